@@ -1,0 +1,129 @@
+import { damaged } from "./errors.ts";
+import { tailOf } from "./fingerprint.ts";
+
+/*
+ * Names that left the list, each with the second until which it is deferred. Split like shards when there are
+ * many, but by the top bits of the tail: those are known of every entry, however many shards the list had.
+ *
+ *   0   "RCDP"
+ *   4   u8 format, u8 bits, u16 zero
+ *   8   u32 length of the whole
+ *   12  u32 entries n
+ *   16  u32 high[n]     top 32 bits of the tail, ascending with low
+ *       u32 until[n]    Unix seconds
+ *       u16 low[n]      the other 16 bits
+ */
+const MAGIC = 0x50444352;
+const FORMAT = 1;
+const COLUMNS_AT = 16;
+const ENTRY_BYTES = 10;
+
+/** Entries planned for one blob of departures. */
+const BLOB_ENTRIES = 32_768;
+/** Split by the tail's first byte, so at most this many bits. */
+const MAX_BITS = 8;
+/** Where there are no more than this, they stand in the manifest itself. */
+export const INLINE_DEPARTURES = 2_000;
+
+/** One blob of departures, ready for looking up. */
+export interface Departures {
+  readonly bytes: Uint8Array;
+  readonly bits: number;
+  readonly count: number;
+  readonly high: Uint32Array;
+  readonly until: Uint32Array;
+  readonly low: Uint16Array;
+}
+
+/** Tail of a name that left, and the Unix second until which it is deferred. */
+export type Departure = readonly [tail: number, until: number];
+
+/** Bits that choose the blob for `count` departures. */
+export function departureBitsFor(count: number): number {
+  if (count <= BLOB_ENTRIES) return 0;
+  return Math.min(MAX_BITS, Math.ceil(Math.log2(count / BLOB_ENTRIES)));
+}
+
+/** Number of the blob, of 2^bits, that holds a tail. */
+export const departureBlobOf = (tail: number, bits: number): number => Math.floor(tail / 2 ** (48 - bits));
+
+/** Packs departures, which must be sorted by tail without repetition. */
+export function encodeDepartures(departures: readonly Departure[], bits: number): Uint8Array {
+  const count = departures.length;
+  const bytes = new Uint8Array(COLUMNS_AT + ENTRY_BYTES * count);
+  const header = new DataView(bytes.buffer);
+  header.setUint32(0, MAGIC, true);
+  header.setUint8(4, FORMAT);
+  header.setUint8(5, bits);
+  header.setUint32(8, bytes.length, true);
+  header.setUint32(12, count, true);
+  const blob = viewsOf(bytes, bits, count);
+  departures.forEach(([tail, until], i) => {
+    blob.high[i] = Math.floor(tail / 2 ** 16);
+    blob.low[i] = tail % 2 ** 16;
+    blob.until[i] = until;
+  });
+  return bytes;
+}
+
+/** Checks a blob's bytes from end to end. @throws DirectoryError `damaged` */
+export function decodeDepartures(bytes: Uint8Array): Departures {
+  if (bytes.length < COLUMNS_AT) throw damaged("departures shorter than their head");
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
+  if (header.getUint32(0, true) !== MAGIC) throw damaged("not departures");
+  if (header.getUint8(4) !== FORMAT) throw damaged(`departures of unknown format ${header.getUint8(4)}`);
+  const bits = header.getUint8(5);
+  const count = header.getUint32(12, true);
+  if (bits > MAX_BITS || header.getUint16(6, true) !== 0) throw damaged("departures' head");
+  if (header.getUint32(8, true) !== aligned.length || aligned.length !== COLUMNS_AT + ENTRY_BYTES * count) {
+    throw damaged(`departures of ${aligned.length} bytes lie about their length`);
+  }
+  const blob = viewsOf(aligned, bits, count);
+  for (let i = 1; i < count; i++) {
+    const step = (blob.high[i] as number) - (blob.high[i - 1] as number);
+    if (step < 0 || (step === 0 && (blob.low[i] as number) <= (blob.low[i - 1] as number))) {
+      throw damaged("departures are not in order");
+    }
+  }
+  return blob;
+}
+
+function viewsOf(bytes: Uint8Array, bits: number, count: number): Departures {
+  const at = bytes.byteOffset + COLUMNS_AT;
+  return {
+    bytes,
+    bits,
+    count,
+    high: new Uint32Array(bytes.buffer, at, count),
+    until: new Uint32Array(bytes.buffer, at + 4 * count, count),
+    low: new Uint16Array(bytes.buffer, at + 8 * count, count),
+  };
+}
+
+/**
+ * @param digest a fingerprint's digest
+ * @returns the Unix second until which the name is deferred, or 0 where it did not leave
+ */
+export function departedUntil(departures: Departures, digest: Uint8Array): number {
+  const tail = tailOf(digest);
+  const high = Math.floor(tail / 2 ** 16);
+  const low = tail % 2 ** 16;
+  let from = 0;
+  let to = departures.count;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const step = (departures.high[middle] as number) - high || (departures.low[middle] as number) - low;
+    if (step === 0) return departures.until[middle] as number;
+    if (step < 0) from = middle + 1;
+    else to = middle;
+  }
+  return 0;
+}
+
+/** All entries of a blob, in order. */
+export function* departuresOf(blob: Departures): Generator<Departure> {
+  for (let i = 0; i < blob.count; i++) {
+    yield [(blob.high[i] as number) * 2 ** 16 + (blob.low[i] as number), blob.until[i] as number];
+  }
+}

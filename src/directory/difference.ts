@@ -1,0 +1,104 @@
+import type { BlobTable, Counts, ManifestContent } from "./manifest.ts";
+import { blobId } from "./manifest.ts";
+import { ACTIVE, decodeShard, type Entries, entriesOf, FULL } from "./shard.ts";
+
+/** One generation's list: its table of shards, and a way to the bytes of each. */
+export interface ListContent {
+  readonly table: BlobTable;
+  /** Bytes of shard `index`; asked only for shards that are not inline. */
+  read(index: number): Uint8Array;
+}
+
+/** State of a name before and after; -1 where it is not listed. */
+export type Visit = (tail: number, before: number, after: number) => void;
+
+/** What changed between two generations of one list, in names. */
+export interface Difference {
+  added: number;
+  removed: number;
+  /** Listed in both, in another state. */
+  changed: number;
+  /** Accepted or deferred before, and refused after, for whatever cause: what the guard counts. */
+  lost: number;
+}
+
+/** Whether a state lets mail in sooner or later: such a name is what law 4 protects. */
+export const isAcceptedState = (state: number): boolean => state === ACTIVE || state === FULL;
+
+/** Names that a list accepts or defers. */
+export const acceptedCount = (counts: Counts): number => counts.active + counts.full;
+
+/** Whether fingerprints of two generations can be compared at all. */
+export const comparable = (
+  a: Pick<ManifestContent, "policy"> & { readonly keyId: string },
+  b: Pick<ManifestContent, "policy"> & { readonly keyId: string },
+): boolean => a.keyId === b.keyId && a.policy.case === b.policy.case && a.policy.dots === b.policy.dots;
+
+/**
+ * Compares two lists made under one key and one spelling, shard by shard, so that memory stays bounded by a few
+ * shards. Shards with the same id are not read. Lists may have different numbers of shards.
+ *
+ * @param visit called for each name whose listing or state differs
+ */
+export function compareLists(before: ListContent, after: ListContent, visit?: Visit): Difference {
+  const difference: Difference = { added: 0, removed: 0, changed: 0, lost: 0 };
+  const bits = Math.min(before.table.bits, after.table.bits);
+  const note: Visit = (tail, was, is) => {
+    if (was < 0) difference.added++;
+    else if (is < 0) difference.removed++;
+    else difference.changed++;
+    if (was >= 0 && isAcceptedState(was) && !(is >= 0 && isAcceptedState(is))) difference.lost++;
+    visit?.(tail, was, is);
+  };
+  for (let group = 0; group < 2 ** bits; group++) {
+    if (isSameShard(before.table, after.table, group)) continue;
+    compareEntries(entriesInGroup(before, group, bits), entriesInGroup(after, group, bits), note);
+  }
+  return difference;
+}
+
+function isSameShard(a: BlobTable, b: BlobTable, index: number): boolean {
+  return a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
+}
+
+function compareEntries(before: Entries, after: Entries, visit: Visit): void {
+  let i = 0;
+  let j = 0;
+  while (i < before.tails.length || j < after.tails.length) {
+    const left = i < before.tails.length ? (before.tails[i] as number) : Number.POSITIVE_INFINITY;
+    const right = j < after.tails.length ? (after.tails[j] as number) : Number.POSITIVE_INFINITY;
+    if (left < right) visit(left, before.states[i++] as number, -1);
+    else if (right < left) visit(right, -1, after.states[j++] as number);
+    else {
+      const was = before.states[i++] as number;
+      const is = after.states[j++] as number;
+      if (was !== is) visit(left, was, is);
+    }
+  }
+}
+
+/** Entries of all shards whose number begins with `group`, in order of their tails. */
+function entriesInGroup(list: ListContent, group: number, bits: number): Entries {
+  const { table } = list;
+  const each = 2 ** (table.bits - bits);
+  const parts = Array.from({ length: each }, (_, i) => {
+    const index = group * each + i;
+    return entriesOf(decodeShard(table.inline ?? list.read(index)));
+  });
+  return parts.length === 1 ? (parts[0] as Entries) : mergeEntries(parts);
+}
+
+function mergeEntries(parts: readonly Entries[]): Entries {
+  const total = parts.reduce((sum, part) => sum + part.tails.length, 0);
+  // Tail and state as one exact number (50 bits), so that the native sort does the merging.
+  const joined = new Float64Array(total);
+  let at = 0;
+  for (const { tails, states } of parts) {
+    for (let i = 0; i < tails.length; i++) joined[at++] = (tails[i] as number) * 4 + (states[i] as number);
+  }
+  joined.sort();
+  return {
+    tails: joined.map((value) => Math.floor(value / 4)),
+    states: Uint8Array.from(joined, (value) => value % 4),
+  };
+}

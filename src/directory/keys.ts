@@ -1,0 +1,79 @@
+import { concatBytes, fromBase64Url, toHex, utf8 } from "./bytes.ts";
+import { DirectoryError } from "./errors.ts";
+import type { Hashing, Mac } from "./hashing.ts";
+
+/** Octets of the master key and of every key derived from it. */
+export const KEY_BYTES = 32;
+
+/** A domain's key at one epoch, ready for use. */
+export interface DomainKey {
+  readonly domain: string;
+  /** Grows with every rotation; the first is 1. */
+  readonly epoch: number;
+  /** Names the key without telling it (law 5): derived from it, 16 hexadecimal digits. */
+  readonly id: string;
+  /** The key itself, for handing to a publisher. */
+  readonly secret: Uint8Array;
+  /** HMAC for fingerprints of local parts. */
+  readonly names: Mac;
+  /** HMAC for the end of the manifest. */
+  readonly manifest: Mac;
+}
+
+/**
+ * Reads the master key as it stands in a secret: 32 bytes in unpadded base64url.
+ * @throws DirectoryError `invalid`, without repeating the text
+ */
+export function readMasterKey(text: string): Uint8Array {
+  let key: Uint8Array;
+  try {
+    key = fromBase64Url(text.trim());
+  } catch {
+    throw new DirectoryError("invalid", "the master key is not base64url");
+  }
+  if (key.length !== KEY_BYTES) {
+    throw new DirectoryError("invalid", `the master key has ${key.length} bytes instead of ${KEY_BYTES}`);
+  }
+  return key;
+}
+
+/** Derives a key for one purpose. The zero octets keep purposes and their parts apart. */
+const derive = (hashing: Hashing, key: Uint8Array, purpose: string, ...parts: string[]): Uint8Array =>
+  hashing.hmac(key)(utf8(["rollcall", purpose, ...parts].join("\0")));
+
+/** Derives a domain's key from the master key, so that a publisher of one domain holds that key alone. */
+export function deriveDomainKey(
+  hashing: Hashing,
+  master: Uint8Array,
+  domain: string,
+  epoch: number,
+): DomainKey {
+  return domainKey(hashing, derive(hashing, master, "domain key", domain, String(epoch)), domain, epoch);
+}
+
+/** A domain key from its secret, as a publisher gets it. */
+export function domainKey(hashing: Hashing, secret: Uint8Array, domain: string, epoch: number): DomainKey {
+  return {
+    domain,
+    epoch,
+    id: toHex(derive(hashing, secret, "key id").subarray(0, 8)),
+    secret,
+    names: hashing.hmac(derive(hashing, secret, "names")),
+    manifest: hashing.hmac(derive(hashing, secret, "manifest")),
+  };
+}
+
+/** HMAC for tokens. */
+export const tokenMac = (hashing: Hashing, master: Uint8Array): Mac =>
+  hashing.hmac(derive(hashing, master, "tokens"));
+
+/** HMAC for rosters. */
+export const rosterMac = (hashing: Hashing, master: Uint8Array): Mac =>
+  hashing.hmac(derive(hashing, master, "roster"));
+
+/** Where `domain` lives among `partitions` Registries: by hash, so that no table is needed. */
+export function partitionOf(hashing: Hashing, domain: string, partitions: number): number {
+  if (partitions === 1) return 0;
+  const digest = hashing.sha256(concatBytes([utf8("partition\0"), utf8(domain)]));
+  return new DataView(digest.buffer, digest.byteOffset).getUint32(0) % partitions;
+}

@@ -1,0 +1,256 @@
+import { concatBytes, equalBytes, fromUtf8, toHex, utf8 } from "./bytes.ts";
+import { CANONICALISER_VERSION } from "./canonical.ts";
+import { type Departures, decodeDepartures } from "./departures.ts";
+import { DirectoryError, damaged } from "./errors.ts";
+import { MAX_SHARD_BITS } from "./fingerprint.ts";
+import type { DomainKey } from "./keys.ts";
+import { DEFAULT_POLICY, type DomainPolicy, type Mode, readPolicy } from "./policy.ts";
+import { sentinels } from "./sentinel.ts";
+import { decodeShard, type Shard } from "./shard.ts";
+
+/** Who gave a generation its number. */
+export type Origin = "registry" | "kv";
+
+/** Entries of a list by state. */
+export interface Counts {
+  readonly active: number;
+  readonly disabled: number;
+  readonly full: number;
+  readonly moved: number;
+}
+
+/**
+ * Content that stands in 2^bits blobs: either the bytes of the only one, or the SHA-256 of each, 32 bytes
+ * apiece, in order.
+ */
+export interface BlobTable {
+  readonly bits: number;
+  readonly inline: Uint8Array | null;
+  readonly ids: Uint8Array;
+}
+
+/** What a manifest says, before its key proof. */
+export interface ManifestContent {
+  readonly domain: string;
+  readonly origin: Origin;
+  /** The Registry's incarnation, 0 for origin kv. */
+  readonly incarnation: number;
+  readonly generation: number;
+  /** When the generation was made, Unix milliseconds. */
+  readonly time: number;
+  readonly mode: Mode;
+  readonly policy: DomainPolicy;
+  readonly counts: Counts;
+  /** Set on a tombstone: the domain was deleted, and is deferred until then, Unix milliseconds. */
+  readonly deletedUntil: number | null;
+  readonly shards: BlobTable;
+  readonly departures: BlobTable & { readonly count: number };
+}
+
+/** A manifest whose MAC, key and canonicaliser were found to fit. */
+export interface Manifest extends ManifestContent {
+  readonly key: DomainKey;
+  /** The only shard of a small domain. */
+  readonly inlineShard: Shard | null;
+  /** The departures where they are few; null where they stand in blobs of their own. */
+  readonly inlineDepartures: Departures | null;
+  /** The manifest as it is stored. */
+  readonly bytes: Uint8Array;
+}
+
+/*
+ * A manifest's bytes, integers little-endian:
+ *
+ *   0   "RCMF"
+ *   4   u8 format, three zeros
+ *   8   u32 length of the whole
+ *   12  u32 length of the header, then the header: JSON
+ *       u32 length, then the shard's bytes or the shards' ids
+ *       u32 length, then the departures' bytes or ids
+ *       HMAC-SHA-256 over all of the above under the domain's key, 32 bytes
+ */
+const MAGIC = 0x464d4352;
+/** Written by this release. A release reads this and the one before it. */
+export const MANIFEST_FORMAT = 1;
+const HEAD_BYTES = 16;
+const MAC_BYTES = 32;
+export const ID_BYTES = 32;
+const SHARD_ID = /^[0-9a-f]{64}$/;
+
+/** Whether `text` is a content id: a SHA-256 in lower-case hexadecimal. */
+export const isContentId = (text: string): boolean => SHARD_ID.test(text);
+
+export const NO_COUNTS: Counts = { active: 0, disabled: 0, full: 0, moved: 0 };
+
+/** The id of blob `index` of a table, in hexadecimal. */
+export const blobId = (table: BlobTable, index: number): string =>
+  toHex(table.ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES));
+
+/** The ids of all blobs of a table; none where its one blob is inline. */
+export function blobIds(table: BlobTable): string[] {
+  return Array.from({ length: table.ids.length / ID_BYTES }, (_, i) => blobId(table, i));
+}
+
+/** Writes a manifest and ends it in the MAC under the domain's key. */
+export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
+  const { shards, departures, ...rest } = content;
+  const header = utf8(
+    JSON.stringify({
+      ...rest,
+      epoch: key.epoch,
+      key: key.id,
+      canonicaliser: CANONICALISER_VERSION,
+      sentinels: sentinels(key.names, content.policy),
+      shards: { bits: shards.bits, inline: shards.inline !== null },
+      departures: {
+        bits: departures.bits,
+        inline: departures.inline !== null,
+        count: departures.count,
+      },
+    }),
+  );
+  const blocks = [header, shards.inline ?? shards.ids, departures.inline ?? departures.ids];
+  const length = HEAD_BYTES - 4 + blocks.reduce((sum, block) => sum + 4 + block.length, 0) + MAC_BYTES;
+  const head = new Uint8Array(12);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint8(4, MANIFEST_FORMAT);
+  view.setUint32(8, length, true);
+  const body = concatBytes([head, ...blocks.flatMap((block) => [u32(block.length), block])]);
+  return concatBytes([body, key.manifest(body)]);
+}
+
+/**
+ * Opens a manifest and proves that it fits: its MAC, its key, its canonicaliser (law 5).
+ *
+ * @param domain the domain that it was looked up under
+ * @param keyFor gives the domain's key at an epoch
+ * @throws DirectoryError `damaged`, `key-mismatch` or `canonicaliser-mismatch`
+ */
+export function openManifest(
+  bytes: Uint8Array,
+  domain: string,
+  keyFor: (domain: string, epoch: number) => DomainKey,
+): Manifest {
+  const { header, blocks, body, mac } = takeApart(bytes);
+  if (header.domain !== domain) throw damaged(`manifest of another domain than ${domain}`);
+  const key = keyFor(domain, wholeNumber(header.epoch, "epoch"));
+  if (header.key !== key.id) {
+    throw new DirectoryError(
+      "key-mismatch",
+      `manifest of ${domain} was made under key ${String(header.key)}`,
+    );
+  }
+  if (!equalBytes(key.manifest(body), mac)) throw damaged(`manifest of ${domain} fails its MAC`);
+  if (header.canonicaliser !== CANONICALISER_VERSION) {
+    throw new DirectoryError(
+      "canonicaliser-mismatch",
+      `manifest of ${domain} was made under canonicaliser ${String(header.canonicaliser)}`,
+    );
+  }
+  const content = readContent(header, blocks);
+  const expected = sentinels(key.names, content.policy);
+  if (JSON.stringify(header.sentinels) !== JSON.stringify(expected)) {
+    throw new DirectoryError("canonicaliser-mismatch", `manifest of ${domain} has other sentinels`);
+  }
+  return {
+    ...content,
+    key,
+    inlineShard: content.shards.inline === null ? null : decodeShard(content.shards.inline),
+    inlineDepartures: content.departures.inline === null ? null : decodeDepartures(content.departures.inline),
+    bytes,
+  };
+}
+
+interface Parts {
+  readonly header: Record<string, unknown>;
+  readonly blocks: readonly [Uint8Array, Uint8Array];
+  readonly body: Uint8Array;
+  readonly mac: Uint8Array;
+}
+
+function takeApart(bytes: Uint8Array): Parts {
+  if (bytes.length < HEAD_BYTES + 8 + MAC_BYTES) throw damaged("manifest shorter than its head");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0, true) !== MAGIC) throw damaged("not a manifest");
+  if (view.getUint32(4, true) !== MANIFEST_FORMAT) {
+    throw damaged(`manifest of unknown format ${view.getUint8(4)}`);
+  }
+  if (view.getUint32(8, true) !== bytes.length) throw damaged("manifest lies about its length");
+  const end = bytes.length - MAC_BYTES;
+  let at = 12;
+  const block = (): Uint8Array => {
+    if (at + 4 > end) throw damaged("manifest ends early");
+    const length = view.getUint32(at, true);
+    at += 4;
+    if (length > end - at) throw damaged("manifest ends early");
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  const headerBytes = block();
+  const blocks = [block(), block()] as const;
+  if (at !== end) throw damaged("manifest goes on past its end");
+  return { header: readHeader(headerBytes), blocks, body: bytes.subarray(0, end), mac: bytes.subarray(end) };
+}
+
+function readHeader(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return record(JSON.parse(fromUtf8(bytes)), "header");
+  } catch {
+    throw damaged("manifest's header is not JSON");
+  }
+}
+
+function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): ManifestContent {
+  const { origin, mode } = header;
+  if (origin !== "registry" && origin !== "kv") throw damaged("manifest's origin");
+  if (mode !== "enforce" && mode !== "observe") throw damaged("manifest's mode");
+  const counts = record(header.counts, "counts");
+  const departures = record(header.departures, "departures");
+  return {
+    domain: header.domain as string,
+    origin,
+    incarnation: wholeNumber(header.incarnation, "incarnation"),
+    generation: wholeNumber(header.generation, "generation"),
+    time: wholeNumber(header.time, "time"),
+    mode,
+    policy: { ...DEFAULT_POLICY, ...readPolicy(header.policy) },
+    counts: {
+      active: wholeNumber(counts.active, "counts"),
+      disabled: wholeNumber(counts.disabled, "counts"),
+      full: wholeNumber(counts.full, "counts"),
+      moved: wholeNumber(counts.moved, "counts"),
+    },
+    deletedUntil: header.deletedUntil === null ? null : wholeNumber(header.deletedUntil, "deletedUntil"),
+    shards: readTable(record(header.shards, "shards"), blocks[0]),
+    departures: { ...readTable(departures, blocks[1]), count: wholeNumber(departures.count, "departures") },
+  };
+}
+
+function readTable(table: Record<string, unknown>, block: Uint8Array): BlobTable {
+  const bits = wholeNumber(table.bits, "bits");
+  if (bits > MAX_SHARD_BITS) throw damaged(`manifest of 2^${bits} blobs`);
+  if (table.inline === true) {
+    if (bits !== 0) throw damaged("manifest with more than one inline blob");
+    return { bits, inline: block, ids: new Uint8Array(0) };
+  }
+  if (block.length !== ID_BYTES * 2 ** bits) throw damaged("manifest's table of ids");
+  return { bits, inline: null, ids: block };
+}
+
+function record(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw damaged(`manifest's ${name}`);
+  return value as Record<string, unknown>;
+}
+
+function wholeNumber(value: unknown, name: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw damaged(`manifest's ${name}`);
+  return value as number;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}

@@ -1,0 +1,41 @@
+import { parseRecipient } from "./address.ts";
+import { toHex } from "./bytes.ts";
+import { canonicalLocalPart, furtherCandidates } from "./canonical.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { Mac } from "./hashing.ts";
+import type { DomainPolicy } from "./policy.ts";
+
+/**
+ * Local parts as a client might send them, one for each rule of the reader and the canonicaliser. Their
+ * fingerprints stand in every manifest: whoever loads it and computes others holds another key or another
+ * canonicaliser, and must not decide anything (law 5). They are no entries and match nothing.
+ */
+const SENTINELS = [
+  "sentinel-plain",
+  "Sentinel-CASE",
+  "s.en.tin.el-dots",
+  "sentinel-e\u0301-nfc",
+  "SENTINEL-\u00c9\u00c5-unicode-case",
+  "sentinel-\u039f\u03a3",
+  '"sentinel \\"quoted\\" \\\\ pair"',
+  "sentinel@unquoted",
+  "prvs=1234abcdef=sentinel-batv",
+  "sentinel+subaddress-plus",
+  "sentinel-with=equals_underscore",
+] as const;
+
+/**
+ * The sentinels' fingerprints under a key and a policy, 16 hexadecimal digits each, the name as sent and its
+ * further candidates together.
+ */
+export function sentinels(names: Mac, policy: DomainPolicy): string[] {
+  return SENTINELS.map((text) => {
+    const recipient = parseRecipient(`${text}@sentinel.invalid`);
+    if (recipient.kind !== "mailbox") return "unreadable";
+    const looked = [
+      canonicalLocalPart(recipient.local, policy),
+      ...furtherCandidates(recipient.local, policy).map((candidate) => candidate.name),
+    ];
+    return toHex(fingerprint(names, `sentinel\0${looked.join("\0")}`).subarray(0, 8));
+  });
+}

@@ -1,0 +1,123 @@
+import type { Matched } from "./canonical.ts";
+import type { Origin } from "./manifest.ts";
+import type { Mode } from "./policy.ts";
+
+/** What the front end does with the recipient. */
+export type Action = "accept" | "reject" | "defer";
+
+interface Meaning {
+  readonly action: Action;
+  /** SMTP reply code and enhanced status code (RFC 3463 and its IANA registry). */
+  readonly code: string;
+  /** What the SMTP client is told behind the recipient. */
+  readonly text: string;
+}
+
+/** Every verdict, what it makes the front end do, and what the SMTP client is told. */
+export const VERDICTS = {
+  deliverable: { action: "accept", code: "250 2.1.5", text: "recipient ok" },
+  unknown: { action: "reject", code: "550 5.1.1", text: "no such mailbox here" },
+  disabled: { action: "reject", code: "550 5.2.1", text: "mailbox is disabled" },
+  moved: { action: "reject", code: "550 5.1.6", text: "mailbox has moved and left no address" },
+  "not-served": { action: "reject", code: "550 5.7.1", text: "domain is not served here" },
+  malformed: { action: "reject", code: "501 5.1.3", text: "bad recipient address syntax" },
+  departed: { action: "defer", code: "450 4.2.1", text: "mailbox has left lately, try again later" },
+  full: { action: "defer", code: "452 4.2.2", text: "mailbox is full" },
+  throttled: { action: "defer", code: "450 4.7.1", text: "too many questions, try again later" },
+  unavailable: {
+    action: "defer",
+    code: "451 4.3.0",
+    text: "recipient cannot be checked now, try again later",
+  },
+} as const satisfies Record<string, Meaning>;
+
+export type Verdict = keyof typeof VERDICTS;
+
+/** The answer about one recipient, word for word as it stands in the body of a response. */
+export interface Answer {
+  /** The recipient as it was sent. */
+  readonly recipient: string;
+  readonly verdict: Verdict;
+  readonly action: Action;
+  /** A whole SMTP reply line. */
+  readonly reply: string;
+  readonly matched: Matched | null;
+  /** The domain in A-labels, null for a bare postmaster or where none could be read. */
+  readonly domain: string | null;
+  readonly generation: number | null;
+  readonly origin: Origin | null;
+  readonly mode: Mode | null;
+  /** Seconds since the Registry was asked the question whose answer confirmed this; null if none did. */
+  readonly confirmed_age: number | null;
+  /** Seconds for which the answer may be used again; 0 for every deferral. */
+  readonly max_age: number;
+  /** In observe mode: the reply that would have been given. */
+  readonly observed?: string;
+  /** Why, for people. */
+  readonly detail?: string;
+}
+
+/** Octets of a reply line, without CR LF (RFC 5321 §4.5.3.1.5 allows 512 with them). */
+const MAX_REPLY = 500;
+
+/** The SMTP reply line of a verdict: printable ASCII, at most 500 octets, naming the recipient. */
+export function replyLine(verdict: Verdict, recipient: string, refusalText: string | null = null): string {
+  const { code, text, action } = VERDICTS[verdict];
+  const rest = action === "reject" && refusalText ? `${text}; ${refusalText}` : text;
+  const room = MAX_REPLY - code.length - rest.length - 5;
+  return `${code} <${printable(recipient, room)}>: ${rest}`;
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+function printable(text: string, room: number): string {
+  const cut = text.length > room ? text.slice(0, room) : text;
+  return PRINTABLE.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/gu, "?");
+}
+
+/** Verdicts that observe mode turns into an accept, keeping their word (law 4). */
+const OBSERVED: ReadonlySet<Verdict> = new Set(["unknown", "disabled", "moved", "full", "departed"]);
+
+/** What an answer rests on. */
+export interface Grounds {
+  readonly matched?: Matched | null;
+  readonly domain?: string | null;
+  readonly generation?: number | null;
+  readonly origin?: Origin | null;
+  readonly mode?: Mode | null;
+  readonly confirmedAge?: number | null;
+  readonly maxAge?: number;
+  readonly refusalText?: string | null;
+  readonly detail?: string;
+}
+
+/** Whether a verdict refuses under a mode: what law 2 asks to be fresh. */
+export const refuses = (verdict: Verdict, mode: Mode | null): boolean =>
+  VERDICTS[verdict].action === "reject" && !(mode === "observe" && OBSERVED.has(verdict));
+
+/** Puts an answer together from a verdict and its grounds; observe mode is applied here and nowhere else. */
+export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {}): Answer {
+  const mode = grounds.mode ?? null;
+  const reply = replyLine(verdict, recipient, grounds.refusalText);
+  const observing = mode === "observe" && OBSERVED.has(verdict);
+  const action = observing ? "accept" : VERDICTS[verdict].action;
+  return {
+    recipient,
+    verdict,
+    action,
+    reply: observing ? replyLine("deliverable", recipient) : reply,
+    matched: grounds.matched ?? null,
+    domain: grounds.domain ?? null,
+    generation: grounds.generation ?? null,
+    origin: grounds.origin ?? null,
+    mode,
+    confirmed_age: grounds.confirmedAge ?? null,
+    max_age: action === "defer" ? 0 : (grounds.maxAge ?? 0),
+    ...(observing ? { observed: reply } : {}),
+    ...(grounds.detail === undefined ? {} : { detail: grounds.detail }),
+  };
+}
+
+/** A deferral for want of knowledge: never a verdict about the recipient. */
+export const unavailable = (recipient: string, detail: string, domain: string | null = null): Answer =>
+  answer(recipient, "unavailable", { domain, detail });
