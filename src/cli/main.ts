@@ -1,0 +1,6 @@
+/** Entry point of the command `rollcall`. */
+import { nodePlatform } from "./platform.ts";
+import { run } from "./program.ts";
+
+const platform = nodePlatform();
+platform.setExitCode(await run(platform, process.argv.slice(2)));

@@ -1,0 +1,83 @@
+/**
+ * The only file of the command that touches the clock, the network, randomness, timers and the process: all of
+ * it is handed to the rest as ports.
+ */
+import { randomFillSync } from "node:crypto";
+import { createInterface } from "node:readline/promises";
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface Platform {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Directory that relative paths are taken from. */
+  readonly cwd: string;
+  readonly homeDirectory: string | null;
+  /** Whether a person can be asked: standard input and standard error are terminals. */
+  readonly canAsk: boolean;
+  readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
+  /** For cli-progress; write text with {@link Platform.writeError}. */
+  readonly stderr: NodeJS.WritableStream;
+  /** Unix milliseconds. */
+  now(): number;
+  /** Resolves after `ms`; early, without an error, where `signal` is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  fetch(input: string, init?: RequestInit): Promise<Response>;
+  randomBytes(count: number): Uint8Array;
+  /** Writes to standard output. */
+  write(text: string): void;
+  /** Writes to standard error. */
+  writeError(text: string): void;
+  /** Asks on standard error and reads one line. Only where {@link Platform.canAsk}. */
+  ask(question: string): Promise<string>;
+  /** Calls `stop` at SIGINT or SIGTERM, in place of ending. @returns a function that takes it back */
+  onStop(stop: (signal: string) => void): () => void;
+  setExitCode(code: number): void;
+}
+
+/** The real thing: Node. */
+export function nodePlatform(): Platform {
+  // A reader that has had enough (`| head`) is no fault of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    homeDirectory: process.env.HOME ?? null,
+    canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    stdoutIsTerminal: process.stdout.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true,
+    stderr: process.stderr,
+    now: () => Date.now(),
+    sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined),
+    fetch: (input, init) => globalThis.fetch(input, init),
+    randomBytes: (count) => randomFillSync(new Uint8Array(count)),
+    write: (text) => void process.stdout.write(text),
+    writeError: (text) => void process.stderr.write(text),
+    ask,
+    onStop,
+    setExitCode: (code) => {
+      process.exitCode = code;
+    },
+  };
+}
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-D ends the input without an answer.
+  const closed = new Promise<string>((resolve) => lines.once("close", () => resolve("")));
+  try {
+    return await Promise.race([lines.question(question), closed]);
+  } finally {
+    lines.close();
+  }
+}
+
+function onStop(stop: (signal: string) => void): () => void {
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  return () => {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  };
+}

@@ -1,0 +1,47 @@
+import { type Command, CommanderError } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { Cli } from "./context.ts";
+import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
+import { explain } from "./explain.ts";
+import type { Platform } from "./platform.ts";
+
+/** Every command, in the order in which `--help` shows them. */
+const COMMANDS: readonly ((cli: Cli) => Command)[] = [];
+
+/**
+ * Runs the command.
+ * @param args the arguments, without node and script
+ * @returns the exit code; nothing is thrown
+ */
+export async function run(platform: Platform, args: readonly string[]): Promise<ExitCode> {
+  // Known before commander has read the arguments, so that a usage error obeys it as well.
+  const end = args.indexOf("--");
+  const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
+  const cli = new Cli(platform, json);
+  try {
+    await programOf(cli).parseAsync(args, { from: "user" });
+    return cli.exitCode;
+  } catch (error) {
+    // commander has said by itself what is wrong with the arguments, or shown the help that was asked for.
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      cli.output.result({
+        error: { message: error.message.replace(/^error: /, ""), hint: null, details: [], exit: EXIT.usage },
+      });
+      return EXIT.usage;
+    }
+    const failure = explain(error, platform.env.ROLLCALL_DEBUG !== undefined);
+    cli.output.error(failure);
+    return failure.exit;
+  }
+}
+
+function programOf(cli: Cli): Command {
+  const program = cli
+    .command("rollcall", "tells mail servers at RCPT TO whether a recipient exists")
+    .showHelpAfterError("(rollcall --help shows the commands)")
+    .version(manifest.version)
+    .addHelpText("after", EXIT_HELP);
+  for (const make of COMMANDS) program.addCommand(make(cli));
+  return program;
+}

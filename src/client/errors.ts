@@ -1,0 +1,48 @@
+import type { ErrorBody, ErrorCode } from "../api/contract.ts";
+
+export type ClientFault =
+  /** No answer: no connection, a time-out, a gateway's error page. */
+  | "unreachable"
+  /** 401: the token is missing, malformed, expired or revoked. */
+  | "unauthorized"
+  /** 403: the token's role or domains do not cover this. */
+  | "forbidden"
+  /** A bot filter before the edge asked to be shown a browser. */
+  | "challenge"
+  /** Something answered, but not as an edge does. */
+  | "protocol"
+  /** The edge said no; {@link ClientError.code} says which no. */
+  | "api";
+
+/** The one error family of `src/client`. None of them is ever a verdict (law 1). */
+export class ClientError extends Error {
+  readonly kind: ClientFault;
+  /** HTTP status, null where there was no response. */
+  readonly status: number | null;
+  /** The edge's own words, where it had any. */
+  readonly body: ErrorBody["error"] | null;
+
+  constructor(
+    kind: ClientFault,
+    message: string,
+    status: number | null = null,
+    body: ErrorBody["error"] | null = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "ClientError";
+    this.kind = kind;
+    this.status = status;
+    this.body = body;
+  }
+
+  get code(): ErrorCode | null {
+    return this.body?.code ?? null;
+  }
+
+  /** Whether the same question may well be answered a little later. */
+  get transient(): boolean {
+    if (this.kind === "unreachable" || this.status === 429) return true;
+    return this.kind === "api" && (this.code === "unavailable" || this.code === "timeout");
+  }
+}

@@ -1,0 +1,5 @@
+/** The public face of the client. */
+export * from "./answers.ts";
+export * from "./client.ts";
+export * from "./errors.ts";
+export type { ClientOptions, ClientPorts } from "./transport.ts";
