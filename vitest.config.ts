@@ -1,0 +1,26 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/edge/**"],
+          setupFiles: ["./test/seed.ts"],
+        },
+      },
+      {
+        // The edge runs in workerd, with real KV and Durable Objects on disk-free storage.
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: {
+          name: "edge",
+          include: ["test/edge/**/*.test.ts"],
+        },
+      },
+    ],
+  },
+});
