@@ -1,10 +1,14 @@
 import { isAddressLiteral, toALabel } from "./domain.ts";
 
 /**
- * Octets of a whole address that a list may hold. RFC 5321 §4.5.3.1 allows 64 + 1 + 255; VERP, SRS and BATV go
- * past it in practice, so the bound is Postfix's line_length_limit instead.
+ * Octets of a whole address that a list may hold, counted as it would be listed: unquoted, NFC, in A-labels.
+ * RFC 5321 §4.5.3.1 allows 64 + 1 + 255; VERP, SRS and BATV go past it in practice, so the bound is Postfix's
+ * line_length_limit instead.
  */
 export const MAX_ADDRESS = 2048;
+
+/** Characters that are read at all: room for quoted pairs, NFD, U-labels and a source route about an address. */
+const MAX_TEXT = 4 * MAX_ADDRESS;
 
 /** A recipient as it was understood. */
 export type Recipient =
@@ -37,7 +41,7 @@ const PLAIN = /^[a-z0-9._=+-]+$/;
  * local part. It is cut at its last `@`. Never throws, whatever the text.
  */
 export function parseRecipient(text: string): Recipient {
-  if (text.length > MAX_ADDRESS) return malformed(`longer than ${MAX_ADDRESS} octets`);
+  if (text.length > MAX_TEXT) return malformed(`longer than ${MAX_ADDRESS} octets`);
   const path = text.startsWith("<") && text.endsWith(">") ? text.slice(1, -1) : text;
   const address = path.startsWith("@") ? withoutSourceRoute(path) : path;
   const at = address.lastIndexOf("@");
@@ -47,17 +51,17 @@ export function parseRecipient(text: string): Recipient {
   const rawLocal = address.slice(0, at);
   const rawDomain = address.slice(at + 1);
   const plain = PLAIN.test(rawLocal);
-  if (!plain && (UNLISTABLE.test(rawLocal) || isTooLong(address))) {
-    return malformed("characters that no address may hold, or too many of them");
-  }
+  if (!plain && UNLISTABLE.test(rawLocal)) return malformed("characters that no address may hold");
   const domain = toALabel(rawDomain);
   if (domain === null) {
     return isAddressLiteral(rawDomain) ? { kind: "literal" } : malformed("no valid domain after the @");
   }
   const quoted = plain ? null : unquote(rawLocal);
+  const local = quoted ?? rawLocal;
+  if (isTooLong(local, domain)) return malformed(`longer than ${MAX_ADDRESS} octets`);
   return {
     kind: "mailbox",
-    local: quoted ?? rawLocal,
+    local,
     domain,
     wellFormed: quoted !== null || isDotAtom(rawLocal),
   };
@@ -73,10 +77,10 @@ const malformed = (why: string): Recipient => ({ kind: "malformed", why });
 /** `@relay.example,@other.example:alice@example.com` is `alice@example.com`. */
 const withoutSourceRoute = (path: string): string => path.replace(/^@[^@:,]+(?:,@[^@:,]+)*:(?=.*@)/, "");
 
-/** Octets count, and only text outside ASCII has more octets than characters. */
-function isTooLong(address: string): boolean {
-  if (address.length * 3 <= MAX_ADDRESS) return false;
-  return new TextEncoder().encode(address).length > MAX_ADDRESS;
+/** Octets count, of which a character makes at most nine: NFC parts some into three. */
+function isTooLong(local: string, domain: string): boolean {
+  const room = MAX_ADDRESS - domain.length - 1;
+  return local.length * 9 > room && new TextEncoder().encode(local.normalize("NFC")).length > room;
 }
 
 /** The content of a quoted string, or null where `text` is none. */

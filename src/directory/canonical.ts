@@ -18,21 +18,24 @@ type Spelling = Pick<DomainPolicy, "case" | "dots">;
 const ASCII = /^[\u0000-\u007f]*$/;
 
 /**
- * The one spelling of a local part under which it is listed and looked up: NFC (RFC 6531 §3.1 by way of
- * RFC 5198), case-folded and stripped of dots as the policy says. Idempotent.
+ * The one spelling of a local part under which it is listed and looked up: stripped of dots and case-folded as
+ * the policy says, and in NFC (RFC 6531 §3.1 by way of RFC 5198). Postmaster has no case anywhere (RFC 5321
+ * §4.5.1). Idempotent.
  *
  * @param local the local part's content, unquoted
  */
 export function canonicalLocalPart(local: string, policy: Spelling): string {
   const ascii = ASCII.test(local);
-  let name = ascii ? local : local.normalize("NFC");
-  if (policy.case === "insensitive") {
-    name = name.toLowerCase();
-    // Lower-casing alone makes a final sigma of some capitals and not of others.
-    if (!ascii) name = name.replaceAll("ς", "σ").normalize("NFC");
-  }
-  return policy.dots === "ignored" ? name.replaceAll(".", "") : name;
+  // Dots first: one that goes may leave a letter and its mark side by side.
+  let name = policy.dots === "ignored" ? local.replaceAll(".", "") : local;
+  if (!ascii) name = name.normalize("NFC");
+  if (policy.case === "sensitive") return POSTMASTER.test(name) ? "postmaster" : name;
+  name = name.toLowerCase();
+  // Lower-casing alone makes a final sigma of some capitals and not of others.
+  return ascii ? name : name.replaceAll("ς", "σ").normalize("NFC");
 }
+
+const POSTMASTER = /^postmaster$/i;
 
 /** draft-levine-smtp-batv: `prvs=KDDDSSSSSS=user`, K and D digits, S hexadecimal. */
 const BATV = /^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$/is;

@@ -17,12 +17,10 @@ export function toALabel(text: string): string | null {
   if (isLowerLdh(text)) return checkedLabels(text);
   if (isAscii(text)) return checkedLabels(text.toLowerCase());
   if (NOT_IN_HOST.test(text) || text.length > MAX_DOMAIN * 4) return null;
-  const bare = text.replace(/[.\u3002\uff0e\uff61]$/, "");
-  if (bare === "") return null;
   try {
     // The URL parser is the only IDNA mapping that Node and Workers share. Its last label decides whether it
     // reads an IPv4 address ("1.2.3" would become 1.2.0.3), so a label that is none is put behind.
-    const host = new URL(`http://${bare}.invalid/`).hostname;
+    const host = new URL(`http://${text}.invalid/`).hostname;
     if (!host.endsWith(".invalid")) return null;
     return checkedLabels(host.slice(0, -".invalid".length));
   } catch {

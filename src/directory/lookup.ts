@@ -62,7 +62,7 @@ export function lookup(
       digests.push(digest);
       if (i === 0) candidates.push(...(furtherCandidates(recipient.local, policy) as typeof candidates));
     }
-    if (policy.postmaster && exact.toLowerCase() === "postmaster") return found("deliverable", "postmaster");
+    if (policy.postmaster && exact === "postmaster") return found("deliverable", "postmaster");
     if (policy.catchall) return found("deliverable", "catch-all");
   }
   for (const digest of digests) {

@@ -13,8 +13,10 @@ import type { DomainPolicy } from "./policy.ts";
 const SENTINELS = [
   "sentinel-plain",
   "Sentinel-CASE",
+  "PostMaster",
   "s.en.tin.el-dots",
   "sentinel-e\u0301-nfc",
+  "sentinel-e.\u0301-dots-nfc",
   "SENTINEL-\u00c9\u00c5-unicode-case",
   "sentinel-\u039f\u03a3",
   '"sentinel \\"quoted\\" \\\\ pair"',

@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { canonicalLocalPart, furtherCandidates } from "../../src/directory/canonical.ts";
+import type { DomainPolicy } from "../../src/directory/policy.ts";
+import { anyText, forAll, letters, policyWith } from "./helpers.ts";
+
+const canonical = (local: string, settings: Partial<DomainPolicy> = {}): string =>
+  canonicalLocalPart(local, policyWith(settings));
+
+const further = (local: string, settings: Partial<DomainPolicy> = {}): string[] =>
+  furtherCandidates(local, policyWith(settings)).map(({ name }) => name);
+
+const spelling = fc.record({
+  case: fc.constantFrom("insensitive" as const, "sensitive" as const),
+  dots: fc.constantFrom("significant" as const, "ignored" as const),
+});
+
+describe("the canonical local part", () => {
+  it.each([
+    ["John.Smith", "john.smith"],
+    ["JÖRG", "jörg"],
+    ["Jo\u0308rg", "jörg"],
+    // Capital and small sigma, within a word and at its end.
+    ["ΟΔΥΣΣΕΥΣ", "οδυσσευσ"],
+    ["οδυσσευς", "οδυσσευσ"],
+    ["οδυσσευσ", "οδυσσευσ"],
+    ["ΣΑΣ.ΝΑΣ", "σασ.νασ"],
+    ["\u212aELVIN", "kelvin"],
+    ["\u212bngström", "ångström"],
+    ["İ", "i\u0307"],
+    ["STRAẞE", "straße"],
+    ["𐐀", "𐐨"],
+    ["한", "\u1112\u1161\u11ab".normalize("NFC")],
+  ])("of %s is %s where case does not count", (local, name) => {
+    expect(canonical(local)).toBe(name);
+  });
+
+  it("keeps case where it counts, and still makes NFC of it", () => {
+    expect(canonical("John", { case: "sensitive" })).toBe("John");
+    expect(canonical("ΝΑΣ", { case: "sensitive" })).toBe("ΝΑΣ");
+    expect(canonical("νας", { case: "sensitive" })).toBe("νας");
+    expect(canonical("Jo\u0308rg", { case: "sensitive" })).toBe("Jörg");
+  });
+
+  it("names postmaster in any case even where case counts (RFC 5321 §4.5.1)", () => {
+    expect(canonical("PostMaster", { case: "sensitive" })).toBe("postmaster");
+    expect(canonical("Post.Master", { case: "sensitive", dots: "ignored" })).toBe("postmaster");
+    expect(canonical("Post.Master", { case: "sensitive" })).toBe("Post.Master");
+    expect(canonical("PostMasters", { case: "sensitive" })).toBe("PostMasters");
+  });
+
+  it("leaves dots out only where they do not count", () => {
+    expect(canonical("j.o.h.n", { dots: "ignored" })).toBe("john");
+    expect(canonical(".john.", { dots: "ignored" })).toBe("john");
+    expect(canonical("...", { dots: "ignored" })).toBe("");
+    expect(canonical("j.o.h.n")).toBe("j.o.h.n");
+  });
+
+  it("is in NFC also where a dot stood before a mark", () => {
+    expect(canonical("e.\u0301", { dots: "ignored" })).toBe("é");
+    expect(canonical("E.\u0301", { dots: "ignored", case: "sensitive" })).toBe("É");
+  });
+
+  it("is its own canonical form, whatever the text and the policy", () => {
+    forAll(
+      [fc.oneof(letters(), anyText(), fc.string({ unit: "binary" })), spelling],
+      (local, settings) => {
+        const name = canonical(local, settings);
+        expect(canonical(name, settings)).toBe(name);
+        expect(name.normalize("NFC")).toBe(name);
+      },
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("is its own for every single character of Unicode", () => {
+    const wrong: number[] = [];
+    for (let code = 0; code <= 0x10ffff; code++) {
+      if (code >= 0xd800 && code <= 0xdfff) continue;
+      const name = canonical(String.fromCodePoint(code));
+      if (canonical(name) !== name) wrong.push(code);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("is the same for NFC, NFD and any mixture of them", () => {
+    forAll([letters(), letters(), spelling], (a, b, settings) => {
+      const name = canonical(a + b, settings);
+      expect(canonical((a + b).normalize("NFD"), settings)).toBe(name);
+      expect(canonical((a + b).normalize("NFC"), settings)).toBe(name);
+      expect(canonical(a.normalize("NFD") + b, settings)).toBe(name);
+    });
+  });
+
+  it("is the same in upper and lower case for letters that have both", () => {
+    const paired = fc
+      .array(
+        fc
+          .integer({ min: 0x41, max: 0x58f })
+          .map((code) => String.fromCodePoint(code))
+          .filter(
+            (c) =>
+              /\p{L}/u.test(c) &&
+              c.toUpperCase().toLowerCase() === c.toLowerCase() &&
+              c.toUpperCase().length === c.length,
+          ),
+        { minLength: 1, maxLength: 16 },
+      )
+      .map((parts) => parts.join(""));
+    forAll([paired], (local) => {
+      expect(canonical(local.toUpperCase())).toBe(canonical(local));
+      expect(canonical(local.toLowerCase())).toBe(canonical(local));
+    });
+  });
+
+  it("keeps different plain names apart", () => {
+    const plain = fc.stringMatching(/^[a-z0-9_+=-]{1,8}$/);
+    forAll([plain, plain], (a, b) => expect(canonical(a) === canonical(b)).toBe(a === b));
+  });
+});
+
+describe("what else is looked up", () => {
+  it.each([
+    ["alice+news", "+", ["alice"]],
+    ["alice+news+daily", "+", ["alice"]],
+    ["alice+", "+", ["alice"]],
+    ["Alice+News", "+", ["alice"]],
+    ["alice", "+", []],
+    ["alice+news", "", []],
+    ["alice-news", "+", []],
+    ["alice-news", "+-", ["alice"]],
+    ["alice+x-y", "-+", ["alice"]],
+    ["alice=news", "=", ["alice"]],
+    // Nothing before the delimiter: never an empty local part.
+    ["+news", "+", []],
+    ["+", "+", []],
+    ["++news", "+", []],
+    ["-+news", "+-", []],
+  ] as const)("for %s under delimiters %j is %j", (local, delimiters, names) => {
+    expect(further(local, { delimiters })).toEqual(names);
+  });
+
+  it.each([
+    ["prvs=1234abcdef=alice", ["alice"]],
+    ["PRVS=1234ABCDEF=Alice", ["alice"]],
+    ["prvs=1234abcdef=alice+news", ["alice+news", "alice"]],
+    ["prvs=1234abcdef=+news", ["+news"]],
+    ["prvs=1234abcdef=a=b", ["a=b"]],
+    // Not quite BATV.
+    ["prvs=1234abcde=alice", []],
+    ["prvs=123xabcdef=alice", []],
+    ["prvs=1234abcdeg=alice", []],
+    ["prvs=1234abcdef=", []],
+    ["xprvs=1234abcdef=alice", []],
+    ["btv1==1234abcdef==alice", []],
+  ])("for the tagged %s is %j", (local, names) => {
+    expect(further(local)).toEqual(names);
+  });
+
+  it("names what matched: a tag is the mailbox itself, a subaddress is not", () => {
+    expect(furtherCandidates("prvs=1234abcdef=alice+news", policyWith())).toEqual([
+      { name: "alice+news", matched: "mailbox" },
+      { name: "alice", matched: "subaddress" },
+    ]);
+  });
+
+  it("is never the empty name, whatever the text and the policy", () => {
+    expect(further("...+x", { dots: "ignored" })).toEqual([]);
+    expect(further("prvs=1234abcdef=...", { dots: "ignored" })).toEqual([]);
+    forAll(
+      [
+        fc.oneof(anyText(), fc.stringMatching(/^(?:prvs=1234abcdef=)?[.+a=-]{0,6}$/)),
+        fc.constantFrom("", "+", "-", ".", "+-", "=.", "+-._"),
+        spelling,
+      ],
+      (local, delimiters, settings) => {
+        const policy = policyWith({ delimiters, ...settings });
+        const candidates = furtherCandidates(local, policy);
+        expect(candidates.length).toBeLessThanOrEqual(2);
+        for (const { name } of candidates) {
+          expect(name).not.toBe("");
+          expect(canonicalLocalPart(name, policy)).toBe(name);
+        }
+      },
+      { numRuns: 3_000 },
+    );
+  });
+});
