@@ -1,0 +1,207 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import * as v from "valibot";
+import {
+  type DomainPolicy,
+  type Mode,
+  POLICY_SETTINGS,
+  parseRecipient,
+  policyFault,
+  toALabel,
+} from "../directory/index.ts";
+import { CliError, EXIT } from "./exit.ts";
+
+/** Name of the settings file, looked for in the working directory. */
+export const SETTINGS_FILE = "rollcall.toml";
+
+/** One domain of `rollcall.toml`. */
+export interface DomainSettings {
+  /** In A-labels. */
+  readonly domain: string;
+  /** Path of its list, absolute; null for an alias. */
+  readonly list: string | null;
+  /** The same as it stands in the file. */
+  readonly shown: string;
+  readonly policy: Partial<DomainPolicy>;
+  readonly mode: Mode | undefined;
+  readonly canaries: readonly string[];
+}
+
+export interface Settings {
+  /** The file, as it is shown. */
+  readonly file: string;
+  /** Directory of the file: relative paths in it start there. */
+  readonly directory: string;
+  /** Whether the host keeps the names of the list that it published last. */
+  readonly keepLists: boolean;
+  readonly domains: readonly DomainSettings[];
+}
+
+const policyEntries = Object.fromEntries(
+  POLICY_SETTINGS.map((name) => [
+    name,
+    v.optional(
+      v.pipe(
+        v.unknown(),
+        // TOML has no null: an empty text or alias takes the stored one away.
+        v.transform((value) => ((name === "alias" || name === "text") && value === "" ? null : value)),
+        v.rawCheck(({ dataset, addIssue }) => {
+          const fault = dataset.typed ? policyFault(name, dataset.value) : null;
+          if (fault !== null) addIssue({ message: fault });
+        }),
+      ),
+    ),
+  ]),
+);
+
+const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
+const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+const SCHEMA = v.strictObject({
+  keep_lists: v.optional(v.boolean("must be true or false"), true),
+  defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
+  domains: v.optional(
+    v.record(
+      v.string(),
+      v.strictObject({
+        list: v.optional(TEXT("must be the path of a list")),
+        mode: MODE,
+        canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
+        ...policyEntries,
+      }),
+      'must be tables such as [domains."example.com"]',
+    ),
+    {},
+  ),
+});
+
+/**
+ * Reads `rollcall.toml`.
+ * @param path absolute
+ * @returns null where the file is not there
+ * @throws CliError exit 3, with a line for everything that is wrong
+ */
+export function readSettings(path: string, shown: string): Settings | null {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new CliError(
+      EXIT.input,
+      `cannot read ${shown}: ${(error as Error).message}`,
+      "check its permissions",
+    );
+  }
+  const parsed = v.safeParse(SCHEMA, parseToml(text, shown));
+  if (!parsed.success) {
+    throw faulty(
+      shown,
+      parsed.issues.map((issue) => describeIssue(issue, text, shown)),
+    );
+  }
+  const { output } = parsed;
+  const faults: string[] = [];
+  const domains = Object.entries(output.domains).map(([name, table]) => {
+    const at = placeOf(text, shown, ["domains", name]);
+    return readDomain(name, table, output.defaults, dirname(path), (fault) => faults.push(`${at}: ${fault}`));
+  });
+  if (faults.length > 0) throw faulty(shown, faults);
+  return { file: shown, directory: dirname(path), keepLists: output.keep_lists, domains };
+}
+
+type Table = v.InferOutput<typeof SCHEMA>["domains"][string];
+type Defaults = v.InferOutput<typeof SCHEMA>["defaults"];
+
+function readDomain(
+  name: string,
+  table: Table,
+  defaults: Defaults,
+  directory: string,
+  fault: (text: string) => void,
+): DomainSettings {
+  const domain = toALabel(name);
+  if (domain === null) fault(`"${name}" is no domain name`);
+  const { list, mode, canaries, ...own } = table;
+  const { mode: defaultMode, ...common } = defaults;
+  const policy = { ...common, ...own } as Partial<DomainPolicy>;
+  const alias = policy.alias ?? null;
+  if (alias === null && list === undefined)
+    fault('list is missing: name the file, such as list = "lists/example.txt"');
+  if (alias !== null && list !== undefined) fault("has a list and an alias: an alias has no list of its own");
+  for (const canary of canaries) {
+    const read = parseRecipient(canary);
+    if (read.kind !== "mailbox" || read.domain !== domain) fault(`canary ${canary} is no address of ${name}`);
+  }
+  return {
+    domain: domain ?? name,
+    list: list === undefined ? null : resolve(directory, list),
+    shown: list ?? "",
+    policy,
+    mode: mode ?? defaultMode,
+    canaries,
+  };
+}
+
+function parseToml(text: string, shown: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = (error.message.split("\n", 1)[0] as string).replace(/^Invalid TOML document: /, "");
+    throw faulty(shown, [`${shown}:${error.line}: ${reason}`]);
+  }
+}
+
+const faulty = (shown: string, faults: readonly string[]): CliError =>
+  new CliError(
+    EXIT.input,
+    `${shown} cannot be used as it stands`,
+    "mend the lines that are named; `rollcall init` in an empty folder writes a commented example",
+    faults,
+  );
+
+function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string): string {
+  const path = (issue.path ?? []).map((item) => String((item as { key: unknown }).key));
+  const key = path.at(-1) ?? "";
+  const at = placeOf(text, shown, path);
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    return `${at}: ${key} is no setting here; known are ${knownKeys(path).join(", ")}`;
+  }
+  const what = issue.type === "strict_object" ? "must be a table" : issue.message;
+  return `${at}: ${key} ${what}`;
+}
+
+function knownKeys(path: readonly string[]): string[] {
+  if (path.length === 1) return ["keep_lists", "defaults", "domains"];
+  return path[0] === "defaults"
+    ? ["mode", ...POLICY_SETTINGS]
+    : ["list", "mode", "canaries", ...POLICY_SETTINGS];
+}
+
+/**
+ * Where a key stands: `FILE:LINE`, as well as the text tells without a second parser. Falls back to the line of
+ * the table, then to the file.
+ */
+function placeOf(text: string, shown: string, path: readonly string[]): string {
+  const key = path.at(-1) ?? "";
+  const table = path.slice(0, -1);
+  let current: string[] = [];
+  let ofTable = 0;
+  for (const [index, line] of text.split("\n").entries()) {
+    const header = /^\s*\[\s*([^[\]]*?)\s*\]\s*(?:#.*)?$/.exec(line)?.[1];
+    if (header !== undefined) {
+      current = [...header.matchAll(/"([^"]*)"|'([^']*)'|([^.\s]+)/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
+      if (same(current, path)) return `${shown}:${index + 1}`;
+      if (same(current, table)) ofTable = index + 1;
+    } else if (same(current, table)) {
+      const name = /^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*[.=]/.exec(line);
+      if (name !== null && (name[1] ?? name[2] ?? name[3]) === key) return `${shown}:${index + 1}`;
+    }
+  }
+  return ofTable > 0 ? `${shown}:${ofTable}` : shown;
+}
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((part, i) => part === b[i]);

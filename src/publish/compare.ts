@@ -1,0 +1,96 @@
+import {
+  type BlobTable,
+  blobId,
+  compareLists,
+  type Difference,
+  ID_BYTES,
+  type ListContent,
+  type Visit,
+} from "../directory/index.ts";
+
+/** A list whose shards have to be waited for. */
+export interface RemoteList {
+  readonly table: BlobTable;
+  /** Bytes of the shard of this id. */
+  read(id: string): Promise<Uint8Array>;
+}
+
+/** Shards that are read ahead of the comparison. */
+const AHEAD = 6;
+
+/**
+ * Compares a list that lies elsewhere with one at hand, a group of shards at a time, so that no more than a few
+ * groups are in memory. Shards that are in both are not read.
+ *
+ * @param shards bytes of the later list's shards, in order
+ * @param progress called after each group
+ */
+export async function compareWithRemote(
+  before: RemoteList,
+  after: { readonly table: BlobTable; readonly shards: readonly Uint8Array[] },
+  visit?: Visit,
+  progress?: (done: number, of: number) => void,
+): Promise<Difference> {
+  const total: Difference = { added: 0, removed: 0, changed: 0, lost: 0 };
+  const bits = Math.min(before.table.bits, after.table.bits);
+  const groups = 2 ** bits;
+  const ahead: Promise<ListContent>[] = [];
+  for (let group = 0; group < groups; group++) {
+    while (ahead.length < AHEAD && group + ahead.length < groups) {
+      const reading = readGroup(before, after.table, group + ahead.length, bits);
+      // Waited for in its turn; until then a failure must not count as unhandled.
+      reading.catch(() => undefined);
+      ahead.push(reading);
+    }
+    const part = compareLists((await ahead.shift()) as ListContent, groupAtHand(after, group, bits), visit);
+    total.added += part.added;
+    total.removed += part.removed;
+    total.changed += part.changed;
+    total.lost += part.lost;
+    progress?.(group + 1, groups);
+  }
+  return total;
+}
+
+/** The shards of one group, as a list of their own. */
+function sliceOf(table: BlobTable, group: number, bits: number): BlobTable {
+  const each = 2 ** (table.bits - bits);
+  const from = group * each * ID_BYTES;
+  return {
+    bits: table.bits - bits,
+    inline: table.inline,
+    ids: table.ids.subarray(from, from + each * ID_BYTES),
+  };
+}
+
+async function readGroup(
+  before: RemoteList,
+  after: BlobTable,
+  group: number,
+  bits: number,
+): Promise<ListContent> {
+  const table = sliceOf(before.table, group, bits);
+  const known = sliceOf(after, group, bits);
+  const same =
+    table.inline === null && known.inline === null && table.bits === 0 && known.bits === 0
+      ? blobId(table, 0) === blobId(known, 0)
+      : false;
+  if (same || table.inline !== null) return { table, read: unread };
+  const parts: Uint8Array[] = [];
+  for (let i = 0; i < 2 ** table.bits; i++) parts.push(await before.read(blobId(table, i)));
+  return { table, read: (index) => parts[index] as Uint8Array };
+}
+
+const unread = (): Uint8Array => {
+  throw new Error("a shard that is the same on both sides was asked for");
+};
+
+function groupAtHand(
+  list: { readonly table: BlobTable; readonly shards: readonly Uint8Array[] },
+  group: number,
+  bits: number,
+): ListContent {
+  const table = sliceOf(list.table, group, bits);
+  const from = group * 2 ** table.bits;
+  return { table, read: (index) => list.shards[from + index] as Uint8Array };
+}

@@ -1,0 +1,60 @@
+import { FINGERPRINT_BYTES } from "../directory/index.ts";
+
+const CHUNK = 65_536;
+
+interface Chunk {
+  readonly fingerprints: Uint8Array;
+  readonly states: Uint8Array;
+  readonly lines: Uint32Array;
+}
+
+/**
+ * The entries of a list before they are packed: 15 bytes each in typed arrays, so that ten million of them take
+ * 150 MB and no object is made for any.
+ */
+export class EntryColumns {
+  readonly #chunks: Chunk[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** @param digest a digest whose head is the fingerprint */
+  add(digest: Uint8Array, state: number, line: number): void {
+    const at = this.#count % CHUNK;
+    if (at === 0) {
+      this.#chunks.push({
+        fingerprints: new Uint8Array(CHUNK * FINGERPRINT_BYTES),
+        states: new Uint8Array(CHUNK),
+        lines: new Uint32Array(CHUNK),
+      });
+    }
+    const chunk = this.#chunks[this.#chunks.length - 1] as Chunk;
+    const { fingerprints } = chunk;
+    const from = at * FINGERPRINT_BYTES;
+    for (let i = 0; i < FINGERPRINT_BYTES; i++) fingerprints[from + i] = digest[i] as number;
+    chunk.states[at] = state;
+    chunk.lines[at] = line;
+    this.#count++;
+  }
+
+  /** The fingerprint of entry `index`: a view, not a copy. */
+  fingerprint(index: number): Uint8Array {
+    const from = (index % CHUNK) * FINGERPRINT_BYTES;
+    return this.#chunk(index).fingerprints.subarray(from, from + FINGERPRINT_BYTES);
+  }
+
+  state(index: number): number {
+    return this.#chunk(index).states[index % CHUNK] as number;
+  }
+
+  /** Line of the source that entry `index` stands in. */
+  line(index: number): number {
+    return this.#chunk(index).lines[index % CHUNK] as number;
+  }
+
+  #chunk(index: number): Chunk {
+    return this.#chunks[Math.floor(index / CHUNK)] as Chunk;
+  }
+}

@@ -1,0 +1,7 @@
+/** The public face of publishing. */
+export * from "./errors.ts";
+export * from "./kept.ts";
+export * from "./list.ts";
+export { emptyList, type PackedList } from "./pack.ts";
+export * from "./plan.ts";
+export * from "./upload.ts";

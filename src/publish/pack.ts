@@ -1,0 +1,174 @@
+import {
+  type BlobTable,
+  type Counts,
+  concatBytes,
+  countStates,
+  decodeShard,
+  encodeShard,
+  equalBytes,
+  findEntry,
+  type Hashing,
+  isAcceptedState,
+  shardBitsFor,
+  shardOf,
+  tailOf,
+} from "../directory/index.ts";
+import type { EntryColumns } from "./entries.ts";
+
+/** The only shard of a list stands in its manifest up to this size (about 6,000 mailboxes). */
+export const INLINE_SHARD = 32 * 1024;
+
+/** A list packed into shards; a pure function of its entries, save for `bits`, which stay in use while they fit. */
+export interface PackedList {
+  readonly table: BlobTable;
+  /** Bytes of each shard, in order; the inline one too. */
+  readonly shards: readonly Uint8Array[];
+  readonly counts: Counts;
+}
+
+/** Reports of entries that stand in the list more than once. */
+export interface Repetitions {
+  /** The same name in the same state: harmless. */
+  duplicate(line: number, first: number): void;
+  /** The same name in another state. The first one is kept. */
+  clash(line: number, first: number): void;
+}
+
+export interface PackOptions {
+  /** Shard bits of the list that this one follows. */
+  readonly bitsInUse?: number;
+  readonly repetitions?: Repetitions;
+  /** Called after each shard. */
+  progress?(done: number, of: number): void;
+}
+
+/**
+ * Sorts entries into shards and packs them. Each shard is opened again and each entry looked up in it, so that a
+ * list with an entry that a check would miss never leaves the publisher.
+ */
+export function packList(entries: EntryColumns, hashing: Hashing, options: PackOptions = {}): PackedList {
+  const bits = shardBitsFor(entries.count, options.bitsInUse);
+  const { order, starts } = byShard(entries, bits);
+  const shards: Uint8Array[] = [];
+  const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
+  for (let index = 0; index < 2 ** bits; index++) {
+    const members = order.subarray(starts[index], starts[index + 1]);
+    const bytes = packShard(entries, members, bits, options.repetitions);
+    const [active, disabled, full, moved] = countStates(decodeShard(bytes));
+    counts.active += active;
+    counts.disabled += disabled;
+    counts.full += full;
+    counts.moved += moved;
+    shards.push(bytes);
+    options.progress?.(index + 1, 2 ** bits);
+  }
+  return { table: tableOf(shards, bits, hashing), shards, counts };
+}
+
+/** The list of a domain that has none of its own: an alias. */
+export function emptyList(): PackedList {
+  const bytes = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0);
+  return {
+    table: { bits: 0, inline: bytes, ids: new Uint8Array(0) },
+    shards: [bytes],
+    counts: { active: 0, disabled: 0, full: 0, moved: 0 },
+  };
+}
+
+function tableOf(shards: readonly Uint8Array[], bits: number, hashing: Hashing): BlobTable {
+  const only = shards[0] as Uint8Array;
+  if (bits === 0 && only.length <= INLINE_SHARD) return { bits, inline: only, ids: new Uint8Array(0) };
+  return { bits, inline: null, ids: concatBytes(shards.map((bytes) => hashing.sha256(bytes))) };
+}
+
+/** Counting sort of the entries' numbers by shard; within a shard they stay in the order of the source. */
+function byShard(entries: EntryColumns, bits: number): { order: Uint32Array; starts: Uint32Array } {
+  const { count } = entries;
+  const starts = new Uint32Array(2 ** bits + 1);
+  for (let i = 0; i < count; i++) {
+    const at = shardOf(entries.fingerprint(i), bits) + 1;
+    starts[at] = (starts[at] as number) + 1;
+  }
+  for (let shard = 1; shard < starts.length; shard++) {
+    starts[shard] = (starts[shard] as number) + (starts[shard - 1] as number);
+  }
+  const next = starts.slice();
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const shard = shardOf(entries.fingerprint(i), bits);
+    const at = next[shard] as number;
+    order[at] = i;
+    next[shard] = at + 1;
+  }
+  return { order, starts };
+}
+
+function packShard(
+  entries: EntryColumns,
+  members: Uint32Array,
+  bits: number,
+  repetitions?: Repetitions,
+): Uint8Array {
+  // Tail and state as one exact number of 50 bits: the native sort of numbers does the work.
+  const joined = Float64Array.from(
+    members,
+    (i) => tailOf(entries.fingerprint(i)) * 4 + entries.state(i),
+  ).sort();
+  const tails = new Float64Array(joined.length);
+  const states = new Uint8Array(joined.length);
+  const settled = new Map<number, number>();
+  let count = 0;
+  for (const value of joined) {
+    const tail = Math.floor(value / 4);
+    if (count > 0 && tails[count - 1] === tail) {
+      if (!settled.has(tail)) settled.set(tail, settle(entries, members, tail, repetitions));
+      states[count - 1] = settled.get(tail) as number;
+    } else {
+      tails[count] = tail;
+      states[count++] = value % 4;
+    }
+  }
+  const bytes = encodeShard({ tails: tails.subarray(0, count), states: states.subarray(0, count) }, bits);
+  requireFound(entries, members, bytes, settled);
+  return bytes;
+}
+
+/** Decides the state of a tail that stands in the shard more than once, and reports who stands there. */
+function settle(
+  entries: EntryColumns,
+  members: Uint32Array,
+  tail: number,
+  repetitions?: Repetitions,
+): number {
+  const same = members.filter((i) => tailOf(entries.fingerprint(i)) === tail);
+  let state = -1;
+  const firsts: number[] = [];
+  for (const i of same) {
+    const first = firsts.find((other) => equalBytes(entries.fingerprint(other), entries.fingerprint(i)));
+    if (first !== undefined) {
+      const report = entries.state(first) === entries.state(i) ? "duplicate" : "clash";
+      repetitions?.[report](entries.line(i), entries.line(first));
+      continue;
+    }
+    firsts.push(i);
+    // Two names with one tail are one entry, once in billions of lists: the state that lets mail in is kept.
+    if (state < 0 || (!isAcceptedState(state) && isAcceptedState(entries.state(i)))) state = entries.state(i);
+  }
+  return state;
+}
+
+function requireFound(
+  entries: EntryColumns,
+  members: Uint32Array,
+  bytes: Uint8Array,
+  settled: ReadonlyMap<number, number>,
+): void {
+  const shard = decodeShard(bytes);
+  for (const i of members) {
+    const digest = entries.fingerprint(i);
+    const state = settled.size === 0 ? entries.state(i) : (settled.get(tailOf(digest)) ?? entries.state(i));
+    if (findEntry(shard, digest) !== state) {
+      throw new Error(`the entry of line ${entries.line(i)} is not found in its own shard`);
+    }
+  }
+}

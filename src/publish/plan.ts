@@ -1,0 +1,233 @@
+import type { DomainDescription, ShardTable } from "../api/contract.ts";
+import {
+  acceptedCount,
+  type BlobTable,
+  type Counts,
+  comparable,
+  concatBytes,
+  DEFAULT_POLICY,
+  type Difference,
+  type DomainKey,
+  type DomainPolicy,
+  decodeShard,
+  equalBytes,
+  findEntry,
+  fingerprint,
+  fromBase64Url,
+  fromHex,
+  guardRefusal,
+  isAcceptedState,
+  type Mode,
+  NO_COUNTS,
+  POLICY_SETTINGS,
+  shardOf,
+  uncountableChanges,
+} from "../directory/index.ts";
+import { compareWithRemote, type RemoteList } from "./compare.ts";
+import { PublishError } from "./errors.ts";
+import { nameOf } from "./list.ts";
+import type { PackedList } from "./pack.ts";
+
+/** What a domain is to become. */
+export interface Intent {
+  readonly domain: string;
+  readonly key: DomainKey;
+  readonly packed: PackedList;
+  /** Settings to change; those left out keep their value. */
+  readonly policy: Partial<DomainPolicy>;
+  /** Left out: it stays. */
+  readonly mode?: Mode;
+  /** Addresses that must be in the list. */
+  readonly canaries: readonly string[];
+}
+
+/** The generation that a plan starts from. */
+export interface Base {
+  readonly generation: number;
+  readonly deleted: boolean;
+  readonly keyId: string;
+  readonly policy: DomainPolicy;
+  readonly mode: Mode;
+  readonly counts: Counts;
+  readonly list: RemoteList;
+}
+
+/** A name that leaves the list, or stays in it and is refused from now on; known by its tail alone. */
+export type Leaving = Map<number, "removed" | "refused">;
+
+/** Tails that a plan remembers, to be named. */
+const MAX_LEAVING = 1_000;
+
+/** What publishing would do to one domain. */
+export interface DomainPlan extends Intent {
+  readonly base: Base | null;
+  /** Generation that the commit is conditioned on. */
+  readonly expect: number | null;
+  readonly resultingPolicy: DomainPolicy;
+  readonly resultingMode: Mode;
+  /** Settings that change: what they were and will be. */
+  readonly changes: readonly { readonly setting: string; readonly from: unknown; readonly to: unknown }[];
+  /** Null where names cannot be compared: another key, case or dots. */
+  readonly difference: Difference | null;
+  readonly leaving: Leaving;
+  readonly unchanged: boolean;
+  /** Why the guard refuses, or null. The edge judges once more, against the largest generation of a day. */
+  readonly refusal: string | null;
+  readonly missingCanaries: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** The settings under which a list is to be canonicalised: those of the base, with the changes. */
+export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy>): DomainPolicy => ({
+  ...(base === null || base.deleted ? DEFAULT_POLICY : base.policy),
+  ...changes,
+});
+
+/** The head as the edge describes it. */
+export function baseOf(description: DomainDescription, readShard: (id: string) => Promise<Uint8Array>): Base {
+  const { generation, policy, mode, counts } = description;
+  return {
+    generation,
+    deleted: description.deleted_until !== null,
+    keyId: description.key_id,
+    policy: { ...DEFAULT_POLICY, ...policy },
+    mode,
+    counts,
+    list: { table: tableFrom(description.shards), read: readShard },
+  };
+}
+
+/**
+ * Compares what is to become of a domain with what it is.
+ * @param progress called after each group of shards
+ */
+export async function planDomain(
+  intent: Intent,
+  base: Base | null,
+  progress?: (done: number, of: number) => void,
+): Promise<DomainPlan> {
+  const { packed, key } = intent;
+  const live = base === null || base.deleted ? null : base;
+  const policy = resultingPolicy(base, intent.policy);
+  const mode = intent.mode ?? live?.mode ?? "enforce";
+  const leaving: Leaving = new Map();
+  const difference = await differenceOf(live, intent, policy, leaving, progress);
+  const changes = live === null ? [] : changesBetween(live, policy, mode);
+  const unchanged =
+    live !== null &&
+    changes.length === 0 &&
+    live.keyId === key.id &&
+    sameTable(live.list.table, packed.table);
+  const refusal = unchanged
+    ? null
+    : guardRefusal({
+        accepted: acceptedCount(live?.counts ?? NO_COUNTS),
+        lost: live === null ? 0 : (difference?.lost ?? null),
+        remaining: acceptedCount(packed.counts),
+        uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
+        mayBeEmpty: policy.alias !== null || policy.catchall,
+        share: (live?.policy ?? policy).guard,
+      });
+  return {
+    ...intent,
+    base,
+    expect: base?.generation ?? null,
+    resultingPolicy: policy,
+    resultingMode: mode,
+    changes,
+    difference,
+    leaving,
+    unchanged,
+    refusal,
+    missingCanaries: intent.canaries.filter((address) => !isAccepted(address, intent, policy)),
+    warnings: warningsOf(intent, live, policy, difference),
+  };
+}
+
+/** Compares with an empty list where there is none before, and not at all where names cannot be compared. */
+async function differenceOf(
+  live: Base | null,
+  intent: Intent,
+  policy: DomainPolicy,
+  leaving: Leaving,
+  progress?: (done: number, of: number) => void,
+): Promise<Difference | null> {
+  const { counts } = intent.packed;
+  if (live === null) return { added: sum(counts), removed: 0, changed: 0, lost: 0 };
+  if (!comparable({ policy: live.policy, keyId: live.keyId }, { policy, keyId: intent.key.id })) return null;
+  return compareWithRemote(
+    live.list,
+    intent.packed,
+    (tail, was, is) => {
+      const refused = isAcceptedState(was) && !isAcceptedState(is);
+      if (was < 0 || (is >= 0 && !refused) || leaving.size >= MAX_LEAVING) return;
+      leaving.set(tail, is < 0 ? "removed" : "refused");
+    },
+    progress,
+  );
+}
+
+function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPlan["changes"] {
+  const changes: { setting: string; from: unknown; to: unknown }[] = POLICY_SETTINGS.filter(
+    (setting) => live.policy[setting] !== policy[setting],
+  ).map((setting) => ({ setting, from: live.policy[setting], to: policy[setting] }));
+  if (live.mode !== mode) changes.push({ setting: "mode", from: live.mode, to: mode });
+  return changes;
+}
+
+function warningsOf(
+  intent: Intent,
+  live: Base | null,
+  policy: DomainPolicy,
+  difference: Difference | null,
+): string[] {
+  const warnings: string[] = [];
+  if (policy.alias === null && !isAccepted(`postmaster@${intent.domain}`, intent, policy)) {
+    warnings.push(
+      policy.postmaster
+        ? "the list has no postmaster; mail to it is accepted all the same, so somebody should get it"
+        : "the list has no postmaster, and the policy does not accept it either (RFC 5321 wants it)",
+    );
+  }
+  if (live !== null && difference === null) {
+    warnings.push(
+      "made under another key, case or dots setting: names cannot be compared, and who leaves gets no grace",
+    );
+  }
+  if (policy.grace === 0 && (difference?.removed ?? 0) > 0) {
+    warnings.push("grace is 0: names that leave are refused at once");
+  }
+  return warnings;
+}
+
+/** Whether the list itself lets an address in. */
+function isAccepted(address: string, intent: Intent, policy: DomainPolicy): boolean {
+  const name = nameOf(address, intent.domain, policy);
+  if (typeof name !== "string") return false;
+  const digest = fingerprint(intent.key.names, name);
+  const { shards, table } = intent.packed;
+  return isAcceptedState(findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest));
+}
+
+const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;
+
+const NONE = new Uint8Array(0);
+
+/** Whether two tables name the same content. */
+export const sameTable = (a: BlobTable, b: BlobTable): boolean =>
+  a.bits === b.bits && equalBytes(a.ids, b.ids) && equalBytes(a.inline ?? NONE, b.inline ?? NONE);
+
+/** @throws PublishError `protocol` where the edge sent no table */
+export function tableFrom(table: ShardTable): BlobTable {
+  try {
+    if ("inline" in table) return { bits: 0, inline: fromBase64Url(table.inline), ids: NONE };
+    if (table.ids.length !== 2 ** table.bits) throw new RangeError("number of ids");
+    return { bits: table.bits, inline: null, ids: concatBytes(table.ids.map(fromHex)) };
+  } catch {
+    throw new PublishError(
+      "protocol",
+      "the edge describes a list that this release cannot read",
+      "use the release of the edge for publishing too",
+    );
+  }
+}

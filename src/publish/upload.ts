@@ -1,0 +1,208 @@
+import {
+  type CommitRequest,
+  type CommitResult,
+  type DomainCommit,
+  MAX_COMMIT_BODY,
+  MAX_COMMIT_DOMAINS,
+  type ShardTable,
+} from "../api/contract.ts";
+import { ClientError, type RollcallClient } from "../client/index.ts";
+import {
+  blobIds,
+  CANONICALISER_VERSION,
+  DEFAULT_POLICY,
+  POLICY_SETTINGS,
+  sentinels,
+  toBase64Url,
+} from "../directory/index.ts";
+import { PublishError } from "./errors.ts";
+import { type DomainPlan, sameTable, tableFrom } from "./plan.ts";
+
+export interface UploadOptions {
+  /** Overrides the guard; recorded. */
+  readonly force?: boolean;
+  readonly note?: string;
+  /** Shards that are put at one time. Default 6. */
+  readonly concurrency?: number;
+  sleep(ms: number): Promise<void>;
+  progress?(done: number, of: number): void;
+}
+
+const CONCURRENCY = 6;
+/** Rounds of "put what is missing, commit again"; the second is enough unless the edge forgets. */
+const ROUNDS = 3;
+/** Further tries of a commit whose answer was lost: its precondition keeps it from going in twice. */
+const RETRIES = 3;
+const FIRST_PAUSE_MS = 500;
+
+/**
+ * Splits plans into commits of at most {@link MAX_COMMIT_DOMAINS} domains and {@link MAX_COMMIT_BODY} octets.
+ * An alias goes in behind its target, so aliases come last.
+ */
+export function batchesOf(plans: readonly DomainPlan[]): DomainPlan[][] {
+  const isAlias = (plan: DomainPlan): number => (plan.resultingPolicy.alias === null ? 0 : 1);
+  const ordered = [...plans].sort((a, b) => isAlias(a) - isAlias(b));
+  const batches: DomainPlan[][] = [];
+  let room = 0;
+  for (const plan of ordered) {
+    const size = JSON.stringify(commitOf(plan)).length + 1;
+    const last = batches.at(-1);
+    if (last === undefined || last.length === MAX_COMMIT_DOMAINS || size > room) {
+      batches.push([plan]);
+      // Room for the braces and a note around them.
+      room = MAX_COMMIT_BODY - 4096 - size;
+    } else {
+      last.push(plan);
+      room -= size;
+    }
+  }
+  return batches;
+}
+
+/**
+ * Publishes plans in one commit: commits, puts the shards that the edge lacks, commits again. Broken off at any
+ * point, it can be run again and goes on where it was.
+ *
+ * @throws ClientError of code `conflict` where a head has moved and says something else than the plan
+ * @throws ClientError of code `guard` where the edge refuses
+ */
+export async function upload(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+  options: UploadOptions,
+): Promise<CommitResult> {
+  const request: CommitRequest = {
+    domains: plans.map(commitOf),
+    ...(options.force ? { force: true } : {}),
+    ...(options.note === undefined ? {} : { note: options.note }),
+  };
+  for (let round = 1; ; round++) {
+    try {
+      return await commit(client, request, options.sleep);
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      if (error.code === "conflict") return await settled(client, plans, error);
+      if (error.code !== "missing_shards" || round === ROUNDS) throw error;
+      await putShards(client, plans, error.body?.missing ?? {}, options);
+    }
+  }
+}
+
+async function commit(
+  client: RollcallClient,
+  request: CommitRequest,
+  sleep: UploadOptions["sleep"],
+): Promise<CommitResult> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await client.commit(request);
+    } catch (error) {
+      if (!(error instanceof ClientError && error.transient) || attempt === RETRIES) throw error;
+      await sleep(FIRST_PAUSE_MS * 2 ** attempt);
+    }
+  }
+}
+
+/** A commit that met its own result: the answer to an earlier try was lost, or another host did the same. */
+async function settled(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+  conflict: ClientError,
+): Promise<CommitResult> {
+  const generations: Record<string, number> = {};
+  for (const plan of plans) {
+    const head = await client.domain(plan.domain);
+    const same =
+      head !== null &&
+      head.deleted_until === null &&
+      head.key_id === plan.key.id &&
+      head.mode === plan.resultingMode &&
+      sameTable(tableFrom(head.shards), plan.packed.table) &&
+      POLICY_SETTINGS.every(
+        (name) => (head.policy[name] ?? DEFAULT_POLICY[name]) === plan.resultingPolicy[name],
+      );
+    if (!same) throw conflict;
+    generations[plan.domain] = head.generation;
+  }
+  return { generations, unchanged: [] };
+}
+
+async function putShards(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+  missing: Readonly<Record<string, readonly string[]>>,
+  options: UploadOptions,
+): Promise<void> {
+  const work = Object.entries(missing).flatMap(([domain, ids]) => shardsOf(plans, domain, ids));
+  if (work.length === 0) {
+    throw new PublishError(
+      "protocol",
+      "the edge says that shards are missing, and not which",
+      "use the release of the edge for publishing too",
+    );
+  }
+  let next = 0;
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    while (next < work.length) {
+      const { domain, id, bytes } = work[next++] as (typeof work)[0];
+      try {
+        await client.putShard(domain, id, bytes);
+      } catch (error) {
+        // The others need not begin another one.
+        next = work.length;
+        throw error;
+      }
+      options.progress?.(++done, work.length);
+    }
+  };
+  const workers = Math.min(options.concurrency ?? CONCURRENCY, work.length);
+  const outcomes = await Promise.allSettled(Array.from({ length: workers }, worker));
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+function shardsOf(
+  plans: readonly DomainPlan[],
+  domain: string,
+  ids: readonly string[],
+): { domain: string; id: string; bytes: Uint8Array }[] {
+  const plan = plans.find((each) => each.domain === domain);
+  const own = new Map(
+    plan === undefined
+      ? []
+      : blobIds(plan.packed.table).map((id, i) => [id, plan.packed.shards[i] as Uint8Array]),
+  );
+  return ids.map((id) => {
+    const bytes = own.get(id);
+    if (bytes === undefined) {
+      throw new PublishError(
+        "protocol",
+        `the edge asks for a shard of ${domain} that the list does not have`,
+        "use the release of the edge for publishing too",
+      );
+    }
+    return { domain, id, bytes };
+  });
+}
+
+/** A plan as it stands in the body of a commit. */
+export function commitOf(plan: DomainPlan): DomainCommit {
+  const { domain, key, policy, mode, packed } = plan;
+  return {
+    domain,
+    expect: plan.expect,
+    epoch: key.epoch,
+    key_id: key.id,
+    canonicaliser: CANONICALISER_VERSION,
+    sentinels: sentinels(key.names, plan.resultingPolicy),
+    ...(Object.keys(policy).length === 0 ? {} : { policy }),
+    ...(mode === undefined ? {} : { mode }),
+    shards: shardTableOf(packed.table),
+  };
+}
+
+function shardTableOf(table: DomainPlan["packed"]["table"]): ShardTable {
+  return table.inline === null
+    ? { bits: table.bits, ids: blobIds(table) }
+    : { bits: 0, inline: toBase64Url(table.inline) };
+}
