@@ -93,14 +93,24 @@ export function blobIds(table: BlobTable): string[] {
 
 /** Writes a manifest and ends it in the MAC under the domain's key. */
 export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
-  const { shards, departures, ...rest } = content;
+  const { domain, origin, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
+  const { shards, departures } = content;
   const header = utf8(
+    // Field by field: what is handed in may be an opened manifest, which holds much more.
     JSON.stringify({
-      ...rest,
+      domain,
+      origin,
+      incarnation,
+      generation,
+      time,
+      mode,
+      policy,
+      counts,
+      deletedUntil,
       epoch: key.epoch,
       key: key.id,
       canonicaliser: CANONICALISER_VERSION,
-      sentinels: sentinels(key.names, content.policy),
+      sentinels: sentinels(key.names, policy),
       shards: { bits: shards.bits, inline: shards.inline !== null },
       departures: {
         bits: departures.bits,
@@ -153,13 +163,19 @@ export function openManifest(
   if (JSON.stringify(header.sentinels) !== JSON.stringify(expected)) {
     throw new DirectoryError("canonicaliser-mismatch", `manifest of ${domain} has other sentinels`);
   }
-  return {
-    ...content,
-    key,
-    inlineShard: content.shards.inline === null ? null : decodeShard(content.shards.inline),
-    inlineDepartures: content.departures.inline === null ? null : decodeDepartures(content.departures.inline),
-    bytes,
-  };
+  const { shards, departures } = content;
+  const inlineShard = shards.inline === null ? null : decodeShard(shards.inline);
+  const inlineDepartures = departures.inline === null ? null : decodeDepartures(departures.inline);
+  // One of several shards would look like a list that lacks the names of all others.
+  if (inlineShard !== null && inlineShard.bits !== 0)
+    throw damaged("manifest's inline shard is one of several");
+  if (
+    inlineDepartures !== null &&
+    (inlineDepartures.bits !== 0 || inlineDepartures.count !== departures.count)
+  ) {
+    throw damaged("manifest's inline departures are not all of them");
+  }
+  return { ...content, key, inlineShard, inlineDepartures, bytes };
 }
 
 interface Parts {

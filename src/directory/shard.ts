@@ -100,7 +100,7 @@ export function encodeShard(entries: Entries, bits: number): Uint8Array {
 export function decodeShard(bytes: Uint8Array): Shard {
   if (bytes.length < COLUMNS_AT) throw damaged(`shard of ${bytes.length} bytes is shorter than its head`);
   // Columns are used in place, so they must lie on their own boundaries.
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
   if (header.getUint32(0, true) !== MAGIC) throw damaged("not a shard");
   if (header.getUint8(4) !== FORMAT) throw damaged(`shard of unknown format ${header.getUint8(4)}`);

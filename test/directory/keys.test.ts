@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { toBase64Url, toHex, utf8 } from "../../src/directory/bytes.ts";
+import {
+  deriveDomainKey,
+  domainKey,
+  KEY_BYTES,
+  partitionOf,
+  readMasterKey,
+  rosterMac,
+  tokenMac,
+} from "../../src/directory/keys.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { faultOf, forAll, keyFor, MASTER } from "./helpers.ts";
+
+const MESSAGE = utf8("message");
+
+describe("a master key", () => {
+  it("is read from 32 bytes in base64url, with or without white space about it", () => {
+    expect(readMasterKey(toBase64Url(MASTER))).toEqual(MASTER);
+    expect(readMasterKey(` ${toBase64Url(MASTER)}\n`)).toEqual(MASTER);
+  });
+
+  it.each([
+    "",
+    "secret",
+    toBase64Url(MASTER.subarray(1)),
+    toBase64Url(Uint8Array.of(...MASTER, 0)),
+    `${toBase64Url(MASTER)}=`,
+    "not base64url, but a passphrase!",
+  ])("is not read from %j, which is not repeated", (text) => {
+    expect(faultOf(() => readMasterKey(text))).toBe("invalid");
+    try {
+      readMasterKey(text);
+    } catch (error) {
+      if (text !== "") expect(String(error)).not.toContain(text);
+    }
+  });
+});
+
+describe("a domain's key", () => {
+  it("is the same for whoever derives it, and for the publisher who was handed its secret", () => {
+    const derived = keyFor("example.com", 3);
+    const handed = domainKey(nobleHashing, derived.secret, "example.com", 3);
+    expect(handed.id).toBe(derived.id);
+    expect(handed.names(MESSAGE)).toEqual(derived.names(MESSAGE));
+    expect(handed.manifest(MESSAGE)).toEqual(derived.manifest(MESSAGE));
+    expect(derived).toMatchObject({ domain: "example.com", epoch: 3 });
+    expect(derived.secret).toHaveLength(KEY_BYTES);
+    expect(derived.id).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  it("is another for another domain, another epoch and another master key", () => {
+    const keys = [
+      keyFor("example.com", 1),
+      keyFor("example.com", 2),
+      keyFor("example.com", 11),
+      keyFor("example.org", 1),
+      keyFor("example.com1", 1),
+      deriveDomainKey(nobleHashing, utf8("another master key, of 32 bytes!"), "example.com", 1),
+    ];
+    for (const part of [
+      keys.map((key) => key.id),
+      keys.map((key) => toHex(key.secret)),
+      keys.map((key) => toHex(key.names(MESSAGE))),
+      keys.map((key) => toHex(key.manifest(MESSAGE))),
+    ]) {
+      expect(new Set(part).size).toBe(keys.length);
+    }
+  });
+
+  it("keeps its purposes apart from each other and from the master key's", () => {
+    const key = keyFor();
+    const macs = [key.names, key.manifest, tokenMac(nobleHashing, MASTER), rosterMac(nobleHashing, MASTER)];
+    const outputs = [...macs.map((mac) => toHex(mac(MESSAGE))), toHex(nobleHashing.hmac(MASTER)(MESSAGE))];
+    expect(new Set(outputs).size).toBe(outputs.length);
+  });
+
+  it("is pinned: another derivation would turn every published list into a fault", () => {
+    const key = keyFor();
+    expect([key.id, toHex(key.names(utf8("alice")))]).toMatchInlineSnapshot(`
+      [
+        "e2c365761625ca2d",
+        "2d0afaabf818f35c5804e33365a8e30924f846ba064fe472ec70fefbd3a50f22",
+      ]
+    `);
+  });
+});
+
+describe("a domain's partition", () => {
+  it("is within their number, always the same, and the only one where there is one", () => {
+    forAll([fc.domain(), fc.integer({ min: 1, max: 64 })], (domain, partitions) => {
+      const partition = partitionOf(nobleHashing, domain, partitions);
+      expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true);
+      expect(partitionOf(nobleHashing, domain, partitions)).toBe(partition);
+      expect(partitionOf(nobleHashing, domain, 1)).toBe(0);
+    });
+  });
+
+  it("spreads domains evenly", () => {
+    const counts = new Array<number>(8).fill(0);
+    for (let i = 0; i < 8_000; i++) {
+      const partition = partitionOf(nobleHashing, `domain${i}.example`, 8);
+      counts[partition] = (counts[partition] as number) + 1;
+    }
+    for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThan(150);
+  });
+});

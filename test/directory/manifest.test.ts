@@ -1,0 +1,401 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { concatBytes, toHex, utf8 } from "../../src/directory/bytes.ts";
+import { CANONICALISER_VERSION } from "../../src/directory/canonical.ts";
+import { encodeDepartures } from "../../src/directory/departures.ts";
+import { MAX_SHARD_BITS } from "../../src/directory/fingerprint.ts";
+import { deriveDomainKey } from "../../src/directory/keys.ts";
+import {
+  blobId,
+  blobIds,
+  encodeManifest,
+  isContentId,
+  type ManifestContent,
+  openManifest,
+} from "../../src/directory/manifest.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { entriesOf } from "../../src/directory/shard.ts";
+import {
+  contentOf,
+  DOMAIN,
+  faultOf,
+  flipped,
+  forAll,
+  idOf,
+  KEY,
+  keyFor,
+  listOf,
+  NOW,
+  packList,
+  policyWith,
+  randomNumbers,
+  tableOf,
+  unaligned,
+} from "./helpers.ts";
+
+const SMALL = packList(listOf(["alice", "bob"]));
+const LARGE = packList(listOf(Array.from({ length: 300 }, (_, i) => `user${i}`)), KEY, 3);
+
+const small = encodeManifest(contentOf(SMALL), KEY);
+const large = encodeManifest(contentOf(LARGE), KEY);
+
+const open = (bytes: Uint8Array, domain = DOMAIN) => openManifest(bytes, domain, keyFor);
+
+/** What a manifest's bytes say, so that a test can say it otherwise. */
+interface Parts {
+  readonly head: Uint8Array;
+  readonly header: Record<string, unknown>;
+  readonly blocks: readonly Uint8Array[];
+}
+
+function takeApart(bytes: Uint8Array): Parts {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const blocks: Uint8Array[] = [];
+  for (let at = 12; at < bytes.length - 32; at += 4 + view.getUint32(at, true)) {
+    blocks.push(bytes.slice(at + 4, at + 4 + view.getUint32(at, true)));
+  }
+  const [header, ...rest] = blocks as [Uint8Array, ...Uint8Array[]];
+  return { head: bytes.slice(0, 12), header: JSON.parse(new TextDecoder().decode(header)), blocks: rest };
+}
+
+/** Puts a manifest together under the right key, whatever it says: its MAC always fits. */
+function forged({ head, header, blocks }: Parts, text = JSON.stringify(header)): Uint8Array {
+  const all = [utf8(text), ...blocks];
+  const lengths = all.map((block) => {
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, block.length, true);
+    return length;
+  });
+  const body = concatBytes([head, ...all.flatMap((block, i) => [lengths[i] as Uint8Array, block])]);
+  new DataView(body.buffer).setUint32(8, body.length + 32, true);
+  return concatBytes([body, KEY.manifest(body)]);
+}
+
+/** A manifest with fields of its header set to other values. */
+function saying(fields: Record<string, unknown>, bytes = small): Uint8Array {
+  const parts = takeApart(bytes);
+  return forged({ ...parts, header: { ...parts.header, ...fields } });
+}
+
+describe("a manifest", () => {
+  const count = fc.maxSafeNat();
+  const content: fc.Arbitrary<ManifestContent> = fc.record({
+    domain: fc.constant(DOMAIN),
+    origin: fc.constantFrom("registry" as const, "kv" as const),
+    incarnation: count,
+    generation: count,
+    time: count,
+    mode: fc.constantFrom("enforce" as const, "observe" as const),
+    policy: fc
+      .record({
+        delimiters: fc.constantFrom("", "+", "+-", "=_#~"),
+        catchall: fc.boolean(),
+        case: fc.constantFrom("insensitive" as const, "sensitive" as const),
+        dots: fc.constantFrom("significant" as const, "ignored" as const),
+        postmaster: fc.boolean(),
+        alias: fc.constantFrom(null, "example.org"),
+        text: fc.option(fc.stringMatching(/^[ -~]{0,40}$/)),
+        grace: fc.nat(86_400),
+        guard: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0),
+      })
+      .map(policyWith),
+    counts: fc.record({ active: count, disabled: count, full: count, moved: count }),
+    deletedUntil: fc.option(count),
+    shards: fc.constantFrom(SMALL.table, LARGE.table, tableOf(SMALL.shards, 0, false)),
+    departures: fc.constantFrom(
+      { bits: 0, inline: null, ids: new Uint8Array(32), count: 0 },
+      {
+        bits: 0,
+        inline: encodeDepartures({ tails: Float64Array.of(5), until: Uint32Array.of(9) }, 0),
+        ids: new Uint8Array(0),
+        count: 1,
+      },
+      { bits: 1, inline: null, ids: new Uint8Array(64).fill(7), count: 40_000 },
+    ),
+  });
+
+  it("is read back as it was written, at any offset", () => {
+    forAll([content, fc.nat(5)], (it, offset) => {
+      const bytes = encodeManifest(it, KEY);
+      const read = open(unaligned(bytes, offset));
+      expect(open(Buffer.from(bytes)).inlineShard?.count).toBe(read.inlineShard?.count);
+      for (const [name, value] of Object.entries(it)) {
+        const got = read[name as keyof ManifestContent];
+        expect(JSON.stringify(got, bytesAsHex), name).toBe(JSON.stringify(value, bytesAsHex));
+      }
+    });
+  });
+
+  it("that was opened is written again as the same bytes", () => {
+    forAll([content], (it) => {
+      const bytes = encodeManifest(it, KEY);
+      expect(encodeManifest(open(bytes), KEY)).toEqual(bytes);
+    });
+  });
+
+  it("holds the only shard of a small domain, and the ids of many", () => {
+    const opened = open(small);
+    expect(opened.inlineShard?.count).toBe(2);
+    expect(entriesOf(opened.inlineShard as NonNullable<typeof opened.inlineShard>).tails).toHaveLength(2);
+    expect(blobIds(opened.shards)).toEqual([]);
+    const many = open(large);
+    expect(many.inlineShard).toBeNull();
+    expect(blobIds(many.shards)).toEqual(LARGE.shards.map(idOf));
+    expect(blobId(many.shards, 5)).toBe(idOf(LARGE.shards[5] as Uint8Array));
+    expect(many.key.id).toBe(KEY.id);
+    expect(many.bytes).toEqual(large);
+  });
+
+  it("of ten million mailboxes stays under 64 KB", () => {
+    const ids = new Uint8Array(32 * 2 ** 10);
+    const bytes = encodeManifest(contentOf(SMALL, { shards: { bits: 10, inline: null, ids } }), KEY);
+    expect(bytes.length).toBeLessThan(64 * 1024);
+    expect(open(bytes).shards.bits).toBe(10);
+  });
+
+  it("does not carry its key, only the key's name", () => {
+    const text = Buffer.from(encodeManifest(open(small), KEY)).toString("latin1");
+    expect(text).toContain(KEY.id);
+    for (const secret of [toHex(KEY.secret), Buffer.from(KEY.secret).toString("latin1")]) {
+      expect(text).not.toContain(secret);
+    }
+    expect(text).not.toContain("alice");
+  });
+});
+
+function bytesAsHex(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? toHex(value) : value;
+}
+
+describe("a damaged manifest", () => {
+  it.each([
+    ["one shard inline", small],
+    ["many shards", large],
+  ])("with %s is recognised wherever it was cut off, and where something follows", (_, bytes) => {
+    for (let length = 0; length < bytes.length; length++) {
+      expect(faultOf(() => open(bytes.subarray(0, length)))).toBe("damaged");
+    }
+    expect(faultOf(() => open(Uint8Array.of(...bytes, 0)))).toBe("damaged");
+  });
+
+  it.each([
+    ["one shard inline", small],
+    ["many shards", large],
+  ])("with %s is recognised by any bit turned over", (_, bytes) => {
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      expect(["damaged", "key-mismatch"]).toContain(faultOf(() => open(flipped(bytes, bit))));
+    }
+  });
+
+  it("is recognised in any bytes, though each of its lengths may lie", () => {
+    const lie = fc.tuple(fc.constantFrom(8, 12, 16), fc.integer({ min: 0, max: 0xffffffff }));
+    forAll([fc.oneof(lie, fc.uint8Array({ maxLength: 400 }))], (it) => {
+      let bytes = Uint8Array.from(small);
+      if (it instanceof Uint8Array)
+        bytes = concatBytes([small.subarray(0, it.length % 20), it]) as typeof bytes;
+      else new DataView(bytes.buffer).setUint32(it[0], it[1], true);
+      if (toHex(bytes) === toHex(small)) return;
+      expect(["damaged", "key-mismatch"]).toContain(faultOf(() => open(bytes)));
+    });
+  });
+
+  it("is recognised by its domain: one domain's manifest says nothing about another", () => {
+    expect(faultOf(() => open(small, "example.org"))).toBe("damaged");
+    const other = encodeManifest(contentOf(SMALL, { domain: "example.org" }), keyFor("example.org"));
+    expect(faultOf(() => open(other))).toBe("damaged");
+    expect(open(other, "example.org").domain).toBe("example.org");
+  });
+
+  it.each([1_048_576, 2 ** 16 + 1])(
+    "that claims %i shards is refused before anything is made for them",
+    (shards) => {
+      const { head, header, blocks } = takeApart(large);
+      const bits = Math.ceil(Math.log2(shards));
+      expect(bits).toBeGreaterThan(MAX_SHARD_BITS);
+      const bytes = forged({ head, header: { ...header, shards: { bits, inline: false } }, blocks });
+      expect(faultOf(() => open(bytes))).toBe("damaged");
+    },
+  );
+});
+
+describe("a manifest that its own key signed", () => {
+  it("opens when nothing about it was changed", () => {
+    expect(saying({})).toEqual(small);
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["another origin", { origin: "elsewhere" }],
+    ["no origin", { origin: undefined }],
+    ["another mode", { mode: "off" }],
+    ["a negative generation", { generation: -1 }],
+    ["half a generation", { generation: 1.5 }],
+    ["a generation in words", { generation: "7" }],
+    ["a generation past exact numbers", { generation: 2 ** 53 }],
+    ["no generation", { generation: undefined }],
+    ["no incarnation", { incarnation: null }],
+    ["no time", { time: undefined }],
+    ["no counts", { counts: undefined }],
+    ["counts as a list", { counts: [2, 0, 0, 0] }],
+    ["counts that lack a state", { counts: { active: 2, disabled: 0, full: 0 } }],
+    ["a deletion in words", { deletedUntil: "soon" }],
+    ["no word about deletion", { deletedUntil: undefined }],
+    ["no epoch", { epoch: undefined }],
+    ["no table of shards", { shards: undefined }],
+    ["shards of half a bit", { shards: { bits: 0.5, inline: true } }],
+    ["a million shards", { shards: { bits: 20, inline: false } }],
+    ["shards past counting", { shards: { bits: 2 ** 40, inline: false } }],
+    ["two inline shards", { shards: { bits: 1, inline: true } }],
+    ["fewer ids than shards", { shards: { bits: 0, inline: false } }],
+    ["no table of departures", { departures: null }],
+    ["departures without a count", { departures: { bits: 0, inline: false } }],
+    ["more departures than it has ids for", { departures: { bits: 3, inline: false, count: 9 } }],
+    ["departures inline that are none", { departures: { bits: 0, inline: true, count: 1 } }],
+  ])("but says %s is damaged", (_, fields) => {
+    expect(faultOf(() => open(saying(fields)))).toBe("damaged");
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["a delimiter that is none", { delimiters: "@" }],
+    ["a setting from the future", { greylisting: true }],
+    ["a refusal text of two lines", { text: "a\r\nb" }],
+  ])("but has a policy with %s never opens", (_, policy) => {
+    const given = { ...policyWith(), ...policy };
+    expect(faultOf(() => open(saying({ policy: given })))).toBe("invalid");
+    expect(faultOf(() => open(saying({ policy: null })))).toBe("invalid");
+  });
+
+  it.each(["", "null", "[]", "5", '"text"', "{", '{"domain":"example.com"', "[".repeat(100_000)])(
+    "but whose header is not an object never opens: %#",
+    (header) => {
+      expect(faultOf(() => open(forged(takeApart(small), header)))).toBe("damaged");
+    },
+  );
+
+  it("but whose inline shard is damaged, or is one of several, never opens", () => {
+    const { head, header, blocks } = takeApart(small);
+    const [shard, departures] = blocks as [Uint8Array, Uint8Array];
+    for (const bytes of [
+      shard.subarray(1),
+      new Uint8Array(0),
+      flipped(shard, 0),
+      LARGE.shards[0] as Uint8Array,
+    ]) {
+      expect(faultOf(() => open(forged({ head, header, blocks: [bytes, departures] })))).toBe("damaged");
+    }
+  });
+
+  it("but whose inline departures are one of several, or another number than it says, never opens", () => {
+    const one = { tails: Float64Array.of(5), until: Uint32Array.of(9) };
+    const table = (inline: Uint8Array, count: number) => ({ bits: 0, inline, ids: new Uint8Array(0), count });
+    const withDepartures = (inline: Uint8Array, count: number) =>
+      encodeManifest(contentOf(SMALL, { departures: table(inline, count) }), KEY);
+    expect(open(withDepartures(encodeDepartures(one, 0), 1)).inlineDepartures?.count).toBe(1);
+    expect(faultOf(() => open(withDepartures(encodeDepartures(one, 0), 0)))).toBe("damaged");
+    expect(faultOf(() => open(withDepartures(encodeDepartures(one, 0), 2)))).toBe("damaged");
+    expect(faultOf(() => open(withDepartures(encodeDepartures(one, 1), 1)))).toBe("damaged");
+  });
+
+  it("but has a format from the future is damaged, never half read", () => {
+    for (const format of [0, 2, 255]) {
+      const parts = takeApart(small);
+      parts.head[4] = format;
+      expect(faultOf(() => open(forged(parts)))).toBe("damaged");
+    }
+  });
+
+  it("takes a policy that lacks a setting to mean its default", () => {
+    const { guard: _, ...rest } = policyWith();
+    expect(open(saying({ policy: rest })).policy).toEqual(policyWith());
+  });
+});
+
+describe("law 5: what does not fit is a fault, not a list of nobody", () => {
+  it("notices another master key", () => {
+    const master = utf8("another master key, of 32 bytes!");
+    const other = (domain: string, epoch: number) => deriveDomainKey(nobleHashing, master, domain, epoch);
+    for (const bytes of [small, large]) {
+      expect(faultOf(() => openManifest(bytes, DOMAIN, other))).toBe("key-mismatch");
+    }
+  });
+
+  it("notices another epoch of the key", () => {
+    const bytes = encodeManifest(contentOf(SMALL), keyFor(DOMAIN, 2));
+    expect(open(bytes).key.epoch).toBe(2);
+    expect(faultOf(() => openManifest(bytes, DOMAIN, (domain) => keyFor(domain, 1)))).toBe("key-mismatch");
+  });
+
+  it("notices a key that bears the right name and is another", () => {
+    const impostor = { ...keyFor(DOMAIN, 2), id: KEY.id };
+    expect(faultOf(() => openManifest(small, DOMAIN, () => impostor))).toBe("damaged");
+    const names = { ...KEY, names: impostor.names };
+    expect(faultOf(() => openManifest(small, DOMAIN, () => names))).toBe("canonicaliser-mismatch");
+  });
+
+  it("notices another version of the canonicaliser", () => {
+    for (const canonicaliser of [
+      CANONICALISER_VERSION + 1,
+      0,
+      null,
+      undefined,
+      String(CANONICALISER_VERSION),
+    ]) {
+      expect(faultOf(() => open(saying({ canonicaliser })))).toBe("canonicaliser-mismatch");
+    }
+  });
+
+  it("notices other sentinels, each of them", () => {
+    const { sentinels } = takeApart(small).header as { sentinels: string[] };
+    expect(sentinels.length).toBeGreaterThan(8);
+    sentinels.forEach((sentinel, i) => {
+      const altered = sentinels.with(
+        i,
+        sentinel.replace(/^./, (c) => (c === "0" ? "1" : "0")),
+      );
+      expect(faultOf(() => open(saying({ sentinels: altered })))).toBe("canonicaliser-mismatch");
+    });
+    for (const others of [
+      [],
+      undefined,
+      null,
+      sentinels.slice(1),
+      [...sentinels, "0"],
+      sentinels.toReversed(),
+    ]) {
+      expect(faultOf(() => open(saying({ sentinels: others })))).toBe("canonicaliser-mismatch");
+    }
+  });
+
+  it("notices a policy that is not the one its sentinels were made under", () => {
+    for (const policy of [
+      policyWith({ case: "sensitive" }),
+      policyWith({ dots: "ignored" }),
+      policyWith({ delimiters: "" }),
+    ]) {
+      expect(faultOf(() => open(saying({ policy })))).toBe("canonicaliser-mismatch");
+    }
+  });
+});
+
+describe("a content id", () => {
+  it("is a SHA-256 in lower-case hexadecimal", () => {
+    const next = randomNumbers(1);
+    const id = idOf(Uint8Array.of(next() & 255));
+    expect(isContentId(id)).toBe(true);
+    for (const text of [
+      "",
+      id.toUpperCase(),
+      id.slice(1),
+      `${id}0`,
+      `${id}\n`,
+      ` ${id.slice(1)}`,
+      `g${id.slice(1)}`,
+    ]) {
+      expect(isContentId(text)).toBe(false);
+    }
+  });
+
+  it("of a generation made now is not told by its time", () => {
+    const later = encodeManifest(contentOf(SMALL, { time: NOW + 1 }), KEY);
+    expect(blobIds(open(later).shards)).toEqual(blobIds(open(small).shards));
+  });
+});
