@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+// Plain JavaScript for every Node that npm may start it with; the command itself is built from src/cli.
+import { existsSync } from "node:fs";
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const main = new URL("../dist/cli/main.js", import.meta.url);
+
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(
+    `error: rollcall needs Node 20.19 or newer, and this is ${process.version}\n` +
+      "what to do: install a newer Node, and run the command again\n",
+  );
+  process.exitCode = 2;
+} else if (existsSync(main)) {
+  await import(main.href);
+} else {
+  process.stderr.write(
+    "error: rollcall is not built: dist/cli/main.js is missing\n" +
+      "what to do: run `npm ci`, or `npm run build` where the packages are installed\n",
+  );
+  process.exitCode = 2;
+}

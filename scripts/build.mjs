@@ -1,0 +1,65 @@
+// Builds dist/: the command for Node 20, and the Worker as one module for `rollcall dev`.
+// `npm ci` runs it as `prepare`; wrangler bundles the Worker by itself.
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** @type {import("esbuild").BuildOptions} */
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  write: false,
+  sourcemap: "linked",
+  logLevel: "warning",
+};
+
+const results = await Promise.all([
+  build({
+    ...common,
+    entryPoints: ["src/cli/main.ts"],
+    outfile: "dist/cli/main.js",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+  }),
+  build({
+    ...common,
+    entryPoints: ["src/edge/worker.ts"],
+    outfile: "dist/edge/worker.js",
+    target: "es2022",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*"],
+    // workerd gets this file's text alone.
+    sourcemap: false,
+  }),
+]).catch(() => {
+  // esbuild has said what is wrong.
+  process.exit(1);
+});
+
+// Written beside and moved: a command that starts meanwhile never reads half a file.
+for (const { outputFiles } of results) {
+  for (const { path, contents } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    const half = `${path}.${process.pid}.tmp`;
+    try {
+      writeFileSync(half, contents);
+      renameSync(half, path);
+    } finally {
+      rmSync(half, { force: true });
+    }
+  }
+}
+
+// npm links no package's own command. With the link, `npx rollcall` runs it at once; without, npx would make a
+// copy of the clone in its cache first, and end half-way through where it is interrupted.
+const bin = join(root, "node_modules", ".bin");
+const link = join(bin, "rollcall");
+if (process.platform !== "win32" && existsSync(bin) && !existsSync(link)) {
+  rmSync(link, { force: true });
+  symlinkSync(join("..", "..", "bin", "rollcall.js"), link);
+}

@@ -1,0 +1,105 @@
+import { relative } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { createClient } from "../../client/index.ts";
+import type { Cli } from "../context.ts";
+import { frontEndToken, startFrontEnd } from "../dev/front-end.ts";
+import { HOST, requireFreePort, startEdge } from "../dev/local-edge.ts";
+import { isChild, onParentGone, runInChild } from "../dev/node.ts";
+import { openState, type Vars } from "../dev/state.ts";
+import type { ExitCode } from "../exit.ts";
+
+interface DevOptions {
+  readonly port: number;
+  readonly state: string;
+  readonly frontEnd?: number;
+}
+
+const HELP = `
+Keeps the mailbox lists in the state folder, and listens on ${HOST} only. Secrets come from .dev.vars in the
+current folder, else from the state folder, where they are made at the first start. Settings of the Worker
+(ROLLCALL_WINDOW, …) come from the same file; one in the environment goes before.`;
+
+/** `rollcall dev`: the edge on this machine, in the runtime that runs it at Cloudflare. */
+export function devCommand(cli: Cli): Command {
+  return cli
+    .command("dev", "run an edge on this machine")
+    .option("--port <port>", "port of the edge", port, 8787)
+    .option("--state <folder>", "folder that keeps lists and secrets", ".rollcall/dev")
+    .option("--front-end <port>", "also run an SMTP server that asks the edge about recipients", port)
+    .addHelpText("after", HELP)
+    .action(async (options: DevOptions) => {
+      if (isChild(cli.platform)) await dev(cli, options);
+      else cli.finish((await runInChild(cli.platform)) as ExitCode);
+    });
+}
+
+async function dev(cli: Cli, options: DevOptions): Promise<void> {
+  const { platform, output } = cli;
+  await requireFreePort(options.port, "--port");
+  if (options.frontEnd !== undefined) await requireFreePort(options.frontEnd, "--front-end");
+
+  const stopped = new Promise<string>((resolve) => {
+    // Never taken back: a second signal must not cut short what the first one began.
+    platform.onStop(resolve);
+    onParentGone(() => resolve("SIGTERM"));
+  });
+  const state = openState(cli.path(options.state), options.state, platform.cwd, platform.randomBytes);
+  // Newest first; each is undone, whatever becomes of the others.
+  const undo: (() => unknown)[] = [state.close];
+  try {
+    const vars = withEnvironment(state.vars, platform.env);
+    const edge = await startEdge(options.port, state.storage, vars, (line) => output.note(line));
+    undo.unshift(edge.stop);
+
+    const adminToken = vars.ROLLCALL_ADMIN_TOKEN as string;
+    const ports = { fetch: platform.fetch, now: platform.now, sleep: platform.sleep };
+    await createClient({ ...ports, url: edge.url, token: adminToken }).initialiseRegistry();
+
+    let smtp: string | null = null;
+    if (options.frontEnd !== undefined) {
+      const token = await frontEndToken(edge.url, adminToken, state.checkTokenFile, ports);
+      const frontEnd = await startFrontEnd(edge.url, token, options.frontEnd);
+      undo.unshift(frontEnd.close);
+      smtp = `smtp://${HOST}:${frontEnd.port}`;
+    }
+
+    const tokenFile = relative(platform.cwd, state.adminTokenFile) || state.adminTokenFile;
+    output.line(`Rollcall is ready at ${edge.url}`);
+    if (smtp !== null) output.line(`SMTP front end at ${smtp}, its token in ${options.state}/check-token`);
+    output.line(`admin token in ${tokenFile}; Ctrl-C stops`);
+    output.result({ ready: true, url: edge.url, front_end: smtp, admin_token_file: tokenFile });
+    await stopped;
+  } finally {
+    for (const step of undo) {
+      try {
+        await step();
+      } catch (error) {
+        output.warn(`while stopping: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+}
+
+/** Settings of the Worker that the environment gives; secrets come from files alone. */
+function withEnvironment(vars: Vars, env: Readonly<Record<string, string | undefined>>): Vars {
+  const settings: Record<string, string> = {};
+  for (const name of SETTINGS) {
+    const value = env[name];
+    if (value !== undefined) settings[name] = value;
+  }
+  return { ...vars, ...settings };
+}
+
+const SETTINGS = [
+  "ROLLCALL_WINDOW",
+  "ROLLCALL_ACCEPT_GRACE",
+  "ROLLCALL_CACHE_BYTES",
+  "ROLLCALL_PARTITIONS",
+  "ROLLCALL_HISTORY_DAYS",
+] as const;
+
+function port(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,5}$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError("a port is a number from 0 to 65535; 0 takes any that is free.");
+}

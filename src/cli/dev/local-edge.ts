@@ -1,0 +1,128 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { CliError, EXIT, usageError } from "../exit.ts";
+import { packageFile } from "./package.ts";
+import type { Vars } from "./state.ts";
+
+export const HOST = "127.0.0.1";
+
+/** The same as in wrangler.toml; a test holds them together. */
+export const COMPATIBILITY_DATE = "2026-11-01";
+
+/** A running Worker. */
+export interface LocalEdge {
+  /** Without a slash at its end. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs the Worker in workerd on loopback.
+ * @param storage where KV and Durable Objects persist
+ * @param log takes what the Worker and the runtime have to say
+ */
+export async function startEdge(
+  port: number,
+  storage: string,
+  vars: Vars,
+  log: (line: string) => void,
+): Promise<LocalEdge> {
+  const script = readFileSync(packageFile("dist", "edge", "worker.js"), "utf8");
+  const { Miniflare, Log, LogLevel } = await loadMiniflare();
+  const runtimeLog = new (class extends Log {
+    protected override log(message: string): void {
+      log(message);
+    }
+  })(LogLevel.WARN);
+  const env = Object.fromEntries(
+    Object.entries(vars).map(([name, value]) => [name, { type: "text" as const, value }]),
+  );
+  const before = signalListeners();
+  const runtime = new Miniflare({
+    host: HOST,
+    port,
+    log: runtimeLog,
+    logRequests: false,
+    handleStructuredLogs: ({ level, message }) => log(`${level}: ${message}`),
+    // Nothing is to be read from or written to anywhere but the state folder.
+    enableDevRegistry: false,
+    cf: false,
+    resourcePersistencePath: storage,
+    resourceTmpPath: join(storage, "..", "tmp"),
+    workers: [
+      {
+        config: {
+          name: "rollcall",
+          compatibilityDate: COMPATIBILITY_DATE,
+          manifest: { mainModule: "worker.js", modules: { "worker.js": { type: "esm", contents: script } } },
+          exports: { Registry: { type: "durable-object", storage: "sqlite" } },
+          env: {
+            ...env,
+            // wrangler calls a namespace without an id by its binding, and both are to be one.
+            ROLLCALL_KV: { type: "kv", id: "ROLLCALL_KV" },
+            REGISTRY: { type: "durable-object", worker: "rollcall", exportName: "Registry" },
+          },
+        },
+      },
+    ],
+  });
+  try {
+    const { origin } = await runtime.ready;
+    removeOthers(before);
+    return { url: origin, stop: () => runtime.dispose() };
+  } catch (error) {
+    removeOthers(before);
+    await runtime.dispose().catch(() => undefined);
+    throw new CliError(
+      EXIT.failed,
+      `the Worker does not start: ${error instanceof Error ? error.message : String(error)}`,
+      "see the lines above; `npm run build` makes the Worker anew",
+    );
+  }
+}
+
+/** @throws CliError exit 2 where something listens on the port, or it may not be used */
+export async function requireFreePort(port: number, option: string): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen(port, HOST, resolve);
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "is in use" : `cannot be used: ${message}`;
+    throw usageError(`port ${port} of ${HOST} ${why}`, `stop what listens there, or give another ${option}`);
+  }
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+}
+
+async function loadMiniflare(): Promise<typeof import("miniflare")> {
+  try {
+    return await import("miniflare");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new CliError(
+      EXIT.failed,
+      "the local runtime is not installed (the package miniflare)",
+      "run `rollcall dev` in a clone of the repository, after `npm ci`",
+    );
+  }
+}
+
+// Miniflare ends the process at a signal by itself, with a code of its own, before anything could be put in order.
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+type Listeners = ReadonlyMap<NodeJS.Signals, ReadonlySet<unknown>>;
+
+const signalListeners = (): Listeners =>
+  new Map(SIGNALS.map((signal) => [signal, new Set<unknown>(process.listeners(signal))]));
+
+function removeOthers(before: Listeners): void {
+  for (const [signal, known] of before) {
+    for (const listener of process.listeners(signal)) {
+      if (!known.has(listener)) process.off(signal, listener);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { pid as ownPid } from "node:process";
+import { inputError } from "../exit.ts";
+
+const LOCK = "dev.lock";
+
+interface Holder {
+  readonly pid: number;
+  /** Tells a process from a later one of the same number; null where the platform does not say. */
+  readonly born: string | null;
+}
+
+/**
+ * Takes a state folder for this process, so that no two write the same storage.
+ * @returns a function that gives it back
+ * @throws CliError exit 3 where a living process has it
+ */
+export function lockState(directory: string, shown: string): () => void {
+  const file = join(directory, LOCK);
+  const own: Holder = { pid: ownPid, born: bornOf(ownPid) };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const handle = openSync(file, "wx", 0o600);
+      writeSync(handle, JSON.stringify(own));
+      closeSync(handle);
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 2) throw error;
+    }
+    const holder = readHolder(file);
+    if (holder !== null && lives(holder)) {
+      throw inputError(
+        `the state folder ${shown} is in use by another \`rollcall dev\` (process ${holder.pid})`,
+        "stop that one first, or name another folder with --state",
+      );
+    }
+    // Whoever took it was ended without a chance to give it back.
+    rmSync(file, { force: true });
+  }
+}
+
+function readHolder(file: string): Holder | null {
+  try {
+    const { pid, born } = JSON.parse(readFileSync(file, "utf8")) as Partial<Holder>;
+    return typeof pid === "number" && pid > 0 ? { pid, born: born ?? null } : null;
+  } catch {
+    return null;
+  }
+}
+
+function lives(holder: Holder): boolean {
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  const born = bornOf(holder.pid);
+  return born === null || holder.born === null || born === holder.born;
+}
+
+/** When a process began, since the machine's boot and with it; Linux only. */
+function bornOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    // The name stands in parentheses and may hold anything; the start time is the 20th field behind it.
+    return `${boot}/${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,72 @@
+import { spawn, spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { usageError } from "../exit.ts";
+import type { Platform } from "../platform.ts";
+
+/** The oldest Node that Miniflare takes. */
+const OLDEST = { major: 22, minor: 12 };
+
+/** Set in the process that runs the edge. */
+const CHILD = "ROLLCALL_DEV_CHILD";
+
+export const isChild = (platform: Platform): boolean => platform.env[CHILD] !== undefined;
+
+/**
+ * Runs this same command once more in a child, under a Node that is new enough, and waits for its end. The child
+ * ends with this process however that ends: the runtime would outlive a Miniflare that was killed.
+ *
+ * @returns the child's exit code
+ * @throws CliError exit 2 where there is no such Node
+ */
+export async function runInChild(platform: Platform): Promise<number> {
+  const child = spawn(newEnoughNode(), process.argv.slice(1), {
+    env: { ...platform.env, [CHILD]: "1" },
+    // By the channel the child notices that this process has gone.
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+  });
+  // Ctrl-C reaches the child by itself; what is sent to this process alone does not. Twice is harmless.
+  const release = platform.onStop((signal) => child.kill(signal as NodeJS.Signals));
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code) => resolve(code ?? 1));
+    });
+  } finally {
+    release();
+  }
+}
+
+/** In the child: calls `stop` when the parent has gone. */
+export function onParentGone(stop: () => void): void {
+  process.once("disconnect", stop);
+  // The channel alone must not keep this process from ending.
+  process.channel?.unref();
+}
+
+/** This Node, or the one that the package `node` brings. */
+function newEnoughNode(): string {
+  if (isNewEnough(process.versions.node)) return process.execPath;
+  const bundled = bundledNode();
+  if (bundled !== null) return bundled;
+  throw usageError(
+    `\`rollcall dev\` needs Node ${OLDEST.major}.${OLDEST.minor} or newer, and this is ${process.version}`,
+    "run `npm ci` in a clone of the repository (its package `node` brings one), or install a newer Node",
+  );
+}
+
+function bundledNode(): string | null {
+  try {
+    const require = createRequire(import.meta.url);
+    const node = join(dirname(require.resolve("node/package.json")), "bin", "node");
+    const { status, stdout } = spawnSync(node, ["--version"], { encoding: "utf8" });
+    return status === 0 && isNewEnough(stdout.trim().slice(1)) ? node : null;
+  } catch {
+    return null;
+  }
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor);
+}
