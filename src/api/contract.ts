@@ -224,6 +224,10 @@ export interface RegistryStatus {
     /** Why the last copying to KV failed, null where it did not. */
     readonly kv_error: string | null;
   }[];
+  /** Whether KV could be read just now. */
+  readonly kv_readable: boolean;
+  /** Shortest cacheTtl that KV takes, seconds. */
+  readonly kv_cache_ttl: number;
 }
 
 /** One line of the audit trail. */

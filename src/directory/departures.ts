@@ -35,8 +35,13 @@ export interface Departures {
   readonly low: Uint16Array;
 }
 
-/** Tail of a name that left, and the Unix second until which it is deferred. */
-export type Departure = readonly [tail: number, until: number];
+/** Names that left, sorted by tail without repetition, as columns: there may be millions. */
+export interface DepartureColumns {
+  /** 48-bit tails, ascending. */
+  readonly tails: Float64Array;
+  /** The Unix second until which each is deferred. */
+  readonly until: Uint32Array;
+}
 
 /** Bits that choose the blob for `count` departures. */
 export function departureBitsFor(count: number): number {
@@ -47,9 +52,9 @@ export function departureBitsFor(count: number): number {
 /** Number of the blob, of 2^bits, that holds a tail. */
 export const departureBlobOf = (tail: number, bits: number): number => Math.floor(tail / 2 ** (48 - bits));
 
-/** Packs departures, which must be sorted by tail without repetition. */
-export function encodeDepartures(departures: readonly Departure[], bits: number): Uint8Array {
-  const count = departures.length;
+/** Packs the departures that belong into one blob. */
+export function encodeDepartures({ tails, until }: DepartureColumns, bits: number): Uint8Array {
+  const count = tails.length;
   const bytes = new Uint8Array(COLUMNS_AT + ENTRY_BYTES * count);
   const header = new DataView(bytes.buffer);
   header.setUint32(0, MAGIC, true);
@@ -58,18 +63,19 @@ export function encodeDepartures(departures: readonly Departure[], bits: number)
   header.setUint32(8, bytes.length, true);
   header.setUint32(12, count, true);
   const blob = viewsOf(bytes, bits, count);
-  departures.forEach(([tail, until], i) => {
+  for (let i = 0; i < count; i++) {
+    const tail = tails[i] as number;
     blob.high[i] = Math.floor(tail / 2 ** 16);
     blob.low[i] = tail % 2 ** 16;
-    blob.until[i] = until;
-  });
+    blob.until[i] = until[i] as number;
+  }
   return bytes;
 }
 
 /** Checks a blob's bytes from end to end. @throws DirectoryError `damaged` */
 export function decodeDepartures(bytes: Uint8Array): Departures {
   if (bytes.length < COLUMNS_AT) throw damaged("departures shorter than their head");
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
   if (header.getUint32(0, true) !== MAGIC) throw damaged("not departures");
   if (header.getUint8(4) !== FORMAT) throw damaged(`departures of unknown format ${header.getUint8(4)}`);
@@ -121,9 +127,10 @@ export function departedUntil(departures: Departures, digest: Uint8Array): numbe
   return 0;
 }
 
-/** All entries of a blob, in order. */
-export function* departuresOf(blob: Departures): Generator<Departure> {
-  for (let i = 0; i < blob.count; i++) {
-    yield [(blob.high[i] as number) * 2 ** 16 + (blob.low[i] as number), blob.until[i] as number];
-  }
+/** Unpacks a blob. */
+export function departuresOf(blob: Departures): DepartureColumns {
+  return {
+    tails: Float64Array.from(blob.high, (high, i) => high * 2 ** 16 + (blob.low[i] as number)),
+    until: blob.until.slice(),
+  };
 }

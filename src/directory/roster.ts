@@ -9,6 +9,8 @@ export const KV_ROSTER = "kv";
 export interface Roster {
   /** Partition number as text, or {@link KV_ROSTER}. */
   readonly partition: string;
+  /** Number of partitions over which domains are spread. */
+  readonly partitions: number;
   readonly incarnation: number;
   /** The number up to which `heads` and `revoked` are complete. */
   readonly asOf: number;
@@ -36,8 +38,8 @@ export function openRoster(text: string, partition: string, mac: Mac): Roster {
   if (end < 0 || !equalBytes(macOf(text.slice(0, end)), mac(utf8(json)))) {
     throw damaged(`roster ${partition} fails its MAC`);
   }
-  const roster = JSON.parse(json) as Roster & { format: number };
-  if (roster.format !== 1) throw damaged(`roster ${partition} of unknown format ${roster.format}`);
+  const { format, ...roster } = JSON.parse(json) as Roster & { format: number };
+  if (format !== 1) throw damaged(`roster ${partition} of unknown format ${format}`);
   if (roster.partition !== partition) throw damaged(`roster of another partition than ${partition}`);
   return roster;
 }

@@ -1,0 +1,92 @@
+import type { Role } from "../api/contract.ts";
+import { equalBytes, fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../directory/index.ts";
+import type { Isolate } from "./isolate.ts";
+
+/** Who asks. */
+export interface Caller {
+  /** Id of the token, or `admin`. */
+  readonly id: string;
+  readonly role: Role;
+  /** Domains that the token covers, null for all. */
+  readonly domains: ReadonlySet<string> | null;
+  /** Unix milliseconds, null: never. */
+  readonly expires: number | null;
+}
+
+/** What a token says of itself; its MAC vouches for it, so that reading it needs no storage. */
+export interface TokenClaims {
+  readonly id: string;
+  readonly role: Exclude<Role, "admin">;
+  readonly domains: readonly string[] | null;
+  readonly expires: number | null;
+}
+
+const PREFIX = "rc1";
+const ROLES: readonly string[] = ["check", "publish", "replica"];
+/** No token of ours is longer; what is longer is not worth a MAC. */
+const MAX_TOKEN = 16_384;
+/** Tokens remembered, since a MAC for each request costs more than the check. */
+const REMEMBERED = 1_000;
+
+/** Writes a token. */
+export function mintToken(isolate: Isolate, claims: TokenClaims): string {
+  const payload = `${PREFIX}.${toBase64Url(utf8(JSON.stringify(claims)))}`;
+  return `${payload}.${toBase64Url(isolate.tokens(utf8(payload)))}`;
+}
+
+/** Tells callers by their `Authorization` header. */
+export class Access {
+  readonly #isolate: Isolate;
+  readonly #adminDigest: Uint8Array;
+  readonly #remembered = new Map<string, Caller>();
+
+  constructor(isolate: Isolate) {
+    this.#isolate = isolate;
+    this.#adminDigest = this.#digest(isolate.settings.adminToken);
+  }
+
+  /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */
+  caller(authorization: string | null): Caller | null {
+    if (authorization === null || !/^bearer /i.test(authorization)) return null;
+    const token = authorization.slice("bearer ".length).trim();
+    const caller = this.#remembered.get(token) ?? this.#read(token);
+    if (caller === null || !this.isValid(caller)) return null;
+    return caller;
+  }
+
+  /** Whether a caller is neither expired nor known to be revoked, at this moment. */
+  isValid(caller: Caller): boolean {
+    if (caller.expires !== null && caller.expires <= this.#isolate.now()) return false;
+    return caller.role === "admin" || !this.#isolate.isRevoked(caller.id);
+  }
+
+  #read(token: string): Caller | null {
+    if (token === "" || token.length > MAX_TOKEN) return null;
+    if (equalBytes(this.#digest(token), this.#adminDigest)) {
+      return { id: "admin", role: "admin", domains: null, expires: null };
+    }
+    const claims = readToken(this.#isolate, token);
+    if (claims === null) return null;
+    const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
+    if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
+    this.#remembered.set(token, caller);
+    return caller;
+  }
+
+  #digest(text: string): Uint8Array {
+    return this.#isolate.ports.hashing.sha256(utf8(text));
+  }
+}
+
+/** Claims of a token whose MAC fits; null for anything else. */
+function readToken(isolate: Isolate, token: string): TokenClaims | null {
+  const [prefix, payload, mac, ...more] = token.split(".");
+  if (prefix !== PREFIX || payload === undefined || mac === undefined || more.length > 0) return null;
+  try {
+    if (!equalBytes(isolate.tokens(utf8(`${prefix}.${payload}`)), fromBase64Url(mac))) return null;
+    const claims = JSON.parse(fromUtf8(fromBase64Url(payload))) as TokenClaims;
+    return ROLES.includes(claims.role) ? claims : null;
+  } catch {
+    return null;
+  }
+}

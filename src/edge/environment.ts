@@ -1,0 +1,84 @@
+import { DirectoryError, readMasterKey } from "../directory/index.ts";
+
+/** What the operator set, checked once. Times in milliseconds. */
+export interface Settings {
+  readonly masterKey: Uint8Array;
+  readonly adminToken: string;
+  /** How long a confirmation lasts: the window of law 2. */
+  readonly window: number;
+  /** How long accepts go on without any sign of the Registry. */
+  readonly acceptGrace: number;
+  /** Bytes that an isolate may hold of manifests and shards. */
+  readonly cacheBytes: number;
+  /** Number of Registries over which domains are spread; fixed once chosen. */
+  readonly partitions: number;
+  /** How long superseded generations can be rolled back to. */
+  readonly history: number;
+}
+
+/** The bindings and variables of a deployment, as far as they are plain text. */
+export interface RawEnvironment {
+  readonly ROLLCALL_MASTER_KEY?: unknown;
+  readonly ROLLCALL_ADMIN_TOKEN?: unknown;
+  readonly ROLLCALL_WINDOW?: unknown;
+  readonly ROLLCALL_ACCEPT_GRACE?: unknown;
+  readonly ROLLCALL_CACHE_BYTES?: unknown;
+  readonly ROLLCALL_PARTITIONS?: unknown;
+  readonly ROLLCALL_HISTORY_DAYS?: unknown;
+  readonly ROLLCALL_KV?: unknown;
+  readonly REGISTRY?: unknown;
+}
+
+export type CheckedEnvironment =
+  | { readonly settings: Settings; readonly faults: readonly [] }
+  | { readonly settings: null; readonly faults: readonly string[] };
+
+const DAY = 86_400_000;
+/** An admin token shorter than this could be guessed. */
+const MIN_ADMIN_TOKEN = 24;
+
+/** Reads the environment; where anything is missing or wrong, every fault is told, and no secret repeated. */
+export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
+  const faults: string[] = [];
+  const fault = (message: string): undefined => {
+    faults.push(message);
+  };
+  for (const binding of ["ROLLCALL_KV", "REGISTRY"] as const) {
+    if (typeof env[binding] !== "object") fault(`${binding}: binding is missing; see wrangler.toml`);
+  }
+  const secret = (name: "ROLLCALL_MASTER_KEY" | "ROLLCALL_ADMIN_TOKEN"): string | undefined => {
+    const value = env[name];
+    if (typeof value === "string" && value !== "") return value;
+    return fault(`${name}: secret is missing; put it with \`wrangler secret put ${name}\``);
+  };
+  const number = (name: keyof RawEnvironment, fallback: number, low: number, high: number): number => {
+    const text = env[name];
+    if (text === undefined || text === "") return fallback;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= low && value <= high) return value;
+    fault(`${name}: must be a whole number from ${low} to ${high}`);
+    return fallback;
+  };
+  const masterText = secret("ROLLCALL_MASTER_KEY");
+  const adminToken = secret("ROLLCALL_ADMIN_TOKEN");
+  let masterKey: Uint8Array | undefined;
+  try {
+    if (masterText !== undefined) masterKey = readMasterKey(masterText);
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    fault(`ROLLCALL_MASTER_KEY: ${error.message}; \`rollcall init\` makes one`);
+  }
+  if (adminToken !== undefined && adminToken.length < MIN_ADMIN_TOKEN) {
+    fault(`ROLLCALL_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN} characters`);
+  }
+  const rest = {
+    window: 1000 * number("ROLLCALL_WINDOW", 30, 2, 3600),
+    acceptGrace: 1000 * number("ROLLCALL_ACCEPT_GRACE", 7 * 86_400, 0, 90 * 86_400),
+    cacheBytes: number("ROLLCALL_CACHE_BYTES", 64 * 1024 * 1024, 1024 * 1024, 100 * 1024 * 1024),
+    partitions: number("ROLLCALL_PARTITIONS", 1, 1, 256),
+    history: DAY * number("ROLLCALL_HISTORY_DAYS", 30, 2, 365),
+  };
+  if (faults.length > 0 || masterKey === undefined || adminToken === undefined)
+    return { settings: null, faults };
+  return { settings: { masterKey, adminToken, ...rest }, faults: [] };
+}

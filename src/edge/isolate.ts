@@ -1,0 +1,134 @@
+import {
+  type DomainKey,
+  deriveDomainKey,
+  KV_ROSTER,
+  type Mac,
+  partitionOf,
+  type Roster,
+  rosterMac,
+  tokenMac,
+} from "../directory/index.ts";
+import { Confirmation } from "./confirmation.ts";
+import type { Settings } from "./environment.ts";
+import { Memory } from "./memory.ts";
+import type { Ports } from "./ports.ts";
+
+/** Manifests of domains not known to be served that may be read before a roster is there, between refreshes. */
+const COLD_LOADS = 16;
+/** Failures remembered; past it all are forgotten, which costs a few operations. */
+const MAX_FAILURES = 10_000;
+
+/** Domains that offline exports put into KV, as KV's own roster lists them. */
+interface KvRoster {
+  readonly heads: ReadonlyMap<string, number>;
+  /** When it was read, Unix milliseconds. */
+  readonly readAt: number;
+}
+
+/** All that one isolate remembers between requests: settled values only. */
+export class Isolate {
+  readonly settings: Settings;
+  readonly ports: Ports;
+  readonly memory: Memory;
+  readonly tokens: Mac;
+  readonly rosters: Mac;
+  readonly keyFor: (domain: string, epoch: number) => DomainKey;
+  readonly #confirmations: readonly Confirmation[];
+  /** Number of the generation that each domain was last answered from, outside of what may be evicted. */
+  readonly #answered = new Map<string, { readonly incarnation: number; readonly generation: number }>();
+  readonly #leases = new Map<string, number>();
+  readonly #failures = new Map<string, number>();
+  /** Refreshes that ended, well or not, by partition. */
+  readonly #refreshes: number[];
+  kvRoster: KvRoster = { heads: new Map(), readAt: Number.NEGATIVE_INFINITY };
+  coldLoads = COLD_LOADS;
+
+  constructor(settings: Settings, ports: Ports) {
+    this.settings = settings;
+    this.ports = ports;
+    this.memory = new Memory(settings.cacheBytes);
+    this.tokens = tokenMac(ports.hashing, settings.masterKey);
+    this.rosters = rosterMac(ports.hashing, settings.masterKey);
+    this.keyFor = (domain, epoch) => deriveDomainKey(ports.hashing, settings.masterKey, domain, epoch);
+    this.#confirmations = Array.from(
+      { length: settings.partitions },
+      () => new Confirmation(settings.window),
+    );
+    this.#refreshes = new Array<number>(settings.partitions).fill(0);
+  }
+
+  now(): number {
+    return this.ports.clock.now();
+  }
+
+  partitionOf(domain: string): number {
+    return partitionOf(this.ports.hashing, domain, this.settings.partitions);
+  }
+
+  confirmation(partition: number): Confirmation {
+    return this.#confirmations[partition] as Confirmation;
+  }
+
+  /** Whether any Registry has told that a token was revoked. */
+  isRevoked(tokenId: string): boolean {
+    return this.#confirmations.some((confirmation) => confirmation.isRevoked(tokenId));
+  }
+
+  /** The generation below which this isolate may not answer about a domain any more. */
+  answeredFrom(domain: string, incarnation: number): number {
+    const last = this.#answered.get(domain);
+    return last?.incarnation === incarnation ? last.generation : 0;
+  }
+
+  /** Notes what a domain was answered from. */
+  noteAnswer(domain: string, incarnation: number, generation: number): void {
+    const last = this.#answered.get(domain);
+    if (last?.incarnation === incarnation && last.generation >= generation) return;
+    this.#answered.set(domain, { incarnation, generation });
+  }
+
+  /** Whether a refresh of a partition ever ended, well or not. */
+  hasTriedRefresh(partition: number): boolean {
+    return (this.#refreshes[partition] as number) > 0;
+  }
+
+  noteRefresh(partition: number): void {
+    this.#refreshes[partition] = (this.#refreshes[partition] as number) + 1;
+    this.coldLoads = COLD_LOADS;
+  }
+
+  takeKvRoster(roster: Roster | null, readAt: number): void {
+    const heads = roster?.partition === KV_ROSTER ? Object.entries(roster.heads) : [];
+    this.kvRoster = { heads: new Map(heads), readAt };
+  }
+
+  /** Takes the lease on one piece of work, so that only one request does it; false where another has it. */
+  takeLease(name: string, life: number): boolean {
+    const now = this.now();
+    if ((this.#leases.get(name) ?? 0) > now) return false;
+    this.#leases.set(name, now + life);
+    return true;
+  }
+
+  hasLease(name: string): boolean {
+    return (this.#leases.get(name) ?? 0) > this.now();
+  }
+
+  endLease(name: string): void {
+    this.#leases.delete(name);
+  }
+
+  /** Remembers that a piece of work failed, so that it is not begun again at once. */
+  noteFailure(name: string, pause: number): void {
+    if (this.#failures.size >= MAX_FAILURES) this.#failures.clear();
+    this.#failures.set(name, this.now() + pause);
+  }
+
+  hasJustFailed(name: string): boolean {
+    return (this.#failures.get(name) ?? 0) > this.now();
+  }
+
+  endFailure(name: string): void {
+    this.#failures.delete(name);
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * How an isolate comes by what it lacks: manifests and blobs from KV, else from the Registry; confirmation from
+ * the Registry. One request does each piece of work, the others look at settled state; nothing here decides.
+ */
+import {
+  blobId,
+  blobKey,
+  type Departures,
+  decodeDepartures,
+  decodeShard,
+  equalBytes,
+  fromHex,
+  KV_ROSTER,
+  type Manifest,
+  manifestKey,
+  openManifest,
+  openRoster,
+  type Roster,
+  rosterKey,
+  type Shard,
+} from "../directory/index.ts";
+import type { Isolate } from "./isolate.ts";
+import type { HeldManifest } from "./memory.ts";
+import type { QuestionAnswer } from "./registry/protocol.ts";
+import { BudgetSpent, type Scope } from "./scope.ts";
+
+/** Shortest cacheTtl, seconds: the platform raises it to what KV takes. */
+const SHORT_TTL = 30;
+/** Blobs are named by their content and never change. */
+const LONG_TTL = 31_536_000;
+/** A blob of a manifest younger than this may not have arrived yet; a long cacheTtl would pin its absence. */
+const YOUNG = 600_000;
+/** How long one operation, and the wait for somebody else's, may take. */
+const PATIENCE = 3_000;
+/** KV gets half of it, so that the Registry can still be asked. */
+const KV_PATIENCE = 1_500;
+/** A lease whose holder died ends by itself. */
+const LEASE = 5_000;
+/** Pause after a failure before the same is tried again. */
+const PAUSE = 1_000;
+const POLL = 15;
+/** Offline exports are looked for this often. */
+const KV_ROSTER_AGE = 60_000;
+/** Manifests that a refresh brings up to date beforehand. */
+const RELOADS = 16;
+
+/**
+ * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience
+ * ends; never rejects for a failure of the work, which is remembered for a moment instead.
+ */
+async function once(
+  isolate: Isolate,
+  scope: Scope,
+  name: string,
+  isSettled: () => boolean,
+  work: () => Promise<void>,
+): Promise<void> {
+  const own = scope.underWay.get(name);
+  if (own !== undefined) return own;
+  const turn = takeTurn(isolate, scope, name, isSettled, work);
+  scope.underWay.set(name, turn);
+  try {
+    await turn;
+  } finally {
+    scope.underWay.delete(name);
+  }
+}
+
+async function takeTurn(
+  isolate: Isolate,
+  scope: Scope,
+  name: string,
+  isSettled: () => boolean,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (isolate.hasJustFailed(name)) return;
+  if (!isolate.takeLease(name, LEASE)) return waitForOther(isolate, scope, name, isSettled);
+  try {
+    await withPatience(isolate, work);
+    isolate.endFailure(name);
+  } catch (error) {
+    // A spent budget is this request's own trouble, not the work's.
+    if (!(error instanceof BudgetSpent)) isolate.noteFailure(name, PAUSE);
+  } finally {
+    isolate.endLease(name);
+  }
+}
+
+async function waitForOther(
+  isolate: Isolate,
+  scope: Scope,
+  name: string,
+  isSettled: () => boolean,
+): Promise<void> {
+  const end = Math.min(isolate.now() + PATIENCE, scope.deadline);
+  while (!isSettled() && isolate.hasLease(name) && isolate.now() < end)
+    await isolate.ports.timers.sleep(POLL);
+}
+
+async function withPatience<T>(isolate: Isolate, work: () => Promise<T>, patience = PATIENCE): Promise<T> {
+  let isLate = false;
+  const late = isolate.ports.timers.sleep(patience).then((): never => {
+    isLate = true;
+    throw new Error("took too long");
+  });
+  const done = work();
+  try {
+    return await Promise.race([done, late]);
+  } finally {
+    // Whichever comes second must not be an unhandled rejection.
+    if (isLate) done.catch(() => undefined);
+    else late.catch(() => undefined);
+  }
+}
+
+/** Asks a Registry what changed, unless somebody does already; settles when there is an answer or none. */
+export function refresh(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+  const confirmation = isolate.confirmation(partition);
+  const folds = confirmation.folds;
+  return once(
+    isolate,
+    scope,
+    `refresh ${partition}`,
+    () => confirmation.folds > folds,
+    async () => {
+      try {
+        await readRosters(isolate, scope, partition);
+        await ask(isolate, scope, partition, null);
+      } finally {
+        isolate.noteRefresh(partition);
+      }
+    },
+  );
+}
+
+/** Whether somebody asks a Registry at this moment, or did so in vain a moment ago. */
+export function isRefreshing(isolate: Isolate, scope: Scope, partition: number): boolean {
+  const name = `refresh ${partition}`;
+  return scope.underWay.has(name) || isolate.hasLease(name) || isolate.hasJustFailed(name);
+}
+
+/** Refreshes after the answer was sent, and brings manifests in use up to date. */
+export async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+  // The answer goes first.
+  await isolate.ports.timers.sleep(0);
+  if (isRefreshing(isolate, scope, partition)) return;
+  await refresh(isolate, scope, partition);
+  const confirmation = isolate.confirmation(partition);
+  for (const { manifest } of isolate.memory.recent(RELOADS)) {
+    const known = confirmation.known(manifest.domain);
+    if (isolate.partitionOf(manifest.domain) !== partition || known === undefined) continue;
+    if (known > manifest.generation) await loadManifest(isolate, scope, manifest.domain, known);
+  }
+}
+
+async function readRosters(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+  const confirmation = isolate.confirmation(partition);
+  const now = isolate.now();
+  const keys = [
+    ...(confirmation.position === null ? [String(partition)] : []),
+    ...(now - isolate.kvRoster.readAt >= KV_ROSTER_AGE ? [KV_ROSTER] : []),
+  ];
+  if (keys.length === 0) return;
+  try {
+    const read = () => scope.kv.getTexts(keys.map(rosterKey), SHORT_TTL);
+    const texts = await withPatience(isolate, read, KV_PATIENCE);
+    for (const key of keys) {
+      const roster = readRoster(isolate, texts.get(rosterKey(key)) ?? null, key);
+      if (key === KV_ROSTER) isolate.takeKvRoster(roster, now);
+      else if (roster?.partitions === isolate.settings.partitions) confirmation.seed(roster);
+    }
+  } catch (error) {
+    // Without a roster the Registry tells everything at once: dearer, never wrong.
+    if (error instanceof BudgetSpent) throw error;
+  }
+}
+
+function readRoster(isolate: Isolate, text: string | null, key: string): Roster | null {
+  if (text === null) return null;
+  try {
+    return openRoster(text, key, isolate.rosters);
+  } catch {
+    return null;
+  }
+}
+
+async function ask(
+  isolate: Isolate,
+  scope: Scope,
+  partition: number,
+  want: string | null,
+): Promise<QuestionAnswer> {
+  const confirmation = isolate.confirmation(partition);
+  const askedAt = isolate.now();
+  const result = await scope.registry(partition).question({ since: confirmation.position, want });
+  if (!result.ok) throw new Error(result.error.message);
+  confirmation.fold(result.value, askedAt);
+  return result.value;
+}
+
+/**
+ * Brings a domain's manifest into memory, at least of number `need` if there is such a one: KV's, else the
+ * Registry's. What is held is never replaced by something older.
+ */
+export function loadManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
+  const readAt = isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
+  return once(
+    isolate,
+    scope,
+    `manifest ${domain}`,
+    () => (isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY) > readAt,
+    () => fetchManifest(isolate, scope, domain, need),
+  );
+}
+
+async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
+  const partition = isolate.partitionOf(domain);
+  const confirmation = isolate.confirmation(partition);
+  const askedAt = isolate.now();
+  const fromKv = await readKvManifest(isolate, scope, domain);
+  const known = confirmation.known(domain);
+  if (fromKv !== null) holdNewer(isolate, fromKv, askedAt);
+  const enough =
+    fromKv !== null && numberOf(fromKv, confirmation.incarnation, known) >= Math.max(need, known ?? 0);
+  // A domain that nobody is known to serve is the roster's business: asking for each would know no bound.
+  if (enough || (known === undefined && need === 0)) return;
+  const questionAt = isolate.now();
+  const bytes = (await ask(isolate, scope, partition, domain)).wanted?.manifest;
+  if (!bytes) return;
+  const manifest = openManifest(bytes, domain, isolate.keyFor);
+  holdNewer(isolate, manifest, questionAt);
+  if (manifest.generation < need) throw new Error(`no generation ${need} of ${domain} is to be had`);
+}
+
+async function readKvManifest(isolate: Isolate, scope: Scope, domain: string): Promise<Manifest | null> {
+  try {
+    const read = () => scope.kv.get(manifestKey(domain), SHORT_TTL);
+    const bytes = await withPatience(isolate, read, KV_PATIENCE);
+    return bytes === null ? null : openManifest(bytes, domain, isolate.keyFor);
+  } catch (error) {
+    if (error instanceof BudgetSpent) throw error;
+    // Unreadable or damaged: the Registry may still have it whole.
+    return null;
+  }
+}
+
+function holdNewer(isolate: Isolate, manifest: Manifest, readAt: number): void {
+  const held = isolate.memory.peek(manifest.domain)?.manifest;
+  if (held === undefined || isNewer(manifest, held)) isolate.memory.hold(manifest, readAt);
+}
+
+/** Whether `a` may take the place of `b`: the Registry's go before an export's, then the later log, then number. */
+function isNewer(a: Manifest, b: Manifest): boolean {
+  if (a.origin !== b.origin) return a.origin === "registry";
+  if (a.incarnation !== b.incarnation) return a.incarnation > b.incarnation;
+  return a.generation >= b.generation;
+}
+
+/**
+ * The number that a manifest counts for beside what a Registry's log says of its domain; -1 where that log
+ * overrules it: an export where the Registry has a head, or a generation of an older log.
+ */
+export function numberOf(manifest: Manifest, incarnation: number, known: number | undefined): number {
+  if (manifest.origin === "kv") return known === undefined ? manifest.generation : -1;
+  return manifest.incarnation < incarnation ? -1 : manifest.generation;
+}
+
+/** Brings one blob of a held manifest into memory. */
+export function loadBlob(
+  isolate: Isolate,
+  scope: Scope,
+  held: HeldManifest,
+  table: "shards" | "departures",
+  index: number,
+): Promise<void> {
+  const { domain } = held.manifest;
+  const id = blobId(held.manifest[table], index);
+  const isThere = (): boolean =>
+    (table === "shards" ? held.shard(index) : held.departures(index)) !== undefined;
+  return once(isolate, scope, blobName(held, table, index), isThere, async () => {
+    const young = isolate.now() - held.manifest.time < YOUNG;
+    const fromKv = (cacheTtl: number) =>
+      withPatience(isolate, () => scope.kv.get(blobKey(domain, id), cacheTtl), KV_PATIENCE);
+    for (const read of [
+      () => fromKv(young ? SHORT_TTL : LONG_TTL),
+      // A null may be an old one, pinned by the long cacheTtl.
+      ...(young ? [] : [() => fromKv(SHORT_TTL)]),
+      () => blobFromRegistry(isolate, scope, domain, id),
+    ]) {
+      const blob = await readBlob(isolate, id, table, held.manifest[table].bits, read);
+      if (blob === null) continue;
+      isolate.memory.holdBlob(held, table, index, blob);
+      return;
+    }
+    throw new Error(`blob ${id} of ${domain} is nowhere to be had`);
+  });
+}
+
+/** Name under which the loading of a blob is known. */
+export const blobName = (held: HeldManifest, table: "shards" | "departures", index: number): string =>
+  `${table} ${held.manifest.domain} ${held.manifest.generation} ${index}`;
+
+async function blobFromRegistry(
+  isolate: Isolate,
+  scope: Scope,
+  domain: string,
+  id: string,
+): Promise<Uint8Array | null> {
+  const result = await scope.registry(isolate.partitionOf(domain)).blob(domain, id);
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+}
+
+/** Reads and proves a blob: its bytes are named by their digest, and fit the table. Null where they do not. */
+async function readBlob(
+  isolate: Isolate,
+  id: string,
+  table: "shards" | "departures",
+  bits: number,
+  read: () => Promise<Uint8Array | null>,
+): Promise<Shard | Departures | null> {
+  try {
+    const bytes = await read();
+    if (bytes === null || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
+    const blob = table === "shards" ? decodeShard(bytes) : decodeDepartures(bytes);
+    return blob.bits === bits ? blob : null;
+  } catch (error) {
+    if (error instanceof BudgetSpent) throw error;
+    return null;
+  }
+}

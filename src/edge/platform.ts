@@ -1,0 +1,42 @@
+/** The platform's own clock, timers, randomness and KV, as ports. Nothing else in the edge touches them. */
+import { nobleHashing } from "../directory/noble.ts";
+import type { KvStore, Ports } from "./ports.ts";
+
+export const platformPorts: Ports = {
+  clock: { now: () => Date.now() },
+  timers: { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+  random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
+  hashing: nobleHashing,
+};
+
+/** Shortest cacheTtl that KV takes, seconds. Older documentation says 60. */
+const SHORTEST_TTL = 30;
+const FALLBACK_TTL = 60;
+
+let shortestTtl = SHORTEST_TTL;
+
+/** The shortest cacheTtl that KV has taken so far. */
+export const acceptedCacheTtl = (): number => shortestTtl;
+
+/** KV behind its port. Where it refuses the shortest cacheTtl, the older minimum is used from then on. */
+export function platformKv(namespace: KVNamespace): KvStore {
+  const read = async <T>(cacheTtl: number, get: (cacheTtl: number) => Promise<T>): Promise<T> => {
+    try {
+      return await get(Math.max(cacheTtl, shortestTtl));
+    } catch (error) {
+      if (shortestTtl === FALLBACK_TTL || !/cache_?ttl/i.test(String(error))) throw error;
+      shortestTtl = FALLBACK_TTL;
+      return get(Math.max(cacheTtl, shortestTtl));
+    }
+  };
+  return {
+    async get(key, cacheTtl) {
+      const value = await read(cacheTtl, (ttl) => namespace.get(key, { type: "arrayBuffer", cacheTtl: ttl }));
+      return value === null ? null : new Uint8Array(value);
+    },
+    getTexts: (keys, cacheTtl) =>
+      read(cacheTtl, (ttl) => namespace.get([...keys], { type: "text", cacheTtl: ttl })),
+    put: (key, value) => namespace.put(key, value),
+    delete: (key) => namespace.delete(key),
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * What the edge needs of its surroundings, handed in: the platform's own in production (platform.ts), a
+ * simulated world under a virtual clock elsewhere.
+ */
+import type { Hashing } from "../directory/index.ts";
+
+/** Wall clock, Unix milliseconds. In a Worker it moves on only with I/O. */
+export interface Clock {
+  now(): number;
+}
+
+export interface Timers {
+  /** Settles after `ms` milliseconds. */
+  sleep(ms: number): Promise<void>;
+}
+
+export interface Random {
+  /** `count` bytes of cryptographic quality. */
+  bytes(count: number): Uint8Array;
+}
+
+/** Workers KV, as far as the edge uses it. Every method may fail, be slow, or tell of the past. */
+export interface KvStore {
+  /** Value of a key in bytes, null where it has none. `cacheTtl` in seconds. */
+  get(key: string, cacheTtl: number): Promise<Uint8Array | null>;
+  /** Texts of several keys in one operation. */
+  getTexts(keys: readonly string[], cacheTtl: number): Promise<ReadonlyMap<string, string | null>>;
+  put(key: string, value: Uint8Array | string): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
+/** Keeps the invocation alive until the work is done; its failure is nobody's. */
+export type Background = (work: Promise<unknown>) => void;
+
+export type SqlValue = string | number | Uint8Array | null;
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** The Registry's own storage: synchronous SQLite, and one alarm. */
+export interface RegistryStorage {
+  /** Runs one statement; `?` are bound in order. */
+  sql(statement: string, ...bindings: SqlValue[]): SqlRow[];
+  /** Runs `work` in one transaction: all of its writes hold, or, where it throws, none. */
+  transaction<T>(work: () => T): T;
+  /** Asks for one call of the alarm at `time`, Unix milliseconds, in place of any asked for before. */
+  setAlarm(time: number): void;
+}
+
+/** The ports that every part of the edge shares. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly hashing: Hashing;
+}

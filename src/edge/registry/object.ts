@@ -1,0 +1,143 @@
+import { DurableObject } from "cloudflare:workers";
+import type { CommitRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
+import { readEnvironment } from "../environment.ts";
+import { platformKv, platformPorts } from "../platform.ts";
+import type { RegistryStorage, SqlRow } from "../ports.ts";
+import type { Place, Question, RegistryApi } from "./protocol.ts";
+import { RegistryCore } from "./registry.ts";
+import { createTables } from "./schema.ts";
+
+/** Bindings that the Registry reads. */
+export interface RegistryEnvironment {
+  readonly ROLLCALL_KV: KVNamespace;
+}
+
+/** {@link RegistryCore} as a SQLite-backed Durable Object. Every call says which place it takes it for. */
+export class Registry extends DurableObject<RegistryEnvironment> {
+  readonly #storage: RegistryStorage;
+
+  constructor(context: DurableObjectState, env: RegistryEnvironment) {
+    super(context, env);
+    this.#storage = durableStorage(context.storage);
+    createTables(this.#storage);
+  }
+
+  question(place: Place, question: Question) {
+    return this.#core(place).question(question);
+  }
+  blob(place: Place, domain: string, id: string) {
+    return this.#core(place).blob(domain, id);
+  }
+  putShard(place: Place, domain: string, id: string, bytes: Uint8Array) {
+    return this.#core(place).putShard(domain, id, bytes);
+  }
+  commit(place: Place, request: CommitRequest, by: string) {
+    return this.#core(place).commit(request, by);
+  }
+  rollback(place: Place, domain: string, request: RollbackRequest, by: string) {
+    return this.#core(place).rollback(domain, request, by);
+  }
+  remove(place: Place, domain: string, expect: number, by: string) {
+    return this.#core(place).remove(domain, expect, by);
+  }
+  head(place: Place, domain: string) {
+    return this.#core(place).head(domain);
+  }
+  domains(place: Place) {
+    return this.#core(place).domains();
+  }
+  generations(place: Place, domain: string) {
+    return this.#core(place).generations(domain);
+  }
+  keepToken(place: Place, token: TokenRecord, by: string) {
+    return this.#core(place).keepToken(token, by);
+  }
+  tokens(place: Place) {
+    return this.#core(place).tokens();
+  }
+  revokeToken(place: Place, id: string, expires: number | null, by: string) {
+    return this.#core(place).revokeToken(id, expires, by);
+  }
+  isRevoked(place: Place, id: string) {
+    return this.#core(place).isRevoked(id);
+  }
+  initialise(place: Place, by: string) {
+    return this.#core(place).initialise(by);
+  }
+  status(place: Place) {
+    return this.#core(place).status();
+  }
+  audit(place: Place) {
+    return this.#core(place).audit();
+  }
+
+  override async alarm(): Promise<void> {
+    // The alarm copies what storage says; its place is the one that the Registry was made for.
+    await this.#core({ partition: 0, partitions: 0 }).alarm();
+  }
+
+  #core(place: Place): RegistryCore {
+    const { settings, faults } = readEnvironment(this.env);
+    if (settings === null) throw new Error(`Registry is not configured: ${faults.join("; ")}`);
+    return new RegistryCore({
+      storage: this.#storage,
+      kv: platformKv(this.env.ROLLCALL_KV),
+      ports: platformPorts,
+      settings,
+      place,
+    });
+  }
+}
+
+/** Storage of a Durable Object behind its port. Writes without an await between them are one atomic step. */
+function durableStorage(storage: DurableObjectStorage): RegistryStorage {
+  return {
+    sql: (statement, ...bindings) =>
+      storage.sql.exec(statement, ...bindings).toArray() as unknown as SqlRow[],
+    transaction: (work) => storage.transactionSync(work),
+    setAlarm: (time) => {
+      // Output gates hold every answer back until this write is safe; where it fails, the object is reset.
+      void storage.setAlarm(time);
+    },
+  };
+}
+
+/** Calls one Registry through a stub, for one place. */
+export function registryAt(
+  namespace: DurableObjectNamespace<Registry>,
+  place: Place,
+  options: PlaceOptions,
+): RegistryApi {
+  const base = options.jurisdiction === undefined ? namespace : namespace.jurisdiction(options.jurisdiction);
+  const id = base.idFromName(`registry ${place.partition}`);
+  // A stub is made for each call: after an exception one may be broken for good.
+  const stub = () =>
+    base.get(
+      id,
+      options.locationHint === undefined ? {} : { locationHint: options.locationHint },
+    ) as unknown as Registry;
+  return {
+    question: (question) => stub().question(place, question),
+    blob: (domain, blob) => stub().blob(place, domain, blob),
+    putShard: (domain, shard, bytes) => stub().putShard(place, domain, shard, bytes),
+    commit: (request, by) => stub().commit(place, request, by),
+    rollback: (domain, request, by) => stub().rollback(place, domain, request, by),
+    remove: (domain, expect, by) => stub().remove(place, domain, expect, by),
+    head: (domain) => stub().head(place, domain),
+    domains: () => stub().domains(place),
+    generations: (domain) => stub().generations(place, domain),
+    keepToken: (token, by) => stub().keepToken(place, token, by),
+    tokens: () => stub().tokens(place),
+    revokeToken: (token, expires, by) => stub().revokeToken(place, token, expires, by),
+    isRevoked: (token) => stub().isRevoked(place, token),
+    initialise: (by) => stub().initialise(place, by),
+    status: () => stub().status(place),
+    audit: () => stub().audit(place),
+  };
+}
+
+/** Where a Registry shall live. */
+export interface PlaceOptions {
+  readonly jurisdiction?: DurableObjectJurisdiction;
+  readonly locationHint?: DurableObjectLocationHint;
+}

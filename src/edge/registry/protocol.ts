@@ -1,0 +1,90 @@
+/**
+ * What the edge asks of a Registry. Values are plain, since they cross from one isolate to another; an error
+ * that is part of the contract is a value, and a throw means that the Registry could not be reached or broke.
+ */
+import type {
+  AuditRecord,
+  CommitRequest,
+  CommitResult,
+  DomainSummary,
+  ErrorBody,
+  GenerationRecord,
+  HeadResult,
+  RegistryStatus,
+  RollbackRequest,
+  TokenRecord,
+} from "../../api/contract.ts";
+
+/** Which of how many Registries is meant. One that was made for another place answers with a fault. */
+export interface Place {
+  readonly partition: number;
+  readonly partitions: number;
+}
+
+/** A point in the log of numbers. */
+export interface Position {
+  readonly incarnation: number;
+  readonly number: number;
+}
+
+/** "What changed since N?" */
+export interface Question {
+  readonly since: Position | null;
+  /** A domain whose manifest is wanted too, since KV did not have it new enough. */
+  readonly want: string | null;
+}
+
+/** All of it is read in one synchronous step. */
+export interface QuestionAnswer {
+  readonly incarnation: number;
+  /** The number up to which this answer is complete. */
+  readonly asOf: number;
+  /** Whether `heads` is everything there is, and not only what changed since. */
+  readonly full: boolean;
+  readonly heads: readonly (readonly [domain: string, number: number])[];
+  readonly revoked: readonly string[];
+  /** The manifest that was wanted; its bytes are null where the domain has no head. */
+  readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
+}
+
+/** An error of the contract, as it goes into a body. */
+export type RegistryError = ErrorBody["error"];
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: RegistryError };
+
+/** Who makes a change: a token's id, or `admin`. */
+export type Actor = string;
+
+export type PartitionStatus = RegistryStatus["partitions"][number];
+
+/** A change that was made, and the point in the log at which every isolate will see it. */
+export interface Changed<T> extends Position {
+  readonly result: T;
+}
+
+export interface RegistryApi {
+  question(question: Question): Promise<Result<QuestionAnswer>>;
+  /** Bytes of a shard or of departures, null where the Registry does not hold them. */
+  blob(domain: string, id: string): Promise<Result<Uint8Array | null>>;
+  /** Keeps a shard for a day; a commit that names it keeps it for good. */
+  putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
+  commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  /** Leaves a tombstone. */
+  remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  /** The head's manifest, null where the domain has none. */
+  head(domain: string): Promise<Result<Uint8Array | null>>;
+  domains(): Promise<Result<readonly DomainSummary[]>>;
+  generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>>;
+  keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
+  tokens(): Promise<Result<readonly TokenRecord[]>>;
+  /** Null where no such token was issued; `issued` false revokes an id all the same. */
+  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<TokenRecord | null>>>;
+  isRevoked(id: string): Promise<Result<boolean>>;
+  /** Makes the Registry what it is; does nothing where that was done before. */
+  initialise(by: Actor): Promise<Result<PartitionStatus>>;
+  status(): Promise<Result<PartitionStatus>>;
+  audit(): Promise<Result<readonly AuditRecord[]>>;
+}

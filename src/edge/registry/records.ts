@@ -1,0 +1,255 @@
+import type { DomainSummary, GenerationRecord } from "../../api/contract.ts";
+import {
+  acceptedCount,
+  blobIds,
+  type Counts,
+  countStates,
+  type DomainKey,
+  decodeShard,
+  type Manifest,
+  openManifest,
+} from "../../directory/index.ts";
+import type { RegistryStorage, SqlRow } from "../ports.ts";
+
+/** A domain's head, opened. */
+export interface Head {
+  readonly number: number;
+  readonly manifest: Manifest;
+}
+
+/** How a generation came to be. */
+export interface Making {
+  readonly action: GenerationRecord["action"];
+  readonly by: string;
+  readonly forced: boolean;
+  readonly note: string | null;
+}
+
+/** What a table of shards adds up to, or the shards that were never put. */
+export type ShardSum = {
+  readonly counts: Counts;
+  readonly missing: readonly string[];
+  readonly misfit: string | null;
+};
+
+/** An uploaded shard that no commit names is kept this long. */
+const UPLOAD_LIFE = 86_400_000;
+
+/** The Registry's tables in the terms of the directory. Each read goes to storage: a field could be old. */
+export class Records {
+  readonly #storage: RegistryStorage;
+  readonly #keyFor: (domain: string, epoch: number) => DomainKey;
+
+  constructor(storage: RegistryStorage, keyFor: (domain: string, epoch: number) => DomainKey) {
+    this.#storage = storage;
+    this.#keyFor = keyFor;
+  }
+
+  /** Number and manifest bytes of a domain's head. */
+  headBytes(domain: string): { number: number; manifest: Uint8Array } | null {
+    const row = this.#storage.sql(
+      `SELECT h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number
+       WHERE h.domain = ?`,
+      domain,
+    )[0];
+    return row === undefined ? null : { number: row.number as number, manifest: bytesOf(row.manifest) };
+  }
+
+  head(domain: string): Head | null {
+    const head = this.headBytes(domain);
+    return head === null ? null : { number: head.number, manifest: this.open(domain, head.manifest) };
+  }
+
+  /** One generation of a domain that history still has. */
+  generation(domain: string, number: number): Head | null {
+    const row = this.#storage.sql(
+      "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
+      domain,
+      number,
+    )[0];
+    return row === undefined ? null : { number, manifest: this.open(domain, bytesOf(row.manifest)) };
+  }
+
+  /** Generations that were heads at any time since `time`, those with the most accepted names first. */
+  *headsSince(domain: string, time: number): Generator<Head> {
+    const rows = this.#storage.sql(
+      `SELECT number, manifest FROM generations
+       WHERE domain = ? AND action != 'delete' AND (superseded IS NULL OR superseded > ?)
+       ORDER BY accepted DESC, number DESC`,
+      domain,
+      time,
+    );
+    for (const row of rows) {
+      yield { number: row.number as number, manifest: this.open(domain, bytesOf(row.manifest)) };
+    }
+  }
+
+  /** The newest generation of a domain that is no tombstone. */
+  lastList(domain: string): Head | null {
+    const row = this.#storage.sql(
+      `SELECT number FROM generations WHERE domain = ? AND action != 'delete' ORDER BY number DESC LIMIT 1`,
+      domain,
+    )[0];
+    return row === undefined ? null : this.generation(domain, row.number as number);
+  }
+
+  /** Makes a generation the head: history, head, and the lives of its shards and of those it leaves behind. */
+  succeed(domain: string, manifest: Manifest, making: Making, now: number, history: number): void {
+    const before = this.head(domain);
+    this.#storage.sql(
+      "UPDATE generations SET superseded = ? WHERE domain = ? AND superseded IS NULL",
+      now,
+      domain,
+    );
+    this.#storage.sql(
+      `INSERT INTO generations (domain, number, time, action, made_by, forced, note, accepted, superseded, manifest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
+      domain,
+      manifest.generation,
+      manifest.time,
+      making.action,
+      making.by,
+      making.forced ? 1 : 0,
+      making.note,
+      acceptedCount(manifest.counts),
+      manifest.bytes,
+    );
+    this.#storage.sql(
+      `INSERT INTO heads (domain, number, deleted, alias) VALUES (?, ?, ?, ?)
+       ON CONFLICT (domain) DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias`,
+      domain,
+      manifest.generation,
+      manifest.deletedUntil,
+      manifest.deletedUntil === null ? manifest.policy.alias : null,
+    );
+    const named = new Set(blobsOf(manifest));
+    for (const id of before === null ? [] : blobsOf(before.manifest)) {
+      if (!named.has(id)) this.#setExpiry(domain, id, now + history);
+    }
+    const kept = new Set(before === null ? [] : blobsOf(before.manifest));
+    for (const id of named) if (!kept.has(id)) this.#setExpiry(domain, id, null);
+  }
+
+  #setExpiry(domain: string, id: string, expires: number | null): void {
+    this.#storage.sql("UPDATE blobs SET expires = ? WHERE domain = ? AND id = ?", expires, domain, id);
+  }
+
+  /** Domains that name `target` as the one that answers for them. */
+  aliasesOf(target: string): string[] {
+    return this.#storage
+      .sql("SELECT domain FROM heads WHERE alias = ?", target)
+      .map((row) => row.domain as string);
+  }
+
+  blob(domain: string, id: string): Uint8Array | null {
+    const row = this.#storage.sql("SELECT bytes FROM blobs WHERE domain = ? AND id = ?", domain, id)[0];
+    return row === undefined ? null : bytesOf(row.bytes);
+  }
+
+  /** Keeps a shard that was uploaded, until a commit names it or a day is over. */
+  putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    const shard = decodeShard(bytes);
+    this.#putBlob(domain, id, bytes, shard.bits, countStates(shard), now + UPLOAD_LIFE);
+  }
+
+  /** Keeps a blob of departures, which the commit at hand names. */
+  putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    this.#putBlob(domain, id, bytes, 0, [0, 0, 0, 0], now + UPLOAD_LIFE);
+  }
+
+  #putBlob(
+    domain: string,
+    id: string,
+    bytes: Uint8Array,
+    bits: number,
+    counts: number[],
+    expires: number,
+  ): void {
+    this.#storage.sql(
+      `INSERT INTO blobs (domain, id, bytes, bits, active, disabled, full, moved, expires)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (domain, id) DO UPDATE SET expires = max(expires, excluded.expires)`,
+      domain,
+      id,
+      bytes,
+      bits,
+      ...(counts as [number, number, number, number]),
+      expires,
+    );
+  }
+
+  /** Adds a table's shards up, and finds those that were never put. */
+  sum(domain: string, ids: readonly string[], bits: number): ShardSum {
+    const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
+    const missing: string[] = [];
+    let misfit: string | null = null;
+    for (const id of ids) {
+      const row = this.#storage.sql(
+        "SELECT bits, active, disabled, full, moved FROM blobs WHERE domain = ? AND id = ?",
+        domain,
+        id,
+      )[0];
+      if (row === undefined) missing.push(id);
+      else if (row.bits !== bits) misfit = id;
+      else for (const state of STATES) counts[state] += row[state] as number;
+    }
+    return { counts, missing, misfit };
+  }
+
+  domains(): DomainSummary[] {
+    const rows = this.#storage.sql(
+      `SELECT h.domain, h.number, g.manifest FROM heads h
+       JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain`,
+    );
+    return rows.map((row) => summaryOf(this.open(row.domain as string, bytesOf(row.manifest))));
+  }
+
+  /** A domain's history, newest first; null where it never had a head. */
+  generations(domain: string): GenerationRecord[] | null {
+    const rows = this.#storage.sql("SELECT * FROM generations WHERE domain = ? ORDER BY number DESC", domain);
+    return rows.length === 0 ? null : rows.map((row) => this.#recordOf(domain, row));
+  }
+
+  #recordOf(domain: string, row: SqlRow): GenerationRecord {
+    const manifest = this.open(domain, bytesOf(row.manifest));
+    return {
+      generation: row.number as number,
+      time: row.time as number,
+      action: row.action as GenerationRecord["action"],
+      by: row.made_by as string,
+      forced: row.forced === 1,
+      note: row.note as string | null,
+      mode: manifest.mode,
+      counts: manifest.counts,
+      departures: manifest.departures.count,
+    };
+  }
+
+  open(domain: string, bytes: Uint8Array): Manifest {
+    return openManifest(bytes, domain, this.#keyFor);
+  }
+}
+
+const STATES = ["active", "disabled", "full", "moved"] as const;
+
+/** Ids of all blobs that a manifest names. */
+export const blobsOf = (manifest: Manifest): string[] => [
+  ...blobIds(manifest.shards),
+  ...blobIds(manifest.departures),
+];
+
+export function summaryOf(manifest: Manifest): DomainSummary {
+  return {
+    domain: manifest.domain,
+    generation: manifest.generation,
+    time: manifest.time,
+    mode: manifest.mode,
+    counts: manifest.counts,
+    alias: manifest.policy.alias,
+    deleted_until: manifest.deletedUntil,
+  };
+}
+
+/** SQLite hands out a fresh buffer for each row; a view of it is enough. */
+const bytesOf = (value: unknown): Uint8Array =>
+  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

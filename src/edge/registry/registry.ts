@@ -1,0 +1,404 @@
+import type {
+  AuditRecord,
+  CommitRequest,
+  CommitResult,
+  DomainSummary,
+  GenerationRecord,
+  HeadResult,
+  RollbackRequest,
+  TokenRecord,
+} from "../../api/contract.ts";
+import {
+  DirectoryError,
+  type DomainKey,
+  decodeShard,
+  deriveDomainKey,
+  equalBytes,
+  fromHex,
+  isContentId,
+  openRoster,
+  rosterKey,
+  rosterMac,
+} from "../../directory/index.ts";
+import type { Settings } from "../environment.ts";
+import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
+import { type CommitContext, commit, nextNumber, record, remove, rollback } from "./commit.ts";
+import { copyToKv, nextRun, noteMissing, pendingKeys } from "./copy-to-kv.ts";
+import { failure, ok, RegistryFailure } from "./failure.ts";
+import { prune } from "./history.ts";
+import type {
+  Actor,
+  Changed,
+  PartitionStatus,
+  Place,
+  Question,
+  QuestionAnswer,
+  RegistryApi,
+  RegistryError,
+  Result,
+} from "./protocol.ts";
+import { Records } from "./records.ts";
+import { getMeta, setAlarmBy, setMeta } from "./schema.ts";
+
+/** Lines of the audit trail in one answer. */
+const AUDIT_LINES = 500;
+
+/** What a Registry is made of. */
+export interface RegistryParts {
+  readonly storage: RegistryStorage;
+  readonly kv: KvStore;
+  readonly ports: Ports;
+  readonly settings: Settings;
+  /** Place that the caller believes this Registry to have. */
+  readonly place: Place;
+}
+
+/**
+ * The system of record of one partition: it serialises commits and numbers them, guards them (law 4), answers
+ * "what changed since N?", and copies to KV. Every answer reads storage, never a field: an object that was
+ * replaced may still be asked.
+ */
+export class RegistryCore implements RegistryApi {
+  readonly #parts: RegistryParts;
+  readonly #records: Records;
+  readonly #keyFor: (domain: string, epoch: number) => DomainKey;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+    const { hashing } = parts.ports;
+    this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, parts.settings.masterKey, domain, epoch);
+    this.#records = new Records(parts.storage, this.#keyFor);
+  }
+
+  async question(question: Question): Promise<Result<QuestionAnswer>> {
+    return this.#answer(() => this.#question(question));
+  }
+
+  async blob(domain: string, id: string): Promise<Result<Uint8Array | null>> {
+    return this.#answer(() => this.#records.blob(domain, id));
+  }
+
+  async putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>> {
+    const begun = await this.#initialiseOnce("publisher");
+    if (!begun.ok) return begun;
+    return this.#answer(() => {
+      if (!isContentId(id) || !equalBytes(this.#parts.ports.hashing.sha256(bytes), fromHex(id))) {
+        throw failure("bad_request", `the bytes are not those of shard ${id}: it is named by its SHA-256`, {
+          domain,
+        });
+      }
+      try {
+        decodeShard(bytes);
+      } catch (error) {
+        throw error instanceof DirectoryError ? failure("bad_request", error.message, { domain }) : error;
+      }
+      return this.#change(() => {
+        this.#records.putShard(domain, id, bytes, this.#now());
+        return null;
+      });
+    });
+  }
+
+  async commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>> {
+    const begun = await this.#initialiseOnce(by);
+    if (!begun.ok) return begun;
+    return this.#answer(() => this.#changed(() => commit(this.#context(), request, by)));
+  }
+
+  async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => rollback(this.#context(), domain, request, by)));
+  }
+
+  async remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => remove(this.#context(), domain, expect, by)));
+  }
+
+  async head(domain: string): Promise<Result<Uint8Array | null>> {
+    return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
+  }
+
+  async domains(): Promise<Result<readonly DomainSummary[]>> {
+    return this.#answer(() => this.#records.domains());
+  }
+
+  async generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>> {
+    return this.#answer(() => this.#records.generations(domain));
+  }
+
+  async keepToken(token: TokenRecord, by: Actor): Promise<Result<null>> {
+    const begun = await this.#initialiseOnce(by);
+    if (!begun.ok) return begun;
+    return this.#answer(() =>
+      this.#change(() => {
+        const { id, role, expires, created, note } = token;
+        const domains = token.domains === null ? null : JSON.stringify(token.domains);
+        this.#parts.storage.sql(
+          "INSERT INTO tokens (id, role, domains, expires, created, note) VALUES (?, ?, ?, ?, ?, ?)",
+          id,
+          role,
+          domains,
+          expires,
+          created,
+          note,
+        );
+        record(
+          this.#parts.storage,
+          this.#now(),
+          "token create",
+          by,
+          id,
+          `${role} ${domains ?? "all domains"}`,
+        );
+        return null;
+      }),
+    );
+  }
+
+  async tokens(): Promise<Result<readonly TokenRecord[]>> {
+    return this.#answer(() => this.#tokens());
+  }
+
+  async revokeToken(
+    id: string,
+    expires: number | null,
+    by: Actor,
+  ): Promise<Result<Changed<TokenRecord | null>>> {
+    return this.#answer(() =>
+      this.#changed(() => {
+        const { storage } = this.#parts;
+        const now = this.#now();
+        const token = this.#tokens(id)[0] ?? null;
+        if (storage.sql("SELECT id FROM revocations WHERE id = ?", id).length === 0) {
+          storage.sql(
+            "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
+            id,
+            nextNumber(storage),
+            now,
+            token?.expires ?? expires,
+          );
+          record(storage, now, "token revoke", by, id, null);
+        }
+        return this.#tokens(id)[0] ?? null;
+      }),
+    );
+  }
+
+  async isRevoked(id: string): Promise<Result<boolean>> {
+    return this.#answer(
+      () => this.#parts.storage.sql("SELECT id FROM revocations WHERE id = ?", id).length > 0,
+    );
+  }
+
+  async initialise(by: Actor): Promise<Result<PartitionStatus>> {
+    const begun = await this.#initialiseOnce(by);
+    return begun.ok ? this.status() : begun;
+  }
+
+  async status(): Promise<Result<PartitionStatus>> {
+    const { storage, place } = this.#parts;
+    const incarnation = getMeta(storage, "incarnation") ?? null;
+    const status = {
+      partition: place.partition,
+      incarnation,
+      as_of: getMeta(storage, "number") ?? 0,
+      kv_pending: incarnation === null ? 0 : pendingKeys(storage),
+      kv_error: getMeta(storage, "kv_error") || null,
+    };
+    return incarnation === null ? ok(status) : this.#answer(() => status);
+  }
+
+  async audit(): Promise<Result<readonly AuditRecord[]>> {
+    return this.#answer(() =>
+      this.#parts.storage
+        .sql(
+          "SELECT time, action, made_by, subject, detail FROM audit ORDER BY seq DESC LIMIT ?",
+          AUDIT_LINES,
+        )
+        .map((row) => ({
+          time: row.time as number,
+          action: row.action as string,
+          by: row.made_by as string,
+          subject: row.subject as string,
+          detail: row.detail as string | null,
+        })),
+    );
+  }
+
+  /** The alarm: prunes, copies, and asks for the next one, whatever happens. */
+  async alarm(): Promise<void> {
+    const { storage, kv, ports, settings } = this.#parts;
+    if (getMeta(storage, "incarnation") === undefined) return;
+    setMeta(storage, "alarm", 0);
+    try {
+      storage.transaction(() => prune(storage, this.#now(), settings.history));
+    } catch {
+      // What could not be let go of is tried again with the next alarm; copying must not wait for it.
+    }
+    try {
+      await copyToKv({
+        storage,
+        kv,
+        records: this.#records,
+        clock: ports.clock,
+        rosterMac: rosterMac(ports.hashing, settings.masterKey),
+      });
+    } finally {
+      this.#askForAlarm();
+    }
+  }
+
+  #now(): number {
+    return this.#parts.ports.clock.now();
+  }
+
+  #context(): CommitContext {
+    const { storage, ports, settings } = this.#parts;
+    return {
+      storage,
+      records: this.#records,
+      hashing: ports.hashing,
+      keyFor: this.#keyFor,
+      history: settings.history,
+      now: this.#now(),
+    };
+  }
+
+  #question({ since, want }: Question): QuestionAnswer {
+    const { storage } = this.#parts;
+    const incarnation = getMeta(storage, "incarnation") as number;
+    const asOf = getMeta(storage, "number") ?? 0;
+    const from = since?.incarnation === incarnation ? since.number : -1;
+    const full = from < (getMeta(storage, "purged") ?? 0) || from > asOf;
+    const after = full ? -1 : from;
+    const heads = storage.sql("SELECT domain, number FROM heads WHERE number > ?", after);
+    const revoked = storage.sql("SELECT id FROM revocations WHERE number > ?", after);
+    return {
+      incarnation,
+      asOf,
+      full,
+      heads: heads.map((row) => [row.domain as string, row.number as number] as const),
+      revoked: revoked.map((row) => row.id as string),
+      wanted: want === null ? null : this.#wanted(want),
+    };
+  }
+
+  #wanted(domain: string): QuestionAnswer["wanted"] {
+    const { storage } = this.#parts;
+    noteMissing(storage, domain, this.#now());
+    if (pendingKeys(storage) > 0) this.#askForAlarm();
+    return { domain, manifest: this.#records.headBytes(domain)?.manifest ?? null };
+  }
+
+  #tokens(id?: string): TokenRecord[] {
+    const rows = this.#parts.storage.sql(
+      `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
+       ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
+      ...(id === undefined ? [] : [id]),
+    );
+    return rows.map((row) => ({
+      id: row.id as string,
+      role: row.role as TokenRecord["role"],
+      domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
+      expires: row.expires as number | null,
+      created: row.created as number,
+      revoked: (row.revoked ?? null) as number | null,
+      note: row.note as string | null,
+    }));
+  }
+
+  /** Runs `work` where this Registry is what the caller takes it for, and turns a failure into a value. */
+  #answer<T>(work: () => T): Result<T> {
+    const fault = this.#placeFault();
+    if (fault !== null) return { ok: false, error: fault };
+    try {
+      return ok(work());
+    } catch (error) {
+      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
+      throw error;
+    }
+  }
+
+  /** A write: all of it or nothing, with the alarm that copies it to KV. */
+  #change<T>(work: () => T): T {
+    const { storage } = this.#parts;
+    return storage.transaction(() => {
+      const result = work();
+      if (pendingKeys(storage) > 0) this.#askForAlarm();
+      return result;
+    });
+  }
+
+  #askForAlarm(): void {
+    const { storage } = this.#parts;
+    setAlarmBy(storage, nextRun(storage, this.#now()), this.#now());
+  }
+
+  #changed<T>(work: () => T): Changed<T> {
+    return this.#change(() => {
+      const result = work();
+      const { storage } = this.#parts;
+      return {
+        result,
+        incarnation: getMeta(storage, "incarnation") as number,
+        number: getMeta(storage, "number") ?? 0,
+      };
+    });
+  }
+
+  #placeFault(): RegistryError | null {
+    const { storage, place } = this.#parts;
+    if (getMeta(storage, "incarnation") === undefined) {
+      return {
+        code: "unavailable",
+        message: `Registry ${place.partition} was never initialised: publish a list, or POST /v1/registry`,
+      };
+    }
+    const partition = getMeta(storage, "partition");
+    const partitions = getMeta(storage, "partitions");
+    if (partition === place.partition && partitions === place.partitions) return null;
+    return {
+      code: "unavailable",
+      message: `Registry was made as ${partition} of ${partitions} and asked for as ${place.partition} of ${place.partitions}; ROLLCALL_PARTITIONS must not change`,
+    };
+  }
+
+  /**
+   * Makes this Registry what it is. Where KV holds the roster of another one, it is not: an empty Registry in
+   * front of a full KV would call every domain not served.
+   */
+  async #initialiseOnce(by: Actor): Promise<Result<null>> {
+    const { storage, place } = this.#parts;
+    if (getMeta(storage, "incarnation") === undefined) {
+      const stranger = await this.#strangersRoster();
+      if (stranger !== null) return { ok: false, error: { code: "conflict", message: stranger } };
+      storage.transaction(() => {
+        if (getMeta(storage, "incarnation") !== undefined) return;
+        const now = this.#now();
+        setMeta(storage, "incarnation", now);
+        setMeta(storage, "partition", place.partition);
+        setMeta(storage, "partitions", place.partitions);
+        setMeta(storage, "number", 0);
+        record(storage, now, "initialise", by, `registry ${place.partition} of ${place.partitions}`, null);
+        setAlarmBy(storage, now, now);
+      });
+    }
+    const fault = this.#placeFault();
+    return fault === null ? ok(null) : { ok: false, error: fault };
+  }
+
+  /** What speaks against making a new Registry beside this KV, or null. */
+  async #strangersRoster(): Promise<string | null> {
+    const { kv, place, ports, settings } = this.#parts;
+    const own = rosterKey(String(place.partition));
+    const first = rosterKey("0");
+    const rosters = await kv.getTexts([...new Set([own, first])], 60);
+    if (rosters.get(own)) {
+      return `KV holds the roster of another Registry (key ${own}), and this one is new: use the KV namespace that belongs to it, or delete that key to begin anew`;
+    }
+    const text = rosters.get(first);
+    if (!text) return null;
+    const { partitions } = openRoster(text, "0", rosterMac(ports.hashing, settings.masterKey));
+    if (partitions === place.partitions) return null;
+    return `this deployment was made with ${partitions} partitions and ROLLCALL_PARTITIONS says ${place.partitions}; it must not change`;
+  }
+}

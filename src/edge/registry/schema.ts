@@ -1,0 +1,71 @@
+import type { RegistryStorage, SqlValue } from "../ports.ts";
+
+/** Tables of a Registry; docs/storage.md tells the life of each. */
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS heads (
+     domain TEXT PRIMARY KEY, number INTEGER NOT NULL, deleted INTEGER, alias TEXT,
+     kv_number INTEGER NOT NULL DEFAULT 0, kv_time INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS heads_by_number ON heads (number)`,
+  `CREATE TABLE IF NOT EXISTS generations (
+     domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, action TEXT NOT NULL,
+     made_by TEXT NOT NULL, forced INTEGER NOT NULL, note TEXT, accepted INTEGER NOT NULL,
+     superseded INTEGER, manifest BLOB NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS generations_superseded ON generations (superseded)`,
+  `CREATE TABLE IF NOT EXISTS blobs (
+     domain TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL, bits INTEGER NOT NULL,
+     active INTEGER NOT NULL, disabled INTEGER NOT NULL, full INTEGER NOT NULL, moved INTEGER NOT NULL,
+     expires INTEGER, in_kv INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (domain, id))`,
+  `CREATE INDEX IF NOT EXISTS blobs_expires ON blobs (expires)`,
+  `CREATE TABLE IF NOT EXISTS tokens (
+     id TEXT PRIMARY KEY, role TEXT NOT NULL, domains TEXT, expires INTEGER, created INTEGER NOT NULL,
+     note TEXT) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS revocations (
+     id TEXT PRIMARY KEY, number INTEGER NOT NULL, time INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS audit (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, action TEXT NOT NULL, made_by TEXT NOT NULL,
+     subject TEXT NOT NULL, detail TEXT)`,
+  `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
+];
+
+/** Makes the tables where they are lacking. */
+export function createTables(storage: RegistryStorage): void {
+  for (const table of TABLES) storage.sql(table);
+}
+
+/** Single values of a Registry, each with what it means. */
+export interface Meta {
+  /** When this Registry was made; its log belongs to it alone. */
+  incarnation: number;
+  partition: number;
+  partitions: number;
+  /** The newest number of the log. */
+  number: number;
+  /** Newest number whose record was pruned: questions since before it get everything. */
+  purged: number;
+  /** `number` of the roster that KV has, and when it was put there. */
+  roster_number: number;
+  roster_time: number;
+  /** Copying attempts that failed in a row, and the last one's message. */
+  kv_failures: number;
+  kv_error: string;
+  /** When the alarm was last asked for; 0 while it runs. */
+  alarm: number;
+}
+
+/** Reads one value; undefined where it was never set. */
+export function getMeta<K extends keyof Meta>(storage: RegistryStorage, name: K): Meta[K] | undefined {
+  return storage.sql("SELECT value FROM meta WHERE name = ?", name)[0]?.value as Meta[K] | undefined;
+}
+
+export function setMeta<K extends keyof Meta>(storage: RegistryStorage, name: K, value: Meta[K]): void {
+  storage.sql("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value as SqlValue);
+}
+
+/** Asks for the alarm at `time`, unless it will come before that anyway: many changes must not put it off. */
+export function setAlarmBy(storage: RegistryStorage, time: number, now: number): void {
+  const asked = getMeta(storage, "alarm") ?? 0;
+  if (asked > now && asked <= time) return;
+  setMeta(storage, "alarm", time);
+  storage.setAlarm(time);
+}

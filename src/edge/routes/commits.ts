@@ -1,0 +1,101 @@
+import {
+  type CommitRequest,
+  type DomainCommit,
+  MAX_COMMIT_BODY,
+  MAX_COMMIT_DOMAINS,
+  type ShardTable,
+} from "../../api/contract.ts";
+import type { DomainPolicy } from "../../directory/index.ts";
+import { HttpError, json, readJson } from "../http.ts";
+import { acknowledge } from "./domains.ts";
+import {
+  type Route,
+  readDomain,
+  readNote,
+  readNumber,
+  readObject,
+  readTexts,
+  requireDomain,
+  unwrap,
+} from "./route.ts";
+
+export const postCommit: Route = {
+  method: "POST",
+  path: "/v1/commits",
+  roles: ["publish"],
+  bound: "body",
+  summary: "Commit new lists and settings of one or many domains, all or nothing",
+  body: "CommitRequest",
+  answer: "CommitResult",
+  errors: [
+    "bad_request",
+    "conflict",
+    "missing_shards",
+    "guard",
+    "timeout",
+    "too_large",
+    "unsupported_media_type",
+  ],
+  async handle({ request, isolate, registry, caller }) {
+    const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports));
+    const domains = commit.domains.map(({ domain }) => domain);
+    for (const domain of domains) requireDomain(caller, domain);
+    const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
+    const [partition] = partitions;
+    if (partition === undefined || partitions.size > 1) {
+      throw new HttpError("bad_request", "the domains of one commit must live in one partition");
+    }
+    const changed = unwrap(await registry(partition).commit(commit, caller.id));
+    return json(acknowledge(isolate, partition, domains, changed));
+  },
+};
+
+/** @throws HttpError `bad_request`, saying where */
+function readCommit(value: unknown): CommitRequest {
+  const { domains, force, note } = readObject(value, "the body");
+  if (!Array.isArray(domains) || domains.length === 0 || domains.length > MAX_COMMIT_DOMAINS) {
+    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_COMMIT_DOMAINS}`);
+  }
+  if (force !== undefined && typeof force !== "boolean") {
+    throw new HttpError("bad_request", "force must be true or false");
+  }
+  const commits = domains.map((each, i) => readDomainCommit(each, `domains[${i}]`));
+  if (new Set(commits.map(({ domain }) => domain)).size < commits.length) {
+    throw new HttpError("bad_request", "domains names a domain twice");
+  }
+  const text = readNote(note);
+  return {
+    domains: commits,
+    ...(force === undefined ? {} : { force }),
+    ...(text === undefined ? {} : { note: text }),
+  };
+}
+
+function readDomainCommit(value: unknown, at: string): DomainCommit {
+  const it = readObject(value, at);
+  const { mode } = it;
+  if (mode !== undefined && mode !== "enforce" && mode !== "observe") {
+    throw new HttpError("bad_request", `${at}.mode must be enforce or observe`);
+  }
+  if (typeof it.key_id !== "string") throw new HttpError("bad_request", `${at}.key_id must be text`);
+  return {
+    domain: readDomain(it.domain),
+    expect: it.expect === null ? null : readNumber(it.expect, `${at}.expect`),
+    epoch: readNumber(it.epoch, `${at}.epoch`),
+    key_id: it.key_id,
+    canonicaliser: readNumber(it.canonicaliser, `${at}.canonicaliser`),
+    sentinels: readTexts(it.sentinels, `${at}.sentinels`),
+    // Its settings are read where they are merged with those that stand.
+    ...(it.policy === undefined
+      ? {}
+      : { policy: readObject(it.policy, `${at}.policy`) as Partial<DomainPolicy> }),
+    ...(mode === undefined ? {} : { mode }),
+    shards: readShards(it.shards, `${at}.shards`),
+  };
+}
+
+function readShards(value: unknown, at: string): ShardTable {
+  const { bits, ids, inline } = readObject(value, at);
+  if (typeof inline === "string" && ids === undefined) return { bits: 0, inline };
+  return { bits: readNumber(bits, `${at}.bits`), ids: readTexts(ids, `${at}.ids`) };
+}

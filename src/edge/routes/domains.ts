@@ -1,0 +1,258 @@
+import { type DomainDescription, type KvState, MAX_SHARD_BODY, MAX_SMALL_BODY } from "../../api/contract.ts";
+import {
+  blobIds,
+  CANONICALISER_VERSION,
+  isContentId,
+  type Manifest,
+  manifestKey,
+  openManifest,
+  toBase64Url,
+} from "../../directory/index.ts";
+import { HttpError, json, octets, readBody, readJson } from "../http.ts";
+import type { Isolate } from "../isolate.ts";
+import type { Changed } from "../registry/protocol.ts";
+import { summaryOf } from "../registry/records.ts";
+import { type Route, type RouteContext, readNote, readNumber, readObject, unwrap } from "./route.ts";
+
+const DOMAIN = "/v1/domains/:domain";
+
+export const listDomains: Route = {
+  method: "GET",
+  path: "/v1/domains",
+  roles: [],
+  bound: "none",
+  summary: "List the domains that are served",
+  answer: "DomainList",
+  errors: [],
+  async handle({ isolate, registry }) {
+    const lists = [];
+    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
+      lists.push(...unwrap(await registry(partition).domains()));
+    }
+    return json({ domains: lists.sort((a, b) => (a.domain < b.domain ? -1 : 1)) });
+  },
+};
+
+export const showDomain: Route = {
+  method: "GET",
+  path: DOMAIN,
+  roles: ["publish"],
+  bound: "path",
+  summary: "Show a domain's head, and how KV stands against it",
+  answer: "DomainDescription",
+  errors: ["not_found"],
+  async handle(context) {
+    const manifest = await headOf(context);
+    return json(await describe(context, manifest));
+  },
+};
+
+export const domainKey: Route = {
+  method: "GET",
+  path: `${DOMAIN}/key`,
+  roles: ["publish", "replica"],
+  bound: "path",
+  summary: "Get a domain's key, whether the domain exists or not",
+  answer: "DomainKeyBody",
+  errors: [],
+  async handle(context) {
+    const { isolate } = context;
+    const domain = domainOf(context);
+    const result = await context.registry(isolate.partitionOf(domain)).head(domain);
+    // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
+    const bytes = result.ok ? result.value : null;
+    const epoch = bytes === null ? 1 : openManifest(bytes, domain, isolate.keyFor).key.epoch;
+    const key = isolate.keyFor(domain, epoch);
+    return json({
+      domain,
+      epoch,
+      key: toBase64Url(key.secret),
+      key_id: key.id,
+      canonicaliser: CANONICALISER_VERSION,
+      partition: isolate.partitionOf(domain),
+    });
+  },
+};
+
+export const domainManifest: Route = {
+  method: "GET",
+  path: `${DOMAIN}/manifest`,
+  roles: ["publish", "replica"],
+  bound: "path",
+  summary: "Get the bytes of a domain's newest manifest",
+  answer: "octets",
+  errors: ["not_found"],
+  async handle(context) {
+    return octets((await headOf(context)).bytes);
+  },
+};
+
+export const putShard: Route = {
+  method: "PUT",
+  path: `${DOMAIN}/shards/:id`,
+  roles: ["publish"],
+  bound: "path",
+  summary: "Put a shard for a commit to come",
+  body: "octets",
+  answer: "Done",
+  errors: ["bad_request", "timeout", "too_large", "conflict"],
+  async handle(context) {
+    const { request, isolate, registry } = context;
+    const domain = domainOf(context);
+    const bytes = await readBody(request, MAX_SHARD_BODY, isolate.ports);
+    unwrap(await registry(isolate.partitionOf(domain)).putShard(domain, contentId(context), bytes));
+    return json({ done: true });
+  },
+};
+
+export const getShard: Route = {
+  method: "GET",
+  path: `${DOMAIN}/shards/:id`,
+  roles: ["publish", "replica"],
+  bound: "path",
+  summary: "Get the bytes of a shard, or of departures",
+  answer: "octets",
+  errors: ["bad_request", "not_found"],
+  async handle(context) {
+    const { isolate, registry } = context;
+    const domain = domainOf(context);
+    const id = contentId(context);
+    const bytes = unwrap(await registry(isolate.partitionOf(domain)).blob(domain, id));
+    if (bytes === null) throw new HttpError("not_found", `${domain} has no shard ${id}`, { domain });
+    return octets(bytes);
+  },
+};
+
+export const listGenerations: Route = {
+  method: "GET",
+  path: `${DOMAIN}/generations`,
+  roles: ["publish"],
+  bound: "path",
+  summary: "List a domain's history, newest first",
+  answer: "GenerationList",
+  errors: ["not_found"],
+  async handle(context) {
+    const { isolate, registry } = context;
+    const domain = domainOf(context);
+    const generations = unwrap(await registry(isolate.partitionOf(domain)).generations(domain));
+    if (generations === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
+    return json({ domain, generations });
+  },
+};
+
+export const rollbackDomain: Route = {
+  method: "POST",
+  path: `${DOMAIN}/rollback`,
+  roles: ["publish"],
+  bound: "path",
+  summary: "Make an old generation's content the head again, under a new number",
+  body: "RollbackRequest",
+  answer: "HeadResult",
+  errors: ["bad_request", "not_found", "conflict", "timeout", "too_large", "unsupported_media_type"],
+  async handle(context) {
+    const { request, isolate, registry, caller } = context;
+    const domain = domainOf(context);
+    const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports), "the body");
+    const note = readNote(body.note);
+    const rollback = {
+      to: readNumber(body.to, "to"),
+      expect: readNumber(body.expect, "expect"),
+      ...(note === undefined ? {} : { note }),
+    };
+    const partition = isolate.partitionOf(domain);
+    const changed = unwrap(await registry(partition).rollback(domain, rollback, caller.id));
+    return json(acknowledge(isolate, partition, [domain], changed));
+  },
+};
+
+export const deleteDomain: Route = {
+  method: "DELETE",
+  path: DOMAIN,
+  roles: [],
+  bound: "path",
+  summary: "Delete a domain: deferred for a day, then not served. `?expect=` names its head",
+  answer: "HeadResult",
+  errors: ["bad_request", "not_found", "conflict"],
+  async handle(context) {
+    const { isolate, registry, caller, query } = context;
+    const domain = domainOf(context);
+    const given = query.get("expect") ?? "";
+    const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");
+    const partition = isolate.partitionOf(domain);
+    const changed = unwrap(await registry(partition).remove(domain, expect, caller.id));
+    return json(acknowledge(isolate, partition, [domain], changed));
+  },
+};
+
+/**
+ * The isolate through which a change passed forgets its confirmation before it acknowledges, so that the next
+ * check through it knows of the change.
+ */
+export function acknowledge<T>(
+  isolate: Isolate,
+  partition: number,
+  domains: readonly string[],
+  changed: Changed<T>,
+): T {
+  isolate.confirmation(partition).changed(changed, domains);
+  return changed.result;
+}
+
+const domainOf = ({ params }: RouteContext): string => params.domain as string;
+
+function contentId({ params }: RouteContext): string {
+  const id = params.id ?? "";
+  if (!isContentId(id)) throw new HttpError("bad_request", "a shard is named by its SHA-256 in hexadecimal");
+  return id;
+}
+
+async function headOf(context: RouteContext): Promise<Manifest> {
+  const { isolate, registry } = context;
+  const domain = domainOf(context);
+  const bytes = unwrap(await registry(isolate.partitionOf(domain)).head(domain));
+  if (bytes === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
+  return openManifest(bytes, domain, isolate.keyFor);
+}
+
+async function describe(context: RouteContext, manifest: Manifest): Promise<DomainDescription> {
+  const { shards, key, policy, departures, origin } = manifest;
+  const table =
+    shards.inline === null
+      ? { bits: shards.bits, ids: blobIds(shards) }
+      : { bits: 0 as const, inline: toBase64Url(shards.inline) };
+  return {
+    ...summaryOf(manifest),
+    origin,
+    partition: context.isolate.partitionOf(manifest.domain),
+    policy,
+    epoch: key.epoch,
+    key_id: key.id,
+    canonicaliser: CANONICALISER_VERSION,
+    shards: table,
+    departures: departures.count,
+    kv: await kvAgainst(context, manifest),
+  };
+}
+
+const SHORT_TTL = 30;
+
+async function kvAgainst(
+  { isolate, scope }: RouteContext,
+  head: Manifest,
+): Promise<{ state: KvState; generation: number | null }> {
+  let bytes: Uint8Array | null;
+  try {
+    bytes = await scope.kv.get(manifestKey(head.domain), SHORT_TTL);
+  } catch {
+    return { state: "unreadable", generation: null };
+  }
+  if (bytes === null) return { state: "missing", generation: null };
+  try {
+    const { origin, generation, incarnation } = openManifest(bytes, head.domain, isolate.keyFor);
+    if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
+    const isEqual = incarnation === head.incarnation && generation >= head.generation;
+    return { state: isEqual ? "equal" : "behind", generation };
+  } catch {
+    return { state: "damaged", generation: null };
+  }
+}

@@ -1,0 +1,64 @@
+import type { RegistryStatus } from "../../api/contract.ts";
+import { json } from "../http.ts";
+import type { RegistryApi } from "../registry/protocol.ts";
+import { type Route, type RouteContext, unwrap } from "./route.ts";
+
+export const showRegistry: Route = {
+  method: "GET",
+  path: "/v1/registry",
+  roles: [],
+  bound: "none",
+  summary: "Show how the Registries stand",
+  answer: "RegistryStatus",
+  errors: [],
+  async handle(context) {
+    return json(await ofEach(context, async (registry) => unwrap(await registry.status())));
+  },
+};
+
+export const initialiseRegistry: Route = {
+  method: "POST",
+  path: "/v1/registry",
+  roles: [],
+  bound: "none",
+  summary: "Make the Registries ready before the first commit; harmless afterwards",
+  answer: "RegistryStatus",
+  errors: ["conflict"],
+  async handle(context) {
+    const by = context.caller.id;
+    return json(await ofEach(context, async (registry) => unwrap(await registry.initialise(by))));
+  },
+};
+
+export const showAudit: Route = {
+  method: "GET",
+  path: "/v1/audit",
+  roles: [],
+  bound: "none",
+  summary: "Show the newest lines of the audit trail",
+  answer: "AuditList",
+  errors: [],
+  async handle({ isolate, registry }) {
+    const lines = [];
+    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
+      lines.push(...unwrap(await registry(partition).audit()));
+    }
+    return json({ audit: lines.sort((a, b) => b.time - a.time) });
+  },
+};
+
+async function ofEach(
+  { isolate, registry, scope, kvCacheTtl }: RouteContext,
+  ask: (registry: RegistryApi) => Promise<RegistryStatus["partitions"][number]>,
+): Promise<RegistryStatus> {
+  const partitions = [];
+  for (let partition = 0; partition < isolate.settings.partitions; partition++) {
+    partitions.push(await ask(registry(partition)));
+  }
+  // A read shows which cacheTtl KV takes; its value does not matter here.
+  const isReadable = await scope.kv.get("roster/0", 30).then(
+    () => true,
+    () => false,
+  );
+  return { partitions, kv_readable: isReadable, kv_cache_ttl: kvCacheTtl() };
+}

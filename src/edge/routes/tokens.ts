@@ -1,0 +1,110 @@
+import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/contract.ts";
+import { toHex } from "../../directory/index.ts";
+import { mintToken } from "../access.ts";
+import { HttpError, json, readJson } from "../http.ts";
+import type { Position } from "../registry/protocol.ts";
+import { type Route, readDomain, readNote, readObject, unwrap } from "./route.ts";
+
+/** Bytes of randomness in a token's id. */
+const ID_BYTES = 8;
+const TOKEN_ID = /^[0-9a-f]{16}$/;
+/** Domains of one token: it travels with every request. */
+const MAX_DOMAINS = 100;
+const MAX_LIFE = 10 * 365 * 86_400;
+
+export const createToken: Route = {
+  method: "POST",
+  path: "/v1/tokens",
+  roles: [],
+  bound: "none",
+  summary: "Create a token",
+  body: "TokenRequest",
+  answer: "TokenCreated",
+  errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
+  async handle({ request, isolate, registry, caller }) {
+    const asked = readTokenRequest(await readJson(request, MAX_SMALL_BODY, isolate.ports));
+    const now = isolate.now();
+    const record: TokenRecord = {
+      id: toHex(isolate.ports.random.bytes(ID_BYTES)),
+      role: asked.role,
+      domains: asked.domains,
+      expires: asked.expires_in == null ? null : now + 1000 * asked.expires_in,
+      created: now,
+      revoked: null,
+      note: asked.note ?? null,
+    };
+    unwrap(await registry(0).keepToken(record, caller.id));
+    const { id, role, domains, expires } = record;
+    return json({ ...record, token: mintToken(isolate, { id, role, domains, expires }) });
+  },
+};
+
+export const listTokens: Route = {
+  method: "GET",
+  path: "/v1/tokens",
+  roles: [],
+  bound: "none",
+  summary: "List the tokens that were issued",
+  answer: "TokenList",
+  errors: [],
+  async handle({ registry }) {
+    return json({ tokens: unwrap(await registry(0).tokens()) });
+  },
+};
+
+export const revokeToken: Route = {
+  method: "DELETE",
+  path: "/v1/tokens/:id",
+  roles: [],
+  bound: "none",
+  summary: "Revoke a token",
+  answer: "TokenRecord",
+  errors: ["bad_request", "not_found"],
+  async handle({ params, isolate, registry, caller }) {
+    const id = params.id ?? "";
+    if (!TOKEN_ID.test(id)) throw new HttpError("bad_request", "a token's id has 16 hexadecimal digits");
+    const token = unwrap(await registry(0).tokens()).find((each) => each.id === id);
+    if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
+    // Every partition confirms on its own, so each has to know.
+    let changed: { readonly position: Position; readonly token: TokenRecord | null } | undefined;
+    for (let partition = isolate.settings.partitions - 1; partition >= 0; partition--) {
+      const result = await registry(partition).revokeToken(id, token.expires, caller.id);
+      // A partition that nothing was published to yet has no log; nothing is refused from it either.
+      if (!result.ok && partition > 0) continue;
+      const { result: record, ...position } = unwrap(result);
+      isolate.confirmation(partition).changed(position, [], [id]);
+      changed = { position, token: record };
+    }
+    return json(changed?.token ?? token);
+  },
+};
+
+/** @throws HttpError `bad_request` */
+function readTokenRequest(value: unknown): TokenRequest {
+  const { role, domains, expires_in, note } = readObject(value, "the body");
+  if (role !== "check" && role !== "publish" && role !== "replica") {
+    throw new HttpError("bad_request", "role must be check, publish or replica");
+  }
+  const covered = domains === undefined || domains === null ? null : readDomains(domains);
+  if (covered === null && role !== "check") {
+    throw new HttpError("bad_request", `a ${role} token must name its domains`);
+  }
+  const life = expires_in ?? null;
+  if (life !== null && (!Number.isInteger(life) || (life as number) < 1 || (life as number) > MAX_LIFE)) {
+    throw new HttpError("bad_request", `expires_in must be a whole number of seconds from 1 to ${MAX_LIFE}`);
+  }
+  const text = readNote(note);
+  return {
+    role,
+    domains: covered,
+    expires_in: life as number | null,
+    ...(text === undefined ? {} : { note: text }),
+  };
+}
+
+function readDomains(value: unknown): string[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_DOMAINS) {
+    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_DOMAINS}, or null`);
+  }
+  return [...new Set(value.map(readDomain))];
+}

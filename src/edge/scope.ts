@@ -1,0 +1,81 @@
+import type { Background, Clock, KvStore } from "./ports.ts";
+import type { RegistryApi } from "./registry/protocol.ts";
+
+/** Operations on KV and Registries that one request may use; the platform allows 1,000. */
+const OPERATIONS = 900;
+/** Of those, waiting at once; the platform allows six. */
+const AT_ONCE = 6;
+/** A request that takes longer has lost its SMTP client's patience. */
+const REQUEST_TIME = 8_000;
+
+/** The budget of operations is spent: what is left of the batch stays unanswered. */
+export class BudgetSpent extends Error {
+  constructor() {
+    super("this request has used up the operations that it may use");
+    this.name = "BudgetSpent";
+  }
+}
+
+/** What belongs to one request alone: its operations, its promises, its end. */
+export interface Scope {
+  readonly kv: KvStore;
+  registry(partition: number): RegistryApi;
+  /** Goes on after the answer was sent. */
+  readonly background: Background;
+  /** Work under way in this request, by name. Promises must not cross requests. */
+  readonly underWay: Map<string, Promise<void>>;
+  /** Unix milliseconds after which nothing new is begun. */
+  readonly deadline: number;
+}
+
+/** What a request begins with. */
+export interface ScopeParts {
+  readonly kv: KvStore;
+  readonly registry: (partition: number) => RegistryApi;
+  readonly background: Background;
+  readonly clock: Clock;
+}
+
+/** Makes the scope of one request: every operation is counted and takes its turn. */
+export function makeScope(parts: ScopeParts): Scope {
+  const turnstile = new Turnstile();
+  return {
+    kv: metered(parts.kv, turnstile),
+    registry: (partition) => metered(parts.registry(partition), turnstile),
+    background: parts.background,
+    underWay: new Map(),
+    deadline: parts.clock.now() + REQUEST_TIME,
+  };
+}
+
+class Turnstile {
+  #left = OPERATIONS;
+  #inside = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  async pass<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#left === 0) throw new BudgetSpent();
+    this.#left--;
+    if (this.#inside === AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#inside++;
+    try {
+      return await operation();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#inside--;
+      else next();
+    }
+  }
+}
+
+/** The same port, whose every method goes through the turnstile. */
+function metered<T extends object>(port: T, turnstile: Turnstile): T {
+  return new Proxy(port, {
+    get(target, name, receiver) {
+      const method: unknown = Reflect.get(target, name, receiver);
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]) =>
+        turnstile.pass(() => Reflect.apply(method, target, args) as Promise<unknown>);
+    },
+  });
+}

@@ -1,0 +1,66 @@
+/** The Worker: binds the platform to the edge. */
+import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
+import { Isolate } from "./isolate.ts";
+import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
+import { type PlaceOptions, type Registry, registryAt } from "./registry/object.ts";
+import { Edge, health, serveUnconfigured } from "./serve.ts";
+
+export { Registry } from "./registry/object.ts";
+
+/** Bindings of a deployment; wrangler.toml tells of each. */
+export interface Env {
+  readonly ROLLCALL_KV: KVNamespace;
+  readonly REGISTRY: DurableObjectNamespace<Registry>;
+  readonly ROLLCALL_MASTER_KEY?: string;
+  readonly ROLLCALL_ADMIN_TOKEN?: string;
+  readonly ROLLCALL_WINDOW?: string;
+  readonly ROLLCALL_ACCEPT_GRACE?: string;
+  readonly ROLLCALL_CACHE_BYTES?: string;
+  readonly ROLLCALL_PARTITIONS?: string;
+  readonly ROLLCALL_HISTORY_DAYS?: string;
+  readonly ROLLCALL_LOCATION_HINT?: string;
+  readonly ROLLCALL_JURISDICTION?: string;
+}
+
+/** What was made of an environment; kept as long as the isolate lives. */
+interface Deployment {
+  readonly env: Env;
+  readonly checked: CheckedEnvironment;
+  readonly edge: Edge | null;
+}
+
+let deployment: Deployment | null = null;
+
+function deploymentOf(env: Env): Deployment {
+  if (deployment?.env === env) return deployment;
+  const checked = readEnvironment(env);
+  const edge = checked.settings === null ? null : new Edge(new Isolate(checked.settings, platformPorts));
+  deployment = { env, checked, edge };
+  return deployment;
+}
+
+function placeOptions(env: Env): PlaceOptions {
+  return {
+    ...(env.ROLLCALL_LOCATION_HINT
+      ? { locationHint: env.ROLLCALL_LOCATION_HINT as DurableObjectLocationHint }
+      : {}),
+    ...(env.ROLLCALL_JURISDICTION
+      ? { jurisdiction: env.ROLLCALL_JURISDICTION as DurableObjectJurisdiction }
+      : {}),
+  };
+}
+
+export default {
+  async fetch(request, env, context): Promise<Response> {
+    const { checked, edge } = deploymentOf(env);
+    if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
+    if (request.url.endsWith("/healthz")) return health("ok", []);
+    const { partitions } = checked.settings;
+    return edge.handle(request, {
+      kv: platformKv(env.ROLLCALL_KV),
+      registry: (partition) => registryAt(env.REGISTRY, { partition, partitions }, placeOptions(env)),
+      background: (work) => context.waitUntil(work.catch(() => undefined)),
+      kvCacheTtl: acceptedCacheTtl,
+    });
+  },
+} satisfies ExportedHandler<Env>;
