@@ -30,9 +30,11 @@ export function guardRefusal(it: GuardCase): string | null {
   }
   if (accepted > 0 && lost === accepted && !it.mayBeEmpty) return `would refuse all ${accepted} names`;
   if (lost <= 1) return null;
-  if (lost > share * accepted) {
+  // 0.29 of 100 is 28.999999999999996 in binary; a billionth of a name is nobody.
+  if (lost > share * accepted + 1e-9) {
     const percent = (100 * lost) / accepted;
-    return `would refuse ${lost} of ${accepted} names (${percent.toFixed(1)} %), more than ${100 * share} %`;
+    const allowed = Number((100 * share).toFixed(6));
+    return `would refuse ${lost} of ${accepted} names (${percent.toFixed(1)} %), more than ${allowed} %`;
   }
   return null;
 }

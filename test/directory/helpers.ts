@@ -32,9 +32,15 @@ export const MASTER = utf8("a master key of exactly 32 bytes");
 export const DOMAIN = "example.com";
 export const NOW = Date.UTC(2026, 0, 1);
 
+const KEYS = new Map<string, DomainKey>();
+
 /** The key of a domain at an epoch, as whoever holds the master key derives it. */
-export const keyFor = (domain = DOMAIN, epoch = 1): DomainKey =>
-  deriveDomainKey(nobleHashing, MASTER, domain, epoch);
+export function keyFor(domain = DOMAIN, epoch = 1): DomainKey {
+  const name = `${domain} ${epoch}`;
+  const key = KEYS.get(name) ?? deriveDomainKey(nobleHashing, MASTER, domain, epoch);
+  KEYS.set(name, key);
+  return key;
+}
 
 export const KEY = keyFor();
 

@@ -1,0 +1,368 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseRecipient } from "../../src/directory/address.ts";
+import { canonicalLocalPart } from "../../src/directory/canonical.ts";
+import { decodeDepartures, departureBlobOf, encodeDepartures } from "../../src/directory/departures.ts";
+import { fingerprint, shardOf, tailOf } from "../../src/directory/fingerprint.ts";
+import { type Finding, type Holdings, lookup } from "../../src/directory/lookup.ts";
+import { encodeManifest, openManifest } from "../../src/directory/manifest.ts";
+import type { DomainPolicy } from "../../src/directory/policy.ts";
+import { ACTIVE, DISABLED, decodeShard, FULL, MOVED, type Shard } from "../../src/directory/shard.ts";
+import {
+  anyText,
+  contentOf,
+  DOMAIN,
+  forAll,
+  holding,
+  KEY,
+  keyFor,
+  type List,
+  letters,
+  listOf,
+  NOW,
+  packList,
+  policyWith,
+  published,
+  tableOf,
+} from "./helpers.ts";
+
+type Published = ReturnType<typeof published>;
+
+function ask(
+  { manifest, holdings }: Pick<Published, "manifest" | "holdings">,
+  text: string,
+  now = NOW,
+): Finding {
+  const recipient = parseRecipient(text.includes("@") ? text : `${text}@${DOMAIN}`);
+  if (recipient.kind !== "mailbox") return expect.fail(`${text} was read as ${recipient.kind}`);
+  return lookup(manifest, holdings, recipient, now);
+}
+
+/** The verdict and what matched, in one word or two. */
+function saying(list: Pick<Published, "manifest" | "holdings">, text: string, now = NOW): string {
+  const finding = ask(list, text, now);
+  if (finding.kind === "needs") return `needs ${finding.table} ${finding.index}`;
+  return finding.matched === null ? finding.verdict : `${finding.verdict} ${finding.matched}`;
+}
+
+const STAFF: List = new Map([
+  ["alice", ACTIVE],
+  ["bob.smith", ACTIVE],
+  ["carol+news", ACTIVE],
+  ["dave", DISABLED],
+  ["erin", MOVED],
+  ["frank", FULL],
+  ["jörg", ACTIVE],
+  ["οδυσσευσ", ACTIVE],
+  ["john smith", ACTIVE],
+  ["odd..dots", ACTIVE],
+  ["home@work", ACTIVE],
+  ["+plus", ACTIVE],
+]);
+
+describe("a recipient", () => {
+  const list = published(STAFF);
+
+  it.each([
+    ["alice", "deliverable mailbox"],
+    ["ALICE", "deliverable mailbox"],
+    ['"alice"', "deliverable mailbox"],
+    ['"\\Al\\ice"', "deliverable mailbox"],
+    ["<alice@example.com>", "deliverable mailbox"],
+    ["alice@EXAMPLE.com.", "deliverable mailbox"],
+    ["@relay.example:alice@example.com", "deliverable mailbox"],
+    ["alice+news", "deliverable subaddress"],
+    ["alice+", "deliverable subaddress"],
+    ['"alice+news"', "deliverable subaddress"],
+    ["prvs=1234abcdef=alice", "deliverable mailbox"],
+    ["prvs=1234abcdef=alice+news", "deliverable subaddress"],
+    ["Bob.Smith", "deliverable mailbox"],
+    ["bobsmith", "unknown"],
+    ["jo\u0308rg", "deliverable mailbox"],
+    ["JÖRG", "deliverable mailbox"],
+    ["ΟΔΥΣΣΕΥΣ", "deliverable mailbox"],
+    ["οδυσσευς", "deliverable mailbox"],
+    // The exact name goes before the one without subaddress.
+    ["carol+news", "deliverable mailbox"],
+    ["carol", "unknown"],
+    ["carol+other", "unknown"],
+    ["dave", "disabled mailbox"],
+    ["dave+x", "disabled subaddress"],
+    ["erin", "moved mailbox"],
+    ["frank", "full mailbox"],
+    // A listed address is never malformed, and a missing one is by its own syntax.
+    ['"john smith"', "deliverable mailbox"],
+    ["john smith", "deliverable mailbox"],
+    ["odd..dots", "deliverable mailbox"],
+    ["home@work@example.com", "deliverable mailbox"],
+    ["even..dots", "malformed"],
+    ['"even..dots"', "unknown"],
+    ["a@b@example.com", "malformed"],
+    ['"a@b"@example.com', "unknown"],
+    ["alice@example.org@example.com", "malformed"],
+    ["@example.com", "malformed"],
+    ['""@example.com', "unknown"],
+    ["+plus", "deliverable mailbox"],
+    ["+alice", "unknown"],
+    ["+", "unknown"],
+    ["nobody", "unknown"],
+    ["postmaster", "deliverable postmaster"],
+    ["PostMaster@example.com", "deliverable postmaster"],
+    ['"postmaster"', "deliverable postmaster"],
+    ["postmaster+x", "unknown"],
+    ["abuse", "unknown"],
+  ])("%s is %s", (text, expected) => {
+    expect(saying(list, text)).toBe(expected);
+  });
+
+  it("is looked up under the domain's own delimiters", () => {
+    const dashes = published(STAFF, { delimiters: "-" });
+    expect(saying(dashes, "alice-news")).toBe("deliverable subaddress");
+    expect(saying(dashes, "alice+news")).toBe("unknown");
+    expect(saying(published(STAFF, { delimiters: "" }), "alice+news")).toBe("unknown");
+  });
+
+  it("differs in case where case counts, but postmaster never does", () => {
+    const names = listOf(["Alice", "postmaster"], ACTIVE, { case: "sensitive" });
+    const sensitive = published(names, { case: "sensitive", postmaster: false });
+    expect(saying(sensitive, "Alice")).toBe("deliverable mailbox");
+    expect(saying(sensitive, "alice")).toBe("unknown");
+    expect(saying(sensitive, "POSTMASTER")).toBe("deliverable mailbox");
+    const off = published(listOf(["PostMaster"], DISABLED, { case: "sensitive" }), { case: "sensitive" });
+    for (const text of ["postmaster", "Postmaster", "POSTMASTER"]) {
+      expect(saying(off, text)).toBe("disabled mailbox");
+    }
+  });
+
+  it("has no dots where dots do not count", () => {
+    const ignored = published(listOf(["b.o.b"], ACTIVE, { dots: "ignored" }), { dots: "ignored" });
+    expect(saying(ignored, "bob")).toBe("deliverable mailbox");
+    expect(saying(ignored, "..b.ob.")).toBe("deliverable mailbox");
+    expect(saying(ignored, "b.ob+x.y")).toBe("deliverable subaddress");
+    expect(saying(ignored, '"..."')).toBe("unknown");
+    expect(saying(ignored, "...+x")).toBe("malformed");
+  });
+
+  it("is postmaster by its entry first, then by the policy", () => {
+    expect(saying(published(listOf(["postmaster"])), "postmaster")).toBe("deliverable mailbox");
+    expect(saying(published(listOf(["postmaster"], DISABLED)), "postmaster")).toBe("disabled mailbox");
+    expect(saying(published(STAFF, { postmaster: false }), "postmaster")).toBe("unknown");
+    expect(saying(published(new Map()), "postmaster")).toBe("deliverable postmaster");
+  });
+});
+
+describe("a catch-all", () => {
+  const list = published(STAFF, { catchall: true });
+
+  it.each([
+    ["nobody", "deliverable catch-all"],
+    ["nobody+x", "deliverable catch-all"],
+    ["alice", "deliverable mailbox"],
+    ["alice+x", "deliverable subaddress"],
+    ["dave", "disabled mailbox"],
+    ["erin+x", "moved subaddress"],
+    ["frank", "full mailbox"],
+    ["postmaster", "deliverable postmaster"],
+    ["+x", "deliverable catch-all"],
+    // No local part at all: nobody can be meant.
+    ["@example.com", "malformed"],
+    ["<@example.com>", "malformed"],
+    ['""@example.com', "unknown"],
+  ])("leaves %s %s", (text, expected) => {
+    expect(saying(list, text)).toBe(expected);
+  });
+
+  it("is not reached by a name of dots alone where dots do not count", () => {
+    const ignored = published(new Map(), { catchall: true, dots: "ignored" });
+    expect(saying(ignored, '"..."')).toBe("unknown");
+    expect(saying(ignored, "...")).toBe("malformed");
+  });
+});
+
+describe("a list of any size", () => {
+  it.each([
+    [0, 0],
+    [1, 0],
+    [1, 6],
+    [8_192, 0],
+    [8_193, 1],
+    [20_000, 3],
+  ])("of %i names in 2^%i shards knows all of them and nobody else", (size, bits) => {
+    const states = [ACTIVE, DISABLED, FULL, MOVED];
+    const words = ["deliverable", "disabled", "full", "moved"];
+    const list = new Map(Array.from({ length: size }, (_, i) => [`user${i}`, states[i % 4] as number]));
+    const at = published(list, {}, {}, bits);
+    let missed = 0;
+    for (const [name, state] of list) if (saying(at, name) !== `${words[state]} mailbox`) missed++;
+    expect(missed).toBe(0);
+    let found = 0;
+    for (let i = 0; i < 5_000; i++) if (saying(at, `nobody${i}`) !== "unknown") found++;
+    expect(found).toBe(0);
+  });
+
+  it("knows each of its names in every spelling that means the same", () => {
+    const spelling = fc.record({
+      case: fc.constantFrom("insensitive" as const, "sensitive" as const),
+      dots: fc.constantFrom("significant" as const, "ignored" as const),
+      delimiters: fc.constantFrom("", "+", "-.", "=_"),
+    });
+    forAll(
+      [fc.array(letters(12), { minLength: 1, maxLength: 6 }), spelling],
+      (names, settings) => {
+        const policy = policyWith(settings);
+        const locals = names.filter(
+          (name) => canonicalLocalPart(name, policy) !== "" && !/[\u0080-\u009f]/.test(name),
+        );
+        const at = published(listOf(locals, ACTIVE, settings), settings);
+        for (const local of locals) {
+          const quoted = `"${[...local].map((c) => `\\${c}`).join("")}"@EXAMPLE.com.`;
+          expect(saying(at, quoted)).toBe("deliverable mailbox");
+          expect(saying(at, `"${local.normalize("NFD")}"@example.com`)).toBe("deliverable mailbox");
+          expect(saying(at, `prvs=1234abcdef=${local}@example.com`)).toBe("deliverable mailbox");
+          if (settings.delimiters !== "" && ![...settings.delimiters].some((c) => local.includes(c))) {
+            expect(saying(at, `"${local}${settings.delimiters[0]}x"@example.com`)).toBe(
+              "deliverable subaddress",
+            );
+          }
+        }
+      },
+      { numRuns: 300 },
+    );
+  });
+
+  it("answers any text without an error, and never accepts it where nobody is listed", () => {
+    const nobody = published(new Map(), { postmaster: false });
+    forAll(
+      [anyText(40)],
+      (text) => {
+        const recipient = parseRecipient(`${text}@${DOMAIN}`);
+        if (recipient.kind !== "mailbox") return;
+        const finding = lookup(nobody.manifest, nobody.holdings, recipient, NOW);
+        expect(finding).toEqual({
+          kind: "found",
+          verdict: recipient.wellFormed ? "unknown" : "malformed",
+          matched: null,
+        });
+      },
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("blobs that are not at hand", () => {
+  const names = Array.from({ length: 500 }, (_, i) => `user${i}`);
+  const list = published(listOf(names), {}, {}, 4);
+  const nothing: Holdings = holding();
+
+  it("are asked for by number, and never decide anything", () => {
+    for (const name of ["user1", "user2", "nobody", "user3+x", "postmaster"]) {
+      const index = shardOf(fingerprint(KEY.names, name), 4);
+      expect(saying({ ...list, holdings: nothing }, name)).toBe(`needs shards ${index}`);
+    }
+  });
+
+  it("are asked for one after another until the answer is there", () => {
+    const held: Shard[] = [];
+    const asked: number[] = [];
+    const at = { ...list, holdings: holding(held) };
+    let finding = ask(at, "prvs=1234abcdef=nobody+x");
+    while (finding.kind === "needs") {
+      expect(asked).not.toContain(finding.index);
+      asked.push(finding.index);
+      held[finding.index] = decodeShard(list.packed.shards[finding.index] as Uint8Array);
+      finding = ask(at, "prvs=1234abcdef=nobody+x");
+    }
+    expect(finding.verdict).toBe("unknown");
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.length).toBeLessThanOrEqual(3);
+  });
+
+  it("are not asked for where an earlier name decides", () => {
+    const index = shardOf(fingerprint(KEY.names, "user7"), 4);
+    const only = {
+      shard: (i: number) => (i === index ? list.holdings.shard(i) : undefined),
+      departures: () => undefined,
+    };
+    expect(saying({ ...list, holdings: only }, "user7")).toBe("deliverable mailbox");
+  });
+});
+
+describe("a name that left", () => {
+  const until = NOW / 1000 + 3600;
+  const left = new Map(
+    ["gone", "gone+list", "alice", "Gone2"].map((name) => [tailOf(fingerprint(KEY.names, name)), until]),
+  );
+
+  function columns(bits: number, blob: number) {
+    const tails = Float64Array.from(
+      [...left.keys()].filter((tail) => departureBlobOf(tail, bits) === blob),
+    ).sort();
+    return { tails, until: Uint32Array.from(tails, (tail) => left.get(tail) as number) };
+  }
+
+  function departing(bits: number, inline: boolean, settings: Partial<DomainPolicy> = {}) {
+    const blobs = Array.from({ length: 2 ** bits }, (_, blob) => encodeDepartures(columns(bits, blob), bits));
+    const packed = packList(STAFF);
+    const content = contentOf(packed, {
+      policy: policyWith(settings),
+      departures: { ...tableOf(blobs, bits, inline), count: left.size },
+    });
+    const manifest = openManifest(encodeManifest(content, KEY), DOMAIN, keyFor);
+    return { manifest, holdings: holding(packed.shards.map(decodeShard), blobs.map(decodeDepartures)) };
+  }
+
+  it.each([
+    ["in the manifest", 0, true],
+    ["in a blob of their own", 0, false],
+    ["in eight blobs", 3, false],
+  ])("is deferred until its grace ends, with departures %s", (_, bits, inline) => {
+    const at = departing(bits, inline);
+    for (const text of ["gone", "GONE", '"gone"', "gone+x", "prvs=1234abcdef=gone", "gone+list"]) {
+      expect(saying(at, text)).toBe("departed");
+      expect(saying(at, text, until * 1000 - 1)).toBe("departed");
+      expect(saying(at, text, until * 1000)).toBe("unknown");
+    }
+    expect(saying(at, "nobody")).toBe("unknown");
+    expect(saying(at, "a..b")).toBe("malformed");
+  });
+
+  it("and is listed again is deliverable, as are a catch-all and postmaster", () => {
+    expect(saying(departing(0, true), "alice")).toBe("deliverable mailbox");
+    expect(saying(departing(0, true), "postmaster")).toBe("deliverable postmaster");
+    expect(saying(departing(0, true, { catchall: true }), "gone")).toBe("deliverable catch-all");
+  });
+
+  it("waits for its blob, and never is unknown without it", () => {
+    const at = departing(3, false);
+    const blob = departureBlobOf(tailOf(fingerprint(KEY.names, "gone")), 3);
+    const missing: Holdings = { shard: at.holdings.shard, departures: () => undefined };
+    expect(saying({ ...at, holdings: missing }, "gone")).toBe(`needs departures ${blob}`);
+    expect(saying({ ...at, holdings: missing }, "alice")).toBe("deliverable mailbox");
+  });
+});
+
+describe("a deleted domain", () => {
+  const deleted = published(STAFF, { catchall: true }, { deletedUntil: NOW + 86_400_000 });
+
+  it("defers everybody for its day, then is not served", () => {
+    for (const text of ["alice", "nobody", "dave", "postmaster", "@example.com", "a..b"]) {
+      expect(saying(deleted, text)).toBe("departed");
+      expect(saying(deleted, text, NOW + 86_399_999)).toBe("departed");
+      expect(saying(deleted, text, NOW + 86_400_000)).toBe("not-served");
+    }
+  });
+
+  it("needs none of its blobs for that", () => {
+    const many = published(listOf(["alice"]), {}, { deletedUntil: NOW }, 3);
+    expect(saying({ ...many, holdings: holding() }, "alice")).toBe("not-served");
+  });
+});
+
+describe("sentinels", () => {
+  it("are no entries and match nothing", () => {
+    const list = published(STAFF);
+    for (const text of ["sentinel-plain", "Sentinel-CASE", '"sentinel \\"quoted\\" \\\\ pair"']) {
+      expect(saying(list, text)).toBe("unknown");
+    }
+  });
+});

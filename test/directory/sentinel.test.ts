@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import type { DomainPolicy } from "../../src/directory/policy.ts";
+import { sentinels } from "../../src/directory/sentinel.ts";
+import { KEY, keyFor, policyWith } from "./helpers.ts";
+
+const under = (settings: Partial<DomainPolicy> = {}, key = KEY): string[] =>
+  sentinels(key.names, policyWith(settings));
+
+describe("the sentinels", () => {
+  it("are read, each of them, and differ from each other", () => {
+    expect(under()).not.toContain("unreadable");
+    expect(new Set(under()).size).toBe(under().length);
+    for (const sentinel of under()) expect(sentinel).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  it("are other ones under another key, all of them", () => {
+    const other = under({}, keyFor("example.com", 2));
+    expect(under().filter((sentinel) => other.includes(sentinel))).toEqual([]);
+  });
+
+  it.each<Partial<DomainPolicy>>([
+    { case: "sensitive" },
+    { dots: "ignored" },
+    { delimiters: "" },
+    { delimiters: "-" },
+    { delimiters: "=" },
+    { delimiters: "_" },
+    { delimiters: "." },
+  ])("tell the spelling %j from the default", (settings) => {
+    expect(under(settings)).not.toEqual(under());
+  });
+
+  it("are the same under settings that do not change what is looked up", () => {
+    const settings = {
+      catchall: true,
+      postmaster: false,
+      alias: "example.org",
+      text: "x",
+      grace: 0,
+      guard: 1,
+    };
+    expect(under(settings)).toEqual(under());
+  });
+
+  it("are pinned: whoever changes a rule of the canonicaliser raises its version", () => {
+    const all = [{}, { case: "sensitive", dots: "ignored", delimiters: "-=" }] as const;
+    expect(all.map((settings) => under(settings).join(" "))).toMatchInlineSnapshot(`
+      [
+        "624a84b61f0f17f1 895be73655d8be8c 22b56fe567acff06 3efe4f512b94b668 a1ec896f05a45677 8b2cdfbd26df1646 825c81eb8e3055a7 4dbacf89ec874447 07d778cce4500695 9f5d6ce93b2c2a4a 3618be0ecfc372c8 e7bc6cf3ee47541f 905a478b74d00a14",
+        "43d15e12adbc9691 77d209e1c37ccae5 22b56fe567acff06 904ca887dee86115 6ec7d5eb3d436957 1fc243ea5acf03cb 8349d18e47556923 b3d46d1e4aee0555 07d778cce4500695 9f5d6ce93b2c2a4a a0a9b020ca989574 fd96ffdaed504a3d 80bfe76f94fd2c64",
+      ]
+    `);
+  });
+});
