@@ -15,7 +15,17 @@ export default defineConfig({
       },
       {
         // The edge runs in workerd, with real KV and Durable Objects on disk-free storage.
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                ROLLCALL_MASTER_KEY: "dGVzdC1tYXN0ZXIta2V5LW9mLXRoaXJ0eS10d28tYnk",
+                ROLLCALL_ADMIN_TOKEN: "test-admin-token-that-is-long-enough",
+              },
+            },
+          }),
+        ],
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
