@@ -31,6 +31,8 @@ export type ErrorCode =
   /** Refused by the guard of law 4; `error.refusals` says why for each domain. */
   | "guard"
   | "unconfigured"
+  /** The Registry was never initialised: nothing was published yet, and a first commit begins it. */
+  | "uninitialised"
   | "unavailable";
 
 export interface ErrorBody {

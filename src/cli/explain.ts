@@ -1,6 +1,13 @@
 import { ClientError } from "../client/index.ts";
 import { DirectoryError } from "../directory/index.ts";
-import { CliError, EXIT } from "./exit.ts";
+import { PublishError, type PublishFault } from "../publish/index.ts";
+import { CliError, EXIT, type ExitCode } from "./exit.ts";
+
+const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
+  input: EXIT.input,
+  guard: EXIT.guard,
+  protocol: EXIT.edge,
+};
 
 /**
  * Turns whatever was thrown into words for people: what is wrong, where, and what to do next.
@@ -9,6 +16,9 @@ import { CliError, EXIT } from "./exit.ts";
 export function explain(error: unknown, debug = false): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof ClientError) return explainClient(error);
+  if (error instanceof PublishError) {
+    return new CliError(EXIT_OF[error.fault], error.message, error.hint, error.details, { cause: error });
+  }
   if (error instanceof DirectoryError) {
     const hint =
       error.fault === "invalid"
@@ -70,6 +80,8 @@ function explainApi(
       return to(EXIT.input, "check the name; `rollcall status` lists the domains that are served");
     case "bad_request":
       return to(EXIT.input, "mend the value that is named");
+    case "uninitialised":
+      return to(EXIT.edge, "publish a first list, or make a first token: that begins the Registry");
     case "unconfigured":
       return to(EXIT.edge, "give the edge its secrets: `rollcall doctor --live URL` says which are missing");
     case "unavailable":

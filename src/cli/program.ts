@@ -1,12 +1,32 @@
 import { type Command, CommanderError } from "commander";
-import manifest from "../../package.json" with { type: "json" };
+
+import { VERSION } from "../api/version.ts";
+import { checkCommand } from "./commands/check.ts";
+import { deleteCommand } from "./commands/delete.ts";
+import { devCommand } from "./commands/dev.ts";
+import { historyCommand } from "./commands/history.ts";
+import { initCommand } from "./commands/init.ts";
+import { publishCommand } from "./commands/publish.ts";
+import { rollbackCommand } from "./commands/rollback.ts";
+import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { Cli } from "./context.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Platform } from "./platform.ts";
 
 /** Every command, in the order in which `--help` shows them. */
-const COMMANDS: readonly ((cli: Cli) => Command)[] = [];
+const COMMANDS: readonly ((cli: Cli) => Command)[] = [
+  initCommand,
+  devCommand,
+  publishCommand,
+  checkCommand,
+  statusCommand,
+  historyCommand,
+  rollbackCommand,
+  deleteCommand,
+  tokenCommand,
+];
 
 /**
  * Runs the command.
@@ -40,7 +60,7 @@ function programOf(cli: Cli): Command {
   const program = cli
     .command("rollcall", "tells mail servers at RCPT TO whether a recipient exists")
     .showHelpAfterError("(rollcall --help shows the commands)")
-    .version(manifest.version)
+    .version(VERSION)
     .addHelpText("after", EXIT_HELP);
   for (const make of COMMANDS) program.addCommand(make(cli));
   return program;

@@ -79,7 +79,7 @@ export class RollcallClient {
     return this.#list<DomainSummary>("/v1/domains", "domains");
   }
 
-  /** How a domain's head stands. @returns null where the domain has none */
+  /** How a domain's head stands. @returns null where it has none, on a deployment without any list included */
   async domain(domain: string): Promise<DomainDescription | null> {
     try {
       return await this.#json<DomainDescription>(
@@ -87,7 +87,8 @@ export class RollcallClient {
         "generation",
       );
     } catch (error) {
-      if (error instanceof ClientError && error.code === "not_found") return null;
+      const { code } = error instanceof ClientError ? error : { code: null };
+      if (code === "not_found" || code === "uninitialised") return null;
       throw error;
     }
   }

@@ -15,6 +15,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unsupported_media_type: 415,
   guard: 422,
   unconfigured: 503,
+  uninitialised: 503,
   unavailable: 503,
 };
 

@@ -32,6 +32,8 @@ import type { PackedList } from "./pack.ts";
 export interface Intent {
   readonly domain: string;
   readonly key: DomainKey;
+  /** Number of the Registry that holds the domain; a commit goes to one. */
+  readonly partition: number;
   readonly packed: PackedList;
   /** Settings to change; those left out keep their value. */
   readonly policy: Partial<DomainPolicy>;

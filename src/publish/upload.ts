@@ -36,24 +36,25 @@ const RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Splits plans into commits of at most {@link MAX_COMMIT_DOMAINS} domains and {@link MAX_COMMIT_BODY} octets.
- * An alias goes in behind its target, so aliases come last.
+ * Splits plans into commits of one partition, at most {@link MAX_COMMIT_DOMAINS} domains and
+ * {@link MAX_COMMIT_BODY} octets. An alias goes in behind its target, so aliases come last.
  */
 export function batchesOf(plans: readonly DomainPlan[]): DomainPlan[][] {
   const isAlias = (plan: DomainPlan): number => (plan.resultingPolicy.alias === null ? 0 : 1);
-  const ordered = [...plans].sort((a, b) => isAlias(a) - isAlias(b));
+  const ordered = [...plans].sort((a, b) => a.partition - b.partition || isAlias(a) - isAlias(b));
   const batches: DomainPlan[][] = [];
   let room = 0;
   for (const plan of ordered) {
     const size = JSON.stringify(commitOf(plan)).length + 1;
     const last = batches.at(-1);
-    if (last === undefined || last.length === MAX_COMMIT_DOMAINS || size > room) {
+    const fits = last !== undefined && last.length < MAX_COMMIT_DOMAINS && size <= room;
+    if (fits && last[0]?.partition === plan.partition) {
+      last.push(plan);
+      room -= size;
+    } else {
       batches.push([plan]);
       // Room for the braces and a note around them.
       room = MAX_COMMIT_BODY - 4096 - size;
-    } else {
-      last.push(plan);
-      room -= size;
     }
   }
   return batches;

@@ -349,7 +349,7 @@ export class RegistryCore implements RegistryApi {
     const { storage, place } = this.#parts;
     if (getMeta(storage, "incarnation") === undefined) {
       return {
-        code: "unavailable",
+        code: "uninitialised",
         message: `Registry ${place.partition} was never initialised: publish a list, or POST /v1/registry`,
       };
     }

@@ -229,6 +229,9 @@ export function describeRoutes(routes: readonly Route[]): Schema {
   };
 }
 
+/** Errors that any route with a token may end in. */
+const ALWAYS: readonly ErrorCode[] = ["unconfigured", "uninitialised", "unavailable"];
+
 function operationOf(route: Route): Schema {
   const parameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
@@ -239,7 +242,7 @@ function operationOf(route: Route): Schema {
   const open = route.roles === "anyone";
   const codes: readonly ErrorCode[] = open
     ? route.errors
-    : [...new Set<ErrorCode>(["unauthorized", "forbidden", ...route.errors, "unconfigured", "unavailable"])];
+    : [...new Set<ErrorCode>(["unauthorized", "forbidden", ...route.errors, ...ALWAYS])];
   const statuses = [...new Set(codes.map((code) => STATUS[code]))].sort();
   const problems = statuses.map((status) => {
     const own = codes.filter((code) => STATUS[code] === status);

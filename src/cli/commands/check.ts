@@ -1,0 +1,110 @@
+import type { Command } from "commander";
+import { MAX_RECIPIENTS } from "../../api/contract.ts";
+import type { Outcome } from "../../client/index.ts";
+import { type Answer, parseRecipient, quoteLocalPart } from "../../directory/index.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { usageError } from "../exit.ts";
+import { explain } from "../explain.ts";
+
+const HELP = `
+Exit codes: 0 whenever the edge answered, whatever the verdict (--json tells them apart); 6 where no answer came.
+A mail server would answer 451 4.3.0 then, and the sender try again.`;
+
+/** `rollcall check`: asks the edge about addresses and explains its verdicts. */
+export function checkCommand(cli: Cli): Command {
+  return cli
+    .edgeCommand("check", "ask about addresses, and explain the verdict")
+    .argument("<address...>", "recipients, as a mail server would ask")
+    .addHelpText("after", HELP)
+    .action((addresses: string[], options: EdgeOptions) => check(cli, addresses, options));
+}
+
+async function check(cli: Cli, addresses: readonly string[], options: EdgeOptions): Promise<void> {
+  if (addresses.length > MAX_RECIPIENTS) {
+    throw usageError(`more than ${MAX_RECIPIENTS} addresses`, "ask in several runs");
+  }
+  const { output } = cli;
+  const client = cli.client(options);
+  const only = addresses.length === 1 ? (addresses[0] as string) : null;
+  const outcomes = only === null ? await client.checkMany(addresses) : [await client.check(only)];
+  // One cause stands behind all of them: the answer did not come.
+  const failed = outcomes.find((outcome) => outcome.kind === "none");
+  if (failed?.kind === "none" && outcomes.every((outcome) => outcome.kind === "none")) throw failed.why;
+  outcomes.forEach((outcome, i) => {
+    if (i > 0) output.line();
+    show(cli, outcome);
+    if (outcome.kind === "none") cli.finish(explain(outcome.why).exit);
+  });
+  const results = outcomes.map(jsonOf);
+  output.result(only === null ? { results } : results[0]);
+}
+
+const jsonOf = (outcome: Outcome): unknown =>
+  outcome.kind === "answer"
+    ? { ...outcome.answer, understood: understood(outcome.recipient) }
+    : { recipient: outcome.recipient, error: outcome.why.message, understood: understood(outcome.recipient) };
+
+function show(cli: Cli, outcome: Outcome): void {
+  const { output } = cli;
+  const { bold, dim } = output.colors;
+  const row = (name: string, text: string): void => output.line(`  ${dim(name.padEnd(11))} ${text}`);
+  output.line(bold(outcome.recipient));
+  row("understood", understood(outcome.recipient));
+  if (outcome.kind === "none") {
+    row("verdict", output.colors.red("none: a mail server would answer 451 4.3.0"));
+    row("why", outcome.why.message);
+    return;
+  }
+  const { answer } = outcome;
+  row("verdict", `${painted(cli, answer)} (${answer.action})`);
+  row("SMTP", answer.reply);
+  if (answer.observed !== undefined) row("observed", `would have been: ${answer.observed}`);
+  if (answer.matched !== null) row("matched", MATCHED[answer.matched] ?? answer.matched);
+  if (answer.generation !== null) row("generation", generationOf(answer));
+  row("confirmed", confirmedOf(answer));
+  if (answer.action !== "defer") row("reusable", `for ${round(answer.max_age)} s`);
+  if (answer.detail !== undefined) row("detail", answer.detail);
+}
+
+const MATCHED: Readonly<Record<string, string>> = {
+  mailbox: "the mailbox itself",
+  subaddress: "the mailbox without the subaddress",
+  "catch-all": "the domain's catch-all",
+  postmaster: "postmaster, which every domain accepts",
+};
+
+function painted(cli: Cli, { verdict, action }: Answer): string {
+  const { green, red, yellow } = cli.output.colors;
+  return (action === "accept" ? green : action === "reject" ? red : yellow)(verdict);
+}
+
+function generationOf(answer: Answer): string {
+  const origin = answer.origin === "kv" ? ", put into KV without the Registry" : "";
+  return `${answer.generation} of ${answer.domain}, mode ${answer.mode}${origin}`;
+}
+
+function confirmedOf(answer: Answer): string {
+  if (answer.confirmed_age !== null) return `by the Registry ${round(answer.confirmed_age)} s ago`;
+  return answer.origin === "kv"
+    ? "by nobody: as fresh as KV is"
+    : "not needed for this answer, or not possible";
+}
+
+const round = (seconds: number): number => Math.round(seconds * 10) / 10;
+
+/** How an address is read, before any list is looked at. */
+function understood(address: string): string {
+  const recipient = parseRecipient(address);
+  switch (recipient.kind) {
+    case "postmaster":
+      return "postmaster without a domain";
+    case "malformed":
+      return `not as an address: ${recipient.why}`;
+    case "literal":
+      return "a mailbox at an address literal, which nobody serves here";
+    case "mailbox": {
+      const odd = recipient.wellFormed ? "" : ", written against the syntax of RFC 5321";
+      return `local part ${quoteLocalPart(recipient.local)}, domain ${recipient.domain}${odd}`;
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { KEY_BYTES, toBase64Url } from "../../directory/index.ts";
+import type { Cli } from "../context.ts";
+import { collect, domainOf } from "../jobs.ts";
+import { SETTINGS_FILE } from "../settings.ts";
+
+interface InitOptions {
+  readonly domain: readonly string[];
+  readonly dir: string;
+}
+
+const VARS_FILE = ".dev.vars";
+
+const HELP = `
+Writes ${SETTINGS_FILE}, commented, and ${VARS_FILE} with a new ROLLCALL_MASTER_KEY and ROLLCALL_ADMIN_TOKEN (mode 0600).
+A file that is there already is left as it is.`;
+
+/** `rollcall init`: makes the keys and a commented settings file. */
+export function initCommand(cli: Cli): Command {
+  return cli
+    .command("init", "make the keys and a commented rollcall.toml")
+    .option("--domain <domain>", "a domain to begin with; may be repeated", collect, [])
+    .option("--dir <folder>", "where to write", ".")
+    .addHelpText("after", HELP)
+    .action((options: InitOptions) => init(cli, options));
+}
+
+function init(cli: Cli, options: InitOptions): void {
+  const { output } = cli;
+  const domains = options.domain.map(domainOf);
+  const folder = cli.path(options.dir);
+  mkdirSync(folder, { recursive: true });
+  const files = {
+    [SETTINGS_FILE]: writeNew(join(folder, SETTINGS_FILE), settingsText(domains), 0o644),
+    [VARS_FILE]: writeNew(join(folder, VARS_FILE), secretsText(cli), 0o600),
+  };
+  for (const [name, written] of Object.entries(files)) {
+    output.line(written ? `wrote ${name}` : `${name} is there already and was left as it is`);
+  }
+  if (files[VARS_FILE]) {
+    output.line();
+    output.line(
+      `${VARS_FILE} holds the keys. Keep a copy of ROLLCALL_MASTER_KEY in a safe place, and never in`,
+    );
+    output.line("version control: whoever loses it publishes every list again.");
+  }
+  output.line();
+  output.line("next:  npx rollcall dev              an edge on this machine");
+  output.line("       npx rollcall publish --yes    publishes what rollcall.toml names");
+  output.result({ folder: options.dir, written: files });
+}
+
+/** @returns false where the file is there already: it is never overwritten */
+function writeNew(path: string, text: string, mode: number): boolean {
+  if (existsSync(path)) return false;
+  writeFileSync(path, text, { flag: "wx", mode });
+  // The umask may have taken more than was asked for, never less.
+  chmodSync(path, mode);
+  return true;
+}
+
+function secretsText(cli: Cli): string {
+  const secret = (): string => toBase64Url(cli.platform.randomBytes(KEY_BYTES));
+  return `# Secrets of the edge, for \`rollcall dev\` and \`wrangler dev\`; a deployment gets them by \`wrangler secret put\`.
+# The fingerprints of every list are made under the master key.
+ROLLCALL_MASTER_KEY=${secret()}
+ROLLCALL_ADMIN_TOKEN=${secret()}
+`;
+}
+
+function settingsText(domains: readonly string[]): string {
+  const tables =
+    domains.length === 0
+      ? `# [domains."example.com"]
+# list = "lists/example.com.txt"
+`
+      : domains.map((domain) => `[domains."${domain}"]\nlist = "lists/${domain}.txt"\n`).join("\n");
+  return `# What \`rollcall publish\` publishes when it is given no file.
+# A setting that is left out keeps the value that is stored at the edge; a new domain begins with the defaults.
+
+# Whether this host keeps the names of the list it published last (.rollcall/, mode 0600), so that a plan can
+# name who leaves.
+keep_lists = true
+
+# Settings of every domain that does not say otherwise; shown with their defaults.
+[defaults]
+# mode = "enforce"          # "observe": accept everybody, and note what would be refused
+# guard = 0.2               # share of accepted names that may go in one publish without --force
+# grace = 3600              # seconds for which a name that left is deferred before it is refused; 0 is off
+# delimiters = "+"          # characters that begin a subaddress, such as john+news; "" is none
+# catchall = false          # accept every local part
+# case = "insensitive"      # "sensitive": John and john are two mailboxes
+# dots = "significant"      # "ignored": j.ohn and john are one mailbox
+# postmaster = true         # accept postmaster though the list lacks it
+# text = ""                 # put behind every refusal, such as a web page that helps
+
+# One table a domain. \`list\` is a path, taken from here: CSV with the header address[,state] if it ends in .csv
+# (states: active, disabled, full, moved), else an address a line with # comments.
+${tables}
+# canaries = ["postmaster@example.com"]   # must be in every list that is published
+# mode = "observe"                        # any setting of [defaults] may stand here too
+
+# A domain that another one's list answers for:
+# [domains."example.net"]
+# alias = "example.com"
+`;
+}

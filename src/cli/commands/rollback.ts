@@ -1,0 +1,75 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { GenerationRecord } from "../../api/contract.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { inputError } from "../exit.ts";
+import { domainOf } from "../jobs.ts";
+import { instant } from "../output.ts";
+
+interface RollbackOptions extends EdgeOptions {
+  readonly to?: number;
+  readonly note?: string;
+  readonly yes?: boolean;
+}
+
+/** `rollcall rollback`: publishes an old generation's content again, under a new number. */
+export function rollbackCommand(cli: Cli): Command {
+  return cli
+    .edgeCommand("rollback", "publish an old generation again, under a new number")
+    .argument("<domain>")
+    .option(
+      "--to <generation>",
+      "the generation to go back to (default: the one before the newest)",
+      wholeNumber,
+    )
+    .option("--note <text>", "kept in the history, at most 200 characters")
+    .option("--yes", "go ahead without asking")
+    .action((domain: string, options: RollbackOptions) => rollback(cli, domainOf(domain), options));
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError("It must be the number of a generation.");
+  return Number(text);
+}
+
+async function rollback(cli: Cli, domain: string, options: RollbackOptions): Promise<void> {
+  const { output } = cli;
+  const client = cli.client(options);
+  const generations = await client.generations(domain);
+  const head = generations[0];
+  const target = targetOf(generations, options.to, domain);
+  const wanted = `rollcall history ${domain}`;
+  if (head === undefined)
+    throw inputError(`${domain} has no generation to go back from`, `see \`${wanted}\``);
+  output.line(`${domain}  from ${describe(head)}`);
+  output.line(`${" ".repeat(domain.length)}  to   ${describe(target)}`);
+  output.line(
+    "The guard does not judge a rollback. Names that it takes away are deferred for the departure grace.",
+  );
+  if (!options.yes) await cli.confirm(`Go back to generation ${target.generation}?`);
+  const result = await client.rollback(domain, {
+    to: target.generation,
+    expect: head.generation,
+    ...(options.note === undefined ? {} : { note: options.note }),
+  });
+  output.line(`${output.colors.green("published")} ${domain} as generation ${result.generation}`);
+  output.result({ ...result, from: head.generation, to: target.generation });
+}
+
+function targetOf(
+  generations: readonly GenerationRecord[],
+  to: number | undefined,
+  domain: string,
+): GenerationRecord {
+  const target =
+    to === undefined
+      ? generations.slice(1).find((each) => each.action !== "delete")
+      : generations.find((each) => each.generation === to);
+  if (target !== undefined) return target;
+  const what = to === undefined ? "no older generation to go back to" : `no generation ${to} in its history`;
+  throw inputError(`${domain} has ${what}`, `\`rollcall history ${domain}\` lists what there is`);
+}
+
+function describe({ generation, time, counts }: GenerationRecord): string {
+  const { active, disabled, full, moved } = counts;
+  return `generation ${generation} of ${instant(time)}: ${active} active, ${disabled + full + moved} other`;
+}

@@ -1,0 +1,173 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { DomainSummary, RegistryStatus } from "../../api/contract.ts";
+import { ClientError, type RollcallClient } from "../../client/index.ts";
+import type { Counts } from "../../directory/index.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { EXIT, usageError } from "../exit.ts";
+import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
+import { duration } from "../output.ts";
+
+interface StatusOptions extends EdgeOptions {
+  readonly config?: string;
+  /** Milliseconds. */
+  readonly maxAge?: number;
+}
+
+/** One domain as it stands. */
+interface Row {
+  readonly domain: string;
+  readonly state: "served" | "deleted" | "none";
+  readonly generation: number | null;
+  readonly mode: string | null;
+  readonly counts: Counts | null;
+  readonly alias: string | null;
+  /** When the list was published, or last found by this host to be the newest; Unix milliseconds. */
+  readonly current: number | null;
+  /** How KV stands against the head; only where the domain was named. */
+  readonly kv: string | null;
+  readonly stale: boolean;
+}
+
+const HELP = `
+Without a domain, all are shown that are served (admin token), else those of rollcall.toml. With --max-age, the exit
+code is 1 where a list was not published for longer. A publish that found nothing to change counts as well, on the
+host that ran it. An alias has no list and is never stale.`;
+
+/** `rollcall status`: how domains stand, and whether their lists are fresh. */
+export function statusCommand(cli: Cli): Command {
+  return cli
+    .edgeCommand("status", "show how domains stand, and whether their lists are fresh")
+    .argument("[domain...]", "domains to look at")
+    .option("--max-age <age>", "exit 1 where a list is older, such as 36h or 2d", age)
+    .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")
+    .addHelpText("after", HELP)
+    .action((domains: string[], options: StatusOptions) => status(cli, domains, options));
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `30m`, `36h`, `2d` in milliseconds. */
+export function age(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count === undefined || unit === undefined) {
+    throw new InvalidArgumentError("It must be a number with a unit: 90s, 30m, 36h or 2d.");
+  }
+  return Number(count) * (UNITS[unit] as number);
+}
+
+async function status(cli: Cli, names: readonly string[], options: StatusOptions): Promise<void> {
+  const { output, platform } = cli;
+  const settings = settingsOf(cli, options.config);
+  const client = cli.client(options);
+  const kept = keptListsOf(cli, settings);
+  const url = options.url ?? platform.env.ROLLCALL_URL;
+  const rowOf = (domain: string, summary: DomainSummary | null, kv: string | null): Row => {
+    const seen = kept?.published(domain);
+    const foundLater = summary !== null && seen?.url === url && seen?.generation === summary.generation;
+    const current = summary === null ? null : Math.max(summary.time, foundLater ? (seen?.time ?? 0) : 0);
+    const state = summary === null ? "none" : summary.deleted_until === null ? "served" : "deleted";
+    const tooOld = current === null || platform.now() - current > (options.maxAge ?? 0);
+    return {
+      domain,
+      state,
+      generation: summary?.generation ?? null,
+      mode: summary?.mode ?? null,
+      counts: summary?.counts ?? null,
+      alias: summary?.alias ?? null,
+      current,
+      kv,
+      // A deleted domain was ended on purpose, and an alias has no list.
+      stale:
+        options.maxAge !== undefined && state !== "deleted" && (summary?.alias ?? null) === null && tooOld,
+    };
+  };
+  const { rows, registry } = await look(
+    client,
+    names.map(domainOf),
+    settings?.domains.map((each) => each.domain) ?? [],
+    rowOf,
+  );
+  show(cli, rows, registry);
+  output.result({ domains: rows, registry: registry?.partitions ?? null });
+  const stale = rows.filter((row) => row.stale);
+  if (stale.length === 0) return;
+  output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
+  cli.finish(EXIT.failed);
+}
+
+interface Look {
+  readonly rows: readonly Row[];
+  readonly registry: RegistryStatus | null;
+}
+
+type RowOf = (domain: string, summary: DomainSummary | null, kv: string | null) => Row;
+
+/** The domains that are named; else all, where the token may see all; else those of the settings. */
+async function look(
+  client: RollcallClient,
+  names: readonly string[],
+  fallback: readonly string[],
+  rowOf: RowOf,
+): Promise<Look> {
+  if (names.length > 0) return { rows: await describe(client, names, rowOf), registry: null };
+  try {
+    const [domains, registry] = await Promise.all([client.domains(), client.registry()]);
+    return { rows: domains.map((summary) => rowOf(summary.domain, summary, null)), registry };
+  } catch (error) {
+    if (!(error instanceof ClientError && error.kind === "forbidden")) throw error;
+    if (fallback.length === 0) {
+      throw usageError(
+        "only an admin token may list all domains",
+        "name the domains: rollcall status example.com",
+      );
+    }
+    return { rows: await describe(client, fallback, rowOf), registry: null };
+  }
+}
+
+async function describe(client: RollcallClient, domains: readonly string[], rowOf: RowOf): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const domain of domains) {
+    const found = await client.domain(domain);
+    const kv = found === null ? null : found.kv.state;
+    rows.push(rowOf(domain, found, kv));
+  }
+  return rows;
+}
+
+function show(cli: Cli, rows: readonly Row[], registry: RegistryStatus | null): void {
+  const { output, platform } = cli;
+  const { dim, red, yellow } = output.colors;
+  if (rows.length === 0) output.line("no domain is served yet: `rollcall publish` publishes the first");
+  else
+    output.table([
+      ["DOMAIN", "GENERATION", "MODE", "ACTIVE", "OTHER", "AGE", "NOTES"].map(dim),
+      ...rows.map(cells),
+    ]);
+  for (const partition of registry?.partitions ?? []) {
+    const name = `Registry ${partition.partition}`;
+    if (partition.incarnation === null) output.line(red(`${name} was never initialised`));
+    if (partition.kv_pending > 0)
+      output.line(yellow(`${name}: ${partition.kv_pending} keys wait to be copied to KV`));
+    if (partition.kv_error !== null) output.line(red(`${name}: copying to KV fails: ${partition.kv_error}`));
+  }
+
+  function cells(row: Row): string[] {
+    const notes = [
+      row.state === "none" ? "no list published" : row.state === "deleted" ? "deleted" : null,
+      row.alias === null ? null : `alias of ${row.alias}`,
+      row.kv === null || row.kv === "equal" ? null : `KV ${row.kv}`,
+      row.stale ? red("stale") : null,
+    ].filter((note) => note !== null);
+    const { counts } = row;
+    return [
+      row.domain,
+      String(row.generation ?? "-"),
+      row.mode === "observe" ? yellow("observe") : (row.mode ?? "-"),
+      String(counts?.active ?? "-"),
+      counts === null ? "-" : String(counts.disabled + counts.full + counts.moved),
+      row.current === null ? "-" : duration(platform.now() - row.current),
+      notes.join(", "),
+    ];
+  }
+}

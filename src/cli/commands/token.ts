@@ -1,0 +1,101 @@
+import { type Command, Option } from "commander";
+import type { TokenRecord, TokenRequest } from "../../api/contract.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { usageError } from "../exit.ts";
+import { collect, domainOf } from "../jobs.ts";
+import { instant } from "../output.ts";
+import { age } from "./status.ts";
+
+interface CreateOptions extends EdgeOptions {
+  readonly role: TokenRequest["role"];
+  readonly domain: readonly string[];
+  /** Milliseconds. */
+  readonly expires?: number;
+  readonly note?: string;
+}
+
+const ROLES_HELP = `
+Roles:
+  check    ask about recipients: for mail servers. Without --domain: of every domain
+  publish  publish and roll back the named domains, which need not exist yet
+  replica  follow the named domains: for bridges that hold a copy
+
+The token is shown once and stored nowhere; it stands alone on standard output:
+  rollcall token create --role check > token`;
+
+/** `rollcall token create|list|revoke`, for admin. */
+export function tokenCommand(cli: Cli): Command {
+  const create = cli
+    .edgeCommand("create", "make a token, and print it alone")
+    .addOption(
+      new Option("--role <role>", "what it may do")
+        .choices(["check", "publish", "replica"])
+        .makeOptionMandatory(),
+    )
+    .option("--domain <domain>", "a domain that it is for; may be repeated", collect, [])
+    .option("--expires <age>", "how long it is good, such as 90d (default: for ever)", age)
+    .option("--note <text>", "who has it, for the list")
+    .addHelpText("after", ROLES_HELP)
+    .action((options: CreateOptions) => createToken(cli, options));
+  const list = cli
+    .edgeCommand("list", "list the tokens that were made")
+    .action((options: EdgeOptions) => listTokens(cli, options));
+  const revoke = cli
+    .edgeCommand("revoke", "revoke a token: refusals end at once, and the rest within a window")
+    .argument("<id>", "its id, as `rollcall token list` shows it")
+    .action((id: string, options: EdgeOptions) => revokeToken(cli, id, options));
+  return cli
+    .command("token", "make, list and revoke tokens")
+    .addCommand(create)
+    .addCommand(list)
+    .addCommand(revoke);
+}
+
+async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
+  const { output } = cli;
+  const domains = options.domain.map(domainOf);
+  if (domains.length === 0 && options.role !== "check") {
+    throw usageError(
+      `a ${options.role} token is for named domains`,
+      "add --domain example.com, once for each",
+    );
+  }
+  const created = await cli.client(options).createToken({
+    role: options.role,
+    domains: domains.length === 0 ? null : domains,
+    ...(options.expires === undefined ? {} : { expires_in: Math.ceil(options.expires / 1000) }),
+    ...(options.note === undefined ? {} : { note: options.note }),
+  });
+  output.line(created.token);
+  output.result(created);
+}
+
+async function listTokens(cli: Cli, options: EdgeOptions): Promise<void> {
+  const { output } = cli;
+  const tokens = await cli.client(options).tokens();
+  const { dim } = output.colors;
+  if (tokens.length === 0)
+    output.line("no token was made yet: `rollcall token create --role check` makes one");
+  else output.table([["ID", "ROLE", "DOMAINS", "CREATED", "STATE", "NOTE"].map(dim), ...tokens.map(rowOf)]);
+  output.result({ tokens });
+
+  function rowOf(token: TokenRecord): string[] {
+    const domains = token.domains === null ? "all" : token.domains.join(" ");
+    return [token.id, token.role, domains, instant(token.created), stateOf(cli, token), token.note ?? ""];
+  }
+}
+
+function stateOf(cli: Cli, { revoked, expires }: TokenRecord): string {
+  const { red, dim } = cli.output.colors;
+  if (revoked !== null) return red(`revoked ${instant(revoked)}`);
+  if (expires === null) return "good";
+  return expires <= cli.platform.now()
+    ? dim(`expired ${instant(expires)}`)
+    : `good until ${instant(expires)}`;
+}
+
+async function revokeToken(cli: Cli, id: string, options: EdgeOptions): Promise<void> {
+  await cli.client(options).revokeToken(id);
+  cli.output.line(`${cli.output.colors.green("revoked")} ${id}`);
+  cli.output.result({ revoked: id });
+}

@@ -1,0 +1,96 @@
+import { quoteLocalPart } from "../directory/index.ts";
+import type { DomainPlan, KeptLists, LineReport } from "../publish/index.ts";
+import type { Output } from "./output.ts";
+import { plural } from "./output.ts";
+
+/** A plan and what was noticed while its list was read. */
+export interface PlannedList {
+  readonly plan: DomainPlan;
+  readonly duplicates: LineReport;
+  readonly skipped: LineReport;
+  /** Addresses that leave or are refused from now on, as far as this host knows them. */
+  readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
+}
+
+/** Names that are shown to people; `--json` has up to a thousand. */
+const SHOWN_NAMES = 20;
+const SHOWN_LINES = 5;
+
+/** Names who leaves, from the list that this host published last. */
+export async function namesLeaving(
+  kept: KeptLists | null,
+  plan: DomainPlan,
+): Promise<PlannedList["leaving"]> {
+  const names = await kept?.namesOf(plan.domain, plan.key, plan.leaving);
+  return [...(names ?? [])].map(([tail, name]) => ({
+    address: `${quoteLocalPart(name)}@${plan.domain}`,
+    how: plan.leaving.get(tail) as "removed" | "refused",
+  }));
+}
+
+/** Shows a plan to people. */
+export function showPlan(output: Output, { plan, duplicates, skipped, leaving }: PlannedList): void {
+  const { bold, red, green, yellow } = output.colors;
+  output.line(`${bold(plan.domain)}  ${from(plan)}`);
+  if (plan.unchanged) {
+    output.line("  nothing to change");
+  } else {
+    const { active, disabled, full, moved } = plan.packed.counts;
+    output.line(`  list     ${active} active, ${disabled} disabled, ${full} full, ${moved} moved`);
+    output.line(`  changes  ${differenceOf(plan)}`);
+    for (const { setting, from: was, to } of plan.changes) {
+      output.line(`  policy   ${setting}: ${JSON.stringify(was)} becomes ${JSON.stringify(to)}`);
+    }
+    for (const { address, how } of leaving.slice(0, SHOWN_NAMES)) {
+      output.line(`  leaves   ${address}${how === "refused" ? " (stays in the list, and is refused)" : ""}`);
+    }
+    const unnamed = gone(plan) - Math.min(leaving.length, SHOWN_NAMES);
+    if (unnamed > 0 && leaving.length > 0) output.line(`  leaves   and ${unnamed} more`);
+    output.line(`  guard    ${plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`)}`);
+    for (const canary of plan.missingCanaries)
+      output.line(`  canary   ${red(`${canary} is not in the list`)}`);
+    for (const warning of plan.warnings) output.line(`  note     ${yellow(warning)}`);
+  }
+  showLines(output, duplicates, "stand in the list twice, which is harmless", "duplicate");
+  showLines(output, skipped, "are left out", "malformed");
+}
+
+function from(plan: DomainPlan): string {
+  if (plan.base === null) return "new";
+  return `generation ${plan.base.generation}${plan.base.deleted ? ", deleted" : ""}`;
+}
+
+const gone = (plan: DomainPlan): number => plan.leaving.size;
+
+function differenceOf(plan: DomainPlan): string {
+  const { difference } = plan;
+  if (difference === null) return "cannot be counted";
+  const lost = difference.lost === 0 ? "" : `; ${difference.lost} accepted now would be refused`;
+  return `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${lost}`;
+}
+
+function showLines(output: Output, report: LineReport, what: string, word: string): void {
+  if (report.count === 0) return;
+  output.line(`  ${word.padEnd(9)}${plural(report.count, "line")} ${what}`);
+  for (const line of report.first.slice(0, SHOWN_LINES)) output.line(`    ${line}`);
+  if (report.count > SHOWN_LINES) output.line(`    and ${report.count - SHOWN_LINES} more`);
+}
+
+/** A plan for `--json`. */
+export function planJson({ plan, duplicates, skipped, leaving }: PlannedList): Record<string, unknown> {
+  return {
+    domain: plan.domain,
+    planned_against: plan.expect,
+    unchanged: plan.unchanged,
+    counts: plan.packed.counts,
+    difference: plan.difference,
+    settings: plan.changes,
+    mode: plan.resultingMode,
+    guard: plan.refusal,
+    missing_canaries: plan.missingCanaries,
+    warnings: plan.warnings,
+    leaving,
+    duplicates: { count: duplicates.count, lines: duplicates.first },
+    skipped: { count: skipped.count, lines: skipped.first },
+  };
+}
