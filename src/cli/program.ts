@@ -4,6 +4,7 @@ import { VERSION } from "../api/version.ts";
 import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { devCommand } from "./commands/dev.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { publishCommand } from "./commands/publish.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   rollbackCommand,
   deleteCommand,
   tokenCommand,
+  doctorCommand,
 ];
 
 /**

@@ -130,6 +130,13 @@ class Examination {
       return { detail: error.message, hint: error.hint };
     }
     const { message, hint, exit } = explain(error);
+    if (error instanceof ClientError && (error.kind === "unauthorized" || error.kind === "forbidden")) {
+      this.#fail(exit);
+      return {
+        detail: message,
+        hint: "give the admin token: what the Worker's secret ROLLCALL_ADMIN_TOKEN holds",
+      };
+    }
     this.#fail(exit === EXIT.edge ? exit : EXIT.failed);
     return { detail: message, hint };
   }

@@ -27,6 +27,7 @@ export async function runInChild(platform: Platform): Promise<number> {
   });
   // Ctrl-C reaches the child by itself; what is sent to this process alone does not. Twice is harmless.
   const release = platform.onStop((signal) => child.kill(signal as NodeJS.Signals));
+  onParentGone(() => child.kill());
   try {
     return await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
@@ -37,7 +38,7 @@ export async function runInChild(platform: Platform): Promise<number> {
   }
 }
 
-/** In the child: calls `stop` when the parent has gone. */
+/** Calls `stop` when the process at the other end of the channel has gone, if there is one. */
 export function onParentGone(stop: () => void): void {
   process.once("disconnect", stop);
   // The channel alone must not keep this process from ending.

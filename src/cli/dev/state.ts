@@ -26,7 +26,7 @@ const FORMAT = 1;
 const VARS = ".dev.vars";
 /** wrangler puts its storage under this name into the folder that `--persist-to` names. */
 const STORAGE = "v3";
-const OWN = new Set([MARKER, VARS, STORAGE, "admin-token", "check-token", "dev.lock", "tmp"]);
+const OWN = new Set([MARKER, VARS, STORAGE, "admin-token", "check-token", "dev.lock", "tmp", "published"]);
 
 /**
  * Opens the folder that holds a local edge's state, and makes it where it is missing or empty.

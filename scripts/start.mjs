@@ -1,0 +1,139 @@
+// `npm start`: the whole of Rollcall on this machine, with a sample list and an SMTP server to try it on.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const command = join(root, "bin", "rollcall.js");
+const LISTS = { "example.org": "example.org.csv", "bücher.example": "buecher.example.txt" };
+
+const options = readOptions();
+const state = resolve(root, options.state);
+await import("./build.mjs");
+mkdirSync(state, { recursive: true });
+
+const edge = spawn(
+  process.execPath,
+  [command, "dev", "--json", "--port", options.port, "--front-end", options["smtp-port"], "--state", state],
+  // In its own folder, so that it takes no .dev.vars of another deployment; by the channel it ends with this one.
+  { cwd: state, stdio: ["ignore", "pipe", "inherit", "ipc"] },
+);
+const ended = new Promise((done) => edge.once("exit", (code) => done(code ?? 1)));
+let stopping = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    stopping = true;
+    edge.kill("SIGTERM");
+  });
+}
+
+const started = await Promise.race([readJson(edge.stdout), ended]);
+if (typeof started === "number") {
+  if (!stopping && started === 2)
+    console.error("`npm start -- --port 8801 --smtp-port 2601` takes other ports");
+  process.exit(stopping ? 0 : started);
+}
+const adminToken = readFileSync(join(state, "admin-token"), "utf8").trim();
+const published = await publishSample();
+if (published === 0) explain();
+else edge.kill("SIGTERM");
+const code = await ended;
+if (published === 0) console.log("\nstopped; the lists are kept, and `npm start` goes on with them");
+process.exit(stopping ? 0 : published || code);
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: "string", default: "8787" },
+        "smtp-port": { type: "string", default: "2525" },
+        state: { type: "string", default: ".rollcall/demo" },
+      },
+    }).values;
+  } catch (error) {
+    console.error(
+      `error: ${error.message}\nwhat to do: npm start -- [--port P] [--smtp-port P] [--state FOLDER]`,
+    );
+    process.exit(2);
+  }
+}
+
+/** @param {import("node:stream").Readable} stream */
+async function readJson(stream) {
+  let text = "";
+  for await (const chunk of stream) {
+    text += chunk;
+    try {
+      return JSON.parse(text);
+    } catch {
+      // The rest is still to come.
+    }
+  }
+  return ended;
+}
+
+async function publishSample() {
+  for (const [domain, file] of Object.entries(LISTS)) {
+    const list = join("examples", "sample", file);
+    const code = await run(["publish", "--domain", domain, list, "--yes"]);
+    if (code !== 0 && !stopping) return code;
+  }
+  return 0;
+}
+
+/** Runs a command; what it says is shown where it fails. @param {string[]} args */
+function run(args) {
+  const env = {
+    ...process.env,
+    ROLLCALL_URL: started.url,
+    ROLLCALL_TOKEN: adminToken,
+    // What it keeps of published lists belongs to the demonstration, too.
+    XDG_STATE_HOME: join(state, "published"),
+  };
+  const child = spawn(process.execPath, [command, ...args], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data) => {
+      said += data;
+    });
+  }
+  return new Promise((done) => {
+    child.once("close", (code) => {
+      if (code !== 0 && !stopping) console.error(`rollcall ${args.join(" ")}\n${said}`);
+      done(code ?? 1);
+    });
+  });
+}
+
+function explain() {
+  const token = readFileSync(join(state, "check-token"), "utf8").trim();
+  const smtp = started.front_end;
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  console.log(`
+Rollcall is ready.
+
+  edge        ${started.url}
+  SMTP        ${smtp}, asks the edge at each RCPT TO, and throws mail away
+  lists       examples/sample: ${Object.keys(LISTS).join(", ")}
+  token       ${token}   (may check)
+  admin token in ${join(options.state, "admin-token")}
+
+Paste into another terminal:
+
+1. Ask the edge over HTTP
+curl -s ${started.url}/v1/rcpt -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '["alice@example.org", "nobody@example.org"]'
+
+2. Talk SMTP: alice is taken, nobody is refused
+echo hello | curl -sv ${smtp} --mail-from me@example.net --mail-rcpt alice@example.org --mail-rcpt nobody@example.org --mail-rcpt-allowfails -T -
+
+3. Have an answer explained
+(cd ${quoted(root)} && ROLLCALL_URL=${started.url} ROLLCALL_TOKEN=${token} npx rollcall check leaver+news@example.org)
+
+Ctrl-C stops.`);
+}
