@@ -36,22 +36,26 @@ export function showPlan(output: Output, { plan, duplicates, skipped, leaving }:
     output.line("  nothing to change");
   } else {
     const { active, disabled, full, moved } = plan.packed.counts;
-    output.line(`  list     ${active} active, ${disabled} disabled, ${full} full, ${moved} moved`);
-    output.line(`  changes  ${differenceOf(plan)}`);
+    output.line(`  list       ${active} active, ${disabled} disabled, ${full} full, ${moved} moved`);
+    output.line(`  changes    ${differenceOf(plan)}`);
     for (const { setting, from: was, to } of plan.changes) {
-      output.line(`  policy   ${setting}: ${JSON.stringify(was)} becomes ${JSON.stringify(to)}`);
+      output.line(`  policy     ${setting}: ${JSON.stringify(was)} becomes ${JSON.stringify(to)}`);
     }
     for (const { address, how } of leaving.slice(0, SHOWN_NAMES)) {
-      output.line(`  leaves   ${address}${how === "refused" ? " (stays in the list, and is refused)" : ""}`);
+      output.line(
+        `  leaves     ${address}${how === "refused" ? " (stays in the list, and is refused)" : ""}`,
+      );
     }
     const unnamed = gone(plan) - Math.min(leaving.length, SHOWN_NAMES);
-    if (unnamed > 0 && leaving.length > 0) output.line(`  leaves   and ${unnamed} more`);
-    output.line(`  guard    ${plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`)}`);
+    if (unnamed > 0 && leaving.length > 0) output.line(`  leaves     and ${unnamed} more`);
+    output.line(
+      `  guard      ${plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`)}`,
+    );
     for (const canary of plan.missingCanaries)
-      output.line(`  canary   ${red(`${canary} is not in the list`)}`);
-    for (const warning of plan.warnings) output.line(`  note     ${yellow(warning)}`);
+      output.line(`  canary     ${red(`${canary} is not in the list`)}`);
+    for (const warning of plan.warnings) output.line(`  note       ${yellow(warning)}`);
   }
-  showLines(output, duplicates, "stand in the list twice, which is harmless", "duplicate");
+  showLines(output, duplicates, "stand in the list already, which is harmless", "duplicate");
   showLines(output, skipped, "are left out", "malformed");
 }
 
@@ -71,7 +75,7 @@ function differenceOf(plan: DomainPlan): string {
 
 function showLines(output: Output, report: LineReport, what: string, word: string): void {
   if (report.count === 0) return;
-  output.line(`  ${word.padEnd(9)}${plural(report.count, "line")} ${what}`);
+  output.line(`  ${word.padEnd(11)}${plural(report.count, "line")} ${what}`);
   for (const line of report.first.slice(0, SHOWN_LINES)) output.line(`    ${line}`);
   if (report.count > SHOWN_LINES) output.line(`    and ${report.count - SHOWN_LINES} more`);
 }

@@ -1,4 +1,5 @@
 import type { EntryState } from "../../directory/index.ts";
+import { MAX_LINE } from "./lines.ts";
 
 /** Takes what a source reads, line by line. Called millions of times, so in plain arguments. */
 export interface SourceSink {
@@ -10,5 +11,4 @@ export interface SourceSink {
   progress?(octets: number): void;
 }
 
-/** Octets of a line past which it is no address list any more. */
-export const MAX_LINE = 16 * 1024;
+export const OVERLONG = `longer than ${MAX_LINE} octets`;
