@@ -2,6 +2,7 @@
 export * from "./address.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";
+export * from "./departing.ts";
 export * from "./departures.ts";
 export * from "./difference.ts";
 export * from "./domain.ts";

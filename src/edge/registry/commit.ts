@@ -12,10 +12,11 @@ import {
   type Manifest,
   type ManifestContent,
   NO_COUNTS,
+  NO_DEPARTURES,
   uncountableChanges,
 } from "../../directory/index.ts";
 import type { RegistryStorage } from "../ports.ts";
-import { departuresAfter, listOf, NO_DEPARTURES } from "./departing.ts";
+import { departuresAfter, listOf } from "./departing.ts";
 import { type Draft, draftOf, isUnchanged, requireHead } from "./drafts.ts";
 import { failure } from "./failure.ts";
 import type { Head, Making, Records } from "./records.ts";

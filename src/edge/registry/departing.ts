@@ -1,56 +1,34 @@
 import {
+  type BlobStore,
   type BlobTable,
-  blobId,
-  compareLists,
-  concatBytes,
-  type DepartureColumns,
-  decodeDepartures,
-  departureBitsFor,
-  departuresOf,
-  encodeDepartures,
+  type DepartureTable,
+  DirectoryError,
+  departuresAfter as departuresIn,
   type Hashing,
-  INLINE_DEPARTURES,
-  isAcceptedState,
   type ListContent,
   type Manifest,
-  toHex,
+  storedList,
 } from "../../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { Records } from "./records.ts";
 
-/** More than this would not fit the memory of the object that computes them. */
-const MAX_DEPARTURES = 2_500_000;
-
-/** Departures as a manifest names them. */
-export type DepartureTable = BlobTable & { readonly count: number };
-
-export const NO_DEPARTURES: DepartureTable = {
-  bits: 0,
-  inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
-  ids: new Uint8Array(0),
-  count: 0,
-};
+/** A domain's blobs in the Registry's own tables. */
+const storeOf = (records: Records, domain: string, now: number): BlobStore => ({
+  read(id) {
+    const bytes = records.blob(domain, id);
+    if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });
+    return bytes;
+  },
+  keep: (id, bytes) => records.putDepartures(domain, id, bytes, now),
+});
 
 /** A generation's list, read from the Registry's own tables. */
-export function listOf(records: Records, domain: string, table: BlobTable): ListContent {
-  return {
-    table,
-    read(index) {
-      const id = blobId(table, index);
-      const bytes = records.blob(domain, id);
-      if (bytes === null) throw failure("unavailable", `shard ${id} of ${domain} is lost`, { domain });
-      return bytes;
-    },
-  };
-}
+export const listOf = (records: Records, domain: string, table: BlobTable): ListContent =>
+  storedList(storeOf(records, domain, 0), table);
 
 /**
- * Names that leave with a new list, and those on their way from before that are still deferred. They apply only
- * where the answer would be unknown otherwise, so a name that came back may stay among them.
- *
- * @param before the list that is left, null where it cannot be compared or there was none
- * @param now Unix milliseconds
- * @param grace seconds
+ * The departures of the generation that follows `before`, kept in the Registry's own tables.
+ * @throws RegistryFailure `bad_request` where more names leave than can be kept
  */
 export function departuresAfter(
   records: Records,
@@ -60,106 +38,11 @@ export function departuresAfter(
   now: number,
   grace: number,
 ): DepartureTable {
-  if (before === null) return NO_DEPARTURES;
-  const { domain } = before;
-  const leaving = new GrowingColumn();
-  if (grace > 0) {
-    compareLists(listOf(records, domain, before.shards), after, (tail, was, is) => {
-      if (is < 0 && isAcceptedState(was)) leaving.push(tail);
-    });
+  const store = storeOf(records, before?.domain ?? "", now);
+  try {
+    return departuresIn(store, hashing, before, after, now, grace);
+  } catch (error) {
+    if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
+    throw failure("bad_request", error.message);
   }
-  const until = Math.ceil(now / 1000) + grace;
-  const carried = stillDeferred(records, before, now);
-  return store(records, hashing, domain, merge(carried, leaving.sorted(), until), now);
-}
-
-class GrowingColumn {
-  #values = new Float64Array(256);
-  #length = 0;
-
-  push(value: number): void {
-    if (this.#length === MAX_DEPARTURES) {
-      throw failure(
-        "bad_request",
-        `more than ${MAX_DEPARTURES} names leave at once; set the grace to 0 for this change`,
-      );
-    }
-    if (this.#length === this.#values.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length++] = value;
-  }
-
-  sorted(): Float64Array {
-    return this.#values.subarray(0, this.#length).sort();
-  }
-}
-
-function stillDeferred(records: Records, before: Manifest, now: number): DepartureColumns[] {
-  const { departures, domain } = before;
-  const blobs = departures.inline === null ? departures.ids.length / 32 : 1;
-  return Array.from({ length: blobs }, (_, i) => {
-    const id = departures.inline === null ? blobId(departures, i) : "";
-    const bytes = departures.inline ?? records.blob(domain, id);
-    if (bytes === null) throw failure("unavailable", `departures ${id} of ${domain} are lost`, { domain });
-    const { tails, until } = departuresOf(decodeDepartures(bytes));
-    const open = (_: number, at: number): boolean => (until[at] as number) * 1000 > now;
-    return { tails: tails.filter(open), until: until.filter((second) => second * 1000 > now) };
-  });
-}
-
-/** Blobs follow each other in the order of their tails, so two runs are merged. */
-function merge(carried: readonly DepartureColumns[], leaving: Float64Array, until: number): DepartureColumns {
-  const total = carried.reduce((sum, columns) => sum + columns.tails.length, leaving.length);
-  const tails = new Float64Array(total);
-  const untils = new Uint32Array(total);
-  let count = 0;
-  const put = (tail: number, second: number): void => {
-    if (count > 0 && tails[count - 1] === tail) {
-      untils[count - 1] = Math.max(untils[count - 1] as number, second);
-      return;
-    }
-    tails[count] = tail;
-    untils[count++] = second;
-  };
-  let next = 0;
-  for (const columns of carried) {
-    for (let i = 0; i < columns.tails.length; i++) {
-      const tail = columns.tails[i] as number;
-      while (next < leaving.length && (leaving[next] as number) < tail) put(leaving[next++] as number, until);
-      put(tail, columns.until[i] as number);
-    }
-  }
-  while (next < leaving.length) put(leaving[next++] as number, until);
-  return { tails: tails.subarray(0, count), until: untils.subarray(0, count) };
-}
-
-function store(
-  records: Records,
-  hashing: Hashing,
-  domain: string,
-  columns: DepartureColumns,
-  now: number,
-): DepartureTable {
-  const count = columns.tails.length;
-  if (count <= INLINE_DEPARTURES) {
-    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count };
-  }
-  const bits = departureBitsFor(count);
-  const ids: Uint8Array[] = [];
-  let from = 0;
-  for (let blob = 0; blob < 2 ** bits; blob++) {
-    const end = (blob + 1) * 2 ** (48 - bits);
-    let to = from;
-    while (to < count && (columns.tails[to] as number) < end) to++;
-    const part = { tails: columns.tails.subarray(from, to), until: columns.until.subarray(from, to) };
-    const bytes = encodeDepartures(part, bits);
-    const id = hashing.sha256(bytes);
-    records.putDepartures(domain, toHex(id), bytes, now);
-    ids.push(id);
-    from = to;
-  }
-  return { bits, inline: null, ids: concatBytes(ids), count };
 }

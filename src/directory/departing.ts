@@ -1,0 +1,151 @@
+import { concatBytes, toHex } from "./bytes.ts";
+import {
+  type DepartureColumns,
+  decodeDepartures,
+  departureBitsFor,
+  departuresOf,
+  encodeDepartures,
+  INLINE_DEPARTURES,
+} from "./departures.ts";
+import { compareLists, isAcceptedState, type ListContent } from "./difference.ts";
+import { DirectoryError } from "./errors.ts";
+import type { Hashing } from "./hashing.ts";
+import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
+
+/** More than this would not fit the memory of the Registry's object, which computes them. */
+const MAX_DEPARTURES = 2_500_000;
+
+/** Departures as a manifest names them. */
+export type DepartureTable = BlobTable & { readonly count: number };
+
+export const NO_DEPARTURES: DepartureTable = {
+  bits: 0,
+  inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
+  ids: new Uint8Array(0),
+  count: 0,
+};
+
+/** Where the blobs of one domain lie. */
+export interface BlobStore {
+  /** Throws where the blob is lost. */
+  read(id: string): Uint8Array;
+  /** Keeps a blob of departures. */
+  keep(id: string, bytes: Uint8Array): void;
+}
+
+/** A list as its domain's store holds it. */
+export const storedList = (store: BlobStore, table: BlobTable): ListContent => ({
+  table,
+  read: (index) => store.read(blobId(table, index)),
+});
+
+/**
+ * Names that leave with a new list, and those on their way from before that are still deferred. They apply only
+ * where the answer would be unknown otherwise, so a name that came back may stay among them.
+ *
+ * @param before the generation that is left, null where it cannot be compared or there was none
+ * @param now Unix milliseconds
+ * @param grace seconds
+ * @throws DirectoryError `invalid` where more names leave than can be kept
+ */
+export function departuresAfter(
+  store: BlobStore,
+  hashing: Hashing,
+  before: Pick<ManifestContent, "shards" | "departures"> | null,
+  after: ListContent,
+  now: number,
+  grace: number,
+): DepartureTable {
+  if (before === null) return NO_DEPARTURES;
+  const leaving = new GrowingColumn();
+  if (grace > 0) {
+    compareLists(storedList(store, before.shards), after, (tail, was, is) => {
+      if (is < 0 && isAcceptedState(was)) leaving.push(tail);
+    });
+  }
+  const until = Math.ceil(now / 1000) + grace;
+  const carried = stillDeferred(store, before.departures, now);
+  return pack(store, hashing, merge(carried, leaving.sorted(), until));
+}
+
+class GrowingColumn {
+  #values = new Float64Array(256);
+  #length = 0;
+
+  push(value: number): void {
+    if (this.#length === MAX_DEPARTURES) {
+      throw new DirectoryError(
+        "invalid",
+        `more than ${MAX_DEPARTURES} names leave at once; set the grace to 0 for this change`,
+      );
+    }
+    if (this.#length === this.#values.length) {
+      const larger = new Float64Array(2 * this.#length);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.#length++] = value;
+  }
+
+  sorted(): Float64Array {
+    return this.#values.subarray(0, this.#length).sort();
+  }
+}
+
+function stillDeferred(store: BlobStore, departures: DepartureTable, now: number): DepartureColumns[] {
+  const blobs = departures.inline === null ? departures.ids.length / ID_BYTES : 1;
+  return Array.from({ length: blobs }, (_, i) => {
+    const bytes = departures.inline ?? store.read(blobId(departures, i));
+    const { tails, until } = departuresOf(decodeDepartures(bytes));
+    const open = (_: number, at: number): boolean => (until[at] as number) * 1000 > now;
+    return { tails: tails.filter(open), until: until.filter((second) => second * 1000 > now) };
+  });
+}
+
+/** Blobs follow each other in the order of their tails, so two runs are merged. */
+function merge(carried: readonly DepartureColumns[], leaving: Float64Array, until: number): DepartureColumns {
+  const total = carried.reduce((sum, columns) => sum + columns.tails.length, leaving.length);
+  const tails = new Float64Array(total);
+  const untils = new Uint32Array(total);
+  let count = 0;
+  const put = (tail: number, second: number): void => {
+    if (count > 0 && tails[count - 1] === tail) {
+      untils[count - 1] = Math.max(untils[count - 1] as number, second);
+      return;
+    }
+    tails[count] = tail;
+    untils[count++] = second;
+  };
+  let next = 0;
+  for (const columns of carried) {
+    for (let i = 0; i < columns.tails.length; i++) {
+      const tail = columns.tails[i] as number;
+      while (next < leaving.length && (leaving[next] as number) < tail) put(leaving[next++] as number, until);
+      put(tail, columns.until[i] as number);
+    }
+  }
+  while (next < leaving.length) put(leaving[next++] as number, until);
+  return { tails: tails.subarray(0, count), until: untils.subarray(0, count) };
+}
+
+function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): DepartureTable {
+  const count = columns.tails.length;
+  if (count <= INLINE_DEPARTURES) {
+    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count };
+  }
+  const bits = departureBitsFor(count);
+  const ids: Uint8Array[] = [];
+  let from = 0;
+  for (let blob = 0; blob < 2 ** bits; blob++) {
+    const end = (blob + 1) * 2 ** (48 - bits);
+    let to = from;
+    while (to < count && (columns.tails[to] as number) < end) to++;
+    const part = { tails: columns.tails.subarray(from, to), until: columns.until.subarray(from, to) };
+    const bytes = encodeDepartures(part, bits);
+    const id = hashing.sha256(bytes);
+    store.keep(toHex(id), bytes);
+    ids.push(id);
+    from = to;
+  }
+  return { bits, inline: null, ids: concatBytes(ids), count };
+}
