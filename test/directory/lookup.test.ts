@@ -164,6 +164,9 @@ describe("a catch-all", () => {
     ["frank", "full mailbox"],
     ["postmaster", "deliverable postmaster"],
     ["+x", "deliverable catch-all"],
+    // Found is found: syntax is only looked at on a miss, and with a catch-all there is none.
+    ["a..b", "deliverable catch-all"],
+    ["a@b@example.com", "deliverable catch-all"],
     // No local part at all: nobody can be meant.
     ["@example.com", "malformed"],
     ["<@example.com>", "malformed"],

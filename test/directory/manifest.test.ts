@@ -295,6 +295,21 @@ describe("a manifest that its own key signed", () => {
     expect(faultOf(() => open(withDepartures(encodeDepartures(one, 1), 1)))).toBe("damaged");
   });
 
+  it("but goes on past its last block is damaged", () => {
+    const parts = takeApart(small);
+    for (const more of [new Uint8Array(0), Uint8Array.of(1, 2, 3)]) {
+      expect(faultOf(() => open(forged({ ...parts, blocks: [...parts.blocks, more] })))).toBe("damaged");
+    }
+  });
+
+  it("but names more shards than there can be is damaged, though it has an id for each", () => {
+    const { head, header, blocks } = takeApart(large);
+    const ids = new Uint8Array(32 * 2 ** (MAX_SHARD_BITS + 1));
+    const shards = { bits: MAX_SHARD_BITS + 1, inline: false };
+    const many = forged({ head, header: { ...header, shards }, blocks: [ids, blocks[1] as Uint8Array] });
+    expect(faultOf(() => open(many))).toBe("damaged");
+  });
+
   it("but has a format from the future is damaged, never half read", () => {
     for (const format of [0, 2, 255]) {
       const parts = takeApart(small);
