@@ -63,7 +63,7 @@ describe("base64url", () => {
 
 describe("UTF-8", () => {
   it("gives back any text that has UTF-8", () => {
-    forAll([fc.string({ unit: "binary" })], (text) => expect(fromUtf8(utf8(text))).toBe(text));
+    forAll([fc.string({ unit: "binary", maxLength: 40 })], (text) => expect(fromUtf8(utf8(text))).toBe(text));
   });
 
   it("keeps a byte order mark, which is part of the bytes", () => {

@@ -213,9 +213,7 @@ describe("a list of any size", () => {
       [fc.array(letters(12), { minLength: 1, maxLength: 6 }), spelling],
       (names, settings) => {
         const policy = policyWith(settings);
-        const locals = names.filter(
-          (name) => canonicalLocalPart(name, policy) !== "" && !/[\u0080-\u009f]/.test(name),
-        );
+        const locals = names.filter((name) => canonicalLocalPart(name, policy) !== "");
         const at = published(listOf(locals, ACTIVE, settings), settings);
         for (const local of locals) {
           const quoted = `"${[...local].map((c) => `\\${c}`).join("")}"@EXAMPLE.com.`;
