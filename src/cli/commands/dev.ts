@@ -6,7 +6,7 @@ import { frontEndToken, startFrontEnd } from "../dev/front-end.ts";
 import { HOST, requireFreePort, startEdge } from "../dev/local-edge.ts";
 import { isChild, onParentGone, runInChild } from "../dev/node.ts";
 import { openState, type Vars } from "../dev/state.ts";
-import type { ExitCode } from "../exit.ts";
+import { type ExitCode, inputError } from "../exit.ts";
 
 interface DevOptions {
   readonly port: number;
@@ -53,7 +53,11 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
 
     const adminToken = vars.ROLLCALL_ADMIN_TOKEN as string;
     const ports = { fetch: platform.fetch, now: platform.now, sleep: platform.sleep };
-    await createClient({ ...ports, url: edge.url, token: adminToken }).initialiseRegistry();
+    const client = createClient({ ...ports, url: edge.url, token: adminToken });
+    const { faults } = await client.health();
+    if (faults.length > 0)
+      throw inputError(faults.join("; "), "mend .dev.vars, or the variable of that name");
+    await client.initialiseRegistry();
 
     let smtp: string | null = null;
     if (options.frontEnd !== undefined) {

@@ -1,0 +1,268 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { COMPATIBILITY_DATE } from "../../src/cli/dev/local-edge.ts";
+import { readVars, writeVars } from "../../src/cli/dev/vars.ts";
+import {
+  busyPort,
+  type Ended,
+  listens,
+  NODE_20,
+  pause,
+  ROOT,
+  startCli,
+  startDev,
+  temporaryFolder,
+} from "../support/processes.ts";
+
+const SLOW = 60_000;
+
+const portOf = (url: string): number => Number(new URL(url).port);
+const adminToken = (state: string): string => readFileSync(join(state, "admin-token"), "utf8").trim();
+
+/** Runs `rollcall dev` where it cannot start. */
+const refused = (state: string, home: string, args: readonly string[] = ["--port", "0"]): Promise<Ended> =>
+  startCli(["dev", "--state", state, ...args], { home }).ended;
+
+/** What a person is told: what is wrong, what to do, and nothing of our code. */
+function expectClearMessage({ code, stdout, stderr }: Ended, exit: number, pattern: RegExp): void {
+  expect(stderr).toMatch(pattern);
+  expect(stderr).toMatch(/^what to do: /m);
+  expect(stderr).not.toMatch(/^ +at |\.ts:|\.js:\d/m);
+  expect(stdout).toBe("");
+  expect(code).toBe(exit);
+}
+
+async function verdictOf(url: string, token: string, recipient: string): Promise<string> {
+  const response = await fetch(`${url}/v1/rcpt`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ recipient }),
+  });
+  return ((await response.json()) as { verdict: string }).verdict;
+}
+
+async function publish(home: string, url: string, token: string, list: string): Promise<Ended> {
+  writeFileSync(join(home, "list.txt"), list);
+  const env = { ROLLCALL_URL: url, ROLLCALL_TOKEN: token };
+  return startCli(["publish", "--domain", "example.org", "list.txt", "--yes"], { home, env }).ended;
+}
+
+describe("rollcall dev", () => {
+  it("makes its secrets, says that it is ready, and answers on loopback only", {
+    timeout: SLOW,
+  }, async () => {
+    const home = temporaryFolder();
+    const state = join(home, "deep", "state");
+    const dev = await startDev(state, { home });
+    expect(dev.process.stdout).toMatch(/^.*\bready\b.*http:\/\/127\.0\.0\.1:\d+$/m);
+    expect(await (await fetch(`${dev.url}/healthz`)).json()).toMatchObject({ status: "ok", faults: [] });
+    for (const file of ["admin-token", ".dev.vars"]) {
+      expect(statSync(join(state, file)).mode & 0o777).toBe(0o600);
+    }
+    const others = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    for (const { address, family, internal } of others) {
+      if (family === "IPv4" && !internal) expect(await listens(portOf(dev.url), address)).toBe(false);
+    }
+    expect(await dev.process.stop("SIGTERM")).toMatchObject({ code: 0 });
+    expect(await listens(portOf(dev.url))).toBe(false);
+  });
+
+  it("keeps lists and tokens from one run to the next, and logs no recipient", {
+    timeout: SLOW,
+  }, async () => {
+    const home = temporaryFolder();
+    const state = join(home, "state");
+    const first = await startDev(state, { home });
+    const token = adminToken(state);
+    expect(await publish(home, first.url, token, "alice@example.org\n")).toMatchObject({ code: 0 });
+    expect(await verdictOf(first.url, token, "alice@example.org")).toBe("deliverable");
+    const stopped = await first.process.stop("SIGINT");
+    expect(stopped.code).toBe(0);
+
+    const second = await startDev(state, { home });
+    expect(adminToken(state)).toBe(token);
+    expect(await verdictOf(second.url, token, "alice@example.org")).toBe("deliverable");
+    expect(await verdictOf(second.url, token, "nobody@example.org")).toBe("unknown");
+    const again = await second.process.stop();
+    expect(stopped.stdout + stopped.stderr + again.stdout + again.stderr).not.toMatch(/alice|nobody|rcpt/);
+  });
+
+  it("stores where wrangler's local commands look", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    const state = join(home, "state");
+    const dev = await startDev(state, { home });
+    expect(await publish(home, dev.url, adminToken(state), "alice@example.org\n")).toMatchObject({ code: 0 });
+    const wrangler = (...args: string[]): string =>
+      execFileSync(
+        process.execPath,
+        [
+          join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js"),
+          "kv",
+          ...args,
+          "--binding",
+          "ROLLCALL_KV",
+          "--local",
+          "--persist-to",
+          state,
+        ],
+        { cwd: ROOT, encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" } },
+      );
+    // KV is copied to within moments.
+    let keys = "";
+    for (let i = 0; i < 20 && !keys.includes("domain/example.org"); i++) {
+      await pause(500);
+      keys = wrangler("key", "list");
+    }
+    expect(keys).toContain("domain/example.org");
+    // And the other way round, while the edge runs: a damaged manifest is noticed, so the edge reads what was put.
+    writeFileSync(
+      join(home, "bulk.json"),
+      JSON.stringify([
+        { key: "domain/example.org", value: Buffer.from([0xff, 0, 1]).toString("base64"), base64: true },
+      ]),
+    );
+    wrangler("bulk", "put", join(home, "bulk.json"));
+    const shown = await fetch(`${dev.url}/v1/domains/example.org`, {
+      headers: { authorization: `Bearer ${adminToken(state)}` },
+    });
+    expect(((await shown.json()) as { kv: { state: string } }).kv.state).toBe("damaged");
+    await dev.process.stop();
+  });
+
+  it("takes secrets and settings from .dev.vars of the current folder", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    const token = "an-admin-token-of-somebody-s-own";
+    const key = Buffer.alloc(32, 7).toString("base64url");
+    writeFileSync(
+      join(home, ".dev.vars"),
+      `# mine\nROLLCALL_MASTER_KEY="${key}"\nexport ROLLCALL_ADMIN_TOKEN = ${token} # comment\n`,
+    );
+    const state = join(home, "state");
+    const dev = await startDev(state, { home });
+    expect(existsSync(join(state, ".dev.vars"))).toBe(false);
+    expect(adminToken(state)).toBe(token);
+    expect(await verdictOf(dev.url, token, "postmaster")).toBe("deliverable");
+    await dev.process.stop();
+
+    rmSync(join(home, ".dev.vars"));
+    expectClearMessage(await refused(state, home), 3, /secrets of the state folder .* are missing/);
+    writeFileSync(join(home, ".dev.vars"), "ROLLCALL_MASTER_KEY=\n");
+    expectClearMessage(await refused(state, home), 3, /\.dev\.vars: ROLLCALL_MASTER_KEY is missing/);
+    writeFileSync(join(home, ".dev.vars"), `ROLLCALL_MASTER_KEY=c2hvcnQ\nROLLCALL_ADMIN_TOKEN=${token}\n`);
+    expectClearMessage(await refused(state, home), 3, /ROLLCALL_MASTER_KEY: .*bytes instead of 32/);
+    const other = Buffer.alloc(32, 8).toString("base64url");
+    writeFileSync(join(home, ".dev.vars"), `ROLLCALL_MASTER_KEY=${other}\nROLLCALL_ADMIN_TOKEN=${token}\n`);
+    expectClearMessage(await refused(state, home), 3, /another ROLLCALL_MASTER_KEY/);
+    writeFileSync(join(home, ".dev.vars"), "what is this\n");
+    expectClearMessage(await refused(state, home), 3, /line 1 is no NAME=value/);
+  });
+
+  it("says which setting of the Worker is wrong", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    const { code, stderr } = await startCli(["dev", "--port", "0", "--state", "state"], {
+      home,
+      env: { ROLLCALL_WINDOW: "soon" },
+    }).ended;
+    expect(stderr).toMatch(/ROLLCALL_WINDOW/);
+    expect(code).toBe(3);
+  });
+
+  it("refuses a port that is in use", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    const busy = await busyPort();
+    const args = ["--port", String(busy.port)];
+    expectClearMessage(
+      await refused("state", home, args),
+      2,
+      new RegExp(`port ${busy.port} of .* is in use`),
+    );
+    const smtp = ["--port", "0", "--front-end", String(busy.port)];
+    expectClearMessage(await refused("state", home, smtp), 2, /is in use/);
+    busy.free();
+    expect(await refused("state", home, ["--port", "mail"])).toMatchObject({ code: 2 });
+    // Nothing was made of it.
+    expect(existsSync(join(home, "state"))).toBe(false);
+  });
+
+  it("refuses a folder that is not its own, or not whole", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    mkdirSync(join(home, "foreign"));
+    writeFileSync(join(home, "foreign", "thesis.txt"), "chapter 1");
+    expectClearMessage(
+      await refused("foreign", home),
+      3,
+      /foreign holds other things \(such as thesis\.txt\)/,
+    );
+    expect(existsSync(join(home, "foreign", "admin-token"))).toBe(false);
+
+    writeFileSync(join(home, "file"), "");
+    expectClearMessage(await refused("file", home), 3, /state folder file is no folder/);
+    expectClearMessage(await refused("file/state", home), 3, /is no folder/);
+
+    mkdirSync(join(home, "half", "v3", "do"), { recursive: true });
+    expectClearMessage(await refused("half", home), 3, /half is half-made: rollcall-state\.json is missing/);
+
+    mkdirSync(join(home, "damaged"));
+    writeFileSync(
+      join(home, "damaged", ".dev.vars"),
+      writeVars({
+        ROLLCALL_MASTER_KEY: Buffer.alloc(32).toString("base64url"),
+        ROLLCALL_ADMIN_TOKEN: "x".repeat(32),
+      }),
+    );
+    writeFileSync(join(home, "damaged", "rollcall-state.json"), '{"for');
+    expectClearMessage(await refused("damaged", home), 3, /damaged is half-made/);
+    writeFileSync(join(home, "damaged", "rollcall-state.json"), '{"format":99,"key":"x"}');
+    expectClearMessage(await refused("damaged", home), 3, /made by another release/);
+  });
+
+  it("refuses a folder in use, and takes over one whose user was killed", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    const first = await startDev("state", { home });
+    expectClearMessage(await refused("state", home), 3, /in use by another `rollcall dev` \(process \d+\)/);
+    await first.process.stop("SIGKILL");
+    // The runtime goes with it.
+    for (let i = 0; i < 100 && (await listens(portOf(first.url))); i++) await pause(50);
+    expect(await listens(portOf(first.url))).toBe(false);
+    const second = await startDev("state", { home });
+    await second.process.stop();
+
+    // The number of a process that is gone may belong to another one by now.
+    writeFileSync(join(home, "state", "dev.lock"), JSON.stringify({ pid: process.pid, born: "boot/1" }));
+    const third = await startDev("state", { home });
+    expect(await third.process.stop()).toMatchObject({ code: 0 });
+  });
+
+  it.skipIf(NODE_20 === undefined)(
+    "runs itself under a newer Node where Node 20 starts it",
+    { timeout: SLOW },
+    async () => {
+      const home = temporaryFolder();
+      const dev = await startDev("state", { home, node: NODE_20 as string });
+      expect(await verdictOf(dev.url, adminToken(join(home, "state")), "postmaster")).toBe("deliverable");
+      expect(await dev.process.stop("SIGINT")).toMatchObject({ code: 0, stderr: "" });
+      expect(await listens(portOf(dev.url))).toBe(false);
+    },
+  );
+
+  it("runs the Worker under the compatibility date of wrangler.toml", () => {
+    expect(readFileSync(join(ROOT, "wrangler.toml"), "utf8")).toContain(
+      `compatibility_date = "${COMPATIBILITY_DATE}"`,
+    );
+  });
+});
+
+describe(".dev.vars", () => {
+  it("is read as it is written", () => {
+    const vars = { A: "1", B_2: "x=y", C: "" };
+    expect(readVars(writeVars(vars))).toEqual(vars);
+    expect(readVars("\r\n# c\nA='a # b' # c\nB=\"\"\n C = d e#f \n")).toEqual({
+      A: "a # b",
+      B: "",
+      C: "d e#f",
+    });
+  });
+});
