@@ -207,6 +207,12 @@ export const anyText = (maxLength = 60): fc.Arbitrary<string> =>
     )
     .map((units) => String.fromCharCode(...units));
 
+/** Text of any characters of Unicode: what has UTF-8. */
+export const anyCharacters = (maxLength = 40): fc.Arbitrary<string> =>
+  fc
+    .array(fc.oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff })), { maxLength })
+    .map((codes) => String.fromCodePoint(...codes));
+
 /** Text of letters of several scripts with marks and cases, as canonicalisers meet it. */
 export const letters = (maxLength = 20): fc.Arbitrary<string> =>
   fc
