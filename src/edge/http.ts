@@ -1,4 +1,5 @@
 import type { ErrorBody, ErrorCode } from "../api/contract.ts";
+import { concatBytes } from "../directory/index.ts";
 import type { Clock, Timers } from "./ports.ts";
 
 /** HTTP status of each error. */
@@ -84,34 +85,43 @@ export async function readBody(
   ports: { readonly clock: Clock; readonly timers: Timers },
 ): Promise<Uint8Array> {
   const tooLarge = (): HttpError => new HttpError("too_large", `the body has more than ${limit} octets`);
-  if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge();
   if (request.body === null) return new Uint8Array(0);
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const late = ports.timers.sleep(BODY_TIME).then((): never => {
+    throw new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`);
+  });
+  // Losing the race is no failure of anybody's.
+  late.catch(() => undefined);
+  const declared = request.headers.get("Content-Length");
+  if (declared === null) return readStream(request.body, limit, tooLarge, late);
+  if (Number(declared) > limit) throw tooLarge();
+  // With its length told beforehand a body can be taken whole, at a third of a stream's cost.
+  const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
+  if (body.length > limit) throw tooLarge();
+  return body;
+}
+
+async function readStream(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+  tooLarge: () => HttpError,
+  late: Promise<never>,
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const late = ports.timers.sleep(BODY_TIME).then(() => "late" as const);
-  for (;;) {
-    const next = await Promise.race([reader.read(), late]);
-    if (next === "late") {
-      void reader.cancel().catch(() => undefined);
-      throw new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`);
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read(), late]);
+      if (next.done) break;
+      length += next.value.length;
+      if (length > limit) throw tooLarge();
+      chunks.push(next.value);
     }
-    if (next.done) break;
-    length += next.value.length;
-    if (length > limit) {
-      void reader.cancel().catch(() => undefined);
-      throw tooLarge();
-    }
-    chunks.push(next.value);
+  } catch (error) {
+    void reader.cancel().catch(() => undefined);
+    throw error;
   }
-  if (chunks.length === 1) return chunks[0] as Uint8Array;
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
+  return concatBytes(chunks);
 }
 
 const decoder = new TextDecoder();

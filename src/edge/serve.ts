@@ -64,7 +64,6 @@ export class Edge {
     return route.handle({
       request,
       params,
-      query: new URLSearchParams(queryOf(request.url)),
       caller: caller ?? NOBODY,
       isolate: this.#isolate,
       access: this.#access,
@@ -123,11 +122,6 @@ function pathOf(url: string): string {
   if (from < 0) return "/";
   const to = url.indexOf("?", from);
   return to < 0 ? url.slice(from) : url.slice(from, to);
-}
-
-function queryOf(url: string): string {
-  const at = url.indexOf("?");
-  return at < 0 ? "" : url.slice(at + 1);
 }
 
 /** @throws HttpError `bad_request` */

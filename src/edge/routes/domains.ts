@@ -174,9 +174,9 @@ export const deleteDomain: Route = {
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict"],
   async handle(context) {
-    const { isolate, registry, caller, query } = context;
+    const { isolate, registry, caller, request } = context;
     const domain = domainOf(context);
-    const given = query.get("expect") ?? "";
+    const given = new URL(request.url).searchParams.get("expect") ?? "";
     const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");
     const partition = isolate.partitionOf(domain);
     const changed = unwrap(await registry(partition).remove(domain, expect, caller.id));

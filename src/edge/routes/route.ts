@@ -11,7 +11,6 @@ export interface RouteContext {
   readonly request: Request;
   /** Path parameters, decoded. `domain` is in A-labels. */
   readonly params: Readonly<Record<string, string>>;
-  readonly query: URLSearchParams;
   readonly caller: Caller;
   readonly isolate: Isolate;
   readonly access: Access;
