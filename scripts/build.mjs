@@ -1,3 +1,4 @@
+// @ts-check
 // Builds dist/: the command for Node 20, and the Worker as one module for `rollcall dev`.
 // `npm ci` runs it as `prepare`; wrangler bundles the Worker by itself.
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -42,7 +43,7 @@ const results = await Promise.all([
 });
 
 // Written beside and moved: a command that starts meanwhile never reads half a file.
-for (const { outputFiles } of results) {
+for (const { outputFiles = [] } of results) {
   for (const { path, contents } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
     const half = `${path}.${process.pid}.tmp`;

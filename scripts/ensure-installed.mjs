@@ -1,3 +1,4 @@
+// @ts-check
 // Runs before `npm start` and `npm test`, when node_modules may not exist: Node's own modules only, and nothing
 // newer than Node 20. Installs what package-lock.json names where any of it is lacking.
 import { spawnSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// @ts-check
 // `npm start`: the whole of Rollcall on this machine, with a sample list and an SMTP server to try it on.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -29,7 +30,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   });
 }
 
-const started = await Promise.race([readJson(edge.stdout), ended]);
+const started = await Promise.race([
+  readJson(/** @type {import("node:stream").Readable} */ (edge.stdout)),
+  ended,
+]);
 if (typeof started === "number") {
   if (!stopping && started === 2)
     console.error("`npm start -- --port 8801 --smtp-port 2601` takes other ports");
@@ -54,7 +58,7 @@ function readOptions() {
     }).values;
   } catch (error) {
     console.error(
-      `error: ${error.message}\nwhat to do: npm start -- [--port P] [--smtp-port P] [--state FOLDER]`,
+      `error: ${error instanceof Error ? error.message : error}\nwhat to do: npm start -- [--port P] [--smtp-port P] [--state FOLDER]`,
     );
     process.exit(2);
   }
@@ -114,6 +118,7 @@ function run(args) {
 function explain() {
   const token = readFileSync(join(state, "check-token"), "utf8").trim();
   const smtp = started.front_end;
+  /** @param {string} text */
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   console.log(`
 Rollcall is ready.

@@ -1,3 +1,4 @@
+// @ts-check
 // Checks the types of every part: each tsconfig.*.json beside package.json is one, with its own globals.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
