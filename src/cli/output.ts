@@ -3,14 +3,6 @@ import pico from "picocolors";
 import type { CliError } from "./exit.ts";
 import type { Platform } from "./platform.ts";
 
-/** A bar on standard error; does nothing where nobody looks. */
-export interface Progress {
-  update(done: number): void;
-  stop(): void;
-}
-
-const NO_PROGRESS: Progress = { update: () => undefined, stop: () => undefined };
-
 /** Work that ends before this is not worth a bar. */
 const PROGRESS_AFTER_MS = 1_000;
 
@@ -82,16 +74,20 @@ export class Output {
   }
 
   /**
-   * A progress bar that shows itself once the work has taken a second, at a terminal only.
-   * @param total in the units of `update`
+   * Does work under a progress bar, which shows itself once the work has taken a second, at a terminal only.
+   * @param total in the units of what `work` reports as done
    */
-  progress(label: string, total: number): Progress {
+  async withProgress<T>(
+    label: string,
+    total: number,
+    work: (update: (done: number) => void) => Promise<T>,
+  ): Promise<T> {
     const platform = this.#platform;
-    if (!platform.stderrIsTerminal) return NO_PROGRESS;
+    if (!platform.stderrIsTerminal) return work(() => undefined);
     const started = platform.now();
     let bar: cliProgress.SingleBar | null = null;
-    return {
-      update(done) {
+    try {
+      return await work((done) => {
         if (bar === null && platform.now() - started > PROGRESS_AFTER_MS) {
           bar = new cliProgress.SingleBar(
             { format: `${label} {bar} {percentage} %`, stream: platform.stderr, clearOnComplete: true },
@@ -100,11 +96,10 @@ export class Output {
           bar.start(total, done);
         }
         bar?.update(done);
-      },
-      stop() {
-        bar?.stop();
-      },
-    };
+      });
+    } finally {
+      (bar as cliProgress.SingleBar | null)?.stop();
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { publishCommand } from "./commands/publish.ts";
@@ -27,6 +28,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   rollbackCommand,
   deleteCommand,
   tokenCommand,
+  exportCommand,
   doctorCommand,
 ];
 

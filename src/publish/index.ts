@@ -1,5 +1,7 @@
 /** The public face of publishing. */
+export * from "./bulk.ts";
 export * from "./errors.ts";
+export * from "./export.ts";
 export * from "./kept.ts";
 export * from "./list.ts";
 export { emptyList, type PackedList } from "./pack.ts";

@@ -1,33 +1,21 @@
-import { statSync } from "node:fs";
 import type { Command } from "commander";
 import type { RollcallClient } from "../../client/index.ts";
 import {
   CANONICALISER_VERSION,
   DirectoryError,
   type DomainKey,
-  type DomainPolicy,
   domainKey,
   fromBase64Url,
 } from "../../directory/index.ts";
 import { nobleHashing } from "../../directory/noble.ts";
-import {
-  type Base,
-  baseOf,
-  batchesOf,
-  emptyList,
-  PublishError,
-  planDomain,
-  type ReadList,
-  readList,
-  resultingPolicy,
-  upload,
-} from "../../publish/index.ts";
+import { baseOf, batchesOf, PublishError, upload } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { type Job, jobsOf, keptListsOf, type ListOptions, withListOptions } from "../jobs.ts";
 import { Keeping } from "../keeping.ts";
 import { plural } from "../output.ts";
-import { namesLeaving, type PlannedList, planJson, showPlan } from "../plans.ts";
+import { guardError, planJob, refusedOf, requireCanaries, type Start } from "../planning.ts";
+import { type PlannedList, planJson, showPlan } from "../plans.ts";
 
 interface PublishOptions extends EdgeOptions, ListOptions {
   readonly yes?: boolean;
@@ -74,12 +62,12 @@ async function publish(
   const { output } = cli;
   const planned: PlannedList[] = [];
   for (const job of jobs) {
-    const one = await planJob(cli, client, job, options, kept);
+    const one = await planJob(cli, job, await startOf(client, job.domain), options, kept);
     showPlan(output, one);
     planned.push(one);
   }
   requireCanaries(planned);
-  const refused = planned.filter(({ plan }) => plan.refusal !== null);
+  const refused = refusedOf(planned);
   if (options.dryRun) {
     if (refused.length > 0 && !options.force) cli.finish(EXIT.guard);
     output.result({ published: false, domains: planned.map(planJson) });
@@ -97,14 +85,14 @@ async function publish(
   // What did not change is settled, whatever becomes of the rest.
   kept.published(options, generations);
   for (const batch of batches) {
-    const bar = output.progress("uploading", 1);
-    const done = await upload(client, batch, {
-      ...(options.force ? { force: true } : {}),
-      ...(options.note === undefined ? {} : { note: options.note }),
-      sleep: cli.platform.sleep,
-      progress: (count, of) => bar.update(count / of),
-    });
-    bar.stop();
+    const done = await output.withProgress("uploading", 1, (update) =>
+      upload(client, batch, {
+        ...(options.force ? { force: true } : {}),
+        ...(options.note === undefined ? {} : { note: options.note }),
+        sleep: cli.platform.sleep,
+        progress: (count, of) => update(count / of),
+      }),
+    );
     kept.published(options, done.generations);
     for (const [domain, generation] of Object.entries(done.generations)) {
       generations[domain] = generation;
@@ -117,35 +105,10 @@ async function publish(
   });
 }
 
-async function planJob(
-  cli: Cli,
-  client: RollcallClient,
-  job: Job,
-  options: PublishOptions,
-  kept: Keeping,
-): Promise<PlannedList> {
-  const { output } = cli;
-  const { domain } = job;
+/** The head that a plan starts from, and the key that its list is made under. */
+async function startOf(client: RollcallClient, domain: string): Promise<Start> {
   const [{ key, partition }, head] = await Promise.all([keyOf(client, domain), client.domain(domain)]);
-  const base = head === null ? null : baseOf(head, (id) => client.shard(domain, id));
-  const list = await listOf(cli, job, key, base, options, kept);
-  const bar = output.progress(`comparing ${domain}`, 1);
-  const plan = await planDomain(
-    {
-      domain,
-      key,
-      partition,
-      packed: list.packed,
-      policy: job.policy,
-      canaries: job.canaries,
-      ...(job.mode === undefined ? {} : { mode: job.mode }),
-    },
-    base,
-    (done, of) => bar.update(done / of),
-  );
-  bar.stop();
-  const { duplicates, skipped } = list;
-  return { plan, duplicates, skipped, leaving: await namesLeaving(kept.lists, plan) };
+  return { key, partition, base: head === null ? null : baseOf(head, (id) => client.shard(domain, id)) };
 }
 
 /** Fetches a domain's key, which stays in memory, and proves that it is what it says (law 5). */
@@ -173,72 +136,3 @@ function secretOf(text: string, domain: string, epoch: number): DomainKey | null
     throw error;
   }
 }
-
-const NOTHING = { count: 0, first: [] };
-
-async function listOf(
-  cli: Cli,
-  job: Job,
-  key: DomainKey,
-  base: Base | null,
-  options: PublishOptions,
-  kept: Keeping,
-): Promise<ReadList> {
-  const policy = resultingPolicy(base, job.policy);
-  if (job.list === null) return { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING };
-  requireOwnList(job, policy);
-  const writer = kept.begin(job.domain);
-  const bar = cli.output.progress(`reading ${job.shown}`, sizeOf(job.list));
-  const list = await readList({
-    path: job.list,
-    shown: job.shown,
-    domain: job.domain,
-    key,
-    policy,
-    hashing: nobleHashing,
-    ...(options.skipInvalid ? { skipInvalid: true } : {}),
-    ...(base === null || base.deleted ? {} : { bitsInUse: base.list.table.bits }),
-    ...(writer === null ? {} : { eachName: (name) => writer.add(name) }),
-    progress: (octets) => bar.update(octets),
-  });
-  bar.stop();
-  writer?.end();
-  return list;
-}
-
-function requireOwnList(job: Job, policy: DomainPolicy): void {
-  if (policy.alias === null) return;
-  throw new PublishError(
-    "input",
-    `${job.domain} is an alias of ${policy.alias} and has no list of its own`,
-    `publish ${policy.alias}, or end the alias with alias = "" in rollcall.toml`,
-  );
-}
-
-function sizeOf(path: string): number {
-  try {
-    return Math.max(1, statSync(path).size);
-  } catch {
-    // Reading it says what is wrong.
-    return 1;
-  }
-}
-
-function requireCanaries(planned: readonly PlannedList[]): void {
-  const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
-  if (missing.length === 0) return;
-  throw new PublishError(
-    "guard",
-    "a canary is missing: an address that must be in the list is not in it, or not accepted",
-    "the list is probably incomplete: look at its source. If the address is to go, take it out of canaries",
-    missing,
-  );
-}
-
-const guardError = (refused: readonly PlannedList[]): CliError =>
-  new CliError(
-    EXIT.guard,
-    "refused by the guard; nothing was changed",
-    "check the list; if these names are to go, publish again with --force",
-    refused.map(({ plan }) => `${plan.domain} ${plan.refusal}`),
-  );
