@@ -1,0 +1,200 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type BlobStore,
+  type DepartureTable,
+  departuresAfter,
+  NO_DEPARTURES,
+  storedList,
+} from "../../src/directory/departing.ts";
+import {
+  type Departures,
+  decodeDepartures,
+  departedUntil,
+  departureBlobOf,
+} from "../../src/directory/departures.ts";
+import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
+import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+import { forAll, idOf, KEY, type List, NOW, packList } from "./helpers.ts";
+
+/** Blobs in memory; one that is lost is an error, as it is in the Registry. */
+class Blobs implements BlobStore {
+  readonly #blobs = new Map<string, Uint8Array>();
+
+  read(id: string): Uint8Array {
+    return this.#blobs.get(id) ?? expect.fail(`blob ${id} was never kept`);
+  }
+
+  keep(id: string, bytes: Uint8Array): void {
+    expect(idOf(bytes)).toBe(id);
+    this.#blobs.set(id, bytes);
+  }
+
+  list(list: List, bits = 0): BlobTable {
+    const { shards, table } = packList(list, KEY, bits);
+    for (const bytes of shards) this.keep(idOf(bytes), bytes);
+    return table;
+  }
+}
+
+/** One domain's generations, one commit after another. */
+class History {
+  readonly blobs = new Blobs();
+  shards = this.blobs.list(new Map());
+  departures: DepartureTable = NO_DEPARTURES;
+
+  commit(list: List, now: number, grace: number, bits = 0): void {
+    const before = { shards: this.shards, departures: this.departures };
+    this.shards = this.blobs.list(list, bits);
+    const after = storedList(this.blobs, this.shards);
+    this.departures = departuresAfter(this.blobs, nobleHashing, before, after, now, grace);
+  }
+
+  /** The Unix second until which a name is deferred, 0 where it is not. */
+  until(name: string): number {
+    const { bits, inline } = this.departures;
+    const digest = fingerprint(KEY.names, name);
+    const bytes = inline ?? this.blobs.read(blobId(this.departures, departureBlobOf(tailOf(digest), bits)));
+    const blob: Departures = decodeDepartures(bytes);
+    expect(blob.bits).toBe(bits);
+    return departedUntil(blob, digest);
+  }
+}
+
+const SECOND = NOW / 1000;
+
+const listed = (...entries: [name: string, state: number][]): List => new Map(entries);
+
+describe("names that leave", () => {
+  it("are deferred for the grace, and only those that were let in", () => {
+    const history = new History();
+    history.commit(
+      listed(["alice", ACTIVE], ["frank", FULL], ["dave", DISABLED], ["erin", MOVED], ["bob", ACTIVE]),
+      NOW,
+      60,
+    );
+    history.commit(listed(["bob", ACTIVE]), NOW, 60);
+    expect(history.departures.count).toBe(2);
+    expect(["alice", "frank", "dave", "erin", "bob"].map((name) => history.until(name))).toEqual([
+      SECOND + 60,
+      SECOND + 60,
+      0,
+      0,
+      0,
+    ]);
+  });
+
+  it("are not those that were disabled or moved: their entries say so", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
+    history.commit(listed(["alice", DISABLED], ["bob", MOVED]), NOW, 60);
+    expect(history.departures.count).toBe(0);
+  });
+
+  it("are deferred no shorter than the grace, where the clock stands between two seconds", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE]), NOW, 60);
+    history.commit(listed(), NOW + 1, 60);
+    expect(history.until("alice")).toBe(SECOND + 61);
+  });
+
+  it("are carried through later commits until their end, and no longer", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
+    history.commit(listed(["bob", ACTIVE]), NOW, 60);
+    history.commit(listed(["bob", ACTIVE], ["carol", ACTIVE]), NOW + 59_999, 60);
+    expect(history.until("alice")).toBe(SECOND + 60);
+    history.commit(listed(["carol", ACTIVE]), NOW + 60_000, 60);
+    expect(history.until("alice")).toBe(0);
+    expect(history.until("bob")).toBe(SECOND + 120);
+  });
+
+  it("are carried too where a commit has no grace, and no new ones join them", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
+    history.commit(listed(["bob", ACTIVE]), NOW, 60);
+    history.commit(listed(), NOW + 1_000, 0);
+    expect(history.until("alice")).toBe(SECOND + 60);
+    expect(history.until("bob")).toBe(0);
+  });
+
+  it("that came back and left again are deferred until the later end", () => {
+    const history = new History();
+    for (const [second, grace] of [
+      [0, 3_600],
+      [10, 60],
+      [20, 3_600],
+    ] as const) {
+      history.commit(listed(["alice", ACTIVE]), NOW + 1000 * second, grace);
+      history.commit(listed(), NOW + 1000 * second, grace);
+      expect(history.departures.count).toBe(1);
+      expect(history.until("alice")).toBe(SECOND + (second === 20 ? 3_620 : 3_600));
+    }
+  });
+
+  it("are none where there was no generation that can be compared", () => {
+    const blobs = new Blobs();
+    const after = storedList(blobs, blobs.list(listed(["alice", ACTIVE])));
+    expect(departuresAfter(blobs, nobleHashing, null, after, NOW, 60)).toEqual(NO_DEPARTURES);
+    expect(decodeDepartures(NO_DEPARTURES.inline as Uint8Array).count).toBe(0);
+  });
+
+  it("are those of a plain map, over any commits, in whatever numbers of shards", () => {
+    const state = fc.constantFrom(ACTIVE, ACTIVE, FULL, DISABLED, MOVED);
+    const list = fc
+      .array(
+        fc.tuple(
+          fc.nat(12).map((i) => `user${i}`),
+          state,
+        ),
+        { maxLength: 12 },
+      )
+      .map((entries): List => new Map(entries));
+    const commit = fc.record({
+      list,
+      pause: fc.integer({ min: 0, max: 90_000 }),
+      grace: fc.constantFrom(0, 30, 60),
+      bits: fc.nat(3),
+    });
+    forAll([fc.array(commit, { minLength: 1, maxLength: 6 })], (commits) => {
+      const history = new History();
+      const expected = new Map<string, number>();
+      let before: List = new Map();
+      let now = NOW;
+      for (const { list: after, pause, grace, bits } of commits) {
+        now += pause;
+        for (const [name, until] of expected) if (until * 1000 <= now) expected.delete(name);
+        for (const [name, was] of before) {
+          if (after.has(name) || (was !== ACTIVE && was !== FULL) || grace === 0) continue;
+          expected.set(name, Math.max(expected.get(name) ?? 0, Math.ceil(now / 1000) + grace));
+        }
+        history.commit(after, now, grace, bits);
+        before = after;
+        expect(history.departures.count).toBe(expected.size);
+        for (let i = 0; i <= 12; i++) expect(history.until(`user${i}`)).toBe(expected.get(`user${i}`) ?? 0);
+      }
+    });
+  });
+
+  it.each([
+    [2_000, 0, true],
+    [2_001, 0, false],
+    [40_000, 1, false],
+  ])("are each found when %i leave at once, in 2^%i blobs, inline: %s", (count, bits, inline) => {
+    const history = new History();
+    const names = Array.from({ length: count }, (_, i) => `user${i}`);
+    history.commit(new Map(names.map((name) => [name, ACTIVE])), NOW, 60, 3);
+    history.commit(listed(["other", ACTIVE]), NOW, 60);
+    expect(history.departures).toMatchObject({ count, bits });
+    expect(history.departures.inline !== null).toBe(inline);
+    expect(history.departures.ids.length).toBe(inline ? 0 : 32 * 2 ** bits);
+    // Few names of many: each decodes its blob.
+    const some = names.filter((_, i) => i % Math.ceil(count / 100) === 0);
+    expect(some.filter((name) => history.until(name) !== SECOND + 60)).toEqual([]);
+    expect(["nobody", "other", "postmaster"].map((name) => history.until(name))).toEqual([0, 0, 0]);
+    history.commit(listed(["other", ACTIVE]), NOW + 60_000, 60);
+    expect(history.departures.count).toBe(0);
+  });
+});
