@@ -16,7 +16,8 @@ interface StatusOptions extends EdgeOptions {
 /** One domain as it stands. */
 interface Row {
   readonly domain: string;
-  readonly state: "served" | "deleted" | "none";
+  /** `kv`: put into KV without the Registry, and answered from there. */
+  readonly state: "served" | "deleted" | "kv" | "none";
   readonly generation: number | null;
   readonly mode: string | null;
   readonly counts: Counts | null;
@@ -130,10 +131,26 @@ async function describe(client: RollcallClient, domains: readonly string[], rowO
   for (const domain of domains) {
     const found = await client.domain(domain);
     const kv = found === null ? null : found.kv.state;
-    rows.push(rowOf(domain, found, kv));
+    const row = rowOf(domain, found, kv);
+    rows.push(found === null ? await withExport(client, row) : row);
   }
   return rows;
 }
+
+/** A domain without a head may have been put into KV by an export; only an answer from there tells. */
+async function withExport(client: RollcallClient, row: Row): Promise<Row> {
+  const outcome = await client.check(`postmaster@${row.domain}`);
+  if (outcome.kind === "none" || outcome.answer.origin !== "kv") return row;
+  const { generation, mode } = outcome.answer;
+  return { ...row, state: "kv", generation, mode };
+}
+
+const STATE_NOTES: Readonly<Record<Row["state"], string | null>> = {
+  served: null,
+  deleted: "deleted",
+  kv: "from KV alone: as fresh as KV is, and of unknown age",
+  none: "no list published",
+};
 
 function show(cli: Cli, rows: readonly Row[], registry: RegistryStatus | null): void {
   const { output, platform } = cli;
@@ -154,7 +171,7 @@ function show(cli: Cli, rows: readonly Row[], registry: RegistryStatus | null): 
 
   function cells(row: Row): string[] {
     const notes = [
-      row.state === "none" ? "no list published" : row.state === "deleted" ? "deleted" : null,
+      STATE_NOTES[row.state],
       row.alias === null ? null : `alias of ${row.alias}`,
       row.kv === null || row.kv === "equal" ? null : `KV ${row.kv}`,
       row.stale ? red("stale") : null,
