@@ -5,7 +5,7 @@ import {
   MAX_COMMIT_DOMAINS,
   type ShardTable,
 } from "../../api/contract.ts";
-import type { DomainPolicy } from "../../directory/index.ts";
+import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
 import { HttpError, json, readJson } from "../http.ts";
 import { acknowledge } from "./domains.ts";
 import {
@@ -39,7 +39,11 @@ export const postCommit: Route = {
   async handle({ request, isolate, registry, caller }) {
     const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports));
     const domains = commit.domains.map(({ domain }) => domain);
-    for (const domain of domains) requireDomain(caller, domain);
+    for (const { domain, policy } of commit.domains) {
+      requireDomain(caller, domain);
+      // Whoever checks an alias is told of its target's list.
+      if (policy?.alias != null) requireDomain(caller, policy.alias);
+    }
     const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
     const [partition] = partitions;
     if (partition === undefined || partitions.size > 1) {
@@ -85,13 +89,18 @@ function readDomainCommit(value: unknown, at: string): DomainCommit {
     key_id: it.key_id,
     canonicaliser: readNumber(it.canonicaliser, `${at}.canonicaliser`),
     sentinels: readTexts(it.sentinels, `${at}.sentinels`),
-    // Its settings are read where they are merged with those that stand.
-    ...(it.policy === undefined
-      ? {}
-      : { policy: readObject(it.policy, `${at}.policy`) as Partial<DomainPolicy> }),
+    ...(it.policy === undefined ? {} : { policy: readSettings(it.policy, at) }),
     ...(mode === undefined ? {} : { mode }),
     shards: readShards(it.shards, `${at}.shards`),
   };
+}
+
+function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
+  try {
+    return readPolicy(value);
+  } catch (error) {
+    throw error instanceof DirectoryError ? new HttpError("bad_request", `${at}: ${error.message}`) : error;
+  }
 }
 
 function readShards(value: unknown, at: string): ShardTable {
