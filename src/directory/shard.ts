@@ -13,7 +13,7 @@ export const MOVED = 3;
  * A shard's bytes, integers little-endian so that columns can be used in place:
  *
  *   0    "RCSH"
- *   4    u8 format, u8 shard bits, u16 zero
+ *   4    u8 format, u8 shard bits, u16 number of this shard among the 2^bits
  *   8    u32 length of the whole
  *   12   u32 entries n
  *   16   u32 exceptions x
@@ -39,6 +39,8 @@ export const SHARD_ENTRIES = 8192;
 export interface Shard {
   readonly bytes: Uint8Array;
   readonly bits: number;
+  /** Which of the 2^bits it is: a table that names shards in another order is a fault, not a list of nobody. */
+  readonly index: number;
   readonly count: number;
   readonly offsets: Uint16Array;
   readonly high: Uint32Array;
@@ -58,8 +60,10 @@ export interface Entries {
 const sizeOf = (count: number, exceptions: number): number =>
   COLUMNS_AT + 4 * count + (count + (count & 1)) + 3 * exceptions;
 
-/** Packs entries. The bytes are a pure function of the entries and `bits`. */
-export function encodeShard(entries: Entries, bits: number): Uint8Array {
+/**
+ * Packs the entries of shard `index` of 2^bits. The bytes are a pure function of these.
+ */
+export function encodeShard(entries: Entries, bits: number, index: number): Uint8Array {
   const { tails, states } = entries;
   const count = tails.length;
   if (count > MAX_SHARD_ENTRIES) throw new RangeError(`${count} entries do not fit one shard`);
@@ -70,10 +74,11 @@ export function encodeShard(entries: Entries, bits: number): Uint8Array {
   header.setUint32(0, MAGIC, true);
   header.setUint8(4, FORMAT);
   header.setUint8(5, bits);
+  header.setUint16(6, index, true);
   header.setUint32(8, bytes.length, true);
   header.setUint32(12, count, true);
   header.setUint32(16, exceptional, true);
-  const shard = viewsOf(bytes, bits, count, exceptional);
+  const shard = viewsOf(bytes, { bits, index }, count, exceptional);
   let bucket = 0;
   let exception = 0;
   for (let i = 0; i < count; i++) {
@@ -107,24 +112,30 @@ export function decodeShard(bytes: Uint8Array): Shard {
   const bits = header.getUint8(5);
   const count = header.getUint32(12, true);
   const exceptions = header.getUint32(16, true);
-  if (bits > MAX_SHARD_BITS) throw damaged(`shard of 2^${bits} shards`);
+  const index = header.getUint16(6, true);
+  if (bits > MAX_SHARD_BITS || index >= 2 ** bits) throw damaged(`shard ${index} of 2^${bits} shards`);
   if (count > MAX_SHARD_ENTRIES || exceptions > count) throw damaged("shard with impossible counts");
   if (header.getUint32(8, true) !== aligned.length || sizeOf(count, exceptions) !== aligned.length) {
     throw damaged(`shard of ${aligned.length} bytes lies about its length`);
   }
-  if (header.getUint16(6, true) !== 0 || header.getUint16(534, true) !== 0) throw damaged("shard's padding");
-  const shard = viewsOf(aligned, bits, count, exceptions);
+  if (header.getUint16(534, true) !== 0) throw damaged("shard's padding");
+  const shard = viewsOf(aligned, { bits, index }, count, exceptions);
   checkOrder(shard);
   return shard;
 }
 
-function viewsOf(bytes: Uint8Array, bits: number, count: number, exceptions: number): Shard {
+function viewsOf(
+  bytes: Uint8Array,
+  place: Pick<Shard, "bits" | "index">,
+  count: number,
+  exceptions: number,
+): Shard {
   const at = (offset: number): number => bytes.byteOffset + offset;
   const lowAt = COLUMNS_AT + 4 * count;
   const exceptionsAt = lowAt + count + (count & 1);
   return {
     bytes,
-    bits,
+    ...place,
     count,
     offsets: new Uint16Array(bytes.buffer, at(OFFSETS_AT), BUCKETS + 1),
     high: new Uint32Array(bytes.buffer, at(COLUMNS_AT), count),

@@ -287,7 +287,7 @@ export function loadBlob(
       ...(young ? [] : [() => fromKv(SHORT_TTL)]),
       () => blobFromRegistry(isolate, scope, domain, id),
     ]) {
-      const blob = await readBlob(isolate, id, table, held.manifest[table].bits, read);
+      const blob = await readBlob(isolate, id, table, { bits: held.manifest[table].bits, index }, read);
       if (blob === null) continue;
       isolate.memory.holdBlob(held, table, index, blob);
       return;
@@ -316,14 +316,15 @@ async function readBlob(
   isolate: Isolate,
   id: string,
   table: "shards" | "departures",
-  bits: number,
+  place: { readonly bits: number; readonly index: number },
   read: () => Promise<Uint8Array | null>,
 ): Promise<Shard | Departures | null> {
   try {
     const bytes = await read();
     if (bytes === null || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
     const blob = table === "shards" ? decodeShard(bytes) : decodeDepartures(bytes);
-    return blob.bits === bits ? blob : null;
+    if (blob.bits !== place.bits || ("index" in blob && blob.index !== place.index)) return null;
+    return blob;
   } catch (error) {
     if (error instanceof BudgetSpent) throw error;
     return null;

@@ -1,11 +1,10 @@
 import { type IRequest, Router } from "itty-router";
-import type { Health } from "../api/contract.ts";
-import { VERSION } from "../api/version.ts";
 import { Access, type Caller } from "./access.ts";
-import { errorResponse, HttpError, json } from "./http.ts";
+import { errorResponse, HttpError } from "./http.ts";
 import type { Isolate } from "./isolate.ts";
 import type { Background, KvStore } from "./ports.ts";
 import type { RegistryApi } from "./registry/protocol.ts";
+import { health, showHealth } from "./routes/health.ts";
 import { postRcpt } from "./routes/rcpt.ts";
 import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
 import { ROUTES } from "./routes/table.ts";
@@ -107,13 +106,8 @@ const unauthorized = (): HttpError =>
 /** What a deployment without its secrets can still answer, and the answer to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
   const path = pathOf(request.url);
-  if (path === "/healthz") return health("unconfigured", faults);
+  if (path === showHealth.path) return health("unconfigured", faults);
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
-}
-
-/** The health of a deployment; 503 where it cannot work. */
-export function health(status: Health["status"], faults: readonly string[]): Response {
-  return json({ status, version: VERSION, faults } satisfies Health, status === "ok" ? 200 : 503);
 }
 
 /** The path of an absolute URL: cutting it costs a tenth of parsing it. */
@@ -149,7 +143,8 @@ function notFound(method: string, path: string): HttpError {
   );
 }
 
-const patternOf = (path: string): RegExp => new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}/?$`);
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}/*$`);
 
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;

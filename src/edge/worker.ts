@@ -3,7 +3,7 @@ import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { Isolate } from "./isolate.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
 import { type PlaceOptions, type Registry, registryAt } from "./registry/object.ts";
-import { Edge, health, serveUnconfigured } from "./serve.ts";
+import { Edge, serveUnconfigured } from "./serve.ts";
 
 export { Registry } from "./registry/object.ts";
 
@@ -54,7 +54,6 @@ export default {
   async fetch(request, env, context): Promise<Response> {
     const { checked, edge } = deploymentOf(env);
     if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
-    if (request.url.endsWith("/healthz")) return health("ok", []);
     const { partitions } = checked.settings;
     return edge.handle(request, {
       kv: platformKv(env.ROLLCALL_KV),

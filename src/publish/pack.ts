@@ -53,7 +53,7 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
   const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
   for (let index = 0; index < 2 ** bits; index++) {
     const members = order.subarray(starts[index], starts[index + 1]);
-    const bytes = packShard(entries, members, bits, options.repetitions);
+    const bytes = packShard(entries, members, bits, index, options.repetitions);
     const [active, disabled, full, moved] = countStates(decodeShard(bytes));
     counts.active += active;
     counts.disabled += disabled;
@@ -67,7 +67,7 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
 
 /** The list of a domain that has none of its own: an alias. */
 export function emptyList(): PackedList {
-  const bytes = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0);
+  const bytes = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0, 0);
   return {
     table: { bits: 0, inline: bytes, ids: new Uint8Array(0) },
     shards: [bytes],
@@ -107,6 +107,7 @@ function packShard(
   entries: EntryColumns,
   members: Uint32Array,
   bits: number,
+  index: number,
   repetitions?: Repetitions,
 ): Uint8Array {
   // Tail and state as one exact number of 50 bits: the native sort of numbers does the work.
@@ -128,7 +129,11 @@ function packShard(
       states[count++] = value % 4;
     }
   }
-  const bytes = encodeShard({ tails: tails.subarray(0, count), states: states.subarray(0, count) }, bits);
+  const bytes = encodeShard(
+    { tails: tails.subarray(0, count), states: states.subarray(0, count) },
+    bits,
+    index,
+  );
   requireFound(entries, members, bytes, settled);
   return bytes;
 }

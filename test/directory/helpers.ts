@@ -72,8 +72,8 @@ export interface Packed {
 }
 
 /** Packs tails that are already split by shard, in any order. */
-export function packShard(entries: ReadonlyMap<number, number>, bits: number): Uint8Array {
-  return encodeShard(entriesFrom(entries), bits);
+export function packShard(entries: ReadonlyMap<number, number>, bits: number, index = 0): Uint8Array {
+  return encodeShard(entriesFrom(entries), bits, index);
 }
 
 export function entriesFrom(states: ReadonlyMap<number, number>): Entries {
@@ -87,7 +87,7 @@ export function packList(list: List, key = KEY, bits = shardBitsFor(list.size)):
     const digest = fingerprint(key.names, name);
     (split[shardOf(digest, bits)] as Map<number, number>).set(tailOf(digest), state);
   }
-  const shards = split.map((entries) => packShard(entries, bits));
+  const shards = split.map((entries, index) => packShard(entries, bits, index));
   return { bits, shards, table: tableOf(shards, bits) };
 }
 

@@ -217,7 +217,7 @@ class Examination {
       );
     }
     const tail = tailOf(fingerprint(key.names, "listed"));
-    const shard = encodeShard({ tails: Float64Array.of(tail), states: Uint8Array.of(0) }, 0);
+    const shard = encodeShard({ tails: Float64Array.of(tail), states: Uint8Array.of(0) }, 0, 0);
     const { generations } = await this.#client.commit({
       domains: [
         {

@@ -138,7 +138,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
   return { domain, generation: number };
 }
 
-const EMPTY_SHARD = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0);
+const EMPTY_SHARD = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0, 0);
 
 /** The next number of the log: allocated inside the transaction that uses it. */
 export function nextNumber(storage: RegistryStorage): number {
@@ -172,16 +172,17 @@ function requireAliasRules(records: Records, draft: Draft, drafts: readonly Draf
 }
 
 function requireGuard(context: CommitContext, drafts: readonly Draft[]): void {
-  const refusals: Record<string, string> = {};
-  for (const draft of drafts) {
+  const refused = drafts.flatMap((draft) => {
     const refusal = guardOf(context, draft);
-    if (refusal !== null) refusals[draft.domain] = refusal;
-  }
-  const domains = Object.keys(refusals);
-  if (domains.length === 0) return;
-  const first = domains[0] as string;
-  const others = domains.length > 1 ? `, and ${domains.length - 1} more` : "";
-  throw failure("guard", `${first} ${refusals[first]}${others}; force overrides`, { refusals });
+    return refusal === null ? [] : [[draft.domain, refusal] as const];
+  });
+  const [first] = refused;
+  if (first === undefined) return;
+  const others = refused.length > 1 ? `, and ${refused.length - 1} more` : "";
+  throw failure("guard", `${first[0]} ${first[1]}${others}; force overrides`, {
+    // By definition of properties and not by assignment: `__proto__` is a domain like any other.
+    refusals: Object.fromEntries(refused),
+  });
 }
 
 const keyed = (manifest: Pick<Manifest, "policy" | "key">): Pick<Manifest, "policy"> & { keyId: string } => ({

@@ -157,7 +157,7 @@ function readShards(
       throw bad(`its table of shards is not 2^${bits} content ids`);
     }
     const { counts, missing, misfit } = records.sum(domain, ids, bits);
-    if (misfit !== null) throw bad(`shard ${misfit} was packed for another number of shards`);
+    if (misfit !== null) throw bad(`shard ${misfit} was packed for another place in the table`);
     return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing };
   } catch (error) {
     throw error instanceof DirectoryError ? bad(error.message) : error;

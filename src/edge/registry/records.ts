@@ -8,6 +8,7 @@ import {
   decodeShard,
   type Manifest,
   openManifest,
+  type Shard,
 } from "../../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
 
@@ -149,30 +150,31 @@ export class Records {
   /** Keeps a shard that was uploaded, until a commit names it or a day is over. */
   putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
     const shard = decodeShard(bytes);
-    this.#putBlob(domain, id, bytes, shard.bits, countStates(shard), now + UPLOAD_LIFE);
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), now + UPLOAD_LIFE);
   }
 
   /** Keeps a blob of departures, which the commit at hand names. */
   putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
-    this.#putBlob(domain, id, bytes, 0, [0, 0, 0, 0], now + UPLOAD_LIFE);
+    this.#putBlob(domain, id, bytes, NO_SHARD, [0, 0, 0, 0], now + UPLOAD_LIFE);
   }
 
   #putBlob(
     domain: string,
     id: string,
     bytes: Uint8Array,
-    bits: number,
+    place: Pick<Shard, "bits" | "index">,
     counts: number[],
     expires: number,
   ): void {
     this.#storage.sql(
-      `INSERT INTO blobs (domain, id, bytes, bits, active, disabled, full, moved, expires)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO blobs (domain, id, bytes, bits, place, active, disabled, full, moved, expires)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (domain, id) DO UPDATE SET expires = max(expires, excluded.expires)`,
       domain,
       id,
       bytes,
-      bits,
+      place.bits,
+      place.index,
       ...(counts as [number, number, number, number]),
       expires,
     );
@@ -183,14 +185,14 @@ export class Records {
     const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
     const missing: string[] = [];
     let misfit: string | null = null;
-    for (const id of ids) {
+    for (const [index, id] of ids.entries()) {
       const row = this.#storage.sql(
-        "SELECT bits, active, disabled, full, moved FROM blobs WHERE domain = ? AND id = ?",
+        "SELECT bits, place, active, disabled, full, moved FROM blobs WHERE domain = ? AND id = ?",
         domain,
         id,
       )[0];
       if (row === undefined) missing.push(id);
-      else if (row.bits !== bits) misfit = id;
+      else if (row.bits !== bits || row.place !== index) misfit = id;
       else for (const state of STATES) counts[state] += row[state] as number;
     }
     return { counts, missing, misfit };
@@ -229,6 +231,9 @@ export class Records {
     return openManifest(bytes, domain, this.#keyFor);
   }
 }
+
+/** Place of a blob that is no shard, so that no table of shards can name it. */
+const NO_SHARD = { bits: 0, index: -1 };
 
 const STATES = ["active", "disabled", "full", "moved"] as const;
 

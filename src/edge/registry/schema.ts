@@ -13,7 +13,7 @@ const TABLES = [
      superseded INTEGER, manifest BLOB NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS generations_superseded ON generations (superseded)`,
   `CREATE TABLE IF NOT EXISTS blobs (
-     domain TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL, bits INTEGER NOT NULL,
+     domain TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL, bits INTEGER NOT NULL, place INTEGER NOT NULL,
      active INTEGER NOT NULL, disabled INTEGER NOT NULL, full INTEGER NOT NULL, moved INTEGER NOT NULL,
      expires INTEGER, in_kv INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (domain, id))`,
   `CREATE INDEX IF NOT EXISTS blobs_expires ON blobs (expires)`,

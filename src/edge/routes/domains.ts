@@ -171,6 +171,7 @@ export const deleteDomain: Route = {
   roles: [],
   bound: "path",
   summary: "Delete a domain: deferred for a day, then not served. `?expect=` names its head",
+  query: ["expect"],
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict"],
   async handle(context) {

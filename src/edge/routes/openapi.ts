@@ -233,20 +233,24 @@ export function describeRoutes(routes: readonly Route[]): Schema {
 const ALWAYS: readonly ErrorCode[] = ["unconfigured", "uninitialised", "unavailable"];
 
 function operationOf(route: Route): Schema {
-  const parameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    name,
-    in: "path",
-    required: true,
-    schema: text,
-  }));
+  const pathParameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => parameter("path", name, text));
+  const parameters = [
+    ...pathParameters,
+    ...(route.query ?? []).map((name) => parameter("query", name, whole)),
+  ];
   const open = route.roles === "anyone";
-  const codes: readonly ErrorCode[] = open
-    ? route.errors
-    : [...new Set<ErrorCode>(["unauthorized", "forbidden", ...route.errors, ...ALWAYS])];
-  const statuses = [...new Set(codes.map((code) => STATUS[code]))].sort();
+  const codes = new Set<ErrorCode>([
+    ...(open ? [] : (["unauthorized", "forbidden"] as const)),
+    ...(parameters.length === 0 ? [] : (["bad_request"] as const)),
+    ...route.errors,
+    ...(open ? [] : ALWAYS),
+  ]);
+  const statuses = [...new Set([...codes].map((code) => STATUS[code]))].sort();
   const problems = statuses.map((status) => {
-    const own = codes.filter((code) => STATUS[code] === status);
-    return [String(status), { description: own.join(", "), content: content("Error", route) }] as const;
+    const own = [...codes].filter((code) => STATUS[code] === status);
+    const isAnswer = status === 503 && route.answersWith503;
+    const schema = isAnswer ? { anyOf: [ref("Error"), ref(route.answer)] } : ref("Error");
+    return [String(status), { description: own.join(", "), content: jsonOrText(schema) }] as const;
   });
   return {
     summary: route.summary,
@@ -263,8 +267,20 @@ function operationOf(route: Route): Schema {
   };
 }
 
+const parameter = (place: "path" | "query", name: string | undefined, schema: Schema): Schema => ({
+  name,
+  in: place,
+  required: true,
+  schema,
+});
+
 function content(name: string, route: Route): Schema {
   if (name === "octets") return { "application/octet-stream": {} };
-  const body = { "application/json": { schema: ref(name) } };
-  return route.bound === "recipients" ? { ...body, "text/plain": { schema: text } } : body;
+  return route.bound === "recipients" ? jsonOrText(ref(name)) : { "application/json": { schema: ref(name) } };
 }
+
+/** JSON, or lines of text where those were asked for. */
+const jsonOrText = (schema: Schema): Schema => ({
+  "application/json": { schema },
+  "text/plain": { schema: text },
+});

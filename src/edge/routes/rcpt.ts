@@ -21,6 +21,7 @@ export const postRcpt: Route = {
   body: "CheckRequest",
   answer: "CheckAnswer",
   errors: ["bad_request", "timeout", "too_large", "unsupported_media_type", "unconfigured", "unavailable"],
+  answersWith503: true,
   async handle(context) {
     return respond(context, await readAsked(context));
   },
@@ -35,6 +36,7 @@ export const getRcpt: Route = {
   summary: "Check one recipient",
   answer: "Answer",
   errors: ["bad_request", "unconfigured", "unavailable"],
+  answersWith503: true,
   async handle(context) {
     return respond(context, { recipients: [context.params.address ?? ""], isList: false });
   },

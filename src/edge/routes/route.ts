@@ -37,6 +37,10 @@ export interface Route {
   readonly body?: string;
   readonly answer: string;
   readonly errors: readonly ErrorCode[];
+  /** Whether the answer itself may come with 503: one verdict of `unavailable`, or a health that is none. */
+  readonly answersWith503?: true;
+  /** Names of query parameters that are required, each a whole number. */
+  readonly query?: readonly string[];
   handle(context: RouteContext): Promise<Response>;
 }
 

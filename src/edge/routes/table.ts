@@ -11,23 +11,12 @@ import {
   rollbackDomain,
   showDomain,
 } from "./domains.ts";
+import { showHealth } from "./health.ts";
 import { describeRoutes } from "./openapi.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
 import { initialiseRegistry, showAudit, showRegistry } from "./registry.ts";
 import type { Route } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
-
-const showHealth: Route = {
-  method: "GET",
-  path: "/healthz",
-  roles: "anyone",
-  bound: "none",
-  summary: "Tell whether this deployment is configured",
-  answer: "Health",
-  errors: [],
-  // Answered before anything else is looked at; see serve.ts.
-  handle: async () => json({}),
-};
 
 const showOpenApi: Route = {
   method: "GET",
@@ -36,7 +25,7 @@ const showOpenApi: Route = {
   bound: "none",
   summary: "Describe this API",
   answer: "OpenApi",
-  errors: [],
+  errors: ["unconfigured"],
   handle: async () => json(describeRoutes(ROUTES)),
 };
 
