@@ -245,11 +245,15 @@ function operationOf(route: Route): Schema {
     ...route.errors,
     ...(open ? [] : ALWAYS),
   ]);
-  const statuses = [...new Set([...codes].map((code) => STATUS[code]))].sort();
-  const problems = statuses.map((status) => {
+  const statuses = new Set([...codes].map((code) => STATUS[code]));
+  if (route.answersWith503) statuses.add(503);
+  const problems = [...statuses].sort().map((status) => {
     const own = [...codes].filter((code) => STATUS[code] === status);
-    const isAnswer = status === 503 && route.answersWith503;
-    const schema = isAnswer ? { anyOf: [ref("Error"), ref(route.answer)] } : ref("Error");
+    const schemas = [
+      ...(own.length === 0 ? [] : [ref("Error")]),
+      ...(status === 503 && route.answersWith503 ? [ref(route.answer)] : []),
+    ];
+    const schema = schemas.length === 1 ? (schemas[0] as Schema) : { anyOf: schemas };
     return [String(status), { description: own.join(", "), content: jsonOrText(schema) }] as const;
   });
   return {
