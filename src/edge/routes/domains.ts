@@ -60,7 +60,8 @@ export const domainKey: Route = {
     const domain = domainOf(context);
     const result = await context.registry(isolate.partitionOf(domain)).head(domain);
     // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
-    const bytes = result.ok ? result.value : null;
+    const isBefore = !result.ok && result.error.code === "uninitialised";
+    const bytes = isBefore ? null : unwrap(result);
     const epoch = bytes === null ? 1 : openManifest(bytes, domain, isolate.keyFor).key.epoch;
     const key = isolate.keyFor(domain, epoch);
     return json({

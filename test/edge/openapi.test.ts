@@ -1,0 +1,214 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { DomainDescription, ErrorBody, TokenCreated } from "../../src/api/contract.ts";
+import { VERSION } from "../../src/api/version.ts";
+import { toHex } from "../../src/directory/index.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { ROUTES } from "../../src/edge/routes/table.ts";
+import type { Env } from "../../src/edge/worker.ts";
+import { Description, type Document, nameOf } from "./support/description.ts";
+import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
+import { type Provocation, provocations, type World } from "./support/provocations.ts";
+
+const env = freshEnv();
+const NAMES = ROUTES.map(nameOf);
+let description: Description;
+let cases: Readonly<Record<string, readonly Provocation[]>> = {};
+/** Errors that were met, by route. */
+const met = new Map<string, Set<string>>(NAMES.map((name) => [name, new Set()]));
+
+/** What is wrong with the response to a provocation, or null. */
+async function fault(name: string, bindings: Env, it: Provocation): Promise<string | null> {
+  const method = it.options?.method ?? (name.startsWith("GET") ? "GET" : "POST");
+  const response = await call(bindings, it.path, { ...it.options, method });
+  const body = await response.clone().arrayBuffer();
+  const told = `${name} ${it.path}: ${response.status} ${new TextDecoder().decode(body).slice(0, 300)}`;
+  const isJson = response.headers.get("Content-Type") === "application/json";
+  const error = isJson ? ((await response.clone().json()) as Partial<ErrorBody>).error : undefined;
+  if (error !== undefined) met.get(name)?.add(error.code);
+  if (response.status !== it.status || error?.code !== it.code) return `not ${it.status} ${it.code}: ${told}`;
+  if (error !== undefined && !description.codes(name).includes(error.code)) return `not described: ${told}`;
+  const wrong = await description.responseFault(name, response);
+  return wrong === null ? null : `${wrong}: ${told}`;
+}
+
+/** The first of a route's requests that succeeds. */
+const good = (name: string): Provocation =>
+  (cases[name] as readonly Provocation[]).find(({ status }) => status === 200) as Provocation;
+
+async function faults(run: (name: string) => Promise<string | null>): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of NAMES) {
+    const wrong = await run(name);
+    if (wrong !== null) found.push(wrong);
+  }
+  return found;
+}
+
+const local = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
+
+async function makeWorld(): Promise<World> {
+  const [small, large, doomed] = ["small.example", "large.example", "doomed.example"] as const;
+  const people = ["alice", ["dora", "disabled"], ["fred", "full"], ["mary", "moved"]] as const;
+  const heads = {
+    [small]: await publish(env, small, [...people, ...local(20)]),
+    [large]: await publish(env, large, local(9_000), { bits: 1 }),
+    [doomed]: await publish(env, doomed, ["doris"]),
+  };
+  const { shards } = await callJson<DomainDescription>(env, `/v1/domains/${large}`);
+  const id = "ids" in shards ? (shards.ids[0] as string) : "";
+  const bytes = await (await call(env, `/v1/domains/${large}/shards/${id}`)).arrayBuffer();
+  const expect = heads[small] as number;
+  const commitOf = async (count: number, bits?: number) =>
+    (
+      await packFor(env, small, [...people, ...local(count)], {
+        expect,
+        ...(bits === undefined ? {} : { bits }),
+      })
+    ).commit;
+  const lacking = { ...(await commitOf(20)), shards: { bits: 0, ids: ["0".repeat(64)] } };
+  return {
+    small,
+    large,
+    doomed,
+    heads,
+    shard: { id, bytes: new Uint8Array(bytes) },
+    growing: await commitOf(21),
+    lacking,
+    losing: await commitOf(3),
+    tokenId: (await callJson<TokenCreated>(env, "/v1/tokens", { json: { role: "check" } })).id,
+  };
+}
+
+/** Before anything is published, and beside a KV that belongs to another Registry. */
+async function provokeBeginnings(): Promise<string[]> {
+  const wrong: string[] = [];
+  const expectCode = async (status: number, code: string, name: string, it: Omit<Provocation, "status">) => {
+    const found = await fault(name, env, { ...it, status, code });
+    if (found !== null) wrong.push(found);
+  };
+  for (const path of ["/v1/domains", "/v1/tokens", "/v1/audit"]) {
+    await expectCode(503, "uninitialised", `GET ${path}`, { path });
+  }
+  await expectCode(503, "uninitialised", "GET /v1/domains/{domain}", { path: "/v1/domains/a.example" });
+  await testEnv.ROLLCALL_KV.put("roster/0", "another's");
+  const bytes = new Uint8Array(3);
+  const id = toHex(nobleHashing.sha256(bytes));
+  await expectCode(409, "conflict", "POST /v1/registry", { path: "/v1/registry" });
+  await expectCode(409, "conflict", "POST /v1/tokens", {
+    path: "/v1/tokens",
+    options: { json: { role: "check" } },
+  });
+  await expectCode(409, "conflict", "PUT /v1/domains/{domain}/shards/{id}", {
+    path: `/v1/domains/a.example/shards/${id}`,
+    options: { method: "PUT", body: bytes },
+  });
+  await testEnv.ROLLCALL_KV.delete("roster/0");
+  return wrong;
+}
+
+describe("the description of the API", () => {
+  let beginnings: string[] = [];
+
+  beforeAll(async () => {
+    description = new Description(await callJson<Document>(env, "/v1/openapi.json", { token: null }));
+    beginnings = await provokeBeginnings();
+    cases = provocations(await makeWorld());
+  });
+
+  it("is of this release and of OpenAPI 3.1", async () => {
+    const document = await callJson<Document & { info: { version: string } }>(env, "/v1/openapi.json");
+    expect(document.openapi).toBe("3.1.0");
+    expect(document.info.version).toBe(VERSION);
+  });
+
+  it("has every route in it, and nothing else", () => {
+    expect([...description.operations.keys()].sort()).toEqual([...NAMES].sort());
+    expect(Object.keys(cases).sort()).toEqual([...NAMES].sort());
+  });
+
+  it("names every parameter of a path, and the roles of every route", () => {
+    for (const route of ROUTES) {
+      const { parameters = [], "x-roles": roles } = description.operation(nameOf(route));
+      const inPath = parameters.filter((each) => each.in === "path").map((each) => `:${each.name}`);
+      expect(inPath).toEqual(route.path.match(/:\w+/g) ?? []);
+      expect(roles).toEqual(route.roles === "anyone" ? undefined : [...route.roles, "admin"]);
+    }
+  });
+
+  it.each(NAMES)("is true of what %s answers", async (name) => {
+    const found: string[] = [];
+    for (const it of cases[name] as readonly Provocation[]) {
+      const wrong = await fault(name, env, it);
+      if (wrong !== null) found.push(wrong);
+    }
+    expect(found).toEqual([]);
+  });
+
+  it("is true of requests that succeed", () => {
+    const found = NAMES.flatMap((name) =>
+      (cases[name] as readonly Provocation[])
+        .filter(({ status, options }) => status === 200 && options?.json !== undefined)
+        .map(({ options }) => description.requestFault(name, options?.json))
+        .filter((wrong) => wrong !== null),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it("does not take requests that fail for good ones", () => {
+    for (const [name, json] of [
+      ["POST /v1/rcpt", { recipients: [1] }],
+      ["POST /v1/tokens", { role: "admin" }],
+      ["POST /v1/commits", { domains: {} }],
+      ["POST /v1/domains/{domain}/rollback", { to: -1, expect: 1 }],
+    ] as const) {
+      expect(description.requestFault(name, json), name).not.toBeNull();
+    }
+  });
+
+  it("is true of a Registry that was never made, or cannot be made beside another's KV", () => {
+    expect(beginnings).toEqual([]);
+  });
+
+  it("is true of callers who may not use a route", async () => {
+    const isOpen = (name: string): boolean => name === "GET /healthz" || name === "GET /v1/openapi.json";
+    const found = await faults((name) => {
+      const { path, options } = good(name);
+      const it = { path, options: { ...options, token: null }, status: 401, code: "unauthorized" };
+      return isOpen(name) ? fault(name, env, good(name)) : fault(name, env, it);
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("is true of a deployment that is not configured", async () => {
+    const bare = freshEnv({ ROLLCALL_MASTER_KEY: undefined });
+    const found = await faults((name) =>
+      fault(name, bare, {
+        ...good(name),
+        status: 503,
+        ...(name === "GET /healthz" ? {} : { code: "unconfigured" }),
+      }),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it("is true of a deployment whose Registry is another one", async () => {
+    const other = freshEnv({ ROLLCALL_PARTITIONS: "2" });
+    const reach = NAMES.filter((name) => !/rcpt|healthz|openapi|tokens\/|registry/.test(name));
+    for (const name of reach) {
+      expect(await fault(name, other, { ...good(name), status: 503, code: "unavailable" })).toBeNull();
+    }
+    expect(reach.length).toBeGreaterThan(10);
+  });
+
+  it("names no error of a route's own that nothing provokes", () => {
+    // A body that comes too slowly is provoked where the clock is handed in.
+    const elsewhere = ["timeout"];
+    const unmet = ROUTES.flatMap((route) =>
+      route.errors
+        .filter((code) => !elsewhere.includes(code) && code !== "unavailable")
+        .filter((code) => !met.get(nameOf(route))?.has(code))
+        .map((code) => `${nameOf(route)}: ${code}`),
+    );
+    expect(unmet).toEqual([]);
+  });
+});

@@ -1,0 +1,161 @@
+/** A request for every answer that a route is said to give, and one for each of its errors. */
+import {
+  type DomainCommit,
+  MAX_CHECK_BODY,
+  MAX_COMMIT_BODY,
+  MAX_SMALL_BODY,
+} from "../../../src/api/contract.ts";
+import type { CallOptions } from "./edge.ts";
+
+export interface Provocation {
+  readonly path: string;
+  readonly options?: CallOptions;
+  readonly status: number;
+  /** `error.code`; left out where the body is an answer. */
+  readonly code?: string;
+}
+
+/** What the provocations need to be there. */
+export interface World {
+  /** A domain with a small list, one with shards of their own, and one to delete. */
+  readonly small: string;
+  readonly large: string;
+  readonly doomed: string;
+  /** Heads of the three. */
+  readonly heads: Readonly<Record<string, number>>;
+  /** A shard of the large one. */
+  readonly shard: { readonly id: string; readonly bytes: Uint8Array };
+  /** Commits for the small one: one that succeeds, one whose shards were never put, one that loses too many. */
+  readonly growing: DomainCommit;
+  readonly lacking: DomainCommit;
+  readonly losing: DomainCommit;
+  /** Id of a token to revoke. */
+  readonly tokenId: string;
+}
+
+const NO_ID = "0".repeat(64);
+const ok = (path: string, options: CallOptions = {}): Provocation => ({ path, options, status: 200 });
+const fails = (status: number, code: string, path: string, options: CallOptions = {}): Provocation => ({
+  path,
+  options,
+  status,
+  code,
+});
+
+/** What every route that reads JSON says to bodies that are none, of another type, or too long. */
+const badBodies = (path: string, limit: number): Provocation[] => [
+  fails(400, "bad_request", path, { body: "{", headers: { "Content-Type": "application/json" } }),
+  fails(415, "unsupported_media_type", path, { body: "a=b", headers: { "Content-Type": "text/html" } }),
+  fails(413, "too_large", path, {
+    body: "{}",
+    headers: { "Content-Type": "application/json", "Content-Length": String(limit + 1) },
+  }),
+];
+
+export function provocations(world: World): Readonly<Record<string, readonly Provocation[]>> {
+  const { small, large, doomed, heads, shard } = world;
+  const own = `/v1/domains/${small}`;
+  const nowhere = "/v1/domains/nowhere.example";
+  const text = { headers: { "Content-Type": "text/plain" } };
+  const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  return {
+    "POST /v1/rcpt": [
+      ok("/v1/rcpt", { json: { recipient: `alice@${small}`, client: "192.0.2.1", sender: "" } }),
+      ok("/v1/rcpt", { json: { recipient: `nobody@${large}`, floor: { [large]: 1 } } }),
+      ok("/v1/rcpt", { json: { recipients: [`alice@${small}`, "x@nowhere.example", "postmaster", "no"] } }),
+      ok("/v1/rcpt", { json: [`dora@${small}`, `fred@${small}`, `mary@${small}`] }),
+      ok("/v1/rcpt", { ...text, body: `alice@${small}\n` }),
+      {
+        path: "/v1/rcpt",
+        options: { json: { recipient: `a@${small}`, floor: { [small]: 1e9 } } },
+        status: 503,
+      },
+      ...badBodies("/v1/rcpt", MAX_CHECK_BODY),
+      fails(400, "bad_request", "/v1/rcpt", { json: { recipients: [1] } }),
+      fails(413, "too_large", "/v1/rcpt", { json: Array.from({ length: 1_001 }, () => "a@b.example") }),
+    ],
+    "GET /v1/rcpt/{address}": [
+      ok(`/v1/rcpt/alice%40${small}`),
+      ok(`/v1/rcpt/alice%40${small}`, { headers: { Accept: "text/plain" } }),
+      fails(400, "bad_request", "/v1/rcpt/%ff%40x.example"),
+    ],
+    "GET /healthz": [ok("/healthz")],
+    "GET /v1/openapi.json": [ok("/v1/openapi.json")],
+    "GET /v1/domains": [ok("/v1/domains")],
+    "GET /v1/domains/{domain}": [
+      ok(own),
+      ok(`/v1/domains/${large}`),
+      fails(404, "not_found", nowhere),
+      fails(400, "bad_request", "/v1/domains/not%20a%20domain"),
+    ],
+    "DELETE /v1/domains/{domain}": [
+      fails(400, "bad_request", `/v1/domains/${doomed}`, { method: "DELETE" }),
+      fails(409, "conflict", `/v1/domains/${doomed}?expect=999`, { method: "DELETE" }),
+      fails(404, "not_found", `${nowhere}?expect=1`, { method: "DELETE" }),
+      ok(`/v1/domains/${doomed}?expect=${heads[doomed]}`, { method: "DELETE" }),
+    ],
+    "GET /v1/domains/{domain}/key": [
+      ok(`${own}/key`),
+      ok(`${nowhere}/key`),
+      fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
+    ],
+    "GET /v1/domains/{domain}/manifest": [
+      ok(`${own}/manifest`),
+      fails(404, "not_found", `${nowhere}/manifest`),
+      fails(400, "bad_request", "/v1/domains/%00/manifest"),
+    ],
+    "PUT /v1/domains/{domain}/shards/{id}": [
+      ok(`/v1/domains/${large}/shards/${shard.id}`, { method: "PUT", body: shard.bytes }),
+      fails(400, "bad_request", `${own}/shards/${NO_ID}`, { method: "PUT", body: shard.bytes }),
+      fails(400, "bad_request", `${own}/shards/x`, { method: "PUT", body: shard.bytes }),
+      fails(413, "too_large", `${own}/shards/${NO_ID}`, {
+        method: "PUT",
+        body: new Uint8Array(1024 * 1024 + 1),
+      }),
+    ],
+    "GET /v1/domains/{domain}/shards/{id}": [
+      ok(`/v1/domains/${large}/shards/${shard.id}`),
+      fails(404, "not_found", `/v1/domains/${large}/shards/${NO_ID}`),
+      fails(400, "bad_request", `/v1/domains/${large}/shards/${NO_ID}0`),
+    ],
+    "GET /v1/domains/{domain}/generations": [
+      ok(`${own}/generations`),
+      ok(`/v1/domains/${doomed}/generations`),
+      fails(404, "not_found", `${nowhere}/generations`),
+      fails(400, "bad_request", "/v1/domains/a%2fb/generations"),
+    ],
+    "POST /v1/commits": [
+      fails(409, "missing_shards", "/v1/commits", commit(world.lacking)),
+      fails(422, "guard", "/v1/commits", commit(world.losing)),
+      fails(400, "bad_request", "/v1/commits", commit({ ...world.growing, key_id: "?" })),
+      ok("/v1/commits", commit(world.growing)),
+      fails(409, "conflict", "/v1/commits", commit({ ...world.growing, expect: 999 })),
+      ...badBodies("/v1/commits", MAX_COMMIT_BODY),
+    ],
+    "POST /v1/domains/{domain}/rollback": [
+      ok(`/v1/domains/${large}/rollback`, {
+        json: { to: heads[large], expect: heads[large], note: "again" },
+      }),
+      fails(404, "not_found", `${nowhere}/rollback`, { json: { to: 1, expect: 1 } }),
+      fails(409, "conflict", `/v1/domains/${large}/rollback`, { json: { to: 1, expect: 999 } }),
+      ...badBodies(`${own}/rollback`, MAX_SMALL_BODY),
+    ],
+    "POST /v1/tokens": [
+      ok("/v1/tokens", { json: { role: "check" } }),
+      ok("/v1/tokens", { json: { role: "check", domains: null, expires_in: null } }),
+      ok("/v1/tokens", { json: { role: "publish", domains: [small], expires_in: 60, note: "for a while" } }),
+      fails(400, "bad_request", "/v1/tokens", { json: { role: "admin" } }),
+      fails(400, "bad_request", "/v1/tokens", { json: { role: "publish" } }),
+      ...badBodies("/v1/tokens", MAX_SMALL_BODY),
+    ],
+    "GET /v1/tokens": [ok("/v1/tokens")],
+    "DELETE /v1/tokens/{id}": [
+      ok(`/v1/tokens/${world.tokenId}`, { method: "DELETE" }),
+      fails(404, "not_found", "/v1/tokens/ffffffffffffffff", { method: "DELETE" }),
+      fails(400, "bad_request", "/v1/tokens/x", { method: "DELETE" }),
+    ],
+    "GET /v1/registry": [ok("/v1/registry")],
+    "POST /v1/registry": [ok("/v1/registry", { method: "POST" })],
+    "GET /v1/audit": [ok("/v1/audit")],
+  };
+}
