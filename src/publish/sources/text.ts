@@ -1,8 +1,8 @@
 import { eachLine } from "./lines.ts";
 import { OVERLONG, type SourceSink } from "./source.ts";
 
-/** A comment behind an address begins at a `#` after a blank; inside quotes it is part of the local part. */
-const WITH_COMMENT = /^("(?:[^"\\]|\\.)*"@\S*|\S*)\s+#.*$/;
+/** A quoted local part, within which nothing begins a comment. */
+const QUOTED = /^"(?:[^"\\]|\\.)*"/;
 
 /**
  * Reads a list with an address a line. Empty lines and what follows a `#` at the line's start or after a blank
@@ -13,8 +13,15 @@ export function readTextSource(chunks: AsyncIterable<Uint8Array>, sink: SourceSi
     const trimmed = text?.trim();
     if (trimmed === undefined) sink.fault(line, OVERLONG);
     else if (trimmed !== "" && !trimmed.startsWith("#")) {
-      sink.entry(line, trimmed.includes("#") ? trimmed.replace(WITH_COMMENT, "$1") : trimmed, "active");
+      sink.entry(line, withoutComment(trimmed), "active");
     }
   };
   return eachLine(chunks, take, sink.progress);
+}
+
+function withoutComment(text: string): string {
+  if (!text.includes("#")) return text;
+  const quoted = QUOTED.exec(text)?.[0].length ?? 0;
+  const comment = text.slice(quoted).search(/\s#/);
+  return comment < 0 ? text : text.slice(0, quoted + comment).trimEnd();
 }

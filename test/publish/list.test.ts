@@ -1,0 +1,147 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { MAX_REPORTED, PublishError, type ReadList, readList } from "../../src/publish/index.ts";
+import { policyWith } from "../directory/helpers.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { active, DOMAIN, packed } from "../support/lists.ts";
+import { keyOf } from "../support/memory-edge.ts";
+
+const folder = temporaryFolder();
+
+/** Reads a list of example.com from a file. */
+function reading(
+  text: string,
+  more: Partial<Parameters<typeof readList>[0]> = {},
+  name = "l.txt",
+): Promise<ReadList> {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  const key = keyOf(DOMAIN);
+  return readList({
+    path,
+    shown: name,
+    domain: DOMAIN,
+    key,
+    policy: policyWith(),
+    hashing: nobleHashing,
+    ...more,
+  });
+}
+
+async function refusal(promise: Promise<unknown>): Promise<PublishError> {
+  const error: unknown = await promise.then(
+    () => expect.fail("nothing was thrown"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PublishError);
+  return error as PublishError;
+}
+
+describe("a list that is read from a file", () => {
+  it("is packed under its canonical names", async () => {
+    const seen: string[] = [];
+    const { packed: list, duplicates } = await reading('JOHN@Example.COM\n"jane"@example.com.\n', {
+      eachName: (name) => seen.push(name),
+    });
+    expect(seen).toEqual(["john", "jane"]);
+    expect(list.table).toEqual(packed(active("john", "jane")).table);
+    expect(duplicates.count).toBe(0);
+  });
+
+  it("is CSV where its name says so", async () => {
+    const { packed: list } = await reading("address,state\na@example.com,full\n", {}, "L.CSV");
+    expect(list.counts).toEqual({ active: 0, disabled: 0, full: 1, moved: 0 });
+  });
+
+  it("may hold what real mailboxes are called", async () => {
+    const odd = 'john..doe@example.com\n.x.@example.com\njörg@example.com\n"a b"@example.com\n';
+    expect((await reading(odd)).packed.counts.active).toBe(4);
+  });
+
+  it("names file, line and reason of each malformed line, and is not read", async () => {
+    const text = `# head
+ok@example.com
+nothing
+a@example.org
+@example.com
+a b@example.com
+a@b@example.com
+a@[192.0.2.1]
+postmaster
+John Doe <john@example.com>
+`;
+    const error = await refusal(reading(text));
+    expect(error).toMatchObject({
+      fault: "input",
+      message: "l.txt: 8 lines cannot be used; nothing is published",
+    });
+    expect(error.details).toEqual([
+      "l.txt:3: no domain",
+      "l.txt:4: an address of example.org, not of example.com",
+      "l.txt:5: no local part before the @",
+      "l.txt:6: characters in the local part that must stand in quotes",
+      "l.txt:7: characters in the local part that must stand in quotes",
+      "l.txt:8: an address literal, which no list can hold",
+      "l.txt:9: no domain",
+      "l.txt:10: no valid domain after the @",
+    ]);
+  });
+
+  it("tells the first malformed lines and counts the rest", async () => {
+    const { details } = await refusal(reading("bad\n".repeat(MAX_REPORTED + 5)));
+    expect(details).toHaveLength(MAX_REPORTED + 1);
+    expect(details.at(-1)).toBe("and 5 more");
+  });
+
+  it("is read without its malformed lines where that is wanted", async () => {
+    const { packed: list, skipped } = await reading("a@example.com\nbad\n", { skipInvalid: true });
+    expect(list.table).toEqual(packed(active("a")).table);
+    expect(skipped).toMatchObject({ count: 1, first: ["l.txt:2: no domain"] });
+  });
+
+  it("reports duplicates, which are harmless", async () => {
+    const { packed: list, duplicates } = await reading("a@example.com\nb@example.com\nA@example.com\n");
+    expect(list.table).toEqual(packed(active("a", "b")).table);
+    expect(duplicates).toMatchObject({ count: 1, first: ["l.txt:3: the same name as line 1"] });
+  });
+
+  it("may not hold a name in two states", async () => {
+    const text = "address,state\na@example.com,full\nb@example.com,\nA@example.com,\n";
+    const { details } = await refusal(reading(text, {}, "l.csv"));
+    expect(details).toEqual(["l.csv:4: the same name as line 2, in another state"]);
+    const { packed: list } = await reading(text, { skipInvalid: true }, "l.csv");
+    expect(list.counts).toMatchObject({ active: 1, full: 1 });
+  });
+
+  it("follows the policy of its domain", async () => {
+    const text = "j.ohn@example.com\nJOHN@example.com\n";
+    const count = async (policy: Parameters<typeof policyWith>[0]): Promise<number> =>
+      (await reading(text, { policy: policyWith(policy) })).packed.counts.active;
+    expect(await count({})).toBe(2);
+    expect(await count({ dots: "ignored" })).toBe(1);
+    expect(await count({ dots: "ignored", case: "sensitive" })).toBe(2);
+    const { details } = await refusal(
+      reading("...@example.com\n", { policy: policyWith({ dots: "ignored" }) }),
+    );
+    expect(details).toEqual(["l.txt:1: nothing is left of the local part without its dots"]);
+  });
+
+  it.each(["missing.txt", "."])("that is not there is told (%s)", async (name) => {
+    const error = await refusal(
+      readList({
+        path: join(folder, name),
+        shown: name,
+        domain: DOMAIN,
+        key: keyOf(DOMAIN),
+        policy: policyWith(),
+        hashing: nobleHashing,
+      }),
+    );
+    expect(error).toMatchObject({
+      fault: "input",
+      message: expect.stringMatching(/cannot be read: E(NOENT|ISDIR)/),
+    });
+  });
+});

@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { readCsvSource } from "../../src/publish/sources/csv.ts";
+import { MAX_LINE } from "../../src/publish/sources/lines.ts";
+import type { SourceSink } from "../../src/publish/sources/source.ts";
+import { readTextSource } from "../../src/publish/sources/text.ts";
+
+type Read = (chunks: AsyncIterable<Uint8Array>, sink: SourceSink) => Promise<void>;
+
+async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** What a source reads, a line each: `LINE address state` or `LINE ! reason`. */
+async function linesOf(read: Read, content: string | Uint8Array, size = 7): Promise<string[]> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const seen: string[] = [];
+  await read(inChunks(bytes, size), {
+    entry: (line, address, state) => seen.push(`${line} ${address} ${state}`),
+    fault: (line, reason) => seen.push(`${line} ! ${reason}`),
+  });
+  return seen;
+}
+
+describe("a list with an address a line", () => {
+  it.each<[string, string, string[]]>([
+    ["nothing", "", []],
+    ["one line without an end", "a@x", ["1 a@x active"]],
+    ["ends of lines of either kind", "a@x\r\nb@x\nc@x\n", ["1 a@x active", "2 b@x active", "3 c@x active"]],
+    ["empty lines and blanks", "\n  a@x \t\n \r\n", ["2 a@x active"]],
+    ["comments", "# all\na@x # John\n  # more\nb@x\t#", ["2 a@x active", "4 b@x active"]],
+    ["a # that is part of an address", 'a#b@x\n"a #b"@x\n', ["1 a#b@x active", '2 "a #b"@x active']],
+    ["a quoted name and a comment", '"a \\" #b"@x # c\n', ['1 "a \\" #b"@x active']],
+    ["a byte order mark", "\ufeffa@x\n", ["1 a@x active"]],
+    ["other scripts", "jörg@bücher.example\n", ["1 jörg@bücher.example active"]],
+  ])("may hold %s", async (_, text, expected) => {
+    expect(await linesOf(readTextSource, text)).toEqual(expected);
+  });
+
+  it("is read the same however it is cut into chunks", async () => {
+    const text = "# list\nfirst@x\r\njörg@x # ö\n\nlast@x";
+    const whole = await linesOf(readTextSource, text, 1000);
+    for (let size = 1; size < 12; size++) expect(await linesOf(readTextSource, text, size)).toEqual(whole);
+  });
+
+  it.each([1000, 100_000])("tells an overlong line from the next one (chunks of %i)", async (size) => {
+    const text = `${"a".repeat(MAX_LINE + 1)}\nb@x\n${"c".repeat(10 * MAX_LINE)}`;
+    const overlong = `! longer than ${MAX_LINE} octets`;
+    expect(await linesOf(readTextSource, text, size)).toEqual([
+      `1 ${overlong}`,
+      "2 b@x active",
+      `3 ${overlong}`,
+    ]);
+  });
+
+  it("makes of bytes that are no UTF-8 what no address may hold", async () => {
+    expect(await linesOf(readTextSource, new Uint8Array([0xff, 0x40, 0x78]))).toEqual(["1 \ufffd@x active"]);
+  });
+
+  it("may be any bytes", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (bytes, size) => {
+          const lines = await linesOf(readTextSource, bytes, size);
+          expect(lines.length).toBeLessThanOrEqual(bytes.filter((byte) => byte === 10).length + 1);
+        },
+      ),
+    );
+  });
+});
+
+describe("a list in CSV", () => {
+  it.each<[string, string, string[]]>([
+    ["addresses alone", "address\r\na@x\r\nb@x\r\n", ["2 a@x active", "3 b@x active"]],
+    [
+      "states",
+      "address,state\na@x,disabled\nb@x,\nc@x,Moved\n",
+      ["2 a@x disabled", "3 b@x active", "4 c@x moved"],
+    ],
+    ["columns the other way round", "state,address\nfull,a@x\n", ["2 a@x full"]],
+    ["a header in quotes and capitals", '"Address","State"\na@x,full\n', ["2 a@x full"]],
+    ["quoted fields", 'address,state\n"a@x","disabled"\n', ["2 a@x disabled"]],
+    ["doubled quotes", 'address\n"""a, b""@x"\n', ['2 "a, b"@x active']],
+    ["empty lines", "address\n\na@x\n\n", ["3 a@x active"]],
+    ["a byte order mark", "\ufeffaddress\na@x\n", ["2 a@x active"]],
+    ["no records", "address,state\n", []],
+  ])("may hold %s", async (_, text, expected) => {
+    expect(await linesOf(readCsvSource, text)).toEqual(expected);
+  });
+
+  it.each<[string, string, string[]]>([
+    [
+      "an unknown state",
+      "address,state\na@x,off\nb@x\n",
+      ['2 ! "off" is no state; known are active, disabled, full, moved', "3 ! 1 fields instead of 2"],
+    ],
+    ["too many fields", "address\na@x,b\n", ["2 ! 2 fields instead of 1"]],
+    ["no address", "address,state\n,full\n", ["2 ! no address"]],
+    ["a quote left open", 'address\n"a@x\nb@x\n', ["2 ! a quote is left open", "3 b@x active"]],
+    [
+      "a quote within a field",
+      'address\na"b"@x\nb@x\n',
+      [
+        "2 ! a quote in the middle of a field: quote the whole field and double the quotes inside",
+        "3 b@x active",
+      ],
+    ],
+  ])("tells the line of %s and goes on", async (_, text, expected) => {
+    expect(await linesOf(readCsvSource, text)).toEqual(expected);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["nothing", "", /^1 ! the first line must be the header/],
+    ["no header", "a@x\nb@x\n", /^1 ! the first line must be the header/],
+    ["a column that nobody understands", "address,enabled\na@x,no\n", /^1 ! "enabled" is no column/],
+    ["a column twice", "address,address\na@x,b@x\n", /^1 ! a column stands twice/],
+    ["a header with an open quote", '"address\na@x\n', /^1 ! a quote is left open/],
+  ])("with %s is refused as a whole, in one line", async (_, text, expected) => {
+    expect(await linesOf(readCsvSource, text)).toEqual([expect.stringMatching(expected)]);
+  });
+});
