@@ -1,0 +1,139 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CliError } from "../../src/cli/exit.ts";
+import { readSettings, type Settings } from "../../src/cli/settings.ts";
+import { temporaryFolder } from "../support/folders.ts";
+
+const folder = temporaryFolder();
+
+function read(text: string): Settings {
+  const path = join(folder, "rollcall.toml");
+  writeFileSync(path, text);
+  return readSettings(path, "rollcall.toml") as Settings;
+}
+
+function faultsOf(text: string): readonly string[] {
+  try {
+    read(text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(CliError);
+    expect(error).toMatchObject({ exit: 3, hint: expect.any(String) });
+    return (error as CliError).details;
+  }
+  return expect.fail("nothing was thrown");
+}
+
+describe("rollcall.toml", () => {
+  it("names domains, their lists and what is to be stored of them", () => {
+    const settings = read(`
+[defaults]
+mode = "observe"
+grace = 60
+[domains."Example.COM"]
+list = "lists/a.csv"
+guard = 0.5
+canaries = ["postmaster@example.com"]
+[domains."bücher.example"]
+list = "/var/b.txt"
+mode = "enforce"
+text = ""
+[domains.alias_example]
+alias = "example.com"
+`);
+    expect(settings).toMatchObject({ file: "rollcall.toml", directory: folder, keepLists: true });
+    expect(settings.domains).toEqual([
+      {
+        domain: "example.com",
+        list: join(folder, "lists/a.csv"),
+        shown: "lists/a.csv",
+        mode: "observe",
+        policy: { grace: 60, guard: 0.5 },
+        canaries: ["postmaster@example.com"],
+      },
+      {
+        domain: "xn--bcher-kva.example",
+        list: "/var/b.txt",
+        shown: "/var/b.txt",
+        mode: "enforce",
+        policy: { grace: 60, text: null },
+        canaries: [],
+      },
+      {
+        domain: "alias_example",
+        list: null,
+        shown: "",
+        mode: "observe",
+        policy: { grace: 60, alias: "example.com" },
+        canaries: [],
+      },
+    ]);
+  });
+
+  it("may say nothing, or not be there", () => {
+    expect(read("").domains).toEqual([]);
+    expect(read("keep_lists = false").keepLists).toBe(false);
+    expect(readSettings(join(folder, "none.toml"), "none.toml")).toBeNull();
+  });
+
+  it.each<[string, string, string]>([
+    ["TOML", '[domains."a.example"]\nlist = \n', "rollcall.toml:2: "],
+    [
+      "a key at the top",
+      "\nkeep_list = true\n",
+      "rollcall.toml:2: keep_list is no setting here; known are keep_lists",
+    ],
+    [
+      "a key of a domain",
+      '[domains."a.example"]\nlist = "a"\nlsit = "b"\n',
+      "rollcall.toml:3: lsit is no setting here",
+    ],
+    [
+      "a key of the defaults",
+      "[defaults]\nlist = 'a'\n",
+      "rollcall.toml:2: list is no setting here; known are mode",
+    ],
+    ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "enforce" or "observe"'],
+    [
+      "a grace",
+      "[defaults]\n# x\ngrace = -1\n",
+      "rollcall.toml:3: grace must be a whole number from 0 to 2592000",
+    ],
+    [
+      "a guard",
+      '[domains."a.example"]\nlist="a"\nguard = 20\n',
+      "rollcall.toml:3: guard must be a number from 0 to 1",
+    ],
+    ["a kind", "keep_lists = 'no'\n", "rollcall.toml:1: keep_lists must be true or false"],
+    ["a table", "defaults = 1\n", "rollcall.toml:1: defaults must be a table"],
+    ["a domain's table", "[domains]\n'a.example' = 1\n", "rollcall.toml:2: a.example must be a table"],
+    [
+      "canaries",
+      '[domains."a.example"]\nlist="a"\ncanaries = "x"\n',
+      "rollcall.toml:3: canaries must be a list of addresses",
+    ],
+    ["a name", '[domains."a b"]\nlist = "a"\n', 'rollcall.toml:1: "a b" is no domain name'],
+    ["a missing list", '[domains."a.example"]\n', "rollcall.toml:1: list is missing"],
+    [
+      "a canary",
+      '[domains."a.example"]\nlist="a"\ncanaries = ["x@b.example"]\n',
+      "rollcall.toml:1: canary x@b.example is no address of a.example",
+    ],
+    [
+      "an alias with a list",
+      '[domains."a.example"]\nlist="a"\nalias="b.example"\n',
+      "rollcall.toml:1: has a list and an alias",
+    ],
+    [
+      "the spelling of an alias",
+      '[domains."a.example"]\nalias="B.example"\n',
+      "rollcall.toml:2: alias must be a domain in lower-case",
+    ],
+  ])("is wrong in %s: file, line and what it must be", (_, text, expected) => {
+    expect(faultsOf(text)).toEqual([expect.stringContaining(expected)]);
+  });
+
+  it("is told all that is wrong at once", () => {
+    expect(faultsOf("[defaults]\nmode = 'x'\ngrace = 1.5\ncase = 'both'\n")).toHaveLength(3);
+  });
+});

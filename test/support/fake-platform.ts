@@ -1,0 +1,57 @@
+import { PassThrough } from "node:stream";
+import type { Platform } from "../../src/cli/platform.ts";
+import { run } from "../../src/cli/program.ts";
+
+export interface Said {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What a person was asked. */
+  readonly asked: readonly string[];
+}
+
+export interface Surroundings {
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+  /** What a person at the terminal answers; without it, there is no terminal. */
+  readonly answer?: string;
+  readonly fetch?: Platform["fetch"];
+  readonly now?: () => number;
+}
+
+/** Runs `rollcall …` inside the test's own process, against the real network, with everything else faked. */
+export async function rollcall(args: readonly string[], where: Surroundings): Promise<Said> {
+  const { cwd, answer, now = Date.now } = where;
+  const said = { stdout: "", stderr: "", asked: [] as string[] };
+  const platform: Platform = {
+    // What is kept goes into the working directory.
+    env: { XDG_STATE_HOME: cwd, ...where.env },
+    cwd,
+    homeDirectory: null,
+    canAsk: answer !== undefined,
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    stderr: new PassThrough(),
+    now,
+    sleep: (_, signal) =>
+      signal === undefined
+        ? Promise.resolve()
+        : new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
+    fetch: where.fetch ?? ((url, init) => fetch(url, init)),
+    randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    write: (text) => {
+      said.stdout += text;
+    },
+    writeError: (text) => {
+      said.stderr += text;
+    },
+    ask: async (question) => {
+      said.asked.push(question);
+      return answer ?? "";
+    },
+    onStop: () => () => undefined,
+    setExitCode: () => undefined,
+  };
+  const code = await run(platform, args);
+  return { code, ...said };
+}
