@@ -85,15 +85,16 @@ export async function readBody(
   ports: { readonly clock: Clock; readonly timers: Timers },
 ): Promise<Uint8Array> {
   const tooLarge = (): HttpError => new HttpError("too_large", `the body has more than ${limit} octets`);
-  if (request.body === null) return new Uint8Array(0);
+  const declared = request.headers.get("Content-Length");
+  if (declared !== null && Number(declared) > limit) throw tooLarge();
   const late = ports.timers.sleep(BODY_TIME).then((): never => {
     throw new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`);
   });
   // Losing the race is no failure of anybody's.
   late.catch(() => undefined);
-  const declared = request.headers.get("Content-Length");
-  if (declared === null) return readStream(request.body, limit, tooLarge, late);
-  if (Number(declared) > limit) throw tooLarge();
+  if (declared === null) {
+    return request.body === null ? new Uint8Array(0) : readStream(request.body, limit, tooLarge, late);
+  }
   // With its length told beforehand a body can be taken whole, at a third of a stream's cost.
   const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
   if (body.length > limit) throw tooLarge();
