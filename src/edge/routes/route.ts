@@ -53,8 +53,9 @@ export function unwrap<T>(result: Result<T>): T {
 
 /** Reads a domain given by a client. @throws HttpError `bad_request` */
 export function readDomain(text: unknown): string {
-  const domain = typeof text === "string" ? toALabel(text) : null;
-  if (domain === null) throw new HttpError("bad_request", `not a domain: ${String(text).slice(0, 100)}`);
+  if (typeof text !== "string") throw new HttpError("bad_request", "not a domain: it must be text");
+  const domain = toALabel(text);
+  if (domain === null) throw new HttpError("bad_request", `not a domain: ${text.slice(0, 100)}`);
   return domain;
 }
 
