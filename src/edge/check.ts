@@ -18,18 +18,23 @@ import type { Confirmation } from "./confirmation.ts";
 import type { Isolate } from "./isolate.ts";
 import {
   blobName,
-  isRefreshing,
+  EXPORTS,
+  hasJustFailedToRefresh,
   loadBlob,
   loadManifest,
   numberOf,
   refresh,
-  refreshInBackground,
+  refreshBehind,
 } from "./loading.ts";
 import type { HeldManifest } from "./memory.ts";
 import type { Scope } from "./scope.ts";
 
 /** Times that one check may wait for a new confirmation. */
 const CONFIRMATIONS = 3;
+/** What the SMTP client of one check may have to wait, milliseconds. */
+const CHECK_TIME = 4_500;
+/** Pause after a floor that no answer of the Registry reached. */
+const FLOOR_PAUSE = 1_000;
 /** Steps of one check; a check that needs more has met something that never settles. */
 const STEPS = 32;
 /** Checks of a batch that wait for something at the same time. */
@@ -61,8 +66,16 @@ interface Progress {
   /** Domains whose manifest was loaded, well or not, since the last confirmation. */
   readonly loaded: Set<string>;
   readonly blobs: Set<string>;
+  hasSoughtFloor: boolean;
   confirmations: number;
 }
+
+const noProgress = (): Progress => ({
+  loaded: new Set(),
+  blobs: new Set(),
+  hasSoughtFloor: false,
+  confirmations: 0,
+});
 
 /** @param floors highest generation that the asker has seen, by domain */
 export function queryOf(text: string, floors?: Readonly<Record<string, number>>): Query {
@@ -76,7 +89,7 @@ export function queryOf(text: string, floors?: Readonly<Record<string, number>>)
 
 /** Checks one recipient: at once where everything is at hand, else after loading what is lacking. */
 export function check(isolate: Isolate, scope: Scope, query: Query): Answer | Promise<Answer> {
-  const progress: Progress = { loaded: new Set(), blobs: new Set(), confirmations: 0 };
+  const progress = noProgress();
   const step = decide(isolate, query, progress);
   if (step.kind !== "answer") return pursue(isolate, scope, query, progress, step);
   keepConfirmed(isolate, scope, query);
@@ -101,9 +114,7 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
 /** Half-way through the window one request asks anew, after its answer was sent. */
 function keepConfirmed(isolate: Isolate, scope: Scope, { recipient }: Query): void {
   const partition = recipient.kind === "mailbox" ? isolate.partitionOf(recipient.domain) : 0;
-  if (!isolate.confirmation(partition).isDue(isolate.now())) return;
-  if (!isRefreshing(isolate, scope, partition))
-    scope.background(refreshInBackground(isolate, scope, partition));
+  if (isolate.confirmation(partition).isDue(isolate.now())) refreshBehind(isolate, scope, partition);
 }
 
 async function pursue(
@@ -113,27 +124,41 @@ async function pursue(
   progress: Progress,
   first: Step,
 ): Promise<Answer> {
+  const end = Math.min(scope.deadline, isolate.now() + CHECK_TIME);
   let step = first;
-  for (let steps = 0; steps < STEPS && isolate.now() < scope.deadline; steps++) {
+  for (let steps = 0; steps < STEPS && isolate.now() < end; steps++) {
     if (step.kind === "answer") break;
-    switch (step.kind) {
-      case "manifest":
-        if (step.isCold) isolate.coldLoads--;
-        await loadManifest(isolate, scope, step.domain, step.need);
-        progress.loaded.add(step.domain);
-        break;
-      case "blob":
-        await loadBlob(isolate, scope, step.held, step.table, step.index);
-        progress.blobs.add(blobName(step.held, step.table, step.index));
-        break;
-      case "confirmation":
-        await confirm(isolate, scope, step.partition, progress);
-        break;
-    }
+    await untilThen(isolate, scope, end, take(isolate, scope, progress, step));
     step = decide(isolate, query, progress);
   }
   keepConfirmed(isolate, scope, query);
   return step.kind === "answer" ? step.answer : deferral(query, "the directory could not be read in time");
+}
+
+/** Gets what a check lacks. That it was tried is noted before: what takes too long was tried as well. */
+function take(
+  isolate: Isolate,
+  scope: Scope,
+  progress: Progress,
+  step: Exclude<Step, { readonly kind: "answer" }>,
+): Promise<void> {
+  switch (step.kind) {
+    case "manifest":
+      if (step.isCold) isolate.coldLoads--;
+      progress.loaded.add(step.domain);
+      return loadManifest(isolate, scope, step.domain, step.need);
+    case "blob":
+      progress.blobs.add(blobName(step.held, step.table, step.index));
+      return loadBlob(isolate, scope, step.held, step.table, step.index);
+    case "confirmation":
+      return confirm(isolate, scope, step.partition, progress);
+  }
+}
+
+/** Waits for `work`, but no longer than until `end`; it goes on behind, since others may wait for it. */
+async function untilThen(isolate: Isolate, scope: Scope, end: number, work: Promise<void>): Promise<void> {
+  const late = isolate.ports.timers.sleep(end - isolate.now()).then(() => "late" as const);
+  if ((await Promise.race([work, late])) === "late") scope.background(work);
 }
 
 /** Waits for an answer of the Registry that is newer than what is known. Without one, nothing is worth waiting for. */
@@ -141,9 +166,11 @@ async function confirm(isolate: Isolate, scope: Scope, partition: number, progre
   const confirmation = isolate.confirmation(partition);
   const { folds } = confirmation;
   await refresh(isolate, scope, partition);
-  const came = confirmation.folds > folds && confirmation.isFresh(isolate.now());
-  progress.confirmations = came ? progress.confirmations + 1 : CONFIRMATIONS;
-  if (came) progress.loaded.clear();
+  // It may have been another's question, from before a change that went through here: that one is asked again.
+  progress.confirmations = hasJustFailedToRefresh(isolate, partition)
+    ? CONFIRMATIONS
+    : progress.confirmations + 1;
+  if (confirmation.folds > folds) progress.loaded.clear();
 }
 
 /** The whole decision about one recipient, from what is settled at this moment. */
@@ -172,6 +199,15 @@ function decideNotServed(
   const confirmation = isolate.confirmation(partition);
   const now = isolate.now();
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
+  // The asker has seen it served: only a later point in the log can say that it is not any more.
+  if ((confirmation.position?.number ?? 0) < query.floor)
+    return seekFloor(isolate, query, progress, partition);
+  // An export may serve it all the same, and then it is not for the Registry to say.
+  if (!isolate.knowsExports()) {
+    return isolate.hasJustFailed(EXPORTS)
+      ? done(deferral(query, "KV cannot be read for exported domains", domain))
+      : confirmOrDefer(query, progress, partition);
+  }
   return done(answer(query.text, "not-served", { domain, ...agesOf(confirmation, now) }));
 }
 
@@ -187,11 +223,11 @@ function decideMailbox(
   if (confirmation.full && !isServed(isolate, confirmation, domain)) {
     return decideNotServed(isolate, query, progress, partition, domain);
   }
-  const own = generationOf(isolate, query, progress, domain, partition, query.floor);
+  const own = generationOf(isolate, query, progress, domain, partition);
   if ("kind" in own) return own;
   const { manifest } = own;
   const alias = manifest.deletedUntil === null ? manifest.policy.alias : null;
-  const list = alias === null ? own : generationOf(isolate, query, progress, alias, partition, 0);
+  const list = alias === null ? own : generationOf(isolate, query, progress, alias, partition);
   if ("kind" in list) return list;
   // Deleted or pointed elsewhere meanwhile: the two do not belong to one state.
   if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
@@ -208,7 +244,7 @@ function decideMailbox(
   const { verdict, matched } = finding;
   const mode = [own, list].some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
   const generation = Math.max(manifest.generation, list.manifest.generation);
-  if (generation < query.floor) return confirmOrDefer(query, progress, partition);
+  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
   const isConfirmed = [own, list].every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
     const isFresh =
@@ -239,7 +275,7 @@ function decideMailbox(
 
 /** Whether a domain has a list here, as far as is known: the Registry's, or an export's. */
 const isServed = (isolate: Isolate, confirmation: Confirmation, domain: string): boolean =>
-  confirmation.known(domain) !== undefined || isolate.kvRoster.heads.has(domain);
+  confirmation.known(domain) !== undefined || isolate.isExported(domain);
 
 /**
  * The generation of a domain to answer from: the head as far as is known, or, where that cannot be had, an
@@ -251,7 +287,6 @@ function generationOf(
   progress: Progress,
   domain: string,
   partition: number,
-  floor: number,
 ): HeldManifest | Step {
   const confirmation = isolate.confirmation(partition);
   const known = confirmation.known(domain);
@@ -259,10 +294,11 @@ function generationOf(
   const { incarnation } = confirmation;
   const now = isolate.now();
   const number = held === undefined ? -1 : numberOf(held.manifest, incarnation, known);
-  const low = Math.max(floor, isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation));
+  const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);
   const need = Math.max(low, known ?? 0);
-  const isRecent =
-    held !== undefined && (confirmation.isFresh(now) || now - held.readAt <= isolate.settings.window);
+  // The Registry vouches for its own generations; an export is as old as its reading.
+  const isVouchedFor = held?.manifest.origin === "registry" && confirmation.isFresh(now);
+  const isRecent = held !== undefined && (isVouchedFor || now - held.readAt <= isolate.settings.window);
   if (held !== undefined && number >= need && isRecent) return held;
   if (!progress.loaded.has(domain)) {
     const isCold = held === undefined && !confirmation.full && !isServed(isolate, confirmation, domain);
@@ -310,6 +346,15 @@ const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
 
 const deferral = (query: Query, detail: string, domain: string | null = null): Answer =>
   unavailable(query.text, detail, query.recipient.kind === "mailbox" ? query.recipient.domain : domain);
+
+/** The asker has seen a newer state. One more question, unless one came back without it a moment ago. */
+function seekFloor(isolate: Isolate, query: Query, progress: Progress, partition: number): Step {
+  const name = `floor ${partition}`;
+  if (progress.hasSoughtFloor) isolate.noteFailure(name, FLOOR_PAUSE);
+  if (isolate.hasJustFailed(name)) return done(deferral(query, "older than what the asker has seen"));
+  progress.hasSoughtFloor = true;
+  return { kind: "confirmation", partition };
+}
 
 function confirmOrDefer(query: Query, progress: Progress, partition: number): Step {
   return progress.confirmations < CONFIRMATIONS

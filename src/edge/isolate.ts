@@ -15,6 +15,8 @@ import type { Ports } from "./ports.ts";
 
 /** Manifests of domains not known to be served that may be read before a roster is there, between refreshes. */
 const COLD_LOADS = 16;
+/** KV's own roster is read each minute; where that fails for this long, nothing is known of exports. */
+const KV_ROSTER_LIFE = 600_000;
 /** Failures remembered; past it all are forgotten, which costs a few operations. */
 const MAX_FAILURES = 10_000;
 
@@ -74,9 +76,12 @@ export class Isolate {
     return this.#confirmations.some((confirmation) => confirmation.isRevoked(tokenId));
   }
 
-  /** The generation below which this isolate may not answer about a domain any more. */
+  /** The generation below which this isolate may not answer about a domain any more from one log's numbers. */
   answeredFrom(domain: string, incarnation: number): number {
     const last = this.#answered.get(domain);
+    // An earlier log is behind it altogether; an export (of no log) is overruled where there is a head.
+    if (last !== undefined && last.incarnation > incarnation && incarnation > 0)
+      return Number.POSITIVE_INFINITY;
     return last?.incarnation === incarnation ? last.generation : 0;
   }
 
@@ -95,6 +100,16 @@ export class Isolate {
   noteRefresh(partition: number): void {
     this.#refreshes[partition] = (this.#refreshes[partition] as number) + 1;
     this.coldLoads = COLD_LOADS;
+  }
+
+  /** Whether it is known, as well as KV tells, which domains stand there by export. */
+  knowsExports(): boolean {
+    return this.now() - this.kvRoster.readAt <= KV_ROSTER_LIFE;
+  }
+
+  /** Whether an export says that it serves a domain. */
+  isExported(domain: string): boolean {
+    return this.kvRoster.heads.has(domain);
   }
 
   takeKvRoster(roster: Roster | null, readAt: number): void {

@@ -39,6 +39,8 @@ const LEASE = 5_000;
 /** Pause after a failure before the same is tried again. */
 const PAUSE = 1_000;
 const POLL = 15;
+/** Name under which a failure to read KV's own roster is remembered. */
+export const EXPORTS = "exports";
 /** Offline exports are looked for this often. */
 const KV_ROSTER_AGE = 60_000;
 /** Manifests that a refresh brings up to date beforehand. */
@@ -47,6 +49,8 @@ const RELOADS = 16;
 /**
  * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience
  * ends; never rejects for a failure of the work, which is remembered for a moment instead.
+ *
+ * @param ended called when this request has tried, well or not
  */
 async function once(
   isolate: Isolate,
@@ -54,10 +58,11 @@ async function once(
   name: string,
   isSettled: () => boolean,
   work: () => Promise<void>,
+  ended: () => void = () => undefined,
 ): Promise<void> {
   const own = scope.underWay.get(name);
   if (own !== undefined) return own;
-  const turn = takeTurn(isolate, scope, name, isSettled, work);
+  const turn = takeTurn(isolate, scope, name, isSettled, work, ended);
   scope.underWay.set(name, turn);
   try {
     await turn;
@@ -72,15 +77,19 @@ async function takeTurn(
   name: string,
   isSettled: () => boolean,
   work: () => Promise<void>,
+  ended: () => void,
 ): Promise<void> {
   if (isolate.hasJustFailed(name)) return;
   if (!isolate.takeLease(name, LEASE)) return waitForOther(isolate, scope, name, isSettled);
   try {
     await withPatience(isolate, work);
     isolate.endFailure(name);
+    ended();
   } catch (error) {
     // A spent budget is this request's own trouble, not the work's.
-    if (!(error instanceof BudgetSpent)) isolate.noteFailure(name, PAUSE);
+    if (error instanceof BudgetSpent) return;
+    isolate.noteFailure(name, PAUSE);
+    ended();
   } finally {
     isolate.endLease(name);
   }
@@ -120,27 +129,39 @@ export function refresh(isolate: Isolate, scope: Scope, partition: number): Prom
   return once(
     isolate,
     scope,
-    `refresh ${partition}`,
+    refreshName(partition),
     () => confirmation.folds > folds,
     async () => {
-      try {
-        await readRosters(isolate, scope, partition);
-        await ask(isolate, scope, partition, null);
-      } finally {
-        isolate.noteRefresh(partition);
-      }
+      await readRosters(isolate, scope, partition);
+      await ask(isolate, scope, partition, null);
     },
+    () => isolate.noteRefresh(partition),
   );
 }
 
+const refreshName = (partition: number): string => `refresh ${partition}`;
+
+/** Whether a Registry was asked in vain a moment ago. */
+export const hasJustFailedToRefresh = (isolate: Isolate, partition: number): boolean =>
+  isolate.hasJustFailed(refreshName(partition));
+
 /** Whether somebody asks a Registry at this moment, or did so in vain a moment ago. */
-export function isRefreshing(isolate: Isolate, scope: Scope, partition: number): boolean {
-  const name = `refresh ${partition}`;
+function isRefreshing(isolate: Isolate, scope: Scope, partition: number): boolean {
+  const name = refreshName(partition);
   return scope.underWay.has(name) || isolate.hasLease(name) || isolate.hasJustFailed(name);
 }
 
-/** Refreshes after the answer was sent, and brings manifests in use up to date. */
-export async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+/** Has the Registry asked after the answer was sent, once a request, unless somebody does already. */
+export function refreshBehind(isolate: Isolate, scope: Scope, partition: number): void {
+  const name = `behind ${refreshName(partition)}`;
+  if (scope.underWay.has(name) || isRefreshing(isolate, scope, partition)) return;
+  const work = refreshInBackground(isolate, scope, partition);
+  scope.underWay.set(name, work);
+  scope.background(work);
+}
+
+/** Refreshes, and brings manifests in use up to date. */
+async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
   // The answer goes first.
   await isolate.ports.timers.sleep(0);
   if (isRefreshing(isolate, scope, partition)) return;
@@ -165,22 +186,28 @@ async function readRosters(isolate: Isolate, scope: Scope, partition: number): P
     const read = () => scope.kv.getTexts(keys.map(rosterKey), SHORT_TTL);
     const texts = await withPatience(isolate, read, KV_PATIENCE);
     for (const key of keys) {
-      const roster = readRoster(isolate, texts.get(rosterKey(key)) ?? null, key);
+      const text = texts.get(rosterKey(key)) ?? null;
+      const roster = text === null ? null : readRoster(isolate, text, key);
+      // Of a damaged roster nothing is known, which is another thing than that nobody is served.
+      if (roster === "damaged") {
+        if (key === KV_ROSTER) isolate.noteFailure(EXPORTS, PAUSE);
+        continue;
+      }
       if (key === KV_ROSTER) isolate.takeKvRoster(roster, now);
       else if (roster?.partitions === isolate.settings.partitions) confirmation.seed(roster);
     }
   } catch (error) {
     // Without a roster the Registry tells everything at once: dearer, never wrong.
     if (error instanceof BudgetSpent) throw error;
+    if (keys.includes(KV_ROSTER)) isolate.noteFailure(EXPORTS, PAUSE);
   }
 }
 
-function readRoster(isolate: Isolate, text: string | null, key: string): Roster | null {
-  if (text === null) return null;
+function readRoster(isolate: Isolate, text: string, key: string): Roster | "damaged" {
   try {
     return openRoster(text, key, isolate.rosters);
   } catch {
-    return null;
+    return "damaged";
   }
 }
 
@@ -220,13 +247,16 @@ async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, nee
   const fromKv = await readKvManifest(isolate, scope, domain);
   const known = confirmation.known(domain);
   if (fromKv !== null) holdNewer(isolate, fromKv, askedAt);
-  const enough =
-    fromKv !== null && numberOf(fromKv, confirmation.incarnation, known) >= Math.max(need, known ?? 0);
-  // A domain that nobody is known to serve is the roster's business: asking for each would know no bound.
-  if (enough || (known === undefined && need === 0)) return;
+  const number = fromKv === null ? -1 : numberOf(fromKv, confirmation.incarnation, known);
+  if (number >= Math.max(need, known ?? 0)) return;
+  if (known === undefined) {
+    if (isolate.isExported(domain)) throw new Error(`the export of ${domain} is not to be had`);
+    // A domain that nobody is known to serve is the roster's business: asking for each would know no bound.
+    if (need === 0) return;
+  }
   const questionAt = isolate.now();
   const bytes = (await ask(isolate, scope, partition, domain)).wanted?.manifest;
-  if (!bytes) return;
+  if (!bytes) throw new Error(`${domain} has no generation`);
   const manifest = openManifest(bytes, domain, isolate.keyFor);
   holdNewer(isolate, manifest, questionAt);
   if (manifest.generation < need) throw new Error(`no generation ${need} of ${domain} is to be had`);
@@ -278,21 +308,16 @@ export function loadBlob(
   const isThere = (): boolean =>
     (table === "shards" ? held.shard(index) : held.departures(index)) !== undefined;
   return once(isolate, scope, blobName(held, table, index), isThere, async () => {
+    const prove = (bytes: Uint8Array | null | undefined): Shard | Departures | null =>
+      proveBlob(isolate, id, table, held.manifest[table].bits, bytes);
     const young = isolate.now() - held.manifest.time < YOUNG;
-    const fromKv = (cacheTtl: number) =>
-      withPatience(isolate, () => scope.kv.get(blobKey(domain, id), cacheTtl), KV_PATIENCE);
-    for (const read of [
-      () => fromKv(young ? SHORT_TTL : LONG_TTL),
-      // A null may be an old one, pinned by the long cacheTtl.
-      ...(young ? [] : [() => fromKv(SHORT_TTL)]),
-      () => blobFromRegistry(isolate, scope, domain, id),
-    ]) {
-      const blob = await readBlob(isolate, id, table, { bits: held.manifest[table].bits, index }, read);
-      if (blob === null) continue;
-      isolate.memory.holdBlob(held, table, index, blob);
-      return;
-    }
-    throw new Error(`blob ${id} of ${domain} is nowhere to be had`);
+    let fromKv = await readKvBlob(isolate, scope, domain, id, young ? SHORT_TTL : LONG_TTL);
+    // A null may be an old one, pinned by the long cacheTtl.
+    if (fromKv === null && !young) fromKv = await readKvBlob(isolate, scope, domain, id, SHORT_TTL);
+    const blob =
+      prove(fromKv) ?? prove(await blobFromRegistry(isolate, scope, domain, id, fromKv !== undefined));
+    if (blob === null) throw new Error(`blob ${id} of ${domain} is nowhere to be had`);
+    isolate.memory.holdBlob(held, table, index, blob);
   });
 }
 
@@ -300,33 +325,47 @@ export function loadBlob(
 export const blobName = (held: HeldManifest, table: "shards" | "departures", index: number): string =>
   `${table} ${held.manifest.domain} ${held.manifest.generation} ${index}`;
 
+/** Bytes of a blob as KV has them, null where it has none, undefined where it cannot be read. */
+async function readKvBlob(
+  isolate: Isolate,
+  scope: Scope,
+  domain: string,
+  id: string,
+  cacheTtl: number,
+): Promise<Uint8Array | null | undefined> {
+  try {
+    return await withPatience(isolate, () => scope.kv.get(blobKey(domain, id), cacheTtl), KV_PATIENCE);
+  } catch (error) {
+    if (error instanceof BudgetSpent) throw error;
+    return undefined;
+  }
+}
+
 async function blobFromRegistry(
   isolate: Isolate,
   scope: Scope,
   domain: string,
   id: string,
+  isMissed: boolean,
 ): Promise<Uint8Array | null> {
-  const result = await scope.registry(isolate.partitionOf(domain)).blob(domain, id);
+  const result = await scope.registry(isolate.partitionOf(domain)).blob(domain, id, isMissed);
   if (!result.ok) throw new Error(result.error.message);
   return result.value;
 }
 
-/** Reads and proves a blob: its bytes are named by their digest, and fit the table. Null where they do not. */
-async function readBlob(
+/** Proves a blob: its bytes are named by their digest, and fit the table. Null where they do not. */
+function proveBlob(
   isolate: Isolate,
   id: string,
   table: "shards" | "departures",
-  place: { readonly bits: number; readonly index: number },
-  read: () => Promise<Uint8Array | null>,
-): Promise<Shard | Departures | null> {
+  bits: number,
+  bytes: Uint8Array | null | undefined,
+): Shard | Departures | null {
+  if (!bytes || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
   try {
-    const bytes = await read();
-    if (bytes === null || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
     const blob = table === "shards" ? decodeShard(bytes) : decodeDepartures(bytes);
-    if (blob.bits !== place.bits || ("index" in blob && blob.index !== place.index)) return null;
-    return blob;
-  } catch (error) {
-    if (error instanceof BudgetSpent) throw error;
+    return blob.bits === bits ? blob : null;
+  } catch {
     return null;
   }
 }

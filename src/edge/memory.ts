@@ -58,7 +58,7 @@ class Held implements HeldManifest, Resident {
   }
 
   #use<B>(blob: HeldBlob<B> | undefined): B | undefined {
-    if (blob === undefined || blob.released) return undefined;
+    if (blob?.content === undefined) return undefined;
     blob.usedAt = this.#memory.tick();
     return blob.content;
   }
@@ -69,10 +69,10 @@ class Held implements HeldManifest, Resident {
 }
 
 class HeldBlob<B> implements Resident {
-  readonly content: B;
+  /** Gone once it is let go of: manifests name it for longer, and must not keep its bytes. */
+  content: B | undefined;
   readonly size: number;
   usedAt: number;
-  released = false;
 
   constructor(content: B & { readonly bytes: Uint8Array }, usedAt: number) {
     this.content = content;
@@ -81,7 +81,7 @@ class HeldBlob<B> implements Resident {
   }
 
   release(): void {
-    this.released = true;
+    this.content = undefined;
   }
 }
 
@@ -128,7 +128,7 @@ export class Memory {
    */
   hold(manifest: Manifest, readAt: number): void {
     const before = this.#manifests.get(manifest.domain);
-    if (before?.manifest.generation === manifest.generation && before.manifest.origin === manifest.origin) {
+    if (before !== undefined && isSameGeneration(before.manifest, manifest)) {
       before.readAt = Math.max(before.readAt, readAt);
       return;
     }
@@ -195,6 +195,9 @@ export class Memory {
     resident.release();
   }
 }
+
+const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
+  a.generation === b.generation && a.incarnation === b.incarnation && a.origin === b.origin;
 
 const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
