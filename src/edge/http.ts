@@ -72,7 +72,9 @@ export const mediaType = (request: Request): string =>
 /** Whether the answer shall be lines of text: so asked, or the question was. */
 export function wantsText(request: Request): boolean {
   if (mediaType(request) === "text/plain") return true;
-  return /(^|,)\s*text\/plain\b/i.test(request.headers.get("Accept") ?? "");
+  const accept = request.headers.get("Accept") ?? "";
+  // Many HTTP libraries accept both by default, and mean JSON.
+  return /(^|,)\s*text\/plain\b/i.test(accept) && !/(^|,)\s*application\/json\b/i.test(accept);
 }
 
 /**
