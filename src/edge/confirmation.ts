@@ -15,7 +15,8 @@ export class Confirmation {
   /** Number of the newest change that went through this isolate: older answers do not know of it. */
   #floor = 0;
   #full = false;
-  #heartbeat = Number.NEGATIVE_INFINITY;
+  /** Newest sign of life of the Registry. What puts confirmations out of force does not undo it. */
+  #heard = Number.NEGATIVE_INFINITY;
   #folds = 0;
   #known = new Map<string, number>();
   #revoked = new Set<string>();
@@ -46,7 +47,7 @@ export class Confirmation {
 
   /** Newest sign of life of the Registry, at first or second hand, Unix milliseconds. */
   get evidence(): number {
-    return Math.max(this.#at, this.#heartbeat);
+    return this.#heard;
   }
 
   /** Where the next question starts from. */
@@ -84,7 +85,7 @@ export class Confirmation {
     if (roster.incarnation > this.#incarnation) this.#begin(roster.incarnation);
     this.#number = roster.asOf;
     this.#full = true;
-    this.#heartbeat = roster.heartbeat;
+    this.#heard = Math.max(this.#heard, roster.heartbeat);
     for (const [domain, number] of Object.entries(roster.heads)) this.#raise(domain, number);
     for (const id of roster.revoked) this.#revoked.add(id);
   }
@@ -110,19 +111,25 @@ export class Confirmation {
     this.#number = answer.asOf;
     this.#full = this.#full || answer.full;
     this.#at = Math.max(this.#at, askedAt);
+    this.#heard = Math.max(this.#heard, askedAt);
     this.#folds++;
   }
 
   /**
    * A change went through this isolate: nothing is confirmed until it has asked again, and it waits for no
    * number older than the change.
+   * @param heads number of the head of each domain that it was about: older than the change where it changed nothing
    */
-  changed(position: Position, domains: readonly string[], revoked: readonly string[] = []): void {
+  changed(
+    position: Position,
+    heads: Readonly<Record<string, number>>,
+    revoked: readonly string[] = [],
+  ): void {
     this.#at = Number.NEGATIVE_INFINITY;
     if (position.incarnation < this.#incarnation) return;
     if (position.incarnation > this.#incarnation) this.#begin(position.incarnation);
     this.#floor = Math.max(this.#floor, position.number);
-    for (const domain of domains) this.#raise(domain, position.number);
+    for (const [domain, number] of Object.entries(heads)) this.#raise(domain, number);
     for (const id of revoked) this.#revoked.add(id);
   }
 
@@ -131,7 +138,6 @@ export class Confirmation {
     this.#incarnation = incarnation;
     this.#number = null;
     this.#at = Number.NEGATIVE_INFINITY;
-    this.#heartbeat = Number.NEGATIVE_INFINITY;
     this.#floor = 0;
     this.#full = false;
     this.#known = new Map();

@@ -71,6 +71,24 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
   );
 }
 
+/**
+ * A reader did not find a blob in KV. As with heads: if it is there as far as is known, and for long enough, it is
+ * put there again, and its head behind it. Whether it is to be.
+ */
+export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
+  const lost = storage.sql(
+    `SELECT id FROM blobs b JOIN heads h ON h.domain = b.domain
+     WHERE b.domain = ? AND b.id = ? AND b.in_kv = 1 AND b.expires IS NULL AND h.kv_time < ?`,
+    domain,
+    id,
+    now - LOST_AFTER,
+  );
+  if (lost.length === 0) return false;
+  storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
+  storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ?", domain);
+  return true;
+}
+
 class Budget {
   #left: number;
 

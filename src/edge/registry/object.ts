@@ -25,8 +25,8 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   question(place: Place, question: Question) {
     return this.#core(place).question(question);
   }
-  blob(place: Place, domain: string, id: string) {
-    return this.#core(place).blob(domain, id);
+  blob(place: Place, domain: string, id: string, isMissed: boolean) {
+    return this.#core(place).blob(domain, id, isMissed);
   }
   putShard(place: Place, domain: string, id: string, bytes: Uint8Array) {
     return this.#core(place).putShard(domain, id, bytes);
@@ -118,7 +118,7 @@ export function registryAt(
     ) as unknown as Registry;
   return {
     question: (question) => stub().question(place, question),
-    blob: (domain, blob) => stub().blob(place, domain, blob),
+    blob: (domain, blob, isMissed) => stub().blob(place, domain, blob, isMissed),
     putShard: (domain, shard, bytes) => stub().putShard(place, domain, shard, bytes),
     commit: (request, by) => stub().commit(place, request, by),
     rollback: (domain, request, by) => stub().rollback(place, domain, request, by),

@@ -66,8 +66,11 @@ export interface Changed<T> extends Position {
 
 export interface RegistryApi {
   question(question: Question): Promise<Result<QuestionAnswer>>;
-  /** Bytes of a shard or of departures, null where the Registry does not hold them. */
-  blob(domain: string, id: string): Promise<Result<Uint8Array | null>>;
+  /**
+   * Bytes of a shard or of departures, null where the Registry does not hold them.
+   * @param isMissed whether a check looked for them in KV, and KV has none or others
+   */
+  blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
   commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;

@@ -23,7 +23,7 @@ import {
 import type { Settings } from "../environment.ts";
 import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
 import { type CommitContext, commit, nextNumber, record, remove, rollback } from "./commit.ts";
-import { copyToKv, nextRun, noteMissing, pendingKeys } from "./copy-to-kv.ts";
+import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
 import type {
@@ -74,8 +74,12 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#question(question));
   }
 
-  async blob(domain: string, id: string): Promise<Result<Uint8Array | null>> {
-    return this.#answer(() => this.#records.blob(domain, id));
+  async blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>> {
+    return this.#answer(() => {
+      const { storage } = this.#parts;
+      if (isMissed && noteMissingBlob(storage, domain, id, this.#now())) this.#askForAlarm();
+      return this.#records.blob(domain, id);
+    });
   }
 
   async putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>> {

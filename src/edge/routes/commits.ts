@@ -50,7 +50,7 @@ export const postCommit: Route = {
       throw new HttpError("bad_request", "the domains of one commit must live in one partition");
     }
     const changed = unwrap(await registry(partition).commit(commit, caller.id));
-    return json(acknowledge(isolate, partition, domains, changed));
+    return json(acknowledge(isolate, partition, changed.result.generations, changed));
   },
 };
 

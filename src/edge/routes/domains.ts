@@ -118,7 +118,7 @@ export const getShard: Route = {
     const { isolate, registry } = context;
     const domain = domainOf(context);
     const id = contentId(context);
-    const bytes = unwrap(await registry(isolate.partitionOf(domain)).blob(domain, id));
+    const bytes = unwrap(await registry(isolate.partitionOf(domain)).blob(domain, id, false));
     if (bytes === null) throw new HttpError("not_found", `${domain} has no shard ${id}`, { domain });
     return octets(bytes);
   },
@@ -162,7 +162,7 @@ export const rollbackDomain: Route = {
     };
     const partition = isolate.partitionOf(domain);
     const changed = unwrap(await registry(partition).rollback(domain, rollback, caller.id));
-    return json(acknowledge(isolate, partition, [domain], changed));
+    return json(acknowledge(isolate, partition, { [domain]: changed.number }, changed));
   },
 };
 
@@ -182,7 +182,7 @@ export const deleteDomain: Route = {
     const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");
     const partition = isolate.partitionOf(domain);
     const changed = unwrap(await registry(partition).remove(domain, expect, caller.id));
-    return json(acknowledge(isolate, partition, [domain], changed));
+    return json(acknowledge(isolate, partition, { [domain]: changed.number }, changed));
   },
 };
 
@@ -193,10 +193,10 @@ export const deleteDomain: Route = {
 export function acknowledge<T>(
   isolate: Isolate,
   partition: number,
-  domains: readonly string[],
+  heads: Readonly<Record<string, number>>,
   changed: Changed<T>,
 ): T {
-  isolate.confirmation(partition).changed(changed, domains);
+  isolate.confirmation(partition).changed(changed, heads);
   return changed.result;
 }
 

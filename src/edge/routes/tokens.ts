@@ -72,7 +72,7 @@ export const revokeToken: Route = {
       // A partition that nothing was published to yet has no log; nothing is refused from it either.
       if (!result.ok && partition > 0) continue;
       const { result: record, ...position } = unwrap(result);
-      isolate.confirmation(partition).changed(position, [], [id]);
+      isolate.confirmation(partition).changed(position, {}, [id]);
       changed = { position, token: record };
     }
     return json(changed?.token ?? token);
