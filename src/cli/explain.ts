@@ -75,6 +75,9 @@ function explainApi(
         Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain}: ${why}`),
       );
     case "conflict":
+      // A conflict that is about no domain is one between the Registry and KV.
+      if (error.body?.domain === undefined)
+        return to(EXIT.failed, "mend the deployment as it says, and run it again");
       return to(EXIT.failed, "somebody published in between, and nothing was changed here: run it again");
     case "not_found":
       return to(EXIT.input, "check the name; `rollcall status` lists the domains that are served");

@@ -75,13 +75,9 @@ export class Output {
 
   /**
    * Does work under a progress bar, which shows itself once the work has taken a second, at a terminal only.
-   * @param total in the units of what `work` reports as done
+   * @param work reports the share that is done, 0 to 1
    */
-  async withProgress<T>(
-    label: string,
-    total: number,
-    work: (update: (done: number) => void) => Promise<T>,
-  ): Promise<T> {
+  async withProgress<T>(label: string, work: (update: (done: number) => void) => Promise<T>): Promise<T> {
     const platform = this.#platform;
     if (!platform.stderrIsTerminal) return work(() => undefined);
     const started = platform.now();
@@ -93,7 +89,7 @@ export class Output {
             { format: `${label} {bar} {percentage} %`, stream: platform.stderr, clearOnComplete: true },
             cliProgress.Presets.shades_grey,
           );
-          bar.start(total, done);
+          bar.start(1, done);
         }
         bar?.update(done);
       });

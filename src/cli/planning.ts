@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import type { DomainKey, DomainPolicy } from "../directory/index.ts";
 import { nobleHashing } from "../directory/noble.ts";
 import {
@@ -34,11 +33,14 @@ export async function planJob(
   const { domain, policy, canaries, mode } = job;
   const list = await readJob(cli, job, key, base, options.skipInvalid === true, kept);
   const intent = { domain, key, partition, packed: list.packed, policy, canaries };
-  const plan = await cli.output.withProgress(`comparing ${domain}`, 1, (update) =>
+  const plan = await cli.output.withProgress(`comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );
+  const leaving = await cli.output.withProgress(`naming who leaves ${domain}`, (update) =>
+    namesLeaving(kept.lists, plan, update),
+  );
   const { duplicates, skipped } = list;
-  return { plan, duplicates, skipped, leaving: await namesLeaving(kept.lists, plan) };
+  return { plan, duplicates, skipped, leaving };
 }
 
 const NOTHING = { count: 0, first: [] };
@@ -56,7 +58,7 @@ async function readJob(
   if (path === null) return { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING };
   requireOwnList(domain, policy);
   const writer = kept.begin(domain);
-  const list = await cli.output.withProgress(`reading ${shown}`, sizeOf(path), (update) =>
+  const list = await cli.output.withProgress(`reading ${shown}`, (update) =>
     readList({
       path,
       shown,
@@ -81,15 +83,6 @@ function requireOwnList(domain: string, policy: DomainPolicy): void {
     `${domain} is an alias of ${policy.alias} and has no list of its own`,
     `publish ${policy.alias}, or end the alias with alias = "" in rollcall.toml`,
   );
-}
-
-function sizeOf(path: string): number {
-  try {
-    return Math.max(1, statSync(path).size);
-  } catch {
-    // Reading it says what is wrong.
-    return 1;
-  }
 }
 
 /** @throws PublishError `guard` where a list lacks an address that it must have; no flag overrides that */

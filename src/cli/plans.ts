@@ -20,8 +20,9 @@ const SHOWN_LINES = 5;
 export async function namesLeaving(
   kept: KeptLists | null,
   plan: DomainPlan,
+  progress?: (done: number) => void,
 ): Promise<PlannedList["leaving"]> {
-  const names = await kept?.namesOf(plan.domain, plan.key, plan.leaving);
+  const names = await kept?.namesOf(plan.domain, plan.key, plan.leaving, progress);
   return [...(names ?? [])].map(([tail, name]) => ({
     address: `${quoteLocalPart(name)}@${plan.domain}`,
     how: plan.leaving.get(tail) as "removed" | "refused",

@@ -130,6 +130,8 @@ function readDomain(
   if (alias === null && list === undefined)
     fault('list is missing: name the file, such as list = "lists/example.txt"');
   if (alias !== null && list !== undefined) fault("has a list and an alias: an alias has no list of its own");
+  if (alias !== null && canaries.length > 0)
+    fault("has canaries and an alias: name them at the alias's target");
   for (const canary of canaries) {
     const read = parseRecipient(canary);
     if (read.kind !== "mailbox" || read.domain !== domain) fault(`canary ${canary} is no address of ${name}`);

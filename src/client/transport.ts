@@ -85,9 +85,13 @@ export class Transport {
     const stop = new AbortController();
     const settled = new AbortController();
     const late = new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
-    const timer = this.#options.sleep(timeoutMs, settled.signal).then(() => {
-      if (!settled.signal.aborted) stop.abort(late);
-    });
+    // Never waited for: a port may let it run on.
+    this.#options.sleep(timeoutMs, settled.signal).then(
+      () => {
+        if (!settled.signal.aborted) stop.abort(late);
+      },
+      () => undefined,
+    );
     const aborted = new Promise<never>((_, reject) => {
       stop.signal.addEventListener("abort", () => reject(late), { once: true });
     });
@@ -101,7 +105,6 @@ export class Transport {
       });
     } finally {
       settled.abort();
-      await timer;
     }
   }
 

@@ -38,12 +38,14 @@ export class KeptLists {
 
   /**
    * Names of tails, as far as the list that was published last has them.
+   * @param progress gets the share of the work that is done, 0 to 1
    * @returns local parts by tail; empty where no list is kept
    */
   async namesOf(
     domain: string,
     key: DomainKey,
     tails: ReadonlyMap<number, unknown>,
+    progress?: (done: number) => void,
   ): Promise<Map<number, string>> {
     const names = new Map<number, string>();
     if (tails.size === 0) return names;
@@ -54,7 +56,11 @@ export class KeptLists {
       return names;
     }
     try {
+      const { size } = await file.stat();
+      let read = 0;
       for await (const name of file.readLines()) {
+        read += name.length + 1;
+        progress?.(Math.min(1, read / size));
         const tail = tailOf(fingerprint(key.names, name));
         if (tails.has(tail)) names.set(tail, name);
         if (names.size === tails.size) break;

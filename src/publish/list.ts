@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { extname } from "node:path";
 import {
   canonicalLocalPart,
@@ -27,6 +27,9 @@ export interface LineReport {
   readonly first: readonly string[];
 }
 
+/** Share of the work that is reading; the rest is packing. */
+const READING = 0.8;
+
 /** A list that was read and packed. */
 export interface ReadList {
   readonly packed: PackedList;
@@ -49,8 +52,8 @@ export interface ReadOptions {
   readonly bitsInUse?: number;
   /** Called for each name, canonical, in the order of the list. */
   eachName?(name: string): void;
-  /** @param octets of the file read so far */
-  progress?(octets: number): void;
+  /** @param done share of the work, 0 to 1 */
+  progress?(done: number): void;
 }
 
 /**
@@ -62,6 +65,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   const entries = new EntryColumns();
   const faults = new Report(shown);
   const duplicates = new Report(shown);
+  const size = sizeOf(path);
   const sink: SourceSink = {
     entry(line, address, state) {
       const name = nameOf(address, domain, policy);
@@ -73,11 +77,12 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
       options.eachName?.(name);
     },
     fault: (line, reason) => faults.add(line, reason),
-    progress: (octets) => options.progress?.(octets),
+    progress: (octets) => options.progress?.(READING * Math.min(1, octets / size)),
   };
   await readSource(path, shown, sink);
   const packed = packList(entries, hashing, {
     ...(options.bitsInUse === undefined ? {} : { bitsInUse: options.bitsInUse }),
+    progress: (done, of) => options.progress?.(READING + (1 - READING) * (done / of)),
     repetitions: {
       duplicate: (line, first) => duplicates.add(line, `the same name as line ${first}`),
       clash: (line, first) => faults.add(line, `the same name as line ${first}, in another state`),
@@ -85,6 +90,15 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   });
   if (faults.count > 0 && options.skipInvalid !== true) throw malformed(shown, faults);
   return { packed, duplicates, skipped: faults };
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Math.max(1, statSync(path).size);
+  } catch {
+    // Reading it says what is wrong.
+    return 1;
+  }
 }
 
 function malformed(shown: string, faults: Report): PublishError {

@@ -125,6 +125,11 @@ alias = "example.com"
       "rollcall.toml:1: has a list and an alias",
     ],
     [
+      "canaries of an alias",
+      '[domains."a.example"]\nalias="b.example"\ncanaries=["x@a.example"]\n',
+      "rollcall.toml:1: has canaries and an alias",
+    ],
+    [
       "the spelling of an alias",
       '[domains."a.example"]\nalias="B.example"\n',
       "rollcall.toml:2: alias must be a domain in lower-case",

@@ -192,6 +192,13 @@ describe("other calls", () => {
     expect(pauses).toEqual([2000, 8000]);
   });
 
+  it("do not wait for a time-out that goes on when the answer is there", async () => {
+    const edge = await startFakeEdge((_, response) => json(response, { tokens: [] }));
+    const sleep = (): Promise<void> => new Promise(() => undefined);
+    const client = createClient({ url: edge.url, token: "t", fetch, now: Date.now, sleep });
+    expect(await client.tokens()).toEqual([]);
+  });
+
   it("give up at last", async () => {
     const { edge, client } = await setUp((_, response) => html(response, 500));
     expect(await failureOf(client.domains())).toMatchObject({ kind: "unreachable", status: 500 });

@@ -26,7 +26,8 @@ interface PublishOptions extends EdgeOptions, ListOptions {
 
 const HELP = `
 Without a file, every domain of rollcall.toml is published, or those named with --domain; at most 500 in one step.
-A list that says what is published already changes nothing.
+A list that says what is published already changes nothing. With a file, policy and mode stay as they are stored,
+whatever rollcall.toml says of the domain; its canaries count all the same.
 
 This host keeps the names of the list it published last (.rollcall/ beside rollcall.toml, else the user's state
 folder; mode 0600), so that the plan can name who leaves. --no-keep-list, or keep_lists = false, switches it off.`;
@@ -85,7 +86,7 @@ async function publish(
   // What did not change is settled, whatever becomes of the rest.
   kept.published(options, generations);
   for (const batch of batches) {
-    const done = await output.withProgress("uploading", 1, (update) =>
+    const done = await output.withProgress("uploading", (update) =>
       upload(client, batch, {
         ...(options.force ? { force: true } : {}),
         ...(options.note === undefined ? {} : { note: options.note }),
