@@ -27,6 +27,7 @@ import {
   refreshBehind,
 } from "./loading.ts";
 import type { HeldManifest } from "./memory.ts";
+import type { Nap } from "./ports.ts";
 import type { Scope } from "./scope.ts";
 
 /** Times that one check may wait for a new confirmation. */
@@ -157,8 +158,13 @@ function take(
 
 /** Waits for `work`, but no longer than until `end`; it goes on behind, since others may wait for it. */
 async function untilThen(isolate: Isolate, scope: Scope, end: number, work: Promise<void>): Promise<void> {
-  const late = isolate.ports.timers.sleep(end - isolate.now()).then(() => "late" as const);
-  if ((await Promise.race([work, late])) === "late") scope.background(work);
+  const nap: Nap = {};
+  const late = isolate.ports.timers.sleep(end - isolate.now(), nap).then(() => "late" as const);
+  try {
+    if ((await Promise.race([work, late])) === "late") scope.background(work);
+  } finally {
+    nap.cancel?.();
+  }
 }
 
 /** Waits for an answer of the Registry that is newer than what is known. Without one, nothing is worth waiting for. */

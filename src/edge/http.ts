@@ -1,6 +1,6 @@
 import type { ErrorBody, ErrorCode } from "../api/contract.ts";
 import { concatBytes } from "../directory/index.ts";
-import type { Clock, Timers } from "./ports.ts";
+import type { Clock, Nap, Timers } from "./ports.ts";
 
 /** HTTP status of each error. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -89,18 +89,24 @@ export async function readBody(
   const tooLarge = (): HttpError => new HttpError("too_large", `the body has more than ${limit} octets`);
   const declared = request.headers.get("Content-Length");
   if (declared !== null && Number(declared) > limit) throw tooLarge();
-  const late = ports.timers.sleep(BODY_TIME).then((): never => {
+  if (declared === null && request.body === null) return new Uint8Array(0);
+  const nap: Nap = {};
+  const late = ports.timers.sleep(BODY_TIME, nap).then((): never => {
     throw new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`);
   });
   // Losing the race is no failure of anybody's.
   late.catch(() => undefined);
-  if (declared === null) {
-    return request.body === null ? new Uint8Array(0) : readStream(request.body, limit, tooLarge, late);
+  try {
+    if (declared === null) {
+      return await readStream(request.body as ReadableStream<Uint8Array>, limit, tooLarge, late);
+    }
+    // With its length told beforehand a body can be taken whole, at a third of a stream's cost.
+    const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
+    if (body.length > limit) throw tooLarge();
+    return body;
+  } finally {
+    nap.cancel?.();
   }
-  // With its length told beforehand a body can be taken whole, at a third of a stream's cost.
-  const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
-  if (body.length > limit) throw tooLarge();
-  return body;
 }
 
 async function readStream(

@@ -21,6 +21,7 @@ import {
 } from "../directory/index.ts";
 import type { Isolate } from "./isolate.ts";
 import type { HeldManifest } from "./memory.ts";
+import type { Nap } from "./ports.ts";
 import type { QuestionAnswer } from "./registry/protocol.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
 
@@ -108,7 +109,8 @@ async function waitForOther(
 
 async function withPatience<T>(isolate: Isolate, work: () => Promise<T>, patience = PATIENCE): Promise<T> {
   let isLate = false;
-  const late = isolate.ports.timers.sleep(patience).then((): never => {
+  const nap: Nap = {};
+  const late = isolate.ports.timers.sleep(patience, nap).then((): never => {
     isLate = true;
     throw new Error("took too long");
   });
@@ -116,6 +118,7 @@ async function withPatience<T>(isolate: Isolate, work: () => Promise<T>, patienc
   try {
     return await Promise.race([done, late]);
   } finally {
+    nap.cancel?.();
     // Whichever comes second must not be an unhandled rejection.
     if (isLate) done.catch(() => undefined);
     else late.catch(() => undefined);

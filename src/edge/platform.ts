@@ -4,7 +4,13 @@ import type { KvStore, Ports } from "./ports.ts";
 
 export const platformPorts: Ports = {
   clock: { now: () => Date.now() },
-  timers: { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+  timers: {
+    sleep: (ms, nap) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        if (nap !== undefined) nap.cancel = () => clearTimeout(timer);
+      }),
+  },
   random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
   hashing: nobleHashing,
 };

@@ -9,9 +9,18 @@ export interface Clock {
   now(): number;
 }
 
+/** One sleep that may be called off. */
+export interface Nap {
+  /** Set by the sleep, where it can be called off: it never settles then. */
+  cancel?: () => void;
+}
+
 export interface Timers {
-  /** Settles after `ms` milliseconds. */
-  sleep(ms: number): Promise<void>;
+  /**
+   * Settles after `ms` milliseconds. The platform bounds the timers of a request, so whoever only races against
+   * one hands in a nap and calls it off.
+   */
+  sleep(ms: number, nap?: Nap): Promise<void>;
 }
 
 export interface Random {

@@ -1,0 +1,84 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Answer } from "../../src/directory/index.ts";
+import type { Env } from "../../src/edge/worker.ts";
+import { expectAnswer } from "./support/answers.ts";
+import { call, freshEnv } from "./support/edge.ts";
+import { countedEnv, domainNames, publishMany } from "./support/many.ts";
+
+/** Operations of one invocation, and those that may wait at once, as the platform has it. */
+const PLATFORM = { operations: 1_000, atOnce: 6 };
+const DOMAINS = domainNames(1_000);
+
+async function ask(bindings: Env, recipients: readonly string[]): Promise<Answer[]> {
+  const response = await call(bindings, "/v1/rcpt", { json: recipients });
+  expect(response.status).toBe(200);
+  const { results } = (await response.json()) as { results: Answer[] };
+  expect(results).toHaveLength(recipients.length);
+  results.forEach((answer, i) => {
+    expectAnswer(answer, recipients[i] as string);
+  });
+  return results;
+}
+
+const tally = (answers: readonly Answer[]): Readonly<Record<string, number>> => {
+  const counts: Record<string, number> = {};
+  for (const { verdict } of answers) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  return counts;
+};
+
+beforeAll(async () => {
+  await publishMany(freshEnv(), DOMAINS, 500);
+});
+
+describe("a batch over a thousand domains that an isolate does not know", () => {
+  it.each([
+    ["listed", "alice", "deliverable"],
+    ["unlisted", "nobody", "unknown"],
+  ])(
+    "answers what its operations reach, defers the rest, and goes on from there: %s names",
+    async (_, local, verdict) => {
+      const { env, count } = countedEnv();
+      const recipients = DOMAINS.map((domain) => `${local}@${domain}`);
+      let answered = 0;
+      for (let batch = 1; answered < recipients.length; batch++) {
+        expect(batch).toBeLessThanOrEqual(4);
+        Object.assign(count, { total: 0, most: 0 });
+        const counts = tally(await ask(env, recipients));
+        expect(Object.keys(counts).every((each) => each === verdict || each === "unavailable")).toBe(true);
+        expect(count.total).toBeLessThanOrEqual(PLATFORM.operations);
+        expect(count.most).toBeLessThanOrEqual(PLATFORM.atOnce);
+        expect(counts[verdict]).toBeGreaterThan(answered);
+        // A domain costs an operation at least: one invocation cannot reach them all.
+        if (batch === 1)
+          expect(counts.unavailable).toBeGreaterThanOrEqual(recipients.length - PLATFORM.operations + 1);
+        answered = counts[verdict] as number;
+      }
+      Object.assign(count, { total: 0, most: 0 });
+      expect(tally(await ask(env, recipients))).toEqual({ [verdict]: recipients.length });
+      expect(count.total).toBe(0);
+    },
+  );
+
+  it("does not let the unreached ones keep the others from an answer", async () => {
+    const { env } = countedEnv();
+    const recipients = DOMAINS.map((domain, i) => (i % 2 ? "postmaster" : `alice@${domain}`));
+    const answers = await ask(env, recipients);
+    expect(
+      answers.filter(({ recipient }) => recipient === "postmaster").every((it) => it.action === "accept"),
+    ).toBe(true);
+  });
+});
+
+describe("a batch over a thousand domains that nobody serves", () => {
+  it("costs no operation for any of them, once it is known who is served", async () => {
+    const { env, count } = countedEnv();
+    const recipients = DOMAINS.map((domain) => `alice@${domain}.org`);
+    expect(tally(await ask(env, recipients))).toEqual({ "not-served": recipients.length });
+    expect(count.total).toBeLessThanOrEqual(20);
+    expect(count.most).toBeLessThanOrEqual(PLATFORM.atOnce);
+    count.total = 0;
+    const others = recipients.map((recipient) => `${recipient}.net`);
+    expect(tally(await ask(env, others))).toEqual({ "not-served": others.length });
+    expect(count.total).toBe(0);
+  });
+});
