@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { challengePage, startFakeEdge } from "../support/fake-edge.ts";
 import { rollcall, type Said, type Surroundings } from "../support/fake-platform.ts";
-import { startCli, startDev, temporaryFolder } from "../support/processes.ts";
+import { NODE_20, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 
 /* The command against the real edge in workerd. Each test has a domain and a folder of its own. */
 
@@ -440,11 +440,14 @@ describe("exit codes and words", () => {
     expect(said.stderr).toMatch(/^warning: http:\/\/rollcall.example is not https/);
   });
 
-  it("reach a script: the command as a process", { timeout: 30_000 }, async () => {
+  it.each([
+    ["this Node", process.execPath],
+    ["Node 20", NODE_20 ?? process.execPath],
+  ])("reach a script: the command as a process (%s)", { timeout: 30_000 }, async (_, node) => {
     const { cwd, domain, write } = fresh();
     write("l.txt", "a@D\nnope\n");
     const env = { ROLLCALL_URL: url, ROLLCALL_TOKEN: admin };
-    const start = (...args: string[]) => startCli(args, { home: cwd, env }).ended;
+    const start = (...args: string[]) => startCli(args, { home: cwd, env, node }).ended;
     expect(await start("publish", "--domain", domain, "l.txt", "--yes")).toMatchObject({ code: 3 });
     expect(await start("publish", "--domain", domain, "l.txt")).toMatchObject({ code: 3 });
     write("l.txt", "a@D\n");
