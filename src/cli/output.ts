@@ -29,7 +29,7 @@ export class Output {
 
   /** A line of the result, for people; nothing with `--json`. */
   line(text = ""): void {
-    if (!this.json) this.#platform.write(`${text}\n`);
+    if (!this.json) this.#platform.write(`${harmless(text)}\n`);
   }
 
   /** The result, for `--json`; nothing without. Call it once in a command. */
@@ -39,20 +39,19 @@ export class Output {
 
   /** A remark on standard error, with and without `--json`. */
   note(text: string): void {
-    this.#platform.writeError(`${text}\n`);
+    this.#platform.writeError(`${harmless(text)}\n`);
   }
 
   warn(text: string): void {
-    this.#platform.writeError(`${this.#errorColors.yellow("warning:")} ${text}\n`);
+    this.note(`${this.#errorColors.yellow("warning:")} ${text}`);
   }
 
   /** What is wrong and what to do next. */
   error(error: CliError): void {
     const { red, dim } = this.#errorColors;
-    let text = `${red("error:")} ${error.message}\n`;
-    for (const detail of error.details) text += `  ${detail}\n`;
-    if (error.hint !== null) text += `${dim("what to do:")} ${error.hint}\n`;
-    this.#platform.writeError(text);
+    this.note(`${red("error:")} ${error.message}`);
+    for (const detail of error.details) this.note(`  ${detail}`);
+    if (error.hint !== null) this.note(`${dim("what to do:")} ${error.hint}`);
     const { message, hint, details, exit } = error;
     this.result({ error: { message, hint, details, exit } });
   }
@@ -101,6 +100,12 @@ export class Output {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const COLOURS = /\u001b\[[0-9;]*m/g;
+
+/** Controls that a list, a note or an edge might send to the terminal; colours alone may pass. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+const CONTROLS = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]|\u001b(?!\[[0-9;]*m)/g;
+
+const harmless = (text: string): string => text.replace(CONTROLS, "?");
 
 const visibleLength = (text: string): number => text.replace(COLOURS, "").length;
 

@@ -430,6 +430,18 @@ describe("exit codes and words", () => {
     expect(await run("status a.example", { env: { ROLLCALL_URL: stranger.url } })).toMatchObject({ code: 6 });
   });
 
+  it("send nothing to a terminal that a list or an address may hold", async () => {
+    const { domain, run, write } = fresh();
+    write("l.csv", "address,state\na@D,\u001b]0;owned\u0007\u001b[2J\n");
+    const refused = await run(`publish --domain ${domain} l.csv --yes`);
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('"?]0;owned??[2J" is no state'),
+    });
+    const checked = await run("check \u001b[2Ja@b.example");
+    expect(checked).toMatchObject({ code: 0, stdout: expect.not.stringContaining("\u001b") });
+  });
+
   it("warn of a token that crosses the network in the clear", async () => {
     const { run } = fresh();
     const env = { ROLLCALL_URL: "http://rollcall.example" };
