@@ -237,7 +237,7 @@ function decideMailbox(
   if ("kind" in list) return list;
   // Deleted or pointed elsewhere meanwhile: the two do not belong to one state.
   if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
-    return confirmOrDefer(query, progress, partition);
+    return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
   }
   const now = isolate.now();
   const finding = lookup(list.manifest, list, recipient, now);
@@ -255,7 +255,7 @@ function decideMailbox(
   if (refuses(verdict, mode)) {
     const isFresh =
       isConfirmed || [own, list].every((held) => isFreshExport(isolate, confirmation, held, now));
-    if (!isFresh) return confirmOrDefer(query, progress, partition);
+    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
   } else if (VERDICTS[verdict].action !== "defer" && !hasEvidence(isolate, partition, manifest, now)) {
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
@@ -312,7 +312,9 @@ function generationOf(
     if (isCold && isolate.coldLoads <= 0) return confirmOrDefer(query, progress, partition);
     return { kind: "manifest", domain, need, isCold };
   }
-  if (held === undefined || number < low) return confirmOrDefer(query, progress, partition);
+  if (held === undefined || number < low) {
+    return confirmListsOrDefer(isolate, query, progress, partition, held === undefined ? [] : [held]);
+  }
   return held;
 }
 
@@ -360,6 +362,27 @@ function seekFloor(isolate: Isolate, query: Query, progress: Progress, partition
   if (isolate.hasJustFailed(name)) return done(deferral(query, "older than what the asker has seen"));
   progress.hasSoughtFloor = true;
   return { kind: "confirmation", partition };
+}
+
+/**
+ * Asks the Registry where that can help: nothing is confirmed, or a manifest is ahead of what is. A list that is
+ * behind, or an export that could not be read anew, gets no newer by it.
+ */
+function confirmListsOrDefer(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  partition: number,
+  lists: readonly HeldManifest[],
+): Step {
+  const confirmation = isolate.confirmation(partition);
+  const isAhead = ({ manifest }: HeldManifest): boolean =>
+    manifest.origin === "registry" &&
+    (manifest.incarnation > confirmation.incarnation ||
+      manifest.generation > (confirmation.known(manifest.domain) ?? -1));
+  return confirmation.isFresh(isolate.now()) && !lists.some(isAhead)
+    ? done(deferral(query, "the newest list could not be read"))
+    : confirmOrDefer(query, progress, partition);
 }
 
 function confirmOrDefer(query: Query, progress: Progress, partition: number): Step {

@@ -1,0 +1,181 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  blobKey,
+  encodeManifest,
+  KV_ROSTER,
+  type Manifest,
+  manifestKey,
+  openManifest,
+  rosterKey,
+  toHex,
+  utf8,
+} from "../../src/directory/index.ts";
+import type { IsolateHost } from "../world/isolate-host.ts";
+import { people } from "../world/lists.ts";
+import { MINUTE, SECOND, World } from "../world/world.ts";
+
+const SMALL = "small.example";
+const BIG = "big.example";
+const OTHER = "other.example";
+
+/** Bytes with one bit turned over. */
+function flipped(bytes: Uint8Array, bit: number): Uint8Array {
+  const copy = bytes.slice();
+  copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7));
+  return copy;
+}
+
+describe("damaged bytes in KV", () => {
+  let world: World;
+  let manifest: Uint8Array;
+
+  beforeEach(async () => {
+    world = new World();
+    const publisher = world.isolate("publisher");
+    await world.publish(publisher, SMALL, ["alice", "bob"]);
+    await world.publish(publisher, OTHER, ["carol"]);
+    await world.clock.advance(5 * MINUTE);
+    manifest = world.kv.newest(manifestKey(SMALL)) as Uint8Array;
+  });
+
+  /** What a cold isolate answers with these bytes in KV, with the Registry and without it. */
+  const expectNoHarm = async (label: string): Promise<void> => {
+    const served = world.isolate(`with ${label}`);
+    for (const [recipient, verdict] of [
+      [`nobody@${SMALL}`, "unknown"],
+      [`alice@${SMALL}`, "deliverable"],
+    ] as const) {
+      const answer = await served.check(recipient);
+      expect([label, answer.verdict]).toEqual([label, verdict]);
+    }
+    world.registry().fault = () => ({ kind: "error" });
+    const alone = world.isolate(`without ${label}`);
+    for (const local of ["alice", "nobody"]) {
+      expect([label, (await alone.check(`${local}@${SMALL}`)).action]).toEqual([label, "defer"]);
+    }
+    await alone.idle();
+    world.registry().fault = () => undefined;
+  };
+
+  it("in a manifest, bit by bit, fall back to the Registry, and defer without it", async () => {
+    for (let bit = 0; bit < 8 * manifest.length; bit += 101) {
+      world.kv.set(manifestKey(SMALL), flipped(manifest, bit));
+      await expectNoHarm(`bit ${bit}`);
+    }
+  });
+
+  it("in a manifest that was cut, at any length, fall back to the Registry, and defer without it", async () => {
+    for (let length = 0; length < manifest.length; length += 97) {
+      world.kv.set(manifestKey(SMALL), manifest.subarray(0, length));
+      await expectNoHarm(`${length} bytes`);
+    }
+  });
+
+  it("do not pass for a domain's manifest when they are another's, another key's or another canonicaliser's", async () => {
+    const { key, ...content } = openManifest(manifest, SMALL, world.keyFor) as Manifest;
+    const stranger = new World({ masterKey: utf8("another master of exactly 32 byt") });
+    const replaced = (from: string, to: string): Uint8Array => {
+      const text = Buffer.from(manifest).toString("latin1").replace(from, to);
+      const bytes = Buffer.from(text, "latin1");
+      bytes.set(key.manifest(bytes.subarray(0, -32)), bytes.length - 32);
+      return new Uint8Array(bytes);
+    };
+    const wrong: Record<string, Uint8Array> = {
+      "another domain's": world.kv.newest(manifestKey(OTHER)) as Uint8Array,
+      "this domain's under another's key": encodeManifest(content, world.keyFor(OTHER)),
+      "another master key's": encodeManifest(content, stranger.keyFor(SMALL)),
+      "another canonicaliser's": replaced('"canonicaliser":1', '"canonicaliser":2'),
+      "of a format from the future": flipped(manifest, 8 * 4 + 1),
+    };
+    for (const [label, bytes] of Object.entries(wrong)) {
+      world.kv.set(manifestKey(SMALL), bytes);
+      await expectNoHarm(label);
+    }
+  });
+
+  it("in the rosters call no domain not served", async () => {
+    world.export("exported.example", 1, ["dave"]);
+    for (const partition of ["0", KV_ROSTER]) {
+      const roster = world.kv.newest(rosterKey(partition)) as Uint8Array;
+      for (const [label, bytes] of Object.entries({
+        empty: new Uint8Array(0),
+        cut: roster.subarray(0, roster.length - 2),
+        flipped: flipped(roster, 8 * 60),
+        "another partition's": world.kv.newest(rosterKey(partition === "0" ? KV_ROSTER : "0")) as Uint8Array,
+      })) {
+        world.kv.set(rosterKey(partition), bytes);
+        const isolate = world.isolate(`${partition} ${label}`);
+        const verdicts = [];
+        for (const recipient of ["dave@exported.example", `alice@${SMALL}`, "dave@exported.example"]) {
+          verdicts.push((await isolate.check(recipient)).action);
+          await isolate.idle();
+        }
+        expect([label, ...verdicts.slice(0, 2)]).toEqual([label, "accept", "accept"]);
+        expect(verdicts[2]).not.toBe("reject");
+        expect(await isolate.check(`nobody@${SMALL}`)).toMatchObject({ verdict: "unknown" });
+        world.kv.set(rosterKey(partition), roster);
+      }
+    }
+  });
+
+  it("in a shard, or none of it, fall back to the Registry, and defer without it", async () => {
+    const publisher = world.isolate("publisher");
+    await world.publish(publisher, BIG, people(9_000), { bits: 1 });
+    await world.clock.advance(15 * MINUTE);
+    const ids = Array.from({ length: 2 }, (_, i) =>
+      toHex((world.headOf(BIG) as Manifest).shards.ids.subarray(32 * i, 32 * i + 32)),
+    );
+    const [first, second] = ids.map((id) => world.kv.newest(blobKey(BIG, id)) as Uint8Array);
+    if (first === undefined || second === undefined) throw new Error("two shards were meant to be");
+    for (const [label, damage] of Object.entries({
+      flipped: (bytes: Uint8Array) => flipped(bytes, 8 * bytes.length - 9),
+      cut: (bytes: Uint8Array) => bytes.subarray(0, bytes.length / 2),
+      "the other one": (bytes: Uint8Array) => (bytes === first ? second : first),
+      missing: () => null,
+    })) {
+      ids.forEach((id, i) => {
+        world.kv.set(blobKey(BIG, id), damage(i === 0 ? first : second));
+      });
+      const isolate: IsolateHost = world.isolate(label);
+      const answers: string[] = [];
+      for (const local of ["u1", "u2", "u3", "nobody", "u8999"]) {
+        answers.push((await isolate.check(`${local}@${BIG}`)).verdict);
+      }
+      expect([label, ...answers]).toEqual([
+        label,
+        ..."deliverable deliverable deliverable unknown deliverable".split(" "),
+      ]);
+      world.registry().fault = ({ method }) => (method === "blob" ? { kind: "error" } : undefined);
+      const alone = world.isolate(`${label} alone`);
+      for (const local of ["u1", "nobody"]) {
+        expect(await alone.check(`${local}@${BIG}`)).toMatchObject({
+          verdict: "unavailable",
+          action: "defer",
+        });
+      }
+      world.registry().fault = () => undefined;
+    }
+  });
+
+  it("that are an absence, remembered by KV, do not keep a shard away once it is there", async () => {
+    const publisher = world.isolate("publisher");
+    world.kv.propagation = (location) => (location === "far" ? 2 * MINUTE : 0);
+    await world.publish(publisher, BIG, people(9_000), { bits: 1 });
+    await world.clock.advance(130 * SECOND);
+    // The manifest shows, its shards are cached as absent, and the Registry stays away.
+    const far = world.isolate("far");
+    const id = toHex((world.headOf(BIG) as Manifest).shards.ids.subarray(0, 32));
+    world.kv.propagation = (_, key) => (key.startsWith("shard/") ? 4 * MINUTE : 0);
+    world.registry().fault = ({ method }) => (method === "blob" ? { kind: "error" } : undefined);
+    await far.check(`u1@${BIG}`);
+    await far.check(`u2@${BIG}`);
+    expect(
+      world.kv.operations.some(({ keys, location }) => location === "far" && keys[0] === blobKey(BIG, id)),
+    ).toBe(true);
+    await world.clock.advance(3 * MINUTE);
+    const next = world.isolate("far");
+    for (const local of ["u1", "u2", "u3", "u4"]) {
+      expect(await next.check(`${local}@${BIG}`)).toMatchObject({ verdict: "deliverable" });
+    }
+  });
+});

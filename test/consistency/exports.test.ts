@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { DEFAULT_POLICY, manifestKey } from "../../src/directory/index.ts";
+import type { IsolateHost } from "../world/isolate-host.ts";
+import { MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+
+const D = "exported.example";
+
+describe("a domain that stands in KV alone", () => {
+  let world: World;
+  let isolate: IsolateHost;
+
+  beforeEach(async () => {
+    world = new World();
+    isolate = world.isolate();
+    await must(isolate.call("/v1/registry", { method: "POST" }));
+    world.export(D, 1, ["alice"]);
+  });
+
+  it("is accepted and refused from there, and its refusals say so", async () => {
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({
+      verdict: "deliverable",
+      origin: "kv",
+      confirmed_age: null,
+    });
+    await isolate.idle();
+    const refusal = await isolate.check(`nobody@${D}`);
+    expect(refusal).toMatchObject({
+      verdict: "unknown",
+      action: "reject",
+      origin: "kv",
+      confirmed_age: null,
+    });
+    expect(refusal.max_age).toBeLessThanOrEqual(WINDOW / SECOND);
+    expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
+  });
+
+  it("goes on being refused from a manifest that is read anew each window, and takes in what was put since", async () => {
+    for (let i = 0; i < 20; i++) {
+      expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 1 });
+      await isolate.idle();
+      await world.clock.advance(10 * SECOND);
+    }
+    world.export(D, 2, ["alice", "bob"]);
+    await world.clock.advance(WINDOW + SECOND);
+    expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 2 });
+    await world.clock.advance(WINDOW + SECOND);
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 2 });
+  });
+
+  it("is refused by nobody while the Registry does not confirm that it has no head", async () => {
+    world.registry().fault = () => ({ kind: "error" });
+    const cold = world.isolate("cold");
+    for (let i = 0; i < 5; i++) {
+      expect(await cold.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
+      expect(await cold.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+      await cold.idle();
+      await world.clock.advance(40 * SECOND);
+    }
+  });
+
+  it("is refused by nobody, and costs a few reads a second at most, while KV does not answer", async () => {
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
+    await isolate.idle();
+    world.kv.fault = () => ({ kind: "error" });
+    await world.clock.advance(MINUTE);
+    let [kv, registry] = [0, 0];
+    const begun = world.clock.now();
+    for (let i = 0; i < 500; i++) {
+      const answer = await isolate.check(`nobody${i}@${D}`);
+      expect(answer.action).toBe("defer");
+      expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+      await isolate.idle();
+      kv += answer.cost.meter.kv;
+      registry += answer.cost.meter.registry;
+      await world.clock.advance(10);
+    }
+    const seconds = (world.clock.now() - begun) / SECOND;
+    expect(kv).toBeLessThanOrEqual(3 * seconds + 3);
+    expect(registry).toBeLessThanOrEqual(3 * seconds + 3);
+  });
+
+  it("is not called unserved while the roster of exports cannot be read", async () => {
+    for (const kind of ["error", "hang"] as const) {
+      const cold = world.isolate(`cold ${kind}`);
+      world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind } : undefined);
+      await cold.check(`alice@elsewhere.example`);
+      await cold.idle();
+      for (let i = 0; i < 5; i++) {
+        expect((await cold.check(`alice@${D}`)).action).not.toBe("reject");
+        expect((await cold.check("alice@elsewhere.example")).action).toBe("defer");
+        await cold.idle();
+        await world.clock.advance(20 * SECOND);
+      }
+      world.kv.fault = () => undefined;
+      await world.clock.advance(2 * SECOND);
+      expect(await cold.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    }
+  });
+
+  it("belongs to the Registry from its first commit on, and what lies in KV besides is a conflict", async () => {
+    await isolate.check(`alice@${D}`);
+    await isolate.idle();
+    const generation = await world.publish(isolate, D, ["bob"]);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({
+      verdict: "unknown",
+      origin: "registry",
+      generation,
+    });
+    expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", origin: "registry" });
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+    world.export(D, 900, ["alice"]);
+    const shown = (await must(isolate.call(`/v1/domains/${D}`))).body as { kv: unknown };
+    expect(shown.kv).toEqual({ state: "conflict", generation: 900 });
+    const cold = world.isolate("cold");
+    await cold.check(`nobody@${D}`);
+    expect(await cold.check(`bob@${D}`)).toMatchObject({
+      verdict: "deliverable",
+      origin: "registry",
+      generation,
+    });
+    expect(await cold.check(`alice@${D}`)).toMatchObject({
+      verdict: "unknown",
+      origin: "registry",
+      generation,
+    });
+    // A reader has missed it, and so it is put there again in time.
+    await world.clock.advance(6 * MINUTE);
+    await world.isolate("later").check(`bob@${D}`);
+    const later = world.isolate("latest");
+    await later.check(`nobody@${D}`);
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("is deferred, where it is an alias of a list of the Registry, rather than refused", async () => {
+    await world.publish(isolate, "target.example", ["bob"]);
+    world.export(D, 2, [], {
+      policy: { ...DEFAULT_POLICY, alias: "target.example" },
+    });
+    const cold = world.isolate("cold");
+    expect(await cold.check(`bob@${D}`)).toMatchObject({ action: "accept" });
+    await cold.idle();
+    expect(await cold.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
+    expect(world.kv.newest(manifestKey(D))).not.toBeNull();
+  });
+});
