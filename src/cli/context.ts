@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { createClient, type RollcallClient } from "../client/index.ts";
+import { type ClientOptions, createClient, type RollcallClient } from "../client/index.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
@@ -11,6 +11,9 @@ export interface EdgeOptions {
   readonly url?: string;
   readonly tokenFile?: string;
 }
+
+/** What a command may want otherwise about its client. */
+export type Tuning = Partial<Pick<ClientOptions, "fetch" | "now" | "timeoutMs" | "userAgent">>;
 
 /**
  * What a command is given. Each file in commands/ exports one function that takes this and returns the finished
@@ -55,20 +58,26 @@ export class Cli {
       .addOption(new Option("--token-file <file>", "file that holds the token (default: ROLLCALL_TOKEN)"));
   }
 
-  /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
-  client(options: EdgeOptions): RollcallClient {
-    const { platform } = this;
-    const url = options.url ?? platform.env.ROLLCALL_URL;
+  /** The edge's URL that the options or the environment name. @throws CliError exit 2 */
+  url(options: EdgeOptions): string {
+    const url = options.url ?? this.platform.env.ROLLCALL_URL;
     if (!url) {
       throw usageError("no edge is named", "set ROLLCALL_URL, or give --url https://rollcall.example.org");
     }
     this.#checkUrl(url);
+    return url;
+  }
+
+  /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
+  client(options: EdgeOptions, tuning: Tuning = {}): RollcallClient {
+    const { platform } = this;
     return createClient({
-      url,
+      url: this.url(options),
       token: this.#token(options),
       fetch: platform.fetch,
       now: platform.now,
       sleep: platform.sleep,
+      ...tuning,
     });
   }
 

@@ -19,6 +19,8 @@ export interface Platform {
   readonly stderr: NodeJS.WritableStream;
   /** Unix milliseconds. */
   now(): number;
+  /** Milliseconds that never go back; only differences are looked at. */
+  steady(): number;
   /** Resolves after `ms`; early, without an error, where `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   fetch(input: string, init?: RequestInit): Promise<Response>;
@@ -49,6 +51,7 @@ export function nodePlatform(): Platform {
     stderrIsTerminal: process.stderr.isTTY === true,
     stderr: process.stderr,
     now: () => Date.now(),
+    steady: () => performance.now(),
     sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined),
     fetch: (input, init) => globalThis.fetch(input, init),
     randomBytes: (count) => randomFillSync(new Uint8Array(count)),

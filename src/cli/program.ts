@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 
 import { VERSION } from "../api/version.ts";
+import { bridgeCommand } from "./commands/bridge.ts";
 import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { devCommand } from "./commands/dev.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   devCommand,
   publishCommand,
   checkCommand,
+  bridgeCommand,
   statusCommand,
   historyCommand,
   rollbackCommand,

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
+import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
 import {
   type DomainPolicy,
   type Mode,
@@ -36,6 +37,8 @@ export interface Settings {
   /** Whether the host keeps the names of the list that it published last. */
   readonly keepLists: boolean;
   readonly domains: readonly DomainSettings[];
+  /** `[bridge]`: what it sets, and no more. */
+  readonly bridge: Partial<BridgeSettings>;
 }
 
 const policyEntries = Object.fromEntries(
@@ -55,11 +58,29 @@ const policyEntries = Object.fromEntries(
   ]),
 );
 
+const bridgeEntries = Object.fromEntries(
+  SETTING_NAMES.map((name) => [
+    name,
+    v.optional(
+      v.pipe(
+        v.unknown(),
+        v.rawTransform(({ dataset, addIssue, NEVER }) => {
+          const read = readSetting(name, dataset.value);
+          if (!(read instanceof Fault)) return read;
+          addIssue({ message: read.why });
+          return NEVER;
+        }),
+      ),
+    ),
+  ]),
+);
+
 const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
 const SCHEMA = v.strictObject({
   keep_lists: v.optional(v.boolean("must be true or false"), true),
+  bridge: v.optional(v.strictObject(bridgeEntries), {}),
   defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
   domains: v.optional(
     v.record(
@@ -108,7 +129,13 @@ export function readSettings(path: string, shown: string): Settings | null {
     return readDomain(name, table, output.defaults, dirname(path), (fault) => faults.push(`${at}: ${fault}`));
   });
   if (faults.length > 0) throw faulty(shown, faults);
-  return { file: shown, directory: dirname(path), keepLists: output.keep_lists, domains };
+  return {
+    file: shown,
+    directory: dirname(path),
+    keepLists: output.keep_lists,
+    domains,
+    bridge: output.bridge,
+  };
 }
 
 type Table = v.InferOutput<typeof SCHEMA>["domains"][string];
@@ -176,7 +203,8 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
 }
 
 function knownKeys(path: readonly string[]): string[] {
-  if (path.length === 1) return ["keep_lists", "defaults", "domains"];
+  if (path.length === 1) return ["keep_lists", "bridge", "defaults", "domains"];
+  if (path[0] === "bridge") return [...SETTING_NAMES];
   return path[0] === "defaults"
     ? ["mode", ...POLICY_SETTINGS]
     : ["list", "mode", "canaries", ...POLICY_SETTINGS];

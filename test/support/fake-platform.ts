@@ -33,6 +33,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     stderrIsTerminal: false,
     stderr: new PassThrough(),
     now,
+    steady: () => performance.now(),
     sleep: (_, signal) =>
       signal === undefined
         ? Promise.resolve()

@@ -1,0 +1,94 @@
+import { type Logger, pino } from "pino";
+import type { BreakerState } from "./breaker.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Fields of a log line: numbers and words of ours. No recipient, sender or client ever goes in (law 6). */
+type Fields = Readonly<Record<string, number | string | boolean | null | readonly string[]>>;
+
+/** Lines about the same fault within this time are counted, not written, ms. */
+const QUIET_MS = 10_000;
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Takes one line of JSON with its newline. */
+  write(line: string): void;
+  /** Unix milliseconds. */
+  wall(): number;
+}
+
+/** Structured logs, a line of JSON for each event. A method an event, so that nothing else can get in. */
+export class BridgeLog {
+  readonly #logger: Logger;
+  readonly #wall: () => number;
+  /** By event and cause: when it was last written, and how often it was not. */
+  readonly #quiet = new Map<string, { at: number; left: number }>();
+
+  constructor({ level, write, wall }: LogOptions) {
+    this.#wall = wall;
+    this.#logger = pino(
+      {
+        level,
+        base: { name: "rollcall-bridge" },
+        timestamp: () => `,"time":"${new Date(wall()).toISOString()}"`,
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      { write },
+    );
+  }
+
+  started(listeners: readonly string[], edge: string): void {
+    this.#logger.info({ event: "started", listeners, edge } satisfies Fields, "listening");
+  }
+
+  stopping(signal: string): void {
+    this.#logger.info({ event: "stopping", signal } satisfies Fields, "stopping");
+  }
+
+  stopped(): void {
+    this.#logger.info({ event: "stopped" } satisfies Fields, "stopped");
+  }
+
+  breaker(state: BreakerState): void {
+    const fields: Fields = { event: "breaker", state };
+    if (state === "closed") this.#logger.info(fields, "the edge answers again");
+    else if (state === "open") this.#logger.warn(fields, "the edge fails: recipients are deferred");
+    else this.#logger.debug(fields, "trying the edge");
+  }
+
+  /** @param why words of ours: a body or header of whoever answered is never passed on */
+  noAnswer(fault: string, status: number | null, why: string | null): void {
+    this.#limited("warn", `no answer ${fault} ${status}`, "no answer of the edge", {
+      event: "no-answer",
+      fault,
+      status,
+      why,
+    });
+  }
+
+  badQuestion(protocol: string, why: string): void {
+    this.#limited("warn", `bad question ${protocol} ${why}`, "a client sent what is no question", {
+      event: "bad-question",
+      protocol,
+      why,
+    });
+  }
+
+  fault(error: unknown): void {
+    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+    const where = stack?.split("\n")[1]?.trim() ?? null;
+    this.#limited("error", `fault ${name} ${where}`, "fault", { event: "fault", name, message, where });
+  }
+
+  #limited(level: "warn" | "error", key: string, text: string, fields: Fields): void {
+    const now = this.#wall();
+    const seen = this.#quiet.get(key);
+    if (seen !== undefined && now - seen.at < QUIET_MS && now >= seen.at) {
+      seen.left++;
+      return;
+    }
+    this.#quiet.set(key, { at: now, left: 0 });
+    this.#logger[level]({ ...fields, ...(seen ? { unwritten: seen.left } : {}) }, text);
+  }
+}

@@ -1,0 +1,51 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { ListenAddress } from "./address.ts";
+import { listen } from "./listening.ts";
+import type { BridgeMetrics } from "./metrics.ts";
+
+/** A listener for Prometheus and for whoever wants to know whether the bridge is alive. */
+export interface MetricsServer {
+  readonly address: ListenAddress;
+  close(): Promise<void>;
+}
+
+/** Serves `/metrics` and `/healthz`. @throws ListenError */
+export async function serveMetrics(
+  metrics: BridgeMetrics,
+  address: ListenAddress,
+  socketMode: number,
+): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    respond(metrics, request, response).catch(() => response.destroy());
+  });
+  const bound = await listen(server, address, socketMode);
+  return {
+    address: bound,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function respond(
+  metrics: BridgeMetrics,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = (request.url ?? "").split("?", 1)[0];
+  if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "only GET\n");
+  if (path === "/healthz") return end(response, 200, "ok\n");
+  if (path !== "/metrics") return end(response, 404, "there are /metrics and /healthz\n");
+  end(response, 200, await metrics.text(), metrics.contentType);
+}
+
+function end(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  type = "text/plain; charset=utf-8",
+): void {
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(text);
+}

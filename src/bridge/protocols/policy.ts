@@ -1,0 +1,93 @@
+import { accessAction } from "../maps.ts";
+import { ByteBuffer } from "./buffer.ts";
+import { deferral, type Exchange, type Parsed, type Parser, type Protocol } from "./protocol.ts";
+
+/** Octets of one question, all attributes together. */
+export const MAX_QUESTION = 65_536;
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+/** Attributes that matter here; others are read past. */
+const KNOWN = new Set(["request", "protocol_state", "recipient"]);
+
+export type PolicyQuestion = ReadonlyMap<string, string>;
+
+/** Lines of `name=value` and an empty line (Postfix, SMTPD_POLICY_README). */
+export class PolicyParser implements Parser<PolicyQuestion> {
+  readonly #buffer = new ByteBuffer();
+  #attributes: Map<string, string> | null = null;
+  /** Octets of the question so far, without the line that is not whole. */
+  #octets = 0;
+  #isFaulty = false;
+
+  get isHalfWay(): boolean {
+    return this.#attributes !== null || this.#buffer.length > 0;
+  }
+
+  feed(bytes: Uint8Array): void {
+    if (!this.#isFaulty) this.#buffer.push(bytes);
+  }
+
+  next(): Parsed<PolicyQuestion> | null {
+    for (;;) {
+      const end = this.#buffer.indexOf(NEWLINE);
+      if (this.#octets + (end < 0 ? this.#buffer.length : end) > MAX_QUESTION) {
+        return this.#fault(`a question of more than ${MAX_QUESTION} octets`);
+      }
+      if (end < 0) return null;
+      const line = this.#buffer.text(0, end > 0 && this.#buffer.at(end - 1) === RETURN ? end - 1 : end);
+      this.#buffer.drop(end + 1);
+      this.#octets += end + 1;
+      if (line === "") {
+        const question = this.#attributes ?? new Map<string, string>();
+        this.#attributes = null;
+        this.#octets = 0;
+        return { kind: "question", question };
+      }
+      const why = this.#take(line);
+      if (why !== null) return this.#fault(why);
+    }
+  }
+
+  #take(line: string): string | null {
+    this.#attributes ??= new Map();
+    const equals = line.indexOf("=");
+    if (equals < 1) return "a line that is no attribute";
+    const name = line.slice(0, equals);
+    if (!KNOWN.has(name)) return null;
+    if (this.#attributes.has(name)) return "an attribute twice";
+    this.#attributes.set(name, line.slice(equals + 1));
+    return null;
+  }
+
+  #fault(why: string): Parsed<PolicyQuestion> {
+    this.#isFaulty = true;
+    this.#buffer.clear();
+    this.#attributes = null;
+    return { kind: "fault", why };
+  }
+}
+
+/** Postfix's policy delegation: at RCPT, every verdict in its own words. */
+export const policy: Protocol<PolicyQuestion> = {
+  name: "policy",
+  once: false,
+  parser: () => new PolicyParser(),
+  exchange(question): Exchange {
+    if (question.get("request") !== "smtpd_access_policy") {
+      const reply = action(deferral("not a question of smtpd_access_policy"));
+      return { kind: "say", reply, verdict: "invalid" };
+    }
+    const recipient = question.get("recipient") ?? "";
+    if (recipient !== "") return { kind: "ask", recipient, reply: (answer) => action(accessAction(answer)) };
+    const state = question.get("protocol_state") ?? "RCPT";
+    // Before RCPT, and at DATA for several recipients, there is nobody to decide about.
+    return state === "RCPT"
+      ? { kind: "say", reply: action(deferral("no recipient was named")), verdict: "invalid" }
+      : { kind: "say", reply: action("DUNNO"), verdict: "no-recipient" };
+  },
+  fault: (why) => action(deferral(why)),
+};
+
+const action = (text: string): string => `action=${text}\n\n`;

@@ -1,0 +1,28 @@
+import { type Answer, answer, parseRecipient, quoteLocalPart } from "../directory/index.ts";
+
+/** What there is to ask about a recipient, in the one spelling under which it is asked and remembered. */
+export type Question =
+  | { readonly kind: "ask"; readonly text: string; readonly domain: string }
+  /** Nothing that any list could change: it is answered here, and the edge is not asked. */
+  | { readonly kind: "settled"; readonly answer: Answer };
+
+/**
+ * Reads a recipient as an MTA sent it. Spellings that mean the same recipient under every policy become one:
+ * the domain in A-labels, the local part in NFC and quoted only where it must be, for most MTAs take the quotes
+ * off and would have it judged as bad syntax. Case stays: whether it counts is the domain's policy.
+ */
+export function questionOf(text: string): Question {
+  const recipient = parseRecipient(text);
+  switch (recipient.kind) {
+    case "postmaster":
+      return { kind: "settled", answer: answer(text, "deliverable", { matched: "postmaster" }) };
+    case "malformed":
+      return { kind: "settled", answer: answer(text, "malformed", { detail: recipient.why }) };
+    case "literal":
+      return { kind: "settled", answer: answer(text, "not-served") };
+    case "mailbox": {
+      const { local, domain } = recipient;
+      return { kind: "ask", text: `${quoteLocalPart(local.normalize("NFC"))}@${domain}`, domain };
+    }
+  }
+}

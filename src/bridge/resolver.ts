@@ -1,0 +1,207 @@
+import type { ClientError, Outcome } from "../client/index.ts";
+import { type Answer, unavailable } from "../directory/index.ts";
+import type { Breaker } from "./breaker.ts";
+import type { AnswerCache } from "./cache.ts";
+import type { Floor, Floors } from "./floors.ts";
+import type { Gate } from "./gate.ts";
+import type { AskEdge, BridgePorts } from "./ports.ts";
+import { type Question, questionOf } from "./question.ts";
+
+/** Where an answer came from. `grace`: an accept that goes on while the edge is away; `none`: no answer was had. */
+export type Source = "edge" | "cache" | "grace" | "local" | "none";
+
+export interface Resolution {
+  readonly answer: Answer;
+  readonly source: Source;
+}
+
+/** What the resolver does, for logs and metrics. */
+export interface ResolverObserver {
+  /** One exchange with the edge is over; `why` where it gave no answer. */
+  asked(ms: number, why: ClientError | null): void;
+  /** A fault of ours; the question was deferred. */
+  fault(error: unknown): void;
+}
+
+export interface ResolverOptions {
+  readonly ports: BridgePorts;
+  readonly ask: AskEdge;
+  readonly cache: AnswerCache;
+  readonly floors: Floors;
+  readonly breaker: Breaker;
+  readonly gate: Gate;
+  /** Milliseconds within which every question is answered. */
+  readonly budget: number;
+  /** How long accepts go on while the edge is away, ms. */
+  readonly acceptGrace: number;
+  readonly observer: ResolverObserver;
+}
+
+type Asked = Extract<Question, { kind: "ask" }>;
+
+/** Times that one question is put to the edge: again after a broken connection, or where isolates disagree. */
+const TRIES = 2;
+/** Longest window of law 2 that an edge can be set to, seconds. Whoever says more is not believed. */
+const LONGEST_MAX_AGE = 3600;
+
+/**
+ * Answers questions about recipients: from the cache, or by asking the edge, equal questions once. Whatever goes
+ * wrong, there is an answer within the budget, and it is a deferral or an accept that law 2 allows.
+ */
+export class Resolver {
+  readonly #options: ResolverOptions;
+  readonly #flights = new Map<string, Promise<Resolution>>();
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+  }
+
+  /** @param text the recipient as the MTA sent it */
+  resolve(text: string): Resolution | Promise<Resolution> {
+    const question = questionOf(text);
+    if (question.kind === "settled") return { answer: question.answer, source: "local" };
+    const cached = this.#options.cache.fresh(question.text, this.#now());
+    if (cached !== null) return { answer: cached, source: "cache" };
+    const under = this.#flights.get(question.text);
+    if (under !== undefined) return under;
+    const flight = this.#fly(question).finally(() => this.#flights.delete(question.text));
+    this.#flights.set(question.text, flight);
+    return flight;
+  }
+
+  /** The question's answer in time. An answer of the edge that comes too late for it is still remembered. */
+  async #fly(question: Asked): Promise<Resolution> {
+    const { ports, budget } = this.#options;
+    const settled = new AbortController();
+    const deadline = this.#now() + budget;
+    const late = ports.timers
+      .sleep(budget, settled.signal)
+      .then(() => this.#withoutAnswer(question, "the edge did not answer in time"));
+    try {
+      return await Promise.race([this.#pursue(question, deadline), late]);
+    } finally {
+      settled.abort();
+    }
+  }
+
+  async #pursue(question: Asked, deadline: number): Promise<Resolution> {
+    const { breaker, gate, observer } = this.#options;
+    try {
+      // The one try that an open breaker lets through needs no place.
+      const leave = breaker.state === "closed" ? await gate.enter() : () => undefined;
+      if (leave === null) return this.#withoutAnswer(question, "too many questions wait for the edge");
+      try {
+        if (this.#now() >= deadline) return this.#withoutAnswer(question, "the edge did not answer in time");
+        let resolution: Resolution | null = null;
+        await breaker.run(async () => {
+          resolution = await this.#exchange(question, deadline);
+          return resolution !== null;
+        });
+        return resolution ?? this.#withoutAnswer(question, "the edge cannot be asked now");
+      } finally {
+        leave();
+      }
+    } catch (error) {
+      observer.fault(error);
+      return this.#withoutAnswer(question, "fault in the bridge");
+    }
+  }
+
+  /** Asks until there is something to go by. @returns null where the edge gave no answer */
+  async #exchange(question: Asked, deadline: number): Promise<Resolution | null> {
+    const { ask, floors, observer, budget } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const isLast = tries === TRIES;
+      const askedAt = this.#now();
+      const floor = floors.get(question.domain)?.generation ?? 0;
+      const outcome = await ask(question.text, question.domain, floor);
+      const now = this.#now();
+      observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
+      const isTime = now - askedAt < budget / 3 && now < deadline;
+      if (outcome.kind === "none") {
+        if (!isLast && isTime && isBrokenConnection(outcome)) continue;
+        return null;
+      }
+      const resolution = this.#judge(question, outcome.answer, askedAt, now, isLast || !isTime);
+      if (resolution !== null) return resolution;
+    }
+  }
+
+  /**
+   * Law 2 and law 3 at the bridge.
+   * @param isLast whether the edge will not be asked again
+   * @returns null where another isolate should be asked
+   */
+  #judge(question: Asked, answer: Answer, askedAt: number, now: number, isLast: boolean): Resolution | null {
+    // No knowledge about the recipient: the edge is as good as away.
+    if (answer.verdict === "unavailable" || answer.verdict === "throttled") {
+      return this.#underGrace(question) ?? { answer, source: "edge" };
+    }
+    const { cache, floors } = this.#options;
+    if (isBelow(answer, floors.get(question.domain), askedAt)) {
+      if (!isLast) return null;
+      // Older than what was seen: it may accept, once, and is not kept.
+      if (answer.action !== "reject") return { answer, source: "edge" };
+      return this.#deferred(question, "refused from an older generation than one seen before");
+    }
+    const floor =
+      answer.generation === null
+        ? floors.get(question.domain)
+        : floors.raise(question.domain, answer.generation, now);
+    const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
+    const vouched = answer.action === "accept" ? vouchedAge(answer) : null;
+    if (now < expires || vouched !== null) {
+      const { domain } = question;
+      cache.store(question.text, { answer, domain, floor, askedAt, expires, vouched });
+    } else if (answer.action !== "accept") {
+      cache.forget(question.text);
+    }
+    if (answer.action === "reject" && now >= expires) {
+      return this.#deferred(question, "the refusal was too old when it arrived");
+    }
+    return { answer, source: "edge" };
+  }
+
+  #withoutAnswer(question: Asked, why: string): Resolution {
+    return (
+      this.#underGrace(question) ?? {
+        answer: unavailable(question.text, why, question.domain),
+        source: "none",
+      }
+    );
+  }
+
+  #underGrace(question: Asked): Resolution | null {
+    const { cache, acceptGrace } = this.#options;
+    const answer = cache.underGrace(question.text, this.#now(), acceptGrace);
+    return answer === null ? null : { answer, source: "grace" };
+  }
+
+  #deferred(question: Asked, why: string): Resolution {
+    return { answer: unavailable(question.text, why, question.domain), source: "edge" };
+  }
+
+  #now(): number {
+    return this.#options.ports.clock.now();
+  }
+}
+
+/** No response at all, as when a kept connection was closed meanwhile. */
+const isBrokenConnection = ({ why }: Extract<Outcome, { kind: "none" }>): boolean =>
+  why.kind === "unreachable" && why.status === null;
+
+/**
+ * Whether an answer is older than a generation that was seen before. One without a generation says that there is
+ * no such domain: it is as new as the Registry's word that it rests on.
+ */
+function isBelow(answer: Answer, floor: Floor | undefined, askedAt: number): boolean {
+  if (floor === undefined) return false;
+  if (answer.generation !== null) return answer.generation < floor.generation;
+  return answer.confirmed_age === null || askedAt - 1000 * answer.confirmed_age < floor.at;
+}
+
+/** How old an accept's evidence was when it was given. An export in KV is its own evidence. */
+function vouchedAge({ confirmed_age: age, origin }: Answer): number | null {
+  if (age !== null) return 1000 * age;
+  return origin === "kv" ? 0 : null;
+}

@@ -1,0 +1,118 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { VERSION } from "../../api/version.ts";
+import {
+  type BridgeSettings,
+  createClock,
+  DEFAULTS,
+  Fault,
+  flagOf,
+  ListenError,
+  READERS,
+  readSetting,
+  SETTING_NAMES,
+  type SettingName,
+  startBridge,
+} from "../../bridge/index.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { CliError, EXIT, usageError } from "../exit.ts";
+import { readSettings, SETTINGS_FILE } from "../settings.ts";
+
+interface BridgeCommandOptions extends EdgeOptions {
+  readonly config?: string;
+  /** Settings by the names that commander gives them. */
+  readonly [attribute: string]: unknown;
+}
+
+const HELP = `
+Listens on loopback and unix sockets only, and says "ready" when it does; SIGTERM ends it within 5 s, with every
+question answered. Settings come from [bridge] of ${SETTINGS_FILE} in the current folder, or of the file that
+--config names; a flag goes before. Logs go to standard error, a line of JSON each, and hold no addresses.
+
+What the MTAs have to be told is in docs/bridge.md.`;
+
+/** `rollcall bridge`: answers the lookup protocols of MTAs. */
+export function bridgeCommand(cli: Cli): Command {
+  const command = cli
+    .edgeCommand("bridge", "answer the lookups of Postfix, Exim and Sendmail")
+    .option("--config <file>", `settings (default: ${SETTINGS_FILE}, where it is there)`)
+    .addHelpText("after", HELP);
+  for (const name of SETTING_NAMES) command.addOption(optionOf(name));
+  return command.action((options: BridgeCommandOptions) => bridge(cli, options));
+}
+
+/** A setting's flag. Addresses add up; of all else the last one counts. */
+function optionOf(name: SettingName): Option {
+  const { about, placeholder } = READERS[name];
+  return new Option(`${flagOf(name)} <${placeholder}>`, about).argParser((text, before: unknown) => {
+    const read = readSetting(name, text);
+    if (read instanceof Fault) throw new InvalidArgumentError(`It ${read.why}.`);
+    return Array.isArray(read) && Array.isArray(before) ? [...before, ...read] : read;
+  });
+}
+
+async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
+  const { platform, output } = cli;
+  const settings = settingsOf(cli, options);
+  const stopped = new Promise<string>((resolve) => {
+    // Never taken back: a second signal must not cut short what the first one began.
+    platform.onStop(resolve);
+  });
+  const clock = createClock(platform.steady, platform.now);
+  const end = new AbortController();
+  const client = cli.client(options, {
+    timeoutMs: 1000 * settings.timeout,
+    userAgent: `rollcall-bridge/${VERSION}`,
+    now: clock.now,
+    // Nothing of an exchange outlives the bridge.
+    fetch: (input, init) =>
+      platform.fetch(input, {
+        ...init,
+        signal: init?.signal ? AbortSignal.any([init.signal, end.signal]) : end.signal,
+      }),
+  });
+  try {
+    const running = await startBridge({
+      clock,
+      timers: { sleep: platform.sleep },
+      settings,
+      ask: (recipient, domain, floor) =>
+        client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {}),
+      edge: new URL(cli.url(options)).origin,
+      writeLog: platform.writeError,
+      wall: platform.now,
+    });
+    for (const { name, address } of running.listeners) output.line(`${name} on ${address}`);
+    output.line("Rollcall bridge is ready; Ctrl-C stops");
+    output.result({ ready: true, listeners: running.listeners });
+    await running.stop(await stopped);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    throw new CliError(EXIT.failed, error.message, "name another address, or stop who listens there", [], {
+      cause: error,
+    });
+  } finally {
+    end.abort();
+  }
+}
+
+/** Flags before rollcall.toml before what is built in. @throws CliError */
+function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
+  const shown = options.config ?? SETTINGS_FILE;
+  const file = readSettings(cli.path(shown), shown);
+  if (file === null && options.config !== undefined) {
+    throw new CliError(EXIT.input, `there is no ${shown}`, "check --config");
+  }
+  const given: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) {
+    const value = options[optionOf(name).attributeName()];
+    if (value !== undefined) given[name] = value;
+  }
+  const settings: BridgeSettings = { ...DEFAULTS, ...file?.bridge, ...given };
+  if (settings.socketmap.length + settings.policy.length + settings.line.length === 0) {
+    throw usageError(
+      "no listener is named",
+      `give one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
+    );
+  }
+  return settings;
+}
