@@ -23,12 +23,16 @@ const edge = spawn(
 );
 const ended = new Promise((done) => edge.once("exit", (code) => done(code ?? 1)));
 let stopping = false;
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => {
-    stopping = true;
-    edge.kill("SIGTERM");
-  });
-}
+const stop = () => {
+  stopping = true;
+  edge.kill("SIGTERM");
+};
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+// npm hands a signal to the shell that runs this script, and the shell ends without a word to it.
+const shell = process.ppid;
+setInterval(() => {
+  if (process.ppid !== shell) stop();
+}, 500).unref();
 
 const started = await Promise.race([
   readJson(/** @type {import("node:stream").Readable} */ (edge.stdout)),

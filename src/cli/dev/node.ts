@@ -24,10 +24,13 @@ export async function runInChild(platform: Platform): Promise<number> {
     env: { ...platform.env, [CHILD]: "1" },
     // By the channel the child notices that this process has gone.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
+    // In a group of its own: Ctrl-C is to stop the edge, which stops the runtime, and not all of them at once.
+    detached: true,
   });
-  // Ctrl-C reaches the child by itself; what is sent to this process alone does not. Twice is harmless.
-  const release = platform.onStop((signal) => child.kill(signal as NodeJS.Signals));
+  const release = platform.onStop(() => child.kill());
   onParentGone(() => child.kill());
+  const ended = new AbortController();
+  void onNpmGone(platform, ended.signal, () => child.kill());
   try {
     return await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
@@ -35,7 +38,18 @@ export async function runInChild(platform: Platform): Promise<number> {
     });
   } finally {
     release();
+    ended.abort();
   }
+}
+
+const NPM_LOOK_MS = 500;
+
+/** npm and npx hand a signal to the shell that runs the command, and the shell ends without a word to it. */
+async function onNpmGone(platform: Platform, ended: AbortSignal, stop: () => void): Promise<void> {
+  if (platform.env.npm_lifecycle_event === undefined) return;
+  const shell = process.ppid;
+  while (!ended.aborted && process.ppid === shell) await platform.sleep(NPM_LOOK_MS, ended);
+  if (!ended.aborted) stop();
 }
 
 /** Calls `stop` when the process at the other end of the channel has gone, if there is one. */
