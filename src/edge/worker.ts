@@ -24,18 +24,20 @@ export interface Env {
 
 /** What was made of an environment; kept as long as the isolate lives. */
 interface Deployment {
-  readonly env: Env;
   readonly checked: CheckedEnvironment;
   readonly edge: Edge | null;
 }
 
-let deployment: Deployment | null = null;
+/** By bindings, of which an isolate has one set; a test has as many as it wants isolates. */
+const deployments = new WeakMap<Env, Deployment>();
 
 function deploymentOf(env: Env): Deployment {
-  if (deployment?.env === env) return deployment;
+  const present = deployments.get(env);
+  if (present !== undefined) return present;
   const checked = readEnvironment(env);
   const edge = checked.settings === null ? null : new Edge(new Isolate(checked.settings, platformPorts));
-  deployment = { env, checked, edge };
+  const deployment = { checked, edge };
+  deployments.set(env, deployment);
   return deployment;
 }
 

@@ -143,6 +143,10 @@ describe("a list", () => {
     const moreText = await askText([...full, "alice@example.com"].join("\r\n"));
     expect(moreText.status).toBe(413);
     expect(await moreText.text()).toMatch(/^451 4\.3\.0 [^\r\n]+\n$/);
+    for (const end of ["\n", "\n\n", "\n".repeat(2_000_000)]) {
+      const status = end === "\n" ? 200 : 413;
+      expect((await askText(`${full.join("\n")}${end}`)).status).toBe(status);
+    }
   });
 });
 

@@ -93,6 +93,18 @@ describe("a revoked token", () => {
     }
   });
 
+  it("is refused by a warm isolate elsewhere from its next confirmation", async () => {
+    const { id, token } = await issue({ role: "check", domains: null });
+    const warm = freshEnv({ ROLLCALL_WINDOW: "2" });
+    const ask = (): Promise<number> => statusOf(warm, "/v1/rcpt/alice%40own.example", token);
+    expect(await ask()).toBe(200);
+    await revoke(id);
+    // Half of the window later the next check has its isolate ask, and the one after that knows.
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    await ask();
+    expect(await ask()).toBe(401);
+  });
+
   it("stays revoked when it is revoked again, and keeps the time of the first", async () => {
     const { id } = await issue({ role: "check" });
     const first = await revoke(id);

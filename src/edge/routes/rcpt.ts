@@ -56,7 +56,8 @@ async function readAsked({ request, isolate }: RouteContext): Promise<Asked> {
 }
 
 function readLines(body: string): Asked {
-  const lines = body.split("\n");
+  // One line more than are taken, and what stands behind the last one's end.
+  const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
   return { recipients: lines.map((line) => line.replace(/\r$/, "")), isList: true };
 }
