@@ -21,7 +21,7 @@ import {
 } from "../directory/index.ts";
 import type { Isolate } from "./isolate.ts";
 import type { HeldManifest } from "./memory.ts";
-import type { Nap } from "./ports.ts";
+import { within } from "./patience.ts";
 import type { QuestionAnswer } from "./registry/protocol.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
 
@@ -107,23 +107,8 @@ async function waitForOther(
     await isolate.ports.timers.sleep(POLL);
 }
 
-async function withPatience<T>(isolate: Isolate, work: () => Promise<T>, patience = PATIENCE): Promise<T> {
-  let isLate = false;
-  const nap: Nap = {};
-  const late = isolate.ports.timers.sleep(patience, nap).then((): never => {
-    isLate = true;
-    throw new Error("took too long");
-  });
-  const done = work();
-  try {
-    return await Promise.race([done, late]);
-  } finally {
-    nap.cancel?.();
-    // Whichever comes second must not be an unhandled rejection.
-    if (isLate) done.catch(() => undefined);
-    else late.catch(() => undefined);
-  }
-}
+const withPatience = <T>(isolate: Isolate, work: () => Promise<T>, patience = PATIENCE): Promise<T> =>
+  within(isolate.ports.timers, patience, work);
 
 /** Asks a Registry what changed, unless somebody does already; settles when there is an answer or none. */
 export function refresh(isolate: Isolate, scope: Scope, partition: number): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Clock, Timers } from "../../src/edge/ports.ts";
+import type { Clock, Nap, Timers } from "../../src/edge/ports.ts";
 
 /** Something that is to happen at a moment. */
 interface Event {
@@ -6,6 +6,7 @@ interface Event {
   /** Events of one moment come in the order in which they were asked for. */
   readonly turn: number;
   readonly action: () => void;
+  isOff: boolean;
 }
 
 /**
@@ -26,13 +27,20 @@ export class VirtualTime implements Clock, Timers {
     return this.#now;
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.at(this.#now + ms, resolve));
+  sleep(ms: number, nap?: Nap): Promise<void> {
+    return new Promise((resolve) => {
+      const callOff = this.at(this.#now + ms, resolve);
+      if (nap !== undefined) nap.cancel = callOff;
+    });
   }
 
-  /** Has `action` happen at `time`, or at once where that is over. */
-  at(time: number, action: () => void): void {
-    this.#push({ time: Math.max(time, this.#now), turn: this.#turns++, action });
+  /** Has `action` happen at `time`, or at once where that is over. @returns how to call it off */
+  at(time: number, action: () => void): () => void {
+    const event = { time: Math.max(time, this.#now), turn: this.#turns++, action, isOff: false };
+    this.#push(event);
+    return () => {
+      event.isOff = true;
+    };
   }
 
   /** Lets everything go on that waits for nothing but its turn. */
@@ -44,7 +52,7 @@ export class VirtualTime implements Clock, Timers {
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await this.settle();
-    while ((this.#events[0]?.time ?? Number.POSITIVE_INFINITY) <= end) {
+    while (this.#nextTime() <= end) {
       this.#next();
       await this.settle();
     }
@@ -62,11 +70,16 @@ export class VirtualTime implements Clock, Timers {
     for (;;) {
       await this.settle();
       if (isSettled) return work;
-      if ((this.#events[0]?.time ?? Number.POSITIVE_INFINITY) > end) {
+      if (this.#nextTime() > end) {
         throw new Error(`nothing came of it within ${limit} ms`);
       }
       this.#next();
     }
+  }
+
+  #nextTime(): number {
+    while (this.#events[0]?.isOff) this.#pop();
+    return this.#events[0]?.time ?? Number.POSITIVE_INFINITY;
   }
 
   #next(): void {

@@ -55,6 +55,8 @@ export class RegistryHost {
   fault: (call: RegistryCall) => RegistryFault | undefined = () => undefined;
   /** Whether the next run of the alarm fails before it does anything. */
   alarmFault: () => boolean = () => false;
+  /** Milliseconds by which the next alarm comes late. */
+  alarmDelay: () => number = () => 0;
   /** Every call that was made. */
   readonly calls: (RegistryCall & { readonly time: number })[] = [];
   alarmRuns = 0;
@@ -164,7 +166,7 @@ export class RegistryHost {
 
   #setAlarm(time: number): void {
     this.#alarmAt = time;
-    this.#parts.clock.at(time, () => {
+    this.#parts.clock.at(time + this.alarmDelay(), () => {
       if (this.#alarmAt === time) void this.#runAlarm();
     });
   }

@@ -1,5 +1,6 @@
 import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../../directory/index.ts";
-import type { Clock, KvStore, RegistryStorage } from "../ports.ts";
+import { within } from "../patience.ts";
+import type { Clock, KvStore, RegistryStorage, Timers } from "../ports.ts";
 import { keepKey } from "./history.ts";
 import { blobsOf, type Records } from "./records.ts";
 import { getMeta, setMeta } from "./schema.ts";
@@ -14,6 +15,8 @@ const LOST_AFTER = 300_000;
 const OPERATIONS = 800;
 /** Writes under way at once; the platform allows six connections. */
 const AT_ONCE = 5;
+/** A write that takes longer has failed: one that never ends must not end the copying. */
+const PATIENCE = 20_000;
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 60_000;
 
@@ -23,6 +26,7 @@ export interface CopyContext {
   readonly records: Records;
   readonly kv: KvStore;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly rosterMac: Mac;
 }
 
@@ -32,11 +36,12 @@ export interface CopyContext {
  */
 export async function copyToKv(context: CopyContext): Promise<void> {
   const { storage } = context;
+  const patient = { ...context, kv: withPatience(context) };
   const budget = new Budget(OPERATIONS);
   let failed: unknown;
   for (const step of [copyHeads, copyRoster, deleteKeys]) {
     try {
-      await step(context, budget);
+      await step(patient, budget);
     } catch (error) {
       failed = error;
     }
@@ -45,6 +50,12 @@ export async function copyToKv(context: CopyContext): Promise<void> {
   setMeta(storage, "kv_failures", failures);
   setMeta(storage, "kv_error", failed === undefined ? "" : String(failed));
 }
+
+const withPatience = ({ kv, timers }: CopyContext): KvStore => ({
+  ...kv,
+  put: (key, value) => within(timers, PATIENCE, () => kv.put(key, value)),
+  delete: (key) => within(timers, PATIENCE, () => kv.delete(key)),
+});
 
 /** When copying has to run again, Unix milliseconds. */
 export function nextRun(storage: RegistryStorage, now: number): number {

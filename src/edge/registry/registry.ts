@@ -244,6 +244,7 @@ export class RegistryCore implements RegistryApi {
         kv,
         records: this.#records,
         clock: ports.clock,
+        timers: ports.timers,
         rosterMac: rosterMac(ports.hashing, settings.masterKey),
       });
     } finally {

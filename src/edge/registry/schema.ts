@@ -62,10 +62,16 @@ export function setMeta<K extends keyof Meta>(storage: RegistryStorage, name: K,
   storage.sql("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value as SqlValue);
 }
 
-/** Asks for the alarm at `time`, unless it will come before that anyway: many changes must not put it off. */
+/** An alarm that is later than this will not come any more. */
+const ALARM_LATE = 60_000;
+
+/**
+ * Asks for the alarm at `time`, unless it will come before that anyway, if it is late or not: many changes must
+ * not put it off.
+ */
 export function setAlarmBy(storage: RegistryStorage, time: number, now: number): void {
   const asked = getMeta(storage, "alarm") ?? 0;
-  if (asked > now && asked <= time) return;
+  if (asked > now - ALARM_LATE && asked <= time) return;
   setMeta(storage, "alarm", time);
   storage.setAlarm(time);
 }

@@ -1,0 +1,160 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { blobKey, manifestKey, openRoster, rosterKey, rosterMac, toHex } from "../../src/directory/index.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import type { IsolateHost } from "../world/isolate-host.ts";
+import { people } from "../world/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, World } from "../world/world.ts";
+
+const D = "example.com";
+
+describe("the copy in KV", () => {
+  let world: World;
+  let isolate: IsolateHost;
+
+  beforeEach(() => {
+    world = new World();
+    isolate = world.isolate();
+  });
+
+  /** Writes to a key, as the times at which they were begun. */
+  const writesTo = (key: string): number[] =>
+    world.kv.operations.filter(({ kind, keys }) => kind !== "get" && keys[0] === key).map(({ time }) => time);
+
+  it("is made within seconds, shards before the manifest that names them, the roster last", async () => {
+    await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.clock.advance(5 * SECOND);
+    expect(world.differences()).toEqual([]);
+    const order = world.kv.operations
+      .filter(({ kind }) => kind === "put")
+      .map(({ keys }) => keys[0]?.split("/")[0]);
+    // The roster that comes first is of a Registry that has begun and serves nobody yet.
+    expect(order).toEqual(["roster", "shard", "shard", "domain", "roster"]);
+    const text = new TextDecoder().decode(world.kv.newest(rosterKey("0")) as Uint8Array);
+    expect(openRoster(text, "0", rosterMac(nobleHashing, world.settings.masterKey))).toMatchObject({
+      asOf: 1,
+      heads: { [D]: 1 },
+    });
+  });
+
+  it("takes many commits together, and never writes a key twice in one second", async () => {
+    const commits = 60;
+    for (let i = 0; i < commits; i++) {
+      await world.publish(isolate, D, people(50 + i));
+      await world.clock.advance(130);
+    }
+    await world.clock.advance(10 * SECOND);
+    expect(world.differences()).toEqual([]);
+    expect(world.kv.tooFast).toBe(0);
+    const writes = writesTo(manifestKey(D));
+    expect(writes.length).toBeGreaterThan(3);
+    expect(writes.length).toBeLessThan(commits / 4);
+  });
+
+  it("is not put off by alarms that come late while commits go on", async () => {
+    world.registry().alarmDelay = () => 500;
+    for (let i = 0; i < 100; i++) {
+      await world.publish(isolate, D, people(50 + i));
+      await world.clock.advance(300);
+    }
+    expect(writesTo(manifestKey(D)).length).toBeGreaterThan(5);
+  });
+
+  it("is never given up, whatever KV and the alarms do for hours", async () => {
+    let at = 0;
+    const kinds = ["error", "hang", "error", "error"] as const;
+    world.kv.fault = ({ kind, location }) =>
+      location === "registry" && kind === "put" ? { kind: kinds[at++ % kinds.length] as "error" } : undefined;
+    world.registry().alarmFault = () => world.registry().alarmRuns % 3 === 0;
+    await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.publish(isolate, "other.example", ["alice"]);
+    await world.clock.advance(6 * HOUR);
+    expect(at).toBeGreaterThan(50);
+    expect(world.differences().length).toBeGreaterThan(0);
+    world.kv.fault = () => undefined;
+    world.registry().alarmFault = () => false;
+    await world.clock.advance(5 * MINUTE);
+    expect(world.differences()).toEqual([]);
+    expect(world.kv.newest(rosterKey("0"))).not.toBeNull();
+  });
+
+  it("of one domain that cannot be written does not hold up the others", async () => {
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0] === manifestKey(D) ? { kind: "error" } : undefined;
+    await world.publish(isolate, D, ["alice"]);
+    for (let i = 0; i < 5; i++) await world.publish(isolate, `d${i}.example`, ["alice"]);
+    await world.clock.advance(10 * MINUTE);
+    expect(world.differences()).toEqual([manifestKey(D)]);
+  });
+
+  it("survives a Registry that is reset in the middle of it", async () => {
+    world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "slow", ms: 400 } : undefined);
+    for (let i = 0; i < 10; i++) await world.publish(isolate, `d${i}.example`, people(20));
+    for (let i = 0; i < 20; i++) {
+      world.registry().restart();
+      await world.clock.advance(700);
+    }
+    world.kv.fault = () => undefined;
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("whose write was acknowledged and lost is noticed by who misses it, and made again", async () => {
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && (keys[0]?.startsWith("domain/") || keys[0]?.startsWith("shard/"))
+        ? { kind: "lost" }
+        : undefined;
+    await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    expect(world.differences()).toHaveLength(3);
+    await world.clock.advance(HOUR);
+    const missed = world.isolate("missed");
+    for (let i = 0; i < 20; i++) expect((await missed.check(`u${i}@${D}`)).verdict).toBe("deliverable");
+    await missed.idle();
+    const before = world.kv.operations.length;
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+    // And it is made again once, not once for each reader.
+    const again = world.kv.operations.slice(before).filter(({ kind }) => kind === "put");
+    expect(again.length).toBeLessThanOrEqual(5);
+  });
+
+  it("is mended where a late write undid a newer one", async () => {
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0] === manifestKey(D) ? { kind: "late", ms: 20 * SECOND } : undefined;
+    await world.publish(isolate, D, ["alice"]);
+    await world.clock.advance(5 * SECOND);
+    world.kv.fault = () => undefined;
+    await world.publish(isolate, D, ["alice", "bob"]);
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([manifestKey(D)]);
+    await world.clock.advance(10 * MINUTE);
+    const cold = world.isolate("cold");
+    expect(await cold.check(`carol@${D}`)).toMatchObject({ verdict: "unknown" });
+    expect(await cold.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable" });
+    await world.clock.advance(10 * SECOND);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("shows each hour that the Registry lives", async () => {
+    await world.publish(isolate, D, ["alice"]);
+    await world.clock.advance(DAY);
+    const beats = writesTo(rosterKey("0"));
+    expect(beats.length).toBeGreaterThanOrEqual(24);
+    expect(beats.length).toBeLessThanOrEqual(27);
+  });
+
+  it("loses the shards that history has let go of, and none that a head names", async () => {
+    await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.clock.advance(MINUTE);
+    const gone = toHex(world.headOf(D)?.shards.ids.subarray(0, 32) as Uint8Array);
+    await world.publish(isolate, D, people(14_100), { bits: 1 });
+    await world.clock.advance(MINUTE);
+    expect(world.kv.newest(blobKey(D, gone))).not.toBeNull();
+    await world.clock.advance(31 * DAY);
+    expect(world.kv.newest(blobKey(D, gone))).toBeNull();
+    expect(world.differences()).toEqual([]);
+    const cold = world.isolate("cold");
+    expect(await cold.check(`u14050@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+});
