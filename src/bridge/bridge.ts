@@ -94,6 +94,10 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     context,
     maxConnections: settings.max_connections,
     socketMode: settings.socket_mode,
+    turnedAway({ name }) {
+      metrics.turnedAway(name);
+      log.turnedAway(name);
+    },
   });
   metrics.watch({ cache, breaker, connections: (protocol) => server.connections(protocol) });
 

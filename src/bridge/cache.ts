@@ -3,7 +3,9 @@ import type { Answer } from "../directory/index.ts";
 import type { Floor, Floors } from "./floors.ts";
 
 /** What an entry costs beside its text: objects, keys, the slots of the map. Measured, rounded up. */
-const OVERHEAD = 640;
+const OVERHEAD = 480;
+/** Refusals serve for one window only; a flood of them must not push out the accepts that an outage needs. */
+const SHARE_OF_REFUSALS = 0.25;
 
 /** An accept or a refusal as it may be used again. */
 export interface CachedAnswer {
@@ -15,70 +17,82 @@ export interface CachedAnswer {
   readonly askedAt: number;
   /** Until when it holds: `askedAt` and its max_age. */
   readonly expires: number;
-  /** How old the evidence for it was when it was given, ms; null where it was vouched for by nobody. */
+  /** How old the evidence for an accept was when it was given, ms; null where nobody vouched for it. */
   readonly vouched: number | null;
 }
 
 /** Answers by canonical question, bounded in bytes, least recently used out first. */
 export class AnswerCache {
-  readonly #entries: LRUCache<string, CachedAnswer>;
+  readonly #accepts: LRUCache<string, CachedAnswer>;
+  readonly #refusals: LRUCache<string, CachedAnswer>;
   readonly #floors: Floors;
-  /** Entries that went to make room, so far. */
-  evictions = 0;
+  #evictions = 0;
 
   constructor(maxBytes: number, floors: Floors) {
+    const bounded = (maxSize: number): LRUCache<string, CachedAnswer> =>
+      new LRUCache<string, CachedAnswer>({
+        maxSize,
+        sizeCalculation: sizeOf,
+        dispose: (_entry, _question, reason) => {
+          if (reason === "evict") this.#evictions++;
+        },
+      });
+    const refusals = Math.floor(maxBytes * SHARE_OF_REFUSALS);
+    this.#accepts = bounded(maxBytes - refusals);
+    this.#refusals = bounded(refusals);
     this.#floors = floors;
-    this.#entries = new LRUCache<string, CachedAnswer>({
-      maxSize: maxBytes,
-      sizeCalculation: sizeOf,
-      dispose: (_entry, _key, reason) => {
-        if (reason === "evict") this.evictions++;
-      },
-    });
   }
 
+  /** Bytes that the entries take, by estimate. */
   get bytes(): number {
-    return this.#entries.calculatedSize;
+    return this.#accepts.calculatedSize + this.#refusals.calculatedSize;
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#accepts.size + this.#refusals.size;
+  }
+
+  /** Entries that went to make room, so far. */
+  get evictions(): number {
+    return this.#evictions;
   }
 
   /** The answer where it holds by its max_age. */
   fresh(question: string, now: number): Answer | null {
-    const entry = this.#counting(question);
+    const entry = this.#counting(this.#accepts, question) ?? this.#counting(this.#refusals, question);
     return entry !== null && now < entry.expires ? entry.answer : null;
   }
 
   /** The accept that may go on while the edge is away (law 2): never a refusal. */
   underGrace(question: string, now: number, acceptGrace: number): Answer | null {
-    const entry = this.#counting(question);
-    if (entry === null || entry.answer.action !== "accept" || entry.vouched === null) return null;
+    const entry = this.#counting(this.#accepts, question);
+    if (entry === null || entry.vouched === null) return null;
     return entry.vouched + (now - entry.askedAt) < acceptGrace ? entry.answer : null;
   }
 
+  /** Keeps an accept or a refusal in place of what was known before. */
   store(question: string, entry: CachedAnswer): void {
-    this.#entries.set(question, entry);
+    this.forget(question);
+    (entry.answer.action === "accept" ? this.#accepts : this.#refusals).set(question, entry);
   }
 
   forget(question: string): void {
-    this.#entries.delete(question);
+    this.#accepts.delete(question);
+    this.#refusals.delete(question);
   }
 
   /** An entry whose generation was not overtaken since: nobody goes back (law 3). */
-  #counting(question: string): CachedAnswer | null {
-    const entry = this.#entries.get(question);
+  #counting(entries: LRUCache<string, CachedAnswer>, question: string): CachedAnswer | null {
+    const entry = entries.get(question);
     if (entry === undefined) return null;
     const floor = this.#floors.get(entry.domain);
     if (floor === entry.floor && (entry.answer.generation ?? 0) >= (floor?.generation ?? 0)) return entry;
-    // An answer without a generation (no such domain here) says nothing about the one that came after it.
-    this.#entries.delete(question);
+    entries.delete(question);
     return null;
   }
 }
 
-/** Two bytes a character at most; the key and the fields that hold text. */
+/** Two bytes a character at most: of the question, and of all text in the answer. */
 function sizeOf({ answer, domain }: CachedAnswer, question: string): number {
   const { recipient, reply, observed = "", detail = "" } = answer;
   const characters =

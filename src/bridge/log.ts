@@ -75,6 +75,13 @@ export class BridgeLog {
     });
   }
 
+  turnedAway(protocol: string): void {
+    this.#limited("warn", `turned away ${protocol}`, "too many connections: max_connections", {
+      event: "turned-away",
+      protocol,
+    });
+  }
+
   fault(error: unknown): void {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     const where = stack?.split("\n")[1]?.trim() ?? null;

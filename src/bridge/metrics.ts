@@ -45,6 +45,12 @@ export class BridgeMetrics {
     labelNames: ["protocol"],
     registers: [this.#registry],
   });
+  readonly #turnedAway = new Counter({
+    name: "rollcall_bridge_turned_away_total",
+    help: "Connections that were one too many",
+    labelNames: ["protocol"],
+    registers: [this.#registry],
+  });
   readonly #faults = new Counter({
     name: "rollcall_bridge_faults_total",
     help: "Faults of the bridge itself; the question was deferred",
@@ -113,6 +119,10 @@ export class BridgeMetrics {
 
   badQuestion(protocol: ProtocolName): void {
     this.#badQuestions.inc({ protocol });
+  }
+
+  turnedAway(protocol: ProtocolName): void {
+    this.#turnedAway.inc({ protocol });
   }
 
   fault(): void {

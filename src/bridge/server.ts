@@ -21,6 +21,8 @@ export interface ServerOptions extends BridgePorts {
   readonly maxConnections: number;
   /** Permissions of unix sockets. */
   readonly socketMode: number;
+  /** A client too many was closed. */
+  turnedAway(protocol: Protocol): void;
 }
 
 /** A listener that runs. */
@@ -88,6 +90,7 @@ export class BridgeServer {
   #accept(protocol: Protocol, socket: Socket): void {
     if (this.#connections.size >= this.#options.maxConnections) {
       socket.destroy();
+      this.#options.turnedAway(protocol);
       return;
     }
     const connection = new Connection(this.#options.context, protocol, socket);
