@@ -38,10 +38,10 @@ const started = await Promise.race([
   readJson(/** @type {import("node:stream").Readable} */ (edge.stdout)),
   ended,
 ]);
-if (typeof started === "number") {
-  if (!stopping && started === 2)
-    console.error("`npm start -- --port 8801 --smtp-port 2601` takes other ports");
-  process.exit(stopping ? 0 : started);
+if (typeof started === "number" || started.error) {
+  const code = await ended;
+  if (!stopping && code === 2) console.error("`npm start -- --port 8801 --smtp-port 2601` takes other ports");
+  process.exit(stopping ? 0 : code);
 }
 const adminToken = readFileSync(join(state, "admin-token"), "utf8").trim();
 const published = await publishSample();
