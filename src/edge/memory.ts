@@ -201,3 +201,7 @@ const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
 
 const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
+
+/** Name under which the loading of a blob is known. */
+export const blobName = (held: HeldManifest, table: "shards" | "departures", index: number): string =>
+  `${table} ${held.manifest.domain} ${held.manifest.generation} ${index}`;

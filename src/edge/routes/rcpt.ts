@@ -1,6 +1,7 @@
 import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
 import { type Answer, unavailable } from "../../directory/index.ts";
-import { check, checkAll, type Query, queryOf } from "../check.ts";
+import { check, checkAll, queryOf } from "../check.ts";
+import type { Query } from "../decide.ts";
 import { bodyText, HttpError, json, mediaType, parseJson, readBody, text, wantsText } from "../http.ts";
 import { type Route, type RouteContext, readNumber, readObject, readTexts } from "./route.ts";
 

@@ -1,0 +1,276 @@
+/**
+ * Deciding about a recipient: one synchronous step over settled state. Whatever it lacks, it names; nothing here
+ * waits, so nothing can change between the last look and the answer.
+ */
+import {
+  type Answer,
+  answer,
+  lookup,
+  type MailboxRecipient,
+  type Manifest,
+  type Recipient,
+  refuses,
+  unavailable,
+  VERDICTS,
+} from "../directory/index.ts";
+import type { Confirmation } from "./confirmation.ts";
+import type { Isolate } from "./isolate.ts";
+import { blobName, type HeldManifest } from "./memory.ts";
+import { numberOf } from "./precedence.ts";
+import { EXPORTS } from "./questions.ts";
+
+/** Times that one check may wait for a new confirmation. */
+export const CONFIRMATIONS = 3;
+/** Pause after a floor that no answer of the Registry reached. */
+const FLOOR_PAUSE = 1_000;
+
+/** One recipient to check. */
+export interface Query {
+  /** As sent. */
+  readonly text: string;
+  readonly recipient: Recipient;
+  /** Highest generation of the domain that the asker has seen. */
+  readonly floor: number;
+}
+
+/** What a check needs next, or its answer. */
+export type Step =
+  | { readonly kind: "answer"; readonly answer: Answer }
+  | { readonly kind: "manifest"; readonly domain: string; readonly need: number; readonly isCold: boolean }
+  | {
+      readonly kind: "blob";
+      readonly held: HeldManifest;
+      readonly table: "shards" | "departures";
+      readonly index: number;
+    }
+  | { readonly kind: "confirmation"; readonly partition: number };
+
+/** What a check has tried so far. */
+export interface Progress {
+  /** Domains whose manifest was loaded, well or not, since the last confirmation. */
+  readonly loaded: Set<string>;
+  readonly blobs: Set<string>;
+  hasSoughtFloor: boolean;
+  confirmations: number;
+}
+
+/** Nothing was tried yet. */
+export const noProgress = (): Progress => ({
+  loaded: new Set(),
+  blobs: new Set(),
+  hasSoughtFloor: false,
+  confirmations: 0,
+});
+
+/** The whole decision about one recipient, from what is settled at this moment. */
+export function decide(isolate: Isolate, query: Query, progress: Progress): Step {
+  const { recipient, text } = query;
+  const lasting = Math.floor(isolate.settings.window / 1000);
+  switch (recipient.kind) {
+    case "postmaster":
+      return done(answer(text, "deliverable", { matched: "postmaster", maxAge: lasting }));
+    case "malformed":
+      return done(answer(text, "malformed", { maxAge: lasting, detail: recipient.why }));
+    case "literal":
+      return decideNotServed(isolate, query, progress, 0, null);
+    case "mailbox":
+      return decideMailbox(isolate, query, recipient, progress);
+  }
+}
+
+function decideNotServed(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  partition: number,
+  domain: string | null,
+): Step {
+  const confirmation = isolate.confirmation(partition);
+  const now = isolate.now();
+  if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
+  // The asker has seen it served: only a later point in the log can say that it is not any more.
+  if ((confirmation.position?.number ?? 0) < query.floor)
+    return seekFloor(isolate, query, progress, partition);
+  // An export may serve it all the same, and then it is not for the Registry to say.
+  if (!isolate.knowsExports()) {
+    return isolate.hasJustFailed(EXPORTS)
+      ? done(deferral(query, "KV cannot be read for exported domains", domain))
+      : confirmOrDefer(query, progress, partition);
+  }
+  return done(answer(query.text, "not-served", { domain, ...agesOf(confirmation, now) }));
+}
+
+function decideMailbox(
+  isolate: Isolate,
+  query: Query,
+  recipient: MailboxRecipient,
+  progress: Progress,
+): Step {
+  const { domain } = recipient;
+  const partition = isolate.partitionOf(domain);
+  const confirmation = isolate.confirmation(partition);
+  if (confirmation.full && !isServed(isolate, confirmation, domain)) {
+    return decideNotServed(isolate, query, progress, partition, domain);
+  }
+  const own = generationOf(isolate, query, progress, domain, partition);
+  if ("kind" in own) return own;
+  const { manifest } = own;
+  const alias = manifest.deletedUntil === null ? manifest.policy.alias : null;
+  const list = alias === null ? own : generationOf(isolate, query, progress, alias, partition);
+  if ("kind" in list) return list;
+  // Deleted or pointed elsewhere meanwhile: the two do not belong to one state.
+  if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
+    return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
+  }
+  const now = isolate.now();
+  const finding = lookup(list.manifest, list, recipient, now);
+  if (finding.kind === "needs") {
+    const { table, index } = finding;
+    return progress.blobs.has(blobName(list, table, index))
+      ? done(deferral(query, "a part of the list could not be read", domain))
+      : { kind: "blob", held: list, table, index };
+  }
+  const { verdict, matched } = finding;
+  const mode = [own, list].some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
+  const generation = Math.max(manifest.generation, list.manifest.generation);
+  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
+  const isConfirmed = [own, list].every((held) => confirms(confirmation, held.manifest, now));
+  if (refuses(verdict, mode)) {
+    const isFresh =
+      isConfirmed || [own, list].every((held) => isFreshExport(isolate, confirmation, held, now));
+    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
+  } else if (VERDICTS[verdict].action !== "defer" && !hasEvidence(isolate, partition, manifest, now)) {
+    return done(deferral(query, "the Registry has not been heard of for too long", domain));
+  }
+  for (const held of [own, list]) {
+    isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
+  }
+  const isExport = manifest.origin === "kv";
+  return done(
+    answer(query.text, verdict, {
+      matched,
+      domain,
+      generation,
+      origin: manifest.origin,
+      mode,
+      refusalText: manifest.policy.text,
+      ...(isConfirmed || isExport ? agesOf(confirmation, now) : {}),
+      ...(isExport
+        ? { confirmedAge: null, detail: "refused and accepted from KV alone, as fresh as KV is" }
+        : {}),
+    }),
+  );
+}
+
+/** Whether a domain has a list here, as far as is known: the Registry's, or an export's. */
+const isServed = (isolate: Isolate, confirmation: Confirmation, domain: string): boolean =>
+  confirmation.known(domain) !== undefined || isolate.isExported(domain);
+
+/**
+ * The generation of a domain to answer from: the head as far as is known, or, where that cannot be had, an
+ * older one that this isolate has not left behind, which may only accept.
+ */
+function generationOf(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  domain: string,
+  partition: number,
+): HeldManifest | Step {
+  const confirmation = isolate.confirmation(partition);
+  const known = confirmation.known(domain);
+  const held = isolate.memory.get(domain);
+  const { incarnation } = confirmation;
+  const now = isolate.now();
+  const number = held === undefined ? -1 : numberOf(held.manifest, incarnation, known);
+  const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);
+  const need = Math.max(low, known ?? 0);
+  // The Registry vouches for its own generations; an export is as old as its reading.
+  const isVouchedFor = held?.manifest.origin === "registry" && confirmation.isFresh(now);
+  const isRecent = held !== undefined && (isVouchedFor || now - held.readAt <= isolate.settings.window);
+  if (held !== undefined && number >= need && isRecent) return held;
+  if (!progress.loaded.has(domain)) {
+    const isCold = held === undefined && !confirmation.full && !isServed(isolate, confirmation, domain);
+    // Before a roster is there, a burst of domains that nobody serves must not cost a read each.
+    if (isCold && isolate.coldLoads <= 0) return confirmOrDefer(query, progress, partition);
+    return { kind: "manifest", domain, need, isCold };
+  }
+  if (held === undefined || number < low) {
+    return confirmListsOrDefer(isolate, query, progress, partition, held === undefined ? [] : [held]);
+  }
+  return held;
+}
+
+/** Answers confirm numbers, never bytes: only the generation that the Registry named as its newest may refuse. */
+const confirms = (confirmation: Confirmation, manifest: Manifest, now: number): boolean =>
+  manifest.origin === "registry" &&
+  confirmation.isFresh(now) &&
+  manifest.incarnation === confirmation.incarnation &&
+  manifest.generation === confirmation.known(manifest.domain);
+
+/** The stated exception of law 2: the Registry confirms that it has no head, and KV's export is read anew. */
+const isFreshExport = (
+  isolate: Isolate,
+  confirmation: Confirmation,
+  held: HeldManifest,
+  now: number,
+): boolean =>
+  held.manifest.origin === "kv" &&
+  confirmation.full &&
+  confirmation.isFresh(now) &&
+  confirmation.known(held.manifest.domain) === undefined &&
+  now - held.readAt <= isolate.settings.window;
+
+/** Whether accepting may go on: some sign of the Registry within accept-grace, or not yet looked for one. */
+function hasEvidence(isolate: Isolate, partition: number, manifest: Manifest, now: number): boolean {
+  if (manifest.origin === "kv" || !isolate.hasTriedRefresh(partition)) return true;
+  return now - isolate.confirmation(partition).evidence <= isolate.settings.acceptGrace;
+}
+
+/** Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long. */
+const agesOf = (confirmation: Confirmation, now: number): { confirmedAge: number; maxAge: number } => ({
+  confirmedAge: Math.ceil((now - confirmation.at) / 1000),
+  maxAge: Math.floor(confirmation.left(now) / 1000),
+});
+
+const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
+
+/** No verdict about the recipient, and why. */
+export const deferral = (query: Query, detail: string, domain: string | null = null): Answer =>
+  unavailable(query.text, detail, query.recipient.kind === "mailbox" ? query.recipient.domain : domain);
+
+/** The asker has seen a newer state. One more question, unless one came back without it a moment ago. */
+function seekFloor(isolate: Isolate, query: Query, progress: Progress, partition: number): Step {
+  const name = `floor ${partition}`;
+  if (progress.hasSoughtFloor) isolate.noteFailure(name, FLOOR_PAUSE);
+  if (isolate.hasJustFailed(name)) return done(deferral(query, "older than what the asker has seen"));
+  progress.hasSoughtFloor = true;
+  return { kind: "confirmation", partition };
+}
+
+/**
+ * Asks the Registry where that can help: nothing is confirmed, or a manifest is ahead of what is. A list that is
+ * behind, or an export that could not be read anew, gets no newer by it.
+ */
+function confirmListsOrDefer(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  partition: number,
+  lists: readonly HeldManifest[],
+): Step {
+  const confirmation = isolate.confirmation(partition);
+  const isAhead = ({ manifest }: HeldManifest): boolean =>
+    manifest.origin === "registry" &&
+    (manifest.incarnation > confirmation.incarnation ||
+      manifest.generation > (confirmation.known(manifest.domain) ?? -1));
+  return confirmation.isFresh(isolate.now()) && !lists.some(isAhead)
+    ? done(deferral(query, "the newest list could not be read"))
+    : confirmOrDefer(query, progress, partition);
+}
+
+function confirmOrDefer(query: Query, progress: Progress, partition: number): Step {
+  return progress.confirmations < CONFIRMATIONS
+    ? { kind: "confirmation", partition }
+    : done(deferral(query, "the Registry did not confirm in time"));
+}

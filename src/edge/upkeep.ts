@@ -1,0 +1,37 @@
+/** What goes on behind the answers: half-way through the window one request asks the Registry anew. */
+import type { Isolate } from "./isolate.ts";
+import { loadManifest } from "./loading.ts";
+import { refresh, refreshName } from "./questions.ts";
+import type { Scope } from "./scope.ts";
+
+/** Manifests that a refresh brings up to date beforehand. */
+const RELOADS = 16;
+
+/** Whether somebody asks a Registry at this moment, or did so in vain a moment ago. */
+function isRefreshing(isolate: Isolate, scope: Scope, partition: number): boolean {
+  const name = refreshName(partition);
+  return scope.underWay.has(name) || isolate.hasLease(name) || isolate.hasJustFailed(name);
+}
+
+/** Has the Registry asked after the answer was sent, once a request, unless somebody does already. */
+export function refreshBehind(isolate: Isolate, scope: Scope, partition: number): void {
+  const name = `behind ${refreshName(partition)}`;
+  if (scope.underWay.has(name) || isRefreshing(isolate, scope, partition)) return;
+  const work = refreshInBackground(isolate, scope, partition);
+  scope.underWay.set(name, work);
+  scope.background(work);
+}
+
+/** Refreshes, and brings manifests in use up to date. */
+async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+  // The answer goes first.
+  await isolate.ports.timers.sleep(0);
+  if (isRefreshing(isolate, scope, partition)) return;
+  await refresh(isolate, scope, partition);
+  const confirmation = isolate.confirmation(partition);
+  for (const { manifest } of isolate.memory.recent(RELOADS)) {
+    const known = confirmation.known(manifest.domain);
+    if (isolate.partitionOf(manifest.domain) !== partition || known === undefined) continue;
+    if (known > manifest.generation) await loadManifest(isolate, scope, manifest.domain, known);
+  }
+}
