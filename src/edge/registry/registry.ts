@@ -16,13 +16,12 @@ import {
   equalBytes,
   fromHex,
   isContentId,
-  openRoster,
-  rosterKey,
   rosterMac,
 } from "../../directory/index.ts";
 import type { Settings } from "../environment.ts";
 import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
-import { type CommitContext, commit, nextNumber, record, remove, rollback } from "./commit.ts";
+import { begin, placeFault } from "./beginning.ts";
+import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
@@ -39,6 +38,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { getMeta, setAlarmBy, setMeta } from "./schema.ts";
+import { isRevoked, keepToken, listTokens, revokeToken } from "./tokens.ts";
 
 /** Lines of the audit trail in one answer. */
 const AUDIT_LINES = 500;
@@ -134,32 +134,14 @@ export class RegistryCore implements RegistryApi {
     if (!begun.ok) return begun;
     return this.#answer(() =>
       this.#change(() => {
-        const { id, role, expires, created, note } = token;
-        const domains = token.domains === null ? null : JSON.stringify(token.domains);
-        this.#parts.storage.sql(
-          "INSERT INTO tokens (id, role, domains, expires, created, note) VALUES (?, ?, ?, ?, ?, ?)",
-          id,
-          role,
-          domains,
-          expires,
-          created,
-          note,
-        );
-        record(
-          this.#parts.storage,
-          this.#now(),
-          "token create",
-          by,
-          id,
-          `${role} ${domains ?? "all domains"}`,
-        );
+        keepToken(this.#parts.storage, token, by, this.#now());
         return null;
       }),
     );
   }
 
   async tokens(): Promise<Result<readonly TokenRecord[]>> {
-    return this.#answer(() => this.#tokens());
+    return this.#answer(() => listTokens(this.#parts.storage));
   }
 
   async revokeToken(
@@ -168,29 +150,12 @@ export class RegistryCore implements RegistryApi {
     by: Actor,
   ): Promise<Result<Changed<TokenRecord | null>>> {
     return this.#answer(() =>
-      this.#changed(() => {
-        const { storage } = this.#parts;
-        const now = this.#now();
-        const token = this.#tokens(id)[0] ?? null;
-        if (storage.sql("SELECT id FROM revocations WHERE id = ?", id).length === 0) {
-          storage.sql(
-            "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
-            id,
-            nextNumber(storage),
-            now,
-            token?.expires ?? expires,
-          );
-          record(storage, now, "token revoke", by, id, null);
-        }
-        return this.#tokens(id)[0] ?? null;
-      }),
+      this.#changed(() => revokeToken(this.#parts.storage, id, expires, by, this.#now())),
     );
   }
 
   async isRevoked(id: string): Promise<Result<boolean>> {
-    return this.#answer(
-      () => this.#parts.storage.sql("SELECT id FROM revocations WHERE id = ?", id).length > 0,
-    );
+    return this.#answer(() => isRevoked(this.#parts.storage, id));
   }
 
   async initialise(by: Actor): Promise<Result<PartitionStatus>> {
@@ -294,23 +259,6 @@ export class RegistryCore implements RegistryApi {
     return { domain, manifest: this.#records.headBytes(domain)?.manifest ?? null };
   }
 
-  #tokens(id?: string): TokenRecord[] {
-    const rows = this.#parts.storage.sql(
-      `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
-       ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
-      ...(id === undefined ? [] : [id]),
-    );
-    return rows.map((row) => ({
-      id: row.id as string,
-      role: row.role as TokenRecord["role"],
-      domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
-      expires: row.expires as number | null,
-      created: row.created as number,
-      revoked: (row.revoked ?? null) as number | null,
-      note: row.note as string | null,
-    }));
-  }
-
   /** Runs `work` where this Registry is what the caller takes it for, and turns a failure into a value. */
   #answer<T>(work: () => T): Result<T> {
     const fault = this.#placeFault();
@@ -351,59 +299,15 @@ export class RegistryCore implements RegistryApi {
   }
 
   #placeFault(): RegistryError | null {
-    const { storage, place } = this.#parts;
-    if (getMeta(storage, "incarnation") === undefined) {
-      return {
-        code: "uninitialised",
-        message: `Registry ${place.partition} was never initialised: publish a list, or POST /v1/registry`,
-      };
-    }
-    const partition = getMeta(storage, "partition");
-    const partitions = getMeta(storage, "partitions");
-    if (partition === place.partition && partitions === place.partitions) return null;
-    return {
-      code: "unavailable",
-      message: `Registry was made as ${partition} of ${partitions} and asked for as ${place.partition} of ${place.partitions}; ROLLCALL_PARTITIONS must not change`,
-    };
+    return placeFault(this.#parts.storage, this.#parts.place);
   }
 
-  /**
-   * Makes this Registry what it is. Where KV holds the roster of another one, it is not: an empty Registry in
-   * front of a full KV would call every domain not served.
-   */
+  /** A Registry begins with the first change that is asked of it. */
   async #initialiseOnce(by: Actor): Promise<Result<null>> {
-    const { storage, place } = this.#parts;
-    if (getMeta(storage, "incarnation") === undefined) {
-      const stranger = await this.#strangersRoster();
-      if (stranger !== null) return { ok: false, error: { code: "conflict", message: stranger } };
-      storage.transaction(() => {
-        if (getMeta(storage, "incarnation") !== undefined) return;
-        const now = this.#now();
-        setMeta(storage, "incarnation", now);
-        setMeta(storage, "partition", place.partition);
-        setMeta(storage, "partitions", place.partitions);
-        setMeta(storage, "number", 0);
-        record(storage, now, "initialise", by, `registry ${place.partition} of ${place.partitions}`, null);
-        setAlarmBy(storage, now, now);
-      });
-    }
-    const fault = this.#placeFault();
+    const { storage, kv, place, ports, settings } = this.#parts;
+    const rosters = rosterMac(ports.hashing, settings.masterKey);
+    const fault =
+      (await begin(storage, kv, rosters, place, by, () => this.#now())) ?? placeFault(storage, place);
     return fault === null ? ok(null) : { ok: false, error: fault };
-  }
-
-  /** What speaks against making a new Registry beside this KV, or null. */
-  async #strangersRoster(): Promise<string | null> {
-    const { kv, place, ports, settings } = this.#parts;
-    const own = rosterKey(String(place.partition));
-    const first = rosterKey("0");
-    const rosters = await kv.getTexts([...new Set([own, first])], 60);
-    if (rosters.get(own)) {
-      return `KV holds the roster of another Registry (key ${own}), and this one is new: use the KV namespace that belongs to it, or delete that key to begin anew`;
-    }
-    const text = rosters.get(first);
-    if (!text) return null;
-    const { partitions } = openRoster(text, "0", rosterMac(ports.hashing, settings.masterKey));
-    if (partitions === place.partitions) return null;
-    return `this deployment was made with ${partitions} partitions and ROLLCALL_PARTITIONS says ${place.partitions}; it must not change`;
   }
 }

@@ -1,0 +1,66 @@
+import type { TokenRecord } from "../../api/contract.ts";
+import type { RegistryStorage } from "../ports.ts";
+import { nextNumber, record } from "./commit.ts";
+
+/** Keeps what a token says of itself, for the list; never the token. */
+export function keepToken(storage: RegistryStorage, token: TokenRecord, by: string, now: number): void {
+  const { id, role, expires, created, note } = token;
+  const domains = token.domains === null ? null : JSON.stringify(token.domains);
+  storage.sql(
+    "INSERT INTO tokens (id, role, domains, expires, created, note) VALUES (?, ?, ?, ?, ?, ?)",
+    id,
+    role,
+    domains,
+    expires,
+    created,
+    note,
+  );
+  record(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
+}
+
+/** Tokens that were issued, in their order; one alone where its id is given. */
+export function listTokens(storage: RegistryStorage, id?: string): TokenRecord[] {
+  const rows = storage.sql(
+    `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
+     ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
+    ...(id === undefined ? [] : [id]),
+  );
+  return rows.map((row) => ({
+    id: row.id as string,
+    role: row.role as TokenRecord["role"],
+    domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
+    expires: row.expires as number | null,
+    created: row.created as number,
+    revoked: (row.revoked ?? null) as number | null,
+    note: row.note as string | null,
+  }));
+}
+
+/**
+ * Revokes an id under a number of the log, so that every isolate learns of it with its next confirmation.
+ * @param expires when the token would have expired, for a partition that did not issue it
+ * @returns the token, null where it was not issued here
+ */
+export function revokeToken(
+  storage: RegistryStorage,
+  id: string,
+  expires: number | null,
+  by: string,
+  now: number,
+): TokenRecord | null {
+  if (!isRevoked(storage, id)) {
+    const until = listTokens(storage, id)[0]?.expires ?? expires;
+    storage.sql(
+      "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
+      id,
+      nextNumber(storage),
+      now,
+      until,
+    );
+    record(storage, now, "token revoke", by, id, null);
+  }
+  return listTokens(storage, id)[0] ?? null;
+}
+
+export const isRevoked = (storage: RegistryStorage, id: string): boolean =>
+  storage.sql("SELECT id FROM revocations WHERE id = ?", id).length > 0;
