@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { createConnection, type Server } from "node:net";
+import { dirname } from "node:path";
 import { type ListenAddress, showAddress } from "./address.ts";
 
 /** A listener could not be had; the message says which and why. */
@@ -19,7 +20,8 @@ export class ListenError extends Error {
 export async function listen(server: Server, address: ListenAddress, mode: number): Promise<ListenAddress> {
   if (address.kind === "unix") await removeStale(address);
   await new Promise<void>((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException): void => reject(new ListenError(address, reasonOf(error)));
+    const failed = (error: NodeJS.ErrnoException): void =>
+      reject(new ListenError(address, reasonOf(error, address)));
     server.once("error", failed);
     const options =
       address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
@@ -54,14 +56,15 @@ async function removeStale(address: Extract<ListenAddress, { kind: "unix" }>): P
   unlinkSync(path);
 }
 
-function reasonOf(error: NodeJS.ErrnoException): string {
+function reasonOf(error: NodeJS.ErrnoException, address: ListenAddress): string {
   switch (error.code) {
     case "EADDRINUSE":
       return "another process listens there";
     case "EACCES":
-      return "no permission";
-    case "ENOENT":
-      return "there is no such folder";
+      // libuv says so of a folder that is not there, too.
+      return address.kind === "unix" && !existsSync(dirname(address.path))
+        ? "there is no such folder"
+        : "no permission";
     default:
       return error.message;
   }

@@ -1,0 +1,284 @@
+import { EventEmitter } from "node:events";
+import { describe, expect, it } from "vitest";
+import {
+  type ClientSocket,
+  Connection,
+  type ConnectionContext,
+  MAX_QUEUE,
+} from "../../src/bridge/connection.ts";
+import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
+import type { ProtocolName } from "../../src/bridge/protocols/protocol.ts";
+import type { Resolution } from "../../src/bridge/resolver.ts";
+import { answerOf } from "./support/answers.ts";
+import { settle, VirtualTime } from "./support/virtual-time.ts";
+
+/** A client's socket as the bridge sees it, in the test's hand. */
+class FakeSocket extends EventEmitter {
+  written = "";
+  isPaused = false;
+  isEnded = false;
+  destroyed = false;
+  /** Whether the client reads what it gets. */
+  isRead = true;
+  get writable(): boolean {
+    return !this.isEnded && !this.destroyed;
+  }
+  get writableFinished(): boolean {
+    return this.isEnded;
+  }
+  write(text: string): boolean {
+    if (!this.writable) throw new Error("written after the end");
+    this.written += text;
+    return this.isRead;
+  }
+  end(): void {
+    this.isEnded = true;
+  }
+  destroy(): void {
+    this.destroyed = true;
+  }
+  pause(): void {
+    this.isPaused = true;
+  }
+  resume(): void {
+    this.isPaused = false;
+  }
+  say(text: string): void {
+    this.emit("data", Buffer.from(text));
+  }
+}
+
+interface Pending {
+  readonly recipient: string;
+  answer(): void;
+}
+
+/** One connection whose questions wait until the test answers them. */
+function connect(protocol: ProtocolName, { isCached = false } = {}) {
+  const time = new VirtualTime();
+  const socket = new FakeSocket();
+  const pending: Pending[] = [];
+  const faulty: string[] = [];
+  let answered = 0;
+  const context: ConnectionContext = {
+    clock: time.clock,
+    resolve(recipient) {
+      const resolution: Resolution = { answer: answerOf(recipient, "deliverable"), source: "edge" };
+      if (isCached) return resolution;
+      return new Promise((resolve) => pending.push({ recipient, answer: () => resolve(resolution) }));
+    },
+    answered: () => {
+      answered++;
+    },
+    faulty: (_, why) => faulty.push(why),
+    fault: (error) => {
+      throw error;
+    },
+  };
+  const connection = new Connection(context, PROTOCOLS[protocol], socket as unknown as ClientSocket);
+  return { time, socket, pending, faulty, connection, answered: () => answered };
+}
+
+const netstring = (text: string): string => `${text.length}:${text},`;
+const ask = (i: number): string => netstring(`access user${i}@example.com`);
+
+describe("a connection", () => {
+  it("gives its replies in the order of the questions, whichever is answered first", async () => {
+    const { socket, pending } = connect("line");
+    socket.say("alice@example.com\n");
+    expect(pending).toHaveLength(1);
+
+    const two = connect("socketmap");
+    two.socket.say(netstring("recipients alice@example.com") + netstring("access bob@example.com"));
+    two.pending[1]?.answer();
+    await settle();
+    expect(two.socket.written).toBe("");
+    two.pending[0]?.answer();
+    await settle();
+    expect(two.socket.written).toBe("14:OK deliverable,8:OK DUNNO,");
+  });
+
+  it("has a bounded number of questions under way, and reads no more until there is room", async () => {
+    const { socket, pending, answered } = connect("socketmap");
+    socket.say(Array.from({ length: 3 * MAX_QUEUE }, (_, i) => ask(i)).join(""));
+    expect(pending).toHaveLength(MAX_QUEUE);
+    expect(socket.isPaused).toBe(true);
+    for (let i = 0; i < 3 * MAX_QUEUE; i++) {
+      expect(pending.length).toBeLessThanOrEqual(i + MAX_QUEUE);
+      pending[i]?.answer();
+      await settle();
+    }
+    expect(answered()).toBe(3 * MAX_QUEUE);
+    expect(socket.written).toBe("8:OK DUNNO,".repeat(3 * MAX_QUEUE));
+    expect(socket.isPaused).toBe(false);
+  });
+
+  it("answers any number of questions at once where the answers are at hand", () => {
+    const { socket } = connect("socketmap", { isCached: true });
+    socket.say(Array.from({ length: 1_000 }, (_, i) => ask(i)).join(""));
+    expect(socket.written).toBe("8:OK DUNNO,".repeat(1_000));
+    expect(socket.isPaused).toBe(false);
+  });
+
+  it("reads nothing from a client that does not take its replies, until it does", () => {
+    const { socket, answered } = connect("socketmap", { isCached: true });
+    socket.isRead = false;
+    socket.say(Array.from({ length: 1_000 }, (_, i) => ask(i)).join(""));
+    expect(answered()).toBe(1);
+    expect(socket.isPaused).toBe(true);
+    socket.isRead = true;
+    socket.emit("drain");
+    expect(answered()).toBe(1_000);
+    expect(socket.isPaused).toBe(false);
+  });
+
+  it("answers what was asked after the client has ended its side, then ends", async () => {
+    const { socket, pending } = connect("policy");
+    const question = "request=smtpd_access_policy\nrecipient=alice@example.com\n\n";
+    socket.say(question + question);
+    socket.emit("end");
+    expect(socket.isEnded).toBe(false);
+    for (const { answer } of pending) answer();
+    await settle();
+    expect(socket.written).toBe("action=DUNNO\n\naction=DUNNO\n\n");
+    expect(socket.isEnded).toBe(true);
+  });
+
+  it("ends at once where the client ends and has asked nothing", () => {
+    const { socket, faulty } = connect("socketmap");
+    socket.emit("end");
+    expect(socket).toMatchObject({ isEnded: true, written: "" });
+    expect(faulty).toEqual([]);
+  });
+
+  it.each<[ProtocolName, string, string]>([
+    ["socketmap", "28:recipients al", "45:TEMP 451 4.3.0 the question did not end,"],
+    ["policy", "request=smtpd_access_policy\n", "action=451 4.3.0 the question did not end\n\n"],
+    ["line", "alice@example.co", "451 4.3.0 the question did not end\n"],
+  ])("defers half a question of %s, never guesses at the rest", (protocol, half, reply) => {
+    const { socket, pending } = connect(protocol);
+    socket.say(half);
+    socket.emit("end");
+    expect(pending).toEqual([]);
+    expect(socket.isEnded).toBe(true);
+    expect(socket.written.replace(/^\d+/, "")).toBe(reply.replace(/^\d+/, ""));
+  });
+
+  it.each<[ProtocolName, string]>([
+    ["socketmap", "recipients alice@example.com\n"],
+    ["policy", "alice@example.com\n"],
+    ["line", "x".repeat(20_000)],
+  ])("defers rubbish in %s, once, and throws away the rest", (protocol, rubbish) => {
+    const { socket, faulty } = connect(protocol, { isCached: true });
+    socket.say(rubbish);
+    socket.say(rubbish);
+    expect(faulty).toHaveLength(1);
+    expect(socket.written).toMatch(/^(?:\d+:TEMP |action=)?451 4\.3\.0 .*[,\n]+$/);
+    expect(socket.isEnded).toBe(true);
+    expect(socket.isPaused).toBe(false);
+  });
+
+  it("takes one line, answers it and ends, as Exim wants it", async () => {
+    const { socket, pending } = connect("line");
+    socket.say("alice@example.com\nbob@example.com\n");
+    socket.say("carol@example.com\n");
+    expect(pending.map(({ recipient }) => recipient)).toEqual(["alice@example.com"]);
+    expect(socket.isEnded).toBe(false);
+    pending[0]?.answer();
+    await settle();
+    expect(socket.written).toMatch(/^250 2\.1\.5 .*\n$/);
+    expect(socket.isEnded).toBe(true);
+  });
+
+  it("does not write to a client that is gone", async () => {
+    const { socket, pending } = connect("socketmap");
+    socket.say(ask(0));
+    socket.destroyed = true;
+    socket.emit("error", new Error("reset"));
+    pending[0]?.answer();
+    await settle();
+    expect(socket.written).toBe("");
+  });
+
+  it("that is told to finish answers the questions that have come, and drops half a one", async () => {
+    const { socket, pending, connection } = connect("socketmap");
+    socket.say(ask(0) + ask(1) + ask(2).slice(0, 5));
+    connection.finish();
+    expect(socket.isEnded).toBe(false);
+    for (const { answer } of pending) answer();
+    await settle();
+    expect(socket.written).toBe("8:OK DUNNO,8:OK DUNNO,");
+    expect(socket.isEnded).toBe(true);
+  });
+
+  it("that is told to finish answers what waits for room as well", async () => {
+    const { socket, pending, connection } = connect("socketmap");
+    socket.say(Array.from({ length: 2 * MAX_QUEUE }, (_, i) => ask(i)).join(""));
+    connection.finish();
+    for (let i = 0; i < 2 * MAX_QUEUE; i++) {
+      pending[i]?.answer();
+      await settle();
+    }
+    expect(socket.written).toBe("8:OK DUNNO,".repeat(2 * MAX_QUEUE));
+    expect(socket.isEnded).toBe(true);
+  });
+});
+
+describe("a slow client", () => {
+  const PATIENCE = 300_000;
+
+  it("that sends a byte a second is answered", async () => {
+    const { time, socket, connection } = connect("socketmap", { isCached: true });
+    for (const byte of ask(7)) {
+      await time.advance(1_000);
+      connection.closeIfStuck(time.clock.now(), PATIENCE);
+      socket.say(byte);
+    }
+    expect(socket.written).toBe("8:OK DUNNO,");
+    expect(socket.destroyed).toBe(false);
+  });
+
+  it("that leaves a question half-way is closed in the end", async () => {
+    const { time, socket, connection } = connect("policy");
+    socket.say("request=smtpd");
+    await time.advance(PATIENCE);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(socket.destroyed).toBe(false);
+    await time.advance(1);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it("that never takes its replies is closed in the end", async () => {
+    const { time, socket, connection } = connect("socketmap", { isCached: true });
+    socket.isRead = false;
+    socket.say(ask(0));
+    await time.advance(PATIENCE + 1);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it.each<ProtocolName>(["socketmap", "policy"])("of %s that is idle is never closed", async (protocol) => {
+    const { time, socket, connection } = connect(protocol, { isCached: true });
+    if (protocol === "socketmap") socket.say(ask(0));
+    await time.advance(100 * PATIENCE);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(socket.destroyed).toBe(false);
+  });
+
+  it("of the line protocol that never asks is closed in the end", async () => {
+    const { time, socket, connection } = connect("line");
+    await time.advance(PATIENCE + 1);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it("that waits for its answer is not to blame", async () => {
+    const { time, socket, connection, pending } = connect("line");
+    socket.say("alice@example.com\n");
+    await time.advance(PATIENCE + 1);
+    connection.closeIfStuck(time.clock.now(), PATIENCE);
+    expect(pending).toHaveLength(1);
+    expect(socket.destroyed).toBe(false);
+  });
+});

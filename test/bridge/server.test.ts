@@ -1,0 +1,279 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import type { ListenAddress } from "../../src/bridge/index.ts";
+import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
+import type { ProtocolName } from "../../src/bridge/protocols/protocol.ts";
+import type { Resolution } from "../../src/bridge/resolver.ts";
+import { BridgeServer } from "../../src/bridge/server.ts";
+import { answerOf } from "./support/answers.ts";
+import { askOnce, Client, netstring } from "./support/sockets.ts";
+import { VirtualTime } from "./support/virtual-time.ts";
+
+const LOOPBACK: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+const ALICE = netstring("access alice@example.com");
+const DUNNO = "8:OK DUNNO,";
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-bridge-"));
+  undo.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+type Resolve = (recipient: string) => Resolution | Promise<Resolution>;
+
+const accept: Resolve = (recipient) => ({ answer: answerOf(recipient, "deliverable"), source: "cache" });
+
+/** A server under virtual time, on real sockets. */
+function start({ resolve = accept, maxConnections = 20_000, socketMode = 0o660 } = {}) {
+  const time = new VirtualTime();
+  const turnedAway: string[] = [];
+  const faults: unknown[] = [];
+  const server = new BridgeServer({
+    ...time,
+    maxConnections,
+    socketMode,
+    turnedAway: ({ name }) => turnedAway.push(name),
+    context: {
+      clock: time.clock,
+      resolve,
+      answered: () => undefined,
+      faulty: () => undefined,
+      fault: (error) => faults.push(error),
+    },
+  });
+  let stopping: Promise<void> | null = null;
+  /** Stops the server; its timers ring as soon as the sockets have had a turn. */
+  const stop = async (): Promise<number> => {
+    const from = time.clock.now();
+    let isOver = false;
+    stopping ??= server.stop().then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      for (let i = 0; i < 3; i++) await new Promise((done) => setImmediate(done));
+      if (!isOver) await time.advance(10);
+    }
+    return time.clock.now() - from;
+  };
+  undo.push(() => (stopping === null ? stop() : undefined));
+  const listen = async (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
+    (await server.listen(PROTOCOLS[name], address)).address;
+  return { time, server, listen, stop, turnedAway, faults };
+}
+
+describe("a server", () => {
+  it("listens in several protocols on several addresses at once", async () => {
+    const { listen } = start();
+    const folder = temporaryFolder();
+    const sockets: ListenAddress[] = ["a", "b"].map((name) => ({ kind: "unix", path: join(folder, name) }));
+    for (const address of [...sockets, LOOPBACK, LOOPBACK]) {
+      expect(await askOnce(await listen("socketmap", address), ALICE)).toBe(DUNNO);
+    }
+    const policy = "request=smtpd_access_policy\nrecipient=alice@example.com\n\n";
+    expect(await askOnce(await listen("policy"), policy)).toBe("action=DUNNO\n\n");
+    expect(await askOnce(await listen("line"), "alice@example.com\n")).toMatch(/^250 2\.1\.5 .*\n$/);
+  });
+
+  it("closes a line's connection by itself, so that readsocket sees the end", async () => {
+    const { listen } = start();
+    const client = await Client.connect(await listen("line"));
+    expect(await client.send("alice@example.com\n").closed()).toMatch(/^250 2\.1\.5 .*\n$/);
+    client.leave();
+  });
+
+  it.each([1, 16, 128, 4096])("answers pipelined questions that come %d bytes at a time", async (size) => {
+    const { listen } = start();
+    const client = await Client.connect(await listen("socketmap"));
+    const count = size === 1 ? 20 : 500;
+    const bytes = Buffer.from(ALICE.repeat(count));
+    for (let at = 0; at < bytes.length; at += size) {
+      client.send(bytes.subarray(at, at + size));
+      if (size === 1) await new Promise((done) => setImmediate(done));
+    }
+    client.socket.end();
+    expect(await client.closed()).toBe(DUNNO.repeat(count));
+    client.leave();
+  });
+
+  it("holds 10,000 idle connections in little memory, and answers all the same", {
+    timeout: 60_000,
+  }, async () => {
+    const { listen, server, stop } = start();
+    const address = await listen("socketmap");
+    const { port } = address as { port: number };
+    const before = process.memoryUsage().rss;
+    const script = join(import.meta.dirname, "support", "idle-clients.mjs");
+    const clients = spawn(process.execPath, [script, String(port), "10000"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    undo.push(() => clients.kill());
+    const ended = once(clients, "close");
+    await once(clients.stdout, "data");
+    expect(server.connections("socketmap")).toBe(10_000);
+    expect((process.memoryUsage().rss - before) / 10_000).toBeLessThan(30_000);
+    expect(await askOnce(address, ALICE)).toBe(DUNNO);
+    const [said] = await Promise.all([once(clients.stdout, "data"), clients.stdin.write("\n")]);
+    expect(String(said)).toBe(`${DUNNO} ${DUNNO}\n`);
+    await ended;
+    await stop();
+    expect(server.connections("socketmap")).toBe(0);
+  });
+
+  it("closes at once what is one connection too many, and says so", async () => {
+    const { listen, turnedAway } = start({ maxConnections: 2 });
+    const address = await listen("policy");
+    const two = [await Client.connect(address), await Client.connect(address)];
+    const third = await Client.connect(address);
+    expect(await third.closed()).toBe("");
+    expect(turnedAway).toEqual(["policy"]);
+    for (const client of [...two, third]) client.leave();
+  });
+
+  it("is not stalled by a client that asks without end and reads nothing", async () => {
+    let answered = 0;
+    const { listen } = start({
+      resolve: (recipient) => {
+        answered++;
+        return accept(recipient);
+      },
+    });
+    const address = await listen("socketmap");
+    const greedy = await Client.connect(address);
+    greedy.socket.pause();
+    let isBlocked = false;
+    // Until both sides' buffers are full.
+    for (let i = 0; i < 2_000 && !isBlocked; i++) {
+      isBlocked = !greedy.socket.write(ALICE.repeat(1_000)) && greedy.socket.writableLength > 8_000_000;
+      await new Promise((done) => setImmediate(done));
+    }
+    expect(isBlocked).toBe(true);
+    const settled = answered;
+    expect(await askOnce(address, ALICE)).toBe(DUNNO);
+    expect(answered).toBe(settled + 1);
+    greedy.leave();
+  });
+
+  it("closes a client that leaves a question half-way for five minutes, and no idle one", async () => {
+    const { listen, time } = start();
+    const address = await listen("socketmap");
+    const [idle, stuck] = [await Client.connect(address), await Client.connect(address)];
+    expect(await idle.send(ALICE).told(/,$/)).toBe(DUNNO);
+    expect(await stuck.send(`${ALICE}28:rec`).told(/,$/)).toBe(DUNNO);
+    await time.advance(320_000);
+    expect(await stuck.closed()).toBe(DUNNO);
+    expect(await idle.send(ALICE).told(/,.*,/)).toBe(DUNNO + DUNNO);
+    for (const client of [idle, stuck]) client.leave();
+  });
+});
+
+describe("a stop", () => {
+  it("answers what was asked, also what takes its time, and closes", async () => {
+    let answer: (resolution: Resolution) => void = () => undefined;
+    const promise = new Promise<Resolution>((resolve) => {
+      answer = resolve;
+    });
+    let asked: () => void = () => undefined;
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const { listen, stop } = start({
+      resolve: () => {
+        asked();
+        return promise;
+      },
+    });
+    const address = await listen("socketmap");
+    const client = await Client.connect(address);
+    client.send(ALICE + ALICE);
+    await isAsked;
+    const stopped = stop();
+    await new Promise((done) => setImmediate(done));
+    answer({ answer: answerOf("alice@example.com", "deliverable"), source: "edge" });
+    expect(await client.closed()).toBe(DUNNO + DUNNO);
+    expect(await stopped).toBeLessThanOrEqual(4_500);
+    await expect(Client.connect(address)).rejects.toThrow(/ECONNREFUSED/);
+    client.leave();
+  });
+
+  it("closes idle clients at once, even where they keep their side open", async () => {
+    const { listen, stop } = start();
+    const client = await Client.connect(await listen("policy"));
+    expect(await stop()).toBeLessThan(1_000);
+    expect(await client.closed()).toBe("");
+    client.leave();
+  });
+
+  it("waits less than five seconds for a client that never reads", async () => {
+    const { listen, stop } = start();
+    const client = await Client.connect(await listen("socketmap"));
+    client.socket.pause();
+    for (let i = 0; i < 200; i++) client.send(ALICE.repeat(5_000));
+    for (let i = 0; i < 20; i++) await new Promise((done) => setImmediate(done));
+    expect(await stop()).toBeLessThan(5_000);
+    client.leave();
+  });
+});
+
+describe("a unix socket", () => {
+  const at = (path: string): ListenAddress => ({ kind: "unix", path });
+
+  it("has the permissions that were asked for, and goes with the server", async () => {
+    const path = join(temporaryFolder(), "socket");
+    const { listen, stop } = start({ socketMode: 0o606 });
+    await listen("socketmap", at(path));
+    expect(statSync(path).mode & 0o777).toBe(0o606);
+    await stop();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("takes the place of one that a killed bridge left behind", async () => {
+    const path = join(temporaryFolder(), "socket");
+    const { listen } = start();
+    // Node removes the file when it closes; a hard link to it stays.
+    const left = createServer();
+    await new Promise<void>((resolve) => left.listen(`${path}.first`, resolve));
+    linkSync(`${path}.first`, path);
+    await new Promise((resolve) => left.close(resolve));
+    expect(statSync(path).isSocket()).toBe(true);
+    expect(await askOnce(await listen("socketmap", at(path)), ALICE)).toBe(DUNNO);
+  });
+
+  it("is left alone while another process listens on it", async () => {
+    const path = join(temporaryFolder(), "socket");
+    const first = start();
+    await first.listen("socketmap", at(path));
+    await expect(start().listen("socketmap", at(path))).rejects.toThrow(
+      `cannot listen on unix:${path}: another process listens there`,
+    );
+    expect(await askOnce(at(path), ALICE)).toBe(DUNNO);
+  });
+
+  it("never takes the place of a file that is no socket", async () => {
+    const path = join(temporaryFolder(), "file");
+    writeFileSync(path, "kept");
+    await expect(start().listen("line", at(path))).rejects.toThrow(/no socket/);
+    expect(readFileSync(path, "utf8")).toBe("kept");
+  });
+
+  it("needs its folder", async () => {
+    const path = join(temporaryFolder(), "none", "socket");
+    await expect(start().listen("line", at(path))).rejects.toThrow(/no such folder/);
+  });
+
+  it("and a port that is taken are told of by name", async () => {
+    const address = await start().listen("line");
+    await expect(start().listen("line", address)).rejects.toThrow(
+      /^cannot listen on 127\.0\.0\.1:\d+: another process listens there$/,
+    );
+  });
+});
