@@ -33,6 +33,7 @@ import { VirtualTime } from "./clock.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
+import { bytesFrom } from "./numbers.ts";
 import { RegistryHost } from "./registry-host.ts";
 
 export const SECOND = 1_000;
@@ -77,7 +78,7 @@ export class World {
     this.ports = {
       clock: this.clock,
       timers: this.clock,
-      random: { bytes: numbersFrom(1) },
+      random: { bytes: bytesFrom(1) },
       hashing: nobleHashing,
     };
     this.#registries = Array.from({ length: this.settings.partitions }, () => this.#newRegistry());
@@ -282,16 +283,4 @@ export async function must(reply: Promise<Reply>): Promise<Reply> {
   const it = await reply;
   if (it.status !== 200) throw new Error(`${it.status}: ${(it.body as ErrorBody).error?.message}`);
   return it;
-}
-
-/** Bytes from a pinned seed (mulberry32). */
-function numbersFrom(seed: number): (count: number) => Uint8Array {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) & 0xff;
-  };
-  return (count) => Uint8Array.from({ length: count }, next);
 }
