@@ -1,0 +1,101 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
+import { accessAction, MAPS, replyLineOf } from "../../src/bridge/maps.ts";
+import { BridgeMetrics } from "../../src/bridge/metrics.ts";
+import { readSettings } from "../../src/cli/settings.ts";
+import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
+import { ROOT, temporaryFolder } from "../support/processes.ts";
+import { answerOf } from "./support/answers.ts";
+import { Bench } from "./support/bench.ts";
+
+const page = readFileSync(join(ROOT, "docs", "bridge.md"), "utf8");
+const UNIT = join(ROOT, "examples", "systemd", "rollcall-bridge.service");
+
+/** The rows of the tables of a section: their cells, without marks of code. */
+function rowsOf(heading: string): string[][] {
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  return section
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .slice(2)
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll("`", "")),
+    );
+}
+
+describe("docs/bridge.md", () => {
+  it("says of every verdict what each way says", () => {
+    const rows = rowsOf("What each way can say");
+    expect(rows.map(([verdict]) => verdict?.split(",")[0])).toEqual(Object.keys(VERDICTS));
+    for (const [name, recipients, domains, access, line] of rows) {
+      const answer = answerOf("alice@example.com", name?.split(",")[0] as Verdict);
+      const words = (map: string): string => {
+        const reply = MAPS[map]?.reply(answer);
+        if (reply?.kind === "found") return `OK ${reply.value}`;
+        return reply?.kind === "not-found" ? "NOTFOUND" : "TEMP";
+      };
+      const code = (text: string): string => text.replace(/^(\d{3} \d\.\d\.\d) .*$/, "$1 …");
+      expect([recipients, domains, access, line]).toEqual([
+        words("recipients"),
+        words("domains"),
+        code(accessAction(answer)),
+        code(replyLineOf(answer)),
+      ]);
+    }
+  });
+
+  it("names every setting, with its default", () => {
+    const documented = rowsOf("Settings").flatMap(([names, value]) =>
+      (names ?? "").split(", ").map((name): [string, string] => [name, value ?? ""]),
+    );
+    expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES);
+    for (const [name, value] of documented) {
+      const preset = DEFAULTS[name as keyof typeof DEFAULTS];
+      const shown = Array.isArray(preset)
+        ? "none"
+        : name === "socket_mode"
+          ? '"0660"'
+          : JSON.stringify(preset);
+      expect([name, value]).toEqual([name, shown]);
+    }
+    expect(DEFAULTS.socket_mode).toBe(0o660);
+  });
+
+  it("has an example of settings that can be used as it stands", () => {
+    const example = /```toml\n([\s\S]*?)```/.exec(page)?.[1] as string;
+    const file = join(temporaryFolder(), "rollcall.toml");
+    writeFileSync(file, example);
+    const bridge = readSettings(file, "rollcall.toml")?.bridge;
+    expect(bridge?.socketmap?.map(showAddress)).toEqual([
+      "127.0.0.1:10023",
+      "unix:/var/spool/postfix/rollcall/socketmap",
+    ]);
+    expect(Object.keys(bridge ?? {})).toEqual(["socketmap", "policy", "metrics"]);
+  });
+
+  it("names every metric of the bridge, and no other", async () => {
+    const metrics = new BridgeMetrics();
+    const { cache, breaker } = new Bench(() => answerOf("alice@example.com", "unknown"));
+    metrics.watch({ cache, breaker, connections: () => 0 });
+    const known = [...(await metrics.text()).matchAll(/^# TYPE (rollcall_\w+)/gm)].map((match) => match[1]);
+    const documented = rowsOf("Metrics").flatMap(([names]) => (names ?? "").split(", "));
+    expect(documented.sort()).toEqual(known.sort());
+  });
+});
+
+describe("the systemd unit", () => {
+  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is one that systemd takes", () => {
+    // The command is not installed on the host of a test.
+    const copy = join(temporaryFolder(), "rollcall-bridge.service");
+    writeFileSync(copy, readFileSync(UNIT, "utf8").replace("/usr/local/bin/rollcall", "/bin/true"));
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", copy], { encoding: "utf8" });
+    expect(stderr.split("\n").filter((line) => line.includes("rollcall-bridge"))).toEqual([]);
+    expect(status).toBe(0);
+  });
+});
