@@ -58,6 +58,18 @@ export interface Manifest extends ManifestContent {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * What a manifest says of itself, unproved: for keeping and showing it. Nothing is decided about a recipient from
+ * it, since the key or the canonicaliser may be another than ours.
+ */
+export interface ManifestRecord extends ManifestContent {
+  readonly epoch: number;
+  readonly keyId: string;
+  readonly canonicaliser: number;
+  /** The manifest as it is stored. */
+  readonly bytes: Uint8Array;
+}
+
 /*
  * A manifest's bytes, integers little-endian:
  *
@@ -128,6 +140,22 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
   view.setUint32(8, length, true);
   const body = concatBytes([head, ...blocks.flatMap((block) => [u32(block.length), block])]);
   return concatBytes([body, key.manifest(body)]);
+}
+
+/**
+ * Reads what a manifest says of itself, without its proof.
+ * @throws DirectoryError `damaged` where it is none, or one of another domain
+ */
+export function readManifest(bytes: Uint8Array, domain: string): ManifestRecord {
+  const { header, blocks } = takeApart(bytes);
+  if (header.domain !== domain) throw damaged(`manifest of another domain than ${domain}`);
+  return {
+    ...readContent(header, blocks),
+    epoch: wholeNumber(header.epoch, "epoch"),
+    keyId: String(header.key),
+    canonicaliser: wholeNumber(header.canonicaliser, "canonicaliser"),
+    bytes,
+  };
 }
 
 /**

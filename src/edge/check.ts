@@ -53,8 +53,15 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
   const worker = async (): Promise<void> => {
     while (next < queries.length) {
       const index = next++;
-      const settled = check(isolate, scope, queries[index] as Query);
-      answers[index] = settled instanceof Promise ? await settled : settled;
+      const query = queries[index] as Query;
+      try {
+        const settled = check(isolate, scope, query);
+        answers[index] = settled instanceof Promise ? await settled : settled;
+      } catch (error) {
+        // One check that breaks must not take the others along.
+        console.error("check failed:", error);
+        answers[index] = deferral(query, "something broke; there is no verdict");
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(BATCH_WIDTH, queries.length) }, worker));

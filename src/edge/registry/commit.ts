@@ -2,17 +2,19 @@ import type { CommitRequest, CommitResult, HeadResult, RollbackRequest } from ".
 import {
   acceptedCount,
   blobIds,
-  comparable as comparableContent,
+  CANONICALISER_VERSION,
+  comparable,
   compareLists,
   type DomainKey,
   encodeManifest,
   encodeShard,
   guardRefusal,
   type Hashing,
-  type Manifest,
   type ManifestContent,
+  type ManifestRecord,
   NO_COUNTS,
   NO_DEPARTURES,
+  readManifest,
   uncountableChanges,
 } from "../../directory/index.ts";
 import type { RegistryStorage } from "../ports.ts";
@@ -77,7 +79,7 @@ export function rollback(
   request: RollbackRequest,
   by: string,
 ): HeadResult {
-  const { records } = context;
+  const { records, keyFor } = context;
   const head = records.head(domain);
   if (head === null) throw failure("not_found", `${domain} has no generation`, { domain });
   requireHead(domain, head, request.expect);
@@ -90,7 +92,17 @@ export function rollback(
     });
   }
   const { manifest } = target;
-  const { policy, mode, shards, counts, key } = manifest;
+  const { policy, mode, shards, counts } = manifest;
+  const key = keyFor(domain, manifest.epoch);
+  if (key.id !== manifest.keyId || manifest.canonicaliser !== CANONICALISER_VERSION) {
+    throw failure(
+      "bad_request",
+      `generation ${request.to} of ${domain} was made under another master key or canonicaliser: publish the list anew`,
+      {
+        domain,
+      },
+    );
+  }
   const lost = shards.inline === null ? records.sum(domain, blobIds(shards), shards.bits).missing : [];
   if (lost.length > 0) {
     throw failure("not_found", `${lost.length} shards of generation ${request.to} are no longer kept`, {
@@ -110,7 +122,7 @@ export function rollback(
  * @throws RegistryFailure `not_found`, `conflict` or `bad_request`
  */
 export function remove(context: CommitContext, domain: string, expect: number, by: string): HeadResult {
-  const { records, now } = context;
+  const { records, keyFor, now } = context;
   const head = records.head(domain);
   if (head === null || head.manifest.deletedUntil !== null) {
     throw failure("not_found", `${domain} has no list to delete`, { domain });
@@ -123,7 +135,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     });
   }
   const number = nextNumber(context.storage);
-  const { policy, mode, key } = head.manifest;
+  const { policy, mode, epoch } = head.manifest;
   const content: ManifestContent = {
     ...numbered(context, domain, number),
     mode,
@@ -134,7 +146,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     departures: NO_DEPARTURES,
   };
   const making: Making = { action: "delete", by, forced: true, note: null };
-  put(context, content, key, making);
+  put(context, content, keyFor(domain, epoch), making);
   return { domain, generation: number };
 }
 
@@ -185,22 +197,19 @@ function requireGuard(context: CommitContext, drafts: readonly Draft[]): void {
   });
 }
 
-const keyed = (manifest: Pick<Manifest, "policy" | "key">): Pick<Manifest, "policy"> & { keyId: string } => ({
-  policy: manifest.policy,
-  keyId: manifest.key.id,
-});
-
-const comparable = (a: Pick<Manifest, "policy" | "key">, b: Pick<Manifest, "policy" | "key">): boolean =>
-  comparableContent(keyed(a), keyed(b));
+/** Whether a generation's fingerprints can be compared with those of a draft. */
+const isComparable = (record: ManifestRecord, draft: Draft): boolean =>
+  record.canonicaliser === CANONICALISER_VERSION &&
+  comparable(record, { policy: draft.policy, keyId: draft.key.id });
 
 /** Judges a draft against the largest generation of the last day that it can be compared with. */
 function guardOf(context: CommitContext, draft: Draft): string | null {
   const { records, now } = context;
   const head = draft.head?.manifest.deletedUntil === null ? draft.head.manifest : null;
   let base: Head | null = null;
-  let incomparable = head !== null && !comparable(head, draft);
+  let incomparable = head !== null && !isComparable(head, draft);
   for (const candidate of records.headsSince(draft.domain, now - GUARD_SPAN)) {
-    if (comparable(candidate.manifest, draft)) {
+    if (isComparable(candidate.manifest, draft)) {
       base = candidate;
       break;
     }
@@ -226,7 +235,7 @@ function succeed(context: CommitContext, draft: Draft, number: number, making: M
   const { records, hashing, now } = context;
   const { domain } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
-  const before = left !== null && comparable(left, draft) ? left : null;
+  const before = left !== null && isComparable(left, draft) ? left : null;
   const content: ManifestContent = {
     ...numbered(context, domain, number),
     mode: draft.mode,
@@ -260,12 +269,12 @@ const numbered = (
 
 function put(context: CommitContext, content: ManifestContent, key: DomainKey, making: Making): void {
   const { records, storage, now, history } = context;
-  const manifest = records.open(content.domain, encodeManifest(content, key));
+  const manifest = readManifest(encodeManifest(content, key), content.domain);
   records.succeed(content.domain, manifest, making, now, history);
   record(storage, now, making.action, making.by, content.domain, describe(manifest, making));
 }
 
-function describe(manifest: Manifest, making: Making): string {
+function describe(manifest: ManifestRecord, making: Making): string {
   const { active, disabled, full, moved } = manifest.counts;
   const counts = `active ${active}, disabled ${disabled}, full ${full}, moved ${moved}`;
   const forced = making.forced ? "; override" : "";

@@ -6,7 +6,7 @@ import {
   departuresAfter as departuresIn,
   type Hashing,
   type ListContent,
-  type Manifest,
+  type ManifestContent,
   storedList,
 } from "../../directory/index.ts";
 import { failure } from "./failure.ts";
@@ -33,7 +33,7 @@ export const listOf = (records: Records, domain: string, table: BlobTable): List
 export function departuresAfter(
   records: Records,
   hashing: Hashing,
-  before: Manifest | null,
+  before: ManifestContent | null,
   after: ListContent,
   now: number,
   grace: number,

@@ -91,7 +91,7 @@ export function isUnchanged(draft: Draft): boolean {
   return (
     was !== undefined &&
     was.deletedUntil === null &&
-    was.key.id === draft.key.id &&
+    was.keyId === draft.key.id &&
     was.mode === draft.mode &&
     samePolicy(was.policy, draft.policy) &&
     sameTable(was.shards, draft.shards)
@@ -120,7 +120,7 @@ function keyOf(
   keyFor: (domain: string, epoch: number) => DomainKey,
   bad: (message: string) => Error,
 ): DomainKey {
-  const present = head?.manifest.key.epoch ?? 1;
+  const present = head?.manifest.epoch ?? 1;
   if (commit.epoch !== present && !(head !== null && commit.epoch === present + 1)) {
     throw bad(`epoch ${commit.epoch} is neither the present one, ${present}, nor the next`);
   }

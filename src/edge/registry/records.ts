@@ -4,18 +4,17 @@ import {
   blobIds,
   type Counts,
   countStates,
-  type DomainKey,
   decodeShard,
-  type Manifest,
-  openManifest,
+  type ManifestRecord,
+  readManifest,
   type Shard,
 } from "../../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
 
-/** A domain's head, opened. */
+/** A domain's head, as it says of itself: it may be of a key that is lost. */
 export interface Head {
   readonly number: number;
-  readonly manifest: Manifest;
+  readonly manifest: ManifestRecord;
 }
 
 /** How a generation came to be. */
@@ -39,11 +38,9 @@ const UPLOAD_LIFE = 86_400_000;
 /** The Registry's tables in the terms of the directory. Each read goes to storage: a field could be old. */
 export class Records {
   readonly #storage: RegistryStorage;
-  readonly #keyFor: (domain: string, epoch: number) => DomainKey;
 
-  constructor(storage: RegistryStorage, keyFor: (domain: string, epoch: number) => DomainKey) {
+  constructor(storage: RegistryStorage) {
     this.#storage = storage;
-    this.#keyFor = keyFor;
   }
 
   /** Number and manifest bytes of a domain's head. */
@@ -58,7 +55,7 @@ export class Records {
 
   head(domain: string): Head | null {
     const head = this.headBytes(domain);
-    return head === null ? null : { number: head.number, manifest: this.open(domain, head.manifest) };
+    return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
   }
 
   /** One generation of a domain that history still has. */
@@ -68,7 +65,7 @@ export class Records {
       domain,
       number,
     )[0];
-    return row === undefined ? null : { number, manifest: this.open(domain, bytesOf(row.manifest)) };
+    return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
   }
 
   /** Generations that were heads at any time since `time`, those with the most accepted names first. */
@@ -81,7 +78,7 @@ export class Records {
       time,
     );
     for (const row of rows) {
-      yield { number: row.number as number, manifest: this.open(domain, bytesOf(row.manifest)) };
+      yield { number: row.number as number, manifest: readManifest(bytesOf(row.manifest), domain) };
     }
   }
 
@@ -95,7 +92,7 @@ export class Records {
   }
 
   /** Makes a generation the head: history, head, and the lives of its shards and of those it leaves behind. */
-  succeed(domain: string, manifest: Manifest, making: Making, now: number, history: number): void {
+  succeed(domain: string, manifest: ManifestRecord, making: Making, now: number, history: number): void {
     const before = this.head(domain);
     this.#storage.sql(
       "UPDATE generations SET superseded = ? WHERE domain = ? AND superseded IS NULL",
@@ -203,7 +200,7 @@ export class Records {
       `SELECT h.domain, h.number, g.manifest FROM heads h
        JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain`,
     );
-    return rows.map((row) => summaryOf(this.open(row.domain as string, bytesOf(row.manifest))));
+    return rows.map((row) => summaryOf(readManifest(bytesOf(row.manifest), row.domain as string)));
   }
 
   /** A domain's history, newest first; null where it never had a head. */
@@ -213,7 +210,7 @@ export class Records {
   }
 
   #recordOf(domain: string, row: SqlRow): GenerationRecord {
-    const manifest = this.open(domain, bytesOf(row.manifest));
+    const manifest = readManifest(bytesOf(row.manifest), domain);
     return {
       generation: row.number as number,
       time: row.time as number,
@@ -226,10 +223,6 @@ export class Records {
       departures: manifest.departures.count,
     };
   }
-
-  open(domain: string, bytes: Uint8Array): Manifest {
-    return openManifest(bytes, domain, this.#keyFor);
-  }
 }
 
 /** Place of a blob that is no shard, so that no table of shards can name it. */
@@ -238,12 +231,12 @@ const NO_SHARD = { bits: 0, index: -1 };
 const STATES = ["active", "disabled", "full", "moved"] as const;
 
 /** Ids of all blobs that a manifest names. */
-export const blobsOf = (manifest: Manifest): string[] => [
+export const blobsOf = (manifest: ManifestRecord): string[] => [
   ...blobIds(manifest.shards),
   ...blobIds(manifest.departures),
 ];
 
-export function summaryOf(manifest: Manifest): DomainSummary {
+export function summaryOf(manifest: ManifestRecord): DomainSummary {
   return {
     domain: manifest.domain,
     generation: manifest.generation,

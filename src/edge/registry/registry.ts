@@ -67,7 +67,7 @@ export class RegistryCore implements RegistryApi {
     this.#parts = parts;
     const { hashing } = parts.ports;
     this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, parts.settings.masterKey, domain, epoch);
-    this.#records = new Records(parts.storage, this.#keyFor);
+    this.#records = new Records(parts.storage);
   }
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {

@@ -3,9 +3,10 @@ import {
   blobIds,
   CANONICALISER_VERSION,
   isContentId,
-  type Manifest,
+  type ManifestRecord,
   manifestKey,
   openManifest,
+  readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
 import { HttpError, json, octets, readBody, readJson } from "../http.ts";
@@ -62,7 +63,7 @@ export const domainKey: Route = {
     // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
     const isBefore = !result.ok && result.error.code === "uninitialised";
     const bytes = isBefore ? null : unwrap(result);
-    const epoch = bytes === null ? 1 : openManifest(bytes, domain, isolate.keyFor).key.epoch;
+    const epoch = bytes === null ? 1 : readManifest(bytes, domain).epoch;
     const key = isolate.keyFor(domain, epoch);
     return json({
       domain,
@@ -208,16 +209,16 @@ function contentId({ params }: RouteContext): string {
   return id;
 }
 
-async function headOf(context: RouteContext): Promise<Manifest> {
+async function headOf(context: RouteContext): Promise<ManifestRecord> {
   const { isolate, registry } = context;
   const domain = domainOf(context);
   const bytes = unwrap(await registry(isolate.partitionOf(domain)).head(domain));
   if (bytes === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
-  return openManifest(bytes, domain, isolate.keyFor);
+  return readManifest(bytes, domain);
 }
 
-async function describe(context: RouteContext, manifest: Manifest): Promise<DomainDescription> {
-  const { shards, key, policy, departures, origin } = manifest;
+async function describe(context: RouteContext, manifest: ManifestRecord): Promise<DomainDescription> {
+  const { shards, epoch, keyId, canonicaliser, policy, departures, origin } = manifest;
   const table =
     shards.inline === null
       ? { bits: shards.bits, ids: blobIds(shards) }
@@ -227,9 +228,9 @@ async function describe(context: RouteContext, manifest: Manifest): Promise<Doma
     origin,
     partition: context.isolate.partitionOf(manifest.domain),
     policy,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
+    epoch,
+    key_id: keyId,
+    canonicaliser,
     shards: table,
     departures: departures.count,
     kv: await kvAgainst(context, manifest),
@@ -240,7 +241,7 @@ const SHORT_TTL = 30;
 
 async function kvAgainst(
   { isolate, scope }: RouteContext,
-  head: Manifest,
+  head: ManifestRecord,
 ): Promise<{ state: KvState; generation: number | null }> {
   let bytes: Uint8Array | null;
   try {
