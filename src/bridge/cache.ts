@@ -58,9 +58,9 @@ export class AnswerCache {
   }
 
   /** The answer where it holds by its max_age. */
-  fresh(question: string, now: number): Answer | null {
+  fresh(question: string, now: number): CachedAnswer | null {
     const entry = this.#counting(this.#accepts, question) ?? this.#counting(this.#refusals, question);
-    return entry !== null && now < entry.expires ? entry.answer : null;
+    return entry !== null && now < entry.expires ? entry : null;
   }
 
   /** The accept that may go on while the edge is away (law 2): never a refusal. */

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { unavailable } from "../directory/index.ts";
 import type { Clock } from "./ports.ts";
 import type { Parser, Protocol, Said } from "./protocols/protocol.ts";
 import type { Resolution } from "./resolver.ts";
@@ -27,6 +28,8 @@ export type ClientSocket = Pick<
 /** The reply to one question, once it is there. */
 interface Slot {
   reply: string | null;
+  /** For a refusal: until when it may be given, and what is said after that. */
+  late?: { readonly from: number; instead(): string };
 }
 
 /**
@@ -150,6 +153,12 @@ export class Connection {
     const askedAt = clock.now();
     const settle = (resolution: Resolution): void => {
       slot.reply = exchange.reply(resolution.answer);
+      // A refusal that waits behind a slower answer grows old as any other (law 2).
+      const { until } = resolution;
+      if (until !== undefined) {
+        const instead = (): string => exchange.reply(unavailable(exchange.recipient, "grew old on its way"));
+        slot.late = { from: until, instead };
+      }
       this.#context.answered(this.#protocol, resolution, clock.now() - askedAt);
     };
     const resolved = this.#context.resolve(exchange.recipient);
@@ -170,8 +179,9 @@ export class Connection {
   /** Sends the replies that are next in line. */
   #flush(): void {
     let text = "";
-    for (let reply = this.#queue[0]?.reply; reply != null; reply = this.#queue[0]?.reply) {
-      text += reply;
+    for (let slot = this.#queue[0]; slot?.reply != null; slot = this.#queue[0]) {
+      const { late, reply } = slot;
+      text += late !== undefined && this.#context.clock.now() >= late.from ? late.instead() : reply;
       this.#queue.shift();
     }
     if (this.#socket.destroyed || !this.#socket.writable) return;

@@ -13,6 +13,8 @@ export type Source = "edge" | "cache" | "grace" | "local" | "none";
 export interface Resolution {
   readonly answer: Answer;
   readonly source: Source;
+  /** Until when a refusal may be given. Left out where the answer does not go stale. */
+  readonly until?: number;
 }
 
 /** What the resolver does, for logs and metrics. */
@@ -61,7 +63,7 @@ export class Resolver {
     const question = questionOf(text);
     if (question.kind === "settled") return { answer: question.answer, source: "local" };
     const cached = this.#options.cache.fresh(question.text, this.#now());
-    if (cached !== null) return { answer: cached, source: "cache" };
+    if (cached !== null) return resolutionOf(cached.answer, "cache", cached.expires);
     const under = this.#flights.get(question.text);
     if (under !== undefined) return under;
     const flight = this.#fly(question).finally(() => this.#flights.delete(question.text));
@@ -159,7 +161,7 @@ export class Resolver {
     if (answer.action === "reject" && now >= expires) {
       return this.#deferred(question, "the refusal was too old when it arrived");
     }
-    return { answer, source: "edge" };
+    return resolutionOf(answer, "edge", expires);
   }
 
   #withoutAnswer(question: Asked, why: string): Resolution {
@@ -185,6 +187,9 @@ export class Resolver {
     return this.#options.ports.clock.now();
   }
 }
+
+const resolutionOf = (answer: Answer, source: Source, until: number): Resolution =>
+  answer.action === "reject" ? { answer, source, until } : { answer, source };
 
 /** No response at all, as when a kept connection was closed meanwhile. */
 const isBrokenConnection = ({ why }: Extract<Outcome, { kind: "none" }>): boolean =>

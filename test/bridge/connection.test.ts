@@ -54,7 +54,7 @@ interface Pending {
 }
 
 /** One connection whose questions wait until the test answers them. */
-function connect(protocol: ProtocolName, { isCached = false } = {}) {
+function connect(protocol: ProtocolName, { isCached = false, until = Number.POSITIVE_INFINITY } = {}) {
   const time = new VirtualTime();
   const socket = new FakeSocket();
   const pending: Pending[] = [];
@@ -63,7 +63,9 @@ function connect(protocol: ProtocolName, { isCached = false } = {}) {
   const context: ConnectionContext = {
     clock: time.clock,
     resolve(recipient) {
-      const resolution: Resolution = { answer: answerOf(recipient, "deliverable"), source: "edge" };
+      const resolution: Resolution = recipient.startsWith("nobody")
+        ? { answer: answerOf(recipient, "unknown"), source: "edge", until }
+        : { answer: answerOf(recipient, "deliverable"), source: "edge" };
       if (isCached) return resolution;
       return new Promise((resolve) => pending.push({ recipient, answer: () => resolve(resolution) }));
     },
@@ -96,6 +98,27 @@ describe("a connection", () => {
     two.pending[0]?.answer();
     await settle();
     expect(two.socket.written).toBe("14:OK deliverable,8:OK DUNNO,");
+  });
+
+  it("defers a refusal that grew old behind a slower answer, and leaves an accept as it is", async () => {
+    const { time, socket, pending } = connect("socketmap", { until: 1_000 });
+    const [slow, nobody] = [netstring("access slow@example.com"), netstring("access nobody@example.com")];
+    socket.say(slow + nobody + slow);
+    pending[1]?.answer();
+    pending[2]?.answer();
+    await time.advance(999);
+    pending[0]?.answer();
+    await settle();
+    expect(socket.written).toMatch(/^8:OK DUNNO,\d+:OK 550 5\.1\.1 [^,]+,8:OK DUNNO,$/);
+
+    socket.written = "";
+    socket.say(slow + nobody + slow);
+    pending[4]?.answer();
+    pending[5]?.answer();
+    await time.advance(1);
+    pending[3]?.answer();
+    await settle();
+    expect(socket.written).toMatch(/^8:OK DUNNO,\d+:OK 451 4\.3\.0 [^:]+: [^:]+,8:OK DUNNO,$/);
   });
 
   it("has a bounded number of questions under way, and reads no more until there is room", async () => {

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { AnswerCache, type CachedAnswer } from "../../src/bridge/cache.ts";
+import { Floors } from "../../src/bridge/floors.ts";
+import { answerOf } from "./support/answers.ts";
+
+const ALICE = "alice@example.com";
+
+function entry(
+  recipient: string,
+  floors: Floors,
+  verdict: "deliverable" | "unknown" = "deliverable",
+): CachedAnswer {
+  const domain = recipient.slice(recipient.indexOf("@") + 1);
+  const floor = floors.get(domain);
+  const answer = answerOf(recipient, verdict);
+  return { answer, domain, floor, askedAt: 0, expires: 1_000, vouched: verdict === "deliverable" ? 0 : null };
+}
+
+describe("the floors", () => {
+  it("only rise, and know since when", () => {
+    const floors = new Floors();
+    floors.raise("example.com", 7, 100);
+    floors.raise("example.com", 9, 200);
+    floors.raise("example.com", 8, 300);
+    floors.raise("example.com", 9, 400);
+    expect(floors.get("example.com")).toEqual({ generation: 9, at: 200 });
+  });
+
+  it("are bounded; with a floor that was forgotten, the answers go that it stood for", () => {
+    const floors = new Floors(2);
+    const cache = new AnswerCache(100_000, floors);
+    floors.raise("example.com", 7, 0);
+    cache.store(ALICE, entry(ALICE, floors));
+    floors.raise("example.org", 1, 0);
+    expect(cache.fresh(ALICE, 0)).not.toBeNull();
+    for (const domain of ["a.example", "b.example", "c.example"]) floors.raise(domain, 1, 0);
+    expect(floors.get("example.com")).toBeUndefined();
+    expect(cache.fresh(ALICE, 0)).toBeNull();
+    // Nor do they come back with a new floor of the same height.
+    cache.store(ALICE, { ...entry(ALICE, floors), floor: { generation: 7, at: 0 } });
+    floors.raise("example.com", 7, 0);
+    expect(cache.fresh(ALICE, 0)).toBeNull();
+  });
+});
+
+describe("the cache", () => {
+  it("has one answer to a question, the last", () => {
+    const floors = new Floors();
+    const cache = new AnswerCache(100_000, floors);
+    cache.store(ALICE, entry(ALICE, floors));
+    cache.store(ALICE, entry(ALICE, floors, "unknown"));
+    expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("unknown");
+    expect(cache.underGrace(ALICE, 0, 1e9)).toBeNull();
+    cache.store(ALICE, entry(ALICE, floors));
+    expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("deliverable");
+    expect(cache.size).toBe(1);
+    cache.forget(ALICE);
+    expect(cache).toMatchObject({ size: 0, bytes: 0 });
+  });
+
+  it("is bounded in bytes, long addresses counted as such, and drops what was used longest ago", () => {
+    const floors = new Floors();
+    const cache = new AnswerCache(100_000, floors);
+    const address = (i: number): string => `${"x".repeat(500)}${i}@example.com`;
+    for (let i = 0; i < 200; i++) {
+      cache.store(address(i), entry(address(i), floors));
+      expect(cache.bytes).toBeLessThanOrEqual(100_000);
+      cache.fresh(address(0), 0);
+    }
+    expect(cache.size).toBeLessThan(40);
+    expect(cache.evictions).toBe(200 - cache.size);
+    expect(cache.fresh(address(0), 0)).not.toBeNull();
+    expect(cache.fresh(address(1), 0)).toBeNull();
+    expect(cache.fresh(address(199), 0)).not.toBeNull();
+  });
+
+  it("does not take an answer that is larger than all of it", () => {
+    const floors = new Floors();
+    const cache = new AnswerCache(1_000, floors);
+    const long = `${"x".repeat(1_000)}@example.com`;
+    cache.store(long, entry(long, floors));
+    expect(cache.size).toBe(0);
+  });
+});
