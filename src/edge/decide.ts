@@ -143,6 +143,8 @@ function decideMailbox(
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
   for (const held of [own, list]) {
+    // The numbers of exports order nothing: they may be begun anew.
+    if (held.manifest.origin === "kv") continue;
     isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
   }
   const isExport = manifest.origin === "kv";

@@ -2,6 +2,7 @@ import {
   type BlobTable,
   blobId,
   type Departures,
+  equalBytes,
   type Holdings,
   type Manifest,
   type Shard,
@@ -196,8 +197,12 @@ export class Memory {
   }
 }
 
+/** An export that was begun anew may use numbers again, so the bytes decide there. */
 const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
-  a.generation === b.generation && a.incarnation === b.incarnation && a.origin === b.origin;
+  a.origin === b.origin &&
+  (a.origin === "kv"
+    ? equalBytes(a.bytes, b.bytes)
+    : a.generation === b.generation && a.incarnation === b.incarnation);
 
 const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);

@@ -47,6 +47,22 @@ describe("a domain that stands in KV alone", () => {
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 2 });
   });
 
+  it("is answered from the bytes that were read last, though another export had their number", async () => {
+    await isolate.check(`nobody@${D}`);
+    await isolate.idle();
+    await world.clock.advance(MINUTE);
+    world.export(D, 1, ["alice", "bob"]);
+    await world.clock.advance(WINDOW + SECOND);
+    expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 1 });
+    world.export(D, 7, ["alice", "carol"]);
+    await world.clock.advance(WINDOW + SECOND);
+    expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", generation: 7 });
+    await isolate.idle();
+    world.export(D, 2, ["alice", "bob"]);
+    await world.clock.advance(WINDOW + SECOND);
+    expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 2 });
+  });
+
   it("is refused by nobody while the Registry does not confirm that it has no head", async () => {
     world.registry().fault = () => ({ kind: "error" });
     const cold = world.isolate("cold");

@@ -90,19 +90,24 @@ describe("freshness", () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob"]);
-    await world.clock.advance(5 * MINUTE);
+    await world.clock.advance(11 * MINUTE);
     world.kv.propagation = (location) => (location === "far" ? 10 * MINUTE : 0);
     const second = await world.publish(here, D, ["alice", "carol"], { policy: { grace: 0 }, force: true });
     await far.check(`nobody@${D}`);
     expect(await far.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", generation: second });
     await far.idle();
+    world.registry().fault = () => ({ kind: "error" });
+    await world.clock.advance(2 * WINDOW);
+    // KV shows the older generation still, and what is held does not give way to it.
+    expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", generation: second });
+    expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     const held = far.isolate.memory.peek(D);
     if (held === undefined) throw new Error("not held");
     far.isolate.memory.forget(held);
-    world.registry().fault = () => ({ kind: "error" });
-    await world.clock.advance(2 * WINDOW);
-    // All that is to be had is the older generation, and this isolate has left it behind.
+    await world.clock.advance(2 * SECOND);
+    // Now all that is to be had is the older generation, and this isolate has left it behind.
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
+    expect(far.isolate.memory.peek(D)?.manifest.generation).toBeLessThan(second);
     await far.idle();
     world.registry().fault = () => undefined;
     await world.clock.advance(2 * SECOND);
@@ -129,6 +134,25 @@ describe("freshness", () => {
     await far.idle();
     expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", generation: second });
     expect(await far.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: second });
+  });
+
+  it("is not confirmed by an object that was replaced and still answers from its past", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    await world.publish(here, D, ["alice"]);
+    const core = world.registry().core({ partition: 0, partitions: 1 });
+    const past = await core.question({ since: null, want: null });
+    await world.publish(here, "other.example", ["bob"]);
+    expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "unknown" });
+    await far.idle();
+    await world.publish(here, D, ["alice", "carol"]);
+    world.registry().fault = ({ method, location }) =>
+      method === "question" && location === "far" ? { kind: "replaced", answer: past } : undefined;
+    world.kv.propagation = () => HOUR;
+    await world.clock.advance(2 * WINDOW);
+    for (const recipient of [`carol@${D}`, "carol@other.example", "carol@elsewhere.example"]) {
+      expect(await far.check(recipient)).toMatchObject({ action: "defer" });
+    }
   });
 
   it("answers nothing below the generation that the asker has seen", async () => {

@@ -55,6 +55,8 @@ describe("the Registry", () => {
     await world.clock.advance(MINUTE);
     expect(await isolate.check(`carol@${D}`)).toMatchObject({ verdict: "unknown", generation: first });
     await isolate.idle();
+    const core = world.registry().core({ partition: 0, partitions: 1 });
+    const past = await core.question({ since: null, want: D });
     world.replaceRegistry();
     world.kv.set(rosterKey("0"), null);
     await world.clock.advance(MINUTE);
@@ -69,6 +71,12 @@ describe("the Registry", () => {
     ] as const) {
       expect(await isolate.check(`${local}@${D}`)).toMatchObject({ verdict, generation: first });
       await isolate.idle();
+    }
+    // What the old one says after that, of all there was, says nothing.
+    world.registry().fault = () => ({ kind: "replaced", answer: past });
+    await world.clock.advance(2 * WINDOW);
+    for (const local of ["bob", "nobody"]) {
+      expect(await isolate.check(`${local}@${D}`)).toMatchObject({ action: "defer" });
     }
   });
 

@@ -26,7 +26,9 @@ export type RegistryFault =
   /** The call takes effect, and the caller learns that it failed. */
   | { readonly kind: "lost" }
   /** The call takes effect twice; the answer is the first one's. */
-  | { readonly kind: "repeated" };
+  | { readonly kind: "repeated" }
+  /** An object that was replaced answers in the Registry's place. */
+  | { readonly kind: "replaced"; readonly answer: unknown };
 
 /** What one way of a call takes, milliseconds. */
 const LATENCY = 10;
@@ -115,6 +117,7 @@ export class RegistryHost {
     if (fault?.kind === "hang") return new Promise(() => undefined);
     await clock.sleep(fault?.kind === "slow" ? fault.ms : LATENCY);
     if (fault?.kind === "error") throw new Error(`Registry: ${method} did not arrive`);
+    if (fault?.kind === "replaced") return structuredClone(fault.answer);
     const life = this.#life;
     const core = this.core(place);
     const apply = (): Promise<unknown> =>
