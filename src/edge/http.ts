@@ -77,18 +77,41 @@ export function wantsText(request: Request): boolean {
   return /(^|,)\s*text\/plain\b/i.test(accept) && !/(^|,)\s*application\/json\b/i.test(accept);
 }
 
+/** What the reading of a body needs beside the request. */
+type BodyPorts = { readonly clock: Clock; readonly timers: Timers };
+
 /**
  * Reads a body of at most `limit` octets.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
-export async function readBody(
+export async function readBody(request: Request, limit: number, ports: BodyPorts): Promise<Uint8Array> {
+  const body = await takeBody(request, limit, ports, async () => new Uint8Array(await request.arrayBuffer()));
+  if (body.length > limit) throw tooLarge(limit);
+  return body;
+}
+
+/**
+ * Reads a body of at most `limit` octets as text; bytes that are no UTF-8 become U+FFFD, which no list holds.
+ * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
+ */
+export async function readText(request: Request, limit: number, ports: BodyPorts): Promise<string> {
+  const body = await takeBody(request, limit, ports, () => request.text());
+  if (typeof body === "string" && body.length > limit) throw tooLarge(limit);
+  return typeof body === "string" ? body : decoder.decode(body);
+}
+
+const tooLarge = (limit: number): HttpError =>
+  new HttpError("too_large", `the body has more than ${limit} octets`);
+
+/** A body of told length is taken whole, at a third of a stream's cost; another in pieces, which are counted. */
+async function takeBody<T>(
   request: Request,
   limit: number,
-  ports: { readonly clock: Clock; readonly timers: Timers },
-): Promise<Uint8Array> {
-  const tooLarge = (): HttpError => new HttpError("too_large", `the body has more than ${limit} octets`);
+  ports: BodyPorts,
+  takeWhole: () => Promise<T>,
+): Promise<T | Uint8Array> {
   const declared = request.headers.get("Content-Length");
-  if (declared !== null && Number(declared) > limit) throw tooLarge();
+  if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
   if (declared === null && request.body === null) return new Uint8Array(0);
   const nap: Nap = {};
   const late = ports.timers.sleep(BODY_TIME, nap).then((): never => {
@@ -97,13 +120,8 @@ export async function readBody(
   // Losing the race is no failure of anybody's.
   late.catch(() => undefined);
   try {
-    if (declared === null) {
-      return await readStream(request.body as ReadableStream<Uint8Array>, limit, tooLarge, late);
-    }
-    // With its length told beforehand a body can be taken whole, at a third of a stream's cost.
-    const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
-    if (body.length > limit) throw tooLarge();
-    return body;
+    if (declared !== null) return await Promise.race([takeWhole(), late]);
+    return await readStream(request.body as ReadableStream<Uint8Array>, limit, late);
   } finally {
     nap.cancel?.();
   }
@@ -112,7 +130,6 @@ export async function readBody(
 async function readStream(
   stream: ReadableStream<Uint8Array>,
   limit: number,
-  tooLarge: () => HttpError,
   late: Promise<never>,
 ): Promise<Uint8Array> {
   const reader = stream.getReader();
@@ -123,7 +140,7 @@ async function readStream(
       const next = await Promise.race([reader.read(), late]);
       if (next.done) break;
       length += next.value.length;
-      if (length > limit) throw tooLarge();
+      if (length > limit) throw tooLarge(limit);
       chunks.push(next.value);
     }
   } catch (error) {
@@ -135,19 +152,12 @@ async function readStream(
 
 const decoder = new TextDecoder();
 
-/** Text of a body; bytes that are no UTF-8 become U+FFFD, which no list holds. */
-export const bodyText = (body: Uint8Array): string => decoder.decode(body);
-
 /** @throws HttpError `unsupported_media_type` or `bad_request` */
-export async function readJson(
-  request: Request,
-  limit: number,
-  ports: { readonly clock: Clock; readonly timers: Timers },
-): Promise<unknown> {
+export async function readJson(request: Request, limit: number, ports: BodyPorts): Promise<unknown> {
   if (mediaType(request) !== "application/json") {
     throw new HttpError("unsupported_media_type", "send the body as application/json");
   }
-  return parseJson(bodyText(await readBody(request, limit, ports)));
+  return parseJson(await readText(request, limit, ports));
 }
 
 /** @throws HttpError `bad_request` */

@@ -2,7 +2,7 @@ import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
 import { type Answer, unavailable } from "../../directory/index.ts";
 import { check, checkAll, queryOf } from "../check.ts";
 import type { Query } from "../decide.ts";
-import { bodyText, HttpError, json, mediaType, parseJson, readBody, text, wantsText } from "../http.ts";
+import { HttpError, json, mediaType, parseJson, readText, text, wantsText } from "../http.ts";
 import { type Route, type RouteContext, readNumber, readObject, readTexts } from "./route.ts";
 
 /** Recipients as they were asked about, one or a list. */
@@ -48,7 +48,7 @@ async function readAsked({ request, isolate }: RouteContext): Promise<Asked> {
   if (type !== "application/json" && type !== "text/plain") {
     throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
   }
-  const body = bodyText(await readBody(request, MAX_CHECK_BODY, isolate.ports));
+  const body = await readText(request, MAX_CHECK_BODY, isolate.ports);
   const asked = type === "text/plain" ? readLines(body) : readRecipients(parseJson(body));
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
