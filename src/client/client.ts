@@ -28,6 +28,9 @@ export type Outcome =
   | { readonly kind: "answer"; readonly recipient: string; readonly answer: Answer }
   | { readonly kind: "none"; readonly recipient: string; readonly why: ClientError };
 
+/** Octets that an answer about one recipient may have, beside the recipient: in JSON, six a character at most. */
+const ANSWER_LIMIT = 16_384;
+
 /** Context that goes along with a check. */
 export type CheckContext = Pick<CheckRequest, "floor" | "client" | "sender">;
 
@@ -178,7 +181,8 @@ export class RollcallClient {
     let reply: Reply;
     let response: Response;
     try {
-      ({ reply, response } = await this.#transport.exchange(post("/v1/rcpt", request)));
+      const limit = asked.reduce((sum, { length }) => sum + ANSWER_LIMIT + 6 * length, 0);
+      ({ reply, response } = await this.#transport.exchange({ ...post("/v1/rcpt", request), limit }));
     } catch (error) {
       if (error instanceof ClientError) return none(error);
       throw error;

@@ -89,6 +89,17 @@ describe("rollcall bridge", () => {
     expect(performance.now() - began).toBeLessThan(PATIENCE);
   });
 
+  it("keeps its connection to the edge", { timeout: SLOW }, async () => {
+    const edge = await startEdge();
+    const bridge = await startBridge(edge.url);
+    for (let i = 0; i < 10; i++) {
+      expect(await ask(bridge, "line", `user${i}@example.com`)).toMatch(WAYS.line.accept);
+    }
+    expect(edge.asked).toHaveLength(10);
+    expect(edge.connections).toBe(1);
+    await bridge.running.stop();
+  });
+
   it.skipIf(NODE_20 === undefined)("runs on Node 20", { timeout: SLOW }, async () => {
     const edge = await startEdge();
     const bridge = await startBridge(edge.url, undefined, { node: NODE_20 as string });
@@ -286,6 +297,13 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
     json(response, { ...answerOf(recipient, "unknown"), action: "discard" }),
   "answers about somebody else": (_, response) => json(response, answerOf("bob@example.com", "unknown")),
   "answers a list": (recipient, response) => json(response, { results: [answerOf(recipient, "unknown")] }),
+  "answers without end": (_, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const more = (): void => {
+      if (!response.destroyed) response.write(" ".repeat(65_536), () => setImmediate(more));
+    };
+    more();
+  },
   "answers nothing": (_, response) => void response.writeHead(200).end(),
 };
 

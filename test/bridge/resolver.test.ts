@@ -359,6 +359,13 @@ describe("generations", () => {
     expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "not-served", action: "reject" });
   });
 
+  it("not-served that nobody confirmed does not count against a domain that was seen", async () => {
+    const bench = isolates(["deliverable", 8], ["not-served", null, { confirmedAge: null }]);
+    await bench.resolve(ALICE);
+    await bench.time.advance(DAY);
+    expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unavailable", action: "defer" });
+  });
+
   it("not-served of a domain that came to be does not count", async () => {
     const bench = isolates(["not-served", null], ["deliverable", 8], ["unknown", 8]);
     expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "not-served" });

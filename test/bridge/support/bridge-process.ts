@@ -35,6 +35,8 @@ export function json(response: ServerResponse, value: unknown, status = 200): vo
 /** An HTTP server on loopback in the place of the edge, which can go away and come back on the same port. */
 export class LoopbackEdge {
   behave: Behaviour = working;
+  /** Connections that were made to it. */
+  connections = 0;
   readonly asked: { recipient: string; floor: unknown }[] = [];
   #server: Server | null = null;
   #port = 0;
@@ -54,6 +56,9 @@ export class LoopbackEdge {
         this.asked.push({ recipient, floor });
         this.behave(recipient, response, request);
       });
+    });
+    server.on("connection", () => {
+      this.connections++;
     });
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
     this.#port = (server.address() as { port: number }).port;
