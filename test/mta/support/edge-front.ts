@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Answer, answer, type Verdict } from "../../../src/directory/index.ts";
+import type { Cleanup } from "./cleanup.ts";
+
+/** What goes wrong with a request that came in whole. */
+export type Misbehaviour = (question: string, truth: Answer, response: ServerResponse) => void;
+
+/** Seconds of max_age of answers about names with "brief" in them. */
+export const BRIEF = 0.3;
+
+/**
+ * An HTTP server that stands in front where the edge should be: names that begin with "known" exist, others do
+ * not. It misbehaves when it is told to, one request as another.
+ */
+export class EdgeFront {
+  readonly checkToken = "token-of-a-test";
+  misbehaviour: Misbehaviour | null = null;
+  #server: Server | null = null;
+  #port = 0;
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Listens; again on the same port where it did before. */
+  async listen(): Promise<void> {
+    const server = createServer((request, response) => void this.#serve(request, response));
+    await new Promise<void>((resolve, reject) =>
+      server.once("error", reject).listen(this.#port, "127.0.0.1", resolve),
+    );
+    this.#server = server;
+    this.#port = (server.address() as AddressInfo).port;
+  }
+
+  /** Does not listen any more: connections are refused. */
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    server?.closeAllConnections();
+    if (server !== null) await new Promise((resolve) => server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    request.setEncoding("utf8").on("error", () => undefined);
+    for await (const text of request) body += text;
+    const { recipient } = JSON.parse(body) as { recipient: string };
+    const truth = truthAbout(recipient);
+    if (this.misbehaviour === null) sendJson(response, 200, truth);
+    else this.misbehaviour(recipient, truth, response);
+  }
+}
+
+export async function startEdgeFront(cleanup: Cleanup): Promise<EdgeFront> {
+  const front = new EdgeFront();
+  await front.listen();
+  cleanup.add(() => front.close());
+  return front;
+}
+
+function truthAbout(recipient: string): Answer {
+  const verdict: Verdict = recipient.startsWith("known") ? "deliverable" : "unknown";
+  return about(recipient, verdict);
+}
+
+/** A well-formed answer. */
+export const about = (recipient: string, verdict: Verdict): Answer =>
+  answer(recipient, verdict, {
+    matched: verdict === "deliverable" ? "mailbox" : null,
+    domain: "example.com",
+    generation: 7,
+    origin: "registry",
+    mode: "enforce",
+    confirmedAge: 1,
+    maxAge: recipient.includes("brief") ? BRIEF : 29,
+  });
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify(value));
+}

@@ -1,0 +1,244 @@
+/** Debian's own Postfix, from a folder of its own, on a port of loopback. Nothing of the machine's one is touched. */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Cleanup } from "./cleanup.ts";
+import { endWithUs, freePort, pause, until } from "./waiting.ts";
+
+const MASTER = "/usr/lib/postfix/sbin/master";
+const SASL_PASSWORD = "/usr/sbin/saslpasswd2";
+
+/** Why no Postfix can be run here, or null. */
+export const WITHOUT_POSTFIX: string | null = !existsSync(MASTER)
+  ? "Postfix is not installed"
+  : process.getuid?.() !== 0
+    ? "Postfix's master wants to be started by root"
+    : null;
+
+/** A login that {@link startPostfix} can be told to know. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface PostfixOptions {
+  /** The host's name; one process of a test is told from another by it. */
+  readonly name: string;
+  /** Lines of main.cf, as they stand on a page of the documentation. */
+  readonly main: string;
+  /** Lines of the rig's: where mail goes, how fast it is tried again. They stand before those of the page. */
+  readonly rig?: string;
+  readonly port?: number;
+  readonly login?: Login;
+}
+
+/** Queue files; `dirs` is owned by postfix and closed to others. */
+const QUEUES = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming"];
+const CLOSED = [...QUEUES, "private", "saved", "trace"];
+
+export class Postfix {
+  readonly name: string;
+  readonly port: number;
+  readonly folder: string;
+  readonly #master: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  constructor(name: string, port: number, folder: string) {
+    this.name = name;
+    this.port = port;
+    this.folder = folder;
+    // Its own process group, which it ends together with itself.
+    this.#master = spawn(MASTER, ["-c", this.configuration, "-d"], {
+      detached: true,
+      stdio: "ignore",
+      env: {
+        PATH: process.env.PATH ?? "",
+        MAIL_CONFIG: this.configuration,
+        POSTLOG_SERVICE: "postlog",
+        POSTLOG_HOSTNAME: name,
+      },
+    });
+    this.#ended = new Promise((resolve) => this.#master.once("close", resolve).once("error", resolve));
+    endWithUs(this.#master);
+  }
+
+  get configuration(): string {
+    return join(this.folder, "etc");
+  }
+
+  get hasEnded(): boolean {
+    return this.#master.exitCode !== null || this.#master.signalCode !== null;
+  }
+
+  /** What it wrote to its log. */
+  log(): string {
+    const file = join(this.folder, "log");
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  }
+
+  /** Messages that it holds: on the way in, being tried, and waiting to be tried again. */
+  queued(): { readonly waiting: number; readonly all: number } {
+    const count = (queue: string): number =>
+      readdirSync(join(this.folder, "queue", queue), { recursive: true, withFileTypes: true }).filter(
+        (each) => each.isFile(),
+      ).length;
+    const waiting = count("deferred");
+    return { waiting, all: waiting + count("incoming") + count("active") + count("maildrop") };
+  }
+
+  /** `postconf`'s value of a parameter. */
+  setting(parameter: string): string {
+    return execFileSync("postconf", ["-c", this.configuration, "-h", parameter], { encoding: "utf8" }).trim();
+  }
+
+  /** `postmap -q KEY TABLE`. */
+  query(table: string, key: string): Promise<{ code: number; stdout: string; stderr: string }> {
+    return new Promise((resolve) => {
+      execFile("postmap", ["-c", this.configuration, "-q", key, table], (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (!this.hasEnded) this.#master.kill("SIGTERM");
+    await this.#ended;
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
+  }
+}
+
+/**
+ * Starts a Postfix and waits until it says 220.
+ * @throws where it does not come up, with its log
+ */
+export async function startPostfix(options: PostfixOptions, cleanup: Cleanup): Promise<Postfix> {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-mta-"));
+  const port = options.port ?? (await freePort());
+  layOut(folder, options, port);
+  const postfix = new Postfix(options.name, port, folder);
+  cleanup.add(() => postfix.stop());
+  const deadline = performance.now() + 15_000;
+  while (!(await greets(port))) {
+    if (postfix.hasEnded || performance.now() > deadline) {
+      throw new Error(`${options.name} does not come up:\n${postfix.log()}`);
+    }
+    await pause(25);
+  }
+  return postfix;
+}
+
+function layOut(folder: string, { name, main, rig = "", login }: PostfixOptions, port: number): void {
+  const id = (...args: string[]): number => Number(execFileSync("id", args, { encoding: "utf8" }));
+  const user = id("-u", "postfix");
+  const drop = Number(
+    execFileSync("getent", ["group", "postdrop"], { encoding: "utf8" }).split(":")[2] ?? Number.NaN,
+  );
+  const make = (path: string, mode: number, uid = 0, gid = 0): void => {
+    const whole = join(folder, path);
+    mkdirSync(whole, { recursive: true });
+    chownSync(whole, uid, gid);
+    // After mkdir, for the umask takes bits away.
+    chmodSync(whole, mode);
+  };
+  make(".", 0o755);
+  make("etc", 0o755);
+  make("data", 0o700, user);
+  make("queue", 0o755);
+  make("queue/pid", 0o755);
+  for (const queue of CLOSED) make(`queue/${queue}`, 0o700, user);
+  make("queue/public", 0o710, user, drop);
+  make("queue/maildrop", 0o730, user, drop);
+  writeFileSync(join(folder, "etc", "main.cf"), `${base(folder, name)}${rig}\n${main}\n`);
+  writeFileSync(join(folder, "etc", "master.cf"), masterOf(port));
+  if (login !== undefined) {
+    const realm = name;
+    execFileSync(SASL_PASSWORD, ["-c", "-p", "-f", join(folder, "sasldb2"), "-u", realm, login.user], {
+      input: login.password,
+    });
+    chownSync(join(folder, "sasldb2"), user, 0);
+    writeFileSync(
+      join(folder, "etc", "smtpd.conf"),
+      `pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: ${join(folder, "sasldb2")}\nmech_list: PLAIN\n`,
+    );
+  }
+}
+
+/** What makes it one of many on this machine. Clients on 127.0.0.2 are its own network, others are strangers. */
+const base = (folder: string, name: string): string => `
+compatibility_level = 3.10
+queue_directory = ${folder}/queue
+data_directory = ${folder}/data
+maillog_file = ${folder}/log
+maillog_file_prefixes = ${folder}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = ${name}
+mynetworks = 127.0.0.2/32
+alias_maps =
+alias_database =
+smtpd_peername_lookup = no
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+smtp_tls_security_level = none
+smtpd_tls_security_level = none
+smtpd_error_sleep_time = 0
+smtpd_soft_error_limit = 1000
+smtpd_hard_error_limit = 1000
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = ${name}
+cyrus_sasl_config_path = ${folder}/etc
+import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME
+`;
+
+/** Without chroot, and without services that a relay does not use. */
+const masterOf = (port: number): string => `
+127.0.0.1:${port} inet n - n - - smtpd
+cleanup  unix  n - n - 0 cleanup
+qmgr     unix  n - n 300 1 qmgr
+tlsmgr   unix  - - n 1000? 1 tlsmgr
+rewrite  unix  - - n - - trivial-rewrite
+bounce   unix  - - n - 0 bounce
+defer    unix  - - n - 0 bounce
+trace    unix  - - n - 0 bounce
+verify   unix  - - n - 1 verify
+flush    unix  n - n 1000? 0 flush
+proxymap unix  - - n - - proxymap
+smtp     unix  - - n - - smtp
+relay    unix  - - n - - smtp
+showq    unix  n - n - - showq
+error    unix  - - n - - error
+retry    unix  - - n - - error
+anvil    unix  - - n - 1 anvil
+scache   unix  - - n - 1 scache
+postlog  unix-dgram n - n - 1 postlogd
+`;
+
+/** Whether an SMTP server says 220 on this port. */
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: "127.0.0.1" });
+    const over = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(3_000, () => over(false));
+    socket.once("data", (bytes) => over(bytes.toString("latin1").startsWith("220")));
+    socket.once("error", () => over(false)).once("close", () => over(false));
+  });
+}
+
+/** Waits until nothing is left to deliver. */
+export const untilEmpty = (postfix: Postfix, patience?: number): Promise<void> =>
+  until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, patience);

@@ -1,0 +1,38 @@
+import type { ChildProcess } from "node:child_process";
+import { createServer } from "node:net";
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Waits for a condition.
+ * @throws after `patience` milliseconds, saying what was waited for
+ */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  patience = 30_000,
+): Promise<void> {
+  const start = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - start > patience) throw new Error(`waited ${patience / 1000} s until ${what}`);
+    await pause(25);
+  }
+}
+
+/** A port of 127.0.0.1 on which nobody listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A process that we started does not outlive this one, whatever ends it. */
+export function endWithUs(child: ChildProcess): void {
+  const end = (): void => {
+    child.kill("SIGTERM");
+  };
+  process.once("exit", end);
+  child.once("close", () => process.off("exit", end));
+}
