@@ -73,10 +73,11 @@ describe("the Registry", () => {
       await isolate.idle();
     }
     // What the old one says after that, of all there was, says nothing.
+    await world.publish(elsewhere, "new.example", ["alice"]);
     world.registry().fault = () => ({ kind: "replaced", answer: past });
     await world.clock.advance(2 * WINDOW);
-    for (const local of ["bob", "nobody"]) {
-      expect(await isolate.check(`${local}@${D}`)).toMatchObject({ action: "defer" });
+    for (const recipient of [`bob@${D}`, `nobody@${D}`, "alice@new.example"]) {
+      expect(await isolate.check(recipient)).toMatchObject({ action: "defer" });
     }
   });
 
