@@ -113,6 +113,11 @@ export function readPolicy(value: unknown): Partial<DomainPolicy> {
  */
 const UNCOUNTABLE = ["catchall", "delimiters", "case", "dots", "alias"] as const;
 
-/** The settings among those that differ between two policies. */
-export const uncountableChanges = (from: DomainPolicy, to: DomainPolicy): string[] =>
-  UNCOUNTABLE.filter((name) => from[name] !== to[name]);
+/**
+ * The settings among those that differ between two policies. A guard that lets more go counts among them too: else
+ * one commit could open the way for the next.
+ */
+export const uncountableChanges = (from: DomainPolicy, to: DomainPolicy): string[] => [
+  ...UNCOUNTABLE.filter((name) => from[name] !== to[name]),
+  ...(to.guard > from.guard ? ["guard"] : []),
+];

@@ -79,8 +79,9 @@ export class Confirmation {
     return this.isFresh(now) ? this.#at + this.#window - now : 0;
   }
 
-  /** Takes KV's roster as a starting point; never over anything that was learnt. */
+  /** Takes KV's roster as a starting point, never over anything that was learnt, and as a sign of life. */
   seed(roster: Roster): void {
+    if (roster.incarnation === this.#incarnation) this.#heard = Math.max(this.#heard, roster.heartbeat);
     if (this.#number !== null || roster.incarnation < this.#incarnation || roster.asOf < this.#floor) return;
     if (roster.incarnation > this.#incarnation) this.#begin(roster.incarnation);
     this.#number = roster.asOf;

@@ -7,6 +7,8 @@ import { KV_PATIENCE, once, PAUSE, SHORT_TTL, withPatience } from "./single-flig
 
 /** Name under which a failure to read KV's own roster is remembered. */
 export const EXPORTS = "exports";
+/** A Registry that was not heard of for so long may still live: its heartbeat in KV tells. */
+const SILENCE = 3_600_000;
 /** Offline exports are looked for this often. */
 const KV_ROSTER_AGE = 60_000;
 
@@ -38,7 +40,7 @@ async function readRosters(isolate: Isolate, scope: Scope, partition: number): P
   const confirmation = isolate.confirmation(partition);
   const now = isolate.now();
   const keys = [
-    ...(confirmation.position === null ? [String(partition)] : []),
+    ...(confirmation.position === null || now - confirmation.evidence > SILENCE ? [String(partition)] : []),
     ...(now - isolate.kvRoster.readAt >= KV_ROSTER_AGE ? [KV_ROSTER] : []),
   ];
   if (keys.length === 0) return;

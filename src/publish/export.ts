@@ -125,7 +125,8 @@ export class ExportedDirectory {
       domain,
       origin: "kv",
       incarnation: 0,
-      generation: (head?.generation ?? 0) + 1,
+      // A file that is begun anew must not begin its numbers anew: an asker may have seen higher ones.
+      generation: head === null ? Math.floor(now / 1000) : head.generation + 1,
       time: now,
       mode,
       policy,

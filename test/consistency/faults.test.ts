@@ -254,7 +254,15 @@ describe("accept-grace", () => {
   it("lets a warm isolate accept without the Registry until it is over, from KV", async () => {
     const { world, isolate } = await begin();
     world.registry().fault = () => ({ kind: "error" });
+    world.kv.fault = ({ location }) => (location === "registry" ? { kind: "error" } : undefined);
     expect(await hoursOfAccepting(world, isolate)).toBe(6);
+  });
+
+  it("is not used up in a warm isolate that cannot reach a Registry whose heartbeat shows in KV", async () => {
+    const { world, isolate } = await begin();
+    world.registry().fault = () => ({ kind: "error" });
+    expect(await hoursOfAccepting(world, isolate)).toBe(48);
+    expect(await isolate.check(`nobody@${SMALL}`)).toMatchObject({ action: "defer" });
   });
 
   it("lets a warm isolate accept without anything until it is over, from memory", async () => {

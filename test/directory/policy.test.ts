@@ -111,14 +111,19 @@ describe("changes that the guard cannot count", () => {
     },
   );
 
-  it.each(["postmaster", "text", "grace", "guard"] as const)("are not those of %s", (name) => {
+  it.each(["postmaster", "text", "grace"] as const)("are not those of %s", (name) => {
     expect(uncountableChanges(policyWith(), policyWith({ [name]: other[name] }))).toEqual([]);
+  });
+
+  it("are those of a guard that lets more go, and not of one that lets less", () => {
+    expect(uncountableChanges(policyWith({ guard: 0.2 }), policyWith({ guard: 0.3 }))).toEqual(["guard"]);
+    expect(uncountableChanges(policyWith({ guard: 0.2 }), policyWith({ guard: 0.1 }))).toEqual([]);
   });
 
   it("are all named, and none where nothing changes", () => {
     expect(uncountableChanges(policyWith(), policyWith())).toEqual([]);
     expect(uncountableChanges(policyWith(), policyWith(other)).sort()).toEqual(
-      ["alias", "case", "catchall", "delimiters", "dots"].sort(),
+      ["alias", "case", "catchall", "delimiters", "dots", "guard"].sort(),
     );
   });
 });
