@@ -71,6 +71,21 @@ describe("a breaker", () => {
     expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
   });
 
+  it("does not wait longer for failures of before it opened", async () => {
+    const { time, breaker, fail, succeed } = make();
+    const late = breaker.run(async () => {
+      await time.timers.sleep(90);
+      return false;
+    });
+    for (let i = 0; i < 3; i++) await fail();
+    await time.advance(90);
+    await late;
+    const tried = succeed();
+    await time.advance(10);
+    expect(breaker.state).toBe("closed");
+    await tried;
+  });
+
   it("is not blocked by a try that throws", async () => {
     const { time, breaker, fail, succeed } = make();
     for (let i = 0; i < 3; i++) await fail();

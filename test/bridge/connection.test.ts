@@ -213,6 +213,16 @@ describe("a connection", () => {
     expect(socket.isEnded).toBe(true);
   });
 
+  it("keeps nothing of what comes after the last question", () => {
+    const { socket, pending } = connect("line");
+    socket.say("alice@example.com\n");
+    const before = process.memoryUsage().arrayBuffers;
+    const megabyte = Buffer.alloc(1_000_000, "x");
+    for (let i = 0; i < 100; i++) socket.emit("data", megabyte);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+    expect(pending).toHaveLength(1);
+  });
+
   it("does not write to a client that is gone", async () => {
     const { socket, pending } = connect("socketmap");
     socket.say(ask(0));

@@ -480,6 +480,29 @@ describe("an edge that fails", () => {
     expect((await first).answer.action).toBe("defer");
   });
 
+  it("does not make anybody wait for a place once it is known to fail", async () => {
+    const bench = new Bench(
+      async () => {
+        await bench.time.timers.sleep(BUDGET);
+        return new ClientError("unreachable", "HTTP 502", 502);
+      },
+      { width: 2, failures: 1 },
+    );
+    const asked = [];
+    for (const [name, wait] of [
+      ["first", 1_000],
+      ["second", 500],
+      ["waits-for-a-place", 1_700],
+    ] as const) {
+      asked.push(bench.resolver.resolve(`${name}@example.com`));
+      await bench.time.advance(wait);
+    }
+    expect(bench.breaker.state).toBe("half-open");
+    expect(await bench.resolve(ALICE)).toMatchObject({ action: "defer", source: "none", took: 0 });
+    await bench.time.advance(DAY);
+    expect(await Promise.all(asked)).toHaveLength(3);
+  });
+
   it("is not one that answers, whatever it says", async () => {
     const bench = saying("unavailable", { generation: null });
     await fail(bench, 20);
