@@ -4,6 +4,8 @@ import { SMTPServer } from "smtp-server";
 
 /** Whatever is not an explicit answer about this very recipient: the client shall try again later. */
 const NO_VERDICT = { action: "defer", reply: "451 4.3.0 recipient cannot be checked now, try again later" };
+const VERDICTS =
+  /^(deliverable|unknown|disabled|moved|not-served|malformed|departed|full|throttled|unavailable)$/;
 const REPLIES = { accept: /^2\d\d /, defer: /^4\d\d /, reject: /^5\d\d / };
 
 async function ask({ url, token, timeout = 5_000 }, question) {
@@ -17,7 +19,9 @@ async function ask({ url, token, timeout = 5_000 }, question) {
     });
     const answer = await response.json();
     const usable = response.status === 200 && answer.recipient === question.recipient;
-    return usable && REPLIES[answer.action].test(answer.reply) ? answer : NO_VERDICT;
+    return usable && VERDICTS.test(answer.verdict) && REPLIES[answer.action].test(answer.reply)
+      ? answer
+      : NO_VERDICT;
   } catch {
     return NO_VERDICT;
   }
