@@ -91,16 +91,19 @@ export interface Grounds {
   readonly detail?: string;
 }
 
+/** What the front end does on a verdict under a mode. */
+export const actionOf = (verdict: Verdict, mode: Mode | null): Action =>
+  mode === "observe" && OBSERVED.has(verdict) ? "accept" : VERDICTS[verdict].action;
+
 /** Whether a verdict refuses under a mode: what law 2 asks to be fresh. */
-export const refuses = (verdict: Verdict, mode: Mode | null): boolean =>
-  VERDICTS[verdict].action === "reject" && !(mode === "observe" && OBSERVED.has(verdict));
+export const refuses = (verdict: Verdict, mode: Mode | null): boolean => actionOf(verdict, mode) === "reject";
 
 /** Puts an answer together from a verdict and its grounds; observe mode is applied here and nowhere else. */
 export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {}): Answer {
   const mode = grounds.mode ?? null;
   const reply = replyLine(verdict, recipient, grounds.refusalText);
   const observing = mode === "observe" && OBSERVED.has(verdict);
-  const action = observing ? "accept" : VERDICTS[verdict].action;
+  const action = actionOf(verdict, mode);
   return {
     recipient,
     verdict,

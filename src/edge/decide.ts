@@ -4,6 +4,7 @@
  */
 import {
   type Answer,
+  actionOf,
   answer,
   lookup,
   type MailboxRecipient,
@@ -11,7 +12,6 @@ import {
   type Recipient,
   refuses,
   unavailable,
-  VERDICTS,
 } from "../directory/index.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { Isolate } from "./isolate.ts";
@@ -132,14 +132,14 @@ function decideMailbox(
   }
   const { verdict, matched } = finding;
   const mode = [own, list].some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
-  const generation = Math.max(manifest.generation, list.manifest.generation);
+  const generation = generationAnswered(confirmation, manifest, list.manifest);
   if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
   const isConfirmed = [own, list].every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
     const isFresh =
       isConfirmed || [own, list].every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
-  } else if (VERDICTS[verdict].action !== "defer" && !hasEvidence(isolate, partition, manifest, now)) {
+  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, manifest, now)) {
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
   for (const held of [own, list]) {
@@ -203,6 +203,15 @@ function generationOf(
   return held;
 }
 
+/**
+ * The number that an answer stands for: of an alias and its target, the larger one that both were heads at. Where
+ * that is not known, the alias's own: a mixture of two states must not become a floor that no state reaches.
+ */
+function generationAnswered(confirmation: Confirmation, own: Manifest, list: Manifest): number {
+  if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;
+  return Math.max(own.generation, Math.min(list.generation, confirmation.known(list.domain) ?? 0));
+}
+
 /** Answers confirm numbers, never bytes: only the generation that the Registry named as its newest may refuse. */
 const confirms = (confirmation: Confirmation, manifest: Manifest, now: number): boolean =>
   manifest.origin === "registry" &&
@@ -225,8 +234,10 @@ const isFreshExport = (
 
 /** Whether accepting may go on: some sign of the Registry within accept-grace, or not yet looked for one. */
 function hasEvidence(isolate: Isolate, partition: number, manifest: Manifest, now: number): boolean {
-  if (manifest.origin === "kv" || !isolate.hasTriedRefresh(partition)) return true;
-  return now - isolate.confirmation(partition).evidence <= isolate.settings.acceptGrace;
+  if (manifest.origin === "kv") return true;
+  const { evidence } = isolate.confirmation(partition);
+  if (evidence === Number.NEGATIVE_INFINITY) return !isolate.hasTriedRefresh(partition);
+  return now - evidence <= isolate.settings.acceptGrace;
 }
 
 /** Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long. */

@@ -30,12 +30,15 @@ const YOUNG = 600_000;
  */
 export function loadManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
   const readAt = isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
-  return once(
-    isolate,
-    scope,
-    `manifest ${domain}`,
-    () => (isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY) > readAt,
-    () => fetchManifest(isolate, scope, domain, need),
+  const confirmation = isolate.confirmation(isolate.partitionOf(domain));
+  // What KV shows may be older than what is needed, and then the Registry is still being asked.
+  const isThere = (): boolean => {
+    const held = isolate.memory.peek(domain);
+    if (held === undefined || held.readAt <= readAt) return false;
+    return numberOf(held.manifest, confirmation.incarnation, confirmation.known(domain)) >= need;
+  };
+  return once(isolate, scope, `manifest ${domain}`, isThere, () =>
+    fetchManifest(isolate, scope, domain, need),
   );
 }
 

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { DAY, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+
+/** Stories that the simulation found, each told by itself. */
+const D = "example.com";
+const OTHER = "other.example";
+
+describe("a manifest that is being loaded", () => {
+  it("is waited for until it is as new as what is known, not until KV showed an old one", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    await world.publish(here, D, ["alice", "bob", "carol"], { policy: { grace: 0 } });
+    await world.publish(here, OTHER, ["alice"]);
+    await world.clock.advance(5 * MINUTE);
+    await far.check(`bob@${D}`);
+    await far.idle();
+    world.kv.propagation = () => 180 * SECOND;
+    await world.publish(here, D, ["alice", "carol"]);
+    await world.clock.advance(2 * WINDOW);
+    // By way of another domain it learns that there is a newer list, which it does not hold yet.
+    await far.check(`nobody@${OTHER}`);
+    const together = [far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`)];
+    const answers = await world.clock.run(Promise.all(together));
+    expect(answers.map(({ verdict }) => verdict)).toEqual(["unknown", "unknown", "unknown"]);
+  });
+});
+
+describe("an alias that was loaded apart from its target", () => {
+  it("is not answered under a number that no state of it reaches", async () => {
+    const world = new World();
+    const here = world.isolate("here");
+    await world.publish(here, "target.example", ["alice"]);
+    await world.publish(here, D, [], { policy: { alias: "target.example" }, force: true });
+    await world.clock.advance(5 * MINUTE);
+    const head = await world.publish(here, D, ["alice", "bob"], { policy: { alias: null }, force: true });
+    await world.publish(here, "target.example", ["alice", "carol"]);
+    await world.clock.advance(10 * SECOND);
+    world.kv.propagation = (_, key) => (key === "domain/target.example" ? 0 : 180 * SECOND);
+    world.registry().fault = () => ({ kind: "error" });
+    const far = world.isolate("far");
+    const mixed = await far.check(`alice@${D}`);
+    expect(mixed).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(mixed.generation).toBeLessThanOrEqual(head);
+    world.registry().fault = () => undefined;
+    await world.clock.advance(10 * SECOND);
+    // Whoever has seen that number is not put off for ever.
+    const floor = { [D]: mixed.generation as number };
+    expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
+  });
+});
+
+describe("observe mode without a sign of the Registry", () => {
+  it("accepts no longer than accept-grace, whatever it observes", async () => {
+    const world = new World({ acceptGrace: 2 * MINUTE });
+    const here = world.isolate();
+    await world.publish(here, D, ["alice", "bob", ["carol", "full"]], { mode: "observe" });
+    await world.publish(here, D, ["alice", ["carol", "full"]], { policy: { grace: DAY / SECOND } });
+    const seen = async (name: string) => {
+      const { verdict, action } = await here.check(`${name}@${D}`);
+      return `${verdict} ${action}`;
+    };
+    expect(await seen("bob")).toBe("departed accept");
+    expect(await seen("carol")).toBe("full accept");
+    await here.idle();
+    world.registry().fault = () => ({ kind: "error" });
+    await world.clock.advance(3 * MINUTE);
+    for (const name of ["alice", "bob", "carol"]) expect(await seen(name)).toBe("unavailable defer");
+  });
+});
