@@ -1,0 +1,163 @@
+/** What has to hold once faults have stopped: everybody at the heads, and KV equal to them. */
+import {
+  blobIds,
+  blobKey,
+  type Manifest,
+  manifestKey,
+  openManifest,
+  refuses,
+  rosterKey,
+} from "../src/directory/index.ts";
+import { agrees, pairsOf, words } from "./model/judge.ts";
+import { type Name, written } from "./model/names.ts";
+import { Random } from "./random.ts";
+import type { Scene } from "./scene.ts";
+import type { SimulatedIsolate } from "./world/isolate.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+/** Patience, leases, breakers and pauses of the last faults are over by then. */
+const LINGERING = 45 * SECOND;
+/** A lost copy is made again when a reader misses it five minutes after it was put; a late one comes a minute late. */
+const KV_REPAIRED = 10 * MINUTE;
+const HEARTBEAT = 61 * MINUTE;
+
+export async function finish(scene: Scene): Promise<void> {
+  const { time, tally, faults } = scene;
+  faults.isOver = true;
+  scene.trace(() => "faults stop");
+  const stopped = time.now();
+  await time.advance(LINGERING);
+  for (const host of scene.living) await probe(scene, host, false);
+  await time.advance(scene.settings.window / 2);
+  for (const host of scene.living) await probe(scene, host, true);
+  if (scene.violations.length > 0) return;
+  tally.window("every isolate at the heads, after faults", time.now() - stopped);
+  requireAcknowledged(scene);
+  let differing = differences(scene, false);
+  while (differing.length > 0 && time.now() - stopped < KV_REPAIRED) {
+    await readEverywhere(scene);
+    await time.advance(20 * SECOND);
+    differing = differences(scene, false);
+  }
+  if (differing.length > 0) {
+    const minutes = Math.round((time.now() - stopped) / MINUTE);
+    scene.violation(
+      "KV equals the heads",
+      `${minutes} minutes after the last fault KV still differs in ${differing.slice(0, 5).join(", ")}`,
+    );
+    return;
+  }
+  tally.window("KV equals the heads, after faults", time.now() - stopped);
+  // The roster's next heartbeat puts right what was lost of it.
+  if (differences(scene, true).length > 0) await time.advance(HEARTBEAT);
+  const late = differences(scene, true);
+  if (late.length > 0)
+    scene.violation("KV equals the heads", `an hour after the last fault KV differs in ${late.join(", ")}`);
+  for (const host of scene.living) scene.judgeCost(host);
+}
+
+/** Asks an isolate about every domain; at the end each answer has to come from the heads. */
+async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Promise<void> {
+  const { time, model } = scene;
+  const random = new Random(scene.plan.seed, "probe", host.name);
+  host.bursts++;
+  for (const { domain, head } of model.all) {
+    for (const base of ["u0", "u1", `s${random.between(0, 99)}`]) {
+      const name: Name = { base, form: "plain" };
+      const answer = await time.run(Promise.resolve(host.check(host.scope(), `${written(name)}@${domain}`)));
+      if (scene.violations.length > 0) return;
+      scene.judge.edge(host, domain, name, answer, 0);
+      if (!isLast || head === undefined) continue;
+      const { alias } = head.policy;
+      const target = alias === null || head.deletedUntil !== null ? head : model.history(alias).head;
+      const number = Math.max(head.number, target?.number ?? 0);
+      const isGone = head.deletedUntil !== null && answer.verdict === "not-served";
+      const isHead =
+        answer.generation === number &&
+        pairsOf(model, domain, number).some((pair) => agrees(answer, pair, name, host.now()));
+      const isConfirmed = answer.confirmed_age !== null || !refuses(answer.verdict, answer.mode);
+      if (!(isHead && isConfirmed) && !isGone) {
+        scene.violation(
+          "once faults stop, isolates are at the heads",
+          `${host.name} says ${words(answer)} of ${domain}, whose head is ${number}`,
+        );
+        return;
+      }
+    }
+  }
+}
+
+/** An acknowledged commit is never lost: the heads are what the model says, and no older than what was promised. */
+function requireAcknowledged(scene: Scene): void {
+  for (const { domain, head, acknowledged } of scene.model.all) {
+    const row = scene
+      .registry(scene.partitionOf(domain))
+      .sql("SELECT number FROM heads WHERE domain = ?", domain)[0];
+    const number = (row?.number as number | undefined) ?? 0;
+    const isPruned = row === undefined && head?.deletedUntil != null;
+    if (isPruned || (number === (head?.number ?? 0) && number >= acknowledged)) continue;
+    scene.violation(
+      "an acknowledged commit is never lost",
+      `${domain}: the head is ${number}, ${acknowledged} was acknowledged, the model has ${head?.number}`,
+    );
+  }
+}
+
+/** Cold isolates at every location ask for everything, so that what was lost is missed. */
+async function readEverywhere(scene: Scene): Promise<void> {
+  const { time, model, plan } = scene;
+  const random = new Random(plan.seed, "readers", time.elapsed);
+  for (const location of plan.setup.locations) {
+    const host = scene.isolate(location, {}, random);
+    host.bursts++;
+    const scopes: Promise<unknown>[] = [];
+    for (const { domain } of model.all) {
+      for (let i = 0; i < 12; i++) scopes.push(Promise.resolve(host.check(host.scope(), `u${i}@${domain}`)));
+    }
+    await time.run(Promise.all(scopes));
+    // Once confirmed, what is older than the head is asked for again.
+    for (const { domain } of model.all)
+      await time.run(Promise.resolve(host.check(host.scope(), `nobody@${domain}`)));
+    host.die();
+  }
+}
+
+/** Keys in which KV is not what the Registries say. */
+function differences(scene: Scene, withRoster: boolean): string[] {
+  const wrong: string[] = [];
+  const { kv, plan } = scene;
+  for (let partition = 0; partition < plan.setup.partitions; partition++) {
+    const registry = scene.registry(partition);
+    const rows = registry.sql(
+      "SELECT h.domain, h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain",
+    );
+    const heads: Record<string, number> = {};
+    for (const row of rows) {
+      const domain = row.domain as string;
+      heads[domain] = row.number as number;
+      const bytes = row.manifest as Uint8Array;
+      const manifest = openManifest(bytes, domain, scene.keyFor);
+      if (!isSame(kv.newest(manifestKey(domain)), bytes)) wrong.push(manifestKey(domain));
+      wrong.push(...missingBlobs(scene, manifest));
+    }
+    const text = kv.newest(rosterKey(String(partition)));
+    if (!withRoster || rows.length === 0) continue;
+    const roster =
+      text === null
+        ? {}
+        : (JSON.parse(new TextDecoder().decode(text).split("\n")[1] as string) as { heads: object });
+    if (JSON.stringify("heads" in roster ? roster.heads : {}) !== JSON.stringify(heads))
+      wrong.push(rosterKey(String(partition)));
+  }
+  return wrong;
+}
+
+function missingBlobs(scene: Scene, { domain, shards, departures }: Manifest): string[] {
+  return [...blobIds(shards), ...blobIds(departures)]
+    .map((id) => blobKey(domain, id))
+    .filter((key) => scene.kv.newest(key) === null);
+}
+
+const isSame = (a: Uint8Array | null, b: Uint8Array): boolean =>
+  a !== null && Buffer.from(a.buffer, a.byteOffset, a.length).equals(b);

@@ -1,0 +1,25 @@
+/** The bounds of docs/consistency.md, as numbers. Milliseconds. */
+import { PROPAGATION } from "../world/kv.ts";
+
+/** Shortest cacheTtl of KV. */
+const CACHE_TTL = 30_000;
+/** How long one check may take. */
+const CHECK_TIME = 4_500;
+/** How often KV's own roster is read, and for how long it serves where it cannot be. */
+const EXPORT_ROSTER = 60_000;
+const EXPORT_ROSTER_LIFE = 600_000;
+
+export const BOUNDS = {
+  /** From the copy to KV until no isolate that can read accepts from what was before: it shows, its cached read ends, what is held lapses, and the last check ends. */
+  kv: (window: number): number => PROPAGATION + CACHE_TTL + window + CHECK_TIME,
+  /** From the first export of a domain until it is not refused as not served any more. */
+  exportRoster: PROPAGATION + CACHE_TTL + EXPORT_ROSTER + EXPORT_ROSTER_LIFE + CHECK_TIME,
+  /** Within which a first refresh has ended, well or not. */
+  firstRefresh: 15_000,
+  /** After the last fault that met an isolate, nothing of it lingers: patience, leases and pauses are over. */
+  recovery: 20_000,
+  /** Between learning of a newer generation and holding it, where nothing fails. */
+  catchingUp: 8_000,
+  /** Clocks of isolates differ from the Registry's by no more, either way. */
+  skew: 400,
+} as const;

@@ -1,0 +1,205 @@
+import type { CommitRequest, CommitResult, HeadResult } from "../../src/api/contract.ts";
+import { DEFAULT_POLICY } from "../../src/directory/index.ts";
+import type { Changed, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+import type { Content } from "./generation.ts";
+import { History } from "./history.ts";
+
+const DAY = 86_400_000;
+
+/** What a publisher meant by a change, told to the model before it is sent. */
+export type Intent = ReadonlyMap<string, Content>;
+
+export interface DirectoryParts {
+  now(): number;
+  violation(assertion: string, words: string): void;
+  trace(words: () => string): void;
+}
+
+/** The model: every domain's history, made from what publishers meant and from when the Registry took it. */
+export class ModelDirectory {
+  readonly #parts: DirectoryParts;
+  readonly #histories = new Map<string, History>();
+  /** What the notes of changes stand for. */
+  readonly #intents = new Map<string, Intent>();
+  /** Domains exported to KV past the Registry. */
+  readonly exports = new Map<string, History>();
+  /** Ids of tokens that were revoked, and when the Registry took it. */
+  readonly revoked = new Map<string, number>();
+  #intentCount = 0;
+  highest = 0;
+  commits = 0;
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts;
+  }
+
+  history(domain: string): History {
+    let history = this.#histories.get(domain);
+    if (history === undefined) {
+      history = new History(domain);
+      this.#histories.set(domain, history);
+    }
+    return history;
+  }
+
+  /** Histories in the order in which their domains were first heard of. */
+  get all(): readonly History[] {
+    return [...this.#histories.values()];
+  }
+
+  /** Notes what a change is to mean. @returns the note by which it is known again */
+  intend(intent: Intent): string {
+    const note = `change ${++this.#intentCount}`;
+    this.#intents.set(note, intent);
+    return note;
+  }
+
+  /** A call was carried out by a Registry, whether its answer arrives or not. */
+  applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void {
+    if (!(result as Result<unknown>).ok) return;
+    const { value } = result as { readonly value: unknown };
+    if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
+    else if (method === "rollback") {
+      const [domain, { to }] = args as [string, { to: number }];
+      this.#rolledBack(domain, to, value as Changed<HeadResult>);
+    } else if (method === "remove")
+      this.#removed(args[0] as string, args[1] as number, value as Changed<HeadResult>);
+    else if (method === "revokeToken") {
+      const id = args[0] as string;
+      if (!this.revoked.has(id)) this.revoked.set(id, this.#parts.now());
+    }
+  }
+
+  /** A publisher was told that its change holds. */
+  acknowledged(domain: string, number: number, content: Content | null): void {
+    const history = this.history(domain);
+    const generation = history.at(number);
+    const { violation } = this.#parts;
+    if (generation === undefined) {
+      violation(
+        "an acknowledged commit is never lost",
+        `${domain} ${number} was acknowledged and never made`,
+      );
+      return;
+    }
+    if (content !== null && !sameContent(generation, content)) {
+      violation(
+        "an acknowledged commit is never lost",
+        `${domain} ${number} was acknowledged with another content`,
+      );
+    }
+    history.acknowledged = Math.max(history.acknowledged, number);
+  }
+
+  #committed(request: CommitRequest, { result, number }: Changed<CommitResult>): void {
+    const { now, violation } = this.#parts;
+    const intent = this.#intents.get(request.note ?? "");
+    // The guard judges a commit as a whole, against what was before it.
+    for (const { domain } of request.domains) {
+      const content = intent?.get(domain);
+      if (content === undefined) throw new Error(`a commit of ${domain} that nobody meant`);
+      if (!result.unchanged.includes(domain)) {
+        this.#judgeGuard(this.history(domain), content, request.force === true, number);
+      }
+    }
+    for (const { domain, expect } of request.domains) {
+      const content = intent?.get(domain) as Content;
+      const history = this.history(domain);
+      const { head } = history;
+      if (result.unchanged.includes(domain)) {
+        if (head === undefined || !sameContent(head, content)) {
+          violation("an answer is whole", `${domain}: a change was taken for none`);
+        }
+        continue;
+      }
+      const present = head?.number ?? null;
+      if (expect !== present && !(expect === null && head?.deletedUntil !== null)) {
+        violation(
+          "precondition",
+          `${domain} ${number} was planned against ${expect} and followed ${present}`,
+        );
+      }
+      this.#requireGrowth(domain, number);
+      history.succeed(number, content, now(), null);
+      this.commits++;
+      this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
+    }
+  }
+
+  /** Law 4: without the override no more than a share of the names goes at one time, and never all. */
+  #judgeGuard(history: History, content: Content, isForced: boolean, number: number): void {
+    if (isForced) return;
+    const { accepted, lost, share } = history.lostBy(content, this.#parts.now());
+    const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
+    if (accepted === 0 || mayBeEmpty) return;
+    if (lost === accepted || (lost > 1 && lost > share * accepted + 1e-6)) {
+      const words = `${history.domain} ${number} refuses ${lost} of ${accepted} names without the override`;
+      this.#parts.violation("guard", words);
+    }
+  }
+
+  #rolledBack(domain: string, to: number, { number }: Changed<HeadResult>): void {
+    const history = this.history(domain);
+    const target = history.at(to);
+    if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
+    const { list, policy, mode, epoch } = target;
+    this.#requireGrowth(domain, number);
+    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null);
+    this.commits++;
+    this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
+  }
+
+  #removed(domain: string, expect: number, { number }: Changed<HeadResult>): void {
+    const history = this.history(domain);
+    const { head } = history;
+    if (head?.number !== expect) {
+      this.#parts.violation("precondition", `the deletion ${number} of ${domain} followed ${head?.number}`);
+    }
+    this.#requireGrowth(domain, number);
+    const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
+    const now = this.#parts.now();
+    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY);
+    this.commits++;
+    this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
+  }
+
+  #requireGrowth(domain: string, number: number): void {
+    const head = this.history(domain).head?.number ?? 0;
+    if (number <= head) this.#parts.violation("numbers only grow", `${domain} ${number} followed ${head}`);
+    this.highest = Math.max(this.highest, number);
+  }
+}
+
+function describe(history: History): string {
+  const [before, after] = history.generations.slice(-2).length === 2 ? history.generations.slice(-2) : [];
+  const head = history.head as NonNullable<History["head"]>;
+  const settings = [
+    ...(head.mode === "observe" ? ["observe"] : []),
+    ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
+    ...(head.policy.catchall ? ["catch-all"] : []),
+    ...(head.policy.case === "sensitive" ? ["case counts"] : []),
+    ...(head.policy.dots === "ignored" ? ["dots do not count"] : []),
+    ...(head.epoch > 1 ? [`key ${head.epoch}`] : []),
+  ];
+  if (before === undefined || after === undefined) return [`${head.list.size} names`, ...settings].join(", ");
+  const came = [...after.list.keys()].filter((name) => !before.list.has(name));
+  const went = [...before.list.keys()].filter((name) => !after.list.has(name));
+  const some = (names: string[]): string =>
+    names.length > 4 ? `${names.slice(0, 4).join(" ")} and ${names.length - 4} more` : names.join(" ");
+  return [
+    ...(came.length > 0 ? [`${some(came)} come`] : []),
+    ...(went.length > 0 ? [`${some(went)} go`] : []),
+    ...settings,
+    `${head.list.size} names`,
+  ].join(", ");
+}
+
+function sameContent(a: Content, b: Content): boolean {
+  return (
+    a.mode === b.mode &&
+    a.epoch === b.epoch &&
+    JSON.stringify(a.policy) === JSON.stringify(b.policy) &&
+    a.list.size === b.list.size &&
+    [...a.list].every(([name, state]) => b.list.get(name) === state)
+  );
+}

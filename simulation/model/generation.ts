@@ -1,0 +1,76 @@
+import type { DomainPolicy, EntryState, Matched, Mode, Verdict } from "../../src/directory/index.ts";
+import { isPostmaster, isWellFormed, meets, type Name } from "./names.ts";
+
+/** What somebody meant to publish: plain sets. */
+export interface Content {
+  readonly list: ReadonlyMap<string, EntryState>;
+  readonly policy: DomainPolicy;
+  readonly mode: Mode;
+  readonly epoch: number;
+}
+
+/** One generation of a domain, as the model remembers it. */
+export interface Generation extends Content {
+  readonly domain: string;
+  readonly number: number;
+  /** When it became the head. */
+  readonly since: number;
+  /** When another one did; infinity while it is the head. */
+  until: number;
+  /** For a tombstone: until when the domain is deferred. */
+  readonly deletedUntil: number | null;
+  /** Names that left, each with the second until which it is deferred. */
+  readonly departures: ReadonlyMap<string, number>;
+}
+
+export interface Said {
+  readonly verdict: Verdict;
+  readonly matched: Matched | null;
+}
+
+const VERDICT_OF: Readonly<Record<EntryState, Verdict>> = {
+  active: "deliverable",
+  disabled: "disabled",
+  full: "full",
+  moved: "moved",
+};
+
+/** What a generation says of a name at a moment. */
+export function evaluate(generation: Generation, name: Name, now: number): Said {
+  const { deletedUntil, policy, list, departures } = generation;
+  if (deletedUntil !== null)
+    return { verdict: now < deletedUntil ? "departed" : "not-served", matched: null };
+  const how = meets(name, policy);
+  const state = how === null ? undefined : list.get(name.base);
+  if (state !== undefined) return { verdict: VERDICT_OF[state], matched: how };
+  if (policy.postmaster && isPostmaster(name, policy))
+    return { verdict: "deliverable", matched: "postmaster" };
+  if (policy.catchall) return { verdict: "deliverable", matched: "catch-all" };
+  const until = how === null ? undefined : departures.get(name.base);
+  if (until !== undefined && until * 1000 > now) return { verdict: "departed", matched: null };
+  return { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };
+}
+
+/** Whether names of the two can be told from one another: law 4's grace and guard end where they cannot. */
+export const areComparable = (a: Content, b: Content): boolean =>
+  a.epoch === b.epoch && a.policy.case === b.policy.case && a.policy.dots === b.policy.dots;
+
+export const isAccepted = (state: EntryState | undefined): boolean => state === "active" || state === "full";
+
+/** Law 4: who leaves is deferred for the grace, and whoever was deferred stays so until his time. */
+export function departuresAfter(
+  before: Generation | undefined,
+  after: Content,
+  now: number,
+): Map<string, number> {
+  const departures = new Map<string, number>();
+  if (before === undefined || !areComparable(before, after)) return departures;
+  for (const [name, until] of before.departures) if (until * 1000 > now) departures.set(name, until);
+  if (after.policy.grace === 0) return departures;
+  const until = Math.ceil(now / 1000) + after.policy.grace;
+  for (const [name, state] of before.list) {
+    if (isAccepted(state) && !after.list.has(name))
+      departures.set(name, Math.max(until, departures.get(name) ?? 0));
+  }
+  return departures;
+}

@@ -1,0 +1,146 @@
+/** Runs one world as planned, and tells what was seen. */
+import { type Answer, deriveDomainKey, partitionOf, utf8 } from "../src/directory/index.ts";
+import { nobleHashing } from "../src/directory/noble.ts";
+import { finish } from "./finish.ts";
+import type { Plan, Step } from "./plan.ts";
+import { Random } from "./random.ts";
+import { Scene, type Violation } from "./scene.ts";
+import { askBridge, askIsolate, askStrangers } from "./traffic.ts";
+import { clientOf } from "./world/bridge.ts";
+import { publish } from "./world/publisher.ts";
+
+/** What came of one world. */
+export interface Outcome {
+  readonly scene: Scene;
+  readonly violation: Violation | null;
+}
+
+export interface RunOptions {
+  /** Keeps what happened, in words. */
+  readonly traces?: boolean;
+  /** Steps that are left out, by id. */
+  readonly without?: ReadonlySet<number>;
+}
+
+/** Runs a plan until its end, or until the first violation. */
+export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
+  const scene = new Scene(plan, options.traces ?? false);
+  const { time } = scene;
+  try {
+    for (const step of plan.steps) {
+      if (options.without?.has(step.id)) continue;
+      time.after(step.at, () => take(scene, step));
+    }
+    for (let at = 0; at < plan.length && scene.violations.length === 0; at += 1_000) {
+      await time.advance(Math.min(1_000, plan.length - at));
+    }
+    if (scene.violations.length === 0) await finish(scene);
+  } finally {
+    scene.close();
+  }
+  scene.tally.worlds = 1;
+  scene.tally.commits = scene.model.commits;
+  return { scene, violation: scene.violations[0] ?? null };
+}
+
+/** Has one step happen; what it sets going goes on behind. */
+function take(scene: Scene, step: Step): void {
+  if (scene.violations.length > 0) return;
+  const random = new Random(scene.plan.seed, "step", step.id);
+  const { time, faults, model } = scene;
+  switch (step.kind) {
+    case "isolate":
+      scene.isolate(step.location, { cacheBytes: step.cacheBytes, window: step.window }, random);
+      return;
+    case "death":
+      scene.killOne(random);
+      return;
+    case "restart":
+      scene.registry(step.partition).restart();
+      scene.tally.fault("registry restarts");
+      return;
+    case "episode": {
+      const { episode } = step;
+      const now = time.now();
+      faults.begin(scene.plan.seed, { ...episode, from: now, to: now + episode.to - episode.from });
+      scene.trace(
+        () =>
+          `begins, for ${Math.round((episode.to - episode.from) / 1000)} s at ${episode.location ?? "every place"}: ${episode.kind}`,
+      );
+      return;
+    }
+    case "publish":
+      scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
+      scene.go(publish(scene.publisher(random), step.domain, step.change, step.forces));
+      return;
+    case "checks":
+      askIsolate(scene, random, step.count, step.how);
+      return;
+    case "strangers":
+      askStrangers(scene, random, step.count, step.what);
+      return;
+    case "bridge":
+      scene.bridge(step.location, random);
+      return;
+    case "bridge checks":
+      askBridge(scene, random, step.count);
+      return;
+    case "token":
+      scene.go(createToken(scene, random, step.role));
+      return;
+    case "revocation":
+      scene.go(revoke(scene, random));
+      return;
+    case "export":
+      scene.export(step.domain, random);
+      return;
+  }
+  void model;
+}
+
+async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {
+  const client = clientOf(
+    scene.time,
+    scene.network.from(random.pick(scene.plan.setup.locations)),
+    scene.adminToken,
+    10_000,
+  );
+  try {
+    const domains = role === "check" ? null : [...scene.plan.setup.domains];
+    const { id, token } = await client.createToken({ role, domains });
+    scene.tokens.push({ id, token, role, revokedAt: Number.POSITIVE_INFINITY });
+  } catch {
+    scene.tally.event("token not created");
+  }
+}
+
+async function revoke(scene: Scene, random: Random): Promise<void> {
+  const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
+  if (token === undefined) return;
+  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
+  try {
+    await clientOf(scene.time, fetch, scene.adminToken, 10_000).revokeToken(token.id);
+    token.revokedAt = scene.time.now();
+    scene.trace(() => `token ${token.id} is revoked`);
+  } catch {
+    scene.tally.event("revocation failed");
+    return;
+  }
+  if (token.role !== "publish") return;
+  // A route that reaches the Registry holds it at once.
+  const domain = random.pick(scene.plan.setup.domains);
+  for (let i = 0; i < 3; i++) {
+    const client = clientOf(scene.time, fetch, token.token, 10_000);
+    try {
+      await client.key(domain);
+      scene.violation("revocation", `a publish token was used after its revocation`);
+    } catch {
+      await scene.time.sleep(5_000);
+    }
+  }
+}
+
+export type { Answer };
+export const keyOf = (scene: Scene, domain: string, epoch: number) =>
+  deriveDomainKey(nobleHashing, scene.settings.masterKey, domain, epoch);
+export { partitionOf, utf8 };

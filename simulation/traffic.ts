@@ -1,0 +1,238 @@
+/** Questions: who is asked about whom, and how. Every answer goes to the judges. */
+
+import type { Answer } from "../src/directory/index.ts";
+import { checkAll, queryOf } from "../src/edge/check.ts";
+import { FORMS, type Name, written } from "./model/names.ts";
+import type { Random } from "./random.ts";
+import type { Scene } from "./scene.ts";
+import type { SimulatedIsolate } from "./world/isolate.ts";
+import { LONGEST_COMPUTING } from "./world/isolate.ts";
+
+/** A recipient as the model understands it. */
+export interface Named {
+  readonly domain: string;
+  readonly name: Name;
+}
+
+interface Asked extends Named {
+  readonly text: string;
+  readonly floor: number;
+}
+
+/** Domains that nobody ever served. */
+const STRANGER_DOMAINS = 400;
+
+function pickDomain(scene: Scene, random: Random): string {
+  const { setup } = scene.plan;
+  if (random.chance(0.04)) return `stranger${random.between(0, STRANGER_DOMAINS)}.example`;
+  return setup.exported.length > 0 && random.chance(0.12)
+    ? random.pick(setup.exported)
+    : random.pick(setup.domains);
+}
+
+/** Somebody to ask about: most of all those who came or went lately. */
+function pickName(scene: Scene, random: Random, domain: string): Name {
+  const form = random.chance(0.5) ? "plain" : random.pick(FORMS);
+  const dice = random.next();
+  if (dice < 0.05) return { base: "postmaster", form };
+  if (dice < 0.12) return { base: `s${random.between(0, 999)}`, form };
+  const { head, generations } = scene.model.history(domain);
+  const before = generations.at(-2);
+  if (dice < 0.4 && head !== undefined && before !== undefined) {
+    const went = [...before.list.keys()].filter((name) => !head.list.has(name));
+    const came = [...head.list.keys()].filter((name) => !before.list.has(name));
+    const moved = [...went, ...came];
+    if (moved.length > 0) return { base: random.pick(moved), form };
+  }
+  const shape = scene.plan.setup.shapes[scene.plan.setup.domains.indexOf(domain)];
+  return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
+}
+
+function pick(scene: Scene, random: Random): Asked {
+  const domain = pickDomain(scene, random);
+  const name = pickName(scene, random, domain);
+  const dice = random.next();
+  const spelled = dice < 0.05 ? domain.toUpperCase() : dice < 0.1 ? `${domain}.` : domain;
+  const { generations } = scene.model.history(domain);
+  const floor = generations.length > 0 && random.chance(0.1) ? random.pick(generations.slice(-3)).number : 0;
+  return { domain, name, text: `${written(name)}@${spelled}`, floor };
+}
+
+const floorsOf = ({ domain, floor }: Asked): Record<string, number> | undefined =>
+  floor > 0 ? { [domain]: floor } : undefined;
+
+/** Has one isolate asked many questions at one moment. */
+export function askIsolate(
+  scene: Scene,
+  random: Random,
+  count: number,
+  how: "one by one" | "batch" | "http",
+): void {
+  const host = scene.pickIsolate(random);
+  if (host === null) return;
+  host.bursts++;
+  scene.trace(() => `${host.name} is asked ${count} questions, ${how}`);
+  if (how === "http") {
+    askOverHttp(scene, random, host, count);
+    return;
+  }
+  if (how === "batch") {
+    const asked = Array.from({ length: count }, () => pick(scene, random));
+    const scope = host.scope();
+    const answers = checkAll(
+      host.isolate,
+      scope,
+      asked.map((it) => queryOf(it.text, floorsOf(it))),
+    );
+    // Each is judged when the batch is: what was decided first has waited, which only the clock may tell.
+    const begun = scene.time.now();
+    scene.go(
+      answers.then((all) => {
+        if (scene.time.now() === begun)
+          for (const [i, answer] of all.entries()) judge(scene, host, asked[i] as Asked, answer);
+        else scene.tally.checks += all.length;
+      }),
+    );
+    return;
+  }
+  for (let i = 0; i < count && scene.violations.length === 0; i++) {
+    const it = pick(scene, random);
+    const settled = host.check(host.scope(), it.text, floorsOf(it));
+    if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
+    else judge(scene, host, it, settled);
+  }
+}
+
+/** Somebody tries out names or domains: it must not cost a read each (law 7). */
+export function askStrangers(scene: Scene, random: Random, count: number, what: "domains" | "names"): void {
+  const host = scene.pickIsolate(random);
+  if (host === null) return;
+  host.bursts++;
+  scene.trace(() => `${host.name} is asked about ${count} made-up ${what}`);
+  const served = random.pick(scene.plan.setup.domains);
+  for (let i = 0; i < count && scene.violations.length === 0; i++) {
+    const domain = what === "names" ? served : `x${random.between(0, 1e9)}.example`;
+    const name: Name = { base: `q${random.between(0, 1e9)}`, form: "plain" };
+    const it = { domain, name, text: `${written(name)}@${domain}`, floor: 0 };
+    const settled = host.check(host.scope(), it.text);
+    if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
+    else judge(scene, host, it, settled);
+  }
+}
+
+function judge(scene: Scene, host: SimulatedIsolate, { domain, name, floor }: Asked, answer: Answer): void {
+  if (scene.violations.length > 0 || !host.isAlive) return;
+  scene.judge.edge(host, domain, name, answer, floor);
+  const published = host.published.get(domain);
+  if (published !== undefined && answer.action === "reject" && (answer.generation ?? 0) < published) {
+    if (answer.verdict !== "not-served" || answer.generation !== null) {
+      scene.violation(
+        "a publisher sees its change",
+        `${host.name} refuses from ${answer.generation}, and took ${published} itself`,
+      );
+    }
+  }
+  if (scene.violations.length > 0) scene.trace(() => `it was asked about ${written(name)}@${domain}`);
+}
+
+/** Questions through HTTP to one isolate, singly and as a list, with tokens that may be revoked. */
+function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count: number): void {
+  const tokens = [
+    scene.adminToken,
+    ...scene.tokens.filter((it) => it.role === "check").map((it) => it.token),
+  ];
+  for (let left = Math.min(count, 40); left > 0; ) {
+    const some = random.chance(0.5) ? 1 : Math.min(left, random.between(2, 20));
+    left -= some;
+    const asked = Array.from({ length: some }, () => pick(scene, random));
+    const floor = Object.fromEntries(asked.filter((it) => it.floor > 0).map((it) => [it.domain, it.floor]));
+    for (const it of asked) scene.asked.set(it.text, it);
+    const texts = asked.map((it) => it.text);
+    const body = JSON.stringify(some === 1 ? { recipient: texts[0], floor } : { recipients: texts, floor });
+    const request = new Request("https://rollcall.test/v1/rcpt", {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${random.pick(tokens)}` },
+      body,
+    });
+    scene.go(
+      host.fetch(request).then(async (response) => {
+        judgeRequest(scene, host, request, body, response.status, await response.text());
+      }),
+    );
+  }
+}
+
+/** Judges what came over HTTP, at the moment at which the isolate gave it. */
+export function judgeRequest(
+  scene: Scene,
+  host: SimulatedIsolate,
+  request: Request,
+  asked: string,
+  status: number,
+  body: string,
+): void {
+  if (scene.violations.length > 0 || !host.isAlive) return;
+  const value = JSON.parse(body) as Answer | { results: Answer[] } | { error: unknown };
+  const answers = "results" in value ? value.results : "verdict" in value ? [value] : [];
+  const { floor = {} } = JSON.parse(asked) as { floor?: Record<string, number> };
+  for (const answer of answers) {
+    scene.tally.overHttp++;
+    const it = scene.asked.get(answer.recipient);
+    if (it === undefined) continue;
+    if (status !== 200 && answer.action !== "defer") {
+      scene.violation("law 1", `${host.name} gives ${answer.verdict} with HTTP ${status}`);
+    }
+    // The answers of a list were decided one after the other: only those of one question are told by this moment.
+    if (answers.length === 1) scene.judge.edge(host, it.domain, it.name, answer, floor[it.domain] ?? 0);
+    else scene.tally.checks++;
+    judgeToken(scene, host, request, it.domain, answer);
+  }
+}
+
+function judgeToken(
+  scene: Scene,
+  host: SimulatedIsolate,
+  request: Request,
+  domain: string,
+  answer: Answer,
+): void {
+  const bearer = request.headers.get("authorization")?.slice("Bearer ".length);
+  const token = scene.tokens.find((it) => it.token === bearer);
+  if (token === undefined || answer.verdict === "unavailable") return;
+  const now = scene.time.now();
+  const since = now - token.revokedAt;
+  const exchange = host.exchanges.get(scene.partitionOf(domain));
+  const isTold = exchange !== undefined && exchange.sentAt > token.revokedAt && exchange.arrivedAt < now;
+  if (isTold || (answer.action === "reject" && since > host.settings.window + LONGEST_COMPUTING)) {
+    scene.violation(
+      "revocation",
+      `${host.name} answers ${answer.verdict} to a token that was revoked ${since} ms ago`,
+    );
+  }
+}
+
+/** A bridge takes quotes off, and puts them where they must be: such recipients are asked about in another form. */
+function pickForBridge(scene: Scene, random: Random): Asked {
+  const it = pick(scene, random);
+  if (it.name.form !== "quoted" && it.name.form !== "broken") return it;
+  const name: Name = { ...it.name, form: "plain" };
+  return { ...it, name, text: `${written(name)}@${it.domain}` };
+}
+
+/** Has one bridge asked what MTAs ask. */
+export function askBridge(scene: Scene, random: Random, count: number): void {
+  if (scene.bridges.length === 0) return;
+  const bridge = random.pick(scene.bridges);
+  for (let i = 0; i < count; i++) {
+    const it = pickForBridge(scene, random);
+    scene.asked.set(`${written(it.name)}@${it.domain}`, it);
+    const askedAt = scene.time.now();
+    const settled = bridge.resolve(it.text);
+    const judged = (resolution: Awaited<typeof settled>): void => {
+      if (scene.violations.length > 0) return;
+      scene.bridgeJudge.judge(bridge, it.domain, it.name, resolution, askedAt);
+    };
+    if (settled instanceof Promise) scene.go(settled.then(judged));
+    else judged(settled);
+  }
+}

@@ -1,0 +1,97 @@
+/** One bridge: the real resolver, cache, floors and breaker, and the real client, asking through the network. */
+import { Breaker } from "../../src/bridge/breaker.ts";
+import { AnswerCache } from "../../src/bridge/cache.ts";
+import { Floors } from "../../src/bridge/floors.ts";
+import { Gate } from "../../src/bridge/gate.ts";
+import type { BridgePorts } from "../../src/bridge/ports.ts";
+import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
+import { createClient, type RollcallClient } from "../../src/client/index.ts";
+import type { Nap } from "../../src/edge/ports.ts";
+import type { Fetch } from "./network.ts";
+import type { Time } from "./time.ts";
+
+/** Milliseconds within which a bridge answers. */
+export const BRIDGE_BUDGET = 3_000;
+
+export interface BridgeParts {
+  readonly name: string;
+  readonly time: Time;
+  readonly fetch: Fetch;
+  readonly token: string;
+  readonly acceptGrace: number;
+  readonly cacheBytes: number;
+  readonly maxDomains: number;
+}
+
+/** A client under virtual time. */
+export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
+  createClient({
+    url: "https://rollcall.test",
+    token,
+    timeoutMs,
+    fetch,
+    now: () => time.now(),
+    sleep: (ms, signal) => sleep(time, ms, signal),
+  });
+
+/** A sleep that ends early where its signal is aborted. */
+function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
+  const nap: Nap = {};
+  const slept = time.sleep(ms, nap);
+  if (signal === undefined) return slept;
+  return new Promise((resolve) => {
+    void slept.then(resolve);
+    signal.addEventListener(
+      "abort",
+      () => {
+        nap.cancel?.();
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+export class SimulatedBridge {
+  readonly name: string;
+  readonly acceptGrace: number;
+  readonly #resolver: Resolver;
+  /** Highest generation that it was told of, by domain, and when. */
+  readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
+  readonly faults: unknown[] = [];
+
+  constructor(parts: BridgeParts) {
+    const { time } = parts;
+    this.name = parts.name;
+    this.acceptGrace = parts.acceptGrace;
+    const started = time.now();
+    const ports: BridgePorts = {
+      clock: { now: () => time.now() - started },
+      timers: { sleep: (ms, signal) => sleep(time, ms, signal) },
+    };
+    const client = clientOf(time, parts.fetch, parts.token, BRIDGE_BUDGET);
+    const floors = new Floors(parts.maxDomains);
+    this.#resolver = new Resolver({
+      ports,
+      ask: async (recipient, domain, floor) => {
+        const outcome = await client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {});
+        const generation = outcome.kind === "answer" ? outcome.answer.generation : null;
+        if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
+          this.seen.set(domain, { generation, at: time.now() });
+        }
+        return outcome;
+      },
+      cache: new AnswerCache(parts.cacheBytes, floors),
+      floors,
+      breaker: new Breaker(ports, { failures: 5, longestPause: 1_000 }),
+      gate: new Gate(64, 10_000),
+      budget: BRIDGE_BUDGET,
+      acceptGrace: parts.acceptGrace,
+      observer: { asked: () => undefined, fault: (error) => this.faults.push(error) },
+    });
+  }
+
+  resolve(recipient: string): Resolution | Promise<Resolution> {
+    return this.#resolver.resolve(recipient);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What goes wrong, and when: episodes of the plan. An operation asks which fault meets it; the answer hangs on the
+ * episode and on a count of its own, so that leaving other episodes out changes little.
+ */
+import { Random } from "../random.ts";
+import type { Tally } from "../tally.ts";
+
+/** Kinds of faults that an operation may meet. */
+export type FaultKind =
+  | "kv read error"
+  | "kv read slow"
+  | "kv read hangs"
+  | "kv read 429"
+  | "kv read flaps"
+  | "kv read damaged"
+  | "kv write error"
+  | "kv write 429"
+  | "kv write lost"
+  | "kv write late"
+  | "kv write repeated"
+  | "kv write slow"
+  | "registry unreachable"
+  | "registry hangs"
+  | "registry slow"
+  | "registry answer late"
+  | "registry answer lost"
+  | "registry call repeated"
+  | "registry replaced"
+  | "alarm late"
+  | "alarm twice"
+  | "alarm fails"
+  | "edge away"
+  | "edge slow"
+  | "edge answers nonsense"
+  | "edge answer lost"
+  | "isolate computes long"
+  | "publisher crashes";
+
+/** One fault that is about for a while, at one location or everywhere. */
+export interface Episode {
+  readonly kind: FaultKind;
+  readonly from: number;
+  readonly to: number;
+  /** Null: everywhere. */
+  readonly location: string | null;
+  /** Share of operations that meet it. */
+  readonly share: number;
+  readonly id: number;
+}
+
+/** A fault that was met, with a number for how bad it is. */
+export interface Met {
+  readonly kind: FaultKind;
+  /** From 0 to 1. */
+  readonly size: number;
+}
+
+interface OpenEpisode {
+  readonly episode: Episode;
+  readonly random: Random;
+}
+
+export class Faults {
+  readonly #tally: Tally;
+  #open: OpenEpisode[] = [];
+  /** Set once faults have stopped for good. */
+  isOver = false;
+
+  constructor(tally: Tally) {
+    this.#tally = tally;
+  }
+
+  begin(seed: number, episode: Episode): void {
+    this.#open.push({ episode, random: new Random(seed, "episode", episode.id) });
+  }
+
+  /** The fault that an operation meets at a location, of those kinds that can meet it. */
+  meet(now: number, location: string, isOne: (kind: FaultKind) => boolean): Met | null {
+    if (this.isOver || this.#open.length === 0) return null;
+    if (this.#open.some(({ episode }) => episode.to <= now)) {
+      this.#open = this.#open.filter(({ episode }) => episode.to > now);
+    }
+    for (const { episode, random } of this.#open) {
+      if (episode.location !== null && episode.location !== location) continue;
+      if (!isOne(episode.kind) || !random.chance(episode.share)) continue;
+      this.#tally.fault(episode.kind);
+      return { kind: episode.kind, size: random.next() };
+    }
+    return null;
+  }
+}

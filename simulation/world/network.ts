@@ -1,0 +1,89 @@
+/** The way from clients to isolates: HTTP requests that may be slow, get lost, or meet something that is no edge. */
+import { Random } from "../random.ts";
+import type { FaultKind, Faults } from "./faults.ts";
+import type { SimulatedIsolate } from "./isolate.ts";
+import type { Time } from "./time.ts";
+
+export const NONSENSE = "nobody-of-ours";
+
+export interface NetworkParts {
+  readonly seed: number;
+  readonly time: Time;
+  readonly faults: Faults;
+  /** An isolate that takes requests near a location. */
+  isolateAt(location: string, random: Random): SimulatedIsolate | null;
+  /** What an isolate answered, at the moment at which it did. */
+  answered(host: SimulatedIsolate, request: Request, asked: string, status: number, body: string): void;
+}
+
+export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
+
+export class Network {
+  readonly #parts: NetworkParts;
+  readonly #random: Random;
+
+  constructor(parts: NetworkParts) {
+    this.#parts = parts;
+    this.#random = new Random(parts.seed, "network");
+  }
+
+  /** `fetch` as a client at a location has it; `via` where it keeps to one isolate while that lives. */
+  from(location: string, via: (host: SimulatedIsolate) => void = () => undefined): Fetch {
+    return async (input, init) => {
+      const { faults, time, answered } = this.#parts;
+      const random = this.#random;
+      const met = faults.meet(time.now(), location, (kind: FaultKind) => kind.startsWith("edge"));
+      await time.sleep(2 + random.between(0, 20) + (met?.kind === "edge slow" ? met.size * 4_000 : 0));
+      if (met?.kind === "edge away") throw new TypeError("fetch failed");
+      if (met?.kind === "edge answers nonsense") return nonsense(random, String(init?.body ?? ""));
+      const host = this.#parts.isolateAt(location, random);
+      if (host === null) throw new TypeError("fetch failed");
+      via(host);
+      const { signal: _, ...rest } = init ?? {};
+      const request = new Request(input, rest);
+      const asked = typeof rest.body === "string" ? rest.body : "";
+      const response = await host.fetch(request);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      if (new URL(input).pathname === "/v1/rcpt") {
+        answered(host, request, asked, response.status, new TextDecoder().decode(bytes));
+      }
+      await time.sleep(2 + random.between(0, 20));
+      if (met?.kind === "edge answer lost") throw new TypeError("fetch failed");
+      return new Response(bytes, { status: response.status, headers: response.headers });
+    };
+  }
+}
+
+/** What a wrong host name, a filter or a broken proxy says. None of it is a verdict (law 1). */
+function nonsense(random: Random, asked: string): Response {
+  const recipient = /"recipient":"((?:[^"\\]|\\.)*)"/.exec(asked)?.[1] ?? "x@y.example";
+  const refusal = {
+    recipient: JSON.parse(`"${recipient}"`) as string,
+    verdict: "unknown",
+    action: "reject",
+    reply: `550 5.1.1 ${NONSENSE}`,
+    generation: 999_999,
+    domain: "d0.example",
+    confirmed_age: 0,
+    max_age: 30,
+  };
+  const json = { "content-type": "application/json" };
+  switch (random.between(0, 6)) {
+    case 0:
+      return new Response("<html>404</html>", { status: 404, headers: { "content-type": "text/html" } });
+    case 1:
+      return new Response(JSON.stringify(refusal), { status: 404, headers: json });
+    case 2:
+      return new Response(JSON.stringify({ ...refusal, recipient: "somebody@else.example" }), {
+        headers: json,
+      });
+    case 3:
+      return new Response(JSON.stringify({ ...refusal, verdict: "vanished" }), { headers: json });
+    case 4:
+      return new Response(JSON.stringify({ ...refusal, action: "explode" }), { headers: json });
+    case 5:
+      return new Response(JSON.stringify(refusal).slice(0, 60), { headers: json });
+    default:
+      return new Response(JSON.stringify({ ...refusal, verdict: "deliverable" }), { headers: json });
+  }
+}
