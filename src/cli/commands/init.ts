@@ -105,5 +105,11 @@ ${tables}
 # A domain that another one's list answers for:
 # [domains."example.net"]
 # alias = "example.com"
+
+# \`rollcall bridge\` on the mail host; its flags say the same. docs/bridge.md has all settings.
+# [bridge]
+# socketmap = ["127.0.0.1:10023"]
+# policy = ["127.0.0.1:10024"]
+# metrics = ["127.0.0.1:10026"]
 `;
 }
