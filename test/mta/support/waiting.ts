@@ -28,11 +28,14 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Processes that we started and that have not ended. */
+const children = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGTERM");
+});
+
 /** A process that we started does not outlive this one, whatever ends it. */
 export function endWithUs(child: ChildProcess): void {
-  const end = (): void => {
-    child.kill("SIGTERM");
-  };
-  process.once("exit", end);
-  child.once("close", () => process.off("exit", end));
+  children.add(child);
+  child.once("close", () => children.delete(child));
 }
