@@ -14,6 +14,9 @@ export const MASTER_KEY = "dGVzdC1tYXN0ZXIta2V5LW9mLXRoaXJ0eS10d28tYnk";
 export const WINDOW = 2;
 export const WINDOW_MS = 1000 * WINDOW;
 
+const runtimes: Miniflare[] = [];
+afterAll(() => Promise.all(runtimes.map((runtime) => runtime.dispose())));
+
 /** What an edge's bindings do. */
 export interface Weather {
   readonly registry: "up" | "fails" | "hangs";
@@ -170,7 +173,7 @@ export async function startEdges<Name extends string>(
       ...names.map((name) => worker(name, vars[name], "boundary.js")),
     ],
   });
-  afterAll(() => runtime.dispose());
+  runtimes.push(runtime);
   await runtime.ready;
   const edge = {} as Record<Name, LawEdge>;
   for (const name of names) {

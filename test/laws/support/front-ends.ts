@@ -7,6 +7,9 @@ import { type Running, startCli, temporaryFolder } from "../../support/processes
 import { Smtp } from "../../support/smtp.ts";
 import { ADMIN } from "./edges.ts";
 
+const examples: { close(): Promise<unknown> }[] = [];
+afterAll(() => Promise.all(examples.map((example) => example.close())));
+
 /** What a mail server does after a reply. */
 export type Act = "accept" | "refuse" | "defer";
 
@@ -120,7 +123,7 @@ export async function startFrontEnds(url: string, seconds: number, token = ADMIN
     startBridge(url, args, token),
     startFrontEnd({ url, token, port: 0, timeout: 1000 * seconds }),
   ]);
-  afterAll(() => example.close());
+  examples.push(example);
   const smtp = async (recipient: string): Promise<Act> => {
     const session = await Smtp.open(example.port);
     const reply = await session.rcpt(recipient);

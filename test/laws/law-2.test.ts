@@ -1,0 +1,323 @@
+/* Law 2: accepting may be stale; refusing must be fresh. Each test has edges and domains of its own. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { beforeAll, expect, it } from "vitest";
+import { startFakeEdge } from "../support/fake-edge.ts";
+import { pause } from "../support/processes.ts";
+import {
+  type Edges,
+  type LawEdge,
+  MASTER_KEY,
+  startEdges,
+  until,
+  WINDOW,
+  WINDOW_MS,
+} from "./support/edges.ts";
+import { all, type Bridge, startBridge, startFrontEnds } from "./support/front-ends.ts";
+import { Publisher } from "./support/publishing.ts";
+
+/** Accept-grace of the edge that has a short one, and of the bridge, seconds. */
+const GRACE = 4;
+const BRIDGE_GRACE = 6;
+/** What two clocks may differ by, ms. */
+const SLACK = 250;
+
+const short = { ROLLCALL_WINDOW: String(WINDOW) };
+const SHORT = {
+  publisher: short,
+  away: short,
+  hung: short,
+  late: short,
+  left: short,
+  newcomer1: short,
+  newcomer2: short,
+  leaver: short,
+  lapsed: short,
+  cold: short,
+  bridged: short,
+  exports: short,
+  confirmed: short,
+};
+let edges: Edges<keyof typeof SHORT | "preset" | "grace">;
+let publisher: Publisher;
+
+beforeAll(async () => {
+  edges = await startEdges({
+    ...SHORT,
+    grace: { ...short, ROLLCALL_ACCEPT_GRACE: String(GRACE) },
+    preset: {},
+  });
+  publisher = new Publisher(edges.edge.publisher);
+  await publisher.publish("first.example", "alice bob,disabled carol,moved");
+  await edges.copied();
+});
+
+/** Asks until an isolate has confirmed what it says about a name that nobody has. */
+async function confirmed(edge: LawEdge, domain: string): Promise<void> {
+  await until(async () => (await edge.check(`nobody@${domain}`)).verdict === "unknown");
+}
+
+/** Asks, and notes when: an answer rests on what was confirmed at that time, however late it comes. */
+async function timed<T>(ask: () => Promise<T>): Promise<{ readonly at: number; readonly said: T }> {
+  const at = Date.now();
+  return { at, said: await ask() };
+}
+
+const PERMANENT = {
+  "nobody@first.example": "unknown",
+  "bob@first.example": "disabled",
+  "carol@first.example": "moved",
+  "x@elsewhere.example": "not-served",
+  ".nobody@first.example": "malformed",
+};
+
+it.concurrent("Every permanent verdict that rests on the list, its policy or the set of served domains is given only from a state that the Registry confirmed", async () => {
+  const { confirmed: edge } = edges.edge;
+  for (const [recipient, verdict] of Object.entries(PERMANENT)) {
+    const answer = await edge.check(recipient);
+    expect(answer).toMatchObject({ verdict, action: "reject", confirmed_age: expect.any(Number) });
+  }
+  // What no list could hold needs no confirmation.
+  await edge.weather({ registry: "fails", kv: "fails" });
+  await edge.restart();
+  for (const recipient of ["nonsense", "@first.example:", "a\u0000b@first.example"]) {
+    expect(await edge.check(recipient)).toMatchObject({ verdict: "malformed", action: "reject" });
+  }
+});
+
+it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accepts go on, at the edge and at every front end", async () => {
+  const { away } = edges.edge;
+  const ways = await startFrontEnds(away.url, 3);
+  await confirmed(away, "first.example");
+  await until(async () => isDeepStrictEqual(await ways.acts("nobody@first.example"), all("refuse")));
+  await away.weather({ registry: "fails" });
+  await pause(WINDOW_MS + SLACK);
+  for (const recipient of Object.keys(PERMANENT)) {
+    expect(await away.ask(recipient)).toMatchObject({ status: 503, answer: { verdict: "unavailable" } });
+    expect(await ways.acts(recipient)).toEqual(all("defer"));
+  }
+  expect(await ways.acts("alice@first.example")).toEqual(all("accept"));
+  expect(await away.check("alice@first.example")).toMatchObject({ action: "accept", max_age: 0 });
+});
+
+it.concurrent("Not confirmed in time: the refusal becomes a deferral, where the Registry hangs too", async () => {
+  const { hung } = edges.edge;
+  await confirmed(hung, "first.example");
+  await hung.weather({ registry: "hangs" });
+  await pause(WINDOW_MS + SLACK);
+  const answers = await hung.checkAll([...Object.keys(PERMANENT), "alice@first.example"]);
+  expect(answers.map(({ action }) => action)).toEqual([
+    ...Object.keys(PERMANENT).map(() => "defer"),
+    "accept",
+  ]);
+});
+
+it.concurrent("The window is 30 s by default, and counted from before the question was sent", async () => {
+  const { preset, late } = edges.edge;
+  await preset.weather({ late: 1_200 });
+  const answer = await preset.check("nobody@first.example");
+  expect(answer).toMatchObject({ verdict: "unknown", action: "reject" });
+  expect(answer.confirmed_age).toBeGreaterThanOrEqual(2);
+  expect((answer.confirmed_age ?? 0) + answer.max_age).toBe(30);
+  // An answer that took longer than the window confirms nothing.
+  await late.weather({ late: WINDOW_MS + SLACK });
+  expect(await late.check("nobody@first.example")).toMatchObject({ verdict: "unavailable" });
+});
+
+it.concurrent("A refusal's max_age is what is left of the window: with confirmed_age it never passes it", async () => {
+  const { left } = edges.edge;
+  await confirmed(left, "first.example");
+  let refusals = 0;
+  for (const end = Date.now() + 2 * WINDOW_MS; Date.now() < end; await pause(40)) {
+    const { action, confirmed_age: age, max_age } = await left.check("nobody@first.example");
+    if (action !== "reject") continue;
+    refusals++;
+    expect(age).not.toBeNull();
+    expect((age ?? 0) + max_age).toBeLessThanOrEqual(WINDOW);
+  }
+  expect(refusals).toBeGreaterThan(0);
+  const down = Date.now();
+  await left.weather({ registry: "fails" });
+  let deferred = 0;
+  while (deferred < 3) {
+    const { at, said } = await timed(() => left.check("nobody@first.example"));
+    expect(["reject", "defer"]).toContain(said.action);
+    if (said.action === "defer") deferred++;
+    else {
+      // The last question may have been under way when the Registry went.
+      expect(at).toBeLessThan(down + WINDOW_MS + SLACK);
+      expect(at + 1000 * said.max_age).toBeLessThan(down + WINDOW_MS + SLACK);
+    }
+  }
+});
+
+it.concurrent("A mailbox is never refused more than one window after its publish was acknowledged, anywhere", async () => {
+  const domain = "newcomer.example";
+  const { newcomer1, newcomer2, publisher: here } = edges.edge;
+  await publisher.publish(domain, "alice");
+  await edges.copied();
+  const askers: Record<string, () => Promise<string>> = {};
+  let bridge: Bridge | null = null;
+  for (const [name, edge] of Object.entries({ newcomer1, newcomer2 })) {
+    // KV shows nothing newer, for as long as the test takes.
+    await edge.weather({ kv: "frozen" });
+    await confirmed(edge, domain);
+    expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "unknown", action: "reject" });
+    askers[name] = async () => (await edge.check(`zoe@${domain}`)).action;
+    bridge = await startBridge(edge.url);
+    const { act } = { act: bridge.act.bind(bridge) };
+    askers[`bridge before ${name}`] = async () => {
+      const said = await act("line", `zoe@${domain}`);
+      return said === "refuse" ? "reject" : said;
+    };
+  }
+  await publisher.publish(domain, "alice zoe");
+  const acknowledged = Date.now();
+  // Through the isolate that took the publish, at once.
+  expect(await here.check(`zoe@${domain}`)).toMatchObject({ action: "accept" });
+  const accepted = new Set<string>();
+  while (accepted.size < Object.keys(askers).length) {
+    await Promise.all(
+      Object.entries(askers).map(async ([name, ask]) => {
+        const { at, said } = await timed(ask);
+        if (said === "accept") accepted.add(name);
+        else if (said === "reject") expect(at).toBeLessThan(acknowledged + WINDOW_MS + SLACK);
+      }),
+    );
+    await pause(30);
+  }
+});
+
+it.concurrent("An accept may be older by one window in an isolate that has confirmed the domain", async () => {
+  const domain = "leaver.example";
+  const { leaver } = edges.edge;
+  await publisher.publish(domain, "alice bob zoe");
+  await edges.copied();
+  await leaver.weather({ kv: "frozen" });
+  await confirmed(leaver, domain);
+  await publisher.publish(domain, "alice bob");
+  const acknowledged = Date.now();
+  for (;;) {
+    const { at, said } = await timed(() => leaver.check(`zoe@${domain}`));
+    if (said.verdict === "departed") break;
+    if (said.action === "accept") {
+      expect(at).toBeLessThan(acknowledged + WINDOW_MS + SLACK);
+      expect(at + 1000 * said.max_age).toBeLessThan(acknowledged + WINDOW_MS + SLACK);
+    }
+    await pause(20);
+  }
+});
+
+it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks meanwhile", async () => {
+  const domain = "delayed.example";
+  const { cold, lapsed } = edges.edge;
+  const first = await publisher.publish(domain, "alice bob zoe");
+  await edges.copied();
+  for (const edge of [cold, lapsed]) await edge.weather({ kv: "frozen" });
+  await confirmed(lapsed, domain);
+  const second = await publisher.publish(domain, "alice bob");
+  await pause(WINDOW_MS + SLACK);
+  for (const edge of [cold, lapsed]) {
+    // Vouched for by nobody: it may not be used again.
+    const old = { verdict: "deliverable", generation: first, confirmed_age: null, max_age: 0 };
+    expect(await edge.check(`zoe@${domain}`)).toMatchObject(old);
+    await until(async () => (await edge.check(`zoe@${domain}`)).generation === second);
+    expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "departed", action: "defer" });
+  }
+});
+
+it.concurrent("An accept may be older by accept-grace while the Registry does not answer, and no longer", async () => {
+  const domain = "grace.example";
+  const { grace } = edges.edge;
+  await publisher.publish(domain, "alice");
+  await edges.copied();
+  await confirmed(grace, domain);
+  // KV stands still too: the Registry's heartbeat in it would be another sign of life.
+  await grace.weather({ kv: "frozen" });
+  const before = Date.now();
+  await confirmed(grace, domain);
+  await grace.weather({ registry: "fails" });
+  const down = Date.now();
+  let last = 0;
+  for (;;) {
+    const { at, said } = await timed(() => grace.check(`alice@${domain}`));
+    expect(["accept", "defer"]).toContain(said.action);
+    if (said.action === "defer") {
+      expect(at).toBeGreaterThan(before + 1000 * GRACE - WINDOW_MS - SLACK);
+      break;
+    }
+    last = at;
+    await pause(50);
+  }
+  expect(last).toBeLessThan(down + 1000 * GRACE + SLACK);
+  expect(last).toBeGreaterThan(down);
+});
+
+it.concurrent("A front end goes on accepting for accept-grace while the edge is away, and refuses nobody for longer than max_age", async () => {
+  const domain = "bridged.example";
+  const { bridged } = edges.edge;
+  await publisher.publish(domain, "alice");
+  await edges.copied();
+  await confirmed(bridged, domain);
+  let isAway = false;
+  const road = await startFakeEdge(({ path, body }, response) => {
+    if (isAway) return void response.destroy();
+    void bridged.fetch(path, { method: "POST", body }).then(async (got) => {
+      response.writeHead(got.status, { "content-type": "application/json" }).end(await got.text());
+    });
+  });
+  const bridge = await startBridge(road.url, ["--accept-grace", String(BRIDGE_GRACE)]);
+  const act = (local: string) => bridge.act("line", `${local}@${domain}`);
+  await until(async () => (await act("alice")) === "accept" && (await act("nobody")) === "refuse");
+  isAway = true;
+  const away = Date.now();
+  for (;;) {
+    const refused = await timed(() => act("nobody"));
+    if (refused.said === "refuse") expect(refused.at).toBeLessThan(away + WINDOW_MS + SLACK);
+    const accepted = await timed(() => act("alice"));
+    expect(accepted.said).not.toBe("refuse");
+    if (accepted.said === "defer") {
+      // It was vouched for at most a window before the edge went.
+      expect(accepted.at).toBeGreaterThan(away + 1000 * BRIDGE_GRACE - 2 * WINDOW_MS);
+      break;
+    }
+    expect(accepted.at).toBeLessThan(away + 1000 * BRIDGE_GRACE + SLACK);
+    await pause(50);
+  }
+  expect(await act("nobody")).toBe("defer");
+});
+
+it.concurrent("A domain without a head whose KV manifest says origin kv is refused from KV alone, and the answer says so", async () => {
+  const domain = "offline.example";
+  const { exports } = edges.edge;
+  const host = new Publisher(exports, { ROLLCALL_MASTER_KEY: MASTER_KEY });
+  const list = host.write(domain, "alice bob,disabled");
+  expect(await host.run(`export --kv-bulk kv.json --domain ${domain} ${list}`)).toMatchObject({ code: 0 });
+  const bulk = JSON.parse(readFileSync(join(host.cwd, "kv.json"), "utf8")) as {
+    key: string;
+    value: string;
+    base64?: boolean;
+  }[];
+  for (const { key, value, base64 } of bulk) {
+    await edges.put(key, base64 ? Uint8Array.from(Buffer.from(value, "base64")) : value);
+  }
+  const fromKv = { origin: "kv", confirmed_age: null, detail: expect.stringContaining("from KV alone") };
+  await until(async () => (await exports.check(`nobody@${domain}`)).verdict === "unknown");
+  const answers = await exports.checkAll(["nobody", "bob", "alice"].map((local) => `${local}@${domain}`));
+  expect(answers).toMatchObject([
+    { verdict: "unknown", action: "reject", ...fromKv },
+    { verdict: "disabled", action: "reject", ...fromKv },
+    { verdict: "deliverable", ...fromKv },
+  ]);
+  // That there is no head is the Registry's word, and as short-lived as its others.
+  await exports.weather({ registry: "fails" });
+  await pause(WINDOW_MS + SLACK);
+  expect(await exports.check(`nobody@${domain}`)).toMatchObject({ verdict: "unavailable" });
+  expect(await exports.check(`alice@${domain}`)).toMatchObject({ verdict: "deliverable" });
+  await exports.weather({ registry: "up" });
+  await publisher.publish(domain, "alice nobody");
+  await pause(WINDOW_MS + SLACK);
+  await until(async () => (await exports.check(`nobody@${domain}`)).origin === "registry");
+  expect(await exports.check(`bob@${domain}`)).toMatchObject({ verdict: "unknown", origin: "registry" });
+});

@@ -1,0 +1,250 @@
+/* Law 4: a mistake costs time, not mail. */
+import { beforeAll, expect, it } from "vitest";
+import type { AuditRecord, DomainCommit, GenerationRecord } from "../../src/api/contract.ts";
+import { startFakeEdge } from "../support/fake-edge.ts";
+import { type LawEdge, startEdges, until } from "./support/edges.ts";
+import { all, startFrontEnds } from "./support/front-ends.ts";
+import { many, Publisher } from "./support/publishing.ts";
+
+const TEN = many(10);
+let edge: LawEdge;
+let publisher: Publisher;
+let count = 0;
+
+beforeAll(async () => {
+  edge = (await startEdges({ only: {} })).edge.only;
+  publisher = new Publisher(edge);
+});
+
+const fresh = (): string => `d${count++}.example`;
+
+/** Names user0 to user9 without the first few; or these in another state. */
+const without = (gone: number, state?: string): string =>
+  TEN.split(" ")
+    .flatMap((name, i) => (i >= gone ? [name] : state === undefined ? [] : [`${name},${state}`]))
+    .join(" ");
+
+/** Tries to publish, first by the command, and then past its plan: the body that it would commit, as it is. */
+async function judged(domain: string, names: string, args = ""): Promise<{ command: number; edge: number }> {
+  // The command plans against the real edge, and its commit is kept from it.
+  const commits: { domains: DomainCommit[] }[] = [];
+  const between = await startFakeEdge(({ path, body }, response) => {
+    if (path === "/v1/commits") {
+      commits.push(JSON.parse(body) as { domains: DomainCommit[] });
+      response.writeHead(422, { "content-type": "application/json" });
+      return void response.end('{"error":{"code":"guard","message":"kept"}}');
+    }
+    void edge.fetch(path).then(async (got) => {
+      const type = got.headers.get("content-type") ?? "";
+      response.writeHead(got.status, { "content-type": type }).end(Buffer.from(await got.arrayBuffer()));
+    });
+  });
+  const command = await publisher.tryPublish(domain, names, args);
+  if (command.code === 0) return { command: 0, edge: 200 };
+  await new Publisher(between).tryPublish(domain, names, `${args} --force`.trim());
+  const response = await edge.post("/v1/commits", { domains: commits[0]?.domains });
+  if (response.status === 422) {
+    expect(await response.json()).toMatchObject({
+      error: { code: "guard", refusals: { [domain]: expect.any(String) } },
+    });
+  }
+  return { command: command.code, edge: response.status };
+}
+
+const PASSES = { command: 0, edge: 200 };
+/** Exit code of the command, and status of the edge, upon the guard's refusal. */
+const REFUSED = { command: 4, edge: 422 };
+
+const history = async (domain: string): Promise<readonly GenerationRecord[]> =>
+  (await edge.json<{ generations: GenerationRecord[] }>(`/v1/domains/${domain}/generations`)).generations;
+
+const audit = async (domain: string): Promise<readonly AuditRecord[]> =>
+  (await edge.json<{ audit: AuditRecord[] }>("/v1/audit")).audit.filter(({ subject }) => subject === domain);
+
+const verdict = async (local: string, domain: string): Promise<string> =>
+  (await edge.check(`${local}@${domain}`)).verdict;
+
+it("The Registry itself refuses a commit under which more than a set share of the names would be refused, by default 20 %", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { guard: 0.2 } });
+  expect(await judged(domain, without(3))).toEqual(REFUSED);
+  // Whether they leave, are disabled or move.
+  expect(await judged(domain, without(3, "disabled"))).toEqual(REFUSED);
+  expect(await judged(domain, without(3, "moved"))).toEqual(REFUSED);
+  expect(await verdict("user0", domain)).toBe("deliverable");
+  expect(await history(domain)).toHaveLength(1);
+  expect(await judged(domain, without(2))).toEqual(PASSES);
+});
+
+it("Names that are deferred count as those that are accepted: a full mailbox is not one to lose", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, without(3, "full"));
+  expect(await judged(domain, without(3))).toEqual(REFUSED);
+  expect(await judged(domain, TEN)).toEqual(PASSES);
+});
+
+it("The Registry refuses a commit under which all of the names would be refused", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, "alice");
+  expect(await judged(domain, "alice,disabled")).toEqual(REFUSED);
+  const other = fresh();
+  await publisher.publish(other, "alice bob");
+  expect(await judged(other, "carol dave")).toEqual(REFUSED);
+  // Nor does a domain begin with nobody.
+  expect(await judged(fresh(), "alice,disabled")).toEqual(REFUSED);
+});
+
+it("It counts names, not totals: as many new ones do not make up for those that go", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  expect(await judged(domain, many(10, "other"))).toEqual(REFUSED);
+  expect(await judged(domain, `${without(5)} ${many(500, "other")}`)).toEqual(REFUSED);
+});
+
+it("It looks at the largest generation of the last 24 h: small steps add up", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  expect(await judged(domain, without(1))).toEqual(PASSES);
+  expect(await judged(domain, without(2))).toEqual(PASSES);
+  const said = await publisher.tryPublish(domain, without(3));
+  expect(said.code).toBe(4);
+  expect(`${said.stdout}${said.stderr}`).toContain("3 of 10 names");
+  expect(await verdict("user2", domain)).toBe("deliverable");
+});
+
+it("One name may always go, unless it is the last", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, "alice bob");
+  expect(await judged(domain, "alice")).toEqual(PASSES);
+  expect(await judged(domain, "alice,disabled")).toEqual(REFUSED);
+  const other = fresh();
+  await publisher.publish(other, "alice");
+  expect(await judged(other, "bob")).toEqual(REFUSED);
+});
+
+it("A policy change whose effect cannot be counted needs the override", async () => {
+  const domain = fresh();
+  const { json } = { json: edge.json.bind(edge) };
+  await publisher.publish(domain, TEN);
+  const head = await json<{ generation: number; shards: unknown }>(`/v1/domains/${domain}`);
+  const key = await json<Record<string, unknown>>(`/v1/domains/${domain}/key`);
+  const { sentinels, CANONICALISER_VERSION, domainKey, fromBase64Url, DEFAULT_POLICY } = await import(
+    "../../src/directory/index.ts"
+  );
+  const { nobleHashing } = await import("../../src/directory/noble.ts");
+  const own = domainKey(nobleHashing, fromBase64Url(key.key as string), domain, key.epoch as number);
+  const change = async (policy: object, force: boolean): Promise<number> => {
+    const commit = {
+      domain,
+      expect: (await json<{ generation: number }>(`/v1/domains/${domain}`)).generation,
+      epoch: own.epoch,
+      key_id: own.id,
+      canonicaliser: CANONICALISER_VERSION,
+      sentinels: sentinels(own.names, { ...DEFAULT_POLICY, ...policy }),
+      policy,
+      shards: head.shards,
+    };
+    return (await edge.post("/v1/commits", { domains: [commit], ...(force ? { force } : {}) })).status;
+  };
+  const changes = [{ catchall: true }, { delimiters: "" }, { case: "sensitive" }, { dots: "ignored" }];
+  for (const policy of changes)
+    expect({ ...policy, status: await change(policy, false) }).toEqual({ ...policy, status: 422 });
+  expect(await change({ delimiters: "" }, true)).toBe(200);
+  expect((await history(domain))[0]).toMatchObject({ forced: true });
+  expect(await verdict("user1+x", domain)).toBe("unknown");
+});
+
+it("An override is recorded, in the history and in the audit trail, with who made it and why", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  expect(await publisher.tryPublish(domain, "user9", "--force --note spring")).toMatchObject({ code: 0 });
+  const [last, first] = await history(domain);
+  expect(first).toMatchObject({ forced: false });
+  expect(last).toMatchObject({ forced: true, note: "spring", by: "admin" });
+  expect(JSON.stringify(await audit(domain))).toMatch(/spring|override|force/);
+});
+
+it("rollback is an override: shown, confirmed, recorded", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, "alice bob");
+  await publisher.publish(domain, `alice bob ${TEN}`);
+  const unasked = await publisher.run(`rollback ${domain}`);
+  expect(unasked).toMatchObject({ code: 5, stdout: expect.stringContaining("2 active") });
+  const declined = await publisher.run(`rollback ${domain}`, "no");
+  expect(declined.code).toBe(5);
+  expect(declined.asked).toHaveLength(1);
+  expect(await verdict("user1", domain)).toBe("deliverable");
+  // Ten names of twelve go: what the guard would refuse goes by, for it was asked for.
+  expect(await publisher.run(`rollback ${domain} --note oops`, "yes")).toMatchObject({ code: 0 });
+  expect(await verdict("user1", domain)).toBe("departed");
+  expect((await history(domain))[0]).toMatchObject({
+    action: "rollback",
+    forced: true,
+    note: "oops",
+    by: "admin",
+  });
+  expect((await audit(domain)).map(({ action }) => action)).toContain("rollback");
+});
+
+it("delete is an override: shown, confirmed, recorded, and deferred before it is not served", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  const unasked = await publisher.run(`delete ${domain}`);
+  expect(unasked.code).toBe(5);
+  expect(`${unasked.stdout}${unasked.stderr}`).toContain(domain);
+  expect((await publisher.run(`delete ${domain}`, "no")).asked).toHaveLength(1);
+  expect(await verdict("user1", domain)).toBe("deliverable");
+  expect(await publisher.run(`delete ${domain}`, "yes")).toMatchObject({ code: 0 });
+  expect(await edge.check(`user1@${domain}`)).toMatchObject({ verdict: "departed", action: "defer" });
+  expect(await edge.check(`nobody@${domain}`)).toMatchObject({ action: "defer" });
+  expect((await history(domain))[0]).toMatchObject({ action: "delete", forced: true, by: "admin" });
+  expect((await audit(domain)).map(({ action }) => action)).toContain("delete");
+});
+
+it("A name that left the list is deferred for the departure grace, by default 1 h, before it is unknown", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { grace: 3_600 } });
+  await publisher.publish(domain, without(1), "--departure-grace 3");
+  const left = Date.now();
+  expect(await edge.check(`user0@${domain}`)).toMatchObject({
+    verdict: "departed",
+    action: "defer",
+    max_age: 0,
+  });
+  await until(async () => (await verdict("user0", domain)) !== "departed");
+  expect(Date.now() - left).toBeGreaterThan(1_500);
+  expect(await verdict("user0", domain)).toBe("unknown");
+  // Who comes back is there at once.
+  await publisher.publish(domain, TEN);
+  expect(await verdict("user0", domain)).toBe("deliverable");
+});
+
+it("In observe mode unknown, disabled, moved, full and departed keep their word in verdict while the reply is 250", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");
+  await publisher.publish(domain, "alice bob,disabled carol,moved dave,full");
+  const ways = await startFrontEnds(edge.url, 3);
+  const words = {
+    nobody: ["unknown", /^550 5\.1\.1 /],
+    bob: ["disabled", /^550 5\.2\.1 /],
+    carol: ["moved", /^550 5\.1\.6 /],
+    dave: ["full", /^452 4\.2\.2 /],
+    erin: ["departed", /^450 4\.2\.1 /],
+  } as const;
+  for (const [local, [word, observed]] of Object.entries(words)) {
+    const recipient = `${local}@${domain}`;
+    expect(await edge.check(recipient)).toMatchObject({
+      verdict: word,
+      action: "accept",
+      mode: "observe",
+      reply: expect.stringMatching(/^250 /),
+      observed: expect.stringMatching(observed),
+    });
+    expect(await ways.acts(recipient)).toEqual(all("accept"));
+  }
+  expect(await edge.check("x@elsewhere.example")).toMatchObject({ verdict: "not-served", action: "reject" });
+  await publisher.publish(domain, "alice bob,disabled carol,moved dave,full", "--enforce");
+  expect(await edge.check(`nobody@${domain}`)).toMatchObject({ action: "reject", mode: "enforce" });
+});
