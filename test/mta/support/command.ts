@@ -1,5 +1,5 @@
 /** The built command as a process: an edge of this machine, a bridge, and one-off commands. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { endWithUs, freePort, pause } from "./waiting.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 const COMMAND = join(ROOT, "bin", "rollcall.js");
+
+// What was built before the last change is not what is run.
+execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
 
 /** A folder that goes with the rest. */
 export function folder(cleanup: Cleanup): string {

@@ -21,11 +21,13 @@ const MASTER = "/usr/lib/postfix/sbin/master";
 const SASL_PASSWORD = "/usr/sbin/saslpasswd2";
 
 /** Why no Postfix can be run here, or null. */
-export const WITHOUT_POSTFIX: string | null = !existsSync(MASTER)
-  ? "Postfix is not installed"
-  : process.getuid?.() !== 0
-    ? "Postfix's master wants to be started by root"
-    : null;
+export const WITHOUT_POSTFIX: string | null = whatIsMissing();
+
+function whatIsMissing(): string | null {
+  if (!existsSync(MASTER)) return "Postfix is not installed";
+  if (!existsSync(SASL_PASSWORD)) return "sasl2-bin is not installed";
+  return process.getuid?.() === 0 ? null : "Postfix's master wants to be started by root";
+}
 
 /** A login that {@link startPostfix} can be told to know. */
 export interface Login {
