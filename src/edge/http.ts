@@ -44,8 +44,11 @@ export class HttpError extends Error {
   }
 }
 
+/** Made once: it goes along with nearly every answer. */
+const JSON_OK = { headers: { ...PRIVATE, "Content-Type": "application/json" } };
+
 export const json = (body: unknown, status = 200): Response =>
-  new Response(JSON.stringify(body), { status, headers: { ...PRIVATE, "Content-Type": "application/json" } });
+  new Response(JSON.stringify(body), status === 200 ? JSON_OK : { ...JSON_OK, status });
 
 export const text = (body: string, status = 200): Response =>
   new Response(body, { status, headers: { ...PRIVATE, "Content-Type": "text/plain; charset=utf-8" } });
@@ -69,9 +72,12 @@ const printable = (message: string): string => message.replace(/[^\x20-\x7e]/g, 
 export const mediaType = (request: Request): string =>
   (request.headers.get("Content-Type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 
-/** Whether the answer shall be lines of text: so asked, or the question was. */
-export function wantsText(request: Request): boolean {
-  if (mediaType(request) === "text/plain") return true;
+/**
+ * Whether the answer shall be lines of text: so asked, or the question was.
+ * @param type media type of the request's body, where it was read already
+ */
+export function wantsText(request: Request, type = mediaType(request)): boolean {
+  if (type === "text/plain") return true;
   const accept = request.headers.get("Accept") ?? "";
   // Many HTTP libraries accept both by default, and mean JSON.
   return /(^|,)\s*text\/plain\b/i.test(accept) && !/(^|,)\s*application\/json\b/i.test(accept);

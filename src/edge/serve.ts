@@ -5,7 +5,7 @@ import type { Isolate } from "./isolate.ts";
 import type { Background, KvStore } from "./ports.ts";
 import type { RegistryApi } from "./registry/protocol.ts";
 import { health, showHealth } from "./routes/health.ts";
-import { postRcpt } from "./routes/rcpt.ts";
+import { getRcpt, postRcpt } from "./routes/rcpt.ts";
 import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
 import { ROUTES } from "./routes/table.ts";
 import { makeScope } from "./scope.ts";
@@ -41,8 +41,17 @@ export class Edge {
   async handle(request: Request, surroundings: Surroundings): Promise<Response> {
     try {
       // The check is nearly all of the traffic, and a router costs as much as half of it.
-      if (request.method === "POST" && pathOf(request.url) === postRcpt.path) {
+      const path = pathOf(request.url);
+      if (request.method === "POST" && path === postRcpt.path) {
         return await this.#serve(postRcpt, request, {}, surroundings);
+      }
+      if (
+        request.method === "GET" &&
+        path.startsWith(ONE_RECIPIENT) &&
+        !path.includes("/", ONE_RECIPIENT.length)
+      ) {
+        const address = path.slice(ONE_RECIPIENT.length);
+        if (address !== "") return await this.#serve(getRcpt, request, { address }, surroundings);
       }
       return (await this.#router.fetch(request as unknown as IRequest, surroundings)) as Response;
     } catch (error) {
@@ -90,6 +99,9 @@ export class Edge {
     return unwrap(await registry(0).isRevoked(caller.id));
   }
 }
+
+/** What stands before the address in {@link getRcpt}. */
+const ONE_RECIPIENT = getRcpt.path.slice(0, getRcpt.path.indexOf(":"));
 
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
 

@@ -2,6 +2,7 @@
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { Isolate } from "./isolate.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
+import type { KvStore } from "./ports.ts";
 import { type PlaceOptions, type Registry, registryAt } from "./registry/object.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
 
@@ -26,6 +27,7 @@ export interface Env {
 interface Deployment {
   readonly checked: CheckedEnvironment;
   readonly edge: Edge | null;
+  readonly kv: KvStore;
 }
 
 /** By bindings, of which an isolate has one set; a test has as many as it wants isolates. */
@@ -36,7 +38,7 @@ function deploymentOf(env: Env): Deployment {
   if (present !== undefined) return present;
   const checked = readEnvironment(env);
   const edge = checked.settings === null ? null : new Edge(new Isolate(checked.settings, platformPorts));
-  const deployment = { checked, edge };
+  const deployment = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
   deployments.set(env, deployment);
   return deployment;
 }
@@ -54,11 +56,11 @@ function placeOptions(env: Env): PlaceOptions {
 
 export default {
   async fetch(request, env, context): Promise<Response> {
-    const { checked, edge } = deploymentOf(env);
+    const { checked, edge, kv } = deploymentOf(env);
     if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
     const { partitions } = checked.settings;
     return edge.handle(request, {
-      kv: platformKv(env.ROLLCALL_KV),
+      kv,
       registry: (partition) => registryAt(env.REGISTRY, { partition, partitions }, placeOptions(env)),
       background: (work) => context.waitUntil(work.catch(() => undefined)),
       kvCacheTtl: acceptedCacheTtl,

@@ -9,6 +9,8 @@ import { type Route, type RouteContext, readNumber, readObject, readTexts } from
 interface Asked {
   readonly recipients: readonly string[];
   readonly isList: boolean;
+  /** Whether the answer shall be lines of text. */
+  readonly isText: boolean;
   readonly floors?: Readonly<Record<string, number>>;
 }
 
@@ -39,7 +41,11 @@ export const getRcpt: Route = {
   errors: ["bad_request", "unconfigured", "unavailable"],
   answersWith503: true,
   async handle(context) {
-    return respond(context, { recipients: [context.params.address ?? ""], isList: false });
+    return respond(context, {
+      recipients: [context.params.address ?? ""],
+      isList: false,
+      isText: wantsText(context.request),
+    });
   },
 };
 
@@ -49,21 +55,24 @@ async function readAsked({ request, isolate }: RouteContext): Promise<Asked> {
     throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
   }
   const body = await readText(request, MAX_CHECK_BODY, isolate.ports);
-  const asked = type === "text/plain" ? readLines(body) : readRecipients(parseJson(body));
+  const asked = {
+    ...(type === "text/plain" ? readLines(body) : readRecipients(parseJson(body))),
+    isText: wantsText(request, type),
+  };
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
   }
   return asked;
 }
 
-function readLines(body: string): Asked {
+function readLines(body: string): Omit<Asked, "isText"> {
   // One line more than are taken, and what stands behind the last one's end.
   const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
   return { recipients: lines.map((line) => line.replace(/\r$/, "")), isList: true };
 }
 
-function readRecipients(value: unknown): Asked {
+function readRecipients(value: unknown): Omit<Asked, "isText"> {
   if (Array.isArray(value)) return { recipients: readTexts(value, "recipients"), isList: true };
   const { recipient, recipients, floor } = readObject(value, "the body");
   const floors = floor === undefined ? {} : { floors: readFloors(floor) };
@@ -86,7 +95,7 @@ function readFloors(value: unknown): Record<string, number> {
 }
 
 async function respond(context: RouteContext, asked: Asked): Promise<Response> {
-  const { access, caller, request } = context;
+  const { access, caller } = context;
   const answers = await answersTo(
     context,
     asked.recipients.map((recipient) => queryOf(recipient, asked.floors)),
@@ -95,7 +104,7 @@ async function respond(context: RouteContext, asked: Asked): Promise<Response> {
   if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
   const [only] = answers;
   const status = !asked.isList && only?.verdict === "unavailable" ? 503 : 200;
-  if (wantsText(request)) return text(answers.map((each) => `${each.reply}\n`).join(""), status);
+  if (asked.isText) return text(answers.map((each) => `${each.reply}\n`).join(""), status);
   return json(asked.isList ? { results: answers } : only, status);
 }
 
