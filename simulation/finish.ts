@@ -13,6 +13,7 @@ import { type Name, written } from "./model/names.ts";
 import { Random } from "./random.ts";
 import type { Scene } from "./scene.ts";
 import type { SimulatedIsolate } from "./world/isolate.ts";
+import { PROPAGATION } from "./world/kv.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -55,6 +56,36 @@ export async function finish(scene: Scene): Promise<void> {
   if (late.length > 0)
     scene.violation("KV equals the heads", `an hour after the last fault KV differs in ${late.join(", ")}`);
   for (const host of scene.living) scene.judgeCost(host);
+  if (scene.violations.length === 0) await requireKvAlone(scene);
+}
+
+/** Where no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */
+async function requireKvAlone(scene: Scene): Promise<void> {
+  const { time, model, plan, violations } = scene;
+  await time.advance(PROPAGATION + MINUTE);
+  for (let partition = 0; partition < plan.setup.partitions; partition++)
+    scene.registry(partition).isCutOff = true;
+  for (const location of plan.setup.locations) {
+    for (const { domain, head } of model.all) {
+      if (head === undefined || head.deletedUntil !== null || head.policy.alias !== null) continue;
+      const listed = [...head.list].filter(([, state]) => state === "active").map(([name]) => name);
+      // Without any evidence yet, each isolate accepts until it has asked.
+      for (const base of listed.slice(0, 4)) {
+        const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
+        const name: Name = { base, form: "plain" };
+        const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
+        scene.judge.edge(host, domain, name, answer, 0);
+        if (answer.action !== "accept" && violations.length === 0) {
+          scene.violation(
+            "KV alone carries accepts",
+            `${host.name} at ${location}: ${words(answer)} of ${domain}`,
+          );
+        }
+        host.die();
+        if (violations.length > 0) return;
+      }
+    }
+  }
 }
 
 /** Asks an isolate about every domain; at the end each answer has to come from the heads. */

@@ -5,22 +5,24 @@
 import { CHECKS_OF_A_WORLD, makePlan } from "./plan.ts";
 import { report } from "./report.ts";
 import { runWorld } from "./run.ts";
-import { shrink } from "./shrink.ts";
+import { headline, shrink } from "./shrink.ts";
 import { Tally } from "./tally.ts";
 
 interface Options {
   readonly seed: number;
   readonly checks: number;
   readonly world: number;
+  /** 0: a violation is only named. */
+  readonly shrink: number;
 }
 
 function readOptions(args: readonly string[]): Options {
-  const values = { seed: 1, checks: 1, world: CHECKS_OF_A_WORLD };
+  const values = { seed: 1, checks: 1, world: CHECKS_OF_A_WORLD, shrink: 1 };
   for (let i = 0; i < args.length; i += 2) {
     const name = (args[i] as string).replace(/^--/, "");
     const value = Number(args[i + 1]);
     if (!Object.hasOwn(values, name) || !Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError("usage: simulate [--seed N] [--checks M] [--world CHECKS]");
+      throw new RangeError("usage: simulate [--seed N] [--checks M] [--world CHECKS] [--shrink 0]");
     }
     values[name as keyof typeof values] = value;
   }
@@ -28,7 +30,7 @@ function readOptions(args: readonly string[]): Options {
 }
 
 async function main(): Promise<number> {
-  const { seed, checks, world } = readOptions(process.argv.slice(2));
+  const { seed, checks, world, shrink: shrinks } = readOptions(process.argv.slice(2));
   // Faults of the edge's own are counted as deferrals; its log would only repeat them.
   console.error = () => undefined;
   const begun = Date.now();
@@ -41,7 +43,8 @@ async function main(): Promise<number> {
     tally.add(scene.tally);
     if (violation !== null) {
       status = 1;
-      console.log(await shrink(plan, violation));
+      console.log(headline(at, violation));
+      if (shrinks > 0) console.log(await shrink(plan, violation));
       break;
     }
     at++;

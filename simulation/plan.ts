@@ -32,6 +32,7 @@ export const CHANGES = [
   "swap",
   "states",
   "remove many",
+  "replace",
   "policy",
   "mode",
   "rotate",

@@ -1,5 +1,7 @@
 /** One world put together: time, KV, Registries, isolates, bridges, publishers, the model beside it and its judges. */
 import {
+  blobIds,
+  blobKey,
   DEFAULT_POLICY,
   type DomainKey,
   deriveDomainKey,
@@ -69,6 +71,8 @@ export class Scene {
   readonly #partitions = new Map<string, number>();
   /** Manifests as they were put into KV: when, and of which number. */
   readonly #kvWrites = new Map<string, { readonly time: number; readonly number: number }[]>();
+  /** Keys whose writing was acknowledged. */
+  readonly #inKv = new Set<string>();
   readonly #isTracing: boolean;
   #isClosed = false;
 
@@ -95,12 +99,17 @@ export class Scene {
     this.kv = new SimulatedKv(seed, this.time, this.faults, {
       readerHurt: (reader) => this.#hosts.get(reader)?.hurt(),
       read: (reader, key, value) => this.#noteRead(reader, key, value),
+      writing: (key, value) => this.#requireBlobs(key, value),
+      acknowledged: (key, value) => {
+        if (value === null) this.#inKv.delete(key);
+        else this.#inKv.add(key);
+      },
       written: (key, value) => this.#noteWrite(key, value),
       trace: this.trace,
       violation: this.violation,
     });
     this.kv.writerIsSteady = () =>
-      this.#registries.every((it) => this.time.now() - it.restartedAt > 5_000) && !this.faults.isOver;
+      this.#registries.every((it) => this.time.now() - it.disturbedAt > 5_000) && !this.faults.isOver;
     this.model = new ModelDirectory({
       now: () => this.time.now(),
       violation: this.violation,
@@ -356,6 +365,22 @@ export class Scene {
       return `as of ${/"asOf":(\d+)/.exec(new TextDecoder().decode(value))?.[1]}`;
     };
     this.trace(() => `${reader} reads ${key}: ${what()}`);
+  }
+
+  /** A manifest is put only when all that it names was. */
+  #requireBlobs(key: string, value: Uint8Array | null): void {
+    if (value === null || !key.startsWith("domain/")) return;
+    const domain = key.slice("domain/".length);
+    const { shards, departures, generation } = openManifest(value, domain, this.keyFor);
+    const lacking = [...blobIds(shards), ...blobIds(departures)].filter(
+      (id) => !this.#inKv.has(blobKey(domain, id)),
+    );
+    if (lacking.length > 0) {
+      this.violation(
+        "shards before their manifest",
+        `KV is given ${domain} ${generation} before ${lacking[0]}`,
+      );
+    }
   }
 
   #noteWrite(key: string, value: Uint8Array | null): void {

@@ -123,6 +123,7 @@ export class Judge {
       violation(isGrace ? "grace of law 4" : "an answer is whole", `${say()}; the model: ${meant}`);
       return;
     }
+    if (mayRefuse || answer.confirmed_age !== null) this.#requireNewest(host, domain, agreeing, say);
     if (mayRefuse) this.#refusal(agreeing, host.settings.window, now(), say);
     else if (answer.action === "accept") this.#accept(host, domain, agreeing, answer, say);
   }
@@ -148,6 +149,19 @@ export class Judge {
     if (number < last)
       this.#parts.violation("nobody goes back", `${say()}, and answered from ${last} before`);
     else host.answered.set(domain, number);
+  }
+
+  /** Whoever was told of a newer state confirms none that ended before it asked. */
+  #requireNewest(host: SimulatedIsolate, domain: string, pairs: readonly Pair[], say: () => string): void {
+    const { now, violation, partitionOf } = this.#parts;
+    const exchange = host.exchanges.get(partitionOf(domain));
+    if (exchange === undefined || exchange.arrivedAt >= now()) return;
+    const end = Math.max(...pairs.map(({ own, list }) => Math.min(own.until, list.until)));
+    if (end >= exchange.sentAt) return;
+    violation(
+      "nobody goes back",
+      `${say()}; it was told ${seconds(now() - exchange.arrivedAt)} ago of what came after`,
+    );
   }
 
   #refusal(pairs: readonly Pair[], window: number, now: number, say: () => string): void {

@@ -36,6 +36,10 @@ export interface KvWatcher {
   readerHurt(reader: string): void;
   /** A reader got a text or bytes, or learnt that there are none. */
   read(reader: string, key: string, value: Uint8Array | null): void;
+  /** A write begins. */
+  writing(key: string, value: Uint8Array | null): void;
+  /** A write was acknowledged, made or not. */
+  acknowledged(key: string, value: Uint8Array | null): void;
   written(key: string, value: Uint8Array | null): void;
   trace(words: () => string): void;
   violation(assertion: string, words: string): void;
@@ -129,11 +133,13 @@ export class SimulatedKv {
     if (tooFast && this.writerIsSteady()) {
       violation("platform limits", `two writes to ${key} within ${now - last} ms`);
     }
+    this.#watcher.writing(key, value);
     const met = this.#faults.meet(now, location, isWrite);
     if (met !== null) this.#watcher.trace(() => `${met.kind}: ${key}`);
     await this.#take(met);
     if (tooFast || met?.kind === "kv write 429") throw new Error("KV: 429 too many writes to one key");
     if (met?.kind === "kv write error") throw new Error("KV: write failed");
+    this.#watcher.acknowledged(key, value);
     if (met?.kind === "kv write lost") return;
     if (met?.kind !== "kv write late") this.#put(key, value);
     if (met?.kind === "kv write late" || met?.kind === "kv write repeated") {

@@ -204,6 +204,12 @@ function changed(
     case "remove many":
       for (const name of some(listed, 0.6)) list.delete(name);
       return it;
+    case "replace":
+      // As many come as go: totals alone tell nothing.
+      for (const name of some(listed, 0.6)) list.delete(name);
+      for (const name of missing.slice(0, listed.length - list.size)) list.set(name, "active");
+      for (let i = 0; list.size < listed.length; i++) list.set(`v${i}`, "active");
+      return it;
     case "swap":
     case "with alias": {
       const [out] = some(listed, 0.2);

@@ -58,17 +58,20 @@ export class SimulatedRegistry {
   readonly #statements = new Map<string, StatementSync>();
   #life: Life = { number: 0, cores: new Map(), endedAt: 0 };
   #before: Life | null = null;
-  #restartedAt = Number.NEGATIVE_INFINITY;
+  #disturbedAt = Number.NEGATIVE_INFINITY;
   #alarmAt: number | null = null;
   #isAlarmRunning = false;
+  /** Whether nobody can reach it any more. */
+  isCutOff = false;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
     createTables(this.#storage(0));
   }
 
-  get restartedAt(): number {
-    return this.#restartedAt;
+  /** When it was last restarted, or its alarm came twice. */
+  get disturbedAt(): number {
+    return this.#disturbedAt;
   }
 
   /** Asks its storage directly. */
@@ -99,7 +102,7 @@ export class SimulatedRegistry {
     watcher.trace(() => `${name} restarts`);
     this.#before = { ...this.#life, endedAt: time.now() };
     this.#life = { number: this.#life.number + 1, cores: new Map(), endedAt: 0 };
-    this.#restartedAt = time.now();
+    this.#disturbedAt = time.now();
     if (this.#isAlarmRunning) {
       // The platform runs an alarm again that did not come to its end.
       this.#isAlarmRunning = false;
@@ -133,7 +136,8 @@ export class SimulatedRegistry {
     }
     if (kind === "registry hangs") await time.sleep(HANG);
     await time.sleep(kind === "registry slow" ? 100 + (met?.size ?? 0) * 5_000 : 8);
-    if (kind === "registry unreachable") throw new Error(`Registry: ${method} did not arrive`);
+    if (kind === "registry unreachable" || this.isCutOff)
+      throw new Error(`Registry: ${method} did not arrive`);
     const isReplaced =
       kind === "registry replaced" &&
       this.#before !== null &&
@@ -215,6 +219,8 @@ export class SimulatedRegistry {
       try {
         if (met?.kind === "alarm fails") throw new Error("alarm failed");
         await this.#core(life, place).alarm();
+        // A failed write may be tried again at once then; KV says 429, and it is tried once more.
+        if (met?.kind === "alarm twice") this.#disturbedAt = time.now();
         if (met?.kind === "alarm twice" && life === this.#life) await this.#core(life, place).alarm();
         break;
       } catch {

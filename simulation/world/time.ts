@@ -14,6 +14,11 @@ export class Time extends VirtualTime {
     return this.now() - BEGINNING;
   }
 
+  /** Clocks of the platform show whole milliseconds. */
+  override at(time: number, action: () => void): () => void {
+    return super.at(Math.round(time), action);
+  }
+
   after(ms: number, action: () => void): void {
     this.at(this.now() + ms, action);
   }
