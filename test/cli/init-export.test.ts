@@ -161,7 +161,9 @@ describe("rollcall export", () => {
       /put into KV without the Registry[\s\S]*as fresh as KV is/,
     );
     const status = await run("status example.com --json");
-    expect(JSON.parse(status.stdout).domains).toMatchObject([{ state: "kv", generation: expect.any(Number) }]);
+    expect(JSON.parse(status.stdout).domains).toMatchObject([
+      { state: "kv", generation: expect.any(Number) },
+    ]);
     expect((await run("status example.com")).stdout).toContain("from KV alone");
 
     list(cwd, "example.com", "john jane postmaster newcomer");
