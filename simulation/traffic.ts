@@ -105,7 +105,10 @@ export function askIsolate(
 
 /** Somebody tries out names or domains: it must not cost a read each (law 7). */
 export function askStrangers(scene: Scene, random: Random, count: number, what: "domains" | "names"): void {
-  const host = scene.pickIsolate(random);
+  // A cold isolate knows of nobody whether he is served.
+  const host = random.chance(0.6)
+    ? scene.isolate(random.pick(scene.plan.setup.locations), {}, random)
+    : scene.pickIsolate(random);
   if (host === null) return;
   host.bursts++;
   scene.trace(() => `${host.name} is asked about ${count} made-up ${what}`);
@@ -219,13 +222,24 @@ function pickForBridge(scene: Scene, random: Random): Asked {
   return { ...it, name, text: `${written(name)}@${it.domain}` };
 }
 
+const askedAgain = ({ domain, name }: Named): Asked => ({
+  domain,
+  name,
+  text: `${written(name)}@${domain}`,
+  floor: 0,
+});
+
 /** Has one bridge asked what MTAs ask. */
 export function askBridge(scene: Scene, random: Random, count: number): void {
   if (scene.bridges.length === 0) return;
   const bridge = random.pick(scene.bridges);
   for (let i = 0; i < count; i++) {
-    const it = pickForBridge(scene, random);
-    scene.asked.set(`${written(it.name)}@${it.domain}`, it);
+    const regular = random.chance(0.6) ? scene.asked.get(random.pick(bridge.regulars) ?? "") : undefined;
+    const it = regular === undefined ? pickForBridge(scene, random) : askedAgain(regular);
+    const text = `${written(it.name)}@${it.domain}`;
+    scene.asked.set(text, it);
+    if (regular === undefined) bridge.regulars.push(text);
+    if (bridge.regulars.length > 30) bridge.regulars.shift();
     const askedAt = scene.time.now();
     const settled = bridge.resolve(it.text);
     const judged = (resolution: Awaited<typeof settled>): void => {

@@ -7,7 +7,7 @@ import { NONSENSE } from "../world/network.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { ModelDirectory } from "./directory.ts";
 import { ageOf, agrees, pairsOf, seconds, words } from "./judge.ts";
-import type { Name } from "./names.ts";
+import { type Name, written } from "./names.ts";
 
 export interface BridgeJudgeParts {
   readonly model: ModelDirectory;
@@ -47,6 +47,13 @@ export class BridgeJudge {
     if (source === "local") return;
     if (answer.action === "reject" && (source === "grace" || source === "none")) {
       violation("refusals are fresh", say());
+    }
+    if (source === "grace") {
+      const vouched = bridge.vouched.get(`${written(name)}@${domain}`) ?? Number.NEGATIVE_INFINITY;
+      const silence = time - vouched;
+      if (silence > bridge.acceptGrace + BRIDGE_BUDGET) {
+        violation("accepts end with accept-grace", `${say()}, vouched for ${seconds(silence)} ago`);
+      }
     }
     this.#requireProgress(bridge, domain, answer.generation, answer.action, source, say);
     if (answer.generation === null) {

@@ -36,9 +36,15 @@ export function pairsOf(model: ModelDirectory, domain: string, number: number): 
   for (const target of history.targets) {
     const { generations } = model.history(target);
     // The number may be the target's where that was the head; what answered may be newer.
-    if (model.history(target).at(number) === undefined) continue;
+    const named = model.history(target).at(number);
+    if (named === undefined) continue;
     const owns = history.generations.filter(
-      (it) => it.number < number && it.deletedUntil === null && it.policy.alias === target,
+      (it) =>
+        it.number < number &&
+        it.deletedUntil === null &&
+        it.policy.alias === target &&
+        // Both were heads at one time: a number stands for a state.
+        Math.max(it.since, named.since) < Math.min(it.until, named.until),
     );
     for (const list of generations) {
       if (list.number >= number) for (const it of owns) pairs.push({ own: it, list });

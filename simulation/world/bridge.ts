@@ -58,6 +58,10 @@ export class SimulatedBridge {
   readonly #resolver: Resolver;
   /** Highest generation that it was told of, by domain, and when. */
   readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
+  /** When the Registry last vouched for an accept, by what was asked. */
+  readonly vouched = new Map<string, number>();
+  /** What it was asked lately: MTAs ask for the same people again and again. */
+  readonly regulars: string[] = [];
   readonly faults: unknown[] = [];
 
   constructor(parts: BridgeParts) {
@@ -74,10 +78,16 @@ export class SimulatedBridge {
     this.#resolver = new Resolver({
       ports,
       ask: async (recipient, domain, floor) => {
+        const askedAt = time.now();
         const outcome = await client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {});
         const generation = outcome.kind === "answer" ? outcome.answer.generation : null;
         if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
           this.seen.set(domain, { generation, at: time.now() });
+        }
+        if (outcome.kind === "answer" && outcome.answer.action === "accept") {
+          const { confirmed_age: age, origin } = outcome.answer;
+          const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
+          if (at !== null) this.vouched.set(recipient, at);
         }
         return outcome;
       },

@@ -35,7 +35,9 @@ export class Network {
       const met = faults.meet(time.now(), location, (kind: FaultKind) => kind.startsWith("edge"));
       await time.sleep(2 + random.between(0, 20) + (met?.kind === "edge slow" ? met.size * 4_000 : 0));
       if (met?.kind === "edge away") throw new TypeError("fetch failed");
-      if (met?.kind === "edge answers nonsense") return nonsense(random, String(init?.body ?? ""));
+      const isCheck = new URL(input).pathname === "/v1/rcpt";
+      if (met?.kind === "edge answers nonsense")
+        return isCheck ? nonsense(random, String(init?.body ?? "")) : page();
       const host = this.#parts.isolateAt(location, random);
       if (host === null) throw new TypeError("fetch failed");
       via(host);
@@ -44,7 +46,7 @@ export class Network {
       const asked = typeof rest.body === "string" ? rest.body : "";
       const response = await host.fetch(request);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (new URL(input).pathname === "/v1/rcpt") {
+      if (isCheck) {
         answered(host, request, asked, response.status, new TextDecoder().decode(bytes));
       }
       await time.sleep(2 + random.between(0, 20));
@@ -53,6 +55,9 @@ export class Network {
     };
   }
 }
+
+const page = (): Response =>
+  new Response("<html>404</html>", { status: 404, headers: { "content-type": "text/html" } });
 
 /** What a wrong host name, a filter or a broken proxy says. None of it is a verdict (law 1). */
 function nonsense(random: Random, asked: string): Response {
@@ -70,7 +75,7 @@ function nonsense(random: Random, asked: string): Response {
   const json = { "content-type": "application/json" };
   switch (random.between(0, 6)) {
     case 0:
-      return new Response("<html>404</html>", { status: 404, headers: { "content-type": "text/html" } });
+      return page();
     case 1:
       return new Response(JSON.stringify(refusal), { status: 404, headers: json });
     case 2:
