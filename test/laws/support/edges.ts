@@ -39,12 +39,15 @@ export interface Count {
 /** One Worker: an isolate with its own memory. */
 export class LawEdge {
   readonly url: string;
+  readonly #admin: string;
 
-  constructor(url: string) {
+  constructor(url: string, admin = ADMIN) {
     this.url = url;
+    this.#admin = admin;
   }
 
-  fetch(path: string, init: RequestInit = {}, token: string | null = ADMIN): Promise<Response> {
+  /** @param token null for none; the admin's where it is left out */
+  fetch(path: string, init: RequestInit = {}, token: string | null = this.#admin): Promise<Response> {
     const headers = new Headers(init.headers);
     if (token !== null) headers.set("Authorization", `Bearer ${token}`);
     if (typeof init.body === "string" && !headers.has("Content-Type")) {
@@ -53,7 +56,7 @@ export class LawEdge {
     return fetch(`${this.url}${path}`, { redirect: "manual", ...init, headers });
   }
 
-  post(path: string, json: unknown, token: string | null = ADMIN): Promise<Response> {
+  post(path: string, json: unknown, token?: string | null): Promise<Response> {
     return this.fetch(path, { method: "POST", body: JSON.stringify(json) }, token);
   }
 

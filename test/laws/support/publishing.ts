@@ -64,4 +64,4 @@ export const many = (count: number, prefix = "user"): string =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`).join(" ");
 
 /** Mailboxes of a domain whose list does not fit into its manifest: it has two shards. */
-export const LARGE = 9_000;
+export const LARGE = 14_000;

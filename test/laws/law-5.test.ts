@@ -1,0 +1,237 @@
+/* Law 5: a key or a canonicaliser that does not fit is a fault, not a list of nobody. */
+import { beforeAll, expect, it } from "vitest";
+import type { DomainKeyBody } from "../../src/api/contract.ts";
+import {
+  CANONICALISER_VERSION,
+  concatBytes,
+  type DomainKey,
+  domainKey,
+  fromBase64Url,
+} from "../../src/directory/index.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { json, startFakeEdge } from "../support/fake-edge.ts";
+import { type Edges, FAIR, type LawEdge, startEdges } from "./support/edges.ts";
+import { all, startFrontEnds } from "./support/front-ends.ts";
+import { LARGE, many, Publisher } from "./support/publishing.ts";
+
+const SMALL = "small.example";
+const BIG = "large.example";
+const OTHER = "other.example";
+const MANIFEST = `domain/${SMALL}`;
+
+let edges: Edges<"right" | "wrong">;
+let edge: LawEdge;
+let publisher: Publisher;
+/** The manifest of the small domain as the Registry put it. */
+let whole: Uint8Array;
+let smallKey: DomainKey;
+let smallKeyBody: DomainKeyBody;
+
+beforeAll(async () => {
+  edges = await startEdges({
+    right: {},
+    wrong: { ROLLCALL_MASTER_KEY: "b3RoZXItbWFzdGVyLWtleS1vZi10aGlydHktdHdvLWI" },
+  });
+  edge = edges.edge.right;
+  publisher = new Publisher(edge);
+  await publisher.publish(SMALL, "alice bob,disabled carol");
+  await publisher.publish(OTHER, "dora");
+  await publisher.publish(BIG, many(LARGE));
+  await edges.copied();
+  whole = await edges.read(MANIFEST);
+  smallKeyBody = await edge.json<DomainKeyBody>(`/v1/domains/${SMALL}/key`);
+  smallKey = domainKey(nobleHashing, fromBase64Url(smallKeyBody.key), SMALL, smallKeyBody.epoch);
+});
+
+/** What a cold isolate says about recipients, when KV is all that it has: each answer's verdict, once. */
+async function alone(...recipients: readonly string[]): Promise<string[]> {
+  await edge.weather({ ...FAIR, registry: "fails" });
+  await edge.restart();
+  return [...new Set((await edge.checkAll(recipients)).map(({ verdict }) => verdict))];
+}
+
+/** What it says when the Registry answers. */
+async function together(...recipients: readonly string[]): Promise<string[]> {
+  await edge.weather(FAIR);
+  await edge.restart();
+  return (await edge.checkAll(recipients)).map(({ verdict }) => verdict);
+}
+
+const SMALL_NAMES = ["alice", "bob", "nobody"].map((local) => `${local}@${SMALL}`);
+const SMALL_TRUTH = ["deliverable", "disabled", "unknown"];
+
+/** The manifest with another header, under a MAC that fits: what another release might have made. */
+function remade(change: Readonly<Record<string, unknown>>): Uint8Array {
+  const view = new DataView(whole.buffer, whole.byteOffset);
+  const length = view.getUint32(12, true);
+  const header = JSON.parse(new TextDecoder().decode(whole.subarray(16, 16 + length))) as object;
+  const text = new TextEncoder().encode(JSON.stringify({ ...header, ...change }));
+  const body = concatBytes([whole.subarray(0, 16), text, whole.subarray(16 + length, -32)]);
+  const words = new DataView(body.buffer);
+  words.setUint32(12, text.length, true);
+  words.setUint32(8, body.length + 32, true);
+  return concatBytes([body, smallKey.manifest(body)]);
+}
+
+it("A mismatch of the master key is unavailable, for every recipient and at every front end", async () => {
+  const { wrong } = edges.edge;
+  const recipients = [...SMALL_NAMES, `user1@${BIG}`, `nobody@${BIG}`];
+  for (const recipient of recipients) {
+    expect(await wrong.ask(recipient)).toMatchObject({ status: 503, answer: { verdict: "unavailable" } });
+  }
+  await wrong.restart();
+  const answers = await wrong.checkAll(recipients);
+  expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unavailable"]));
+  const ways = await startFrontEnds(wrong.url, 3);
+  for (const recipient of recipients) expect(await ways.acts(recipient)).toEqual(all("defer"));
+  // The key that fits reads the same KV well.
+  expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
+});
+
+it("A manifest names its key by an id derived from it, and another id is unavailable", async () => {
+  const [key, body] = [smallKey, smallKeyBody];
+  expect(body.key_id).toBe(key.id);
+  expect(new TextDecoder().decode(whole)).toContain(`"key":"${key.id}"`);
+  // What is remade without a change is as good as the original; so the change is what matters.
+  await edges.put(MANIFEST, remade({}));
+  expect(await alone(SMALL_NAMES[0] as string)).toEqual(["deliverable"]);
+  for (const change of [
+    { key: key.id.replace(/./, "_") },
+    { key: "" },
+    { key: null },
+    { epoch: body.epoch + 1 },
+  ]) {
+    await edges.put(MANIFEST, remade(change));
+    expect({ ...change, said: await alone(...SMALL_NAMES) }).toEqual({ ...change, said: ["unavailable"] });
+    expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
+  }
+});
+
+it("A manifest of another canonicaliser, or with other sentinels, is unavailable", async () => {
+  const changes = [
+    { canonicaliser: CANONICALISER_VERSION + 1 },
+    { canonicaliser: null },
+    { sentinels: [] },
+    { sentinels: undefined },
+    { sentinels: ["AAAAAAAAAAAA"] },
+  ];
+  for (const change of changes) {
+    await edges.put(MANIFEST, remade(change));
+    expect({ ...change, said: await alone(...SMALL_NAMES) }).toEqual({ ...change, said: ["unavailable"] });
+    expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
+  }
+});
+
+it("A manifest ends in a MAC: damaged anywhere, cut, or another domain's, it is unavailable", async () => {
+  const bad: Record<string, Uint8Array> = {
+    empty: new Uint8Array(0),
+    "another domain's": await edges.read(`domain/${OTHER}`),
+    longer: concatBytes([whole, new Uint8Array(1)]),
+  };
+  for (const length of [1, 16, 40, whole.length - 33, whole.length - 1])
+    bad[`cut at ${length}`] = whole.subarray(0, length);
+  for (let at = 0; at < whole.length; at += Math.ceil(whole.length / 60)) {
+    const flipped = Uint8Array.from(whole);
+    flipped[at] = (flipped[at] as number) ^ 1;
+    bad[`flipped at ${at}`] = flipped;
+  }
+  for (const [what, bytes] of Object.entries(bad)) {
+    await edges.put(MANIFEST, bytes);
+    expect({ what, said: await alone(...SMALL_NAMES) }).toEqual({ what, said: ["unavailable"] });
+  }
+  expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
+  await edges.put(MANIFEST, whole);
+  expect(await alone(SMALL_NAMES[0] as string)).toEqual(["deliverable"]);
+});
+
+it("A shard is named by its digest: damaged, or in another's place, it is unavailable and never a list of nobody", async () => {
+  const keys = (await edges.keys()).filter((key) => key.startsWith(`shard/${BIG}/`));
+  expect(keys).toHaveLength(2);
+  const shards = await Promise.all(keys.map((key) => edges.read(key)));
+  const names = [
+    ...Array.from({ length: 20 }, (_, i) => `user${i}`),
+    "nobody",
+    "noone",
+    "none",
+    "nil",
+    "null",
+  ];
+  const recipients = names.map((local) => `${local}@${BIG}`);
+  const truth = names.map((local) => (local.startsWith("user") ? "deliverable" : "unknown"));
+  const withBytes = async (of: (shard: Uint8Array, i: number) => Uint8Array): Promise<void> => {
+    for (const [i, key] of keys.entries()) await edges.put(key, of(shards[i] as Uint8Array, i));
+  };
+  const flip = (at: number) => (shard: Uint8Array) =>
+    Uint8Array.from(shard, (byte, i) => (i === (at + shard.length) % shard.length ? byte ^ 0x10 : byte));
+  const damages = [flip(0), flip(9), flip(30), flip(600), flip(-1), () => new Uint8Array(0)];
+  const more = [
+    (shard: Uint8Array) => shard.subarray(0, 540),
+    (_: Uint8Array, i: number) => shards[1 - i] as Uint8Array,
+  ];
+  for (const damage of [...damages, ...more]) {
+    await withBytes(damage);
+    await edge.weather({ ...FAIR, blobs: "fails" });
+    await edge.restart();
+    const answers = await edge.checkAll(recipients);
+    expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unavailable"]));
+    // The Registry has them whole.
+    expect(await together(...recipients)).toEqual(truth);
+  }
+  await withBytes((shard) => shard);
+});
+
+it("A roster that is damaged says nothing about who is served", async () => {
+  const roster = await edges.read("roster/0");
+  const flipped = Uint8Array.from(roster);
+  flipped[5] = (flipped[5] as number) ^ 1;
+  for (const bytes of [flipped, new Uint8Array(0), roster.subarray(0, 60)]) {
+    await edges.put("roster/0", bytes);
+    expect(await alone(`nobody@${SMALL}`, "x@elsewhere.example")).toEqual(["unavailable"]);
+    expect(await together(`nobody@${SMALL}`, "x@elsewhere.example")).toEqual(["unknown", "not-served"]);
+  }
+  await edges.put("roster/0", roster);
+});
+
+it("The Registry computes key, canonicaliser and sentinels again before it takes a commit", async () => {
+  const body = smallKeyBody;
+  const head = await edge.json<{ generation: number; shards: unknown }>(`/v1/domains/${SMALL}`);
+  const header = new TextDecoder().decode(whole);
+  const { sentinels } = JSON.parse(
+    header.slice(16, header.indexOf("}", header.indexOf('"departures"')) + 2),
+  ) as {
+    sentinels: string[];
+  };
+  const good = {
+    domain: SMALL,
+    expect: head.generation,
+    epoch: body.epoch,
+    key_id: body.key_id,
+    canonicaliser: body.canonicaliser,
+    sentinels,
+    shards: head.shards,
+  };
+  const changes = [
+    { key_id: "another" },
+    { canonicaliser: body.canonicaliser + 1 },
+    { sentinels: [...sentinels].reverse() },
+    { sentinels: [] },
+  ];
+  for (const change of changes) {
+    const response = await edge.post("/v1/commits", { domains: [{ ...good, ...change }], force: true });
+    expect({ ...change, status: response.status }).toEqual({ ...change, status: 400 });
+  }
+  expect((await edge.post("/v1/commits", { domains: [good] })).status).toBe(200);
+});
+
+it("A publisher computes the key's id again, and publishes nothing under a key that does not fit", async () => {
+  const body = smallKeyBody;
+  for (const change of [{ key_id: "another" }, { canonicaliser: body.canonicaliser + 1 }, { key: "AAAA" }]) {
+    const fake = await startFakeEdge(({ path }, response) => {
+      if (path.endsWith("/key")) return json(response, { ...body, ...change });
+      json(response, { error: { code: "not_found", message: "no head" } }, 404);
+    });
+    const said = await new Publisher(fake).tryPublish(SMALL, "alice");
+    expect(said.code).toBeGreaterThan(0);
+    expect(fake.requests.filter(({ method }) => method !== "GET")).toEqual([]);
+  }
+});
