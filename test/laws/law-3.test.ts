@@ -10,11 +10,18 @@ import { startBridge } from "./support/front-ends.ts";
 import { LARGE, many, Publisher } from "./support/publishing.ts";
 
 const short = { ROLLCALL_WINDOW: String(WINDOW) };
-let edges: Edges<"a" | "b" | "behind">;
+let edges: Edges<"a" | "b" | "behind" | "shards" | "forward" | "floor">;
 let publisher: Publisher;
 
 beforeAll(async () => {
-  edges = await startEdges({ a: short, b: short, behind: short });
+  edges = await startEdges({
+    a: short,
+    b: short,
+    behind: short,
+    shards: short,
+    forward: short,
+    floor: short,
+  });
   publisher = new Publisher(edges.edge.a);
 });
 
@@ -23,7 +30,7 @@ const history = async (domain: string): Promise<readonly GenerationRecord[]> =>
   (await edges.edge.a.json<{ generations: GenerationRecord[] }>(`/v1/domains/${domain}/generations`))
     .generations;
 
-it("A check sees one published generation, whole: also while lists are published, through every edge", async () => {
+it.concurrent("A check sees one published generation, whole: also while lists are published, through every edge", async () => {
   const domain = "moving.example";
   const { a, b, behind } = edges.edge;
   const rounds = 8;
@@ -64,9 +71,9 @@ it("A check sees one published generation, whole: also while lists are published
   expect(generations.size).toBeGreaterThan(2);
 });
 
-it("A generation over many shards is answered whole: never a name of one list by the shard of another", async () => {
+it.concurrent("A generation over many shards is answered whole: never a name of one list by the shard of another", async () => {
   const domain = "large.example";
-  const { a, b } = edges.edge;
+  const { a, shards: b } = edges.edge;
   const stays = many(LARGE);
   const first = await publisher.publish(domain, `${stays} old`);
   await edges.copied();
@@ -89,7 +96,7 @@ it("A generation over many shards is answered whole: never a name of one list by
   await b.weather({ kv: "up" });
 });
 
-it("A generation is immutable: what was published stays what it is, and no bytes go under another's name", async () => {
+it.concurrent("A generation is immutable: what was published stays what it is, and no bytes go under another's name", async () => {
   const domain = "kept.example";
   const { a } = edges.edge;
   const first = await publisher.publish(domain, "alice bob");
@@ -126,7 +133,7 @@ it("A generation is immutable: what was published stays what it is, and no bytes
   expect(await a.json(`/v1/domains/${domain}`)).toMatchObject({ generation: head.generation });
 });
 
-it("Numbers only grow, over all domains: publish, mode, delete and publish again", async () => {
+it.concurrent("Numbers only grow, over all domains: publish, mode, delete and publish again", async () => {
   const numbers: number[] = [];
   for (const domain of ["one.example", "two.example"]) {
     numbers.push(await publisher.publish(domain, "alice"));
@@ -139,7 +146,7 @@ it("Numbers only grow, over all domains: publish, mode, delete and publish again
   expect(numbers).toEqual([...new Set(numbers)].sort((x, y) => x - y));
 });
 
-it("Going back is publishing old content under a new number", async () => {
+it.concurrent("Going back is publishing old content under a new number", async () => {
   const domain = "back.example";
   const { a, b } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe,disabled");
@@ -154,9 +161,9 @@ it("Going back is publishing old content under a new number", async () => {
   expect((await history(domain)).map(({ generation }) => generation)).toEqual([third, second, first]);
 });
 
-it("No isolate ever goes back, though KV shows it an older list and the Registry is away", async () => {
+it.concurrent("No isolate ever goes back, though KV shows it an older list and the Registry is away", async () => {
   const domain = "forward.example";
-  const { b } = edges.edge;
+  const { forward: b } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
   await edges.copied();
   await b.weather({ kv: "frozen" });
@@ -179,9 +186,9 @@ it("No isolate ever goes back, though KV shows it an older list and the Registry
   await b.weather({ registry: "up", kv: "up" });
 });
 
-it("Whoever has seen a generation is not answered from an older one: the floor of a question, and the bridge's", async () => {
+it.concurrent("Whoever has seen a generation is not answered from an older one: the floor of a question, and the bridge's", async () => {
   const domain = "floor.example";
-  const { a, behind } = edges.edge;
+  const { a, floor: behind } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
   await edges.copied();
   await behind.weather({ kv: "frozen", registry: "fails" });
@@ -211,10 +218,12 @@ it("Whoever has seen a generation is not answered from an older one: the floor o
   await until(async () => (await bridge.act("line", `newcomer@${domain}`)) === "accept");
 });
 
-it("A commit over several domains is one generation: all of them, or none", async () => {
+it.concurrent("A commit over several domains is one generation: all of them, or none", async () => {
   const { a } = edges.edge;
+  // Its folder has settings.
+  const host = new Publisher(a);
   const domains = ["both1.example", "both2.example"];
-  const single = await publisher.publish(domains[0] as string, "alice");
+  const single = await host.publish(domains[0] as string, "alice");
   const describe = async (domain: string) => {
     const { epoch, key_id, canonicaliser } = await a.json<DomainKeyBody>(`/v1/domains/${domain}/key`);
     return { domain, expect: null as number | null, epoch, key_id, canonicaliser, sentinels: [] as unknown };
@@ -227,10 +236,10 @@ it("A commit over several domains is one generation: all of them, or none", asyn
   expect((await a.fetch(`/v1/domains/${domains[1]}`)).status).toBe(404);
   expect(await a.json(`/v1/domains/${domains[0]}`)).toMatchObject({ generation: single });
   const lists = domains.map(
-    (domain) => `[domains."${domain}"]\nlist = "${publisher.write(domain, "alice bob")}"\n`,
+    (domain) => `[domains."${domain}"]\nlist = "${host.write(domain, "alice bob")}"\n`,
   );
-  writeFileSync(join(publisher.cwd, "rollcall.toml"), lists.join(""));
-  const { stdout } = await publisher.run("publish --yes --json");
+  writeFileSync(join(host.cwd, "rollcall.toml"), lists.join(""));
+  const { stdout } = await host.run("publish --yes --json");
   const made = JSON.parse(stdout) as { domains: { generation: number }[] };
   expect(new Set(made.domains.map(({ generation }) => generation)).size).toBe(1);
 });

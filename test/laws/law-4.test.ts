@@ -64,7 +64,7 @@ const audit = async (domain: string): Promise<readonly AuditRecord[]> =>
 const verdict = async (local: string, domain: string): Promise<string> =>
   (await edge.check(`${local}@${domain}`)).verdict;
 
-it("The Registry itself refuses a commit under which more than a set share of the names would be refused, by default 20 %", async () => {
+it.concurrent("The Registry itself refuses a commit under which more than a set share of the names would be refused, by default 20 %", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { guard: 0.2 } });
@@ -77,14 +77,14 @@ it("The Registry itself refuses a commit under which more than a set share of th
   expect(await judged(domain, without(2))).toEqual(PASSES);
 });
 
-it("Names that are deferred count as those that are accepted: a full mailbox is not one to lose", async () => {
+it.concurrent("Names that are deferred count as those that are accepted: a full mailbox is not one to lose", async () => {
   const domain = fresh();
   await publisher.publish(domain, without(3, "full"));
   expect(await judged(domain, without(3))).toEqual(REFUSED);
   expect(await judged(domain, TEN)).toEqual(PASSES);
 });
 
-it("The Registry refuses a commit under which all of the names would be refused", async () => {
+it.concurrent("The Registry refuses a commit under which all of the names would be refused", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice");
   expect(await judged(domain, "alice,disabled")).toEqual(REFUSED);
@@ -95,14 +95,14 @@ it("The Registry refuses a commit under which all of the names would be refused"
   expect(await judged(fresh(), "alice,disabled")).toEqual(REFUSED);
 });
 
-it("It counts names, not totals: as many new ones do not make up for those that go", async () => {
+it.concurrent("It counts names, not totals: as many new ones do not make up for those that go", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, many(10, "other"))).toEqual(REFUSED);
   expect(await judged(domain, `${without(5)} ${many(500, "other")}`)).toEqual(REFUSED);
 });
 
-it("It looks at the largest generation of the last 24 h: small steps add up", async () => {
+it.concurrent("It looks at the largest generation of the last 24 h: small steps add up", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, without(1))).toEqual(PASSES);
@@ -113,7 +113,7 @@ it("It looks at the largest generation of the last 24 h: small steps add up", as
   expect(await verdict("user2", domain)).toBe("deliverable");
 });
 
-it("One name may always go, unless it is the last", async () => {
+it.concurrent("One name may always go, unless it is the last", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob");
   expect(await judged(domain, "alice")).toEqual(PASSES);
@@ -123,7 +123,7 @@ it("One name may always go, unless it is the last", async () => {
   expect(await judged(other, "bob")).toEqual(REFUSED);
 });
 
-it("A policy change whose effect cannot be counted needs the override", async () => {
+it.concurrent("A policy change whose effect cannot be counted needs the override", async () => {
   const domain = fresh();
   const { json } = { json: edge.json.bind(edge) };
   await publisher.publish(domain, TEN);
@@ -155,7 +155,7 @@ it("A policy change whose effect cannot be counted needs the override", async ()
   expect(await verdict("user1+x", domain)).toBe("unknown");
 });
 
-it("An override is recorded, in the history and in the audit trail, with who made it and why", async () => {
+it.concurrent("An override is recorded, in the history and in the audit trail, with who made it and why", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await publisher.tryPublish(domain, "user9", "--force --note spring")).toMatchObject({ code: 0 });
@@ -165,7 +165,7 @@ it("An override is recorded, in the history and in the audit trail, with who mad
   expect(JSON.stringify(await audit(domain))).toMatch(/spring|override|force/);
 });
 
-it("rollback is an override: shown, confirmed, recorded", async () => {
+it.concurrent("rollback is an override: shown, confirmed, recorded", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob");
   await publisher.publish(domain, `alice bob ${TEN}`);
@@ -187,7 +187,7 @@ it("rollback is an override: shown, confirmed, recorded", async () => {
   expect((await audit(domain)).map(({ action }) => action)).toContain("rollback");
 });
 
-it("delete is an override: shown, confirmed, recorded, and deferred before it is not served", async () => {
+it.concurrent("delete is an override: shown, confirmed, recorded, and deferred before it is not served", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   const unasked = await publisher.run(`delete ${domain}`);
@@ -202,7 +202,7 @@ it("delete is an override: shown, confirmed, recorded, and deferred before it is
   expect((await audit(domain)).map(({ action }) => action)).toContain("delete");
 });
 
-it("A name that left the list is deferred for the departure grace, by default 1 h, before it is unknown", async () => {
+it.concurrent("A name that left the list is deferred for the departure grace, by default 1 h, before it is unknown", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { grace: 3_600 } });
@@ -221,7 +221,7 @@ it("A name that left the list is deferred for the departure grace, by default 1 
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it("In observe mode unknown, disabled, moved, full and departed keep their word in verdict while the reply is 250", async () => {
+it.concurrent("In observe mode unknown, disabled, moved, full and departed keep their word in verdict while the reply is 250", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full");

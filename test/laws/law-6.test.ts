@@ -90,7 +90,7 @@ async function askEverything(edge: LawEdge): Promise<void> {
   }
 }
 
-it("Local parts live in KV only as keyed fingerprints: no key and no value holds one", async () => {
+it.concurrent("Local parts live in KV only as keyed fingerprints: no key and no value holds one", async () => {
   const edges = await startEdges({ only: {} });
   await publishEverything(new Publisher(edges.edge.only));
   await edges.copied();
@@ -112,7 +112,7 @@ it("Local parts live in KV only as keyed fingerprints: no key and no value holds
   expect(tailsOf(one)).not.toBe(tailsOf(two));
 });
 
-it("Local parts live in the Registry only as keyed fingerprints: no file on the disk of a running edge holds one", async () => {
+it.concurrent("Local parts live in the Registry only as keyed fingerprints: no file on the disk of a running edge holds one", async () => {
   const home = temporaryFolder();
   const dev = await startDev("state", { home });
   const token = readFileSync(join(home, "state", "admin-token"), "utf8").trim();
@@ -136,7 +136,7 @@ it("Local parts live in the Registry only as keyed fingerprints: no file on the 
   scan();
 });
 
-it("Logs carry no recipient addresses: the edge's, while all is well and while KV and the Registry fail", async () => {
+it.concurrent("Logs carry no recipient addresses: the edge's, while all is well and while KV and the Registry fail", async () => {
   const edges = await startEdges({ well: {}, ill: {} });
   const { well, ill } = edges.edge;
   await publishEverything(new Publisher(well));
@@ -149,7 +149,7 @@ it("Logs carry no recipient addresses: the edge's, while all is well and while K
   expect(found(edges.log.join("\n"))).toEqual([]);
 });
 
-it("Logs carry no recipient addresses: what rollcall dev prints", async () => {
+it.concurrent("Logs carry no recipient addresses: what rollcall dev prints", async () => {
   const home = temporaryFolder();
   const dev = await startDev("state", { home });
   const token = readFileSync(join(home, "state", "admin-token"), "utf8").trim();
@@ -175,7 +175,7 @@ const complain: FakeEdge["respond"] = ({ body }, response) => {
     );
 };
 
-it("Logs carry no recipient addresses: the bridge's, at its most talkative, and its metrics", async () => {
+it.concurrent("Logs carry no recipient addresses: the bridge's, at its most talkative, and its metrics", async () => {
   const fake = await startFakeEdge(complain);
   const bridge = await startBridge(fake.url, ["--log-level", "debug", "--breaker-failures", "3"]);
   const ask = async (local: string): Promise<unknown> => {
@@ -207,7 +207,7 @@ it("Logs carry no recipient addresses: Cloudflare's invocation logs, which hold 
   expect(config.logpush).toBeUndefined();
 });
 
-it("Our own clients send recipient addresses in bodies, never in URLs or headers", async () => {
+it.concurrent("Our own clients send recipient addresses in bodies, never in URLs or headers", async () => {
   const edges = await startEdges({ only: {} });
   const edge = edges.edge.only;
   const road = await startFakeEdge(() => undefined);
@@ -243,7 +243,7 @@ it("Our own clients send recipient addresses in bodies, never in URLs or headers
   }
 });
 
-it("A publisher that exports offline writes fingerprints too: the file for KV holds no local part", async () => {
+it.concurrent("A publisher that exports offline writes fingerprints too: the file for KV holds no local part", async () => {
   const cwd = temporaryFolder();
   writeFileSync(
     join(cwd, "list.txt"),
