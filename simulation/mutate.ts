@@ -15,7 +15,7 @@ const NEEDED = ["src", "simulation", "test/world", "package.json"];
 /** Runs at the same time. */
 const WORKERS = 2;
 /** A mutant that is not caught by then has survived. */
-const PATIENCE = 40_000;
+const PATIENCE = 60_000;
 /** Checks of one world: smaller worlds, and more of them. */
 const WORLD = 5_000;
 

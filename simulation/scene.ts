@@ -250,7 +250,6 @@ export class Scene {
       token: this.adminToken,
       acceptGrace: random.pick([this.settings.acceptGrace, 60_000]),
       cacheBytes: random.pick([65_536, 1_000_000]),
-      maxDomains: random.pick([2, 100_000]),
     });
     this.bridges.push(bridge);
     this.trace(() => `${name} starts at ${location}`);

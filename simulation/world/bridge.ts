@@ -20,7 +20,6 @@ export interface BridgeParts {
   readonly token: string;
   readonly acceptGrace: number;
   readonly cacheBytes: number;
-  readonly maxDomains: number;
 }
 
 /** A client under virtual time. */
@@ -74,7 +73,7 @@ export class SimulatedBridge {
       timers: { sleep: (ms, signal) => sleep(time, ms, signal) },
     };
     const client = clientOf(time, parts.fetch, parts.token, BRIDGE_BUDGET);
-    const floors = new Floors(parts.maxDomains);
+    const floors = new Floors();
     this.#resolver = new Resolver({
       ports,
       ask: async (recipient, domain, floor) => {

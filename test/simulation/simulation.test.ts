@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+interface Run {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+/** Runs a script of the simulation as a process. */
+const run = (script: string, ...args: readonly string[]): Promise<Run> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, "simulation", script), ...args], { cwd: root });
+    let out = "";
+    child.stdout.on("data", (data) => {
+      out += data;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, out }));
+  });
+
+const withoutTime = (out: string): string[] => {
+  const lines = out.trimEnd().split("\n");
+  expect(lines.at(-1)).toMatch(/^elapsed /);
+  return lines.slice(0, -1);
+};
+
+describe("the simulation", () => {
+  it("finds nothing in a fixed budget of seeds", { timeout: 180_000 }, async () => {
+    const { code, out } = await run("main.ts", "--seed", "1", "--checks", "300000", "--world", "4000");
+    expect(out).not.toContain("VIOLATION");
+    expect(code).toBe(0);
+    expect(out).toContain("worst observed");
+  });
+
+  it("is the same to the byte for one seed", { timeout: 120_000 }, async () => {
+    const args = ["--seed", "77", "--world", "4000"];
+    const [first, second] = await Promise.all([run("main.ts", ...args), run("main.ts", ...args)]);
+    expect(withoutTime(first.out)).toEqual(withoutTime(second.out));
+  });
+
+  it("catches a rule that is left out", { timeout: 120_000 }, async () => {
+    const { code, out } = await run("mutate.ts", "a confirmation never ends");
+    expect(out).toContain("1 of 1 mutants caught");
+    expect(code).toBe(0);
+  });
+
+  it("says how it is used", async () => {
+    const { code } = await run("main.ts", "--sead", "1");
+    expect(code).not.toBe(0);
+  });
+});
