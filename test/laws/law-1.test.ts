@@ -169,10 +169,8 @@ describe("A front end", () => {
   });
 
   it("Any other status is no verdict, and a front end answers 4xx", async () => {
-    const codes = [
-      201, 202, 203, 206, 300, 302, 303, 307, 308, 400, 401, 403, 404, 405, 408, 409, 410, 413, 422,
-    ];
-    for (const code of [...codes, 429, 451, 500, 501, 502, 503, 504, 520, 521, 522, 530, 550, 599]) {
+    const codes = [201, 206, 300, 302, 307, 400, 401, 403, 404, 405, 410, 422];
+    for (const code of [...codes, 429, 500, 502, 503, 522, 550]) {
       expect({ code, ...(await actsOn(status(code))) }).toEqual({ code, ...all("defer") });
     }
     expect(await actsOn((response) => void response.writeHead(204).end())).toEqual(all("defer"));
