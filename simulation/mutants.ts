@@ -88,6 +88,11 @@ const CONFIRMATION: readonly Mutant[] = [
     "an answer older than N is dropped, and known merges by maximum",
     edge("confirmation.ts", "    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;\n", ""),
     edge("confirmation.ts", "Math.max(number, this.#known.get(domain) ?? 0)", "number"),
+    edge(
+      "confirmation.ts",
+      "{ incarnation: this.#incarnation, number: this.#number };",
+      "{ incarnation: this.#incarnation, number: 0 };",
+    ),
   ),
   mutant(
     "the list of changes is not taken in",

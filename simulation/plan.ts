@@ -234,7 +234,7 @@ function addEpisodes(random: Random, setup: Setup, length: number, add: Add): vo
 function addTroubles(random: Random, setup: Setup, length: number, add: Add): void {
   if (random.chance(0.15)) return;
   for (let i = random.between(1, 3); i > 0; i--) {
-    const at = 8_000 + random.next() * Math.max(0, length - 300_000);
+    let at = 8_000 + random.next() * Math.max(0, length - 300_000);
     const lasts = random.between(60, 240) * SECOND;
     const begin = (from: number, kind: FaultKind, share: number, ms = lasts): void => {
       const episode = {
@@ -271,6 +271,8 @@ function addTroubles(random: Random, setup: Setup, length: number, add: Add): vo
         isolates(8, 64 * 1024 * 1024, lasts);
         break;
       case 4:
+        // At the end, where no later change writes anew what was lost.
+        at = Math.max(at, length - lasts);
         begin(at, "kv write lost", 0.8);
         break;
       case 5:

@@ -45,7 +45,7 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
 
 /** Has one step happen; what it sets going goes on behind. */
 function take(scene: Scene, step: Step): void {
-  if (scene.violations.length > 0) return;
+  if (scene.violations.length > 0 || scene.faults.isOver) return;
   const random = new Random(scene.plan.seed, "step", step.id);
   const { time, faults, model } = scene;
   switch (step.kind) {
