@@ -111,6 +111,7 @@ export class Scene {
     this.kv.writerIsSteady = () =>
       this.#registries.every((it) => this.time.now() - it.disturbedAt > 5_000) && !this.faults.isOver;
     this.model = new ModelDirectory({
+      kept: setup.history,
       now: () => this.time.now(),
       violation: this.violation,
       trace: this.trace,

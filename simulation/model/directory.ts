@@ -10,6 +10,8 @@ const DAY = 86_400_000;
 export type Intent = ReadonlyMap<string, Content>;
 
 export interface DirectoryParts {
+  /** How long superseded generations are kept, milliseconds. */
+  readonly kept: number;
   now(): number;
   violation(assertion: string, words: string): void;
   trace(words: () => string): void;
@@ -36,7 +38,7 @@ export class ModelDirectory {
   history(domain: string): History {
     let history = this.#histories.get(domain);
     if (history === undefined) {
-      history = new History(domain);
+      history = new History(domain, this.#parts.kept);
       this.#histories.set(domain, history);
     }
     return history;

@@ -12,8 +12,12 @@ export class History {
   /** Highest number whose publisher was told of it. */
   acknowledged = 0;
 
-  constructor(domain: string) {
+  readonly #kept: number;
+
+  /** @param kept milliseconds for which superseded generations are kept */
+  constructor(domain: string, kept = Number.POSITIVE_INFINITY) {
     this.domain = domain;
+    this.#kept = kept;
   }
 
   get head(): Generation | undefined {
@@ -33,7 +37,10 @@ export class History {
   succeed(number: number, content: Content, now: number, deletedUntil: number | null): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;
-    const left = this.generations.findLast((it) => it.deletedUntil === null);
+    const left = this.generations.findLast(
+      // Of a list that was let go of long after its end nobody is left to be deferred.
+      (it) => it.deletedUntil === null && it.until > now - this.#kept,
+    );
     const generation: Generation = {
       domain: this.domain,
       number,
