@@ -1,6 +1,3 @@
-/** Runs one world as planned, and tells what was seen. */
-import { type Answer, deriveDomainKey, partitionOf, utf8 } from "../src/directory/index.ts";
-import { nobleHashing } from "../src/directory/noble.ts";
 import { finish } from "./finish.ts";
 import type { Plan, Step } from "./plan.ts";
 import { Random } from "./random.ts";
@@ -139,8 +136,3 @@ async function revoke(scene: Scene, random: Random): Promise<void> {
     }
   }
 }
-
-export type { Answer };
-export const keyOf = (scene: Scene, domain: string, epoch: number) =>
-  deriveDomainKey(nobleHashing, scene.settings.masterKey, domain, epoch);
-export { partitionOf, utf8 };

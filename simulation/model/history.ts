@@ -68,10 +68,12 @@ export class History {
       // Among equally large ones the newest counts.
       if (names.length < accepted) continue;
       accepted = names.length;
-      // The share that was agreed on when those names were published.
       share = it.policy.guard;
       lost = names.filter((name) => !isAccepted(content.list.get(name))).length;
     }
+    // The share as it stands; after a deletion that of the names themselves.
+    const head = this.generations.at(-1);
+    if (head !== undefined && head.deletedUntil === null) share = head.policy.guard;
     return { accepted, lost, share };
   }
 }

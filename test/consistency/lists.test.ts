@@ -38,6 +38,13 @@ describe("the guard", () => {
     expect(await tryList(people(80))).toBe(false);
   });
 
+  it("goes by the share as it stands: a tighter one holds at once", async () => {
+    await world.publish(isolate, D, people(100));
+    await world.publish(isolate, D, people(96), { policy: { guard: 0.05 } });
+    expect(await tryList(people(90))).toBe(true);
+    expect(await tryList(people(95))).toBe(false);
+  });
+
   it("refuses a list of nobody, and a list of all others", async () => {
     await world.publish(isolate, D, people(10));
     expect(await tryList([])).toBe(true);

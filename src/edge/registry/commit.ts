@@ -219,7 +219,8 @@ function guardOf(context: CommitContext, draft: Draft): string | null {
   const after = listOf(records, draft.domain, draft.shards);
   const lost =
     base === null ? 0 : compareLists(listOf(records, draft.domain, base.manifest.shards), after).lost;
-  const policy = base?.manifest.policy ?? head?.policy;
+  // The share as it stands now, so that a tighter one holds at once and a looser one needs its own commit.
+  const policy = head?.policy ?? base?.manifest.policy;
   return guardRefusal({
     accepted: acceptedCount((base?.manifest ?? head)?.counts ?? NO_COUNTS),
     lost: incomparable ? null : lost,
