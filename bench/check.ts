@@ -10,8 +10,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Served, serveEdge, servePeer } from "./workerd.ts";
-import { drive, type Load } from "./wrk.ts";
+import { type Served, serveEdge, servePeer } from "./rig/workerd.ts";
+import { drive, type Load } from "./rig/wrk.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const DOMAIN = "bench.example";

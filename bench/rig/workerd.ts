@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** A server under test. */
 export interface Served {
@@ -50,7 +50,7 @@ const kv :Workerd.Worker = (
 `;
   // workerd embeds what lies beside its configuration.
   copyFileSync(join(root, "dist/edge/worker.js"), join(folder, "worker.js"));
-  copyFileSync(join(root, "bench/kv.js"), join(folder, "kv.js"));
+  copyFileSync(join(root, "bench/rig/kv.js"), join(folder, "kv.js"));
   return serve(folder, config, port);
 }
 
