@@ -1,3 +1,5 @@
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const FIRST = 256;
 const EMPTY = new Uint8Array(0);
 // What is no UTF-8 becomes U+FFFD, which no address holds; a byte order mark stays.
@@ -43,6 +45,18 @@ export class ByteBuffer {
     if (at >= 0) return this.#searched + at;
     this.#searched = this.length;
     return -1;
+  }
+
+  /** Index of the newline that ends the first line, -1 where none is whole. */
+  endOfLine(): number {
+    return this.indexOf(NEWLINE);
+  }
+
+  /** Takes the first line out, without its end (LF or CRLF). @param end its {@link endOfLine} */
+  takeLine(end: number): string {
+    const line = this.text(0, end > 0 && this.at(end - 1) === RETURN ? end - 1 : end);
+    this.drop(end + 1);
+    return line;
   }
 
   text(from: number, to: number): string {

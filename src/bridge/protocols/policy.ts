@@ -1,12 +1,9 @@
 import { accessAction } from "../maps.ts";
-import { ByteBuffer } from "./buffer.ts";
-import { deferral, type Exchange, type Parsed, type Parser, type Protocol } from "./protocol.ts";
+import { BufferedParser } from "./buffered-parser.ts";
+import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 
 /** Octets of one question, all attributes together. */
 export const MAX_QUESTION = 65_536;
-
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 
 /** Attributes that matter here; others are read past. */
 const KNOWN = new Set(["request", "protocol_state", "recipient"]);
@@ -14,30 +11,23 @@ const KNOWN = new Set(["request", "protocol_state", "recipient"]);
 export type PolicyQuestion = ReadonlyMap<string, string>;
 
 /** Lines of `name=value` and an empty line (Postfix, SMTPD_POLICY_README). */
-export class PolicyParser implements Parser<PolicyQuestion> {
-  readonly #buffer = new ByteBuffer();
+export class PolicyParser extends BufferedParser<PolicyQuestion> {
   #attributes: Map<string, string> | null = null;
   /** Octets of the question so far, without the line that is not whole. */
   #octets = 0;
-  #isFaulty = false;
 
-  get isHalfWay(): boolean {
-    return this.#attributes !== null || this.#buffer.length > 0;
+  override get isHalfWay(): boolean {
+    return this.#attributes !== null || super.isHalfWay;
   }
 
-  feed(bytes: Uint8Array): void {
-    if (!this.#isFaulty) this.#buffer.push(bytes);
-  }
-
-  next(): Parsed<PolicyQuestion> | null {
+  protected read(): Parsed<PolicyQuestion> | null {
     for (;;) {
-      const end = this.#buffer.indexOf(NEWLINE);
-      if (this.#octets + (end < 0 ? this.#buffer.length : end) > MAX_QUESTION) {
-        return this.#fault(`a question of more than ${MAX_QUESTION} octets`);
+      const end = this.buffer.endOfLine();
+      if (this.#octets + (end < 0 ? this.buffer.length : end) > MAX_QUESTION) {
+        return this.fault(`a question of more than ${MAX_QUESTION} octets`);
       }
       if (end < 0) return null;
-      const line = this.#buffer.text(0, end > 0 && this.#buffer.at(end - 1) === RETURN ? end - 1 : end);
-      this.#buffer.drop(end + 1);
+      const line = this.buffer.takeLine(end);
       this.#octets += end + 1;
       if (line === "") {
         const question = this.#attributes ?? new Map<string, string>();
@@ -46,7 +36,7 @@ export class PolicyParser implements Parser<PolicyQuestion> {
         return { kind: "question", question };
       }
       const why = this.#take(line);
-      if (why !== null) return this.#fault(why);
+      if (why !== null) return this.fault(why);
     }
   }
 
@@ -61,11 +51,9 @@ export class PolicyParser implements Parser<PolicyQuestion> {
     return null;
   }
 
-  #fault(why: string): Parsed<PolicyQuestion> {
-    this.#isFaulty = true;
-    this.#buffer.clear();
+  protected override fault(why: string): Parsed<PolicyQuestion> {
     this.#attributes = null;
-    return { kind: "fault", why };
+    return super.fault(why);
   }
 }
 

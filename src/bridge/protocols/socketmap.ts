@@ -1,7 +1,7 @@
 import type { Answer } from "../../directory/index.ts";
 import { MAPS, type MapReply } from "../maps.ts";
-import { ByteBuffer } from "./buffer.ts";
-import { deferral, type Exchange, type Parsed, type Parser, type Protocol } from "./protocol.ts";
+import { BufferedParser } from "./buffered-parser.ts";
+import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 
 /** Octets of one question. Postfix itself takes a key of more than 10,000 for not found. */
 export const MAX_QUESTION = 16_384;
@@ -16,28 +16,17 @@ export interface SocketmapQuestion {
 }
 
 /** Netstrings of `map key` (socketmap_table(5)): `28:recipients alice@example.com,`. */
-export class SocketmapParser implements Parser<SocketmapQuestion> {
-  readonly #buffer = new ByteBuffer();
-  #isFaulty = false;
-
-  get isHalfWay(): boolean {
-    return this.#buffer.length > 0;
-  }
-
-  feed(bytes: Uint8Array): void {
-    if (!this.#isFaulty) this.#buffer.push(bytes);
-  }
-
-  next(): Parsed<SocketmapQuestion> | null {
+export class SocketmapParser extends BufferedParser<SocketmapQuestion> {
+  protected read(): Parsed<SocketmapQuestion> | null {
     const head = this.#readLength();
-    if (typeof head === "string") return this.#fault(head);
+    if (typeof head === "string") return this.fault(head);
     if (head === null) return null;
     const { start, length } = head;
     const end = start + length;
-    if (this.#buffer.length <= end) return null;
-    if (this.#buffer.at(end) !== COMMA) return this.#fault("a netstring that does not end in a comma");
-    const text = this.#buffer.text(start, end);
-    this.#buffer.drop(end + 1);
+    if (this.buffer.length <= end) return null;
+    if (this.buffer.at(end) !== COMMA) return this.fault("a netstring that does not end in a comma");
+    const text = this.buffer.text(start, end);
+    this.buffer.drop(end + 1);
     const space = text.indexOf(" ");
     const question =
       space < 0 ? { map: text, key: "" } : { map: text.slice(0, space), key: text.slice(space + 1) };
@@ -47,8 +36,8 @@ export class SocketmapParser implements Parser<SocketmapQuestion> {
   /** The length in front; null where it is not whole yet, a text where it is none. */
   #readLength(): { start: number; length: number } | string | null {
     let length = 0;
-    for (let i = 0; i < this.#buffer.length; i++) {
-      const c = this.#buffer.at(i);
+    for (let i = 0; i < this.buffer.length; i++) {
+      const c = this.buffer.at(i);
       if (c === COLON && i > 0) return { start: i + 1, length };
       const digit = c - ZERO;
       if (digit < 0 || digit > 9) return "bytes that are no netstring";
@@ -57,12 +46,6 @@ export class SocketmapParser implements Parser<SocketmapQuestion> {
       if (length > MAX_QUESTION) return `a question of more than ${MAX_QUESTION} octets`;
     }
     return null;
-  }
-
-  #fault(why: string): Parsed<SocketmapQuestion> {
-    this.#isFaulty = true;
-    this.#buffer.clear();
-    return { kind: "fault", why };
   }
 }
 
