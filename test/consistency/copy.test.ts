@@ -136,6 +136,46 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
+  it("leaves a key a second after a write that failed, however soon the alarm comes again", async () => {
+    let size = 14_000;
+    for (const failing of ["shard/", "domain/", "roster/"]) {
+      let failures = 0;
+      world.kv.fault = ({ kind, keys }) => {
+        if (kind !== "put" || !keys[0]?.startsWith(failing)) return undefined;
+        failures++;
+        return { kind: "error" };
+      };
+      await world.publish(isolate, D, people(size++), { bits: 1 });
+      for (let i = 0; i < 30; i++) {
+        // The platform may run an alarm again that has run.
+        const again = world.registry().core({ partition: 0, partitions: 0 }).alarm();
+        await world.clock.advance(100);
+        await again;
+      }
+      expect(failures).toBeGreaterThan(1);
+      world.kv.fault = () => undefined;
+      await world.clock.advance(10 * SECOND);
+    }
+    expect(world.kv.tooFast).toBe(0);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("of what fails for long is tried less and less often, to once a minute", async () => {
+    for (const failing of [manifestKey(D), rosterKey("0")]) {
+      world.kv.fault = ({ kind, keys }) =>
+        kind === "put" && keys[0] === failing ? { kind: "error" } : undefined;
+      await world.publish(isolate, D, ["alice", failing.replace("/", "-")]);
+      await world.clock.advance(HOUR);
+      const begun = world.clock.now();
+      await world.clock.advance(HOUR);
+      expect(writesTo(failing).filter((time) => time > begun).length).toBeGreaterThan(55);
+      expect(writesTo(failing).filter((time) => time > begun).length).toBeLessThan(65);
+      world.kv.fault = () => undefined;
+      await world.clock.advance(2 * MINUTE);
+    }
+    expect(world.differences()).toEqual([]);
+  });
+
   it("shows each hour that the Registry lives", async () => {
     await world.publish(isolate, D, ["alice"]);
     await world.clock.advance(DAY);

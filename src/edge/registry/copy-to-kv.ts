@@ -17,7 +17,8 @@ const OPERATIONS = 800;
 const AT_ONCE = 5;
 /** A write that takes longer has failed: one that never ends must not end the copying. */
 const PATIENCE = 20_000;
-const FIRST_RETRY = 1_000;
+// Not sooner: what failed could not be tried again, and the failure would be forgotten.
+const FIRST_RETRY = KEY_PAUSE;
 const LAST_RETRY = 60_000;
 
 /** What copying needs. */
@@ -46,6 +47,8 @@ export async function copyToKv(context: CopyContext): Promise<void> {
       failed = error;
     }
   }
+  // A run that wrote nothing, since the pauses of keys put it off, says nothing of what failed before it.
+  if (failed === undefined && !budget.isTouched && pendingKeys(storage) > 0) return;
   const failures = failed === undefined ? 0 : (getMeta(storage, "kv_failures") ?? 0) + 1;
   setMeta(storage, "kv_failures", failures);
   setMeta(storage, "kv_error", failed === undefined ? "" : String(failed));
@@ -101,10 +104,17 @@ export function noteMissingBlob(storage: RegistryStorage, domain: string, id: st
 }
 
 class Budget {
+  readonly #all: number;
   #left: number;
 
   constructor(operations: number) {
+    this.#all = operations;
     this.#left = operations;
+  }
+
+  /** Whether anything was taken out of it. */
+  get isTouched(): boolean {
+    return this.#left < this.#all;
   }
 
   /** Takes operations out of the budget; false where not enough are left. */
@@ -140,13 +150,14 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   const head = records.head(domain);
   if (head === null) return true;
   const ids = notInKv(storage, domain, blobsOf(head.manifest));
+  if (ids.length > 0) noteTry(context, domain);
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     const some = ids.slice(at, at + AT_ONCE);
     if (!budget.take(some.length)) return false;
     await Promise.all(some.map((id) => copyBlob(context, domain, id)));
   }
   if (!budget.take(1)) return false;
-  storage.sql("UPDATE heads SET kv_time = ? WHERE domain = ?", clock.now(), domain);
+  noteTry(context, domain);
   keepKey(storage, manifestKey(domain));
   await kv.put(manifestKey(domain), head.manifest.bytes);
   // The head may have moved on meanwhile: only what was put is called copied.
@@ -157,6 +168,11 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
     domain,
   );
   return true;
+}
+
+/** From here on the pause of a domain's keys counts, whatever comes of the write. */
+function noteTry({ storage, clock }: CopyContext, domain: string): void {
+  storage.sql("UPDATE heads SET kv_time = ? WHERE domain = ?", clock.now(), domain);
 }
 
 const notInKv = (storage: RegistryStorage, domain: string, ids: readonly string[]): string[] =>
@@ -177,7 +193,9 @@ async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget
   const last = getMeta(storage, "roster_time") ?? 0;
   const now = clock.now();
   const changed = (getMeta(storage, "roster_number") ?? -1) < number;
-  if (now - last < KEY_PAUSE || (!changed && now - last < HEARTBEAT) || !budget.take(1)) return;
+  // The pause counts from every try: what failed may have reached KV all the same.
+  const tried = getMeta(storage, "roster_tried") ?? 0;
+  if (now - tried < KEY_PAUSE || (!changed && now - last < HEARTBEAT) || !budget.take(1)) return;
   const partition = String(getMeta(storage, "partition"));
   const heads = storage.sql("SELECT domain, number FROM heads ORDER BY domain");
   const roster = {
@@ -189,7 +207,12 @@ async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget
     heads: Object.fromEntries(heads.map((row) => [row.domain as string, row.number as number])),
     revoked: storage.sql("SELECT id FROM revocations ORDER BY id").map((row) => row.id as string),
   };
-  await kv.put(rosterKey(partition), encodeRoster(roster, rosterMac));
+  setMeta(storage, "roster_tried", now);
+  try {
+    await kv.put(rosterKey(partition), encodeRoster(roster, rosterMac));
+  } finally {
+    setMeta(storage, "roster_tried", clock.now());
+  }
   setMeta(storage, "roster_number", number);
   setMeta(storage, "roster_time", clock.now());
 }
