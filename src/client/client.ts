@@ -18,7 +18,7 @@ import {
   type TokenRecord,
   type TokenRequest,
 } from "../api/contract.ts";
-import type { Answer } from "../directory/index.ts";
+import { type Answer, toALabel } from "../directory/index.ts";
 import { readAnswer } from "./answers.ts";
 import { ClientError } from "./errors.ts";
 import { type Call, type ClientOptions, failureOf, jsonOf, type Reply, Transport } from "./transport.ts";
@@ -137,13 +137,13 @@ export class RollcallClient {
   /** Publishes an old generation's content under a new number. Overrides the guard. */
   rollback(domain: string, request: RollbackRequest): Promise<HeadResult> {
     const path = `/v1/domains/${encodeURIComponent(domain)}/rollback`;
-    return this.#json<HeadResult>(post(path, request), "generation");
+    return this.#newHead(domain, post(path, request));
   }
 
   /** Deletes a domain: deferred for a day, then not served. @param expect the generation that is the head */
   deleteDomain(domain: string, expect: number): Promise<HeadResult> {
     const path = `/v1/domains/${encodeURIComponent(domain)}?expect=${expect}`;
-    return this.#json<HeadResult>({ method: "DELETE", path, idempotent: false }, "generation");
+    return this.#newHead(domain, { method: "DELETE", path, idempotent: false });
   }
 
   createToken(request: TokenRequest): Promise<TokenCreated> {
@@ -218,6 +218,19 @@ export class RollcallClient {
     return body as T;
   }
 
+  /** What changed a domain's head, and was sent once: whatever is not the whole result leaves open what happened. */
+  async #newHead(domain: string, call: Call): Promise<HeadResult> {
+    const body = jsonOf(await this.#transport.send(call));
+    const result: { [F in keyof HeadResult]?: unknown } = isRecord(body) ? body : {};
+    if (result.domain === (toALabel(domain) ?? domain) && isNumber(result.generation)) {
+      return { domain: result.domain, generation: result.generation };
+    }
+    throw new ClientError(
+      "protocol",
+      `${this.#base} does not answer ${call.method} ${call.path} with ${domain} and the number of its new head; the change may have been made: look at the domain's head`,
+    );
+  }
+
   async #list<T>(path: string, field: string): Promise<readonly T[]> {
     const body = await this.#json<Record<string, unknown>>(get(path), field);
     if (!Array.isArray(body[field])) throw this.#notAnEdge(`GET ${path}`);
@@ -235,5 +248,6 @@ export const createClient = (options: ClientOptions): RollcallClient => new Roll
 const get = (path: string): Call => ({ method: "GET", path, idempotent: true });
 const post = (path: string, json: unknown): Call => ({ method: "POST", path, json, idempotent: false });
 
+const isNumber = (value: unknown): value is number => Number.isSafeInteger(value);
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -244,6 +244,33 @@ describe("other calls", () => {
     }
   });
 
+  describe.each<[string, (client: RollcallClient) => Promise<unknown>]>([
+    ["a rollback", (client) => client.rollback("example.com", { to: 1, expect: 2 })],
+    ["a deletion", (client) => client.deleteDomain("Example.COM", 2)],
+  ])("that make a new head: %s", (_, call) => {
+    it("give its domain and number", async () => {
+      const result = { domain: "example.com", generation: 3 };
+      const { client } = await setUp((_request, response) => json(response, result));
+      expect(await call(client)).toEqual(result);
+    });
+
+    it.each<[string, unknown]>([
+      ["a stranger's JSON", { generation: 3 }],
+      ["a list", [{ domain: "example.com", generation: 3 }]],
+      ["no number", { domain: "example.com" }],
+      ["a number as text", { domain: "example.com", generation: "3" }],
+      ["half a number", { domain: "example.com", generation: 2.5 }],
+      ["null", { domain: "example.com", generation: null }],
+      ["another domain", { domain: "example.org", generation: 3 }],
+    ])("do not take %s for it, and say that the change may have been made", async (_what, body) => {
+      const { edge, client } = await setUp((_request, response) => json(response, body));
+      const error = await failureOf(call(client));
+      expect(error).toMatchObject({ kind: "protocol" });
+      expect(error.message).toMatch(/example\.com.*may have been made/i);
+      expect(edge.requests).toHaveLength(1);
+    });
+  });
+
   it("read no more than a shard may have", async () => {
     const { client } = await setUp((_, response) => void response.end(Buffer.alloc(1024 * 1024 + 1)));
     expect(await failureOf(client.shard("example.com", "00"))).toMatchObject({ kind: "protocol" });
