@@ -2,6 +2,7 @@ import {
   type AuditList,
   type AuditRecord,
   type CheckRequest,
+  type CheckResults,
   type CommitRequest,
   type CommitResult,
   type DomainDescription,
@@ -189,7 +190,8 @@ export class RollcallClient {
     }
     const body = jsonOf(reply);
     if (reply.status === 200) {
-      const items = request.recipients === undefined ? [body] : isRecord(body) ? body.results : undefined;
+      const several: { [F in keyof CheckResults]?: unknown } = isRecord(body) ? body : {};
+      const items = request.recipients === undefined ? [body] : several.results;
       if (!Array.isArray(items) || items.length !== asked.length) {
         return none(this.#notAnEdge("POST /v1/rcpt"));
       }
