@@ -2,11 +2,12 @@
  * `npm run simulate -- [--seed N] [--checks M] [--world W]`: worlds of seeds N, N+1, ... until M checks were made.
  * A seed is one world of W checks; the same seed always gives the same run.
  */
-import { CHECKS_OF_A_WORLD, makePlan } from "./plan.ts";
+
+import { Tally } from "./basics/tally.ts";
+import { CHECKS_OF_A_WORLD, makePlan } from "./plan/plan.ts";
 import { report } from "./report.ts";
 import { runWorld } from "./run.ts";
 import { headline, shrink } from "./shrink.ts";
-import { Tally } from "./tally.ts";
 
 interface Options {
   readonly seed: number;

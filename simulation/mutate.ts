@@ -7,11 +7,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { MUTANTS, type Mutant, type Patch } from "./mutants.ts";
+import { MUTANTS, type Mutant, type Patch } from "./mutants/index.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What a run of the simulation needs of the tree. */
-const NEEDED = ["src", "simulation", "test/world", "package.json"];
+const NEEDED = ["src", "simulation", "package.json"];
 /** Runs at the same time. */
 const WORKERS = 2;
 /** A mutant that is not caught by then has survived. */

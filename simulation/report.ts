@@ -1,4 +1,4 @@
-import { type Tally, WINDOWS } from "./tally.ts";
+import { type Tally, WINDOWS } from "./basics/tally.ts";
 
 /** The tally in words. */
 export function report(tally: Tally, first: number, last: number): string {

@@ -1,8 +1,8 @@
-import { finish } from "./finish.ts";
-import type { Plan, Step } from "./plan.ts";
-import { Random } from "./random.ts";
-import { Scene, type Violation } from "./scene.ts";
-import { askBridge, askIsolate, askStrangers } from "./traffic.ts";
+import { Random } from "./basics/random.ts";
+import type { Plan, Step } from "./plan/plan.ts";
+import { finish } from "./scene/finish.ts";
+import { Scene, type Violation } from "./scene/scene.ts";
+import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
 import { clientOf } from "./world/bridge.ts";
 import { publish } from "./world/publisher.ts";
 

@@ -1,7 +1,7 @@
 /** Makes a failing world small enough to be understood: steps are left out as long as the same assertion fails. */
-import type { Plan, Step } from "./plan.ts";
+import type { Plan, Step } from "./plan/plan.ts";
 import { type Outcome, runWorld } from "./run.ts";
-import type { Violation } from "./scene.ts";
+import type { Violation } from "./scene/scene.ts";
 import { story } from "./story.ts";
 
 /** Times that a world is run again at most. */

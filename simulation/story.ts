@@ -1,5 +1,5 @@
-import type { Plan } from "./plan.ts";
-import type { Violation } from "./scene.ts";
+import type { Plan } from "./plan/plan.ts";
+import type { Violation } from "./scene/scene.ts";
 
 /** Lines of a story; what is longer is cut in the middle. */
 const LINES = 120;

@@ -1,5 +1,5 @@
 /** The bounds of docs/consistency.md, as numbers. Milliseconds. */
-import { PROPAGATION } from "../world/kv.ts";
+import { PROPAGATION } from "../basics/limits.ts";
 
 /** Shortest cacheTtl of KV. */
 const CACHE_TTL = 30_000;
@@ -20,6 +20,4 @@ export const BOUNDS = {
   recovery: 20_000,
   /** Between learning of a newer generation and holding it, where nothing fails. */
   catchingUp: 8_000,
-  /** Clocks of isolates differ from the Registry's by no more, either way. */
-  skew: 400,
 } as const;

@@ -72,6 +72,13 @@ export class ModelDirectory {
     }
   }
 
+  /** A Registry was lost with all that it had; those whose domains were its know nothing of them. */
+  lose(isIts: (domain: string) => boolean): void {
+    for (const history of this.#histories.values()) {
+      if (isIts(history.domain)) history.lose(this.#parts.now());
+    }
+  }
+
   /** A publisher was told that its change holds. */
   acknowledged(domain: string, number: number, content: Content | null): void {
     const history = this.history(domain);

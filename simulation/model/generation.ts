@@ -12,6 +12,8 @@ export interface Content {
 /** One generation of a domain, as the model remembers it. */
 export interface Generation extends Content {
   readonly domain: string;
+  /** Which of the Registry's logs its number is of: another one begins where a Registry was lost. */
+  readonly log: number;
   readonly number: number;
   /** When it became the head. */
   readonly since: number;

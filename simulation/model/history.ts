@@ -6,7 +6,8 @@ const DAY = 86_400_000;
 export class History {
   readonly domain: string;
   readonly generations: Generation[] = [];
-  readonly #byNumber = new Map<number, Generation>();
+  readonly #byNumber = new Map<number, Generation[]>();
+  #log = 0;
   /** Domains that it was ever an alias of. */
   readonly targets = new Set<string>();
   /** Highest number whose publisher was told of it. */
@@ -21,11 +22,48 @@ export class History {
   }
 
   get head(): Generation | undefined {
-    return this.generations.at(-1);
+    const last = this.generations.at(-1);
+    return last?.log === this.#log ? last : undefined;
   }
 
+  /** Generations of the present log. */
+  get current(): readonly Generation[] {
+    return this.#log === 0 ? this.generations : this.generations.filter(({ log }) => log === this.#log);
+  }
+
+  /** The newest generation of a number. */
   at(number: number): Generation | undefined {
-    return this.#byNumber.get(number);
+    return this.#byNumber.get(number)?.at(-1);
+  }
+
+  /** All generations of a number: one in each log at most. */
+  named(number: number): readonly Generation[] {
+    return this.#byNumber.get(number) ?? [];
+  }
+
+  /** The log in which it stood is lost: nobody serves it any more, and nobody knows that it was served. */
+  lose(now: number): void {
+    const { head } = this;
+    if (head !== undefined) head.until = now;
+    this.#log++;
+    this.acknowledged = 0;
+  }
+
+  /** How long it has had a head without a break, milliseconds; 0 where it has none. */
+  servedFor(time: number): number {
+    const last = this.headAt(time);
+    if (last === undefined) return 0;
+    const next = this.generations[this.generations.indexOf(last) + 1];
+    if (last.until <= time && next?.log !== last.log) return 0;
+    const first = this.generations.find(({ log }) => log === last.log) as Generation;
+    return time - first.since;
+  }
+
+  /** Whether a tombstone may have been let go of. */
+  mayBeForgotten(time: number, history: number): boolean {
+    return this.generations.some(
+      (it) => it.deletedUntil !== null && it.deletedUntil + history <= Math.min(time, it.until),
+    );
   }
 
   /** The generation that was the head at a moment. */
@@ -37,12 +75,13 @@ export class History {
   succeed(number: number, content: Content, now: number, deletedUntil: number | null): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;
-    const left = this.generations.findLast(
+    const left = this.current.findLast(
       // Of a list that was let go of long after its end nobody is left to be deferred.
       (it) => it.deletedUntil === null && it.until > now - this.#kept,
     );
     const generation: Generation = {
       domain: this.domain,
+      log: this.#log,
       number,
       since: now,
       until: Number.POSITIVE_INFINITY,
@@ -51,7 +90,7 @@ export class History {
       ...content,
     };
     this.generations.push(generation);
-    this.#byNumber.set(number, generation);
+    this.#byNumber.set(number, [...this.named(number), generation]);
     const { alias } = content.policy;
     if (alias !== null && deletedUntil === null) this.targets.add(alias);
     return generation;
@@ -62,7 +101,7 @@ export class History {
     let { guard: share } = content.policy;
     let accepted = 0;
     let lost = 0;
-    for (const it of this.generations) {
+    for (const it of this.current) {
       if (it.deletedUntil !== null || it.until <= now - DAY || !areComparable(it, content)) continue;
       const names = [...it.list].filter(([, state]) => isAccepted(state)).map(([name]) => name);
       // Among equally large ones the newest counts.
@@ -72,7 +111,7 @@ export class History {
       lost = names.filter((name) => !isAccepted(content.list.get(name))).length;
     }
     // The share as it stands; after a deletion that of the names themselves.
-    const head = this.generations.at(-1);
+    const { head } = this;
     if (head !== undefined && head.deletedUntil === null) share = head.policy.guard;
     return { accepted, lost, share };
   }

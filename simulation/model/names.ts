@@ -36,6 +36,12 @@ export function written({ base, form }: Name): string {
   }
 }
 
+/** A recipient as the model understands it. */
+export interface Named {
+  readonly domain: string;
+  readonly name: Name;
+}
+
 type How = "mailbox" | "subaddress";
 
 /** How a listed base is met by a way of writing it, null where it is not. */

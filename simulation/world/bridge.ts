@@ -7,16 +7,17 @@ import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import type { Nap } from "../../src/edge/ports.ts";
+import { BRIDGE_BUDGET } from "../basics/limits.ts";
+import type { JudgedBridge } from "../model/answerer.ts";
+import type { SimulatedIsolate } from "./isolate.ts";
 import type { Fetch } from "./network.ts";
 import type { Time } from "./time.ts";
-
-/** Milliseconds within which a bridge answers. */
-export const BRIDGE_BUDGET = 3_000;
 
 export interface BridgeParts {
   readonly name: string;
   readonly time: Time;
-  readonly fetch: Fetch;
+  /** `fetch` as the bridge has it, which tells of the isolate that takes the request. */
+  fetch(via: (host: SimulatedIsolate) => void): Fetch;
   readonly token: string;
   readonly acceptGrace: number;
   readonly cacheBytes: number;
@@ -51,14 +52,13 @@ function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-export class SimulatedBridge {
+export class SimulatedBridge implements JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
   readonly #resolver: Resolver;
-  /** Highest generation that it was told of, by domain, and when. */
   readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
-  /** When the Registry last vouched for an accept, by what was asked. */
   readonly vouched = new Map<string, number>();
+  readonly windows = new Map<string, number>();
   /** What it was asked lately: MTAs ask for the same people again and again. */
   readonly regulars: string[] = [];
   readonly faults: unknown[] = [];
@@ -72,14 +72,24 @@ export class SimulatedBridge {
       clock: { now: () => time.now() - started },
       timers: { sleep: (ms, signal) => sleep(time, ms, signal) },
     };
-    const client = clientOf(time, parts.fetch, parts.token, BRIDGE_BUDGET);
     const floors = new Floors();
     this.#resolver = new Resolver({
       ports,
       ask: async (recipient, domain, floor) => {
         const askedAt = time.now();
+        let window = 0;
+        // A client of its own, which tells who answered this one question.
+        const fetch = parts.fetch((host) => {
+          window = host.settings.window;
+        });
+        const client = clientOf(time, fetch, parts.token, BRIDGE_BUDGET);
         const outcome = await client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {});
-        const generation = outcome.kind === "answer" ? outcome.answer.generation : null;
+        if (outcome.kind === "answer") this.windows.set(recipient, window);
+        // The numbers of exports order nothing.
+        const generation =
+          outcome.kind === "answer" && outcome.answer.origin === "registry"
+            ? outcome.answer.generation
+            : null;
         if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
           this.seen.set(domain, { generation, at: time.now() });
         }

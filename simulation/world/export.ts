@@ -1,6 +1,7 @@
 import {
   blobKey,
   concatBytes,
+  type DomainKey,
   type DomainPolicy,
   encodeManifest,
   encodeRoster,
@@ -14,15 +15,28 @@ import {
   utf8,
 } from "../../src/directory/index.ts";
 import { nobleHashing } from "../../src/directory/noble.ts";
+import type { Settings } from "../../src/edge/environment.ts";
+import type { Random } from "../basics/random.ts";
+import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import { History } from "../model/history.ts";
-import type { Random } from "../random.ts";
-import type { Scene } from "../scene.ts";
+import type { SimulatedKv } from "./kv.ts";
 import { pack } from "./pack.ts";
+import type { Time } from "./time.ts";
+
+/** What an export needs of its world. */
+export interface ExportParts {
+  readonly kv: SimulatedKv;
+  readonly model: ModelDirectory;
+  readonly time: Time;
+  readonly settings: Pick<Settings, "masterKey">;
+  keyFor(domain: string, epoch: number): DomainKey;
+  trace(words: () => string): void;
+}
 
 /** Puts a domain into KV without the Registry: shards, manifest, roster, as the bulk file has them. */
-export function putExport(scene: Scene, domain: string, random: Random, policy: DomainPolicy): void {
-  const { kv, model, time, settings } = scene;
+export function putExport(parts: ExportParts, domain: string, random: Random, policy: DomainPolicy): void {
+  const { kv, model, time, settings } = parts;
   const history = model.exports.get(domain) ?? new History(domain);
   model.exports.set(domain, history);
   const names = Array.from({ length: 14 }, (_, i) => `u${i}`).filter(() => random.chance(0.7));
@@ -32,9 +46,10 @@ export function putExport(scene: Scene, domain: string, random: Random, policy: 
     mode: "enforce",
     epoch: 1,
   };
-  const key = scene.keyFor(domain, 1);
+  const key = parts.keyFor(domain, 1);
   const packed = pack(content, key, random.pick([0, 1]));
-  const generation = (history.head?.number ?? 0) + 1;
+  // As the real export counts: the first number is the clock's, so that no asker has seen higher ones.
+  const generation = (history.head?.number ?? Math.floor(time.now() / 1000) - 1) + 1;
   const { table } = packed;
   const shards =
     "inline" in table
@@ -71,5 +86,5 @@ export function putExport(scene: Scene, domain: string, random: Random, policy: 
   };
   kv.bulkPut(rosterKey(KV_ROSTER), utf8(encodeRoster(roster, rosterMac(nobleHashing, settings.masterKey))));
   history.succeed(generation, content, time.now(), null);
-  scene.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
+  parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
 }

@@ -2,51 +2,9 @@
  * What goes wrong, and when: episodes of the plan. An operation asks which fault meets it; the answer hangs on the
  * episode and on a count of its own, so that leaving other episodes out changes little.
  */
-import { Random } from "../random.ts";
-import type { Tally } from "../tally.ts";
-
-/** Kinds of faults that an operation may meet. */
-export type FaultKind =
-  | "kv read error"
-  | "kv read slow"
-  | "kv read hangs"
-  | "kv read 429"
-  | "kv read flaps"
-  | "kv read damaged"
-  | "kv write error"
-  | "kv write 429"
-  | "kv write lost"
-  | "kv write late"
-  | "kv write repeated"
-  | "kv write slow"
-  | "registry unreachable"
-  | "registry hangs"
-  | "registry slow"
-  | "registry answer late"
-  | "registry answer lost"
-  | "registry call repeated"
-  | "registry replaced"
-  | "alarm late"
-  | "alarm twice"
-  | "alarm fails"
-  | "edge away"
-  | "edge slow"
-  | "edge answers nonsense"
-  | "edge answer lost"
-  | "isolate computes long"
-  | "publisher crashes";
-
-/** One fault that is about for a while, at one location or everywhere. */
-export interface Episode {
-  readonly kind: FaultKind;
-  readonly from: number;
-  readonly to: number;
-  /** Null: everywhere. */
-  readonly location: string | null;
-  /** Share of operations that meet it. */
-  readonly share: number;
-  readonly id: number;
-}
+import type { Episode, FaultKind } from "../basics/faults.ts";
+import { Random } from "../basics/random.ts";
+import type { Tally } from "../basics/tally.ts";
 
 /** A fault that was met, with a number for how bad it is. */
 export interface Met {

@@ -7,13 +7,13 @@ import type { KvStore, Ports } from "../../src/edge/ports.ts";
 import type { QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
 import { makeScope, type Scope } from "../../src/edge/scope.ts";
 import { Edge, type Surroundings } from "../../src/edge/serve.ts";
-import { Meter } from "../../test/world/meter.ts";
+import { LONGEST_COMPUTING } from "../basics/limits.ts";
+import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
+import type { Spender } from "../model/cost-judge.ts";
 import type { Faults } from "./faults.ts";
+import { Meter } from "./meter.ts";
 import type { Caller } from "./registry.ts";
 import type { Time } from "./time.ts";
-
-/** Longest time that an isolate computes before it gets to an answer that has come, milliseconds. */
-export const LONGEST_COMPUTING = 50;
 
 export interface IsolateParts {
   readonly name: string;
@@ -30,14 +30,7 @@ export interface IsolateParts {
   trace(words: () => string): void;
 }
 
-/** An exchange with a Registry that came to its end: what the isolate may know since. */
-export interface Exchange {
-  readonly sentAt: number;
-  readonly arrivedAt: number;
-  readonly asOf: number;
-}
-
-export class SimulatedIsolate {
+export class SimulatedIsolate implements Answerer, Spender {
   readonly name: string;
   readonly location: string;
   readonly settings: Settings;
@@ -46,24 +39,20 @@ export class SimulatedIsolate {
   readonly #parts: IsolateParts;
   readonly #edge: Edge;
   #clock: number;
+  readonly #watchers = new Set<() => void>();
   isAlive = true;
   /** When a fault last met an operation of its. */
   hurtAt = Number.NEGATIVE_INFINITY;
   hurts = 0;
-  /** The latest question that was answered, by partition. */
-  readonly exchanges = new Map<number, Exchange>();
-  /** Newest sign of life that was shown to it of each Registry. */
-  readonly evidence = new Map<number, number>();
+  #exchanges: ReadonlyMap<number, Exchange> = new Map<number, Exchange>();
+  #evidence: ReadonlyMap<number, number> = new Map<number, number>();
   /** When it was first seen to answer about a partition. */
   readonly firstAsked = new Map<number, number>();
   kvReads = 0;
   questions = 0;
-  registryCalls = 0;
   /** Times that it was visited by traffic. */
   bursts = 0;
-  /** Changes that went through it and were acknowledged, by domain. */
-  readonly published = new Map<string, number>();
-  /** Highest generation that it answered from, by domain and origin. */
+  readonly published = new Map<string, { readonly number: number; readonly at: number }>();
   readonly answered = new Map<string, number>();
 
   constructor(parts: IsolateParts) {
@@ -87,6 +76,38 @@ export class SimulatedIsolate {
     return this.#clock;
   }
 
+  /** What can be told of it at this moment. */
+  moment(): Moment {
+    return {
+      time: this.#parts.time.now(),
+      clock: this.#clock,
+      hurtAt: this.hurtAt,
+      exchanges: this.#exchanges,
+      evidence: this.#evidence,
+      answered: this.answered,
+    };
+  }
+
+  /**
+   * Does work in which it decides more than once.
+   * @returns what came of it, and all moments at which it may have decided
+   */
+  async watched<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly moments: Moment[] }> {
+    // Its answers come out in another order than they were decided in: what was before it is what is sure.
+    const answered = new Map(this.answered);
+    const moments: Moment[] = [];
+    const watch = (): void => void moments.push({ ...this.moment(), answered });
+    watch();
+    this.#watchers.add(watch);
+    try {
+      const result = await work();
+      watch();
+      return { result, moments };
+    } finally {
+      this.#watchers.delete(watch);
+    }
+  }
+
   die(): void {
     this.isAlive = false;
   }
@@ -97,14 +118,15 @@ export class SimulatedIsolate {
   }
 
   noteEvidence(partition: number, time: number): void {
-    this.evidence.set(partition, Math.max(time, this.evidence.get(partition) ?? Number.NEGATIVE_INFINITY));
+    const last = this.#evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
+    if (time > last) this.#evidence = new Map(this.#evidence).set(partition, time);
   }
 
   /** A request through HTTP. Nothing comes of it where the isolate dies meanwhile. */
-  async fetch(request: Request): Promise<Response> {
+  async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
-    const response = await this.#edge.handle(request, this.#surroundings());
-    return this.isAlive ? response : new Promise(() => undefined);
+    const { result, moments } = await this.watched(() => this.#edge.handle(request, this.#surroundings()));
+    return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
   /** A scope for checks that do not come through HTTP: one as each request has. */
@@ -167,7 +189,6 @@ export class SimulatedIsolate {
         const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
         return (...args: unknown[]) => {
           const sentAt = time.now();
-          this.registryCalls++;
           if (name === "question") this.questions++;
           return count("registry", async () => {
             const result = await method(...args);
@@ -187,10 +208,10 @@ export class SimulatedIsolate {
     );
     if (!result.ok) return;
     this.noteEvidence(partition, sentAt);
-    const last = this.exchanges.get(partition);
+    const last = this.#exchanges.get(partition);
     if (last !== undefined && last.sentAt >= sentAt) return;
-    const { asOf } = result.value;
-    this.exchanges.set(partition, { sentAt, arrivedAt: this.#parts.time.now(), asOf });
+    const exchange = { sentAt, arrivedAt: this.#parts.time.now() };
+    this.#exchanges = new Map(this.#exchanges).set(partition, exchange);
   }
 
   /** Goes on when an operation has ended: the clock moves on then, and computing may come in between. */
@@ -209,5 +230,6 @@ export class SimulatedIsolate {
     const met = faults.meet(time.now(), location, (kind) => kind === "isolate computes long");
     if (met !== null) await time.sleep(met.size * LONGEST_COMPUTING);
     if (!this.isAlive) return new Promise(() => undefined);
+    for (const watch of this.#watchers) watch();
   }
 }

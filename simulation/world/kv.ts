@@ -3,15 +3,14 @@
  * minutes; reads are cached for the cacheTtl that they asked for, absences too; writes may be lost, late, repeated
  * or refused, and anything may fail, hang, or be slow.
  */
+
 import type { KvStore } from "../../src/edge/ports.ts";
-import { hash } from "../random.ts";
-import type { FaultKind, Faults, Met } from "./faults.ts";
+import type { FaultKind } from "../basics/faults.ts";
+import { LATE, PROPAGATION } from "../basics/limits.ts";
+import { hash } from "../basics/random.ts";
+import type { Faults, Met } from "./faults.ts";
 import type { Time } from "./time.ts";
 
-/** Longest time until a write shows everywhere. */
-export const PROPAGATION = 180_000;
-/** Longest time by which a late or repeated write comes after it was acknowledged. */
-export const LATE = 60_000;
 /** KV takes one write a second to a key. */
 const WRITE_PAUSE = 1_000;
 const MAX_KEY = 512;

@@ -1,10 +1,12 @@
 /** The way from clients to isolates: HTTP requests that may be slow, get lost, or meet something that is no edge. */
-import { Random } from "../random.ts";
-import type { FaultKind, Faults } from "./faults.ts";
+import type { FaultKind } from "../basics/faults.ts";
+import { NONSENSE } from "../basics/limits.ts";
+import { Random } from "../basics/random.ts";
+import type { Moment } from "../model/answerer.ts";
+import type { HttpExchange } from "../model/http-judge.ts";
+import type { Faults } from "./faults.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { Time } from "./time.ts";
-
-export const NONSENSE = "nobody-of-ours";
 
 export interface NetworkParts {
   readonly seed: number;
@@ -12,8 +14,8 @@ export interface NetworkParts {
   readonly faults: Faults;
   /** An isolate that takes requests near a location. */
   isolateAt(location: string, random: Random): SimulatedIsolate | null;
-  /** What an isolate answered, at the moment at which it did. */
-  answered(host: SimulatedIsolate, request: Request, asked: string, status: number, body: string): void;
+  /** What an isolate answered to a check, and the moments at which it may have decided. */
+  answered(host: SimulatedIsolate, exchange: HttpExchange, moments: readonly Moment[]): void;
 }
 
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
@@ -27,8 +29,16 @@ export class Network {
     this.#random = new Random(parts.seed, "network");
   }
 
-  /** `fetch` as a client at a location has it; `via` where it keeps to one isolate while that lives. */
-  from(location: string, via: (host: SimulatedIsolate) => void = () => undefined): Fetch {
+  /**
+   * `fetch` as a client at a location has it.
+   * @param via told of the isolate that takes a request
+   * @param keptTo the isolate to which its connection leads, null where to any
+   */
+  from(
+    location: string,
+    via: (host: SimulatedIsolate) => void = () => undefined,
+    keptTo: () => SimulatedIsolate | null = () => null,
+  ): Fetch {
     return async (input, init) => {
       const { faults, time, answered } = this.#parts;
       const random = this.#random;
@@ -38,20 +48,20 @@ export class Network {
       const isCheck = new URL(input).pathname === "/v1/rcpt";
       if (met?.kind === "edge answers nonsense")
         return isCheck ? nonsense(random, String(init?.body ?? "")) : page();
-      const host = this.#parts.isolateAt(location, random);
+      const kept = keptTo();
+      const host = kept?.isAlive ? kept : this.#parts.isolateAt(location, random);
       if (host === null) throw new TypeError("fetch failed");
       via(host);
       const { signal: _, ...rest } = init ?? {};
       const request = new Request(input, rest);
       const asked = typeof rest.body === "string" ? rest.body : "";
-      const response = await host.fetch(request);
+      const { response, moments } = await host.fetch(request);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (isCheck) {
-        answered(host, request, asked, response.status, new TextDecoder().decode(bytes));
-      }
-      await time.sleep(2 + random.between(0, 20));
+      const { status } = response;
+      if (isCheck) answered(host, { request, asked, status, body: new TextDecoder().decode(bytes) }, moments);
+      await time.sleep(2 + random.between(0, 20) + (met?.kind === "edge answer late" ? met.size * 2_900 : 0));
       if (met?.kind === "edge answer lost") throw new TypeError("fetch failed");
-      return new Response(bytes, { status: response.status, headers: response.headers });
+      return new Response(bytes, { status, headers: response.headers });
     };
   }
 }

@@ -1,10 +1,10 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
 import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/directory/index.ts";
+import type { Random } from "../basics/random.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
-import type { Change } from "../plan.ts";
-import type { Random } from "../random.ts";
+import type { Change } from "../plan/plan.ts";
 import { commitOf, type Packed, pack } from "./pack.ts";
 import type { Time } from "./time.ts";
 
@@ -69,7 +69,7 @@ async function attempt(
   if (change === "rollback" && number !== null) {
     const older = model
       .history(domain)
-      .generations.filter((it) => it.number < number && it.deletedUntil === null);
+      .current.filter((it) => it.number < number && it.deletedUntil === null);
     if (older.length === 0) return;
     const to = random.pick(older);
     const { generation } = await step(parts, () =>

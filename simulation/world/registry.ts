@@ -3,17 +3,16 @@
  * awaits, whose answers get lost, and whose alarms are late, come twice or fail. An object that was replaced may
  * still be asked: its storage throws, so whatever it says it says from a field.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+
 import type { Settings } from "../../src/edge/environment.ts";
 import type { KvStore, Ports, RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
 import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { RegistryCore } from "../../src/edge/registry/registry.ts";
-import { createTables } from "../../src/edge/registry/schema.ts";
-import type { FaultKind, Faults } from "./faults.ts";
+import type { FaultKind } from "../basics/faults.ts";
+import type { Faults } from "./faults.ts";
+import { RegistryObject } from "./registry-object.ts";
 import type { Time } from "./time.ts";
 
-/** A platform alarm that throws is run again so often, and then no more. */
-const ALARM_RETRIES = 6;
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
 const HANG = 40_000;
@@ -43,8 +42,9 @@ export interface Caller {
   isAlive(): boolean;
 }
 
+/** One life of the object, with what it keeps in fields. */
 interface Life {
-  readonly number: number;
+  readonly storage: RegistryStorage;
   readonly cores: Map<string, RegistryCore>;
   readonly endedAt: number;
 }
@@ -54,19 +54,21 @@ const ofAlarm = (kind: FaultKind): boolean => kind.startsWith("alarm");
 
 export class SimulatedRegistry {
   readonly #parts: RegistryParts;
-  readonly #database = new DatabaseSync(":memory:");
-  readonly #statements = new Map<string, StatementSync>();
-  #life: Life = { number: 0, cores: new Map(), endedAt: 0 };
+  readonly #object: RegistryObject;
+  #life: Life;
   #before: Life | null = null;
   #disturbedAt = Number.NEGATIVE_INFINITY;
-  #alarmAt: number | null = null;
-  #isAlarmRunning = false;
   /** Whether nobody can reach it any more. */
   isCutOff = false;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
-    createTables(this.#storage(0));
+    this.#object = new RegistryObject({
+      clock: parts.time,
+      alarm: () => this.#alarm(),
+      alarmDelay: () => this.#alarmDelay(),
+    });
+    this.#life = this.#newLife();
   }
 
   /** When it was last restarted, or its alarm came twice. */
@@ -76,12 +78,12 @@ export class SimulatedRegistry {
 
   /** Asks its storage directly. */
   sql(statement: string, ...bindings: (string | number)[]): SqlRow[] {
-    return this.#storage(this.#life.number).sql(statement, ...bindings);
+    return this.#object.sql(statement, ...bindings);
   }
 
   close(): void {
-    this.#life = { number: -1, cores: new Map(), endedAt: 0 };
-    this.#database.close();
+    this.#object.close();
+    this.#life = this.#newLife();
   }
 
   /** The Registry as a caller reaches it, who believes it to be at a place. */
@@ -98,16 +100,31 @@ export class SimulatedRegistry {
 
   /** The object is reset: what is under way is cut off, answers are lost, storage stays. */
   restart(): void {
-    const { time, watcher, name } = this.#parts;
-    watcher.trace(() => `${name} restarts`);
-    this.#before = { ...this.#life, endedAt: time.now() };
-    this.#life = { number: this.#life.number + 1, cores: new Map(), endedAt: 0 };
-    this.#disturbedAt = time.now();
-    if (this.#isAlarmRunning) {
-      // The platform runs an alarm again that did not come to its end.
-      this.#isAlarmRunning = false;
-      this.#setAlarm(time.now());
-    }
+    this.#parts.watcher.trace(() => `${this.#parts.name} restarts`);
+    this.#object.restart();
+    this.#succeed();
+  }
+
+  /** Its storage is lost for good, and an empty object stands in its place. */
+  lose(): void {
+    this.#parts.watcher.trace(() => `${this.#parts.name} is lost`);
+    this.#object.wipe();
+    this.#succeed();
+  }
+
+  #succeed(): void {
+    const now = this.#parts.time.now();
+    this.#before = { ...this.#life, endedAt: now };
+    this.#life = this.#newLife();
+    this.#disturbedAt = now;
+  }
+
+  #newLife(): Life {
+    return {
+      storage: this.#object.storage(),
+      cores: new Map(),
+      endedAt: Number.POSITIVE_INFINITY,
+    };
   }
 
   #core(life: Life, place: Place): RegistryCore {
@@ -115,7 +132,7 @@ export class SimulatedRegistry {
     let core = life.cores.get(name);
     if (core === undefined) {
       const { kv, ports, settings } = this.#parts;
-      core = new RegistryCore({ storage: this.#storage(life.number), kv, ports, settings, place });
+      core = new RegistryCore({ storage: life.storage, kv, ports, settings, place });
       life.cores.set(name, core);
     }
     return core;
@@ -162,73 +179,21 @@ export class SimulatedRegistry {
     return answer;
   }
 
-  #storage(life: number): RegistryStorage {
-    const alive = (): void => {
-      if (life !== this.#life.number) throw new Error("this object was reset");
-    };
-    return {
-      sql: (statement, ...bindings) => {
-        alive();
-        let prepared = this.#statements.get(statement);
-        if (prepared === undefined) {
-          prepared = this.#database.prepare(statement);
-          this.#statements.set(statement, prepared);
-        }
-        return prepared.all(...bindings) as unknown as SqlRow[];
-      },
-      transaction: (work) => {
-        alive();
-        const alarmBefore = this.#alarmAt;
-        this.#database.exec("BEGIN");
-        try {
-          const result = work();
-          this.#database.exec("COMMIT");
-          return result;
-        } catch (error) {
-          this.#database.exec("ROLLBACK");
-          if (alarmBefore === null) this.#alarmAt = null;
-          else if (this.#alarmAt !== alarmBefore) this.#setAlarm(alarmBefore);
-          throw error;
-        }
-      },
-      setAlarm: (time) => {
-        alive();
-        this.#setAlarm(time);
-      },
-    };
-  }
-
-  #setAlarm(at: number): void {
+  #alarmDelay(): number {
     const { time, faults, name } = this.#parts;
-    this.#alarmAt = at;
     const met = faults.meet(time.now(), name, (kind) => kind === "alarm late");
-    time.at(at + (met === null ? 0 : met.size * 90_000), () => {
-      if (this.#alarmAt === at) void this.#runAlarm();
-    });
+    return met === null ? 0 : met.size * 90_000;
   }
 
-  async #runAlarm(): Promise<void> {
-    // One at a time: a next one waits until this one has ended.
-    if (this.#isAlarmRunning || this.#life.number < 0) return;
+  async #alarm(): Promise<void> {
     const { time, faults, name, place } = this.#parts;
     const life = this.#life;
-    this.#alarmAt = null;
-    this.#isAlarmRunning = true;
-    for (let attempt = 0; attempt <= ALARM_RETRIES && life === this.#life; attempt++) {
-      const met = faults.meet(time.now(), name, (kind) => ofAlarm(kind) && kind !== "alarm late");
-      try {
-        if (met?.kind === "alarm fails") throw new Error("alarm failed");
-        await this.#core(life, place).alarm();
-        // A failed write may be tried again at once then; KV says 429, and it is tried once more.
-        if (met?.kind === "alarm twice") this.#disturbedAt = time.now();
-        if (met?.kind === "alarm twice" && life === this.#life) await this.#core(life, place).alarm();
-        break;
-      } catch {
-        await time.sleep(2_000 * 2 ** attempt);
-      }
-    }
-    if (life !== this.#life) return;
-    this.#isAlarmRunning = false;
-    if (this.#alarmAt !== null) this.#setAlarm(this.#alarmAt);
+    const met = faults.meet(time.now(), name, (kind) => ofAlarm(kind) && kind !== "alarm late");
+    if (met?.kind === "alarm fails") throw new Error("alarm failed");
+    await this.#core(life, place).alarm();
+    if (met?.kind !== "alarm twice") return;
+    // A failed write may be tried again at once then; KV says 429, and it is tried once more.
+    this.#disturbedAt = time.now();
+    if (life === this.#life) await this.#core(life, place).alarm();
   }
 }

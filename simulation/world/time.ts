@@ -1,4 +1,4 @@
-import { VirtualTime } from "../../test/world/clock.ts";
+import { VirtualTime } from "./clock.ts";
 
 /** When every world begins. */
 export const BEGINNING = Date.UTC(2026, 0, 1);

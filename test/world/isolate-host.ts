@@ -1,11 +1,11 @@
+import type { VirtualTime } from "../../simulation/world/clock.ts";
+import { Meter } from "../../simulation/world/meter.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import { Isolate } from "../../src/edge/isolate.ts";
 import type { KvStore, Ports } from "../../src/edge/ports.ts";
 import type { RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { Edge } from "../../src/edge/serve.ts";
-import type { VirtualTime } from "./clock.ts";
-import { Meter } from "./meter.ts";
 
 /** What an isolate lives in. */
 export interface IsolateHostParts {

@@ -1,10 +1,9 @@
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { VirtualTime } from "../../simulation/world/clock.ts";
+import { RegistryObject } from "../../simulation/world/registry-object.ts";
 import type { Settings } from "../../src/edge/environment.ts";
-import type { KvStore, Ports, RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
+import type { KvStore, Ports, SqlRow } from "../../src/edge/ports.ts";
 import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { RegistryCore } from "../../src/edge/registry/registry.ts";
-import { createTables } from "../../src/edge/registry/schema.ts";
-import type { VirtualTime } from "./clock.ts";
 
 /** One call of a Registry, as faults are told of it. */
 export interface RegistryCall {
@@ -32,8 +31,6 @@ export type RegistryFault =
 
 /** What one way of a call takes, milliseconds. */
 const LATENCY = 10;
-/** The platform retries an alarm that throws this often, and then no more. */
-const ALARM_RETRIES = 6;
 
 /** What a Registry lives in: its storage, its alarm, and the network about it. */
 export interface RegistryHostParts {
@@ -46,12 +43,7 @@ export interface RegistryHostParts {
 /** One Registry on SQLite in memory. It may be restarted between any two steps; its storage stays. */
 export class RegistryHost {
   readonly #parts: RegistryHostParts;
-  readonly #database = new DatabaseSync(":memory:");
-  readonly #statements = new Map<string, StatementSync>();
-  /** Counts restarts: a handle of an earlier life writes and reads no more. */
-  #life = 0;
-  #alarmAt: number | null = null;
-  #isAlarmRunning = false;
+  readonly #object: RegistryObject;
 
   /** What goes wrong with a call. */
   fault: (call: RegistryCall) => RegistryFault | undefined = () => undefined;
@@ -65,18 +57,26 @@ export class RegistryHost {
 
   constructor(parts: RegistryHostParts) {
     this.#parts = parts;
-    createTables(this.#storage());
+    this.#object = new RegistryObject({
+      clock: parts.clock,
+      alarmDelay: () => this.alarmDelay(),
+      alarm: async () => {
+        this.alarmRuns++;
+        if (this.alarmFault()) throw new Error("alarm failed");
+        await this.core({ partition: 0, partitions: 0 }).alarm();
+      },
+    });
   }
 
   /** The Registry itself, as the network has it in front of it. */
   core(place: Place): RegistryCore {
     const { kv, ports, settings } = this.#parts;
-    return new RegistryCore({ storage: this.#storage(), kv, ports, settings, place });
+    return new RegistryCore({ storage: this.#object.storage(), kv, ports, settings, place });
   }
 
   /** Whether anything would still happen to it by itself. */
   get alarmAt(): number | null {
-    return this.#alarmAt;
+    return this.#object.alarmAt;
   }
 
   /** A Registry as one location reaches it. */
@@ -91,17 +91,12 @@ export class RegistryHost {
 
   /** The object is reset: what is under way is cut off, answers are lost, storage stays. */
   restart(): void {
-    this.#life++;
-    if (this.#isAlarmRunning) {
-      // The platform runs an alarm again that did not come to its end.
-      this.#isAlarmRunning = false;
-      this.#setAlarm(this.#parts.clock.now());
-    }
+    this.#object.restart();
   }
 
   /** Asks its storage directly. */
   sql(statement: string, ...bindings: (string | number)[]): SqlRow[] {
-    return this.#storage().sql(statement, ...bindings);
+    return this.#object.sql(statement, ...bindings);
   }
 
   async #call(
@@ -118,81 +113,15 @@ export class RegistryHost {
     await clock.sleep(fault?.kind === "slow" ? fault.ms : LATENCY);
     if (fault?.kind === "error") throw new Error(`Registry: ${method} did not arrive`);
     if (fault?.kind === "replaced") return structuredClone(fault.answer);
-    const life = this.#life;
+    const { life } = this.#object;
     const core = this.core(place);
     const apply = (): Promise<unknown> =>
       Reflect.apply(core[method] as (...given: unknown[]) => Promise<unknown>, core, structuredClone(args));
     const answer = structuredClone(await apply());
     if (fault?.kind === "repeated") await apply();
     await clock.sleep(fault?.kind === "late" ? fault.ms : LATENCY);
-    if (fault?.kind === "lost" || life !== this.#life)
+    if (fault?.kind === "lost" || life !== this.#object.life)
       throw new Error(`Registry: answer to ${method} was lost`);
     return answer;
-  }
-
-  #storage(): RegistryStorage {
-    const life = this.#life;
-    const alive = (): void => {
-      if (life !== this.#life) throw new Error("this object was reset");
-    };
-    return {
-      sql: (statement, ...bindings) => {
-        alive();
-        let prepared = this.#statements.get(statement);
-        if (prepared === undefined) {
-          prepared = this.#database.prepare(statement);
-          this.#statements.set(statement, prepared);
-        }
-        return prepared.all(...bindings) as unknown as SqlRow[];
-      },
-      transaction: (work) => {
-        alive();
-        const alarmBefore = this.#alarmAt;
-        this.#database.exec("BEGIN");
-        try {
-          const result = work();
-          this.#database.exec("COMMIT");
-          return result;
-        } catch (error) {
-          this.#database.exec("ROLLBACK");
-          if (alarmBefore === null) this.#alarmAt = null;
-          else if (this.#alarmAt !== alarmBefore) this.#setAlarm(alarmBefore);
-          throw error;
-        }
-      },
-      setAlarm: (time) => {
-        alive();
-        this.#setAlarm(time);
-      },
-    };
-  }
-
-  #setAlarm(time: number): void {
-    this.#alarmAt = time;
-    this.#parts.clock.at(time + this.alarmDelay(), () => {
-      if (this.#alarmAt === time) void this.#runAlarm();
-    });
-  }
-
-  async #runAlarm(): Promise<void> {
-    // One at a time: a next one waits until this one has ended.
-    if (this.#isAlarmRunning) return;
-    const { clock } = this.#parts;
-    const life = this.#life;
-    this.#alarmAt = null;
-    this.#isAlarmRunning = true;
-    for (let attempt = 0; attempt <= ALARM_RETRIES && life === this.#life; attempt++) {
-      this.alarmRuns++;
-      try {
-        if (this.alarmFault()) throw new Error("alarm failed");
-        await this.core({ partition: 0, partitions: 0 }).alarm();
-        break;
-      } catch {
-        await clock.sleep(2_000 * 2 ** attempt);
-      }
-    }
-    if (life !== this.#life) return;
-    this.#isAlarmRunning = false;
-    if (this.#alarmAt !== null) this.#setAlarm(this.#alarmAt);
   }
 }

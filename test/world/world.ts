@@ -1,3 +1,4 @@
+import { VirtualTime } from "../../simulation/world/clock.ts";
 import type {
   CommitResult,
   DomainCommit,
@@ -29,7 +30,6 @@ import {
 import { nobleHashing } from "../../src/directory/noble.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
-import { VirtualTime } from "./clock.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";

@@ -1,6 +1,7 @@
 /** What happens in a world: made from the seed alone, before anything happens, so that parts can be left out. */
-import { Random } from "./random.ts";
-import type { Episode, FaultKind } from "./world/faults.ts";
+
+import type { Episode, FaultKind } from "../basics/faults.ts";
+import { Random } from "../basics/random.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -19,7 +20,13 @@ export interface Setup {
   /** Domains that are exported to KV past the Registry. */
   readonly exported: readonly string[];
   /** Shard bits of each domain, and how many names it has about. */
-  readonly shapes: readonly { readonly bits: number; readonly names: number }[];
+  readonly shapes: readonly Shape[];
+}
+
+/** Of a domain: bits of its table of shards, and how many names it has about. */
+export interface Shape {
+  readonly bits: number;
+  readonly names: number;
 }
 
 export const CHANGES = [

@@ -7,13 +7,13 @@ import {
   openManifest,
   refuses,
   rosterKey,
-} from "../src/directory/index.ts";
-import { agrees, pairsOf, words } from "./model/judge.ts";
-import { type Name, written } from "./model/names.ts";
-import { Random } from "./random.ts";
+} from "../../src/directory/index.ts";
+import { PROPAGATION } from "../basics/limits.ts";
+import { Random } from "../basics/random.ts";
+import { type Name, written } from "../model/names.ts";
+import { agrees, pairsOf, words } from "../model/pairs.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { Scene } from "./scene.ts";
-import type { SimulatedIsolate } from "./world/isolate.ts";
-import { PROPAGATION } from "./world/kv.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -55,7 +55,7 @@ export async function finish(scene: Scene): Promise<void> {
   const late = differences(scene, true);
   if (late.length > 0)
     scene.violation("KV equals the heads", `an hour after the last fault KV differs in ${late.join(", ")}`);
-  for (const host of scene.living) scene.judgeCost(host);
+  for (const host of scene.living) scene.costJudge.judge(host);
   if (scene.violations.length === 0) await requireKvAlone(scene);
 }
 
@@ -74,7 +74,7 @@ async function requireKvAlone(scene: Scene): Promise<void> {
         const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
         const name: Name = { base, form: "plain" };
         const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
-        scene.judge.edge(host, domain, name, answer, 0);
+        scene.judge.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
         if (answer.action !== "accept" && violations.length === 0) {
           scene.violation(
             "KV alone carries accepts",
@@ -98,7 +98,7 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       const name: Name = { base, form: "plain" };
       const answer = await time.run(Promise.resolve(host.check(host.scope(), `${written(name)}@${domain}`)));
       if (scene.violations.length > 0) return;
-      scene.judge.edge(host, domain, name, answer, 0);
+      scene.judge.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
       if (!isLast || head === undefined) continue;
       const { alias } = head.policy;
       const target = alias === null || head.deletedUntil !== null ? head : model.history(alias).head;

@@ -1,48 +1,40 @@
 /** One world put together: time, KV, Registries, isolates, bridges, publishers, the model beside it and its judges. */
 import {
-  blobIds,
-  blobKey,
   DEFAULT_POLICY,
   type DomainKey,
   deriveDomainKey,
-  openManifest,
   partitionOf,
   utf8,
-} from "../src/directory/index.ts";
-import { nobleHashing } from "../src/directory/noble.ts";
-import type { Settings } from "../src/edge/environment.ts";
-import type { Ports } from "../src/edge/ports.ts";
-import { BOUNDS } from "./model/bounds.ts";
-import { BridgeJudge } from "./model/bridge-judge.ts";
-import { ModelDirectory } from "./model/directory.ts";
-import { Judge } from "./model/judge.ts";
-import type { Plan } from "./plan.ts";
-import { Random } from "./random.ts";
-import { Tally } from "./tally.ts";
-import { judgeRequest, type Named } from "./traffic.ts";
-import { clientOf, SimulatedBridge } from "./world/bridge.ts";
-import { putExport } from "./world/export.ts";
-import { Faults } from "./world/faults.ts";
-import { SimulatedIsolate } from "./world/isolate.ts";
-import { SimulatedKv } from "./world/kv.ts";
-import { Network } from "./world/network.ts";
-import type { PublisherParts } from "./world/publisher.ts";
-import { SimulatedRegistry } from "./world/registry.ts";
-import { Time } from "./world/time.ts";
+} from "../../src/directory/index.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import type { Settings } from "../../src/edge/environment.ts";
+import type { Ports } from "../../src/edge/ports.ts";
+import { SKEW } from "../basics/limits.ts";
+import { Random } from "../basics/random.ts";
+import { Tally } from "../basics/tally.ts";
+import { BridgeJudge } from "../model/bridge-judge.ts";
+import { CostJudge } from "../model/cost-judge.ts";
+import { ModelDirectory } from "../model/directory.ts";
+import { HttpJudge, type Token } from "../model/http-judge.ts";
+import { Judge } from "../model/judge.ts";
+import type { Named } from "../model/names.ts";
+import type { Plan, Shape } from "../plan/plan.ts";
+import { clientOf, SimulatedBridge } from "../world/bridge.ts";
+import { putExport } from "../world/export.ts";
+import { Faults } from "../world/faults.ts";
+import { SimulatedIsolate } from "../world/isolate.ts";
+import { SimulatedKv } from "../world/kv.ts";
+import { Network } from "../world/network.ts";
+import type { PublisherParts } from "../world/publisher.ts";
+import { SimulatedRegistry } from "../world/registry.ts";
+import { Time } from "../world/time.ts";
+import { KvLedger } from "./kv-ledger.ts";
 
 export interface Violation {
   readonly assertion: string;
   readonly words: string;
   /** Milliseconds since the beginning of the world. */
   readonly at: number;
-}
-
-interface Token {
-  readonly id: string;
-  readonly token: string;
-  readonly role: "check" | "publish";
-  /** When whoever revoked it was told that it is. */
-  revokedAt: number;
 }
 
 export class Scene {
@@ -55,6 +47,9 @@ export class Scene {
   readonly kv: SimulatedKv;
   readonly model: ModelDirectory;
   readonly judge: Judge;
+  readonly httpJudge: HttpJudge;
+  readonly costJudge: CostJudge;
+  readonly ledger: KvLedger;
   readonly bridgeJudge: BridgeJudge;
   readonly network: Network;
   readonly isolates: SimulatedIsolate[] = [];
@@ -69,10 +64,6 @@ export class Scene {
   readonly #hosts = new Map<string, SimulatedIsolate>();
   readonly #keys = new Map<string, DomainKey>();
   readonly #partitions = new Map<string, number>();
-  /** Manifests as they were put into KV: when, and of which number. */
-  readonly #kvWrites = new Map<string, { readonly time: number; readonly number: number }[]>();
-  /** Keys whose writing was acknowledged. */
-  readonly #inKv = new Set<string>();
   readonly #isTracing: boolean;
   #isClosed = false;
 
@@ -96,18 +87,15 @@ export class Scene {
       random: { bytes: (count) => Uint8Array.from({ length: count }, () => bytes.between(0, 255)) },
       hashing: nobleHashing,
     };
-    this.kv = new SimulatedKv(seed, this.time, this.faults, {
-      readerHurt: (reader) => this.#hosts.get(reader)?.hurt(),
-      read: (reader, key, value) => this.#noteRead(reader, key, value),
-      writing: (key, value) => this.#requireBlobs(key, value),
-      acknowledged: (key, value) => {
-        if (value === null) this.#inKv.delete(key);
-        else this.#inKv.add(key);
-      },
-      written: (key, value) => this.#noteWrite(key, value),
+    this.ledger = new KvLedger({
+      isTracing,
+      now: () => this.time.now(),
+      keyFor: this.keyFor,
+      isolate: (name) => this.#hosts.get(name),
       trace: this.trace,
       violation: this.violation,
     });
+    this.kv = new SimulatedKv(seed, this.time, this.faults, this.ledger);
     this.kv.writerIsSteady = () =>
       this.#registries.every((it) => this.time.now() - it.disturbedAt > 5_000) && !this.faults.isOver;
     this.model = new ModelDirectory({
@@ -122,16 +110,31 @@ export class Scene {
     this.judge = new Judge({
       model: this.model,
       tally: this.tally,
-      now: () => this.time.now(),
       partitionOf: this.partitionOf,
-      newerInKvSince: (domain, number) => this.#newerInKvSince(domain, number),
+      newerInKvSince: (generation) => this.ledger.newerSince(generation),
+      violation: this.violation,
+    });
+    this.httpJudge = new HttpJudge({
+      judge: this.judge,
+      tally: this.tally,
+      tokens: this.tokens,
+      asked: this.asked,
+      partitionOf: this.partitionOf,
       violation: this.violation,
     });
     this.bridgeJudge = new BridgeJudge({
       model: this.model,
       tally: this.tally,
-      window: Math.max(60_000, setup.window),
       history: setup.history,
+      now: () => this.time.now(),
+      violation: this.violation,
+    });
+    this.costJudge = new CostJudge({
+      model: this.model,
+      tally: this.tally,
+      partitions: setup.partitions,
+      domains: setup.domains.length + setup.exported.length,
+      bitsOf: (domain) => this.shapeOf(domain).bits,
       now: () => this.time.now(),
       violation: this.violation,
     });
@@ -140,10 +143,14 @@ export class Scene {
       time: this.time,
       faults: this.faults,
       isolateAt: (location, random) => this.pickIsolate(random, location),
-      answered: (host, request, asked, status, body) =>
-        judgeRequest(this, host, request, asked, status, body),
+      answered: (host, exchange, moments) => {
+        if (this.violations.length === 0 && host.isAlive) this.httpJudge.judge(host, exchange, moments);
+      },
     });
   }
+
+  readonly shapeOf = (domain: string): Shape =>
+    this.plan.setup.shapes[this.plan.setup.domains.indexOf(domain)] ?? { bits: 0, names: 12 };
 
   readonly trace = (words: () => string): void => {
     if (this.#isTracing)
@@ -220,7 +227,7 @@ export class Scene {
       time: this.time,
       ports: this.ports,
       faults: this.faults,
-      skew: random.between(-BOUNDS.skew / 2, BOUNDS.skew / 2),
+      skew: random.between(-SKEW / 2, SKEW / 2),
       kv: this.kv.at(location, name),
       registry: (partition, caller) => this.registry(partition).link(caller, { partition, partitions }),
       violation: this.violation,
@@ -238,7 +245,7 @@ export class Scene {
     if (living.length < 2) return;
     const host = random.pick(living);
     host.die();
-    this.judgeCost(host);
+    this.costJudge.judge(host);
     this.trace(() => `${host.name} dies`);
   }
 
@@ -247,7 +254,7 @@ export class Scene {
     const bridge = new SimulatedBridge({
       name,
       time: this.time,
-      fetch: this.network.from(location),
+      fetch: (via) => this.network.from(location, via),
       token: this.adminToken,
       acceptGrace: random.pick([this.settings.acceptGrace, 60_000]),
       cacheBytes: random.pick([65_536, 1_000_000]),
@@ -278,11 +285,11 @@ export class Scene {
       partitionOf: this.partitionOf,
       domains: setup.domains,
       grace: setup.grace,
-      shapeOf: (domain) => setup.shapes[setup.domains.indexOf(domain)] ?? { bits: 0, names: 12 },
+      shapeOf: this.shapeOf,
       acknowledged: (domain, number) => {
         this.trace(() => `${domain} ${number} is acknowledged`);
         // Whoever published through an isolate sees the change through it.
-        if (through?.isAlive) through.published.set(domain, number);
+        if (through?.isAlive) through.published.set(domain, { number, at: this.time.now() });
       },
       event: (name) => this.tally.event(name),
       trace: this.trace,
@@ -291,40 +298,17 @@ export class Scene {
 
   /** Exports a domain to KV past the Registry, as `rollcall export` and wrangler do. */
   export(domain: string, random: Random): void {
-    const policy = { ...DEFAULT_POLICY, grace: 0 };
-    putExport(this, domain, random, policy);
+    putExport(this, domain, random, { ...DEFAULT_POLICY, grace: 0 });
   }
 
-  /** Law 7: reads are bounded by what is served and by time, whoever asks for what. */
-  judgeCost(host: SimulatedIsolate): void {
-    if (host.settings.cacheBytes < 1_000_000) return;
-    const { setup } = this.plan;
-    const life = this.time.now() - host.bornAt;
-    const windows = life / host.settings.window + 1;
-    const served = this.model.all.reduce(
-      (sum, { domain, generations }) =>
-        sum + generations.length * (2 + 2 ** this.publisherShape(domain).bits),
-      0,
-    );
-    const domains = setup.domains.length + setup.exported.length;
-    const busy = Math.min(windows, host.bursts * 4 + 4);
-    const cold = 16 * (busy * 2 + 2);
-    const bound = 60 + 2 * served + busy * (6 * setup.partitions + 3 * domains) + cold + 40 * host.hurts;
-    const reads = host.kvReads + host.questions;
-    this.tally.event(
-      reads * 4 > bound ? "law 7: over a quarter of the bound" : "law 7: under a quarter of the bound",
-    );
-    if (reads > bound) {
-      this.violation(
-        "law 7",
-        `${host.name} read ${reads} times in ${Math.round(life / 1000)} s, bound ${Math.round(bound)}`,
-      );
+  /** A Registry is lost with all that it had. */
+  lose(partition: number): void {
+    this.registry(partition).lose();
+    const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
+    this.model.lose(isIts);
+    for (const host of this.living) {
+      for (const domain of host.published.keys()) if (isIts(domain)) host.published.delete(domain);
     }
-  }
-
-  publisherShape(domain: string): { readonly bits: number } {
-    const { setup } = this.plan;
-    return setup.shapes[setup.domains.indexOf(domain)] ?? { bits: 0 };
   }
 
   #newRegistry(partition: number): SimulatedRegistry {
@@ -343,65 +327,5 @@ export class Scene {
         trace: this.trace,
       },
     });
-  }
-
-  #noteRead(reader: string, key: string, value: Uint8Array | null): void {
-    if (this.#isTracing) this.#traceRead(reader, key, value);
-    if (value === null || !key.startsWith("roster/") || key === "roster/kv") return;
-    const host = this.#hosts.get(reader);
-    if (host === undefined) return;
-    const text = new TextDecoder().decode(value);
-    const { heartbeat } = JSON.parse(text.slice(text.indexOf("\n") + 1)) as { heartbeat: number };
-    host.noteEvidence(Number(key.slice("roster/".length)), heartbeat);
-  }
-
-  #traceRead(reader: string, key: string, value: Uint8Array | null): void {
-    const what = (): string => {
-      if (value === null) return "nothing";
-      if (key.startsWith("domain/")) {
-        return `generation ${openManifest(value, key.slice("domain/".length), this.keyFor).generation}`;
-      }
-      if (!key.startsWith("roster/")) return `${value.length} bytes`;
-      return `as of ${/"asOf":(\d+)/.exec(new TextDecoder().decode(value))?.[1]}`;
-    };
-    this.trace(() => `${reader} reads ${key}: ${what()}`);
-  }
-
-  /** A manifest is put only when all that it names was. */
-  #requireBlobs(key: string, value: Uint8Array | null): void {
-    if (value === null || !key.startsWith("domain/")) return;
-    const domain = key.slice("domain/".length);
-    const { shards, departures, generation } = openManifest(value, domain, this.keyFor);
-    const lacking = [...blobIds(shards), ...blobIds(departures)].filter(
-      (id) => !this.#inKv.has(blobKey(domain, id)),
-    );
-    if (lacking.length > 0) {
-      this.violation(
-        "shards before their manifest",
-        `KV is given ${domain} ${generation} before ${lacking[0]}`,
-      );
-    }
-  }
-
-  #noteWrite(key: string, value: Uint8Array | null): void {
-    if (!key.startsWith("domain/")) return;
-    const domain = key.slice("domain/".length);
-    const manifest = value === null ? null : openManifest(value, domain, this.keyFor);
-    const number = manifest?.origin === "registry" ? manifest.generation : -1;
-    const writes = this.#kvWrites.get(domain) ?? [];
-    this.#kvWrites.set(domain, writes);
-    writes.push({ time: this.time.now(), number });
-    this.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
-  }
-
-  #newerInKvSince(domain: string, number: number): number {
-    const writes = this.#kvWrites.get(domain) ?? [];
-    let since = Number.POSITIVE_INFINITY;
-    for (let i = writes.length - 1; i >= 0; i--) {
-      const write = writes[i] as (typeof writes)[0];
-      if (write.number <= number) break;
-      since = write.time;
-    }
-    return since;
   }
 }

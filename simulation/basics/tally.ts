@@ -11,6 +11,7 @@ export const WINDOWS = [
   "bridge: refusal",
   "bridge: accept",
   "bridge: accept under grace",
+  "bridge: export",
   "KV equals the heads, after faults",
   "every isolate at the heads, after faults",
 ] as const;

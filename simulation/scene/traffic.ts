@@ -1,18 +1,12 @@
 /** Questions: who is asked about whom, and how. Every answer goes to the judges. */
 
-import type { Answer } from "../src/directory/index.ts";
-import { checkAll, queryOf } from "../src/edge/check.ts";
-import { FORMS, type Name, written } from "./model/names.ts";
-import type { Random } from "./random.ts";
+import type { Answer } from "../../src/directory/index.ts";
+import { checkAll, queryOf } from "../../src/edge/check.ts";
+import type { Random } from "../basics/random.ts";
+import type { Moment } from "../model/answerer.ts";
+import { FORMS, type Name, type Named, written } from "../model/names.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { Scene } from "./scene.ts";
-import type { SimulatedIsolate } from "./world/isolate.ts";
-import { LONGEST_COMPUTING } from "./world/isolate.ts";
-
-/** A recipient as the model understands it. */
-export interface Named {
-  readonly domain: string;
-  readonly name: Name;
-}
 
 interface Asked extends Named {
   readonly text: string;
@@ -77,22 +71,7 @@ export function askIsolate(
     return;
   }
   if (how === "batch") {
-    const asked = Array.from({ length: count }, () => pick(scene, random));
-    const scope = host.scope();
-    const answers = checkAll(
-      host.isolate,
-      scope,
-      asked.map((it) => queryOf(it.text, floorsOf(it))),
-    );
-    // Each is judged when the batch is: what was decided first has waited, which only the clock may tell.
-    const begun = scene.time.now();
-    scene.go(
-      answers.then((all) => {
-        if (scene.time.now() === begun)
-          for (const [i, answer] of all.entries()) judge(scene, host, asked[i] as Asked, answer);
-        else scene.tally.checks += all.length;
-      }),
-    );
+    askAtOnce(scene, random, host, count);
     return;
   }
   for (let i = 0; i < count && scene.violations.length === 0; i++) {
@@ -101,6 +80,20 @@ export function askIsolate(
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }
+}
+
+/** A list of questions in one request: its answers are decided one after the other. */
+function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: number): void {
+  const asked = Array.from({ length: count }, () => pick(scene, random));
+  const scope = host.scope();
+  const queries = asked.map((it) => queryOf(it.text, floorsOf(it)));
+  const answers = host.watched(() => checkAll(host.isolate, scope, queries));
+  scene.go(
+    answers.then(({ result, moments }) => {
+      if (moments.length > 2) scene.tally.event("list decided at more than one moment");
+      for (const [i, answer] of result.entries()) judge(scene, host, asked[i] as Asked, answer, moments);
+    }),
+  );
 }
 
 /** Somebody tries out names or domains: it must not cost a read each (law 7). */
@@ -123,18 +116,15 @@ export function askStrangers(scene: Scene, random: Random, count: number, what: 
   }
 }
 
-function judge(scene: Scene, host: SimulatedIsolate, { domain, name, floor }: Asked, answer: Answer): void {
+function judge(
+  scene: Scene,
+  host: SimulatedIsolate,
+  { domain, name, floor }: Asked,
+  answer: Answer,
+  moments: readonly Moment[] = [host.moment()],
+): void {
   if (scene.violations.length > 0 || !host.isAlive) return;
-  scene.judge.edge(host, domain, name, answer, floor);
-  const published = host.published.get(domain);
-  if (published !== undefined && answer.action === "reject" && (answer.generation ?? 0) < published) {
-    if (answer.verdict !== "not-served" || answer.generation !== null) {
-      scene.violation(
-        "a publisher sees its change",
-        `${host.name} refuses from ${answer.generation}, and took ${published} itself`,
-      );
-    }
-  }
+  scene.judge.judge({ host, domain, name, answer, floor }, moments);
   if (scene.violations.length > 0) scene.trace(() => `it was asked about ${written(name)}@${domain}`);
 }
 
@@ -158,58 +148,10 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
       body,
     });
     scene.go(
-      host.fetch(request).then(async (response) => {
-        judgeRequest(scene, host, request, body, response.status, await response.text());
+      host.fetch(request).then(async ({ response, moments }) => {
+        const exchange = { request, asked: body, status: response.status, body: await response.text() };
+        if (scene.violations.length === 0 && host.isAlive) scene.httpJudge.judge(host, exchange, moments);
       }),
-    );
-  }
-}
-
-/** Judges what came over HTTP, at the moment at which the isolate gave it. */
-export function judgeRequest(
-  scene: Scene,
-  host: SimulatedIsolate,
-  request: Request,
-  asked: string,
-  status: number,
-  body: string,
-): void {
-  if (scene.violations.length > 0 || !host.isAlive) return;
-  const value = JSON.parse(body) as Answer | { results: Answer[] } | { error: unknown };
-  const answers = "results" in value ? value.results : "verdict" in value ? [value] : [];
-  const { floor = {} } = JSON.parse(asked) as { floor?: Record<string, number> };
-  for (const answer of answers) {
-    scene.tally.overHttp++;
-    const it = scene.asked.get(answer.recipient);
-    if (it === undefined) continue;
-    if (status !== 200 && answer.action !== "defer") {
-      scene.violation("law 1", `${host.name} gives ${answer.verdict} with HTTP ${status}`);
-    }
-    // The answers of a list were decided one after the other: only those of one question are told by this moment.
-    if (answers.length === 1) scene.judge.edge(host, it.domain, it.name, answer, floor[it.domain] ?? 0);
-    else scene.tally.checks++;
-    judgeToken(scene, host, request, it.domain, answer);
-  }
-}
-
-function judgeToken(
-  scene: Scene,
-  host: SimulatedIsolate,
-  request: Request,
-  domain: string,
-  answer: Answer,
-): void {
-  const bearer = request.headers.get("authorization")?.slice("Bearer ".length);
-  const token = scene.tokens.find((it) => it.token === bearer);
-  if (token === undefined || answer.verdict === "unavailable") return;
-  const now = scene.time.now();
-  const since = now - token.revokedAt;
-  const exchange = host.exchanges.get(scene.partitionOf(domain));
-  const isTold = exchange !== undefined && exchange.sentAt > token.revokedAt && exchange.arrivedAt < now;
-  if (isTold || (answer.action === "reject" && since > host.settings.window + LONGEST_COMPUTING)) {
-    scene.violation(
-      "revocation",
-      `${host.name} answers ${answer.verdict} to a token that was revoked ${since} ms ago`,
     );
   }
 }
@@ -244,7 +186,7 @@ export function askBridge(scene: Scene, random: Random, count: number): void {
     const settled = bridge.resolve(it.text);
     const judged = (resolution: Awaited<typeof settled>): void => {
       if (scene.violations.length > 0) return;
-      scene.bridgeJudge.judge(bridge, it.domain, it.name, resolution, askedAt);
+      scene.bridgeJudge.judge(bridge, it, resolution, askedAt);
     };
     if (settled instanceof Promise) scene.go(settled.then(judged));
     else judged(settled);

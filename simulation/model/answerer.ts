@@ -1,0 +1,46 @@
+/** Isolates and bridges as the judges see them: from outside, by what was shown to them. */
+
+/** An exchange with a Registry that came to its end: what an isolate may know since. */
+export interface Exchange {
+  readonly sentAt: number;
+  readonly arrivedAt: number;
+}
+
+/** What can be told of an isolate at one moment. */
+export interface Moment {
+  readonly time: number;
+  /** What its own clock shows. */
+  readonly clock: number;
+  /** When a fault last met an operation of its. */
+  readonly hurtAt: number;
+  /** The latest question that was answered, by partition. */
+  readonly exchanges: ReadonlyMap<number, Exchange>;
+  /** Newest sign of life that was shown to it of each Registry. */
+  readonly evidence: ReadonlyMap<number, number>;
+  /** The newest state that it had answered from for sure, by domain: its place in the log. */
+  readonly answered: ReadonlyMap<string, number>;
+}
+
+/** An isolate that is judged. */
+export interface Answerer {
+  readonly name: string;
+  readonly settings: { readonly window: number; readonly acceptGrace: number; readonly history: number };
+  /** When it was first seen to answer about a partition. */
+  readonly firstAsked: Map<number, number>;
+  /** The newest state that it was seen to answer from, by domain: its place in the log. */
+  readonly answered: Map<string, number>;
+  /** Changes that went through it, and when they were acknowledged, by domain. */
+  readonly published: Map<string, { readonly number: number; readonly at: number }>;
+}
+
+/** A bridge that is judged. */
+export interface JudgedBridge {
+  readonly name: string;
+  readonly acceptGrace: number;
+  /** Highest generation that it was told of, by domain, and when. */
+  readonly seen: ReadonlyMap<string, { readonly generation: number; readonly at: number }>;
+  /** When the Registry last vouched for an accept, by what was asked. */
+  readonly vouched: ReadonlyMap<string, number>;
+  /** Window of the isolate that gave the answer it goes by, by what was asked. */
+  readonly windows: ReadonlyMap<string, number>;
+}

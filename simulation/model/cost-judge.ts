@@ -1,0 +1,66 @@
+/** Law 7: reads are bounded by what is served and by time, whoever asks for what. */
+import type { Tally } from "../basics/tally.ts";
+import type { ModelDirectory } from "./directory.ts";
+import { seconds } from "./pairs.ts";
+
+/** What one isolate did, as it is counted from outside. */
+export interface Spender {
+  readonly name: string;
+  readonly settings: { readonly window: number; readonly cacheBytes: number };
+  readonly bornAt: number;
+  readonly kvReads: number;
+  readonly questions: number;
+  /** Times that it was visited by traffic. */
+  readonly bursts: number;
+  /** Operations of its that met a fault. */
+  readonly hurts: number;
+}
+
+export interface CostJudgeParts {
+  readonly model: ModelDirectory;
+  readonly tally: Tally;
+  readonly partitions: number;
+  /** Domains that are served, exports included. */
+  readonly domains: number;
+  bitsOf(domain: string): number;
+  now(): number;
+  violation(assertion: string, words: string): void;
+}
+
+/** Below this the list does not fit the cache, and the law says nothing. */
+const FITTING = 1_000_000;
+/** Unknown domains that an isolate reads before it has a roster, between refreshes. */
+const COLD_LOADS = 16;
+
+export class CostJudge {
+  readonly #parts: CostJudgeParts;
+
+  constructor(parts: CostJudgeParts) {
+    this.#parts = parts;
+  }
+
+  judge(host: Spender): void {
+    if (host.settings.cacheBytes < FITTING) return;
+    const { tally, violation, now } = this.#parts;
+    const bound = this.#bound(host);
+    const reads = host.kvReads + host.questions;
+    const share = reads * 4 > bound ? "over" : "under";
+    tally.event(`law 7: ${share} a quarter of the bound`);
+    if (reads <= bound) return;
+    const life = seconds(now() - host.bornAt);
+    violation("law 7", `${host.name} read ${reads} times in ${life}, bound ${Math.round(bound)}`);
+  }
+
+  #bound(host: Spender): number {
+    const { model, partitions, domains, bitsOf, now } = this.#parts;
+    const windows = (now() - host.bornAt) / host.settings.window + 1;
+    // A manifest, its blob of departures, and its shards, for each generation, once and once more.
+    const published = model.all.reduce(
+      (sum, { domain, generations }) => sum + generations.length * (3 + 2 ** bitsOf(domain)),
+      0,
+    );
+    const busy = Math.min(windows, host.bursts * 4 + 4);
+    const cold = COLD_LOADS * (busy * 2 + 2);
+    return 60 + 2 * published + busy * (6 * partitions + 3 * domains) + cold + 40 * host.hurts;
+  }
+}

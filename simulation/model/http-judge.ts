@@ -1,0 +1,78 @@
+/** Judges of what isolates say over HTTP: law 1, tokens, and each answer. */
+
+import type { Answer } from "../../src/directory/index.ts";
+import { LONGEST_COMPUTING } from "../basics/limits.ts";
+import type { Tally } from "../basics/tally.ts";
+import type { Answerer, Moment } from "./answerer.ts";
+import type { Judge } from "./judge.ts";
+import type { Named } from "./names.ts";
+
+export interface Token {
+  readonly id: string;
+  readonly token: string;
+  readonly role: "check" | "publish";
+  /** When whoever revoked it was told that it is. */
+  revokedAt: number;
+}
+
+export interface HttpJudgeParts {
+  readonly judge: Judge;
+  readonly tally: Tally;
+  readonly tokens: readonly Token[];
+  /** Recipients that were asked about, by their text. */
+  readonly asked: ReadonlyMap<string, Named>;
+  partitionOf(domain: string): number;
+  violation(assertion: string, words: string): void;
+}
+
+/** One exchange over HTTP. */
+export interface HttpExchange {
+  readonly request: Request;
+  /** Body of the request. */
+  readonly asked: string;
+  readonly status: number;
+  /** Body of the response. */
+  readonly body: string;
+}
+
+export class HttpJudge {
+  readonly #parts: HttpJudgeParts;
+
+  constructor(parts: HttpJudgeParts) {
+    this.#parts = parts;
+  }
+
+  /** @param moments at which its answers may have been decided */
+  judge(host: Answerer, { request, asked, status, body }: HttpExchange, moments: readonly Moment[]): void {
+    const { tally, violation, judge } = this.#parts;
+    const value = JSON.parse(body) as Answer | { results: Answer[] } | { error: unknown };
+    const answers = "results" in value ? value.results : "verdict" in value ? [value] : [];
+    const { floor = {} } = JSON.parse(asked) as { floor?: Record<string, number> };
+    for (const answer of answers) {
+      tally.overHttp++;
+      const it = this.#parts.asked.get(answer.recipient);
+      if (it === undefined) continue;
+      if (status !== 200 && answer.action !== "defer")
+        violation("law 1", `${host.name} gives ${answer.verdict} with HTTP ${status}`);
+      // One answer was decided last of all; those of a list one after the other.
+      const possible = answers.length === 1 ? moments.slice(-1) : moments;
+      judge.judge({ host, ...it, answer, floor: floor[it.domain] ?? 0 }, possible);
+      this.#judgeToken(host, request, it.domain, answer, moments.at(-1) as Moment);
+    }
+  }
+
+  #judgeToken(host: Answerer, request: Request, domain: string, answer: Answer, at: Moment): void {
+    const { tokens, partitionOf, violation } = this.#parts;
+    const bearer = request.headers.get("authorization")?.slice("Bearer ".length);
+    const token = tokens.find((it) => it.token === bearer);
+    if (token === undefined || answer.verdict === "unavailable") return;
+    const since = at.time - token.revokedAt;
+    const exchange = at.exchanges.get(partitionOf(domain));
+    const isTold =
+      exchange !== undefined && exchange.sentAt > token.revokedAt && exchange.arrivedAt < at.time;
+    if (isTold || (answer.action === "reject" && since > host.settings.window + LONGEST_COMPUTING)) {
+      const ago = `${since} ms ago`;
+      violation("revocation", `${host.name} answers ${answer.verdict} to a token that was revoked ${ago}`);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** What an isolate may call confirmed. */
+import { edge, type Mutant, mutant } from "./patch.ts";
+
+export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "drop the confirmation",
+    "a refusal rests on a state that the Registry confirmed",
+    edge(
+      "decide.ts",
+      "    if (!isFresh) return confirmListsOrDefer",
+      "    if (false) return confirmListsOrDefer",
+    ),
+  ),
+  mutant(
+    "a confirmation never ends",
+    "it lasts one window",
+    edge("confirmation.ts", "now >= this.#at && now < this.#at + this.#window;", "now >= this.#at;"),
+  ),
+  mutant(
+    "a confirmation lasts a tenth longer",
+    "it lasts one window",
+    edge("confirmation.ts", "now < this.#at + this.#window;", "now < this.#at + 1.1 * this.#window;"),
+  ),
+  mutant(
+    "the window counts from the answer",
+    "it counts from before the question",
+    edge(
+      "questions.ts",
+      "confirmation.fold(result.value, askedAt);",
+      "confirmation.fold(result.value, isolate.now());",
+    ),
+  ),
+  mutant(
+    "the clock is read before the waits",
+    "it is read after the last one",
+    edge(
+      "decide.ts",
+      "  const now = isolate.now();\n  const finding",
+      "  progress.begun ??= isolate.now();\n  const now = progress.begun;\n  const finding",
+    ),
+  ),
+  mutant(
+    "an old generation refuses",
+    "answers confirm numbers, never bytes",
+    edge(
+      "decide.ts",
+      "manifest.generation === confirmation.known(manifest.domain);",
+      "manifest.generation <= (confirmation.known(manifest.domain) ?? 0);",
+    ),
+  ),
+  mutant(
+    "answers are taken as they come",
+    "an answer older than N is dropped, and known merges by maximum",
+    edge("confirmation.ts", "    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;\n", ""),
+    edge("confirmation.ts", "Math.max(number, this.#known.get(domain) ?? 0)", "number"),
+    edge(
+      "confirmation.ts",
+      "{ incarnation: this.#incarnation, number: this.#number };",
+      "{ incarnation: this.#incarnation, number: 0 };",
+    ),
+  ),
+  mutant(
+    "the list of changes is not taken in",
+    "every answer carries the list since N, folded first",
+    edge(
+      "confirmation.ts",
+      "    for (const [domain, number] of answer.heads) this.#raise(domain, number);\n",
+      "",
+    ),
+  ),
+  mutant(
+    "KV's roster confirms",
+    "it is a starting point, and never a confirmation",
+    edge(
+      "confirmation.ts",
+      "    this.#number = roster.asOf;\n",
+      "    this.#number = roster.asOf;\n    this.#at = roster.heartbeat;\n",
+    ),
+  ),
+  mutant(
+    "KV's roster counts as newer than it is",
+    "it carries its own number",
+    edge("confirmation.ts", "    this.#number = roster.asOf;\n", "    this.#number = roster.asOf + 2;\n"),
+  ),
+  mutant(
+    "an alias is confirmed without its target",
+    "both are confirmed at one number",
+    edge("decide.ts", "const isConfirmed = [own, list].every(", "const isConfirmed = [own].every("),
+  ),
+  mutant(
+    "an alias takes the larger of two unrelated numbers",
+    "a mixture of two states is no floor",
+    edge(
+      "decide.ts",
+      "if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;",
+      "",
+    ),
+    edge("decide.ts", "Math.min(list.generation, confirmation.known(list.domain) ?? 0)", "list.generation"),
+  ),
+];

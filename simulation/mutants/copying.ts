@@ -1,0 +1,37 @@
+/** The copy to KV. */
+import { type Mutant, mutant, registry } from "./patch.ts";
+
+export const COPYING_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "the manifest is put before its shards",
+    "shards first",
+    registry(
+      "copy-to-kv.ts",
+      "  const ids = notInKv(storage, domain, blobsOf(head.manifest));\n",
+      "  const ids = notInKv(storage, domain, blobsOf(head.manifest));\n  if (ids.length > 0) await kv.put(manifestKey(domain), head.manifest.bytes);\n",
+    ),
+  ),
+  mutant(
+    "lost copies are not made again",
+    "a reader that misses one says so",
+    registry(
+      "copy-to-kv.ts",
+      '    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = number AND kv_time < ?",',
+      '    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number < number AND kv_time < ?",',
+    ),
+  ),
+  mutant(
+    "the alarm gives up",
+    "it asks for the next one, whatever happens",
+    registry(
+      "copy-to-kv.ts",
+      "  if (failures > 0) return now + Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));\n",
+      "  if (failures > 0) return Number.MAX_SAFE_INTEGER;\n",
+    ),
+  ),
+  mutant(
+    "KV is written too fast",
+    "one write a second to a key",
+    registry("copy-to-kv.ts", "const KEY_PAUSE = 1_100;", "const KEY_PAUSE = 100;"),
+  ),
+];

@@ -1,0 +1,17 @@
+/** Rules of the real code, each left out in turn. Each has to be caught. */
+import { BRIDGE_MUTANTS } from "./bridge.ts";
+import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
+import { COPYING_MUTANTS } from "./copying.ts";
+import { ISOLATE_MUTANTS } from "./isolate.ts";
+import type { Mutant } from "./patch.ts";
+import { REGISTRY_MUTANTS } from "./registry.ts";
+
+export type { Mutant, Patch } from "./patch.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  ...CONFIRMATION_MUTANTS,
+  ...ISOLATE_MUTANTS,
+  ...REGISTRY_MUTANTS,
+  ...COPYING_MUTANTS,
+  ...BRIDGE_MUTANTS,
+];

@@ -1,0 +1,124 @@
+/** What an isolate keeps, reads and answers. */
+import { directory, edge, type Mutant, mutant } from "./patch.ts";
+
+export const ISOLATE_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "a lapsed manifest counts",
+    "it is loaded again, or an idle isolate accepts from hours ago",
+    edge(
+      "decide.ts",
+      "const isRecent = held !== undefined && (isVouchedFor ||",
+      "const isRecent = held !== undefined && (true ||",
+    ),
+  ),
+  mutant(
+    "a superseded manifest counts",
+    "one that is older than what is known is loaded again",
+    edge("decide.ts", "const need = Math.max(low, known ?? 0);", "const need = low;"),
+  ),
+  mutant(
+    "the isolate goes back after an eviction",
+    "what was answered from is remembered outside of what may be evicted",
+    edge(
+      "decide.ts",
+      "const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);",
+      "const low = 0;",
+    ),
+  ),
+  mutant(
+    "an older manifest takes the place of a newer one",
+    "what is held is never replaced by something older",
+    edge("loading.ts", "if (held === undefined || isNewer(manifest, held)) isolate", "isolate"),
+    edge("decide.ts", "if (held === undefined || number < low) {", "if (held === undefined) {"),
+  ),
+  mutant(
+    "whoever waits for a manifest takes an old one",
+    "the wait ends with one that is new enough",
+    edge("loading.ts", "confirmation.known(domain)) >= need;", "confirmation.known(domain)) >= 0;"),
+  ),
+  mutant(
+    "max_age of an unconfirmed accept",
+    "it is 0",
+    edge(
+      "decide.ts",
+      "...(isConfirmed || isExport ? agesOf(confirmation, now) : {}),",
+      "...agesOf(confirmation, now),",
+    ),
+  ),
+  mutant(
+    "accepts never end",
+    "they end with accept-grace",
+    edge("decide.ts", "return now - evidence <= isolate.settings.acceptGrace;", "return true;"),
+  ),
+  mutant(
+    "not served without a confirmation",
+    "the set of served domains has to be fresh too",
+    edge(
+      "decide.ts",
+      "if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);",
+      "if (!confirmation.full) return confirmOrDefer(query, progress, partition);",
+    ),
+  ),
+  mutant(
+    "the asker's floor is ignored",
+    "an older answer is none",
+    edge(
+      "decide.ts",
+      "  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);\n",
+      "",
+    ),
+  ),
+  mutant(
+    "revocations are forgotten",
+    "they are numbers in the same log",
+    edge("confirmation.ts", "    for (const id of answer.revoked) this.#revoked.add(id);\n", ""),
+  ),
+  mutant(
+    "a change does not make its own isolate forget",
+    "the publisher is told no old truth",
+    edge(
+      "confirmation.ts",
+      "    this.#at = Number.NEGATIVE_INFINITY;\n    if (position.incarnation",
+      "    return;\n    if (position.incarnation",
+    ),
+  ),
+  mutant(
+    "unknown domains cost a read each",
+    "before a roster is there only a few do (law 7)",
+    edge("decide.ts", "if (isCold && isolate.coldLoads <= 0) return", "if (false) return"),
+  ),
+  mutant(
+    "no leases",
+    "one request does each piece of work (law 7)",
+    edge("isolate.ts", "if ((this.#leases.get(name) ?? 0) > now) return false;", ""),
+  ),
+  mutant(
+    "an absent shard is pinned",
+    "nulls are read with a short cacheTtl, and once more",
+    edge("loading.ts", "young ? SHORT_TTL : LONG_TTL", "LONG_TTL"),
+    edge(
+      "loading.ts",
+      "    if (fromKv === null && !young) fromKv = await readKvBlob(isolate, scope, domain, id, SHORT_TTL);\n",
+      "",
+    ),
+  ),
+  mutant(
+    "shards are not proved",
+    "bytes are named by their digest (law 5)",
+    edge(
+      "loading.ts",
+      "if (!bytes || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;",
+      "if (!bytes) return null;",
+    ),
+  ),
+  mutant(
+    "manifests are not proved",
+    "their MAC has to fit (law 5)",
+    directory("manifest.ts", "  if (!equalBytes(key.manifest(body), mac)) throw", "  if (false) throw"),
+  ),
+  mutant(
+    "sixty operations at once",
+    "the platform allows six",
+    edge("scope.ts", "const AT_ONCE = 6;", "const AT_ONCE = 60;"),
+  ),
+];

@@ -1,0 +1,101 @@
+/** The system of record: its log, its commits, and who leaves a list. */
+import { directory, type Mutant, mutant, registry } from "./patch.ts";
+
+export const REGISTRY_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "the Registry answers from a field",
+    "a replaced object may still be asked",
+    registry(
+      "registry.ts",
+      "    return this.#answer(() => this.#question(question));",
+      "    try {\n      const now = this.#answer(() => this.#question(question));\n      if (question.want === null && now.ok) this.kept = now;\n      return now;\n    } catch (error) {\n      if (this.kept === undefined) throw error;\n      return this.kept;\n    }",
+    ),
+  ),
+  mutant(
+    "number and list are read in two steps",
+    "they are one synchronous read",
+    registry(
+      "registry.ts",
+      "    return this.#answer(() => this.#question(question));",
+      "    const before = this.#answer(() => this.#question(question));\n    await this.#parts.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
+    ),
+  ),
+  mutant(
+    "numbers are given twice",
+    "a number is allocated inside the transaction, once",
+    registry(
+      "commit.ts",
+      '  setMeta(storage, "number", number);\n',
+      '  if (number % 5 !== 0) setMeta(storage, "number", number);\n',
+    ),
+  ),
+  mutant(
+    "the precondition is skipped",
+    "a commit follows the head that it was planned against",
+    registry(
+      "drafts.ts",
+      "if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;",
+      "return;",
+    ),
+  ),
+  mutant(
+    "missing shards are not asked for",
+    "a commit names only what is there",
+    registry("commit.ts", "  requireShards(drafts);\n", ""),
+  ),
+  mutant("no guard", "law 4", registry("commit.ts", "  if (!forced) requireGuard(context, changed);\n", "")),
+  mutant(
+    "the guard counts totals",
+    "it counts names",
+    registry(
+      "commit.ts",
+      "    lost: incomparable ? null : lost,\n",
+      "    lost: incomparable ? null : Math.max(0, acceptedCount((base?.manifest ?? head)?.counts ?? NO_COUNTS) - acceptedCount(draft.counts)),\n",
+    ),
+  ),
+  mutant(
+    "no departures",
+    "a name that left is deferred for the grace",
+    registry(
+      "commit.ts",
+      "const before = left !== null && isComparable(left, draft) ? left : null;",
+      "const before = null;",
+    ),
+  ),
+  mutant(
+    "departures are not carried forward",
+    "they last until they end, whatever is committed meanwhile",
+    directory(
+      "departing.ts",
+      "const carried = stillDeferred(store, before.departures, now);",
+      "const carried = [];",
+    ),
+  ),
+  mutant(
+    "departures come first",
+    "they apply only where the answer would be unknown",
+    directory(
+      "lookup.ts",
+      "      if (state >= 0) return found(",
+      "      const gone = departure(manifest, holdings, digest, now);\n      if (gone !== null) return gone;\n      if (state >= 0) return found(",
+    ),
+  ),
+  mutant(
+    "a deletion is an absence",
+    "it is a numbered tombstone, deferred for a day",
+    registry(
+      "commit.ts",
+      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n',
+      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n  context.storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
+    ),
+  ),
+  mutant(
+    "the target of an alias may be deleted",
+    "the commit refuses it",
+    registry(
+      "commit.ts",
+      "  if (aliases.length > 0) {\n    throw failure(",
+      "  if (false) {\n    throw failure(",
+    ),
+  ),
+];

@@ -1,0 +1,111 @@
+/** What was put into KV and read from it: for the judges, and for the story. */
+import { blobIds, blobKey, type DomainKey, openManifest } from "../../src/directory/index.ts";
+import type { Generation } from "../model/generation.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
+import type { KvWatcher } from "../world/kv.ts";
+
+export interface KvLedgerParts {
+  readonly isTracing: boolean;
+  now(): number;
+  keyFor(domain: string, epoch: number): DomainKey;
+  /** The isolate of a name, where the reader is one. */
+  isolate(name: string): SimulatedIsolate | undefined;
+  trace(words: () => string): void;
+  violation(assertion: string, words: string): void;
+}
+
+/** A manifest as it was put into KV. */
+interface Write {
+  readonly time: number;
+  /** That of the Registry which made it; 0 for an export. */
+  readonly incarnation: number;
+  readonly number: number;
+}
+
+export class KvLedger implements KvWatcher {
+  readonly #parts: KvLedgerParts;
+  readonly #writes = new Map<string, Write[]>();
+  /** Keys whose writing was acknowledged. */
+  readonly #inKv = new Set<string>();
+  readonly trace: KvWatcher["trace"];
+  readonly violation: KvWatcher["violation"];
+
+  constructor(parts: KvLedgerParts) {
+    this.#parts = parts;
+    this.trace = parts.trace;
+    this.violation = parts.violation;
+  }
+
+  readerHurt(reader: string): void {
+    this.#parts.isolate(reader)?.hurt();
+  }
+
+  read(reader: string, key: string, value: Uint8Array | null): void {
+    if (this.#parts.isTracing) this.#traceRead(reader, key, value);
+    if (value === null || !key.startsWith("roster/") || key === "roster/kv") return;
+    const host = this.#parts.isolate(reader);
+    if (host === undefined) return;
+    const text = new TextDecoder().decode(value);
+    const { heartbeat } = JSON.parse(text.slice(text.indexOf("\n") + 1)) as { heartbeat: number };
+    host.noteEvidence(Number(key.slice("roster/".length)), heartbeat);
+  }
+
+  /** A manifest is put only when all that it names was. */
+  writing(key: string, value: Uint8Array | null): void {
+    if (value === null || !key.startsWith("domain/")) return;
+    const domain = key.slice("domain/".length);
+    const { shards, departures, generation } = openManifest(value, domain, this.#parts.keyFor);
+    const lacking = [...blobIds(shards), ...blobIds(departures)].filter(
+      (id) => !this.#inKv.has(blobKey(domain, id)),
+    );
+    if (lacking.length === 0) return;
+    this.violation(
+      "shards before their manifest",
+      `KV is given ${domain} ${generation} before ${lacking[0]}`,
+    );
+  }
+
+  acknowledged(key: string, value: Uint8Array | null): void {
+    if (value === null) this.#inKv.delete(key);
+    else this.#inKv.add(key);
+  }
+
+  written(key: string, value: Uint8Array | null): void {
+    if (!key.startsWith("domain/")) return;
+    const domain = key.slice("domain/".length);
+    const manifest = value === null ? null : openManifest(value, domain, this.#parts.keyFor);
+    const number = manifest?.origin === "registry" ? manifest.generation : -1;
+    const incarnation = manifest?.incarnation ?? 0;
+    const writes = this.#writes.get(domain) ?? [];
+    this.#writes.set(domain, writes);
+    writes.push({ time: this.#parts.now(), incarnation, number });
+    this.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
+  }
+
+  /** Since when KV has had something newer than a generation without a break; infinity where it has not. */
+  newerSince({ domain, number, since: made, until }: Generation): number {
+    const writes = this.#writes.get(domain) ?? [];
+    let since = Number.POSITIVE_INFINITY;
+    for (let i = writes.length - 1; i >= 0; i--) {
+      const write = writes[i] as Write;
+      // A Registry that was begun after the generation was made has another log, which is newer altogether.
+      const isNewer = write.incarnation > made || (write.number > number && write.time >= until);
+      if (!isNewer) break;
+      since = write.time;
+    }
+    return since;
+  }
+
+  #traceRead(reader: string, key: string, value: Uint8Array | null): void {
+    const what = (): string => {
+      if (value === null) return "nothing";
+      if (key.startsWith("domain/")) {
+        const domain = key.slice("domain/".length);
+        return `generation ${openManifest(value, domain, this.#parts.keyFor).generation}`;
+      }
+      if (!key.startsWith("roster/")) return `${value.length} bytes`;
+      return `as of ${/"asOf":(\d+)/.exec(new TextDecoder().decode(value))?.[1]}`;
+    };
+    this.trace(() => `${reader} reads ${key}: ${what()}`);
+  }
+}
