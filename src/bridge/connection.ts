@@ -97,16 +97,14 @@ export class Connection {
     this.#pump();
   }
 
-  /** Takes questions while there is room for their answers, and sends what is ready. */
+  /** Takes questions while there is room for their answers, and sends what is ready: many replies in one write. */
   #pump(): void {
-    while (this.#hasRoom()) {
-      if (!this.#take()) {
-        if (this.#ending !== "no") this.#close();
-        break;
-      }
+    let isDry = false;
+    do {
+      while (!isDry && this.#hasRoom()) isDry = !this.#take();
+      if (isDry && this.#ending !== "no") this.#close();
       this.#flush();
-    }
-    this.#flush();
+    } while (!isDry && this.#hasRoom());
     // Not read from while full: the client's own buffers fill, and it waits.
     if (this.#isLast || this.#hasRoom()) this.#socket.resume();
     else this.#socket.pause();

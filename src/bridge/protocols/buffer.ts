@@ -1,13 +1,16 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const FIRST = 256;
-const EMPTY = new Uint8Array(0);
-// What is no UTF-8 becomes U+FFFD, which no address holds; a byte order mark stays.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const EMPTY = Buffer.alloc(0);
 
-/** Bytes on their way from the socket to a parser. Costs nothing while it is empty. */
+/**
+ * Bytes on their way from the socket to a parser. Costs nothing while it is empty, and copies nothing where a
+ * question comes whole: then it reads in the piece that it was given, until the next one comes.
+ */
 export class ByteBuffer {
-  #bytes: Uint8Array = EMPTY;
+  #bytes: Buffer = EMPTY;
+  /** Whether these bytes are ours to write to. */
+  #isCopy = false;
   #start = 0;
   #end = 0;
   /** Up to where a byte was looked for and not found, counted from the start. */
@@ -18,19 +21,31 @@ export class ByteBuffer {
     return this.#end - this.#start;
   }
 
+  /** @param bytes nobody may change them afterwards */
   push(bytes: Uint8Array): void {
-    if (this.#end + bytes.length > this.#bytes.length) {
-      const length = this.length + bytes.length;
-      // Twice as much as needed, so that bytes that come one by one are not copied each time.
-      const room =
-        length * 2 <= this.#bytes.length ? this.#bytes : new Uint8Array(Math.max(FIRST, length * 2));
-      room.set(this.#bytes.subarray(this.#start, this.#end));
-      this.#end = this.length;
-      this.#start = 0;
-      this.#bytes = room;
+    if (this.#end === 0) {
+      this.#bytes = Buffer.isBuffer(bytes)
+        ? bytes
+        : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      this.#isCopy = false;
+      this.#end = bytes.length;
+      return;
     }
+    if (!this.#isCopy || this.#end + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
     this.#bytes.set(bytes, this.#end);
     this.#end += bytes.length;
+  }
+
+  #makeRoom(more: number): void {
+    const { length } = this;
+    // Twice as much as needed, so that bytes that come one by one are not copied each time.
+    const isEnough = this.#isCopy && (length + more) * 2 <= this.#bytes.length;
+    const room = isEnough ? this.#bytes : Buffer.alloc(Math.max(FIRST, (length + more) * 2));
+    room.set(this.#bytes.subarray(this.#start, this.#end));
+    this.#bytes = room;
+    this.#isCopy = true;
+    this.#start = 0;
+    this.#end = length;
   }
 
   at(index: number): number {
@@ -59,8 +74,9 @@ export class ByteBuffer {
     return line;
   }
 
+  /** What is no UTF-8 becomes U+FFFD, which no address holds; a byte order mark stays. */
   text(from: number, to: number): string {
-    return decoder.decode(this.#bytes.subarray(this.#start + from, this.#start + to));
+    return this.#bytes.toString("utf8", this.#start + from, this.#start + to);
   }
 
   drop(count: number): void {

@@ -11,7 +11,7 @@ export type Parsed<Q> =
  * one unfinished question and the bytes of the last piece.
  */
 export interface Parser<Q> {
-  /** Gives it more bytes; it makes a copy of what it keeps. */
+  /** Gives it more bytes, which nobody may change afterwards. */
   feed(bytes: Uint8Array): void;
   /** The next whole question or fault, null where more bytes are needed. After a fault: null. */
   next(): Parsed<Q> | null;
