@@ -76,8 +76,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they apply only where the answer would be unknown",
     directory(
       "lookup.ts",
-      "      if (state >= 0) return found(",
-      "      const gone = departure(manifest, holdings, digest, now);\n      if (gone !== null) return gone;\n      if (state >= 0) return found(",
+      "  if (state >= 0) return found(",
+      "  if (manifest.departures.count > 0) {\n    const gone = lookUpDeparture(manifest, holdings, digest, 0);\n    if (gone !== null) return gone;\n  }\n  if (state >= 0) return found(",
     ),
   ),
   mutant(

@@ -46,34 +46,52 @@ export function lookup(
   now: number,
 ): Finding {
   if (manifest.deletedUntil !== null) return found(now < manifest.deletedUntil ? "departed" : "not-served");
-  const { policy, key } = manifest;
+  const { policy } = manifest;
   const exact = canonicalLocalPart(recipient.local, policy);
-  const digests: Uint8Array[] = [];
+  const misses: Uint8Array[] = [];
   if (exact !== "") {
-    const candidates = [{ name: exact, matched: "mailbox" as const }];
-    for (let i = 0; i < candidates.length; i++) {
-      const { name, matched } = candidates[i] as (typeof candidates)[0];
-      const digest = fingerprint(key.names, name);
-      const index = shardOf(digest, manifest.shards.bits);
-      const shard = manifest.inlineShard ?? holdings.shard(index);
-      if (shard === undefined) return { kind: "needs", table: "shards", index };
-      const state = findEntry(shard, digest);
-      if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched);
-      digests.push(digest);
-      if (i === 0) candidates.push(...(furtherCandidates(recipient.local, policy) as typeof candidates));
+    const listed = lookUpName(manifest, holdings, exact, "mailbox", misses);
+    if (listed !== null) return listed;
+    for (const { name, matched } of furtherCandidates(recipient.local, policy)) {
+      const further = lookUpName(manifest, holdings, name, matched, misses);
+      if (further !== null) return further;
     }
     if (policy.postmaster && exact === "postmaster") return found("deliverable", "postmaster");
     if (policy.catchall) return found("deliverable", "catch-all");
   }
-  for (const digest of digests) {
-    const departed = departure(manifest, holdings, digest, now);
-    if (departed !== null) return departed;
+  if (manifest.departures.count > 0) {
+    for (const digest of misses) {
+      const departed = lookUpDeparture(manifest, holdings, digest, now);
+      if (departed !== null) return departed;
+    }
   }
   return found(recipient.wellFormed ? "unknown" : "malformed");
 }
 
-function departure(manifest: Manifest, holdings: Holdings, digest: Uint8Array, now: number): Finding | null {
-  if (manifest.departures.count === 0) return null;
+/** Looks one name up in its shard; where it is not listed, its digest goes to `misses`. */
+function lookUpName(
+  manifest: Manifest,
+  holdings: Holdings,
+  name: string,
+  matched: Matched,
+  misses: Uint8Array[],
+): Finding | null {
+  const digest = fingerprint(manifest.key.names, name);
+  const index = shardOf(digest, manifest.shards.bits);
+  const shard = manifest.inlineShard ?? holdings.shard(index);
+  if (shard === undefined) return { kind: "needs", table: "shards", index };
+  const state = findEntry(shard, digest);
+  if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched);
+  misses.push(digest);
+  return null;
+}
+
+function lookUpDeparture(
+  manifest: Manifest,
+  holdings: Holdings,
+  digest: Uint8Array,
+  now: number,
+): Finding | null {
   const index = departureBlobOf(tailOf(digest), manifest.departures.bits);
   const blob = manifest.inlineDepartures ?? holdings.departures(index);
   if (blob === undefined) return { kind: "needs", table: "departures", index };

@@ -9,6 +9,11 @@ export const nobleHashing: Hashing = {
     const prepared = hmac.create(sha256, key);
     // Cloning the prepared state saves the two compressions of the key at every message.
     const scratch = prepared.clone();
-    return (message) => prepared._cloneInto(scratch).update(message).digest();
+    // Its bytes are looked at through a buffer, which a fresh array would have to be given first.
+    const out = new Uint8Array(prepared.outputLen);
+    return (message) => {
+      prepared._cloneInto(scratch).update(message).digestInto(out);
+      return out.slice();
+    };
   },
 };

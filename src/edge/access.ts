@@ -24,8 +24,8 @@ export interface TokenClaims {
 const PREFIX = "rc1";
 const ROLES: readonly string[] = ["check", "publish", "replica"];
 /** No token of ours is longer; what is longer is not worth a MAC. */
-const MAX_TOKEN = 16_384;
-/** Tokens remembered, since a MAC for each request costs more than the check. */
+const MAX_HEADER = 16_384;
+/** Headers remembered, since a MAC for each request costs more than the check. */
 const REMEMBERED = 1_000;
 
 /** Writes a token. */
@@ -38,6 +38,7 @@ export function mintToken(isolate: Isolate, claims: TokenClaims): string {
 export class Access {
   readonly #isolate: Isolate;
   readonly #adminDigest: Uint8Array;
+  /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
 
   constructor(isolate: Isolate) {
@@ -47,11 +48,9 @@ export class Access {
 
   /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */
   caller(authorization: string | null): Caller | null {
-    if (authorization === null || !/^bearer /i.test(authorization)) return null;
-    const token = authorization.slice("bearer ".length).trim();
-    const caller = this.#remembered.get(token) ?? this.#read(token);
-    if (caller === null || !this.isValid(caller)) return null;
-    return caller;
+    if (authorization === null) return null;
+    const caller = this.#remembered.get(authorization) ?? this.#read(authorization);
+    return caller !== null && this.isValid(caller) ? caller : null;
   }
 
   /** Whether a caller is neither expired nor known to be revoked, at this moment. */
@@ -60,8 +59,9 @@ export class Access {
     return caller.role === "admin" || !this.#isolate.isRevoked(caller.id);
   }
 
-  #read(token: string): Caller | null {
-    if (token === "" || token.length > MAX_TOKEN) return null;
+  #read(authorization: string): Caller | null {
+    if (authorization.length > MAX_HEADER || !/^bearer /i.test(authorization)) return null;
+    const token = authorization.slice("bearer ".length).trim();
     if (equalBytes(this.#digest(token), this.#adminDigest)) {
       return { id: "admin", role: "admin", domains: null, expires: null };
     }
@@ -69,7 +69,7 @@ export class Access {
     if (claims === null) return null;
     const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
     if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(token, caller);
+    this.#remembered.set(authorization, caller);
     return caller;
   }
 

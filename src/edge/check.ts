@@ -3,15 +3,7 @@
  * waits, so nothing can change between the last look and the answer.
  */
 import { type Answer, parseRecipient } from "../directory/index.ts";
-import {
-  CONFIRMATIONS,
-  decide,
-  deferral,
-  noProgress,
-  type Progress,
-  type Query,
-  type Step,
-} from "./decide.ts";
+import { CONFIRMATIONS, decide, deferral, Progress, type Query, type Step } from "./decide.ts";
 import type { Isolate } from "./isolate.ts";
 import { loadBlob, loadManifest } from "./loading.ts";
 import { blobName } from "./memory.ts";
@@ -28,10 +20,10 @@ const STEPS = 32;
 const BATCH_WIDTH = 32;
 
 /** @param floors highest generation that the asker has seen, by domain */
-export function queryOf(text: string, floors?: Readonly<Record<string, number>>): Query {
+export function queryOf(text: string, floors?: Readonly<Record<string, number>> | null): Query {
   const recipient = parseRecipient(text);
   const floor =
-    floors !== undefined && recipient.kind === "mailbox" && Object.hasOwn(floors, recipient.domain)
+    floors && recipient.kind === "mailbox" && Object.hasOwn(floors, recipient.domain)
       ? (floors[recipient.domain] as number)
       : 0;
   return { text, recipient, floor };
@@ -39,7 +31,7 @@ export function queryOf(text: string, floors?: Readonly<Record<string, number>>)
 
 /** Checks one recipient: at once where everything is at hand, else after loading what is lacking. */
 export function check(isolate: Isolate, scope: Scope, query: Query): Answer | Promise<Answer> {
-  const progress = noProgress();
+  const progress = new Progress();
   const step = decide(isolate, query, progress);
   if (step.kind !== "answer") return pursue(isolate, scope, query, progress, step);
   keepConfirmed(isolate, scope, query);
@@ -102,10 +94,10 @@ function take(
   switch (step.kind) {
     case "manifest":
       if (step.isCold) isolate.coldLoads--;
-      progress.loaded.add(step.domain);
+      progress.noteLoaded(step.domain);
       return loadManifest(isolate, scope, step.domain, step.need);
     case "blob":
-      progress.blobs.add(blobName(step.held, step.table, step.index));
+      progress.noteTried(blobName(step.held, step.table, step.index));
       return loadBlob(isolate, scope, step.held, step.table, step.index);
     case "confirmation":
       return confirm(isolate, scope, step.partition, progress);
@@ -132,5 +124,5 @@ async function confirm(isolate: Isolate, scope: Scope, partition: number, progre
   progress.confirmations = hasJustFailedToRefresh(isolate, partition)
     ? CONFIRMATIONS
     : progress.confirmations + 1;
-  if (confirmation.folds > folds) progress.loaded.clear();
+  if (confirmation.folds > folds) progress.noteConfirmed();
 }

@@ -45,22 +45,37 @@ export type Step =
     }
   | { readonly kind: "confirmation"; readonly partition: number };
 
-/** What a check has tried so far. */
-export interface Progress {
-  /** Domains whose manifest was loaded, well or not, since the last confirmation. */
-  readonly loaded: Set<string>;
-  readonly blobs: Set<string>;
-  hasSoughtFloor: boolean;
-  confirmations: number;
-}
+/** What a check has tried so far: nothing at first, and nearly always in the end. */
+export class Progress {
+  #loaded: Set<string> | null = null;
+  #blobs: Set<string> | null = null;
+  hasSoughtFloor = false;
+  confirmations = 0;
 
-/** Nothing was tried yet. */
-export const noProgress = (): Progress => ({
-  loaded: new Set(),
-  blobs: new Set(),
-  hasSoughtFloor: false,
-  confirmations: 0,
-});
+  /** Whether a domain's manifest was loaded, well or not, since the last confirmation. */
+  hasLoaded(domain: string): boolean {
+    return this.#loaded?.has(domain) ?? false;
+  }
+
+  noteLoaded(domain: string): void {
+    this.#loaded ??= new Set();
+    this.#loaded.add(domain);
+  }
+
+  hasTried(blob: string): boolean {
+    return this.#blobs?.has(blob) ?? false;
+  }
+
+  noteTried(blob: string): void {
+    this.#blobs ??= new Set();
+    this.#blobs.add(blob);
+  }
+
+  /** The Registry confirmed anew: manifests are worth loading again. */
+  noteConfirmed(): void {
+    this.#loaded = null;
+  }
+}
 
 /** The whole decision about one recipient, from what is settled at this moment. */
 export function decide(isolate: Isolate, query: Query, progress: Progress): Step {
@@ -126,7 +141,7 @@ function decideMailbox(
   const finding = lookup(list.manifest, list, recipient, now);
   if (finding.kind === "needs") {
     const { table, index } = finding;
-    return progress.blobs.has(blobName(list, table, index))
+    return progress.hasTried(blobName(list, table, index))
       ? done(deferral(query, "a part of the list could not be read", domain))
       : { kind: "blob", held: list, table, index };
   }
@@ -191,7 +206,7 @@ function generationOf(
   const isVouchedFor = held?.manifest.origin === "registry" && confirmation.isFresh(now);
   const isRecent = held !== undefined && (isVouchedFor || now - held.readAt <= isolate.settings.window);
   if (held !== undefined && number >= need && isRecent) return held;
-  if (!progress.loaded.has(domain)) {
+  if (!progress.hasLoaded(domain)) {
     const isCold = held === undefined && !confirmation.full && !isServed(isolate, confirmation, domain);
     // Before a roster is there, a burst of domains that nobody serves must not cost a read each.
     if (isCold && isolate.coldLoads <= 0) return confirmOrDefer(query, progress, partition);

@@ -1,6 +1,7 @@
 import type { ErrorBody, ErrorCode } from "../api/contract.ts";
 import { concatBytes } from "../directory/index.ts";
-import type { Clock, Nap, Timers } from "./ports.ts";
+import { within } from "./patience.ts";
+import type { Timers } from "./ports.ts";
 
 /** HTTP status of each error. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -44,8 +45,9 @@ export class HttpError extends Error {
   }
 }
 
-/** Made once: it goes along with nearly every answer. */
-const JSON_OK = { headers: { ...PRIVATE, "Content-Type": "application/json" } };
+/** Made once, and copied natively: they go along with nearly every answer. */
+const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
+const JSON_OK = { headers: JSON_HEADERS };
 
 export const json = (body: unknown, status = 200): Response =>
   new Response(JSON.stringify(body), status === 200 ? JSON_OK : { ...JSON_OK, status });
@@ -68,9 +70,13 @@ export function errorResponse(request: Request, { error, headers }: HttpError): 
 
 const printable = (message: string): string => message.replace(/[^\x20-\x7e]/g, "?").slice(0, 400);
 
-/** Media type of a request's body, in lower case and without parameters. */
-export const mediaType = (request: Request): string =>
-  (request.headers.get("Content-Type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+/** Media type of a request's body, in lower case and without parameters; empty where there is none. */
+export function mediaType(request: Request): string {
+  if (request.method === "GET") return "";
+  const type = request.headers.get("Content-Type") ?? "";
+  if (type === "application/json") return type;
+  return type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
 
 /**
  * Whether the answer shall be lines of text: so asked, or the question was.
@@ -78,20 +84,19 @@ export const mediaType = (request: Request): string =>
  */
 export function wantsText(request: Request, type = mediaType(request)): boolean {
   if (type === "text/plain") return true;
-  const accept = request.headers.get("Accept") ?? "";
+  const accept = request.headers.get("Accept");
+  if (accept === null) return false;
   // Many HTTP libraries accept both by default, and mean JSON.
   return /(^|,)\s*text\/plain\b/i.test(accept) && !/(^|,)\s*application\/json\b/i.test(accept);
 }
-
-/** What the reading of a body needs beside the request. */
-type BodyPorts = { readonly clock: Clock; readonly timers: Timers };
 
 /**
  * Reads a body of at most `limit` octets.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
-export async function readBody(request: Request, limit: number, ports: BodyPorts): Promise<Uint8Array> {
-  const body = await takeBody(request, limit, ports, async () => new Uint8Array(await request.arrayBuffer()));
+export async function readBody(request: Request, limit: number, timers: Timers): Promise<Uint8Array> {
+  if (!tellsLength(request, limit)) return readStream(request, limit, timers);
+  const body = new Uint8Array(await inTime(timers, () => request.arrayBuffer()));
   if (body.length > limit) throw tooLarge(limit);
   return body;
 }
@@ -100,70 +105,70 @@ export async function readBody(request: Request, limit: number, ports: BodyPorts
  * Reads a body of at most `limit` octets as text; bytes that are no UTF-8 become U+FFFD, which no list holds.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
-export async function readText(request: Request, limit: number, ports: BodyPorts): Promise<string> {
-  const body = await takeBody(request, limit, ports, () => request.text());
-  if (typeof body === "string" && body.length > limit) throw tooLarge(limit);
-  return typeof body === "string" ? body : decoder.decode(body);
+export async function readText(request: Request, limit: number, timers: Timers): Promise<string> {
+  if (!tellsLength(request, limit)) return decoder.decode(await readStream(request, limit, timers));
+  const body = await inTime(timers, () => request.text());
+  if (body.length > limit) throw tooLarge(limit);
+  return body;
 }
+
+/**
+ * Whether a body tells its length: it is taken whole then, at a third of a stream's cost; another in pieces, which
+ * are counted.
+ * @throws HttpError `too_large` where it tells a length above `limit`
+ */
+function tellsLength(request: Request, limit: number): boolean {
+  const told = request.headers.get("Content-Length");
+  if (told === null) return false;
+  if (Number(told) > limit) throw tooLarge(limit);
+  return true;
+}
+
+const inTime = <T>(timers: Timers, take: () => Promise<T>): Promise<T> =>
+  within(
+    timers,
+    BODY_TIME,
+    take,
+    () => new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`),
+  );
 
 const tooLarge = (limit: number): HttpError =>
   new HttpError("too_large", `the body has more than ${limit} octets`);
 
-/** A body of told length is taken whole, at a third of a stream's cost; another in pieces, which are counted. */
-async function takeBody<T>(
-  request: Request,
-  limit: number,
-  ports: BodyPorts,
-  takeWhole: () => Promise<T>,
-): Promise<T | Uint8Array> {
-  const declared = request.headers.get("Content-Length");
-  if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
-  if (declared === null && request.body === null) return new Uint8Array(0);
-  const nap: Nap = {};
-  const late = ports.timers.sleep(BODY_TIME, nap).then((): never => {
-    throw new HttpError("timeout", `the body did not arrive within ${BODY_TIME / 1000} seconds`);
-  });
-  // Losing the race is no failure of anybody's.
-  late.catch(() => undefined);
+async function readStream(request: Request, limit: number, timers: Timers): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array(0);
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
   try {
-    if (declared !== null) return await Promise.race([takeWhole(), late]);
-    return await readStream(request.body as ReadableStream<Uint8Array>, limit, late);
-  } finally {
-    nap.cancel?.();
-  }
-}
-
-async function readStream(
-  stream: ReadableStream<Uint8Array>,
-  limit: number,
-  late: Promise<never>,
-): Promise<Uint8Array> {
-  const reader = stream.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for (;;) {
-      const next = await Promise.race([reader.read(), late]);
-      if (next.done) break;
-      length += next.value.length;
-      if (length > limit) throw tooLarge(limit);
-      chunks.push(next.value);
-    }
+    return await inTime(timers, () => readPieces(reader, limit));
   } catch (error) {
     void reader.cancel().catch(() => undefined);
     throw error;
   }
-  return concatBytes(chunks);
+}
+
+async function readPieces(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const next = await reader.read();
+    if (next.done) return concatBytes(pieces);
+    length += next.value.length;
+    if (length > limit) throw tooLarge(limit);
+    pieces.push(next.value);
+  }
 }
 
 const decoder = new TextDecoder();
 
 /** @throws HttpError `unsupported_media_type` or `bad_request` */
-export async function readJson(request: Request, limit: number, ports: BodyPorts): Promise<unknown> {
+export async function readJson(request: Request, limit: number, timers: Timers): Promise<unknown> {
   if (mediaType(request) !== "application/json") {
     throw new HttpError("unsupported_media_type", "send the body as application/json");
   }
-  return parseJson(await readText(request, limit, ports));
+  return parseJson(await readText(request, limit, timers));
 }
 
 /** @throws HttpError `bad_request` */

@@ -73,7 +73,8 @@ export class Isolate {
 
   /** Whether any Registry has told that a token was revoked. */
   isRevoked(tokenId: string): boolean {
-    return this.#confirmations.some((confirmation) => confirmation.isRevoked(tokenId));
+    for (const confirmation of this.#confirmations) if (confirmation.isRevoked(tokenId)) return true;
+    return false;
   }
 
   /** The generation below which this isolate may not answer about a domain any more from one log's numbers. */

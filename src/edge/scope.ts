@@ -21,7 +21,7 @@ export interface Scope {
   readonly kv: KvStore;
   registry(partition: number): RegistryApi;
   /** Goes on after the answer was sent. */
-  readonly background: Background;
+  background(work: Promise<unknown>): void;
   /** Work under way in this request, by name. Promises must not cross requests. */
   readonly underWay: Map<string, Promise<void>>;
   /** Unix milliseconds after which nothing new is begun. */
@@ -37,15 +37,43 @@ export interface ScopeParts {
 }
 
 /** Makes the scope of one request: every operation is counted and takes its turn. */
-export function makeScope(parts: ScopeParts): Scope {
-  const turnstile = new Turnstile();
-  return {
-    kv: metered(parts.kv, turnstile),
-    registry: (partition) => metered(parts.registry(partition), turnstile),
-    background: parts.background,
-    underWay: new Map(),
-    deadline: parts.clock.now() + REQUEST_TIME,
-  };
+export const makeScope = (parts: ScopeParts): Scope => new RequestScope(parts);
+
+/** Made for every request, and used by few: a warm check needs nothing of it, so each part waits for its use. */
+class RequestScope implements Scope {
+  readonly deadline: number;
+  readonly #parts: ScopeParts;
+  #turnstile: Turnstile | null = null;
+  #kv: KvStore | null = null;
+  #underWay: Map<string, Promise<void>> | null = null;
+
+  constructor(parts: ScopeParts) {
+    this.#parts = parts;
+    this.deadline = parts.clock.now() + REQUEST_TIME;
+  }
+
+  get kv(): KvStore {
+    this.#kv ??= this.#metered(this.#parts.kv);
+    return this.#kv;
+  }
+
+  registry(partition: number): RegistryApi {
+    return this.#metered(this.#parts.registry(partition));
+  }
+
+  background(work: Promise<unknown>): void {
+    this.#parts.background(work);
+  }
+
+  get underWay(): Map<string, Promise<void>> {
+    this.#underWay ??= new Map();
+    return this.#underWay;
+  }
+
+  #metered<T extends object>(port: T): T {
+    this.#turnstile ??= new Turnstile();
+    return metered(port, this.#turnstile);
+  }
 }
 
 class Turnstile {

@@ -55,7 +55,7 @@ function placeOptions(env: Env): PlaceOptions {
 }
 
 export default {
-  async fetch(request, env, context): Promise<Response> {
+  fetch(request, env, context): Response | Promise<Response> {
     const { checked, edge, kv } = deploymentOf(env);
     if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
     const { partitions } = checked.settings;

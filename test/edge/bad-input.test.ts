@@ -257,10 +257,7 @@ describe("a body that comes too slowly", () => {
     const waiting: { readonly at: number; readonly wake: () => void }[] = [];
     let now = 0;
     return {
-      ports: {
-        clock: { now: () => now },
-        timers: { sleep: (ms: number) => new Promise<void>((wake) => waiting.push({ at: now + ms, wake })) },
-      },
+      timers: { sleep: (ms: number) => new Promise<void>((wake) => waiting.push({ at: now + ms, wake })) },
       advance(ms: number) {
         now += ms;
         for (const { at, wake } of waiting) if (at <= now) wake();
@@ -274,7 +271,7 @@ describe("a body that comes too slowly", () => {
     ["its length told", { "Content-Length": "20" }],
     ["its length not told", {}],
   ])("is given up after ten seconds, %s", async (_, headers) => {
-    const { ports, advance } = handClock();
+    const { timers, advance } = handClock();
     let give: (chunk: Uint8Array) => void = () => undefined;
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -282,7 +279,7 @@ describe("a body that comes too slowly", () => {
       },
     });
     let end: unknown;
-    const body = readBody(request(stream, headers), 100, ports).catch((error: unknown) => {
+    const body = readBody(request(stream, headers), 100, timers).catch((error: unknown) => {
       end = error;
     });
     for (let second = 0; second < 10; second++) {
@@ -297,7 +294,7 @@ describe("a body that comes too slowly", () => {
   });
 
   it("is taken where its last octet comes in time", async () => {
-    const { ports, advance } = handClock();
+    const { timers, advance } = handClock();
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
         controller.enqueue(new Uint8Array([1]));
@@ -306,6 +303,6 @@ describe("a body that comes too slowly", () => {
         controller.close();
       },
     });
-    expect(await readBody(request(stream), 100, ports)).toEqual(new Uint8Array([1, 2]));
+    expect(await readBody(request(stream), 100, timers)).toEqual(new Uint8Array([1, 2]));
   });
 });

@@ -37,7 +37,7 @@ export const postCommit: Route = {
     "unsupported_media_type",
   ],
   async handle({ request, isolate, registry, caller }) {
-    const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports));
+    const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports.timers));
     const domains = commit.domains.map(({ domain }) => domain);
     for (const { domain, policy } of commit.domains) {
       requireDomain(caller, domain);

@@ -101,7 +101,7 @@ export const putShard: Route = {
   async handle(context) {
     const { request, isolate, registry } = context;
     const domain = domainOf(context);
-    const bytes = await readBody(request, MAX_SHARD_BODY, isolate.ports);
+    const bytes = await readBody(request, MAX_SHARD_BODY, isolate.ports.timers);
     unwrap(await registry(isolate.partitionOf(domain)).putShard(domain, contentId(context), bytes));
     return json({ done: true });
   },
@@ -154,7 +154,7 @@ export const rollbackDomain: Route = {
   async handle(context) {
     const { request, isolate, registry, caller } = context;
     const domain = domainOf(context);
-    const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports), "the body");
+    const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers), "the body");
     const note = readNote(body.note);
     const rollback = {
       to: readNumber(body.to, "to"),

@@ -11,7 +11,7 @@ interface Asked {
   readonly isList: boolean;
   /** Whether the answer shall be lines of text. */
   readonly isText: boolean;
-  readonly floors?: Readonly<Record<string, number>>;
+  readonly floors?: Readonly<Record<string, number>> | null;
 }
 
 /** `POST /v1/rcpt`: the check of one recipient or of up to a thousand. */
@@ -40,7 +40,7 @@ export const getRcpt: Route = {
   answer: "Answer",
   errors: ["bad_request", "unconfigured", "unavailable"],
   answersWith503: true,
-  async handle(context) {
+  handle(context) {
     return respond(context, {
       recipients: [context.params.address ?? ""],
       isList: false,
@@ -54,33 +54,31 @@ async function readAsked({ request, isolate }: RouteContext): Promise<Asked> {
   if (type !== "application/json" && type !== "text/plain") {
     throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
   }
-  const body = await readText(request, MAX_CHECK_BODY, isolate.ports);
-  const asked = {
-    ...(type === "text/plain" ? readLines(body) : readRecipients(parseJson(body))),
-    isText: wantsText(request, type),
-  };
+  const body = await readText(request, MAX_CHECK_BODY, isolate.ports.timers);
+  const isText = wantsText(request, type);
+  const asked = type === "text/plain" ? readLines(body, isText) : readRecipients(parseJson(body), isText);
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
   }
   return asked;
 }
 
-function readLines(body: string): Omit<Asked, "isText"> {
+function readLines(body: string, isText: boolean): Asked {
   // One line more than are taken, and what stands behind the last one's end.
   const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
-  return { recipients: lines.map((line) => line.replace(/\r$/, "")), isList: true };
+  return { recipients: lines.map((line) => line.replace(/\r$/, "")), isList: true, isText };
 }
 
-function readRecipients(value: unknown): Omit<Asked, "isText"> {
-  if (Array.isArray(value)) return { recipients: readTexts(value, "recipients"), isList: true };
+function readRecipients(value: unknown, isText: boolean): Asked {
+  if (Array.isArray(value)) return { recipients: readTexts(value, "recipients"), isList: true, isText };
   const { recipient, recipients, floor } = readObject(value, "the body");
-  const floors = floor === undefined ? {} : { floors: readFloors(floor) };
+  const floors = floor === undefined ? null : readFloors(floor);
   if (typeof recipient === "string" && recipients === undefined) {
-    return { recipients: [recipient], isList: false, ...floors };
+    return { recipients: [recipient], isList: false, isText, floors };
   }
   if (recipient === undefined && recipients !== undefined) {
-    return { recipients: readTexts(recipients, "recipients"), isList: true, ...floors };
+    return { recipients: readTexts(recipients, "recipients"), isList: true, isText, floors };
   }
   throw new HttpError(
     "bad_request",
@@ -94,30 +92,42 @@ function readFloors(value: unknown): Record<string, number> {
   return floors as Record<string, number>;
 }
 
-async function respond(context: RouteContext, asked: Asked): Promise<Response> {
-  const { access, caller } = context;
-  const answers = await answersTo(
-    context,
-    asked.recipients.map((recipient) => queryOf(recipient, asked.floors)),
-  );
-  // The confirmation that a refusal waited for may have told that this very token was revoked.
-  if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
-  const [only] = answers;
-  const status = !asked.isList && only?.verdict === "unavailable" ? 503 : 200;
-  if (asked.isText) return text(answers.map((each) => `${each.reply}\n`).join(""), status);
-  return json(asked.isList ? { results: answers } : only, status);
+function respond(context: RouteContext, asked: Asked): Response | Promise<Response> {
+  const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors));
+  const [only] = queries;
+  if (asked.isList || only === undefined) return respondToList(context, asked, queries);
+  const { isolate, scope, caller } = context;
+  const settled = isCovered(caller.domains, only) ? check(isolate, scope, only) : notCovered(only);
+  return settled instanceof Promise
+    ? settled.then((answer) => respondWith(context, asked, answer))
+    : respondWith(context, asked, settled);
 }
 
-async function answersTo(context: RouteContext, queries: readonly Query[]): Promise<readonly Answer[]> {
+function respondWith(context: RouteContext, { isText }: Asked, answer: Answer): Response {
+  requireStillValid(context);
+  const status = answer.verdict === "unavailable" ? 503 : 200;
+  return isText ? text(`${answer.reply}\n`, status) : json(answer, status);
+}
+
+async function respondToList(
+  context: RouteContext,
+  { isText }: Asked,
+  queries: readonly Query[],
+): Promise<Response> {
   const { isolate, scope, caller } = context;
-  const [first] = queries;
-  if (queries.length === 1 && first !== undefined) {
-    return [isCovered(caller.domains, first) ? await check(isolate, scope, first) : notCovered(first)];
-  }
   const covered = queries.filter((query) => isCovered(caller.domains, query));
   const answers = await checkAll(isolate, scope, covered);
+  requireStillValid(context);
   let next = 0;
-  return queries.map((query) => (covered[next] === query ? (answers[next++] as Answer) : notCovered(query)));
+  const results = queries.map((query) =>
+    covered[next] === query ? (answers[next++] as Answer) : notCovered(query),
+  );
+  return isText ? text(results.map(({ reply }) => `${reply}\n`).join("")) : json({ results });
+}
+
+/** The confirmation that a refusal waited for may have told that this very token was revoked. */
+function requireStillValid({ access, caller }: RouteContext): void {
+  if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
 }
 
 /** Whether a token with these domains may ask: where no domain could be read, there is nothing to hide. */

@@ -41,7 +41,8 @@ export interface Route {
   readonly answersWith503?: true;
   /** Names of query parameters that are required, each a whole number. */
   readonly query?: readonly string[];
-  handle(context: RouteContext): Promise<Response>;
+  /** Settles at once where nothing has to be waited for. */
+  handle(context: RouteContext): Response | Promise<Response>;
 }
 
 /** The value of a result, or its error on its way to the client. */

@@ -22,7 +22,7 @@ export const createToken: Route = {
   answer: "TokenCreated",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
   async handle({ request, isolate, registry, caller }) {
-    const asked = readTokenRequest(await readJson(request, MAX_SMALL_BODY, isolate.ports));
+    const asked = readTokenRequest(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers));
     const now = isolate.now();
     const record: TokenRecord = {
       id: toHex(isolate.ports.random.bytes(ID_BYTES)),
