@@ -1,67 +1,128 @@
-/** The load: wrk (Debian package `wrk`), with a script that goes through a list of requests. */
+/** The load: wrk (Debian package `wrk`), with a script that draws names and looks at every answer. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { DOMAIN } from "./lists.ts";
+import { missingPackages } from "./processes.ts";
 
 const run = promisify(execFile);
 
-/** What every connection sends, over and over. */
+/** What wrk lacks here, as the name of a Debian package. */
+export const lacksWrk = (): string[] => missingPackages({ wrk: "wrk" });
+
+/** What every connection sends: requests about names drawn at random, `user0` to `user{names - 1}` for example. */
 export interface Load {
   readonly token: string;
-  /** Bodies of `POST /v1/rcpt`, or, where there are none, paths to GET. */
-  readonly bodies?: readonly string[];
-  readonly paths?: readonly string[];
-  /** Text that every answer must hold; a plain substring. */
-  readonly expects: string;
+  readonly method: "GET" | "POST";
+  /** Letters that the names begin with. */
+  readonly prefix: string;
+  readonly names: number;
+  /** Default: the domain of all lists; `%` in it is drawn too, from `domains`. */
+  readonly domain?: string;
+  readonly domains?: number;
+  /** Recipients of one request, in a list; left out: one, by itself. */
+  readonly batch?: number;
+  /** Texts that every answer must hold, as often as it has recipients. */
+  readonly expects: readonly string[];
+  /** Default 32. */
+  readonly connections?: number;
 }
 
-/** @returns requests a second; throws where any answer was not the expected one */
-export async function drive(origin: string, load: Load, seconds: number): Promise<number> {
+export interface Driven {
+  /** Requests a second. */
+  readonly rate: number;
+  readonly requests: number;
+}
+
+/** @throws Error where any answer was not the expected one */
+export async function drive(origin: string, load: Load, seconds: number): Promise<Driven> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-wrk-"));
   try {
     const script = join(folder, "load.lua");
     writeFileSync(script, scriptOf(load));
-    const { stdout } = await run("wrk", ["-t1", "-c32", `-d${seconds}s`, "-s", script, origin]);
-    const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1];
-    const wrong = /wrong answers: (\d+)/.exec(stdout)?.[1];
-    if (rate === undefined || wrong !== "0") throw new Error(`load failed:\n${stdout}`);
-    return Number(rate);
+    const { connections = 32 } = load;
+    const { stdout } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, origin]);
+    const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? Number.NaN);
+    const rate = number(/Requests\/sec:\s+([\d.]+)/);
+    const requests = number(/answers: (\d+)/);
+    // wrk tells of broken connections, and not that there were no answers at all.
+    if (!(rate > 0) || !(requests > 0) || number(/wrong: (\d+)/) !== 0 || stdout.includes("Socket errors")) {
+      throw new Error(`load failed:\n${stdout}`);
+    }
+    return { rate, requests };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function scriptOf({ token, bodies, paths, expects }: Load): string {
-  const method = bodies === undefined ? "GET" : "POST";
-  const items = (bodies ?? paths ?? []).map((item) => JSON.stringify(item)).join(",\n");
-  const request =
-    bodies === undefined ? 'wrk.format("GET", items[i])' : 'wrk.format("POST", "/v1/rcpt", nil, items[i])';
-  // One thread: globals of the script are that thread's own, and it tells its count through the thread table.
-  return `local items = {${items}}
-wrk.method = "${method}"
-wrk.headers["Authorization"] = "Bearer ${token}"
-${bodies === undefined ? "" : 'wrk.headers["Content-Type"] = "application/json"'}
-local threads = {}
-function setup(thread) table.insert(threads, thread) end
-local made = {}
-local at = 0
+function scriptOf(load: Load): string {
+  const { token, method, prefix, names, batch, expects, domains = 1 } = load;
+  const [before = "", after] = (load.domain ?? DOMAIN).split("%");
+  const domain = after === undefined ? q(before) : `${q(before)} .. random(0, ${domains - 1}) .. ${q(after)}`;
+  const name = `${q(`${prefix}`)} .. random(0, ${names - 1}) .. "@" .. ${domain}`;
+  return `local random = math.random
+local token = ${q(token)}
+local host
+answers = 0
 wrong = 0
+shown = ""
+local threads = {}
+-- Globals of the script are a thread's own; what it counted is told through the table of threads.
+function setup(thread) table.insert(threads, thread) end
 function init(args)
-  for i = 1, #items do made[i] = ${request} end
+  host = wrk.headers["Host"]
+  math.randomseed(${"os.time()"})
+${batch === undefined ? "" : batchesOf(batch, name)}
 end
 function request()
-  at = at % #made + 1
-  return made[at]
+  ${requestOf(method, batch, name)}
 end
 function response(status, headers, body)
-  if status ~= 200 or not string.find(body, ${JSON.stringify(expects)}, 1, true) then wrong = wrong + 1 end
+  answers = answers + 1
+  if status ~= 200${expects.map((text) => ` or not ${holds(text, batch)}`).join("")} then
+    wrong = wrong + 1
+    if shown == "" then shown = status .. " " .. string.sub(body, 1, 300) end
+  end
 end
 function done(summary, latency, requests)
-  local sum = 0
-  for _, thread in ipairs(threads) do sum = sum + thread:get("wrong") end
-  io.write("wrong answers: ", sum, "\\n")
+  local all, bad = 0, 0
+  for _, thread in ipairs(threads) do
+    all = all + thread:get("answers")
+    bad = bad + thread:get("wrong")
+    if thread:get("shown") ~= "" then io.write("the first: ", thread:get("shown"), "\\n") end
+  end
+  io.write("answers: ", all, "\\nwrong: ", bad, "\\n")
 end
 `;
 }
+
+/** A text in Lua. */
+const q = (text: string): string => JSON.stringify(text);
+
+/** Bodies of a thousand names are made before, since making them would cost more than answering. */
+const batchesOf = (batch: number, name: string): string => `  bodies = {}
+  for i = 1, 64 do
+    local list = {}
+    for j = 1, ${batch} do list[j] = '"' .. ${name} .. '"' end
+    bodies[i] = "[" .. table.concat(list, ",") .. "]"
+  end`;
+
+function requestOf(method: Load["method"], batch: number | undefined, name: string): string {
+  const head = (line: string): string =>
+    `${q(line)} .. " HTTP/1.1\\r\\nHost: " .. host .. "\\r\\nAuthorization: Bearer " .. token .. "\\r\\n`;
+  if (method === "GET") {
+    // Cut open at the name: percent-encoded, an address keeps all but its @.
+    const encoded = name.replace('"@"', '"%40"');
+    return `return "GET /v1/rcpt/" .. ${encoded} .. ${head("")}\\r\\n"`;
+  }
+  const body = batch === undefined ? `'{"recipient":"' .. ${name} .. '"}'` : "bodies[random(1, #bodies)]";
+  return `local body = ${body}
+  return ${head("POST /v1/rcpt")}Content-Type: application/json\\r\\nContent-Length: " .. #body .. "\\r\\n\\r\\n" .. body`;
+}
+
+const holds = (text: string, batch: number | undefined): string =>
+  batch === undefined
+    ? `string.find(body, ${q(text)}, 1, true)`
+    : `(select(2, string.gsub(body, ${q(text.replace(/[^\w\s]/g, "%$&"))}, "")) == ${batch})`;

@@ -1,0 +1,89 @@
+/** The benchmark: runs the suites and shows every measurement beside its bar. `npm run bench -- --help` */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chart } from "./report/chart.ts";
+import { isMet, type Measurement, type Suite } from "./report/measurement.ts";
+import { type Left, type Results, toJson } from "./report/results.ts";
+import { markdown, plainTable, withTable } from "./report/table.ts";
+import { thisMachine } from "./rig/machine.ts";
+import { root } from "./rig/workerd.ts";
+import { endWorlds } from "./rig/world.ts";
+import { readArguments, type Settings, USAGE } from "./settings.ts";
+import { suites } from "./suites/index.ts";
+
+const seconds = (since: number): number => Math.round((performance.now() - since) / 100) / 10;
+
+async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promise<Results> {
+  const begun = performance.now();
+  const measurements: Measurement[] = [];
+  const skipped: Left[] = [];
+  const broken: Left[] = [];
+  const took: Record<string, number> = {};
+  for (const suite of chosen) {
+    const lacking = suite.lacks();
+    if (lacking.length > 0) {
+      skipped.push({ suite: suite.name, why: `needs the Debian package ${lacking.join(", ")}` });
+      continue;
+    }
+    const since = performance.now();
+    try {
+      const tell = (line: string): void => console.error(`${seconds(begun)} s  ${suite.name}: ${line}`);
+      measurements.push(...(await suite.run(extent, tell)));
+    } catch (error) {
+      console.error(error);
+      broken.push({ suite: suite.name, why: error instanceof Error ? error.message : String(error) });
+    }
+    took[suite.name] = seconds(since);
+  }
+  await endWorlds();
+  const date = new Date().toISOString();
+  return { date, machine: thisMachine(), extent, took, measurements, skipped, broken };
+}
+
+/** Brings the page, the chart and the results beside it up to date. */
+function writeDocs(results: Results): void {
+  const page = join(root, "docs/performance.md");
+  const folder = join(root, "docs/performance");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "results.json"), toJson(results));
+  writeFileSync(join(folder, "chart.svg"), chart(results.measurements));
+  writeFileSync(page, withTable(readFileSync(page, "utf8"), markdown(results)));
+}
+
+function show({ measurements, skipped, broken, took }: Results): void {
+  console.log(plainTable(measurements));
+  const missed = measurements.filter((each) => !isMet(each));
+  const barred = measurements.filter(({ bar }) => bar !== undefined);
+  console.log(`\n${barred.length - missed.length} of ${barred.length} bars are met.`);
+  for (const { id, what } of missed) console.log(`not met: ${what} (${id})`);
+  for (const { suite, why } of skipped) console.log(`skipped: ${suite}, ${why}`);
+  for (const { suite, why } of broken) console.log(`broken: ${suite}, ${why}`);
+  const all = Object.values(took).reduce((sum, each) => sum + each, 0);
+  console.log(
+    `${Math.round(all)} s: ${Object.entries(took)
+      .map(([name, each]) => `${name} ${each}`)
+      .join(", ")}`,
+  );
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes("--help")) {
+    console.log(USAGE);
+    return;
+  }
+  const settings = readArguments(
+    process.argv.slice(2),
+    suites.map(({ name }) => name),
+  );
+  const chosen = suites.filter(({ name }) => settings.only?.includes(name) ?? true);
+  const results = await runSuites(chosen, settings);
+  show(results);
+  if (settings.json !== null) writeFileSync(settings.json, toJson(results));
+  if (settings.write) writeDocs(results);
+  const isComplete = results.skipped.length === 0 && results.measurements.every(isMet);
+  if (results.broken.length > 0 || (settings.strict && !isComplete)) process.exitCode = 1;
+}
+
+// An interrupt ends the servers too: each listens to the end of this process.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+await main();

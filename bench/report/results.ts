@@ -1,0 +1,44 @@
+/** The whole result of a run, as it is written to JSON. */
+import type { Extent, Measurement } from "./measurement.ts";
+
+/** What it ran on. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+  readonly node: string;
+  readonly workerd: string;
+  /** Null where it is not installed. */
+  readonly wrk: string | null;
+}
+
+/** A suite that did not run, or broke. */
+export interface Left {
+  readonly suite: string;
+  readonly why: string;
+}
+
+export interface Results {
+  /** ISO 8601. */
+  readonly date: string;
+  readonly machine: Machine;
+  readonly extent: Extent;
+  /** Seconds that each suite took. */
+  readonly took: Readonly<Record<string, number>>;
+  readonly measurements: readonly Measurement[];
+  /** Suites that lack a Debian package. */
+  readonly skipped: readonly Left[];
+  readonly broken: readonly Left[];
+}
+
+export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;
+
+/** @throws Error where the text is no result of a run */
+export function fromJson(text: string): Results {
+  const results = JSON.parse(text) as Partial<Results> | null;
+  if (!Array.isArray(results?.measurements) || results.machine === undefined) {
+    throw new Error("this JSON is no result of the benchmark: write it with npm run bench -- --json FILE");
+  }
+  return results as Results;
+}

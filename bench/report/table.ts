@@ -1,0 +1,81 @@
+/** Measurements as a table: for a terminal, and in Markdown for docs/performance.md. */
+import { bar, figure, spread, verdict } from "./figures.ts";
+import type { Measurement } from "./measurement.ts";
+import type { Results } from "./results.ts";
+
+const HEADS = ["what", "measured", "rounds", "bar", ""] as const;
+
+const cellsOf = (measurement: Measurement): string[] => [
+  measurement.what,
+  figure(measurement.value, measurement.unit),
+  spread(measurement),
+  bar(measurement),
+  verdict(measurement),
+];
+
+/** A table in fixed columns. */
+export function plainTable(measurements: readonly Measurement[]): string {
+  const rows = [HEADS as readonly string[], ...measurements.map(cellsOf)];
+  const widths = HEADS.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] as number))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+const BEGIN = "<!-- measured: npm run bench -- --write -->";
+const END = "<!-- end of what was measured -->";
+
+/** The same in Markdown, one table for each suite, with the figures behind each and what it ran on. */
+export function markdown(results: Results): string {
+  const { machine, date, extent, measurements, skipped, broken } = results;
+  const groups = [...new Set(measurements.map(groupOf))];
+  const lines = [
+    `${date.slice(0, 10)}, ${machine.cores} × ${machine.cpu}, ${machine.system}, workerd ${machine.workerd}, ` +
+      `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${extent.rounds} rounds of ` +
+      `${extent.seconds} s${extent.isQuick ? ", quick: too short to be relied on" : ""}.`,
+  ];
+  for (const group of groups) {
+    const members = measurements.filter((each) => groupOf(each) === group);
+    lines.push(
+      "",
+      `### ${group}`,
+      "",
+      "| what | measured | rounds | bar | | figures behind it |",
+      "|---|---|---|---|---|---|",
+    );
+    for (const each of members)
+      lines.push(`| ${[...cellsOf(each), behind(each)].map(escaped).join(" | ")} |`);
+  }
+  for (const { suite, why } of [...skipped, ...broken]) lines.push("", `Not measured: ${suite} (${why}).`);
+  return lines.join("\n");
+}
+
+/** First part of the id. */
+const groupOf = ({ id }: Measurement): string => id.split(".", 1)[0] as string;
+
+const behind = ({ detail = {} }: Measurement): string =>
+  Object.entries(detail)
+    .map(
+      ([name, value]) =>
+        `${name} ${Number.isInteger(value) ? value.toLocaleString("en") : figure(value, "count")}`,
+    )
+    .join("; ");
+
+const escaped = (cell: string): string => cell.replaceAll("|", "\\|");
+
+/**
+ * Puts a new table between the marks of a page.
+ * @throws Error where the page lacks them
+ */
+export function withTable(page: string, table: string): string {
+  const from = page.indexOf(BEGIN);
+  const to = page.indexOf(END);
+  if (from < 0 || to < from)
+    throw new Error(`the page lacks the marks "${BEGIN}" and "${END}" around its table`);
+  return `${page.slice(0, from + BEGIN.length)}\n${table}\n${page.slice(to)}`;
+}
