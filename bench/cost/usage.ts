@@ -1,0 +1,178 @@
+/** How much of everything a size uses in a month, by our design and by one KV key a mailbox. */
+import { shardBitsFor } from "../../src/directory/index.ts";
+import { INLINE_SHARD } from "../../src/publish/pack.ts";
+import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
+import type { Counts } from "./counts.ts";
+import { type Item, OBJECT_GB } from "./prices.ts";
+
+export interface Size {
+  readonly mailboxes: number;
+  /** Checks a month that reach the edge: what a bridge answers from its cache is not among them. */
+  readonly checks: number;
+}
+
+/** Units of a month. */
+export type Usage = Readonly<Record<Item, number>>;
+
+/** A design at one size. */
+export interface Use {
+  /** Of every month. */
+  readonly monthly: Usage;
+  /** KV writes of the first publication, once. */
+  readonly firstWrites: number;
+}
+
+/** One of the designs that are compared. */
+export type Design = (size: Size, a: Assumptions, counts: Counts) => Use;
+
+/** What the rest follows from. */
+export interface Shape {
+  readonly isolates: number;
+  /** Isolates that begin with nothing, a month. */
+  readonly coldStarts: number;
+  /** Requests of isolates to the Registry that ask what changed, a month. */
+  readonly refreshes: number;
+  /** Shards of all domains; none where the only one stands in the manifest. */
+  readonly shards: number;
+  readonly bytesPerShard: number;
+  readonly publishes: number;
+  /** Shards that one publish replaces. */
+  readonly shardsPerPublish: number;
+}
+
+/** An isolate looks for offline exports this often, seconds (KV_ROSTER_AGE in src/edge/questions.ts). */
+const EXPORTS_AGE = 60;
+/** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
+const HEARTBEATS_PER_DAY = 24;
+/** Calls of a publish beside one for each shard: the head, the commit, the commit again, two alarms. */
+const CALLS_PER_PUBLISH = 5;
+/** Rows that a shard writes: put, marked as copied, marked as past, deleted. */
+const ROWS_PER_SHARD = 4;
+
+/** How the size lies on isolates, shards and publishes. */
+export function shapeOf(size: Size, a: Assumptions, counts: Counts): Shape {
+  const requests = size.checks / a.recipientsPerRequest;
+  const perSecond = requests / SECONDS_PER_MONTH;
+  const perLocation = Math.ceil((perSecond * a.peakHour) / a.locations / a.requestsPerIsolate);
+  const isolates = a.isolates ?? a.locations * Math.max(a.isolatesPerLocation, perLocation);
+  const rate = perSecond / isolates;
+  // Requests come when they please (Poisson): the gap before one is longer than the idle life with this chance.
+  const afterIdling = requests * Math.exp(-rate * a.idleLife);
+  const perDomain = size.mailboxes / a.domains;
+  const bits = shardBitsFor(Math.ceil(perDomain));
+  const isInline = bits === 0 && perDomain * counts.bytesPerMailbox <= INLINE_SHARD;
+  const shards = isInline ? 0 : a.domains * 2 ** bits;
+  const changes = changesIn(size, a);
+  const publishes = Math.min(changes, a.publishesPerDay * DAYS_PER_MONTH);
+  return {
+    isolates,
+    coldStarts: Math.min(requests, isolates * a.coldStartsPerDay * DAYS_PER_MONTH + afterIdling),
+    refreshes: Math.min(requests, isolates * SECONDS_PER_MONTH * refreshRate(rate, a)) * a.partitions,
+    shards,
+    bytesPerShard: shards === 0 ? 0 : (size.mailboxes * counts.bytesPerMailbox) / shards,
+    publishes,
+    shardsPerPublish: publishes === 0 ? 0 : distinct(shards, changes / publishes),
+  };
+}
+
+/** The first request after half a window asks the Registry anew; while nobody asks, nothing is refreshed. */
+const refreshRate = (rate: number, a: Assumptions): number =>
+  rate === 0 ? 0 : 1 / (a.window / 2 + 1 / rate);
+
+/** How many of `kinds` are expected to come up in `draws`, each as likely as any other. */
+export function distinct(kinds: number, draws: number): number {
+  if (kinds <= 1 || draws <= 1) return Math.min(kinds, draws);
+  return -kinds * Math.expm1(draws * Math.log1p(-1 / kinds));
+}
+
+/** Packed shards in KV, and the Registry. */
+export function ours(size: Size, a: Assumptions, counts: Counts): Use {
+  const shape = shapeOf(size, a, counts);
+  const { publishes, shardsPerPublish, shards, bytesPerShard } = shape;
+  const requests = size.checks / a.recipientsPerRequest;
+  const replaced = publishes * shardsPerPublish;
+  const kept = (replaced / DAYS_PER_MONTH) * a.historyDays * bytesPerShard;
+  const bytes = size.mailboxes * counts.bytesPerMailbox + kept;
+  const manifestsPerPublish = publishes === 0 ? 0 : distinct(a.domains, changesIn(size, a) / publishes);
+  const beats = HEARTBEATS_PER_DAY * DAYS_PER_MONTH * a.partitions;
+  const questions = Math.min(
+    requests * a.partitions,
+    shape.refreshes + shape.coldStarts * counts.callsPerStart * a.partitions,
+  );
+  const objectRequests = questions + publishes * (CALLS_PER_PUBLISH + shardsPerPublish) + beats;
+  return {
+    firstWrites: a.domains + shards + counts.writesPerBeginning,
+    monthly: {
+      requests,
+      cpuMs: cpuOf(size, a, counts),
+      kvReads: readsOf(size, a, counts, shape),
+      kvWrites: publishes * (manifestsPerPublish + counts.writesPerPublish) + replaced + beats,
+      kvDeletes: replaced,
+      kvBytes: bytes,
+      objectRequests,
+      objectGbSeconds:
+        OBJECT_GB * Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest),
+      rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
+      rowsWritten: publishes * a.rowsPerPublish + replaced * ROWS_PER_SHARD,
+      objectBytes: bytes,
+    },
+  };
+}
+
+/** The obvious design: a key for each mailbox, a read for each check, a write for each change. */
+export function keyPerMailbox(size: Size, a: Assumptions, counts: Counts): Use {
+  return {
+    firstWrites: size.mailboxes,
+    monthly: {
+      requests: size.checks / a.recipientsPerRequest,
+      // Its own code does less, the read more; taken alike, in its favour.
+      cpuMs: cpuOf(size, a, counts),
+      kvReads: size.checks,
+      kvWrites: changesIn(size, a),
+      kvDeletes: 0,
+      kvBytes: size.mailboxes * a.bytesPerKey,
+      objectRequests: 0,
+      objectGbSeconds: 0,
+      rowsRead: 0,
+      rowsWritten: 0,
+      objectBytes: 0,
+    },
+  };
+}
+
+/** Mailboxes that change in a day. */
+export const changesPerDay = ({ mailboxes }: Size, a: Assumptions): number =>
+  a.changesPerDay ?? mailboxes * a.changeShare;
+
+/** Mailboxes that change in a month. */
+const changesIn = (size: Size, a: Assumptions): number => changesPerDay(size, a) * DAYS_PER_MONTH;
+
+const cpuOf = ({ checks }: Size, a: Assumptions, counts: Counts): number =>
+  Math.max(checks * counts.cpuMsPerCheck, (checks / a.recipientsPerRequest) * a.leastCpuMs);
+
+/** KV reads: what cold isolates load, what memory had no room for, what changed or lapsed, and looks for offline exports. */
+function readsOf({ mailboxes, checks }: Size, a: Assumptions, counts: Counts, shape: Shape): number {
+  const { isolates, coldStarts, shards, publishes, shardsPerPublish } = shape;
+  if (checks === 0) return 0;
+  const perStart = checks / coldStarts;
+  const starts =
+    coldStarts *
+    (counts.readsPerStart * a.partitions + counts.readsPerManifest * distinct(a.domains, perStart));
+  // Names are taken as random, the worst there is: a check meets a shard that had to go as often as memory is short.
+  const held = Math.min(1, a.cacheBytes / (mailboxes * counts.bytesPerMailbox));
+  const filling = coldStarts * distinct(shards, perStart) * held;
+  const loaded = shards === 0 ? 0 : Math.min(checks, filling + checks * (1 - held));
+  const rate = checks / a.recipientsPerRequest / SECONDS_PER_MONTH / isolates;
+  const looks = (isolates * SECONDS_PER_MONTH) / Math.max(EXPORTS_AGE, 1 / refreshRate(rate, a));
+  // The first look of an isolate is among the reads of its start.
+  const exports = Math.max(0, looks - coldStarts);
+  const between = publishes === 0 ? 0 : checks / isolates / publishes;
+  const changed =
+    isolates *
+    publishes *
+    (counts.readsPerManifest * -Math.expm1(-between) +
+      (shards === 0 ? 0 : (counts.readsPerShard * shardsPerPublish * distinct(shards, between)) / shards));
+  // Where no request came for a whole window, the next one reads the manifest anew.
+  const lapsed = Math.max(0, shape.refreshes * Math.exp((-rate * a.window) / 2) - coldStarts * a.partitions);
+  return starts + loaded * counts.readsPerShard + changed + exports + lapsed * counts.readsPerManifest;
+}

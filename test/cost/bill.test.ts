@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { DAYS_PER_MONTH, FEW_ISOLATES, MANY_ISOLATES } from "../../bench/cost/assumptions.ts";
+import {
+  billOf,
+  checksThatFit,
+  daysToFill,
+  firstPublication,
+  passedLimits,
+  publishesThatFit,
+} from "../../bench/cost/bill.ts";
+import type { Item } from "../../bench/cost/prices.ts";
+import { historyThatFits, isolatesPerObject } from "../../bench/cost/split.ts";
+import { keyPerMailbox, ours, type Usage } from "../../bench/cost/usage.ts";
+import { ROUND } from "./counts.ts";
+
+const NOTHING: Usage = {
+  requests: 0,
+  cpuMs: 0,
+  kvReads: 0,
+  kvWrites: 0,
+  kvDeletes: 0,
+  kvBytes: 0,
+  objectRequests: 0,
+  objectGbSeconds: 0,
+  rowsRead: 0,
+  rowsWritten: 0,
+  objectBytes: 0,
+};
+
+describe("the bill", () => {
+  it("of what is included is the subscription", () => {
+    expect(billOf(NOTHING).total).toBe(5);
+    const included = {
+      requests: 1e7,
+      cpuMs: 3e7,
+      kvReads: 1e7,
+      kvWrites: 1e6,
+      kvBytes: 1e9,
+      objectRequests: 1e6,
+    };
+    expect(billOf({ ...NOTHING, ...included }).total).toBe(5);
+  });
+
+  it("is what Cloudflare's own examples say", () => {
+    // Workers: 100 million requests of 7 ms.
+    expect(billOf({ ...NOTHING, requests: 100e6, cpuMs: 700e6 }).total).toBeCloseTo(45.4, 6);
+    // Durable Objects: 1.5 million requests, awake for a million seconds; before it is rounded up.
+    expect(billOf({ ...NOTHING, objectRequests: 1.5e6, objectGbSeconds: 128_000 }).total).toBeCloseTo(
+      5.075,
+      6,
+    );
+  });
+
+  it.each<[Item, number, number]>([
+    ["kvReads", 11e6, 0.5],
+    ["kvWrites", 2e6, 5],
+    ["kvDeletes", 2e6, 5],
+    ["kvBytes", 3e9, 1],
+    ["objectBytes", 6e9, 0.2],
+    ["objectGbSeconds", 1.4e6, 12.5],
+    ["rowsRead", 26e9, 1],
+    ["rowsWritten", 51e6, 1],
+  ])("counts %s beyond what is included", (item, used, dollars) => {
+    const { items, total } = billOf({ ...NOTHING, [item]: used });
+    expect(items[item]).toBeCloseTo(dollars, 9);
+    expect(total).toBeCloseTo(5 + dollars, 9);
+  });
+
+  it("of a first publication uses what the month's writes leave", () => {
+    const monthly = { ...NOTHING, kvWrites: 400_000 };
+    expect(firstPublication({ monthly, firstWrites: 600_000 })).toBe(0);
+    expect(firstPublication({ monthly, firstWrites: 1_600_000 })).toBeCloseTo(5, 9);
+    expect(firstPublication({ monthly: { ...NOTHING, kvWrites: 2e6 }, firstWrites: 1e6 })).toBeCloseTo(5, 9);
+  });
+});
+
+describe("the free plan", () => {
+  const a = { ...FEW_ISOLATES, peakDay: 1, changesPerDay: 0 };
+  const at = (checks: number, settings = a) =>
+    passedLimits(keyPerMailbox, { mailboxes: 100, checks }, settings, ROUND).map(({ item }) => item);
+
+  it("holds 100,000 requests a day and not one more", () => {
+    expect(at(100_000 * DAYS_PER_MONTH)).toEqual([]);
+    expect(at(100_001 * DAYS_PER_MONTH)).toEqual(["requests", "kvReads"]);
+  });
+
+  it("is measured by the busiest day", () => {
+    expect(at(50_000 * DAYS_PER_MONTH, { ...a, peakDay: 2 })).toEqual([]);
+    expect(at(50_001 * DAYS_PER_MONTH, { ...a, peakDay: 2 })).toEqual(["requests", "kvReads"]);
+  });
+
+  it("holds 1,000 KV writes a day", () => {
+    expect(at(0, { ...a, changesPerDay: 1000 })).toEqual([]);
+    expect(at(0, { ...a, changesPerDay: 1001 })).toEqual(["kvWrites"]);
+  });
+
+  it("holds 10 ms of CPU a request", () => {
+    const settings = { ...a, recipientsPerRequest: 100 };
+    expect(passedLimits(ours, { mailboxes: 100, checks: 100 }, settings, ROUND)).toEqual([]);
+    expect(
+      passedLimits(ours, { mailboxes: 100, checks: 100 }, { ...settings, recipientsPerRequest: 101 }, ROUND),
+    ).toMatchObject([{ item: "cpu of one request", limit: 10 }]);
+  });
+
+  it("holds a Registry that never sleeps", () => {
+    const size = { mailboxes: 100, checks: 100_000 * DAYS_PER_MONTH };
+    expect(passedLimits(ours, size, { ...a, isolates: 17, awakePerRequest: 1e6 }, ROUND)).toEqual([]);
+  });
+
+  it("holds as many isolates, asked all day, as make 100,000 questions", () => {
+    const size = { mailboxes: 100, checks: 99_999 * DAYS_PER_MONTH };
+    const isolates = (count: number) => ({
+      ...a,
+      isolates: count,
+      window: 0.001,
+      coldStartsPerDay: 0,
+      idleLife: 1e9,
+    });
+    const passed = passedLimits(ours, size, isolates(5), ROUND).map(({ item }) => item);
+    expect(passed).toContain("objectRequests");
+    expect(passedLimits(ours, size, { ...isolates(5), window: 30 }, ROUND)).toEqual([]);
+  });
+
+  it("gives the most that fits, and one more does not", () => {
+    for (const [design, settings] of [
+      [ours, MANY_ISOLATES],
+      [ours, FEW_ISOLATES],
+      [keyPerMailbox, FEW_ISOLATES],
+    ] as const) {
+      const checks = checksThatFit(100_000, settings, ROUND, design);
+      expect(checks).toBeGreaterThan(0);
+      expect(passedLimits(design, { mailboxes: 100_000, checks }, settings, ROUND)).toEqual([]);
+      expect(
+        passedLimits(design, { mailboxes: 100_000, checks: checks + 1 }, settings, ROUND).length,
+      ).toBeGreaterThan(0);
+    }
+    expect(checksThatFit(100_000_000, MANY_ISOLATES, ROUND, ours)).toBe(0);
+  });
+
+  it("holds fewer publishes of a list that changes more", () => {
+    const [small, large] = [10_000, 1_000_000].map((n) => publishesThatFit(n, MANY_ISOLATES, ROUND, ours));
+    expect(small).toBe(1440);
+    expect(large).toBeGreaterThan(0);
+    expect(large).toBeLessThan(96);
+  });
+
+  it("takes a day for each thousand keys", () => {
+    expect(daysToFill({ monthly: NOTHING, firstWrites: 1000 })).toBe(1);
+    expect(daysToFill({ monthly: NOTHING, firstWrites: 1001 })).toBe(2);
+  });
+});
+
+describe("a Registry", () => {
+  it("takes half of 1,000 questions a second, one each half window", () => {
+    expect(isolatesPerObject(FEW_ISOLATES)).toBe(7500);
+    expect(isolatesPerObject({ ...FEW_ISOLATES, window: 60 })).toBe(15_000);
+  });
+
+  it("keeps as many days of history as 10 GB hold", () => {
+    // 8 GB of list; each of a day's publishes replaces every shard: another 8 GB.
+    const a = { ...FEW_ISOLATES, changesPerDay: 1e12, publishesPerDay: 1 };
+    expect(historyThatFits({ mailboxes: 1.6e9, checks: 0 }, a, ROUND)).toBeNull();
+    expect(historyThatFits({ mailboxes: 4e8, checks: 0 }, a, ROUND)).toBe(4);
+  });
+});

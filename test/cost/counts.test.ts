@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { countsFrom, NEEDED, readCounts } from "../../bench/cost/counts.ts";
+import type { Measurement } from "../../bench/report/measurement.ts";
+
+const FIXTURE = join(import.meta.dirname, "fixture/results.json");
+const { measurements } = JSON.parse(readFileSync(FIXTURE, "utf8")) as { measurements: Measurement[] };
+
+describe("counts", () => {
+  it("come out of the benchmark's results", () => {
+    expect(readCounts(FIXTURE)).toEqual({
+      bytesPerMailbox: 5.1,
+      cpuMsPerCheck: 0.1,
+      readsPerManifest: 1,
+      readsPerShard: 1,
+      // 131 reads, of which a manifest and 128 shards.
+      readsPerStart: 2,
+      callsPerStart: 1,
+      writesPerBeginning: 1,
+      writesPerPublish: 1,
+    });
+  });
+
+  it.each(Object.values(NEEDED))("say so where %s is missing", (id) => {
+    const rest = measurements.filter((each) => each.id !== id);
+    expect(() => countsFrom(rest, "results.json")).toThrow(`results.json has no measurement ${id}`);
+    const broken = measurements.map((each) => (each.id === id ? { ...each, value: Number.NaN } : each));
+    expect(() => countsFrom(broken, "results.json")).toThrow(id);
+  });
+
+  it("say so where the rate is missing", () => {
+    const bare = measurements.map(({ detail: _, ...each }) => each);
+    expect(() => countsFrom(bare, "results.json")).toThrow(/checks\.post\.known.*checks a second/);
+  });
+
+  it("say where results should be", () => {
+    expect(() => readCounts("/nowhere/results.json")).toThrow(
+      /no results at \/nowhere\/results\.json.*npm run bench/,
+    );
+  });
+});

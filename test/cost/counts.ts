@@ -1,0 +1,13 @@
+import type { Counts } from "../../bench/cost/counts.ts";
+
+/** Round numbers, so that what follows from them can be done by hand. */
+export const ROUND: Counts = {
+  bytesPerMailbox: 5,
+  cpuMsPerCheck: 0.1,
+  readsPerManifest: 1,
+  readsPerShard: 1,
+  readsPerStart: 2,
+  callsPerStart: 1,
+  writesPerBeginning: 1,
+  writesPerPublish: 1,
+};

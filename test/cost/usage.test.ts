@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type Assumptions,
+  DAYS_PER_MONTH,
+  FEW_ISOLATES,
+  MANY_ISOLATES,
+  SECONDS_PER_MONTH,
+} from "../../bench/cost/assumptions.ts";
+import { type Design, distinct, keyPerMailbox, ours, shapeOf } from "../../bench/cost/usage.ts";
+import { ROUND } from "./counts.ts";
+
+/** One isolate that lives for ever, asked once a second; ten changes a day in one publish. */
+const SIMPLE: Assumptions = {
+  ...FEW_ISOLATES,
+  isolates: 1,
+  coldStartsPerDay: 0,
+  idleLife: 1e12,
+  changesPerDay: 10,
+  publishesPerDay: 1,
+};
+const ONCE_A_SECOND = SECONDS_PER_MONTH;
+
+describe("distinct", () => {
+  it.each([
+    [0, 5, 0],
+    [1, 5, 1],
+    [128, 0, 0],
+    [128, 1, 1],
+    [2, 2, 1.5],
+    [3, 2, 5 / 3],
+  ])("of %d kinds in %d draws: %d", (kinds, draws, expected) => {
+    expect(distinct(kinds, draws)).toBeCloseTo(expected, 10);
+  });
+});
+
+describe("our design", () => {
+  it("asks the Registry once in half a window and the wait for the next request", () => {
+    const { refreshes } = shapeOf({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
+    expect(refreshes).toBeCloseTo(SECONDS_PER_MONTH / 16, 0);
+    const seldom = { mailboxes: 1000, checks: ONCE_A_SECOND / 45 };
+    expect(shapeOf(seldom, SIMPLE, ROUND).refreshes).toBeCloseTo(SECONDS_PER_MONTH / 60, 0);
+    expect(shapeOf({ mailboxes: 1000, checks: 0 }, SIMPLE, ROUND).refreshes).toBe(0);
+  });
+
+  it("of a small list is what one does by hand", () => {
+    const { monthly, firstWrites } = ours({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
+    // The only shard stands in the manifest: manifest and roster.
+    expect(firstWrites).toBe(2);
+    expect(monthly.requests).toBe(ONCE_A_SECOND);
+    expect(monthly.cpuMs).toBeCloseTo(ONCE_A_SECOND / 10, 3);
+    // Manifest and roster a day, and the roster's 24 heartbeats.
+    expect(monthly.kvWrites).toBeCloseTo(DAYS_PER_MONTH * (2 + 24), 6);
+    expect(monthly.kvDeletes).toBe(0);
+    expect(monthly.kvBytes).toBe(5000);
+    // A look for exports a minute, and the manifest of each publish.
+    expect(monthly.kvReads).toBeCloseTo(SECONDS_PER_MONTH / 60 + DAYS_PER_MONTH, 0);
+    // Questions; head, commit twice and two alarms a publish; heartbeats.
+    expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (5 + 24), 3);
+  });
+
+  it("of a large list writes and keeps the shards that changed", () => {
+    const a = { ...SIMPLE, changesPerDay: 1 };
+    const { monthly, firstWrites } = ours({ mailboxes: 1_048_576, checks: ONCE_A_SECOND }, a, ROUND);
+    expect(firstWrites).toBe(1 + 128 + 1);
+    expect(monthly.kvWrites).toBeCloseTo(DAYS_PER_MONTH * (3 + 24), 6);
+    expect(monthly.kvDeletes).toBeCloseTo(DAYS_PER_MONTH, 6);
+    expect(monthly.kvBytes).toBeCloseTo(1_048_576 * 5 + 30 * 8192 * 5, 3);
+  });
+
+  it("reads each shard once a cold isolate", () => {
+    const size = { mailboxes: 1_048_576, checks: 1e9 };
+    const quiet = { ...SIMPLE, changesPerDay: 0 };
+    const without = ours(size, quiet, ROUND).monthly.kvReads;
+    const withStarts = ours(size, { ...quiet, coldStartsPerDay: 1 }, ROUND).monthly.kvReads;
+    // Rosters, manifest and 128 shards; the first look for exports is among the rosters.
+    expect(withStarts - without).toBeCloseTo(DAYS_PER_MONTH * (2 + 1 + 128 - 1), 3);
+  });
+
+  it("reads at most a shard a check where memory is short", () => {
+    const size = { mailboxes: 1e8, checks: 1e8 };
+    const a = { ...SIMPLE, changesPerDay: 0, cacheBytes: 5e8 / 4 };
+    const reads = ours(size, a, ROUND).monthly.kvReads;
+    expect(reads).toBeGreaterThan(0.75e8);
+    expect(ours(size, { ...a, cacheBytes: 1 }, ROUND).monthly.kvReads).toBeCloseTo(
+      1e8 + SECONDS_PER_MONTH / 60,
+      -2,
+    );
+  });
+
+  it("asks each partition", () => {
+    const size = { mailboxes: 1000, checks: ONCE_A_SECOND };
+    const one = shapeOf(size, SIMPLE, ROUND).refreshes;
+    expect(shapeOf(size, { ...SIMPLE, partitions: 4 }, ROUND).refreshes).toBeCloseTo(4 * one, 6);
+  });
+
+  it("begins cold at every check that comes seldom", () => {
+    const size = { mailboxes: 1_048_576, checks: 100 };
+    const { coldStarts } = shapeOf(size, { ...SIMPLE, idleLife: 60 }, ROUND);
+    expect(coldStarts).toBeGreaterThan(99);
+    expect(coldStarts).toBeLessThanOrEqual(100);
+    // Each of them: rosters, manifest, one shard; no more than one question.
+    const { kvReads, objectRequests } = ours(
+      size,
+      { ...SIMPLE, idleLife: 60, changesPerDay: 0 },
+      ROUND,
+    ).monthly;
+    expect(kvReads).toBeCloseTo(400, -1);
+    expect(objectRequests).toBeCloseTo(100 + 24 * DAYS_PER_MONTH, 6);
+  });
+
+  it("spreads over many domains by manifests", () => {
+    const size = { mailboxes: 1_000_000, checks: 0 };
+    const { firstWrites } = ours(size, { ...SIMPLE, domains: 100_000 }, ROUND);
+    expect(firstWrites).toBe(100_001);
+  });
+});
+
+describe("one key a mailbox", () => {
+  it("reads once a check and writes once a mailbox and a change", () => {
+    const { monthly, firstWrites } = keyPerMailbox({ mailboxes: 5000, checks: 7000 }, SIMPLE, ROUND);
+    expect(firstWrites).toBe(5000);
+    expect(monthly).toMatchObject({ requests: 7000, kvReads: 7000, kvBytes: 200_000, objectRequests: 0 });
+    expect(monthly.kvWrites).toBeCloseTo(10 * DAYS_PER_MONTH, 6);
+  });
+});
+
+describe.each<[string, Design]>([
+  ["our design", ours],
+  ["one key a mailbox", keyPerMailbox],
+])("%s", (_, design) => {
+  const mailboxes = fc.integer({ min: 1, max: 100_000_000 });
+  const checks = fc.integer({ min: 0, max: 1_000_000_000 });
+  const settings = fc.constantFrom(FEW_ISOLATES, MANY_ISOLATES);
+
+  it("uses no less of anything that is counted by the request for more checks", () => {
+    fc.assert(
+      fc.property(
+        mailboxes,
+        checks,
+        fc.double({ min: 1, max: 100, noNaN: true }),
+        settings,
+        (n, few, times, a) => {
+          const fixed = { ...a, isolates: 10, idleLife: 1e12 };
+          const [less, more] = [few, few * times].map((each) =>
+            design({ mailboxes: n, checks: each }, fixed, ROUND),
+          );
+          for (const item of ["requests", "cpuMs", "kvReads", "objectRequests", "rowsRead"] as const) {
+            const [before, after] = [less?.monthly[item] ?? Number.NaN, more?.monthly[item] ?? Number.NaN];
+            expect(after, item).toBeGreaterThanOrEqual(before * (1 - 1e-9) - 1e-6);
+          }
+        },
+      ),
+    );
+  });
+
+  it("gives finite numbers that are not negative", () => {
+    fc.assert(
+      fc.property(mailboxes, checks, settings, fc.integer({ min: 1, max: 1000 }), (n, c, a, domains) => {
+        const { monthly, firstWrites } = design({ mailboxes: n, checks: c }, { ...a, domains }, ROUND);
+        for (const value of [firstWrites, ...Object.values(monthly)]) {
+          expect(Number.isFinite(value) && value >= 0, JSON.stringify(monthly)).toBe(true);
+        }
+      }),
+    );
+  });
+});
