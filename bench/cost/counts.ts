@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { shardBitsFor } from "../../src/directory/index.ts";
 import type { Measurement } from "../report/measurement.ts";
+import { fromJson } from "../report/results.ts";
 
 /** Mailboxes of the benchmark's list behind the ids that end in `1m`. */
 const MEASURED_MAILBOXES = 1_000_000;
@@ -52,7 +53,10 @@ export function readCounts(file: string): Counts {
   } catch (error) {
     throw new Error(`no results at ${file}: run the benchmark first, \`npm run bench\``, { cause: error });
   }
-  return countsFrom(measurementsIn(JSON.parse(text), file), file);
+  const { measurements, extent } = fromJson(text);
+  if (extent.isQuick)
+    throw new Error(`${file} is of a quick run: run the whole benchmark, \`npm run bench\``);
+  return countsFrom(measurements, file);
 }
 
 /** @param source where the measurements come from, for errors */
@@ -85,9 +89,3 @@ export function countsFrom(measurements: readonly Measurement[], source: string)
 }
 
 const beside = (all: number, known: number): number => Math.max(0, all - known);
-
-function measurementsIn(value: unknown, file: string): readonly Measurement[] {
-  const list = Array.isArray(value) ? value : (value as { measurements?: unknown } | null)?.measurements;
-  if (!Array.isArray(list)) throw new Error(`${file} holds no list of measurements`);
-  return list as readonly Measurement[];
-}

@@ -44,8 +44,18 @@ export interface Shape {
 const EXPORTS_AGE = 60;
 /** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
 const HEARTBEATS_PER_DAY = 24;
-/** Calls of a publish beside one for each shard: the head, the commit, the commit again, two alarms. */
-const CALLS_PER_PUBLISH = 5;
+/** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
+const MANIFEST_HEAD = 1_000;
+
+/** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
+export const publishing = (shards: number) => ({
+  // The key, the head, the commit, and once more where shards were missing.
+  requests: 2 + (shards > 0 ? 2 : 1) + 2 * shards,
+  // The same, and the alarm that copies to KV.
+  registryCalls: 2 + (shards > 0 ? 2 : 1) + 2 * shards + 1,
+  // How KV stands against the head.
+  kvReads: 1,
+});
 /** Rows that a shard writes: put, marked as copied, marked as past, deleted. */
 const ROWS_PER_SHARD = 4;
 
@@ -91,21 +101,26 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const { publishes, shardsPerPublish, shards, bytesPerShard } = shape;
   const requests = size.checks / a.recipientsPerRequest;
   const replaced = publishes * shardsPerPublish;
-  const kept = (replaced / DAYS_PER_MONTH) * a.historyDays * bytesPerShard;
-  const bytes = size.mailboxes * counts.bytesPerMailbox + kept;
+  const keptShards = (replaced / DAYS_PER_MONTH) * a.historyDays * bytesPerShard;
+  const bytes = size.mailboxes * counts.bytesPerMailbox + keptShards;
   const manifestsPerPublish = publishes === 0 ? 0 : distinct(a.domains, changesIn(size, a) / publishes);
+  // Every generation keeps its manifest: ids of shards, or the only shard.
+  const manifest =
+    MANIFEST_HEAD + (shards > 0 ? shards * 32 : size.mailboxes * counts.bytesPerMailbox) / a.domains;
+  const keptManifests = (publishes / DAYS_PER_MONTH) * a.historyDays * manifestsPerPublish * manifest;
   const beats = HEARTBEATS_PER_DAY * DAYS_PER_MONTH * a.partitions;
   const questions = Math.min(
     requests * a.partitions,
     shape.refreshes + shape.coldStarts * counts.callsPerStart * a.partitions,
   );
-  const objectRequests = questions + publishes * (CALLS_PER_PUBLISH + shardsPerPublish) + beats;
+  const publish = publishing(shardsPerPublish);
+  const objectRequests = questions + publishes * publish.registryCalls + beats;
   return {
     firstWrites: a.domains + shards + counts.writesPerBeginning,
     monthly: {
-      requests,
+      requests: requests + publishes * publish.requests,
       cpuMs: cpuOf(size, a, counts),
-      kvReads: readsOf(size, a, counts, shape),
+      kvReads: readsOf(size, a, counts, shape) + publishes * publish.kvReads,
       kvWrites: publishes * (manifestsPerPublish + counts.writesPerPublish) + replaced + beats,
       kvDeletes: replaced,
       kvBytes: bytes,
@@ -114,7 +129,7 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
         OBJECT_GB * Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest),
       rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
       rowsWritten: publishes * a.rowsPerPublish + replaced * ROWS_PER_SHARD,
-      objectBytes: bytes,
+      objectBytes: bytes + keptManifests,
     },
   };
 }

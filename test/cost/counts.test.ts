@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { countsFrom, NEEDED, readCounts } from "../../bench/cost/counts.ts";
@@ -32,6 +33,20 @@ describe("counts", () => {
   it("say so where the rate is missing", () => {
     const bare = measurements.map(({ detail: _, ...each }) => each);
     expect(() => countsFrom(bare, "results.json")).toThrow(/checks\.post\.known.*checks a second/);
+  });
+
+  it("are not taken from a quick run, nor from another file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "rollcall-cost-"));
+    try {
+      const file = join(folder, "results.json");
+      const results = JSON.parse(readFileSync(FIXTURE, "utf8")) as { extent: object };
+      writeFileSync(file, JSON.stringify({ ...results, extent: { ...results.extent, isQuick: true } }));
+      expect(() => readCounts(file)).toThrow(/quick run/);
+      writeFileSync(file, JSON.stringify({ measurements: {} }));
+      expect(() => readCounts(file)).toThrow(/no result of the benchmark/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("say where results should be", () => {

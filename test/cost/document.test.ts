@@ -28,7 +28,7 @@ describe("docs/cost.md", () => {
     const [, table = ""] = document.split("<!-- computed: table -->\n");
     const rows = table.split("<!-- end -->")[0]?.trim().split("\n").slice(2) ?? [];
     expect(rows).toHaveLength(36);
-    for (const row of rows) expect(row.split("|")).toHaveLength(13);
+    for (const row of rows) expect(row.split("|")).toHaveLength(14);
   });
 });
 

@@ -47,16 +47,19 @@ describe("our design", () => {
     const { monthly, firstWrites } = ours({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
     // The only shard stands in the manifest: manifest and roster.
     expect(firstWrites).toBe(2);
-    expect(monthly.requests).toBe(ONCE_A_SECOND);
+    // A publish is the key, the head and one commit.
+    expect(monthly.requests).toBeCloseTo(ONCE_A_SECOND + 3 * DAYS_PER_MONTH, 6);
     expect(monthly.cpuMs).toBeCloseTo(ONCE_A_SECOND / 10, 3);
     // Manifest and roster a day, and the roster's 24 heartbeats.
     expect(monthly.kvWrites).toBeCloseTo(DAYS_PER_MONTH * (2 + 24), 6);
     expect(monthly.kvDeletes).toBe(0);
     expect(monthly.kvBytes).toBe(5000);
-    // A look for exports a minute, and the manifest of each publish.
-    expect(monthly.kvReads).toBeCloseTo(SECONDS_PER_MONTH / 60 + DAYS_PER_MONTH, 0);
-    // Questions; head, commit twice and two alarms a publish; heartbeats.
-    expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (5 + 24), 3);
+    // And the manifests of thirty generations, with the list in each.
+    expect(monthly.objectBytes).toBeCloseTo(5000 + 30 * 6000, 6);
+    // A look for exports a minute; the manifest of each publish, once by the isolate and once by the publisher.
+    expect(monthly.kvReads).toBeCloseTo(SECONDS_PER_MONTH / 60 + 2 * DAYS_PER_MONTH, 0);
+    // Questions; key, head, commit and an alarm a publish; heartbeats.
+    expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (4 + 24), 3);
   });
 
   it("of a large list writes and keeps the shards that changed", () => {
