@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { people } from "../world/lists.ts";
 import { DAY, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 /** Stories that the simulation found, each told by itself. */
@@ -46,6 +47,26 @@ describe("an alias that was loaded apart from its target", () => {
     // Whoever has seen that number is not put off for ever.
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
+  });
+});
+
+describe("several parts of a list whose writing to KV was lost", () => {
+  it("are put there again as soon as readers miss them, each for itself", async () => {
+    const world = new World();
+    const here = world.isolate();
+    const isShard = (keys: readonly string[]): boolean => keys.some((key) => key.startsWith("shard/"));
+    world.kv.fault = ({ kind, keys }) => (kind === "put" && isShard(keys) ? { kind: "lost" } : undefined);
+    await world.publish(here, D, people(14_000), { bits: 1 });
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    expect(world.differences()).toHaveLength(2);
+    await world.clock.advance(5 * MINUTE);
+    // The first one misses one part, and it is put there; a little later somebody misses the other.
+    for (const name of people(12)) {
+      expect((await world.isolate("far").check(`${name}@${D}`)).verdict).toBe("deliverable");
+      await world.clock.advance(5 * SECOND);
+    }
+    expect(world.differences()).toEqual([]);
   });
 });
 

@@ -87,12 +87,12 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
 
 /**
  * A reader did not find a blob in KV. As with heads: if it is there as far as is known, and for long enough, it is
- * put there again, and its head behind it. Whether it is to be.
+ * put there again, and its head behind it. Each blob has its own time (`in_kv`, 0 where it is not there), so that one
+ * that is put again does not put off the others. Whether it is to be.
  */
 export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
   const lost = storage.sql(
-    `SELECT id FROM blobs b JOIN heads h ON h.domain = b.domain
-     WHERE b.domain = ? AND b.id = ? AND b.in_kv = 1 AND b.expires IS NULL AND h.kv_time < ?`,
+    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",
     domain,
     id,
     now - LOST_AFTER,
@@ -180,12 +180,16 @@ const notInKv = (storage: RegistryStorage, domain: string, ids: readonly string[
     (id) => storage.sql("SELECT in_kv FROM blobs WHERE domain = ? AND id = ?", domain, id)[0]?.in_kv === 0,
   );
 
-async function copyBlob({ storage, records, kv }: CopyContext, domain: string, id: string): Promise<void> {
+async function copyBlob(
+  { storage, records, kv, clock }: CopyContext,
+  domain: string,
+  id: string,
+): Promise<void> {
   const bytes = records.blob(domain, id);
   if (bytes === null) return;
   keepKey(storage, blobKey(domain, id));
   await kv.put(blobKey(domain, id), bytes);
-  storage.sql("UPDATE blobs SET in_kv = 1 WHERE domain = ? AND id = ?", domain, id);
+  storage.sql("UPDATE blobs SET in_kv = ? WHERE domain = ? AND id = ?", clock.now(), domain, id);
 }
 
 async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget: Budget): Promise<void> {
