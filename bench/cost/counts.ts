@@ -76,6 +76,11 @@ export function countsFrom(measurements: readonly Measurement[], source: string)
   const shards = 2 ** shardBitsFor(MEASURED_MAILBOXES);
   const readsPerManifest = value(NEEDED.coldSmall);
   const readsPerShard = value(NEEDED.coldLarge) - readsPerManifest;
+  if (!(readsPerShard > 0)) {
+    throw new Error(
+      `${source}: ${NEEDED.coldLarge} is no more than ${NEEDED.coldSmall}, and a shard is read beside`,
+    );
+  }
   return {
     bytesPerMailbox: value(NEEDED.bytesPerMailbox),
     cpuMsPerCheck: 1000 / rate,

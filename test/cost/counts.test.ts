@@ -30,6 +30,11 @@ describe("counts", () => {
     expect(() => countsFrom(broken, "results.json")).toThrow(id);
   });
 
+  it("say so where a shard seems to cost no read", () => {
+    const odd = measurements.map((each) => (each.id === NEEDED.coldSmall ? { ...each, value: 2 } : each));
+    expect(() => countsFrom(odd, "results.json")).toThrow(NEEDED.coldLarge);
+  });
+
   it("say so where the rate is missing", () => {
     const bare = measurements.map(({ detail: _, ...each }) => each);
     expect(() => countsFrom(bare, "results.json")).toThrow(/checks\.post\.known.*checks a second/);
