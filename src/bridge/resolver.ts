@@ -146,8 +146,9 @@ export class Resolver {
       if (answer.action !== "reject") return { answer, source: "edge" };
       return this.#deferred(question, "refused from an older generation than one seen before");
     }
+    // The numbers of exports order nothing: the Registry's, which may take over, are lower.
     const floor =
-      answer.generation === null
+      answer.generation === null || answer.origin === "kv"
         ? floors.get(question.domain)
         : floors.raise(question.domain, answer.generation, now);
     const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
@@ -197,10 +198,12 @@ const isBrokenConnection = ({ why }: Extract<Outcome, { kind: "none" }>): boolea
 
 /**
  * Whether an answer is older than a generation that was seen before. One without a generation says that there is
- * no such domain: it is as new as the Registry's word that it rests on.
+ * no such domain: it is as new as the Registry's word that it rests on. An export gives way to the Registry: only an
+ * isolate that asked before may not know that yet.
  */
 function isBelow(answer: Answer, floor: Floor | undefined, askedAt: number): boolean {
   if (floor === undefined) return false;
+  if (answer.origin === "kv") return askedAt < floor.at + 1000 * LONGEST_MAX_AGE;
   if (answer.generation !== null) return answer.generation < floor.generation;
   return answer.confirmed_age === null || askedAt - 1000 * answer.confirmed_age < floor.at;
 }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Answer } from "../../src/directory/index.ts";
+import { answerOf } from "../bridge/support/answers.ts";
+import { Bench } from "../bridge/support/bench.ts";
 import { people } from "../world/lists.ts";
-import { DAY, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 /** Stories that the simulation found, each told by itself. */
 const D = "example.com";
@@ -67,6 +70,34 @@ describe("several parts of a list whose writing to KV was lost", () => {
       await world.clock.advance(5 * SECOND);
     }
     expect(world.differences()).toEqual([]);
+  });
+});
+
+describe("a bridge that has seen an export", () => {
+  const said = (generation: number, origin: "kv" | "registry"): Answer =>
+    answerOf(`bob@${D}`, "unknown", { generation, origin, confirmedAge: origin === "kv" ? null : 1 });
+  const askedFor = async (bench: Bench): Promise<string> => {
+    const { verdict, action } = await bench.resolve(`bob@${D}`);
+    return `${verdict} ${action}`;
+  };
+
+  it("is not put off when the Registry takes the domain over, whose numbers are lower", async () => {
+    const bench = new Bench(() => said(1_767_225_600, "kv"));
+    expect(await askedFor(bench)).toBe("unknown reject");
+    await bench.time.advance(MINUTE);
+    bench.edge = () => said(58, "registry");
+    expect(await askedFor(bench)).toBe("unknown reject");
+    expect(bench.asked.map(({ floor }) => floor)).toEqual([0, 0]);
+  });
+
+  it("does not go back to it from the Registry's list, until no window can be as old", async () => {
+    const bench = new Bench(() => said(58, "registry"));
+    await askedFor(bench);
+    await bench.time.advance(MINUTE);
+    bench.edge = () => said(1_767_225_600, "kv");
+    expect(await askedFor(bench)).toBe("unavailable defer");
+    await bench.time.advance(HOUR);
+    expect(await askedFor(bench)).toBe("unknown reject");
   });
 });
 
