@@ -4,7 +4,7 @@
  */
 
 import { Tally } from "./basics/tally.ts";
-import { CHECKS_OF_A_WORLD, makePlan } from "./plan/plan.ts";
+import { CHECKS_OF_A_WORLD, makePlan } from "./plan/make.ts";
 import { report } from "./report.ts";
 import { runWorld } from "./run.ts";
 import { headline, shrink } from "./shrink.ts";

@@ -1,3 +1,4 @@
+import { rosterKey } from "../src/directory/index.ts";
 import { Random } from "./basics/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
 import { finish } from "./scene/finish.ts";
@@ -44,10 +45,10 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
 function take(scene: Scene, step: Step): void {
   if (scene.violations.length > 0 || scene.faults.isOver) return;
   const random = new Random(scene.plan.seed, "step", step.id);
-  const { time, faults, model } = scene;
+  const { time, faults } = scene;
   switch (step.kind) {
     case "isolate":
-      scene.isolate(step.location, { cacheBytes: step.cacheBytes, window: step.window }, random);
+      begin(scene, step, random);
       return;
     case "death":
       scene.killOne(random);
@@ -71,16 +72,16 @@ function take(scene: Scene, step: Step): void {
       scene.go(publish(scene.publisher(random), step.domain, step.change, step.forces));
       return;
     case "checks":
-      askIsolate(scene, random, step.count, step.how);
+      askIsolate(scene, random, step.count, step.how, step);
       return;
     case "strangers":
       askStrangers(scene, random, step.count, step.what);
       return;
     case "bridge":
-      scene.bridge(step.location, random);
+      scene.bridge(step.location, random, step.focus);
       return;
     case "bridge checks":
-      askBridge(scene, random, step.count);
+      askBridge(scene, random, step.count, step, step.again);
       return;
     case "token":
       scene.go(createToken(scene, random, step.role));
@@ -88,11 +89,28 @@ function take(scene: Scene, step: Step): void {
     case "revocation":
       scene.go(revoke(scene, random));
       return;
+    case "loss":
+      scene.lose(step.partition);
+      scene.tally.fault("registry lost");
+      return;
+    case "new beginning":
+      scene.trace(() => `the operator deletes the roster of Registry ${step.partition}`);
+      scene.kv.bulkPut(rosterKey(String(step.partition)), null);
+      return;
+    case "rollout":
+      scene.registry(step.partition).release = step.release;
+      scene.trace(() => `Registry ${step.partition} is of the ${step.release} release`);
+      return;
     case "export":
       scene.export(step.domain, random);
       return;
   }
-  void model;
+}
+
+function begin(scene: Scene, step: Extract<Step, { kind: "isolate" }>, random: Random): void {
+  const { location, cacheBytes, window, focus } = step;
+  const host = scene.isolate(location, { cacheBytes, window }, random);
+  if (focus !== undefined) scene.keep(host, focus);
 }
 
 async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {

@@ -41,5 +41,7 @@ export interface Episode {
   readonly location: string | null;
   /** Share of operations that meet it. */
   readonly share: number;
+  /** How bad it is at least, from 0 to 1. */
+  readonly least?: number;
   readonly id: number;
 }

@@ -44,9 +44,9 @@ export class ModelDirectory {
     return history;
   }
 
-  /** Histories in the order in which their domains were first heard of. */
+  /** Histories of domains that were ever published, in the order in which they were first heard of. */
   get all(): readonly History[] {
-    return [...this.#histories.values()];
+    return [...this.#histories.values()].filter(({ generations }) => generations.length > 0);
   }
 
   /** Notes what a change is to mean. @returns the note by which it is known again */

@@ -10,8 +10,9 @@ import {
 } from "../../src/directory/index.ts";
 import { PROPAGATION } from "../basics/limits.ts";
 import { Random } from "../basics/random.ts";
-import { type Name, written } from "../model/names.ts";
+import { type Name, type Named, written } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
+import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { Scene } from "./scene.ts";
 
@@ -34,6 +35,8 @@ export async function finish(scene: Scene): Promise<void> {
   for (const host of scene.living) await probe(scene, host, true);
   if (scene.violations.length > 0) return;
   tally.window("every isolate at the heads, after faults", time.now() - stopped);
+  for (const bridge of scene.bridges) await probeBridge(scene, bridge);
+  if (scene.violations.length > 0) return;
   requireAcknowledged(scene);
   let differing = differences(scene, false);
   while (differing.length > 0 && time.now() - stopped < KV_REPAIRED) {
@@ -116,6 +119,31 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
         return;
       }
     }
+  }
+}
+
+/** Asks a bridge about every domain that is served: the edge answers, so there has to be an answer. */
+async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
+  // What it has seen of a Registry that was lost it holds on to until it is restarted (docs/bridge.md).
+  if (bridge.bornAt <= scene.lostAt) return;
+  const random = new Random(scene.plan.seed, "probe", bridge.name);
+  const { model } = scene;
+  const exported = [...model.exports.values()].filter(({ domain, head }) => {
+    return head !== undefined && model.history(domain).generations.length === 0;
+  });
+  const served = [...model.all.filter(({ head }) => head?.deletedUntil === null), ...exported];
+  for (const { domain } of served) {
+    const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
+    const askedAt = scene.time.now();
+    const text = `${written(named.name)}@${domain}`;
+    const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
+    scene.bridgeJudge.judge(bridge, named, resolution, askedAt);
+    if (resolution.answer.verdict !== "unavailable") continue;
+    scene.violation(
+      "once faults stop, bridges have answers",
+      `${bridge.name} has none about ${domain}: ${resolution.answer.detail}`,
+    );
+    return;
   }
 }
 

@@ -60,7 +60,11 @@ export class Scene {
   /** Recipients that were asked about, by their text. */
   readonly asked = new Map<string, Named>();
   readonly adminToken = "an admin token that is long enough";
+  /** When a Registry was last lost. */
+  lostAt = Number.NEGATIVE_INFINITY;
   readonly #registries: SimulatedRegistry[];
+  readonly #focused = new Map<number, SimulatedIsolate>();
+  readonly #kept = new Set<SimulatedIsolate>();
   readonly #hosts = new Map<string, SimulatedIsolate>();
   readonly #keys = new Map<string, DomainKey>();
   readonly #partitions = new Map<string, number>();
@@ -207,9 +211,19 @@ export class Scene {
     return this.isolates.filter((it) => it.isAlive);
   }
 
-  /** An isolate that is alive, near a location where there is one. */
+  /** The isolate that is kept for steps of a focus; null where it was left out. */
+  focused(focus: number): SimulatedIsolate | null {
+    return this.#focused.get(focus) ?? null;
+  }
+
+  keep(host: SimulatedIsolate, focus: number): void {
+    this.#focused.set(focus, host);
+    this.#kept.add(host);
+  }
+
+  /** An isolate that is alive and kept for nobody, near a location where there is one. */
   pickIsolate(random: Random, location?: string): SimulatedIsolate | null {
-    const { living } = this;
+    const living = this.living.filter((it) => !this.#kept.has(it));
     const near = living.filter((it) => it.location === location);
     if (living.length === 0) return null;
     return random.pick(near.length > 0 ? near : living);
@@ -241,7 +255,7 @@ export class Scene {
   }
 
   killOne(random: Random): void {
-    const { living } = this;
+    const living = this.living.filter((it) => !this.#kept.has(it));
     if (living.length < 2) return;
     const host = random.pick(living);
     host.die();
@@ -249,12 +263,14 @@ export class Scene {
     this.trace(() => `${host.name} dies`);
   }
 
-  bridge(location: string, random: Random): void {
+  /** @param focus of the isolate to which its connection leads; others are asked by chance */
+  bridge(location: string, random: Random, focus: number | null = null): void {
     const name = `bridge ${this.bridges.length + 1}`;
     const bridge = new SimulatedBridge({
       name,
       time: this.time,
-      fetch: (via) => this.network.from(location, via),
+      fetch: (via) => this.network.from(location, via, () => (focus === null ? null : this.focused(focus))),
+      focus,
       token: this.adminToken,
       acceptGrace: random.pick([this.settings.acceptGrace, 60_000]),
       cacheBytes: random.pick([65_536, 1_000_000]),
@@ -304,8 +320,11 @@ export class Scene {
   /** A Registry is lost with all that it had. */
   lose(partition: number): void {
     this.registry(partition).lose();
+    this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
+    // Revocations are lost with it: its tokens are good again, until they are revoked anew.
+    for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
     for (const host of this.living) {
       for (const domain of host.published.keys()) if (isIts(domain)) host.published.delete(domain);
     }
@@ -324,6 +343,7 @@ export class Scene {
       place: { partition, partitions },
       watcher: {
         applied: (method, args, result) => this.model.applied(method, args, result),
+        met: (event) => this.tally.event(event),
         trace: this.trace,
       },
     });

@@ -15,8 +15,17 @@ interface Asked extends Named {
 
 /** Domains that nobody ever served. */
 const STRANGER_DOMAINS = 400;
+/** People whom a bridge is asked about again and again. */
+const REGULARS = 50;
 
-function pickDomain(scene: Scene, random: Random): string {
+/** Whom questions go to and what about, where that is not left to chance. */
+export interface Aim {
+  readonly focus?: number | undefined;
+  readonly domains?: readonly string[] | undefined;
+}
+
+function pickDomain(scene: Scene, random: Random, { domains }: Aim): string {
+  if (domains !== undefined && domains.length > 0) return random.pick(domains);
   const { setup } = scene.plan;
   if (random.chance(0.04)) return `stranger${random.between(0, STRANGER_DOMAINS)}.example`;
   return setup.exported.length > 0 && random.chance(0.12)
@@ -42,8 +51,8 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
   return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
 }
 
-function pick(scene: Scene, random: Random): Asked {
-  const domain = pickDomain(scene, random);
+function pick(scene: Scene, random: Random, aim: Aim): Asked {
+  const domain = pickDomain(scene, random, aim);
   const name = pickName(scene, random, domain);
   const dice = random.next();
   const spelled = dice < 0.05 ? domain.toUpperCase() : dice < 0.1 ? `${domain}.` : domain;
@@ -61,21 +70,22 @@ export function askIsolate(
   random: Random,
   count: number,
   how: "one by one" | "batch" | "http",
+  aim: Aim = {},
 ): void {
-  const host = scene.pickIsolate(random);
+  const host = aim.focus === undefined ? scene.pickIsolate(random) : scene.focused(aim.focus);
   if (host === null) return;
   host.bursts++;
   scene.trace(() => `${host.name} is asked ${count} questions, ${how}`);
   if (how === "http") {
-    askOverHttp(scene, random, host, count);
+    askOverHttp(scene, random, host, count, aim);
     return;
   }
   if (how === "batch") {
-    askAtOnce(scene, random, host, count);
+    askAtOnce(scene, random, host, count, aim);
     return;
   }
   for (let i = 0; i < count && scene.violations.length === 0; i++) {
-    const it = pick(scene, random);
+    const it = pick(scene, random, aim);
     const settled = host.check(host.scope(), it.text, floorsOf(it));
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
@@ -83,8 +93,8 @@ export function askIsolate(
 }
 
 /** A list of questions in one request: its answers are decided one after the other. */
-function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: number): void {
-  const asked = Array.from({ length: count }, () => pick(scene, random));
+function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: number, aim: Aim): void {
+  const asked = Array.from({ length: count }, () => pick(scene, random, aim));
   const scope = host.scope();
   const queries = asked.map((it) => queryOf(it.text, floorsOf(it)));
   const answers = host.watched(() => checkAll(host.isolate, scope, queries));
@@ -129,7 +139,7 @@ function judge(
 }
 
 /** Questions through HTTP to one isolate, singly and as a list, with tokens that may be revoked. */
-function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count: number): void {
+function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count: number, aim: Aim): void {
   const tokens = [
     scene.adminToken,
     ...scene.tokens.filter((it) => it.role === "check").map((it) => it.token),
@@ -137,7 +147,7 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
   for (let left = Math.min(count, 40); left > 0; ) {
     const some = random.chance(0.5) ? 1 : Math.min(left, random.between(2, 20));
     left -= some;
-    const asked = Array.from({ length: some }, () => pick(scene, random));
+    const asked = Array.from({ length: some }, () => pick(scene, random, aim));
     const floor = Object.fromEntries(asked.filter((it) => it.floor > 0).map((it) => [it.domain, it.floor]));
     for (const it of asked) scene.asked.set(it.text, it);
     const texts = asked.map((it) => it.text);
@@ -157,8 +167,8 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
 }
 
 /** A bridge takes quotes off, and puts them where they must be: such recipients are asked about in another form. */
-function pickForBridge(scene: Scene, random: Random): Asked {
-  const it = pick(scene, random);
+function pickForBridge(scene: Scene, random: Random, aim: Aim): Asked {
+  const it = pick(scene, random, aim);
   if (it.name.form !== "quoted" && it.name.form !== "broken") return it;
   const name: Name = { ...it.name, form: "plain" };
   return { ...it, name, text: `${written(name)}@${it.domain}` };
@@ -171,17 +181,23 @@ const askedAgain = ({ domain, name }: Named): Asked => ({
   floor: 0,
 });
 
-/** Has one bridge asked what MTAs ask. */
-export function askBridge(scene: Scene, random: Random, count: number): void {
-  if (scene.bridges.length === 0) return;
-  const bridge = random.pick(scene.bridges);
+/**
+ * Has one bridge asked what MTAs ask.
+ * @param again only about those it was asked about before
+ */
+export function askBridge(scene: Scene, random: Random, count: number, aim: Aim = {}, again = false): void {
+  const bridges = scene.bridges.filter(({ focus }) => focus === (aim.focus ?? null));
+  if (bridges.length === 0) return;
+  const bridge = random.pick(bridges);
   for (let i = 0; i < count; i++) {
-    const regular = random.chance(0.6) ? scene.asked.get(random.pick(bridge.regulars) ?? "") : undefined;
-    const it = regular === undefined ? pickForBridge(scene, random) : askedAgain(regular);
+    const isRegular = again || (aim.focus === undefined && random.chance(0.6));
+    const regular = isRegular ? scene.asked.get(random.pick(bridge.regulars) ?? "") : undefined;
+    if (again && regular === undefined) return;
+    const it = regular === undefined ? pickForBridge(scene, random, aim) : askedAgain(regular);
     const text = `${written(it.name)}@${it.domain}`;
     scene.asked.set(text, it);
     if (regular === undefined) bridge.regulars.push(text);
-    if (bridge.regulars.length > 30) bridge.regulars.shift();
+    if (bridge.regulars.length > REGULARS) bridge.regulars.shift();
     const askedAt = scene.time.now();
     const settled = bridge.resolve(it.text);
     const judged = (resolution: Awaited<typeof settled>): void => {

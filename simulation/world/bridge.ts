@@ -19,6 +19,8 @@ export interface BridgeParts {
   /** `fetch` as the bridge has it, which tells of the isolate that takes the request. */
   fetch(via: (host: SimulatedIsolate) => void): Fetch;
   readonly token: string;
+  /** Steps that it is kept for, null where it is for all. */
+  readonly focus: number | null;
   readonly acceptGrace: number;
   readonly cacheBytes: number;
 }
@@ -55,6 +57,8 @@ function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
 export class SimulatedBridge implements JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
+  readonly focus: number | null;
+  readonly bornAt: number;
   readonly #resolver: Resolver;
   readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
   readonly vouched = new Map<string, number>();
@@ -67,7 +71,9 @@ export class SimulatedBridge implements JudgedBridge {
     const { time } = parts;
     this.name = parts.name;
     this.acceptGrace = parts.acceptGrace;
+    this.focus = parts.focus;
     const started = time.now();
+    this.bornAt = started;
     const ports: BridgePorts = {
       clock: { now: () => time.now() - started },
       timers: { sleep: (ms, signal) => sleep(time, ms, signal) },

@@ -42,7 +42,8 @@ export class Faults {
       if (episode.location !== null && episode.location !== location) continue;
       if (!isOne(episode.kind) || !random.chance(episode.share)) continue;
       this.#tally.fault(episode.kind);
-      return { kind: episode.kind, size: random.next() };
+      const { least = 0 } = episode;
+      return { kind: episode.kind, size: least + (1 - least) * random.next() };
     }
     return null;
   }

@@ -92,7 +92,7 @@ export class SimulatedIsolate implements Answerer, Spender {
    * Does work in which it decides more than once.
    * @returns what came of it, and all moments at which it may have decided
    */
-  async watched<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly moments: Moment[] }> {
+  async watched<T>(work: () => T | Promise<T>): Promise<{ readonly result: T; readonly moments: Moment[] }> {
     // Its answers come out in another order than they were decided in: what was before it is what is sure.
     const answered = new Map(this.answered);
     const moments: Moment[] = [];
@@ -190,9 +190,11 @@ export class SimulatedIsolate implements Answerer, Spender {
         return (...args: unknown[]) => {
           const sentAt = time.now();
           if (name === "question") this.questions++;
-          return count("registry", async () => {
-            const result = await method(...args);
-            if (name === "question") this.#noteExchange(partition, sentAt, result as Result<QuestionAnswer>);
+          const answer = count("registry", () => method(...args));
+          if (name !== "question") return answer;
+          return answer.then((result) => {
+            this.#noteExchange(partition, sentAt, result as Result<QuestionAnswer>);
+            for (const watch of this.#watchers) watch();
             return result;
           });
         };
@@ -206,7 +208,11 @@ export class SimulatedIsolate implements Answerer, Spender {
         ? `${this.name} learns from Registry ${partition}, asked ${this.#parts.time.now() - sentAt} ms ago: as of ${result.value.asOf}, heads ${JSON.stringify(result.value.heads)}`
         : `${this.name} learns from Registry ${partition}: ${result.error.message}`,
     );
-    if (!result.ok) return;
+    if (!result.ok) {
+      // A Registry that says that it cannot answer is one that cannot be asked.
+      this.hurtAt = this.#parts.time.now();
+      return;
+    }
     this.noteEvidence(partition, sentAt);
     const last = this.#exchanges.get(partition);
     if (last !== undefined && last.sentAt >= sentAt) return;

@@ -86,7 +86,7 @@ export class SimulatedKv {
   }
 
   /** What somebody writes past the Registry, as `wrangler kv bulk put` does. */
-  bulkPut(key: string, value: Uint8Array): void {
+  bulkPut(key: string, value: Uint8Array | null): void {
     this.#put(key, value);
   }
 

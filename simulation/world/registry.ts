@@ -9,7 +9,9 @@ import type { KvStore, Ports, RegistryStorage, SqlRow } from "../../src/edge/por
 import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { RegistryCore } from "../../src/edge/registry/registry.ts";
 import type { FaultKind } from "../basics/faults.ts";
+import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
+import { ofNextRelease } from "./next-release.ts";
 import { RegistryObject } from "./registry-object.ts";
 import type { Time } from "./time.ts";
 
@@ -20,6 +22,8 @@ const HANG = 40_000;
 export interface RegistryWatcher {
   /** A call was carried out here and now; its result may still get lost. */
   applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void;
+  /** Something came about that is to be counted. */
+  met(event: string): void;
   trace(words: () => string): void;
 }
 
@@ -58,6 +62,8 @@ export class SimulatedRegistry {
   #life: Life;
   #before: Life | null = null;
   #disturbedAt = Number.NEGATIVE_INFINITY;
+  /** Which code it runs. */
+  release: Release = "today";
   /** Whether nobody can reach it any more. */
   isCutOff = false;
 
@@ -176,7 +182,9 @@ export class SimulatedRegistry {
     await time.sleep(kind === "registry answer late" ? 100 + (met?.size ?? 0) * 8_000 : 8);
     if (kind === "registry answer lost") throw new Error(`Registry: answer to ${method} was lost`);
     if (!isReplaced && life !== this.#life) throw new Error(`Registry: restarted during ${method}`);
-    return answer;
+    if (this.release === "today") return answer;
+    this.#parts.watcher.met("answer of the next release");
+    return ofNextRelease(method, answer);
   }
 
   #alarmDelay(): number {

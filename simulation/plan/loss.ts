@@ -1,0 +1,30 @@
+/** A Registry that is lost with all that it had, and begun anew. */
+import type { Random } from "../basics/random.ts";
+import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
+
+/** Worlds in which there is the time for it. */
+export const SHORTEST_WITH_LOSS = 14 * MINUTE;
+
+/** The operator finds out, has it begun anew, has every list published again, and restarts some of the bridges. */
+export function addLoss(random: Random, setup: Setup, length: number, add: Add): void {
+  const partition = random.between(0, setup.partitions - 1);
+  const lost = length * (0.1 + 0.3 * random.next());
+  add(lost, { kind: "loss", partition });
+  const anew = lost + random.between(70, 200) * SECOND;
+  add(anew, { kind: "new beginning", partition });
+  // The old roster may go on showing for minutes, and nothing can be published until it does not.
+  for (const wait of [5, 120, 240, 300]) {
+    for (const domain of setup.domains) {
+      const at = anew + wait * SECOND + random.next() * 20 * SECOND;
+      add(at, { kind: "publish", domain, change: "add", forces: true });
+      add(at + random.next() * 40 * SECOND, {
+        kind: "checks",
+        count: 20,
+        how: "one by one",
+        domains: [domain],
+      });
+    }
+  }
+  for (let i = random.between(0, 2); i > 0; i--)
+    add(anew + random.next() * 5 * MINUTE, { kind: "bridge", location: random.pick(setup.locations) });
+}

@@ -1,0 +1,117 @@
+/**
+ * Things that have to meet within a second or two for a rule to matter. Each has an isolate, and where it needs one
+ * a bridge, of its own, so that no other traffic heals what is to be seen.
+ */
+import type { FaultKind } from "../basics/faults.ts";
+import type { Random } from "../basics/random.ts";
+import { type Add, type Change, SECOND, type Setup } from "./plan.ts";
+
+/** Changes under which somebody is refused before and not after, or the other way round. */
+const TELLING: readonly Change[] = ["add", "add", "swap", "remove"];
+
+export function addMeetings(random: Random, setup: Setup, length: number, add: Add): void {
+  const meeting = new Meeting(random, setup, add);
+  const room = Math.max(1, length - 3 * setup.window - 20 * SECOND);
+  for (let i = random.between(1, 3); i > 0; i--) meeting.lateAnswer(10 * SECOND + random.next() * room);
+  for (let i = random.between(1, 3); i > 0; i--)
+    meeting.slowAnswerToBridge(10 * SECOND + random.next() * room);
+  if (random.chance(0.5)) meeting.lostCopy(length);
+}
+
+/** Where the isolate of a focus is, and its bridge: at a place of their own, so that faults can meet them alone. */
+const placeOf = (focus: number): string => `place ${focus}`;
+
+class Meeting {
+  readonly #random: Random;
+  readonly #setup: Setup;
+  readonly #add: Add;
+  #count = 0;
+
+  constructor(random: Random, setup: Setup, add: Add) {
+    this.#random = random;
+    this.#setup = setup;
+    this.#add = add;
+  }
+
+  /**
+   * Two questions of one isolate are under way; the head changes between them, and the older answer arrives last.
+   * Whoever asks about that domain then must not be told what was before.
+   */
+  lateAnswer(start: number): void {
+    const random = this.#random;
+    const focus = this.#isolate(start);
+    const domain = random.pick(this.#setup.domains);
+    const others = this.#setup.domains.filter((it) => it !== domain);
+    this.#ask(focus, start + 200, 12, [domain]);
+    this.#ask(focus, start + 400, 12, this.#setup.domains);
+    // Idle for longer than a window, so that the next question has to ask.
+    const at = start + this.#setup.window + random.between(1, 20) * SECOND;
+    this.#fault("registry answer late", at - 1, 40, 0.55, placeOf(focus));
+    this.#ask(focus, at, 4, others);
+    this.#publish(domain, at + random.between(0, 2_000));
+    // By now it has given the answer up, and asks anew.
+    this.#ask(focus, at + 4_150, 4, others);
+    this.#ask(focus, at + 4_300, 4, others);
+    for (const later of [8_200, 8_500, 9_500, 12_000]) this.#ask(focus, at + later, 12, [domain]);
+  }
+
+  /**
+   * An isolate decides at once, its answer takes up to three seconds to the bridge, and the head changed just after
+   * the isolate had asked. At the end of the window the bridge still has it.
+   */
+  slowAnswerToBridge(start: number): void {
+    const random = this.#random;
+    const { window, domains } = this.#setup;
+    const domain = random.pick(domains);
+    const focus = this.#isolate(start);
+    this.#add(start, { kind: "bridge", location: placeOf(focus), focus });
+    this.#add(start + 200, { kind: "bridge checks", count: 10, focus, domains: [domain] });
+    this.#publish(domain, start + random.between(200, 350));
+    const add = (at: number, count: number, again: boolean): void =>
+      this.#add(at, { kind: "bridge checks", count, focus, domains: [domain], again });
+    this.#fault("edge answer late", start + 400, 800, 0.6, placeOf(focus));
+    for (const later of [500, 600, 700, 850, 1_000]) add(start + later, 8, false);
+    for (const later of [500, 900, 1_300, 1_700, 2_100, 2_600]) add(start + window + later, 12, true);
+  }
+
+  /** The last manifest of a domain, or what it names, is written, acknowledged and lost, and nobody writes it anew. */
+  lostCopy(length: number): void {
+    const from = length - this.#random.between(20, 60) * SECOND;
+    this.#fault("kv write lost", from, length - from, 0, null, 0.9);
+    for (let i = 0; i < 2; i++)
+      this.#publish(this.#random.pick(this.#setup.domains), from + this.#random.next() * (length - from));
+  }
+
+  /** An isolate that nobody else asks. @returns its focus */
+  #isolate(at: number): number {
+    const focus = ++this.#count;
+    this.#add(at, {
+      kind: "isolate",
+      location: placeOf(focus),
+      cacheBytes: 64 * 1024 * 1024,
+      window: this.#setup.window,
+      focus,
+    });
+    return focus;
+  }
+
+  #ask(focus: number, at: number, count: number, domains: readonly string[]): void {
+    this.#add(at, { kind: "checks", count, how: "one by one", focus, domains });
+  }
+
+  #publish(domain: string, at: number): void {
+    this.#add(at, { kind: "publish", domain, change: this.#random.pick(TELLING), forces: true });
+  }
+
+  #fault(
+    kind: FaultKind,
+    from: number,
+    ms: number,
+    least: number,
+    location: string | null = null,
+    share = 1,
+  ): void {
+    const id = 2_000_000 + this.#random.between(0, 1e6);
+    this.#add(from, { kind: "episode", episode: { kind, from, to: from + ms, location, share, least, id } });
+  }
+}

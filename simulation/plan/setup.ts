@@ -1,0 +1,22 @@
+import type { Random } from "../basics/random.ts";
+import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
+
+/** A deployment for one world. */
+export function makeSetup(random: Random): Setup {
+  const locations = ["ams", "bom", "cdg", "dfw", "eze"].slice(0, random.between(1, 5));
+  const count = random.between(2, 8);
+  return {
+    window: random.pick([30, 30, 30, 10]) * SECOND,
+    acceptGrace: random.pick([7 * DAY, 7 * DAY, 10 * MINUTE, 2 * MINUTE]),
+    partitions: random.pick([1, 1, 2, 3]),
+    history: random.pick([30 * DAY, 2 * DAY]),
+    grace: random.pick([3600, 3600, 120, 20, 0]),
+    locations,
+    domains: Array.from({ length: count }, (_, i) => `d${i}.example`),
+    exported: random.chance(0.4) ? ["export.example"] : [],
+    shapes: Array.from({ length: count }, () => ({
+      bits: random.pick([0, 0, 1, 2]),
+      names: random.between(6, 40),
+    })),
+  };
+}

@@ -1,0 +1,71 @@
+import type { FaultKind } from "../basics/faults.ts";
+import type { Random } from "../basics/random.ts";
+import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
+
+/** Faults that matter when they come together, each with what happens beside them. */
+export function addTroubles(random: Random, setup: Setup, length: number, add: Add): void {
+  if (random.chance(0.15)) return;
+  for (let i = random.between(1, 3); i > 0; i--) {
+    let at = 8_000 + random.next() * Math.max(0, length - 300_000);
+    const lasts = random.between(60, 240) * SECOND;
+    const begin = (from: number, kind: FaultKind, share: number, ms = lasts): void => {
+      const episode = {
+        kind,
+        from,
+        to: from + ms,
+        location: null,
+        share,
+        id: 1_000 + random.between(0, 1e6),
+      };
+      add(from, { kind: "episode", episode });
+    };
+    const isolates = (count: number, cacheBytes: number, within: number): void => {
+      for (let j = 0; j < count; j++) {
+        const location = random.pick(setup.locations);
+        add(at + random.next() * within, { kind: "isolate", location, cacheBytes, window: setup.window });
+      }
+    };
+    switch (random.between(0, 6)) {
+      case 0:
+        begin(at, "registry answer late", random.pick([0.5, 1]));
+        break;
+      case 1:
+        add(at, { kind: "restart", partition: random.between(0, setup.partitions - 1) });
+        begin(at, "registry replaced", 0.5);
+        break;
+      case 2:
+        begin(at, "kv read flaps", 1);
+        begin(at + 2_000, "registry unreachable", 1);
+        isolates(3, 34_000, 1_000);
+        break;
+      case 3:
+        begin(at, "kv read damaged", 0.5);
+        isolates(8, 64 * 1024 * 1024, lasts);
+        break;
+      case 4:
+        // At the end, where no later change writes anew what was lost.
+        at = Math.max(at, length - lasts);
+        begin(at, "kv write lost", 0.8);
+        break;
+      case 5:
+        begin(at, "edge away", random.pick([0.7, 1]));
+        break;
+      default:
+        begin(at, "edge answers nonsense", 0.4);
+    }
+    for (let j = 0; j < 5; j++) {
+      const domain = random.pick(setup.domains);
+      const when = at - 1_000 + (j < 2 ? random.next() * 3_000 : random.next() * lasts);
+      add(when, { kind: "publish", domain, change: random.pick(CHANGES), forces: true });
+      // Questions that are under way while it is taken.
+      for (const how of ["one by one", "http"] as const) {
+        add(when + random.next() * 400, { kind: "checks", count: 10, how });
+      }
+    }
+    const after = (): number => at - 10_000 + random.next() * (lasts + 40_000);
+    for (let j = 0; j < 12; j++) {
+      add(after(), { kind: "checks", count: random.between(5, 50), how: "one by one" });
+      add(after(), { kind: "bridge checks", count: random.between(2, 20) });
+    }
+  }
+}
