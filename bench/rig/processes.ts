@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** What a command cost. */
 export interface Run {
   readonly seconds: number;
-  /** Most memory that it had resident. */
+  /** Most memory that it and its children had resident. */
   readonly peakBytes: number;
   readonly output: string;
 }
@@ -33,10 +33,14 @@ export async function run(command: string, args: readonly string[], { cwd, env }
   child.stderr.on("data", (data) => {
     errors += data;
   });
-  // The peak only grows, so what was read last before the end is it, save for the last moment.
+  // The peak of each process only grows, so what was read last before the end is it, save for the last moment.
   let peakBytes = 0;
   const look = (): void => {
-    peakBytes = Math.max(peakBytes, memoryOf(child.pid as number, "VmHWM") ?? 0);
+    const peaks = familyOf(child.pid as number).map((pid) => memoryOf(pid, "VmHWM") ?? 0);
+    peakBytes = Math.max(
+      peakBytes,
+      peaks.reduce((sum, each) => sum + each, 0),
+    );
   };
   const timer = setInterval(look, POLL_MS);
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -58,6 +62,19 @@ export function memoryOf(pid: number, what: "VmRSS" | "VmHWM"): number | null {
     return found === undefined ? null : Number(found) * 1024;
   } catch {
     return null;
+  }
+}
+
+/** A process and all that it began, as far as they live. */
+function familyOf(pid: number): number[] {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const children = threads.flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    );
+    return [pid, ...children.flatMap(familyOf)];
+  } catch {
+    return [];
   }
 }
 

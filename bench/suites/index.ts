@@ -1,6 +1,25 @@
 import type { Suite } from "../report/measurement.ts";
+import { batch } from "./batch.ts";
+import { bundle } from "./bundle.ts";
 import { checks } from "./checks.ts";
+import { cold } from "./cold.ts";
+import { domains } from "./domains.ts";
+import { keyPerMailbox } from "./key-per-mailbox.ts";
+import { publish } from "./publish.ts";
+import { reads } from "./reads.ts";
 import { resident } from "./resident.ts";
+import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
-export const suites: readonly Suite[] = [checks, resident];
+export const suites: readonly Suite[] = [
+  checks,
+  resident,
+  keyPerMailbox,
+  batch,
+  domains,
+  reads,
+  cold,
+  storage,
+  publish,
+  bundle,
+];

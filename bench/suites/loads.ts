@@ -37,12 +37,35 @@ export async function warmUp(origin: string, load: Load): Promise<void> {
   await drive(origin, load, WARM_UP_SECONDS);
 }
 
-/** The answer that an edge gives to one recipient, as text. */
-export async function answerOf(origin: string, token: string, recipient: string): Promise<string> {
-  const response = await fetch(`${origin}/v1/rcpt`, {
+/** Posts a check: of one recipient, or of a list. */
+const post = (origin: string, token: string, body: unknown): Promise<Response> =>
+  fetch(`${origin}/v1/rcpt`, {
     method: "POST",
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-    body: JSON.stringify({ recipient }),
+    body: JSON.stringify(body),
   });
-  return response.text();
+
+/** The answer to one recipient, as text. */
+export const answerOf = async (origin: string, token: string, recipient: string): Promise<string> =>
+  (await post(origin, token, { recipient })).text();
+
+/** What the benchmark looks at in an answer. */
+export interface Verdict {
+  readonly recipient: string;
+  readonly verdict: string;
+}
+
+/** The verdict about one recipient. */
+export const verdictOf = async (origin: string, token: string, recipient: string): Promise<string> =>
+  (JSON.parse(await answerOf(origin, token, recipient)) as Verdict).verdict;
+
+/** The answers to a list, in order. */
+export async function ask(
+  origin: string,
+  token: string,
+  recipients: readonly string[],
+): Promise<{ readonly results: readonly Verdict[] }> {
+  const response = await post(origin, token, recipients);
+  if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+  return (await response.json()) as { results: readonly Verdict[] };
 }

@@ -1,0 +1,101 @@
+/** Publishing in this process, with the code of src/publish: for what the command as a whole would hide. */
+import { createClient, type RollcallClient } from "../../src/client/index.ts";
+import {
+  DEFAULT_POLICY,
+  type DomainKey,
+  deriveDomainKey,
+  domainKey,
+  fingerprint,
+  fromBase64Url,
+  readMasterKey,
+} from "../../src/directory/index.ts";
+import { nobleHashing } from "../../src/directory/noble.ts";
+import { EntryColumns } from "../../src/publish/entries.ts";
+import { baseOf, batchesOf, type DomainPlan, planDomain, readList, upload } from "../../src/publish/index.ts";
+import { packList } from "../../src/publish/pack.ts";
+import { DOMAIN } from "./lists.ts";
+import type { ServedEdge } from "./workerd.ts";
+import type { World } from "./world.ts";
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
+  createClient({
+    url: edge.origin,
+    token: world.admin,
+    fetch: (input, init) => fetch(input, init),
+    now: () => performance.now(),
+    sleep,
+  });
+
+/** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
+export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
+  const [body, head] = await Promise.all([client.key(DOMAIN), client.domain(DOMAIN)]);
+  const key = domainKey(nobleHashing, fromBase64Url(body.key), DOMAIN, body.epoch);
+  const base = head === null ? null : baseOf(head, (id) => client.shard(DOMAIN, id));
+  const { packed } = await readList({
+    path,
+    shown: path,
+    domain: DOMAIN,
+    key,
+    policy: DEFAULT_POLICY,
+    hashing: nobleHashing,
+    ...(base === null ? {} : { bitsInUse: base.list.table.bits }),
+  });
+  const intent = { domain: DOMAIN, key, partition: body.partition, packed, policy: {}, canaries: [] };
+  return planDomain(intent, base);
+}
+
+/** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
+export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
+  const begun = performance.now();
+  await upload(client, plans, { sleep });
+  return (performance.now() - begun) / 1000;
+}
+
+/** Publishes many small domains, each with the same local parts, in as few commits as there can be. */
+export async function publishMany(
+  world: World,
+  client: RollcallClient,
+  domains: Iterable<string>,
+  names: readonly string[],
+  tell: (line: string) => void,
+): Promise<void> {
+  const master = readMasterKey(world.masterKey);
+  const plans: DomainPlan[] = [];
+  for (const domain of domains) {
+    // Of a deployment that has nothing yet, every domain is at its first epoch.
+    const key = deriveDomainKey(nobleHashing, master, domain, 1);
+    const intent = { domain, key, partition: 0, packed: pack(key, names), policy: {}, canaries: [] };
+    plans.push(await planDomain(intent, null));
+  }
+  const batches = batchesOf(plans);
+  for (const [i, batch] of batches.entries()) {
+    const seconds = await commit(client, batch);
+    if (i % 20 === 0) tell(`commit ${i + 1} of ${batches.length}, ${seconds.toFixed(1)} s`);
+  }
+}
+
+function pack(key: DomainKey, names: readonly string[]) {
+  const entries = new EntryColumns();
+  for (const [line, name] of names.entries()) entries.add(fingerprint(key.names, name), 0, line);
+  return packList(entries, nobleHashing);
+}
+
+/** CPU seconds of this process, for a list read from a file, and for its fingerprints and shards alone. */
+export async function packingCosts(path: string, names: number): Promise<{ whole: number; packing: number }> {
+  const key = deriveDomainKey(nobleHashing, new Uint8Array(32), DOMAIN, 1);
+  const list = Array.from({ length: names }, (_, i) => `user${i}`);
+  const packing = await cpuSeconds(() => pack(key, list));
+  const whole = await cpuSeconds(() =>
+    readList({ path, shown: path, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: nobleHashing }),
+  );
+  return { whole, packing };
+}
+
+async function cpuSeconds(work: () => unknown): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}

@@ -1,0 +1,107 @@
+import type { Measurement, Suite } from "../report/measurement.ts";
+import { isolateBytes } from "../rig/inspector.ts";
+import { figures, total } from "../rig/kv.ts";
+import { KNOWN } from "../rig/lists.ts";
+import { clientOf, publishMany } from "../rig/publisher.ts";
+import { spreadOf } from "../rig/rounds.ts";
+import { World } from "../rig/world.ts";
+import { drive, lacksWrk } from "../rig/wrk.ts";
+import { warmUp } from "./loads.ts";
+
+const DOMAINS = 100_000;
+const QUICK_DOMAINS = 2_000;
+const MAILBOXES = 10;
+
+/** Many small domains, asked about at random: more than fit the isolate's memory. */
+export const domains: Suite = {
+  name: "domains",
+  lacks: lacksWrk,
+  async run(extent, tell) {
+    const count = extent.isQuick ? QUICK_DOMAINS : DOMAINS;
+    const world = await World.make();
+    try {
+      const token = await publishAll(world, count, tell);
+      const edge = await world.serve({ isInspected: true });
+      try {
+        tell("random domains");
+        const load = {
+          token,
+          method: "POST",
+          prefix: KNOWN,
+          names: MAILBOXES,
+          domain: "d%.example",
+          domains: count,
+          expects: [`"recipient":"${KNOWN}`, '"verdict":"deliverable","action":"accept"'],
+        } as const;
+        await warmUp(edge.origin, load);
+        await world.kv.reset();
+        const rates: number[] = [];
+        let checks = 0;
+        for (let round = 0; round < extent.rounds; round++) {
+          const driven = await drive(edge.origin, load, extent.seconds);
+          rates.push(driven.rate);
+          checks += driven.requests;
+        }
+        const { reads } = await world.kv.counts();
+        const held = await isolateBytes(edge);
+        return report(count, rates, checks, reads, held);
+      } finally {
+        await edge.stop();
+      }
+    } finally {
+      await world.end();
+    }
+  },
+};
+
+/** @returns a token for checks */
+async function publishAll(world: World, count: number, tell: (line: string) => void): Promise<string> {
+  const edge = await world.serve();
+  try {
+    tell(`publishing ${count} domains`);
+    const names = Array.from({ length: MAILBOXES }, (_, i) => `${KNOWN}${i}`);
+    const all = Array.from({ length: count }, (_, i) => `d${i}.example`);
+    await publishMany(world, clientOf(world, edge), all, names, tell);
+    tell("waiting for KV");
+    await world.untilCopied(edge);
+    return await world.checkToken(edge);
+  } finally {
+    await edge.stop();
+  }
+}
+
+function report(
+  count: number,
+  rates: readonly number[],
+  checks: number,
+  reads: Readonly<Record<string, number>>,
+  held: { readonly heap: number; readonly buffers: number },
+): Measurement[] {
+  const rate = spreadOf(rates);
+  const what = `${count.toLocaleString("en")} domains of ${MAILBOXES} mailboxes, random domains`;
+  return [
+    {
+      id: "domains.rate",
+      what: `${what}: checks a second`,
+      value: rate.median,
+      unit: "/s",
+      lowest: rate.lowest,
+      highest: rate.highest,
+      detail: { domains: count, mailboxes: count * MAILBOXES },
+    },
+    {
+      id: "domains.kv-reads",
+      what: `${what}: KV reads a check`,
+      value: total(reads) / checks,
+      unit: "count",
+      detail: { ...figures("reads", reads), checks },
+    },
+    {
+      id: "domains.isolate-bytes",
+      what: `${what}: held by the isolate`,
+      value: held.heap + held.buffers,
+      unit: "bytes",
+      detail: { "heap bytes": held.heap, "buffer bytes": held.buffers },
+    },
+  ];
+}

@@ -1,0 +1,26 @@
+import type { Measurement, Suite } from "../report/measurement.ts";
+import { figures, total } from "../rig/kv.ts";
+import { publishedWorld } from "../rig/world.ts";
+import { MILLION } from "./checks.ts";
+
+/** Bytes of all values in KV, a mailbox. */
+export const storage: Suite = {
+  name: "storage",
+  lacks: () => [],
+  async run(extent, tell) {
+    const measured: Measurement[] = [];
+    for (const millions of extent.isQuick ? [1] : [1, 10]) {
+      const { world, mailboxes } = await publishedWorld(millions * MILLION, tell);
+      const { bytes, keys } = await world.kv.counts();
+      measured.push({
+        id: `storage.bytes-per-mailbox.${millions}m`,
+        what: `bytes a mailbox in KV, ${mailboxes.toLocaleString("en")} mailboxes`,
+        value: total(bytes) / mailboxes,
+        unit: "bytes",
+        bar: { kind: "at most", value: 5.3 },
+        detail: { ...figures("bytes", bytes), ...figures("keys", keys), mailboxes },
+      });
+    }
+    return measured;
+  },
+};
