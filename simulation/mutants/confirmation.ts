@@ -85,7 +85,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an alias is confirmed without its target",
     "both are confirmed at one number",
-    edge("decide.ts", "const isConfirmed = [own, list].every(", "const isConfirmed = [own].every("),
+    edge("decide.ts", "const isConfirmed = lists.every(", "const isConfirmed = [own].every("),
   ),
   mutant(
     "an alias takes the larger of two unrelated numbers",

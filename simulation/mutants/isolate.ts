@@ -41,8 +41,8 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "it is 0",
     edge(
       "decide.ts",
-      "...(isConfirmed || isExport ? agesOf(confirmation, now) : {}),",
-      "...agesOf(confirmation, now),",
+      "maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,",
+      "maxAge: maxAge(confirmation, now),",
     ),
   ),
   mutant(

@@ -21,6 +21,8 @@ export const MAX_SHARD_BITS = 16;
 
 /** For names in ASCII, which nearly all are: an encoder's fresh array costs as much as half of the MAC. */
 const scratch = new Uint8Array(128);
+/** The first octets of it, by their number. */
+const heads = Array.from({ length: scratch.length + 1 }, (_, length) => scratch.subarray(0, length));
 
 /** The digest whose head is the fingerprint of a canonical local part. */
 export function fingerprint(mac: Mac, name: string): Uint8Array {
@@ -30,7 +32,7 @@ export function fingerprint(mac: Mac, name: string): Uint8Array {
     if (c > 0x7f) return mac(utf8(name));
     scratch[i] = c;
   }
-  return mac(scratch.subarray(0, name.length));
+  return mac(heads[name.length] as Uint8Array);
 }
 
 const u32 = (bytes: Uint8Array, at: number): number =>

@@ -88,7 +88,7 @@ export interface Grounds {
   readonly confirmedAge?: number | null;
   readonly maxAge?: number;
   readonly refusalText?: string | null;
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 /** What the front end does on a verdict under a mode. */
@@ -104,7 +104,7 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
   const reply = replyLine(verdict, recipient, grounds.refusalText);
   const observing = mode === "observe" && OBSERVED.has(verdict);
   const action = actionOf(verdict, mode);
-  return {
+  const whole: { -readonly [K in keyof Answer]: Answer[K] } = {
     recipient,
     verdict,
     action,
@@ -116,9 +116,10 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
     mode,
     confirmed_age: grounds.confirmedAge ?? null,
     max_age: action === "defer" ? 0 : (grounds.maxAge ?? 0),
-    ...(observing ? { observed: reply } : {}),
-    ...(grounds.detail === undefined ? {} : { detail: grounds.detail }),
   };
+  if (observing) whole.observed = reply;
+  if (grounds.detail !== undefined) whole.detail = grounds.detail;
+  return whole;
 }
 
 /** A deferral for want of knowledge: never a verdict about the recipient. */

@@ -112,7 +112,13 @@ function decideNotServed(
       ? done(deferral(query, "KV cannot be read for exported domains", domain))
       : confirmOrDefer(query, progress, partition);
   }
-  return done(answer(query.text, "not-served", { domain, ...agesOf(confirmation, now) }));
+  return done(
+    answer(query.text, "not-served", {
+      domain,
+      confirmedAge: confirmedAge(confirmation, now),
+      maxAge: maxAge(confirmation, now),
+    }),
+  );
 }
 
 function decideMailbox(
@@ -133,9 +139,11 @@ function decideMailbox(
   const alias = manifest.deletedUntil === null ? manifest.policy.alias : null;
   const list = alias === null ? own : generationOf(isolate, query, progress, alias, partition);
   if ("kind" in list) return list;
+  // What the answer rests on: everything below has to hold of both.
+  const lists = list === own ? [own] : [own, list];
   // Deleted or pointed elsewhere meanwhile: the two do not belong to one state.
   if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
-    return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
+    return confirmListsOrDefer(isolate, query, progress, partition, lists);
   }
   const now = isolate.now();
   const finding = lookup(list.manifest, list, recipient, now);
@@ -146,18 +154,17 @@ function decideMailbox(
       : { kind: "blob", held: list, table, index };
   }
   const { verdict, matched } = finding;
-  const mode = [own, list].some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
+  const mode = lists.some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
   const generation = generationAnswered(confirmation, manifest, list.manifest);
   if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
-  const isConfirmed = [own, list].every((held) => confirms(confirmation, held.manifest, now));
+  const isConfirmed = lists.every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
-    const isFresh =
-      isConfirmed || [own, list].every((held) => isFreshExport(isolate, confirmation, held, now));
-    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, [own, list]);
+    const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
+    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, lists);
   } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, manifest, now)) {
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
-  for (const held of [own, list]) {
+  for (const held of lists) {
     // The numbers of exports order nothing: they may be begun anew.
     if (held.manifest.origin === "kv") continue;
     isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
@@ -171,10 +178,9 @@ function decideMailbox(
       origin: manifest.origin,
       mode,
       refusalText: manifest.policy.text,
-      ...(isConfirmed || isExport ? agesOf(confirmation, now) : {}),
-      ...(isExport
-        ? { confirmedAge: null, detail: "refused and accepted from KV alone, as fresh as KV is" }
-        : {}),
+      confirmedAge: isConfirmed ? confirmedAge(confirmation, now) : null,
+      maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,
+      detail: isExport ? "refused and accepted from KV alone, as fresh as KV is" : undefined,
     }),
   );
 }
@@ -255,11 +261,10 @@ function hasEvidence(isolate: Isolate, partition: number, manifest: Manifest, no
   return now - evidence <= isolate.settings.acceptGrace;
 }
 
-/** Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long. */
-const agesOf = (confirmation: Confirmation, now: number): { confirmedAge: number; maxAge: number } => ({
-  confirmedAge: Math.ceil((now - confirmation.at) / 1000),
-  maxAge: Math.floor(confirmation.left(now) / 1000),
-});
+// Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long.
+const confirmedAge = (confirmation: Confirmation, now: number): number =>
+  Math.ceil((now - confirmation.at) / 1000);
+const maxAge = (confirmation: Confirmation, now: number): number => Math.floor(confirmation.left(now) / 1000);
 
 const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
 
