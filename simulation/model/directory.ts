@@ -28,7 +28,6 @@ export class ModelDirectory {
   /** Ids of tokens that were revoked, and when the Registry took it. */
   readonly revoked = new Map<string, number>();
   #intentCount = 0;
-  highest = 0;
   commits = 0;
 
   constructor(parts: DirectoryParts) {
@@ -175,7 +174,6 @@ export class ModelDirectory {
   #requireGrowth(domain: string, number: number): void {
     const head = this.history(domain).head?.number ?? 0;
     if (number <= head) this.#parts.violation("numbers only grow", `${domain} ${number} followed ${head}`);
-    this.highest = Math.max(this.highest, number);
   }
 }
 

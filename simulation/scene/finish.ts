@@ -10,6 +10,8 @@ import {
 } from "../../src/directory/index.ts";
 import { PROPAGATION } from "../basics/limits.ts";
 import { Random } from "../basics/random.ts";
+import { BOUNDS } from "../model/bounds.ts";
+import type { Generation } from "../model/generation.ts";
 import { type Name, type Named, written } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
@@ -103,9 +105,7 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       if (scene.violations.length > 0) return;
       scene.judge.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
       if (!isLast || head === undefined) continue;
-      const { alias } = head.policy;
-      const target = alias === null || head.deletedUntil !== null ? head : model.history(alias).head;
-      const number = Math.max(head.number, target?.number ?? 0);
+      const number = numberOf(scene, head);
       const isGone = head.deletedUntil !== null && answer.verdict === "not-served";
       const isHead =
         answer.generation === number &&
@@ -122,16 +122,27 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
   }
 }
 
+/** The number under which a head is answered: of an alias and its target the larger one. */
+function numberOf({ model }: Scene, head: Generation): number {
+  const { alias } = head.policy;
+  const target = alias === null || head.deletedUntil !== null ? head : model.history(alias).head;
+  return Math.max(head.number, target?.number ?? 0);
+}
+
 /** Asks a bridge about every domain that is served: the edge answers, so there has to be an answer. */
 async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
-  // What it has seen of a Registry that was lost it holds on to until it is restarted (docs/bridge.md).
-  if (bridge.bornAt <= scene.lostAt) return;
   const random = new Random(scene.plan.seed, "probe", bridge.name);
   const { model } = scene;
-  const exported = [...model.exports.values()].filter(({ domain, head }) => {
-    return head !== undefined && model.history(domain).generations.length === 0;
+  const listed = model.all.filter(({ domain, head }) => {
+    // What it has seen of a Registry that was lost it holds on to until it is restarted (docs/bridge.md).
+    if (head === undefined || head.deletedUntil !== null) return false;
+    return (bridge.seen.get(domain)?.generation ?? 0) <= numberOf(scene, head);
   });
-  const served = [...model.all.filter(({ head }) => head?.deletedUntil === null), ...exported];
+  const exported = [...model.exports.values()].filter(({ domain, head }) => {
+    const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRoster;
+    return isShown && model.history(domain).generations.length === 0;
+  });
+  const served = [...listed, ...exported];
   for (const { domain } of served) {
     const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
     const askedAt = scene.time.now();
