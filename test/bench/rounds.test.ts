@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { interleave, spreadOf } from "../../bench/rig/rounds.ts";
+
+describe("spreadOf", () => {
+  it("takes the middle of an odd number, and the mean of the middle two of an even one", () => {
+    expect(spreadOf([3, 1, 2])).toEqual({ median: 2, lowest: 1, highest: 3 });
+    expect(spreadOf([4, 1, 2, 10])).toEqual({ median: 3, lowest: 1, highest: 10 });
+  });
+});
+
+describe("interleave", () => {
+  it("lets the sides take turns, theirs first and last", async () => {
+    const order: string[] = [];
+    const side = (name: string) => async () => {
+      order.push(name);
+      return 1;
+    };
+    await interleave(2, side("theirs"), side("ours"));
+    expect(order).toEqual(["theirs", "ours", "theirs", "ours", "theirs"]);
+  });
+
+  it("holds each of ours against its own neighbours, so that a machine that slows down does not count", async () => {
+    let speed = 16;
+    // Every turn the machine has half of what it had; ours is half as fast as theirs would be at the same moment.
+    const theirs = async () => {
+      const now = speed;
+      speed /= 2;
+      return now;
+    };
+    const { ratio, ours } = await interleave(2, theirs, async () => (await theirs()) / 2);
+    expect(ours).toEqual({ median: 2.5, lowest: 1, highest: 4 });
+    expect(ratio).toEqual({ median: 0.4, lowest: 0.4, highest: 0.4 });
+  });
+});

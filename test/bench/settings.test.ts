@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { readArguments } from "../../bench/settings.ts";
+import { suites } from "../../bench/suites/index.ts";
+
+const NAMES = ["checks", "batch"];
+
+describe("the benchmark's command line", () => {
+  it("runs everything by default, and less of it with --quick", () => {
+    expect(readArguments([], NAMES)).toEqual({
+      extent: { isQuick: false, rounds: 5, seconds: 2 },
+      only: null,
+      json: null,
+      write: false,
+      strict: false,
+    });
+    expect(readArguments(["--quick"], NAMES).extent).toEqual({ isQuick: true, rounds: 2, seconds: 1 });
+    expect(readArguments(["--quick", "--rounds", "7"], NAMES).extent.rounds).toBe(7);
+  });
+
+  it("takes the suites that there are, and says which there are for another name", () => {
+    expect(readArguments(["--only", "batch,checks"], NAMES).only).toEqual(["batch", "checks"]);
+    expect(() => readArguments(["--only", "batches"], NAMES)).toThrow(
+      "no suite batches; there are checks, batch",
+    );
+  });
+
+  it("refuses numbers that are none, and to write half a run into the docs", () => {
+    for (const bad of ["0", "-1", "1.5", "many"]) {
+      expect(() => readArguments([`--rounds=${bad}`], NAMES)).toThrow("--rounds must be a whole number");
+    }
+    expect(() => readArguments(["--write", "--only", "batch"], NAMES)).toThrow("--write wants a whole run");
+  });
+
+  it("knows each suite by a name of its own", () => {
+    const names = suites.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toContain("checks");
+  });
+});
