@@ -7,6 +7,7 @@ import {
   domainKey,
   fingerprint,
   fromBase64Url,
+  partitionOf,
   readMasterKey,
 } from "../../src/directory/index.ts";
 import { nobleHashing } from "../../src/directory/noble.ts";
@@ -53,12 +54,16 @@ export async function commit(client: RollcallClient, plans: readonly DomainPlan[
   return (performance.now() - begun) / 1000;
 }
 
-/** Publishes many small domains, each with the same local parts, in as few commits as there can be. */
+/**
+ * Publishes many small domains, each with the same local parts, in as few commits as there can be.
+ * @param partitions Registries over which the domains are spread
+ */
 export async function publishMany(
   world: World,
   client: RollcallClient,
   domains: Iterable<string>,
   names: readonly string[],
+  partitions: number,
   tell: (line: string) => void,
 ): Promise<void> {
   const master = readMasterKey(world.masterKey);
@@ -66,7 +71,8 @@ export async function publishMany(
   for (const domain of domains) {
     // Of a deployment that has nothing yet, every domain is at its first epoch.
     const key = deriveDomainKey(nobleHashing, master, domain, 1);
-    const intent = { domain, key, partition: 0, packed: pack(key, names), policy: {}, canaries: [] };
+    const partition = partitionOf(nobleHashing, domain, partitions);
+    const intent = { domain, key, partition, packed: pack(key, names), policy: {}, canaries: [] };
     plans.push(await planDomain(intent, null));
   }
   const batches = batchesOf(plans);
