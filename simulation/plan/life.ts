@@ -1,18 +1,21 @@
 /** What goes on in every deployment: isolates come and go, publishers publish, releases roll out. */
 import type { Random } from "../basics/random.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
+import { LONG_LIST } from "./setup.ts";
 
 const LARGE_CACHE = 64 * 1024 * 1024;
 
 export function addIsolates(random: Random, setup: Setup, length: number, add: Add): void {
   for (const location of setup.locations)
     add(0, { kind: "isolate", location, cacheBytes: LARGE_CACHE, window: setup.window });
+  // A cache that does not hold a manifest, a shard and a blob of departures at once is none.
+  const spare = setup.shapes.some(({ names }) => names === LONG_LIST) ? 40_000 : 0;
   const births = random.between(4, random.chance(0.2) ? 150 : 30);
   for (let i = 0; i < births; i++) {
     add(random.next() * length, {
       kind: "isolate",
       location: random.pick(setup.locations),
-      cacheBytes: random.chance(0.25) ? random.between(34_000, 90_000) : LARGE_CACHE,
+      cacheBytes: random.chance(0.25) ? random.between(34_000, 90_000) + spare : LARGE_CACHE,
       // A rollout under another setting: both are at work at once.
       window: random.chance(0.15) ? random.pick([5, 10, 60]) * SECOND : setup.window,
     });
@@ -21,7 +24,7 @@ export function addIsolates(random: Random, setup: Setup, length: number, add: A
 }
 
 export function addChanges(random: Random, setup: Setup, length: number, add: Add): void {
-  const { domains, exported, partitions } = setup;
+  const { domains, exported, partitions, shapes } = setup;
   const restart = (at: number): void =>
     add(at, { kind: "restart", partition: random.between(0, partitions - 1) });
   for (const domain of domains)
@@ -37,6 +40,9 @@ export function addChanges(random: Random, setup: Setup, length: number, add: Ad
     if (random.chance(0.25)) publish(at + random.between(0, 60));
     if (random.chance(0.2)) restart(at + random.between(0, 150));
   }
+  shapes.forEach(({ names }, i) => {
+    if (names === LONG_LIST) addExodus(random, domains[i] as string, length, add);
+  });
   for (const domain of exported) {
     for (let times = random.between(1, 5); times > 0; times--)
       add(random.next() * length, { kind: "export", domain });
@@ -44,6 +50,21 @@ export function addChanges(random: Random, setup: Setup, length: number, add: Ad
       add(random.next() * length, { kind: "publish", domain, change: "add", forces: true });
   }
   for (let restarts = random.between(0, 12); restarts > 0; restarts--) restart(random.next() * length);
+}
+
+/** More names leave than a manifest holds, twice over, so that blobs of departures are read and carried on. */
+function addExodus(random: Random, domain: string, length: number, add: Add): void {
+  for (let at = length * (0.1 + 0.4 * random.next()), i = 0; i < 2; i++) {
+    add(at, { kind: "publish", domain, change: i === 0 ? "remove many" : "swap", forces: true });
+    for (let j = 0; j < 8; j++)
+      add(at + random.next() * 60 * SECOND, {
+        kind: "checks",
+        count: 20,
+        how: "one by one",
+        domains: [domain],
+      });
+    at += 10 * SECOND + random.next() * 60 * SECOND;
+  }
 }
 
 export function addTokens(random: Random, length: number, add: Add): void {

@@ -1,6 +1,9 @@
 import type { Random } from "../basics/random.ts";
 import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 
+/** Names of a list of which so many may leave at once that they take blobs of their own. */
+export const LONG_LIST = 6_000;
+
 /** A deployment for one world. */
 export function makeSetup(random: Random): Setup {
   const locations = ["ams", "bom", "cdg", "dfw", "eze"].slice(0, random.between(1, 5));
@@ -14,9 +17,10 @@ export function makeSetup(random: Random): Setup {
     locations,
     domains: Array.from({ length: count }, (_, i) => `d${i}.example`),
     exported: random.chance(0.4) ? ["export.example"] : [],
-    shapes: Array.from({ length: count }, () => ({
-      bits: random.pick([0, 0, 1, 2]),
-      names: random.between(6, 40),
-    })),
+    shapes: Array.from({ length: count }, (_, i) =>
+      i === 0 && random.chance(0.1)
+        ? { bits: 2, names: LONG_LIST }
+        : { bits: random.pick([0, 0, 1, 2]), names: random.between(6, 40) },
+    ),
   };
 }

@@ -10,6 +10,8 @@ export interface KvLedgerParts {
   keyFor(domain: string, epoch: number): DomainKey;
   /** The isolate of a name, where the reader is one. */
   isolate(name: string): SimulatedIsolate | undefined;
+  /** Something came about that is to be counted. */
+  met(event: string): void;
   trace(words: () => string): void;
   violation(assertion: string, words: string): void;
 }
@@ -79,6 +81,8 @@ export class KvLedger implements KvWatcher {
     const writes = this.#writes.get(domain) ?? [];
     this.#writes.set(domain, writes);
     writes.push({ time: this.#parts.now(), incarnation, number });
+    if (manifest !== null && manifest.departures.inline === null && manifest.departures.count > 0)
+      this.#parts.met("departures in blobs of their own");
     this.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
   }
 

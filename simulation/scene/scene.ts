@@ -96,6 +96,7 @@ export class Scene {
       now: () => this.time.now(),
       keyFor: this.keyFor,
       isolate: (name) => this.#hosts.get(name),
+      met: (event) => this.tally.event(event),
       trace: this.trace,
       violation: this.violation,
     });

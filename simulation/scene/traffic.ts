@@ -4,6 +4,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { checkAll, queryOf } from "../../src/edge/check.ts";
 import type { Random } from "../basics/random.ts";
 import type { Moment } from "../model/answerer.ts";
+import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { Scene } from "./scene.ts";
@@ -42,13 +43,24 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
   const { head, generations } = scene.model.history(domain);
   const before = generations.at(-2);
   if (dice < 0.4 && head !== undefined && before !== undefined) {
-    const went = [...before.list.keys()].filter((name) => !head.list.has(name));
-    const came = [...head.list.keys()].filter((name) => !before.list.has(name));
-    const moved = [...went, ...came];
+    const moved = movedBetween(before, head);
     if (moved.length > 0) return { base: random.pick(moved), form };
   }
   const shape = scene.plan.setup.shapes[scene.plan.setup.domains.indexOf(domain)];
   return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
+}
+
+/** Names that came or went with a generation; computed once, since lists may be long. */
+const moves = new WeakMap<Generation, readonly string[]>();
+
+function movedBetween(before: Generation, head: Generation): readonly string[] {
+  const known = moves.get(head);
+  if (known !== undefined) return known;
+  const went = [...before.list.keys()].filter((name) => !head.list.has(name));
+  const came = [...head.list.keys()].filter((name) => !before.list.has(name));
+  const moved = [...went, ...came];
+  moves.set(head, moved);
+  return moved;
 }
 
 function pick(scene: Scene, random: Random, aim: Aim): Asked {
