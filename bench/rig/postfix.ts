@@ -1,0 +1,148 @@
+/** A Postfix of its own, and clients that send it one RCPT TO after the other, or many at once. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Cleanup } from "../../test/mta/support/cleanup.ts";
+import { startPostfix } from "../../test/mta/support/postfix.ts";
+import { DOMAIN, KNOWN, writeList } from "./lists.ts";
+import { root } from "./workerd.ts";
+
+/** Recipients of one transaction: half of what Postfix takes by default. */
+const RECIPIENTS = 500;
+
+/** So that neither side is slowed down, or turned away, for the unknown recipients that it refuses. */
+const LIMITS = `smtpd_error_sleep_time = 0
+smtpd_soft_error_limit = 1000000000
+smtpd_hard_error_limit = 1000000000
+smtpd_junk_command_limit = 1000000000
+smtpd_sasl_auth_enable = no
+`;
+
+const PAGE = "docs/mta/postfix/relay-recipient-maps.cf";
+const TABLE = "socketmap:inet:127.0.0.1:10023:recipients";
+
+/** A running Postfix. */
+export interface ServedPostfix {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Postfix as our page has it, with another table of recipients.
+ * @param table such as `lmdb:/path`
+ */
+export async function servePostfix(table: string): Promise<ServedPostfix> {
+  const text = readFileSync(join(root, PAGE), "utf8");
+  if (!text.includes(TABLE)) throw new Error(`${PAGE} does not name ${TABLE}`);
+  const main = text.replaceAll("example.com", DOMAIN).replace(TABLE, table);
+  const cleanup = new Cleanup();
+  const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
+  return { port, stop: () => cleanup.run() };
+}
+
+/** A list of so many mailboxes as a table of Postfix's own. */
+export function makeLmdb(mailboxes: number): { readonly table: string; end(): void } {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-bench-lmdb-"));
+  const path = join(folder, "recipients");
+  const configuration = join(folder, "etc");
+  mkdirSync(configuration);
+  writeFileSync(join(configuration, "main.cf"), "compatibility_level = 3.10\nmyhostname = bench.example\n");
+  writeList(path, mailboxes);
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll("\n", " OK\n"));
+  execFileSync("postmap", ["-c", configuration, `lmdb:${path}`]);
+  // For smtpd, which is another user.
+  execFileSync("chmod", ["-R", "a+rX", folder]);
+  return { table: `lmdb:${path}`, end: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** One SMTP session that names recipients and never sends a message. */
+export class RecipientClient {
+  readonly #socket: Socket;
+  #got = "";
+  #wake: () => void = () => undefined;
+
+  private constructor(port: number) {
+    this.#socket = createConnection({ port, host: "127.0.0.1", noDelay: true });
+    this.#socket.setEncoding("latin1").on("data", (text: string) => {
+      this.#got += text;
+      this.#wake();
+    });
+    this.#socket.on("error", () => undefined).on("close", () => this.#wake());
+  }
+
+  static async open(port: number): Promise<RecipientClient> {
+    const client = new RecipientClient(port);
+    await client.#replies(1);
+    await client.#say("EHLO client.example\r\n", 1);
+    return client;
+  }
+
+  /**
+   * Names recipients, going around `names`, and checks the reply to each.
+   * @param atOnce how many are sent before their replies are waited for
+   * @returns recipients a second
+   */
+  async name(names: readonly string[], count: number, atOnce: number): Promise<number> {
+    const bursts = burstsOf(names, atOnce);
+    const begun = performance.now();
+    let named = 0;
+    for (let i = 0; named < count; i++) {
+      if (named % RECIPIENTS === 0) await this.#say("RSET\r\nMAIL FROM:<sender@client.example>\r\n", 2);
+      const { commands, codes } = bursts[i % bursts.length] as Burst;
+      check(await this.#say(commands, codes.length), codes);
+      named += codes.length;
+    }
+    return named / ((performance.now() - begun) / 1000);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #say(commands: string, replies: number): Promise<string[]> {
+    this.#socket.write(commands);
+    return this.#replies(replies);
+  }
+
+  /** The last lines of so many replies. @throws where the server hangs up */
+  async #replies(count: number): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const end = this.#got.lastIndexOf("\n") + 1;
+      if (end > 0) {
+        const lines = this.#got.slice(0, end).split("\r\n");
+        this.#got = this.#got.slice(end);
+        for (const line of lines) if (line[3] === " ") found.push(line);
+      }
+      if (found.length >= count) return found;
+      if (this.#socket.destroyed) throw new Error(`Postfix hung up; it said: ${found.at(-1)}`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+interface Burst {
+  readonly commands: string;
+  /** Beginning of the reply to each. */
+  readonly codes: readonly string[];
+}
+
+function burstsOf(names: readonly string[], atOnce: number): readonly Burst[] {
+  return Array.from({ length: Math.ceil(names.length / atOnce) }, (_, i) => {
+    const some = Array.from({ length: atOnce }, (_, k) => names[(i * atOnce + k) % names.length] as string);
+    return {
+      commands: some.map((name) => `RCPT TO:<${name}>\r\n`).join(""),
+      codes: some.map((name) => (name.startsWith(KNOWN) ? "250 2.1.5 " : "550 5.1.1 ")),
+    };
+  });
+}
+
+function check(replies: readonly string[], codes: readonly string[]): void {
+  for (const [i, code] of codes.entries()) {
+    if (!replies[i]?.startsWith(code)) throw new Error(`"${replies[i]}" where ${code}was expected`);
+  }
+}
