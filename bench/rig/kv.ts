@@ -18,18 +18,18 @@ export interface KvCounts {
 }
 
 export class Kv {
-  readonly #served: Served;
+  readonly origin: string;
+  readonly #served: Served | null;
 
-  private constructor(served: Served) {
+  /** @param served what ends with it; null where it belongs to another process */
+  constructor(origin: string, served: Served | null = null) {
+    this.origin = origin;
     this.#served = served;
   }
 
   static async serve(): Promise<Kv> {
-    return new Kv(await serveScript(join(root, "bench/rig/kv.js")));
-  }
-
-  get origin(): string {
-    return this.#served.origin;
+    const served = await serveScript(join(root, "bench/rig/kv.js"));
+    return new Kv(served.origin, served);
   }
 
   async counts(): Promise<KvCounts> {
@@ -51,8 +51,8 @@ export class Kv {
     await this.#ask(`fill?count=${count}&domain=${domain}`);
   }
 
-  stop(): Promise<void> {
-    return this.#served.stop();
+  async stop(): Promise<void> {
+    await this.#served?.stop();
   }
 
   async #ask(what: string): Promise<Response> {

@@ -118,33 +118,48 @@ async function serveEdgeAlone(
 /**
  * Serves one script of bench/peers.
  * @param variables what it finds in its environment
- * @param kv origin of a server of rig/kv.js, which it finds as KV
  */
 export const servePeer = (
   script: string,
   variables: Readonly<Record<string, string>> = {},
-  kv?: string,
-): Promise<Served> => serveScript(join(root, "bench/peers", script), variables, kv);
+): Promise<Served> => serveScript(join(root, "bench/peers", script), variables);
 
 /** Serves one script. */
 export async function serveScript(
   path: string,
   variables: Readonly<Record<string, string>> = {},
-  kv?: string,
 ): Promise<Served> {
   return serve({
-    services: [
-      {
-        name: "script",
-        modules: [path],
-        bindings: { ...texts(variables), ...(kv === undefined ? {} : { KV: `kvNamespace = "kv"` }) },
-      },
-    ],
-    others:
-      kv === undefined ? [] : [`(name = "kv", external = (address = "${new URL(kv).host}", http = ()))`],
+    services: [{ name: "script", modules: [path], bindings: texts(variables) }],
+    others: [],
     ports: [await freePort()],
     flags: [],
   });
+}
+
+/**
+ * Serves one script of bench/peers that reads KV for each check. KV lives in the same process, where its reads cost
+ * the least.
+ */
+export async function servePeerWithKv(
+  script: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<Served & { readonly kv: string }> {
+  const ports = [await freePort(), await freePort()];
+  const served = await serve({
+    services: [
+      {
+        name: "script",
+        modules: [join(root, "bench/peers", script)],
+        bindings: { ...texts(variables), KV: `kvNamespace = "kv"` },
+      },
+      { name: "kv", modules: [join(root, "bench/rig/kv.js")], bindings: {} },
+    ],
+    others: [],
+    ports,
+    flags: [],
+  });
+  return { ...served, kv: `http://127.0.0.1:${ports[1]}` };
 }
 
 interface Service {

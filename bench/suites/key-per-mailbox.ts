@@ -2,7 +2,7 @@ import type { Measurement, Suite } from "../report/measurement.ts";
 import { Kv } from "../rig/kv.ts";
 import { DOMAIN } from "../rig/lists.ts";
 import { interleave } from "../rig/rounds.ts";
-import { servePeer } from "../rig/workerd.ts";
+import { servePeerWithKv } from "../rig/workerd.ts";
 import { publishedWorld } from "../rig/world.ts";
 import { drive, lacksWrk } from "../rig/wrk.ts";
 import { MILLION } from "./checks.ts";
@@ -14,9 +14,8 @@ export const keyPerMailbox: Suite = {
   lacks: lacksWrk,
   async run(extent, tell) {
     const { world, token } = await publishedWorld(MILLION, tell);
-    const kv = await Kv.serve();
-    await kv.fill(MILLION, DOMAIN);
-    const peer = await servePeer("key-per-mailbox.js", { TOKEN: token }, kv.origin);
+    const peer = await servePeerWithKv("key-per-mailbox.js", { TOKEN: token });
+    await new Kv(peer.kv).fill(MILLION, DOMAIN);
     const edge = await world.serve();
     try {
       const measured: Measurement[] = [];
@@ -51,7 +50,6 @@ export const keyPerMailbox: Suite = {
     } finally {
       await edge.stop();
       await peer.stop();
-      await kv.stop();
     }
   },
 };

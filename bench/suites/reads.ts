@@ -3,7 +3,7 @@ import type { Measurement, Suite } from "../report/measurement.ts";
 import { figures, Kv, total } from "../rig/kv.ts";
 import { DOMAIN, UNKNOWN, UNKNOWN_NAMES } from "../rig/lists.ts";
 import { registryCalls } from "../rig/registry.ts";
-import { servePeer } from "../rig/workerd.ts";
+import { servePeerWithKv } from "../rig/workerd.ts";
 import { publishedWorld } from "../rig/world.ts";
 import { MILLION } from "./checks.ts";
 import { ask } from "./loads.ts";
@@ -43,11 +43,10 @@ export const reads: Suite = {
 };
 
 async function peerReads(token: string): Promise<Measurement> {
-  const kv = await Kv.serve();
-  const peer = await servePeer("key-per-mailbox.js", { TOKEN: token }, kv.origin);
+  const peer = await servePeerWithKv("key-per-mailbox.js", { TOKEN: token });
   try {
     await askUnknown(peer.origin, token, PEER_NAMES);
-    const counted = total((await kv.counts()).reads);
+    const counted = total((await new Kv(peer.kv).counts()).reads);
     return {
       id: "reads.key-per-mailbox.1m",
       what: `the same with one KV key a mailbox, from ${PEER_NAMES.toLocaleString("en")} names`,
@@ -57,7 +56,6 @@ async function peerReads(token: string): Promise<Measurement> {
     };
   } finally {
     await peer.stop();
-    await kv.stop();
   }
 }
 
