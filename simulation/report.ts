@@ -1,4 +1,5 @@
-import { type Tally, WINDOWS } from "./basics/tally.ts";
+import type { Tally } from "./basics/tally.ts";
+import { showWorst, WINDOWS, type WindowKind } from "./basics/windows.ts";
 
 /** The tally in words. */
 export function report(tally: Tally, first: number, last: number): string {
@@ -7,11 +8,12 @@ export function report(tally: Tally, first: number, last: number): string {
     ...table("verdicts", tally.verdicts),
     ...table("faults", tally.faults),
     ...table("events", tally.events),
-    "worst observed, seconds:",
-    ...WINDOWS.filter((kind) => tally.windows.has(kind)).map(
-      (kind) => `  ${kind}: ${((tally.windows.get(kind) as number) / 1000).toFixed(1)}`,
-    ),
+    "worst observed, nearest to its bound:",
   ];
+  for (const kind of Object.keys(WINDOWS) as WindowKind[]) {
+    const worst = tally.windows.get(kind);
+    if (worst !== undefined) lines.push(`  ${kind}: ${showWorst(worst)}`);
+  }
   return lines.join("\n");
 }
 

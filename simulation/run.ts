@@ -1,10 +1,9 @@
-import { rosterKey } from "../src/directory/index.ts";
 import { Random } from "./basics/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
+import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.ts";
 import { finish } from "./scene/finish.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
-import { clientOf } from "./world/bridge.ts";
 import { publish } from "./world/publisher.ts";
 
 /** What came of one world. */
@@ -69,7 +68,7 @@ function take(scene: Scene, step: Step): void {
     }
     case "publish":
       scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
-      scene.go(publish(scene.publisher(random), step.domain, step.change, step.forces));
+      scene.go(publish(publisherOf(scene, random), step.domain, step.change, step.forces));
       return;
     case "checks":
       askIsolate(scene, random, step.count, step.how, step);
@@ -78,7 +77,7 @@ function take(scene: Scene, step: Step): void {
       askStrangers(scene, random, step.count, step.what);
       return;
     case "bridge":
-      scene.bridge(step.location, random, step.focus);
+      beginBridge(scene, step.location, random, step.focus);
       return;
     case "bridge checks":
       askBridge(scene, random, step.count, step, step.again);
@@ -94,8 +93,7 @@ function take(scene: Scene, step: Step): void {
       scene.tally.fault("registry lost");
       return;
     case "new beginning":
-      scene.trace(() => `the operator deletes the roster of Registry ${step.partition}`);
-      scene.kv.bulkPut(rosterKey(String(step.partition)), null);
+      scene.beginAnew(step.partition);
       return;
     case "rollout":
       scene.registry(step.partition).release = step.release;
@@ -110,47 +108,5 @@ function take(scene: Scene, step: Step): void {
 function begin(scene: Scene, step: Extract<Step, { kind: "isolate" }>, random: Random): void {
   const { location, cacheBytes, window, focus } = step;
   const host = scene.isolate(location, { cacheBytes, window }, random);
-  if (focus !== undefined) scene.keep(host, focus);
-}
-
-async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {
-  const client = clientOf(
-    scene.time,
-    scene.network.from(random.pick(scene.plan.setup.locations)),
-    scene.adminToken,
-    10_000,
-  );
-  try {
-    const domains = role === "check" ? null : [...scene.plan.setup.domains];
-    const { id, token } = await client.createToken({ role, domains });
-    scene.tokens.push({ id, token, role, revokedAt: Number.POSITIVE_INFINITY });
-  } catch {
-    scene.tally.event("token not created");
-  }
-}
-
-async function revoke(scene: Scene, random: Random): Promise<void> {
-  const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
-  if (token === undefined) return;
-  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
-  try {
-    await clientOf(scene.time, fetch, scene.adminToken, 10_000).revokeToken(token.id);
-    token.revokedAt = scene.time.now();
-    scene.trace(() => `token ${token.id} is revoked`);
-  } catch {
-    scene.tally.event("revocation failed");
-    return;
-  }
-  if (token.role !== "publish") return;
-  // A route that reaches the Registry holds it at once.
-  const domain = random.pick(scene.plan.setup.domains);
-  for (let i = 0; i < 3; i++) {
-    const client = clientOf(scene.time, fetch, token.token, 10_000);
-    try {
-      await client.key(domain);
-      scene.violation("revocation", `a publish token was used after its revocation`);
-    } catch {
-      await scene.time.sleep(5_000);
-    }
-  }
+  if (focus !== undefined) scene.isolates.keep(host, focus);
 }

@@ -8,7 +8,7 @@ import { story } from "./story.ts";
 const RUNS = 400;
 
 export const headline = (seed: number, { assertion, words }: Violation): string =>
-  `VIOLATION in seed ${seed}: ${assertion}: ${words}`;
+  `VIOLATION in seed ${seed} of "${assertion}": ${words}`;
 
 /** Runs again and again with less, and tells what is left. */
 export async function shrink(plan: Plan, violation: Violation): Promise<string> {

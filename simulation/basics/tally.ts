@@ -1,21 +1,12 @@
 /** What was seen, in numbers, over one world or many. */
+import { isWorse, WINDOWS, type WindowKind, type Worst } from "./windows.ts";
 
-/** Largest age that was seen of an answer of each kind, milliseconds. */
-export const WINDOWS = [
-  "refusal",
-  "not-served",
-  "accept, confirmed",
-  "accept, unconfirmed, after the copy to KV",
-  "accept, Registry away",
-  "export, refusal and accept",
-  "bridge: refusal",
-  "bridge: accept",
-  "bridge: accept under grace",
-  "bridge: export",
-  "KV equals the heads, after faults",
-  "every isolate at the heads, after faults",
-] as const;
-export type WindowKind = (typeof WINDOWS)[number];
+const COUNTS = ["worlds", "checks", "overHttp", "overBridge", "isolates", "commits"] as const;
+const TABLES = ["verdicts", "faults", "events"] as const;
+
+/** A tally as JSON: what a run writes, and the documents are made of. */
+export type TallyRecord = Record<(typeof COUNTS)[number], number> &
+  Record<(typeof TABLES)[number], Record<string, number>> & { windows: Partial<Record<WindowKind, Worst>> };
 
 export class Tally {
   worlds = 0;
@@ -27,7 +18,7 @@ export class Tally {
   readonly verdicts = new Map<string, number>();
   readonly faults = new Map<string, number>();
   readonly events = new Map<string, number>();
-  readonly windows = new Map<WindowKind, number>();
+  readonly windows = new Map<WindowKind, Worst>();
 
   verdict(name: string): void {
     count(this.verdicts, name, 1);
@@ -41,24 +32,41 @@ export class Tally {
     count(this.events, name, 1);
   }
 
-  window(kind: WindowKind, age: number): void {
-    if (age > (this.windows.get(kind) ?? -1)) this.windows.set(kind, age);
+  /** @param bound that it had to keep, null where no number bounds it by itself */
+  window(kind: WindowKind, age: number, bound: number | null = null): void {
+    const worst = { age, bound };
+    const last = this.windows.get(kind);
+    if (last === undefined || isWorse(worst, last)) this.windows.set(kind, worst);
   }
 
   /** Adds another one to this. */
   add(other: Tally): void {
-    this.worlds += other.worlds;
-    this.checks += other.checks;
-    this.overHttp += other.overHttp;
-    this.overBridge += other.overBridge;
-    this.isolates += other.isolates;
-    this.commits += other.commits;
-    for (const name of ["verdicts", "faults", "events"] as const) {
-      for (const [key, n] of other[name]) count(this[name], key, n);
+    for (const name of COUNTS) this[name] += other[name];
+    for (const name of TABLES) for (const [key, n] of other[name]) count(this[name], key, n);
+    for (const [kind, { age, bound }] of other.windows) this.window(kind, age, bound);
+  }
+
+  record(): TallyRecord {
+    const tables = TABLES.map((name) => [name, Object.fromEntries([...this[name]].sort(byName))]);
+    return {
+      ...Object.fromEntries([...COUNTS.map((name) => [name, this[name]]), ...tables]),
+      windows: Object.fromEntries(this.windows),
+    } as TallyRecord;
+  }
+
+  static from(record: TallyRecord): Tally {
+    const tally = new Tally();
+    for (const name of COUNTS) tally[name] = record[name];
+    for (const name of TABLES) for (const [key, n] of Object.entries(record[name])) tally[name].set(key, n);
+    for (const kind of Object.keys(WINDOWS) as WindowKind[]) {
+      const worst = record.windows[kind];
+      if (worst !== undefined) tally.windows.set(kind, worst);
     }
-    for (const [kind, age] of other.windows) this.window(kind, age);
+    return tally;
   }
 }
+
+const byName = ([a]: [string, number], [b]: [string, number]): number => (a < b ? -1 : 1);
 
 function count(map: Map<string, number>, key: string, n: number): void {
   map.set(key, (map.get(key) ?? 0) + n);

@@ -1,7 +1,8 @@
 /** Holds what bridges say against the model: law 2 and law 3 at the end of the way. */
 import type { Resolution } from "../../src/bridge/resolver.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../basics/limits.ts";
-import type { Tally, WindowKind } from "../basics/tally.ts";
+import type { Tally } from "../basics/tally.ts";
+import type { WindowKind } from "../basics/windows.ts";
 import type { JudgedBridge } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { ModelDirectory } from "./directory.ts";
@@ -105,7 +106,7 @@ export class BridgeJudge {
 
   /** An export is as fresh as KV, and at a bridge it is kept for a window more. */
   #exported(said: Said): void {
-    const { domain, name, resolution, window, say } = said;
+    const { domain, name, resolution, bridge, window, say } = said;
     const { answer, source } = resolution;
     const { model, now, violation } = this.#parts;
     const time = now();
@@ -115,6 +116,9 @@ export class BridgeJudge {
       violation("an answer is whole", `${say()}; the export says otherwise`);
       return;
     }
+    const seen = bridge.seen.get(domain);
+    if (answer.action === "reject" && seen !== undefined && seen.at < time && time - seen.at < window)
+      violation("nobody goes back", `${say()}, and was told of the Registry's ${seen.generation} before`);
     const served = model.history(domain).servedFor(time);
     if (answer.action === "reject" && served > window + BRIDGE_BUDGET + LONGEST_COMPUTING)
       violation(
@@ -135,7 +139,7 @@ export class BridgeJudge {
   }
 
   #bounded(kind: WindowKind, age: number, bound: number, say: () => string): void {
-    this.#parts.tally.window(kind, age);
+    this.#parts.tally.window(kind, age, bound);
     if (age > bound) this.#parts.violation(`${kind}: bound`, `${say()}, superseded ${seconds(age)} ago`);
   }
 }

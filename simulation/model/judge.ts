@@ -33,7 +33,7 @@ export class Judge {
       trial = new Trial(this.#parts, testimony, moments[i] as Moment);
     if (trial.complaints.length > 0) trial = first;
     for (const { assertion, words } of trial.complaints) this.#parts.violation(assertion, words);
-    for (const [kind, age] of trial.ages) tally.window(kind, age);
+    for (const [kind, age, bound] of trial.ages) tally.window(kind, age, bound);
     if (trial.place !== null)
       host.answered.set(domain, Math.max(trial.place, host.answered.get(domain) ?? 0));
   }

@@ -2,7 +2,7 @@
 
 import { type Answer, refuses } from "../../src/directory/index.ts";
 import { LONGEST_COMPUTING, SKEW } from "../basics/limits.ts";
-import type { WindowKind } from "../basics/tally.ts";
+import type { WindowKind } from "../basics/windows.ts";
 import type { Answerer, Exchange, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { ModelDirectory } from "./directory.ts";
@@ -38,8 +38,8 @@ export class Trial {
   readonly #at: Moment;
   readonly #exchange: Exchange | undefined;
   readonly complaints: Complaint[] = [];
-  /** Ages of each kind that were seen, milliseconds. */
-  readonly ages: [WindowKind, number][] = [];
+  /** Ages that were seen, each with the bound that it had to keep, milliseconds. */
+  readonly ages: [kind: WindowKind, age: number, bound: number | null][] = [];
   /** Place in the log of what it was answered from, where answers compare. */
   place: number | null = null;
 
@@ -138,8 +138,9 @@ export class Trial {
   #refusal(pairs: readonly Pair[]): void {
     const ages = pairs.map((pair) => ageOf(pair, this.#at.time)).filter((age) => age !== null);
     const age = Math.min(...ages, Number.POSITIVE_INFINITY);
-    if (age <= this.#it.host.settings.window + LONGEST_COMPUTING) {
-      this.ages.push(["refusal", age]);
+    const bound = this.#it.host.settings.window + LONGEST_COMPUTING;
+    if (age <= bound) {
+      this.ages.push(["refusal", age, bound]);
       return;
     }
     const since = ages.length === 0 ? "a state that never was" : `what has not been so for ${seconds(age)}`;
@@ -163,7 +164,7 @@ export class Trial {
       this.#complain("accepts end with accept-grace", `; no sign of the Registry for ${seconds(silence)}`);
     if (age === 0) return;
     if (time - hurtAt < BOUNDS.recovery) {
-      this.ages.push(["accept, Registry away", age]);
+      this.ages.push(["accept, Registry away", age, null]);
       return;
     }
     this.#requireCatchingUp(pair);
@@ -184,7 +185,7 @@ export class Trial {
   }
 
   #bounded(kind: WindowKind, age: number, bound: number): void {
-    this.ages.push([kind, age]);
+    this.ages.push([kind, age, bound]);
     if (age > bound) this.#complain(`${kind}: bound`, `, superseded ${seconds(age)} ago`);
   }
 
@@ -200,9 +201,9 @@ export class Trial {
     const history = this.#parts.model.history(domain);
     if (history.mayBeForgotten(time, host.settings.history)) return;
     const age = history.servedFor(time);
-    if (age > host.settings.window + LONGEST_COMPUTING)
-      this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
-    else this.ages.push(["not-served", age]);
+    const bound = host.settings.window + LONGEST_COMPUTING;
+    if (age > bound) this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
+    else this.ages.push(["not-served", age, bound]);
     const exported = this.#parts.model.exports.get(domain)?.generations[0];
     if (exported !== undefined && time - exported.since > BOUNDS.exportRoster)
       this.#complain("export: bound", `, and it has been exported for ${seconds(time - exported.since)}`);

@@ -59,4 +59,13 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "only with 200 (law 1)",
     client("client.ts", "    if (reply.status === 200) {", "    if (reply.status >= 200) {"),
   ),
+  mutant(
+    "an export's number is a floor",
+    "the numbers of exports order nothing, and the Registry's are lower",
+    bridge(
+      "resolver.ts",
+      'answer.generation === null || answer.origin === "kv"',
+      "answer.generation === null",
+    ),
+  ),
 ];

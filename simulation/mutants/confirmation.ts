@@ -35,8 +35,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "it is read after the last one",
     edge(
       "decide.ts",
-      "  const now = isolate.now();\n  const finding",
-      "  progress.begun ??= isolate.now();\n  const now = progress.begun;\n  const finding",
+      "  const now = isolate.now();\n",
+      "  progress.begun ??= isolate.now();\n  const now = progress.begun;\n",
     ),
   ),
   mutant(
@@ -96,5 +96,29 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
       "",
     ),
     edge("decide.ts", "Math.min(list.generation, confirmation.known(list.domain) ?? 0)", "list.generation"),
+  ),
+  mutant(
+    "a new log does not end the old one",
+    "another incarnation clears what was known",
+    edge("confirmation.ts", "    this.#known = new Map();\n    this.#revoked", "    this.#revoked"),
+  ),
+  mutant(
+    "a generation of an older log counts",
+    "numbers of two logs say nothing about each other",
+    edge(
+      "precedence.ts",
+      "manifest.incarnation < incarnation ? -1 : manifest.generation",
+      "manifest.generation",
+    ),
+    edge("decide.ts", "  manifest.incarnation === confirmation.incarnation &&\n", ""),
+  ),
+  mutant(
+    "what is unheard of makes an answer none",
+    "today's code meets the next release, and takes what it knows",
+    edge(
+      "confirmation.ts",
+      "    if (answer.incarnation < this.#incarnation) return;\n",
+      "    if (answer.incarnation < this.#incarnation) return;\n    if (answer.heads.some((head) => head.length !== 2)) return;\n",
+    ),
   ),
 ];

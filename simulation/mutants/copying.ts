@@ -34,4 +34,18 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "one write a second to a key",
     registry("copy-to-kv.ts", "const KEY_PAUSE = 1_100;", "const KEY_PAUSE = 100;"),
   ),
+  mutant(
+    "departures in blobs of their own are not copied",
+    "all that a manifest names goes before it",
+    registry("records.ts", "  ...blobIds(manifest.departures),\n", ""),
+  ),
+  mutant(
+    "one part that is put again puts off the others",
+    "each blob has its own time",
+    registry(
+      "copy-to-kv.ts",
+      "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",
+      "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND expires IS NULL",
+    ),
+  ),
 ];

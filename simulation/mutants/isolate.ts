@@ -121,4 +121,22 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "the platform allows six",
     edge("scope.ts", "const AT_ONCE = 6;", "const AT_ONCE = 60;"),
   ),
+  mutant(
+    "an older log holds the newer one up",
+    "what was answered from is remembered for its own log",
+    edge(
+      "isolate.ts",
+      "return last?.incarnation === incarnation ? last.generation : 0;",
+      "return last?.generation ?? 0;",
+    ),
+  ),
+  mutant(
+    "departures in blobs of their own are not read",
+    "where they do not fit the manifest, they are loaded",
+    directory(
+      "lookup.ts",
+      '  if (blob === undefined) return { kind: "needs", table: "departures", index };',
+      "  if (blob === undefined) return null;",
+    ),
+  ),
 ];

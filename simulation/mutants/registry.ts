@@ -98,4 +98,9 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
       "  if (false) {\n    throw failure(",
     ),
   ),
+  mutant(
+    "an empty Registry begins in front of a full KV",
+    "it would call every domain not served",
+    registry("beginning.ts", "  if (stranger !== null) return", "  if (false) return"),
+  ),
 ];

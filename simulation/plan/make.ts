@@ -25,7 +25,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addEpisodes(random, setup, length, add);
   addTroubles(random, setup, length, add);
   addMeetings(random, setup, length, add);
-  if (length >= SHORTEST_WITH_LOSS && random.chance(0.15)) addLoss(random, setup, length, add);
+  if (length >= SHORTEST_WITH_LOSS && random.chance(0.3)) addLoss(random, setup, length, add);
   addRollouts(random, setup, length, add);
   addChecks(random, length, checks, steps, add);
   addTokens(random, length, add);

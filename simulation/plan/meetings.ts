@@ -15,6 +15,7 @@ export function addMeetings(random: Random, setup: Setup, length: number, add: A
   for (let i = random.between(1, 3); i > 0; i--) meeting.lateAnswer(10 * SECOND + random.next() * room);
   for (let i = random.between(1, 3); i > 0; i--)
     meeting.slowAnswerToBridge(10 * SECOND + random.next() * room);
+  for (let i = random.between(2, 5); i > 0; i--) meeting.slowPart(10 * SECOND + random.next() * room);
   if (random.chance(0.5)) meeting.lostCopy(length);
 }
 
@@ -72,6 +73,25 @@ class Meeting {
     this.#fault("edge answer late", start + 400, 800, 0.6, placeOf(focus));
     for (const later of [500, 600, 700, 850, 1_000]) add(start + later, 8, false);
     for (const later of [500, 900, 1_300, 1_700, 2_100, 2_600]) add(start + window + later, 12, true);
+  }
+
+  /**
+   * The head changed just after an isolate had asked. At the end of the window it is asked about somebody in a part
+   * of the list that it has not read yet, which takes so long that the window ends meanwhile.
+   */
+  slowPart(start: number): void {
+    const random = this.#random;
+    const { window, domains, shapes } = this.#setup;
+    const split = domains.filter((_, i) => (shapes[i]?.bits ?? 0) > 0);
+    if (split.length === 0) return;
+    const domain = random.pick(split);
+    const focus = this.#isolate(start);
+    this.#ask(focus, start + 100, 1, [domain]);
+    this.#publish(domain, start + random.between(200, 350));
+    this.#fault("kv read slow", start + window - 1_000, 3_000, 0.4, placeOf(focus));
+    // One alone: an answer that is at hand would have the Registry asked behind it.
+    this.#ask(focus, start + window - random.between(100, 600), 1, [domain]);
+    this.#ask(focus, start + window + 5_000, 4, [domain]);
   }
 
   /** The last manifest of a domain, or what it names, is written, acknowledged and lost, and nobody writes it anew. */

@@ -32,9 +32,9 @@ export async function finish(scene: Scene): Promise<void> {
   scene.trace(() => "faults stop");
   const stopped = time.now();
   await time.advance(LINGERING);
-  for (const host of scene.living) await probe(scene, host, false);
+  for (const host of scene.isolates.living) await probe(scene, host, false);
   await time.advance(scene.settings.window / 2);
-  for (const host of scene.living) await probe(scene, host, true);
+  for (const host of scene.isolates.living) await probe(scene, host, true);
   if (scene.violations.length > 0) return;
   tally.window("every isolate at the heads, after faults", time.now() - stopped);
   for (const bridge of scene.bridges) await probeBridge(scene, bridge);
@@ -54,13 +54,13 @@ export async function finish(scene: Scene): Promise<void> {
     );
     return;
   }
-  tally.window("KV equals the heads, after faults", time.now() - stopped);
+  tally.window("KV equals the heads, after faults", time.now() - stopped, KV_REPAIRED);
   // The roster's next heartbeat puts right what was lost of it.
   if (differences(scene, true).length > 0) await time.advance(HEARTBEAT);
   const late = differences(scene, true);
   if (late.length > 0)
     scene.violation("KV equals the heads", `an hour after the last fault KV differs in ${late.join(", ")}`);
-  for (const host of scene.living) scene.costJudge.judge(host);
+  for (const host of scene.isolates.living) scene.judges.costs.judge(host);
   if (scene.violations.length === 0) await requireKvAlone(scene);
 }
 
@@ -79,7 +79,7 @@ async function requireKvAlone(scene: Scene): Promise<void> {
         const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
         const name: Name = { base, form: "plain" };
         const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
-        scene.judge.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
+        scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
         if (answer.action !== "accept" && violations.length === 0) {
           scene.violation(
             "KV alone carries accepts",
@@ -103,7 +103,7 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       const name: Name = { base, form: "plain" };
       const answer = await time.run(Promise.resolve(host.check(host.scope(), `${written(name)}@${domain}`)));
       if (scene.violations.length > 0) return;
-      scene.judge.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
+      scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
       if (!isLast || head === undefined) continue;
       const number = numberOf(scene, head);
       const isGone = head.deletedUntil !== null && answer.verdict === "not-served";
@@ -148,7 +148,7 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
     const askedAt = scene.time.now();
     const text = `${written(named.name)}@${domain}`;
     const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
-    scene.bridgeJudge.judge(bridge, named, resolution, askedAt);
+    scene.judges.bridges.judge(bridge, named, resolution, askedAt);
     if (resolution.answer.verdict !== "unavailable") continue;
     scene.violation(
       "once faults stop, bridges have answers",

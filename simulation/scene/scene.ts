@@ -4,31 +4,29 @@ import {
   type DomainKey,
   deriveDomainKey,
   partitionOf,
+  rosterKey,
   utf8,
 } from "../../src/directory/index.ts";
 import { nobleHashing } from "../../src/directory/noble.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
-import { SKEW } from "../basics/limits.ts";
 import { Random } from "../basics/random.ts";
 import { Tally } from "../basics/tally.ts";
-import { BridgeJudge } from "../model/bridge-judge.ts";
-import { CostJudge } from "../model/cost-judge.ts";
 import { ModelDirectory } from "../model/directory.ts";
-import { HttpJudge, type Token } from "../model/http-judge.ts";
-import { Judge } from "../model/judge.ts";
+import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
-import { clientOf, SimulatedBridge } from "../world/bridge.ts";
+import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport } from "../world/export.ts";
 import { Faults } from "../world/faults.ts";
-import { SimulatedIsolate } from "../world/isolate.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedKv } from "../world/kv.ts";
 import { Network } from "../world/network.ts";
-import type { PublisherParts } from "../world/publisher.ts";
 import { SimulatedRegistry } from "../world/registry.ts";
 import { Time } from "../world/time.ts";
+import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
+import { Population } from "./population.ts";
 
 export interface Violation {
   readonly assertion: string;
@@ -46,13 +44,9 @@ export class Scene {
   readonly ports: Ports;
   readonly kv: SimulatedKv;
   readonly model: ModelDirectory;
-  readonly judge: Judge;
-  readonly httpJudge: HttpJudge;
-  readonly costJudge: CostJudge;
+  readonly judges: Judges;
   readonly ledger: KvLedger;
-  readonly bridgeJudge: BridgeJudge;
   readonly network: Network;
-  readonly isolates: SimulatedIsolate[] = [];
   readonly bridges: SimulatedBridge[] = [];
   readonly tokens: Token[] = [];
   readonly violations: Violation[] = [];
@@ -62,10 +56,24 @@ export class Scene {
   readonly adminToken = "an admin token that is long enough";
   /** When a Registry was last lost. */
   lostAt = Number.NEGATIVE_INFINITY;
+  readonly isolates = new Population({
+    partsOf: (name, location) => ({
+      time: this.time,
+      ports: this.ports,
+      settings: this.settings,
+      faults: this.faults,
+      kv: this.kv.at(location, name),
+      registry: (partition, caller) => {
+        const { partitions } = this.settings;
+        return this.registry(partition).link(caller, { partition, partitions });
+      },
+      violation: this.violation,
+      trace: this.trace,
+    }),
+  });
   readonly #registries: SimulatedRegistry[];
-  readonly #focused = new Map<number, SimulatedIsolate>();
-  readonly #kept = new Set<SimulatedIsolate>();
-  readonly #hosts = new Map<string, SimulatedIsolate>();
+  /** Registries that were lost, and that nobody has begun anew. */
+  readonly #lost = new Set<number>();
   readonly #keys = new Map<string, DomainKey>();
   readonly #partitions = new Map<string, number>();
   readonly #isTracing: boolean;
@@ -95,7 +103,7 @@ export class Scene {
       isTracing,
       now: () => this.time.now(),
       keyFor: this.keyFor,
-      isolate: (name) => this.#hosts.get(name),
+      isolate: (name) => this.isolates.named(name),
       met: (event) => this.tally.event(event),
       trace: this.trace,
       violation: this.violation,
@@ -112,34 +120,15 @@ export class Scene {
     this.#registries = Array.from({ length: setup.partitions }, (_, partition) =>
       this.#newRegistry(partition),
     );
-    this.judge = new Judge({
+    this.judges = new Judges({
       model: this.model,
       tally: this.tally,
-      partitionOf: this.partitionOf,
-      newerInKvSince: (generation) => this.ledger.newerSince(generation),
-      violation: this.violation,
-    });
-    this.httpJudge = new HttpJudge({
-      judge: this.judge,
-      tally: this.tally,
+      setup,
       tokens: this.tokens,
       asked: this.asked,
+      shapeOf: this.shapeOf,
       partitionOf: this.partitionOf,
-      violation: this.violation,
-    });
-    this.bridgeJudge = new BridgeJudge({
-      model: this.model,
-      tally: this.tally,
-      history: setup.history,
-      now: () => this.time.now(),
-      violation: this.violation,
-    });
-    this.costJudge = new CostJudge({
-      model: this.model,
-      tally: this.tally,
-      partitions: setup.partitions,
-      domains: setup.domains.length + setup.exported.length,
-      bitsOf: (domain) => this.shapeOf(domain).bits,
+      newerInKvSince: (generation) => this.ledger.newerSince(generation),
       now: () => this.time.now(),
       violation: this.violation,
     });
@@ -147,9 +136,9 @@ export class Scene {
       seed,
       time: this.time,
       faults: this.faults,
-      isolateAt: (location, random) => this.pickIsolate(random, location),
+      isolateAt: (location, random) => this.isolates.pick(random, location),
       answered: (host, exchange, moments) => {
-        if (this.violations.length === 0 && host.isAlive) this.httpJudge.judge(host, exchange, moments);
+        if (this.violations.length === 0 && host.isAlive) this.judges.http.judge(host, exchange, moments);
       },
     });
   }
@@ -200,7 +189,7 @@ export class Scene {
 
   close(): void {
     this.#isClosed = true;
-    for (const host of this.isolates) host.die();
+    for (const host of this.isolates.all) host.die();
     for (const registry of this.#registries) registry.close();
   }
 
@@ -208,109 +197,21 @@ export class Scene {
     return this.#registries[partition] as SimulatedRegistry;
   }
 
-  get living(): readonly SimulatedIsolate[] {
-    return this.isolates.filter((it) => it.isAlive);
-  }
-
-  /** The isolate that is kept for steps of a focus; null where it was left out. */
-  focused(focus: number): SimulatedIsolate | null {
-    return this.#focused.get(focus) ?? null;
-  }
-
-  keep(host: SimulatedIsolate, focus: number): void {
-    this.#focused.set(focus, host);
-    this.#kept.add(host);
-  }
-
-  /** An isolate that is alive and kept for nobody, near a location where there is one. */
-  pickIsolate(random: Random, location?: string): SimulatedIsolate | null {
-    const living = this.living.filter((it) => !this.#kept.has(it));
-    const near = living.filter((it) => it.location === location);
-    if (living.length === 0) return null;
-    return random.pick(near.length > 0 ? near : living);
-  }
-
   /** A new isolate, cold. */
   isolate(location: string, changes: Partial<Settings>, random: Random): SimulatedIsolate {
-    const name = `isolate ${this.isolates.length + 1}`;
-    const settings = { ...this.settings, ...changes };
-    const { partitions } = settings;
-    const host = new SimulatedIsolate({
-      name,
-      location,
-      settings,
-      time: this.time,
-      ports: this.ports,
-      faults: this.faults,
-      skew: random.between(-SKEW / 2, SKEW / 2),
-      kv: this.kv.at(location, name),
-      registry: (partition, caller) => this.registry(partition).link(caller, { partition, partitions }),
-      violation: this.violation,
-      trace: this.trace,
-    });
-    this.isolates.push(host);
-    this.#hosts.set(name, host);
+    const host = this.isolates.begin(location, changes, random);
     this.tally.isolates++;
-    this.trace(() => `${name} starts, cold, at ${location}`);
+    this.trace(() => `${host.name} starts, cold, at ${location}`);
     return host;
   }
 
   killOne(random: Random): void {
-    const living = this.living.filter((it) => !this.#kept.has(it));
-    if (living.length < 2) return;
-    const host = random.pick(living);
+    const { ordinary } = this.isolates;
+    if (ordinary.length < 2) return;
+    const host = random.pick(ordinary);
     host.die();
-    this.costJudge.judge(host);
+    this.judges.costs.judge(host);
     this.trace(() => `${host.name} dies`);
-  }
-
-  /** @param focus of the isolate to which its connection leads; others are asked by chance */
-  bridge(location: string, random: Random, focus: number | null = null): void {
-    const name = `bridge ${this.bridges.length + 1}`;
-    const bridge = new SimulatedBridge({
-      name,
-      time: this.time,
-      fetch: (via) => this.network.from(location, via, () => (focus === null ? null : this.focused(focus))),
-      focus,
-      token: this.adminToken,
-      acceptGrace: random.pick([this.settings.acceptGrace, 60_000]),
-      cacheBytes: random.pick([65_536, 1_000_000]),
-    });
-    this.bridges.push(bridge);
-    this.trace(() => `${name} starts at ${location}`);
-  }
-
-  publisher(random: Random): PublisherParts {
-    const { setup } = this.plan;
-    const location = random.pick(setup.locations);
-    let through: SimulatedIsolate | null = null;
-    return {
-      client: clientOf(
-        this.time,
-        this.network.from(location, (host) => {
-          through = host;
-        }),
-        this.adminToken,
-        10_000,
-      ),
-      model: this.model,
-      time: this.time,
-      random,
-      crashes: () =>
-        this.faults.meet(this.time.now(), location, (kind) => kind === "publisher crashes") !== null,
-      keyFor: this.keyFor,
-      partitionOf: this.partitionOf,
-      domains: setup.domains,
-      grace: setup.grace,
-      shapeOf: this.shapeOf,
-      acknowledged: (domain, number) => {
-        this.trace(() => `${domain} ${number} is acknowledged`);
-        // Whoever published through an isolate sees the change through it.
-        if (through?.isAlive) through.published.set(domain, { number, at: this.time.now() });
-      },
-      event: (name) => this.tally.event(name),
-      trace: this.trace,
-    };
   }
 
   /** Exports a domain to KV past the Registry, as `rollcall export` and wrangler do. */
@@ -321,14 +222,28 @@ export class Scene {
   /** A Registry is lost with all that it had. */
   lose(partition: number): void {
     this.registry(partition).lose();
+    if (this.kv.isShown(rosterKey(String(partition)))) this.#lost.add(partition);
     this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
     // Revocations are lost with it: its tokens are good again, until they are revoked anew.
     for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
-    for (const host of this.living) {
+    for (const host of this.isolates.living) {
       for (const domain of host.published.keys()) if (isIts(domain)) host.published.delete(domain);
     }
+  }
+
+  /** The operator has a Registry that was lost begun anew: nothing in KV stands against it any more. */
+  beginAnew(partition: number): void {
+    this.trace(() => `the operator deletes the roster of Registry ${partition}`);
+    this.kv.bulkPut(rosterKey(String(partition)), null);
+    this.#lost.delete(partition);
+  }
+
+  /** An empty Registry in front of a full KV must not begin: it would call every domain not served. */
+  #requireBeginning(partition: number, result: unknown): void {
+    if (!this.#lost.has(partition) || !(result as { ok: boolean }).ok) return;
+    this.violation("an empty Registry stands back", `Registry ${partition} was lost, and began by itself`);
   }
 
   #newRegistry(partition: number): SimulatedRegistry {
@@ -343,7 +258,10 @@ export class Scene {
       faults: this.faults,
       place: { partition, partitions },
       watcher: {
-        applied: (method, args, result) => this.model.applied(method, args, result),
+        applied: (method, args, result) => {
+          if (method === "commit") this.#requireBeginning(partition, result);
+          this.model.applied(method, args, result);
+        },
         met: (event) => this.tally.event(event),
         trace: this.trace,
       },

@@ -84,7 +84,7 @@ export function askIsolate(
   how: "one by one" | "batch" | "http",
   aim: Aim = {},
 ): void {
-  const host = aim.focus === undefined ? scene.pickIsolate(random) : scene.focused(aim.focus);
+  const host = aim.focus === undefined ? scene.isolates.pick(random) : scene.isolates.focused(aim.focus);
   if (host === null) return;
   host.bursts++;
   scene.trace(() => `${host.name} is asked ${count} questions, ${how}`);
@@ -123,7 +123,7 @@ export function askStrangers(scene: Scene, random: Random, count: number, what: 
   // A cold isolate knows of nobody whether he is served.
   const host = random.chance(0.6)
     ? scene.isolate(random.pick(scene.plan.setup.locations), {}, random)
-    : scene.pickIsolate(random);
+    : scene.isolates.pick(random);
   if (host === null) return;
   host.bursts++;
   scene.trace(() => `${host.name} is asked about ${count} made-up ${what}`);
@@ -146,7 +146,7 @@ function judge(
   moments: readonly Moment[] = [host.moment()],
 ): void {
   if (scene.violations.length > 0 || !host.isAlive) return;
-  scene.judge.judge({ host, domain, name, answer, floor }, moments);
+  scene.judges.answers.judge({ host, domain, name, answer, floor }, moments);
   if (scene.violations.length > 0) scene.trace(() => `it was asked about ${written(name)}@${domain}`);
 }
 
@@ -172,7 +172,7 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
     scene.go(
       host.fetch(request).then(async ({ response, moments }) => {
         const exchange = { request, asked: body, status: response.status, body: await response.text() };
-        if (scene.violations.length === 0 && host.isAlive) scene.httpJudge.judge(host, exchange, moments);
+        if (scene.violations.length === 0 && host.isAlive) scene.judges.http.judge(host, exchange, moments);
       }),
     );
   }
@@ -214,7 +214,7 @@ export function askBridge(scene: Scene, random: Random, count: number, aim: Aim 
     const settled = bridge.resolve(it.text);
     const judged = (resolution: Awaited<typeof settled>): void => {
       if (scene.violations.length > 0) return;
-      scene.bridgeJudge.judge(bridge, it, resolution, askedAt);
+      scene.judges.bridges.judge(bridge, it, resolution, askedAt);
     };
     if (settled instanceof Promise) scene.go(settled.then(judged));
     else judged(settled);

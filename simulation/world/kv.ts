@@ -11,6 +11,8 @@ import { hash } from "../basics/random.ts";
 import type { Faults, Met } from "./faults.ts";
 import type { Time } from "./time.ts";
 
+/** Longest time that a Registry has a read cached. */
+const LONGEST_CACHED = 60_000;
 /** KV takes one write a second to a key. */
 const WRITE_PAUSE = 1_000;
 const MAX_KEY = 512;
@@ -83,6 +85,13 @@ export class SimulatedKv {
   /** The newest bytes of a key, wherever they show. */
   newest(key: string): Uint8Array | null {
     return this.#versions.get(key)?.at(-1)?.value ?? null;
+  }
+
+  /** Whether every location has a value of a key to show. */
+  isShown(key: string): boolean {
+    const versions = this.#versions.get(key) ?? [];
+    const shown = versions.filter(({ time }) => time + PROPAGATION + LONGEST_CACHED < this.#time.now());
+    return shown.length > 0 && versions.every(({ value }) => value !== null);
   }
 
   /** What somebody writes past the Registry, as `wrangler kv bulk put` does. */

@@ -1,0 +1,66 @@
+/** Kinds of ages that are bounded, as docs/consistency.md has them. */
+
+export interface WindowRow {
+  readonly answer: string;
+  /** The bound, and how it follows from the rules. */
+  readonly derived: string;
+}
+
+export const WINDOWS = {
+  refusal: {
+    answer: "refusal, edge",
+    derived: "W, and up to 50 ms for which the isolate computes while its clock stands",
+  },
+  "not-served": { answer: "not served", derived: "W, as any refusal" },
+  "accept, confirmed": { answer: "accept, confirmed", derived: "W" },
+  "accept, unconfirmed, after the copy to KV": {
+    answer: "accept, unconfirmed: cold, lapsed or behind",
+    derived:
+      "from the copy to KV: 180 s until it shows, 30 s of cacheTtl, W for which it is held, 4.5 s for the check: W + 214.5 s",
+  },
+  "accept, Registry away": {
+    answer: "accept while the Registry does not answer",
+    derived: "accept-grace since its last sign of life",
+  },
+  "export, refusal and accept": { answer: "export (`origin: kv`)", derived: "as an unconfirmed accept" },
+  "bridge: refusal": {
+    answer: "refusal at a bridge",
+    derived: "W, since its time counts from before its own question",
+  },
+  "bridge: accept": { answer: "accept at a bridge", derived: "W and the bridge's time-out, 3 s" },
+  "bridge: accept under grace": {
+    answer: "accept at a bridge while the edge is away",
+    derived: "accept-grace since the Registry vouched for it, and the time-out",
+  },
+  "bridge: export": {
+    answer: "export at a bridge",
+    derived: "as an export, and W for which the bridge keeps it, and the time-out",
+  },
+  "every isolate at the heads, after faults": {
+    answer: "every isolate at the heads, once faults stop",
+    derived: "patience, leases and pauses end within 45 s, then half a window",
+  },
+  "KV equals the heads, after faults": {
+    answer: "KV equal to the heads, once faults stop",
+    derived:
+      "late writes 60 s, five minutes until a lost copy that readers miss is made again; the roster by its next heartbeat",
+  },
+} as const satisfies Readonly<Record<string, WindowRow>>;
+
+export type WindowKind = keyof typeof WINDOWS;
+
+/** The worst age that was seen, beside the bound that it had to keep; milliseconds. */
+export interface Worst {
+  readonly age: number;
+  /** Null where no number bounds it by itself. */
+  readonly bound: number | null;
+}
+
+/** Which of two comes nearer to its bound. */
+export const isWorse = (a: Worst, b: Worst): boolean =>
+  a.bound !== null && b.bound !== null ? a.age / a.bound > b.age / b.bound : a.age > b.age;
+
+const inSeconds = (ms: number): string => (ms / 1000).toFixed(1);
+
+export const showWorst = ({ age, bound }: Worst): string =>
+  bound === null ? `${inSeconds(age)} s` : `${inSeconds(age)} s of ${inSeconds(bound)} s`;

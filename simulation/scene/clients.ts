@@ -1,0 +1,105 @@
+/** Everybody who comes to the edge from outside: bridges, publishers, and whoever keeps the tokens. */
+import type { Random } from "../basics/random.ts";
+import { clientOf, SimulatedBridge } from "../world/bridge.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
+import type { PublisherParts } from "../world/publisher.ts";
+import type { Scene } from "./scene.ts";
+
+/** @param focus of the isolate to which its connection leads; others are asked by chance */
+export function beginBridge(
+  scene: Scene,
+  location: string,
+  random: Random,
+  focus: number | null = null,
+): void {
+  const name = `bridge ${scene.bridges.length + 1}`;
+  const bridge = new SimulatedBridge({
+    name,
+    time: scene.time,
+    fetch: (via) =>
+      scene.network.from(location, via, () => (focus === null ? null : scene.isolates.focused(focus))),
+    focus,
+    token: scene.adminToken,
+    acceptGrace: random.pick([scene.settings.acceptGrace, 60_000]),
+    cacheBytes: random.pick([65_536, 1_000_000]),
+  });
+  scene.bridges.push(bridge);
+  scene.trace(() => `${name} starts at ${location}`);
+}
+
+/** A publisher somewhere. */
+export function publisherOf(scene: Scene, random: Random): PublisherParts {
+  const { setup } = scene.plan;
+  const location = random.pick(setup.locations);
+  let through: SimulatedIsolate | null = null;
+  return {
+    client: clientOf(
+      scene.time,
+      scene.network.from(location, (host) => {
+        through = host;
+      }),
+      scene.adminToken,
+      10_000,
+    ),
+    model: scene.model,
+    time: scene.time,
+    random,
+    crashes: () =>
+      scene.faults.meet(scene.time.now(), location, (kind) => kind === "publisher crashes") !== null,
+    keyFor: scene.keyFor,
+    partitionOf: scene.partitionOf,
+    domains: setup.domains,
+    grace: setup.grace,
+    shapeOf: scene.shapeOf,
+    acknowledged: (domain, number) => {
+      scene.trace(() => `${domain} ${number} is acknowledged`);
+      // Whoever published through an isolate sees the change through it.
+      if (through?.isAlive) through.published.set(domain, { number, at: scene.time.now() });
+    },
+    event: (name) => scene.tally.event(name),
+    trace: scene.trace,
+  };
+}
+
+export async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {
+  const client = clientOf(
+    scene.time,
+    scene.network.from(random.pick(scene.plan.setup.locations)),
+    scene.adminToken,
+    10_000,
+  );
+  try {
+    const domains = role === "check" ? null : [...scene.plan.setup.domains];
+    const { id, token } = await client.createToken({ role, domains });
+    scene.tokens.push({ id, token, role, revokedAt: Number.POSITIVE_INFINITY });
+  } catch {
+    scene.tally.event("token not created");
+  }
+}
+
+/** Revokes a token; one that may publish must not any more. */
+export async function revoke(scene: Scene, random: Random): Promise<void> {
+  const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
+  if (token === undefined) return;
+  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
+  try {
+    await clientOf(scene.time, fetch, scene.adminToken, 10_000).revokeToken(token.id);
+    token.revokedAt = scene.time.now();
+    scene.trace(() => `token ${token.id} is revoked`);
+  } catch {
+    scene.tally.event("revocation failed");
+    return;
+  }
+  if (token.role !== "publish") return;
+  // A route that reaches the Registry holds it at once.
+  const domain = random.pick(scene.plan.setup.domains);
+  for (let i = 0; i < 3; i++) {
+    const client = clientOf(scene.time, fetch, token.token, 10_000);
+    try {
+      await client.key(domain);
+      scene.violation("revocation", `a publish token was used after its revocation`);
+    } catch {
+      await scene.time.sleep(5_000);
+    }
+  }
+}
