@@ -23,7 +23,7 @@ const WITHOUT_NODE = ["directory", "api", "edge", "client"];
 
 /** The files that reach for the platform, so that nobody else has to. */
 const ADAPTERS = [
-  "src/directory/noble.ts",
+  "src/directory/stablelib.ts",
   "src/edge/worker.ts",
   "src/edge/platform.ts",
   "src/edge/registry/object.ts",
@@ -92,7 +92,9 @@ const directoryNeedsNothing: Rule = (sources) =>
   sources.flatMap((it) =>
     packagesOf(it)
       .filter((name) =>
-        name.startsWith("@noble/") ? it.path !== "src/directory/noble.ts" : folderOf(it.path) === "directory",
+        name.startsWith("@stablelib/")
+          ? it.path !== "src/directory/stablelib.ts"
+          : folderOf(it.path) === "directory",
       )
       .map((name) => `${it.path} imports ${name}`),
   );
@@ -100,8 +102,8 @@ const directoryNeedsNothing: Rule = (sources) =>
 const hashingIsHandedIn: Rule = (sources) =>
   sources
     .filter(({ path }) => !HANDS_HASHING_IN.includes(path) && folderOf(path) !== "cli")
-    .filter((it) => filesOf(it).includes("src/directory/noble.ts"))
-    .map(({ path }) => `${path} imports noble.ts`);
+    .filter((it) => filesOf(it).includes("src/directory/stablelib.ts"))
+    .map(({ path }) => `${path} imports stablelib.ts`);
 
 /** Modules through which time, randomness and cryptography come in by another door. */
 const PORT_MODULES = /^(?:node:)?(?:crypto|timers|timers\/promises|perf_hooks)$/;
@@ -226,12 +228,12 @@ describe("the rules", () => {
     [
       "hashes elsewhere",
       directoryNeedsNothing,
-      [["src/edge/x.ts", 'import { sha256 } from "@noble/hashes/sha2.js";']],
+      [["src/edge/x.ts", 'import { hash } from "@stablelib/sha256";']],
     ],
     [
       "hashing not handed in",
       hashingIsHandedIn,
-      [["src/edge/check.ts", 'import { nobleHashing } from "../directory/noble.ts";']],
+      [["src/edge/check.ts", 'import { stablelibHashing } from "../directory/stablelib.ts";']],
     ],
     ["any", typesSayWhatTheyMean, [["src/api/x.ts", "const x: any = 1;"]]],
     ["a list of any", typesSayWhatTheyMean, [["src/api/x.ts", "const x = y as Map<string, any>;"]]],

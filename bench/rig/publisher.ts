@@ -10,7 +10,7 @@ import {
   partitionOf,
   readMasterKey,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { baseOf, batchesOf, type DomainPlan, planDomain, readList, upload } from "../../src/publish/index.ts";
 import { packList } from "../../src/publish/pack.ts";
@@ -32,7 +32,7 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
 export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
   const [body, head] = await Promise.all([client.key(DOMAIN), client.domain(DOMAIN)]);
-  const key = domainKey(nobleHashing, fromBase64Url(body.key), DOMAIN, body.epoch);
+  const key = domainKey(stablelibHashing, fromBase64Url(body.key), DOMAIN, body.epoch);
   const base = head === null ? null : baseOf(head, (id) => client.shard(DOMAIN, id));
   const { packed } = await readList({
     path,
@@ -40,7 +40,7 @@ export async function plan(client: RollcallClient, path: string): Promise<Domain
     domain: DOMAIN,
     key,
     policy: DEFAULT_POLICY,
-    hashing: nobleHashing,
+    hashing: stablelibHashing,
     ...(base === null ? {} : { bitsInUse: base.list.table.bits }),
   });
   const intent = { domain: DOMAIN, key, partition: body.partition, packed, policy: {}, canaries: [] };
@@ -70,8 +70,8 @@ export async function publishMany(
   const plans: DomainPlan[] = [];
   for (const domain of domains) {
     // Of a deployment that has nothing yet, every domain is at its first epoch.
-    const key = deriveDomainKey(nobleHashing, master, domain, 1);
-    const partition = partitionOf(nobleHashing, domain, partitions);
+    const key = deriveDomainKey(stablelibHashing, master, domain, 1);
+    const partition = partitionOf(stablelibHashing, domain, partitions);
     const intent = { domain, key, partition, packed: pack(key, names), policy: {}, canaries: [] };
     plans.push(await planDomain(intent, null));
   }
@@ -85,16 +85,16 @@ export async function publishMany(
 function pack(key: DomainKey, names: readonly string[]) {
   const entries = new EntryColumns();
   for (const [line, name] of names.entries()) entries.add(fingerprint(key.names, name), 0, line);
-  return packList(entries, nobleHashing);
+  return packList(entries, stablelibHashing);
 }
 
 /** CPU seconds of this process, for a list read from a file, and for its fingerprints and shards alone. */
 export async function packingCosts(path: string, names: number): Promise<{ whole: number; packing: number }> {
-  const key = deriveDomainKey(nobleHashing, new Uint8Array(32), DOMAIN, 1);
+  const key = deriveDomainKey(stablelibHashing, new Uint8Array(32), DOMAIN, 1);
   const list = Array.from({ length: names }, (_, i) => `user${i}`);
   const packing = await cpuSeconds(() => pack(key, list));
   const whole = await cpuSeconds(() =>
-    readList({ path, shown: path, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: nobleHashing }),
+    readList({ path, shown: path, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
   );
   return { whole, packing };
 }

@@ -7,7 +7,7 @@ import {
   rosterKey,
   utf8,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
 import { Random } from "../basics/random.ts";
@@ -97,7 +97,7 @@ export class Scene {
       clock: this.time,
       timers: this.time,
       random: { bytes: (count) => Uint8Array.from({ length: count }, () => bytes.between(0, 255)) },
-      hashing: nobleHashing,
+      hashing: stablelibHashing,
     };
     this.ledger = new KvLedger({
       isTracing,
@@ -171,7 +171,7 @@ export class Scene {
   readonly partitionOf = (domain: string): number => {
     let partition = this.#partitions.get(domain);
     if (partition === undefined) {
-      partition = partitionOf(nobleHashing, domain, this.plan.setup.partitions);
+      partition = partitionOf(stablelibHashing, domain, this.plan.setup.partitions);
       this.#partitions.set(domain, partition);
     }
     return partition;
@@ -181,7 +181,7 @@ export class Scene {
     const name = `${domain} ${epoch}`;
     let key = this.#keys.get(name);
     if (key === undefined) {
-      key = deriveDomainKey(nobleHashing, this.settings.masterKey, domain, epoch);
+      key = deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch);
       this.#keys.set(name, key);
     }
     return key;

@@ -14,7 +14,7 @@ import {
   rosterMac,
   utf8,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Random } from "../basics/random.ts";
 import type { ModelDirectory } from "../model/directory.ts";
@@ -84,7 +84,10 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
     heads: { [domain]: generation },
     revoked: [],
   };
-  kv.bulkPut(rosterKey(KV_ROSTER), utf8(encodeRoster(roster, rosterMac(nobleHashing, settings.masterKey))));
+  kv.bulkPut(
+    rosterKey(KV_ROSTER),
+    utf8(encodeRoster(roster, rosterMac(stablelibHashing, settings.masterKey))),
+  );
   history.succeed(generation, content, time.now(), null);
   parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
 }

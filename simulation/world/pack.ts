@@ -12,7 +12,7 @@ import {
   toBase64Url,
   toHex,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Content } from "../model/generation.ts";
 
 /** Packed: what a commit says, and the shards that go before it. */
@@ -37,7 +37,7 @@ export function pack(content: Content, key: DomainKey, bits: number): Packed {
     group.sort((a, b) => a.tail - b.tail);
     const tails = Float64Array.from(group, ({ tail }) => tail);
     const bytes = encodeShard({ tails, states: Uint8Array.from(group, ({ state }) => state) }, bits, index);
-    return { id: toHex(nobleHashing.sha256(bytes)), bytes };
+    return { id: toHex(stablelibHashing.sha256(bytes)), bytes };
   });
   if (bits > 0) return { shards, table: { bits, ids: shards.map(({ id }) => id) }, inline: null };
   const inline = (shards[0] as (typeof shards)[0]).bytes;

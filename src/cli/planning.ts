@@ -1,5 +1,5 @@
 import type { DomainKey, DomainPolicy } from "../directory/index.ts";
-import { nobleHashing } from "../directory/noble.ts";
+import { stablelibHashing } from "../directory/stablelib.ts";
 import {
   type Base,
   emptyList,
@@ -65,7 +65,7 @@ async function readJob(
       domain,
       key,
       policy,
-      hashing: nobleHashing,
+      hashing: stablelibHashing,
       skipInvalid,
       ...(base === null || base.deleted ? {} : { bitsInUse: base.list.table.bits }),
       ...(writer === null ? {} : { eachName: (name) => writer.add(name) }),

@@ -80,6 +80,8 @@ export class Progress {
 /** The whole decision about one recipient, from what is settled at this moment. */
 export function decide(isolate: Isolate, query: Query, progress: Progress): Step {
   const { recipient, text } = query;
+  // One moment for the whole decision.
+  const now = isolate.now();
   const lasting = Math.floor(isolate.settings.window / 1000);
   switch (recipient.kind) {
     case "postmaster":
@@ -87,9 +89,9 @@ export function decide(isolate: Isolate, query: Query, progress: Progress): Step
     case "malformed":
       return done(answer(text, "malformed", { maxAge: lasting, detail: recipient.why }));
     case "literal":
-      return decideNotServed(isolate, query, progress, 0, null);
+      return decideNotServed(isolate, query, progress, now, 0, null);
     case "mailbox":
-      return decideMailbox(isolate, query, recipient, progress);
+      return decideMailbox(isolate, query, progress, now, recipient);
   }
 }
 
@@ -97,11 +99,11 @@ function decideNotServed(
   isolate: Isolate,
   query: Query,
   progress: Progress,
+  now: number,
   partition: number,
   domain: string | null,
 ): Step {
   const confirmation = isolate.confirmation(partition);
-  const now = isolate.now();
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
   // The asker has seen it served: only a later point in the log can say that it is not any more.
   if ((confirmation.position?.number ?? 0) < query.floor)
@@ -124,28 +126,28 @@ function decideNotServed(
 function decideMailbox(
   isolate: Isolate,
   query: Query,
-  recipient: MailboxRecipient,
   progress: Progress,
+  now: number,
+  recipient: MailboxRecipient,
 ): Step {
   const { domain } = recipient;
   const partition = isolate.partitionOf(domain);
   const confirmation = isolate.confirmation(partition);
   if (confirmation.full && !isServed(isolate, confirmation, domain)) {
-    return decideNotServed(isolate, query, progress, partition, domain);
+    return decideNotServed(isolate, query, progress, now, partition, domain);
   }
-  const own = generationOf(isolate, query, progress, domain, partition);
+  const own = generationOf(isolate, query, progress, now, domain, partition);
   if ("kind" in own) return own;
   const { manifest } = own;
   const alias = manifest.deletedUntil === null ? manifest.policy.alias : null;
-  const list = alias === null ? own : generationOf(isolate, query, progress, alias, partition);
+  const list = alias === null ? own : generationOf(isolate, query, progress, now, alias, partition);
   if ("kind" in list) return list;
   // What the answer rests on: everything below has to hold of both.
   const lists = list === own ? [own] : [own, list];
   // Deleted or pointed elsewhere meanwhile: the two do not belong to one state.
   if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
-    return confirmListsOrDefer(isolate, query, progress, partition, lists);
+    return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
   }
-  const now = isolate.now();
   const finding = lookup(list.manifest, list, recipient, now);
   if (finding.kind === "needs") {
     const { table, index } = finding;
@@ -160,7 +162,7 @@ function decideMailbox(
   const isConfirmed = lists.every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
-    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, partition, lists);
+    if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
   } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, manifest, now)) {
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
@@ -197,6 +199,7 @@ function generationOf(
   isolate: Isolate,
   query: Query,
   progress: Progress,
+  now: number,
   domain: string,
   partition: number,
 ): HeldManifest | Step {
@@ -204,7 +207,6 @@ function generationOf(
   const known = confirmation.known(domain);
   const held = isolate.memory.get(domain);
   const { incarnation } = confirmation;
-  const now = isolate.now();
   const number = held === undefined ? -1 : numberOf(held.manifest, incarnation, known);
   const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);
   const need = Math.max(low, known ?? 0);
@@ -219,7 +221,7 @@ function generationOf(
     return { kind: "manifest", domain, need, isCold };
   }
   if (held === undefined || number < low) {
-    return confirmListsOrDefer(isolate, query, progress, partition, held === undefined ? [] : [held]);
+    return confirmListsOrDefer(isolate, query, progress, now, partition, held === undefined ? [] : [held]);
   }
   return held;
 }
@@ -289,6 +291,7 @@ function confirmListsOrDefer(
   isolate: Isolate,
   query: Query,
   progress: Progress,
+  now: number,
   partition: number,
   lists: readonly HeldManifest[],
 ): Step {
@@ -297,7 +300,7 @@ function confirmListsOrDefer(
     manifest.origin === "registry" &&
     (manifest.incarnation > confirmation.incarnation ||
       manifest.generation > (confirmation.known(manifest.domain) ?? -1));
-  return confirmation.isFresh(isolate.now()) && !lists.some(isAhead)
+  return confirmation.isFresh(now) && !lists.some(isAhead)
     ? done(deferral(query, "the newest list could not be read"))
     : confirmOrDefer(query, progress, partition);
 }

@@ -1,5 +1,5 @@
 /** The platform's own clock, timers, randomness and KV, as ports. Nothing else in the edge touches them. */
-import { nobleHashing } from "../directory/noble.ts";
+import { stablelibHashing } from "../directory/stablelib.ts";
 import type { KvStore, Ports } from "./ports.ts";
 
 export const platformPorts: Ports = {
@@ -12,7 +12,7 @@ export const platformPorts: Ports = {
       }),
   },
   random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
-  hashing: nobleHashing,
+  hashing: stablelibHashing,
 };
 
 /** Shortest cacheTtl that KV takes, seconds. Older documentation says 60. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { blobKey, manifestKey, openRoster, rosterKey, rosterMac, toHex } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { IsolateHost } from "../world/isolate-host.ts";
 import { people } from "../world/lists.ts";
 import { DAY, HOUR, MINUTE, SECOND, World } from "../world/world.ts";
@@ -30,7 +30,7 @@ describe("the copy in KV", () => {
     // The roster that comes first is of a Registry that has begun and serves nobody yet.
     expect(order).toEqual(["roster", "shard", "shard", "domain", "roster"]);
     const text = new TextDecoder().decode(world.kv.newest(rosterKey("0")) as Uint8Array);
-    expect(openRoster(text, "0", rosterMac(nobleHashing, world.settings.masterKey))).toMatchObject({
+    expect(openRoster(text, "0", rosterMac(stablelibHashing, world.settings.masterKey))).toMatchObject({
       asOf: 1,
       heads: { [D]: 1 },
     });

@@ -15,8 +15,8 @@ import {
 } from "../../src/directory/departures.ts";
 import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
 import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { forAll, idOf, KEY, type List, NOW, packList } from "./helpers.ts";
 
 /** Blobs in memory; one that is lost is an error, as it is in the Registry. */
@@ -49,7 +49,7 @@ class History {
     const before = { shards: this.shards, departures: this.departures };
     this.shards = this.blobs.list(list, bits);
     const after = storedList(this.blobs, this.shards);
-    this.departures = departuresAfter(this.blobs, nobleHashing, before, after, now, grace);
+    this.departures = departuresAfter(this.blobs, stablelibHashing, before, after, now, grace);
   }
 
   /** The Unix second until which a name is deferred, 0 where it is not. */
@@ -137,7 +137,7 @@ describe("names that leave", () => {
   it("are none where there was no generation that can be compared", () => {
     const blobs = new Blobs();
     const after = storedList(blobs, blobs.list(listed(["alice", ACTIVE])));
-    expect(departuresAfter(blobs, nobleHashing, null, after, NOW, 60)).toEqual(NO_DEPARTURES);
+    expect(departuresAfter(blobs, stablelibHashing, null, after, NOW, 60)).toEqual(NO_DEPARTURES);
     expect(decodeDepartures(NO_DEPARTURES.inline as Uint8Array).count).toBe(0);
   });
 

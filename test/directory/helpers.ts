@@ -26,7 +26,7 @@ import {
   toHex,
   utf8,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 
 export const MASTER = utf8("a master key of exactly 32 bytes");
 export const DOMAIN = "example.com";
@@ -37,7 +37,7 @@ const KEYS = new Map<string, DomainKey>();
 /** The key of a domain at an epoch, as whoever holds the master key derives it. */
 export function keyFor(domain = DOMAIN, epoch = 1): DomainKey {
   const name = `${domain} ${epoch}`;
-  const key = KEYS.get(name) ?? deriveDomainKey(nobleHashing, MASTER, domain, epoch);
+  const key = KEYS.get(name) ?? deriveDomainKey(stablelibHashing, MASTER, domain, epoch);
   KEYS.set(name, key);
   return key;
 }
@@ -96,7 +96,7 @@ export function tableOf(blobs: readonly Uint8Array[], bits: number, inline = bit
   if (inline) return { bits, inline: blobs[0] as Uint8Array, ids: new Uint8Array(0) };
   const ids = new Uint8Array(32 * blobs.length);
   blobs.forEach((blob, i) => {
-    ids.set(nobleHashing.sha256(blob), 32 * i);
+    ids.set(stablelibHashing.sha256(blob), 32 * i);
   });
   return { bits, inline: null, ids };
 }
@@ -180,7 +180,7 @@ export function succeeds(run: () => unknown): boolean {
 }
 
 /** The content id of a blob. */
-export const idOf = (bytes: Uint8Array): string => toHex(nobleHashing.sha256(bytes));
+export const idOf = (bytes: Uint8Array): string => toHex(stablelibHashing.sha256(bytes));
 
 /** Bytes with one bit turned over. */
 export function flipped(bytes: Uint8Array, bit: number): Uint8Array {

@@ -10,7 +10,7 @@ import {
   rosterMac,
   tokenMac,
 } from "../../src/directory/keys.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { faultOf, forAll, keyFor, MASTER } from "./helpers.ts";
 
 const MESSAGE = utf8("message");
@@ -41,7 +41,7 @@ describe("a master key", () => {
 describe("a domain's key", () => {
   it("is the same for whoever derives it, and for the publisher who was handed its secret", () => {
     const derived = keyFor("example.com", 3);
-    const handed = domainKey(nobleHashing, derived.secret, "example.com", 3);
+    const handed = domainKey(stablelibHashing, derived.secret, "example.com", 3);
     expect(handed.id).toBe(derived.id);
     expect(handed.names(MESSAGE)).toEqual(derived.names(MESSAGE));
     expect(handed.manifest(MESSAGE)).toEqual(derived.manifest(MESSAGE));
@@ -57,7 +57,7 @@ describe("a domain's key", () => {
       keyFor("example.com", 11),
       keyFor("example.org", 1),
       keyFor("example.com1", 1),
-      deriveDomainKey(nobleHashing, utf8("another master key, of 32 bytes!"), "example.com", 1),
+      deriveDomainKey(stablelibHashing, utf8("another master key, of 32 bytes!"), "example.com", 1),
     ];
     for (const part of [
       keys.map((key) => key.id),
@@ -71,8 +71,16 @@ describe("a domain's key", () => {
 
   it("keeps its purposes apart from each other and from the master key's", () => {
     const key = keyFor();
-    const macs = [key.names, key.manifest, tokenMac(nobleHashing, MASTER), rosterMac(nobleHashing, MASTER)];
-    const outputs = [...macs.map((mac) => toHex(mac(MESSAGE))), toHex(nobleHashing.hmac(MASTER)(MESSAGE))];
+    const macs = [
+      key.names,
+      key.manifest,
+      tokenMac(stablelibHashing, MASTER),
+      rosterMac(stablelibHashing, MASTER),
+    ];
+    const outputs = [
+      ...macs.map((mac) => toHex(mac(MESSAGE))),
+      toHex(stablelibHashing.hmac(MASTER)(MESSAGE)),
+    ];
     expect(new Set(outputs).size).toBe(outputs.length);
   });
 
@@ -90,17 +98,17 @@ describe("a domain's key", () => {
 describe("a domain's partition", () => {
   it("is within their number, always the same, and the only one where there is one", () => {
     forAll([fc.domain(), fc.integer({ min: 1, max: 64 })], (domain, partitions) => {
-      const partition = partitionOf(nobleHashing, domain, partitions);
+      const partition = partitionOf(stablelibHashing, domain, partitions);
       expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true);
-      expect(partitionOf(nobleHashing, domain, partitions)).toBe(partition);
-      expect(partitionOf(nobleHashing, domain, 1)).toBe(0);
+      expect(partitionOf(stablelibHashing, domain, partitions)).toBe(partition);
+      expect(partitionOf(stablelibHashing, domain, 1)).toBe(0);
     });
   });
 
   it("spreads domains evenly", () => {
     const counts = new Array<number>(8).fill(0);
     for (let i = 0; i < 8_000; i++) {
-      const partition = partitionOf(nobleHashing, `domain${i}.example`, 8);
+      const partition = partitionOf(stablelibHashing, `domain${i}.example`, 8);
       counts[partition] = (counts[partition] as number) + 1;
     }
     for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThan(150);

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../src/directory/bytes.ts";
 import { rosterMac } from "../../src/directory/keys.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
 import { encodeRoster, KV_ROSTER, openRoster, type Roster } from "../../src/directory/roster.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { faultOf, forAll, MASTER, NOW } from "./helpers.ts";
 
-const mac = rosterMac(nobleHashing, MASTER);
+const mac = rosterMac(stablelibHashing, MASTER);
 
 const ROSTER: Roster = {
   partition: "0",
@@ -82,7 +82,7 @@ describe("a damaged roster", () => {
   });
 
   it("is recognised under another master key", () => {
-    const other = rosterMac(nobleHashing, utf8("another master key, of 32 bytes!"));
+    const other = rosterMac(stablelibHashing, utf8("another master key, of 32 bytes!"));
     expect(faultOf(() => openRoster(text, "0", other))).toBe("damaged");
   });
 

@@ -7,7 +7,7 @@ import {
   MAX_SHARD_BODY,
 } from "../../src/api/contract.ts";
 import { type Answer, concatBytes, fromBase64Url, toBase64Url, toHex } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { call, callJson, freshEnv, packFor, publish, tryPublish } from "./support/edge.ts";
 
 fc.configureGlobal({ seed: 20_260_701, numRuns: 200 });
@@ -167,7 +167,7 @@ describe("a commit that cannot be meant", () => {
 });
 
 describe("a shard that is none", () => {
-  const put = async (bytes: Uint8Array, id = toHex(nobleHashing.sha256(bytes))) =>
+  const put = async (bytes: Uint8Array, id = toHex(stablelibHashing.sha256(bytes))) =>
     told(await call(env, `/v1/domains/${DOMAIN}/shards/${id}`, { method: "PUT", body: bytes.slice() }));
   const altered = (at: number, change: (view: DataView) => void): Uint8Array => {
     const bytes = shard.slice();
@@ -199,7 +199,7 @@ describe("a shard that is none", () => {
   });
 
   it("is refused under an id that is not its own, and kept under none", async () => {
-    const other = toHex(nobleHashing.sha256(shard)).replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+    const other = toHex(stablelibHashing.sha256(shard)).replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
     const it = await put(shard, other);
     expect(it).toMatchObject({ status: 400, code: "bad_request" });
     expect(it.message).toContain("named by its SHA-256");

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainDescription, ErrorBody, TokenCreated } from "../../src/api/contract.ts";
 import { VERSION } from "../../src/api/version.ts";
 import { toHex } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { ROUTES } from "../../src/edge/routes/table.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
@@ -92,7 +92,7 @@ async function provokeBeginnings(): Promise<string[]> {
   await expectCode(503, "uninitialised", "GET /v1/domains/{domain}", { path: "/v1/domains/a.example" });
   await testEnv.ROLLCALL_KV.put("roster/0", "another's");
   const bytes = new Uint8Array(3);
-  const id = toHex(nobleHashing.sha256(bytes));
+  const id = toHex(stablelibHashing.sha256(bytes));
   await expectCode(409, "conflict", "POST /v1/registry", { path: "/v1/registry" });
   await expectCode(409, "conflict", "POST /v1/tokens", {
     path: "/v1/tokens",

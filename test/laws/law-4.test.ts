@@ -132,8 +132,8 @@ it.concurrent("A policy change whose effect cannot be counted needs the override
   const { sentinels, CANONICALISER_VERSION, domainKey, fromBase64Url, DEFAULT_POLICY } = await import(
     "../../src/directory/index.ts"
   );
-  const { nobleHashing } = await import("../../src/directory/noble.ts");
-  const own = domainKey(nobleHashing, fromBase64Url(key.key as string), domain, key.epoch as number);
+  const { stablelibHashing } = await import("../../src/directory/stablelib.ts");
+  const own = domainKey(stablelibHashing, fromBase64Url(key.key as string), domain, key.epoch as number);
   const change = async (policy: object, force: boolean): Promise<number> => {
     const commit = {
       domain,

@@ -8,7 +8,7 @@ import {
   domainKey,
   fromBase64Url,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { json, startFakeEdge } from "../support/fake-edge.ts";
 import { type Edges, FAIR, type LawEdge, startEdges } from "./support/edges.ts";
 import { all, startFrontEnds } from "./support/front-ends.ts";
@@ -40,7 +40,7 @@ beforeAll(async () => {
   await edges.copied();
   whole = await edges.read(MANIFEST);
   smallKeyBody = await edge.json<DomainKeyBody>(`/v1/domains/${SMALL}/key`);
-  smallKey = domainKey(nobleHashing, fromBase64Url(smallKeyBody.key), SMALL, smallKeyBody.epoch);
+  smallKey = domainKey(stablelibHashing, fromBase64Url(smallKeyBody.key), SMALL, smallKeyBody.epoch);
 });
 
 /** What a cold isolate says about recipients, when KV is all that it has: each answer's verdict, once. */

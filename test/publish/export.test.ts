@@ -15,7 +15,7 @@ import {
   rosterMac,
   type Verdict,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import {
   type BulkFile,
   decodeBulk,
@@ -39,7 +39,7 @@ interface Step {
 }
 
 const directoryOf = (file: BulkFile, now = START, master = MASTER): ExportedDirectory =>
-  new ExportedDirectory(file, "kv.json", { hashing: nobleHashing, master, keyFor: keyOf, now });
+  new ExportedDirectory(file, "kv.json", { hashing: stablelibHashing, master, keyFor: keyOf, now });
 
 /** Exports lists over a file, by way of its text. @returns the next file, or the same where nothing changes */
 async function exported(file: BulkFile, steps: readonly Step[], now = START): Promise<BulkFile> {
@@ -91,7 +91,7 @@ describe("an export", () => {
       time: START,
     });
     const roster = new TextDecoder().decode(file.get("roster/kv"));
-    expect(openRoster(roster, "kv", rosterMac(nobleHashing, MASTER))).toMatchObject({
+    expect(openRoster(roster, "kv", rosterMac(stablelibHashing, MASTER))).toMatchObject({
       incarnation: 0,
       heads: { "example.com": START / 1000, "example.net": START / 1000 },
     });

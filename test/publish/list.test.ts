@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { MAX_REPORTED, PublishError, type ReadList, readList } from "../../src/publish/index.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { temporaryFolder } from "../support/folders.ts";
@@ -25,7 +25,7 @@ function reading(
     domain: DOMAIN,
     key,
     policy: policyWith(),
-    hashing: nobleHashing,
+    hashing: stablelibHashing,
     ...more,
   });
 }
@@ -136,7 +136,7 @@ John Doe <john@example.com>
         domain: DOMAIN,
         key: keyOf(DOMAIN),
         policy: policyWith(),
-        hashing: nobleHashing,
+        hashing: stablelibHashing,
       }),
     );
     expect(error).toMatchObject({

@@ -5,7 +5,7 @@ import {
   type EntryState,
   fingerprint,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { type PackedList, type PackOptions, packList } from "../../src/publish/pack.ts";
 import { policyWith } from "../directory/helpers.ts";
@@ -33,5 +33,5 @@ export function packed(
     const name = canonicalLocalPart(local, policyWith(options.policy));
     entries.add(fingerprint(key.names, name), ENTRY_STATES.indexOf(state), i + 1);
   });
-  return packList(entries, nobleHashing, options);
+  return packList(entries, stablelibHashing, options);
 }

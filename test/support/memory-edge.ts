@@ -11,11 +11,11 @@ import {
   toBase64Url,
   utf8,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 
 export const MASTER = utf8("a master key of exactly 32 bytes");
 export const keyOf = (domain: string, epoch = 1): DomainKey =>
-  deriveDomainKey(nobleHashing, MASTER, domain, epoch);
+  deriveDomainKey(stablelibHashing, MASTER, domain, epoch);
 
 /** Takes the place of a response: whatever a test wants to go wrong. */
 export type Intercept = (method: string, path: string) => Response | "lose the answer" | undefined;

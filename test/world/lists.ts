@@ -11,7 +11,7 @@ import {
   sentinels,
   toBase64Url,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { type PackedList, packList } from "../../src/publish/pack.ts";
 
@@ -26,7 +26,7 @@ export function pack(list: List, key: DomainKey, policy: DomainPolicy, bitsInUse
     const digest = fingerprint(key.names, canonicalLocalPart(local, policy));
     entries.add(digest, ENTRY_STATES.indexOf(state), line);
   });
-  return packList(entries, nobleHashing, bitsInUse === undefined ? {} : { bitsInUse });
+  return packList(entries, stablelibHashing, bitsInUse === undefined ? {} : { bitsInUse });
 }
 
 /** What a commit says of a domain, under the policy that results. */

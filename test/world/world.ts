@@ -27,7 +27,7 @@ import {
   rosterMac,
   utf8,
 } from "../../src/directory/index.ts";
-import { nobleHashing } from "../../src/directory/noble.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
@@ -79,7 +79,7 @@ export class World {
       clock: this.clock,
       timers: this.clock,
       random: { bytes: bytesFrom(1) },
-      hashing: nobleHashing,
+      hashing: stablelibHashing,
     };
     this.#registries = Array.from({ length: this.settings.partitions }, () => this.#newRegistry());
   }
@@ -117,9 +117,9 @@ export class World {
   }
 
   keyFor = (domain: string, epoch = 1): DomainKey =>
-    deriveDomainKey(nobleHashing, this.settings.masterKey, domain, epoch);
+    deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch);
 
-  partitionOf = (domain: string): number => partitionOf(nobleHashing, domain, this.settings.partitions);
+  partitionOf = (domain: string): number => partitionOf(stablelibHashing, domain, this.settings.partitions);
 
   /** What a commit would say of a domain, with its shards put before. */
   async prepare(
@@ -255,7 +255,7 @@ export class World {
       heads,
       revoked: [],
     };
-    this.kv.set(rosterKey(KV_ROSTER), encodeRoster(roster, rosterMac(nobleHashing, this.settings.masterKey)));
+    this.kv.set(rosterKey(KV_ROSTER), encodeRoster(roster, rosterMac(stablelibHashing, this.settings.masterKey)));
   }
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */

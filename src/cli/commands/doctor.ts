@@ -13,7 +13,7 @@ import {
   toBase64Url,
   toHex,
 } from "../../directory/index.ts";
-import { nobleHashing } from "../../directory/noble.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import type { Cli } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
@@ -209,7 +209,7 @@ class Examination {
 
   async #publish(): Promise<string> {
     const body = await this.#client.key(this.#domain);
-    const key = domainKey(nobleHashing, fromBase64Url(body.key), this.#domain, body.epoch);
+    const key = domainKey(stablelibHashing, fromBase64Url(body.key), this.#domain, body.epoch);
     if (key.id !== body.key_id || body.canonicaliser !== CANONICALISER_VERSION) {
       throw new StepFailure(
         "this command and the edge derive different keys or spellings",

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { deriveDomainKey, readMasterKey } from "../../directory/index.ts";
-import { nobleHashing } from "../../directory/noble.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import { type BulkFile, decodeBulk, ExportedDirectory, encodeBulk } from "../../publish/index.ts";
 import type { Cli } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
@@ -78,9 +78,9 @@ function directoryOf(cli: Cli, shown: string): ExportedDirectory {
   const path = cli.path(shown);
   const file: BulkFile = existsSync(path) ? decodeBulk(readFileSync(path, "utf8"), shown) : new Map();
   return new ExportedDirectory(file, shown, {
-    hashing: nobleHashing,
+    hashing: stablelibHashing,
     master,
-    keyFor: (domain, epoch) => deriveDomainKey(nobleHashing, master, domain, epoch),
+    keyFor: (domain, epoch) => deriveDomainKey(stablelibHashing, master, domain, epoch),
     now: cli.platform.now(),
   });
 }

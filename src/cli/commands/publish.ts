@@ -7,7 +7,7 @@ import {
   domainKey,
   fromBase64Url,
 } from "../../directory/index.ts";
-import { nobleHashing } from "../../directory/noble.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import { baseOf, batchesOf, PublishError, upload } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -131,7 +131,7 @@ async function keyOf(
 
 function secretOf(text: string, domain: string, epoch: number): DomainKey | null {
   try {
-    return domainKey(nobleHashing, fromBase64Url(text), domain, epoch);
+    return domainKey(stablelibHashing, fromBase64Url(text), domain, epoch);
   } catch (error) {
     if (error instanceof DirectoryError) return null;
     throw error;

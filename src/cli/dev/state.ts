@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryError, deriveDomainKey, readMasterKey, toBase64Url } from "../../directory/index.ts";
-import { nobleHashing } from "../../directory/noble.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import { inputError } from "../exit.ts";
 import { lockState } from "./lock.ts";
 import { readVars, writeVars } from "./vars.ts";
@@ -169,4 +169,4 @@ const halfMade = (shown: string, missing: string): Error =>
 
 /** Names the master key without telling it. */
 const keyId = (text: string): string =>
-  deriveDomainKey(nobleHashing, readMasterKey(text), "state.invalid", 1).id;
+  deriveDomainKey(stablelibHashing, readMasterKey(text), "state.invalid", 1).id;

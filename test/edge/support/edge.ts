@@ -23,7 +23,7 @@ import {
   sentinels,
   toBase64Url,
 } from "../../../src/directory/index.ts";
-import { nobleHashing } from "../../../src/directory/noble.ts";
+import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import worker, { type Env } from "../../../src/edge/worker.ts";
 import { EntryColumns } from "../../../src/publish/entries.ts";
 import { packList } from "../../../src/publish/pack.ts";
@@ -99,7 +99,7 @@ export async function packFor(
   options: PublishOptions = {},
 ): Promise<{ commit: DomainCommit; shards: ReadonlyMap<string, Uint8Array> }> {
   const body = await callJson<DomainKeyBody>(bindings, `/v1/domains/${domain}/key`, tokenOf(options));
-  const key = domainKey(nobleHashing, fromBase64Url(body.key), domain, body.epoch);
+  const key = domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
   const policy = { ...DEFAULT_POLICY, ...options.standing, ...options.policy };
   const entries = new EntryColumns();
   list.forEach((entry, line) => {
@@ -109,7 +109,7 @@ export async function packFor(
   });
   const packed = packList(
     entries,
-    nobleHashing,
+    stablelibHashing,
     options.bits === undefined ? {} : { bitsInUse: options.bits },
   );
   const ids = blobIds(packed.table);

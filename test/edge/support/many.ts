@@ -7,7 +7,7 @@ import {
   sentinels,
   toBase64Url,
 } from "../../../src/directory/index.ts";
-import { nobleHashing } from "../../../src/directory/noble.ts";
+import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import type { Env } from "../../../src/edge/worker.ts";
 import { EntryColumns } from "../../../src/publish/entries.ts";
 import { packList } from "../../../src/publish/pack.ts";
@@ -30,7 +30,7 @@ function commitOf(domain: string): DomainCommit {
     key_id: key.id,
     canonicaliser: CANONICALISER_VERSION,
     sentinels: sentinels(key.names, DEFAULT_POLICY),
-    shards: { bits: 0, inline: toBase64Url(packList(entries, nobleHashing).table.inline as Uint8Array) },
+    shards: { bits: 0, inline: toBase64Url(packList(entries, stablelibHashing).table.inline as Uint8Array) },
   };
 }
 
