@@ -15,7 +15,7 @@ export const USAGE = `npm run bench -- [options]
 
   --quick          fewer rounds, shorter, smaller lists: under two minutes, too short to be relied on
   --only NAME,...  these suites alone
-  --rounds N       of each comparison (default 5; quick 2)
+  --rounds N       of each comparison (default 5; quick 1)
   --seconds N      of load in each round and for each side (default 2; quick 1)
   --json FILE      write the whole result
   --write          bring docs/performance.md, its chart and its results.json up to date
@@ -43,7 +43,7 @@ export function readArguments(args: readonly string[], names: readonly string[])
   return {
     extent: {
       isQuick: values.quick,
-      rounds: whole("rounds", values.rounds, values.quick ? 2 : 5),
+      rounds: whole("rounds", values.rounds, values.quick ? 1 : 5),
       seconds: whole("seconds", values.seconds, values.quick ? 1 : 2),
     },
     only,

@@ -34,9 +34,11 @@ const fixed = (value: number): string =>
 
 const whole = (value: number): string => Math.round(value).toLocaleString("en");
 
-/** Lowest to highest, where there were rounds. */
+/** Lowest to highest, where there was more than one round. */
 export const spread = ({ lowest, highest, unit }: Measurement): string =>
-  lowest === undefined || highest === undefined ? "" : `${figure(lowest, unit)} to ${figure(highest, unit)}`;
+  lowest === undefined || highest === undefined || lowest === highest
+    ? ""
+    : `${figure(lowest, unit)} to ${figure(highest, unit)}`;
 
 export function bar({ bar, unit }: Measurement): string {
   if (bar === undefined) return "";

@@ -8,7 +8,7 @@ import type { ServedEdge } from "../rig/workerd.ts";
 import { servePeer } from "../rig/workerd.ts";
 import type { Published } from "../rig/world.ts";
 import { drive, type Load } from "../rig/wrk.ts";
-import { answerOf, NAMES_IN_WORDS, type NameKind, namesOf, warmUp } from "./loads.ts";
+import { answerOf, NAMES_IN_WORDS, type NameKind, namesOf, touchAllShards, warmUp } from "./loads.ts";
 
 /**
  * Every kind of names, by POST and by GET.
@@ -24,8 +24,7 @@ export async function measureAgainstBare(
 ): Promise<Measurement[]> {
   const measured: Measurement[] = [];
   const kinds = namesOf(mailboxes);
-  // Every shard is touched by it: from here on all are resident.
-  await warmUp(edge.origin, { token, method: "POST", ...kinds.known });
+  await touchAllShards(edge.origin, token, mailboxes);
   for (const kind of ["hot", "unknown", "known"] satisfies NameKind[]) {
     const sample = await answerOf(edge.origin, token, `${kinds[kind].prefix}12345@${DOMAIN}`);
     const bare = await servePeer("bare.js", { TOKEN: token, ANSWER: sample });
@@ -36,7 +35,8 @@ export async function measureAgainstBare(
         tell(what);
         const rate = async (origin: string): Promise<number> =>
           (await drive(origin, load, extent.seconds)).rate;
-        for (const { origin } of [bare, edge]) await warmUp(origin, load);
+        if (method === "POST") await warmUp(bare.origin, load, extent);
+        await warmUp(edge.origin, load, extent);
         const compared = await interleave(
           extent.rounds,
           () => rate(bare.origin),
@@ -74,7 +74,7 @@ export async function measureResident(published: Published, group: string): Prom
   try {
     const before = await lookInto(edge);
     await world.kv.reset();
-    await warmUp(edge.origin, { token, method: "POST", ...namesOf(mailboxes).known });
+    await touchAllShards(edge.origin, token, mailboxes);
     const after = await lookInto(edge);
     const { keys, reads } = await world.kv.counts();
     if (reads.shard !== keys.shard) {

@@ -3,7 +3,7 @@ import { interleave } from "../rig/rounds.ts";
 import { publishedWorld } from "../rig/world.ts";
 import { drive, lacksWrk } from "../rig/wrk.ts";
 import { MILLION } from "./checks.ts";
-import { namesOf, warmUp } from "./loads.ts";
+import { namesOf, touchAllShards, warmUp } from "./loads.ts";
 
 const RECIPIENTS = 1_000;
 /** Enough to keep one isolate busy. */
@@ -20,7 +20,8 @@ export const batch: Suite = {
       const one = { token, method: "POST", ...namesOf(MILLION).known } as const;
       const many = { ...one, batch: RECIPIENTS, connections: CONNECTIONS };
       tell(`batches of ${RECIPIENTS} and single checks`);
-      for (const load of [one, many]) await warmUp(edge.origin, load);
+      await touchAllShards(edge.origin, token, MILLION);
+      for (const load of [one, many]) await warmUp(edge.origin, load, extent);
       const compared = await interleave(
         extent.rounds,
         async () => (await drive(edge.origin, one, extent.seconds)).rate,

@@ -9,7 +9,7 @@ import { drive, lacksWrk } from "../rig/wrk.ts";
 import { warmUp } from "./loads.ts";
 
 const DOMAINS = 100_000;
-const QUICK_DOMAINS = 2_000;
+const QUICK_DOMAINS = 1_000;
 const MAILBOXES = 10;
 /** Registries: one alone copies so many domains to KV one after the other, which would take longer than all else. */
 const PARTITIONS = 8;
@@ -35,7 +35,7 @@ export const domains: Suite = {
           domains: count,
           expects: [`"recipient":"${KNOWN}`, '"verdict":"deliverable","action":"accept"'],
         } as const;
-        await warmUp(edge.origin, load);
+        await warmUp(edge.origin, load, extent);
         await world.kv.reset();
         const rates: number[] = [];
         let checks = 0;

@@ -6,7 +6,7 @@ import { servePeerWithKv } from "../rig/workerd.ts";
 import { publishedWorld } from "../rig/world.ts";
 import { drive, lacksWrk } from "../rig/wrk.ts";
 import { MILLION } from "./checks.ts";
-import { NAMES_IN_WORDS, namesOf, warmUp } from "./loads.ts";
+import { NAMES_IN_WORDS, namesOf, touchAllShards, warmUp } from "./loads.ts";
 
 /** Single checks beside the obvious design: one KV key a mailbox, one KV read a check. */
 export const keyPerMailbox: Suite = {
@@ -18,6 +18,7 @@ export const keyPerMailbox: Suite = {
     await new Kv(peer.kv).fill(MILLION, DOMAIN);
     const edge = await world.serve();
     try {
+      await touchAllShards(edge.origin, token, MILLION);
       const measured: Measurement[] = [];
       for (const kind of ["known", "unknown"] as const) {
         const load = { token, method: "POST", ...namesOf(MILLION)[kind] } as const;
@@ -25,7 +26,7 @@ export const keyPerMailbox: Suite = {
         tell(what);
         const rate = async (origin: string): Promise<number> =>
           (await drive(origin, load, extent.seconds)).rate;
-        for (const { origin } of [peer, edge]) await warmUp(origin, load);
+        for (const { origin } of [peer, edge]) await warmUp(origin, load, extent);
         const compared = await interleave(
           extent.rounds,
           () => rate(peer.origin),

@@ -8,8 +8,8 @@ import { MILLION } from "./checks.ts";
 import { oneChange } from "./one-change.ts";
 
 /** Keys that `wrangler kv bulk put` puts in one round: it takes milliseconds for each. */
-const PEER_KEYS = 2_000;
-const QUICK_PEER_KEYS = 500;
+const PEER_KEYS = 1_000;
+const QUICK_PEER_KEYS = 200;
 const QUICK_MAILBOXES = 100_000;
 
 /** Publishing with the command, as anybody would. */

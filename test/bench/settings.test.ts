@@ -13,7 +13,7 @@ describe("the benchmark's command line", () => {
       write: false,
       strict: false,
     });
-    expect(readArguments(["--quick"], NAMES).extent).toEqual({ isQuick: true, rounds: 2, seconds: 1 });
+    expect(readArguments(["--quick"], NAMES).extent).toEqual({ isQuick: true, rounds: 1, seconds: 1 });
     expect(readArguments(["--quick", "--rounds", "7"], NAMES).extent.rounds).toBe(7);
   });
 
