@@ -5,16 +5,16 @@
 import { bar, figure } from "./figures.ts";
 import { isMet, type Measurement } from "./measurement.ts";
 
-const WIDTH = 860;
+const WIDTH = 1040;
 const ROW = 26;
 const TOP = 56;
 const BOTTOM = 34;
-const LABELS = 380;
-const FIGURES = 190;
+const LABELS = 440;
+const FIGURES = 210;
 /** What the scale reaches from and to, as shares of the bar; beyond it a row is cut. */
-const FROM = 0.5;
+const FROM = 0.25;
 const TO = 4;
-const TICKS = [0.5, 0.7, 1, 1.5, 2, 3, 4];
+const TICKS = [0.25, 0.5, 0.7, 1, 1.4, 2, 4];
 
 /** Ratios that have a bar to reach. */
 export const charted = (measurements: readonly Measurement[]): readonly Measurement[] =>
@@ -27,14 +27,15 @@ export function chart(measurements: readonly Measurement[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title">
 <title id="title">Ratios measured, as shares of their bars</title>
 <style>
-  svg { font: 13px system-ui, sans-serif; background: #fff; }
+  svg { font: 13px system-ui, sans-serif; } .ground { fill: #fff; }
   text { fill: #1f2328; } .faint { fill: #59636e; } .grid { stroke: #d1d9e0; } .line { stroke: #1f2328; stroke-width: 1.5; }
   .met { fill: #2da44e; } .missed { fill: #cf222e; } .spread { stroke: #1f2328; stroke-width: 1.5; } .aim { stroke: #0969da; stroke-width: 2; }
   @media (prefers-color-scheme: dark) {
-    svg { background: #0d1117; } text { fill: #e6edf3; } .faint { fill: #9198a1; } .grid { stroke: #3d444d; }
+    .ground { fill: #0d1117; } text { fill: #e6edf3; } .faint { fill: #9198a1; } .grid { stroke: #3d444d; }
     .line, .spread { stroke: #e6edf3; } .met { fill: #3fb950; } .missed { fill: #f85149; } .aim { stroke: #58a6ff; }
   }
 </style>
+<path class="ground" d="M0 0H${WIDTH}V${height}H0Z"/>
 <text x="12" y="22" font-weight="600">Median of the rounds, as a share of the bar (1 = the bar, logarithmic)</text>
 <text x="12" y="41" class="faint">whisker: lowest to highest round; blue: what was aimed at; cut at ${TO} times the bar</text>
 ${TICKS.map((tick) => tickAt(tick, bottom)).join("\n")}

@@ -31,7 +31,7 @@ export async function measureAgainstBare(
     try {
       for (const method of ["POST", "GET"] as const) {
         const load: Load = { token, method, ...kinds[kind] };
-        const what = `${method}, ${NAMES_IN_WORDS[kind]}, against bare`;
+        const what = `${method}, ${NAMES_IN_WORDS[kind]}, ${mailboxes / 1e6} M mailboxes, against bare`;
         tell(what);
         const rate = async (origin: string): Promise<number> =>
           (await drive(origin, load, extent.seconds)).rate;
@@ -84,7 +84,7 @@ export async function measureResident(published: Published, group: string): Prom
     }
     return {
       id: `${group}.isolate-bytes`,
-      what: "held by the isolate, heap and buffers, all shards resident",
+      what: `held by the isolate, all shards of ${mailboxes / 1e6} M mailboxes resident`,
       value: after.heap + after.buffers,
       unit: "bytes",
       bar: { kind: "at most", value: 64 * 1024 * 1024 },

@@ -22,7 +22,7 @@ export const keyPerMailbox: Suite = {
       const measured: Measurement[] = [];
       for (const kind of ["known", "unknown"] as const) {
         const load = { token, method: "POST", ...namesOf(MILLION)[kind] } as const;
-        const what = `POST, ${NAMES_IN_WORDS[kind]}, against one KV key a mailbox`;
+        const what = `POST, ${NAMES_IN_WORDS[kind]}, against a KV key a mailbox`;
         tell(what);
         const rate = async (origin: string): Promise<number> =>
           (await drive(origin, load, extent.seconds)).rate;

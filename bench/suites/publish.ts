@@ -69,7 +69,7 @@ async function besideBulkPut(
   return [
     {
       id: "publish.against-bulk-put",
-      what: "publishing, time a mailbox, against wrangler kv bulk put --local of one key a mailbox",
+      what: "publishing, time a mailbox, against wrangler kv bulk put",
       value: ratio.median,
       unit: "x",
       lowest: ratio.lowest,
@@ -114,7 +114,7 @@ async function tenMillions(tell: (line: string) => void): Promise<Measurement> {
   const { publishing, mailboxes, writes } = await publishedWorld(10 * MILLION, tell);
   return {
     id: "publish.peak-memory.10m",
-    what: "10,000,000 mailboxes published: the publisher's peak memory",
+    what: "rollcall publish of 10,000,000 mailboxes: peak memory",
     value: publishing.peakBytes,
     unit: "bytes",
     bar: { kind: "at most", value: 1e9 },
