@@ -164,6 +164,12 @@ export class ModelDirectory {
       this.#parts.violation("precondition", `the deletion ${number} of ${domain} followed ${head?.number}`);
     }
     this.#requireGrowth(domain, number);
+    const alias = this.all.find(({ head: it }) => it?.deletedUntil === null && it.policy.alias === domain);
+    if (alias !== undefined)
+      this.#parts.violation(
+        "an alias has a target",
+        `${domain} is deleted, and ${alias.domain} is its alias`,
+      );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
     history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY);

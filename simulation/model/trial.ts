@@ -119,11 +119,13 @@ export class Trial {
     const { answer, domain } = this.#it;
     // The numbers of an alias stand for two lists: only confirmed ones compare.
     if (answer.confirmed_age === null && this.#parts.model.history(domain).targets.size > 0) return;
-    const log = Math.max(...pairs.map(({ own, list }) => Math.max(own.log, list.log)));
-    const place = log * LOG + (answer.generation as number);
+    const logs = pairs.map(({ own, list }) => Math.max(own.log, list.log));
+    const placeIn = (log: number): number => log * LOG + (answer.generation as number);
     const last = this.#at.answered.get(domain) ?? 0;
-    if (place < last) this.#complain("nobody goes back", `, and answered from ${last % LOG} before`);
-    this.place = place;
+    // Where it may be of either of two logs, nothing is held against it, and no more than the older one is sure.
+    if (placeIn(Math.max(...logs)) < last)
+      this.#complain("nobody goes back", `, and answered from ${last % LOG} before`);
+    this.place = placeIn(Math.min(...logs));
   }
 
   /** Whoever was told of a newer state confirms none that ended before it asked. */

@@ -48,6 +48,8 @@ export const CHANGES = [
   "delete",
   "delete",
   "with alias",
+  "orphan",
+  "orphan",
 ] as const;
 export type Change = (typeof CHANGES)[number];
 

@@ -80,10 +80,15 @@ async function attempt(
     return;
   }
   if (change === "delete") {
-    if (!isLive || number === null) return;
-    const { generation } = await step(parts, () => client.deleteDomain(domain, number));
-    model.acknowledged(domain, generation, null);
-    parts.acknowledged(domain, generation);
+    if (isLive) await remove(parts, domain, number);
+    return;
+  }
+  if (change === "orphan") {
+    const target = before?.policy.alias ?? null;
+    const isTarget = model.all.some(({ head }) => head?.policy.alias === domain);
+    if (target !== null)
+      await remove(parts, target, (await step(parts, () => client.domain(target)))?.generation ?? null);
+    else if (isTarget && isLive) await remove(parts, domain, number);
     return;
   }
   const content = changed(parts, domain, isLive ? before : undefined, before?.epoch ?? 1, change);
@@ -102,6 +107,13 @@ async function attempt(
     contents.set(other, aliasOf(content, domain, was?.epoch ?? 1));
   }
   await commit(parts, contents, heads, forces);
+}
+
+async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
+  if (number === null) return;
+  const { generation } = await step(parts, () => parts.client.deleteDomain(domain, number));
+  parts.model.acknowledged(domain, generation, null);
+  parts.acknowledged(domain, generation);
 }
 
 async function commit(
