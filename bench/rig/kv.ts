@@ -1,4 +1,4 @@
-/** KV as the benchmark has it: rig/kv.js in a process of its own, and what it tells through its side door. */
+/** KV as the benchmark has it: rig/kv-worker.js in a process of its own, and what it tells through its side door. */
 import { join } from "node:path";
 import { root, type Served, serveScript } from "./workerd.ts";
 
@@ -28,7 +28,7 @@ export class Kv {
   }
 
   static async serve(): Promise<Kv> {
-    const served = await serveScript(join(root, "bench/rig/kv.js"));
+    const served = await serveScript(join(root, "bench/rig/kv-worker.js"));
     return new Kv(served.origin, served);
   }
 

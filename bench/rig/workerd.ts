@@ -20,7 +20,7 @@ export interface Served {
 
 /** What an edge stands on and what outlives it: KV and the Registry's folder. */
 export interface Ground {
-  /** Origin of a server of rig/kv.js. */
+  /** Origin of a server of rig/kv-worker.js. */
   readonly kv: string;
   readonly registry: string;
 }
@@ -103,7 +103,7 @@ async function serveEdgeAlone(
   setting: EdgeSetting,
 ): Promise<ServedEdge> {
   const registry = mkdtempSync(join(tmpdir(), "rollcall-bench-registry-"));
-  const kv = await serveScript(join(root, "bench/rig/kv.js"));
+  const kv = await serveScript(join(root, "bench/rig/kv-worker.js"));
   const edge = await serveEdge(variables, { ...setting, ground: { kv: kv.origin, registry } });
   return {
     ...edge,
@@ -153,7 +153,7 @@ export async function servePeerWithKv(
         modules: [join(root, "bench/peers", script)],
         bindings: { ...texts(variables), KV: `kvNamespace = "kv"` },
       },
-      { name: "kv", modules: [join(root, "bench/rig/kv.js")], bindings: {} },
+      { name: "kv", modules: [join(root, "bench/rig/kv-worker.js")], bindings: {} },
     ],
     others: [],
     ports,
