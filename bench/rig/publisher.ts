@@ -1,4 +1,5 @@
 /** Publishing in this process, with the code of src/publish: for what the command as a whole would hide. */
+import { MAX_COMMIT_DOMAINS } from "../../src/api/contract.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
   DEFAULT_POLICY,
@@ -55,30 +56,31 @@ export async function commit(client: RollcallClient, plans: readonly DomainPlan[
 }
 
 /**
- * Publishes many small domains, each with the same local parts, in as few commits as there can be.
+ * Publishes many small domains, each with the same local parts. They go in by and by, so that the Registry copies some
+ * to KV while the next are made ready.
  * @param partitions Registries over which the domains are spread
  */
 export async function publishMany(
   world: World,
   client: RollcallClient,
-  domains: Iterable<string>,
+  domains: readonly string[],
   names: readonly string[],
   partitions: number,
   tell: (line: string) => void,
 ): Promise<void> {
   const master = readMasterKey(world.masterKey);
-  const plans: DomainPlan[] = [];
-  for (const domain of domains) {
+  const planOf = (domain: string): Promise<DomainPlan> => {
     // Of a deployment that has nothing yet, every domain is at its first epoch.
     const key = deriveDomainKey(stablelibHashing, master, domain, 1);
     const partition = partitionOf(stablelibHashing, domain, partitions);
-    const intent = { domain, key, partition, packed: pack(key, names), policy: {}, canaries: [] };
-    plans.push(await planDomain(intent, null));
-  }
-  const batches = batchesOf(plans);
-  for (const [i, batch] of batches.entries()) {
-    const seconds = await commit(client, batch);
-    if (i % 20 === 0) tell(`commit ${i + 1} of ${batches.length}, ${seconds.toFixed(1)} s`);
+    return planDomain({ domain, key, partition, packed: pack(key, names), policy: {}, canaries: [] }, null);
+  };
+  const width = partitions * MAX_COMMIT_DOMAINS;
+  for (let from = 0; from < domains.length; from += width) {
+    const plans: DomainPlan[] = [];
+    for (const domain of domains.slice(from, from + width)) plans.push(await planOf(domain));
+    for (const batch of batchesOf(plans)) await commit(client, batch);
+    tell(`${from + plans.length} of ${domains.length} are in the Registry`);
   }
 }
 
