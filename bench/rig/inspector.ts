@@ -22,6 +22,17 @@ export async function isolateBytes({ origin, inspector }: ServedEdge): Promise<I
   const collected = await fetch(`${origin}/bench/gc`);
   if (!collected.ok) throw new Error(`garbage was not let go of: ${await collected.text()}`);
   await collected.arrayBuffer();
+  return inspect(inspector, async (call) => {
+    const { usedSize, backingStorageSize } = (await call("Runtime.getHeapUsage")) as HeapUsage;
+    return { heap: usedSize, buffers: backingStorageSize };
+  });
+}
+
+/** Calls a method of the Chrome DevTools Protocol. */
+export type Call = (method: string, params?: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+/** Speaks with workerd's inspector about the isolate of the edge. @param inspector `host:port` */
+export async function inspect<T>(inspector: string, use: (call: Call) => Promise<T>): Promise<T> {
   const socket = new WebSocket(`ws://${inspector}/edge`);
   try {
     await new Promise((resolve, reject) => {
@@ -30,22 +41,36 @@ export async function isolateBytes({ origin, inspector }: ServedEdge): Promise<I
         reject(new Error(`the inspector at ${inspector} does not answer`)),
       );
     });
-    const { usedSize, backingStorageSize } = (await call(socket, "Runtime.getHeapUsage")) as HeapUsage;
-    return { heap: usedSize, buffers: backingStorageSize };
+    let id = 0;
+    return await use((method, params = {}) => call(socket, ++id, method, params));
   } finally {
     socket.close();
   }
 }
 
-function call(socket: WebSocket, method: string): Promise<unknown> {
+function call(
+  socket: WebSocket,
+  id: number,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`the inspector does not answer ${method}`)), PATIENCE_MS);
-    socket.addEventListener("message", ({ data }) => {
-      const { result, error } = JSON.parse(String(data)) as { result?: unknown; error?: { message: string } };
+    const listen = ({ data }: MessageEvent): void => {
+      const message = JSON.parse(String(data)) as Message;
+      if (message.id !== id) return;
       clearTimeout(timer);
-      if (error === undefined) resolve(result);
-      else reject(new Error(`${method}: ${error.message}`));
-    });
-    socket.send(JSON.stringify({ id: 1, method, params: {} }));
+      socket.removeEventListener("message", listen);
+      if (message.error === undefined) resolve(message.result);
+      else reject(new Error(`${method}: ${message.error.message}`));
+    };
+    socket.addEventListener("message", listen);
+    socket.send(JSON.stringify({ id, method, params }));
   });
+}
+
+interface Message {
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string };
 }

@@ -5,8 +5,8 @@ import type { Settings } from "../../src/edge/environment.ts";
 import { Isolate } from "../../src/edge/isolate.ts";
 import type { KvStore, Ports } from "../../src/edge/ports.ts";
 import type { QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
-import { makeScope, type Scope } from "../../src/edge/scope.ts";
-import { Edge, type Surroundings } from "../../src/edge/serve.ts";
+import { makeScope, type Scope, type Surroundings } from "../../src/edge/scope.ts";
+import { Edge } from "../../src/edge/serve.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
@@ -132,7 +132,7 @@ export class SimulatedIsolate implements Answerer, Spender {
   /** A scope for checks that do not come through HTTP: one as each request has. */
   scope(): Scope {
     this.#tick();
-    return makeScope({ ...this.#surroundings(), clock: { now: () => this.#clock } });
+    return makeScope(this.#surroundings(), { now: () => this.#clock });
   }
 
   /** One check within a scope, through the same door as the route. */

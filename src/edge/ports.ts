@@ -38,9 +38,6 @@ export interface KvStore {
   delete(key: string): Promise<void>;
 }
 
-/** Keeps the invocation alive until the work is done; its failure is nobody's. */
-export type Background = (work: Promise<unknown>) => void;
-
 export type SqlValue = string | number | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 

@@ -1,4 +1,4 @@
-import type { Background, Clock, KvStore } from "./ports.ts";
+import type { Clock, KvStore } from "./ports.ts";
 import type { RegistryApi } from "./registry/protocol.ts";
 
 /** Operations on KV and Registries that one request may use; the platform allows 1,000. */
@@ -28,41 +28,44 @@ export interface Scope {
   readonly deadline: number;
 }
 
-/** What a request begins with. */
-export interface ScopeParts {
+/** What one invocation is handed beside the request. */
+export interface Surroundings {
   readonly kv: KvStore;
-  readonly registry: (partition: number) => RegistryApi;
-  readonly background: Background;
-  readonly clock: Clock;
+  registry(partition: number): RegistryApi;
+  /** Keeps the invocation alive until the work is done; its failure is nobody's. */
+  background(work: Promise<unknown>): void;
+  /** The shortest cacheTtl that KV takes, seconds. */
+  kvCacheTtl(): number;
 }
 
 /** Makes the scope of one request: every operation is counted and takes its turn. */
-export const makeScope = (parts: ScopeParts): Scope => new RequestScope(parts);
+export const makeScope = (surroundings: Surroundings, clock: Clock): Scope =>
+  new RequestScope(surroundings, clock);
 
 /** Made for every request, and used by few: a warm check needs nothing of it, so each part waits for its use. */
 class RequestScope implements Scope {
   readonly deadline: number;
-  readonly #parts: ScopeParts;
+  readonly #surroundings: Surroundings;
   #turnstile: Turnstile | null = null;
   #kv: KvStore | null = null;
   #underWay: Map<string, Promise<void>> | null = null;
 
-  constructor(parts: ScopeParts) {
-    this.#parts = parts;
-    this.deadline = parts.clock.now() + REQUEST_TIME;
+  constructor(surroundings: Surroundings, clock: Clock) {
+    this.#surroundings = surroundings;
+    this.deadline = clock.now() + REQUEST_TIME;
   }
 
   get kv(): KvStore {
-    this.#kv ??= this.#metered(this.#parts.kv);
+    this.#kv ??= this.#metered(this.#surroundings.kv);
     return this.#kv;
   }
 
   registry(partition: number): RegistryApi {
-    return this.#metered(this.#parts.registry(partition));
+    return this.#metered(this.#surroundings.registry(partition));
   }
 
   background(work: Promise<unknown>): void {
-    this.#parts.background(work);
+    this.#surroundings.background(work);
   }
 
   get underWay(): Map<string, Promise<void>> {

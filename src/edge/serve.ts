@@ -2,21 +2,11 @@ import { type IRequest, Router } from "itty-router";
 import { Access, type Caller } from "./access.ts";
 import { errorResponse, HttpError } from "./http.ts";
 import type { Isolate } from "./isolate.ts";
-import type { Background, KvStore } from "./ports.ts";
-import type { RegistryApi } from "./registry/protocol.ts";
 import { health, showHealth } from "./routes/health.ts";
 import { getRcpt, postRcpt } from "./routes/rcpt.ts";
 import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
 import { ROUTES } from "./routes/table.ts";
-import { makeScope } from "./scope.ts";
-
-/** What one invocation is handed beside the request. */
-export interface Surroundings {
-  readonly kv: KvStore;
-  readonly registry: (partition: number) => RegistryApi;
-  readonly background: Background;
-  readonly kvCacheTtl: () => number;
-}
+import { makeScope, type Surroundings } from "./scope.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
 export class Edge {
@@ -100,17 +90,14 @@ export class Edge {
   ): Response | Promise<Response> {
     const params = decodeParams(rawParams);
     if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
-    const { kv, registry, background, kvCacheTtl } = surroundings;
-    const { clock } = this.#isolate.ports;
     return route.handle({
       request,
       params,
       caller,
       isolate: this.#isolate,
       access: this.#access,
-      scope: makeScope({ kv, registry, background, clock }),
-      registry,
-      kvCacheTtl,
+      scope: makeScope(surroundings, this.#isolate.ports.clock),
+      surroundings,
     });
   }
 
@@ -160,9 +147,9 @@ function pathOf(url: string): string {
 /** @throws HttpError `bad_request` */
 function decodeParams(raw: Readonly<Record<string, string>>): Record<string, string> {
   const params: Record<string, string> = {};
-  for (const [name, value] of Object.entries(raw)) {
+  for (const name in raw) {
     try {
-      params[name] = decodeURIComponent(value);
+      params[name] = decodeURIComponent(raw[name] as string);
     } catch {
       throw new HttpError("bad_request", `${name} is not percent-encoded UTF-8`);
     }

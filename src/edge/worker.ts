@@ -4,6 +4,8 @@ import { Isolate } from "./isolate.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
 import type { KvStore } from "./ports.ts";
 import { type PlaceOptions, type Registry, registryAt } from "./registry/object.ts";
+import type { RegistryApi } from "./registry/protocol.ts";
+import type { Surroundings } from "./scope.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
 
 export { Registry } from "./registry/object.ts";
@@ -28,6 +30,34 @@ interface Deployment {
   readonly checked: CheckedEnvironment;
   readonly edge: Edge | null;
   readonly kv: KvStore;
+}
+
+/** The platform's side of one invocation. */
+class Invocation implements Surroundings {
+  readonly kv: KvStore;
+  readonly #env: Env;
+  readonly #context: ExecutionContext;
+  readonly #partitions: number;
+
+  constructor(kv: KvStore, env: Env, context: ExecutionContext, partitions: number) {
+    this.kv = kv;
+    this.#env = env;
+    this.#context = context;
+    this.#partitions = partitions;
+  }
+
+  registry(partition: number): RegistryApi {
+    const place = { partition, partitions: this.#partitions };
+    return registryAt(this.#env.REGISTRY, place, placeOptions(this.#env));
+  }
+
+  background(work: Promise<unknown>): void {
+    this.#context.waitUntil(work.catch(() => undefined));
+  }
+
+  kvCacheTtl(): number {
+    return acceptedCacheTtl();
+  }
 }
 
 /** By bindings, of which an isolate has one set; a test has as many as it wants isolates. */
@@ -59,11 +89,6 @@ export default {
     const { checked, edge, kv } = deploymentOf(env);
     if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
     const { partitions } = checked.settings;
-    return edge.handle(request, {
-      kv,
-      registry: (partition) => registryAt(env.REGISTRY, { partition, partitions }, placeOptions(env)),
-      background: (work) => context.waitUntil(work.catch(() => undefined)),
-      kvCacheTtl: acceptedCacheTtl,
-    });
+    return edge.handle(request, new Invocation(kv, env, context, partitions));
   },
 } satisfies ExportedHandler<Env>;

@@ -36,7 +36,7 @@ export const postCommit: Route = {
     "too_large",
     "unsupported_media_type",
   ],
-  async handle({ request, isolate, registry, caller }) {
+  async handle({ request, isolate, surroundings, caller }) {
     const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports.timers));
     const domains = commit.domains.map(({ domain }) => domain);
     for (const { domain, policy } of commit.domains) {
@@ -49,7 +49,7 @@ export const postCommit: Route = {
     if (partition === undefined || partitions.size > 1) {
       throw new HttpError("bad_request", "the domains of one commit must live in one partition");
     }
-    const changed = unwrap(await registry(partition).commit(commit, caller.id));
+    const changed = unwrap(await surroundings.registry(partition).commit(commit, caller.id));
     return json(acknowledge(isolate, partition, changed.result.generations, changed));
   },
 };

@@ -25,10 +25,10 @@ export const listDomains: Route = {
   summary: "List the domains that are served",
   answer: "DomainList",
   errors: [],
-  async handle({ isolate, registry }) {
+  async handle({ isolate, surroundings }) {
     const lists = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      lists.push(...unwrap(await registry(partition).domains()));
+      lists.push(...unwrap(await surroundings.registry(partition).domains()));
     }
     return json({ domains: lists.sort((a, b) => (a.domain < b.domain ? -1 : 1)) });
   },
@@ -59,7 +59,7 @@ export const domainKey: Route = {
   async handle(context) {
     const { isolate } = context;
     const domain = domainOf(context);
-    const result = await context.registry(isolate.partitionOf(domain)).head(domain);
+    const result = await context.surroundings.registry(isolate.partitionOf(domain)).head(domain);
     // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
     const isBefore = !result.ok && result.error.code === "uninitialised";
     const bytes = isBefore ? null : unwrap(result);
@@ -99,10 +99,12 @@ export const putShard: Route = {
   answer: "Done",
   errors: ["bad_request", "timeout", "too_large", "conflict"],
   async handle(context) {
-    const { request, isolate, registry } = context;
+    const { request, isolate, surroundings } = context;
     const domain = domainOf(context);
     const bytes = await readBody(request, MAX_SHARD_BODY, isolate.ports.timers);
-    unwrap(await registry(isolate.partitionOf(domain)).putShard(domain, contentId(context), bytes));
+    unwrap(
+      await surroundings.registry(isolate.partitionOf(domain)).putShard(domain, contentId(context), bytes),
+    );
     return json({ done: true });
   },
 };
@@ -116,10 +118,10 @@ export const getShard: Route = {
   answer: "octets",
   errors: ["bad_request", "not_found"],
   async handle(context) {
-    const { isolate, registry } = context;
+    const { isolate, surroundings } = context;
     const domain = domainOf(context);
     const id = contentId(context);
-    const bytes = unwrap(await registry(isolate.partitionOf(domain)).blob(domain, id, false));
+    const bytes = unwrap(await surroundings.registry(isolate.partitionOf(domain)).blob(domain, id, false));
     if (bytes === null) throw new HttpError("not_found", `${domain} has no shard ${id}`, { domain });
     return octets(bytes);
   },
@@ -134,9 +136,9 @@ export const listGenerations: Route = {
   answer: "GenerationList",
   errors: ["not_found"],
   async handle(context) {
-    const { isolate, registry } = context;
+    const { isolate, surroundings } = context;
     const domain = domainOf(context);
-    const generations = unwrap(await registry(isolate.partitionOf(domain)).generations(domain));
+    const generations = unwrap(await surroundings.registry(isolate.partitionOf(domain)).generations(domain));
     if (generations === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
     return json({ domain, generations });
   },
@@ -152,7 +154,7 @@ export const rollbackDomain: Route = {
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict", "timeout", "too_large", "unsupported_media_type"],
   async handle(context) {
-    const { request, isolate, registry, caller } = context;
+    const { request, isolate, surroundings, caller } = context;
     const domain = domainOf(context);
     const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers), "the body");
     const note = readNote(body.note);
@@ -162,7 +164,7 @@ export const rollbackDomain: Route = {
       ...(note === undefined ? {} : { note }),
     };
     const partition = isolate.partitionOf(domain);
-    const changed = unwrap(await registry(partition).rollback(domain, rollback, caller.id));
+    const changed = unwrap(await surroundings.registry(partition).rollback(domain, rollback, caller.id));
     return json(acknowledge(isolate, partition, { [domain]: changed.number }, changed));
   },
 };
@@ -177,12 +179,12 @@ export const deleteDomain: Route = {
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict"],
   async handle(context) {
-    const { isolate, registry, caller, request } = context;
+    const { isolate, surroundings, caller, request } = context;
     const domain = domainOf(context);
     const given = new URL(request.url).searchParams.get("expect") ?? "";
     const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");
     const partition = isolate.partitionOf(domain);
-    const changed = unwrap(await registry(partition).remove(domain, expect, caller.id));
+    const changed = unwrap(await surroundings.registry(partition).remove(domain, expect, caller.id));
     return json(acknowledge(isolate, partition, { [domain]: changed.number }, changed));
   },
 };
@@ -210,9 +212,9 @@ function contentId({ params }: RouteContext): string {
 }
 
 async function headOf(context: RouteContext): Promise<ManifestRecord> {
-  const { isolate, registry } = context;
+  const { isolate, surroundings } = context;
   const domain = domainOf(context);
-  const bytes = unwrap(await registry(isolate.partitionOf(domain)).head(domain));
+  const bytes = unwrap(await surroundings.registry(isolate.partitionOf(domain)).head(domain));
   if (bytes === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
   return readManifest(bytes, domain);
 }

@@ -38,27 +38,27 @@ export const showAudit: Route = {
   summary: "Show the newest lines of the audit trail",
   answer: "AuditList",
   errors: [],
-  async handle({ isolate, registry }) {
+  async handle({ isolate, surroundings }) {
     const lines = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      lines.push(...unwrap(await registry(partition).audit()));
+      lines.push(...unwrap(await surroundings.registry(partition).audit()));
     }
     return json({ audit: lines.sort((a, b) => b.time - a.time) });
   },
 };
 
 async function ofEach(
-  { isolate, registry, scope, kvCacheTtl }: RouteContext,
+  { isolate, surroundings, scope }: RouteContext,
   ask: (registry: RegistryApi) => Promise<RegistryStatus["partitions"][number]>,
 ): Promise<RegistryStatus> {
   const partitions = [];
   for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-    partitions.push(await ask(registry(partition)));
+    partitions.push(await ask(surroundings.registry(partition)));
   }
   // A read shows which cacheTtl KV takes; its value does not matter here.
   const isReadable = await scope.kv.get("roster/0", 30).then(
     () => true,
     () => false,
   );
-  return { partitions, kv_readable: isReadable, kv_cache_ttl: kvCacheTtl() };
+  return { partitions, kv_readable: isReadable, kv_cache_ttl: surroundings.kvCacheTtl() };
 }

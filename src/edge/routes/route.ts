@@ -3,8 +3,8 @@ import { toALabel } from "../../directory/index.ts";
 import type { Access, Caller } from "../access.ts";
 import { HttpError } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
-import type { RegistryApi, Result } from "../registry/protocol.ts";
-import type { Scope } from "../scope.ts";
+import type { Result } from "../registry/protocol.ts";
+import type { Scope, Surroundings } from "../scope.ts";
 
 /** What a handler gets: the request, who asks, and all that it may use. */
 export interface RouteContext {
@@ -15,9 +15,8 @@ export interface RouteContext {
   readonly isolate: Isolate;
   readonly access: Access;
   readonly scope: Scope;
-  /** A Registry without the limits of a check: management has its own. */
-  registry(partition: number): RegistryApi;
-  readonly kvCacheTtl: () => number;
+  /** Without the limits of a check: management has its own. */
+  readonly surroundings: Surroundings;
 }
 
 /** One route: how it is reached, who may use it, what it does, and how it is described. */

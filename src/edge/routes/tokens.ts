@@ -21,7 +21,7 @@ export const createToken: Route = {
   body: "TokenRequest",
   answer: "TokenCreated",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
-  async handle({ request, isolate, registry, caller }) {
+  async handle({ request, isolate, surroundings, caller }) {
     const asked = readTokenRequest(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers));
     const now = isolate.now();
     const record: TokenRecord = {
@@ -33,7 +33,7 @@ export const createToken: Route = {
       revoked: null,
       note: asked.note ?? null,
     };
-    unwrap(await registry(0).keepToken(record, caller.id));
+    unwrap(await surroundings.registry(0).keepToken(record, caller.id));
     const { id, role, domains, expires } = record;
     return json({ ...record, token: mintToken(isolate, { id, role, domains, expires }) });
   },
@@ -47,8 +47,8 @@ export const listTokens: Route = {
   summary: "List the tokens that were issued",
   answer: "TokenList",
   errors: [],
-  async handle({ registry }) {
-    return json({ tokens: unwrap(await registry(0).tokens()) });
+  async handle({ surroundings }) {
+    return json({ tokens: unwrap(await surroundings.registry(0).tokens()) });
   },
 };
 
@@ -60,15 +60,15 @@ export const revokeToken: Route = {
   summary: "Revoke a token",
   answer: "TokenRecord",
   errors: ["bad_request", "not_found"],
-  async handle({ params, isolate, registry, caller }) {
+  async handle({ params, isolate, surroundings, caller }) {
     const id = params.id ?? "";
     if (!TOKEN_ID.test(id)) throw new HttpError("bad_request", "a token's id has 16 hexadecimal digits");
-    const token = unwrap(await registry(0).tokens()).find((each) => each.id === id);
+    const token = unwrap(await surroundings.registry(0).tokens()).find((each) => each.id === id);
     if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
     // Every partition confirms on its own, so each has to know.
     let changed: { readonly position: Position; readonly token: TokenRecord | null } | undefined;
     for (let partition = isolate.settings.partitions - 1; partition >= 0; partition--) {
-      const result = await registry(partition).revokeToken(id, token.expires, caller.id);
+      const result = await surroundings.registry(partition).revokeToken(id, token.expires, caller.id);
       // A partition that nothing was published to yet has no log; nothing is refused from it either.
       if (!result.ok && partition > 0) continue;
       const { result: record, ...position } = unwrap(result);
