@@ -1,10 +1,12 @@
 import type { Suite } from "../report/measurement.ts";
 import { batch } from "./batch.ts";
+import { bridge } from "./bridge.ts";
 import { bundle } from "./bundle.ts";
 import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
+import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
 import { resident } from "./resident.ts";
@@ -21,5 +23,7 @@ export const suites: readonly Suite[] = [
   cold,
   storage,
   publish,
+  bridge,
+  postfix,
   bundle,
 ];
