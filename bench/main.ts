@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { chart } from "./report/chart.ts";
 import { isMet, type Measurement, type Suite } from "./report/measurement.ts";
 import { type Left, type Results, toJson } from "./report/results.ts";
-import { markdown, plainTable, withTable } from "./report/table.ts";
+import { markdown, plainTable, summary, withTable } from "./report/table.ts";
 import { thisMachine } from "./rig/machine.ts";
 import { root } from "./rig/workerd.ts";
 import { endWorlds } from "./rig/world.ts";
@@ -52,10 +52,9 @@ function writeDocs(results: Results): void {
 
 function show({ measurements, skipped, broken, took }: Results): void {
   console.log(plainTable(measurements));
-  const missed = measurements.filter((each) => !isMet(each));
-  const barred = measurements.filter(({ bar }) => bar !== undefined);
-  console.log(`\n${barred.length - missed.length} of ${barred.length} bars are met.`);
-  for (const { id, what } of missed) console.log(`not met: ${what} (${id})`);
+  console.log(`\n${summary(measurements)}.`);
+  for (const { id, what } of measurements.filter((each) => !isMet(each)))
+    console.log(`not met: ${what} (${id})`);
   for (const { suite, why } of skipped) console.log(`skipped: ${suite}, ${why}`);
   for (const { suite, why } of broken) console.log(`broken: ${suite}, ${why}`);
   const all = Object.values(took).reduce((sum, each) => sum + each, 0);

@@ -1,6 +1,6 @@
 /** Measurements as a table: for a terminal, and in Markdown for docs/performance.md. */
 import { bar, figure, spread, verdict } from "./figures.ts";
-import type { Measurement } from "./measurement.ts";
+import { isMet, type Measurement } from "./measurement.ts";
 import type { Results } from "./results.ts";
 
 const HEADS = ["what", "measured", "rounds", "bar", ""] as const;
@@ -33,11 +33,14 @@ const END = "<!-- end of what was measured -->";
 /** The same in Markdown, one table for each suite, with the figures behind each and what it ran on. */
 export function markdown(results: Results): string {
   const { machine, date, extent, measurements, skipped, broken } = results;
+  const rounds = extent.rounds === 1 ? "1 round" : `${extent.rounds} rounds`;
   const groups = [...new Set(measurements.map(groupOf))];
   const lines = [
     `${date.slice(0, 10)}, ${machine.cores} × ${machine.cpu}, ${machine.system}, workerd ${machine.workerd}, ` +
-      `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${extent.rounds} rounds of ` +
+      `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${rounds} of ` +
       `${extent.seconds} s${extent.isQuick ? ", quick: too short to be relied on" : ""}.`,
+    "",
+    `${summary(measurements)}.`,
   ];
   for (const group of groups) {
     const members = measurements.filter((each) => groupOf(each) === group);
@@ -53,6 +56,12 @@ export function markdown(results: Results): string {
   }
   for (const { suite, why } of [...skipped, ...broken]) lines.push("", `Not measured: ${suite} (${why}).`);
   return lines.join("\n");
+}
+
+/** How many bars are met. */
+export function summary(measurements: readonly Measurement[]): string {
+  const barred = measurements.filter(({ bar }) => bar !== undefined);
+  return `${barred.filter(isMet).length} of ${barred.length} bars are met`;
 }
 
 /** First part of the id. */

@@ -43,6 +43,7 @@ describe("the table", () => {
 
   it("says what it ran on, and which suites are not in it", () => {
     expect(markdown(results)).toMatch(/^2026-11-24, 2 × A Processor, .*5 rounds of 2 s\.$/m);
+    expect(markdown(results)).toContain("\n2 of 3 bars are met.\n");
     expect(markdown(results)).toContain("Not measured: postfix (needs the Debian package postfix).");
   });
 
