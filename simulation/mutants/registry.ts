@@ -103,4 +103,13 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "it would call every domain not served",
     registry("beginning.ts", "  if (stranger !== null) return", "  if (false) return"),
   ),
+  mutant(
+    "a call that says more is none",
+    "isolates of the next release ask today's Registry",
+    registry(
+      "registry.ts",
+      "    return this.#answer(() => this.#question(question));",
+      '    if (Object.keys(question).length !== 2) throw new Error("unheard of");\n    return this.#answer(() => this.#question(question));',
+    ),
+  ),
 ];

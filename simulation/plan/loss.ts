@@ -5,10 +5,13 @@ import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
 /** Worlds in which there is the time for it. */
 export const SHORTEST_WITH_LOSS = 14 * MINUTE;
 
+/** Time that it takes until all is published again. */
+const UNTIL_SERVED = 10 * MINUTE;
+
 /** The operator finds out, has it begun anew, has every list published again, and restarts some of the bridges. */
 export function addLoss(random: Random, setup: Setup, length: number, add: Add): void {
   const partition = random.between(0, setup.partitions - 1);
-  const lost = length * (0.1 + 0.3 * random.next());
+  const lost = MINUTE + random.next() * (length - MINUTE - UNTIL_SERVED);
   add(lost, { kind: "loss", partition });
   const anew = lost + random.between(70, 200) * SECOND;
   add(anew, { kind: "new beginning", partition });
@@ -16,7 +19,7 @@ export function addLoss(random: Random, setup: Setup, length: number, add: Add):
   for (const wait of [5, 120, 240, 300]) {
     for (const domain of setup.domains) {
       const at = anew + wait * SECOND + random.next() * 20 * SECOND;
-      add(at, { kind: "publish", domain, change: "add", forces: true });
+      add(at, { kind: "publish", domain, change: "found", forces: true });
       add(at + random.next() * 40 * SECOND, {
         kind: "checks",
         count: 20,

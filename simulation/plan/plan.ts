@@ -51,7 +51,8 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-export type Change = (typeof CHANGES)[number];
+/** `found` publishes a list where there is none. */
+export type Change = (typeof CHANGES)[number] | "found";
 
 /** Which code a Registry runs: today's, or a later one that says more than today's knows. */
 export type Release = "today" | "next";

@@ -10,6 +10,7 @@ import { Edge } from "../../src/edge/serve.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
+import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
 import { Meter } from "./meter.ts";
 import type { Caller } from "./registry.ts";
@@ -21,6 +22,8 @@ export interface IsolateParts {
   readonly time: Time;
   readonly ports: Ports;
   readonly settings: Settings;
+  /** Which code it runs; the next release asks with more words. */
+  readonly release: Release;
   readonly faults: Faults;
   /** Milliseconds by which its clock differs from the world's. */
   readonly skew: number;
@@ -181,6 +184,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     const api = this.#parts.registry(partition, {
       name: this.name,
       location: this.location,
+      release: this.#parts.release,
       hurt: () => this.hurt(),
       isAlive: () => this.isAlive,
     });

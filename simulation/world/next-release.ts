@@ -1,10 +1,20 @@
-/** A Registry of the next release: it says all that today's says, and more that today's code has never heard of. */
-import type { QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+/** The next release: it says all that today's says, and more that today's code has never heard of. */
+import type { Question, QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
 
 /** Stands for whatever a later release may add. */
 const UNHEARD = { of: ["what a later release adds"], level: 7 };
 
-/** The same answer as the next release gives it. */
+/** The same call as an isolate of the next release makes it. */
+export function asNextReleaseAsks(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+  if (method !== "question") return [...args, UNHEARD];
+  const { since, ...rest } = args[0] as Question;
+  return [
+    { ...rest, since: since === null ? null : { ...since, unheard: UNHEARD }, unheard: UNHEARD },
+    UNHEARD,
+  ];
+}
+
+/** The same answer as a Registry of the next release gives it. */
 export function ofNextRelease(method: keyof RegistryApi, answer: unknown): unknown {
   const result = answer as Result<unknown>;
   if (!result.ok) return { ...result, error: { ...result.error, advice: UNHEARD }, release: 2 };

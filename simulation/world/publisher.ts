@@ -206,6 +206,8 @@ function changed(
     names.filter(() => random.chance(share));
   if (policy.alias !== null && !["unalias", "alias", "mode"].includes(change)) return null;
   switch (change) {
+    case "found":
+      return before === undefined ? it : null;
     case "add":
       for (const name of some(missing, 0.3)) list.set(name, "active");
       if (random.chance(0.2)) list.set("postmaster", random.pick(STATES));

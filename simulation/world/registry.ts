@@ -11,7 +11,7 @@ import { RegistryCore } from "../../src/edge/registry/registry.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
-import { ofNextRelease } from "./next-release.ts";
+import { asNextReleaseAsks, ofNextRelease } from "./next-release.ts";
 import { RegistryObject } from "./registry-object.ts";
 import type { Time } from "./time.ts";
 
@@ -42,6 +42,7 @@ export interface RegistryParts {
 export interface Caller {
   readonly location: string;
   readonly name: string;
+  readonly release: Release;
   hurt(): void;
   isAlive(): boolean;
 }
@@ -168,7 +169,9 @@ export class SimulatedRegistry {
     const life = isReplaced ? (this.#before as Life) : this.#life;
     const core = this.#core(life, place);
     const apply = async (): Promise<unknown> => {
-      const given = structuredClone(args);
+      const isNext = caller.release === "next";
+      if (isNext) watcher.met("call of the next release");
+      const given = structuredClone(isNext ? asNextReleaseAsks(method, args) : args);
       const result = await Reflect.apply(
         core[method] as (...given: unknown[]) => Promise<unknown>,
         core,
