@@ -12,7 +12,7 @@ export interface Mutant {
   /** What the rule is for. */
   readonly rule: string;
   readonly patches: readonly Patch[];
-  /** The first seed that is tried. */
+  /** The first seed that is tried; 1 where it is left out. */
   readonly seed?: number;
 }
 
