@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { MUTANTS } from "../../simulation/mutants/index.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -46,6 +48,12 @@ describe("the simulation", () => {
     const { code, out } = await run("mutate.ts", "a confirmation never ends");
     expect(out).toContain("1 of 1 mutants caught");
     expect(code).toBe(0);
+  });
+
+  it("has a page that tells of every rule left out, and what caught it", () => {
+    const page = readFileSync(join(root, "docs", "consistency.md"), "utf8");
+    const told = [...page.matchAll(/^\| (.+?) \| .+ \| .+, seed \d+ \|$/gm)].map((match) => match[1]);
+    expect(told).toEqual(MUTANTS.map(({ name }) => name));
   });
 
   it("says how it is used", async () => {
