@@ -271,6 +271,9 @@ const numbered = (
 function put(context: CommitContext, content: ManifestContent, key: DomainKey, making: Making): void {
   const { records, storage, now, history } = context;
   const manifest = readManifest(encodeManifest(content, key), content.domain);
+  const head = records.head(content.domain);
+  const wasServed = head !== null && head.manifest.deletedUntil === null;
+  if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", content.generation);
   records.succeed(content.domain, manifest, making, now, history);
   record(storage, now, making.action, making.by, content.domain, describe(manifest, making));
 }

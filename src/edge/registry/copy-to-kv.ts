@@ -7,7 +7,11 @@ import { getMeta, setMeta } from "./schema.ts";
 
 /** KV takes one write a second to a key. */
 const KEY_PAUSE = 1_100;
-/** The roster is put anew this often, so that its reader can tell that the Registry lives. */
+/**
+ * The roster is put anew this often, so that its reader can tell that the Registry lives. In between only where
+ * another domain is served or a token was revoked: what else changed, its reader asks the Registry for anyway, and one
+ * changed mailbox is to cost no third write.
+ */
 const HEARTBEAT = 3_600_000;
 /** A copy that readers still miss after this long was lost, and is made again. */
 const LOST_AFTER = 300_000;
@@ -65,15 +69,21 @@ export function nextRun(storage: RegistryStorage, now: number): number {
   const failures = getMeta(storage, "kv_failures") ?? 0;
   if (failures > 0) return now + Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));
   if (pendingKeys(storage) > 0) return now + KEY_PAUSE;
-  return Math.max(now + KEY_PAUSE, (getMeta(storage, "roster_time") ?? 0) + HEARTBEAT);
+  return Math.max(now + KEY_PAUSE, lastHeartbeat(storage) + HEARTBEAT);
 }
+
+/** The first roster comes with the first domain: until then there is nothing to tell. */
+const lastHeartbeat = (storage: RegistryStorage): number =>
+  getMeta(storage, "roster_time") ?? getMeta(storage, "incarnation") ?? 0;
+
+const isRosterDue = (storage: RegistryStorage): boolean =>
+  (getMeta(storage, "roster_number") ?? 0) < (getMeta(storage, "roster_due") ?? 0);
 
 /** Keys that KV still lacks or has too many; shards not counted. */
 export function pendingKeys(storage: RegistryStorage): number {
   const heads = storage.sql("SELECT count(*) AS n FROM heads WHERE kv_number < number")[0]?.n as number;
   const deletions = storage.sql("SELECT count(*) AS n FROM kv_deletions")[0]?.n as number;
-  const roster = (getMeta(storage, "roster_number") ?? -1) < (getMeta(storage, "number") ?? 0) ? 1 : 0;
-  return heads + deletions + roster;
+  return heads + deletions + (isRosterDue(storage) ? 1 : 0);
 }
 
 /** A reader did not find a head in KV. If it was put there long enough ago, it is put there again. */
@@ -194,12 +204,11 @@ async function copyBlob(
 
 async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget: Budget): Promise<void> {
   const number = getMeta(storage, "number") ?? 0;
-  const last = getMeta(storage, "roster_time") ?? 0;
   const now = clock.now();
-  const changed = (getMeta(storage, "roster_number") ?? -1) < number;
+  const isQuiet = !isRosterDue(storage) && now - lastHeartbeat(storage) < HEARTBEAT;
   // The pause counts from every try: what failed may have reached KV all the same.
   const tried = getMeta(storage, "roster_tried") ?? 0;
-  if (now - tried < KEY_PAUSE || (!changed && now - last < HEARTBEAT) || !budget.take(1)) return;
+  if (now - tried < KEY_PAUSE || isQuiet || !budget.take(1)) return;
   const partition = String(getMeta(storage, "partition"));
   const heads = storage.sql("SELECT domain, number FROM heads ORDER BY domain");
   const roster = {

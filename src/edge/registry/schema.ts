@@ -46,6 +46,8 @@ export interface Meta {
   /** `number` of the roster that KV has, and when it was put there. */
   roster_number: number;
   roster_time: number;
+  /** Number of the newest change that KV's roster has to tell of before its next heartbeat. */
+  roster_due: number;
   /** When it was last tried to put it there, in vain or not. */
   roster_tried: number;
   /** Copying attempts that failed in a row, and the last one's message. */

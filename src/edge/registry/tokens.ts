@@ -1,6 +1,7 @@
 import type { TokenRecord } from "../../api/contract.ts";
 import type { RegistryStorage } from "../ports.ts";
 import { nextNumber, record } from "./commit.ts";
+import { setMeta } from "./schema.ts";
 
 /** Keeps what a token says of itself, for the list; never the token. */
 export function keepToken(storage: RegistryStorage, token: TokenRecord, by: string, now: number): void {
@@ -50,10 +51,12 @@ export function revokeToken(
 ): TokenRecord | null {
   if (!isRevoked(storage, id)) {
     const until = listTokens(storage, id)[0]?.expires ?? expires;
+    const number = nextNumber(storage);
+    setMeta(storage, "roster_due", number);
     storage.sql(
       "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
       id,
-      nextNumber(storage),
+      number,
       now,
       until,
     );
