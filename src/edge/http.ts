@@ -96,7 +96,10 @@ export function wantsText(request: Request, type = mediaType(request)): boolean 
  */
 export async function readBody(request: Request, limit: number, timers: Timers): Promise<Uint8Array> {
   if (!tellsLength(request, limit)) return readStream(request, limit, timers);
-  const body = new Uint8Array(await inTime(timers, () => request.arrayBuffer()));
+  return requireLength(new Uint8Array(await inTime(timers, () => request.arrayBuffer())), limit);
+}
+
+function requireLength<B extends string | Uint8Array>(body: B, limit: number): B {
   if (body.length > limit) throw tooLarge(limit);
   return body;
 }
@@ -105,11 +108,10 @@ export async function readBody(request: Request, limit: number, timers: Timers):
  * Reads a body of at most `limit` octets as text; bytes that are no UTF-8 become U+FFFD, which no list holds.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
-export async function readText(request: Request, limit: number, timers: Timers): Promise<string> {
-  if (!tellsLength(request, limit)) return decoder.decode(await readStream(request, limit, timers));
-  const body = await inTime(timers, () => request.text());
-  if (body.length > limit) throw tooLarge(limit);
-  return body;
+export function readText(request: Request, limit: number, timers: Timers): Promise<string> {
+  return tellsLength(request, limit)
+    ? inTime(timers, () => request.text()).then((body) => requireLength(body, limit))
+    : readStream(request, limit, timers).then((body) => decoder.decode(body));
 }
 
 /**

@@ -25,8 +25,19 @@ export const postRcpt: Route = {
   answer: "CheckAnswer",
   errors: ["bad_request", "timeout", "too_large", "unsupported_media_type", "unconfigured", "unavailable"],
   answersWith503: true,
-  async handle(context) {
-    return respond(context, await readAsked(context));
+  handle(context) {
+    const { request, isolate } = context;
+    const type = mediaType(request);
+    if (type !== "application/json" && type !== "text/plain") {
+      throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
+    }
+    const isText = wantsText(request, type);
+    return readText(request, MAX_CHECK_BODY, isolate.ports.timers).then((body) =>
+      respond(
+        context,
+        type === "text/plain" ? readLines(body, isText) : readRecipients(parseJson(body), isText),
+      ),
+    );
   },
 };
 
@@ -48,20 +59,6 @@ export const getRcpt: Route = {
     });
   },
 };
-
-async function readAsked({ request, isolate }: RouteContext): Promise<Asked> {
-  const type = mediaType(request);
-  if (type !== "application/json" && type !== "text/plain") {
-    throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
-  }
-  const body = await readText(request, MAX_CHECK_BODY, isolate.ports.timers);
-  const isText = wantsText(request, type);
-  const asked = type === "text/plain" ? readLines(body, isText) : readRecipients(parseJson(body), isText);
-  if (asked.recipients.length > MAX_RECIPIENTS) {
-    throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
-  }
-  return asked;
-}
 
 function readLines(body: string, isText: boolean): Asked {
   // One line more than are taken, and what stands behind the last one's end.
@@ -93,6 +90,9 @@ function readFloors(value: unknown): Record<string, number> {
 }
 
 function respond(context: RouteContext, asked: Asked): Response | Promise<Response> {
+  if (asked.recipients.length > MAX_RECIPIENTS) {
+    throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
+  }
   const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors));
   const [only] = queries;
   if (asked.isList || only === undefined) return respondToList(context, asked, queries);
