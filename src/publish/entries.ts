@@ -1,6 +1,8 @@
 import { FINGERPRINT_BYTES } from "../directory/index.ts";
 
 const CHUNK = 65_536;
+/** Room that a chunk begins with; a power of two, as {@link CHUNK}. */
+const FIRST_ENTRIES = 64;
 
 interface Chunk {
   readonly fingerprints: Uint8Array;
@@ -23,14 +25,12 @@ export class EntryColumns {
   /** @param digest a digest whose head is the fingerprint */
   add(digest: Uint8Array, state: number, line: number): void {
     const at = this.#count % CHUNK;
-    if (at === 0) {
-      this.#chunks.push({
-        fingerprints: new Uint8Array(CHUNK * FINGERPRINT_BYTES),
-        states: new Uint8Array(CHUNK),
-        lines: new Uint32Array(CHUNK),
-      });
+    if (at === 0) this.#chunks.push(chunkOf(FIRST_ENTRIES));
+    let chunk = this.#chunks[this.#chunks.length - 1] as Chunk;
+    if (at === chunk.states.length) {
+      chunk = grown(chunk);
+      this.#chunks[this.#chunks.length - 1] = chunk;
     }
-    const chunk = this.#chunks[this.#chunks.length - 1] as Chunk;
     const { fingerprints } = chunk;
     const from = at * FINGERPRINT_BYTES;
     for (let i = 0; i < FINGERPRINT_BYTES; i++) fingerprints[from + i] = digest[i] as number;
@@ -57,4 +57,19 @@ export class EntryColumns {
   #chunk(index: number): Chunk {
     return this.#chunks[Math.floor(index / CHUNK)] as Chunk;
   }
+}
+
+const chunkOf = (entries: number): Chunk => ({
+  fingerprints: new Uint8Array(entries * FINGERPRINT_BYTES),
+  states: new Uint8Array(entries),
+  lines: new Uint32Array(entries),
+});
+
+/** Twice as large, so that a hundred thousand small domains do not cost a whole chunk each. */
+function grown({ fingerprints, states, lines }: Chunk): Chunk {
+  const larger = chunkOf(2 * states.length);
+  larger.fingerprints.set(fingerprints);
+  larger.states.set(states);
+  larger.lines.set(lines);
+  return larger;
 }
