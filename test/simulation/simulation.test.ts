@@ -50,6 +50,15 @@ describe("the simulation", () => {
     expect(code).toBe(0);
   });
 
+  it.each(MUTANTS)("can leave out what stands in the code: $name", ({ patches }) => {
+    const texts = new Map<string, string>();
+    for (const { file, find, put } of patches) {
+      const parts = (texts.get(file) ?? readFileSync(join(root, file), "utf8")).split(find);
+      expect(parts).toHaveLength(2);
+      texts.set(file, parts.join(put));
+    }
+  });
+
   it("has a page that tells of every rule left out, and what caught it", () => {
     const page = readFileSync(join(root, "docs", "consistency.md"), "utf8");
     const told = [...page.matchAll(/^\| (.+?) \| .+ \| .+, seed \d+ \|$/gm)].map((match) => match[1]);
