@@ -28,6 +28,8 @@ const ADAPTERS = [
   "src/edge/platform.ts",
   "src/edge/registry/object.ts",
   "src/cli/platform.ts",
+  // Connections of its own to the edge, for the bridge: the platform's, in a file for itself.
+  "src/cli/http.ts",
 ];
 
 /** The files that hand hashing to all others. */

@@ -76,13 +76,13 @@ export class Resolver {
     const { ports, budget } = this.#options;
     const settled = new AbortController();
     const deadline = this.#now() + budget;
-    const late = ports.timers
-      .sleep(budget, settled.signal)
-      .then(() => this.#withoutAnswer(question, "the edge did not answer in time"));
+    const late = ports.timers.sleep(budget, settled.signal).then(() => null);
     try {
-      return await Promise.race([this.#pursue(question, deadline), late]);
+      const resolution = await Promise.race([this.#pursue(question, deadline), late]);
+      return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
     } finally {
-      settled.abort();
+      // With a reason, since an error would be made of none.
+      settled.abort("settled");
     }
   }
 

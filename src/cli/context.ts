@@ -13,7 +13,7 @@ export interface EdgeOptions {
 }
 
 /** What a command may want otherwise about its client. */
-export type Tuning = Partial<Pick<ClientOptions, "fetch" | "now" | "timeoutMs" | "userAgent">>;
+export type Tuning = Partial<Pick<ClientOptions, "send" | "now" | "timeoutMs" | "userAgent">>;
 
 /**
  * What a command is given. Each file in commands/ exports one function that takes this and returns the finished

@@ -22,7 +22,8 @@ import {
 import { type Answer, toALabel } from "../directory/index.ts";
 import { readAnswer } from "./answers.ts";
 import { ClientError } from "./errors.ts";
-import { type Call, type ClientOptions, failureOf, jsonOf, type Reply, Transport } from "./transport.ts";
+import type { HttpReply } from "./http.ts";
+import { type Call, type ClientOptions, failureOf, jsonOf, Transport } from "./transport.ts";
 
 /** What came of asking about one recipient: an answer, or no verdict and why. */
 export type Outcome =
@@ -69,13 +70,13 @@ export class RollcallClient {
 
   /** `GET /healthz`. A deployment without its secrets answers too, with status `unconfigured`. */
   async health(): Promise<Health> {
-    const { reply, response } = await this.#transport.exchange(get("/healthz"));
+    const reply = await this.#transport.exchange(get("/healthz"));
     const body = jsonOf(reply);
     if (isRecord(body) && (body.status === "ok" || body.status === "unconfigured")) {
       return body as unknown as Health;
     }
     if (reply.status >= 200 && reply.status < 300) throw this.#notAnEdge("GET /healthz");
-    throw failureOf(reply, response, this.#base);
+    throw failureOf(reply, this.#base);
   }
 
   /** Every served domain; for admin. */
@@ -179,11 +180,12 @@ export class RollcallClient {
   async #ask(request: CheckRequest, asked: readonly string[]): Promise<Outcome[]> {
     const none = (why: ClientError): Outcome[] =>
       asked.map((recipient) => ({ kind: "none", recipient, why }));
-    let reply: Reply;
-    let response: Response;
+    let reply: HttpReply;
     try {
       const limit = asked.reduce((sum, { length }) => sum + ANSWER_LIMIT + 6 * length, 0);
-      ({ reply, response } = await this.#transport.exchange({ ...post("/v1/rcpt", request), limit }));
+      // Not tried again here; but on a connection that the edge had closed meanwhile, it was not asked at all.
+      const call: Call = { method: "POST", path: "/v1/rcpt", json: request, idempotent: true, limit };
+      reply = await this.#transport.exchange(call);
     } catch (error) {
       if (error instanceof ClientError) return none(error);
       throw error;
@@ -203,7 +205,7 @@ export class RollcallClient {
       if (outcome.kind === "answer" && outcome.answer.action === "defer") return [outcome];
     }
     if (reply.status > 200 && reply.status < 300) return none(this.#notAnEdge("POST /v1/rcpt"));
-    return none(failureOf(reply, response, this.#base));
+    return none(failureOf(reply, this.#base));
   }
 
   #outcome(value: unknown, recipient: string): Outcome {

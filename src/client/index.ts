@@ -2,4 +2,5 @@
 export * from "./answers.ts";
 export * from "./client.ts";
 export * from "./errors.ts";
+export { type HttpReply, type HttpRequest, type Send, tooLong } from "./http.ts";
 export type { ClientOptions, ClientPorts } from "./transport.ts";

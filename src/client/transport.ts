@@ -1,5 +1,6 @@
 import type { ErrorBody } from "../api/contract.ts";
 import { ClientError } from "./errors.ts";
+import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http.ts";
 
 /** The outside world, handed in. */
 export interface ClientPorts {
@@ -14,6 +15,8 @@ export interface ClientOptions extends ClientPorts {
   /** Base URL of the edge, with or without a path before `/v1`. */
   readonly url: string;
   readonly token: string;
+  /** Sends requests in place of `fetch`; for whoever asks so much that fetch would take too much. */
+  readonly send?: Send;
   /** Milliseconds for a whole exchange, body included. Default 30,000. */
   readonly timeoutMs?: number;
   /** Further tries of what may be asked twice. Default 3. */
@@ -35,25 +38,24 @@ export interface Call {
   readonly limit?: number;
 }
 
-export interface Reply {
-  readonly status: number;
-  readonly type: string;
-  readonly bytes: Uint8Array;
-}
-
 const TIMEOUT_MS = 30_000;
 const RETRIES = 3;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
 /** No body of the API is longer, lists of domains included. */
 const RESPONSE_LIMIT = 64 * 1024 * 1024;
+/** Why an exchange's signal is aborted once it is over. */
+const SETTLED = "settled";
+const NEVER = new Promise<never>(() => undefined);
 
 export class Transport {
   readonly #options: ClientOptions;
   readonly #base: string;
+  readonly #send: Send;
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#send = options.send ?? sendByFetch(options);
     this.#base = options.url.replace(/\/+$/, "");
   }
 
@@ -62,16 +64,16 @@ export class Transport {
    * @returns the response of a 2xx status
    * @throws ClientError
    */
-  async send(call: Call): Promise<Reply> {
+  async send(call: Call): Promise<HttpReply> {
     const tries = call.idempotent ? 1 + (this.#options.retries ?? RETRIES) : 1;
     for (let attempt = 1; ; attempt++) {
       let pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
       try {
-        const { reply, response } = await this.exchange(call);
+        const reply = await this.exchange(call);
         if (reply.status >= 200 && reply.status < 300) return reply;
-        const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+        const retryAfter = Number(reply.header("retry-after") ?? Number.NaN);
         if (retryAfter >= 0) pause = Math.min(LONGEST_PAUSE_MS, retryAfter * 1000);
-        throw failureOf(reply, response, this.#base);
+        throw failureOf(reply, this.#base);
       } catch (error) {
         if (!(error instanceof ClientError && error.transient) || attempt >= tries) throw error;
       }
@@ -80,23 +82,26 @@ export class Transport {
   }
 
   /** One try. @returns the response, whatever its status. @throws ClientError `unreachable` or `protocol` */
-  async exchange(call: Call): Promise<{ reply: Reply; response: Response }> {
+  async exchange(call: Call): Promise<HttpReply> {
     const { timeoutMs = TIMEOUT_MS } = this.#options;
-    const stop = new AbortController();
-    const settled = new AbortController();
-    const late = new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
-    // Never waited for: a port may let it run on.
-    this.#options.sleep(timeoutMs, settled.signal).then(
+    const tooLate = (): ClientError =>
+      new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
+    // One for both: what is too late is given up, and what is answered has its timer called off.
+    const over = new AbortController();
+    // Never waited for alone: a port may let it run on.
+    const late = this.#options.sleep(timeoutMs, over.signal).then(
       () => {
-        if (!settled.signal.aborted) stop.abort(late);
+        if (over.signal.aborted) return null;
+        const error = tooLate();
+        over.abort(error);
+        throw error;
       },
-      () => undefined,
+      () => NEVER,
     );
-    const aborted = new Promise<never>((_, reject) => {
-      stop.signal.addEventListener("abort", () => reject(late), { once: true });
-    });
     try {
-      return await Promise.race([this.#fetch(call, stop.signal), aborted]);
+      const reply = await Promise.race([this.#send(this.#requestOf(call, over.signal)), late]);
+      if (reply === null) throw tooLate();
+      return reply;
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const why = reasonOf(error);
@@ -104,62 +109,29 @@ export class Transport {
         cause: error,
       });
     } finally {
-      settled.abort();
+      // With a reason, since an error would be made of none.
+      over.abort(SETTLED);
     }
   }
 
-  async #fetch(call: Call, signal: AbortSignal): Promise<{ reply: Reply; response: Response }> {
+  #requestOf(call: Call, signal: AbortSignal): HttpRequest {
     const { token, userAgent = "rollcall" } = this.#options;
     const headers: Record<string, string> = {
       authorization: `Bearer ${token}`,
       accept: "application/json, application/octet-stream",
       "user-agent": userAgent,
     };
-    let body: string | Uint8Array<ArrayBuffer> | undefined;
+    let body: string | Uint8Array | null = null;
     if (call.json !== undefined) {
       headers["content-type"] = "application/json";
       body = JSON.stringify(call.json);
     } else if (call.bytes !== undefined) {
       headers["content-type"] = "application/octet-stream";
-      body = call.bytes as Uint8Array<ArrayBuffer>;
+      body = call.bytes;
     }
-    const response = await this.#options.fetch(`${this.#base}${call.path}`, {
-      method: call.method,
-      headers,
-      signal,
-      // An edge sends nobody elsewhere, and a token must not follow.
-      redirect: "manual",
-      ...(body === undefined ? {} : { body }),
-    });
-    const bytes = await readLimited(response, call.limit ?? RESPONSE_LIMIT);
-    const type = (response.headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
-    return { reply: { status: response.status, type, bytes }, response };
+    const { method, path, idempotent, limit = RESPONSE_LIMIT } = call;
+    return { method, url: `${this.#base}${path}`, headers, body, idempotent, limit, signal };
   }
-}
-
-async function readLimited(response: Response, limit: number): Promise<Uint8Array> {
-  if (response.body === null) return new Uint8Array(0);
-  const reader = response.body.getReader();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > limit) {
-      await reader.cancel();
-      throw new ClientError("protocol", `the answer is longer than ${limit} octets`, response.status);
-    }
-    parts.push(value);
-  }
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** fetch says "fetch failed" and hides the reason behind it. */
@@ -171,20 +143,22 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const UTF_8 = new TextDecoder("utf-8", { fatal: true });
+
 /** The JSON of a body. @returns undefined where it is none */
-export function jsonOf(reply: Reply): unknown {
+export function jsonOf(reply: HttpReply): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(reply.bytes));
+    return JSON.parse(UTF_8.decode(reply.bytes));
   } catch {
     return undefined;
   }
 }
 
 /** The error that a response of another status than 2xx stands for. */
-export function failureOf(reply: Reply, response: Response, base: string): ClientError {
+export function failureOf(reply: HttpReply, base: string): ClientError {
   const { status } = reply;
   const body = errorBodyOf(reply);
-  if (response.headers.has("cf-mitigated") || (body === null && isHtml(reply) && isBlocked(status))) {
+  if (reply.header("cf-mitigated") !== null || (body === null && isHtml(reply) && isBlocked(status))) {
     return new ClientError(
       "challenge",
       `a bot filter before ${base} answered with a page for browsers (HTTP ${status})`,
@@ -199,18 +173,20 @@ export function failureOf(reply: Reply, response: Response, base: string): Clien
   if (status >= 500) {
     return new ClientError("unreachable", `${base} answers with HTTP ${status}, not from an edge`, status);
   }
-  const where = response.headers.get("location");
+  const where = reply.header("location");
   const what = where === null ? `HTTP ${status}` : `HTTP ${status} to ${where}`;
   return new ClientError("protocol", `${base} does not answer as a Rollcall edge: ${what}`, status);
 }
 
-const isHtml = (reply: Reply): boolean =>
-  reply.type === "text/html" || reply.type === "application/xhtml+xml";
+function isHtml(reply: HttpReply): boolean {
+  const type = reply.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  return type === "text/html" || type === "application/xhtml+xml";
+}
 
 /** Statuses under which bot filters show their pages; others of a gateway are plain outages. */
 const isBlocked = (status: number): boolean => status === 403 || status === 429 || status === 503;
 
-function errorBodyOf(reply: Reply): ErrorBody["error"] | null {
+function errorBodyOf(reply: HttpReply): ErrorBody["error"] | null {
   const value = jsonOf(reply);
   if (typeof value !== "object" || value === null) return null;
   const { error } = value as { error?: unknown };

@@ -1,4 +1,5 @@
 import { PassThrough } from "node:stream";
+import { HttpPool } from "../../src/cli/http.ts";
 import type { Platform } from "../../src/cli/platform.ts";
 import { run } from "../../src/cli/program.ts";
 
@@ -39,6 +40,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
         ? Promise.resolve()
         : new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
     fetch: where.fetch ?? ((url, init) => fetch(url, init)),
+    httpPool: (connections) => new HttpPool(connections),
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     write: (text) => {
       said.stdout += text;

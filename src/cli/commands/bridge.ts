@@ -58,17 +58,13 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     platform.onStop(resolve);
   });
   const clock = createClock(platform.steady, platform.now);
-  const end = new AbortController();
+  // A place for each question that is under way, and for the one that an open breaker lets through.
+  const pool = platform.httpPool(settings.max_questions + 1);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
     userAgent: `rollcall-bridge/${VERSION}`,
     now: clock.now,
-    // Nothing of an exchange outlives the bridge.
-    fetch: (input, init) =>
-      platform.fetch(input, {
-        ...init,
-        signal: init?.signal ? AbortSignal.any([init.signal, end.signal]) : end.signal,
-      }),
+    send: pool.send,
   });
   try {
     const running = await startBridge({
@@ -91,7 +87,8 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       cause: error,
     });
   } finally {
-    end.abort();
+    // Nothing of an exchange outlives the bridge.
+    pool.close();
   }
 }
 
