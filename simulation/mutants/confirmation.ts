@@ -34,9 +34,14 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "the clock is read before the waits",
     "it is read after the last one",
     edge(
-      "decide.ts",
+      "check.ts",
       "  const now = isolate.now();\n",
-      "  progress.begun ??= isolate.now();\n  const now = progress.begun;\n",
+      "  const now = isolate.now();\n  progress.begun = now;\n",
+    ),
+    edge(
+      "check.ts",
+      "decide(isolate, query, progress, isolate.now());",
+      "decide(isolate, query, progress, progress.begun);",
     ),
   ),
   mutant(

@@ -32,9 +32,10 @@ export function queryOf(text: string, floors?: Readonly<Record<string, number>> 
 /** Checks one recipient: at once where everything is at hand, else after loading what is lacking. */
 export function check(isolate: Isolate, scope: Scope, query: Query): Answer | Promise<Answer> {
   const progress = new Progress();
-  const step = decide(isolate, query, progress);
+  const now = isolate.now();
+  const step = decide(isolate, query, progress, now);
   if (step.kind !== "answer") return pursue(isolate, scope, query, progress, step);
-  keepConfirmed(isolate, scope, query);
+  keepConfirmed(isolate, scope, query, now);
   return step.answer;
 }
 
@@ -61,9 +62,9 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
 }
 
 /** Half-way through the window one request asks anew, after its answer was sent. */
-function keepConfirmed(isolate: Isolate, scope: Scope, { recipient }: Query): void {
+function keepConfirmed(isolate: Isolate, scope: Scope, { recipient }: Query, now: number): void {
   const partition = recipient.kind === "mailbox" ? isolate.partitionOf(recipient.domain) : 0;
-  if (isolate.confirmation(partition).isDue(isolate.now())) refreshBehind(isolate, scope, partition);
+  if (isolate.confirmation(partition).isDue(now)) refreshBehind(isolate, scope, partition);
 }
 
 async function pursue(
@@ -78,9 +79,9 @@ async function pursue(
   for (let steps = 0; steps < STEPS && isolate.now() < end; steps++) {
     if (step.kind === "answer") break;
     await untilThen(isolate, scope, end, take(isolate, scope, progress, step));
-    step = decide(isolate, query, progress);
+    step = decide(isolate, query, progress, isolate.now());
   }
-  keepConfirmed(isolate, scope, query);
+  keepConfirmed(isolate, scope, query, isolate.now());
   return step.kind === "answer" ? step.answer : deferral(query, "the directory could not be read in time");
 }
 

@@ -77,11 +77,12 @@ export class Progress {
   }
 }
 
-/** The whole decision about one recipient, from what is settled at this moment. */
-export function decide(isolate: Isolate, query: Query, progress: Progress): Step {
+/**
+ * The whole decision about one recipient, from what is settled at this moment.
+ * @param now this moment, read after the last wait; Unix milliseconds
+ */
+export function decide(isolate: Isolate, query: Query, progress: Progress, now: number): Step {
   const { recipient, text } = query;
-  // One moment for the whole decision.
-  const now = isolate.now();
   const lasting = Math.floor(isolate.settings.window / 1000);
   switch (recipient.kind) {
     case "postmaster":
