@@ -63,7 +63,7 @@ export function parseRecipient(text: string): Recipient {
     kind: "mailbox",
     local,
     domain,
-    wellFormed: quoted !== null || isDotAtom(rawLocal),
+    wellFormed: quoted !== null || (plain ? hasDotsBetween(rawLocal) : isDotAtom(rawLocal)),
   };
 }
 
@@ -99,6 +99,10 @@ function unquote(text: string): string | null {
   }
   return content;
 }
+
+/** Whether dots stand only between atoms, which is all that can be wrong with a plain local part. */
+const hasDotsBetween = (plain: string): boolean =>
+  !plain.startsWith(".") && !plain.endsWith(".") && !plain.includes("..");
 
 /** Dot-string of atoms, UTF-8 included. */
 const isDotAtom = (text: string): boolean =>

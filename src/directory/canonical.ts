@@ -48,7 +48,7 @@ const BATV = /^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$/is;
  */
 export function furtherCandidates(local: string, policy: DomainPolicy): Candidate[] {
   const candidates: Candidate[] = [];
-  const untagged = BATV.exec(local)?.[1] ?? local;
+  const untagged = local[4] === "=" ? (BATV.exec(local)?.[1] ?? local) : local;
   if (untagged !== local) {
     candidates.push({ name: canonicalLocalPart(untagged, policy), matched: "mailbox" });
   }
@@ -61,7 +61,10 @@ export function furtherCandidates(local: string, policy: DomainPolicy): Candidat
 
 /** Index of the first delimiter, as Postfix cuts; -1 where there is none, 0 where nothing stands before it. */
 function subaddressAt(local: string, delimiters: string): number {
-  if (delimiters === "") return -1;
-  for (let i = 0; i < local.length; i++) if (delimiters.includes(local[i] as string)) return i;
-  return -1;
+  let first = -1;
+  for (const delimiter of delimiters) {
+    const at = local.indexOf(delimiter);
+    if (at >= 0 && (first < 0 || at < first)) first = at;
+  }
+  return first;
 }
