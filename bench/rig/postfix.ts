@@ -12,8 +12,12 @@ import { root } from "./workerd.ts";
 /** Recipients of one transaction: half of what Postfix takes by default. */
 const RECIPIENTS = 500;
 
-/** So that neither side is slowed down, or turned away, for the unknown recipients that it refuses. */
-const LIMITS = `smtpd_error_sleep_time = 0
+/**
+ * So that neither side is slowed down, or turned away, for the unknown recipients that it refuses. Nor for the messages
+ * that never come: after a hundred transactions Postfix would wait a second before each, for its queue to be worked off.
+ */
+const LIMITS = `in_flow_delay = 0
+smtpd_error_sleep_time = 0
 smtpd_soft_error_limit = 1000000000
 smtpd_hard_error_limit = 1000000000
 smtpd_junk_command_limit = 1000000000

@@ -1,6 +1,7 @@
 /** Services that speak socketmap on a unix socket: the bridge and its peers, a process each. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "./workerd.ts";
@@ -38,9 +39,15 @@ export function servePeer(
   }));
 }
 
-/** Starts `rollcall bridge` with its defaults, as anybody would. */
-export function serveBridge({ origin, token }: Asking): Promise<SocketmapService> {
-  return serve((path) => ({
+/** A bridge, and what it counts. */
+export interface ServedBridge extends SocketmapService {
+  /** Lookups answered so far, by where the answer came from. */
+  lookups(): Promise<{ readonly cache: number; readonly elsewhere: number }>;
+}
+
+/** Starts `rollcall bridge` with its defaults, as the unit in examples/systemd does. */
+export async function serveBridge({ origin, token }: Asking): Promise<ServedBridge> {
+  const service = await serve((path) => ({
     command: process.execPath,
     args: [
       join(root, "bin/rollcall.js"),
@@ -49,12 +56,44 @@ export function serveBridge({ origin, token }: Asking): Promise<SocketmapService
       `unix:${path}`,
       "--socketmap",
       "127.0.0.1:0",
+      "--metrics",
+      `unix:${path}.metrics`,
       // Postfix's processes run as another user.
       "--socket-mode",
       "0666",
     ],
-    env: { ROLLCALL_URL: origin, ROLLCALL_TOKEN: token },
+    env: { ...unitEnvironment(), ROLLCALL_URL: origin, ROLLCALL_TOKEN: token },
   }));
+  const lookups = async (): Promise<{ cache: number; elsewhere: number }> => {
+    const found = { cache: 0, elsewhere: 0 };
+    const page = await metricsOf(`${service.address.replace(/^unix:/, "")}.metrics`);
+    for (const [, labels = "", count] of page.matchAll(/^rollcall_bridge_lookups_total\{(.*)\} (\d+)$/gm)) {
+      found[labels.includes('source="cache"') ? "cache" : "elsewhere"] += Number(count);
+    }
+    return found;
+  };
+  return { ...service, lookups };
+}
+
+const UNIT = "examples/systemd/rollcall-bridge.service";
+
+/** What the unit sets about the process. @throws where it sets nothing: then this reads it wrongly */
+function unitEnvironment(): Record<string, string> {
+  const lines = [...readFileSync(join(root, UNIT), "utf8").matchAll(/^Environment=(\w+)=(\S+)$/gm)];
+  if (lines.length === 0) throw new Error(`${UNIT} has no line Environment=NAME=value`);
+  return Object.fromEntries(lines.map(([, name, value]) => [name, value]));
+}
+
+function metricsOf(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ socketPath, path: "/metrics" }, (response) => {
+      let page = "";
+      response.setEncoding("utf8").on("data", (text: string) => {
+        page += text;
+      });
+      response.on("end", () => resolve(page)).on("error", reject);
+    }).on("error", reject);
+  });
 }
 
 interface Command {

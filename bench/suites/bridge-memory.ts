@@ -17,7 +17,7 @@ export async function bridgeMemory(
   { isQuick }: Extent,
   tell: (line: string) => void,
 ): Promise<Measurement[]> {
-  const names = isQuick ? 20_000 : 1_000_000;
+  const names = isQuick ? 10_000 : 1_000_000;
   tell(`bridge: ${names.toLocaleString("en")} different names, each asked of the edge`);
   const bridge = await serveBridge(asking);
   try {

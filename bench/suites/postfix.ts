@@ -1,10 +1,11 @@
 /** Recipients a second through Postfix: asking the bridge, beside a table of Postfix's own that holds the same list. */
 import type { Bar, Extent, Measurement, Suite } from "../report/measurement.ts";
 import { MAILBOXES, mixedNames, recipientsTable, serveBridgeWorld } from "../rig/bridge-world.ts";
+import { DOMAIN, UNKNOWN } from "../rig/lists.ts";
 import { makeLmdb, RecipientClient, type ServedPostfix, servePostfix } from "../rig/postfix.ts";
 import { cpuOf, missingPackages } from "../rig/processes.ts";
 import { interleave, spreadOf } from "../rig/rounds.ts";
-import { serveBridge } from "../rig/socketmap.ts";
+import { type ServedBridge, type SocketmapService, serveBridge, servePeer } from "../rig/socketmap.ts";
 import { socketmapLoad } from "../rig/socketmap-load.ts";
 
 /**
@@ -22,7 +23,7 @@ interface Case {
   readonly what: string;
   readonly names: number;
   readonly atOnce: number;
-  readonly transport: "tcp" | "unix";
+  readonly transport: "tcp" | "unix" | "bare";
   readonly bar?: Bar;
 }
 
@@ -76,6 +77,20 @@ const CASES: readonly Case[] = [
     atOnce: AT_ONCE,
     transport: "unix",
   },
+  {
+    id: "one.bare",
+    what: "one at a time, 10,000 names, asking a service in Node that looks for one word",
+    names: NAMES.many,
+    atOnce: 1,
+    transport: "bare",
+  },
+  {
+    id: "pipelined.bare",
+    what: "pipelined, 10,000 names, asking a service in Node that looks for one word",
+    names: NAMES.many,
+    atOnce: AT_ONCE,
+    transport: "bare",
+  },
 ];
 
 /** RCPT TO at a real Postfix. */
@@ -101,18 +116,25 @@ export const postfix: Suite = {
         ends.push(started.stop);
         return started;
       };
+      const bare = await servePeer("socketmap-bare.js", { UNKNOWN });
+      ends.push(bare.stop);
       const own = await served(lmdb.table);
       const asking = {
         tcp: await served(`socketmap:${bridge.tcp}:recipients`),
         unix: await served(`socketmap:${bridge.address}:recipients`),
+        // What any service in a process of its own could reach, over the transport that our page has.
+        bare: await served(`socketmap:${bare.tcp}:recipients`),
       };
       // All names are in the bridge's cache from here on.
-      const all = recipientsTable(mixedNames(NAMES.many));
-      await socketmapLoad(bridge.address, all, { connections: 1, atOnce: AT_ONCE }).ask(NAMES.many);
+      // Postfix asks about the whole domain too, the first time that it finds no mailbox.
+      const all = recipientsTable([...mixedNames(NAMES.many), `@${DOMAIN}`]);
+      await socketmapLoad(bridge.address, all, { connections: 1, atOnce: AT_ONCE }).ask(all.keys.length);
       const measured: Measurement[] = [];
       for (const each of CASES) {
         tell(`postfix: ${each.what}`);
-        measured.push(await compare(each, own, asking[each.transport], bridge.pid, extent));
+        measured.push(
+          await compare(each, own, asking[each.transport], each.transport === "bare" ? bare : bridge, extent),
+        );
       }
       return measured;
     } finally {
@@ -125,7 +147,7 @@ async function compare(
   { id, what, names, atOnce, bar }: Case,
   own: ServedPostfix,
   asking: ServedPostfix,
-  bridge: number,
+  service: SocketmapService | ServedBridge,
   extent: Extent,
 ): Promise<Measurement> {
   const list = mixedNames(names);
@@ -135,17 +157,22 @@ async function compare(
     const [theirs, ours] = clients as [RecipientClient, RecipientClient];
     const count = Math.ceil(seconds * (await theirs.name(list, 1_000, atOnce)));
     const shares: number[] = [];
+    let named = 0;
+    const lookups = "lookups" in service ? service.lookups : null;
+    const before = await lookups?.();
     const compared = await interleave(
       extent.rounds,
       () => theirs.name(list, count, atOnce),
       async () => {
-        const before = cpuOf(bridge);
+        const used = cpuOf(service.pid);
         const begun = performance.now();
         const rate = await ours.name(list, count, atOnce);
-        shares.push((cpuOf(bridge) - before) / (performance.now() - begun));
+        named += atOnce * Math.ceil(count / atOnce);
+        shares.push((cpuOf(service.pid) - used) / (performance.now() - begun));
         return rate;
       },
     );
+    const after = await lookups?.();
     return {
       id: `postfix.${id}`,
       what: `RCPT TO, ${what}, against Postfix with its own lmdb table`,
@@ -157,10 +184,20 @@ async function compare(
       detail: {
         "recipients a second": compared.ours.median,
         "with lmdb, a second": compared.theirs.median,
-        "bridge's share of a core": spreadOf(shares).median,
+        "service's share of a core": spreadOf(shares).median,
+        ...(before && after ? { "lookups a recipient": fromCache(before, after) / named } : {}),
       },
     };
   } finally {
     for (const client of clients) client.close();
   }
+}
+
+type Lookups = Awaited<ReturnType<ServedBridge["lookups"]>>;
+
+/** Lookups between two counts. @throws where the bridge did not answer each from its cache: then something else was timed */
+function fromCache(before: Lookups, after: Lookups): number {
+  const [cache, elsewhere] = [after.cache - before.cache, after.elsewhere - before.elsewhere];
+  if (cache > 0 && elsewhere === 0) return cache;
+  throw new Error(`the bridge answered ${cache} lookups from its cache, and ${elsewhere} otherwise`);
 }
