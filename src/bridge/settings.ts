@@ -32,7 +32,7 @@ export const DEFAULTS: BridgeSettings = {
   socket_mode: 0o660,
   timeout: 3,
   accept_grace: 7 * DAY,
-  cache_bytes: 16 * 1024 * 1024,
+  cache_bytes: 12 * 1024 * 1024,
   max_connections: 20_000,
   max_questions: 64,
   breaker_failures: 5,
