@@ -101,11 +101,12 @@ export class Confirmation {
       if (!answer.full) return;
       this.#begin(answer.incarnation);
     }
-    // An answer from before what is known may carry a manifest, but confirms nothing.
-    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;
-    if (this.#number === null && !answer.full) return;
+    // Numbers only grow and revocations last: what an answer tells of is worth knowing, however late it comes.
     for (const [domain, number] of answer.heads) this.#raise(domain, number);
     for (const id of answer.revoked) this.#revoked.add(id);
+    // But one from before what is known confirms nothing.
+    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;
+    if (this.#number === null && !answer.full) return;
     const { wanted } = answer;
     // Of a domain whose tombstone was pruned, the Registry has nothing more to say.
     if (wanted !== null && wanted.manifest === null) this.#known.delete(wanted.domain);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
+import { Confirmation } from "../../src/edge/confirmation.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
 import { people } from "../world/lists.ts";
@@ -50,6 +51,28 @@ describe("an alias that was loaded apart from its target", () => {
     // Whoever has seen that number is not put off for ever.
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
+  });
+});
+
+describe("an answer from before a change that went through the isolate", () => {
+  it("confirms nothing, and still tells which lists are newer than those that are held", () => {
+    const confirmation = new Confirmation(WINDOW);
+    const told = (asOf: number, heads: readonly (readonly [string, number])[], revoked: string[] = []) => ({
+      incarnation: 1,
+      asOf,
+      full: asOf === 17,
+      heads,
+      revoked,
+      wanted: null,
+    });
+    confirmation.fold(told(17, [[D, 16]]), 0);
+    // Another token was revoked through it while it waited for an answer.
+    confirmation.changed({ incarnation: 1, number: 20 }, {}, ["its own"]);
+    confirmation.fold(told(19, [[D, 18]], ["another"]), SECOND);
+    expect(confirmation.known(D)).toBe(18);
+    expect(confirmation.isRevoked("another")).toBe(true);
+    expect(confirmation.isFresh(SECOND)).toBe(false);
+    expect(confirmation.position).toEqual({ incarnation: 1, number: 17 });
   });
 });
 
