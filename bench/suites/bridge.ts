@@ -8,8 +8,8 @@ import { type Asking, type SocketmapService, serveBridge, servePeer } from "../r
 import { type LoadShape, type Questions, type SocketmapLoad, socketmapLoad } from "../rig/socketmap-load.ts";
 import { bridgeMemory } from "./bridge-memory.ts";
 
-/** Different names that are asked for: more than any processor's cache holds. */
-const NAMES = 10_000;
+/** Different names that are asked for. Half of them exist; the bridge has room for so many refusals by default. */
+const NAMES = 5_000;
 /** Questions in one piece where they are pipelined. */
 const AT_ONCE = 32;
 
