@@ -96,7 +96,8 @@ export class ModelDirectory {
         `${domain} ${number} was acknowledged with another content`,
       );
     }
-    history.acknowledged = Math.max(history.acknowledged, number);
+    // The log in which it was made may be lost by the time that the publisher hears of it.
+    if (history.current.includes(generation)) history.acknowledged = Math.max(history.acknowledged, number);
   }
 
   #committed(request: CommitRequest, { result, number }: Changed<CommitResult>): void {

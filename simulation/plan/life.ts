@@ -9,7 +9,7 @@ export function addIsolates(random: Random, setup: Setup, length: number, add: A
   for (const location of setup.locations)
     add(0, { kind: "isolate", location, cacheBytes: LARGE_CACHE, window: setup.window });
   // A cache that does not hold a manifest, a shard and a blob of departures at once is none.
-  const spare = setup.shapes.some(({ names }) => names === LONG_LIST) ? 40_000 : 0;
+  const spare = setup.shapes.some(({ names }) => names === LONG_LIST) ? 120_000 : 0;
   const births = random.between(4, random.chance(0.2) ? 150 : 30);
   for (let i = 0; i < births; i++) {
     add(random.next() * length, {
