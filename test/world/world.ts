@@ -255,7 +255,10 @@ export class World {
       heads,
       revoked: [],
     };
-    this.kv.set(rosterKey(KV_ROSTER), encodeRoster(roster, rosterMac(stablelibHashing, this.settings.masterKey)));
+    this.kv.set(
+      rosterKey(KV_ROSTER),
+      encodeRoster(roster, rosterMac(stablelibHashing, this.settings.masterKey)),
+    );
   }
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */
