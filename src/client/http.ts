@@ -1,3 +1,4 @@
+import { concatBytes } from "../directory/index.ts";
 import { ClientError } from "./errors.ts";
 
 /** One HTTP request, as it goes out. */
@@ -63,12 +64,5 @@ async function readLimited(response: Response, limit: number): Promise<Uint8Arra
     }
     parts.push(value);
   }
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts);
 }
