@@ -1,5 +1,5 @@
-import { posix } from "node:path";
 import { describe, expect, it } from "vitest";
+import { filesOf, noCircles, type Rule } from "./import-rules.ts";
 import { readSources, type Source, source } from "./source.ts";
 
 /*
@@ -35,13 +35,7 @@ const ADAPTERS = [
 /** The files that hand hashing to all others. */
 const HANDS_HASHING_IN = ["src/edge/worker.ts", "src/edge/platform.ts", "src/edge/registry/object.ts"];
 
-type Rule = (sources: readonly Source[]) => string[];
-
 const folderOf = (path: string): string => path.split("/")[1] as string;
-
-/** The files that a source imports, as paths from the root. */
-const filesOf = ({ path, imports }: Source): string[] =>
-  imports.filter((it) => it.startsWith(".")).map((it) => posix.join(posix.dirname(path), it));
 
 const packagesOf = ({ imports }: Source): string[] => imports.filter((it) => !it.startsWith("."));
 
@@ -62,23 +56,6 @@ const importsNameFilesThatExist: Rule = (sources) => {
       .filter((file) => file.startsWith("src/") && file.endsWith(".ts") && !paths.has(file))
       .map((file) => `${it.path} imports ${file}, which is not there`),
   );
-};
-
-const noCircles: Rule = (sources) => {
-  const files = new Map(sources.map((it) => [it.path, filesOf(it)]));
-  const done = new Set<string>();
-  const circles: string[] = [];
-  const visit = (path: string, trail: readonly string[]): void => {
-    if (trail.includes(path)) {
-      circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
-      return;
-    }
-    if (done.has(path)) return;
-    for (const file of files.get(path) ?? []) visit(file, [...trail, path]);
-    done.add(path);
-  };
-  for (const path of files.keys()) visit(path, []);
-  return circles;
 };
 
 const workersNeedNoNode: Rule = (sources) =>

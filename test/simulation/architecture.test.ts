@@ -1,5 +1,5 @@
-import { posix } from "node:path";
 import { describe, expect, it } from "vitest";
+import { filesOf, noCircles, type Rule } from "../import-rules.ts";
 import { readSources, type Source, source } from "../source.ts";
 
 /*
@@ -23,12 +23,7 @@ const MODEL_MAY_CALL = new Set(["refuses", "DEFAULT_POLICY"]);
 
 const LONGEST = 300;
 
-type Rule = (sources: readonly Source[]) => string[];
-
 const folderOf = (path: string): string => path.split("/").slice(1, -1).join("/");
-
-const filesOf = ({ path, imports }: Source): string[] =>
-  imports.filter((it) => it.startsWith(".")).map((it) => posix.join(posix.dirname(path), it));
 
 const importsRunOneWay: Rule = (sources) =>
   sources.flatMap((it) => {
@@ -40,21 +35,6 @@ const importsRunOneWay: Rule = (sources) =>
       .filter((file) => !file.startsWith("simulation/") || ![folder, ...allowed].includes(folderOf(file)))
       .map((file) => `${it.path} imports ${file}`);
   });
-
-const noCircles: Rule = (sources) => {
-  const files = new Map(sources.map((it) => [it.path, filesOf(it)]));
-  const done = new Set<string>();
-  const circles: string[] = [];
-  const visit = (path: string, trail: readonly string[]): void => {
-    if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
-    else if (!done.has(path)) {
-      for (const file of files.get(path) ?? []) visit(file, [...trail, path]);
-      done.add(path);
-    }
-  };
-  for (const path of files.keys()) visit(path, []);
-  return circles;
-};
 
 /** What is called by its name from the product, types left out. */
 const calledOf = ({ text }: Source): string[] =>
