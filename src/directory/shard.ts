@@ -172,14 +172,14 @@ function checkOrder(shard: Shard): void {
 
 /**
  * Looks a fingerprint up in the shard that its prefix names.
- * @param digest the fingerprint's digest
+ * @param digest the fingerprint's digest, or bytes that hold the fingerprint at `at`
  * @returns the entry's state, an index into {@link ENTRY_STATES}, or -1 where it is not listed
  */
-export function findEntry(shard: Shard, digest: Uint8Array): number {
-  const bucket = digest[BUCKET_AT] as number;
+export function findEntry(shard: Shard, digest: Uint8Array, at = 0): number {
+  const bucket = digest[at + BUCKET_AT] as number;
   const end = shard.offsets[bucket + 1] as number;
-  const wanted = highOf(digest);
-  const lowWanted = digest[LOW_AT] as number;
+  const wanted = highOf(digest, at);
+  const lowWanted = digest[at + LOW_AT] as number;
   const { high, low } = shard;
   // About 32 entries stand in a bucket: a plain scan beats any cleverness.
   for (let i = shard.offsets[bucket] as number; i < end; i++) {

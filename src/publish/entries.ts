@@ -1,4 +1,4 @@
-import { FINGERPRINT_BYTES } from "../directory/index.ts";
+import { FINGERPRINT_BYTES, findEntry, type Shard, shardOf, tailOf } from "../directory/index.ts";
 
 const CHUNK = 65_536;
 /** Room that a chunk begins with; a power of two, as {@link CHUNK}. */
@@ -43,6 +43,23 @@ export class EntryColumns {
   fingerprint(index: number): Uint8Array {
     const from = (index % CHUNK) * FINGERPRINT_BYTES;
     return this.#chunk(index).fingerprints.subarray(from, from + FINGERPRINT_BYTES);
+  }
+
+  // Each of these reads in place: a view of every fingerprint would take longer than what is done with it.
+
+  /** Number of the shard, of 2^bits, that entry `index` belongs to. */
+  shard(index: number, bits: number): number {
+    return shardOf(this.#chunk(index).fingerprints, bits, (index % CHUNK) * FINGERPRINT_BYTES);
+  }
+
+  /** The 48-bit tail of entry `index`. */
+  tail(index: number): number {
+    return tailOf(this.#chunk(index).fingerprints, (index % CHUNK) * FINGERPRINT_BYTES);
+  }
+
+  /** What a check would find in `shard` for entry `index`: its state, or -1 where it is not listed. */
+  find(index: number, shard: Shard): number {
+    return findEntry(shard, this.#chunk(index).fingerprints, (index % CHUNK) * FINGERPRINT_BYTES);
   }
 
   state(index: number): number {

@@ -6,12 +6,9 @@ import {
   decodeShard,
   encodeShard,
   equalBytes,
-  findEntry,
   type Hashing,
   isAcceptedState,
   shardBitsFor,
-  shardOf,
-  tailOf,
 } from "../directory/index.ts";
 import type { EntryColumns } from "./entries.ts";
 
@@ -86,7 +83,7 @@ function byShard(entries: EntryColumns, bits: number): { order: Uint32Array; sta
   const { count } = entries;
   const starts = new Uint32Array(2 ** bits + 1);
   for (let i = 0; i < count; i++) {
-    const at = shardOf(entries.fingerprint(i), bits) + 1;
+    const at = entries.shard(i, bits) + 1;
     starts[at] = (starts[at] as number) + 1;
   }
   for (let shard = 1; shard < starts.length; shard++) {
@@ -95,7 +92,7 @@ function byShard(entries: EntryColumns, bits: number): { order: Uint32Array; sta
   const next = starts.slice();
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
-    const shard = shardOf(entries.fingerprint(i), bits);
+    const shard = entries.shard(i, bits);
     const at = next[shard] as number;
     order[at] = i;
     next[shard] = at + 1;
@@ -111,10 +108,11 @@ function packShard(
   repetitions?: Repetitions,
 ): Uint8Array {
   // Tail and state as one exact number of 50 bits: the native sort of numbers does the work.
-  const joined = Float64Array.from(
-    members,
-    (i) => tailOf(entries.fingerprint(i)) * 4 + entries.state(i),
-  ).sort();
+  const joined = new Float64Array(members.length);
+  members.forEach((member, i) => {
+    joined[i] = entries.tail(member) * 4 + entries.state(member);
+  });
+  joined.sort();
   const tails = new Float64Array(joined.length);
   const states = new Uint8Array(joined.length);
   const settled = new Map<number, number>();
@@ -145,7 +143,7 @@ function settle(
   tail: number,
   repetitions?: Repetitions,
 ): number {
-  const same = members.filter((i) => tailOf(entries.fingerprint(i)) === tail);
+  const same = members.filter((i) => entries.tail(i) === tail);
   let state = -1;
   const firsts: number[] = [];
   for (const i of same) {
@@ -170,9 +168,8 @@ function requireFound(
 ): void {
   const shard = decodeShard(bytes);
   for (const i of members) {
-    const digest = entries.fingerprint(i);
-    const state = settled.size === 0 ? entries.state(i) : (settled.get(tailOf(digest)) ?? entries.state(i));
-    if (findEntry(shard, digest) !== state) {
+    const state = settled.size === 0 ? entries.state(i) : (settled.get(entries.tail(i)) ?? entries.state(i));
+    if (entries.find(i, shard) !== state) {
       throw new Error(`the entry of line ${entries.line(i)} is not found in its own shard`);
     }
   }
