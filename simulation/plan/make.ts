@@ -14,7 +14,7 @@ export const CHECKS_OF_A_WORLD = 20_000;
 
 export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const random = new Random(seed, "plan");
-  const setup = makeSetup(random);
+  const setup = makeSetup(seed, random);
   const steps: Step[] = [];
   const add = (at: number, step: Bare): void => {
     steps.push({ id: steps.length, at: Math.round(at), ...step } as Step);

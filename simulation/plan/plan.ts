@@ -12,6 +12,8 @@ export interface Setup {
   readonly acceptGrace: number;
   readonly partitions: number;
   readonly history: number;
+  /** Heads that a Registry lists at most to an isolate that starts. */
+  readonly mostHeads: number;
   readonly grace: number;
   readonly locations: readonly string[];
   readonly domains: readonly string[];

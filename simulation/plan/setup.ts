@@ -1,11 +1,11 @@
-import type { Random } from "../basics/random.ts";
+import { Random } from "../basics/random.ts";
 import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Names of a list of which so many may leave at once that they take blobs of their own. */
 export const LONG_LIST = 6_000;
 
 /** A deployment for one world. */
-export function makeSetup(random: Random): Setup {
+export function makeSetup(seed: number, random: Random): Setup {
   const locations = ["ams", "bom", "cdg", "dfw", "eze"].slice(0, random.between(1, 5));
   const count = random.between(2, 8);
   return {
@@ -13,6 +13,8 @@ export function makeSetup(random: Random): Setup {
     acceptGrace: random.pick([7 * DAY, 7 * DAY, 10 * MINUTE, 2 * MINUTE]),
     partitions: random.pick([1, 1, 2, 3]),
     history: random.pick([30 * DAY, 2 * DAY]),
+    // None, some or all of the domains that there are.
+    mostHeads: new Random(seed, "most heads").pick([0, 3, 500]),
     grace: random.pick([3600, 3600, 120, 20, 0]),
     locations,
     domains: Array.from({ length: count }, (_, i) => `d${i}.example`),

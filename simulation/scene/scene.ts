@@ -92,6 +92,7 @@ export class Scene {
       cacheBytes: 64 * 1024 * 1024,
       partitions: setup.partitions,
       history: setup.history,
+      mostHeads: setup.mostHeads,
     };
     const bytes = new Random(seed, "bytes");
     this.ports = {

@@ -4,7 +4,7 @@ import { check, queryOf } from "../../src/edge/check.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import { Isolate } from "../../src/edge/isolate.ts";
 import type { KvStore, Ports } from "../../src/edge/ports.ts";
-import type { QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+import type { Question, QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
 import { makeScope, type Scope, type Surroundings } from "../../src/edge/scope.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
@@ -197,7 +197,7 @@ export class SimulatedIsolate implements Answerer, Spender {
           const answer = count("registry", () => method(...args));
           if (name !== "question") return answer;
           return answer.then((result) => {
-            this.#noteExchange(partition, sentAt, result as Result<QuestionAnswer>);
+            this.#noteExchange(partition, sentAt, args[0] as Question, result as Result<QuestionAnswer>);
             for (const watch of this.#watchers) watch();
             return result;
           });
@@ -206,7 +206,12 @@ export class SimulatedIsolate implements Answerer, Spender {
     });
   }
 
-  #noteExchange(partition: number, sentAt: number, result: Result<QuestionAnswer>): void {
+  #noteExchange(
+    partition: number,
+    sentAt: number,
+    { since }: Question,
+    result: Result<QuestionAnswer>,
+  ): void {
     this.#parts.trace(() =>
       result.ok
         ? `${this.name} learns from Registry ${partition}, asked ${this.#parts.time.now() - sentAt} ms ago: as of ${result.value.asOf}, heads ${JSON.stringify(result.value.heads)}`
@@ -218,6 +223,8 @@ export class SimulatedIsolate implements Answerer, Spender {
       return;
     }
     this.noteEvidence(partition, sentAt);
+    // All of it was asked for, and it was too much: nothing was told.
+    if (since === null && !result.value.full) return;
     const last = this.#exchanges.get(partition);
     if (last !== undefined && last.sentAt >= sentAt) return;
     const exchange = { sentAt, arrivedAt: this.#parts.time.now() };

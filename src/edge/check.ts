@@ -9,6 +9,7 @@ import { loadBlob, loadManifest } from "./loading.ts";
 import { blobName } from "./memory.ts";
 import type { Nap } from "./ports.ts";
 import { hasJustFailedToRefresh, refresh } from "./questions.ts";
+import { loadExports } from "./rosters.ts";
 import type { Scope } from "./scope.ts";
 import { refreshBehind } from "./upkeep.ts";
 
@@ -100,6 +101,9 @@ function take(
     case "blob":
       progress.noteTried(blobName(step.held, step.table, step.index));
       return loadBlob(isolate, scope, step.held, step.table, step.index);
+    case "exports":
+      progress.hasSoughtExports = true;
+      return loadExports(isolate, scope);
     case "confirmation":
       return confirm(isolate, scope, step.partition, progress);
   }

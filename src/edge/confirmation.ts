@@ -1,5 +1,5 @@
 import type { Roster } from "../directory/index.ts";
-import type { Position, QuestionAnswer } from "./registry/protocol.ts";
+import { listsNothing, type Position, type QuestionAnswer } from "./registry/protocol.ts";
 
 /**
  * What one isolate knows of one Registry, and since when: the state behind law 2. Each rule here has a
@@ -94,9 +94,15 @@ export class Confirmation {
   /**
    * Takes an answer in. Merging by maximum makes late, lost and repeated answers harmless.
    * @param askedAt when the question was sent, Unix milliseconds
+   * @param since what the question was since
    */
-  fold(answer: QuestionAnswer, askedAt: number): void {
+  fold(answer: QuestionAnswer, askedAt: number, since: Position | null): void {
     if (answer.incarnation < this.#incarnation) return;
+    if (listsNothing(since, answer)) {
+      // It must not join what a roster told meanwhile, whose changes it leaves out. It is a sign of life, and no more.
+      if (answer.asOf >= this.#floor) this.#heard = Math.max(this.#heard, askedAt);
+      return;
+    }
     if (answer.incarnation > this.#incarnation) {
       if (!answer.full) return;
       this.#begin(answer.incarnation);

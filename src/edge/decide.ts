@@ -14,10 +14,10 @@ import {
   unavailable,
 } from "../directory/index.ts";
 import type { Confirmation } from "./confirmation.ts";
-import type { Isolate } from "./isolate.ts";
+import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
 import { blobName, type HeldManifest } from "./memory.ts";
 import { numberOf } from "./precedence.ts";
-import { EXPORTS } from "./questions.ts";
+import { EXPORTS } from "./rosters.ts";
 
 /** Times that one check may wait for a new confirmation. */
 export const CONFIRMATIONS = 3;
@@ -43,6 +43,7 @@ export type Step =
       readonly table: "shards" | "departures";
       readonly index: number;
     }
+  | { readonly kind: "exports" }
   | { readonly kind: "confirmation"; readonly partition: number };
 
 /** What a check has tried so far: nothing at first, and nearly always in the end. */
@@ -50,6 +51,7 @@ export class Progress {
   #loaded: Set<string> | null = null;
   #blobs: Set<string> | null = null;
   hasSoughtFloor = false;
+  hasSoughtExports = false;
   confirmations = 0;
 
   /** Whether a domain's manifest was loaded, well or not, since the last confirmation. */
@@ -105,16 +107,15 @@ function decideNotServed(
   domain: string | null,
 ): Step {
   const confirmation = isolate.confirmation(partition);
+  // An export may serve it all the same, and then it is not for the Registry to say.
+  const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;
+  if (isOld && !progress.hasSoughtExports && !isolate.hasJustFailed(EXPORTS)) return { kind: "exports" };
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
   // The asker has seen it served: only a later point in the log can say that it is not any more.
   if ((confirmation.position?.number ?? 0) < query.floor)
     return seekFloor(isolate, query, progress, partition);
-  // An export may serve it all the same, and then it is not for the Registry to say.
-  if (!isolate.knowsExports()) {
-    return isolate.hasJustFailed(EXPORTS)
-      ? done(deferral(query, "KV cannot be read for exported domains", domain))
-      : confirmOrDefer(query, progress, partition);
-  }
+  if (!isolate.knowsExports(now))
+    return done(deferral(query, "KV cannot be read for exported domains", domain));
   return done(
     answer(query.text, "not-served", {
       domain,

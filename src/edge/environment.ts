@@ -14,6 +14,8 @@ export interface Settings {
   readonly partitions: number;
   /** How long superseded generations can be rolled back to. */
   readonly history: number;
+  /** Heads that a Registry lists to an isolate that starts; where it has more, KV's roster lists them. */
+  readonly mostHeads: number;
 }
 
 /** The bindings and variables of a deployment, as far as they are plain text. */
@@ -34,6 +36,8 @@ export type CheckedEnvironment =
   | { readonly settings: null; readonly faults: readonly string[] };
 
 const DAY = 86_400_000;
+/** About 20 KB: what a Registry can send to everybody who starts. */
+export const MOST_HEADS = 500;
 /** An admin token shorter than this could be guessed. */
 const MIN_ADMIN_TOKEN = 24;
 
@@ -77,6 +81,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     cacheBytes: number("ROLLCALL_CACHE_BYTES", 64 * 1024 * 1024, 1024 * 1024, 100 * 1024 * 1024),
     partitions: number("ROLLCALL_PARTITIONS", 1, 1, 256),
     history: DAY * number("ROLLCALL_HISTORY_DAYS", 30, 2, 365),
+    mostHeads: MOST_HEADS,
   };
   if (faults.length > 0 || masterKey === undefined || adminToken === undefined)
     return { settings: null, faults };

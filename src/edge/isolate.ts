@@ -15,7 +15,9 @@ import type { Ports } from "./ports.ts";
 
 /** Manifests of domains not known to be served that may be read before a roster is there, between refreshes. */
 const COLD_LOADS = 16;
-/** KV's own roster is read each minute; where that fails for this long, nothing is known of exports. */
+/** From this age on KV's own roster is read anew before anybody is called not served, milliseconds. */
+export const KV_ROSTER_AGE = 60_000;
+/** Where that fails for this long, nothing is known of exports. */
 const KV_ROSTER_LIFE = 600_000;
 /** Failures remembered; past it all are forgotten, which costs a few operations. */
 const MAX_FAILURES = 10_000;
@@ -103,9 +105,14 @@ export class Isolate {
     this.coldLoads = COLD_LOADS;
   }
 
+  /** Milliseconds since KV's own roster was read. */
+  exportsAge(now: number): number {
+    return now - this.kvRoster.readAt;
+  }
+
   /** Whether it is known, as well as KV tells, which domains stand there by export. */
-  knowsExports(): boolean {
-    return this.now() - this.kvRoster.readAt <= KV_ROSTER_LIFE;
+  knowsExports(now: number): boolean {
+    return this.exportsAge(now) <= KV_ROSTER_LIFE;
   }
 
   /** Whether an export says that it serves a domain. */

@@ -1,16 +1,12 @@
-/** What an isolate asks its Registry, and the rosters that it starts from. */
-import { KV_ROSTER, openRoster, type Roster, rosterKey } from "../directory/index.ts";
+/** What an isolate asks its Registry, and what it does where that is not enough. */
 import type { Isolate } from "./isolate.ts";
-import type { QuestionAnswer } from "./registry/protocol.ts";
+import { listsNothing, type QuestionAnswer } from "./registry/protocol.ts";
+import { readRoster } from "./rosters.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
-import { KV_PATIENCE, once, PAUSE, SHORT_TTL, withPatience } from "./single-flight.ts";
+import { once, QUESTION_PATIENCE, withPatience } from "./single-flight.ts";
 
-/** Name under which a failure to read KV's own roster is remembered. */
-export const EXPORTS = "exports";
 /** A Registry that was not heard of for so long may still live: its heartbeat in KV tells. */
 const SILENCE = 3_600_000;
-/** Offline exports are looked for this often. */
-const KV_ROSTER_AGE = 60_000;
 
 /** Asks a Registry what changed, unless somebody does already; settles when there is an answer or none. */
 export function refresh(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
@@ -21,10 +17,7 @@ export function refresh(isolate: Isolate, scope: Scope, partition: number): Prom
     scope,
     refreshName(partition),
     () => confirmation.folds > folds,
-    async () => {
-      await readRosters(isolate, scope, partition);
-      await ask(isolate, scope, partition, null);
-    },
+    () => learn(isolate, scope, partition),
     () => isolate.noteRefresh(partition),
   );
 }
@@ -36,54 +29,55 @@ export const refreshName = (partition: number): string => `refresh ${partition}`
 export const hasJustFailedToRefresh = (isolate: Isolate, partition: number): boolean =>
   isolate.hasJustFailed(refreshName(partition));
 
-async function readRosters(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+/**
+ * Asks the Registry first; KV's roster is read only where that is not enough. A Registry of many domains does not list
+ * them to everybody who starts: the roster does, and the Registry is asked for the difference. And where no answer
+ * comes, the roster holds its last sign of life.
+ */
+async function learn(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
   const confirmation = isolate.confirmation(partition);
-  const now = isolate.now();
-  const keys = [
-    ...(confirmation.position === null || now - confirmation.evidence > SILENCE ? [String(partition)] : []),
-    ...(now - isolate.kvRoster.readAt >= KV_ROSTER_AGE ? [KV_ROSTER] : []),
-  ];
-  if (keys.length === 0) return;
+  const since = confirmation.position;
+  const question = ask(isolate, scope, partition, null, isolate.settings.mostHeads);
   try {
-    const read = () => scope.kv.getTexts(keys.map(rosterKey), SHORT_TTL);
-    const texts = await withPatience(isolate, read, KV_PATIENCE);
-    for (const key of keys) {
-      const text = texts.get(rosterKey(key)) ?? null;
-      const roster = text === null ? null : readRoster(isolate, text, key);
-      // Of a damaged roster nothing is known, which is another thing than that nobody is served.
-      if (roster === "damaged") {
-        if (key === KV_ROSTER) isolate.noteFailure(EXPORTS, PAUSE);
-        continue;
-      }
-      if (key === KV_ROSTER) isolate.takeKvRoster(roster, now);
-      else if (roster?.partitions === isolate.settings.partitions) confirmation.seed(roster);
-    }
+    await withPatience(isolate, () => question, QUESTION_PATIENCE);
+  } catch {
+    const isSilent = isolate.now() - confirmation.evidence > SILENCE;
+    if (confirmation.position === null || isSilent) await seed(isolate, scope, partition);
+  }
+  // One that failed fails the refresh; one that is late has what is left of its time.
+  if (!listsNothing(since, await question)) return;
+  if (confirmation.position === null) await seed(isolate, scope, partition);
+  await ask(isolate, scope, partition, null);
+}
+
+/** Starts from KV's roster, where there is one of use. */
+async function seed(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
+  try {
+    const roster = await readRoster(isolate, scope, String(partition));
+    if (roster?.partitions === isolate.settings.partitions) isolate.confirmation(partition).seed(roster);
   } catch (error) {
     // Without a roster the Registry tells everything at once: dearer, never wrong.
     if (error instanceof BudgetSpent) throw error;
-    if (keys.includes(KV_ROSTER)) isolate.noteFailure(EXPORTS, PAUSE);
   }
 }
 
-function readRoster(isolate: Isolate, text: string, key: string): Roster | "damaged" {
-  try {
-    return openRoster(text, key, isolate.rosters);
-  } catch {
-    return "damaged";
-  }
-}
-
-/** Asks "what changed since N?", and takes the answer in. The window counts from before the question. */
+/**
+ * Asks "what changed since N?", and takes the answer in. The window counts from before the question.
+ * @param most heads that are to be listed where nothing is known yet; all of them where it is left out
+ */
 export async function ask(
   isolate: Isolate,
   scope: Scope,
   partition: number,
   want: string | null,
+  most?: number,
 ): Promise<QuestionAnswer> {
   const confirmation = isolate.confirmation(partition);
   const askedAt = isolate.now();
-  const result = await scope.registry(partition).question({ since: confirmation.position, want });
+  const since = confirmation.position;
+  const limit = since === null && most !== undefined ? { most } : {};
+  const result = await scope.registry(partition).question({ since, want, ...limit });
   if (!result.ok) throw new Error(result.error.message);
-  confirmation.fold(result.value, askedAt);
+  confirmation.fold(result.value, askedAt, since);
   return result.value;
 }

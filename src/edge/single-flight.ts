@@ -7,6 +7,8 @@ import { BudgetSpent, type Scope } from "./scope.ts";
 const PATIENCE = 3_000;
 /** KV gets half of it, so that the Registry can still be asked. */
 export const KV_PATIENCE = 1_500;
+/** After this KV is looked at besides, while the Registry goes on being waited for: there is the time for both. */
+export const QUESTION_PATIENCE = PATIENCE - KV_PATIENCE;
 /** Shortest cacheTtl, seconds: the platform raises it to what KV takes. */
 export const SHORT_TTL = 30;
 /** A lease whose holder died ends by itself. */

@@ -1,7 +1,8 @@
 /** What goes on behind the answers: half-way through the window one request asks the Registry anew. */
-import type { Isolate } from "./isolate.ts";
+import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
 import { loadManifest } from "./loading.ts";
 import { refresh, refreshName } from "./questions.ts";
+import { loadExports } from "./rosters.ts";
 import type { Scope } from "./scope.ts";
 
 /** Manifests that a refresh brings up to date beforehand. */
@@ -22,12 +23,15 @@ export function refreshBehind(isolate: Isolate, scope: Scope, partition: number)
   scope.background(work);
 }
 
-/** Refreshes, and brings manifests in use up to date. */
+/** Refreshes, and brings exports and manifests in use up to date. */
 async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
   // The answer goes first.
   await isolate.ports.timers.sleep(0);
   if (isRefreshing(isolate, scope, partition)) return;
   await refresh(isolate, scope, partition);
+  // By the next time it would be too old, and a check would have to wait for it.
+  if (isolate.exportsAge(isolate.now()) >= KV_ROSTER_AGE - isolate.settings.window / 2)
+    await loadExports(isolate, scope);
   const confirmation = isolate.confirmation(partition);
   for (const { manifest } of isolate.memory.recent(RELOADS)) {
     const known = confirmation.known(manifest.domain);

@@ -113,6 +113,94 @@ describe("a domain that stands in KV alone", () => {
     }
   });
 
+  /** Keys that an isolate reads while it is asked. */
+  const readBy = async (location: string, ask: () => Promise<unknown>): Promise<string[]> => {
+    const before = world.kv.operations.length;
+    await ask();
+    return world.kv.operations
+      .slice(before)
+      .filter((operation) => operation.location === location)
+      .flatMap(({ keys }) => keys);
+  };
+
+  it("is refused by a cold isolate once it has read that it is exported", async () => {
+    const cold = world.isolate("cold");
+    const keys = await readBy("cold", async () => {
+      expect(await cold.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", origin: "kv" });
+    });
+    expect(keys).toEqual([`domain/${D}`, "roster/kv"]);
+  });
+
+  it("is called unserved by nobody who could have read of it for a minute", async () => {
+    const idle = world.isolate("idle");
+    expect(await idle.check("alice@new.example")).toMatchObject({ verdict: "not-served" });
+    await idle.idle();
+    await world.clock.advance(SECOND);
+    world.export("new.example", 1, ["alice"]);
+    await world.clock.advance(MINUTE - 2 * SECOND);
+    expect((await idle.check("alice@new.example")).verdict).toBe("not-served");
+    await world.clock.advance(2 * SECOND);
+    expect(await idle.check("alice@new.example")).toMatchObject({ verdict: "deliverable", origin: "kv" });
+  });
+
+  it("has a warm isolate read of exports behind its answers, and no check wait for it", async () => {
+    const strangers = async (): Promise<number> => {
+      const answer = await isolate.check("alice@elsewhere.example");
+      expect(answer).toMatchObject({ verdict: "not-served" });
+      const { kv } = answer.cost;
+      await isolate.idle();
+      return kv;
+    };
+    await strangers();
+    let reads = 0;
+    for (let i = 0; i < 100; i++) {
+      await world.clock.advance(5 * SECOND);
+      reads += (await readBy("here", async () => expect(await strangers()).toBe(0))).length;
+    }
+    expect(reads).toBeGreaterThan(5);
+    expect(reads).toBeLessThanOrEqual((500 * SECOND) / (45 * SECOND) + 1);
+  });
+
+  it.each([
+    ["cannot be read", { kind: "error" }],
+    ["is damaged", { kind: "damaged", damage: (bytes: Uint8Array) => bytes.subarray(1) }],
+  ] as const)("is asked for in the roster that is known for ten minutes where it %s", async (_, fault) => {
+    const stranger = async () => {
+      const answer = await isolate.check("alice@elsewhere.example");
+      await isolate.idle();
+      return answer;
+    };
+    expect(await stranger()).toMatchObject({ verdict: "not-served" });
+    world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? fault : undefined);
+    for (let minutes = 0; minutes < 9; minutes++) {
+      await world.clock.advance(MINUTE);
+      expect(await stranger()).toMatchObject({ verdict: "not-served" });
+    }
+    await world.clock.advance(2 * MINUTE);
+    for (let i = 0; i < 5; i++) {
+      const answer = await stranger();
+      expect(answer).toMatchObject({ action: "defer", detail: expect.stringContaining("exported") });
+      await world.clock.advance(100);
+    }
+    world.kv.fault = () => undefined;
+    await world.clock.advance(2 * SECOND);
+    expect(await stranger()).toMatchObject({ verdict: "not-served" });
+  });
+
+  it("costs the strangers' domains of a whole list one read", async () => {
+    const cold = world.isolate("cold");
+    await cold.check(`alice@${D}`);
+    await cold.idle();
+    await world.clock.advance(MINUTE);
+    const recipients = Array.from({ length: 500 }, (_, i) => `alice@x${i}.example`);
+    const keys = await readBy("cold", async () => {
+      const { body } = await cold.call("/v1/rcpt", { json: recipients });
+      const { results } = body as { results: { verdict: string }[] };
+      expect(new Set(results.map(({ verdict }) => verdict))).toEqual(new Set(["not-served"]));
+    });
+    expect(keys).toEqual(["roster/kv"]);
+  });
+
   it("belongs to the Registry from its first commit on, and what lies in KV besides is a conflict", async () => {
     await isolate.check(`alice@${D}`);
     await isolate.idle();

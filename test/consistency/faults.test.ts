@@ -69,12 +69,15 @@ function expectLawful(world: World, answer: Checked): void {
   );
 }
 
-describe("a fault", () => {
+describe.each([
+  ["small", 500],
+  ["large", 0],
+] as const)("a fault, in a %s deployment,", (_, mostHeads) => {
   let world: World;
 
   /** A small domain whose list is inline, and a big one with shards and departures of their own. */
   beforeAll(async () => {
-    world = new World();
+    world = new World({ mostHeads });
     const publisher = world.isolate("publisher");
     await world.publish(publisher, SMALL, ["alice", "bob", "gone", ...people(20)], {
       policy: { grace: DAY / SECOND },

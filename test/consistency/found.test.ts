@@ -65,10 +65,10 @@ describe("an answer from before a change that went through the isolate", () => {
       revoked,
       wanted: null,
     });
-    confirmation.fold(told(17, [[D, 16]]), 0);
+    confirmation.fold(told(17, [[D, 16]]), 0, null);
     // Another token was revoked through it while it waited for an answer.
     confirmation.changed({ incarnation: 1, number: 20 }, {}, ["its own"]);
-    confirmation.fold(told(19, [[D, 18]], ["another"]), SECOND);
+    confirmation.fold(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
     expect(confirmation.known(D)).toBe(18);
     expect(confirmation.isRevoked("another")).toBe(true);
     expect(confirmation.isFresh(SECOND)).toBe(false);

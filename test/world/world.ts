@@ -73,6 +73,7 @@ export class World {
       cacheBytes: 64 * 1024 * 1024,
       partitions: 1,
       history: 30 * DAY,
+      mostHeads: 500,
       ...settings,
     };
     this.ports = {

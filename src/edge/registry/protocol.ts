@@ -32,6 +32,11 @@ export interface Question {
   readonly since: Position | null;
   /** A domain whose manifest is wanted too, since KV did not have it new enough. */
   readonly want: string | null;
+  /**
+   * Where everything would be told: how many heads, and how many revocations, at most. If there are more of either,
+   * none are listed, and the answer is not full. Left out: all of them, as by a release that knows of no limit.
+   */
+  readonly most?: number;
 }
 
 /** All of it is read in one synchronous step. */
@@ -46,6 +51,10 @@ export interface QuestionAnswer {
   /** The manifest that was wanted; its bytes are null where the domain has no head. */
   readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
 }
+
+/** Whether an answer lists nothing, since it would be too much: all of it was asked for, and it is not full. */
+export const listsNothing = (since: Position | null, answer: QuestionAnswer): boolean =>
+  since === null && !answer.full;
 
 /** An error of the contract, as it goes into a body. */
 export type RegistryError = ErrorBody["error"];

@@ -233,21 +233,25 @@ export class RegistryCore implements RegistryApi {
     };
   }
 
-  #question({ since, want }: Question): QuestionAnswer {
+  #question({ since, want, most }: Question): QuestionAnswer {
     const { storage } = this.#parts;
     const incarnation = getMeta(storage, "incarnation") as number;
     const asOf = getMeta(storage, "number") ?? 0;
     const from = since?.incarnation === incarnation ? since.number : -1;
-    const full = from < (getMeta(storage, "purged") ?? 0) || from > asOf;
-    const after = full ? -1 : from;
-    const heads = storage.sql("SELECT domain, number FROM heads WHERE number > ?", after);
-    const revoked = storage.sql("SELECT id FROM revocations WHERE number > ?", after);
+    const isAll = from < (getMeta(storage, "purged") ?? 0) || from > asOf;
+    const after = isAll ? -1 : from;
+    const limit = since === null && most !== undefined ? most : null;
+    // One more than the limit tells that there are too many, without reading them all.
+    const rows = limit === null ? -1 : limit + 1;
+    const heads = storage.sql("SELECT domain, number FROM heads WHERE number > ? LIMIT ?", after, rows);
+    const revoked = storage.sql("SELECT id FROM revocations WHERE number > ? LIMIT ?", after, rows);
+    const isTooMuch = limit !== null && (heads.length > limit || revoked.length > limit);
     return {
       incarnation,
       asOf,
-      full,
-      heads: heads.map((row) => [row.domain as string, row.number as number] as const),
-      revoked: revoked.map((row) => row.id as string),
+      full: isAll && !isTooMuch,
+      heads: isTooMuch ? [] : heads.map((row) => [row.domain as string, row.number as number] as const),
+      revoked: isTooMuch ? [] : revoked.map((row) => row.id as string),
       wanted: want === null ? null : this.#wanted(want),
     };
   }
