@@ -81,7 +81,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   });
   const context: ConnectionContext = {
     clock,
-    resolve: (recipient) => resolver.resolve(recipient),
+    resolve: (recipient, now) => resolver.resolve(recipient, now),
     answered: (protocol, said, ms) => metrics.answered(protocol.name, said, ms),
     faulty(protocol, why) {
       metrics.badQuestion(protocol.name);

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { unavailable } from "../directory/index.ts";
 import type { Clock } from "./ports.ts";
-import type { Parser, Protocol, Said } from "./protocols/protocol.ts";
+import type { Exchange, Parser, Protocol, Said } from "./protocols/protocol.ts";
 import type { Resolution } from "./resolver.ts";
 
 /** Questions of one connection that are being answered or wait to be sent; more stay in the socket. */
@@ -10,8 +10,9 @@ export const MAX_QUEUE = 32;
 /** What a connection needs of the bridge. */
 export interface ConnectionContext {
   readonly clock: Clock;
-  resolve(recipient: string): Resolution | Promise<Resolution>;
-  /** One question was answered, after `ms`. */
+  /** @param now the time, read since the question came */
+  resolve(recipient: string, now: number): Resolution | Promise<Resolution>;
+  /** One question was answered, after `ms`; 0 where there was nothing to wait for. */
   answered(protocol: Protocol, said: Resolution | Said, ms: number): void;
   /** The client sent what its protocol does not know. */
   faulty(protocol: Protocol, why: string): void;
@@ -25,11 +26,21 @@ export type ClientSocket = Pick<
   "on" | "write" | "end" | "destroy" | "pause" | "resume" | "destroyed" | "writable" | "writableFinished"
 >;
 
-/** The reply to one question, once it is there. */
+/** The reply to one question that waits, or waits behind one, once it is there. */
 interface Slot {
   reply: string | null;
   /** For a refusal: until when it may be given, and what is said after that. */
   late?: { readonly from: number; instead(): string };
+}
+
+type Ask = Extract<Exchange, { kind: "ask" }>;
+
+/** A refusal that waits behind a slower answer grows old as any other (law 2). */
+function slotOf(exchange: Ask, { answer, until }: Resolution): Slot {
+  const reply = exchange.reply(answer);
+  if (until === undefined) return { reply };
+  const instead = (): string => exchange.reply(unavailable(exchange.recipient, "grew old on its way"));
+  return { reply, late: { from: until, instead } };
 }
 
 /**
@@ -41,6 +52,9 @@ export class Connection {
   readonly #protocol: Protocol;
   readonly #socket: ClientSocket;
   readonly #parser: Parser<unknown>;
+  /** What nobody waits for any more, in the order of the questions, and how many replies that is. */
+  #ready = "";
+  #readyCount = 0;
   readonly #queue: Slot[] = [];
   /** What happens once no whole question is left: nothing, half a one is complained of, or dropped. */
   #ending: "no" | "by-client" | "by-us" = "no";
@@ -48,6 +62,7 @@ export class Connection {
   #isLast = false;
   /** The client does not take its replies. */
   #isBlocked = false;
+  #isReading = true;
   /** Since when the client has had to go on with something. */
   #waitsSince: number | null = null;
 
@@ -64,7 +79,7 @@ export class Connection {
     });
     // What breaks is closed as well, and `close` is what counts.
     socket.on("error", () => undefined);
-    this.#watch();
+    this.#watch(context.clock.now());
   }
 
   /** Whether every answer was sent, and no more follow. */
@@ -99,30 +114,38 @@ export class Connection {
 
   /** Takes questions while there is room for their answers, and sends what is ready: many replies in one write. */
   #pump(): void {
+    // Read once: nothing in here waits, and the clock counts only after the last wait (law 2).
+    const now = this.#context.clock.now();
     let isDry = false;
     do {
-      while (!isDry && this.#hasRoom()) isDry = !this.#take();
+      while (!isDry && this.#hasRoom()) isDry = !this.#take(now);
       if (isDry && this.#ending !== "no") this.#close();
-      this.#flush();
+      this.#flush(now);
     } while (!isDry && this.#hasRoom());
-    // Not read from while full: the client's own buffers fill, and it waits.
-    if (this.#isLast || this.#hasRoom()) this.#socket.resume();
+    this.#setReading(this.#isLast || this.#hasRoom());
+    this.#watch(now);
+  }
+
+  /** Not read from while full: the client's own buffers fill, and it waits. */
+  #setReading(isReading: boolean): void {
+    if (isReading === this.#isReading) return;
+    this.#isReading = isReading;
+    if (isReading) this.#socket.resume();
     else this.#socket.pause();
-    this.#watch();
   }
 
   #hasRoom(): boolean {
-    return !this.#isLast && !this.#isBlocked && this.#queue.length < MAX_QUEUE;
+    return !this.#isLast && !this.#isBlocked && this.#readyCount + this.#queue.length < MAX_QUEUE;
   }
 
   /** Takes the next question. @returns false where none is whole */
-  #take(): boolean {
+  #take(now: number): boolean {
     const parsed = this.#parser.next();
     if (parsed === null) return false;
     if (parsed.kind === "fault") this.#complain(parsed.why);
     else {
       if (this.#protocol.once) this.#isLast = true;
-      this.#answer(parsed.question);
+      this.#answer(parsed.question, now);
     }
     return true;
   }
@@ -134,36 +157,30 @@ export class Connection {
 
   #complain(why: string): void {
     this.#isLast = true;
-    this.#queue.push({ reply: this.#protocol.fault(why) });
+    this.#put(this.#protocol.fault(why));
     this.#context.faulty(this.#protocol, why);
   }
 
-  #answer(question: unknown): void {
-    const { clock } = this.#context;
-    const slot: Slot = { reply: null };
-    this.#queue.push(slot);
+  #answer(question: unknown, now: number): void {
     const exchange = this.#protocol.exchange(question);
     if (exchange.kind === "say") {
-      slot.reply = exchange.reply;
+      this.#put(exchange.reply);
       this.#context.answered(this.#protocol, exchange.verdict, 0);
       return;
     }
-    const askedAt = clock.now();
-    const settle = (resolution: Resolution): void => {
-      slot.reply = exchange.reply(resolution.answer);
-      // A refusal that waits behind a slower answer grows old as any other (law 2).
-      const { until } = resolution;
-      if (until !== undefined) {
-        const instead = (): string => exchange.reply(unavailable(exchange.recipient, "grew old on its way"));
-        slot.late = { from: until, instead };
-      }
-      this.#context.answered(this.#protocol, resolution, clock.now() - askedAt);
-    };
-    const resolved = this.#context.resolve(exchange.recipient);
+    const resolved = this.#context.resolve(exchange.recipient, now);
     if (!(resolved instanceof Promise)) {
-      settle(resolved);
+      if (this.#queue.length > 0) this.#queue.push(slotOf(exchange, resolved));
+      else this.#say(exchange.reply(resolved.answer));
+      this.#context.answered(this.#protocol, resolved, 0);
       return;
     }
+    const slot: Slot = { reply: null };
+    this.#queue.push(slot);
+    const settle = (resolution: Resolution): void => {
+      Object.assign(slot, slotOf(exchange, resolution));
+      this.#context.answered(this.#protocol, resolution, this.#context.clock.now() - now);
+    };
     resolved.then(settle).then(
       () => this.#pump(),
       (error: unknown) => {
@@ -174,23 +191,39 @@ export class Connection {
     );
   }
 
+  /** A reply that never grows old. */
+  #put(reply: string): void {
+    if (this.#queue.length > 0) this.#queue.push({ reply });
+    else this.#say(reply);
+  }
+
+  /** Nobody waits for a reply before this one. */
+  #say(reply: string): void {
+    this.#ready += reply;
+    this.#readyCount++;
+  }
+
   /** Sends the replies that are next in line. */
-  #flush(): void {
-    let text = "";
-    for (let slot = this.#queue[0]; slot?.reply != null; slot = this.#queue[0]) {
-      const { late, reply } = slot;
-      text += late !== undefined && this.#context.clock.now() >= late.from ? late.instead() : reply;
+  #flush(now: number): void {
+    while (this.#queue.length > 0) {
+      const { reply, late } = this.#queue[0] as Slot;
+      if (reply === null) break;
+      this.#say(late !== undefined && now >= late.from ? late.instead() : reply);
       this.#queue.shift();
     }
+    const text = this.#ready;
+    this.#ready = "";
+    this.#readyCount = 0;
     if (this.#socket.destroyed || !this.#socket.writable) return;
-    if (text !== "" && !this.#socket.write(text)) this.#isBlocked = true;
+    // All that any protocol says is ASCII.
+    if (text !== "" && !this.#socket.write(text, "latin1")) this.#isBlocked = true;
     if (this.#isLast && this.#queue.length === 0) this.#socket.end();
   }
 
-  #watch(): void {
+  #watch(now: number): void {
     const { once } = this.#protocol;
     const isClientsTurn = this.#queue.length === 0 && (this.#isLast || once || this.#parser.isHalfWay);
     if (!isClientsTurn && !this.#isBlocked) this.#waitsSince = null;
-    else this.#waitsSince ??= this.#context.clock.now();
+    else this.#waitsSince ??= now;
   }
 }

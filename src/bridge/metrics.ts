@@ -1,12 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { VERDICTS } from "../directory/index.ts";
 import type { Breaker, BreakerState } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
+import { Durations } from "./durations.ts";
 import { PROTOCOL_NAMES, type ProtocolName, type Said } from "./protocols/protocol.ts";
 import type { Resolution, Source } from "./resolver.ts";
 
-/** From a cache hit to the end of everybody's patience, seconds. */
-const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5];
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
 
 /** What the gauges read when they are scraped. */
@@ -29,14 +28,16 @@ export class BridgeMetrics {
     local: {},
     none: {},
   }));
-  readonly #seconds: { readonly [P in ProtocolName]: Histogram.Internal<"protocol"> };
-  readonly #edgeSeconds = new Histogram({
-    name: "rollcall_bridge_edge_seconds",
-    help: "Time of one exchange with the edge, by what came of it",
-    labelNames: ["result"],
-    buckets: BUCKETS,
-    registers: [this.#registry],
-  });
+  readonly #seconds = new Durations(
+    "rollcall_bridge_lookup_seconds",
+    "Time from a whole question to its answer",
+    "protocol",
+  );
+  readonly #edgeSeconds = new Durations(
+    "rollcall_bridge_edge_seconds",
+    "Time of one exchange with the edge, by what came of it",
+    "result",
+  );
   readonly #badQuestions = new Counter({
     name: "rollcall_bridge_bad_questions_total",
     help: "Connections that were closed over bytes that are no question",
@@ -79,14 +80,6 @@ export class BridgeMetrics {
         }
       },
     });
-    const seconds = new Histogram({
-      name: "rollcall_bridge_lookup_seconds",
-      help: "Time from a whole question to its answer",
-      labelNames: ["protocol"],
-      buckets: BUCKETS,
-      registers: [this.#registry],
-    });
-    this.#seconds = eachProtocol((protocol) => seconds.labels(protocol));
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -95,8 +88,8 @@ export class BridgeMetrics {
   }
 
   /** The page that Prometheus scrapes. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    return (await this.#registry.metrics()) + this.#seconds.text() + this.#edgeSeconds.text();
   }
 
   /** Adds gauges that are read at each scrape. */
@@ -131,11 +124,11 @@ export class BridgeMetrics {
         : [Object.hasOwn(VERDICTS, said.answer.verdict) ? said.answer.verdict : "other", said.source];
     const counts = this.#lookups[protocol][source];
     counts[verdict] = (counts[verdict] ?? 0) + 1;
-    this.#seconds[protocol].observe(ms / 1000);
+    this.#seconds.observe(protocol, ms);
   }
 
   asked(ms: number, fault: string | null): void {
-    this.#edgeSeconds.observe({ result: fault ?? "answer" }, ms / 1000);
+    this.#edgeSeconds.observe(fault ?? "answer", ms);
   }
 
   badQuestion(protocol: ProtocolName): void {

@@ -6,12 +6,20 @@ export type Question =
   /** Nothing that any list could change: it is answered here, and the edge is not asked. */
   | { readonly kind: "settled"; readonly answer: Answer };
 
+/** Nearly every recipient: what the rules below would leave as it is, whatever the policy. */
+const OWN_SPELLING = /^[a-z0-9_+=-]+(?:\.[a-z0-9_+=-]+)*@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
+/** Up to this length no label, domain or local part of it can be too long. */
+const SHORT = 64;
+
 /**
  * Reads a recipient as an MTA sent it. Spellings that mean the same recipient under every policy become one:
  * the domain in A-labels, the local part in NFC and quoted only where it must be, for most MTAs take the quotes
  * off and would have it judged as bad syntax. Case stays: whether it counts is the domain's policy.
  */
 export function questionOf(text: string): Question {
+  if (text.length <= SHORT && OWN_SPELLING.test(text)) {
+    return { kind: "ask", text, domain: text.slice(text.indexOf("@") + 1) };
+  }
   const recipient = parseRecipient(text);
   switch (recipient.kind) {
     case "postmaster":

@@ -58,11 +58,14 @@ export class Resolver {
     this.#options = options;
   }
 
-  /** @param text the recipient as the MTA sent it */
-  resolve(text: string): Resolution | Promise<Resolution> {
+  /**
+   * @param text the recipient as the MTA sent it
+   * @param now the time, read since it came
+   */
+  resolve(text: string, now = this.#now()): Resolution | Promise<Resolution> {
     const question = questionOf(text);
     if (question.kind === "settled") return { answer: question.answer, source: "local" };
-    const cached = this.#options.cache.fresh(question.text, this.#now());
+    const cached = this.#options.cache.fresh(question.text, now);
     if (cached !== null) return resolutionOf(cached.answer, "cache", cached.expires);
     const under = this.#flights.get(question.text);
     if (under !== undefined) return under;

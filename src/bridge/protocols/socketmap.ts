@@ -1,5 +1,5 @@
 import type { Answer } from "../../directory/index.ts";
-import { MAPS, type MapReply } from "../maps.ts";
+import { type LookupMap, MAPS, type MapReply } from "../maps.ts";
 import { BufferedParser } from "./buffered-parser.ts";
 import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 
@@ -9,6 +9,8 @@ export const MAX_QUESTION = 16_384;
 const ZERO = 0x30;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+
+const TABLES: ReadonlyMap<string, LookupMap> = new Map(Object.entries(MAPS));
 
 export interface SocketmapQuestion {
   readonly map: string;
@@ -58,9 +60,9 @@ export const socketmap: Protocol<SocketmapQuestion> = {
   once: false,
   parser: () => new SocketmapParser(),
   exchange({ map: name, key }): Exchange {
-    const map = Object.hasOwn(MAPS, name) ? MAPS[name] : undefined;
+    const map = TABLES.get(name);
     if (map === undefined) {
-      const why = `there is no such map; there are ${Object.keys(MAPS).join(", ")}`;
+      const why = `there is no such map; there are ${[...TABLES.keys()].join(", ")}`;
       return { kind: "say", reply: netstring({ kind: "temporary", why }), verdict: "invalid" };
     }
     if (key === "") {
