@@ -87,7 +87,8 @@ export const MANY_ISOLATES: Assumptions = {
 export const REASONS: { readonly [A in keyof Assumptions]: string } = {
   window: "the default of `ROLLCALL_WINDOW`",
   partitions: "the default of `ROLLCALL_PARTITIONS`",
-  historyDays: "the default of `ROLLCALL_HISTORY_DAYS`; shards that a publish replaced are kept so long",
+  historyDays:
+    "the default of `ROLLCALL_HISTORY_DAYS`; the Registry keeps shards that a publish replaced so long, KV a day",
   cacheBytes: "the default of `ROLLCALL_CACHE_BYTES`",
   domains: "all mailboxes in one domain; with more of them, `--domains`",
   recipientsPerRequest:

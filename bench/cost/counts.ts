@@ -17,7 +17,7 @@ export interface Counts {
   readonly readsPerManifest: number;
   /** KV reads for each shard beside that. */
   readonly readsPerShard: number;
-  /** KV reads of a cold isolate that are neither: rosters. */
+  /** KV reads of a cold isolate that are neither: a look for offline exports. */
   readonly readsPerStart: number;
   /** Registry calls that a cold isolate waits for. */
   readonly callsPerStart: number;

@@ -40,8 +40,10 @@ export interface Shape {
   readonly shardsPerPublish: number;
 }
 
-/** An isolate looks for offline exports this often, seconds (KV_ROSTER_AGE in src/edge/questions.ts). */
+/** Seconds after which what was read of offline exports is too old (KV_ROSTER_AGE in src/edge/isolate.ts). */
 const EXPORTS_AGE = 60;
+/** Domains that a Registry lists to an isolate that starts; of more, the roster in KV is read (src/edge/environment.ts). */
+const MOST_HEADS = 500;
 /** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
 const HEARTBEATS_PER_DAY = 24;
 /** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
@@ -56,8 +58,10 @@ export const publishing = (shards: number) => ({
   // How KV stands against the head.
   kvReads: 1,
 });
-/** Rows that a shard writes: put, marked as copied, marked as past, deleted. */
-const ROWS_PER_SHARD = 4;
+/** Days that KV keeps a replaced shard (REPLACED_LIFE in src/edge/registry/history.ts). */
+const REPLACED_DAYS = 1;
+/** Rows that a shard writes: put, marked as copied, as past, noted as replaced, taken out of KV (three), deleted. */
+const ROWS_PER_SHARD = 8;
 
 /** How the size lies on isolates, shards and publishes. */
 export function shapeOf(size: Size, a: Assumptions, counts: Counts): Shape {
@@ -89,6 +93,30 @@ export function shapeOf(size: Size, a: Assumptions, counts: Counts): Shape {
 const refreshRate = (rate: number, a: Assumptions): number =>
   rate === 0 ? 0 : 1 / (a.window / 2 + 1 / rate);
 
+/** Refreshes until one finds the exports so old that they would be too old by the next (src/edge/upkeep.ts). */
+function refreshesPerLook(rate: number, { window }: Assumptions): number {
+  const age = EXPORTS_AGE - window / 2;
+  let count = 1;
+  // As many more as there are in a row whose halves of a window and gaps together are shorter than that.
+  for (let k = 1; (k * window) / 2 < age; k++) count += comeWithin(k, rate * (age - (k * window) / 2));
+  return count;
+}
+
+/** The chance that `count` requests come where `expected` are expected, at random times. */
+function comeWithin(count: number, expected: number): number {
+  let term = Math.exp(-expected);
+  let fewer = 0;
+  for (let i = 0; i < count; i++) {
+    fewer += term;
+    term *= expected / (i + 1);
+  }
+  return 1 - fewer;
+}
+
+/** Rosters that an isolate reads of each partition when it starts, and calls that it makes once more therefor. */
+const seedings = ({ domains, partitions }: Assumptions): number =>
+  domains / partitions > MOST_HEADS ? 1 : 0;
+
 /** How many of `kinds` are expected to come up in `draws`, each as likely as any other. */
 export function distinct(kinds: number, draws: number): number {
   if (kinds <= 1 || draws <= 1) return Math.min(kinds, draws);
@@ -101,8 +129,8 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const { publishes, shardsPerPublish, shards, bytesPerShard } = shape;
   const requests = size.checks / a.recipientsPerRequest;
   const replaced = publishes * shardsPerPublish;
-  const keptShards = (replaced / DAYS_PER_MONTH) * a.historyDays * bytesPerShard;
-  const bytes = size.mailboxes * counts.bytesPerMailbox + keptShards;
+  const bytes = size.mailboxes * counts.bytesPerMailbox;
+  const bytesReplacedPerDay = (replaced / DAYS_PER_MONTH) * bytesPerShard;
   const manifestsPerPublish = publishes === 0 ? 0 : distinct(a.domains, changesIn(size, a) / publishes);
   // Every generation keeps its manifest: ids of shards, or the only shard.
   const manifest =
@@ -111,7 +139,7 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const beats = HEARTBEATS_PER_DAY * DAYS_PER_MONTH * a.partitions;
   const questions = Math.min(
     requests * a.partitions,
-    shape.refreshes + shape.coldStarts * counts.callsPerStart * a.partitions,
+    shape.refreshes + shape.coldStarts * (counts.callsPerStart + seedings(a)) * a.partitions,
   );
   const publish = publishing(shardsPerPublish);
   const objectRequests = questions + publishes * publish.registryCalls + beats;
@@ -123,13 +151,13 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
       kvReads: readsOf(size, a, counts, shape) + publishes * publish.kvReads,
       kvWrites: publishes * (manifestsPerPublish + counts.writesPerPublish) + replaced + beats,
       kvDeletes: replaced,
-      kvBytes: bytes,
+      kvBytes: bytes + bytesReplacedPerDay * REPLACED_DAYS,
       objectRequests,
       objectGbSeconds:
         OBJECT_GB * Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest),
       rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
       rowsWritten: publishes * a.rowsPerPublish + replaced * ROWS_PER_SHARD,
-      objectBytes: bytes + keptManifests,
+      objectBytes: bytes + bytesReplacedPerDay * a.historyDays + keptManifests,
     },
   };
 }
@@ -172,13 +200,15 @@ function readsOf({ mailboxes, checks }: Size, a: Assumptions, counts: Counts, sh
   const perStart = checks / coldStarts;
   const starts =
     coldStarts *
-    (counts.readsPerStart * a.partitions + counts.readsPerManifest * distinct(a.domains, perStart));
+    (counts.readsPerStart +
+      seedings(a) * a.partitions +
+      counts.readsPerManifest * distinct(a.domains, perStart));
   // Names are taken as random, the worst there is: a check meets a shard that had to go as often as memory is short.
   const held = Math.min(1, a.cacheBytes / (mailboxes * counts.bytesPerMailbox));
   const filling = coldStarts * distinct(shards, perStart) * held;
   const loaded = shards === 0 ? 0 : Math.min(checks, filling + checks * (1 - held));
   const rate = checks / a.recipientsPerRequest / SECONDS_PER_MONTH / isolates;
-  const looks = (isolates * SECONDS_PER_MONTH) / Math.max(EXPORTS_AGE, 1 / refreshRate(rate, a));
+  const looks = (isolates * SECONDS_PER_MONTH * refreshRate(rate, a)) / refreshesPerLook(rate, a);
   // The first look of an isolate is among the reads of its start.
   const exports = Math.max(0, looks - coldStarts);
   const between = publishes === 0 ? 0 : checks / isolates / publishes;

@@ -6,7 +6,7 @@ export const ROUND: Counts = {
   cpuMsPerCheck: 0.1,
   readsPerManifest: 1,
   readsPerShard: 1,
-  readsPerStart: 2,
+  readsPerStart: 1,
   callsPerStart: 1,
   writesPerBeginning: 1,
   writesPerPublish: 1,

@@ -1,9 +1,11 @@
 import { blobKey, manifestKey } from "../../directory/index.ts";
-import type { RegistryStorage } from "../ports.ts";
+import type { RegistryStorage, SqlRow } from "../ports.ts";
 import { getMeta, setMeta } from "./schema.ts";
 
 /** Rows of one run, so that a long history does not hold the object up. */
 const ROWS = 500;
+/** A replaced blob stays in KV for isolates whose manifest is an old one; a manifest is not a day behind. */
+const REPLACED_LIFE = 86_400_000;
 
 /**
  * Lets go of what history need not keep any longer: superseded generations, shards that no kept generation
@@ -11,11 +13,12 @@ const ROWS = 500;
  * inside a transaction. Their keys in KV are left to the copying.
  *
  * @param history milliseconds that a superseded generation is kept
+ * @returns whether there may be more to let go of than one run takes
  */
-export function prune(storage: RegistryStorage, now: number, history: number): void {
-  storage.sql(
+export function prune(storage: RegistryStorage, now: number, history: number): boolean {
+  const generations = storage.sql(
     `DELETE FROM generations WHERE (domain, number) IN
-       (SELECT domain, number FROM generations WHERE superseded < ? LIMIT ?)`,
+       (SELECT domain, number FROM generations WHERE superseded < ? LIMIT ?) RETURNING domain`,
     now - history,
     ROWS,
   );
@@ -24,10 +27,12 @@ export function prune(storage: RegistryStorage, now: number, history: number): v
     storage.sql("DELETE FROM blobs WHERE domain = ? AND id = ?", domain as string, id as string);
     if (in_kv !== 0) deleteKey(storage, blobKey(domain as string, id as string));
   }
-  pruneTombstones(storage, now, history);
+  const replaced = pruneReplaced(storage, now);
+  const tombstones = pruneTombstones(storage, now, history);
   storage.sql("DELETE FROM revocations WHERE expires < ?", now - history);
   storage.sql("DELETE FROM tokens WHERE expires < ?", now - history);
   storage.sql("DELETE FROM audit WHERE time < ?", now - 12 * history);
+  return [generations, blobs, replaced, tombstones].some((rows) => rows.length === ROWS);
 }
 
 /** Whether a key that was to be deleted is wanted again. */
@@ -39,8 +44,29 @@ function deleteKey(storage: RegistryStorage, key: string): void {
   storage.sql("INSERT OR IGNORE INTO kv_deletions (key) VALUES (?)", key);
 }
 
+/**
+ * KV lets go of what no head names any more long before history does, since only a rollback can want it, and finds it
+ * here: it is put into KV again then. As long as KV shows an older manifest than the head's, it keeps all of it.
+ */
+function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
+  const replaced = storage.sql(
+    `SELECT r.domain, r.id, b.in_kv FROM kv_replaced r LEFT JOIN blobs b ON b.domain = r.domain AND b.id = r.id
+       WHERE r.since < ? AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
+       LIMIT ?`,
+    now - REPLACED_LIFE,
+    ROWS,
+  );
+  for (const { domain, id, in_kv } of replaced as { domain: string; id: string; in_kv: number | null }[]) {
+    storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
+    if (!in_kv) continue;
+    storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
+    deleteKey(storage, blobKey(domain, id));
+  }
+  return replaced;
+}
+
 /** A tombstone goes when nobody can remember its domain; questions from before it get everything then. */
-function pruneTombstones(storage: RegistryStorage, now: number, history: number): void {
+function pruneTombstones(storage: RegistryStorage, now: number, history: number): SqlRow[] {
   const gone = storage.sql(
     "SELECT domain, number FROM heads WHERE deleted IS NOT NULL AND deleted < ? LIMIT ?",
     now - history,
@@ -54,4 +80,5 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
     deleteKey(storage, manifestKey(domain));
   }
+  return gone;
 }

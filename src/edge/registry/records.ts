@@ -122,10 +122,21 @@ export class Records {
     );
     const named = new Set(blobsOf(manifest));
     for (const id of before === null ? [] : blobsOf(before.manifest)) {
-      if (!named.has(id)) this.#setExpiry(domain, id, now + history);
+      if (named.has(id)) continue;
+      this.#setExpiry(domain, id, now + history);
+      this.#storage.sql(
+        "INSERT OR REPLACE INTO kv_replaced (domain, id, since) VALUES (?, ?, ?)",
+        domain,
+        id,
+        now,
+      );
     }
     const kept = new Set(before === null ? [] : blobsOf(before.manifest));
-    for (const id of named) if (!kept.has(id)) this.#setExpiry(domain, id, null);
+    for (const id of named) {
+      if (kept.has(id)) continue;
+      this.#setExpiry(domain, id, null);
+      this.#storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
+    }
   }
 
   #setExpiry(domain: string, id: string, expires: number | null): void {

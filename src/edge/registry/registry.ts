@@ -42,6 +42,8 @@ import { isRevoked, keepToken, listTokens, revokeToken } from "./tokens.ts";
 
 /** Lines of the audit trail in one answer. */
 const AUDIT_LINES = 500;
+/** Between two runs of pruning that has more to let go of than one takes. */
+const PRUNING_PAUSE = 1_000;
 
 /** What a Registry is made of. */
 export interface RegistryParts {
@@ -198,8 +200,9 @@ export class RegistryCore implements RegistryApi {
     const { storage, kv, ports, settings } = this.#parts;
     if (getMeta(storage, "incarnation") === undefined) return;
     setMeta(storage, "alarm", 0);
+    let isPruned = true;
     try {
-      storage.transaction(() => prune(storage, this.#now(), settings.history));
+      isPruned = !storage.transaction(() => prune(storage, this.#now(), settings.history));
     } catch {
       // What could not be let go of is tried again with the next alarm; copying must not wait for it.
     }
@@ -214,6 +217,7 @@ export class RegistryCore implements RegistryApi {
       });
     } finally {
       this.#askForAlarm();
+      if (!isPruned) setAlarmBy(storage, this.#now() + PRUNING_PAUSE, this.#now());
     }
   }
 

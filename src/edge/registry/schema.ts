@@ -26,6 +26,9 @@ const TABLES = [
      seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, action TEXT NOT NULL, made_by TEXT NOT NULL,
      subject TEXT NOT NULL, detail TEXT)`,
   `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS kv_replaced (
+     domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
 ];
 
 /** Makes the tables where they are lacking. */
