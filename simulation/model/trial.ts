@@ -194,7 +194,7 @@ export class Trial {
   /** Not served: the Registry had no list of it at some moment within the window, and no export is long there. */
   #notServed(): void {
     const { domain, answer, host } = this.#it;
-    const { time } = this.#at;
+    const { time, hurtAt } = this.#at;
     if (answer.verdict !== "not-served") {
       if (answer.verdict !== "malformed" && answer.matched !== "postmaster")
         this.#complain("an answer is whole", "");
@@ -207,7 +207,9 @@ export class Trial {
     if (age > bound) this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
     else this.ages.push(["not-served", age, bound]);
     const exported = this.#parts.model.exports.get(domain)?.generations[0];
-    if (exported !== undefined && time - exported.since > BOUNDS.exportRoster)
+    const isHurt = time - hurtAt < BOUNDS.recovery;
+    const longest = isHurt ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
+    if (exported !== undefined && time - exported.since > longest)
       this.#complain("export: bound", `, and it has been exported for ${seconds(time - exported.since)}`);
   }
 

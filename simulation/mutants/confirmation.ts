@@ -1,5 +1,5 @@
 /** What an isolate may call confirmed. */
-import { edge, type Mutant, mutant } from "./patch.ts";
+import { edge, type Mutant, mutant, registry } from "./patch.ts";
 
 export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -86,6 +86,25 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "KV's roster counts as newer than it is",
     "it carries its own number",
     edge("confirmation.ts", "    this.#number = roster.asOf;\n", "    this.#number = roster.asOf + 2;\n"),
+  ),
+  mutant(
+    "an answer that lists nothing joins a roster",
+    "what changed after the roster's number is not in it",
+    edge("confirmation.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
+  ),
+  mutant(
+    "an answer that lists nothing is taken for everything",
+    "a Registry of too many domains says so",
+    registry("registry.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
+  ),
+  mutant(
+    "a Registry that gives no answer is not looked for in KV",
+    "its last sign of life stands there",
+    edge(
+      "questions.ts",
+      "if (confirmation.position === null || isSilent) await seed(",
+      "if (false) await seed(",
+    ),
   ),
   mutant(
     "an alias is confirmed without its target",

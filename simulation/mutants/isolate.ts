@@ -60,6 +60,21 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "not served without a look for exports",
+    "an export may serve what the Registry does not know",
+    edge("decide.ts", "const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;", "const isOld = false;"),
+    edge("decide.ts", "if (!isolate.knowsExports(now))", "if (false)"),
+  ),
+  mutant(
+    "an old roster of exports is used without a look",
+    "it is read anew where it is older than a minute",
+    edge(
+      "decide.ts",
+      "const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;",
+      "const isOld = !isolate.knowsExports(now);",
+    ),
+  ),
+  mutant(
     "the asker's floor is ignored",
     "an older answer is none",
     edge(

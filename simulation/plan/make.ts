@@ -1,9 +1,9 @@
 /** Makes a plan from a seed alone, before anything happens, so that parts can be left out. */
 import { Random } from "../basics/random.ts";
 import { addEpisodes } from "./episodes.ts";
-import { addChanges, addIsolates, addRollouts, addTokens } from "./life.ts";
+import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addMeetings } from "./meetings.ts";
+import { addLateExport, addMeetings } from "./meetings.ts";
 import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { makeSetup } from "./setup.ts";
@@ -29,6 +29,8 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addRollouts(random, setup, length, add);
   addChecks(random, length, checks, steps, add);
   addTokens(random, length, add);
+  addPast(new Random(seed, "past"), setup, length, add);
+  addLateExport(new Random(seed, "late export"), setup, length, add);
 
   const gap = random.chance(0.25)
     ? { from: random.next() * length, by: random.pick([HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR]) }

@@ -4,7 +4,7 @@
  */
 import type { FaultKind } from "../basics/faults.ts";
 import type { Random } from "../basics/random.ts";
-import { type Add, type Change, SECOND, type Setup } from "./plan.ts";
+import { type Add, type Change, LATE_EXPORT, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Changes under which somebody is refused before and not after, or the other way round. */
 const TELLING: readonly Change[] = ["add", "add", "swap", "remove"];
@@ -19,6 +19,22 @@ export function addMeetings(random: Random, setup: Setup, length: number, add: A
   if (random.chance(0.5)) meeting.lostCopy(length);
 }
 
+/** Longer than an export takes to show, and shorter than what was read of exports may be used where KV fails. */
+const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
+
+/**
+ * A domain is exported while an isolate idles that knows that nobody serves it. Asked again, it has to have read anew.
+ */
+export function addLateExport(random: Random, setup: Setup, length: number, add: Add): void {
+  const start = 10 * SECOND + random.next() * Math.max(0, length - 11 * MINUTE);
+  if (start + UNTIL_EXPORTED[1] * SECOND > length) return;
+  const meeting = new Meeting(random, setup, add, FOCUS_OF_EXPORT);
+  meeting.lateExport(start, start + random.between(...UNTIL_EXPORTED) * SECOND);
+}
+
+/** Apart from those of the other meetings. */
+const FOCUS_OF_EXPORT = 1_000;
+
 /** Where the isolate of a focus is, and its bridge: at a place of their own, so that faults can meet them alone. */
 const placeOf = (focus: number): string => `place ${focus}`;
 
@@ -26,9 +42,11 @@ class Meeting {
   readonly #random: Random;
   readonly #setup: Setup;
   readonly #add: Add;
-  #count = 0;
+  #count: number;
 
-  constructor(random: Random, setup: Setup, add: Add) {
+  /** @param count focuses that others have */
+  constructor(random: Random, setup: Setup, add: Add, count = 0) {
+    this.#count = count;
     this.#random = random;
     this.#setup = setup;
     this.#add = add;
@@ -92,6 +110,13 @@ class Meeting {
     // One alone: an answer that is at hand would have the Registry asked behind it.
     this.#ask(focus, start + window - random.between(100, 600), 1, [domain]);
     this.#ask(focus, start + window + 5_000, 4, [domain]);
+  }
+
+  lateExport(start: number, again: number): void {
+    const focus = this.#isolate(start);
+    this.#ask(focus, start + 200, 2, [LATE_EXPORT]);
+    this.#add(start + this.#random.between(4_000, 20_000), { kind: "export", domain: LATE_EXPORT });
+    this.#ask(focus, again, 4, [LATE_EXPORT]);
   }
 
   /** The last manifest of a domain, or what it names, is written, acknowledged and lost, and nobody writes it anew. */

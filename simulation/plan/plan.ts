@@ -6,6 +6,9 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
+/** A domain that is exported late, if at all. */
+export const LATE_EXPORT = "late-export.example";
+
 /** How a deployment is set up. */
 export interface Setup {
   readonly window: number;
@@ -56,8 +59,8 @@ export const CHANGES = [
 /** `found` publishes a list where there is none. */
 export type Change = (typeof CHANGES)[number] | "found";
 
-/** Which code a Registry runs: today's, or a later one that says more than today's knows. */
-export type Release = "today" | "next";
+/** Which code a Registry or an isolate runs: today's, the one before, or a later one that says more than today's knows. */
+export type Release = "previous" | "today" | "next";
 
 /** Whom questions go to, and what about, where that is not left to chance. */
 interface Focus {

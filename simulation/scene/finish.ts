@@ -74,17 +74,21 @@ async function requireKvAlone(scene: Scene): Promise<void> {
     for (const { domain, head } of model.all) {
       if (head === undefined || head.deletedUntil !== null || head.policy.alias !== null) continue;
       const listed = [...head.list].filter(([, state]) => state === "active").map(([name]) => name);
-      // Without any evidence yet, each isolate accepts until it has asked.
+      // Without any evidence yet, an isolate accepts until it has asked.
       for (const base of listed.slice(0, 4)) {
         const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
         const name: Name = { base, form: "plain" };
-        const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
-        scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
-        if (answer.action !== "accept" && violations.length === 0) {
-          scene.violation(
-            "KV alone carries accepts",
-            `${host.name} at ${location}: ${words(answer)} of ${domain}`,
-          );
+        // Once it has asked in vain, it goes by the sign of life in the roster.
+        for (let times = plan.setup.acceptGrace > HEARTBEAT ? 2 : 1; times > 0; times--) {
+          const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
+          scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
+          if (answer.action !== "accept" && violations.length === 0) {
+            scene.violation(
+              "KV alone carries accepts",
+              `${host.name} at ${location}: ${words(answer)} of ${domain}`,
+            );
+          }
+          await time.advance(SECOND);
         }
         host.die();
         if (violations.length > 0) return;
@@ -139,7 +143,7 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
     return (bridge.seen.get(domain)?.generation ?? 0) <= numberOf(scene, head);
   });
   const exported = [...model.exports.values()].filter(({ domain, head }) => {
-    const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRoster;
+    const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRosterUnread;
     return isShown && model.history(domain).generations.length === 0;
   });
   const served = [...listed, ...exported];

@@ -36,7 +36,7 @@ export class Judges {
     this.costs = new CostJudge({
       ...parts,
       partitions: setup.partitions,
-      domains: setup.domains.length + setup.exported.length,
+      domains: setup.domains.length + setup.exported.length + 1,
       bitsOf: (domain) => shapeOf(domain).bits,
     });
   }

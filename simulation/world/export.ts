@@ -75,13 +75,16 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   // Where the Registry has copied its own head there, that is what an operator would be told of, and stop.
   if (model.history(domain).head !== undefined) return;
   kv.bulkPut(manifestKey(domain), manifest);
+  // A bulk file holds all that is exported.
+  const before = [...model.exports.values()].flatMap((it) => (it.head === undefined ? [] : [it]));
+  const heads = Object.fromEntries(before.map((it) => [it.domain, it.head?.number as number]));
   const roster = {
     partition: KV_ROSTER,
     partitions: 1,
     incarnation: 0,
     asOf: generation,
     heartbeat: time.now(),
-    heads: { [domain]: generation },
+    heads: { ...heads, [domain]: generation },
     revoked: [],
   };
   kv.bulkPut(

@@ -12,6 +12,7 @@ import type { FaultKind } from "../basics/faults.ts";
 import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
 import { asNextReleaseAsks, ofNextRelease } from "./next-release.ts";
+import { asPreviousRelease } from "./previous-release.ts";
 import { RegistryObject } from "./registry-object.ts";
 import type { Time } from "./time.ts";
 
@@ -169,9 +170,7 @@ export class SimulatedRegistry {
     const life = isReplaced ? (this.#before as Life) : this.#life;
     const core = this.#core(life, place);
     const apply = async (): Promise<unknown> => {
-      const isNext = caller.release === "next";
-      if (isNext) watcher.met("call of the next release");
-      const given = structuredClone(isNext ? asNextReleaseAsks(method, args) : args);
+      const given = structuredClone(this.#given(caller.release, method, args));
       const result = await Reflect.apply(
         core[method] as (...given: unknown[]) => Promise<unknown>,
         core,
@@ -185,9 +184,16 @@ export class SimulatedRegistry {
     await time.sleep(kind === "registry answer late" ? 100 + (met?.size ?? 0) * 8_000 : 8);
     if (kind === "registry answer lost") throw new Error(`Registry: answer to ${method} was lost`);
     if (!isReplaced && life !== this.#life) throw new Error(`Registry: restarted during ${method}`);
-    if (this.release === "today") return answer;
+    if (this.release !== "next") return answer;
     this.#parts.watcher.met("answer of the next release");
     return ofNextRelease(method, answer);
+  }
+
+  /** What arrives of a call, by the releases of both sides. */
+  #given(release: Release, method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+    if (release !== "today") this.#parts.watcher.met(`call of the ${release} release`);
+    const asked = release === "next" ? asNextReleaseAsks(method, args) : args;
+    return release === "previous" || this.release === "previous" ? asPreviousRelease(method, asked) : asked;
   }
 
   #alarmDelay(): number {

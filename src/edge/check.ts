@@ -9,7 +9,7 @@ import { loadBlob, loadManifest } from "./loading.ts";
 import { blobName } from "./memory.ts";
 import type { Nap } from "./ports.ts";
 import { hasJustFailedToRefresh, refresh } from "./questions.ts";
-import { loadExports } from "./rosters.ts";
+import { EXPORTS, loadExports } from "./rosters.ts";
 import type { Scope } from "./scope.ts";
 import { refreshBehind } from "./upkeep.ts";
 
@@ -103,7 +103,7 @@ function take(
       return loadBlob(isolate, scope, step.held, step.table, step.index);
     case "exports":
       progress.hasSoughtExports = true;
-      return loadExports(isolate, scope);
+      return lookForExports(isolate, scope, progress);
     case "confirmation":
       return confirm(isolate, scope, step.partition, progress);
   }
@@ -118,6 +118,12 @@ async function untilThen(isolate: Isolate, scope: Scope, end: number, work: Prom
   } finally {
     nap.cancel?.();
   }
+}
+
+/** Looks for exports, and notes whether it was in vain: what was known before may be used then for a while. */
+async function lookForExports(isolate: Isolate, scope: Scope, progress: Progress): Promise<void> {
+  await loadExports(isolate, scope);
+  progress.hasMissedExports = isolate.hasJustFailed(EXPORTS);
 }
 
 /** Waits for an answer of the Registry that is newer than what is known. Without one, nothing is worth waiting for. */

@@ -52,6 +52,7 @@ export class Progress {
   #blobs: Set<string> | null = null;
   hasSoughtFloor = false;
   hasSoughtExports = false;
+  hasMissedExports = false;
   confirmations = 0;
 
   /** Whether a domain's manifest was loaded, well or not, since the last confirmation. */
@@ -109,7 +110,10 @@ function decideNotServed(
   const confirmation = isolate.confirmation(partition);
   // An export may serve it all the same, and then it is not for the Registry to say.
   const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;
-  if (isOld && !progress.hasSoughtExports && !isolate.hasJustFailed(EXPORTS)) return { kind: "exports" };
+  if (isOld && !progress.hasMissedExports && !isolate.hasJustFailed(EXPORTS)) {
+    if (!progress.hasSoughtExports) return { kind: "exports" };
+    return done(deferral(query, "exported domains could not be looked for in time", domain));
+  }
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
   // The asker has seen it served: only a later point in the log can say that it is not any more.
   if ((confirmation.position?.number ?? 0) < query.floor)
