@@ -22,6 +22,7 @@ export function beginBridge(
     token: scene.adminToken,
     acceptGrace: random.pick([scene.settings.acceptGrace, 60_000]),
     cacheBytes: random.pick([65_536, 1_000_000]),
+    met: (what) => scene.tally.event(what),
   });
   scene.bridges.push(bridge);
   scene.trace(() => `${name} starts at ${location}`);

@@ -1,11 +1,12 @@
 /** One bridge: the real resolver, cache, floors and breaker, and the real client, asking through the network. */
+import { Batcher } from "../../src/bridge/batcher.ts";
 import { Breaker } from "../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../src/bridge/cache.ts";
 import { Floors } from "../../src/bridge/floors.ts";
 import { Gate } from "../../src/bridge/gate.ts";
 import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
-import { createClient, type RollcallClient } from "../../src/client/index.ts";
+import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Nap } from "../../src/edge/ports.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge } from "../model/answerer.ts";
@@ -23,7 +24,12 @@ export interface BridgeParts {
   readonly focus: number | null;
   readonly acceptGrace: number;
   readonly cacheBytes: number;
+  /** Counts something rare that happened. */
+  met(what: string): void;
 }
+
+/** Requests at the same time: few, so that questions wait for others and go along with them. */
+const REQUESTS = 2;
 
 /** A client under virtual time. */
 export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
@@ -59,6 +65,7 @@ export class SimulatedBridge implements JudgedBridge {
   readonly acceptGrace: number;
   readonly focus: number | null;
   readonly bornAt: number;
+  readonly #time: Time;
   readonly #resolver: Resolver;
   readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
   readonly vouched = new Map<string, number>();
@@ -69,6 +76,7 @@ export class SimulatedBridge implements JudgedBridge {
 
   constructor(parts: BridgeParts) {
     const { time } = parts;
+    this.#time = time;
     this.name = parts.name;
     this.acceptGrace = parts.acceptGrace;
     this.focus = parts.focus;
@@ -81,31 +89,19 @@ export class SimulatedBridge implements JudgedBridge {
     const floors = new Floors();
     this.#resolver = new Resolver({
       ports,
-      ask: async (recipient, domain, floor) => {
+      batcher: new Batcher(async (recipients, domain, floor) => {
         const askedAt = time.now();
         let window = 0;
-        // A client of its own, which tells who answered this one question.
+        // A client of its own, which tells who answered this one request.
         const fetch = parts.fetch((host) => {
           window = host.settings.window;
         });
         const client = clientOf(time, fetch, parts.token, BRIDGE_BUDGET);
-        const outcome = await client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {});
-        if (outcome.kind === "answer") this.windows.set(recipient, window);
-        // The numbers of exports order nothing.
-        const generation =
-          outcome.kind === "answer" && outcome.answer.origin === "registry"
-            ? outcome.answer.generation
-            : null;
-        if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
-          this.seen.set(domain, { generation, at: time.now() });
-        }
-        if (outcome.kind === "answer" && outcome.answer.action === "accept") {
-          const { confirmed_age: age, origin } = outcome.answer;
-          const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
-          if (at !== null) this.vouched.set(recipient, at);
-        }
-        return outcome;
-      },
+        if (recipients.length > 1) parts.met("bridge asks about several at once");
+        const outcomes = await client.checkMany(recipients, floor > 0 ? { floor: { [domain]: floor } } : {});
+        for (const outcome of outcomes) this.#note(outcome, domain, askedAt, window);
+        return outcomes;
+      }, REQUESTS),
       cache: new AnswerCache(parts.cacheBytes, floors),
       floors,
       breaker: new Breaker(ports, { failures: 5, longestPause: 1_000 }),
@@ -114,6 +110,21 @@ export class SimulatedBridge implements JudgedBridge {
       acceptGrace: parts.acceptGrace,
       observer: { asked: () => undefined, fault: (error) => this.faults.push(error) },
     });
+  }
+
+  #note(outcome: Outcome, domain: string, askedAt: number, window: number): void {
+    if (outcome.kind === "none") return;
+    const { recipient, answer } = outcome;
+    this.windows.set(recipient, window);
+    // The numbers of exports order nothing.
+    const generation = answer.origin === "registry" ? answer.generation : null;
+    if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
+      this.seen.set(domain, { generation, at: this.#time.now() });
+    }
+    if (answer.action !== "accept") return;
+    const { confirmed_age: age, origin } = answer;
+    const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
+    if (at !== null) this.vouched.set(recipient, at);
   }
 
   resolve(recipient: string): Resolution | Promise<Resolution> {

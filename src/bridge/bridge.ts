@@ -1,5 +1,6 @@
 import type { ClientError } from "../client/index.ts";
 import { type ListenAddress, showAddress } from "./address.ts";
+import { Batcher } from "./batcher.ts";
 import { Breaker } from "./breaker.ts";
 import { AnswerCache } from "./cache.ts";
 import type { ConnectionContext } from "./connection.ts";
@@ -17,6 +18,8 @@ import type { BridgeSettings } from "./settings.ts";
 
 /** Longest pause between two tries of an edge that fails, ms. */
 const LONGEST_PAUSE = 1_000;
+/** Questions of a request, as the bridge reckons, where as many are asked as may be. */
+const QUESTIONS_PER_REQUEST = 8;
 /** Questions that may wait for a place to be asked. */
 const MAX_WAITING = 10_000;
 
@@ -64,7 +67,10 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   });
   const resolver = new Resolver({
     ports,
-    ask,
+    batcher: new Batcher((recipients, domain, floor) => {
+      metrics.requested();
+      return ask(recipients, domain, floor);
+    }, requestsOf(settings)),
     cache,
     floors,
     breaker,
@@ -138,6 +144,10 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     },
   };
 }
+
+/** Requests to the edge at the same time: beyond them, questions go together. */
+export const requestsOf = ({ max_questions }: Pick<BridgeSettings, "max_questions">): number =>
+  Math.ceil(max_questions / QUESTIONS_PER_REQUEST);
 
 /** Words about a failure that are ours: what the other side sent might hold an address. */
 const wordsOf = ({ kind, message }: ClientError): string | null =>

@@ -35,9 +35,14 @@ export class BridgeMetrics {
   );
   readonly #edgeSeconds = new Durations(
     "rollcall_bridge_edge_seconds",
-    "Time of one exchange with the edge, by what came of it",
+    "Time that the edge was waited for, a question each, by what came of it",
     "result",
   );
+  readonly #edgeRequests = new Counter({
+    name: "rollcall_bridge_edge_requests_total",
+    help: "Requests to the edge; where many are asked about at once, they go together",
+    registers: [this.#registry],
+  });
   readonly #badQuestions = new Counter({
     name: "rollcall_bridge_bad_questions_total",
     help: "Connections that were closed over bytes that are no question",
@@ -127,6 +132,11 @@ export class BridgeMetrics {
     this.#seconds.observe(protocol, ms);
   }
 
+  requested(): void {
+    this.#edgeRequests.inc();
+  }
+
+  /** One question to the edge is over. */
   asked(ms: number, fault: string | null): void {
     this.#edgeSeconds.observe(fault ?? "answer", ms);
   }

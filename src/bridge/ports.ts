@@ -17,7 +17,13 @@ export interface BridgePorts {
 }
 
 /**
- * Asks the edge about one recipient. Never rejects; ends by itself within the time of one exchange.
+ * Asks the edge about recipients of one domain, in one request. Never rejects; ends by itself within the time of one
+ * exchange.
  * @param floor highest generation of the domain seen so far, 0 for none
+ * @returns an outcome for each, in order
  */
-export type AskEdge = (recipient: string, domain: string, floor: number) => Promise<Outcome>;
+export type AskEdge = (
+  recipients: readonly string[],
+  domain: string,
+  floor: number,
+) => Promise<readonly Outcome[]>;

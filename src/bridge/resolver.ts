@@ -1,10 +1,11 @@
 import type { ClientError, Outcome } from "../client/index.ts";
 import { type Answer, unavailable } from "../directory/index.ts";
+import type { Batcher } from "./batcher.ts";
 import type { Breaker } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
 import type { Floor, Floors } from "./floors.ts";
 import type { Gate } from "./gate.ts";
-import type { AskEdge, BridgePorts } from "./ports.ts";
+import type { BridgePorts } from "./ports.ts";
 import { type Question, questionOf } from "./question.ts";
 
 /** Where an answer came from. `grace`: an accept that goes on while the edge is away; `none`: no answer was had. */
@@ -19,7 +20,7 @@ export interface Resolution {
 
 /** What the resolver does, for logs and metrics. */
 export interface ResolverObserver {
-  /** One exchange with the edge is over; `why` where it gave no answer. */
+  /** One question to the edge is over, after `ms`; `why` where it gave no answer. */
   asked(ms: number, why: ClientError | null): void;
   /** A fault of ours; the question was deferred. */
   fault(error: unknown): void;
@@ -27,7 +28,7 @@ export interface ResolverObserver {
 
 export interface ResolverOptions {
   readonly ports: BridgePorts;
-  readonly ask: AskEdge;
+  readonly batcher: Batcher;
   readonly cache: AnswerCache;
   readonly floors: Floors;
   readonly breaker: Breaker;
@@ -92,14 +93,15 @@ export class Resolver {
   async #pursue(question: Asked, deadline: number): Promise<Resolution> {
     const { breaker, gate, observer } = this.#options;
     try {
-      // The one try that an open breaker lets through needs no place.
-      const leave = breaker.state === "closed" ? await gate.enter() : () => undefined;
+      // The one try that an open breaker lets through needs no place, and waits for nobody.
+      const isTry = breaker.state !== "closed";
+      const leave = isTry ? () => undefined : await gate.enter();
       if (leave === null) return this.#withoutAnswer(question, "too many questions wait for the edge");
       try {
         if (this.#now() >= deadline) return this.#withoutAnswer(question, "the edge did not answer in time");
         let resolution: Resolution | null = null;
         await breaker.run(async () => {
-          resolution = await this.#exchange(question, deadline);
+          resolution = await this.#exchange(question, deadline, isTry);
           return resolution !== null;
         });
         return resolution ?? this.#withoutAnswer(question, "the edge cannot be asked now");
@@ -113,13 +115,16 @@ export class Resolver {
   }
 
   /** Asks until there is something to go by. @returns null where the edge gave no answer */
-  async #exchange(question: Asked, deadline: number): Promise<Resolution | null> {
-    const { ask, floors, observer, budget } = this.#options;
+  async #exchange(question: Asked, deadline: number, isTry: boolean): Promise<Resolution | null> {
+    const { batcher, floors, observer, budget } = this.#options;
     for (let tries = 1; ; tries++) {
       const isLast = tries === TRIES;
       const askedAt = this.#now();
-      const floor = floors.get(question.domain)?.generation ?? 0;
-      const outcome = await ask(question.text, question.domain, floor);
+      const { text, domain } = question;
+      const floor = floors.get(domain)?.generation ?? 0;
+      const outcome = await (isTry
+        ? batcher.askAlone(text, domain, floor)
+        : batcher.ask(text, domain, floor));
       const now = this.#now();
       observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
       const isTime = now - askedAt < budget / 3 && now < deadline;

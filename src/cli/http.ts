@@ -2,10 +2,13 @@
  * HTTP over connections that are kept, by node:http and node:https. For the bridge, which asks all day: with
  * `fetch` most of its time goes into streams, and most of its memory into garbage, some of which V8 does not see.
  */
-import * as http from "node:http";
-import * as https from "node:https";
+import type * as Http from "node:http";
 import { urlToHttpOptions } from "node:url";
 import { type HttpReply, type HttpRequest, type Send, tooLong } from "../client/index.ts";
+
+// Not imported: Node 24 would load its WebSocket along, and hold 12 MiB more for as long as the bridge runs.
+const http = process.getBuiltinModule("node:http");
+const https = process.getBuiltinModule("node:https");
 
 /**
  * Milliseconds for which a connection is kept that nobody uses. Shorter than what gateways and firewalls keep one, so
@@ -15,9 +18,9 @@ const IDLE_MS = 30_000;
 
 /** Connections to edges. */
 export class HttpPool {
-  readonly #plain: http.Agent;
-  readonly #secure: https.Agent;
-  readonly #underWay = new Set<http.ClientRequest>();
+  readonly #plain: Http.Agent;
+  readonly #secure: Http.Agent;
+  readonly #underWay = new Set<Http.ClientRequest>();
   #isClosed = false;
 
   /** @param connections to one host at the same time; more requests wait for one */

@@ -65,6 +65,7 @@ export class RollcallClient {
   async checkMany(recipients: readonly string[], context: CheckContext = {}): Promise<Outcome[]> {
     if (recipients.length > MAX_RECIPIENTS) throw new RangeError(`more than ${MAX_RECIPIENTS} recipients`);
     if (recipients.length === 0) return [];
+    if (recipients.length === 1) return [await this.check(recipients[0] as string, context)];
     return this.#ask({ ...context, recipients }, recipients);
   }
 

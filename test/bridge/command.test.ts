@@ -162,6 +162,7 @@ describe("rollcall bridge", () => {
       'rollcall_bridge_edge_seconds_count{result="answer"} 2',
       'rollcall_bridge_edge_seconds_count{result="api"} 1',
       'rollcall_bridge_edge_seconds_count{result="protocol"} 1',
+      "rollcall_bridge_edge_requests_total 4",
       'rollcall_bridge_bad_questions_total{protocol="socketmap"} 1',
       "rollcall_bridge_cache_entries 2",
       "rollcall_bridge_breaker_state 0",

@@ -9,6 +9,7 @@ import {
   ListenError,
   READERS,
   readSetting,
+  requestsOf,
   SETTING_NAMES,
   type SettingName,
   startBridge,
@@ -58,8 +59,8 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     platform.onStop(resolve);
   });
   const clock = createClock(platform.steady, platform.now);
-  // A place for each question that is under way, and for the one that an open breaker lets through.
-  const pool = platform.httpPool(settings.max_questions + 1);
+  // A place for each request that is under way, and for the one that an open breaker lets through.
+  const pool = platform.httpPool(requestsOf(settings) + 1);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
     userAgent: `rollcall-bridge/${VERSION}`,
@@ -71,8 +72,8 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       clock,
       timers: { sleep: platform.sleep },
       settings,
-      ask: (recipient, domain, floor) =>
-        client.check(recipient, floor > 0 ? { floor: { [domain]: floor } } : {}),
+      ask: (recipients, domain, floor) =>
+        client.checkMany(recipients, floor > 0 ? { floor: { [domain]: floor } } : {}),
       edge: new URL(cli.url(options)).origin,
       writeLog: platform.writeError,
       wall: platform.now,

@@ -1,3 +1,4 @@
+import { Batcher } from "../../../src/bridge/batcher.ts";
 import { Breaker, type BreakerState } from "../../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../../src/bridge/cache.ts";
 import { Floors } from "../../../src/bridge/floors.ts";
@@ -27,6 +28,8 @@ export const away = (): ClientError => new ClientError("unreachable", "connectio
 export class Bench {
   readonly time = new VirtualTime();
   readonly asked: Asked[] = [];
+  /** How many recipients there were in each request. */
+  readonly requests: number[] = [];
   readonly states: BreakerState[] = [];
   readonly faults: unknown[] = [];
   readonly floors = new Floors();
@@ -40,7 +43,7 @@ export class Bench {
 
   constructor(
     edge: Bench["edge"],
-    { cacheBytes = 1_000_000, width = 64, waiting = 1_000, failures = 5 } = {},
+    { cacheBytes = 1_000_000, width = 64, waiting = 1_000, failures = 5, requests = 64 } = {},
   ) {
     this.edge = edge;
     this.cache = new AnswerCache(cacheBytes, this.floors);
@@ -51,7 +54,10 @@ export class Bench {
     });
     this.resolver = new Resolver({
       ports: this.time,
-      ask: (recipient, domain, floor) => this.#ask({ recipient, domain, floor }),
+      batcher: new Batcher((recipients, domain, floor) => {
+        this.requests.push(recipients.length);
+        return Promise.all(recipients.map((recipient) => this.#ask({ recipient, domain, floor })));
+      }, requests),
       cache: this.cache,
       floors: this.floors,
       breaker: this.breaker,

@@ -1,0 +1,152 @@
+import { describe, expect, it } from "vitest";
+import { Batcher } from "../../src/bridge/batcher.ts";
+import { ClientError, type Outcome } from "../../src/client/index.ts";
+import { answerOf } from "./support/answers.ts";
+import { Bench } from "./support/bench.ts";
+import { settle } from "./support/virtual-time.ts";
+
+/** One request to an edge, which ends when a test wants. */
+interface Request {
+  readonly recipients: readonly string[];
+  readonly domain: string;
+  readonly floor: number;
+  end(): Promise<void>;
+  fail(): Promise<void>;
+}
+
+class HeldEdge {
+  readonly requests: Request[] = [];
+  readonly batcher: Batcher;
+
+  constructor(width: number) {
+    this.batcher = new Batcher(
+      (recipients, domain, floor) =>
+        new Promise((resolve, reject) => {
+          const outcomes = recipients.map(
+            (recipient): Outcome => ({ kind: "answer", recipient, answer: answerOf(recipient, "unknown") }),
+          );
+          this.requests.push({
+            recipients,
+            domain,
+            floor,
+            end: () => {
+              resolve(outcomes);
+              return settle();
+            },
+            fail: () => {
+              reject(new Error("broken"));
+              return settle();
+            },
+          });
+        }),
+      width,
+    );
+  }
+
+  /** Asks so many questions. @returns who was answered about, or null where a request failed */
+  ask(count: number, domain: string, floor = 0): Promise<(string | null)[]> {
+    const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
+    return Promise.all(
+      names.map((name) =>
+        this.batcher.ask(name, domain, floor).then(
+          ({ recipient }) => recipient,
+          () => null,
+        ),
+      ),
+    );
+  }
+
+  get sizes(): number[] {
+    return this.requests.map(({ recipients }) => recipients.length);
+  }
+}
+
+describe("questions to the edge", () => {
+  it("go at once and by themselves while there is room for requests", async () => {
+    const edge = new HeldEdge(3);
+    void edge.ask(3, "a.example");
+    await settle();
+    expect(edge.sizes).toEqual([1, 1, 1]);
+  });
+
+  it("go together beyond that, sixteen at most, and each gets its own answer", async () => {
+    const edge = new HeldEdge(2);
+    const asked = edge.ask(22, "a.example");
+    expect(edge.sizes).toEqual([1, 1]);
+    await edge.requests[1]?.end();
+    expect(edge.sizes).toEqual([1, 1, 16]);
+    await edge.requests[0]?.end();
+    expect(edge.sizes).toEqual([1, 1, 16, 4]);
+    for (const request of edge.requests) await request.end();
+    expect(await asked).toEqual(Array.from({ length: 22 }, (_, i) => `n${i}@a.example`));
+    void edge.ask(3, "a.example");
+    expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
+  });
+
+  it("go with those about the same domain, domains in turn, with the highest floor of them", async () => {
+    const edge = new HeldEdge(1);
+    void edge.ask(1, "a.example");
+    void edge.ask(20, "a.example", 3);
+    void edge.ask(2, "b.example", 7);
+    void edge.ask(1, "a.example", 5);
+    for (let i = 0; i < 4; i++) await edge.requests[i]?.end();
+    expect(edge.requests.map(({ domain, recipients, floor }) => [domain, recipients.length, floor])).toEqual([
+      ["a.example", 1, 0],
+      ["a.example", 16, 3],
+      ["b.example", 2, 7],
+      ["a.example", 5, 5],
+    ]);
+  });
+
+  it("fail together where a request does, and the next ones go all the same", async () => {
+    const edge = new HeldEdge(1);
+    const asked = edge.ask(3, "a.example");
+    await edge.requests[0]?.end();
+    void edge.ask(1, "b.example");
+    await edge.requests[1]?.fail();
+    expect(await asked).toEqual(["n0@a.example", null, null]);
+    expect(edge.sizes).toEqual([1, 2, 1]);
+  });
+
+  it("that must not wait do not, and take nobody's place", async () => {
+    const edge = new HeldEdge(1);
+    void edge.ask(5, "a.example");
+    const alone = edge.batcher.askAlone("x@a.example", "a.example", 0);
+    expect(edge.sizes).toEqual([1, 1]);
+    await edge.requests[1]?.end();
+    expect(await alone).toMatchObject({ recipient: "x@a.example" });
+    expect(edge.sizes).toEqual([1, 1]);
+  });
+});
+
+describe("a bridge whose questions go together", () => {
+  const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}@example.com`);
+
+  it("has an answer for each, and for one that got none its own deferral", async () => {
+    const bench = new Bench(
+      ({ recipient }) =>
+        recipient === "n5@example.com"
+          ? new ClientError("protocol", "damaged")
+          : answerOf(recipient, "unknown"),
+      { requests: 1 },
+    );
+    bench.latency = 10;
+    const answers = names(12).map((name) => Promise.resolve(bench.resolver.resolve(name)));
+    await bench.time.advance(100);
+    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
+    expect(verdicts).toEqual(names(12).map((_, i) => (i === 5 ? "unavailable" : "unknown")));
+    expect(bench.requests).toEqual([1, 11]);
+    expect(bench.states).toEqual([]);
+  });
+
+  it("asks an edge that hangs anew without waiting for what hangs", async () => {
+    const bench = new Bench(() => new Promise(() => undefined), { requests: 1, failures: 1 });
+    expect(await bench.resolve("hangs@example.com")).toMatchObject({ source: "none" });
+    // What hangs still has the only request that there may be, and another failure has opened the breaker.
+    await bench.breaker.run(async () => false);
+    expect(bench.states).toEqual(["open"]);
+    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
+    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable" });
+    expect(bench.requests).toEqual([1, 1]);
+  });
+});
