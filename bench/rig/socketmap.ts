@@ -45,10 +45,16 @@ export interface ServedBridge extends SocketmapService {
   lookups(): Promise<{ readonly cache: number; readonly elsewhere: number }>;
 }
 
-/** Starts `rollcall bridge` with its defaults, as the unit in examples/systemd does. */
-export async function serveBridge({ origin, token }: Asking): Promise<ServedBridge> {
+/**
+ * Starts `rollcall bridge` with its defaults, as the unit in examples/systemd does.
+ * @param node the Node that runs it
+ */
+export async function serveBridge(
+  { origin, token }: Asking,
+  node: string = process.execPath,
+): Promise<ServedBridge> {
   const service = await serve((path) => ({
-    command: process.execPath,
+    command: node,
     args: [
       join(root, "bin/rollcall.js"),
       "bridge",
