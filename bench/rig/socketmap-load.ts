@@ -1,9 +1,21 @@
 /**
  * The load on a socketmap service: connections on each of which a number of questions is sent, all their answers are
- * waited for and looked at, and the next ones follow. Questions and answers are made beforehand, so that the load
- * takes less time than any service: `socketmap-bare.js` shows how fast it can be.
+ * waited for and looked at, and the next ones follow. Questions and answers are made beforehand, and a native program
+ * (socketmap-load.c) exchanges them: one in Node would take as long as the services in Node do.
  */
-import { createConnection, type Socket } from "node:net";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { missingPackages } from "./processes.ts";
+import { root } from "./workerd.ts";
+
+const run = promisify(execFile);
+
+/** What the load lacks here, as names of Debian packages. */
+export const lacksCompiler = (): string[] =>
+  missingPackages({ cc: "gcc", "/usr/include/stdio.h": "libc6-dev" });
 
 /** Keys of one table, and what it has to say about each. */
 export interface Questions {
@@ -34,69 +46,43 @@ export function socketmapLoad(
   const bursts = burstsOf(questions, atOnce);
   return {
     async ask(count) {
-      const sockets = await Promise.all(Array.from({ length: connections }, () => connect(address)));
+      const folder = mkdtempSync(join(tmpdir(), "rollcall-socketmap-"));
       try {
+        const file = join(folder, "bursts");
+        writeFileSync(file, bursts);
         const each = Math.ceil(count / (connections * atOnce));
-        const begun = performance.now();
-        await Promise.all(
-          sockets.map((socket, i) => {
-            const from = Math.floor((i * bursts.length) / connections);
-            return exchange(socket, bursts, from, each);
-          }),
-        );
-        return (connections * each * atOnce) / ((performance.now() - begun) / 1000);
+        const socket = address.replace(/^unix:/, "");
+        const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
+        return (connections * each * atOnce) / (Number(stdout) / 1e9);
       } finally {
-        for (const socket of sockets) socket.destroy();
+        rmSync(folder, { recursive: true, force: true });
       }
     },
   };
 }
 
-async function connect(address: string): Promise<Socket> {
-  const socket = createConnection({ path: address.replace(/^unix:/, "") });
-  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-  return socket;
+let built: string | null = null;
+
+/** The program, built once a run. */
+function program(): string {
+  if (built === null) {
+    built = join(root, "dist/bench/socketmap-load");
+    mkdirSync(dirname(built), { recursive: true });
+    execFileSync("cc", ["-O2", "-o", built, join(root, "bench/rig/socketmap-load.c")]);
+  }
+  return built;
 }
 
-interface Burst {
-  readonly questions: Buffer;
-  readonly answers: Buffer;
-}
-
-function burstsOf({ table, keys, value }: Questions, atOnce: number): readonly Burst[] {
+/** All bursts, as the program reads them. */
+function burstsOf({ table, keys, value }: Questions, atOnce: number): Buffer {
   const netstring = (text: string): string => `${text.length}:${text},`;
-  return Array.from({ length: Math.ceil(keys.length / atOnce) }, (_, i) => {
-    const asked = Array.from({ length: atOnce }, (_, k) => keys[(i * atOnce + k) % keys.length] as string);
+  const parts: Buffer[] = [];
+  for (let from = 0; from < keys.length; from += atOnce) {
+    const asked = Array.from({ length: atOnce }, (_, k) => keys[(from + k) % keys.length] as string);
     const answers = asked.map(value).map((found) => netstring(found === null ? "NOTFOUND " : `OK ${found}`));
-    return {
-      questions: Buffer.from(asked.map((key) => netstring(`${table} ${key}`)).join("")),
-      answers: Buffer.from(answers.join("")),
-    };
-  });
-}
-
-/** Sends `count` bursts, going around them from one of them on. */
-function exchange(socket: Socket, bursts: readonly Burst[], from: number, count: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let answered = 0;
-    let got = 0;
-    const current = (): Burst => bursts[(from + answered) % bursts.length] as Burst;
-    socket.on("error", reject).on("close", () => reject(new Error("the service closed the connection")));
-    socket.on("data", (piece: Buffer) => {
-      const { answers } = current();
-      const end = got + piece.length;
-      if (end > answers.length || answers.compare(piece, 0, piece.length, got, end) !== 0) {
-        const expected = answers.toString("latin1", got, end);
-        reject(new Error(`"${piece.toString("latin1", 0, 200)}" where "${expected}" was expected`));
-        return;
-      }
-      got = end;
-      if (got < answers.length) return;
-      got = 0;
-      answered++;
-      if (answered === count) resolve();
-      else socket.write(current().questions);
-    });
-    socket.write(current().questions);
-  });
+    const both = [asked.map((key) => netstring(`${table} ${key}`)), answers];
+    const [questions, expected] = both.map((texts) => Buffer.from(texts.join(""))) as [Buffer, Buffer];
+    parts.push(Buffer.from(Uint32Array.of(questions.length, expected.length).buffer), questions, expected);
+  }
+  return Buffer.concat(parts);
 }

@@ -5,7 +5,13 @@ import { UNKNOWN } from "../rig/lists.ts";
 import { cpuOf, missingPackages } from "../rig/processes.ts";
 import { spreadOf } from "../rig/rounds.ts";
 import { type Asking, type SocketmapService, serveBridge, servePeer } from "../rig/socketmap.ts";
-import { type LoadShape, type Questions, type SocketmapLoad, socketmapLoad } from "../rig/socketmap-load.ts";
+import {
+  type LoadShape,
+  lacksCompiler,
+  type Questions,
+  type SocketmapLoad,
+  socketmapLoad,
+} from "../rig/socketmap-load.ts";
 import { bridgeMemory } from "./bridge-memory.ts";
 
 /** Different names that are asked for. Half of them exist; the bridge has room for so many refusals by default. */
@@ -48,12 +54,14 @@ const WAYS: readonly Way[] = [
 /** Lookups over socketmap, and what a million names leave in memory. */
 export const bridge: Suite = {
   name: "bridge",
-  lacks: () =>
-    missingPackages({
+  lacks: () => [
+    ...lacksCompiler(),
+    ...missingPackages({
       "mta-sts-daemon": "postfix-mta-sts-resolver",
       // Recommended by the one before, which is quicker with it.
       "/usr/lib/python3/dist-packages/uvloop/__init__.py": "python3-uvloop",
     }),
+  ],
   async run(extent, tell) {
     const world = await serveBridgeWorld(tell);
     try {

@@ -6,7 +6,7 @@ import { makeLmdb, RecipientClient, type ServedPostfix, servePostfix } from "../
 import { cpuOf, missingPackages } from "../rig/processes.ts";
 import { interleave, spreadOf } from "../rig/rounds.ts";
 import { type ServedBridge, type SocketmapService, serveBridge, servePeer } from "../rig/socketmap.ts";
-import { socketmapLoad } from "../rig/socketmap-load.ts";
+import { lacksCompiler, socketmapLoad } from "../rig/socketmap-load.ts";
 
 /**
  * Recipients that a pipelining client sends before it waits for the replies. Postfix writes 4,096 octets of replies at
@@ -96,11 +96,13 @@ const CASES: readonly Case[] = [
 /** RCPT TO at a real Postfix. */
 export const postfix: Suite = {
   name: "postfix",
-  lacks: () =>
-    missingPackages({
+  lacks: () => [
+    ...lacksCompiler(),
+    ...missingPackages({
       "/usr/lib/postfix/sbin/master": "postfix",
       "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
     }),
+  ],
   async run(extent, tell) {
     if (process.getuid?.() !== 0) throw new Error("Postfix's master wants to be started by root");
     const ends: (() => unknown)[] = [];
