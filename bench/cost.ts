@@ -31,8 +31,13 @@ function main(): void {
       partitions: number,
       results: { type: "string", default: join(root, RESULTS) },
       write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const counts = readCounts(values.results);
   if (values.write) {
     const parts = partsOf(counts, relative(root, resolve(values.results)));

@@ -75,6 +75,10 @@ describe("npm run cost", () => {
     expect(stdout).toMatch(/free plan +does not fit: Worker requests 6\.57 M against 100 k/);
   });
 
+  it("says how it is used", async () => {
+    expect((await cost("--help")).stdout).toMatch(/^npm run cost -- --mailboxes N/);
+  });
+
   it.each([
     [["--mailboxes", "0", "--checks", "5"], /mailboxes: 0 is no count/],
     [["--mailboxes", "many", "--checks", "5"], /many is no count/],
