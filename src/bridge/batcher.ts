@@ -7,73 +7,98 @@ import type { AskEdge } from "./ports.ts";
  */
 const BATCH = 16;
 
-/** A question that waits for a request to take it along. */
-interface Waiting {
+/** A question for the edge. */
+export interface EdgeQuestion {
   readonly recipient: string;
+  readonly domain: string;
+  /** Highest generation of the domain seen so far, 0 for none. */
   readonly floor: number;
-  readonly settle: (outcome: Promise<Outcome>) => void;
+  /** Whether nobody waits for the answer any more. */
+  isLate(): boolean;
+}
+
+/** What came of a question. */
+export interface Reply {
+  readonly outcome: Outcome;
+  /** Whether this one speaks for its request: a request that fails is one failure, however many went along. */
+  readonly speaks: boolean;
+}
+
+interface Waiting {
+  readonly question: EdgeQuestion;
+  readonly settle: (reply: Promise<Reply> | null) => void;
+}
+
+/** What is asked about one domain. */
+interface Queue {
+  readonly waiting: Waiting[];
+  /** Requests. */
+  underWay: number;
 }
 
 /**
  * Takes questions to the edge: each at once and by itself while there are few, and in one request with others about
  * its domain where many come at the same time, as under a dictionary attack. Of a domain, since its floor and the
- * token's rights are the same for all of them.
+ * token's rights are the same for all of them, and so that one domain's trouble is not another's.
  */
 export class Batcher {
   readonly #ask: AskEdge;
   readonly #width: number;
-  /** By domain; the domain that has waited longest comes first. */
-  readonly #waiting = new Map<string, Waiting[]>();
-  #underWay = 0;
+  readonly #queues = new Map<string, Queue>();
 
-  /** @param width requests at the same time; {@link Batcher.askAlone} is not counted */
+  /** @param width requests about one domain at the same time; {@link Batcher.askAlone} is not counted */
   constructor(ask: AskEdge, width: number) {
     this.#ask = ask;
     this.#width = width;
   }
 
-  /** @returns what {@link AskEdge} says about this recipient */
-  ask(recipient: string, domain: string, floor: number): Promise<Outcome> {
+  /** @returns null where the question was late before it could go */
+  ask(question: EdgeQuestion): Promise<Reply | null> {
     return new Promise((settle) => {
-      const waiting = this.#waiting.get(domain);
-      const question = { recipient, floor, settle };
-      if (waiting === undefined) this.#waiting.set(domain, [question]);
-      else waiting.push(question);
-      this.#send();
+      const queue = this.#queues.get(question.domain) ?? { waiting: [], underWay: 0 };
+      this.#queues.set(question.domain, queue);
+      queue.waiting.push({ question, settle });
+      this.#send(question.domain, queue);
     });
   }
 
   /** Asks without waiting for others: they may all wait for an edge that hangs. */
-  async askAlone(recipient: string, domain: string, floor: number): Promise<Outcome> {
+  async askAlone({ recipient, domain, floor }: EdgeQuestion): Promise<Reply> {
     const [outcome] = await this.#ask([recipient], domain, floor);
-    return outcome as Outcome;
+    return { outcome: outcome as Outcome, speaks: true };
   }
 
-  #send(): void {
-    while (this.#underWay < this.#width) {
-      const [next] = this.#waiting;
-      if (next === undefined) return;
-      const [domain, waiting] = next;
-      const batch = waiting.splice(0, BATCH);
-      this.#waiting.delete(domain);
-      // Whoever is left waits behind the other domains.
-      if (waiting.length > 0) this.#waiting.set(domain, waiting);
-      void this.#exchange(domain, batch);
+  #send(domain: string, queue: Queue): void {
+    while (queue.underWay < this.#width && queue.waiting.length > 0) {
+      const batch = queue.waiting.splice(0, BATCH).filter(({ question, settle }) => {
+        if (!question.isLate()) return true;
+        settle(null);
+        return false;
+      });
+      if (batch.length > 0) void this.#exchange(domain, queue, batch);
     }
+    if (queue.underWay === 0) this.#queues.delete(domain);
   }
 
-  async #exchange(domain: string, batch: readonly Waiting[]): Promise<void> {
-    this.#underWay++;
-    const recipients = batch.map(({ recipient }) => recipient);
-    const outcomes = this.#ask(recipients, domain, Math.max(...batch.map(({ floor }) => floor)));
-    for (const [i, { settle }] of batch.entries()) settle(outcomes.then((all) => all[i] as Outcome));
+  async #exchange(domain: string, queue: Queue, batch: readonly Waiting[]): Promise<void> {
+    queue.underWay++;
+    const outcomes = this.#askAbout(domain, batch);
+    for (const [i, { settle }] of batch.entries()) {
+      settle(outcomes.then((all) => ({ outcome: all[i] as Outcome, speaks: i === 0 })));
+    }
     try {
       await outcomes;
     } catch {
       // Each question fails by it.
     } finally {
-      this.#underWay--;
-      this.#send();
+      queue.underWay--;
+      this.#send(domain, queue);
     }
+  }
+
+  async #askAbout(domain: string, batch: readonly Waiting[]): Promise<readonly Outcome[]> {
+    const recipients = batch.map(({ question }) => question.recipient);
+    const floor = Math.max(...batch.map(({ question }) => question.floor));
+    return this.#ask(recipients, domain, floor);
   }
 }

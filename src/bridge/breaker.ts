@@ -37,10 +37,10 @@ export class Breaker {
 
   /**
    * Runs a try where the breaker lets it through.
-   * @param attempt true: the edge answered; false: it failed
+   * @param attempt true: the edge answered; false: it failed; null: nothing is to be learned from it
    * @returns false where it was not let through
    */
-  async run(attempt: () => Promise<boolean>): Promise<boolean> {
+  async run(attempt: () => Promise<boolean | null>): Promise<boolean> {
     if (this.#state === "closed") {
       this.#settle(await attempt());
       return true;
@@ -59,7 +59,8 @@ export class Breaker {
     return true;
   }
 
-  #settle(succeeded: boolean): void {
+  #settle(succeeded: boolean | null): void {
+    if (succeeded === null) return;
     if (succeeded) {
       this.#failures = 0;
       this.#pause = this.#options.longestPause / 10;

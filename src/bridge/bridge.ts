@@ -18,7 +18,7 @@ import type { BridgeSettings } from "./settings.ts";
 
 /** Longest pause between two tries of an edge that fails, ms. */
 const LONGEST_PAUSE = 1_000;
-/** Questions of a request, as the bridge reckons, where as many are asked as may be. */
+/** Questions about one domain for each request, where as many are asked as may be. */
 const QUESTIONS_PER_REQUEST = 8;
 /** Questions that may wait for a place to be asked. */
 const MAX_WAITING = 10_000;
@@ -67,10 +67,13 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   });
   const resolver = new Resolver({
     ports,
-    batcher: new Batcher((recipients, domain, floor) => {
-      metrics.requested();
-      return ask(recipients, domain, floor);
-    }, requestsOf(settings)),
+    batcher: new Batcher(
+      (recipients, domain, floor) => {
+        metrics.requested();
+        return ask(recipients, domain, floor);
+      },
+      Math.ceil(settings.max_questions / QUESTIONS_PER_REQUEST),
+    ),
     cache,
     floors,
     breaker,
@@ -144,10 +147,6 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     },
   };
 }
-
-/** Requests to the edge at the same time: beyond them, questions go together. */
-export const requestsOf = ({ max_questions }: Pick<BridgeSettings, "max_questions">): number =>
-  Math.ceil(max_questions / QUESTIONS_PER_REQUEST);
 
 /** Words about a failure that are ours: what the other side sent might hold an address. */
 const wordsOf = ({ kind, message }: ClientError): string | null =>

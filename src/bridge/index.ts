@@ -1,6 +1,6 @@
 /** The public face of the bridge. */
 export { ADDRESS_FORMS, type ListenAddress, parseAddress, showAddress } from "./address.ts";
-export { type BridgeOptions, type RunningBridge, requestsOf, startBridge } from "./bridge.ts";
+export { type BridgeOptions, type RunningBridge, startBridge } from "./bridge.ts";
 export { createClock } from "./clock.ts";
 export { ListenError } from "./listening.ts";
 export type { AskEdge, BridgePorts, Clock, Timers } from "./ports.ts";

@@ -1,6 +1,6 @@
 import type { ClientError, Outcome } from "../client/index.ts";
 import { type Answer, unavailable } from "../directory/index.ts";
-import type { Batcher } from "./batcher.ts";
+import type { Batcher, EdgeQuestion } from "./batcher.ts";
 import type { Breaker } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
 import type { Floor, Floors } from "./floors.ts";
@@ -41,6 +41,14 @@ export interface ResolverOptions {
 }
 
 type Asked = Extract<Question, { kind: "ask" }>;
+
+/** What came of putting a question to the edge. */
+interface Exchanged {
+  /** Null where it gave no answer. */
+  readonly resolution: Resolution | null;
+  /** Whether that is the edge's failure, and nobody else's who went along has counted it. */
+  readonly isFailure: boolean;
+}
 
 /** Times that one question is put to the edge: again after a broken connection, or where isolates disagree. */
 const TRIES = 2;
@@ -93,16 +101,16 @@ export class Resolver {
   async #pursue(question: Asked, deadline: number): Promise<Resolution> {
     const { breaker, gate, observer } = this.#options;
     try {
-      // The one try that an open breaker lets through needs no place, and waits for nobody.
-      const isTry = breaker.state !== "closed";
-      const leave = isTry ? () => undefined : await gate.enter();
+      // The one try that an open breaker lets through needs no place.
+      const leave = breaker.state === "closed" ? await gate.enter() : () => undefined;
       if (leave === null) return this.#withoutAnswer(question, "too many questions wait for the edge");
       try {
         if (this.#now() >= deadline) return this.#withoutAnswer(question, "the edge did not answer in time");
         let resolution: Resolution | null = null;
         await breaker.run(async () => {
-          resolution = await this.#exchange(question, deadline, isTry);
-          return resolution !== null;
+          const exchanged = await this.#exchange(question, deadline);
+          resolution = exchanged.resolution;
+          return resolution !== null || (exchanged.isFailure ? false : null);
         });
         return resolution ?? this.#withoutAnswer(question, "the edge cannot be asked now");
       } finally {
@@ -114,26 +122,33 @@ export class Resolver {
     }
   }
 
-  /** Asks until there is something to go by. @returns null where the edge gave no answer */
-  async #exchange(question: Asked, deadline: number, isTry: boolean): Promise<Resolution | null> {
-    const { batcher, floors, observer, budget } = this.#options;
+  /** Asks until there is something to go by. */
+  async #exchange(question: Asked, deadline: number): Promise<Exchanged> {
+    const { batcher, breaker, floors, observer, budget } = this.#options;
+    const { text, domain } = question;
+    // Whether the edge answers again is not to be learned behind what waits for it.
+    const isTry = breaker.state !== "closed";
     for (let tries = 1; ; tries++) {
       const isLast = tries === TRIES;
       const askedAt = this.#now();
-      const { text, domain } = question;
-      const floor = floors.get(domain)?.generation ?? 0;
-      const outcome = await (isTry
-        ? batcher.askAlone(text, domain, floor)
-        : batcher.ask(text, domain, floor));
+      const asked: EdgeQuestion = {
+        recipient: text,
+        domain,
+        floor: floors.get(domain)?.generation ?? 0,
+        isLate: () => this.#now() >= deadline,
+      };
+      const reply = await (isTry ? batcher.askAlone(asked) : batcher.ask(asked));
+      if (reply === null) return { resolution: null, isFailure: false };
+      const { outcome, speaks } = reply;
       const now = this.#now();
       observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
       const isTime = now - askedAt < budget / 3 && now < deadline;
       if (outcome.kind === "none") {
         if (!isLast && isTime && isBrokenConnection(outcome)) continue;
-        return null;
+        return { resolution: null, isFailure: speaks };
       }
       const resolution = this.#judge(question, outcome.answer, askedAt, now, isLast || !isTime);
-      if (resolution !== null) return resolution;
+      if (resolution !== null) return { resolution, isFailure: false };
     }
   }
 

@@ -17,7 +17,6 @@ import type { Confirmation } from "./confirmation.ts";
 import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
 import { blobName, type HeldManifest } from "./memory.ts";
 import { numberOf } from "./precedence.ts";
-import { EXPORTS } from "./rosters.ts";
 
 /** Times that one check may wait for a new confirmation. */
 export const CONFIRMATIONS = 3;
@@ -110,7 +109,7 @@ function decideNotServed(
   const confirmation = isolate.confirmation(partition);
   // An export may serve it all the same, and then it is not for the Registry to say.
   const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;
-  if (isOld && !progress.hasMissedExports && !isolate.hasJustFailed(EXPORTS)) {
+  if (isOld && !progress.hasMissedExports) {
     if (!progress.hasSoughtExports) return { kind: "exports" };
     return done(deferral(query, "exported domains could not be looked for in time", domain));
   }
@@ -139,8 +138,12 @@ function decideMailbox(
   const { domain } = recipient;
   const partition = isolate.partitionOf(domain);
   const confirmation = isolate.confirmation(partition);
-  if (confirmation.full && !isServed(isolate, confirmation, domain)) {
-    return decideNotServed(isolate, query, progress, now, partition, domain);
+  if (confirmation.full && confirmation.known(domain) === undefined) {
+    if (!isolate.isExported(domain)) {
+      return decideNotServed(isolate, query, progress, now, partition, domain);
+    }
+    // An export alone serves it, and may have been taken back.
+    if (!progress.hasSoughtExports && isolate.exportsAge(now) >= KV_ROSTER_AGE) return { kind: "exports" };
   }
   const own = generationOf(isolate, query, progress, now, domain, partition);
   if ("kind" in own) return own;

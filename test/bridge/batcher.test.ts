@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Batcher } from "../../src/bridge/batcher.ts";
 import { ClientError, type Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { Bench } from "./support/bench.ts";
+import { away, Bench, BUDGET } from "./support/bench.ts";
 import { settle } from "./support/virtual-time.ts";
 
 /** One request to an edge, which ends when a test wants. */
@@ -16,6 +16,7 @@ interface Request {
 
 class HeldEdge {
   readonly requests: Request[] = [];
+  isLate = false;
   readonly batcher: Batcher;
 
   constructor(width: number) {
@@ -48,8 +49,8 @@ class HeldEdge {
     const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
     return Promise.all(
       names.map((name) =>
-        this.batcher.ask(name, domain, floor).then(
-          ({ recipient }) => recipient,
+        this.batcher.ask({ recipient: name, domain, floor, isLate: () => this.isLate }).then(
+          (reply) => (reply === null ? "late" : reply.outcome.recipient),
           () => null,
         ),
       ),
@@ -83,19 +84,30 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
   });
 
-  it("go with those about the same domain, domains in turn, with the highest floor of them", async () => {
+  it("go with those about the same domain alone, with the highest floor of them", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(1, "a.example");
     void edge.ask(20, "a.example", 3);
-    void edge.ask(2, "b.example", 7);
+    void edge.ask(1, "b.example", 7);
     void edge.ask(1, "a.example", 5);
     for (let i = 0; i < 4; i++) await edge.requests[i]?.end();
     expect(edge.requests.map(({ domain, recipients, floor }) => [domain, recipients.length, floor])).toEqual([
       ["a.example", 1, 0],
+      ["b.example", 1, 7],
       ["a.example", 16, 3],
-      ["b.example", 2, 7],
       ["a.example", 5, 5],
     ]);
+  });
+
+  it("do not go where nobody waits any more by then", async () => {
+    const edge = new HeldEdge(1);
+    const asked = edge.ask(20, "a.example");
+    edge.isLate = true;
+    await edge.requests[0]?.end();
+    expect(await asked).toEqual(["n0@a.example", ...Array<string>(19).fill("late")]);
+    edge.isLate = false;
+    void edge.ask(1, "a.example");
+    expect(edge.sizes).toEqual([1, 1]);
   });
 
   it("fail together where a request does, and the next ones go all the same", async () => {
@@ -111,10 +123,11 @@ describe("questions to the edge", () => {
   it("that must not wait do not, and take nobody's place", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
-    const alone = edge.batcher.askAlone("x@a.example", "a.example", 0);
+    const question = { recipient: "x@a.example", domain: "a.example", floor: 0, isLate: () => false };
+    const alone = edge.batcher.askAlone(question);
     expect(edge.sizes).toEqual([1, 1]);
     await edge.requests[1]?.end();
-    expect(await alone).toMatchObject({ recipient: "x@a.example" });
+    expect(await alone).toMatchObject({ outcome: { recipient: "x@a.example" } });
     expect(edge.sizes).toEqual([1, 1]);
   });
 });
@@ -137,6 +150,34 @@ describe("a bridge whose questions go together", () => {
     expect(verdicts).toEqual(names(12).map((_, i) => (i === 5 ? "unavailable" : "unknown")));
     expect(bench.requests).toEqual([1, 11]);
     expect(bench.states).toEqual([]);
+  });
+
+  it("is not held up by another domain, nor by many", async () => {
+    const bench = new Bench(
+      ({ domain }) =>
+        domain === "slow.example" ? new Promise(() => undefined) : answerOf(`x@${domain}`, "unknown"),
+      { requests: 2 },
+    );
+    for (let i = 0; i < 20; i++) void bench.resolver.resolve(`n${i}@slow.example`);
+    bench.latency = 100;
+    const answers = Array.from({ length: 40 }, (_, i) => bench.resolver.resolve(`x@d${i}.example`));
+    await bench.time.advance(101);
+    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
+    expect(new Set(verdicts)).toEqual(new Set(["unknown"]));
+  });
+
+  it("counts a request that fails as one failure, and asks an edge that has come back at once", async () => {
+    const bench = new Bench(away, { requests: 1, failures: 3 });
+    bench.latency = BUDGET / 2;
+    const answers = names(30).map((name) => Promise.resolve(bench.resolver.resolve(name)));
+    await bench.time.advance(BUDGET);
+    expect(new Set((await Promise.all(answers)).map(({ source }) => source))).toEqual(new Set(["none"]));
+    // The second ended with everybody's patience, and those behind it were not asked about.
+    expect(bench.requests).toEqual([1, 16]);
+    expect(bench.states).toEqual([]);
+    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
+    bench.latency = 0;
+    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable", took: 0 });
   });
 
   it("asks an edge that hangs anew without waiting for what hangs", async () => {

@@ -187,6 +187,41 @@ describe("a domain that stands in KV alone", () => {
     expect(await stranger()).toMatchObject({ verdict: "not-served" });
   });
 
+  it("is known to be known for ten minutes, however long the Registry takes meanwhile", async () => {
+    expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
+    await isolate.idle();
+    await world.clock.advance(2 * MINUTE);
+    world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind: "error" } : undefined);
+    // Longer than the pause after a look that failed.
+    world.registry().fault = () => ({ kind: "slow", ms: 1_400 });
+    expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
+  });
+
+  it.each(["with its manifest", "and its manifest stays"])(
+    "is accepted by nobody any more once it is taken back (%s), whoever is asked about before",
+    async (how) => {
+      const gone = "gone.example";
+      world.export(gone, 1, ["alice"]);
+      world.exportRoster({ [D]: 1, [gone]: 1 });
+      await world.publish(isolate, "listed.example", ["alice"]);
+      const minute = async () => {
+        // Begins with a refusal, which confirms for all of them, so that nothing is left to do behind the answers.
+        const verdicts: string[] = [];
+        for (const recipient of ["nobody@listed.example", `nobody@${gone}`, `alice@${gone}`]) {
+          verdicts.push((await isolate.check(recipient)).verdict);
+        }
+        await isolate.idle();
+        await world.clock.advance(MINUTE);
+        return verdicts;
+      };
+      expect(await minute()).toEqual(["unknown", "unknown", "deliverable"]);
+      world.exportRoster({ [D]: 1 });
+      if (how === "with its manifest") world.kv.set(manifestKey(gone), null);
+      for (let i = 0; i < 3; i++) await minute();
+      expect(await minute()).toEqual(["unknown", "not-served", "not-served"]);
+    },
+  );
+
   it("costs the strangers' domains of a whole list one read", async () => {
     const cold = world.isolate("cold");
     await cold.check(`alice@${D}`);

@@ -64,6 +64,36 @@ describe("shards that a commit replaced", () => {
     expect(world.differences()).toEqual([]);
   });
 
+  it("are there to stay where a rollback brings them back within the day", async () => {
+    const isolate = world.isolate();
+    const first = await world.publish(isolate, D, people(MANY), { bits: 1 });
+    await world.clock.advance(HOUR);
+    await world.publish(isolate, D, people(MANY + 1), { bits: 1 });
+    await world.clock.advance(HOUR);
+    await world.rollback(isolate, D, first);
+    await world.clock.advance(3 * DAY);
+    expect(world.differences()).toEqual([]);
+    expect(shardsInKv()).toEqual(named().sort());
+  });
+
+  it("leave KV though a put of theirs failed when a rollback wanted them again", async () => {
+    const isolate = world.isolate();
+    const first = await world.publish(isolate, D, people(MANY), { bits: 1 });
+    await world.clock.advance(HOUR);
+    await world.publish(isolate, D, people(MANY + 1), { bits: 1 });
+    // Their deletion does not come through, and neither does the put that a rollback asks for.
+    world.kv.fault = ({ kind, keys }) =>
+      kind !== "get" && keys.some((key) => key.startsWith("shard/")) ? { kind: "error" } : undefined;
+    await world.clock.advance(DAY + 2 * HOUR);
+    await world.rollback(isolate, D, first);
+    await world.clock.advance(HOUR);
+    await world.publish(isolate, D, people(MANY + 1), { bits: 1 });
+    world.kv.fault = () => undefined;
+    await world.clock.advance(3 * DAY);
+    expect(world.differences()).toEqual([]);
+    expect(shardsInKv()).toEqual(named().sort());
+  });
+
   it("stay while KV still shows the list that names them", async () => {
     const isolate = world.isolate();
     await world.publish(isolate, D, people(MANY), { bits: 1 });

@@ -9,7 +9,6 @@ import {
   ListenError,
   READERS,
   readSetting,
-  requestsOf,
   SETTING_NAMES,
   type SettingName,
   startBridge,
@@ -59,8 +58,8 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     platform.onStop(resolve);
   });
   const clock = createClock(platform.steady, platform.now);
-  // A place for each request that is under way, and for the one that an open breaker lets through.
-  const pool = platform.httpPool(requestsOf(settings) + 1);
+  // A place for each question that is under way, and for the one that an open breaker lets through.
+  const pool = platform.httpPool(settings.max_questions + 1);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
     userAgent: `rollcall-bridge/${VERSION}`,

@@ -50,15 +50,20 @@ function deleteKey(storage: RegistryStorage, key: string): void {
  */
 function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   const replaced = storage.sql(
-    `SELECT r.domain, r.id, b.in_kv FROM kv_replaced r LEFT JOIN blobs b ON b.domain = r.domain AND b.id = r.id
+    `SELECT r.domain, r.id, b.expires FROM kv_replaced r LEFT JOIN blobs b ON b.domain = r.domain AND b.id = r.id
        WHERE r.since < ? AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
        LIMIT ?`,
     now - REPLACED_LIFE,
     ROWS,
   );
-  for (const { domain, id, in_kv } of replaced as { domain: string; id: string; in_kv: number | null }[]) {
+  for (const { domain, id, expires } of replaced as {
+    domain: string;
+    id: string;
+    expires: number | null;
+  }[]) {
     storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
-    if (!in_kv) continue;
+    // Gone already, or the head's: a release that did not know this table may have rolled back to it.
+    if (expires === null) continue;
     storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
     deleteKey(storage, blobKey(domain, id));
   }

@@ -132,11 +132,7 @@ export class Records {
       );
     }
     const kept = new Set(before === null ? [] : blobsOf(before.manifest));
-    for (const id of named) {
-      if (kept.has(id)) continue;
-      this.#setExpiry(domain, id, null);
-      this.#storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
-    }
+    for (const id of named) if (!kept.has(id)) this.#setExpiry(domain, id, null);
   }
 
   #setExpiry(domain: string, id: string, expires: number | null): void {
