@@ -19,7 +19,7 @@ export interface BridgeSettings {
   readonly max_connections: number;
   /** Questions to the edge at the same time. */
   readonly max_questions: number;
-  /** Failures in a row that open the circuit breaker. */
+  /** Failed requests in a row that open the circuit breaker. */
   readonly breaker_failures: number;
   readonly log_level: LogLevel;
 }
@@ -106,7 +106,7 @@ export const READERS: { readonly [K in SettingName]: Reader } = {
   max_connections: number("connections of MTAs at the same time", "count", 1, 1_000_000),
   max_questions: number("questions to the edge at the same time", "count", 1, 1_000),
   breaker_failures: number(
-    "failures in a row after which one question at a time is tried",
+    "failed requests in a row after which one question at a time is tried",
     "count",
     1,
     1_000,
