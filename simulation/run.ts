@@ -102,6 +102,9 @@ function take(scene: Scene, step: Step): void {
     case "export":
       scene.export(step.domain, random);
       return;
+    case "export taken back":
+      scene.takeBackExport(step.domain, step.deletes);
+      return;
   }
 }
 

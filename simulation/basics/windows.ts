@@ -23,6 +23,11 @@ export const WINDOWS = {
     derived: "accept-grace since its last sign of life",
   },
   "export, refusal and accept": { answer: "export (`origin: kv`)", derived: "as an unconfirmed accept" },
+  "export, taken back": {
+    answer: "export that was taken back",
+    derived:
+      "180 s until it shows, 30 s of cacheTtl, 60 s for which the roster is held (600 s where it cannot be read), 4.5 s for the check",
+  },
   "bridge: refusal": {
     answer: "refusal at a bridge",
     derived: "W, since its time counts from before its own question",
@@ -35,6 +40,10 @@ export const WINDOWS = {
   "bridge: export": {
     answer: "export at a bridge",
     derived: "as an export, and W for which the bridge keeps it, and the time-out",
+  },
+  "bridge: export, taken back": {
+    answer: "export that was taken back, at a bridge",
+    derived: "as where the roster cannot be read, and W for which the bridge keeps it, and the time-out",
   },
   "every isolate at the heads, after faults": {
     answer: "every isolate at the heads, once faults stop",

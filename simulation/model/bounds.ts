@@ -12,7 +12,10 @@ const EXPORT_ROSTER_LIFE = 600_000;
 export const BOUNDS = {
   /** From the copy to KV until no isolate that can read accepts from what was before: it shows, its cached read ends, what is held lapses, and the last check ends. */
   kv: (window: number): number => PROPAGATION + CACHE_TTL + window + CHECK_TIME,
-  /** From the first export of a domain until nobody who can read refuses it as not served any more. */
+  /**
+   * From the first export of a domain until nobody who can read refuses it as not served any more, and from when it is
+   * taken back until nobody who can read answers from it any more.
+   */
   exportRoster: PROPAGATION + CACHE_TTL + EXPORT_ROSTER + CHECK_TIME,
   /** And until nobody does who cannot. */
   exportRosterUnread: PROPAGATION + CACHE_TTL + EXPORT_ROSTER_LIFE + CHECK_TIME,

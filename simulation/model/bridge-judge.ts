@@ -110,9 +110,14 @@ export class BridgeJudge {
     const { answer, source } = resolution;
     const { model, now, violation } = this.#parts;
     const time = now();
-    const generation = model.exports.get(domain)?.at(answer.generation as number);
+    const history = model.exports.get(domain);
+    const generation = history?.at(answer.generation as number);
     const pair = generation === undefined ? null : { own: generation, list: generation };
-    if (pair === null || !this.#moments(said).some((at) => agrees(answer, pair, name, at))) {
+    if (
+      history === undefined ||
+      pair === null ||
+      !this.#moments(said).some((at) => agrees(answer, pair, name, at))
+    ) {
       violation("an answer is whole", `${say()}; the export says otherwise`);
       return;
     }
@@ -126,8 +131,14 @@ export class BridgeJudge {
         `${say()}, and the Registry has had a head for ${seconds(served)}`,
       );
     if (source === "grace" || answer.max_age === 0) return;
-    const bound = BOUNDS.kv(window) + window + BRIDGE_BUDGET;
-    this.#bounded("bridge: export", Math.max(0, time - pair.own.until), bound, say);
+    const kept = window + BRIDGE_BUDGET;
+    // Whether a fault met the isolate is not known here: it may accept for accept-grace then.
+    const takenBack = model.history(domain).headAt(time) === undefined ? history.lostFor(time) : 0;
+    if (takenBack > 0 && answer.action === "reject")
+      this.#bounded("bridge: export, taken back", takenBack, BOUNDS.exportRosterUnread + kept, say);
+    const succeeded = history.succeededFor(pair.own, time);
+    const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
+    this.#bounded("bridge: export", age, BOUNDS.kv(window) + kept, say);
   }
 
   #notServed({ domain, resolution, window, say }: Said): void {

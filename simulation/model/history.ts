@@ -41,7 +41,10 @@ export class History {
     return this.#byNumber.get(number) ?? [];
   }
 
-  /** The log in which it stood is lost: nobody serves it any more, and nobody knows that it was served. */
+  /**
+   * The log in which it stood is lost: nobody serves it any more, and nobody knows that it was served. So it is with an
+   * export that is taken back.
+   */
   lose(now: number): void {
     const { head } = this;
     if (head !== undefined) head.until = now;
@@ -57,6 +60,17 @@ export class History {
     if (last.until <= time && next?.log !== last.log) return 0;
     const first = this.generations.find(({ log }) => log === last.log) as Generation;
     return time - first.since;
+  }
+
+  /** How long the log in which it stood has been lost, milliseconds; 0 where it has a head, or never had one. */
+  lostFor(time: number): number {
+    return Math.max(0, time - (this.headAt(time)?.until ?? time));
+  }
+
+  /** How long a generation has had another one after it, of whichever log. */
+  succeededFor(generation: Generation, time: number): number {
+    const next = this.generations[this.generations.indexOf(generation) + 1];
+    return Math.max(0, time - (next?.since ?? time));
   }
 
   /** Whether a tombstone may have been let go of. */

@@ -194,7 +194,7 @@ export class Trial {
   /** Not served: the Registry had no list of it at some moment within the window, and no export is long there. */
   #notServed(): void {
     const { domain, answer, host } = this.#it;
-    const { time, hurtAt } = this.#at;
+    const { time } = this.#at;
     if (answer.verdict !== "not-served") {
       if (answer.verdict !== "malformed" && answer.matched !== "postmaster")
         this.#complain("an answer is whole", "");
@@ -206,19 +206,28 @@ export class Trial {
     const bound = host.settings.window + LONGEST_COMPUTING;
     if (age > bound) this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
     else this.ages.push(["not-served", age, bound]);
-    const exported = this.#parts.model.exports.get(domain)?.generations[0];
-    const isHurt = time - hurtAt < BOUNDS.recovery;
-    const longest = isHurt ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
-    if (exported !== undefined && time - exported.since > longest)
-      this.#complain("export: bound", `, and it has been exported for ${seconds(time - exported.since)}`);
+    const exported = this.#parts.model.exports.get(domain)?.servedFor(time) ?? 0;
+    if (exported > this.#exportRoster())
+      this.#complain("export: bound", `, and it has been exported for ${seconds(exported)}`);
+  }
+
+  /** How long the roster of exports may tell of what was before. */
+  #exportRoster(): number {
+    const { time, hurtAt } = this.#at;
+    return time - hurtAt < BOUNDS.recovery ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
   }
 
   #exported(): void {
     const { domain, answer, name, host } = this.#it;
     const { time, clock, hurtAt } = this.#at;
     const { model } = this.#parts;
-    const generation = model.exports.get(domain)?.at(answer.generation as number);
-    if (generation === undefined || !agrees(answer, { own: generation, list: generation }, name, clock)) {
+    const history = model.exports.get(domain);
+    const generation = history?.at(answer.generation as number);
+    if (
+      history === undefined ||
+      generation === undefined ||
+      !agrees(answer, { own: generation, list: generation }, name, clock)
+    ) {
       this.#complain("an answer is whole", "; the export says otherwise");
       return;
     }
@@ -226,9 +235,25 @@ export class Trial {
     const served = model.history(domain).servedFor(time);
     if (answer.action === "reject" && served > host.settings.window + LONGEST_COMPUTING)
       this.#complain("the Registry's head wins", `, and the Registry has had a head for ${seconds(served)}`);
+    this.#takenBack(history.lostFor(time));
     if (answer.action !== "reject" && time - hurtAt < BOUNDS.recovery) return;
-    const age = Math.max(0, time - generation.until);
+    const succeeded = history.succeededFor(generation, time);
+    // Where a manifest was deleted, what is held goes on accepting, until what was exported anew shows.
+    const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
     this.#bounded("export, refusal and accept", age, BOUNDS.kv(host.settings.window));
+  }
+
+  /** Nobody goes by an export that was taken back, once that shows. */
+  #takenBack(age: number): void {
+    const { domain, answer } = this.#it;
+    if (age === 0 || this.#parts.model.history(domain).headAt(this.#at.time) !== undefined) return;
+    // Whoever was told nothing by the Registry yet accepts from what lies in KV, and the manifest may still; and who
+    // cannot read KV any more goes on for accept-grace.
+    const isHurt = this.#at.time - this.#at.hurtAt < BOUNDS.recovery;
+    if (answer.action !== "reject" && (this.#exchange === undefined || isHurt)) return;
+    this.ages.push(["export, taken back", age, this.#exportRoster()]);
+    if (age > this.#exportRoster())
+      this.#complain("export, taken back: bound", `, and it was taken back ${seconds(age)} ago`);
   }
 }
 

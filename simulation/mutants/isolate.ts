@@ -75,6 +75,15 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "an export that was taken back is used without a look",
+    "KV's roster is read anew where it is older than a minute, before an export answers",
+    edge(
+      "decide.ts",
+      '    if (!progress.hasSoughtExports && isolate.exportsAge(now) >= KV_ROSTER_AGE) return { kind: "exports" };\n',
+      "",
+    ),
+  ),
+  mutant(
     "the asker's floor is ignored",
     "an older answer is none",
     edge(

@@ -3,7 +3,7 @@ import { Random } from "../basics/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addLateExport, addMeetings } from "./meetings.ts";
+import { addExportsTakenBack, addLateExport, addMeetings } from "./meetings.ts";
 import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { makeSetup } from "./setup.ts";
@@ -31,6 +31,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addTokens(random, length, add);
   addPast(new Random(seed, "past"), setup, length, add);
   addLateExport(new Random(seed, "late export"), setup, length, add);
+  addExportsTakenBack(new Random(seed, "exports taken back"), setup, length, add);
 
   const gap = random.chance(0.25)
     ? { from: random.next() * length, by: random.pick([HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR]) }

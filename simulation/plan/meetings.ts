@@ -4,7 +4,7 @@
  */
 import type { FaultKind } from "../basics/faults.ts";
 import type { Random } from "../basics/random.ts";
-import { type Add, type Change, LATE_EXPORT, MINUTE, SECOND, type Setup } from "./plan.ts";
+import { type Add, type Change, LATE_EXPORT, MINUTE, SECOND, type Setup, TAKEN_BACK } from "./plan.ts";
 
 /** Changes under which somebody is refused before and not after, or the other way round. */
 const TELLING: readonly Change[] = ["add", "add", "swap", "remove"];
@@ -32,8 +32,27 @@ export function addLateExport(random: Random, setup: Setup, length: number, add:
   meeting.lateExport(start, start + random.between(...UNTIL_EXPORTED) * SECOND);
 }
 
+/** For how long an export is there, so that it shows to most; and how long it is asked about after that. */
+const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [150, 270];
+const AFTER_TAKEN_BACK = 400 * SECOND;
+
+/** Exports are taken back: one that everybody asks about, and one that an isolate of its own goes by all the time. */
+export function addExportsTakenBack(random: Random, setup: Setup, length: number, add: Add): void {
+  const takeBack = (at: number, domain: string): void =>
+    add(at, { kind: "export taken back", domain, deletes: random.chance(0.5) });
+  for (const domain of setup.exported)
+    for (let times = random.between(0, 2); times > 0; times--) takeBack(random.next() * length, domain);
+  const lasts = random.between(...UNTIL_TAKEN_BACK) * SECOND;
+  const room = length - 10 * SECOND - lasts - AFTER_TAKEN_BACK;
+  if (room < 0) return;
+  const start = 10 * SECOND + random.next() * room;
+  takeBack(start + lasts, TAKEN_BACK);
+  new Meeting(random, setup, add, FOCUS_OF_TAKEN_BACK).takenBack(start, start + lasts + AFTER_TAKEN_BACK);
+}
+
 /** Apart from those of the other meetings. */
 const FOCUS_OF_EXPORT = 1_000;
+const FOCUS_OF_TAKEN_BACK = 2_000;
 
 /** Where the isolate of a focus is, and its bridge: at a place of their own, so that faults can meet them alone. */
 const placeOf = (focus: number): string => `place ${focus}`;
@@ -117,6 +136,21 @@ class Meeting {
     this.#ask(focus, start + 200, 2, [LATE_EXPORT]);
     this.#add(start + this.#random.between(4_000, 20_000), { kind: "export", domain: LATE_EXPORT });
     this.#ask(focus, again, 4, [LATE_EXPORT]);
+  }
+
+  /**
+   * Once a minute somebody else's refusal confirms for all, so that nothing is left to do behind what the export says.
+   * What is read anew then is read for the answer itself.
+   */
+  takenBack(start: number, end: number): void {
+    const random = this.#random;
+    const focus = this.#isolate(start);
+    const other = random.pick(this.#setup.domains);
+    this.#add(start + random.between(0, 5_000), { kind: "export", domain: TAKEN_BACK });
+    for (let at = start + 6_000; at < end; at += MINUTE) {
+      this.#add(at, { kind: "checks", count: 1, how: "one by one", focus, domains: [other], nobody: true });
+      this.#ask(focus, at + SECOND, 2, [TAKEN_BACK]);
+    }
   }
 
   /** The last manifest of a domain, or what it names, is written, acknowledged and lost, and nobody writes it anew. */

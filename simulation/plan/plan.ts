@@ -9,6 +9,9 @@ export const DAY = 24 * HOUR;
 /** A domain that is exported late, if at all. */
 export const LATE_EXPORT = "late-export.example";
 
+/** One that is exported and taken back, if at all. */
+export const TAKEN_BACK = "taken-back-export.example";
+
 /** How a deployment is set up. */
 export interface Setup {
   readonly window: number;
@@ -66,6 +69,8 @@ export type Release = "previous" | "today" | "next";
 interface Focus {
   readonly focus?: number;
   readonly domains?: readonly string[];
+  /** About somebody who is on no list. */
+  readonly nobody?: boolean;
 }
 
 /** One thing that happens. `id` names its stream of numbers. */
@@ -100,6 +105,8 @@ export type Step = { readonly id: number; readonly at: number } & (
   | { readonly kind: "token"; readonly role: "check" | "publish" }
   | { readonly kind: "revocation" }
   | { readonly kind: "export"; readonly domain: string }
+  /** Its entry leaves the roster; its manifest is deleted too, or left. */
+  | { readonly kind: "export taken back"; readonly domain: string; readonly deletes: boolean }
 );
 
 export interface Plan {

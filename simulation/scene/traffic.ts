@@ -23,6 +23,7 @@ const REGULARS = 50;
 export interface Aim {
   readonly focus?: number | undefined;
   readonly domains?: readonly string[] | undefined;
+  readonly nobody?: boolean | undefined;
 }
 
 function pickDomain(scene: Scene, random: Random, { domains }: Aim): string {
@@ -39,7 +40,7 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
   const form = random.chance(0.5) ? "plain" : random.pick(FORMS);
   const dice = random.next();
   if (dice < 0.05) return { base: "postmaster", form };
-  if (dice < 0.12) return { base: `s${random.between(0, 999)}`, form };
+  if (dice < 0.12) return nobody(random, form);
   const { head, generations } = scene.model.history(domain);
   const before = generations.at(-2);
   if (dice < 0.4 && head !== undefined && before !== undefined) {
@@ -49,6 +50,12 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
   const shape = scene.plan.setup.shapes[scene.plan.setup.domains.indexOf(domain)];
   return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
 }
+
+/** Somebody who is on no list. */
+const nobody = (random: Random, form: Name["form"] = "plain"): Name => ({
+  base: `s${random.between(0, 999)}`,
+  form,
+});
 
 /** Names that came or went with a generation; computed once, since lists may be long. */
 const moves = new WeakMap<Generation, readonly string[]>();
@@ -65,7 +72,7 @@ function movedBetween(before: Generation, head: Generation): readonly string[] {
 
 function pick(scene: Scene, random: Random, aim: Aim): Asked {
   const domain = pickDomain(scene, random, aim);
-  const name = pickName(scene, random, domain);
+  const name = aim.nobody === true ? nobody(random) : pickName(scene, random, domain);
   const dice = random.next();
   const spelled = dice < 0.05 ? domain.toUpperCase() : dice < 0.1 ? `${domain}.` : domain;
   const { generations } = scene.model.history(domain);

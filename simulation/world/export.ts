@@ -36,7 +36,7 @@ export interface ExportParts {
 
 /** Puts a domain into KV without the Registry: shards, manifest, roster, as the bulk file has them. */
 export function putExport(parts: ExportParts, domain: string, random: Random, policy: DomainPolicy): void {
-  const { kv, model, time, settings } = parts;
+  const { kv, model, time } = parts;
   const history = model.exports.get(domain) ?? new History(domain);
   model.exports.set(domain, history);
   const names = Array.from({ length: 14 }, (_, i) => `u${i}`).filter(() => random.chance(0.7));
@@ -49,7 +49,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   const key = parts.keyFor(domain, 1);
   const packed = pack(content, key, random.pick([0, 1]));
   // As the real export counts: the first number is the clock's, so that no asker has seen higher ones.
-  const generation = (history.head?.number ?? Math.floor(time.now() / 1000) - 1) + 1;
+  const generation = (history.head?.number ?? lastBefore(history, time.now())) + 1;
   const { table } = packed;
   const shards =
     "inline" in table
@@ -75,22 +75,41 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   // Where the Registry has copied its own head there, that is what an operator would be told of, and stop.
   if (model.history(domain).head !== undefined) return;
   kv.bulkPut(manifestKey(domain), manifest);
-  // A bulk file holds all that is exported.
-  const before = [...model.exports.values()].flatMap((it) => (it.head === undefined ? [] : [it]));
-  const heads = Object.fromEntries(before.map((it) => [it.domain, it.head?.number as number]));
+  history.succeed(generation, content, time.now(), null);
+  putRoster(parts);
+  parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
+}
+
+/** Takes an export back: its entry leaves the roster. Its manifest is deleted too, or is left to lie in KV. */
+export function takeBackExport(parts: ExportParts, domain: string, deletes: boolean): void {
+  const { kv, model, time } = parts;
+  const history = model.exports.get(domain);
+  // Where the Registry has a head, the manifest in KV is its copy.
+  if (history?.head === undefined || model.history(domain).head !== undefined) return;
+  history.lose(time.now());
+  putRoster(parts);
+  if (deletes) kv.bulkPut(manifestKey(domain), null);
+  parts.trace(() => `the export of ${domain} is taken back, its manifest is ${deletes ? "deleted" : "left"}`);
+}
+
+/** The number before the first one of an export, or of one that is begun anew. */
+const lastBefore = (history: History, now: number): number =>
+  Math.max(history.generations.at(-1)?.number ?? 0, Math.floor(now / 1000) - 1);
+
+/** A bulk file holds all that is exported; where nothing is left, the operator deletes the roster. */
+function putRoster({ kv, model, time, settings }: ExportParts): void {
+  const exported = [...model.exports.values()].flatMap(({ domain, head }) =>
+    head === undefined ? [] : [[domain, head.number] as const],
+  );
   const roster = {
     partition: KV_ROSTER,
     partitions: 1,
     incarnation: 0,
-    asOf: generation,
+    asOf: Math.max(...exported.map(([, number]) => number)),
     heartbeat: time.now(),
-    heads: { ...heads, [domain]: generation },
+    heads: Object.fromEntries(exported),
     revoked: [],
   };
-  kv.bulkPut(
-    rosterKey(KV_ROSTER),
-    utf8(encodeRoster(roster, rosterMac(stablelibHashing, settings.masterKey))),
-  );
-  history.succeed(generation, content, time.now(), null);
-  parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
+  const mac = rosterMac(stablelibHashing, settings.masterKey);
+  kv.bulkPut(rosterKey(KV_ROSTER), exported.length === 0 ? null : utf8(encodeRoster(roster, mac)));
 }

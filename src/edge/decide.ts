@@ -172,7 +172,7 @@ function decideMailbox(
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
-  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, manifest, now)) {
+  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, own, now)) {
     return done(deferral(query, "the Registry has not been heard of for too long", domain));
   }
   for (const held of lists) {
@@ -241,7 +241,9 @@ function generationOf(
  */
 function generationAnswered(confirmation: Confirmation, own: Manifest, list: Manifest): number {
   if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;
-  return Math.max(own.generation, Math.min(list.generation, confirmation.known(list.domain) ?? 0));
+  const listed = Math.min(list.generation, confirmation.known(list.domain) ?? 0);
+  // A change that went through this isolate is ahead of all that it has been told of the alias.
+  return listed > (confirmation.position?.number ?? 0) ? own.generation : Math.max(own.generation, listed);
 }
 
 /** Answers confirm numbers, never bytes: only the generation that the Registry named as its newest may refuse. */
@@ -251,7 +253,7 @@ const confirms = (confirmation: Confirmation, manifest: Manifest, now: number): 
   manifest.incarnation === confirmation.incarnation &&
   manifest.generation === confirmation.known(manifest.domain);
 
-/** The stated exception of law 2: the Registry confirms that it has no head, and KV's export is read anew. */
+/** The stated exception of law 2: the Registry confirms that it has no head, and KV's export is read anew and listed. */
 const isFreshExport = (
   isolate: Isolate,
   confirmation: Confirmation,
@@ -262,14 +264,22 @@ const isFreshExport = (
   confirmation.full &&
   confirmation.isFresh(now) &&
   confirmation.known(held.manifest.domain) === undefined &&
+  isolate.knowsExports(now) &&
   now - held.readAt <= isolate.settings.window;
 
 /** Whether accepting may go on: some sign of the Registry within accept-grace, or not yet looked for one. */
-function hasEvidence(isolate: Isolate, partition: number, manifest: Manifest, now: number): boolean {
-  if (manifest.origin === "kv") return true;
+function hasEvidence(
+  isolate: Isolate,
+  partition: number,
+  { manifest, readAt }: HeldManifest,
+  now: number,
+): boolean {
+  const { acceptGrace } = isolate.settings;
+  // An export is its own evidence, whenever KV shows it.
+  if (manifest.origin === "kv") return now - readAt <= acceptGrace;
   const { evidence } = isolate.confirmation(partition);
   if (evidence === Number.NEGATIVE_INFINITY) return !isolate.hasTriedRefresh(partition);
-  return now - evidence <= isolate.settings.acceptGrace;
+  return now - evidence <= acceptGrace;
 }
 
 // Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long.

@@ -222,6 +222,30 @@ describe("a domain that stands in KV alone", () => {
     },
   );
 
+  it("is refused by nobody who has not read for ten minutes that it is exported, and accepted for accept-grace", async () => {
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
+    world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind: "error" } : undefined);
+    const minutes = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        await world.clock.advance(MINUTE);
+        await isolate.check(`alice@${D}`);
+        await isolate.idle();
+      }
+    };
+    await minutes(8);
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
+    await minutes(4);
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    // Nothing of it can be read any more.
+    world.kv.fault = () => ({ kind: "error" });
+    await world.clock.advance(world.settings.acceptGrace - MINUTE);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    await isolate.idle();
+    await world.clock.advance(2 * MINUTE);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "defer" });
+  });
+
   it("costs the strangers' domains of a whole list one read", async () => {
     const cold = world.isolate("cold");
     await cold.check(`alice@${D}`);

@@ -52,6 +52,24 @@ describe("an alias that was loaded apart from its target", () => {
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });
+
+  it("is not answered under the number of a change that went through the isolate and tells nothing of it", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    await world.publish(here, "target.example", ["alice"]);
+    await world.publish(here, D, [], { policy: { alias: "target.example" }, force: true });
+    await world.clock.advance(5 * MINUTE);
+    expect(await far.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    await far.idle();
+    world.kv.propagation = (_, key) => (key === "domain/target.example" ? 0 : 180 * SECOND);
+    const head = await world.publish(here, D, ["alice", "bob"], { policy: { alias: null }, force: true });
+    await world.publish(far, "target.example", ["alice", "carol"]);
+    await world.clock.advance(40 * SECOND);
+    world.registry().fault = () => ({ kind: "error" });
+    const mixed = await far.check(`alice@${D}`);
+    expect(mixed).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(mixed.generation).toBeLessThanOrEqual(head);
+  });
 });
 
 describe("an answer from before a change that went through the isolate", () => {
