@@ -48,7 +48,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "accepts never end",
     "they end with accept-grace",
-    edge("decide.ts", "return now - evidence <= isolate.settings.acceptGrace;", "return true;"),
+    edge("decide.ts", "return now - evidence <= acceptGrace;", "return true;"),
   ),
   mutant(
     "not served without a confirmation",
