@@ -5,11 +5,12 @@
 import { bar, figure } from "./figures.ts";
 import { isMet, type Measurement } from "./measurement.ts";
 
-const WIDTH = 1040;
+const WIDTH = 1300;
 const ROW = 26;
 const TOP = 56;
 const BOTTOM = 34;
-const LABELS = 440;
+/** Room for the longest `what`: about 6.6 pixels a character. */
+export const LABELS = 700;
 const FIGURES = 210;
 /** What the scale reaches from and to, as shares of the bar; beyond it a row is cut. */
 const FROM = 0.25;

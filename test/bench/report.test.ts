@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { chart, charted } from "../../bench/report/chart.ts";
+import { chart, charted, LABELS } from "../../bench/report/chart.ts";
 import { bar, figure, verdict } from "../../bench/report/figures.ts";
 import { fromJson, toJson } from "../../bench/report/results.ts";
 import { markdown, plainTable, withTable } from "../../bench/report/table.ts";
@@ -65,6 +66,11 @@ describe("the chart", () => {
     expect(charted(results.measurements)).toEqual([met, missed]);
     expect(svg.match(/<rect/g)).toHaveLength(2);
     expect(svg).toContain("POST of 1,000 &amp; &lt;more&gt;");
+  });
+
+  it("has room for every label of the results that are shown", () => {
+    const { measurements } = fromJson(readFileSync("docs/performance/results.json", "utf8"));
+    for (const { what } of charted(measurements)) expect(6.6 * what.length, what).toBeLessThan(LABELS - 10);
   });
 
   it("is well-formed: every element that is opened is closed, in its order", () => {
