@@ -1,4 +1,5 @@
 /** One bridge: the real resolver, cache, floors and breaker, and the real client, asking through the network. */
+import { askThrough } from "../../src/bridge/asking.ts";
 import { Batcher } from "../../src/bridge/batcher.ts";
 import { Breaker } from "../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../src/bridge/cache.ts";
@@ -98,7 +99,7 @@ export class SimulatedBridge implements JudgedBridge {
         });
         const client = clientOf(time, fetch, parts.token, BRIDGE_BUDGET);
         if (recipients.length > 1) parts.met("bridge asks about several at once");
-        const outcomes = await client.checkMany(recipients, floor > 0 ? { floor: { [domain]: floor } } : {});
+        const outcomes = await askThrough(client)(recipients, domain, floor);
         for (const outcome of outcomes) this.#note(outcome, domain, askedAt, window);
         return outcomes;
       }, REQUESTS),

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../../api/version.ts";
 import {
+  askThrough,
   type BridgeSettings,
   createClock,
   DEFAULTS,
@@ -71,8 +72,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       clock,
       timers: { sleep: platform.sleep },
       settings,
-      ask: (recipients, domain, floor) =>
-        client.checkMany(recipients, floor > 0 ? { floor: { [domain]: floor } } : {}),
+      ask: askThrough(client),
       edge: new URL(cli.url(options)).origin,
       writeLog: platform.writeError,
       wall: platform.now,
