@@ -1,5 +1,8 @@
 /** How much of everything a size uses in a month, by our design and by one KV key a mailbox. */
 import { shardBitsFor } from "../../src/directory/index.ts";
+import { MOST_HEADS } from "../../src/edge/environment.ts";
+import { KV_ROSTER_AGE } from "../../src/edge/isolate.ts";
+import { REPLACED_LIFE } from "../../src/edge/registry/history.ts";
 import { INLINE_SHARD } from "../../src/publish/pack.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
@@ -40,10 +43,8 @@ export interface Shape {
   readonly shardsPerPublish: number;
 }
 
-/** Seconds after which what was read of offline exports is too old (KV_ROSTER_AGE in src/edge/isolate.ts). */
-const EXPORTS_AGE = 60;
-/** Domains that a Registry lists to an isolate that starts; of more, the roster in KV is read (src/edge/environment.ts). */
-const MOST_HEADS = 500;
+/** Seconds after which what was read of offline exports is too old. */
+const EXPORTS_AGE = KV_ROSTER_AGE / 1000;
 /** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
 const HEARTBEATS_PER_DAY = 24;
 /** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
@@ -58,8 +59,8 @@ export const publishing = (shards: number) => ({
   // How KV stands against the head.
   kvReads: 1,
 });
-/** Days that KV keeps a replaced shard (REPLACED_LIFE in src/edge/registry/history.ts). */
-const REPLACED_DAYS = 1;
+/** Days that KV keeps a replaced shard. */
+const REPLACED_DAYS = REPLACED_LIFE / 86_400_000;
 /** Rows that a shard writes: put, marked as copied, as past, noted as replaced, taken out of KV (three), deleted. */
 const ROWS_PER_SHARD = 8;
 

@@ -5,7 +5,7 @@ import { getMeta, setMeta } from "./schema.ts";
 /** Rows of one run, so that a long history does not hold the object up. */
 const ROWS = 500;
 /** A replaced blob stays in KV for isolates whose manifest is an old one; a manifest is not a day behind. */
-const REPLACED_LIFE = 86_400_000;
+export const REPLACED_LIFE = 86_400_000;
 
 /**
  * Lets go of what history need not keep any longer: superseded generations, shards that no kept generation
