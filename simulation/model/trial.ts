@@ -151,7 +151,7 @@ export class Trial {
 
   #accept(pairs: readonly Pair[]): void {
     const { host, domain, answer } = this.#it;
-    const { time, hurtAt } = this.#at;
+    const { time } = this.#at;
     const { window, acceptGrace } = host.settings;
     const pair = pairs.reduce((a, b) => (supersededFor(a, time) <= supersededFor(b, time) ? a : b));
     const age = supersededFor(pair, time);
@@ -165,7 +165,7 @@ export class Trial {
     if (isSettled && silence > acceptGrace + LONGEST_COMPUTING + SKEW)
       this.#complain("accepts end with accept-grace", `; no sign of the Registry for ${seconds(silence)}`);
     if (age === 0) return;
-    if (time - hurtAt < BOUNDS.recovery) {
+    if (this.#isHurt) {
       this.ages.push(["accept, Registry away", age, null]);
       return;
     }
@@ -213,13 +213,17 @@ export class Trial {
 
   /** How long the roster of exports may tell of what was before. */
   #exportRoster(): number {
-    const { time, hurtAt } = this.#at;
-    return time - hurtAt < BOUNDS.recovery ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
+    return this.#isHurt ? BOUNDS.exportRosterUnread : BOUNDS.exportRoster;
+  }
+
+  /** Whether a fault met the isolate of which something may linger. */
+  get #isHurt(): boolean {
+    return this.#at.time - this.#at.hurtAt < BOUNDS.recovery;
   }
 
   #exported(): void {
     const { domain, answer, name, host } = this.#it;
-    const { time, clock, hurtAt } = this.#at;
+    const { time, clock } = this.#at;
     const { model } = this.#parts;
     const history = model.exports.get(domain);
     const generation = history?.at(answer.generation as number);
@@ -236,7 +240,7 @@ export class Trial {
     if (answer.action === "reject" && served > host.settings.window + LONGEST_COMPUTING)
       this.#complain("the Registry's head wins", `, and the Registry has had a head for ${seconds(served)}`);
     this.#takenBack(history.lostFor(time));
-    if (answer.action !== "reject" && time - hurtAt < BOUNDS.recovery) return;
+    if (answer.action !== "reject" && this.#isHurt) return;
     const succeeded = history.succeededFor(generation, time);
     // Where a manifest was deleted, what is held goes on accepting, until what was exported anew shows.
     const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
@@ -249,11 +253,8 @@ export class Trial {
     if (age === 0 || this.#parts.model.history(domain).headAt(this.#at.time) !== undefined) return;
     // Whoever was told nothing by the Registry yet accepts from what lies in KV, and the manifest may still; and who
     // cannot read KV any more goes on for accept-grace.
-    const isHurt = this.#at.time - this.#at.hurtAt < BOUNDS.recovery;
-    if (answer.action !== "reject" && (this.#exchange === undefined || isHurt)) return;
-    this.ages.push(["export, taken back", age, this.#exportRoster()]);
-    if (age > this.#exportRoster())
-      this.#complain("export, taken back: bound", `, and it was taken back ${seconds(age)} ago`);
+    if (answer.action !== "reject" && (this.#exchange === undefined || this.#isHurt)) return;
+    this.#bounded("export, taken back", age, this.#exportRoster());
   }
 }
 
