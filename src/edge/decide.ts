@@ -173,7 +173,9 @@ function decideMailbox(
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
   } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, own, now)) {
-    return done(deferral(query, "the Registry has not been heard of for too long", domain));
+    const silent =
+      manifest.origin === "kv" ? "KV has not shown the export" : "the Registry has not been heard of";
+    return done(deferral(query, `${silent} for too long`, domain));
   }
   for (const held of lists) {
     // The numbers of exports order nothing: they may be begun anew.

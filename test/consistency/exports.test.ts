@@ -243,7 +243,10 @@ describe("a domain that stands in KV alone", () => {
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
     await isolate.idle();
     await world.clock.advance(2 * MINUTE);
-    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "defer" });
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({
+      action: "defer",
+      detail: "KV has not shown the export for too long",
+    });
   });
 
   it("costs the strangers' domains of a whole list one read", async () => {
