@@ -23,6 +23,8 @@ export interface Generation extends Content {
   readonly deletedUntil: number | null;
   /** Names that left, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
+  /** Names that it refuses by an override, and that the list before it accepted. */
+  readonly overridden: ReadonlySet<string>;
 }
 
 export interface Said {

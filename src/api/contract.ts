@@ -9,6 +9,9 @@ export const MAX_RECIPIENTS = 1_000;
 /** Octets of a request to check, of a commit, and of a shard. */
 export const MAX_CHECK_BODY = 2_200_000;
 export const MAX_COMMIT_BODY = 16 * 1024 * 1024;
+/** Octets of a plan, and names that it may list: 6 octets each, in base64url. */
+export const MAX_PLAN_BODY = 16 * 1024 * 1024;
+export const MAX_PLANNED_NAMES = 2_000_000;
 export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
 /** Domains in one commit. */
@@ -143,6 +146,35 @@ export interface CommitResult {
   readonly generations: Readonly<Record<string, number>>;
   /** Domains of the commit that were so already, and got no new number. */
   readonly unchanged: readonly string[];
+}
+
+/** Body of `POST /v1/plans`: what a commit would change, for the guard to judge beforehand. Nothing is stored. */
+export interface PlanRequest {
+  readonly domains: readonly PlannedDomain[];
+}
+
+export interface PlannedDomain {
+  readonly domain: string;
+  /** The generation that this was planned against. */
+  readonly expect: number;
+  readonly key_id: string;
+  readonly canonicaliser: number;
+  readonly policy?: Partial<DomainPolicy>;
+  /** Names that the new list accepts or defers. */
+  readonly accepted: number;
+  readonly names: PlannedNames;
+}
+
+/**
+ * Names by the 48-bit tails of their fingerprints: 6 octets each, big-endian, ascending, in base64url. Against a head
+ * those that it accepts or defers and the new list does not, and the reverse; against a tombstone all that the new list
+ * accepts or defers.
+ */
+export type PlannedNames = { readonly gone: string; readonly back: string } | { readonly accepted: string };
+
+export interface PlanResult {
+  /** Why the guard would refuse, by domain; null where it would not. */
+  readonly refusals: Readonly<Record<string, string | null>>;
 }
 
 /** One line of a domain's history. */

@@ -13,6 +13,8 @@ import {
   type Health,
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
+  type PlanRequest,
+  type PlanResult,
   type RegistryStatus,
   type RollbackRequest,
   type TokenCreated,
@@ -135,6 +137,14 @@ export class RollcallClient {
    */
   commit(request: CommitRequest): Promise<CommitResult> {
     return this.#json<CommitResult>(post("/v1/commits", request), "generations");
+  }
+
+  /**
+   * What the guard would say of commits. Changes nothing.
+   * @throws ClientError of code `conflict` where a head has moved; `not_found` or `method_not_allowed` of an older edge
+   */
+  plan(request: PlanRequest): Promise<PlanResult> {
+    return this.#json<PlanResult>({ ...post("/v1/plans", request), idempotent: true }, "refusals");
   }
 
   /** Publishes an old generation's content under a new number. Overrides the guard. */

@@ -11,9 +11,7 @@ import { compareLists, isAcceptedState, type ListContent } from "./difference.ts
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
-
-/** More than this would not fit the memory of the Registry's object, which computes them. */
-const MAX_DEPARTURES = 2_500_000;
+import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
 export type DepartureTable = BlobTable & { readonly count: number };
@@ -57,10 +55,10 @@ export function departuresAfter(
   grace: number,
 ): DepartureTable {
   if (before === null) return NO_DEPARTURES;
-  const leaving = new GrowingColumn();
+  const leaving = new TailColumn();
   if (grace > 0) {
     compareLists(storedList(store, before.shards), after, (tail, was, is) => {
-      if (is < 0 && isAcceptedState(was)) leaving.push(tail);
+      if (is < 0 && isAcceptedState(was) && !leaving.push(tail)) throw tooMany();
     });
   }
   const until = Math.ceil(now / 1000) + grace;
@@ -68,29 +66,11 @@ export function departuresAfter(
   return pack(store, hashing, merge(carried, leaving.sorted(), until));
 }
 
-class GrowingColumn {
-  #values = new Float64Array(256);
-  #length = 0;
-
-  push(value: number): void {
-    if (this.#length === MAX_DEPARTURES) {
-      throw new DirectoryError(
-        "invalid",
-        `more than ${MAX_DEPARTURES} names leave at once; set the grace to 0 for this change`,
-      );
-    }
-    if (this.#length === this.#values.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length++] = value;
-  }
-
-  sorted(): Float64Array {
-    return this.#values.subarray(0, this.#length).sort();
-  }
-}
+const tooMany = (): DirectoryError =>
+  new DirectoryError(
+    "invalid",
+    `more than ${MAX_TAILS} names leave at once; set the grace to 0 for this change`,
+  );
 
 function stillDeferred(store: BlobStore, departures: DepartureTable, now: number): DepartureColumns[] {
   const blobs = departures.inline === null ? departures.ids.length / ID_BYTES : 1;

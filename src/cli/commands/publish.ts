@@ -8,7 +8,7 @@ import {
   fromBase64Url,
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
-import { baseOf, batchesOf, PublishError, upload } from "../../publish/index.ts";
+import { baseOf, batchesOf, type DomainPlan, judgePlan, PublishError, upload } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { type Job, jobsOf, keptListsOf, type ListOptions, withListOptions } from "../jobs.ts";
@@ -62,8 +62,9 @@ async function publish(
 ): Promise<void> {
   const { output } = cli;
   const planned: PlannedList[] = [];
+  const judge = (plan: DomainPlan): Promise<DomainPlan> => judgePlan(client, plan);
   for (const job of jobs) {
-    const one = await planJob(cli, job, await startOf(client, job.domain), options, kept);
+    const one = await planJob(cli, judge, job, await startOf(client, job.domain), options, kept);
     showPlan(output, one);
     planned.push(one);
   }

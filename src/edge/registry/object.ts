@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { CommitRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
+import type { CommitRequest, PlanRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
@@ -33,6 +33,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   }
   commit(place: Place, request: CommitRequest, by: string) {
     return this.#core(place).commit(request, by);
+  }
+  plan(place: Place, request: PlanRequest) {
+    return this.#core(place).plan(request);
   }
   rollback(place: Place, domain: string, request: RollbackRequest, by: string) {
     return this.#core(place).rollback(domain, request, by);
@@ -121,6 +124,7 @@ export function registryAt(
     blob: (domain, blob, isMissed) => stub().blob(place, domain, blob, isMissed),
     putShard: (domain, shard, bytes) => stub().putShard(place, domain, shard, bytes),
     commit: (request, by) => stub().commit(place, request, by),
+    plan: (request) => stub().plan(place, request),
     rollback: (domain, request, by) => stub().rollback(place, domain, request, by),
     remove: (domain, expect, by) => stub().remove(place, domain, expect, by),
     head: (domain) => stub().head(place, domain),

@@ -10,6 +10,8 @@ import type {
   ErrorBody,
   GenerationRecord,
   HeadResult,
+  PlanRequest,
+  PlanResult,
   RegistryStatus,
   RollbackRequest,
   TokenRecord,
@@ -83,6 +85,8 @@ export interface RegistryApi {
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
   commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  /** What the guard would say of a commit. Changes nothing. */
+  plan(request: PlanRequest): Promise<Result<PlanResult>>;
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;

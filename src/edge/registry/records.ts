@@ -68,20 +68,6 @@ export class Records {
     return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
   }
 
-  /** Generations that were heads at any time since `time`, those with the most accepted names first. */
-  *headsSince(domain: string, time: number): Generator<Head> {
-    const rows = this.#storage.sql(
-      `SELECT number, manifest FROM generations
-       WHERE domain = ? AND action != 'delete' AND (superseded IS NULL OR superseded > ?)
-       ORDER BY accepted DESC, number DESC`,
-      domain,
-      time,
-    );
-    for (const row of rows) {
-      yield { number: row.number as number, manifest: readManifest(bytesOf(row.manifest), domain) };
-    }
-  }
-
   /** The newest generation of a domain that is no tombstone. */
   lastList(domain: string): Head | null {
     const row = this.#storage.sql(

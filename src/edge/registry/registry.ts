@@ -5,6 +5,8 @@ import type {
   DomainSummary,
   GenerationRecord,
   HeadResult,
+  PlanRequest,
+  PlanResult,
   RollbackRequest,
   TokenRecord,
 } from "../../api/contract.ts";
@@ -25,6 +27,7 @@ import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
+import { plan } from "./plan.ts";
 import type {
   Actor,
   Changed,
@@ -44,6 +47,9 @@ import { isRevoked, keepToken, listTokens, revokeToken } from "./tokens.ts";
 const AUDIT_LINES = 500;
 /** Between two runs of pruning that has more to let go of than one takes. */
 const PRUNING_PAUSE = 1_000;
+
+/** Ends the transaction of a plan, which keeps nothing. */
+class PlanIsDone extends Error {}
 
 /** What a Registry is made of. */
 export interface RegistryParts {
@@ -109,6 +115,22 @@ export class RegistryCore implements RegistryApi {
     const begun = await this.#initialiseOnce(by);
     if (!begun.ok) return begun;
     return this.#answer(() => this.#changed(() => commit(this.#context(), request, by)));
+  }
+
+  async plan(request: PlanRequest): Promise<Result<PlanResult>> {
+    return this.#answer(() => {
+      let result: PlanResult | null = null;
+      try {
+        this.#parts.storage.transaction(() => {
+          result = plan(this.#context(), request);
+          // The guard takes a commit into its ledger while it judges: nothing of that may stay.
+          throw new PlanIsDone();
+        });
+      } catch (error) {
+        if (!(error instanceof PlanIsDone)) throw error;
+      }
+      return result as unknown as PlanResult;
+    });
   }
 
   async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {

@@ -7,6 +7,7 @@ import {
 } from "../../api/contract.ts";
 import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
 import { HttpError, json, readJson } from "../http.ts";
+import type { Isolate } from "../isolate.ts";
 import { acknowledge } from "./domains.ts";
 import {
   type Route,
@@ -44,11 +45,7 @@ export const postCommit: Route = {
       // Whoever checks an alias is told of its target's list.
       if (policy?.alias != null) requireDomain(caller, policy.alias);
     }
-    const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
-    const [partition] = partitions;
-    if (partition === undefined || partitions.size > 1) {
-      throw new HttpError("bad_request", "the domains of one commit must live in one partition");
-    }
+    const partition = onePartition(isolate, domains, "commit");
     const changed = unwrap(await surroundings.registry(partition).commit(commit, caller.id));
     return json(acknowledge(isolate, partition, changed.result.generations, changed));
   },
@@ -57,22 +54,44 @@ export const postCommit: Route = {
 /** @throws HttpError `bad_request`, saying where */
 function readCommit(value: unknown): CommitRequest {
   const { domains, force, note } = readObject(value, "the body");
-  if (!Array.isArray(domains) || domains.length === 0 || domains.length > MAX_COMMIT_DOMAINS) {
-    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_COMMIT_DOMAINS}`);
-  }
   if (force !== undefined && typeof force !== "boolean") {
     throw new HttpError("bad_request", "force must be true or false");
   }
-  const commits = domains.map((each, i) => readDomainCommit(each, `domains[${i}]`));
-  if (new Set(commits.map(({ domain }) => domain)).size < commits.length) {
-    throw new HttpError("bad_request", "domains names a domain twice");
-  }
+  const commits = readCommitDomains(domains, readDomainCommit);
   const text = readNote(note);
   return {
     domains: commits,
     ...(force === undefined ? {} : { force }),
     ...(text === undefined ? {} : { note: text }),
   };
+}
+
+/**
+ * The domains of a commit or plan, each read by `read`, which is told where it stands.
+ * @throws HttpError `bad_request`
+ */
+export function readCommitDomains<T extends { readonly domain: string }>(
+  value: unknown,
+  read: (value: unknown, at: string) => T,
+): readonly T[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_COMMIT_DOMAINS) {
+    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_COMMIT_DOMAINS}`);
+  }
+  const domains = value.map((each, i) => read(each, `domains[${i}]`));
+  if (new Set(domains.map(({ domain }) => domain)).size < domains.length) {
+    throw new HttpError("bad_request", "domains names a domain twice");
+  }
+  return domains;
+}
+
+/** The partition that all of these domains live in. @throws HttpError `bad_request` where they live in several */
+export function onePartition(isolate: Isolate, domains: readonly string[], what: string): number {
+  const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
+  const [partition] = partitions;
+  if (partition === undefined || partitions.size > 1) {
+    throw new HttpError("bad_request", `the domains of one ${what} must live in one partition`);
+  }
+  return partition;
 }
 
 function readDomainCommit(value: unknown, at: string): DomainCommit {
@@ -95,7 +114,7 @@ function readDomainCommit(value: unknown, at: string): DomainCommit {
   };
 }
 
-function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
+export function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
   try {
     return readPolicy(value);
   } catch (error) {

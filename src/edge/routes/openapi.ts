@@ -163,6 +163,23 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     ["force", "note"],
   ),
+  PlanRequest: object({
+    domains: list(
+      object(
+        {
+          domain: text,
+          expect: whole,
+          key_id: text,
+          canonicaliser: whole,
+          policy: ref("PolicyChange"),
+          accepted: whole,
+          names: { anyOf: [object({ gone: text, back: text }), object({ accepted: text })] },
+        },
+        ["policy"],
+      ),
+    ),
+  }),
+  PlanResult: object({ refusals: mapOf(nullable(text)) }),
   CommitResult: object({ generations: mapOf(whole), unchanged: list(text) }),
   RollbackRequest: object({ to: whole, expect: whole, note: text }, ["note"]),
   HeadResult: object({ domain: text, generation: whole }),

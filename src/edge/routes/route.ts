@@ -93,6 +93,12 @@ export function readNote(value: unknown): string | undefined {
   return value;
 }
 
+/** Text. @throws HttpError `bad_request` */
+export function readText(value: unknown, what: string): string {
+  if (typeof value !== "string") throw new HttpError("bad_request", `${what} must be text`);
+  return value;
+}
+
 /** A list of text. @throws HttpError `bad_request` */
 export function readTexts(value: unknown, what: string): readonly string[] {
   if (!Array.isArray(value) || !value.every((each) => typeof each === "string")) {

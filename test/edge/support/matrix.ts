@@ -85,6 +85,27 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: (domain) => ({ path: "/v1/commits", options: { json: { domains: [stillborn(domain)] } } }),
     admitted: 409,
   },
+  "POST /v1/plans": {
+    ...publisher,
+    request: (domain) => ({
+      path: "/v1/plans",
+      options: {
+        json: {
+          domains: [
+            {
+              domain,
+              expect: NEVER,
+              key_id: "",
+              canonicaliser: 1,
+              accepted: 0,
+              names: { gone: "", back: "" },
+            },
+          ],
+        },
+      },
+    }),
+    admitted: 409,
+  },
   "POST /v1/tokens": {
     ...admin,
     request: (domain) => ({

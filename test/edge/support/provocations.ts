@@ -3,7 +3,10 @@ import {
   type DomainCommit,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_PLAN_BODY,
   MAX_SMALL_BODY,
+  type PlannedDomain,
+  type PlannedNames,
 } from "../../../src/api/contract.ts";
 import type { CallOptions } from "./edge.ts";
 
@@ -21,6 +24,8 @@ export interface World {
   readonly small: string;
   readonly large: string;
   readonly doomed: string;
+  /** A domain that is only planned for. */
+  readonly planned: Pick<PlannedDomain, "domain" | "expect" | "key_id">;
   /** Heads of the three. */
   readonly heads: Readonly<Record<string, number>>;
   /** A shard of the large one. */
@@ -58,6 +63,19 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const nowhere = "/v1/domains/nowhere.example";
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  const plan = (names: PlannedNames, change: Partial<PlannedDomain> = {}) => ({
+    json: {
+      domains: [
+        {
+          ...world.planned,
+          canonicaliser: world.growing.canonicaliser,
+          accepted: 1,
+          names,
+          ...change,
+        },
+      ],
+    },
+  });
   return {
     "POST /v1/rcpt": [
       ok("/v1/rcpt", { json: { recipient: `alice@${small}`, client: "192.0.2.1", sender: "" } }),
@@ -131,6 +149,15 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok("/v1/commits", commit(world.growing)),
       fails(409, "conflict", "/v1/commits", commit({ ...world.growing, expect: 999 })),
       ...badBodies("/v1/commits", MAX_COMMIT_BODY),
+    ],
+    "POST /v1/plans": [
+      ok("/v1/plans", plan({ gone: "", back: "AAAAAAAB" })),
+      ok("/v1/plans", plan({ accepted: "AAAAAAABAAAAAAAC" })),
+      fails(409, "conflict", "/v1/plans", plan({ gone: "", back: "" }, { expect: 999 })),
+      fails(400, "bad_request", "/v1/plans", plan({ gone: "AAAA", back: "" })),
+      fails(400, "bad_request", "/v1/plans", plan({ gone: "?", back: "" })),
+      fails(400, "bad_request", "/v1/plans", { json: { domains: [] } }),
+      ...badBodies("/v1/plans", MAX_PLAN_BODY),
     ],
     "POST /v1/domains/{domain}/rollback": [
       ok(`/v1/domains/${large}/rollback`, {
