@@ -5,6 +5,7 @@ import { bundle } from "./bundle.ts";
 import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
+import { guard } from "./guard.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
@@ -23,6 +24,7 @@ export const suites: readonly Suite[] = [
   cold,
   storage,
   publish,
+  guard,
   bridge,
   postfix,
   bundle,
