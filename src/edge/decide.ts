@@ -116,13 +116,15 @@ function decideNotServed(
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
   // The asker has seen it served: only a later point in the log can say that it is not any more.
   if ((confirmation.position?.number ?? 0) < query.floor)
-    return seekFloor(isolate, query, progress, partition);
+    return seekFloor(isolate, query, progress, partition, confirmation.incarnation);
   if (!isolate.knowsExports(now))
     return done(deferral(query, "KV cannot be read for exported domains", domain));
   return done(
     answer(query.text, "not-served", {
       domain,
+      incarnation: confirmation.incarnation,
       confirmedAge: confirmedAge(confirmation, now),
+      contactAge: ageInSeconds(confirmation.evidence, now),
       maxAge: maxAge(confirmation, now),
     }),
   );
@@ -167,7 +169,10 @@ function decideMailbox(
   const { verdict, matched } = finding;
   const mode = lists.some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
   const generation = generationAnswered(confirmation, manifest, list.manifest);
-  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
+  if (generation < query.floor) {
+    const newest = Math.max(confirmation.incarnation, manifest.incarnation);
+    return seekFloor(isolate, query, progress, partition, newest);
+  }
   const isConfirmed = lists.every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
@@ -183,15 +188,18 @@ function decideMailbox(
     isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
   }
   const isExport = manifest.origin === "kv";
+  const contact = isExport ? Number.NEGATIVE_INFINITY : lastContact(confirmation, manifest);
   return done(
     answer(query.text, verdict, {
       matched,
       domain,
       generation,
+      incarnation: isExport ? null : manifest.incarnation,
       origin: manifest.origin,
       mode,
       refusalText: manifest.policy.text,
       confirmedAge: isConfirmed ? confirmedAge(confirmation, now) : null,
+      contactAge: ageInSeconds(contact, now),
       maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,
       detail: isExport ? "refused and accepted from KV alone, as fresh as KV is" : undefined,
     }),
@@ -243,6 +251,9 @@ function generationOf(
  */
 function generationAnswered(confirmation: Confirmation, own: Manifest, list: Manifest): number {
   if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;
+  // Numbers of two logs have nothing to do with each other.
+  const { incarnation } = confirmation;
+  if (own.incarnation !== incarnation || list.incarnation !== incarnation) return own.generation;
   const listed = Math.min(list.generation, confirmation.known(list.domain) ?? 0);
   // A change that went through this isolate is ahead of all that it has been told of the alias.
   return listed > (confirmation.position?.number ?? 0) ? own.generation : Math.max(own.generation, listed);
@@ -279,27 +290,49 @@ function hasEvidence(
   const { acceptGrace } = isolate.settings;
   // An export is its own evidence, whenever KV shows it.
   if (manifest.origin === "kv") return now - readAt <= acceptGrace;
-  const { evidence } = isolate.confirmation(partition);
-  if (evidence === Number.NEGATIVE_INFINITY) return !isolate.hasTriedRefresh(partition);
-  return now - evidence <= acceptGrace;
+  const confirmation = isolate.confirmation(partition);
+  if (confirmation.evidence === Number.NEGATIVE_INFINITY && !isolate.hasTriedRefresh(partition)) return true;
+  return now - lastContact(confirmation, manifest) <= acceptGrace;
 }
+
+/** When the Registry last showed that it lives: to this isolate, or by making the list. Unix milliseconds. */
+const lastContact = (confirmation: Confirmation, { time }: Manifest): number =>
+  Math.max(confirmation.evidence, time);
 
 // Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long.
 const confirmedAge = (confirmation: Confirmation, now: number): number =>
   Math.ceil((now - confirmation.at) / 1000);
+const ageInSeconds = (time: number, now: number): number | null =>
+  time === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.ceil((now - time) / 1000));
 const maxAge = (confirmation: Confirmation, now: number): number => Math.floor(confirmation.left(now) / 1000);
 
 const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
 
 /** No verdict about the recipient, and why. */
-export const deferral = (query: Query, detail: string, domain: string | null = null): Answer =>
-  unavailable(query.text, detail, query.recipient.kind === "mailbox" ? query.recipient.domain : domain);
+export const deferral = (
+  query: Query,
+  detail: string,
+  domain: string | null = null,
+  incarnation: number | null = null,
+): Answer => {
+  const own = query.recipient.kind === "mailbox" ? query.recipient.domain : domain;
+  return unavailable(query.text, detail, own, incarnation);
+};
 
 /** The asker has seen a newer state. One more question, unless one came back without it a moment ago. */
-function seekFloor(isolate: Isolate, query: Query, progress: Progress, partition: number): Step {
+function seekFloor(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  partition: number,
+  incarnation: number,
+): Step {
   const name = `floor ${partition}`;
   if (progress.hasSoughtFloor) isolate.noteFailure(name, FLOOR_PAUSE);
-  if (isolate.hasJustFailed(name)) return done(deferral(query, "older than what the asker has seen"));
+  // The log is named, since an asker of an older one has to begin again (numbers of two logs do not compare).
+  if (isolate.hasJustFailed(name)) {
+    return done(deferral(query, "older than what the asker has seen", null, incarnation || null));
+  }
   progress.hasSoughtFloor = true;
   return { kind: "confirmation", partition };
 }
