@@ -22,6 +22,10 @@ import { numberOf } from "./precedence.ts";
 export const CONFIRMATIONS = 3;
 /** Pause after a floor that no answer of the Registry reached. */
 const FLOOR_PAUSE = 1_000;
+/** An accept with no newer sign of the Registry than this asks for one: askers count their own grace from it. */
+const OLD_SIGN = 86_400_000;
+/** After a question, well or not, no accept that may do without waits for another one for so long. */
+const SIGN_PAUSE = 3_600_000;
 
 /** One recipient to check. */
 export interface Query {
@@ -177,10 +181,9 @@ function decideMailbox(
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
-  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, lists, now)) {
-    const silent =
-      manifest.origin === "kv" ? "KV has not shown the export" : "the Registry has not been heard of";
-    return done(deferral(query, `${silent} for too long`, domain));
+  } else if (actionOf(verdict, mode) === "accept" && !isConfirmed) {
+    const step = seekSign(isolate, query, progress, now, partition, lists);
+    if (step !== null) return step;
   }
   for (const held of lists) {
     // The numbers of exports order nothing: they may be begun anew.
@@ -280,20 +283,32 @@ const isFreshExport = (
   isolate.knowsExports(now) &&
   now - held.readAt <= isolate.settings.window;
 
-/** Whether accepting may go on: some sign of the Registry within accept-grace, or not yet looked for one. */
-function hasEvidence(
+/**
+ * An accept that nobody confirms needs some sign of the Registry within accept-grace. Who has not asked for long, or
+ * never, asks before it does without.
+ * @returns the step that gets a sign, or the deferral; null where there is one
+ */
+function seekSign(
   isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  now: number,
   partition: number,
   lists: readonly HeldManifest[],
-  now: number,
-): boolean {
+): Step | null {
   const { acceptGrace } = isolate.settings;
   const { manifest, readAt } = lists[0] as HeldManifest;
   // An export is its own evidence, whenever KV shows it.
-  if (manifest.origin === "kv") return now - readAt <= acceptGrace;
-  const confirmation = isolate.confirmation(partition);
-  if (confirmation.evidence === Number.NEGATIVE_INFINITY && !isolate.hasTriedRefresh(partition)) return true;
-  return now - lastContact(confirmation, lists) <= acceptGrace;
+  if (manifest.origin === "kv") {
+    if (now - readAt <= acceptGrace) return null;
+    return done(deferral(query, "KV has not shown the export for too long"));
+  }
+  const silence = now - lastContact(isolate.confirmation(partition), lists);
+  const mayDoWithout = silence <= acceptGrace;
+  if (mayDoWithout && (silence <= OLD_SIGN || now - isolate.refreshedAt(partition) <= SIGN_PAUSE))
+    return null;
+  if (progress.confirmations === 0) return { kind: "confirmation", partition };
+  return mayDoWithout ? null : done(deferral(query, "the Registry has not been heard of for too long"));
 }
 
 /** When the Registry last showed that it lives: to this isolate, or by making the list. Unix milliseconds. */

@@ -138,3 +138,99 @@ describe("the incarnation", () => {
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", incarnation: newer });
   });
 });
+
+describe("an isolate that nobody asked for a long time", () => {
+  /** It has confirmed the list once, and slept since. */
+  async function slept(ms: number, acceptGrace: number) {
+    const world = new World({ acceptGrace });
+    const isolate = world.isolate();
+    await world.publish(isolate, D, ["alice"]);
+    await world.clock.advance(MINUTE);
+    await isolate.check(`nobody@${D}`);
+    await isolate.idle();
+    await world.clock.advance(ms);
+    return { world, isolate };
+  }
+
+  it.each([
+    ["longer than accept-grace", 2 * HOUR, HOUR],
+    ["longer than a short accept-grace", 3 * MINUTE, 2 * MINUTE],
+    ["longer than a day, within accept-grace", 2 * DAY, 7 * DAY],
+  ])("asks the Registry, and then answers: %s", async (_, ms, acceptGrace) => {
+    const { world, isolate } = await slept(ms, acceptGrace);
+    const given = await isolate.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: 1, contact_age: 1 });
+    expect(given.cost.registry).toBe(1);
+    expect(world.violations).toEqual([]);
+  });
+
+  it("does not wait for the Registry where its last sign is of today", async () => {
+    const { isolate } = await slept(23 * HOUR, 7 * DAY);
+    const given = await isolate.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(given.cost.registry).toBe(0);
+  });
+
+  it.each(["error", "hang"] as const)("defers where that gives nothing (%s)", async (kind) => {
+    const { world, isolate } = await slept(2 * HOUR, HOUR);
+    world.registry().fault = () => ({ kind });
+    world.kv.fault = ({ keys }) =>
+      keys.some((key) => key.startsWith("roster/")) ? { kind: "error" } : undefined;
+    const first = await isolate.check(`alice@${D}`);
+    expect(first).toMatchObject({
+      verdict: "unavailable",
+      detail: "the Registry has not been heard of for too long",
+    });
+    expect(first.cost.took).toBeLessThan(3.2 * SECOND);
+    // Nobody else waits for what was tried in vain a moment ago.
+    await world.clock.advance(SECOND / 2);
+    const second = await isolate.check(`alice@${D}`);
+    expect(second).toMatchObject({ action: "defer", cost: { registry: 0 } });
+    expect(second.cost.took).toBeLessThan(100);
+    world.registry().fault = () => undefined;
+    await world.clock.advance(SECOND);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept", contact_age: 1 });
+  });
+
+  it("and whose Registry is away for days goes on accepting, and few wait", async () => {
+    const { world, isolate } = await slept(2 * DAY, 7 * DAY);
+    world.registry().fault = () => ({ kind: "hang" });
+    world.kv.fault = ({ keys }) =>
+      keys.some((key) => key.startsWith("roster/")) ? { kind: "error" } : undefined;
+    let waited = 0;
+    for (let minutes = 0; minutes < 120; minutes++) {
+      const given = await isolate.check(`alice@${D}`);
+      expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+      if (given.cost.took > SECOND) waited++;
+      await isolate.idle();
+      await world.clock.advance(MINUTE);
+    }
+    expect(waited).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("one question a day", () => {
+  it("gets a sign of that day with each accept, of a list that is weeks old, from isolates that begin", async () => {
+    const world = new World();
+    await world.publish(world.isolate("publisher"), D, ["alice"]);
+    for (let days = 0; days < 20; days++) {
+      await world.clock.advance(DAY - MINUTE);
+      const given = await world.isolate(`day ${days}`).check(`alice@${D}`);
+      expect(given.action).toBe("accept");
+      expect(given.contact_age).not.toBeNull();
+      expect(given.contact_age).toBeLessThanOrEqual(DAY / SECOND);
+    }
+  });
+});
+
+it("what the Registry confirms is accepted under an accept-grace of nothing", async () => {
+  const world = new World({ acceptGrace: 0 });
+  const isolate = world.isolate();
+  await world.publish(isolate, D, ["alice"]);
+  await isolate.check(`nobody@${D}`);
+  for (let times = 0; times < 3; times++) {
+    await world.clock.advance(5 * SECOND);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    await isolate.idle();
+  }
+});
