@@ -227,7 +227,11 @@ function generationOf(
 ): HeldManifest | Step {
   const confirmation = isolate.confirmation(partition);
   const known = confirmation.known(domain);
-  const held = isolate.memory.get(domain);
+  let held = isolate.memory.get(domain);
+  if (held !== undefined && known === undefined && isPruned(confirmation, held.manifest)) {
+    isolate.memory.forget(held);
+    held = undefined;
+  }
   const { incarnation } = confirmation;
   const number = held === undefined ? -1 : numberOf(held.manifest, incarnation, known);
   const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);
@@ -247,6 +251,13 @@ function generationOf(
   }
   return held;
 }
+
+/** Whether the Registry has let go of a list: deleted long ago, it stands in the way of what else serves the domain. */
+const isPruned = ({ full, incarnation, position }: Confirmation, manifest: Manifest): boolean =>
+  full &&
+  manifest.origin === "registry" &&
+  manifest.incarnation === incarnation &&
+  manifest.generation <= (position?.number ?? -1);
 
 /**
  * The number that an answer stands for: of an alias and its target, the larger one that both were heads at. Where
