@@ -34,6 +34,8 @@ export interface Query {
   readonly recipient: Recipient;
   /** Highest generation of the domain that the asker has seen. */
   readonly floor: number;
+  /** Whether the asker's token names the domain: somebody means it to be served here. */
+  readonly isNamed: boolean;
 }
 
 /** What a check needs next, or its answer. */
@@ -123,6 +125,11 @@ function decideNotServed(
     return seekFloor(isolate, query, progress, partition, confirmation.incarnation);
   if (!isolate.knowsExports(now))
     return done(deferral(query, "KV cannot be read for exported domains", domain));
+  // Not a word about the domain, not even a tombstone: more likely it is the Registry that is new, or not the one.
+  if (query.isNamed) {
+    const why = `the Registry has no list of ${domain}, which this token names: publish one`;
+    return done(deferral(query, why, domain, confirmation.incarnation));
+  }
   return done(
     answer(query.text, "not-served", {
       domain,
