@@ -24,7 +24,12 @@ export interface Moment {
 /** An isolate that is judged. */
 export interface Answerer {
   readonly name: string;
-  readonly settings: { readonly window: number; readonly acceptGrace: number; readonly history: number };
+  readonly settings: {
+    readonly window: number;
+    readonly acceptGrace: number;
+    readonly history: number;
+    readonly cacheBytes: number;
+  };
   /** When it was first seen to answer about a partition. */
   readonly firstAsked: Map<number, number>;
   /** The newest state that it was seen to answer from, by domain: its place in the log. */

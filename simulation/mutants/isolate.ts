@@ -115,7 +115,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "no leases",
     "one request does each piece of work (law 7)",
-    edge("isolate.ts", "if ((this.#leases.get(name) ?? 0) > now) return false;", ""),
+    edge("isolate.ts", "if ((this.#leases.get(name)?.end ?? 0) > now) return false;", ""),
   ),
   mutant(
     "an absent shard is pinned",

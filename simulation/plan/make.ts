@@ -6,6 +6,7 @@ import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
 import { addExportsTakenBack, addLateExport, addMeetings, addSleeper } from "./meetings.ts";
 import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
+import { isQuiet, isTrouble } from "./quiet.ts";
 import { makeSetup } from "./setup.ts";
 import { addTroubles } from "./troubles.ts";
 
@@ -45,6 +46,9 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
     setup,
     length: shift(length) + 5_000,
     // In the order in which they happen; those of one moment in the order in which they were thought of.
-    steps: steps.map((step) => ({ ...step, at: shift(step.at) })).sort((a, b) => a.at - b.at || a.id - b.id),
+    steps: steps
+      .filter((step) => !(isQuiet(seed) && isTrouble(step)))
+      .map((step) => ({ ...step, at: shift(step.at) }))
+      .sort((a, b) => a.at - b.at || a.id - b.id),
   };
 }

@@ -8,7 +8,7 @@ import {
   refuses,
   rosterKey,
 } from "../../src/directory/index.ts";
-import { PROPAGATION } from "../basics/limits.ts";
+import { LINGERING, PROPAGATION } from "../basics/limits.ts";
 import { Random } from "../basics/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import type { Generation } from "../model/generation.ts";
@@ -20,8 +20,6 @@ import type { Scene } from "./scene.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-/** Patience, leases, breakers and pauses of the last faults are over by then. */
-const LINGERING = 45 * SECOND;
 /** A lost copy is made again when a reader misses it five minutes after it was put; a late one comes a minute late. */
 const KV_REPAIRED = 10 * MINUTE;
 const HEARTBEAT = 61 * MINUTE;

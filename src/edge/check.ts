@@ -104,7 +104,7 @@ function take(
   switch (step.kind) {
     case "manifest":
       if (step.isCold) isolate.coldLoads--;
-      progress.noteLoaded(step.domain);
+      progress.noteLoaded(step.domain, step.need);
       return loadManifest(isolate, scope, step.domain, step.need);
     case "blob":
       progress.noteTried(blobName(step.held, step.table, step.index));

@@ -53,21 +53,25 @@ export type Step =
 
 /** What a check has tried so far: nothing at first, and nearly always in the end. */
 export class Progress {
-  #loaded: Set<string> | null = null;
+  /** Highest number that a domain's manifest was loaded for. */
+  #loaded: Map<string, number> | null = null;
   #blobs: Set<string> | null = null;
   hasSoughtFloor = false;
   hasSoughtExports = false;
   hasMissedExports = false;
   confirmations = 0;
 
-  /** Whether a domain's manifest was loaded, well or not, since the last confirmation. */
-  hasLoaded(domain: string): boolean {
-    return this.#loaded?.has(domain) ?? false;
+  /**
+   * Whether a domain's manifest was loaded, well or not, since the last confirmation, for a number no lower than
+   * `need`: another request may have learnt of a newer head meanwhile.
+   */
+  hasLoaded(domain: string, need: number): boolean {
+    return (this.#loaded?.get(domain) ?? -1) >= need;
   }
 
-  noteLoaded(domain: string): void {
-    this.#loaded ??= new Set();
-    this.#loaded.add(domain);
+  noteLoaded(domain: string, need: number): void {
+    this.#loaded ??= new Map();
+    this.#loaded.set(domain, need);
   }
 
   hasTried(blob: string): boolean {
@@ -247,7 +251,7 @@ function generationOf(
   const isVouchedFor = held?.manifest.origin === "registry" && confirmation.isFresh(now);
   const isRecent = held !== undefined && (isVouchedFor || now - held.readAt <= isolate.settings.window);
   if (held !== undefined && number >= need && isRecent) return held;
-  if (!progress.hasLoaded(domain)) {
+  if (!progress.hasLoaded(domain, need)) {
     const isCold = held === undefined && !confirmation.full && !isServed(isolate, confirmation, domain);
     // Before a roster is there, a burst of domains that nobody serves must not cost a read each.
     if (isCold && isolate.coldLoads <= 0) return confirmOrDefer(query, progress, partition);
