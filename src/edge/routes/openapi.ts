@@ -240,8 +240,8 @@ function operationOf(route: Route): Schema {
   ];
   const open = route.roles === "anyone";
   const codes = new Set<ErrorCode>([
-    ...(open ? [] : (["unauthorized", "forbidden"] as const)),
-    ...(parameters.length === 0 ? [] : (["bad_request"] as const)),
+    // A query that a route does not take is a bad request, whatever else it takes.
+    ...(open ? [] : (["bad_request", "unauthorized", "forbidden"] as const)),
     ...route.errors,
     ...(open ? [] : ALWAYS),
   ]);
