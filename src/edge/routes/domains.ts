@@ -9,11 +9,19 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import { HttpError, json, octets, readBody, readJson } from "../http.ts";
+import { HttpError, json, octets, readBody } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
 import type { Changed } from "../registry/protocol.ts";
 import { summaryOf } from "../registry/records.ts";
-import { type Route, type RouteContext, readNote, readNumber, readObject, unwrap } from "./route.ts";
+import {
+  type Route,
+  type RouteContext,
+  readBodyObject,
+  readNoBody,
+  readNote,
+  readNumber,
+  unwrap,
+} from "./route.ts";
 
 const DOMAIN = "/v1/domains/:domain";
 
@@ -154,9 +162,9 @@ export const rollbackDomain: Route = {
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict", "timeout", "too_large", "unsupported_media_type"],
   async handle(context) {
-    const { request, isolate, surroundings, caller } = context;
+    const { isolate, surroundings, caller } = context;
     const domain = domainOf(context);
-    const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers), "the body");
+    const body = await readBodyObject(context, MAX_SMALL_BODY, ["to", "expect", "note"]);
     const note = readNote(body.note);
     const rollback = {
       to: readNumber(body.to, "to"),
@@ -177,9 +185,10 @@ export const deleteDomain: Route = {
   summary: "Delete a domain: deferred for a day, then not served. `?expect=` names its head",
   query: ["expect"],
   answer: "HeadResult",
-  errors: ["bad_request", "not_found", "conflict"],
+  errors: ["bad_request", "not_found", "conflict", "timeout", "too_large"],
   async handle(context) {
     const { isolate, surroundings, caller, request } = context;
+    await readNoBody(context);
     const domain = domainOf(context);
     const given = new URL(request.url).searchParams.get("expect") ?? "";
     const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");

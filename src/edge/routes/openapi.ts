@@ -25,6 +25,12 @@ function object(properties: Readonly<Record<string, Schema>>, optional: readonly
   };
 }
 
+/** An object of a request that changes something: it has no other members. */
+const closed = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema => ({
+  ...object(properties, optional),
+  additionalProperties: false,
+});
+
 const policy: Readonly<Record<keyof typeof DEFAULT_POLICY, Schema>> = {
   delimiters: { type: "string", maxLength: 4 },
   catchall: flag,
@@ -95,9 +101,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   CheckAnswer: { anyOf: [ref("Answer"), object({ results: list(ref("Answer")) })] },
   Counts: object(Object.fromEntries(ENTRY_STATES.map((state) => [state, whole]))),
   Policy: object(policy),
-  PolicyChange: object(policy, Object.keys(policy)),
+  PolicyChange: closed(policy, Object.keys(policy)),
   ShardTable: {
-    anyOf: [object({ bits: whole, ids: list(text) }), object({ bits: { const: 0 }, inline: text })],
+    anyOf: [closed({ bits: whole, ids: list(text) }), closed({ bits: { const: 0 }, inline: text }, ["bits"])],
   },
   DomainList: object({ domains: list(object(summary)) }),
   DomainDescription: object({
@@ -140,10 +146,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       }),
     ),
   }),
-  CommitRequest: object(
+  CommitRequest: closed(
     {
       domains: list(
-        object(
+        closed(
           {
             domain: text,
             expect: nullable(whole),
@@ -164,9 +170,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     ["force", "note"],
   ),
   CommitResult: object({ generations: mapOf(whole), unchanged: list(text) }),
-  RollbackRequest: object({ to: whole, expect: whole, note: text }, ["note"]),
+  RollbackRequest: closed({ to: whole, expect: whole, note: text }, ["note"]),
   HeadResult: object({ domain: text, generation: whole }),
-  TokenRequest: object(
+  TokenRequest: closed(
     {
       role: oneOf("check", "publish", "replica"),
       domains: nullable(list(text)),
