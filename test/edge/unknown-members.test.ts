@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainCommit, ErrorBody, TokenList } from "../../src/api/contract.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Document } from "./support/description.ts";
-import { type CallOptions, call, callJson, freshEnv, packFor, publish } from "./support/edge.ts";
+import { type CallOptions, call, callJson, freshEnv, packFor, publish, standing } from "./support/edge.ts";
 
 const env = freshEnv();
 const DOMAIN = "members.example";
@@ -12,7 +12,7 @@ let commit: DomainCommit;
 let heads = "";
 let document: Document;
 
-const list = (): Promise<string> => call(env, "/v1/domains").then((response) => response.text());
+const list = (): Promise<string> => standing(env);
 
 beforeAll(async () => {
   head = await publish(env, DOMAIN, ["alice", "bob"]);

@@ -2,7 +2,6 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
-  DomainSummary,
   GenerationRecord,
   HeadResult,
   RollbackRequest,
@@ -28,6 +27,7 @@ import { prune } from "./history.ts";
 import type {
   Actor,
   Changed,
+  HeadSummary,
   PartitionStatus,
   Place,
   Question,
@@ -123,8 +123,12 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(): Promise<Result<readonly DomainSummary[]>> {
+  async domains(): Promise<Result<readonly HeadSummary[]>> {
     return this.#answer(() => this.#records.domains());
+  }
+
+  async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => this.#records.domainsNamed(names));
   }
 
   async generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>> {

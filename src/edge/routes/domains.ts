@@ -1,4 +1,10 @@
-import { type DomainDescription, type KvState, MAX_SHARD_BODY, MAX_SMALL_BODY } from "../../api/contract.ts";
+import {
+  type DomainDescription,
+  type DomainSummary,
+  type KvState,
+  MAX_SHARD_BODY,
+  MAX_SMALL_BODY,
+} from "../../api/contract.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
@@ -11,7 +17,7 @@ import {
 } from "../../directory/index.ts";
 import { HttpError, json, octets, readBody } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
-import type { Changed } from "../registry/protocol.ts";
+import type { Changed, HeadSummary } from "../registry/protocol.ts";
 import { summaryOf } from "../registry/records.ts";
 import {
   type Route,
@@ -28,19 +34,34 @@ const DOMAIN = "/v1/domains/:domain";
 export const listDomains: Route = {
   method: "GET",
   path: "/v1/domains",
-  roles: [],
+  roles: ["check", "publish", "replica"],
   bound: "none",
-  summary: "List the domains that are served",
+  summary: "List the domains that are served, of those that the token covers",
   answer: "DomainList",
   errors: [],
-  async handle({ isolate, surroundings }) {
+  async handle({ isolate, surroundings, caller }) {
+    const names = caller.domains === null ? null : [...caller.domains];
     const lists = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      lists.push(...unwrap(await surroundings.registry(partition).domains()));
+      const own = names?.filter((name) => isolate.partitionOf(name) === partition);
+      if (own?.length === 0) continue;
+      const registry = surroundings.registry(partition);
+      lists.push(...unwrap(await (own === undefined ? registry.domains() : registry.domainsNamed(own))));
     }
-    return json({ domains: lists.sort((a, b) => (a.domain < b.domain ? -1 : 1)) });
+    lists.sort((a, b) => (a.domain < b.domain ? -1 : 1));
+    return json({ domains: lists.map((head) => seenFromHere(isolate, head)) });
   },
 };
+
+/** A head with what only the edge can say of it. */
+function seenFromHere(isolate: Isolate, head: HeadSummary): DomainSummary {
+  const { domain, time, epoch, key_id } = head;
+  return {
+    ...head,
+    age: Math.max(0, Math.floor((isolate.now() - time) / 1000)),
+    key_fits: isolate.keyFor(domain, epoch).id === key_id,
+  };
+}
 
 export const showDomain: Route = {
   method: "GET",
@@ -229,18 +250,16 @@ async function headOf(context: RouteContext): Promise<ManifestRecord> {
 }
 
 async function describe(context: RouteContext, manifest: ManifestRecord): Promise<DomainDescription> {
-  const { shards, epoch, keyId, canonicaliser, policy, departures, origin } = manifest;
+  const { shards, canonicaliser, policy, departures, origin } = manifest;
   const table =
     shards.inline === null
       ? { bits: shards.bits, ids: blobIds(shards) }
       : { bits: 0 as const, inline: toBase64Url(shards.inline) };
   return {
-    ...summaryOf(manifest),
+    ...seenFromHere(context.isolate, summaryOf(manifest)),
     origin,
     partition: context.isolate.partitionOf(manifest.domain),
     policy,
-    epoch,
-    key_id: keyId,
     canonicaliser,
     shards: table,
     departures: departures.count,

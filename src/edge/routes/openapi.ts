@@ -47,10 +47,14 @@ const summary: Readonly<Record<string, Schema>> = {
   domain: text,
   generation: whole,
   time: whole,
+  age: whole,
   mode: oneOf("enforce", "observe"),
   counts: ref("Counts"),
   alias: nullable(text),
   deleted_until: nullable(whole),
+  epoch: whole,
+  key_id: text,
+  key_fits: flag,
 };
 
 const token: Readonly<Record<string, Schema>> = {
@@ -111,8 +115,6 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     origin: oneOf("registry", "kv"),
     partition: whole,
     policy: ref("Policy"),
-    epoch: whole,
-    key_id: text,
     canonicaliser: whole,
     shards: ref("ShardTable"),
     departures: whole,
