@@ -68,17 +68,24 @@ export interface CheckResults {
   readonly results: readonly Answer[];
 }
 
-/** One line of `GET /v1/domains`. */
+/** One line of `GET /v1/domains`: how a list stands, and nobody who is on it. */
 export interface DomainSummary {
   readonly domain: string;
   readonly generation: number;
   /** When the head was made, Unix milliseconds. */
   readonly time: number;
+  /** Seconds since then, by the edge's clock. */
+  readonly age: number;
   readonly mode: Mode;
   readonly counts: Counts;
   readonly alias: string | null;
   /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
   readonly deleted_until: number | null;
+  /** The key that the head was made under. */
+  readonly epoch: number;
+  readonly key_id: string;
+  /** Whether it is the edge's key for this domain. Where it is not, every check of the domain is deferred (law 5). */
+  readonly key_fits: boolean;
 }
 
 export interface DomainList {
@@ -93,8 +100,6 @@ export interface DomainDescription extends DomainSummary {
   readonly origin: Origin;
   readonly partition: number;
   readonly policy: DomainPolicy;
-  readonly epoch: number;
-  readonly key_id: string;
   readonly canonicaliser: number;
   readonly shards: ShardTable;
   readonly departures: number;

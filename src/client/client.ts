@@ -82,7 +82,7 @@ export class RollcallClient {
     throw failureOf(reply, this.#base);
   }
 
-  /** Every served domain; for admin. */
+  /** Every served domain that the token covers. */
   async domains(): Promise<readonly DomainSummary[]> {
     return this.#list<DomainSummary>("/v1/domains", "domains");
   }

@@ -62,7 +62,7 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
       } catch (error) {
         // One check that breaks must not take the others along.
         console.error("check failed:", error);
-        answers[index] = deferral(query, "something broke; there is no verdict");
+        answers[index] = deferral(query, "internal error; no verdict");
       }
     }
   };

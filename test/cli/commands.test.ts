@@ -270,20 +270,36 @@ describe("rollcall status", () => {
     expect(await run(`status ${domain} --max-age 2d`, later(6))).toMatchObject({ code: 1 });
   });
 
-  it("shows all domains to an admin, and those of rollcall.toml to others", async () => {
-    const { domain, run, publish, write } = fresh();
+  it("shows all domains to an admin, and to others those of their token", async () => {
+    const { domain, run, publish } = fresh();
     await publish(TEN);
     const all = await run("status");
     expect(all.stdout).toMatch(/DOMAIN +GENERATION/);
     expect(all.stdout).toContain(domain);
     const token = (await run(`token create --role publish --domain ${domain}`)).stdout.trim();
+    const { code, stdout } = await run("status --json", { env: { ROLLCALL_TOKEN: token } });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ domains: [{ domain, state: "served" }], registry: null });
+  });
+
+  it("tells a mail host, by its check token, whether its list is stale", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const token = (await run(`token create --role check --domain ${domain}`)).stdout.trim();
     const env = { ROLLCALL_TOKEN: token };
-    expect(await run("status", { env })).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("name the domains"),
+    const later = () => Date.now() + 3 * 86_400_000;
+    for (const named of ["", ` ${domain}`]) {
+      const shown = await run(`status${named} --max-age 2d`, { env });
+      expect(shown).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining(domain) });
+      expect(await run(`status${named} --max-age 2d`, { env, now: later })).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`stale: ${domain}`),
+      });
+    }
+    expect(await run("status elsewhere.example", { env })).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("does not cover elsewhere.example"),
     });
-    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\n`);
-    expect(await run("status", { env })).toMatchObject({ code: 0, stdout: expect.stringContaining(domain) });
   });
 });
 

@@ -49,6 +49,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   domains(place: Place) {
     return this.#core(place).domains();
   }
+  domainsNamed(place: Place, names: readonly string[]) {
+    return this.#core(place).domainsNamed(names);
+  }
   generations(place: Place, domain: string) {
     return this.#core(place).generations(domain);
   }
@@ -129,6 +132,7 @@ export function registryAt(
     remove: (domain, expect, by) => stub().remove(place, domain, expect, by),
     head: (domain) => stub().head(place, domain),
     domains: () => stub().domains(place),
+    domainsNamed: (names) => stub().domainsNamed(place, names),
     generations: (domain) => stub().generations(place, domain),
     keepToken: (token, by) => stub().keepToken(place, token, by),
     tokens: () => stub().tokens(place),

@@ -68,6 +68,9 @@ export type Result<T> =
 /** Who makes a change: a token's id, or `admin`. */
 export type Actor = string;
 
+/** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
+export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
+
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
 /** A change that was made, and the point in the log at which every isolate will see it. */
@@ -92,7 +95,9 @@ export interface RegistryApi {
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null where the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
-  domains(): Promise<Result<readonly DomainSummary[]>>;
+  domains(): Promise<Result<readonly HeadSummary[]>>;
+  /** Those of the named domains that have a head. */
+  domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
   tokens(): Promise<Result<readonly TokenRecord[]>>;

@@ -1,4 +1,4 @@
-import type { DomainSummary, GenerationRecord } from "../../api/contract.ts";
+import type { GenerationRecord } from "../../api/contract.ts";
 import {
   acceptedCount,
   blobIds,
@@ -10,6 +10,7 @@ import {
   type Shard,
 } from "../../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
+import type { HeadSummary } from "./protocol.ts";
 
 /** A domain's head, as it says of itself: it may be of a key that is lost. */
 export interface Head {
@@ -188,12 +189,20 @@ export class Records {
     return { counts, missing, misfit };
   }
 
-  domains(): DomainSummary[] {
+  domains(): HeadSummary[] {
     const rows = this.#storage.sql(
       `SELECT h.domain, h.number, g.manifest FROM heads h
        JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain`,
     );
     return rows.map((row) => summaryOf(readManifest(bytesOf(row.manifest), row.domain as string)));
+  }
+
+  /** The same of the named domains alone. */
+  domainsNamed(names: readonly string[]): HeadSummary[] {
+    return names.flatMap((domain) => {
+      const head = this.head(domain);
+      return head === null ? [] : [summaryOf(head.manifest)];
+    });
   }
 
   /** A domain's history, newest first; null where it never had a head. */
@@ -229,7 +238,7 @@ export const blobsOf = (manifest: ManifestRecord): string[] => [
   ...blobIds(manifest.departures),
 ];
 
-export function summaryOf(manifest: ManifestRecord): DomainSummary {
+export function summaryOf(manifest: ManifestRecord): HeadSummary {
   return {
     domain: manifest.domain,
     generation: manifest.generation,
@@ -238,6 +247,8 @@ export function summaryOf(manifest: ManifestRecord): DomainSummary {
     counts: manifest.counts,
     alias: manifest.policy.alias,
     deleted_until: manifest.deletedUntil,
+    epoch: manifest.epoch,
+    key_id: manifest.keyId,
   };
 }
 

@@ -2,7 +2,6 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
-  DomainSummary,
   GenerationRecord,
   HeadResult,
   PlanRequest,
@@ -31,6 +30,7 @@ import { plan } from "./plan.ts";
 import type {
   Actor,
   Changed,
+  HeadSummary,
   PartitionStatus,
   Place,
   Question,
@@ -145,8 +145,12 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(): Promise<Result<readonly DomainSummary[]>> {
+  async domains(): Promise<Result<readonly HeadSummary[]>> {
     return this.#answer(() => this.#records.domains());
+  }
+
+  async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => this.#records.domainsNamed(names));
   }
 
   async generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>> {

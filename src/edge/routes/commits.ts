@@ -6,11 +6,12 @@ import {
   type ShardTable,
 } from "../../api/contract.ts";
 import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
-import { HttpError, json, readJson } from "../http.ts";
+import { HttpError, json } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
 import { acknowledge } from "./domains.ts";
 import {
   type Route,
+  readBodyObject,
   readDomain,
   readNote,
   readNumber,
@@ -37,8 +38,9 @@ export const postCommit: Route = {
     "too_large",
     "unsupported_media_type",
   ],
-  async handle({ request, isolate, surroundings, caller }) {
-    const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports.timers));
+  async handle(context) {
+    const { isolate, surroundings, caller } = context;
+    const commit = readCommit(await readBodyObject(context, MAX_COMMIT_BODY, COMMIT_MEMBERS));
     const domains = commit.domains.map(({ domain }) => domain);
     for (const { domain, policy } of commit.domains) {
       requireDomain(caller, domain);
@@ -51,9 +53,21 @@ export const postCommit: Route = {
   },
 };
 
+const COMMIT_MEMBERS = ["domains", "force", "note"];
+const DOMAIN_MEMBERS = [
+  "domain",
+  "expect",
+  "epoch",
+  "key_id",
+  "canonicaliser",
+  "sentinels",
+  "policy",
+  "mode",
+  "shards",
+];
+
 /** @throws HttpError `bad_request`, saying where */
-function readCommit(value: unknown): CommitRequest {
-  const { domains, force, note } = readObject(value, "the body");
+function readCommit({ domains, force, note }: Record<string, unknown>): CommitRequest {
   if (force !== undefined && typeof force !== "boolean") {
     throw new HttpError("bad_request", "force must be true or false");
   }
@@ -95,7 +109,7 @@ export function onePartition(isolate: Isolate, domains: readonly string[], what:
 }
 
 function readDomainCommit(value: unknown, at: string): DomainCommit {
-  const it = readObject(value, at);
+  const it = readObject(value, at, DOMAIN_MEMBERS);
   const { mode } = it;
   if (mode !== undefined && mode !== "enforce" && mode !== "observe") {
     throw new HttpError("bad_request", `${at}.mode must be enforce or observe`);
@@ -123,7 +137,12 @@ export function readSettings(value: unknown, at: string): Partial<DomainPolicy> 
 }
 
 function readShards(value: unknown, at: string): ShardTable {
-  const { bits, ids, inline } = readObject(value, at);
-  if (typeof inline === "string" && ids === undefined) return { bits: 0, inline };
-  return { bits: readNumber(bits, `${at}.bits`), ids: readTexts(ids, `${at}.ids`) };
+  const isInline = Object.hasOwn(readObject(value, at), "inline");
+  const { bits, ids, inline } = readObject(value, at, isInline ? ["bits", "inline"] : ["bits", "ids"]);
+  if (!isInline) return { bits: readNumber(bits, `${at}.bits`), ids: readTexts(ids, `${at}.ids`) };
+  if (typeof inline !== "string") throw new HttpError("bad_request", `${at}.inline must be text`);
+  if (bits !== undefined && bits !== 0) {
+    throw new HttpError("bad_request", `${at}.bits must be 0 beside an inline shard`);
+  }
+  return { bits: 0, inline };
 }

@@ -1,12 +1,15 @@
-import {
-  MAX_PLAN_BODY,
-  type PlannedDomain,
-  type PlannedNames,
-  type PlanRequest,
-} from "../../api/contract.ts";
-import { json, readJson } from "../http.ts";
+import { MAX_PLAN_BODY, type PlannedDomain, type PlannedNames } from "../../api/contract.ts";
+import { json } from "../http.ts";
 import { onePartition, readCommitDomains, readSettings } from "./commits.ts";
-import { type Route, readDomain, readNumber, readObject, readText, requireDomain, unwrap } from "./route.ts";
+import {
+  type Route,
+  readDomain,
+  readNumber,
+  readObject,
+  readString,
+  requireDomain,
+  unwrap,
+} from "./route.ts";
 
 export const postPlan: Route = {
   method: "POST",
@@ -17,8 +20,10 @@ export const postPlan: Route = {
   body: "PlanRequest",
   answer: "PlanResult",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
-  async handle({ request, isolate, surroundings, caller }) {
-    const plan = readPlan(await readJson(request, MAX_PLAN_BODY, isolate.ports.timers));
+  async handle(context) {
+    const { isolate, surroundings, caller } = context;
+    const { domains: planned } = await readBodyObject(context, MAX_PLAN_BODY, ["domains"]);
+    const plan = { domains: readCommitDomains(planned, readPlanned) };
     const domains = plan.domains.map(({ domain }) => domain);
     for (const domain of domains) requireDomain(caller, domain);
     const partition = onePartition(isolate, domains, "plan");
@@ -26,17 +31,14 @@ export const postPlan: Route = {
   },
 };
 
-/** @throws HttpError `bad_request`, saying where */
-const readPlan = (value: unknown): PlanRequest => ({
-  domains: readCommitDomains(readObject(value, "the body").domains, readPlanned),
-});
+const DOMAIN_MEMBERS = ["domain", "expect", "key_id", "canonicaliser", "policy", "accepted", "names"];
 
 function readPlanned(value: unknown, at: string): PlannedDomain {
-  const it = readObject(value, at);
+  const it = readObject(value, at, DOMAIN_MEMBERS);
   return {
     domain: readDomain(it.domain),
     expect: readNumber(it.expect, `${at}.expect`),
-    key_id: readText(it.key_id, `${at}.key_id`),
+    key_id: readString(it.key_id, `${at}.key_id`),
     canonicaliser: readNumber(it.canonicaliser, `${at}.canonicaliser`),
     ...(it.policy === undefined ? {} : { policy: readSettings(it.policy, at) }),
     accepted: readNumber(it.accepted, `${at}.accepted`),
@@ -45,7 +47,7 @@ function readPlanned(value: unknown, at: string): PlannedDomain {
 }
 
 function readNames(value: unknown, at: string): PlannedNames {
-  const { gone, back, accepted } = readObject(value, at);
-  if (accepted !== undefined) return { accepted: readText(accepted, `${at}.accepted`) };
-  return { gone: readText(gone, `${at}.gone`), back: readText(back, `${at}.back`) };
+  const { gone, back, accepted } = readObject(value, at, ["gone", "back", "accepted"]);
+  if (accepted !== undefined) return { accepted: readString(accepted, `${at}.accepted`) };
+  return { gone: readString(gone, `${at}.gone`), back: readString(back, `${at}.back`) };
 }

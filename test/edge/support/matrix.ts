@@ -38,7 +38,12 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: (domain) => ({ path: "/v1/rcpt", options: { json: { recipient: `alice@${domain}` } } }),
   },
   "GET /v1/rcpt/:address": { ...check, request: (domain) => get(`/v1/rcpt/alice%40${domain}`) },
-  "GET /v1/domains": { ...admin, request: () => get("/v1/domains"), admitted: 200 },
+  "GET /v1/domains": {
+    roles: ["check", "publish", "replica", "admin"],
+    bound: "none",
+    request: () => get("/v1/domains"),
+    admitted: 200,
+  },
   "GET /v1/domains/:domain": { ...publisher, request: ofDomain(""), admitted: 200, nowhere: 404 },
   "DELETE /v1/domains/:domain": {
     ...admin,

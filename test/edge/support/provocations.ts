@@ -47,6 +47,16 @@ const fails = (status: number, code: string, path: string, options: CallOptions 
   code,
 });
 
+/** What a route that takes no body says to one. */
+const anyBody = (path: string, method: string): Provocation[] => [
+  fails(400, "bad_request", path, { method, json: { surprise: 1 } }),
+  fails(413, "too_large", path, {
+    method,
+    body: "{}",
+    headers: { "Content-Type": "application/json", "Content-Length": String(MAX_SMALL_BODY + 1) },
+  }),
+];
+
 /** What every route that reads JSON says to bodies that are none, of another type, or too long. */
 const badBodies = (path: string, limit: number): Provocation[] => [
   fails(400, "bad_request", path, { body: "{", headers: { "Content-Type": "application/json" } }),
@@ -110,6 +120,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(400, "bad_request", `/v1/domains/${doomed}`, { method: "DELETE" }),
       fails(409, "conflict", `/v1/domains/${doomed}?expect=999`, { method: "DELETE" }),
       fails(404, "not_found", `${nowhere}?expect=1`, { method: "DELETE" }),
+      ...anyBody(`/v1/domains/${doomed}?expect=${heads[doomed]}`, "DELETE"),
       ok(`/v1/domains/${doomed}?expect=${heads[doomed]}`, { method: "DELETE" }),
     ],
     "GET /v1/domains/{domain}/key": [
@@ -180,9 +191,10 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`/v1/tokens/${world.tokenId}`, { method: "DELETE" }),
       fails(404, "not_found", "/v1/tokens/ffffffffffffffff", { method: "DELETE" }),
       fails(400, "bad_request", "/v1/tokens/x", { method: "DELETE" }),
+      ...anyBody("/v1/tokens/ffffffffffffffff", "DELETE"),
     ],
     "GET /v1/registry": [ok("/v1/registry")],
-    "POST /v1/registry": [ok("/v1/registry", { method: "POST" })],
+    "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
     "GET /v1/audit": [ok("/v1/audit")],
   };
 }
