@@ -22,9 +22,10 @@ import type { Settings } from "../environment.ts";
 import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
 import { begin, placeFault } from "./beginning.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
-import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
+import { copyToKv, noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
+import { nextRun, pendingKeys } from "./kv-pauses.ts";
 import type {
   Actor,
   Changed,
