@@ -71,6 +71,8 @@ export interface Meta {
   roster_next: number;
   /** Why a key was not written, as long as any key fails. */
   kv_error: string;
+  /** When revocations were last taken over from the first partition. */
+  revocations_taken: number;
   /** When the alarm was last asked for; 0 while it runs. */
   alarm: number;
 }
