@@ -24,15 +24,21 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "the alarm gives up",
     "it asks for the next one, whatever happens",
     registry(
-      "copy-to-kv.ts",
-      "  if (failures > 0) return now + Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));\n",
-      "  if (failures > 0) return Number.MAX_SAFE_INTEGER;\n",
+      "kv-pauses.ts",
+      "  return Math.max(now + KEY_PAUSE, Math.min(...due));\n",
+      "  if (isAnythingFailing(storage)) return Number.MAX_SAFE_INTEGER;\n  return Math.max(now + KEY_PAUSE, Math.min(...due));\n",
     ),
+  ),
+  mutant(
+    "a key that failed is tried no more",
+    "each has a pause of its own, a minute at most",
+    registry("kv-pauses.ts", "const LAST_RETRY = 60_000;", "const LAST_RETRY = Number.MAX_SAFE_INTEGER;"),
+    registry("kv-pauses.ts", "FIRST_RETRY * 2 ** Math.min(failures - 1, 10)", "Number.MAX_SAFE_INTEGER / 2"),
   ),
   mutant(
     "KV is written too fast",
     "one write a second to a key",
-    registry("copy-to-kv.ts", "const KEY_PAUSE = 1_100;", "const KEY_PAUSE = 100;"),
+    registry("kv-pauses.ts", "const KEY_PAUSE = 1_100;", "const KEY_PAUSE = 100;"),
   ),
   mutant(
     "departures in blobs of their own are not copied",

@@ -121,6 +121,20 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "it would call every domain not served",
     registry("beginning.ts", "  if (stranger !== null) return", "  if (false) return"),
   ),
+  {
+    ...mutant(
+      "a partition begins without revocations",
+      "it takes over what the first one records",
+      registry(
+        "beginning.ts",
+        "  if (partition === 0) return { ok: true, value: [] };",
+        "  if (partition >= 0) return { ok: true, value: [] };",
+      ),
+      registry("registry.ts", "beginWith(storage, [{ id, expires }], this.#now());", ";"),
+    ),
+    // A world in which another partition than the first one is lost.
+    seed: 51,
+  },
   mutant(
     "a call that says more is none",
     "isolates of the next release ask today's Registry",

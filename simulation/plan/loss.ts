@@ -15,6 +15,9 @@ export function addLoss(random: Random, setup: Setup, length: number, add: Add):
   add(lost, { kind: "loss", partition });
   const anew = lost + random.between(70, 200) * SECOND;
   add(anew, { kind: "new beginning", partition });
+  // Tokens that are revoked while it has not begun: it has to begin with them.
+  add(lost - 20 * SECOND, { kind: "token", role: "check" });
+  for (const before of [50, 30, 10]) add(anew - before * SECOND, { kind: "revocation" });
   // The old roster may go on showing for minutes, and nothing can be published until it does not.
   for (const wait of [5, 120, 240, 300]) {
     for (const domain of setup.domains) {

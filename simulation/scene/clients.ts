@@ -83,8 +83,11 @@ export async function revoke(scene: Scene, random: Random): Promise<void> {
   const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
   if (token === undefined) return;
   const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
+  const begun = scene.time.now();
   try {
     await clientOf(scene.time, fetch, scene.adminToken, 10_000).revokeToken(token.id);
+    // What was lost meanwhile may have held the only record of it.
+    if (scene.lostAt >= begun) return;
     token.revokedAt = scene.time.now();
     scene.trace(() => `token ${token.id} is revoked`);
   } catch {

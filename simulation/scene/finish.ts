@@ -16,6 +16,7 @@ import { type Name, type Named, written } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
+import { probeRevoked } from "./revoked.ts";
 import type { Scene } from "./scene.ts";
 
 const SECOND = 1_000;
@@ -38,6 +39,7 @@ export async function finish(scene: Scene): Promise<void> {
   for (const bridge of scene.bridges) await probeBridge(scene, bridge);
   if (scene.violations.length > 0) return;
   requireAcknowledged(scene);
+  await probeRevoked(scene);
   let differing = differences(scene, false);
   while (differing.length > 0 && time.now() - stopped < KV_REPAIRED) {
     await readEverywhere(scene);

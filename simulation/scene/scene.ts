@@ -22,7 +22,7 @@ import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedKv } from "../world/kv.ts";
 import { Network } from "../world/network.ts";
-import { SimulatedRegistry } from "../world/registry.ts";
+import { type Caller, SimulatedRegistry } from "../world/registry.ts";
 import { Time } from "../world/time.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
@@ -236,8 +236,9 @@ export class Scene {
     this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
-    // Revocations are lost with it: its tokens are good again, until they are revoked anew.
-    for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
+    // The first one records revocations. Where it is lost, tokens are good again until they are revoked again; any
+    // other begins with what the first one has.
+    if (partition === 0) for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
     for (const host of this.isolates.living) {
       for (const domain of host.published.keys()) if (isIts(domain)) host.published.delete(domain);
     }
@@ -267,6 +268,8 @@ export class Scene {
       settings: this.settings,
       faults: this.faults,
       place: { partition, partitions },
+      revocations: (of) =>
+        this.registry(0).link(registryAt(name), { partition: 0, partitions: of }).revocations(),
       watcher: {
         applied: (method, args, result) => {
           if (method === "commit") this.#requireBeginning(partition, result);
@@ -278,3 +281,12 @@ export class Scene {
     });
   }
 }
+
+/** A Registry as one that calls another: of today's release, at a place of its own, and nobody's isolate. */
+const registryAt = (name: string): Caller => ({
+  location: name,
+  name,
+  release: "today",
+  hurt: () => undefined,
+  isAlive: () => true,
+});

@@ -6,6 +6,7 @@
 
 import type { Settings } from "../../src/edge/environment.ts";
 import type { KvStore, Ports, RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
+import type { AskRevocations } from "../../src/edge/registry/beginning.ts";
 import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { RegistryCore } from "../../src/edge/registry/registry.ts";
 import type { FaultKind } from "../basics/faults.ts";
@@ -39,6 +40,7 @@ export interface RegistryParts {
   readonly faults: Faults;
   readonly place: Place;
   readonly watcher: RegistryWatcher;
+  readonly revocations: AskRevocations;
 }
 
 /** Who calls, and what is told of how it went. */
@@ -143,8 +145,8 @@ export class SimulatedRegistry {
     const name = `${place.partition} of ${place.partitions}`;
     let core = life.cores.get(name);
     if (core === undefined) {
-      const { kv, ports, settings } = this.#parts;
-      core = new RegistryCore({ storage: life.storage, kv, ports, settings, place });
+      const { kv, ports, settings, revocations } = this.#parts;
+      core = new RegistryCore({ storage: life.storage, kv, ports, settings, place, revocations });
       life.cores.set(name, core);
     }
     return core;

@@ -3,7 +3,7 @@ import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { Isolate } from "./isolate.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
 import type { KvStore } from "./ports.ts";
-import { type PlaceOptions, type Registry, registryAt } from "./registry/object.ts";
+import { placeOptions, type Registry, registryAt } from "./registry/object.ts";
 import type { RegistryApi } from "./registry/protocol.ts";
 import type { Surroundings } from "./scope.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
@@ -71,17 +71,6 @@ function deploymentOf(env: Env): Deployment {
   const deployment = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
   deployments.set(env, deployment);
   return deployment;
-}
-
-function placeOptions(env: Env): PlaceOptions {
-  return {
-    ...(env.ROLLCALL_LOCATION_HINT
-      ? { locationHint: env.ROLLCALL_LOCATION_HINT as DurableObjectLocationHint }
-      : {}),
-    ...(env.ROLLCALL_JURISDICTION
-      ? { jurisdiction: env.ROLLCALL_JURISDICTION as DurableObjectJurisdiction }
-      : {}),
-  };
 }
 
 export default {

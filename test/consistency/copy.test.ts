@@ -106,6 +106,69 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([manifestKey(D)]);
   });
 
+  /** Domains that were deleted and pruned, so that KV has one key too many of each. */
+  const deleteAll = async (domains: readonly string[]): Promise<void> => {
+    for (const domain of domains) await world.publish(isolate, domain, ["alice"]);
+    await world.clock.advance(MINUTE);
+    for (const domain of domains) await world.remove(isolate, domain);
+    await world.clock.advance(30 * DAY);
+  };
+
+  it.each(["error", "hang"] as const)(
+    "of a key whose deletion fails does not hold up other deletions: %s",
+    async (kind) => {
+      const domains = ["a.example", "b.example", "c.example", "d.example"];
+      await deleteAll(domains);
+      const bad = manifestKey("a.example");
+      world.kv.fault = (it) => (it.kind === "delete" && it.keys[0] === bad ? { kind } : undefined);
+      await world.clock.advance(2 * DAY);
+      const left = domains.filter((domain) => world.kv.newest(manifestKey(domain)) !== null);
+      expect(left).toEqual(["a.example"]);
+      const status = (): Promise<unknown> => world.registry().core({ partition: 0, partitions: 1 }).status();
+      expect(await status()).toMatchObject({
+        value: { kv_pending: 1, kv_error: expect.stringContaining(bad) },
+      });
+      // It is tried about once a minute, and a failure that only waits for its turn is still told of.
+      const tries = writesTo(bad).filter((time) => time > world.clock.now() - HOUR);
+      expect(tries.length).toBeGreaterThan(40);
+      expect(tries.length).toBeLessThan(65);
+      world.kv.fault = () => undefined;
+      await world.clock.advance(2 * MINUTE);
+      expect(world.kv.newest(bad)).toBeNull();
+      expect(await status()).toMatchObject({ value: { kv_pending: 0, kv_error: null } });
+    },
+  );
+
+  it("of a key that fails for long puts off no other key: heads, roster and deletions are as quick as ever", async () => {
+    await world.publish(isolate, D, ["alice"]);
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0] === manifestKey(D) ? { kind: "error" } : undefined;
+    await world.publish(isolate, D, ["alice", "bob"]);
+    await world.clock.advance(HOUR);
+    await world.publish(isolate, "other.example", ["alice"]);
+    await world.clock.advance(5 * SECOND);
+    expect(world.differences()).toEqual([manifestKey(D)]);
+    const text = new TextDecoder().decode(world.kv.newest(rosterKey("0")) as Uint8Array);
+    expect(openRoster(text, "0", rosterMac(stablelibHashing, world.settings.masterKey)).heads).toHaveProperty(
+      ["other.example"],
+    );
+  });
+
+  it("goes on with roster and deletions where heads take all that one run may do", async () => {
+    await deleteAll(["gone.example"]);
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0]?.startsWith("domain/") ? { kind: "hang" } : undefined;
+    for (let i = 0; i < 60; i++) await world.publish(isolate, `d${i}.example`, ["alice"]);
+    const begun = world.clock.now();
+    await world.clock.advance(2 * DAY);
+    expect(world.kv.newest(manifestKey("gone.example"))).toBeNull();
+    const beats = writesTo(rosterKey("0")).filter((time) => time > begun);
+    expect(beats.length).toBeGreaterThan(40);
+    expect(Math.max(...beats.slice(1).map((time, i) => time - (beats[i] as number)))).toBeLessThan(
+      HOUR + 3 * MINUTE,
+    );
+  });
+
   it("survives a Registry that is reset in the middle of it", async () => {
     world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "slow", ms: 400 } : undefined);
     for (let i = 0; i < 10; i++) await world.publish(isolate, `d${i}.example`, people(20));

@@ -2,6 +2,7 @@ import type { VirtualTime } from "../../simulation/world/clock.ts";
 import { RegistryObject } from "../../simulation/world/registry-object.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { KvStore, Ports, SqlRow } from "../../src/edge/ports.ts";
+import type { AskRevocations } from "../../src/edge/registry/beginning.ts";
 import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { RegistryCore } from "../../src/edge/registry/registry.ts";
 
@@ -38,6 +39,7 @@ export interface RegistryHostParts {
   readonly ports: Ports;
   readonly kv: KvStore;
   readonly settings: Settings;
+  readonly revocations: AskRevocations;
 }
 
 /** One Registry on SQLite in memory. It may be restarted between any two steps; its storage stays. */
@@ -70,8 +72,8 @@ export class RegistryHost {
 
   /** The Registry itself, as the network has it in front of it. */
   core(place: Place): RegistryCore {
-    const { kv, ports, settings } = this.#parts;
-    return new RegistryCore({ storage: this.#object.storage(), kv, ports, settings, place });
+    const { kv, ports, settings, revocations } = this.#parts;
+    return new RegistryCore({ storage: this.#object.storage(), kv, ports, settings, place, revocations });
   }
 
   /** Whether anything would still happen to it by itself. */

@@ -98,7 +98,14 @@ export class World {
 
   #newRegistry(): RegistryHost {
     const { clock, ports, settings } = this;
-    return new RegistryHost({ clock, ports, settings, kv: this.kv.at("registry") });
+    return new RegistryHost({
+      clock,
+      ports,
+      settings,
+      kv: this.kv.at("registry"),
+      revocations: (partitions) =>
+        this.registry(0).link("registry", { partition: 0, partitions }).revocations(),
+    });
   }
 
   /** A new isolate, cold. */

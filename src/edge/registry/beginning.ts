@@ -1,8 +1,26 @@
 import { DirectoryError, type Mac, openRoster, rosterKey } from "../../directory/index.ts";
-import type { KvStore, RegistryStorage } from "../ports.ts";
+import { within } from "../patience.ts";
+import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
 import { record } from "./commit.ts";
-import type { Place, RegistryError } from "./protocol.ts";
+import type { Place, RegistryError, Result, Revocation } from "./protocol.ts";
 import { getMeta, setAlarmBy, setMeta } from "./schema.ts";
+import { beginWith } from "./tokens.ts";
+
+/** The first partition answers within this, or it is not waited for. */
+const PATIENCE = 10_000;
+
+/** Asks the first partition, of so many, for every revocation. */
+export type AskRevocations = (partitions: number) => Promise<Result<readonly Revocation[]>>;
+
+/** What beginning needs. */
+export interface BeginContext {
+  readonly storage: RegistryStorage;
+  readonly kv: KvStore;
+  readonly ports: Ports;
+  readonly rosterMac: Mac;
+  readonly place: Place;
+  readonly revocations: AskRevocations;
+}
 
 /** What speaks against answering from this Registry: it was never made, or made for another place. */
 export function placeFault(storage: RegistryStorage, place: Place): RegistryError | null {
@@ -23,25 +41,24 @@ export function placeFault(storage: RegistryStorage, place: Place): RegistryErro
 
 /**
  * Makes a Registry what it is, unless that was done before. Where KV holds the roster of another one, it is not: an
- * empty Registry in front of a full KV would call every domain not served.
+ * empty Registry in front of a full KV would call every domain not served. Nor where the first partition does not say
+ * which tokens are revoked: they would be good in this one for ever.
  *
  * @returns what speaks against it, or null
  */
-export async function begin(
-  storage: RegistryStorage,
-  kv: KvStore,
-  rosters: Mac,
-  place: Place,
-  by: string,
-  now: () => number,
-): Promise<RegistryError | null> {
+export async function begin(context: BeginContext, by: string): Promise<RegistryError | null> {
+  const { storage, kv, ports, rosterMac, place } = context;
   if (getMeta(storage, "incarnation") !== undefined) return null;
-  const stranger = await strangersRoster(kv, rosters, place);
+  const stranger = await strangersRoster(kv, rosterMac, place);
   if (stranger !== null) return { code: "conflict", message: stranger };
+  const revoked = await revocationsFor(context, place);
+  if (!revoked.ok) return revoked.error;
   storage.transaction(() => {
     // Somebody else may have begun it during the wait.
     if (getMeta(storage, "incarnation") !== undefined) return;
-    const time = now();
+    const time = ports.clock.now();
+    beginWith(storage, revoked.value, time);
+    setMeta(storage, "revocations_taken", time);
     setMeta(storage, "incarnation", time);
     setMeta(storage, "partition", place.partition);
     setMeta(storage, "partitions", place.partitions);
@@ -50,6 +67,25 @@ export async function begin(
     setAlarmBy(storage, time, time);
   });
   return null;
+}
+
+/** Every revocation that the first partition records; none for itself, and before it has begun. */
+export async function revocationsFor(
+  { ports, revocations }: Pick<BeginContext, "ports" | "revocations">,
+  { partition, partitions }: Place,
+): Promise<Result<readonly Revocation[]>> {
+  if (partition === 0) return { ok: true, value: [] };
+  let why: string;
+  try {
+    const result = await within(ports.timers, PATIENCE, () => revocations(partitions));
+    if (result.ok) return result;
+    if (result.error.code === "uninitialised") return { ok: true, value: [] };
+    why = result.error.message;
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  }
+  const message = `Registry ${partition} needs the revoked tokens from Registry 0, which does not tell them: ${why}; try again`;
+  return { ok: false, error: { code: "unavailable", message } };
 }
 
 async function strangersRoster(kv: KvStore, rosters: Mac, place: Place): Promise<string | null> {

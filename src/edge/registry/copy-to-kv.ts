@@ -2,29 +2,28 @@ import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../../d
 import { within } from "../patience.ts";
 import type { Clock, KvStore, RegistryStorage, Timers } from "../ports.ts";
 import { keepKey } from "./history.ts";
+import {
+  afterFailure,
+  HEARTBEAT,
+  isAnythingFailing,
+  isRosterDue,
+  KEY_PAUSE,
+  lastHeartbeat,
+} from "./kv-pauses.ts";
 import { blobsOf, type Records } from "./records.ts";
 import { getMeta, setMeta } from "./schema.ts";
 
-/** KV takes one write a second to a key. */
-const KEY_PAUSE = 1_100;
-/**
- * The roster is put anew this often, so that its reader can tell that the Registry lives. In between only where
- * another domain is served or a token was revoked: what else changed, its reader asks the Registry for anyway, and one
- * changed mailbox is to cost no third write.
- */
-const HEARTBEAT = 3_600_000;
 /** A copy that readers still miss after this long was lost, and is made again. */
 const LOST_AFTER = 300_000;
-/** Operations of one run; the platform allows 1,000 an invocation. */
-const OPERATIONS = 800;
+/** Operations of one run on heads, and on all else behind them; the platform allows 1,000 an invocation. */
+const HEAD_OPERATIONS = 700;
+const OTHER_OPERATIONS = 100;
+/** No head is begun later in a run than this: what hangs must not keep the roster and deletions waiting. */
+const HEAD_TIME = 60_000;
 /** Writes under way at once; the platform allows six connections. */
 const AT_ONCE = 5;
 /** A write that takes longer has failed: one that never ends must not end the copying. */
 const PATIENCE = 20_000;
-// Not sooner: what failed could not be tried again, and the failure would be forgotten.
-const FIRST_RETRY = KEY_PAUSE;
-const LAST_RETRY = 60_000;
-
 /** What copying needs. */
 export interface CopyContext {
   readonly storage: RegistryStorage;
@@ -36,54 +35,47 @@ export interface CopyContext {
 }
 
 /**
- * Brings KV nearer to the heads: shards, then the manifest that names them, then the roster, then deletions.
- * Whatever fails is left for the next run; the caller asks {@link nextRun} when that is and never gives up.
+ * Brings KV nearer to the heads: shards, then the manifest that names them, then the roster, then deletions. A key
+ * that fails is tried again after a pause of its own, and holds up no other. The caller asks {@link nextRun} when
+ * that is and never gives up.
  */
 export async function copyToKv(context: CopyContext): Promise<void> {
-  const { storage } = context;
+  const { storage, clock } = context;
   const patient = { ...context, kv: withPatience(context) };
-  const budget = new Budget(OPERATIONS);
+  const steps = [
+    () => copyHeads(patient, new Budget(HEAD_OPERATIONS, clock, clock.now() + HEAD_TIME)),
+    () => copyRoster(patient),
+    () => deleteKeys(patient),
+  ];
   let failed: unknown;
-  for (const step of [copyHeads, copyRoster, deleteKeys]) {
+  for (const step of steps) {
     try {
-      await step(patient, budget);
+      await step();
     } catch (error) {
       failed = error;
     }
   }
-  // A run that wrote nothing, since the pauses of keys put it off, says nothing of what failed before it.
-  if (failed === undefined && !budget.isTouched && pendingKeys(storage) > 0) return;
-  const failures = failed === undefined ? 0 : (getMeta(storage, "kv_failures") ?? 0) + 1;
-  setMeta(storage, "kv_failures", failures);
-  setMeta(storage, "kv_error", failed === undefined ? "" : String(failed));
+  // A key that failed before and waits for its turn still fails, as far as is known.
+  if (failed === undefined && isAnythingFailing(storage)) return;
+  setMeta(storage, "kv_error", failed === undefined ? "" : messageOf(failed));
 }
 
-const withPatience = ({ kv, timers }: CopyContext): KvStore => ({
-  ...kv,
-  put: (key, value) => within(timers, PATIENCE, () => kv.put(key, value)),
-  delete: (key) => within(timers, PATIENCE, () => kv.delete(key)),
-});
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** When copying has to run again, Unix milliseconds. */
-export function nextRun(storage: RegistryStorage, now: number): number {
-  const failures = getMeta(storage, "kv_failures") ?? 0;
-  if (failures > 0) return now + Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));
-  if (pendingKeys(storage) > 0) return now + KEY_PAUSE;
-  return Math.max(now + KEY_PAUSE, lastHeartbeat(storage) + HEARTBEAT);
-}
-
-/** The first roster comes with the first domain: until then there is nothing to tell. */
-const lastHeartbeat = (storage: RegistryStorage): number =>
-  getMeta(storage, "roster_time") ?? getMeta(storage, "incarnation") ?? 0;
-
-const isRosterDue = (storage: RegistryStorage): boolean =>
-  (getMeta(storage, "roster_number") ?? 0) < (getMeta(storage, "roster_due") ?? 0);
-
-/** Keys that KV still lacks or has too many; shards not counted. */
-export function pendingKeys(storage: RegistryStorage): number {
-  const heads = storage.sql("SELECT count(*) AS n FROM heads WHERE kv_number < number")[0]?.n as number;
-  const deletions = storage.sql("SELECT count(*) AS n FROM kv_deletions")[0]?.n as number;
-  return heads + deletions + (isRosterDue(storage) ? 1 : 0);
+/** Writes that end, and name their key where they fail. */
+function withPatience({ kv, timers }: CopyContext): KvStore {
+  const write = async (key: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await within(timers, PATIENCE, work);
+    } catch (error) {
+      throw new Error(`${key}: ${messageOf(error)}`, { cause: error });
+    }
+  };
+  return {
+    ...kv,
+    put: (key, value) => write(key, () => kv.put(key, value)),
+    delete: (key) => write(key, () => kv.delete(key)),
+  };
 }
 
 /** A reader did not find a head in KV. If it was put there long enough ago, it is put there again. */
@@ -113,23 +105,21 @@ export function noteMissingBlob(storage: RegistryStorage, domain: string, id: st
   return true;
 }
 
+/** What one run may still do. */
 class Budget {
-  readonly #all: number;
+  readonly #clock: Clock;
+  readonly #until: number;
   #left: number;
 
-  constructor(operations: number) {
-    this.#all = operations;
+  constructor(operations: number, clock: Clock, until: number) {
     this.#left = operations;
+    this.#clock = clock;
+    this.#until = until;
   }
 
-  /** Whether anything was taken out of it. */
-  get isTouched(): boolean {
-    return this.#left < this.#all;
-  }
-
-  /** Takes operations out of the budget; false where not enough are left. */
+  /** Takes operations out of the budget; false where not enough are left, or no time is. */
   take(operations: number): boolean {
-    if (operations > this.#left) return false;
+    if (operations > this.#left || this.#clock.now() >= this.#until) return false;
     this.#left -= operations;
     return true;
   }
@@ -137,18 +127,23 @@ class Budget {
 
 async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
   const { storage, clock } = context;
+  const now = clock.now();
   const waiting = storage.sql(
-    "SELECT domain FROM heads WHERE kv_number < number AND kv_time < ? ORDER BY kv_time, number LIMIT ?",
-    clock.now() - KEY_PAUSE,
-    OPERATIONS,
+    `SELECT domain FROM heads WHERE kv_number < number AND kv_time < ? AND coalesce(kv_next, 0) <= ?
+     ORDER BY kv_time, number LIMIT ?`,
+    now - KEY_PAUSE,
+    now,
+    HEAD_OPERATIONS,
   );
   let failed: unknown;
   for (const row of waiting) {
+    const domain = row.domain as string;
     try {
-      if (!(await copyHead(context, row.domain as string, budget))) break;
+      if (!(await copyHead(context, domain, budget))) break;
     } catch (error) {
       // One domain that cannot be copied must not keep the others waiting.
       failed = error;
+      noteFailure(context, domain);
     }
   }
   if (failed !== undefined) throw failed;
@@ -161,23 +156,50 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   if (head === null) return true;
   const ids = notInKv(storage, domain, blobsOf(head.manifest));
   if (ids.length > 0) noteTry(context, domain);
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    const some = ids.slice(at, at + AT_ONCE);
-    if (!budget.take(some.length)) return false;
-    await Promise.all(some.map((id) => copyBlob(context, domain, id)));
-  }
-  if (!budget.take(1)) return false;
+  if (!(await copyBlobs(context, domain, ids, budget)) || !budget.take(1)) return false;
   noteTry(context, domain);
   keepKey(storage, manifestKey(domain));
   await kv.put(manifestKey(domain), head.manifest.bytes);
   // The head may have moved on meanwhile: only what was put is called copied.
   storage.sql(
-    "UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ? WHERE domain = ?",
+    `UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ?, kv_failures = NULL, kv_next = NULL
+     WHERE domain = ?`,
     head.number,
     clock.now(),
     domain,
   );
   return true;
+}
+
+/** Copies blobs past those that fail, and fails in the end then; false where the budget ended before them. */
+async function copyBlobs(
+  context: CopyContext,
+  domain: string,
+  ids: readonly string[],
+  budget: Budget,
+): Promise<boolean> {
+  let failed: PromiseRejectedResult | undefined;
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    const some = ids.slice(at, at + AT_ONCE);
+    if (!budget.take(some.length)) {
+      if (failed !== undefined) throw failed.reason;
+      return false;
+    }
+    const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id)));
+    const failures = ends.filter((end) => end.status === "rejected");
+    failed ??= failures[0];
+    // Where all of them fail, KV does, and not one of its keys.
+    if (failures.length === some.length) break;
+  }
+  if (failed !== undefined) throw failed.reason;
+  return true;
+}
+
+/** What failed of a domain is tried again after a while, and later each time. */
+function noteFailure({ storage, clock }: CopyContext, domain: string): void {
+  const row = storage.sql("SELECT kv_failures FROM heads WHERE domain = ?", domain)[0];
+  const { failures, next } = afterFailure(row?.kv_failures, clock.now());
+  storage.sql("UPDATE heads SET kv_failures = ?, kv_next = ? WHERE domain = ?", failures, next, domain);
 }
 
 /** From here on the pause of a domain's keys counts, whatever comes of the write. */
@@ -202,13 +224,13 @@ async function copyBlob(
   storage.sql("UPDATE blobs SET in_kv = ? WHERE domain = ? AND id = ?", clock.now(), domain, id);
 }
 
-async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget: Budget): Promise<void> {
+async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext): Promise<void> {
   const number = getMeta(storage, "number") ?? 0;
   const now = clock.now();
   const isQuiet = !isRosterDue(storage) && now - lastHeartbeat(storage) < HEARTBEAT;
   // The pause counts from every try: what failed may have reached KV all the same.
   const tried = getMeta(storage, "roster_tried") ?? 0;
-  if (now - tried < KEY_PAUSE || isQuiet || !budget.take(1)) return;
+  if (isQuiet || now - tried < KEY_PAUSE || now < (getMeta(storage, "roster_next") ?? 0)) return;
   const partition = String(getMeta(storage, "partition"));
   const heads = storage.sql("SELECT domain, number FROM heads ORDER BY domain");
   const roster = {
@@ -223,18 +245,48 @@ async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext, budget
   setMeta(storage, "roster_tried", now);
   try {
     await kv.put(rosterKey(partition), encodeRoster(roster, rosterMac));
+  } catch (error) {
+    const { failures, next } = afterFailure(getMeta(storage, "roster_failures"), clock.now());
+    setMeta(storage, "roster_failures", failures);
+    setMeta(storage, "roster_next", next);
+    throw error;
   } finally {
     setMeta(storage, "roster_tried", clock.now());
+  }
+  if ((getMeta(storage, "roster_failures") ?? 0) > 0) {
+    setMeta(storage, "roster_failures", 0);
+    setMeta(storage, "roster_next", 0);
   }
   setMeta(storage, "roster_number", number);
   setMeta(storage, "roster_time", clock.now());
 }
 
-async function deleteKeys({ storage, kv }: CopyContext, budget: Budget): Promise<void> {
-  for (const row of storage.sql("SELECT key FROM kv_deletions LIMIT ?", OPERATIONS)) {
-    if (!budget.take(1)) return;
-    const key = row.key as string;
-    await kv.delete(key);
-    storage.sql("DELETE FROM kv_deletions WHERE key = ?", key);
+async function deleteKeys(context: CopyContext): Promise<void> {
+  const { storage, clock } = context;
+  const keys = storage
+    .sql(
+      "SELECT key FROM kv_deletions WHERE coalesce(next, 0) <= ? ORDER BY next, key LIMIT ?",
+      clock.now(),
+      OTHER_OPERATIONS,
+    )
+    .map((row) => row.key as string);
+  let failed: PromiseRejectedResult | undefined;
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const some = keys.slice(at, at + AT_ONCE);
+    const ends = await Promise.allSettled(some.map((key) => deleteKey(context, key)));
+    failed ??= ends.find((end) => end.status === "rejected");
   }
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function deleteKey({ storage, kv, clock }: CopyContext, key: string): Promise<void> {
+  try {
+    await kv.delete(key);
+  } catch (error) {
+    const row = storage.sql("SELECT failures FROM kv_deletions WHERE key = ?", key)[0];
+    const { failures, next } = afterFailure(row?.failures, clock.now());
+    storage.sql("UPDATE kv_deletions SET failures = ?, next = ? WHERE key = ?", failures, next, key);
+    throw error;
+  }
+  storage.sql("DELETE FROM kv_deletions WHERE key = ?", key);
 }

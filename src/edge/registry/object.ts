@@ -10,6 +10,9 @@ import { createTables } from "./schema.ts";
 /** Bindings that the Registry reads. */
 export interface RegistryEnvironment {
   readonly ROLLCALL_KV: KVNamespace;
+  readonly REGISTRY: DurableObjectNamespace<Registry>;
+  readonly ROLLCALL_LOCATION_HINT?: string;
+  readonly ROLLCALL_JURISDICTION?: string;
 }
 
 /** {@link RegistryCore} as a SQLite-backed Durable Object. Every call says which place it takes it for. */
@@ -67,6 +70,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   isRevoked(place: Place, id: string) {
     return this.#core(place).isRevoked(id);
   }
+  revocations(place: Place) {
+    return this.#core(place).revocations();
+  }
   initialise(place: Place, by: string) {
     return this.#core(place).initialise(by);
   }
@@ -91,6 +97,8 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       ports: platformPorts,
       settings,
       place,
+      revocations: (partitions) =>
+        registryAt(this.env.REGISTRY, { partition: 0, partitions }, placeOptions(this.env)).revocations(),
     });
   }
 }
@@ -138,6 +146,7 @@ export function registryAt(
     tokens: () => stub().tokens(place),
     revokeToken: (token, expires, by) => stub().revokeToken(place, token, expires, by),
     isRevoked: (token) => stub().isRevoked(place, token),
+    revocations: () => stub().revocations(place),
     initialise: (by) => stub().initialise(place, by),
     status: () => stub().status(place),
     audit: () => stub().audit(place),
@@ -148,4 +157,16 @@ export function registryAt(
 export interface PlaceOptions {
   readonly jurisdiction?: DurableObjectJurisdiction;
   readonly locationHint?: DurableObjectLocationHint;
+}
+
+/** Where the Registries of a deployment shall live. */
+export function placeOptions(env: RegistryEnvironment): PlaceOptions {
+  return {
+    ...(env.ROLLCALL_LOCATION_HINT
+      ? { locationHint: env.ROLLCALL_LOCATION_HINT as DurableObjectLocationHint }
+      : {}),
+    ...(env.ROLLCALL_JURISDICTION
+      ? { jurisdiction: env.ROLLCALL_JURISDICTION as DurableObjectJurisdiction }
+      : {}),
+  };
 }

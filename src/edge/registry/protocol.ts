@@ -73,6 +73,13 @@ export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
+/** A revoked token, as one partition takes it over from the first. */
+export interface Revocation {
+  readonly id: string;
+  /** When the token expires by itself, Unix milliseconds; null: never. */
+  readonly expires: number | null;
+}
+
 /** A change that was made, and the point in the log at which every isolate will see it. */
 export interface Changed<T> extends Position {
   readonly result: T;
@@ -101,10 +108,15 @@ export interface RegistryApi {
   generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
   tokens(): Promise<Result<readonly TokenRecord[]>>;
-  /** Null where no such token was issued; `issued` false revokes an id all the same. */
+  /**
+   * Null where no such token was issued. A Registry that has not begun keeps the id for when it does, and answers
+   * `uninitialised`.
+   */
   revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<TokenRecord | null>>>;
   isRevoked(id: string): Promise<Result<boolean>>;
-  /** Makes the Registry what it is; does nothing where that was done before. */
+  /** Every revocation that is kept. The first partition records all of them, and others take them over from it. */
+  revocations(): Promise<Result<readonly Revocation[]>>;
+  /** Makes the Registry what it is; where that was done before, it takes over the revocations that it lacks. */
   initialise(by: Actor): Promise<Result<PartitionStatus>>;
   status(): Promise<Result<PartitionStatus>>;
   audit(): Promise<Result<readonly AuditRecord[]>>;

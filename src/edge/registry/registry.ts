@@ -21,11 +21,12 @@ import {
 } from "../../directory/index.ts";
 import type { Settings } from "../environment.ts";
 import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
-import { begin, placeFault } from "./beginning.ts";
+import { type AskRevocations, begin, placeFault, revocationsFor } from "./beginning.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
-import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
+import { copyToKv, noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
+import { HEARTBEAT, nextRun, pendingKeys } from "./kv-pauses.ts";
 import { plan } from "./plan.ts";
 import type {
   Actor,
@@ -38,10 +39,19 @@ import type {
   RegistryApi,
   RegistryError,
   Result,
+  Revocation,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { getMeta, setAlarmBy, setMeta } from "./schema.ts";
-import { isRevoked, keepToken, listTokens, revokeToken } from "./tokens.ts";
+import {
+  beginWith,
+  isRevoked,
+  keepToken,
+  listRevocations,
+  listTokens,
+  revokeToken,
+  takeOver,
+} from "./tokens.ts";
 
 /** Lines of the audit trail in one answer. */
 const AUDIT_LINES = 500;
@@ -59,6 +69,8 @@ export interface RegistryParts {
   readonly settings: Settings;
   /** Place that the caller believes this Registry to have. */
   readonly place: Place;
+  /** The first partition, as this one reaches it. */
+  readonly revocations: AskRevocations;
 }
 
 /**
@@ -177,6 +189,9 @@ export class RegistryCore implements RegistryApi {
     expires: number | null,
     by: Actor,
   ): Promise<Result<Changed<TokenRecord | null>>> {
+    const { storage } = this.#parts;
+    // Where it is only about to begin, it may have asked what is revoked already.
+    if (getMeta(storage, "incarnation") === undefined) beginWith(storage, [{ id, expires }], this.#now());
     return this.#answer(() =>
       this.#changed(() => revokeToken(this.#parts.storage, id, expires, by, this.#now())),
     );
@@ -186,9 +201,15 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => isRevoked(this.#parts.storage, id));
   }
 
+  async revocations(): Promise<Result<readonly Revocation[]>> {
+    return this.#answer(() => listRevocations(this.#parts.storage));
+  }
+
   async initialise(by: Actor): Promise<Result<PartitionStatus>> {
     const begun = await this.#initialiseOnce(by);
-    return begun.ok ? this.status() : begun;
+    if (!begun.ok) return begun;
+    const taken = await this.#takeRevocations(by);
+    return taken.ok ? this.status() : taken;
   }
 
   async status(): Promise<Result<PartitionStatus>> {
@@ -226,6 +247,10 @@ export class RegistryCore implements RegistryApi {
     const { storage, kv, ports, settings } = this.#parts;
     if (getMeta(storage, "incarnation") === undefined) return;
     setMeta(storage, "alarm", 0);
+    // What was revoked while this partition could not be reached is taken over within an hour.
+    if (this.#now() - (getMeta(storage, "revocations_taken") ?? 0) >= HEARTBEAT) {
+      await this.#takeRevocations("registry");
+    }
     let isPruned = true;
     try {
       isPruned = !storage.transaction(() => prune(storage, this.#now(), settings.history));
@@ -338,10 +363,24 @@ export class RegistryCore implements RegistryApi {
 
   /** A Registry begins with the first change that is asked of it. */
   async #initialiseOnce(by: Actor): Promise<Result<null>> {
-    const { storage, kv, place, ports, settings } = this.#parts;
-    const rosters = rosterMac(ports.hashing, settings.masterKey);
-    const fault =
-      (await begin(storage, kv, rosters, place, by, () => this.#now())) ?? placeFault(storage, place);
+    const { ports, settings } = this.#parts;
+    const context = { ...this.#parts, rosterMac: rosterMac(ports.hashing, settings.masterKey) };
+    const fault = (await begin(context, by)) ?? this.#placeFault();
     return fault === null ? ok(null) : { ok: false, error: fault };
+  }
+
+  /** Takes over from the first partition what is not revoked here yet. */
+  async #takeRevocations(by: Actor): Promise<Result<null>> {
+    const { storage } = this.#parts;
+    const partition = getMeta(storage, "partition") as number;
+    const partitions = getMeta(storage, "partitions") as number;
+    const revoked = await revocationsFor(this.#parts, { partition, partitions });
+    if (!revoked.ok) return revoked;
+    this.#change(() => {
+      const now = this.#now();
+      takeOver(storage, revoked.value, by, now);
+      setMeta(storage, "revocations_taken", now);
+    });
+    return ok(null);
   }
 }

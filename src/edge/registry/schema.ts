@@ -37,9 +37,22 @@ const TABLES = [
   `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
 ];
 
-/** Makes the tables where they are lacking. */
+/** Columns that came later. They may be null: a release that does not know them goes on writing rows. */
+const LATER_COLUMNS = [
+  ["heads", "kv_failures", "INTEGER"],
+  ["heads", "kv_next", "INTEGER"],
+  ["kv_deletions", "failures", "INTEGER"],
+  ["kv_deletions", "next", "INTEGER"],
+] as const;
+
+/** Makes the tables, and what came to them later, where they are lacking. */
 export function createTables(storage: RegistryStorage): void {
   for (const table of TABLES) storage.sql(table);
+  for (const [table, column, type] of LATER_COLUMNS) {
+    const columns = storage.sql(`PRAGMA table_info(${table})`);
+    if (columns.some(({ name }) => name === column)) continue;
+    storage.sql(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
+  }
 }
 
 /** Single values of a Registry, each with what it means. */
@@ -59,9 +72,13 @@ export interface Meta {
   roster_due: number;
   /** When it was last tried to put it there, in vain or not. */
   roster_tried: number;
-  /** Copying attempts that failed in a row, and the last one's message. */
-  kv_failures: number;
+  /** How often that failed in a row, and when it is tried again. */
+  roster_failures: number;
+  roster_next: number;
+  /** Why a key was not written, as long as any key fails. */
   kv_error: string;
+  /** When revocations were last taken over from the first partition. */
+  revocations_taken: number;
   /** When the alarm was last asked for; 0 while it runs. */
   alarm: number;
 }

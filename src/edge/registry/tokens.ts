@@ -1,6 +1,7 @@
 import type { TokenRecord } from "../../api/contract.ts";
 import type { RegistryStorage } from "../ports.ts";
 import { nextNumber, record } from "./commit.ts";
+import type { Revocation } from "./protocol.ts";
 import { setMeta } from "./schema.ts";
 
 /** Keeps what a token says of itself, for the list; never the token. */
@@ -63,6 +64,34 @@ export function revokeToken(
     record(storage, now, "token revoke", by, id, null);
   }
   return listTokens(storage, id)[0] ?? null;
+}
+
+/** Revocations in the form in which another partition takes them over. */
+export const listRevocations = (storage: RegistryStorage): Revocation[] =>
+  storage
+    .sql("SELECT id, expires FROM revocations ORDER BY id")
+    .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
+
+/** Keeps revocations from before the log's first number: it begins with them. */
+export function beginWith(storage: RegistryStorage, revocations: readonly Revocation[], now: number): void {
+  for (const { id, expires } of revocations) {
+    storage.sql(
+      "INSERT OR IGNORE INTO revocations (id, number, time, expires) VALUES (?, 0, ?, ?)",
+      id,
+      now,
+      expires,
+    );
+  }
+}
+
+/** Revokes what is not revoked yet, under numbers of the log, so that every isolate learns of it. */
+export function takeOver(
+  storage: RegistryStorage,
+  revocations: readonly Revocation[],
+  by: string,
+  now: number,
+): void {
+  for (const { id, expires } of revocations) revokeToken(storage, id, expires, by, now);
 }
 
 export const isRevoked = (storage: RegistryStorage, id: string): boolean =>

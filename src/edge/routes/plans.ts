@@ -3,6 +3,7 @@ import { json } from "../http.ts";
 import { onePartition, readCommitDomains, readSettings } from "./commits.ts";
 import {
   type Route,
+  readBodyObject,
   readDomain,
   readNumber,
   readObject,

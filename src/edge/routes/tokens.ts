@@ -2,7 +2,6 @@ import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/c
 import { toHex } from "../../directory/index.ts";
 import { mintToken } from "../access.ts";
 import { HttpError, json } from "../http.ts";
-import type { Position } from "../registry/protocol.ts";
 import { type Route, readBodyObject, readDomain, readNoBody, readNote, unwrap } from "./route.ts";
 
 /** Bytes of randomness in a token's id. */
@@ -68,17 +67,18 @@ export const revokeToken: Route = {
     if (!TOKEN_ID.test(id)) throw new HttpError("bad_request", "a token's id has 16 hexadecimal digits");
     const token = unwrap(await surroundings.registry(0).tokens()).find((each) => each.id === id);
     if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
-    // Every partition confirms on its own, so each has to know.
-    let changed: { readonly position: Position; readonly token: TokenRecord | null } | undefined;
-    for (let partition = isolate.settings.partitions - 1; partition >= 0; partition--) {
+    // Every partition confirms on its own, so each has to know; the first one first, since others begin with what
+    // it records.
+    let revoked: TokenRecord | null = null;
+    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
       const result = await surroundings.registry(partition).revokeToken(id, token.expires, caller.id);
-      // A partition that nothing was published to yet has no log; nothing is refused from it either.
-      if (!result.ok && partition > 0) continue;
+      // A partition that nothing was published to yet has no log, and keeps the revocation for its beginning.
+      if (!result.ok && result.error.code === "uninitialised" && partition > 0) continue;
       const { result: record, ...position } = unwrap(result);
       isolate.confirmation(partition).changed(position, {}, [id]);
-      changed = { position, token: record };
+      revoked ??= record;
     }
-    return json(changed?.token ?? token);
+    return json(revoked ?? token);
   },
 };
 
