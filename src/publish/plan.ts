@@ -57,8 +57,11 @@ export interface Base {
 /** A name that leaves the list, or stays in it and is refused from now on; known by its tail alone. */
 export type Leaving = Map<number, "removed" | "refused">;
 
-/** Tails that a plan remembers, to be named. */
-const MAX_LEAVING = 1_000;
+/** Names that come into the list, known by their tails. */
+export type Coming = Set<number>;
+
+/** Tails that a plan remembers of each kind, to be named. */
+export const MAX_NAMED = 1_000;
 
 /** What publishing would do to one domain. */
 export interface DomainPlan extends Intent {
@@ -72,6 +75,8 @@ export interface DomainPlan extends Intent {
   /** Null where names cannot be compared: another key, case or dots. */
   readonly difference: Difference | null;
   readonly leaving: Leaving;
+  /** Empty where all of the list is new. */
+  readonly coming: Coming;
   readonly unchanged: boolean;
   /** Why the guard refuses, or null. The edge judges once more, against the largest generation of a day. */
   readonly refusal: string | null;
@@ -113,7 +118,8 @@ export async function planDomain(
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
   const leaving: Leaving = new Map();
-  const difference = await differenceOf(live, intent, policy, leaving, progress);
+  const coming: Coming = new Set();
+  const difference = await differenceOf(live, intent, policy, { leaving, coming }, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const unchanged =
     live !== null &&
@@ -139,6 +145,7 @@ export async function planDomain(
     changes,
     difference,
     leaving,
+    coming,
     unchanged,
     refusal,
     missingCanaries: intent.canaries.filter((address) => !isAccepted(address, intent, policy)),
@@ -151,7 +158,7 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  leaving: Leaving,
+  { leaving, coming }: Pick<DomainPlan, "leaving" | "coming">,
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -161,8 +168,12 @@ async function differenceOf(
     live.list,
     intent.packed,
     (tail, was, is) => {
+      if (was < 0) {
+        if (coming.size < MAX_NAMED) coming.add(tail);
+        return;
+      }
       const refused = isAcceptedState(was) && !isAcceptedState(is);
-      if (was < 0 || (is >= 0 && !refused) || leaving.size >= MAX_LEAVING) return;
+      if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
     progress,

@@ -249,7 +249,7 @@ describe("rollcall status", () => {
     expect(stale).toMatchObject({ code: 1, stderr: expect.stringContaining(`stale: ${domain}`) });
     expect(JSON.parse(stale.stdout).domains).toMatchObject([{ domain, stale: true, state: "served" }]);
     expect(await run("status none.example --max-age 2d")).toMatchObject({ code: 1 });
-    expect(await run("status none.example")).toMatchObject({ code: 0 });
+    expect(await run("status none.example")).toMatchObject({ code: 3 });
   });
 
   it("counts a publish that found nothing to change", async () => {

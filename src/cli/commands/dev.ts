@@ -56,7 +56,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
     const client = createClient({ ...ports, url: edge.url, token: adminToken });
     const { faults } = await client.health();
     if (faults.length > 0)
-      throw inputError(faults.join("; "), "mend .dev.vars, or the variable of that name");
+      throw inputError(faults.join("; "), "correct .dev.vars, or the variable of that name");
     await client.initialiseRegistry();
 
     let smtp: string | null = null;
