@@ -31,7 +31,7 @@ describe("the documentation", () => {
     const text = read("docs/api.md").replaceAll(/\s+/g, " ");
     const lacking = ROUTES.map(
       ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
-    ).filter((route) => ![...'`? '].some((end) => text.includes(`\`${route}${end}`)));
+    ).filter((route) => ![..."`? "].some((end) => text.includes(`\`${route}${end}`)));
     expect(lacking).toEqual([]);
   });
 
@@ -48,7 +48,8 @@ describe("the documentation", () => {
     const place = "docs/deploying.md";
     expect(read(place)).toContain("## When a Registry is lost");
     for (const page of pages) {
-      if (page === place || !/(?:restor\w+|point in time)[^.]*Registry|Registry[^.]*restor/i.test(read(page))) continue;
+      if (page === place || !/(?:restor\w+|point in time)[^.]*Registry|Registry[^.]*restor/i.test(read(page)))
+        continue;
       expect(read(page), page).toContain("deploying.md#when-a-registry-is-lost");
     }
   });
