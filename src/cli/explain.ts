@@ -75,10 +75,13 @@ function explainApi(
 ): CliError {
   switch (error.code) {
     case "guard":
-      return to(
+      // As the guard here says it: the edge's message has the refusals in it.
+      return new CliError(
         EXIT.guard,
-        "nothing was changed. Check the list; if the names are to go, publish again with --force",
-        Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain}: ${why}`),
+        "refused by the guard of the edge; nothing was changed",
+        "check the list; if these names are to go, run it again with --force",
+        Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain} ${why}`),
+        { cause: error },
       );
     case "conflict":
       // A conflict that is about no domain is one between the Registry and KV.

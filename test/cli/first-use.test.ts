@@ -50,13 +50,25 @@ describe("usage errors and hints", () => {
   });
 
   it("do not say in other words what the message said", async () => {
-    const { start, domain } = fresh();
+    const { start, domain, names } = fresh();
     const wrong = await start("status", { ROLLCALL_TOKEN: "wrong" });
     expect(wrong).toMatchObject({ code: 6 });
     expect(wrong.stderr.match(/expired or revoked/g)).toHaveLength(1);
     expect(wrong.stderr).toMatch(/what to do: set ROLLCALL_TOKEN/);
     const long = await start(`rollback ${domain} --to 1 --yes --note ${"n".repeat(201)}`);
     expect(long.stderr).not.toMatch(/that is named/);
+
+    names("a b c d e f g h i j");
+    await start(`publish --domain ${domain} list.txt --yes`);
+    names("c d e f g h i j");
+    await start(`publish --domain ${domain} list.txt --yes`);
+    // Few of the newest list, and more than the edge lets go in a day.
+    names("d e f g h i j");
+    const guarded = await start(`publish --domain ${domain} list.txt --yes`);
+    expect(guarded).toMatchObject({ code: 4 });
+    expect(guarded.stderr.match(/would refuse/g)).toHaveLength(1);
+    expect(guarded.stderr.match(/nothing was changed/g)).toHaveLength(1);
+    expect(guarded.stderr.match(/force/g)).toHaveLength(1);
     const revoke = await start("token revoke 0123456789abcdef");
     expect(revoke).toMatchObject({ code: 3 });
     expect(revoke.stderr).toMatch(/what to do: .*rollcall token list/);

@@ -52,16 +52,23 @@ function init(cli: Cli, options: InitOptions): void {
     output.line("version control: if it is lost, every list must be published again.");
   }
   output.line();
-  const lists = domains.length === 0 ? `a domain into ${SETTINGS_FILE}, and its addresses` : "addresses";
-  const where = domains.length === 0 ? "into its list" : `into ${domains.map(listOf).join(", ")}`;
-  output.line(`next:  put ${lists} ${where}`);
-  output.line(
-    "       npx rollcall dev                  starts an edge on this machine, or `npm run deploy` a real one",
-  );
-  output.line(
-    "       npx rollcall publish --observe    publishes the lists; every recipient is still accepted",
-  );
+  for (const line of nextSteps(domains)) output.line(line);
   output.result({ folder: options.dir, written: files });
+}
+
+/** What to do next, in commands that work as they stand in the folder that was written to. */
+function nextSteps(domains: readonly string[]): readonly string[] {
+  const addresses =
+    domains.length === 0
+      ? `name a domain in ${SETTINGS_FILE}, and put its addresses into its list`
+      : `put the addresses into ${domains.map(listOf).join(", ")}`;
+  return [
+    `next:  ${addresses}`,
+    "       npx rollcall dev                  an edge on this machine, in a terminal of its own",
+    '       export ROLLCALL_URL=http://127.0.0.1:8787 ROLLCALL_TOKEN="$(cat .rollcall/dev/admin-token)"',
+    "       npx rollcall publish --observe    publishes the lists; every recipient is still accepted",
+    "       docs/deploying.md has the same with an edge at Cloudflare",
+  ];
 }
 
 const listOf = (domain: string): string => `lists/${domain}.txt`;
