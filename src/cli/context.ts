@@ -33,6 +33,8 @@ export class Cli {
   readonly platform: Platform;
   readonly output: Output;
   exitCode: ExitCode = EXIT.done;
+  /** Origins whose traffic others can read, and that were warned of. */
+  readonly #warnedOf = new Set<string>();
 
   constructor(platform: Platform, json: boolean) {
     this.platform = platform;
@@ -137,7 +139,8 @@ export class Cli {
       );
     }
     const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-    if (url.protocol === "http:" && !loopback) {
+    if (url.protocol === "http:" && !loopback && !this.#warnedOf.has(url.origin)) {
+      this.#warnedOf.add(url.origin);
       this.output.warn(`${url.origin} is not https: the token crosses the network in the clear`);
     }
   }

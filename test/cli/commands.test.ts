@@ -450,6 +450,12 @@ describe("exit codes and words", () => {
       fetch: () => Promise.reject(new TypeError("offline")),
     });
     expect(said.stderr).toMatch(/^warning: http:\/\/rollcall.example is not https/);
+    // Once, however often the URL is needed.
+    const status = await run("status a.example", {
+      env,
+      fetch: () => Promise.reject(new TypeError("offline")),
+    });
+    expect(status.stderr.match(/is not https/g)).toHaveLength(1);
   });
 
   it.each([
