@@ -85,8 +85,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they last until they end, whatever is committed meanwhile",
     directory(
       "departing.ts",
-      "const carried = stillDeferred(store, before.departures, now);",
-      "const carried = [];",
+      "new Carried(stillDeferred(store, before.departures, now), before.departures.bits)",
+      "new Carried([], 0)",
     ),
   ),
   mutant(

@@ -14,7 +14,7 @@ import type { Cli } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Job } from "./jobs.ts";
 import type { Keeping } from "./keeping.ts";
-import { namesLeaving, type PlannedList } from "./plans.ts";
+import { namesComing, namesLeaving, type PlannedList } from "./plans.ts";
 
 /** What a domain's plan starts from. */
 export interface Start {
@@ -45,8 +45,11 @@ export async function planJob(
   const leaving = await cli.output.withProgress(`naming who leaves ${domain}`, (update) =>
     namesLeaving(kept.lists, plan, update),
   );
+  const coming = await cli.output.withProgress(`naming who comes to ${domain}`, (update) =>
+    namesComing(kept.written(domain), plan, update),
+  );
   const { duplicates, skipped } = list;
-  return { plan, duplicates, skipped, leaving };
+  return { plan, duplicates, skipped, leaving, coming };
 }
 
 const NOTHING = { count: 0, first: [] };

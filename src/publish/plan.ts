@@ -60,8 +60,11 @@ export interface Base {
 /** A name that leaves the list, or stays in it and is refused from now on; known by its tail alone. */
 export type Leaving = Map<number, "removed" | "refused">;
 
-/** Tails that a plan remembers, to be named. */
-const MAX_LEAVING = 1_000;
+/** Names that come into the list, known by their tails. */
+export type Coming = Set<number>;
+
+/** Tails that a plan remembers of each kind, to be named. */
+export const MAX_NAMED = 1_000;
 
 /** Names that a plan's guard is asked about: what changes, by its tails. Null where they are too many to be sent. */
 export type GuardNames =
@@ -80,6 +83,8 @@ export interface DomainPlan extends Intent {
   /** Null where names cannot be compared: another key, case or dots. */
   readonly difference: Difference | null;
   readonly leaving: Leaving;
+  /** Empty where all of the list is new. */
+  readonly coming: Coming;
   readonly unchanged: boolean;
   /** Why the guard refuses, as far as the head alone tells, or null: {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
@@ -122,8 +127,9 @@ export async function planDomain(
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
   const leaving: Leaving = new Map();
+  const coming: Coming = new Set();
   const names = new ChangedNames();
-  const difference = await differenceOf(live, intent, policy, leaving, names, progress);
+  const difference = await differenceOf(live, intent, policy, { leaving, coming, names }, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const unchanged =
     live !== null &&
@@ -149,6 +155,7 @@ export async function planDomain(
     changes,
     difference,
     leaving,
+    coming,
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
@@ -162,8 +169,7 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  leaving: Leaving,
-  names: ChangedNames,
+  { leaving, coming, names }: Pick<DomainPlan, "leaving" | "coming"> & { readonly names: ChangedNames },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -173,9 +179,13 @@ async function differenceOf(
     live.list,
     intent.packed,
     (tail, was, is) => {
-      const refused = isAcceptedState(was) && !isAcceptedState(is);
       names.note(tail, was, is);
-      if (was < 0 || (is >= 0 && !refused) || leaving.size >= MAX_LEAVING) return;
+      if (was < 0) {
+        if (coming.size < MAX_NAMED) coming.add(tail);
+        return;
+      }
+      const refused = isAcceptedState(was) && !isAcceptedState(is);
+      if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
     progress,

@@ -249,7 +249,7 @@ describe("rollcall status", () => {
     expect(stale).toMatchObject({ code: 1, stderr: expect.stringContaining(`stale: ${domain}`) });
     expect(JSON.parse(stale.stdout).domains).toMatchObject([{ domain, stale: true, state: "served" }]);
     expect(await run("status none.example --max-age 2d")).toMatchObject({ code: 1 });
-    expect(await run("status none.example")).toMatchObject({ code: 0 });
+    expect(await run("status none.example")).toMatchObject({ code: 3 });
   });
 
   it("counts a publish that found nothing to change", async () => {
@@ -466,6 +466,12 @@ describe("exit codes and words", () => {
       fetch: () => Promise.reject(new TypeError("offline")),
     });
     expect(said.stderr).toMatch(/^warning: http:\/\/rollcall.example is not https/);
+    // Once, however often the URL is needed.
+    const status = await run("status a.example", {
+      env,
+      fetch: () => Promise.reject(new TypeError("offline")),
+    });
+    expect(status.stderr.match(/is not https/g)).toHaveLength(1);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
 import { duration } from "../output.ts";
+import { isTrialDomain } from "../trial.ts";
 
 interface StatusOptions extends EdgeOptions {
   readonly config?: string;
@@ -31,8 +32,9 @@ interface Row {
 
 const HELP = `
 Without a domain, all are shown that are served and that the token covers: a check token, as a mail host has, shows its
-own. With --max-age, the exit code is 1 where a list was not published for longer. A publish that found nothing to change counts as well, on the
-host that ran it. An alias has no list and is never stale.`;
+own. Trial domains that \`rollcall doctor\` deleted are left out. With --max-age, the exit code is 1 where a list was
+not published for longer, or never. A publish that found nothing to change counts as well, on the host that ran it. An
+alias has no list and is never stale. Without --max-age, the exit code is 3 where a domain has no list.`;
 
 /** `rollcall status`: how domains stand, and whether their lists are fresh. */
 export function statusCommand(cli: Cli): Command {
@@ -61,7 +63,7 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   const settings = settingsOf(cli, options.config);
   const client = cli.client(options);
   const kept = keptListsOf(cli, settings);
-  const url = options.url ?? platform.env.ROLLCALL_URL;
+  const url = cli.url(options);
   const rowOf = (domain: string, summary: DomainSummary | null, kv: string | null): Row => {
     const seen = kept?.published(domain);
     const foundLater = summary !== null && seen?.url === url && seen?.generation === summary.generation;
@@ -91,9 +93,15 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   show(cli, rows, registry);
   output.result({ domains: rows, registry: registry?.partitions ?? null });
   const stale = rows.filter((row) => row.stale);
-  if (stale.length === 0) return;
-  output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
-  cli.finish(EXIT.failed);
+  if (stale.length > 0) {
+    output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
+    cli.finish(EXIT.failed);
+    return;
+  }
+  const lacking = rows.filter((row) => row.state === "none").map((row) => row.domain);
+  if (lacking.length === 0) return;
+  output.warn(`no list published: ${lacking.join(", ")}; check the name, or \`rollcall publish\` it`);
+  cli.finish(EXIT.input);
 }
 
 interface Look {
@@ -113,7 +121,8 @@ async function look(
   if (names.length > 0) return { rows: await describe(client, names, rowOf), registry: null };
   try {
     const [domains, registry] = await Promise.all([client.domains(), unlessForbidden(client.registry())]);
-    return { rows: domains.map((summary) => rowOf(summary.domain, summary, null)), registry };
+    const shown = domains.filter((each) => each.deleted_until === null || !isTrialDomain(each.domain));
+    return { rows: shown.map((summary) => rowOf(summary.domain, summary, null)), registry };
   } catch (error) {
     if (!isForbidden(error)) throw error;
     if (fallback.length === 0) {
