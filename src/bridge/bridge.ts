@@ -85,6 +85,10 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
         metrics.asked(ms, why?.kind ?? null);
         if (why !== null) log.noAnswer(why.kind, why.status, wordsOf(why));
       },
+      startedOver(domain, incarnation) {
+        metrics.startedOver();
+        log.startedOver(domain, incarnation);
+      },
       fault,
     },
   });
@@ -112,6 +116,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
 
   const pages: MetricsServer[] = [];
   const close = async (): Promise<void> => {
+    resolver.stop();
     await server.stop();
     await Promise.all(pages.map((page) => page.close()));
   };

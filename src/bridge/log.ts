@@ -67,6 +67,12 @@ export class BridgeLog {
     });
   }
 
+  /** One log of the Registry may have many domains: those that follow at once are counted. */
+  startedOver(domain: string, incarnation: number): void {
+    const text = "the Registry began a new log: what was remembered of the domain is forgotten";
+    this.#limited("warn", `new log ${incarnation}`, text, { event: "new-log", domain, incarnation });
+  }
+
   badQuestion(protocol: string, why: string): void {
     this.#limited("warn", `bad question ${protocol} ${why}`, "a client sent what is no question", {
       event: "bad-question",

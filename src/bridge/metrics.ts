@@ -43,6 +43,11 @@ export class BridgeMetrics {
     help: "Requests to the edge; where many are asked about at once, they go together",
     registers: [this.#registry],
   });
+  readonly #startedOver = new Counter({
+    name: "rollcall_bridge_started_over_total",
+    help: "Domains of which the bridge forgot what it had seen, since the Registry began a new log",
+    registers: [this.#registry],
+  });
   readonly #badQuestions = new Counter({
     name: "rollcall_bridge_bad_questions_total",
     help: "Connections that were closed over bytes that are no question",
@@ -139,6 +144,10 @@ export class BridgeMetrics {
   /** One question to the edge is over. */
   asked(ms: number, fault: string | null): void {
     this.#edgeSeconds.observe(fault ?? "answer", ms);
+  }
+
+  startedOver(): void {
+    this.#startedOver.inc();
   }
 
   badQuestion(protocol: ProtocolName): void {
