@@ -177,7 +177,7 @@ function decideMailbox(
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
-  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, own, now)) {
+  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, lists, now)) {
     const silent =
       manifest.origin === "kv" ? "KV has not shown the export" : "the Registry has not been heard of";
     return done(deferral(query, `${silent} for too long`, domain));
@@ -188,7 +188,7 @@ function decideMailbox(
     isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
   }
   const isExport = manifest.origin === "kv";
-  const contact = isExport ? Number.NEGATIVE_INFINITY : lastContact(confirmation, manifest);
+  const contact = isExport ? Number.NEGATIVE_INFINITY : lastContact(confirmation, lists);
   return done(
     answer(query.text, verdict, {
       matched,
@@ -284,20 +284,24 @@ const isFreshExport = (
 function hasEvidence(
   isolate: Isolate,
   partition: number,
-  { manifest, readAt }: HeldManifest,
+  lists: readonly HeldManifest[],
   now: number,
 ): boolean {
   const { acceptGrace } = isolate.settings;
+  const { manifest, readAt } = lists[0] as HeldManifest;
   // An export is its own evidence, whenever KV shows it.
   if (manifest.origin === "kv") return now - readAt <= acceptGrace;
   const confirmation = isolate.confirmation(partition);
   if (confirmation.evidence === Number.NEGATIVE_INFINITY && !isolate.hasTriedRefresh(partition)) return true;
-  return now - lastContact(confirmation, manifest) <= acceptGrace;
+  return now - lastContact(confirmation, lists) <= acceptGrace;
 }
 
 /** When the Registry last showed that it lives: to this isolate, or by making the list. Unix milliseconds. */
-const lastContact = (confirmation: Confirmation, { time }: Manifest): number =>
-  Math.max(confirmation.evidence, time);
+function lastContact(confirmation: Confirmation, lists: readonly HeldManifest[]): number {
+  let last = confirmation.evidence;
+  for (const { manifest } of lists) if (manifest.origin === "registry") last = Math.max(last, manifest.time);
+  return last;
+}
 
 // Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long.
 const confirmedAge = (confirmation: Confirmation, now: number): number =>

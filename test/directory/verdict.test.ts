@@ -173,7 +173,6 @@ describe("observe mode", () => {
     (verdict) => {
       const grounds = {
         generation: 7,
-      incarnation: 2,
         maxAge: 20,
         refusalText: "see example.com/help",
         domain: "example.com",
