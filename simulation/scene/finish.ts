@@ -138,11 +138,7 @@ function numberOf({ model }: Scene, head: Generation): number {
 async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
   const random = new Random(scene.plan.seed, "probe", bridge.name);
   const { model } = scene;
-  const listed = model.all.filter(({ domain, head }) => {
-    // What it has seen of a Registry that was lost it holds on to until it is restarted (docs/bridge.md).
-    if (head === undefined || head.deletedUntil !== null) return false;
-    return (bridge.seen.get(domain)?.generation ?? 0) <= numberOf(scene, head);
-  });
+  const listed = model.all.filter(({ head }) => head !== undefined && head.deletedUntil === null);
   const exported = [...model.exports.values()].filter(({ domain, head }) => {
     const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRosterUnread;
     return isShown && model.history(domain).generations.length === 0;

@@ -87,7 +87,7 @@ export class Cli {
     const { platform } = this;
     return createClient({
       url: this.url(options),
-      token: this.#token(options),
+      token: this.token(options),
       fetch: platform.fetch,
       now: platform.now,
       sleep: platform.sleep,
@@ -145,7 +145,8 @@ export class Cli {
     }
   }
 
-  #token(options: EdgeOptions): string {
+  /** The token that the options or the environment name. @throws CliError exit 2 or 3 */
+  token(options: EdgeOptions): string {
     const token =
       options.tokenFile === undefined
         ? this.platform.env.ROLLCALL_TOKEN?.trim()

@@ -32,6 +32,12 @@ export type Outcome =
   | { readonly kind: "answer"; readonly recipient: string; readonly answer: Answer }
   | { readonly kind: "none"; readonly recipient: string; readonly why: ClientError };
 
+/** A part of the list of domains, and what the next one is asked by; null after the last. */
+export interface DomainPage {
+  readonly domains: readonly DomainSummary[];
+  readonly next: string | null;
+}
+
 /** Octets that an answer about one recipient may have, beside the recipient: in JSON, six a character at most. */
 const ANSWER_LIMIT = 16_384;
 
@@ -85,6 +91,21 @@ export class RollcallClient {
   /** Every served domain that the token covers. */
   async domains(): Promise<readonly DomainSummary[]> {
     return this.#list<DomainSummary>("/v1/domains", "domains");
+  }
+
+  /**
+   * One page of the domains that the token covers, in one try. An edge that knows no pages gives all of them.
+   * @param after `next` of the page before, null for the first
+   * @throws ClientError
+   */
+  async domainPage(after: string | null): Promise<DomainPage> {
+    const path = after === null ? "/v1/domains" : `/v1/domains?after=${encodeURIComponent(after)}`;
+    const reply = await this.#transport.exchange(get(path));
+    if (reply.status !== 200) throw failureOf(reply, this.#base);
+    const body = jsonOf(reply);
+    if (!isRecord(body) || !Array.isArray(body.domains)) throw this.#notAnEdge("GET /v1/domains");
+    const next = typeof body.next === "string" && body.next !== "" ? body.next : null;
+    return { domains: body.domains as readonly DomainSummary[], next };
   }
 
   /** How a domain's head stands. @returns null where it has none, on a deployment without any list included */
