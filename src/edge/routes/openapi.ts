@@ -173,9 +173,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     ["force", "note"],
   ),
-  PlanRequest: object({
+  PlanRequest: closed({
     domains: list(
-      object(
+      closed(
         {
           domain: text,
           expect: whole,
@@ -183,7 +183,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
           canonicaliser: whole,
           policy: ref("PolicyChange"),
           accepted: whole,
-          names: { anyOf: [object({ gone: text, back: text }), object({ accepted: text })] },
+          names: { anyOf: [closed({ gone: text, back: text }), closed({ accepted: text })] },
         },
         ["policy"],
       ),
