@@ -11,6 +11,10 @@ export const MAX_CHECK_BODY = 2_200_000;
 export const MAX_COMMIT_BODY = 16 * 1024 * 1024;
 export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
+/** Lines of one page of a listing, at most; as many come where a page does not say. */
+export const MAX_PAGE = 1_000;
+/** A listing that is asked for without pages comes whole, and not at all where it has more lines. */
+export const MAX_WHOLE = 10_000;
 /** Domains in one commit. */
 export const MAX_COMMIT_DOMAINS = 500;
 
@@ -80,6 +84,8 @@ export interface DomainSummary {
 
 export interface DomainList {
   readonly domains: readonly DomainSummary[];
+  /** What the next page comes after, null where there is none. */
+  readonly next: string | null;
 }
 
 /** How KV stands against the head. */
@@ -162,6 +168,8 @@ export interface GenerationRecord {
 export interface GenerationList {
   readonly domain: string;
   readonly generations: readonly GenerationRecord[];
+  /** What the next page comes after, null where there is none. */
+  readonly next: number | null;
 }
 
 /** Body of `POST /v1/domains/{domain}/rollback`. */

@@ -9,7 +9,8 @@ import {
   readManifest,
   type Shard,
 } from "../../directory/index.ts";
-import type { RegistryStorage, SqlRow } from "../ports.ts";
+import type { RegistryStorage } from "../ports.ts";
+import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head, as it says of itself: it may be of a key that is lost. */
 export interface Head {
@@ -71,15 +72,14 @@ export class Records {
   /** Generations that were heads at any time since `time`, those with the most accepted names first. */
   *headsSince(domain: string, time: number): Generator<Head> {
     const rows = this.#storage.sql(
-      `SELECT number, manifest FROM generations
+      `SELECT number FROM generations
        WHERE domain = ? AND action != 'delete' AND (superseded IS NULL OR superseded > ?)
        ORDER BY accepted DESC, number DESC`,
       domain,
       time,
     );
-    for (const row of rows) {
-      yield { number: row.number as number, manifest: readManifest(bytesOf(row.manifest), domain) };
-    }
+    // One manifest after the other: all of a day at once may be more than an object's memory.
+    for (const row of rows) yield this.generation(domain, row.number as number) as Head;
   }
 
   /** The newest generation of a domain that is no tombstone. */
@@ -112,6 +112,7 @@ export class Records {
       acceptedCount(manifest.counts),
       manifest.bytes,
     );
+    keepSummary(this.#storage, manifest.generation, manifest);
     this.#storage.sql(
       `INSERT INTO heads (domain, number, deleted, alias) VALUES (?, ?, ?, ?)
        ON CONFLICT (domain) DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias`,
@@ -201,35 +202,6 @@ export class Records {
     }
     return { counts, missing, misfit };
   }
-
-  domains(): DomainSummary[] {
-    const rows = this.#storage.sql(
-      `SELECT h.domain, h.number, g.manifest FROM heads h
-       JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain`,
-    );
-    return rows.map((row) => summaryOf(readManifest(bytesOf(row.manifest), row.domain as string)));
-  }
-
-  /** A domain's history, newest first; null where it never had a head. */
-  generations(domain: string): GenerationRecord[] | null {
-    const rows = this.#storage.sql("SELECT * FROM generations WHERE domain = ? ORDER BY number DESC", domain);
-    return rows.length === 0 ? null : rows.map((row) => this.#recordOf(domain, row));
-  }
-
-  #recordOf(domain: string, row: SqlRow): GenerationRecord {
-    const manifest = readManifest(bytesOf(row.manifest), domain);
-    return {
-      generation: row.number as number,
-      time: row.time as number,
-      action: row.action as GenerationRecord["action"],
-      by: row.made_by as string,
-      forced: row.forced === 1,
-      note: row.note as string | null,
-      mode: manifest.mode,
-      counts: manifest.counts,
-      departures: manifest.departures.count,
-    };
-  }
 }
 
 /** Place of a blob that is no shard, so that no table of shards can name it. */
@@ -254,7 +226,3 @@ export function summaryOf(manifest: ManifestRecord): DomainSummary {
     deleted_until: manifest.deletedUntil,
   };
 }
-
-/** SQLite hands out a fresh buffer for each row; a view of it is enough. */
-const bytesOf = (value: unknown): Uint8Array =>
-  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

@@ -1,4 +1,10 @@
-import { type DomainDescription, type KvState, MAX_SHARD_BODY, MAX_SMALL_BODY } from "../../api/contract.ts";
+import {
+  type DomainDescription,
+  type DomainSummary,
+  type KvState,
+  MAX_SHARD_BODY,
+  MAX_SMALL_BODY,
+} from "../../api/contract.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
@@ -13,6 +19,7 @@ import { HttpError, json, octets, readBody, readJson } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
 import type { Changed } from "../registry/protocol.ts";
 import { summaryOf } from "../registry/records.ts";
+import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { type Route, type RouteContext, readNote, readNumber, readObject, unwrap } from "./route.ts";
 
 const DOMAIN = "/v1/domains/:domain";
@@ -22,15 +29,23 @@ export const listDomains: Route = {
   path: "/v1/domains",
   roles: [],
   bound: "none",
-  summary: "List the domains that are served",
+  summary: "List the domains that are served, by name",
+  paged: "domain",
   answer: "DomainList",
   errors: [],
-  async handle({ isolate, surroundings }) {
-    const lists = [];
+  async handle({ request, isolate, surroundings }) {
+    const paging = readPaging(request, (after) => (after === "" ? null : after));
+    const { after, limit, isWhole } = paging;
+    let domains: DomainSummary[] = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      lists.push(...unwrap(await surroundings.registry(partition).domains()));
+      const more = unwrap(await surroundings.registry(partition).domains(oneMore(paging)));
+      // A Registry of an earlier release knows of no pages and lists everything.
+      domains.push(...more.filter(({ domain }) => after === null || domain > after));
+      if (isWhole && domains.length > limit) break;
+      domains = domains.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
     }
-    return json({ domains: lists.sort((a, b) => (a.domain < b.domain ? -1 : 1)) });
+    const { page, next } = pageOf(domains, paging, ({ domain }) => domain);
+    return json({ domains: page, next });
   },
 };
 
@@ -133,14 +148,20 @@ export const listGenerations: Route = {
   roles: ["publish"],
   bound: "path",
   summary: "List a domain's history, newest first",
+  paged: "generation",
   answer: "GenerationList",
   errors: ["not_found"],
   async handle(context) {
-    const { isolate, surroundings } = context;
+    const { request, isolate, surroundings } = context;
     const domain = domainOf(context);
-    const generations = unwrap(await surroundings.registry(isolate.partitionOf(domain)).generations(domain));
-    if (generations === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
-    return json({ domain, generations });
+    const paging = readPaging(request, (after) => (/^\d{1,15}$/.test(after) ? Number(after) : null));
+    const { after } = paging;
+    const registry = surroundings.registry(isolate.partitionOf(domain));
+    const lines = unwrap(await registry.generations(domain, oneMore(paging)));
+    if (lines === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
+    const older = lines.filter(({ generation }) => after === null || generation < after);
+    const { page, next } = pageOf(older, paging, ({ generation }) => generation);
+    return json({ domain, generations: page, next });
   },
 };
 

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../api/contract.ts";
+import { type ErrorCode, MAX_PAGE, MAX_WHOLE } from "../../api/contract.ts";
 import { VERSION } from "../../api/version.ts";
 import { type DEFAULT_POLICY, ENTRY_STATES, VERDICTS } from "../../directory/index.ts";
 import { STATUS } from "../http.ts";
@@ -99,7 +99,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   ShardTable: {
     anyOf: [object({ bits: whole, ids: list(text) }), object({ bits: { const: 0 }, inline: text })],
   },
-  DomainList: object({ domains: list(object(summary)) }),
+  DomainList: object({ domains: list(object(summary)), next: nullable(text) }),
   DomainDescription: object({
     ...summary,
     origin: oneOf("registry", "kv"),
@@ -139,6 +139,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         departures: whole,
       }),
     ),
+    next: nullable(whole),
   }),
   CommitRequest: object(
     {
@@ -237,6 +238,7 @@ function operationOf(route: Route): Schema {
   const parameters = [
     ...pathParameters,
     ...(route.query ?? []).map((name) => parameter("query", name, whole)),
+    ...(route.paged === undefined ? [] : pageParameters(route.paged)),
   ];
   const open = route.roles === "anyone";
   const codes = new Set<ErrorCode>([
@@ -270,6 +272,19 @@ function operationOf(route: Route): Schema {
     },
   };
 }
+
+const pageParameters = (paged: NonNullable<Route["paged"]>): Schema[] => [
+  {
+    ...parameter("query", "after", paged === "domain" ? text : whole),
+    required: false,
+    description: "what the page before calls next; left out for the first page",
+  },
+  {
+    ...parameter("query", "limit", { type: "integer", minimum: 1, maximum: MAX_PAGE, default: MAX_PAGE }),
+    required: false,
+    description: `lines of a page. Without after and limit everything comes, and an error where that is over ${MAX_WHOLE} lines`,
+  },
+];
 
 const parameter = (place: "path" | "query", name: string | undefined, schema: Schema): Schema => ({
   name,
