@@ -6,6 +6,7 @@ import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
+import { listings } from "./listings.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
@@ -22,6 +23,7 @@ export const suites: readonly Suite[] = [
   reads,
   cold,
   storage,
+  listings,
   publish,
   bridge,
   postfix,
