@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript for every Node that npm may start it with; the command itself is built from src/cli.
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -21,11 +22,28 @@ if (major < 20 || (major === 20 && minor < 19)) {
     // A compiler between the quick and the good one, on since Node 22: ten megabytes for a warm-up of a second.
     setFlagsFromString("--no-maglev");
   }
-  await import(main.href);
+  await import(main.href).catch(explainMissing);
 } else {
   process.stderr.write(
     "error: rollcall is not built: dist/cli/main.js is missing\n" +
       "what to do: run `npm ci`, or `npm run build` where the packages are installed\n",
+  );
+  process.exitCode = 2;
+}
+
+/**
+ * A tarball that was unpacked by hand, or a clone whose node_modules is gone.
+ * @param {Error & { code?: string }} error
+ */
+function explainMissing(error) {
+  const lacking = /^Cannot find package '([^']+)'/.exec(error.message)?.[1];
+  if (error.code !== "ERR_MODULE_NOT_FOUND" || lacking === undefined) throw error;
+  const isClone = existsSync(new URL("../package-lock.json", import.meta.url));
+  const install = isClone ? "npm ci" : "npm install --omit=dev --ignore-scripts";
+  process.stderr.write(
+    `error: the packages that rollcall needs are not installed (${lacking}, for one)\n` +
+      `what to do: run \`${install}\` in ${fileURLToPath(new URL("..", import.meta.url))}, ` +
+      "or let npm install the tarball: `npm install -g FILE.tgz`\n",
   );
   process.exitCode = 2;
 }

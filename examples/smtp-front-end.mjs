@@ -1,4 +1,4 @@
-// A mail server in forty lines that asks Rollcall about each recipient while the client waits, and throws the
+// A small mail server that asks Rollcall about each recipient while the client waits, and throws the
 // mail away. To try it by itself: ROLLCALL_URL=… ROLLCALL_TOKEN=… node examples/smtp-front-end.mjs 2525
 import { SMTPServer } from "smtp-server";
 

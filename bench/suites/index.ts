@@ -5,6 +5,7 @@ import { bundle } from "./bundle.ts";
 import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
+import { guard } from "./guard.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { listings } from "./listings.ts";
 import { postfix } from "./postfix.ts";
@@ -25,6 +26,7 @@ export const suites: readonly Suite[] = [
   storage,
   listings,
   publish,
+  guard,
   bridge,
   postfix,
   bundle,

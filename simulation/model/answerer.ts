@@ -24,7 +24,12 @@ export interface Moment {
 /** An isolate that is judged. */
 export interface Answerer {
   readonly name: string;
-  readonly settings: { readonly window: number; readonly acceptGrace: number; readonly history: number };
+  readonly settings: {
+    readonly window: number;
+    readonly acceptGrace: number;
+    readonly history: number;
+    readonly cacheBytes: number;
+  };
   /** When it was first seen to answer about a partition. */
   readonly firstAsked: Map<number, number>;
   /** The newest state that it was seen to answer from, by domain: its place in the log. */
@@ -37,10 +42,13 @@ export interface Answerer {
 export interface JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
-  /** Highest generation that it was told of, by domain, and when. */
-  readonly seen: ReadonlyMap<string, { readonly generation: number; readonly at: number }>;
-  /** When the Registry last vouched for an accept, by what was asked. */
-  readonly vouched: ReadonlyMap<string, number>;
+  /** Newest log that it was told of, and the highest generation of that, by domain, and when. */
+  readonly seen: ReadonlyMap<
+    string,
+    { readonly incarnation: number; readonly generation: number; readonly at: number }
+  >;
+  /** When the Registry gave the last sign that an accept rests on, by what was asked. */
+  readonly vouched: ReadonlyMap<string, { readonly at: number }>;
   /** Window of the isolate that gave the answer it goes by, by what was asked. */
   readonly windows: ReadonlyMap<string, number>;
 }

@@ -61,7 +61,7 @@ export class BridgeJudge {
   }
 
   #requireVoucher({ bridge, say }: Said, text: string): void {
-    const silence = this.#parts.now() - (bridge.vouched.get(text) ?? Number.NEGATIVE_INFINITY);
+    const silence = this.#parts.now() - (bridge.vouched.get(text)?.at ?? Number.NEGATIVE_INFINITY);
     if (silence <= bridge.acceptGrace + BRIDGE_BUDGET) return;
     this.#parts.violation("accepts end with accept-grace", `${say()}, vouched for ${seconds(silence)} ago`);
   }
@@ -69,8 +69,13 @@ export class BridgeJudge {
   /** Law 3: an older accept may be passed on once, from the edge; an older refusal never. */
   #requireProgress({ bridge, domain, resolution: { answer, source }, say }: Said): void {
     const seen = bridge.seen.get(domain);
-    if (seen === undefined || (answer.generation as number) >= seen.generation) return;
-    if (seen.at >= this.#parts.now()) return;
+    if (seen === undefined || seen.at >= this.#parts.now()) return;
+    const log = answer.incarnation ?? seen.incarnation;
+    if (
+      log > seen.incarnation ||
+      (log === seen.incarnation && (answer.generation as number) >= seen.generation)
+    )
+      return;
     if (answer.action === "accept" && source === "edge") return;
     this.#parts.violation("nobody goes back", `${say()}, and was told of ${seen.generation} before`);
   }
@@ -122,7 +127,8 @@ export class BridgeJudge {
       return;
     }
     const seen = bridge.seen.get(domain);
-    if (answer.action === "reject" && seen !== undefined && seen.at < time && time - seen.at < window)
+    const wasListed = seen !== undefined && seen.generation > 0;
+    if (answer.action === "reject" && wasListed && seen.at < time && time - seen.at < window)
       violation("nobody goes back", `${say()}, and was told of the Registry's ${seen.generation} before`);
     const served = model.history(domain).servedFor(time);
     if (answer.action === "reject" && served > window + BRIDGE_BUDGET + LONGEST_COMPUTING)

@@ -1,4 +1,5 @@
 /** Law 7: reads are bounded by what is served and by time, whoever asks for what. */
+import { FITTING } from "../basics/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { ModelDirectory } from "./directory.ts";
 import { seconds } from "./pairs.ts";
@@ -27,8 +28,6 @@ export interface CostJudgeParts {
   violation(assertion: string, words: string): void;
 }
 
-/** Below this the list does not fit the cache, and the law says nothing. */
-const FITTING = 1_000_000;
 /** Unknown domains that an isolate reads before it has a roster, between refreshes. */
 const COLD_LOADS = 16;
 
@@ -40,6 +39,7 @@ export class CostJudge {
   }
 
   judge(host: Spender): void {
+    // Where the lists do not fit, the law says nothing.
     if (host.settings.cacheBytes < FITTING) return;
     const { tally, violation, now } = this.#parts;
     const bound = this.#bound(host);

@@ -129,20 +129,24 @@ export class ModelDirectory {
         );
       }
       this.#requireGrowth(domain, number);
-      history.succeed(number, content, now(), null);
+      history.succeed(number, content, now(), null, request.force === true);
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
     }
   }
 
-  /** Law 4: without the override no more than a share of the names goes at one time, and never all. */
+  /** Law 4: without the override no list of the last day loses more than a share of its names, and never all. */
   #judgeGuard(history: History, content: Content, isForced: boolean, number: number): void {
     if (isForced) return;
-    const { accepted, lost, share } = history.lostBy(content, this.#parts.now());
+    const now = this.#parts.now();
+    const share = history.guardFor(content, now);
+    const losses = history.losses(content, now);
     const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
-    if (accepted === 0 || mayBeEmpty) return;
-    if (lost === accepted || (lost > 1 && lost > share * accepted + 1e-6)) {
-      const words = `${history.domain} ${number} refuses ${lost} of ${accepted} names without the override`;
+    for (const { accepted, before, after } of losses) {
+      if (after <= before || mayBeEmpty) continue;
+      const isAll = after === accepted && accepted > 1;
+      if (!isAll && (after <= 1 || after <= share * accepted + 1e-6)) continue;
+      const words = `${history.domain} ${number} refuses ${after} of ${accepted} names without the override`;
       this.#parts.violation("guard", words);
     }
   }
@@ -153,7 +157,7 @@ export class ModelDirectory {
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
     const { list, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
-    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null);
+    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null, true);
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
@@ -173,7 +177,7 @@ export class ModelDirectory {
       );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
-    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY);
+    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY, true);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
   }

@@ -23,6 +23,8 @@ export interface Generation extends Content {
   readonly deletedUntil: number | null;
   /** Names that left, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
+  /** Names that it refuses by an override, and that the list before it accepted. */
+  readonly overridden: ReadonlySet<string>;
 }
 
 export interface Said {
@@ -59,7 +61,7 @@ export const areComparable = (a: Content, b: Content): boolean =>
 
 export const isAccepted = (state: EntryState | undefined): boolean => state === "active" || state === "full";
 
-/** Law 4: who leaves is deferred for the grace, and whoever was deferred stays so until his time. */
+/** Law 4: a name that leaves is deferred for the grace, and stays so until its time, or until it is accepted again. */
 export function departuresAfter(
   before: Generation | undefined,
   after: Content,
@@ -67,7 +69,9 @@ export function departuresAfter(
 ): Map<string, number> {
   const departures = new Map<string, number>();
   if (before === undefined || !areComparable(before, after)) return departures;
-  for (const [name, until] of before.departures) if (until * 1000 > now) departures.set(name, until);
+  for (const [name, until] of before.departures) {
+    if (until * 1000 > now && !isAccepted(after.list.get(name))) departures.set(name, until);
+  }
   if (after.policy.grace === 0) return departures;
   const until = Math.ceil(now / 1000) + after.policy.grace;
   for (const [name, state] of before.list) {

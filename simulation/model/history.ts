@@ -86,7 +86,13 @@ export class History {
   }
 
   /** Takes a new head. `deletedUntil` is set for a tombstone. */
-  succeed(number: number, content: Content, now: number, deletedUntil: number | null): Generation {
+  succeed(
+    number: number,
+    content: Content,
+    now: number,
+    deletedUntil: number | null,
+    isForced: boolean,
+  ): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;
     const left = this.current.findLast(
@@ -101,6 +107,10 @@ export class History {
       until: Number.POSITIVE_INFINITY,
       deletedUntil,
       departures: deletedUntil === null ? departuresAfter(left, content, now) : new Map(),
+      overridden: new Set(
+        // A deletion takes nobody out of the lists before it: the next list is measured against them.
+        isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],
+      ),
       ...content,
     };
     this.generations.push(generation);
@@ -110,23 +120,37 @@ export class History {
     return generation;
   }
 
-  /** Law 4: names of the largest generation of the last day that `content` would refuse. */
-  lostBy(content: Content, now: number): { accepted: number; lost: number; share: number } {
-    let { guard: share } = content.policy;
-    let accepted = 0;
-    let lost = 0;
-    for (const it of this.current) {
-      if (it.deletedUntil !== null || it.until <= now - DAY || !areComparable(it, content)) continue;
-      const names = [...it.list].filter(([, state]) => isAccepted(state)).map(([name]) => name);
-      // Among equally large ones the newest counts.
-      if (names.length < accepted) continue;
-      accepted = names.length;
-      share = it.policy.guard;
-      lost = names.filter((name) => !isAccepted(content.list.get(name))).length;
-    }
-    // The share as it stands; after a deletion that of the names themselves.
+  /**
+   * Law 4: of each list of the last day that can be compared with `content`, how many names are refused now and how many
+   * would be then, without those that an override refused since.
+   */
+  losses(content: Content, now: number): { accepted: number; before: number; after: number }[] {
+    const lists = this.current.filter((it) => it.deletedUntil === null);
+    // Another key or spelling begins the day anew.
+    const start = lists.findLastIndex((it) => !areComparable(it, content)) + 1;
+    const newest = lists.at(-1);
+    const isOverridden = (name: string, since: Generation): boolean =>
+      lists.some((it) => it.number > since.number && it.overridden.has(name));
+    return lists.slice(start).flatMap((it) => {
+      if (it.until <= now - DAY) return [];
+      const count = (then: Content): number =>
+        namesLost(it, then).filter((name) => !isOverridden(name, it)).length;
+      const accepted = [...it.list.values()].filter(isAccepted).length;
+      return [{ accepted, before: count(newest as Generation), after: count(content) }];
+    });
+  }
+
+  /** The share of law 4 as it stands; after a deletion that of the list before it. */
+  guardFor(content: Content, now: number): number {
     const { head } = this;
-    if (head !== undefined && head.deletedUntil === null) share = head.policy.guard;
-    return { accepted, lost, share };
+    if (head !== undefined && head.deletedUntil === null) return head.policy.guard;
+    const last = this.current.findLast((it) => it.deletedUntil === null && it.until > now - DAY);
+    return (last ?? content).policy.guard;
   }
 }
+
+/** Names that one list accepts or defers and another refuses. */
+const namesLost = (before: Content, after: Content): string[] =>
+  [...before.list]
+    .filter(([name, state]) => isAccepted(state) && !isAccepted(after.list.get(name)))
+    .map(([name]) => name);

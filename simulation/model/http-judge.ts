@@ -48,6 +48,7 @@ export class HttpJudge {
     const value = JSON.parse(body) as Answer | { results: Answer[] } | { error: unknown };
     const answers = "results" in value ? value.results : "verdict" in value ? [value] : [];
     const { floor = {} } = JSON.parse(asked) as { floor?: Record<string, number> };
+    if (answers.length === 0) judge.liveness.judgeFailure(host, status, moments.at(-1) as Moment);
     for (const answer of answers) {
       tally.overHttp++;
       const it = this.#parts.asked.get(answer.recipient);

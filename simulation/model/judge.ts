@@ -1,6 +1,7 @@
 /** Judges of what isolates say: every answer is put on trial, and what is wrong with it is a violation. */
 import type { Tally } from "../basics/tally.ts";
 import type { Moment } from "./answerer.ts";
+import { LivenessJudge } from "./liveness-judge.ts";
 import { type Testimony, Trial, type TrialParts } from "./trial.ts";
 
 export interface JudgeParts extends TrialParts {
@@ -10,9 +11,11 @@ export interface JudgeParts extends TrialParts {
 
 export class Judge {
   readonly #parts: JudgeParts;
+  readonly liveness: LivenessJudge;
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
+    this.liveness = new LivenessJudge(parts);
   }
 
   /**
@@ -27,6 +30,7 @@ export class Judge {
     const partition = partitionOf(domain);
     const last = moments.at(-1) as Moment;
     if (!host.firstAsked.has(partition)) host.firstAsked.set(partition, last.time);
+    this.liveness.judge(testimony, last);
     const first = new Trial(this.#parts, testimony, last);
     let trial = first;
     for (let i = moments.length - 2; i >= 0 && trial.complaints.length > 0; i--)

@@ -11,11 +11,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "the bridge goes back",
     "an answer below its floor refuses nobody",
     bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
-    edge(
-      "decide.ts",
-      "  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);\n",
-      "",
-    ),
+    edge("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
   ),
   mutant(
     "a cached answer counts below the floor",
@@ -36,7 +32,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "accept-grace",
     bridge(
       "cache.ts",
-      "return entry.vouched + (now - entry.askedAt) < acceptGrace ? entry.answer : null;",
+      "return now - entry.vouchedAt < acceptGrace ? entry.answer : null;",
       "return entry.answer;",
     ),
   ),
@@ -45,9 +41,28 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "only accepts do",
     bridge(
       "cache.ts",
-      "    const entry = this.#counting(this.#accepts, question);\n    if (entry === null || entry.vouched === null) return null;",
-      "    const entry = this.#counting(this.#accepts, question) ?? this.#counting(this.#refusals, question);\n    if (entry === null) return null;\n    if (entry.vouched === null) return entry.answer;",
+      "    const entry = this.#counting(this.#accepts, question);\n    if (entry === null || entry.vouchedAt === null) return null;",
+      "    const entry = this.#counting(this.#accepts, question) ?? this.#counting(this.#refusals, question);\n    if (entry === null) return null;\n    if (entry.vouchedAt === null) return entry.answer;",
     ),
+  ),
+  mutant(
+    "the bridge's grace begins with its own question",
+    "it counts from the last sign of the Registry that the answer carries",
+    bridge(
+      "resolver.ts",
+      "return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);",
+      "return askedAt;",
+    ),
+  ),
+  mutant(
+    "the bridge holds on to the numbers of a lost log",
+    "a newer log makes it start over",
+    bridge("resolver.ts", "    floors.startOver(domain, incarnation);\n", ""),
+  ),
+  mutant(
+    "the bridge takes an older log for the newest",
+    "an answer of a lost log is an old one",
+    bridge("floors.ts", "answer.incarnation !== null && answer.incarnation < floor.incarnation", "false"),
   ),
   mutant(
     "an answer about somebody else counts",

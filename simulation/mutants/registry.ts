@@ -43,22 +43,40 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a commit names only what is there",
     registry("commit.ts", "  requireShards(drafts);\n", ""),
   ),
-  mutant("no guard", "law 4", registry("commit.ts", "  if (!forced) requireGuard(context, changed);\n", "")),
+  mutant(
+    "no guard",
+    "law 4",
+    registry(
+      "commit.ts",
+      "  requireGuard(context, changed, number, forced);\n",
+      "  requireGuard(context, changed, number, true);\n",
+    ),
+  ),
   mutant(
     "the guard counts totals",
     "it counts names",
     registry(
-      "commit.ts",
-      "    lost: incomparable ? null : lost,\n",
-      "    lost: incomparable ? null : Math.max(0, acceptedCount((base?.manifest ?? head)?.counts ?? NO_COUNTS) - acceptedCount(draft.counts)),\n",
+      "guard.ts",
+      "          lost: after[i]?.lost ?? 0,\n",
+      "          lost: Math.max(0, list.accepted - accepted),\n",
     ),
+  ),
+  mutant(
+    "the guard looks at the head alone",
+    "every list of the last day is protected",
+    directory("guard.ts", "lists.filter(isRefused)", "lists.slice(-1).filter(isRefused)"),
+  ),
+  mutant(
+    "the guard forgets lists when a name returns",
+    "what is dropped, returned and dropped again counts for every list that had it",
+    directory("guard-ledger.ts", "spans: [...name.spans, open]", "spans: [open]"),
   ),
   mutant(
     "no departures",
     "a name that left is deferred for the grace",
     registry(
       "commit.ts",
-      "const before = left !== null && isComparable(left, draft) ? left : null;",
+      "const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;",
       "const before = null;",
     ),
   ),
@@ -67,8 +85,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they last until they end, whatever is committed meanwhile",
     directory(
       "departing.ts",
-      "const carried = stillDeferred(store, before.departures, now);",
-      "const carried = [];",
+      "new Carried(stillDeferred(store, before.departures, now), before.departures.bits)",
+      "new Carried([], 0)",
     ),
   ),
   mutant(

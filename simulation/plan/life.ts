@@ -1,21 +1,19 @@
 /** What goes on in every deployment: isolates come and go, publishers publish, releases roll out. */
 import type { Random } from "../basics/random.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
-import { LONG_LIST } from "./setup.ts";
+import { LONG_LIST, leastCache } from "./setup.ts";
 
 const LARGE_CACHE = 64 * 1024 * 1024;
 
 export function addIsolates(random: Random, setup: Setup, length: number, add: Add): void {
   for (const location of setup.locations)
     add(0, { kind: "isolate", location, cacheBytes: LARGE_CACHE, window: setup.window });
-  // A cache that does not hold a manifest, a shard and a blob of departures at once is none.
-  const spare = setup.shapes.some(({ names }) => names === LONG_LIST) ? 120_000 : 0;
   const births = random.between(4, random.chance(0.2) ? 150 : 30);
   for (let i = 0; i < births; i++) {
     add(random.next() * length, {
       kind: "isolate",
       location: random.pick(setup.locations),
-      cacheBytes: random.chance(0.25) ? random.between(34_000, 90_000) + spare : LARGE_CACHE,
+      cacheBytes: random.chance(0.25) ? leastCache(setup) + random.between(0, 56_000) : LARGE_CACHE,
       // A rollout under another setting: both are at work at once.
       window: random.chance(0.15) ? random.pick([5, 10, 60]) * SECOND : setup.window,
     });

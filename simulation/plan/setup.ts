@@ -4,6 +4,10 @@ import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 /** Names of a list of which so many may leave at once that they take blobs of their own. */
 export const LONG_LIST = 6_000;
 
+/** Bytes that an isolate needs for one check: one with less room for a manifest and its blobs is of no use. */
+export const leastCache = ({ shapes }: Setup): number =>
+  34_000 + (shapes.some(({ names }) => names === LONG_LIST) ? 120_000 : 0);
+
 /** A deployment for one world. */
 export function makeSetup(seed: number, random: Random): Setup {
   const locations = ["ams", "bom", "cdg", "dfw", "eze"].slice(0, random.between(1, 5));

@@ -1,7 +1,7 @@
 import type { FaultKind } from "../basics/faults.ts";
 import type { Random } from "../basics/random.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
-import { LONG_LIST } from "./setup.ts";
+import { leastCache } from "./setup.ts";
 
 /** Faults that matter when they come together, each with what happens beside them. */
 export function addTroubles(random: Random, setup: Setup, length: number, add: Add): void {
@@ -37,7 +37,7 @@ export function addTroubles(random: Random, setup: Setup, length: number, add: A
       case 2:
         begin(at, "kv read flaps", 1);
         begin(at + 2_000, "registry unreachable", 1);
-        isolates(3, setup.shapes.some(({ names }) => names === LONG_LIST) ? 74_000 : 34_000, 1_000);
+        isolates(3, leastCache(setup), 1_000);
         break;
       case 3:
         begin(at, "kv read damaged", 0.5);

@@ -8,7 +8,7 @@ import {
   refuses,
   rosterKey,
 } from "../../src/directory/index.ts";
-import { PROPAGATION } from "../basics/limits.ts";
+import { LINGERING, PROPAGATION } from "../basics/limits.ts";
 import { Random } from "../basics/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import type { Generation } from "../model/generation.ts";
@@ -21,8 +21,6 @@ import type { Scene } from "./scene.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-/** Patience, leases, breakers and pauses of the last faults are over by then. */
-const LINGERING = 45 * SECOND;
 /** A lost copy is made again when a reader misses it five minutes after it was put; a late one comes a minute late. */
 const KV_REPAIRED = 10 * MINUTE;
 const HEARTBEAT = 61 * MINUTE;
@@ -69,6 +67,8 @@ export async function finish(scene: Scene): Promise<void> {
 /** Where no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */
 async function requireKvAlone(scene: Scene): Promise<void> {
   const { time, model, plan, violations } = scene;
+  // Nothing in KV need be a sign of the Registry that is young enough.
+  if (plan.setup.acceptGrace <= HEARTBEAT) return;
   await time.advance(PROPAGATION + MINUTE);
   for (let partition = 0; partition < plan.setup.partitions; partition++)
     scene.registry(partition).isCutOff = true;
@@ -76,12 +76,11 @@ async function requireKvAlone(scene: Scene): Promise<void> {
     for (const { domain, head } of model.all) {
       if (head === undefined || head.deletedUntil !== null || head.policy.alias !== null) continue;
       const listed = [...head.list].filter(([, state]) => state === "active").map(([name]) => name);
-      // Without any evidence yet, an isolate accepts until it has asked.
       for (const base of listed.slice(0, 4)) {
         const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
         const name: Name = { base, form: "plain" };
-        // Once it has asked in vain, it goes by the sign of life in the roster.
-        for (let times = plan.setup.acceptGrace > HEARTBEAT ? 2 : 1; times > 0; times--) {
+        // By when the list was made or, once it has asked in vain, by the sign of life in the roster.
+        for (let times = 2; times > 0; times--) {
           const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
           scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
           if (answer.action !== "accept" && violations.length === 0) {
@@ -139,11 +138,7 @@ function numberOf({ model }: Scene, head: Generation): number {
 async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
   const random = new Random(scene.plan.seed, "probe", bridge.name);
   const { model } = scene;
-  const listed = model.all.filter(({ domain, head }) => {
-    // What it has seen of a Registry that was lost it holds on to until it is restarted (docs/bridge.md).
-    if (head === undefined || head.deletedUntil !== null) return false;
-    return (bridge.seen.get(domain)?.generation ?? 0) <= numberOf(scene, head);
-  });
+  const listed = model.all.filter(({ head }) => head !== undefined && head.deletedUntil === null);
   const exported = [...model.exports.values()].filter(({ domain, head }) => {
     const isShown = head !== undefined && scene.time.now() - head.since > BOUNDS.exportRosterUnread;
     return isShown && model.history(domain).generations.length === 0;

@@ -8,6 +8,7 @@ import { Gate } from "../../src/bridge/gate.ts";
 import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
+import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/edge/ports.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge } from "../model/answerer.ts";
@@ -68,8 +69,11 @@ export class SimulatedBridge implements JudgedBridge {
   readonly bornAt: number;
   readonly #time: Time;
   readonly #resolver: Resolver;
-  readonly seen = new Map<string, { readonly generation: number; readonly at: number }>();
-  readonly vouched = new Map<string, number>();
+  readonly seen = new Map<
+    string,
+    { readonly incarnation: number; readonly generation: number; readonly at: number }
+  >();
+  readonly vouched = new Map<string, { readonly generation: number | null; readonly at: number }>();
   readonly windows = new Map<string, number>();
   /** What it was asked lately: MTAs ask for the same people again and again. */
   readonly regulars: string[] = [];
@@ -109,7 +113,11 @@ export class SimulatedBridge implements JudgedBridge {
       gate: new Gate(64, 10_000),
       budget: BRIDGE_BUDGET,
       acceptGrace: parts.acceptGrace,
-      observer: { asked: () => undefined, fault: (error) => this.faults.push(error) },
+      observer: {
+        asked: () => undefined,
+        startedOver: () => parts.met("bridge starts over under a new log"),
+        fault: (error) => this.faults.push(error),
+      },
     });
   }
 
@@ -117,15 +125,29 @@ export class SimulatedBridge implements JudgedBridge {
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
     this.windows.set(recipient, window);
-    // The numbers of exports order nothing.
-    const generation = answer.origin === "registry" ? answer.generation : null;
-    if (generation !== null && generation > (this.seen.get(domain)?.generation ?? 0)) {
-      this.seen.set(domain, { generation, at: this.#time.now() });
-    }
-    if (answer.action !== "accept") return;
-    const { confirmed_age: age, origin } = answer;
+    if (answer.origin !== "kv") this.#noteState(answer, domain);
+    if (answer.action === "accept") this.#noteSign(recipient, answer, askedAt);
+  }
+
+  /** The newest state that it was told of: the numbers of another log begin again. */
+  #noteState({ incarnation, generation }: Answer, domain: string): void {
+    const before = this.seen.get(domain);
+    if (before === undefined && generation === null) return;
+    const log = incarnation ?? before?.incarnation ?? 0;
+    const isNewLog = log > (before?.incarnation ?? 0);
+    const isNewer = log === before?.incarnation && (generation ?? 0) > before.generation;
+    if (before === undefined || isNewLog || isNewer)
+      this.seen.set(domain, { incarnation: log, generation: generation ?? 0, at: this.#time.now() });
+  }
+
+  /** When the Registry gave the last sign that an accept of this generation rests on. */
+  #noteSign(recipient: string, answer: Answer, askedAt: number): void {
+    const { contact_age: age, origin, generation } = answer;
     const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
-    if (at !== null) this.vouched.set(recipient, at);
+    if (at === null) return;
+    const before = this.vouched.get(recipient);
+    const same = before?.generation === generation ? before.at : Number.NEGATIVE_INFINITY;
+    this.vouched.set(recipient, { generation, at: Math.max(at, same) });
   }
 
   resolve(recipient: string): Resolution | Promise<Resolution> {

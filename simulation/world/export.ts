@@ -75,7 +75,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   // Where the Registry has copied its own head there, that is what an operator would be told of, and stop.
   if (model.history(domain).head !== undefined) return;
   kv.bulkPut(manifestKey(domain), manifest);
-  history.succeed(generation, content, time.now(), null);
+  history.succeed(generation, content, time.now(), null, false);
   putRoster(parts);
   parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
 }

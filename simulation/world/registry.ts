@@ -20,6 +20,8 @@ import type { Time } from "./time.ts";
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
 const HANG = 40_000;
+/** How long a loss is felt: KV shows lists of which the Registry has nothing, until all is published and copied anew. */
+const LOSS_FELT = 600_000;
 
 export interface RegistryWatcher {
   /** A call was carried out here and now; its result may still get lost. */
@@ -66,6 +68,7 @@ export class SimulatedRegistry {
   #life: Life;
   #before: Life | null = null;
   #disturbedAt = Number.NEGATIVE_INFINITY;
+  #lostAt = Number.NEGATIVE_INFINITY;
   /** Which code it runs. */
   release: Release = "today";
   /** Whether nobody can reach it any more. */
@@ -119,6 +122,7 @@ export class SimulatedRegistry {
   lose(): void {
     this.#parts.watcher.trace(() => `${this.#parts.name} is lost`);
     this.#object.wipe();
+    this.#lostAt = this.#parts.time.now();
     this.#succeed();
   }
 
@@ -163,6 +167,7 @@ export class SimulatedRegistry {
     }
     if (kind === "registry hangs") await time.sleep(HANG);
     await time.sleep(kind === "registry slow" ? 100 + (met?.size ?? 0) * 5_000 : 8);
+    if (this.isCutOff || time.now() - this.#lostAt < LOSS_FELT) caller.hurt();
     if (kind === "registry unreachable" || this.isCutOff)
       throw new Error(`Registry: ${method} did not arrive`);
     const isReplaced =
@@ -185,7 +190,10 @@ export class SimulatedRegistry {
     if (kind === "registry call repeated") await apply().catch(() => undefined);
     await time.sleep(kind === "registry answer late" ? 100 + (met?.size ?? 0) * 8_000 : 8);
     if (kind === "registry answer lost") throw new Error(`Registry: answer to ${method} was lost`);
-    if (!isReplaced && life !== this.#life) throw new Error(`Registry: restarted during ${method}`);
+    if (!isReplaced && life !== this.#life) {
+      caller.hurt();
+      throw new Error(`Registry: restarted during ${method}`);
+    }
     if (this.release !== "next") return answer;
     this.#parts.watcher.met("answer of the next release");
     return ofNextRelease(method, answer);

@@ -9,6 +9,9 @@ export const MAX_RECIPIENTS = 1_000;
 /** Octets of a request to check, of a commit, and of a shard. */
 export const MAX_CHECK_BODY = 2_200_000;
 export const MAX_COMMIT_BODY = 16 * 1024 * 1024;
+/** Octets of a plan, and names that it may list: 6 octets each, in base64url. */
+export const MAX_PLAN_BODY = 16 * 1024 * 1024;
+export const MAX_PLANNED_NAMES = 2_000_000;
 export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
 /** Lines of one page of a listing, at most; as many come where a page does not say. */
@@ -69,17 +72,24 @@ export interface CheckResults {
   readonly results: readonly Answer[];
 }
 
-/** One line of `GET /v1/domains`. */
+/** One line of `GET /v1/domains`: how a list stands, and nobody who is on it. */
 export interface DomainSummary {
   readonly domain: string;
   readonly generation: number;
   /** When the head was made, Unix milliseconds. */
   readonly time: number;
+  /** Seconds since then, by the edge's clock. */
+  readonly age: number;
   readonly mode: Mode;
   readonly counts: Counts;
   readonly alias: string | null;
   /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
   readonly deleted_until: number | null;
+  /** The key that the head was made under. */
+  readonly epoch: number;
+  readonly key_id: string;
+  /** Whether it is the edge's key for this domain. Where it is not, every check of the domain is deferred (law 5). */
+  readonly key_fits: boolean;
 }
 
 export interface DomainList {
@@ -96,8 +106,6 @@ export interface DomainDescription extends DomainSummary {
   readonly origin: Origin;
   readonly partition: number;
   readonly policy: DomainPolicy;
-  readonly epoch: number;
-  readonly key_id: string;
   readonly canonicaliser: number;
   readonly shards: ShardTable;
   readonly departures: number;
@@ -149,6 +157,35 @@ export interface CommitResult {
   readonly generations: Readonly<Record<string, number>>;
   /** Domains of the commit that were so already, and got no new number. */
   readonly unchanged: readonly string[];
+}
+
+/** Body of `POST /v1/plans`: what a commit would change, for the guard to judge beforehand. Nothing is stored. */
+export interface PlanRequest {
+  readonly domains: readonly PlannedDomain[];
+}
+
+export interface PlannedDomain {
+  readonly domain: string;
+  /** The generation that this was planned against. */
+  readonly expect: number;
+  readonly key_id: string;
+  readonly canonicaliser: number;
+  readonly policy?: Partial<DomainPolicy>;
+  /** Names that the new list accepts or defers. */
+  readonly accepted: number;
+  readonly names: PlannedNames;
+}
+
+/**
+ * Names by the 48-bit tails of their fingerprints: 6 octets each, big-endian, ascending, in base64url. Against a head
+ * those that it accepts or defers and the new list does not, and the reverse; against a tombstone all that the new list
+ * accepts or defers.
+ */
+export type PlannedNames = { readonly gone: string; readonly back: string } | { readonly accepted: string };
+
+export interface PlanResult {
+  /** Why the guard would refuse, by domain; null where it would not. */
+  readonly refusals: Readonly<Record<string, string | null>>;
 }
 
 /** One line of a domain's history. */

@@ -6,6 +6,7 @@ import { AnswerCache } from "./cache.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { Floors } from "./floors.ts";
 import { Gate } from "./gate.ts";
+import { Lists, type ListsOptions } from "./lists.ts";
 import { BridgeLog } from "./log.ts";
 import { BridgeMetrics } from "./metrics.ts";
 import { type MetricsServer, serveMetrics } from "./metrics-server.ts";
@@ -13,19 +14,28 @@ import type { AskEdge, BridgePorts } from "./ports.ts";
 import { PROTOCOLS } from "./protocols/index.ts";
 import { PROTOCOL_NAMES } from "./protocols/protocol.ts";
 import { Resolver } from "./resolver.ts";
+import { Rounds } from "./rounds.ts";
 import { BridgeServer } from "./server.ts";
 import type { BridgeSettings } from "./settings.ts";
+import { TokenState } from "./token.ts";
 
 /** Longest pause between two tries of an edge that fails, ms. */
 const LONGEST_PAUSE = 1_000;
 /** Questions about one domain for each request, where as many are asked as may be. */
 const QUESTIONS_PER_REQUEST = 8;
+/** Pauses between two looks at the token's end, and what a warning of it is not repeated within, ms. */
+const TOKEN_PAUSE = 60_000;
+const TOKEN_QUIET = 86_400_000;
 /** Questions that may wait for a place to be asked. */
 const MAX_WAITING = 10_000;
 
 export interface BridgeOptions extends BridgePorts {
   readonly settings: BridgeSettings;
   readonly ask: AskEdge;
+  /** Asks the edge how the lists stand. */
+  readonly lists: Pick<ListsOptions, "page" | "chance">;
+  /** What the edge is asked with: read for its end, and for nothing else. */
+  readonly token: string;
   /** The edge's URL, for the log. */
   readonly edge: string;
   /** Takes one line of the log. */
@@ -38,6 +48,8 @@ export interface BridgeOptions extends BridgePorts {
 export interface RunningBridge {
   /** Where: `socketmap 127.0.0.1:10023`. */
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  /** SIGHUP came: says in the log that nothing follows from it. */
+  hungUp(): void;
   /** Answers what was asked, and ends within five seconds. */
   stop(signal: string): Promise<void>;
 }
@@ -47,9 +59,10 @@ export interface RunningBridge {
  * @throws ListenError
  */
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
-  const { settings, ask, clock, timers } = options;
+  const { settings, ask, clock, timers, wall } = options;
   const ports: BridgePorts = { clock, timers };
-  const log = new BridgeLog({ level: settings.log_level, write: options.writeLog, wall: options.wall });
+  const log = new BridgeLog({ level: settings.log_level, write: options.writeLog, wall });
+  const token = new TokenState(options.token, wall);
   const metrics = new BridgeMetrics();
   const fault = (error: unknown): void => {
     log.fault(error);
@@ -83,7 +96,12 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     observer: {
       asked(ms, why) {
         metrics.asked(ms, why?.kind ?? null);
-        if (why !== null) log.noAnswer(why.kind, why.status, wordsOf(why));
+        token.heard(why?.kind === "unauthorized");
+        if (why !== null) log.noAnswer(why.kind, why.status, wordsOf(why, token));
+      },
+      startedOver(domain, incarnation) {
+        metrics.startedOver();
+        log.startedOver(domain, incarnation);
       },
       fault,
     },
@@ -91,7 +109,12 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   const context: ConnectionContext = {
     clock,
     resolve: (recipient, now) => resolver.resolve(recipient, now),
-    answered: (protocol, said, ms) => metrics.answered(protocol.name, said, ms),
+    answered(protocol, said, ms) {
+      metrics.answered(protocol.name, said, ms);
+      if (settings.log_observed && typeof said !== "string" && said.answer.observed !== undefined) {
+        log.observed(protocol.name, said.answer);
+      }
+    },
     faulty(protocol, why) {
       metrics.badQuestion(protocol.name);
       log.badQuestion(protocol.name, why);
@@ -108,10 +131,27 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
       log.turnedAway(name);
     },
   });
-  metrics.watch({ cache, breaker, connections: (protocol) => server.connections(protocol) });
+  const lists = new Lists({
+    ...options.lists,
+    looked(result) {
+      metrics.looked(result);
+      // Where nobody asks about anybody, this is what finds out.
+      if (result === "ok" || result === "unauthorized") token.heard(result === "unauthorized");
+    },
+  });
+  metrics.watch({
+    cache,
+    breaker,
+    token,
+    connections: (protocol) => server.connections(protocol),
+    lists: () => lists.states,
+  });
 
   const pages: MetricsServer[] = [];
+  const rounds: Rounds[] = [];
   const close = async (): Promise<void> => {
+    resolver.stop();
+    for (const each of rounds) each.stop();
     await server.stop();
     await Promise.all(pages.map((page) => page.close()));
   };
@@ -126,7 +166,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
       }
     }
     for (const address of settings.metrics) {
-      const page = await serveMetrics(metrics, address, settings.socket_mode);
+      const page = await serveMetrics(metrics, () => token.fault, address, settings.socket_mode);
       pages.push(page);
       note("metrics", page.address);
     }
@@ -138,8 +178,12 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     listeners.map(({ name, address }) => `${name} ${address}`),
     options.edge,
   );
+  rounds.push(new Rounds(timers, 0, watchToken(token, log, wall)));
+  // Nobody would see what comes of it.
+  if (settings.metrics.length > 0) rounds.push(new Rounds(timers, lists.first, () => lists.look()));
   return {
     listeners,
+    hungUp: () => log.hungUp(),
     async stop(signal) {
       log.stopping(signal);
       await close();
@@ -148,6 +192,33 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   };
 }
 
+/** Says that the token ends, from a week before: once a day, and once more when it has ended. */
+function watchToken(token: TokenState, log: BridgeLog, wall: () => number): () => number {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  let wasOver = false;
+  return () => {
+    const { warning } = token;
+    const isOver = typeof token.expires === "number" && token.expires <= wall();
+    if (warning !== null && (isOver !== wasOver || Math.abs(wall() - saidAt) >= TOKEN_QUIET)) {
+      log.token(warning, isOver);
+      saidAt = wall();
+      wasOver = isOver;
+    }
+    return TOKEN_PAUSE;
+  };
+}
+
 /** Words about a failure that are ours: what the other side sent might hold an address. */
-const wordsOf = ({ kind, message }: ClientError): string | null =>
-  kind === "unreachable" || kind === "challenge" ? message : null;
+function wordsOf({ kind, message }: ClientError, token: TokenState): string | null {
+  switch (kind) {
+    case "unauthorized":
+      return token.fault;
+    case "forbidden":
+      return "the token's role or domains do not cover this (403)";
+    case "unreachable":
+    case "challenge":
+      return message;
+    default:
+      return null;
+  }
+}

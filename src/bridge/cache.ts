@@ -17,8 +17,8 @@ export interface CachedAnswer {
   readonly askedAt: number;
   /** Until when it holds: `askedAt` and its max_age. */
   readonly expires: number;
-  /** How old the evidence for an accept was when it was given, ms; null where nobody vouched for it. */
-  readonly vouched: number | null;
+  /** When the Registry gave the last sign that an accept rests on; null where there was none. */
+  readonly vouchedAt: number | null;
 }
 
 /** Answers by canonical question, bounded in bytes, least recently used out first. */
@@ -66,8 +66,13 @@ export class AnswerCache {
   /** The accept that may go on while the edge is away (law 2): never a refusal. */
   underGrace(question: string, now: number, acceptGrace: number): Answer | null {
     const entry = this.#counting(this.#accepts, question);
-    if (entry === null || entry.vouched === null) return null;
-    return entry.vouched + (now - entry.askedAt) < acceptGrace ? entry.answer : null;
+    if (entry === null || entry.vouchedAt === null) return null;
+    return now - entry.vouchedAt < acceptGrace ? entry.answer : null;
+  }
+
+  /** The accept that is remembered, whether it holds any more or not. */
+  accepted(question: string): CachedAnswer | null {
+    return this.#counting(this.#accepts, question);
   }
 
   /** Keeps an accept or a refusal in place of what was known before. */

@@ -1,10 +1,14 @@
 import { type Logger, pino } from "pino";
+import type { Answer } from "../directory/index.ts";
 import type { BreakerState } from "./breaker.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Fields of a log line: numbers and words of ours. No recipient, sender or client ever goes in (law 6). */
+/**
+ * Fields of a log line: numbers and words of ours. No sender or client ever goes in, and no recipient but where the
+ * operator asked for it: see {@link BridgeLog.observed} (law 6).
+ */
 type Fields = Readonly<Record<string, number | string | boolean | null | readonly string[]>>;
 
 /** Lines about the same fault within this time are counted, not written, ms. */
@@ -65,6 +69,37 @@ export class BridgeLog {
       status,
       why,
     });
+  }
+
+  /** One log of the Registry may have many domains: those that follow at once are counted. */
+  startedOver(domain: string, incarnation: number): void {
+    const text = "the Registry began a new log: what was remembered of the domain is forgotten";
+    this.#limited("warn", `new log ${incarnation}`, text, { event: "new-log", domain, incarnation });
+  }
+
+  /** The token expires within a week, or has expired. */
+  token(why: string, isOver: boolean): void {
+    this.#logger[isOver ? "error" : "warn"]({ event: "token" } satisfies Fields, why);
+  }
+
+  /** Only with `log_observed`, which an operator turns on: the one line that names a recipient. */
+  observed(protocol: string, { recipient, verdict, observed, generation }: Answer): void {
+    const fields: Fields = {
+      event: "observed",
+      protocol,
+      recipient,
+      verdict,
+      would: observed ?? null,
+      generation,
+    };
+    this.#logger.info(fields, "accepted in observe mode");
+  }
+
+  /** SIGHUP. */
+  hungUp(): void {
+    const text =
+      "SIGHUP changes nothing: settings and token are read at the start; restart the bridge to read them";
+    this.#logger.warn({ event: "hangup" } satisfies Fields, text);
   }
 
   badQuestion(protocol: string, why: string): void {

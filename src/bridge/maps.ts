@@ -1,4 +1,5 @@
-import { type Answer, toALabel, VERDICTS } from "../directory/index.ts";
+import { type Answer, toALabel } from "../directory/index.ts";
+import { access, replyLineOf, type TaggedKey } from "./access-map.ts";
 
 /** What a lookup table says. */
 export type MapReply =
@@ -6,10 +7,18 @@ export type MapReply =
   | { readonly kind: "not-found" }
   | { readonly kind: "temporary"; readonly why: string };
 
+/** What a key asks: about a recipient, or nothing that anybody is asked about. */
+export type Read =
+  | { readonly kind: "ask"; readonly recipient: string; reply(answer: Answer): MapReply }
+  | MapReply;
+
 /** A lookup table that MTAs ask: which recipient a key asks about, and what its answer makes the table say. */
 export interface LookupMap {
-  /** The recipient to ask about, or what is said without asking. */
-  read(key: string): string | MapReply;
+  /**
+   * The recipient to ask about, or what is said without asking.
+   * @param before the key just before it on the same connection, where that one had a tag
+   */
+  read(key: string, before?: TaggedKey): Read;
   reply(answer: Answer): MapReply;
 }
 
@@ -21,7 +30,7 @@ const NOT_FOUND: MapReply = { kind: "not-found" };
  * access(5): pasted as an access map by mistake, this one defers, and does not accept.
  */
 const recipients: LookupMap = {
-  read: (key) => key,
+  read: (key) => ({ kind: "ask", recipient: key, reply: recipients.reply }),
   reply(answer) {
     if (answer.action === "accept") return { kind: "found", value: "deliverable" };
     if (answer.action === "reject" && answer.verdict !== "not-served") return NOT_FOUND;
@@ -34,7 +43,8 @@ const domains: LookupMap = {
   read(key) {
     // Addresses, address literals, `*`, `.parent` and an empty key are no domains, and none is ever served.
     const domain = toALabel(key);
-    return domain === null ? NOT_FOUND : `postmaster@${domain}`;
+    if (domain === null) return NOT_FOUND;
+    return { kind: "ask", recipient: `postmaster@${domain}`, reply: domains.reply };
   },
   reply(answer) {
     if (answer.verdict === "not-served") return NOT_FOUND;
@@ -45,19 +55,4 @@ const domains: LookupMap = {
   },
 };
 
-/** Actions of access(5): every verdict in its own words. */
-const access: LookupMap = {
-  read: (key) => key,
-  reply: (answer) => ({ kind: "found", value: accessAction(answer) }),
-};
-
 export const MAPS: Readonly<Record<string, LookupMap>> = { recipients, domains, access };
-
-/** The action for Postfix: DUNNO leaves the recipient to the restrictions that follow. */
-export const accessAction = (answer: Answer): string =>
-  answer.action === "accept" ? "DUNNO" : replyLineOf(answer);
-
-/** The answer's reply line. Never a code without a text: Postfix takes that for an accept. */
-export function replyLineOf({ reply, verdict }: Answer): string {
-  return /^\d{3} \d\.\d+\.\d+ +\S/.test(reply) ? reply : `${reply.trimEnd()} ${VERDICTS[verdict].text}`;
-}

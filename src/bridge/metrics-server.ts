@@ -12,14 +12,19 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Serves `/metrics` and `/healthz`. @throws ListenError */
+/**
+ * Serves `/metrics`, `/healthz` and `/readyz`.
+ * @param unready why the bridge cannot do its work, null where it can
+ * @throws ListenError
+ */
 export async function serveMetrics(
   metrics: BridgeMetrics,
+  unready: () => string | null,
   address: ListenAddress,
   socketMode: number,
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    respond(metrics, request, response).catch(() => response.destroy());
+    respond(metrics, unready, request, response).catch(() => response.destroy());
   });
   const bound = await listen(server, address, socketMode);
   return {
@@ -34,13 +39,18 @@ export async function serveMetrics(
 
 async function respond(
   metrics: BridgeMetrics,
+  unready: () => string | null,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const path = (request.url ?? "").split("?", 1)[0];
   if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "only GET\n");
   if (path === "/healthz") return end(response, 200, "ok\n");
-  if (path !== "/metrics") return end(response, 404, "there are /metrics and /healthz\n");
+  if (path === "/readyz") {
+    const why = unready();
+    return end(response, why === null ? 200 : 503, `${why ?? "ready"}\n`);
+  }
+  if (path !== "/metrics") return end(response, 404, "there are /metrics, /healthz and /readyz\n");
   end(response, 200, await metrics.text(), metrics.contentType);
 }
 

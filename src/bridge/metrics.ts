@@ -1,10 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { VERDICTS } from "../directory/index.ts";
 import type { Breaker, BreakerState } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
+import { LookupCounts } from "./counts.ts";
 import { Durations } from "./durations.ts";
+import type { ListState, LookResult } from "./lists.ts";
 import { PROTOCOL_NAMES, type ProtocolName, type Said } from "./protocols/protocol.ts";
-import type { Resolution, Source } from "./resolver.ts";
+import type { Resolution } from "./resolver.ts";
+import type { TokenState } from "./token.ts";
 
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
 
@@ -12,22 +14,16 @@ const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, "half-
 export interface Watched {
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
+  readonly token: TokenState;
   connections(protocol: ProtocolName): number;
+  /** The lists that the token covers, as they were last seen. */
+  lists(): readonly ListState[];
 }
-
-type CountOf = { [verdict: string]: number };
 
 /** Prometheus metrics. Every label has a fixed set of values, and none holds an address. */
 export class BridgeMetrics {
   readonly #registry = new Registry();
-  /** Counted in plain fields, and told at a scrape: finding a counter by its labels costs as much as an answer. */
-  readonly #lookups = eachProtocol((): { [S in Source]: CountOf } => ({
-    edge: {},
-    cache: {},
-    grace: {},
-    local: {},
-    none: {},
-  }));
+  readonly #lookups = new LookupCounts();
   readonly #seconds = new Durations(
     "rollcall_bridge_lookup_seconds",
     "Time from a whole question to its answer",
@@ -41,6 +37,17 @@ export class BridgeMetrics {
   readonly #edgeRequests = new Counter({
     name: "rollcall_bridge_edge_requests_total",
     help: "Requests to the edge; where many are asked about at once, they go together",
+    registers: [this.#registry],
+  });
+  readonly #looks = new Counter({
+    name: "rollcall_bridge_list_looks_total",
+    help: "Times that the edge was asked how the lists stand, by what came of it",
+    labelNames: ["result"],
+    registers: [this.#registry],
+  });
+  readonly #startedOver = new Counter({
+    name: "rollcall_bridge_started_over_total",
+    help: "Domains of which the bridge forgot what it had seen, since the Registry began a new log",
     registers: [this.#registry],
   });
   readonly #badQuestions = new Counter({
@@ -71,18 +78,12 @@ export class BridgeMetrics {
     const lookups = this.#lookups;
     new Counter({
       name: "rollcall_bridge_lookups_total",
-      help: "Answers to MTAs, by protocol, verdict and where the answer came from",
-      labelNames: ["protocol", "verdict", "source"],
+      help: "Answers to MTAs, by protocol, verdict, what the MTA was told to do, mode, and where the answer came from",
+      labelNames: ["protocol", "verdict", "action", "mode", "source"],
       registers: [this.#registry],
       collect() {
         this.reset();
-        for (const [protocol, sources] of Object.entries(lookups)) {
-          for (const [source, verdicts] of Object.entries(sources)) {
-            for (const [verdict, count] of Object.entries(verdicts)) {
-              this.inc({ protocol, verdict, source }, count);
-            }
-          }
-        }
+        for (const [labels, count] of lookups.entries()) this.inc({ ...labels }, count);
       },
     });
     collectDefaultMetrics({ register: this.#registry });
@@ -98,7 +99,7 @@ export class BridgeMetrics {
   }
 
   /** Adds gauges that are read at each scrape. */
-  watch({ cache, breaker, connections }: Watched): void {
+  watch({ cache, breaker, token, connections, lists }: Watched): void {
     this.#gauge("rollcall_bridge_cache_bytes", "Bytes that cached answers take", () => cache.bytes);
     this.#gauge("rollcall_bridge_cache_entries", "Cached answers", () => cache.size);
     this.#gauge(
@@ -110,6 +111,26 @@ export class BridgeMetrics {
       "rollcall_bridge_breaker_state",
       "Circuit breaker to the edge: 0 closed, 1 half-open, 2 open",
       () => STATE_VALUES[breaker.state],
+    );
+    this.#gauge("rollcall_bridge_ready", "Whether nothing is known against the token: 1, or 0", () =>
+      token.fault === null ? 1 : 0,
+    );
+    this.#gauge(
+      "rollcall_bridge_token_expires_timestamp_seconds",
+      "When the token expires, by what it says of itself: +Inf for never, NaN where it cannot be read",
+      () => secondsOf(token.expires),
+    );
+    this.#byDomain(
+      "rollcall_bridge_list_generation",
+      "Generation of a domain's list",
+      lists,
+      (it) => it.generation,
+    );
+    this.#byDomain(
+      "rollcall_bridge_list_published_timestamp_seconds",
+      "When a domain's list was published",
+      lists,
+      (it) => it.time / 1000,
     );
     new Gauge({
       name: "rollcall_bridge_connections",
@@ -123,12 +144,7 @@ export class BridgeMetrics {
   }
 
   answered(protocol: ProtocolName, said: Resolution | Said, ms: number): void {
-    const [verdict, source] =
-      typeof said === "string"
-        ? [said, "local" as const]
-        : [Object.hasOwn(VERDICTS, said.answer.verdict) ? said.answer.verdict : "other", said.source];
-    const counts = this.#lookups[protocol][source];
-    counts[verdict] = (counts[verdict] ?? 0) + 1;
+    this.#lookups.add(protocol, said);
     this.#seconds.observe(protocol, ms);
   }
 
@@ -139,6 +155,10 @@ export class BridgeMetrics {
   /** One question to the edge is over. */
   asked(ms: number, fault: string | null): void {
     this.#edgeSeconds.observe(fault ?? "answer", ms);
+  }
+
+  startedOver(): void {
+    this.#startedOver.inc();
   }
 
   badQuestion(protocol: ProtocolName): void {
@@ -157,6 +177,29 @@ export class BridgeMetrics {
     this.#transitions.inc({ state });
   }
 
+  /** The lists of the domains were asked for. */
+  looked(result: LookResult): void {
+    this.#looks.inc({ result });
+  }
+
+  #byDomain(
+    name: string,
+    help: string,
+    lists: () => readonly ListState[],
+    read: (list: ListState) => number,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ["domain"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const list of lists()) this.set({ domain: list.domain }, read(list));
+      },
+    });
+  }
+
   #gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
@@ -169,5 +212,5 @@ export class BridgeMetrics {
   }
 }
 
-const eachProtocol = <T>(make: (protocol: ProtocolName) => T): Readonly<Record<ProtocolName, T>> =>
-  Object.fromEntries(PROTOCOL_NAMES.map((name) => [name, make(name)])) as Record<ProtocolName, T>;
+const secondsOf = (time: number | null | undefined): number =>
+  time === undefined ? Number.NaN : time === null ? Number.POSITIVE_INFINITY : time / 1000;

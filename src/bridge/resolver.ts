@@ -3,7 +3,8 @@ import { type Answer, unavailable } from "../directory/index.ts";
 import type { Batcher, EdgeQuestion } from "./batcher.ts";
 import type { Breaker } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
-import type { Floor, Floors } from "./floors.ts";
+import { type Floors, isBelow, isNewLog, LONGEST_MAX_AGE } from "./floors.ts";
+import { FollowUps } from "./follow-ups.ts";
 import type { Gate } from "./gate.ts";
 import type { BridgePorts } from "./ports.ts";
 import { type Question, questionOf } from "./question.ts";
@@ -22,6 +23,8 @@ export interface Resolution {
 export interface ResolverObserver {
   /** One question to the edge is over, after `ms`; `why` where it gave no answer. */
   asked(ms: number, why: ClientError | null): void;
+  /** What was seen of a domain is forgotten: the edge answers from a newer log of the Registry. */
+  startedOver(domain: string, incarnation: number): void;
   /** A fault of ours; the question was deferred. */
   fault(error: unknown): void;
 }
@@ -40,7 +43,10 @@ export interface ResolverOptions {
   readonly observer: ResolverObserver;
 }
 
-type Asked = Extract<Question, { kind: "ask" }>;
+interface Asked extends Extract<Question, { kind: "ask" }> {
+  /** Whether nobody waits for it, and it is asked for what is remembered of it. */
+  readonly isFollowUp?: boolean;
+}
 
 /** What came of putting a question to the edge. */
 interface Exchanged {
@@ -52,8 +58,8 @@ interface Exchanged {
 
 /** Times that one question is put to the edge: again after a broken connection, or where isolates disagree. */
 const TRIES = 2;
-/** Longest window of law 2 that an edge can be set to, seconds. Whoever says more is not believed. */
-const LONGEST_MAX_AGE = 3600;
+/** Signs of the Registry that are older than this, or than an eighth of accept-grace, are worth another question, ms. */
+const OLD_SIGN = 3_600_000;
 
 /**
  * Answers questions about recipients: from the cache, or by asking the edge, equal questions once. Whatever goes
@@ -62,9 +68,16 @@ const LONGEST_MAX_AGE = 3600;
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #flights = new Map<string, Promise<Resolution>>();
+  readonly #followUps: FollowUps;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#followUps = new FollowUps(options.ports.timers);
+  }
+
+  /** Asks nothing behind answers any more. */
+  stop(): void {
+    this.#followUps.stop();
   }
 
   /**
@@ -158,34 +171,87 @@ export class Resolver {
    * @returns null where another isolate should be asked
    */
   #judge(question: Asked, answer: Answer, askedAt: number, now: number, isLast: boolean): Resolution | null {
+    if (
+      this.#startsOver(question.domain, answer.incarnation) &&
+      answer.verdict === "unavailable" &&
+      !isLast
+    ) {
+      return null;
+    }
     // No knowledge about the recipient: the edge is as good as away.
     if (answer.verdict === "unavailable" || answer.verdict === "throttled") {
       return this.#underGrace(question) ?? { answer, source: "edge" };
     }
-    const { cache, floors } = this.#options;
+    const { floors } = this.#options;
     if (isBelow(answer, floors.get(question.domain), askedAt)) {
       if (!isLast) return null;
       // Older than what was seen: it may accept, once, and is not kept.
       if (answer.action !== "reject") return { answer, source: "edge" };
       return this.#deferred(question, "refused from an older generation than one seen before");
     }
+    return this.#keep(question, answer, askedAt, now);
+  }
+
+  /** Remembers an answer for as long as it may be used. */
+  #keep(question: Asked, answer: Answer, askedAt: number, now: number): Resolution {
+    const { cache, floors, acceptGrace } = this.#options;
+    const { text, domain } = question;
     // The numbers of exports order nothing: the Registry's, which may take over, are lower.
     const floor =
       answer.generation === null || answer.origin === "kv"
-        ? floors.get(question.domain)
-        : floors.raise(question.domain, answer.generation, now);
+        ? floors.get(domain)
+        : floors.raise(domain, answer.incarnation ?? 0, answer.generation, now);
     const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
-    const vouched = answer.action === "accept" ? vouchedAge(answer) : null;
-    if (now < expires || vouched !== null) {
-      const { domain } = question;
-      cache.store(question.text, { answer, domain, floor, askedAt, expires, vouched });
+    const vouchedAt = answer.action === "accept" ? this.#signOf(text, answer, askedAt) : null;
+    if (now < expires || (vouchedAt !== null && now - vouchedAt < acceptGrace)) {
+      cache.store(text, { answer, domain, floor, askedAt, expires, vouchedAt });
     } else if (answer.action !== "accept") {
-      cache.forget(question.text);
+      cache.forget(text);
     }
     if (answer.action === "reject" && now >= expires) {
       return this.#deferred(question, "the refusal was too old when it arrived");
     }
+    if (answer.action === "accept" && question.isFollowUp !== true && this.#isOld(vouchedAt, now)) {
+      this.#followUps.add(text, () => this.#followUp(question));
+    }
     return resolutionOf(answer, "edge", expires);
+  }
+
+  /** When the Registry gave the last sign that an accept rests on. What was known of the same generation still counts. */
+  #signOf(text: string, answer: Answer, askedAt: number): number | null {
+    const age = ageOfSign(answer);
+    const held = this.#options.cache.accepted(text);
+    const isSame = held?.answer.generation === answer.generation && held?.answer.origin === answer.origin;
+    const before = isSame ? (held?.vouchedAt ?? null) : null;
+    if (age === null) return before;
+    return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * Whether an accept could not go on for most of accept-grace, though the Registry may be well: a part of the edge that
+   * has just started accepts before it has heard from it.
+   */
+  #isOld(vouchedAt: number | null, now: number): boolean {
+    const { acceptGrace } = this.#options;
+    return acceptGrace > 0 && (vouchedAt === null || now - vouchedAt > Math.min(OLD_SIGN, acceptGrace / 8));
+  }
+
+  async #followUp(question: Asked): Promise<void> {
+    const { breaker, cache, budget } = this.#options;
+    const now = this.#now();
+    // An edge that fails is left alone, and somebody else may have asked meanwhile.
+    if (breaker.state !== "closed" || !this.#isOld(cache.accepted(question.text)?.vouchedAt ?? null, now))
+      return;
+    await this.#pursue({ ...question, isFollowUp: true }, now + budget);
+  }
+
+  /** A Registry that was lost and filled again begins a new log, with numbers that begin again. */
+  #startsOver(domain: string, incarnation: number | null): boolean {
+    const { floors, observer } = this.#options;
+    if (incarnation === null || !isNewLog(incarnation, floors.get(domain))) return false;
+    floors.startOver(domain, incarnation);
+    observer.startedOver(domain, incarnation);
+    return true;
   }
 
   #withoutAnswer(question: Asked, why: string): Resolution {
@@ -220,19 +286,11 @@ const isBrokenConnection = ({ why }: Extract<Outcome, { kind: "none" }>): boolea
   why.kind === "unreachable" && why.status === null;
 
 /**
- * Whether an answer is older than a generation that was seen before. One without a generation says that there is
- * no such domain: it is as new as the Registry's word that it rests on. An export gives way to the Registry: only an
- * isolate that asked before may not know that yet.
+ * How old the last sign of the Registry was when an accept was given, ms. An export in KV is its own evidence; an edge of
+ * the release before says how old its confirmation is, and no more.
  */
-function isBelow(answer: Answer, floor: Floor | undefined, askedAt: number): boolean {
-  if (floor === undefined) return false;
-  if (answer.origin === "kv") return askedAt < floor.at + 1000 * LONGEST_MAX_AGE;
-  if (answer.generation !== null) return answer.generation < floor.generation;
-  return answer.confirmed_age === null || askedAt - 1000 * answer.confirmed_age < floor.at;
-}
-
-/** How old an accept's evidence was when it was given. An export in KV is its own evidence. */
-function vouchedAge({ confirmed_age: age, origin }: Answer): number | null {
+function ageOfSign({ contact_age: contact, confirmed_age: confirmed, origin }: Answer): number | null {
+  const age = contact ?? confirmed;
   if (age !== null) return 1000 * age;
   return origin === "kv" ? 0 : null;
 }

@@ -22,6 +22,8 @@ export interface BridgeSettings {
   /** Failed requests in a row that open the circuit breaker. */
   readonly breaker_failures: number;
   readonly log_level: LogLevel;
+  /** Whether each recipient is logged whom observe mode accepted and enforce mode would not. */
+  readonly log_observed: boolean;
 }
 
 export const DEFAULTS: BridgeSettings = {
@@ -37,6 +39,7 @@ export const DEFAULTS: BridgeSettings = {
   max_questions: 64,
   breaker_failures: 5,
   log_level: "info",
+  log_observed: false,
 };
 
 export type SettingName = keyof BridgeSettings;
@@ -47,7 +50,8 @@ interface Reader {
   read(value: unknown): unknown;
   /** For `--help`. */
   readonly about: string;
-  readonly placeholder: string;
+  /** Null where the flag is a switch. */
+  readonly placeholder: string | null;
 }
 
 /** What is wrong with a value. */
@@ -91,7 +95,7 @@ export const READERS: { readonly [K in SettingName]: Reader } = {
   socketmap: addresses("listen for Postfix and Sendmail socketmaps"),
   policy: addresses("listen for Postfix policy delegation"),
   line: addresses("listen for lines of one address, as Exim's readsocket sends them"),
-  metrics: addresses("serve /metrics and /healthz"),
+  metrics: addresses("serve /metrics, /healthz and /readyz"),
   socket_mode: {
     about: 'permissions of unix sockets, such as "0660"',
     placeholder: "mode",
@@ -116,6 +120,11 @@ export const READERS: { readonly [K in SettingName]: Reader } = {
     placeholder: "level",
     read: (value) =>
       LOG_LEVELS.find((level) => level === value) ?? new Fault(`must be one of ${LOG_LEVELS.join(", ")}`),
+  },
+  log_observed: {
+    about: "log each recipient whom observe mode accepted and enforce mode would not",
+    placeholder: null,
+    read: (value) => (typeof value === "boolean" ? value : new Fault("must be true or false")),
   },
 };
 

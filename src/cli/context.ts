@@ -5,11 +5,14 @@ import { type ClientOptions, createClient, type RollcallClient } from "../client
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
+import { readSettings, SETTINGS_FILE } from "./settings.ts";
 
 /** Options that every command has which speaks to the edge. */
 export interface EdgeOptions {
   readonly url?: string;
   readonly tokenFile?: string;
+  /** The settings file, of commands that have the option. */
+  readonly config?: string;
 }
 
 /** What a command may want otherwise about its client. */
@@ -30,13 +33,15 @@ export class Cli {
   readonly platform: Platform;
   readonly output: Output;
   exitCode: ExitCode = EXIT.done;
+  /** Origins whose traffic others can read, and that were warned of. */
+  readonly #warnedOf = new Set<string>();
 
   constructor(platform: Platform, json: boolean) {
     this.platform = platform;
     this.output = new Output(platform, json);
   }
 
-  /** A command that does not speak to the edge. It has `--json`, like all. */
+  /** A command that does not speak to the edge. It has `--json`, like all; program.ts points errors to its help. */
   command(name: string, description: string): Command {
     const { platform } = this;
     return new Command(name)
@@ -44,7 +49,6 @@ export class Cli {
       .option("--json", "print the result as one JSON document")
       .exitOverride()
       .allowExcessArguments(false)
-      .showHelpAfterError(`(rollcall ${name} --help shows how it is used)`)
       .configureOutput({
         writeOut: (text) => platform.write(text),
         writeErr: (text) => platform.writeError(text),
@@ -54,18 +58,28 @@ export class Cli {
   /** A command that speaks to the edge: with `--url` and `--token-file` besides. */
   edgeCommand(name: string, description: string): Command {
     return this.command(name, description)
-      .addOption(new Option("--url <url>", "the edge (default: ROLLCALL_URL)"))
+      .addOption(new Option("--url <url>", `the edge (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`))
       .addOption(new Option("--token-file <file>", "file that holds the token (default: ROLLCALL_TOKEN)"));
   }
 
-  /** The edge's URL that the options or the environment name. @throws CliError exit 2 */
+  /**
+   * The edge's URL: of the options, else of the environment, else of the settings file.
+   * @throws CliError exit 2, or 3 for a settings file that cannot be used
+   */
   url(options: EdgeOptions): string {
-    const url = options.url ?? this.platform.env.ROLLCALL_URL;
+    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.#urlOfSettings(options.config));
     if (!url) {
-      throw usageError("no edge is named", "set ROLLCALL_URL, or give --url https://rollcall.example.org");
+      throw usageError(
+        "no edge is named",
+        `set ROLLCALL_URL, give --url https://rollcall.example.org, or write url = "https://…" into ${SETTINGS_FILE}`,
+      );
     }
     this.#checkUrl(url);
     return url;
+  }
+
+  #urlOfSettings(file = SETTINGS_FILE): string | undefined {
+    return readSettings(this.path(file), file)?.url;
   }
 
   /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
@@ -73,7 +87,7 @@ export class Cli {
     const { platform } = this;
     return createClient({
       url: this.url(options),
-      token: this.#token(options),
+      token: this.token(options),
       fetch: platform.fetch,
       now: platform.now,
       sleep: platform.sleep,
@@ -96,17 +110,19 @@ export class Cli {
    * @throws CliError exit 5 where nobody can be asked, or the answer was not yes
    */
   async confirm(question: string): Promise<void> {
-    if (!this.platform.canAsk) {
-      throw new CliError(
-        EXIT.unconfirmed,
-        "not confirmed: there is no terminal to ask at",
-        "add --yes to go ahead without asking",
-      );
-    }
+    if (!this.platform.canAsk) throw nobodyToAsk();
     const reply = await this.platform.ask(`${question} [y/N] `);
-    if (!/^(?:y|yes)$/i.test(reply.trim())) {
-      throw new CliError(EXIT.unconfirmed, "not confirmed: nothing was changed");
-    }
+    if (!/^(?:y|yes)$/i.test(reply.trim())) throw notConfirmed();
+  }
+
+  /**
+   * Has a name typed, for a step that a quick "y" must not take.
+   * @throws CliError exit 5 where nobody can be asked, or something else was typed
+   */
+  async confirmByName(question: string, name: string): Promise<void> {
+    if (!this.platform.canAsk) throw nobodyToAsk();
+    const reply = await this.platform.ask(`${question} Type ${name} to go ahead: `);
+    if (reply.trim().toLowerCase() !== name) throw notConfirmed();
   }
 
   #checkUrl(text: string): void {
@@ -123,12 +139,14 @@ export class Cli {
       );
     }
     const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-    if (url.protocol === "http:" && !loopback) {
+    if (url.protocol === "http:" && !loopback && !this.#warnedOf.has(url.origin)) {
+      this.#warnedOf.add(url.origin);
       this.output.warn(`${url.origin} is not https: the token crosses the network in the clear`);
     }
   }
 
-  #token(options: EdgeOptions): string {
+  /** The token that the options or the environment name. @throws CliError exit 2 or 3 */
+  token(options: EdgeOptions): string {
     const token =
       options.tokenFile === undefined
         ? this.platform.env.ROLLCALL_TOKEN?.trim()
@@ -146,6 +164,15 @@ export class Cli {
     return token;
   }
 }
+
+const nobodyToAsk = (): CliError =>
+  new CliError(
+    EXIT.unconfirmed,
+    "not confirmed: there is no terminal to ask at",
+    "add --yes to go ahead without asking",
+  );
+
+const notConfirmed = (): CliError => new CliError(EXIT.unconfirmed, "not confirmed: nothing was changed");
 
 function readTokenFile(path: string, shown: string): string {
   try {

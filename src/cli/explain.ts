@@ -22,7 +22,7 @@ export function explain(error: unknown, debug = false): CliError {
   if (error instanceof DirectoryError) {
     const hint =
       error.fault === "invalid"
-        ? "mend the value that is named"
+        ? "correct it, and run the command again"
         : "publish the list again; if it stays, the keys of the two sides differ: `rollcall status` shows more";
     return new CliError(EXIT.input, error.message, hint);
   }
@@ -43,11 +43,14 @@ function explainClient(error: ClientError): CliError {
     new CliError(exit, error.message, hint, details, { cause: error });
   switch (error.kind) {
     case "unreachable":
-      return to(EXIT.edge, "check --url or ROLLCALL_URL and the network, then run it again");
+      return to(
+        EXIT.edge,
+        "check the edge's URL (--url, ROLLCALL_URL, or url in rollcall.toml) and the network, then run it again",
+      );
     case "unauthorized":
       return to(
         EXIT.edge,
-        "the token is wrong, expired or revoked: set ROLLCALL_TOKEN to one that `rollcall token create` made",
+        "set ROLLCALL_TOKEN, or the file of --token-file, to a token of this edge: `rollcall token create` makes one",
       );
     case "forbidden":
       return to(EXIT.edge, "use a token whose role and domains cover this: `rollcall token create --help`");
@@ -57,7 +60,10 @@ function explainClient(error: ClientError): CliError {
         "switch the bot filter (Bot Fight Mode, challenges of the WAF) off for the host name of the edge",
       );
     case "protocol":
-      return to(EXIT.edge, "check that --url or ROLLCALL_URL names a Rollcall edge: its /healthz says ok");
+      return to(
+        EXIT.edge,
+        "check that --url, ROLLCALL_URL or url in rollcall.toml names a Rollcall edge: its /healthz says ok",
+      );
     case "api":
       return explainApi(error, to);
   }
@@ -69,20 +75,28 @@ function explainApi(
 ): CliError {
   switch (error.code) {
     case "guard":
-      return to(
+      // As the guard here says it: the edge's message has the refusals in it.
+      return new CliError(
         EXIT.guard,
-        "nothing was changed. Check the list; if the names are to go, publish again with --force",
-        Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain}: ${why}`),
+        "refused by the guard of the edge; nothing was changed",
+        "check the list; if these names are to go, run it again with --force",
+        Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain} ${why}`),
+        { cause: error },
       );
     case "conflict":
       // A conflict that is about no domain is one between the Registry and KV.
       if (error.body?.domain === undefined)
-        return to(EXIT.failed, "mend the deployment as it says, and run it again");
+        return to(EXIT.failed, "change the deployment as it says, and run it again");
       return to(EXIT.failed, "somebody published in between, and nothing was changed here: run it again");
     case "not_found":
-      return to(EXIT.input, "check the name; `rollcall status` lists the domains that are served");
+      return to(
+        EXIT.input,
+        error.body?.domain === undefined
+          ? "check it: `rollcall token list` shows the ids of tokens, `rollcall status` the domains"
+          : "check the name; `rollcall status` lists the domains that are served",
+      );
     case "bad_request":
-      return to(EXIT.input, "mend the value that is named");
+      return to(EXIT.input, "correct it, and run the command again; nothing was changed");
     case "uninitialised":
       return to(EXIT.edge, "publish a first list, or make a first token: that begins the Registry");
     case "unconfigured":

@@ -8,10 +8,12 @@ import { readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Options of every command that reads lists. */
 export interface ListOptions {
-  readonly domain: readonly string[];
+  readonly domain?: readonly string[];
   readonly config?: string;
   readonly observe?: boolean;
   readonly enforce?: boolean;
+  readonly grace?: number;
+  /** What {@link ListOptions.grace} was called first. */
   readonly departureGrace?: number;
   readonly skipInvalid?: boolean;
   readonly force?: boolean;
@@ -41,17 +43,18 @@ export function withListOptions(command: Command): Command {
       "[file]",
       "the domain's list: CSV (header address[,state]) if it ends in .csv, else an address a line",
     )
-    .option("--domain <domain>", "the domain; may be repeated where no file is given", collect, [])
+    .option("--domain <domain>", "the domain; may be repeated where no file is given", collect)
     .option("--config <file>", `settings file (default: ${SETTINGS_FILE} in the working directory)`)
     .addOption(new Option("--observe", "accept and note what would be refused; stored").conflicts("enforce"))
     .addOption(new Option("--enforce", "refuse what the list lacks; stored"))
-    .option("--departure-grace <seconds>", "how long a name that leaves is deferred; stored", seconds)
+    .option("--grace <seconds>", "how long a name that leaves is deferred; stored", seconds)
+    .addOption(new Option("--departure-grace <seconds>").argParser(seconds).conflicts("grace").hideHelp())
     .option("--skip-invalid", "leave out malformed lines, in place of publishing nothing")
     .option("--force", "override the guard; recorded");
 }
 
 /** Collects an option that may be repeated. */
-export const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 function seconds(text: string): number {
   if (!/^\d{1,7}$/.test(text) || Number(text) > 30 * 86_400) {
@@ -67,7 +70,7 @@ function seconds(text: string): number {
  */
 export function jobsOf(cli: Cli, file: string | undefined, options: ListOptions): Jobs {
   const settings = settingsOf(cli, options.config);
-  const domains = options.domain.map(domainOf);
+  const domains = (options.domain ?? []).map(domainOf);
   const overrides = overridesOf(options);
   if (file !== undefined) {
     const domain = domains[0];
@@ -113,8 +116,9 @@ export function jobsOf(cli: Cli, file: string | undefined, options: ListOptions)
 }
 
 function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mode: Mode | undefined } {
+  const grace = options.grace ?? options.departureGrace;
   return {
-    policy: options.departureGrace === undefined ? {} : { grace: options.departureGrace },
+    policy: grace === undefined ? {} : { grace },
     mode: options.observe ? "observe" : options.enforce ? "enforce" : undefined,
   };
 }

@@ -22,10 +22,15 @@ export class Keeping {
     return writer;
   }
 
+  /** The list that this run read for a domain, or null where it is not kept. */
+  written(domain: string): ListWriter | null {
+    return this.#writers.get(domain) ?? null;
+  }
+
   /** The lists of these domains are the heads now. */
   published(options: EdgeOptions, generations: Readonly<Record<string, number>>): void {
     const { platform } = this.#cli;
-    const url = options.url ?? platform.env.ROLLCALL_URL ?? "";
+    const url = this.#cli.url(options);
     for (const [domain, generation] of Object.entries(generations)) {
       this.#try(() => {
         this.#writers.get(domain)?.keep();

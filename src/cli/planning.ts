@@ -2,6 +2,7 @@ import type { DomainKey, DomainPolicy } from "../directory/index.ts";
 import { stablelibHashing } from "../directory/stablelib.ts";
 import {
   type Base,
+  type DomainPlan,
   emptyList,
   PublishError,
   planDomain,
@@ -13,7 +14,7 @@ import type { Cli } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Job } from "./jobs.ts";
 import type { Keeping } from "./keeping.ts";
-import { namesLeaving, type PlannedList } from "./plans.ts";
+import { namesComing, namesLeaving, type PlannedList } from "./plans.ts";
 
 /** What a domain's plan starts from. */
 export interface Start {
@@ -22,9 +23,13 @@ export interface Start {
   readonly base: Base | null;
 }
 
-/** Reads a job's list and compares it with what is there. */
+/**
+ * Reads a job's list and compares it with what is there.
+ * @param judge asks the guard of the list
+ */
 export async function planJob(
   cli: Cli,
+  judge: (plan: DomainPlan) => Promise<DomainPlan>,
   job: Job,
   { key, partition, base }: Start,
   options: { readonly skipInvalid?: boolean },
@@ -33,14 +38,18 @@ export async function planJob(
   const { domain, policy, canaries, mode } = job;
   const list = await readJob(cli, job, key, base, options.skipInvalid === true, kept);
   const intent = { domain, key, partition, packed: list.packed, policy, canaries };
-  const plan = await cli.output.withProgress(`comparing ${domain}`, (update) =>
+  const compared = await cli.output.withProgress(`comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );
+  const plan = await judge(compared);
   const leaving = await cli.output.withProgress(`naming who leaves ${domain}`, (update) =>
     namesLeaving(kept.lists, plan, update),
   );
+  const coming = await cli.output.withProgress(`naming who comes to ${domain}`, (update) =>
+    namesComing(kept.written(domain), plan, update),
+  );
   const { duplicates, skipped } = list;
-  return { plan, duplicates, skipped, leaving };
+  return { plan, duplicates, skipped, leaving, coming };
 }
 
 const NOTHING = { count: 0, first: [] };

@@ -1,5 +1,11 @@
 import { quoteLocalPart } from "../directory/index.ts";
-import type { DomainPlan, KeptLists, LineReport } from "../publish/index.ts";
+import {
+  type DomainPlan,
+  type KeptLists,
+  type LineReport,
+  type ListWriter,
+  MAX_NAMED,
+} from "../publish/index.ts";
 import type { Output } from "./output.ts";
 import { plural } from "./output.ts";
 
@@ -10,6 +16,8 @@ export interface PlannedList {
   readonly skipped: LineReport;
   /** Addresses that leave or are refused from now on, as far as this host knows them. */
   readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
+  /** Addresses that the list has and the one before has not, as far as this host keeps names. */
+  readonly coming: readonly string[];
 }
 
 /** Names that are shown to people; `--json` has up to a thousand. */
@@ -29,8 +37,22 @@ export async function namesLeaving(
   }));
 }
 
+/** Names who comes, from the list that was just read. */
+export async function namesComing(
+  written: ListWriter | null,
+  plan: DomainPlan,
+  progress?: (done: number) => void,
+): Promise<PlannedList["coming"]> {
+  if (written === null || plan.unchanged) return [];
+  const isNew = plan.base === null || plan.base.deleted;
+  const names = isNew
+    ? await written.firstNames(MAX_NAMED)
+    : [...(await written.namesOf(plan.key, plan.coming, progress)).values()];
+  return names.map((name) => `${quoteLocalPart(name)}@${plan.domain}`);
+}
+
 /** Shows a plan to people. */
-export function showPlan(output: Output, { plan, duplicates, skipped, leaving }: PlannedList): void {
+export function showPlan(output: Output, { plan, duplicates, skipped, leaving, coming }: PlannedList): void {
   const { bold, red, green, yellow } = output.colors;
   output.line(`${bold(plan.domain)}  ${from(plan)}`);
   if (plan.unchanged) {
@@ -42,6 +64,9 @@ export function showPlan(output: Output, { plan, duplicates, skipped, leaving }:
     for (const { setting, from: was, to } of plan.changes) {
       output.line(`  policy     ${setting}: ${JSON.stringify(was)} becomes ${JSON.stringify(to)}`);
     }
+    for (const address of coming.slice(0, SHOWN_NAMES)) output.line(`  comes      ${address}`);
+    const unnamedComing = (plan.difference?.added ?? 0) - Math.min(coming.length, SHOWN_NAMES);
+    if (unnamedComing > 0 && coming.length > 0) output.line(`  comes      and ${unnamedComing} more`);
     for (const { address, how } of leaving.slice(0, SHOWN_NAMES)) {
       output.line(
         `  leaves     ${address}${how === "refused" ? " (stays in the list, and is refused)" : ""}`,
@@ -82,7 +107,13 @@ function showLines(output: Output, report: LineReport, what: string, word: strin
 }
 
 /** A plan for `--json`. */
-export function planJson({ plan, duplicates, skipped, leaving }: PlannedList): Record<string, unknown> {
+export function planJson({
+  plan,
+  duplicates,
+  skipped,
+  leaving,
+  coming,
+}: PlannedList): Record<string, unknown> {
   return {
     domain: plan.domain,
     planned_against: plan.expect,
@@ -94,6 +125,7 @@ export function planJson({ plan, duplicates, skipped, leaving }: PlannedList): R
     guard: plan.refusal,
     missing_canaries: plan.missingCanaries,
     warnings: plan.warnings,
+    coming,
     leaving,
     duplicates: { count: duplicates.count, lines: duplicates.first },
     skipped: { count: skipped.count, lines: skipped.first },

@@ -35,6 +35,8 @@ export interface Platform {
   ask(question: string): Promise<string>;
   /** Calls `stop` at SIGINT or SIGTERM, in place of ending. @returns a function that takes it back */
   onStop(stop: (signal: string) => void): () => void;
+  /** Calls `react` at SIGHUP, in place of ending. */
+  onHangup(react: () => void): void;
   setExitCode(code: number): void;
 }
 
@@ -62,6 +64,7 @@ export function nodePlatform(): Platform {
     writeError: (text) => void process.stderr.write(text),
     ask,
     onStop,
+    onHangup: (react) => void process.on("SIGHUP", react),
     setExitCode: (code) => {
       process.exitCode = code;
     },

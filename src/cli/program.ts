@@ -65,9 +65,16 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
 function programOf(cli: Cli): Command {
   const program = cli
     .command("rollcall", "tells mail servers at RCPT TO whether a recipient exists")
-    .showHelpAfterError("(rollcall --help shows the commands)")
     .version(VERSION)
     .addHelpText("after", EXIT_HELP);
   for (const make of COMMANDS) program.addCommand(make(cli));
+  pointToHelp(program, "rollcall");
   return program;
+}
+
+/** Usage errors point to the help of the command that they are about, by its whole name. */
+function pointToHelp(command: Command, name: string): void {
+  const what = command.commands.length > 0 ? "the commands" : "how it is used";
+  command.showHelpAfterError(`(${name} --help shows ${what})`);
+  for (const each of command.commands) pointToHelp(each, `${name} ${each.name()}`);
 }

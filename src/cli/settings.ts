@@ -34,6 +34,8 @@ export interface Settings {
   readonly file: string;
   /** Directory of the file: relative paths in it start there. */
   readonly directory: string;
+  /** The edge that commands speak to where neither an option nor ROLLCALL_URL names one. */
+  readonly url: string | undefined;
   /** Whether the host keeps the names of the list that it published last. */
   readonly keepLists: boolean;
   readonly domains: readonly DomainSettings[];
@@ -78,7 +80,15 @@ const bridgeEntries = Object.fromEntries(
 const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
+const URL_FORM = 'must be a URL in full, such as "https://rollcall.example.org"';
+
 const SCHEMA = v.strictObject({
+  url: v.optional(
+    v.pipe(
+      v.string(URL_FORM),
+      v.check((text) => /^https?:\/\//i.test(text) && URL.canParse(text), URL_FORM),
+    ),
+  ),
   keep_lists: v.optional(v.boolean("must be true or false"), true),
   bridge: v.optional(v.strictObject(bridgeEntries), {}),
   defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
@@ -132,6 +142,7 @@ export function readSettings(path: string, shown: string): Settings | null {
   return {
     file: shown,
     directory: dirname(path),
+    url: output.url,
     keepLists: output.keep_lists,
     domains,
     bridge: output.bridge,
@@ -187,7 +198,7 @@ const faulty = (shown: string, faults: readonly string[]): CliError =>
   new CliError(
     EXIT.input,
     `${shown} cannot be used as it stands`,
-    "mend the lines that are named; `rollcall init` in an empty folder writes a commented example",
+    "correct those lines; `rollcall init` in an empty folder writes a commented example",
     faults,
   );
 
@@ -203,7 +214,7 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
 }
 
 function knownKeys(path: readonly string[]): string[] {
-  if (path.length === 1) return ["keep_lists", "bridge", "defaults", "domains"];
+  if (path.length === 1) return ["url", "keep_lists", "bridge", "defaults", "domains"];
   if (path[0] === "bridge") return [...SETTING_NAMES];
   return path[0] === "defaults"
     ? ["mode", ...POLICY_SETTINGS]

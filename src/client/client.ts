@@ -14,6 +14,8 @@ import {
   MAX_PAGE,
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
+  type PlanRequest,
+  type PlanResult,
   type RegistryStatus,
   type RollbackRequest,
   type TokenCreated,
@@ -30,6 +32,12 @@ import { type Call, type ClientOptions, failureOf, jsonOf, Transport } from "./t
 export type Outcome =
   | { readonly kind: "answer"; readonly recipient: string; readonly answer: Answer }
   | { readonly kind: "none"; readonly recipient: string; readonly why: ClientError };
+
+/** A part of the list of domains, and what the next one is asked by; null after the last. */
+export interface DomainPage {
+  readonly domains: readonly DomainSummary[];
+  readonly next: string | null;
+}
 
 /** Octets that an answer about one recipient may have, beside the recipient: in JSON, six a character at most. */
 const ANSWER_LIMIT = 16_384;
@@ -81,9 +89,24 @@ export class RollcallClient {
     throw failureOf(reply, this.#base);
   }
 
-  /** Every served domain; for admin. Asked for page by page. */
+  /** Every served domain that the token covers. Asked for page by page. */
   async domains(): Promise<readonly DomainSummary[]> {
     return this.#pages<DomainSummary>("/v1/domains", "domains");
+  }
+
+  /**
+   * One page of the domains that the token covers, in one try. An edge that knows no pages gives all of them.
+   * @param after `next` of the page before, null for the first
+   * @throws ClientError
+   */
+  async domainPage(after: string | null): Promise<DomainPage> {
+    const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+    const reply = await this.#transport.exchange(get(`/v1/domains?limit=${MAX_PAGE}${from}`));
+    if (reply.status !== 200) throw failureOf(reply, this.#base);
+    const body = jsonOf(reply);
+    if (!isRecord(body) || !Array.isArray(body.domains)) throw this.#notAnEdge("GET /v1/domains");
+    const next = typeof body.next === "string" && body.next !== "" ? body.next : null;
+    return { domains: body.domains as readonly DomainSummary[], next };
   }
 
   /** How a domain's head stands. @returns null where it has none, on a deployment without any list included */
@@ -136,6 +159,14 @@ export class RollcallClient {
    */
   commit(request: CommitRequest): Promise<CommitResult> {
     return this.#json<CommitResult>(post("/v1/commits", request), "generations");
+  }
+
+  /**
+   * What the guard would say of commits. Changes nothing.
+   * @throws ClientError of code `conflict` where a head has moved; `not_found` or `method_not_allowed` of an older edge
+   */
+  plan(request: PlanRequest): Promise<PlanResult> {
+    return this.#json<PlanResult>({ ...post("/v1/plans", request), idempotent: true }, "refusals");
   }
 
   /** Publishes an old generation's content under a new number. Overrides the guard. */

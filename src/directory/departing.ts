@@ -3,6 +3,7 @@ import {
   type DepartureColumns,
   decodeDepartures,
   departureBitsFor,
+  departureBlobOf,
   departuresOf,
   encodeDepartures,
   INLINE_DEPARTURES,
@@ -11,9 +12,7 @@ import { compareLists, isAcceptedState, type ListContent } from "./difference.ts
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
-
-/** More than this would not fit the memory of the Registry's object, which computes them. */
-const MAX_DEPARTURES = 2_500_000;
+import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
 export type DepartureTable = BlobTable & { readonly count: number };
@@ -40,8 +39,10 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
 });
 
 /**
- * Names that leave with a new list, and those on their way from before that are still deferred. They apply only
- * where the answer would be unknown otherwise, so a name that came back may stay among them.
+ * Names that leave with a new list, and those on their way from before that are still deferred and have not come back.
+ * They apply only where the answer would be unknown otherwise: a name that the list accepts again loses nothing by
+ * going from among them, and if it leaves again, it is deferred from then on. One that comes back in a state that is
+ * refused stays, so that it keeps what is left of its time when it goes.
  *
  * @param before the generation that is left, null where it cannot be compared or there was none
  * @param now Unix milliseconds
@@ -57,40 +58,78 @@ export function departuresAfter(
   grace: number,
 ): DepartureTable {
   if (before === null) return NO_DEPARTURES;
-  const leaving = new GrowingColumn();
-  if (grace > 0) {
+  const leaving = new TailColumn();
+  const carried = new Carried(stillDeferred(store, before.departures, now), before.departures.bits);
+  if (grace > 0 || carried.count > 0) {
     compareLists(storedList(store, before.shards), after, (tail, was, is) => {
-      if (is < 0 && isAcceptedState(was)) leaving.push(tail);
+      if (is < 0) {
+        if (grace > 0 && isAcceptedState(was) && !leaving.push(tail)) throw tooMany();
+      } else if (isAcceptedState(is)) carried.drop(tail);
     });
   }
   const until = Math.ceil(now / 1000) + grace;
-  const carried = stillDeferred(store, before.departures, now);
-  return pack(store, hashing, merge(carried, leaving.sorted(), until));
+  return pack(store, hashing, merge(carried.rest(), leaving.sorted(), until));
 }
 
-class GrowingColumn {
-  #values = new Float64Array(256);
-  #length = 0;
+/** Departures of the generation before, of which those go that came back. */
+class Carried {
+  readonly count: number;
+  readonly #blobs: readonly DepartureColumns[];
+  readonly #bits: number;
+  /** By blob, which entries came back; made when the first one does. */
+  readonly #dropped = new Map<number, Uint8Array>();
 
-  push(value: number): void {
-    if (this.#length === MAX_DEPARTURES) {
-      throw new DirectoryError(
-        "invalid",
-        `more than ${MAX_DEPARTURES} names leave at once; set the grace to 0 for this change`,
-      );
-    }
-    if (this.#length === this.#values.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length++] = value;
+  constructor(blobs: readonly DepartureColumns[], bits: number) {
+    this.#blobs = blobs;
+    this.#bits = bits;
+    this.count = blobs.reduce((sum, { tails }) => sum + tails.length, 0);
   }
 
-  sorted(): Float64Array {
-    return this.#values.subarray(0, this.#length).sort();
+  /** Takes a name out, if it is among them. */
+  drop(tail: number): void {
+    if (this.count === 0) return;
+    const blob = departureBlobOf(tail, this.#bits);
+    const { tails } = this.#blobs[blob] as DepartureColumns;
+    const at = indexOf(tails, tail);
+    if (at < 0) return;
+    let dropped = this.#dropped.get(blob);
+    if (dropped === undefined) {
+      dropped = new Uint8Array(tails.length);
+      this.#dropped.set(blob, dropped);
+    }
+    dropped[at] = 1;
+  }
+
+  /** Those that did not come back. */
+  rest(): DepartureColumns[] {
+    return this.#blobs.map((columns, blob) => {
+      const dropped = this.#dropped.get(blob);
+      if (dropped === undefined) return columns;
+      const stays = (_: number, at: number): boolean => dropped[at] === 0;
+      return { tails: columns.tails.filter(stays), until: columns.until.filter(stays) };
+    });
   }
 }
+
+/** Where a sorted column holds a value, or -1. */
+function indexOf(sorted: Float64Array, value: number): number {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const found = sorted[middle] as number;
+    if (found === value) return middle;
+    if (found < value) from = middle + 1;
+    else to = middle;
+  }
+  return -1;
+}
+
+const tooMany = (): DirectoryError =>
+  new DirectoryError(
+    "invalid",
+    `more than ${MAX_TAILS} names leave at once; set the grace to 0 for this change`,
+  );
 
 function stillDeferred(store: BlobStore, departures: DepartureTable, now: number): DepartureColumns[] {
   const blobs = departures.inline === null ? departures.ids.length / ID_BYTES : 1;

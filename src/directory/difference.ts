@@ -57,6 +57,14 @@ export function compareLists(before: ListContent, after: ListContent, visit?: Vi
   return difference;
 }
 
+/** Visits every entry of a list, a shard at a time. */
+export function eachEntry({ table, read }: ListContent, visit: (tail: number, state: number) => void): void {
+  for (let index = 0; index < 2 ** table.bits; index++) {
+    const { tails, states } = entriesOf(decodeShard(table.inline ?? read(index)));
+    for (let i = 0; i < tails.length; i++) visit(tails[i] as number, states[i] as number);
+  }
+}
+
 function isSameShard(a: BlobTable, b: BlobTable, index: number): boolean {
   return a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 }

@@ -1,9 +1,19 @@
+/** A list of the last day, and what a commit would do to its names. */
+export interface GuardedCount {
+  readonly generation: number;
+  /** Names that it accepts or defers. */
+  readonly accepted: number;
+  /** How many of them are refused before the commit, and would be after it. */
+  readonly lostBefore: number;
+  readonly lost: number;
+}
+
 /** What the guard has to judge: how much a commit would refuse that was accepted or deferred before (law 4). */
 export interface GuardCase {
-  /** Names that the largest generation of the last day accepts or defers. */
+  /** Lists that were heads within the last 24 h, the newest last. Null where they cannot be compared: another key, case or dots. */
+  readonly lists: readonly GuardedCount[] | null;
+  /** Names that the newest of them accepts or defers. */
   readonly accepted: number;
-  /** How many of them would be refused. Null where the two cannot be compared: another key, case or dots. */
-  readonly lost: number | null;
   /** Names that the new generation accepts or defers. */
   readonly remaining: number;
   /** Policy settings that change, and whose effect cannot be counted. */
@@ -16,25 +26,45 @@ export interface GuardCase {
 
 /** Why the guard refuses, for people, or null where it does not. */
 export function guardRefusal(it: GuardCase): string | null {
-  const { accepted, lost, remaining, share } = it;
+  const { lists, accepted, remaining, share, mayBeEmpty } = it;
   if (it.uncountable.length > 0) {
     return `changes ${it.uncountable.join(", ")}, whose effect on who is accepted cannot be counted`;
   }
-  if (lost === null) {
+  if (lists === null) {
     return `is made under another key or spelling: ${accepted} names cannot be compared with the ${remaining} new ones`;
   }
-  if (remaining === 0 && !it.mayBeEmpty) {
+  if (remaining === 0 && !mayBeEmpty) {
     return accepted === 0
       ? "is empty: every recipient would be refused"
       : `would refuse all ${accepted} names`;
   }
-  if (accepted > 0 && lost === accepted && !it.mayBeEmpty) return `would refuse all ${accepted} names`;
-  if (lost <= 1) return null;
-  // 0.29 of 100 is 28.999999999999996 in binary; a billionth of a name is nobody.
-  if (lost > share * accepted + 1e-9) {
-    const percent = (100 * lost) / accepted;
-    const allowed = Number((100 * share).toFixed(6));
-    return `would refuse ${lost} of ${accepted} names (${percent.toFixed(1)} %), more than ${allowed} %`;
+  const newest = lists.at(-1);
+  const isRefused = (list: GuardedCount): boolean => {
+    // One name may go from an older list of one, since it is not the last of the newest.
+    const mayNotEnd = !mayBeEmpty && (list === newest || list.accepted > 1);
+    return isTooMuch(list, mayNotEnd, share);
+  };
+  const refused = lists.filter(isRefused);
+  // The list that loses the greatest part of its names tells best what is wrong; of equal ones the newest.
+  let worst: GuardedCount | undefined;
+  for (const list of refused) {
+    if (worst === undefined || list.lost * worst.accepted >= worst.lost * list.accepted) worst = list;
   }
-  return null;
+  return worst === undefined ? null : describe(worst, worst === newest, share);
+}
+
+function isTooMuch({ accepted, lost, lostBefore }: GuardedCount, mayNotEnd: boolean, share: number): boolean {
+  // What makes no list worse is no mistake of this commit: the way back stays open.
+  if (lost <= lostBefore) return false;
+  if (lost === accepted && mayNotEnd) return true;
+  // 0.29 of 100 is 28.999999999999996 in binary; a billionth of a name is nobody.
+  return lost > 1 && lost > share * accepted + 1e-9;
+}
+
+function describe({ generation, accepted, lost }: GuardedCount, isNewest: boolean, share: number): string {
+  const which = isNewest ? "" : ` of generation ${generation}, which was live in the last 24 h`;
+  if (lost === accepted) return `would refuse all ${accepted} names${which}`;
+  const percent = (100 * lost) / accepted;
+  const allowed = Number((100 * share).toFixed(6));
+  return `would refuse ${lost} of ${accepted} names${which} (${percent.toFixed(1)} %), more than ${allowed} %`;
 }

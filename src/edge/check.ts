@@ -20,14 +20,22 @@ const STEPS = 32;
 /** Checks of a batch that wait for something at the same time. */
 const BATCH_WIDTH = 32;
 
-/** @param floors highest generation that the asker has seen, by domain */
-export function queryOf(text: string, floors?: Readonly<Record<string, number>> | null): Query {
+/**
+ * @param floors highest generation that the asker has seen, by domain
+ * @param named domains that the asker's token names, null where it covers all
+ */
+export function queryOf(
+  text: string,
+  floors?: Readonly<Record<string, number>> | null,
+  named: ReadonlySet<string> | null = null,
+): Query {
   const recipient = parseRecipient(text);
   const floor =
     floors && recipient.kind === "mailbox" && Object.hasOwn(floors, recipient.domain)
       ? (floors[recipient.domain] as number)
       : 0;
-  return { text, recipient, floor };
+  const isNamed = named !== null && recipient.kind === "mailbox" && named.has(recipient.domain);
+  return { text, recipient, floor, isNamed };
 }
 
 /** Checks one recipient: at once where everything is at hand, else after loading what is lacking. */
@@ -54,7 +62,7 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
       } catch (error) {
         // One check that breaks must not take the others along.
         console.error("check failed:", error);
-        answers[index] = deferral(query, "something broke; there is no verdict");
+        answers[index] = deferral(query, "internal error; no verdict");
       }
     }
   };
@@ -96,7 +104,7 @@ function take(
   switch (step.kind) {
     case "manifest":
       if (step.isCold) isolate.coldLoads--;
-      progress.noteLoaded(step.domain);
+      progress.noteLoaded(step.domain, step.need);
       return loadManifest(isolate, scope, step.domain, step.need);
     case "blob":
       progress.noteTried(blobName(step.held, step.table, step.index));

@@ -29,6 +29,13 @@ interface KvRoster {
   readonly readAt: number;
 }
 
+/** A piece of work that one request does for all. */
+interface Lease {
+  /** When it ends by itself, Unix milliseconds. */
+  readonly end: number;
+  readonly aim: number;
+}
+
 /** All that one isolate remembers between requests: settled values only. */
 export class Isolate {
   readonly settings: Settings;
@@ -40,10 +47,10 @@ export class Isolate {
   readonly #confirmations: readonly Confirmation[];
   /** Number of the generation that each domain was last answered from, outside of what may be evicted. */
   readonly #answered = new Map<string, { readonly incarnation: number; readonly generation: number }>();
-  readonly #leases = new Map<string, number>();
+  readonly #leases = new Map<string, Lease>();
   readonly #failures = new Map<string, number>();
-  /** Refreshes that ended, well or not, by partition. */
-  readonly #refreshes: number[];
+  /** When a refresh last ended, well or not, by partition. */
+  readonly #refreshedAt: number[];
   kvRoster: KvRoster = { heads: new Map(), readAt: Number.NEGATIVE_INFINITY };
   coldLoads = COLD_LOADS;
 
@@ -58,7 +65,7 @@ export class Isolate {
       { length: settings.partitions },
       () => new Confirmation(settings.window),
     );
-    this.#refreshes = new Array<number>(settings.partitions).fill(0);
+    this.#refreshedAt = new Array<number>(settings.partitions).fill(Number.NEGATIVE_INFINITY);
   }
 
   now(): number {
@@ -95,13 +102,13 @@ export class Isolate {
     this.#answered.set(domain, { incarnation, generation });
   }
 
-  /** Whether a refresh of a partition ever ended, well or not. */
-  hasTriedRefresh(partition: number): boolean {
-    return (this.#refreshes[partition] as number) > 0;
+  /** When a refresh of a partition last ended, well or not; Unix milliseconds. */
+  refreshedAt(partition: number): number {
+    return this.#refreshedAt[partition] as number;
   }
 
   noteRefresh(partition: number): void {
-    this.#refreshes[partition] = (this.#refreshes[partition] as number) + 1;
+    this.#refreshedAt[partition] = this.now();
     this.coldLoads = COLD_LOADS;
   }
 
@@ -126,15 +133,20 @@ export class Isolate {
   }
 
   /** Takes the lease on one piece of work, so that only one request does it; false where another has it. */
-  takeLease(name: string, life: number): boolean {
+  takeLease(name: string, life: number, aim = 0): boolean {
     const now = this.now();
-    if ((this.#leases.get(name) ?? 0) > now) return false;
-    this.#leases.set(name, now + life);
+    if ((this.#leases.get(name)?.end ?? 0) > now) return false;
+    this.#leases.set(name, { end: now + life, aim });
     return true;
   }
 
   hasLease(name: string): boolean {
-    return (this.#leases.get(name) ?? 0) > this.now();
+    return (this.#leases.get(name)?.end ?? 0) > this.now();
+  }
+
+  /** What the work that has a lease reaches for. */
+  leaseAim(name: string): number {
+    return this.#leases.get(name)?.aim ?? Number.NEGATIVE_INFINITY;
   }
 
   endLease(name: string): void {

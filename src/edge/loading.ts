@@ -32,14 +32,13 @@ export function loadManifest(isolate: Isolate, scope: Scope, domain: string, nee
   const readAt = isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
   const confirmation = isolate.confirmation(isolate.partitionOf(domain));
   // What KV shows may be older than what is needed, and then the Registry is still being asked.
-  const isThere = (): boolean => {
+  const isSettled = (): boolean => {
     const held = isolate.memory.peek(domain);
     if (held === undefined || held.readAt <= readAt) return false;
     return numberOf(held.manifest, confirmation.incarnation, confirmation.known(domain)) >= need;
   };
-  return once(isolate, scope, `manifest ${domain}`, isThere, () =>
-    fetchManifest(isolate, scope, domain, need),
-  );
+  const run = () => fetchManifest(isolate, scope, domain, need);
+  return once(isolate, scope, { name: `manifest ${domain}`, aim: need, isSettled, run });
 }
 
 async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
@@ -91,9 +90,14 @@ export function loadBlob(
 ): Promise<void> {
   const { domain } = held.manifest;
   const id = blobId(held.manifest[table], index);
-  const isThere = (): boolean =>
-    (table === "shards" ? held.shard(index) : held.departures(index)) !== undefined;
-  return once(isolate, scope, blobName(held, table, index), isThere, async () => {
+  const name = blobName(held, table, index);
+  // In whatever generation took the place of this one: it may name the blob too, or have no use for it.
+  const isSettled = (): boolean => {
+    const now = isolate.memory.peek(domain);
+    if (now === undefined || blobName(now, table, index) !== name) return true;
+    return (table === "shards" ? now.shard(index) : now.departures(index)) !== undefined;
+  };
+  const run = async (): Promise<void> => {
     const prove = (bytes: Uint8Array | null | undefined): Shard | Departures | null =>
       proveBlob(isolate, id, table, { bits: held.manifest[table].bits, index }, bytes);
     const young = isolate.now() - held.manifest.time < YOUNG;
@@ -104,7 +108,8 @@ export function loadBlob(
       prove(fromKv) ?? prove(await blobFromRegistry(isolate, scope, domain, id, fromKv !== undefined));
     if (blob === null) throw new Error(`blob ${id} of ${domain} is nowhere to be had`);
     isolate.memory.holdBlob(held, table, index, blob);
-  });
+  };
+  return once(isolate, scope, { name, isSettled, run });
 }
 
 /** Bytes of a blob as KV has them, null where it has none, undefined where it cannot be read. */

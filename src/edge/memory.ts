@@ -134,20 +134,24 @@ export class Memory {
       return;
     }
     const held = new Held(this, manifest, readAt);
+    // It stands in the other one's place before that is let go of, so that what both name does not go along.
+    this.#manifests.set(manifest.domain, held);
     if (before !== undefined) {
       this.#inherit(before, held, "shards");
       this.#inherit(before, held, "departures");
       this.#release(before);
     }
-    this.#manifests.set(manifest.domain, held);
     this.#add(held);
   }
 
-  /** Keeps a blob of a manifest that is held; does nothing where that manifest was replaced meanwhile. */
-  holdBlob(held: HeldManifest, table: Table, index: number, content: Shard | Departures): void {
-    if (!(held instanceof Held) || this.#manifests.get(held.manifest.domain) !== held) return;
+  /** Keeps a blob of a manifest. Where that was replaced meanwhile, it stays if what is held now names it too. */
+  holdBlob({ manifest }: HeldManifest, table: Table, index: number, content: Shard | Departures): void {
+    const held = this.#manifests.get(manifest.domain);
+    if (held === undefined || !sameBlob(manifest[table], held.manifest[table], index)) return;
     const before = held.blobs[table][index];
     if (before !== undefined) this.#release(before as Resident);
+    // A use of its manifest too: to make room for a blob by letting go of what names it would be of no help.
+    held.usedAt = this.tick();
     const blob = new HeldBlob(content, this.tick());
     (held.blobs[table] as HeldBlob<Shard | Departures>[])[index] = blob;
     this.#add(blob);
@@ -207,6 +211,6 @@ const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
 const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 
-/** Name under which the loading of a blob is known. */
-export const blobName = (held: HeldManifest, table: "shards" | "departures", index: number): string =>
-  `${table} ${held.manifest.domain} ${held.manifest.generation} ${index}`;
+/** Name under which the loading of a blob is known: that of the blob itself, whichever generations name it. */
+export const blobName = ({ manifest }: HeldManifest, table: Table, index: number): string =>
+  `${table} ${manifest.domain} ${index} ${blobId(manifest[table], index)}`;

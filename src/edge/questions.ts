@@ -11,15 +11,13 @@ const SILENCE = 3_600_000;
 /** Asks a Registry what changed, unless somebody does already; settles when there is an answer or none. */
 export function refresh(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
   const confirmation = isolate.confirmation(partition);
-  const folds = confirmation.folds;
-  return once(
-    isolate,
-    scope,
-    refreshName(partition),
-    () => confirmation.folds > folds,
-    () => learn(isolate, scope, partition),
-    () => isolate.noteRefresh(partition),
-  );
+  const { folds } = confirmation;
+  return once(isolate, scope, {
+    name: refreshName(partition),
+    isSettled: () => confirmation.folds > folds,
+    run: () => learn(isolate, scope, partition),
+    ended: () => isolate.noteRefresh(partition),
+  });
 }
 
 /** Name under which the refresh of a partition is known. */

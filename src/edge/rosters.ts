@@ -22,9 +22,12 @@ export async function readRoster(isolate: Isolate, scope: Scope, key: string): P
 /** Reads anew which domains stand in KV by export, unless somebody does already. */
 export function loadExports(isolate: Isolate, scope: Scope): Promise<void> {
   const { readAt } = isolate.kvRoster;
-  const isThere = (): boolean => isolate.kvRoster.readAt > readAt;
-  return once(isolate, scope, EXPORTS, isThere, async () => {
-    const now = isolate.now();
-    isolate.takeKvRoster(await readRoster(isolate, scope, KV_ROSTER), now);
+  return once(isolate, scope, {
+    name: EXPORTS,
+    isSettled: () => isolate.kvRoster.readAt > readAt,
+    run: async () => {
+      const now = isolate.now();
+      isolate.takeKvRoster(await readRoster(isolate, scope, KV_ROSTER), now);
+    },
   });
 }

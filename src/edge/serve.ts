@@ -20,7 +20,7 @@ export class Edge {
     for (const route of ROUTES) {
       const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
       this.#router[method](route.path, (request, surroundings) =>
-        this.#serve(route, request as unknown as Request, request.params, surroundings),
+        this.#serve(route, request as unknown as Request, request.params, surroundings, request.url),
       );
     }
     this.#router.all("*", (request) => {
@@ -41,8 +41,9 @@ export class Edge {
   }
 
   #route(request: Request, surroundings: Surroundings): Response | Promise<Response> {
-    // The check is nearly all of the traffic, and a router costs as much as half of it.
-    const path = pathOf(request.url);
+    // The check is nearly all of the traffic, and a router costs as much as half of it. What has a query goes the
+    // long way: no check has one.
+    const path = targetOf(request.url);
     if (path === postRcpt.path && request.method === "POST") {
       return this.#serve(postRcpt, request, {}, surroundings);
     }
@@ -50,6 +51,7 @@ export class Edge {
       path.startsWith(ONE_RECIPIENT) &&
       path.length > ONE_RECIPIENT.length &&
       !path.includes("/", ONE_RECIPIENT.length) &&
+      !path.includes("?") &&
       request.method === "GET"
     ) {
       return this.#serve(getRcpt, request, { address: path.slice(ONE_RECIPIENT.length) }, surroundings);
@@ -57,13 +59,16 @@ export class Edge {
     return this.#router.fetch(request as unknown as IRequest, surroundings) as Promise<Response>;
   }
 
+  /** @param url what to look for a query in; left out where there is none */
   #serve(
     route: Route,
     request: Request,
     params: Readonly<Record<string, string>>,
     surroundings: Surroundings,
+    url = "",
   ): Response | Promise<Response> {
     const caller = this.#admit(route, request);
+    if (url.includes("?")) requireQuery(route, url);
     // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
       ? this.#answer(route, request, params, caller, surroundings)
@@ -131,17 +136,35 @@ const unauthorized = (): HttpError =>
 
 /** What a deployment without its secrets can still answer, and the answer to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
-  const path = pathOf(request.url);
+  const [path] = targetOf(request.url).split("?", 1);
   if (path === showHealth.path) return health("unconfigured", faults);
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
 }
 
-/** The path of an absolute URL: cutting it costs a tenth of parsing it. */
-function pathOf(url: string): string {
+/** Path and query of an absolute URL: cutting it costs a tenth of parsing it. */
+function targetOf(url: string): string {
   const from = url.indexOf("/", url.indexOf("//") + 2);
-  if (from < 0) return "/";
-  const to = url.indexOf("?", from);
-  return to < 0 ? url.slice(from) : url.slice(from, to);
+  return from < 0 ? "/" : url.slice(from);
+}
+
+/**
+ * Refuses query parameters that a route does not know, or that are given twice: what is not understood must not be
+ * lost. Routes for anyone ignore them, since monitors put something there against caches.
+ * @throws HttpError `bad_request`
+ */
+function requireQuery(route: Route, url: string): void {
+  if (route.roles === "anyone") return;
+  // The answer would be about another address than the one that was meant.
+  if (route === getRcpt) {
+    throw new HttpError("bad_request", "the address must be percent-encoded: ? is %3F, # is %23");
+  }
+  const names = [...new URL(url).searchParams.keys()];
+  names.forEach((name, i) => {
+    const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
+    if (!isPaging && !route.query?.includes(name))
+      throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
+    if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
+  });
 }
 
 /** @throws HttpError `bad_request` */
@@ -176,5 +199,5 @@ function failed(request: Request, error: unknown): Response {
   if (error instanceof HttpError) return errorResponse(request, error);
   // What broke is for the operator's log; the client learns that there is no verdict.
   console.error("request failed:", error);
-  return errorResponse(request, new HttpError("unavailable", "something broke; there is no verdict"));
+  return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
 }

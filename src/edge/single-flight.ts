@@ -17,23 +17,27 @@ const LEASE = 5_000;
 export const PAUSE = 1_000;
 const POLL = 15;
 
+/** A named piece of work, as one who needs it sees it. */
+interface Work {
+  readonly name: string;
+  /** What it reaches for, where that may differ: what was begun for less is not enough. */
+  readonly aim?: number;
+  /** Whether what it is wanted for is there. */
+  isSettled(): boolean;
+  run(): Promise<void>;
+  /** Called when this request has tried, well or not. */
+  ended?(): void;
+}
+
 /**
- * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience
- * ends; never rejects for a failure of the work, which is remembered for a moment instead.
- *
- * @param ended called when this request has tried, well or not
+ * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience ends.
+ * Never rejects for a failure of the work, which is remembered for a moment instead.
  */
-export async function once(
-  isolate: Isolate,
-  scope: Scope,
-  name: string,
-  isSettled: () => boolean,
-  work: () => Promise<void>,
-  ended: () => void = () => undefined,
-): Promise<void> {
+export async function once(isolate: Isolate, scope: Scope, work: Work): Promise<void> {
+  const name = nameWithAim(work);
   const own = scope.underWay.get(name);
   if (own !== undefined) return own;
-  const turn = takeTurn(isolate, scope, name, isSettled, work, ended);
+  const turn = takeTurn(isolate, scope, work);
   scope.underWay.set(name, turn);
   try {
     await turn;
@@ -42,39 +46,34 @@ export async function once(
   }
 }
 
-async function takeTurn(
-  isolate: Isolate,
-  scope: Scope,
-  name: string,
-  isSettled: () => boolean,
-  work: () => Promise<void>,
-  ended: () => void,
-): Promise<void> {
-  if (isolate.hasJustFailed(name)) return;
-  if (!isolate.takeLease(name, LEASE)) return waitForOther(isolate, scope, name, isSettled);
+const nameWithAim = ({ name, aim }: Work): string => (aim === undefined ? name : `${name} for ${aim}`);
+
+async function takeTurn(isolate: Isolate, scope: Scope, work: Work): Promise<void> {
+  const { name, aim = 0 } = work;
+  const end = Math.min(isolate.now() + PATIENCE, scope.deadline);
+  while (!isolate.hasJustFailed(nameWithAim(work))) {
+    if (isolate.takeLease(name, LEASE, aim)) return perform(isolate, work);
+    const others = isolate.leaseAim(name);
+    while (!work.isSettled() && isolate.hasLease(name) && isolate.now() < end)
+      await isolate.ports.timers.sleep(POLL);
+    if (work.isSettled() || others >= aim || isolate.now() >= end) return;
+  }
+}
+
+async function perform(isolate: Isolate, work: Work): Promise<void> {
+  const name = nameWithAim(work);
   try {
-    await withPatience(isolate, work);
+    await withPatience(isolate, work.run);
     isolate.endFailure(name);
-    ended();
+    work.ended?.();
   } catch (error) {
     // A spent budget is this request's own trouble, not the work's.
     if (error instanceof BudgetSpent) return;
     isolate.noteFailure(name, PAUSE);
-    ended();
+    work.ended?.();
   } finally {
-    isolate.endLease(name);
+    isolate.endLease(work.name);
   }
-}
-
-async function waitForOther(
-  isolate: Isolate,
-  scope: Scope,
-  name: string,
-  isSettled: () => boolean,
-): Promise<void> {
-  const end = Math.min(isolate.now() + PATIENCE, scope.deadline);
-  while (!isSettled() && isolate.hasLease(name) && isolate.now() < end)
-    await isolate.ports.timers.sleep(POLL);
 }
 
 /** Does `work`, and gives up on it after `patience` milliseconds. */

@@ -2,6 +2,7 @@
 export * from "./bulk.ts";
 export * from "./errors.ts";
 export * from "./export.ts";
+export * from "./judge.ts";
 export * from "./kept.ts";
 export * from "./list.ts";
 export { emptyList, type PackedList } from "./pack.ts";

@@ -44,31 +44,10 @@ export class KeptLists {
   async namesOf(
     domain: string,
     key: DomainKey,
-    tails: ReadonlyMap<number, unknown>,
+    tails: Tails,
     progress?: (done: number) => void,
   ): Promise<Map<number, string>> {
-    const names = new Map<number, string>();
-    if (tails.size === 0) return names;
-    let file: Awaited<ReturnType<typeof open>>;
-    try {
-      file = await open(this.#file("lists", domain));
-    } catch {
-      return names;
-    }
-    try {
-      const { size } = await file.stat();
-      let read = 0;
-      for await (const name of file.readLines()) {
-        read += name.length + 1;
-        progress?.(Math.min(1, read / size));
-        const tail = tailOf(fingerprint(key.names, name));
-        if (tails.has(tail)) names.set(tail, name);
-        if (names.size === tails.size) break;
-      }
-    } finally {
-      await file.close();
-    }
-    return names;
+    return namesIn(this.#file("lists", domain), key, tails, progress);
   }
 
   /** Takes down that a list was published, or found to be the head. */
@@ -91,6 +70,47 @@ export class KeptLists {
     const folder = join(this.#folder, kind);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return join(folder, domain);
+  }
+}
+
+/** A map or a set of tails. */
+export type Tails = Pick<ReadonlySet<number>, "has" | "size">;
+
+/** Names of tails in one file of names; empty where there is no such file. */
+async function namesIn(
+  path: string,
+  key: DomainKey,
+  tails: Tails,
+  progress?: (done: number) => void,
+): Promise<Map<number, string>> {
+  const names = new Map<number, string>();
+  if (tails.size === 0) return names;
+  await eachName(path, (name, done) => {
+    progress?.(done);
+    const tail = tailOf(fingerprint(key.names, name));
+    if (tails.has(tail)) names.set(tail, name);
+    return names.size < tails.size;
+  });
+  return names;
+}
+
+/** Reads a file of names until `take` returns false; nothing where there is no such file. */
+async function eachName(path: string, take: (name: string, done: number) => boolean): Promise<void> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path);
+  } catch {
+    return;
+  }
+  try {
+    const { size } = await file.stat();
+    let read = 0;
+    for await (const name of file.readLines()) {
+      read += name.length + 1;
+      if (!take(name, Math.min(1, read / size))) break;
+    }
+  } finally {
+    await file.close();
   }
 }
 
@@ -125,6 +145,18 @@ export class ListWriter {
     this.#flush();
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
+  }
+
+  /** Names of tails in the list that was written, once it has ended. @returns local parts by tail */
+  namesOf(key: DomainKey, tails: Tails, progress?: (done: number) => void): Promise<Map<number, string>> {
+    return namesIn(`${this.#path}.next`, key, tails, progress);
+  }
+
+  /** The first names of the list that was written, once it has ended. */
+  async firstNames(count: number): Promise<string[]> {
+    const names: string[] = [];
+    await eachName(`${this.#path}.next`, (name) => names.push(name) < count);
+    return names;
   }
 
   /** Puts the list in the place of the one that was published before. */

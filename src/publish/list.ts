@@ -108,7 +108,7 @@ function malformed(shown: string, faults: Report): PublishError {
   return new PublishError(
     "input",
     `${shown}: ${lines} cannot be used; nothing is published`,
-    "mend the list, or leave these lines out with --skip-invalid",
+    "correct the list, or leave these lines out with --skip-invalid",
     details,
   );
 }
@@ -153,17 +153,27 @@ export function nameOf(address: string, domain: string, policy: DomainPolicy): s
 
 const numberOf = (state: EntryState): number => ENTRY_STATES.indexOf(state);
 
+/** Keeps the first lines of the list, in whatever order they are added: two states of a name show only at the end. */
 class Report implements LineReport {
-  readonly first: string[] = [];
   count = 0;
   readonly #file: string;
+  readonly #lines: { readonly line: number; readonly reason: string }[] = [];
 
   constructor(file: string) {
     this.#file = file;
   }
 
+  get first(): readonly string[] {
+    return this.#lines.map(({ line, reason }) => `${this.#file}:${line}: ${reason}`);
+  }
+
   add(line: number, reason: string): void {
     this.count++;
-    if (this.first.length < MAX_REPORTED) this.first.push(`${this.#file}:${line}: ${reason}`);
+    const lines = this.#lines;
+    let at = lines.length;
+    while (at > 0 && (lines[at - 1] as { line: number }).line > line) at--;
+    if (at === MAX_REPORTED) return;
+    lines.splice(at, 0, { line, reason });
+    if (lines.length > MAX_REPORTED) lines.pop();
   }
 }

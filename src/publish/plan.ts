@@ -1,4 +1,4 @@
-import type { DomainDescription, ShardTable } from "../api/contract.ts";
+import { type DomainDescription, MAX_PLANNED_NAMES, type ShardTable } from "../api/contract.ts";
 import {
   acceptedCount,
   type BlobTable,
@@ -10,17 +10,20 @@ import {
   type DomainKey,
   type DomainPolicy,
   decodeShard,
+  entriesOf,
   equalBytes,
   findEntry,
   fingerprint,
   fromBase64Url,
   fromHex,
+  type GuardedCount,
   guardRefusal,
   isAcceptedState,
   type Mode,
   NO_COUNTS,
   POLICY_SETTINGS,
   shardOf,
+  TailColumn,
   uncountableChanges,
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
@@ -57,8 +60,16 @@ export interface Base {
 /** A name that leaves the list, or stays in it and is refused from now on; known by its tail alone. */
 export type Leaving = Map<number, "removed" | "refused">;
 
-/** Tails that a plan remembers, to be named. */
-const MAX_LEAVING = 1_000;
+/** Names that come into the list, known by their tails. */
+export type Coming = Set<number>;
+
+/** Tails that a plan remembers of each kind, to be named. */
+export const MAX_NAMED = 1_000;
+
+/** Names that a plan's guard is asked about: what changes, by its tails. Null where they are too many to be sent. */
+export type GuardNames =
+  | { readonly gone: Float64Array; readonly back: Float64Array }
+  | { readonly accepted: Float64Array };
 
 /** What publishing would do to one domain. */
 export interface DomainPlan extends Intent {
@@ -72,9 +83,12 @@ export interface DomainPlan extends Intent {
   /** Null where names cannot be compared: another key, case or dots. */
   readonly difference: Difference | null;
   readonly leaving: Leaving;
+  /** Empty where all of the list is new. */
+  readonly coming: Coming;
   readonly unchanged: boolean;
-  /** Why the guard refuses, or null. The edge judges once more, against the largest generation of a day. */
+  /** Why the guard refuses, as far as the head alone tells, or null: {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
+  readonly guardNames: GuardNames | null;
   readonly missingCanaries: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -113,7 +127,9 @@ export async function planDomain(
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
   const leaving: Leaving = new Map();
-  const difference = await differenceOf(live, intent, policy, leaving, progress);
+  const coming: Coming = new Set();
+  const names = new ChangedNames();
+  const difference = await differenceOf(live, intent, policy, { leaving, coming, names }, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const unchanged =
     live !== null &&
@@ -123,8 +139,8 @@ export async function planDomain(
   const refusal = unchanged
     ? null
     : guardRefusal({
+        lists: listsOf(live, difference),
         accepted: acceptedCount(live?.counts ?? NO_COUNTS),
-        lost: live === null ? 0 : (difference?.lost ?? null),
         remaining: acceptedCount(packed.counts),
         uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
         mayBeEmpty: policy.alias !== null || policy.catchall,
@@ -139,8 +155,10 @@ export async function planDomain(
     changes,
     difference,
     leaving,
+    coming,
     unchanged,
     refusal,
+    guardNames: live === null ? acceptedNames(packed) : names.all,
     missingCanaries: intent.canaries.filter((address) => !isAccepted(address, intent, policy)),
     warnings: warningsOf(intent, live, policy, difference),
   };
@@ -151,7 +169,7 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  leaving: Leaving,
+  { leaving, coming, names }: Pick<DomainPlan, "leaving" | "coming"> & { readonly names: ChangedNames },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -161,12 +179,55 @@ async function differenceOf(
     live.list,
     intent.packed,
     (tail, was, is) => {
+      names.note(tail, was, is);
+      if (was < 0) {
+        if (coming.size < MAX_NAMED) coming.add(tail);
+        return;
+      }
       const refused = isAcceptedState(was) && !isAcceptedState(is);
-      if (was < 0 || (is >= 0 && !refused) || leaving.size >= MAX_LEAVING) return;
+      if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
     progress,
   );
+}
+
+/** The head as the only list of the day that is known here. */
+function listsOf(live: Base | null, difference: Difference | null): readonly GuardedCount[] | null {
+  if (live === null) return [];
+  if (difference === null) return null;
+  const { generation, counts } = live;
+  return [{ generation, accepted: acceptedCount(counts), lostBefore: 0, lost: difference.lost }];
+}
+
+/** Names that a plan refuses, or accepts again or for the first time. */
+class ChangedNames {
+  readonly #gone = new TailColumn(MAX_PLANNED_NAMES);
+  readonly #back = new TailColumn(MAX_PLANNED_NAMES);
+  #isTooMany = false;
+
+  note(tail: number, was: number, is: number): void {
+    const wasIn = was >= 0 && isAcceptedState(was);
+    const isIn = is >= 0 && isAcceptedState(is);
+    if (wasIn === isIn || this.#isTooMany) return;
+    const isKept = (wasIn ? this.#gone : this.#back).push(tail);
+    this.#isTooMany = !isKept || this.#gone.length + this.#back.length > MAX_PLANNED_NAMES;
+  }
+
+  get all(): GuardNames | null {
+    return this.#isTooMany ? null : { gone: this.#gone.sorted(), back: this.#back.sorted() };
+  }
+}
+
+function acceptedNames({ shards, counts }: PackedList): GuardNames | null {
+  if (acceptedCount(counts) > MAX_PLANNED_NAMES) return null;
+  const names = new TailColumn(MAX_PLANNED_NAMES);
+  for (const shard of shards) {
+    const { tails, states } = entriesOf(decodeShard(shard));
+    for (let i = 0; i < tails.length; i++)
+      if (isAcceptedState(states[i] as number)) names.push(tails[i] as number);
+  }
+  return { accepted: names.sorted() };
 }
 
 function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPlan["changes"] {

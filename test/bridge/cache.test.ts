@@ -13,32 +13,39 @@ function entry(
   const domain = recipient.slice(recipient.indexOf("@") + 1);
   const floor = floors.get(domain);
   const answer = answerOf(recipient, verdict);
-  return { answer, domain, floor, askedAt: 0, expires: 1_000, vouched: verdict === "deliverable" ? 0 : null };
+  return {
+    answer,
+    domain,
+    floor,
+    askedAt: 0,
+    expires: 1_000,
+    vouchedAt: verdict === "deliverable" ? 0 : null,
+  };
 }
 
 describe("the floors", () => {
   it("only rise, and know since when", () => {
     const floors = new Floors();
-    floors.raise("example.com", 7, 100);
-    floors.raise("example.com", 9, 200);
-    floors.raise("example.com", 8, 300);
-    floors.raise("example.com", 9, 400);
-    expect(floors.get("example.com")).toEqual({ generation: 9, at: 200 });
+    floors.raise("example.com", 1, 7, 100);
+    floors.raise("example.com", 1, 9, 200);
+    floors.raise("example.com", 1, 8, 300);
+    floors.raise("example.com", 1, 9, 400);
+    expect(floors.get("example.com")).toEqual({ incarnation: 1, generation: 9, at: 200 });
   });
 
   it("are bounded; with a floor that was forgotten, the answers go that it stood for", () => {
     const floors = new Floors(2);
     const cache = new AnswerCache(100_000, floors);
-    floors.raise("example.com", 7, 0);
+    floors.raise("example.com", 1, 7, 0);
     cache.store(ALICE, entry(ALICE, floors));
-    floors.raise("example.org", 1, 0);
+    floors.raise("example.org", 1, 1, 0);
     expect(cache.fresh(ALICE, 0)).not.toBeNull();
-    for (const domain of ["a.example", "b.example", "c.example"]) floors.raise(domain, 1, 0);
+    for (const domain of ["a.example", "b.example", "c.example"]) floors.raise(domain, 1, 1, 0);
     expect(floors.get("example.com")).toBeUndefined();
     expect(cache.fresh(ALICE, 0)).toBeNull();
     // Nor do they come back with a new floor of the same height.
-    cache.store(ALICE, { ...entry(ALICE, floors), floor: { generation: 7, at: 0 } });
-    floors.raise("example.com", 7, 0);
+    cache.store(ALICE, { ...entry(ALICE, floors), floor: { incarnation: 1, generation: 7, at: 0 } });
+    floors.raise("example.com", 1, 7, 0);
     expect(cache.fresh(ALICE, 0)).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ import { answerOf } from "./support/answers.ts";
 import {
   type Behaviour,
   type BridgeProcess,
+  EVERY_LISTENER,
   json,
   type LoopbackEdge,
   startBridge,
@@ -153,11 +154,11 @@ describe("rollcall bridge", () => {
     await askOnce(bridge.address("socketmap"), "secret3@example.com");
     const text = await page(bridge);
     for (const line of [
-      'rollcall_bridge_lookups_total{protocol="line",verdict="deliverable",source="edge"} 1',
-      'rollcall_bridge_lookups_total{protocol="socketmap",verdict="deliverable",source="cache"} 1',
-      'rollcall_bridge_lookups_total{protocol="line",verdict="unknown",source="edge"} 1',
-      'rollcall_bridge_lookups_total{protocol="line",verdict="malformed",source="local"} 1',
-      'rollcall_bridge_lookups_total{protocol="line",verdict="unavailable",source="none"} 2',
+      'rollcall_bridge_lookups_total{protocol="line",verdict="deliverable",action="accept",mode="enforce",source="edge"} 1',
+      'rollcall_bridge_lookups_total{protocol="socketmap",verdict="deliverable",action="accept",mode="enforce",source="cache"} 1',
+      'rollcall_bridge_lookups_total{protocol="line",verdict="unknown",action="reject",mode="enforce",source="edge"} 1',
+      'rollcall_bridge_lookups_total{protocol="line",verdict="malformed",action="reject",mode="none",source="local"} 1',
+      'rollcall_bridge_lookups_total{protocol="line",verdict="unavailable",action="defer",mode="none",source="none"} 2',
       'rollcall_bridge_lookup_seconds_count{protocol="line"} 5',
       'rollcall_bridge_edge_seconds_count{result="answer"} 2',
       'rollcall_bridge_edge_seconds_count{result="api"} 1',
@@ -177,6 +178,125 @@ describe("rollcall bridge", () => {
       .map((line) => (JSON.parse(line) as { event: string }).event);
     expect(events).toEqual(["started", "no-answer", "no-answer", "bad-question", "stopping", "stopped"]);
     expect(stdout + stderr + text).not.toMatch(/@|secret|nobody|example\.com|a-token/);
+  });
+
+  it("lives on at SIGHUP, says so, and answers what was asked", { timeout: SLOW }, async () => {
+    const edge = await startEdge();
+    const bridge = await startBridge(edge.url);
+    edge.behave = (recipient, response) =>
+      void setTimeout(() => working(recipient, response, response.req), 500);
+    const client = await Client.connect(bridge.address("line"));
+    client.send("user@example.com\n");
+    while (edge.asked.length === 0) await new Promise((done) => setTimeout(done, 10));
+    bridge.running.child.kill("SIGHUP");
+    expect(await client.closed()).toMatch(WAYS.line.accept);
+    client.leave();
+    edge.behave = working;
+    expect(await ask(bridge, "line", "user2@example.com")).toMatch(WAYS.line.accept);
+    const { code, stderr } = await bridge.running.stop();
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/"event":"hangup".*restart the bridge/);
+  });
+
+  /** Everybody is unknown, and accepted in observe mode. */
+  const observing: Behaviour = (recipient, response) =>
+    json(response, answerOf(recipient, "unknown", { mode: "observe" }));
+
+  it("counts what observe mode accepted apart, and logs nobody unless it is told to", {
+    timeout: SLOW,
+  }, async () => {
+    const edge = await startEdge();
+    edge.behave = observing;
+    const bridge = await startBridge(edge.url, [...EVERY_LISTENER, "--log-level", "debug"]);
+    expect(await ask(bridge, "line", "nobody@example.com")).toMatch(WAYS.line.accept);
+    const { stdout, stderr } = bridge.running;
+    expect(await page(bridge)).toContain(
+      'rollcall_bridge_lookups_total{protocol="line",verdict="unknown",action="accept",mode="observe",source="edge"} 1\n',
+    );
+    await bridge.running.stop();
+    expect(stdout + stderr).not.toMatch(/nobody/);
+  });
+
+  it.each([
+    ["a flag", ["--log-observed"], ""],
+    ["a setting", [], "[bridge]\nlog_observed = true\n"],
+  ])(
+    "logs each recipient whom observe mode accepted and enforce mode would not, by %s",
+    { timeout: SLOW },
+    async (_, flags, toml) => {
+      const edge = await startEdge();
+      edge.behave = observing;
+      const home = temporaryFolder();
+      writeFileSync(join(home, "rollcall.toml"), toml);
+      const bridge = await startBridge(edge.url, [...EVERY_LISTENER, ...flags], { home });
+      for (const way of ["line", "policy"] as const) await ask(bridge, way, "nobody@example.com");
+      edge.behave = working;
+      await ask(bridge, "line", "user@example.com");
+      await ask(bridge, "line", "nobody2@example.com");
+      const { stderr } = await bridge.running.stop();
+      const lines = stderr.split("\n").filter((line) => line.includes('"observed"'));
+      expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+        ["line", "policy"].map((protocol) => ({
+          level: "info",
+          time: expect.any(String),
+          name: "rollcall-bridge",
+          event: "observed",
+          protocol,
+          recipient: "nobody@example.com",
+          verdict: "unknown",
+          would: "550 5.1.1 <nobody@example.com>: no such mailbox here",
+          generation: 7,
+          msg: "accepted in observe mode",
+        })),
+      );
+    },
+  );
+
+  it("says that its token expired, and is not ready", { timeout: SLOW }, async () => {
+    const edge = await startEdge();
+    edge.behave = (_, response) => json(response, { error: { code: "unauthorized", message: "no" } }, 401);
+    const expires = Date.UTC(2026, 0, 2);
+    const claims = { id: "0".repeat(16), role: "check", domains: null, expires };
+    const token = `rc1.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.bWFj`;
+    const bridge = await startBridge(edge.url, EVERY_LISTENER, { token });
+    const { host, port } = bridge.address("metrics") as { host: string; port: number };
+    const ready = await fetch(`http://${host}:${port}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([
+      503,
+      expect.stringMatching(/^the token expired on 2026-01-02T00:00:00\.000Z: make one with/),
+    ]);
+    expect((await fetch(`http://${host}:${port}/healthz`)).status).toBe(200);
+    expect(await ask(bridge, "line", "user@example.com")).toMatch(WAYS.line.defer);
+    const text = await page(bridge);
+    expect(text).toContain(`rollcall_bridge_token_expires_timestamp_seconds ${expires / 1000}\n`);
+    expect(text).toContain("rollcall_bridge_ready 0\n");
+    expect(text).toContain('rollcall_bridge_edge_seconds_count{result="unauthorized"} 1\n');
+    const { stderr } = await bridge.running.stop();
+    expect(stderr).toMatch(/"level":"error".*"event":"token".*the token expired on 2026-01-02/);
+    expect(stderr).toMatch(/"event":"no-answer","fault":"unauthorized".*the token expired on 2026-01-02/);
+    expect(stderr).not.toContain(token);
+  });
+
+  it("is not ready while the edge refuses its token, and says what 401 and 403 mean", {
+    timeout: SLOW,
+  }, async () => {
+    const edge = await startEdge();
+    const bridge = await startBridge(edge.url);
+    const { host, port } = bridge.address("metrics") as { host: string; port: number };
+    const ready = async (): Promise<number> => (await fetch(`http://${host}:${port}/readyz`)).status;
+    expect(await ready()).toBe(200);
+    edge.behave = (_, response) => json(response, { error: { code: "unauthorized", message: "no" } }, 401);
+    await ask(bridge, "line", "user@example.com");
+    expect(await ready()).toBe(503);
+    edge.behave = (_, response) => json(response, { error: { code: "forbidden", message: "no" } }, 403);
+    await ask(bridge, "line", "user@example.com");
+    expect(await ready()).toBe(200);
+    edge.behave = working;
+    await ask(bridge, "line", "user@example.com");
+    expect(await ready()).toBe(200);
+    const { stderr } = await bridge.running.stop();
+    expect(stderr).toMatch(/"fault":"unauthorized","status":401,"why":"the edge refuses the token \(401\)/);
+    expect(stderr).toMatch(/"fault":"forbidden","status":403,"why":"the token's role or domains/);
   });
 
   it("with --json says where it listens as one document", { timeout: SLOW }, async () => {

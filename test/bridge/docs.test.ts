@@ -2,9 +2,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { accessAction, replyLineOf } from "../../src/bridge/access-map.ts";
 import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
-import { accessAction, MAPS, replyLineOf } from "../../src/bridge/maps.ts";
+import { MAPS } from "../../src/bridge/maps.ts";
 import { BridgeMetrics } from "../../src/bridge/metrics.ts";
+import { TokenState } from "../../src/bridge/token.ts";
 import { readSettings } from "../../src/cli/settings.ts";
 import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
@@ -82,7 +84,8 @@ describe("docs/bridge.md", () => {
   it("names every metric of the bridge, and no other", async () => {
     const metrics = new BridgeMetrics();
     const { cache, breaker } = new Bench(() => answerOf("alice@example.com", "unknown"));
-    metrics.watch({ cache, breaker, connections: () => 0 });
+    const token = new TokenState("", () => 0);
+    metrics.watch({ cache, breaker, token, connections: () => 0, lists: () => [] });
     const known = [...(await metrics.text()).matchAll(/^# TYPE (rollcall_\w+)/gm)].map((match) => match[1]);
     const documented = rowsOf("Metrics").flatMap(([names]) => (names ?? "").split(", "));
     expect(documented.sort()).toEqual(known.sort());

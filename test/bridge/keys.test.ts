@@ -116,10 +116,27 @@ describe.each([
 describe.each([
   ["a bare local part", "alice"],
   ["a bare domain", "example.com"],
+  ["an IP address", "192.0.2.7"],
   ["a star", "*"],
   ["an @ alone", "@"],
   ["a mailbox without a domain behind its @", "alice@"],
   ["a parent domain", ".example.com"],
+  ["a sender, by its tag", "from:alice@example.com"],
+  ["a client, by its tag", "connect:host.example.com"],
+])("%s, which is no recipient", (_, key) => {
+  it("is NOTFOUND in both maps, and 501 5.1.3 where only recipients are asked", async () => {
+    const bench = edge();
+    bench.edge = away;
+    expect(await ask.access(key, bench)).toBe("NOTFOUND ");
+    if (key.includes(":") && key.includes("@")) return;
+    expect(await ask.recipients(key, bench)).toBe("NOTFOUND ");
+    expect(await ask.policy(key, bench)).toMatch(/^action=501 5\.1\.3 <.*>: \S.*\n\n$/);
+    expect(await ask.line(key, bench)).toMatch(/^501 5\.1\.3 <.*>: \S.*\n$/);
+    expect(bench.asked).toEqual([]);
+  });
+});
+
+describe.each([
   ["a mailbox below a parent domain", "alice@.example.com"],
   ["a domain with a space", "alice@example .com"],
   ["NUL", "alice\u0000@example.com"],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { accessAction, MAPS, replyLineOf } from "../../src/bridge/maps.ts";
+import { accessAction, replyLineOf } from "../../src/bridge/access-map.ts";
+import { MAPS } from "../../src/bridge/maps.ts";
 import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { answerOf } from "./support/answers.ts";
 

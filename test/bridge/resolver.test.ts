@@ -343,7 +343,7 @@ describe("generations", () => {
     bench.latency = 1_500;
     const asked = Promise.resolve(bench.resolver.resolve(NOBODY));
     await bench.time.advance(500);
-    bench.floors.raise("example.com", 8, 500);
+    bench.floors.raise("example.com", 1, 8, 500);
     await bench.time.advance(1_000);
     expect((await asked).answer.verdict).toBe("unavailable");
   });

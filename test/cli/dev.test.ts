@@ -236,6 +236,57 @@ describe("rollcall dev", () => {
     expect(await third.process.stop()).toMatchObject({ code: 0 });
   });
 
+  it("leaves no runtime behind, whichever of its processes is killed", { timeout: SLOW }, async () => {
+    const home = temporaryFolder();
+    for (const victims of ["the inner one", "both"]) {
+      const dev = await startDev("state", { home });
+      // The inner process has the folder, and the runtime as its child.
+      const { pid } = JSON.parse(readFileSync(join(home, "state", "dev.lock"), "utf8")) as { pid: number };
+      if (victims === "both") dev.process.child.kill("SIGKILL");
+      process.kill(pid, "SIGKILL");
+      await dev.process.ended;
+      for (let i = 0; i < 100 && (await listens(portOf(dev.url))); i++) await pause(50);
+      expect(await listens(portOf(dev.url)), victims).toBe(false);
+    }
+    const next = await startDev("state", { home });
+    expect(await next.process.stop()).toMatchObject({ code: 0 });
+  });
+
+  it("goes on with its lists under another master key, where that is wanted", {
+    timeout: SLOW,
+  }, async () => {
+    const home = temporaryFolder();
+    const vars = (key: number): string =>
+      `ROLLCALL_MASTER_KEY=${Buffer.alloc(32, key).toString("base64url")}\nROLLCALL_ADMIN_TOKEN=${"t".repeat(32)}\n`;
+    writeFileSync(join(home, ".dev.vars"), vars(1));
+    const first = await startDev("state", { home });
+    const token = adminToken(join(home, "state"));
+    expect(await publish(home, first.url, token, "alice@example.org\n")).toMatchObject({ code: 0 });
+    await first.process.stop();
+
+    writeFileSync(join(home, ".dev.vars"), vars(2));
+    const said = await refused("state", home);
+    expectClearMessage(said, 3, /another ROLLCALL_MASTER_KEY/);
+    expect(said.stderr).toMatch(/--new-master-key/);
+    const second = await startDev("state", { home, args: ["--new-master-key"] });
+    // As in a deployment: what was published under the old key defers until it is published again.
+    expect(await verdictOf(second.url, token, "alice@example.org")).toBe("unavailable");
+    const env = { ROLLCALL_URL: second.url, ROLLCALL_TOKEN: token };
+    const args = ["publish", "--domain", "example.org", "list.txt", "--yes"];
+    expect(await startCli(args, { home, env }).ended).toMatchObject({ code: 4 });
+    expect(await startCli([...args, "--force"], { home, env }).ended).toMatchObject({ code: 0 });
+    // Work that failed is not begun again for a second.
+    const asked = (): Promise<string> => verdictOf(second.url, token, "alice@example.org");
+    for (let i = 0; i < 50 && (await asked()) !== "deliverable"; i++) await pause(100);
+    expect(await asked()).toBe("deliverable");
+    await second.process.stop();
+
+    // The folder is of the new key from then on.
+    const third = await startDev("state", { home });
+    expect(await verdictOf(third.url, token, "alice@example.org")).toBe("deliverable");
+    await third.process.stop();
+  });
+
   it.skipIf(NODE_20 === undefined)(
     "runs itself under a newer Node where Node 20 starts it",
     { timeout: SLOW },

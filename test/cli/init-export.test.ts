@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readVars } from "../../src/cli/dev/vars.ts";
@@ -70,6 +70,7 @@ describe("rollcall export", () => {
     const run = (args: string, env: Record<string, string> = vars): Promise<Said> =>
       rollcall(["export", ...args.split(" ")], { cwd, env });
     const file = join(cwd, "kv.json");
+    rmSync(join(cwd, "lists", "example.com.txt"));
     expect(await run("--kv-bulk kv.json")).toMatchObject({
       code: 3,
       stderr: expect.stringContaining("ENOENT"),

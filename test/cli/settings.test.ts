@@ -81,7 +81,7 @@ alias = "example.com"
     [
       "a key at the top",
       "\nkeep_list = true\n",
-      "rollcall.toml:2: keep_list is no setting here; known are keep_lists",
+      "rollcall.toml:2: keep_list is no setting here; known are url, keep_lists",
     ],
     [
       "a key of a domain",

@@ -146,7 +146,9 @@ describe("a listing", () => {
         }
         const whole = (await must(isolate.call("/v1/domains"))).body as DomainList;
         expect(whole.next).toBeNull();
-        expect(domains).toEqual(whole.domains);
+        // Time moves on with each request, and with it what is said of the age.
+        const ageless = (each: readonly DomainSummary[]): unknown[] => each.map((it) => ({ ...it, age: 0 }));
+        expect(ageless(domains)).toEqual(ageless(whole.domains));
         expect(domains.map(({ domain }) => domain)).toEqual(
           [D, ...Array.from({ length: 11 }, (_, i) => `d${i}.example`)].sort(),
         );

@@ -120,7 +120,7 @@ describe("names that leave", () => {
     expect(history.until("bob")).toBe(0);
   });
 
-  it("that came back and left again are deferred until the later end", () => {
+  it("are not those that came back, which are deferred from then on if they leave again", () => {
     const history = new History();
     for (const [second, grace] of [
       [0, 3_600],
@@ -128,10 +128,26 @@ describe("names that leave", () => {
       [20, 3_600],
     ] as const) {
       history.commit(listed(["alice", ACTIVE]), NOW + 1000 * second, grace);
+      expect(history.departures.count).toBe(0);
       history.commit(listed(), NOW + 1000 * second, grace);
       expect(history.departures.count).toBe(1);
-      expect(history.until("alice")).toBe(SECOND + (second === 20 ? 3_620 : 3_600));
+      expect(history.until("alice")).toBe(SECOND + second + grace);
     }
+    history.commit(listed(["alice", FULL]), NOW + 21_000, 0);
+    expect(history.departures.count).toBe(0);
+  });
+
+  it("keep what is left of their time while their entry refuses them, until it lets them in", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE]), NOW, 60);
+    history.commit(listed(), NOW, 60);
+    history.commit(listed(["alice", DISABLED]), NOW + 1_000, 60);
+    expect(history.until("alice")).toBe(SECOND + 60);
+    history.commit(listed(), NOW + 2_000, 60);
+    expect(history.until("alice")).toBe(SECOND + 60);
+    history.commit(listed(["alice", DISABLED]), NOW + 3_000, 60);
+    history.commit(listed(["alice", ACTIVE]), NOW + 4_000, 60);
+    expect(history.until("alice")).toBe(0);
   });
 
   it("are none where there was no generation that can be compared", () => {
@@ -165,7 +181,10 @@ describe("names that leave", () => {
       let now = NOW;
       for (const { list: after, pause, grace, bits } of commits) {
         now += pause;
-        for (const [name, until] of expected) if (until * 1000 <= now) expected.delete(name);
+        for (const [name, until] of expected) {
+          const state = after.get(name);
+          if (until * 1000 <= now || state === ACTIVE || state === FULL) expected.delete(name);
+        }
         for (const [name, was] of before) {
           if (after.has(name) || (was !== ACTIVE && was !== FULL) || grace === 0) continue;
           expected.set(name, Math.max(expected.get(name) ?? 0, Math.ceil(now / 1000) + grace));
@@ -194,7 +213,14 @@ describe("names that leave", () => {
     const some = names.filter((_, i) => i % Math.ceil(count / 100) === 0);
     expect(some.filter((name) => history.until(name) !== SECOND + 60)).toEqual([]);
     expect(["nobody", "other", "postmaster"].map((name) => history.until(name))).toEqual([0, 0, 0]);
+    // Half of them come back.
+    const back = names.filter((_, i) => i % 2 === 0);
+    history.commit(new Map([...back, "other"].map((name) => [name, ACTIVE])), NOW + 1_000, 60, 2);
+    expect(history.departures.count).toBe(count - back.length);
+    expect(some.map((name) => history.until(name) > 0)).toEqual(some.map((name) => !back.includes(name)));
     history.commit(listed(["other", ACTIVE]), NOW + 60_000, 60);
+    expect(history.departures.count).toBe(back.length);
+    history.commit(listed(["other", ACTIVE]), NOW + 120_000, 60);
     expect(history.departures.count).toBe(0);
   });
 });

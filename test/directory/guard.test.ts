@@ -3,20 +3,35 @@ import { describe, expect, it } from "vitest";
 import { type GuardCase, guardRefusal } from "../../src/directory/guard.ts";
 import { forAll } from "./helpers.ts";
 
-/** The guard's word on a commit that loses some of a thousand names, with some of it otherwise. */
-const guard = (changes: Partial<GuardCase> = {}): string | null => {
-  const { accepted = 1_000, lost = 0 } = changes;
-  const remaining = accepted - (lost ?? 0);
+interface Loss extends Partial<GuardCase> {
+  /** Null where names cannot be compared. */
+  readonly lost?: number | null;
+}
+
+/** The guard's word on a commit that loses some of the head's thousand names, with some of it otherwise. */
+const guard = ({ lost = 0, ...changes }: Loss = {}): string | null => {
+  const { accepted = 1_000 } = changes;
+  const head = { generation: 7, accepted, lostBefore: 0, lost: lost ?? 0 };
   return guardRefusal({
+    lists: lost === null ? null : [head],
     accepted,
-    lost,
-    remaining,
+    remaining: accepted - (lost ?? 0),
     uncountable: [],
     mayBeEmpty: false,
     share: 0.2,
     ...changes,
   });
 };
+
+/** A list of the day beside a head of a thousand names that loses none. */
+const beside = (accepted: number, lostBefore: number, lost: number, share = 0.2): string | null =>
+  guard({
+    share,
+    lists: [
+      { generation: 3, accepted, lostBefore, lost },
+      { generation: 7, accepted: 1_000, lostBefore: 0, lost: 0 },
+    ],
+  });
 
 describe("the guard", () => {
   it("lets go what is within the share, and no name more", () => {
@@ -81,6 +96,27 @@ describe("the guard", () => {
   it("refuses what cannot be compared, and gives both totals", () => {
     expect(guard({ lost: null, accepted: 40, remaining: 39 })).toMatch(/key or spelling.*40.*39/);
     expect(guard({ lost: null, accepted: 40, remaining: 0 })).not.toBeNull();
+  });
+
+  it("judges every list of the day, and names the one that loses most", () => {
+    expect(beside(500, 90, 100)).toBeNull();
+    expect(beside(500, 90, 101)).toBe(
+      "would refuse 101 of 500 names of generation 3, which was live in the last 24 h (20.2 %), more than 20 %",
+    );
+    expect(beside(500, 90, 500, 1)).toMatch(/^would refuse all 500 names of generation 3/);
+    const lists = [10, 30, 20].map((lost, i) => ({ generation: i + 1, accepted: 40, lostBefore: 0, lost }));
+    expect(guard({ lists })).toMatch(/^would refuse 30 of 40 names of generation 2/);
+  });
+
+  it("lets by what makes no list worse, so that there is a way back from a list that lost too much", () => {
+    expect(beside(500, 200, 200)).toBeNull();
+    expect(beside(500, 200, 199)).toBeNull();
+    expect(beside(500, 200, 201)).not.toBeNull();
+  });
+
+  it("lets one name go from an older list of one, since the newest keeps another", () => {
+    expect(beside(1, 0, 1)).toBeNull();
+    expect(beside(2, 0, 2)).not.toBeNull();
   });
 
   it("agrees with its law for any numbers", () => {

@@ -8,7 +8,7 @@ import {
 } from "../../src/api/contract.ts";
 import { type Answer, concatBytes, fromBase64Url, toBase64Url, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { call, callJson, freshEnv, packFor, publish, tryPublish } from "./support/edge.ts";
+import { call, callJson, freshEnv, packFor, publish, standing, tryPublish } from "./support/edge.ts";
 
 fc.configureGlobal({ seed: 20_260_701, numRuns: 200 });
 
@@ -20,7 +20,7 @@ let good: DomainCommit;
 let shard: Uint8Array;
 let heads = "";
 
-const list = (): Promise<string> => call(env, "/v1/domains").then((response) => response.text());
+const list = (): Promise<string> => standing(env);
 
 beforeAll(async () => {
   const expectHead = await publish(env, DOMAIN, ["alice", ["bob", "disabled"], "carol"]);

@@ -91,7 +91,7 @@ describe("health", () => {
 
   it("is told at no other path that ends like it", async () => {
     const asked = await call(env, "/v1/rcpt?next=/healthz", { json: { recipient: "nobody@a.example" } });
-    expect(await asked.json()).toMatchObject({ verdict: "unknown" });
+    expect([asked.status, await asked.json()]).toMatchObject([400, { error: { code: "bad_request" } }]);
     expect((await call(env, "/v1/domains/a.example/healthz")).status).toBe(404);
     expect((await call(env, "/v1/rcpt/x@a.example?/healthz", { token: null })).status).toBe(401);
     expect((await call(env, "/healthz", { method: "POST" })).status).toBe(405);
@@ -147,7 +147,6 @@ describe("a path or a method that is no route", () => {
     ["a line break", "/v1/rcpt/alice%0d%0aRCPT%40a.example", "alice\r\nRCPT@a.example"],
     ["an encoded path up", "/v1/rcpt/..%2f..%2fetc%40a.example", "../../etc@a.example"],
     ["a slash at the end", "/v1/rcpt/alice@a.example/", "alice@a.example"],
-    ["a query", "/v1/rcpt/alice@a.example?x=y", "alice@a.example"],
     ["a quoted @", "/v1/rcpt/%22a%40b%22%40a.example", '"a@b"@a.example'],
   ])("is none, however an address is encoded: %s", async (_, path, recipient) => {
     const answer = await callJson<Answer>(env, path);

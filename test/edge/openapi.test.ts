@@ -49,6 +49,8 @@ const local = (count: number): string[] => Array.from({ length: count }, (_, i) 
 async function makeWorld(): Promise<World> {
   const [small, large, doomed] = ["small.example", "large.example", "doomed.example"] as const;
   const people = ["alice", ["dora", "disabled"], ["fred", "full"], ["mary", "moved"]] as const;
+  const planned = await publish(env, "planned.example", ["alice", "bob"]);
+  const { key_id } = await callJson<DomainDescription>(env, "/v1/domains/planned.example");
   const heads = {
     [small]: await publish(env, small, [...people, ...local(20)]),
     [large]: await publish(env, large, local(9_000), { bits: 1 }),
@@ -67,6 +69,7 @@ async function makeWorld(): Promise<World> {
     ).commit;
   const lacking = { ...(await commitOf(20)), shards: { bits: 0, ids: ["0".repeat(64)] } };
   return {
+    planned: { domain: "planned.example", expect: planned, key_id },
     small,
     large,
     doomed,

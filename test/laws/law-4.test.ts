@@ -34,7 +34,8 @@ async function judged(domain: string, names: string, args = ""): Promise<{ comma
       response.writeHead(422, { "content-type": "application/json" });
       return void response.end('{"error":{"code":"guard","message":"kept"}}');
     }
-    void edge.fetch(path).then(async (got) => {
+    const passed = body === "" ? edge.fetch(path) : edge.post(path, JSON.parse(body));
+    void passed.then(async (got) => {
       const type = got.headers.get("content-type") ?? "";
       response.writeHead(got.status, { "content-type": type }).end(Buffer.from(await got.arrayBuffer()));
     });
@@ -102,7 +103,7 @@ it.concurrent("It counts names, not totals: as many new ones do not make up for 
   expect(await judged(domain, `${without(5)} ${many(500, "other")}`)).toEqual(REFUSED);
 });
 
-it.concurrent("It looks at the largest generation of the last 24 h: small steps add up", async () => {
+it.concurrent("It looks at every list that was live within the last 24 h: small steps add up", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, without(1))).toEqual(PASSES);
@@ -111,6 +112,29 @@ it.concurrent("It looks at the largest generation of the last 24 h: small steps 
   expect(said.code).toBe(4);
   expect(`${said.stdout}${said.stderr}`).toContain("3 of 10 names");
   expect(await verdict("user2", domain)).toBe("deliverable");
+});
+
+it.concurrent("Every list that was live within the last 24 h is protected, whatever was published in between", async () => {
+  const domain = fresh();
+  const other = many(2, "other");
+  await publisher.publish(domain, TEN);
+  // Two names are renamed each time, and the list's size is constant; the plan says what the Registry would.
+  expect(await judged(domain, `${without(2)} ${other}`)).toEqual(PASSES);
+  expect(await judged(domain, `${without(4)} ${many(4, "other")}`)).toEqual(REFUSED);
+  const plan = await publisher.tryPublish(domain, `${without(4)} ${many(4, "other")}`, "--dry-run");
+  expect(plan.stdout).toContain("would refuse 4 of 10 names of generation");
+  // What was dropped returns, and others go: two of each list, and then four of the first.
+  expect(await judged(domain, `user0 user1 ${without(4)} ${other}`)).toEqual(PASSES);
+  expect(await judged(domain, `${without(4)} ${other}`)).toEqual(REFUSED);
+  expect(await verdict("user0", domain)).toBe("deliverable");
+});
+
+it.concurrent("What an override refused is counted no more", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN);
+  await publisher.publish(domain, without(5), "--force");
+  expect(await judged(domain, without(6))).toEqual(PASSES);
+  expect(await judged(domain, without(7))).toEqual(REFUSED);
 });
 
 it.concurrent("One name may always go, unless it is the last", async () => {

@@ -53,6 +53,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
       return answer ?? "";
     },
     onStop: () => () => undefined,
+    onHangup: () => undefined,
     setExitCode: () => undefined,
   };
   const code = await run(platform, args);

@@ -118,6 +118,8 @@ export class MemoryEdge {
       domain,
       generation,
       time: 0,
+      age: 0,
+      key_fits: true,
       mode: commit.mode ?? before?.mode ?? "enforce",
       counts: this.#count(commit),
       alias: null,

@@ -1,4 +1,4 @@
-import { replyLineOf } from "../maps.ts";
+import { replyLineOf } from "../access-map.ts";
 import { BufferedParser } from "./buffered-parser.ts";
 import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 

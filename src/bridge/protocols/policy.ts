@@ -1,4 +1,4 @@
-import { accessAction } from "../maps.ts";
+import { accessAction } from "../access-map.ts";
 import { BufferedParser } from "./buffered-parser.ts";
 import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 

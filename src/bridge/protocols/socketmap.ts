@@ -1,4 +1,4 @@
-import type { Answer } from "../../directory/index.ts";
+import { type TaggedKey, tagOf } from "../access-map.ts";
 import { type LookupMap, MAPS, type MapReply } from "../maps.ts";
 import { BufferedParser } from "./buffered-parser.ts";
 import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
@@ -15,10 +15,14 @@ const TABLES: ReadonlyMap<string, LookupMap> = new Map(Object.entries(MAPS));
 export interface SocketmapQuestion {
   readonly map: string;
   readonly key: string;
+  /** The key just before, where it had a tag of Sendmail's. */
+  readonly before?: TaggedKey;
 }
 
 /** Netstrings of `map key` (socketmap_table(5)): `28:recipients alice@example.com,`. */
 export class SocketmapParser extends BufferedParser<SocketmapQuestion> {
+  #before: TaggedKey | null = null;
+
   protected read(): Parsed<SocketmapQuestion> | null {
     const head = this.#readLength();
     if (typeof head === "string") return this.fault(head);
@@ -32,7 +36,9 @@ export class SocketmapParser extends BufferedParser<SocketmapQuestion> {
     const space = text.indexOf(" ");
     const question =
       space < 0 ? { map: text, key: "" } : { map: text.slice(0, space), key: text.slice(space + 1) };
-    return { kind: "question", question };
+    const before = this.#before;
+    this.#before = tagOf(question.key);
+    return { kind: "question", question: before === null ? question : { ...question, before } };
   }
 
   /** The length in front; null where it is not whole yet, a text where it is none. */
@@ -59,7 +65,7 @@ export const socketmap: Protocol<SocketmapQuestion> = {
   name: "socketmap",
   once: false,
   parser: () => new SocketmapParser(),
-  exchange({ map: name, key }): Exchange {
+  exchange({ map: name, key, before }): Exchange {
     const map = TABLES.get(name);
     if (map === undefined) {
       const why = `there is no such map; there are ${[...TABLES.keys()].join(", ")}`;
@@ -69,9 +75,9 @@ export const socketmap: Protocol<SocketmapQuestion> = {
       const reply = netstring({ kind: "temporary", why: deferral("no key was given") });
       return { kind: "say", reply, verdict: "invalid" };
     }
-    const read = map.read(key);
-    if (typeof read !== "string") return { kind: "say", reply: netstring(read), verdict: "no-recipient" };
-    return { kind: "ask", recipient: read, reply: (answer: Answer) => netstring(map.reply(answer)) };
+    const read = map.read(key, before);
+    if (read.kind !== "ask") return { kind: "say", reply: netstring(read), verdict: "no-recipient" };
+    return { kind: "ask", recipient: read.recipient, reply: (answer) => netstring(read.reply(answer)) };
   },
   fault: (why) => netstring({ kind: "temporary", why: deferral(why) }),
 };

@@ -26,7 +26,7 @@ interface BridgeCommandOptions extends EdgeOptions {
 
 const HELP = `
 Listens on loopback and unix sockets only, and says "ready" when it does; SIGTERM ends it within 5 s, with every
-question answered. Settings come from [bridge] of ${SETTINGS_FILE} in the current folder, or of the file that
+question answered, and SIGHUP changes nothing. Settings come from [bridge] of ${SETTINGS_FILE} in the current folder, or of the file that
 --config names; a flag goes before. Logs go to standard error, a line of JSON each, and hold no addresses.
 
 What the MTAs have to be told is in docs/bridge.md.`;
@@ -44,6 +44,7 @@ export function bridgeCommand(cli: Cli): Command {
 /** A setting's flag. Addresses add up; of all else the last one counts. */
 function optionOf(name: SettingName): Option {
   const { about, placeholder } = READERS[name];
+  if (placeholder === null) return new Option(flagOf(name), about);
   return new Option(`${flagOf(name)} <${placeholder}>`, about).argParser((text, before: unknown) => {
     const read = readSetting(name, text);
     if (read instanceof Fault) throw new InvalidArgumentError(`It ${read.why}.`);
@@ -58,9 +59,15 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     // Never taken back: a second signal must not cut short what the first one began.
     platform.onStop(resolve);
   });
+  let hungUp = (): void => undefined;
+  const hung = new Promise<string>((resolve) => {
+    // The end of its terminal ends it; a service has none, and is sent SIGHUP to read its settings again.
+    const isAttached = platform.stdoutIsTerminal || platform.stderrIsTerminal;
+    platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hungUp()));
+  });
   const clock = createClock(platform.steady, platform.now);
-  // A place for each question that is under way, and for the one that an open breaker lets through.
-  const pool = platform.httpPool(settings.max_questions + 1);
+  // A place for each question that is under way, for the one that an open breaker lets through, and for the lists.
+  const pool = platform.httpPool(settings.max_questions + 2);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
     userAgent: `rollcall-bridge/${VERSION}`,
@@ -73,14 +80,20 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       timers: { sleep: platform.sleep },
       settings,
       ask: askThrough(client),
+      lists: {
+        page: (after) => client.domainPage(after),
+        chance: () => (platform.randomBytes(1)[0] as number) / 256,
+      },
+      token: cli.token(options),
       edge: new URL(cli.url(options)).origin,
       writeLog: platform.writeError,
       wall: platform.now,
     });
+    hungUp = running.hungUp;
     for (const { name, address } of running.listeners) output.line(`${name} on ${address}`);
     output.line("Rollcall bridge is ready; Ctrl-C stops");
     output.result({ ready: true, listeners: running.listeners });
-    await running.stop(await stopped);
+    await running.stop(await Promise.race([stopped, hung]));
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     throw new CliError(EXIT.failed, error.message, "name another address, or stop who listens there", [], {

@@ -6,18 +6,23 @@ import { frontEndToken, startFrontEnd } from "../dev/front-end.ts";
 import { HOST, requireFreePort, startEdge } from "../dev/local-edge.ts";
 import { isChild, onParentGone, runInChild } from "../dev/node.ts";
 import { openState, type Vars } from "../dev/state.ts";
+import { killGroupBehindMe } from "../dev/watchdog.ts";
 import { type ExitCode, inputError } from "../exit.ts";
 
 interface DevOptions {
   readonly port: number;
   readonly state: string;
   readonly frontEnd?: number;
+  readonly newMasterKey?: boolean;
 }
 
 const HELP = `
 Keeps the mailbox lists in the state folder, and listens on ${HOST} only. Secrets come from .dev.vars in the
 current folder, else from the state folder, where they are made at the first start. Settings of the Worker
-(ROLLCALL_WINDOW, …) come from the same file; one in the environment goes before.`;
+(ROLLCALL_WINDOW, …) come from the same file; one in the environment goes before.
+
+To rehearse a change of the master key: stop it, put the new ROLLCALL_MASTER_KEY into that .dev.vars, start it with
+--new-master-key, and go through what a deployment needs: publish each list with --force, make new tokens.`;
 
 /** `rollcall dev`: the edge on this machine, in the runtime that runs it at Cloudflare. */
 export function devCommand(cli: Cli): Command {
@@ -26,10 +31,13 @@ export function devCommand(cli: Cli): Command {
     .option("--port <port>", "port of the edge", port, 8787)
     .option("--state <folder>", "folder that keeps lists and secrets", ".rollcall/dev")
     .option("--front-end <port>", "also run an SMTP server that asks the edge about recipients", port)
+    .option("--new-master-key", "go on with a state folder that was made with another ROLLCALL_MASTER_KEY")
     .addHelpText("after", HELP)
     .action(async (options: DevOptions) => {
-      if (isChild(cli.platform)) await dev(cli, options);
-      else cli.finish((await runInChild(cli.platform)) as ExitCode);
+      if (isChild(cli.platform)) {
+        const stopped = killGroupBehindMe();
+        await dev(cli, options).finally(stopped);
+      } else cli.finish((await runInChild(cli.platform)) as ExitCode);
     });
 }
 
@@ -43,7 +51,17 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
     platform.onStop(resolve);
     onParentGone(() => resolve("SIGTERM"));
   });
-  const state = openState(cli.path(options.state), options.state, platform.cwd, platform.randomBytes);
+  const state = openState(cli.path(options.state), options.state, {
+    cwd: platform.cwd,
+    randomBytes: platform.randomBytes,
+    newMasterKey: options.newMasterKey === true,
+  });
+  if (state.keyChanged) {
+    output.warn(
+      `${options.state} goes on under another ROLLCALL_MASTER_KEY: checks are deferred until each list is published ` +
+        "again, with --force, and tokens have to be made again",
+    );
+  }
   // Newest first; each is undone, whatever becomes of the others.
   const undo: (() => unknown)[] = [state.close];
   try {
@@ -56,7 +74,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
     const client = createClient({ ...ports, url: edge.url, token: adminToken });
     const { faults } = await client.health();
     if (faults.length > 0)
-      throw inputError(faults.join("; "), "mend .dev.vars, or the variable of that name");
+      throw inputError(faults.join("; "), "correct .dev.vars, or the variable of that name");
     await client.initialiseRegistry();
 
     let smtp: string | null = null;

@@ -11,13 +11,14 @@ import {
   sentinels,
   tailOf,
   toBase64Url,
-  toHex,
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import type { Cli } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import type { Platform } from "../platform.ts";
+import { SETTINGS_FILE } from "../settings.ts";
+import { trialDomain } from "../trial.ts";
 
 interface DoctorOptions {
   readonly live?: string;
@@ -42,13 +43,16 @@ const SLOW_MS = 1_000;
 
 const HELP = `
 Publishes a list of one address for a domain that nobody has (rollcall-doctor-….invalid), checks it and deletes it
-again; mail for it would be deferred for a day, and nothing else is touched. Needs the admin token.`;
+again; mail for it would be deferred for a day, and nothing else is touched. What is left of it goes with the history
+(30 days); \`rollcall status\` shows it only by its name. Needs the admin token.`;
 
 /** `rollcall doctor`: whether a deployment works, step by step, and what to do where it does not. */
 export function doctorCommand(cli: Cli): Command {
   return cli
     .command("doctor", "test a deployment from outside")
-    .addOption(new Option("--live <url>", "the edge to test (default: ROLLCALL_URL)"))
+    .addOption(
+      new Option("--live <url>", `the edge to test (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
+    )
     .addOption(new Option("--token-file <file>", "file that holds the admin token (default: ROLLCALL_TOKEN)"))
     .addHelpText("after", HELP)
     .action(async ({ live, tokenFile }: DoctorOptions) => {
@@ -92,7 +96,7 @@ class Examination {
     this.#client = client;
     this.#cli = cli;
     this.#platform = cli.platform;
-    this.#domain = `rollcall-doctor-${toHex(cli.platform.randomBytes(8))}.invalid`;
+    this.#domain = trialDomain(cli.platform.randomBytes(8));
   }
 
   async run(): Promise<void> {
@@ -168,7 +172,7 @@ class Examination {
     this.#fail(EXIT.edge);
     throw new StepFailure(
       faults.join("; "),
-      "put each missing secret with `npx wrangler secret put NAME`, mend wrangler.toml, and deploy again",
+      "put each missing secret with `npx wrangler secret put NAME`, correct wrangler.toml, and deploy again",
     );
   }
 

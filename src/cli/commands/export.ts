@@ -2,7 +2,13 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { deriveDomainKey, readMasterKey } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
-import { type BulkFile, decodeBulk, ExportedDirectory, encodeBulk } from "../../publish/index.ts";
+import {
+  type BulkFile,
+  type DomainPlan,
+  decodeBulk,
+  ExportedDirectory,
+  encodeBulk,
+} from "../../publish/index.ts";
 import type { Cli } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { type Job, jobsOf, type ListOptions, withListOptions } from "../jobs.ts";
@@ -42,11 +48,13 @@ async function exportLists(cli: Cli, jobs: readonly Job[], options: ExportOption
   const { output } = cli;
   const directory = directoryOf(cli, options.kvBulk);
   const planned: PlannedList[] = [];
+  // The file that was written last is all that an export is guarded against.
+  const judge = async (plan: DomainPlan): Promise<DomainPlan> => plan;
   for (const job of jobs) {
     const { domain } = job;
     const start = { key: directory.keyOf(domain), partition: 0, base: directory.baseOf(domain) };
     // What is published by way of the Registry is remembered, not this: the file itself remembers.
-    const one = await planJob(cli, job, start, options, new Keeping(cli, null));
+    const one = await planJob(cli, judge, job, start, options, new Keeping(cli, null));
     showPlan(output, one);
     planned.push(one);
   }

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { KEY_BYTES, toBase64Url } from "../../directory/index.ts";
 import type { Cli } from "../context.ts";
@@ -7,21 +7,21 @@ import { collect, domainOf } from "../jobs.ts";
 import { SETTINGS_FILE } from "../settings.ts";
 
 interface InitOptions {
-  readonly domain: readonly string[];
+  readonly domain?: readonly string[];
   readonly dir: string;
 }
 
 const VARS_FILE = ".dev.vars";
 
 const HELP = `
-Writes ${SETTINGS_FILE}, commented, and ${VARS_FILE} with a new ROLLCALL_MASTER_KEY and ROLLCALL_ADMIN_TOKEN (mode 0600).
-A file that is there already is left as it is.`;
+Writes ${SETTINGS_FILE}, commented; ${VARS_FILE} with a new ROLLCALL_MASTER_KEY and ROLLCALL_ADMIN_TOKEN (mode 0600); and
+for each domain a list without addresses, lists/DOMAIN.txt. A file that is there already is left as it is.`;
 
 /** `rollcall init`: makes the keys and a commented settings file. */
 export function initCommand(cli: Cli): Command {
   return cli
     .command("init", "make the keys and a commented rollcall.toml")
-    .option("--domain <domain>", "a domain to begin with; may be repeated", collect, [])
+    .option("--domain <domain>", "a domain to begin with; may be repeated", collect)
     .option("--dir <folder>", "where to write", ".")
     .addHelpText("after", HELP)
     .action((options: InitOptions) => init(cli, options));
@@ -29,13 +29,18 @@ export function initCommand(cli: Cli): Command {
 
 function init(cli: Cli, options: InitOptions): void {
   const { output } = cli;
-  const domains = options.domain.map(domainOf);
+  const domains = (options.domain ?? []).map(domainOf);
   const folder = cli.path(options.dir);
   mkdirSync(folder, { recursive: true });
-  const files = {
+  const files: Record<string, boolean> = {
     [SETTINGS_FILE]: writeNew(join(folder, SETTINGS_FILE), settingsText(domains), 0o644),
     [VARS_FILE]: writeNew(join(folder, VARS_FILE), secretsText(cli), 0o600),
   };
+  for (const domain of domains) {
+    const list = listOf(domain);
+    mkdirSync(dirname(join(folder, list)), { recursive: true });
+    files[list] = writeNew(join(folder, list), listText(domain), 0o600);
+  }
   for (const [name, written] of Object.entries(files)) {
     output.line(written ? `wrote ${name}` : `${name} is there already and was left as it is`);
   }
@@ -44,13 +49,34 @@ function init(cli: Cli, options: InitOptions): void {
     output.line(
       `${VARS_FILE} holds the keys. Keep a copy of ROLLCALL_MASTER_KEY in a safe place, and never in`,
     );
-    output.line("version control: whoever loses it publishes every list again.");
+    output.line("version control: if it is lost, every list must be published again.");
   }
   output.line();
-  output.line("next:  npx rollcall dev              an edge on this machine");
-  output.line("       npx rollcall publish --yes    publishes what rollcall.toml names");
+  for (const line of nextSteps(domains)) output.line(line);
   output.result({ folder: options.dir, written: files });
 }
+
+/** What to do next, in commands that work as they stand in the folder that was written to. */
+function nextSteps(domains: readonly string[]): readonly string[] {
+  const addresses =
+    domains.length === 0
+      ? `name a domain in ${SETTINGS_FILE}, and put its addresses into its list`
+      : `put the addresses into ${domains.map(listOf).join(", ")}`;
+  return [
+    `next:  ${addresses}`,
+    "       npx rollcall dev                  an edge on this machine, in a terminal of its own",
+    '       export ROLLCALL_URL=http://127.0.0.1:8787 ROLLCALL_TOKEN="$(cat .rollcall/dev/admin-token)"',
+    "       npx rollcall publish --observe    publishes the lists; every recipient is still accepted",
+    "       docs/deploying.md has the same with an edge at Cloudflare",
+  ];
+}
+
+const listOf = (domain: string): string => `lists/${domain}.txt`;
+
+/** No address at all: one that is made up would have every real recipient refused. */
+const listText = (domain: string): string => `# The mailboxes of ${domain}, one address per line, such as:
+# alice@${domain}
+`;
 
 /** @returns false where the file is there already: it is never overwritten */
 function writeNew(path: string, text: string, mode: number): boolean {
@@ -63,8 +89,8 @@ function writeNew(path: string, text: string, mode: number): boolean {
 
 function secretsText(cli: Cli): string {
   const secret = (): string => toBase64Url(cli.platform.randomBytes(KEY_BYTES));
-  return `# Secrets of the edge, for \`rollcall dev\` and \`wrangler dev\`; a deployment gets them by \`wrangler secret put\`.
-# The fingerprints of every list are made under the master key.
+  return `# Secrets of the edge. \`rollcall dev\` and \`wrangler dev\` read them here; \`npm run deploy\` gives a deployment those that
+# it lacks, and never replaces one. Fingerprints of every list are made under the master key: keep a copy of it.
 ROLLCALL_MASTER_KEY=${secret()}
 ROLLCALL_ADMIN_TOKEN=${secret()}
 `;
@@ -76,12 +102,15 @@ function settingsText(domains: readonly string[]): string {
       ? `# [domains."example.com"]
 # list = "lists/example.com.txt"
 `
-      : domains.map((domain) => `[domains."${domain}"]\nlist = "lists/${domain}.txt"\n`).join("\n");
+      : domains.map((domain) => `[domains."${domain}"]\nlist = "${listOf(domain)}"\n`).join("\n");
   return `# What \`rollcall publish\` publishes when it is given no file.
 # A setting that is left out keeps the value that is stored at the edge; a new domain begins with the defaults.
 
+# The edge that commands speak to; --url and ROLLCALL_URL replace it. Tokens do not belong into this file.
+# url = "https://rollcall.your-account.workers.dev"
+
 # Whether this host keeps the names of the list it published last (.rollcall/, mode 0600), so that a plan can
-# name who leaves.
+# name who comes and who leaves.
 keep_lists = true
 
 # Settings of every domain that does not say otherwise; shown with their defaults.

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { RollcallClient } from "../../client/index.ts";
 import {
+  acceptedCount,
   CANONICALISER_VERSION,
   DirectoryError,
   type DomainKey,
@@ -8,7 +9,7 @@ import {
   fromBase64Url,
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
-import { baseOf, batchesOf, PublishError, upload } from "../../publish/index.ts";
+import { baseOf, batchesOf, type DomainPlan, judgePlan, PublishError, upload } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { type Job, jobsOf, keptListsOf, type ListOptions, withListOptions } from "../jobs.ts";
@@ -30,7 +31,9 @@ A list that says what is published already changes nothing. With a file, policy 
 whatever rollcall.toml says of the domain; its canaries count all the same.
 
 This host keeps the names of the list it published last (.rollcall/ beside rollcall.toml, else the user's state
-folder; mode 0600), so that the plan can name who leaves. --no-keep-list, or keep_lists = false, switches it off.`;
+folder; mode 0600), so that the plan can name who comes and who leaves. --no-keep-list, or keep_lists = false, switches it off.
+
+--force with a list that leaves nobody to accept asks for the domain's name; --force --yes goes ahead without.`;
 
 /** `rollcall publish`: reads lists, shows what would change, and publishes them. */
 export function publishCommand(cli: Cli): Command {
@@ -62,8 +65,9 @@ async function publish(
 ): Promise<void> {
   const { output } = cli;
   const planned: PlannedList[] = [];
+  const judge = (plan: DomainPlan): Promise<DomainPlan> => judgePlan(client, plan);
   for (const job of jobs) {
-    const one = await planJob(cli, job, await startOf(client, job.domain), options, kept);
+    const one = await planJob(cli, judge, job, await startOf(client, job.domain), options, kept);
     showPlan(output, one);
     planned.push(one);
   }
@@ -80,8 +84,16 @@ async function publish(
   for (const { plan } of planned) if (plan.unchanged) generations[plan.domain] = plan.expect as number;
   const batches = batchesOf(changed);
   if (changed.length > 0 && !options.yes) {
-    const override = refused.length > 0 ? ", overriding the guard" : "";
-    await cli.confirm(`Publish ${plural(changed.length, "domain")}${override}?`);
+    const emptied = refused.map(({ plan }) => plan).filter(leavesNobody);
+    for (const { domain } of emptied) {
+      await cli.confirmByName(
+        `The list of ${domain} accepts nobody: every recipient would be refused.`,
+        domain,
+      );
+    }
+    const others = changed.length - emptied.length;
+    const override = refused.length > emptied.length ? ", overriding the guard" : "";
+    if (others > 0) await cli.confirm(`Publish ${plural(others, "domain")}${override}?`);
   }
   // What did not change is settled, whatever becomes of the rest.
   kept.published(options, generations);
@@ -105,6 +117,9 @@ async function publish(
     domains: planned.map((one) => ({ ...planJson(one), generation: generations[one.plan.domain] })),
   });
 }
+
+/** Whether a list that the guard refuses has nobody whom it accepts. */
+const leavesNobody = ({ packed }: DomainPlan): boolean => acceptedCount(packed.counts) === 0;
 
 /** The head that a plan starts from, and the key that its list is made under. */
 async function startOf(client: RollcallClient, domain: string): Promise<Start> {

@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { DomainSummary, RegistryStatus } from "../../api/contract.ts";
+import type { DomainDescription, DomainSummary, RegistryStatus } from "../../api/contract.ts";
 import { ClientError, type RollcallClient } from "../../client/index.ts";
 import type { Counts } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
 import { duration } from "../output.ts";
+import { isTrialDomain } from "../trial.ts";
 
 interface StatusOptions extends EdgeOptions {
   readonly config?: string;
@@ -30,9 +31,10 @@ interface Row {
 }
 
 const HELP = `
-Without a domain, all are shown that are served (admin token), else those of rollcall.toml. With --max-age, the exit
-code is 1 where a list was not published for longer. A publish that found nothing to change counts as well, on the
-host that ran it. An alias has no list and is never stale.`;
+Without a domain, all are shown that are served and that the token covers: a check token, as a mail host has, shows its
+own. Trial domains that \`rollcall doctor\` deleted are left out. With --max-age, the exit code is 1 where a list was
+not published for longer, or never. A publish that found nothing to change counts as well, on the host that ran it. An
+alias has no list and is never stale. Without --max-age, the exit code is 3 where a domain has no list.`;
 
 /** `rollcall status`: how domains stand, and whether their lists are fresh. */
 export function statusCommand(cli: Cli): Command {
@@ -61,7 +63,7 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   const settings = settingsOf(cli, options.config);
   const client = cli.client(options);
   const kept = keptListsOf(cli, settings);
-  const url = options.url ?? platform.env.ROLLCALL_URL;
+  const url = cli.url(options);
   const rowOf = (domain: string, summary: DomainSummary | null, kv: string | null): Row => {
     const seen = kept?.published(domain);
     const foundLater = summary !== null && seen?.url === url && seen?.generation === summary.generation;
@@ -91,9 +93,15 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   show(cli, rows, registry);
   output.result({ domains: rows, registry: registry?.partitions ?? null });
   const stale = rows.filter((row) => row.stale);
-  if (stale.length === 0) return;
-  output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
-  cli.finish(EXIT.failed);
+  if (stale.length > 0) {
+    output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
+    cli.finish(EXIT.failed);
+    return;
+  }
+  const lacking = rows.filter((row) => row.state === "none").map((row) => row.domain);
+  if (lacking.length === 0) return;
+  output.warn(`no list published: ${lacking.join(", ")}; check the name, or \`rollcall publish\` it`);
+  cli.finish(EXIT.input);
 }
 
 interface Look {
@@ -103,7 +111,7 @@ interface Look {
 
 type RowOf = (domain: string, summary: DomainSummary | null, kv: string | null) => Row;
 
-/** The domains that are named; else all, where the token may see all; else those of the settings. */
+/** The domains that are named; else all that the token covers; else, at an earlier edge, those of the settings. */
 async function look(
   client: RollcallClient,
   names: readonly string[],
@@ -112,10 +120,11 @@ async function look(
 ): Promise<Look> {
   if (names.length > 0) return { rows: await describe(client, names, rowOf), registry: null };
   try {
-    const [domains, registry] = await Promise.all([client.domains(), client.registry()]);
-    return { rows: domains.map((summary) => rowOf(summary.domain, summary, null)), registry };
+    const [domains, registry] = await Promise.all([client.domains(), unlessForbidden(client.registry())]);
+    const shown = domains.filter((each) => each.deleted_until === null || !isTrialDomain(each.domain));
+    return { rows: shown.map((summary) => rowOf(summary.domain, summary, null)), registry };
   } catch (error) {
-    if (!(error instanceof ClientError && error.kind === "forbidden")) throw error;
+    if (!isForbidden(error)) throw error;
     if (fallback.length === 0) {
       throw usageError(
         "only an admin token may list all domains",
@@ -126,10 +135,26 @@ async function look(
   }
 }
 
+const isForbidden = (error: unknown): error is ClientError =>
+  error instanceof ClientError && error.kind === "forbidden";
+
+/** What only an admin may see: null for others. */
+const unlessForbidden = <T>(asked: Promise<T>): Promise<T | null> =>
+  asked.catch((error: unknown) => {
+    if (isForbidden(error)) return null;
+    throw error;
+  });
+
 async function describe(client: RollcallClient, domains: readonly string[], rowOf: RowOf): Promise<Row[]> {
   const rows: Row[] = [];
   for (const domain of domains) {
-    const found = await client.domain(domain);
+    let found: DomainDescription | null;
+    try {
+      found = await client.domain(domain);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      return describeListed(client, domains, rowOf);
+    }
     const kv = found === null ? null : found.kv.state;
     const row = rowOf(domain, found, kv);
     rows.push(found === null ? await withExport(client, row) : row);
@@ -137,9 +162,29 @@ async function describe(client: RollcallClient, domains: readonly string[], rowO
   return rows;
 }
 
+/** What a token may see that may only check: each list's own state, and not KV's. */
+async function describeListed(
+  client: RollcallClient,
+  domains: readonly string[],
+  rowOf: RowOf,
+): Promise<Row[]> {
+  const listed = new Map((await client.domains()).map((summary) => [summary.domain, summary]));
+  const rows: Row[] = [];
+  for (const domain of domains) {
+    const summary = listed.get(domain) ?? null;
+    const row = rowOf(domain, summary, null);
+    rows.push(summary === null ? await withExport(client, row) : row);
+  }
+  return rows;
+}
+
 /** A domain without a head may have been put into KV by an export; only an answer from there tells. */
 async function withExport(client: RollcallClient, row: Row): Promise<Row> {
   const outcome = await client.check(`postmaster@${row.domain}`);
+  // Only an answer about a domain that the token does not cover names none.
+  if (outcome.kind === "answer" && outcome.answer.domain === null) {
+    throw new ClientError("forbidden", `this token does not cover ${row.domain}`);
+  }
   if (outcome.kind === "none" || outcome.answer.origin !== "kv") return row;
   const { generation, mode } = outcome.answer;
   return { ...row, state: "kv", generation, mode };

@@ -8,7 +8,7 @@ import { age } from "./status.ts";
 
 interface CreateOptions extends EdgeOptions {
   readonly role: TokenRequest["role"];
-  readonly domain: readonly string[];
+  readonly domain?: readonly string[];
   /** Milliseconds. */
   readonly expires?: number;
   readonly note?: string;
@@ -20,8 +20,9 @@ Roles:
   publish  publish and roll back the named domains, which need not exist yet
   replica  follow the named domains: for bridges that hold a copy
 
-The token is shown once and stored nowhere; it stands alone on standard output:
-  rollcall token create --role check > token`;
+The token is shown once and stored nowhere; it stands alone on standard output. To keep it in a file that only its
+owner may read:
+  (umask 077; rollcall token create --role check > token)`;
 
 /** `rollcall token create|list|revoke`, for admin. */
 export function tokenCommand(cli: Cli): Command {
@@ -32,7 +33,7 @@ export function tokenCommand(cli: Cli): Command {
         .choices(["check", "publish", "replica"])
         .makeOptionMandatory(),
     )
-    .option("--domain <domain>", "a domain that it is for; may be repeated", collect, [])
+    .option("--domain <domain>", "a domain that it is for; may be repeated", collect)
     .option("--expires <age>", "how long it is good, such as 90d (default: for ever)", age)
     .option("--note <text>", "who has it, for the list")
     .addHelpText("after", ROLES_HELP)
@@ -53,7 +54,7 @@ export function tokenCommand(cli: Cli): Command {
 
 async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
   const { output } = cli;
-  const domains = options.domain.map(domainOf);
+  const domains = (options.domain ?? []).map(domainOf);
   if (domains.length === 0 && options.role !== "check") {
     throw usageError(
       `a ${options.role} token is for named domains`,

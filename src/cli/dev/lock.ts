@@ -59,13 +59,17 @@ function lives(holder: Holder): boolean {
   return born === null || holder.born === null || born === holder.born;
 }
 
-/** When a process began, since the machine's boot and with it; Linux only. */
+/**
+ * When a process began, since the machine's boot and with it; Linux only. A process that has ended, and that nobody
+ * has collected yet, has a birth of its own.
+ */
 function bornOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     // The name stands in parentheses and may hold anything; the start time is the 20th field behind it.
-    return `${boot}/${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? `${boot}/ended` : `${boot}/${fields[19]}`;
   } catch {
     return null;
   }

@@ -18,7 +18,18 @@ export interface State {
   /** Where the front end's token is kept from one run to the next. */
   readonly checkTokenFile: string;
   readonly created: boolean;
+  /** Whether it was made with another master key, and goes on under this one. */
+  readonly keyChanged: boolean;
   close(): void;
+}
+
+/** How a state folder is opened. */
+export interface Opening {
+  /** Where a `.dev.vars` takes the place of the folder's own. */
+  readonly cwd: string;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** Go on where the folder was made with another key. */
+  readonly newMasterKey: boolean;
 }
 
 const MARKER = "rollcall-state.json";
@@ -33,14 +44,12 @@ const OWN = new Set([MARKER, VARS, STORAGE, "admin-token", "check-token", "dev.l
  *
  * @param directory absolute
  * @param shown the folder as it was given
- * @param cwd where a `.dev.vars` takes the place of the folder's own
  * @throws CliError exit 3 for a folder that is someone else's, incomplete, of another key, or in use
  */
 export function openState(
   directory: string,
   shown: string,
-  cwd: string,
-  randomBytes: (count: number) => Uint8Array,
+  { cwd, randomBytes, newMasterKey }: Opening,
 ): State {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -58,14 +67,16 @@ export function openState(
     if (created && existsSync(join(directory, STORAGE, "do"))) throw halfMade(shown, MARKER);
     const vars = readOwnOrGiven(directory, shown, cwd, created, randomBytes);
     const key = keyId(vars.ROLLCALL_MASTER_KEY as string);
-    if (created) {
-      // Last of all: a folder with a marker is complete.
-      write(join(directory, MARKER), `${JSON.stringify({ format: FORMAT, key })}\n`);
-    } else if (readMarker(directory, shown) !== key) {
+    const keyChanged = !created && readMarker(directory, shown) !== key;
+    if (keyChanged && !newMasterKey) {
       throw inputError(
         `the state folder ${shown} was made with another ROLLCALL_MASTER_KEY, and nothing in it could be read`,
-        "give back the key it was made with, or name another folder with --state",
+        "give back the key it was made with, name another folder with --state, or rehearse a change of the key: --new-master-key",
       );
+    }
+    // Last of all: a folder with a marker is complete.
+    if (created || keyChanged) {
+      write(join(directory, MARKER), `${JSON.stringify({ format: FORMAT, key })}\n`);
     }
     const adminTokenFile = join(directory, "admin-token");
     write(adminTokenFile, `${vars.ROLLCALL_ADMIN_TOKEN}\n`);
@@ -75,6 +86,7 @@ export function openState(
       adminTokenFile,
       checkTokenFile: join(directory, "check-token"),
       created,
+      keyChanged,
       close: release,
     };
   } catch (error) {

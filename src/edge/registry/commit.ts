@@ -3,31 +3,26 @@ import {
   acceptedCount,
   blobIds,
   CANONICALISER_VERSION,
-  comparable,
-  compareLists,
   type DomainKey,
   encodeManifest,
   encodeShard,
-  guardRefusal,
   type Hashing,
   type ManifestContent,
   type ManifestRecord,
   NO_COUNTS,
   NO_DEPARTURES,
   readManifest,
-  uncountableChanges,
 } from "../../directory/index.ts";
 import type { RegistryStorage } from "../ports.ts";
 import { departuresAfter, listOf } from "./departing.ts";
 import { type Draft, draftOf, isUnchanged, requireHead } from "./drafts.ts";
 import { failure } from "./failure.ts";
-import type { Head, Making, Records } from "./records.ts";
+import { changesTo, isComparable, judge } from "./guard.ts";
+import type { Making, Records } from "./records.ts";
 import { getMeta, setMeta } from "./schema.ts";
 
 const DAY = 86_400_000;
 
-/** The guard looks back this far for the largest generation. */
-const GUARD_SPAN = DAY;
 /** A deleted domain is deferred this long before it is not served. */
 const DELETION_GRACE = DAY;
 
@@ -54,9 +49,9 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   const changed = drafts.filter((draft) => !isUnchanged(draft));
   for (const draft of changed) requireAliasRules(records, draft, drafts);
   const forced = request.force === true;
-  if (!forced) requireGuard(context, changed);
   const making: Making = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : nextNumber(context.storage);
+  requireGuard(context, changed, number, forced);
   for (const draft of changed) succeed(context, draft, number, making);
   return {
     generations: Object.fromEntries(
@@ -112,6 +107,7 @@ export function rollback(
   const draft: Draft = { domain, head, key, policy, mode, shards, counts, missing: [] };
   requireAliasRules(records, draft, [draft]);
   const number = nextNumber(context.storage);
+  guard(context, draft, number, true);
   const note = request.note ?? `to generation ${request.to}`;
   succeed(context, draft, number, { action: "rollback", by, forced: true, note });
   return { domain, generation: number };
@@ -183,9 +179,14 @@ function requireAliasRules(records: Records, draft: Draft, drafts: readonly Draf
   if (aliases.length > 0) throw bad(`answers for ${aliases.join(", ")} and cannot be an alias`);
 }
 
-function requireGuard(context: CommitContext, drafts: readonly Draft[]): void {
+function requireGuard(
+  context: CommitContext,
+  drafts: readonly Draft[],
+  number: number,
+  forced: boolean,
+): void {
   const refused = drafts.flatMap((draft) => {
-    const refusal = guardOf(context, draft);
+    const refusal = guard(context, draft, number, forced);
     return refusal === null ? [] : [[draft.domain, refusal] as const];
   });
   const [first] = refused;
@@ -197,38 +198,12 @@ function requireGuard(context: CommitContext, drafts: readonly Draft[]): void {
   });
 }
 
-/** Whether a generation's fingerprints can be compared with those of a draft. */
-const isComparable = (record: ManifestRecord, draft: Draft): boolean =>
-  record.canonicaliser === CANONICALISER_VERSION &&
-  comparable(record, { policy: draft.policy, keyId: draft.key.id });
-
-/** Judges a draft against the largest generation of the last day that it can be compared with. */
-function guardOf(context: CommitContext, draft: Draft): string | null {
-  const { records, now } = context;
-  const head = draft.head?.manifest.deletedUntil === null ? draft.head.manifest : null;
-  let base: Head | null = null;
-  let incomparable = head !== null && !isComparable(head, draft);
-  for (const candidate of records.headsSince(draft.domain, now - GUARD_SPAN)) {
-    if (isComparable(candidate.manifest, draft)) {
-      base = candidate;
-      break;
-    }
-    // After a deletion there is no head that would tell of another key.
-    if (head === null) incomparable = true;
-  }
-  const after = listOf(records, draft.domain, draft.shards);
-  const lost =
-    base === null ? 0 : compareLists(listOf(records, draft.domain, base.manifest.shards), after).lost;
-  // The share as it stands now, so that a tighter one holds at once and a looser one needs its own commit.
-  const policy = head?.policy ?? base?.manifest.policy;
-  return guardRefusal({
-    accepted: acceptedCount((base?.manifest ?? head)?.counts ?? NO_COUNTS),
-    lost: incomparable ? null : lost,
-    remaining: acceptedCount(draft.counts),
-    uncountable: head === null ? [] : uncountableChanges(head.policy, draft.policy),
-    mayBeEmpty: draft.policy.alias !== null || draft.policy.catchall,
-    share: policy?.guard ?? draft.policy.guard,
-  });
+/** Why the guard refuses a draft, or null. */
+function guard(context: CommitContext, draft: Draft, number: number, forced: boolean): string | null {
+  const { domain, head, policy, counts, key, shards } = draft;
+  const changesFrom = changesTo(context.records, domain, shards);
+  const accepted = acceptedCount(counts);
+  return judge(context, { domain, head, policy, accepted, keyId: key.id, changesFrom }, number, forced);
 }
 
 /** The generation of `draft` under `number`, with the departures that follow from it. */
@@ -236,7 +211,8 @@ function succeed(context: CommitContext, draft: Draft, number: number, making: M
   const { records, hashing, now } = context;
   const { domain } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
-  const before = left !== null && isComparable(left, draft) ? left : null;
+  const { policy, key } = draft;
+  const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
   const content: ManifestContent = {
     ...numbered(context, domain, number),
     mode: draft.mode,

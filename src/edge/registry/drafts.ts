@@ -52,7 +52,7 @@ export function draftOf(
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
   const live = head?.manifest.deletedUntil === null ? head.manifest : null;
-  const policy = { ...(live?.policy ?? DEFAULT_POLICY), ...readSettings(commit, bad) };
+  const policy = policyAfter(head, commit.policy, bad);
   const mode = commit.mode ?? live?.mode ?? "enforce";
   const key = keyOf(commit, head, keyFor, bad);
   if (commit.canonicaliser !== CANONICALISER_VERSION) {
@@ -106,9 +106,15 @@ const sameTable = (a: BlobTable, b: BlobTable): boolean =>
   equalBytes(a.ids, b.ids) &&
   equalBytes(a.inline ?? new Uint8Array(0), b.inline ?? new Uint8Array(0));
 
-function readSettings(commit: DomainCommit, bad: (message: string) => Error): Partial<DomainPolicy> {
+/** The policy that a change of settings leads to: of a new domain over the defaults, else over the head's. */
+export function policyAfter(
+  head: Head | null,
+  settings: Partial<DomainPolicy> | undefined,
+  bad: (message: string) => Error,
+): DomainPolicy {
+  const before = head?.manifest.deletedUntil === null ? head.manifest.policy : DEFAULT_POLICY;
   try {
-    return readPolicy(commit.policy ?? {});
+    return { ...before, ...readPolicy(settings ?? {}) };
   } catch (error) {
     throw error instanceof DirectoryError ? bad(error.message) : error;
   }

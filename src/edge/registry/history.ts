@@ -1,4 +1,4 @@
-import { blobKey, manifestKey } from "../../directory/index.ts";
+import { blobKey, GUARD_SPAN, manifestKey } from "../../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
 import { getMeta, setMeta } from "./schema.ts";
 
@@ -29,10 +29,11 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   }
   const replaced = pruneReplaced(storage, now);
   const tombstones = pruneTombstones(storage, now, history);
+  const ledgers = pruneLedgers(storage, now);
   storage.sql("DELETE FROM revocations WHERE expires < ?", now - history);
   storage.sql("DELETE FROM tokens WHERE expires < ?", now - history);
   storage.sql("DELETE FROM audit WHERE time < ?", now - 12 * history);
-  return [generations, blobs, replaced, tombstones].some((rows) => rows.length === ROWS);
+  return [generations, blobs, replaced, tombstones, ledgers].some((rows) => rows.length === ROWS);
 }
 
 /** Whether a key that was to be deleted is wanted again. */
@@ -68,6 +69,20 @@ function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
     deleteKey(storage, blobKey(domain, id));
   }
   return replaced;
+}
+
+/** A ledger of the guard that saw no commit for a day holds nothing that the head's generation does not say. */
+function pruneLedgers(storage: RegistryStorage, now: number): SqlRow[] {
+  const idle = storage.sql(
+    "SELECT domain FROM guard_ledgers WHERE updated < ? LIMIT ?",
+    now - GUARD_SPAN,
+    ROWS,
+  );
+  for (const { domain } of idle as { domain: string }[]) {
+    storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", domain);
+    storage.sql("DELETE FROM guard_spans WHERE domain = ?", domain);
+  }
+  return idle;
 }
 
 /** A tombstone goes when nobody can remember its domain; questions from before it get everything then. */

@@ -1,26 +1,35 @@
 /** Domains and histories, page by page, without reading the lists themselves. */
-import { type DomainSummary, type GenerationRecord, MAX_WHOLE } from "../../api/contract.ts";
-import type { RegistryStorage } from "../ports.ts";
+import { type GenerationRecord, MAX_WHOLE } from "../../api/contract.ts";
+import type { RegistryStorage, SqlRow } from "../ports.ts";
 import { failure } from "./failure.ts";
-import type { Page } from "./protocol.ts";
+import type { HeadSummary, Page } from "./protocol.ts";
 import { readSummary, SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
 
 /** Domains behind `after` in the order of their names, tombstones included. */
-export function listDomains(storage: RegistryStorage, page: Page<string>): DomainSummary[] {
+export function listDomains(storage: RegistryStorage, page: Page<string>): HeadSummary[] {
   const rows = storage.sql(
-    `SELECT h.domain, h.number, ${SUMMARY_COLUMNS} FROM heads h
-     LEFT JOIN summaries s ON s.domain = h.domain AND s.number = h.number
-     WHERE h.domain > ? ORDER BY h.domain LIMIT ?`,
+    `${HEADS} WHERE h.domain > ? ORDER BY h.domain LIMIT ?`,
     page.after ?? "",
     page.limit,
   );
-  return rows.map((row) => {
-    const domain = row.domain as string;
-    const generation = row.number as number;
-    const { time, mode, counts, alias, deletedUntil } =
-      summaryIn(row) ?? readSummary(storage, domain, generation);
-    return { domain, generation, time, mode, counts, alias, deleted_until: deletedUntil };
-  });
+  return rows.map((row) => summaryAt(storage, row));
+}
+
+/** The same of the named domains alone: those of them that have a head. */
+export const domainsNamed = (storage: RegistryStorage, names: readonly string[]): HeadSummary[] =>
+  names.flatMap((name) =>
+    storage.sql(`${HEADS} WHERE h.domain = ?`, name).map((row) => summaryAt(storage, row)),
+  );
+
+const HEADS = `SELECT h.domain, h.number, ${SUMMARY_COLUMNS} FROM heads h
+  LEFT JOIN summaries s ON s.domain = h.domain AND s.number = h.number`;
+
+function summaryAt(storage: RegistryStorage, row: SqlRow): HeadSummary {
+  const domain = row.domain as string;
+  const generation = row.number as number;
+  const summary = summaryIn(row) ?? readSummary(storage, domain, generation);
+  const { time, mode, counts, alias, deletedUntil, epoch, keyId } = summary;
+  return { domain, generation, time, mode, counts, alias, deleted_until: deletedUntil, epoch, key_id: keyId };
 }
 
 /** A domain's history before generation `after`, newest first; null where it never had a head. */

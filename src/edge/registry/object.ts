@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { CommitRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
+import type { CommitRequest, PlanRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
@@ -37,6 +37,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   commit(place: Place, request: CommitRequest, by: string) {
     return this.#core(place).commit(request, by);
   }
+  plan(place: Place, request: PlanRequest) {
+    return this.#core(place).plan(request);
+  }
   rollback(place: Place, domain: string, request: RollbackRequest, by: string) {
     return this.#core(place).rollback(domain, request, by);
   }
@@ -48,6 +51,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   }
   domains(place: Place, page?: Page<string>) {
     return this.#core(place).domains(page);
+  }
+  domainsNamed(place: Place, names: readonly string[]) {
+    return this.#core(place).domainsNamed(names);
   }
   generations(place: Place, domain: string, page?: Page<number>) {
     return this.#core(place).generations(domain, page);
@@ -129,10 +135,12 @@ export function registryAt(
     blob: (domain, blob, isMissed) => stub().blob(place, domain, blob, isMissed),
     putShard: (domain, shard, bytes) => stub().putShard(place, domain, shard, bytes),
     commit: (request, by) => stub().commit(place, request, by),
+    plan: (request) => stub().plan(place, request),
     rollback: (domain, request, by) => stub().rollback(place, domain, request, by),
     remove: (domain, expect, by) => stub().remove(place, domain, expect, by),
     head: (domain) => stub().head(place, domain),
     domains: (page) => stub().domains(place, page),
+    domainsNamed: (names) => stub().domainsNamed(place, names),
     generations: (domain, page) => stub().generations(place, domain, page),
     keepToken: (token, by) => stub().keepToken(place, token, by),
     tokens: () => stub().tokens(place),

@@ -10,6 +10,8 @@ import type {
   ErrorBody,
   GenerationRecord,
   HeadResult,
+  PlanRequest,
+  PlanResult,
   RegistryStatus,
   RollbackRequest,
   TokenRecord,
@@ -66,6 +68,9 @@ export type Result<T> =
 /** Who makes a change: a token's id, or `admin`. */
 export type Actor = string;
 
+/** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
+export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
+
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
 /** One page of a listing. */
@@ -97,13 +102,17 @@ export interface RegistryApi {
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
   commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  /** What the guard would say of a commit. Changes nothing. */
+  plan(request: PlanRequest): Promise<Result<PlanResult>>;
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null where the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
   /** By name. Without a page everything, where that is little: isolates of an earlier release ask so. */
-  domains(page?: Page<string>): Promise<Result<readonly DomainSummary[]>>;
+  domains(page?: Page<string>): Promise<Result<readonly HeadSummary[]>>;
+  /** Those of the named domains that have a head. */
+  domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   /** Newest first, `after` being a number. */
   generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;

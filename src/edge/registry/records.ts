@@ -1,4 +1,4 @@
-import type { DomainSummary, GenerationRecord } from "../../api/contract.ts";
+import type { GenerationRecord } from "../../api/contract.ts";
 import {
   acceptedCount,
   blobIds,
@@ -10,6 +10,7 @@ import {
   type Shard,
 } from "../../directory/index.ts";
 import type { RegistryStorage } from "../ports.ts";
+import type { HeadSummary } from "./protocol.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head, as it says of itself: it may be of a key that is lost. */
@@ -67,19 +68,6 @@ export class Records {
       number,
     )[0];
     return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
-  }
-
-  /** Generations that were heads at any time since `time`, those with the most accepted names first. */
-  *headsSince(domain: string, time: number): Generator<Head> {
-    const rows = this.#storage.sql(
-      `SELECT number FROM generations
-       WHERE domain = ? AND action != 'delete' AND (superseded IS NULL OR superseded > ?)
-       ORDER BY accepted DESC, number DESC`,
-      domain,
-      time,
-    );
-    // One manifest after the other: all of a day at once may be more than an object's memory.
-    for (const row of rows) yield this.generation(domain, row.number as number) as Head;
   }
 
   /** The newest generation of a domain that is no tombstone. */
@@ -215,7 +203,7 @@ export const blobsOf = (manifest: ManifestRecord): string[] => [
   ...blobIds(manifest.departures),
 ];
 
-export function summaryOf(manifest: ManifestRecord): DomainSummary {
+export function summaryOf(manifest: ManifestRecord): HeadSummary {
   return {
     domain: manifest.domain,
     generation: manifest.generation,
@@ -224,5 +212,7 @@ export function summaryOf(manifest: ManifestRecord): DomainSummary {
     counts: manifest.counts,
     alias: manifest.policy.alias,
     deleted_until: manifest.deletedUntil,
+    epoch: manifest.epoch,
+    key_id: manifest.keyId,
   };
 }

@@ -2,9 +2,10 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
-  DomainSummary,
   GenerationRecord,
   HeadResult,
+  PlanRequest,
+  PlanResult,
   RollbackRequest,
   TokenRecord,
 } from "../../api/contract.ts";
@@ -26,10 +27,12 @@ import { copyToKv, noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
 import { HEARTBEAT, nextRun, pendingKeys } from "./kv-pauses.ts";
-import { listDomains, listGenerations, requireWhole, WHOLE } from "./listings.ts";
+import { domainsNamed, listDomains, listGenerations, requireWhole, WHOLE } from "./listings.ts";
+import { plan } from "./plan.ts";
 import type {
   Actor,
   Changed,
+  HeadSummary,
   Page,
   PartitionStatus,
   Place,
@@ -57,6 +60,9 @@ import {
 const AUDIT_LINES = 500;
 /** Between two runs of pruning that has more to let go of than one takes. */
 const PRUNING_PAUSE = 1_000;
+
+/** Ends the transaction of a plan, which keeps nothing. */
+class PlanIsDone extends Error {}
 
 /** What a Registry is made of. */
 export interface RegistryParts {
@@ -126,6 +132,22 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#changed(() => commit(this.#context(), request, by)));
   }
 
+  async plan(request: PlanRequest): Promise<Result<PlanResult>> {
+    return this.#answer(() => {
+      let result: PlanResult | null = null;
+      try {
+        this.#parts.storage.transaction(() => {
+          result = plan(this.#context(), request);
+          // The guard takes a commit into its ledger while it judges: nothing of that may stay.
+          throw new PlanIsDone();
+        });
+      } catch (error) {
+        if (!(error instanceof PlanIsDone)) throw error;
+      }
+      return result as unknown as PlanResult;
+    });
+  }
+
   async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {
     return this.#answer(() => this.#changed(() => rollback(this.#context(), domain, request, by)));
   }
@@ -138,8 +160,12 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(page: Page<string> = WHOLE): Promise<Result<readonly DomainSummary[]>> {
+  async domains(page: Page<string> = WHOLE): Promise<Result<readonly HeadSummary[]>> {
     return this.#answer(() => requireWhole(listDomains(this.#parts.storage, page), page));
+  }
+
+  async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => domainsNamed(this.#parts.storage, names));
   }
 
   async generations(

@@ -25,6 +25,12 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS audit (
      seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, action TEXT NOT NULL, made_by TEXT NOT NULL,
      subject TEXT NOT NULL, detail TEXT)`,
+  `CREATE TABLE IF NOT EXISTS guard_ledgers (
+     domain TEXT PRIMARY KEY, updated INTEGER NOT NULL, bits INTEGER NOT NULL, lists BLOB NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS guard_ledgers_updated ON guard_ledgers (updated)`,
+  `CREATE TABLE IF NOT EXISTS guard_spans (
+     domain TEXT NOT NULL, bucket INTEGER NOT NULL, spans INTEGER NOT NULL, newest INTEGER NOT NULL,
+     bytes BLOB NOT NULL, PRIMARY KEY (domain, bucket))`,
   `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,

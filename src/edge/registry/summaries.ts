@@ -10,10 +10,11 @@ import { getMeta, setMeta } from "./schema.ts";
 const MANIFESTS = 250;
 
 /** The columns of a summary in a query, of the table as `s`; {@link summaryIn} reads them. */
-export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until`;
+export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id`;
 
 /** What a manifest says of itself, without its list. */
-export interface Summary extends Pick<ManifestRecord, "time" | "mode" | "counts" | "deletedUntil"> {
+export interface Summary
+  extends Pick<ManifestRecord, "time" | "mode" | "counts" | "deletedUntil" | "epoch" | "keyId"> {
   readonly departures: number;
   readonly alias: string | null;
 }
@@ -57,13 +58,17 @@ export function summaryIn(row: SqlRow): Summary | null {
     departures: row.departures as number,
     alias: row.alias as string | null,
     deletedUntil: row.deleted_until as number | null,
+    epoch: row.epoch as number,
+    keyId: row.key_id as string,
   };
 }
 
 /** The summary as the manifest itself tells it: for that one generation, since it is read whole. */
 export function readSummary(storage: RegistryStorage, domain: string, number: number): Summary {
-  const { time, mode, counts, departures, policy, deletedUntil } = manifestOf(storage, domain, number);
-  return { time, mode, counts, departures: departures.count, alias: policy.alias, deletedUntil };
+  const { departures, policy, ...manifest } = manifestOf(storage, domain, number);
+  const { time, mode, counts, deletedUntil, epoch, keyId } = manifest;
+  const { count } = departures;
+  return { time, mode, counts, deletedUntil, epoch, keyId, departures: count, alias: policy.alias };
 }
 
 function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord {

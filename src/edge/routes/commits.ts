@@ -6,10 +6,12 @@ import {
   type ShardTable,
 } from "../../api/contract.ts";
 import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
-import { HttpError, json, readJson } from "../http.ts";
+import { HttpError, json } from "../http.ts";
+import type { Isolate } from "../isolate.ts";
 import { acknowledge } from "./domains.ts";
 import {
   type Route,
+  readBodyObject,
   readDomain,
   readNote,
   readNumber,
@@ -36,37 +38,40 @@ export const postCommit: Route = {
     "too_large",
     "unsupported_media_type",
   ],
-  async handle({ request, isolate, surroundings, caller }) {
-    const commit = readCommit(await readJson(request, MAX_COMMIT_BODY, isolate.ports.timers));
+  async handle(context) {
+    const { isolate, surroundings, caller } = context;
+    const commit = readCommit(await readBodyObject(context, MAX_COMMIT_BODY, COMMIT_MEMBERS));
     const domains = commit.domains.map(({ domain }) => domain);
     for (const { domain, policy } of commit.domains) {
       requireDomain(caller, domain);
       // Whoever checks an alias is told of its target's list.
       if (policy?.alias != null) requireDomain(caller, policy.alias);
     }
-    const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
-    const [partition] = partitions;
-    if (partition === undefined || partitions.size > 1) {
-      throw new HttpError("bad_request", "the domains of one commit must live in one partition");
-    }
+    const partition = onePartition(isolate, domains, "commit");
     const changed = unwrap(await surroundings.registry(partition).commit(commit, caller.id));
     return json(acknowledge(isolate, partition, changed.result.generations, changed));
   },
 };
 
+const COMMIT_MEMBERS = ["domains", "force", "note"];
+const DOMAIN_MEMBERS = [
+  "domain",
+  "expect",
+  "epoch",
+  "key_id",
+  "canonicaliser",
+  "sentinels",
+  "policy",
+  "mode",
+  "shards",
+];
+
 /** @throws HttpError `bad_request`, saying where */
-function readCommit(value: unknown): CommitRequest {
-  const { domains, force, note } = readObject(value, "the body");
-  if (!Array.isArray(domains) || domains.length === 0 || domains.length > MAX_COMMIT_DOMAINS) {
-    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_COMMIT_DOMAINS}`);
-  }
+function readCommit({ domains, force, note }: Record<string, unknown>): CommitRequest {
   if (force !== undefined && typeof force !== "boolean") {
     throw new HttpError("bad_request", "force must be true or false");
   }
-  const commits = domains.map((each, i) => readDomainCommit(each, `domains[${i}]`));
-  if (new Set(commits.map(({ domain }) => domain)).size < commits.length) {
-    throw new HttpError("bad_request", "domains names a domain twice");
-  }
+  const commits = readCommitDomains(domains, readDomainCommit);
   const text = readNote(note);
   return {
     domains: commits,
@@ -75,8 +80,36 @@ function readCommit(value: unknown): CommitRequest {
   };
 }
 
+/**
+ * The domains of a commit or plan, each read by `read`, which is told where it stands.
+ * @throws HttpError `bad_request`
+ */
+export function readCommitDomains<T extends { readonly domain: string }>(
+  value: unknown,
+  read: (value: unknown, at: string) => T,
+): readonly T[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_COMMIT_DOMAINS) {
+    throw new HttpError("bad_request", `domains must be a list of 1 to ${MAX_COMMIT_DOMAINS}`);
+  }
+  const domains = value.map((each, i) => read(each, `domains[${i}]`));
+  if (new Set(domains.map(({ domain }) => domain)).size < domains.length) {
+    throw new HttpError("bad_request", "domains names a domain twice");
+  }
+  return domains;
+}
+
+/** The partition that all of these domains live in. @throws HttpError `bad_request` where they live in several */
+export function onePartition(isolate: Isolate, domains: readonly string[], what: string): number {
+  const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
+  const [partition] = partitions;
+  if (partition === undefined || partitions.size > 1) {
+    throw new HttpError("bad_request", `the domains of one ${what} must live in one partition`);
+  }
+  return partition;
+}
+
 function readDomainCommit(value: unknown, at: string): DomainCommit {
-  const it = readObject(value, at);
+  const it = readObject(value, at, DOMAIN_MEMBERS);
   const { mode } = it;
   if (mode !== undefined && mode !== "enforce" && mode !== "observe") {
     throw new HttpError("bad_request", `${at}.mode must be enforce or observe`);
@@ -95,7 +128,7 @@ function readDomainCommit(value: unknown, at: string): DomainCommit {
   };
 }
 
-function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
+export function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
   try {
     return readPolicy(value);
   } catch (error) {
@@ -104,7 +137,12 @@ function readSettings(value: unknown, at: string): Partial<DomainPolicy> {
 }
 
 function readShards(value: unknown, at: string): ShardTable {
-  const { bits, ids, inline } = readObject(value, at);
-  if (typeof inline === "string" && ids === undefined) return { bits: 0, inline };
-  return { bits: readNumber(bits, `${at}.bits`), ids: readTexts(ids, `${at}.ids`) };
+  const isInline = Object.hasOwn(readObject(value, at), "inline");
+  const { bits, ids, inline } = readObject(value, at, isInline ? ["bits", "inline"] : ["bits", "ids"]);
+  if (!isInline) return { bits: readNumber(bits, `${at}.bits`), ids: readTexts(ids, `${at}.ids`) };
+  if (typeof inline !== "string") throw new HttpError("bad_request", `${at}.inline must be text`);
+  if (bits !== undefined && bits !== 0) {
+    throw new HttpError("bad_request", `${at}.bits must be 0 beside an inline shard`);
+  }
+  return { bits: 0, inline };
 }

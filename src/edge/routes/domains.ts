@@ -15,39 +15,61 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import { HttpError, json, octets, readBody, readJson } from "../http.ts";
+import { HttpError, json, octets, readBody } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
-import type { Changed } from "../registry/protocol.ts";
+import type { Changed, HeadSummary } from "../registry/protocol.ts";
 import { summaryOf } from "../registry/records.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
-import { type Route, type RouteContext, readNote, readNumber, readObject, unwrap } from "./route.ts";
+import {
+  type Route,
+  type RouteContext,
+  readBodyObject,
+  readNoBody,
+  readNote,
+  readNumber,
+  unwrap,
+} from "./route.ts";
 
 const DOMAIN = "/v1/domains/:domain";
 
 export const listDomains: Route = {
   method: "GET",
   path: "/v1/domains",
-  roles: [],
+  roles: ["check", "publish", "replica"],
   bound: "none",
-  summary: "List the domains that are served, by name",
+  summary: "List the domains that are served, of those that the token covers, by name",
   paged: "domain",
   answer: "DomainList",
   errors: [],
-  async handle({ request, isolate, surroundings }) {
+  async handle({ request, isolate, surroundings, caller }) {
     const paging = readPaging(request, (after) => (after === "" ? null : after));
     const { after, limit, isWhole } = paging;
-    let domains: DomainSummary[] = [];
+    const names = caller.domains === null ? null : [...caller.domains];
+    let heads: HeadSummary[] = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      const more = unwrap(await surroundings.registry(partition).domains(oneMore(paging)));
+      const own = names?.filter((name) => isolate.partitionOf(name) === partition);
+      if (own?.length === 0) continue;
+      const registry = surroundings.registry(partition);
+      const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
       // A Registry of an earlier release knows of no pages and lists everything.
-      domains.push(...more.filter(({ domain }) => after === null || domain > after));
-      if (isWhole && domains.length > limit) break;
-      domains = domains.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
+      heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));
+      if (isWhole && heads.length > limit) break;
+      heads = heads.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
     }
-    const { page, next } = pageOf(domains, paging, ({ domain }) => domain);
-    return json({ domains: page, next });
+    const { page, next } = pageOf(heads, paging, ({ domain }) => domain);
+    return json({ domains: page.map((head) => seenFromHere(isolate, head)), next });
   },
 };
+
+/** A head with what only the edge can say of it. */
+function seenFromHere(isolate: Isolate, head: HeadSummary): DomainSummary {
+  const { domain, time, epoch, key_id } = head;
+  return {
+    ...head,
+    age: Math.max(0, Math.floor((isolate.now() - time) / 1000)),
+    key_fits: isolate.keyFor(domain, epoch).id === key_id,
+  };
+}
 
 export const showDomain: Route = {
   method: "GET",
@@ -175,9 +197,9 @@ export const rollbackDomain: Route = {
   answer: "HeadResult",
   errors: ["bad_request", "not_found", "conflict", "timeout", "too_large", "unsupported_media_type"],
   async handle(context) {
-    const { request, isolate, surroundings, caller } = context;
+    const { isolate, surroundings, caller } = context;
     const domain = domainOf(context);
-    const body = readObject(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers), "the body");
+    const body = await readBodyObject(context, MAX_SMALL_BODY, ["to", "expect", "note"]);
     const note = readNote(body.note);
     const rollback = {
       to: readNumber(body.to, "to"),
@@ -198,9 +220,10 @@ export const deleteDomain: Route = {
   summary: "Delete a domain: deferred for a day, then not served. `?expect=` names its head",
   query: ["expect"],
   answer: "HeadResult",
-  errors: ["bad_request", "not_found", "conflict"],
+  errors: ["bad_request", "not_found", "conflict", "timeout", "too_large"],
   async handle(context) {
     const { isolate, surroundings, caller, request } = context;
+    await readNoBody(context);
     const domain = domainOf(context);
     const given = new URL(request.url).searchParams.get("expect") ?? "";
     const expect = readNumber(/^\d{1,15}$/.test(given) ? Number(given) : null, "expect");
@@ -241,18 +264,16 @@ async function headOf(context: RouteContext): Promise<ManifestRecord> {
 }
 
 async function describe(context: RouteContext, manifest: ManifestRecord): Promise<DomainDescription> {
-  const { shards, epoch, keyId, canonicaliser, policy, departures, origin } = manifest;
+  const { shards, canonicaliser, policy, departures, origin } = manifest;
   const table =
     shards.inline === null
       ? { bits: shards.bits, ids: blobIds(shards) }
       : { bits: 0 as const, inline: toBase64Url(shards.inline) };
   return {
-    ...summaryOf(manifest),
+    ...seenFromHere(context.isolate, summaryOf(manifest)),
     origin,
     partition: context.isolate.partitionOf(manifest.domain),
     policy,
-    epoch,
-    key_id: keyId,
     canonicaliser,
     shards: table,
     departures: departures.count,

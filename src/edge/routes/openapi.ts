@@ -25,6 +25,12 @@ function object(properties: Readonly<Record<string, Schema>>, optional: readonly
   };
 }
 
+/** An object of a request that changes something: it has no other members. */
+const closed = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema => ({
+  ...object(properties, optional),
+  additionalProperties: false,
+});
+
 const policy: Readonly<Record<keyof typeof DEFAULT_POLICY, Schema>> = {
   delimiters: { type: "string", maxLength: 4 },
   catchall: flag,
@@ -41,10 +47,14 @@ const summary: Readonly<Record<string, Schema>> = {
   domain: text,
   generation: whole,
   time: whole,
+  age: whole,
   mode: oneOf("enforce", "observe"),
   counts: ref("Counts"),
   alias: nullable(text),
   deleted_until: nullable(whole),
+  epoch: whole,
+  key_id: text,
+  key_fits: flag,
 };
 
 const token: Readonly<Record<string, Schema>> = {
@@ -68,9 +78,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       matched: nullable(oneOf("mailbox", "subaddress", "catch-all", "postmaster")),
       domain: nullable(text),
       generation: nullable(whole),
+      incarnation: nullable(whole),
       origin: nullable(oneOf("registry", "kv")),
       mode: nullable(oneOf("enforce", "observe")),
       confirmed_age: nullable(whole),
+      contact_age: nullable(whole),
       max_age: whole,
       observed: text,
       detail: text,
@@ -95,9 +107,9 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   CheckAnswer: { anyOf: [ref("Answer"), object({ results: list(ref("Answer")) })] },
   Counts: object(Object.fromEntries(ENTRY_STATES.map((state) => [state, whole]))),
   Policy: object(policy),
-  PolicyChange: object(policy, Object.keys(policy)),
+  PolicyChange: closed(policy, Object.keys(policy)),
   ShardTable: {
-    anyOf: [object({ bits: whole, ids: list(text) }), object({ bits: { const: 0 }, inline: text })],
+    anyOf: [closed({ bits: whole, ids: list(text) }), closed({ bits: { const: 0 }, inline: text }, ["bits"])],
   },
   DomainList: object({ domains: list(object(summary)), next: nullable(text) }),
   DomainDescription: object({
@@ -105,8 +117,6 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     origin: oneOf("registry", "kv"),
     partition: whole,
     policy: ref("Policy"),
-    epoch: whole,
-    key_id: text,
     canonicaliser: whole,
     shards: ref("ShardTable"),
     departures: whole,
@@ -141,10 +151,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
     next: nullable(whole),
   }),
-  CommitRequest: object(
+  CommitRequest: closed(
     {
       domains: list(
-        object(
+        closed(
           {
             domain: text,
             expect: nullable(whole),
@@ -164,10 +174,27 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     ["force", "note"],
   ),
+  PlanRequest: object({
+    domains: list(
+      object(
+        {
+          domain: text,
+          expect: whole,
+          key_id: text,
+          canonicaliser: whole,
+          policy: ref("PolicyChange"),
+          accepted: whole,
+          names: { anyOf: [object({ gone: text, back: text }), object({ accepted: text })] },
+        },
+        ["policy"],
+      ),
+    ),
+  }),
+  PlanResult: object({ refusals: mapOf(nullable(text)) }),
   CommitResult: object({ generations: mapOf(whole), unchanged: list(text) }),
-  RollbackRequest: object({ to: whole, expect: whole, note: text }, ["note"]),
+  RollbackRequest: closed({ to: whole, expect: whole, note: text }, ["note"]),
   HeadResult: object({ domain: text, generation: whole }),
-  TokenRequest: object(
+  TokenRequest: closed(
     {
       role: oneOf("check", "publish", "replica"),
       domains: nullable(list(text)),
@@ -242,8 +269,8 @@ function operationOf(route: Route): Schema {
   ];
   const open = route.roles === "anyone";
   const codes = new Set<ErrorCode>([
-    ...(open ? [] : (["unauthorized", "forbidden"] as const)),
-    ...(parameters.length === 0 ? [] : (["bad_request"] as const)),
+    // A query that a route does not take is a bad request, whatever else it takes.
+    ...(open ? [] : (["bad_request", "unauthorized", "forbidden"] as const)),
     ...route.errors,
     ...(open ? [] : ALWAYS),
   ]);

@@ -1,5 +1,5 @@
 import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
-import { type Answer, unavailable } from "../../directory/index.ts";
+import { type Answer, parseRecipient, unavailable } from "../../directory/index.ts";
 import { check, checkAll, queryOf } from "../check.ts";
 import type { Query } from "../decide.ts";
 import { HttpError, json, mediaType, parseJson, readText, text, wantsText } from "../http.ts";
@@ -64,7 +64,31 @@ function readLines(body: string, isText: boolean): Asked {
   // One line more than are taken, and what stands behind the last one's end.
   const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
-  return { recipients: lines.map((line) => line.replace(/\r$/, "")), isList: true, isText };
+  const recipients = lines.map((line) => line.replace(/\r$/, ""));
+  if (isJson(body, recipients)) {
+    throw new HttpError("bad_request", "the text is JSON, and no lines of addresses: send application/json");
+  }
+  return { recipients, isList: true, isText };
+}
+
+/**
+ * Whether text that was sent as lines of addresses is JSON, whole or cut off: what a client sends that forgot its
+ * Content-Type. An address may begin with a brace or a quotation mark too, and gets its answer.
+ */
+function isJson(body: string, lines: readonly string[]): boolean {
+  const [, first] = /^\s*([[{"])/.exec(body) ?? [];
+  if (first === undefined) return false;
+  try {
+    JSON.parse(body);
+    return true;
+  } catch {
+    return first !== '"' && !lines.some(isAddress);
+  }
+}
+
+function isAddress(line: string): boolean {
+  const recipient = parseRecipient(line);
+  return recipient.kind === "mailbox" ? recipient.wellFormed : recipient.kind === "postmaster";
 }
 
 function readRecipients(value: unknown, isText: boolean): Asked {
@@ -93,10 +117,10 @@ function respond(context: RouteContext, asked: Asked): Response | Promise<Respon
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
   }
-  const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors));
+  const { isolate, scope, caller } = context;
+  const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors, caller.domains));
   const [only] = queries;
   if (asked.isList || only === undefined) return respondToList(context, asked, queries);
-  const { isolate, scope, caller } = context;
   const settled = isCovered(caller.domains, only) ? check(isolate, scope, only) : notCovered(only);
   return settled instanceof Promise
     ? settled.then((answer) => respondWith(context, asked, answer))

@@ -1,7 +1,7 @@
 import type { RegistryStatus } from "../../api/contract.ts";
 import { json } from "../http.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
-import { type Route, type RouteContext, unwrap } from "./route.ts";
+import { type Route, type RouteContext, readNoBody, unwrap } from "./route.ts";
 
 export const showRegistry: Route = {
   method: "GET",
@@ -23,8 +23,9 @@ export const initialiseRegistry: Route = {
   bound: "none",
   summary: "Make the Registries ready before the first commit; harmless afterwards",
   answer: "RegistryStatus",
-  errors: ["conflict"],
+  errors: ["bad_request", "conflict", "timeout", "too_large"],
   async handle(context) {
+    await readNoBody(context);
     const by = context.caller.id;
     return json(await ofEach(context, async (registry) => unwrap(await registry.initialise(by))));
   },

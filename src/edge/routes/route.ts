@@ -1,7 +1,7 @@
-import type { ErrorCode, Role } from "../../api/contract.ts";
+import { type ErrorCode, MAX_SMALL_BODY, type Role } from "../../api/contract.ts";
 import { toALabel } from "../../directory/index.ts";
 import type { Access, Caller } from "../access.ts";
-import { HttpError } from "../http.ts";
+import { HttpError, parseJson, readJson, readText } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
 import type { Result } from "../registry/protocol.ts";
 import type { Scope, Surroundings } from "../scope.ts";
@@ -68,12 +68,50 @@ export function requireDomain(caller: Caller, domain: string): void {
   }
 }
 
-/** @throws HttpError `bad_request` where a value is no object */
-export function readObject(value: unknown, what: string): Record<string, unknown> {
+/** The name under which {@link readObject} is told of a whole body. */
+const BODY = "the body";
+
+/**
+ * Reads an object.
+ * @param members where the request changes something: all the members that it may have. What is not understood may
+ *   have been meant to matter, so it must not be lost. A check leaves this out, and ignores what it does not know.
+ * @throws HttpError `bad_request` where a value is no object, or has another member
+ */
+export function readObject(
+  value: unknown,
+  what: string,
+  members?: readonly string[],
+): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HttpError("bad_request", `${what} must be an object`);
   }
+  const unknown = members && Object.keys(value).find((name) => !members.includes(name));
+  if (unknown !== undefined) {
+    const name = `${what === BODY ? "" : `${what}.`}${unknown.slice(0, 100)}`;
+    const known = members?.length ? `known are ${members.join(", ")}` : "none are taken here";
+    throw new HttpError("bad_request", `unknown member: ${name}; ${known}`);
+  }
   return value as Record<string, unknown>;
+}
+
+/**
+ * Reads the JSON object that a request has for its body.
+ * @throws HttpError `bad_request`, `timeout`, `too_large` or `unsupported_media_type`
+ */
+export const readBodyObject = async (
+  { request, isolate }: RouteContext,
+  limit: number,
+  members: readonly string[],
+): Promise<Record<string, unknown>> =>
+  readObject(await readJson(request, limit, isolate.ports.timers), BODY, members);
+
+/**
+ * Reads the body of a request that takes none: it is empty, or an object without members.
+ * @throws HttpError `bad_request`, `timeout` or `too_large`
+ */
+export async function readNoBody({ request, isolate }: RouteContext): Promise<void> {
+  const body = await readText(request, MAX_SMALL_BODY, isolate.ports.timers);
+  if (body.trim() !== "") readObject(parseJson(body), BODY, []);
 }
 
 /** A whole number that is not negative. @throws HttpError `bad_request` */
@@ -92,6 +130,12 @@ export function readNote(value: unknown): string | undefined {
   if (typeof value !== "string" || value.length > MAX_NOTE) {
     throw new HttpError("bad_request", `note must be text of at most ${MAX_NOTE} characters`);
   }
+  return value;
+}
+
+/** Text. @throws HttpError `bad_request` */
+export function readString(value: unknown, what: string): string {
+  if (typeof value !== "string") throw new HttpError("bad_request", `${what} must be text`);
   return value;
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./domains.ts";
 import { showHealth } from "./health.ts";
 import { describeRoutes } from "./openapi.ts";
+import { postPlan } from "./plans.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
 import { initialiseRegistry, showAudit, showRegistry } from "./registry.ts";
 import type { Route } from "./route.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   listGenerations,
   rollbackDomain,
   postCommit,
+  postPlan,
   createToken,
   listTokens,
   revokeToken,

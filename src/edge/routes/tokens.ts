@@ -1,8 +1,8 @@
 import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/contract.ts";
 import { toHex } from "../../directory/index.ts";
 import { mintToken } from "../access.ts";
-import { HttpError, json, readJson } from "../http.ts";
-import { type Route, readDomain, readNote, readObject, unwrap } from "./route.ts";
+import { HttpError, json } from "../http.ts";
+import { type Route, readBodyObject, readDomain, readNoBody, readNote, unwrap } from "./route.ts";
 
 /** Bytes of randomness in a token's id. */
 const ID_BYTES = 8;
@@ -20,8 +20,9 @@ export const createToken: Route = {
   body: "TokenRequest",
   answer: "TokenCreated",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
-  async handle({ request, isolate, surroundings, caller }) {
-    const asked = readTokenRequest(await readJson(request, MAX_SMALL_BODY, isolate.ports.timers));
+  async handle(context) {
+    const { isolate, surroundings, caller } = context;
+    const asked = readTokenRequest(await readBodyObject(context, MAX_SMALL_BODY, TOKEN_MEMBERS));
     const now = isolate.now();
     const record: TokenRecord = {
       id: toHex(isolate.ports.random.bytes(ID_BYTES)),
@@ -58,8 +59,10 @@ export const revokeToken: Route = {
   bound: "none",
   summary: "Revoke a token",
   answer: "TokenRecord",
-  errors: ["bad_request", "not_found"],
-  async handle({ params, isolate, surroundings, caller }) {
+  errors: ["bad_request", "not_found", "timeout", "too_large"],
+  async handle(context) {
+    const { params, isolate, surroundings, caller } = context;
+    await readNoBody(context);
     const id = params.id ?? "";
     if (!TOKEN_ID.test(id)) throw new HttpError("bad_request", "a token's id has 16 hexadecimal digits");
     const token = unwrap(await surroundings.registry(0).tokens()).find((each) => each.id === id);
@@ -79,9 +82,10 @@ export const revokeToken: Route = {
   },
 };
 
+const TOKEN_MEMBERS = ["role", "domains", "expires_in", "note"];
+
 /** @throws HttpError `bad_request` */
-function readTokenRequest(value: unknown): TokenRequest {
-  const { role, domains, expires_in, note } = readObject(value, "the body");
+function readTokenRequest({ role, domains, expires_in, note }: Record<string, unknown>): TokenRequest {
   if (role !== "check" && role !== "publish" && role !== "replica") {
     throw new HttpError("bad_request", "role must be check, publish or replica");
   }

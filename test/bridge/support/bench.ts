@@ -32,6 +32,8 @@ export class Bench {
   readonly requests: number[] = [];
   readonly states: BreakerState[] = [];
   readonly faults: unknown[] = [];
+  /** Domains of which what was seen was forgotten, and the newer log. */
+  readonly startedOver: [domain: string, incarnation: number][] = [];
   readonly floors = new Floors();
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
@@ -43,7 +45,14 @@ export class Bench {
 
   constructor(
     edge: Bench["edge"],
-    { cacheBytes = 1_000_000, width = 64, waiting = 1_000, failures = 5, requests = 64 } = {},
+    {
+      cacheBytes = 1_000_000,
+      width = 64,
+      waiting = 1_000,
+      failures = 5,
+      requests = 64,
+      acceptGrace = ACCEPT_GRACE,
+    } = {},
   ) {
     this.edge = edge;
     this.cache = new AnswerCache(cacheBytes, this.floors);
@@ -63,8 +72,12 @@ export class Bench {
       breaker: this.breaker,
       gate: new Gate(width, waiting),
       budget: BUDGET,
-      acceptGrace: ACCEPT_GRACE,
-      observer: { asked: () => undefined, fault: (error) => this.faults.push(error) },
+      acceptGrace,
+      observer: {
+        asked: () => undefined,
+        startedOver: (domain, incarnation) => this.startedOver.push([domain, incarnation]),
+        fault: (error) => this.faults.push(error),
+      },
     });
   }
 

@@ -52,6 +52,10 @@ export class LoopbackEdge {
         body += text;
       });
       request.on("end", () => {
+        if (request.method === "GET") {
+          json(response, { domains: [] });
+          return;
+        }
         const { recipient, floor } = JSON.parse(body) as { recipient: string; floor: unknown };
         this.asked.push({ recipient, floor });
         this.behave(recipient, response, request);
@@ -98,11 +102,11 @@ export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--metrics"]
 export async function startBridge(
   url: string,
   args: readonly string[] = EVERY_LISTENER,
-  options: { home?: string; node?: string } = {},
+  options: { home?: string; node?: string; token?: string } = {},
 ): Promise<BridgeProcess> {
   const running = startCli(["bridge", ...args], {
     home: options.home ?? temporaryFolder(),
-    env: { ROLLCALL_URL: url, ROLLCALL_TOKEN: "a-token-of-a-test" },
+    env: { ROLLCALL_URL: url, ROLLCALL_TOKEN: options.token ?? "a-token-of-a-test" },
     ...(options.node === undefined ? {} : { node: options.node }),
   });
   await running.saying(/\bready\b.*\n/);

@@ -5,6 +5,7 @@ import type {
   CommitResult,
   DomainCommit,
   DomainKeyBody,
+  DomainList,
   ErrorBody,
   ShardTable,
 } from "../../../src/api/contract.ts";
@@ -74,6 +75,12 @@ export async function callJson<T>(bindings: Env, path: string, options: CallOpti
   const response = await call(bindings, path, options);
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   return (await response.json()) as T;
+}
+
+/** Every head as it stands; its age is left out, since it grows while nothing changes. */
+export async function standing(bindings: Env): Promise<string> {
+  const { domains } = await callJson<DomainList>(bindings, "/v1/domains");
+  return JSON.stringify(domains.map(({ age, ...rest }) => rest));
 }
 
 /** A list: local parts, each active, or with its state. */

@@ -38,7 +38,12 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: (domain) => ({ path: "/v1/rcpt", options: { json: { recipient: `alice@${domain}` } } }),
   },
   "GET /v1/rcpt/:address": { ...check, request: (domain) => get(`/v1/rcpt/alice%40${domain}`) },
-  "GET /v1/domains": { ...admin, request: () => get("/v1/domains"), admitted: 200 },
+  "GET /v1/domains": {
+    roles: ["check", "publish", "replica", "admin"],
+    bound: "none",
+    request: () => get("/v1/domains"),
+    admitted: 200,
+  },
   "GET /v1/domains/:domain": { ...publisher, request: ofDomain(""), admitted: 200, nowhere: 404 },
   "DELETE /v1/domains/:domain": {
     ...admin,
@@ -83,6 +88,27 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
   "POST /v1/commits": {
     ...publisher,
     request: (domain) => ({ path: "/v1/commits", options: { json: { domains: [stillborn(domain)] } } }),
+    admitted: 409,
+  },
+  "POST /v1/plans": {
+    ...publisher,
+    request: (domain) => ({
+      path: "/v1/plans",
+      options: {
+        json: {
+          domains: [
+            {
+              domain,
+              expect: NEVER,
+              key_id: "",
+              canonicaliser: 1,
+              accepted: 0,
+              names: { gone: "", back: "" },
+            },
+          ],
+        },
+      },
+    }),
     admitted: 409,
   },
   "POST /v1/tokens": {

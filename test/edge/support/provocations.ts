@@ -3,7 +3,10 @@ import {
   type DomainCommit,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_PLAN_BODY,
   MAX_SMALL_BODY,
+  type PlannedDomain,
+  type PlannedNames,
 } from "../../../src/api/contract.ts";
 import type { CallOptions } from "./edge.ts";
 
@@ -21,6 +24,8 @@ export interface World {
   readonly small: string;
   readonly large: string;
   readonly doomed: string;
+  /** A domain that is only planned for. */
+  readonly planned: Pick<PlannedDomain, "domain" | "expect" | "key_id">;
   /** Heads of the three. */
   readonly heads: Readonly<Record<string, number>>;
   /** A shard of the large one. */
@@ -42,6 +47,16 @@ const fails = (status: number, code: string, path: string, options: CallOptions 
   code,
 });
 
+/** What a route that takes no body says to one. */
+const anyBody = (path: string, method: string): Provocation[] => [
+  fails(400, "bad_request", path, { method, json: { surprise: 1 } }),
+  fails(413, "too_large", path, {
+    method,
+    body: "{}",
+    headers: { "Content-Type": "application/json", "Content-Length": String(MAX_SMALL_BODY + 1) },
+  }),
+];
+
 /** What every route that reads JSON says to bodies that are none, of another type, or too long. */
 const badBodies = (path: string, limit: number): Provocation[] => [
   fails(400, "bad_request", path, { body: "{", headers: { "Content-Type": "application/json" } }),
@@ -58,6 +73,19 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const nowhere = "/v1/domains/nowhere.example";
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  const plan = (names: PlannedNames, change: Partial<PlannedDomain> = {}) => ({
+    json: {
+      domains: [
+        {
+          ...world.planned,
+          canonicaliser: world.growing.canonicaliser,
+          accepted: 1,
+          names,
+          ...change,
+        },
+      ],
+    },
+  });
   return {
     "POST /v1/rcpt": [
       ok("/v1/rcpt", { json: { recipient: `alice@${small}`, client: "192.0.2.1", sender: "" } }),
@@ -92,6 +120,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(400, "bad_request", `/v1/domains/${doomed}`, { method: "DELETE" }),
       fails(409, "conflict", `/v1/domains/${doomed}?expect=999`, { method: "DELETE" }),
       fails(404, "not_found", `${nowhere}?expect=1`, { method: "DELETE" }),
+      ...anyBody(`/v1/domains/${doomed}?expect=${heads[doomed]}`, "DELETE"),
       ok(`/v1/domains/${doomed}?expect=${heads[doomed]}`, { method: "DELETE" }),
     ],
     "GET /v1/domains/{domain}/key": [
@@ -132,6 +161,15 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(409, "conflict", "/v1/commits", commit({ ...world.growing, expect: 999 })),
       ...badBodies("/v1/commits", MAX_COMMIT_BODY),
     ],
+    "POST /v1/plans": [
+      ok("/v1/plans", plan({ gone: "", back: "AAAAAAAB" })),
+      ok("/v1/plans", plan({ accepted: "AAAAAAABAAAAAAAC" })),
+      fails(409, "conflict", "/v1/plans", plan({ gone: "", back: "" }, { expect: 999 })),
+      fails(400, "bad_request", "/v1/plans", plan({ gone: "AAAA", back: "" })),
+      fails(400, "bad_request", "/v1/plans", plan({ gone: "?", back: "" })),
+      fails(400, "bad_request", "/v1/plans", { json: { domains: [] } }),
+      ...badBodies("/v1/plans", MAX_PLAN_BODY),
+    ],
     "POST /v1/domains/{domain}/rollback": [
       ok(`/v1/domains/${large}/rollback`, {
         json: { to: heads[large], expect: heads[large], note: "again" },
@@ -153,9 +191,10 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`/v1/tokens/${world.tokenId}`, { method: "DELETE" }),
       fails(404, "not_found", "/v1/tokens/ffffffffffffffff", { method: "DELETE" }),
       fails(400, "bad_request", "/v1/tokens/x", { method: "DELETE" }),
+      ...anyBody("/v1/tokens/ffffffffffffffff", "DELETE"),
     ],
     "GET /v1/registry": [ok("/v1/registry")],
-    "POST /v1/registry": [ok("/v1/registry", { method: "POST" })],
+    "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
     "GET /v1/audit": [ok("/v1/audit")],
   };
 }

@@ -1,0 +1,63 @@
+import { damaged } from "./errors.ts";
+
+/** Most tails that one change may name: more would not fit the memory of the Registry's object. */
+export const MAX_TAILS = 2_500_000;
+
+/** A growing column of tails. */
+export class TailColumn {
+  readonly #limit: number;
+  #values = new Float64Array(256);
+  #length = 0;
+
+  constructor(limit = MAX_TAILS) {
+    this.#limit = limit;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a tail; false where the limit is reached. */
+  push(tail: number): boolean {
+    if (this.#length === this.#limit) return false;
+    if (this.#length === this.#values.length) {
+      const larger = new Float64Array(2 * this.#length);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.#length++] = tail;
+    return true;
+  }
+
+  /** The tails in ascending order. */
+  sorted(): Float64Array {
+    return this.#values.subarray(0, this.#length).sort();
+  }
+}
+
+const TAIL_BYTES = 6;
+
+/** Tails as bytes, big-endian, 6 each. */
+export function encodeTails(tails: Float64Array): Uint8Array {
+  const bytes = new Uint8Array(TAIL_BYTES * tails.length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < tails.length; i++) {
+    const tail = tails[i] as number;
+    view.setUint16(TAIL_BYTES * i, Math.floor(tail / 2 ** 32));
+    view.setUint32(TAIL_BYTES * i + 2, tail % 2 ** 32);
+  }
+  return bytes;
+}
+
+/** @throws DirectoryError `damaged` where they are not whole or not in ascending order */
+export function decodeTails(bytes: Uint8Array): Float64Array {
+  if (bytes.length % TAIL_BYTES !== 0)
+    throw damaged(`tails in ${bytes.length} bytes: each has ${TAIL_BYTES}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const tails = new Float64Array(bytes.length / TAIL_BYTES);
+  for (let i = 0; i < tails.length; i++) {
+    tails[i] = view.getUint16(TAIL_BYTES * i) * 2 ** 32 + view.getUint32(TAIL_BYTES * i + 2);
+    if (i > 0 && (tails[i] as number) < (tails[i - 1] as number)) throw damaged("tails are not in order");
+  }
+  return tails;
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+
+const D = "example.com";
+const OTHER = "other.example";
+
+/** An isolate that lapsed while a newer list was published, which KV does not show it for minutes. */
+async function lapsed(partners: readonly string[] = ["alice"]) {
+  const world = new World();
+  const [here, far] = [world.isolate("here"), world.isolate("far")];
+  await world.publish(here, D, partners);
+  await world.publish(here, OTHER, ["bob"]);
+  await world.clock.advance(11 * MINUTE);
+  await far.check(`nobody@${D}`);
+  await far.check(`nobody@${OTHER}`);
+  await far.idle();
+  await world.clock.advance(2 * WINDOW);
+  world.kv.propagation = (location) => (location === "far" ? 3 * MINUTE : 0);
+  const newest = await world.publish(here, D, [...partners, "carol"]);
+  /** Reading a manifest takes longer than asking the Registry. */
+  world.kv.fault = ({ kind, keys: [key], location }) =>
+    kind === "get" && location === "far" && key === `domain/${D}` ? { kind: "slow", ms: 200 } : undefined;
+  return { world, here, far, newest };
+}
+
+describe("where nothing is wrong", () => {
+  it("a check reads the newer list where another's refresh tells of it while the older one is read", async () => {
+    // Whenever that is: before, while, and just after a reading that several wait for.
+    for (let moment = 170; moment < 215; moment += 3) {
+      const { world, far } = await lapsed();
+      const waiting = Array.from({ length: 5 }, (_, i) => far.beginCheck(`mallory${i}@${D}`));
+      await world.clock.advance(3);
+      waiting.push(far.beginCheck(`trudy@${D}`));
+      await world.clock.advance(moment);
+      waiting.push(far.beginCheck(`mallory@${OTHER}`));
+      const answers = await world.clock.run(Promise.all(waiting));
+      expect([moment, new Set(answers.map(({ verdict }) => verdict))]).toEqual([
+        moment,
+        new Set(["unknown"]),
+      ]);
+    }
+  });
+
+  it("many at once still read a list that changed once or twice", async () => {
+    const { world, far } = await lapsed();
+    const begun = world.kv.operations.length;
+    const first = Array.from({ length: 30 }, (_, i) => far.beginCheck(`m${i}@${D}`));
+    await world.clock.advance(20);
+    const other = far.beginCheck(`mallory@${OTHER}`);
+    await world.clock.advance(60);
+    const late = Array.from({ length: 30 }, (_, i) => far.beginCheck(`t${i}@${D}`));
+    const answers = await world.clock.run(Promise.all([...first, other, ...late]));
+    expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unknown"]));
+    const reads = world.kv.operations
+      .slice(begun)
+      .filter(({ location, keys }) => location === "far" && keys[0] === `domain/${D}`);
+    expect(reads.length).toBeLessThanOrEqual(2);
+  });
+
+  it("a check asks the Registry first where nobody did for longer than accept-grace", async () => {
+    const world = new World({ acceptGrace: 2 * HOUR });
+    const here = world.isolate();
+    await world.publish(here, D, ["alice"]);
+    await here.check(`nobody@${D}`);
+    await here.idle();
+    await world.clock.advance(DAY);
+    expect(await here.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+
+  it("and defers where the Registry gives no answer to that", async () => {
+    const world = new World({ acceptGrace: 2 * HOUR });
+    const here = world.isolate();
+    await world.publish(here, D, ["alice"]);
+    await here.check(`nobody@${D}`);
+    await here.idle();
+    world.registry().fault = () => ({ kind: "error" });
+    world.kv.fault = ({ keys: [key] }) => (key?.startsWith("roster/") ? { kind: "error" } : undefined);
+    await world.clock.advance(DAY);
+    const answer = await here.check(`alice@${D}`);
+    expect(answer).toMatchObject({ verdict: "unavailable", action: "defer" });
+    expect(answer.cost.took).toBeLessThan(4 * SECOND);
+  });
+});

@@ -1,0 +1,100 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, it } from "vitest";
+import { NODE_20, ROOT, Running, temporaryFolder } from "../support/processes.ts";
+
+/** npm of the oldest Node that is supported, if both are on this machine. */
+const NPM_20 = NODE_20 === undefined ? undefined : join(dirname(NODE_20), "npm");
+const hasNpm20 = NPM_20 !== undefined && existsSync(NPM_20);
+
+/** What `npm pack` would put into the tarball, as it lies there now. */
+function packed(): string[] {
+  // Such as the one that `npm run deploy:dry-run` leaves.
+  const otherBuild = mkdtempSync(join(ROOT, "dist", "other-build-"));
+  writeFileSync(join(otherBuild, "worker.js"), "");
+  let said: string;
+  try {
+    said = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } finally {
+    rmSync(otherBuild, { recursive: true });
+  }
+  const report = JSON.parse(said) as unknown;
+  const [first] = Array.isArray(report) ? report : Object.values(report as object);
+  return (first as { files: { path: string }[] }).files.map(({ path }) => path);
+}
+
+/** Parts that only a clone has: what works on Rollcall, not with it. */
+const OF_A_CLONE = /^(?:src|test|bench|simulation|scripts)\//;
+
+describe("the npm package", () => {
+  it("has what the command runs, and no other build", () => {
+    const files = packed();
+    expect(files).toEqual(
+      expect.arrayContaining(["bin/rollcall.js", "dist/cli/main.js", "dist/edge/worker.js"]),
+    );
+    expect(files.filter((file) => file.startsWith("dist/") && !/^dist\/(?:cli|edge)\//.test(file))).toEqual(
+      [],
+    );
+    expect(files.filter((file) => OF_A_CLONE.test(file))).toEqual([]);
+  });
+
+  it("has what its documentation links to", () => {
+    const files = new Set(packed());
+    const dead: string[] = [];
+    for (const page of [...files].filter((file) => file.endsWith(".md"))) {
+      for (const [, link = ""] of readFileSync(join(ROOT, page), "utf8").matchAll(/\]\(([^)#\s]+)/g)) {
+        if (/^[a-z]+:/.test(link)) continue;
+        const target = normalize(join(dirname(page), link)).replace(/\/$/, "");
+        const there = files.has(target) || [...files].some((file) => file.startsWith(`${target}/`));
+        if (!there && !OF_A_CLONE.test(`${target}/`)) dead.push(`${page}: ${link}`);
+      }
+    }
+    expect(dead).toEqual([]);
+    expect(files).toContain("examples/smtp-front-end.mjs");
+  });
+
+  it("says what to do where its packages are not installed", async () => {
+    for (const [extra, what] of [
+      [[], "npm install --omit=dev --ignore-scripts"],
+      [["package-lock.json"], "npm ci"],
+    ] as const) {
+      const folder = temporaryFolder();
+      for (const part of ["bin", "dist/cli", "package.json", ...extra]) {
+        cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+      }
+      const { code, stdout, stderr } = await new Running(NODE_20 ?? process.execPath, [
+        join(folder, "bin", "rollcall.js"),
+        "--version",
+      ]).ended;
+      expect(stderr).toMatch(/^error: .*packages.* not installed/);
+      expect(stderr).toContain(what);
+      expect(stderr).not.toMatch(/^ +at |node:internal/m);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    }
+  });
+
+  it.skipIf(!hasNpm20)("installs on Node 20 without a warning", async () => {
+    const folder = temporaryFolder();
+    for (const file of ["package.json", "package-lock.json", ".npmrc"]) {
+      cpSync(join(ROOT, file), join(folder, file));
+    }
+    const { code, stderr } = await new Running(
+      NODE_20 as string,
+      [NPM_20 as string, "ci", "--dry-run", "--ignore-scripts", "--offline"],
+      {
+        cwd: folder,
+        env: {
+          HOME: folder,
+          npm_config_update_notifier: "false",
+          PATH: `${dirname(NODE_20 as string)}:/usr/bin:/bin`,
+        },
+      },
+    ).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+});
