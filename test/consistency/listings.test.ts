@@ -231,6 +231,25 @@ describe("a listing", () => {
   });
 });
 
+describe("a Registry of many domains", () => {
+  it("finds those that wait for KV, are aliases, deleted or new without looking at all of them", () => {
+    const world = new World();
+    const seen = new Set<string>();
+    for (const statement of [
+      "SELECT count(*) AS n FROM heads WHERE kv_number < number",
+      "SELECT min(max(kv_time + 1, coalesce(kv_next, 0))) AS due FROM heads WHERE kv_number < number",
+      "SELECT 1 FROM heads WHERE kv_number < number AND kv_failures > 0 LIMIT 1",
+      "SELECT domain FROM heads WHERE alias = 'x'",
+      "SELECT domain, number FROM heads WHERE deleted IS NOT NULL AND deleted < 5 LIMIT 9",
+      "SELECT domain, number FROM heads WHERE number > 5 LIMIT 9",
+    ]) {
+      for (const { detail } of world.registry().sql(`EXPLAIN QUERY PLAN ${statement}`))
+        seen.add(String(detail));
+    }
+    expect([...seen].filter((each) => !/INDEX/.test(each))).toEqual([]);
+  });
+});
+
 describe("tables of the release before", () => {
   it("get what came later, keep what they hold, and go on being written by that release", async () => {
     const clock = new VirtualTime();
