@@ -7,6 +7,7 @@ import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { guard } from "./guard.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
+import { listings } from "./listings.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
@@ -23,6 +24,7 @@ export const suites: readonly Suite[] = [
   reads,
   cold,
   storage,
+  listings,
   publish,
   guard,
   bridge,

@@ -14,6 +14,10 @@ export const MAX_PLAN_BODY = 16 * 1024 * 1024;
 export const MAX_PLANNED_NAMES = 2_000_000;
 export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
+/** Lines of one page of a listing, at most; as many come where a page does not say. */
+export const MAX_PAGE = 1_000;
+/** A listing that is asked for without pages comes whole, and not at all where it has more lines. */
+export const MAX_WHOLE = 10_000;
 /** Domains in one commit. */
 export const MAX_COMMIT_DOMAINS = 500;
 
@@ -90,6 +94,8 @@ export interface DomainSummary {
 
 export interface DomainList {
   readonly domains: readonly DomainSummary[];
+  /** What the next page comes after, null where there is none. */
+  readonly next: string | null;
 }
 
 /** How KV stands against the head. */
@@ -199,6 +205,8 @@ export interface GenerationRecord {
 export interface GenerationList {
   readonly domain: string;
   readonly generations: readonly GenerationRecord[];
+  /** What the next page comes after, null where there is none. */
+  readonly next: number | null;
 }
 
 /** Body of `POST /v1/domains/{domain}/rollback`. */

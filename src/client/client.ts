@@ -11,6 +11,7 @@ import {
   type GenerationRecord,
   type HeadResult,
   type Health,
+  MAX_PAGE,
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
   type PlanRequest,
@@ -88,9 +89,9 @@ export class RollcallClient {
     throw failureOf(reply, this.#base);
   }
 
-  /** Every served domain that the token covers. */
+  /** Every served domain that the token covers. Asked for page by page. */
   async domains(): Promise<readonly DomainSummary[]> {
-    return this.#list<DomainSummary>("/v1/domains", "domains");
+    return this.#pages<DomainSummary>("/v1/domains", "domains");
   }
 
   /**
@@ -99,8 +100,8 @@ export class RollcallClient {
    * @throws ClientError
    */
   async domainPage(after: string | null): Promise<DomainPage> {
-    const path = after === null ? "/v1/domains" : `/v1/domains?after=${encodeURIComponent(after)}`;
-    const reply = await this.#transport.exchange(get(path));
+    const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+    const reply = await this.#transport.exchange(get(`/v1/domains?limit=${MAX_PAGE}${from}`));
     if (reply.status !== 200) throw failureOf(reply, this.#base);
     const body = jsonOf(reply);
     if (!isRecord(body) || !Array.isArray(body.domains)) throw this.#notAnEdge("GET /v1/domains");
@@ -144,9 +145,9 @@ export class RollcallClient {
     return (await this.#transport.send(get(`/v1/domains/${encodeURIComponent(domain)}/manifest`))).bytes;
   }
 
-  /** A domain's history, newest first. */
+  /** A domain's whole history, newest first. Asked for page by page. */
   async generations(domain: string): Promise<readonly GenerationRecord[]> {
-    return this.#list<GenerationRecord>(
+    return this.#pages<GenerationRecord>(
       `/v1/domains/${encodeURIComponent(domain)}/generations`,
       "generations",
     );
@@ -271,6 +272,24 @@ export class RollcallClient {
     const body = await this.#json<Record<string, unknown>>(get(path), field);
     if (!Array.isArray(body[field])) throw this.#notAnEdge(`GET ${path}`);
     return body[field] as readonly T[];
+  }
+
+  /** All pages of a listing. An edge that knows of no pages answers with everything, and names no next one. */
+  async #pages<T>(path: string, field: string): Promise<readonly T[]> {
+    const all: T[] = [];
+    for (let after: string | number | null = null; ; ) {
+      const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+      const body: Record<string, unknown> = await this.#json(get(`${path}?limit=${MAX_PAGE}${from}`), field);
+      const lines = body[field];
+      const next = body.next ?? null;
+      if (!Array.isArray(lines)) throw this.#notAnEdge(`GET ${path}`);
+      for (const line of lines as T[]) all.push(line);
+      if (next === null) return all;
+      // A page that leads nowhere would be asked for without end.
+      const isNext = typeof next === "string" || typeof next === "number";
+      if (!isNext || next === after || lines.length === 0) throw this.#notAnEdge(`GET ${path}`);
+      after = next;
+    }
   }
 
   #notAnEdge(what: string): ClientError {

@@ -160,7 +160,8 @@ function requireQuery(route: Route, url: string): void {
   }
   const names = [...new URL(url).searchParams.keys()];
   names.forEach((name, i) => {
-    if (!route.query?.includes(name))
+    const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
+    if (!isPaging && !route.query?.includes(name))
       throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
     if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
   });

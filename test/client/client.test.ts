@@ -244,6 +244,33 @@ describe("other calls", () => {
     }
   });
 
+  it("ask for a listing page by page, and take an edge's word that knows of no pages", async () => {
+    const paths: string[] = [];
+    const { client } = await setUp(({ path: url }, response) => {
+      paths.push(url);
+      const after = Number(/after=(\d+)/.exec(url)?.[1] ?? 9);
+      const generations = [{ generation: after - 1 }, { generation: after - 2 }];
+      json(response, { domain: "a.example", generations, next: after === 5 ? null : after - 2 });
+    });
+    const numbers = (await client.generations("a.example")).map(({ generation }) => generation);
+    expect(numbers).toEqual([8, 7, 6, 5, 4, 3]);
+    const path = "/v1/domains/a.example/generations?limit=1000";
+    expect(paths).toEqual([path, `${path}&after=7`, `${path}&after=5`]);
+    const older = await setUp((_, response) => json(response, { domains: [{ domain: "a.example" }] }));
+    expect(await older.client.domains()).toEqual([{ domain: "a.example" }]);
+    expect(older.edge.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ["leads back to itself", { domains: [{ domain: "a.example" }], next: "a.example" }],
+    ["is empty and leads on", { domains: [], next: "a.example" }],
+    ["leads to what is no line", { domains: [{ domain: "a.example" }], next: {} }],
+  ])("do not ask without end for pages, where one %s", async (_, page) => {
+    const { client, edge } = await setUp((_request, response) => json(response, page));
+    expect(await failureOf(client.domains())).toMatchObject({ kind: "protocol" });
+    expect(edge.requests.length).toBeLessThanOrEqual(2);
+  });
+
   describe.each<[string, (client: RollcallClient) => Promise<unknown>]>([
     ["a rollback", (client) => client.rollback("example.com", { to: 1, expect: 2 })],
     ["a deletion", (client) => client.deleteDomain("Example.COM", 2)],

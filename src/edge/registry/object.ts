@@ -3,7 +3,7 @@ import type { CommitRequest, PlanRequest, RollbackRequest, TokenRecord } from ".
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
-import type { Place, Question, RegistryApi } from "./protocol.ts";
+import type { Page, Place, Question, RegistryApi } from "./protocol.ts";
 import { RegistryCore } from "./registry.ts";
 import { createTables } from "./schema.ts";
 
@@ -49,14 +49,14 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   head(place: Place, domain: string) {
     return this.#core(place).head(domain);
   }
-  domains(place: Place) {
-    return this.#core(place).domains();
+  domains(place: Place, page?: Page<string>) {
+    return this.#core(place).domains(page);
   }
   domainsNamed(place: Place, names: readonly string[]) {
     return this.#core(place).domainsNamed(names);
   }
-  generations(place: Place, domain: string) {
-    return this.#core(place).generations(domain);
+  generations(place: Place, domain: string, page?: Page<number>) {
+    return this.#core(place).generations(domain, page);
   }
   keepToken(place: Place, token: TokenRecord, by: string) {
     return this.#core(place).keepToken(token, by);
@@ -139,9 +139,9 @@ export function registryAt(
     rollback: (domain, request, by) => stub().rollback(place, domain, request, by),
     remove: (domain, expect, by) => stub().remove(place, domain, expect, by),
     head: (domain) => stub().head(place, domain),
-    domains: () => stub().domains(place),
+    domains: (page) => stub().domains(place, page),
     domainsNamed: (names) => stub().domainsNamed(place, names),
-    generations: (domain) => stub().generations(place, domain),
+    generations: (domain, page) => stub().generations(place, domain, page),
     keepToken: (token, by) => stub().keepToken(place, token, by),
     tokens: () => stub().tokens(place),
     revokeToken: (token, expires, by) => stub().revokeToken(place, token, expires, by),

@@ -73,6 +73,13 @@ export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
+/** One page of a listing. */
+export interface Page<T> {
+  /** The last line of the page before, null for the first one. */
+  readonly after: T | null;
+  readonly limit: number;
+}
+
 /** A revoked token, as one partition takes it over from the first. */
 export interface Revocation {
   readonly id: string;
@@ -102,10 +109,12 @@ export interface RegistryApi {
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null where the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
-  domains(): Promise<Result<readonly HeadSummary[]>>;
+  /** By name. Without a page everything, where that is little: isolates of an earlier release ask so. */
+  domains(page?: Page<string>): Promise<Result<readonly HeadSummary[]>>;
   /** Those of the named domains that have a head. */
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
-  generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>>;
+  /** Newest first, `after` being a number. */
+  generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
   tokens(): Promise<Result<readonly TokenRecord[]>>;
   /**

@@ -9,8 +9,9 @@ import {
   readManifest,
   type Shard,
 } from "../../directory/index.ts";
-import type { RegistryStorage, SqlRow } from "../ports.ts";
+import type { RegistryStorage } from "../ports.ts";
 import type { HeadSummary } from "./protocol.ts";
+import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head, as it says of itself: it may be of a key that is lost. */
 export interface Head {
@@ -99,6 +100,7 @@ export class Records {
       acceptedCount(manifest.counts),
       manifest.bytes,
     );
+    keepSummary(this.#storage, manifest.generation, manifest);
     this.#storage.sql(
       `INSERT INTO heads (domain, number, deleted, alias) VALUES (?, ?, ?, ?)
        ON CONFLICT (domain) DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias`,
@@ -188,43 +190,6 @@ export class Records {
     }
     return { counts, missing, misfit };
   }
-
-  domains(): HeadSummary[] {
-    const rows = this.#storage.sql(
-      `SELECT h.domain, h.number, g.manifest FROM heads h
-       JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain`,
-    );
-    return rows.map((row) => summaryOf(readManifest(bytesOf(row.manifest), row.domain as string)));
-  }
-
-  /** The same of the named domains alone. */
-  domainsNamed(names: readonly string[]): HeadSummary[] {
-    return names.flatMap((domain) => {
-      const head = this.head(domain);
-      return head === null ? [] : [summaryOf(head.manifest)];
-    });
-  }
-
-  /** A domain's history, newest first; null where it never had a head. */
-  generations(domain: string): GenerationRecord[] | null {
-    const rows = this.#storage.sql("SELECT * FROM generations WHERE domain = ? ORDER BY number DESC", domain);
-    return rows.length === 0 ? null : rows.map((row) => this.#recordOf(domain, row));
-  }
-
-  #recordOf(domain: string, row: SqlRow): GenerationRecord {
-    const manifest = readManifest(bytesOf(row.manifest), domain);
-    return {
-      generation: row.number as number,
-      time: row.time as number,
-      action: row.action as GenerationRecord["action"],
-      by: row.made_by as string,
-      forced: row.forced === 1,
-      note: row.note as string | null,
-      mode: manifest.mode,
-      counts: manifest.counts,
-      departures: manifest.departures.count,
-    };
-  }
 }
 
 /** Place of a blob that is no shard, so that no table of shards can name it. */
@@ -251,7 +216,3 @@ export function summaryOf(manifest: ManifestRecord): HeadSummary {
     key_id: manifest.keyId,
   };
 }
-
-/** SQLite hands out a fresh buffer for each row; a view of it is enough. */
-const bytesOf = (value: unknown): Uint8Array =>
-  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

@@ -27,11 +27,13 @@ import { copyToKv, noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
 import { HEARTBEAT, nextRun, pendingKeys } from "./kv-pauses.ts";
+import { domainsNamed, listDomains, listGenerations, requireWhole, WHOLE } from "./listings.ts";
 import { plan } from "./plan.ts";
 import type {
   Actor,
   Changed,
   HeadSummary,
+  Page,
   PartitionStatus,
   Place,
   Question,
@@ -43,6 +45,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { getMeta, setAlarmBy, setMeta } from "./schema.ts";
+import { fillSummaries } from "./summaries.ts";
 import {
   beginWith,
   isRevoked,
@@ -157,16 +160,22 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => this.#records.domains());
+  async domains(page: Page<string> = WHOLE): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => requireWhole(listDomains(this.#parts.storage, page), page));
   }
 
   async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => this.#records.domainsNamed(names));
+    return this.#answer(() => domainsNamed(this.#parts.storage, names));
   }
 
-  async generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>> {
-    return this.#answer(() => this.#records.generations(domain));
+  async generations(
+    domain: string,
+    page: Page<number> = WHOLE,
+  ): Promise<Result<readonly GenerationRecord[] | null>> {
+    return this.#answer(() => {
+      const lines = listGenerations(this.#parts.storage, domain, page);
+      return lines === null ? null : requireWhole(lines, page);
+    });
   }
 
   async keepToken(token: TokenRecord, by: Actor): Promise<Result<null>> {
@@ -251,9 +260,10 @@ export class RegistryCore implements RegistryApi {
     if (this.#now() - (getMeta(storage, "revocations_taken") ?? 0) >= HEARTBEAT) {
       await this.#takeRevocations("registry");
     }
-    let isPruned = true;
+    let isMore = false;
     try {
-      isPruned = !storage.transaction(() => prune(storage, this.#now(), settings.history));
+      isMore = storage.transaction(() => prune(storage, this.#now(), settings.history));
+      isMore = storage.transaction(() => fillSummaries(storage)) || isMore;
     } catch {
       // What could not be let go of is tried again with the next alarm; copying must not wait for it.
     }
@@ -268,7 +278,7 @@ export class RegistryCore implements RegistryApi {
       });
     } finally {
       this.#askForAlarm();
-      if (!isPruned) setAlarmBy(storage, this.#now() + PRUNING_PAUSE, this.#now());
+      if (isMore) setAlarmBy(storage, this.#now() + PRUNING_PAUSE, this.#now());
     }
   }
 

@@ -35,6 +35,18 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
+  // In tables and rows of their own, so that a release that knows nothing of them goes on working.
+  `CREATE TABLE IF NOT EXISTS summaries (
+     domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, mode TEXT NOT NULL,
+     active INTEGER NOT NULL, disabled INTEGER NOT NULL, "full" INTEGER NOT NULL, moved INTEGER NOT NULL,
+     departures INTEGER NOT NULL, alias TEXT, deleted_until INTEGER, epoch INTEGER NOT NULL, key_id TEXT NOT NULL,
+     canonicaliser INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
+  `CREATE TRIGGER IF NOT EXISTS generations_gone AFTER DELETE ON generations BEGIN
+     DELETE FROM summaries WHERE domain = OLD.domain AND number = OLD.number; END`,
+  // Of many domains few wait for KV, are aliases or are deleted: each is found without looking at all.
+  `CREATE INDEX IF NOT EXISTS heads_waiting ON heads (number) WHERE kv_number < number`,
+  `CREATE INDEX IF NOT EXISTS heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
+  `CREATE INDEX IF NOT EXISTS heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
 ];
 
 /** Columns that came later. They may be null: a release that does not know them goes on writing rows. */
@@ -77,6 +89,10 @@ export interface Meta {
   roster_next: number;
   /** Why a key was not written, as long as any key fails. */
   kv_error: string;
+  /** Every generation up to this number has its summary; and how far the present run through the heads has come. */
+  summarised: number;
+  summarising_number: number;
+  summarising_domain: string;
   /** When revocations were last taken over from the first partition. */
   revocations_taken: number;
   /** When the alarm was last asked for; 0 while it runs. */

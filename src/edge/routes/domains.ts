@@ -19,6 +19,7 @@ import { HttpError, json, octets, readBody } from "../http.ts";
 import type { Isolate } from "../isolate.ts";
 import type { Changed, HeadSummary } from "../registry/protocol.ts";
 import { summaryOf } from "../registry/records.ts";
+import { oneMore, pageOf, readPaging } from "./paging.ts";
 import {
   type Route,
   type RouteContext,
@@ -36,20 +37,27 @@ export const listDomains: Route = {
   path: "/v1/domains",
   roles: ["check", "publish", "replica"],
   bound: "none",
-  summary: "List the domains that are served, of those that the token covers",
+  summary: "List the domains that are served, of those that the token covers, by name",
+  paged: "domain",
   answer: "DomainList",
   errors: [],
-  async handle({ isolate, surroundings, caller }) {
+  async handle({ request, isolate, surroundings, caller }) {
+    const paging = readPaging(request, (after) => (after === "" ? null : after));
+    const { after, limit, isWhole } = paging;
     const names = caller.domains === null ? null : [...caller.domains];
-    const lists = [];
+    let heads: HeadSummary[] = [];
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
       const own = names?.filter((name) => isolate.partitionOf(name) === partition);
       if (own?.length === 0) continue;
       const registry = surroundings.registry(partition);
-      lists.push(...unwrap(await (own === undefined ? registry.domains() : registry.domainsNamed(own))));
+      const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
+      // A Registry of an earlier release knows of no pages and lists everything.
+      heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));
+      if (isWhole && heads.length > limit) break;
+      heads = heads.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
     }
-    lists.sort((a, b) => (a.domain < b.domain ? -1 : 1));
-    return json({ domains: lists.map((head) => seenFromHere(isolate, head)) });
+    const { page, next } = pageOf(heads, paging, ({ domain }) => domain);
+    return json({ domains: page.map((head) => seenFromHere(isolate, head)), next });
   },
 };
 
@@ -162,14 +170,20 @@ export const listGenerations: Route = {
   roles: ["publish"],
   bound: "path",
   summary: "List a domain's history, newest first",
+  paged: "generation",
   answer: "GenerationList",
   errors: ["not_found"],
   async handle(context) {
-    const { isolate, surroundings } = context;
+    const { request, isolate, surroundings } = context;
     const domain = domainOf(context);
-    const generations = unwrap(await surroundings.registry(isolate.partitionOf(domain)).generations(domain));
-    if (generations === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
-    return json({ domain, generations });
+    const paging = readPaging(request, (after) => (/^\d{1,15}$/.test(after) ? Number(after) : null));
+    const { after } = paging;
+    const registry = surroundings.registry(isolate.partitionOf(domain));
+    const lines = unwrap(await registry.generations(domain, oneMore(paging)));
+    if (lines === null) throw new HttpError("not_found", `${domain} was never published`, { domain });
+    const older = lines.filter(({ generation }) => after === null || generation < after);
+    const { page, next } = pageOf(older, paging, ({ generation }) => generation);
+    return json({ domain, generations: page, next });
   },
 };
 

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../api/contract.ts";
+import { type ErrorCode, MAX_PAGE, MAX_WHOLE } from "../../api/contract.ts";
 import { VERSION } from "../../api/version.ts";
 import { type DEFAULT_POLICY, ENTRY_STATES, VERDICTS } from "../../directory/index.ts";
 import { STATUS } from "../http.ts";
@@ -111,7 +111,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   ShardTable: {
     anyOf: [closed({ bits: whole, ids: list(text) }), closed({ bits: { const: 0 }, inline: text }, ["bits"])],
   },
-  DomainList: object({ domains: list(object(summary)) }),
+  DomainList: object({ domains: list(object(summary)), next: nullable(text) }),
   DomainDescription: object({
     ...summary,
     origin: oneOf("registry", "kv"),
@@ -149,6 +149,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
         departures: whole,
       }),
     ),
+    next: nullable(whole),
   }),
   CommitRequest: closed(
     {
@@ -264,6 +265,7 @@ function operationOf(route: Route): Schema {
   const parameters = [
     ...pathParameters,
     ...(route.query ?? []).map((name) => parameter("query", name, whole)),
+    ...(route.paged === undefined ? [] : pageParameters(route.paged)),
   ];
   const open = route.roles === "anyone";
   const codes = new Set<ErrorCode>([
@@ -297,6 +299,19 @@ function operationOf(route: Route): Schema {
     },
   };
 }
+
+const pageParameters = (paged: NonNullable<Route["paged"]>): Schema[] => [
+  {
+    ...parameter("query", "after", paged === "domain" ? text : whole),
+    required: false,
+    description: "what the page before calls next; left out for the first page",
+  },
+  {
+    ...parameter("query", "limit", { type: "integer", minimum: 1, maximum: MAX_PAGE, default: MAX_PAGE }),
+    required: false,
+    description: `lines of a page. Without after and limit everything comes, and an error where that is over ${MAX_WHOLE} lines`,
+  },
+];
 
 const parameter = (place: "path" | "query", name: string | undefined, schema: Schema): Schema => ({
   name,

@@ -40,6 +40,8 @@ export interface Route {
   readonly answersWith503?: true;
   /** Names of query parameters that are required, each a whole number. */
   readonly query?: readonly string[];
+  /** Where the answer comes in pages: what a line is named by. Query parameters `after` and `limit`; see paging.ts. */
+  readonly paged?: "domain" | "generation";
   /** Settles at once where nothing has to be waited for. */
   handle(context: RouteContext): Response | Promise<Response>;
 }

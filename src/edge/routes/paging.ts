@@ -1,0 +1,47 @@
+/** Listings that come in pages: `limit` lines after `after`, and what the next page comes after. */
+import { MAX_PAGE, MAX_WHOLE } from "../../api/contract.ts";
+import { HttpError } from "../http.ts";
+import { TOO_MUCH } from "../registry/listings.ts";
+import type { Page } from "../registry/protocol.ts";
+
+/** What was asked for: a page, or everything, where that is little. */
+export interface Paging<T> extends Page<T> {
+  readonly isWhole: boolean;
+}
+
+/**
+ * Reads `after` and `limit`. A client that knows of neither gets everything or an error, and never a part.
+ * @param read what `after` says; null where it says nothing that can be used
+ * @throws HttpError `bad_request`
+ */
+export function readPaging<T>(request: Request, read: (after: string) => T | null): Paging<T> {
+  const { searchParams } = new URL(request.url);
+  const [givenAfter, givenLimit] = [searchParams.get("after"), searchParams.get("limit")];
+  if (givenAfter === null && givenLimit === null) return { after: null, limit: MAX_WHOLE, isWhole: true };
+  const after = givenAfter === null ? null : read(givenAfter);
+  if (givenAfter !== null && after === null) {
+    throw new HttpError("bad_request", "after must be what an answer calls next");
+  }
+  const limit = Number(givenLimit ?? MAX_PAGE);
+  if (!/^\d{1,4}$/.test(givenLimit ?? "1") || limit < 1 || limit > MAX_PAGE) {
+    throw new HttpError("bad_request", `limit must be a whole number from 1 to ${MAX_PAGE}`);
+  }
+  return { after, limit, isWhole: false };
+}
+
+/** One line more than the page has, which tells whether there is a next one. */
+export const oneMore = <T>({ after, limit }: Paging<T>): Page<T> => ({ after, limit: limit + 1 });
+
+/**
+ * The page of lines that are in order, and more than it holds where there is a next one.
+ * @throws HttpError `bad_request` where everything was asked for and is too much
+ */
+export function pageOf<L, T>(
+  lines: readonly L[],
+  { limit, isWhole }: Paging<T>,
+  keyOf: (line: L) => T,
+): { readonly page: readonly L[]; readonly next: T | null } {
+  if (lines.length <= limit) return { page: lines, next: null };
+  if (isWhole) throw new HttpError("bad_request", TOO_MUCH);
+  return { page: lines.slice(0, limit), next: keyOf(lines[limit - 1] as L) };
+}
