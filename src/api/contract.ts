@@ -49,6 +49,22 @@ export interface ErrorBody {
   };
 }
 
+/** What can be wrong behind a check that gets no verdict. */
+export type FaultKind =
+  /** A list was made under another key than the edge's own (law 5): another master key, above all. */
+  | "key_mismatch"
+  | "canonicaliser_mismatch"
+  | "damaged_manifest"
+  | "damaged_blob"
+  /** A shard, or departures, that neither KV nor the Registry has. */
+  | "missing_blob"
+  | "damaged_roster"
+  | "kv_unreadable"
+  | "registry_unreachable"
+  /** The Registry answers, and says that it cannot: never initialised, or made for another place. */
+  | "registry_refuses"
+  | "internal_error";
+
 export type Role = "check" | "publish" | "replica" | "admin";
 
 /** Body of `POST /v1/rcpt` in JSON; a bare list of strings is taken too. */

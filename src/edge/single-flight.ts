@@ -21,7 +21,7 @@ const POLL = 15;
  * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience
  * ends; never rejects for a failure of the work, which is remembered for a moment instead.
  *
- * @param ended called when this request has tried, well or not
+ * @param ended called when this request has tried: without an error where it went well
  */
 export async function once(
   isolate: Isolate,
@@ -29,7 +29,7 @@ export async function once(
   name: string,
   isSettled: () => boolean,
   work: () => Promise<void>,
-  ended: () => void = () => undefined,
+  ended: (error?: unknown) => void = () => undefined,
 ): Promise<void> {
   const own = scope.underWay.get(name);
   if (own !== undefined) return own;
@@ -48,7 +48,7 @@ async function takeTurn(
   name: string,
   isSettled: () => boolean,
   work: () => Promise<void>,
-  ended: () => void,
+  ended: (error?: unknown) => void,
 ): Promise<void> {
   if (isolate.hasJustFailed(name)) return;
   if (!isolate.takeLease(name, LEASE)) return waitForOther(isolate, scope, name, isSettled);
@@ -60,7 +60,7 @@ async function takeTurn(
     // A spent budget is this request's own trouble, not the work's.
     if (error instanceof BudgetSpent) return;
     isolate.noteFailure(name, PAUSE);
-    ended();
+    ended(error);
   } finally {
     isolate.endLease(name);
   }
