@@ -106,7 +106,7 @@ export interface DomainList {
 }
 
 /** How KV stands against the head. */
-export type KvState = "equal" | "behind" | "missing" | "conflict" | "damaged" | "unreadable";
+export type KvState = "equal" | "behind" | "missing" | "conflict" | "damaged" | "other-key" | "unreadable";
 
 /** Body of `GET /v1/domains/{domain}`. */
 export interface DomainDescription extends DomainSummary {
@@ -216,6 +216,10 @@ export interface TokenRecord {
   readonly created: number;
   readonly revoked: number | null;
   readonly note: string | null;
+  /** Id of the key that it was made under; null where an earlier release made it. */
+  readonly key_id: string | null;
+  /** Whether that is the edge's key: another one's tokens are not accepted. Null where it is not known. */
+  readonly key_fits: boolean | null;
 }
 
 export interface TokenCreated extends TokenRecord {

@@ -2,6 +2,7 @@ import { ClientError } from "../client/index.ts";
 import { DirectoryError } from "../directory/index.ts";
 import { PublishError, type PublishFault } from "../publish/index.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
+import { OTHER_KEY_STEPS } from "./other-key.ts";
 
 const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
   input: EXIT.input,
@@ -71,7 +72,9 @@ function explainApi(
     case "guard":
       return to(
         EXIT.guard,
-        "nothing was changed. Check the list; if the names are to go, publish again with --force",
+        /another key/.test(error.message)
+          ? OTHER_KEY_STEPS
+          : "nothing was changed. Check the list; if the names are to go, publish again with --force",
         Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain}: ${why}`),
       );
     case "conflict":

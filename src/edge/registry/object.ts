@@ -1,9 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
-import type { CommitRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
+import type { CommitRequest, RollbackRequest } from "../../api/contract.ts";
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
-import type { Place, Question, RegistryApi } from "./protocol.ts";
+import type { KeptToken, Place, Question, RegistryApi } from "./protocol.ts";
 import { RegistryCore } from "./registry.ts";
 import { createTables } from "./schema.ts";
 
@@ -52,7 +52,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   generations(place: Place, domain: string) {
     return this.#core(place).generations(domain);
   }
-  keepToken(place: Place, token: TokenRecord, by: string) {
+  keepToken(place: Place, token: KeptToken, by: string) {
     return this.#core(place).keepToken(token, by);
   }
   tokens(place: Place) {

@@ -69,6 +69,9 @@ export type Actor = string;
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
+/** A token as the Registry records it; the edge adds whether its own key fits. */
+export type KeptToken = Omit<TokenRecord, "key_fits">;
+
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
 /** A change that was made, and the point in the log at which every isolate will see it. */
@@ -95,10 +98,10 @@ export interface RegistryApi {
   /** Those of the named domains that have a head. */
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   generations(domain: string): Promise<Result<readonly GenerationRecord[] | null>>;
-  keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
-  tokens(): Promise<Result<readonly TokenRecord[]>>;
+  keepToken(token: KeptToken, by: Actor): Promise<Result<null>>;
+  tokens(): Promise<Result<readonly KeptToken[]>>;
   /** Null where no such token was issued; `issued` false revokes an id all the same. */
-  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<TokenRecord | null>>>;
+  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<KeptToken | null>>>;
   isRevoked(id: string): Promise<Result<boolean>>;
   /** Makes the Registry what it is; does nothing where that was done before. */
   initialise(by: Actor): Promise<Result<PartitionStatus>>;

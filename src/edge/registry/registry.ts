@@ -5,7 +5,6 @@ import type {
   GenerationRecord,
   HeadResult,
   RollbackRequest,
-  TokenRecord,
 } from "../../api/contract.ts";
 import {
   DirectoryError,
@@ -28,6 +27,7 @@ import type {
   Actor,
   Changed,
   HeadSummary,
+  KeptToken,
   PartitionStatus,
   Place,
   Question,
@@ -135,7 +135,7 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.generations(domain));
   }
 
-  async keepToken(token: TokenRecord, by: Actor): Promise<Result<null>> {
+  async keepToken(token: KeptToken, by: Actor): Promise<Result<null>> {
     const begun = await this.#initialiseOnce(by);
     if (!begun.ok) return begun;
     return this.#answer(() =>
@@ -146,7 +146,7 @@ export class RegistryCore implements RegistryApi {
     );
   }
 
-  async tokens(): Promise<Result<readonly TokenRecord[]>> {
+  async tokens(): Promise<Result<readonly KeptToken[]>> {
     return this.#answer(() => listTokens(this.#parts.storage));
   }
 
@@ -154,7 +154,7 @@ export class RegistryCore implements RegistryApi {
     id: string,
     expires: number | null,
     by: Actor,
-  ): Promise<Result<Changed<TokenRecord | null>>> {
+  ): Promise<Result<Changed<KeptToken | null>>> {
     return this.#answer(() =>
       this.#changed(() => revokeToken(this.#parts.storage, id, expires, by, this.#now())),
     );

@@ -31,9 +31,17 @@ const TABLES = [
   `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
 ];
 
-/** Makes the tables where they are lacking. */
+/** Columns that came later. They may be null: a release that does not know them goes on writing rows. */
+const LATER_COLUMNS = [["tokens", "key_id", "TEXT"]] as const;
+
+/** Makes the tables, and what came to them later, where they are lacking. */
 export function createTables(storage: RegistryStorage): void {
   for (const table of TABLES) storage.sql(table);
+  for (const [table, column, type] of LATER_COLUMNS) {
+    const columns = storage.sql(`PRAGMA table_info(${table})`);
+    if (columns.some(({ name }) => name === column)) continue;
+    storage.sql(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
+  }
 }
 
 /** Single values of a Registry, each with what it means. */
