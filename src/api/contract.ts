@@ -56,6 +56,22 @@ export interface ErrorBody {
   };
 }
 
+/** What can be wrong behind a check that gets no verdict. */
+export type FaultKind =
+  /** A list was made under another key than the edge's own (law 5): another master key, above all. */
+  | "key_mismatch"
+  | "canonicaliser_mismatch"
+  | "damaged_manifest"
+  | "damaged_blob"
+  /** A shard, or departures, that neither KV nor the Registry has. */
+  | "missing_blob"
+  | "damaged_roster"
+  | "kv_unreadable"
+  | "registry_unreachable"
+  /** The Registry answers, and says that it cannot: never initialised, or made for another place. */
+  | "registry_refuses"
+  | "internal_error";
+
 export type Role = "check" | "publish" | "replica" | "admin";
 
 /** Body of `POST /v1/rcpt` in JSON; a bare list of strings is taken too. */
@@ -99,7 +115,7 @@ export interface DomainList {
 }
 
 /** How KV stands against the head. */
-export type KvState = "equal" | "behind" | "missing" | "conflict" | "damaged" | "unreadable";
+export type KvState = "equal" | "behind" | "missing" | "conflict" | "damaged" | "other-key" | "unreadable";
 
 /** Body of `GET /v1/domains/{domain}`. */
 export interface DomainDescription extends DomainSummary {
@@ -240,6 +256,10 @@ export interface TokenRecord {
   readonly created: number;
   readonly revoked: number | null;
   readonly note: string | null;
+  /** Id of the key that it was made under; null where an earlier release made it. */
+  readonly key_id: string | null;
+  /** Whether that is the edge's key: another one's tokens are not accepted. Null where it is not known. */
+  readonly key_fits: boolean | null;
 }
 
 export interface TokenCreated extends TokenRecord {

@@ -2,6 +2,7 @@ import { ClientError } from "../client/index.ts";
 import { DirectoryError } from "../directory/index.ts";
 import { PublishError, type PublishFault } from "../publish/index.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
+import { OTHER_KEY_STEPS } from "./other-key.ts";
 
 const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
   input: EXIT.input,
@@ -79,7 +80,9 @@ function explainApi(
       return new CliError(
         EXIT.guard,
         "refused by the guard of the edge; nothing was changed",
-        "check the list; if these names are to go, run it again with --force",
+        /another key/.test(error.message)
+          ? OTHER_KEY_STEPS
+          : "check the list; if these names are to go, run it again with --force",
         Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain} ${why}`),
         { cause: error },
       );

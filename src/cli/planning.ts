@@ -14,6 +14,7 @@ import type { Cli } from "./context.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Job } from "./jobs.ts";
 import type { Keeping } from "./keeping.ts";
+import { OTHER_KEY_STEPS } from "./other-key.ts";
 import { namesComing, namesLeaving, type PlannedList } from "./plans.ts";
 
 /** What a domain's plan starts from. */
@@ -110,11 +111,17 @@ export function requireCanaries(planned: readonly PlannedList[]): void {
 export const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>
   planned.filter(({ plan }) => plan.refusal !== null);
 
+/** Whether the list that is published was made under another key: the edge's was replaced. */
+const isUnderOtherKey = ({ base, key }: PlannedList["plan"]): boolean =>
+  base !== null && !base.deleted && base.keyId !== key.id;
+
 /** What a refusal of the guard ends the command with. */
 export const guardError = (refused: readonly PlannedList[]): CliError =>
   new CliError(
     EXIT.guard,
     "refused by the guard; nothing was changed",
-    "check the list; if these names are to go, run it again with --force",
+    refused.some(({ plan }) => isUnderOtherKey(plan))
+      ? OTHER_KEY_STEPS
+      : "check the list; if these names are to go, run it again with --force",
     refused.map(({ plan }) => `${plan.domain} ${plan.refusal}`),
   );

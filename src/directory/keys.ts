@@ -67,6 +67,10 @@ export function domainKey(hashing: Hashing, secret: Uint8Array, domain: string, 
 export const tokenMac = (hashing: Hashing, master: Uint8Array): Mac =>
   hashing.hmac(derive(hashing, master, "tokens"));
 
+/** Names the key of {@link tokenMac} without telling it, so that a record can say which one a token was made under. */
+export const tokenKeyId = (hashing: Hashing, master: Uint8Array): string =>
+  toHex(derive(hashing, master, "token key id").subarray(0, 8));
+
 /** HMAC for rosters. */
 export const rosterMac = (hashing: Hashing, master: Uint8Array): Mac =>
   hashing.hmac(derive(hashing, master, "roster"));

@@ -4,6 +4,7 @@
  */
 import { type Answer, domainOf, parseRecipient } from "../directory/index.ts";
 import { CONFIRMATIONS, decide, deferral, Progress, type Query, type Step } from "./decide.ts";
+import { traceOf } from "./faults.ts";
 import type { Isolate } from "./isolate.ts";
 import { loadBlob, loadManifest } from "./loading.ts";
 import { blobName } from "./memory.ts";
@@ -59,7 +60,7 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
         answers[index] = settled instanceof Promise ? await settled : settled;
       } catch (error) {
         // One check that breaks must not take the others along.
-        console.error("check failed:", error);
+        isolate.faults.note("internal_error", null, traceOf(error));
         answers[index] = deferral(query, "internal error; no verdict");
       }
     }

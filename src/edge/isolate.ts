@@ -10,6 +10,7 @@ import {
 } from "../directory/index.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { Settings } from "./environment.ts";
+import { Faults } from "./faults.ts";
 import { Memory } from "./memory.ts";
 import type { Ports } from "./ports.ts";
 
@@ -41,6 +42,7 @@ export class Isolate {
   readonly settings: Settings;
   readonly ports: Ports;
   readonly memory: Memory;
+  readonly faults: Faults;
   readonly tokens: Mac;
   readonly rosters: Mac;
   readonly keyFor: (domain: string, epoch: number) => DomainKey;
@@ -58,6 +60,7 @@ export class Isolate {
     this.settings = settings;
     this.ports = ports;
     this.memory = new Memory(settings.cacheBytes);
+    this.faults = new Faults(ports, () => undefined);
     this.tokens = tokenMac(ports.hashing, settings.masterKey);
     this.rosters = rosterMac(ports.hashing, settings.masterKey);
     this.keyFor = (domain, epoch) => deriveDomainKey(ports.hashing, settings.masterKey, domain, epoch);

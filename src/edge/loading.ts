@@ -12,10 +12,11 @@ import {
   openManifest,
   type Shard,
 } from "../directory/index.ts";
+import { messageOf } from "./faults.ts";
 import type { Isolate } from "./isolate.ts";
 import { blobName, type HeldManifest } from "./memory.ts";
 import { isNewer, numberOf } from "./precedence.ts";
-import { ask } from "./questions.ts";
+import { answered, ask } from "./questions.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
 import { KV_PATIENCE, once, SHORT_TTL, withPatience } from "./single-flight.ts";
 
@@ -58,20 +59,45 @@ async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, nee
   const questionAt = isolate.now();
   const bytes = (await ask(isolate, scope, partition, domain)).wanted?.manifest;
   if (!bytes) throw new Error(`${domain} has no generation`);
-  const manifest = openManifest(bytes, domain, isolate.keyFor);
+  const manifest = opened(isolate, domain, bytes);
   holdNewer(isolate, manifest, questionAt);
   if (manifest.generation < need) throw new Error(`no generation ${need} of ${domain} is to be had`);
 }
 
 async function readKvManifest(isolate: Isolate, scope: Scope, domain: string): Promise<Manifest | null> {
+  const bytes = await readKv(isolate, scope, manifestKey(domain), SHORT_TTL);
+  if (!bytes) return null;
   try {
-    const read = () => scope.kv.get(manifestKey(domain), SHORT_TTL);
-    const bytes = await withPatience(isolate, read, KV_PATIENCE);
-    return bytes === null ? null : openManifest(bytes, domain, isolate.keyFor);
+    return opened(isolate, domain, bytes);
+  } catch {
+    // The Registry may still have it whole.
+    return null;
+  }
+}
+
+/** A manifest that fits. @throws DirectoryError where it does not, and the operator is told */
+function opened(isolate: Isolate, domain: string, bytes: Uint8Array): Manifest {
+  try {
+    return openManifest(bytes, domain, isolate.keyFor);
+  } catch (error) {
+    isolate.faults.noteUnopened(error, "damaged_manifest", domain);
+    throw error;
+  }
+}
+
+/** Bytes of a key as KV has them, null where it has none, undefined where it cannot be read. */
+async function readKv(
+  isolate: Isolate,
+  scope: Scope,
+  key: string,
+  cacheTtl: number,
+): Promise<Uint8Array | null | undefined> {
+  try {
+    return await withPatience(isolate, () => scope.kv.get(key, cacheTtl), KV_PATIENCE);
   } catch (error) {
     if (error instanceof BudgetSpent) throw error;
-    // Unreadable or damaged: the Registry may still have it whole.
-    return null;
+    isolate.faults.note("kv_unreadable", null, messageOf(error));
+    return undefined;
   }
 }
 
@@ -98,34 +124,29 @@ export function loadBlob(
     return (table === "shards" ? now.shard(index) : now.departures(index)) !== undefined;
   };
   const run = async (): Promise<void> => {
-    const prove = (bytes: Uint8Array | null | undefined): Shard | Departures | null =>
-      proveBlob(isolate, id, table, { bits: held.manifest[table].bits, index }, bytes);
+    const prove = (bytes: Uint8Array | null | undefined, where: string): Shard | Departures | null => {
+      if (!bytes) return null;
+      const blob = proveBlob(isolate, id, table, { bits: held.manifest[table].bits, index }, bytes);
+      if (blob === null) isolate.faults.note("damaged_blob", domain, `blob ${id} in ${where} is damaged`);
+      return blob;
+    };
+    const fromRegistry = async (isMissed: boolean): Promise<Uint8Array | null> => {
+      const bytes = await blobFromRegistry(isolate, scope, domain, id, isMissed);
+      if (bytes === null) {
+        isolate.faults.note("missing_blob", domain, `neither KV nor the Registry has blob ${id} whole`);
+      }
+      return bytes;
+    };
     const young = isolate.now() - held.manifest.time < YOUNG;
-    let fromKv = await readKvBlob(isolate, scope, domain, id, young ? SHORT_TTL : LONG_TTL);
+    const key = blobKey(domain, id);
+    let fromKv = await readKv(isolate, scope, key, young ? SHORT_TTL : LONG_TTL);
     // A null may be an old one, pinned by the long cacheTtl.
-    if (fromKv === null && !young) fromKv = await readKvBlob(isolate, scope, domain, id, SHORT_TTL);
-    const blob =
-      prove(fromKv) ?? prove(await blobFromRegistry(isolate, scope, domain, id, fromKv !== undefined));
-    if (blob === null) throw new Error(`blob ${id} of ${domain} is nowhere to be had`);
+    if (fromKv === null && !young) fromKv = await readKv(isolate, scope, key, SHORT_TTL);
+    const blob = prove(fromKv, "KV") ?? prove(await fromRegistry(fromKv !== undefined), "the Registry");
+    if (blob === null) throw new Error(`blob ${id} of ${domain} cannot be read`);
     isolate.memory.holdBlob(held, table, index, blob);
   };
   return once(isolate, scope, { name, isSettled, run });
-}
-
-/** Bytes of a blob as KV has them, null where it has none, undefined where it cannot be read. */
-async function readKvBlob(
-  isolate: Isolate,
-  scope: Scope,
-  domain: string,
-  id: string,
-  cacheTtl: number,
-): Promise<Uint8Array | null | undefined> {
-  try {
-    return await withPatience(isolate, () => scope.kv.get(blobKey(domain, id), cacheTtl), KV_PATIENCE);
-  } catch (error) {
-    if (error instanceof BudgetSpent) throw error;
-    return undefined;
-  }
 }
 
 async function blobFromRegistry(
@@ -135,9 +156,8 @@ async function blobFromRegistry(
   id: string,
   isMissed: boolean,
 ): Promise<Uint8Array | null> {
-  const result = await scope.registry(isolate.partitionOf(domain)).blob(domain, id, isMissed);
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
+  const partition = isolate.partitionOf(domain);
+  return answered(isolate, partition, () => scope.registry(partition).blob(domain, id, isMissed));
 }
 
 /** Proves a blob: its bytes are named by their digest, and fit the table. Null where they do not. */
@@ -146,9 +166,9 @@ function proveBlob(
   id: string,
   table: "shards" | "departures",
   place: { readonly bits: number; readonly index: number },
-  bytes: Uint8Array | null | undefined,
+  bytes: Uint8Array,
 ): Shard | Departures | null {
-  if (!bytes || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
+  if (!equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;
   try {
     const blob = table === "shards" ? decodeShard(bytes) : decodeDepartures(bytes);
     // Departures have no number: the Registry alone makes them, and in their order.

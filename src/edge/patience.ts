@@ -1,5 +1,13 @@
 import type { Nap, Timers } from "./ports.ts";
 
+/** What was waited for did not come in time. */
+export class TookTooLong extends Error {
+  constructor() {
+    super("took too long");
+    this.name = "TookTooLong";
+  }
+}
+
 /**
  * What comes of `work` within `patience` milliseconds. Work that takes longer is not stopped, only waited for no
  * more; how it ends is then nobody's business.
@@ -9,7 +17,7 @@ export function within<T>(
   timers: Timers,
   patience: number,
   work: () => Promise<T>,
-  late: () => Error = () => new Error("took too long"),
+  late: () => Error = () => new TookTooLong(),
 ): Promise<T> {
   // One promise instead of a race of several: every check with a body comes through here.
   return new Promise<T>((resolve, reject) => {

@@ -13,6 +13,7 @@ export const platformPorts: Ports = {
   },
   random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
   hashing: stablelibHashing,
+  log: (line) => console.error(JSON.stringify(line)),
 };
 
 /** Shortest cacheTtl that KV takes, seconds. Older documentation says 60. */

@@ -2,6 +2,7 @@
  * What the edge needs of its surroundings, handed in: the platform's own in production (platform.ts), a
  * simulated world under a virtual clock elsewhere.
  */
+import type { FaultKind } from "../api/contract.ts";
 import type { Hashing } from "../directory/index.ts";
 
 /** Wall clock, Unix milliseconds. In a Worker it moves on only with I/O. */
@@ -51,10 +52,22 @@ export interface RegistryStorage {
   setAlarm(time: number): void;
 }
 
+/** One line of the log. It names a domain that is served here, and never a recipient. */
+export interface FaultLine {
+  readonly event: "fault";
+  readonly kind: FaultKind;
+  readonly domain: string | null;
+  readonly detail: string;
+  /** Times that it was met since the last line about it, this one included. */
+  readonly count: number;
+}
+
 /** The ports that every part of the edge shares. */
 export interface Ports {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly hashing: Hashing;
+  /** The operator's log; where there is none, nothing is written. */
+  readonly log?: (line: FaultLine) => void;
 }

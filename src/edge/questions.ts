@@ -1,6 +1,8 @@
 /** What an isolate asks its Registry, and what it does where that is not enough. */
+import { messageOf } from "./faults.ts";
 import type { Isolate } from "./isolate.ts";
-import { listsNothing, type QuestionAnswer } from "./registry/protocol.ts";
+import { TookTooLong } from "./patience.ts";
+import { listsNothing, type QuestionAnswer, type Result } from "./registry/protocol.ts";
 import { readRoster } from "./rosters.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
 import { once, QUESTION_PATIENCE, withPatience } from "./single-flight.ts";
@@ -16,7 +18,11 @@ export function refresh(isolate: Isolate, scope: Scope, partition: number): Prom
     name: refreshName(partition),
     isSettled: () => confirmation.folds > folds,
     run: () => learn(isolate, scope, partition),
-    ended: () => isolate.noteRefresh(partition),
+    ended: (error) => {
+      isolate.noteRefresh(partition);
+      // A Registry that hangs says nothing of its own accord.
+      if (error instanceof TookTooLong) noteUnreachable(isolate, partition, error);
+    },
   });
 }
 
@@ -74,8 +80,31 @@ export async function ask(
   const askedAt = isolate.now();
   const since = confirmation.position;
   const limit = since === null && most !== undefined ? { most } : {};
-  const result = await scope.registry(partition).question({ since, want, ...limit });
-  if (!result.ok) throw new Error(result.error.message);
-  confirmation.fold(result.value, askedAt, since);
-  return result.value;
+  const question = { since, want, ...limit };
+  const answer = await answered(isolate, partition, () => scope.registry(partition).question(question));
+  confirmation.fold(answer, askedAt, since);
+  return answer;
+}
+
+const noteUnreachable = (isolate: Isolate, partition: number, error: unknown): void =>
+  isolate.faults.note("registry_unreachable", null, `Registry ${partition}: ${messageOf(error)}`);
+
+/** What a Registry answers. @throws where it does not, and the operator is told */
+export async function answered<T>(
+  isolate: Isolate,
+  partition: number,
+  call: () => Promise<Result<T>>,
+): Promise<T> {
+  let result: Result<T>;
+  try {
+    result = await call();
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) noteUnreachable(isolate, partition, error);
+    throw error;
+  }
+  if (result.ok) return result.value;
+  const { code, message } = result.error;
+  // Before the first publish there is nothing to be told of.
+  if (code !== "uninitialised") isolate.faults.note("registry_refuses", null, message);
+  throw new Error(message);
 }

@@ -1,5 +1,6 @@
 import { type IRequest, Router } from "itty-router";
 import { Access, type Caller } from "./access.ts";
+import { traceOf } from "./faults.ts";
 import { errorResponse, HttpError } from "./http.ts";
 import type { Isolate } from "./isolate.ts";
 import { health, showHealth } from "./routes/health.ts";
@@ -33,11 +34,18 @@ export class Edge {
     try {
       const response = this.#route(request, surroundings);
       return response instanceof Promise
-        ? response.catch((error: unknown) => failed(request, error))
+        ? response.catch((error: unknown) => this.#failed(request, error))
         : response;
     } catch (error) {
-      return failed(request, error);
+      return this.#failed(request, error);
     }
+  }
+
+  #failed(request: Request, error: unknown): Response {
+    if (error instanceof HttpError) return errorResponse(request, error);
+    // What broke is for the operator's log; the client learns that there is no verdict.
+    this.#isolate.faults.note("internal_error", null, traceOf(error));
+    return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
   }
 
   #route(request: Request, surroundings: Surroundings): Response | Promise<Response> {
@@ -194,10 +202,3 @@ function notFound(method: string, path: string): HttpError {
 
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}/*$`);
-
-function failed(request: Request, error: unknown): Response {
-  if (error instanceof HttpError) return errorResponse(request, error);
-  // What broke is for the operator's log; the client learns that there is no verdict.
-  console.error("request failed:", error);
-  return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
-}

@@ -25,12 +25,12 @@ interface Work {
   /** Whether what it is wanted for is there. */
   isSettled(): boolean;
   run(): Promise<void>;
-  /** Called when this request has tried, well or not. */
-  ended?(): void;
+  /** Called when this request has tried: without an error where it went well. */
+  ended?(error?: unknown): void;
 }
 
 /**
- * Does a named piece of work once among all requests. Settles when it is done, by whomever, or when patience ends.
+ * Does a named piece of work once among all requests. Settles when it is done, by this request or another, or when patience ends.
  * Never rejects for a failure of the work, which is remembered for a moment instead.
  */
 export async function once(isolate: Isolate, scope: Scope, work: Work): Promise<void> {
@@ -70,7 +70,7 @@ async function perform(isolate: Isolate, work: Work): Promise<void> {
     // A spent budget is this request's own trouble, not the work's.
     if (error instanceof BudgetSpent) return;
     isolate.noteFailure(name, PAUSE);
-    work.ended?.();
+    work.ended?.(error);
   } finally {
     isolate.endLease(work.name);
   }

@@ -345,7 +345,7 @@ describe("rollcall token", () => {
     expect(made).toMatchObject({ code: 0, stderr: "", stdout: expect.stringMatching(/^\S+\n$/) });
     const env = { ROLLCALL_TOKEN: made.stdout.trim() };
     expect(await run(`check a@${domain}`, { env })).toMatchObject({ code: 0 });
-    expect(await run(`status ${domain}`, { env })).toMatchObject({ code: 6 });
+    expect(await run(`history ${domain}`, { env })).toMatchObject({ code: 6 });
     const listed = JSON.parse((await run("token list --json")).stdout).tokens;
     const { id } = listed.find((each: { note: string }) => each.note === "mx1");
     expect((await run("token list")).stdout).toMatch(

@@ -14,6 +14,7 @@ import {
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import type { Cli } from "../context.ts";
+import { examineKeys, examineTokens, StepFailure } from "../examining.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import type { Platform } from "../platform.ts";
@@ -74,16 +75,6 @@ export function doctorCommand(cli: Cli): Command {
     });
 }
 
-/** A step's failure, where what is wrong is known. */
-class StepFailure extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
-
 class Examination {
   readonly findings: Finding[] = [];
   exit: ExitCode = EXIT.done;
@@ -105,6 +96,8 @@ class Examination {
     const allowed = await this.#step("credentials", () => this.#credentials(), configured);
     const registry = await this.#step("registry", () => this.#registry(), allowed);
     await this.#step("kv-read", () => this.#kvRead(), registry);
+    await this.#step("keys", () => examineKeys(this.#client), registry);
+    await this.#step("tokens", () => examineTokens(this.#client, this.#platform.now()), registry);
     const published = await this.#step("publish", () => this.#publish(), registry);
     await this.#step("deliverable", () => this.#expect("listed", "deliverable", "accept"), published);
     await this.#step("unknown", () => this.#expect("nobody", "unknown", "reject"), published);

@@ -5,6 +5,7 @@ import type { Counts } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
+import { OTHER_KEY_STEPS } from "../other-key.ts";
 import { duration } from "../output.ts";
 import { isTrialDomain } from "../trial.ts";
 
@@ -27,6 +28,8 @@ interface Row {
   readonly current: number | null;
   /** How KV stands against the head; only where the domain was named. */
   readonly kv: string | null;
+  /** Whether the list was made under the edge's key; null where that is not known. */
+  readonly key_fits: boolean | null;
   readonly stale: boolean;
 }
 
@@ -79,6 +82,7 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
       alias: summary?.alias ?? null,
       current,
       kv,
+      key_fits: summary?.key_fits ?? null,
       // A deleted domain was ended on purpose, and an alias has no list.
       stale:
         options.maxAge !== undefined && state !== "deleted" && (summary?.alias ?? null) === null && tooOld,
@@ -92,6 +96,13 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   );
   show(cli, rows, registry);
   output.result({ domains: rows, registry: registry?.partitions ?? null });
+  const foreign = rows.filter((row) => row.key_fits === false && row.state === "served");
+  if (foreign.length > 0) {
+    const names = foreign.map((row) => row.domain).join(", ");
+    output.warn(`made under another key than the edge's, so that every check is deferred: ${names}`);
+    output.note(`what to do: ${OTHER_KEY_STEPS}`);
+    cli.finish(EXIT.failed);
+  }
   const stale = rows.filter((row) => row.stale);
   if (stale.length > 0) {
     output.warn(`stale: ${stale.map((row) => row.domain).join(", ")}; look at what publishes them`);
@@ -217,8 +228,9 @@ function show(cli: Cli, rows: readonly Row[], registry: RegistryStatus | null): 
   function cells(row: Row): string[] {
     const notes = [
       STATE_NOTES[row.state],
+      row.key_fits === false ? red("made under another key: deferred") : null,
       row.alias === null ? null : `alias of ${row.alias}`,
-      row.kv === null || row.kv === "equal" ? null : `KV ${row.kv}`,
+      row.kv === null || row.kv === "equal" || row.kv === "other-key" ? null : `KV ${row.kv}`,
       row.stale ? red("stale") : null,
     ].filter((note) => note !== null);
     const { counts } = row;

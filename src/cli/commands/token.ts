@@ -86,13 +86,12 @@ async function listTokens(cli: Cli, options: EdgeOptions): Promise<void> {
   }
 }
 
-function stateOf(cli: Cli, { revoked, expires }: TokenRecord): string {
+function stateOf(cli: Cli, { revoked, expires, key_fits }: TokenRecord): string {
   const { red, dim } = cli.output.colors;
   if (revoked !== null) return red(`revoked ${instant(revoked)}`);
-  if (expires === null) return "good";
-  return expires <= cli.platform.now()
-    ? dim(`expired ${instant(expires)}`)
-    : `good until ${instant(expires)}`;
+  if (expires !== null && expires <= cli.platform.now()) return dim(`expired ${instant(expires)}`);
+  if (key_fits === false) return red("made under another master key: no longer accepted");
+  return expires === null ? "good" : `good until ${instant(expires)}`;
 }
 
 async function revokeToken(cli: Cli, id: string, options: EdgeOptions): Promise<void> {

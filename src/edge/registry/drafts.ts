@@ -132,7 +132,9 @@ function keyOf(
   }
   const key = keyFor(commit.domain, commit.epoch);
   if (commit.key_id !== key.id) {
-    throw bad(`made under key ${commit.key_id}, the edge has ${key.id}; fetch the key again`);
+    throw bad(
+      `made under key ${commit.key_id}, the edge has ${key.id} for it: fetch the key again, pack the list under it, and plan again, as another \`rollcall publish\` does`,
+    );
   }
   return key;
 }

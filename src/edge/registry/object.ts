@@ -1,9 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
-import type { CommitRequest, PlanRequest, RollbackRequest, TokenRecord } from "../../api/contract.ts";
+import type { CommitRequest, PlanRequest, RollbackRequest } from "../../api/contract.ts";
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
-import type { Page, Place, Question, RegistryApi } from "./protocol.ts";
+import type { KeptToken, Page, Place, Question, RegistryApi } from "./protocol.ts";
 import { RegistryCore } from "./registry.ts";
 import { createTables } from "./schema.ts";
 
@@ -58,7 +58,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   generations(place: Place, domain: string, page?: Page<number>) {
     return this.#core(place).generations(domain, page);
   }
-  keepToken(place: Place, token: TokenRecord, by: string) {
+  keepToken(place: Place, token: KeptToken, by: string) {
     return this.#core(place).keepToken(token, by);
   }
   tokens(place: Place) {

@@ -71,6 +71,9 @@ export type Actor = string;
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
+/** A token as the Registry records it; the edge adds whether its own key fits. */
+export type KeptToken = Omit<TokenRecord, "key_fits">;
+
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
 /** One page of a listing. */
@@ -115,13 +118,13 @@ export interface RegistryApi {
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   /** Newest first, `after` being a number. */
   generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
-  keepToken(token: TokenRecord, by: Actor): Promise<Result<null>>;
-  tokens(): Promise<Result<readonly TokenRecord[]>>;
+  keepToken(token: KeptToken, by: Actor): Promise<Result<null>>;
+  tokens(): Promise<Result<readonly KeptToken[]>>;
   /**
    * Null where no such token was issued. A Registry that has not begun keeps the id for when it does, and answers
    * `uninitialised`.
    */
-  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<TokenRecord | null>>>;
+  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<KeptToken | null>>>;
   isRevoked(id: string): Promise<Result<boolean>>;
   /** Every revocation that is kept. The first partition records all of them, and others take them over from it. */
   revocations(): Promise<Result<readonly Revocation[]>>;

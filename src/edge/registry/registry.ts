@@ -7,7 +7,6 @@ import type {
   PlanRequest,
   PlanResult,
   RollbackRequest,
-  TokenRecord,
 } from "../../api/contract.ts";
 import {
   DirectoryError,
@@ -33,6 +32,7 @@ import type {
   Actor,
   Changed,
   HeadSummary,
+  KeptToken,
   Page,
   PartitionStatus,
   Place,
@@ -178,7 +178,7 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async keepToken(token: TokenRecord, by: Actor): Promise<Result<null>> {
+  async keepToken(token: KeptToken, by: Actor): Promise<Result<null>> {
     const begun = await this.#initialiseOnce(by);
     if (!begun.ok) return begun;
     return this.#answer(() =>
@@ -189,7 +189,7 @@ export class RegistryCore implements RegistryApi {
     );
   }
 
-  async tokens(): Promise<Result<readonly TokenRecord[]>> {
+  async tokens(): Promise<Result<readonly KeptToken[]>> {
     return this.#answer(() => listTokens(this.#parts.storage));
   }
 
@@ -197,7 +197,7 @@ export class RegistryCore implements RegistryApi {
     id: string,
     expires: number | null,
     by: Actor,
-  ): Promise<Result<Changed<TokenRecord | null>>> {
+  ): Promise<Result<Changed<KeptToken | null>>> {
     const { storage } = this.#parts;
     // Where it is only about to begin, it may have asked what is revoked already.
     if (getMeta(storage, "incarnation") === undefined) beginWith(storage, [{ id, expires }], this.#now());

@@ -55,6 +55,7 @@ const LATER_COLUMNS = [
   ["heads", "kv_next", "INTEGER"],
   ["kv_deletions", "failures", "INTEGER"],
   ["kv_deletions", "next", "INTEGER"],
+  ["tokens", "key_id", "TEXT"],
 ] as const;
 
 /** Makes the tables, and what came to them later, where they are lacking. */

@@ -1,27 +1,27 @@
-import type { TokenRecord } from "../../api/contract.ts";
 import type { RegistryStorage } from "../ports.ts";
 import { nextNumber, record } from "./commit.ts";
-import type { Revocation } from "./protocol.ts";
+import type { KeptToken, Revocation } from "./protocol.ts";
 import { setMeta } from "./schema.ts";
 
 /** Keeps what a token says of itself, for the list; never the token. */
-export function keepToken(storage: RegistryStorage, token: TokenRecord, by: string, now: number): void {
-  const { id, role, expires, created, note } = token;
+export function keepToken(storage: RegistryStorage, token: KeptToken, by: string, now: number): void {
+  const { id, role, expires, created, note, key_id } = token;
   const domains = token.domains === null ? null : JSON.stringify(token.domains);
   storage.sql(
-    "INSERT INTO tokens (id, role, domains, expires, created, note) VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT INTO tokens (id, role, domains, expires, created, note, key_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
     id,
     role,
     domains,
     expires,
     created,
     note,
+    key_id,
   );
   record(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
 /** Tokens that were issued, in their order; one alone where its id is given. */
-export function listTokens(storage: RegistryStorage, id?: string): TokenRecord[] {
+export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
   const rows = storage.sql(
     `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
      ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
@@ -29,12 +29,13 @@ export function listTokens(storage: RegistryStorage, id?: string): TokenRecord[]
   );
   return rows.map((row) => ({
     id: row.id as string,
-    role: row.role as TokenRecord["role"],
+    role: row.role as KeptToken["role"],
     domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
     expires: row.expires as number | null,
     created: row.created as number,
     revoked: (row.revoked ?? null) as number | null,
     note: row.note as string | null,
+    key_id: row.key_id as string | null,
   }));
 }
 
@@ -49,7 +50,7 @@ export function revokeToken(
   expires: number | null,
   by: string,
   now: number,
-): TokenRecord | null {
+): KeptToken | null {
   if (!isRevoked(storage, id)) {
     const until = listTokens(storage, id)[0]?.expires ?? expires;
     const number = nextNumber(storage);

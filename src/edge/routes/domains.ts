@@ -8,6 +8,7 @@ import {
 import {
   blobIds,
   CANONICALISER_VERSION,
+  DirectoryError,
   isContentId,
   type ManifestRecord,
   manifestKey,
@@ -299,7 +300,8 @@ async function kvAgainst(
     if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
     const isEqual = incarnation === head.incarnation && generation >= head.generation;
     return { state: isEqual ? "equal" : "behind", generation };
-  } catch {
-    return { state: "damaged", generation: null };
+  } catch (error) {
+    const isOther = error instanceof DirectoryError && error.fault === "key-mismatch";
+    return { state: isOther ? "other-key" : "damaged", generation: null };
   }
 }

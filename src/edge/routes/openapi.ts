@@ -65,6 +65,8 @@ const token: Readonly<Record<string, Schema>> = {
   created: whole,
   revoked: nullable(whole),
   note: nullable(text),
+  key_id: nullable(text),
+  key_fits: nullable(flag),
 };
 
 /** Every body of the API by name. */
@@ -121,7 +123,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     shards: ref("ShardTable"),
     departures: whole,
     kv: object({
-      state: oneOf("equal", "behind", "missing", "conflict", "damaged", "unreadable"),
+      state: oneOf("equal", "behind", "missing", "conflict", "damaged", "other-key", "unreadable"),
       generation: nullable(whole),
     }),
   }),

@@ -1,7 +1,9 @@
 import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/contract.ts";
-import { toHex } from "../../directory/index.ts";
+import { toHex, tokenKeyId } from "../../directory/index.ts";
 import { mintToken } from "../access.ts";
 import { HttpError, json } from "../http.ts";
+import type { Isolate } from "../isolate.ts";
+import type { KeptToken } from "../registry/protocol.ts";
 import { type Route, readBodyObject, readDomain, readNoBody, readNote, unwrap } from "./route.ts";
 
 /** Bytes of randomness in a token's id. */
@@ -24,7 +26,7 @@ export const createToken: Route = {
     const { isolate, surroundings, caller } = context;
     const asked = readTokenRequest(await readBodyObject(context, MAX_SMALL_BODY, TOKEN_MEMBERS));
     const now = isolate.now();
-    const record: TokenRecord = {
+    const record: KeptToken = {
       id: toHex(isolate.ports.random.bytes(ID_BYTES)),
       role: asked.role,
       domains: asked.domains,
@@ -32,10 +34,14 @@ export const createToken: Route = {
       created: now,
       revoked: null,
       note: asked.note ?? null,
+      key_id: keyIdOf(isolate),
     };
     unwrap(await surroundings.registry(0).keepToken(record, caller.id));
     const { id, role, domains, expires } = record;
-    return json({ ...record, token: mintToken(isolate, { id, role, domains, expires }) });
+    return json({
+      ...seenFromHere(isolate, record),
+      token: mintToken(isolate, { id, role, domains, expires }),
+    });
   },
 };
 
@@ -47,8 +53,9 @@ export const listTokens: Route = {
   summary: "List the tokens that were issued",
   answer: "TokenList",
   errors: [],
-  async handle({ surroundings }) {
-    return json({ tokens: unwrap(await surroundings.registry(0).tokens()) });
+  async handle({ isolate, surroundings }) {
+    const tokens = unwrap(await surroundings.registry(0).tokens());
+    return json({ tokens: tokens.map((token) => seenFromHere(isolate, token)) });
   },
 };
 
@@ -69,7 +76,7 @@ export const revokeToken: Route = {
     if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
     // Every partition confirms on its own, so each has to know; the first one first, since others begin with what
     // it records.
-    let revoked: TokenRecord | null = null;
+    let revoked: KeptToken | null = null;
     for (let partition = 0; partition < isolate.settings.partitions; partition++) {
       const result = await surroundings.registry(partition).revokeToken(id, token.expires, caller.id);
       // A partition that nothing was published to yet has no log, and keeps the revocation for its beginning.
@@ -78,9 +85,17 @@ export const revokeToken: Route = {
       isolate.confirmation(partition).changed(position, {}, [id]);
       revoked ??= record;
     }
-    return json(revoked ?? token);
+    return json(seenFromHere(isolate, revoked ?? token));
   },
 };
+
+const keyIdOf = ({ ports, settings }: Isolate): string => tokenKeyId(ports.hashing, settings.masterKey);
+
+/** A token with what only the edge can say of it. */
+const seenFromHere = (isolate: Isolate, token: KeptToken): TokenRecord => ({
+  ...token,
+  key_fits: token.key_id === null ? null : token.key_id === keyIdOf(isolate),
+});
 
 const TOKEN_MEMBERS = ["role", "domains", "expires_in", "note"];
 

@@ -14,8 +14,8 @@ export const MASTER_KEY = "dGVzdC1tYXN0ZXIta2V5LW9mLXRoaXJ0eS10d28tYnk";
 export const WINDOW = 2;
 export const WINDOW_MS = 1000 * WINDOW;
 
-const runtimes: Miniflare[] = [];
-afterAll(() => Promise.all(runtimes.map((runtime) => runtime.dispose())));
+const runtimes = new Set<Miniflare>();
+afterAll(() => Promise.all([...runtimes].map((runtime) => runtime.dispose())));
 
 /** What an edge's bindings do. */
 export interface Weather {
@@ -124,18 +124,23 @@ export interface Edges<Name extends string> {
   delete(key: string): Promise<void>;
   /** Waits until KV holds everything that was published. */
   copied(): Promise<void>;
+  /** Ends the runtime; its storage stays. */
+  stop(): Promise<void>;
 }
 
-/** Starts a Worker for each name; KV and the Registry are one. */
+/**
+ * Starts a Worker for each name; KV and the Registry are one.
+ * @param storage where those stand; left out, they begin empty
+ */
 export async function startEdges<Name extends string>(
   vars: Readonly<Record<Name, Vars>>,
   registryVars: Vars = {},
+  storage = join(temporaryFolder(), "storage"),
 ): Promise<Edges<Name>> {
   const modules = {
     "boundary.js": readFileSync(join(import.meta.dirname, "boundary.js"), "utf8"),
     "worker.js": readFileSync(join(ROOT, "dist", "edge", "worker.js"), "utf8"),
   };
-  const storage = join(temporaryFolder(), "storage");
   const log: string[] = [];
   const text = (values: Vars) =>
     Object.fromEntries(
@@ -176,7 +181,7 @@ export async function startEdges<Name extends string>(
       ...names.map((name) => worker(name, vars[name], "boundary.js")),
     ],
   });
-  runtimes.push(runtime);
+  runtimes.add(runtime);
   await runtime.ready;
   const edge = {} as Record<Name, LawEdge>;
   for (const name of names) {
@@ -201,6 +206,10 @@ export async function startEdges<Name extends string>(
     },
     async delete(key) {
       await kv.delete(key);
+    },
+    async stop() {
+      runtimes.delete(runtime);
+      await runtime.dispose();
     },
     async copied() {
       await until(async () => {
