@@ -35,7 +35,7 @@ export const WINDOWS = {
   "bridge: accept": { answer: "accept at a bridge", derived: "W and the bridge's time-out, 3 s" },
   "bridge: accept under grace": {
     answer: "accept at a bridge while the edge is away",
-    derived: "accept-grace since the Registry vouched for it, and the time-out",
+    derived: "accept-grace since the last sign of the Registry that it carried, and the time-out",
   },
   "bridge: export": {
     answer: "export at a bridge",

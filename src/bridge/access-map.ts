@@ -1,5 +1,5 @@
 import { type Answer, VERDICTS } from "../directory/index.ts";
-import type { LookupMap, MapReply, Read } from "./maps.ts";
+import type { LookupMap, MapReply, Read, TaggedKey } from "./lookup-map.ts";
 
 /**
  * Tags that Sendmail puts before its keys (cf/README, FEATURE(`access_db')). Only these: another word before a colon
@@ -30,13 +30,6 @@ const TAGS: ReadonlySet<string> = new Set([
 const NOT_FOUND: MapReply = { kind: "not-found" };
 /** A bare postmaster is a recipient (RFC 5321 §4.5.1); no other text without an `@` is. */
 const POSTMASTER = /^<?postmaster>?$/i;
-
-/** A key of Sendmail's access database: `from:a@b` is what is behind the tag `from`. */
-export interface TaggedKey {
-  /** In lower case. */
-  readonly tag: string;
-  readonly rest: string;
-}
 
 /** The tag before a key. @returns null where there is none */
 export function tagOf(key: string): TaggedKey | null {

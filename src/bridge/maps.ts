@@ -1,26 +1,6 @@
-import { type Answer, toALabel } from "../directory/index.ts";
-import { access, replyLineOf, type TaggedKey } from "./access-map.ts";
-
-/** What a lookup table says. */
-export type MapReply =
-  | { readonly kind: "found"; readonly value: string }
-  | { readonly kind: "not-found" }
-  | { readonly kind: "temporary"; readonly why: string };
-
-/** What a key asks: about a recipient, or nothing that anybody is asked about. */
-export type Read =
-  | { readonly kind: "ask"; readonly recipient: string; reply(answer: Answer): MapReply }
-  | MapReply;
-
-/** A lookup table that MTAs ask: which recipient a key asks about, and what its answer makes the table say. */
-export interface LookupMap {
-  /**
-   * The recipient to ask about, or what is said without asking.
-   * @param before the key just before it on the same connection, where that one had a tag
-   */
-  read(key: string, before?: TaggedKey): Read;
-  reply(answer: Answer): MapReply;
-}
+import { toALabel } from "../directory/index.ts";
+import { access, replyLineOf } from "./access-map.ts";
+import type { LookupMap, MapReply } from "./lookup-map.ts";
 
 const NOT_FOUND: MapReply = { kind: "not-found" };
 

@@ -92,7 +92,45 @@ describe("docs/bridge.md", () => {
   });
 });
 
+describe("the rules of alerts", () => {
+  it("ask for metrics that there are, by labels that they have", async () => {
+    const rules = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+    const documented = new Map(
+      rowsOf("Metrics").flatMap(([names, labels]) =>
+        (names ?? "").split(", ").map((name): [string, string[]] => [name, (labels ?? "").split(", ")]),
+      ),
+    );
+    const used = [...rules.matchAll(/(rollcall_bridge_\w+)(?:\{([^}]*)\})?/g)];
+    expect(used.length).toBeGreaterThan(8);
+    for (const [, name, labels = ""] of used) {
+      expect([...documented.keys()]).toContain(name);
+      for (const [, label] of labels.matchAll(/(\w+)[!=~]*=/g)) {
+        expect(documented.get(name as string)).toContain(label);
+      }
+    }
+    expect(rules).toContain('source="grace"');
+  });
+});
+
 describe("the systemd unit", () => {
+  it("lets the bridge make its sockets wherever the pages put them", () => {
+    const unit = readFileSync(UNIT, "utf8");
+    const writable = [...unit.matchAll(/^ReadWritePaths=-?(\S+)$/gm)].map((match) => `${match[1]}/`);
+    for (const [, name] of unit.matchAll(/^RuntimeDirectory=(\S+)$/gm)) writable.push(`/run/${name}/`);
+    const pages = [
+      "docs/bridge.md",
+      "docs/mta/postfix/README.md",
+      "examples/systemd/rollcall-bridge.service",
+    ];
+    const sockets = pages.flatMap((file) =>
+      [...readFileSync(join(ROOT, file), "utf8").matchAll(/unix:(\/(?:var|run)\/[\w./-]+)/g)].map(
+        (match) => match[1],
+      ),
+    );
+    expect(new Set(sockets)).toContain("/var/spool/postfix/rollcall/socketmap");
+    for (const path of sockets) expect(writable.some((folder) => path?.startsWith(folder))).toBe(true);
+  });
+
   it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is one that systemd takes", () => {
     // The command is not installed on the host of a test.
     const copy = join(temporaryFolder(), "rollcall-bridge.service");

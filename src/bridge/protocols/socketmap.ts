@@ -1,5 +1,6 @@
-import { type TaggedKey, tagOf } from "../access-map.ts";
-import { type LookupMap, MAPS, type MapReply } from "../maps.ts";
+import { tagOf } from "../access-map.ts";
+import type { LookupMap, MapReply, TaggedKey } from "../lookup-map.ts";
+import { MAPS } from "../maps.ts";
 import { BufferedParser } from "./buffered-parser.ts";
 import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
 
