@@ -47,7 +47,7 @@ export async function planJob(
     namesLeaving(kept.lists, plan, update),
   );
   const coming = await cli.output.withProgress(`naming who comes to ${domain}`, (update) =>
-    namesComing(kept.written(domain), plan, update),
+    namesComing(kept.written(domain), list, plan, update),
   );
   const { duplicates, skipped } = list;
   return { plan, duplicates, skipped, leaving, coming };
@@ -65,7 +65,8 @@ async function readJob(
 ): Promise<ReadList> {
   const { domain, list: path, shown } = job;
   const policy = resultingPolicy(base, job.policy);
-  if (path === null) return { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING };
+  if (path === null)
+    return { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING, placesOf: () => [] };
   requireOwnList(domain, policy);
   const writer = kept.begin(domain);
   const list = await cli.output.withProgress(`reading ${shown}`, (update) =>

@@ -5,6 +5,7 @@ import {
   type LineReport,
   type ListWriter,
   MAX_NAMED,
+  type ReadList,
 } from "../publish/index.ts";
 import type { Output } from "./output.ts";
 import { plural } from "./output.ts";
@@ -40,14 +41,14 @@ export async function namesLeaving(
 /** Names who comes, from the list that was just read. */
 export async function namesComing(
   written: ListWriter | null,
+  list: ReadList,
   plan: DomainPlan,
   progress?: (done: number) => void,
 ): Promise<PlannedList["coming"]> {
   if (written === null || plan.unchanged) return [];
   const isNew = plan.base === null || plan.base.deleted;
-  const names = isNew
-    ? await written.firstNames(MAX_NAMED)
-    : [...(await written.namesOf(plan.key, plan.coming, progress)).values()];
+  const places = isNew ? Array.from({ length: MAX_NAMED }, (_, i) => i) : list.placesOf(plan.coming);
+  const names = await written.namesAt(places, progress);
   return names.map((name) => `${quoteLocalPart(name)}@${plan.domain}`);
 }
 

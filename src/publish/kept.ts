@@ -44,10 +44,18 @@ export class KeptLists {
   async namesOf(
     domain: string,
     key: DomainKey,
-    tails: Tails,
+    tails: ReadonlyMap<number, unknown>,
     progress?: (done: number) => void,
   ): Promise<Map<number, string>> {
-    return namesIn(this.#file("lists", domain), key, tails, progress);
+    const names = new Map<number, string>();
+    if (tails.size === 0) return names;
+    await eachName(this.#file("lists", domain), (name, done) => {
+      progress?.(done);
+      const tail = tailOf(fingerprint(key.names, name));
+      if (tails.has(tail)) names.set(tail, name);
+      return names.size < tails.size;
+    });
+    return names;
   }
 
   /** Takes down that a list was published, or found to be the head. */
@@ -71,27 +79,6 @@ export class KeptLists {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return join(folder, domain);
   }
-}
-
-/** A map or a set of tails. */
-export type Tails = Pick<ReadonlySet<number>, "has" | "size">;
-
-/** Names of tails in one file of names; empty where there is no such file. */
-async function namesIn(
-  path: string,
-  key: DomainKey,
-  tails: Tails,
-  progress?: (done: number) => void,
-): Promise<Map<number, string>> {
-  const names = new Map<number, string>();
-  if (tails.size === 0) return names;
-  await eachName(path, (name, done) => {
-    progress?.(done);
-    const tail = tailOf(fingerprint(key.names, name));
-    if (tails.has(tail)) names.set(tail, name);
-    return names.size < tails.size;
-  });
-  return names;
 }
 
 /** Reads a file of names until `take` returns false; nothing where there is no such file. */
@@ -147,15 +134,19 @@ export class ListWriter {
     this.#file = null;
   }
 
-  /** Names of tails in the list that was written, once it has ended. @returns local parts by tail */
-  namesOf(key: DomainKey, tails: Tails, progress?: (done: number) => void): Promise<Map<number, string>> {
-    return namesIn(`${this.#path}.next`, key, tails, progress);
-  }
-
-  /** The first names of the list that was written, once it has ended. */
-  async firstNames(count: number): Promise<string[]> {
+  /**
+   * Names of the list that was written, once it has ended.
+   * @param places ascending, counted from 0
+   */
+  async namesAt(places: readonly number[], progress?: (done: number) => void): Promise<string[]> {
     const names: string[] = [];
-    await eachName(`${this.#path}.next`, (name) => names.push(name) < count);
+    if (places.length === 0) return names;
+    let place = 0;
+    await eachName(`${this.#path}.next`, (name, done) => {
+      progress?.(done);
+      if (place++ === places[names.length]) names.push(name);
+      return names.length < places.length;
+    });
     return names;
   }
 

@@ -36,6 +36,11 @@ export interface ReadList {
   readonly duplicates: LineReport;
   /** Lines that were left out, with `skipInvalid`. */
   readonly skipped: LineReport;
+  /**
+   * Where names of these tails first stand among the names, counted from 0 as `eachName` was called, ascending. Holds
+   * on to the entries, 15 bytes each, for as long as it is held itself.
+   */
+  placesOf(tails: ReadonlySet<number>): number[];
 }
 
 export interface ReadOptions {
@@ -89,7 +94,19 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
     },
   });
   if (faults.count > 0 && options.skipInvalid !== true) throw malformed(shown, faults);
-  return { packed, duplicates, skipped: faults };
+  return { packed, duplicates, skipped: faults, placesOf: (tails) => placesIn(entries, tails) };
+}
+
+function placesIn(entries: EntryColumns, tails: ReadonlySet<number>): number[] {
+  const places: number[] = [];
+  const met = new Set<number>();
+  for (let i = 0; i < entries.count && met.size < tails.size; i++) {
+    const tail = entries.tail(i);
+    if (!tails.has(tail) || met.has(tail)) continue;
+    met.add(tail);
+    places.push(i);
+  }
+  return places;
 }
 
 function sizeOf(path: string): number {

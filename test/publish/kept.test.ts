@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { fingerprint, tailOf } from "../../src/directory/index.ts";
-import { KeptLists } from "../../src/publish/index.ts";
+import { DEFAULT_POLICY, fingerprint, tailOf } from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { KeptLists, readList } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { DOMAIN } from "../support/lists.ts";
 import { keyOf } from "../support/memory-edge.ts";
@@ -55,6 +56,31 @@ describe("what the publisher's host keeps", () => {
     expect(existsSync(`${path}.next`)).toBe(false);
     keep(lists, ...Array.from({ length: 20_000 }, (_, i) => `name-${i}`));
     expect(readFileSync(path, "utf8").trim().split("\n")).toHaveLength(20_000);
+  });
+
+  it("tells names of the list that was just read by their places in it, repeated ones once", async () => {
+    const lists = new KeptLists(folder());
+    const path = join(root, "list.txt");
+    writeFileSync(
+      path,
+      ["a", "b", "nope@", "b", "c d", "a", "e"].map((name) => `"${name}"@${DOMAIN}\n`).join(""),
+    );
+    const writer = lists.begin(DOMAIN);
+    const list = await readList({
+      path,
+      shown: "list.txt",
+      domain: DOMAIN,
+      key: keyOf(DOMAIN),
+      policy: DEFAULT_POLICY,
+      hashing: stablelibHashing,
+      eachName: (name) => writer.add(name),
+    });
+    writer.end();
+    const places = list.placesOf(new Set(["e", "b", "c d", "gone"].map(tail)));
+    expect(await writer.namesAt(places)).toEqual(["b", "c d", "e"]);
+    expect(await writer.namesAt([])).toEqual([]);
+    expect(await writer.namesAt([0, 99])).toEqual(["a"]);
+    writer.drop();
   });
 
   it("remembers when a list was found to be the head", () => {
