@@ -5,6 +5,7 @@ import { bundle } from "./bundle.ts";
 import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
+import { healthy } from "./healthy.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
@@ -24,6 +25,7 @@ export const suites: readonly Suite[] = [
   storage,
   publish,
   bridge,
+  healthy,
   postfix,
   bundle,
 ];
