@@ -6,6 +6,7 @@ import { checks } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { guard } from "./guard.ts";
+import { healthy } from "./healthy.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { listings } from "./listings.ts";
 import { postfix } from "./postfix.ts";
@@ -28,6 +29,7 @@ export const suites: readonly Suite[] = [
   publish,
   guard,
   bridge,
+  healthy,
   postfix,
   bundle,
 ];

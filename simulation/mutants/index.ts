@@ -3,6 +3,7 @@ import { BRIDGE_MUTANTS } from "./bridge.ts";
 import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
+import { MEMORY_MUTANTS } from "./memory.ts";
 import type { Mutant } from "./patch.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
 
@@ -35,6 +36,7 @@ const SEEDS: Readonly<Record<string, number>> = {
 const ALL: readonly Mutant[] = [
   ...CONFIRMATION_MUTANTS,
   ...ISOLATE_MUTANTS,
+  ...MEMORY_MUTANTS,
   ...REGISTRY_MUTANTS,
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,

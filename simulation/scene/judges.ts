@@ -1,6 +1,7 @@
 /** All judges of one world, put together. */
 import type { Tally } from "../basics/tally.ts";
 import { BridgeJudge } from "../model/bridge-judge.ts";
+import { BudgetJudge } from "../model/budget-judge.ts";
 import { CostJudge } from "../model/cost-judge.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Generation } from "../model/generation.ts";
@@ -27,12 +28,14 @@ export class Judges {
   readonly http: HttpJudge;
   readonly bridges: BridgeJudge;
   readonly costs: CostJudge;
+  readonly budgets: BudgetJudge;
 
   constructor(parts: JudgesParts) {
     const { setup, shapeOf } = parts;
     this.answers = new Judge(parts);
     this.http = new HttpJudge({ ...parts, judge: this.answers });
     this.bridges = new BridgeJudge({ ...parts, history: setup.history });
+    this.budgets = new BudgetJudge(parts);
     this.costs = new CostJudge({
       ...parts,
       partitions: setup.partitions,

@@ -10,6 +10,8 @@ export interface KvLedgerParts {
   keyFor(domain: string, epoch: number): DomainKey;
   /** The isolate of a name, where the reader is one. */
   isolate(name: string): SimulatedIsolate | undefined;
+  /** An isolate got what a key has for it, or learnt that it has nothing. */
+  isolateRead(host: SimulatedIsolate, key: string, value: Uint8Array | null): void;
   /** Something came about that is to be counted. */
   met(event: string): void;
   trace(words: () => string): void;
@@ -44,9 +46,10 @@ export class KvLedger implements KvWatcher {
 
   read(reader: string, key: string, value: Uint8Array | null): void {
     if (this.#parts.isTracing) this.#traceRead(reader, key, value);
-    if (value === null || !key.startsWith("roster/") || key === "roster/kv") return;
     const host = this.#parts.isolate(reader);
     if (host === undefined) return;
+    this.#parts.isolateRead(host, key, value);
+    if (value === null || !key.startsWith("roster/") || key === "roster/kv") return;
     const text = new TextDecoder().decode(value);
     const { heartbeat } = JSON.parse(text.slice(text.indexOf("\n") + 1)) as { heartbeat: number };
     host.noteEvidence(Number(key.slice("roster/".length)), heartbeat);

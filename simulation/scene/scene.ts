@@ -27,6 +27,7 @@ import { Time } from "../world/time.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
+import { noteAnswer, noteRead } from "./readings.ts";
 
 /** Releases that isolates run, each as often as it stands here. */
 const RELEASES: readonly Release[] = ["next", "previous", "today", "today", "today"];
@@ -71,6 +72,7 @@ export class Scene {
         const { partitions } = this.settings;
         return this.registry(partition).link(caller, { partition, partitions });
       },
+      answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
       violation: this.violation,
       trace: this.trace,
     }),
@@ -109,6 +111,7 @@ export class Scene {
       now: () => this.time.now(),
       keyFor: this.keyFor,
       isolate: (name) => this.isolates.named(name),
+      isolateRead: (host, key, value) => noteRead(this.judges.budgets, host, key, value),
       met: (event) => this.tally.event(event),
       trace: this.trace,
       violation: this.violation,

@@ -29,6 +29,13 @@ export interface IsolateParts {
   readonly skew: number;
   readonly kv: KvStore;
   registry(partition: number, caller: Caller): RegistryApi;
+  /** A Registry answered a call of it. */
+  answered(
+    host: SimulatedIsolate,
+    method: keyof RegistryApi,
+    args: readonly unknown[],
+    result: unknown,
+  ): void;
   violation(assertion: string, words: string): void;
   trace(words: () => string): void;
 }
@@ -195,8 +202,10 @@ export class SimulatedIsolate implements Answerer, Spender {
           const sentAt = time.now();
           if (name === "question") this.questions++;
           const answer = count("registry", () => method(...args));
-          if (name !== "question") return answer;
+          if (name !== "question" && name !== "blob") return answer;
           return answer.then((result) => {
+            this.#parts.answered(this, name, args, result);
+            if (name === "blob") return result;
             this.#noteExchange(partition, sentAt, args[0] as Question, result as Result<QuestionAnswer>);
             for (const watch of this.#watchers) watch();
             return result;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Question } from "../../src/edge/registry/protocol.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 const D = "example.com";
@@ -55,6 +56,29 @@ describe("where nothing is wrong", () => {
       .slice(begun)
       .filter(({ location, keys }) => location === "far" && keys[0] === `domain/${D}`);
     expect(reads.length).toBeLessThanOrEqual(2);
+  });
+
+  it("a check does not go by a reading behind an answer that was begun for less than it needs", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    await world.publish(here, D, ["alice"]);
+    await world.clock.advance(11 * MINUTE);
+    await far.check(`nobody@${D}`);
+    await far.idle();
+    world.kv.propagation = () => 3 * MINUTE;
+    await world.publish(here, D, ["alice", "carol"]);
+    await world.clock.advance(WINDOW / 2);
+    // Behind this answer the newer list is asked of the Registry, which takes long over the answer.
+    world.registry().fault = ({ method, args: [question] }) =>
+      method === "question" && (question as Question).want !== null ? { kind: "late", ms: 400 } : undefined;
+    expect(await far.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+    await world.clock.advance(100);
+    world.registry().fault = () => undefined;
+    const newest = await world.publish(here, D, ["alice", "carol", "dave"]);
+    // Another's question tells of the newest one meanwhile.
+    await far.check(`mallory@${OTHER}`, { floor: { [OTHER]: newest } });
+    const answer = await far.check(`mallory@${D}`);
+    expect(answer).toMatchObject({ verdict: "unknown", generation: newest });
   });
 
   it("a check asks the Registry first where nobody did for longer than accept-grace", async () => {

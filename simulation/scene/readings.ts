@@ -1,0 +1,59 @@
+/** What arrives at isolates, told to the judge of budgets: by keys and bytes here, by names there. */
+import { blobIds, blobKey, readManifest } from "../../src/directory/index.ts";
+import type { Question, QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+import type { BudgetJudge, Shown } from "../model/budget-judge.ts";
+import type { SimulatedIsolate } from "../world/isolate.ts";
+
+const MANIFEST = "domain/";
+const BLOB = "shard/";
+
+/** A read of KV came back. */
+export function noteRead(
+  budgets: BudgetJudge,
+  host: SimulatedIsolate,
+  key: string,
+  value: Uint8Array | null,
+): void {
+  if (key.startsWith(MANIFEST)) {
+    const domain = key.slice(MANIFEST.length);
+    budgets.manifestAsked(host, domain);
+    if (value !== null) budgets.manifestArrived(host, shownBy(value, domain));
+  } else if (key.startsWith(BLOB) && value !== null)
+    budgets.blobArrived(host, key.slice(BLOB.length, key.indexOf("/", BLOB.length)), key);
+}
+
+/** A Registry answered. */
+export function noteAnswer(
+  budgets: BudgetJudge,
+  host: SimulatedIsolate,
+  method: keyof RegistryApi,
+  args: readonly unknown[],
+  result: unknown,
+): void {
+  if (!(result as Result<unknown>).ok) return;
+  const { value } = result as { readonly value: unknown };
+  if (method === "blob") {
+    const [domain, id] = args as [string, string];
+    if (value !== null) budgets.blobArrived(host, domain, blobKey(domain, id));
+    return;
+  }
+  const { want } = args[0] as Question;
+  if (method !== "question" || want === null) return;
+  budgets.manifestAsked(host, want);
+  const manifest = (value as QuestionAnswer).wanted?.manifest;
+  if (manifest) budgets.manifestArrived(host, shownBy(manifest, want));
+}
+
+/** What KV shows is shown to many. */
+const shown = new WeakMap<Uint8Array, Shown>();
+
+function shownBy(bytes: Uint8Array, domain: string): Shown {
+  let it = shown.get(bytes);
+  if (it === undefined) {
+    const { incarnation, generation, shards, departures } = readManifest(bytes, domain);
+    const ids = [...blobIds(shards), ...blobIds(departures)];
+    it = { domain, incarnation, generation, blobs: new Set(ids.map((id) => blobKey(domain, id))) };
+    shown.set(bytes, it);
+  }
+  return it;
+}
