@@ -3,6 +3,7 @@ import type { CommitRequest, RollbackRequest } from "../../api/contract.ts";
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
+import { Counters } from "./counters.ts";
 import type { KeptToken, Place, Question, RegistryApi } from "./protocol.ts";
 import { RegistryCore } from "./registry.ts";
 import { createTables } from "./schema.ts";
@@ -15,11 +16,13 @@ export interface RegistryEnvironment {
 /** {@link RegistryCore} as a SQLite-backed Durable Object. Every call says which place it takes it for. */
 export class Registry extends DurableObject<RegistryEnvironment> {
   readonly #storage: RegistryStorage;
+  readonly #counters: Counters;
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);
     this.#storage = durableStorage(context.storage);
     createTables(this.#storage);
+    this.#counters = new Counters(this.#storage, platformPorts);
   }
 
   question(place: Place, question: Question) {
@@ -70,6 +73,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   status(place: Place) {
     return this.#core(place).status();
   }
+  counted(place: Place) {
+    return this.#core(place).counted();
+  }
   audit(place: Place) {
     return this.#core(place).audit();
   }
@@ -88,6 +94,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       ports: platformPorts,
       settings,
       place,
+      counters: this.#counters,
     });
   }
 }
@@ -136,6 +143,7 @@ export function registryAt(
     isRevoked: (token) => stub().isRevoked(place, token),
     initialise: (by) => stub().initialise(place, by),
     status: () => stub().status(place),
+    counted: () => stub().counted(place),
     audit: () => stub().audit(place),
   };
 }

@@ -21,11 +21,13 @@ import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
 import { begin, placeFault } from "./beginning.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { copyToKv, nextRun, noteMissing, noteMissingBlob, pendingKeys } from "./copy-to-kv.ts";
+import type { Counters } from "./counters.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
 import type {
   Actor,
   Changed,
+  Counted,
   HeadSummary,
   KeptToken,
   PartitionStatus,
@@ -53,6 +55,8 @@ export interface RegistryParts {
   readonly settings: Settings;
   /** Place that the caller believes this Registry to have. */
   readonly place: Place;
+  /** What adds up the counts of isolates; left out, they are dropped. */
+  readonly counters?: Counters;
 }
 
 /**
@@ -73,7 +77,12 @@ export class RegistryCore implements RegistryApi {
   }
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
+    if (question.counts !== undefined) this.#parts.counters?.add(question.counts);
     return this.#answer(() => this.#question(question));
+  }
+
+  async counted(): Promise<Result<readonly Counted[]>> {
+    return this.#answer(() => this.#parts.counters?.read() ?? []);
   }
 
   async blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>> {
