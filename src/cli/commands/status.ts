@@ -121,7 +121,8 @@ async function countedBy(client: RollcallClient): Promise<EdgeStatus | null> {
     return await client.status();
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
-    if (error.kind === "forbidden" || error.code === "not_found" || error.code === "uninitialised") return null;
+    if (error.kind === "forbidden" || error.code === "not_found" || error.code === "uninitialised")
+      return null;
     throw error;
   }
 }
