@@ -26,8 +26,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "it counts from before the question",
     edge(
       "questions.ts",
-      "confirmation.fold(result.value, askedAt, since);",
-      "confirmation.fold(result.value, isolate.now(), since);",
+      "confirmation.fold(answer, askedAt, since);",
+      "confirmation.fold(answer, isolate.now(), since);",
     ),
   ),
   mutant(

@@ -128,7 +128,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     edge("loading.ts", "young ? SHORT_TTL : LONG_TTL", "LONG_TTL"),
     edge(
       "loading.ts",
-      "    if (fromKv === null && !young) fromKv = await readKvBlob(isolate, scope, domain, id, SHORT_TTL);\n",
+      "    if (fromKv === null && !young) fromKv = await readKv(isolate, scope, key, SHORT_TTL);\n",
       "",
     ),
   ),
@@ -137,8 +137,8 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "bytes are named by their digest (law 5)",
     edge(
       "loading.ts",
-      "if (!bytes || !equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;",
-      "if (!bytes) return null;",
+      "  if (!equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;\n",
+      "",
     ),
   ),
   mutant(

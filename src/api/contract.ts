@@ -297,6 +297,30 @@ export interface RegistryStatus {
   readonly kv_cache_ttl: number;
 }
 
+/** Body of `GET /v1/status`: what was answered and what went wrong, as far as it was counted. */
+export interface EdgeStatus {
+  readonly answers: readonly AnswerCount[];
+  readonly faults: readonly FaultCount[];
+}
+
+/** Answers of one domain, mode and verdict in the last hour and the last day. */
+export interface AnswerCount {
+  /** Null: domains that are not served here, and what too many domains were counted together as. */
+  readonly domain: string | null;
+  readonly mode: Mode | null;
+  readonly verdict: Answer["verdict"];
+  readonly hour: number;
+  readonly day: number;
+}
+
+/** Faults of one kind in the last hour and the last day. */
+export interface FaultCount {
+  readonly domain: string | null;
+  readonly kind: FaultKind;
+  readonly hour: number;
+  readonly day: number;
+}
+
 /** One line of the audit trail. */
 export interface AuditRecord {
   readonly time: number;

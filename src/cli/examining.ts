@@ -1,3 +1,4 @@
+import type { FaultKind } from "../api/contract.ts";
 import type { RollcallClient } from "../client/index.ts";
 import { OTHER_KEY_STEPS } from "./other-key.ts";
 
@@ -32,6 +33,33 @@ export async function examineTokens(client: RollcallClient, now: number): Promis
   throw new StepFailure(
     `made under another master key, and no longer accepted: ${some(dead)}`,
     "make new tokens with `rollcall token create`, and revoke these; or put the old master key back",
+  );
+}
+
+/** Faults that no other step finds, and that do not end by themselves. */
+const LASTING: readonly FaultKind[] = [
+  "canonicaliser_mismatch",
+  "damaged_manifest",
+  "damaged_blob",
+  "missing_blob",
+  "damaged_roster",
+  "internal_error",
+];
+
+/** Whether checks met a fault within the last hour, as far as isolates told of it. */
+export async function examineFaults(client: RollcallClient): Promise<string> {
+  const faults = (await client.status()).faults.filter(({ hour }) => hour > 0);
+  const shown = some(
+    faults.map(({ kind, domain, hour }) => `${kind}${domain === null ? "" : ` of ${domain}`} (${hour})`),
+  );
+  if (faults.every(({ kind }) => !LASTING.includes(kind))) {
+    return faults.length === 0 ? "none within the last hour" : `within the last hour: ${shown}`;
+  }
+  throw new StepFailure(
+    `within the last hour: ${shown}`,
+    "parts that are damaged or missing in KV are put there again from the Registry within minutes, and this line goes " +
+      "within an hour. If it stays, `npx wrangler tail` shows each fault with its place: what is damaged in the " +
+      "Registry comes back with an earlier state of its storage",
   );
 }
 

@@ -8,6 +8,7 @@ import {
   type DomainDescription,
   type DomainKeyBody,
   type DomainSummary,
+  type EdgeStatus,
   type GenerationRecord,
   type HeadResult,
   type Health,
@@ -204,6 +205,11 @@ export class RollcallClient {
   /** Initialises the Registries; those that are initialised stay as they are. */
   initialiseRegistry(): Promise<RegistryStatus> {
     return this.#json<RegistryStatus>({ ...post("/v1/registry", {}), idempotent: true }, "partitions");
+  }
+
+  /** What was answered and what went wrong, as far as the edge counted it; for admin. */
+  status(): Promise<EdgeStatus> {
+    return this.#json<EdgeStatus>(get("/v1/status"), "faults");
   }
 
   async audit(): Promise<readonly AuditRecord[]> {

@@ -43,6 +43,7 @@ export function check(isolate: Isolate, scope: Scope, query: Query): Answer | Pr
   const now = isolate.now();
   const step = decide(isolate, query, progress, now);
   if (step.kind !== "answer") return pursue(isolate, scope, query, progress, step);
+  isolate.count(step.answer);
   keepConfirmed(isolate, scope, query, now);
   return step.answer;
 }
@@ -90,8 +91,11 @@ async function pursue(
     await untilThen(isolate, scope, end, take(isolate, scope, progress, step));
     step = decide(isolate, query, progress, isolate.now());
   }
+  const answer =
+    step.kind === "answer" ? step.answer : deferral(query, "the directory could not be read in time");
+  isolate.count(answer);
   keepConfirmed(isolate, scope, query, isolate.now());
-  return step.kind === "answer" ? step.answer : deferral(query, "the directory could not be read in time");
+  return answer;
 }
 
 /** Gets what a check lacks. That it was tried is noted before: what takes too long was tried as well. */

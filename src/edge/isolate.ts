@@ -1,4 +1,5 @@
 import {
+  type Answer,
   type DomainKey,
   deriveDomainKey,
   KV_ROSTER,
@@ -13,6 +14,7 @@ import type { Settings } from "./environment.ts";
 import { Faults } from "./faults.ts";
 import { Memory } from "./memory.ts";
 import type { Ports } from "./ports.ts";
+import { Tally } from "./tally.ts";
 
 /** Manifests of domains not known to be served that may be read before a roster is there, between refreshes. */
 const COLD_LOADS = 16;
@@ -42,6 +44,7 @@ export class Isolate {
   readonly settings: Settings;
   readonly ports: Ports;
   readonly memory: Memory;
+  readonly tally = new Tally();
   readonly faults: Faults;
   readonly tokens: Mac;
   readonly rosters: Mac;
@@ -60,7 +63,7 @@ export class Isolate {
     this.settings = settings;
     this.ports = ports;
     this.memory = new Memory(settings.cacheBytes);
-    this.faults = new Faults(ports, () => undefined);
+    this.faults = new Faults(ports, (kind, domain) => this.tally.countFault(kind, domain));
     this.tokens = tokenMac(ports.hashing, settings.masterKey);
     this.rosters = rosterMac(ports.hashing, settings.masterKey);
     this.keyFor = (domain, epoch) => deriveDomainKey(ports.hashing, settings.masterKey, domain, epoch);
@@ -96,6 +99,15 @@ export class Isolate {
     if (last !== undefined && last.incarnation > incarnation && incarnation > 0)
       return Number.POSITIVE_INFINITY;
     return last?.incarnation === incarnation ? last.generation : 0;
+  }
+
+  /** Counts an answer: by its domain where that is served here, so that no asker can make the table long. */
+  count(answer: Answer): void {
+    const { domain, generation } = answer;
+    const isServed =
+      generation !== null ||
+      (domain !== null && this.confirmation(this.partitionOf(domain)).known(domain) !== undefined);
+    this.tally.countAnswer(answer, isServed ? domain : null);
   }
 
   /** Notes what a domain was answered from. */

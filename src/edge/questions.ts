@@ -80,7 +80,8 @@ export async function ask(
   const askedAt = isolate.now();
   const since = confirmation.position;
   const limit = since === null && most !== undefined ? { most } : {};
-  const question = { since, want, ...limit };
+  const counts = isolate.tally.take();
+  const question = { since, want, ...limit, ...(counts === undefined ? {} : { counts }) };
   const answer = await answered(isolate, partition, () => scope.registry(partition).question(question));
   confirmation.fold(answer, askedAt, since);
   return answer;

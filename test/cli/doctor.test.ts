@@ -57,6 +57,7 @@ describe("rollcall doctor", () => {
       "kv-read",
       "keys",
       "tokens",
+      "faults",
       "publish",
       "deliverable",
       "unknown",
@@ -147,7 +148,7 @@ describe("rollcall doctor", () => {
     const { code, failed } = await failures(fake.url, ADMIN);
     expect(failed[0]).toMatchObject({ step: "kv-read", detail: "KV cannot be read" });
     // The fake has no other answers.
-    expect(failed.map(({ step }) => step)).toEqual(["kv-read", "keys", "tokens", "publish"]);
+    expect(failed.map(({ step }) => step)).toEqual(["kv-read", "keys", "tokens", "faults", "publish"]);
     expect(code).toBe(1);
   });
 

@@ -38,7 +38,11 @@ function watch(world: World, location: string): { keys(): string[]; questions():
         .registry()
         .calls.slice(calls)
         .filter((it) => it.location === location && it.method === "question")
-        .map((it) => it.args[0] as Question),
+        // What it counted rides along, and is no part of what is asked.
+        .map((it) => {
+          const { counts, ...question } = it.args[0] as Question;
+          return question;
+        }),
   };
 }
 

@@ -49,6 +49,23 @@ describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
     expect(JSON.parse(stdout).domains).toMatchObject([{ domain: OLD, key_fits: false, kv: "other-key" }]);
   });
 
+  it("status shows what was met and what was answered, of the domains that are asked about", async () => {
+    await edges.edge.one.check(`alice@${OLD}`);
+    await new Publisher(edges.edge.one).publish("new.example", "dora");
+    expect((await edges.edge.one.check("dora@new.example")).verdict).toBe("deliverable");
+    await new Publisher(edges.edge.one).publish("other.example", "dora");
+    await edges.edge.one.check("nobody@other.example");
+    for (const args of ["status", `status ${OLD}`]) {
+      const { stdout } = await run(edges, args);
+      expect(stdout).toMatch(
+        new RegExp(`^FAULTS +KIND +LAST HOUR +LAST DAY\\n${OLD} +key_mismatch +[1-9]`, "m"),
+      );
+      expect(stdout).toMatch(new RegExp(`^${OLD} +- +unavailable +[1-9]`, "m"));
+      expect(/^new\.example +enforce +deliverable +1 +1$/m.test(stdout)).toBe(args === "status");
+      expect(stdout).not.toMatch(/alice|dora|@/);
+    }
+  });
+
   it("doctor does not say that everything works", async () => {
     const { code, stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
     expect(stdout).toMatch(new RegExp(`failed +keys .*${OLD}`));

@@ -14,7 +14,7 @@ import {
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import type { Cli } from "../context.ts";
-import { examineKeys, examineTokens, StepFailure } from "../examining.ts";
+import { examineFaults, examineKeys, examineTokens, StepFailure } from "../examining.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import type { Platform } from "../platform.ts";
@@ -98,6 +98,7 @@ class Examination {
     await this.#step("kv-read", () => this.#kvRead(), registry);
     await this.#step("keys", () => examineKeys(this.#client), registry);
     await this.#step("tokens", () => examineTokens(this.#client, this.#platform.now()), registry);
+    await this.#step("faults", () => examineFaults(this.#client), registry);
     const published = await this.#step("publish", () => this.#publish(), registry);
     await this.#step("deliverable", () => this.#expect("listed", "deliverable", "accept"), published);
     await this.#step("unknown", () => this.#expect("nobody", "unknown", "reject"), published);

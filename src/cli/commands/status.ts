@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { DomainDescription, DomainSummary, RegistryStatus } from "../../api/contract.ts";
+import type { DomainDescription, DomainSummary, EdgeStatus, RegistryStatus } from "../../api/contract.ts";
 import { ClientError, type RollcallClient } from "../../client/index.ts";
 import type { Counts } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
+import { showCounted } from "../counted.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
 import { OTHER_KEY_STEPS } from "../other-key.ts";
@@ -94,8 +95,15 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
     settings?.domains.map((each) => each.domain) ?? [],
     rowOf,
   );
+  const counted = await countedBy(client);
   show(cli, rows, registry);
-  output.result({ domains: rows, registry: registry?.partitions ?? null });
+  showCounted(cli, counted, names.map(domainOf));
+  output.result({
+    domains: rows,
+    registry: registry?.partitions ?? null,
+    answers: counted?.answers ?? null,
+    faults: counted?.faults ?? null,
+  });
   const foreign = rows.filter((row) => row.key_fits === false && row.state === "served");
   if (foreign.length > 0) {
     const names = foreign.map((row) => row.domain).join(", ");
@@ -113,6 +121,18 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   if (lacking.length === 0) return;
   output.warn(`no list published: ${lacking.join(", ")}; check the name, or \`rollcall publish\` it`);
   cli.finish(EXIT.input);
+}
+
+/** What the edge counted; null where the token may not see it, or the edge is of an earlier release. */
+async function countedBy(client: RollcallClient): Promise<EdgeStatus | null> {
+  try {
+    return await client.status();
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    if (error.kind === "forbidden" || error.code === "not_found" || error.code === "uninitialised")
+      return null;
+    throw error;
+  }
 }
 
 interface Look {

@@ -3,6 +3,7 @@ import type { CommitRequest, PlanRequest, RollbackRequest } from "../../api/cont
 import { readEnvironment } from "../environment.ts";
 import { platformKv, platformPorts } from "../platform.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
+import { Counters } from "./counters.ts";
 import type { KeptToken, Page, Place, Question, RegistryApi } from "./protocol.ts";
 import { RegistryCore } from "./registry.ts";
 import { createTables } from "./schema.ts";
@@ -18,11 +19,13 @@ export interface RegistryEnvironment {
 /** {@link RegistryCore} as a SQLite-backed Durable Object. Every call says which place it takes it for. */
 export class Registry extends DurableObject<RegistryEnvironment> {
   readonly #storage: RegistryStorage;
+  readonly #counters: Counters;
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);
     this.#storage = durableStorage(context.storage);
     createTables(this.#storage);
+    this.#counters = new Counters(this.#storage, platformPorts);
   }
 
   question(place: Place, question: Question) {
@@ -79,6 +82,9 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   status(place: Place) {
     return this.#core(place).status();
   }
+  counted(place: Place) {
+    return this.#core(place).counted();
+  }
   audit(place: Place) {
     return this.#core(place).audit();
   }
@@ -99,6 +105,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       place,
       revocations: (partitions) =>
         registryAt(this.env.REGISTRY, { partition: 0, partitions }, placeOptions(this.env)).revocations(),
+      counters: this.#counters,
     });
   }
 }
@@ -149,6 +156,7 @@ export function registryAt(
     revocations: () => stub().revocations(place),
     initialise: (by) => stub().initialise(place, by),
     status: () => stub().status(place),
+    counted: () => stub().counted(place),
     audit: () => stub().audit(place),
   };
 }

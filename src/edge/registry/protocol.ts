@@ -39,7 +39,18 @@ export interface Question {
    * none are listed, and the answer is not full. Left out: all of them, as by a release that knows of no limit.
    */
   readonly most?: number;
+  /** What the isolate counted since its last question. Never sent twice: what is lost on the way is lost. */
+  readonly counts?: readonly Count[];
 }
+
+/**
+ * Answers of one domain, mode and verdict, or faults of one kind, with `fault` in place of the mode. The domain is
+ * empty where it is none that is served here, or where too many are to be told apart.
+ */
+export type Count = readonly [domain: string, mode: string, word: string, count: number];
+
+/** The same, over the last hour and the last day. */
+export type Counted = readonly [domain: string, mode: string, word: string, hour: number, day: number];
 
 /** All of it is read in one synchronous step. */
 export interface QuestionAnswer {
@@ -131,5 +142,7 @@ export interface RegistryApi {
   /** Makes the Registry what it is; where that was done before, it takes over the revocations that it lacks. */
   initialise(by: Actor): Promise<Result<PartitionStatus>>;
   status(): Promise<Result<PartitionStatus>>;
+  /** What isolates counted, of the last hour and day. */
+  counted(): Promise<Result<readonly Counted[]>>;
   audit(): Promise<Result<readonly AuditRecord[]>>;
 }

@@ -23,6 +23,7 @@ import type { KvStore, Ports, RegistryStorage } from "../ports.ts";
 import { type AskRevocations, begin, placeFault, revocationsFor } from "./beginning.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { copyToKv, noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
+import type { Counters } from "./counters.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { prune } from "./history.ts";
 import { HEARTBEAT, nextRun, pendingKeys } from "./kv-pauses.ts";
@@ -31,6 +32,7 @@ import { plan } from "./plan.ts";
 import type {
   Actor,
   Changed,
+  Counted,
   HeadSummary,
   KeptToken,
   Page,
@@ -74,6 +76,8 @@ export interface RegistryParts {
   readonly place: Place;
   /** The first partition, as this one reaches it. */
   readonly revocations: AskRevocations;
+  /** What adds up the counts of isolates; left out, they are dropped. */
+  readonly counters?: Counters;
 }
 
 /**
@@ -94,7 +98,12 @@ export class RegistryCore implements RegistryApi {
   }
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
+    if (question.counts !== undefined) this.#parts.counters?.add(question.counts);
     return this.#answer(() => this.#question(question));
+  }
+
+  async counted(): Promise<Result<readonly Counted[]>> {
+    return this.#answer(() => this.#parts.counters?.read() ?? []);
   }
 
   async blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>> {

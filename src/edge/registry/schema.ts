@@ -31,6 +31,7 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS guard_spans (
      domain TEXT NOT NULL, bucket INTEGER NOT NULL, spans INTEGER NOT NULL, newest INTEGER NOT NULL,
      bytes BLOB NOT NULL, PRIMARY KEY (domain, bucket))`,
+  `CREATE TABLE IF NOT EXISTS counters (bucket INTEGER PRIMARY KEY, packed TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,

@@ -221,6 +221,18 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     kv_readable: flag,
     kv_cache_ttl: whole,
   }),
+  EdgeStatus: object({
+    answers: list(
+      object({
+        domain: nullable(text),
+        mode: nullable(oneOf("enforce", "observe")),
+        verdict: text,
+        hour: whole,
+        day: whole,
+      }),
+    ),
+    faults: list(object({ domain: nullable(text), kind: text, hour: whole, day: whole })),
+  }),
   AuditList: object({
     audit: list(object({ time: whole, action: text, by: text, subject: text, detail: nullable(text) })),
   }),

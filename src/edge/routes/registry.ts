@@ -1,6 +1,6 @@
 import type { RegistryStatus } from "../../api/contract.ts";
 import { json } from "../http.ts";
-import type { RegistryApi } from "../registry/protocol.ts";
+import type { Counted, RegistryApi } from "../registry/protocol.ts";
 import { type Route, type RouteContext, readNoBody, unwrap } from "./route.ts";
 
 export const showRegistry: Route = {
@@ -28,6 +28,41 @@ export const initialiseRegistry: Route = {
     await readNoBody(context);
     const by = context.caller.id;
     return json(await ofEach(context, async (registry) => unwrap(await registry.initialise(by))));
+  },
+};
+
+export const showStatus: Route = {
+  method: "GET",
+  path: "/v1/status",
+  roles: [],
+  bound: "none",
+  summary: "Show what was answered and what went wrong in the last hour and day",
+  answer: "EdgeStatus",
+  errors: [],
+  async handle({ isolate, surroundings }) {
+    const sums = new Map<string, Counted>();
+    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
+      for (const counted of unwrap(await surroundings.registry(partition).counted())) {
+        const [domain, mode, word, hour, day] = counted;
+        const key = `${domain} ${mode} ${word}`;
+        const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
+        sums.set(key, [domain, mode, word, hour + hours, day + days]);
+      }
+    }
+    const all = [...sums.keys()].sort().map((key) => sums.get(key) as Counted);
+    const [faults, answers] = [true, false].map((isFault) =>
+      all.filter(([, mode]) => (mode === "fault") === isFault),
+    ) as [Counted[], Counted[]];
+    return json({
+      answers: answers.map(([domain, mode, verdict, hour, day]) => ({
+        domain: domain || null,
+        mode: mode || null,
+        verdict,
+        hour,
+        day,
+      })),
+      faults: faults.map(([domain, , kind, hour, day]) => ({ domain: domain || null, kind, hour, day })),
+    });
   },
 };
 

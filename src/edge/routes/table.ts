@@ -15,7 +15,7 @@ import { showHealth } from "./health.ts";
 import { describeRoutes } from "./openapi.ts";
 import { postPlan } from "./plans.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
-import { initialiseRegistry, showAudit, showRegistry } from "./registry.ts";
+import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
 import type { Route } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
@@ -52,5 +52,6 @@ export const ROUTES: readonly Route[] = [
   revokeToken,
   showRegistry,
   initialiseRegistry,
+  showStatus,
   showAudit,
 ];

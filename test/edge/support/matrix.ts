@@ -131,6 +131,7 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: () => ({ path: "/v1/registry", options: { method: "POST" } }),
     admitted: 200,
   },
+  "GET /v1/status": { ...admin, request: () => get("/v1/status"), admitted: 200 },
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },
 };
 

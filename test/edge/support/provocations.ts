@@ -195,6 +195,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
     ],
     "GET /v1/registry": [ok("/v1/registry")],
     "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
+    "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
   };
 }

@@ -1,0 +1,38 @@
+import type { EdgeStatus } from "../api/contract.ts";
+import type { Cli } from "./context.ts";
+
+/** Shows what the edge answered and what went wrong. @param only domains to show; empty for all */
+export function showCounted(cli: Cli, counted: EdgeStatus | null, only: readonly string[]): void {
+  const { output } = cli;
+  const { dim, red } = output.colors;
+  const isShown = ({ domain }: { readonly domain: string | null }): boolean =>
+    only.length === 0 || (domain !== null && only.includes(domain));
+  const answers = counted?.answers.filter(isShown) ?? [];
+  if (answers.length > 0) {
+    output.line();
+    output.table([
+      ["ANSWERS", "MODE", "VERDICT", "LAST HOUR", "LAST DAY"].map(dim),
+      ...answers.map((each) => [
+        each.domain ?? "(others)",
+        each.mode ?? "-",
+        each.verdict,
+        String(each.hour),
+        String(each.day),
+      ]),
+    ]);
+  }
+  // A fault that is about no domain may concern any.
+  const faults = counted?.faults.filter((each) => each.domain === null || isShown(each)) ?? [];
+  if (faults.length > 0) {
+    output.line();
+    output.table([
+      ["FAULTS", "KIND", "LAST HOUR", "LAST DAY"].map(dim),
+      ...faults.map(({ domain, kind, hour, day }) => [
+        domain ?? "-",
+        hour > 0 ? red(kind) : kind,
+        String(hour),
+        String(day),
+      ]),
+    ]);
+  }
+}

@@ -1,0 +1,85 @@
+/* Counters of a Registry: a row a minute at most, bounded, kept for a day, and in nobody's way. */
+import { expect, it } from "vitest";
+import { VirtualTime } from "../../simulation/world/clock.ts";
+import { RegistryObject } from "../../simulation/world/registry-object.ts";
+import type { RegistryStorage } from "../../src/edge/ports.ts";
+import { Counters } from "../../src/edge/registry/counters.ts";
+import type { Count } from "../../src/edge/registry/protocol.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+function begin(fault: (statement: string) => void = () => undefined) {
+  const clock = new VirtualTime();
+  const object = new RegistryObject({ clock, alarm: async () => undefined, alarmDelay: () => 0 });
+  const writes: string[] = [];
+  const storage: RegistryStorage = {
+    ...object.storage(),
+    sql: (statement, ...bindings) => {
+      if (!statement.startsWith("SELECT")) writes.push(statement.split(" ", 1)[0] as string);
+      fault(statement);
+      return object.storage().sql(statement, ...bindings);
+    },
+  };
+  const fresh = (): Counters => new Counters(storage, { clock, timers: clock });
+  return { clock, writes, fresh };
+}
+
+const ONE: Count = ["a.example", "enforce", "unknown", 1];
+
+it("writes one packed row a minute at most, however many isolates count", async () => {
+  const { clock, writes, fresh } = begin();
+  const counters = fresh();
+  for (let second = 0; second < 3600; second++) {
+    for (let isolate = 0; isolate < 5; isolate++)
+      counters.add([ONE, ["b.example", "fault", "key_mismatch", 2]]);
+    await clock.advance(SECOND);
+  }
+  expect(writes.filter((each) => each === "INSERT").length).toBeLessThanOrEqual(60);
+  // A row of ten minutes that begins lets go of old ones.
+  expect(writes.filter((each) => each === "DELETE").length).toBeLessThanOrEqual(7);
+  expect([...counters.read()].sort()).toEqual([
+    ["a.example", "enforce", "unknown", 18_000, 18_000],
+    ["b.example", "fault", "key_mismatch", 36_000, 36_000],
+  ]);
+});
+
+it("outlives its object but for a minute, and forgets after an hour and a day", async () => {
+  const { clock, fresh } = begin();
+  fresh().add([ONE]);
+  expect(fresh().read()).toEqual([]);
+  await clock.advance(MINUTE);
+  const next = fresh();
+  next.add([ONE]);
+  expect(next.read()).toEqual([["a.example", "enforce", "unknown", 2, 2]]);
+  await clock.advance(2 * HOUR);
+  expect(fresh().read()).toEqual([["a.example", "enforce", "unknown", 0, 2]]);
+  await clock.advance(24 * HOUR);
+  expect(fresh().read()).toEqual([]);
+});
+
+it("counts domains together that are too many to be told apart, and loses none of them", async () => {
+  const { clock, fresh } = begin();
+  const counters = fresh();
+  for (let i = 0; i < 10_000; i++) counters.add([[`d${i}.example`, "enforce", "unknown", 1]]);
+  await clock.advance(2 * MINUTE);
+  const counted = fresh().read();
+  expect(counted.length).toBeLessThanOrEqual(2_001);
+  expect(counted.reduce((sum, [, , , , day]) => sum + day, 0)).toBe(10_000);
+  expect(counted.find(([domain]) => domain === "")).toBeDefined();
+});
+
+it("never fails whoever counts: not where a row cannot be written, nor for what it does not understand", async () => {
+  const { clock, fresh } = begin((statement) => {
+    if (statement.startsWith("INSERT")) throw new Error("disk full");
+  });
+  const counters = fresh();
+  counters.add([ONE]);
+  await clock.advance(5 * MINUTE);
+  counters.add("what is this" as unknown as Count[]);
+  counters.add({} as unknown as Count[]);
+  expect(counters.read()).toEqual([]);
+  counters.add([ONE]);
+  await clock.advance(5 * MINUTE);
+});
