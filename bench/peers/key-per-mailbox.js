@@ -14,9 +14,11 @@ async function check(recipient, kv) {
     matched: isListed ? "mailbox" : null,
     domain: recipient.slice(recipient.lastIndexOf("@") + 1),
     generation: 1,
+    incarnation: null,
     origin: "kv",
     mode: "enforce",
     confirmed_age: null,
+    contact_age: null,
     max_age: 30,
   };
 }

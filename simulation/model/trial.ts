@@ -160,10 +160,19 @@ export class Trial {
       return;
     }
     const partition = this.#parts.partitionOf(domain);
-    const silence = time - (this.#at.evidence.get(partition) ?? Number.NEGATIVE_INFINITY);
+    // The Registry lived when it made the list, whatever else was heard of it.
+    const signs = pairs.map(({ own, list }) => Math.max(own.since, list.since));
+    const heard = this.#at.evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
+    const silence = time - Math.max(heard, ...signs);
     const isSettled = time - (host.firstAsked.get(partition) ?? time) > BOUNDS.firstRefresh;
     if (isSettled && silence > acceptGrace + LONGEST_COMPUTING + SKEW)
       this.#complain("accepts end with accept-grace", `; no sign of the Registry for ${seconds(silence)}`);
+    const { contact_age: contact } = answer;
+    if (contact !== null && 1000 * contact < silence - LONGEST_COMPUTING - SKEW)
+      this.#complain(
+        "accepts end with accept-grace",
+        `; its last sign is ${seconds(silence)} old, not ${contact} s`,
+      );
     if (age === 0) return;
     if (this.#isHurt) {
       this.ages.push(["accept, Registry away", age, null]);

@@ -11,11 +11,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "the bridge goes back",
     "an answer below its floor refuses nobody",
     bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
-    edge(
-      "decide.ts",
-      "  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);\n",
-      "",
-    ),
+    edge("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
   ),
   mutant(
     "a cached answer counts below the floor",

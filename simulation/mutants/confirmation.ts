@@ -74,6 +74,11 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "an answer of everything leaves what it does not list",
+    "a deleted domain that was pruned is known no more",
+    edge("confirmation.ts", "    if (answer.full) this.#dropUnlisted(answer);\n", ""),
+  ),
+  mutant(
     "KV's roster confirms",
     "it is a starting point, and never a confirmation",
     edge(

@@ -48,7 +48,12 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "accepts never end",
     "they end with accept-grace",
-    edge("decide.ts", "return now - evidence <= acceptGrace;", "return true;"),
+    edge("decide.ts", "const mayDoWithout = silence <= acceptGrace;", "const mayDoWithout = true;"),
+  ),
+  mutant(
+    "every accept says that the Registry was heard of just now",
+    "a bridge counts accept-grace from the last sign that the answer carries",
+    edge("decide.ts", "contactAge: ageInSeconds(contact, now),", "contactAge: 0,"),
   ),
   mutant(
     "not served without a confirmation",
@@ -86,11 +91,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "the asker's floor is ignored",
     "an older answer is none",
-    edge(
-      "decide.ts",
-      "  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);\n",
-      "",
-    ),
+    edge("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
   ),
   mutant(
     "revocations are forgotten",

@@ -3,8 +3,8 @@ import { Random } from "../basics/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addExportsTakenBack, addLateExport, addMeetings } from "./meetings.ts";
-import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
+import { addExportsTakenBack, addLateExport, addMeetings, addSleeper } from "./meetings.ts";
+import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
 import { makeSetup } from "./setup.ts";
@@ -37,6 +37,9 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const gap = random.chance(0.25)
     ? { from: random.next() * length, by: random.pick([HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR]) }
     : null;
+  // A tombstone ends a day after the deletion, and is let go of when its history is over.
+  if (gap !== null && gap.by >= setup.history + DAY + HOUR)
+    addSleeper(new Random(seed, "sleeper"), setup, gap.from, add);
   const shift = (at: number): number => (gap === null || at < gap.from ? at : at + gap.by);
   return {
     seed,

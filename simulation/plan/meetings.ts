@@ -4,7 +4,16 @@
  */
 import type { FaultKind } from "../basics/faults.ts";
 import type { Random } from "../basics/random.ts";
-import { type Add, type Change, LATE_EXPORT, MINUTE, SECOND, type Setup, TAKEN_BACK } from "./plan.ts";
+import {
+  type Add,
+  type Change,
+  LATE_EXPORT,
+  MINUTE,
+  PRUNED,
+  SECOND,
+  type Setup,
+  TAKEN_BACK,
+} from "./plan.ts";
 
 /** Changes under which somebody is refused before and not after, or the other way round. */
 const TELLING: readonly Change[] = ["add", "add", "swap", "remove"];
@@ -50,9 +59,24 @@ export function addExportsTakenBack(random: Random, setup: Setup, length: number
   new Meeting(random, setup, add, FOCUS_OF_TAKEN_BACK).takenBack(start, start + lasts + AFTER_TAKEN_BACK);
 }
 
+/** From the deletion on, within which every publisher's tries are over. */
+const BEFORE_PAUSE = 90 * SECOND;
+
+/**
+ * An isolate that knows a domain sleeps while the domain is deleted and let go of. It is asked about another domain
+ * first: what it is told then is all that tells it.
+ * @param pause when a pause begins that is long enough
+ */
+export function addSleeper(random: Random, setup: Setup, pause: number, add: Add): void {
+  const start = pause - BEFORE_PAUSE - random.between(10, 40) * SECOND;
+  if (start < 10 * SECOND) return;
+  new Meeting(random, setup, add, FOCUS_OF_SLEEPER).sleeper(start, pause);
+}
+
 /** Apart from those of the other meetings. */
 const FOCUS_OF_EXPORT = 1_000;
 const FOCUS_OF_TAKEN_BACK = 2_000;
+const FOCUS_OF_SLEEPER = 3_000;
 
 /** Where the isolate of a focus is, and its bridge: at a place of their own, so that faults can meet them alone. */
 const placeOf = (focus: number): string => `place ${focus}`;
@@ -151,6 +175,19 @@ class Meeting {
       this.#add(at, { kind: "checks", count: 1, how: "one by one", focus, domains: [other], nobody: true });
       this.#ask(focus, at + SECOND, 2, [TAKEN_BACK]);
     }
+  }
+
+  sleeper(start: number, pause: number): void {
+    const { domains } = this.#setup;
+    const publish = (at: number, change: Change): void =>
+      this.#add(at, { kind: "publish", domain: PRUNED, change, forces: true });
+    publish(this.#random.between(0, 4_000), "found");
+    const focus = this.#isolate(start);
+    for (const later of [0, 2_000, 5_000]) this.#ask(focus, start + later, 4, [PRUNED]);
+    for (const before of [BEFORE_PAUSE, BEFORE_PAUSE / 2]) publish(pause - before, "delete");
+    // The first questions behind the pause: enough of them for every partition.
+    this.#add(pause + SECOND, { kind: "checks", count: 8, how: "one by one", focus, domains, nobody: true });
+    for (const later of [5_000, 7_000, 15_000, 40_000]) this.#ask(focus, pause + later, 6, [PRUNED]);
   }
 
   /** The last manifest of a domain, or what it names, is written, acknowledged and lost, and nobody writes it anew. */

@@ -12,6 +12,9 @@ export const LATE_EXPORT = "late-export.example";
 /** One that is exported and taken back, if at all. */
 export const TAKEN_BACK = "taken-back-export.example";
 
+/** One that is deleted before a long pause and let go of in it, if at all. */
+export const PRUNED = "pruned.example";
+
 /** How a deployment is set up. */
 export interface Setup {
   readonly window: number;

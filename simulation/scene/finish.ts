@@ -65,6 +65,8 @@ export async function finish(scene: Scene): Promise<void> {
 /** Where no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */
 async function requireKvAlone(scene: Scene): Promise<void> {
   const { time, model, plan, violations } = scene;
+  // Nothing in KV need be a sign of the Registry that is young enough.
+  if (plan.setup.acceptGrace <= HEARTBEAT) return;
   await time.advance(PROPAGATION + MINUTE);
   for (let partition = 0; partition < plan.setup.partitions; partition++)
     scene.registry(partition).isCutOff = true;
@@ -72,12 +74,11 @@ async function requireKvAlone(scene: Scene): Promise<void> {
     for (const { domain, head } of model.all) {
       if (head === undefined || head.deletedUntil !== null || head.policy.alias !== null) continue;
       const listed = [...head.list].filter(([, state]) => state === "active").map(([name]) => name);
-      // Without any evidence yet, an isolate accepts until it has asked.
       for (const base of listed.slice(0, 4)) {
         const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
         const name: Name = { base, form: "plain" };
-        // Once it has asked in vain, it goes by the sign of life in the roster.
-        for (let times = plan.setup.acceptGrace > HEARTBEAT ? 2 : 1; times > 0; times--) {
+        // By when the list was made or, once it has asked in vain, by the sign of life in the roster.
+        for (let times = 2; times > 0; times--) {
           const answer = await time.run(Promise.resolve(host.check(host.scope(), `${base}@${domain}`)));
           scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
           if (answer.action !== "accept" && violations.length === 0) {

@@ -45,10 +45,14 @@ export interface Answer {
   /** The domain in A-labels, null for a bare postmaster or where none could be read. */
   readonly domain: string | null;
   readonly generation: number | null;
+  /** Incarnation of the Registry's log that `generation`, or the word that there is none, belongs to; else null. */
+  readonly incarnation: number | null;
   readonly origin: Origin | null;
   readonly mode: Mode | null;
   /** Seconds since the Registry was asked the question whose answer confirmed this; null if none did. */
   readonly confirmed_age: number | null;
+  /** Seconds since the last sign of the Registry that this rests on, confirmed or not; null if there is none. */
+  readonly contact_age: number | null;
   /** Seconds for which the answer may be used again; 0 for every deferral. */
   readonly max_age: number;
   /** In observe mode: the reply that would have been given. */
@@ -84,9 +88,11 @@ export interface Grounds {
   readonly matched?: Matched | null;
   readonly domain?: string | null;
   readonly generation?: number | null;
+  readonly incarnation?: number | null;
   readonly origin?: Origin | null;
   readonly mode?: Mode | null;
   readonly confirmedAge?: number | null;
+  readonly contactAge?: number | null;
   readonly maxAge?: number;
   readonly refusalText?: string | null;
   readonly detail?: string | undefined;
@@ -113,9 +119,11 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
     matched: grounds.matched ?? null,
     domain: grounds.domain ?? null,
     generation: grounds.generation ?? null,
+    incarnation: grounds.incarnation ?? null,
     origin: grounds.origin ?? null,
     mode,
     confirmed_age: grounds.confirmedAge ?? null,
+    contact_age: grounds.contactAge ?? null,
     max_age: action === "defer" ? 0 : (grounds.maxAge ?? 0),
   };
   if (observing) whole.observed = reply;
@@ -123,6 +131,13 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
   return whole;
 }
 
-/** A deferral for want of knowledge: never a verdict about the recipient. */
-export const unavailable = (recipient: string, detail: string, domain: string | null = null): Answer =>
-  answer(recipient, "unavailable", { domain, detail });
+/**
+ * A deferral for want of knowledge: never a verdict about the recipient.
+ * @param incarnation the log whose state it is that does not suffice, where one is known
+ */
+export const unavailable = (
+  recipient: string,
+  detail: string,
+  domain: string | null = null,
+  incarnation: number | null = null,
+): Answer => answer(recipient, "unavailable", { domain, incarnation, detail });

@@ -20,14 +20,22 @@ const STEPS = 32;
 /** Checks of a batch that wait for something at the same time. */
 const BATCH_WIDTH = 32;
 
-/** @param floors highest generation that the asker has seen, by domain */
-export function queryOf(text: string, floors?: Readonly<Record<string, number>> | null): Query {
+/**
+ * @param floors highest generation that the asker has seen, by domain
+ * @param named domains that the asker's token names, null where it covers all
+ */
+export function queryOf(
+  text: string,
+  floors?: Readonly<Record<string, number>> | null,
+  named: ReadonlySet<string> | null = null,
+): Query {
   const recipient = parseRecipient(text);
   const floor =
     floors && recipient.kind === "mailbox" && Object.hasOwn(floors, recipient.domain)
       ? (floors[recipient.domain] as number)
       : 0;
-  return { text, recipient, floor };
+  const isNamed = named !== null && recipient.kind === "mailbox" && named.has(recipient.domain);
+  return { text, recipient, floor, isNamed };
 }
 
 /** Checks one recipient: at once where everything is at hand, else after loading what is lacking. */

@@ -113,6 +113,7 @@ export class Confirmation {
     // But one from before what is known confirms nothing.
     if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;
     if (this.#number === null && !answer.full) return;
+    if (answer.full) this.#dropUnlisted(answer);
     const { wanted } = answer;
     // Of a domain whose tombstone was pruned, the Registry has nothing more to say.
     if (wanted !== null && wanted.manifest === null) this.#known.delete(wanted.domain);
@@ -150,6 +151,13 @@ export class Confirmation {
     this.#full = false;
     this.#known = new Map();
     this.#revoked = new Set();
+  }
+
+  /** A list of everything lacks what was deleted and pruned. Of what came after it, it says nothing. */
+  #dropUnlisted({ heads, asOf }: QuestionAnswer): void {
+    const listed = new Set(heads.map(([domain]) => domain));
+    for (const [domain, number] of this.#known)
+      if (number <= asOf && !listed.has(domain)) this.#known.delete(domain);
   }
 
   #raise(domain: string, number: number): void {

@@ -22,6 +22,10 @@ import { numberOf } from "./precedence.ts";
 export const CONFIRMATIONS = 3;
 /** Pause after a floor that no answer of the Registry reached. */
 const FLOOR_PAUSE = 1_000;
+/** An accept with no newer sign of the Registry than this asks for one: askers count their own grace from it. */
+const OLD_SIGN = 86_400_000;
+/** After a question, well or not, no accept that may do without waits for another one for so long. */
+const SIGN_PAUSE = 3_600_000;
 
 /** One recipient to check. */
 export interface Query {
@@ -30,6 +34,8 @@ export interface Query {
   readonly recipient: Recipient;
   /** Highest generation of the domain that the asker has seen. */
   readonly floor: number;
+  /** Whether the asker's token names the domain: somebody means it to be served here. */
+  readonly isNamed: boolean;
 }
 
 /** What a check needs next, or its answer. */
@@ -120,13 +126,20 @@ function decideNotServed(
   if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);
   // The asker has seen it served: only a later point in the log can say that it is not any more.
   if ((confirmation.position?.number ?? 0) < query.floor)
-    return seekFloor(isolate, query, progress, partition);
+    return seekFloor(isolate, query, progress, partition, confirmation.incarnation);
   if (!isolate.knowsExports(now))
     return done(deferral(query, "KV cannot be read for exported domains", domain));
+  // Not a word about the domain, not even a tombstone: more likely it is the Registry that is new, or not the one.
+  if (query.isNamed) {
+    const why = `the Registry has no list of ${domain}, which this token names: publish one`;
+    return done(deferral(query, why, domain, confirmation.incarnation));
+  }
   return done(
     answer(query.text, "not-served", {
       domain,
+      incarnation: confirmation.incarnation,
       confirmedAge: confirmedAge(confirmation, now),
+      contactAge: ageInSeconds(confirmation.evidence, now),
       maxAge: maxAge(confirmation, now),
     }),
   );
@@ -171,18 +184,17 @@ function decideMailbox(
   const { verdict, matched } = finding;
   const mode = lists.some((held) => held.manifest.mode === "observe") ? "observe" : "enforce";
   const generation = generationAnswered(confirmation, manifest, list.manifest);
-  if (generation < query.floor) return seekFloor(isolate, query, progress, partition);
+  if (generation < query.floor) {
+    const newest = Math.max(confirmation.incarnation, manifest.incarnation);
+    return seekFloor(isolate, query, progress, partition, newest);
+  }
   const isConfirmed = lists.every((held) => confirms(confirmation, held.manifest, now));
   if (refuses(verdict, mode)) {
     const isFresh = isConfirmed || lists.every((held) => isFreshExport(isolate, confirmation, held, now));
     if (!isFresh) return confirmListsOrDefer(isolate, query, progress, now, partition, lists);
-  } else if (actionOf(verdict, mode) === "accept" && !hasEvidence(isolate, partition, own, now)) {
-    // After a long sleep nobody has asked: the Registry may be well.
-    if (manifest.origin === "registry" && progress.confirmations === 0)
-      return { kind: "confirmation", partition };
-    const silent =
-      manifest.origin === "kv" ? "KV has not shown the export" : "the Registry has not been heard of";
-    return done(deferral(query, `${silent} for too long`, domain));
+  } else if (actionOf(verdict, mode) === "accept" && !isConfirmed) {
+    const step = seekSign(isolate, query, progress, now, partition, lists);
+    if (step !== null) return step;
   }
   for (const held of lists) {
     // The numbers of exports order nothing: they may be begun anew.
@@ -190,15 +202,18 @@ function decideMailbox(
     isolate.noteAnswer(held.manifest.domain, held.manifest.incarnation, held.manifest.generation);
   }
   const isExport = manifest.origin === "kv";
+  const contact = isExport ? Number.NEGATIVE_INFINITY : lastContact(confirmation, lists);
   return done(
     answer(query.text, verdict, {
       matched,
       domain,
       generation,
+      incarnation: isExport ? null : manifest.incarnation,
       origin: manifest.origin,
       mode,
       refusalText: manifest.policy.text,
       confirmedAge: isConfirmed ? confirmedAge(confirmation, now) : null,
+      contactAge: ageInSeconds(contact, now),
       maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,
       detail: isExport ? "refused and accepted from KV alone, as fresh as KV is" : undefined,
     }),
@@ -223,7 +238,11 @@ function generationOf(
 ): HeldManifest | Step {
   const confirmation = isolate.confirmation(partition);
   const known = confirmation.known(domain);
-  const held = isolate.memory.get(domain);
+  let held = isolate.memory.get(domain);
+  if (held !== undefined && known === undefined && isPruned(confirmation, held.manifest)) {
+    isolate.memory.forget(held);
+    held = undefined;
+  }
   const { incarnation } = confirmation;
   const number = held === undefined ? -1 : numberOf(held.manifest, incarnation, known);
   const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);
@@ -244,12 +263,22 @@ function generationOf(
   return held;
 }
 
+/** Whether the Registry has let go of a list: deleted long ago, it stands in the way of what else serves the domain. */
+const isPruned = ({ full, incarnation, position }: Confirmation, manifest: Manifest): boolean =>
+  full &&
+  manifest.origin === "registry" &&
+  manifest.incarnation === incarnation &&
+  manifest.generation <= (position?.number ?? -1);
+
 /**
  * The number that an answer stands for: of an alias and its target, the larger one that both were heads at. Where
  * that is not known, the alias's own: a mixture of two states must not become a floor that no state reaches.
  */
 function generationAnswered(confirmation: Confirmation, own: Manifest, list: Manifest): number {
   if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;
+  // Numbers of two logs have nothing to do with each other.
+  const { incarnation } = confirmation;
+  if (own.incarnation !== incarnation || list.incarnation !== incarnation) return own.generation;
   const listed = Math.min(list.generation, confirmation.known(list.domain) ?? 0);
   // A change that went through this isolate is ahead of all that it has been told of the alias.
   return listed > (confirmation.position?.number ?? 0) ? own.generation : Math.max(own.generation, listed);
@@ -276,37 +305,75 @@ const isFreshExport = (
   isolate.knowsExports(now) &&
   now - held.readAt <= isolate.settings.window;
 
-/** Whether accepting may go on: some sign of the Registry within accept-grace, or not yet looked for one. */
-function hasEvidence(
+/**
+ * An accept that nobody confirms needs some sign of the Registry within accept-grace. Who has not asked for long, or
+ * never, asks before it does without.
+ * @returns the step that gets a sign, or the deferral; null where there is one
+ */
+function seekSign(
   isolate: Isolate,
-  partition: number,
-  { manifest, readAt }: HeldManifest,
+  query: Query,
+  progress: Progress,
   now: number,
-): boolean {
+  partition: number,
+  lists: readonly HeldManifest[],
+): Step | null {
   const { acceptGrace } = isolate.settings;
+  const { manifest, readAt } = lists[0] as HeldManifest;
   // An export is its own evidence, whenever KV shows it.
-  if (manifest.origin === "kv") return now - readAt <= acceptGrace;
-  const { evidence } = isolate.confirmation(partition);
-  if (evidence === Number.NEGATIVE_INFINITY) return !isolate.hasTriedRefresh(partition);
-  return now - evidence <= acceptGrace;
+  if (manifest.origin === "kv") {
+    if (now - readAt <= acceptGrace) return null;
+    return done(deferral(query, "KV has not shown the export for too long"));
+  }
+  const silence = now - lastContact(isolate.confirmation(partition), lists);
+  const mayDoWithout = silence <= acceptGrace;
+  if (mayDoWithout && (silence <= OLD_SIGN || now - isolate.refreshedAt(partition) <= SIGN_PAUSE))
+    return null;
+  if (progress.confirmations === 0) return { kind: "confirmation", partition };
+  return mayDoWithout ? null : done(deferral(query, "the Registry has not been heard of for too long"));
+}
+
+/** When the Registry last showed that it lives: to this isolate, or by making the list. Unix milliseconds. */
+function lastContact(confirmation: Confirmation, lists: readonly HeldManifest[]): number {
+  let last = confirmation.evidence;
+  for (const { manifest } of lists) if (manifest.origin === "registry") last = Math.max(last, manifest.time);
+  return last;
 }
 
 // Ages as they stand in an answer: whole seconds, rounded so that nothing is used a moment too long.
 const confirmedAge = (confirmation: Confirmation, now: number): number =>
   Math.ceil((now - confirmation.at) / 1000);
+const ageInSeconds = (time: number, now: number): number | null =>
+  time === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.ceil((now - time) / 1000));
 const maxAge = (confirmation: Confirmation, now: number): number => Math.floor(confirmation.left(now) / 1000);
 
 const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
 
 /** No verdict about the recipient, and why. */
-export const deferral = (query: Query, detail: string, domain: string | null = null): Answer =>
-  unavailable(query.text, detail, query.recipient.kind === "mailbox" ? query.recipient.domain : domain);
+export const deferral = (
+  query: Query,
+  detail: string,
+  domain: string | null = null,
+  incarnation: number | null = null,
+): Answer => {
+  const own = query.recipient.kind === "mailbox" ? query.recipient.domain : domain;
+  return unavailable(query.text, detail, own, incarnation);
+};
 
 /** The asker has seen a newer state. One more question, unless one came back without it a moment ago. */
-function seekFloor(isolate: Isolate, query: Query, progress: Progress, partition: number): Step {
+function seekFloor(
+  isolate: Isolate,
+  query: Query,
+  progress: Progress,
+  partition: number,
+  incarnation: number,
+): Step {
   const name = `floor ${partition}`;
   if (progress.hasSoughtFloor) isolate.noteFailure(name, FLOOR_PAUSE);
-  if (isolate.hasJustFailed(name)) return done(deferral(query, "older than what the asker has seen"));
+  // The log is named, since an asker of an older one has to begin again (numbers of two logs do not compare).
+  if (isolate.hasJustFailed(name)) {
+    return done(deferral(query, "older than what the asker has seen", null, incarnation || null));
+  }
   progress.hasSoughtFloor = true;
   return { kind: "confirmation", partition };
 }

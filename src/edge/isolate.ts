@@ -49,8 +49,8 @@ export class Isolate {
   readonly #answered = new Map<string, { readonly incarnation: number; readonly generation: number }>();
   readonly #leases = new Map<string, Lease>();
   readonly #failures = new Map<string, number>();
-  /** Refreshes that ended, well or not, by partition. */
-  readonly #refreshes: number[];
+  /** When a refresh last ended, well or not, by partition. */
+  readonly #refreshedAt: number[];
   kvRoster: KvRoster = { heads: new Map(), readAt: Number.NEGATIVE_INFINITY };
   coldLoads = COLD_LOADS;
 
@@ -65,7 +65,7 @@ export class Isolate {
       { length: settings.partitions },
       () => new Confirmation(settings.window),
     );
-    this.#refreshes = new Array<number>(settings.partitions).fill(0);
+    this.#refreshedAt = new Array<number>(settings.partitions).fill(Number.NEGATIVE_INFINITY);
   }
 
   now(): number {
@@ -102,13 +102,13 @@ export class Isolate {
     this.#answered.set(domain, { incarnation, generation });
   }
 
-  /** Whether a refresh of a partition ever ended, well or not. */
-  hasTriedRefresh(partition: number): boolean {
-    return (this.#refreshes[partition] as number) > 0;
+  /** When a refresh of a partition last ended, well or not; Unix milliseconds. */
+  refreshedAt(partition: number): number {
+    return this.#refreshedAt[partition] as number;
   }
 
   noteRefresh(partition: number): void {
-    this.#refreshes[partition] = (this.#refreshes[partition] as number) + 1;
+    this.#refreshedAt[partition] = this.now();
     this.coldLoads = COLD_LOADS;
   }
 

@@ -13,6 +13,8 @@ describe("an answer of the edge", () => {
     const sent = answer(ASKED, verdict, {
       domain: "example.com",
       generation: 3,
+      incarnation: 2,
+      contactAge: 4,
       origin: "registry",
       maxAge: 12,
     });
@@ -26,6 +28,14 @@ describe("an answer of the edge", () => {
       action: "accept",
       observed: expect.stringMatching(/^550/),
     });
+  });
+
+  it("of a release that says nothing of its log and of its last contact has null for both", () => {
+    const { incarnation, contact_age, ...older } = answer(ASKED, "deliverable", {
+      incarnation: 2,
+      contactAge: 4,
+    });
+    expect(readAnswer(over(older), ASKED)).toEqual({ ...older, incarnation: null, contact_age: null });
   });
 
   it("may hold fields that this release does not know", () => {

@@ -106,9 +106,11 @@ describe("an answer", () => {
       matched: null,
       domain: null,
       generation: null,
+      incarnation: null,
       origin: null,
       mode: null,
       confirmed_age: null,
+      contact_age: null,
       max_age: 0,
     });
   });
@@ -118,9 +120,11 @@ describe("an answer", () => {
       matched: "subaddress",
       domain: "example.com",
       generation: 7,
+      incarnation: 2,
       origin: "registry",
       mode: "enforce",
       confirmedAge: 3,
+      contactAge: 2,
       maxAge: 27,
       detail: "why",
     });
@@ -132,9 +136,11 @@ describe("an answer", () => {
       matched: "subaddress",
       domain: "example.com",
       generation: 7,
+      incarnation: 2,
       origin: "registry",
       mode: "enforce",
       confirmed_age: 3,
+      contact_age: 2,
       max_age: 27,
       detail: "why",
     });

@@ -118,9 +118,11 @@ const NOTHING = JSON.stringify({
   matched: null,
   domain: null,
   generation: null,
+  incarnation: null,
   origin: null,
   mode: null,
   confirmed_age: null,
+  contact_age: null,
   max_age: 0,
 });
 

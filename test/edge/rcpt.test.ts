@@ -38,9 +38,11 @@ describe("one recipient", () => {
       matched: "mailbox",
       domain: "example.com",
       generation,
+      incarnation: expect.any(Number),
       origin: "registry",
       mode: "enforce",
       confirmed_age: expect.any(Number),
+      contact_age: expect.any(Number),
       max_age: expect.any(Number),
     });
     expectAnswer(answer, "Alice@Example.COM");
@@ -55,7 +57,7 @@ describe("one recipient", () => {
   it("is answered alike by POST and by GET, in every encoding of its path", async () => {
     const posted = (await (await ask({ recipient: "bob@example.com" })).json()) as Answer;
     for (const path of ["bob@example.com", "bob%40example.com", "%62ob%40example%2Ecom"]) {
-      const { confirmed_age, max_age, ...got } = await callJson<Answer>(env, `/v1/rcpt/${path}`);
+      const { confirmed_age, contact_age, max_age, ...got } = await callJson<Answer>(env, `/v1/rcpt/${path}`);
       expect(posted).toMatchObject(got);
     }
   });

@@ -155,6 +155,27 @@ it.concurrent("A refusal's max_age is what is left of the window: with confirmed
   }
 });
 
+it.concurrent("A domain that the asker's token names is deferred where the Registry has no head of it at all", async () => {
+  const domain = "named.example";
+  const { publisher: at } = edges.edge;
+  const named = await publisher.token(`--role check --domain ${domain} --domain first.example`);
+  const anybody = await publisher.token("--role check");
+  const ask = async (recipient: string, token: string): Promise<{ status: number; answer: unknown }> => {
+    const response = await at.post("/v1/rcpt", { recipient }, token);
+    return { status: response.status, answer: await response.json() };
+  };
+  expect(await ask(`alice@${domain}`, named)).toMatchObject({
+    status: 503,
+    answer: { verdict: "unavailable", action: "defer", detail: expect.stringContaining("has no list of") },
+  });
+  const refused = { status: 200, answer: { verdict: "not-served", action: "reject" } };
+  expect(await ask(`alice@${domain}`, anybody)).toMatchObject(refused);
+  expect(await ask("nobody@first.example", named)).toMatchObject({ answer: { verdict: "unknown" } });
+  await publisher.publish(domain, "alice");
+  expect(await ask(`alice@${domain}`, named)).toMatchObject({ answer: { verdict: "deliverable" } });
+  expect(await ask(`nobody@${domain}`, named)).toMatchObject({ answer: { verdict: "unknown" } });
+});
+
 it.concurrent("A mailbox is never refused more than one window after its publish was acknowledged, anywhere", async () => {
   const domain = "newcomer.example";
   const { newcomer1, newcomer2, publisher: here } = edges.edge;

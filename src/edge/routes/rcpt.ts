@@ -93,10 +93,10 @@ function respond(context: RouteContext, asked: Asked): Response | Promise<Respon
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
   }
-  const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors));
+  const { isolate, scope, caller } = context;
+  const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors, caller.domains));
   const [only] = queries;
   if (asked.isList || only === undefined) return respondToList(context, asked, queries);
-  const { isolate, scope, caller } = context;
   const settled = isCovered(caller.domains, only) ? check(isolate, scope, only) : notCovered(only);
   return settled instanceof Promise
     ? settled.then((answer) => respondWith(context, asked, answer))

@@ -1,0 +1,236 @@
+import { describe, expect, it } from "vitest";
+import { rosterKey } from "../../src/directory/index.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+
+const D = "example.com";
+
+/** KV as it is, and a Registry that answers nobody. */
+function silence(world: World): void {
+  world.registry().fault = () => ({ kind: "error" });
+  world.kv.fault = ({ location }) => (location === "registry" ? { kind: "error" } : undefined);
+}
+
+describe("the age of the last contact", () => {
+  it("is the confirmation's where there is one, of every verdict", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    await world.publish(isolate, D, ["alice", ["fred", "full"]]);
+    await isolate.check(`alice@${D}`);
+    await world.clock.advance(7 * SECOND + 1);
+    for (const recipient of [`alice@${D}`, `fred@${D}`, `nobody@${D}`, "x@elsewhere.example"]) {
+      const { confirmed_age, contact_age } = await isolate.check(recipient);
+      expect(contact_age).toBe(confirmed_age);
+      expect(contact_age).toBeGreaterThanOrEqual(0);
+    }
+    for (const nobody of ["postmaster", "no address"]) {
+      expect(await isolate.check(nobody)).toMatchObject({ contact_age: null, incarnation: null });
+    }
+  });
+
+  it("is carried by an accept that nobody confirmed, and grows with it", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    await world.publish(isolate, D, ["alice"]);
+    await world.clock.advance(MINUTE);
+    await isolate.check(`nobody@${D}`);
+    await isolate.idle();
+    const { evidence } = isolate.isolate.confirmation(0);
+    silence(world);
+    for (const later of [35 * SECOND, HOUR, DAY]) {
+      await world.clock.advance(later);
+      const given = await isolate.check(`alice@${D}`);
+      expect(given).toMatchObject({ action: "accept", confirmed_age: null, max_age: 0 });
+      expect(given.contact_age).toBe(Math.ceil((world.clock.now() - evidence) / SECOND));
+    }
+  });
+
+  it("is counted from when the Registry made the list, where nothing newer is known", async () => {
+    const world = new World();
+    await world.publish(world.isolate("publisher"), D, ["alice"]);
+    await world.clock.advance(10 * MINUTE);
+    const made = world.headOf(D)?.time as number;
+    const given = await world.isolate("cold").check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(given.contact_age).toBe(Math.ceil((world.clock.now() - made) / SECOND));
+  });
+
+  it("is that of a list that is newer than what the isolate heard of itself", async () => {
+    const world = new World();
+    const [here, sleeper] = [world.isolate("here"), world.isolate("sleeper")];
+    await world.publish(here, D, ["alice"]);
+    await sleeper.check(`alice@${D}`);
+    await sleeper.idle();
+    await world.clock.advance(6 * HOUR);
+    await world.publish(here, D, ["alice", "bob"]);
+    const made = world.headOf(D)?.time as number;
+    await world.clock.advance(5 * MINUTE);
+    silence(world);
+    const given = await sleeper.check(`bob@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(given.contact_age).toBe(Math.ceil((world.clock.now() - made) / SECOND));
+  });
+
+  it("is the heartbeat's in KV where the Registry gives no answer", async () => {
+    const world = new World();
+    await world.publish(world.isolate("publisher"), D, ["alice"]);
+    await world.clock.advance(3 * DAY);
+    silence(world);
+    await world.clock.advance(2 * HOUR);
+    const cold = world.isolate("cold");
+    await cold.check(`nobody@${D}`);
+    const given = await cold.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(given.contact_age).toBeGreaterThan((2 * HOUR) / SECOND);
+    expect(given.contact_age).toBeLessThan((4 * HOUR) / SECOND);
+  });
+
+  it("says nothing of an export, which rests on no Registry", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    await world.publish(isolate, "other.example", ["alice"]);
+    world.export(D, 5, ["alice"]);
+    await world.clock.advance(2 * MINUTE);
+    await isolate.check("x@elsewhere.example");
+    const given = await isolate.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", origin: "kv", contact_age: null, incarnation: null });
+  });
+});
+
+describe("the incarnation", () => {
+  it("is the log's, of lists and of the word that there is none", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    await world.publish(isolate, D, ["alice"]);
+    const { incarnation } = world.headOf(D) as { incarnation: number };
+    expect(incarnation).toBeGreaterThan(0);
+    for (const recipient of [`alice@${D}`, `nobody@${D}`, "x@elsewhere.example"]) {
+      expect(await isolate.check(recipient)).toMatchObject({ incarnation });
+    }
+  });
+
+  it("is told to an asker who has seen the higher numbers of a log that was lost", async () => {
+    const world = new World();
+    const publisher = world.isolate("publisher");
+    await world.publish(publisher, D, ["alice"]);
+    const seen = await world.publish(publisher, D, ["alice", "bob"]);
+    const older = world.headOf(D)?.incarnation as number;
+    await world.clock.advance(MINUTE);
+    world.replaceRegistry();
+    world.kv.set(rosterKey("0"), null);
+    await world.clock.advance(MINUTE);
+    const elsewhere = world.isolate("elsewhere");
+    const first = await world.publish(elsewhere, D, ["alice"], { expect: null });
+    expect(first).toBeLessThan(seen);
+    await world.clock.advance(2 * WINDOW);
+    const newer = world.headOf(D)?.incarnation as number;
+    expect(newer).toBeGreaterThan(older);
+    const isolate = world.isolate("cold");
+    for (const recipient of [`alice@${D}`, `nobody@${D}`]) {
+      const deferral = await isolate.check(recipient, { floor: { [D]: seen } });
+      expect(deferral).toMatchObject({
+        verdict: "unavailable",
+        detail: "older than what the asker has seen",
+        incarnation: newer,
+      });
+    }
+    const unserved = await isolate.check("x@gone.example", { floor: { "gone.example": seen + 10 } });
+    expect(unserved).toMatchObject({ verdict: "unavailable", incarnation: newer });
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", incarnation: newer });
+  });
+});
+
+describe("an isolate that nobody asked for a long time", () => {
+  /** It has confirmed the list once, and slept since. */
+  async function slept(ms: number, acceptGrace: number) {
+    const world = new World({ acceptGrace });
+    const isolate = world.isolate();
+    await world.publish(isolate, D, ["alice"]);
+    await world.clock.advance(MINUTE);
+    await isolate.check(`nobody@${D}`);
+    await isolate.idle();
+    await world.clock.advance(ms);
+    return { world, isolate };
+  }
+
+  it.each([
+    ["longer than accept-grace", 2 * HOUR, HOUR],
+    ["longer than a short accept-grace", 3 * MINUTE, 2 * MINUTE],
+    ["longer than a day, within accept-grace", 2 * DAY, 7 * DAY],
+  ])("asks the Registry, and then answers: %s", async (_, ms, acceptGrace) => {
+    const { world, isolate } = await slept(ms, acceptGrace);
+    const given = await isolate.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: 1, contact_age: 1 });
+    expect(given.cost.registry).toBe(1);
+    expect(world.violations).toEqual([]);
+  });
+
+  it("does not wait for the Registry where its last sign is of today", async () => {
+    const { isolate } = await slept(23 * HOUR, 7 * DAY);
+    const given = await isolate.check(`alice@${D}`);
+    expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+    expect(given.cost.registry).toBe(0);
+  });
+
+  it.each(["error", "hang"] as const)("defers where that gives nothing (%s)", async (kind) => {
+    const { world, isolate } = await slept(2 * HOUR, HOUR);
+    world.registry().fault = () => ({ kind });
+    world.kv.fault = ({ keys }) =>
+      keys.some((key) => key.startsWith("roster/")) ? { kind: "error" } : undefined;
+    const first = await isolate.check(`alice@${D}`);
+    expect(first).toMatchObject({
+      verdict: "unavailable",
+      detail: "the Registry has not been heard of for too long",
+    });
+    expect(first.cost.took).toBeLessThan(3.2 * SECOND);
+    // Nobody else waits for what was tried in vain a moment ago.
+    await world.clock.advance(SECOND / 2);
+    const second = await isolate.check(`alice@${D}`);
+    expect(second).toMatchObject({ action: "defer", cost: { registry: 0 } });
+    expect(second.cost.took).toBeLessThan(100);
+    world.registry().fault = () => undefined;
+    await world.clock.advance(SECOND);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept", contact_age: 1 });
+  });
+
+  it("and whose Registry is away for days goes on accepting, and few wait", async () => {
+    const { world, isolate } = await slept(2 * DAY, 7 * DAY);
+    world.registry().fault = () => ({ kind: "hang" });
+    world.kv.fault = ({ keys }) =>
+      keys.some((key) => key.startsWith("roster/")) ? { kind: "error" } : undefined;
+    let waited = 0;
+    for (let minutes = 0; minutes < 120; minutes++) {
+      const given = await isolate.check(`alice@${D}`);
+      expect(given).toMatchObject({ action: "accept", confirmed_age: null });
+      if (given.cost.took > SECOND) waited++;
+      await isolate.idle();
+      await world.clock.advance(MINUTE);
+    }
+    expect(waited).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("one question a day", () => {
+  it("gets a sign of that day with each accept, of a list that is weeks old, from isolates that begin", async () => {
+    const world = new World();
+    await world.publish(world.isolate("publisher"), D, ["alice"]);
+    for (let days = 0; days < 20; days++) {
+      await world.clock.advance(DAY - MINUTE);
+      const given = await world.isolate(`day ${days}`).check(`alice@${D}`);
+      expect(given.action).toBe("accept");
+      expect(given.contact_age).not.toBeNull();
+      expect(given.contact_age).toBeLessThanOrEqual(DAY / SECOND);
+    }
+  });
+});
+
+it("what the Registry confirms is accepted under an accept-grace of nothing", async () => {
+  const world = new World({ acceptGrace: 0 });
+  const isolate = world.isolate();
+  await world.publish(isolate, D, ["alice"]);
+  await isolate.check(`nobody@${D}`);
+  for (let times = 0; times < 3; times++) {
+    await world.clock.advance(5 * SECOND);
+    expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    await isolate.idle();
+  }
+});
