@@ -54,7 +54,14 @@ export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boo
   return answer.action === ACTION_OF[said.verdict];
 }
 
-const OBSERVED: ReadonlySet<string> = new Set(["unknown", "disabled", "moved", "full", "departed"]);
+const OBSERVED: ReadonlySet<string> = new Set([
+  "unknown",
+  "disabled",
+  "moved",
+  "malformed",
+  "full",
+  "departed",
+]);
 const ACTION_OF: Readonly<Record<string, string>> = {
   deliverable: "accept",
   unknown: "reject",

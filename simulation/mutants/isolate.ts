@@ -56,6 +56,11 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     edge("decide.ts", "contactAge: ageInSeconds(contact, now),", "contactAge: 0,"),
   ),
   mutant(
+    "observe mode refuses what is malformed",
+    "it accepts everybody, and tells what it would have said",
+    directory("verdict.ts", '  "malformed",\n', ""),
+  ),
+  mutant(
     "not served without a confirmation",
     "the set of served domains has to be fresh too",
     edge(

@@ -26,6 +26,11 @@ export function questionOf(text: string): Question {
       return { kind: "settled", answer: answer(text, "deliverable", { matched: "postmaster" }) };
     case "malformed":
       return { kind: "settled", answer: answer(text, "malformed", { detail: recipient.why }) };
+    case "unlistable": {
+      // No list could hold it, but its domain may be in observe mode.
+      const { local, domain } = recipient;
+      return { kind: "ask", text: `${local}@${domain}`, domain };
+    }
     case "literal":
       return { kind: "settled", answer: answer(text, "not-served") };
     case "mailbox": {

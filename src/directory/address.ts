@@ -14,8 +14,17 @@ const MAX_TEXT = 4 * MAX_ADDRESS;
 export type Recipient =
   /** `postmaster` without a domain, in any case (RFC 5321 §4.5.1). */
   | { readonly kind: "postmaster" }
-  /** Text that no list could ever hold; `why` says what is wrong with it. */
+  /** Text of which no domain can be read; `why` says what is wrong with it. */
   | { readonly kind: "malformed"; readonly why: string }
+  /** A local part that no list could ever hold, of a domain that can be read: the domain's mode counts for it. */
+  | {
+      readonly kind: "unlistable";
+      /** As sent. */
+      readonly local: string;
+      /** The domain in A-labels. */
+      readonly domain: string;
+      readonly why: string;
+    }
   /** A mailbox at an address literal: a domain that nobody can serve here. */
   | { readonly kind: "literal" }
   | {
@@ -32,6 +41,8 @@ export type Recipient =
 const UNLISTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
   /[\u0000-\u001f\u007f-\u009f\ufffd]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+const ODD_CHARACTERS = "characters that no address may hold";
 
 const PLAIN = /^[a-z0-9._=+-]+$/;
 
@@ -51,14 +62,18 @@ export function parseRecipient(text: string): Recipient {
   const rawLocal = address.slice(0, at);
   const rawDomain = address.slice(at + 1);
   const plain = PLAIN.test(rawLocal);
-  if (!plain && UNLISTABLE.test(rawLocal)) return malformed("characters that no address may hold");
+  const isUnlistable = !plain && UNLISTABLE.test(rawLocal);
   const domain = toALabel(rawDomain);
   if (domain === null) {
+    if (isUnlistable) return malformed(ODD_CHARACTERS);
     return isAddressLiteral(rawDomain) ? { kind: "literal" } : malformed("no valid domain after the @");
   }
+  if (isUnlistable) return { kind: "unlistable", local: rawLocal, domain, why: ODD_CHARACTERS };
   const quoted = plain ? null : unquote(rawLocal);
   const local = quoted ?? rawLocal;
-  if (isTooLong(local, domain)) return malformed(`longer than ${MAX_ADDRESS} octets`);
+  if (isTooLong(local, domain)) {
+    return { kind: "unlistable", local: rawLocal, domain, why: `longer than ${MAX_ADDRESS} octets` };
+  }
   return {
     kind: "mailbox",
     local,
@@ -66,6 +81,10 @@ export function parseRecipient(text: string): Recipient {
     wellFormed: quoted !== null || (plain ? hasDotsBetween(rawLocal) : isDotAtom(rawLocal)),
   };
 }
+
+/** The domain that a recipient is of, in A-labels; null where it has none, or none that a list could be of. */
+export const domainOf = (recipient: Recipient): string | null =>
+  recipient.kind === "mailbox" || recipient.kind === "unlistable" ? recipient.domain : null;
 
 /** The local part as it may stand in an address: bare where it can, else quoted (RFC 5321 §4.1.2). */
 export function quoteLocalPart(local: string): string {

@@ -15,6 +15,9 @@ export interface Holdings {
 /** A recipient with a local part and a domain. */
 export type MailboxRecipient = Extract<Recipient, { kind: "mailbox" }>;
 
+/** A recipient of a domain that may have a list, whether or not the list could hold it. */
+export type DomainRecipient = Extract<Recipient, { readonly domain: string }>;
+
 /** What one generation says of a recipient, or which of its blobs has to be at hand first. */
 export type Finding =
   | { readonly kind: "found"; readonly verdict: Verdict; readonly matched: Matched | null }
@@ -42,10 +45,11 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 export function lookup(
   manifest: Manifest,
   holdings: Holdings,
-  recipient: MailboxRecipient,
+  recipient: DomainRecipient,
   now: number,
 ): Finding {
   if (manifest.deletedUntil !== null) return found(now < manifest.deletedUntil ? "departed" : "not-served");
+  if (recipient.kind === "unlistable") return found("malformed");
   const { policy } = manifest;
   const exact = canonicalLocalPart(recipient.local, policy);
   const misses: Uint8Array[] = [];

@@ -81,7 +81,14 @@ function printable(text: string, room: number): string {
 }
 
 /** Verdicts that observe mode turns into an accept, keeping their word (law 4). */
-const OBSERVED: ReadonlySet<Verdict> = new Set(["unknown", "disabled", "moved", "full", "departed"]);
+const OBSERVED: ReadonlySet<Verdict> = new Set([
+  "unknown",
+  "disabled",
+  "moved",
+  "malformed",
+  "full",
+  "departed",
+]);
 
 /** What an answer rests on. */
 export interface Grounds {

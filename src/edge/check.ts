@@ -2,7 +2,7 @@
  * The check: decides, gets what the decision lacks, and decides anew. Waiting never decides, and deciding never
  * waits, so nothing can change between the last look and the answer.
  */
-import { type Answer, parseRecipient } from "../directory/index.ts";
+import { type Answer, domainOf, parseRecipient } from "../directory/index.ts";
 import { CONFIRMATIONS, decide, deferral, Progress, type Query, type Step } from "./decide.ts";
 import type { Isolate } from "./isolate.ts";
 import { loadBlob, loadManifest } from "./loading.ts";
@@ -30,11 +30,9 @@ export function queryOf(
   named: ReadonlySet<string> | null = null,
 ): Query {
   const recipient = parseRecipient(text);
-  const floor =
-    floors && recipient.kind === "mailbox" && Object.hasOwn(floors, recipient.domain)
-      ? (floors[recipient.domain] as number)
-      : 0;
-  const isNamed = named !== null && recipient.kind === "mailbox" && named.has(recipient.domain);
+  const domain = domainOf(recipient);
+  const floor = floors && domain !== null && Object.hasOwn(floors, domain) ? (floors[domain] as number) : 0;
+  const isNamed = named !== null && domain !== null && named.has(domain);
   return { text, recipient, floor, isNamed };
 }
 
@@ -72,7 +70,8 @@ export async function checkAll(isolate: Isolate, scope: Scope, queries: readonly
 
 /** Half-way through the window one request asks anew, after its answer was sent. */
 function keepConfirmed(isolate: Isolate, scope: Scope, { recipient }: Query, now: number): void {
-  const partition = recipient.kind === "mailbox" ? isolate.partitionOf(recipient.domain) : 0;
+  const domain = domainOf(recipient);
+  const partition = domain === null ? 0 : isolate.partitionOf(domain);
   if (isolate.confirmation(partition).isDue(now)) refreshBehind(isolate, scope, partition);
 }
 

@@ -6,8 +6,9 @@ import {
   type Answer,
   actionOf,
   answer,
+  type DomainRecipient,
+  domainOf,
   lookup,
-  type MailboxRecipient,
   type Manifest,
   type Recipient,
   refuses,
@@ -104,7 +105,8 @@ export function decide(isolate: Isolate, query: Query, progress: Progress, now: 
     case "literal":
       return decideNotServed(isolate, query, progress, now, 0, null);
     case "mailbox":
-      return decideMailbox(isolate, query, progress, now, recipient);
+    case "unlistable":
+      return decideOfDomain(isolate, query, progress, now, recipient);
   }
 }
 
@@ -145,12 +147,12 @@ function decideNotServed(
   );
 }
 
-function decideMailbox(
+function decideOfDomain(
   isolate: Isolate,
   query: Query,
   progress: Progress,
   now: number,
-  recipient: MailboxRecipient,
+  recipient: DomainRecipient,
 ): Step {
   const { domain } = recipient;
   const partition = isolate.partitionOf(domain);
@@ -215,7 +217,7 @@ function decideMailbox(
       confirmedAge: isConfirmed ? confirmedAge(confirmation, now) : null,
       contactAge: ageInSeconds(contact, now),
       maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,
-      detail: isExport ? "refused and accepted from KV alone, as fresh as KV is" : undefined,
+      detail: isExport ? "refused and accepted from KV alone, as fresh as KV is" : faultOf(recipient),
     }),
   );
 }
@@ -347,6 +349,9 @@ const ageInSeconds = (time: number, now: number): number | null =>
   time === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.ceil((now - time) / 1000));
 const maxAge = (confirmation: Confirmation, now: number): number => Math.floor(confirmation.left(now) / 1000);
 
+const faultOf = (recipient: DomainRecipient): string | undefined =>
+  recipient.kind === "unlistable" ? recipient.why : undefined;
+
 const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
 
 /** No verdict about the recipient, and why. */
@@ -356,8 +361,7 @@ export const deferral = (
   domain: string | null = null,
   incarnation: number | null = null,
 ): Answer => {
-  const own = query.recipient.kind === "mailbox" ? query.recipient.domain : domain;
-  return unavailable(query.text, detail, own, incarnation);
+  return unavailable(query.text, detail, domainOf(query.recipient) ?? domain, incarnation);
 };
 
 /** The asker has seen a newer state. One more question, unless one came back without it a moment ago. */

@@ -139,7 +139,7 @@ const NEEDS_QUOTES = /[\s"(),:;<>@[\\\]]/;
  */
 export function nameOf(address: string, domain: string, policy: DomainPolicy): string | { fault: string } {
   const recipient = parseRecipient(address);
-  if (recipient.kind === "malformed") return { fault: recipient.why };
+  if (recipient.kind === "malformed" || recipient.kind === "unlistable") return { fault: recipient.why };
   if (recipient.kind === "postmaster") return { fault: "no domain" };
   if (recipient.kind === "literal") return { fault: "an address literal, which no list can hold" };
   if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };

@@ -19,6 +19,7 @@ const MAILBOXES = new Set(["alice", "john doe", 'a"b', "a@b", "a%b", "x!a", "jö
 const edge = (): Bench =>
   new Bench(({ recipient }) => {
     const read = parseRecipient(recipient);
+    if (read.kind === "unlistable") return answerOf(recipient, "malformed");
     if (read.kind !== "mailbox") throw new Error(`asked about ${recipient}`);
     if (!["example.com", "xn--bcher-kva.example"].includes(read.domain)) {
       return answerOf(recipient, "not-served", { generation: null });
@@ -122,9 +123,7 @@ describe.each([
   ["a parent domain", ".example.com"],
   ["a mailbox below a parent domain", "alice@.example.com"],
   ["a domain with a space", "alice@example .com"],
-  ["NUL", "alice\u0000@example.com"],
-  ["a line feed", "alice\n@example.com"],
-  ["damaged UTF-8", "al\ufffdice@example.com"],
+  ["NUL, and no domain", "alice\u0000"],
   ["a text longer than any address", `${"x".repeat(9_000)}@example.com`],
 ])("%s, which is no address", (_, key) => {
   it("is NOTFOUND and 501 5.1.3, without a question to the edge", async () => {
@@ -135,6 +134,30 @@ describe.each([
     expect(await ask.policy(key, bench)).toMatch(/^action=501 5\.1\.3 <.*>: \S.*\n\n$/);
     expect(await ask.line(key, bench)).toMatch(/^501 5\.1\.3 <.*>: \S.*\n$/);
     expect(bench.asked).toEqual([]);
+  });
+});
+
+describe.each([
+  ["NUL", "alice\u0000@example.com"],
+  ["a line feed", "alice\n@example.com"],
+  ["damaged UTF-8", "al\ufffdice@example.com"],
+])("%s in a mailbox of a domain that may observe", (_, key) => {
+  it("is NOTFOUND and 501 5.1.3 by the edge's word, and TEMP and 451 without it", async () => {
+    expect(await ask.recipients(key)).toBe("NOTFOUND ");
+    expect(await ask.access(key)).toMatch(/^OK 501 5\.1\.3 <.*>: \S/);
+    expect(await ask.policy(key)).toMatch(/^action=501 5\.1\.3 <.*>: \S.*\n\n$/);
+    expect(await ask.line(key)).toMatch(/^501 5\.1\.3 <.*>: \S.*\n$/);
+    const bench = edge();
+    bench.edge = away;
+    expect(await ask.recipients(key, bench)).toMatch(/^TEMP /);
+    expect(await ask.line(key, bench)).toMatch(/^451 /);
+  });
+
+  it("is accepted in every way where the domain observes", async () => {
+    const bench = new Bench(({ recipient }) => answerOf(recipient, "malformed", { mode: "observe" }));
+    expect(await ask.recipients(key, bench)).toBe("OK deliverable");
+    expect(await ask.access(key, bench)).toBe("OK DUNNO");
+    expect(await ask.line(key, bench)).toMatch(/^250 2\.1\.5 <.*>: \S.*\n$/);
   });
 });
 

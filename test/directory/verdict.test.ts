@@ -166,7 +166,7 @@ describe("an answer", () => {
 });
 
 describe("observe mode", () => {
-  const observed: readonly Verdict[] = ["unknown", "disabled", "moved", "full", "departed"];
+  const observed: readonly Verdict[] = ["unknown", "disabled", "moved", "malformed", "full", "departed"];
 
   it.each(observed)(
     "accepts what is %s, keeps the word, and shows the reply that would have been given",

@@ -141,7 +141,11 @@ const ROWS: readonly Row[] = [
   ["alice@", "malformed", null, null],
   ["alice@-.-..x", "malformed", null, null],
   ["alice@exa mple.com", "malformed", null, null],
-  ["al\u0000ice@example.com", "malformed", null, null],
+  ["al\u0000ice", "malformed", null, null],
+  ["al\u0000ice@example.com", "malformed", null, "example.com"],
+  ["al\u0000ice@elsewhere.example", "not-served", null, "elsewhere.example"],
+  ["al\u0000ice@catchall.example", "malformed", null, "catchall.example"],
+  ["al\u0000ice@deleted.example", "departed", null, "deleted.example"],
 ];
 
 describe("the verdict", () => {
@@ -207,6 +211,8 @@ describe("observe mode", () => {
     ["mary@watched.example", "moved", "550 5.1.6"],
     ["fred@watched.example", "full", "452 4.2.2"],
     ["gone@watched.example", "departed", "450 4.2.1"],
+    ["two..dots@watched.example", "malformed", "501 5.1.3"],
+    ['"open@watched.example', "malformed", "501 5.1.3"],
   ])("accepts %s, and tells that it is %s", async (recipient, verdict, code) => {
     expect(await answerTo(recipient)).toMatchObject({
       verdict,
@@ -221,9 +227,25 @@ describe("observe mode", () => {
     const accepted = await answerTo("alice@watched.example");
     expect(accepted).toMatchObject({ verdict: "deliverable", action: "accept" });
     expect(accepted).not.toHaveProperty("observed");
-    const malformed = await answerTo("two..dots@watched.example");
-    expect(malformed).toMatchObject({ verdict: "malformed", action: "reject", mode: "observe" });
-    expect(malformed).not.toHaveProperty("observed");
+  });
+
+  it("accepts what no list could hold where its domain can be read, and has none to go by elsewhere", async () => {
+    for (const local of ["al\u0000ice", "al\ufffdice", "a".repeat(2_100)]) {
+      expect(await answerTo(`${local}@watched.example`)).toMatchObject({
+        verdict: "malformed",
+        action: "accept",
+        reply: expect.stringMatching(/^250 2\.1\.5 /),
+        observed: expect.stringMatching(/^501 5\.1\.3 /),
+        mode: "observe",
+        domain: "watched.example",
+      });
+      const enforced = await answerTo(`${local}@example.com`);
+      expect(enforced).toMatchObject({ verdict: "malformed", action: "reject", mode: "enforce" });
+      expect(enforced.confirmed_age).not.toBeNull();
+    }
+    for (const nowhere of ["alice", "al\u0000ice", "alice@watched.exa mple", "al\u0000ice@[192.0.2.1]"]) {
+      expect(await answerTo(nowhere)).toMatchObject({ verdict: "malformed", action: "reject", mode: null });
+    }
   });
 });
 

@@ -81,12 +81,15 @@ it.concurrent("Every permanent verdict that rests on the list, its policy or the
     const answer = await edge.check(recipient);
     expect(answer).toMatchObject({ verdict, action: "reject", confirmed_age: expect.any(Number) });
   }
-  // What no list could hold needs no confirmation.
+  const unlistable = await edge.check("a\u0000b@first.example");
+  expect(unlistable).toMatchObject({ verdict: "malformed", confirmed_age: expect.any(Number) });
+  // Where no domain can be read, nothing is to be confirmed.
   await edge.weather({ registry: "fails", kv: "fails" });
   await edge.restart();
-  for (const recipient of ["nonsense", "@first.example:", "a\u0000b@first.example"]) {
+  for (const recipient of ["nonsense", "@first.example:", "a\u0000b"]) {
     expect(await edge.check(recipient)).toMatchObject({ verdict: "malformed", action: "reject" });
   }
+  expect(await edge.check("a\u0000b@first.example")).toMatchObject({ action: "defer" });
 });
 
 it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accepts go on, at the edge and at every front end", async () => {

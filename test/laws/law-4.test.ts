@@ -221,7 +221,7 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it.concurrent("In observe mode unknown, disabled, moved, full and departed keep their word in verdict while the reply is 250", async () => {
+it.concurrent("In observe mode unknown, disabled, moved, malformed, full and departed keep their word in verdict while the reply is 250", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full");
@@ -230,6 +230,7 @@ it.concurrent("In observe mode unknown, disabled, moved, full and departed keep 
     nobody: ["unknown", /^550 5\.1\.1 /],
     bob: ["disabled", /^550 5\.2\.1 /],
     carol: ["moved", /^550 5\.1\.6 /],
+    "two..dots": ["malformed", /^501 5\.1\.3 /],
     dave: ["full", /^452 4\.2\.2 /],
     erin: ["departed", /^450 4\.2\.1 /],
   } as const;

@@ -100,6 +100,8 @@ function understood(address: string): string {
       return "postmaster without a domain";
     case "malformed":
       return `not as an address: ${recipient.why}`;
+    case "unlistable":
+      return `a local part that no list could hold (${recipient.why}), domain ${recipient.domain}`;
     case "literal":
       return "a mailbox at an address literal, which nobody serves here";
     case "mailbox": {

@@ -133,7 +133,7 @@ function requireStillValid({ access, caller }: RouteContext): void {
 /** Whether a token with these domains may ask: where no domain could be read, there is nothing to hide. */
 function isCovered(domains: ReadonlySet<string> | null, { recipient }: Query): boolean {
   if (domains === null || recipient.kind === "postmaster" || recipient.kind === "malformed") return true;
-  return recipient.kind === "mailbox" && domains.has(recipient.domain);
+  return recipient.kind !== "literal" && domains.has(recipient.domain);
 }
 
 const notCovered = ({ text: asked }: Query): Answer =>
