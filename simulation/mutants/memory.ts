@@ -39,6 +39,6 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a sleeper does not ask before it defers",
     "the Registry may be well, though nobody asked it for long",
-    edge("decide.ts", 'if (manifest.origin === "registry" && progress.confirmations === 0)', "if (false)"),
+    edge("decide.ts", 'if (progress.confirmations === 0) return { kind: "confirmation", partition };', ""),
   ),
 ];
