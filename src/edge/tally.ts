@@ -28,11 +28,12 @@ export class Tally {
   }
 
   countFault(kind: FaultKind, domain: string | null): void {
-    const known = this.#faults.get(`${kind} ${domain ?? ""}`);
+    const name = `${kind} ${domain ?? ""}`;
+    const known = this.#faults.get(name);
     if (known !== undefined) known[2]++;
-    else if (this.#faults.size < MAX_FAULTS)
-      this.#faults.set(`${kind} ${domain ?? ""}`, [domain ?? "", kind, 1]);
-    else if (domain !== null) this.countFault(kind, null);
+    else if (domain === null || this.#faults.size < MAX_FAULTS)
+      this.#faults.set(name, [domain ?? "", kind, 1]);
+    else this.countFault(kind, null);
   }
 
   /** All that was counted, once; undefined where there is nothing. */

@@ -1,0 +1,92 @@
+/* What an isolate tells of: lines of the log, and counts that ride on its questions. */
+import { expect, it } from "vitest";
+import { VirtualTime } from "../../simulation/world/clock.ts";
+import type { Answer } from "../../src/directory/index.ts";
+import { Faults } from "../../src/edge/faults.ts";
+import type { FaultLine } from "../../src/edge/ports.ts";
+import type { Count, Question } from "../../src/edge/registry/protocol.ts";
+import { Tally } from "../../src/edge/tally.ts";
+import { World } from "../world/world.ts";
+
+const MINUTE = 60_000;
+
+function log() {
+  const clock = new VirtualTime();
+  const lines: FaultLine[] = [];
+  let met = 0;
+  const faults = new Faults({ clock, log: (line) => lines.push(line) }, () => {
+    met++;
+  });
+  return { clock, lines, faults, met: () => met };
+}
+
+it("writes a line a minute at most for each kind and domain, with how often it was met", async () => {
+  const { clock, lines, faults, met } = log();
+  for (let second = 0; second < 130; second++) {
+    faults.note("key_mismatch", "a.example", "of a");
+    if (second === 5) faults.note("key_mismatch", "b.example", "of b");
+    if (second === 6) faults.note("kv_unreadable", null, "away");
+    await clock.advance(1_000);
+  }
+  expect(lines.map(({ kind, domain, count }) => [kind, domain, count])).toEqual([
+    ["key_mismatch", "a.example", 1],
+    ["key_mismatch", "b.example", 1],
+    ["kv_unreadable", null, 1],
+    ["key_mismatch", "a.example", 60],
+    ["key_mismatch", "a.example", 60],
+  ]);
+  expect(met()).toBe(132);
+});
+
+it("is bounded where thousands of domains are under another key: a line a minute for all the rest", async () => {
+  const { clock, lines, faults } = log();
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 5_000; i++) faults.note("key_mismatch", `d${i}.example`, "x".repeat(5_000));
+    await clock.advance(MINUTE);
+  }
+  expect(lines.length).toBe(3 * 201);
+  expect(lines.every(({ detail }) => detail.length <= 1_000)).toBe(true);
+});
+
+it("counts domains and faults together that are too many between two questions, and loses none", () => {
+  const tally = new Tally();
+  const answer = { verdict: "unknown", mode: "enforce" } as Answer;
+  for (let i = 0; i < 1_000; i++) {
+    tally.countAnswer(answer, `d${i}.example`);
+    tally.countFault("damaged_blob", `d${i}.example`);
+  }
+  const taken = tally.take() as readonly Count[];
+  const sumOf = (mode: string): number =>
+    taken.filter((each) => each[1] === mode).reduce((sum, each) => sum + each[3], 0);
+  expect([sumOf("enforce"), sumOf("fault")]).toEqual([1_000, 1_000]);
+  expect(taken.length).toBeLessThanOrEqual(2 * 66);
+  expect(tally.take()).toBeUndefined();
+});
+
+it("sends what it counted with its next question, once, whatever becomes of that", async () => {
+  const world = new World();
+  const isolate = world.isolate();
+  await world.publish(isolate, "a.example", ["alice"]);
+  const sent = (): (readonly Count[] | undefined)[] =>
+    world
+      .registry()
+      .calls.filter(({ method }) => method === "question")
+      .map(({ args }) => (args[0] as Question).counts);
+  await isolate.check("nobody@a.example");
+  await isolate.check("alice@a.example");
+  await isolate.idle();
+  const before = sent().length;
+  world.registry().fault = () => ({ kind: "lost" });
+  await world.clock.advance(MINUTE);
+  await isolate.check("alice@a.example");
+  await isolate.idle();
+  world.registry().fault = () => undefined;
+  await world.clock.advance(MINUTE);
+  await isolate.check("alice@a.example");
+  await isolate.idle();
+  const counts = sent()
+    .slice(before)
+    .flatMap((each) => each ?? []);
+  expect(counts.filter(([, , word]) => word === "unknown")).toEqual([["a.example", "enforce", "unknown", 1]]);
+  expect(counts.find(([, mode]) => mode === "fault")?.[2]).toBe("registry_unreachable");
+});
