@@ -38,6 +38,14 @@ export interface Answerer {
   readonly published: Map<string, { readonly number: number; readonly at: number }>;
 }
 
+/** The last sign of the Registry that an accept rests on. */
+export interface Sign {
+  readonly generation: number | null;
+  readonly at: number;
+  /** Since when a bridge remembers the accept; never, where it is older than what was seen. */
+  readonly notedAt: number;
+}
+
 /** A bridge that is judged. */
 export interface JudgedBridge {
   readonly name: string;
@@ -48,7 +56,9 @@ export interface JudgedBridge {
     { readonly incarnation: number; readonly generation: number; readonly at: number }
   >;
   /** When the Registry gave the last sign that an accept rests on, by what was asked. */
-  readonly vouched: ReadonlyMap<string, { readonly at: number }>;
+  readonly vouched: ReadonlyMap<string, Sign>;
+  /** Whether it has memory for all whom it is asked about. */
+  readonly hasRoom: boolean;
   /** Window of the isolate that gave the answer it goes by, by what was asked. */
   readonly windows: ReadonlyMap<string, number>;
 }

@@ -46,6 +46,7 @@ export class BridgeJudge {
     tally.event(`bridge answers from ${source}: ${answer.action}`);
     if (now() - askedAt > BRIDGE_BUDGET + 10)
       violation("a bridge answers in time", `${say()} after ${seconds(now() - askedAt)}`);
+    if (source === "none") this.#requireMemory(said, text, askedAt);
     if (answer.action === "defer") return;
     if (answer.reply.includes(NONSENSE)) violation("no verdict is no refusal", say());
     if (source === "local") return;
@@ -64,6 +65,20 @@ export class BridgeJudge {
     const silence = this.#parts.now() - (bridge.vouched.get(text)?.at ?? Number.NEGATIVE_INFINITY);
     if (silence <= bridge.acceptGrace + BRIDGE_BUDGET) return;
     this.#parts.violation("accepts end with accept-grace", `${say()}, vouched for ${seconds(silence)} ago`);
+  }
+
+  /** Whom the edge accepted, and what it rested on was younger than the grace, is accepted while it is away. */
+  #requireMemory({ bridge, domain, say }: Said, text: string, askedAt: number): void {
+    const sign = bridge.vouched.get(text);
+    const seen = bridge.seen.get(domain);
+    if (sign === undefined || !bridge.hasRoom || sign.notedAt >= askedAt) return;
+    if (sign.generation === null || sign.generation !== seen?.generation) return;
+    const silence = this.#parts.now() - sign.at;
+    if (silence >= bridge.acceptGrace) return;
+    this.#parts.violation(
+      "accepts go on",
+      `${say()}, and its accept rests on a sign ${seconds(silence)} ago`,
+    );
   }
 
   /** Law 3: an older accept may be passed on once, from the edge; an older refusal never. */

@@ -55,6 +55,11 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "the bridge keeps only accepts that were confirmed",
+    "a sign of the Registry is enough for accept-grace",
+    bridge("resolver.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
+  ),
+  mutant(
     "the bridge holds on to the numbers of a lost log",
     "a newer log makes it start over",
     bridge("resolver.ts", "    floors.startOver(domain, incarnation);\n", ""),

@@ -11,7 +11,7 @@ import { createClient, type Outcome, type RollcallClient } from "../../src/clien
 import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/edge/ports.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
-import type { JudgedBridge } from "../model/answerer.ts";
+import type { JudgedBridge, Sign } from "../model/answerer.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { Fetch } from "./network.ts";
 import type { Time } from "./time.ts";
@@ -62,6 +62,9 @@ function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Memory in which a bridge of any world has room for all whom it is asked about. */
+const ROOM = 1_000_000;
+
 export class SimulatedBridge implements JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
@@ -73,7 +76,8 @@ export class SimulatedBridge implements JudgedBridge {
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
   >();
-  readonly vouched = new Map<string, { readonly generation: number | null; readonly at: number }>();
+  readonly vouched = new Map<string, Sign>();
+  readonly hasRoom: boolean;
   readonly windows = new Map<string, number>();
   /** What it was asked lately: MTAs ask for the same people again and again. */
   readonly regulars: string[] = [];
@@ -84,6 +88,7 @@ export class SimulatedBridge implements JudgedBridge {
     this.#time = time;
     this.name = parts.name;
     this.acceptGrace = parts.acceptGrace;
+    this.hasRoom = parts.cacheBytes >= ROOM;
     this.focus = parts.focus;
     const started = time.now();
     this.bornAt = started;
@@ -126,7 +131,9 @@ export class SimulatedBridge implements JudgedBridge {
     const { recipient, answer } = outcome;
     this.windows.set(recipient, window);
     if (answer.origin !== "kv") this.#noteState(answer, domain);
-    if (answer.action === "accept") this.#noteSign(recipient, answer, askedAt);
+    if (answer.action === "accept") this.#noteSign(recipient, domain, answer, askedAt);
+    else if (answer.verdict !== "unavailable" && answer.verdict !== "throttled")
+      this.vouched.delete(recipient);
   }
 
   /** The newest state that it was told of: the numbers of another log begin again. */
@@ -141,13 +148,17 @@ export class SimulatedBridge implements JudgedBridge {
   }
 
   /** When the Registry gave the last sign that an accept of this generation rests on. */
-  #noteSign(recipient: string, answer: Answer, askedAt: number): void {
-    const { contact_age: age, origin, generation } = answer;
+  #noteSign(recipient: string, domain: string, answer: Answer, askedAt: number): void {
+    const { contact_age: age, origin, generation, incarnation } = answer;
+    const seen = this.seen.get(domain);
+    // An older one than was seen is passed on, and not kept.
+    const isOld = seen?.incarnation !== incarnation || (generation ?? 0) < seen.generation;
     const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
     if (at === null) return;
     const before = this.vouched.get(recipient);
     const same = before?.generation === generation ? before.at : Number.NEGATIVE_INFINITY;
-    this.vouched.set(recipient, { generation, at: Math.max(at, same) });
+    const notedAt = isOld ? Number.POSITIVE_INFINITY : this.#time.now();
+    this.vouched.set(recipient, { generation, at: Math.max(at, same), notedAt });
   }
 
   resolve(recipient: string): Resolution | Promise<Resolution> {
