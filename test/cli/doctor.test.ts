@@ -57,13 +57,13 @@ describe("rollcall doctor", () => {
       "kv-read",
       "keys",
       "tokens",
-      "faults",
       "publish",
       "deliverable",
       "unknown",
       "kv-copy",
       "latency",
       "delete",
+      "faults",
     ]);
     expect(report.steps.every(({ state }) => state === "ok")).toBe(true);
     const { domains } = (await (
@@ -148,7 +148,7 @@ describe("rollcall doctor", () => {
     const { code, failed } = await failures(fake.url, ADMIN);
     expect(failed[0]).toMatchObject({ step: "kv-read", detail: "KV cannot be read" });
     // The fake has no other answers.
-    expect(failed.map(({ step }) => step)).toEqual(["kv-read", "keys", "tokens", "faults", "publish"]);
+    expect(failed.map(({ step }) => step)).toEqual(["kv-read", "keys", "tokens", "publish", "faults"]);
     expect(code).toBe(1);
   });
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
 import type { FaultLine } from "../../src/edge/ports.ts";
-import { type Edges, FAIR, startEdges, until } from "../laws/support/edges.ts";
+import { ADMIN, type Edges, FAIR, startEdges, until } from "../laws/support/edges.ts";
 import { LARGE, many, Publisher } from "../laws/support/publishing.ts";
+import { type Ended, startCli, temporaryFolder } from "../support/processes.ts";
 
 const SMALL = "small.example";
 const BIG = "large.example";
@@ -59,6 +60,13 @@ it("a rotated master key, shards damaged everywhere, and what cannot be reached,
   const damaged = await startEdges({ one: {} }, {}, before.storage);
   expect((await damaged.edge.one.check(`user1@${BIG}`)).verdict).toBe("unavailable");
   expect(kindsOf(damaged)).toEqual([`damaged_blob ${BIG}`]);
+  // And whoever looks is told, by the commands that looked well before.
+  const doctor = await run(damaged, `doctor --live ${damaged.edge.one.url}`);
+  expect(doctor.stdout).toMatch(new RegExp(`failed +faults .*damaged_blob of ${BIG}`));
+  expect(doctor.stdout).not.toContain("everything works");
+  expect(doctor.code).toBe(1);
+  const status = await run(damaged, "status");
+  expect(status.stdout).toMatch(new RegExp(`^${BIG} +damaged_blob +[1-9]`, "m"));
   await damaged.stop();
 
   const rotated = await startEdges({ one: ROTATED }, ROTATED, before.storage);
@@ -72,6 +80,12 @@ it("a rotated master key, shards damaged everywhere, and what cannot be reached,
     expect(log.join("\n")).not.toMatch(/alice|bob|nobody|user\d|elsewhere|@/);
   }
 });
+
+const run = (at: Edges<"one">, args: string): Promise<Ended> =>
+  startCli(args.split(" "), {
+    home: temporaryFolder(),
+    env: { ROLLCALL_URL: at.edge.one.url, ROLLCALL_TOKEN: ADMIN },
+  }).ended;
 
 function sqliteFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })

@@ -98,13 +98,14 @@ class Examination {
     await this.#step("kv-read", () => this.#kvRead(), registry);
     await this.#step("keys", () => examineKeys(this.#client), registry);
     await this.#step("tokens", () => examineTokens(this.#client, this.#platform.now()), registry);
-    await this.#step("faults", () => examineFaults(this.#client), registry);
     const published = await this.#step("publish", () => this.#publish(), registry);
     await this.#step("deliverable", () => this.#expect("listed", "deliverable", "accept"), published);
     await this.#step("unknown", () => this.#expect("nobody", "unknown", "reject"), published);
     await this.#step("kv-copy", () => this.#kv(), published);
     await this.#step("latency", () => this.#latency(), published);
     await this.#step("delete", () => this.#delete(), published);
+    // Last: the questions that the steps before made the edge ask carried its counts along.
+    await this.#step("faults", () => examineFaults(this.#client), registry);
   }
 
   /** Does a step and says what became of it. @returns whether it is well */
