@@ -17,6 +17,8 @@ export interface Reader {
   readonly settings: { readonly window: number; readonly cacheBytes: number };
   readonly hurtAt: number;
   readonly hurts: number;
+  /** Times that somebody had it show a domain, for which it looks into KV. */
+  readonly shows: number;
 }
 
 export interface BudgetJudgeParts {
@@ -36,8 +38,9 @@ interface Account {
   /** Since when it is counted, and what: reads of the manifest and questions for it. */
   since: number;
   asked: number;
-  /** Faults that had met the isolate by then. */
+  /** Faults that had met the isolate by then, and times that it had shown a domain. */
   hurts: number;
+  shows: number;
 }
 
 /** Of a domain that is not known to be served: reads that some may cost until it is. */
@@ -89,11 +92,11 @@ export class BudgetJudge {
     const account = this.#account(host, domain);
     const isFirst = account.changes === 0;
     if (account.changes !== changes || account.hurts !== host.hurts)
-      Object.assign(account, { changes, since: now(), asked: 0, hurts: host.hurts });
+      Object.assign(account, { changes, since: now(), asked: 0, hurts: host.hurts, shows: host.shows });
     if (now() - host.hurtAt <= LINGERING) return;
     account.asked++;
     const windows = (now() - account.since) / host.settings.window + 1;
-    const bound = PER_CHANGE + PER_WINDOW * windows + (isFirst ? COLD_LOADS : 0);
+    const bound = PER_CHANGE + PER_WINDOW * windows + (isFirst ? COLD_LOADS : 0) + host.shows - account.shows;
     if (account.asked <= bound) return;
     const times = `${account.asked} times since change ${changes} of it`;
     violation(
@@ -111,7 +114,15 @@ export class BudgetJudge {
     let account = accounts.get(domain);
     if (account === undefined) {
       const since = this.#parts.now();
-      account = { newest: null, blobs: new Set(), changes: 0, since, asked: 0, hurts: host.hurts };
+      account = {
+        newest: null,
+        blobs: new Set(),
+        changes: 0,
+        since,
+        asked: 0,
+        hurts: host.hurts,
+        shows: host.shows,
+      };
       accounts.set(domain, account);
     }
     return account;

@@ -40,6 +40,9 @@ export interface IsolateParts {
   trace(words: () => string): void;
 }
 
+/** `GET /v1/domains/{domain}` */
+const SHOW = /\/v1\/domains\/[^/]+$/;
+
 export class SimulatedIsolate implements Answerer, Spender {
   readonly name: string;
   readonly location: string;
@@ -59,6 +62,8 @@ export class SimulatedIsolate implements Answerer, Spender {
   /** When it was first seen to answer about a partition. */
   readonly firstAsked = new Map<number, number>();
   kvReads = 0;
+  /** Times that somebody had it show a domain: it reads KV's manifest for that, whatever it knows. */
+  shows = 0;
   questions = 0;
   /** Times that it was visited by traffic. */
   bursts = 0;
@@ -135,6 +140,7 @@ export class SimulatedIsolate implements Answerer, Spender {
   /** A request through HTTP. Nothing comes of it where the isolate dies meanwhile. */
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
+    if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
     const { result, moments } = await this.watched(() => this.#edge.handle(request, this.#surroundings()));
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
