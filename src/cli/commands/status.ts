@@ -36,7 +36,7 @@ interface Row {
 
 const HELP = `
 Without a domain, all are shown that are served and that the token covers: a check token, as a mail host has, shows its
-own. Trial domains that \`rollcall doctor\` deleted are left out. With --max-age, the exit code is 1 where a list was
+own. Those of rollcall.toml are shown too where they have no list. Trial domains that \`rollcall doctor\` deleted are left out. With --max-age, the exit code is 1 where a list was
 not published for longer, or never. A publish that found nothing to change counts as well, on the host that ran it. An
 alias has no list and is never stale. Without --max-age, the exit code is 3 where a domain has no list.`;
 
@@ -142,27 +142,34 @@ interface Look {
 
 type RowOf = (domain: string, summary: DomainSummary | null, kv: string | null) => Row;
 
-/** The domains that are named; else all that the token covers; else, at an earlier edge, those of the settings. */
+/** The domains that are named; else all that the token covers, and those of the settings. */
 async function look(
   client: RollcallClient,
   names: readonly string[],
-  fallback: readonly string[],
+  ofSettings: readonly string[],
   rowOf: RowOf,
 ): Promise<Look> {
   if (names.length > 0) return { rows: await describe(client, names, rowOf), registry: null };
   try {
     const [domains, registry] = await Promise.all([client.domains(), unlessForbidden(client.registry())]);
     const shown = domains.filter((each) => each.deleted_until === null || !isTrialDomain(each.domain));
-    return { rows: shown.map((summary) => rowOf(summary.domain, summary, null)), registry };
+    const listed = new Set(domains.map(({ domain }) => domain));
+    // This host is meant to publish them, and nobody did.
+    const lacking = await describe(
+      client,
+      ofSettings.filter((domain) => !listed.has(domain)),
+      rowOf,
+    );
+    return { rows: [...shown.map((summary) => rowOf(summary.domain, summary, null)), ...lacking], registry };
   } catch (error) {
     if (!isForbidden(error)) throw error;
-    if (fallback.length === 0) {
+    if (ofSettings.length === 0) {
       throw usageError(
         "only an admin token may list all domains",
         "name the domains: rollcall status example.com",
       );
     }
-    return { rows: await describe(client, fallback, rowOf), registry: null };
+    return { rows: await describe(client, ofSettings, rowOf), registry: null };
   }
 }
 
