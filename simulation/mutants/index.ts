@@ -21,7 +21,7 @@ const SEEDS: Readonly<Record<string, number>> = {
   "an older log holds the newer one up": 64,
   "max_age of an unconfirmed accept": 7,
   "unknown domains cost a read each": 4,
-  "shards are not proved": 7,
+  "shards are not proved": 45,
   "manifests are not proved": 60,
   "the Registry answers from a field": 7,
   "an empty Registry begins in front of a full KV": 19,
