@@ -69,7 +69,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "the guard forgets lists when a name returns",
     "what is dropped, returned and dropped again counts for every list that had it",
-    directory("guard-ledger.ts", "spans: [...name.spans, open]", "spans: [open]"),
+    directory("span-buckets.ts", "spans: [...name.spans, open]", "spans: [open]"),
   ),
   mutant(
     "no departures",

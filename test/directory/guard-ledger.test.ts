@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DirectoryError } from "../../src/directory/errors.ts";
+import { advanceLedger } from "../../src/directory/guard-ledger.ts";
 import {
-  advanceLedger,
   decodeLists,
   encodeLists,
   GUARD_SPAN,
   type GuardedList,
   listsOfDay,
-  type NameChanges,
-  type SpanBuckets,
-} from "../../src/directory/guard-ledger.ts";
+} from "../../src/directory/guarded-lists.ts";
+import type { NameChanges } from "../../src/directory/name-changes.ts";
 import { decodeSpans, encodeSpans, OPEN } from "../../src/directory/name-spans.ts";
+import type { SpanBuckets } from "../../src/directory/span-buckets.ts";
 import { forAll } from "./helpers.ts";
 
 /** Buckets in memory. */

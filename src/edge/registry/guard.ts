@@ -6,8 +6,6 @@ import {
   comparable,
   DirectoryError,
   type DomainPolicy,
-  decodeLists,
-  encodeLists,
   GUARD_SPAN,
   type GuardedList,
   guardRefusal,
@@ -16,11 +14,11 @@ import {
   type ManifestRecord,
   type NameChanges,
   nameChanges,
-  type SpanBuckets,
   uncountableChanges,
 } from "../../directory/index.ts";
-import type { RegistryStorage, SqlRow } from "../ports.ts";
+import type { RegistryStorage } from "../ports.ts";
 import { listOf } from "./departing.ts";
+import { GuardStore } from "./guard-store.ts";
 import type { Head, Records } from "./records.ts";
 
 /** What is to follow a domain's newest list. */
@@ -65,31 +63,31 @@ export function judge(
   const { records, now } = context;
   const { domain, head, policy, accepted } = successor;
   const live = head?.manifest.deletedUntil === null ? head.manifest : null;
-  const buckets = new Buckets(context.storage, domain);
-  let lists = listsOfDay(currentLists(context, buckets), now);
+  const store = new GuardStore(context.storage, domain);
+  let lists = listsOfDay(currentLists(context, store), now);
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
   const canCompare = newest === null || isComparable(newest, successor);
   let after: GuardedList[] = [{ generation, accepted, lost: 0, superseded: null }];
-  if (newest === null || !canCompare) buckets.clear();
+  if (newest === null || !canCompare) store.clear();
   else {
     const step = { generation, accepted, changes: successor.changesFrom(newest), forced, now };
     try {
-      after = advanceLedger(lists, buckets, step);
+      after = advanceLedger(lists, store, step);
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       // Spans that are damaged are made again from the generations.
-      buckets.clear();
-      lists = listsOfDay(currentLists(context, buckets), now);
-      after = advanceLedger(lists, buckets, step);
+      store.clear();
+      lists = listsOfDay(currentLists(context, store), now);
+      after = advanceLedger(lists, store, step);
     }
   }
   const isFull = after.length > MAX_GUARDED_LISTS;
   if (isFull) {
     // With an override the day begins with this list.
-    buckets.clear();
+    store.clear();
     after = after.slice(-1);
   }
-  buckets.save(after, now);
+  store.save(after, now);
   if (forced) return null;
   if (isFull) {
     return `is generation ${MAX_GUARDED_LISTS + 1} of the domain within 24 h, more than can be compared; publish it less often`;
@@ -131,19 +129,19 @@ interface GenerationRow {
  * The lists of a domain's ledger, after taking in what was committed without it: by an earlier release, or where it was
  * damaged or never made. The oldest first.
  */
-function currentLists(context: GuardContext, buckets: Buckets): GuardedList[] {
-  const kept = keptLists(buckets, context.now);
+function currentLists(context: GuardContext, store: GuardStore): GuardedList[] {
+  const kept = keptLists(store, context.now);
   const newest = kept.at(-1)?.generation ?? null;
-  const [first, ...rows] = generationsSince(context, buckets.domain, newest);
+  const [first, ...rows] = generationsSince(context, store.domain, newest);
   if (newest !== null && first?.number !== newest) {
-    buckets.clear();
-    return currentLists(context, buckets);
+    store.clear();
+    return currentLists(context, store);
   }
   if (first === undefined) return [];
   let lists = newest === null ? [listOfRow(first)] : kept;
   let before = first;
   for (const row of rows) {
-    lists = follow(context, buckets, endedAt(lists, before), before, row);
+    lists = follow(context, store, endedAt(lists, before), before, row);
     before = row;
   }
   return endedAt(lists, before);
@@ -152,20 +150,20 @@ function currentLists(context: GuardContext, buckets: Buckets): GuardedList[] {
 /** Takes the generation of `row`, which followed that of `before`, into a ledger. */
 function follow(
   { records, now }: GuardContext,
-  buckets: Buckets,
+  store: GuardStore,
   lists: GuardedList[],
   before: GenerationRow,
   row: GenerationRow,
 ): GuardedList[] {
-  const { domain } = buckets;
+  const { domain } = store;
   const [was, is] = [before, row].map(({ number }) => records.generation(domain, number)?.manifest);
   if (was === undefined || is === undefined || !isComparable(was, is)) {
-    buckets.clear();
+    store.clear();
     return [listOfRow(row)];
   }
   const changes = changesTo(records, domain, is.shards)(was);
   const { number: generation, accepted, forced } = row;
-  return advanceLedger(lists, buckets, { generation, accepted, changes, forced, now });
+  return advanceLedger(lists, store, { generation, accepted, changes, forced, now });
 }
 
 const listOfRow = ({ number, accepted, superseded }: GenerationRow): GuardedList => ({
@@ -180,14 +178,14 @@ const endedAt = (lists: readonly GuardedList[], newest: GenerationRow): GuardedL
   lists.map((list) => (list.generation === newest.number ? { ...listOfRow(newest), lost: list.lost } : list));
 
 /** Lists that a ledger holds; none where it is damaged or older than a day, so that it is made again. */
-function keptLists(buckets: Buckets, now: number): GuardedList[] {
+function keptLists(store: GuardStore, now: number): GuardedList[] {
   try {
-    const lists = buckets.lists(now - GUARD_SPAN);
+    const lists = store.lists(now - GUARD_SPAN);
     if (lists.length > 0) return lists;
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;
   }
-  buckets.clear();
+  store.clear();
   return [];
 }
 
@@ -219,94 +217,3 @@ function generationsSince(
     superseded: row.superseded as number | null,
   }));
 }
-
-/** One domain's ledger in the tables of its Registry. */
-class Buckets implements SpanBuckets {
-  readonly domain: string;
-  readonly #storage: RegistryStorage;
-  #bits: number;
-
-  constructor(storage: RegistryStorage, domain: string) {
-    this.#storage = storage;
-    this.domain = domain;
-    this.#bits = (this.#row()?.bits ?? 0) as number;
-  }
-
-  get bits(): number {
-    return this.#bits;
-  }
-
-  /** The lists of a ledger that was saved since `time`. @throws DirectoryError `damaged` */
-  lists(time: number): GuardedList[] {
-    const row = this.#row();
-    if (row === undefined || (row.updated as number) < time) return [];
-    return decodeLists(bytesOf(row.lists));
-  }
-
-  save(lists: readonly GuardedList[], now: number): void {
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO guard_ledgers (domain, updated, bits, lists) VALUES (?, ?, ?, ?)",
-      this.domain,
-      now,
-      this.#bits,
-      encodeLists(lists),
-    );
-    this.#storage.sql(
-      "DELETE FROM guard_spans WHERE domain = ? AND newest <= ?",
-      this.domain,
-      lists[0]?.generation ?? 0,
-    );
-  }
-
-  clear(): void {
-    this.#bits = 0;
-    this.#storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", this.domain);
-    this.#storage.sql("DELETE FROM guard_spans WHERE domain = ?", this.domain);
-  }
-
-  count(): number {
-    const row = this.#storage.sql(
-      "SELECT coalesce(sum(spans), 0) AS n FROM guard_spans WHERE domain = ?",
-      this.domain,
-    )[0];
-    return row?.n as number;
-  }
-
-  read(bucket: number): Uint8Array | null {
-    const row = this.#storage.sql(
-      "SELECT bytes FROM guard_spans WHERE domain = ? AND bucket = ?",
-      this.domain,
-      bucket,
-    )[0];
-    return row === undefined ? null : bytesOf(row.bytes);
-  }
-
-  write(bucket: number, bytes: Uint8Array | null, spans: number, newest: number): void {
-    if (bytes === null) {
-      this.#storage.sql("DELETE FROM guard_spans WHERE domain = ? AND bucket = ?", this.domain, bucket);
-      return;
-    }
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO guard_spans (domain, bucket, spans, newest, bytes) VALUES (?, ?, ?, ?, ?)",
-      this.domain,
-      bucket,
-      spans,
-      newest,
-      bytes,
-    );
-  }
-
-  split(bits: number): void {
-    this.#bits = bits;
-  }
-
-  #row(): SqlRow | undefined {
-    return this.#storage.sql(
-      "SELECT updated, bits, lists FROM guard_ledgers WHERE domain = ?",
-      this.domain,
-    )[0];
-  }
-}
-
-const bytesOf = (value: unknown): Uint8Array =>
-  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

@@ -1,0 +1,249 @@
+/** Takes a commit's names into the spans that the guard remembers, and charges the lists that lose or regain them. */
+import type { GuardedList } from "./guarded-lists.ts";
+import type { NameChanges } from "./name-changes.ts";
+import { decodeSpans, encodeSpans, type NameSpans, OPEN, type Span } from "./name-spans.ts";
+
+/** Spans planned for one bucket, and how many buckets there may be: 2.5 million spans in all. */
+const BUCKET_SPANS = 8_192;
+const MAX_BITS = 8;
+const MAX_BUCKET_SPANS = 9_766;
+
+/** Where a ledger's spans are kept, in 2^bits buckets chosen by the top bits of the tail. */
+export interface SpanBuckets {
+  readonly bits: number;
+  /** Spans that are kept in all. */
+  count(): number;
+  /** Null where the bucket is empty. */
+  read(bucket: number): Uint8Array | null;
+  /**
+   * Keeps a bucket, null to empty it.
+   * @param newest a list of this or a later generation makes all of the bucket's spans useless when it is the oldest
+   */
+  write(bucket: number, bytes: Uint8Array | null, spans: number, newest: number): void;
+  /** There are 2^bits buckets from now on; what they hold is written apart. */
+  split(bits: number): void;
+}
+
+/** What a commit changes, as far as spans are concerned. */
+export interface SpanStep {
+  readonly generation: number;
+  readonly changes: NameChanges;
+  /** Whether an override refuses the names that go. */
+  readonly forced: boolean;
+}
+
+/** What a commit adds to the counts of the lists, span by span. */
+export class Charges {
+  readonly #lists: readonly GuardedList[];
+  readonly #steps: Float64Array;
+  #sums: Float64Array | null = null;
+
+  constructor(lists: readonly GuardedList[]) {
+    this.#lists = lists;
+    this.#steps = new Float64Array(lists.length + 1);
+  }
+
+  /** Adds `names` to the count of each list of a span. */
+  add({ from, to }: Span, names: number): void {
+    this.#steps[this.#firstFrom(from)] = (this.#steps[this.#firstFrom(from)] as number) + names;
+    this.#steps[this.#firstFrom(to)] = (this.#steps[this.#firstFrom(to)] as number) - names;
+  }
+
+  of(list: number): number {
+    if (this.#sums === null) {
+      let sum = 0;
+      this.#sums = this.#steps.map((step) => {
+        sum += step;
+        return sum;
+      });
+    }
+    return this.#sums[list] as number;
+  }
+
+  /** Whether a list of the day stands in a span. */
+  has({ from, to }: Span): boolean {
+    return this.#firstFrom(from) < this.#firstFrom(to);
+  }
+
+  /** Index of the first list whose generation is not below `generation`. */
+  #firstFrom(generation: number): number {
+    let low = 0;
+    let high = this.#lists.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#lists[middle] as GuardedList).generation < generation) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** @param day lists of the day, the oldest first */
+export function updateSpans(
+  buckets: SpanBuckets,
+  day: readonly GuardedList[],
+  charges: Charges,
+  step: SpanStep,
+): void {
+  const { gone, back } = step.changes;
+  makeBuckets(buckets, gone.length + back.length);
+  const bits = buckets.bits;
+  const oldest = day[0]?.generation ?? step.generation;
+  const parts = [0, 0];
+  for (let bucket = 0; bucket < 2 ** bits; bucket++) {
+    const end = (bucket + 1) * 2 ** (48 - bits);
+    const [goneHere, backHere] = [gone, back].map((tails, i) => {
+      const from = parts[i] as number;
+      let to = from;
+      while (to < tails.length && (tails[to] as number) < end) to++;
+      parts[i] = to;
+      return tails.subarray(from, to);
+    }) as [Float64Array, Float64Array];
+    if (goneHere.length + backHere.length === 0) continue;
+    const bytes = buckets.read(bucket);
+    const names = bytes === null ? [] : decodeSpans(bytes);
+    const changed = changeNames(names, goneHere, backHere, charges, step);
+    writeBucket(buckets, bucket, withinLimit(changed, oldest, charges));
+  }
+}
+
+/** Splits into more buckets where the planned number of spans no longer fits. */
+function makeBuckets(buckets: SpanBuckets, more: number): void {
+  const count = buckets.count();
+  const bits = Math.min(MAX_BITS, Math.max(0, Math.ceil(Math.log2((count + more) / BUCKET_SPANS))));
+  if (bits <= buckets.bits) return;
+  const each = 2 ** (bits - buckets.bits);
+  // From the last one down, so that no bucket is written over before it was read.
+  for (let old = 2 ** buckets.bits - 1; old >= 0; old--) {
+    const bytes = buckets.read(old);
+    if (bytes === null) continue;
+    const names = decodeSpans(bytes);
+    buckets.write(old, null, 0, 0);
+    for (let bucket = old * each; bucket < (old + 1) * each; bucket++) {
+      const own = names.filter(({ tail }) => Math.floor(tail / 2 ** (48 - bits)) === bucket);
+      writeBucket(buckets, bucket, own);
+    }
+  }
+  buckets.split(bits);
+}
+
+function writeBucket(buckets: SpanBuckets, bucket: number, names: readonly NameSpans[]): void {
+  if (names.length === 0) {
+    buckets.write(bucket, null, 0, 0);
+    return;
+  }
+  let spans = 0;
+  let newest = 0;
+  for (const name of names) {
+    spans += name.spans.length;
+    for (const { from, to } of name.spans) newest = Math.max(newest, to === OPEN ? from : to);
+  }
+  buckets.write(bucket, encodeSpans(names), spans, newest);
+}
+
+/** Merges a bucket's names with those that go and those that come, all sorted by their tails. */
+function changeNames(
+  names: readonly NameSpans[],
+  gone: Float64Array,
+  back: Float64Array,
+  charges: Charges,
+  step: SpanStep,
+): NameSpans[] {
+  const after: NameSpans[] = [];
+  let [i, j, k] = [0, 0, 0];
+  while (i < names.length || j < gone.length || k < back.length) {
+    const tail = Math.min(names[i]?.tail ?? Infinity, gone[j] ?? Infinity, back[k] ?? Infinity);
+    let name = names[i]?.tail === tail ? (names[i++] as NameSpans) : null;
+    // Two names of one list may share a tail by accident, and so stand here more than once.
+    while (gone[j] === tail) {
+      name = goName(name, tail, charges, step);
+      j++;
+    }
+    while (back[k] === tail) {
+      name = comeName(name, tail, charges, step);
+      k++;
+    }
+    if (name !== null) after.push(name);
+  }
+  return after;
+}
+
+/** A name is refused from now on: all lists that accept it are charged, unless an override takes it out of them. */
+function goName(
+  name: NameSpans | null,
+  tail: number,
+  charges: Charges,
+  { generation, forced }: SpanStep,
+): NameSpans | null {
+  if (forced) return null;
+  const spans = closed(name, generation);
+  for (const span of spans) charges.add(span, 1);
+  return { tail, spans };
+}
+
+function closed(name: NameSpans | null, generation: number): readonly Span[] {
+  const always = [{ from: 0, to: generation }];
+  if (name === null) return always;
+  const last = name.spans.at(-1) as Span;
+  // Gone already: another name of the same tail, about which nothing is known.
+  if (last.to !== OPEN) return always;
+  return [...name.spans.slice(0, -1), { from: last.from, to: generation }];
+}
+
+/** A name is accepted from now on: no list is without it any more. */
+function comeName(
+  name: NameSpans | null,
+  tail: number,
+  charges: Charges,
+  { generation }: SpanStep,
+): NameSpans {
+  const open = { from: generation, to: OPEN };
+  if (name === null) return { tail, spans: [open] };
+  if ((name.spans.at(-1) as Span).to === OPEN) return name;
+  for (const span of name.spans) charges.add(span, -1);
+  return { tail, spans: [...name.spans, open] };
+}
+
+/** Leaves out what no list of the day needs, and, past the limit, what makes counts too high where it is lacking. */
+function withinLimit(names: readonly NameSpans[], oldest: number, charges: Charges): NameSpans[] {
+  const needed = names.flatMap((name) => {
+    const spans = name.spans.filter(({ to }) => to > oldest);
+    const first = spans[0];
+    // Accepted throughout the day, like a name without spans.
+    if (first === undefined || (first.to === OPEN && first.from <= oldest)) return [];
+    return [{ tail: name.tail, spans: joined(spans, charges) }];
+  });
+  if (spansOf(needed) <= MAX_BUCKET_SPANS) return needed;
+  const merged = needed.map((name) => mergeSpans(name, charges));
+  if (merged.length <= MAX_BUCKET_SPANS) return merged;
+  // An accepted name that is forgotten counts as one of all lists; one that is gone stays counted.
+  const isGone = ({ spans }: NameSpans): boolean => (spans.at(-1) as Span).to !== OPEN;
+  return merged.filter(isGone).slice(0, MAX_BUCKET_SPANS);
+}
+
+const spansOf = (names: readonly NameSpans[]): number =>
+  names.reduce((sum, { spans }) => sum + spans.length, 0);
+
+/** Joins spans between which no list of the day stands. */
+function joined(spans: readonly Span[], charges: Charges): readonly Span[] {
+  if (spans.length < 2) return spans;
+  const joint: Span[] = [];
+  for (const span of spans) {
+    const last = joint.at(-1);
+    if (last === undefined || charges.has({ from: last.to, to: span.from })) joint.push(span);
+    else joint[joint.length - 1] = { from: last.from, to: span.to };
+  }
+  return joint;
+}
+
+/** One span in place of many: the name counts for the lists between them too. */
+function mergeSpans({ tail, spans }: NameSpans, charges: Charges): NameSpans {
+  const { from } = spans[0] as Span;
+  const { to } = spans.at(-1) as Span;
+  if (to !== OPEN) {
+    for (let i = 1; i < spans.length; i++) {
+      charges.add({ from: (spans[i - 1] as Span).to, to: (spans[i] as Span).from }, 1);
+    }
+  }
+  return { tail, spans: [{ from, to }] };
+}
