@@ -4,7 +4,7 @@ import type { Answer } from "../directory/index.ts";
 /** Domains that are remembered. Only served ones have generations, so strangers cannot push any out. */
 const MAX_DOMAINS = 100_000;
 
-/** Longest window of law 2 that an edge can be set to, seconds. Whoever says more is not believed. */
+/** Longest window of law 2 that an edge can be set to, seconds. A longer max_age is not believed. */
 export const LONGEST_MAX_AGE = 3600;
 
 /** The newest state that was seen of a domain. Cached answers hold on to it, and die with it. */

@@ -6,8 +6,8 @@ const PAUSE_MS = 5_000;
 const MOST = 64;
 
 /**
- * Asks once more behind an answer, a few seconds later. Bounded, one at a time for each question, and lossy: whoever
- * is left out is asked about again with his next mail.
+ * Asks once more behind an answer, a few seconds later. Bounded, one at a time for each question, and lossy: a
+ * question that is left out is asked again with the recipient's next mail.
  */
 export class FollowUps {
   readonly #timers: Timers;

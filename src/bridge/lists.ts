@@ -51,7 +51,7 @@ export class Lists {
     return this.#with(MINUTE / 2);
   }
 
-  /** Asks anew. What was known stays where no answer comes. @returns the pause before the next look, ms */
+  /** Asks again. What was known stays where no answer comes. @returns the pause before the next look, ms */
   async look(): Promise<number> {
     const result = await this.#read();
     this.#options.looked(result);

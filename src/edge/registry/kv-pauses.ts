@@ -5,7 +5,7 @@ import { getMeta } from "./schema.ts";
 /** KV takes one write a second to a key. */
 export const KEY_PAUSE = 1_100;
 /**
- * The roster is put anew this often, so that its reader can tell that the Registry lives. In between only where
+ * The roster is put again this often, so that its reader can tell that the Registry lives. In between only where
  * another domain is served or a token was revoked: what else changed, its reader asks the Registry for anyway, and one
  * changed mailbox is to cost no third write.
  */

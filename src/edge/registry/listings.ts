@@ -75,5 +75,5 @@ export function requireWhole<T>(lines: readonly T[], page: object): readonly T[]
   return lines;
 }
 
-/** What is answered to whoever asks for more than one answer can hold. */
+/** What a caller is told who asks for more than one answer can hold. */
 export const TOO_MUCH = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and go on with after=<next>`;
