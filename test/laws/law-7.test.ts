@@ -120,6 +120,8 @@ it("The cost of a check does not depend on who asks: a token is proved without a
     const [, payload = "", mac = ""] = (tokens[0] as string).split(".");
     for (let i = 0; i < 200; i++) {
       const guess = i % 2 === 0 ? `rc1.${payload}.${mac.slice(0, -3)}${100 + i}` : `guess-${i}`;
+      // One guess in many runs is the token itself.
+      if (tokens[0] === guess) continue;
       expect((await edge.post("/v1/rcpt", { recipient: `x${i}@${SMALL}` }, guess)).status).toBe(401);
     }
   }, true);
