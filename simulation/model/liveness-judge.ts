@@ -39,8 +39,7 @@ export class LivenessJudge {
       tally.event("no fault for 45 s: deferred, since KV does not show all of an export");
       return;
     }
-    // Of a log that was lost: no state of this one reaches it.
-    if (floor > (this.#parts.model.history(domain).head?.number ?? 0)) return;
+    if (this.#mayBeOfALostLog(domain, floor)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -49,6 +48,12 @@ export class LivenessJudge {
   judgeFailure(host: Answerer, status: number, at: Moment): void {
     if (status < 500 || !isWell(host, at)) return;
     this.#parts.violation(ASSERTION, `${host.name} answers HTTP ${status}: no fault ${sinceFault(at)}`);
+  }
+
+  /** Whether an asker may have a number from a log that was lost: this one may not have reached it yet, or never will. */
+  #mayBeOfALostLog(domain: string, floor: number): boolean {
+    const history = this.#parts.model.history(domain);
+    return history.named(floor).some((generation) => !history.current.includes(generation));
   }
 
   /** Whether an export, or its end, may show in part: its manifest, its shards and its roster come by themselves. */

@@ -25,16 +25,12 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a list that was loaded for less counts as loaded",
     "another request may have learnt of a newer one meanwhile",
-    edge(
-      "decide.ts",
-      "return (this.#loaded?.get(domain) ?? -1) >= need;",
-      "return this.#loaded?.has(domain) ?? false;",
-    ),
+    edge("decide.ts", "last.incarnation === need.incarnation && last.number >= need.number", "true"),
   ),
   mutant(
     "what was loaded in vain is loaded again and again",
     "a check loads a list once for each state that it learns of (law 7)",
-    edge("decide.ts", "return (this.#loaded?.get(domain) ?? -1) >= need;", "return false;"),
+    edge("decide.ts", "return last !== undefined && last.incarnation", "return false && last.incarnation"),
   ),
   mutant(
     "a sleeper does not ask before it defers",

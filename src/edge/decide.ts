@@ -18,6 +18,7 @@ import type { Confirmation } from "./confirmation.ts";
 import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
 import { blobName, type HeldManifest } from "./memory.ts";
 import { numberOf } from "./precedence.ts";
+import type { Position } from "./registry/protocol.ts";
 
 /** Times that one check may wait for a new confirmation. */
 export const CONFIRMATIONS = 3;
@@ -42,7 +43,7 @@ export interface Query {
 /** What a check needs next, or its answer. */
 export type Step =
   | { readonly kind: "answer"; readonly answer: Answer }
-  | { readonly kind: "manifest"; readonly domain: string; readonly need: number; readonly isCold: boolean }
+  | { readonly kind: "manifest"; readonly domain: string; readonly need: Position; readonly isCold: boolean }
   | {
       readonly kind: "blob";
       readonly held: HeldManifest;
@@ -54,8 +55,8 @@ export type Step =
 
 /** What a check has tried so far: nothing at first, and nearly always in the end. */
 export class Progress {
-  /** Highest number that a domain's manifest was loaded for. */
-  #loaded: Map<string, number> | null = null;
+  /** What a domain's manifest was last loaded for. */
+  #loaded: Map<string, Position> | null = null;
   #blobs: Set<string> | null = null;
   hasSoughtFloor = false;
   hasSoughtExports = false;
@@ -63,14 +64,15 @@ export class Progress {
   confirmations = 0;
 
   /**
-   * Whether a domain's manifest was loaded, well or not, since the last confirmation, for a number no lower than
-   * `need`: another request may have learnt of a newer head meanwhile.
+   * Whether a domain's manifest was loaded, well or not, since the last confirmation, for a number of the same log and
+   * no lower than the one that is needed: another request may have learnt of a newer head, or of another log, meanwhile.
    */
-  hasLoaded(domain: string, need: number): boolean {
-    return (this.#loaded?.get(domain) ?? -1) >= need;
+  hasLoaded(domain: string, need: Position): boolean {
+    const last = this.#loaded?.get(domain);
+    return last !== undefined && last.incarnation === need.incarnation && last.number >= need.number;
   }
 
-  noteLoaded(domain: string, need: number): void {
+  noteLoaded(domain: string, need: Position): void {
     this.#loaded ??= new Map();
     this.#loaded.set(domain, need);
   }
@@ -253,11 +255,12 @@ function generationOf(
   const isVouchedFor = held?.manifest.origin === "registry" && confirmation.isFresh(now);
   const isRecent = held !== undefined && (isVouchedFor || now - held.readAt <= isolate.settings.window);
   if (held !== undefined && number >= need && isRecent) return held;
-  if (!progress.hasLoaded(domain, need)) {
+  const position = { incarnation, number: need };
+  if (!progress.hasLoaded(domain, position)) {
     const isCold = held === undefined && !confirmation.full && !isServed(isolate, confirmation, domain);
     // Before a roster is there, a burst of domains that nobody serves must not cost a read each.
     if (isCold && isolate.coldLoads <= 0) return confirmOrDefer(query, progress, partition);
-    return { kind: "manifest", domain, need, isCold };
+    return { kind: "manifest", domain, need: position, isCold };
   }
   if (held === undefined || number < low) {
     return confirmListsOrDefer(isolate, query, progress, now, partition, held === undefined ? [] : [held]);

@@ -17,6 +17,7 @@ import type { Isolate } from "./isolate.ts";
 import { blobName, type HeldManifest } from "./memory.ts";
 import { isNewer, numberOf } from "./precedence.ts";
 import { answered, ask } from "./questions.ts";
+import type { Position } from "./registry/protocol.ts";
 import { BudgetSpent, type Scope } from "./scope.ts";
 import { KV_PATIENCE, once, SHORT_TTL, withPatience } from "./single-flight.ts";
 
@@ -26,20 +27,22 @@ const LONG_TTL = 31_536_000;
 const YOUNG = 600_000;
 
 /**
- * Brings a domain's manifest into memory, at least of number `need` if there is such a one: KV's, else the
- * Registry's. What is held is never replaced by something older.
+ * Brings a domain's manifest into memory, at least of the number that is needed if there is such a one: KV's, else
+ * the Registry's. What is held is never replaced by something older.
  */
-export function loadManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
+export function loadManifest(isolate: Isolate, scope: Scope, domain: string, need: Position): Promise<void> {
   const readAt = isolate.memory.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
   const confirmation = isolate.confirmation(isolate.partitionOf(domain));
   // What KV shows may be older than what is needed, and then the Registry is still being asked.
   const isSettled = (): boolean => {
     const held = isolate.memory.peek(domain);
     if (held === undefined || held.readAt <= readAt) return false;
-    return numberOf(held.manifest, confirmation.incarnation, confirmation.known(domain)) >= need;
+    return numberOf(held.manifest, confirmation.incarnation, confirmation.known(domain)) >= need.number;
   };
-  const run = () => fetchManifest(isolate, scope, domain, need);
-  return once(isolate, scope, { name: `manifest ${domain}`, aim: need, isSettled, run });
+  const run = () => fetchManifest(isolate, scope, domain, need.number);
+  // What was begun for another log's number is another piece of work.
+  const name = `manifest ${domain} of ${need.incarnation}`;
+  return once(isolate, scope, { name, aim: need.number, isSettled, run });
 }
 
 async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {

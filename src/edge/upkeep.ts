@@ -1,6 +1,7 @@
 /** What goes on behind the answers: half-way through the window one request asks the Registry anew. */
 import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
 import { loadManifest } from "./loading.ts";
+import { numberOf } from "./precedence.ts";
 import { refresh, refreshName } from "./questions.ts";
 import { loadExports } from "./rosters.ts";
 import type { Scope } from "./scope.ts";
@@ -36,6 +37,8 @@ async function refreshInBackground(isolate: Isolate, scope: Scope, partition: nu
   for (const { manifest } of isolate.memory.recent(RELOADS)) {
     const known = confirmation.known(manifest.domain);
     if (isolate.partitionOf(manifest.domain) !== partition || known === undefined) continue;
-    if (known > manifest.generation) await loadManifest(isolate, scope, manifest.domain, known);
+    const { incarnation } = confirmation;
+    if (numberOf(manifest, incarnation, known) >= known) continue;
+    await loadManifest(isolate, scope, manifest.domain, { incarnation, number: known });
   }
 }

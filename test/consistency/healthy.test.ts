@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { rosterKey } from "../../src/directory/index.ts";
 import type { Question } from "../../src/edge/registry/protocol.ts";
+import { people } from "../world/lists.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 const D = "example.com";
@@ -79,6 +81,35 @@ describe("where nothing is wrong", () => {
     await far.check(`mallory@${OTHER}`, { floor: { [OTHER]: newest } });
     const answer = await far.check(`mallory@${D}`);
     expect(answer).toMatchObject({ verdict: "unknown", generation: newest });
+  });
+
+  it("a check reads the list of a new log, though it has just read one of the same number", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    const first = await world.publish(here, D, people(9_000), { bits: 1 });
+    await world.clock.advance(11 * MINUTE);
+    // One of its two shards is in memory from now on.
+    await far.check(`nobody@${D}`);
+    await far.idle();
+    world.replaceRegistry();
+    world.kv.set(rosterKey("0"), null);
+    world.kv.propagation = (location) => (location === "far" ? 3 * MINUTE : 0);
+    await world.clock.advance(MINUTE);
+    const elsewhere = world.isolate("here");
+    expect(await world.publish(elsewhere, D, people(9_000, 10), { bits: 1, expect: null })).toBe(first);
+    await world.publish(elsewhere, OTHER, ["dave"]);
+    // The list of the lost log is read, and then one of its shards; meanwhile another's question tells of the new log.
+    world.kv.fault = ({ kind, keys: [key], location }) =>
+      kind === "get" && location === "far" && key?.startsWith("shard/")
+        ? { kind: "slow", ms: 400 }
+        : undefined;
+    const waiting = people(20, 1_000).map((local) => far.beginCheck(`${local}@${D}`));
+    await world.clock.advance(50);
+    waiting.push(far.beginCheck(`dave@${OTHER}`), far.beginCheck(`mallory@${OTHER}`));
+    const answers = await world.clock.run(Promise.all(waiting));
+    expect(new Set(answers.map(({ detail, verdict }) => detail ?? verdict))).toEqual(
+      new Set(["deliverable", "unknown"]),
+    );
   });
 
   it("a check asks the Registry first where nobody did for longer than accept-grace", async () => {
