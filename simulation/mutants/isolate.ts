@@ -34,7 +34,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "whoever waits for a manifest takes an old one",
     "the wait ends with one that is new enough",
-    edge("loading.ts", "confirmation.known(domain)) >= need;", "confirmation.known(domain)) >= 0;"),
+    edge("loading.ts", "confirmation.known(domain)) >= need.number;", "confirmation.known(domain)) >= 0;"),
   ),
   mutant(
     "max_age of an unconfirmed accept",
