@@ -118,10 +118,11 @@ export class BridgeJudge {
       this.#bounded("bridge: accept", age, window + BRIDGE_BUDGET + LONGEST_COMPUTING, say);
   }
 
-  /** The isolate decided at some moment of the last window, by its own clock. */
-  #moments({ window }: Said): number[] {
+  /** The isolate decided at some moment of the last window, by its own clock; what goes on by grace, before that. */
+  #moments({ window, bridge, resolution }: Said): number[] {
     const time = this.#parts.now();
-    return [time, time - window - BRIDGE_BUDGET, time + SKEW];
+    const moments = [time, time - window - BRIDGE_BUDGET, time + SKEW];
+    return resolution.source === "grace" ? [...moments, time - bridge.acceptGrace - BRIDGE_BUDGET] : moments;
   }
 
   /** An export is as fresh as KV, and at a bridge it is kept for a window more. */
