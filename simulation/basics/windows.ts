@@ -37,6 +37,10 @@ export const WINDOWS = {
     answer: "accept at a bridge while the edge is away",
     derived: "accept-grace since the last sign of the Registry that it carried, and the time-out",
   },
+  "bridge: accept under grace, unconfirmed": {
+    answer: "the same, where the isolate that gave it was cold, lapsed or behind",
+    derived: "the same, and the age that its accept had already",
+  },
   "bridge: export": {
     answer: "export at a bridge",
     derived: "as an export, and W for which the bridge keeps it, and the time-out",

@@ -112,6 +112,9 @@ export class BridgeJudge {
     );
     const age = Math.min(...ages.map((it) => it ?? Number.POSITIVE_INFINITY));
     if (answer.action === "reject") this.#bounded("bridge: refusal", age, window + LONGEST_COMPUTING, say);
+    else if (source === "grace" && answer.confirmed_age === null)
+      // Its own age was judged where it was given.
+      this.#parts.tally.window("bridge: accept under grace, unconfirmed", age);
     else if (source === "grace")
       this.#bounded("bridge: accept under grace", age, bridge.acceptGrace + BRIDGE_BUDGET, say);
     else if (source === "cache" || answer.max_age > 0)
