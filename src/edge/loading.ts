@@ -40,9 +40,7 @@ export function loadManifest(isolate: Isolate, scope: Scope, domain: string, nee
     return numberOf(held.manifest, confirmation.incarnation, confirmation.known(domain)) >= need.number;
   };
   const run = () => fetchManifest(isolate, scope, domain, need.number);
-  // What was begun for another log's number is another piece of work.
-  const name = `manifest ${domain} of ${need.incarnation}`;
-  return once(isolate, scope, { name, aim: need.number, isSettled, run });
+  return once(isolate, scope, { name: `manifest ${domain}`, aim: need.number, isSettled, run });
 }
 
 async function fetchManifest(isolate: Isolate, scope: Scope, domain: string, need: number): Promise<void> {
