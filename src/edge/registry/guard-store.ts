@@ -1,5 +1,6 @@
 import { decodeLists, encodeLists, type GuardedList, type SpanBuckets } from "../../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "../ports.ts";
+import { bytesOf } from "./summaries.ts";
 
 /** One domain's ledger in the tables of its Registry. */
 export class GuardStore implements SpanBuckets {
@@ -88,6 +89,3 @@ export class GuardStore implements SpanBuckets {
     )[0];
   }
 }
-
-const bytesOf = (value: unknown): Uint8Array =>
-  value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);
