@@ -1,9 +1,9 @@
 /** How much of everything a size uses in a month, by our design and by one KV key a mailbox. */
 import { shardBitsFor } from "../../src/directory/index.ts";
 import { MOST_HEADS } from "../../src/edge/environment.ts";
-import { KV_ROSTER_AGE } from "../../src/edge/isolate.ts";
-import { REPLACED_LIFE } from "../../src/edge/registry/history.ts";
 import { INLINE_SHARD } from "../../src/publish/pack.ts";
+import { KV_ROSTER_AGE } from "../../src/reader/isolate.ts";
+import { REPLACED_LIFE } from "../../src/registry/history.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
 import { type Item, OBJECT_GB } from "./prices.ts";
@@ -94,7 +94,7 @@ export function shapeOf(size: Size, a: Assumptions, counts: Counts): Shape {
 const refreshRate = (rate: number, a: Assumptions): number =>
   rate === 0 ? 0 : 1 / (a.window / 2 + 1 / rate);
 
-/** Refreshes until one finds the exports so old that they would be too old by the next (src/edge/upkeep.ts). */
+/** Refreshes until one finds the exports so old that they would be too old by the next (src/reader/background-refresh.ts). */
 function refreshesPerLook(rate: number, { window }: Assumptions): number {
   const age = EXPORTS_AGE - window / 2;
   let count = 1;

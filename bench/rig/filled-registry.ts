@@ -13,11 +13,11 @@ import {
   readManifest,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import type { RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
-import { setMeta } from "../../src/edge/registry/schema.ts";
-import { keepSummary } from "../../src/edge/registry/summaries.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { packList } from "../../src/publish/pack.ts";
+import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
+import { setMeta } from "../../src/registry/schema.ts";
+import { keepSummary } from "../../src/registry/summaries.ts";
 import type { World } from "./world.ts";
 
 /** What a Registry is filled with. */

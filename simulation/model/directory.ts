@@ -1,6 +1,7 @@
 import type { CommitRequest, CommitResult, HeadResult } from "../../src/api/contract.ts";
+import type { Result } from "../../src/api/log.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
-import type { Changed, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+import type { Changed, RegistryApi } from "../../src/registry/protocol.ts";
 import type { Content } from "./generation.ts";
 import { History } from "./history.ts";
 

@@ -1,5 +1,5 @@
 /** The bridge and its client. */
-import { bridge, client, edge, type Mutant, mutant } from "./patch.ts";
+import { bridge, client, type Mutant, mutant, reader } from "./patch.ts";
 
 export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -11,7 +11,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "the bridge goes back",
     "an answer below its floor refuses nobody",
     bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
-    edge("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
+    reader("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
   ),
   mutant(
     "a cached answer counts below the floor",

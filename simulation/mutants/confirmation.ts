@@ -1,11 +1,11 @@
 /** What an isolate may call confirmed. */
-import { edge, type Mutant, mutant, registry } from "./patch.ts";
+import { type Mutant, mutant, reader, registry } from "./patch.ts";
 
 export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "drop the confirmation",
     "a refusal rests on a state that the Registry confirmed",
-    edge(
+    reader(
       "decide.ts",
       "    if (!isFresh) return confirmListsOrDefer",
       "    if (false) return confirmListsOrDefer",
@@ -14,18 +14,18 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "a confirmation never ends",
     "it lasts one window",
-    edge("confirmation.ts", "now >= this.#at && now < this.#at + this.#window;", "now >= this.#at;"),
+    reader("log-view.ts", "now >= this.#at && now < this.#at + this.#window;", "now >= this.#at;"),
   ),
   mutant(
     "a confirmation lasts a tenth longer",
     "it lasts one window",
-    edge("confirmation.ts", "now < this.#at + this.#window;", "now < this.#at + 1.1 * this.#window;"),
+    reader("log-view.ts", "now < this.#at + this.#window;", "now < this.#at + 1.1 * this.#window;"),
   ),
   mutant(
     "the window counts from the answer",
     "it counts from before the question",
-    edge(
-      "questions.ts",
+    reader(
+      "log-client.ts",
       "confirmation.fold(answer, askedAt, since);",
       "confirmation.fold(answer, isolate.now(), since);",
     ),
@@ -33,12 +33,12 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "the clock is read before the waits",
     "it is read after the last one",
-    edge(
+    reader(
       "check.ts",
       "  const now = isolate.now();\n",
       "  const now = isolate.now();\n  progress.begun = now;\n",
     ),
-    edge(
+    reader(
       "check.ts",
       "decide(isolate, query, progress, isolate.now());",
       "decide(isolate, query, progress, progress.begun);",
@@ -47,7 +47,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an old generation refuses",
     "answers confirm numbers, never bytes",
-    edge(
+    reader(
       "decide.ts",
       "manifest.generation === confirmation.known(manifest.domain);",
       "manifest.generation <= (confirmation.known(manifest.domain) ?? 0);",
@@ -56,10 +56,10 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "answers are taken as they come",
     "an answer older than N is dropped, and known merges by maximum",
-    edge("confirmation.ts", "    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;\n", ""),
-    edge("confirmation.ts", "Math.max(number, this.#known.get(domain) ?? 0)", "number"),
-    edge(
-      "confirmation.ts",
+    reader("log-view.ts", "    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;\n", ""),
+    reader("log-view.ts", "Math.max(number, this.#known.get(domain) ?? 0)", "number"),
+    reader(
+      "log-view.ts",
       "{ incarnation: this.#incarnation, number: this.#number };",
       "{ incarnation: this.#incarnation, number: 0 };",
     ),
@@ -67,8 +67,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "the list of changes is not taken in",
     "every answer carries the list since N, folded first",
-    edge(
-      "confirmation.ts",
+    reader(
+      "log-view.ts",
       "    for (const [domain, number] of answer.heads) this.#raise(domain, number);\n",
       "",
     ),
@@ -76,13 +76,13 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer of everything leaves what it does not list",
     "a deleted domain that was pruned is known no more",
-    edge("confirmation.ts", "    if (answer.full) this.#dropUnlisted(answer);\n", ""),
+    reader("log-view.ts", "    if (answer.full) this.#dropUnlisted(answer);\n", ""),
   ),
   mutant(
     "KV's roster confirms",
     "it is a starting point, and never a confirmation",
-    edge(
-      "confirmation.ts",
+    reader(
+      "log-view.ts",
       "    this.#number = roster.asOf;\n",
       "    this.#number = roster.asOf;\n    this.#at = roster.heartbeat;\n",
     ),
@@ -90,12 +90,12 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "KV's roster counts as newer than it is",
     "it carries its own number",
-    edge("confirmation.ts", "    this.#number = roster.asOf;\n", "    this.#number = roster.asOf + 2;\n"),
+    reader("log-view.ts", "    this.#number = roster.asOf;\n", "    this.#number = roster.asOf + 2;\n"),
   ),
   mutant(
     "an answer that lists nothing joins a roster",
     "what changed after the roster's number is not in it",
-    edge("confirmation.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
+    reader("log-view.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
   ),
   mutant(
     "an answer that lists nothing is taken for everything",
@@ -105,8 +105,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "a Registry that gives no answer is not looked for in KV",
     "its last sign of life stands there",
-    edge(
-      "questions.ts",
+    reader(
+      "log-client.ts",
       "if (confirmation.position === null || isSilent) await seed(",
       "if (false) await seed(",
     ),
@@ -114,38 +114,38 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an alias is confirmed without its target",
     "both are confirmed at one number",
-    edge("decide.ts", "const isConfirmed = lists.every(", "const isConfirmed = [own].every("),
+    reader("decide.ts", "const isConfirmed = lists.every(", "const isConfirmed = [own].every("),
   ),
   mutant(
     "an alias takes the larger of two unrelated numbers",
     "a mixture of two states is no floor",
-    edge(
+    reader(
       "decide.ts",
       "if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;",
       "",
     ),
-    edge("decide.ts", "Math.min(list.generation, confirmation.known(list.domain) ?? 0)", "list.generation"),
+    reader("decide.ts", "Math.min(list.generation, confirmation.known(list.domain) ?? 0)", "list.generation"),
   ),
   mutant(
     "a new log does not end the old one",
     "another incarnation clears what was known",
-    edge("confirmation.ts", "    this.#known = new Map();\n    this.#revoked", "    this.#revoked"),
+    reader("log-view.ts", "    this.#known = new Map();\n    this.#revoked", "    this.#revoked"),
   ),
   mutant(
     "a generation of an older log counts",
     "numbers of two logs say nothing about each other",
-    edge(
-      "precedence.ts",
+    reader(
+      "manifest-order.ts",
       "manifest.incarnation < incarnation ? -1 : manifest.generation",
       "manifest.generation",
     ),
-    edge("decide.ts", "  manifest.incarnation === confirmation.incarnation &&\n", ""),
+    reader("decide.ts", "  manifest.incarnation === confirmation.incarnation &&\n", ""),
   ),
   mutant(
     "what is unheard of makes an answer none",
     "today's code meets the next release, and takes what it knows",
-    edge(
-      "confirmation.ts",
+    reader(
+      "log-view.ts",
       "    if (answer.incarnation < this.#incarnation) return;\n",
       "    if (answer.incarnation < this.#incarnation) return;\n    if (answer.heads.some((head) => head.length !== 2)) return;\n",
     ),

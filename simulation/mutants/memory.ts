@@ -1,40 +1,40 @@
 /** What an isolate keeps of a list that changes, and what it reads anew. */
-import { edge, type Mutant, mutant } from "./patch.ts";
+import { type Mutant, mutant, reader } from "./patch.ts";
 
 export const MEMORY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a list that is replaced takes along what the next one shares",
     "only what changed is read (law 7)",
-    edge(
-      "memory.ts",
+    reader(
+      "blob-cache.ts",
       "    this.#manifests.set(manifest.domain, held);\n    if (before !== undefined) {",
       "    if (before !== undefined) {",
     ),
-    edge(
-      "memory.ts",
+    reader(
+      "blob-cache.ts",
       "      this.#release(before);\n    }\n",
       "      this.#release(before);\n    }\n    this.#manifests.set(manifest.domain, held);\n",
     ),
-    edge("memory.ts", "blobId(manifest[table], index)}`;", "manifest.generation}`;"),
+    reader("blob-cache.ts", "blobId(manifest[table], index)}`;", "manifest.generation}`;"),
   ),
   mutant(
     "parts of a list are handed on by their place alone",
     "the id says whether it is the same part",
-    edge("memory.ts", " && blobId(a, index) === blobId(b, index)", ""),
+    reader("blob-cache.ts", " && blobId(a, index) === blobId(b, index)", ""),
   ),
   mutant(
     "a list that was loaded for less counts as loaded",
     "another request may have learnt of a newer one meanwhile",
-    edge("decide.ts", "last.incarnation === need.incarnation && last.number >= need.number", "true"),
+    reader("decide.ts", "last.incarnation === need.incarnation && last.number >= need.number", "true"),
   ),
   mutant(
     "what was loaded in vain is loaded again and again",
     "a check loads a list once for each state that it learns of (law 7)",
-    edge("decide.ts", "return last !== undefined && last.incarnation", "return false && last.incarnation"),
+    reader("decide.ts", "return last !== undefined && last.incarnation", "return false && last.incarnation"),
   ),
   mutant(
     "a sleeper does not ask before it defers",
     "the Registry may be well, though nobody asked it for long",
-    edge("decide.ts", 'if (progress.confirmations === 0) return { kind: "confirmation", partition };', ""),
+    reader("decide.ts", 'if (progress.confirmations === 0) return { kind: "confirmation", partition };', ""),
   ),
 ];

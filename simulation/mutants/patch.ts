@@ -21,8 +21,16 @@ export const edge = (file: string, find: string, put: string): Patch => ({
   find,
   put,
 });
-export const registry = (file: string, find: string, put: string): Patch =>
-  edge(`registry/${file}`, find, put);
+export const reader = (file: string, find: string, put: string): Patch => ({
+  file: `src/reader/${file}`,
+  find,
+  put,
+});
+export const registry = (file: string, find: string, put: string): Patch => ({
+  file: `src/registry/${file}`,
+  find,
+  put,
+});
 export const bridge = (file: string, find: string, put: string): Patch => ({
   file: `src/bridge/${file}`,
   find,

@@ -33,7 +33,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "the precondition is skipped",
     "a commit follows the head that it was planned against",
     registry(
-      "drafts.ts",
+      "validate-commit.ts",
       "if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;",
       "return;",
     ),
@@ -119,14 +119,14 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "an empty Registry begins in front of a full KV",
     "it would call every domain not served",
-    registry("beginning.ts", "  if (stranger !== null) return", "  if (false) return"),
+    registry("initialise.ts", "  if (stranger !== null) return", "  if (false) return"),
   ),
   {
     ...mutant(
       "a partition begins without revocations",
       "it takes over what the first one records",
       registry(
-        "beginning.ts",
+        "initialise.ts",
         "  if (partition === 0) return { ok: true, value: [] };",
         "  if (partition >= 0) return { ok: true, value: [] };",
       ),

@@ -1,7 +1,7 @@
 /** Questions: who is asked about whom, and how. Every answer goes to the judges. */
 
 import type { Answer } from "../../src/directory/index.ts";
-import { checkAll, queryOf } from "../../src/edge/check.ts";
+import { checkAll, queryOf } from "../../src/reader/check.ts";
 import type { Random } from "../basics/random.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";

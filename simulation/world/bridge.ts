@@ -9,7 +9,7 @@ import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import type { Nap } from "../../src/edge/ports.ts";
+import type { Nap } from "../../src/runtime/ports.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
 import type { SimulatedIsolate } from "./isolate.ts";

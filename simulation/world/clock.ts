@@ -1,4 +1,4 @@
-import type { Clock, Nap, Timers } from "../../src/edge/ports.ts";
+import type { Clock, Nap, Timers } from "../../src/runtime/ports.ts";
 
 /** Something that is to happen at a moment. */
 interface Event {

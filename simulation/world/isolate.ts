@@ -1,12 +1,15 @@
 /** One isolate somewhere: the real edge, called as the platform calls it, with a clock that moves on only with I/O. */
+
+import type { Question, QuestionAnswer, Result } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import { check, queryOf } from "../../src/edge/check.ts";
 import type { Settings } from "../../src/edge/environment.ts";
-import { Isolate } from "../../src/edge/isolate.ts";
-import type { KvStore, Ports } from "../../src/edge/ports.ts";
-import type { Question, QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
-import { makeScope, type Scope, type Surroundings } from "../../src/edge/scope.ts";
 import { Edge } from "../../src/edge/serve.ts";
+import { check, queryOf } from "../../src/reader/check.ts";
+import { Isolate } from "../../src/reader/isolate.ts";
+import type { Ports } from "../../src/reader/ports.ts";
+import { makeScope, type Scope, type Surroundings } from "../../src/reader/scope.ts";
+import type { RegistryApi } from "../../src/registry/protocol.ts";
+import type { KvStore } from "../../src/runtime/ports.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
@@ -83,7 +86,7 @@ export class SimulatedIsolate implements Answerer, Spender {
       timers: { sleep: (ms, nap) => this.#resumed(parts.time.sleep(ms, nap)) },
     };
     this.isolate = new Isolate(parts.settings, ports);
-    this.#edge = new Edge(this.isolate);
+    this.#edge = new Edge(this.isolate, parts.settings.adminToken);
   }
 
   /** What its clock shows. */

@@ -4,7 +4,7 @@
  * or refused, and anything may fail, hang, or be slow.
  */
 
-import type { KvStore } from "../../src/edge/ports.ts";
+import type { KvStore } from "../../src/runtime/ports.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import { LATE, PROPAGATION } from "../basics/limits.ts";
 import { hash } from "../basics/random.ts";

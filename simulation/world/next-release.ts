@@ -1,5 +1,6 @@
 /** The next release: it says all that today's says, and more that today's code has never heard of. */
-import type { Question, QuestionAnswer, RegistryApi, Result } from "../../src/edge/registry/protocol.ts";
+import type { Question, QuestionAnswer, Result } from "../../src/api/log.ts";
+import type { RegistryApi } from "../../src/registry/protocol.ts";
 
 /** Stands for whatever a later release may add. */
 const UNHEARD = { of: ["what a later release adds"], level: 7 };

@@ -1,5 +1,6 @@
 /** The release before this one: it asks without what has come since, and does not hear of it either. */
-import type { Question, RegistryApi } from "../../src/edge/registry/protocol.ts";
+import type { Question } from "../../src/api/log.ts";
+import type { RegistryApi } from "../../src/registry/protocol.ts";
 
 /** The same call where either side is of the release before: nobody has heard of a limit to what is listed. */
 export function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {

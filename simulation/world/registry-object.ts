@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
-import { createTables } from "../../src/edge/registry/schema.ts";
+import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
+import { createTables } from "../../src/registry/schema.ts";
 import type { VirtualTime } from "./clock.ts";
 
 /** A platform alarm that throws is run again so often, and then no more. */

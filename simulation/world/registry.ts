@@ -5,10 +5,12 @@
  */
 
 import type { Settings } from "../../src/edge/environment.ts";
-import type { KvStore, Ports, RegistryStorage, SqlRow } from "../../src/edge/ports.ts";
-import type { AskRevocations } from "../../src/edge/registry/beginning.ts";
-import type { Place, RegistryApi } from "../../src/edge/registry/protocol.ts";
-import { RegistryCore } from "../../src/edge/registry/registry.ts";
+import type { Ports } from "../../src/reader/ports.ts";
+import type { AskRevocations } from "../../src/registry/initialise.ts";
+import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
+import type { Place, RegistryApi } from "../../src/registry/protocol.ts";
+import { RegistryCore } from "../../src/registry/registry.ts";
+import type { KvStore } from "../../src/runtime/ports.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";

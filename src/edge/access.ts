@@ -1,6 +1,6 @@
 import type { Role } from "../api/contract.ts";
 import { equalBytes, fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../directory/index.ts";
-import type { Isolate } from "./isolate.ts";
+import type { Isolate } from "../reader/isolate.ts";
 
 /** Who asks. */
 export interface Caller {
@@ -41,9 +41,9 @@ export class Access {
   /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
 
-  constructor(isolate: Isolate) {
+  constructor(isolate: Isolate, adminToken: string) {
     this.#isolate = isolate;
-    this.#adminDigest = this.#digest(isolate.settings.adminToken);
+    this.#adminDigest = this.#digest(adminToken);
   }
 
   /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */

@@ -1,21 +1,10 @@
 import { DirectoryError, readMasterKey } from "../directory/index.ts";
+import type { ReaderSettings } from "../reader/ports.ts";
+import type { RegistrySettings } from "../registry/ports.ts";
 
-/** What the operator set, checked once. Times in milliseconds. */
-export interface Settings {
-  readonly masterKey: Uint8Array;
+/** What the operator set, checked once. */
+export interface Settings extends ReaderSettings, RegistrySettings {
   readonly adminToken: string;
-  /** How long a confirmation lasts: the window of law 2. */
-  readonly window: number;
-  /** How long accepts go on without any sign of the Registry. */
-  readonly acceptGrace: number;
-  /** Bytes that an isolate may hold of manifests and shards. */
-  readonly cacheBytes: number;
-  /** Number of Registries over which domains are spread; fixed once chosen. */
-  readonly partitions: number;
-  /** How long superseded generations can be rolled back to. */
-  readonly history: number;
-  /** Heads that a Registry lists to an isolate that starts; where it has more, KV's roster lists them. */
-  readonly mostHeads: number;
 }
 
 /** The bindings and variables of a deployment, as far as they are plain text. */

@@ -1,7 +1,7 @@
 import type { ErrorBody, ErrorCode } from "../api/contract.ts";
 import { concatBytes } from "../directory/index.ts";
-import { within } from "./patience.ts";
-import type { Timers } from "./ports.ts";
+import type { Timers } from "../runtime/ports.ts";
+import { within } from "../runtime/timeout.ts";
 
 /** HTTP status of each error. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {

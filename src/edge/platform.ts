@@ -1,6 +1,7 @@
 /** The platform's own clock, timers, randomness and KV, as ports. Nothing else in the edge touches them. */
 import { stablelibHashing } from "../directory/stablelib.ts";
-import type { KvStore, Ports } from "./ports.ts";
+import type { Ports } from "../reader/ports.ts";
+import type { KvStore } from "../runtime/ports.ts";
 
 export const platformPorts: Ports = {
   clock: { now: () => Date.now() },

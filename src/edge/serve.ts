@@ -1,13 +1,13 @@
 import { type IRequest, Router } from "itty-router";
+import { traceOf } from "../reader/faults.ts";
+import type { Isolate } from "../reader/isolate.ts";
+import { makeScope, type Surroundings } from "../reader/scope.ts";
 import { Access, type Caller } from "./access.ts";
-import { traceOf } from "./faults.ts";
 import { errorResponse, HttpError } from "./http.ts";
-import type { Isolate } from "./isolate.ts";
 import { health, showHealth } from "./routes/health.ts";
 import { getRcpt, postRcpt } from "./routes/rcpt.ts";
 import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
 import { ROUTES } from "./routes/table.ts";
-import { makeScope, type Surroundings } from "./scope.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
 export class Edge {
@@ -15,9 +15,9 @@ export class Edge {
   readonly #access: Access;
   readonly #router = Router<IRequest, [Surroundings], Response>();
 
-  constructor(isolate: Isolate) {
+  constructor(isolate: Isolate, adminToken: string) {
     this.#isolate = isolate;
-    this.#access = new Access(isolate);
+    this.#access = new Access(isolate, adminToken);
     for (const route of ROUTES) {
       const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
       this.#router[method](route.path, (request, surroundings) =>

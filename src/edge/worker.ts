@@ -1,14 +1,15 @@
 /** The Worker: binds the platform to the edge. */
+
+import { Isolate } from "../reader/isolate.ts";
+import type { Surroundings } from "../reader/scope.ts";
+import type { RegistryApi } from "../registry/protocol.ts";
+import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
-import { Isolate } from "./isolate.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
-import type { KvStore } from "./ports.ts";
-import { placeOptions, type Registry, registryAt } from "./registry/object.ts";
-import type { RegistryApi } from "./registry/protocol.ts";
-import type { Surroundings } from "./scope.ts";
+import { placeOptions, type Registry, registryAt } from "./registry-object.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
 
-export { Registry } from "./registry/object.ts";
+export { Registry } from "./registry-object.ts";
 
 /** Bindings of a deployment; wrangler.toml tells of each. */
 export interface Env {
@@ -67,7 +68,10 @@ function deploymentOf(env: Env): Deployment {
   const present = deployments.get(env);
   if (present !== undefined) return present;
   const checked = readEnvironment(env);
-  const edge = checked.settings === null ? null : new Edge(new Isolate(checked.settings, platformPorts));
+  const edge =
+    checked.settings === null
+      ? null
+      : new Edge(new Isolate(checked.settings, platformPorts), checked.settings.adminToken);
   const deployment = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
   deployments.set(env, deployment);
   return deployment;

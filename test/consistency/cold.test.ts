@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Question, QuestionAnswer } from "../../src/api/log.ts";
 import { rosterKey } from "../../src/directory/index.ts";
-import { Confirmation } from "../../src/edge/confirmation.ts";
-import type { Question, QuestionAnswer } from "../../src/edge/registry/protocol.ts";
+import { Confirmation } from "../../src/reader/log-view.ts";
 import type { Checked, IsolateHost } from "../world/isolate-host.ts";
 import { HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 

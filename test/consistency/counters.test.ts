@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { VirtualTime } from "../../simulation/world/clock.ts";
 import { RegistryObject } from "../../simulation/world/registry-object.ts";
-import type { RegistryStorage } from "../../src/edge/ports.ts";
-import { Counters } from "../../src/edge/registry/counters.ts";
-import type { Count } from "../../src/edge/registry/protocol.ts";
+import type { Count } from "../../src/api/log.ts";
+import { Counters } from "../../src/registry/counters.ts";
+import type { RegistryStorage } from "../../src/registry/ports.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
-import { Confirmation } from "../../src/edge/confirmation.ts";
+import { Confirmation } from "../../src/reader/log-view.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
 import { people } from "../world/lists.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Question } from "../../src/api/log.ts";
 import { rosterKey } from "../../src/directory/index.ts";
-import type { Question } from "../../src/edge/registry/protocol.ts";
 import { people } from "../world/lists.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeShard } from "../../src/directory/index.ts";
-import { Memory } from "../../src/edge/memory.ts";
+import { Memory } from "../../src/reader/blob-cache.ts";
 import {
   AMPLE,
   atHand,

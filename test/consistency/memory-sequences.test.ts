@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type HeldManifest, Memory } from "../../src/edge/memory.ts";
+import { type HeldManifest, Memory } from "../../src/reader/blob-cache.ts";
 import { forAll, idOf } from "../directory/helpers.ts";
 import {
   atHand,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Confirmation } from "../../src/edge/confirmation.ts";
-import type { QuestionAnswer } from "../../src/edge/registry/protocol.ts";
+import type { QuestionAnswer } from "../../src/api/log.ts";
+import { Confirmation } from "../../src/reader/log-view.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 const D = "example.com";

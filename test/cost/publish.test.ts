@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { publishing } from "../../bench/cost/usage.ts";
 import { createClient } from "../../src/client/index.ts";
-import { Isolate } from "../../src/edge/isolate.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import { baseOf, planDomain, upload } from "../../src/publish/index.ts";
+import { Isolate } from "../../src/reader/isolate.ts";
 import { type Lines, names, packed } from "../support/lists.ts";
 import { HOUR, MINUTE, World } from "../world/world.ts";
 
@@ -12,7 +12,10 @@ const D = "example.com";
 /** The real client, planner, edge and Registry; what they ask of each other is counted. */
 class Counted {
   readonly world = new World();
-  readonly #edge = new Edge(new Isolate(this.world.settings, this.world.ports));
+  readonly #edge = new Edge(
+    new Isolate(this.world.settings, this.world.ports),
+    this.world.settings.adminToken,
+  );
   #requests = 0;
 
   readonly #client = createClient({

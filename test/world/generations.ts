@@ -10,7 +10,7 @@ import {
   type Manifest,
   openManifest,
 } from "../../src/directory/index.ts";
-import { type HeldManifest, Memory } from "../../src/edge/memory.ts";
+import { type HeldManifest, Memory } from "../../src/reader/blob-cache.ts";
 import { contentOf, idOf, keyFor, listOf, packList, tableOf } from "../directory/helpers.ts";
 
 /** Room for everything. */

@@ -2,10 +2,11 @@ import type { VirtualTime } from "../../simulation/world/clock.ts";
 import { Meter } from "../../simulation/world/meter.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
-import { Isolate } from "../../src/edge/isolate.ts";
-import type { KvStore, Ports } from "../../src/edge/ports.ts";
-import type { RegistryApi } from "../../src/edge/registry/protocol.ts";
 import { Edge } from "../../src/edge/serve.ts";
+import { Isolate } from "../../src/reader/isolate.ts";
+import type { Ports } from "../../src/reader/ports.ts";
+import type { RegistryApi } from "../../src/registry/protocol.ts";
+import type { KvStore } from "../../src/runtime/ports.ts";
 
 /** What an isolate lives in. */
 export interface IsolateHostParts {
@@ -49,7 +50,7 @@ export class IsolateHost {
   constructor(parts: IsolateHostParts) {
     this.#parts = parts;
     this.isolate = new Isolate(parts.settings, parts.ports);
-    this.#edge = new Edge(this.isolate);
+    this.#edge = new Edge(this.isolate, parts.settings.adminToken);
   }
 
   /** Sends a request; time moves on until its response is there. */

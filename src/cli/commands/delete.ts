@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { inputError } from "../exit.ts";
-import { domainOf } from "../jobs.ts";
+import { domainOf } from "../publish-targets.ts";
 
 interface DeleteOptions extends EdgeOptions {
   readonly yes?: boolean;

@@ -9,12 +9,12 @@ import {
   ExportedDirectory,
   encodeBulk,
 } from "../../publish/index.ts";
+import { guardError, planJob, refusedOf, requireCanaries } from "../build-plan.ts";
 import type { Cli } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
-import { type Job, jobsOf, type ListOptions, withListOptions } from "../jobs.ts";
-import { Keeping } from "../keeping.ts";
-import { guardError, planJob, refusedOf, requireCanaries } from "../planning.ts";
-import { type PlannedList, planJson, showPlan } from "../plans.ts";
+import { Keeping } from "../list-recorder.ts";
+import { type Job, jobsOf, type ListOptions, withListOptions } from "../publish-targets.ts";
+import { type PlannedList, planJson, showPlan } from "../render-plan.ts";
 
 interface ExportOptions extends ListOptions {
   readonly kvBulk: string;

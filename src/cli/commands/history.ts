@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Cli, EdgeOptions } from "../context.ts";
-import { domainOf } from "../jobs.ts";
 import { instant } from "../output.ts";
+import { domainOf } from "../publish-targets.ts";
 
 /** `rollcall history`: the generations of a domain, newest first. */
 export function historyCommand(cli: Cli): Command {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { KEY_BYTES, toBase64Url } from "../../directory/index.ts";
 import type { Cli } from "../context.ts";
-import { collect, domainOf } from "../jobs.ts";
+import { collect, domainOf } from "../publish-targets.ts";
 import { SETTINGS_FILE } from "../settings.ts";
 
 interface InitOptions {

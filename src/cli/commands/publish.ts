@@ -10,13 +10,13 @@ import {
 } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { baseOf, batchesOf, type DomainPlan, judgePlan, PublishError, upload } from "../../publish/index.ts";
+import { guardError, planJob, refusedOf, requireCanaries, type Start } from "../build-plan.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { type Job, jobsOf, keptListsOf, type ListOptions, withListOptions } from "../jobs.ts";
-import { Keeping } from "../keeping.ts";
+import { Keeping } from "../list-recorder.ts";
 import { plural } from "../output.ts";
-import { guardError, planJob, refusedOf, requireCanaries, type Start } from "../planning.ts";
-import { type PlannedList, planJson, showPlan } from "../plans.ts";
+import { type Job, jobsOf, keptListsOf, type ListOptions, withListOptions } from "../publish-targets.ts";
+import { type PlannedList, planJson, showPlan } from "../render-plan.ts";
 
 interface PublishOptions extends EdgeOptions, ListOptions {
   readonly yes?: boolean;

@@ -2,8 +2,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { GenerationRecord } from "../../api/contract.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { inputError } from "../exit.ts";
-import { domainOf } from "../jobs.ts";
 import { instant } from "../output.ts";
+import { domainOf } from "../publish-targets.ts";
 
 interface RollbackOptions extends EdgeOptions {
   readonly to?: number;

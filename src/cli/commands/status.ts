@@ -5,9 +5,9 @@ import type { Counts } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT, usageError } from "../exit.ts";
-import { domainOf, keptListsOf, settingsOf } from "../jobs.ts";
 import { OTHER_KEY_STEPS } from "../other-key.ts";
 import { duration } from "../output.ts";
+import { domainOf, keptListsOf, settingsOf } from "../publish-targets.ts";
 import { isTrialDomain } from "../trial.ts";
 
 interface StatusOptions extends EdgeOptions {

@@ -2,8 +2,8 @@ import { type Command, Option } from "commander";
 import type { TokenRecord, TokenRequest } from "../../api/contract.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { usageError } from "../exit.ts";
-import { collect, domainOf } from "../jobs.ts";
 import { instant } from "../output.ts";
+import { collect, domainOf } from "../publish-targets.ts";
 import { age } from "./status.ts";
 
 interface CreateOptions extends EdgeOptions {

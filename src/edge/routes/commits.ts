@@ -6,8 +6,8 @@ import {
   type ShardTable,
 } from "../../api/contract.ts";
 import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
+import type { Isolate } from "../../reader/isolate.ts";
 import { HttpError, json } from "../http.ts";
-import type { Isolate } from "../isolate.ts";
 import { acknowledge } from "./domains.ts";
 import {
   type Route,

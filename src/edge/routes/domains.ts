@@ -16,10 +16,10 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
+import type { Isolate } from "../../reader/isolate.ts";
+import type { Changed, HeadSummary } from "../../registry/protocol.ts";
+import { summaryOf } from "../../registry/records.ts";
 import { HttpError, json, octets, readBody } from "../http.ts";
-import type { Isolate } from "../isolate.ts";
-import type { Changed, HeadSummary } from "../registry/protocol.ts";
-import { summaryOf } from "../registry/records.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import {
   type Route,

@@ -1,8 +1,8 @@
 /** Listings that come in pages: `limit` lines after `after`, and what the next page comes after. */
 import { MAX_PAGE, MAX_WHOLE } from "../../api/contract.ts";
+import { TOO_MUCH } from "../../registry/listings.ts";
+import type { Page } from "../../registry/protocol.ts";
 import { HttpError } from "../http.ts";
-import { TOO_MUCH } from "../registry/listings.ts";
-import type { Page } from "../registry/protocol.ts";
 
 /** What was asked for: a page, or everything, where that is little. */
 export interface Paging<T> extends Page<T> {

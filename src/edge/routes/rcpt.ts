@@ -1,7 +1,7 @@
 import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
 import { type Answer, parseRecipient, unavailable } from "../../directory/index.ts";
-import { check, checkAll, queryOf } from "../check.ts";
-import type { Query } from "../decide.ts";
+import { check, checkAll, queryOf } from "../../reader/check.ts";
+import type { Query } from "../../reader/decide.ts";
 import { HttpError, json, mediaType, parseJson, readText, text, wantsText } from "../http.ts";
 import { type Route, type RouteContext, readNumber, readObject, readTexts } from "./route.ts";
 

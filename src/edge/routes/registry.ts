@@ -1,6 +1,7 @@
 import type { RegistryStatus } from "../../api/contract.ts";
+import type { Counted } from "../../api/log.ts";
+import type { RegistryApi } from "../../registry/protocol.ts";
 import { json } from "../http.ts";
-import type { Counted, RegistryApi } from "../registry/protocol.ts";
 import { type Route, type RouteContext, readNoBody, unwrap } from "./route.ts";
 
 export const showRegistry: Route = {

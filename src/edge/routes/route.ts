@@ -1,10 +1,10 @@
 import { type ErrorCode, MAX_SMALL_BODY, type Role } from "../../api/contract.ts";
+import type { Result } from "../../api/log.ts";
 import { toALabel } from "../../directory/index.ts";
+import type { Isolate } from "../../reader/isolate.ts";
+import type { Scope, Surroundings } from "../../reader/scope.ts";
 import type { Access, Caller } from "../access.ts";
 import { HttpError, parseJson, readJson, readText } from "../http.ts";
-import type { Isolate } from "../isolate.ts";
-import type { Result } from "../registry/protocol.ts";
-import type { Scope, Surroundings } from "../scope.ts";
 
 /** What a handler gets: the request, who asks, and all that it may use. */
 export interface RouteContext {

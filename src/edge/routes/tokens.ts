@@ -1,9 +1,9 @@
 import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/contract.ts";
 import { toHex, tokenKeyId } from "../../directory/index.ts";
+import type { Isolate } from "../../reader/isolate.ts";
+import type { KeptToken } from "../../registry/protocol.ts";
 import { mintToken } from "../access.ts";
 import { HttpError, json } from "../http.ts";
-import type { Isolate } from "../isolate.ts";
-import type { KeptToken } from "../registry/protocol.ts";
 import { type Route, readBodyObject, readDomain, readNoBody, readNote, unwrap } from "./route.ts";
 
 /** Bytes of randomness in a token's id. */

@@ -3,8 +3,8 @@ import type { Role } from "../../../src/api/contract.ts";
 import { toBase64Url, utf8 } from "../../../src/directory/index.ts";
 import { mintToken, type TokenClaims } from "../../../src/edge/access.ts";
 import { readEnvironment, type Settings } from "../../../src/edge/environment.ts";
-import { Isolate } from "../../../src/edge/isolate.ts";
 import { platformPorts } from "../../../src/edge/platform.ts";
+import { Isolate } from "../../../src/reader/isolate.ts";
 import { ADMIN, testEnv } from "./edge.ts";
 
 export type TokenRole = Exclude<Role, "admin">;

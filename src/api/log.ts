@@ -1,0 +1,55 @@
+/** What an asker and the Registry say to each other about the log: "what changed since N?", and the answer. */
+import type { ErrorBody } from "./contract.ts";
+
+/** A point in the log of numbers. */
+export interface Position {
+  readonly incarnation: number;
+  readonly number: number;
+}
+
+/** "What changed since N?" */
+export interface Question {
+  readonly since: Position | null;
+  /** A domain whose manifest is wanted too, since KV did not have it new enough. */
+  readonly want: string | null;
+  /**
+   * Where everything would be told: how many heads, and how many revocations, at most. If there are more of either,
+   * none are listed, and the answer is not full. Left out: all of them, as by a release that knows of no limit.
+   */
+  readonly most?: number;
+  /** What the isolate counted since its last question. Never sent twice: what is lost on the way is lost. */
+  readonly counts?: readonly Count[];
+}
+
+/**
+ * Answers of one domain, mode and verdict, or faults of one kind, with `fault` in place of the mode. The domain is
+ * empty where it is none that is served here, or where too many are to be told apart.
+ */
+export type Count = readonly [domain: string, mode: string, word: string, count: number];
+
+/** The same, over the last hour and the last day. */
+export type Counted = readonly [domain: string, mode: string, word: string, hour: number, day: number];
+
+/** All of it is read in one synchronous step. */
+export interface QuestionAnswer {
+  readonly incarnation: number;
+  /** The number up to which this answer is complete. */
+  readonly asOf: number;
+  /** Whether `heads` is everything there is, and not only what changed since. */
+  readonly full: boolean;
+  readonly heads: readonly (readonly [domain: string, number: number])[];
+  readonly revoked: readonly string[];
+  /** The manifest that was wanted; its bytes are null where the domain has no head. */
+  readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
+}
+
+/** Whether an answer lists nothing, since it would be too much: all of it was asked for, and it is not full. */
+export const listsNothing = (since: Position | null, answer: QuestionAnswer): boolean =>
+  since === null && !answer.full;
+
+/** An error of the contract, as it goes into a body. */
+export type RegistryError = ErrorBody["error"];
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: RegistryError };

@@ -1,0 +1,61 @@
+import type { FaultKind } from "../api/contract.ts";
+import type { Count } from "../api/log.ts";
+import { type Answer, VERDICTS } from "../directory/index.ts";
+
+/** Domains, and faults, that are told apart between two questions; the rest is counted together. */
+const MAX_DOMAINS = 64;
+const MAX_FAULTS = 64;
+const MODES = ["enforce", "observe", ""] as const;
+const WORDS = Object.keys(VERDICTS);
+/** Where the counts of a verdict begin: one for each mode. */
+const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
+  WORDS.map((verdict, i) => [verdict, i * MODES.length]),
+);
+
+/**
+ * What an isolate counts between two questions to its Registry, which carry it there: lossy by nature, bounded, and
+ * without a recipient. Counting an answer costs a look into a small table and an increment.
+ */
+export class Tally {
+  #domains = new Map<string, number[]>();
+  #faults = new Map<string, [domain: string, kind: FaultKind, count: number]>();
+
+  /** @param domain one that is served here; null for all others, which an asker may invent */
+  countAnswer({ verdict, mode }: Answer, domain: string | null): void {
+    const counts = this.#domains.get(domain ?? "") ?? this.#begin(domain ?? "");
+    const place = (PLACE[verdict] as number) + (mode === "enforce" ? 0 : mode === "observe" ? 1 : 2);
+    counts[place] = (counts[place] as number) + 1;
+  }
+
+  countFault(kind: FaultKind, domain: string | null): void {
+    const name = `${kind} ${domain ?? ""}`;
+    const known = this.#faults.get(name);
+    if (known !== undefined) known[2]++;
+    else if (domain === null || this.#faults.size < MAX_FAULTS)
+      this.#faults.set(name, [domain ?? "", kind, 1]);
+    else this.countFault(kind, null);
+  }
+
+  /** All that was counted, once; undefined where there is nothing. */
+  take(): readonly Count[] | undefined {
+    if (this.#domains.size === 0 && this.#faults.size === 0) return undefined;
+    const taken: Count[] = [...this.#faults.values()].map(([domain, kind, n]) => [domain, "fault", kind, n]);
+    for (const [domain, counts] of this.#domains) {
+      counts.forEach((n, i) => {
+        if (n === 0) return;
+        const word = WORDS[Math.floor(i / MODES.length)] as string;
+        taken.push([domain, MODES[i % MODES.length] as string, word, n]);
+      });
+    }
+    this.#domains = new Map();
+    this.#faults = new Map();
+    return taken;
+  }
+
+  #begin(domain: string): number[] {
+    if (domain !== "" && this.#domains.size >= MAX_DOMAINS) return this.#domains.get("") ?? this.#begin("");
+    const counts = new Array<number>(WORDS.length * MODES.length).fill(0);
+    this.#domains.set(domain, counts);
+    return counts;
+  }
+}

@@ -1,0 +1,293 @@
+import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../directory/index.ts";
+import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
+import { within } from "../runtime/timeout.ts";
+import { keepKey } from "./history.ts";
+import {
+  afterFailure,
+  HEARTBEAT,
+  isAnythingFailing,
+  isRosterDue,
+  KEY_PAUSE,
+  lastHeartbeat,
+} from "./kv-pauses.ts";
+import type { RegistryStorage } from "./ports.ts";
+import { blobsOf, type Records } from "./records.ts";
+import { getMeta, setMeta } from "./schema.ts";
+
+/** A copy that readers still miss after this long was lost, and is made again. */
+const LOST_AFTER = 300_000;
+/** Operations of one run on heads, and on all else behind them; the platform allows 1,000 an invocation. */
+const HEAD_OPERATIONS = 700;
+const OTHER_OPERATIONS = 100;
+/** No head is begun later in a run than this: what hangs must not keep the roster and deletions waiting. */
+const HEAD_TIME = 60_000;
+/** Writes under way at once; the platform allows six connections. */
+const AT_ONCE = 5;
+/** A write that takes longer has failed: one that never ends must not end the copying. */
+const PATIENCE = 20_000;
+/** What copying needs. */
+export interface CopyContext {
+  readonly storage: RegistryStorage;
+  readonly records: Records;
+  readonly kv: KvStore;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly rosterMac: Mac;
+}
+
+/**
+ * Brings KV nearer to the heads: shards, then the manifest that names them, then the roster, then deletions. A key
+ * that fails is tried again after a pause of its own, and holds up no other. The caller asks {@link nextRun} when
+ * that is and never gives up.
+ */
+export async function copyToKv(context: CopyContext): Promise<void> {
+  const { storage, clock } = context;
+  const patient = { ...context, kv: withPatience(context) };
+  const steps = [
+    () => copyHeads(patient, new Budget(HEAD_OPERATIONS, clock, clock.now() + HEAD_TIME)),
+    () => copyRoster(patient),
+    () => deleteKeys(patient),
+  ];
+  let failed: unknown;
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failed = error;
+    }
+  }
+  // A key that failed before and waits for its turn still fails, as far as is known.
+  if (failed === undefined && isAnythingFailing(storage)) return;
+  setMeta(storage, "kv_error", failed === undefined ? "" : messageOf(failed));
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Writes that end, and name their key where they fail. */
+function withPatience({ kv, timers }: CopyContext): KvStore {
+  const write = async (key: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await within(timers, PATIENCE, work);
+    } catch (error) {
+      throw new Error(`${key}: ${messageOf(error)}`, { cause: error });
+    }
+  };
+  return {
+    ...kv,
+    put: (key, value) => write(key, () => kv.put(key, value)),
+    delete: (key) => write(key, () => kv.delete(key)),
+  };
+}
+
+/** A reader did not find a head in KV. If it was put there long enough ago, it is put there again. */
+export function noteMissing(storage: RegistryStorage, domain: string, now: number): void {
+  storage.sql(
+    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = number AND kv_time < ?",
+    domain,
+    now - LOST_AFTER,
+  );
+}
+
+/**
+ * A reader did not find a blob in KV. As with heads: if it is there as far as is known, and for long enough, it is
+ * put there again, and its head behind it. Each blob has its own time (`in_kv`, 0 where it is not there), so that one
+ * that is put again does not put off the others. Whether it is to be.
+ */
+export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
+  const lost = storage.sql(
+    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",
+    domain,
+    id,
+    now - LOST_AFTER,
+  );
+  if (lost.length === 0) return false;
+  storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
+  storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ?", domain);
+  return true;
+}
+
+/** What one run may still do. */
+class Budget {
+  readonly #clock: Clock;
+  readonly #until: number;
+  #left: number;
+
+  constructor(operations: number, clock: Clock, until: number) {
+    this.#left = operations;
+    this.#clock = clock;
+    this.#until = until;
+  }
+
+  /** Takes operations out of the budget; false where not enough are left, or no time is. */
+  take(operations: number): boolean {
+    if (operations > this.#left || this.#clock.now() >= this.#until) return false;
+    this.#left -= operations;
+    return true;
+  }
+}
+
+async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
+  const { storage, clock } = context;
+  const now = clock.now();
+  const waiting = storage.sql(
+    `SELECT domain FROM heads WHERE kv_number < number AND kv_time < ? AND coalesce(kv_next, 0) <= ?
+     ORDER BY kv_time, number LIMIT ?`,
+    now - KEY_PAUSE,
+    now,
+    HEAD_OPERATIONS,
+  );
+  let failed: unknown;
+  for (const row of waiting) {
+    const domain = row.domain as string;
+    try {
+      if (!(await copyHead(context, domain, budget))) break;
+    } catch (error) {
+      // One domain that cannot be copied must not keep the others waiting.
+      failed = error;
+      noteFailure(context, domain);
+    }
+  }
+  if (failed !== undefined) throw failed;
+}
+
+/** Copies one domain's head; false where the budget ended before it. */
+async function copyHead(context: CopyContext, domain: string, budget: Budget): Promise<boolean> {
+  const { storage, records, kv, clock } = context;
+  const head = records.head(domain);
+  if (head === null) return true;
+  const ids = notInKv(storage, domain, blobsOf(head.manifest));
+  if (ids.length > 0) noteTry(context, domain);
+  if (!(await copyBlobs(context, domain, ids, budget)) || !budget.take(1)) return false;
+  noteTry(context, domain);
+  keepKey(storage, manifestKey(domain));
+  await kv.put(manifestKey(domain), head.manifest.bytes);
+  // The head may have moved on meanwhile: only what was put is called copied.
+  storage.sql(
+    `UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ?, kv_failures = NULL, kv_next = NULL
+     WHERE domain = ?`,
+    head.number,
+    clock.now(),
+    domain,
+  );
+  return true;
+}
+
+/** Copies blobs past those that fail, and fails in the end then; false where the budget ended before them. */
+async function copyBlobs(
+  context: CopyContext,
+  domain: string,
+  ids: readonly string[],
+  budget: Budget,
+): Promise<boolean> {
+  let failed: PromiseRejectedResult | undefined;
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    const some = ids.slice(at, at + AT_ONCE);
+    if (!budget.take(some.length)) {
+      if (failed !== undefined) throw failed.reason;
+      return false;
+    }
+    const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id)));
+    const failures = ends.filter((end) => end.status === "rejected");
+    failed ??= failures[0];
+    // Where all of them fail, KV does, and not one of its keys.
+    if (failures.length === some.length) break;
+  }
+  if (failed !== undefined) throw failed.reason;
+  return true;
+}
+
+/** What failed of a domain is tried again after a while, and later each time. */
+function noteFailure({ storage, clock }: CopyContext, domain: string): void {
+  const row = storage.sql("SELECT kv_failures FROM heads WHERE domain = ?", domain)[0];
+  const { failures, next } = afterFailure(row?.kv_failures, clock.now());
+  storage.sql("UPDATE heads SET kv_failures = ?, kv_next = ? WHERE domain = ?", failures, next, domain);
+}
+
+/** From here on the pause of a domain's keys counts, whatever comes of the write. */
+function noteTry({ storage, clock }: CopyContext, domain: string): void {
+  storage.sql("UPDATE heads SET kv_time = ? WHERE domain = ?", clock.now(), domain);
+}
+
+const notInKv = (storage: RegistryStorage, domain: string, ids: readonly string[]): string[] =>
+  ids.filter(
+    (id) => storage.sql("SELECT in_kv FROM blobs WHERE domain = ? AND id = ?", domain, id)[0]?.in_kv === 0,
+  );
+
+async function copyBlob(
+  { storage, records, kv, clock }: CopyContext,
+  domain: string,
+  id: string,
+): Promise<void> {
+  const bytes = records.blob(domain, id);
+  if (bytes === null) return;
+  keepKey(storage, blobKey(domain, id));
+  await kv.put(blobKey(domain, id), bytes);
+  storage.sql("UPDATE blobs SET in_kv = ? WHERE domain = ? AND id = ?", clock.now(), domain, id);
+}
+
+async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext): Promise<void> {
+  const number = getMeta(storage, "number") ?? 0;
+  const now = clock.now();
+  const isQuiet = !isRosterDue(storage) && now - lastHeartbeat(storage) < HEARTBEAT;
+  // The pause counts from every try: what failed may have reached KV all the same.
+  const tried = getMeta(storage, "roster_tried") ?? 0;
+  if (isQuiet || now - tried < KEY_PAUSE || now < (getMeta(storage, "roster_next") ?? 0)) return;
+  const partition = String(getMeta(storage, "partition"));
+  const heads = storage.sql("SELECT domain, number FROM heads ORDER BY domain");
+  const roster = {
+    partition,
+    partitions: getMeta(storage, "partitions") as number,
+    incarnation: getMeta(storage, "incarnation") as number,
+    asOf: number,
+    heartbeat: now,
+    heads: Object.fromEntries(heads.map((row) => [row.domain as string, row.number as number])),
+    revoked: storage.sql("SELECT id FROM revocations ORDER BY id").map((row) => row.id as string),
+  };
+  setMeta(storage, "roster_tried", now);
+  try {
+    await kv.put(rosterKey(partition), encodeRoster(roster, rosterMac));
+  } catch (error) {
+    const { failures, next } = afterFailure(getMeta(storage, "roster_failures"), clock.now());
+    setMeta(storage, "roster_failures", failures);
+    setMeta(storage, "roster_next", next);
+    throw error;
+  } finally {
+    setMeta(storage, "roster_tried", clock.now());
+  }
+  if ((getMeta(storage, "roster_failures") ?? 0) > 0) {
+    setMeta(storage, "roster_failures", 0);
+    setMeta(storage, "roster_next", 0);
+  }
+  setMeta(storage, "roster_number", number);
+  setMeta(storage, "roster_time", clock.now());
+}
+
+async function deleteKeys(context: CopyContext): Promise<void> {
+  const { storage, clock } = context;
+  const keys = storage
+    .sql(
+      "SELECT key FROM kv_deletions WHERE coalesce(next, 0) <= ? ORDER BY next, key LIMIT ?",
+      clock.now(),
+      OTHER_OPERATIONS,
+    )
+    .map((row) => row.key as string);
+  let failed: PromiseRejectedResult | undefined;
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const some = keys.slice(at, at + AT_ONCE);
+    const ends = await Promise.allSettled(some.map((key) => deleteKey(context, key)));
+    failed ??= ends.find((end) => end.status === "rejected");
+  }
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function deleteKey({ storage, kv, clock }: CopyContext, key: string): Promise<void> {
+  try {
+    await kv.delete(key);
+  } catch (error) {
+    const row = storage.sql("SELECT failures FROM kv_deletions WHERE key = ?", key)[0];
+    const { failures, next } = afterFailure(row?.failures, clock.now());
+    storage.sql("UPDATE kv_deletions SET failures = ?, next = ? WHERE key = ?", failures, next, key);
+    throw error;
+  }
+  storage.sql("DELETE FROM kv_deletions WHERE key = ?", key);
+}

@@ -1,0 +1,91 @@
+import { decodeLists, encodeLists, type GuardedList, type SpanBuckets } from "../directory/index.ts";
+import type { RegistryStorage, SqlRow } from "./ports.ts";
+import { bytesOf } from "./summaries.ts";
+
+/** One domain's ledger in the tables of its Registry. */
+export class GuardStore implements SpanBuckets {
+  readonly domain: string;
+  readonly #storage: RegistryStorage;
+  #bits: number;
+
+  constructor(storage: RegistryStorage, domain: string) {
+    this.#storage = storage;
+    this.domain = domain;
+    this.#bits = (this.#row()?.bits ?? 0) as number;
+  }
+
+  get bits(): number {
+    return this.#bits;
+  }
+
+  /** The lists of a ledger that was saved since `time`. @throws DirectoryError `damaged` */
+  lists(time: number): GuardedList[] {
+    const row = this.#row();
+    if (row === undefined || (row.updated as number) < time) return [];
+    return decodeLists(bytesOf(row.lists));
+  }
+
+  save(lists: readonly GuardedList[], now: number): void {
+    this.#storage.sql(
+      "INSERT OR REPLACE INTO guard_ledgers (domain, updated, bits, lists) VALUES (?, ?, ?, ?)",
+      this.domain,
+      now,
+      this.#bits,
+      encodeLists(lists),
+    );
+    this.#storage.sql(
+      "DELETE FROM guard_spans WHERE domain = ? AND newest <= ?",
+      this.domain,
+      lists[0]?.generation ?? 0,
+    );
+  }
+
+  clear(): void {
+    this.#bits = 0;
+    this.#storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", this.domain);
+    this.#storage.sql("DELETE FROM guard_spans WHERE domain = ?", this.domain);
+  }
+
+  count(): number {
+    const row = this.#storage.sql(
+      "SELECT coalesce(sum(spans), 0) AS n FROM guard_spans WHERE domain = ?",
+      this.domain,
+    )[0];
+    return row?.n as number;
+  }
+
+  read(bucket: number): Uint8Array | null {
+    const row = this.#storage.sql(
+      "SELECT bytes FROM guard_spans WHERE domain = ? AND bucket = ?",
+      this.domain,
+      bucket,
+    )[0];
+    return row === undefined ? null : bytesOf(row.bytes);
+  }
+
+  write(bucket: number, bytes: Uint8Array | null, spans: number, newest: number): void {
+    if (bytes === null) {
+      this.#storage.sql("DELETE FROM guard_spans WHERE domain = ? AND bucket = ?", this.domain, bucket);
+      return;
+    }
+    this.#storage.sql(
+      "INSERT OR REPLACE INTO guard_spans (domain, bucket, spans, newest, bytes) VALUES (?, ?, ?, ?, ?)",
+      this.domain,
+      bucket,
+      spans,
+      newest,
+      bytes,
+    );
+  }
+
+  split(bits: number): void {
+    this.#bits = bits;
+  }
+
+  #row(): SqlRow | undefined {
+    return this.#storage.sql(
+      "SELECT updated, bits, lists FROM guard_ledgers WHERE domain = ?",
+      this.domain,
+    )[0];
+  }
+}

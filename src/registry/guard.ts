@@ -1,0 +1,219 @@
+/** The guard of law 4 over a domain's last day: its ledger as the Registry's tables hold it, and its judgement. */
+import {
+  acceptedCount,
+  advanceLedger,
+  CANONICALISER_VERSION,
+  comparable,
+  DirectoryError,
+  type DomainPolicy,
+  GUARD_SPAN,
+  type GuardedList,
+  guardRefusal,
+  listsOfDay,
+  MAX_GUARDED_LISTS,
+  type ManifestRecord,
+  type NameChanges,
+  nameChanges,
+  uncountableChanges,
+} from "../directory/index.ts";
+import { listOf } from "./compute-departures.ts";
+import { GuardStore } from "./guard-store.ts";
+import type { RegistryStorage } from "./ports.ts";
+import type { Head, Records } from "./records.ts";
+
+/** What is to follow a domain's newest list. */
+export interface Successor {
+  readonly domain: string;
+  readonly head: Head | null;
+  readonly policy: DomainPolicy;
+  readonly keyId: string;
+  /** Names that it accepts or defers. */
+  readonly accepted: number;
+  /** Names that change, against the newest list of the domain, whether it was deleted since or not. */
+  changesFrom(newest: ManifestRecord): NameChanges;
+}
+
+/** What the guard needs of the Registry. */
+export interface GuardContext {
+  readonly storage: RegistryStorage;
+  readonly records: Records;
+  readonly now: number;
+}
+
+/** Whether a generation's fingerprints can be compared with those of another key id and policy. */
+export const isComparable = (
+  record: ManifestRecord,
+  other: { readonly policy: DomainPolicy; readonly keyId: string },
+): boolean => record.canonicaliser === CANONICALISER_VERSION && comparable(record, other);
+
+/**
+ * Judges a commit against every list that was the domain's head within the last 24 h, and takes it into the ledger. To
+ * be called inside a transaction, which the caller ends where the commit is refused.
+ *
+ * @param generation number that the commit gets
+ * @param forced whether an override lets it through: then the names that it refuses are no longer counted
+ * @returns why the guard refuses, null where it does not
+ */
+export function judge(
+  context: GuardContext,
+  successor: Successor,
+  generation: number,
+  forced: boolean,
+): string | null {
+  const { records, now } = context;
+  const { domain, head, policy, accepted } = successor;
+  const live = head?.manifest.deletedUntil === null ? head.manifest : null;
+  const store = new GuardStore(context.storage, domain);
+  let lists = listsOfDay(currentLists(context, store), now);
+  const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
+  const canCompare = newest === null || isComparable(newest, successor);
+  let after: GuardedList[] = [{ generation, accepted, lost: 0, superseded: null }];
+  if (newest === null || !canCompare) store.clear();
+  else {
+    const step = { generation, accepted, changes: successor.changesFrom(newest), forced, now };
+    try {
+      after = advanceLedger(lists, store, step);
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) throw error;
+      // Spans that are damaged are made again from the generations.
+      store.clear();
+      lists = listsOfDay(currentLists(context, store), now);
+      after = advanceLedger(lists, store, step);
+    }
+  }
+  const isFull = after.length > MAX_GUARDED_LISTS;
+  if (isFull) {
+    // With an override the day begins with this list.
+    store.clear();
+    after = after.slice(-1);
+  }
+  store.save(after, now);
+  if (forced) return null;
+  if (isFull) {
+    return `is generation ${MAX_GUARDED_LISTS + 1} of the domain within 24 h, more than can be compared; publish it less often`;
+  }
+  return guardRefusal({
+    lists: canCompare
+      ? lists.map((list, i) => ({
+          generation: list.generation,
+          accepted: list.accepted,
+          lostBefore: list.lost,
+          lost: after[i]?.lost ?? 0,
+        }))
+      : null,
+    accepted: newest === null ? 0 : acceptedCount(newest.counts),
+    remaining: accepted,
+    uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
+    mayBeEmpty: policy.alias !== null || policy.catchall,
+    // The share as it stands now, so that a tighter one holds at once and a looser one needs its own commit.
+    share: (live ?? newest)?.policy.guard ?? policy.guard,
+  });
+}
+
+/** The names that change from a domain's newest list to a table of shards that the Registry holds. */
+export const changesTo =
+  (records: Records, domain: string, shards: ManifestRecord["shards"]): Successor["changesFrom"] =>
+  (newest) =>
+    nameChanges(listOf(records, domain, newest.shards), listOf(records, domain, shards));
+
+/** A generation as the ledger needs it; its manifest is read one at a time. */
+interface GenerationRow {
+  readonly number: number;
+  readonly forced: boolean;
+  readonly accepted: number;
+  /** Unix milliseconds. */
+  readonly superseded: number | null;
+}
+
+/**
+ * The lists of a domain's ledger, after taking in what was committed without it: by an earlier release, or where it was
+ * damaged or never made. The oldest first.
+ */
+function currentLists(context: GuardContext, store: GuardStore): GuardedList[] {
+  const kept = keptLists(store, context.now);
+  const newest = kept.at(-1)?.generation ?? null;
+  const [first, ...rows] = generationsSince(context, store.domain, newest);
+  if (newest !== null && first?.number !== newest) {
+    store.clear();
+    return currentLists(context, store);
+  }
+  if (first === undefined) return [];
+  let lists = newest === null ? [listOfRow(first)] : kept;
+  let before = first;
+  for (const row of rows) {
+    lists = follow(context, store, endedAt(lists, before), before, row);
+    before = row;
+  }
+  return endedAt(lists, before);
+}
+
+/** Takes the generation of `row`, which followed that of `before`, into a ledger. */
+function follow(
+  { records, now }: GuardContext,
+  store: GuardStore,
+  lists: GuardedList[],
+  before: GenerationRow,
+  row: GenerationRow,
+): GuardedList[] {
+  const { domain } = store;
+  const [was, is] = [before, row].map(({ number }) => records.generation(domain, number)?.manifest);
+  if (was === undefined || is === undefined || !isComparable(was, is)) {
+    store.clear();
+    return [listOfRow(row)];
+  }
+  const changes = changesTo(records, domain, is.shards)(was);
+  const { number: generation, accepted, forced } = row;
+  return advanceLedger(lists, store, { generation, accepted, changes, forced, now });
+}
+
+const listOfRow = ({ number, accepted, superseded }: GenerationRow): GuardedList => ({
+  generation: number,
+  accepted,
+  lost: 0,
+  superseded: superseded === null ? null : Math.ceil(superseded / 1000),
+});
+
+/** Lists whose newest ends when its generation did: when another list or a deletion followed it. */
+const endedAt = (lists: readonly GuardedList[], newest: GenerationRow): GuardedList[] =>
+  lists.map((list) => (list.generation === newest.number ? { ...listOfRow(newest), lost: list.lost } : list));
+
+/** Lists that a ledger holds; none where it is damaged or older than a day, so that it is made again. */
+function keptLists(store: GuardStore, now: number): GuardedList[] {
+  try {
+    const lists = store.lists(now - GUARD_SPAN);
+    if (lists.length > 0) return lists;
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+  }
+  store.clear();
+  return [];
+}
+
+/** Generations from `number` on; where that is null, those that were heads within the guard's day. */
+function generationsSince(
+  { storage, now }: GuardContext,
+  domain: string,
+  number: number | null,
+): GenerationRow[] {
+  const columns = "number, forced, accepted, superseded";
+  const rows =
+    number === null
+      ? storage.sql(
+          `SELECT ${columns} FROM generations WHERE domain = ? AND action != 'delete'
+             AND (superseded IS NULL OR superseded > ?) ORDER BY number`,
+          domain,
+          now - GUARD_SPAN,
+        )
+      : storage.sql(
+          `SELECT ${columns} FROM generations WHERE domain = ? AND action != 'delete' AND number >= ?
+             ORDER BY number`,
+          domain,
+          number,
+        );
+  return rows.map((row) => ({
+    number: row.number as number,
+    forced: row.forced === 1,
+    accepted: row.accepted as number,
+    superseded: row.superseded as number | null,
+  }));
+}

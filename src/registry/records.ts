@@ -1,0 +1,218 @@
+import type { GenerationRecord } from "../api/contract.ts";
+import {
+  acceptedCount,
+  blobIds,
+  type Counts,
+  countStates,
+  decodeShard,
+  type ManifestRecord,
+  readManifest,
+  type Shard,
+} from "../directory/index.ts";
+import type { RegistryStorage } from "./ports.ts";
+import type { HeadSummary } from "./protocol.ts";
+import { bytesOf, keepSummary } from "./summaries.ts";
+
+/** A domain's head, as it says of itself: it may be of a key that is lost. */
+export interface Head {
+  readonly number: number;
+  readonly manifest: ManifestRecord;
+}
+
+/** How a generation came to be. */
+export interface Making {
+  readonly action: GenerationRecord["action"];
+  readonly by: string;
+  readonly forced: boolean;
+  readonly note: string | null;
+}
+
+/** What a table of shards adds up to, or the shards that were never put. */
+export type ShardSum = {
+  readonly counts: Counts;
+  readonly missing: readonly string[];
+  readonly misfit: string | null;
+};
+
+/** An uploaded shard that no commit names is kept this long. */
+const UPLOAD_LIFE = 86_400_000;
+
+/** The Registry's tables in the terms of the directory. Each read goes to storage: a field could be old. */
+export class Records {
+  readonly #storage: RegistryStorage;
+
+  constructor(storage: RegistryStorage) {
+    this.#storage = storage;
+  }
+
+  /** Number and manifest bytes of a domain's head. */
+  headBytes(domain: string): { number: number; manifest: Uint8Array } | null {
+    const row = this.#storage.sql(
+      `SELECT h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number
+       WHERE h.domain = ?`,
+      domain,
+    )[0];
+    return row === undefined ? null : { number: row.number as number, manifest: bytesOf(row.manifest) };
+  }
+
+  head(domain: string): Head | null {
+    const head = this.headBytes(domain);
+    return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
+  }
+
+  /** One generation of a domain that history still has. */
+  generation(domain: string, number: number): Head | null {
+    const row = this.#storage.sql(
+      "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
+      domain,
+      number,
+    )[0];
+    return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
+  }
+
+  /** The newest generation of a domain that is no tombstone. */
+  lastList(domain: string): Head | null {
+    const row = this.#storage.sql(
+      `SELECT number FROM generations WHERE domain = ? AND action != 'delete' ORDER BY number DESC LIMIT 1`,
+      domain,
+    )[0];
+    return row === undefined ? null : this.generation(domain, row.number as number);
+  }
+
+  /** Makes a generation the head: history, head, and the lives of its shards and of those it leaves behind. */
+  succeed(domain: string, manifest: ManifestRecord, making: Making, now: number, history: number): void {
+    const before = this.head(domain);
+    this.#storage.sql(
+      "UPDATE generations SET superseded = ? WHERE domain = ? AND superseded IS NULL",
+      now,
+      domain,
+    );
+    this.#storage.sql(
+      `INSERT INTO generations (domain, number, time, action, made_by, forced, note, accepted, superseded, manifest)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
+      domain,
+      manifest.generation,
+      manifest.time,
+      making.action,
+      making.by,
+      making.forced ? 1 : 0,
+      making.note,
+      acceptedCount(manifest.counts),
+      manifest.bytes,
+    );
+    keepSummary(this.#storage, manifest.generation, manifest);
+    this.#storage.sql(
+      `INSERT INTO heads (domain, number, deleted, alias) VALUES (?, ?, ?, ?)
+       ON CONFLICT (domain) DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias`,
+      domain,
+      manifest.generation,
+      manifest.deletedUntil,
+      manifest.deletedUntil === null ? manifest.policy.alias : null,
+    );
+    const named = new Set(blobsOf(manifest));
+    for (const id of before === null ? [] : blobsOf(before.manifest)) {
+      if (named.has(id)) continue;
+      this.#setExpiry(domain, id, now + history);
+      this.#storage.sql(
+        "INSERT OR REPLACE INTO kv_replaced (domain, id, since) VALUES (?, ?, ?)",
+        domain,
+        id,
+        now,
+      );
+    }
+    const kept = new Set(before === null ? [] : blobsOf(before.manifest));
+    for (const id of named) if (!kept.has(id)) this.#setExpiry(domain, id, null);
+  }
+
+  #setExpiry(domain: string, id: string, expires: number | null): void {
+    this.#storage.sql("UPDATE blobs SET expires = ? WHERE domain = ? AND id = ?", expires, domain, id);
+  }
+
+  /** Domains that name `target` as the one that answers for them. */
+  aliasesOf(target: string): string[] {
+    return this.#storage
+      .sql("SELECT domain FROM heads WHERE alias = ?", target)
+      .map((row) => row.domain as string);
+  }
+
+  blob(domain: string, id: string): Uint8Array | null {
+    const row = this.#storage.sql("SELECT bytes FROM blobs WHERE domain = ? AND id = ?", domain, id)[0];
+    return row === undefined ? null : bytesOf(row.bytes);
+  }
+
+  /** Keeps a shard that was uploaded, until a commit names it or a day is over. */
+  putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    const shard = decodeShard(bytes);
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), now + UPLOAD_LIFE);
+  }
+
+  /** Keeps a blob of departures, which the commit at hand names. */
+  putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    this.#putBlob(domain, id, bytes, NO_SHARD, [0, 0, 0, 0], now + UPLOAD_LIFE);
+  }
+
+  #putBlob(
+    domain: string,
+    id: string,
+    bytes: Uint8Array,
+    place: Pick<Shard, "bits" | "index">,
+    counts: number[],
+    expires: number,
+  ): void {
+    this.#storage.sql(
+      `INSERT INTO blobs (domain, id, bytes, bits, place, active, disabled, full, moved, expires)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (domain, id) DO UPDATE SET expires = max(expires, excluded.expires)`,
+      domain,
+      id,
+      bytes,
+      place.bits,
+      place.index,
+      ...(counts as [number, number, number, number]),
+      expires,
+    );
+  }
+
+  /** Adds a table's shards up, and finds those that were never put. */
+  sum(domain: string, ids: readonly string[], bits: number): ShardSum {
+    const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
+    const missing: string[] = [];
+    let misfit: string | null = null;
+    for (const [index, id] of ids.entries()) {
+      const row = this.#storage.sql(
+        "SELECT bits, place, active, disabled, full, moved FROM blobs WHERE domain = ? AND id = ?",
+        domain,
+        id,
+      )[0];
+      if (row === undefined) missing.push(id);
+      else if (row.bits !== bits || row.place !== index) misfit = id;
+      else for (const state of STATES) counts[state] += row[state] as number;
+    }
+    return { counts, missing, misfit };
+  }
+}
+
+/** Place of a blob that is no shard, so that no table of shards can name it. */
+const NO_SHARD = { bits: 0, index: -1 };
+
+const STATES = ["active", "disabled", "full", "moved"] as const;
+
+/** Ids of all blobs that a manifest names. */
+export const blobsOf = (manifest: ManifestRecord): string[] => [
+  ...blobIds(manifest.shards),
+  ...blobIds(manifest.departures),
+];
+
+export function summaryOf(manifest: ManifestRecord): HeadSummary {
+  return {
+    domain: manifest.domain,
+    generation: manifest.generation,
+    time: manifest.time,
+    mode: manifest.mode,
+    counts: manifest.counts,
+    alias: manifest.policy.alias,
+    deleted_until: manifest.deletedUntil,
+    epoch: manifest.epoch,
+    key_id: manifest.keyId,
+  };
+}

@@ -1,0 +1,99 @@
+import { nextNumber, record } from "./commit.ts";
+import type { RegistryStorage } from "./ports.ts";
+import type { KeptToken, Revocation } from "./protocol.ts";
+import { setMeta } from "./schema.ts";
+
+/** Keeps what a token says of itself, for the list; never the token. */
+export function keepToken(storage: RegistryStorage, token: KeptToken, by: string, now: number): void {
+  const { id, role, expires, created, note, key_id } = token;
+  const domains = token.domains === null ? null : JSON.stringify(token.domains);
+  storage.sql(
+    "INSERT INTO tokens (id, role, domains, expires, created, note, key_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    id,
+    role,
+    domains,
+    expires,
+    created,
+    note,
+    key_id,
+  );
+  record(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
+}
+
+/** Tokens that were issued, in their order; one alone where its id is given. */
+export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
+  const rows = storage.sql(
+    `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
+     ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
+    ...(id === undefined ? [] : [id]),
+  );
+  return rows.map((row) => ({
+    id: row.id as string,
+    role: row.role as KeptToken["role"],
+    domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
+    expires: row.expires as number | null,
+    created: row.created as number,
+    revoked: (row.revoked ?? null) as number | null,
+    note: row.note as string | null,
+    key_id: row.key_id as string | null,
+  }));
+}
+
+/**
+ * Revokes an id under a number of the log, so that every isolate learns of it with its next confirmation.
+ * @param expires when the token would have expired, for a partition that did not issue it
+ * @returns the token, null where it was not issued here
+ */
+export function revokeToken(
+  storage: RegistryStorage,
+  id: string,
+  expires: number | null,
+  by: string,
+  now: number,
+): KeptToken | null {
+  if (!isRevoked(storage, id)) {
+    const until = listTokens(storage, id)[0]?.expires ?? expires;
+    const number = nextNumber(storage);
+    setMeta(storage, "roster_due", number);
+    storage.sql(
+      "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
+      id,
+      number,
+      now,
+      until,
+    );
+    record(storage, now, "token revoke", by, id, null);
+  }
+  return listTokens(storage, id)[0] ?? null;
+}
+
+/** Revocations in the form in which another partition takes them over. */
+export const listRevocations = (storage: RegistryStorage): Revocation[] =>
+  storage
+    .sql("SELECT id, expires FROM revocations ORDER BY id")
+    .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
+
+/** Keeps revocations from before the log's first number: it begins with them. */
+export function beginWith(storage: RegistryStorage, revocations: readonly Revocation[], now: number): void {
+  for (const { id, expires } of revocations) {
+    storage.sql(
+      "INSERT OR IGNORE INTO revocations (id, number, time, expires) VALUES (?, 0, ?, ?)",
+      id,
+      now,
+      expires,
+    );
+  }
+}
+
+/** Revokes what is not revoked yet, under numbers of the log, so that every isolate learns of it. */
+export function takeOver(
+  storage: RegistryStorage,
+  revocations: readonly Revocation[],
+  by: string,
+  now: number,
+): void {
+  for (const { id, expires } of revocations) revokeToken(storage, id, expires, by, now);
+}
+
+export const isRevoked = (storage: RegistryStorage, id: string): boolean =>
+  storage.sql("SELECT id FROM revocations WHERE id = ?", id).length > 0;

@@ -1,0 +1,35 @@
+/** What every host hands in: clock, timers, randomness and KV. The simulation hands in its own. */
+
+/** Wall clock, Unix milliseconds. In a Worker it moves on only with I/O. */
+export interface Clock {
+  now(): number;
+}
+
+/** One sleep that may be called off. */
+export interface Nap {
+  /** Set by the sleep, where it can be called off: it never settles then. */
+  cancel?: () => void;
+}
+
+export interface Timers {
+  /**
+   * Settles after `ms` milliseconds. The platform bounds the timers of a request, so whoever only races against
+   * one hands in a nap and calls it off.
+   */
+  sleep(ms: number, nap?: Nap): Promise<void>;
+}
+
+export interface Random {
+  /** `count` bytes of cryptographic quality. */
+  bytes(count: number): Uint8Array;
+}
+
+/** Workers KV, as far as the edge uses it. Every method may fail, be slow, or tell of the past. */
+export interface KvStore {
+  /** Value of a key in bytes, null where it has none. `cacheTtl` in seconds. */
+  get(key: string, cacheTtl: number): Promise<Uint8Array | null>;
+  /** Texts of several keys in one operation. */
+  getTexts(keys: readonly string[], cacheTtl: number): Promise<ReadonlyMap<string, string | null>>;
+  put(key: string, value: Uint8Array | string): Promise<void>;
+  delete(key: string): Promise<void>;
+}
