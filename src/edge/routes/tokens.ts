@@ -29,7 +29,7 @@ export const createToken: Route = {
     const record: KeptToken = {
       id: toHex(deployment.ports.random.bytes(ID_BYTES)),
       role: asked.role,
-      domains: asked.domains,
+      domains: asked.domains ?? null,
       expires: asked.expires_in == null ? null : now + 1000 * asked.expires_in,
       created: now,
       revoked: null,
