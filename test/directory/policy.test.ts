@@ -73,7 +73,7 @@ describe("a domain's policy", () => {
   it.each(["catch-all", "Catchall", "constructor", "__proto__", "toString", ""])(
     "has no setting %j",
     (name) => {
-      expect(policyFault(name, true)).toBe("is no policy setting");
+      expect(policyFault(name, true)).toBe("is not a policy setting");
       const given: unknown = JSON.parse(`{${JSON.stringify(name)}: true}`);
       expect(faultOf(() => readPolicy(given))).toBe("invalid");
     },
