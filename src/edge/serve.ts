@@ -19,7 +19,8 @@ export class Edge {
 
   constructor(settings: Settings, ports: Ports) {
     this.deployment = new Deployment(settings, ports);
-    this.#access = new Access(this.deployment);
+    const { reader, tokenMac } = this.deployment;
+    this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
     for (const route of ROUTES) {
       const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
       this.#router[method](route.path, (request, bindings) =>
