@@ -4,11 +4,10 @@
  */
 import type { Answer } from "../src/directory/index.ts";
 import type { Settings } from "../src/edge/environment.ts";
+import type { Ports } from "../src/edge/ports.ts";
+import type { Bindings } from "../src/edge/request-context.ts";
 import { Edge } from "../src/edge/serve.ts";
-import { check, checkAll, queryOf } from "../src/reader/check.ts";
-import { Isolate } from "../src/reader/isolate.ts";
-import type { Ports } from "../src/reader/ports.ts";
-import { makeScope, type Scope, type Surroundings } from "../src/reader/scope.ts";
+import { queryOf, type Reader, type ReaderContext } from "../src/reader/index.ts";
 import type { RegistryApi } from "../src/registry/protocol.ts";
 import type { KvStore } from "../src/runtime/ports.ts";
 import { Meter } from "./meter.ts";
@@ -56,7 +55,6 @@ export interface Question {
 export class IsolateHost {
   readonly #parts: IsolateHostParts;
   readonly #edge: Edge;
-  readonly isolate: Isolate;
   /** What the platform would not have allowed. */
   readonly violations: string[] = [];
   /** Learns of each of them. */
@@ -65,8 +63,12 @@ export class IsolateHost {
 
   constructor(parts: IsolateHostParts) {
     this.#parts = parts;
-    this.isolate = new Isolate(parts.settings, parts.ports);
-    this.#edge = new Edge(this.isolate, parts.settings.adminToken);
+    this.#edge = new Edge(parts.settings, parts.ports);
+  }
+
+  /** The reader that answers its checks. */
+  get reader(): Reader {
+    return this.#edge.deployment.reader;
   }
 
   /** Sends a request; time moves on until its response is there. */
@@ -102,7 +104,7 @@ export class IsolateHost {
 
   /** Handles a request as the platform hands it in. */
   async fetch(request: Request, meter = this.#newMeter()): Promise<Response> {
-    return this.#edge.handle(request, this.#surroundings(meter));
+    return this.#edge.handle(request, this.#bindings(meter));
   }
 
   /** Checks one recipient over HTTP; time moves on until the answer is there. */
@@ -127,13 +129,13 @@ export class IsolateHost {
 
   /** Checks one recipient by the function that the route calls, as a request of its own. */
   answer({ recipient, floor }: Question): Answer | Promise<Answer> {
-    return check(this.isolate, this.#scope(), queryOf(recipient, floor));
+    return this.reader.check(this.#context(), queryOf(recipient, floor));
   }
 
   /** Checks many recipients in one request. */
   answers(questions: readonly Question[]): Promise<Answer[]> {
     const queries = questions.map(({ recipient, floor }) => queryOf(recipient, floor));
-    return checkAll(this.isolate, this.#scope(), queries);
+    return this.reader.checkAll(this.#context(), queries);
   }
 
   /** Waits for all background work behind answers that were given. */
@@ -152,11 +154,11 @@ export class IsolateHost {
     });
   }
 
-  #scope(): Scope {
-    return makeScope(this.#surroundings(this.#newMeter()), this.#parts.ports.clock);
+  #context(): ReaderContext {
+    return this.#edge.deployment.contextOf(this.#bindings(this.#newMeter()));
   }
 
-  #surroundings(meter: Meter): Surroundings {
+  #bindings(meter: Meter): Bindings {
     const { kv, registry } = this.#parts;
     return {
       kv: counted(kv, "kv", meter),

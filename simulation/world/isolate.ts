@@ -3,7 +3,7 @@
 import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/reader/ports.ts";
+import type { Ports } from "../../src/edge/ports.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
 import { IsolateHost, type Question } from "../../testing/isolate-host.ts";
