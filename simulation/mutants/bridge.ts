@@ -3,19 +3,19 @@ import { bridge, client, type Mutant, mutant, reader } from "./patch.ts";
 
 export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
-    "the bridge's window counts from the answer",
-    "it counts from before the question",
+    "the bridge's window starts with the answer",
+    "it starts before the question is sent",
     bridge("resolver.ts", "const expires = askedAt + 1000 *", "const expires = now + 1000 *"),
   ),
   mutant(
-    "the bridge goes back",
-    "an answer below its floor refuses nobody",
+    "the bridge refuses below its floor",
+    "an older answer refuses nobody",
     bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
-    "a cached answer counts below the floor",
-    "nobody goes back",
+    "the bridge uses cached answers below its floor",
+    "no bridge goes back",
     bridge(
       "cache.ts",
       "    if (floor === entry.floor && (entry.answer.generation ?? 0) >= (floor?.generation ?? 0)) return entry;",
@@ -23,13 +23,13 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a cached answer never ends",
+    "a cached answer never expires",
     "it holds for its max_age",
     bridge("cache.ts", "return entry !== null && now < entry.expires ? entry : null;", "return entry;"),
   ),
   mutant(
-    "a cached accept is kept for ever while the edge is away",
-    "accept-grace",
+    "cached accepts never end while the edge is away",
+    "they end with accept-grace",
     bridge(
       "cache.ts",
       "return now - entry.vouchedAt < acceptGrace ? entry.answer : null;",
@@ -37,8 +37,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "refusals go on while the edge is away",
-    "only accepts do",
+    "cached refusals are used while the edge is away",
+    "only accepts are",
     bridge(
       "cache.ts",
       "    const entry = this.#counting(this.#accepts, question);\n    if (entry === null || entry.vouchedAt === null) return null;",
@@ -46,8 +46,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the bridge's grace begins with its own question",
-    "it counts from the last sign of the Registry that the answer carries",
+    "the bridge's accept-grace starts with its own question",
+    "it starts with the last contact that the answer carries",
     bridge(
       "resolver.ts",
       "return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);",
@@ -55,12 +55,12 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the bridge keeps only accepts that were confirmed",
-    "a sign of the Registry is enough for accept-grace",
+    "the bridge keeps only confirmed accepts",
+    "contact with the Registry is enough for accept-grace",
     bridge("resolver.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
   ),
   mutant(
-    "the bridge holds on to the numbers of a lost log",
+    "the bridge keeps the numbers of a lost log",
     "a newer log makes it start over",
     bridge("resolver.ts", "    floors.startOver(domain, incarnation);\n", ""),
   ),
@@ -70,17 +70,17 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     bridge("floors.ts", "answer.incarnation !== null && answer.incarnation < floor.incarnation", "false"),
   ),
   mutant(
-    "an answer about somebody else counts",
-    "it names the recipient (law 1)",
+    "an answer about another recipient counts",
+    "an answer names its recipient (law 1)",
     client("answers.ts", '  if (recipient !== asked) return "about another recipient";\n', ""),
   ),
   mutant(
-    "a verdict with any status counts",
+    "a verdict counts with any HTTP status",
     "only with 200 (law 1)",
     client("client.ts", "    if (reply.status === 200) {", "    if (reply.status >= 200) {"),
   ),
   mutant(
-    "an export's number is a floor",
+    "the number of an export is a floor",
     "the numbers of exports order nothing, and the Registry's are lower",
     bridge(
       "resolver.ts",
