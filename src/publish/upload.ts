@@ -11,12 +11,13 @@ import {
   blobIds,
   CANONICALISER_VERSION,
   DEFAULT_POLICY,
+  isSameTable,
   POLICY_SETTINGS,
   sentinels,
   toBase64Url,
 } from "../directory/index.ts";
 import { PublishError } from "./errors.ts";
-import { type DomainPlan, sameTable, tableFrom } from "./plan.ts";
+import { type DomainPlan, tableFrom } from "./plan.ts";
 
 export interface UploadOptions {
   /** Overrides the guard; recorded. */
@@ -118,7 +119,7 @@ async function settled(
       head.deleted_until === null &&
       head.key_id === plan.key.id &&
       head.mode === plan.resultingMode &&
-      sameTable(tableFrom(head.shards), plan.packed.table) &&
+      isSameTable(tableFrom(head.shards), plan.packed.table) &&
       POLICY_SETTINGS.every(
         (name) => (head.policy[name] ?? DEFAULT_POLICY[name]) === plan.resultingPolicy[name],
       );
