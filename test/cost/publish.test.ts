@@ -4,19 +4,15 @@ import { createClient } from "../../src/client/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import { memorySource, publishLists } from "../../src/publish/index.ts";
-import { Isolate } from "../../src/reader/isolate.ts";
+import { HOUR, MINUTE, World } from "../../testing/world.ts";
 import { type Lines, names } from "../support/lists.ts";
-import { HOUR, MINUTE, World } from "../world/world.ts";
 
 const D = "example.com";
 
 /** The real client, planner, edge and Registry; what they ask of each other is counted. */
 class Counted {
   readonly world = new World();
-  readonly #edge = new Edge(
-    new Isolate(this.world.settings, this.world.ports),
-    this.world.settings.adminToken,
-  );
+  readonly #edge = new Edge(this.world.settings, this.world.ports);
   #requests = 0;
 
   readonly #client = createClient({
