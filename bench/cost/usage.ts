@@ -52,10 +52,10 @@ const MANIFEST_HEAD = 1_000;
 
 /** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
 export const publishing = (shards: number) => ({
-  // The key, the head, the commit, and once more where shards were missing.
-  requests: 2 + (shards > 0 ? 2 : 1) + 2 * shards,
+  // The key, the head, the guard's judgement of the plan, the commit, and once more where shards were missing.
+  requests: 3 + (shards > 0 ? 2 : 1) + 2 * shards,
   // The same, and the alarm that copies to KV.
-  registryCalls: 2 + (shards > 0 ? 2 : 1) + 2 * shards + 1,
+  registryCalls: 3 + (shards > 0 ? 2 : 1) + 2 * shards + 1,
   // How KV stands against the head.
   kvReads: 1,
 });
