@@ -8,8 +8,8 @@ import {
   refuses,
   rosterKey,
 } from "../../src/directory/index.ts";
+import { Random } from "../../testing/random.ts";
 import { LINGERING, PROPAGATION } from "../basics/limits.ts";
-import { Random } from "../basics/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import type { Generation } from "../model/generation.ts";
 import { type Name, type Named, written } from "../model/names.ts";

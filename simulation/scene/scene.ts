@@ -10,7 +10,8 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/reader/ports.ts";
-import { hash, Random } from "../basics/random.ts";
+import { hash, Random } from "../../testing/random.ts";
+import { VirtualTime } from "../../testing/virtual-time.ts";
 import { Tally } from "../basics/tally.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
@@ -23,7 +24,6 @@ import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedKv } from "../world/kv.ts";
 import { Network } from "../world/network.ts";
 import { type Caller, SimulatedRegistry } from "../world/registry.ts";
-import { Time } from "../world/time.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
@@ -41,7 +41,7 @@ export interface Violation {
 
 export class Scene {
   readonly plan: Plan;
-  readonly time = new Time();
+  readonly time = new VirtualTime();
   readonly tally = new Tally();
   readonly faults = new Faults(this.tally);
   readonly settings: Settings;

@@ -2,7 +2,7 @@
 
 import type { Answer } from "../../src/directory/index.ts";
 import { checkAll, queryOf } from "../../src/reader/check.ts";
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";

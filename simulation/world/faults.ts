@@ -2,8 +2,9 @@
  * What goes wrong, and when: episodes of the plan. An operation asks which fault meets it; the answer hangs on the
  * episode and on a count of its own, so that leaving other episodes out changes little.
  */
+
+import { Random } from "../../testing/random.ts";
 import type { Episode, FaultKind } from "../basics/faults.ts";
-import { Random } from "../basics/random.ts";
 import type { Tally } from "../basics/tally.ts";
 
 /** A fault that was met, with a number for how bad it is. */

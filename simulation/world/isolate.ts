@@ -10,19 +10,19 @@ import type { Ports } from "../../src/reader/ports.ts";
 import { makeScope, type Scope, type Surroundings } from "../../src/reader/scope.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
+import { Meter } from "../../testing/meter.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
 import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
-import { Meter } from "./meter.ts";
 import type { Caller } from "./registry.ts";
-import type { Time } from "./time.ts";
 
 export interface IsolateParts {
   readonly name: string;
   readonly location: string;
-  readonly time: Time;
+  readonly time: VirtualTime;
   readonly ports: Ports;
   readonly settings: Settings;
   /** Which code it runs; the next release asks with more words. */

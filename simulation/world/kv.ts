@@ -5,11 +5,11 @@
  */
 
 import type { KvStore } from "../../src/runtime/ports.ts";
+import { hash } from "../../testing/random.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import { LATE, PROPAGATION } from "../basics/limits.ts";
-import { hash } from "../basics/random.ts";
 import type { Faults, Met } from "./faults.ts";
-import type { Time } from "./time.ts";
 
 /** Longest time that a Registry has a read cached. */
 const LONGEST_CACHED = 60_000;
@@ -51,7 +51,7 @@ const isWrite = (kind: FaultKind): boolean => kind.startsWith("kv write");
 
 export class SimulatedKv {
   readonly #seed: number;
-  readonly #time: Time;
+  readonly #time: VirtualTime;
   readonly #faults: Faults;
   readonly #watcher: KvWatcher;
   readonly #versions = new Map<string, Version[]>();
@@ -62,7 +62,7 @@ export class SimulatedKv {
   /** Whether two writes to one key within a second are the writer's fault: not right after it was restarted. */
   writerIsSteady: () => boolean = () => true;
 
-  constructor(seed: number, time: Time, faults: Faults, watcher: KvWatcher) {
+  constructor(seed: number, time: VirtualTime, faults: Faults, watcher: KvWatcher) {
     this.#seed = seed;
     this.#time = time;
     this.#faults = faults;

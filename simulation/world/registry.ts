@@ -11,13 +11,13 @@ import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../../src/registry/protocol.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
+import { RegistryObject } from "../../testing/registry-object.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
 import { asNextReleaseAsks, ofNextRelease } from "./next-release.ts";
 import { asPreviousRelease } from "./previous-release.ts";
-import { RegistryObject } from "./registry-object.ts";
-import type { Time } from "./time.ts";
 
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
@@ -35,7 +35,7 @@ export interface RegistryWatcher {
 
 export interface RegistryParts {
   readonly name: string;
-  readonly time: Time;
+  readonly time: VirtualTime;
   readonly ports: Ports;
   readonly kv: KvStore;
   readonly settings: Settings;

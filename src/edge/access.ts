@@ -1,6 +1,6 @@
 import type { Role } from "../api/contract.ts";
-import { equalBytes, fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../directory/index.ts";
-import type { Isolate } from "../reader/isolate.ts";
+import { equalBytes, fromBase64Url, fromUtf8, type Mac, toBase64Url, utf8 } from "../directory/index.ts";
+import type { Deployment } from "./deployment.ts";
 
 /** Who asks. */
 export interface Caller {
@@ -29,21 +29,21 @@ const MAX_HEADER = 16_384;
 const REMEMBERED = 1_000;
 
 /** Writes a token. */
-export function mintToken(isolate: Isolate, claims: TokenClaims): string {
+export function mintToken(tokenMac: Mac, claims: TokenClaims): string {
   const payload = `${PREFIX}.${toBase64Url(utf8(JSON.stringify(claims)))}`;
-  return `${payload}.${toBase64Url(isolate.tokens(utf8(payload)))}`;
+  return `${payload}.${toBase64Url(tokenMac(utf8(payload)))}`;
 }
 
 /** Tells callers by their `Authorization` header. */
 export class Access {
-  readonly #isolate: Isolate;
+  readonly #deployment: Deployment;
   readonly #adminDigest: Uint8Array;
   /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
 
-  constructor(isolate: Isolate, adminToken: string) {
-    this.#isolate = isolate;
-    this.#adminDigest = this.#digest(adminToken);
+  constructor(deployment: Deployment) {
+    this.#deployment = deployment;
+    this.#adminDigest = this.#digest(deployment.settings.adminToken);
   }
 
   /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */
@@ -55,8 +55,8 @@ export class Access {
 
   /** Whether a caller is neither expired nor known to be revoked, at this moment. */
   isValid(caller: Caller): boolean {
-    if (caller.expires !== null && caller.expires <= this.#isolate.now()) return false;
-    return caller.role === "admin" || !this.#isolate.isRevoked(caller.id);
+    if (caller.expires !== null && caller.expires <= this.#deployment.now()) return false;
+    return caller.role === "admin" || !this.#deployment.reader.isRevoked(caller.id);
   }
 
   #read(authorization: string): Caller | null {
@@ -65,7 +65,7 @@ export class Access {
     if (equalBytes(this.#digest(token), this.#adminDigest)) {
       return { id: "admin", role: "admin", domains: null, expires: null };
     }
-    const claims = readToken(this.#isolate, token);
+    const claims = readToken(this.#deployment.tokenMac, token);
     if (claims === null) return null;
     const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
     if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
@@ -74,16 +74,16 @@ export class Access {
   }
 
   #digest(text: string): Uint8Array {
-    return this.#isolate.ports.hashing.sha256(utf8(text));
+    return this.#deployment.ports.hashing.sha256(utf8(text));
   }
 }
 
 /** Claims of a token whose MAC fits; null for anything else. */
-function readToken(isolate: Isolate, token: string): TokenClaims | null {
+function readToken(tokenMac: Mac, token: string): TokenClaims | null {
   const [prefix, payload, mac, ...more] = token.split(".");
   if (prefix !== PREFIX || payload === undefined || mac === undefined || more.length > 0) return null;
   try {
-    if (!equalBytes(isolate.tokens(utf8(`${prefix}.${payload}`)), fromBase64Url(mac))) return null;
+    if (!equalBytes(tokenMac(utf8(`${prefix}.${payload}`)), fromBase64Url(mac))) return null;
     const claims = JSON.parse(fromUtf8(fromBase64Url(payload))) as TokenClaims;
     return ROLES.includes(claims.role) ? claims : null;
   } catch {

@@ -1,9 +1,11 @@
 import { type IRequest, Router } from "itty-router";
-import { traceOf } from "../reader/faults.ts";
-import type { Isolate } from "../reader/isolate.ts";
-import { makeScope, type Surroundings } from "../reader/scope.ts";
+import { traceOf } from "../reader/index.ts";
 import { Access, type Caller } from "./access.ts";
+import { Deployment } from "./deployment.ts";
+import type { Settings } from "./environment.ts";
 import { errorResponse, HttpError } from "./http.ts";
+import type { Ports } from "./ports.ts";
+import type { Bindings } from "./request-context.ts";
 import { health, showHealth } from "./routes/health.ts";
 import { getRcpt, postRcpt } from "./routes/rcpt.ts";
 import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
@@ -11,17 +13,17 @@ import { ROUTES } from "./routes/table.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
 export class Edge {
-  readonly #isolate: Isolate;
+  readonly deployment: Deployment;
   readonly #access: Access;
-  readonly #router = Router<IRequest, [Surroundings], Response>();
+  readonly #router = Router<IRequest, [Bindings], Response>();
 
-  constructor(isolate: Isolate, adminToken: string) {
-    this.#isolate = isolate;
-    this.#access = new Access(isolate, adminToken);
+  constructor(settings: Settings, ports: Ports) {
+    this.deployment = new Deployment(settings, ports);
+    this.#access = new Access(this.deployment);
     for (const route of ROUTES) {
       const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
-      this.#router[method](route.path, (request, surroundings) =>
-        this.#serve(route, request as unknown as Request, request.params, surroundings, request.url),
+      this.#router[method](route.path, (request, bindings) =>
+        this.#serve(route, request as unknown as Request, request.params, bindings, request.url),
       );
     }
     this.#router.all("*", (request) => {
@@ -30,9 +32,9 @@ export class Edge {
   }
 
   /** Settles at once where nothing has to be waited for. */
-  handle(request: Request, surroundings: Surroundings): Response | Promise<Response> {
+  handle(request: Request, bindings: Bindings): Response | Promise<Response> {
     try {
-      const response = this.#route(request, surroundings);
+      const response = this.#route(request, bindings);
       return response instanceof Promise
         ? response.catch((error: unknown) => this.#failed(request, error))
         : response;
@@ -44,16 +46,16 @@ export class Edge {
   #failed(request: Request, error: unknown): Response {
     if (error instanceof HttpError) return errorResponse(request, error);
     // What broke is for the operator's log; the client learns that there is no verdict.
-    this.#isolate.faults.note("internal_error", null, traceOf(error));
+    this.deployment.fault("internal_error", null, traceOf(error));
     return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
   }
 
-  #route(request: Request, surroundings: Surroundings): Response | Promise<Response> {
+  #route(request: Request, bindings: Bindings): Response | Promise<Response> {
     // The check is nearly all of the traffic, and a router costs as much as half of it. What has a query goes the
     // long way: no check has one.
     const path = targetOf(request.url);
     if (path === postRcpt.path && request.method === "POST") {
-      return this.#serve(postRcpt, request, {}, surroundings);
+      return this.#serve(postRcpt, request, {}, bindings);
     }
     if (
       path.startsWith(ONE_RECIPIENT) &&
@@ -62,9 +64,9 @@ export class Edge {
       !path.includes("?") &&
       request.method === "GET"
     ) {
-      return this.#serve(getRcpt, request, { address: path.slice(ONE_RECIPIENT.length) }, surroundings);
+      return this.#serve(getRcpt, request, { address: path.slice(ONE_RECIPIENT.length) }, bindings);
     }
-    return this.#router.fetch(request as unknown as IRequest, surroundings) as Promise<Response>;
+    return this.#router.fetch(request as unknown as IRequest, bindings) as Promise<Response>;
   }
 
   /** @param url what to look for a query in; left out where there is none */
@@ -72,15 +74,15 @@ export class Edge {
     route: Route,
     request: Request,
     params: Readonly<Record<string, string>>,
-    surroundings: Surroundings,
+    bindings: Bindings,
     url = "",
   ): Response | Promise<Response> {
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
     // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
-      ? this.#answer(route, request, params, caller, surroundings)
-      : this.#answerUnlessRevoked(route, request, params, caller, surroundings);
+      ? this.#answer(route, request, params, caller, bindings)
+      : this.#answerUnlessRevoked(route, request, params, caller, bindings);
   }
 
   async #answerUnlessRevoked(
@@ -88,10 +90,10 @@ export class Edge {
     request: Request,
     params: Readonly<Record<string, string>>,
     caller: Caller,
-    surroundings: Surroundings,
+    bindings: Bindings,
   ): Promise<Response> {
-    if (unwrap(await surroundings.registry(0).isRevoked(caller.id))) throw unauthorized();
-    return this.#answer(route, request, params, caller, surroundings);
+    if (unwrap(await bindings.registry(0).isRevoked(caller.id))) throw unauthorized();
+    return this.#answer(route, request, params, caller, bindings);
   }
 
   #answer(
@@ -99,7 +101,7 @@ export class Edge {
     request: Request,
     rawParams: Readonly<Record<string, string>>,
     caller: Caller,
-    surroundings: Surroundings,
+    bindings: Bindings,
   ): Response | Promise<Response> {
     const params = decodeParams(rawParams);
     if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
@@ -107,10 +109,10 @@ export class Edge {
       request,
       params,
       caller,
-      isolate: this.#isolate,
+      deployment: this.deployment,
       access: this.#access,
-      scope: makeScope(surroundings, this.#isolate.ports.clock),
-      surroundings,
+      context: this.deployment.contextOf(bindings),
+      bindings,
     });
   }
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Question, QuestionAnswer } from "../../src/api/log.ts";
 import { rosterKey } from "../../src/directory/index.ts";
 import { Confirmation } from "../../src/reader/log-view.ts";
-import type { Checked, IsolateHost } from "../world/isolate-host.ts";
-import { HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import type { Checked, IsolateHost } from "../../testing/isolate-host.ts";
+import { HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";

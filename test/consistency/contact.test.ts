@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { rosterKey } from "../../src/directory/index.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { blobKey, manifestKey, openRoster, rosterKey, rosterMac, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

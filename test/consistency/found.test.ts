@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
 import { Confirmation } from "../../src/reader/log-view.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 /** Stories that the simulation found, each told by itself. */
 const D = "example.com";

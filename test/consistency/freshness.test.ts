@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HOUR, MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+import { HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

@@ -12,7 +12,7 @@ import {
   requireRight,
   type Shape,
   sizeOfContents,
-} from "../world/generations.ts";
+} from "./memory-generations.ts";
 
 /** So many names that each of eight shards has some. */
 const MANY = names(200);

@@ -14,7 +14,7 @@ import {
   requireRight,
   sizeOfContents,
   TABLES,
-} from "../world/generations.ts";
+} from "./memory-generations.ts";
 
 const DOMAINS = ["one.example", "two.example"];
 /** Generations that share some of their blobs, of two domains; one after the other, back again too. */

@@ -2,9 +2,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import type { Shard } from "../../src/directory/index.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { MINUTE, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { MINUTE, World } from "../../testing/world.ts";
 
 const MB = 1024 * 1024;
 const BIG = "big.example";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { QuestionAnswer } from "../../src/api/log.ts";
 import { Confirmation } from "../../src/reader/log-view.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";

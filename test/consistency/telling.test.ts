@@ -1,12 +1,12 @@
 /* What an isolate tells of: lines of the log, and counts that ride on its questions. */
 import { expect, it } from "vitest";
-import { VirtualTime } from "../../simulation/world/clock.ts";
 import type { Count, Question } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { Faults } from "../../src/reader/faults.ts";
 import type { FaultLine } from "../../src/reader/ports.ts";
 import { Tally } from "../../src/reader/tally.ts";
-import { World } from "../world/world.ts";
+import { VirtualTime } from "../../testing/virtual-time.ts";
+import { World } from "../../testing/world.ts";
 
 const MINUTE = 60_000;
 

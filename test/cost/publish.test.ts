@@ -4,8 +4,8 @@ import { createClient } from "../../src/client/index.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import { baseOf, planDomain, upload } from "../../src/publish/index.ts";
 import { Isolate } from "../../src/reader/isolate.ts";
+import { HOUR, MINUTE, World } from "../../testing/world.ts";
 import { type Lines, names, packed } from "../support/lists.ts";
-import { HOUR, MINUTE, World } from "../world/world.ts";
 
 const D = "example.com";
 

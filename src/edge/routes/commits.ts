@@ -6,7 +6,7 @@ import {
   type ShardTable,
 } from "../../api/contract.ts";
 import { DirectoryError, type DomainPolicy, readPolicy } from "../../directory/index.ts";
-import type { Isolate } from "../../reader/isolate.ts";
+import type { Deployment } from "../deployment.ts";
 import { HttpError, json } from "../http.ts";
 import { acknowledge } from "./domains.ts";
 import {
@@ -38,18 +38,18 @@ export const postCommit: Route = {
     "too_large",
     "unsupported_media_type",
   ],
-  async handle(context) {
-    const { isolate, surroundings, caller } = context;
-    const commit = readCommit(await readBodyObject(context, MAX_COMMIT_BODY, COMMIT_MEMBERS));
+  async handle(call) {
+    const { deployment, bindings, caller } = call;
+    const commit = readCommit(await readBodyObject(call, MAX_COMMIT_BODY, COMMIT_MEMBERS));
     const domains = commit.domains.map(({ domain }) => domain);
     for (const { domain, policy } of commit.domains) {
       requireDomain(caller, domain);
       // Whoever checks an alias is told of its target's list.
       if (policy?.alias != null) requireDomain(caller, policy.alias);
     }
-    const partition = onePartition(isolate, domains, "commit");
-    const changed = unwrap(await surroundings.registry(partition).commit(commit, caller.id));
-    return json(acknowledge(isolate, partition, changed.result.generations, changed));
+    const partition = onePartition(deployment, domains, "commit");
+    const changed = unwrap(await bindings.registry(partition).commit(commit, caller.id));
+    return json(acknowledge(deployment, partition, changed.result.generations, changed));
   },
 };
 
@@ -99,8 +99,8 @@ export function readCommitDomains<T extends { readonly domain: string }>(
 }
 
 /** The partition that all of these domains live in. @throws HttpError `bad_request` where they live in several */
-export function onePartition(isolate: Isolate, domains: readonly string[], what: string): number {
-  const partitions = new Set(domains.map((domain) => isolate.partitionOf(domain)));
+export function onePartition(deployment: Deployment, domains: readonly string[], what: string): number {
+  const partitions = new Set(domains.map((domain) => deployment.reader.partitionOf(domain)));
   const [partition] = partitions;
   if (partition === undefined || partitions.size > 1) {
     throw new HttpError("bad_request", `the domains of one ${what} must live in one partition`);

@@ -21,14 +21,14 @@ export const postPlan: Route = {
   body: "PlanRequest",
   answer: "PlanResult",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
-  async handle(context) {
-    const { isolate, surroundings, caller } = context;
-    const { domains: planned } = await readBodyObject(context, MAX_PLAN_BODY, ["domains"]);
+  async handle(call) {
+    const { deployment, bindings, caller } = call;
+    const { domains: planned } = await readBodyObject(call, MAX_PLAN_BODY, ["domains"]);
     const plan = { domains: readCommitDomains(planned, readPlanned) };
     const domains = plan.domains.map(({ domain }) => domain);
     for (const domain of domains) requireDomain(caller, domain);
-    const partition = onePartition(isolate, domains, "plan");
-    return json(unwrap(await surroundings.registry(partition).plan(plan)));
+    const partition = onePartition(deployment, domains, "plan");
+    return json(unwrap(await bindings.registry(partition).plan(plan)));
   },
 };
 

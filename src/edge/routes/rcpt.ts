@@ -1,9 +1,8 @@
 import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
 import { type Answer, parseRecipient, unavailable } from "../../directory/index.ts";
-import { check, checkAll, queryOf } from "../../reader/check.ts";
-import type { Query } from "../../reader/decide.ts";
+import { type Query, queryOf } from "../../reader/index.ts";
 import { HttpError, json, mediaType, parseJson, readText, text, wantsText } from "../http.ts";
-import { type Route, type RouteContext, readNumber, readObject, readTexts } from "./route.ts";
+import { type Route, type RouteCall, readNumber, readObject, readTexts } from "./route.ts";
 
 /** Recipients as they were asked about, one or a list. */
 interface Asked {
@@ -25,16 +24,16 @@ export const postRcpt: Route = {
   answer: "CheckAnswer",
   errors: ["bad_request", "timeout", "too_large", "unsupported_media_type", "unconfigured", "unavailable"],
   answersWith503: true,
-  handle(context) {
-    const { request, isolate } = context;
+  handle(call) {
+    const { request, deployment } = call;
     const type = mediaType(request);
     if (type !== "application/json" && type !== "text/plain") {
       throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
     }
     const isText = wantsText(request, type);
-    return readText(request, MAX_CHECK_BODY, isolate.ports.timers).then((body) =>
+    return readText(request, MAX_CHECK_BODY, deployment.ports.timers).then((body) =>
       respond(
-        context,
+        call,
         type === "text/plain" ? readLines(body, isText) : readRecipients(parseJson(body), isText),
       ),
     );
@@ -51,11 +50,11 @@ export const getRcpt: Route = {
   answer: "Answer",
   errors: ["bad_request", "unconfigured", "unavailable"],
   answersWith503: true,
-  handle(context) {
-    return respond(context, {
-      recipients: [context.params.address ?? ""],
+  handle(call) {
+    return respond(call, {
+      recipients: [call.params.address ?? ""],
       isList: false,
-      isText: wantsText(context.request),
+      isText: wantsText(call.request),
     });
   },
 };
@@ -113,35 +112,35 @@ function readFloors(value: unknown): Record<string, number> {
   return floors as Record<string, number>;
 }
 
-function respond(context: RouteContext, asked: Asked): Response | Promise<Response> {
+function respond(call: RouteCall, asked: Asked): Response | Promise<Response> {
   if (asked.recipients.length > MAX_RECIPIENTS) {
     throw new HttpError("too_large", `more than ${MAX_RECIPIENTS} recipients in one request`);
   }
-  const { isolate, scope, caller } = context;
+  const { deployment, context, caller } = call;
   const queries = asked.recipients.map((recipient) => queryOf(recipient, asked.floors, caller.domains));
   const [only] = queries;
-  if (asked.isList || only === undefined) return respondToList(context, asked, queries);
-  const settled = isCovered(caller.domains, only) ? check(isolate, scope, only) : notCovered(only);
+  if (asked.isList || only === undefined) return respondToList(call, asked, queries);
+  const settled = isCovered(caller.domains, only) ? deployment.reader.check(context, only) : notCovered(only);
   return settled instanceof Promise
-    ? settled.then((answer) => respondWith(context, asked, answer))
-    : respondWith(context, asked, settled);
+    ? settled.then((answer) => respondWith(call, asked, answer))
+    : respondWith(call, asked, settled);
 }
 
-function respondWith(context: RouteContext, { isText }: Asked, answer: Answer): Response {
-  requireStillValid(context);
+function respondWith(call: RouteCall, { isText }: Asked, answer: Answer): Response {
+  requireStillValid(call);
   const status = answer.verdict === "unavailable" ? 503 : 200;
   return isText ? text(`${answer.reply}\n`, status) : json(answer, status);
 }
 
 async function respondToList(
-  context: RouteContext,
+  call: RouteCall,
   { isText }: Asked,
   queries: readonly Query[],
 ): Promise<Response> {
-  const { isolate, scope, caller } = context;
+  const { deployment, context, caller } = call;
   const covered = queries.filter((query) => isCovered(caller.domains, query));
-  const answers = await checkAll(isolate, scope, covered);
-  requireStillValid(context);
+  const answers = await deployment.reader.checkAll(context, covered);
+  requireStillValid(call);
   let next = 0;
   const results = queries.map((query) =>
     covered[next] === query ? (answers[next++] as Answer) : notCovered(query),
@@ -150,7 +149,7 @@ async function respondToList(
 }
 
 /** The confirmation that a refusal waited for may have told that this very token was revoked. */
-function requireStillValid({ access, caller }: RouteContext): void {
+function requireStillValid({ access, caller }: RouteCall): void {
   if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
 }
 

@@ -2,7 +2,7 @@ import type { RegistryStatus } from "../../api/contract.ts";
 import type { Counted } from "../../api/log.ts";
 import type { RegistryApi } from "../../registry/protocol.ts";
 import { json } from "../http.ts";
-import { type Route, type RouteContext, readNoBody, unwrap } from "./route.ts";
+import { type Route, type RouteCall, readNoBody, unwrap } from "./route.ts";
 
 export const showRegistry: Route = {
   method: "GET",
@@ -12,8 +12,8 @@ export const showRegistry: Route = {
   summary: "Show how the Registries stand",
   answer: "RegistryStatus",
   errors: [],
-  async handle(context) {
-    return json(await ofEach(context, async (registry) => unwrap(await registry.status())));
+  async handle(call) {
+    return json(await ofEach(call, async (registry) => unwrap(await registry.status())));
   },
 };
 
@@ -25,10 +25,10 @@ export const initialiseRegistry: Route = {
   summary: "Make the Registries ready before the first commit; harmless afterwards",
   answer: "RegistryStatus",
   errors: ["bad_request", "conflict", "timeout", "too_large"],
-  async handle(context) {
-    await readNoBody(context);
-    const by = context.caller.id;
-    return json(await ofEach(context, async (registry) => unwrap(await registry.initialise(by))));
+  async handle(call) {
+    await readNoBody(call);
+    const by = call.caller.id;
+    return json(await ofEach(call, async (registry) => unwrap(await registry.initialise(by))));
   },
 };
 
@@ -40,10 +40,10 @@ export const showStatus: Route = {
   summary: "Show what was answered and what went wrong in the last hour and day",
   answer: "EdgeStatus",
   errors: [],
-  async handle({ isolate, surroundings }) {
+  async handle({ deployment, bindings }) {
     const sums = new Map<string, Counted>();
-    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      for (const counted of unwrap(await surroundings.registry(partition).counted())) {
+    for (let partition = 0; partition < deployment.settings.partitions; partition++) {
+      for (const counted of unwrap(await bindings.registry(partition).counted())) {
         const [domain, mode, word, hour, day] = counted;
         const key = `${domain} ${mode} ${word}`;
         const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
@@ -75,27 +75,27 @@ export const showAudit: Route = {
   summary: "Show the newest lines of the audit trail",
   answer: "AuditList",
   errors: [],
-  async handle({ isolate, surroundings }) {
+  async handle({ deployment, bindings }) {
     const lines = [];
-    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      lines.push(...unwrap(await surroundings.registry(partition).audit()));
+    for (let partition = 0; partition < deployment.settings.partitions; partition++) {
+      lines.push(...unwrap(await bindings.registry(partition).audit()));
     }
     return json({ audit: lines.sort((a, b) => b.time - a.time) });
   },
 };
 
 async function ofEach(
-  { isolate, surroundings, scope }: RouteContext,
+  { deployment, bindings, context }: RouteCall,
   ask: (registry: RegistryApi) => Promise<RegistryStatus["partitions"][number]>,
 ): Promise<RegistryStatus> {
   const partitions = [];
-  for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-    partitions.push(await ask(surroundings.registry(partition)));
+  for (let partition = 0; partition < deployment.settings.partitions; partition++) {
+    partitions.push(await ask(bindings.registry(partition)));
   }
   // A read shows which cacheTtl KV takes; its value does not matter here.
-  const isReadable = await scope.kv.get("roster/0", 30).then(
+  const isReadable = await context.kv.get("roster/0", 30).then(
     () => true,
     () => false,
   );
-  return { partitions, kv_readable: isReadable, kv_cache_ttl: surroundings.kvCacheTtl() };
+  return { partitions, kv_readable: isReadable, kv_cache_ttl: bindings.kvCacheTtl() };
 }

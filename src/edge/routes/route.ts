@@ -1,22 +1,22 @@
 import { type ErrorCode, MAX_SMALL_BODY, type Role } from "../../api/contract.ts";
 import type { Result } from "../../api/log.ts";
 import { toALabel } from "../../directory/index.ts";
-import type { Isolate } from "../../reader/isolate.ts";
-import type { Scope, Surroundings } from "../../reader/scope.ts";
 import type { Access, Caller } from "../access.ts";
+import type { Deployment } from "../deployment.ts";
 import { HttpError, parseJson, readJson, readText } from "../http.ts";
+import type { Bindings, RequestContext } from "../request-context.ts";
 
 /** What a handler gets: the request, who asks, and all that it may use. */
-export interface RouteContext {
+export interface RouteCall {
   readonly request: Request;
   /** Path parameters, decoded. `domain` is in A-labels. */
   readonly params: Readonly<Record<string, string>>;
   readonly caller: Caller;
-  readonly isolate: Isolate;
+  readonly deployment: Deployment;
   readonly access: Access;
-  readonly scope: Scope;
-  /** Without the limits of a check: management has its own. */
-  readonly surroundings: Surroundings;
+  readonly context: RequestContext;
+  /** Without the limits of a check, for management. */
+  readonly bindings: Bindings;
 }
 
 /** One route: how it is reached, who may use it, what it does, and how it is described. */
@@ -43,7 +43,7 @@ export interface Route {
   /** Where the answer comes in pages: what a line is named by. Query parameters `after` and `limit`; see paging.ts. */
   readonly paged?: "domain" | "generation";
   /** Settles at once where nothing has to be waited for. */
-  handle(context: RouteContext): Response | Promise<Response>;
+  handle(call: RouteCall): Response | Promise<Response>;
 }
 
 /** The value of a result, or its error on its way to the client. */
@@ -99,18 +99,18 @@ export function readObject(
  * @throws HttpError `bad_request`, `timeout`, `too_large` or `unsupported_media_type`
  */
 export const readBodyObject = async (
-  { request, isolate }: RouteContext,
+  { request, deployment }: RouteCall,
   limit: number,
   members: readonly string[],
 ): Promise<Record<string, unknown>> =>
-  readObject(await readJson(request, limit, isolate.ports.timers), BODY, members);
+  readObject(await readJson(request, limit, deployment.ports.timers), BODY, members);
 
 /**
  * Reads the body of a request that takes none: it is empty, or an object without members.
  * @throws HttpError `bad_request`, `timeout` or `too_large`
  */
-export async function readNoBody({ request, isolate }: RouteContext): Promise<void> {
-  const body = await readText(request, MAX_SMALL_BODY, isolate.ports.timers);
+export async function readNoBody({ request, deployment }: RouteCall): Promise<void> {
+  const body = await readText(request, MAX_SMALL_BODY, deployment.ports.timers);
   if (body.trim() !== "") readObject(parseJson(body), BODY, []);
 }
 

@@ -1,8 +1,8 @@
 import { MAX_SMALL_BODY, type TokenRecord, type TokenRequest } from "../../api/contract.ts";
-import { toHex, tokenKeyId } from "../../directory/index.ts";
-import type { Isolate } from "../../reader/isolate.ts";
+import { toHex } from "../../directory/index.ts";
 import type { KeptToken } from "../../registry/protocol.ts";
 import { mintToken } from "../access.ts";
+import type { Deployment } from "../deployment.ts";
 import { HttpError, json } from "../http.ts";
 import { type Route, readBodyObject, readDomain, readNoBody, readNote, unwrap } from "./route.ts";
 
@@ -22,25 +22,25 @@ export const createToken: Route = {
   body: "TokenRequest",
   answer: "TokenCreated",
   errors: ["bad_request", "conflict", "timeout", "too_large", "unsupported_media_type"],
-  async handle(context) {
-    const { isolate, surroundings, caller } = context;
-    const asked = readTokenRequest(await readBodyObject(context, MAX_SMALL_BODY, TOKEN_MEMBERS));
-    const now = isolate.now();
+  async handle(call) {
+    const { deployment, bindings, caller } = call;
+    const asked = readTokenRequest(await readBodyObject(call, MAX_SMALL_BODY, TOKEN_MEMBERS));
+    const now = deployment.now();
     const record: KeptToken = {
-      id: toHex(isolate.ports.random.bytes(ID_BYTES)),
+      id: toHex(deployment.ports.random.bytes(ID_BYTES)),
       role: asked.role,
-      domains: asked.domains,
+      domains: asked.domains ?? null,
       expires: asked.expires_in == null ? null : now + 1000 * asked.expires_in,
       created: now,
       revoked: null,
       note: asked.note ?? null,
-      key_id: keyIdOf(isolate),
+      key_id: deployment.tokenKeyId,
     };
-    unwrap(await surroundings.registry(0).keepToken(record, caller.id));
+    unwrap(await bindings.registry(0).keepToken(record, caller.id));
     const { id, role, domains, expires } = record;
     return json({
-      ...seenFromHere(isolate, record),
-      token: mintToken(isolate, { id, role, domains, expires }),
+      ...seenFromHere(deployment, record),
+      token: mintToken(deployment.tokenMac, { id, role, domains, expires }),
     });
   },
 };
@@ -53,9 +53,9 @@ export const listTokens: Route = {
   summary: "List the tokens that were issued",
   answer: "TokenList",
   errors: [],
-  async handle({ isolate, surroundings }) {
-    const tokens = unwrap(await surroundings.registry(0).tokens());
-    return json({ tokens: tokens.map((token) => seenFromHere(isolate, token)) });
+  async handle({ deployment, bindings }) {
+    const tokens = unwrap(await bindings.registry(0).tokens());
+    return json({ tokens: tokens.map((token) => seenFromHere(deployment, token)) });
   },
 };
 
@@ -67,34 +67,32 @@ export const revokeToken: Route = {
   summary: "Revoke a token",
   answer: "TokenRecord",
   errors: ["bad_request", "not_found", "timeout", "too_large"],
-  async handle(context) {
-    const { params, isolate, surroundings, caller } = context;
-    await readNoBody(context);
+  async handle(call) {
+    const { params, deployment, bindings, caller } = call;
+    await readNoBody(call);
     const id = params.id ?? "";
     if (!TOKEN_ID.test(id)) throw new HttpError("bad_request", "a token's id has 16 hexadecimal digits");
-    const token = unwrap(await surroundings.registry(0).tokens()).find((each) => each.id === id);
+    const token = unwrap(await bindings.registry(0).tokens()).find((each) => each.id === id);
     if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
     // Every partition confirms on its own, so each has to know; the first one first, since others begin with what
     // it records.
     let revoked: KeptToken | null = null;
-    for (let partition = 0; partition < isolate.settings.partitions; partition++) {
-      const result = await surroundings.registry(partition).revokeToken(id, token.expires, caller.id);
+    for (let partition = 0; partition < deployment.settings.partitions; partition++) {
+      const result = await bindings.registry(partition).revokeToken(id, token.expires, caller.id);
       // A partition that nothing was published to yet has no log, and keeps the revocation for its beginning.
       if (!result.ok && result.error.code === "uninitialised" && partition > 0) continue;
       const { result: record, ...position } = unwrap(result);
-      isolate.confirmation(partition).changed(position, {}, [id]);
+      deployment.reader.noteChange(partition, position, {}, [id]);
       revoked ??= record;
     }
-    return json(seenFromHere(isolate, revoked ?? token));
+    return json(seenFromHere(deployment, revoked ?? token));
   },
 };
 
-const keyIdOf = ({ ports, settings }: Isolate): string => tokenKeyId(ports.hashing, settings.masterKey);
-
 /** A token with what only the edge can say of it. */
-const seenFromHere = (isolate: Isolate, token: KeptToken): TokenRecord => ({
+const seenFromHere = (deployment: Deployment, token: KeptToken): TokenRecord => ({
   ...token,
-  key_fits: token.key_id === null ? null : token.key_id === keyIdOf(isolate),
+  key_fits: token.key_id === null ? null : token.key_id === deployment.tokenKeyId,
 });
 
 const TOKEN_MEMBERS = ["role", "domains", "expires_in", "note"];

@@ -1,12 +1,12 @@
-import type { VirtualTime } from "../../simulation/world/clock.ts";
-import { RegistryObject } from "../../simulation/world/registry-object.ts";
-import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/reader/ports.ts";
-import type { AskRevocations } from "../../src/registry/initialise.ts";
-import type { SqlRow } from "../../src/registry/ports.ts";
-import type { Place, RegistryApi } from "../../src/registry/protocol.ts";
-import { RegistryCore } from "../../src/registry/registry.ts";
-import type { KvStore } from "../../src/runtime/ports.ts";
+import type { Settings } from "../src/edge/environment.ts";
+import type { Ports } from "../src/reader/ports.ts";
+import type { AskRevocations } from "../src/registry/initialise.ts";
+import type { SqlRow } from "../src/registry/ports.ts";
+import type { Place, RegistryApi } from "../src/registry/protocol.ts";
+import { RegistryCore } from "../src/registry/registry.ts";
+import type { KvStore } from "../src/runtime/ports.ts";
+import { RegistryObject } from "./registry-object.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** One call of a Registry, as faults are told of it. */
 export interface RegistryCall {

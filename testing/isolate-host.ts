@@ -1,12 +1,12 @@
-import type { VirtualTime } from "../../simulation/world/clock.ts";
-import { Meter } from "../../simulation/world/meter.ts";
-import type { Answer } from "../../src/directory/index.ts";
-import type { Settings } from "../../src/edge/environment.ts";
-import { Edge } from "../../src/edge/serve.ts";
-import { Isolate } from "../../src/reader/isolate.ts";
-import type { Ports } from "../../src/reader/ports.ts";
-import type { RegistryApi } from "../../src/registry/protocol.ts";
-import type { KvStore } from "../../src/runtime/ports.ts";
+import type { Answer } from "../src/directory/index.ts";
+import type { Settings } from "../src/edge/environment.ts";
+import { Edge } from "../src/edge/serve.ts";
+import { Isolate } from "../src/reader/isolate.ts";
+import type { Ports } from "../src/reader/ports.ts";
+import type { RegistryApi } from "../src/registry/protocol.ts";
+import type { KvStore } from "../src/runtime/ports.ts";
+import { Meter } from "./meter.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** What an isolate lives in. */
 export interface IsolateHostParts {

@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { createTables } from "../../src/registry/schema.ts";
-import type { VirtualTime } from "./clock.ts";
+import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
+import { createTables } from "../src/registry/schema.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** A platform alarm that throws is run again so often, and then no more. */
 const ALARM_RETRIES = 6;

@@ -1,4 +1,4 @@
-import type { DomainCommit, ShardTable } from "../../src/api/contract.ts";
+import type { DomainCommit, ShardTable } from "../src/api/contract.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
@@ -10,10 +10,10 @@ import {
   fingerprint,
   sentinels,
   toBase64Url,
-} from "../../src/directory/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { EntryColumns } from "../../src/publish/entries.ts";
-import { type PackedList, packList } from "../../src/publish/pack.ts";
+} from "../src/directory/index.ts";
+import { stablelibHashing } from "../src/directory/stablelib.ts";
+import { EntryColumns } from "../src/publish/entries.ts";
+import { type PackedList, packList } from "../src/publish/pack.ts";
 
 /** Local parts, active where no state is said. */
 export type List = readonly (string | readonly [local: string, state: EntryState])[];

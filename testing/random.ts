@@ -1,4 +1,4 @@
-/** Numbers from a seed. Nothing in the simulation is random in any other way. */
+/** Numbers from a seed. Nothing in simulation and tests is random in any other way. */
 
 /** Mixes numbers and texts into 32 bits (FNV-1a, then murmur3's finish). */
 export function hash(...parts: readonly (number | string)[]): number {
@@ -25,12 +25,21 @@ export class Random {
     this.#state = hash(...name);
   }
 
-  /** From 0 to 1, 1 excluded. */
-  next(): number {
+  /** A whole number of 32 bits. */
+  integer(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  }
+
+  /** From 0 to 1, 1 excluded. */
+  next(): number {
+    return this.integer() / 2 ** 32;
+  }
+
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.integer() & 0xff);
   }
 
   /** A whole number from `low` to `high`, both included. */

@@ -1,4 +1,4 @@
-import type { Clock, Nap, Timers } from "../../src/runtime/ports.ts";
+import type { Clock, Nap, Timers } from "../src/runtime/ports.ts";
 
 /** Something that is to happen at a moment. */
 interface Event {
@@ -9,22 +9,26 @@ interface Event {
   isOff: boolean;
 }
 
+/** When every world begins. */
+export const BEGINNING = Date.UTC(2026, 0, 1);
+
 /**
  * Time that moves only when it is told to: the clock and the timers of a whole world. Between two events all that
  * can go on does go on, and takes no time.
  */
 export class VirtualTime implements Clock, Timers {
-  #now: number;
+  #now = BEGINNING;
   #turns = 0;
   /** A binary heap, the next event first. */
   readonly #events: Event[] = [];
 
-  constructor(start = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
-  }
-
   now(): number {
     return this.#now;
+  }
+
+  /** Milliseconds since the beginning. */
+  get elapsed(): number {
+    return this.#now - BEGINNING;
   }
 
   sleep(ms: number, nap?: Nap): Promise<void> {
@@ -36,11 +40,17 @@ export class VirtualTime implements Clock, Timers {
 
   /** Has `action` happen at `time`, or at once where that is over. @returns how to call it off */
   at(time: number, action: () => void): () => void {
-    const event = { time: Math.max(time, this.#now), turn: this.#turns++, action, isOff: false };
+    // Clocks of the platform show whole milliseconds.
+    const event = { time: Math.max(Math.round(time), this.#now), turn: this.#turns++, action, isOff: false };
     this.#push(event);
     return () => {
       event.isOff = true;
     };
+  }
+
+  /** Has `action` happen in `ms`. @returns how to call it off */
+  after(ms: number, action: () => void): () => void {
+    return this.at(this.#now + ms, action);
   }
 
   /** Lets everything go on that waits for nothing but its turn. */

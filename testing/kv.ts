@@ -1,5 +1,5 @@
-import type { VirtualTime } from "../../simulation/world/clock.ts";
-import type { KvStore } from "../../src/runtime/ports.ts";
+import type { KvStore } from "../src/runtime/ports.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** One operation on KV, as faults are told of it. */
 export interface KvOperation {

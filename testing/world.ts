@@ -1,11 +1,4 @@
-import { VirtualTime } from "../../simulation/world/clock.ts";
-import type {
-  CommitResult,
-  DomainCommit,
-  ErrorBody,
-  HeadResult,
-  TokenCreated,
-} from "../../src/api/contract.ts";
+import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/contract.ts";
 import {
   blobIds,
   blobKey,
@@ -26,15 +19,16 @@ import {
   rosterKey,
   rosterMac,
   utf8,
-} from "../../src/directory/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/reader/ports.ts";
+} from "../src/directory/index.ts";
+import { stablelibHashing } from "../src/directory/stablelib.ts";
+import type { Settings } from "../src/edge/environment.ts";
+import type { Ports } from "../src/reader/ports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
-import { bytesFrom } from "./numbers.ts";
+import { Random } from "./random.ts";
 import { RegistryHost } from "./registry-host.ts";
+import { VirtualTime } from "./virtual-time.ts";
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
@@ -79,7 +73,7 @@ export class World {
     this.ports = {
       clock: this.clock,
       timers: this.clock,
-      random: { bytes: bytesFrom(1) },
+      random: new Random(1),
       hashing: stablelibHashing,
     };
     this.#registries = Array.from({ length: this.settings.partitions }, () => this.#newRegistry());
