@@ -1,8 +1,8 @@
 import type { Answer } from "../src/directory/index.ts";
 import type { Settings } from "../src/edge/environment.ts";
+import type { Ports } from "../src/edge/ports.ts";
 import { Edge } from "../src/edge/serve.ts";
-import { Isolate } from "../src/reader/isolate.ts";
-import type { Ports } from "../src/reader/ports.ts";
+import type { Reader } from "../src/reader/index.ts";
 import type { RegistryApi } from "../src/registry/protocol.ts";
 import type { KvStore } from "../src/runtime/ports.ts";
 import { Meter } from "./meter.ts";
@@ -42,15 +42,18 @@ export interface Reply {
 export class IsolateHost {
   readonly #parts: IsolateHostParts;
   readonly #edge: Edge;
-  readonly isolate: Isolate;
   /** What the platform would not have allowed. */
   readonly violations: string[] = [];
   #background: Promise<unknown>[] = [];
 
   constructor(parts: IsolateHostParts) {
     this.#parts = parts;
-    this.isolate = new Isolate(parts.settings, parts.ports);
-    this.#edge = new Edge(this.isolate, parts.settings.adminToken);
+    this.#edge = new Edge(parts.settings, parts.ports);
+  }
+
+  /** The reader that answers its checks. */
+  get reader(): Reader {
+    return this.#edge.deployment.reader;
   }
 
   /** Sends a request; time moves on until its response is there. */

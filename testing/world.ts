@@ -22,7 +22,7 @@ import {
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
-import type { Ports } from "../src/reader/ports.ts";
+import type { Ports } from "../src/edge/ports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/reader/ports.ts";
+import type { Ports } from "../../src/edge/ports.ts";
 import { hash, Random } from "../../testing/random.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
 import { Tally } from "../basics/tally.ts";

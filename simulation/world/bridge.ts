@@ -4,12 +4,12 @@ import { Batcher } from "../../src/bridge/batcher.ts";
 import { Breaker } from "../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../src/bridge/cache.ts";
 import { Floors } from "../../src/bridge/floors.ts";
-import { Gate } from "../../src/bridge/gate.ts";
 import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/runtime/ports.ts";
+import { Semaphore } from "../../src/runtime/semaphore.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
@@ -115,7 +115,8 @@ export class SimulatedBridge implements JudgedBridge {
       cache: new AnswerCache(parts.cacheBytes, floors),
       floors,
       breaker: new Breaker(ports, { failures: 5, longestPause: 1_000 }),
-      gate: new Gate(64, 10_000),
+      semaphore: new Semaphore(64),
+      maxWaiting: 10_000,
       budget: BRIDGE_BUDGET,
       acceptGrace: parts.acceptGrace,
       observer: {

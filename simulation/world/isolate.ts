@@ -3,11 +3,10 @@
 import type { Question, QuestionAnswer, Result } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
+import type { Ports } from "../../src/edge/ports.ts";
+import type { Bindings } from "../../src/edge/request-context.ts";
 import { Edge } from "../../src/edge/serve.ts";
-import { check, queryOf } from "../../src/reader/check.ts";
-import { Isolate } from "../../src/reader/isolate.ts";
-import type { Ports } from "../../src/reader/ports.ts";
-import { makeScope, type Scope, type Surroundings } from "../../src/reader/scope.ts";
+import { queryOf, type ReaderContext } from "../../src/reader/index.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
 import { Meter } from "../../testing/meter.ts";
@@ -51,7 +50,6 @@ export class SimulatedIsolate implements Answerer, Spender {
   readonly location: string;
   readonly settings: Settings;
   readonly bornAt: number;
-  readonly isolate: Isolate;
   readonly #parts: IsolateParts;
   readonly #edge: Edge;
   #clock: number;
@@ -85,8 +83,7 @@ export class SimulatedIsolate implements Answerer, Spender {
       clock: { now: () => this.#clock },
       timers: { sleep: (ms, nap) => this.#resumed(parts.time.sleep(ms, nap)) },
     };
-    this.isolate = new Isolate(parts.settings, ports);
-    this.#edge = new Edge(this.isolate, parts.settings.adminToken);
+    this.#edge = new Edge(parts.settings, ports);
   }
 
   /** What its clock shows. */
@@ -144,26 +141,44 @@ export class SimulatedIsolate implements Answerer, Spender {
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
-    const { result, moments } = await this.watched(() => this.#edge.handle(request, this.#surroundings()));
+    const { result, moments } = await this.watched(() => this.#edge.handle(request, this.#bindings()));
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
-  /** A scope for checks that do not come through HTTP: one as each request has. */
-  scope(): Scope {
+  /** A context for checks that do not come through HTTP: one as each request has. */
+  context(): ReaderContext {
     this.#tick();
-    return makeScope(this.#surroundings(), { now: () => this.#clock });
+    return this.#edge.deployment.contextOf(this.#bindings());
   }
 
-  /** One check within a scope, through the same door as the route. */
-  check(scope: Scope, text: string, floors?: Readonly<Record<string, number>>): Answer | Promise<Answer> {
-    return check(this.isolate, scope, queryOf(text, floors));
+  /** Checks many in one request. */
+  checkAll(
+    context: ReaderContext,
+    asked: readonly {
+      readonly text: string;
+      readonly floors: Readonly<Record<string, number>> | undefined;
+    }[],
+  ): Promise<Answer[]> {
+    return this.#edge.deployment.reader.checkAll(
+      context,
+      asked.map(({ text, floors }) => queryOf(text, floors)),
+    );
+  }
+
+  /** One check, as the route makes it. */
+  check(
+    context: ReaderContext,
+    text: string,
+    floors?: Readonly<Record<string, number>>,
+  ): Answer | Promise<Answer> {
+    return this.#edge.deployment.reader.check(context, queryOf(text, floors));
   }
 
   #tick(): void {
     this.#clock = Math.max(this.#clock, this.#parts.time.now() + this.#parts.skew);
   }
 
-  #surroundings(): Surroundings {
+  #bindings(): Bindings {
     const meter = new Meter();
     const { kv, violation } = this.#parts;
     const count = async <T>(kind: "kv" | "registry", operation: () => Promise<T>): Promise<T> => {

@@ -5,7 +5,7 @@
  */
 
 import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/reader/ports.ts";
+import type { Ports } from "../../src/edge/ports.ts";
 import type { AskRevocations } from "../../src/registry/initialise.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../../src/registry/protocol.ts";

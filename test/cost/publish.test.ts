@@ -3,7 +3,6 @@ import { publishing } from "../../bench/cost/usage.ts";
 import { createClient } from "../../src/client/index.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import { baseOf, planDomain, upload } from "../../src/publish/index.ts";
-import { Isolate } from "../../src/reader/isolate.ts";
 import { HOUR, MINUTE, World } from "../../testing/world.ts";
 import { type Lines, names, packed } from "../support/lists.ts";
 
@@ -12,10 +11,7 @@ const D = "example.com";
 /** The real client, planner, edge and Registry; what they ask of each other is counted. */
 class Counted {
   readonly world = new World();
-  readonly #edge = new Edge(
-    new Isolate(this.world.settings, this.world.ports),
-    this.world.settings.adminToken,
-  );
+  readonly #edge = new Edge(this.world.settings, this.world.ports);
   #requests = 0;
 
   readonly #client = createClient({

@@ -72,7 +72,7 @@ describe("a commit that cannot be meant", () => {
     ["no shards", "shards", "{}", "shards.bits"],
     ["shards that are a list", "shards", "[]", "shards must be an object"],
     ["an inline shard that is no base64url", "shards", '{"bits":0,"inline":"+/="}', "base64url"],
-    ["an inline shard that is empty", "shards", '{"bits":0,"inline":""}', "shorter than its head"],
+    ["an inline shard that is empty", "shards", '{"bits":0,"inline":""}', "shorter than its header"],
     ["an inline shard of zeros", "shards", `{"bits":0,"inline":"${"A".repeat(2_000)}"}`, "not a shard"],
     ["an unknown mode", "mode", '"Enforce"', "mode must be"],
     ["a mode from every object", "mode", '"constructor"', "mode must be"],
