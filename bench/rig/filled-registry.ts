@@ -16,7 +16,7 @@ import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { packList } from "../../src/publish/pack.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { setMeta } from "../../src/registry/schema.ts";
+import { setMeta } from "../../src/registry/meta.ts";
 import { keepSummary } from "../../src/registry/summaries.ts";
 import type { World } from "./world.ts";
 
