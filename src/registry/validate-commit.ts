@@ -119,7 +119,7 @@ export function requireAliasRules(records: Records, draft: Draft, drafts: readon
 /** Checks the bytes of a shard that is put. @throws RegistryFailure `bad_request` */
 export function requireShard(hashing: Hashing, domain: string, id: string, bytes: Uint8Array): void {
   if (!isContentId(id) || !equalBytes(hashing.sha256(bytes), fromHex(id))) {
-    throw failure("bad_request", `the bytes are not those of shard ${id}: its name is its SHA-256`, {
+    throw failure("bad_request", `the bytes are not those of shard ${id}: it is named by its SHA-256`, {
       domain,
     });
   }
