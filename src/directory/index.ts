@@ -1,4 +1,4 @@
-/** The public face of the directory: what is known, and how it is looked up. */
+/** The public API of the directory: its formats, and the lookup. */
 export * from "./address.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";

@@ -28,7 +28,7 @@ import {
   uncountableChanges,
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
-import { PublishError } from "./errors.ts";
+import { PublishError, SAME_RELEASE } from "./errors.ts";
 import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
@@ -286,7 +286,7 @@ export function tableFrom(table: ShardTable): BlobTable {
     throw new PublishError(
       "protocol",
       "the edge describes a list that this release cannot read",
-      "use the release of the edge for publishing too",
+      SAME_RELEASE,
     );
   }
 }

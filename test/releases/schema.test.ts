@@ -1,9 +1,9 @@
 /** The steps from one schema version to the next. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { VirtualTime } from "../../simulation/world/clock.ts";
-import { RegistryObject } from "../../simulation/world/registry-object.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
 import { type Migration, migrate, SCHEMA, schemaFault } from "../../src/registry/schema.ts";
+import { RegistryObject } from "../../testing/registry-object.ts";
+import { VirtualTime } from "../../testing/virtual-time.ts";
 
 describe("a schema", () => {
   let storage: RegistryStorage;
