@@ -15,7 +15,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
       "if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {",
       "if (false) {",
     ),
-    reader("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
+    reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
     "a cached answer counts below the floor",

@@ -9,15 +9,15 @@ import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/runtime/ports.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { Fetch } from "./network.ts";
-import type { Time } from "./time.ts";
 
 export interface BridgeParts {
   readonly name: string;
-  readonly time: Time;
+  readonly time: VirtualTime;
   /** `fetch` as the bridge has it, which tells of the isolate that takes the request. */
   fetch(via: (host: SimulatedIsolate) => void): Fetch;
   readonly token: string;
@@ -33,7 +33,7 @@ export interface BridgeParts {
 const REQUESTS = 2;
 
 /** A client under virtual time. */
-export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
+export const clientOf = (time: VirtualTime, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
   createClient({
     url: "https://rollcall.test",
     token,
@@ -44,7 +44,7 @@ export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: num
   });
 
 /** A sleep that ends early where its signal is aborted. */
-function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
+function sleep(time: VirtualTime, ms: number, signal?: AbortSignal): Promise<void> {
   const nap: Nap = {};
   const slept = time.sleep(ms, nap);
   if (signal === undefined) return slept;
@@ -69,7 +69,7 @@ export class SimulatedBridge implements JudgedBridge {
   readonly acceptGrace: number;
   readonly focus: number | null;
   readonly bornAt: number;
-  readonly #time: Time;
+  readonly #time: VirtualTime;
   readonly #resolver: Resolver;
   readonly seen = new Map<
     string,
