@@ -1,17 +1,17 @@
-import { ClientError, type DomainPage } from "../client/index.ts";
-import { toALabel } from "../directory/index.ts";
+import { ClientError, type DomainPage } from "../../client/index.ts";
+import { toALabel } from "../../directory/index.ts";
 
 const MINUTE = 60_000;
-/** Pauses between two looks, ms, before chance is added. */
+/** Pause between two refreshes, ms, before jitter. */
 const PAUSE = 5 * MINUTE;
-/** An edge of the release before shows lists to publishers only. */
+/** Pause if the edge is of the previous release, which shows lists to publishers only. */
 const PAUSE_FORBIDDEN = 6 * 60 * MINUTE;
-/** Domains that are shown: metrics have a line for each. */
+/** Most domains: metrics have a line for each. */
 export const MAX_LISTS = 1_000;
-/** Pages of one look, should they be small. */
+/** Most pages in one refresh, in case they are small. */
 const MAX_PAGES = 50;
 
-/** How a domain's list stands at the Registry. */
+/** The state of a domain's list at the Registry. */
 export interface ListState {
   readonly domain: string;
   readonly generation: number;
@@ -20,25 +20,25 @@ export interface ListState {
 }
 
 /**
- * What came of a look: `forbidden` from an edge that does not show lists to a check token, `unauthorized` where it does
- * not take the token at all.
+ * The result of a refresh: `forbidden` from an edge that does not show lists to a check token, `unauthorized` from an edge
+ * that does not accept the token at all.
  */
-export type LookResult = "ok" | "failed" | "forbidden" | "unauthorized";
+export type RefreshResult = "ok" | "failed" | "forbidden" | "unauthorized";
 
-export interface ListsOptions {
+export interface ListStatesOptions {
   /** One page of the domains that the token covers. @throws ClientError */
   page(after: string | null): Promise<DomainPage>;
-  /** Between 0 and 1. */
+  /** For jitter, between 0 and 1. */
   chance(): number;
-  looked(result: LookResult): void;
+  refreshed(result: RefreshResult): void;
 }
 
-/** The lists of the domains that the token covers, as they were when the Registry was last asked for them. */
-export class Lists {
-  readonly #options: ListsOptions;
+/** The state of the lists that the token covers, as of the last successful refresh. */
+export class ListStates {
+  readonly #options: ListStatesOptions;
   #states: readonly ListState[] = [];
 
-  constructor(options: ListsOptions) {
+  constructor(options: ListStatesOptions) {
     this.#options = options;
   }
 
@@ -46,19 +46,19 @@ export class Lists {
     return this.#states;
   }
 
-  /** Pause before the first look, ms: bridges that start together do not ask together. */
-  get first(): number {
-    return this.#with(MINUTE / 2);
+  /** Pause before the first refresh, ms. Bridges that start together do not ask together. */
+  get firstPause(): number {
+    return this.#withJitter(MINUTE / 2);
   }
 
-  /** Asks again. What was known stays where no answer comes. @returns the pause before the next look, ms */
-  async look(): Promise<number> {
+  /** Asks the edge; the old states stay if there is no answer. @returns the pause before the next refresh, ms */
+  async refresh(): Promise<number> {
     const result = await this.#read();
-    this.#options.looked(result);
-    return this.#with(result === "forbidden" ? PAUSE_FORBIDDEN : PAUSE);
+    this.#options.refreshed(result);
+    return this.#withJitter(result === "forbidden" ? PAUSE_FORBIDDEN : PAUSE);
   }
 
-  async #read(): Promise<LookResult> {
+  async #read(): Promise<RefreshResult> {
     const states: ListState[] = [];
     try {
       let after: string | null = null;
@@ -76,12 +76,12 @@ export class Lists {
     return "ok";
   }
 
-  #with(pause: number): number {
+  #withJitter(pause: number): number {
     return pause * (0.8 + 0.4 * this.#options.chance());
   }
 }
 
-/** What the edge says is a label of metrics: it has to be what it should be. */
+/** What the edge sends becomes a label in metrics, so it is checked. */
 function isListed(value: unknown): value is ListState {
   if (typeof value !== "object" || value === null) return false;
   const { domain, generation, time, deleted_until: deleted } = value as Record<string, unknown>;

@@ -1,16 +1,16 @@
-/** Upper bounds: from a cache hit to the end of everybody's patience, seconds. */
+/** Upper bounds, in seconds: from a cache hit to the longest timeout of a mail server. */
 const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5];
 
-/** What was seen under one label. */
+/** The observations with one label value. */
 interface Series {
-  /** How many fell into each bucket, and into none, by themselves. */
+  /** Observations per bucket, and in the last place those above all buckets. Not cumulative. */
   readonly counts: number[];
   sum: number;
 }
 
 /**
- * A Prometheus histogram of times with one label. Counts in plain fields: prom-client's looks its labels through at
- * each observation, which costs as much as an answer.
+ * A Prometheus histogram of durations with one label. Counts in plain fields: prom-client looks up its labels at each
+ * observation, which costs as much as an answer.
  */
 export class Durations {
   readonly #name: string;
@@ -37,7 +37,7 @@ export class Durations {
     series.sum += seconds;
   }
 
-  /** As Prometheus reads it. */
+  /** In the text format of Prometheus. */
   text(): string {
     const lines = [`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`];
     for (const [label, { counts, sum }] of this.#series) {

@@ -1,20 +1,19 @@
-import type { BridgePorts } from "./ports.ts";
+import type { BridgePorts } from "../ports.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly failures: number;
-  /** Longest pause between two tries while it is open, ms. The first one is a tenth of it. */
-  readonly longestPause: number;
-  /** Told of every change. */
+  /** Longest pause before a probe, ms. The first pause is a tenth of it. */
+  readonly maxPause: number;
   onChange?(state: BreakerState): void;
 }
 
 /**
- * Circuit breaker. While the edge fails, one question at a time goes to it, after a pause that grows; all others
- * fail at once, so that an edge that hangs costs nobody his patience. The one that tries waits out the pause
- * itself: after a recovery the next question is answered, not refused for the sake of a pause.
+ * Circuit breaker. While the edge fails, one question at a time is let through as a probe, after a pause that grows; all
+ * others fail at once, so that an edge that hangs delays only one client. The probe itself waits for the end of the
+ * pause: after a recovery the next question is answered instead of being refused because of a pause.
  */
 export class Breaker {
   readonly #ports: BridgePorts;
@@ -23,12 +22,12 @@ export class Breaker {
   #failures = 0;
   #pause: number;
   #retryAt = 0;
-  #isTaken = false;
+  #isProbing = false;
 
   constructor(ports: BridgePorts, options: BreakerOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#pause = options.longestPause / 10;
+    this.#pause = options.maxPause / 10;
   }
 
   get state(): BreakerState {
@@ -36,25 +35,25 @@ export class Breaker {
   }
 
   /**
-   * Runs a try where the breaker lets it through.
-   * @param attempt true: the edge answered; false: it failed; null: nothing is to be learned from it
-   * @returns false where it was not let through
+   * Runs an attempt if the breaker lets it through.
+   * @param attempt true: the edge answered; false: it failed; null: neither is known
+   * @returns false if it was not let through
    */
   async run(attempt: () => Promise<boolean | null>): Promise<boolean> {
     if (this.#state === "closed") {
       this.#settle(await attempt());
       return true;
     }
-    if (this.#isTaken) return false;
-    this.#isTaken = true;
+    if (this.#isProbing) return false;
+    this.#isProbing = true;
     try {
       const wait = this.#retryAt - this.#ports.clock.now();
       if (wait > 0) await this.#ports.timers.sleep(wait);
-      // A question from before it opened may have closed it meanwhile.
+      // An attempt from before the breaker opened may have closed it by now.
       if (this.state === "open") this.#change("half-open");
       this.#settle(await attempt());
     } finally {
-      this.#isTaken = false;
+      this.#isProbing = false;
     }
     return true;
   }
@@ -63,15 +62,15 @@ export class Breaker {
     if (succeeded === null) return;
     if (succeeded) {
       this.#failures = 0;
-      this.#pause = this.#options.longestPause / 10;
+      this.#pause = this.#options.maxPause / 10;
       this.#change("closed");
       return;
     }
     this.#failures++;
     if (this.#state === "closed" && this.#failures < this.#options.failures) return;
-    // Failures of questions that were under way when it opened do not lengthen the pause.
+    // Attempts that were under way when it opened do not lengthen the pause.
     if (this.#state === "open") return;
-    if (this.#state === "half-open") this.#pause = Math.min(this.#options.longestPause, 2 * this.#pause);
+    if (this.#state === "half-open") this.#pause = Math.min(this.#options.maxPause, 2 * this.#pause);
     this.#retryAt = this.#ports.clock.now() + this.#pause;
     this.#change("open");
   }

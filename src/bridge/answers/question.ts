@@ -1,20 +1,23 @@
-import { type Answer, answer, parseRecipient, quoteLocalPart } from "../directory/index.ts";
+import { type Answer, answer, parseRecipient, quoteLocalPart } from "../../directory/index.ts";
 
-/** What there is to ask about a recipient, in the one spelling under which it is asked and remembered. */
+/** What to ask about a recipient, in the one spelling under which it is asked and cached. */
 export type Question =
   | { readonly kind: "ask"; readonly text: string; readonly domain: string }
-  /** Nothing that any list could change: it is answered here, and the edge is not asked. */
+  /** No list can change the answer, so nothing is asked. */
   | { readonly kind: "settled"; readonly answer: Answer };
 
-/** Nearly every recipient: what the rules below would leave as it is, whatever the policy. */
+/** A question that a list has to answer. */
+export type OpenQuestion = Extract<Question, { kind: "ask" }>;
+
+/** Nearly all recipients: the rules below would leave them unchanged, whatever the policy. */
 const OWN_SPELLING = /^[a-z0-9_+=-]+(?:\.[a-z0-9_+=-]+)*@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
-/** Up to this length no label, domain or local part of it can be too long. */
+/** Up to this length no label, domain or local part can be too long. */
 const SHORT = 64;
 
 /**
- * Reads a recipient as an MTA sent it. Spellings that mean the same recipient under every policy become one:
- * the domain in A-labels, the local part in NFC and quoted only where it must be, for most MTAs take the quotes
- * off and would have it judged as bad syntax. Case stays: whether it counts is the domain's policy.
+ * Reads a recipient as an MTA sent it. Spellings that mean the same recipient under every policy become one: the domain
+ * in A-labels, the local part in NFC and quoted only if it must be. Most MTAs remove the quotes, and the bare local part
+ * would be refused as bad syntax. Case stays: whether it matters is the domain's policy.
  */
 export function questionOf(text: string): Question {
   if (text.length <= SHORT && OWN_SPELLING.test(text)) {
@@ -27,7 +30,7 @@ export function questionOf(text: string): Question {
     case "malformed":
       return { kind: "settled", answer: answer(text, "malformed", { detail: recipient.why }) };
     case "unlistable": {
-      // No list could hold it, but its domain may be in observe mode.
+      // No list can contain it, but its domain may be in observe mode.
       const { local, domain } = recipient;
       return { kind: "ask", text: `${local}@${domain}`, domain };
     }

@@ -1,31 +1,31 @@
-import type { Timers } from "./ports.ts";
+import type { AbortableTimers } from "../ports.ts";
 
-/** Time in which a part of the edge that has just started hears from the Registry, ms. */
+/** Time in which an isolate that has just started contacts the Registry, ms. */
 const PAUSE_MS = 5_000;
-/** Questions that wait to be asked again, or are asked again. */
-const MOST = 64;
+/** Follow-ups at the same time, those that wait included. */
+const MAX_PENDING = 64;
 
 /**
- * Asks once more behind an answer, a few seconds later. Bounded, one at a time for each question, and lossy: a
- * question that is left out is asked again with the recipient's next mail.
+ * Asks a question once more, a few seconds after its answer. One follow-up per question, and a bounded number of them:
+ * one that is left out comes with the recipient's next mail.
  */
 export class FollowUps {
-  readonly #timers: Timers;
+  readonly #timers: AbortableTimers;
   readonly #pending = new Set<string>();
   readonly #stopped = new AbortController();
 
-  constructor(timers: Timers) {
+  constructor(timers: AbortableTimers) {
     this.#timers = timers;
   }
 
-  /** Questions that are to be asked again. */
   get pending(): number {
     return this.#pending.size;
   }
 
   /** @param ask never rejects */
   add(question: string, ask: () => Promise<unknown>): void {
-    if (this.#stopped.signal.aborted || this.#pending.size >= MOST || this.#pending.has(question)) return;
+    if (this.#stopped.signal.aborted || this.#pending.size >= MAX_PENDING || this.#pending.has(question))
+      return;
     this.#pending.add(question);
     void this.#run(question, ask);
   }

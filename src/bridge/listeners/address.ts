@@ -3,23 +3,23 @@ export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** What an address must look like, for people. */
+/** The forms of an address, for people. */
 export const ADDRESS_FORMS = "127.0.0.1:PORT, [::1]:PORT or unix:/path";
 
-/** Longest path of a unix socket that every system takes, octets. */
+/** Longest path of a unix socket that every system accepts, octets. */
 const MAX_PATH = 103;
 
 /**
- * Reads `127.0.0.1:10023`, `[::1]:10023` or `unix:/path`. Port 0 takes any that is free.
+ * Reads `127.0.0.1:10023`, `[::1]:10023` or `unix:/path`. Port 0 picks a free port.
  * @returns the address, or what is wrong with it
  */
 export function parseAddress(text: string): ListenAddress | string {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
     if (!path.startsWith("/") || path.includes("\0"))
-      return `must name a unix socket in full: ${ADDRESS_FORMS}`;
+      return `must be the absolute path of a unix socket: ${ADDRESS_FORMS}`;
     if (new TextEncoder().encode(path).length > MAX_PATH) {
-      return `names a unix socket of more than ${MAX_PATH} octets`;
+      return `must be at most ${MAX_PATH} octets long`;
     }
     return { kind: "unix", path };
   }
@@ -27,14 +27,14 @@ export function parseAddress(text: string): ListenAddress | string {
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) return `must be ${ADDRESS_FORMS}`;
   const host = match[1] ?? (match[2] as string);
-  // Anybody who reaches a listener can try out addresses.
+  // Anyone who can connect to a listener can probe for addresses.
   if (host !== "::1" && !/^127(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}$/.test(host)) {
-    return `must be an address of loopback: ${ADDRESS_FORMS}`;
+    return `must be a loopback address: ${ADDRESS_FORMS}`;
   }
   return { kind: "tcp", host, port };
 }
 
-/** The address as it is written. */
+/** The address in the form that {@link parseAddress} reads. */
 export function showAddress(address: ListenAddress): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ListenAddress } from "./address.ts";
-import { listen } from "./listening.ts";
+import type { ListenAddress } from "../listeners/address.ts";
+import { listen } from "../listeners/listen.ts";
 import type { BridgeMetrics } from "./metrics.ts";
 
-// Not imported: Node 24 would load its WebSocket along, and hold 12 MiB more for as long as the bridge runs.
+// Not imported: with an import, Node 24 also loads its WebSocket, which takes 12 MiB as long as the bridge runs.
 const { createServer } = process.getBuiltinModule("node:http");
 
-/** A listener for Prometheus and for whoever wants to know whether the bridge is alive. */
+/** The listener for Prometheus and health checks. */
 export interface MetricsServer {
   readonly address: ListenAddress;
   close(): Promise<void>;
@@ -14,7 +14,7 @@ export interface MetricsServer {
 
 /**
  * Serves `/metrics`, `/healthz` and `/readyz`.
- * @param unready why the bridge cannot do its work, null where it can
+ * @param unready why the bridge cannot work, null if it can
  * @throws ListenError
  */
 export async function serveMetrics(
@@ -44,13 +44,13 @@ async function respond(
   response: ServerResponse,
 ): Promise<void> {
   const path = (request.url ?? "").split("?", 1)[0];
-  if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "only GET\n");
+  if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "use GET\n");
   if (path === "/healthz") return end(response, 200, "ok\n");
   if (path === "/readyz") {
     const why = unready();
     return end(response, why === null ? 200 : 503, `${why ?? "ready"}\n`);
   }
-  if (path !== "/metrics") return end(response, 404, "there are /metrics, /healthz and /readyz\n");
+  if (path !== "/metrics") return end(response, 404, "try /metrics, /healthz or /readyz\n");
   end(response, 200, await metrics.text(), metrics.contentType);
 }
 

@@ -3,7 +3,7 @@ import { createConnection, type Server } from "node:net";
 import { dirname } from "node:path";
 import { type ListenAddress, showAddress } from "./address.ts";
 
-/** A listener could not be had; the message says which and why. */
+/** A listener could not be opened; the message says which and why. */
 export class ListenError extends Error {
   constructor(address: ListenAddress, why: string) {
     super(`cannot listen on ${showAddress(address)}: ${why}`);
@@ -14,7 +14,7 @@ export class ListenError extends Error {
 /**
  * Starts a server on an address.
  * @param mode permissions of a unix socket
- * @returns the address as it is now, with the port that was taken for port 0
+ * @returns the address, with the real port instead of port 0
  * @throws ListenError
  */
 export async function listen(server: Server, address: ListenAddress, mode: number): Promise<ListenAddress> {
@@ -25,7 +25,7 @@ export async function listen(server: Server, address: ListenAddress, mode: numbe
     server.once("error", failed);
     const options =
       address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
-    // 10,000 clients may well come at once after a restart.
+    // 10,000 clients may connect at once after a restart.
     server.listen({ ...options, backlog: 4096 }, () => {
       server.off("error", failed);
       resolve();
@@ -39,12 +39,12 @@ export async function listen(server: Server, address: ListenAddress, mode: numbe
   return typeof bound === "object" && bound !== null ? { ...address, port: bound.port } : address;
 }
 
-/** A bridge that was killed leaves its socket file behind. One that somebody listens on is left alone. */
+/** Removes the socket file of a bridge that was killed, unless another process listens on it. */
 async function removeStale(address: Extract<ListenAddress, { kind: "unix" }>): Promise<void> {
   const { path } = address;
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isSocket()) throw new ListenError(address, "there is a file of that name, and it is no socket");
+  if (!found.isSocket()) throw new ListenError(address, "the file exists and is not a socket");
   const isAlive = await new Promise<boolean>((resolve) => {
     const probe = createConnection({ path });
     probe.once("connect", () => resolve(true));
@@ -61,10 +61,10 @@ function reasonOf(error: NodeJS.ErrnoException, address: ListenAddress): string 
     case "EADDRINUSE":
       return "another process listens there";
     case "EACCES":
-      // libuv says so of a folder that is not there, too.
+      // libuv reports a missing folder like this, too.
       return address.kind === "unix" && !existsSync(dirname(address.path))
-        ? "there is no such folder"
-        : "no permission";
+        ? "the folder does not exist"
+        : "permission denied";
     default:
       return error.message;
   }
