@@ -2,7 +2,7 @@
 import { shardBitsFor } from "../../src/directory/index.ts";
 import { MOST_HEADS } from "../../src/edge/environment.ts";
 import { INLINE_SHARD } from "../../src/publish/pack.ts";
-import { KV_ROSTER_AGE } from "../../src/reader/isolate.ts";
+import { EXPORTS_MAX_AGE } from "../../src/reader/exports.ts";
 import { REPLACED_LIFE } from "../../src/registry/history.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
@@ -17,7 +17,7 @@ export type Use = { readonly monthly: Usage; readonly firstWrites: number };
 export type Design = (size: Size, a: Assumptions, counts: Counts) => Use;
 
 /** Seconds after which what was read of offline exports is too old. */
-const EXPORTS_AGE = KV_ROSTER_AGE / 1000;
+const EXPORTS_AGE = EXPORTS_MAX_AGE / 1000;
 /** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
 const HEARTBEATS_PER_DAY = 24;
 /** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
