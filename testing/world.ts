@@ -22,7 +22,7 @@ import {
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
-import type { Ports } from "../src/reader/ports.ts";
+import type { Ports } from "../src/edge/ports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
@@ -76,7 +76,9 @@ export class World {
       random: new Random(1),
       hashing: stablelibHashing,
     };
-    this.#registries = Array.from({ length: this.settings.partitions }, () => this.#newRegistry());
+    this.#registries = Array.from({ length: this.settings.partitions }, (_, partition) =>
+      this.#newRegistry(partition),
+    );
   }
 
   registry(partition = 0): RegistryHost {
@@ -85,17 +87,18 @@ export class World {
 
   /** Another Registry takes the place of one, with nothing in its storage. */
   replaceRegistry(partition = 0): RegistryHost {
-    const registry = this.#newRegistry();
+    const registry = this.#newRegistry(partition);
     this.#registries[partition] = registry;
     return registry;
   }
 
-  #newRegistry(): RegistryHost {
+  #newRegistry(partition: number): RegistryHost {
     const { clock, ports, settings } = this;
     return new RegistryHost({
       clock,
       ports,
       settings,
+      place: { partition, partitions: settings.partitions },
       kv: this.kv.at("registry"),
       revocations: (partitions) =>
         this.registry(0).link("registry", { partition: 0, partitions }).revocations(),
@@ -110,7 +113,6 @@ export class World {
       clock: this.clock,
       ports: this.ports,
       settings: own,
-      location,
       kv: this.kv.at(location),
       registry: (partition) => this.registry(partition).link(location, { partition, partitions }),
     });

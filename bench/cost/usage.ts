@@ -29,8 +29,8 @@ const ROWS_PER_SHARD = 8;
 
 /** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
 export function publishing(shards: number) {
-  // The key, the head, the commit, and once more where shards were missing.
-  const requests = 2 + (shards > 0 ? 2 : 1) + 2 * shards;
+  // The key, the head, the guard's judgement of the plan, the commit, and once more where shards were missing.
+  const requests = 3 + (shards > 0 ? 2 : 1) + 2 * shards;
   // The alarm copies to KV; one read compares KV with the head.
   return { requests, registryCalls: requests + 1, kvReads: 1 };
 }

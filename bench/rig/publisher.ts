@@ -8,12 +8,10 @@ import {
   type DomainKey,
   decodeShard,
   deriveDomainKey,
-  domainKey,
   type Entries,
   encodeShard,
   entriesOf,
   fingerprint,
-  fromBase64Url,
   partitionOf,
   readMasterKey,
   sentinels,
@@ -22,13 +20,14 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import {
-  baseOf,
-  batchesOf,
+  commitPlans,
   type DomainPlan,
+  openSource,
   planDomain,
+  planList,
   readList,
+  startOf,
   tableFrom,
-  upload,
 } from "../../src/publish/index.ts";
 import { packList } from "../../src/publish/pack.ts";
 import { pause } from "../../test/mta/support/waiting.ts";
@@ -48,26 +47,15 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
 
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
 export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
-  const [body, head] = await Promise.all([client.key(DOMAIN), client.domain(DOMAIN)]);
-  const key = domainKey(stablelibHashing, fromBase64Url(body.key), DOMAIN, body.epoch);
-  const base = head === null ? null : baseOf(head, (id) => client.shard(DOMAIN, id));
-  const { packed } = await readList({
-    path,
-    shown: path,
-    domain: DOMAIN,
-    key,
-    policy: DEFAULT_POLICY,
-    hashing: stablelibHashing,
-    ...(base === null ? {} : { bitsInUse: base.list.table.bits }),
-  });
-  const intent = { domain: DOMAIN, key, partition: body.partition, packed, policy: {}, canaries: [] };
-  return planDomain(intent, base);
+  const parts = { hashing: stablelibHashing, recorder: null, judge: async (it: DomainPlan) => it };
+  const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
+  return (await planList(parts, target, await startOf(client, stablelibHashing, DOMAIN))).plan;
 }
 
 /** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
 export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
   const begun = performance.now();
-  await upload(client, plans, { sleep: pause });
+  await commitPlans({ client, timers: { sleep: pause }, recorder: null, progress: {} }, plans);
   return (performance.now() - begun) / 1000;
 }
 
@@ -95,7 +83,7 @@ export async function publishMany(
   for (let from = 0; from < domains.length; from += width) {
     const plans: DomainPlan[] = [];
     for (const domain of domains.slice(from, from + width)) plans.push(await planOf(domain));
-    for (const batch of batchesOf(plans)) await commit(client, batch);
+    await commit(client, plans);
     tell(`${from + plans.length} of ${domains.length} are in the Registry`);
   }
 }
@@ -111,8 +99,9 @@ export async function packingCosts(path: string, names: number): Promise<{ whole
   const key = deriveDomainKey(stablelibHashing, new Uint8Array(32), DOMAIN, 1);
   const list = Array.from({ length: names }, (_, i) => `${KNOWN}${i}`);
   const packing = await cpuSeconds(() => pack(key, list));
+  const source = openSource({ path, shown: path });
   const whole = await cpuSeconds(() =>
-    readList({ path, shown: path, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
+    readList({ source, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
   );
   return { whole, packing };
 }

@@ -2,6 +2,7 @@ import type { Count } from "../api/log.ts";
 import { type Log, OperationLimitError, type ReaderContext } from "../reader/index.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";
+import { Semaphore } from "../runtime/semaphore.ts";
 
 /** Operations on KV and Registries that the checks of one request may use; the platform allows 1,000. */
 const MAX_OPERATIONS = 900;
@@ -76,20 +77,16 @@ export class RequestContext implements ReaderContext {
 
 class OperationLimiter {
   #left = MAX_OPERATIONS;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #semaphore = new Semaphore(MAX_PARALLEL);
 
   async run<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#left === 0) throw new OperationLimitError();
     this.#left--;
-    if (this.#running === MAX_PARALLEL) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
+    const release = await this.#semaphore.acquire();
     try {
       return await operation();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
+      release();
     }
   }
 }

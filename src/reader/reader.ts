@@ -30,10 +30,10 @@ const BATCH_WIDTH = 32;
  * never waits, and waiting never decides, so no answer mixes two states.
  */
 export class Reader {
-  /** What it holds of lists. For status and tests. */
+  /** What it holds and knows; for tests and reports. */
   readonly cache: BlobCache;
+  readonly views: LogViews;
   readonly #ports: ReaderPorts;
-  readonly #views: LogViews;
   readonly #exports: Exports;
   readonly #coldReads = new ColdReads();
   readonly #logClient: LogClient;
@@ -55,7 +55,7 @@ export class Reader {
     const answered = new AnsweredGenerations();
     this.#ports = ports;
     this.cache = cache;
-    this.#views = views;
+    this.views = views;
     this.#exports = exports;
     this.#logClient = logClient;
     this.#fetcher = fetcher;
@@ -66,12 +66,12 @@ export class Reader {
 
   /** The partition that a domain lives in. */
   partitionOf(domain: string): number {
-    return this.#views.partitionOf(domain);
+    return this.views.partitionOf(domain);
   }
 
   /** Whether any Registry has told that a token was revoked. */
   isRevoked(tokenId: string): boolean {
-    return this.#views.isRevoked(tokenId);
+    return this.views.isRevoked(tokenId);
   }
 
   /**
@@ -84,7 +84,7 @@ export class Reader {
     heads: Readonly<Record<string, number>>,
     revoked: readonly string[] = [],
   ): void {
-    this.#views.at(partition).noteChange(position, heads, revoked);
+    this.views.at(partition).noteChange(position, heads, revoked);
   }
 
   /** Checks one recipient: at once where everything needed is there, else after fetching it. Never rejects. */
@@ -136,10 +136,10 @@ export class Reader {
   #answered(context: ReaderContext, query: Query, answer: Answer, now: number): Answer {
     const { domain, generation } = answer;
     const isServed =
-      generation !== null || (domain !== null && this.#views.of(domain).head(domain) !== undefined);
+      generation !== null || (domain !== null && this.views.of(domain).head(domain) !== undefined);
     this.#ports.observer.answered(answer, isServed ? domain : null);
     const asked = domainOf(query.recipient);
-    this.#refresh.start(context, asked === null ? this.#views.at(0) : this.#views.of(asked), now);
+    this.#refresh.start(context, asked === null ? this.views.at(0) : this.views.of(asked), now);
     return answer;
   }
 

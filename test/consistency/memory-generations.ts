@@ -10,7 +10,7 @@ import {
   type Manifest,
   openManifest,
 } from "../../src/directory/index.ts";
-import { type HeldManifest, Memory } from "../../src/reader/blob-cache.ts";
+import { BlobCache, type CachedManifest } from "../../src/reader/blob-cache.ts";
 import { contentOf, idOf, keyFor, listOf, packList, tableOf } from "../directory/helpers.ts";
 
 /** Room for everything. */
@@ -76,32 +76,32 @@ export const decode = (table: Table, bytes: Uint8Array) =>
   table === "shards" ? decodeShard(bytes) : decodeDepartures(bytes);
 
 export const blobOf = (
-  held: HeldManifest,
+  held: CachedManifest,
   table: Table,
   index: number,
 ): { readonly bytes: Uint8Array } | undefined =>
   table === "shards" ? held.shard(index) : held.departures(index);
 
-export const heldOf = (memory: Memory, domain = "example.com"): HeldManifest => {
+export const heldOf = (memory: BlobCache, domain = "example.com"): CachedManifest => {
   const held = memory.peek(domain);
   if (held === undefined) throw new Error(`${domain} is not held`);
   return held;
 };
 
 /** Holds a generation; with all of its blobs where it is to be read. */
-export function hold(memory: Memory, { manifest, blobs }: Made, isRead = false): HeldManifest {
-  memory.hold(manifest, READ_AT);
+export function hold(memory: BlobCache, { manifest, blobs }: Made, isRead = false): CachedManifest {
+  memory.put(manifest, READ_AT);
   const held = heldOf(memory, manifest.domain);
   if (!isRead) return held;
   for (const table of TABLES)
     blobs[table].forEach((bytes, index) => {
-      if (blobOf(held, table, index) === undefined) memory.holdBlob(held, table, index, decode(table, bytes));
+      if (blobOf(held, table, index) === undefined) memory.putBlob(held, table, index, decode(table, bytes));
     });
   return held;
 }
 
 /** Which blobs of a domain are at hand. */
-export function atHand(memory: Memory, table: Table, domain = "example.com"): number[] {
+export function atHand(memory: BlobCache, table: Table, domain = "example.com"): number[] {
   const held = heldOf(memory, domain);
   return Array.from({ length: 2 ** held.manifest[table].bits }, (_, i) => i).filter(
     (index) => blobOf(held, table, index) !== undefined,
@@ -109,7 +109,7 @@ export function atHand(memory: Memory, table: Table, domain = "example.com"): nu
 }
 
 /** A blob that is at hand is the one that its manifest names. */
-export function requireRight(memory: Memory, domains: readonly string[]): void {
+export function requireRight(memory: BlobCache, domains: readonly string[]): void {
   for (const domain of domains) {
     const held = memory.peek(domain);
     if (held === undefined) continue;
@@ -124,16 +124,16 @@ export function requireRight(memory: Memory, domains: readonly string[]): void {
 }
 
 /** What a memory of the same contents takes that got them one after the other, and let go of nothing. */
-export function sizeOfContents(memory: Memory, domains: readonly string[]): number {
-  const fresh = new Memory(Number.POSITIVE_INFINITY);
+export function sizeOfContents(memory: BlobCache, domains: readonly string[]): number {
+  const fresh = new BlobCache(Number.POSITIVE_INFINITY);
   for (const domain of domains) {
     const held = memory.peek(domain);
     if (held === undefined) continue;
-    fresh.hold(held.manifest, READ_AT);
+    fresh.put(held.manifest, READ_AT);
     for (const table of TABLES) {
       for (const index of atHand(memory, table, domain)) {
         const blob = blobOf(held, table, index) as { readonly bytes: Uint8Array };
-        fresh.holdBlob(heldOf(fresh, domain), table, index, decode(table, blob.bytes));
+        fresh.putBlob(heldOf(fresh, domain), table, index, decode(table, blob.bytes));
       }
     }
   }

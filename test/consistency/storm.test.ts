@@ -150,9 +150,9 @@ class Storm {
   }
 
   #evict(): void {
-    const { memory } = this.#random.pick(this.isolates).isolate;
+    const { cache: memory } = this.#random.pick(this.isolates).reader;
     const held = memory.peek(this.#random.pick(DOMAINS));
-    if (held !== undefined) memory.forget(held);
+    if (held !== undefined) memory.delete(held);
   }
 
   /** The history of a domain, from the Registry's own table. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY, fingerprint, tailOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { KeptLists, readList } from "../../src/publish/index.ts";
+import { ListStore, openSource, readList } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { DOMAIN } from "../support/lists.ts";
 import { keyOf } from "../support/memory-edge.ts";
@@ -12,7 +12,7 @@ const root = temporaryFolder();
 let count = 0;
 const folder = (): string => join(root, `state-${count++}`);
 
-function keep(lists: KeptLists, ...names: string[]): void {
+function keep(lists: ListStore, ...names: string[]): void {
   const writer = lists.begin(DOMAIN);
   for (const name of names) writer.add(name);
   writer.end();
@@ -28,7 +28,7 @@ describe("what the publisher's host keeps", () => {
     mkdirSync(join(at, "lists"), { recursive: true });
     writeFileSync(join(at, "lists", `${DOMAIN}.next`), "");
     chmodSync(join(at, "lists", `${DOMAIN}.next`), 0o666);
-    const lists = new KeptLists(at);
+    const lists = new ListStore(at);
     keep(lists, "a");
     lists.notePublished(DOMAIN, { url: "https://edge.example", generation: 3, time: 4 });
     for (const kind of ["lists", "published"])
@@ -36,7 +36,7 @@ describe("what the publisher's host keeps", () => {
   });
 
   it("names tails, as far as the last list has them", async () => {
-    const lists = new KeptLists(folder());
+    const lists = new ListStore(folder());
     expect(await lists.namesOf(DOMAIN, keyOf(DOMAIN), asking("a"))).toEqual(new Map());
     keep(lists, "a", "#b", "c d");
     const names = await lists.namesOf(DOMAIN, keyOf(DOMAIN), asking("#b", "c d", "e"));
@@ -46,11 +46,11 @@ describe("what the publisher's host keeps", () => {
 
   it("is replaced by what is published, and not by what is not", () => {
     const at = folder();
-    const lists = new KeptLists(at);
+    const lists = new ListStore(at);
     keep(lists, "a");
     const refused = lists.begin(DOMAIN);
     refused.add("b");
-    refused.drop();
+    refused.discard();
     const path = join(at, "lists", DOMAIN);
     expect(readFileSync(path, "utf8")).toBe("a\n");
     expect(existsSync(`${path}.next`)).toBe(false);
@@ -59,7 +59,7 @@ describe("what the publisher's host keeps", () => {
   });
 
   it("tells names of the list that was just read by their places in it, repeated ones once", async () => {
-    const lists = new KeptLists(folder());
+    const lists = new ListStore(folder());
     const path = join(root, "list.txt");
     writeFileSync(
       path,
@@ -67,8 +67,7 @@ describe("what the publisher's host keeps", () => {
     );
     const writer = lists.begin(DOMAIN);
     const list = await readList({
-      path,
-      shown: "list.txt",
+      source: openSource({ path, shown: "list.txt" }),
       domain: DOMAIN,
       key: keyOf(DOMAIN),
       policy: DEFAULT_POLICY,
@@ -80,12 +79,12 @@ describe("what the publisher's host keeps", () => {
     expect(await writer.namesAt(places)).toEqual(["b", "c d", "e"]);
     expect(await writer.namesAt([])).toEqual([]);
     expect(await writer.namesAt([0, 99])).toEqual(["a"]);
-    writer.drop();
+    writer.discard();
   });
 
   it("remembers when a list was found to be the head", () => {
     const at = folder();
-    const lists = new KeptLists(at);
+    const lists = new ListStore(at);
     expect(lists.published(DOMAIN)).toBeNull();
     const published = { url: "https://edge.example", generation: 3, time: 4 };
     lists.notePublished(DOMAIN, published);
