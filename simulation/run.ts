@@ -1,4 +1,4 @@
-import { Random } from "./basics/random.ts";
+import { Random } from "../testing/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
 import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.ts";
 import { finish } from "./scene/finish.ts";

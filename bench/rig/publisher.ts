@@ -5,15 +5,21 @@ import {
   DEFAULT_POLICY,
   type DomainKey,
   deriveDomainKey,
-  domainKey,
   fingerprint,
-  fromBase64Url,
   partitionOf,
   readMasterKey,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
-import { baseOf, batchesOf, type DomainPlan, planDomain, readList, upload } from "../../src/publish/index.ts";
+import {
+  commitPlans,
+  type DomainPlan,
+  openSource,
+  planDomain,
+  planList,
+  readList,
+  startOf,
+} from "../../src/publish/index.ts";
 import { packList } from "../../src/publish/pack.ts";
 import { DOMAIN } from "./lists.ts";
 import type { ServedEdge } from "./workerd.ts";
@@ -32,26 +38,15 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
 
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
 export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
-  const [body, head] = await Promise.all([client.key(DOMAIN), client.domain(DOMAIN)]);
-  const key = domainKey(stablelibHashing, fromBase64Url(body.key), DOMAIN, body.epoch);
-  const base = head === null ? null : baseOf(head, (id) => client.shard(DOMAIN, id));
-  const { packed } = await readList({
-    path,
-    shown: path,
-    domain: DOMAIN,
-    key,
-    policy: DEFAULT_POLICY,
-    hashing: stablelibHashing,
-    ...(base === null ? {} : { bitsInUse: base.list.table.bits }),
-  });
-  const intent = { domain: DOMAIN, key, partition: body.partition, packed, policy: {}, canaries: [] };
-  return planDomain(intent, base);
+  const parts = { hashing: stablelibHashing, recorder: null, judge: async (it: DomainPlan) => it };
+  const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
+  return (await planList(parts, target, await startOf(client, stablelibHashing, DOMAIN))).plan;
 }
 
 /** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
 export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
   const begun = performance.now();
-  await upload(client, plans, { sleep });
+  await commitPlans({ client, timers: { sleep }, recorder: null, progress: {} }, plans);
   return (performance.now() - begun) / 1000;
 }
 
@@ -79,7 +74,7 @@ export async function publishMany(
   for (let from = 0; from < domains.length; from += width) {
     const plans: DomainPlan[] = [];
     for (const domain of domains.slice(from, from + width)) plans.push(await planOf(domain));
-    for (const batch of batchesOf(plans)) await commit(client, batch);
+    await commit(client, plans);
     tell(`${from + plans.length} of ${domains.length} are in the Registry`);
   }
 }
@@ -95,8 +90,9 @@ export async function packingCosts(path: string, names: number): Promise<{ whole
   const key = deriveDomainKey(stablelibHashing, new Uint8Array(32), DOMAIN, 1);
   const list = Array.from({ length: names }, (_, i) => `user${i}`);
   const packing = await cpuSeconds(() => pack(key, list));
+  const source = openSource({ path, shown: path });
   const whole = await cpuSeconds(() =>
-    readList({ path, shown: path, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
+    readList({ source, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
   );
   return { whole, packing };
 }

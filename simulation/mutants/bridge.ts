@@ -11,7 +11,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "the bridge goes back",
     "an answer below its floor refuses nobody",
     bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
-    reader("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
+    reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
     "a cached answer counts below the floor",

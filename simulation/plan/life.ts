@@ -1,5 +1,5 @@
 /** What goes on in every deployment: isolates come and go, publishers publish, releases roll out. */
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
 import { LONG_LIST, leastCache } from "./setup.ts";
 

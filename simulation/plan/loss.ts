@@ -1,5 +1,5 @@
 /** A Registry that is lost with all that it had, and begun anew. */
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
 import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Worlds in which there is the time for it. */

@@ -1,5 +1,5 @@
 /** Makes a plan from a seed alone, before anything happens, so that parts can be left out. */
-import { Random } from "../basics/random.ts";
+import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";

@@ -2,8 +2,9 @@
  * Things that have to meet within a second or two for a rule to matter. Each has an isolate, and where it needs one
  * a bridge, of its own, so that no other traffic heals what is to be seen.
  */
+
+import type { Random } from "../../testing/random.ts";
 import type { FaultKind } from "../basics/faults.ts";
-import type { Random } from "../basics/random.ts";
 import {
   type Add,
   type Change,

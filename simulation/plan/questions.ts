@@ -1,4 +1,4 @@
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
 import type { Add, Step } from "./plan.ts";
 
 /** Who is asked, and when: most of all behind a change. */

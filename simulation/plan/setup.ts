@@ -1,4 +1,4 @@
-import { Random } from "../basics/random.ts";
+import { Random } from "../../testing/random.ts";
 import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Names of a list of which so many may leave at once that they take blobs of their own. */

@@ -1,5 +1,5 @@
 /** Everybody who comes to the edge from outside: bridges, publishers, and whoever keeps the tokens. */
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
 import { clientOf, SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";

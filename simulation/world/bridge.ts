@@ -4,21 +4,21 @@ import { Batcher } from "../../src/bridge/batcher.ts";
 import { Breaker } from "../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../src/bridge/cache.ts";
 import { Floors } from "../../src/bridge/floors.ts";
-import { Gate } from "../../src/bridge/gate.ts";
 import type { BridgePorts } from "../../src/bridge/ports.ts";
 import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/runtime/ports.ts";
+import { Semaphore } from "../../src/runtime/semaphore.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { Fetch } from "./network.ts";
-import type { Time } from "./time.ts";
 
 export interface BridgeParts {
   readonly name: string;
-  readonly time: Time;
+  readonly time: VirtualTime;
   /** `fetch` as the bridge has it, which tells of the isolate that takes the request. */
   fetch(via: (host: SimulatedIsolate) => void): Fetch;
   readonly token: string;
@@ -34,7 +34,7 @@ export interface BridgeParts {
 const REQUESTS = 2;
 
 /** A client under virtual time. */
-export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
+export const clientOf = (time: VirtualTime, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
   createClient({
     url: "https://rollcall.test",
     token,
@@ -45,7 +45,7 @@ export const clientOf = (time: Time, fetch: Fetch, token: string, timeoutMs: num
   });
 
 /** A sleep that ends early where its signal is aborted. */
-function sleep(time: Time, ms: number, signal?: AbortSignal): Promise<void> {
+function sleep(time: VirtualTime, ms: number, signal?: AbortSignal): Promise<void> {
   const nap: Nap = {};
   const slept = time.sleep(ms, nap);
   if (signal === undefined) return slept;
@@ -70,7 +70,7 @@ export class SimulatedBridge implements JudgedBridge {
   readonly acceptGrace: number;
   readonly focus: number | null;
   readonly bornAt: number;
-  readonly #time: Time;
+  readonly #time: VirtualTime;
   readonly #resolver: Resolver;
   readonly seen = new Map<
     string,
@@ -115,7 +115,8 @@ export class SimulatedBridge implements JudgedBridge {
       cache: new AnswerCache(parts.cacheBytes, floors),
       floors,
       breaker: new Breaker(ports, { failures: 5, longestPause: 1_000 }),
-      gate: new Gate(64, 10_000),
+      semaphore: new Semaphore(64),
+      maxWaiting: 10_000,
       budget: BRIDGE_BUDGET,
       acceptGrace: parts.acceptGrace,
       observer: {

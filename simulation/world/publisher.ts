@@ -1,17 +1,17 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
 import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/directory/index.ts";
-import type { Random } from "../basics/random.ts";
+import type { Random } from "../../testing/random.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import type { Change } from "../plan/plan.ts";
 import { commitOf, type Packed, pack } from "./pack.ts";
-import type { Time } from "./time.ts";
 
 export interface PublisherParts {
   readonly client: RollcallClient;
   readonly model: ModelDirectory;
-  readonly time: Time;
+  readonly time: VirtualTime;
   readonly random: Random;
   /** Whether it crashes at this step. */
   crashes(): boolean;

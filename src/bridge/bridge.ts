@@ -1,11 +1,11 @@
 import type { ClientError } from "../client/index.ts";
+import { Semaphore } from "../runtime/semaphore.ts";
 import { type ListenAddress, showAddress } from "./address.ts";
 import { Batcher } from "./batcher.ts";
 import { Breaker } from "./breaker.ts";
 import { AnswerCache } from "./cache.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { Floors } from "./floors.ts";
-import { Gate } from "./gate.ts";
 import { Lists, type ListsOptions } from "./lists.ts";
 import { BridgeLog } from "./log.ts";
 import { BridgeMetrics } from "./metrics.ts";
@@ -90,7 +90,8 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     cache,
     floors,
     breaker,
-    gate: new Gate(settings.max_questions, MAX_WAITING),
+    semaphore: new Semaphore(settings.max_questions),
+    maxWaiting: MAX_WAITING,
     budget: 1000 * settings.timeout,
     acceptGrace: 1000 * settings.accept_grace,
     observer: {

@@ -1,11 +1,11 @@
 import type { ClientError, Outcome } from "../client/index.ts";
 import { type Answer, unavailable } from "../directory/index.ts";
+import type { Semaphore } from "../runtime/semaphore.ts";
 import type { Batcher, EdgeQuestion } from "./batcher.ts";
 import type { Breaker } from "./breaker.ts";
 import type { AnswerCache } from "./cache.ts";
 import { type Floors, isBelow, isNewLog, LONGEST_MAX_AGE } from "./floors.ts";
 import { FollowUps } from "./follow-ups.ts";
-import type { Gate } from "./gate.ts";
 import type { BridgePorts } from "./ports.ts";
 import { type Question, questionOf } from "./question.ts";
 
@@ -35,7 +35,8 @@ export interface ResolverOptions {
   readonly cache: AnswerCache;
   readonly floors: Floors;
   readonly breaker: Breaker;
-  readonly gate: Gate;
+  readonly semaphore: Semaphore;
+  readonly maxWaiting: number;
   /** Milliseconds within which every question is answered. */
   readonly budget: number;
   /** How long accepts go on while the edge is away, ms. */
@@ -112,10 +113,10 @@ export class Resolver {
   }
 
   async #pursue(question: Asked, deadline: number): Promise<Resolution> {
-    const { breaker, gate, observer } = this.#options;
+    const { breaker, semaphore, maxWaiting, observer } = this.#options;
     try {
       // The one try that an open breaker lets through needs no place.
-      const leave = breaker.state === "closed" ? await gate.enter() : () => undefined;
+      const leave = breaker.state === "closed" ? await semaphore.acquire(maxWaiting) : () => undefined;
       if (leave === null) return this.#withoutAnswer(question, "too many questions wait for the edge");
       try {
         if (this.#now() >= deadline) return this.#withoutAnswer(question, "the edge did not answer in time");

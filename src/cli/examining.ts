@@ -1,6 +1,6 @@
 import type { FaultKind } from "../api/contract.ts";
 import type { RollcallClient } from "../client/index.ts";
-import { OTHER_KEY_STEPS } from "./other-key.ts";
+import { OTHER_KEY_STEPS } from "../publish/index.ts";
 
 /** What is wrong with a deployment, found by a step of `rollcall doctor`. */
 export class StepFailure extends Error {

@@ -11,10 +11,10 @@ import {
   type DomainKey,
   type DomainPolicy,
   decodeShard,
-  equalBytes,
   fromBase64Url,
   fromHex,
   isContentId,
+  isSameTable,
   MAX_SHARD_BITS,
   type Mode,
   readPolicy,
@@ -94,17 +94,12 @@ export function isUnchanged(draft: Draft): boolean {
     was.keyId === draft.key.id &&
     was.mode === draft.mode &&
     samePolicy(was.policy, draft.policy) &&
-    sameTable(was.shards, draft.shards)
+    isSameTable(was.shards, draft.shards)
   );
 }
 
 const samePolicy = (a: DomainPolicy, b: DomainPolicy): boolean =>
   (Object.keys(DEFAULT_POLICY) as (keyof DomainPolicy)[]).every((name) => a[name] === b[name]);
-
-const sameTable = (a: BlobTable, b: BlobTable): boolean =>
-  a.bits === b.bits &&
-  equalBytes(a.ids, b.ids) &&
-  equalBytes(a.inline ?? new Uint8Array(0), b.inline ?? new Uint8Array(0));
 
 /** The policy that a change of settings leads to: of a new domain over the defaults, else over the head's. */
 export function policyAfter(

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Question, QuestionAnswer } from "../../src/api/log.ts";
 import { rosterKey } from "../../src/directory/index.ts";
-import { Confirmation } from "../../src/reader/log-view.ts";
-import type { Checked, IsolateHost } from "../world/isolate-host.ts";
-import { HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { LogView } from "../../src/reader/log-view.ts";
+import type { Checked, IsolateHost } from "../../testing/isolate-host.ts";
+import { HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";
@@ -159,8 +159,8 @@ describe("a cold isolate whose Registry does not answer", () => {
         const refusal = await isolate.check(`nobody@${D}`);
         expect(refusal).toMatchObject({ action: "defer" });
         expect(refusal.cost.took).toBeLessThan(3.2 * SECOND);
-        expect(isolate.isolate.confirmation(0).evidence).toBeGreaterThan(world.clock.now() - HOUR);
-        expect(isolate.isolate.confirmation(0).full).toBe(true);
+        expect(isolate.reader.views.at(0).lastContact).toBeGreaterThan(world.clock.now() - HOUR);
+        expect(isolate.reader.views.at(0).isComplete).toBe(true);
         for (let i = 0; i < 5; i++) {
           expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept", confirmed_age: null });
           expect(await isolate.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
@@ -236,29 +236,29 @@ describe("an answer that lists nothing", () => {
   };
 
   it("counts as contact, and confirms nothing", () => {
-    const confirmation = new Confirmation(WINDOW);
-    confirmation.fold(told, 1_000, null);
-    expect(confirmation).toMatchObject({ evidence: 1_000, position: null, full: false, folds: 0 });
+    const confirmation = new LogView(0, WINDOW);
+    confirmation.apply(told, 1_000, null);
+    expect(confirmation).toMatchObject({ lastContact: 1_000, position: null, isComplete: false, applied: 0 });
     expect(confirmation.isFresh(1_000)).toBe(false);
   });
 
   it("does not advance an isolate that learnt something from KV meanwhile", () => {
-    const confirmation = new Confirmation(WINDOW);
-    confirmation.seed(roster);
-    confirmation.fold(told, 1_000, null);
-    expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 7 }, folds: 0 });
-    expect(confirmation.known(D)).toBe(7);
+    const confirmation = new LogView(0, WINDOW);
+    confirmation.startFrom(roster);
+    confirmation.apply(told, 1_000, null);
+    expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 7 }, applied: 0 });
+    expect(confirmation.head(D)).toBe(7);
     expect(confirmation.isFresh(1_000)).toBe(false);
     // The same words as an answer to what changed since then confirm.
-    confirmation.fold({ ...told, wanted: null }, 1_000, { incarnation: 1, number: 7 });
-    expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 9 }, folds: 1 });
+    confirmation.apply({ ...told, wanted: null }, 1_000, { incarnation: 1, number: 7 });
+    expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 9 }, applied: 1 });
   });
 
   it("does not count as contact if it is older than a change that went through the isolate", () => {
-    const confirmation = new Confirmation(WINDOW);
-    confirmation.changed({ incarnation: 1, number: 12 }, { [D]: 12 });
-    confirmation.fold(told, 1_000, null);
-    expect(confirmation.evidence).toBe(Number.NEGATIVE_INFINITY);
+    const confirmation = new LogView(0, WINDOW);
+    confirmation.noteChange({ incarnation: 1, number: 12 }, { [D]: 12 });
+    confirmation.apply(told, 1_000, null);
+    expect(confirmation.lastContact).toBe(Number.NEGATIVE_INFINITY);
   });
 });
 

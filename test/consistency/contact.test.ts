@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { rosterKey } from "../../src/directory/index.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
@@ -34,13 +34,13 @@ describe("the age of the last contact", () => {
     await world.clock.advance(MINUTE);
     await isolate.check(`nobody@${D}`);
     await isolate.idle();
-    const { evidence } = isolate.isolate.confirmation(0);
+    const { lastContact } = isolate.reader.views.at(0);
     silence(world);
     for (const later of [35 * SECOND, HOUR, DAY]) {
       await world.clock.advance(later);
       const given = await isolate.check(`alice@${D}`);
       expect(given).toMatchObject({ action: "accept", confirmed_age: null, max_age: 0 });
-      expect(given.contact_age).toBe(Math.ceil((world.clock.now() - evidence) / SECOND));
+      expect(given.contact_age).toBe(Math.ceil((world.clock.now() - lastContact) / SECOND));
     }
   });
 
@@ -179,7 +179,7 @@ describe("an isolate that had no requests for a long time", () => {
     const first = await isolate.check(`alice@${D}`);
     expect(first).toMatchObject({
       verdict: "unavailable",
-      detail: "the Registry has not been heard of for too long",
+      detail: "the Registry has not given a sign of life for too long",
     });
     expect(first.cost.took).toBeLessThan(3.2 * SECOND);
     // Nobody else waits for what was tried in vain a moment ago.

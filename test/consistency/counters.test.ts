@@ -1,10 +1,10 @@
 /* Counters of a Registry: a row a minute at most, bounded, kept for a day, and in nobody's way. */
 import { expect, it } from "vitest";
-import { VirtualTime } from "../../simulation/world/clock.ts";
-import { RegistryObject } from "../../simulation/world/registry-object.ts";
 import type { Count } from "../../src/api/log.ts";
 import { Counters } from "../../src/registry/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
+import { RegistryObject } from "../../testing/registry-object.ts";
+import { VirtualTime } from "../../testing/virtual-time.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

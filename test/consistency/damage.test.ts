@@ -10,9 +10,9 @@ import {
   toHex,
   utf8,
 } from "../../src/directory/index.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { MINUTE, SECOND, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { MINUTE, SECOND, World } from "../../testing/world.ts";
 
 const SMALL = "small.example";
 const BIG = "big.example";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DEFAULT_POLICY, manifestKey } from "../../src/directory/index.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "exported.example";
 

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Checked, IsolateHost } from "../world/isolate-host.ts";
-import type { KvFault, KvOperation } from "../world/kv.ts";
-import { people } from "../world/lists.ts";
-import type { RegistryFault } from "../world/registry-host.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import type { Checked, IsolateHost } from "../../testing/isolate-host.ts";
+import type { KvFault, KvOperation } from "../../testing/kv.ts";
+import { people } from "../../testing/lists.ts";
+import type { RegistryFault } from "../../testing/registry-host.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const SMALL = "small.example";
 const BIG = "big.example";

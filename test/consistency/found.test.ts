@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
-import { Confirmation } from "../../src/reader/log-view.ts";
+import { LogView } from "../../src/reader/log-view.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 /** Stories that the simulation found, each told by itself. */
 const D = "example.com";
@@ -74,7 +74,7 @@ describe("an alias that was loaded apart from its target", () => {
 
 describe("an answer from before a change that went through the isolate", () => {
   it("confirms nothing, and still shows which lists are newer than those in memory", () => {
-    const confirmation = new Confirmation(WINDOW);
+    const confirmation = new LogView(0, WINDOW);
     const told = (asOf: number, heads: readonly (readonly [string, number])[], revoked: string[] = []) => ({
       incarnation: 1,
       asOf,
@@ -83,11 +83,11 @@ describe("an answer from before a change that went through the isolate", () => {
       revoked,
       wanted: null,
     });
-    confirmation.fold(told(17, [[D, 16]]), 0, null);
+    confirmation.apply(told(17, [[D, 16]]), 0, null);
     // Another token was revoked through it while it waited for an answer.
-    confirmation.changed({ incarnation: 1, number: 20 }, {}, ["its own"]);
-    confirmation.fold(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
-    expect(confirmation.known(D)).toBe(18);
+    confirmation.noteChange({ incarnation: 1, number: 20 }, {}, ["its own"]);
+    confirmation.apply(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
+    expect(confirmation.head(D)).toBe(18);
     expect(confirmation.isRevoked("another")).toBe(true);
     expect(confirmation.isFresh(SECOND)).toBe(false);
     expect(confirmation.position).toEqual({ incarnation: 1, number: 17 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HOUR, MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+import { HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
@@ -101,13 +101,13 @@ describe("freshness", () => {
     // KV shows the older generation still, and what is held does not give way to it.
     expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", generation: second });
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
-    const held = far.isolate.memory.peek(D);
+    const held = far.reader.cache.peek(D);
     if (held === undefined) throw new Error("not held");
-    far.isolate.memory.forget(held);
+    far.reader.cache.delete(held);
     await world.clock.advance(2 * SECOND);
     // Now all that is to be had is the older generation, and this isolate has left it behind.
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
-    expect(far.isolate.memory.peek(D)?.manifest.generation).toBeLessThan(second);
+    expect(far.reader.cache.peek(D)?.manifest.generation).toBeLessThan(second);
     await far.idle();
     world.registry().fault = () => undefined;
     await world.clock.advance(2 * SECOND);

@@ -9,9 +9,9 @@ import {
   tailOf,
   toBase64Url,
 } from "../../src/directory/index.ts";
-import type { IsolateHost, Reply } from "../world/isolate-host.ts";
-import { type List, people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, must, SECOND, World } from "../world/world.ts";
+import type { IsolateHost, Reply } from "../../testing/isolate-host.ts";
+import { type List, people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, must, SECOND, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

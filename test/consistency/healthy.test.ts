@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Question } from "../../src/api/log.ts";
 import { rosterKey } from "../../src/directory/index.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";

@@ -1,15 +1,15 @@
 /** Listings of many domains and of long histories: in pages, and without reading the lists themselves. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { VirtualTime } from "../../simulation/world/clock.ts";
-import { RegistryObject } from "../../simulation/world/registry-object.ts";
 import type { DomainList, DomainSummary, GenerationList, GenerationRecord } from "../../src/api/contract.ts";
 import { MAX_WHOLE } from "../../src/api/contract.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
 import { createTables } from "../../src/registry/schema.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { MINUTE, must, SECOND, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { RegistryObject } from "../../testing/registry-object.ts";
+import { VirtualTime } from "../../testing/virtual-time.ts";
+import { MINUTE, must, SECOND, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const PLACE = { partition: 0, partitions: 1 };

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { GenerationRecord } from "../../src/api/contract.ts";
-import type { IsolateHost, Reply } from "../world/isolate-host.ts";
-import { type List, people } from "../world/lists.ts";
-import { HOUR, must, SECOND, WINDOW, World } from "../world/world.ts";
+import type { IsolateHost, Reply } from "../../testing/isolate-host.ts";
+import { type List, people } from "../../testing/lists.ts";
+import { HOUR, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

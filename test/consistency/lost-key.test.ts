@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { DomainDescription } from "../../src/api/contract.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { MINUTE, must, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { MINUTE, must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 

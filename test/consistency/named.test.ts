@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { TokenCreated } from "../../src/api/contract.ts";
 import { type Answer, rosterKey } from "../../src/directory/index.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { DAY, MINUTE, must, WINDOW, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { DAY, MINUTE, must, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../world/world.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
@@ -159,7 +159,7 @@ describe("the Registry", () => {
     expect(world.headOf(D)).toBeNull();
     expect(world.kv.newest(manifestKey(D))).toBeNull();
     const asked = {
-      since: { incarnation: world.isolates[0]?.isolate.confirmation(0).incarnation as number, number: 1 },
+      since: { incarnation: world.isolates[0]?.reader.views.at(0).incarnation as number, number: 1 },
       want: null,
     };
     expect(await world.registry().core({ partition: 0, partitions: 1 }).question(asked)).toMatchObject({

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { blobIds, blobKey } from "../../src/directory/index.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, World } from "../world/world.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, World } from "../../testing/world.ts";
 
 const D = "example.com";
 /** More than stand in a manifest, so that they have shards. */

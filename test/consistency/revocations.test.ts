@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HOUR, MINUTE, must, SECOND, World } from "../world/world.ts";
+import { HOUR, MINUTE, must, SECOND, World } from "../../testing/world.ts";
 
 /** One domain of each of two partitions. */
 function domainsOf(world: World): readonly [first: string, second: string] {

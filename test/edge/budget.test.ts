@@ -2,11 +2,10 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
 import { readEnvironment, type Settings } from "../../src/edge/environment.ts";
 import { platformKv, platformPorts } from "../../src/edge/platform.ts";
+import type { Ports } from "../../src/edge/ports.ts";
 import { registryAt } from "../../src/edge/registry-object.ts";
 import { Edge } from "../../src/edge/serve.ts";
 import type { Env } from "../../src/edge/worker.ts";
-import { Isolate } from "../../src/reader/isolate.ts";
-import type { Ports } from "../../src/reader/ports.ts";
 import type { Nap } from "../../src/runtime/ports.ts";
 import { expectAnswer } from "./support/answers.ts";
 import { ADMIN, call, freshEnv, ORIGIN, testEnv } from "./support/edge.ts";
@@ -36,7 +35,7 @@ const tally = (answers: readonly Answer[]): Readonly<Record<string, number>> => 
 /** An edge that is made of the given ports, and asked by a body of JSON. */
 function edgeWith(ports: Ports): (body: string) => Promise<Response> {
   const settings = readEnvironment(testEnv).settings as Settings;
-  const edge = new Edge(new Isolate(settings, ports), settings.adminToken);
+  const edge = new Edge(settings, ports);
   return async (body) => {
     const headers = { Authorization: `Bearer ${ADMIN}`, "Content-Type": "application/json" };
     const work: Promise<unknown>[] = [];

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ErrorBody, Health } from "../../src/api/contract.ts";
+import { EVERY_ROUTE } from "../../src/api/index.ts";
 import { VERSION } from "../../src/api/version.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
 import { RIGHTS } from "./support/matrix.ts";
@@ -39,7 +39,7 @@ describe("an invalid configuration", () => {
       expect(text).toContain(why);
       if (typeof value === "string" && value !== "") expect(text).not.toContain(value);
     };
-    for (const { method, path } of ROUTES) {
+    for (const { method, path } of EVERY_ROUTE) {
       const { request } = RIGHTS[`${method} ${path}`] as (typeof RIGHTS)[string];
       const { path: at, options } = request("a.example");
       const response = await call(broken, at, { ...options, method });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { CheckResults, RegistryStatus } from "../../src/api/contract.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import worker, { type Env } from "../../src/edge/worker.ts";
-import { Meter } from "../world/meter.ts";
+import { Meter } from "../../testing/meter.ts";
 import { ADMIN, callJson, freshEnv, ORIGIN, publish, testEnv } from "./support/edge.ts";
 import { domainNames, publishMany } from "./support/many.ts";
 

@@ -1,16 +1,16 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainDescription, ErrorBody, TokenCreated } from "../../src/api/contract.ts";
+import { EVERY_ROUTE, errorsOf } from "../../src/api/index.ts";
 import { VERSION } from "../../src/api/version.ts";
 import { toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
 import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
 
 const env = freshEnv();
-const NAMES = ROUTES.map(nameOf);
+const NAMES = EVERY_ROUTE.map(nameOf);
 let description: Description;
 let cases: Readonly<Record<string, readonly Provocation[]>> = {};
 /** Errors that were met, by route. */
@@ -130,7 +130,7 @@ describe("the description of the API", () => {
   });
 
   it("names every parameter of a path, and the roles of every route", () => {
-    for (const route of ROUTES) {
+    for (const route of EVERY_ROUTE) {
       const { parameters = [], "x-roles": roles } = description.operation(nameOf(route));
       const inPath = parameters.filter((each) => each.in === "path").map((each) => `:${each.name}`);
       expect(inPath).toEqual(route.path.match(/:\w+/g) ?? []);
@@ -206,8 +206,8 @@ describe("the description of the API", () => {
   it("names no error of a route that no test provokes", () => {
     // A body that comes too slowly is provoked where the clock is handed in.
     const elsewhere = ["timeout"];
-    const unmet = ROUTES.flatMap((route) =>
-      route.errors
+    const unmet = EVERY_ROUTE.flatMap((route) =>
+      errorsOf(route)
         .filter((code) => !elsewhere.includes(code) && code !== "unavailable")
         .filter((code) => !met.get(nameOf(route))?.has(code))
         .map((code) => `${nameOf(route)}: ${code}`),

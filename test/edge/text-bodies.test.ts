@@ -1,7 +1,7 @@
 /* Bodies sent as text that are no lines of addresses, and query strings that nobody reads. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ErrorBody } from "../../src/api/contract.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
+import { EVERY_ROUTE } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
 
 const env = freshEnv();
@@ -82,7 +82,7 @@ describe("a query string", () => {
 
   it("that a route does not accept is refused, and its parameter named", async () => {
     const quiet = ["/healthz", "/v1/openapi.json"];
-    for (const { method, path } of ROUTES) {
+    for (const { method, path } of EVERY_ROUTE) {
       if (path === "/v1/rcpt/:address") continue;
       const url = path.replace(":domain", DOMAIN).replace(":id", "0".repeat(64));
       const response = await call(env, `${url}?expct=1`, { method });

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
-import type { FaultLine } from "../../src/reader/ports.ts";
+import type { FaultLine } from "../../src/edge/ports.ts";
 import { ADMIN, type Edges, FAIR, startEdges, until } from "../laws/support/edges.ts";
 import { LARGE, many, Publisher } from "../laws/support/publishing.ts";
 import { type Ended, startCli, temporaryFolder } from "../support/processes.ts";

@@ -2,12 +2,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { DomainDescription, DomainSummary, EdgeStatus, RegistryStatus } from "../../api/contract.ts";
 import { ClientError, type RollcallClient } from "../../client/index.ts";
 import type { Counts } from "../../directory/index.ts";
+import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT, usageError } from "../exit.ts";
-import { OTHER_KEY_STEPS } from "../other-key.ts";
 import { duration } from "../output.ts";
-import { domainOf, keptListsOf, settingsOf } from "../publish-targets.ts";
+import { domainOf, listStoreOf, settingsOf } from "../publish-targets.ts";
 import { isTrialDomain } from "../trial.ts";
 
 interface StatusOptions extends EdgeOptions {
@@ -66,7 +66,7 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   const { output, platform } = cli;
   const settings = settingsOf(cli, options.config);
   const client = cli.client(options);
-  const kept = keptListsOf(cli, settings);
+  const kept = listStoreOf(cli, settings);
   const url = cli.url(options);
   const rowOf = (domain: string, summary: DomainSummary | null, kv: string | null): Row => {
     const seen = kept?.published(domain);

@@ -2,10 +2,10 @@ import { Batcher } from "../../../src/bridge/batcher.ts";
 import { Breaker, type BreakerState } from "../../../src/bridge/breaker.ts";
 import { AnswerCache } from "../../../src/bridge/cache.ts";
 import { Floors } from "../../../src/bridge/floors.ts";
-import { Gate } from "../../../src/bridge/gate.ts";
 import { Resolver } from "../../../src/bridge/resolver.ts";
 import { ClientError, type Outcome } from "../../../src/client/index.ts";
 import type { Answer } from "../../../src/directory/index.ts";
+import { Semaphore } from "../../../src/runtime/semaphore.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What the edge was asked. */
@@ -70,7 +70,8 @@ export class Bench {
       cache: this.cache,
       floors: this.floors,
       breaker: this.breaker,
-      gate: new Gate(width, waiting),
+      semaphore: new Semaphore(width),
+      maxWaiting: waiting,
       budget: BUDGET,
       acceptGrace,
       observer: {
