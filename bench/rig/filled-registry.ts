@@ -15,8 +15,8 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { packList } from "../../src/publish/pack.ts";
+import { setMeta } from "../../src/registry/meta.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { setMeta } from "../../src/registry/schema.ts";
 import { keepSummary } from "../../src/registry/summaries.ts";
 import type { World } from "./world.ts";
 

@@ -128,7 +128,7 @@ describe("a bridge that has seen an export", () => {
     await bench.time.advance(MINUTE);
     bench.edge = () => said(58, "registry");
     expect(await askedFor(bench)).toBe("unknown reject");
-    expect(bench.asked.map(({ floor }) => floor)).toEqual([0, 0]);
+    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
   });
 
   it("does not go back to it from the Registry's list until every window is over", async () => {

@@ -4,7 +4,7 @@ import type { DomainList, DomainSummary, GenerationList, GenerationRecord } from
 import { MAX_WHOLE } from "../../src/api/contract.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
-import { createTables } from "../../src/registry/schema.ts";
+import { migrate } from "../../src/registry/schema.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
@@ -264,10 +264,11 @@ describe("tables of the previous release", () => {
     }
     object.sql("DROP TRIGGER generations_gone");
     object.sql("DROP TABLE summaries");
+    object.sql("DELETE FROM meta WHERE name = 'schema'");
     object.sql("INSERT INTO heads (domain, number) VALUES ('a.example', 1)");
     object.sql("INSERT INTO kv_deletions (key) VALUES ('domain/b.example')");
-    createTables(object.storage());
-    createTables(object.storage());
+    migrate(object.storage());
+    migrate(object.storage());
     expect(object.sql("SELECT domain, number, kv_next FROM heads")).toEqual([
       { domain: "a.example", number: 1, kv_next: null },
     ]);
