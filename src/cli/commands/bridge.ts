@@ -25,23 +25,23 @@ interface BridgeCommandOptions extends EdgeOptions {
 }
 
 const HELP = `
-Listens on loopback and unix sockets only, and says "ready" when it does; SIGTERM ends it within 5 s, with every
-question answered, and SIGHUP changes nothing. Settings come from [bridge] of ${SETTINGS_FILE} in the current folder, or of the file that
---config names; a flag goes before. Logs go to standard error, a line of JSON each, and hold no addresses.
+Listens on loopback and unix sockets only, and prints "ready" when it does. SIGTERM stops it within 5 s, after every
+lookup is answered; SIGHUP changes nothing. Settings come from [bridge] in ${SETTINGS_FILE} of the current folder, or in
+the file that --config names; flags override them. Logs go to standard error, one line of JSON each, without addresses.
 
-What the MTAs have to be told is in docs/bridge.md.`;
+For the configuration of each MTA, see docs/bridge.md.`;
 
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {
   const command = cli
     .edgeCommand("bridge", "answer the lookups of Postfix, Exim and Sendmail")
-    .option("--config <file>", `settings (default: ${SETTINGS_FILE}, where it is there)`)
+    .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
     .addHelpText("after", HELP);
   for (const name of SETTING_NAMES) command.addOption(optionOf(name));
   return command.action((options: BridgeCommandOptions) => bridge(cli, options));
 }
 
-/** A setting's flag. Addresses add up; of all else the last one counts. */
+/** A setting's flag. Repeated addresses add up; otherwise the last value counts. */
 function optionOf(name: SettingName): Option {
   const { about, placeholder } = READERS[name];
   if (placeholder === null) return new Option(flagOf(name), about);
@@ -56,17 +56,17 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
   const { platform, output } = cli;
   const settings = settingsOf(cli, options);
   const stopped = new Promise<string>((resolve) => {
-    // Never taken back: a second signal must not cut short what the first one began.
+    // Never removed: a second signal must not cut short the shutdown.
     platform.onStop(resolve);
   });
   let hungUp = (): void => undefined;
   const hung = new Promise<string>((resolve) => {
-    // The end of its terminal ends it; a service has none, and is sent SIGHUP to read its settings again.
+    // Closing its terminal stops it. A service has none, and gets SIGHUP to reload its settings.
     const isAttached = platform.stdoutIsTerminal || platform.stderrIsTerminal;
     platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hungUp()));
   });
   const clock = createClock(platform.steady, platform.now);
-  // A place for each question that is under way, for the one that an open breaker lets through, and for the lists.
+  // One connection for each lookup in progress, one for the probe of an open breaker, and one for the lists.
   const pool = platform.httpPool(settings.max_questions + 2);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
@@ -96,16 +96,22 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     await running.stop(await Promise.race([stopped, hung]));
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    throw new CliError(EXIT.failed, error.message, "name another address, or stop who listens there", [], {
-      cause: error,
-    });
+    throw new CliError(
+      EXIT.failed,
+      error.message,
+      "use another address, or stop the process that listens there",
+      [],
+      {
+        cause: error,
+      },
+    );
   } finally {
-    // Nothing of an exchange outlives the bridge.
+    // No request outlives the bridge.
     pool.close();
   }
 }
 
-/** Flags before rollcall.toml before what is built in. @throws CliError */
+/** Flags override rollcall.toml, which overrides the defaults. @throws CliError */
 function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
   const shown = options.config ?? SETTINGS_FILE;
   const file = readSettings(cli.path(shown), shown);
@@ -120,8 +126,8 @@ function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
   const settings: BridgeSettings = { ...DEFAULTS, ...file?.bridge, ...given };
   if (settings.socketmap.length + settings.policy.length + settings.line.length === 0) {
     throw usageError(
-      "no listener is named",
-      `give one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
+      "no listener is configured",
+      `add one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
     );
   }
   return settings;
