@@ -8,6 +8,8 @@ export * from "./domains.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./log.ts";
+export * from "./openapi.ts";
+export * from "./routes.ts";
 export { type Infer, isMessage, read, type Schema } from "./schema.ts";
 export * from "./status.ts";
 export * from "./tokens.ts";

@@ -46,7 +46,7 @@ export const flag = kind<boolean>((value) => typeof value === "boolean", "must b
 export const whole = kind<number>(isWhole, "must be a whole number", { type: "integer", minimum: 0 });
 /** Checked in one pass and not copied: a list of recipients or shard ids may be long. */
 export const texts = kind<readonly string[]>(
-  (value) => Array.isArray(value) && value.every(isText),
+  (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
   "must be a list of text",
   { type: "array", items: { type: "string" } },
 );
@@ -65,18 +65,22 @@ export const knownWord = <const W extends string>(...words: readonly W[]): Schem
 /**
  * An object with one kind of value under any name. Its members are not copied one by one, so that a domain called
  * `__proto__` or `constructor` keeps its value.
+ * @param what the values are, in words
  */
-export const mapOf = <T>(item: Schema<T>, what: string): Schema<Record<string, T>> => {
-  const wrong = (value: object) => Object.entries(value).find(([, each]) => !v.is(item, each));
-  return kind<Record<string, T>>(
-    (value) => isRecord(value) && wrong(value) === undefined,
+export const mapOf = <T>(item: Schema<T>, what: string): Schema<Record<string, T>> =>
+  kind(
+    (value) => isRecord(value) && wrongMember(value, item) === undefined,
     ({ input }) =>
       isRecord(input)
-        ? `must give ${what} for each name, but has another value for ${wrong(input)?.[0].slice(0, 100)}`
+        ? `must give ${what} for each name, but has another value for ${wrongMember(input, item)?.slice(0, 100)}`
         : "must be an object",
     { type: "object", additionalProperties: jsonSchemaOf(item) },
   );
-};
+
+function wrongMember(value: Readonly<Record<string, unknown>>, item: Schema): string | undefined {
+  for (const name in value) if (!v.is(item, value[name])) return name;
+  return undefined;
+}
 
 /** A list of messages: of any length, or of 1 to `most`. */
 export const listOf = <T>(item: Schema<T>, most?: number): Schema<T[]> => {

@@ -23,6 +23,12 @@ const TOKEN_ROLES = ["check", "publish", "replica"] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 export type Role = TokenRole | "admin";
 
+export const tokenId = kind<string>(
+  (value) => typeof value === "string" && /^[0-9a-f]{16}$/.test(value),
+  "must be 16 lower-case hexadecimal digits",
+  { type: "string" },
+);
+
 /** `POST /v1/tokens`. */
 export const tokenRequest = named(
   "TokenRequest",

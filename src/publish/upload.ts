@@ -11,13 +11,14 @@ import {
   blobIds,
   CANONICALISER_VERSION,
   DEFAULT_POLICY,
+  isSameTable,
   POLICY_SETTINGS,
   sentinels,
   toBase64Url,
 } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { type DomainPlan, sameTable, tableFrom } from "./plan.ts";
+import { type DomainPlan, tableFrom } from "./plan.ts";
 
 export interface UploadOptions {
   /** Override the guard; recorded in the history. */
@@ -113,7 +114,7 @@ async function alreadyPublished(
       head.deleted_until === null &&
       head.key_id === plan.key.id &&
       head.mode === plan.resultingMode &&
-      sameTable(tableFrom(head.shards), plan.packed.table) &&
+      isSameTable(tableFrom(head.shards), plan.packed.table) &&
       POLICY_SETTINGS.every(
         (name) => (head.policy[name] ?? DEFAULT_POLICY[name]) === plan.resultingPolicy[name],
       );

@@ -1,16 +1,17 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../../api/version.ts";
 import {
-  askThrough,
+  askEdgeWith,
   type BridgeSettings,
-  createClock,
+  createSteadyClock,
   DEFAULTS,
   Fault,
   flagOf,
   ListenError,
-  READERS,
+  PROTOCOL_NAMES,
   readSetting,
   SETTING_NAMES,
+  SETTINGS,
   type SettingName,
   startBridge,
 } from "../../bridge/index.ts";
@@ -25,11 +26,11 @@ interface BridgeCommandOptions extends EdgeOptions {
 }
 
 const HELP = `
-Listens on loopback and unix sockets only, and prints "ready" when it does. SIGTERM stops it within 5 s, after every
-lookup is answered; SIGHUP changes nothing. Settings come from [bridge] in ${SETTINGS_FILE} of the current folder, or in
-the file that --config names; flags override them. Logs go to standard error, one line of JSON each, without addresses.
+Listens on loopback and unix sockets only, and prints "ready" when it listens. SIGTERM stops it within 5 s, after every
+question is answered; SIGHUP has no effect. Settings come from [bridge] in ${SETTINGS_FILE} of the current folder, or in the
+file given with --config; flags take precedence. Logs go to standard error as JSON lines without addresses.
 
-For the configuration of each MTA, see docs/bridge.md.`;
+docs/bridge.md shows how to set up the mail server.`;
 
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {
@@ -41,9 +42,9 @@ export function bridgeCommand(cli: Cli): Command {
   return command.action((options: BridgeCommandOptions) => bridge(cli, options));
 }
 
-/** A setting's flag. Repeated addresses add up; otherwise the last value counts. */
+/** A setting's flag. Addresses add up; of other values the last one counts. */
 function optionOf(name: SettingName): Option {
-  const { about, placeholder } = READERS[name];
+  const { about, placeholder } = SETTINGS[name];
   if (placeholder === null) return new Option(flagOf(name), about);
   return new Option(`${flagOf(name)} <${placeholder}>`, about).argParser((text, before: unknown) => {
     const read = readSetting(name, text);
@@ -56,17 +57,17 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
   const { platform, output } = cli;
   const settings = settingsOf(cli, options);
   const stopped = new Promise<string>((resolve) => {
-    // Never removed: a second signal must not cut short the shutdown.
+    // Never removed: a second signal must not interrupt the stop.
     platform.onStop(resolve);
   });
-  let hungUp = (): void => undefined;
-  const hung = new Promise<string>((resolve) => {
-    // Closing its terminal stops it. A service has none, and gets SIGHUP to reload its settings.
+  let hangup = (): void => undefined;
+  const terminalClosed = new Promise<string>((resolve) => {
+    // SIGHUP means that the terminal was closed, or asks a service, which has no terminal, to read its settings again.
     const isAttached = platform.stdoutIsTerminal || platform.stderrIsTerminal;
-    platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hungUp()));
+    platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hangup()));
   });
-  const clock = createClock(platform.steady, platform.now);
-  // One connection for each lookup in progress, one for the probe of an open breaker, and one for the lists.
+  const clock = createSteadyClock(platform.steady, platform.now);
+  // A connection for each question under way, one for the probe of an open breaker, and one for the lists.
   const pool = platform.httpPool(settings.max_questions + 2);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
@@ -79,7 +80,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       clock,
       timers: { sleep: platform.sleep },
       settings,
-      ask: askThrough(client),
+      ask: askEdgeWith(client),
       lists: {
         page: (after) => client.domainPage(after),
         chance: () => (platform.randomBytes(1)[0] as number) / 256,
@@ -89,11 +90,11 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       writeLog: platform.writeError,
       wall: platform.now,
     });
-    hungUp = running.hungUp;
+    hangup = running.hangup;
     for (const { name, address } of running.listeners) output.line(`${name} on ${address}`);
     output.line("Rollcall bridge is ready; Ctrl-C stops");
     output.result({ ready: true, listeners: running.listeners });
-    await running.stop(await Promise.race([stopped, hung]));
+    await running.stop(await Promise.race([stopped, terminalClosed]));
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     throw new CliError(
@@ -106,17 +107,17 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       },
     );
   } finally {
-    // No request outlives the bridge.
+    // No connection outlives the bridge.
     pool.close();
   }
 }
 
-/** Flags override rollcall.toml, which overrides the defaults. @throws CliError */
+/** Flags take precedence over rollcall.toml, and that over the defaults. @throws CliError */
 function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
   const shown = options.config ?? SETTINGS_FILE;
   const file = readSettings(cli.path(shown), shown);
   if (file === null && options.config !== undefined) {
-    throw new CliError(EXIT.input, `there is no ${shown}`, "check --config");
+    throw new CliError(EXIT.input, `${shown} does not exist`, "check --config");
   }
   const given: Record<string, unknown> = {};
   for (const name of SETTING_NAMES) {
@@ -124,7 +125,7 @@ function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
     if (value !== undefined) given[name] = value;
   }
   const settings: BridgeSettings = { ...DEFAULTS, ...file?.bridge, ...given };
-  if (settings.socketmap.length + settings.policy.length + settings.line.length === 0) {
+  if (PROTOCOL_NAMES.every((name) => settings[name].length === 0)) {
     throw usageError(
       "no listener is configured",
       `add one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
