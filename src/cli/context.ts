@@ -5,7 +5,7 @@ import { type ClientOptions, createClient, type RollcallClient } from "../client
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
-import { readSettings, SETTINGS_FILE } from "./settings.ts";
+import { readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Options of every command that talks to the edge. */
 export interface EdgeOptions {
@@ -69,7 +69,7 @@ export class Cli {
    * @throws CliError exit 2, or 3 for a settings file that cannot be used
    */
   url(options: EdgeOptions): string {
-    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.#urlOfSettings(options.config));
+    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.settings(options.config)?.url);
     if (!url) {
       throw usageError(
         "no edge is given",
@@ -80,8 +80,15 @@ export class Cli {
     return url;
   }
 
-  #urlOfSettings(file = SETTINGS_FILE): string | undefined {
-    return readSettings(this.path(file), file)?.url;
+  /**
+   * The settings of a file that is named, or of the one in the working directory, if there is one.
+   * @throws CliError exit 3
+   */
+  settings(named: string | undefined): Settings | null {
+    const file = named ?? SETTINGS_FILE;
+    const settings = readSettings(this.path(file), file);
+    if (settings === null && named !== undefined) throw inputError(`there is no ${file}`, "check --config");
+    return settings;
   }
 
   /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
