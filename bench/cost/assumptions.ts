@@ -29,8 +29,8 @@ const GIVEN = {
   publishesPerDay: [96, 96, "one every quarter of an hour, with all changes since the last"],
   leastCpuMs: [0, 1, "billed for a request; whether fractions of a millisecond are is not published"],
   awakePerRequest: [0.05, 1, "seconds; an idle object that may hibernate is not billed"],
-  rowsPerQuestion: [30, 30, "rows read: eight single values and the heads that changed; generous"],
-  rowsPerPublish: [200, 200, "rows read: head, history, guard, the marks of the copy to KV; generous"],
+  rowsReadPerQuestion: [30, 30, "eight single values and the heads that changed; generous"],
+  rowsReadPerPublish: [200, 200, "head, history, guard, the marks of the copy to KV; generous"],
   bytesPerKey: [40, 40, "`mailbox/` and an address, a value of one octet, no metadata"],
 } satisfies Readonly<Record<string, readonly [few: number | null, many: number | null, why: string]>>;
 
