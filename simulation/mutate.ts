@@ -12,7 +12,7 @@ import type { MutantRecord } from "./record.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What a run of the simulation needs of the tree. */
-const NEEDED = ["src", "simulation", "package.json"];
+const NEEDED = ["src", "testing", "simulation", "package.json"];
 /** Runs at the same time. */
 const WORKERS = 2;
 /** A mutant that is not caught by then has survived. */

@@ -14,64 +14,56 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "a confirmation never ends",
     "it lasts one window",
-    reader("log-view.ts", "now >= this.#at && now < this.#at + this.#window;", "now >= this.#at;"),
+    reader(
+      "log-view.ts",
+      "now >= this.#askedAt && now < this.#askedAt + this.#window;",
+      "now >= this.#askedAt;",
+    ),
   ),
   mutant(
     "a confirmation lasts a tenth longer",
     "it lasts one window",
-    reader("log-view.ts", "now < this.#at + this.#window;", "now < this.#at + 1.1 * this.#window;"),
+    reader("log-view.ts", "now < this.#askedAt + this.#window;", "now < this.#askedAt + 1.1 * this.#window;"),
   ),
   mutant(
     "the window counts from the answer",
     "it counts from before the question",
     reader(
       "log-client.ts",
-      "confirmation.fold(answer, askedAt, since);",
-      "confirmation.fold(answer, isolate.now(), since);",
+      "view.apply(answer, askedAt, since);",
+      "view.apply(answer, this.#ports.clock.now(), since);",
     ),
   ),
   mutant(
     "the clock is read before the waits",
     "it is read after the last one",
-    reader(
-      "check.ts",
-      "  const now = isolate.now();\n",
-      "  const now = isolate.now();\n  progress.begun = now;\n",
-    ),
-    reader(
-      "check.ts",
-      "decide(isolate, query, progress, isolate.now());",
-      "decide(isolate, query, progress, progress.begun);",
-    ),
+    reader("reader.ts", "let step = first;", "let step = first;\n    const begun = clock.now();"),
+    reader("reader.ts", "decide(check, clock.now());", "decide(check, begun);"),
   ),
   mutant(
     "an old generation refuses",
     "answers confirm numbers, never bytes",
     reader(
-      "decide.ts",
-      "manifest.generation === confirmation.known(manifest.domain);",
-      "manifest.generation <= (confirmation.known(manifest.domain) ?? 0);",
+      "evidence.ts",
+      "manifest.generation === view.head(manifest.domain);",
+      "manifest.generation <= (view.head(manifest.domain) ?? 0);",
     ),
   ),
   mutant(
     "answers are taken as they come",
     "an answer older than N is dropped, and known merges by maximum",
-    reader("log-view.ts", "    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;\n", ""),
-    reader("log-view.ts", "Math.max(number, this.#known.get(domain) ?? 0)", "number"),
+    reader("log-view.ts", "    if (answer.asOf < Math.max(this.asOf, this.#minNumber)) return;\n", ""),
+    reader("log-view.ts", "Math.max(number, this.#heads.get(domain) ?? 0)", "number"),
     reader(
       "log-view.ts",
-      "{ incarnation: this.#incarnation, number: this.#number };",
+      "{ incarnation: this.#incarnation, number: this.#asOf };",
       "{ incarnation: this.#incarnation, number: 0 };",
     ),
   ),
   mutant(
     "the list of changes is not taken in",
     "every answer carries the list since N, folded first",
-    reader(
-      "log-view.ts",
-      "    for (const [domain, number] of answer.heads) this.#raise(domain, number);\n",
-      "",
-    ),
+    reader("log-view.ts", "this.#learn(answer.heads, answer.revoked);", "this.#learn([], answer.revoked);"),
   ),
   mutant(
     "an answer of everything leaves what it does not list",
@@ -83,14 +75,14 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "it is a starting point, and never a confirmation",
     reader(
       "log-view.ts",
-      "    this.#number = roster.asOf;\n",
-      "    this.#number = roster.asOf;\n    this.#at = roster.heartbeat;\n",
+      "    this.#asOf = roster.asOf;\n",
+      "    this.#asOf = roster.asOf;\n    this.#askedAt = roster.heartbeat;\n",
     ),
   ),
   mutant(
     "KV's roster counts as newer than it is",
     "it carries its own number",
-    reader("log-view.ts", "    this.#number = roster.asOf;\n", "    this.#number = roster.asOf + 2;\n"),
+    reader("log-view.ts", "    this.#asOf = roster.asOf;\n", "    this.#asOf = roster.asOf + 2;\n"),
   ),
   mutant(
     "an answer that lists nothing joins a roster",
@@ -100,15 +92,15 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer that lists nothing is taken for everything",
     "a Registry of too many domains says so",
-    registry("registry.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
+    registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
     "a Registry that gives no answer is not looked for in KV",
     "its last sign of life stands there",
     reader(
       "log-client.ts",
-      "if (confirmation.position === null || isSilent) await seed(",
-      "if (false) await seed(",
+      "if (view.position === null || isSilent) await this.#startFromRoster(",
+      "if (false) await this.#startFromRoster(",
     ),
   ),
   mutant(
@@ -120,26 +112,30 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     "an alias takes the larger of two unrelated numbers",
     "a mixture of two states is no floor",
     reader(
-      "decide.ts",
-      "if (own === list || own.generation !== confirmation.known(own.domain)) return own.generation;",
+      "evidence.ts",
+      "if (own === list || own.generation !== view.head(own.domain)) return own.generation;",
       "",
     ),
-    reader("decide.ts", "Math.min(list.generation, confirmation.known(list.domain) ?? 0)", "list.generation"),
+    reader("evidence.ts", "Math.min(list.generation, view.head(list.domain) ?? 0)", "list.generation"),
   ),
   mutant(
     "a new log does not end the old one",
     "another incarnation clears what was known",
-    reader("log-view.ts", "    this.#known = new Map();\n    this.#revoked", "    this.#revoked"),
+    reader("log-view.ts", "    this.#heads = new Map();\n    this.#revoked", "    this.#revoked"),
   ),
   mutant(
     "a generation of an older log counts",
     "numbers of two logs say nothing about each other",
     reader(
       "manifest-order.ts",
-      "manifest.incarnation < incarnation ? -1 : manifest.generation",
+      "manifest.incarnation < log.incarnation ? -1 : manifest.generation",
       "manifest.generation",
     ),
-    reader("decide.ts", "  manifest.incarnation === confirmation.incarnation &&\n", ""),
+    reader(
+      "evidence.ts",
+      "  manifest.incarnation === view.incarnation &&\n  manifest.generation === view",
+      "  manifest.generation === view",
+    ),
   ),
   mutant(
     "what is unheard of makes an answer none",

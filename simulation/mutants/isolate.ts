@@ -1,5 +1,5 @@
 /** What an isolate keeps, reads and answers. */
-import { directory, type Mutant, mutant, reader } from "./patch.ts";
+import { directory, edge, type Mutant, mutant, reader } from "./patch.ts";
 
 export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -7,53 +7,61 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "it is loaded again, or an idle isolate accepts from hours ago",
     reader(
       "decide.ts",
-      "const isRecent = held !== undefined && (isVouchedFor ||",
-      "const isRecent = held !== undefined && (true ||",
+      "const isRecent = cached !== undefined && (isVouchedFor ||",
+      "const isRecent = cached !== undefined && (true ||",
     ),
   ),
   mutant(
     "a superseded manifest counts",
     "one that is older than what is known is loaded again",
-    reader("decide.ts", "const need = Math.max(low, known ?? 0);", "const need = low;"),
+    reader("decide.ts", "const need = Math.max(lowest, head ?? 0);", "const need = lowest;"),
   ),
   mutant(
     "the isolate goes back after an eviction",
     "what was answered from is remembered outside of what may be evicted",
     reader(
       "decide.ts",
-      "const low = isolate.answeredFrom(domain, held?.manifest.incarnation ?? incarnation);",
-      "const low = 0;",
+      "const lowest = answered.lowest(domain, cached?.manifest.incarnation ?? incarnation);",
+      "const lowest = 0;",
     ),
   ),
   mutant(
     "an older manifest takes the place of a newer one",
     "what is held is never replaced by something older",
-    reader("fetch.ts", "if (held === undefined || isNewer(manifest, held)) isolate", "isolate"),
-    reader("decide.ts", "if (held === undefined || number < low) {", "if (held === undefined) {"),
+    reader("fetch.ts", "if (cached === undefined || isNewer(manifest, cached)) this", "this"),
+    reader("decide.ts", "if (cached === undefined || number < lowest) {", "if (cached === undefined) {"),
   ),
   mutant(
     "whoever waits for a manifest takes an old one",
     "the wait ends with one that is new enough",
-    reader("fetch.ts", "confirmation.known(domain)) >= need.number;", "confirmation.known(domain)) >= 0;"),
+    reader(
+      "fetch.ts",
+      "numberIn(view, cached.manifest) >= need.number",
+      "numberIn(view, cached.manifest) >= 0",
+    ),
   ),
   mutant(
     "max_age of an unconfirmed accept",
     "it is 0",
     reader(
       "decide.ts",
-      "maxAge: isConfirmed || isExport ? maxAge(confirmation, now) : 0,",
-      "maxAge: maxAge(confirmation, now),",
+      "maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,",
+      "maxAge: seconds(view.remaining(now)),",
     ),
   ),
   mutant(
     "accepts never end",
     "they end with accept-grace",
-    reader("decide.ts", "const mayDoWithout = silence <= acceptGrace;", "const mayDoWithout = true;"),
+    reader("decide.ts", "const isInGrace = silence <= this.#acceptGrace;", "const isInGrace = true;"),
   ),
   mutant(
     "every accept says that the Registry was heard of just now",
     "a bridge counts accept-grace from the last sign that the answer carries",
-    reader("decide.ts", "contactAge: ageInSeconds(contact, now),", "contactAge: 0,"),
+    reader(
+      "decide.ts",
+      "contactAge: isExport ? null : ageInSeconds(lastContact(view, lists), now),",
+      "contactAge: isExport ? null : 0,",
+    ),
   ),
   mutant(
     "observe mode refuses what is malformed",
@@ -65,70 +73,66 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "the set of served domains has to be fresh too",
     reader(
       "decide.ts",
-      "if (!confirmation.full || !confirmation.isFresh(now)) return confirmOrDefer(query, progress, partition);",
-      "if (!confirmation.full) return confirmOrDefer(query, progress, partition);",
+      "if (!view.isComplete || !view.isFresh(now)) return confirmOrDefer(check, view);",
+      "if (!view.isComplete) return confirmOrDefer(check, view);",
     ),
   ),
   mutant(
     "not served without a look for exports",
     "an export may serve what the Registry does not know",
-    reader("decide.ts", "const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;", "const isOld = false;"),
-    reader("decide.ts", "if (!isolate.knowsExports(now))", "if (false)"),
+    reader("decide.ts", "if (exports.isOld(now) && check", "if (false && check"),
+    reader("decide.ts", "if (!exports.isKnown(now))", "if (false)"),
   ),
   mutant(
     "an old roster of exports is used without a look",
     "it is read anew where it is older than a minute",
-    reader(
-      "decide.ts",
-      "const isOld = isolate.exportsAge(now) >= KV_ROSTER_AGE;",
-      "const isOld = !isolate.knowsExports(now);",
-    ),
+    reader("decide.ts", "if (exports.isOld(now) && check", "if (!exports.isKnown(now) && check"),
   ),
   mutant(
     "an export that was taken back is used without a look",
     "KV's roster is read anew where it is older than a minute, before an export answers",
     reader(
       "decide.ts",
-      '    if (!progress.hasSoughtExports && isolate.exportsAge(now) >= KV_ROSTER_AGE) return { kind: "exports" };\n',
+      '      if (check.exports === "not tried" && exports.isOld(now)) return { kind: "exports" };\n',
       "",
     ),
   ),
   mutant(
     "the asker's floor is ignored",
     "an older answer is none",
-    reader("decide.ts", "  if (generation < query.floor) {", "  if (false) {"),
+    reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
     "revocations are forgotten",
     "they are numbers in the same log",
-    reader("log-view.ts", "    for (const id of answer.revoked) this.#revoked.add(id);\n", ""),
+    reader("log-view.ts", "this.#learn(answer.heads, answer.revoked);", "this.#learn(answer.heads, []);"),
   ),
   mutant(
     "a change does not make its own isolate forget",
     "the publisher is told no old truth",
     reader(
       "log-view.ts",
-      "    this.#at = Number.NEGATIVE_INFINITY;\n    if (position.incarnation",
+      "    this.#askedAt = Number.NEGATIVE_INFINITY;\n    if (position.incarnation",
       "    return;\n    if (position.incarnation",
     ),
   ),
   mutant(
     "unknown domains cost a read each",
     "before a roster is there only a few do (law 7)",
-    reader("decide.ts", "if (isCold && isolate.coldLoads <= 0) return", "if (false) return"),
+    reader("decide.ts", "if (isCold && coldReads.areUsedUp) return", "if (false) return"),
   ),
   mutant(
     "no leases",
     "one request does each piece of work (law 7)",
-    reader("isolate.ts", "if ((this.#leases.get(name)?.end ?? 0) > now) return false;", ""),
+    reader("single-flight.ts", "if (!this.isRunning(name)) return this", "return this"),
   ),
   mutant(
     "an absent shard is pinned",
     "nulls are read with a short cacheTtl, and once more",
-    reader("fetch.ts", "young ? SHORT_TTL : LONG_TTL", "LONG_TTL"),
+    reader("fetch.ts", "isYoung ? SHORT_TTL : LONG_TTL", "LONG_TTL"),
     reader(
       "fetch.ts",
-      "    if (fromKv === null && !young) fromKv = await readKv(isolate, scope, key, SHORT_TTL);\n",
+      "    if (bytes === null && !isYoung) bytes = await kv.bytes(context, key, SHORT_TTL);\n",
       "",
     ),
   ),
@@ -137,7 +141,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "bytes are named by their digest (law 5)",
     reader(
       "fetch.ts",
-      "  if (!equalBytes(isolate.ports.hashing.sha256(bytes), fromHex(id))) return null;\n",
+      "    if (!equalBytes(this.#ports.hashing.sha256(bytes), fromHex(id))) return null;\n",
       "",
     ),
   ),
@@ -149,13 +153,13 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "sixty operations at once",
     "the platform allows six",
-    reader("scope.ts", "const AT_ONCE = 6;", "const AT_ONCE = 60;"),
+    edge("request-context.ts", "const MAX_PARALLEL = 6;", "const MAX_PARALLEL = 60;"),
   ),
   mutant(
     "an older log holds the newer one up",
     "what was answered from is remembered for its own log",
     reader(
-      "isolate.ts",
+      "answered-generations.ts",
       "return last?.incarnation === incarnation ? last.generation : 0;",
       "return last?.generation ?? 0;",
     ),

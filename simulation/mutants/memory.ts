@@ -7,15 +7,15 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     "only what changed is read (law 7)",
     reader(
       "blob-cache.ts",
-      "    this.#manifests.set(manifest.domain, held);\n    if (before !== undefined) {",
+      "    this.#manifests.set(manifest.domain, entry);\n    if (before !== undefined) {",
       "    if (before !== undefined) {",
     ),
     reader(
       "blob-cache.ts",
-      "      this.#release(before);\n    }\n",
-      "      this.#release(before);\n    }\n    this.#manifests.set(manifest.domain, held);\n",
+      "      this.#evict(before);\n    }\n",
+      "      this.#evict(before);\n    }\n    this.#manifests.set(manifest.domain, entry);\n",
     ),
-    reader("blob-cache.ts", "blobId(manifest[table], index)}`;", "manifest.generation}`;"),
+    reader("blob-cache.ts", "blobId(manifest[kind], index)}`;", "manifest.generation}`;"),
   ),
   mutant(
     "parts of a list are handed on by their place alone",
@@ -25,16 +25,16 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a list that was loaded for less counts as loaded",
     "another request may have learnt of a newer one meanwhile",
-    reader("decide.ts", "last.incarnation === need.incarnation && last.number >= need.number", "true"),
+    reader("check.ts", "last.incarnation === need.incarnation && last.number >= need.number", "true"),
   ),
   mutant(
     "what was loaded in vain is loaded again and again",
     "a check loads a list once for each state that it learns of (law 7)",
-    reader("decide.ts", "return last !== undefined && last.incarnation", "return false && last.incarnation"),
+    reader("check.ts", "return last !== undefined && last.incarnation", "return false && last.incarnation"),
   ),
   mutant(
     "a sleeper does not ask before it defers",
     "the Registry may be well, though nobody asked it for long",
-    reader("decide.ts", 'if (progress.confirmations === 0) return { kind: "confirmation", partition };', ""),
+    reader("decide.ts", 'if (check.confirmations === 0) return { kind: "confirmation", view };', ""),
   ),
 ];

@@ -1,5 +1,5 @@
 /** Once faults have stopped: a revoked token is refused in every partition, by isolates that ask it alone. */
-import { Random } from "../basics/random.ts";
+import { Random } from "../../testing/random.ts";
 import { type Name, written } from "../model/names.ts";
 import type { Scene } from "./scene.ts";
 

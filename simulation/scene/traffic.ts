@@ -1,8 +1,8 @@
 /** Questions: who is asked about whom, and how. Every answer goes to the judges. */
 
 import type { Answer } from "../../src/directory/index.ts";
-import { checkAll, queryOf } from "../../src/reader/check.ts";
-import type { Random } from "../basics/random.ts";
+import type { Question } from "../../testing/isolate-host.ts";
+import type { Random } from "../../testing/random.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
@@ -14,6 +14,8 @@ interface Asked extends Named {
   readonly floor: number;
 }
 
+/** By then all reads have begun that strangers cost. */
+const COST_IS_KNOWN = 10_000;
 /** Domains that nobody ever served. */
 const STRANGER_DOMAINS = 400;
 /** People whom a bridge is asked about again and again. */
@@ -47,8 +49,7 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
     const moved = movedBetween(before, head);
     if (moved.length > 0) return { base: random.pick(moved), form };
   }
-  const shape = scene.plan.setup.shapes[scene.plan.setup.domains.indexOf(domain)];
-  return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
+  return { base: `u${random.between(0, scene.shapeOf(domain).names - 1)}`, form };
 }
 
 /** Somebody who is on no list. */
@@ -80,8 +81,10 @@ function pick(scene: Scene, random: Random, aim: Aim): Asked {
   return { domain, name, text: `${written(name)}@${spelled}`, floor };
 }
 
-const floorsOf = ({ domain, floor }: Asked): Record<string, number> | undefined =>
-  floor > 0 ? { [domain]: floor } : undefined;
+const questionOf = ({ text, domain, floor }: Asked): Question => ({
+  recipient: text,
+  floor: floor > 0 ? { [domain]: floor } : undefined,
+});
 
 /** Has one isolate asked many questions at one moment. */
 export function askIsolate(
@@ -105,7 +108,7 @@ export function askIsolate(
   }
   for (let i = 0; i < count && scene.violations.length === 0; i++) {
     const it = pick(scene, random, aim);
-    const settled = host.check(host.scope(), it.text, floorsOf(it));
+    const settled = host.check(questionOf(it));
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }
@@ -114,11 +117,8 @@ export function askIsolate(
 /** A list of questions in one request: its answers are decided one after the other. */
 function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: number, aim: Aim): void {
   const asked = Array.from({ length: count }, () => pick(scene, random, aim));
-  const scope = host.scope();
-  const queries = asked.map((it) => queryOf(it.text, floorsOf(it)));
-  const answers = host.watched(() => checkAll(host.isolate, scope, queries));
   scene.go(
-    answers.then(({ result, moments }) => {
+    host.checkAll(asked.map(questionOf)).then(({ result, moments }) => {
       if (moments.length > 2) scene.tally.event("list decided at more than one moment");
       for (const [i, answer] of result.entries()) judge(scene, host, asked[i] as Asked, answer, moments);
     }),
@@ -126,9 +126,12 @@ function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: 
 }
 
 /** Somebody tries out names or domains: it must not cost a read each (law 7). */
-export function askStrangers(scene: Scene, random: Random, count: number, what: "domains" | "names"): void {
-  // A cold isolate knows of nobody whether he is served.
-  const host = random.chance(0.6)
+export function askStrangers(
+  scene: Scene,
+  random: Random,
+  { count, what, isCold = false }: { count: number; what: "domains" | "names"; isCold?: boolean },
+): void {
+  const host = isCold
     ? scene.isolate(random.pick(scene.plan.setup.locations), {}, random)
     : scene.isolates.pick(random);
   if (host === null) return;
@@ -139,10 +142,11 @@ export function askStrangers(scene: Scene, random: Random, count: number, what: 
     const domain = what === "names" ? served : `x${random.between(0, 1e9)}.example`;
     const name: Name = { base: `q${random.between(0, 1e9)}`, form: "plain" };
     const it = { domain, name, text: `${written(name)}@${domain}`, floor: 0 };
-    const settled = host.check(host.scope(), it.text);
+    const settled = host.check(questionOf(it));
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }
+  scene.time.after(COST_IS_KNOWN, () => scene.judges.costs.judge(host));
 }
 
 function judge(

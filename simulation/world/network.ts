@@ -1,16 +1,17 @@
 /** The way from clients to isolates: HTTP requests that may be slow, get lost, or meet something that is no edge. */
+
+import { Random } from "../../testing/random.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import { NONSENSE } from "../basics/limits.ts";
-import { Random } from "../basics/random.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { HttpExchange } from "../model/http-judge.ts";
 import type { Faults } from "./faults.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
-import type { Time } from "./time.ts";
 
 export interface NetworkParts {
   readonly seed: number;
-  readonly time: Time;
+  readonly time: VirtualTime;
   readonly faults: Faults;
   /** An isolate that takes requests near a location. */
   isolateAt(location: string, random: Random): SimulatedIsolate | null;

@@ -1,5 +1,5 @@
 /** What an asker and the Registry say to each other about the log: "what changed since N?", and the answer. */
-import type { ErrorBody } from "./contract.ts";
+import type { ErrorBody } from "./errors.ts";
 
 /** A point in the log of numbers. */
 export interface Position {

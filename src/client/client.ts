@@ -232,14 +232,14 @@ export class RollcallClient {
     const body = jsonOf(reply);
     if (reply.status === 200) {
       const several: { [F in keyof CheckResults]?: unknown } = isRecord(body) ? body : {};
-      const items = request.recipients === undefined ? [body] : several.results;
+      const items = "recipient" in request ? [body] : several.results;
       if (!Array.isArray(items) || items.length !== asked.length) {
         return none(this.#notAnEdge("POST /v1/rcpt"));
       }
       return asked.map((recipient, i) => this.#outcome(items[i], recipient));
     }
     // With another status only a deferral is believed: it is what a front end would do anyway.
-    if (request.recipients === undefined) {
+    if ("recipient" in request) {
       const outcome = this.#outcome(body, asked[0] as string);
       if (outcome.kind === "answer" && outcome.answer.action === "defer") return [outcome];
     }

@@ -7,16 +7,16 @@ import { isAddressLiteral, toALabel } from "./domain.ts";
  */
 export const MAX_ADDRESS = 2048;
 
-/** Characters that are read at all: room for quoted pairs, NFD, U-labels and a source route about an address. */
+/** Characters that the parser reads at most: room for quoted pairs, NFD, U-labels and a source route. */
 const MAX_TEXT = 4 * MAX_ADDRESS;
 
-/** A recipient as it was understood. */
+/** A parsed recipient. */
 export type Recipient =
   /** `postmaster` without a domain, in any case (RFC 5321 §4.5.1). */
   | { readonly kind: "postmaster" }
-  /** Text of which no domain can be read; `why` says what is wrong with it. */
+  /** Text without a readable domain; `why` says what is wrong with it. */
   | { readonly kind: "malformed"; readonly why: string }
-  /** A local part that no list could ever hold, of a domain that can be read: the domain's mode counts for it. */
+  /** A readable domain with a local part that no list can hold. The domain's mode applies. */
   | {
       readonly kind: "unlistable";
       /** As sent. */
@@ -25,7 +25,7 @@ export type Recipient =
       readonly domain: string;
       readonly why: string;
     }
-  /** A mailbox at an address literal: a domain that nobody can serve here. */
+  /** A mailbox at an address literal, which is never a served domain. */
   | { readonly kind: "literal" }
   | {
       readonly kind: "mailbox";
@@ -33,23 +33,23 @@ export type Recipient =
       readonly local: string;
       /** The domain in A-labels. */
       readonly domain: string;
-      /** Whether the local part was written as RFC 5321 §4.1.2 and RFC 6531 §3.3 have it. */
+      /** Whether the local part follows the syntax of RFC 5321 §4.1.2 and RFC 6531 §3.3. */
       readonly wellFormed: boolean;
     };
 
-/** Controls, and halves of surrogate pairs or their replacement: bytes that were no UTF-8. */
+/** Control characters, and lone surrogates or U+FFFD, which stand for bytes that were not UTF-8. */
 const UNLISTABLE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
   /[\u0000-\u001f\u007f-\u009f\ufffd]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
-const ODD_CHARACTERS = "characters that no address may hold";
+const ODD_CHARACTERS = "characters that are not allowed in an address";
 
 const PLAIN = /^[a-z0-9._=+-]+$/;
 
 /**
- * Reads a recipient in any of the forms that mail servers send: quoted or not, A- or U-labels, any case, in
- * angle brackets, with a source route (RFC 5321 §4.1.1.3), a trailing dot, or with an `@` left unquoted in the
- * local part. It is cut at its last `@`. Never throws, whatever the text.
+ * Parses a recipient in any of the forms that mail servers send: quoted or not, A- or U-labels, any case, in
+ * angle brackets, with a source route (RFC 5321 §4.1.1.3), a trailing dot, or with an unquoted `@` in the local
+ * part. The domain starts after the last `@`. Never throws.
  */
 export function parseRecipient(text: string): Recipient {
   if (text.length > MAX_TEXT) return malformed(`longer than ${MAX_ADDRESS} octets`);
@@ -82,11 +82,11 @@ export function parseRecipient(text: string): Recipient {
   };
 }
 
-/** The domain that a recipient is of, in A-labels; null where it has none, or none that a list could be of. */
+/** A recipient's domain in A-labels; null if it has none, or none that can have a list. */
 export const domainOf = (recipient: Recipient): string | null =>
   recipient.kind === "mailbox" || recipient.kind === "unlistable" ? recipient.domain : null;
 
-/** The local part as it may stand in an address: bare where it can, else quoted (RFC 5321 §4.1.2). */
+/** The local part as written in an address: quoted only where it must be (RFC 5321 §4.1.2). */
 export function quoteLocalPart(local: string): string {
   return isDotAtom(local) ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
 }
@@ -96,13 +96,13 @@ const malformed = (why: string): Recipient => ({ kind: "malformed", why });
 /** `@relay.example,@other.example:alice@example.com` is `alice@example.com`. */
 const withoutSourceRoute = (path: string): string => path.replace(/^@[^@:,]+(?:,@[^@:,]+)*:(?=.*@)/, "");
 
-/** Octets count, of which a character makes at most nine: NFC parts some into three. */
+/** Counts octets after NFC. One UTF-16 unit makes at most nine, since NFC splits some characters into three. */
 function isTooLong(local: string, domain: string): boolean {
   const room = MAX_ADDRESS - domain.length - 1;
   return local.length * 9 > room && new TextEncoder().encode(local.normalize("NFC")).length > room;
 }
 
-/** The content of a quoted string, or null where `text` is none. */
+/** The content of a quoted string, or null if `text` is not one. */
 function unquote(text: string): string | null {
   if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return null;
   let content = "";
@@ -119,11 +119,11 @@ function unquote(text: string): string | null {
   return content;
 }
 
-/** Whether dots stand only between atoms, which is all that can be wrong with a plain local part. */
+/** Whether dots stand only between atoms: the one rule that a local part of plain characters can break. */
 const hasDotsBetween = (plain: string): boolean =>
   !plain.startsWith(".") && !plain.endsWith(".") && !plain.includes("..");
 
-/** Dot-string of atoms, UTF-8 included. */
+/** Whether `text` is a Dot-string, UTF-8 included. */
 const isDotAtom = (text: string): boolean =>
   /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\u{10ffff}-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\u{10ffff}-]+)*$/u.test(
     text,

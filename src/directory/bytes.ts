@@ -6,10 +6,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** UTF-8 bytes of `text`. */
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
-/** The text whose UTF-8 is `bytes`. @throws TypeError where `bytes` are not UTF-8. */
+/** Decodes UTF-8. @throws TypeError if `bytes` are not UTF-8. */
 export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
 
-/** Joins byte strings into one. */
+/** Concatenates byte arrays. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -22,7 +22,7 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Compares without telling by its time where the first difference is. */
+/** Compares in constant time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
@@ -37,7 +37,7 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Bytes of lower-case hexadecimal. @throws DirectoryError `invalid` for anything else. */
+/** Decodes lower-case hexadecimal. @throws DirectoryError `invalid` for anything else. */
 export function fromHex(text: string): Uint8Array {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) {
     throw new DirectoryError("invalid", "not lower-case hexadecimal");
@@ -52,14 +52,14 @@ const CHUNK = 0x8000;
 /** Base64url without padding (RFC 4648 §5). */
 export function toBase64Url(bytes: Uint8Array): string {
   let binary = "";
-  // In chunks: a call's arguments live on the stack.
+  // In chunks, since the arguments of a call are put on the stack.
   for (let at = 0; at < bytes.length; at += CHUNK) {
     binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
   }
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Bytes of unpadded base64url, in its one canonical spelling. @throws DirectoryError `invalid`. */
+/** Decodes canonical, unpadded base64url. @throws DirectoryError `invalid`. */
 export function fromBase64Url(text: string): Uint8Array {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) {
     throw new DirectoryError("invalid", "not base64url");
@@ -67,7 +67,7 @@ export function fromBase64Url(text: string): Uint8Array {
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  // The last character may carry bits that no byte takes; a second spelling of the same bytes is refused.
+  // The last character may carry unused bits. Only the spelling that has them zero is accepted.
   const tail = bytes.length % 3;
   if (tail !== 0 && toBase64Url(bytes.subarray(bytes.length - tail)) !== text.slice(-(tail + 1))) {
     throw new DirectoryError("invalid", "not canonical base64url");

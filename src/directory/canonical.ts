@@ -1,12 +1,12 @@
 import type { DomainPolicy } from "./policy.ts";
 
-/** Raised whenever any rule below changes; a manifest made under another version is a fault (law 5). */
+/** Raise this when any rule below changes. A manifest made under another version is a fault (law 5). */
 export const CANONICALISER_VERSION = 1;
 
-/** Where a recipient was found. */
+/** What matched a recipient. */
 export type Matched = "mailbox" | "subaddress" | "catch-all" | "postmaster";
 
-/** One name to look up for a recipient. */
+/** A name to look up for a recipient. */
 export interface Candidate {
   readonly name: string;
   readonly matched: "mailbox" | "subaddress";
@@ -14,35 +14,35 @@ export interface Candidate {
 
 type Spelling = Pick<DomainPolicy, "case" | "dots">;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the class is all of ASCII
 const ASCII = /^[\u0000-\u007f]*$/;
 
 /**
- * The one spelling of a local part under which it is listed and looked up: stripped of dots and case-folded as
- * the policy says, and in NFC (RFC 6531 §3.1 by way of RFC 5198). Postmaster has no case anywhere (RFC 5321
- * §4.5.1). Idempotent.
+ * The canonical spelling under which a local part is listed and looked up: without dots and case-folded where the
+ * policy says so, and in NFC (RFC 6531 §3.1, RFC 5198). Postmaster is always case-insensitive (RFC 5321 §4.5.1).
+ * Idempotent.
  *
  * @param local the local part's content, unquoted
  */
 export function canonicalLocalPart(local: string, policy: Spelling): string {
   const ascii = ASCII.test(local);
-  // Dots first: one that goes may leave a letter and its mark side by side.
+  // Dots before NFC: removing one may put a letter and its combining mark side by side.
   let name = policy.dots === "ignored" ? local.replaceAll(".", "") : local;
   if (!ascii) name = name.normalize("NFC");
   if (policy.case === "sensitive") return POSTMASTER.test(name) ? "postmaster" : name;
   name = name.toLowerCase();
-  // Lower-casing alone makes a final sigma of some capitals and not of others.
+  // Lower-casing alone turns a capital sigma into a final sigma in some positions only.
   return ascii ? name : name.replaceAll("ς", "σ").normalize("NFC");
 }
 
 const POSTMASTER = /^postmaster$/i;
 
-/** draft-levine-smtp-batv: `prvs=KDDDSSSSSS=user`, K and D digits, S hexadecimal. */
+/** draft-levine-smtp-batv: `prvs=KDDDSSSSSS=user`, where K and D are digits and S is hexadecimal. */
 const BATV = /^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$/is;
 
 /**
- * What to look up when the name as sent is not listed, most specific first: without a BATV tag, then without
- * the subaddress. `+x` never becomes an empty local part (RFC 5233).
+ * What to look up if the name as sent is not listed, most specific first: without its BATV tag, then without its
+ * subaddress. `+x` never becomes an empty local part (RFC 5233).
  *
  * @param local the local part's content, unquoted
  */
@@ -59,7 +59,7 @@ export function furtherCandidates(local: string, policy: DomainPolicy): Candidat
   return candidates.filter((candidate) => candidate.name !== "");
 }
 
-/** Index of the first delimiter, as Postfix cuts; -1 where there is none, 0 where nothing stands before it. */
+/** Index of the first delimiter, as in Postfix; -1 if there is none, 0 if nothing stands before it. */
 function subaddressAt(local: string, delimiters: string): number {
   let first = -1;
   for (const delimiter of delimiters) {

@@ -24,30 +24,30 @@ export const NO_DEPARTURES: DepartureTable = {
   count: 0,
 };
 
-/** Where the blobs of one domain lie. */
+/** The blobs of one domain. */
 export interface BlobStore {
-  /** Throws where the blob is lost. */
+  /** Throws if the blob is missing. */
   read(id: string): Uint8Array;
-  /** Keeps a blob of departures. */
+  /** Stores a blob of departures. */
   keep(id: string, bytes: Uint8Array): void;
 }
 
-/** A list as its domain's store holds it. */
+/** A list whose shards are read from its domain's store. */
 export const storedList = (store: BlobStore, table: BlobTable): ListContent => ({
   table,
   read: (index) => store.read(blobId(table, index)),
 });
 
 /**
- * Names that leave with a new list, and those on their way from before that are still deferred and have not come back.
- * They apply only where the answer would be unknown otherwise: a name that the list accepts again loses nothing by
- * going from among them, and if it leaves again, it is deferred from then on. One that comes back in a state that is
- * refused stays, so that it keeps what is left of its time when it goes.
+ * The departures of a new generation: the names that leave with it, and earlier departures that are still deferred and
+ * have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is accepted
+ * again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is kept, so
+ * that it still has the rest of its grace when it leaves.
  *
- * @param before the generation that is left, null where it cannot be compared or there was none
+ * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
- * @throws DirectoryError `invalid` where more names leave than can be kept
+ * @throws DirectoryError `invalid` if more names leave than can be stored
  */
 export function departuresAfter(
   store: BlobStore,
@@ -71,12 +71,12 @@ export function departuresAfter(
   return pack(store, hashing, merge(carried.rest(), leaving.sorted(), until));
 }
 
-/** Departures of the generation before, of which those go that came back. */
+/** Departures of the previous generation, without those that returned. */
 class Carried {
   readonly count: number;
   readonly #blobs: readonly DepartureColumns[];
   readonly #bits: number;
-  /** By blob, which entries came back; made when the first one does. */
+  /** Which entries returned, by blob. Allocated when the first one does. */
   readonly #dropped = new Map<number, Uint8Array>();
 
   constructor(blobs: readonly DepartureColumns[], bits: number) {
@@ -85,7 +85,7 @@ class Carried {
     this.count = blobs.reduce((sum, { tails }) => sum + tails.length, 0);
   }
 
-  /** Takes a name out, if it is among them. */
+  /** Removes a name, if present. */
   drop(tail: number): void {
     if (this.count === 0) return;
     const blob = departureBlobOf(tail, this.#bits);
@@ -100,7 +100,7 @@ class Carried {
     dropped[at] = 1;
   }
 
-  /** Those that did not come back. */
+  /** Those that did not return. */
   rest(): DepartureColumns[] {
     return this.#blobs.map((columns, blob) => {
       const dropped = this.#dropped.get(blob);
@@ -111,7 +111,7 @@ class Carried {
   }
 }
 
-/** Where a sorted column holds a value, or -1. */
+/** Index of a value in a sorted column, or -1. */
 function indexOf(sorted: Float64Array, value: number): number {
   let from = 0;
   let to = sorted.length;
@@ -126,10 +126,7 @@ function indexOf(sorted: Float64Array, value: number): number {
 }
 
 const tooMany = (): DirectoryError =>
-  new DirectoryError(
-    "invalid",
-    `more than ${MAX_TAILS} names leave at once; set the grace to 0 for this change`,
-  );
+  new DirectoryError("invalid", `more than ${MAX_TAILS} names leave at once: set grace to 0 for this change`);
 
 function stillDeferred(store: BlobStore, departures: DepartureTable, now: number): DepartureColumns[] {
   const blobs = departures.inline === null ? departures.ids.length / ID_BYTES : 1;
@@ -141,7 +138,7 @@ function stillDeferred(store: BlobStore, departures: DepartureTable, now: number
   });
 }
 
-/** Blobs follow each other in the order of their tails, so two runs are merged. */
+/** The blobs are in order of their tails, so this merges two sorted runs. */
 function merge(carried: readonly DepartureColumns[], leaving: Float64Array, until: number): DepartureColumns {
   const total = carried.reduce((sum, columns) => sum + columns.tails.length, leaving.length);
   const tails = new Float64Array(total);

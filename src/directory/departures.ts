@@ -2,8 +2,8 @@ import { damaged } from "./errors.ts";
 import { tailOf } from "./fingerprint.ts";
 
 /*
- * Names that left the list, each with the second until which it is deferred. Split like shards when there are
- * many, but by the top bits of the tail: those are known of every entry, however many shards the list had.
+ * Names that left the list, each with the second until which it is deferred. Many are split into blobs by the top
+ * bits of the tail, not of the prefix as shards are: a shard's entries have no prefix, only a tail.
  *
  *   0   "RCDP"
  *   4   u8 format, u8 bits, u16 zero
@@ -20,12 +20,12 @@ const ENTRY_BYTES = 10;
 
 /** Entries planned for one blob of departures. */
 const BLOB_ENTRIES = 32_768;
-/** Split by the tail's first byte, so at most this many bits. */
+/** A blob is chosen by the tail's first byte. */
 const MAX_BITS = 8;
-/** Where there are no more than this, they stand in the manifest itself. */
+/** Up to this many are stored in the manifest itself. */
 export const INLINE_DEPARTURES = 2_000;
 
-/** One blob of departures, ready for looking up. */
+/** One blob of departures, ready for lookups. */
 export interface Departures {
   readonly bytes: Uint8Array;
   readonly bits: number;
@@ -35,7 +35,7 @@ export interface Departures {
   readonly low: Uint16Array;
 }
 
-/** Names that left, sorted by tail without repetition, as columns: there may be millions. */
+/** Names that left, sorted by tail without duplicates. Columns, since there may be millions. */
 export interface DepartureColumns {
   /** 48-bit tails, ascending. */
   readonly tails: Float64Array;
@@ -43,7 +43,7 @@ export interface DepartureColumns {
   readonly until: Uint32Array;
 }
 
-/** Bits that choose the blob for `count` departures. */
+/** Number of bits that choose the blob for `count` departures. */
 export function departureBitsFor(count: number): number {
   if (count <= BLOB_ENTRIES) return 0;
   return Math.min(MAX_BITS, Math.ceil(Math.log2(count / BLOB_ENTRIES)));
@@ -52,7 +52,7 @@ export function departureBitsFor(count: number): number {
 /** Number of the blob, of 2^bits, that holds a tail. */
 export const departureBlobOf = (tail: number, bits: number): number => Math.floor(tail / 2 ** (48 - bits));
 
-/** Packs the departures that belong into one blob. */
+/** Encodes one blob. */
 export function encodeDepartures({ tails, until }: DepartureColumns, bits: number): Uint8Array {
   const count = tails.length;
   const bytes = new Uint8Array(COLUMNS_AT + ENTRY_BYTES * count);
@@ -72,18 +72,18 @@ export function encodeDepartures({ tails, until }: DepartureColumns, bits: numbe
   return bytes;
 }
 
-/** Checks a blob's bytes from end to end. @throws DirectoryError `damaged` */
+/** Decodes and checks a whole blob. @throws DirectoryError `damaged` */
 export function decodeDepartures(bytes: Uint8Array): Departures {
-  if (bytes.length < COLUMNS_AT) throw damaged("departures shorter than their head");
+  if (bytes.length < COLUMNS_AT) throw damaged("departures shorter than their header");
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
   if (header.getUint32(0, true) !== MAGIC) throw damaged("not departures");
   if (header.getUint8(4) !== FORMAT) throw damaged(`departures of unknown format ${header.getUint8(4)}`);
   const bits = header.getUint8(5);
   const count = header.getUint32(12, true);
-  if (bits > MAX_BITS || header.getUint16(6, true) !== 0) throw damaged("departures' head");
+  if (bits > MAX_BITS || header.getUint16(6, true) !== 0) throw damaged("departures' header");
   if (header.getUint32(8, true) !== aligned.length || aligned.length !== COLUMNS_AT + ENTRY_BYTES * count) {
-    throw damaged(`departures of ${aligned.length} bytes lie about their length`);
+    throw damaged(`departures of ${aligned.length} bytes state another length`);
   }
   const blob = viewsOf(aligned, bits, count);
   for (let i = 1; i < count; i++) {
@@ -109,7 +109,7 @@ function viewsOf(bytes: Uint8Array, bits: number, count: number): Departures {
 
 /**
  * @param digest a fingerprint's digest
- * @returns the Unix second until which the name is deferred, or 0 where it did not leave
+ * @returns the Unix second until which the name is deferred, or 0 if it did not leave
  */
 export function departedUntil(departures: Departures, digest: Uint8Array): number {
   const tail = tailOf(digest);
@@ -127,7 +127,7 @@ export function departedUntil(departures: Departures, digest: Uint8Array): numbe
   return 0;
 }
 
-/** Unpacks a blob. */
+/** All entries of a blob. */
 export function departuresOf(blob: Departures): DepartureColumns {
   return {
     tails: Float64Array.from(blob.high, (high, i) => high * 2 ** 16 + (blob.low[i] as number)),

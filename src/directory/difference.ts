@@ -1,42 +1,46 @@
 import type { BlobTable, Counts, ManifestContent } from "./manifest.ts";
-import { blobId } from "./manifest.ts";
+import { isSameBlob } from "./same-content.ts";
 import { ACTIVE, decodeShard, type Entries, entriesOf, FULL } from "./shard.ts";
 
-/** One generation's list: its table of shards, and a way to the bytes of each. */
+/** One generation's list: its table of shards, and how to read each. */
 export interface ListContent {
   readonly table: BlobTable;
-  /** Bytes of shard `index`; asked only for shards that are not inline. */
+  /** Bytes of shard `index`. Called only for shards that are not inline. */
   read(index: number): Uint8Array;
 }
 
-/** State of a name before and after; -1 where it is not listed. */
+/** State of a name before and after; -1 if it is not listed. */
 export type Visit = (tail: number, before: number, after: number) => void;
 
-/** What changed between two generations of one list, in names. */
+/** How many names differ between two generations of one list. */
 export interface Difference {
   added: number;
   removed: number;
-  /** Listed in both, in another state. */
+  /** Listed in both, with different states. */
   changed: number;
-  /** Accepted or deferred before, and refused after, for whatever cause: what the guard counts. */
+  /** Accepted or deferred before, refused after. This is what the guard counts. */
   lost: number;
 }
 
-/** Whether a state lets mail in sooner or later: such a name is what law 4 protects. */
+/** Whether a state accepts or defers mail. Law 4 protects such names. */
 export const isAcceptedState = (state: number): boolean => state === ACTIVE || state === FULL;
 
-/** Names that a list accepts or defers. */
+/** Whether a name was accepted or deferred before, and is not after. States as {@link Visit} has them. */
+export const isLost = (before: number, after: number): boolean =>
+  isAcceptedState(before) && !isAcceptedState(after);
+
+/** How many names a list accepts or defers. */
 export const acceptedCount = (counts: Counts): number => counts.active + counts.full;
 
-/** Whether fingerprints of two generations can be compared at all. */
+/** Whether the fingerprints of two generations can be compared. */
 export const comparable = (
   a: Pick<ManifestContent, "policy"> & { readonly keyId: string },
   b: Pick<ManifestContent, "policy"> & { readonly keyId: string },
 ): boolean => a.keyId === b.keyId && a.policy.case === b.policy.case && a.policy.dots === b.policy.dots;
 
 /**
- * Compares two lists made under one key and one spelling, shard by shard, so that memory stays bounded by a few
- * shards. Shards with the same id are not read. Lists may have different numbers of shards.
+ * Compares two lists made under the same key, case and dots setting. Works shard by shard, so that memory stays bounded
+ * by a few shards. Shards with equal ids are not read. The lists may have different numbers of shards.
  *
  * @param visit called for each name whose listing or state differs
  */
@@ -47,26 +51,22 @@ export function compareLists(before: ListContent, after: ListContent, visit?: Vi
     if (was < 0) difference.added++;
     else if (is < 0) difference.removed++;
     else difference.changed++;
-    if (was >= 0 && isAcceptedState(was) && !(is >= 0 && isAcceptedState(is))) difference.lost++;
+    if (isLost(was, is)) difference.lost++;
     visit?.(tail, was, is);
   };
   for (let group = 0; group < 2 ** bits; group++) {
-    if (isSameShard(before.table, after.table, group)) continue;
+    if (isSameBlob(before.table, after.table, group)) continue;
     compareEntries(entriesInGroup(before, group, bits), entriesInGroup(after, group, bits), note);
   }
   return difference;
 }
 
-/** Visits every entry of a list, a shard at a time. */
+/** Visits every entry of a list, one shard at a time. */
 export function eachEntry({ table, read }: ListContent, visit: (tail: number, state: number) => void): void {
   for (let index = 0; index < 2 ** table.bits; index++) {
     const { tails, states } = entriesOf(decodeShard(table.inline ?? read(index)));
     for (let i = 0; i < tails.length; i++) visit(tails[i] as number, states[i] as number);
   }
-}
-
-function isSameShard(a: BlobTable, b: BlobTable, index: number): boolean {
-  return a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 }
 
 function compareEntries(before: Entries, after: Entries, visit: Visit): void {
@@ -85,7 +85,7 @@ function compareEntries(before: Entries, after: Entries, visit: Visit): void {
   }
 }
 
-/** Entries of all shards whose number begins with `group`, in order of their tails. */
+/** Entries of all shards whose number starts with the bits of `group`, sorted by tail. */
 function entriesInGroup(list: ListContent, group: number, bits: number): Entries {
   const { table } = list;
   const each = 2 ** (table.bits - bits);
@@ -98,7 +98,7 @@ function entriesInGroup(list: ListContent, group: number, bits: number): Entries
 
 function mergeEntries(parts: readonly Entries[]): Entries {
   const total = parts.reduce((sum, part) => sum + part.tails.length, 0);
-  // Tail and state as one exact number (50 bits), so that the native sort does the merging.
+  // Tail and state as one exact number of 50 bits, so that the native sort can merge.
   const joined = new Float64Array(total);
   let at = 0;
   for (const { tails, states } of parts) {

@@ -2,24 +2,24 @@
 const MAX_DOMAIN = 253;
 const MAX_LABEL = 63;
 
-/** Characters that would end or change a host name inside a URL, and all controls and spaces. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+/** Characters that would end or change a host name in a URL, and all control characters and spaces. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
 const NOT_IN_HOST = /[\u0000-\u0020\u007f-\u00a0/\\?#@:[\]%<>^|`{}"]/;
 
 /**
- * The one spelling under which a domain is compared and stored: lower-case A-labels without a trailing dot
- * (RFC 5890; RFC 6531 §3.2). Letters, digits, hyphens and underscores; 63 octets a label, 253 in all.
+ * The canonical spelling under which a domain is compared and stored: lower-case A-labels without a trailing dot
+ * (RFC 5890, RFC 6531 §3.2). Letters, digits, hyphens and underscores; 63 octets per label, 253 in all.
  *
  * @param text a domain in A- or U-labels, in any case, with or without a trailing dot
- * @returns null where `text` is no domain name (an address literal is none)
+ * @returns null if `text` is not a domain name; an address literal is not one
  */
 export function toALabel(text: string): string | null {
   if (isLowerLdh(text)) return checkedLabels(text);
   if (isAscii(text)) return checkedLabels(text.toLowerCase());
   if (NOT_IN_HOST.test(text) || text.length > MAX_DOMAIN * 4) return null;
   try {
-    // The URL parser is the only IDNA mapping that Node and Workers share. Its last label decides whether it
-    // reads an IPv4 address ("1.2.3" would become 1.2.0.3), so a label that is none is put behind.
+    // The URL parser is the only IDNA mapping that Node and Workers share. It reads a host whose last label is a
+    // number as an IPv4 address ("1.2.3" becomes 1.2.0.3), so another label is appended.
     const host = new URL(`http://${text}.invalid/`).hostname;
     if (!host.endsWith(".invalid")) return null;
     return checkedLabels(host.slice(0, -".invalid".length));

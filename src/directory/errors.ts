@@ -1,15 +1,15 @@
-/** Everything that can go wrong with a directory's bytes, keys and names, as one family. */
+/** What can be wrong with a directory's bytes, keys and names. */
 export type DirectoryFault =
-  /** Bytes that are not what they should be: truncated, altered, of an unknown format. */
+  /** Bytes that are truncated, altered or in an unknown format. */
   | "damaged"
   /** The key does not fit the bytes (law 5). */
   | "key-mismatch"
   /** The canonicaliser does not fit the bytes (law 5). */
   | "canonicaliser-mismatch"
-  /** Something handed in by a person or a client cannot be used as it stands. */
+  /** Input of a person or a client that cannot be used. */
   | "invalid";
 
-/** The one error family of `src/directory`. A check never turns one of these into a refusal. */
+/** The error class of `src/directory`. A check never turns one of these into a refusal. */
 export class DirectoryError extends Error {
   readonly fault: DirectoryFault;
 
@@ -20,5 +20,5 @@ export class DirectoryError extends Error {
   }
 }
 
-/** @returns an error that says that stored bytes are damaged. */
+/** An error that says that stored bytes are damaged. */
 export const damaged = (what: string): DirectoryError => new DirectoryError("damaged", what);

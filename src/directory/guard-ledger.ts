@@ -1,18 +1,18 @@
 /**
- * What the guard remembers of a domain's last day, so that no list of that day can lose more than its share over any
- * sequence of commits (law 4), while one commit is compared with the head alone.
+ * The guard's record of a domain's last day. With it, no list of that day can lose more than its share over any
+ * sequence of commits (law 4), although each commit is compared with the head alone.
  *
  * For each list of the day the ledger counts how many of its names are refused now. A commit that refuses a name raises
- * the counts of all lists that accept it, one that accepts it again lowers them. Which lists those are is told by the
- * name's spans of generations; a name without spans is in the state that it has now throughout the day. What an
- * override takes away is taken out of the earlier lists: it is not counted.
+ * the count of each list that accepts it; a commit that accepts the name again lowers them. The name's spans of
+ * generations say which lists those are; a name without spans has been in its present state all day. Names that an
+ * override refuses are removed from the earlier lists and are not counted.
  *
- * Where there is too much to remember, counts end up too high and never too low.
+ * If the ledger grows too large, it merges spans so that counts become too high, never too low.
  */
 import { type GuardedList, listsOfDay } from "./guarded-lists.ts";
 import { Charges, type SpanBuckets, type SpanStep, updateSpans } from "./span-buckets.ts";
 
-/** A commit, as the ledger takes it in. */
+/** A commit, as the ledger sees it. */
 export interface LedgerStep extends SpanStep {
   /** Names that the new list accepts or defers. */
   readonly accepted: number;
@@ -21,8 +21,8 @@ export interface LedgerStep extends SpanStep {
 }
 
 /**
- * Takes a commit in.
- * @param lists of the day before it, the oldest first
+ * Applies a commit.
+ * @param lists the lists of the day before the commit, the oldest first
  * @returns the lists of the day with their new counts, the commit's own last
  */
 export function advanceLedger(
@@ -38,7 +38,7 @@ export function advanceLedger(
   updateSpans(buckets, day, charges, step);
   const after = day.map((list, i) => ({
     ...list,
-    // Never more than there are, and never fewer than none: both where something was counted too high before.
+    // Kept between none and all, since counts may be too high.
     lost: Math.max(0, Math.min(list.accepted, list.lost + charges.of(i))),
     superseded: list.superseded ?? Math.ceil(step.now / 1000),
   }));

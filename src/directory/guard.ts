@@ -1,30 +1,31 @@
-/** A list of the last day, and what a commit would do to its names. */
+/** A list of the last day, and what a commit would do to it. */
 export interface GuardedCount {
   readonly generation: number;
   /** Names that it accepts or defers. */
   readonly accepted: number;
-  /** How many of them are refused before the commit, and would be after it. */
+  /** How many of them are refused before the commit. */
   readonly lostBefore: number;
+  /** How many of them would be refused after it. */
   readonly lost: number;
 }
 
-/** What the guard has to judge: how much a commit would refuse that was accepted or deferred before (law 4). */
+/** What the guard judges: how many names that were accepted or deferred a commit would refuse (law 4). */
 export interface GuardCase {
-  /** Lists that were heads within the last 24 h, the newest last. Null where they cannot be compared: another key, case or dots. */
+  /** Lists that were heads within the last 24 h, the newest last. Null if key, case or dots differ: no comparison. */
   readonly lists: readonly GuardedCount[] | null;
   /** Names that the newest of them accepts or defers. */
   readonly accepted: number;
   /** Names that the new generation accepts or defers. */
   readonly remaining: number;
-  /** Policy settings that change, and whose effect cannot be counted. */
+  /** Policy settings that change and whose effect cannot be counted. */
   readonly uncountable: readonly string[];
   /** Whether the list may be empty: an alias, or a catch-all. */
   readonly mayBeEmpty: boolean;
-  /** Share of names that may go at one time. */
+  /** Share of names that may be lost at one time. */
   readonly share: number;
 }
 
-/** Why the guard refuses, for people, or null where it does not. */
+/** Why the guard refuses, as text for people, or null if it does not. */
 export function guardRefusal(it: GuardCase): string | null {
   const { lists, accepted, remaining, share, mayBeEmpty } = it;
   if (it.uncountable.length > 0) {
@@ -40,12 +41,12 @@ export function guardRefusal(it: GuardCase): string | null {
   }
   const newest = lists.at(-1);
   const isRefused = (list: GuardedCount): boolean => {
-    // One name may go from an older list of one, since it is not the last of the newest.
+    // An older list of one name may lose it, since that is not the last name of the newest list.
     const mayNotEnd = !mayBeEmpty && (list === newest || list.accepted > 1);
     return isTooMuch(list, mayNotEnd, share);
   };
   const refused = lists.filter(isRefused);
-  // The list that loses the greatest part of its names tells best what is wrong; of equal ones the newest.
+  // Report the list that loses the largest share; of equal ones, the newest.
   let worst: GuardedCount | undefined;
   for (const list of refused) {
     if (worst === undefined || list.lost * worst.accepted >= worst.lost * list.accepted) worst = list;
@@ -54,10 +55,10 @@ export function guardRefusal(it: GuardCase): string | null {
 }
 
 function isTooMuch({ accepted, lost, lostBefore }: GuardedCount, mayNotEnd: boolean, share: number): boolean {
-  // What makes no list worse is no mistake of this commit: the way back stays open.
+  // A commit that makes this list no worse is allowed, so that a loss can be undone step by step.
   if (lost <= lostBefore) return false;
   if (lost === accepted && mayNotEnd) return true;
-  // 0.29 of 100 is 28.999999999999996 in binary; a billionth of a name is nobody.
+  // 0.29 * 100 is 28.999999999999996 in floating point, so a small tolerance is added.
   return lost > 1 && lost > share * accepted + 1e-9;
 }
 

@@ -1,4 +1,4 @@
-/** The public face of the directory: what is known, and how it is looked up. */
+/** The public API of the directory: its formats, and the lookup. */
 export * from "./address.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";
@@ -18,6 +18,7 @@ export * from "./manifest.ts";
 export * from "./name-changes.ts";
 export * from "./policy.ts";
 export * from "./roster.ts";
+export * from "./same-content.ts";
 export * from "./sentinel.ts";
 export * from "./shard.ts";
 export type { SpanBuckets } from "./span-buckets.ts";

@@ -2,27 +2,27 @@ import { concatBytes, fromBase64Url, toHex, utf8 } from "./bytes.ts";
 import { DirectoryError } from "./errors.ts";
 import type { Hashing, Mac } from "./hashing.ts";
 
-/** Octets of the master key and of every key derived from it. */
+/** Length in octets of the master key and of each key derived from it. */
 export const KEY_BYTES = 32;
 
-/** A domain's key at one epoch, ready for use. */
+/** A domain's key at one epoch, prepared for use. */
 export interface DomainKey {
   readonly domain: string;
-  /** Grows with every rotation; the first is 1. */
+  /** Rises with each rotation; the first is 1. */
   readonly epoch: number;
-  /** Names the key without telling it (law 5): derived from it, 16 hexadecimal digits. */
+  /** Identifies the key without revealing it (law 5): derived from it, 16 hexadecimal digits. */
   readonly id: string;
-  /** The key itself, for handing to a publisher. */
+  /** The key itself, for a publisher. */
   readonly secret: Uint8Array;
   /** HMAC for fingerprints of local parts. */
   readonly names: Mac;
-  /** HMAC for the end of the manifest. */
+  /** HMAC for the MAC of the manifest. */
   readonly manifest: Mac;
 }
 
 /**
- * Reads the master key as it stands in a secret: 32 bytes in unpadded base64url.
- * @throws DirectoryError `invalid`, without repeating the text
+ * Reads the master key from the text of a secret: 32 bytes in unpadded base64url.
+ * @throws DirectoryError `invalid`; the message does not repeat the text
  */
 export function readMasterKey(text: string): Uint8Array {
   let key: Uint8Array;
@@ -37,11 +37,11 @@ export function readMasterKey(text: string): Uint8Array {
   return key;
 }
 
-/** Derives a key for one purpose. The zero octets keep purposes and their parts apart. */
+/** Derives a key for one purpose. Zero octets separate the purpose and its parts. */
 const derive = (hashing: Hashing, key: Uint8Array, purpose: string, ...parts: string[]): Uint8Array =>
   hashing.hmac(key)(utf8(["rollcall", purpose, ...parts].join("\0")));
 
-/** Derives a domain's key from the master key, so that a publisher of one domain holds that key alone. */
+/** Derives a domain's key from the master key, so that a publisher of one domain holds that domain's key only. */
 export function deriveDomainKey(
   hashing: Hashing,
   master: Uint8Array,
@@ -51,7 +51,7 @@ export function deriveDomainKey(
   return domainKey(hashing, derive(hashing, master, "domain key", domain, String(epoch)), domain, epoch);
 }
 
-/** A domain key from its secret, as a publisher gets it. */
+/** A domain key from its secret, as a publisher receives it. */
 export function domainKey(hashing: Hashing, secret: Uint8Array, domain: string, epoch: number): DomainKey {
   return {
     domain,
@@ -67,7 +67,7 @@ export function domainKey(hashing: Hashing, secret: Uint8Array, domain: string, 
 export const tokenMac = (hashing: Hashing, master: Uint8Array): Mac =>
   hashing.hmac(derive(hashing, master, "tokens"));
 
-/** Names the key of {@link tokenMac} without telling it, so that a record can say which one a token was made under. */
+/** Identifies the key of {@link tokenMac} without revealing it. A token's record says which key made the token. */
 export const tokenKeyId = (hashing: Hashing, master: Uint8Array): string =>
   toHex(derive(hashing, master, "token key id").subarray(0, 8));
 
@@ -75,7 +75,7 @@ export const tokenKeyId = (hashing: Hashing, master: Uint8Array): string =>
 export const rosterMac = (hashing: Hashing, master: Uint8Array): Mac =>
   hashing.hmac(derive(hashing, master, "roster"));
 
-/** Where `domain` lives among `partitions` Registries: by hash, so that no table is needed. */
+/** The partition of `domain` among `partitions`. By hash, so that no table is needed. */
 export function partitionOf(hashing: Hashing, domain: string, partitions: number): number {
   if (partitions === 1) return 0;
   const digest = hashing.sha256(concatBytes([utf8("partition\0"), utf8(domain)]));

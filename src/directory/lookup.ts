@@ -6,7 +6,7 @@ import type { Manifest } from "./manifest.ts";
 import { ACTIVE, DISABLED, FULL, findEntry, MOVED, type Shard } from "./shard.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** The blobs of one manifest that are at hand. */
+/** The blobs of one manifest that are in memory. */
 export interface Holdings {
   shard(index: number): Shard | undefined;
   departures(index: number): Departures | undefined;
@@ -15,10 +15,10 @@ export interface Holdings {
 /** A recipient with a local part and a domain. */
 export type MailboxRecipient = Extract<Recipient, { kind: "mailbox" }>;
 
-/** A recipient of a domain that may have a list, whether or not the list could hold it. */
+/** A recipient of a domain that may have a list, whether or not that list can hold it. */
 export type DomainRecipient = Extract<Recipient, { readonly domain: string }>;
 
-/** What one generation says of a recipient, or which of its blobs has to be at hand first. */
+/** What one generation says about a recipient, or which of its blobs must be loaded first. */
 export type Finding =
   | { readonly kind: "found"; readonly verdict: Verdict; readonly matched: Matched | null }
   | { readonly kind: "needs"; readonly table: "shards" | "departures"; readonly index: number };
@@ -37,8 +37,8 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 };
 
 /**
- * Looks a recipient up in one generation: the exact local part, then without BATV tag and subaddress, then
- * postmaster, then the catch-all. A name that left lately is deferred, and syntax is only looked at on a miss.
+ * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then without its subaddress,
+ * then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters only on a miss.
  *
  * @param now Unix milliseconds, for departures
  */
@@ -72,7 +72,7 @@ export function lookup(
   return found(recipient.wellFormed ? "unknown" : "malformed");
 }
 
-/** Looks one name up in its shard; where it is not listed, its digest goes to `misses`. */
+/** Looks one name up in its shard. If it is not listed, its digest is added to `misses`. */
 function lookUpName(
   manifest: Manifest,
   holdings: Holdings,

@@ -8,10 +8,10 @@ import { DEFAULT_POLICY, type DomainPolicy, type Mode, readPolicy } from "./poli
 import { sentinels } from "./sentinel.ts";
 import { decodeShard, type Shard } from "./shard.ts";
 
-/** Who gave a generation its number. */
+/** Who numbered a generation. */
 export type Origin = "registry" | "kv";
 
-/** Entries of a list by state. */
+/** How many entries of a list are in each state. */
 export interface Counts {
   readonly active: number;
   readonly disabled: number;
@@ -20,8 +20,7 @@ export interface Counts {
 }
 
 /**
- * Content that stands in 2^bits blobs: either the bytes of the only one, or the SHA-256 of each, 32 bytes
- * apiece, in order.
+ * Content in 2^bits blobs: either the bytes of the only one (`inline`), or the SHA-256 of each in order, 32 bytes each.
  */
 export interface BlobTable {
   readonly bits: number;
@@ -29,7 +28,7 @@ export interface BlobTable {
   readonly ids: Uint8Array;
 }
 
-/** What a manifest says, before its key proof. */
+/** The content of a manifest, without its proof. */
 export interface ManifestContent {
   readonly domain: string;
   readonly origin: Origin;
@@ -41,32 +40,32 @@ export interface ManifestContent {
   readonly mode: Mode;
   readonly policy: DomainPolicy;
   readonly counts: Counts;
-  /** Set on a tombstone: the domain was deleted, and is deferred until then, Unix milliseconds. */
+  /** Set on a tombstone: the domain was deleted and is deferred until this time, Unix milliseconds. */
   readonly deletedUntil: number | null;
   readonly shards: BlobTable;
   readonly departures: BlobTable & { readonly count: number };
 }
 
-/** A manifest whose MAC, key and canonicaliser were found to fit. */
+/** A manifest whose MAC, key and canonicaliser were verified. */
 export interface Manifest extends ManifestContent {
   readonly key: DomainKey;
   /** The only shard of a small domain. */
   readonly inlineShard: Shard | null;
-  /** The departures where they are few; null where they stand in blobs of their own. */
+  /** The departures, or null if they are stored in blobs of their own. */
   readonly inlineDepartures: Departures | null;
-  /** The manifest as it is stored. */
+  /** The manifest as stored. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * What a manifest says of itself, unproved: for keeping and showing it. Nothing is decided about a recipient from
- * it, since the key or the canonicaliser may be another than ours.
+ * A manifest that was read but not verified: for storing and showing it. It decides nothing about a recipient, since it
+ * may have been made with another key or canonicaliser.
  */
 export interface ManifestRecord extends ManifestContent {
   readonly epoch: number;
   readonly keyId: string;
   readonly canonicaliser: number;
-  /** The manifest as it is stored. */
+  /** The manifest as stored. */
   readonly bytes: Uint8Array;
 }
 
@@ -82,7 +81,7 @@ export interface ManifestRecord extends ManifestContent {
  *       HMAC-SHA-256 over all of the above under the domain's key, 32 bytes
  */
 const MAGIC = 0x464d4352;
-/** Written by this release. A release reads this and the one before it. */
+/** The format that this release writes. A release reads this one and the one before it. */
 export const MANIFEST_FORMAT = 1;
 const HEAD_BYTES = 16;
 const MAC_BYTES = 32;
@@ -98,17 +97,17 @@ export const NO_COUNTS: Counts = { active: 0, disabled: 0, full: 0, moved: 0 };
 export const blobId = (table: BlobTable, index: number): string =>
   toHex(table.ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES));
 
-/** The ids of all blobs of a table; none where its one blob is inline. */
+/** The ids of all blobs of a table; empty if its only blob is inline. */
 export function blobIds(table: BlobTable): string[] {
   return Array.from({ length: table.ids.length / ID_BYTES }, (_, i) => blobId(table, i));
 }
 
-/** Writes a manifest and ends it in the MAC under the domain's key. */
+/** Encodes a manifest and appends the MAC under the domain's key. */
 export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
   const { domain, origin, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
   const { shards, departures } = content;
   const header = utf8(
-    // Field by field: what is handed in may be an opened manifest, which holds much more.
+    // Field by field, since `content` may be an opened manifest, which has more fields.
     JSON.stringify({
       domain,
       origin,
@@ -143,8 +142,8 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
 }
 
 /**
- * Reads what a manifest says of itself, without its proof.
- * @throws DirectoryError `damaged` where it is none, or one of another domain
+ * Reads a manifest without verifying it.
+ * @throws DirectoryError `damaged` if it is not a manifest, or belongs to another domain
  */
 export function readManifest(bytes: Uint8Array, domain: string): ManifestRecord {
   const { header, blocks } = takeApart(bytes);
@@ -159,10 +158,10 @@ export function readManifest(bytes: Uint8Array, domain: string): ManifestRecord 
 }
 
 /**
- * Opens a manifest and proves that it fits: its MAC, its key, its canonicaliser (law 5).
+ * Opens a manifest and verifies its MAC, its key and its canonicaliser (law 5).
  *
- * @param domain the domain that it was looked up under
- * @param keyFor gives the domain's key at an epoch
+ * @param domain the domain under which it was found
+ * @param keyFor returns a domain's key at an epoch
  * @throws DirectoryError `damaged`, `key-mismatch` or `canonicaliser-mismatch`
  */
 export function openManifest(
@@ -194,7 +193,7 @@ export function openManifest(
   const { shards, departures } = content;
   const inlineShard = shards.inline === null ? null : decodeShard(shards.inline);
   const inlineDepartures = departures.inline === null ? null : decodeDepartures(departures.inline);
-  // One of several shards would look like a list that lacks the names of all others.
+  // One of several shards would look like a list without the names of the others.
   if (inlineShard !== null && inlineShard.bits !== 0)
     throw damaged("manifest's inline shard is one of several");
   if (
@@ -214,13 +213,13 @@ interface Parts {
 }
 
 function takeApart(bytes: Uint8Array): Parts {
-  if (bytes.length < HEAD_BYTES + 8 + MAC_BYTES) throw damaged("manifest shorter than its head");
+  if (bytes.length < HEAD_BYTES + 8 + MAC_BYTES) throw damaged("manifest shorter than its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(0, true) !== MAGIC) throw damaged("not a manifest");
   if (view.getUint32(4, true) !== MANIFEST_FORMAT) {
     throw damaged(`manifest of unknown format ${view.getUint8(4)}`);
   }
-  if (view.getUint32(8, true) !== bytes.length) throw damaged("manifest lies about its length");
+  if (view.getUint32(8, true) !== bytes.length) throw damaged("manifest states another length");
   const end = bytes.length - MAC_BYTES;
   let at = 12;
   const block = (): Uint8Array => {
@@ -233,7 +232,7 @@ function takeApart(bytes: Uint8Array): Parts {
   };
   const headerBytes = block();
   const blocks = [block(), block()] as const;
-  if (at !== end) throw damaged("manifest goes on past its end");
+  if (at !== end) throw damaged("manifest has bytes after its end");
   return { header: readHeader(headerBytes), blocks, body: bytes.subarray(0, end), mac: bytes.subarray(end) };
 }
 

@@ -1,30 +1,28 @@
-import { compareLists, eachEntry, isAcceptedState, type ListContent } from "./difference.ts";
+import { compareLists, eachEntry, isAcceptedState, isLost, type ListContent } from "./difference.ts";
 import { TailColumn } from "./tail-column.ts";
 
-/** Names that a commit refuses, or accepts again or for the first time; known by their tails, ascending. */
+/** Names that a commit starts to refuse or to accept, as tails in ascending order. */
 export interface NameChanges {
   readonly gone: Float64Array;
   readonly back: Float64Array;
-  /** Names that go, beyond those that `gone` can hold. */
+  /** How many more names go than `gone` can hold. */
   readonly uncounted: number;
 }
 
-/** Names that are accepted or deferred by one of two lists and not by the other. */
+/** Names that one of two lists accepts or defers and the other does not. */
 export function nameChanges(before: ListContent, after: ListContent): NameChanges {
   const gone = new TailColumn();
   const back = new TailColumn();
   let uncounted = 0;
   compareLists(before, after, (tail, was, is) => {
-    const wasIn = was >= 0 && isAcceptedState(was);
-    const isIn = is >= 0 && isAcceptedState(is);
-    if (wasIn && !isIn && !gone.push(tail)) uncounted++;
-    // One that is left out counts as a name of all lists of the day.
-    if (!wasIn && isIn) back.push(tail);
+    if (isLost(was, is) && !gone.push(tail)) uncounted++;
+    // If `back` is full, the name counts as one of all lists of the day.
+    if (isLost(is, was)) back.push(tail);
   });
   return { gone: gone.sorted(), back: back.sorted(), uncounted };
 }
 
-/** The same where only the tails are known that the later list accepts or defers. */
+/** The same, where of the later list only the tails that it accepts or defers are known. */
 export function nameChangesTo(before: ListContent, accepted: Float64Array): NameChanges {
   const isIn = new Set(accepted);
   const gone = new TailColumn();

@@ -1,15 +1,15 @@
 import { damaged } from "./errors.ts";
 
 /*
- * Spans of generations in which names were accepted, as the guard remembers them. A name has one entry for each of its
- * spans, in their order; entries are sorted by tail.
+ * Spans of generations in which names were accepted, as the guard stores them. A name has one entry for each of its
+ * spans, in order. Entries are sorted by tail.
  *
  *   0   "RCGS"
  *   4   u8 format, three zeros
  *   8   u32 entries n
  *   12  u32 high[n]    top 32 bits of the tail
  *       u32 from[n]    first generation of the span
- *       u32 to[n]      first generation after it; OPEN while it lasts
+ *       u32 to[n]      first generation after it; OPEN if it has not ended
  *       u16 low[n]     the other 16 bits of the tail
  */
 const MAGIC = 0x53474352;
@@ -17,19 +17,19 @@ const FORMAT = 1;
 const COLUMNS_AT = 12;
 const ENTRY_BYTES = 14;
 
-/** End of a span that lasts. */
+/** The end of a span that has not ended. */
 export const OPEN = 0xffffffff;
 
-/** Generations `from` up to, but without, `to`. */
+/** Generations from `from` up to, but not including, `to`. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** One name, known by its tail, and the spans of generations in which it was accepted. */
+/** One name, by its tail, and the spans of generations in which it was accepted. */
 export interface NameSpans {
   readonly tail: number;
-  /** In their order, at least one. Only the last may be open: then the name is accepted now. */
+  /** In order, at least one. Only the last may be open: then the name is accepted now. */
   readonly spans: readonly Span[];
 }
 
@@ -57,14 +57,14 @@ export function encodeSpans(names: readonly NameSpans[]): Uint8Array {
 /** @throws DirectoryError `damaged` */
 export function decodeSpans(bytes: Uint8Array): NameSpans[] {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
-  if (aligned.length < COLUMNS_AT) throw damaged("spans of the guard end early");
+  if (aligned.length < COLUMNS_AT) throw damaged("the guard's spans are truncated");
   const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
   const count = header.getUint32(8, true);
   if (header.getUint32(0, true) !== MAGIC || header.getUint8(4) !== FORMAT) {
-    throw damaged("not spans of the guard, or of an unknown format");
+    throw damaged("not the guard's spans, or of an unknown format");
   }
   if (aligned.length !== COLUMNS_AT + ENTRY_BYTES * count) {
-    throw damaged(`spans of the guard: ${aligned.length} bytes for ${count} entries`);
+    throw damaged(`the guard's spans have ${aligned.length} bytes for ${count} entries`);
   }
   const { high, low, from, to } = columnsOf(aligned, count);
   const names: { tail: number; spans: Span[] }[] = [];
@@ -73,12 +73,12 @@ export function decodeSpans(bytes: Uint8Array): NameSpans[] {
     const span = { from: from[i] as number, to: to[i] as number };
     const last = names.at(-1);
     if (span.from >= span.to || (last !== undefined && tail < last.tail)) {
-      throw damaged("spans of the guard are not in order");
+      throw damaged("the guard's spans are not in order");
     }
     if (last?.tail !== tail) names.push({ tail, spans: [span] });
     else {
       // An open span ends at OPEN, so nothing can follow it.
-      if (span.from < (last.spans.at(-1) as Span).to) throw damaged("spans of the guard overlap");
+      if (span.from < (last.spans.at(-1) as Span).to) throw damaged("the guard's spans overlap");
       last.spans.push(span);
     }
   }

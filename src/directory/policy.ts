@@ -1,34 +1,34 @@
 import { toALabel } from "./domain.ts";
 import { DirectoryError } from "./errors.ts";
 
-/** What is done with a recipient whom the list does not have. */
+/** `enforce`: the reply follows the verdict. `observe`: the mail is accepted, and the verdict only recorded. */
 export type Mode = "enforce" | "observe";
 
 /**
- * How one domain's addresses are understood. Stored in the manifest, so it is part of a generation; the same
- * words stand in `rollcall.toml`, in the API and in code.
+ * How the addresses of one domain are interpreted. It is stored in the manifest, so it is part of a generation. The
+ * names are the same in `rollcall.toml`, in the API and in code.
  */
 export interface DomainPolicy {
   /**
-   * Characters of which the first one in a local part begins a subaddress (RFC 5233), as Postfix's
-   * recipient_delimiter has it. Empty: no subaddresses.
+   * Delimiters. The first one in a local part starts the subaddress (RFC 5233), as with Postfix's recipient_delimiter.
+   * Empty: no subaddresses.
    */
   readonly delimiters: string;
-  /** Whether every local part that the list lacks is deliverable. */
+  /** Whether local parts that are not listed are deliverable. */
   readonly catchall: boolean;
-  /** Whether local parts that differ in case differ (RFC 5321 §2.4 allows it, few systems do it). */
+  /** Whether case distinguishes local parts (RFC 5321 §2.4 allows it; few systems do it). */
   readonly case: "insensitive" | "sensitive";
-  /** Whether dots in local parts count. */
+  /** Whether dots distinguish local parts. */
   readonly dots: "significant" | "ignored";
-  /** Whether postmaster is accepted though the list lacks it (RFC 5321 §4.5.1). */
+  /** Whether postmaster is accepted even if it is not listed (RFC 5321 §4.5.1). */
   readonly postmaster: boolean;
   /** Another domain of the same partition whose list answers for this one, or null. */
   readonly alias: string | null;
-  /** Printable ASCII put behind every refusal, or null. */
+  /** Printable ASCII that is appended to every refusal, or null. */
   readonly text: string | null;
-  /** Seconds for which a name that left the list is deferred before it is unknown; 0 is off. */
+  /** Seconds for which a name that left the list is deferred before it is unknown; 0 turns this off. */
   readonly grace: number;
-  /** Share of accepted names (0 to 1) whose refusal at one time needs the override (law 4). */
+  /** Share of accepted names (0 to 1) that may be lost at one time; more needs the override (law 4). */
   readonly guard: number;
 }
 
@@ -44,9 +44,9 @@ export const DEFAULT_POLICY: DomainPolicy = {
   guard: 0.2,
 };
 
-/** Longest refusal text, so that the reply line keeps room for the recipient. */
+/** Longest refusal text. It leaves room for the recipient in the reply line. */
 const MAX_TEXT = 200;
-/** Departures live in the manifest's company; a month is far past any use. */
+/** Departures are stored until their grace ends; nobody needs more than a month. */
 const MAX_GRACE = 30 * 86_400;
 
 const boolean = (value: unknown): string | null =>
@@ -62,7 +62,7 @@ const numberIn =
       ? null
       : `must be ${integer ? "a whole number" : "a number"} from ${low} to ${high}`;
 
-/** What each setting must be: a message of what is wrong with a value, or null. */
+/** For each setting, a check that returns what is wrong with a value, or null. */
 const RULES: { readonly [K in keyof DomainPolicy]: (value: unknown) => string | null } = {
   delimiters: (value) =>
     typeof value === "string" && /^[-+=_#~.!%/]{0,4}$/.test(value)
@@ -84,17 +84,17 @@ const RULES: { readonly [K in keyof DomainPolicy]: (value: unknown) => string | 
   guard: numberIn(0, 1, false),
 };
 
-/** The settings of {@link DomainPolicy}, in a fixed order. */
+/** The settings of {@link DomainPolicy} in a fixed order. */
 export const POLICY_SETTINGS = Object.keys(RULES) as (keyof DomainPolicy)[];
 
-/** What is wrong with one setting's value, or null; a name that is no setting is wrong too. */
+/** What is wrong with the value of a setting, or null. An unknown setting is wrong too. */
 export function policyFault(name: string, value: unknown): string | null {
-  return Object.hasOwn(RULES, name) ? RULES[name as keyof DomainPolicy](value) : "is no policy setting";
+  return Object.hasOwn(RULES, name) ? RULES[name as keyof DomainPolicy](value) : "is not a policy setting";
 }
 
 /**
- * Reads settings given by a person or a client, some or all of them.
- * @throws DirectoryError `invalid`, naming the setting
+ * Reads some or all settings from input of a person or a client.
+ * @throws DirectoryError `invalid`; the message names the setting
  */
 export function readPolicy(value: unknown): Partial<DomainPolicy> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -108,14 +108,14 @@ export function readPolicy(value: unknown): Partial<DomainPolicy> {
 }
 
 /**
- * Settings whose change alters who is accepted in a way that cannot be counted from fingerprints, so that law 4
- * asks for the override. A case or dots setting also decides what the fingerprints are made of.
+ * Settings that change who is accepted in a way that cannot be counted from fingerprints. Law 4 requires the override
+ * for them. `case` and `dots` also change the fingerprints themselves.
  */
 const UNCOUNTABLE = ["catchall", "delimiters", "case", "dots", "alias"] as const;
 
 /**
- * The settings among those that differ between two policies. A guard that lets more go counts among them too: else
- * one commit could open the way for the next.
+ * Those of them that differ between two policies. A guard that allows more loss counts too: otherwise one commit could
+ * raise the limit for the next.
  */
 export const uncountableChanges = (from: DomainPolicy, to: DomainPolicy): string[] => [
   ...UNCOUNTABLE.filter((name) => from[name] !== to[name]),

@@ -2,34 +2,34 @@ import { equalBytes, fromBase64Url, toBase64Url, utf8 } from "./bytes.ts";
 import { damaged } from "./errors.ts";
 import type { Mac } from "./hashing.ts";
 
-/** Key of the roster that offline exports write, beside those of the partitions. */
+/** Name of the roster that offline exports write, next to those of the partitions. */
 export const KV_ROSTER = "kv";
 
-/** Who is served: every domain with the number of its head, tombstones included. */
+/** The served domains of one partition, each with its head's number, tombstones included. */
 export interface Roster {
-  /** Partition number as text, or {@link KV_ROSTER}. */
+  /** The partition's number as text, or {@link KV_ROSTER}. */
   readonly partition: string;
   /** Number of partitions over which domains are spread. */
   readonly partitions: number;
   readonly incarnation: number;
-  /** The number up to which `heads` and `revoked` are complete. */
+  /** The log's number up to which `heads` and `revoked` are complete. */
   readonly asOf: number;
-  /** When the Registry last vouched for this, Unix milliseconds. */
+  /** When the Registry last confirmed this, Unix milliseconds. */
   readonly heartbeat: number;
   readonly heads: Readonly<Record<string, number>>;
   /** Ids of revoked tokens that have not expired. */
   readonly revoked: readonly string[];
 }
 
-/** Text of a roster: the MAC in base64url, a newline, JSON. Text, since KV reads text in bulk and not bytes. */
+/** A roster as text: the MAC in base64url, a newline, JSON. Text, since KV's bulk reads return no bytes. */
 export function encodeRoster(roster: Roster, mac: Mac): string {
   const json = JSON.stringify({ format: 1, ...roster });
   return `${toBase64Url(mac(utf8(json)))}\n${json}`;
 }
 
 /**
- * Reads a roster back.
- * @param partition the partition that it was looked up under
+ * Verifies and decodes a roster.
+ * @param partition the partition under which it was found
  * @throws DirectoryError `damaged`
  */
 export function openRoster(text: string, partition: string, mac: Mac): Roster {

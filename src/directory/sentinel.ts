@@ -6,9 +6,9 @@ import type { Mac } from "./hashing.ts";
 import type { DomainPolicy } from "./policy.ts";
 
 /**
- * Local parts as a client might send them, one for each rule of the reader and the canonicaliser. Their
- * fingerprints stand in every manifest: whoever loads it and computes others holds another key or another
- * canonicaliser, and must not decide anything (law 5). They are no entries and match nothing.
+ * Local parts as a client might send them, one for each rule of the parser and the canonicaliser. Every manifest holds
+ * their fingerprints. A reader that computes other ones has another key or another canonicaliser, and must not decide
+ * anything (law 5). Sentinels are not entries and match no recipient.
  */
 const SENTINELS = [
   "sentinel-plain",
@@ -27,8 +27,8 @@ const SENTINELS = [
 ] as const;
 
 /**
- * The sentinels' fingerprints under a key and a policy, 16 hexadecimal digits each, the name as sent and its
- * further candidates together.
+ * The sentinels' fingerprints under a key and a policy, 16 hexadecimal digits each. Each covers the name as sent and
+ * its further candidates.
  */
 export function sentinels(names: Mac, policy: DomainPolicy): string[] {
   return SENTINELS.map((text) => {

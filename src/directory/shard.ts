@@ -1,7 +1,7 @@
 import { damaged } from "./errors.ts";
 import { BUCKET_AT, highOf, joinTail, LOW_AT, MAX_SHARD_BITS } from "./fingerprint.ts";
 
-/** What the list says of one mailbox. */
+/** State of a mailbox in the list. */
 export const ENTRY_STATES = ["active", "disabled", "full", "moved"] as const;
 export type EntryState = (typeof ENTRY_STATES)[number];
 export const ACTIVE = 0;
@@ -30,16 +30,16 @@ const OFFSETS_AT = 20;
 const COLUMNS_AT = 536;
 const BUCKETS = 256;
 
-/** Entries a shard may hold: its offsets are 16 bits wide. */
+/** Entries that a shard can hold: its offsets are 16 bits wide. */
 export const MAX_SHARD_ENTRIES = 0xffff;
-/** Entries a shard is planned for. */
+/** Entries that a shard is planned for. */
 export const SHARD_ENTRIES = 8192;
 
-/** A shard ready for looking up: views into its bytes, nothing decoded. */
+/** A shard, ready for lookups: views into its bytes, nothing copied. */
 export interface Shard {
   readonly bytes: Uint8Array;
   readonly bits: number;
-  /** Which of the 2^bits it is: a table that names shards in another order is a fault, not a list of nobody. */
+  /** Its number among the 2^bits. A table that names shards in another order is a fault, not a list without names. */
   readonly index: number;
   readonly count: number;
   readonly offsets: Uint16Array;
@@ -49,7 +49,7 @@ export interface Shard {
   readonly states: Uint8Array;
 }
 
-/** Entries of one shard, sorted by tail without repetition. */
+/** Entries of one shard, sorted by tail without duplicates. */
 export interface Entries {
   /** 48-bit tails, ascending. */
   readonly tails: Float64Array;
@@ -60,9 +60,7 @@ export interface Entries {
 const sizeOf = (count: number, exceptions: number): number =>
   COLUMNS_AT + 4 * count + (count + (count & 1)) + 3 * exceptions;
 
-/**
- * Packs the entries of shard `index` of 2^bits. The bytes are a pure function of these.
- */
+/** Encodes shard `index` of 2^bits. Equal entries give equal bytes. */
 export function encodeShard(entries: Entries, bits: number, index: number): Uint8Array {
   const { tails, states } = entries;
   const count = tails.length;
@@ -99,12 +97,12 @@ export function encodeShard(entries: Entries, bits: number, index: number): Uint
 }
 
 /**
- * Checks a shard's bytes from end to end and gives the views to look up in.
- * @throws DirectoryError `damaged` for anything that {@link encodeShard} would not have written
+ * Decodes and checks a whole shard.
+ * @throws DirectoryError `damaged` for anything that {@link encodeShard} would not write
  */
 export function decodeShard(bytes: Uint8Array): Shard {
-  if (bytes.length < COLUMNS_AT) throw damaged(`shard of ${bytes.length} bytes is shorter than its head`);
-  // Columns are used in place, so they must lie on their own boundaries.
+  if (bytes.length < COLUMNS_AT) throw damaged(`shard of ${bytes.length} bytes is shorter than its header`);
+  // Columns are used in place, so they must be aligned.
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const header = new DataView(aligned.buffer, aligned.byteOffset, COLUMNS_AT);
   if (header.getUint32(0, true) !== MAGIC) throw damaged("not a shard");
@@ -116,7 +114,7 @@ export function decodeShard(bytes: Uint8Array): Shard {
   if (bits > MAX_SHARD_BITS || index >= 2 ** bits) throw damaged(`shard ${index} of 2^${bits} shards`);
   if (count > MAX_SHARD_ENTRIES || exceptions > count) throw damaged("shard with impossible counts");
   if (header.getUint32(8, true) !== aligned.length || sizeOf(count, exceptions) !== aligned.length) {
-    throw damaged(`shard of ${aligned.length} bytes lies about its length`);
+    throw damaged(`shard of ${aligned.length} bytes states another length`);
   }
   if (header.getUint16(534, true) !== 0) throw damaged("shard's padding");
   const shard = viewsOf(aligned, { bits, index }, count, exceptions);
@@ -171,9 +169,9 @@ function checkOrder(shard: Shard): void {
 }
 
 /**
- * Looks a fingerprint up in the shard that its prefix names.
+ * Looks a fingerprint up in the shard that its prefix chooses.
  * @param digest the fingerprint's digest, or bytes that hold the fingerprint at `at`
- * @returns the entry's state, an index into {@link ENTRY_STATES}, or -1 where it is not listed
+ * @returns the entry's state, an index into {@link ENTRY_STATES}, or -1 if it is not listed
  */
 export function findEntry(shard: Shard, digest: Uint8Array, at = 0): number {
   const bucket = digest[at + BUCKET_AT] as number;
@@ -181,7 +179,7 @@ export function findEntry(shard: Shard, digest: Uint8Array, at = 0): number {
   const wanted = highOf(digest, at);
   const lowWanted = digest[at + LOW_AT] as number;
   const { high, low } = shard;
-  // About 32 entries stand in a bucket: a plain scan beats any cleverness.
+  // A bucket has about 32 entries, so a linear scan is fastest.
   for (let i = shard.offsets[bucket] as number; i < end; i++) {
     if (high[i] === wanted && low[i] === lowWanted) return stateOf(shard, i);
   }
@@ -200,7 +198,7 @@ function stateOf(shard: Shard, entry: number): number {
   return from < exceptions.length && exceptions[from] === entry ? (shard.states[from] as number) : ACTIVE;
 }
 
-/** Unpacks a shard, for comparing two generations. */
+/** All entries of a shard, for comparing two generations. */
 export function entriesOf(shard: Shard): Entries {
   const tails = new Float64Array(shard.count);
   const states = new Uint8Array(shard.count);
@@ -216,7 +214,7 @@ export function entriesOf(shard: Shard): Entries {
   return { tails, states };
 }
 
-/** Counts of a shard's entries by state. */
+/** How many of a shard's entries are in each state. */
 export function countStates(shard: Shard): [active: number, disabled: number, full: number, moved: number] {
   const counts: [number, number, number, number] = [shard.count - shard.states.length, 0, 0, 0];
   for (const state of shard.states) counts[state as 1 | 2 | 3]++;
@@ -224,8 +222,8 @@ export function countStates(shard: Shard): [active: number, disabled: number, fu
 }
 
 /**
- * Bits that choose the shard for a list of `entries`: about {@link SHARD_ENTRIES} in each. A number in use is
- * kept while shards stay between half and twice that, so that a list at the border does not repack every day.
+ * Number of bits that choose the shard for a list of `entries`: about {@link SHARD_ENTRIES} in each. The number in use
+ * is kept while shards stay between half and twice that, so that a list near a limit is not repacked every day.
  */
 export function shardBitsFor(entries: number, inUse?: number): number {
   if (inUse !== undefined && inUse <= MAX_SHARD_BITS) {

@@ -1,4 +1,4 @@
-/** Takes a commit's names into the spans that the guard remembers, and charges the lists that lose or regain them. */
+/** Adds a commit's names to the guard's spans, and adjusts the counts of the lists that lose or regain them. */
 import type { GuardedList } from "./guarded-lists.ts";
 import type { NameChanges } from "./name-changes.ts";
 import { decodeSpans, encodeSpans, type NameSpans, OPEN, type Span } from "./name-spans.ts";
@@ -8,31 +8,31 @@ const BUCKET_SPANS = 8_192;
 const MAX_BITS = 8;
 const MAX_BUCKET_SPANS = 9_766;
 
-/** Where a ledger's spans are kept, in 2^bits buckets chosen by the top bits of the tail. */
+/** The store of a ledger's spans: 2^bits buckets, chosen by the top bits of the tail. */
 export interface SpanBuckets {
   readonly bits: number;
-  /** Spans that are kept in all. */
+  /** Number of stored spans. */
   count(): number;
-  /** Null where the bucket is empty. */
+  /** Null if the bucket is empty. */
   read(bucket: number): Uint8Array | null;
   /**
-   * Keeps a bucket, null to empty it.
-   * @param newest a list of this or a later generation makes all of the bucket's spans useless when it is the oldest
+   * Stores a bucket; null empties it.
+   * @param newest once the day's oldest list has this generation or a later one, the bucket's spans are not needed
    */
   write(bucket: number, bytes: Uint8Array | null, spans: number, newest: number): void;
-  /** There are 2^bits buckets from now on; what they hold is written apart. */
+  /** Sets the number of buckets to 2^bits. Their content is written separately. */
   split(bits: number): void;
 }
 
-/** What a commit changes, as far as spans are concerned. */
+/** What a commit means for the spans. */
 export interface SpanStep {
   readonly generation: number;
   readonly changes: NameChanges;
-  /** Whether an override refuses the names that go. */
+  /** Whether the names that go are refused by an override. */
   readonly forced: boolean;
 }
 
-/** What a commit adds to the counts of the lists, span by span. */
+/** What a commit adds to the count of each list. */
 export class Charges {
   readonly #lists: readonly GuardedList[];
   readonly #steps: Float64Array;
@@ -60,7 +60,7 @@ export class Charges {
     return this.#sums[list] as number;
   }
 
-  /** Whether a list of the day stands in a span. */
+  /** Whether a list of the day is within a span. */
   has({ from, to }: Span): boolean {
     return this.#firstFrom(from) < this.#firstFrom(to);
   }
@@ -78,7 +78,10 @@ export class Charges {
   }
 }
 
-/** @param day lists of the day, the oldest first */
+/**
+ * Updates the spans and the charges with a commit.
+ * @param day lists of the day, the oldest first
+ */
 export function updateSpans(
   buckets: SpanBuckets,
   day: readonly GuardedList[],
@@ -107,13 +110,13 @@ export function updateSpans(
   }
 }
 
-/** Splits into more buckets where the planned number of spans no longer fits. */
+/** Splits into more buckets if the planned number of spans no longer fits. */
 function makeBuckets(buckets: SpanBuckets, more: number): void {
   const count = buckets.count();
   const bits = Math.min(MAX_BITS, Math.max(0, Math.ceil(Math.log2((count + more) / BUCKET_SPANS))));
   if (bits <= buckets.bits) return;
   const each = 2 ** (bits - buckets.bits);
-  // From the last one down, so that no bucket is written over before it was read.
+  // From the last one down, so that no bucket is overwritten before it was read.
   for (let old = 2 ** buckets.bits - 1; old >= 0; old--) {
     const bytes = buckets.read(old);
     if (bytes === null) continue;
@@ -141,7 +144,7 @@ function writeBucket(buckets: SpanBuckets, bucket: number, names: readonly NameS
   buckets.write(bucket, encodeSpans(names), spans, newest);
 }
 
-/** Merges a bucket's names with those that go and those that come, all sorted by their tails. */
+/** Merges a bucket's names with those that go and those that return, all sorted by tail. */
 function changeNames(
   names: readonly NameSpans[],
   gone: Float64Array,
@@ -154,7 +157,7 @@ function changeNames(
   while (i < names.length || j < gone.length || k < back.length) {
     const tail = Math.min(names[i]?.tail ?? Infinity, gone[j] ?? Infinity, back[k] ?? Infinity);
     let name = names[i]?.tail === tail ? (names[i++] as NameSpans) : null;
-    // Two names of one list may share a tail by accident, and so stand here more than once.
+    // Two names of one list may share a tail by chance, so a tail may occur more than once.
     while (gone[j] === tail) {
       name = goName(name, tail, charges, step);
       j++;
@@ -168,7 +171,7 @@ function changeNames(
   return after;
 }
 
-/** A name is refused from now on: all lists that accept it are charged, unless an override takes it out of them. */
+/** A name is refused from now on: all lists that accept it are charged, unless an override removes it from them. */
 function goName(
   name: NameSpans | null,
   tail: number,
@@ -185,12 +188,12 @@ function closed(name: NameSpans | null, generation: number): readonly Span[] {
   const always = [{ from: 0, to: generation }];
   if (name === null) return always;
   const last = name.spans.at(-1) as Span;
-  // Gone already: another name of the same tail, about which nothing is known.
+  // Already gone: this is another name with the same tail, whose spans are not known.
   if (last.to !== OPEN) return always;
   return [...name.spans.slice(0, -1), { from: last.from, to: generation }];
 }
 
-/** A name is accepted from now on: no list is without it any more. */
+/** A name is accepted from now on: the lists that lost it have it again. */
 function comeName(
   name: NameSpans | null,
   tail: number,
@@ -204,7 +207,7 @@ function comeName(
   return { tail, spans: [...name.spans, open] };
 }
 
-/** Leaves out what no list of the day needs, and, past the limit, what makes counts too high where it is lacking. */
+/** Drops spans that no list of the day needs. Past the limit, drops more, but only so that counts become too high. */
 function withinLimit(names: readonly NameSpans[], oldest: number, charges: Charges): NameSpans[] {
   const needed = names.flatMap((name) => {
     const spans = name.spans.filter(({ to }) => to > oldest);
@@ -216,7 +219,7 @@ function withinLimit(names: readonly NameSpans[], oldest: number, charges: Charg
   if (spansOf(needed) <= MAX_BUCKET_SPANS) return needed;
   const merged = needed.map((name) => mergeSpans(name, charges));
   if (merged.length <= MAX_BUCKET_SPANS) return merged;
-  // An accepted name that is forgotten counts as one of all lists; one that is gone stays counted.
+  // An accepted name without spans counts as one of all lists. A name that is gone stays counted.
   const isGone = ({ spans }: NameSpans): boolean => (spans.at(-1) as Span).to !== OPEN;
   return merged.filter(isGone).slice(0, MAX_BUCKET_SPANS);
 }
@@ -224,7 +227,7 @@ function withinLimit(names: readonly NameSpans[], oldest: number, charges: Charg
 const spansOf = (names: readonly NameSpans[]): number =>
   names.reduce((sum, { spans }) => sum + spans.length, 0);
 
-/** Joins spans between which no list of the day stands. */
+/** Joins spans that have no list of the day between them. */
 function joined(spans: readonly Span[], charges: Charges): readonly Span[] {
   if (spans.length < 2) return spans;
   const joint: Span[] = [];
@@ -236,7 +239,7 @@ function joined(spans: readonly Span[], charges: Charges): readonly Span[] {
   return joint;
 }
 
-/** One span in place of many: the name counts for the lists between them too. */
+/** Replaces many spans with one, so that the name also counts for the lists between them. */
 function mergeSpans({ tail, spans }: NameSpans, charges: Charges): NameSpans {
   const { from } = spans[0] as Span;
   const { to } = spans.at(-1) as Span;

@@ -1,6 +1,6 @@
 import { damaged } from "./errors.ts";
 
-/** Most tails that one change may name: more would not fit the memory of the Registry's object. */
+/** The most tails that one change may name: more would not fit into the memory of the Durable Object. */
 export const MAX_TAILS = 2_500_000;
 
 /** A growing column of tails. */
@@ -17,7 +17,7 @@ export class TailColumn {
     return this.#length;
   }
 
-  /** Adds a tail; false where the limit is reached. */
+  /** Adds a tail; false if the limit is reached. */
   push(tail: number): boolean {
     if (this.#length === this.#limit) return false;
     if (this.#length === this.#values.length) {
@@ -37,7 +37,7 @@ export class TailColumn {
 
 const TAIL_BYTES = 6;
 
-/** Tails as bytes, big-endian, 6 each. */
+/** Encodes tails, 6 bytes each, big-endian. */
 export function encodeTails(tails: Float64Array): Uint8Array {
   const bytes = new Uint8Array(TAIL_BYTES * tails.length);
   const view = new DataView(bytes.buffer);
@@ -49,10 +49,10 @@ export function encodeTails(tails: Float64Array): Uint8Array {
   return bytes;
 }
 
-/** @throws DirectoryError `damaged` where they are not whole or not in ascending order */
+/** @throws DirectoryError `damaged` if they are truncated or not in ascending order */
 export function decodeTails(bytes: Uint8Array): Float64Array {
   if (bytes.length % TAIL_BYTES !== 0)
-    throw damaged(`tails in ${bytes.length} bytes: each has ${TAIL_BYTES}`);
+    throw damaged(`tails of ${bytes.length} bytes: each has ${TAIL_BYTES}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const tails = new Float64Array(bytes.length / TAIL_BYTES);
   for (let i = 0; i < tails.length; i++) {

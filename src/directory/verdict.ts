@@ -9,11 +9,11 @@ interface Meaning {
   readonly action: Action;
   /** SMTP reply code and enhanced status code (RFC 3463 and its IANA registry). */
   readonly code: string;
-  /** What the SMTP client is told behind the recipient. */
+  /** The text of the reply, after the recipient. */
   readonly text: string;
 }
 
-/** Every verdict, what it makes the front end do, and what the SMTP client is told. */
+/** Every verdict, with the front end's action and the SMTP reply. */
 export const VERDICTS = {
   deliverable: { action: "accept", code: "250 2.1.5", text: "recipient ok" },
   unknown: { action: "reject", code: "550 5.1.1", text: "no such mailbox here" },
@@ -33,43 +33,43 @@ export const VERDICTS = {
 
 export type Verdict = keyof typeof VERDICTS;
 
-/** The answer about one recipient, word for word as it stands in the body of a response. */
+/** The answer about one recipient, exactly as in the body of a response. */
 export interface Answer {
   /** The recipient as it was sent. */
   readonly recipient: string;
   readonly verdict: Verdict;
   readonly action: Action;
-  /** A whole SMTP reply line. */
+  /** A complete SMTP reply line. */
   readonly reply: string;
   readonly matched: Matched | null;
-  /** The domain in A-labels, null for a bare postmaster or where none could be read. */
+  /** The domain in A-labels; null for a bare postmaster, and if no domain can be read. */
   readonly domain: string | null;
   readonly generation: number | null;
-  /** Incarnation of the Registry's log that `generation`, or the word that there is none, belongs to; else null. */
+  /** Incarnation of the Registry's log that gave `generation`, or said that there is none; else null. */
   readonly incarnation: number | null;
   readonly origin: Origin | null;
   readonly mode: Mode | null;
-  /** Seconds since the Registry was asked the question whose answer confirmed this; null if none did. */
+  /** Seconds since the question to the Registry whose answer confirmed this; null if none did. */
   readonly confirmed_age: number | null;
-  /** Seconds since the last sign of the Registry that this rests on, confirmed or not; null if there is none. */
+  /** Seconds since the last contact with the Registry that this relies on, confirmed or not; null if there is none. */
   readonly contact_age: number | null;
-  /** Seconds for which the answer may be used again; 0 for every deferral. */
+  /** Seconds for which the answer may be reused; 0 for every deferral. */
   readonly max_age: number;
   /** In observe mode: the reply that would have been given. */
   readonly observed?: string;
-  /** Why, for people. */
+  /** The reason, for people. */
   readonly detail?: string;
 }
 
 /** Octets of a reply line, without CR LF (RFC 5321 §4.5.3.1.5 allows 512 with them). */
 const MAX_REPLY = 500;
 
-/** The SMTP reply line of a verdict: printable ASCII, at most 500 octets, naming the recipient. */
+/** The SMTP reply line of a verdict: printable ASCII, at most 500 octets, with the recipient. */
 export function replyLine(verdict: Verdict, recipient: string, refusalText: string | null = null): string {
   const { code, text, action } = VERDICTS[verdict];
   const rest = action === "reject" && refusalText ? `${text}; ${refusalText}` : text;
   const room = MAX_REPLY - code.length - rest.length - 5;
-  // Joined, since a template leaves a rope, and JSON.stringify is twice as fast with strings in one piece.
+  // join() gives a flat string. A template gives a rope, which doubles the time of JSON.stringify.
   return [code, " <", printable(recipient, room), ">: ", rest].join("");
 }
 
@@ -80,7 +80,7 @@ function printable(text: string, room: number): string {
   return PRINTABLE.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/gu, "?");
 }
 
-/** Verdicts that observe mode turns into an accept, keeping their word (law 4). */
+/** Verdicts that observe mode accepts; the word in `verdict` stays (law 4). */
 const OBSERVED: ReadonlySet<Verdict> = new Set([
   "unknown",
   "disabled",
@@ -90,7 +90,7 @@ const OBSERVED: ReadonlySet<Verdict> = new Set([
   "departed",
 ]);
 
-/** What an answer rests on. */
+/** What an answer is based on. */
 export interface Grounds {
   readonly matched?: Matched | null;
   readonly domain?: string | null;
@@ -105,14 +105,14 @@ export interface Grounds {
   readonly detail?: string | undefined;
 }
 
-/** What the front end does on a verdict under a mode. */
+/** The front end's action for a verdict in a mode. */
 export const actionOf = (verdict: Verdict, mode: Mode | null): Action =>
   mode === "observe" && OBSERVED.has(verdict) ? "accept" : VERDICTS[verdict].action;
 
-/** Whether a verdict refuses under a mode: what law 2 asks to be fresh. */
+/** Whether a verdict refuses in a mode. Law 2 requires such an answer to be fresh. */
 export const refuses = (verdict: Verdict, mode: Mode | null): boolean => actionOf(verdict, mode) === "reject";
 
-/** Puts an answer together from a verdict and its grounds; observe mode is applied here and nowhere else. */
+/** Builds an answer from a verdict and its grounds. Observe mode is applied only here. */
 export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {}): Answer {
   const mode = grounds.mode ?? null;
   const reply = replyLine(verdict, recipient, grounds.refusalText);
@@ -139,8 +139,8 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
 }
 
 /**
- * A deferral for want of knowledge: never a verdict about the recipient.
- * @param incarnation the log whose state it is that does not suffice, where one is known
+ * A deferral because the answer is not known: never a verdict about the recipient.
+ * @param incarnation the log whose state is not sufficient, if known
  */
 export const unavailable = (
   recipient: string,

@@ -1,6 +1,6 @@
 import type { Role } from "../api/contract.ts";
-import { equalBytes, fromBase64Url, fromUtf8, toBase64Url, utf8 } from "../directory/index.ts";
-import type { Isolate } from "../reader/isolate.ts";
+import { equalBytes, fromBase64Url, fromUtf8, type Mac, toBase64Url, utf8 } from "../directory/index.ts";
+import type { Ports } from "./ports.ts";
 
 /** Who asks. */
 export interface Caller {
@@ -23,30 +23,40 @@ export interface TokenClaims {
 
 const PREFIX = "rc1";
 const ROLES: readonly string[] = ["check", "publish", "replica"];
-/** No token of ours is longer; what is longer is not worth a MAC. */
+/** Longer than any token of ours; nothing longer is worth a MAC. */
 const MAX_HEADER = 16_384;
 /** Headers remembered, since a MAC for each request costs more than the check. */
 const REMEMBERED = 1_000;
 
 /** Writes a token. */
-export function mintToken(isolate: Isolate, claims: TokenClaims): string {
+export function mintToken(tokenMac: Mac, claims: TokenClaims): string {
   const payload = `${PREFIX}.${toBase64Url(utf8(JSON.stringify(claims)))}`;
-  return `${payload}.${toBase64Url(isolate.tokens(utf8(payload)))}`;
+  return `${payload}.${toBase64Url(tokenMac(utf8(payload)))}`;
 }
 
-/** Tells callers by their `Authorization` header. */
+/** Identifies callers by their `Authorization` header. */
 export class Access {
-  readonly #isolate: Isolate;
+  readonly #ports: Pick<Ports, "clock" | "hashing">;
+  readonly #tokenMac: Mac;
+  readonly #isRevoked: (tokenId: string) => boolean;
   readonly #adminDigest: Uint8Array;
   /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
 
-  constructor(isolate: Isolate, adminToken: string) {
-    this.#isolate = isolate;
+  /** @param isRevoked whether a token is known to be revoked */
+  constructor(
+    ports: Pick<Ports, "clock" | "hashing">,
+    adminToken: string,
+    tokenMac: Mac,
+    isRevoked: (tokenId: string) => boolean,
+  ) {
+    this.#ports = ports;
+    this.#tokenMac = tokenMac;
+    this.#isRevoked = isRevoked;
     this.#adminDigest = this.#digest(adminToken);
   }
 
-  /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */
+  /** The caller with this header; null where it is missing, malformed, expired, or known to be revoked. */
   caller(authorization: string | null): Caller | null {
     if (authorization === null) return null;
     const caller = this.#remembered.get(authorization) ?? this.#read(authorization);
@@ -55,8 +65,8 @@ export class Access {
 
   /** Whether a caller is neither expired nor known to be revoked, at this moment. */
   isValid(caller: Caller): boolean {
-    if (caller.expires !== null && caller.expires <= this.#isolate.now()) return false;
-    return caller.role === "admin" || !this.#isolate.isRevoked(caller.id);
+    if (caller.expires !== null && caller.expires <= this.#ports.clock.now()) return false;
+    return caller.role === "admin" || !this.#isRevoked(caller.id);
   }
 
   #read(authorization: string): Caller | null {
@@ -65,7 +75,7 @@ export class Access {
     if (equalBytes(this.#digest(token), this.#adminDigest)) {
       return { id: "admin", role: "admin", domains: null, expires: null };
     }
-    const claims = readToken(this.#isolate, token);
+    const claims = readToken(this.#tokenMac, token);
     if (claims === null) return null;
     const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
     if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
@@ -74,16 +84,16 @@ export class Access {
   }
 
   #digest(text: string): Uint8Array {
-    return this.#isolate.ports.hashing.sha256(utf8(text));
+    return this.#ports.hashing.sha256(utf8(text));
   }
 }
 
 /** Claims of a token whose MAC fits; null for anything else. */
-function readToken(isolate: Isolate, token: string): TokenClaims | null {
+function readToken(tokenMac: Mac, token: string): TokenClaims | null {
   const [prefix, payload, mac, ...more] = token.split(".");
   if (prefix !== PREFIX || payload === undefined || mac === undefined || more.length > 0) return null;
   try {
-    if (!equalBytes(isolate.tokens(utf8(`${prefix}.${payload}`)), fromBase64Url(mac))) return null;
+    if (!equalBytes(tokenMac(utf8(`${prefix}.${payload}`)), fromBase64Url(mac))) return null;
     const claims = JSON.parse(fromUtf8(fromBase64Url(payload))) as TokenClaims;
     return ROLES.includes(claims.role) ? claims : null;
   } catch {

@@ -1,5 +1,5 @@
 import { DirectoryError, readMasterKey } from "../directory/index.ts";
-import type { ReaderSettings } from "../reader/ports.ts";
+import type { ReaderSettings } from "../reader/index.ts";
 import type { RegistrySettings } from "../registry/ports.ts";
 
 /** What the operator set, checked once. */

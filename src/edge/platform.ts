@@ -1,7 +1,7 @@
 /** The platform's own clock, timers, randomness and KV, as ports. Nothing else in the edge touches them. */
 import { stablelibHashing } from "../directory/stablelib.ts";
-import type { Ports } from "../reader/ports.ts";
 import type { KvStore } from "../runtime/ports.ts";
+import type { Ports } from "./ports.ts";
 
 export const platformPorts: Ports = {
   clock: { now: () => Date.now() },

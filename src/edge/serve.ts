@@ -1,27 +1,32 @@
 import { type IRequest, Router } from "itty-router";
-import { traceOf } from "../reader/faults.ts";
-import type { Isolate } from "../reader/isolate.ts";
-import { makeScope, type Surroundings } from "../reader/scope.ts";
+import { EVERY_ROUTE, ROUTES, type Route, type RouteName } from "../api/index.ts";
+import { traceOf } from "../reader/index.ts";
 import { Access, type Caller } from "./access.ts";
+import { Deployment } from "./deployment.ts";
+import type { Settings } from "./environment.ts";
 import { errorResponse, HttpError } from "./http.ts";
-import { health, showHealth } from "./routes/health.ts";
-import { getRcpt, postRcpt } from "./routes/rcpt.ts";
-import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
-import { ROUTES } from "./routes/table.ts";
+import type { Ports } from "./ports.ts";
+import type { Bindings } from "./request-context.ts";
+import { readParams } from "./routes/body.ts";
+import { health } from "./routes/health.ts";
+import { requireDomain, unwrap } from "./routes/route.ts";
+import { handle } from "./routes/table.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
 export class Edge {
-  readonly #isolate: Isolate;
+  readonly deployment: Deployment;
   readonly #access: Access;
-  readonly #router = Router<IRequest, [Surroundings], Response>();
+  readonly #router = Router<IRequest, [Bindings], Response>();
 
-  constructor(isolate: Isolate, adminToken: string) {
-    this.#isolate = isolate;
-    this.#access = new Access(isolate, adminToken);
-    for (const route of ROUTES) {
-      const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
-      this.#router[method](route.path, (request, surroundings) =>
-        this.#serve(route, request as unknown as Request, request.params, surroundings, request.url),
+  constructor(settings: Settings, ports: Ports) {
+    this.deployment = new Deployment(settings, ports);
+    const { reader, tokenMac } = this.deployment;
+    this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
+    for (const name of Object.keys(ROUTES) as RouteName[]) {
+      const { method, path } = ROUTES[name];
+      const on = method.toLowerCase() as "get" | "post" | "put" | "delete";
+      this.#router[on](path, (request, bindings) =>
+        this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
       );
     }
     this.#router.all("*", (request) => {
@@ -30,9 +35,9 @@ export class Edge {
   }
 
   /** Settles at once where nothing has to be waited for. */
-  handle(request: Request, surroundings: Surroundings): Response | Promise<Response> {
+  handle(request: Request, bindings: Bindings): Response | Promise<Response> {
     try {
-      const response = this.#route(request, surroundings);
+      const response = this.#route(request, bindings);
       return response instanceof Promise
         ? response.catch((error: unknown) => this.#failed(request, error))
         : response;
@@ -44,16 +49,16 @@ export class Edge {
   #failed(request: Request, error: unknown): Response {
     if (error instanceof HttpError) return errorResponse(request, error);
     // What broke is for the operator's log; the client learns that there is no verdict.
-    this.#isolate.faults.note("internal_error", null, traceOf(error));
+    this.deployment.fault("internal_error", null, traceOf(error));
     return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
   }
 
-  #route(request: Request, surroundings: Surroundings): Response | Promise<Response> {
+  #route(request: Request, bindings: Bindings): Response | Promise<Response> {
     // The check is nearly all of the traffic, and a router costs as much as half of it. What has a query goes the
     // long way: no check has one.
     const path = targetOf(request.url);
-    if (path === postRcpt.path && request.method === "POST") {
-      return this.#serve(postRcpt, request, {}, surroundings);
+    if (path === ROUTES.postRcpt.path && request.method === "POST") {
+      return this.#serve("postRcpt", request, {}, bindings);
     }
     if (
       path.startsWith(ONE_RECIPIENT) &&
@@ -62,55 +67,57 @@ export class Edge {
       !path.includes("?") &&
       request.method === "GET"
     ) {
-      return this.#serve(getRcpt, request, { address: path.slice(ONE_RECIPIENT.length) }, surroundings);
+      return this.#serve("getRcpt", request, { address: path.slice(ONE_RECIPIENT.length) }, bindings);
     }
-    return this.#router.fetch(request as unknown as IRequest, surroundings) as Promise<Response>;
+    return this.#router.fetch(request as unknown as IRequest, bindings) as Promise<Response>;
   }
 
   /** @param url what to look for a query in; left out where there is none */
   #serve(
-    route: Route,
+    name: RouteName,
     request: Request,
     params: Readonly<Record<string, string>>,
-    surroundings: Surroundings,
+    bindings: Bindings,
     url = "",
   ): Response | Promise<Response> {
+    const route: Route = ROUTES[name];
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
     // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
-      ? this.#answer(route, request, params, caller, surroundings)
-      : this.#answerUnlessRevoked(route, request, params, caller, surroundings);
+      ? this.#answer(name, request, params, caller, bindings)
+      : this.#answerUnlessRevoked(name, request, params, caller, bindings);
   }
 
   async #answerUnlessRevoked(
-    route: Route,
+    name: RouteName,
     request: Request,
     params: Readonly<Record<string, string>>,
     caller: Caller,
-    surroundings: Surroundings,
+    bindings: Bindings,
   ): Promise<Response> {
-    if (unwrap(await surroundings.registry(0).isRevoked(caller.id))) throw unauthorized();
-    return this.#answer(route, request, params, caller, surroundings);
+    if (unwrap(await bindings.registry(0).isRevoked(caller.id))) throw unauthorized();
+    return this.#answer(name, request, params, caller, bindings);
   }
 
   #answer(
-    route: Route,
+    name: RouteName,
     request: Request,
     rawParams: Readonly<Record<string, string>>,
     caller: Caller,
-    surroundings: Surroundings,
+    bindings: Bindings,
   ): Response | Promise<Response> {
-    const params = decodeParams(rawParams);
+    const route: Route = ROUTES[name];
+    const params = readParams(route, rawParams);
     if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
-    return route.handle({
+    return handle(name, {
       request,
       params,
       caller,
-      isolate: this.#isolate,
+      deployment: this.deployment,
       access: this.#access,
-      scope: makeScope(surroundings, this.#isolate.ports.clock),
-      surroundings,
+      context: this.deployment.contextOf(bindings),
+      bindings,
     });
   }
 
@@ -126,8 +133,8 @@ export class Edge {
   }
 }
 
-/** What stands before the address in {@link getRcpt}. */
-const ONE_RECIPIENT = getRcpt.path.slice(0, getRcpt.path.indexOf(":"));
+/** What stands before the address in the route of one recipient. */
+const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
 
 /** Who uses a route that is for anyone. */
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
@@ -145,7 +152,7 @@ const unauthorized = (): HttpError =>
 /** What a deployment without its secrets can still answer, and the answer to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
   const [path] = targetOf(request.url).split("?", 1);
-  if (path === showHealth.path) return health("unconfigured", faults);
+  if (path === ROUTES.showHealth.path) return health("unconfigured", faults);
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
 }
 
@@ -163,7 +170,7 @@ function targetOf(url: string): string {
 function requireQuery(route: Route, url: string): void {
   if (route.roles === "anyone") return;
   // The answer would be about another address than the one that was meant.
-  if (route === getRcpt) {
+  if (route === ROUTES.getRcpt) {
     throw new HttpError("bad_request", "the address must be percent-encoded: ? is %3F, # is %23");
   }
   const names = [...new URL(url).searchParams.keys()];
@@ -175,22 +182,10 @@ function requireQuery(route: Route, url: string): void {
   });
 }
 
-/** @throws HttpError `bad_request` */
-function decodeParams(raw: Readonly<Record<string, string>>): Record<string, string> {
-  const params: Record<string, string> = {};
-  for (const name in raw) {
-    try {
-      params[name] = decodeURIComponent(raw[name] as string);
-    } catch {
-      throw new HttpError("bad_request", `${name} is not percent-encoded UTF-8`);
-    }
-  }
-  if (params.domain !== undefined) params.domain = readDomain(params.domain);
-  return params;
-}
-
 function notFound(method: string, path: string): HttpError {
-  const allowed = ROUTES.filter((route) => patternOf(route.path).test(path)).map((route) => route.method);
+  const allowed = EVERY_ROUTE.filter((route) => patternOf(route.path).test(path)).map(
+    (route) => route.method,
+  );
   if (allowed.length === 0) return new HttpError("not_found", "no such route");
   return new HttpError(
     "method_not_allowed",

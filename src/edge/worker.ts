@@ -1,12 +1,11 @@
 /** The Worker: binds the platform to the edge. */
 
-import { Isolate } from "../reader/isolate.ts";
-import type { Surroundings } from "../reader/scope.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
 import { placeOptions, type Registry, registryAt } from "./registry-object.ts";
+import type { Bindings } from "./request-context.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
 
 export { Registry } from "./registry-object.ts";
@@ -27,14 +26,14 @@ export interface Env {
 }
 
 /** What was made of an environment; kept as long as the isolate lives. */
-interface Deployment {
+interface Service {
   readonly checked: CheckedEnvironment;
   readonly edge: Edge | null;
   readonly kv: KvStore;
 }
 
 /** The platform's side of one invocation. */
-class Invocation implements Surroundings {
+class Invocation implements Bindings {
   readonly kv: KvStore;
   readonly #env: Env;
   readonly #context: ExecutionContext;
@@ -62,24 +61,21 @@ class Invocation implements Surroundings {
 }
 
 /** By bindings, of which an isolate has one set; a test has as many as it wants isolates. */
-const deployments = new WeakMap<Env, Deployment>();
+const services = new WeakMap<Env, Service>();
 
-function deploymentOf(env: Env): Deployment {
-  const present = deployments.get(env);
+function serviceOf(env: Env): Service {
+  const present = services.get(env);
   if (present !== undefined) return present;
   const checked = readEnvironment(env);
-  const edge =
-    checked.settings === null
-      ? null
-      : new Edge(new Isolate(checked.settings, platformPorts), checked.settings.adminToken);
-  const deployment = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
-  deployments.set(env, deployment);
-  return deployment;
+  const edge = checked.settings === null ? null : new Edge(checked.settings, platformPorts);
+  const service = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
+  services.set(env, service);
+  return service;
 }
 
 export default {
   fetch(request, env, context): Response | Promise<Response> {
-    const { checked, edge, kv } = deploymentOf(env);
+    const { checked, edge, kv } = serviceOf(env);
     if (checked.settings === null || edge === null) return serveUnconfigured(request, checked.faults);
     const { partitions } = checked.settings;
     return edge.handle(request, new Invocation(kv, env, context, partitions));

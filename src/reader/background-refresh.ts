@@ -1,45 +1,70 @@
-/** What goes on behind the answers: half-way through the window one request asks the Registry anew. */
+import type { Clock, Timers } from "../runtime/ports.ts";
+import type { BlobCache } from "./blob-cache.ts";
+import { EXPORTS_MAX_AGE, type Exports } from "./exports.ts";
+import type { Fetcher } from "./fetch.ts";
+import type { LogClient } from "./log-client.ts";
+import type { LogView } from "./log-view.ts";
+import type { LogViews } from "./log-views.ts";
+import { numberIn } from "./manifest-order.ts";
+import type { ReaderContext } from "./ports.ts";
 
-import { loadExports } from "./exports.ts";
-import { loadManifest } from "./fetch.ts";
-import { type Isolate, KV_ROSTER_AGE } from "./isolate.ts";
-import { refresh, refreshName } from "./log-client.ts";
-import { numberOf } from "./manifest-order.ts";
-import type { Scope } from "./scope.ts";
+/** Manifests in use that one refresh brings up to date. */
+const MANIFESTS = 16;
 
-/** Manifests that a refresh brings up to date beforehand. */
-const RELOADS = 16;
+/** Half-way through the window, one request refreshes what answers are based on, after its own answer was sent. */
+export class BackgroundRefresh {
+  readonly #time: { readonly clock: Clock; readonly timers: Timers };
+  readonly #window: number;
+  readonly #views: LogViews;
+  readonly #cache: BlobCache;
+  readonly #exports: Exports;
+  readonly #logClient: LogClient;
+  readonly #fetcher: Fetcher;
 
-/** Whether somebody asks a Registry at this moment, or did so in vain a moment ago. */
-function isRefreshing(isolate: Isolate, scope: Scope, partition: number): boolean {
-  const name = refreshName(partition);
-  return scope.underWay.has(name) || isolate.hasLease(name) || isolate.hasJustFailed(name);
-}
+  /** @param window milliseconds for which a confirmation lasts */
+  constructor(
+    time: { readonly clock: Clock; readonly timers: Timers },
+    window: number,
+    views: LogViews,
+    cache: BlobCache,
+    exports: Exports,
+    logClient: LogClient,
+    fetcher: Fetcher,
+  ) {
+    this.#time = time;
+    this.#window = window;
+    this.#views = views;
+    this.#cache = cache;
+    this.#exports = exports;
+    this.#logClient = logClient;
+    this.#fetcher = fetcher;
+  }
 
-/** Has the Registry asked after the answer was sent, once a request, unless somebody does already. */
-export function refreshBehind(isolate: Isolate, scope: Scope, partition: number): void {
-  const name = `behind ${refreshName(partition)}`;
-  if (scope.underWay.has(name) || isRefreshing(isolate, scope, partition)) return;
-  const work = refreshInBackground(isolate, scope, partition);
-  scope.underWay.set(name, work);
-  scope.background(work);
-}
+  /** Starts a refresh where it is time, at most one a request, and none while another request does. */
+  start(context: ReaderContext, view: LogView, now: number): void {
+    if (!view.isDue(now)) return;
+    const name = `background refresh ${view.partition}`;
+    if (context.pending.has(name) || this.#logClient.isRefreshing(context, view)) return;
+    const work = this.#run(context, view);
+    context.pending.set(name, work);
+    context.background(work);
+  }
 
-/** Refreshes, and brings exports and manifests in use up to date. */
-async function refreshInBackground(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
-  // The answer goes first.
-  await isolate.ports.timers.sleep(0);
-  if (isRefreshing(isolate, scope, partition)) return;
-  await refresh(isolate, scope, partition);
-  // By the next time it would be too old, and a check would have to wait for it.
-  if (isolate.exportsAge(isolate.now()) >= KV_ROSTER_AGE - isolate.settings.window / 2)
-    await loadExports(isolate, scope);
-  const confirmation = isolate.confirmation(partition);
-  for (const { manifest } of isolate.memory.recent(RELOADS)) {
-    const known = confirmation.known(manifest.domain);
-    if (isolate.partitionOf(manifest.domain) !== partition || known === undefined) continue;
-    const { incarnation } = confirmation;
-    if (numberOf(manifest, incarnation, known) >= known) continue;
-    await loadManifest(isolate, scope, manifest.domain, { incarnation, number: known });
+  async #run(context: ReaderContext, view: LogView): Promise<void> {
+    // The answer goes out first.
+    await this.#time.timers.sleep(0);
+    if (this.#logClient.isRefreshing(context, view)) return;
+    await this.#logClient.refresh(context, view);
+    // At the next refresh the exports would be too old, and a check would have to wait for them.
+    if (this.#exports.age(this.#time.clock.now()) >= EXPORTS_MAX_AGE - this.#window / 2) {
+      await this.#exports.load(context);
+    }
+    for (const { manifest } of this.#cache.recent(MANIFESTS)) {
+      const { domain } = manifest;
+      const head = view.head(domain);
+      if (this.#views.partitionOf(domain) !== view.partition || head === undefined) continue;
+      if (numberIn(view, manifest) >= head) continue;
+      await this.#fetcher.manifest(context, domain, { incarnation: view.incarnation, number: head });
+    }
   }
 }

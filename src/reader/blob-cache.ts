@@ -8,45 +8,46 @@ import {
   type Shard,
 } from "../directory/index.ts";
 
-/** What a manifest costs beside its bytes: its decoded form and its prepared keys. */
+/** What a manifest costs besides its bytes: its decoded form and its prepared keys. */
 const MANIFEST_OVERHEAD = 6_144;
 const BLOB_OVERHEAD = 512;
-/** Room made at one time, so that making it is rare. */
+/** Share of the limit that is freed at once, so that eviction is rare. */
 const ROOM_SHARE = 0.1;
 
-/** Something in memory that can be let go of. */
-interface Resident {
+/** Something that can be evicted. */
+interface Evictable {
   /** Tick of the last use. */
   usedAt: number;
   readonly size: number;
-  release(): void;
+  evicted(): void;
 }
 
-/** One generation in memory, with those of its blobs that are there too. */
-export interface HeldManifest extends Holdings {
+/** One cached generation, with those of its blobs that are cached too. */
+export interface CachedManifest extends Holdings {
   readonly manifest: Manifest;
   /** When it was asked for, Unix milliseconds. */
   readonly readAt: number;
 }
 
-type Table = "shards" | "departures";
+/** The manifest's table that names a blob. */
+export type BlobKind = "shards" | "departures";
 
-class Held implements HeldManifest, Resident {
+class Entry implements CachedManifest, Evictable {
   readonly manifest: Manifest;
   readAt: number;
   usedAt: number;
   readonly size: number;
-  readonly blobs: { readonly shards: HeldBlob<Shard>[]; readonly departures: HeldBlob<Departures>[] } = {
+  readonly blobs: { readonly shards: CachedBlob<Shard>[]; readonly departures: CachedBlob<Departures>[] } = {
     shards: [],
     departures: [],
   };
-  readonly #memory: Memory;
+  readonly #cache: BlobCache;
 
-  constructor(memory: Memory, manifest: Manifest, readAt: number) {
-    this.#memory = memory;
+  constructor(cache: BlobCache, manifest: Manifest, readAt: number) {
+    this.#cache = cache;
     this.manifest = manifest;
     this.readAt = readAt;
-    this.usedAt = memory.tick();
+    this.usedAt = cache.tick();
     this.size = 2 * manifest.bytes.length + MANIFEST_OVERHEAD;
   }
 
@@ -58,19 +59,19 @@ class Held implements HeldManifest, Resident {
     return this.#use(this.blobs.departures[index]);
   }
 
-  #use<B>(blob: HeldBlob<B> | undefined): B | undefined {
+  #use<B>(blob: CachedBlob<B> | undefined): B | undefined {
     if (blob?.content === undefined) return undefined;
-    blob.usedAt = this.#memory.tick();
+    blob.usedAt = this.#cache.tick();
     return blob.content;
   }
 
-  release(): void {
-    this.#memory.forget(this);
+  evicted(): void {
+    this.#cache.delete(this);
   }
 }
 
-class HeldBlob<B> implements Resident {
-  /** Gone once it is let go of: manifests name it for longer, and must not keep its bytes. */
+class CachedBlob<B> implements Evictable {
+  /** Undefined once evicted: manifests refer to it for longer, and must not keep its bytes alive. */
   content: B | undefined;
   readonly size: number;
   usedAt: number;
@@ -81,19 +82,19 @@ class HeldBlob<B> implements Resident {
     this.usedAt = usedAt;
   }
 
-  release(): void {
+  evicted(): void {
     this.content = undefined;
   }
 }
 
 /**
- * The isolate's hot copy: manifests and the raw bytes of their blobs, bounded in bytes, the least recently used
- * let go of first. Only settled values are shared between requests.
+ * Manifests and the raw bytes of their blobs, bounded in bytes; the least recently used is evicted first. It holds
+ * settled values only, so that all requests can share it.
  */
-export class Memory {
+export class BlobCache {
   readonly #limit: number;
-  readonly #manifests = new Map<string, Held>();
-  readonly #residents = new Set<Resident>();
+  readonly #manifests = new Map<string, Entry>();
+  readonly #evictables = new Set<Evictable>();
   #size = 0;
   #clock = 0;
 
@@ -102,106 +103,106 @@ export class Memory {
     this.#limit = limit;
   }
 
-  /** Bytes held, about. */
+  /** Bytes cached, approximately. */
   get size(): number {
     return this.#size;
   }
 
-  get(domain: string): HeldManifest | undefined {
-    const held = this.#manifests.get(domain);
-    if (held !== undefined) held.usedAt = this.tick();
-    return held;
+  get(domain: string): CachedManifest | undefined {
+    const entry = this.#manifests.get(domain);
+    if (entry !== undefined) entry.usedAt = this.tick();
+    return entry;
   }
 
-  /** Looks without counting as a use. */
-  peek(domain: string): HeldManifest | undefined {
+  /** Does not count as a use. */
+  peek(domain: string): CachedManifest | undefined {
     return this.#manifests.get(domain);
   }
 
-  /** Domains whose manifest was used most lately, at most `count`. */
-  recent(count: number): HeldManifest[] {
+  /** The most recently used manifests, at most `count`. */
+  recent(count: number): CachedManifest[] {
     return [...this.#manifests.values()].sort((a, b) => b.usedAt - a.usedAt).slice(0, count);
   }
 
   /**
-   * Keeps a manifest, in place of the one that is held of its domain. Blobs that both name stay.
+   * Caches a manifest in place of the domain's previous one. Blobs that both contain stay.
    * @param readAt when it was asked for, Unix milliseconds
    */
-  hold(manifest: Manifest, readAt: number): void {
+  put(manifest: Manifest, readAt: number): void {
     const before = this.#manifests.get(manifest.domain);
     if (before !== undefined && isSameGeneration(before.manifest, manifest)) {
       before.readAt = Math.max(before.readAt, readAt);
       return;
     }
-    const held = new Held(this, manifest, readAt);
-    // It stands in the other one's place before that is let go of, so that what both name does not go along.
-    this.#manifests.set(manifest.domain, held);
+    const entry = new Entry(this, manifest, readAt);
+    // It replaces the previous one before that is evicted, so that the blobs of both are not evicted with it.
+    this.#manifests.set(manifest.domain, entry);
     if (before !== undefined) {
-      this.#inherit(before, held, "shards");
-      this.#inherit(before, held, "departures");
-      this.#release(before);
+      this.#inherit(before, entry, "shards");
+      this.#inherit(before, entry, "departures");
+      this.#evict(before);
     }
-    this.#add(held);
+    this.#add(entry);
   }
 
-  /** Keeps a blob of a manifest. Where that was replaced meanwhile, it stays if what is held now names it too. */
-  holdBlob({ manifest }: HeldManifest, table: Table, index: number, content: Shard | Departures): void {
-    const held = this.#manifests.get(manifest.domain);
-    if (held === undefined || !sameBlob(manifest[table], held.manifest[table], index)) return;
-    const before = held.blobs[table][index];
-    if (before !== undefined) this.#release(before as Resident);
-    // A use of its manifest too: to make room for a blob by letting go of what names it would be of no help.
-    held.usedAt = this.tick();
-    const blob = new HeldBlob(content, this.tick());
-    (held.blobs[table] as HeldBlob<Shard | Departures>[])[index] = blob;
+  /** Caches a blob of a manifest, or of the manifest that has replaced it, if that contains the blob too. */
+  putBlob({ manifest }: CachedManifest, kind: BlobKind, index: number, content: Shard | Departures): void {
+    const entry = this.#manifests.get(manifest.domain);
+    if (entry === undefined || !sameBlob(manifest[kind], entry.manifest[kind], index)) return;
+    const before = entry.blobs[kind][index];
+    if (before !== undefined) this.#evict(before as Evictable);
+    // This uses the manifest too: evicting that to make room for its own blob would be pointless.
+    entry.usedAt = this.tick();
+    const blob = new CachedBlob(content, this.tick());
+    (entry.blobs[kind] as CachedBlob<Shard | Departures>[])[index] = blob;
     this.#add(blob);
   }
 
-  /** Lets go of a manifest and of all of its blobs. */
-  forget(held: HeldManifest): void {
-    if (!(held instanceof Held) || this.#manifests.get(held.manifest.domain) !== held) return;
-    this.#manifests.delete(held.manifest.domain);
-    for (const blob of [...held.blobs.shards, ...held.blobs.departures]) {
-      if (blob !== undefined) this.#release(blob);
+  /** Removes a manifest and all of its blobs. */
+  delete(entry: CachedManifest): void {
+    if (!(entry instanceof Entry) || this.#manifests.get(entry.manifest.domain) !== entry) return;
+    this.#manifests.delete(entry.manifest.domain);
+    for (const blob of [...entry.blobs.shards, ...entry.blobs.departures]) {
+      if (blob !== undefined) this.#evict(blob);
     }
-    this.#release(held);
+    this.#evict(entry);
   }
 
   tick(): number {
     return ++this.#clock;
   }
 
-  #inherit(before: Held, after: Held, table: Table): void {
-    const [from, to] = [before.manifest[table], after.manifest[table]];
-    before.blobs[table].forEach((blob, index) => {
-      if (sameBlob(from, to, index)) (after.blobs[table] as HeldBlob<unknown>[])[index] = blob;
-      else this.#release(blob);
+  #inherit(before: Entry, after: Entry, kind: BlobKind): void {
+    const [from, to] = [before.manifest[kind], after.manifest[kind]];
+    before.blobs[kind].forEach((blob, index) => {
+      if (sameBlob(from, to, index)) (after.blobs[kind] as CachedBlob<unknown>[])[index] = blob;
+      else this.#evict(blob);
     });
   }
 
-  #add(resident: Resident): void {
-    this.#residents.add(resident);
-    this.#size += resident.size;
-    if (this.#size > this.#limit) this.#makeRoom(resident);
+  #add(item: Evictable): void {
+    this.#evictables.add(item);
+    this.#size += item.size;
+    if (this.#size > this.#limit) this.#makeRoom(item);
   }
 
-  /** Sorting all residents is dear, so it makes room for many at once. What was just added stays. */
-  #makeRoom(added: Resident): void {
-    const oldest = [...this.#residents].sort((a, b) => a.usedAt - b.usedAt);
-    for (const resident of oldest) {
+  /** Sorting is expensive, so it makes room for many entries at once. What was just added stays. */
+  #makeRoom(added: Evictable): void {
+    const oldest = [...this.#evictables].sort((a, b) => a.usedAt - b.usedAt);
+    for (const item of oldest) {
       if (this.#size <= this.#limit * (1 - ROOM_SHARE)) return;
-      if (resident !== added) this.#release(resident);
+      if (item !== added) this.#evict(item);
     }
   }
 
-  #release(resident: Resident): void {
-    if (!this.#residents.delete(resident)) return;
-    this.#size -= resident.size;
-    resident.release();
+  #evict(item: Evictable): void {
+    if (!this.#evictables.delete(item)) return;
+    this.#size -= item.size;
+    item.evicted();
   }
 }
 
-/** An export that was begun anew may use numbers again, so the bytes decide there. */
+/** Exports that were started again may reuse numbers, so their bytes decide. */
 const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
   a.origin === b.origin &&
   (a.origin === "kv"
@@ -211,6 +212,6 @@ const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
 const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 
-/** Name under which the loading of a blob is known: that of the blob itself, whichever generations name it. */
-export const blobName = ({ manifest }: HeldManifest, table: Table, index: number): string =>
-  `${table} ${manifest.domain} ${index} ${blobId(manifest[table], index)}`;
+/** Name of the work of fetching a blob: the same for all generations that contain it. */
+export const blobName = ({ manifest }: CachedManifest, kind: BlobKind, index: number): string =>
+  `${kind} ${manifest.domain} ${index} ${blobId(manifest[kind], index)}`;

@@ -1,45 +1,64 @@
-/** Rosters as KV shows them: who is served by a Registry's word, and who by offline exports. */
-import { KV_ROSTER, openRoster, type Roster, rosterKey } from "../directory/index.ts";
-import { messageOf } from "./faults.ts";
-import type { Isolate } from "./isolate.ts";
-import { BudgetSpent, type Scope } from "./scope.ts";
-import { KV_PATIENCE, once, SHORT_TTL, withPatience } from "./single-flight.ts";
+import { KV_ROSTER, type Roster } from "../directory/index.ts";
+import type { Clock } from "../runtime/ports.ts";
+import type { KvReads } from "./kv-reads.ts";
+import type { ReaderContext } from "./ports.ts";
+import type { SingleFlight } from "./single-flight.ts";
 
-/** Name under which the reading of KV's own roster is known, and its failure remembered. */
-export const EXPORTS = "exports";
+/** From this age on KV's own roster is read again before a domain is called not served. Milliseconds. */
+export const EXPORTS_MAX_AGE = 60_000;
+/** Where reading it fails for so long, nothing is known of exports. */
+const EXPORTS_LIFE = 600_000;
+const WORK = "exports";
 
-/**
- * Reads one roster; null where KV has none.
- * @throws where it cannot be read or is damaged: then nothing is known, which is another thing than that nobody is
- *   served
- */
-export async function readRoster(isolate: Isolate, scope: Scope, key: string): Promise<Roster | null> {
-  const name = rosterKey(key);
-  const read = () => scope.kv.getTexts([name], SHORT_TTL);
-  let text: string | null;
-  try {
-    text = (await withPatience(isolate, read, KV_PATIENCE)).get(name) ?? null;
-  } catch (error) {
-    if (!(error instanceof BudgetSpent)) isolate.faults.note("kv_unreadable", null, messageOf(error));
-    throw error;
+/** Which domains are served by an offline export, as KV's own roster lists them. */
+export class Exports {
+  readonly #clock: Clock;
+  readonly #reads: KvReads;
+  readonly #flight: SingleFlight;
+  #heads: ReadonlyMap<string, number> = new Map();
+  /** Unix milliseconds. */
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, reads: KvReads, flight: SingleFlight) {
+    this.#clock = clock;
+    this.#reads = reads;
+    this.#flight = flight;
   }
-  try {
-    return text === null ? null : openRoster(text, key, isolate.rosters);
-  } catch (error) {
-    isolate.faults.noteUnopened(error, "damaged_roster", null);
-    throw error;
-  }
-}
 
-/** Reads anew which domains stand in KV by export, unless somebody does already. */
-export function loadExports(isolate: Isolate, scope: Scope): Promise<void> {
-  const { readAt } = isolate.kvRoster;
-  return once(isolate, scope, {
-    name: EXPORTS,
-    isSettled: () => isolate.kvRoster.readAt > readAt,
-    run: async () => {
-      const now = isolate.now();
-      isolate.takeKvRoster(await readRoster(isolate, scope, KV_ROSTER), now);
-    },
-  });
+  includes(domain: string): boolean {
+    return this.#heads.has(domain);
+  }
+
+  /** Milliseconds since the roster was read. */
+  age(now: number): number {
+    return now - this.#readAt;
+  }
+
+  isOld(now: number): boolean {
+    return this.age(now) >= EXPORTS_MAX_AGE;
+  }
+
+  /** Whether it is known, as well as KV tells, which domains are exported. */
+  isKnown(now: number): boolean {
+    return this.age(now) <= EXPORTS_LIFE;
+  }
+
+  /** Reads the roster, unless another request does. @returns false where that failed just now */
+  async load(context: ReaderContext): Promise<boolean> {
+    const readAt = this.#readAt;
+    await this.#flight.run(context, {
+      name: WORK,
+      isSettled: () => this.#readAt > readAt,
+      run: async () => {
+        const now = this.#clock.now();
+        this.#take(await this.#reads.roster(context, KV_ROSTER), now);
+      },
+    });
+    return !this.#flight.isPaused(WORK);
+  }
+
+  #take(roster: Roster | null, readAt: number): void {
+    this.#heads = new Map(roster?.partition === KV_ROSTER ? Object.entries(roster.heads) : []);
+    this.#readAt = readAt;
+  }
 }

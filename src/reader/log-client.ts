@@ -1,112 +1,153 @@
-/** What an isolate asks its Registry, and what it does where that is not enough. */
-
 import { listsNothing, type QuestionAnswer, type Result } from "../api/log.ts";
-import { TookTooLong } from "../runtime/timeout.ts";
-import { readRoster } from "./exports.ts";
+import { TookTooLong, within } from "../runtime/timeout.ts";
+import type { ColdReads } from "./cold-reads.ts";
 import { messageOf } from "./faults.ts";
-import type { Isolate } from "./isolate.ts";
-import { BudgetSpent, type Scope } from "./scope.ts";
-import { once, QUESTION_PATIENCE, withPatience } from "./single-flight.ts";
+import type { KvReads } from "./kv-reads.ts";
+import type { LogView } from "./log-view.ts";
+import { OperationLimitError, type ReaderContext, type ReaderPorts } from "./ports.ts";
+import { type SingleFlight, WORK_TIMEOUT } from "./single-flight.ts";
 
-/** A Registry that was not heard of for so long may still live: its heartbeat in KV tells. */
+/** After this KV's roster is read too, while the Registry's answer is still awaited. Milliseconds. */
+const ROSTER_DELAY = WORK_TIMEOUT / 2;
+/** After so long without an answer, KV's roster may hold a newer sign of life. */
 const SILENCE = 3_600_000;
 
-/** Asks a Registry what changed, unless somebody does already; settles when there is an answer or none. */
-export function refresh(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
-  const confirmation = isolate.confirmation(partition);
-  const { folds } = confirmation;
-  return once(isolate, scope, {
-    name: refreshName(partition),
-    isSettled: () => confirmation.folds > folds,
-    run: () => learn(isolate, scope, partition),
-    ended: (error) => {
-      isolate.noteRefresh(partition);
-      // A Registry that hangs says nothing of its own accord.
-      if (error instanceof TookTooLong) noteUnreachable(isolate, partition, error);
-    },
-  });
-}
+/** Asks the Registries what changed, and applies their answers to the log views. */
+export class LogClient {
+  readonly #partitions: number;
+  readonly #mostHeads: number;
+  readonly #ports: ReaderPorts;
+  readonly #reads: KvReads;
+  readonly #flight: SingleFlight;
+  readonly #coldReads: ColdReads;
 
-/** Name under which the refresh of a partition is known. */
-export const refreshName = (partition: number): string => `refresh ${partition}`;
-
-/** Whether a Registry was asked in vain a moment ago. */
-export const hasJustFailedToRefresh = (isolate: Isolate, partition: number): boolean =>
-  isolate.hasJustFailed(refreshName(partition));
-
-/**
- * Asks the Registry first; KV's roster is read only where that is not enough. A Registry of many domains does not list
- * them to everybody who starts: the roster does, and the Registry is asked for the difference. And where no answer
- * comes, the roster holds its last sign of life.
- */
-async function learn(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
-  const confirmation = isolate.confirmation(partition);
-  const since = confirmation.position;
-  const question = ask(isolate, scope, partition, null, isolate.settings.mostHeads);
-  try {
-    await withPatience(isolate, () => question, QUESTION_PATIENCE);
-  } catch {
-    const isSilent = isolate.now() - confirmation.evidence > SILENCE;
-    if (confirmation.position === null || isSilent) await seed(isolate, scope, partition);
+  /**
+   * @param partitions how many there are
+   * @param mostHeads heads that a Registry is to list to a reader that knows nothing
+   */
+  constructor(
+    partitions: number,
+    mostHeads: number,
+    ports: ReaderPorts,
+    reads: KvReads,
+    flight: SingleFlight,
+    coldReads: ColdReads,
+  ) {
+    this.#partitions = partitions;
+    this.#mostHeads = mostHeads;
+    this.#ports = ports;
+    this.#reads = reads;
+    this.#flight = flight;
+    this.#coldReads = coldReads;
   }
-  // One that failed fails the refresh; one that is late has what is left of its time.
-  if (!listsNothing(since, await question)) return;
-  if (confirmation.position === null) await seed(isolate, scope, partition);
-  await ask(isolate, scope, partition, null);
-}
 
-/** Starts from KV's roster, where there is one of use. */
-async function seed(isolate: Isolate, scope: Scope, partition: number): Promise<void> {
-  try {
-    const roster = await readRoster(isolate, scope, String(partition));
-    if (roster?.partitions === isolate.settings.partitions) isolate.confirmation(partition).seed(roster);
-  } catch (error) {
-    // Without a roster the Registry tells everything at once: dearer, never wrong.
-    if (error instanceof BudgetSpent) throw error;
+  /** Whether a refresh is running, or failed a moment ago. */
+  isRefreshing(context: ReaderContext, { partition }: LogView): boolean {
+    const name = refreshOf(partition);
+    return context.pending.has(name) || this.#flight.isRunning(name) || this.#flight.isPaused(name);
+  }
+
+  /** Asks what changed, unless another request does. @returns false where that failed just now */
+  async refresh(context: ReaderContext, view: LogView): Promise<boolean> {
+    const { applied, partition } = view;
+    const name = refreshOf(partition);
+    await this.#flight.run(context, {
+      name,
+      isSettled: () => view.applied > applied,
+      run: () => this.#update(context, view),
+      ended: (error) => {
+        view.noteRefresh(this.#ports.clock.now());
+        this.#coldReads.allow();
+        // A Registry that hangs reports no fault itself.
+        if (error instanceof TookTooLong) this.#noteUnreachable(partition, error);
+      },
+    });
+    return !this.#flight.isPaused(name);
+  }
+
+  /** The newest manifest of a domain, null where it has none; what changed is applied too. */
+  async manifest(context: ReaderContext, view: LogView, domain: string): Promise<Uint8Array | null> {
+    return (await this.#ask(context, view, domain)).wanted?.manifest ?? null;
+  }
+
+  /** Bytes of a blob, null where the Registry does not have it. */
+  blob(
+    context: ReaderContext,
+    { partition }: LogView,
+    domain: string,
+    id: string,
+    isMissed: boolean,
+  ): Promise<Uint8Array | null> {
+    return this.#answered(partition, () => context.log(partition).blob(domain, id, isMissed));
+  }
+
+  /**
+   * Asks the Registry first, and reads KV's roster only where that is not enough: a Registry of many domains does not
+   * list them to every reader that starts, and where no answer comes, the roster holds its last sign of life.
+   */
+  async #update(context: ReaderContext, view: LogView): Promise<void> {
+    const since = view.position;
+    const question = this.#ask(context, view, null, this.#mostHeads);
+    try {
+      await within(this.#ports.timers, ROSTER_DELAY, () => question);
+    } catch {
+      const isSilent = this.#ports.clock.now() - view.lastContact > SILENCE;
+      if (view.position === null || isSilent) await this.#startFromRoster(context, view);
+    }
+    // If the question failed, so does the refresh; if it is late, it has the rest of the time.
+    if (!listsNothing(since, await question)) return;
+    if (view.position === null) await this.#startFromRoster(context, view);
+    await this.#ask(context, view, null);
+  }
+
+  async #startFromRoster(context: ReaderContext, view: LogView): Promise<void> {
+    try {
+      const roster = await this.#reads.roster(context, String(view.partition));
+      if (roster?.partitions === this.#partitions) view.startFrom(roster);
+    } catch (error) {
+      // Without a roster the Registry lists everything: that costs more, and is right as well.
+      if (error instanceof OperationLimitError) throw error;
+    }
+  }
+
+  /**
+   * Asks "what changed since N?" and applies the answer. The window starts before the question.
+   * @param most heads to list where nothing is known yet; all of them where it is left out
+   */
+  async #ask(
+    context: ReaderContext,
+    view: LogView,
+    want: string | null,
+    most?: number,
+  ): Promise<QuestionAnswer> {
+    const askedAt = this.#ports.clock.now();
+    const since = view.position;
+    const limit = since === null && most !== undefined ? { most } : {};
+    const question = { since, want, ...limit };
+    const answer = await this.#answered(view.partition, () => context.log(view.partition).changes(question));
+    view.apply(answer, askedAt, since);
+    return answer;
+  }
+
+  /** What a Registry answers. @throws where it does not, after the observer was told */
+  async #answered<T>(partition: number, call: () => Promise<Result<T>>): Promise<T> {
+    let result: Result<T>;
+    try {
+      result = await call();
+    } catch (error) {
+      if (!(error instanceof OperationLimitError)) this.#noteUnreachable(partition, error);
+      throw error;
+    }
+    if (result.ok) return result.value;
+    const { code, message } = result.error;
+    // Before the first publish there is no fault to report.
+    if (code !== "uninitialised") this.#ports.observer.fault("registry_refuses", null, message);
+    throw new Error(message);
+  }
+
+  #noteUnreachable(partition: number, error: unknown): void {
+    this.#ports.observer.fault("registry_unreachable", null, `Registry ${partition}: ${messageOf(error)}`);
   }
 }
 
-/**
- * Asks "what changed since N?", and takes the answer in. The window counts from before the question.
- * @param most heads that are to be listed where nothing is known yet; all of them where it is left out
- */
-export async function ask(
-  isolate: Isolate,
-  scope: Scope,
-  partition: number,
-  want: string | null,
-  most?: number,
-): Promise<QuestionAnswer> {
-  const confirmation = isolate.confirmation(partition);
-  const askedAt = isolate.now();
-  const since = confirmation.position;
-  const limit = since === null && most !== undefined ? { most } : {};
-  const counts = isolate.tally.take();
-  const question = { since, want, ...limit, ...(counts === undefined ? {} : { counts }) };
-  const answer = await answered(isolate, partition, () => scope.registry(partition).question(question));
-  confirmation.fold(answer, askedAt, since);
-  return answer;
-}
-
-const noteUnreachable = (isolate: Isolate, partition: number, error: unknown): void =>
-  isolate.faults.note("registry_unreachable", null, `Registry ${partition}: ${messageOf(error)}`);
-
-/** What a Registry answers. @throws where it does not, and the operator is told */
-export async function answered<T>(
-  isolate: Isolate,
-  partition: number,
-  call: () => Promise<Result<T>>,
-): Promise<T> {
-  let result: Result<T>;
-  try {
-    result = await call();
-  } catch (error) {
-    if (!(error instanceof BudgetSpent)) noteUnreachable(isolate, partition, error);
-    throw error;
-  }
-  if (result.ok) return result.value;
-  const { code, message } = result.error;
-  // Before the first publish there is nothing to be told of.
-  if (code !== "uninitialised") isolate.faults.note("registry_refuses", null, message);
-  throw new Error(message);
-}
+const refreshOf = (partition: number): string => `refresh ${partition}`;

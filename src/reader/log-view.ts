@@ -2,27 +2,29 @@ import { listsNothing, type Position, type QuestionAnswer } from "../api/log.ts"
 import type { Roster } from "../directory/index.ts";
 
 /**
- * What one isolate knows of one Registry, and since when: the state behind law 2. Each rule here has a
- * wrong answer that it prevents, told in docs/architecture.md.
+ * What is known of one partition's log, and since when: the state behind law 2. docs/architecture.md says for each
+ * rule which wrong answer it prevents.
  */
-export class Confirmation {
+export class LogView {
+  readonly partition: number;
   readonly #window: number;
   #incarnation = 0;
-  /** The number up to which `known` is complete, or null where nothing was learnt yet. */
-  #number: number | null = null;
-  /** When the newest answer was asked for: the window counts from before the question. */
-  #at = Number.NEGATIVE_INFINITY;
-  /** Number of the newest change that went through this isolate: older answers do not know of it. */
-  #floor = 0;
-  #full = false;
-  /** Newest sign of life of the Registry. What puts confirmations out of force does not undo it. */
-  #heard = Number.NEGATIVE_INFINITY;
-  #folds = 0;
-  #known = new Map<string, number>();
+  /** The number up to which `#heads` is complete; null before anything is known. */
+  #asOf: number | null = null;
+  /** When the newest answer was asked for: the window starts before the question. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  /** Number of the newest change that passed through here: older answers do not include it. */
+  #minNumber = 0;
+  /** Survives what invalidates a confirmation. */
+  #lastContact = Number.NEGATIVE_INFINITY;
+  #applied = 0;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #heads = new Map<string, number>();
   #revoked = new Set<string>();
 
   /** @param window milliseconds for which an answer confirms */
-  constructor(window: number) {
+  constructor(partition: number, window: number) {
+    this.partition = partition;
     this.#window = window;
   }
 
@@ -30,137 +32,153 @@ export class Confirmation {
     return this.#incarnation;
   }
 
-  /** Unix milliseconds of the question behind the newest answer. */
-  get at(): number {
-    return this.#at;
+  /** Whether every served domain of the partition is known. */
+  get isComplete(): boolean {
+    return this.#asOf !== null;
   }
 
-  /** Whether it is known of every domain whether it is served. */
-  get full(): boolean {
-    return this.#full;
+  /** The newest number that is known, 0 before anything is. */
+  get asOf(): number {
+    return this.#asOf ?? 0;
   }
 
-  /** Answers taken in so far: it tells whether another one came. */
-  get folds(): number {
-    return this.#folds;
-  }
-
-  /** Newest sign of life of the Registry, at first or second hand, Unix milliseconds. */
-  get evidence(): number {
-    return this.#heard;
-  }
-
-  /** Where the next question starts from. */
+  /** What the next question asks from. */
   get position(): Position | null {
-    return this.#number === null ? null : { incarnation: this.#incarnation, number: this.#number };
+    return this.#asOf === null ? null : { incarnation: this.#incarnation, number: this.#asOf };
   }
 
-  /** Number of a domain's head, undefined where it has none as far as is known. */
-  known(domain: string): number | undefined {
-    return this.#known.get(domain);
+  /** Unix milliseconds of the question behind the newest answer. */
+  get askedAt(): number {
+    return this.#askedAt;
   }
 
-  isRevoked(id: string): boolean {
-    return this.#revoked.has(id);
+  /** Number of answers that were applied: it shows whether another one arrived. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  /** When the Registry last gave a sign of life, directly or through its roster; Unix milliseconds. */
+  get lastContact(): number {
+    return this.#lastContact;
+  }
+
+  /** When the Registry was last asked, successfully or not; Unix milliseconds. */
+  get refreshedAt(): number {
+    return this.#refreshedAt;
+  }
+
+  noteRefresh(now: number): void {
+    this.#refreshedAt = now;
+  }
+
+  /** Number of a domain's head, undefined where none is known. */
+  head(domain: string): number | undefined {
+    return this.#heads.get(domain);
+  }
+
+  isRevoked(tokenId: string): boolean {
+    return this.#revoked.has(tokenId);
   }
 
   /** Whether the newest answer was asked for less than a window ago. A clock that went back confirms nothing. */
   isFresh(now: number): boolean {
-    return now >= this.#at && now < this.#at + this.#window;
+    return now >= this.#askedAt && now < this.#askedAt + this.#window;
   }
 
-  /** Whether half of the window is gone. */
+  /** Whether half of the window has passed. */
   isDue(now: number): boolean {
-    return now < this.#at || now >= this.#at + this.#window / 2;
+    return now < this.#askedAt || now >= this.#askedAt + this.#window / 2;
   }
 
   /** Milliseconds of the window that are left. */
-  left(now: number): number {
-    return this.isFresh(now) ? this.#at + this.#window - now : 0;
+  remaining(now: number): number {
+    return this.isFresh(now) ? this.#askedAt + this.#window - now : 0;
   }
 
-  /** Takes KV's roster as a starting point, never over anything that was learnt, and as a sign of life. */
-  seed(roster: Roster): void {
-    if (roster.incarnation === this.#incarnation) this.#heard = Math.max(this.#heard, roster.heartbeat);
-    if (this.#number !== null || roster.incarnation < this.#incarnation || roster.asOf < this.#floor) return;
-    if (roster.incarnation > this.#incarnation) this.#begin(roster.incarnation);
-    this.#number = roster.asOf;
-    this.#full = true;
-    this.#heard = Math.max(this.#heard, roster.heartbeat);
-    for (const [domain, number] of Object.entries(roster.heads)) this.#raise(domain, number);
-    for (const id of roster.revoked) this.#revoked.add(id);
+  /** Uses KV's roster as a starting point, unless more is known already, and as a sign of life. */
+  startFrom(roster: Roster): void {
+    if (roster.incarnation === this.#incarnation) this.#noteContact(roster.heartbeat);
+    if (this.#asOf !== null || roster.incarnation < this.#incarnation || roster.asOf < this.#minNumber)
+      return;
+    if (roster.incarnation > this.#incarnation) this.#startLog(roster.incarnation);
+    this.#asOf = roster.asOf;
+    this.#noteContact(roster.heartbeat);
+    this.#learn(Object.entries(roster.heads), roster.revoked);
   }
 
   /**
-   * Takes an answer in. Merging by maximum makes late, lost and repeated answers harmless.
+   * Applies an answer. Heads merge by maximum, so late, lost and repeated answers do no harm.
    * @param askedAt when the question was sent, Unix milliseconds
-   * @param since what the question was since
+   * @param since what the question asked from
    */
-  fold(answer: QuestionAnswer, askedAt: number, since: Position | null): void {
+  apply(answer: QuestionAnswer, askedAt: number, since: Position | null): void {
     if (answer.incarnation < this.#incarnation) return;
     if (listsNothing(since, answer)) {
-      // It must not join what a roster told meanwhile, whose changes it leaves out. It is a sign of life, and no more.
-      if (answer.asOf >= this.#floor) this.#heard = Math.max(this.#heard, askedAt);
+      // It omits the changes since a roster that was read meanwhile, so it confirms nothing. It is a sign of life.
+      if (answer.asOf >= this.#minNumber) this.#noteContact(askedAt);
       return;
     }
     if (answer.incarnation > this.#incarnation) {
       if (!answer.full) return;
-      this.#begin(answer.incarnation);
+      this.#startLog(answer.incarnation);
     }
-    // Numbers only grow and revocations last: what an answer tells of is worth knowing, however late it comes.
-    for (const [domain, number] of answer.heads) this.#raise(domain, number);
-    for (const id of answer.revoked) this.#revoked.add(id);
-    // But one from before what is known confirms nothing.
-    if (answer.asOf < Math.max(this.#number ?? 0, this.#floor)) return;
-    if (this.#number === null && !answer.full) return;
+    // Numbers only grow and revocations are final, so even a late answer tells something.
+    this.#learn(answer.heads, answer.revoked);
+    // But one that is older than what is known confirms nothing.
+    if (answer.asOf < Math.max(this.asOf, this.#minNumber)) return;
+    if (this.#asOf === null && !answer.full) return;
     if (answer.full) this.#dropUnlisted(answer);
+    // The Registry has pruned the domain's tombstone.
     const { wanted } = answer;
-    // Of a domain whose tombstone was pruned, the Registry has nothing more to say.
-    if (wanted !== null && wanted.manifest === null) this.#known.delete(wanted.domain);
-    this.#number = answer.asOf;
-    this.#full = this.#full || answer.full;
-    this.#at = Math.max(this.#at, askedAt);
-    this.#heard = Math.max(this.#heard, askedAt);
-    this.#folds++;
+    if (wanted !== null && wanted.manifest === null) this.#heads.delete(wanted.domain);
+    this.#asOf = answer.asOf;
+    this.#askedAt = Math.max(this.#askedAt, askedAt);
+    this.#noteContact(askedAt);
+    this.#applied++;
   }
 
   /**
-   * A change went through this isolate: nothing is confirmed until it has asked again, and it waits for no
-   * number older than the change.
-   * @param heads number of the head of each domain that it was about: older than the change where it changed nothing
+   * A change passed through here: nothing is confirmed until the Registry has been asked again, and no answer older
+   * than the change counts.
+   * @param heads number of the head of each domain in the change; older than the change where it changed nothing
    */
-  changed(
+  noteChange(
     position: Position,
     heads: Readonly<Record<string, number>>,
     revoked: readonly string[] = [],
   ): void {
-    this.#at = Number.NEGATIVE_INFINITY;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
     if (position.incarnation < this.#incarnation) return;
-    if (position.incarnation > this.#incarnation) this.#begin(position.incarnation);
-    this.#floor = Math.max(this.#floor, position.number);
-    for (const [domain, number] of Object.entries(heads)) this.#raise(domain, number);
-    for (const id of revoked) this.#revoked.add(id);
+    if (position.incarnation > this.#incarnation) this.#startLog(position.incarnation);
+    this.#minNumber = Math.max(this.#minNumber, position.number);
+    this.#learn(Object.entries(heads), revoked);
   }
 
-  /** Another log begins: its numbers say nothing about what was known before. */
-  #begin(incarnation: number): void {
+  /** Another log: its numbers have nothing to do with what was known. */
+  #startLog(incarnation: number): void {
     this.#incarnation = incarnation;
-    this.#number = null;
-    this.#at = Number.NEGATIVE_INFINITY;
-    this.#floor = 0;
-    this.#full = false;
-    this.#known = new Map();
+    this.#asOf = null;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#minNumber = 0;
+    this.#heads = new Map();
     this.#revoked = new Set();
   }
 
-  /** A list of everything lacks what was deleted and pruned. Of what came after it, it says nothing. */
-  #dropUnlisted({ heads, asOf }: QuestionAnswer): void {
-    const listed = new Set(heads.map(([domain]) => domain));
-    for (const [domain, number] of this.#known)
-      if (number <= asOf && !listed.has(domain)) this.#known.delete(domain);
+  #learn(heads: Iterable<readonly [domain: string, number: number]>, revoked: readonly string[]): void {
+    for (const [domain, number] of heads) {
+      this.#heads.set(domain, Math.max(number, this.#heads.get(domain) ?? 0));
+    }
+    for (const id of revoked) this.#revoked.add(id);
   }
 
-  #raise(domain: string, number: number): void {
-    this.#known.set(domain, Math.max(number, this.#known.get(domain) ?? 0));
+  #noteContact(time: number): void {
+    this.#lastContact = Math.max(this.#lastContact, time);
+  }
+
+  /** A full answer omits domains whose tombstone was pruned. It says nothing of later changes. */
+  #dropUnlisted({ heads, asOf }: QuestionAnswer): void {
+    const listed = new Set(heads.map(([domain]) => domain));
+    for (const [domain, number] of this.#heads)
+      if (number <= asOf && !listed.has(domain)) this.#heads.delete(domain);
   }
 }

@@ -1,9 +1,9 @@
-/** Which of two manifests of a domain counts. */
+/** Which of two manifests of a domain is newer. */
 import type { Manifest } from "../directory/index.ts";
 
 /**
- * Whether `a` may take the place of `b`: the Registry's go before an export's, then the later log, then number.
- * Exports belong to no log, and may be begun anew: among them it is their time.
+ * Whether `a` may replace `b`. The Registry's manifests come before an export's, then the later log, then the higher
+ * number. Exports belong to no log and may start again, so their time decides.
  */
 export function isNewer(a: Manifest, b: Manifest): boolean {
   if (a.origin !== b.origin) return a.origin === "registry";
@@ -13,10 +13,13 @@ export function isNewer(a: Manifest, b: Manifest): boolean {
 }
 
 /**
- * The number that a manifest counts for beside what a Registry's log says of its domain; -1 where that log
- * overrules it: an export where the Registry has a head, or a generation of an older log.
+ * The number that a manifest counts for in a Registry's log; -1 where that log overrules it: an export of a domain
+ * that has a head, or a generation of an older log.
  */
-export function numberOf(manifest: Manifest, incarnation: number, known: number | undefined): number {
-  if (manifest.origin === "kv") return known === undefined ? manifest.generation : -1;
-  return manifest.incarnation < incarnation ? -1 : manifest.generation;
+export function numberIn(
+  log: { readonly incarnation: number; head(domain: string): number | undefined },
+  manifest: Manifest,
+): number {
+  if (manifest.origin === "kv") return log.head(manifest.domain) === undefined ? manifest.generation : -1;
+  return manifest.incarnation < log.incarnation ? -1 : manifest.generation;
 }

@@ -1,39 +1,67 @@
-/** What the reader is handed: its settings, and the outside world. */
+/** What the reader needs of its host: settings, ports that last, and one context for each request. */
 import type { FaultKind } from "../api/contract.ts";
-import type { Hashing } from "../directory/index.ts";
-import type { Clock, Random, Timers } from "../runtime/ports.ts";
-
-/** One line of the log. It names a domain that is served here, and never a recipient. */
-export interface FaultLine {
-  readonly event: "fault";
-  readonly kind: FaultKind;
-  readonly domain: string | null;
-  readonly detail: string;
-  /** Times that it was met since the last line about it, this one included. */
-  readonly count: number;
-}
-
-/** The ports that every part of the edge shares. */
-export interface Ports {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly hashing: Hashing;
-  /** The operator's log; where there is none, nothing is written. */
-  readonly log?: (line: FaultLine) => void;
-}
+import type { Question, QuestionAnswer, Result } from "../api/log.ts";
+import type { Answer, DomainKey, Hashing, Mac } from "../directory/index.ts";
+import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 
 /** What the operator set, as far as the reader uses it. Times in milliseconds. */
 export interface ReaderSettings {
-  readonly masterKey: Uint8Array;
   /** How long a confirmation lasts: the window of law 2. */
   readonly window: number;
-  /** How long accepts go on without any sign of the Registry. */
+  /** How long accepts continue without a sign of life from the Registry. */
   readonly acceptGrace: number;
-  /** Bytes that an isolate may hold of manifests and shards. */
+  /** Bytes of manifests and blobs that may be cached. */
   readonly cacheBytes: number;
-  /** Number of Registries over which domains are spread; fixed once chosen. */
+  /** Number of partitions over which domains are spread; fixed once chosen. */
   readonly partitions: number;
-  /** Heads that a Registry lists to an isolate that starts; where it has more, KV's roster lists them. */
+  /** Heads that a Registry lists to a reader that starts; where it has more, KV's roster lists them. */
   readonly mostHeads: number;
+}
+
+export interface ReaderPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly hashing: Hashing;
+  readonly keyFor: (domain: string, epoch: number) => DomainKey;
+  readonly rosterMac: Mac;
+  readonly observer: Observer;
+}
+
+/** Is told what the reader answers and what goes wrong, for counters and log lines. Never of a recipient. */
+export interface Observer {
+  /** @param domain the domain where it has a list here, else null: an asker may invent others */
+  answered(answer: Answer, domain: string | null): void;
+  /** @param domain one that has a list here, or null; never a domain that only an asker named */
+  fault(kind: FaultKind, domain: string | null, detail: string): void;
+}
+
+/** The log of one partition. A rejected promise means that it could not be reached. */
+export interface Log {
+  /** "What changed since N?" */
+  changes(question: Question): Promise<Result<QuestionAnswer>>;
+  /**
+   * Bytes of a blob, null where the log's keeper does not have it.
+   * @param isMissed whether KV was asked first and does not have it whole
+   */
+  blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
+}
+
+/** What belongs to one request: its way to KV and the logs, its promises, its end. */
+export interface ReaderContext {
+  readonly kv: Pick<KvStore, "get" | "getTexts">;
+  log(partition: number): Log;
+  /** Keeps the request alive until the work is done. */
+  background(work: Promise<unknown>): void;
+  /** Work that this request is doing, by name. Workers forbid awaiting a promise of another request. */
+  readonly pending: Map<string, Promise<void>>;
+  /** Unix milliseconds after which nothing new is started. */
+  readonly deadline: number;
+}
+
+/** The request may not use KV or a log any more. This says nothing about either. */
+export class OperationLimitError extends Error {
+  constructor() {
+    super("this request has used all the KV and Registry operations that it may use");
+    this.name = "OperationLimitError";
+  }
 }

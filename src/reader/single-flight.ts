@@ -1,82 +1,111 @@
-/** One request does each piece of work under a lease; the others look at settled state. */
-
+import type { Clock, Timers } from "../runtime/ports.ts";
 import { within } from "../runtime/timeout.ts";
-import type { Isolate } from "./isolate.ts";
-import { BudgetSpent, type Scope } from "./scope.ts";
+import { OperationLimitError, type ReaderContext } from "./ports.ts";
 
-/** How long one operation, and the wait for somebody else's, may take. */
-const PATIENCE = 3_000;
-/** KV gets half of it, so that the Registry can still be asked. */
-export const KV_PATIENCE = 1_500;
-/** After this KV is looked at besides, while the Registry goes on being waited for: there is the time for both. */
-export const QUESTION_PATIENCE = PATIENCE - KV_PATIENCE;
-/** Shortest cacheTtl, seconds: the platform raises it to what KV takes. */
-export const SHORT_TTL = 30;
-/** A lease whose holder died ends by itself. */
+/** How long one piece of work may take, and the wait for another request's. Milliseconds. */
+export const WORK_TIMEOUT = 3_000;
+/** A lease whose holder died expires. */
 const LEASE = 5_000;
-/** Pause after a failure before the same is tried again. */
-export const PAUSE = 1_000;
+/** After a failure the same work is not started again for so long. */
+export const FAILURE_PAUSE = 1_000;
 const POLL = 15;
+/** Pauses that are remembered; past it all are dropped, which costs a few operations. */
+const MAX_PAUSES = 10_000;
 
-/** A named piece of work, as one who needs it sees it. */
-interface Work {
+/** A named piece of work, as a request that needs its result sees it. */
+export interface Work {
   readonly name: string;
-  /** What it reaches for, where that may differ: what was begun for less is not enough. */
-  readonly aim?: number;
-  /** Whether what it is wanted for is there. */
+  /** The number to reach, where requests may need different ones: work for a lower one is not enough. */
+  readonly target?: number;
+  /** Whether the result is there. */
   isSettled(): boolean;
   run(): Promise<void>;
-  /** Called when this request has tried: without an error where it went well. */
+  /** Called when this request has run the work; with an error where it failed. */
   ended?(error?: unknown): void;
 }
 
+interface Lease {
+  /** Unix milliseconds. */
+  readonly end: number;
+  readonly target: number;
+}
+
 /**
- * Does a named piece of work once among all requests. Settles when it is done, by this request or another, or when patience ends.
- * Never rejects for a failure of the work, which is remembered for a moment instead.
+ * Lets one request do each piece of work; the others wait for its result. Requests in Workers cannot share
+ * promises, so the others poll settled state.
  */
-export async function once(isolate: Isolate, scope: Scope, work: Work): Promise<void> {
-  const name = nameWithAim(work);
-  const own = scope.underWay.get(name);
-  if (own !== undefined) return own;
-  const turn = takeTurn(isolate, scope, work);
-  scope.underWay.set(name, turn);
-  try {
-    await turn;
-  } finally {
-    scope.underWay.delete(name);
+export class SingleFlight {
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #leases = new Map<string, Lease>();
+  /** When each paused piece of work may start again, Unix milliseconds. */
+  readonly #pauses = new Map<string, number>();
+
+  constructor(clock: Clock, timers: Timers) {
+    this.#clock = clock;
+    this.#timers = timers;
+  }
+
+  /**
+   * Does the work once among all requests. Settles when it is done, by this request or another, or when the time is
+   * up. Never rejects where the work fails: that pauses it for a moment.
+   */
+  async run(context: ReaderContext, work: Work): Promise<void> {
+    const key = keyOf(work);
+    const running = context.pending.get(key);
+    if (running !== undefined) return running;
+    const turn = this.#takeTurn(context, work);
+    context.pending.set(key, turn);
+    try {
+      await turn;
+    } finally {
+      context.pending.delete(key);
+    }
+  }
+
+  /** Whether any request does this work now. */
+  isRunning(name: string): boolean {
+    return (this.#leases.get(name)?.end ?? 0) > this.#clock.now();
+  }
+
+  /** Whether this work failed a moment ago. */
+  isPaused(key: string): boolean {
+    return (this.#pauses.get(key) ?? 0) > this.#clock.now();
+  }
+
+  pause(key: string, ms: number): void {
+    if (this.#pauses.size >= MAX_PAUSES) this.#pauses.clear();
+    this.#pauses.set(key, this.#clock.now() + ms);
+  }
+
+  async #takeTurn(context: ReaderContext, work: Work): Promise<void> {
+    const { name, target = 0 } = work;
+    const end = Math.min(this.#clock.now() + WORK_TIMEOUT, context.deadline);
+    while (!this.isPaused(keyOf(work))) {
+      if (!this.isRunning(name)) return this.#perform(work);
+      const running = this.#leases.get(name)?.target ?? Number.NEGATIVE_INFINITY;
+      while (!work.isSettled() && this.isRunning(name) && this.#clock.now() < end)
+        await this.#timers.sleep(POLL);
+      if (work.isSettled() || running >= target || this.#clock.now() >= end) return;
+    }
+  }
+
+  async #perform(work: Work): Promise<void> {
+    const { name, target = 0 } = work;
+    this.#leases.set(name, { end: this.#clock.now() + LEASE, target });
+    try {
+      await within(this.#timers, WORK_TIMEOUT, work.run);
+      this.#pauses.delete(keyOf(work));
+      work.ended?.();
+    } catch (error) {
+      // That this request may do no more says nothing about the work.
+      if (error instanceof OperationLimitError) return;
+      this.pause(keyOf(work), FAILURE_PAUSE);
+      work.ended?.(error);
+    } finally {
+      this.#leases.delete(name);
+    }
   }
 }
 
-const nameWithAim = ({ name, aim }: Work): string => (aim === undefined ? name : `${name} for ${aim}`);
-
-async function takeTurn(isolate: Isolate, scope: Scope, work: Work): Promise<void> {
-  const { name, aim = 0 } = work;
-  const end = Math.min(isolate.now() + PATIENCE, scope.deadline);
-  while (!isolate.hasJustFailed(nameWithAim(work))) {
-    if (isolate.takeLease(name, LEASE, aim)) return perform(isolate, work);
-    const others = isolate.leaseAim(name);
-    while (!work.isSettled() && isolate.hasLease(name) && isolate.now() < end)
-      await isolate.ports.timers.sleep(POLL);
-    if (work.isSettled() || others >= aim || isolate.now() >= end) return;
-  }
-}
-
-async function perform(isolate: Isolate, work: Work): Promise<void> {
-  const name = nameWithAim(work);
-  try {
-    await withPatience(isolate, work.run);
-    isolate.endFailure(name);
-    work.ended?.();
-  } catch (error) {
-    // A spent budget is this request's own trouble, not the work's.
-    if (error instanceof BudgetSpent) return;
-    isolate.noteFailure(name, PAUSE);
-    work.ended?.(error);
-  } finally {
-    isolate.endLease(work.name);
-  }
-}
-
-/** Does `work`, and gives up on it after `patience` milliseconds. */
-export const withPatience = <T>(isolate: Isolate, work: () => Promise<T>, patience = PATIENCE): Promise<T> =>
-  within(isolate.ports.timers, patience, work);
+const keyOf = ({ name, target }: Work): string => (target === undefined ? name : `${name} for ${target}`);

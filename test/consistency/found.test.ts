@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
-import { Confirmation } from "../../src/reader/log-view.ts";
+import { LogView } from "../../src/reader/log-view.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
-import { people } from "../world/lists.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
 
 /** Stories that the simulation found, each told by itself. */
 const D = "example.com";
 const OTHER = "other.example";
 
 describe("a manifest that is being loaded", () => {
-  it("is waited for until it is as new as what is known, not until KV showed an old one", async () => {
+  it("is awaited until it is as new as the known head, not until KV shows an old one", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob", "carol"], { policy: { grace: 0 } });
@@ -31,7 +31,7 @@ describe("a manifest that is being loaded", () => {
 });
 
 describe("an alias that was loaded apart from its target", () => {
-  it("is not answered under a number that no state of it reaches", async () => {
+  it("is not answered with a number that none of its states has", async () => {
     const world = new World();
     const here = world.isolate("here");
     await world.publish(here, "target.example", ["alice"]);
@@ -53,7 +53,7 @@ describe("an alias that was loaded apart from its target", () => {
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });
 
-  it("is not answered under the number of a change that went through the isolate and tells nothing of it", async () => {
+  it("is not answered with the number of a change that went through the isolate and says nothing about it", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, "target.example", ["alice"]);
@@ -73,8 +73,8 @@ describe("an alias that was loaded apart from its target", () => {
 });
 
 describe("an answer from before a change that went through the isolate", () => {
-  it("confirms nothing, and still tells which lists are newer than those that are held", () => {
-    const confirmation = new Confirmation(WINDOW);
+  it("confirms nothing, and still shows which lists are newer than those in memory", () => {
+    const confirmation = new LogView(0, WINDOW);
     const told = (asOf: number, heads: readonly (readonly [string, number])[], revoked: string[] = []) => ({
       incarnation: 1,
       asOf,
@@ -83,19 +83,19 @@ describe("an answer from before a change that went through the isolate", () => {
       revoked,
       wanted: null,
     });
-    confirmation.fold(told(17, [[D, 16]]), 0, null);
+    confirmation.apply(told(17, [[D, 16]]), 0, null);
     // Another token was revoked through it while it waited for an answer.
-    confirmation.changed({ incarnation: 1, number: 20 }, {}, ["its own"]);
-    confirmation.fold(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
-    expect(confirmation.known(D)).toBe(18);
+    confirmation.noteChange({ incarnation: 1, number: 20 }, {}, ["its own"]);
+    confirmation.apply(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
+    expect(confirmation.head(D)).toBe(18);
     expect(confirmation.isRevoked("another")).toBe(true);
     expect(confirmation.isFresh(SECOND)).toBe(false);
     expect(confirmation.position).toEqual({ incarnation: 1, number: 17 });
   });
 });
 
-describe("several parts of a list whose writing to KV was lost", () => {
-  it("are put there again as soon as readers miss them, each for itself", async () => {
+describe("several parts of a list whose writes to KV were lost", () => {
+  it("are written again as soon as readers miss them, each by itself", async () => {
     const world = new World();
     const here = world.isolate();
     const isShard = (keys: readonly string[]): boolean => keys.some((key) => key.startsWith("shard/"));
@@ -122,16 +122,16 @@ describe("a bridge that has seen an export", () => {
     return `${verdict} ${action}`;
   };
 
-  it("is not put off when the Registry takes the domain over, whose numbers are lower", async () => {
+  it("is not deferred when the Registry takes over the domain with lower numbers", async () => {
     const bench = new Bench(() => said(1_767_225_600, "kv"));
     expect(await askedFor(bench)).toBe("unknown reject");
     await bench.time.advance(MINUTE);
     bench.edge = () => said(58, "registry");
     expect(await askedFor(bench)).toBe("unknown reject");
-    expect(bench.asked.map(({ floor }) => floor)).toEqual([0, 0]);
+    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
   });
 
-  it("does not go back to it from the Registry's list, until no window can be as old", async () => {
+  it("does not go back to it from the Registry's list until every window is over", async () => {
     const bench = new Bench(() => said(58, "registry"));
     await askedFor(bench);
     await bench.time.advance(MINUTE);
@@ -142,8 +142,8 @@ describe("a bridge that has seen an export", () => {
   });
 });
 
-describe("observe mode without a sign of the Registry", () => {
-  it("accepts no longer than accept-grace, whatever it observes", async () => {
+describe("observe mode without contact to the Registry", () => {
+  it("accepts for accept-grace only, whatever the verdict", async () => {
     const world = new World({ acceptGrace: 2 * MINUTE });
     const here = world.isolate();
     await world.publish(here, D, ["alice", "bob", ["carol", "full"]], { mode: "observe" });

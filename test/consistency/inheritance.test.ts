@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeShard } from "../../src/directory/index.ts";
-import { Memory } from "../../src/reader/blob-cache.ts";
+import { BlobCache } from "../../src/reader/blob-cache.ts";
 import {
   AMPLE,
   atHand,
@@ -12,16 +12,16 @@ import {
   requireRight,
   type Shape,
   sizeOfContents,
-} from "../world/generations.ts";
+} from "./memory-generations.ts";
 
 /** So many names that each of eight shards has some. */
 const MANY = names(200);
 const ONE_MORE = [...MANY, "newcomer"];
 const ALL_EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
 
-describe("a generation that takes another one's place", () => {
-  it("keeps every shard that both name, and that alone", () => {
-    const memory = new Memory(AMPLE);
+describe("a generation that replaces another one", () => {
+  it("keeps every shard that both name, and no other", () => {
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3 }), true);
     hold(memory, make({ names: ONE_MORE, bits: 3 }));
     expect(atHand(memory, "shards")).toHaveLength(7);
@@ -30,7 +30,7 @@ describe("a generation that takes another one's place", () => {
   });
 
   it("keeps departures likewise", () => {
-    const memory = new Memory(AMPLE);
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 1, left: [100, 200] }), true);
     hold(memory, make({ names: MANY, bits: 1, left: [100, 300] }));
     expect(atHand(memory, "departures")).toEqual([0]);
@@ -38,8 +38,8 @@ describe("a generation that takes another one's place", () => {
     requireRight(memory, ["example.com"]);
   });
 
-  it("keeps what is handed on through many generations", () => {
-    const memory = new Memory(AMPLE);
+  it("keeps a shard through many generations", () => {
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3 }), true);
     for (let i = 0; i < 10; i++) hold(memory, make({ names: MANY, bits: 3 }));
     expect(atHand(memory, "shards")).toEqual(ALL_EIGHT);
@@ -51,19 +51,19 @@ describe("a generation that takes another one's place", () => {
     ["fewer bits", { bits: 3 }, { bits: 2 }],
     ["its only shard inside", { bits: 1 }, { bits: 0, isInline: true }],
     ["blobs, where the one before had its only shard inside", { bits: 0, isInline: true }, { bits: 1 }],
-  ])("keeps nothing where it has %s", (_, before, after) => {
-    const memory = new Memory(AMPLE);
+  ])("keeps nothing if it has %s", (_, before, after) => {
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 0, ...before }), true);
     const { manifest } = make({ names: MANY, bits: 0, ...after });
-    memory.hold(manifest, READ_AT);
+    memory.put(manifest, READ_AT);
     expect(atHand(memory, "shards")).toEqual([]);
-    const alone = new Memory(AMPLE);
-    alone.hold(manifest, READ_AT);
+    const alone = new BlobCache(AMPLE);
+    alone.put(manifest, READ_AT);
     expect(memory.size).toBe(alone.size);
   });
 
-  it("keeps the only shard that stands in a blob of its own, and not the bytes that stood inside", () => {
-    const memory = new Memory(AMPLE);
+  it("keeps an only shard that is a blob of its own, and not one that was inline", () => {
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 0 }), true);
     hold(memory, make({ names: MANY, bits: 0 }));
     expect(atHand(memory, "shards")).toEqual([0]);
@@ -72,22 +72,22 @@ describe("a generation that takes another one's place", () => {
     expect(atHand(memory, "shards")).toEqual([]);
   });
 
-  it("keeps them across logs and origins: the id alone says what they are", () => {
-    const memory = new Memory(AMPLE);
+  it("keeps them across logs and origins: the id alone identifies them", () => {
+    const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3, origin: "kv", incarnation: 0 }), true);
     hold(memory, make({ names: MANY, bits: 3 }));
     hold(memory, make({ names: MANY, bits: 3, incarnation: 1_999_999_999_999 }));
     expect(atHand(memory, "shards")).toEqual(ALL_EIGHT);
   });
 
-  it("takes a shard that was being read for the one before, where both name it", () => {
-    const memory = new Memory(AMPLE);
+  it("uses a shard that was being read for the previous one, if both name it", () => {
+    const memory = new BlobCache(AMPLE);
     const first = make({ names: MANY, bits: 3 });
     const second = make({ names: ONE_MORE, bits: 3 });
     const before = hold(memory, first);
     const after = hold(memory, second);
     first.blobs.shards.forEach((bytes, index) => {
-      memory.holdBlob(before, "shards", index, decodeShard(bytes));
+      memory.putBlob(before, "shards", index, decodeShard(bytes));
     });
     expect(atHand(memory, "shards")).toHaveLength(7);
     requireRight(memory, ["example.com"]);
@@ -96,13 +96,13 @@ describe("a generation that takes another one's place", () => {
   });
 });
 
-describe("what two generations have shared", () => {
-  it("is at hand for neither once it is let go of, and may be read again", () => {
+describe("a shard that two generations share", () => {
+  it("is in memory for neither once it is evicted, and can be read again", () => {
     const [first, second] = [make({ names: MANY, bits: 3 }), make({ names: ONE_MORE, bits: 3 })];
     // Room for this domain, and not for another one beside it.
-    const sizing = new Memory(AMPLE);
+    const sizing = new BlobCache(AMPLE);
     hold(sizing, first, true);
-    const memory = new Memory(sizing.size + 2_000);
+    const memory = new BlobCache(sizing.size + 2_000);
     const before = hold(memory, first, true);
     const after = hold(memory, second, true);
     memory.get("example.com");
@@ -113,20 +113,20 @@ describe("what two generations have shared", () => {
       if (!left.includes(index)) expect(before.shard(index)).toBeUndefined();
     }
     const lost = ALL_EIGHT.find((index) => !left.includes(index)) as number;
-    memory.holdBlob(after, "shards", lost, decodeShard(second.blobs.shards[lost] as Uint8Array));
+    memory.putBlob(after, "shards", lost, decodeShard(second.blobs.shards[lost] as Uint8Array));
     expect(after.shard(lost)).toBeDefined();
     expect(memory.size).toBe(sizeOfContents(memory, ["example.com", "other.example"]));
   });
 
-  it("stays when the older of them is let go of, and goes with the newer one", () => {
-    const memory = new Memory(AMPLE);
+  it("stays when the older one is evicted, and goes with the newer one", () => {
+    const memory = new BlobCache(AMPLE);
     const before = hold(memory, make({ names: MANY, bits: 3 }), true);
     const after = hold(memory, make({ names: MANY, bits: 3 }));
     const { size } = memory;
-    memory.forget(before);
+    memory.delete(before);
     expect(memory.size).toBe(size);
     expect(atHand(memory, "shards")).toEqual(ALL_EIGHT);
-    memory.forget(after);
+    memory.delete(after);
     expect(memory.peek("example.com")).toBeUndefined();
     expect(memory.size).toBe(0);
     expect(before.shard(0)).toBeUndefined();

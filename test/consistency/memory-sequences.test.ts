@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type HeldManifest, Memory } from "../../src/reader/blob-cache.ts";
+import { BlobCache, type CachedManifest } from "../../src/reader/blob-cache.ts";
 import { forAll, idOf } from "../directory/helpers.ts";
 import {
   atHand,
@@ -14,7 +14,7 @@ import {
   requireRight,
   sizeOfContents,
   TABLES,
-} from "../world/generations.ts";
+} from "./memory-generations.ts";
 
 const DOMAINS = ["one.example", "two.example"];
 /** Generations that share some of their blobs, of two domains; one after the other, back again too. */
@@ -48,11 +48,11 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
 
 /** Keeps a memory, and who was ever held in it. */
 class Trial {
-  readonly memory: Memory;
-  readonly #held = new Map<number, HeldManifest>();
+  readonly memory: BlobCache;
+  readonly #held = new Map<number, CachedManifest>();
 
   constructor(limit: number) {
-    this.memory = new Memory(limit);
+    this.memory = new BlobCache(limit);
   }
 
   do(it: Act): void {
@@ -60,20 +60,20 @@ class Trial {
     if ("which" in it) {
       const { manifest } = POOL[it.which] as Made;
       if (it.act === "hold") {
-        memory.hold(manifest, READ_AT);
+        memory.put(manifest, READ_AT);
         this.#held.set(it.which, heldOf(memory, manifest.domain));
         return;
       }
       const held = this.#held.get(it.which);
       if (held === undefined) return;
-      if (it.act === "forget old") memory.forget(held);
+      if (it.act === "forget old") memory.delete(held);
       else this.#read(held, it.which, it.index);
       return;
     }
     const domain = DOMAINS[it.domain] as string;
     const held = memory.get(domain);
     if (held === undefined || it.act === "use") return;
-    if (it.act === "forget") memory.forget(held);
+    if (it.act === "forget") memory.delete(held);
     else
       this.#read(
         held,
@@ -83,10 +83,10 @@ class Trial {
   }
 
   /** What a request that reads blobs for a manifest does in the end, held still or replaced meanwhile. */
-  #read(held: HeldManifest, which: number, index: number): void {
+  #read(held: CachedManifest, which: number, index: number): void {
     for (const table of TABLES) {
       const bytes = (POOL[which] as Made).blobs[table][index];
-      if (bytes !== undefined) this.memory.holdBlob(held, table, index, decode(table, bytes));
+      if (bytes !== undefined) this.memory.putBlob(held, table, index, decode(table, bytes));
     }
   }
 }
@@ -147,7 +147,7 @@ const idsOf = ({ manifest, blobs }: Made): Map<string, string> =>
     ),
   );
 
-const contentsOf = (memory: Memory): Record<string, Record<string, string>> =>
+const contentsOf = (memory: BlobCache): Record<string, Record<string, string>> =>
   Object.fromEntries(
     DOMAINS.flatMap((domain) => {
       const held = memory.peek(domain);
@@ -162,8 +162,8 @@ const contentsOf = (memory: Memory): Record<string, Record<string, string>> =>
     }),
   );
 
-describe("any sequence of what happens to a memory", () => {
-  it("leaves at hand what was read and is named still, and counts it to the byte", () => {
+describe("any sequence of operations on the blob cache", () => {
+  it("keeps what was read and is still named, and counts it to the byte", () => {
     forAll([fc.array(anyAct, { maxLength: 60 })], (acts) => {
       const trial = new Trial(Number.POSITIVE_INFINITY);
       const expected = new Expected();
@@ -178,7 +178,7 @@ describe("any sequence of what happens to a memory", () => {
     });
   });
 
-  it("keeps a memory that is too small within its bounds, and counts it to the byte", () => {
+  it("keeps a cache that is too small within its bounds, and counts it to the byte", () => {
     forAll([fc.integer({ min: 17_000, max: 40_000 }), fc.array(anyAct, { maxLength: 60 })], (limit, acts) => {
       const trial = new Trial(limit);
       for (const act of acts) {

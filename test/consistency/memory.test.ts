@@ -2,15 +2,15 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import type { Shard } from "../../src/directory/index.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { MINUTE, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { MINUTE, World } from "../../testing/world.ts";
 
 const MB = 1024 * 1024;
 const BIG = "big.example";
 
 describe("an isolate's memory", () => {
-  it("stays within its bounds, and answers rightly, though the lists do not fit", async () => {
+  it("stays within its bounds, and answers correctly, even if the lists do not fit", async () => {
     const world = new World();
     const publisher = world.isolate();
     const domains = Array.from({ length: 120 }, (_, i) => `d${i}.example`);
@@ -29,7 +29,7 @@ describe("an isolate's memory", () => {
           expect([domain, answer.verdict]).toEqual([domain, verdict]);
           reads += answer.cost.kv;
           await small.idle();
-          expect(small.isolate.memory.size).toBeLessThanOrEqual(MB);
+          expect(small.reader.cache.size).toBeLessThanOrEqual(MB);
         }
       }
     }
@@ -37,7 +37,7 @@ describe("an isolate's memory", () => {
     expect(small.violations).toEqual([]);
   });
 
-  it("lets go of the bytes of a shard that it evicts, though its manifest stays", async () => {
+  it("releases the bytes of an evicted shard while its manifest stays", async () => {
     const world = new World();
     const publisher = world.isolate();
     const bits = 3;
@@ -51,10 +51,10 @@ describe("an isolate's memory", () => {
     expect(shards.length).toBe(2 ** bits);
     for (let i = 0; i < 60; i++) {
       // The manifest is in use all the time, its shards are not.
-      small.isolate.memory.get(BIG);
+      small.reader.cache.get(BIG);
       await small.check(`u1@d${i % 16}.example`);
     }
-    expect(small.isolate.memory.peek(BIG)).toBeDefined();
+    expect(small.reader.cache.peek(BIG)).toBeDefined();
     const evicted = 2 ** bits - shardsOf(small, bits).length;
     expect(evicted).toBeGreaterThan(0);
     setFlagsFromString("--expose-gc");
@@ -66,8 +66,8 @@ describe("an isolate's memory", () => {
 });
 
 /** Shards of the big list that are in memory, without keeping them there. */
-function shardsOf({ isolate }: IsolateHost, bits: number): WeakRef<Shard>[] {
-  const held = isolate.memory.peek(BIG);
+function shardsOf({ reader }: IsolateHost, bits: number): WeakRef<Shard>[] {
+  const held = reader.cache.peek(BIG);
   return Array.from({ length: 2 ** bits }, (_, index) => held?.shard(index))
     .filter((shard) => shard !== undefined)
     .map((shard) => new WeakRef(shard));

@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { QuestionAnswer } from "../../src/api/log.ts";
-import { Confirmation } from "../../src/reader/log-view.ts";
-import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import { LogView } from "../../src/reader/log-view.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "example.com";
 const OTHER = "other.example";
 
-describe("an isolate that slept while a domain was deleted and let go of", () => {
+describe("an isolate that was idle while a domain was deleted and pruned", () => {
   it.each([
     ["another domain", [`nobody@${OTHER}`]],
     ["that domain", []],
     ["a domain that nobody serves", ["x@stranger.example"]],
-  ])("calls it not served, asked first about %s", async (_, before) => {
+  ])("calls it not served if the first check is about %s", async (_, before) => {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice"]);
@@ -40,7 +40,7 @@ describe("an isolate that slept while a domain was deleted and let go of", () =>
     expect(await sleeper.check(`alice@${OTHER}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("serves it again where it was published again", async () => {
+  it("serves it again if it was published again", async () => {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice"]);
@@ -59,7 +59,7 @@ describe("an isolate that slept while a domain was deleted and let go of", () =>
   });
 });
 
-describe("a list in memory that the Registry has let go of", () => {
+describe("a list in memory that the Registry has pruned", () => {
   /** `sleeper` was answered from D, which is deleted and pruned while it sleeps. */
   async function begun(alias?: string) {
     const world = new World({ history: DAY });
@@ -79,7 +79,7 @@ describe("a list in memory that the Registry has let go of", () => {
     return { world, sleeper };
   }
 
-  it("is left by an alias that was pointed elsewhere before", async () => {
+  it("is no longer used by an alias that got another target before", async () => {
     const { world, sleeper } = await begun("alias.example");
     await sleeper.check(`nobody@${OTHER}`);
     for (const isolate of [sleeper, world.isolate("cold")]) {
@@ -88,7 +88,7 @@ describe("a list in memory that the Registry has let go of", () => {
     }
   });
 
-  it("gives way to an export", async () => {
+  it("is replaced by an export", async () => {
     const { world, sleeper } = await begun();
     world.export(D, world.clock.now(), ["bob"]);
     await world.clock.advance(5 * MINUTE);
@@ -119,9 +119,9 @@ describe("an answer that lists everything", () => {
   const since = (number: number) => ({ incarnation: 1, number });
 
   /** It knows both domains, as of 9. */
-  function begun(): Confirmation {
-    const confirmation = new Confirmation(WINDOW);
-    confirmation.fold(
+  function begun(): LogView {
+    const confirmation = new LogView(0, WINDOW);
+    confirmation.apply(
       told(9, [
         [D, 5],
         [OTHER, 9],
@@ -134,32 +134,32 @@ describe("an answer that lists everything", () => {
 
   it("replaces what it does not list", () => {
     const confirmation = begun();
-    confirmation.fold(told(12, [[OTHER, 12]]), SECOND, since(9));
-    expect(confirmation.known(D)).toBeUndefined();
-    expect(confirmation.known(OTHER)).toBe(12);
+    confirmation.apply(told(12, [[OTHER, 12]]), SECOND, since(9));
+    expect(confirmation.head(D)).toBeUndefined();
+    expect(confirmation.head(OTHER)).toBe(12);
   });
 
-  it("replaces nothing where it lists only what changed", () => {
+  it("replaces nothing if it lists only what changed", () => {
     const confirmation = begun();
-    confirmation.fold(told(12, [[OTHER, 12]], { full: false }), SECOND, since(9));
-    expect(confirmation.known(D)).toBe(5);
+    confirmation.apply(told(12, [[OTHER, 12]], { full: false }), SECOND, since(9));
+    expect(confirmation.head(D)).toBe(5);
   });
 
-  it("replaces nothing where it is older than what is known", () => {
+  it("replaces nothing if it is older than what is known", () => {
     const confirmation = begun();
-    confirmation.fold(told(12, [[D, 11]], { full: false }), 2 * SECOND, since(9));
-    confirmation.fold(told(10, [[OTHER, 9]]), SECOND, null);
-    expect(confirmation.known(D)).toBe(11);
+    confirmation.apply(told(12, [[D, 11]], { full: false }), 2 * SECOND, since(9));
+    confirmation.apply(told(10, [[OTHER, 9]]), SECOND, null);
+    expect(confirmation.head(D)).toBe(11);
     expect(confirmation.position).toEqual(since(12));
   });
 
-  it("replaces nothing where it is older than a change that went through the isolate", () => {
+  it("replaces nothing if it is older than a change that went through the isolate", () => {
     const confirmation = begun();
-    confirmation.changed(since(14), { "new.example": 14 });
-    confirmation.fold(told(12, [[OTHER, 12]]), SECOND, since(9));
-    expect(confirmation.known("new.example")).toBe(14);
-    expect(confirmation.known(D)).toBe(5);
-    confirmation.fold(
+    confirmation.noteChange(since(14), { "new.example": 14 });
+    confirmation.apply(told(12, [[OTHER, 12]]), SECOND, since(9));
+    expect(confirmation.head("new.example")).toBe(14);
+    expect(confirmation.head(D)).toBe(5);
+    confirmation.apply(
       told(15, [
         [OTHER, 12],
         ["new.example", 14],
@@ -167,17 +167,17 @@ describe("an answer that lists everything", () => {
       2 * SECOND,
       since(9),
     );
-    expect(confirmation.known("new.example")).toBe(14);
-    expect(confirmation.known(D)).toBeUndefined();
+    expect(confirmation.head("new.example")).toBe(14);
+    expect(confirmation.head(D)).toBeUndefined();
   });
 
-  it("keeps a head that is newer than all that it knows of", () => {
-    const confirmation = new Confirmation(WINDOW);
+  it("keeps a head that is newer than anything it knows of", () => {
+    const confirmation = new LogView(0, WINDOW);
     // A change went through it, and a late answer about others was taken in before it was told everything.
-    confirmation.changed(since(11), {});
-    confirmation.fold(told(20, [[D, 20]], { full: false }), 0, since(18));
-    confirmation.fold(told(12, [[OTHER, 12]]), SECOND, null);
-    expect(confirmation.known(D)).toBe(20);
-    expect(confirmation.known(OTHER)).toBe(12);
+    confirmation.noteChange(since(11), {});
+    confirmation.apply(told(20, [[D, 20]], { full: false }), 0, since(18));
+    confirmation.apply(told(12, [[OTHER, 12]]), SECOND, null);
+    expect(confirmation.head(D)).toBe(20);
+    expect(confirmation.head(OTHER)).toBe(12);
   });
 });

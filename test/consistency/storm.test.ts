@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
-import type { Checked, IsolateHost } from "../world/isolate-host.ts";
-import type { KvFault } from "../world/kv.ts";
-import { commitOf, pack } from "../world/lists.ts";
-import { Chance } from "../world/numbers.ts";
-import type { RegistryFault } from "../world/registry-host.ts";
-import { MINUTE, SECOND, WINDOW, World } from "../world/world.ts";
+import type { Checked, IsolateHost } from "../../testing/isolate-host.ts";
+import type { KvFault } from "../../testing/kv.ts";
+import { commitOf, pack } from "../../testing/lists.ts";
+import { Random } from "../../testing/random.ts";
+import type { RegistryFault } from "../../testing/registry-host.ts";
+import { MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const DOMAINS = ["a.example", "b.example", "c.example"];
 const NAMES = ["ann", "ben", "cyd", "dan", "eve", "fay"];
@@ -33,7 +33,7 @@ interface Given {
 /** Isolates, publishers and faults on one deployment, all of it from one seed. */
 class Storm {
   readonly world: World;
-  readonly #chance: Chance;
+  readonly #random: Random;
   readonly #lists = new Map<string, ReadonlySet<string>>();
   readonly #acknowledged = new Map<string, number>();
   readonly given: Given[] = [];
@@ -46,55 +46,55 @@ class Storm {
   #trouble = 0;
 
   constructor(seed: number) {
-    this.#chance = new Chance(seed);
+    this.#random = new Random(seed);
     // All domains are listed to isolates that start, or some of them, or none.
     this.world = new World({ mostHeads: [500, 2, 0][seed % 3] as number });
     const { world } = this;
-    const chance = this.#chance;
+    const random = this.#random;
     const delays = new Map<string, number>();
     world.kv.propagation = (location, key) => {
       const name = `${location} ${key}`;
-      const delay = delays.get(name) ?? chance.number(180 * SECOND);
+      const delay = delays.get(name) ?? random.between(0, 180 * SECOND);
       delays.set(name, delay);
       return delay;
     };
     world.kv.fault = ({ kind }): KvFault | undefined => {
-      if (!chance.happens(this.#trouble)) return undefined;
+      if (!random.chance(this.#trouble)) return undefined;
       const faults: KvFault[] = [
         { kind: "error" },
         { kind: "hang" },
-        { kind: "slow", ms: chance.number(4_000) },
+        { kind: "slow", ms: random.between(0, 4_000) },
       ];
-      if (kind !== "get") faults.push({ kind: "lost" }, { kind: "late", ms: chance.number(60_000) });
-      return chance.pick(faults);
+      if (kind !== "get") faults.push({ kind: "lost" }, { kind: "late", ms: random.between(0, 60_000) });
+      return random.pick(faults);
     };
     world.registry().fault = (): RegistryFault | undefined => {
-      if (!chance.happens(this.#trouble)) return undefined;
-      return chance.pick<RegistryFault>([
+      if (!random.chance(this.#trouble)) return undefined;
+      return random.pick<RegistryFault>([
         { kind: "error" },
         { kind: "hang" },
-        { kind: "slow", ms: chance.number(4_000) },
-        { kind: "late", ms: chance.number(60_000) },
+        { kind: "slow", ms: random.between(0, 4_000) },
+        { kind: "late", ms: random.between(0, 60_000) },
         { kind: "lost" },
         { kind: "repeated" },
       ]);
     };
-    world.registry().alarmDelay = () => (chance.happens(this.#trouble) ? chance.number(20_000) : 0);
+    world.registry().alarmDelay = () => (random.chance(this.#trouble) ? random.between(0, 20_000) : 0);
     this.isolates = LOCATIONS.flatMap((location) => [world.isolate(location), world.isolate(location)]);
   }
 
   async run(steps: number): Promise<void> {
-    const chance = this.#chance;
+    const random = this.#random;
     for (let step = 0; step < steps; step++) {
       // Fair and foul weather in turn.
-      this.#trouble = step % 120 < 50 ? 0 : chance.pick([0.1, 0.3, 0.6]);
-      const what = chance.number(100);
+      this.#trouble = step % 120 < 50 ? 0 : random.pick([0.1, 0.3, 0.6]);
+      const what = random.between(0, 99);
       if (what < 8) this.#publish();
       else if (what < 10) this.#replaceIsolate();
       else if (what < 12) this.#evict();
       else if (what < 13) this.world.registry().restart();
       else for (let i = 0; i < 4; i++) this.#check();
-      await this.world.clock.advance(chance.pick([0, 20, 300, 2_000, 7_000, 20_000]));
+      await this.world.clock.advance(random.pick([0, 20, 300, 2_000, 7_000, 20_000]));
     }
     this.#trouble = 0;
     await this.world.clock.advance(MINUTE);
@@ -102,9 +102,9 @@ class Storm {
   }
 
   #check(): void {
-    const isolate = this.#chance.pick(this.isolates);
-    const domain = this.#chance.pick(DOMAINS);
-    const name = this.#chance.pick(NAMES);
+    const isolate = this.#random.pick(this.isolates);
+    const domain = this.#random.pick(DOMAINS);
+    const name = this.#random.pick(NAMES);
     const begun = this.world.clock.now();
     this.#waiting++;
     void isolate.beginCheck(`${name}@${domain}`).then(
@@ -120,9 +120,9 @@ class Storm {
   }
 
   #publish(): void {
-    const chance = this.#chance;
-    const domain = chance.pick(DOMAINS);
-    const names = NAMES.filter(() => chance.happens(0.5));
+    const random = this.#random;
+    const domain = random.pick(DOMAINS);
+    const names = NAMES.filter(() => random.chance(0.5));
     if (names.length === 0) names.push("ann");
     const policy = { ...DEFAULT_POLICY, grace: 0 };
     const key = this.world.keyFor(domain);
@@ -135,7 +135,7 @@ class Storm {
     this.#lists.set(note, new Set(names));
     const json = { domains: [commit], force: true, note };
     // One whose Registry hangs never comes to an end, and nobody learns of it.
-    void chance
+    void random
       .pick(this.isolates)
       .begin("/v1/commits", { json })
       .then(({ status }) => {
@@ -145,14 +145,14 @@ class Storm {
   }
 
   #replaceIsolate(): void {
-    const at = this.#chance.number(this.isolates.length);
+    const at = this.#random.between(0, this.isolates.length - 1);
     this.isolates[at] = this.world.isolate(LOCATIONS[at % LOCATIONS.length]);
   }
 
   #evict(): void {
-    const { memory } = this.#chance.pick(this.isolates).isolate;
-    const held = memory.peek(this.#chance.pick(DOMAINS));
-    if (held !== undefined) memory.forget(held);
+    const { cache: memory } = this.#random.pick(this.isolates).reader;
+    const held = memory.peek(this.#random.pick(DOMAINS));
+    if (held !== undefined) memory.delete(held);
   }
 
   /** The history of a domain, from the Registry's own table. */

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { FEW_ISOLATES, SECONDS_PER_MONTH } from "../../bench/cost/assumptions.ts";
 import { ours, shapeOf } from "../../bench/cost/usage.ts";
-import type { IsolateHost } from "../world/isolate-host.ts";
-import { people } from "../world/lists.ts";
-import { HOUR, MINUTE, World } from "../world/world.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { people } from "../../testing/lists.ts";
+import { HOUR, MINUTE, World } from "../../testing/world.ts";
 import { ROUND } from "./counts.ts";
 
 const D = "example.com";

@@ -45,7 +45,7 @@ describe("base64url", () => {
     expect(faultOf(() => fromBase64Url(text))).toBe("invalid");
   });
 
-  it("takes only one spelling of the same bytes", () => {
+  it("accepts only one spelling of the same bytes", () => {
     // "AA" and "AB" name the same byte but for bits that no byte takes.
     expect(fromBase64Url("AA")).toEqual(Uint8Array.of(0));
     expect(faultOf(() => fromBase64Url("AB"))).toBe("invalid");
@@ -56,22 +56,22 @@ describe("base64url", () => {
     });
   });
 
-  it("throws nothing but its own error, whatever the text", () => {
+  it("throws only its own error, for any text", () => {
     forAll([anyText()], (text) => succeeds(() => fromBase64Url(text)));
   });
 });
 
 describe("UTF-8", () => {
-  it("gives back any text that has UTF-8", () => {
+  it("gives back any well-formed text", () => {
     forAll([anyCharacters()], (text) => expect(fromUtf8(utf8(text))).toBe(text));
   });
 
-  it("keeps a byte order mark, which is part of the bytes", () => {
+  it("keeps a byte order mark", () => {
     expect(fromUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe("\ufeffa");
   });
 
   it.each([[[0xff]], [[0xc3]], [[0xc0, 0x80]], [[0xed, 0xa0, 0x80]], [[0xf4, 0x90, 0x80, 0x80]]])(
-    "refuses the bytes %j, which are none",
+    "refuses the bytes %j, which are not UTF-8",
     (bytes) => {
       expect(() => fromUtf8(Uint8Array.from(bytes))).toThrow(TypeError);
     },
@@ -85,7 +85,7 @@ describe("byte strings", () => {
     });
   });
 
-  it("are equal exactly where every byte and the length are", () => {
+  it("are equal only if the length and every byte are equal", () => {
     forAll([anyBytes(12), anyBytes(12)], (a, b) => {
       expect(equalBytes(a, b)).toBe(toHex(a) === toHex(b));
       expect(equalBytes(a, Uint8Array.from(a))).toBe(true);

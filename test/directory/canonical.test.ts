@@ -31,37 +31,37 @@ describe("the canonical local part", () => {
     ["STRAẞE", "straße"],
     ["𐐀", "𐐨"],
     ["한", "\u1112\u1161\u11ab".normalize("NFC")],
-  ])("of %s is %s where case does not count", (local, name) => {
+  ])("of %s is %s if case is insensitive", (local, name) => {
     expect(canonical(local)).toBe(name);
   });
 
-  it("keeps case where it counts, and still makes NFC of it", () => {
+  it("keeps case if it is significant, and is still NFC", () => {
     expect(canonical("John", { case: "sensitive" })).toBe("John");
     expect(canonical("ΝΑΣ", { case: "sensitive" })).toBe("ΝΑΣ");
     expect(canonical("νας", { case: "sensitive" })).toBe("νας");
     expect(canonical("Jo\u0308rg", { case: "sensitive" })).toBe("Jörg");
   });
 
-  it("names postmaster in any case even where case counts (RFC 5321 §4.5.1)", () => {
+  it("is postmaster in any case, even if case is significant (RFC 5321 §4.5.1)", () => {
     expect(canonical("PostMaster", { case: "sensitive" })).toBe("postmaster");
     expect(canonical("Post.Master", { case: "sensitive", dots: "ignored" })).toBe("postmaster");
     expect(canonical("Post.Master", { case: "sensitive" })).toBe("Post.Master");
     expect(canonical("PostMasters", { case: "sensitive" })).toBe("PostMasters");
   });
 
-  it("leaves dots out only where they do not count", () => {
+  it("drops dots only if they are ignored", () => {
     expect(canonical("j.o.h.n", { dots: "ignored" })).toBe("john");
     expect(canonical(".john.", { dots: "ignored" })).toBe("john");
     expect(canonical("...", { dots: "ignored" })).toBe("");
     expect(canonical("j.o.h.n")).toBe("j.o.h.n");
   });
 
-  it("is in NFC also where a dot stood before a mark", () => {
+  it("is NFC even if a dot stood before a combining mark", () => {
     expect(canonical("e.\u0301", { dots: "ignored" })).toBe("é");
     expect(canonical("E.\u0301", { dots: "ignored", case: "sensitive" })).toBe("É");
   });
 
-  it("is its own canonical form, whatever the text and the policy", () => {
+  it("is its own canonical form, for any text and policy", () => {
     forAll(
       [fc.oneof(letters(), anyText(), anyCharacters()), spelling],
       (local, settings) => {
@@ -73,7 +73,7 @@ describe("the canonical local part", () => {
     );
   });
 
-  it("is its own for every single character of Unicode", () => {
+  it("is its own canonical form for every single Unicode character", () => {
     const wrong: number[] = [];
     for (let code = 0; code <= 0x10ffff; code++) {
       if (code >= 0xd800 && code <= 0xdfff) continue;
@@ -83,7 +83,7 @@ describe("the canonical local part", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("is the same for NFC, NFD and any mixture of them", () => {
+  it("is the same for NFC, NFD and any mix of them", () => {
     forAll([letters(), letters(), spelling], (a, b, settings) => {
       const name = canonical(a + b, settings);
       expect(canonical((a + b).normalize("NFD"), settings)).toBe(name);
@@ -113,13 +113,13 @@ describe("the canonical local part", () => {
     });
   });
 
-  it("keeps different plain names apart", () => {
+  it("differs for different plain names", () => {
     const plain = fc.stringMatching(/^[a-z0-9_+=-]{1,8}$/);
     forAll([plain, plain], (a, b) => expect(canonical(a) === canonical(b)).toBe(a === b));
   });
 });
 
-describe("what else is looked up", () => {
+describe("further candidates", () => {
   it.each([
     ["alice+news", "+", ["alice"]],
     ["alice+news+daily", "+", ["alice"]],
@@ -136,7 +136,7 @@ describe("what else is looked up", () => {
     ["+", "+", []],
     ["++news", "+", []],
     ["-+news", "+-", []],
-  ] as const)("for %s under delimiters %j is %j", (local, delimiters, names) => {
+  ] as const)("for %s with delimiters %j are %j", (local, delimiters, names) => {
     expect(further(local, { delimiters })).toEqual(names);
   });
 
@@ -153,18 +153,18 @@ describe("what else is looked up", () => {
     ["prvs=1234abcdef=", []],
     ["xprvs=1234abcdef=alice", []],
     ["btv1==1234abcdef==alice", []],
-  ])("for the tagged %s is %j", (local, names) => {
+  ])("for %s with its tag are %j", (local, names) => {
     expect(further(local)).toEqual(names);
   });
 
-  it("names what matched: a tag is the mailbox itself, a subaddress is not", () => {
+  it("say what matched: a tag is the mailbox itself, a subaddress is not", () => {
     expect(furtherCandidates("prvs=1234abcdef=alice+news", policyWith())).toEqual([
       { name: "alice+news", matched: "mailbox" },
       { name: "alice", matched: "subaddress" },
     ]);
   });
 
-  it("is never the empty name, whatever the text and the policy", () => {
+  it("never include the empty name, for any text and policy", () => {
     expect(further("...+x", { dots: "ignored" })).toEqual([]);
     expect(further("prvs=1234abcdef=...", { dots: "ignored" })).toEqual([]);
     forAll(

@@ -68,7 +68,7 @@ const SECOND = NOW / 1000;
 const listed = (...entries: [name: string, state: number][]): List => new Map(entries);
 
 describe("names that leave", () => {
-  it("are deferred for the grace, and only those that were let in", () => {
+  it("are deferred for the grace, if they were accepted before", () => {
     const history = new History();
     history.commit(
       listed(["alice", ACTIVE], ["frank", FULL], ["dave", DISABLED], ["erin", MOVED], ["bob", ACTIVE]),
@@ -86,21 +86,21 @@ describe("names that leave", () => {
     ]);
   });
 
-  it("are not those that were disabled or moved: their entries say so", () => {
+  it("do not include those that were disabled or moved", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
     history.commit(listed(["alice", DISABLED], ["bob", MOVED]), NOW, 60);
     expect(history.departures.count).toBe(0);
   });
 
-  it("are deferred no shorter than the grace, where the clock stands between two seconds", () => {
+  it("are deferred for the whole grace, even if the clock is between two seconds", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE]), NOW, 60);
     history.commit(listed(), NOW + 1, 60);
     expect(history.until("alice")).toBe(SECOND + 61);
   });
 
-  it("are carried through later commits until their end, and no longer", () => {
+  it("are carried through later commits until their grace ends, and no longer", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
     history.commit(listed(["bob", ACTIVE]), NOW, 60);
@@ -111,7 +111,7 @@ describe("names that leave", () => {
     expect(history.until("bob")).toBe(SECOND + 120);
   });
 
-  it("are carried too where a commit has no grace, and no new ones join them", () => {
+  it("are carried through a commit without grace, which adds none", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
     history.commit(listed(["bob", ACTIVE]), NOW, 60);
@@ -120,7 +120,7 @@ describe("names that leave", () => {
     expect(history.until("bob")).toBe(0);
   });
 
-  it("are not those that came back, which are deferred from then on if they leave again", () => {
+  it("do not include those that returned; these get a new grace if they leave again", () => {
     const history = new History();
     for (const [second, grace] of [
       [0, 3_600],
@@ -137,7 +137,7 @@ describe("names that leave", () => {
     expect(history.departures.count).toBe(0);
   });
 
-  it("keep what is left of their time while their entry refuses them, until it lets them in", () => {
+  it("keep the rest of their grace while their entry refuses them, until it accepts them", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE]), NOW, 60);
     history.commit(listed(), NOW, 60);
@@ -150,14 +150,14 @@ describe("names that leave", () => {
     expect(history.until("alice")).toBe(0);
   });
 
-  it("are none where there was no generation that can be compared", () => {
+  it("are none if there is no comparable generation", () => {
     const blobs = new Blobs();
     const after = storedList(blobs, blobs.list(listed(["alice", ACTIVE])));
     expect(departuresAfter(blobs, stablelibHashing, null, after, NOW, 60)).toEqual(NO_DEPARTURES);
     expect(decodeDepartures(NO_DEPARTURES.inline as Uint8Array).count).toBe(0);
   });
 
-  it("are those of a plain map, over any commits, in whatever numbers of shards", () => {
+  it("equal those of a plain map, over any commits and any numbers of shards", () => {
     const state = fc.constantFrom(ACTIVE, ACTIVE, FULL, DISABLED, MOVED);
     const list = fc
       .array(
@@ -201,7 +201,7 @@ describe("names that leave", () => {
     [2_000, 0, true],
     [2_001, 0, false],
     [40_000, 1, false],
-  ])("are each found when %i leave at once, in 2^%i blobs, inline: %s", (count, bits, inline) => {
+  ])("are all found if %i leave at once, in 2^%i blobs, inline: %s", (count, bits, inline) => {
     const history = new History();
     const names = Array.from({ length: count }, (_, i) => `user${i}`);
     history.commit(new Map(names.map((name) => [name, ACTIVE])), NOW, 60, 3);

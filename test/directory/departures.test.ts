@@ -42,7 +42,7 @@ function digestOf(tail: number): Uint8Array {
 }
 
 describe("departures", () => {
-  it("give back what was packed, and find each name and no neighbour", () => {
+  it("decode to what was encoded, and find each name and no neighbour", () => {
     forAll([left(200), fc.nat(8)], (until, bits) => {
       const blob = decodeDepartures(encodeDepartures(columns(until), bits));
       expect(blob.bits).toBe(bits);
@@ -68,13 +68,13 @@ describe("departures", () => {
     });
   });
 
-  it("may be none", () => {
+  it("may be empty", () => {
     const blob = decodeDepartures(encodeDepartures(columns(new Map()), 0));
     expect(blob.count).toBe(0);
     expect(departedUntil(blob, digestOf(0))).toBe(0);
   });
 
-  it("are used at any offset, and from a Buffer, whose slices share their memory", () => {
+  it("work at any offset, and in a Buffer, whose slices share memory", () => {
     const bytes = encodeDepartures(columns(new Map([[5, 9]])), 0);
     for (const offset of [1, 2, 3]) {
       expect(departedUntil(decodeDepartures(unaligned(bytes, offset)), digestOf(5))).toBe(9);
@@ -134,14 +134,14 @@ describe("damaged departures", () => {
     return copy;
   };
 
-  it("are recognised wherever they were cut off, and where something follows", () => {
+  it("are recognised if truncated anywhere, and if bytes follow", () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(faultOf(() => decodeDepartures(bytes.subarray(0, length)))).toBe("damaged");
     }
     expect(faultOf(() => decodeDepartures(Uint8Array.of(...bytes, 0)))).toBe("damaged");
   });
 
-  it("are recognised by their content id for any bit turned over, and decoding them throws nothing but its own error", () => {
+  it("are recognised by their content id for any flipped bit, and decoding throws only its own error", () => {
     const id = idOf(bytes);
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const altered = flipped(bytes, bit);
@@ -164,7 +164,7 @@ describe("damaged departures", () => {
     expect(faultOf(() => decodeDepartures(altered))).toBe("damaged");
   });
 
-  it("of any bytes are refused, or are such as would have been written so", () => {
+  it("of any bytes are refused, unless the encoder would write those bytes", () => {
     const edits = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
     forAll(
       [edits],

@@ -69,7 +69,7 @@ const list = fc
   .map((pairs): List => new Map(pairs));
 
 describe("two generations of a list", () => {
-  it("differ as plain maps do, in whatever numbers of shards they stand", () => {
+  it("differ as plain maps do, for any numbers of shards", () => {
     forAll([list, list, fc.tuple(fc.nat(4), fc.nat(4))], (before, after, bits) => {
       expect(compare(before, after, bits)).toEqual(model(before, after));
     });
@@ -93,7 +93,7 @@ describe("two generations of a list", () => {
     }
   });
 
-  it("differ in nothing where they are the same, however they are packed", () => {
+  it("do not differ if they are the same, in any packing", () => {
     const same = new Map(Array.from({ length: 1_000 }, (_, i) => [`user${i}`, i % 4]));
     for (const bits of [
       [0, 0],
@@ -129,7 +129,7 @@ describe("two generations of a list", () => {
     expect(difference).toEqual({ added: 0, removed: 1, changed: 0, lost });
   });
 
-  it("are read only where their shards differ", () => {
+  it("are read only where shards differ", () => {
     const before = new Map(Array.from({ length: 400 }, (_, i) => [`user${i}`, ACTIVE]));
     const after = new Map([...before, ["newcomer", ACTIVE] as const]);
     const left = contentOf(packList(before, KEY, 4));
@@ -140,7 +140,7 @@ describe("two generations of a list", () => {
     expect(right.asked).toEqual(left.asked);
   });
 
-  it("are compared the same whether their only shard is inline or not", () => {
+  it("compare equally if their only shard is inline and if it is not", () => {
     const before: List = new Map([
       ["alice", ACTIVE],
       ["bob", ACTIVE],
@@ -158,7 +158,7 @@ describe("two generations of a list", () => {
     }
   });
 
-  it("are not compared at all where a shard is damaged", () => {
+  it("are not compared if a shard is damaged", () => {
     const packed = packList(new Map([["alice", ACTIVE]]), KEY, 1);
     const after = packList(new Map([["bob", ACTIVE]]), KEY, 1);
     const broken = { ...packed, shards: packed.shards.map((bytes) => flipped(bytes, 1)) };
@@ -166,10 +166,10 @@ describe("two generations of a list", () => {
   });
 });
 
-describe("whether two generations can be compared", () => {
+describe("comparing two generations", () => {
   const made = (keyId: string, settings = {}) => ({ keyId, policy: policyWith(settings) });
 
-  it("depends on key and spelling, and on no other setting", () => {
+  it("needs the same key, case and dots, while other settings may differ", () => {
     const base = made(KEY.id);
     expect(comparable(base, made(KEY.id))).toBe(true);
     expect(
@@ -182,7 +182,7 @@ describe("whether two generations can be compared", () => {
 });
 
 describe("names that a list accepts or defers", () => {
-  it("are the active and the full", () => {
+  it("are those with state active or full", () => {
     expect(acceptedCount({ active: 5, disabled: 70, full: 2, moved: 900 })).toBe(7);
   });
 });

@@ -29,7 +29,7 @@ describe("a domain", () => {
     ["ＥＸＡＭＰＬＥ.com", "example.com"],
     ["1.2.ü", "1.2.xn--tda"],
     ["\u212aelvin.example", "kelvin.example"],
-  ])("%s is compared as %s", (text, domain) => {
+  ])("%s has the canonical spelling %s", (text, domain) => {
     expect(toALabel(text)).toBe(domain);
   });
 
@@ -81,7 +81,7 @@ describe("a domain", () => {
     expect(toALabel(text)).toBeNull();
   });
 
-  it("has labels of up to 63 octets and 253 octets in all, without the dot at its end", () => {
+  it("has labels of up to 63 octets, and 253 octets in all without the trailing dot", () => {
     expect(toALabel(`${"a".repeat(63)}.com`)).toBe(`${"a".repeat(63)}.com`);
     const longest = `${"a.".repeat(126)}a`;
     expect(longest).toHaveLength(253);
@@ -96,7 +96,7 @@ describe("a domain", () => {
     fc.stringMatching(/^[a-zA-Z0-9_-]{1,9}(?:\.[a-zA-Z0-9_-]{1,9}){0,3}\.?$/),
   );
 
-  it("in its compared spelling is its own, and holds nothing but A-labels", () => {
+  it("in its canonical spelling is unchanged, and has only A-labels", () => {
     forAll(
       [spelled],
       (text) => {

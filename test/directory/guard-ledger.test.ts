@@ -91,7 +91,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 const set = (...ranges: number[][]): Set<number> => new Set(ranges.flat());
 
 describe("the guard's ledger", () => {
-  it("counts names that go, come back and go again against every list that had them", () => {
+  it("counts names that go, return and go again against every list that had them", () => {
     const domain = new Domain();
     const all = range(0, 100);
     domain.commit(set(all), 0);
@@ -105,7 +105,7 @@ describe("the guard's ledger", () => {
     expect(domain.counts).toEqual([32, 16, 16, 0]);
   });
 
-  it("holds nothing for a list that never changed, and forgets what no list of the day needs", () => {
+  it("stores nothing for a list that never changed, and drops what no list of the day needs", () => {
     const domain = new Domain();
     domain.commit(set(range(0, 1_000)), 0);
     expect(domain.buckets.count()).toBe(0);
@@ -117,7 +117,7 @@ describe("the guard's ledger", () => {
     expect(domain.buckets.count()).toBe(1);
   });
 
-  it("takes what an override refuses out of the earlier lists, and protects it again once it is back", () => {
+  it("removes what an override refuses from earlier lists, and protects it again once it returns", () => {
     const domain = new Domain();
     domain.commit(set(range(0, 100)), 0);
     domain.commit(set(range(50, 100)), 1, true);
@@ -127,7 +127,7 @@ describe("the guard's ledger", () => {
     expect(domain.counts).toEqual([0, 0, 10, 0]);
   });
 
-  it("counts as plain counting does, over any sequence of lists, times and overrides", () => {
+  it("agrees with plain counting, over any sequence of lists, times and overrides", () => {
     const step = fc.record({
       flips: fc.uniqueArray(fc.nat(23), { maxLength: 10 }),
       after: fc.oneof(fc.constant(1_000), fc.integer({ min: 1, max: GUARD_SPAN + HOUR })),
@@ -157,7 +157,7 @@ describe("the guard's ledger", () => {
     );
   });
 
-  it("splits into buckets as it grows, and a small change touches one of them", () => {
+  it("splits into buckets as it grows, so that a small change touches one of them", () => {
     const domain = new Domain();
     const far = 2 ** 48;
     const names = (from: number, to: number): number[] =>
@@ -176,7 +176,7 @@ describe("the guard's ledger", () => {
     expect(domain.counts).toEqual([0, 0, 0, 0, 0]);
   });
 
-  it("counts too high and never too low past its limit, which it keeps", () => {
+  it("stays within its limit, past which it counts too high and never too low", () => {
     const domain = new Domain();
     // All in the first of 256 buckets, as no keyed fingerprint would have it.
     const half = range(0, 9_000);
@@ -193,7 +193,7 @@ describe("the guard's ledger", () => {
     }
   });
 
-  it("charges names that are too many to be listed to every list of the day", () => {
+  it("charges names past the limit to every list of the day", () => {
     const domain = new Domain();
     domain.commit(set(range(0, 100)), 0);
     domain.commit(set(range(0, 99)), 1);
@@ -205,7 +205,7 @@ describe("the guard's ledger", () => {
     ).toEqual([1, 0, 0]);
   });
 
-  it("leaves out lists that were superseded a day ago", () => {
+  it("drops lists that were replaced a day ago", () => {
     const list = (superseded: number | null): GuardedList => ({
       generation: 1,
       accepted: 1,
@@ -221,7 +221,7 @@ describe("the guard's ledger", () => {
 const tailOf = (name: number): number => (name % 2) + Math.floor(name / 2) * 2 ** 44;
 
 describe("the bytes of the guard's ledger", () => {
-  it("come back as they went, for any lists and spans", () => {
+  it("decode to what was encoded, for any lists and spans", () => {
     const u32 = fc.integer({ min: 1, max: 0xfffffffe });
     const lists = fc
       .uniqueArray(u32, { maxLength: 20 })
@@ -257,7 +257,7 @@ describe("the bytes of the guard's ledger", () => {
     forAll([names], (some) => expect(decodeSpans(encodeSpans(some))).toEqual(some));
   });
 
-  it("are refused where they are damaged", () => {
+  it("are refused if damaged", () => {
     const good = encodeSpans([{ tail: 5, spans: [{ from: 1, to: OPEN }] }]);
     const bad = (change: (bytes: Uint8Array) => Uint8Array | undefined): void => {
       const bytes = Uint8Array.from(good);

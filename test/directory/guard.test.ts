@@ -34,7 +34,7 @@ const beside = (accepted: number, lostBefore: number, lost: number, share = 0.2)
   });
 
 describe("the guard", () => {
-  it("lets go what is within the share, and no name more", () => {
+  it("allows losses within the share, and not one name more", () => {
     expect(guard({ lost: 0 })).toBeNull();
     expect(guard({ lost: 200 })).toBeNull();
     expect(guard({ lost: 201 })).toBe("would refuse 201 of 1000 names (20.1 %), more than 20 %");
@@ -42,13 +42,13 @@ describe("the guard", () => {
     expect(guard({ accepted: 10, lost: 3 })).toMatch(/3 of 10/);
   });
 
-  it("says its share in a number that people write", () => {
+  it("prints its share as a short decimal number", () => {
     expect(guard({ share: 0.07, lost: 71 })).toMatch(/more than 7 %$/);
     expect(guard({ share: 0.29, lost: 291 })).toMatch(/more than 29 %$/);
     expect(guard({ share: 0.125, lost: 126 })).toMatch(/more than 12.5 %$/);
   });
 
-  it("lets exactly the share go, however the share is written in binary", () => {
+  it("allows exactly the share, in spite of floating-point rounding", () => {
     for (let percent = 1; percent <= 99; percent++) {
       const share = percent / 100;
       for (const accepted of [100, 1_000, 10_000_000]) {
@@ -59,12 +59,12 @@ describe("the guard", () => {
     }
   });
 
-  it("counts names, not totals: a list of the same size may have lost everybody", () => {
+  it("counts names, not totals: a list of the same size may have lost every name", () => {
     expect(guard({ accepted: 1_000, lost: 900, remaining: 1_000 })).toMatch(/900 of 1000/);
     expect(guard({ accepted: 1_000, lost: 1_000, remaining: 5_000 })).toBe("would refuse all 1000 names");
   });
 
-  it("lets one name go from a list of any size, unless it is the last", () => {
+  it("allows one name to go from a list of any size, unless it is the last", () => {
     for (const accepted of [2, 3, 4, 1_000]) expect(guard({ accepted, lost: 1 })).toBeNull();
     expect(guard({ accepted: 2, lost: 1, share: 0 })).toBeNull();
     expect(guard({ accepted: 3, lost: 2 })).not.toBeNull();
@@ -73,13 +73,13 @@ describe("the guard", () => {
     expect(guard({ accepted: 1, lost: 1, remaining: 3 })).toBe("would refuse all 1 names");
   });
 
-  it("never lets all names go, though the share were all of them", () => {
+  it("never allows all names to go, even with a share of 1", () => {
     expect(guard({ lost: 1_000, share: 1 })).toBe("would refuse all 1000 names");
     expect(guard({ lost: 1_000, remaining: 7, share: 1 })).toBe("would refuse all 1000 names");
     expect(guard({ lost: 999, share: 1 })).toBeNull();
   });
 
-  it("refuses an empty list, also where nothing was before, unless it may be empty", () => {
+  it("refuses an empty list, even if there was none before, unless it may be empty", () => {
     expect(guard({ accepted: 0 })).toBe("is empty: every recipient would be refused");
     expect(guard({ accepted: 0, mayBeEmpty: true })).toBeNull();
     expect(guard({ accepted: 0, lost: 0, remaining: 4 })).toBeNull();
@@ -93,7 +93,7 @@ describe("the guard", () => {
     expect(guard({ uncountable: ["delimiters"], accepted: 0, remaining: 3 })).toMatch(/cannot be counted/);
   });
 
-  it("refuses what cannot be compared, and gives both totals", () => {
+  it("refuses lists that cannot be compared, and gives both totals", () => {
     expect(guard({ lost: null, accepted: 40, remaining: 39 })).toMatch(/key or spelling.*40.*39/);
     expect(guard({ lost: null, accepted: 40, remaining: 0 })).not.toBeNull();
   });
@@ -108,18 +108,18 @@ describe("the guard", () => {
     expect(guard({ lists })).toMatch(/^would refuse 30 of 40 names of generation 2/);
   });
 
-  it("lets by what makes no list worse, so that there is a way back from a list that lost too much", () => {
+  it("allows what makes no list worse, so that too large a loss can be undone", () => {
     expect(beside(500, 200, 200)).toBeNull();
     expect(beside(500, 200, 199)).toBeNull();
     expect(beside(500, 200, 201)).not.toBeNull();
   });
 
-  it("lets one name go from an older list of one, since the newest keeps another", () => {
+  it("allows an older list of one name to lose it, since the newest list keeps another", () => {
     expect(beside(1, 0, 1)).toBeNull();
     expect(beside(2, 0, 2)).not.toBeNull();
   });
 
-  it("agrees with its law for any numbers", () => {
+  it("agrees with law 4 for any numbers", () => {
     const numbers = fc
       .tuple(fc.integer({ min: 1, max: 50 }), fc.nat(50), fc.nat(50), fc.integer({ min: 0, max: 100 }))
       .map(([accepted, lost, added, percent]) => ({

@@ -27,6 +27,7 @@ import {
   utf8,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { Random } from "../../testing/random.ts";
 
 export const MASTER = utf8("a master key of exactly 32 bytes");
 export const DOMAIN = "example.com";
@@ -49,15 +50,10 @@ export const policyWith = (settings: Partial<DomainPolicy> = {}): DomainPolicy =
   ...settings,
 });
 
-/** A small generator of random numbers with a pinned seed (mulberry32), for what is too much for fast-check. */
+/** Random numbers with a pinned seed, for what is too much for fast-check. */
 export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+  const random = new Random(seed);
+  return () => random.integer();
 }
 
 /** States by canonical name. */

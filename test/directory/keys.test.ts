@@ -16,7 +16,7 @@ import { faultOf, forAll, keyFor, MASTER } from "./helpers.ts";
 const MESSAGE = utf8("message");
 
 describe("a master key", () => {
-  it("is read from 32 bytes in base64url, with or without white space about it", () => {
+  it("is read from 32 bytes in base64url, with or without surrounding white space", () => {
     expect(readMasterKey(toBase64Url(MASTER))).toEqual(MASTER);
     expect(readMasterKey(` ${toBase64Url(MASTER)}\n`)).toEqual(MASTER);
   });
@@ -28,7 +28,7 @@ describe("a master key", () => {
     toBase64Url(Uint8Array.of(...MASTER, 0)),
     `${toBase64Url(MASTER)}=`,
     "not base64url, but a passphrase!",
-  ])("is not read from %j, which is not repeated", (text) => {
+  ])("is not read from %j, which the error does not repeat", (text) => {
     expect(faultOf(() => readMasterKey(text))).toBe("invalid");
     try {
       readMasterKey(text);
@@ -39,7 +39,7 @@ describe("a master key", () => {
 });
 
 describe("a domain's key", () => {
-  it("is the same for whoever derives it, and for the publisher who was handed its secret", () => {
+  it("is the same if derived, and if built from its secret by a publisher", () => {
     const derived = keyFor("example.com", 3);
     const handed = domainKey(stablelibHashing, derived.secret, "example.com", 3);
     expect(handed.id).toBe(derived.id);
@@ -50,7 +50,7 @@ describe("a domain's key", () => {
     expect(derived.id).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  it("is another for another domain, another epoch and another master key", () => {
+  it("differs for another domain, another epoch and another master key", () => {
     const keys = [
       keyFor("example.com", 1),
       keyFor("example.com", 2),
@@ -69,7 +69,7 @@ describe("a domain's key", () => {
     }
   });
 
-  it("keeps its purposes apart from each other and from the master key's", () => {
+  it("has separate keys for its purposes, which also differ from the master key's", () => {
     const key = keyFor();
     const macs = [
       key.names,
@@ -96,7 +96,7 @@ describe("a domain's key", () => {
 });
 
 describe("a domain's partition", () => {
-  it("is within their number, always the same, and the only one where there is one", () => {
+  it("is within range, always the same, and 0 if there is only one", () => {
     forAll([fc.domain(), fc.integer({ min: 1, max: 64 })], (domain, partitions) => {
       const partition = partitionOf(stablelibHashing, domain, partitions);
       expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true);

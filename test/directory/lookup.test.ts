@@ -122,7 +122,7 @@ describe("a recipient", () => {
     expect(saying(published(STAFF, { delimiters: "" }), "alice+news")).toBe("unknown");
   });
 
-  it("differs in case where case counts, but postmaster never does", () => {
+  it("is case-sensitive if the policy says so, except postmaster", () => {
     const names = listOf(["Alice", "postmaster"], ACTIVE, { case: "sensitive" });
     const sensitive = published(names, { case: "sensitive", postmaster: false });
     expect(saying(sensitive, "Alice")).toBe("deliverable mailbox");
@@ -134,7 +134,7 @@ describe("a recipient", () => {
     }
   });
 
-  it("has no dots where dots do not count", () => {
+  it("has no dots if dots are ignored", () => {
     const ignored = published(listOf(["b.o.b"], ACTIVE, { dots: "ignored" }), { dots: "ignored" });
     expect(saying(ignored, "bob")).toBe("deliverable mailbox");
     expect(saying(ignored, "..b.ob.")).toBe("deliverable mailbox");
@@ -143,7 +143,7 @@ describe("a recipient", () => {
     expect(saying(ignored, "...+x")).toBe("malformed");
   });
 
-  it("is postmaster by its entry first, then by the policy", () => {
+  it("matches postmaster by its entry first, then by the policy", () => {
     expect(saying(published(listOf(["postmaster"])), "postmaster")).toBe("deliverable mailbox");
     expect(saying(published(listOf(["postmaster"], DISABLED)), "postmaster")).toBe("disabled mailbox");
     expect(saying(published(STAFF, { postmaster: false }), "postmaster")).toBe("unknown");
@@ -175,7 +175,7 @@ describe("a catch-all", () => {
     expect(saying(list, text)).toBe(expected);
   });
 
-  it("is not reached by a name of dots alone where dots do not count", () => {
+  it("does not match a name of dots only if dots are ignored", () => {
     const ignored = published(new Map(), { catchall: true, dots: "ignored" });
     expect(saying(ignored, '"..."')).toBe("unknown");
     expect(saying(ignored, "...")).toBe("malformed");
@@ -190,7 +190,7 @@ describe("a list of any size", () => {
     [8_192, 0],
     [8_193, 1],
     [20_000, 3],
-  ])("of %i names in 2^%i shards knows all of them and nobody else", (size, bits) => {
+  ])("of %i names in 2^%i shards has all of them and no other", (size, bits) => {
     const states = [ACTIVE, DISABLED, FULL, MOVED];
     const words = ["deliverable", "disabled", "full", "moved"];
     const list = new Map(Array.from({ length: size }, (_, i) => [`user${i}`, states[i % 4] as number]));
@@ -203,7 +203,7 @@ describe("a list of any size", () => {
     expect(found).toBe(0);
   });
 
-  it("knows each of its names in every spelling that means the same", () => {
+  it("has each of its names in every equivalent spelling", () => {
     const spelling = fc.record({
       case: fc.constantFrom("insensitive" as const, "sensitive" as const),
       dots: fc.constantFrom("significant" as const, "ignored" as const),
@@ -231,7 +231,7 @@ describe("a list of any size", () => {
     );
   });
 
-  it("answers any text without an error, and never accepts it where nobody is listed", () => {
+  it("answers any text without an error, and accepts none if it is empty", () => {
     const nobody = published(new Map(), { postmaster: false });
     forAll(
       [anyText(40)],
@@ -250,19 +250,19 @@ describe("a list of any size", () => {
   });
 });
 
-describe("blobs that are not at hand", () => {
+describe("blobs that are not in memory", () => {
   const names = Array.from({ length: 500 }, (_, i) => `user${i}`);
   const list = published(listOf(names), {}, {}, 4);
   const nothing: Holdings = holding();
 
-  it("are asked for by number, and never decide anything", () => {
+  it("are requested by number, and decide nothing until then", () => {
     for (const name of ["user1", "user2", "nobody", "user3+x", "postmaster"]) {
       const index = shardOf(fingerprint(KEY.names, name), 4);
       expect(saying({ ...list, holdings: nothing }, name)).toBe(`needs shards ${index}`);
     }
   });
 
-  it("are asked for one after another until the answer is there", () => {
+  it("are requested one after another until there is an answer", () => {
     const held: Shard[] = [];
     const asked: number[] = [];
     const at = { ...list, holdings: holding(held) };
@@ -278,7 +278,7 @@ describe("blobs that are not at hand", () => {
     expect(asked.length).toBeLessThanOrEqual(3);
   });
 
-  it("are not asked for where an earlier name decides", () => {
+  it("are not requested if an earlier name decides", () => {
     const index = shardOf(fingerprint(KEY.names, "user7"), 4);
     const only = {
       shard: (i: number) => (i === index ? list.holdings.shard(i) : undefined),
@@ -333,7 +333,7 @@ describe("a name that left", () => {
     expect(saying(departing(0, true, { catchall: true }), "gone")).toBe("deliverable catch-all");
   });
 
-  it("waits for its blob, and never is unknown without it", () => {
+  it("needs its blob, and is never unknown without it", () => {
     const at = departing(3, false);
     const blob = departureBlobOf(tailOf(fingerprint(KEY.names, "gone")), 3);
     const missing: Holdings = { shard: at.holdings.shard, departures: () => undefined };
@@ -345,7 +345,7 @@ describe("a name that left", () => {
 describe("a deleted domain", () => {
   const deleted = published(STAFF, { catchall: true }, { deletedUntil: NOW + 86_400_000 });
 
-  it("defers everybody for its day, then is not served", () => {
+  it("defers every recipient for its day, then is not served", () => {
     for (const text of ["alice", "nobody", "dave", "postmaster", "@example.com", "a..b"]) {
       expect(saying(deleted, text)).toBe("departed");
       expect(saying(deleted, text, NOW + 86_399_999)).toBe("departed");
@@ -353,14 +353,14 @@ describe("a deleted domain", () => {
     }
   });
 
-  it("needs none of its blobs for that", () => {
+  it("needs none of its blobs", () => {
     const many = published(listOf(["alice"]), {}, { deletedUntil: NOW }, 3);
     expect(saying({ ...many, holdings: holding() }, "alice")).toBe("not-served");
   });
 });
 
 describe("sentinels", () => {
-  it("are no entries and match nothing", () => {
+  it("are not entries and match nothing", () => {
     const list = published(STAFF);
     for (const text of ["sentinel-plain", "Sentinel-CASE", '"sentinel \\"quoted\\" \\\\ pair"']) {
       expect(saying(list, text)).toBe("unknown");

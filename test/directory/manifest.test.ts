@@ -114,7 +114,7 @@ describe("a manifest", () => {
     ),
   });
 
-  it("is read back as it was written, at any offset", () => {
+  it("decodes to what was encoded, at any offset", () => {
     forAll([content, fc.nat(5)], (it, offset) => {
       const bytes = encodeManifest(it, KEY);
       const read = open(unaligned(bytes, offset));
@@ -126,7 +126,7 @@ describe("a manifest", () => {
     });
   });
 
-  it("that was opened is written again as the same bytes", () => {
+  it("that was opened encodes to the same bytes", () => {
     forAll([content], (it) => {
       const bytes = encodeManifest(it, KEY);
       expect(encodeManifest(open(bytes), KEY)).toEqual(bytes);
@@ -153,7 +153,7 @@ describe("a manifest", () => {
     expect(open(bytes).shards.bits).toBe(10);
   });
 
-  it("does not carry its key, only the key's name", () => {
+  it("contains the id of its key, not the key", () => {
     const text = Buffer.from(encodeManifest(open(small), KEY)).toString("latin1");
     expect(text).toContain(KEY.id);
     for (const secret of [toHex(KEY.secret), Buffer.from(KEY.secret).toString("latin1")]) {
@@ -171,7 +171,7 @@ describe("a damaged manifest", () => {
   it.each([
     ["one shard inline", small],
     ["many shards", large],
-  ])("with %s is recognised wherever it was cut off, and where something follows", (_, bytes) => {
+  ])("with %s is recognised if truncated anywhere, and if bytes follow", (_, bytes) => {
     for (let length = 0; length < bytes.length; length++) {
       expect(faultOf(() => open(bytes.subarray(0, length)))).toBe("damaged");
     }
@@ -181,13 +181,13 @@ describe("a damaged manifest", () => {
   it.each([
     ["one shard inline", small],
     ["many shards", large],
-  ])("with %s is recognised by any bit turned over", (_, bytes) => {
+  ])("with %s is recognised by any flipped bit", (_, bytes) => {
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       expect(["damaged", "key-mismatch"]).toContain(faultOf(() => open(flipped(bytes, bit))));
     }
   });
 
-  it("is recognised in any bytes, though each of its lengths may lie", () => {
+  it("is recognised with any value in each of its length fields", () => {
     const lie = fc.tuple(fc.constantFrom(8, 12, 16), fc.integer({ min: 0, max: 0xffffffff }));
     forAll([fc.oneof(lie, fc.uint8Array({ maxLength: 400 }))], (it) => {
       let bytes = Uint8Array.from(small);
@@ -199,7 +199,7 @@ describe("a damaged manifest", () => {
     });
   });
 
-  it("is recognised by its domain: one domain's manifest says nothing about another", () => {
+  it("is recognised by its domain: one domain's manifest decides nothing for another", () => {
     expect(faultOf(() => open(small, "example.org"))).toBe("damaged");
     const other = encodeManifest(contentOf(SMALL, { domain: "example.org" }), keyFor("example.org"));
     expect(faultOf(() => open(other))).toBe("damaged");
@@ -207,7 +207,7 @@ describe("a damaged manifest", () => {
   });
 
   it.each([1_048_576, 2 ** 16 + 1])(
-    "that claims %i shards is refused before anything is made for them",
+    "that claims %i shards is refused before memory is allocated for them",
     (shards) => {
       const { head, header, blocks } = takeApart(large);
       const bits = Math.ceil(Math.log2(shards));
@@ -218,8 +218,8 @@ describe("a damaged manifest", () => {
   );
 });
 
-describe("a manifest that its own key signed", () => {
-  it("opens when nothing about it was changed", () => {
+describe("a manifest with a valid MAC", () => {
+  it("opens if unchanged", () => {
     expect(saying({})).toEqual(small);
   });
 
@@ -250,7 +250,7 @@ describe("a manifest that its own key signed", () => {
     ["departures without a count", { departures: { bits: 0, inline: false } }],
     ["more departures than it has ids for", { departures: { bits: 3, inline: false, count: 9 } }],
     ["departures inline that are none", { departures: { bits: 0, inline: true, count: 1 } }],
-  ])("but says %s is damaged", (_, fields) => {
+  ])("that says %s is damaged", (_, fields) => {
     expect(faultOf(() => open(saying(fields)))).toBe("damaged");
   });
 
@@ -258,20 +258,20 @@ describe("a manifest that its own key signed", () => {
     ["a delimiter that is none", { delimiters: "@" }],
     ["a setting from the future", { greylisting: true }],
     ["a refusal text of two lines", { text: "a\r\nb" }],
-  ])("but has a policy with %s never opens", (_, policy) => {
+  ])("that has a policy with %s never opens", (_, policy) => {
     const given = { ...policyWith(), ...policy };
     expect(faultOf(() => open(saying({ policy: given })))).toBe("invalid");
     expect(faultOf(() => open(saying({ policy: null })))).toBe("invalid");
   });
 
   it.each(["", "null", "[]", "5", '"text"', "{", '{"domain":"example.com"', "[".repeat(100_000)])(
-    "but whose header is not an object never opens: %#",
+    "whose header is not an object never opens: %#",
     (header) => {
       expect(faultOf(() => open(forged(takeApart(small), header)))).toBe("damaged");
     },
   );
 
-  it("but whose inline shard is damaged, or is one of several, never opens", () => {
+  it("whose inline shard is damaged, or one of several, never opens", () => {
     const { head, header, blocks } = takeApart(small);
     const [shard, departures] = blocks as [Uint8Array, Uint8Array];
     for (const bytes of [
@@ -284,7 +284,7 @@ describe("a manifest that its own key signed", () => {
     }
   });
 
-  it("but whose inline departures are one of several, or another number than it says, never opens", () => {
+  it("whose inline departures are one blob of several, or have another count, never opens", () => {
     const one = { tails: Float64Array.of(5), until: Uint32Array.of(9) };
     const table = (inline: Uint8Array, count: number) => ({ bits: 0, inline, ids: new Uint8Array(0), count });
     const withDepartures = (inline: Uint8Array, count: number) =>
@@ -295,14 +295,14 @@ describe("a manifest that its own key signed", () => {
     expect(faultOf(() => open(withDepartures(encodeDepartures(one, 1), 1)))).toBe("damaged");
   });
 
-  it("but goes on past its last block is damaged", () => {
+  it("that has bytes after its last block is damaged", () => {
     const parts = takeApart(small);
     for (const more of [new Uint8Array(0), Uint8Array.of(1, 2, 3)]) {
       expect(faultOf(() => open(forged({ ...parts, blocks: [...parts.blocks, more] })))).toBe("damaged");
     }
   });
 
-  it("but names more shards than there can be is damaged, though it has an id for each", () => {
+  it("that names more shards than possible is damaged, even with an id for each", () => {
     const { head, header, blocks } = takeApart(large);
     const ids = new Uint8Array(32 * 2 ** (MAX_SHARD_BITS + 1));
     const shards = { bits: MAX_SHARD_BITS + 1, inline: false };
@@ -310,7 +310,7 @@ describe("a manifest that its own key signed", () => {
     expect(faultOf(() => open(many))).toBe("damaged");
   });
 
-  it("but has a format from the future is damaged, never half read", () => {
+  it("that has a future format is damaged, never partly read", () => {
     for (const format of [0, 2, 255]) {
       const parts = takeApart(small);
       parts.head[4] = format;
@@ -318,14 +318,14 @@ describe("a manifest that its own key signed", () => {
     }
   });
 
-  it("takes a policy that lacks a setting to mean its default", () => {
+  it("gets the default of a setting that its policy lacks", () => {
     const { guard: _, ...rest } = policyWith();
     expect(open(saying({ policy: rest })).policy).toEqual(policyWith());
   });
 });
 
-describe("law 5: what does not fit is a fault, not a list of nobody", () => {
-  it("notices another master key", () => {
+describe("law 5: a mismatch is a fault, not a list of nobody", () => {
+  it("detects another master key", () => {
     const master = utf8("another master key, of 32 bytes!");
     const other = (domain: string, epoch: number) => deriveDomainKey(stablelibHashing, master, domain, epoch);
     for (const bytes of [small, large]) {
@@ -333,20 +333,20 @@ describe("law 5: what does not fit is a fault, not a list of nobody", () => {
     }
   });
 
-  it("notices another epoch of the key", () => {
+  it("detects another epoch of the key", () => {
     const bytes = encodeManifest(contentOf(SMALL), keyFor(DOMAIN, 2));
     expect(open(bytes).key.epoch).toBe(2);
     expect(faultOf(() => openManifest(bytes, DOMAIN, (domain) => keyFor(domain, 1)))).toBe("key-mismatch");
   });
 
-  it("notices a key that bears the right name and is another", () => {
+  it("detects another key with the same id", () => {
     const impostor = { ...keyFor(DOMAIN, 2), id: KEY.id };
     expect(faultOf(() => openManifest(small, DOMAIN, () => impostor))).toBe("damaged");
     const names = { ...KEY, names: impostor.names };
     expect(faultOf(() => openManifest(small, DOMAIN, () => names))).toBe("canonicaliser-mismatch");
   });
 
-  it("notices another version of the canonicaliser", () => {
+  it("detects another version of the canonicaliser", () => {
     for (const canonicaliser of [
       CANONICALISER_VERSION + 1,
       0,
@@ -358,7 +358,7 @@ describe("law 5: what does not fit is a fault, not a list of nobody", () => {
     }
   });
 
-  it("notices other sentinels, each of them", () => {
+  it("detects a changed sentinel, each of them", () => {
     const { sentinels } = takeApart(small).header as { sentinels: string[] };
     expect(sentinels.length).toBeGreaterThan(8);
     sentinels.forEach((sentinel, i) => {
@@ -380,7 +380,7 @@ describe("law 5: what does not fit is a fault, not a list of nobody", () => {
     }
   });
 
-  it("notices a policy that is not the one its sentinels were made under", () => {
+  it("detects another policy than the one of its sentinels", () => {
     for (const policy of [
       policyWith({ case: "sensitive" }),
       policyWith({ dots: "ignored" }),
@@ -409,7 +409,7 @@ describe("a content id", () => {
     }
   });
 
-  it("of a generation made now is not told by its time", () => {
+  it("of a shard does not depend on the generation's time", () => {
     const later = encodeManifest(contentOf(SMALL, { time: NOW + 1 }), KEY);
     expect(blobIds(open(later).shards)).toEqual(blobIds(open(small).shards));
   });

@@ -39,12 +39,12 @@ const VALUES: {
 const settings = Object.entries(VALUES) as [keyof DomainPolicy, (typeof VALUES)[keyof DomainPolicy]][];
 
 describe("a domain's policy", () => {
-  it("has exactly the settings that are tried here", () => {
+  it("has exactly the settings that are tested here", () => {
     expect([...POLICY_SETTINGS].sort()).toEqual(Object.keys(VALUES).sort());
     expect(Object.keys(DEFAULT_POLICY).sort()).toEqual(Object.keys(VALUES).sort());
   });
 
-  it("is by default what RFC 5321 and RFC 5233 lead people to expect, and guarded", () => {
+  it("follows RFC 5321 and RFC 5233 by default, and is guarded", () => {
     expect(readPolicy(DEFAULT_POLICY)).toEqual(DEFAULT_POLICY);
     expect(DEFAULT_POLICY).toEqual({
       delimiters: "+",
@@ -59,7 +59,7 @@ describe("a domain's policy", () => {
     });
   });
 
-  it.each(settings)("takes good values of %s and refuses the rest by name", (name, { good, bad }) => {
+  it.each(settings)("accepts valid values of %s and refuses others by name", (name, { good, bad }) => {
     for (const value of good) {
       expect(policyFault(name, value)).toBeNull();
       expect(readPolicy({ [name]: value })).toEqual({ [name]: value });
@@ -73,17 +73,17 @@ describe("a domain's policy", () => {
   it.each(["catch-all", "Catchall", "constructor", "__proto__", "toString", ""])(
     "has no setting %j",
     (name) => {
-      expect(policyFault(name, true)).toBe("is no policy setting");
+      expect(policyFault(name, true)).toBe("is not a policy setting");
       const given: unknown = JSON.parse(`{${JSON.stringify(name)}: true}`);
       expect(faultOf(() => readPolicy(given))).toBe("invalid");
     },
   );
 
-  it.each([null, undefined, "x", 5, [], [DEFAULT_POLICY], true])("is no %j", (value) => {
+  it.each([null, undefined, "x", 5, [], [DEFAULT_POLICY], true])("is not %j", (value) => {
     expect(faultOf(() => readPolicy(value))).toBe("invalid");
   });
 
-  it("may be given in part", () => {
+  it("may be given partly", () => {
     expect(readPolicy({})).toEqual({});
     expect(readPolicy({ catchall: true, grace: 0 })).toEqual({ catchall: true, grace: 0 });
   });
@@ -115,12 +115,12 @@ describe("changes that the guard cannot count", () => {
     expect(uncountableChanges(policyWith(), policyWith({ [name]: other[name] }))).toEqual([]);
   });
 
-  it("are those of a guard that lets more go, and not of one that lets less", () => {
+  it("include a guard that allows more loss, and not one that allows less", () => {
     expect(uncountableChanges(policyWith({ guard: 0.2 }), policyWith({ guard: 0.3 }))).toEqual(["guard"]);
     expect(uncountableChanges(policyWith({ guard: 0.2 }), policyWith({ guard: 0.1 }))).toEqual([]);
   });
 
-  it("are all named, and none where nothing changes", () => {
+  it("are all named, and none if nothing changes", () => {
     expect(uncountableChanges(policyWith(), policyWith())).toEqual([]);
     expect(uncountableChanges(policyWith(), policyWith(other)).sort()).toEqual(
       ["alias", "case", "catchall", "delimiters", "dots", "guard"].sort(),

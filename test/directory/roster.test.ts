@@ -27,7 +27,7 @@ function signed(json: string): string {
 }
 
 describe("a roster", () => {
-  it("is read back as it was written", () => {
+  it("decodes to what was encoded", () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,10}$/);
     const domain = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join("."));
     const roster = fc.record({
@@ -42,7 +42,7 @@ describe("a roster", () => {
     forAll([roster], (it) => expect(openRoster(encodeRoster(it, mac), it.partition, mac)).toEqual(it));
   });
 
-  it("keeps domains whose names are those of an object's own members", () => {
+  it("keeps domains named like members of Object", () => {
     const heads: Record<string, number> = JSON.parse('{"__proto__": 4, "constructor": 5, "toString": 6}');
     const read = openRoster(encodeRoster({ ...ROSTER, heads }, mac), "0", mac);
     expect(Object.entries(read.heads)).toEqual([
@@ -52,13 +52,13 @@ describe("a roster", () => {
     ]);
   });
 
-  it("is text, which KV reads in bulk", () => {
+  it("is text, so that KV can read it in bulk", () => {
     expect(text).toMatch(/^[A-Za-z0-9_-]{43}\n\{/);
   });
 });
 
 describe("a damaged roster", () => {
-  it("is recognised wherever it was cut off, and where something follows", () => {
+  it("is recognised if truncated anywhere, and if bytes follow", () => {
     for (let length = 0; length < text.length; length++) {
       expect(faultOf(() => openRoster(text.slice(0, length), "0", mac))).toBe("damaged");
     }
@@ -66,7 +66,7 @@ describe("a damaged roster", () => {
     expect(faultOf(() => openRoster(`\n${text}`, "0", mac))).toBe("damaged");
   });
 
-  it("is recognised by any bit turned over", () => {
+  it("is recognised by any flipped bit", () => {
     const bytes = utf8(text);
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const altered = Uint8Array.from(bytes);
@@ -76,17 +76,17 @@ describe("a damaged roster", () => {
     }
   });
 
-  it("is recognised by its partition: one partition's roster says nothing about another", () => {
+  it("is recognised by its partition: one partition's roster decides nothing for another", () => {
     expect(faultOf(() => openRoster(text, "1", mac))).toBe("damaged");
     expect(faultOf(() => openRoster(text, KV_ROSTER, mac))).toBe("damaged");
   });
 
-  it("is recognised under another master key", () => {
+  it("is recognised with another master key", () => {
     const other = rosterMac(stablelibHashing, utf8("another master key, of 32 bytes!"));
     expect(faultOf(() => openRoster(text, "0", other))).toBe("damaged");
   });
 
-  it("is recognised by a format from the future, though its MAC fits", () => {
+  it("is recognised by a future format, even with a valid MAC", () => {
     expect(openRoster(signed(JSON.stringify({ format: 1, ...ROSTER })), "0", mac)).toEqual(ROSTER);
     expect(faultOf(() => openRoster(signed(JSON.stringify({ ...ROSTER, format: 2 })), "0", mac))).toBe(
       "damaged",

@@ -7,13 +7,13 @@ const under = (settings: Partial<DomainPolicy> = {}, key = KEY): string[] =>
   sentinels(key.names, policyWith(settings));
 
 describe("the sentinels", () => {
-  it("are read, each of them, and differ from each other", () => {
+  it("are all parsed, and differ from each other", () => {
     expect(under()).not.toContain("unreadable");
     expect(new Set(under()).size).toBe(under().length);
     for (const sentinel of under()) expect(sentinel).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  it("are other ones under another key, all of them", () => {
+  it("all differ under another key", () => {
     const other = under({}, keyFor("example.com", 2));
     expect(under().filter((sentinel) => other.includes(sentinel))).toEqual([]);
   });
@@ -26,11 +26,11 @@ describe("the sentinels", () => {
     { delimiters: "=" },
     { delimiters: "_" },
     { delimiters: "." },
-  ])("tell the spelling %j from the default", (settings) => {
+  ])("distinguish the spelling %j from the default", (settings) => {
     expect(under(settings)).not.toEqual(under());
   });
 
-  it("are the same under settings that do not change what is looked up", () => {
+  it("are the same for settings that do not change the lookup", () => {
     const settings = {
       catchall: true,
       postmaster: false,
@@ -42,7 +42,7 @@ describe("the sentinels", () => {
     expect(under(settings)).toEqual(under());
   });
 
-  it("are pinned: whoever changes a rule of the canonicaliser raises its version", () => {
+  it("are pinned: a changed rule of the canonicaliser needs a new version", () => {
     const all = [{}, { case: "sensitive", dots: "ignored", delimiters: "-=" }] as const;
     expect(all.map((settings) => under(settings).join(" "))).toMatchInlineSnapshot(`
       [

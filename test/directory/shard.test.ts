@@ -67,7 +67,7 @@ function mixedList(count: number): List {
 }
 
 describe("a shard", () => {
-  it("gives back its entries, and finds each of them and no neighbour", () => {
+  it("decodes to its entries, and finds each of them and no neighbour", () => {
     forAll([states(300), fc.nat(MAX_SHARD_BITS)], (entries, bits) => {
       const shard = decodeShard(packShard(entries, bits));
       expect(shard.bits).toBe(bits);
@@ -90,14 +90,14 @@ describe("a shard", () => {
     });
   });
 
-  it("is used where it lies, at any offset", () => {
+  it("works in place, at any offset", () => {
     forAll([states(40), fc.integer({ min: 1, max: 7 })], (entries, offset) => {
       const bytes = packShard(entries, 0);
       expect(entriesOf(decodeShard(unaligned(bytes, offset)))).toEqual(entriesFrom(entries));
     });
   });
 
-  it("is used from a Buffer too, whose slices share their memory", () => {
+  it("works in a Buffer too, whose slices share memory", () => {
     const bytes = packShard(new Map([[5, FULL]]), 0);
     for (const offset of [0, 1, 2, 3, 4]) {
       const buffer = Buffer.concat([Buffer.alloc(offset), bytes]).subarray(offset);
@@ -152,14 +152,14 @@ describe("a damaged shard", () => {
   ]);
   const bytes = packShard(entries, 4);
 
-  it("is recognised wherever it was cut off, and where something follows", () => {
+  it("is recognised if truncated anywhere, and if bytes follow", () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(faultOf(() => decodeShard(bytes.subarray(0, length)))).toBe("damaged");
     }
     expect(faultOf(() => decodeShard(Uint8Array.of(...bytes, 0)))).toBe("damaged");
   });
 
-  it("is recognised by its content id for any bit turned over, and decoding it throws nothing but its own error", () => {
+  it("is recognised by its content id for any flipped bit, and decoding throws only its own error", () => {
     const id = idOf(bytes);
     const noticed: boolean[] = [];
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
@@ -213,7 +213,7 @@ describe("a damaged shard", () => {
     expect(faultOf(() => decodeShard(altered))).toBe("damaged");
   });
 
-  it("of any bytes is refused, or is one that would have been written so", () => {
+  it("of any bytes is refused, unless the encoder would write those bytes", () => {
     const edits = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
     forAll(
       [fc.oneof(fc.uint8Array({ maxLength: 700 }), edits), fc.nat(bytes.length)],
@@ -257,7 +257,7 @@ describe("a list in shards", () => {
     expect(shards.reduce((sum, shard) => sum + shard.count, 0)).toBe(size);
   });
 
-  it("of 100,000 names has none of a million others", () => {
+  it("of 100,000 names has none of a million other names", () => {
     const list = new Map(names(100_000).map((name) => [name, ACTIVE]));
     const packed = packList(list);
     const shards = packed.shards.map(decodeShard);
@@ -271,7 +271,7 @@ describe("a list in shards", () => {
     expect(matches).toBe(0);
   });
 
-  it("falsely matches no oftener than its bits allow", () => {
+  it("has no more false matches than its bits allow", () => {
     // Digests that agree in shard, bucket and all but 16 bits bring the rate up to where it can be counted.
     const next = randomNumbers(48);
     const tails = new Map<number, number>();
@@ -300,7 +300,7 @@ describe("the number of shards", () => {
     expect(shardBitsFor(entries)).toBe(bits);
   });
 
-  it("keeps shards well under what they can hold, and above half of what they are planned for", () => {
+  it("keeps shards well below their capacity, and above half of their planned size", () => {
     forAll([fc.integer({ min: SHARD_ENTRIES + 1, max: 500_000_000 })], (entries) => {
       const each = entries / 2 ** shardBitsFor(entries);
       expect(each).toBeLessThan(2 * SHARD_ENTRIES);
@@ -308,7 +308,7 @@ describe("the number of shards", () => {
     });
   });
 
-  it("in use is kept while shards stay between half and twice their plan", () => {
+  it("in use is kept while shards stay between half and twice their planned size", () => {
     expect(shardBitsFor(2 * SHARD_ENTRIES, 0)).toBe(0);
     expect(shardBitsFor(2 * SHARD_ENTRIES + 1, 0)).toBe(1);
     expect(shardBitsFor(8 * SHARD_ENTRIES, 2)).toBe(2);
@@ -320,7 +320,7 @@ describe("the number of shards", () => {
     expect(shardBitsFor(100, 99)).toBe(0);
   });
 
-  it("changes little when a list grows and shrinks by a few names about any border", () => {
+  it("changes rarely when a list grows and shrinks by a few names around any limit", () => {
     forAll([fc.integer({ min: 1, max: 50_000_000 })], (entries) => {
       const bits = shardBitsFor(entries);
       for (const now of [entries - 1, entries + 1, Math.ceil(entries * 1.3), Math.ceil(entries * 0.75)]) {
@@ -331,7 +331,7 @@ describe("the number of shards", () => {
 });
 
 describe("a tail", () => {
-  it("sorts as numbers do, and is read from the digest alone", () => {
+  it("sorts as a number, and depends on the digest only", () => {
     forAll(
       [fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.uint8Array({ minLength: 32, maxLength: 32 })],
       (a, b) => {
@@ -342,7 +342,7 @@ describe("a tail", () => {
     );
   });
 
-  it("leaves the top bits of the digest to the shard's number", () => {
+  it("is not the part of the digest that chooses the shard", () => {
     forAll([fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.nat(MAX_SHARD_BITS)], (digest, bits) => {
       const binary = [...digest].map((byte) => byte.toString(2).padStart(8, "0")).join("");
       expect(shardOf(digest, bits)).toBe(bits === 0 ? 0 : Number.parseInt(binary.slice(0, bits), 2));

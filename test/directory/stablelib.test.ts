@@ -5,7 +5,7 @@ import { toHex, utf8 } from "../../src/directory/bytes.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { bytesOf, forAll } from "./helpers.ts";
 
-describe("hashing by @stablelib", () => {
+describe("hashing with @stablelib", () => {
   it.each([
     // RFC 4231, test cases 1, 2 and 6.
     [
@@ -23,11 +23,11 @@ describe("hashing by @stablelib", () => {
       toHex(utf8("Test Using Larger Than Block-Size Key - Hash Key First")),
       "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
     ],
-  ])("makes the HMAC of RFC 4231 under key %s", (key, message, expected) => {
+  ])("computes the HMAC of RFC 4231 under key %s", (key, message, expected) => {
     expect(toHex(stablelibHashing.hmac(bytesOf(key))(bytesOf(message)))).toBe(expected);
   });
 
-  it("agrees with Node's, message after message under prepared keys that take turns", () => {
+  it("agrees with Node for many messages under several prepared keys in turn", () => {
     forAll(
       [
         fc.array(fc.uint8Array({ maxLength: 100 }), { minLength: 1, maxLength: 3 }),

@@ -30,7 +30,7 @@ const anyVerdict = fc.constantFrom(...verdicts);
 const REPLY = /^[245]\d\d [245]\.\d\.\d <[ -~]*>: [ -~]+$/;
 
 describe("the verdicts", () => {
-  it("are those of the contract and no others", () => {
+  it("are exactly those of the API", () => {
     expect(Object.keys(VERDICTS).sort()).toEqual([...verdicts].sort());
   });
 
@@ -41,7 +41,7 @@ describe("the verdicts", () => {
     expect(given.reply.startsWith(`${code} <alice@example.com>: `)).toBe(true);
   });
 
-  it.each(TABLE)("%s has a reply code and an enhanced code of the class of its action", (_, code, action) => {
+  it.each(TABLE)("%s has a reply code and an enhanced code in the class of its action", (_, code, action) => {
     const digit = { accept: "2", defer: "4", reject: "5" }[action];
     expect(code[0]).toBe(digit);
     expect(code[4]).toBe(digit);
@@ -49,7 +49,7 @@ describe("the verdicts", () => {
 });
 
 describe("a reply line", () => {
-  it("is one line of printable ASCII of at most 500 octets, whatever was sent", () => {
+  it("is one line of printable ASCII of at most 500 octets, for any recipient", () => {
     const recipient = fc.oneof(anyText(), anyText(900), anyCharacters(600));
     const text = fc.option(fc.stringMatching(/^[ -~]{0,200}$/));
     forAll(
@@ -64,21 +64,21 @@ describe("a reply line", () => {
     );
   });
 
-  it("names the recipient in full where it fits and is ASCII", () => {
+  it("has the whole recipient if it fits and is ASCII", () => {
     const recipient = fc.stringMatching(/^[ -~]{0,200}$/);
     forAll([anyVerdict, recipient], (verdict, sent) => {
       expect(replyLine(verdict, sent)).toBe(`${VERDICTS[verdict].code} <${sent}>: ${VERDICTS[verdict].text}`);
     });
   });
 
-  it("shows a question mark for each character that it may not hold", () => {
+  it("has a question mark for each character that it must not contain", () => {
     expect(replyLine("unknown", "jörg@exämple.com")).toContain("<j?rg@ex?mple.com>");
     expect(replyLine("unknown", "𐐀@example.com")).toContain("<?@example.com>");
     expect(replyLine("unknown", "a\r\n250 ok@example.com")).toContain("<a??250 ok@example.com>");
     expect(replyLine("unknown", "a\ud800\0\x7f\t@example.com")).toContain("<a????@example.com>");
   });
 
-  it("cuts a long recipient, and keeps what is said behind it", () => {
+  it("truncates a long recipient, and keeps the text after it", () => {
     const long = `${"a".repeat(2_000)}@example.com`;
     const line = replyLine("unknown", long, "x".repeat(200));
     expect(line).toHaveLength(500);
@@ -86,7 +86,7 @@ describe("a reply line", () => {
     expect(replyLine("unknown", "😀".repeat(400))).toMatch(/^550 5\.1\.1 <\?+>: no such mailbox here$/);
   });
 
-  it("carries the domain's own text behind refusals, and behind nothing else", () => {
+  it("has the domain's own text after refusals only", () => {
     for (const [verdict, , action] of TABLE) {
       const line = replyLine(verdict, "alice@example.com", "see example.com/help");
       expect(line.endsWith("; see example.com/help")).toBe(action === "reject");
@@ -97,7 +97,7 @@ describe("a reply line", () => {
 });
 
 describe("an answer", () => {
-  it("has every field of the contract, null where nothing is known", () => {
+  it("has every field of the API, null if nothing is known", () => {
     expect(answer("alice@example.com", "unknown")).toEqual({
       recipient: "alice@example.com",
       verdict: "unknown",
@@ -115,7 +115,7 @@ describe("an answer", () => {
     });
   });
 
-  it("says on what it rests", () => {
+  it("says what it is based on", () => {
     const given = answer("Alice+x@example.com", "deliverable", {
       matched: "subaddress",
       domain: "example.com",
@@ -146,13 +146,13 @@ describe("an answer", () => {
     });
   });
 
-  it("that defers may never be used again", () => {
+  it("that defers is never reusable", () => {
     for (const [verdict, , action] of TABLE) {
       expect(answer("a@b", verdict, { maxAge: 30 }).max_age).toBe(action === "defer" ? 0 : 30);
     }
   });
 
-  it("for want of knowledge is a deferral without anything about the recipient", () => {
+  it("that is unavailable is a deferral that says nothing about the recipient", () => {
     expect(unavailable("a@b.example", "registry timed out", "b.example")).toMatchObject({
       verdict: "unavailable",
       action: "defer",
@@ -169,7 +169,7 @@ describe("observe mode", () => {
   const observed: readonly Verdict[] = ["unknown", "disabled", "moved", "malformed", "full", "departed"];
 
   it.each(observed)(
-    "accepts what is %s, keeps the word, and shows the reply that would have been given",
+    "accepts what is %s, keeps the verdict, and shows the reply that enforce mode gives",
     (verdict) => {
       const grounds = {
         generation: 7,

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
-import type { FaultLine } from "../../src/reader/ports.ts";
+import type { FaultLine } from "../../src/edge/ports.ts";
 import { ADMIN, type Edges, FAIR, startEdges, until } from "../laws/support/edges.ts";
 import { LARGE, many, Publisher } from "../laws/support/publishing.ts";
 import { type Ended, startCli, temporaryFolder } from "../support/processes.ts";
@@ -19,7 +19,7 @@ const faultsOf = (edges: Edges<"one">): FaultLine[] =>
 const kindsOf = (edges: Edges<"one">): string[] =>
   faultsOf(edges).map(({ kind, domain }) => `${kind} ${domain}`);
 
-it("a rotated master key, shards damaged everywhere, and what cannot be reached, one line each", async () => {
+it("a rotated master key, shards damaged everywhere, and unreachable services are one log line each", async () => {
   const before = await startEdges({ one: {} });
   const publisher = new Publisher(before.edge.one);
   await publisher.publish(SMALL, "alice bob");

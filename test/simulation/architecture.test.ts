@@ -31,7 +31,7 @@ const importsRunOneWay: Rule = (sources) =>
     const allowed = MAY_IMPORT[folder];
     if (allowed === undefined) return [`${it.path} is in a folder that has no place yet`];
     return filesOf(it)
-      .filter((file) => !file.startsWith("src/"))
+      .filter((file) => !file.startsWith("src/") && !(file.startsWith("testing/") && folder !== "model"))
       .filter((file) => !file.startsWith("simulation/") || ![folder, ...allowed].includes(folderOf(file)))
       .map((file) => `${it.path} imports ${file}`);
   });
@@ -68,6 +68,11 @@ describe("the rules", () => {
       [["simulation/model/x.ts", 'import type { Y } from "../world/y.ts";']],
     ],
     [
+      "a model that imports a fake",
+      importsRunOneWay,
+      [["simulation/model/x.ts", 'import { FakeKv } from "../../testing/kv.ts";']],
+    ],
+    [
       "a world that imports its scene",
       importsRunOneWay,
       [["simulation/world/x.ts", 'import { y } from "../scene/y.ts";']],
@@ -75,7 +80,7 @@ describe("the rules", () => {
     [
       "an import from the tests",
       importsRunOneWay,
-      [["simulation/world/x.ts", 'import { y } from "../../test/world/y.ts";']],
+      [["simulation/world/x.ts", 'import { y } from "../../test/support/y.ts";']],
     ],
     ["a folder without a place", importsRunOneWay, [["simulation/utils/x.ts", ""]]],
     [

@@ -1,6 +1,6 @@
 /** Holds requests and responses against the API's own description. */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import type { Route } from "../../../src/edge/routes/route.ts";
+import type { Route } from "../../../src/api/index.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 interface Content {

@@ -2,20 +2,20 @@
 import type { Role } from "../../../src/api/contract.ts";
 import { toBase64Url, utf8 } from "../../../src/directory/index.ts";
 import { mintToken, type TokenClaims } from "../../../src/edge/access.ts";
+import { Deployment } from "../../../src/edge/deployment.ts";
 import { readEnvironment, type Settings } from "../../../src/edge/environment.ts";
 import { platformPorts } from "../../../src/edge/platform.ts";
-import { Isolate } from "../../../src/reader/isolate.ts";
 import { ADMIN, testEnv } from "./edge.ts";
 
 export type TokenRole = Exclude<Role, "admin">;
 export const TOKEN_ROLES: readonly TokenRole[] = ["check", "publish", "replica"];
 
 const settings = readEnvironment(testEnv).settings as Settings;
-const isolate = new Isolate(settings, platformPorts);
-const stranger = new Isolate({ ...settings, masterKey: new Uint8Array(32).fill(7) }, platformPorts);
+const deployment = new Deployment(settings, platformPorts);
+const stranger = new Deployment({ ...settings, masterKey: new Uint8Array(32).fill(7) }, platformPorts);
 
 /** Derives domain keys as the edge does, for lists that are packed by the hundred. */
-export const keyFor = isolate.keyFor;
+export const keyFor = deployment.keyFor;
 
 let minted = 0;
 
@@ -30,13 +30,13 @@ export const claimsOf = (role: TokenRole, domains: readonly string[] | null): To
 });
 
 /** A token that the edge takes for one of its own. */
-export const mint = (claims: TokenClaims): string => mintToken(isolate, claims);
+export const mint = (claims: TokenClaims): string => mintToken(deployment.tokenMac, claims);
 
 /** What is wrong with a token that looks like one of ours, and how it is made from one that is. */
 export const BROKEN: Readonly<Record<string, (claims: TokenClaims) => string>> = {
   "expired a day ago": (claims) => mint({ ...claims, expires: Date.now() - 86_400_000 }),
   "expired this moment": (claims) => mint({ ...claims, expires: Date.now() }),
-  "signed under another master key": (claims) => mintToken(stranger, claims),
+  "signed under another master key": (claims) => mintToken(stranger.tokenMac, claims),
   "its MAC altered in one bit": (claims) => {
     const [prefix, payload, mac = ""] = mint(claims).split(".");
     return `${prefix}.${payload}.${mac[0] === "A" ? "B" : "A"}${mac.slice(1)}`;

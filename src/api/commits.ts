@@ -1,0 +1,172 @@
+/** Publishing: shards, commits, plans, and what comes of them. */
+import * as v from "valibot";
+import { isContentId, toALabel } from "../directory/index.ts";
+import { MAX_COMMIT_DOMAINS, MAX_NOTE } from "./limits.ts";
+import { policyChange } from "./policy.ts";
+import {
+  choice,
+  closed,
+  flag,
+  type Infer,
+  kind,
+  listOf,
+  mapOf,
+  named,
+  oneOf,
+  open,
+  type Schema,
+  text,
+  texts,
+  whole,
+} from "./schema.ts";
+
+/** A domain in a request, in any spelling; read, it is in A-labels. */
+export const domainName: Schema<string> = v.pipe(
+  kind<string>(
+    (value) => typeof value === "string" && toALabel(value) !== null,
+    ({ input }) =>
+      typeof input === "string"
+        ? `is not a domain: ${input.slice(0, 100)}`
+        : "is not a domain: it must be text",
+    { type: "string" },
+  ),
+  v.transform((value) => toALabel(value) as string),
+);
+
+/** The id of a shard or of departures. */
+export const contentId = kind<string>(
+  (value) => typeof value === "string" && isContentId(value),
+  "must be a SHA-256 in 64 lower-case hexadecimal digits",
+  { type: "string" },
+);
+
+/** Kept in the history, for people. */
+export const note = v.exactOptional(
+  v.nullable(
+    kind<string>(
+      (value) => typeof value === "string" && value.length <= MAX_NOTE,
+      `must be text of at most ${MAX_NOTE} characters`,
+      { type: "string", maxLength: MAX_NOTE },
+    ),
+  ),
+);
+
+const shardIds = closed({ bits: whole, ids: texts });
+const inlineShard = closed({
+  bits: v.optional(
+    kind<0>((value) => value === 0, "must be 0 beside an inline shard", { const: 0 }),
+    0,
+  ),
+  inline: text,
+});
+
+/** A list's shards: 2^bits content ids in order, or the only shard's bytes in base64url. */
+export const shardTable = named(
+  "ShardTable",
+  choice<typeof shardIds | typeof inlineShard>([shardIds, inlineShard], (value) =>
+    has(value, "inline") ? inlineShard : shardIds,
+  ),
+);
+export type ShardTable = Infer<typeof shardTable>;
+
+const has = (value: unknown, member: string): boolean =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, member);
+
+/** The domains of one commit or plan, each once. */
+const domainsOf = <T extends { domain: string }>(each: Schema<T>): Schema<T[]> => {
+  const list = listOf(each, MAX_COMMIT_DOMAINS);
+  return v.pipe(
+    list,
+    v.check(
+      (domains) => new Set(domains.map(({ domain }) => domain)).size === domains.length,
+      "names a domain twice",
+    ),
+  );
+};
+
+const domainCommit = closed({
+  domain: domainName,
+  /** The generation that this was planned against, null where the domain has no head. */
+  expect: v.nullable(whole),
+  epoch: whole,
+  key_id: text,
+  canonicaliser: whole,
+  /** Sentinels under the policy that results: proof that both sides canonicalise alike. */
+  sentinels: texts,
+  /** Settings to change; those left out keep their value. */
+  policy: v.exactOptional(policyChange),
+  mode: v.exactOptional(oneOf("enforce", "observe")),
+  shards: shardTable,
+});
+export type DomainCommit = Infer<typeof domainCommit>;
+
+/** `POST /v1/commits`: all of it happens, or nothing. */
+export const commitRequest = named(
+  "CommitRequest",
+  closed({
+    domains: domainsOf(domainCommit),
+    /** Overrides the guard; recorded. */
+    force: v.exactOptional(flag),
+    note,
+  }),
+);
+export type CommitRequest = Infer<typeof commitRequest>;
+
+export const commitResult = named(
+  "CommitResult",
+  open({
+    /** Number of each domain's head, now. */
+    generations: mapOf(whole, "a whole number"),
+    /** Domains that were so already, and got no new number. */
+    unchanged: texts,
+  }),
+);
+export type CommitResult = Infer<typeof commitResult>;
+
+const namesOfHead = closed({ gone: text, back: text });
+const namesOfTombstone = closed({ accepted: text });
+
+/**
+ * Names by the 48-bit tails of their fingerprints: 6 bytes each, big-endian, ascending, in base64url. Against a head
+ * those that it accepts or defers and the new list does not, and the reverse; against a tombstone all that the new list
+ * accepts or defers.
+ */
+const plannedNames = choice<typeof namesOfHead | typeof namesOfTombstone>(
+  [namesOfHead, namesOfTombstone],
+  (value) => (has(value, "accepted") ? namesOfTombstone : namesOfHead),
+);
+export type PlannedNames = Infer<typeof plannedNames>;
+
+const plannedDomain = closed({
+  domain: domainName,
+  /** The generation that this was planned against. */
+  expect: whole,
+  key_id: text,
+  canonicaliser: whole,
+  policy: v.exactOptional(policyChange),
+  /** Names that the new list accepts or defers. */
+  accepted: whole,
+  names: plannedNames,
+});
+export type PlannedDomain = Infer<typeof plannedDomain>;
+
+/** `POST /v1/plans`: what a commit would change, for the guard to judge beforehand. Nothing is stored. */
+export const planRequest = named("PlanRequest", closed({ domains: domainsOf(plannedDomain) }));
+export type PlanRequest = Infer<typeof planRequest>;
+
+export const planResult = named(
+  "PlanResult",
+  open({
+    /** Why the guard would refuse, by domain; null where it would not. */
+    refusals: mapOf(v.nullable(text), "text or null"),
+  }),
+);
+export type PlanResult = Infer<typeof planResult>;
+
+/** `POST /v1/domains/{domain}/rollback`. */
+export const rollbackRequest = named("RollbackRequest", closed({ to: whole, expect: whole, note }));
+export type RollbackRequest = Infer<typeof rollbackRequest>;
+
+/** The answer to a rollback or a deletion. */
+export const headResult = named("HeadResult", open({ domain: text, generation: whole }));
+export type HeadResult = Infer<typeof headResult>;

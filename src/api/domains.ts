@@ -1,0 +1,99 @@
+/** How lists stand, and their history. */
+import * as v from "valibot";
+import { shardTable } from "./commits.ts";
+import { counts, mode, origin, policy } from "./policy.ts";
+import { flag, type Infer, knownWord, listOf, named, open, text, whole } from "./schema.ts";
+
+const summary = {
+  domain: text,
+  generation: whole,
+  /** When the head was made, Unix milliseconds. */
+  time: whole,
+  /** Seconds since then, by the edge's clock. */
+  age: whole,
+  mode,
+  counts,
+  alias: v.nullable(text),
+  /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
+  deleted_until: v.nullable(whole),
+  /** The key that the head was made under. */
+  epoch: whole,
+  key_id: text,
+  /** Whether it is the edge's key for this domain. Where it is not, every check of the domain is deferred (law 5). */
+  key_fits: flag,
+};
+
+/** One line of `GET /v1/domains`: how a list stands, without any of its names. */
+export const domainSummary = open(summary);
+export type DomainSummary = Infer<typeof domainSummary>;
+
+export const domainList = named(
+  "DomainList",
+  open({
+    domains: listOf(domainSummary),
+    /** What the next page comes after, null on the last one. */
+    next: v.nullable(text),
+  }),
+);
+export type DomainList = Infer<typeof domainList>;
+
+/** How KV stands against the head. */
+const kvState = knownWord("equal", "behind", "missing", "conflict", "damaged", "other-key", "unreadable");
+export type KvState = Infer<typeof kvState>;
+
+/** `GET /v1/domains/{domain}`. */
+export const domainDescription = named(
+  "DomainDescription",
+  open({
+    ...summary,
+    origin,
+    partition: whole,
+    policy,
+    canonicaliser: whole,
+    shards: shardTable,
+    departures: whole,
+    kv: open({ state: kvState, generation: v.nullable(whole) }),
+  }),
+);
+export type DomainDescription = Infer<typeof domainDescription>;
+
+/** `GET /v1/domains/{domain}/key`; the domain need not exist yet. */
+export const domainKeyBody = named(
+  "DomainKeyBody",
+  open({
+    domain: text,
+    epoch: whole,
+    /** The secret, base64url. Keep it in memory only. */
+    key: text,
+    key_id: text,
+    canonicaliser: whole,
+    partition: whole,
+  }),
+);
+export type DomainKeyBody = Infer<typeof domainKeyBody>;
+
+/** One line of a domain's history. */
+const generationRecord = open({
+  generation: whole,
+  time: whole,
+  action: knownWord("commit", "rollback", "delete"),
+  /** Id of the token that made it, or `admin`. */
+  by: text,
+  forced: flag,
+  note: v.nullable(text),
+  mode,
+  counts,
+  departures: whole,
+});
+export type GenerationRecord = Infer<typeof generationRecord>;
+
+export const generationList = named(
+  "GenerationList",
+  open({
+    domain: text,
+    generations: listOf(generationRecord),
+    /** What the next page comes after, null on the last one. */
+    next: v.nullable(whole),
+  }),
+);
+export type GenerationList = Infer<typeof generationList>;

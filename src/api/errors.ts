@@ -1,0 +1,73 @@
+/** What can go wrong, and how it is said. */
+import * as v from "valibot";
+import { closed, type Infer, kind, knownWord, mapOf, named, open, text, texts, whole } from "./schema.ts";
+
+/** HTTP status of each error, by `error.code`. */
+export const STATUS = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  timeout: 408,
+  /** The head is not the one that the change was planned against. */
+  conflict: 409,
+  /** The commit names shards that were not uploaded before; `error.missing` lists them. */
+  missing_shards: 409,
+  too_large: 413,
+  unsupported_media_type: 415,
+  /** Refused by the guard of law 4; `error.refusals` gives the reason for each domain. */
+  guard: 422,
+  unconfigured: 503,
+  /** The Registry was never initialised: nothing was published yet. The first commit initialises it. */
+  uninitialised: 503,
+  unavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+
+/** The body of every response with a status other than 2xx, but for a single recipient that is `unavailable`. */
+export const errorBody = named(
+  "Error",
+  open({
+    error: open({
+      code: knownWord(...(Object.keys(STATUS) as ErrorCode[])),
+      message: text,
+      domain: v.exactOptional(text),
+      /** conflict: the number of the head, null where there is none. */
+      head: v.exactOptional(v.nullable(whole)),
+      /** missing_shards: ids by domain. */
+      missing: v.exactOptional(mapOf(texts, "a list of text")),
+      /** guard: the reason by domain. */
+      refusals: v.exactOptional(mapOf(text, "text")),
+    }),
+  }),
+);
+export type ErrorBody = Infer<typeof errorBody>;
+
+/** What can be wrong behind a check that gets no verdict. */
+export const FAULT_KINDS = [
+  /** A list was made under a key that is not the edge's (law 5): under another master key, above all. */
+  "key_mismatch",
+  "canonicaliser_mismatch",
+  "damaged_manifest",
+  "damaged_blob",
+  /** A shard, or departures, that neither KV nor the Registry has. */
+  "missing_blob",
+  "damaged_roster",
+  "kv_unreadable",
+  "registry_unreachable",
+  /** The Registry answers with an error: it was never initialised, or was made for another place. */
+  "registry_refuses",
+  "internal_error",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** The body of a request that has nothing to say. */
+export const noMembers = closed({});
+
+/** The answer to a request that has nothing else to say. */
+export const done = named(
+  "Done",
+  open({ done: kind<true>((value) => value === true, "must be true", { const: true }) }),
+);

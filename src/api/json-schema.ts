@@ -1,0 +1,45 @@
+import type * as v from "valibot";
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What stands in a schema, as far as its JSON Schema is made of it. */
+interface Parts {
+  readonly type: string;
+  readonly name?: string;
+  readonly json?: JsonSchema;
+  readonly wrapped?: v.GenericSchema;
+  readonly item?: v.GenericSchema;
+  readonly entries?: Readonly<Record<string, v.GenericSchema>>;
+  readonly options?: readonly v.GenericSchema[];
+}
+
+/**
+ * The JSON Schema of a schema that schema.ts and `exactOptional`, `optional` and `nullable` made.
+ * @param refer what stands for a schema that has a name; left out, it is written out
+ */
+export function jsonSchemaOf(
+  schema: v.GenericSchema,
+  refer: (name: string, whole: () => JsonSchema) => JsonSchema = (_, whole) => whole(),
+): JsonSchema {
+  const of = (part: v.GenericSchema): JsonSchema => jsonSchemaOf(part, refer);
+  const { type, name, json, wrapped, item, entries, options } = schema as unknown as Parts;
+  const isOptional = (part: v.GenericSchema): boolean => part.type.endsWith("optional");
+  const structure = (): JsonSchema => {
+    if (entries !== undefined) {
+      return {
+        type: "object",
+        properties: Object.fromEntries(Object.entries(entries).map(([key, part]) => [key, of(part)])),
+        required: Object.keys(entries).filter((key) => !isOptional(entries[key] as v.GenericSchema)),
+        ...(type === "strict_object" ? { additionalProperties: false } : {}),
+      };
+    }
+    if (item !== undefined) return { type: "array", items: of(item) };
+    if (wrapped !== undefined) {
+      return isOptional(schema) ? of(wrapped) : { anyOf: [of(wrapped), { type: "null" }] };
+    }
+    if (options === undefined) return {};
+    return options.length === 1 ? of(options[0] as v.GenericSchema) : { anyOf: options.map(of) };
+  };
+  const whole = (): JsonSchema => ({ ...structure(), ...json });
+  return name === undefined ? whole() : refer(name, whole);
+}

@@ -1,0 +1,24 @@
+/** Limits that both sides know. */
+
+/** Recipients in one request. */
+export const MAX_RECIPIENTS = 1_000;
+/** Bytes of a request to check, of a commit, and of a shard. */
+export const MAX_CHECK_BODY = 2_200_000;
+export const MAX_COMMIT_BODY = 16 * 1024 * 1024;
+/** Bytes of a plan, and names that it may list: 6 bytes each, in base64url. */
+export const MAX_PLAN_BODY = 16 * 1024 * 1024;
+export const MAX_PLANNED_NAMES = 2_000_000;
+export const MAX_SHARD_BODY = 1024 * 1024;
+export const MAX_SMALL_BODY = 64 * 1024;
+/** Lines of one page of a listing, at most; also the number where a request for a page does not say. */
+export const MAX_PAGE = 1_000;
+/** A listing requested without pages is sent whole, or refused if it has more lines than this. */
+export const MAX_WHOLE = 10_000;
+/** Domains in one commit. */
+export const MAX_COMMIT_DOMAINS = 500;
+/** Characters of a note in the history. */
+export const MAX_NOTE = 200;
+/** Domains of one token: it travels with every request. */
+export const MAX_TOKEN_DOMAINS = 100;
+/** Seconds until a token expires. */
+export const MAX_TOKEN_LIFE = 10 * 365 * 86_400;

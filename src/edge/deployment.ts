@@ -1,0 +1,68 @@
+import type { FaultKind } from "../api/contract.ts";
+import {
+  type Answer,
+  type DomainKey,
+  deriveDomainKey,
+  type Mac,
+  rosterMac,
+  tokenKeyId,
+  tokenMac,
+} from "../directory/index.ts";
+import { type Observer, Reader } from "../reader/index.ts";
+import type { Settings } from "./environment.ts";
+import { FaultLog } from "./fault-log.ts";
+import type { Ports } from "./ports.ts";
+import { type Bindings, RequestContext } from "./request-context.ts";
+import { Tally } from "./tally.ts";
+
+/** What one isolate makes of its settings, once; all of its requests share it. */
+export class Deployment implements Observer {
+  readonly settings: Settings;
+  readonly ports: Ports;
+  readonly reader: Reader;
+  readonly tokenMac: Mac;
+  /** Id of the key that tokens are made under. */
+  readonly tokenKeyId: string;
+  readonly keyFor: (domain: string, epoch: number) => DomainKey;
+  readonly #tally = new Tally();
+  readonly #faultLog: FaultLog;
+
+  constructor(settings: Settings, ports: Ports) {
+    const { masterKey } = settings;
+    const { clock, timers, hashing } = ports;
+    this.settings = settings;
+    this.ports = ports;
+    this.#faultLog = new FaultLog(ports);
+    this.tokenMac = tokenMac(hashing, masterKey);
+    this.tokenKeyId = tokenKeyId(hashing, masterKey);
+    this.keyFor = (domain, epoch) => deriveDomainKey(hashing, masterKey, domain, epoch);
+    const { keyFor } = this;
+    const readerPorts = {
+      clock,
+      timers,
+      hashing,
+      keyFor,
+      rosterMac: rosterMac(hashing, masterKey),
+      observer: this,
+    };
+    this.reader = new Reader(settings, readerPorts);
+  }
+
+  now(): number {
+    return this.ports.clock.now();
+  }
+
+  /** What one request of this isolate may use. */
+  contextOf(bindings: Bindings): RequestContext {
+    return new RequestContext(bindings, this.now(), this.#tally);
+  }
+
+  answered(answer: Answer, domain: string | null): void {
+    this.#tally.countAnswer(answer, domain);
+  }
+
+  fault(kind: FaultKind, domain: string | null, detail: string): void {
+    this.#tally.countFault(kind, domain);
+    this.#faultLog.write(kind, domain, detail);
+  }
+}

@@ -1,0 +1,23 @@
+/** What the Worker hands to the edge; platform.ts makes it from the platform, the simulation from virtual time. */
+import type { FaultKind } from "../api/contract.ts";
+import type { Hashing } from "../directory/index.ts";
+import type { Clock, Random, Timers } from "../runtime/ports.ts";
+
+/** One line of the log. It names a domain that is served here, and never a recipient. */
+export interface FaultLine {
+  readonly event: "fault";
+  readonly kind: FaultKind;
+  readonly domain: string | null;
+  readonly detail: string;
+  /** Number of faults since the last line about them, this one included. */
+  readonly count: number;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly hashing: Hashing;
+  /** The operator's log; left out, nothing is logged. */
+  readonly log?: (line: FaultLine) => void;
+}

@@ -1,0 +1,46 @@
+/** What the log says about manifests that an answer is based on. */
+import type { Manifest } from "../directory/index.ts";
+import type { LogView } from "./log-view.ts";
+
+/** Answers confirm numbers, never bytes: only the generation that the Registry named as the newest may refuse. */
+export const confirms = (view: LogView, manifest: Manifest, now: number): boolean =>
+  manifest.origin === "registry" &&
+  view.isFresh(now) &&
+  manifest.incarnation === view.incarnation &&
+  manifest.generation === view.head(manifest.domain);
+
+/** Whether a manifest is newer than what the log view knows. */
+export const isAhead = (view: LogView, manifest: Manifest): boolean =>
+  manifest.origin === "registry" &&
+  (manifest.incarnation > view.incarnation || manifest.generation > (view.head(manifest.domain) ?? -1));
+
+/** Whether the Registry has pruned a domain of which no head is known: its old manifest must not hide an export. */
+export const isPruned = (view: LogView, manifest: Manifest): boolean =>
+  view.isComplete &&
+  manifest.origin === "registry" &&
+  manifest.incarnation === view.incarnation &&
+  manifest.generation <= view.asOf;
+
+/**
+ * The generation of an answer. For an alias and its target it is the larger number, where both were heads at it.
+ * Where that is not known it is the alias's own: a mixture of two states must not become a minGeneration that no state
+ * reaches.
+ */
+export function generationOf(view: LogView, own: Manifest, list: Manifest): number {
+  if (own === list || own.generation !== view.head(own.domain)) return own.generation;
+  // Numbers of two logs cannot be compared.
+  if (own.incarnation !== view.incarnation || list.incarnation !== view.incarnation) return own.generation;
+  const listed = Math.min(list.generation, view.head(list.domain) ?? 0);
+  // A change that passed through here is newer than what the Registry has told of the alias.
+  return listed > view.asOf ? own.generation : Math.max(own.generation, listed);
+}
+
+/**
+ * When the Registry last gave a sign of life: to this reader, or by making one of the lists. Unix milliseconds, or
+ * minus infinity.
+ */
+export function lastContact(view: LogView, lists: readonly { readonly manifest: Manifest }[]): number {
+  let last = view.lastContact;
+  for (const { manifest } of lists) if (manifest.origin === "registry") last = Math.max(last, manifest.time);
+  return last;
+}

@@ -1,0 +1,12 @@
+/** The public face of the reader: one class, and what its host hands in. */
+export { type Query, queryOf } from "./check.ts";
+export { messageOf, traceOf } from "./faults.ts";
+export {
+  type Log,
+  type Observer,
+  OperationLimitError,
+  type ReaderContext,
+  type ReaderPorts,
+  type ReaderSettings,
+} from "./ports.ts";
+export { Reader } from "./reader.ts";

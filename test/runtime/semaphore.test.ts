@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { type Release, Semaphore } from "../../src/runtime/semaphore.ts";
+import { settle } from "../bridge/support/virtual-time.ts";
+
+describe("a semaphore", () => {
+  it("gives out its permits, and the rest in order as permits come back", async () => {
+    const semaphore = new Semaphore(2);
+    const order: number[] = [];
+    const releases: Release[] = [];
+    for (let i = 0; i < 5; i++) {
+      void semaphore.acquire().then((release) => {
+        order.push(i);
+        releases.push(release);
+      });
+    }
+    await settle();
+    expect(order).toEqual([0, 1]);
+    while (releases.length > 0) {
+      releases.shift()?.();
+      await settle();
+      expect(semaphore.inUse).toBeLessThanOrEqual(2);
+    }
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(semaphore.inUse).toBe(0);
+  });
+
+  it("refuses at once if the permits are in use and enough callers wait", async () => {
+    const semaphore = new Semaphore(1);
+    const release = await semaphore.acquire(0);
+    expect(semaphore.acquire(0)).toBeNull();
+    const second = semaphore.acquire(1);
+    expect(semaphore.acquire(1)).toBeNull();
+    release?.();
+    (await second)?.();
+    expect(semaphore.inUse).toBe(0);
+    expect(await semaphore.acquire(0)).not.toBeNull();
+  });
+
+  it("lets any number wait without a bound", async () => {
+    const semaphore = new Semaphore(1);
+    const all = Array.from({ length: 1_000 }, async () => (await semaphore.acquire())());
+    await Promise.all(all);
+    expect(semaphore.inUse).toBe(0);
+  });
+});
