@@ -91,7 +91,7 @@ const { world, token, mailboxes } = await publishedWorld(Number(values.mailboxes
     console.log(`\n| ${name} | share |\n|---|---|`);
     for (const [module, share] of [
       ...shares.filter(([, share]) => share >= SHOWN),
-      ["all else", rest] as const,
+      ["the rest", rest] as const,
     ])
       console.log(`| ${module} | ${(100 * share).toFixed(1)} % |`);
   }

@@ -42,7 +42,7 @@ const COUNTS = {
     (all = 0, two = 0, one = 0) => beside(one + SHARDS * (two - one))(all),
   ),
   callsPerStart: count("Registry calls of a cold isolate", ["cold.unknown.large.calls"]),
-  writesPerBeginning: count(
+  writesPerFirstPublication: count(
     "KV writes of a first publication beside manifest and shards",
     ["publish.kv-writes.1m"],
     beside(1 + SHARDS),

@@ -7,7 +7,7 @@ import { markdown, plainTable, withTable } from "../../bench/report/table.ts";
 import { met, missed, results, shown, small } from "./support.ts";
 
 describe("figures", () => {
-  it("are told in their unit, with as many digits as mean something", () => {
+  it("have their unit, and as many digits as are significant", () => {
     expect(figure(0.9, "x")).toBe("0.90 x");
     expect(figure(642.3, "x")).toBe("642 x");
     expect(figure(15_000, "/s")).toBe("15,000/s");
@@ -102,6 +102,6 @@ describe("the chart", () => {
 describe("results", () => {
   it("come back from JSON as they were", () => {
     expect(fromJson(toJson(results))).toEqual(results);
-    expect(() => fromJson("[]")).toThrow("no result of the benchmark");
+    expect(() => fromJson("[]")).toThrow("not a result of the benchmark");
   });
 });

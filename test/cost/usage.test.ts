@@ -45,7 +45,7 @@ describe("our design", () => {
 
   it("of a small list is what one does by hand", () => {
     const { monthly, firstWrites } = ours({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
-    // The only shard stands in the manifest: manifest and roster.
+    // The only shard is in the manifest: manifest and roster.
     expect(firstWrites).toBe(2);
     // A publish is the key, the head, the guard's judgement and one commit.
     expect(monthly.requests).toBeCloseTo(ONCE_A_SECOND + 4 * DAYS_PER_MONTH, 6);
@@ -99,7 +99,7 @@ describe("our design", () => {
     expect(shapeOf(size, { ...SIMPLE, partitions: 4 }, ROUND).refreshes).toBeCloseTo(4 * one, 6);
   });
 
-  it("begins cold at every check that comes seldom", () => {
+  it("starts cold at every check where checks are rare", () => {
     const size = { mailboxes: 1_048_576, checks: 100 };
     const { coldStarts } = shapeOf(size, { ...SIMPLE, idleLife: 60 }, ROUND);
     expect(coldStarts).toBeGreaterThan(99);
