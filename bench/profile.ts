@@ -71,10 +71,7 @@ async function profile(edge: ServedEdge, load: Load, seconds: number): Promise<M
 }
 
 const { values } = parseArgs({
-  options: {
-    mailboxes: { type: "string", default: "1000000" },
-    seconds: { type: "string", default: "5" },
-  },
+  options: { mailboxes: { type: "string", default: "1000000" }, seconds: { type: "string", default: "5" } },
 });
 const { world, token, mailboxes } = await publishedWorld(Number(values.mailboxes), console.error);
 {

@@ -18,11 +18,7 @@ const count = (
   what: string,
   from: readonly string[],
   of = (...values: number[]): number => values[0] ?? 0,
-) => ({
-  what,
-  from,
-  of,
-});
+) => ({ what, from, of });
 /** What was counted beside what is known. */
 const beside =
   (known: number) =>

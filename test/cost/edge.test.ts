@@ -15,13 +15,7 @@ describe.each([2, 20, 90])("an isolate that is asked every %d seconds", (gap) =>
   let world: World;
   let isolate: IsolateHost;
   const size = { mailboxes: MAILBOXES, checks: SECONDS_PER_MONTH / gap };
-  const alone = {
-    ...FEW_ISOLATES,
-    isolates: 1,
-    coldStartsPerDay: 0,
-    idleLife: 1e12,
-    changesPerDay: 0,
-  };
+  const alone = { ...FEW_ISOLATES, isolates: 1, coldStartsPerDay: 0, idleLife: 1e12, changesPerDay: 0 };
   const hours = (monthly: number): number => (monthly / SECONDS_PER_MONTH) * HOURS * 3600;
 
   beforeEach(async () => {
