@@ -128,7 +128,7 @@ describe("the copy in KV", () => {
       expect(await status()).toMatchObject({
         value: { kv_pending: 1, kv_error: expect.stringContaining(bad) },
       });
-      // It is tried about once a minute, and a failure that only waits for its turn is still told of.
+      // It is retried about once a minute, and stays reported while it waits for its turn.
       const tries = writesTo(bad).filter((time) => time > world.clock.now() - HOUR);
       expect(tries.length).toBeGreaterThan(40);
       expect(tries.length).toBeLessThan(65);

@@ -40,7 +40,7 @@ describe("damaged bytes in KV", () => {
 
   /** What a cold isolate answers with these bytes in KV, with the Registry and without it. */
   const expectNoHarm = async (label: string): Promise<void> => {
-    // What readers miss the Registry puts there again, which would mend it in the middle.
+    // The Registry writes again what readers miss, which would repair it in the middle of the test.
     world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "lost" } : undefined);
     const served = world.isolate(`with ${label}`);
     for (const [recipient, verdict] of [

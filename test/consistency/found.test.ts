@@ -48,7 +48,7 @@ describe("an alias that was loaded apart from its target", () => {
     expect(mixed.generation).toBeLessThanOrEqual(head);
     world.registry().fault = () => undefined;
     await world.clock.advance(10 * SECOND);
-    // Whoever has seen that number is not put off for ever.
+    // A client that has seen that number is not deferred for ever.
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });

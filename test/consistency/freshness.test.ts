@@ -105,7 +105,7 @@ describe("freshness", () => {
     if (held === undefined) throw new Error("not held");
     far.reader.cache.delete(held);
     await world.clock.advance(2 * SECOND);
-    // Now all that is to be had is the older generation, and this isolate has left it behind.
+    // Only the older generation can be loaded now, and this isolate has answered from a newer one.
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     expect(far.reader.cache.peek(D)?.manifest.generation).toBeLessThan(second);
     await far.idle();
@@ -214,7 +214,7 @@ describe("freshness", () => {
     await far.idle();
     const target = await world.publish(here, D, ["alice", "bob"]);
     await world.clock.advance(WINDOW);
-    // The target's manifest is not to be had: the old one may accept, and may not refuse.
+    // The target's manifest cannot be loaded: the old one may accept, and must not refuse.
     world.registry().fault = ({ args }) =>
       (args[0] as { want?: string })?.want ? { kind: "error" } : undefined;
     expect(await far.check("alice@alias.example")).toMatchObject({ verdict: "deliverable", max_age: 0 });

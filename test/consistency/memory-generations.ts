@@ -25,7 +25,7 @@ export interface Made {
   readonly blobs: Readonly<Record<Table, readonly Uint8Array[]>>;
 }
 
-/** Departures as blobs: one or two of them, or none, which stands in the manifest. */
+/** Departures as blobs: one or two of them, or none if they are in the manifest. */
 function departuresOf(until: readonly number[], bits: number): readonly Uint8Array[] {
   return Array.from({ length: 2 ** bits }, (_, index) => {
     // The top bits of a tail choose its blob.
@@ -37,7 +37,7 @@ function departuresOf(until: readonly number[], bits: number): readonly Uint8Arr
 export interface Shape {
   readonly domain?: string;
   readonly names: readonly string[];
-  /** Shards: bits, and whether the only one stands in the manifest. */
+  /** Shards: bits, and whether the only one is in the manifest. */
   readonly bits: number;
   readonly isInline?: boolean;
   /** Departures of each blob; none where it is left out. */
@@ -123,7 +123,7 @@ export function requireRight(memory: BlobCache, domains: readonly string[]): voi
   }
 }
 
-/** What a memory of the same contents takes that got them one after the other, and let go of nothing. */
+/** The size of a cache that got the same contents one after the other, and evicted nothing. */
 export function sizeOfContents(memory: BlobCache, domains: readonly string[]): number {
   const fresh = new BlobCache(Number.POSITIVE_INFINITY);
   for (const domain of domains) {

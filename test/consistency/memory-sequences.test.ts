@@ -91,7 +91,7 @@ class Trial {
   }
 }
 
-/** What has to be at hand where nothing is ever let go of for want of room: by domain and table, ids by index. */
+/** What must be in memory if nothing is ever evicted: by domain and table, ids by index. */
 class Expected {
   readonly #present = new Map<string, Made>();
   readonly #blobs = new Map<string, Map<string, string>>();

@@ -171,13 +171,16 @@ describe("the Registry", () => {
         await each.idle();
       }
     }
-    const anew = await world.publish(isolate, D, ["dave"]);
-    expect(anew).toBeGreaterThan(tombstone);
+    const republished = await world.publish(isolate, D, ["dave"]);
+    expect(republished).toBeGreaterThan(tombstone);
     await world.clock.advance(WINDOW);
     for (const each of [isolate, sleeper, world.isolate("colder")]) {
-      expect(await each.check(`dave@${D}`)).toMatchObject({ verdict: "deliverable", generation: anew });
+      expect(await each.check(`dave@${D}`)).toMatchObject({
+        verdict: "deliverable",
+        generation: republished,
+      });
       await each.idle();
-      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: anew });
+      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: republished });
     }
   });
 

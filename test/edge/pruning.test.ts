@@ -1,4 +1,4 @@
-/** What an alarm lets go of, in the platform's own storage. */
+/** What an alarm deletes from the platform's own storage. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { RegistryStatus } from "../../src/api/contract.ts";

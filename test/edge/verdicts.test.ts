@@ -101,7 +101,7 @@ const ROWS: readonly Row[] = [
   ["firstlast-news@dots.example", "deliverable", "subaddress", "dots.example"],
   ["f.i.r.s.t.last=news@dots.example", "deliverable", "subaddress", "dots.example"],
   // A catch-all comes last, and an entry goes before it.
-  ["whoever@catchall.example", "deliverable", "catch-all", "catchall.example"],
+  ["anybody@catchall.example", "deliverable", "catch-all", "catchall.example"],
   ["alice@catchall.example", "deliverable", "mailbox", "catchall.example"],
   ["bob@catchall.example", "disabled", "mailbox", "catchall.example"],
   ["two..dots@catchall.example", "deliverable", "catch-all", "catchall.example"],

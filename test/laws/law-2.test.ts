@@ -260,7 +260,7 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   await publisher.publish(domain, "alice");
   await edges.copied();
   await confirmed(grace, domain);
-  // KV stands still too: the Registry's heartbeat in it would be another sign of life.
+  // KV is frozen too: the Registry's heartbeat in it would count as contact.
   await grace.weather({ kv: "frozen" });
   const before = Date.now();
   await confirmed(grace, domain);

@@ -41,7 +41,7 @@ export class MemoryEdge {
       token: "t",
       fetch: (url, init) => this.#fetch(url, init),
       now: () => 0,
-      // Time-outs never come; pauses take no time.
+      // Timeouts never fire, and pauses take no time.
       sleep: (_, signal) =>
         signal === undefined
           ? Promise.resolve()

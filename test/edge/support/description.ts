@@ -18,7 +18,7 @@ export interface Document {
   readonly components: Json;
 }
 
-/** Name of a route as it stands in the description: `GET /v1/domains/{domain}`. */
+/** Name of a route as in the description: `GET /v1/domains/{domain}`. */
 export const nameOf = ({ method, path }: Pick<Route, "method" | "path">): string =>
   `${method} ${path.replace(/:(\w+)/g, "{$1}")}`;
 

@@ -220,7 +220,7 @@ export async function startEdges<Name extends string>(
   };
 }
 
-/** Waits for a condition; the test's own time-out is its limit. */
+/** Waits for a condition, at most until the test's own timeout. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await condition())) await pause(50);
 }
