@@ -18,7 +18,7 @@ const SMALL = "small.example";
 const BIG = "big.example";
 const OTHER = "other.example";
 
-/** Bytes with one bit turned over. */
+/** Bytes with one flipped bit. */
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const copy = bytes.slice();
   copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7));

@@ -16,7 +16,7 @@ const rows = (statement: string): Promise<unknown[]> =>
 
 const people = (count: number): string[] => Array.from({ length: count }, (_, i) => `u${i}`);
 
-/** Moves what the Registry noted into the past, and rings. */
+/** Moves the Registry's timestamps into the past, and runs its alarm. */
 async function pass(days: number): Promise<void> {
   for (const [table, column] of [
     ["kv_replaced", "since"],

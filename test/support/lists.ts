@@ -11,7 +11,7 @@ import { type PackedList, type PackOptions, packList } from "../../src/publish/p
 import { policyWith } from "../directory/helpers.ts";
 import { keyOf } from "./memory-edge.ts";
 
-/** Local parts in the order of a list, each with its state. */
+/** Local parts in list order, each with its state. */
 export type Lines = readonly (readonly [local: string, state: EntryState])[];
 
 export const active = (...locals: string[]): Lines => locals.map((local) => [local, "active"]);

@@ -1,4 +1,4 @@
-/** Every way by which a mail server is answered: the bridge's protocols, over sockets, and the SMTP example. */
+/** Every way in which a mail server gets answers: the bridge's protocols over sockets, and the SMTP example. */
 import { afterAll } from "vitest";
 import { startFrontEnd } from "../../../examples/smtp-front-end.mjs";
 import { parseAddress } from "../../../src/bridge/index.ts";
@@ -21,7 +21,7 @@ interface Way {
   readonly defer: RegExp;
 }
 
-/** The ways of the bridge: what is asked, and how each act is said. */
+/** The protocols of the bridge: the request, and the reply for each action. */
 const WAYS: Readonly<Record<string, Way>> = {
   recipients: {
     listener: "socketmap",
@@ -88,7 +88,7 @@ export class Bridge {
     return actOf(acts, await this.send(listener, question(recipient)));
   }
 
-  /** What the bridge says of itself to Prometheus. */
+  /** The bridge's Prometheus metrics. */
   async metrics(): Promise<string> {
     const shown = /^metrics on (\S+)$/m.exec(this.running.stdout)?.[1];
     return (await fetch(`http://${shown}/metrics`)).text();
@@ -108,16 +108,16 @@ export async function startBridge(url: string, args: readonly string[] = [], tok
   return new Bridge(running);
 }
 
-/** The bridge and the SMTP example before one URL. */
+/** The bridge and the SMTP example for one URL. */
 export interface FrontEnds {
   readonly bridge: Bridge;
   /** What each way makes of a recipient. */
   acts(recipient: string): Promise<Record<string, Act>>;
 }
 
-/** @param seconds patience with the edge */
+/** @param seconds timeout for the edge */
 export async function startFrontEnds(url: string, seconds: number, token = ADMIN): Promise<FrontEnds> {
-  // A circuit breaker that never opens: each question really is asked.
+  // A circuit breaker that never opens, so that each request is sent.
   const args = ["--timeout", String(seconds), "--breaker-failures", "1000"];
   const [bridge, example] = await Promise.all([
     startBridge(url, args, token),
