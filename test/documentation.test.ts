@@ -54,7 +54,14 @@ const NOT_CLEAN: readonly string[] = [
   "src/publish/",
   "src/reader/",
   "src/runtime/",
-  "test/",
+  "test/bench/",
+  "test/bridge/",
+  "test/client/",
+  "test/consistency/contact.test.ts",
+  "test/cost/",
+  "test/publish/",
+  "test/releases/",
+  "test/simulation/",
   "testing/",
 ];
 
@@ -65,7 +72,10 @@ function writtenFiles(): string[] {
     readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`),
   );
   return [...readdirSync(ROOT), ...nested].filter(
-    (path) => /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|service)$/.test(path) && path !== OWN_PATH,
+    (path) =>
+      /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|service)$/.test(path) &&
+      !path.includes("/fixtures/") &&
+      path !== OWN_PATH,
   );
 }
 
