@@ -80,7 +80,7 @@ function writtenFiles(): string[] {
 }
 
 describe("the documentation", () => {
-  it("shows the two commands that try and test a fresh clone near the top of README.md, each enough alone", () => {
+  it("shows the two commands for a fresh clone near the top of README.md, each sufficient alone", () => {
     const [, block = ""] = /```sh\n([\s\S]*?)```/.exec(read("README.md")) ?? [];
     const commands = block
       .split("\n")
@@ -89,9 +89,18 @@ describe("the documentation", () => {
     expect(commands).toEqual(["npm start", "npm test"]);
     const above = read("README.md").split(block)[0] as string;
     expect(above.split("\n").length).toBeLessThan(25);
-    // Each installs what it lacks.
+    // Each installs missing packages.
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     for (const script of ["prestart", "pretest"]) expect(scripts[script]).toContain("ensure-installed.mjs");
+  });
+
+  it("fits two screens in README.md before the table of pages, which names every page", () => {
+    const [above = "", table = ""] = read("README.md").split("\n## Documentation\n");
+    expect(above.split("\n").length).toBeLessThanOrEqual(100);
+    const unnamed = readdirSync(join(ROOT, "docs")).filter(
+      (name) => name.endsWith(".md") && name !== "dependencies.md" && !table.includes(`(docs/${name})`),
+    );
+    expect(unnamed).toEqual([]);
   });
 
   it("has every route of the API in docs/api.md", () => {
@@ -102,7 +111,7 @@ describe("the documentation", () => {
     expect(lacking).toEqual([]);
   });
 
-  it("writes no token into a file that others may read", () => {
+  it("writes no token into a file that other users can read", () => {
     for (const page of pages) {
       const open = read(page)
         .split("\n")
@@ -111,7 +120,7 @@ describe("the documentation", () => {
     }
   });
 
-  it("speaks of restoring a Registry in one place, to which the others link", () => {
+  it("describes restoring a Registry in one place, to which other pages link", () => {
     const place = "docs/deploying.md";
     expect(read(place)).toContain("## When a Registry is lost");
     for (const page of pages) {
