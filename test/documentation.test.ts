@@ -42,32 +42,37 @@ const WORDS = new RegExp(
 
 /** Folders that still have such words. */
 const NOT_CLEAN: readonly string[] = [
-  "CHANGELOG.md",
-  "bench/",
   "docs/consistency.md",
-  "docs/cost.md",
-  "docs/performance.md",
+  "mutation/",
   "simulation/",
-  "src/api/",
-  "src/cli/",
+  "src/api/json-schema.ts",
   "src/client/",
-  "src/publish/",
   "src/reader/",
-  "src/runtime/",
-  "test/bench/",
+  "src/runtime/ports.ts",
+  "test/bench/wrk.test.ts",
   "test/bridge/",
-  "test/client/",
+  "test/client/client.test.ts",
   "test/consistency/contact.test.ts",
-  "test/cost/",
-  "test/publish/",
-  "test/releases/",
-  "test/simulation/",
-  "testing/",
+  "test/cost/usage.test.ts",
+  "test/publish/pack.test.ts",
+  "test/releases/support/stored-release.ts",
+  "testing/isolate-host.ts",
 ];
 
 /** Every text file that people write: code, tests, scripts and pages. */
 function writtenFiles(): string[] {
-  const folders = ["bench", "bin", "docs", "examples", "scripts", "simulation", "src", "test", "testing"];
+  const folders = [
+    "bench",
+    "bin",
+    "docs",
+    "examples",
+    "mutation",
+    "scripts",
+    "simulation",
+    "src",
+    "test",
+    "testing",
+  ];
   const nested = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`),
   );
