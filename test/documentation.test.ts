@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { EVERY_ROUTE } from "../src/api/index.ts";
 
@@ -106,6 +106,26 @@ describe("the documentation", () => {
       (name) => name.endsWith(".md") && name !== "dependencies.md" && !table.includes(`(docs/${name})`),
     );
     expect(unnamed).toEqual([]);
+  });
+
+  it("links to files and headings that exist", () => {
+    const slug = (heading: string): string =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-");
+    const headings = (page: string): string[] =>
+      [...read(page).matchAll(/^#+ (.+)$/gm)].map((match) => slug(match[1] as string));
+    const broken = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ...pages].flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!\w+:)([^)\s#]*)(?:#([^)\s]+))?\)/g)]
+        .filter(([, path, anchor]) => {
+          const target = path ? join(dirname(page), path) : page;
+          if (!existsSync(join(ROOT, target))) return true;
+          return anchor !== undefined && !headings(target).includes(anchor);
+        })
+        .map(([link]) => `${page}: ${link}`),
+    );
+    expect(broken).toEqual([]);
   });
 
   it("has every route of the API in docs/api.md", () => {
