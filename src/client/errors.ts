@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode } from "../api/contract.ts";
+import type { ErrorBody, ErrorCode } from "../api/index.ts";
 
 export type ClientFault =
   /** No answer: no connection, a time-out, a gateway's error page. */
