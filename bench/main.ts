@@ -6,7 +6,7 @@ import { isMet, type Measurement, type Suite } from "./report/measurement.ts";
 import { type Left, type Results, toJson } from "./report/results.ts";
 import { markdown, plainTable, summary, withTable } from "./report/table.ts";
 import { thisMachine } from "./rig/machine.ts";
-import { root } from "./rig/workerd.ts";
+import { root } from "./rig/processes.ts";
 import { endWorlds } from "./rig/world.ts";
 import { readArguments, type Settings, USAGE } from "./settings.ts";
 import { suites } from "./suites/index.ts";
@@ -20,7 +20,7 @@ async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promis
   const broken: Left[] = [];
   const took: Record<string, number> = {};
   for (const suite of chosen) {
-    const lacking = suite.lacks();
+    const lacking = suite.lacks?.() ?? [];
     if (lacking.length > 0) {
       skipped.push({ suite: suite.name, why: `needs the Debian package ${lacking.join(", ")}` });
       continue;

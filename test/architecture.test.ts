@@ -18,7 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["api", "directory", "runtime"],
   bridge: ["client", "api", "directory", "runtime"],
   publish: ["client", "api", "directory", "runtime"],
-  cli: ["bridge", "publish", "client", "api", "directory", "runtime"],
+  inspect: ["publish", "client", "api", "directory", "runtime"],
+  cli: ["inspect", "bridge", "publish", "client", "api", "directory", "runtime"],
 };
 
 /** Folders that run where there is no Node: in Workers too. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { EVERY_ROUTE } from "../src/api/index.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+const OWN_PATH = "test/documentation.test.ts";
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const pages = [
   "README.md",
@@ -11,6 +12,65 @@ const pages = [
     .filter((path) => path.endsWith(".md"))
     .map((path) => `docs/${path}`),
 ];
+
+/** Archaic, literary or ambiguous words, and words for which the glossary of CONTRIBUTING.md has another one. */
+const WORDS = new RegExp(
+  `\\b(?:${[
+    "whoever",
+    "anew",
+    "afresh",
+    "to be had",
+    "in earnest",
+    "mend(?:s|ed|ing)?",
+    "goes? on to",
+    "thereof",
+    "whence",
+    "lest",
+    "albeit",
+    "nobody's",
+    "lets? go of",
+    "told of",
+    "stands in",
+    "by and by",
+    "for want of",
+    "made good",
+    "signs? of life",
+    "time-outs?",
+  ].join("|")})\\b`,
+  "gi",
+);
+
+/** Folders that still have such words. */
+const NOT_CLEAN: readonly string[] = [
+  "bench/",
+  "docs/bridge.md",
+  "docs/consistency.md",
+  "docs/cost.md",
+  "docs/mta/",
+  "docs/performance.md",
+  "simulation/",
+  "src/api/",
+  "src/bridge/",
+  "src/cli/",
+  "src/client/",
+  "src/publish/",
+  "src/reader/",
+  "src/registry/",
+  "src/runtime/",
+  "test/",
+  "testing/",
+];
+
+/** Every text file that people write: code, tests, scripts and pages. */
+function writtenFiles(): string[] {
+  const folders = ["bench", "bin", "docs", "examples", "scripts", "simulation", "src", "test", "testing"];
+  const nested = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`),
+  );
+  return [...readdirSync(ROOT), ...nested].filter(
+    (path) => /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|service)$/.test(path) && path !== OWN_PATH,
+  );
+}
 
 describe("the documentation", () => {
   it("shows the two commands that try and test a fresh clone near the top of README.md, each enough alone", () => {
@@ -52,5 +112,16 @@ describe("the documentation", () => {
         continue;
       expect(read(page), page).toContain("deploying.md#when-a-registry-is-lost");
     }
+  });
+
+  it("and all other files use plain English", () => {
+    const found = writtenFiles()
+      .filter((path) => !NOT_CLEAN.some((folder) => path.startsWith(folder)))
+      .flatMap((path) =>
+        read(path)
+          .split("\n")
+          .flatMap((line, i) => (line.match(WORDS) ?? []).map((word) => `${path}:${i + 1} ${word}`)),
+      );
+    expect(found).toEqual([]);
   });
 });

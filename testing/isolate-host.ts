@@ -1,8 +1,13 @@
+/**
+ * One isolate somewhere: the real edge, called as the platform calls it. Whatever the fakes know of how the edge is
+ * made of its parts stands in this file.
+ */
 import type { Answer } from "../src/directory/index.ts";
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import type { Bindings } from "../src/edge/request-context.ts";
 import { Edge } from "../src/edge/serve.ts";
-import type { Reader } from "../src/reader/index.ts";
+import { queryOf, type Reader, type ReaderContext } from "../src/reader/index.ts";
 import type { RegistryApi } from "../src/registry/protocol.ts";
 import type { KvStore } from "../src/runtime/ports.ts";
 import { Meter } from "./meter.ts";
@@ -10,13 +15,16 @@ import type { VirtualTime } from "./virtual-time.ts";
 
 /** What an isolate lives in. */
 export interface IsolateHostParts {
+  /** Time of the world; the isolate's own clock is one of its ports. */
   readonly clock: VirtualTime;
   readonly ports: Ports;
   readonly settings: Settings;
-  readonly location: string;
   readonly kv: KvStore;
   readonly registry: (partition: number) => RegistryApi;
 }
+
+/** The highest generation that an asker saw, by domain. */
+export type Floor = Readonly<Record<string, number>>;
 
 export interface CallOptions {
   readonly method?: string;
@@ -38,12 +46,19 @@ export interface Reply {
   readonly meter: Meter;
 }
 
-/** One isolate somewhere: the real edge, called as the platform calls it. */
+/** One question, and the floor that goes with it. */
+export interface Question {
+  readonly recipient: string;
+  readonly floor?: Floor | undefined;
+}
+
 export class IsolateHost {
   readonly #parts: IsolateHostParts;
   readonly #edge: Edge;
   /** What the platform would not have allowed. */
   readonly violations: string[] = [];
+  /** Learns of each of them. */
+  violation: (words: string) => void = () => undefined;
   #background: Promise<unknown>[] = [];
 
   constructor(parts: IsolateHostParts) {
@@ -51,7 +66,7 @@ export class IsolateHost {
     this.#edge = new Edge(parts.settings, parts.ports);
   }
 
-  /** The reader that answers its checks. */
+  /** What answers its checks. */
   get reader(): Reader {
     return this.#edge.deployment.reader;
   }
@@ -61,10 +76,9 @@ export class IsolateHost {
     return this.#parts.clock.run(this.begin(path, options));
   }
 
-  /** Sends a request; whoever called moves time on. */
+  /** Sends a request; the caller moves time on. */
   async begin(path: string, options: CallOptions = {}): Promise<Reply> {
-    const { clock, settings, kv, registry } = this.#parts;
-    const meter = new Meter();
+    const { clock, settings } = this.#parts;
     const body = options.json === undefined ? options.body : JSON.stringify(options.json);
     const request = new Request(`https://rollcall.test${path}`, {
       method: options.method ?? (body === undefined ? "GET" : "POST"),
@@ -75,16 +89,9 @@ export class IsolateHost {
       ...(body === undefined ? {} : { body }),
     });
     const begun = clock.now();
-    const response = await this.#edge.handle(request, {
-      kv: counted(kv, "kv", meter),
-      registry: (partition) => counted(registry(partition), "registry", meter),
-      background: (work) => {
-        this.#background.push(work.catch(() => undefined));
-      },
-      kvCacheTtl: () => 30,
-    });
+    const meter = this.#newMeter();
+    const response = await this.fetch(request, meter);
     const text = await response.text();
-    this.violations.push(...meter.violations);
     return {
       status: response.status,
       body: response.headers.get("Content-Type") === "application/json" ? JSON.parse(text) : text,
@@ -95,17 +102,20 @@ export class IsolateHost {
     };
   }
 
-  /** Checks one recipient. */
-  async check(
-    recipient: string,
-    options: { floor?: Record<string, number>; token?: string } = {},
-  ): Promise<Checked> {
+  /** Handles a request as the platform hands it in. */
+  async fetch(request: Request, meter = this.#newMeter()): Promise<Response> {
+    return this.#edge.handle(request, this.#bindings(meter));
+  }
+
+  /** Checks one recipient over HTTP; time moves on until the answer is there. */
+  async check(recipient: string, options: { floor?: Floor; token?: string } = {}): Promise<Checked> {
     return this.#parts.clock.run(this.beginCheck(recipient, options));
   }
 
+  /** Checks one recipient over HTTP; the caller moves time on. */
   async beginCheck(
     recipient: string,
-    { floor, token }: { floor?: Record<string, number>; token?: string } = {},
+    { floor, token }: { floor?: Floor; token?: string } = {},
   ): Promise<Checked> {
     const reply = await this.begin("/v1/rcpt", {
       json: { recipient, ...(floor === undefined ? {} : { floor }) },
@@ -117,13 +127,47 @@ export class IsolateHost {
     return { ...answer, cost: reply };
   }
 
-  /** Waits for all that goes on behind answers that were given. */
+  /** Checks one recipient by the function that the route calls, as a request of its own. */
+  answer({ recipient, floor }: Question): Answer | Promise<Answer> {
+    return this.reader.check(this.#context(), queryOf(recipient, floor));
+  }
+
+  /** Checks many recipients in one request. */
+  answers(questions: readonly Question[]): Promise<Answer[]> {
+    const queries = questions.map(({ recipient, floor }) => queryOf(recipient, floor));
+    return this.reader.checkAll(this.#context(), queries);
+  }
+
+  /** Waits for all background work behind answers that were given. */
   async idle(): Promise<void> {
     while (this.#background.length > 0) {
       const work = this.#background;
       this.#background = [];
       await this.#parts.clock.run(Promise.all(work));
     }
+  }
+
+  #newMeter(): Meter {
+    return new Meter((words) => {
+      this.violations.push(words);
+      this.violation(words);
+    });
+  }
+
+  #context(): ReaderContext {
+    return this.#edge.deployment.contextOf(this.#bindings(this.#newMeter()));
+  }
+
+  #bindings(meter: Meter): Bindings {
+    const { kv, registry } = this.#parts;
+    return {
+      kv: counted(kv, "kv", meter),
+      registry: (partition) => counted(registry(partition), "registry", meter),
+      background: (work) => {
+        this.#background.push(work.catch(() => undefined));
+      },
+      kvCacheTtl: () => 30,
+    };
   }
 }
 

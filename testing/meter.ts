@@ -10,7 +10,13 @@ export class Meter {
   widest = 0;
   /** What went past a limit; an operation that does fails too. */
   readonly violations: string[] = [];
+  readonly #violation: (words: string) => void;
   #waiting = 0;
+
+  /** @param violation learns of each of them */
+  constructor(violation: (words: string) => void = () => undefined) {
+    this.#violation = violation;
+  }
 
   get total(): number {
     return this.kv + this.registry;
@@ -30,6 +36,7 @@ export class Meter {
 
   #fail(what: string): never {
     this.violations.push(what);
+    this.#violation(what);
     throw new Error(`past the limits of the platform: ${what}`);
   }
 }

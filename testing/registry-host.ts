@@ -1,19 +1,26 @@
+/**
+ * One Registry: the real core on SQLite in memory, in an object that the platform may restart between any two awaits,
+ * whose answers get lost, and whose alarms are late, come twice or fail. An object that was replaced may still be
+ * asked: its storage throws, so it can answer only from its fields.
+ */
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
 import type { AskRevocations } from "../src/registry/initialise.ts";
-import type { SqlRow } from "../src/registry/ports.ts";
+import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../src/registry/protocol.ts";
 import { RegistryCore } from "../src/registry/registry.ts";
 import type { KvStore } from "../src/runtime/ports.ts";
 import { RegistryObject } from "./registry-object.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** One call of a Registry, as faults are told of it. */
+/** One call of a Registry, as faults see it. */
 export interface RegistryCall {
   readonly method: keyof RegistryApi;
   readonly args: readonly unknown[];
   /** Where the caller is. */
   readonly location: string;
+  /** The name of the caller. */
+  readonly caller: string;
 }
 
 export type RegistryFault =
@@ -29,8 +36,10 @@ export type RegistryFault =
   | { readonly kind: "lost" }
   /** The call takes effect twice; the answer is the first one's. */
   | { readonly kind: "repeated" }
-  /** An object that was replaced answers in the Registry's place. */
-  | { readonly kind: "replaced"; readonly answer: unknown };
+  /** The object that was replaced last answers in the Registry's place: from its fields, or what is given here. */
+  | { readonly kind: "replaced"; readonly answer?: unknown };
+
+export type AlarmFault = "fails" | "twice";
 
 /** What one way of a call takes, milliseconds. */
 const LATENCY = 10;
@@ -41,20 +50,32 @@ export interface RegistryHostParts {
   readonly ports: Ports;
   readonly kv: KvStore;
   readonly settings: Settings;
+  readonly place: Place;
   readonly revocations: AskRevocations;
 }
 
-/** One Registry on SQLite in memory. It may be restarted between any two steps; its storage stays. */
+/** One life of the object, with what it keeps in fields. */
+interface Life {
+  readonly storage: RegistryStorage;
+  readonly cores: Map<string, RegistryCore>;
+}
+
 export class RegistryHost {
   readonly #parts: RegistryHostParts;
   readonly #object: RegistryObject;
+  #life: Life;
+  #before: Life | null = null;
+  #replacedAt = Number.NEGATIVE_INFINITY;
+  #alarmTwiceAt = Number.NEGATIVE_INFINITY;
 
   /** What goes wrong with a call. */
   fault: (call: RegistryCall) => RegistryFault | undefined = () => undefined;
-  /** Whether the next run of the alarm fails before it does anything. */
-  alarmFault: () => boolean = () => false;
+  /** What goes wrong with the next run of the alarm. */
+  alarmFault: () => AlarmFault | undefined = () => undefined;
   /** Milliseconds by which the next alarm comes late. */
   alarmDelay: () => number = () => 0;
+  /** Learns of each call that was carried out; its answer may still get lost. */
+  applied: (method: keyof RegistryApi, args: readonly unknown[], result: unknown) => void = () => undefined;
   /** Every call that was made. */
   readonly calls: (RegistryCall & { readonly time: number })[] = [];
   alarmRuns = 0;
@@ -64,18 +85,14 @@ export class RegistryHost {
     this.#object = new RegistryObject({
       clock: parts.clock,
       alarmDelay: () => this.alarmDelay(),
-      alarm: async () => {
-        this.alarmRuns++;
-        if (this.alarmFault()) throw new Error("alarm failed");
-        await this.core({ partition: 0, partitions: 0 }).alarm();
-      },
+      alarm: () => this.#alarm(),
     });
+    this.#life = this.#newLife();
   }
 
-  /** The Registry itself, as the network has it in front of it. */
+  /** The Registry itself, without a network in front of it. */
   core(place: Place): RegistryCore {
-    const { kv, ports, settings, revocations } = this.#parts;
-    return new RegistryCore({ storage: this.#object.storage(), kv, ports, settings, place, revocations });
+    return this.#coreOf(this.#life, place);
   }
 
   /** Whether anything would still happen to it by itself. */
@@ -83,19 +100,36 @@ export class RegistryHost {
     return this.#object.alarmAt;
   }
 
-  /** A Registry as one location reaches it. */
-  link(location: string, place: Place): RegistryApi {
-    return new Proxy({} as RegistryApi, {
-      get: (_, method) => {
-        const name = method as keyof RegistryApi;
-        return (...args: unknown[]) => this.#call(location, place, name, args);
-      },
-    });
+  /** When its object was last replaced. */
+  get replacedAt(): number {
+    return this.#replacedAt;
+  }
+
+  /** When it was last restarted, or its alarm came twice. */
+  get disturbedAt(): number {
+    return Math.max(this.#replacedAt, this.#alarmTwiceAt);
+  }
+
+  /** The Registry as a caller at a location reaches it, who believes it to be at a place. */
+  link(location: string, place: Place = this.#parts.place, caller: string = location): RegistryApi {
+    return registryApi((method, args) => this.#call({ method, args, location, caller }, place));
   }
 
   /** The object is reset: what is under way is cut off, answers are lost, storage stays. */
   restart(): void {
     this.#object.restart();
+    this.#replace();
+  }
+
+  /** Its storage is lost for good, and an empty object takes its place. */
+  lose(): void {
+    this.#object.wipe();
+    this.#replace();
+  }
+
+  close(): void {
+    this.#object.close();
+    this.#life = this.#newLife();
   }
 
   /** Asks its storage directly. */
@@ -103,29 +137,71 @@ export class RegistryHost {
     return this.#object.sql(statement, ...bindings);
   }
 
-  async #call(
-    location: string,
-    place: Place,
-    method: keyof RegistryApi,
-    args: readonly unknown[],
-  ): Promise<unknown> {
+  #replace(): void {
+    this.#before = this.#life;
+    this.#life = this.#newLife();
+    this.#replacedAt = this.#parts.clock.now();
+  }
+
+  #newLife(): Life {
+    return { storage: this.#object.storage(), cores: new Map() };
+  }
+
+  #coreOf({ storage, cores }: Life, place: Place): RegistryCore {
+    const name = `${place.partition} of ${place.partitions}`;
+    const { kv, ports, settings, revocations } = this.#parts;
+    const core = cores.get(name) ?? new RegistryCore({ storage, kv, ports, settings, place, revocations });
+    cores.set(name, core);
+    return core;
+  }
+
+  async #call(call: RegistryCall, place: Place): Promise<unknown> {
     const { clock } = this.#parts;
-    const call = { method, args, location };
+    const { method, args } = call;
     this.calls.push({ ...call, time: clock.now() });
     const fault = this.fault(call);
     if (fault?.kind === "hang") return new Promise(() => undefined);
     await clock.sleep(fault?.kind === "slow" ? fault.ms : LATENCY);
     if (fault?.kind === "error") throw new Error(`Registry: ${method} did not arrive`);
-    if (fault?.kind === "replaced") return structuredClone(fault.answer);
-    const { life } = this.#object;
-    const core = this.core(place);
-    const apply = (): Promise<unknown> =>
-      Reflect.apply(core[method] as (...given: unknown[]) => Promise<unknown>, core, structuredClone(args));
-    const answer = structuredClone(await apply());
-    if (fault?.kind === "repeated") await apply();
+    const isReplaced = fault?.kind === "replaced";
+    if (isReplaced && "answer" in fault) return structuredClone(fault.answer);
+    const life = isReplaced ? (this.#before ?? this.#life) : this.#life;
+    const core = this.#coreOf(life, place);
+    const apply = async (): Promise<unknown> => {
+      const given = structuredClone(args);
+      const run = core[method] as (...given: readonly unknown[]) => Promise<unknown>;
+      const result = await Reflect.apply(run, core, given);
+      this.applied(method, args, result);
+      return structuredClone(result);
+    };
+    const answer = await apply();
+    if (fault?.kind === "repeated") await apply().catch(() => undefined);
     await clock.sleep(fault?.kind === "late" ? fault.ms : LATENCY);
-    if (fault?.kind === "lost" || life !== this.#object.life)
+    if (fault?.kind === "lost" || (!isReplaced && life !== this.#life))
       throw new Error(`Registry: answer to ${method} was lost`);
     return answer;
   }
+
+  async #alarm(): Promise<void> {
+    const { place, clock } = this.#parts;
+    const life = this.#life;
+    this.alarmRuns++;
+    const fault = this.alarmFault();
+    if (fault === "fails") throw new Error("alarm failed");
+    await this.#coreOf(life, place).alarm();
+    if (fault !== "twice") return;
+    this.#alarmTwiceAt = clock.now();
+    if (life === this.#life) await this.#coreOf(life, place).alarm();
+  }
 }
+
+/** A Registry whose methods all go one way. */
+export const registryApi = (
+  call: (method: keyof RegistryApi, args: readonly unknown[]) => Promise<unknown>,
+): RegistryApi =>
+  new Proxy({} as RegistryApi, {
+    get:
+      (_, method) =>
+      (...args: unknown[]) =>
+        call(method as keyof RegistryApi, args),
+  });

@@ -76,7 +76,9 @@ export class World {
       random: new Random(1),
       hashing: stablelibHashing,
     };
-    this.#registries = Array.from({ length: this.settings.partitions }, () => this.#newRegistry());
+    this.#registries = Array.from({ length: this.settings.partitions }, (_, partition) =>
+      this.#newRegistry(partition),
+    );
   }
 
   registry(partition = 0): RegistryHost {
@@ -85,17 +87,18 @@ export class World {
 
   /** Another Registry takes the place of one, with nothing in its storage. */
   replaceRegistry(partition = 0): RegistryHost {
-    const registry = this.#newRegistry();
+    const registry = this.#newRegistry(partition);
     this.#registries[partition] = registry;
     return registry;
   }
 
-  #newRegistry(): RegistryHost {
+  #newRegistry(partition: number): RegistryHost {
     const { clock, ports, settings } = this;
     return new RegistryHost({
       clock,
       ports,
       settings,
+      place: { partition, partitions: settings.partitions },
       kv: this.kv.at("registry"),
       revocations: (partitions) =>
         this.registry(0).link("registry", { partition: 0, partitions }).revocations(),
@@ -110,7 +113,6 @@ export class World {
       clock: this.clock,
       ports: this.ports,
       settings: own,
-      location,
       kv: this.kv.at(location),
       registry: (partition) => this.registry(partition).link(location, { partition, partitions }),
     });

@@ -1,33 +1,12 @@
 /** What the benchmark counted, as far as the cost model rests on it. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { shardBitsFor } from "../../src/directory/index.ts";
 import type { Measurement } from "../report/measurement.ts";
 import { fromJson } from "../report/results.ts";
+import { MANY_ISOLATES } from "./assumptions.ts";
+import { tableOf } from "./format.ts";
 
-/** Mailboxes of the benchmark's list behind the ids that end in `1m`. */
-const MEASURED_MAILBOXES = 1_000_000;
-
-/** Counts of single operations. */
-export interface Counts {
-  /** Octets a mailbox takes in KV. */
-  readonly bytesPerMailbox: number;
-  /** CPU of one check in memory, milliseconds: one isolate runs on one thread, so it is what a check takes at most. */
-  readonly cpuMsPerCheck: number;
-  /** KV reads by which a cold isolate gets a domain's manifest. */
-  readonly readsPerManifest: number;
-  /** KV reads for each shard beside that. */
-  readonly readsPerShard: number;
-  /** KV reads of a cold isolate that are neither: a look for offline exports. */
-  readonly readsPerStart: number;
-  /** Registry calls that a cold isolate waits for. */
-  readonly callsPerStart: number;
-  /** KV writes of a first publication beside manifest and shards. */
-  readonly writesPerBeginning: number;
-  /** KV writes of a publish beside the manifest and the shards that changed. */
-  readonly writesPerPublish: number;
-}
-
-/** Ids of the measurements that {@link countsFrom} needs. */
+/** Ids of the measurements that the counts come from; those that end in `1m` are of a million mailboxes. */
 export const NEEDED = {
   bytesPerMailbox: "storage.bytes-per-mailbox.1m",
   firstWrites: "publish.kv-writes.1m",
@@ -38,59 +17,72 @@ export const NEEDED = {
   coldCalls: "cold.unknown.large.calls",
   checks: "checks.post.known",
 } as const;
+type Needed = keyof typeof NEEDED;
 
+const SHARDS = 2 ** shardBitsFor(1_000_000);
 /** Figure behind `checks.post.known` that says how many checks one isolate answers in a second. */
 const RATE = "checks a second";
 
-/**
- * Reads the benchmark's results.
- * @throws Error that says which measurement is missing and what to run
- */
+/** Reads the benchmark's results. @throws Error that says which measurement is missing and what to run */
 export function readCounts(file: string): Counts {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new Error(`no results at ${file}: run the benchmark first, \`npm run bench\``, { cause: error });
-  }
-  const { measurements, extent } = fromJson(text);
-  if (extent.isQuick)
-    throw new Error(`${file} is of a quick run: run the whole benchmark, \`npm run bench\``);
-  return countsFrom(measurements, file);
+  if (!existsSync(file)) throw new Error(`no results at ${file}: run the benchmark first, \`npm run bench\``);
+  const { measurements, extent } = fromJson(readFileSync(file, "utf8"));
+  if (!extent.isQuick) return countsFrom(measurements, file);
+  throw new Error(`${file} is of a quick run: run the whole benchmark, \`npm run bench\``);
 }
 
 /** @param source where the measurements come from, for errors */
-export function countsFrom(measurements: readonly Measurement[], source: string): Counts {
-  const find = (id: string): Measurement => {
-    const found = measurements.find((each) => each.id === id);
-    if (found === undefined || !Number.isFinite(found.value)) {
-      throw new Error(`${source} has no measurement ${id}: run the whole benchmark, \`npm run bench\``);
-    }
-    return found;
-  };
-  const value = (id: string): number => find(id).value;
-  const rate = find(NEEDED.checks).detail?.[RATE];
-  if (rate === undefined || !(rate > 0)) {
-    throw new Error(`${source}: measurement ${NEEDED.checks} does not say "${RATE}" in its detail`);
-  }
-  const shards = 2 ** shardBitsFor(MEASURED_MAILBOXES);
-  const readsPerManifest = value(NEEDED.coldSmall);
-  const readsPerShard = value(NEEDED.coldLarge) - readsPerManifest;
-  if (!(readsPerShard > 0)) {
+export function countsFrom(measurements: readonly Measurement[], source: string) {
+  const find = (name: Needed): Measurement => {
+    const found = measurements.find(({ id }) => id === NEEDED[name]);
+    if (found !== undefined && Number.isFinite(found.value)) return found;
     throw new Error(
-      `${source}: ${NEEDED.coldLarge} is no more than ${NEEDED.coldSmall}, and a shard is read beside`,
+      `${source} has no measurement ${NEEDED[name]}: run the whole benchmark, \`npm run bench\``,
     );
-  }
+  };
+  /** What was counted beside what is known. */
+  const beside = (name: Needed, known: number): number => Math.max(0, find(name).value - known);
+  const rate = find("checks").detail?.[RATE] ?? 0;
+  if (!(rate > 0))
+    throw new Error(`${source}: measurement ${NEEDED.checks} does not say "${RATE}" in its detail`);
+  const readsPerManifest = find("coldSmall").value;
+  const readsPerShard = find("coldLarge").value - readsPerManifest;
+  if (!(readsPerShard > 0))
+    throw new Error(
+      `${source}: ${NEEDED.coldLarge} must be more than ${NEEDED.coldSmall}: it reads a shard too`,
+    );
   return {
-    bytesPerMailbox: value(NEEDED.bytesPerMailbox),
+    bytesPerMailbox: find("bytesPerMailbox").value,
+    /** One isolate runs on one thread, so the time of a check is the most CPU that it takes. */
     cpuMsPerCheck: 1000 / rate,
     readsPerManifest,
     readsPerShard,
-    readsPerStart: beside(value(NEEDED.readsOfUnknown), readsPerManifest + shards * readsPerShard),
-    callsPerStart: value(NEEDED.coldCalls),
-    writesPerBeginning: beside(value(NEEDED.firstWrites), 1 + shards),
-    writesPerPublish: beside(value(NEEDED.changeWrites), 2),
+    /** A look for offline exports. */
+    readsPerStart: beside("readsOfUnknown", readsPerManifest + SHARDS * readsPerShard),
+    callsPerStart: find("coldCalls").value,
+    writesPerBeginning: beside("firstWrites", 1 + SHARDS),
+    writesPerPublish: beside("changeWrites", 2),
   };
 }
+/** Counts of single operations; {@link countsTable} says what each is. */
+export type Counts = ReturnType<typeof countsFrom>;
 
-const beside = (all: number, known: number): number => Math.max(0, all - known);
+export function countsTable(counts: Counts): string {
+  const held = MANY_ISOLATES.cacheBytes / counts.bytesPerMailbox / 1e6;
+  const rows: readonly (readonly [what: string, value: number, ...from: Needed[]])[] = [
+    ["KV octets a mailbox", counts.bytesPerMailbox, "bytesPerMailbox"],
+    ["mailboxes that an isolate holds, millions", held, "bytesPerMailbox"],
+    ["CPU of a check in memory, ms, at most", counts.cpuMsPerCheck, "checks"],
+    ["KV reads for a manifest", counts.readsPerManifest, "coldSmall"],
+    ["KV reads for a shard", counts.readsPerShard, "coldLarge", "coldSmall"],
+    ["further KV reads of a cold isolate", counts.readsPerStart, "readsOfUnknown"],
+    ["Registry calls of a cold isolate", counts.callsPerStart, "coldCalls"],
+    ["KV writes of a first publication beside manifest and shards", counts.writesPerBeginning, "firstWrites"],
+    ["KV writes of a publish beside manifest and changed shards", counts.writesPerPublish, "changeWrites"],
+  ];
+  return tableOf(rows, [
+    ["what one operation takes", ([what]) => what],
+    ["measured", ([, value]) => Number(value.toPrecision(3)).toString()],
+    ["from", ([, , ...from]) => from.map((name) => `\`${NEEDED[name]}\``).join(", ")],
+  ]);
+}

@@ -92,7 +92,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer that lists nothing is taken for everything",
     "a Registry of too many domains says so",
-    registry("registry.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
+    registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
     "a Registry that gives no answer is not looked for in KV",

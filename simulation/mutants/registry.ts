@@ -17,14 +17,14 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     registry(
       "registry.ts",
       "    return this.#answer(() => this.#question(question));",
-      "    const before = this.#answer(() => this.#question(question));\n    await this.#parts.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
+      "    const before = this.#answer(() => this.#question(question));\n    await this.#options.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
     ),
   ),
   mutant(
     "numbers are given twice",
     "a number is allocated inside the transaction, once",
     registry(
-      "commit.ts",
+      "meta.ts",
       '  setMeta(storage, "number", number);\n',
       '  if (number % 5 !== 0) setMeta(storage, "number", number);\n',
     ),
@@ -103,8 +103,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "it is a numbered tombstone, deferred for a day",
     registry(
       "commit.ts",
-      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n',
-      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n  context.storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
+      '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n',
+      '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n  storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
     ),
   ),
   mutant(
@@ -119,7 +119,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "an empty Registry begins in front of a full KV",
     "it would call every domain not served",
-    registry("initialise.ts", "  if (stranger !== null) return", "  if (false) return"),
+    registry("initialise.ts", "  if (foreign !== null) return", "  if (false) return"),
   ),
   {
     ...mutant(

@@ -1,4 +1,5 @@
 /** What a plan is made of: all that happens in a world, known before anything does. */
+import type { Release } from "../../testing/releases.ts";
 import type { Episode } from "../basics/faults.ts";
 
 export const SECOND = 1_000;
@@ -64,9 +65,6 @@ export const CHANGES = [
 ] as const;
 /** `found` publishes a list where there is none. */
 export type Change = (typeof CHANGES)[number] | "found";
-
-/** Which code a Registry or an isolate runs: today's, the one before, or a later one that says more than today's knows. */
-export type Release = "previous" | "today" | "next";
 
 /** Whom questions go to, and what about, where that is not left to chance. */
 interface Focus {

@@ -83,7 +83,7 @@ async function requireKvAlone(scene: Scene): Promise<void> {
         const name: Name = { base, form: "plain" };
         // By when the list was made or, once it has asked in vain, by the sign of life in the roster.
         for (let times = 2; times > 0; times--) {
-          const answer = await time.run(Promise.resolve(host.check(host.context(), `${base}@${domain}`)));
+          const answer = await time.run(Promise.resolve(host.check({ recipient: `${base}@${domain}` })));
           scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
           if (answer.action !== "accept" && violations.length === 0) {
             scene.violation(
@@ -108,9 +108,7 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
   for (const { domain, head } of model.all) {
     for (const base of ["u0", "u1", `s${random.between(0, 99)}`]) {
       const name: Name = { base, form: "plain" };
-      const answer = await time.run(
-        Promise.resolve(host.check(host.context(), `${written(name)}@${domain}`)),
-      );
+      const answer = await time.run(Promise.resolve(host.check({ recipient: `${written(name)}@${domain}` })));
       if (scene.violations.length > 0) return;
       scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
       if (!isLast || head === undefined) continue;
@@ -188,13 +186,12 @@ async function readEverywhere(scene: Scene): Promise<void> {
     host.bursts++;
     const scopes: Promise<unknown>[] = [];
     for (const { domain } of model.all) {
-      for (let i = 0; i < 12; i++)
-        scopes.push(Promise.resolve(host.check(host.context(), `u${i}@${domain}`)));
+      for (let i = 0; i < 12; i++) scopes.push(Promise.resolve(host.check({ recipient: `u${i}@${domain}` })));
     }
     await time.run(Promise.all(scopes));
     // Once confirmed, what is older than the head is asked for again.
     for (const { domain } of model.all)
-      await time.run(Promise.resolve(host.check(host.context(), `nobody@${domain}`)));
+      await time.run(Promise.resolve(host.check({ recipient: `nobody@${domain}` })));
     host.die();
   }
 }

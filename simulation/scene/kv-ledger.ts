@@ -1,8 +1,8 @@
 /** What was put into KV and read from it: for the judges, and for the story. */
 import { blobIds, blobKey, type DomainKey, openManifest } from "../../src/directory/index.ts";
+import type { KvOperation, KvWatcher } from "../../testing/kv.ts";
 import type { Generation } from "../model/generation.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import type { KvWatcher } from "../world/kv.ts";
 
 export interface KvLedgerParts {
   readonly isTracing: boolean;
@@ -31,20 +31,12 @@ export class KvLedger implements KvWatcher {
   readonly #writes = new Map<string, Write[]>();
   /** Keys whose writing was acknowledged. */
   readonly #inKv = new Set<string>();
-  readonly trace: KvWatcher["trace"];
-  readonly violation: KvWatcher["violation"];
 
   constructor(parts: KvLedgerParts) {
     this.#parts = parts;
-    this.trace = parts.trace;
-    this.violation = parts.violation;
   }
 
-  readerHurt(reader: string): void {
-    this.#parts.isolate(reader)?.hurt();
-  }
-
-  read(reader: string, key: string, value: Uint8Array | null): void {
+  read({ caller: reader }: KvOperation, key: string, value: Uint8Array | null): void {
     if (this.#parts.isTracing) this.#traceRead(reader, key, value);
     const host = this.#parts.isolate(reader);
     if (host === undefined) return;
@@ -64,7 +56,7 @@ export class KvLedger implements KvWatcher {
       (id) => !this.#inKv.has(blobKey(domain, id)),
     );
     if (lacking.length === 0) return;
-    this.violation(
+    this.#parts.violation(
       "shards before their manifest",
       `KV is given ${domain} ${generation} before ${lacking[0]}`,
     );
@@ -86,7 +78,7 @@ export class KvLedger implements KvWatcher {
     writes.push({ time: this.#parts.now(), incarnation, number });
     if (manifest !== null && manifest.departures.inline === null && manifest.departures.count > 0)
       this.#parts.met("departures in blobs of their own");
-    this.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
+    this.#parts.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
   }
 
   /** Since when KV has had something newer than a generation without a break; infinity where it has not. */
@@ -113,6 +105,6 @@ export class KvLedger implements KvWatcher {
       if (!key.startsWith("roster/")) return `${value.length} bytes`;
       return `as of ${/"asOf":(\d+)/.exec(new TextDecoder().decode(value))?.[1]}`;
     };
-    this.trace(() => `${reader} reads ${key}: ${what()}`);
+    this.#parts.trace(() => `${reader} reads ${key}: ${what()}`);
   }
 }

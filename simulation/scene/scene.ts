@@ -10,20 +10,23 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
+import type { FakeKv } from "../../testing/kv.ts";
 import { hash, Random } from "../../testing/random.ts";
+import type { Release } from "../../testing/releases.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
+import { PROPAGATION } from "../basics/limits.ts";
 import { Tally } from "../basics/tally.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
-import type { Plan, Release, Shape } from "../plan/plan.ts";
+import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport, takeBackExport } from "../world/export.ts";
 import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import { SimulatedKv } from "../world/kv.ts";
+import { simulatedKv } from "../world/kv.ts";
 import { Network } from "../world/network.ts";
-import { type Caller, SimulatedRegistry } from "../world/registry.ts";
+import { SimulatedRegistry } from "../world/registry.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
@@ -31,6 +34,9 @@ import { noteAnswer, noteRead } from "./readings.ts";
 
 /** Releases that isolates run, each as often as it stands here. */
 const RELEASES: readonly Release[] = ["next", "previous", "today", "today", "today"];
+
+/** How long a Registry has a read cached at most. */
+const LONGEST_CACHED = 60_000;
 
 export interface Violation {
   readonly assertion: string;
@@ -46,7 +52,7 @@ export class Scene {
   readonly faults = new Faults(this.tally);
   readonly settings: Settings;
   readonly ports: Ports;
-  readonly kv: SimulatedKv;
+  readonly kv: FakeKv;
   readonly model: ModelDirectory;
   readonly judges: Judges;
   readonly ledger: KvLedger;
@@ -68,10 +74,7 @@ export class Scene {
       release: RELEASES[hash(this.plan.seed, name) % RELEASES.length] as Release,
       faults: this.faults,
       kv: this.kv.at(location, name),
-      registry: (partition, caller) => {
-        const { partitions } = this.settings;
-        return this.registry(partition).link(caller, { partition, partitions });
-      },
+      registry: (partition, caller) => this.registry(partition).linkFor(caller),
       answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
       violation: this.violation,
       trace: this.trace,
@@ -99,11 +102,10 @@ export class Scene {
       history: setup.history,
       mostHeads: setup.mostHeads,
     };
-    const bytes = new Random(seed, "bytes");
     this.ports = {
       clock: this.time,
       timers: this.time,
-      random: { bytes: (count) => Uint8Array.from({ length: count }, () => bytes.between(0, 255)) },
+      random: new Random(seed, "bytes"),
       hashing: stablelibHashing,
     };
     this.ledger = new KvLedger({
@@ -116,9 +118,18 @@ export class Scene {
       trace: this.trace,
       violation: this.violation,
     });
-    this.kv = new SimulatedKv(seed, this.time, this.faults, this.ledger);
-    this.kv.writerIsSteady = () =>
-      this.#registries.every((it) => this.time.now() - it.disturbedAt > 5_000) && !this.faults.isOver;
+    this.kv = simulatedKv({
+      seed,
+      clock: this.time,
+      watcher: this.ledger,
+      faults: this.faults,
+      hurt: (caller) => this.isolates.named(caller)?.hurt(),
+      // Right after a restart two writes within a second are not the writer's fault.
+      isWriterSteady: () =>
+        this.#registries.every((it) => this.time.now() - it.disturbedAt > 5_000) && !this.faults.isOver,
+      trace: this.trace,
+      violation: this.violation,
+    });
     this.model = new ModelDirectory({
       kept: setup.history,
       now: () => this.time.now(),
@@ -235,7 +246,8 @@ export class Scene {
   /** A Registry is lost with all that it had. */
   lose(partition: number): void {
     this.registry(partition).lose();
-    if (this.kv.isShown(rosterKey(String(partition)))) this.#lost.add(partition);
+    if (this.kv.hasHadFor(rosterKey(String(partition)), PROPAGATION + LONGEST_CACHED))
+      this.#lost.add(partition);
     this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
@@ -265,31 +277,22 @@ export class Scene {
     const name = `Registry ${partition}`;
     return new SimulatedRegistry({
       name,
-      time: this.time,
+      clock: this.time,
       ports: this.ports,
-      kv: this.kv.at(name, name),
+      kv: this.kv.at(name),
       settings: this.settings,
       faults: this.faults,
       place: { partition, partitions },
-      revocations: (of) =>
-        this.registry(0).link(registryAt(name), { partition: 0, partitions: of }).revocations(),
+      revocations: () => this.registry(0).linkFor({ location: name, name, release: "today" }).revocations(),
       watcher: {
         applied: (method, args, result) => {
           if (method === "commit") this.#requireBeginning(partition, result);
           this.model.applied(method, args, result);
         },
+        hurt: (caller) => this.isolates.named(caller)?.hurt(),
         met: (event) => this.tally.event(event),
         trace: this.trace,
       },
     });
   }
 }
-
-/** A Registry as one that calls another: of today's release, at a place of its own, and nobody's isolate. */
-const registryAt = (name: string): Caller => ({
-  location: name,
-  name,
-  release: "today",
-  hurt: () => undefined,
-  isAlive: () => true,
-});

@@ -1,6 +1,7 @@
 /** Questions: who is asked about whom, and how. Every answer goes to the judges. */
 
 import type { Answer } from "../../src/directory/index.ts";
+import type { Question } from "../../testing/isolate-host.ts";
 import type { Random } from "../../testing/random.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
@@ -79,8 +80,10 @@ function pick(scene: Scene, random: Random, aim: Aim): Asked {
   return { domain, name, text: `${written(name)}@${spelled}`, floor };
 }
 
-const floorsOf = ({ domain, floor }: Asked): Record<string, number> | undefined =>
-  floor > 0 ? { [domain]: floor } : undefined;
+const questionOf = ({ text, domain, floor }: Asked): Question => ({
+  recipient: text,
+  floor: floor > 0 ? { [domain]: floor } : undefined,
+});
 
 /** Has one isolate asked many questions at one moment. */
 export function askIsolate(
@@ -104,7 +107,7 @@ export function askIsolate(
   }
   for (let i = 0; i < count && scene.violations.length === 0; i++) {
     const it = pick(scene, random, aim);
-    const settled = host.check(host.context(), it.text, floorsOf(it));
+    const settled = host.check(questionOf(it));
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }
@@ -113,11 +116,8 @@ export function askIsolate(
 /** A list of questions in one request: its answers are decided one after the other. */
 function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: number, aim: Aim): void {
   const asked = Array.from({ length: count }, () => pick(scene, random, aim));
-  const context = host.context();
-  const queries = asked.map((it) => ({ text: it.text, floors: floorsOf(it) }));
-  const answers = host.watched(() => host.checkAll(context, queries));
   scene.go(
-    answers.then(({ result, moments }) => {
+    host.checkAll(asked.map(questionOf)).then(({ result, moments }) => {
       if (moments.length > 2) scene.tally.event("list decided at more than one moment");
       for (const [i, answer] of result.entries()) judge(scene, host, asked[i] as Asked, answer, moments);
     }),
@@ -138,7 +138,7 @@ export function askStrangers(scene: Scene, random: Random, count: number, what: 
     const domain = what === "names" ? served : `x${random.between(0, 1e9)}.example`;
     const name: Name = { base: `q${random.between(0, 1e9)}`, form: "plain" };
     const it = { domain, name, text: `${written(name)}@${domain}`, floor: 0 };
-    const settled = host.check(host.context(), it.text);
+    const settled = host.check(questionOf(it));
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }

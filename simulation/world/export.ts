@@ -16,17 +16,17 @@ import {
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
+import type { FakeKv } from "../../testing/kv.ts";
 import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import { History } from "../model/history.ts";
-import type { SimulatedKv } from "./kv.ts";
 import { pack } from "./pack.ts";
 
 /** What an export needs of its world. */
 export interface ExportParts {
-  readonly kv: SimulatedKv;
+  readonly kv: FakeKv;
   readonly model: ModelDirectory;
   readonly time: VirtualTime;
   readonly settings: Pick<Settings, "masterKey">;

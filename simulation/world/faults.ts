@@ -3,8 +3,11 @@
  * episode and on a count of its own, so that leaving other episodes out changes little.
  */
 
+import type { KvFault } from "../../testing/kv.ts";
 import { Random } from "../../testing/random.ts";
+import type { RegistryFault } from "../../testing/registry-host.ts";
 import type { Episode, FaultKind } from "../basics/faults.ts";
+import { LATE } from "../basics/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 
 /** A fault that was met, with a number for how bad it is. */
@@ -48,4 +51,73 @@ export class Faults {
     }
     return null;
   }
+}
+
+/** Whether a fault meets operations of a kind. */
+export const meets =
+  (operation: "kv read" | "kv write" | "registry" | "edge") =>
+  (kind: FaultKind): boolean =>
+    kind.startsWith(operation);
+
+/** @param flapping the delay of a write for one read alone */
+export function kvFault(
+  { kind, size }: Met,
+  flapping: (key: string, write: number) => number,
+): KvFault | undefined {
+  switch (kind) {
+    case "kv read error":
+    case "kv write error":
+      return { kind: "error" };
+    case "kv read 429":
+    case "kv write 429":
+      return { kind: "error", message: "KV: 429 too many requests" };
+    case "kv read hangs":
+      return { kind: "hang" };
+    case "kv read slow":
+    case "kv write slow":
+      return { kind: "slow", ms: 200 + size * 6_000 };
+    case "kv read flaps":
+      return { kind: "flaps", delay: flapping };
+    case "kv read damaged":
+      return { kind: "damaged", damage: (bytes) => damaged(bytes, size) };
+    case "kv write lost":
+      return { kind: "lost" };
+    case "kv write late":
+      return { kind: "late", ms: size * LATE };
+    case "kv write repeated":
+      return { kind: "repeated", ms: size * LATE };
+    default:
+      return undefined;
+  }
+}
+
+/** How long a call hangs before it arrives after all. */
+const HANG = 40_000;
+
+/** @param isReplaced whether there is a replaced object that may still be asked */
+export function registryFault({ kind, size }: Met, isReplaced: boolean): RegistryFault | undefined {
+  switch (kind) {
+    case "registry unreachable":
+      return { kind: "error" };
+    case "registry hangs":
+      return { kind: "slow", ms: HANG };
+    case "registry slow":
+      return { kind: "slow", ms: 100 + size * 5_000 };
+    case "registry answer late":
+      return { kind: "late", ms: 100 + size * 8_000 };
+    case "registry answer lost":
+      return { kind: "lost" };
+    case "registry call repeated":
+      return { kind: "repeated" };
+    case "registry replaced":
+      return isReplaced ? { kind: "replaced" } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function damaged(bytes: Uint8Array, size: number): Uint8Array {
+  const at = Math.floor(size * bytes.length);
+  if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ 0x5a;
+  return bytes;
 }

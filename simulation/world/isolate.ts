@@ -1,20 +1,18 @@
-/** One isolate somewhere: the real edge, called as the platform calls it, with a clock that moves on only with I/O. */
+/** One isolate of a world: its clock moves on only with I/O, and it may die while it waits. */
 
-import type { Question, QuestionAnswer, Result } from "../../src/api/log.ts";
+import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
-import type { Bindings } from "../../src/edge/request-context.ts";
-import { Edge } from "../../src/edge/serve.ts";
-import { queryOf, type ReaderContext } from "../../src/reader/index.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
-import { Meter } from "../../testing/meter.ts";
+import { IsolateHost, type Question } from "../../testing/isolate-host.ts";
+import { registryApi } from "../../testing/registry-host.ts";
+import type { Release } from "../../testing/releases.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
-import type { Release } from "../plan/plan.ts";
 import type { Faults } from "./faults.ts";
 import type { Caller } from "./registry.ts";
 
@@ -51,7 +49,7 @@ export class SimulatedIsolate implements Answerer, Spender {
   readonly settings: Settings;
   readonly bornAt: number;
   readonly #parts: IsolateParts;
-  readonly #edge: Edge;
+  readonly #host: IsolateHost;
   #clock: number;
   readonly #watchers = new Set<() => void>();
   isAlive = true;
@@ -78,12 +76,18 @@ export class SimulatedIsolate implements Answerer, Spender {
     this.settings = parts.settings;
     this.bornAt = parts.time.now();
     this.#clock = this.bornAt + parts.skew;
-    const ports: Ports = {
-      ...parts.ports,
-      clock: { now: () => this.#clock },
-      timers: { sleep: (ms, nap) => this.#resumed(parts.time.sleep(ms, nap)) },
-    };
-    this.#edge = new Edge(parts.settings, ports);
+    this.#host = new IsolateHost({
+      clock: parts.time,
+      settings: parts.settings,
+      ports: {
+        ...parts.ports,
+        clock: { now: () => this.#clock },
+        timers: { sleep: (ms, nap) => this.#resumed(parts.time.sleep(ms, nap)) },
+      },
+      kv: this.#kv(parts.kv),
+      registry: (partition) => this.#registry(partition),
+    });
+    this.#host.violation = (words) => parts.violation("platform limits", `${this.name}: ${words}`);
   }
 
   /** What its clock shows. */
@@ -141,108 +145,62 @@ export class SimulatedIsolate implements Answerer, Spender {
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
-    const { result, moments } = await this.watched(() => this.#edge.handle(request, this.#bindings()));
+    const { result, moments } = await this.watched(() => this.#host.fetch(request));
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
-  /** A context for checks that do not come through HTTP: one as each request has. */
-  context(): ReaderContext {
+  /** One check that does not come through HTTP. */
+  check(question: Question): Answer | Promise<Answer> {
     this.#tick();
-    return this.#edge.deployment.contextOf(this.#bindings());
+    return this.#host.answer(question);
   }
 
-  /** Checks many in one request. */
+  /** A list of checks in one request; they are decided one after the other. */
   checkAll(
-    context: ReaderContext,
-    asked: readonly {
-      readonly text: string;
-      readonly floors: Readonly<Record<string, number>> | undefined;
-    }[],
-  ): Promise<Answer[]> {
-    return this.#edge.deployment.reader.checkAll(
-      context,
-      asked.map(({ text, floors }) => queryOf(text, floors)),
-    );
-  }
-
-  /** One check, as the route makes it. */
-  check(
-    context: ReaderContext,
-    text: string,
-    floors?: Readonly<Record<string, number>>,
-  ): Answer | Promise<Answer> {
-    return this.#edge.deployment.reader.check(context, queryOf(text, floors));
+    questions: readonly Question[],
+  ): Promise<{ readonly result: Answer[]; readonly moments: Moment[] }> {
+    this.#tick();
+    return this.watched(() => this.#host.answers(questions));
   }
 
   #tick(): void {
     this.#clock = Math.max(this.#clock, this.#parts.time.now() + this.#parts.skew);
   }
 
-  #bindings(): Bindings {
-    const meter = new Meter();
-    const { kv, violation } = this.#parts;
-    const count = async <T>(kind: "kv" | "registry", operation: () => Promise<T>): Promise<T> => {
-      const before = meter.violations.length;
-      try {
-        return await this.#resumed(meter.count(kind, operation));
-      } finally {
-        for (const words of meter.violations.slice(before))
-          violation("platform limits", `${this.name}: ${words}`);
-      }
-    };
-    const read = <T>(operation: () => Promise<T>): Promise<T> => {
+  #kv(kv: KvStore): KvStore {
+    const read = <T>(operation: Promise<T>): Promise<T> => {
       this.kvReads++;
-      return count("kv", operation);
+      return this.#resumed(operation);
     };
     return {
-      kv: {
-        get: (key, ttl) => read(() => kv.get(key, ttl)),
-        getTexts: (keys, ttl) => read(() => kv.getTexts(keys, ttl)),
-        put: (key, value) => count("kv", () => kv.put(key, value)),
-        delete: (key) => count("kv", () => kv.delete(key)),
-      },
-      registry: (partition) => this.#registry(partition, count),
-      background: (work) => void work.catch(() => undefined),
-      kvCacheTtl: () => 30,
+      get: (key, ttl) => read(kv.get(key, ttl)),
+      getTexts: (keys, ttl) => read(kv.getTexts(keys, ttl)),
+      put: (key, value) => this.#resumed(kv.put(key, value)),
+      delete: (key) => this.#resumed(kv.delete(key)),
     };
   }
 
-  #registry(
-    partition: number,
-    count: <T>(kind: "registry", operation: () => Promise<T>) => Promise<T>,
-  ): RegistryApi {
-    const { time } = this.#parts;
-    const api = this.#parts.registry(partition, {
-      name: this.name,
-      location: this.location,
-      release: this.#parts.release,
-      hurt: () => this.hurt(),
-      isAlive: () => this.isAlive,
-    });
-    return new Proxy(api, {
-      get: (target, name) => {
-        const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-        return (...args: unknown[]) => {
-          const sentAt = time.now();
-          if (name === "question") this.questions++;
-          const answer = count("registry", () => method(...args));
-          if (name !== "question" && name !== "blob") return answer;
-          return answer.then((result) => {
-            this.#parts.answered(this, name, args, result);
-            if (name === "blob") return result;
-            this.#noteExchange(partition, sentAt, args[0] as Question, result as Result<QuestionAnswer>);
-            for (const watch of this.#watchers) watch();
-            return result;
-          });
-        };
-      },
+  #registry(partition: number): RegistryApi {
+    const { time, release } = this.#parts;
+    const api = this.#parts.registry(partition, { name: this.name, location: this.location, release });
+    return registryApi(async (method, args) => {
+      const sentAt = time.now();
+      if (method === "question") this.questions++;
+      const call = api[method] as (...args: readonly unknown[]) => Promise<unknown>;
+      const result = await this.#resumed(call(...args));
+      if (method !== "question" && method !== "blob") return result;
+      this.#parts.answered(this, method, args, result);
+      if (method === "blob") return result;
+      this.#noteExchange(partition, sentAt, args[0] as LogQuestion, result as Result<QuestionAnswer>);
+      for (const watch of this.#watchers) watch();
+      return result;
     });
   }
 
   #noteExchange(
     partition: number,
     sentAt: number,
-    { since }: Question,
+    { since }: LogQuestion,
     result: Result<QuestionAnswer>,
   ): void {
     this.#parts.trace(() =>

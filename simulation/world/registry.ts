@@ -1,228 +1,113 @@
-/**
- * One Registry: the real core on SQLite in memory, in an object that the platform may restart between any two
- * awaits, whose answers get lost, and whose alarms are late, come twice or fail. An object that was replaced may
- * still be asked: its storage throws, so whatever it says it says from a field.
- */
-
-import type { Settings } from "../../src/edge/environment.ts";
-import type { Ports } from "../../src/edge/ports.ts";
-import type { AskRevocations } from "../../src/registry/initialise.ts";
-import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import type { Place, RegistryApi } from "../../src/registry/protocol.ts";
-import { RegistryCore } from "../../src/registry/registry.ts";
-import type { KvStore } from "../../src/runtime/ports.ts";
-import { RegistryObject } from "../../testing/registry-object.ts";
-import type { VirtualTime } from "../../testing/virtual-time.ts";
+/** One Registry of a world: its faults are those of the plan, and its release need not be its callers'. */
+import type { RegistryApi } from "../../src/registry/protocol.ts";
+import {
+  type AlarmFault,
+  type RegistryCall,
+  type RegistryFault,
+  RegistryHost,
+  type RegistryHostParts,
+  registryApi,
+} from "../../testing/registry-host.ts";
+import { argsBetween, ofNextRelease, type Release } from "../../testing/releases.ts";
 import type { FaultKind } from "../basics/faults.ts";
-import type { Release } from "../plan/plan.ts";
-import type { Faults } from "./faults.ts";
-import { asNextReleaseAsks, ofNextRelease } from "./next-release.ts";
-import { asPreviousRelease } from "./previous-release.ts";
+import { type Faults, type Met, meets, registryFault } from "./faults.ts";
 
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
-const HANG = 40_000;
-/** How long a loss is felt: KV shows lists of which the Registry has nothing, until all is published and copied anew. */
+/** How long a loss is felt: KV shows lists that the Registry lacks, until all is published and copied again. */
 const LOSS_FELT = 600_000;
+const LONGEST_DELAY_OF_ALARM = 90_000;
 
 export interface RegistryWatcher {
+  /** A fault met a call. */
+  hurt(caller: string): void;
   /** A call was carried out here and now; its result may still get lost. */
   applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void;
-  /** Something came about that is to be counted. */
+  /** Something happened that is counted. */
   met(event: string): void;
   trace(words: () => string): void;
 }
 
-export interface RegistryParts {
+export interface SimulatedRegistryParts extends RegistryHostParts {
   readonly name: string;
-  readonly time: VirtualTime;
-  readonly ports: Ports;
-  readonly kv: KvStore;
-  readonly settings: Settings;
   readonly faults: Faults;
-  readonly place: Place;
   readonly watcher: RegistryWatcher;
-  readonly revocations: AskRevocations;
 }
 
-/** Who calls, and what is told of how it went. */
+/** Who calls. */
 export interface Caller {
   readonly location: string;
   readonly name: string;
   readonly release: Release;
-  hurt(): void;
-  isAlive(): boolean;
 }
 
-/** One life of the object, with what it keeps in fields. */
-interface Life {
-  readonly storage: RegistryStorage;
-  readonly cores: Map<string, RegistryCore>;
-  readonly endedAt: number;
-}
-
-const ofCall = (kind: FaultKind): boolean => kind.startsWith("registry");
-const ofAlarm = (kind: FaultKind): boolean => kind.startsWith("alarm");
-
-export class SimulatedRegistry {
-  readonly #parts: RegistryParts;
-  readonly #object: RegistryObject;
-  #life: Life;
-  #before: Life | null = null;
-  #disturbedAt = Number.NEGATIVE_INFINITY;
+export class SimulatedRegistry extends RegistryHost {
+  readonly #parts: SimulatedRegistryParts;
   #lostAt = Number.NEGATIVE_INFINITY;
   /** Which code it runs. */
   release: Release = "today";
   /** Whether nobody can reach it any more. */
   isCutOff = false;
 
-  constructor(parts: RegistryParts) {
+  constructor(parts: SimulatedRegistryParts) {
+    super(parts);
     this.#parts = parts;
-    this.#object = new RegistryObject({
-      clock: parts.time,
-      alarm: () => this.#alarm(),
-      alarmDelay: () => this.#alarmDelay(),
-    });
-    this.#life = this.#newLife();
+    this.fault = (call) => this.#fault(call);
+    this.alarmFault = () => this.#alarmFault();
+    this.alarmDelay = () => LONGEST_DELAY_OF_ALARM * (this.#meet("alarm late")?.size ?? 0);
+    this.applied = (method, args, result) => parts.watcher.applied(method, args, result);
   }
 
-  /** When it was last restarted, or its alarm came twice. */
-  get disturbedAt(): number {
-    return this.#disturbedAt;
-  }
-
-  /** Asks its storage directly. */
-  sql(statement: string, ...bindings: (string | number)[]): SqlRow[] {
-    return this.#object.sql(statement, ...bindings);
-  }
-
-  close(): void {
-    this.#object.close();
-    this.#life = this.#newLife();
-  }
-
-  /** The Registry as a caller reaches it, who believes it to be at a place. */
-  link(caller: Caller, place: Place = this.#parts.place): RegistryApi {
-    const call = (method: keyof RegistryApi, args: readonly unknown[]): Promise<unknown> =>
-      this.#call(caller, place, method, args);
-    return new Proxy({} as RegistryApi, {
-      get:
-        (_, method) =>
-        (...args: unknown[]) =>
-          call(method as keyof RegistryApi, args),
+  /** The Registry as a caller of some release reaches it. */
+  linkFor(caller: Caller): RegistryApi {
+    const { watcher, clock, place } = this.#parts;
+    const { location, name, release } = caller;
+    const api = this.link(location, place, name);
+    return registryApi(async (method, args) => {
+      if (release !== "today") watcher.met(`call of the ${release} release`);
+      const call = api[method] as (...args: readonly unknown[]) => Promise<unknown>;
+      if (this.isCutOff || clock.now() - this.#lostAt < LOSS_FELT) watcher.hurt(name);
+      try {
+        const answer = await call(...argsBetween(release, this.release, method, args));
+        if (this.release !== "next") return answer;
+        watcher.met("answer of the next release");
+        return ofNextRelease(method, answer);
+      } catch (error) {
+        watcher.hurt(name);
+        throw error;
+      }
     });
   }
 
-  /** The object is reset: what is under way is cut off, answers are lost, storage stays. */
-  restart(): void {
+  override restart(): void {
     this.#parts.watcher.trace(() => `${this.#parts.name} restarts`);
-    this.#object.restart();
-    this.#succeed();
+    super.restart();
   }
 
-  /** Its storage is lost for good, and an empty object stands in its place. */
-  lose(): void {
+  override lose(): void {
     this.#parts.watcher.trace(() => `${this.#parts.name} is lost`);
-    this.#object.wipe();
-    this.#lostAt = this.#parts.time.now();
-    this.#succeed();
+    super.lose();
+    this.#lostAt = this.#parts.clock.now();
   }
 
-  #succeed(): void {
-    const now = this.#parts.time.now();
-    this.#before = { ...this.#life, endedAt: now };
-    this.#life = this.#newLife();
-    this.#disturbedAt = now;
+  #fault({ method, location, caller }: RegistryCall): RegistryFault | undefined {
+    if (this.isCutOff) return { kind: "error" };
+    const { name, watcher, faults, clock } = this.#parts;
+    const met = faults.meet(clock.now(), location, meets("registry"));
+    if (met === null) return undefined;
+    watcher.hurt(caller);
+    watcher.trace(() => `${met.kind}: ${caller} calls ${method} of ${name}`);
+    return registryFault(met, clock.now() - this.replacedAt < REPLACED_LIFE);
   }
 
-  #newLife(): Life {
-    return {
-      storage: this.#object.storage(),
-      cores: new Map(),
-      endedAt: Number.POSITIVE_INFINITY,
-    };
+  #alarmFault(): AlarmFault | undefined {
+    const fails = this.#meet("alarm fails", "alarm twice");
+    if (fails === null) return undefined;
+    return fails.kind === "alarm fails" ? "fails" : "twice";
   }
 
-  #core(life: Life, place: Place): RegistryCore {
-    const name = `${place.partition} of ${place.partitions}`;
-    let core = life.cores.get(name);
-    if (core === undefined) {
-      const { kv, ports, settings, revocations } = this.#parts;
-      core = new RegistryCore({ storage: life.storage, kv, ports, settings, place, revocations });
-      life.cores.set(name, core);
-    }
-    return core;
-  }
-
-  async #call(
-    caller: Caller,
-    place: Place,
-    method: keyof RegistryApi,
-    args: readonly unknown[],
-  ): Promise<unknown> {
-    const { time, faults, watcher, name } = this.#parts;
-    const met = faults.meet(time.now(), caller.location, ofCall);
-    const kind = met?.kind;
-    if (met !== null) {
-      caller.hurt();
-      watcher.trace(() => `${met.kind}: ${caller.name} calls ${method} of ${name}`);
-    }
-    if (kind === "registry hangs") await time.sleep(HANG);
-    await time.sleep(kind === "registry slow" ? 100 + (met?.size ?? 0) * 5_000 : 8);
-    if (this.isCutOff || time.now() - this.#lostAt < LOSS_FELT) caller.hurt();
-    if (kind === "registry unreachable" || this.isCutOff)
-      throw new Error(`Registry: ${method} did not arrive`);
-    const isReplaced =
-      kind === "registry replaced" &&
-      this.#before !== null &&
-      time.now() - this.#before.endedAt < REPLACED_LIFE;
-    const life = isReplaced ? (this.#before as Life) : this.#life;
-    const core = this.#core(life, place);
-    const apply = async (): Promise<unknown> => {
-      const given = structuredClone(this.#given(caller.release, method, args));
-      const result = await Reflect.apply(
-        core[method] as (...given: unknown[]) => Promise<unknown>,
-        core,
-        given,
-      );
-      watcher.applied(method, args, result);
-      return structuredClone(result);
-    };
-    const answer = await apply();
-    if (kind === "registry call repeated") await apply().catch(() => undefined);
-    await time.sleep(kind === "registry answer late" ? 100 + (met?.size ?? 0) * 8_000 : 8);
-    if (kind === "registry answer lost") throw new Error(`Registry: answer to ${method} was lost`);
-    if (!isReplaced && life !== this.#life) {
-      caller.hurt();
-      throw new Error(`Registry: restarted during ${method}`);
-    }
-    if (this.release !== "next") return answer;
-    this.#parts.watcher.met("answer of the next release");
-    return ofNextRelease(method, answer);
-  }
-
-  /** What arrives of a call, by the releases of both sides. */
-  #given(release: Release, method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
-    if (release !== "today") this.#parts.watcher.met(`call of the ${release} release`);
-    const asked = release === "next" ? asNextReleaseAsks(method, args) : args;
-    return release === "previous" || this.release === "previous" ? asPreviousRelease(method, asked) : asked;
-  }
-
-  #alarmDelay(): number {
-    const { time, faults, name } = this.#parts;
-    const met = faults.meet(time.now(), name, (kind) => kind === "alarm late");
-    return met === null ? 0 : met.size * 90_000;
-  }
-
-  async #alarm(): Promise<void> {
-    const { time, faults, name, place } = this.#parts;
-    const life = this.#life;
-    const met = faults.meet(time.now(), name, (kind) => ofAlarm(kind) && kind !== "alarm late");
-    if (met?.kind === "alarm fails") throw new Error("alarm failed");
-    await this.#core(life, place).alarm();
-    if (met?.kind !== "alarm twice") return;
-    // A failed write may be tried again at once then; KV says 429, and it is tried once more.
-    this.#disturbedAt = time.now();
-    if (life === this.#life) await this.#core(life, place).alarm();
+  #meet(...kinds: readonly FaultKind[]): Met | null {
+    const { faults, clock, name } = this.#parts;
+    return faults.meet(clock.now(), name, (kind) => kinds.includes(kind));
   }
 }

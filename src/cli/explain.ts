@@ -1,8 +1,7 @@
 import { ClientError } from "../client/index.ts";
 import { DirectoryError } from "../directory/index.ts";
-import { PublishError, type PublishFault } from "../publish/index.ts";
+import { GUARD_STEPS, OTHER_KEY_STEPS, PublishError, type PublishFault } from "../publish/index.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
-import { OTHER_KEY_STEPS } from "./other-key.ts";
 
 const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
   input: EXIT.input,
@@ -80,9 +79,7 @@ function explainApi(
       return new CliError(
         EXIT.guard,
         "refused by the guard of the edge; nothing was changed",
-        /another key/.test(error.message)
-          ? OTHER_KEY_STEPS
-          : "check the list; if these names are to go, run it again with --force",
+        /another key/.test(error.message) ? OTHER_KEY_STEPS : GUARD_STEPS,
         Object.entries(error.body?.refusals ?? {}).map(([domain, why]) => `${domain} ${why}`),
         { cause: error },
       );

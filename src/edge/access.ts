@@ -1,6 +1,6 @@
 import type { Role } from "../api/contract.ts";
 import { equalBytes, fromBase64Url, fromUtf8, type Mac, toBase64Url, utf8 } from "../directory/index.ts";
-import type { Deployment } from "./deployment.ts";
+import type { Ports } from "./ports.ts";
 
 /** Who asks. */
 export interface Caller {
@@ -23,7 +23,7 @@ export interface TokenClaims {
 
 const PREFIX = "rc1";
 const ROLES: readonly string[] = ["check", "publish", "replica"];
-/** No token of ours is longer; what is longer is not worth a MAC. */
+/** Longer than any token of ours; nothing longer is worth a MAC. */
 const MAX_HEADER = 16_384;
 /** Headers remembered, since a MAC for each request costs more than the check. */
 const REMEMBERED = 1_000;
@@ -34,19 +34,29 @@ export function mintToken(tokenMac: Mac, claims: TokenClaims): string {
   return `${payload}.${toBase64Url(tokenMac(utf8(payload)))}`;
 }
 
-/** Tells callers by their `Authorization` header. */
+/** Identifies callers by their `Authorization` header. */
 export class Access {
-  readonly #deployment: Deployment;
+  readonly #ports: Pick<Ports, "clock" | "hashing">;
+  readonly #tokenMac: Mac;
+  readonly #isRevoked: (tokenId: string) => boolean;
   readonly #adminDigest: Uint8Array;
   /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
 
-  constructor(deployment: Deployment) {
-    this.#deployment = deployment;
-    this.#adminDigest = this.#digest(deployment.settings.adminToken);
+  /** @param isRevoked whether a token is known to be revoked */
+  constructor(
+    ports: Pick<Ports, "clock" | "hashing">,
+    adminToken: string,
+    tokenMac: Mac,
+    isRevoked: (tokenId: string) => boolean,
+  ) {
+    this.#ports = ports;
+    this.#tokenMac = tokenMac;
+    this.#isRevoked = isRevoked;
+    this.#adminDigest = this.#digest(adminToken);
   }
 
-  /** Who bears this header; null where it is missing, malformed, expired, or known to be revoked. */
+  /** The caller with this header; null where it is missing, malformed, expired, or known to be revoked. */
   caller(authorization: string | null): Caller | null {
     if (authorization === null) return null;
     const caller = this.#remembered.get(authorization) ?? this.#read(authorization);
@@ -55,8 +65,8 @@ export class Access {
 
   /** Whether a caller is neither expired nor known to be revoked, at this moment. */
   isValid(caller: Caller): boolean {
-    if (caller.expires !== null && caller.expires <= this.#deployment.now()) return false;
-    return caller.role === "admin" || !this.#deployment.reader.isRevoked(caller.id);
+    if (caller.expires !== null && caller.expires <= this.#ports.clock.now()) return false;
+    return caller.role === "admin" || !this.#isRevoked(caller.id);
   }
 
   #read(authorization: string): Caller | null {
@@ -65,7 +75,7 @@ export class Access {
     if (equalBytes(this.#digest(token), this.#adminDigest)) {
       return { id: "admin", role: "admin", domains: null, expires: null };
     }
-    const claims = readToken(this.#deployment.tokenMac, token);
+    const claims = readToken(this.#tokenMac, token);
     if (claims === null) return null;
     const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
     if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
@@ -74,7 +84,7 @@ export class Access {
   }
 
   #digest(text: string): Uint8Array {
-    return this.#deployment.ports.hashing.sha256(utf8(text));
+    return this.#ports.hashing.sha256(utf8(text));
   }
 }
 

@@ -20,7 +20,8 @@ export class Edge {
 
   constructor(settings: Settings, ports: Ports) {
     this.deployment = new Deployment(settings, ports);
-    this.#access = new Access(this.deployment);
+    const { reader, tokenMac } = this.deployment;
+    this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
     for (const name of Object.keys(ROUTES) as RouteName[]) {
       const { method, path } = ROUTES[name];
       const on = method.toLowerCase() as "get" | "post" | "put" | "delete";

@@ -11,7 +11,6 @@ import {
   type DomainPolicy,
   decodeShard,
   entriesOf,
-  equalBytes,
   findEntry,
   fingerprint,
   fromBase64Url,
@@ -19,6 +18,8 @@ import {
   type GuardedCount,
   guardRefusal,
   isAcceptedState,
+  isLost,
+  isSameTable,
   type Mode,
   NO_COUNTS,
   POLICY_SETTINGS,
@@ -27,7 +28,7 @@ import {
   uncountableChanges,
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
-import { PublishError } from "./errors.ts";
+import { PublishError, SAME_RELEASE } from "./errors.ts";
 import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
@@ -135,7 +136,7 @@ export async function planDomain(
     live !== null &&
     changes.length === 0 &&
     live.keyId === key.id &&
-    sameTable(live.list.table, packed.table);
+    isSameTable(live.list.table, packed.table);
   const refusal = unchanged
     ? null
     : guardRefusal({
@@ -184,7 +185,7 @@ async function differenceOf(
         if (coming.size < MAX_NAMED) coming.add(tail);
         return;
       }
-      const refused = isAcceptedState(was) && !isAcceptedState(is);
+      const refused = isLost(was, is);
       if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
@@ -207,10 +208,9 @@ class ChangedNames {
   #isTooMany = false;
 
   note(tail: number, was: number, is: number): void {
-    const wasIn = was >= 0 && isAcceptedState(was);
-    const isIn = is >= 0 && isAcceptedState(is);
-    if (wasIn === isIn || this.#isTooMany) return;
-    const isKept = (wasIn ? this.#gone : this.#back).push(tail);
+    const isGone = isLost(was, is);
+    if (!(isGone || isLost(is, was)) || this.#isTooMany) return;
+    const isKept = (isGone ? this.#gone : this.#back).push(tail);
     this.#isTooMany = !isKept || this.#gone.length + this.#back.length > MAX_PLANNED_NAMES;
   }
 
@@ -276,10 +276,6 @@ const sum = (counts: Counts): number => counts.active + counts.disabled + counts
 
 const NONE = new Uint8Array(0);
 
-/** Whether two tables name the same content. */
-export const sameTable = (a: BlobTable, b: BlobTable): boolean =>
-  a.bits === b.bits && equalBytes(a.ids, b.ids) && equalBytes(a.inline ?? NONE, b.inline ?? NONE);
-
 /** @throws PublishError `protocol` where the edge sent no table */
 export function tableFrom(table: ShardTable): BlobTable {
   try {
@@ -290,7 +286,7 @@ export function tableFrom(table: ShardTable): BlobTable {
     throw new PublishError(
       "protocol",
       "the edge describes a list that this release cannot read",
-      "use the release of the edge for publishing too",
+      SAME_RELEASE,
     );
   }
 }

@@ -10,9 +10,9 @@ import {
   KEY_PAUSE,
   lastHeartbeat,
 } from "./kv-pauses.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { blobsOf, type Records } from "./records.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
 /** A copy that readers still miss after this long was lost, and is made again. */
 const LOST_AFTER = 300_000;

@@ -1,6 +1,6 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
 /** Rows of one run, so that a long history does not hold the object up. */
 const ROWS = 500;

@@ -1,6 +1,7 @@
 /** When each key of KV may be written again: a pause after every write, and a longer one after each failure in a row. */
+
+import { getMeta, setAlarmBy } from "./meta.ts";
 import type { RegistryStorage, SqlValue } from "./ports.ts";
-import { getMeta } from "./schema.ts";
 
 /** KV takes one write a second to a key. */
 export const KEY_PAUSE = 1_100;
@@ -58,3 +59,15 @@ export const lastHeartbeat = (storage: RegistryStorage): number =>
 
 export const isRosterDue = (storage: RegistryStorage): boolean =>
   (getMeta(storage, "roster_number") ?? 0) < (getMeta(storage, "roster_due") ?? 0);
+
+/** Sets the alarm for the next run of copying. */
+export const scheduleCopy = (storage: RegistryStorage, now: number): void =>
+  setAlarmBy(storage, nextRun(storage, now), now);
+
+/** Runs a change in one transaction, and sets the alarm that copies it to KV. */
+export const changeAndCopy = <T>(storage: RegistryStorage, now: number, work: () => T): T =>
+  storage.transaction(() => {
+    const result = work();
+    if (pendingKeys(storage) > 0) scheduleCopy(storage, now);
+    return result;
+  });

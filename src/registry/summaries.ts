@@ -3,8 +3,8 @@
  * those of all domains at once takes more memory than an object has.
  */
 import { type ManifestRecord, readManifest } from "../directory/index.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
 /** Manifests that one run reads, one after the other. */
 const MANIFESTS = 250;

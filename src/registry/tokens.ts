@@ -1,9 +1,9 @@
-import { nextNumber, record } from "./commit.ts";
+import { writeAudit } from "./audit.ts";
+import { nextNumber, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import type { KeptToken, Revocation } from "./protocol.ts";
-import { setMeta } from "./schema.ts";
 
-/** Keeps what a token says of itself, for the list; never the token. */
+/** Records an issued token for the list; never the token itself. */
 export function keepToken(storage: RegistryStorage, token: KeptToken, by: string, now: number): void {
   const { id, role, expires, created, note, key_id } = token;
   const domains = token.domains === null ? null : JSON.stringify(token.domains);
@@ -17,10 +17,10 @@ export function keepToken(storage: RegistryStorage, token: KeptToken, by: string
     note,
     key_id,
   );
-  record(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
+  writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
-/** Tokens that were issued, in their order; one alone where its id is given. */
+/** Issued tokens, oldest first; only one where its id is given. */
 export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
   const rows = storage.sql(
     `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
@@ -40,8 +40,8 @@ export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
 }
 
 /**
- * Revokes an id under a number of the log, so that every isolate learns of it with its next confirmation.
- * @param expires when the token would have expired, for a partition that did not issue it
+ * Revokes a token under a number of the log, so that every isolate learns of it with its next confirmation.
+ * @param expires when the token expires, for a partition that did not issue it
  * @returns the token, null where it was not issued here
  */
 export function revokeToken(
@@ -62,18 +62,18 @@ export function revokeToken(
       now,
       until,
     );
-    record(storage, now, "token revoke", by, id, null);
+    writeAudit(storage, now, "token revoke", by, id, null);
   }
   return listTokens(storage, id)[0] ?? null;
 }
 
-/** Revocations in the form in which another partition takes them over. */
+/** Revocations as another partition copies them. */
 export const listRevocations = (storage: RegistryStorage): Revocation[] =>
   storage
     .sql("SELECT id, expires FROM revocations ORDER BY id")
     .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
 
-/** Keeps revocations from before the log's first number: it begins with them. */
+/** Records revocations that are older than the log, under number 0. */
 export function beginWith(storage: RegistryStorage, revocations: readonly Revocation[], now: number): void {
   for (const { id, expires } of revocations) {
     storage.sql(
@@ -85,7 +85,7 @@ export function beginWith(storage: RegistryStorage, revocations: readonly Revoca
   }
 }
 
-/** Revokes what is not revoked yet, under numbers of the log, so that every isolate learns of it. */
+/** Revokes what is not revoked yet. */
 export function takeOver(
   storage: RegistryStorage,
   revocations: readonly Revocation[],

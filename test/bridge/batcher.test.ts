@@ -1,27 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { Batcher } from "../../src/bridge/batcher.ts";
+import { Batcher } from "../../src/bridge/edge-source/batcher.ts";
 import { ClientError, type Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { away, Bench, BUDGET } from "./support/bench.ts";
+import { away, Bench, TIMEOUT } from "./support/bench.ts";
 import { settle } from "./support/virtual-time.ts";
 
 /** One request to an edge, which ends when a test wants. */
 interface Request {
   readonly recipients: readonly string[];
   readonly domain: string;
-  readonly floor: number;
+  readonly minGeneration: number;
   end(): Promise<void>;
   fail(): Promise<void>;
 }
 
 class HeldEdge {
   readonly requests: Request[] = [];
-  isLate = false;
+  now = 0;
   readonly batcher: Batcher;
 
   constructor(width: number) {
     this.batcher = new Batcher(
-      (recipients, domain, floor) =>
+      (recipients, domain, minGeneration) =>
         new Promise((resolve, reject) => {
           const outcomes = recipients.map(
             (recipient): Outcome => ({ kind: "answer", recipient, answer: answerOf(recipient, "unknown") }),
@@ -29,7 +29,7 @@ class HeldEdge {
           this.requests.push({
             recipients,
             domain,
-            floor,
+            minGeneration,
             end: () => {
               resolve(outcomes);
               return settle();
@@ -40,16 +40,17 @@ class HeldEdge {
             },
           });
         }),
+      () => this.now,
       width,
     );
   }
 
   /** Asks so many questions. @returns who was answered about, or null where a request failed */
-  ask(count: number, domain: string, floor = 0): Promise<(string | null)[]> {
+  ask(count: number, domain: string, minGeneration = 0): Promise<(string | null)[]> {
     const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
     return Promise.all(
       names.map((name) =>
-        this.batcher.ask({ recipient: name, domain, floor, isLate: () => this.isLate }).then(
+        this.batcher.ask({ recipient: name, domain, minGeneration: () => minGeneration, deadline: 1 }).then(
           (reply) => (reply === null ? "late" : reply.outcome.recipient),
           () => null,
         ),
@@ -84,14 +85,20 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
   });
 
-  it("go with those about the same domain alone, with the highest floor of them", async () => {
+  it("go with those about the same domain alone, with the highest minGeneration of them", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(1, "a.example");
     void edge.ask(20, "a.example", 3);
     void edge.ask(1, "b.example", 7);
     void edge.ask(1, "a.example", 5);
     for (let i = 0; i < 4; i++) await edge.requests[i]?.end();
-    expect(edge.requests.map(({ domain, recipients, floor }) => [domain, recipients.length, floor])).toEqual([
+    expect(
+      edge.requests.map(({ domain, recipients, minGeneration }) => [
+        domain,
+        recipients.length,
+        minGeneration,
+      ]),
+    ).toEqual([
       ["a.example", 1, 0],
       ["b.example", 1, 7],
       ["a.example", 16, 3],
@@ -102,10 +109,10 @@ describe("questions to the edge", () => {
   it("do not go where nobody waits any more by then", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(20, "a.example");
-    edge.isLate = true;
+    edge.now = 1;
     await edge.requests[0]?.end();
     expect(await asked).toEqual(["n0@a.example", ...Array<string>(19).fill("late")]);
-    edge.isLate = false;
+    edge.now = 0;
     void edge.ask(1, "a.example");
     expect(edge.sizes).toEqual([1, 1]);
   });
@@ -123,7 +130,7 @@ describe("questions to the edge", () => {
   it("that must not wait do not, and take nobody's place", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
-    const question = { recipient: "x@a.example", domain: "a.example", floor: 0, isLate: () => false };
+    const question = { recipient: "x@a.example", domain: "a.example", minGeneration: () => 0, deadline: 1 };
     const alone = edge.batcher.askAlone(question);
     expect(edge.sizes).toEqual([1, 1]);
     await edge.requests[1]?.end();
@@ -168,9 +175,9 @@ describe("a bridge whose questions go together", () => {
 
   it("counts a request that fails as one failure, and asks an edge that has come back at once", async () => {
     const bench = new Bench(away, { requests: 1, failures: 3 });
-    bench.latency = BUDGET / 2;
+    bench.latency = TIMEOUT / 2;
     const answers = names(30).map((name) => Promise.resolve(bench.resolver.resolve(name)));
-    await bench.time.advance(BUDGET);
+    await bench.time.advance(TIMEOUT);
     expect(new Set((await Promise.all(answers)).map(({ source }) => source))).toEqual(new Set(["none"]));
     // The second ended with everybody's patience, and those behind it were not asked about.
     expect(bench.requests).toEqual([1, 16]);

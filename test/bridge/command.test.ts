@@ -263,7 +263,7 @@ describe("rollcall bridge", () => {
     const ready = await fetch(`http://${host}:${port}/readyz`);
     expect([ready.status, await ready.text()]).toEqual([
       503,
-      expect.stringMatching(/^the token expired on 2026-01-02T00:00:00\.000Z: make one with/),
+      expect.stringMatching(/^the token expired on 2026-01-02T00:00:00\.000Z: create one with/),
     ]);
     expect((await fetch(`http://${host}:${port}/healthz`)).status).toBe(200);
     expect(await ask(bridge, "line", "user@example.com")).toMatch(WAYS.line.defer);
@@ -343,14 +343,11 @@ describe("settings of the bridge", () => {
   });
 
   it.each([
-    [
-      'socketmap = "0.0.0.0:25"',
-      /rollcall\.toml:2: socketmap "0\.0\.0\.0:25" must be an address of loopback/,
-    ],
+    ['socketmap = "0.0.0.0:25"', /rollcall\.toml:2: socketmap "0\.0\.0\.0:25" must be a loopback address/],
     ["line = [1]", /rollcall\.toml:2: line must be addresses/],
     ["timeout = 60", /rollcall\.toml:2: timeout must be a number from 0\.1 to 4/],
     ["cache_bytes = 1.5", /rollcall\.toml:2: cache_bytes must be a whole number from 65536/],
-    ["socket_mode = 660", /rollcall\.toml:2: socket_mode must be an octal text such as "0660"/],
+    ["socket_mode = 660", /rollcall\.toml:2: socket_mode must be an octal string such as "0660"/],
     ['log_level = "loud"', /rollcall\.toml:2: log_level must be one of debug, info/],
     ["accept_gracee = 1", /rollcall\.toml:2: accept_gracee is no setting here; known are socketmap, policy/],
   ])("that are wrong (%s) are told with file, line and key", { timeout: SLOW }, async (line, pattern) => {
@@ -360,10 +357,10 @@ describe("settings of the bridge", () => {
   });
 
   it.each([
-    [["--line", "192.0.2.1:25"], /--line <address>.*It "192\.0\.2\.1:25" must be an address of loopback/],
+    [["--line", "192.0.2.1:25"], /--line <address>.*It "192\.0\.2\.1:25" must be a loopback address/],
     [["--line", "127.0.0.1:0", "--timeout", "never"], /--timeout <seconds>.*It must be a number/],
-    [["--metrics", "127.0.0.1:0"], /no listener is named/],
-    [[], /no listener is named/],
+    [["--metrics", "127.0.0.1:0"], /no listener is configured/],
+    [[], /no listener is configured/],
   ])("that are wrong (%j) are told with the flag", { timeout: SLOW }, async (args, pattern) => {
     const { code, stderr } = await refused(null, ...args);
     expect(stderr).toMatch(pattern);

@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { accessAction, replyLineOf } from "../../src/bridge/access-map.ts";
+import { TokenState } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
-import { MAPS } from "../../src/bridge/maps.ts";
-import { BridgeMetrics } from "../../src/bridge/metrics.ts";
-import { TokenState } from "../../src/bridge/token.ts";
+import { BridgeMetrics } from "../../src/bridge/observability/metrics.ts";
+import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
+import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
 import { readSettings } from "../../src/cli/settings.ts";
 import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
@@ -38,7 +38,7 @@ describe("docs/bridge.md", () => {
     for (const [name, recipients, domains, access, line] of rows) {
       const answer = answerOf("alice@example.com", name?.split(",")[0] as Verdict);
       const words = (map: string): string => {
-        const reply = MAPS[map]?.reply(answer);
+        const reply = MAPS.get(map)?.reply(answer);
         if (reply?.kind === "found") return `OK ${reply.value}`;
         return reply?.kind === "not-found" ? "NOTFOUND" : "TEMP";
       };

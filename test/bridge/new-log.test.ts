@@ -15,8 +15,8 @@ const from =
     verdict: Verdict,
     grounds: Grounds = {},
   ): Bench["edge"] =>
-  ({ recipient, floor }) =>
-    generation !== null && floor > generation
+  ({ recipient, minGeneration }) =>
+    generation !== null && minGeneration > generation
       ? unavailable(recipient, "older than what the asker has seen", "example.com", incarnation)
       : answerOf(recipient, verdict, { incarnation, generation, contactAge: 1, ...grounds });
 
@@ -37,11 +37,11 @@ describe("a Registry that was lost and filled again", () => {
       action: "reject",
       source: "edge",
     });
-    expect(bench.asked.slice(1).map(({ floor }) => floor)).toEqual([900, 0]);
-    expect(bench.startedOver).toEqual([["example.com", 2]]);
-    expect(bench.floors.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
+    expect(bench.asked.slice(1).map(({ minGeneration }) => minGeneration)).toEqual([900, 0]);
+    expect(bench.newLogs).toEqual([["example.com", 2]]);
+    expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
     await bench.resolve("somebody@example.com");
-    expect(bench.startedOver).toHaveLength(1);
+    expect(bench.newLogs).toHaveLength(1);
   });
 
   it("takes what was remembered of the older log along, and of that domain alone", async () => {
@@ -78,8 +78,8 @@ describe("a Registry that was lost and filled again", () => {
     expect(await bench.resolve(ALICE)).toMatchObject({ action: "accept", source: "edge" });
     bench.edge = away;
     expect(await bench.resolve(ALICE)).toMatchObject({ action: "defer" });
-    expect(bench.floors.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
-    expect(bench.startedOver).toHaveLength(1);
+    expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
+    expect(bench.newLogs).toHaveLength(1);
   });
 
   it("gives way to an export until it has published the domain again", async () => {
@@ -104,6 +104,6 @@ describe("an edge that names no log", () => {
     await bench.resolve("bob@example.com");
     bench.edge = from(5, 2, "unknown");
     expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unknown", action: "reject" });
-    expect(bench.startedOver).toEqual([["example.com", 5]]);
+    expect(bench.newLogs).toEqual([["example.com", 5]]);
   });
 });

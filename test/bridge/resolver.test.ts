@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ClientError } from "../../src/client/index.ts";
 import type { Answer, Verdict } from "../../src/directory/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { ACCEPT_GRACE, away, Bench, BUDGET, DAY } from "./support/bench.ts";
+import { ACCEPT_GRACE, away, Bench, DAY, TIMEOUT } from "./support/bench.ts";
 
 const ALICE = "alice@example.com";
 const NOBODY = "nobody@example.com";
@@ -181,7 +181,7 @@ describe("time", () => {
     expect(await bench.resolve(ALICE)).toMatchObject({
       verdict: "unavailable",
       source: "none",
-      took: BUDGET,
+      took: TIMEOUT,
     });
   });
 
@@ -190,13 +190,13 @@ describe("time", () => {
     await bench.resolve(ALICE);
     await bench.time.advance(60 * SECOND);
     bench.latency = DAY;
-    expect(await bench.resolve(ALICE)).toMatchObject({ action: "accept", source: "grace", took: BUDGET });
+    expect(await bench.resolve(ALICE)).toMatchObject({ action: "accept", source: "grace", took: TIMEOUT });
   });
 
   it("an answer that comes too late for its question is remembered for the next", async () => {
     const bench = saying("unknown", { maxAge: 29 });
     bench.latency = 4 * SECOND;
-    expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unavailable", took: BUDGET });
+    expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unavailable", took: TIMEOUT });
     await bench.time.advance(SECOND);
     expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unknown", source: "cache" });
   });
@@ -275,7 +275,7 @@ describe("generations", () => {
     await bench.resolve("b@example.com");
     await bench.resolve("c@example.com");
     await bench.resolve("d@example.org");
-    expect(bench.asked.map(({ domain, floor }) => [domain, floor])).toEqual([
+    expect(bench.asked.map(({ domain, minGeneration }) => [domain, minGeneration])).toEqual([
       ["example.com", 0],
       ["example.com", 7],
       ["example.com", 9],
@@ -334,16 +334,16 @@ describe("generations", () => {
     const bench = isolates(["deliverable", 8], ["unknown", 7], ["unknown", 7], ["unknown", 8]);
     await bench.resolve("b@example.com");
     await bench.resolve(NOBODY);
-    expect(bench.floors.get("example.com")?.generation).toBe(8);
+    expect(bench.minGenerations.get("example.com")?.generation).toBe(8);
     expect(await bench.resolve(NOBODY)).toMatchObject({ verdict: "unknown", source: "edge" });
   });
 
-  it("a floor that rises while a question is under way counts for its answer", async () => {
+  it("a minGeneration that rises while a question is under way counts for its answer", async () => {
     const bench = isolates(["unknown", 7]);
     bench.latency = 1_500;
     const asked = Promise.resolve(bench.resolver.resolve(NOBODY));
     await bench.time.advance(500);
-    bench.floors.raise("example.com", 1, 8, 500);
+    bench.minGenerations.raise("example.com", 1, 8, 500);
     await bench.time.advance(1_000);
     expect((await asked).answer.verdict).toBe("unavailable");
   });
@@ -418,7 +418,7 @@ describe("a burst", () => {
     const asked = Array.from({ length: 4 }, (_, i) =>
       Promise.resolve(bench.resolver.resolve(`u${i}@example.com`)),
     );
-    await bench.time.advance(BUDGET);
+    await bench.time.advance(TIMEOUT);
     const answers = (await Promise.all(asked)).map(({ answer, source }) => [answer.verdict, source]);
     expect(answers).toEqual([
       ["deliverable", "edge"],
@@ -467,7 +467,7 @@ describe("an edge that fails", () => {
     await bench.resolve(ALICE);
     await bench.time.advance(60 * SECOND);
     bench.edge = async () => {
-      await bench.time.timers.sleep(BUDGET);
+      await bench.time.timers.sleep(TIMEOUT);
       return away();
     };
     for (let i = 0; i < 5; i++) await bench.resolve(`user${i}@example.com`);
@@ -476,14 +476,14 @@ describe("an edge that fails", () => {
     await bench.time.advance(0);
     expect(await bench.resolve(ALICE)).toMatchObject({ action: "accept", source: "grace", took: 0 });
     expect(await bench.resolve("bob@example.com")).toMatchObject({ action: "defer", took: 0 });
-    await bench.time.advance(BUDGET);
+    await bench.time.advance(TIMEOUT);
     expect((await first).answer.action).toBe("defer");
   });
 
   it("does not make anybody wait for a place once it is known to fail", async () => {
     const bench = new Bench(
       async () => {
-        await bench.time.timers.sleep(BUDGET);
+        await bench.time.timers.sleep(TIMEOUT);
         return new ClientError("unreachable", "HTTP 502", 502);
       },
       { width: 2, failures: 1 },

@@ -144,7 +144,7 @@ describe("rollcall publish", () => {
     const skipped = await run(`publish --domain ${domain} l.txt --yes --skip-invalid`);
     expect(skipped.code).toBe(0);
     expect(skipped.stdout).toMatch(
-      /duplicate\s+1 line stand[\s\S]*l.txt:4[\s\S]*malformed\s+2 lines are left out/,
+      /duplicate\s+1 line repeated[\s\S]*l.txt:4[\s\S]*malformed\s+2 lines left out/,
     );
     expect(await verdict("a")).toBe("deliverable");
   });
@@ -452,7 +452,7 @@ describe("exit codes and words", () => {
     const refused = await run(`publish --domain ${domain} l.csv --yes`);
     expect(refused).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('"?]0;owned??[2J" is no state'),
+      stderr: expect.stringContaining('"?]0;owned??[2J": use one of'),
     });
     const checked = await run("check \u001b[2Ja@b.example");
     expect(checked).toMatchObject({ code: 0, stdout: expect.not.stringContaining("\u001b") });

@@ -103,7 +103,7 @@ describe("rollcall export", () => {
     writeFileSync(file, "[");
     expect(await run("--kv-bulk kv.json")).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("no file that this command wrote"),
+      stderr: expect.stringContaining("was not written by this command"),
     });
   });
 

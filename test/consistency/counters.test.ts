@@ -28,7 +28,7 @@ function begin(fault: (statement: string) => void = () => undefined) {
 
 const ONE: Count = ["a.example", "enforce", "unknown", 1];
 
-it("writes one packed row a minute at most, however many isolates count", async () => {
+it("writes at most one packed row a minute, however many isolates count", async () => {
   const { clock, writes, fresh } = begin();
   const counters = fresh();
   for (let second = 0; second < 3600; second++) {
@@ -45,7 +45,7 @@ it("writes one packed row a minute at most, however many isolates count", async 
   ]);
 });
 
-it("outlives its object but for a minute, and forgets after an hour and a day", async () => {
+it("survives its object except for a minute, and forgets after an hour and a day", async () => {
   const { clock, fresh } = begin();
   fresh().add([ONE]);
   expect(fresh().read()).toEqual([]);
@@ -59,7 +59,7 @@ it("outlives its object but for a minute, and forgets after an hour and a day", 
   expect(fresh().read()).toEqual([]);
 });
 
-it("counts domains together that are too many to be told apart, and loses none of them", async () => {
+it("combines domains past the limit into one count, and loses none", async () => {
   const { clock, fresh } = begin();
   const counters = fresh();
   for (let i = 0; i < 10_000; i++) counters.add([[`d${i}.example`, "enforce", "unknown", 1]]);
@@ -70,7 +70,7 @@ it("counts domains together that are too many to be told apart, and loses none o
   expect(counted.find(([domain]) => domain === "")).toBeDefined();
 });
 
-it("never fails whoever counts: not where a row cannot be written, nor for what it does not understand", async () => {
+it("never fails a request that carries counts, if a row cannot be written or the counts are not understood", async () => {
   const { clock, fresh } = begin((statement) => {
     if (statement.startsWith("INSERT")) throw new Error("disk full");
   });

@@ -115,7 +115,7 @@ describe.each([
   );
 
   it.each(kvCases)(
-    "of KV, whose %s %s, changes no answer for long and refuses nobody",
+    "of KV, whose %s %s, changes no answer for long and refuses no mailbox",
     async (step, fault) => {
       const isHit = KV_STEPS[step] as (key: string) => boolean;
       const kv = ({ keys }: KvOperation): KvFault | undefined =>
@@ -146,7 +146,7 @@ describe.each([
   );
 
   it.each(registryCases)(
-    "of the Registry, where %s %s, refuses nobody and lets mail in",
+    "of the Registry, where %s %s, refuses no mailbox and accepts mail",
     async (method, fault) => {
       const registry = (called: string): RegistryFault | undefined =>
         method === "everything" || method === called ? REGISTRY_FAULTS[fault] : undefined;
@@ -171,7 +171,7 @@ describe.each([
     kvCases.flatMap(([step, fault]) =>
       ["fails", "hangs", "loses its answer"].map((broken) => [step, fault, broken] as const),
     ),
-  )("of KV, whose %s %s, while the Registry %s, refuses nobody", async (step, fault, broken) => {
+  )("of KV, whose %s %s, while the Registry %s, refuses no mailbox", async (step, fault, broken) => {
     const isHit = KV_STEPS[step] as (key: string) => boolean;
     const kv = ({ keys }: KvOperation): KvFault | undefined =>
       keys.some(isHit) ? KV_FAULTS[fault] : undefined;
@@ -191,7 +191,7 @@ describe.each([
     }
   });
 
-  it("of a shard that hangs in KV is made good by the Registry, however old the shard is", async () => {
+  it("of a shard that hangs in KV is covered by the Registry, however old the shard is", async () => {
     await world.clock.advance(HOUR);
     const kv = ({ keys }: KvOperation): KvFault | undefined =>
       keys.some(KV_STEPS["shard or departures"] as (key: string) => boolean) ? { kind: "hang" } : undefined;
@@ -261,7 +261,7 @@ describe("accept-grace", () => {
     expect(await hoursOfAccepting(world, isolate)).toBe(6);
   });
 
-  it("is not used up in a warm isolate that cannot reach a Registry whose heartbeat shows in KV", async () => {
+  it("is not used up in a warm isolate that cannot reach a Registry with a heartbeat in KV", async () => {
     const { world, isolate } = await begin();
     world.registry().fault = () => ({ kind: "error" });
     expect(await hoursOfAccepting(world, isolate)).toBe(48);
@@ -286,7 +286,7 @@ describe("accept-grace", () => {
     expect(hours).toBeLessThanOrEqual(6);
   });
 
-  it("is not used up by a publish, after which the Registry is away", async () => {
+  it("is not used up by a publish after which the Registry is away", async () => {
     const world = new World({ acceptGrace: 6 * HOUR });
     const isolate = world.isolate();
     await world.publish(isolate, SMALL, ["alice"]);

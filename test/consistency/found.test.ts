@@ -11,7 +11,7 @@ const D = "example.com";
 const OTHER = "other.example";
 
 describe("a manifest that is being loaded", () => {
-  it("is waited for until it is as new as what is known, not until KV showed an old one", async () => {
+  it("is awaited until it is as new as the known head, not until KV shows an old one", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob", "carol"], { policy: { grace: 0 } });
@@ -31,7 +31,7 @@ describe("a manifest that is being loaded", () => {
 });
 
 describe("an alias that was loaded apart from its target", () => {
-  it("is not answered under a number that no state of it reaches", async () => {
+  it("is not answered with a number that none of its states has", async () => {
     const world = new World();
     const here = world.isolate("here");
     await world.publish(here, "target.example", ["alice"]);
@@ -53,7 +53,7 @@ describe("an alias that was loaded apart from its target", () => {
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });
 
-  it("is not answered under the number of a change that went through the isolate and tells nothing of it", async () => {
+  it("is not answered with the number of a change that went through the isolate and says nothing about it", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, "target.example", ["alice"]);
@@ -73,7 +73,7 @@ describe("an alias that was loaded apart from its target", () => {
 });
 
 describe("an answer from before a change that went through the isolate", () => {
-  it("confirms nothing, and still tells which lists are newer than those that are held", () => {
+  it("confirms nothing, and still shows which lists are newer than those in memory", () => {
     const confirmation = new LogView(0, WINDOW);
     const told = (asOf: number, heads: readonly (readonly [string, number])[], revoked: string[] = []) => ({
       incarnation: 1,
@@ -94,8 +94,8 @@ describe("an answer from before a change that went through the isolate", () => {
   });
 });
 
-describe("several parts of a list whose writing to KV was lost", () => {
-  it("are put there again as soon as readers miss them, each for itself", async () => {
+describe("several parts of a list whose writes to KV were lost", () => {
+  it("are written again as soon as readers miss them, each by itself", async () => {
     const world = new World();
     const here = world.isolate();
     const isShard = (keys: readonly string[]): boolean => keys.some((key) => key.startsWith("shard/"));
@@ -122,16 +122,16 @@ describe("a bridge that has seen an export", () => {
     return `${verdict} ${action}`;
   };
 
-  it("is not put off when the Registry takes the domain over, whose numbers are lower", async () => {
+  it("is not deferred when the Registry takes over the domain with lower numbers", async () => {
     const bench = new Bench(() => said(1_767_225_600, "kv"));
     expect(await askedFor(bench)).toBe("unknown reject");
     await bench.time.advance(MINUTE);
     bench.edge = () => said(58, "registry");
     expect(await askedFor(bench)).toBe("unknown reject");
-    expect(bench.asked.map(({ floor }) => floor)).toEqual([0, 0]);
+    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
   });
 
-  it("does not go back to it from the Registry's list, until no window can be as old", async () => {
+  it("does not go back to it from the Registry's list until every window is over", async () => {
     const bench = new Bench(() => said(58, "registry"));
     await askedFor(bench);
     await bench.time.advance(MINUTE);
@@ -142,8 +142,8 @@ describe("a bridge that has seen an export", () => {
   });
 });
 
-describe("observe mode without a sign of the Registry", () => {
-  it("accepts no longer than accept-grace, whatever it observes", async () => {
+describe("observe mode without contact to the Registry", () => {
+  it("accepts for accept-grace only, whatever the verdict", async () => {
     const world = new World({ acceptGrace: 2 * MINUTE });
     const here = world.isolate();
     await world.publish(here, D, ["alice", "bob", ["carol", "full"]], { mode: "observe" });

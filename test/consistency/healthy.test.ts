@@ -26,8 +26,8 @@ async function lapsed(partners: readonly string[] = ["alice"]) {
   return { world, here, far, newest };
 }
 
-describe("where nothing is wrong", () => {
-  it("a check reads the newer list where another's refresh tells of it while the older one is read", async () => {
+describe("with everything healthy", () => {
+  it("a check reads the newer list if another check's refresh reports it while the older one is being read", async () => {
     // Whenever that is: before, while, and just after a reading that several wait for.
     for (let moment = 170; moment < 215; moment += 3) {
       const { world, far } = await lapsed();
@@ -44,7 +44,7 @@ describe("where nothing is wrong", () => {
     }
   });
 
-  it("many at once still read a list that changed once or twice", async () => {
+  it("many concurrent checks read a changed list once or twice", async () => {
     const { world, far } = await lapsed();
     const begun = world.kv.operations.length;
     const first = Array.from({ length: 30 }, (_, i) => far.beginCheck(`m${i}@${D}`));
@@ -60,7 +60,7 @@ describe("where nothing is wrong", () => {
     expect(reads.length).toBeLessThanOrEqual(2);
   });
 
-  it("a check does not go by a reading behind an answer that was begun for less than it needs", async () => {
+  it("a check does not use a background read that was started for an older generation than it needs", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
@@ -83,7 +83,7 @@ describe("where nothing is wrong", () => {
     expect(answer).toMatchObject({ verdict: "unknown", generation: newest });
   });
 
-  it("a check reads the list of a new log, though it has just read one of the same number", async () => {
+  it("a check reads the list of a new log, even if it has just read one with the same number", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     const first = await world.publish(here, D, people(9_000), { bits: 1 });
@@ -112,7 +112,7 @@ describe("where nothing is wrong", () => {
     );
   });
 
-  it("a check asks the Registry first where nobody did for longer than accept-grace", async () => {
+  it("a check asks the Registry first if the last contact is older than accept-grace", async () => {
     const world = new World({ acceptGrace: 2 * HOUR });
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);
@@ -122,7 +122,7 @@ describe("where nothing is wrong", () => {
     expect(await here.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("and defers where the Registry gives no answer to that", async () => {
+  it("a check defers if the Registry does not answer that question", async () => {
     const world = new World({ acceptGrace: 2 * HOUR });
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);

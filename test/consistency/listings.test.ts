@@ -4,7 +4,7 @@ import type { DomainList, DomainSummary, GenerationList, GenerationRecord } from
 import { MAX_WHOLE } from "../../src/api/contract.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
-import { createTables } from "../../src/registry/schema.ts";
+import { migrate } from "../../src/registry/schema.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
@@ -67,7 +67,7 @@ describe("a listing", () => {
     expect(manifests).toEqual([]);
   });
 
-  it("says the same where an earlier release made the generations, and reads one manifest at a time then", async () => {
+  it("is the same if an earlier release made the generations, and then reads one manifest at a time", async () => {
     await publishMany();
     const { core, manifests } = watched();
     const [domains, generations] = [await core.domains(), await core.generations(D)];
@@ -78,7 +78,7 @@ describe("a listing", () => {
     for (const statement of manifests) expect(statement).toMatch(/WHERE domain = \? AND number = \?$/);
   });
 
-  it("has its summaries made in the background for what an earlier release made, before and between", async () => {
+  it("has its summaries made in the background for what an earlier release made, before and in between", async () => {
     await publishMany();
     const { core, manifests } = watched();
     const told = async (): Promise<unknown> => [await core.domains(), await core.generations(D)];
@@ -122,14 +122,14 @@ describe("a listing", () => {
     expect(perRun).toEqual([250, 250, 250, 250, 2, 0]);
   });
 
-  it("loses the summaries of what is pruned, whichever release prunes", async () => {
+  it("loses the summaries of pruned generations, whichever release prunes", async () => {
     await publishMany();
     world.registry().sql("DELETE FROM generations WHERE domain = 'd1.example'");
     expect(world.registry().sql("SELECT number FROM summaries WHERE domain = 'd1.example'")).toEqual([]);
     expect(world.registry().sql("SELECT number FROM summaries WHERE domain = 'd2.example'")).toHaveLength(1);
   });
 
-  it("comes in pages that put together are everything, over several partitions too", async () => {
+  it("comes in pages that together are complete, over several partitions too", async () => {
     for (const partitions of [1, 3]) {
       world = new World({ partitions });
       isolate = world.isolate();
@@ -179,7 +179,7 @@ describe("a listing", () => {
     },
   );
 
-  it("of a domain that was never published is not found, on any page; behind the last line it is empty", async () => {
+  it("of a domain that was never published is not found on any page, and is empty after the last line", async () => {
     await world.publish(isolate, D, ["alice"]);
     for (const query of ["", "?limit=5", "?after=7"]) {
       expect((await isolate.call(`/v1/domains/nowhere.example/generations${query}`)).status).toBe(404);
@@ -189,7 +189,7 @@ describe("a listing", () => {
     expect((await must(isolate.call("/v1/domains?after=zzz"))).body).toEqual({ domains: [], next: null });
   });
 
-  it("that is too long to come whole is an error for who knows of no pages, and never a part", async () => {
+  it("that is too long is an error for a client that does not use pages, and never incomplete", async () => {
     await world.publish(isolate, D, ["alice"]);
     world.registry().sql(
       `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${MAX_WHOLE - 1})
@@ -219,7 +219,7 @@ describe("a listing", () => {
     });
   });
 
-  it("of a Registry of an earlier release, which knows of no pages, is cut into them", async () => {
+  it("of a Registry of an earlier release, which has no pages, is split into pages", async () => {
     for (let i = 0; i < 5; i++) await world.publish(isolate, `d${i}.example`, ["alice"]);
     const whole = await world.registry().core(PLACE).domains();
     world.registry().fault = ({ method }) =>
@@ -232,7 +232,7 @@ describe("a listing", () => {
 });
 
 describe("a Registry of many domains", () => {
-  it("finds those that wait for KV, are aliases, deleted or new without looking at all of them", () => {
+  it("finds those that wait for KV, are aliases, deleted or new without scanning all of them", () => {
     const world = new World();
     const seen = new Set<string>();
     for (const statement of [
@@ -250,8 +250,8 @@ describe("a Registry of many domains", () => {
   });
 });
 
-describe("tables of the release before", () => {
-  it("get what came later, keep what they hold, and go on being written by that release", async () => {
+describe("tables of the previous release", () => {
+  it("get the newer columns, keep their rows, and can still be written by that release", async () => {
     const clock = new VirtualTime();
     const object = new RegistryObject({ clock, alarm: async () => undefined, alarmDelay: () => 0 });
     for (const [table, column] of [
@@ -264,10 +264,11 @@ describe("tables of the release before", () => {
     }
     object.sql("DROP TRIGGER generations_gone");
     object.sql("DROP TABLE summaries");
+    object.sql("DELETE FROM meta WHERE name = 'schema'");
     object.sql("INSERT INTO heads (domain, number) VALUES ('a.example', 1)");
     object.sql("INSERT INTO kv_deletions (key) VALUES ('domain/b.example')");
-    createTables(object.storage());
-    createTables(object.storage());
+    migrate(object.storage());
+    migrate(object.storage());
     expect(object.sql("SELECT domain, number, kv_next FROM heads")).toEqual([
       { domain: "a.example", number: 1, kv_next: null },
     ]);

@@ -162,8 +162,8 @@ const contentsOf = (memory: BlobCache): Record<string, Record<string, string>> =
     }),
   );
 
-describe("any sequence of what happens to a memory", () => {
-  it("leaves at hand what was read and is named still, and counts it to the byte", () => {
+describe("any sequence of operations on the blob cache", () => {
+  it("keeps what was read and is still named, and counts it to the byte", () => {
     forAll([fc.array(anyAct, { maxLength: 60 })], (acts) => {
       const trial = new Trial(Number.POSITIVE_INFINITY);
       const expected = new Expected();
@@ -178,7 +178,7 @@ describe("any sequence of what happens to a memory", () => {
     });
   });
 
-  it("keeps a memory that is too small within its bounds, and counts it to the byte", () => {
+  it("keeps a cache that is too small within its bounds, and counts it to the byte", () => {
     forAll([fc.integer({ min: 17_000, max: 40_000 }), fc.array(anyAct, { maxLength: 60 })], (limit, acts) => {
       const trial = new Trial(limit);
       for (const act of acts) {

@@ -10,7 +10,7 @@ const MB = 1024 * 1024;
 const BIG = "big.example";
 
 describe("an isolate's memory", () => {
-  it("stays within its bounds, and answers rightly, though the lists do not fit", async () => {
+  it("stays within its bounds, and answers correctly, even if the lists do not fit", async () => {
     const world = new World();
     const publisher = world.isolate();
     const domains = Array.from({ length: 120 }, (_, i) => `d${i}.example`);
@@ -37,7 +37,7 @@ describe("an isolate's memory", () => {
     expect(small.violations).toEqual([]);
   });
 
-  it("lets go of the bytes of a shard that it evicts, though its manifest stays", async () => {
+  it("releases the bytes of an evicted shard while its manifest stays", async () => {
     const world = new World();
     const publisher = world.isolate();
     const bits = 3;

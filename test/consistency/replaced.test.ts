@@ -64,7 +64,7 @@ describe("shards that a commit replaced", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("are there to stay where a rollback brings them back within the day", async () => {
+  it("stay if a rollback restores them within the day", async () => {
     const isolate = world.isolate();
     const first = await world.publish(isolate, D, people(MANY), { bits: 1 });
     await world.clock.advance(HOUR);
@@ -76,7 +76,7 @@ describe("shards that a commit replaced", () => {
     expect(shardsInKv()).toEqual(named().sort());
   });
 
-  it("leave KV though a put of theirs failed when a rollback wanted them again", async () => {
+  it("leave KV even if writing them again for a rollback failed", async () => {
     const isolate = world.isolate();
     const first = await world.publish(isolate, D, people(MANY), { bits: 1 });
     await world.clock.advance(HOUR);
@@ -124,7 +124,7 @@ describe("shards that a commit replaced", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("leave by and by where there are more than one run takes, and not only hourly", async () => {
+  it("leave over several runs if there are more than one run takes, and not only hourly", async () => {
     await world.publish(world.isolate(), D, ["alice"]);
     const registry = world.registry();
     const ids = Array.from({ length: 1_700 }, (_, i) => i.toString(16).padStart(64, "0"));

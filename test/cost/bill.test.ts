@@ -2,30 +2,18 @@ import { describe, expect, it } from "vitest";
 import { DAYS_PER_MONTH, FEW_ISOLATES, MANY_ISOLATES } from "../../bench/cost/assumptions.ts";
 import {
   billOf,
-  checksThatFit,
   daysToFill,
   firstPublication,
+  freePlan,
+  historyThatFits,
+  isolatesPerObject,
   passedLimits,
-  publishesThatFit,
 } from "../../bench/cost/bill.ts";
-import type { Item } from "../../bench/cost/prices.ts";
-import { historyThatFits, isolatesPerObject } from "../../bench/cost/split.ts";
+import { ITEMS, type Item } from "../../bench/cost/prices.ts";
 import { keyPerMailbox, ours, type Usage } from "../../bench/cost/usage.ts";
 import { ROUND } from "./counts.ts";
 
-const NOTHING: Usage = {
-  requests: 0,
-  cpuMs: 0,
-  kvReads: 0,
-  kvWrites: 0,
-  kvDeletes: 0,
-  kvBytes: 0,
-  objectRequests: 0,
-  objectGbSeconds: 0,
-  rowsRead: 0,
-  rowsWritten: 0,
-  objectBytes: 0,
-};
+const NOTHING = Object.fromEntries(ITEMS.map((item) => [item, 0])) as Usage;
 
 describe("the bill", () => {
   it("of what is included is the subscription", () => {
@@ -127,21 +115,22 @@ describe("the free plan", () => {
       [ours, FEW_ISOLATES],
       [keyPerMailbox, FEW_ISOLATES],
     ] as const) {
-      const checks = checksThatFit(100_000, settings, ROUND, design);
+      const { checks, stops } = freePlan(100_000, settings, ROUND, design);
       expect(checks).toBeGreaterThan(0);
+      expect(stops.length).toBeGreaterThan(0);
       expect(passedLimits(design, { mailboxes: 100_000, checks }, settings, ROUND)).toEqual([]);
       expect(
         passedLimits(design, { mailboxes: 100_000, checks: checks + 1 }, settings, ROUND).length,
       ).toBeGreaterThan(0);
     }
-    expect(checksThatFit(100_000_000, MANY_ISOLATES, ROUND, ours)).toBe(0);
+    expect(freePlan(100_000_000, MANY_ISOLATES, ROUND, ours)).toMatchObject({ publishes: 0, checks: 0 });
   });
 
   it("holds fewer publishes of a list that changes more", () => {
-    const [small, large] = [10_000, 1_000_000].map((n) => publishesThatFit(n, MANY_ISOLATES, ROUND, ours));
-    expect(small).toBe(1440);
-    expect(large).toBeGreaterThan(0);
-    expect(large).toBeLessThan(96);
+    const publishes = (mailboxes: number) => freePlan(mailboxes, MANY_ISOLATES, ROUND, ours).publishes;
+    expect(publishes(10_000)).toBe(1440);
+    expect(publishes(1_000_000)).toBeGreaterThan(0);
+    expect(publishes(1_000_000)).toBeLessThan(96);
   });
 
   it("takes a day for each thousand keys", () => {

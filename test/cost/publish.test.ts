@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { publishing } from "../../bench/cost/usage.ts";
 import { createClient } from "../../src/client/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { Edge } from "../../src/edge/serve.ts";
-import { baseOf, planDomain, upload } from "../../src/publish/index.ts";
+import { memorySource, publishLists } from "../../src/publish/index.ts";
 import { HOUR, MINUTE, World } from "../../testing/world.ts";
-import { type Lines, names, packed } from "../support/lists.ts";
+import { type Lines, names } from "../support/lists.ts";
 
 const D = "example.com";
 
@@ -50,18 +51,21 @@ class Counted {
   }
 
   async #publish(lines: Lines): Promise<void> {
-    const client = this.#client;
-    await client.key(D);
-    const head = await client.domain(D);
-    const base = head === null ? null : baseOf(head, (id) => client.shard(D, id));
-    const key = this.world.keyFor(D);
-    const bits = base?.list.table.bits;
-    const list = packed(lines, { domain: D, ...(bits === undefined ? {} : { bitsInUse: bits }) });
-    const plan = await planDomain(
-      { domain: D, key, partition: 0, packed: list, policy: {}, canaries: [] },
-      base,
+    const source = memorySource(
+      "list",
+      lines.map(([local, state]) => [`${local}@${D}`, state] as const),
     );
-    await upload(client, [plan], { sleep: (ms) => this.world.clock.sleep(ms) });
+    await publishLists(
+      {
+        client: this.#client,
+        hashing: stablelibHashing,
+        timers: this.world.clock,
+        recorder: null,
+        progress: {},
+        confirm: async () => undefined,
+      },
+      [{ domain: D, source, policy: {}, canaries: [] }],
+    );
   }
 }
 

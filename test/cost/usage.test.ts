@@ -47,8 +47,8 @@ describe("our design", () => {
     const { monthly, firstWrites } = ours({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
     // The only shard stands in the manifest: manifest and roster.
     expect(firstWrites).toBe(2);
-    // A publish is the key, the head and one commit.
-    expect(monthly.requests).toBeCloseTo(ONCE_A_SECOND + 3 * DAYS_PER_MONTH, 6);
+    // A publish is the key, the head, the guard's judgement and one commit.
+    expect(monthly.requests).toBeCloseTo(ONCE_A_SECOND + 4 * DAYS_PER_MONTH, 6);
     expect(monthly.cpuMs).toBeCloseTo(ONCE_A_SECOND / 10, 3);
     // Manifest and roster a day, and the roster's 24 heartbeats.
     expect(monthly.kvWrites).toBeCloseTo(DAYS_PER_MONTH * (2 + 24), 6);
@@ -59,8 +59,8 @@ describe("our design", () => {
     // A look for exports with every third question, before it is too old; the manifest of each publish, once by the
     // isolate and once by the publisher.
     expect(monthly.kvReads).toBeCloseTo(SECONDS_PER_MONTH / 48 + 2 * DAYS_PER_MONTH, 0);
-    // Questions; key, head, commit and an alarm a publish; heartbeats.
-    expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (4 + 24), 3);
+    // Questions; key, head, judgement, commit and an alarm a publish; heartbeats.
+    expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (5 + 24), 3);
   });
 
   it("of a large list writes and keeps the shards that changed", () => {

@@ -141,13 +141,13 @@ describe(`the access matrix (${size})`, () => {
     console.info(`access matrix: ${size}`);
   });
 
-  it("has a right for every route, and no right for a route that is not there", () => {
+  it("has rules for every route, and no others", () => {
     expect(EVERY_ROUTE.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
       Object.keys(RIGHTS).sort(),
     );
   });
 
-  it("has as many credentials as its size says", () => {
+  it("has the stated number of credentials", () => {
     expect(all).toHaveLength(credentialCount);
   });
 
@@ -172,7 +172,7 @@ describe(`the access matrix (${size})`, () => {
     expect(faults).toEqual([]);
   });
 
-  it("answers every token that is no good in the same words, whatever is wrong with it", async () => {
+  it("answers every invalid token in the same words, whatever is wrong with it", async () => {
     const bodies = new Set<string>();
     for (const { header } of all.filter(({ state }) => state !== "good")) {
       const headers = header === null ? {} : { Authorization: header };

@@ -57,12 +57,12 @@ beforeAll(async () => {
 // A thousand domains are much work for a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-describe("a batch over a thousand domains that an isolate does not know", () => {
+describe("a batch over a thousand domains that an isolate has not loaded", () => {
   it.each([
     ["listed", "alice", "deliverable"],
     ["unlisted", "nobody", "unknown"],
   ])(
-    "answers what its operations reach, defers the rest, and goes on from there: %s names",
+    "answers what its operations allow, defers the rest, and continues from there: %s names",
     async (_, local, verdict) => {
       const { env, count } = countedEnv();
       const recipients = DOMAINS.map((domain) => `${local}@${domain}`);
@@ -86,7 +86,7 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
     },
   );
 
-  it("leaves no timer behind that only bounded a wait: the platform counts those too", async () => {
+  it("leaves no timer behind that only bounded a wait, since the platform counts them too", async () => {
     const open = new Set<object>();
     let most = 0;
     const sleep = async (ms: number, nap: Nap = {}): Promise<void> => {
@@ -109,7 +109,7 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
     expect(open.size).toBe(0);
   });
 
-  it("does not let the unreached ones keep the others from an answer", async () => {
+  it("does not let the deferred ones keep the others from an answer", async () => {
     const { env } = countedEnv();
     const recipients = DOMAINS.map((domain, i) => (i % 2 ? "postmaster" : `alice@${domain}`));
     const answers = await ask(env, recipients);
@@ -119,8 +119,8 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
   });
 });
 
-describe("a batch over a thousand domains that nobody serves", () => {
-  it("costs no operation for any of them, once it is known who is served", async () => {
+describe("a batch over a thousand domains that are not served", () => {
+  it("costs no operation for any of them, once the served domains are known", async () => {
     const { env, count } = countedEnv();
     const recipients = DOMAINS.map((domain) => `alice@${domain}.org`);
     expect(tally(await ask(env, recipients))).toEqual({ "not-served": recipients.length });

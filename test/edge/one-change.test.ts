@@ -36,7 +36,7 @@ const shardsAmong = (reads: readonly string[]): string[] =>
   reads.filter((key) => key.startsWith(`shard/${LARGE}/`));
 
 describe("a list of eight shards", () => {
-  it("costs an isolate that holds it one read of a shard where one name is added", async () => {
+  it("costs an isolate that has it in memory one shard read if one name is added", async () => {
     const publisher = freshEnv();
     const first = await publish(publisher, LARGE, NAMES, { bits: BITS });
     const { env, reads } = readingEnv();

@@ -124,7 +124,7 @@ describe("the description of the API", () => {
     expect(document.info.version).toBe(VERSION);
   });
 
-  it("has every route in it, and nothing else", () => {
+  it("has every route, and nothing else", () => {
     expect([...description.operations.keys()].sort()).toEqual([...NAMES].sort());
     expect(Object.keys(cases).sort()).toEqual([...NAMES].sort());
   });
@@ -138,7 +138,7 @@ describe("the description of the API", () => {
     }
   });
 
-  it.each(NAMES)("is true of what %s answers", async (name) => {
+  it.each(NAMES)("matches what %s answers", async (name) => {
     const found: string[] = [];
     for (const it of cases[name] as readonly Provocation[]) {
       const wrong = await fault(name, env, it);
@@ -147,7 +147,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of requests that succeed", () => {
+  it("matches requests that succeed", () => {
     const found = NAMES.flatMap((name) =>
       (cases[name] as readonly Provocation[])
         .filter(({ status, options }) => status === 200 && options?.json !== undefined)
@@ -157,7 +157,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("does not take requests that fail for good ones", () => {
+  it("does not match requests that fail", () => {
     for (const [name, json] of [
       ["POST /v1/rcpt", { recipients: [1] }],
       ["POST /v1/tokens", { role: "admin" }],
@@ -168,11 +168,11 @@ describe("the description of the API", () => {
     }
   });
 
-  it("is true of a Registry that was never made, or cannot be made beside another's KV", () => {
+  it("matches a Registry that was never initialised, or cannot be because KV belongs to another one", () => {
     expect(beginnings).toEqual([]);
   });
 
-  it("is true of callers who may not use a route", async () => {
+  it("matches callers that may not use a route", async () => {
     const isOpen = (name: string): boolean => name === "GET /healthz" || name === "GET /v1/openapi.json";
     const found = await faults((name) => {
       const { path, options } = good(name);
@@ -182,7 +182,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of a deployment that is not configured", async () => {
+  it("matches a deployment that is not configured", async () => {
     const bare = freshEnv({ ROLLCALL_MASTER_KEY: undefined });
     const found = await faults((name) =>
       fault(name, bare, {
@@ -194,7 +194,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of a deployment whose Registry is another one", async () => {
+  it("matches a deployment with another Registry", async () => {
     const other = freshEnv({ ROLLCALL_PARTITIONS: "2" });
     const reach = NAMES.filter((name) => !/rcpt|healthz|openapi|tokens\/|registry/.test(name));
     for (const name of reach) {
@@ -203,7 +203,7 @@ describe("the description of the API", () => {
     expect(reach.length).toBeGreaterThan(10);
   });
 
-  it("names no error of a route's own that nothing provokes", () => {
+  it("names no error of a route that no test provokes", () => {
     // A body that comes too slowly is provoked where the clock is handed in.
     const elsewhere = ["timeout"];
     const unmet = EVERY_ROUTE.flatMap((route) =>

@@ -42,7 +42,7 @@ const sql = (partition: number, statement: string): Promise<unknown[]> =>
     state.storage.sql.exec(statement).toArray(),
   );
 
-it("a token that was revoked before a partition began is refused there, whatever began it", async () => {
+it("a token that was revoked before a partition was initialised is refused there, whatever initialised it", async () => {
   await publish(env, first, ["alice"]);
   const token = await revokedToken();
   expect(await confirmedStatus(token, first)).toBe(401);
@@ -64,7 +64,7 @@ it("a partition that lacks a revocation gets it from the next POST /v1/registry"
   expect(await confirmedStatus(token, second)).toBe(401);
 });
 
-it("a partition that lacks a revocation gets it by itself, with its heartbeat", async () => {
+it("a partition that lacks a revocation gets it on its own, with its heartbeat", async () => {
   const token = await revokedToken();
   await sql(1, "DELETE FROM revocations");
   await sql(1, "DELETE FROM meta WHERE name = 'revocations_taken'");

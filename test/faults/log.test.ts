@@ -19,7 +19,7 @@ const faultsOf = (edges: Edges<"one">): FaultLine[] =>
 const kindsOf = (edges: Edges<"one">): string[] =>
   faultsOf(edges).map(({ kind, domain }) => `${kind} ${domain}`);
 
-it("a rotated master key, shards damaged everywhere, and what cannot be reached, one line each", async () => {
+it("a rotated master key, shards damaged everywhere, and unreachable services are one log line each", async () => {
   const before = await startEdges({ one: {} });
   const publisher = new Publisher(before.edge.one);
   await publisher.publish(SMALL, "alice bob");

@@ -75,7 +75,7 @@ const PERMANENT = {
   ".nobody@first.example": "malformed",
 };
 
-it.concurrent("Every permanent verdict that rests on the list, its policy or the set of served domains is given only from a state that the Registry confirmed", async () => {
+it.concurrent("Every permanent verdict that depends on the list, its policy or the set of served domains is given only from a state that the Registry confirmed", async () => {
   const { confirmed: edge } = edges.edge;
   for (const [recipient, verdict] of Object.entries(PERMANENT)) {
     const answer = await edge.check(recipient);
@@ -92,7 +92,7 @@ it.concurrent("Every permanent verdict that rests on the list, its policy or the
   expect(await edge.check("a\u0000b@first.example")).toMatchObject({ action: "defer" });
 });
 
-it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accepts go on, at the edge and at every front end", async () => {
+it.concurrent("If the state was not confirmed in time, refusals become deferrals and accepts go on, at the edge and at every front end", async () => {
   const { away } = edges.edge;
   const ways = await startFrontEnds(away.url, 3);
   await confirmed(away, "first.example");
@@ -107,7 +107,7 @@ it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accept
   expect(await away.check("alice@first.example")).toMatchObject({ action: "accept", max_age: 0 });
 });
 
-it.concurrent("Not confirmed in time: the refusal becomes a deferral, where the Registry hangs too", async () => {
+it.concurrent("If the state was not confirmed in time because the Registry hangs, refusals become deferrals too", async () => {
   const { hung } = edges.edge;
   await confirmed(hung, "first.example");
   await hung.weather({ registry: "hangs" });
@@ -119,7 +119,7 @@ it.concurrent("Not confirmed in time: the refusal becomes a deferral, where the 
   ]);
 });
 
-it.concurrent("The window is 30 s by default, and counted from before the question was sent", async () => {
+it.concurrent("The window is 30 s by default, and counts from before the question was sent", async () => {
   const { preset, late } = edges.edge;
   await preset.weather({ late: 1_200 });
   const answer = await preset.check("nobody@first.example");
@@ -131,7 +131,7 @@ it.concurrent("The window is 30 s by default, and counted from before the questi
   expect(await late.check("nobody@first.example")).toMatchObject({ verdict: "unavailable" });
 });
 
-it.concurrent("A refusal's max_age is what is left of the window: with confirmed_age it never passes it", async () => {
+it.concurrent("A refusal's max_age is what is left of the window: max_age and confirmed_age never exceed it", async () => {
   const { left } = edges.edge;
   await confirmed(left, "first.example");
   let refusals = 0;
@@ -158,7 +158,7 @@ it.concurrent("A refusal's max_age is what is left of the window: with confirmed
   }
 });
 
-it.concurrent("A domain that the asker's token names is deferred where the Registry has no head of it at all", async () => {
+it.concurrent("A domain that the client's token names is deferred if the Registry has no head of it at all", async () => {
   const domain = "named.example";
   const { publisher: at } = edges.edge;
   const named = await publisher.token(`--role check --domain ${domain} --domain first.example`);
@@ -236,7 +236,7 @@ it.concurrent("An accept may be older by one window in an isolate that has confi
   }
 });
 
-it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks meanwhile", async () => {
+it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks the Registry meanwhile", async () => {
   const domain = "delayed.example";
   const { cold, lapsed } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
@@ -281,7 +281,7 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   expect(last).toBeGreaterThan(down);
 });
 
-it.concurrent("A front end goes on accepting for accept-grace while the edge is away, and refuses nobody for longer than max_age", async () => {
+it.concurrent("A front end accepts for accept-grace while the edge is away, and refuses for max_age only", async () => {
   const domain = "bridged.example";
   const { bridged } = edges.edge;
   await publisher.publish(domain, "alice");
@@ -315,7 +315,7 @@ it.concurrent("A front end goes on accepting for accept-grace while the edge is 
   expect(await act("nobody")).toBe("defer");
 });
 
-it.concurrent("A domain without a head whose KV manifest says origin kv is refused from KV alone, and the answer says so", async () => {
+it.concurrent("A domain without a head whose KV manifest says origin: kv is refused from KV alone, and the answer says so", async () => {
   const domain = "offline.example";
   const { exports } = edges.edge;
   const host = new Publisher(exports, { ROLLCALL_MASTER_KEY: MASTER_KEY });

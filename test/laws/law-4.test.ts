@@ -65,7 +65,7 @@ const audit = async (domain: string): Promise<readonly AuditRecord[]> =>
 const verdict = async (local: string, domain: string): Promise<string> =>
   (await edge.check(`${local}@${domain}`)).verdict;
 
-it.concurrent("The Registry itself refuses a commit under which more than a set share of the names would be refused, by default 20 %", async () => {
+it.concurrent("The Registry itself refuses a commit that would refuse more than a set share of the names, by default 20 %", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { guard: 0.2 } });
@@ -78,14 +78,14 @@ it.concurrent("The Registry itself refuses a commit under which more than a set 
   expect(await judged(domain, without(2))).toEqual(PASSES);
 });
 
-it.concurrent("Names that are deferred count as those that are accepted: a full mailbox is not one to lose", async () => {
+it.concurrent("Deferred names count like accepted ones: losing a full mailbox is a loss", async () => {
   const domain = fresh();
   await publisher.publish(domain, without(3, "full"));
   expect(await judged(domain, without(3))).toEqual(REFUSED);
   expect(await judged(domain, TEN)).toEqual(PASSES);
 });
 
-it.concurrent("The Registry refuses a commit under which all of the names would be refused", async () => {
+it.concurrent("The Registry refuses a commit that would refuse all of the names", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice");
   expect(await judged(domain, "alice,disabled")).toEqual(REFUSED);
@@ -96,14 +96,14 @@ it.concurrent("The Registry refuses a commit under which all of the names would 
   expect(await judged(fresh(), "alice,disabled")).toEqual(REFUSED);
 });
 
-it.concurrent("It counts names, not totals: as many new ones do not make up for those that go", async () => {
+it.concurrent("It counts names, not totals: new names do not make up for those that go", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, many(10, "other"))).toEqual(REFUSED);
   expect(await judged(domain, `${without(5)} ${many(500, "other")}`)).toEqual(REFUSED);
 });
 
-it.concurrent("It looks at every list that was live within the last 24 h: small steps add up", async () => {
+it.concurrent("It adds up losses of every list that was live within the last 24 h: small steps count together", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, without(1))).toEqual(PASSES);
@@ -129,7 +129,7 @@ it.concurrent("Every list that was live within the last 24 h is protected, whate
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it.concurrent("What an override refused is counted no more", async () => {
+it.concurrent("What an override refused is no longer counted", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   await publisher.publish(domain, without(5), "--force");
@@ -179,7 +179,7 @@ it.concurrent("A policy change whose effect cannot be counted needs the override
   expect(await verdict("user1+x", domain)).toBe("unknown");
 });
 
-it.concurrent("An override is recorded, in the history and in the audit trail, with who made it and why", async () => {
+it.concurrent("An override is recorded in the history and in the audit trail, with author and reason", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await publisher.tryPublish(domain, "user9", "--force --note spring")).toMatchObject({ code: 0 });
@@ -245,7 +245,7 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it.concurrent("In observe mode unknown, disabled, moved, malformed, full and departed keep their word in verdict while the reply is 250", async () => {
+it.concurrent("In observe mode, unknown, disabled, moved, malformed, full and departed stay in verdict, but the reply is 250", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full");

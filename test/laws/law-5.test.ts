@@ -88,7 +88,7 @@ it("A mismatch of the master key is unavailable, for every recipient and at ever
   expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
 });
 
-it("A manifest names its key by an id derived from it, and another id is unavailable", async () => {
+it("A manifest names its key by an id derived from the key, and another id is unavailable", async () => {
   const [key, body] = [smallKey, smallKeyBody];
   expect(body.key_id).toBe(key.id);
   expect(new TextDecoder().decode(whole)).toContain(`"key":"${key.id}"`);
@@ -122,7 +122,7 @@ it("A manifest of another canonicaliser, or with other sentinels, is unavailable
   }
 });
 
-it("A manifest ends in a MAC: damaged anywhere, cut, or another domain's, it is unavailable", async () => {
+it("A manifest ends with a MAC: if it is damaged anywhere, truncated, or another domain's, it is unavailable", async () => {
   const bad: Record<string, Uint8Array> = {
     empty: new Uint8Array(0),
     "another domain's": await edges.read(`domain/${OTHER}`),
@@ -144,7 +144,7 @@ it("A manifest ends in a MAC: damaged anywhere, cut, or another domain's, it is 
   expect(await alone(SMALL_NAMES[0] as string)).toEqual(["deliverable"]);
 });
 
-it("A shard is named by its digest: damaged, or in another's place, it is unavailable and never a list of nobody", async () => {
+it("A shard is named by its digest: if it is damaged or in another's place, it is unavailable and never an empty list", async () => {
   const keys = (await edges.keys()).filter((key) => key.startsWith(`shard/${BIG}/`));
   expect(keys).toHaveLength(2);
   const shards = await Promise.all(keys.map((key) => edges.read(key)));
@@ -180,7 +180,7 @@ it("A shard is named by its digest: damaged, or in another's place, it is unavai
   await withBytes((shard) => shard);
 });
 
-it("A roster that is damaged says nothing about who is served", async () => {
+it("A damaged roster says nothing about the served domains", async () => {
   const roster = await edges.read("roster/0");
   const flipped = Uint8Array.from(roster);
   flipped[5] = (flipped[5] as number) ^ 1;
@@ -192,7 +192,7 @@ it("A roster that is damaged says nothing about who is served", async () => {
   await edges.put("roster/0", roster);
 });
 
-it("The Registry computes key, canonicaliser and sentinels again before it takes a commit", async () => {
+it("The Registry computes key, canonicaliser and sentinels again before it accepts a commit", async () => {
   const body = smallKeyBody;
   const head = await edge.json<{ generation: number; shards: unknown }>(`/v1/domains/${SMALL}`);
   const header = new TextDecoder().decode(whole);
@@ -223,7 +223,7 @@ it("The Registry computes key, canonicaliser and sentinels again before it takes
   expect((await edge.post("/v1/commits", { domains: [good] })).status).toBe(200);
 });
 
-it("A publisher computes the key's id again, and publishes nothing under a key that does not fit", async () => {
+it("A publisher computes the key's id again, and publishes nothing with a key that does not match", async () => {
   const body = smallKeyBody;
   for (const change of [{ key_id: "another" }, { canonicaliser: body.canonicaliser + 1 }, { key: "AAAA" }]) {
     const fake = await startFakeEdge(({ path }, response) => {

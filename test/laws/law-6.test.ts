@@ -90,7 +90,7 @@ async function askEverything(edge: LawEdge): Promise<void> {
   }
 }
 
-it.concurrent("Local parts live in KV only as keyed fingerprints: no key and no value holds one", async () => {
+it.concurrent("Local parts are in KV only as keyed fingerprints: no key and no value contains one", async () => {
   const edges = await startEdges({ only: {} });
   await publishEverything(new Publisher(edges.edge.only));
   await edges.copied();
@@ -112,7 +112,7 @@ it.concurrent("Local parts live in KV only as keyed fingerprints: no key and no 
   expect(tailsOf(one)).not.toBe(tailsOf(two));
 });
 
-it.concurrent("Local parts live in the Registry only as keyed fingerprints: no file on the disk of a running edge holds one", async () => {
+it.concurrent("Local parts are in the Registry only as keyed fingerprints: no file on the disk of a running edge contains one", async () => {
   const home = temporaryFolder();
   const dev = await startDev("state", { home });
   const token = readFileSync(join(home, "state", "admin-token"), "utf8").trim();
@@ -142,7 +142,7 @@ it.concurrent("Local parts live in the Registry only as keyed fingerprints: no f
   scan();
 });
 
-it.concurrent("Logs carry no recipient addresses: the edge's, while all is well and while KV and the Registry fail", async () => {
+it.concurrent("Logs contain no recipient addresses: the edge's, in normal operation and while KV and the Registry fail", async () => {
   const edges = await startEdges({ well: {}, ill: {} });
   const { well, ill } = edges.edge;
   await publishEverything(new Publisher(well));
@@ -155,7 +155,7 @@ it.concurrent("Logs carry no recipient addresses: the edge's, while all is well 
   expect(found(edges.log.join("\n"))).toEqual([]);
 });
 
-it.concurrent("Logs carry no recipient addresses: what rollcall dev prints", async () => {
+it.concurrent("Logs contain no recipient addresses: what rollcall dev prints", async () => {
   const home = temporaryFolder();
   const dev = await startDev("state", { home });
   const token = readFileSync(join(home, "state", "admin-token"), "utf8").trim();
@@ -181,7 +181,7 @@ const complain: FakeEdge["respond"] = ({ body }, response) => {
     );
 };
 
-it.concurrent("Logs carry no recipient addresses: the bridge's, at its most talkative, and its metrics", async () => {
+it.concurrent("Logs contain no recipient addresses: the bridge's at the most verbose level, and its metrics", async () => {
   const fake = await startFakeEdge(complain);
   const bridge = await startBridge(fake.url, ["--log-level", "debug", "--breaker-failures", "3"]);
   const ask = async (local: string): Promise<unknown> => {
@@ -202,7 +202,7 @@ it.concurrent("Logs carry no recipient addresses: the bridge's, at its most talk
   expect(found(stdout + stderr + metrics)).toEqual([]);
 });
 
-it("Logs carry no recipient addresses: Cloudflare's invocation logs, which hold URLs, are off", () => {
+it("Logs contain no recipient addresses: Cloudflare's invocation logs, which contain URLs, are off", () => {
   const config = parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8")) as {
     observability?: { logs?: { invocation_logs?: unknown } };
     preview_urls?: unknown;
@@ -213,7 +213,7 @@ it("Logs carry no recipient addresses: Cloudflare's invocation logs, which hold 
   expect(config.logpush).toBeUndefined();
 });
 
-it.concurrent("Our own clients send recipient addresses in bodies, never in URLs or headers", async () => {
+it.concurrent("Our own clients send addresses in bodies, never in URLs or headers", async () => {
   const edges = await startEdges({ only: {} });
   const edge = edges.edge.only;
   const road = await startFakeEdge(() => undefined);
@@ -249,7 +249,7 @@ it.concurrent("Our own clients send recipient addresses in bodies, never in URLs
   }
 });
 
-it.concurrent("A publisher that exports offline writes fingerprints too: the file for KV holds no local part", async () => {
+it.concurrent("A publisher that exports offline writes fingerprints too: the file for KV contains no local part", async () => {
   const cwd = temporaryFolder();
   writeFileSync(
     join(cwd, "list.txt"),

@@ -56,7 +56,7 @@ async function askMany(count: number, recipient: (i: number) => string, verdict:
   }
 }
 
-it("Reads are bounded by refreshes, however many names of one domain are tried", async () => {
+it("Reads are bounded by the number of refreshes, however many names of one domain are tried", async () => {
   const one = await costOf(() => edge.check(`x${made++}@${SMALL}`), true);
   expect(one.kv).toBeGreaterThan(0);
   const cost = await costOf(() => askMany(30_000, (i) => `x${i}@${SMALL}`, "unknown"), true);
@@ -67,14 +67,14 @@ it("Reads are bounded by refreshes, however many names of one domain are tried",
   expect(warm.kv + warm.registry).toBeLessThanOrEqual(2 * (warm.refreshes - 1));
 });
 
-it("Reads are bounded by shards, however many names of a domain of many shards are tried", async () => {
+it("Reads are bounded by the number of shards, however many names of a domain with many shards are tried", async () => {
   const cost = await costOf(() => askMany(30_000, (i) => `x${i}@${BIG}`, "unknown"), true);
   expect(cost.kv).toBeLessThanOrEqual(1 + SHARDS + cost.refreshes);
   expect(cost.kv).toBeGreaterThanOrEqual(1 + SHARDS);
   expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
 });
 
-it("Reads are bounded by refreshes, however many domains that nobody serves are tried", async () => {
+it("Reads are bounded by the number of refreshes, however many unserved domains are tried", async () => {
   const cold = await costOf(() => askMany(1_000, (i) => `a@x${i}.example`, "not-served"), true);
   expect(cold.kv).toBeLessThanOrEqual(COLD + cold.refreshes);
   expect(cold.registry).toBeLessThanOrEqual(cold.refreshes);
@@ -82,7 +82,7 @@ it("Reads are bounded by refreshes, however many domains that nobody serves are 
   expect(warm.kv + warm.registry).toBeLessThanOrEqual(2 * (warm.refreshes - 1));
 });
 
-it("Reads are bounded by served domains, however many of their names are tried", async () => {
+it("Reads are bounded by the number of served domains, however many of their names are tried", async () => {
   const sweep = (verdict: string) => askMany(5_000, (i) => `n${i}@${SERVED[i % SERVED.length]}`, verdict);
   const cold = await costOf(() => sweep("unknown"), true);
   expect(cold.kv).toBeLessThanOrEqual(SERVED.length + cold.refreshes);
@@ -92,7 +92,7 @@ it("Reads are bounded by served domains, however many of their names are tried",
   expect(warm.kv + warm.registry).toBeLessThanOrEqual(2 * (warm.refreshes - 1));
 });
 
-it("Many who ask a cold isolate at the same time cost what one does", async () => {
+it("Many clients that ask a cold isolate at the same time cost as much as one", async () => {
   const cost = await costOf(async () => {
     const answers = await Promise.all(Array.from({ length: 150 }, () => edge.check(`x${made++}@${BIG}`)));
     expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unknown"]));
@@ -101,7 +101,7 @@ it("Many who ask a cold isolate at the same time cost what one does", async () =
   expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
 });
 
-it("The cost of a check does not depend on who asks: a token is proved without a read, be it good or bad", async () => {
+it("The cost of a check does not depend on who asks: a token is verified without a read, valid or not", async () => {
   const tokens = await Promise.all([
     publisher.token("--role check"),
     publisher.token(`--role check --domain ${SMALL}`),
@@ -128,7 +128,7 @@ it("The cost of a check does not depend on who asks: a token is proved without a
   expect(bad).toMatchObject({ kv: 0, registry: 0 });
 });
 
-it("Where KV and the Registry fail, they are not asked the more the more is asked", async () => {
+it("If KV and the Registry fail, more checks do not cause more requests to them", async () => {
   await edge.weather({ kv: "fails", registry: "fails" });
   const cost = await costOf(async () => {
     await askMany(5_000, (i) => `x${i}@${SMALL}`, "unavailable");

@@ -32,7 +32,7 @@ function packed(): string[] {
 const OF_A_CLONE = /^(?:src|test|bench|simulation|scripts)\//;
 
 describe("the npm package", () => {
-  it("has what the command runs, and no other build", () => {
+  it("has the build that the command runs, and no other", () => {
     const files = packed();
     expect(files).toEqual(
       expect.arrayContaining(["bin/rollcall.js", "dist/cli/main.js", "dist/edge/worker.js"]),
@@ -58,7 +58,7 @@ describe("the npm package", () => {
     expect(files).toContain("examples/smtp-front-end.mjs");
   });
 
-  it("says what to do where its packages are not installed", async () => {
+  it("says what to do if its packages are not installed", async () => {
     for (const [extra, what] of [
       [[], "npm install --omit=dev --ignore-scripts"],
       [["package-lock.json"], "npm ci"],

@@ -1,24 +1,23 @@
-import { Batcher } from "../../../src/bridge/batcher.ts";
-import { Breaker, type BreakerState } from "../../../src/bridge/breaker.ts";
-import { AnswerCache } from "../../../src/bridge/cache.ts";
-import { Floors } from "../../../src/bridge/floors.ts";
-import { Resolver } from "../../../src/bridge/resolver.ts";
+import { AnswerCache } from "../../../src/bridge/answers/cache.ts";
+import { MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
+import { Resolver } from "../../../src/bridge/answers/resolver.ts";
+import type { Breaker, BreakerState } from "../../../src/bridge/edge-source/breaker.ts";
+import { EdgeSource } from "../../../src/bridge/edge-source/edge-source.ts";
 import { ClientError, type Outcome } from "../../../src/client/index.ts";
 import type { Answer } from "../../../src/directory/index.ts";
-import { Semaphore } from "../../../src/runtime/semaphore.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What the edge was asked. */
 export interface Asked {
   readonly recipient: string;
   readonly domain: string;
-  readonly floor: number;
+  readonly minGeneration: number;
 }
 
 type Said = Answer | ClientError;
 
 export const DAY = 86_400_000;
-export const BUDGET = 3_000;
+export const TIMEOUT = 3_000;
 export const ACCEPT_GRACE = 7 * DAY;
 
 /** No connection: what a client sees of an edge that is away. */
@@ -32,9 +31,9 @@ export class Bench {
   readonly requests: number[] = [];
   readonly states: BreakerState[] = [];
   readonly faults: unknown[] = [];
-  /** Domains of which what was seen was forgotten, and the newer log. */
-  readonly startedOver: [domain: string, incarnation: number][] = [];
-  readonly floors = new Floors();
+  /** Domains whose state was forgotten, and the newer log. */
+  readonly newLogs: [domain: string, incarnation: number][] = [];
+  readonly minGenerations = new MinGenerations();
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
   readonly resolver: Resolver;
@@ -55,30 +54,34 @@ export class Bench {
     } = {},
   ) {
     this.edge = edge;
-    this.cache = new AnswerCache(cacheBytes, this.floors);
-    this.breaker = new Breaker(this.time, {
+    this.cache = new AnswerCache(cacheBytes, this.minGenerations);
+    const source = new EdgeSource({
+      ports: this.time,
+      ask: (recipients, domain, minGeneration) => {
+        this.requests.push(recipients.length);
+        return Promise.all(recipients.map((recipient) => this.#ask({ recipient, domain, minGeneration })));
+      },
+      timeout: TIMEOUT,
+      maxQuestions: width,
+      maxWaiting: waiting,
+      maxRequests: requests,
       failures,
-      longestPause: 1_000,
-      onChange: (state) => this.states.push(state),
+      observer: {
+        requested: () => undefined,
+        asked: () => undefined,
+        breakerChanged: (state) => this.states.push(state),
+      },
     });
+    this.breaker = source.breaker;
     this.resolver = new Resolver({
       ports: this.time,
-      batcher: new Batcher((recipients, domain, floor) => {
-        this.requests.push(recipients.length);
-        return Promise.all(recipients.map((recipient) => this.#ask({ recipient, domain, floor })));
-      }, requests),
+      source,
       cache: this.cache,
-      floors: this.floors,
-      breaker: this.breaker,
-      semaphore: new Semaphore(width),
-      maxWaiting: waiting,
-      budget: BUDGET,
+      minGenerations: this.minGenerations,
+      timeout: TIMEOUT,
       acceptGrace,
-      observer: {
-        asked: () => undefined,
-        startedOver: (domain, incarnation) => this.startedOver.push([domain, incarnation]),
-        fault: (error) => this.faults.push(error),
-      },
+      newLog: (domain, incarnation) => this.newLogs.push([domain, incarnation]),
+      fault: (error) => this.faults.push(error),
     });
   }
 

@@ -1,0 +1,52 @@
+/** Releases beside today's: what they say to each other differs, and neither may mind. */
+import type { Question, QuestionAnswer, Result } from "../src/api/log.ts";
+import type { RegistryApi } from "../src/registry/protocol.ts";
+
+/** Which code an isolate or a Registry runs. */
+export type Release = "previous" | "today" | "next";
+
+/** Something that a later release may add. */
+const ADDED = { of: ["what a later release adds"], level: 7 };
+
+/** What arrives of a call, by the releases of both sides. */
+export function argsBetween(
+  caller: Release,
+  registry: Release,
+  method: keyof RegistryApi,
+  args: readonly unknown[],
+): readonly unknown[] {
+  const asked = caller === "next" ? asNextReleaseAsks(method, args) : args;
+  return caller === "previous" || registry === "previous" ? asPreviousRelease(method, asked) : asked;
+}
+
+/** The same call as the release before this one makes or understands it: without a limit to what is listed. */
+function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+  if (method !== "question") return args;
+  const { most: _, ...question } = args[0] as Question;
+  return [question, ...args.slice(1)];
+}
+
+/** The same call as an isolate of the next release makes it. */
+function asNextReleaseAsks(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+  if (method !== "question") return [...args, ADDED];
+  const { since, ...rest } = args[0] as Question;
+  return [{ ...rest, since: since === null ? null : { ...since, added: ADDED }, added: ADDED }, ADDED];
+}
+
+/** The same answer as a Registry of the next release gives it. */
+export function ofNextRelease(method: keyof RegistryApi, answer: unknown): unknown {
+  const result = answer as Result<unknown>;
+  if (!result.ok) return { ...result, error: { ...result.error, advice: ADDED }, release: 2 };
+  const { value } = result;
+  if (method === "question") return { ...result, value: questionAnswer(value as QuestionAnswer), release: 2 };
+  const isRecord = value !== null && typeof value === "object" && !Array.isArray(value);
+  const more = isRecord && !(value instanceof Uint8Array) ? { ...value, added: ADDED } : value;
+  return { ...result, value: more, release: 2 };
+}
+
+const questionAnswer = (value: QuestionAnswer): unknown => ({
+  ...value,
+  added: ADDED,
+  heads: value.heads.map((head) => [...head, ADDED]),
+  wanted: value.wanted === null ? null : { ...value.wanted, added: ADDED },
+});
