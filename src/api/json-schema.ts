@@ -2,7 +2,7 @@ import type * as v from "valibot";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What stands in a schema, as far as its JSON Schema is made of it. */
+/** The parts of a schema that its JSON Schema is made of. */
 interface Parts {
   readonly type: string;
   readonly name?: string;

@@ -15,11 +15,11 @@ export interface ClientOptions extends ClientPorts {
   /** Base URL of the edge, with or without a path before `/v1`. */
   readonly url: string;
   readonly token: string;
-  /** Sends requests in place of `fetch`; for whoever asks so much that fetch would take too much. */
+  /** Sends requests in place of `fetch`, for clients that send so many that fetch would cost too much CPU. */
   readonly send?: Send;
   /** Milliseconds for a whole exchange, body included. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Further tries of what may be asked twice. Default 3. */
+  /** How often an idempotent request is tried again. Default 3. */
   readonly retries?: number;
   /** Sent as User-Agent. */
   readonly userAgent?: string;
