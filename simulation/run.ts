@@ -50,7 +50,7 @@ function take(scene: Scene, step: Step): void {
       begin(scene, step, random);
       return;
     case "death":
-      scene.killOne(random);
+      scene.killOne(random, step.focus);
       return;
     case "restart":
       scene.registry(step.partition).restart();
@@ -68,17 +68,22 @@ function take(scene: Scene, step: Step): void {
     }
     case "publish":
       scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
-      scene.go(publish(publisherOf(scene, random), step.domain, step.change, step.forces));
+      scene.go(publish(publisherOf(scene, random), step));
       return;
     case "checks":
       askIsolate(scene, random, step.count, step.how, step);
       return;
     case "strangers":
-      askStrangers(scene, random, step.count, step.what);
+      askStrangers(scene, random, step);
       return;
     case "bridge":
-      beginBridge(scene, step.location, random, step.focus);
+      beginBridge(scene, random, step);
       return;
+    case "route": {
+      const host = scene.isolates.focused(step.to);
+      if (host !== null) scene.isolates.keep(host, step.focus);
+      return;
+    }
     case "bridge checks":
       askBridge(scene, random, step.count, step, step.again);
       return;

@@ -50,7 +50,11 @@ const GIVEN = {
     "an object that is idle and may hibernate is not billed; never more than being awake all the time",
   ],
   rowsPerQuestion: [30, 30, "a question looks at eight single values and the heads that changed; generous"],
-  rowsPerPublish: [60, 60, "head, history, audit, alarms, the marks of the copy to KV; generous"],
+  rowsPerPublish: [
+    200,
+    200,
+    "head, history, the guard's ledger and spans, the marks of the copy to KV; generous",
+  ],
   bytesPerKey: [40, 40, "`mailbox/` and an address, a value of one octet, no metadata"],
 } satisfies Readonly<Record<string, readonly [few: number | null, many: number | null, why: string]>>;
 

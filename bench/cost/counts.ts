@@ -16,6 +16,10 @@ export const NEEDED = {
   coldLarge: "cold.known.large.reads",
   coldCalls: "cold.unknown.large.calls",
   checks: "checks.post.known",
+  rowsPerDay: "rows.day",
+  rowsPerMinute: "rows.minute",
+  rowsPerPublish: "rows.publish",
+  rowsPerShard: "rows.shard",
 } as const;
 type Needed = keyof typeof NEEDED;
 
@@ -62,6 +66,10 @@ export function countsFrom(measurements: readonly Measurement[], source: string)
     callsPerStart: find("coldCalls").value,
     writesPerBeginning: beside("firstWrites", 1 + SHARDS),
     writesPerPublish: beside("changeWrites", 2),
+    rowsPerDay: find("rowsPerDay").value,
+    rowsPerMinute: find("rowsPerMinute").value,
+    rowsPerPublish: find("rowsPerPublish").value,
+    rowsPerShard: find("rowsPerShard").value,
   };
 }
 /** Counts of single operations; {@link countsTable} says what each is. */
@@ -79,6 +87,10 @@ export function countsTable(counts: Counts): string {
     ["Registry calls of a cold isolate", counts.callsPerStart, "coldCalls"],
     ["KV writes of a first publication beside manifest and shards", counts.writesPerBeginning, "firstWrites"],
     ["KV writes of a publish beside manifest and changed shards", counts.writesPerPublish, "changeWrites"],
+    ["Registry rows written a day with nothing to do", counts.rowsPerDay, "rowsPerDay"],
+    ["Registry rows written a minute in which isolates ask", counts.rowsPerMinute, "rowsPerMinute"],
+    ["Registry rows written by a publish, for each of its domains", counts.rowsPerPublish, "rowsPerPublish"],
+    ["Registry rows written for each shard that is replaced", counts.rowsPerShard, "rowsPerShard"],
   ];
   return tableOf(rows, [
     ["what one operation takes", ([what]) => what],

@@ -130,7 +130,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
         "  if (partition === 0) return { ok: true, value: [] };",
         "  if (partition >= 0) return { ok: true, value: [] };",
       ),
-      registry("registry.ts", "beginWith(storage, [{ id, expires }], this.#now());", ";"),
+      registry("registry.ts", "recordOlderRevocations(storage, [{ id, expires }], this.#now());", ";"),
     ),
     // A world in which another partition than the first one is lost.
     seed: 51,

@@ -19,6 +19,7 @@ import { Tally } from "../basics/tally.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
+import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport, takeBackExport } from "../world/export.ts";
@@ -163,7 +164,7 @@ export class Scene {
   }
 
   readonly shapeOf = (domain: string): Shape =>
-    this.plan.setup.shapes[this.plan.setup.domains.indexOf(domain)] ?? { bits: 0, names: 12 };
+    this.plan.setup.shapes[this.plan.setup.domains.indexOf(domain)] ?? shapeOfMeeting(domain);
 
   readonly trace = (words: () => string): void => {
     if (this.#isTracing)
@@ -224,10 +225,12 @@ export class Scene {
     return host;
   }
 
-  killOne(random: Random): void {
+  /** Ends the isolate of a focus, or any that has others beside it. */
+  killOne(random: Random, focus?: number): void {
     const { ordinary } = this.isolates;
-    if (ordinary.length < 2) return;
-    const host = random.pick(ordinary);
+    if (focus === undefined && ordinary.length < 2) return;
+    const host = focus === undefined ? random.pick(ordinary) : this.isolates.focused(focus);
+    if (!host?.isAlive) return;
     host.die();
     this.judges.costs.judge(host);
     this.trace(() => `${host.name} dies`);

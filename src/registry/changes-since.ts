@@ -3,8 +3,8 @@ import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 
 /**
- * "What changed since N?", read in one synchronous step. An asker that knows another log, or less than the log still
- * tells, gets everything.
+ * "What changed since N?", read in one synchronous step. An asker with another log, or with less than the log still
+ * covers, gets everything.
  *
  * @param most where the asker knows nothing: more heads or revocations than this are not listed. Left out: no limit
  */

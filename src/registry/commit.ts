@@ -219,7 +219,7 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   const { domain, generation } = content;
   const manifest = readManifest(encodeManifest(content, key), domain);
   const wasServed = liveManifest(records.head(domain)) !== null;
-  // The roster tells who is served, and is written early where that changes.
+  // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now, history);
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));

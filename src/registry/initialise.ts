@@ -9,7 +9,7 @@ import { getMeta, setAlarmBy, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import type { Place, Revocation } from "./protocol.ts";
 import { schemaFault } from "./schema.ts";
-import { beginWith, takeOver } from "./tokens.ts";
+import { recordOlderRevocations, revokeAll } from "./tokens.ts";
 
 /** How long the first partition may take to answer. */
 const REVOCATIONS_TIMEOUT = 10_000;
@@ -67,7 +67,7 @@ export async function initialise(context: InitialiseContext, by: string): Promis
     // Another call may have initialised it during the wait.
     if (getMeta(storage, "incarnation") !== undefined) return;
     const time = clock.now();
-    beginWith(storage, revoked.value, time);
+    recordOlderRevocations(storage, revoked.value, time);
     setMeta(storage, "revocations_taken", time);
     setMeta(storage, "incarnation", time);
     setMeta(storage, "partition", place.partition);
@@ -91,7 +91,7 @@ export async function updateRevocations(context: RevocationsContext, by: string)
   if (!revoked.ok) return revoked;
   const now = clock.now();
   changeAndCopy(storage, now, () => {
-    takeOver(storage, revoked.value, by, now);
+    revokeAll(storage, revoked.value, by, now);
     setMeta(storage, "revocations_taken", now);
   });
   return { ok: true, value: null };

@@ -31,7 +31,7 @@ export type Actor = string;
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
 /** A token as the Registry records it; the edge adds whether its own key fits. */
-export type KeptToken = Omit<TokenRecord, "key_fits">;
+export type StoredToken = Omit<TokenRecord, "key_fits">;
 
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
@@ -77,13 +77,13 @@ export interface RegistryApi {
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   /** Newest first. `after` is a generation's number. */
   generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
-  keepToken(token: KeptToken, by: Actor): Promise<Result<null>>;
-  tokens(): Promise<Result<readonly KeptToken[]>>;
+  keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
+  tokens(): Promise<Result<readonly StoredToken[]>>;
   /**
    * Null where no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
    * `uninitialised`.
    */
-  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<KeptToken | null>>>;
+  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<StoredToken | null>>>;
   isRevoked(id: string): Promise<Result<boolean>>;
   /** Every revocation. The first partition records all of them, and the others copy them from it. */
   revocations(): Promise<Result<readonly Revocation[]>>;

@@ -28,16 +28,23 @@ import type {
   Actor,
   Changed,
   HeadSummary,
-  KeptToken,
   Page,
   PartitionStatus,
   Place,
   RegistryApi,
   Revocation,
+  StoredToken,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { schemaFault } from "./schema.ts";
-import { beginWith, isRevoked, keepToken, listRevocations, listTokens, revokeToken } from "./tokens.ts";
+import {
+  isRevoked,
+  listRevocations,
+  listTokens,
+  recordOlderRevocations,
+  recordToken,
+  revokeToken,
+} from "./tokens.ts";
 import { requireShard } from "./validate-commit.ts";
 
 /** Rolls back the transaction of a plan. */
@@ -109,7 +116,7 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async tokens(): Promise<Result<readonly KeptToken[]>> {
+  async tokens(): Promise<Result<readonly StoredToken[]>> {
     return this.#answer(() => listTokens(this.#storage));
   }
 
@@ -182,10 +189,10 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#changed(() => remove(this.#context(), domain, expect, by)));
   }
 
-  async keepToken(token: KeptToken, by: Actor): Promise<Result<null>> {
+  async keepToken(token: StoredToken, by: Actor): Promise<Result<null>> {
     return this.#answerInitialised(by, () =>
       this.#change(() => {
-        keepToken(this.#storage, token, by, this.#now());
+        recordToken(this.#storage, token, by, this.#now());
         return null;
       }),
     );
@@ -195,11 +202,11 @@ export class RegistryCore implements RegistryApi {
     id: string,
     expires: number | null,
     by: Actor,
-  ): Promise<Result<Changed<KeptToken | null>>> {
+  ): Promise<Result<Changed<StoredToken | null>>> {
     const storage = this.#storage;
     // A Registry that is just being initialised may have asked for revocations before this one.
     if (schemaFault(storage) === null && getMeta(storage, "incarnation") === undefined) {
-      beginWith(storage, [{ id, expires }], this.#now());
+      recordOlderRevocations(storage, [{ id, expires }], this.#now());
     }
     return this.#answer(() => this.#changed(() => revokeToken(storage, id, expires, by, this.#now())));
   }

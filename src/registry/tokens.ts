@@ -1,10 +1,10 @@
 import { writeAudit } from "./audit.ts";
 import { nextNumber, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import type { KeptToken, Revocation } from "./protocol.ts";
+import type { Revocation, StoredToken } from "./protocol.ts";
 
 /** Records an issued token for the list; never the token itself. */
-export function keepToken(storage: RegistryStorage, token: KeptToken, by: string, now: number): void {
+export function recordToken(storage: RegistryStorage, token: StoredToken, by: string, now: number): void {
   const { id, role, expires, created, note, key_id } = token;
   const domains = token.domains === null ? null : JSON.stringify(token.domains);
   storage.sql(
@@ -21,7 +21,7 @@ export function keepToken(storage: RegistryStorage, token: KeptToken, by: string
 }
 
 /** Issued tokens, oldest first; only one where its id is given. */
-export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
+export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
   const rows = storage.sql(
     `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
      ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
@@ -29,7 +29,7 @@ export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
   );
   return rows.map((row) => ({
     id: row.id as string,
-    role: row.role as KeptToken["role"],
+    role: row.role as StoredToken["role"],
     domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
     expires: row.expires as number | null,
     created: row.created as number,
@@ -50,7 +50,7 @@ export function revokeToken(
   expires: number | null,
   by: string,
   now: number,
-): KeptToken | null {
+): StoredToken | null {
   if (!isRevoked(storage, id)) {
     const until = listTokens(storage, id)[0]?.expires ?? expires;
     const number = nextNumber(storage);
@@ -74,7 +74,11 @@ export const listRevocations = (storage: RegistryStorage): Revocation[] =>
     .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
 
 /** Records revocations that are older than the log, under number 0. */
-export function beginWith(storage: RegistryStorage, revocations: readonly Revocation[], now: number): void {
+export function recordOlderRevocations(
+  storage: RegistryStorage,
+  revocations: readonly Revocation[],
+  now: number,
+): void {
   for (const { id, expires } of revocations) {
     storage.sql(
       "INSERT OR IGNORE INTO revocations (id, number, time, expires) VALUES (?, 0, ?, ?)",
@@ -86,7 +90,7 @@ export function beginWith(storage: RegistryStorage, revocations: readonly Revoca
 }
 
 /** Revokes what is not revoked yet. */
-export function takeOver(
+export function revokeAll(
   storage: RegistryStorage,
   revocations: readonly Revocation[],
   by: string,

@@ -70,7 +70,7 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */
 export function requireHead(domain: string, head: Head | null, expect: number | null): void {
   const present = head?.number ?? null;
-  // A tombstone ends a domain: whoever starts it again need not know of it.
+  // A tombstone ends a domain: the first commit of a new start need not know of it.
   if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;
   throw failure(
     "conflict",

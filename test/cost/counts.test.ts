@@ -20,6 +20,10 @@ describe("counts", () => {
       callsPerStart: 1,
       writesPerBeginning: 1,
       writesPerPublish: 1,
+      rowsPerDay: 200,
+      rowsPerMinute: 1,
+      rowsPerPublish: 40,
+      rowsPerShard: 20,
     });
   });
 

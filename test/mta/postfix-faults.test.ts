@@ -236,13 +236,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
         if (each.status === "rejected") throw each.reason;
         return each.value;
       });
-      const head = [
-        "way",
-        "reply",
-        "after",
-        "the same conversation, when it is well again",
-        "a new conversation",
-      ];
+      const head = ["way", "reply", "after", "same session, after the recovery", "new session"];
       expectWritten("faults.md", "frozen", table(head, rows));
     });
 
