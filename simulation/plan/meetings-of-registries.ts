@@ -1,6 +1,5 @@
 /** Meetings that show what a Registry lets through, and what it copies to KV; and exports, which it does not copy. */
 import { type Meeting, people } from "./meeting.ts";
-import { PUBLISHED } from "./meetings-of-isolates.ts";
 import { MINUTE, SECOND } from "./plan.ts";
 
 const isAnyOf =

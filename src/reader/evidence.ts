@@ -36,7 +36,7 @@ export function generationOf(view: LogView, own: Manifest, list: Manifest): numb
 }
 
 /**
- * When the Registry last gave a sign of life: to this reader, or by making one of the lists. Unix milliseconds, or
+ * Last contact with the Registry: of this reader, or of the Registry's lists when they were made. Unix milliseconds, or
  * minus infinity.
  */
 export function lastContact(view: LogView, lists: readonly { readonly manifest: Manifest }[]): number {
