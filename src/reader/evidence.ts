@@ -31,7 +31,7 @@ export function generationOf(view: LogView, own: Manifest, list: Manifest): numb
   // Numbers of two logs cannot be compared.
   if (own.incarnation !== view.incarnation || list.incarnation !== view.incarnation) return own.generation;
   const listed = Math.min(list.generation, view.head(list.domain) ?? 0);
-  // A change that passed through here is newer than what the Registry has told of the alias.
+  // A change that passed through here is newer than what the Registry has told about the alias.
   return listed > view.asOf ? own.generation : Math.max(own.generation, listed);
 }
 
