@@ -1,78 +1,60 @@
-/**
- * What Rollcall costs on Cloudflare, from counts that the benchmark measured.
- *
- *   npm run cost -- --mailboxes N --checks N [--isolates N] [--changes N] [--domains N] [--partitions N]
- *   npm run cost -- --write       computes the tables of docs/cost.md anew
- */
+/** What Rollcall costs on Cloudflare, from counts that the benchmark measured. `npm run cost -- --help` */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Assumptions } from "./cost/assumptions.ts";
+import { REASONS } from "./cost/assumptions.ts";
 import { readCounts } from "./cost/counts.ts";
-import { fill, partsOf, RESULTS } from "./cost/document.ts";
-import { inWords } from "./cost/words.ts";
+import { oneSize, partsOf, RESULTS } from "./cost/document.ts";
+import { fill } from "./cost/format.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const DOCUMENT = join(root, "docs/cost.md");
+const NUMBERS = ["mailboxes", "checks", ...REASONS.map(([name]) => name)];
+const USAGE = `npm run cost -- --mailboxes N --checks N [options]   one size; checks are those of a month
+npm run cost -- --write                              updates the tables of docs/cost.md
+  --results FILE   counts of another run of the benchmark
+  --NAME N         replaces an assumption: ${REASONS.map(([name]) => name).join(", ")}`;
 
-const USAGE =
-  "npm run cost -- --mailboxes N --checks N [--isolates N] [--changes N] [--domains N] [--partitions N], or --write";
+/** Brings the tables of docs/cost.md up to date. */
+export function writeCost(results: string): void {
+  const page = join(root, "docs/cost.md");
+  const parts = partsOf(readCounts(results), relative(root, resolve(results)));
+  writeFileSync(page, fill(readFileSync(page, "utf8"), parts));
+}
+
+/** `1e6` and `1_000_000` included. @throws Error */
+function numberOf(name: string, text: string): number {
+  const number = Number(text.replaceAll("_", ""));
+  if (Number.isFinite(number) && number >= 0) return number;
+  throw new Error(`${name}: ${text} is not a number`);
+}
 
 function main(): void {
-  const number = { type: "string" } as const;
   const { values } = parseArgs({
     options: {
-      mailboxes: number,
-      checks: number,
-      isolates: number,
-      changes: number,
-      domains: number,
-      partitions: number,
+      ...Object.fromEntries(NUMBERS.map((name) => [name, { type: "string" as const }])),
       results: { type: "string", default: join(root, RESULTS) },
-      write: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
+      write: { type: "boolean" },
+      help: { type: "boolean" },
     },
   });
-  if (values.help) {
-    process.stdout.write(`${USAGE}\n`);
-    return;
+  const { results, write, help, ...texts } = values;
+  if (help) console.log(USAGE);
+  else if (write) writeCost(results);
+  else {
+    const numbers = Object.entries(texts).map(([name, text]) => [name, numberOf(name, String(text))]);
+    const { mailboxes, checks, ...given } = Object.fromEntries(numbers) as Record<string, number>;
+    if (!mailboxes || !checks)
+      throw new Error(`--mailboxes and --checks must be given and above 0\n${USAGE}`);
+    console.log(oneSize({ mailboxes, checks }, given, readCounts(results)));
   }
-  const counts = readCounts(values.results);
-  if (values.write) {
-    const parts = partsOf(counts, relative(root, resolve(values.results)));
-    writeFileSync(DOCUMENT, fill(readFileSync(DOCUMENT, "utf8"), parts));
-    return;
-  }
-  if (values.mailboxes === undefined || values.checks === undefined) throw new Error(`usage: ${USAGE}`);
-  const given = {
-    isolates: values.isolates,
-    changesPerDay: values.changes,
-    domains: values.domains,
-    partitions: values.partitions,
-  };
-  const numbers = Object.entries(given).flatMap(([name, text]) =>
-    text === undefined ? [] : [[name, countOf(name, text)] as const],
-  );
-  const size = {
-    mailboxes: countOf("mailboxes", values.mailboxes),
-    checks: countOf("checks", values.checks),
-  };
-  process.stdout.write(inWords(size, Object.fromEntries(numbers) as Partial<Assumptions>, counts));
 }
 
-/** A whole number, `1e6` and `1_000_000` included. @throws Error */
-function countOf(name: string, text: string): number {
-  const number = Number(text.replaceAll("_", ""));
-  if (!Number.isSafeInteger(number) || number < (name === "changesPerDay" ? 0 : 1)) {
-    throw new Error(`${name}: ${text} is no count`);
+if (import.meta.main) {
+  try {
+    main();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
   }
-  return number;
-}
-
-try {
-  main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
 }

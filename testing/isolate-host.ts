@@ -66,7 +66,7 @@ export class IsolateHost {
     this.#edge = new Edge(parts.settings, parts.ports);
   }
 
-  /** The reader that answers its checks. */
+  /** What answers its checks. */
   get reader(): Reader {
     return this.#edge.deployment.reader;
   }

@@ -1,118 +1,53 @@
-/** What the model takes for granted: every number that is neither a price nor measured, with its reason. */
-export interface Assumptions {
-  /** Window of law 2, seconds: `ROLLCALL_WINDOW`. */
-  readonly window: number;
-  /** `ROLLCALL_PARTITIONS`. */
-  readonly partitions: number;
-  /** Days for which replaced shards are kept: `ROLLCALL_HISTORY_DAYS`. */
-  readonly historyDays: number;
-  /** Bytes of shards that an isolate holds: `ROLLCALL_CACHE_BYTES`. */
-  readonly cacheBytes: number;
-  /** Domains, all of one size. */
-  readonly domains: number;
-  /** Recipients in one request. */
-  readonly recipientsPerRequest: number;
-  /** Cloudflare locations through which mail hosts ask. */
-  readonly locations: number;
-  /** Isolates of a location that take turns, however little is asked. */
-  readonly isolatesPerLocation: number;
-  /** Requests a second at the peak for which the platform runs one isolate. */
-  readonly requestsPerIsolate: number;
-  /** Isolates in the world; replaces the three above where it is set. */
-  readonly isolates: number | null;
-  /** The busiest hour over the average. */
-  readonly peakHour: number;
-  /** The busiest day over the average: the free plan's limits are daily. */
-  readonly peakDay: number;
-  /** How often a day an isolate that is asked all the time begins anew. */
-  readonly coldStartsPerDay: number;
-  /** Seconds without a request after which an isolate is let go of. */
-  readonly idleLife: number;
-  /** Mailboxes that come, go or change in a day, per mailbox. */
-  readonly changeShare: number;
-  /** Mailboxes that change in a day; replaces the share where it is set. */
-  readonly changesPerDay: number | null;
-  /** Most publishes in a day; with fewer changes, one each. */
-  readonly publishesPerDay: number;
-  /** Least CPU that is billed for a request, milliseconds. */
-  readonly leastCpuMs: number;
-  /** Seconds for which a request keeps the Registry's object awake. */
-  readonly awakePerRequest: number;
-  /** Rows of SQLite that a question reads, and that a publish writes beside its shards. */
-  readonly rowsPerQuestion: number;
-  readonly rowsPerPublish: number;
-  /** With one key a mailbox: octets of its name, value and metadata. */
-  readonly bytesPerKey: number;
-}
+/** What the model assumes: every number that is neither a price nor measured. */
 
-/** A mail service whose hosts stand at two places, on a platform that keeps isolates long. */
-export const FEW_ISOLATES: Assumptions = {
-  window: 30,
-  partitions: 1,
-  historyDays: 30,
-  cacheBytes: 64 * 1024 * 1024,
-  domains: 1,
-  recipientsPerRequest: 1,
-  locations: 2,
-  isolatesPerLocation: 1,
-  requestsPerIsolate: 200,
-  isolates: null,
-  peakHour: 3,
-  peakDay: 2,
-  coldStartsPerDay: 2,
-  idleLife: 900,
-  changeShare: 0.0005,
-  changesPerDay: null,
-  publishesPerDay: 96,
-  leastCpuMs: 0,
-  awakePerRequest: 0.05,
-  rowsPerQuestion: 30,
-  rowsPerPublish: 60,
-  bytesPerKey: 40,
+/** With few isolates, with many, and why. */
+const GIVEN = {
+  window: [30, 30, "seconds; the default of `ROLLCALL_WINDOW`"],
+  partitions: [1, 1, "the default of `ROLLCALL_PARTITIONS`"],
+  historyDays: [
+    30,
+    30,
+    "the default of `ROLLCALL_HISTORY_DAYS`: how long the Registry keeps replaced shards",
+  ],
+  cacheBytes: [64 * 1024 * 1024, 64 * 1024 * 1024, "the default of `ROLLCALL_CACHE_BYTES`"],
+  domains: [1, 1, "all mailboxes are in one domain"],
+  recipientsPerRequest: [1, 1, "the bridge asks about one recipient at a time; a batch has up to 1,000"],
+  locations: [2, 20, "mail hosts are few and do not move: each asks through its nearest location"],
+  isolatesPerLocation: [1, 2, "a location has several machines; nothing sends all requests to one isolate"],
+  requestsPerIsolate: [
+    200,
+    20,
+    "a second; one could serve thousands, but Cloudflare starts more long before",
+  ],
+  isolates: [null, null, "from the three above"],
+  peakHour: [3, 3, "mail by day is about three times the average of day and night"],
+  peakDay: [2, 2, "a Monday, or an attack"],
+  coldStartsPerDay: [2, 24, "of an isolate that is asked all the time: evictions and deploys; not published"],
+  idleLife: [900, 60, "seconds without a request until eviction; not published: two ends"],
+  changeShare: [0.0005, 0.0005, "of the mailboxes a day: a staff of which a fifth changes in a year"],
+  changesPerDay: [null, null, "from the share"],
+  publishesPerDay: [96, 96, "one every quarter of an hour, with all changes since the last"],
+  leastCpuMs: [0, 1, "billed for a request; whether fractions of a millisecond are is not published"],
+  awakePerRequest: [0.05, 1, "seconds; an idle object that may hibernate is not billed"],
+  rowsReadPerQuestion: [30, 30, "eight single values and the heads that changed; generous"],
+  rowsReadPerPublish: [200, 200, "head, history, guard, the marks of the copy to KV; generous"],
+  bytesPerKey: [40, 40, "`mailbox/` and an address, a value of one octet, no metadata"],
+} satisfies Readonly<Record<string, readonly [few: number | null, many: number | null, why: string]>>;
+
+type Name = keyof typeof GIVEN;
+/** Null where the model computes it. */
+export type Assumptions = {
+  readonly [N in Name]: N extends "isolates" | "changesPerDay" ? number | null : number;
 };
 
-/** Hosts all over the world, on a platform that starts isolates readily and lets go of them soon. */
-export const MANY_ISOLATES: Assumptions = {
-  ...FEW_ISOLATES,
-  locations: 20,
-  isolatesPerLocation: 2,
-  requestsPerIsolate: 20,
-  coldStartsPerDay: 24,
-  idleLife: 60,
-  leastCpuMs: 1,
-  awakePerRequest: 1,
-};
+const side = (index: 0 | 1): Assumptions =>
+  Object.fromEntries(Object.entries(GIVEN).map(([name, given]) => [name, given[index]])) as Assumptions;
 
-/** Why each is what it is, for docs/cost.md. */
-export const REASONS: { readonly [A in keyof Assumptions]: string } = {
-  window: "the default of `ROLLCALL_WINDOW`",
-  partitions: "the default of `ROLLCALL_PARTITIONS`",
-  historyDays:
-    "the default of `ROLLCALL_HISTORY_DAYS`; the Registry keeps shards that a publish replaced so long, KV a day",
-  cacheBytes: "the default of `ROLLCALL_CACHE_BYTES`",
-  domains: "all mailboxes in one domain; with more of them, `--domains`",
-  recipientsPerRequest:
-    "the bridge asks about one recipient at a time; a sender of lists can ask about 1,000",
-  locations: "mail hosts are few and stand still: each asks through the location that is nearest",
-  isolatesPerLocation: "a location has several machines, and nothing promises that one isolate gets it all",
-  requestsPerIsolate:
-    "Cloudflare publishes no figure; an isolate could serve thousands, and more are started long before",
-  isolates: "from the three above; `--isolates` sets it",
-  peakHour: "mail by day is about three times the average of day and night",
-  peakDay: "a Monday, or an attack",
-  coldStartsPerDay: "evictions and deploys; Cloudflare publishes no figure",
-  idleLife: "Cloudflare publishes no figure; a quarter of an hour and a minute are taken as the ends",
-  changeShare: "joiners, leavers and renames of a staff that changes by a fifth a year",
-  changesPerDay: "from the share; `--changes` sets it",
-  publishesPerDay: "a publish every quarter of an hour; several changes go in one",
-  leastCpuMs: "whether fractions of a millisecond are billed is not published: none, or one for each request",
-  awakePerRequest:
-    "an object that is idle and may hibernate is not billed; never more than being awake all the time",
-  rowsPerQuestion: "a question looks at eight single values and the heads that changed; generous",
-  rowsPerPublish: "head, history, audit, alarms, the marks of the copy to KV; generous",
-  bytesPerKey: "`mailbox/` and an address, a value of one octet, no metadata",
-};
+/** A mail service whose hosts are in two places, on a platform that keeps isolates for long. */
+export const FEW_ISOLATES = side(0);
+/** Hosts all over the world, on a platform that starts isolates readily and evicts them soon. */
+export const MANY_ISOLATES = side(1);
+export const REASONS = Object.entries(GIVEN).map(([name, [, , why]]) => [name as Name, why] as const);
 
 export const DAYS_PER_MONTH = 365.25 / 12;
-export const SECONDS_PER_DAY = 86_400;
-export const SECONDS_PER_MONTH = DAYS_PER_MONTH * SECONDS_PER_DAY;
+export const SECONDS_PER_MONTH = DAYS_PER_MONTH * 86_400;

@@ -1,21 +1,30 @@
-/** The parts of docs/cost.md that are computed, and their places in it. */
-import type { Counts } from "./counts.ts";
-import { assumptionsTable, countsTable, pricesTable } from "./given-tables.ts";
-import { freeTable, splitTable } from "./limit-tables.ts";
-import { LOOKED_UP } from "./prices.ts";
-import { bigTable, sharesTable, summary } from "./size-tables.ts";
+/** The computed parts of docs/cost.md, and one size in words. */
+import { type Assumptions, FEW_ISOLATES, MANY_ISOLATES, REASONS, SECONDS_PER_MONTH } from "./assumptions.ts";
+import * as bill from "./bill.ts";
+import { type Counts, countsTable } from "./counts.ts";
+import { bytes, days, dollars, range, short, tableOf, whole } from "./format.ts";
+import { ITEMS, type Item, LOOKED_UP, OBJECT_LIMITS, PRICES, SOURCES, SUBSCRIPTION } from "./prices.ts";
+import { type Design, keyPerMailbox, ours, type Size, shapeOf } from "./usage.ts";
 
 /** Where the benchmark's results are kept. */
 export const RESULTS = "docs/performance/results.json";
 
-/** Every computed part, by the name of its markers. @param source where the counts come from, as the reader finds it */
+const MAILBOXES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+const CHECKS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+/** Differences below this count as none, in dollars. */
+const ALIKE = 1;
+
+/** Every computed part, by the name of its markers. @param source where the counts come from, for the reader */
 export function partsOf(counts: Counts, source: string): Readonly<Record<string, string>> {
+  const example = source === RESULTS ? "" : " They are an example, and not what the benchmark measured.";
+  const sizes = MAILBOXES.flatMap((mailboxes) => CHECKS.map((checks) => ({ mailboxes, checks })));
+  const compared = sizes.map((size) => compare(size, counts));
   return {
-    source: sourceInWords(source),
-    summary: summary(counts),
+    source: `Counts: \`${source}\`.${example} Prices: looked up on ${LOOKED_UP}.`,
+    summary: summary(compared),
     counts: countsTable(counts),
-    table: bigTable(counts),
-    shares: sharesTable(counts),
+    table: sizesTable(compared),
+    shares: sharesTable(compared),
     free: freeTable(counts),
     split: splitTable(counts),
     assumptions: assumptionsTable(),
@@ -23,27 +32,190 @@ export function partsOf(counts: Counts, source: string): Readonly<Record<string,
   };
 }
 
-function sourceInWords(source: string): string {
-  const example = source === RESULTS ? "" : " They are an example, and not what the benchmark measured.";
-  return `Counts: \`${source}\`.${example} Prices: looked up on ${LOOKED_UP}.`;
+/** A design at one size with few isolates and with many; where one is enough, it is the second. */
+const costs = (design: Design, size: Size, counts: Counts, given: Partial<Assumptions>) =>
+  [FEW_ISOLATES, MANY_ISOLATES].map((side) => {
+    const a = { ...side, ...given };
+    const use = design(size, a, counts);
+    return { a, ...use, bill: bill.billOf(use.monthly) };
+  }) as [Cost, Cost];
+type Cost = Parameters<typeof bill.firstPublication>[0] & {
+  readonly a: Assumptions;
+  readonly bill: ReturnType<typeof bill.billOf>;
+};
+type Both = readonly [few: Cost, many: Cost];
+
+const compare = (size: Size, counts: Counts, given: Partial<Assumptions> = {}) => ({
+  size,
+  mine: costs(ours, size, counts, given),
+  theirs: costs(keyPerMailbox, size, counts, given),
+});
+type Compared = ReturnType<typeof compare>;
+
+const spread = ([few, many]: Both, show: (cost: Cost) => string): string => range(show(few), show(many));
+const amount = (item: Item, count: number): string => (PRICES[item].unit === "bytes" ? bytes : short)(count);
+const used = (both: Both, item: Item): string => spread(both, ({ monthly }) => amount(item, monthly[item]));
+const total = (both: Both): string => spread(both, (cost) => dollars(cost.bill.total));
+
+const sizesTable = (compared: readonly Compared[]): string =>
+  tableOf(compared, [
+    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    ["checks", ({ size }) => short(size.checks)],
+    ["Worker requests, ours", ({ mine }) => used(mine, "requests")],
+    ["KV reads, ours", ({ mine }) => used(mine, "kvReads")],
+    ["one key", ({ theirs }) => used(theirs, "kvReads")],
+    ["KV writes, ours", ({ mine }) => used(mine, "kvWrites")],
+    ["one key", ({ theirs }) => used(theirs, "kvWrites")],
+    ["KV storage, ours", ({ mine }) => used(mine, "kvBytes")],
+    ["one key", ({ theirs }) => used(theirs, "kvBytes")],
+    ["Registry requests", ({ mine }) => used(mine, "objectRequests")],
+    ["dollars, ours", ({ mine }) => total(mine)],
+    ["one key", ({ theirs }) => total(theirs)],
+  ]);
+
+function summary(compared: readonly Compared[]): string {
+  const more = ({ mine, theirs }: Compared): number => mine[1].bill.total - theirs[1].bill.total;
+  const dearer = compared.filter((each) => more(each) >= ALIKE).map(({ size }) => size);
+  const cheaper = compared.filter((each) => more(each) <= -ALIKE).length;
+  const least = short(Math.min(...dearer.map(({ mailboxes }) => mailboxes)));
+  const most = short(Math.max(...dearer.map(({ checks }) => checks)));
+  const where = dearer.length === 0 ? "" : `, all from ${least} mailboxes on and up to ${most} checks`;
+  const [m1, m10, m100] = compared
+    .filter(({ size }) => size.checks === 1e9 && size.mailboxes >= 1e6)
+    .map(({ size, mine, theirs }) => {
+      const [own, other] = [mine, theirs].map((both) => dollars(both[1].bill.total));
+      return `${own} against ${other} at ${short(size.mailboxes)} mailboxes`;
+    });
+  return `Of the ${compared.length} sizes below, with many isolates, ours costs less than one key a mailbox at ${cheaper},
+more at ${dearer.length}${where}, and the same to a dollar at ${compared.length - cheaper - dearer.length}.
+At 1 G checks a month it is ${m1}, ${m10} and ${m100}.`;
 }
 
-/**
- * Puts the parts between their markers.
- * @throws Error where a part has no markers, or markers have no part
- */
-export function fill(document: string, parts: Readonly<Record<string, string>>): string {
-  const used = new Set<string>();
-  const filled = document.replaceAll(
-    /(<!-- computed: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (_, begin: string, name: string, end: string) => {
-      const part = parts[name];
-      if (part === undefined) throw new Error(`docs/cost.md has a marker for ${name}, which is not computed`);
-      used.add(name);
-      return `${begin}${part}\n${end}`;
-    },
+function sharesTable(compared: readonly Compared[]): string {
+  const SHOWN = ["1 M mailboxes, 10 M", "1 M mailboxes, 100 M", "1 M mailboxes, 1 G", "100 M mailboxes, 1 G"];
+  const bills = compared.flatMap(({ size, mine, theirs }) => {
+    const words = `${short(size.mailboxes)} mailboxes, ${short(size.checks)}`;
+    if (!SHOWN.includes(words)) return [];
+    return [[`${words} checks`, mine[1].bill] as const, ["one key", theirs[1].bill] as const];
+  });
+  type Row = readonly [what: string, cost: (bill: Cost["bill"]) => number];
+  const rows = ITEMS.filter((item) => bills.some(([, { items }]) => items[item] >= 0.005)).map(
+    (item): Row => [PRICES[item].what, ({ items }) => items[item]],
   );
-  const unused = Object.keys(parts).filter((name) => !used.has(name));
-  if (unused.length > 0) throw new Error(`docs/cost.md has no marker for ${unused.join(", ")}`);
-  return filled;
+  return tableOf<Row>(
+    [["subscription", () => SUBSCRIPTION], ...rows, ["total", (bill) => bill.total]],
+    [
+      ["dollars a month", ([what]) => what],
+      ...bills.map(([head, bill]) => [head, ([, cost]: Row) => dollars(cost(bill))] as const),
+    ],
+  );
+}
+
+const named = (item: Item | "cpu of one request"): string =>
+  item === "cpu of one request" ? item : PRICES[item].what;
+
+function freeTable(counts: Counts): string {
+  const rows = MAILBOXES.map((mailboxes) => ({
+    ...compare({ mailboxes, checks: 0 }, counts),
+    few: bill.freePlan(mailboxes, FEW_ISOLATES, counts, ours),
+    many: bill.freePlan(mailboxes, MANY_ISOLATES, counts, ours),
+    other: bill.freePlan(mailboxes, MANY_ISOLATES, counts, keyPerMailbox),
+  }));
+  const checks = ({ checks }: { readonly checks: number }): string =>
+    checks === 0 ? "none" : short(Number(checks.toPrecision(2)));
+  const writes = ([, use]: Both): string => `${short(use.firstWrites)}, ${days(bill.daysToFill(use))}`;
+  const stops = (few: string, many: string): string =>
+    few === many ? few : `${few}; with many isolates ${many}`;
+  return tableOf(rows, [
+    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    ["publishes a day that fit", ({ many }) => (many.publishes === 0 ? "none" : whole(many.publishes))],
+    ["checks a month that fit, ours", ({ few, many }) => range(checks(few), checks(many))],
+    [
+      "what stops more",
+      ({ few, many }) => stops(few.stops.map(named).join(", "), many.stops.map(named).join(", ")),
+    ],
+    ["one key", ({ other }) => checks(other)],
+    ["first publication: KV writes, ours", ({ mine }) => writes(mine)],
+    ["one key", ({ theirs }) => writes(theirs)],
+    ["dollars on the paid plan, ours", ({ mine }) => dollars(bill.firstPublication(mine[1]))],
+    ["one key", ({ theirs }) => dollars(bill.firstPublication(theirs[1]))],
+  ]);
+}
+
+function splitTable(counts: Counts): string {
+  const a = MANY_ISOLATES;
+  const rows = MAILBOXES.map((mailboxes) => {
+    const size = { mailboxes, checks: 1e9 };
+    return { size, ...shapeOf(size, a, counts), history: bill.historyThatFits(size, a, counts) };
+  });
+  const history = (most: number | null): string =>
+    most === null ? "none: split" : most >= a.historyDays ? `${a.historyDays} days: fits` : days(most);
+  return tableOf(rows, [
+    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    ["isolates at 1 G checks", ({ isolates }) => short(isolates)],
+    ["questions a second", (row) => whole(Number((row.refreshes / SECONDS_PER_MONTH).toPrecision(2)))],
+    ["isolates that one object takes", () => short(bill.isolatesPerObject(a))],
+    ["Registry storage", ({ size }) => bytes(ours(size, a, counts).monthly.objectBytes)],
+    [`history that fits in ${bytes(OBJECT_LIMITS.bytes)}`, (row) => history(row.history)],
+  ]);
+}
+
+function assumptionsTable(): string {
+  const shown = (value: number | null): string => (value === null ? "computed" : whole(value));
+  return tableOf(REASONS, [
+    ["parameter", ([name]) => `\`${name}\``],
+    ["few isolates", ([name]) => shown(FEW_ISOLATES[name])],
+    ["many", ([name]) => shown(MANY_ISOLATES[name])],
+    ["why", ([, why]) => why],
+  ]);
+}
+
+function pricesTable(): string {
+  const perMillion = (rate: number): string => (rate < 0.01 ? `$${whole(rate)}` : dollars(rate));
+  const rows = ITEMS.map((item) => ({ item, ...PRICES[item], isBytes: PRICES[item].unit === "bytes" }));
+  return tableOf(rows, [
+    ["what", ({ what, unit, isBytes }) => (unit === "" || isBytes ? what : `${what}, ${unit}`)],
+    ["included in $5 a month", ({ item, included }) => amount(item, included)],
+    [
+      "beyond",
+      ({ each, isBytes }) =>
+        isBytes ? `${dollars(each * 1e9)} a GB` : `${perMillion(each * 1e6)} a million`,
+    ],
+    [
+      "free plan",
+      ({ item, free, isBytes }) => (free === null ? "" : `${amount(item, free)}${isBytes ? "" : " a day"}`),
+    ],
+    ["source", ({ source }) => `[${source}](${SOURCES[source]})`],
+  ]);
+}
+
+/** One size, beside one key a mailbox. @param given what the reader sets in place of our assumptions */
+export function oneSize(size: Size, given: Partial<Assumptions>, counts: Counts): string {
+  const { mine, theirs } = compare(size, counts, given);
+  const free = (design: Design, [, use]: Both): string => {
+    const passed = bill.passedLimits(design, size, use.a, counts).map(({ item, used, limit }) => {
+      const [high, most] = [used, limit].map(item === "cpu of one request" ? short : (n) => amount(item, n));
+      return `${named(item)} ${high} against ${most}`;
+    });
+    return passed.length === 0
+      ? `fits, published in ${days(bill.daysToFill(use))}`
+      : `exceeds ${passed.join(", ")}`;
+  };
+  const first = ([, use]: Both): string =>
+    `${short(use.firstWrites)}, ${dollars(bill.firstPublication(use))}`;
+  const shape = (name: "isolates" | "coldStarts"): string =>
+    spread(mine, ({ a }) => short(shapeOf(size, a, counts)[name]));
+  const lines = [
+    ["isolates", shape("isolates"), ""],
+    ["isolates that start", shape("coldStarts"), ""],
+    ...ITEMS.map((item) => [PRICES[item].what, used(mine, item), used(theirs, item)]),
+    ["first publication: KV writes", first(mine), first(theirs)],
+    ["paid plan", total(mine), total(theirs)],
+    ["free plan", free(ours, mine), free(keyPerMailbox, theirs)],
+  ];
+  return tableOf(lines, [
+    [`${whole(size.mailboxes)} mailboxes, ${whole(size.checks)} checks a month`, ([what = ""]) => what],
+    ["ours", ([, own = ""]) => own],
+    ["one key a mailbox", ([, , other = ""]) => other],
+  ]);
 }

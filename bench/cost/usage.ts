@@ -6,42 +6,15 @@ import { EXPORTS_MAX_AGE } from "../../src/reader/exports.ts";
 import { REPLACED_LIFE } from "../../src/registry/history.ts";
 import { type Assumptions, DAYS_PER_MONTH, SECONDS_PER_MONTH } from "./assumptions.ts";
 import type { Counts } from "./counts.ts";
-import { type Item, OBJECT_GB } from "./prices.ts";
+import { ITEMS, type Item, OBJECT_GB } from "./prices.ts";
 
-export interface Size {
-  readonly mailboxes: number;
-  /** Checks a month that reach the edge: what a bridge answers from its cache is not among them. */
-  readonly checks: number;
-}
-
+/** Checks are those a month that reach the edge: a bridge answers others from its cache. */
+export type Size = { readonly mailboxes: number; readonly checks: number };
 /** Units of a month. */
 export type Usage = Readonly<Record<Item, number>>;
-
-/** A design at one size. */
-export interface Use {
-  /** Of every month. */
-  readonly monthly: Usage;
-  /** KV writes of the first publication, once. */
-  readonly firstWrites: number;
-}
-
-/** One of the designs that are compared. */
+/** What a design uses: every month, and in KV writes once, for the first publication. */
+export type Use = { readonly monthly: Usage; readonly firstWrites: number };
 export type Design = (size: Size, a: Assumptions, counts: Counts) => Use;
-
-/** What the rest follows from. */
-export interface Shape {
-  readonly isolates: number;
-  /** Isolates that begin with nothing, a month. */
-  readonly coldStarts: number;
-  /** Requests of isolates to the Registry that ask what changed, a month. */
-  readonly refreshes: number;
-  /** Shards of all domains; none where the only one stands in the manifest. */
-  readonly shards: number;
-  readonly bytesPerShard: number;
-  readonly publishes: number;
-  /** Shards that one publish replaces. */
-  readonly shardsPerPublish: number;
-}
 
 /** Seconds after which what was read of offline exports is too old. */
 const EXPORTS_AGE = EXPORTS_MAX_AGE / 1000;
@@ -49,74 +22,81 @@ const EXPORTS_AGE = EXPORTS_MAX_AGE / 1000;
 const HEARTBEATS_PER_DAY = 24;
 /** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
 const MANIFEST_HEAD = 1_000;
-
-/** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
-export const publishing = (shards: number) => ({
-  // The key, the head, the commit, and once more where shards were missing.
-  requests: 2 + (shards > 0 ? 2 : 1) + 2 * shards,
-  // The same, and the alarm that copies to KV.
-  registryCalls: 2 + (shards > 0 ? 2 : 1) + 2 * shards + 1,
-  // How KV stands against the head.
-  kvReads: 1,
-});
 /** Days that KV keeps a replaced shard. */
 const REPLACED_DAYS = REPLACED_LIFE / 86_400_000;
-/** Rows that a shard writes: put, marked as copied, as past, noted as replaced, taken out of KV (three), deleted. */
-const ROWS_PER_SHARD = 8;
 
-/** How the size lies on isolates, shards and publishes. */
-export function shapeOf(size: Size, a: Assumptions, counts: Counts): Shape {
+/** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
+export function publishing(shards: number) {
+  // The key, the head, the guard's judgement of the plan, the commit, and once more where shards were missing.
+  const requests = 3 + (shards > 0 ? 2 : 1) + 2 * shards;
+  // The alarm copies to KV; one read compares KV with the head.
+  return { requests, registryCalls: requests + 1, kvReads: 1 };
+}
+
+/** How the size lies on isolates, shards and publishes; all but isolates and rate are of a month. */
+export function shapeOf(size: Size, a: Assumptions, counts: Counts) {
   const requests = size.checks / a.recipientsPerRequest;
   const perSecond = requests / SECONDS_PER_MONTH;
   const perLocation = Math.ceil((perSecond * a.peakHour) / a.locations / a.requestsPerIsolate);
   const isolates = a.isolates ?? a.locations * Math.max(a.isolatesPerLocation, perLocation);
   const rate = perSecond / isolates;
-  // Requests come when they please (Poisson): the gap before one is longer than the idle life with this chance.
+  // The first request after half a window asks the Registry; while nobody asks, nothing is refreshed.
+  const ownRefreshes = rate === 0 ? 0 : (isolates * SECONDS_PER_MONTH) / (a.window / 2 + 1 / rate);
+  // Requests come at random times (Poisson): the gap before one is longer than the idle life with this chance.
   const afterIdling = requests * Math.exp(-rate * a.idleLife);
   const perDomain = size.mailboxes / a.domains;
   const bits = shardBitsFor(Math.ceil(perDomain));
   const isInline = bits === 0 && perDomain * counts.bytesPerMailbox <= INLINE_SHARD;
   const shards = isInline ? 0 : a.domains * 2 ** bits;
-  const changes = changesIn(size, a);
+  const changes = changesPerDay(size, a) * DAYS_PER_MONTH;
   const publishes = Math.min(changes, a.publishesPerDay * DAYS_PER_MONTH);
+  const changesPerPublish = publishes === 0 ? 0 : changes / publishes;
   return {
+    requests,
     isolates,
+    /** Requests a second, each isolate. */
+    rate,
+    /** Starts of isolates that hold nothing. */
     coldStarts: Math.min(requests, isolates * a.coldStartsPerDay * DAYS_PER_MONTH + afterIdling),
-    refreshes: Math.min(requests, isolates * SECONDS_PER_MONTH * refreshRate(rate, a)) * a.partitions,
+    /** Requests of isolates to Registries that ask what changed. */
+    refreshes: Math.min(requests, ownRefreshes) * a.partitions,
+    /** The same of one partition, before the limit by requests. */
+    ownRefreshes,
+    /** Rosters that an isolate reads when it starts, and further calls for them, for each partition. */
+    seedings: a.domains / a.partitions > MOST_HEADS ? 1 : 0,
+    /** Shards of all domains; none where the only one is in the manifest. */
     shards,
-    bytesPerShard: shards === 0 ? 0 : (size.mailboxes * counts.bytesPerMailbox) / shards,
+    bytes: size.mailboxes * counts.bytesPerMailbox,
+    changes,
     publishes,
-    shardsPerPublish: publishes === 0 ? 0 : distinct(shards, changes / publishes),
+    /** What one publish replaces. */
+    shardsPerPublish: distinct(shards, changesPerPublish),
+    manifestsPerPublish: distinct(a.domains, changesPerPublish),
   };
 }
-
-/** The first request after half a window asks the Registry anew; while nobody asks, nothing is refreshed. */
-const refreshRate = (rate: number, a: Assumptions): number =>
-  rate === 0 ? 0 : 1 / (a.window / 2 + 1 / rate);
+type Shape = ReturnType<typeof shapeOf>;
 
 /** Refreshes until one finds the exports so old that they would be too old by the next (src/reader/background-refresh.ts). */
 function refreshesPerLook(rate: number, { window }: Assumptions): number {
   const age = EXPORTS_AGE - window / 2;
   let count = 1;
   // As many more as there are in a row whose halves of a window and gaps together are shorter than that.
-  for (let k = 1; (k * window) / 2 < age; k++) count += comeWithin(k, rate * (age - (k * window) / 2));
+  for (let [k, chance] = [1, 1]; (k * window) / 2 < age && chance > 1e-9; k++) {
+    chance = comeWithin(k, rate * (age - (k * window) / 2));
+    count += chance;
+  }
   return count;
 }
 
 /** The chance that `count` requests come where `expected` are expected, at random times. */
 function comeWithin(count: number, expected: number): number {
-  let term = Math.exp(-expected);
-  let fewer = 0;
+  let [term, fewer] = [Math.exp(-expected), 0];
   for (let i = 0; i < count; i++) {
     fewer += term;
     term *= expected / (i + 1);
   }
   return 1 - fewer;
 }
-
-/** Rosters that an isolate reads of each partition when it starts, and calls that it makes once more therefor. */
-const seedings = ({ domains, partitions }: Assumptions): number =>
-  domains / partitions > MOST_HEADS ? 1 : 0;
 
 /** How many of `kinds` are expected to come up in `draws`, each as likely as any other. */
 export function distinct(kinds: number, draws: number): number {
@@ -127,98 +107,85 @@ export function distinct(kinds: number, draws: number): number {
 /** Packed shards in KV, and the Registry. */
 export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const shape = shapeOf(size, a, counts);
-  const { publishes, shardsPerPublish, shards, bytesPerShard } = shape;
-  const requests = size.checks / a.recipientsPerRequest;
-  const replaced = publishes * shardsPerPublish;
-  const bytes = size.mailboxes * counts.bytesPerMailbox;
-  const bytesReplacedPerDay = (replaced / DAYS_PER_MONTH) * bytesPerShard;
-  const manifestsPerPublish = publishes === 0 ? 0 : distinct(a.domains, changesIn(size, a) / publishes);
+  const { requests, publishes, shards, bytes } = shape;
+  const replaced = publishes * shape.shardsPerPublish;
+  const bytesReplacedPerDay = shards === 0 ? 0 : (replaced / DAYS_PER_MONTH) * (bytes / shards);
   // Every generation keeps its manifest: ids of shards, or the only shard.
-  const manifest =
-    MANIFEST_HEAD + (shards > 0 ? shards * 32 : size.mailboxes * counts.bytesPerMailbox) / a.domains;
-  const keptManifests = (publishes / DAYS_PER_MONTH) * a.historyDays * manifestsPerPublish * manifest;
+  const manifest = MANIFEST_HEAD + (shards > 0 ? shards * 32 : bytes) / a.domains;
+  const manifestsPerDay = (publishes / DAYS_PER_MONTH) * shape.manifestsPerPublish;
   const beats = HEARTBEATS_PER_DAY * DAYS_PER_MONTH * a.partitions;
-  const questions = Math.min(
-    requests * a.partitions,
-    shape.refreshes + shape.coldStarts * (counts.callsPerStart + seedings(a)) * a.partitions,
-  );
-  const publish = publishing(shardsPerPublish);
+  const startCalls = shape.coldStarts * (counts.callsPerStart + shape.seedings) * a.partitions;
+  const questions = Math.min(requests * a.partitions, shape.refreshes + startCalls);
+  // Counters come with refreshes, and are written once a minute at most.
+  const minutesAsked = Math.min(shape.refreshes, (a.partitions * SECONDS_PER_MONTH) / 60);
+  const publish = publishing(shape.shardsPerPublish);
   const objectRequests = questions + publishes * publish.registryCalls + beats;
+  const secondsAwake = Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest);
   return {
-    firstWrites: a.domains + shards + counts.writesPerBeginning,
+    firstWrites: a.domains + shards + counts.writesPerFirstPublication,
     monthly: {
       requests: requests + publishes * publish.requests,
       cpuMs: cpuOf(size, a, counts),
-      kvReads: readsOf(size, a, counts, shape) + publishes * publish.kvReads,
-      kvWrites: publishes * (manifestsPerPublish + counts.writesPerPublish) + replaced + beats,
+      kvReads: readsOf(size.checks, a, counts, shape) + publishes * publish.kvReads,
+      kvWrites: publishes * (shape.manifestsPerPublish + counts.writesPerPublish) + replaced + beats,
       kvDeletes: replaced,
       kvBytes: bytes + bytesReplacedPerDay * REPLACED_DAYS,
       objectRequests,
-      objectGbSeconds:
-        OBJECT_GB * Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest),
-      rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
-      rowsWritten: publishes * a.rowsPerPublish + replaced * ROWS_PER_SHARD,
-      objectBytes: bytes + bytesReplacedPerDay * a.historyDays + keptManifests,
+      objectGbSeconds: OBJECT_GB * secondsAwake,
+      rowsRead: questions * a.rowsReadPerQuestion + publishes * a.rowsReadPerPublish,
+      rowsWritten:
+        a.partitions * DAYS_PER_MONTH * counts.rowsPerDay +
+        minutesAsked * counts.rowsPerMinute +
+        publishes * shape.manifestsPerPublish * counts.rowsPerPublish +
+        replaced * counts.rowsPerShard,
+      objectBytes: bytes + (bytesReplacedPerDay + manifestsPerDay * manifest) * a.historyDays,
     },
   };
 }
 
+const NOTHING = Object.fromEntries(ITEMS.map((item) => [item, 0])) as Usage;
+
 /** The obvious design: a key for each mailbox, a read for each check, a write for each change. */
 export function keyPerMailbox(size: Size, a: Assumptions, counts: Counts): Use {
-  return {
-    firstWrites: size.mailboxes,
-    monthly: {
-      requests: size.checks / a.recipientsPerRequest,
-      // Its own code does less, the read more; taken alike, in its favour.
-      cpuMs: cpuOf(size, a, counts),
-      kvReads: size.checks,
-      kvWrites: changesIn(size, a),
-      kvDeletes: 0,
-      kvBytes: size.mailboxes * a.bytesPerKey,
-      objectRequests: 0,
-      objectGbSeconds: 0,
-      rowsRead: 0,
-      rowsWritten: 0,
-      objectBytes: 0,
-    },
+  const monthly = {
+    ...NOTHING,
+    requests: size.checks / a.recipientsPerRequest,
+    // Its own code does less, the read more; taken alike, in its favour.
+    cpuMs: cpuOf(size, a, counts),
+    kvReads: size.checks,
+    kvWrites: changesPerDay(size, a) * DAYS_PER_MONTH,
+    kvBytes: size.mailboxes * a.bytesPerKey,
   };
+  return { firstWrites: size.mailboxes, monthly };
 }
 
 /** Mailboxes that change in a day. */
 export const changesPerDay = ({ mailboxes }: Size, a: Assumptions): number =>
   a.changesPerDay ?? mailboxes * a.changeShare;
 
-/** Mailboxes that change in a month. */
-const changesIn = (size: Size, a: Assumptions): number => changesPerDay(size, a) * DAYS_PER_MONTH;
-
 const cpuOf = ({ checks }: Size, a: Assumptions, counts: Counts): number =>
   Math.max(checks * counts.cpuMsPerCheck, (checks / a.recipientsPerRequest) * a.leastCpuMs);
 
 /** KV reads: what cold isolates load, what memory had no room for, what changed or lapsed, and looks for offline exports. */
-function readsOf({ mailboxes, checks }: Size, a: Assumptions, counts: Counts, shape: Shape): number {
-  const { isolates, coldStarts, shards, publishes, shardsPerPublish } = shape;
+function readsOf(checks: number, a: Assumptions, counts: Counts, shape: Shape): number {
   if (checks === 0) return 0;
+  const { isolates, rate, coldStarts, shards, publishes } = shape;
   const perStart = checks / coldStarts;
-  const starts =
-    coldStarts *
-    (counts.readsPerStart +
-      seedings(a) * a.partitions +
-      counts.readsPerManifest * distinct(a.domains, perStart));
-  // Names are taken as random, the worst there is: a check meets a shard that had to go as often as memory is short.
-  const held = Math.min(1, a.cacheBytes / (mailboxes * counts.bytesPerMailbox));
+  const ofManifests = counts.readsPerManifest * distinct(a.domains, perStart);
+  const starts = coldStarts * (counts.readsPerStart + shape.seedings * a.partitions + ofManifests);
+  // Names are taken as random, the worst there is: a check meets an evicted shard as often as memory is short.
+  const held = Math.min(1, a.cacheBytes / shape.bytes);
   const filling = coldStarts * distinct(shards, perStart) * held;
   const loaded = shards === 0 ? 0 : Math.min(checks, filling + checks * (1 - held));
-  const rate = checks / a.recipientsPerRequest / SECONDS_PER_MONTH / isolates;
-  const looks = (isolates * SECONDS_PER_MONTH * refreshRate(rate, a)) / refreshesPerLook(rate, a);
   // The first look of an isolate is among the reads of its start.
-  const exports = Math.max(0, looks - coldStarts);
+  const exports = Math.max(0, shape.ownRefreshes / refreshesPerLook(rate, a) - coldStarts);
   const between = publishes === 0 ? 0 : checks / isolates / publishes;
+  const ofShards = shards === 0 ? 0 : (shape.shardsPerPublish * distinct(shards, between)) / shards;
   const changed =
     isolates *
     publishes *
-    (counts.readsPerManifest * -Math.expm1(-between) +
-      (shards === 0 ? 0 : (counts.readsPerShard * shardsPerPublish * distinct(shards, between)) / shards));
-  // Where no request came for a whole window, the next one reads the manifest anew.
+    (counts.readsPerManifest * -Math.expm1(-between) + counts.readsPerShard * ofShards);
+  // Where no request came for a whole window, the next one reads the manifest again.
   const lapsed = Math.max(0, shape.refreshes * Math.exp((-rate * a.window) / 2) - coldStarts * a.partitions);
   return starts + loaded * counts.readsPerShard + changed + exports + lapsed * counts.readsPerManifest;
 }

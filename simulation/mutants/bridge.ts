@@ -3,36 +3,44 @@ import { bridge, client, type Mutant, mutant, reader } from "./patch.ts";
 
 export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
-    "the bridge's window starts with the answer",
-    "it starts before the question is sent",
-    bridge("resolver.ts", "const expires = askedAt + 1000 *", "const expires = now + 1000 *"),
+    "the bridge's window counts from the answer",
+    "it counts from before the question",
+    bridge("answers/judge.ts", "const expires = askedAt + 1000 *", "const expires = now + 1000 *"),
   ),
   mutant(
     "the bridge refuses below its floor",
     "an older answer refuses nobody",
-    bridge("resolver.ts", "if (isBelow(answer, floors.get(question.domain), askedAt)) {", "if (false) {"),
+    bridge(
+      "answers/judge.ts",
+      "if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {",
+      "if (false) {",
+    ),
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
     "the bridge uses cached answers below its floor",
     "no bridge goes back",
     bridge(
-      "cache.ts",
-      "    if (floor === entry.floor && (entry.answer.generation ?? 0) >= (floor?.generation ?? 0)) return entry;",
-      "    if (floor === entry.floor || true) return entry;",
+      "answers/cache.ts",
+      "    if (min === entry.minGeneration && (entry.answer.generation ?? 0) >= (min?.generation ?? 0)) return entry;",
+      "    if (min === entry.minGeneration || true) return entry;",
     ),
   ),
   mutant(
     "a cached answer never expires",
     "it holds for its max_age",
-    bridge("cache.ts", "return entry !== null && now < entry.expires ? entry : null;", "return entry;"),
+    bridge(
+      "answers/cache.ts",
+      "return entry !== null && now < entry.expires ? entry : null;",
+      "return entry;",
+    ),
   ),
   mutant(
     "cached accepts never end while the edge is away",
     "they end with accept-grace",
     bridge(
-      "cache.ts",
-      "return now - entry.vouchedAt < acceptGrace ? entry.answer : null;",
+      "answers/cache.ts",
+      "return now - entry.contactAt < acceptGrace ? entry.answer : null;",
       "return entry.answer;",
     ),
   ),
@@ -40,34 +48,38 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "cached refusals are used while the edge is away",
     "only accepts are",
     bridge(
-      "cache.ts",
-      "    const entry = this.#counting(this.#accepts, question);\n    if (entry === null || entry.vouchedAt === null) return null;",
-      "    const entry = this.#counting(this.#accepts, question) ?? this.#counting(this.#refusals, question);\n    if (entry === null) return null;\n    if (entry.vouchedAt === null) return entry.answer;",
+      "answers/cache.ts",
+      "    const entry = this.#current(this.#accepts, question);\n    if (entry === null || entry.contactAt === null) return null;",
+      "    const entry = this.#current(this.#accepts, question) ?? this.#current(this.#refusals, question);\n    if (entry === null) return null;\n    if (entry.contactAt === null) return entry.answer;",
     ),
   ),
   mutant(
     "the bridge's accept-grace starts with its own question",
     "it starts with the last contact that the answer carries",
     bridge(
-      "resolver.ts",
+      "answers/judge.ts",
       "return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);",
       "return askedAt;",
     ),
   ),
   mutant(
-    "the bridge keeps only confirmed accepts",
-    "contact with the Registry is enough for accept-grace",
-    bridge("resolver.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
+    "the bridge keeps only accepts that were confirmed",
+    "a sign of the Registry is enough for accept-grace",
+    bridge("answers/judge.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
   ),
   mutant(
     "the bridge keeps the numbers of a lost log",
     "a newer log makes it start over",
-    bridge("resolver.ts", "    floors.startOver(domain, incarnation);\n", ""),
+    bridge("answers/judge.ts", "    minGenerations.startOver(domain, incarnation);\n", ""),
   ),
   mutant(
     "the bridge takes an older log for the newest",
     "an answer of a lost log is an old one",
-    bridge("floors.ts", "answer.incarnation !== null && answer.incarnation < floor.incarnation", "false"),
+    bridge(
+      "answers/min-generations.ts",
+      "answer.incarnation !== null && answer.incarnation < min.incarnation",
+      "false",
+    ),
   ),
   mutant(
     "an answer about another recipient counts",
@@ -83,7 +95,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "the number of an export is a floor",
     "the numbers of exports order nothing, and the Registry's are lower",
     bridge(
-      "resolver.ts",
+      "answers/judge.ts",
       'answer.generation === null || answer.origin === "kv"',
       "answer.generation === null",
     ),

@@ -90,9 +90,9 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("log-view.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
   ),
   mutant(
-    "an answer without a list counts as complete",
-    "a Registry with too many domains says so",
-    registry("registry.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
+    "an answer that lists nothing is taken for everything",
+    "a Registry of too many domains says so",
+    registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
     "an isolate that gets no answer does not read the roster",

@@ -17,14 +17,14 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     registry(
       "registry.ts",
       "    return this.#answer(() => this.#question(question));",
-      "    const before = this.#answer(() => this.#question(question));\n    await this.#parts.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
+      "    const before = this.#answer(() => this.#question(question));\n    await this.#options.ports.timers.sleep(200);\n    const after = this.#answer(() => this.#question(question));\n    if (!before.ok || !after.ok) return before;\n    return ok({ ...before.value, asOf: after.value.asOf });",
     ),
   ),
   mutant(
     "a number is given to two commits",
     "it is allocated once, inside the transaction",
     registry(
-      "commit.ts",
+      "meta.ts",
       '  setMeta(storage, "number", number);\n',
       '  if (number % 5 !== 0) setMeta(storage, "number", number);\n',
     ),
@@ -103,8 +103,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "it is a numbered tombstone, deferred for a day",
     registry(
       "commit.ts",
-      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n',
-      '  const making: Making = { action: "delete", by, forced: true, note: null };\n  put(context, content, keyFor(domain, epoch), making);\n  context.storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
+      '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n',
+      '  put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });\n  storage.sql("DELETE FROM heads WHERE domain = ?", domain);\n',
     ),
   ),
   mutant(
@@ -119,7 +119,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "an empty Registry starts although KV has a roster of another one",
     "it would call every domain not served",
-    registry("initialise.ts", "  if (stranger !== null) return", "  if (false) return"),
+    registry("initialise.ts", "  if (foreign !== null) return", "  if (false) return"),
   ),
   mutant(
     "a partition starts without revocations",
@@ -129,7 +129,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
       "  if (partition === 0) return { ok: true, value: [] };",
       "  if (partition >= 0) return { ok: true, value: [] };",
     ),
-    registry("registry.ts", "beginWith(storage, [{ id, expires }], this.#now());", ";"),
+    registry("registry.ts", "recordOlderRevocations(storage, [{ id, expires }], this.#now());", ";"),
   ),
   mutant(
     "a call with unknown members is refused",

@@ -1,15 +1,14 @@
-/** One bridge: the real resolver, cache, floors and breaker, and the real client, asking through the network. */
-import { askThrough } from "../../src/bridge/asking.ts";
-import { Batcher } from "../../src/bridge/batcher.ts";
-import { Breaker } from "../../src/bridge/breaker.ts";
-import { AnswerCache } from "../../src/bridge/cache.ts";
-import { Floors } from "../../src/bridge/floors.ts";
+/** One bridge: the real resolver, cache and edge source, and the real client, asking through the network. */
+import { AnswerCache } from "../../src/bridge/answers/cache.ts";
+import { MinGenerations } from "../../src/bridge/answers/min-generations.ts";
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
+import { Resolver } from "../../src/bridge/answers/resolver.ts";
+import { askEdgeWith } from "../../src/bridge/edge-source/ask-edge.ts";
+import { EdgeSource } from "../../src/bridge/edge-source/edge-source.ts";
 import type { BridgePorts } from "../../src/bridge/ports.ts";
-import { type Resolution, Resolver } from "../../src/bridge/resolver.ts";
 import { createClient, type Outcome, type RollcallClient } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Nap } from "../../src/runtime/ports.ts";
-import { Semaphore } from "../../src/runtime/semaphore.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import { BRIDGE_BUDGET } from "../basics/limits.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
@@ -98,10 +97,10 @@ export class SimulatedBridge implements JudgedBridge {
       clock: { now: () => time.now() - started },
       timers: { sleep: (ms, signal) => sleep(time, ms, signal) },
     };
-    const floors = new Floors();
-    this.#resolver = new Resolver({
+    const minGenerations = new MinGenerations();
+    const source = new EdgeSource({
       ports,
-      batcher: new Batcher(async (recipients, domain, floor) => {
+      ask: async (recipients, domain, minGeneration) => {
         const askedAt = time.now();
         let window = 0;
         // A client of its own, which tells who answered this one request.
@@ -110,22 +109,25 @@ export class SimulatedBridge implements JudgedBridge {
         });
         const client = clientOf(time, fetch, parts.token, BRIDGE_BUDGET);
         if (recipients.length > 1) parts.met("bridge asks about several at once");
-        const outcomes = await askThrough(client)(recipients, domain, floor);
+        const outcomes = await askEdgeWith(client)(recipients, domain, minGeneration);
         for (const outcome of outcomes) this.#note(outcome, domain, askedAt, window);
         return outcomes;
-      }, REQUESTS),
-      cache: new AnswerCache(parts.cacheBytes, floors),
-      floors,
-      breaker: new Breaker(ports, { failures: 5, longestPause: 1_000 }),
-      semaphore: new Semaphore(64),
-      maxWaiting: 10_000,
-      budget: BRIDGE_BUDGET,
-      acceptGrace: parts.acceptGrace,
-      observer: {
-        asked: () => undefined,
-        startedOver: () => parts.met("bridge starts over under a new log"),
-        fault: (error) => this.faults.push(error),
       },
+      timeout: BRIDGE_BUDGET,
+      maxQuestions: 64,
+      maxRequests: REQUESTS,
+      failures: 5,
+      observer: { requested: () => undefined, asked: () => undefined, breakerChanged: () => undefined },
+    });
+    this.#resolver = new Resolver({
+      ports,
+      source,
+      cache: new AnswerCache(parts.cacheBytes, minGenerations),
+      minGenerations,
+      timeout: BRIDGE_BUDGET,
+      acceptGrace: parts.acceptGrace,
+      newLog: () => parts.met("bridge starts over under a new log"),
+      fault: (error) => this.faults.push(error),
     });
   }
 

@@ -1,6 +1,6 @@
 /** What can go wrong, and how it is said. */
 import * as v from "valibot";
-import { type Infer, kind, knownWord, mapOf, named, open, text, texts, whole } from "./schema.ts";
+import { closed, type Infer, kind, knownWord, mapOf, named, open, text, texts, whole } from "./schema.ts";
 
 /** HTTP status of each error, by `error.code`. */
 export const STATUS = {
@@ -62,6 +62,9 @@ export const FAULT_KINDS = [
   "internal_error",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** The body of a request that has nothing to say. */
+export const noMembers = closed({});
 
 /** The answer to a request that has nothing else to say. */
 export const done = named(

@@ -12,6 +12,7 @@ import {
   named,
   oneOf,
   open,
+  orNull,
   text,
   texts,
   whole,
@@ -22,6 +23,12 @@ const TOKEN_ROLES = ["check", "publish", "replica"] as const;
 /** A role that tokens have. The secret admin token has the role `admin`. */
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 export type Role = TokenRole | "admin";
+
+export const tokenId = kind<string>(
+  (value) => typeof value === "string" && /^[0-9a-f]{16}$/.test(value),
+  "must be 16 lower-case hexadecimal digits",
+  { type: "string" },
+);
 
 /** `POST /v1/tokens`. */
 export const tokenRequest = named(
@@ -48,16 +55,16 @@ export type TokenRequest = Infer<typeof tokenRequest>;
 const record = {
   id: text,
   role: knownWord(...TOKEN_ROLES),
-  domains: v.nullable(texts),
+  domains: orNull(texts),
   /** Unix milliseconds, null: never. */
-  expires: v.nullable(whole),
+  expires: orNull(whole),
   created: whole,
-  revoked: v.nullable(whole),
-  note: v.nullable(text),
+  revoked: orNull(whole),
+  note: orNull(text),
   /** Id of the key that it was made under; null where an earlier release made it. */
-  key_id: v.nullable(text),
+  key_id: orNull(text),
   /** Whether that is the edge's key: tokens made under another key are not accepted. Null where it is not known. */
-  key_fits: v.nullable(flag),
+  key_fits: orNull(flag),
 };
 
 export const tokenRecord = named("TokenRecord", open(record));

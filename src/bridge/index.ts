@@ -1,17 +1,18 @@
 /** The public face of the bridge. */
-export { ADDRESS_FORMS, type ListenAddress, parseAddress, showAddress } from "./address.ts";
-export { askThrough } from "./asking.ts";
 export { type BridgeOptions, type RunningBridge, startBridge } from "./bridge.ts";
-export { createClock } from "./clock.ts";
-export { ListenError } from "./listening.ts";
-export type { AskEdge, BridgePorts, Clock, Timers } from "./ports.ts";
+export { type AskEdge, askEdgeWith } from "./edge-source/ask-edge.ts";
+export { ADDRESS_FORMS, type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
+export { ListenError } from "./listeners/listen.ts";
+export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
+export { PROTOCOL_NAMES } from "./protocols/index.ts";
 export {
   type BridgeSettings,
   DEFAULTS,
   Fault,
   flagOf,
-  READERS,
   readSetting,
   SETTING_NAMES,
+  SETTINGS,
   type SettingName,
 } from "./settings.ts";
+export { createSteadyClock } from "./steady-clock.ts";

@@ -1,29 +1,15 @@
-import type { Outcome } from "../client/index.ts";
-
-/** Milliseconds that never go back; only differences are looked at. */
-export interface Clock {
+/** Milliseconds that never go back; only differences mean anything. For the wall clock see runtime/ports.ts. */
+export interface SteadyClock {
   now(): number;
 }
 
-export interface Timers {
-  /** Resolves after `ms`; early, without an error, where `signal` is aborted. */
+export interface AbortableTimers {
+  /** Resolves after `ms`, or early, without an error, when `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The outside world of resolver and cache. */
+/** Time, as the bridge uses it. */
 export interface BridgePorts {
-  readonly clock: Clock;
-  readonly timers: Timers;
+  readonly clock: SteadyClock;
+  readonly timers: AbortableTimers;
 }
-
-/**
- * Asks the edge about recipients of one domain, in one request. Never rejects; ends by itself within the time of one
- * exchange.
- * @param floor highest generation of the domain seen so far, 0 for none
- * @returns an outcome for each, in order
- */
-export type AskEdge = (
-  recipients: readonly string[],
-  domain: string,
-  floor: number,
-) => Promise<readonly Outcome[]>;

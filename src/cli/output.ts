@@ -3,12 +3,12 @@ import pico from "picocolors";
 import type { CliError } from "./exit.ts";
 import type { Platform } from "./platform.ts";
 
-/** Work that ends before this is not worth a bar. */
+/** Steps shorter than this get no progress bar. */
 const PROGRESS_AFTER_MS = 1_000;
 
 /**
- * What the command says. Results go to standard output: lines for people, or with `--json` exactly one JSON
- * document, be it the result or `{"error": …}`. All else goes to standard error.
+ * What the command prints. Results go to standard output: lines of text, or with `--json` exactly one JSON document,
+ * either the result or `{"error": …}`. Everything else goes to standard error.
  */
 export class Output {
   readonly json: boolean;
@@ -16,6 +16,8 @@ export class Output {
   readonly colors: ReturnType<typeof pico.createColors>;
   readonly #errorColors: ReturnType<typeof pico.createColors>;
   readonly #platform: Platform;
+  #bar: cliProgress.SingleBar | null = null;
+  #stepStarted: number | null = null;
 
   constructor(platform: Platform, json: boolean) {
     const { env } = platform;
@@ -27,18 +29,21 @@ export class Output {
     this.#platform = platform;
   }
 
-  /** A line of the result, for people; nothing with `--json`. */
+  /** Prints a line of the result; nothing with `--json`. */
   line(text = ""): void {
-    if (!this.json) this.#platform.write(`${harmless(text)}\n`);
+    if (this.json) return;
+    this.#endStep();
+    this.#platform.write(`${harmless(text)}\n`);
   }
 
-  /** The result, for `--json`; nothing without. Call it once in a command. */
+  /** Prints the result for `--json`; nothing without. Call it once per command. */
   result(value: unknown): void {
     if (this.json) this.#platform.write(`${JSON.stringify(value, null, 2)}\n`);
   }
 
-  /** A remark on standard error, with and without `--json`. */
+  /** Prints a remark on standard error, with and without `--json`. */
   note(text: string): void {
+    this.#endStep();
     this.#platform.writeError(`${harmless(text)}\n`);
   }
 
@@ -46,7 +51,7 @@ export class Output {
     this.note(`${this.#errorColors.yellow("warning:")} ${text}`);
   }
 
-  /** What is wrong and what to do next. */
+  /** Prints what is wrong and what to do next. */
   error(error: CliError): void {
     const { red, dim } = this.#errorColors;
     this.note(`${red("error:")} ${error.message}`);
@@ -56,7 +61,7 @@ export class Output {
     this.result({ error: { message, hint, details, exit } });
   }
 
-  /** Rows in columns as wide as their widest cell; cells may be coloured. */
+  /** Prints rows in columns as wide as their widest cell. Cells may be coloured. */
   table(rows: readonly (readonly string[])[]): void {
     const widths: number[] = [];
     for (const row of rows) {
@@ -73,35 +78,36 @@ export class Output {
   }
 
   /**
-   * Does work under a progress bar, which shows itself once the work has taken a second, at a terminal only.
-   * @param work reports the share that is done, 0 to 1
+   * Shows how far a step of the work is, 0 to 1, on a terminal: as a bar, once the step has taken a second. The bar
+   * disappears when the step ends or another line is printed.
    */
-  async withProgress<T>(label: string, work: (update: (done: number) => void) => Promise<T>): Promise<T> {
+  readonly step = (label: string, done: number): void => {
     const platform = this.#platform;
-    if (!platform.stderrIsTerminal) return work(() => undefined);
-    const started = platform.now();
-    let bar: cliProgress.SingleBar | null = null;
-    try {
-      return await work((done) => {
-        if (bar === null && platform.now() - started > PROGRESS_AFTER_MS) {
-          bar = new cliProgress.SingleBar(
-            { format: `${label} {bar} {percentage} %`, stream: platform.stderr, clearOnComplete: true },
-            cliProgress.Presets.shades_grey,
-          );
-          bar.start(1, done);
-        }
-        bar?.update(done);
-      });
-    } finally {
-      (bar as cliProgress.SingleBar | null)?.stop();
+    if (!platform.stderrIsTerminal) return;
+    if (done === 0 || done === 1) this.#endStep();
+    if (done === 1) return;
+    this.#stepStarted ??= platform.now();
+    if (this.#bar === null && platform.now() - this.#stepStarted > PROGRESS_AFTER_MS) {
+      this.#bar = new cliProgress.SingleBar(
+        { format: `${label} {bar} {percentage} %`, stream: platform.stderr, clearOnComplete: true },
+        cliProgress.Presets.shades_grey,
+      );
+      this.#bar.start(1, done);
     }
+    this.#bar?.update(done);
+  };
+
+  #endStep(): void {
+    this.#bar?.stop();
+    this.#bar = null;
+    this.#stepStarted = null;
   }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const COLOURS = /\u001b\[[0-9;]*m/g;
 
-/** Controls that a list, a note or an edge might send to the terminal; colours alone may pass. */
+/** Control characters that a list, a note or an edge might send to the terminal. Only colours may pass. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
 const CONTROLS = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]|\u001b(?!\[[0-9;]*m)/g;
 

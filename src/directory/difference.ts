@@ -1,5 +1,5 @@
 import type { BlobTable, Counts, ManifestContent } from "./manifest.ts";
-import { blobId } from "./manifest.ts";
+import { isSameBlob } from "./same-content.ts";
 import { ACTIVE, decodeShard, type Entries, entriesOf, FULL } from "./shard.ts";
 
 /** One generation's list: its table of shards, and how to read each. */
@@ -25,6 +25,10 @@ export interface Difference {
 /** Whether a state accepts or defers mail. Law 4 protects such names. */
 export const isAcceptedState = (state: number): boolean => state === ACTIVE || state === FULL;
 
+/** Whether a name was accepted or deferred before, and is not after. States as {@link Visit} has them. */
+export const isLost = (before: number, after: number): boolean =>
+  isAcceptedState(before) && !isAcceptedState(after);
+
 /** How many names a list accepts or defers. */
 export const acceptedCount = (counts: Counts): number => counts.active + counts.full;
 
@@ -47,11 +51,11 @@ export function compareLists(before: ListContent, after: ListContent, visit?: Vi
     if (was < 0) difference.added++;
     else if (is < 0) difference.removed++;
     else difference.changed++;
-    if (was >= 0 && isAcceptedState(was) && !(is >= 0 && isAcceptedState(is))) difference.lost++;
+    if (isLost(was, is)) difference.lost++;
     visit?.(tail, was, is);
   };
   for (let group = 0; group < 2 ** bits; group++) {
-    if (isSameShard(before.table, after.table, group)) continue;
+    if (isSameBlob(before.table, after.table, group)) continue;
     compareEntries(entriesInGroup(before, group, bits), entriesInGroup(after, group, bits), note);
   }
   return difference;
@@ -63,10 +67,6 @@ export function eachEntry({ table, read }: ListContent, visit: (tail: number, st
     const { tails, states } = entriesOf(decodeShard(table.inline ?? read(index)));
     for (let i = 0; i < tails.length; i++) visit(tails[i] as number, states[i] as number);
   }
-}
-
-function isSameShard(a: BlobTable, b: BlobTable, index: number): boolean {
-  return a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 }
 
 function compareEntries(before: Entries, after: Entries, visit: Visit): void {

@@ -18,6 +18,7 @@ export * from "./manifest.ts";
 export * from "./name-changes.ts";
 export * from "./policy.ts";
 export * from "./roster.ts";
+export * from "./same-content.ts";
 export * from "./sentinel.ts";
 export * from "./shard.ts";
 export type { SpanBuckets } from "./span-buckets.ts";

@@ -1,4 +1,4 @@
-import { compareLists, eachEntry, isAcceptedState, type ListContent } from "./difference.ts";
+import { compareLists, eachEntry, isAcceptedState, isLost, type ListContent } from "./difference.ts";
 import { TailColumn } from "./tail-column.ts";
 
 /** Names that a commit starts to refuse or to accept, as tails in ascending order. */
@@ -15,11 +15,9 @@ export function nameChanges(before: ListContent, after: ListContent): NameChange
   const back = new TailColumn();
   let uncounted = 0;
   compareLists(before, after, (tail, was, is) => {
-    const wasIn = was >= 0 && isAcceptedState(was);
-    const isIn = is >= 0 && isAcceptedState(is);
-    if (wasIn && !isIn && !gone.push(tail)) uncounted++;
+    if (isLost(was, is) && !gone.push(tail)) uncounted++;
     // If `back` is full, the name counts as one of all lists of the day.
-    if (!wasIn && isIn) back.push(tail);
+    if (isLost(is, was)) back.push(tail);
   });
   return { gone: gone.sorted(), back: back.sorted(), uncounted };
 }

@@ -1,25 +1,7 @@
-import type { ErrorBody, ErrorCode } from "../api/contract.ts";
+import { type ErrorBody, type ErrorCode, STATUS } from "../api/index.ts";
 import { concatBytes } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
-
-/** HTTP status of each error. */
-export const STATUS: Readonly<Record<ErrorCode, number>> = {
-  bad_request: 400,
-  unauthorized: 401,
-  forbidden: 403,
-  not_found: 404,
-  method_not_allowed: 405,
-  timeout: 408,
-  conflict: 409,
-  missing_shards: 409,
-  too_large: 413,
-  unsupported_media_type: 415,
-  guard: 422,
-  unconfigured: 503,
-  uninitialised: 503,
-  unavailable: 503,
-};
+import { withTimeout } from "../runtime/timeout.ts";
 
 /** Nothing of ours may be served by a shared cache, past authentication. */
 const PRIVATE = { "Cache-Control": "private, no-store" };
@@ -127,7 +109,7 @@ function tellsLength(request: Request, limit: number): boolean {
 }
 
 const inTime = <T>(timers: Timers, take: () => Promise<T>): Promise<T> =>
-  within(
+  withTimeout(
     timers,
     BODY_TIME,
     take,
@@ -164,20 +146,3 @@ async function readPieces(
 }
 
 const decoder = new TextDecoder();
-
-/** @throws HttpError `unsupported_media_type` or `bad_request` */
-export async function readJson(request: Request, limit: number, timers: Timers): Promise<unknown> {
-  if (mediaType(request) !== "application/json") {
-    throw new HttpError("unsupported_media_type", "send the body as application/json");
-  }
-  return parseJson(await readText(request, limit, timers));
-}
-
-/** @throws HttpError `bad_request` */
-export function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw new HttpError("bad_request", "the body is not JSON");
-  }
-}

@@ -1,4 +1,5 @@
 import { type IRequest, Router } from "itty-router";
+import { EVERY_ROUTE, ROUTES, type Route, type RouteName } from "../api/index.ts";
 import { traceOf } from "../reader/index.ts";
 import { Access, type Caller } from "./access.ts";
 import { Deployment } from "./deployment.ts";
@@ -6,10 +7,10 @@ import type { Settings } from "./environment.ts";
 import { errorResponse, HttpError } from "./http.ts";
 import type { Ports } from "./ports.ts";
 import type { Bindings } from "./request-context.ts";
-import { health, showHealth } from "./routes/health.ts";
-import { getRcpt, postRcpt } from "./routes/rcpt.ts";
-import { type Route, readDomain, requireDomain, unwrap } from "./routes/route.ts";
-import { ROUTES } from "./routes/table.ts";
+import { readParams } from "./routes/body.ts";
+import { health } from "./routes/health.ts";
+import { requireDomain, unwrap } from "./routes/route.ts";
+import { handle } from "./routes/table.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
 export class Edge {
@@ -21,10 +22,11 @@ export class Edge {
     this.deployment = new Deployment(settings, ports);
     const { reader, tokenMac } = this.deployment;
     this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
-    for (const route of ROUTES) {
-      const method = route.method.toLowerCase() as "get" | "post" | "put" | "delete";
-      this.#router[method](route.path, (request, bindings) =>
-        this.#serve(route, request as unknown as Request, request.params, bindings, request.url),
+    for (const name of Object.keys(ROUTES) as RouteName[]) {
+      const { method, path } = ROUTES[name];
+      const on = method.toLowerCase() as "get" | "post" | "put" | "delete";
+      this.#router[on](path, (request, bindings) =>
+        this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
       );
     }
     this.#router.all("*", (request) => {
@@ -55,8 +57,8 @@ export class Edge {
     // The check is nearly all of the traffic, and a router costs as much as half of it. What has a query goes the
     // long way: no check has one.
     const path = targetOf(request.url);
-    if (path === postRcpt.path && request.method === "POST") {
-      return this.#serve(postRcpt, request, {}, bindings);
+    if (path === ROUTES.postRcpt.path && request.method === "POST") {
+      return this.#serve("postRcpt", request, {}, bindings);
     }
     if (
       path.startsWith(ONE_RECIPIENT) &&
@@ -65,48 +67,50 @@ export class Edge {
       !path.includes("?") &&
       request.method === "GET"
     ) {
-      return this.#serve(getRcpt, request, { address: path.slice(ONE_RECIPIENT.length) }, bindings);
+      return this.#serve("getRcpt", request, { address: path.slice(ONE_RECIPIENT.length) }, bindings);
     }
     return this.#router.fetch(request as unknown as IRequest, bindings) as Promise<Response>;
   }
 
   /** @param url what to look for a query in; left out where there is none */
   #serve(
-    route: Route,
+    name: RouteName,
     request: Request,
     params: Readonly<Record<string, string>>,
     bindings: Bindings,
     url = "",
   ): Response | Promise<Response> {
+    const route: Route = ROUTES[name];
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
     // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
-      ? this.#answer(route, request, params, caller, bindings)
-      : this.#answerUnlessRevoked(route, request, params, caller, bindings);
+      ? this.#answer(name, request, params, caller, bindings)
+      : this.#answerUnlessRevoked(name, request, params, caller, bindings);
   }
 
   async #answerUnlessRevoked(
-    route: Route,
+    name: RouteName,
     request: Request,
     params: Readonly<Record<string, string>>,
     caller: Caller,
     bindings: Bindings,
   ): Promise<Response> {
     if (unwrap(await bindings.registry(0).isRevoked(caller.id))) throw unauthorized();
-    return this.#answer(route, request, params, caller, bindings);
+    return this.#answer(name, request, params, caller, bindings);
   }
 
   #answer(
-    route: Route,
+    name: RouteName,
     request: Request,
     rawParams: Readonly<Record<string, string>>,
     caller: Caller,
     bindings: Bindings,
   ): Response | Promise<Response> {
-    const params = decodeParams(rawParams);
+    const route: Route = ROUTES[name];
+    const params = readParams(route, rawParams);
     if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
-    return route.handle({
+    return handle(name, {
       request,
       params,
       caller,
@@ -129,8 +133,8 @@ export class Edge {
   }
 }
 
-/** What stands before the address in {@link getRcpt}. */
-const ONE_RECIPIENT = getRcpt.path.slice(0, getRcpt.path.indexOf(":"));
+/** What stands before the address in the route of one recipient. */
+const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
 
 /** Who uses a route that is for anyone. */
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
@@ -148,7 +152,7 @@ const unauthorized = (): HttpError =>
 /** What a deployment without its secrets can still answer, and the answer to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
   const [path] = targetOf(request.url).split("?", 1);
-  if (path === showHealth.path) return health("unconfigured", faults);
+  if (path === ROUTES.showHealth.path) return health("unconfigured", faults);
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
 }
 
@@ -166,7 +170,7 @@ function targetOf(url: string): string {
 function requireQuery(route: Route, url: string): void {
   if (route.roles === "anyone") return;
   // The answer would be about another address than the one that was meant.
-  if (route === getRcpt) {
+  if (route === ROUTES.getRcpt) {
     throw new HttpError("bad_request", "the address must be percent-encoded: ? is %3F, # is %23");
   }
   const names = [...new URL(url).searchParams.keys()];
@@ -178,22 +182,10 @@ function requireQuery(route: Route, url: string): void {
   });
 }
 
-/** @throws HttpError `bad_request` */
-function decodeParams(raw: Readonly<Record<string, string>>): Record<string, string> {
-  const params: Record<string, string> = {};
-  for (const name in raw) {
-    try {
-      params[name] = decodeURIComponent(raw[name] as string);
-    } catch {
-      throw new HttpError("bad_request", `${name} is not percent-encoded UTF-8`);
-    }
-  }
-  if (params.domain !== undefined) params.domain = readDomain(params.domain);
-  return params;
-}
-
 function notFound(method: string, path: string): HttpError {
-  const allowed = ROUTES.filter((route) => patternOf(route.path).test(path)).map((route) => route.method);
+  const allowed = EVERY_ROUTE.filter((route) => patternOf(route.path).test(path)).map(
+    (route) => route.method,
+  );
   if (allowed.length === 0) return new HttpError("not_found", "no such route");
   return new HttpError(
     "method_not_allowed",

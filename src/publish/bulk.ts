@@ -1,10 +1,21 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fromUtf8, utf8 } from "../directory/index.ts";
 import { PublishError } from "./errors.ts";
 
-/** A file for `wrangler kv bulk put`: the value of each key, in the order in which they are put. */
+/** A file for `wrangler kv bulk put`: the value of each key, in the order in which wrangler puts them. */
 export type BulkFile = Map<string, Uint8Array>;
 
-/** Text of the file. Every value is base64: most are binary, and one form is enough. */
+/** Reads an exported file. @returns an empty one if there is no such file. @throws PublishError `input` */
+export const readBulkFile = (path: string, shown: string): BulkFile =>
+  existsSync(path) ? decodeBulk(readFileSync(path, "utf8"), shown) : new Map();
+
+/** Writes the file whole or not at all, since the next export is compared with it. */
+export function writeBulkFile(path: string, file: BulkFile): void {
+  writeFileSync(`${path}.next`, encodeBulk(file));
+  renameSync(`${path}.next`, path);
+}
+
+/** Text of the file. Every value is base64, since most are binary. */
 export function encodeBulk(file: BulkFile): string {
   const pairs = [...file].map(([key, value]) =>
     JSON.stringify({ key, value: Buffer.from(value).toString("base64"), base64: true }),
@@ -13,8 +24,8 @@ export function encodeBulk(file: BulkFile): string {
 }
 
 /**
- * Reads a file that {@link encodeBulk} wrote.
- * @param shown the file, as it stands in messages
+ * Parses text that {@link encodeBulk} wrote.
+ * @param shown the file, for messages
  * @throws PublishError `input`
  */
 export function decodeBulk(text: string, shown: string): BulkFile {
@@ -42,6 +53,6 @@ export const textOf = (file: BulkFile, key: string): string | null => {
 const notOurs = (shown: string): PublishError =>
   new PublishError(
     "input",
-    `${shown} is there and is no file that this command wrote`,
-    "name the file of the last export, or another one to begin anew",
+    `${shown} exists, but was not written by this command`,
+    "name the file of the last export, or a new one to start over",
   );

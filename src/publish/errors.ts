@@ -1,15 +1,24 @@
 export type PublishFault =
-  /** A list that cannot be used as it stands; nothing is published. */
+  /** A list that cannot be used; nothing was published. */
   | "input"
-  /** The guard of law 4, or a canary that the list lacks. */
+  /** The guard of law 4 refuses, or a canary is missing. */
   | "guard"
-  /** The edge says something that does not fit what was asked. */
+  /** The edge's answer does not fit the request. */
   | "protocol";
+
+/** Hint for an edge that behaves like another release. */
+export const SAME_RELEASE = "use the same release of Rollcall for publishing as at the edge";
+
+/** Hint for lists or tokens that were made under another master key than the edge's. */
+export const OTHER_KEY_STEPS = `If ROLLCALL_MASTER_KEY was replaced by mistake, put the old key back (\`npx wrangler secret put
+  ROLLCALL_MASTER_KEY\`); everything then works as before. If the old key is lost: 1. publish each list again with
+  \`rollcall publish --force\` (names cannot be compared across keys, so check the lists first); 2. create new tokens
+  with \`rollcall token create\`, give them to the mail hosts, and revoke the old ones. Mail is deferred until then`;
 
 /** The one error family of `src/publish`. */
 export class PublishError extends Error {
   readonly fault: PublishFault;
-  /** One line for each thing that is wrong: `FILE:LINE: reason`. */
+  /** One line per fault, such as `FILE:LINE: reason`. */
   readonly details: readonly string[];
   /** What to do next. */
   readonly hint: string;

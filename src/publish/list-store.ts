@@ -13,33 +13,33 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type DomainKey, fingerprint, tailOf } from "../directory/index.ts";
 
-/** Characters collected before they are written. */
+/** Characters to collect before a write. */
 const BUFFER = 64 * 1024;
 
 /**
- * What the publisher's host remembers, in a folder of its own: the names of the list that it published last for
- * each domain, so that a plan can name who leaves, and when it last found the list to be the head. It is the one
- * place where names are kept; files have mode 0600, folders 0700.
+ * What the publishing host remembers: for each domain the names of the list that it published last, so that a plan
+ * can name who leaves, and when it last found that list to be the head. This is the only place that stores names.
+ * Files have mode 0600, folders 0700.
  *
- *   lists/DOMAIN       a canonical local part a line
+ *   lists/DOMAIN       one canonical local part per line
  *   published/DOMAIN   JSON: {@link Published}
  */
-export class KeptLists {
+export class ListStore {
   readonly #folder: string;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Begins to write a domain's list beside the one that is kept. */
+  /** Starts to write a domain's list, next to the stored one. */
   begin(domain: string): ListWriter {
     return new ListWriter(this.#file("lists", domain));
   }
 
   /**
-   * Names of tails, as far as the list that was published last has them.
-   * @param progress gets the share of the work that is done, 0 to 1
-   * @returns local parts by tail; empty where no list is kept
+   * Names with these tails in the list that was published last.
+   * @param progress receives the share of the work that is done, 0 to 1
+   * @returns local parts by tail; empty if no list is stored
    */
   async namesOf(
     domain: string,
@@ -58,7 +58,7 @@ export class KeptLists {
     return names;
   }
 
-  /** Takes down that a list was published, or found to be the head. */
+  /** Records that a list was published, or found to be the head. */
   notePublished(domain: string, published: Published): void {
     const path = this.#file("published", domain);
     writeFileSync(`${path}.next`, `${JSON.stringify(published)}\n`, { mode: 0o600 });
@@ -81,7 +81,7 @@ export class KeptLists {
   }
 }
 
-/** Reads a file of names until `take` returns false; nothing where there is no such file. */
+/** Reads a file of names until `take` returns false. Does nothing if there is no such file. */
 async function eachName(path: string, take: (name: string, done: number) => boolean): Promise<void> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
@@ -102,14 +102,14 @@ async function eachName(path: string, take: (name: string, done: number) => bool
 }
 
 export interface Published {
-  /** The edge, as its URL was given. */
+  /** URL of the edge, as the user wrote it. */
   readonly url: string;
   readonly generation: number;
   /** Unix milliseconds. */
   readonly time: number;
 }
 
-/** Writes a list beside the one that is kept, and puts it in its place when it was published. */
+/** Writes a list next to the stored one, which it replaces once it is published. */
 export class ListWriter {
   readonly #path: string;
   #file: number | null;
@@ -127,7 +127,7 @@ export class ListWriter {
     if (this.#buffer.length > BUFFER) this.#flush();
   }
 
-  /** No name follows. The file waits closed, since there may be thousands of domains. */
+  /** Ends the list. The file stays closed from here on, since there may be thousands of domains. */
   end(): void {
     this.#flush();
     if (this.#file !== null) closeSync(this.#file);
@@ -135,7 +135,7 @@ export class ListWriter {
   }
 
   /**
-   * Names of the list that was written, once it has ended.
+   * Names in the list that was written. Call {@link end} first.
    * @param places ascending, counted from 0
    */
   async namesAt(places: readonly number[], progress?: (done: number) => void): Promise<string[]> {
@@ -150,13 +150,13 @@ export class ListWriter {
     return names;
   }
 
-  /** Puts the list in the place of the one that was published before. */
+  /** Replaces the stored list with this one. */
   keep(): void {
     this.end();
     renameSync(`${this.#path}.next`, this.#path);
   }
 
-  drop(): void {
+  discard(): void {
     this.end();
     rmSync(`${this.#path}.next`, { force: true });
   }

@@ -1,5 +1,3 @@
-import { createReadStream, statSync } from "node:fs";
-import { extname } from "node:path";
 import {
   canonicalLocalPart,
   type DomainKey,
@@ -12,15 +10,13 @@ import {
 } from "../directory/index.ts";
 import { EntryColumns } from "./entries.ts";
 import { PublishError } from "./errors.ts";
-import { type PackedList, packList } from "./pack.ts";
-import { readCsvSource } from "./sources/csv.ts";
-import type { SourceSink } from "./sources/source.ts";
-import { readTextSource } from "./sources/text.ts";
+import { type PackedList, type PackOptions, packList } from "./pack.ts";
+import type { Source, SourceSink } from "./sources/index.ts";
 
-/** Malformed lines and duplicates that are told one by one; the others are counted. */
+/** Malformed lines and duplicates that are reported one by one. The others are only counted. */
 export const MAX_REPORTED = 100;
 
-/** Remarks on lines, the first ones word by word. */
+/** Remarks on lines; the first ones in full. */
 export interface LineReport {
   readonly count: number;
   /** `FILE:LINE: reason` */
@@ -37,24 +33,23 @@ export interface ReadList {
   /** Lines that were left out, with `skipInvalid`. */
   readonly skipped: LineReport;
   /**
-   * Where names of these tails first stand among the names, counted from 0 as `eachName` was called, ascending. Holds
-   * on to the entries, 15 bytes each, for as long as it is held itself.
+   * Positions, ascending, at which names with these tails first appear, counted from 0 in the order of `eachName`.
+   * Keeps the entries in memory, 15 bytes each, for as long as it is referenced itself.
    */
   placesOf(tails: ReadonlySet<number>): number[];
 }
 
 export interface ReadOptions {
-  /** Path of the list; CSV where it ends in `.csv`, else an address a line. */
-  readonly path: string;
-  /** How the path stands in messages. */
-  readonly shown: string;
+  readonly source: Source;
   readonly domain: string;
   readonly key: DomainKey;
   readonly policy: DomainPolicy;
   readonly hashing: Hashing;
-  /** Publish without the malformed lines. */
+  /** Leave out malformed lines instead of failing. */
   readonly skipInvalid?: boolean;
-  readonly bitsInUse?: number;
+  /** Number of shards to use, and the number that the domain uses now: see {@link packList}. */
+  readonly packing?: Pick<PackOptions, "bits" | "bitsInUse">;
+  readonly signal?: AbortSignal | undefined;
   /** Called for each name, canonical, in the order of the list. */
   eachName?(name: string): void;
   /** @param done share of the work, 0 to 1 */
@@ -62,15 +57,15 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a list from a file, canonicalises and packs it. Memory is bounded by 15 bytes an entry and the shards.
+ * Reads a list from its source, canonicalises it and packs it. Takes 15 bytes of memory per entry, plus the shards.
  * @throws PublishError `input` with every malformed line, up to {@link MAX_REPORTED}
  */
 export async function readList(options: ReadOptions): Promise<ReadList> {
-  const { path, shown, domain, key, policy, hashing } = options;
+  const { source, domain, key, policy, hashing } = options;
+  const shown = source.describe();
   const entries = new EntryColumns();
   const faults = new Report(shown);
   const duplicates = new Report(shown);
-  const size = sizeOf(path);
   const sink: SourceSink = {
     entry(line, address, state) {
       const name = nameOf(address, domain, policy);
@@ -82,15 +77,15 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
       options.eachName?.(name);
     },
     fault: (line, reason) => faults.add(line, reason),
-    progress: (octets) => options.progress?.(READING * Math.min(1, octets / size)),
+    progress: (done) => options.progress?.(READING * done),
   };
-  await readSource(path, shown, sink);
+  await source.read(sink, options.signal ?? new AbortController().signal);
   const packed = packList(entries, hashing, {
-    ...(options.bitsInUse === undefined ? {} : { bitsInUse: options.bitsInUse }),
+    ...options.packing,
     progress: (done, of) => options.progress?.(READING + (1 - READING) * (done / of)),
     repetitions: {
-      duplicate: (line, first) => duplicates.add(line, `the same name as line ${first}`),
-      clash: (line, first) => faults.add(line, `the same name as line ${first}, in another state`),
+      duplicate: (line, first) => duplicates.add(line, `same name as line ${first}`),
+      clash: (line, first) => faults.add(line, `same name as line ${first}, but in another state`),
     },
   });
   if (faults.count > 0 && options.skipInvalid !== true) throw malformed(shown, faults);
@@ -109,68 +104,42 @@ function placesIn(entries: EntryColumns, tails: ReadonlySet<number>): number[] {
   return places;
 }
 
-function sizeOf(path: string): number {
-  try {
-    return Math.max(1, statSync(path).size);
-  } catch {
-    // Reading it says what is wrong.
-    return 1;
-  }
-}
-
 function malformed(shown: string, faults: Report): PublishError {
   const details = [...faults.first];
   if (faults.count > details.length) details.push(`and ${faults.count - details.length} more`);
   const lines = faults.count === 1 ? "1 line" : `${faults.count} lines`;
   return new PublishError(
     "input",
-    `${shown}: ${lines} cannot be used; nothing is published`,
-    "correct the list, or leave these lines out with --skip-invalid",
+    `${shown}: ${lines} cannot be used; nothing was published`,
+    "fix these lines, or leave them out with --skip-invalid",
     details,
   );
 }
 
-async function readSource(path: string, shown: string, sink: SourceSink): Promise<void> {
-  const chunks = createReadStream(path, { highWaterMark: 256 * 1024 });
-  try {
-    if (extname(path).toLowerCase() === ".csv") await readCsvSource(chunks, sink);
-    else await readTextSource(chunks, sink);
-  } catch (error) {
-    if (!(error instanceof Error && "syscall" in error)) throw error;
-    throw new PublishError(
-      "input",
-      `${shown} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
-      "check the path of the list and its permissions",
-    );
-  } finally {
-    chunks.destroy();
-  }
-}
-
-/** Characters that a local part may hold only between quotes. */
+/** Characters that a local part may contain only inside quotes. */
 const NEEDS_QUOTES = /[\s"(),:;<>@[\\\]]/;
 
 /**
- * The canonical local part of an address of `domain`, or why there is none. Dots in odd places are let pass,
- * since real mailboxes have them; what only quotes allow is not, since it is rarely what was meant.
+ * The canonical local part of an address of `domain`, or why there is none. Accepts misplaced dots, since real
+ * mailboxes have them. Does not accept unquoted characters that need quotes, since they are usually mistakes.
  */
 export function nameOf(address: string, domain: string, policy: DomainPolicy): string | { fault: string } {
   const recipient = parseRecipient(address);
   if (recipient.kind === "malformed" || recipient.kind === "unlistable") return { fault: recipient.why };
   if (recipient.kind === "postmaster") return { fault: "no domain" };
-  if (recipient.kind === "literal") return { fault: "an address literal, which no list can hold" };
+  if (recipient.kind === "literal") return { fault: "an address literal, which no list can contain" };
   if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };
   if (recipient.local === "") return { fault: "no local part before the @" };
   if (!recipient.wellFormed && NEEDS_QUOTES.test(recipient.local)) {
-    return { fault: "characters in the local part that must stand in quotes" };
+    return { fault: "the local part has characters that need quotes" };
   }
   const name = canonicalLocalPart(recipient.local, policy);
-  return name === "" ? { fault: "nothing is left of the local part without its dots" } : name;
+  return name === "" ? { fault: "the local part is empty without its dots" } : name;
 }
 
 const numberOf = (state: EntryState): number => ENTRY_STATES.indexOf(state);
 
-/** Keeps the first lines of the list, in whatever order they are added: two states of a name show only at the end. */
+/** Keeps the first lines of the list, whatever the order in which they are added: clashes are found last. */
 class Report implements LineReport {
   count = 0;
   readonly #file: string;

@@ -12,10 +12,10 @@ import {
 } from "../directory/index.ts";
 import type { EntryColumns } from "./entries.ts";
 
-/** The only shard of a list stands in its manifest up to this size (about 6,000 mailboxes). */
+/** A list's only shard is stored in its manifest up to this size (about 6,000 mailboxes). */
 export const INLINE_SHARD = 32 * 1024;
 
-/** A list packed into shards; a pure function of its entries, save for `bits`, which stay in use while they fit. */
+/** A list packed into shards: a pure function of its entries and {@link PackOptions}. */
 export interface PackedList {
   readonly table: BlobTable;
   /** Bytes of each shard, in order; the inline one too. */
@@ -23,7 +23,7 @@ export interface PackedList {
   readonly counts: Counts;
 }
 
-/** Reports of entries that stand in the list more than once. */
+/** Receives entries that the list has more than once. */
 export interface Repetitions {
   /** The same name in the same state: harmless. */
   duplicate(line: number, first: number): void;
@@ -32,19 +32,21 @@ export interface Repetitions {
 }
 
 export interface PackOptions {
-  /** Shard bits of the list that this one follows. */
-  readonly bitsInUse?: number;
+  /** Shard bits of the list that this one follows; kept while the entries fit. */
+  readonly bitsInUse?: number | undefined;
+  /** Shard bits to use, whatever the number of entries: for small lists of many shards in tests. */
+  readonly bits?: number | undefined;
   readonly repetitions?: Repetitions;
   /** Called after each shard. */
   progress?(done: number, of: number): void;
 }
 
 /**
- * Sorts entries into shards and packs them. Each shard is opened again and each entry looked up in it, so that a
- * list with an entry that a check would miss never leaves the publisher.
+ * Sorts entries into shards and packs them. Decodes each shard again and looks up each of its entries, so that no
+ * list is published in which a check would miss an entry.
  */
 export function packList(entries: EntryColumns, hashing: Hashing, options: PackOptions = {}): PackedList {
-  const bits = shardBitsFor(entries.count, options.bitsInUse);
+  const bits = options.bits ?? shardBitsFor(entries.count, options.bitsInUse);
   const { order, starts } = byShard(entries, bits);
   const shards: Uint8Array[] = [];
   const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
@@ -62,7 +64,7 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
   return { table: tableOf(shards, bits, hashing), shards, counts };
 }
 
-/** The list of a domain that has none of its own: an alias. */
+/** The list of an alias, which has none of its own. */
 export function emptyList(): PackedList {
   const bytes = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0, 0);
   return {
@@ -78,7 +80,7 @@ function tableOf(shards: readonly Uint8Array[], bits: number, hashing: Hashing):
   return { bits, inline: null, ids: concatBytes(shards.map((bytes) => hashing.sha256(bytes))) };
 }
 
-/** Counting sort of the entries' numbers by shard; within a shard they stay in the order of the source. */
+/** Counting sort of the entries' numbers by shard; stable within a shard. */
 function byShard(entries: EntryColumns, bits: number): { order: Uint32Array; starts: Uint32Array } {
   const { count } = entries;
   const starts = new Uint32Array(2 ** bits + 1);
@@ -136,7 +138,7 @@ function packShard(
   return bytes;
 }
 
-/** Decides the state of a tail that stands in the shard more than once, and reports who stands there. */
+/** Decides the state of a tail that occurs more than once in the shard, and reports its lines. */
 function settle(
   entries: EntryColumns,
   members: Uint32Array,
@@ -154,7 +156,7 @@ function settle(
       continue;
     }
     firsts.push(i);
-    // Two names with one tail are one entry, once in billions of lists: the state that lets mail in is kept.
+    // Two names with one tail are one entry, once in billions of lists. Keep the state that accepts mail.
     if (state < 0 || (!isAcceptedState(state) && isAcceptedState(entries.state(i)))) state = entries.state(i);
   }
   return state;

@@ -1,43 +1,35 @@
 import {
   type CommitRequest,
   type CommitResult,
-  type DomainCommit,
   MAX_COMMIT_BODY,
   MAX_COMMIT_DOMAINS,
-  type ShardTable,
 } from "../api/contract.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import {
-  blobIds,
-  CANONICALISER_VERSION,
-  DEFAULT_POLICY,
-  POLICY_SETTINGS,
-  sentinels,
-  toBase64Url,
-} from "../directory/index.ts";
-import { PublishError } from "./errors.ts";
-import { type DomainPlan, sameTable, tableFrom } from "./plan.ts";
+import { blobIds, DEFAULT_POLICY, isSameTable, POLICY_SETTINGS } from "../directory/index.ts";
+import { retry } from "../runtime/retry.ts";
+import { commitOf } from "./commit-body.ts";
+import { PublishError, SAME_RELEASE } from "./errors.ts";
+import { type DomainPlan, tableFrom } from "./plan.ts";
 
 export interface UploadOptions {
-  /** Overrides the guard; recorded. */
-  readonly force?: boolean;
-  readonly note?: string;
-  /** Shards that are put at one time. Default 6. */
+  /** Override the guard; recorded in the history. */
+  readonly force?: boolean | undefined;
+  readonly note?: string | undefined;
+  /** Shards to upload at the same time. Default 6. */
   readonly concurrency?: number;
-  sleep(ms: number): Promise<void>;
   progress?(done: number, of: number): void;
 }
 
 const CONCURRENCY = 6;
-/** Rounds of "put what is missing, commit again"; the second is enough unless the edge forgets. */
+/** Rounds of "upload what is missing, commit again". Two are enough unless the edge forgets shards. */
 const ROUNDS = 3;
-/** Further tries of a commit whose answer was lost: its precondition keeps it from going in twice. */
+/** Retries of a commit whose answer was lost. Its precondition keeps it from taking effect twice. */
 const RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
  * Splits plans into commits of one partition, at most {@link MAX_COMMIT_DOMAINS} domains and
- * {@link MAX_COMMIT_BODY} octets. An alias goes in behind its target, so aliases come last.
+ * {@link MAX_COMMIT_BODY} octets. Aliases come last, since an alias needs its target.
  */
 export function batchesOf(plans: readonly DomainPlan[]): DomainPlan[][] {
   const isAlias = (plan: DomainPlan): number => (plan.resultingPolicy.alias === null ? 0 : 1);
@@ -61,16 +53,17 @@ export function batchesOf(plans: readonly DomainPlan[]): DomainPlan[][] {
 }
 
 /**
- * Publishes plans in one commit: commits, puts the shards that the edge lacks, commits again. Broken off at any
- * point, it can be run again and goes on where it was.
+ * Publishes plans in one commit: commits, uploads the shards that the edge lacks, commits again. If interrupted, it
+ * can be run again and continues where it stopped.
  *
- * @throws ClientError of code `conflict` where a head has moved and says something else than the plan
- * @throws ClientError of code `guard` where the edge refuses
+ * @throws ClientError of code `conflict` if a head has moved to something other than the plan
+ * @throws ClientError of code `guard` if the edge refuses
  */
 export async function upload(
   client: RollcallClient,
+  timers: { sleep(ms: number): Promise<void> },
   plans: readonly DomainPlan[],
-  options: UploadOptions,
+  options: UploadOptions = {},
 ): Promise<CommitResult> {
   const request: CommitRequest = {
     domains: plans.map(commitOf),
@@ -79,33 +72,27 @@ export async function upload(
   };
   for (let round = 1; ; round++) {
     try {
-      return await commit(client, request, options.sleep);
+      return await retry(timers, pauseAfter, () => client.commit(request));
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
-      if (error.code === "conflict") return await settled(client, plans, error);
+      if (error.code === "conflict") return await alreadyPublished(client, plans, error);
       if (error.code !== "missing_shards" || round === ROUNDS) throw error;
       await putShards(client, plans, error.body?.missing ?? {}, options);
     }
   }
 }
 
-async function commit(
-  client: RollcallClient,
-  request: CommitRequest,
-  sleep: UploadOptions["sleep"],
-): Promise<CommitResult> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await client.commit(request);
-    } catch (error) {
-      if (!(error instanceof ClientError && error.transient) || attempt === RETRIES) throw error;
-      await sleep(FIRST_PAUSE_MS * 2 ** attempt);
-    }
-  }
-}
+const pauseAfter = (error: unknown, attempt: number): number | null =>
+  error instanceof ClientError && error.transient && attempt <= RETRIES
+    ? FIRST_PAUSE_MS * 2 ** (attempt - 1)
+    : null;
 
-/** A commit that met its own result: the answer to an earlier try was lost, or another host did the same. */
-async function settled(
+/**
+ * Whether the heads are what the plans say: the answer to an earlier attempt was lost, or another host published the
+ * same lists.
+ * @throws the conflict, if they are not
+ */
+async function alreadyPublished(
   client: RollcallClient,
   plans: readonly DomainPlan[],
   conflict: ClientError,
@@ -118,7 +105,7 @@ async function settled(
       head.deleted_until === null &&
       head.key_id === plan.key.id &&
       head.mode === plan.resultingMode &&
-      sameTable(tableFrom(head.shards), plan.packed.table) &&
+      isSameTable(tableFrom(head.shards), plan.packed.table) &&
       POLICY_SETTINGS.every(
         (name) => (head.policy[name] ?? DEFAULT_POLICY[name]) === plan.resultingPolicy[name],
       );
@@ -136,11 +123,7 @@ async function putShards(
 ): Promise<void> {
   const work = Object.entries(missing).flatMap(([domain, ids]) => shardsOf(plans, domain, ids));
   if (work.length === 0) {
-    throw new PublishError(
-      "protocol",
-      "the edge says that shards are missing, and not which",
-      "use the release of the edge for publishing too",
-    );
+    throw new PublishError("protocol", "the edge reports missing shards without naming them", SAME_RELEASE);
   }
   let next = 0;
   let done = 0;
@@ -150,7 +133,7 @@ async function putShards(
       try {
         await client.putShard(domain, id, bytes);
       } catch (error) {
-        // The others need not begin another one.
+        // The other workers stop after their current shard.
         next = work.length;
         throw error;
       }
@@ -179,31 +162,9 @@ function shardsOf(
       throw new PublishError(
         "protocol",
         `the edge asks for a shard of ${domain} that the list does not have`,
-        "use the release of the edge for publishing too",
+        SAME_RELEASE,
       );
     }
     return { domain, id, bytes };
   });
-}
-
-/** A plan as it stands in the body of a commit. */
-export function commitOf(plan: DomainPlan): DomainCommit {
-  const { domain, key, policy, mode, packed } = plan;
-  return {
-    domain,
-    expect: plan.expect,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
-    sentinels: sentinels(key.names, plan.resultingPolicy),
-    ...(Object.keys(policy).length === 0 ? {} : { policy }),
-    ...(mode === undefined ? {} : { mode }),
-    shards: shardTableOf(packed.table),
-  };
-}
-
-function shardTableOf(table: DomainPlan["packed"]["table"]): ShardTable {
-  return table.inline === null
-    ? { bits: table.bits, ids: blobIds(table) }
-    : { bits: 0, inline: toBase64Url(table.inline) };
 }

@@ -1,27 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { Batcher } from "../../src/bridge/batcher.ts";
-import { ClientError, type Outcome } from "../../src/client/index.ts";
+import { Batcher } from "../../src/bridge/edge-source/batcher.ts";
+import type { Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { away, Bench, BUDGET } from "./support/bench.ts";
 import { settle } from "./support/virtual-time.ts";
 
 /** One request to an edge, which ends when a test wants. */
 interface Request {
   readonly recipients: readonly string[];
   readonly domain: string;
-  readonly floor: number;
+  readonly minGeneration: number;
   end(): Promise<void>;
   fail(): Promise<void>;
 }
 
 class HeldEdge {
   readonly requests: Request[] = [];
-  isLate = false;
+  now = 0;
   readonly batcher: Batcher;
 
   constructor(width: number) {
     this.batcher = new Batcher(
-      (recipients, domain, floor) =>
+      (recipients, domain, minGeneration) =>
         new Promise((resolve, reject) => {
           const outcomes = recipients.map(
             (recipient): Outcome => ({ kind: "answer", recipient, answer: answerOf(recipient, "unknown") }),
@@ -29,7 +28,7 @@ class HeldEdge {
           this.requests.push({
             recipients,
             domain,
-            floor,
+            minGeneration,
             end: () => {
               resolve(outcomes);
               return settle();
@@ -40,16 +39,17 @@ class HeldEdge {
             },
           });
         }),
+      () => this.now,
       width,
     );
   }
 
   /** Asks so many questions. @returns who was answered about, or null where a request failed */
-  ask(count: number, domain: string, floor = 0): Promise<(string | null)[]> {
+  ask(count: number, domain: string, minGeneration = 0): Promise<(string | null)[]> {
     const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
     return Promise.all(
       names.map((name) =>
-        this.batcher.ask({ recipient: name, domain, floor, isLate: () => this.isLate }).then(
+        this.batcher.ask({ recipient: name, domain, minGeneration: () => minGeneration, deadline: 1 }).then(
           (reply) => (reply === null ? "late" : reply.outcome.recipient),
           () => null,
         ),
@@ -84,14 +84,20 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
   });
 
-  it("go with those about the same domain alone, with the highest floor of them", async () => {
+  it("go with those about the same domain alone, with the highest minGeneration of them", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(1, "a.example");
     void edge.ask(20, "a.example", 3);
     void edge.ask(1, "b.example", 7);
     void edge.ask(1, "a.example", 5);
     for (let i = 0; i < 4; i++) await edge.requests[i]?.end();
-    expect(edge.requests.map(({ domain, recipients, floor }) => [domain, recipients.length, floor])).toEqual([
+    expect(
+      edge.requests.map(({ domain, recipients, minGeneration }) => [
+        domain,
+        recipients.length,
+        minGeneration,
+      ]),
+    ).toEqual([
       ["a.example", 1, 0],
       ["b.example", 1, 7],
       ["a.example", 16, 3],
@@ -102,10 +108,10 @@ describe("questions to the edge", () => {
   it("do not go where nobody waits any more by then", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(20, "a.example");
-    edge.isLate = true;
+    edge.now = 1;
     await edge.requests[0]?.end();
     expect(await asked).toEqual(["n0@a.example", ...Array<string>(19).fill("late")]);
-    edge.isLate = false;
+    edge.now = 0;
     void edge.ask(1, "a.example");
     expect(edge.sizes).toEqual([1, 1]);
   });
@@ -123,71 +129,11 @@ describe("questions to the edge", () => {
   it("that must not wait do not, and take nobody's place", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
-    const question = { recipient: "x@a.example", domain: "a.example", floor: 0, isLate: () => false };
+    const question = { recipient: "x@a.example", domain: "a.example", minGeneration: () => 0, deadline: 1 };
     const alone = edge.batcher.askAlone(question);
     expect(edge.sizes).toEqual([1, 1]);
     await edge.requests[1]?.end();
     expect(await alone).toMatchObject({ outcome: { recipient: "x@a.example" } });
     expect(edge.sizes).toEqual([1, 1]);
-  });
-});
-
-describe("a bridge whose questions go together", () => {
-  const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}@example.com`);
-
-  it("has an answer for each, and for one that got none its own deferral", async () => {
-    const bench = new Bench(
-      ({ recipient }) =>
-        recipient === "n5@example.com"
-          ? new ClientError("protocol", "damaged")
-          : answerOf(recipient, "unknown"),
-      { requests: 1 },
-    );
-    bench.latency = 10;
-    const answers = names(12).map((name) => Promise.resolve(bench.resolver.resolve(name)));
-    await bench.time.advance(100);
-    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
-    expect(verdicts).toEqual(names(12).map((_, i) => (i === 5 ? "unavailable" : "unknown")));
-    expect(bench.requests).toEqual([1, 11]);
-    expect(bench.states).toEqual([]);
-  });
-
-  it("is not held up by another domain, nor by many", async () => {
-    const bench = new Bench(
-      ({ domain }) =>
-        domain === "slow.example" ? new Promise(() => undefined) : answerOf(`x@${domain}`, "unknown"),
-      { requests: 2 },
-    );
-    for (let i = 0; i < 20; i++) void bench.resolver.resolve(`n${i}@slow.example`);
-    bench.latency = 100;
-    const answers = Array.from({ length: 40 }, (_, i) => bench.resolver.resolve(`x@d${i}.example`));
-    await bench.time.advance(101);
-    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
-    expect(new Set(verdicts)).toEqual(new Set(["unknown"]));
-  });
-
-  it("counts a request that fails as one failure, and asks an edge that has come back at once", async () => {
-    const bench = new Bench(away, { requests: 1, failures: 3 });
-    bench.latency = BUDGET / 2;
-    const answers = names(30).map((name) => Promise.resolve(bench.resolver.resolve(name)));
-    await bench.time.advance(BUDGET);
-    expect(new Set((await Promise.all(answers)).map(({ source }) => source))).toEqual(new Set(["none"]));
-    // The second ended with everybody's patience, and those behind it were not asked about.
-    expect(bench.requests).toEqual([1, 16]);
-    expect(bench.states).toEqual([]);
-    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
-    bench.latency = 0;
-    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable", took: 0 });
-  });
-
-  it("asks an edge that hangs anew without waiting for what hangs", async () => {
-    const bench = new Bench(() => new Promise(() => undefined), { requests: 1, failures: 1 });
-    expect(await bench.resolve("hangs@example.com")).toMatchObject({ source: "none" });
-    // What hangs still has the only request that there may be, and another failure has opened the breaker.
-    await bench.breaker.run(async () => false);
-    expect(bench.states).toEqual(["open"]);
-    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
-    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable" });
-    expect(bench.requests).toEqual([1, 1]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Breaker, type BreakerState } from "../../src/bridge/breaker.ts";
+import { Breaker, type BreakerState } from "../../src/bridge/edge-source/breaker.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
 
 function make() {
@@ -7,7 +7,7 @@ function make() {
   const states: BreakerState[] = [];
   const breaker = new Breaker(time, {
     failures: 3,
-    longestPause: 1_000,
+    maxPause: 1_000,
     onChange: (state) => states.push(state),
   });
   const fail = async (): Promise<boolean> => breaker.run(async () => false);

@@ -1,64 +1,67 @@
 import { describe, expect, it } from "vitest";
-import { AnswerCache, type CachedAnswer } from "../../src/bridge/cache.ts";
-import { Floors } from "../../src/bridge/floors.ts";
+import { AnswerCache, type CachedAnswer } from "../../src/bridge/answers/cache.ts";
+import { MinGenerations } from "../../src/bridge/answers/min-generations.ts";
 import { answerOf } from "./support/answers.ts";
 
 const ALICE = "alice@example.com";
 
 function entry(
   recipient: string,
-  floors: Floors,
+  minGenerations: MinGenerations,
   verdict: "deliverable" | "unknown" = "deliverable",
 ): CachedAnswer {
   const domain = recipient.slice(recipient.indexOf("@") + 1);
-  const floor = floors.get(domain);
+  const minGeneration = minGenerations.get(domain);
   const answer = answerOf(recipient, verdict);
   return {
     answer,
     domain,
-    floor,
+    minGeneration,
     askedAt: 0,
     expires: 1_000,
-    vouchedAt: verdict === "deliverable" ? 0 : null,
+    contactAt: verdict === "deliverable" ? 0 : null,
   };
 }
 
-describe("the floors", () => {
+describe("the minGenerations", () => {
   it("only rise, and know since when", () => {
-    const floors = new Floors();
-    floors.raise("example.com", 1, 7, 100);
-    floors.raise("example.com", 1, 9, 200);
-    floors.raise("example.com", 1, 8, 300);
-    floors.raise("example.com", 1, 9, 400);
-    expect(floors.get("example.com")).toEqual({ incarnation: 1, generation: 9, at: 200 });
+    const minGenerations = new MinGenerations();
+    minGenerations.raise("example.com", 1, 7, 100);
+    minGenerations.raise("example.com", 1, 9, 200);
+    minGenerations.raise("example.com", 1, 8, 300);
+    minGenerations.raise("example.com", 1, 9, 400);
+    expect(minGenerations.get("example.com")).toEqual({ incarnation: 1, generation: 9, at: 200 });
   });
 
-  it("are bounded; with a floor that was forgotten, the answers go that it stood for", () => {
-    const floors = new Floors(2);
-    const cache = new AnswerCache(100_000, floors);
-    floors.raise("example.com", 1, 7, 0);
-    cache.store(ALICE, entry(ALICE, floors));
-    floors.raise("example.org", 1, 1, 0);
+  it("are bounded; with a minGeneration that was forgotten, the answers go that it stood for", () => {
+    const minGenerations = new MinGenerations(2);
+    const cache = new AnswerCache(100_000, minGenerations);
+    minGenerations.raise("example.com", 1, 7, 0);
+    cache.store(ALICE, entry(ALICE, minGenerations));
+    minGenerations.raise("example.org", 1, 1, 0);
     expect(cache.fresh(ALICE, 0)).not.toBeNull();
-    for (const domain of ["a.example", "b.example", "c.example"]) floors.raise(domain, 1, 1, 0);
-    expect(floors.get("example.com")).toBeUndefined();
+    for (const domain of ["a.example", "b.example", "c.example"]) minGenerations.raise(domain, 1, 1, 0);
+    expect(minGenerations.get("example.com")).toBeUndefined();
     expect(cache.fresh(ALICE, 0)).toBeNull();
-    // Nor do they come back with a new floor of the same height.
-    cache.store(ALICE, { ...entry(ALICE, floors), floor: { incarnation: 1, generation: 7, at: 0 } });
-    floors.raise("example.com", 1, 7, 0);
+    // Nor do they come back with a new minGeneration of the same height.
+    cache.store(ALICE, {
+      ...entry(ALICE, minGenerations),
+      minGeneration: { incarnation: 1, generation: 7, at: 0 },
+    });
+    minGenerations.raise("example.com", 1, 7, 0);
     expect(cache.fresh(ALICE, 0)).toBeNull();
   });
 });
 
 describe("the cache", () => {
   it("has one answer to a question, the last", () => {
-    const floors = new Floors();
-    const cache = new AnswerCache(100_000, floors);
-    cache.store(ALICE, entry(ALICE, floors));
-    cache.store(ALICE, entry(ALICE, floors, "unknown"));
+    const minGenerations = new MinGenerations();
+    const cache = new AnswerCache(100_000, minGenerations);
+    cache.store(ALICE, entry(ALICE, minGenerations));
+    cache.store(ALICE, entry(ALICE, minGenerations, "unknown"));
     expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("unknown");
     expect(cache.underGrace(ALICE, 0, 1e9)).toBeNull();
-    cache.store(ALICE, entry(ALICE, floors));
+    cache.store(ALICE, entry(ALICE, minGenerations));
     expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("deliverable");
     expect(cache.size).toBe(1);
     cache.forget(ALICE);
@@ -66,11 +69,11 @@ describe("the cache", () => {
   });
 
   it("is bounded in bytes, long addresses counted as such, and drops what was used longest ago", () => {
-    const floors = new Floors();
-    const cache = new AnswerCache(100_000, floors);
+    const minGenerations = new MinGenerations();
+    const cache = new AnswerCache(100_000, minGenerations);
     const address = (i: number): string => `${"x".repeat(500)}${i}@example.com`;
     for (let i = 0; i < 200; i++) {
-      cache.store(address(i), entry(address(i), floors));
+      cache.store(address(i), entry(address(i), minGenerations));
       expect(cache.bytes).toBeLessThanOrEqual(100_000);
       cache.fresh(address(0), 0);
     }
@@ -82,10 +85,10 @@ describe("the cache", () => {
   });
 
   it("does not take an answer that is larger than all of it", () => {
-    const floors = new Floors();
-    const cache = new AnswerCache(1_000, floors);
+    const minGenerations = new MinGenerations();
+    const cache = new AnswerCache(1_000, minGenerations);
     const long = `${"x".repeat(1_000)}@example.com`;
-    cache.store(long, entry(long, floors));
+    cache.store(long, entry(long, minGenerations));
     expect(cache.size).toBe(0);
   });
 });

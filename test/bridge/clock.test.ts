@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { createClock } from "../../src/bridge/index.ts";
+import { createSteadyClock } from "../../src/bridge/index.ts";
 
 /** Two clocks that a test sets. */
 function clocks() {
   const at = { steady: 5_000, wall: 1_750_000_000_000 };
   return {
     at,
-    clock: createClock(
+    clock: createSteadyClock(
       () => at.steady,
       () => at.wall,
     ),

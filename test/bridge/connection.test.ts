@@ -1,14 +1,13 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import {
   type ClientSocket,
   Connection,
   type ConnectionContext,
   MAX_QUEUE,
-} from "../../src/bridge/connection.ts";
-import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
-import type { ProtocolName } from "../../src/bridge/protocols/protocol.ts";
-import type { Resolution } from "../../src/bridge/resolver.ts";
+} from "../../src/bridge/listeners/connection.ts";
+import { PROTOCOLS, type ProtocolName } from "../../src/bridge/protocols/index.ts";
 import { answerOf } from "./support/answers.ts";
 import { settle, VirtualTime } from "./support/virtual-time.ts";
 
@@ -58,7 +57,7 @@ function connect(protocol: ProtocolName, { isCached = false, until = Number.POSI
   const time = new VirtualTime();
   const socket = new FakeSocket();
   const pending: Pending[] = [];
-  const faulty: string[] = [];
+  const malformed: string[] = [];
   let answered = 0;
   const context: ConnectionContext = {
     clock: time.clock,
@@ -72,13 +71,13 @@ function connect(protocol: ProtocolName, { isCached = false, until = Number.POSI
     answered: () => {
       answered++;
     },
-    faulty: (_, why) => faulty.push(why),
+    malformed: (_, why) => malformed.push(why),
     fault: (error) => {
       throw error;
     },
   };
   const connection = new Connection(context, PROTOCOLS[protocol], socket as unknown as ClientSocket);
-  return { time, socket, pending, faulty, connection, answered: () => answered };
+  return { time, socket, pending, malformed, connection, answered: () => answered };
 }
 
 const netstring = (text: string): string => `${text.length}:${text},`;
@@ -168,10 +167,10 @@ describe("a connection", () => {
   });
 
   it("ends at once where the client ends and has asked nothing", () => {
-    const { socket, faulty } = connect("socketmap");
+    const { socket, malformed } = connect("socketmap");
     socket.emit("end");
     expect(socket).toMatchObject({ isEnded: true, written: "" });
-    expect(faulty).toEqual([]);
+    expect(malformed).toEqual([]);
   });
 
   it.each<[ProtocolName, string, string]>([
@@ -192,10 +191,10 @@ describe("a connection", () => {
     ["policy", "alice@example.com\n"],
     ["line", "x".repeat(20_000)],
   ])("defers rubbish in %s, once, and throws away the rest", (protocol, rubbish) => {
-    const { socket, faulty } = connect(protocol, { isCached: true });
+    const { socket, malformed } = connect(protocol, { isCached: true });
     socket.say(rubbish);
     socket.say(rubbish);
-    expect(faulty).toHaveLength(1);
+    expect(malformed).toHaveLength(1);
     expect(socket.written).toMatch(/^(?:\d+:TEMP |action=)?451 4\.3\.0 .*[,\n]+$/);
     expect(socket.isEnded).toBe(true);
     expect(socket.isPaused).toBe(false);

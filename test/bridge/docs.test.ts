@@ -2,11 +2,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { accessAction, replyLineOf } from "../../src/bridge/access-map.ts";
+import { TokenState } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
-import { MAPS } from "../../src/bridge/maps.ts";
-import { BridgeMetrics } from "../../src/bridge/metrics.ts";
-import { TokenState } from "../../src/bridge/token.ts";
+import { BridgeMetrics } from "../../src/bridge/observability/metrics.ts";
+import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
+import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
+import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
 import { readSettings } from "../../src/cli/settings.ts";
 import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
@@ -32,13 +33,13 @@ function rowsOf(heading: string): string[][] {
 }
 
 describe("docs/bridge.md", () => {
-  it("says of every verdict what each way says", () => {
-    const rows = rowsOf("What each way can say");
+  it("lists the replies to every verdict", () => {
+    const rows = rowsOf("Replies by verdict");
     expect(rows.map(([verdict]) => verdict?.split(",")[0])).toEqual(Object.keys(VERDICTS));
     for (const [name, recipients, domains, access, line] of rows) {
       const answer = answerOf("alice@example.com", name?.split(",")[0] as Verdict);
       const words = (map: string): string => {
-        const reply = MAPS[map]?.reply(answer);
+        const reply = MAPS.get(map)?.reply(answer);
         if (reply?.kind === "found") return `OK ${reply.value}`;
         return reply?.kind === "not-found" ? "NOTFOUND" : "TEMP";
       };
@@ -56,7 +57,8 @@ describe("docs/bridge.md", () => {
     const documented = rowsOf("Settings").flatMap(([names, value]) =>
       (names ?? "").split(", ").map((name): [string, string] => [name, value ?? ""]),
     );
-    expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES);
+    // Protocols have pages of their own.
+    expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES.filter((name) => !(name in PROTOCOLS)));
     for (const [name, value] of documented) {
       const preset = DEFAULTS[name as keyof typeof DEFAULTS];
       const shown = Array.isArray(preset)
@@ -80,6 +82,18 @@ describe("docs/bridge.md", () => {
     ]);
     expect(Object.keys(bridge ?? {})).toEqual(["socketmap", "policy", "metrics"]);
   });
+
+  it.each(Object.entries(PROTOCOLS))(
+    "links the page of %s, with its flag and its setting",
+    (name, protocol) => {
+      expect(protocol.name).toBe(name);
+      expect(page).toContain(`](bridge/${name}.md)`);
+      const own = readFileSync(join(ROOT, "docs", "bridge", `${name}.md`), "utf8");
+      expect(own).toContain(`# ${name}\n`);
+      expect(own).toContain(`\`--${name} 127.0.0.1:`);
+      expect(own).toContain(`[bridge]\n${name} = "127.0.0.1:`);
+    },
+  );
 
   it("names every metric of the bridge, and no other", async () => {
     const metrics = new BridgeMetrics();

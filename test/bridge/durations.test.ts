@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Durations } from "../../src/bridge/durations.ts";
+import { Durations } from "../../src/bridge/observability/durations.ts";
 
 describe("a histogram of times", () => {
   it("is read by Prometheus as one: cumulative buckets, a sum, and a count of each label's", () => {

@@ -32,7 +32,7 @@ const edge = (): Bench =>
   });
 
 async function said(exchange: Exchange, bench: Bench): Promise<string> {
-  if (exchange.kind === "say") return exchange.reply;
+  if (exchange.kind === "reply") return exchange.reply;
   return exchange.reply((await bench.resolver.resolve(exchange.recipient)).answer);
 }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { ACCEPT_GRACE, away, Bench, BUDGET, DAY } from "./support/bench.ts";
+import { ACCEPT_GRACE, away, Bench, DAY, TIMEOUT } from "./support/bench.ts";
 import { settle } from "./support/virtual-time.ts";
 
 /*
@@ -87,7 +87,7 @@ interface Seen {
   readonly askedAt: number;
   readonly at: number;
   /** Highest generation that had reached the bridge when the question was asked. */
-  readonly floor: number;
+  readonly minGeneration: number;
 }
 
 async function live(events: readonly Event[]): Promise<{ registry: Registry; seen: Seen[] }> {
@@ -127,18 +127,18 @@ async function live(events: readonly Event[]): Promise<{ registry: Registry; see
     else if (one.kind === "edge") state = one.state;
     else {
       const name = NAMES[one.name] as string;
-      const floor = highest;
+      const minGeneration = highest;
       delays = [...one.behind];
       latency = one.latency;
       asked.push(
         Promise.resolve(bench.resolver.resolve(name)).then(({ answer, source }) =>
-          seen.push({ name, answer, source, askedAt: now, at: bench.time.clock.now(), floor }),
+          seen.push({ name, answer, source, askedAt: now, at: bench.time.clock.now(), minGeneration }),
         ),
       );
       await settle();
     }
   }
-  await bench.time.advance(BUDGET);
+  await bench.time.advance(TIMEOUT);
   await Promise.all(asked);
   return { registry, seen };
 }
@@ -164,16 +164,16 @@ describe("whatever happens", () => {
     "an accept is true of some time within the last accept-grace (law 2)",
     each(({ name, answer, at }, registry) => {
       if (answer.action === "accept") {
-        expect(registry.was(true, name, at - ACCEPT_GRACE - WINDOW - BUDGET, at)).toBe(true);
+        expect(registry.was(true, name, at - ACCEPT_GRACE - WINDOW - TIMEOUT, at)).toBe(true);
       }
     }),
   );
 
   it(
     "nothing is refused, and nothing given from memory, from a generation older than one seen (law 3)",
-    each(({ answer, source, floor }) => {
+    each(({ answer, source, minGeneration }) => {
       if (answer.action === "reject" || source === "cache" || source === "grace") {
-        expect(answer.generation).toBeGreaterThanOrEqual(floor);
+        expect(answer.generation).toBeGreaterThanOrEqual(minGeneration);
       }
     }),
   );
@@ -181,7 +181,7 @@ describe("whatever happens", () => {
   it(
     "there is an answer in time",
     each(({ askedAt, at }) => {
-      expect(at - askedAt).toBeLessThanOrEqual(BUDGET);
+      expect(at - askedAt).toBeLessThanOrEqual(TIMEOUT);
     }),
   );
 

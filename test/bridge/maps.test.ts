@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { accessAction, replyLineOf } from "../../src/bridge/access-map.ts";
-import { MAPS } from "../../src/bridge/maps.ts";
+import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
+import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
 import { VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { answerOf } from "./support/answers.ts";
 
 const recipient = "alice@example.com";
 const said = (map: string, verdict: Verdict, mode: "enforce" | "observe" = "enforce"): unknown =>
-  MAPS[map]?.reply(answerOf(recipient, verdict, { mode }));
+  MAPS.get(map)?.reply(answerOf(recipient, verdict, { mode }));
 
 const TEMPORARY = { kind: "temporary", why: expect.stringMatching(/^[45]\d\d \d\.\d\.\d .*\S/) };
 const NOT_FOUND = { kind: "not-found" };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { questionOf } from "../../src/bridge/question.ts";
+import { questionOf } from "../../src/bridge/answers/question.ts";
 
 describe("a recipient in its own spelling", () => {
   // Angle brackets mean the same recipient, and are read the long way.

@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { Connection, type ConnectionContext } from "../../src/bridge/connection.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
-import { listen } from "../../src/bridge/listening.ts";
+import { Connection, type ConnectionContext } from "../../src/bridge/listeners/connection.ts";
+import { listen } from "../../src/bridge/listeners/listen.ts";
 import { socketmap } from "../../src/bridge/protocols/socketmap.ts";
 import { answerOf } from "./support/answers.ts";
 import { Bench } from "./support/bench.ts";
@@ -49,7 +49,7 @@ async function start(): Promise<{ address: ListenAddress; bench: Bench }> {
     clock: bench.time.clock,
     resolve: (recipient, now) => bench.resolver.resolve(recipient, now),
     answered: () => undefined,
-    faulty: () => undefined,
+    malformed: () => undefined,
     fault: (error) => bench.faults.push(error),
   };
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -5,11 +5,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
-import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
-import type { ProtocolName } from "../../src/bridge/protocols/protocol.ts";
-import type { Resolution } from "../../src/bridge/resolver.ts";
-import { BridgeServer } from "../../src/bridge/server.ts";
+import { BridgeServer } from "../../src/bridge/listeners/server.ts";
+import { PROTOCOLS, type ProtocolName } from "../../src/bridge/protocols/index.ts";
 import { answerOf } from "./support/answers.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
@@ -36,18 +35,18 @@ const accept: Resolve = (recipient) => ({ answer: answerOf(recipient, "deliverab
 /** A server under virtual time, on real sockets. */
 function start({ resolve = accept, maxConnections = 20_000, socketMode = 0o660 } = {}) {
   const time = new VirtualTime();
-  const turnedAway: string[] = [];
+  const rejected: string[] = [];
   const faults: unknown[] = [];
   const server = new BridgeServer({
     ...time,
     maxConnections,
     socketMode,
-    turnedAway: ({ name }) => turnedAway.push(name),
+    rejected: ({ name }) => rejected.push(name),
     context: {
       clock: time.clock,
       resolve,
       answered: () => undefined,
-      faulty: () => undefined,
+      malformed: () => undefined,
       fault: (error) => faults.push(error),
     },
   });
@@ -66,9 +65,9 @@ function start({ resolve = accept, maxConnections = 20_000, socketMode = 0o660 }
     return time.clock.now() - from;
   };
   undo.push(() => (stopping === null ? stop() : undefined));
-  const listen = async (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
-    (await server.listen(PROTOCOLS[name], address)).address;
-  return { time, server, listen, stop, turnedAway, faults };
+  const listen = (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
+    server.listen(PROTOCOLS[name], address);
+  return { time, server, listen, stop, rejected, faults };
 }
 
 describe("a server", () => {
@@ -131,12 +130,12 @@ describe("a server", () => {
   });
 
   it("closes at once what is one connection too many, and says so", async () => {
-    const { listen, turnedAway } = start({ maxConnections: 2 });
+    const { listen, rejected } = start({ maxConnections: 2 });
     const address = await listen("policy");
     const two = [await Client.connect(address), await Client.connect(address)];
     const third = await Client.connect(address);
     expect(await third.closed()).toBe("");
-    expect(turnedAway).toEqual(["policy"]);
+    expect(rejected).toEqual(["policy"]);
     for (const client of [...two, third]) client.leave();
   });
 
@@ -272,13 +271,13 @@ describe("a unix socket", () => {
   it("never takes the place of a file that is no socket", async () => {
     const path = join(temporaryFolder(), "file");
     writeFileSync(path, "kept");
-    await expect(start().listen("line", at(path))).rejects.toThrow(/no socket/);
+    await expect(start().listen("line", at(path))).rejects.toThrow(/not a socket/);
     expect(readFileSync(path, "utf8")).toBe("kept");
   });
 
   it("needs its folder", async () => {
     const path = join(temporaryFolder(), "none", "socket");
-    await expect(start().listen("line", at(path))).rejects.toThrow(/no such folder/);
+    await expect(start().listen("line", at(path))).rejects.toThrow(/the folder does not exist/);
   });
 
   it("and a port that is taken are told of by name", async () => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { startBridge } from "../../src/bridge/bridge.ts";
+import type { ListStatesOptions } from "../../src/bridge/edge-source/list-states.ts";
+import { expiryOf } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS } from "../../src/bridge/index.ts";
-import type { ListsOptions } from "../../src/bridge/lists.ts";
-import { expiryOf } from "../../src/bridge/token.ts";
 import { ClientError, type DomainPage } from "../../src/client/index.ts";
 import { DAY } from "./support/bench.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
@@ -29,7 +29,7 @@ async function start({
   page,
 }: {
   expires?: number | null;
-  page?: ListsOptions["page"];
+  page?: ListStatesOptions["page"];
 }): Promise<{ time: VirtualTime; lines: Record<string, unknown>[]; page: () => Promise<string> }> {
   const time = new VirtualTime();
   const lines: Record<string, unknown>[] = [];
@@ -89,7 +89,7 @@ describe("a token's end", () => {
     await time.advance(11 * HOUR);
     expect(said(lines)).toEqual([]);
     await time.advance(2 * HOUR);
-    const warning = /^warn: the token expires on 1970-01-08T12:00:00\.000Z: make one with/;
+    const warning = /^warn: the token expires on 1970-01-08T12:00:00\.000Z: create one with/;
     expect(said(lines)).toEqual([expect.stringMatching(warning)]);
     await time.advance(23 * HOUR - MINUTE);
     expect(said(lines)).toHaveLength(1);

@@ -9,7 +9,7 @@ const D = "example.com";
 const OTHER = "other.example";
 const PLACE = { partition: 0, partitions: 1 };
 
-/** Two domains, and a Registry that lists so many to isolates that start. */
+/** Two domains, and a Registry that lists up to a given number to isolates that start. */
 async function published(mostHeads = 500): Promise<World> {
   const world = new World({ mostHeads });
   const publisher = world.isolate("publisher");
@@ -19,12 +19,12 @@ async function published(mostHeads = 500): Promise<World> {
   return world;
 }
 
-/** From now on KV goes on showing what it shows. */
+/** Freezes KV: it keeps showing what it shows now. */
 const copyNothing = (world: World): void => {
   world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "lost" } : undefined);
 };
 
-/** What an isolate read and asked from some moment on. */
+/** What an isolate read and asked since a moment. */
 function watch(world: World, location: string): { keys(): string[]; questions(): Question[] } {
   const [reads, calls] = [world.kv.operations.length, world.registry().calls.length];
   return {
@@ -38,7 +38,7 @@ function watch(world: World, location: string): { keys(): string[]; questions():
         .registry()
         .calls.slice(calls)
         .filter((it) => it.location === location && it.method === "question")
-        // What it counted rides along, and is no part of what is asked.
+        // Its counts are sent with the question, and are not part of it.
         .map((it) => {
           const { counts, ...question } = it.args[0] as Question;
           return question;
@@ -46,7 +46,7 @@ function watch(world: World, location: string): { keys(): string[]; questions():
   };
 }
 
-/** What a cold isolate says, and what it took until it said so. */
+/** The answer of a cold isolate, and the operations it took. */
 async function ask(world: World, recipient: string): Promise<Checked & ReturnType<typeof watch>> {
   const location = `cold ${world.isolates.length}`;
   const isolate = world.isolate(location);
@@ -58,7 +58,7 @@ async function ask(world: World, recipient: string): Promise<Checked & ReturnTyp
 }
 
 describe("a cold isolate of a small deployment", () => {
-  it("refuses after one read and one question, and reads no roster", async () => {
+  it("refuses after one KV read and one question to the Registry, and reads no roster", async () => {
     const world = await published();
     const answer = await ask(world, `nobody@${D}`);
     expect(answer).toMatchObject({ verdict: "unknown", action: "reject" });
@@ -66,7 +66,7 @@ describe("a cold isolate of a small deployment", () => {
     expect(answer.questions()).toEqual([{ since: null, want: null, most: 500 }]);
   });
 
-  it("calls a domain not served after the exports' roster besides", async () => {
+  it("calls a domain not served only after it has read the exports' roster too", async () => {
     const world = await published();
     const answer = await ask(world, "alice@elsewhere.example");
     expect(answer).toMatchObject({ verdict: "not-served", action: "reject" });
@@ -74,7 +74,7 @@ describe("a cold isolate of a small deployment", () => {
     expect(answer.questions()).toHaveLength(1);
   });
 
-  it("knows at once of a list that came after KV's", async () => {
+  it("knows immediately of a list that is newer than KV's", async () => {
     const world = await published();
     copyNothing(world);
     await world.publish(world.isolate("publisher"), D, ["alice", "bob"]);
@@ -84,7 +84,7 @@ describe("a cold isolate of a small deployment", () => {
 });
 
 describe("a cold isolate of a large deployment", () => {
-  it("starts from KV's roster, and is told the difference", async () => {
+  it("starts from KV's roster, and asks the Registry for the difference", async () => {
     const world = await published(1);
     const answer = await ask(world, `nobody@${D}`);
     expect(answer).toMatchObject({ verdict: "unknown", action: "reject" });
@@ -95,13 +95,13 @@ describe("a cold isolate of a large deployment", () => {
     ]);
   });
 
-  it("is told of what the roster does not show yet", async () => {
+  it("learns what the roster does not show yet", async () => {
     const world = await published(1);
     copyNothing(world);
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice", "bob"]);
     await world.publish(publisher, "new.example", ["alice"]);
-    // In KV's list, where it may be accepted from, bob is not, and carol still is.
+    // In KV's list, which may be accepted from, bob is missing and carol is still there.
     expect(await ask(world, `bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 3 });
     expect(await ask(world, `carol@${D}`)).toMatchObject({ action: "accept", confirmed_age: null });
     expect(await ask(world, `nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 3 });
@@ -109,7 +109,7 @@ describe("a cold isolate of a large deployment", () => {
   });
 
   it.each(["missing", "damaged", "unreadable", "of another Registry"])(
-    "asks for everything where the roster is %s",
+    "asks for everything if the roster is %s",
     async (how) => {
       const world = await published(1);
       const roster = world.kv.newest(rosterKey("0")) as Uint8Array;
@@ -132,7 +132,7 @@ describe("a cold isolate of a large deployment", () => {
     },
   );
 
-  it("is not misled by an answer that lists nothing and comes after the roster", async () => {
+  it("ignores an answer that lists nothing and arrives after the roster", async () => {
     const world = await published(1);
     copyNothing(world);
     await world.publish(world.isolate("publisher"), D, ["alice", "bob"]);
@@ -150,7 +150,7 @@ describe("a cold isolate of a large deployment", () => {
 
 describe("a cold isolate whose Registry does not answer", () => {
   it.each(["error", "hang", "lost"] as const)(
-    "goes on accepting by the sign of life in KV's roster, and refuses nobody (%s)",
+    "accepts because of the heartbeat in KV's roster, and refuses nothing (%s)",
     async (kind) => {
       for (const mostHeads of [0, 500]) {
         const world = await published(mostHeads);
@@ -175,7 +175,7 @@ describe("a cold isolate whose Registry does not answer", () => {
     },
   );
 
-  it("accepts no longer where that sign is older than accept-grace", async () => {
+  it("accepts no longer if the heartbeat is older than accept-grace", async () => {
     const world = await published();
     world.kv.fault = ({ location }) => (location === "registry" ? { kind: "error" } : undefined);
     world.registry().fault = () => ({ kind: "error" });
@@ -185,7 +185,7 @@ describe("a cold isolate whose Registry does not answer", () => {
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "defer" });
   });
 
-  it("is confirmed by an answer that takes longer than the look into KV", async () => {
+  it("is confirmed by an answer that takes longer than the KV read", async () => {
     const world = await published();
     world.registry().fault = () => ({ kind: "late", ms: 2 * SECOND });
     const answer = await ask(world, `nobody@${D}`);
@@ -193,7 +193,7 @@ describe("a cold isolate whose Registry does not answer", () => {
     expect(answer.keys()).toEqual([`domain/${D}`, "roster/0"]);
   });
 
-  it("has a warm one look for a sign of life only after an hour of silence", async () => {
+  it("lets a warm isolate look for a heartbeat only after an hour without contact", async () => {
     const world = await published();
     const isolate = world.isolate("warm");
     await isolate.check(`nobody@${D}`);
@@ -235,26 +235,26 @@ describe("an answer that lists nothing", () => {
     revoked: [],
   };
 
-  it("is a sign of life, and confirms nothing", () => {
+  it("counts as contact, and confirms nothing", () => {
     const confirmation = new LogView(0, WINDOW);
     confirmation.apply(told, 1_000, null);
     expect(confirmation).toMatchObject({ lastContact: 1_000, position: null, isComplete: false, applied: 0 });
     expect(confirmation.isFresh(1_000)).toBe(false);
   });
 
-  it("moves nobody on who learnt something from KV meanwhile", () => {
+  it("does not advance an isolate that learnt something from KV meanwhile", () => {
     const confirmation = new LogView(0, WINDOW);
     confirmation.startFrom(roster);
     confirmation.apply(told, 1_000, null);
     expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 7 }, applied: 0 });
     expect(confirmation.head(D)).toBe(7);
     expect(confirmation.isFresh(1_000)).toBe(false);
-    // The same words as an answer to what changed since then confirm.
+    // The same content as an answer to "what changed since" confirms.
     confirmation.apply({ ...told, wanted: null }, 1_000, { incarnation: 1, number: 7 });
     expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 9 }, applied: 1 });
   });
 
-  it("is no sign of life where it is older than a change that went through the isolate", () => {
+  it("does not count as contact if it is older than a change that went through the isolate", () => {
     const confirmation = new LogView(0, WINDOW);
     confirmation.noteChange({ incarnation: 1, number: 12 }, { [D]: 12 });
     confirmation.apply(told, 1_000, null);
@@ -269,7 +269,7 @@ describe("the Registry", () => {
     return result.value;
   };
 
-  it("lists nothing where that is more than is asked for, and says so", async () => {
+  it("lists nothing if there is more than the limit of the question, and says so", async () => {
     const world = await published();
     const all = await question(world, { since: null, want: null });
     expect(all).toMatchObject({ full: true, asOf: 2 });
@@ -280,13 +280,13 @@ describe("the Registry", () => {
       expect(answer).toMatchObject({ full: false, asOf: 2, heads: [], revoked: [] });
       expect(answer.wanted?.manifest).not.toBeNull();
     }
-    // A limit is for those who know nothing.
+    // The limit applies only to isolates that know nothing.
     const since = { incarnation: all.incarnation, number: 0 };
     const changed = await question(world, { since, want: null, most: 0 });
     expect(changed.heads).toHaveLength(2);
   });
 
-  it("lists no revocations either where these are too many", async () => {
+  it("lists no revocations if there are too many", async () => {
     const world = await published();
     const isolate = world.isolate("publisher");
     for (let i = 0; i < 3; i++) {
@@ -301,7 +301,7 @@ describe("the Registry", () => {
     });
   });
 
-  it("of the release before lists everything, and is taken at its word", async () => {
+  it("of the previous release lists everything, and its answer is used as it is", async () => {
     const world = await published(0);
     const answer = { ok: true, value: await question(world, { since: null, want: null }) };
     world.registry().fault = () => ({ kind: "replaced", answer });
@@ -312,7 +312,7 @@ describe("the Registry", () => {
   });
 });
 
-describe("many checks of a cold isolate", () => {
+describe("many checks in a cold isolate", () => {
   const total = async (world: World, isolate: IsolateHost, recipient: (i: number) => string) => {
     const watched = watch(world, "cold");
     const checks = Array.from({ length: 100 }, (_, i) => isolate.beginCheck(recipient(i)));
@@ -325,7 +325,7 @@ describe("many checks of a cold isolate", () => {
   it.each([
     [500, 0],
     [0, 1],
-  ])("cost what one does, with a limit of %i", async (mostHeads, more) => {
+  ])("cost as much as one, with a limit of %i", async (mostHeads, more) => {
     const world = await published(mostHeads);
     const isolate = world.isolate("cold");
     const unknown = await total(world, isolate, (i) => `x${i}@${D}`);

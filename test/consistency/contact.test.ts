@@ -4,14 +4,14 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 
 const D = "example.com";
 
-/** KV as it is, and a Registry that answers nobody. */
+/** KV works, and the Registry does not answer. */
 function silence(world: World): void {
   world.registry().fault = () => ({ kind: "error" });
   world.kv.fault = ({ location }) => (location === "registry" ? { kind: "error" } : undefined);
 }
 
 describe("the age of the last contact", () => {
-  it("is the confirmation's where there is one, of every verdict", async () => {
+  it("is the confirmation's age if there is one, for every verdict", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, D, ["alice", ["fred", "full"]]);
@@ -27,7 +27,7 @@ describe("the age of the last contact", () => {
     }
   });
 
-  it("is carried by an accept that nobody confirmed, and grows with it", async () => {
+  it("is part of an unconfirmed accept, and grows with time", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, D, ["alice"]);
@@ -44,7 +44,7 @@ describe("the age of the last contact", () => {
     }
   });
 
-  it("is counted from when the Registry made the list, where nothing newer is known", async () => {
+  it("is counted from the list's commit, if nothing newer is known", async () => {
     const world = new World();
     await world.publish(world.isolate("publisher"), D, ["alice"]);
     await world.clock.advance(10 * MINUTE);
@@ -54,7 +54,7 @@ describe("the age of the last contact", () => {
     expect(given.contact_age).toBe(Math.ceil((world.clock.now() - made) / SECOND));
   });
 
-  it("is that of a list that is newer than what the isolate heard of itself", async () => {
+  it("is that of a list that is newer than the isolate's own last contact", async () => {
     const world = new World();
     const [here, sleeper] = [world.isolate("here"), world.isolate("sleeper")];
     await world.publish(here, D, ["alice"]);
@@ -70,7 +70,7 @@ describe("the age of the last contact", () => {
     expect(given.contact_age).toBe(Math.ceil((world.clock.now() - made) / SECOND));
   });
 
-  it("is the heartbeat's in KV where the Registry gives no answer", async () => {
+  it("is that of the heartbeat in KV if the Registry does not answer", async () => {
     const world = new World();
     await world.publish(world.isolate("publisher"), D, ["alice"]);
     await world.clock.advance(3 * DAY);
@@ -84,7 +84,7 @@ describe("the age of the last contact", () => {
     expect(given.contact_age).toBeLessThan((4 * HOUR) / SECOND);
   });
 
-  it("says nothing of an export, which rests on no Registry", async () => {
+  it("is null for an export, which relies on no Registry", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, "other.example", ["alice"]);
@@ -97,7 +97,7 @@ describe("the age of the last contact", () => {
 });
 
 describe("the incarnation", () => {
-  it("is the log's, of lists and of the word that there is none", async () => {
+  it("is the log's, for lists and for the statement that there is none", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, D, ["alice"]);
@@ -108,7 +108,7 @@ describe("the incarnation", () => {
     }
   });
 
-  it("is told to an asker who has seen the higher numbers of a log that was lost", async () => {
+  it("is sent to a client that has seen the higher numbers of a lost log", async () => {
     const world = new World();
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice"]);
@@ -139,8 +139,8 @@ describe("the incarnation", () => {
   });
 });
 
-describe("an isolate that nobody asked for a long time", () => {
-  /** It has confirmed the list once, and slept since. */
+describe("an isolate that had no requests for a long time", () => {
+  /** It has confirmed the list once, and was idle since. */
   async function slept(ms: number, acceptGrace: number) {
     const world = new World({ acceptGrace });
     const isolate = world.isolate();
@@ -164,14 +164,14 @@ describe("an isolate that nobody asked for a long time", () => {
     expect(world.violations).toEqual([]);
   });
 
-  it("does not wait for the Registry where its last sign is of today", async () => {
+  it("does not wait for the Registry if the last contact was today", async () => {
     const { isolate } = await slept(23 * HOUR, 7 * DAY);
     const given = await isolate.check(`alice@${D}`);
     expect(given).toMatchObject({ action: "accept", confirmed_age: null });
     expect(given.cost.registry).toBe(0);
   });
 
-  it.each(["error", "hang"] as const)("defers where that gives nothing (%s)", async (kind) => {
+  it.each(["error", "hang"] as const)("defers if the Registry does not answer (%s)", async (kind) => {
     const { world, isolate } = await slept(2 * HOUR, HOUR);
     world.registry().fault = () => ({ kind });
     world.kv.fault = ({ keys }) =>
@@ -179,10 +179,10 @@ describe("an isolate that nobody asked for a long time", () => {
     const first = await isolate.check(`alice@${D}`);
     expect(first).toMatchObject({
       verdict: "unavailable",
-      detail: "the Registry has not given a sign of life for too long",
+      detail: "there was no contact with the Registry for too long",
     });
     expect(first.cost.took).toBeLessThan(3.2 * SECOND);
-    // Nobody else waits for what was tried in vain a moment ago.
+    // No other check waits for what failed a moment ago.
     await world.clock.advance(SECOND / 2);
     const second = await isolate.check(`alice@${D}`);
     expect(second).toMatchObject({ action: "defer", cost: { registry: 0 } });
@@ -192,7 +192,7 @@ describe("an isolate that nobody asked for a long time", () => {
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept", contact_age: 1 });
   });
 
-  it("and whose Registry is away for days goes on accepting, and few wait", async () => {
+  it("goes on accepting while the Registry is away for days, and few checks wait", async () => {
     const { world, isolate } = await slept(2 * DAY, 7 * DAY);
     world.registry().fault = () => ({ kind: "hang" });
     world.kv.fault = ({ keys }) =>
@@ -209,8 +209,8 @@ describe("an isolate that nobody asked for a long time", () => {
   });
 });
 
-describe("one question a day", () => {
-  it("gets a sign of that day with each accept, of a list that is weeks old, from isolates that begin", async () => {
+describe("one check a day", () => {
+  it("gets a contact of that day with each accept from a new isolate, for a list that is weeks old", async () => {
     const world = new World();
     await world.publish(world.isolate("publisher"), D, ["alice"]);
     for (let days = 0; days < 20; days++) {
@@ -223,7 +223,7 @@ describe("one question a day", () => {
   });
 });
 
-it("what the Registry confirms is accepted under an accept-grace of nothing", async () => {
+it("what the Registry confirms is accepted even with an accept-grace of 0", async () => {
   const world = new World({ acceptGrace: 0 });
   const isolate = world.isolate();
   await world.publish(isolate, D, ["alice"]);

@@ -16,11 +16,11 @@ describe("the copy in KV", () => {
     isolate = world.isolate();
   });
 
-  /** Writes to a key, as the times at which they were begun. */
+  /** Start times of the writes to a key. */
   const writesTo = (key: string): number[] =>
     world.kv.operations.filter(({ kind, keys }) => kind !== "get" && keys[0] === key).map(({ time }) => time);
 
-  it("is made within seconds, shards before the manifest that names them, the roster last", async () => {
+  it("is written within seconds, shards before the manifest that names them, the roster last", async () => {
     await world.publish(isolate, D, people(14_000), { bits: 1 });
     await world.clock.advance(5 * SECOND);
     expect(world.differences()).toEqual([]);
@@ -35,7 +35,7 @@ describe("the copy in KV", () => {
     });
   });
 
-  it("takes two writes for a mailbox that changed; the roster tells of it with its next heartbeat", async () => {
+  it("takes two writes for a changed mailbox, and the roster follows with its next heartbeat", async () => {
     const asOf = (): number => {
       const text = new TextDecoder().decode(world.kv.newest(rosterKey("0")) as Uint8Array);
       return openRoster(text, "0", rosterMac(stablelibHashing, world.settings.masterKey)).asOf;
@@ -56,7 +56,7 @@ describe("the copy in KV", () => {
     expect(asOf()).toBe(3);
   });
 
-  it("takes many commits together, and never writes a key twice in one second", async () => {
+  it("combines many commits, and never writes a key twice in one second", async () => {
     const commits = 60;
     for (let i = 0; i < commits; i++) {
       await world.publish(isolate, D, people(50 + i));
@@ -70,7 +70,7 @@ describe("the copy in KV", () => {
     expect(writes.length).toBeLessThan(commits / 4);
   });
 
-  it("is not put off by alarms that come late while commits go on", async () => {
+  it("is not delayed by late alarms during further commits", async () => {
     world.registry().alarmDelay = () => 500;
     for (let i = 0; i < 100; i++) {
       await world.publish(isolate, D, people(50 + i));
@@ -79,7 +79,7 @@ describe("the copy in KV", () => {
     expect(writesTo(manifestKey(D)).length).toBeGreaterThan(5);
   });
 
-  it("is never given up, whatever KV and the alarms do for hours", async () => {
+  it("never gives up, whatever KV and the alarms do for hours", async () => {
     let at = 0;
     const kinds = ["error", "hang", "error", "error"] as const;
     world.kv.fault = ({ kind, location }) =>
@@ -97,7 +97,7 @@ describe("the copy in KV", () => {
     expect(world.kv.newest(rosterKey("0"))).not.toBeNull();
   });
 
-  it("of one domain that cannot be written does not hold up the others", async () => {
+  it("of a domain that cannot be written does not delay the others", async () => {
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0] === manifestKey(D) ? { kind: "error" } : undefined;
     await world.publish(isolate, D, ["alice"]);
@@ -106,7 +106,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([manifestKey(D)]);
   });
 
-  /** Domains that were deleted and pruned, so that KV has one key too many of each. */
+  /** Domains that were deleted and pruned, so that KV has one obsolete key of each. */
   const deleteAll = async (domains: readonly string[]): Promise<void> => {
     for (const domain of domains) await world.publish(isolate, domain, ["alice"]);
     await world.clock.advance(MINUTE);
@@ -115,7 +115,7 @@ describe("the copy in KV", () => {
   };
 
   it.each(["error", "hang"] as const)(
-    "of a key whose deletion fails does not hold up other deletions: %s",
+    "of a key whose deletion fails does not delay other deletions: %s",
     async (kind) => {
       const domains = ["a.example", "b.example", "c.example", "d.example"];
       await deleteAll(domains);
@@ -128,7 +128,7 @@ describe("the copy in KV", () => {
       expect(await status()).toMatchObject({
         value: { kv_pending: 1, kv_error: expect.stringContaining(bad) },
       });
-      // It is tried about once a minute, and a failure that only waits for its turn is still told of.
+      // It is retried about once a minute, and stays reported while it waits for its turn.
       const tries = writesTo(bad).filter((time) => time > world.clock.now() - HOUR);
       expect(tries.length).toBeGreaterThan(40);
       expect(tries.length).toBeLessThan(65);
@@ -139,7 +139,7 @@ describe("the copy in KV", () => {
     },
   );
 
-  it("of a key that fails for long puts off no other key: heads, roster and deletions are as quick as ever", async () => {
+  it("of a key that fails for long delays no other key: heads, roster and deletions stay as quick", async () => {
     await world.publish(isolate, D, ["alice"]);
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0] === manifestKey(D) ? { kind: "error" } : undefined;
@@ -154,7 +154,7 @@ describe("the copy in KV", () => {
     );
   });
 
-  it("goes on with roster and deletions where heads take all that one run may do", async () => {
+  it("continues with roster and deletions if the heads use up all operations of a run", async () => {
     await deleteAll(["gone.example"]);
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0]?.startsWith("domain/") ? { kind: "hang" } : undefined;
@@ -169,7 +169,7 @@ describe("the copy in KV", () => {
     );
   });
 
-  it("survives a Registry that is reset in the middle of it", async () => {
+  it("survives a reset of the Registry in the middle of it", async () => {
     world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "slow", ms: 400 } : undefined);
     for (let i = 0; i < 10; i++) await world.publish(isolate, `d${i}.example`, people(20));
     for (let i = 0; i < 20; i++) {
@@ -181,7 +181,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("whose write was acknowledged and lost is noticed by who misses it, and made again", async () => {
+  it("is written again after a write was acknowledged and lost, once a reader misses the key", async () => {
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && (keys[0]?.startsWith("domain/") || keys[0]?.startsWith("shard/"))
         ? { kind: "lost" }
@@ -197,12 +197,12 @@ describe("the copy in KV", () => {
     const before = world.kv.operations.length;
     await world.clock.advance(MINUTE);
     expect(world.differences()).toEqual([]);
-    // And it is made again once, not once for each reader.
+    // It is written again once, not once for each reader.
     const again = world.kv.operations.slice(before).filter(({ kind }) => kind === "put");
     expect(again.length).toBeLessThanOrEqual(5);
   });
 
-  it("is mended where a late write undid a newer one", async () => {
+  it("is repaired if a late write overwrote a newer one", async () => {
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0] === manifestKey(D) ? { kind: "late", ms: 20 * SECOND } : undefined;
     await world.publish(isolate, D, ["alice"]);
@@ -219,7 +219,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("leaves a key a second after a write that failed, however soon the alarm comes again", async () => {
+  it("waits a second after a failed write to a key, however soon the next alarm comes", async () => {
     let size = 14_000;
     for (const failing of ["shard/", "domain/", "roster/"]) {
       let failures = 0;
@@ -228,11 +228,11 @@ describe("the copy in KV", () => {
         failures++;
         return { kind: "error" };
       };
-      // The roster is put at once only where another domain is served.
+      // The roster is written immediately only if the set of served domains changes.
       const domain = failing === "roster/" ? "another.example" : D;
       await world.publish(isolate, domain, people(size++), { bits: 1 });
       for (let i = 0; i < 30; i++) {
-        // The platform may run an alarm again that has run.
+        // The platform may run an alarm twice.
         const again = world.registry().core({ partition: 0, partitions: 0 }).alarm();
         await world.clock.advance(100);
         await again;
@@ -245,7 +245,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("of what fails for long is tried less and less often, to once a minute", async () => {
+  it("of what fails for long is retried less and less often, down to once a minute", async () => {
     for (const failing of [manifestKey(D), rosterKey("0")]) {
       world.kv.fault = ({ kind, keys }) =>
         kind === "put" && keys[0] === failing ? { kind: "error" } : undefined;
@@ -261,7 +261,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("shows each hour that the Registry lives", async () => {
+  it("has a heartbeat of the Registry each hour", async () => {
     await world.publish(isolate, D, ["alice"]);
     await world.clock.advance(DAY);
     const beats = writesTo(rosterKey("0"));
@@ -269,7 +269,7 @@ describe("the copy in KV", () => {
     expect(beats.length).toBeLessThanOrEqual(27);
   });
 
-  it("loses the shards that history has let go of, and none that a head names", async () => {
+  it("loses the shards that history no longer has, and none that a head names", async () => {
     await world.publish(isolate, D, people(14_000), { bits: 1 });
     await world.clock.advance(MINUTE);
     const gone = toHex(world.headOf(D)?.shards.ids.subarray(0, 32) as Uint8Array);

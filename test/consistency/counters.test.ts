@@ -1,4 +1,4 @@
-/* Counters of a Registry: a row a minute at most, bounded, kept for a day, and in nobody's way. */
+/* Counters of a Registry: at most one row a minute, bounded, kept for a day, and never a cause of failure. */
 import { expect, it } from "vitest";
 import type { Count } from "../../src/api/log.ts";
 import { Counters } from "../../src/registry/counters.ts";
@@ -28,7 +28,7 @@ function begin(fault: (statement: string) => void = () => undefined) {
 
 const ONE: Count = ["a.example", "enforce", "unknown", 1];
 
-it("writes one packed row a minute at most, however many isolates count", async () => {
+it("writes at most one packed row a minute, however many isolates count", async () => {
   const { clock, writes, fresh } = begin();
   const counters = fresh();
   for (let second = 0; second < 3600; second++) {
@@ -37,7 +37,7 @@ it("writes one packed row a minute at most, however many isolates count", async 
     await clock.advance(SECOND);
   }
   expect(writes.filter((each) => each === "INSERT").length).toBeLessThanOrEqual(60);
-  // A row of ten minutes that begins lets go of old ones.
+  // A new row of ten minutes deletes old ones.
   expect(writes.filter((each) => each === "DELETE").length).toBeLessThanOrEqual(7);
   expect([...counters.read()].sort()).toEqual([
     ["a.example", "enforce", "unknown", 18_000, 18_000],
@@ -45,7 +45,7 @@ it("writes one packed row a minute at most, however many isolates count", async 
   ]);
 });
 
-it("outlives its object but for a minute, and forgets after an hour and a day", async () => {
+it("survives its object except for a minute, and forgets after an hour and a day", async () => {
   const { clock, fresh } = begin();
   fresh().add([ONE]);
   expect(fresh().read()).toEqual([]);
@@ -59,7 +59,7 @@ it("outlives its object but for a minute, and forgets after an hour and a day", 
   expect(fresh().read()).toEqual([]);
 });
 
-it("counts domains together that are too many to be told apart, and loses none of them", async () => {
+it("combines domains past the limit into one count, and loses none", async () => {
   const { clock, fresh } = begin();
   const counters = fresh();
   for (let i = 0; i < 10_000; i++) counters.add([[`d${i}.example`, "enforce", "unknown", 1]]);
@@ -70,7 +70,7 @@ it("counts domains together that are too many to be told apart, and loses none o
   expect(counted.find(([domain]) => domain === "")).toBeDefined();
 });
 
-it("never fails whoever counts: not where a row cannot be written, nor for what it does not understand", async () => {
+it("never fails a request that carries counts, if a row cannot be written or the counts are not understood", async () => {
   const { clock, fresh } = begin((statement) => {
     if (statement.startsWith("INSERT")) throw new Error("disk full");
   });

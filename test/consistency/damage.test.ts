@@ -18,7 +18,7 @@ const SMALL = "small.example";
 const BIG = "big.example";
 const OTHER = "other.example";
 
-/** Bytes with one bit turned over. */
+/** Bytes with one flipped bit. */
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const copy = bytes.slice();
   copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -40,7 +40,7 @@ describe("damaged bytes in KV", () => {
 
   /** What a cold isolate answers with these bytes in KV, with the Registry and without it. */
   const expectNoHarm = async (label: string): Promise<void> => {
-    // What readers miss the Registry puts there again, which would mend it in the middle.
+    // The Registry writes again what readers miss, which would repair it in the middle of the test.
     world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "lost" } : undefined);
     const served = world.isolate(`with ${label}`);
     for (const [recipient, verdict] of [
@@ -59,21 +59,21 @@ describe("damaged bytes in KV", () => {
     world.registry().fault = () => undefined;
   };
 
-  it("in a manifest, bit by bit, fall back to the Registry, and defer without it", async () => {
+  it("in any bit of a manifest lead to the Registry, and defer without it", async () => {
     for (let bit = 0; bit < 8 * manifest.length; bit += 101) {
       world.kv.set(manifestKey(SMALL), flipped(manifest, bit));
       await expectNoHarm(`bit ${bit}`);
     }
   });
 
-  it("in a manifest that was cut, at any length, fall back to the Registry, and defer without it", async () => {
+  it("in a manifest truncated at any length lead to the Registry, and defer without it", async () => {
     for (let length = 0; length < manifest.length; length += 97) {
       world.kv.set(manifestKey(SMALL), manifest.subarray(0, length));
       await expectNoHarm(`${length} bytes`);
     }
   });
 
-  it("do not pass for a domain's manifest when they are another's, another key's or another canonicaliser's", async () => {
+  it("are not taken for a domain's manifest if they belong to another domain, key or canonicaliser", async () => {
     const { key, ...content } = openManifest(manifest, SMALL, world.keyFor) as Manifest;
     const stranger = new World({ masterKey: utf8("another master of exactly 32 byt") });
     const replaced = (from: string, to: string): Uint8Array => {
@@ -95,7 +95,7 @@ describe("damaged bytes in KV", () => {
     }
   });
 
-  it("in the rosters call no domain not served", async () => {
+  it("in the rosters make no domain not served", async () => {
     world.export("exported.example", 1, ["dave"]);
     for (const partition of ["0", KV_ROSTER]) {
       const roster = world.kv.newest(rosterKey(partition)) as Uint8Array;
@@ -120,7 +120,7 @@ describe("damaged bytes in KV", () => {
     }
   });
 
-  it("in a shard, or none of it, fall back to the Registry, and defer without it", async () => {
+  it("in a shard, or a missing shard, lead to the Registry, and defer without it", async () => {
     const publisher = world.isolate("publisher");
     await world.publish(publisher, BIG, people(9_000), { bits: 1 });
     await world.clock.advance(15 * MINUTE);
@@ -159,7 +159,7 @@ describe("damaged bytes in KV", () => {
     }
   });
 
-  it("that are an absence, remembered by KV, do not keep a shard away once it is there", async () => {
+  it("that are a cached absence in KV do not hide a shard once it is there", async () => {
     const publisher = world.isolate("publisher");
     world.kv.propagation = (location) => (location === "far" ? 2 * MINUTE : 0);
     await world.publish(publisher, BIG, people(9_000), { bits: 1 });

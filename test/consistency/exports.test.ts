@@ -5,7 +5,7 @@ import { MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.ts";
 
 const D = "exported.example";
 
-describe("a domain that stands in KV alone", () => {
+describe("a domain that exists only in KV", () => {
   let world: World;
   let isolate: IsolateHost;
 
@@ -16,7 +16,7 @@ describe("a domain that stands in KV alone", () => {
     world.export(D, 1, ["alice"]);
   });
 
-  it("is accepted and refused from there, and its refusals say so", async () => {
+  it("is accepted and refused from KV, and its refusals say so", async () => {
     expect(await isolate.check(`alice@${D}`)).toMatchObject({
       verdict: "deliverable",
       origin: "kv",
@@ -34,7 +34,7 @@ describe("a domain that stands in KV alone", () => {
     expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
   });
 
-  it("goes on being refused from a manifest that is read anew each window, and takes in what was put since", async () => {
+  it("is refused from a manifest that is read again each window, and follows what was put since", async () => {
     for (let i = 0; i < 20; i++) {
       expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 1 });
       await isolate.idle();
@@ -47,7 +47,7 @@ describe("a domain that stands in KV alone", () => {
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 2 });
   });
 
-  it("is answered from the bytes that were read last, though another export had their number", async () => {
+  it("is answered from the bytes that were read last, even if another export had the same number", async () => {
     await isolate.check(`nobody@${D}`);
     await isolate.idle();
     await world.clock.advance(MINUTE);
@@ -63,7 +63,7 @@ describe("a domain that stands in KV alone", () => {
     expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 2 });
   });
 
-  it("is refused by nobody while the Registry does not confirm that it has no head", async () => {
+  it("is never refused while the Registry does not confirm that it has no head", async () => {
     world.registry().fault = () => ({ kind: "error" });
     const cold = world.isolate("cold");
     for (let i = 0; i < 5; i++) {
@@ -74,7 +74,7 @@ describe("a domain that stands in KV alone", () => {
     }
   });
 
-  it("is refused by nobody, and costs a few reads a second at most, while KV does not answer", async () => {
+  it("is never refused, and costs at most a few reads a second, while KV does not answer", async () => {
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
     await isolate.idle();
     world.kv.fault = () => ({ kind: "error" });
@@ -95,7 +95,7 @@ describe("a domain that stands in KV alone", () => {
     expect(registry).toBeLessThanOrEqual(3 * seconds + 3);
   });
 
-  it("is not called unserved while the roster of exports cannot be read", async () => {
+  it("is never not served while the roster of exports cannot be read", async () => {
     for (const kind of ["error", "hang"] as const) {
       const cold = world.isolate(`cold ${kind}`);
       world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind } : undefined);
@@ -113,7 +113,7 @@ describe("a domain that stands in KV alone", () => {
     }
   });
 
-  /** Keys that an isolate reads while it is asked. */
+  /** Keys that an isolate reads during a check. */
   const readBy = async (location: string, ask: () => Promise<unknown>): Promise<string[]> => {
     const before = world.kv.operations.length;
     await ask();
@@ -123,7 +123,7 @@ describe("a domain that stands in KV alone", () => {
       .flatMap(({ keys }) => keys);
   };
 
-  it("is refused by a cold isolate once it has read that it is exported", async () => {
+  it("is refused by a cold isolate once it has read the roster of exports", async () => {
     const cold = world.isolate("cold");
     const keys = await readBy("cold", async () => {
       expect(await cold.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", origin: "kv" });
@@ -131,7 +131,7 @@ describe("a domain that stands in KV alone", () => {
     expect(keys).toEqual([`domain/${D}`, "roster/kv"]);
   });
 
-  it("is called unserved by nobody who could have read of it for a minute", async () => {
+  it("is not served in no isolate that could have read the roster of exports for a minute", async () => {
     const idle = world.isolate("idle");
     expect(await idle.check("alice@new.example")).toMatchObject({ verdict: "not-served" });
     await idle.idle();
@@ -143,7 +143,7 @@ describe("a domain that stands in KV alone", () => {
     expect(await idle.check("alice@new.example")).toMatchObject({ verdict: "deliverable", origin: "kv" });
   });
 
-  it("has a warm isolate read of exports behind its answers, and no check wait for it", async () => {
+  it("makes a warm isolate read the roster of exports in the background, and no check wait for it", async () => {
     const strangers = async (): Promise<number> => {
       const answer = await isolate.check("alice@elsewhere.example");
       expect(answer).toMatchObject({ verdict: "not-served" });
@@ -164,7 +164,7 @@ describe("a domain that stands in KV alone", () => {
   it.each([
     ["cannot be read", { kind: "error" }],
     ["is damaged", { kind: "damaged", damage: (bytes: Uint8Array) => bytes.subarray(1) }],
-  ] as const)("is asked for in the roster that is known for ten minutes where it %s", async (_, fault) => {
+  ] as const)("is looked up in a roster that is kept for ten minutes if it %s", async (_, fault) => {
     const stranger = async () => {
       const answer = await isolate.check("alice@elsewhere.example");
       await isolate.idle();
@@ -187,25 +187,25 @@ describe("a domain that stands in KV alone", () => {
     expect(await stranger()).toMatchObject({ verdict: "not-served" });
   });
 
-  it("is known to be known for ten minutes, however long the Registry takes meanwhile", async () => {
+  it("stays known for ten minutes, however long the Registry takes meanwhile", async () => {
     expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
     await isolate.idle();
     await world.clock.advance(2 * MINUTE);
     world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind: "error" } : undefined);
-    // Longer than the pause after a look that failed.
+    // Longer than the pause after a failed read.
     world.registry().fault = () => ({ kind: "slow", ms: 1_400 });
     expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
   });
 
   it.each(["with its manifest", "and its manifest stays"])(
-    "is accepted by nobody any more once it is taken back (%s), whoever is asked about before",
+    "is no longer accepted once it is taken back (%s), whichever recipient is checked first",
     async (how) => {
       const gone = "gone.example";
       world.export(gone, 1, ["alice"]);
       world.exportRoster({ [D]: 1, [gone]: 1 });
       await world.publish(isolate, "listed.example", ["alice"]);
       const minute = async () => {
-        // Begins with a refusal, which confirms for all of them, so that nothing is left to do behind the answers.
+        // Starts with a refusal, whose confirmation serves all of them, so that nothing runs after the answers.
         const verdicts: string[] = [];
         for (const recipient of ["nobody@listed.example", `nobody@${gone}`, `alice@${gone}`]) {
           verdicts.push((await isolate.check(recipient)).verdict);
@@ -222,7 +222,7 @@ describe("a domain that stands in KV alone", () => {
     },
   );
 
-  it("is refused by nobody who has not read for ten minutes that it is exported, and accepted for accept-grace", async () => {
+  it("is not refused by an isolate that could not read the roster for ten minutes, and is accepted for accept-grace", async () => {
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
     world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind: "error" } : undefined);
     const minutes = async (count: number) => {
@@ -237,7 +237,7 @@ describe("a domain that stands in KV alone", () => {
     await minutes(4);
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
-    // Nothing of it can be read any more.
+    // It can no longer be read.
     world.kv.fault = () => ({ kind: "error" });
     await world.clock.advance(world.settings.acceptGrace - MINUTE);
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
@@ -249,7 +249,7 @@ describe("a domain that stands in KV alone", () => {
     });
   });
 
-  it("costs the strangers' domains of a whole list one read", async () => {
+  it("costs one read for all unserved domains of a batch", async () => {
     const cold = world.isolate("cold");
     await cold.check(`alice@${D}`);
     await cold.idle();
@@ -263,7 +263,7 @@ describe("a domain that stands in KV alone", () => {
     expect(keys).toEqual(["roster/kv"]);
   });
 
-  it("belongs to the Registry from its first commit on, and what lies in KV besides is a conflict", async () => {
+  it("belongs to the Registry from its first commit on, and an export of it is a conflict", async () => {
     await isolate.check(`alice@${D}`);
     await isolate.idle();
     const generation = await world.publish(isolate, D, ["bob"]);
@@ -290,7 +290,7 @@ describe("a domain that stands in KV alone", () => {
       origin: "registry",
       generation,
     });
-    // A reader has missed it, and so it is put there again in time.
+    // A reader has missed it, so it is written again later.
     await world.clock.advance(6 * MINUTE);
     await world.isolate("later").check(`bob@${D}`);
     const later = world.isolate("latest");
@@ -299,7 +299,7 @@ describe("a domain that stands in KV alone", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("is deferred, where it is an alias of a list of the Registry, rather than refused", async () => {
+  it("is deferred, not refused, if it is an alias of a list of the Registry", async () => {
     await world.publish(isolate, "target.example", ["bob"]);
     world.export(D, 2, [], {
       policy: { ...DEFAULT_POLICY, alias: "target.example" },

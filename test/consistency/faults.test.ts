@@ -8,10 +8,10 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 const SMALL = "small.example";
 const BIG = "big.example";
 
-/** What the SMTP client of one check may have to wait. */
+/** How long one check may take. */
 const PATIENCE = 5 * SECOND;
 
-/** One of each kind: in the list, in no list, and lately gone from it. */
+/** One of each kind: listed, unlisted, and recently removed. */
 const RIGHT: Readonly<Record<string, string>> = {
   [`alice@${SMALL}`]: "deliverable",
   [`nobody@${SMALL}`]: "unknown",
@@ -25,7 +25,7 @@ const RECIPIENTS = Object.keys(RIGHT);
 
 const KV_STEPS: Readonly<Record<string, (key: string) => boolean>> = {
   manifest: (key) => key.startsWith("domain/"),
-  // Shards and departures have keys of one kind, and sizes that differ.
+  // Shards and departures have the same kind of key, and different sizes.
   "shard or departures": (key) => key.startsWith("shard/"),
   roster: (key) => key.startsWith("roster/"),
   everything: () => true,
@@ -57,7 +57,7 @@ const REGISTRY_FAULTS: Readonly<Record<string, RegistryFault>> = {
   "answers twice": { kind: "repeated" },
 };
 
-/** A refusal has to be right, and to rest on what the Registry confirmed within the window. */
+/** A refusal must be right, and based on what the Registry confirmed within the window. */
 function expectLawful(world: World, answer: Checked): void {
   expect(answer.cost.took).toBeLessThan(PATIENCE);
   if (answer.action === "defer") return;
@@ -75,7 +75,7 @@ describe.each([
 ] as const)("a fault, in a %s deployment,", (_, mostHeads) => {
   let world: World;
 
-  /** A small domain whose list is inline, and a big one with shards and departures of their own. */
+  /** A small domain with an inline list, and a large one with blobs for shards and departures. */
   beforeAll(async () => {
     world = new World({ mostHeads });
     const publisher = world.isolate("publisher");
@@ -115,7 +115,7 @@ describe.each([
   );
 
   it.each(kvCases)(
-    "of KV, whose %s %s, changes no answer for long and refuses nobody",
+    "of KV, whose %s %s, changes no answer for long and refuses no mailbox",
     async (step, fault) => {
       const isHit = KV_STEPS[step] as (key: string) => boolean;
       const kv = ({ keys }: KvOperation): KvFault | undefined =>
@@ -146,7 +146,7 @@ describe.each([
   );
 
   it.each(registryCases)(
-    "of the Registry, where %s %s, refuses nobody and lets mail in",
+    "of the Registry, where %s %s, refuses no mailbox and accepts mail",
     async (method, fault) => {
       const registry = (called: string): RegistryFault | undefined =>
         method === "everything" || method === called ? REGISTRY_FAULTS[fault] : undefined;
@@ -171,7 +171,7 @@ describe.each([
     kvCases.flatMap(([step, fault]) =>
       ["fails", "hangs", "loses its answer"].map((broken) => [step, fault, broken] as const),
     ),
-  )("of KV, whose %s %s, while the Registry %s, refuses nobody", async (step, fault, broken) => {
+  )("of KV, whose %s %s, while the Registry %s, refuses no mailbox", async (step, fault, broken) => {
     const isHit = KV_STEPS[step] as (key: string) => boolean;
     const kv = ({ keys }: KvOperation): KvFault | undefined =>
       keys.some(isHit) ? KV_FAULTS[fault] : undefined;
@@ -191,7 +191,7 @@ describe.each([
     }
   });
 
-  it("of a shard that hangs in KV is made good by the Registry, however old the shard is", async () => {
+  it("of a shard that hangs in KV is covered by the Registry, however old the shard is", async () => {
     await world.clock.advance(HOUR);
     const kv = ({ keys }: KvOperation): KvFault | undefined =>
       keys.some(KV_STEPS["shard or departures"] as (key: string) => boolean) ? { kind: "hang" } : undefined;
@@ -240,7 +240,7 @@ describe("accept-grace", () => {
     return { world, isolate };
   };
 
-  /** Hours for which `isolate` goes on accepting. */
+  /** Hours for which `isolate` continues to accept. */
   const hoursOfAccepting = async (world: World, isolate: IsolateHost): Promise<number> => {
     for (let hours = 0; hours < 48; hours++) {
       const answer = await isolate.check(`alice@${SMALL}`);
@@ -261,7 +261,7 @@ describe("accept-grace", () => {
     expect(await hoursOfAccepting(world, isolate)).toBe(6);
   });
 
-  it("is not used up in a warm isolate that cannot reach a Registry whose heartbeat shows in KV", async () => {
+  it("is not used up in a warm isolate that cannot reach a Registry with a heartbeat in KV", async () => {
     const { world, isolate } = await begin();
     world.registry().fault = () => ({ kind: "error" });
     expect(await hoursOfAccepting(world, isolate)).toBe(48);
@@ -286,11 +286,11 @@ describe("accept-grace", () => {
     expect(hours).toBeLessThanOrEqual(6);
   });
 
-  it("is not used up by a publish, after which the Registry is away", async () => {
+  it("is not used up by a publish after which the Registry is away", async () => {
     const world = new World({ acceptGrace: 6 * HOUR });
     const isolate = world.isolate();
     await world.publish(isolate, SMALL, ["alice"]);
-    // All that this isolate ever hears of the Registry are answers.
+    // This isolate hears of the Registry only from answers.
     await isolate.check(`nobody@${SMALL}`);
     await world.publish(isolate, SMALL, ["alice", "bob"]);
     await world.clock.advance(MINUTE);

@@ -6,12 +6,12 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
 
-/** Stories that the simulation found, each told by itself. */
+/** Sequences that the simulation found, each as a test of its own. */
 const D = "example.com";
 const OTHER = "other.example";
 
 describe("a manifest that is being loaded", () => {
-  it("is waited for until it is as new as what is known, not until KV showed an old one", async () => {
+  it("is awaited until it is as new as the known head, not until KV shows an old one", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob", "carol"], { policy: { grace: 0 } });
@@ -22,7 +22,7 @@ describe("a manifest that is being loaded", () => {
     world.kv.propagation = () => 180 * SECOND;
     await world.publish(here, D, ["alice", "carol"]);
     await world.clock.advance(2 * WINDOW);
-    // By way of another domain it learns that there is a newer list, which it does not hold yet.
+    // A check of another domain tells it that there is a newer list, which it has not loaded yet.
     await far.check(`nobody@${OTHER}`);
     const together = [far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`)];
     const answers = await world.clock.run(Promise.all(together));
@@ -31,7 +31,7 @@ describe("a manifest that is being loaded", () => {
 });
 
 describe("an alias that was loaded apart from its target", () => {
-  it("is not answered under a number that no state of it reaches", async () => {
+  it("is not answered with a number that none of its states has", async () => {
     const world = new World();
     const here = world.isolate("here");
     await world.publish(here, "target.example", ["alice"]);
@@ -48,12 +48,12 @@ describe("an alias that was loaded apart from its target", () => {
     expect(mixed.generation).toBeLessThanOrEqual(head);
     world.registry().fault = () => undefined;
     await world.clock.advance(10 * SECOND);
-    // Whoever has seen that number is not put off for ever.
+    // A client that has seen that number is not deferred for ever.
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });
 
-  it("is not answered under the number of a change that went through the isolate and tells nothing of it", async () => {
+  it("is not answered with the number of a change that went through the isolate and says nothing about it", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, "target.example", ["alice"]);
@@ -73,7 +73,7 @@ describe("an alias that was loaded apart from its target", () => {
 });
 
 describe("an answer from before a change that went through the isolate", () => {
-  it("confirms nothing, and still tells which lists are newer than those that are held", () => {
+  it("confirms nothing, and still shows which lists are newer than those in memory", () => {
     const confirmation = new LogView(0, WINDOW);
     const told = (asOf: number, heads: readonly (readonly [string, number])[], revoked: string[] = []) => ({
       incarnation: 1,
@@ -84,7 +84,7 @@ describe("an answer from before a change that went through the isolate", () => {
       wanted: null,
     });
     confirmation.apply(told(17, [[D, 16]]), 0, null);
-    // Another token was revoked through it while it waited for an answer.
+    // It revoked another token while it waited for an answer.
     confirmation.noteChange({ incarnation: 1, number: 20 }, {}, ["its own"]);
     confirmation.apply(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
     expect(confirmation.head(D)).toBe(18);
@@ -94,8 +94,8 @@ describe("an answer from before a change that went through the isolate", () => {
   });
 });
 
-describe("several parts of a list whose writing to KV was lost", () => {
-  it("are put there again as soon as readers miss them, each for itself", async () => {
+describe("several parts of a list whose writes to KV were lost", () => {
+  it("are written again as soon as readers miss them, each by itself", async () => {
     const world = new World();
     const here = world.isolate();
     const isShard = (keys: readonly string[]): boolean => keys.some((key) => key.startsWith("shard/"));
@@ -105,7 +105,7 @@ describe("several parts of a list whose writing to KV was lost", () => {
     world.kv.fault = () => undefined;
     expect(world.differences()).toHaveLength(2);
     await world.clock.advance(5 * MINUTE);
-    // The first one misses one part, and it is put there; a little later somebody misses the other.
+    // The first reader misses one part, which is written again. A little later another reader misses the other part.
     for (const name of people(12)) {
       expect((await world.isolate("far").check(`${name}@${D}`)).verdict).toBe("deliverable");
       await world.clock.advance(5 * SECOND);
@@ -122,16 +122,16 @@ describe("a bridge that has seen an export", () => {
     return `${verdict} ${action}`;
   };
 
-  it("is not put off when the Registry takes the domain over, whose numbers are lower", async () => {
+  it("is not deferred when the Registry takes over the domain with lower numbers", async () => {
     const bench = new Bench(() => said(1_767_225_600, "kv"));
     expect(await askedFor(bench)).toBe("unknown reject");
     await bench.time.advance(MINUTE);
     bench.edge = () => said(58, "registry");
     expect(await askedFor(bench)).toBe("unknown reject");
-    expect(bench.asked.map(({ floor }) => floor)).toEqual([0, 0]);
+    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
   });
 
-  it("does not go back to it from the Registry's list, until no window can be as old", async () => {
+  it("does not go back to it from the Registry's list until every window is over", async () => {
     const bench = new Bench(() => said(58, "registry"));
     await askedFor(bench);
     await bench.time.advance(MINUTE);
@@ -142,8 +142,8 @@ describe("a bridge that has seen an export", () => {
   });
 });
 
-describe("observe mode without a sign of the Registry", () => {
-  it("accepts no longer than accept-grace, whatever it observes", async () => {
+describe("observe mode without contact to the Registry", () => {
+  it("accepts for accept-grace only, whatever the verdict", async () => {
     const world = new World({ acceptGrace: 2 * MINUTE });
     const here = world.isolate();
     await world.publish(here, D, ["alice", "bob", ["carol", "full"]], { mode: "observe" });

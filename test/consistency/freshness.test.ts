@@ -4,7 +4,7 @@ import { HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/world.t
 const D = "example.com";
 
 describe("freshness", () => {
-  it("makes a commit true everywhere within one window, however slow KV is", async () => {
+  it("makes a commit visible everywhere within one window, however slow KV is", async () => {
     const world = new World();
     world.kv.propagation = (location) => (location === "far" ? 180 * SECOND : 0);
     const [here, far] = [world.isolate("here"), world.isolate("far")];
@@ -30,7 +30,7 @@ describe("freshness", () => {
     expect(world.violations).toEqual([]);
   });
 
-  it("tells a new domain everywhere within one window, and refuses it nowhere longer", async () => {
+  it("makes a new domain known everywhere within one window, and refuses it nowhere longer", async () => {
     const world = new World();
     world.kv.propagation = () => 180 * SECOND;
     const [here, far] = [world.isolate("here"), world.isolate("far")];
@@ -43,7 +43,7 @@ describe("freshness", () => {
     expect(await far.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("confirms a refusal by the question's time and not by its answer's", async () => {
+  it("confirms a refusal by the time of the question, not of the answer", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
@@ -59,7 +59,7 @@ describe("freshness", () => {
     expect(answer.confirmed_age).toBeGreaterThanOrEqual(2);
   });
 
-  it("goes on refusing a domain whose unchanged list was published again", async () => {
+  it("goes on refusing for a domain whose unchanged list was published again", async () => {
     const world = new World();
     const here = world.isolate();
     const first = await world.publish(here, D, ["alice"]);
@@ -68,7 +68,7 @@ describe("freshness", () => {
     expect(await here.check(`carol@${D}`)).toMatchObject({ verdict: "unknown", generation: first });
   });
 
-  it("answers a commit at once from the isolate that took it, though an older question is under way", async () => {
+  it("shows a commit immediately in the isolate that took it, even while an older question is pending", async () => {
     const world = new World();
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);
@@ -86,7 +86,7 @@ describe("freshness", () => {
     expect(await here.check("carol@elsewhere.example")).toMatchObject({ verdict: "not-served" });
   });
 
-  it("never lets an isolate go back, though KV, evictions and late answers would", async () => {
+  it("never lets an isolate go back, in spite of KV, evictions and late answers", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob"]);
@@ -98,14 +98,14 @@ describe("freshness", () => {
     await far.idle();
     world.registry().fault = () => ({ kind: "error" });
     await world.clock.advance(2 * WINDOW);
-    // KV shows the older generation still, and what is held does not give way to it.
+    // KV still shows the older generation, which does not replace the newer one in memory.
     expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", generation: second });
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     const held = far.reader.cache.peek(D);
     if (held === undefined) throw new Error("not held");
     far.reader.cache.delete(held);
     await world.clock.advance(2 * SECOND);
-    // Now all that is to be had is the older generation, and this isolate has left it behind.
+    // Only the older generation can be loaded now, and this isolate has answered from a newer one.
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     expect(far.reader.cache.peek(D)?.manifest.generation).toBeLessThan(second);
     await far.idle();
@@ -114,14 +114,14 @@ describe("freshness", () => {
     expect(await far.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", generation: second });
   });
 
-  it("takes nothing back for an answer that comes late, twice, or after a newer one", async () => {
+  it("undoes nothing for an answer that arrives late, twice, or after a newer one", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
     await far.check(`nobody@${D}`);
     await far.idle();
     await world.clock.advance(WINDOW / 2 + SECOND);
-    // The answer to this question leaves the Registry now, and arrives when its patience is long over.
+    // The answer to this question leaves the Registry now, and arrives long after the timeout.
     world.registry().fault = ({ method }) =>
       method === "question" ? { kind: "late", ms: 20 * SECOND } : undefined;
     await far.check(`alice@${D}`);
@@ -136,7 +136,7 @@ describe("freshness", () => {
     expect(await far.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: second });
   });
 
-  it("is not confirmed by an object that was replaced and still answers from its past", async () => {
+  it("is not confirmed by a replaced object that still answers from its past", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
@@ -155,7 +155,7 @@ describe("freshness", () => {
     }
   });
 
-  it("answers nothing below the generation that the asker has seen", async () => {
+  it("never answers from below the generation that the client has seen", async () => {
     const world = new World();
     world.kv.propagation = () => 10 * MINUTE;
     const [here, far] = [world.isolate("here"), world.isolate("far")];
@@ -171,7 +171,7 @@ describe("freshness", () => {
     expect(await far.check(`alice@${D}`, { floor: { [D]: second + 1 } })).toMatchObject({ action: "defer" });
   });
 
-  it("does not call a domain not served before the generation that the asker has seen", async () => {
+  it("calls no domain not served below the generation that the client has seen", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, "first.example", ["alice"]);
@@ -182,7 +182,7 @@ describe("freshness", () => {
     expect(await far.check(`alice@${D}`, { floor })).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("measures the floor of an alias against alias and target together", async () => {
+  it("compares the minimum generation of an alias with alias and target together", async () => {
     const world = new World();
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);
@@ -204,7 +204,7 @@ describe("freshness", () => {
     });
   });
 
-  it("refuses for an alias only when alias and target are confirmed at one number", async () => {
+  it("refuses for an alias only if alias and target are confirmed at the same number", async () => {
     const world = new World();
     world.kv.propagation = () => 10 * MINUTE;
     const [here, far] = [world.isolate("here"), world.isolate("far")];
@@ -214,7 +214,7 @@ describe("freshness", () => {
     await far.idle();
     const target = await world.publish(here, D, ["alice", "bob"]);
     await world.clock.advance(WINDOW);
-    // The target's manifest is not to be had: the old one may accept, and may not refuse.
+    // The target's manifest cannot be loaded: the old one may accept, and must not refuse.
     world.registry().fault = ({ args }) =>
       (args[0] as { want?: string })?.want ? { kind: "error" } : undefined;
     expect(await far.check("alice@alias.example")).toMatchObject({ verdict: "deliverable", max_age: 0 });
@@ -228,7 +228,7 @@ describe("freshness", () => {
     expect(await far.check("nobody@alias.example")).toMatchObject({ verdict: "unknown", generation: target });
   });
 
-  it("carries a revocation to every isolate within one window, and refuses nobody for a revoked token", async () => {
+  it("carries a revocation to every isolate within one window, and gives a revoked token no refusal", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
@@ -238,7 +238,7 @@ describe("freshness", () => {
     await must(here.call(`/v1/tokens/${id}`, { method: "DELETE" }));
     expect((await here.call("/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
     await world.clock.advance(WINDOW);
-    // This refusal waits for a confirmation, which tells of the revocation.
+    // This refusal waits for a confirmation, which includes the revocation.
     expect((await far.call("/v1/rcpt", { json: { recipient: `nobody@${D}` }, token })).status).toBe(401);
     expect((await far.call("/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
     const cold = world.isolate("cold");
@@ -247,7 +247,7 @@ describe("freshness", () => {
     expect((await cold.call("/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
   });
 
-  it("accepts from an idle isolate no longer than KV is behind", async () => {
+  it("accepts in an idle isolate only for as long as KV is behind", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice", "bob"], { policy: { grace: 0 } });

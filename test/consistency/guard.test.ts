@@ -23,7 +23,7 @@ beforeEach(() => {
   isolate = world.isolate();
 });
 
-/** Why the guard refuses a reply's commit; null where it was taken. */
+/** Why the guard refuses a commit; null if it was made. */
 function refusalOf({ status, body }: Reply): string | null {
   if (status === 200) return null;
   expect(body).toMatchObject({ error: { code: "guard", refusals: { [D]: expect.any(String) } } });
@@ -33,7 +33,7 @@ function refusalOf({ status, body }: Reply): string | null {
 const refusal = async (list: List): Promise<string | null> =>
   refusalOf(await world.tryPublish(isolate, D, list));
 
-/** Publishes lists seconds apart, until one is refused. @returns how many were taken */
+/** Publishes lists seconds apart, until one is refused. @returns how many were committed */
 async function attack(lists: readonly List[]): Promise<number> {
   for (const [taken, list] of lists.entries()) {
     if ((await refusal(list)) !== null) return taken;
@@ -42,8 +42,8 @@ async function attack(lists: readonly List[]): Promise<number> {
   return lists.length;
 }
 
-describe("a walk past the guard ends at its second step", () => {
-  it("where each list renames a fifth of the names, its size constant", async () => {
+describe("an attempt to pass the guard in small steps ends at the second step", () => {
+  it("if each list renames a fifth of the names and keeps its size", async () => {
     const renamed = (fifths: number): List => [
       ...people(1_000 - 200 * fifths, 200 * fifths),
       ...people(200 * fifths, 5_000),
@@ -55,7 +55,7 @@ describe("a walk past the guard ends at its second step", () => {
     expect(await isolate.check(`u200@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("where each list is one name longer", async () => {
+  it("if each list is one name longer", async () => {
     const renamed = (step: number): List => [
       ...people(1_000 - 190 * step, 190 * step),
       ...people(191 * step, 5_000),
@@ -63,12 +63,12 @@ describe("a walk past the guard ends at its second step", () => {
     expect(await attack([0, 1, 2, 3, 4, 5].map(renamed))).toBe(2);
   });
 
-  it("where thousands of others come first, so that all real names are a small share", async () => {
+  it("if thousands of others are added first, so that all real names are a small share", async () => {
     const junk = people(10_000, 50_000);
     expect(await attack([people(1_000), [...people(1_000), ...junk], junk])).toBe(2);
   });
 
-  it("where what is dropped returns while others are dropped", async () => {
+  it("if dropped names return while others are dropped", async () => {
     // A goes; A returns and B goes; A goes again: 16 % each time, and 32 % in all.
     const [a, b, rest] = [people(160), people(160, 160), people(680, 320)];
     const lists = [
@@ -81,12 +81,12 @@ describe("a walk past the guard ends at its second step", () => {
     expect(await refusal([...a, ...b, ...rest])).toBeNull();
   });
 
-  it("where a list is damaged at random by a seventh each time", async () => {
+  it("if a random seventh of the list is lost each time", async () => {
     const damaged = (run: number): List => people(1_000).map((name, i) => (i % 7 < run ? `x${name}` : name));
     expect(await attack([0, 1, 2, 3, 4, 5, 6].map(damaged))).toBe(2);
   });
 
-  it("where the list is deleted and made again in between", async () => {
+  it("if the list is deleted and published again in between", async () => {
     await world.publish(isolate, D, people(100));
     expect(await refusal(people(85))).toBeNull();
     await world.remove(isolate, D);
@@ -94,7 +94,7 @@ describe("a walk past the guard ends at its second step", () => {
     expect(await refusal(people(80))).toBeNull();
   });
 
-  it("where the lists stand in many shards, whose number changes", async () => {
+  it("if the lists have many shards, whose number changes", async () => {
     await world.publish(isolate, D, people(17_000), { bits: 1 });
     await world.publish(isolate, D, people(30_000, 2_500), { bits: 2 });
     expect(await refusal(people(30_000, 5_000))).toMatch(/5000 of 17000 names of generation 1/);
@@ -103,7 +103,7 @@ describe("a walk past the guard ends at its second step", () => {
 });
 
 describe("the guard's day", () => {
-  it("ends 24 h after a list was superseded, and not before", async () => {
+  it("ends 24 h after a list was replaced, and not before", async () => {
     await world.publish(isolate, D, people(100));
     expect(await refusal(people(100, 20))).toBeNull();
     await world.clock.advance(DAY - MINUTE);
@@ -112,7 +112,7 @@ describe("the guard's day", () => {
     expect(await refusal(people(100, 40))).toBeNull();
   });
 
-  it("goes on past an override, whose names are no longer counted", async () => {
+  it("continues after an override, whose names are no longer counted", async () => {
     await world.publish(isolate, D, people(100));
     expect(await refusal(people(90, 10))).toBeNull();
     await world.publish(isolate, D, people(40, 60), { force: true });
@@ -120,12 +120,12 @@ describe("the guard's day", () => {
     expect(await refusal(people(31, 69))).toMatch(/9 of 40 names \(/);
     expect(await refusal(people(32, 68))).toBeNull();
     expect(await refusal(people(31, 69))).toMatch(/9 of 40 names of generation 3/);
-    // What came back is protected as before.
+    // What returned is protected as before.
     expect(await refusal([...people(60), ...people(32, 68)])).toBeNull();
     expect(await refusal([...people(30), ...people(32, 68)])).toMatch(/30 of 92 names \(/);
   });
 
-  it("begins with a list that is made under another key", async () => {
+  it("starts with a list that was made under another key", async () => {
     await world.publish(isolate, D, people(100));
     expect(await refusal(people(80))).toBeNull();
     await world.publish(isolate, D, people(70), { epoch: 2, force: true });
@@ -133,7 +133,7 @@ describe("the guard's day", () => {
     expect(await refusal(people(55))).toMatch(/15 of 70 names of generation 3/);
   });
 
-  it("leaves nothing behind: a quiet day later the ledger is gone, and the head is still guarded", async () => {
+  it("leaves nothing behind: after a day without changes the ledger is gone, and the head is still guarded", async () => {
     const registry = world.registry();
     const rows = (): number =>
       ["guard_ledgers", "guard_spans"]
@@ -151,7 +151,7 @@ describe("the guard's day", () => {
   });
 });
 
-describe("a ledger that is lacking or damaged", () => {
+describe("a ledger that is missing or damaged", () => {
   const publishSome = async (): Promise<void> => {
     await world.publish(isolate, D, people(100));
     await world.clock.advance(HOUR);
@@ -160,14 +160,14 @@ describe("a ledger that is lacking or damaged", () => {
     await world.publish(isolate, D, [...people(10), ...people(60, 20)]);
     await world.publish(isolate, D, people(60, 20));
   };
-  /** Of the first list 8 went, came back and went again; of the fourth 10 of 70. */
+  /** 8 names of the first list went, returned and went again; of the fourth list, 10 of 70 went. */
   const expectCounts = async (): Promise<void> => {
     expect(await refusal(people(46, 34))).toMatch(/24 of 70 names of generation 4/);
     expect(await refusal(people(48, 32))).toMatch(/22 of 70 names of generation 4/);
     expect(await refusal(people(56, 24))).toBeNull();
   };
 
-  it("counts as it stands where it is whole", async () => {
+  it("is used as it is if it is intact", async () => {
     await publishSome();
     await expectCounts();
   });
@@ -176,13 +176,13 @@ describe("a ledger that is lacking or damaged", () => {
     ["was never made, as by an earlier release", "DELETE FROM guard_ledgers"],
     ["has damaged lists", "UPDATE guard_ledgers SET lists = x'010203'"],
     ["has damaged spans", "UPDATE guard_spans SET bytes = x'010203'"],
-  ])("is made again from the generations where it %s", async (_, statement) => {
+  ])("is rebuilt from the generations if it %s", async (_, statement) => {
     await publishSome();
     world.registry().sql(statement);
     await expectCounts();
   });
 
-  it("takes in what an earlier release committed without it", async () => {
+  it("includes what an earlier release committed without it", async () => {
     const registry = world.registry();
     await world.publish(isolate, D, people(100));
     const [before] = registry.sql("SELECT * FROM guard_ledgers");
@@ -199,7 +199,7 @@ describe("a ledger that is lacking or damaged", () => {
   };
 });
 
-/** What `POST /v1/plans` says of a list that is to follow another. */
+/** What `POST /v1/plans` says about a list that would follow another one. */
 async function planOf(
   through: IsolateHost,
   own: World,
@@ -232,7 +232,7 @@ describe("any sequence of commits, deletions, rollbacks and overrides", () => {
     until: number;
   }
 
-  it("leaves every list of the last 24 h all but a fifth of its names, or all but one, but for overrides", async () => {
+  it("leaves every list of the last 24 h all but a fifth of its names, or all but one, except after overrides", async () => {
     const step = fc.record({
       kind: fc.constantFrom("publish", "publish", "publish", "publish", "force", "delete", "rollback"),
       flips: fc.uniqueArray(fc.nat(14), { maxLength: 6 }),
@@ -315,7 +315,7 @@ describe("any sequence of commits, deletions, rollbacks and overrides", () => {
       walk,
     );
     await fc.assert(property, { numRuns: 300, seed: 20_261_125 });
-    // Sequences that the guard never met would show nothing.
+    // Sequences in which the guard never refused would prove nothing.
     expect(sequences).toBeGreaterThanOrEqual(300);
     expect(Math.min(taken, refused)).toBeGreaterThan(500);
   }, 60_000);

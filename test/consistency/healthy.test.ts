@@ -26,9 +26,9 @@ async function lapsed(partners: readonly string[] = ["alice"]) {
   return { world, here, far, newest };
 }
 
-describe("where nothing is wrong", () => {
-  it("a check reads the newer list where another's refresh tells of it while the older one is read", async () => {
-    // Whenever that is: before, while, and just after a reading that several wait for.
+describe("with everything healthy", () => {
+  it("a check reads the newer list if another check's refresh reports it while the older one is being read", async () => {
+    // At any moment: before, during and just after a read that several checks wait for.
     for (let moment = 170; moment < 215; moment += 3) {
       const { world, far } = await lapsed();
       const waiting = Array.from({ length: 5 }, (_, i) => far.beginCheck(`mallory${i}@${D}`));
@@ -44,7 +44,7 @@ describe("where nothing is wrong", () => {
     }
   });
 
-  it("many at once still read a list that changed once or twice", async () => {
+  it("many concurrent checks read a changed list once or twice", async () => {
     const { world, far } = await lapsed();
     const begun = world.kv.operations.length;
     const first = Array.from({ length: 30 }, (_, i) => far.beginCheck(`m${i}@${D}`));
@@ -60,7 +60,7 @@ describe("where nothing is wrong", () => {
     expect(reads.length).toBeLessThanOrEqual(2);
   });
 
-  it("a check does not go by a reading behind an answer that was begun for less than it needs", async () => {
+  it("a check does not use a background read that was started for an older generation than it needs", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     await world.publish(here, D, ["alice"]);
@@ -70,20 +70,20 @@ describe("where nothing is wrong", () => {
     world.kv.propagation = () => 3 * MINUTE;
     await world.publish(here, D, ["alice", "carol"]);
     await world.clock.advance(WINDOW / 2);
-    // Behind this answer the newer list is asked of the Registry, which takes long over the answer.
+    // After this answer, the newer list is requested from the Registry, which takes long to answer.
     world.registry().fault = ({ method, args: [question] }) =>
       method === "question" && (question as Question).want !== null ? { kind: "late", ms: 400 } : undefined;
     expect(await far.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
     await world.clock.advance(100);
     world.registry().fault = () => undefined;
     const newest = await world.publish(here, D, ["alice", "carol", "dave"]);
-    // Another's question tells of the newest one meanwhile.
+    // Meanwhile another check's question reports the newest one.
     await far.check(`mallory@${OTHER}`, { floor: { [OTHER]: newest } });
     const answer = await far.check(`mallory@${D}`);
     expect(answer).toMatchObject({ verdict: "unknown", generation: newest });
   });
 
-  it("a check reads the list of a new log, though it has just read one of the same number", async () => {
+  it("a check reads the list of a new log, even if it has just read one with the same number", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
     const first = await world.publish(here, D, people(9_000), { bits: 1 });
@@ -98,7 +98,7 @@ describe("where nothing is wrong", () => {
     const elsewhere = world.isolate("here");
     expect(await world.publish(elsewhere, D, people(9_000, 10), { bits: 1, expect: null })).toBe(first);
     await world.publish(elsewhere, OTHER, ["dave"]);
-    // The list of the lost log is read, and then one of its shards; meanwhile another's question tells of the new log.
+    // The list of the lost log is read, then one of its shards. Meanwhile another check's question reports the new log.
     world.kv.fault = ({ kind, keys: [key], location }) =>
       kind === "get" && location === "far" && key?.startsWith("shard/")
         ? { kind: "slow", ms: 400 }
@@ -112,7 +112,7 @@ describe("where nothing is wrong", () => {
     );
   });
 
-  it("a check asks the Registry first where nobody did for longer than accept-grace", async () => {
+  it("a check asks the Registry first if the last contact is older than accept-grace", async () => {
     const world = new World({ acceptGrace: 2 * HOUR });
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);
@@ -122,7 +122,7 @@ describe("where nothing is wrong", () => {
     expect(await here.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("and defers where the Registry gives no answer to that", async () => {
+  it("a check defers if the Registry does not answer that question", async () => {
     const world = new World({ acceptGrace: 2 * HOUR });
     const here = world.isolate();
     await world.publish(here, D, ["alice"]);

@@ -14,13 +14,13 @@ import {
   sizeOfContents,
 } from "./memory-generations.ts";
 
-/** So many names that each of eight shards has some. */
+/** Enough names for each of eight shards to have some. */
 const MANY = names(200);
 const ONE_MORE = [...MANY, "newcomer"];
 const ALL_EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
 
-describe("a generation that takes another one's place", () => {
-  it("keeps every shard that both name, and that alone", () => {
+describe("a generation that replaces another one", () => {
+  it("keeps every shard that both name, and no other", () => {
     const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3 }), true);
     hold(memory, make({ names: ONE_MORE, bits: 3 }));
@@ -38,7 +38,7 @@ describe("a generation that takes another one's place", () => {
     requireRight(memory, ["example.com"]);
   });
 
-  it("keeps what is handed on through many generations", () => {
+  it("keeps a shard through many generations", () => {
     const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3 }), true);
     for (let i = 0; i < 10; i++) hold(memory, make({ names: MANY, bits: 3 }));
@@ -51,7 +51,7 @@ describe("a generation that takes another one's place", () => {
     ["fewer bits", { bits: 3 }, { bits: 2 }],
     ["its only shard inside", { bits: 1 }, { bits: 0, isInline: true }],
     ["blobs, where the one before had its only shard inside", { bits: 0, isInline: true }, { bits: 1 }],
-  ])("keeps nothing where it has %s", (_, before, after) => {
+  ])("keeps nothing if it has %s", (_, before, after) => {
     const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 0, ...before }), true);
     const { manifest } = make({ names: MANY, bits: 0, ...after });
@@ -62,7 +62,7 @@ describe("a generation that takes another one's place", () => {
     expect(memory.size).toBe(alone.size);
   });
 
-  it("keeps the only shard that stands in a blob of its own, and not the bytes that stood inside", () => {
+  it("keeps an only shard that is a blob of its own, and not one that was inline", () => {
     const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 0 }), true);
     hold(memory, make({ names: MANY, bits: 0 }));
@@ -72,7 +72,7 @@ describe("a generation that takes another one's place", () => {
     expect(atHand(memory, "shards")).toEqual([]);
   });
 
-  it("keeps them across logs and origins: the id alone says what they are", () => {
+  it("keeps them across logs and origins: the id alone identifies them", () => {
     const memory = new BlobCache(AMPLE);
     hold(memory, make({ names: MANY, bits: 3, origin: "kv", incarnation: 0 }), true);
     hold(memory, make({ names: MANY, bits: 3 }));
@@ -80,7 +80,7 @@ describe("a generation that takes another one's place", () => {
     expect(atHand(memory, "shards")).toEqual(ALL_EIGHT);
   });
 
-  it("takes a shard that was being read for the one before, where both name it", () => {
+  it("uses a shard that was being read for the previous one, if both name it", () => {
     const memory = new BlobCache(AMPLE);
     const first = make({ names: MANY, bits: 3 });
     const second = make({ names: ONE_MORE, bits: 3 });
@@ -96,10 +96,10 @@ describe("a generation that takes another one's place", () => {
   });
 });
 
-describe("what two generations have shared", () => {
-  it("is at hand for neither once it is let go of, and may be read again", () => {
+describe("a shard that two generations share", () => {
+  it("is in memory for neither once it is evicted, and can be read again", () => {
     const [first, second] = [make({ names: MANY, bits: 3 }), make({ names: ONE_MORE, bits: 3 })];
-    // Room for this domain, and not for another one beside it.
+    // Room for this domain, and not for a second one.
     const sizing = new BlobCache(AMPLE);
     hold(sizing, first, true);
     const memory = new BlobCache(sizing.size + 2_000);
@@ -118,7 +118,7 @@ describe("what two generations have shared", () => {
     expect(memory.size).toBe(sizeOfContents(memory, ["example.com", "other.example"]));
   });
 
-  it("stays when the older of them is let go of, and goes with the newer one", () => {
+  it("stays when the older one is evicted, and goes with the newer one", () => {
     const memory = new BlobCache(AMPLE);
     const before = hold(memory, make({ names: MANY, bits: 3 }), true);
     const after = hold(memory, make({ names: MANY, bits: 3 }));

@@ -17,7 +17,7 @@ beforeEach(() => {
 const verdictOf = async (local: string, domain = D): Promise<string> =>
   (await isolate.check(`${local}@${domain}`)).verdict;
 
-/** Whether the guard lets a list through. */
+/** Whether the guard allows a list. */
 const isGuarded = ({ status, body }: Reply): boolean => {
   if (status === 200) return false;
   expect(body).toMatchObject({ error: { code: "guard" } });
@@ -27,7 +27,7 @@ const isGuarded = ({ status, body }: Reply): boolean => {
 describe("the guard", () => {
   const tryList = async (list: List): Promise<boolean> => isGuarded(await world.tryPublish(isolate, D, list));
 
-  it("refuses a list that lacks more than a fifth of the names, and says so, and nothing changes", async () => {
+  it("refuses a list that lacks more than a fifth of the names, says so, and changes nothing", async () => {
     const first = await world.publish(isolate, D, people(100));
     const reply = await world.tryPublish(isolate, D, people(79));
     expect(reply).toMatchObject({
@@ -38,14 +38,14 @@ describe("the guard", () => {
     expect(await tryList(people(80))).toBe(false);
   });
 
-  it("goes by the share as it stands: a tighter one holds at once", async () => {
+  it("uses the present share: a smaller one applies immediately", async () => {
     await world.publish(isolate, D, people(100));
     await world.publish(isolate, D, people(96), { policy: { guard: 0.05 } });
     expect(await tryList(people(90))).toBe(true);
     expect(await tryList(people(95))).toBe(false);
   });
 
-  it("refuses a list of nobody, and a list of all others", async () => {
+  it("refuses an empty list, and a list of other names only", async () => {
     await world.publish(isolate, D, people(10));
     expect(await tryList([])).toBe(true);
     expect(await tryList(people(10, 100))).toBe(true);
@@ -53,12 +53,12 @@ describe("the guard", () => {
 
   it("counts names and not totals", async () => {
     await world.publish(isolate, D, people(100));
-    // As many as before, and a quarter of them are others.
+    // The same number of names, a quarter of them different.
     expect(await tryList([...people(75), ...people(25, 500)])).toBe(true);
     expect(await tryList([...people(80), ...people(500, 500)])).toBe(false);
   });
 
-  it("counts those who are disabled or moved as those who left, and not those who are full", async () => {
+  it("counts names that become disabled or moved as lost, and not those that become full", async () => {
     await world.publish(isolate, D, people(100));
     const inState = (state: "disabled" | "moved" | "full"): List => [
       ...people(75),
@@ -67,18 +67,18 @@ describe("the guard", () => {
     expect(await tryList(inState("disabled"))).toBe(true);
     expect(await tryList(inState("moved"))).toBe(true);
     expect(await tryList(inState("full"))).toBe(false);
-    // And who was full counts as one who was there.
+    // A full name counts as present.
     expect(await tryList(people(75))).toBe(true);
   });
 
-  it("lets one name go from any list, and not the last", async () => {
+  it("allows one name to go from any list, and not the last", async () => {
     await world.publish(isolate, D, ["alice", "bob"]);
     expect(await tryList(["alice"])).toBe(false);
     expect(await tryList([["alice", "disabled"]])).toBe(true);
     expect(await tryList([])).toBe(true);
   });
 
-  it("measures a slow drain against the largest generation of the last day", async () => {
+  it("compares a slow drain with the largest generation of the last day", async () => {
     await world.publish(isolate, D, people(100));
     for (const left of [95, 90, 85, 80]) {
       await world.clock.advance(HOUR);
@@ -86,13 +86,13 @@ describe("the guard", () => {
     }
     await world.clock.advance(HOUR);
     expect(await tryList(people(79))).toBe(true);
-    // A day after the largest was superseded, the next smaller one is the measure.
+    // A day after the largest list was replaced, the next smaller one is compared.
     await world.clock.advance(20.5 * HOUR);
     expect(await tryList(people(77))).toBe(false);
     expect(await tryList(people(70))).toBe(true);
   });
 
-  it("asks for the override where a policy changes whose effect cannot be counted", async () => {
+  it("needs the override for a policy change whose effect cannot be counted", async () => {
     await world.publish(isolate, D, people(10));
     for (const policy of [
       { catchall: true },
@@ -111,7 +111,7 @@ describe("the guard", () => {
     expect(await verdictOf("anybody")).toBe("deliverable");
   });
 
-  it("asks for the override where the key changes, and compares nothing across it", async () => {
+  it("needs the override for a new key, and compares nothing across it", async () => {
     await world.publish(isolate, D, people(10));
     expect(isGuarded(await world.tryPublish(isolate, D, people(10), { epoch: 2 }))).toBe(true);
     await world.publish(isolate, D, people(9), { epoch: 2, force: true });
@@ -120,7 +120,7 @@ describe("the guard", () => {
     expect(isGuarded(await world.tryPublish(isolate, D, people(4)))).toBe(true);
   });
 
-  it("stands before a domain that was deleted and is made anew within the day", async () => {
+  it("protects a domain that was deleted and is published again within the day", async () => {
     await world.publish(isolate, D, people(10));
     await world.remove(isolate, D);
     await world.clock.advance(HOUR);
@@ -152,7 +152,7 @@ describe("a name that left", () => {
     expect(await isolate.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", action: "reject" });
   });
 
-  it("stays deferred over later commits, and is deliverable where it comes back", async () => {
+  it("stays deferred over later commits, and is deliverable if it returns", async () => {
     await world.publish(isolate, D, ["alice", "bob", "carol"], { policy: { grace: 600 } });
     await world.publish(isolate, D, ["alice", "carol"]);
     await world.clock.advance(300 * SECOND);
@@ -167,7 +167,7 @@ describe("a name that left", () => {
     expect(await verdictOf("bob")).toBe("unknown");
   });
 
-  it("is unknown at once where the grace is off", async () => {
+  it("is unknown immediately if the grace is 0", async () => {
     await world.publish(isolate, D, ["alice", "bob"], { policy: { grace: 0 } });
     await world.publish(isolate, D, ["alice"]);
     expect(await verdictOf("bob")).toBe("unknown");
@@ -175,7 +175,7 @@ describe("a name that left", () => {
 });
 
 describe("a rollback", () => {
-  it("is old content under a new number, and those who leave by it are deferred", async () => {
+  it("is old content under a new number, and names that leave with it are deferred", async () => {
     const first = await world.publish(isolate, D, ["alice", "bob"]);
     const second = await world.publish(isolate, D, ["alice", "bob", "carol", "dave"]);
     const third = await world.rollback(isolate, D, first);
@@ -186,7 +186,7 @@ describe("a rollback", () => {
     expect(await isolate.check(`carol@${D}`)).toMatchObject({ verdict: "unknown", generation: third });
   });
 
-  it("brings the shards of a big list back, to isolates and to KV", async () => {
+  it("restores the shards of a large list, in isolates and in KV", async () => {
     const first = await world.publish(isolate, D, people(9_000), { bits: 1 });
     await world.publish(isolate, D, people(8_990), { bits: 1 });
     await world.clock.advance(HOUR);
@@ -213,7 +213,7 @@ describe("a rollback", () => {
 });
 
 describe("observe mode", () => {
-  it("accepts whom it would refuse or defer, and keeps the word and the reply", async () => {
+  it("accepts what it would refuse or defer, and keeps the verdict and the reply", async () => {
     const list: List = ["alice", "bob", ["dora", "disabled"], ["mo", "moved"], ["fay", "full"]];
     await world.publish(isolate, D, list, { mode: "observe" });
     await world.publish(
@@ -273,7 +273,7 @@ describe("an alias", () => {
     expect(await verdictOf("bob", "alias.example")).toBe("departed");
   });
 
-  it("has one living target that is no alias, and is none itself for others", async () => {
+  it("has one target that exists and is not an alias, and is not a target itself", async () => {
     const statusOf = async (domain: string, alias: string): Promise<number> =>
       (await world.tryPublish(isolate, domain, [], { policy: { alias } })).status;
     expect(await statusOf("b.example", "nowhere.example")).toBe(400);

@@ -6,7 +6,7 @@ import { MINUTE, must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
-/** A deployment whose master key was lost, and which was given another one. */
+/** A deployment whose master key was lost and replaced. */
 describe("after the master key was lost", () => {
   let world: World;
   let first: number;
@@ -20,13 +20,13 @@ describe("after the master key was lost", () => {
     isolate = world.isolate();
   });
 
-  it("nobody is refused and nobody accepted from what the other key made", async () => {
+  it("nothing is refused or accepted from lists made with the other key", async () => {
     for (const local of ["u0", "nobody"]) {
       expect(await isolate.check(`${local}@${D}`)).toMatchObject({ verdict: "unavailable", action: "defer" });
     }
   });
 
-  it("the domain is still shown, with the key that it was made under", async () => {
+  it("the domain is still shown, with the id of the key that made it", async () => {
     const { body } = await must(isolate.call(`/v1/domains/${D}`));
     expect(body).toMatchObject({ domain: D, generation: first, counts: { active: 10 } });
     expect((body as DomainDescription).key_id).not.toBe(world.keyFor(D).id);
@@ -34,7 +34,7 @@ describe("after the master key was lost", () => {
     await must(isolate.call("/v1/domains"));
   });
 
-  it("publishing everything again needs the override, and heals it", async () => {
+  it("publishing everything again needs the override, and repairs it", async () => {
     expect(await world.tryPublish(isolate, D, people(10))).toMatchObject({
       status: 422,
       body: { error: { code: "guard" } },
@@ -48,7 +48,7 @@ describe("after the master key was lost", () => {
     expect(await world.isolate("later").check(`u1@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("nothing rolls back to what cannot be read any more", async () => {
+  it("nothing rolls back to a generation that can no longer be read", async () => {
     await world.publish(isolate, D, people(10), { force: true });
     const expectHead = (await must(isolate.call(`/v1/domains/${D}`))).body as DomainDescription;
     const json = { to: first, expect: expectHead.generation };

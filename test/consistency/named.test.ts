@@ -31,7 +31,7 @@ const MISSING = {
 const NOT_SERVED = { verdict: "not-served", action: "reject" };
 
 describe("a domain without any list", () => {
-  it("that the token names is deferred with the reason, by every route, and at no further cost", async () => {
+  it("that the token names is deferred with the reason, on every route, and at no further cost", async () => {
     const named = await tokenFor([D, OTHER]);
     const [isolate, other] = [world.isolate("cold"), world.isolate("also cold")];
     const first = await isolate.check(`alice@${D}`, { token: named });
@@ -54,7 +54,7 @@ describe("a domain without any list", () => {
     ]);
     const got = await isolate.call(`/v1/rcpt/alice%40${D}`, { token: named });
     expect(got).toMatchObject({ status: 503, body: MISSING });
-    // The token changes nothing for anybody else.
+    // The token changes nothing for other tokens.
     expect(await isolate.check(`alice@${D}`, { token: await tokenFor(null) })).toMatchObject(NOT_SERVED);
     expect(await isolate.check(`alice@${D}`)).toMatchObject(NOT_SERVED);
   });
@@ -70,7 +70,7 @@ describe("a domain without any list", () => {
     expect(await isolate.check(`nobody@${D}`, { token })).toMatchObject({ verdict: "unknown" });
   });
 
-  it("since its Registry was lost and begun anew, is deferred", async () => {
+  it("is deferred if its Registry was lost and initialised again", async () => {
     await world.publish(publisher, D, ["alice"]);
     const token = await tokenFor([D]);
     await world.clock.advance(MINUTE);
@@ -96,7 +96,7 @@ describe("a domain without any list", () => {
 });
 
 describe("a domain that was deleted", () => {
-  it("is not served to the token that names it while its tombstone stands, and then has no list", async () => {
+  it("is not served for a token that names it while its tombstone exists, and then has no list", async () => {
     const token = await tokenFor([D]);
     await world.publish(publisher, D, ["alice"]);
     const tombstone = await world.remove(publisher, D);

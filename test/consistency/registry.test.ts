@@ -6,7 +6,7 @@ import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../testing/wo
 const D = "example.com";
 
 describe("the Registry", () => {
-  it("that was never initialised answers with a fault, and not with no domains", async () => {
+  it("that was never initialised answers with a fault, and not with an empty list", async () => {
     const world = new World();
     const isolate = world.isolate();
     for (let i = 0; i < 3; i++) {
@@ -21,7 +21,7 @@ describe("the Registry", () => {
     });
   });
 
-  it("that was made for another number of partitions answers with a fault, and refuses nobody", async () => {
+  it("that was made for another number of partitions answers with a fault, and causes no refusal", async () => {
     const world = new World();
     await world.publish(world.isolate(), D, ["alice"]);
     await world.clock.advance(MINUTE);
@@ -35,7 +35,7 @@ describe("the Registry", () => {
     expect((await world.tryPublish(wrong, "new.example", ["alice"])).status).toBe(503);
   });
 
-  it("that is new does not begin beside a KV that belongs to another", async () => {
+  it("that is new does not initialise if KV belongs to another Registry", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, D, ["alice"]);
@@ -43,12 +43,12 @@ describe("the Registry", () => {
     world.replaceRegistry();
     expect((await isolate.call("/v1/registry", { method: "POST" })).status).toBe(409);
     expect(await world.isolate("cold").check(`nobody@${D}`)).toMatchObject({ action: "defer" });
-    // Without the roster to say so, what cannot be read is no licence either.
+    // If the roster cannot be read, it does not initialise either.
     world.kv.fault = () => ({ kind: "error" });
     expect((await isolate.call("/v1/registry", { method: "POST" })).status).toBe(503);
   });
 
-  it("of a new incarnation is followed, though its numbers are the old ones", async () => {
+  it("of a new incarnation is followed, even if its numbers are the old ones", async () => {
     const world = new World();
     const isolate = world.isolate();
     const [first] = [await world.publish(isolate, D, ["alice", "bob"])];
@@ -72,7 +72,7 @@ describe("the Registry", () => {
       expect(await isolate.check(`${local}@${D}`)).toMatchObject({ verdict, generation: first });
       await isolate.idle();
     }
-    // What the old one says after that, of all there was, says nothing.
+    // Later answers of the old one, even complete ones, are ignored.
     await world.publish(elsewhere, "new.example", ["alice"]);
     world.registry().fault = () => ({ kind: "replaced", answer: past });
     await world.clock.advance(2 * WINDOW);
@@ -81,7 +81,7 @@ describe("the Registry", () => {
     }
   });
 
-  it("gives one growing number to all domains of a commit, and none to what did not change", async () => {
+  it("gives one rising number to all domains of a commit, and none to what did not change", async () => {
     const world = new World();
     const isolate = world.isolate();
     const prepared = [];
@@ -107,7 +107,7 @@ describe("the Registry", () => {
     });
   });
 
-  it("commits all of a commit or nothing of it", async () => {
+  it("makes a commit completely or not at all", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, "a.example", people(10));
@@ -124,7 +124,7 @@ describe("the Registry", () => {
     expect(await isolate.check("alice@b.example")).toMatchObject({ verdict: "not-served" });
   });
 
-  it("never loses a commit that it acknowledged, and makes the one whose answer was lost only once", async () => {
+  it("never loses an acknowledged commit, and makes one whose answer was lost only once", async () => {
     const world = new World();
     const isolate = world.isolate();
     const first = await world.publish(isolate, D, ["alice"]);
@@ -139,7 +139,7 @@ describe("the Registry", () => {
     expect(await isolate.check(`carol@${D}`)).toMatchObject({ verdict: "unknown", generation: first + 1 });
   });
 
-  it("tells everything to a question from before what it has pruned, and keeps a pruned domain unserved", async () => {
+  it("lists everything for a question from before the last pruning, and keeps a pruned domain not served", async () => {
     const world = new World();
     const isolate = world.isolate();
     await world.publish(isolate, D, ["alice"]);
@@ -171,13 +171,16 @@ describe("the Registry", () => {
         await each.idle();
       }
     }
-    const anew = await world.publish(isolate, D, ["dave"]);
-    expect(anew).toBeGreaterThan(tombstone);
+    const republished = await world.publish(isolate, D, ["dave"]);
+    expect(republished).toBeGreaterThan(tombstone);
     await world.clock.advance(WINDOW);
     for (const each of [isolate, sleeper, world.isolate("colder")]) {
-      expect(await each.check(`dave@${D}`)).toMatchObject({ verdict: "deliverable", generation: anew });
+      expect(await each.check(`dave@${D}`)).toMatchObject({
+        verdict: "deliverable",
+        generation: republished,
+      });
       await each.idle();
-      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: anew });
+      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: republished });
     }
   });
 

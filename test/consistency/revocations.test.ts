@@ -19,8 +19,8 @@ const statusOf = async (world: World, domain: string, token: string): Promise<nu
   return ask();
 };
 
-describe("a partition that begins", () => {
-  it("does not begin while the first one does not tell what is revoked, and begins as soon as it does", async () => {
+describe("a partition that starts", () => {
+  it("does not start while the first one does not list its revocations, and starts as soon as it does", async () => {
     const world = new World({ partitions: 2 });
     const isolate = world.isolate();
     const [first, second] = domainsOf(world);
@@ -34,7 +34,7 @@ describe("a partition that begins", () => {
       expect(reply).toMatchObject({ status: 503, body: { error: { code: "unavailable" } } });
       expect(reply.took).toBeLessThan(20 * SECOND);
       expect(world.registry(1).sql("SELECT value FROM meta WHERE name = 'incarnation'")).toEqual([]);
-      // Nothing is refused meanwhile either, as by every Registry that has not begun.
+      // Nothing is refused meanwhile either, as with every Registry that is not initialised.
       expect((await isolate.check(`bob@${second}`)).action).toBe("defer");
     }
     world.registry(0).fault = () => undefined;
@@ -42,7 +42,7 @@ describe("a partition that begins", () => {
     expect(await statusOf(world, second, token)).toBe(401);
   });
 
-  it("misses no revocation that is made while it asks for them", async () => {
+  it("misses no revocation that is made while it asks", async () => {
     const world = new World({ partitions: 2 });
     const isolate = world.isolate();
     const [first, second] = domainsOf(world);
@@ -61,7 +61,7 @@ describe("a partition that begins", () => {
     expect(await statusOf(world, second, token)).toBe(401);
   });
 
-  it("again, after it was lost, has all revocations again", async () => {
+  it("has all revocations again after it was lost", async () => {
     const world = new World({ partitions: 2 });
     const isolate = world.isolate();
     const [first, second] = domainsOf(world);
@@ -76,7 +76,7 @@ describe("a partition that begins", () => {
 });
 
 describe("a revocation", () => {
-  it("that reached the first partition alone reaches the others within an hour", async () => {
+  it("that reached only the first partition reaches the others within an hour", async () => {
     const world = new World({ partitions: 2 });
     const isolate = world.isolate();
     const [first, second] = domainsOf(world);

@@ -6,12 +6,12 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 const D = "example.com";
 const OTHER = "other.example";
 
-describe("an isolate that slept while a domain was deleted and let go of", () => {
+describe("an isolate that was idle while a domain was deleted and pruned", () => {
   it.each([
     ["another domain", [`nobody@${OTHER}`]],
     ["that domain", []],
     ["a domain that nobody serves", ["x@stranger.example"]],
-  ])("calls it not served, asked first about %s", async (_, before) => {
+  ])("calls it not served if the first check is about %s", async (_, before) => {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice"]);
@@ -40,7 +40,7 @@ describe("an isolate that slept while a domain was deleted and let go of", () =>
     expect(await sleeper.check(`alice@${OTHER}`)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("serves it again where it was published again", async () => {
+  it("serves it again if it was published again", async () => {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice"]);
@@ -59,8 +59,8 @@ describe("an isolate that slept while a domain was deleted and let go of", () =>
   });
 });
 
-describe("a list in memory that the Registry has let go of", () => {
-  /** `sleeper` was answered from D, which is deleted and pruned while it sleeps. */
+describe("a list in memory that the Registry has pruned", () => {
+  /** `sleeper` has answered from D, which is deleted and pruned while it is idle. */
   async function begun(alias?: string) {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
@@ -79,7 +79,7 @@ describe("a list in memory that the Registry has let go of", () => {
     return { world, sleeper };
   }
 
-  it("is left by an alias that was pointed elsewhere before", async () => {
+  it("is no longer used by an alias that got another target before", async () => {
     const { world, sleeper } = await begun("alias.example");
     await sleeper.check(`nobody@${OTHER}`);
     for (const isolate of [sleeper, world.isolate("cold")]) {
@@ -88,7 +88,7 @@ describe("a list in memory that the Registry has let go of", () => {
     }
   });
 
-  it("gives way to an export", async () => {
+  it("is replaced by an export", async () => {
     const { world, sleeper } = await begun();
     world.export(D, world.clock.now(), ["bob"]);
     await world.clock.advance(5 * MINUTE);
@@ -139,13 +139,13 @@ describe("an answer that lists everything", () => {
     expect(confirmation.head(OTHER)).toBe(12);
   });
 
-  it("replaces nothing where it lists only what changed", () => {
+  it("replaces nothing if it lists only what changed", () => {
     const confirmation = begun();
     confirmation.apply(told(12, [[OTHER, 12]], { full: false }), SECOND, since(9));
     expect(confirmation.head(D)).toBe(5);
   });
 
-  it("replaces nothing where it is older than what is known", () => {
+  it("replaces nothing if it is older than what is known", () => {
     const confirmation = begun();
     confirmation.apply(told(12, [[D, 11]], { full: false }), 2 * SECOND, since(9));
     confirmation.apply(told(10, [[OTHER, 9]]), SECOND, null);
@@ -153,7 +153,7 @@ describe("an answer that lists everything", () => {
     expect(confirmation.position).toEqual(since(12));
   });
 
-  it("replaces nothing where it is older than a change that went through the isolate", () => {
+  it("replaces nothing if it is older than a change that went through the isolate", () => {
     const confirmation = begun();
     confirmation.noteChange(since(14), { "new.example": 14 });
     confirmation.apply(told(12, [[OTHER, 12]]), SECOND, since(9));
@@ -171,9 +171,9 @@ describe("an answer that lists everything", () => {
     expect(confirmation.head(D)).toBeUndefined();
   });
 
-  it("keeps a head that is newer than all that it knows of", () => {
+  it("keeps a head that is newer than anything it knows of", () => {
     const confirmation = new LogView(0, WINDOW);
-    // A change went through it, and a late answer about others was taken in before it was told everything.
+    // A change went through it, and it applied a late answer about other domains before it got everything.
     confirmation.noteChange(since(11), {});
     confirmation.apply(told(20, [[D, 20]], { full: false }), 0, since(18));
     confirmation.apply(told(12, [[OTHER, 12]]), SECOND, null);

@@ -1,4 +1,4 @@
-/* What an isolate tells of: lines of the log, and counts that ride on its questions. */
+/* What an isolate reports: log lines, and counts that it sends with its questions. */
 import { expect, it } from "vitest";
 import type { Count, Question } from "../../src/api/log.ts";
 import type { Answer } from "../../src/directory/index.ts";
@@ -17,7 +17,7 @@ function log() {
   return { clock, lines, faults };
 }
 
-it("writes a line a minute at most for each kind and domain, with how often it was met", async () => {
+it("writes at most one line a minute for each kind and domain, with how often it occurred", async () => {
   const { clock, lines, faults } = log();
   for (let second = 0; second < 130; second++) {
     faults.write("key_mismatch", "a.example", "of a");
@@ -34,7 +34,7 @@ it("writes a line a minute at most for each kind and domain, with how often it w
   ]);
 });
 
-it("is bounded where thousands of domains are under another key: a line a minute for all the rest", async () => {
+it("is bounded if thousands of domains are under another key: one line a minute for all the rest", async () => {
   const { clock, lines, faults } = log();
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 5_000; i++) faults.write("key_mismatch", `d${i}.example`, "x".repeat(5_000));
@@ -44,7 +44,7 @@ it("is bounded where thousands of domains are under another key: a line a minute
   expect(lines.every(({ detail }) => detail.length <= 1_000)).toBe(true);
 });
 
-it("counts domains and faults together that are too many between two questions, and loses none", () => {
+it("combines domains and faults past the limit between two questions, and loses none", () => {
   const tally = new Tally();
   const answer = { verdict: "unknown", mode: "enforce" } as Answer;
   for (let i = 0; i < 1_000; i++) {
@@ -59,7 +59,7 @@ it("counts domains and faults together that are too many between two questions, 
   expect(tally.take()).toBeUndefined();
 });
 
-it("sends what it counted with its next question, once, whatever becomes of that", async () => {
+it("sends its counts with its next question, once, whether that succeeds or not", async () => {
   const world = new World();
   const isolate = world.isolate();
   await world.publish(isolate, "a.example", ["alice"]);

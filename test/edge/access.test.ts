@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Role, TokenCreated } from "../../src/api/contract.ts";
+import { EVERY_ROUTE } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
 import { ADMIN, call, callJson, freshEnv, publish } from "./support/edge.ts";
 import { RIGHTS, type Right } from "./support/matrix.ts";
 import { BROKEN, claimsOf, mint, NOBODYS, TOKEN_ROLES, type TokenRole } from "./support/tokens.ts";
@@ -11,7 +11,7 @@ const SERVED = "served.example";
 const NOWHERE = "nowhere.example";
 const TARGETS = [COVERED, SERVED, NOWHERE] as const;
 
-/** One `Authorization` header, and what is expected of it. */
+/** An `Authorization` header and its expected rights. */
 interface Credential {
   readonly name: string;
   readonly header: string | null;
@@ -22,7 +22,7 @@ interface Credential {
 
 const env = freshEnv();
 
-/** Domains that tokens of a role can have: covered, and all where that is possible. */
+/** Domains that tokens of a role can have: some, and all if that is possible. */
 const domainsOf = (role: TokenRole): readonly (readonly string[] | null)[] =>
   role === "check" ? [[COVERED], null] : [[COVERED]];
 
@@ -111,7 +111,7 @@ async function fault(
     : null;
 }
 
-/** All that an answer about a domain that the token does not cover says. */
+/** The whole answer about a domain that the token does not cover. */
 const NOTHING = JSON.stringify({
   verdict: "unavailable",
   action: "defer",
@@ -128,8 +128,8 @@ const NOTHING = JSON.stringify({
 
 const nobodys = Object.keys(NOBODYS).length;
 const credentialCount = 2 + nobodys + TOKEN_KINDS.length * (2 + Object.keys(BROKEN).length);
-const cells = ROUTES.length * credentialCount * TARGETS.length * 2;
-const size = `${ROUTES.length} routes x ${credentialCount} credentials x ${TARGETS.length} domains x JSON and text = ${cells}`;
+const cells = EVERY_ROUTE.length * credentialCount * TARGETS.length * 2;
+const size = `${EVERY_ROUTE.length} routes x ${credentialCount} credentials x ${TARGETS.length} domains x JSON and text = ${cells}`;
 
 describe(`the access matrix (${size})`, () => {
   let all: readonly Credential[] = [];
@@ -141,15 +141,17 @@ describe(`the access matrix (${size})`, () => {
     console.info(`access matrix: ${size}`);
   });
 
-  it("has a right for every route, and no right for a route that is not there", () => {
-    expect(ROUTES.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(Object.keys(RIGHTS).sort());
+  it("has rules for every route, and no others", () => {
+    expect(EVERY_ROUTE.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
+      Object.keys(RIGHTS).sort(),
+    );
   });
 
-  it("has as many credentials as its size says", () => {
+  it("has the stated number of credentials", () => {
     expect(all).toHaveLength(credentialCount);
   });
 
-  it.each(ROUTES.map(({ method, path }) => `${method} ${path}`))("holds for %s", async (name) => {
+  it.each(EVERY_ROUTE.map(({ method, path }) => `${method} ${path}`))("holds for %s", async (name) => {
     const right = RIGHTS[name] as Right;
     const faults: string[] = [];
     for (const credential of all) {
@@ -170,7 +172,7 @@ describe(`the access matrix (${size})`, () => {
     expect(faults).toEqual([]);
   });
 
-  it("answers every token that is no good in the same words, whatever is wrong with it", async () => {
+  it("answers every invalid token in the same words, whatever is wrong with it", async () => {
     const bodies = new Set<string>();
     for (const { header } of all.filter(({ state }) => state !== "good")) {
       const headers = header === null ? {} : { Authorization: header };

@@ -33,7 +33,7 @@ const codeOf = async (response: Response): Promise<string> =>
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(new TextEncoder().encode(text));
 
-/** Text of any code units, halves of surrogate pairs among them, often with an @ or a real domain. */
+/** Text of any code units, including lone surrogates, often with an @ or a real domain. */
 const anyText = fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)), maxLength: 80 });
 const anyAddress = fc.oneof(
   anyText,
@@ -44,11 +44,11 @@ const anyAddress = fc.oneof(
     .map((it) => `${it}@${DOMAIN}`),
 );
 
-/** Half of a surrogate pair, which no percent-encoding has. */
+/** A lone surrogate, which has no percent-encoding. */
 const LONE = /\p{Surrogate}/u;
 
 describe("an address of any kind", () => {
-  it("gets an answer about itself, and is accepted only where it is the listed one", async () => {
+  it("gets an answer about itself, and is accepted only if it is listed", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyAddress, { minLength: 1, maxLength: 20 }), async (recipients) => {
         const { results } = await callJson<{ results: Answer[] }>(env, "/v1/rcpt", { json: recipients });
@@ -88,7 +88,7 @@ describe("an address of any kind", () => {
     ["the other half", `alice@\udc00.example`],
     ["a NUL", `alice\0@${DOMAIN}`],
     ["nothing", ""],
-  ])("is refused in its own words: %s", async (_, recipient) => {
+  ])("is refused with its own reply: %s", async (_, recipient) => {
     const answer = await callJson<Answer>(env, "/v1/rcpt", { json: { recipient } });
     expectAnswer(answer, recipient);
     expect(answer.action).toBe("reject");
@@ -113,7 +113,7 @@ describe("an address of any kind", () => {
   });
 });
 
-describe("a body that is no question", () => {
+describe("a malformed body", () => {
   const json = "application/json";
   const deep = 100_000;
 
@@ -155,18 +155,18 @@ describe("a body that is no question", () => {
     ["a form", "recipient=a@b", "application/x-www-form-urlencoded", "415 unsupported_media_type"],
     ["a page", "<p>", "text/html", "415 unsupported_media_type"],
     ["JSON of another kind", "{}", "application/jsonp", "415 unsupported_media_type"],
-  ])("is told so: %s", async (_, body, type, code) => {
+  ])("is answered with an error: %s", async (_, body, type, code) => {
     expect(await codeOf(await post(body, type))).toBe(code);
   });
 
-  it("is told so in a line where lines were asked for", async () => {
+  it("is answered with an error in a line if the client accepts text", async () => {
     const accept = { Accept: "text/plain" };
     const response = await call(env, "/v1/rcpt", { method: "POST", headers: accept, body: bytes("?") });
     expect(response.status).toBe(415);
     expect(await response.text()).toMatch(/^451 4\.3\.0 [\x20-\x7e]+\n$/);
   });
 
-  it("is any JSON at all, and never breaks anything", async () => {
+  it("may be any JSON, and never causes an internal error", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.jsonValue(),
@@ -184,24 +184,24 @@ describe("a body that is no question", () => {
     ["with a parameter", "application/json; charset=utf-8"],
     ["in capitals", "Application/JSON"],
     ["with spaces", " application/json ;x=y"],
-  ])("is none where the type is right, %s", async (_, type) => {
+  ])("is not malformed with the right type, %s", async (_, type) => {
     const response = await post(bytes(`{"recipient":"alice@${DOMAIN}"}`), type);
     expect(await response.json()).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("is none where a key stands twice: the last one counts, and the answer names whom it is about", async () => {
+  it("is not malformed with a duplicate key: the last one counts, and the answer names the recipient", async () => {
     const response = await post(`{"recipient":"bob@${DOMAIN}","recipient":"alice@${DOMAIN}"}`, json);
     expect(await response.json()).toMatchObject({ recipient: `alice@${DOMAIN}`, verdict: "deliverable" });
   });
 
-  it("is none where a floor names what every object has", async () => {
+  it("is not malformed if a floor names a member that every object has", async () => {
     const floors = '{"__proto__":1,"constructor":2,"hasOwnProperty":3,"toString":4}';
     const response = await post(`{"recipient":"alice@${DOMAIN}","floor":${floors}}`, json);
     expect(await response.json()).toMatchObject({ verdict: "deliverable" });
   });
 });
 
-/** A stream of chunks without end that counts what is taken from it, and notices that nobody reads on. */
+/** An endless stream of chunks that counts what is read from it, and notices when reading stops. */
 function endless(chunk: Uint8Array) {
   const seen = { taken: 0, cancelled: false };
   const stream = new ReadableStream<Uint8Array>({
@@ -222,20 +222,20 @@ describe("a body that is too long", () => {
     ["told beforehand, absurdly", { "Content-Length": "1e30" }, "{}"],
     ["not told", {}, new Uint8Array(MAX_CHECK_BODY + 1)],
     ["told to be short", { "Content-Length": "2" }, new Uint8Array(MAX_CHECK_BODY + 1)],
-  ])("is refused, its length %s", async (_, headers, body) => {
+  ])("is refused with its length %s", async (_, headers, body) => {
     const type = { "Content-Type": "application/json" };
     const response = await call(env, "/v1/rcpt", { method: "POST", body, headers: { ...type, ...headers } });
     expect(await codeOf(response)).toBe("413 too_large");
   });
 
-  it("is read no further than its bound where it has no end", async () => {
+  it("is read only up to the limit if it has no end", async () => {
     const { seen, stream } = endless(new Uint8Array(64 * 1024).fill(32));
     expect(await codeOf(await post(stream, "application/json"))).toBe("413 too_large");
     expect(seen.cancelled).toBe(true);
     expect(seen.taken).toBeLessThan(MAX_CHECK_BODY + 4 * 64 * 1024);
   });
 
-  it("is read where it is as long as it may be, and comes in pieces", async () => {
+  it("is read if it has exactly the maximum length, and arrives in pieces", async () => {
     const line = bytes(`alice@${DOMAIN}\n`);
     const room = new Uint8Array(MAX_CHECK_BODY - line.length - 1).fill(0x78);
     const pieces = [room.slice(0, 1), room.slice(1), bytes("\n"), line.slice(0, 3), line.slice(3)];
@@ -251,8 +251,8 @@ describe("a body that is too long", () => {
   });
 });
 
-describe("a body that comes too slowly", () => {
-  /** Time that moves when the test says so. */
+describe("a body that arrives too slowly", () => {
+  /** A clock that the test moves. */
   function handClock() {
     const waiting: { readonly at: number; readonly wake: () => void }[] = [];
     let now = 0;
@@ -270,7 +270,7 @@ describe("a body that comes too slowly", () => {
   it.each([
     ["its length told", { "Content-Length": "20" }],
     ["its length not told", {}],
-  ])("is given up after ten seconds, %s", async (_, headers) => {
+  ])("is aborted after ten seconds, %s", async (_, headers) => {
     const { timers, advance } = handClock();
     let give: (chunk: Uint8Array) => void = () => undefined;
     const stream = new ReadableStream<Uint8Array>({
@@ -293,7 +293,7 @@ describe("a body that comes too slowly", () => {
     expect((end as HttpError).error.code).toBe("timeout");
   });
 
-  it("is taken where its last octet comes in time", async () => {
+  it("is accepted if its last octet arrives in time", async () => {
     const { timers, advance } = handClock();
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {

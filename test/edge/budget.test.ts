@@ -11,7 +11,7 @@ import { expectAnswer } from "./support/answers.ts";
 import { ADMIN, call, freshEnv, ORIGIN, testEnv } from "./support/edge.ts";
 import { countedEnv, domainNames, publishMany } from "./support/many.ts";
 
-/** Operations of one invocation, and those that may wait at once, as the platform has it. */
+/** The platform's limits: operations of one invocation, and how many may wait at once. */
 const PLATFORM = { operations: 1_000, atOnce: 6 };
 const DOMAINS = domainNames(1_000);
 
@@ -32,7 +32,7 @@ const tally = (answers: readonly Answer[]): Readonly<Record<string, number>> => 
   return counts;
 };
 
-/** An edge that is made of the given ports, and asked by a body of JSON. */
+/** An edge with the given ports, asked with a JSON body. */
 function edgeWith(ports: Ports): (body: string) => Promise<Response> {
   const settings = readEnvironment(testEnv).settings as Settings;
   const edge = new Edge(settings, ports);
@@ -54,15 +54,15 @@ beforeAll(async () => {
   await publishMany(freshEnv(), DOMAINS, 500);
 });
 
-// A thousand domains are much work for a busy machine.
+// A thousand domains take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-describe("a batch over a thousand domains that an isolate does not know", () => {
+describe("a batch over a thousand domains that an isolate has not loaded", () => {
   it.each([
     ["listed", "alice", "deliverable"],
     ["unlisted", "nobody", "unknown"],
   ])(
-    "answers what its operations reach, defers the rest, and goes on from there: %s names",
+    "answers what its operations allow, defers the rest, and continues from there: %s names",
     async (_, local, verdict) => {
       const { env, count } = countedEnv();
       const recipients = DOMAINS.map((domain) => `${local}@${domain}`);
@@ -75,7 +75,7 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
         expect(count.total).toBeLessThanOrEqual(PLATFORM.operations);
         expect(count.most).toBeLessThanOrEqual(PLATFORM.atOnce);
         expect(counts[verdict]).toBeGreaterThan(answered);
-        // A domain costs an operation at least: one invocation cannot reach them all.
+        // A domain costs at least one operation, so one invocation cannot load them all.
         if (batch === 1)
           expect(counts.unavailable).toBeGreaterThanOrEqual(recipients.length - PLATFORM.operations + 1);
         answered = counts[verdict] as number;
@@ -86,7 +86,7 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
     },
   );
 
-  it("leaves no timer behind that only bounded a wait: the platform counts those too", async () => {
+  it("leaves no timer behind that only bounded a wait, since the platform counts them too", async () => {
     const open = new Set<object>();
     let most = 0;
     const sleep = async (ms: number, nap: Nap = {}): Promise<void> => {
@@ -109,7 +109,7 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
     expect(open.size).toBe(0);
   });
 
-  it("does not let the unreached ones keep the others from an answer", async () => {
+  it("does not let the deferred ones keep the others from an answer", async () => {
     const { env } = countedEnv();
     const recipients = DOMAINS.map((domain, i) => (i % 2 ? "postmaster" : `alice@${domain}`));
     const answers = await ask(env, recipients);
@@ -119,8 +119,8 @@ describe("a batch over a thousand domains that an isolate does not know", () => 
   });
 });
 
-describe("a batch over a thousand domains that nobody serves", () => {
-  it("costs no operation for any of them, once it is known who is served", async () => {
+describe("a batch over a thousand domains that are not served", () => {
+  it("costs no operation for any of them, once the served domains are known", async () => {
     const { env, count } = countedEnv();
     const recipients = DOMAINS.map((domain) => `alice@${domain}.org`);
     expect(tally(await ask(env, recipients))).toEqual({ "not-served": recipients.length });

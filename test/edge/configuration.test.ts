@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ErrorBody, Health } from "../../src/api/contract.ts";
+import { EVERY_ROUTE } from "../../src/api/index.ts";
 import { VERSION } from "../../src/api/version.ts";
 import type { Answer } from "../../src/directory/index.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
 import { RIGHTS } from "./support/matrix.ts";
@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 const SHORT_KEY = "c2hvcnQtbWFzdGVyLWtleQ";
 
-describe("a deployment that cannot work", () => {
+describe("an invalid configuration", () => {
   it.each<[string, keyof Env, unknown, string]>([
     ["its master key is missing", "ROLLCALL_MASTER_KEY", undefined, "secret is missing"],
     ["its master key is empty", "ROLLCALL_MASTER_KEY", "", "secret is missing"],
@@ -32,14 +32,14 @@ describe("a deployment that cannot work", () => {
     ["its window is too long", "ROLLCALL_WINDOW", "3601", "whole number from 2 to 3600"],
     ["its partitions are none", "ROLLCALL_PARTITIONS", "0.5", "whole number from 1 to 256"],
     ["its history is too short", "ROLLCALL_HISTORY_DAYS", "-99", "whole number from 2 to 365"],
-  ])("says so on every route, and never the value: %s", async (_, name, value, why) => {
+  ])("is reported on every route, without the value: %s", async (_, name, value, why) => {
     const broken = freshEnv({ [name]: value });
     const told = (text: string): void => {
       expect(text).toContain(`${name}: `);
       expect(text).toContain(why);
       if (typeof value === "string" && value !== "") expect(text).not.toContain(value);
     };
-    for (const { method, path } of ROUTES) {
+    for (const { method, path } of EVERY_ROUTE) {
       const { request } = RIGHTS[`${method} ${path}`] as (typeof RIGHTS)[string];
       const { path: at, options } = request("a.example");
       const response = await call(broken, at, { ...options, method });
@@ -59,12 +59,12 @@ describe("a deployment that cannot work", () => {
       expect(text).toMatch(/^451 4\.3\.0 [\x20-\x7e]+\n$/);
       told(text);
     }
-    // The deployment beside it is none the worse.
+    // A second deployment is not affected.
     const ask = { json: { recipient: "alice@a.example" } };
     expect(await callJson<Answer>(env, "/v1/rcpt", ask)).toMatchObject({ verdict: "deliverable" });
   });
 
-  it("tells everything that is wrong at once", async () => {
+  it("is reported with all its faults at once", async () => {
     const bare = freshEnv({
       ROLLCALL_MASTER_KEY: undefined,
       ROLLCALL_ADMIN_TOKEN: "x",
@@ -75,7 +75,7 @@ describe("a deployment that cannot work", () => {
     expect(named.sort()).toEqual(["ROLLCALL_ADMIN_TOKEN", "ROLLCALL_MASTER_KEY", "ROLLCALL_WINDOW"]);
   });
 
-  it("says so on paths that are no routes, too", async () => {
+  it("is reported on unknown paths, too", async () => {
     for (const path of ["/", "/v1", "/v1/nothing", "/healthz/healthz"]) {
       expect((await call(freshEnv({ REGISTRY: undefined }), path)).status).toBe(503);
     }
@@ -83,13 +83,16 @@ describe("a deployment that cannot work", () => {
 });
 
 describe("health", () => {
-  it.each(["/healthz", "/healthz?verbose=1", "/healthz/"])("is told at %s without a token", async (path) => {
-    const response = await call(env, path, { token: null });
-    expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ status: "ok", version: VERSION, faults: [] });
-  });
+  it.each(["/healthz", "/healthz?verbose=1", "/healthz/"])(
+    "is reported at %s without a token",
+    async (path) => {
+      const response = await call(env, path, { token: null });
+      expect(response.status).toBe(200);
+      expect(await response.json()).toEqual({ status: "ok", version: VERSION, faults: [] });
+    },
+  );
 
-  it("is told at no other path that ends like it", async () => {
+  it("is reported at no other path that ends the same", async () => {
     const asked = await call(env, "/v1/rcpt?next=/healthz", { json: { recipient: "nobody@a.example" } });
     expect([asked.status, await asked.json()]).toMatchObject([400, { error: { code: "bad_request" } }]);
     expect((await call(env, "/v1/domains/a.example/healthz")).status).toBe(404);
@@ -98,7 +101,7 @@ describe("health", () => {
   });
 });
 
-describe("a path or a method that is no route", () => {
+describe("an unknown path or method", () => {
   it.each<[string, string, number, string | null]>([
     ["GET", "/", 404, null],
     ["GET", "/v1", 404, null],
@@ -148,7 +151,7 @@ describe("a path or a method that is no route", () => {
     ["an encoded path up", "/v1/rcpt/..%2f..%2fetc%40a.example", "../../etc@a.example"],
     ["a slash at the end", "/v1/rcpt/alice@a.example/", "alice@a.example"],
     ["a quoted @", "/v1/rcpt/%22a%40b%22%40a.example", '"a@b"@a.example'],
-  ])("is none, however an address is encoded: %s", async (_, path, recipient) => {
+  ])("is never an address in a path, however that is encoded: %s", async (_, path, recipient) => {
     const answer = await callJson<Answer>(env, path);
     expect(answer.recipient).toBe(recipient);
     expect(answer.verdict).not.toBe("unavailable");
@@ -156,7 +159,7 @@ describe("a path or a method that is no route", () => {
   });
 
   it.each(["%", "%zz", "%c3%28", "%ff%40a.example", "%ed%a0%80%40a.example"])(
-    "is told to be badly encoded: %s",
+    "is answered with 400 if it is an address that is badly encoded: %s",
     async (address) => {
       const response = await call(env, `/v1/rcpt/${address}`);
       expect(response.status).toBe(400);

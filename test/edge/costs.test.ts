@@ -15,14 +15,14 @@ const LARGE_LIST = Array.from({ length: 14_000 }, (_, i) => `u${i}`);
 /** Half a window: a refresh may come this often, milliseconds. */
 const HALF_WINDOW = 15_000;
 
-/** What one invocation cost until its response was there, and with all that went on behind it. */
+/** What one invocation cost until its response, and with its background work. */
 interface Cost {
   readonly kv: number;
   readonly registry: number;
   readonly all: Meter;
 }
 
-/** A cold isolate whose operations are counted, each invocation for itself; what passes a limit fails. */
+/** A cold isolate whose operations are counted per invocation. Operations past a limit fail. */
 class CountedIsolate {
   #meter = new Meter();
   readonly #env: Env = freshEnv({
@@ -74,7 +74,7 @@ class CountedIsolate {
     return { verdict: (body as Answer).verdict, ...cost };
   }
 
-  /** Checks a batch, and gives how often each verdict came. */
+  /** Checks a batch. @returns how often each verdict occurred */
   async batch(recipients: readonly string[]): Promise<{ tally: Record<string, number>; all: Meter }> {
     const { body, cost } = await this.#post(recipients);
     const tally: Record<string, number> = {};
@@ -83,7 +83,7 @@ class CountedIsolate {
   }
 }
 
-/** Operations of many batches on one isolate, and the refreshes that time alone may have asked for meanwhile. */
+/** Operations of many batches on one isolate, and the refreshes that were due meanwhile. */
 async function costOf(
   isolate: CountedIsolate,
   batches: number,
@@ -114,7 +114,7 @@ beforeAll(async () => {
 }, 30_000);
 
 describe("before its answer", () => {
-  it("a warm check reads nothing, whatever it answers", async () => {
+  it("a warm check reads nothing, whatever its answer", async () => {
     const isolate = new CountedIsolate();
     const recipients = [
       `alice@${SMALL}`,
@@ -138,14 +138,14 @@ describe("before its answer", () => {
     }
   });
 
-  it("a cold known recipient of a small domain costs one KV read, and the Registry nothing", async () => {
+  it("a cold known recipient of a small domain costs one KV read and no question to the Registry", async () => {
     const answer = await new CountedIsolate().check(`alice@${SMALL}`);
     expect(answer).toMatchObject({ verdict: "deliverable", kv: 1, registry: 0 });
-    // Behind the answer: the roster of exports, and what changed since.
+    // After the answer: the roster of exports, and what changed since.
     expect(answer.all).toMatchObject({ kv: 2, registry: 1 });
   });
 
-  it("a cold known recipient of a large domain costs two KV reads, and the Registry nothing", async () => {
+  it("a cold known recipient of a large domain costs two KV reads and no question to the Registry", async () => {
     expect(await new CountedIsolate().check(`u5@${LARGE}`)).toMatchObject({
       verdict: "deliverable",
       kv: 2,
@@ -153,7 +153,7 @@ describe("before its answer", () => {
     });
   });
 
-  it("a cold unknown recipient costs one question more", async () => {
+  it("a cold unknown recipient costs one question to the Registry more", async () => {
     expect(await new CountedIsolate().check(`nobody@${SMALL}`)).toMatchObject({
       verdict: "unknown",
       kv: 1,
@@ -166,7 +166,7 @@ describe("before its answer", () => {
     });
   });
 
-  it("a cold recipient of a domain that nobody serves costs a look for exports besides", async () => {
+  it("a cold recipient of an unserved domain also costs a read of the exports' roster", async () => {
     expect(await new CountedIsolate().check("x@elsewhere.example")).toMatchObject({
       verdict: "not-served",
       kv: 2,
@@ -175,21 +175,21 @@ describe("before its answer", () => {
   });
 });
 
-describe("many questions", () => {
-  it("100,000 made-up names of a small domain cost what one does", async () => {
+describe("many checks", () => {
+  it("100,000 invented names of a small domain cost as much as one", async () => {
     const cost = await costOf(new CountedIsolate(), 100, (i) => `x${i}@${SMALL}`, "unknown");
     expect(cost.kv).toBeLessThanOrEqual(1 + cost.refreshes);
     expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
     expect(cost.kv).toBeGreaterThanOrEqual(1);
   });
 
-  it("100,000 made-up names of a large domain cost its shards besides", async () => {
+  it("100,000 invented names of a large domain cost its shards in addition", async () => {
     const cost = await costOf(new CountedIsolate(), 100, (i) => `x${i}@${LARGE}`, "unknown");
     expect(cost.kv).toBeLessThanOrEqual(1 + SHARDS + cost.refreshes);
     expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
   });
 
-  it("10,000 made-up domains cost a few reads before it is known who is served, and nothing afterwards", async () => {
+  it("10,000 invented domains cost a few reads until the served domains are known, and nothing afterwards", async () => {
     const isolate = new CountedIsolate();
     const first = await costOf(isolate, 1, (i) => `alice@x${i}.example`, "not-served");
     expect(first.kv).toBeLessThanOrEqual(16 + first.refreshes);
@@ -199,7 +199,7 @@ describe("many questions", () => {
     expect(rest.registry).toBeLessThan(rest.refreshes);
   });
 
-  it("a batch over more cold domains than its operations reach answers the rest as unavailable", async () => {
+  it("a batch over more cold domains than its operations allow answers the rest as unavailable", async () => {
     const domains = domainNames(1_000);
     await publishMany(freshEnv(), domains, 500);
     const isolate = new CountedIsolate();
@@ -210,7 +210,7 @@ describe("many questions", () => {
     expect(unavailable).toBeGreaterThan(0);
     expect(all.total).toBeGreaterThan(800);
     expect(all.widest).toBe(6);
-    // The budget is the request's own: the next one goes on.
+    // Each request has its own budget, so the next one continues.
     const next = await isolate.batch(domains.map((domain) => `alice@${domain}`));
     expect(next.tally.deliverable).toBeGreaterThan(deliverable);
   });

@@ -1,4 +1,4 @@
-/* GET /v1/domains: how lists stand, for whoever holds a token of their domains, a mail host included. */
+/* GET /v1/domains: the state of the lists, for any token of their domains, a mail host's included. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainList, TokenCreated, TokenRequest } from "../../src/api/contract.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
@@ -21,7 +21,7 @@ const list = async (bindings = env, token?: string): Promise<DomainList["domains
 
 describe("the list of domains", () => {
   it.each(["check", "publish", "replica"] as const)(
-    "of a %s token holds its domains, and no others",
+    "of a %s token has its domains, and no others",
     async (role) => {
       const token = await tokenOf({ role, domains: [OWN, ABSENT] });
       const domains = await list(env, token);
@@ -44,20 +44,20 @@ describe("the list of domains", () => {
     },
   );
 
-  it("of a token for all domains, and of admin, holds them all", async () => {
+  it("of a token for all domains, and of admin, has all of them", async () => {
     const token = await tokenOf({ role: "check", domains: null });
     for (const domains of [await list(env, token), await list()]) {
       expect(domains.map(({ domain }) => domain)).toEqual([OTHER, OWN]);
     }
   });
 
-  it("of a token that was revoked is nobody's", async () => {
+  it("is not shown to a revoked token", async () => {
     const { id, token } = await callJson<TokenCreated>(env, "/v1/tokens", { json: { role: "check" } });
     await callJson(env, `/v1/tokens/${id}`, { method: "DELETE" });
     expect((await call(freshEnv(), "/v1/domains", { token })).status).toBe(401);
   });
 
-  it("tells how old a list is by the edge's own clock, in whole seconds", async () => {
+  it("has the age of each list by the edge's own clock, in whole seconds", async () => {
     const [own] = (await list()).filter(({ domain }) => domain === OWN);
     expect(Number.isInteger(own?.age)).toBe(true);
     expect(own?.age).toBeLessThan(60);

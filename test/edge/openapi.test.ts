@@ -1,19 +1,19 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainDescription, ErrorBody, TokenCreated } from "../../src/api/contract.ts";
+import { EVERY_ROUTE, errorsOf } from "../../src/api/index.ts";
 import { VERSION } from "../../src/api/version.ts";
 import { toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
 import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
 
 const env = freshEnv();
-const NAMES = ROUTES.map(nameOf);
+const NAMES = EVERY_ROUTE.map(nameOf);
 let description: Description;
 let cases: Readonly<Record<string, readonly Provocation[]>> = {};
-/** Errors that were met, by route. */
+/** Errors that occurred, by route. */
 const met = new Map<string, Set<string>>(NAMES.map((name) => [name, new Set()]));
 
 /** What is wrong with the response to a provocation, or null. */
@@ -82,7 +82,7 @@ async function makeWorld(): Promise<World> {
   };
 }
 
-/** Before anything is published, and beside a KV that belongs to another Registry. */
+/** Before anything is published, and with a KV that belongs to another Registry. */
 async function provokeBeginnings(): Promise<string[]> {
   const wrong: string[] = [];
   const expectCode = async (status: number, code: string, name: string, it: Omit<Provocation, "status">) => {
@@ -124,13 +124,13 @@ describe("the description of the API", () => {
     expect(document.info.version).toBe(VERSION);
   });
 
-  it("has every route in it, and nothing else", () => {
+  it("has every route, and nothing else", () => {
     expect([...description.operations.keys()].sort()).toEqual([...NAMES].sort());
     expect(Object.keys(cases).sort()).toEqual([...NAMES].sort());
   });
 
   it("names every parameter of a path, and the roles of every route", () => {
-    for (const route of ROUTES) {
+    for (const route of EVERY_ROUTE) {
       const { parameters = [], "x-roles": roles } = description.operation(nameOf(route));
       const inPath = parameters.filter((each) => each.in === "path").map((each) => `:${each.name}`);
       expect(inPath).toEqual(route.path.match(/:\w+/g) ?? []);
@@ -138,7 +138,7 @@ describe("the description of the API", () => {
     }
   });
 
-  it.each(NAMES)("is true of what %s answers", async (name) => {
+  it.each(NAMES)("matches what %s answers", async (name) => {
     const found: string[] = [];
     for (const it of cases[name] as readonly Provocation[]) {
       const wrong = await fault(name, env, it);
@@ -147,7 +147,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of requests that succeed", () => {
+  it("matches requests that succeed", () => {
     const found = NAMES.flatMap((name) =>
       (cases[name] as readonly Provocation[])
         .filter(({ status, options }) => status === 200 && options?.json !== undefined)
@@ -157,7 +157,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("does not take requests that fail for good ones", () => {
+  it("does not match requests that fail", () => {
     for (const [name, json] of [
       ["POST /v1/rcpt", { recipients: [1] }],
       ["POST /v1/tokens", { role: "admin" }],
@@ -168,11 +168,11 @@ describe("the description of the API", () => {
     }
   });
 
-  it("is true of a Registry that was never made, or cannot be made beside another's KV", () => {
+  it("matches a Registry that was never initialised, or cannot be because KV belongs to another one", () => {
     expect(beginnings).toEqual([]);
   });
 
-  it("is true of callers who may not use a route", async () => {
+  it("matches callers that may not use a route", async () => {
     const isOpen = (name: string): boolean => name === "GET /healthz" || name === "GET /v1/openapi.json";
     const found = await faults((name) => {
       const { path, options } = good(name);
@@ -182,7 +182,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of a deployment that is not configured", async () => {
+  it("matches a deployment that is not configured", async () => {
     const bare = freshEnv({ ROLLCALL_MASTER_KEY: undefined });
     const found = await faults((name) =>
       fault(name, bare, {
@@ -194,7 +194,7 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
-  it("is true of a deployment whose Registry is another one", async () => {
+  it("matches a deployment with another Registry", async () => {
     const other = freshEnv({ ROLLCALL_PARTITIONS: "2" });
     const reach = NAMES.filter((name) => !/rcpt|healthz|openapi|tokens\/|registry/.test(name));
     for (const name of reach) {
@@ -203,11 +203,11 @@ describe("the description of the API", () => {
     expect(reach.length).toBeGreaterThan(10);
   });
 
-  it("names no error of a route's own that nothing provokes", () => {
-    // A body that comes too slowly is provoked where the clock is handed in.
+  it("names no error of a route that no test provokes", () => {
+    // A body that arrives too slowly needs a clock that is passed in, and has its own test.
     const elsewhere = ["timeout"];
-    const unmet = ROUTES.flatMap((route) =>
-      route.errors
+    const unmet = EVERY_ROUTE.flatMap((route) =>
+      errorsOf(route)
         .filter((code) => !elsewhere.includes(code) && code !== "unavailable")
         .filter((code) => !met.get(nameOf(route))?.has(code))
         .map((code) => `${nameOf(route)}: ${code}`),

@@ -19,12 +19,12 @@ beforeAll(async () => {
 const ask = (json: unknown): Promise<Response> => call(env, "/v1/rcpt", { json });
 const askText = (body: string, more: CallOptions = {}): Promise<Response> =>
   call(env, "/v1/rcpt", { body, headers: { "Content-Type": "text/plain" }, ...more });
-/** What makes the edge answer `unavailable`: the asker has seen a generation that nobody has. */
+/** Makes the edge answer `unavailable`: a generation that no isolate has. */
 const unreachable = { "example.com": 1_000_000 };
 const UNAVAILABLE = "451 4.3.0 <alice@example.com>: recipient cannot be checked now, try again later";
 
 describe("one recipient", () => {
-  it("answers at once from the isolate that took the list", async () => {
+  it("is answered immediately by the isolate that took the list", async () => {
     const response = await ask({ recipient: "Alice@Example.COM" });
     expect(response.status).toBe(200);
     expect(response.headers.get("Cache-Control")).toBe("private, no-store");
@@ -48,7 +48,7 @@ describe("one recipient", () => {
     expectAnswer(answer, "Alice@Example.COM");
   });
 
-  it("may come with context, and with what later versions add, which changes nothing", async () => {
+  it("may come with context, and with members of later versions, which change nothing", async () => {
     const context = { client: "192.0.2.1", sender: "", helo: "mx", floor: { "example.com": generation } };
     const answer = (await (await ask({ recipient: "alice@example.com", ...context })).json()) as Answer;
     expect(answer.verdict).toBe("deliverable");
@@ -62,7 +62,7 @@ describe("one recipient", () => {
     }
   });
 
-  it("that cannot be answered is 503, the verdict in its body", async () => {
+  it("that cannot be answered is 503 with the verdict in the body", async () => {
     const response = await ask({ recipient: "alice@example.com", floor: unreachable });
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({
@@ -110,7 +110,7 @@ describe("a list", () => {
     }
   });
 
-  it("keeps its order and its repetitions, whatever is cold and whatever is not covered", async () => {
+  it("keeps its order and its duplicates, whatever is cold and whatever the token does not cover", async () => {
     const many = Array.from(
       { length: 200 },
       (_, i) => `${["alice", "bob", "n"][i % 3]}@${i % 2 ? "EXAMPLE" : "example"}.com`,
@@ -121,7 +121,7 @@ describe("a list", () => {
     expect(results.map(({ verdict }) => verdict)).toEqual(expected);
   });
 
-  it("with something that cannot be answered is 200 all the same", async () => {
+  it("with a recipient that cannot be answered is still 200", async () => {
     const response = await ask({ recipients: ["alice@example.com", "postmaster"], floor: unreachable });
     expect(response.status).toBe(200);
     const { results } = (await response.json()) as { results: Answer[] };
@@ -164,7 +164,7 @@ describe("lines of text", () => {
     ["LF", "alice@example.com\nnobody@example.com\n\nfred@example.com\n"],
     ["CRLF", "alice@example.com\r\nnobody@example.com\r\n\r\nfred@example.com\r\n"],
     ["no end of the last", "alice@example.com\nnobody@example.com\r\n\nfred@example.com"],
-  ])("are answered by lines, with %s", async (_, body) => {
+  ])("are answered with lines, with %s", async (_, body) => {
     const response = await askText(body);
     expect(response.status).toBe(200);
     expect(response.headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
@@ -172,7 +172,7 @@ describe("lines of text", () => {
     expect(await response.text()).toBe(REPLIES.map((reply) => `${reply}\n`).join(""));
   });
 
-  it("are answered to JSON and to GET where text is what is accepted", async () => {
+  it("are the answer to JSON and to GET if the client accepts text", async () => {
     const accept = { headers: { Accept: "text/plain" } };
     const listed = await call(env, "/v1/rcpt", { json: { recipients: ["alice@example.com"] }, ...accept });
     expect(await listed.text()).toBe(`${REPLIES[0]}\n`);
@@ -185,12 +185,12 @@ describe("lines of text", () => {
     "*/*",
     "application/json, text/plain, */*",
     "text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8",
-  ])("are not answered to clients that accept %s", async (accept) => {
+  ])("are not the answer to clients that accept %s", async (accept) => {
     const response = await call(env, "/v1/rcpt/alice%40example.com", { headers: { Accept: accept } });
     expect(response.headers.get("Content-Type")).toBe("application/json");
   });
 
-  it("begin with a deferral wherever the status is not 200", async () => {
+  it("start with a deferral if the status is not 200", async () => {
     const accept = { headers: { Accept: "text/plain" } };
     const one = { recipient: "alice@example.com", floor: unreachable };
     const single = await call(env, "/v1/rcpt", { json: one, ...accept });
@@ -206,7 +206,7 @@ describe("lines of text", () => {
     }
   });
 
-  it("name the recipient in ASCII, and never break", async () => {
+  it("name the recipient in ASCII, and never contain a line break", async () => {
     const body = "jörg@example.com\nx\r250 ok@example.com\n\ufefftab\there@example.com\n";
     expect(await (await askText(body)).text()).toBe(
       [

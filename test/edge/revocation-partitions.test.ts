@@ -1,4 +1,4 @@
-/** Revocations over several partitions: each confirms on its own, so each has to know of all of them. */
+/** Revocations with several partitions: each partition confirms on its own, so each must know all of them. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { RegistryStatus, TokenCreated } from "../../src/api/contract.ts";
@@ -29,7 +29,7 @@ const revokedToken = async (): Promise<string> => {
   return token;
 };
 
-/** How a new isolate answers from its first confirmation on. */
+/** How a new isolate answers after its first confirmation. */
 async function confirmedStatus(token: string, domain: string): Promise<number> {
   const cold = isolate();
   const ask = async (): Promise<number> => (await call(cold, `/v1/rcpt/alice%40${domain}`, { token })).status;
@@ -42,7 +42,7 @@ const sql = (partition: number, statement: string): Promise<unknown[]> =>
     state.storage.sql.exec(statement).toArray(),
   );
 
-it("a token that was revoked before a partition began is refused there, whatever began it", async () => {
+it("a token that was revoked before a partition was initialised is refused there, whatever initialised it", async () => {
   await publish(env, first, ["alice"]);
   const token = await revokedToken();
   expect(await confirmedStatus(token, first)).toBe(401);
@@ -64,7 +64,7 @@ it("a partition that lacks a revocation gets it from the next POST /v1/registry"
   expect(await confirmedStatus(token, second)).toBe(401);
 });
 
-it("a partition that lacks a revocation gets it by itself, with its heartbeat", async () => {
+it("a partition that lacks a revocation gets it on its own, with its heartbeat", async () => {
   const token = await revokedToken();
   await sql(1, "DELETE FROM revocations");
   await sql(1, "DELETE FROM meta WHERE name = 'revocations_taken'");

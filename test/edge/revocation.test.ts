@@ -19,14 +19,14 @@ const statusOf = async (bindings: typeof env, path: string, token: string): Prom
   (await call(bindings, path, { token })).status;
 
 describe("a token", () => {
-  it("works in every isolate from the moment that it is issued", async () => {
+  it("works in every isolate as soon as it is issued", async () => {
     const { token } = await issue({ role: "check", domains: [OWN] });
     for (const isolate of [env, freshEnv()]) {
       expect(await statusOf(isolate, "/v1/rcpt/alice%40own.example", token)).toBe(200);
     }
   });
 
-  it("ends with its time, in an isolate that knew it before, too", async () => {
+  it("expires, also in an isolate that has used it before", async () => {
     const { token, expires, created } = await issue({ role: "check", expires_in: 1 });
     expect(expires).toBe(created + 1_000);
     expect(await statusOf(env, "/v1/rcpt/alice%40own.example", token)).toBe(200);
@@ -34,7 +34,7 @@ describe("a token", () => {
     expect(await statusOf(env, "/v1/rcpt/alice%40own.example", token)).toBe(401);
   });
 
-  it("is listed with all that was said of it, and never itself", async () => {
+  it("is listed with its details, and never itself", async () => {
     const created = await issue({ role: "replica", domains: ["Own.Example", OWN], note: "for mx1" });
     const { token, ...record } = created;
     expect(record).toMatchObject({ role: "replica", domains: [OWN], note: "for mx1", revoked: null });
@@ -47,7 +47,7 @@ describe("a token", () => {
 });
 
 describe("a revoked token", () => {
-  it("is refused at once on routes that reach the Registry, in every isolate", async () => {
+  it("is refused immediately on routes that ask the Registry, in every isolate", async () => {
     const { id, token } = await issue({ role: "publish", domains: [OWN] });
     const other = freshEnv();
     expect(await statusOf(other, `/v1/domains/${OWN}`, token)).toBe(200);
@@ -61,14 +61,14 @@ describe("a revoked token", () => {
     expect((await call(env, "/v1/commits", { token, json: { domains: [commit] } })).status).toBe(401);
   });
 
-  it("is refused by the check of the isolate through which it was revoked, at once", async () => {
+  it("is refused immediately by checks in the isolate that revoked it", async () => {
     const { id, token } = await issue({ role: "check", domains: null });
     expect(await statusOf(env, "/v1/rcpt/alice%40own.example", token)).toBe(200);
     await revoke(id);
     expect(await statusOf(env, "/v1/rcpt/alice%40own.example", token)).toBe(401);
   });
 
-  it("may get an accept from a cold isolate, but none after its first confirmation", async () => {
+  it("may get an accept from a cold isolate, but none after that isolate's first confirmation", async () => {
     const { id, token } = await issue({ role: "check", domains: null });
     await revoke(id);
     const cold = freshEnv();
@@ -99,7 +99,7 @@ describe("a revoked token", () => {
     const ask = (): Promise<number> => statusOf(warm, "/v1/rcpt/alice%40own.example", token);
     expect(await ask()).toBe(200);
     await revoke(id);
-    // Half of the window later the next check has its isolate ask, and the one after that knows.
+    // Half a window later the next check makes its isolate ask, and the check after that knows.
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     await ask();
     expect(await ask()).toBe(401);
@@ -150,7 +150,7 @@ describe("a check token of one domain", () => {
     ]);
   });
 
-  it("does not reach a domain whose name ends or begins like its own", async () => {
+  it("does not cover a domain whose name ends or starts like its own", async () => {
     for (const domain of ["sub.own.example", "xown.example", "own.example.org", "own"]) {
       const [status, answer] = await ask(env, `alice@${domain}`);
       expect([status, answer.verdict]).toEqual([503, "unavailable"]);
@@ -161,12 +161,12 @@ describe("a check token of one domain", () => {
 describe("a publish token of one domain", () => {
   const token = mint(claimsOf("publish", [OWN, "new.example"]));
 
-  it("begins a domain that does not exist yet", async () => {
+  it("creates a domain that does not exist yet", async () => {
     const response = await tryPublish(env, "new.example", ["nina"], { token });
     expect(response.status).toBe(200);
   });
 
-  it("commits nothing at all together with a domain that it does not cover", async () => {
+  it("commits nothing together with a domain that it does not cover", async () => {
     const own = await packFor(env, OWN, ["alice", "bob"]);
     const other = await packFor(env, OTHER, ["olga", "oscar"]);
     const heads = async (): Promise<string> => (await call(env, "/v1/domains")).text();
@@ -183,7 +183,7 @@ describe("a publish token of one domain", () => {
     const response = await call(env, "/v1/commits", { token, json });
     expect(response.status).toBe(403);
     const wide = mint(claimsOf("publish", ["new.example", OTHER]));
-    // What it covers it may name: what is wrong now is the head that it was planned against.
+    // It may name the domains that it covers, so the error is now about the head that it was planned against.
     expect((await call(env, "/v1/commits", { token: wide, json })).status).toBe(409);
   });
 });

@@ -1,4 +1,4 @@
-/* What isolates count rides on the questions that they ask anyway, and GET /v1/status adds it up. */
+/* Isolates send their counts with the questions that they ask anyway, and GET /v1/status adds them up. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { EdgeStatus } from "../../src/api/contract.ts";
 import type { Answer } from "../../src/directory/index.ts";
@@ -27,7 +27,7 @@ const rows = ({ answers }: EdgeStatus, domain: string | null): [string | null, s
   answers.filter((each) => each.domain === domain).map((each) => [each.mode, each.verdict, each.day]);
 
 describe("GET /v1/status", () => {
-  it("adds up answers by domain, mode and verdict, and each once", async () => {
+  it("adds up answers by domain, mode and verdict, each once", async () => {
     const isolate = freshEnv();
     await ask(isolate, [`alice@${DOMAIN}`, `alice+x@${DOMAIN}`, `bob@${DOMAIN}`, `no@${DOMAIN}`]);
     await ask(isolate, [`nobody@${WATCHED}`, `dora@${WATCHED}`]);
@@ -47,7 +47,7 @@ describe("GET /v1/status", () => {
     expect(first.faults).toEqual([]);
   });
 
-  it("does not tell domains apart that an asker invents", async () => {
+  it("does not list domains that a client invents", async () => {
     const isolate = freshEnv();
     await ask(
       isolate,

@@ -1,7 +1,7 @@
-/* Bodies sent as text that are no lines of addresses, and query strings that nobody reads. */
+/* Bodies sent as text that are not lines of addresses, and query strings that no route reads. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ErrorBody } from "../../src/api/contract.ts";
-import { ROUTES } from "../../src/edge/routes/table.ts";
+import { EVERY_ROUTE } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
 
 const env = freshEnv();
@@ -12,7 +12,7 @@ beforeAll(async () => {
   await publish(env, DOMAIN, ["alice", "{x}", "{}"]);
 });
 
-/** As `fetch` sends a string that has no Content-Type of its own. */
+/** The Content-Type that `fetch` gives to a string. */
 const post = (body: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
   call(env, "/v1/rcpt", { method: "POST", body, headers });
 
@@ -32,7 +32,7 @@ describe("JSON that is sent as text/plain", () => {
     ["a list that is cut off", `[\n  "${ALICE}",\n`],
     ["an object a line", `{"recipient":"${ALICE}"}\n{"recipient":"bob@${DOMAIN}"}\n`],
     ["an object in single quotes", `{'recipient': '${ALICE}'`],
-  ])("is a malformed request and no verdict: %s", async (_, body) => {
+  ])("is a malformed request without a verdict: %s", async (_, body) => {
     const response = await post(body);
     expect(response.headers.get("Content-Type")).toMatch(/^text\/plain/);
     expect([response.status, await response.text()]).toEqual([
@@ -51,7 +51,7 @@ describe("JSON that is sent as text/plain", () => {
     ["an address behind one that begins like JSON", `{"x"}@${DOMAIN}\n${ALICE}\n`, ["501", "250"]],
     ["a quoted local part", `"a b"@${DOMAIN}\n`, ["550"]],
     ["a bare word", "alice\n", ["501"]],
-  ])("is another thing than lines of addresses: %s", async (_, body, codes) => {
+  ])("is not taken for lines of addresses: %s", async (_, body, codes) => {
     const response = await post(body);
     expect(response.status).toBe(200);
     const lines = (await response.text()).split("\n").slice(0, -1);
@@ -66,7 +66,7 @@ describe("a query string", () => {
   };
 
   it.each(["/v1/rcpt/alice?b@text.example", `/v1/rcpt/${ALICE}?x=1`, `/v1/rcpt/${ALICE}?`])(
-    "is no part of an address, and never lost: GET %s",
+    "is not part of an address, and never ignored: GET %s",
     async (path) => {
       expect(await said(await call(env, path))).toEqual([400, "bad_request", expect.stringContaining("%3F")]);
       const response = await call(env, path, { headers: { Accept: "text/plain" } });
@@ -75,14 +75,14 @@ describe("a query string", () => {
     },
   );
 
-  it("is an address's own where it is percent-encoded", async () => {
+  it("is part of an address if percent-encoded", async () => {
     const answer = await callJson(env, `/v1/rcpt/alice%3Fb%40${DOMAIN}`);
     expect(answer).toMatchObject({ recipient: `alice?b@${DOMAIN}`, verdict: "unknown" });
   });
 
-  it("that a route does not take is refused, and its parameter named", async () => {
+  it("that a route does not accept is refused, and its parameter named", async () => {
     const quiet = ["/healthz", "/v1/openapi.json"];
-    for (const { method, path } of ROUTES) {
+    for (const { method, path } of EVERY_ROUTE) {
       if (path === "/v1/rcpt/:address") continue;
       const url = path.replace(":domain", DOMAIN).replace(":id", "0".repeat(64));
       const response = await call(env, `${url}?expct=1`, { method });
@@ -97,17 +97,17 @@ describe("a query string", () => {
     }
   });
 
-  it("may not say a thing twice", async () => {
+  it("may not repeat a parameter", async () => {
     const response = await call(env, `/v1/domains/${DOMAIN}?expect=1&expect=2`, { method: "DELETE" });
     expect(await said(response)).toEqual([400, "bad_request", expect.stringContaining("twice")]);
   });
 
-  it("tells nothing to who may not use the route", async () => {
+  it("reveals nothing to callers that may not use the route", async () => {
     expect((await call(env, `/v1/rcpt/${ALICE}?x`, { token: null })).status).toBe(401);
     expect((await call(env, "/v1/domains?x", { token: null })).status).toBe(401);
   });
 
-  it("that is empty is none", async () => {
+  it("is ignored if empty", async () => {
     expect((await call(env, "/v1/domains?")).status).toBe(200);
   });
 });

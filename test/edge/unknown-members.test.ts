@@ -1,4 +1,4 @@
-/* What a request that writes does not know is refused and named: it may have been meant to matter. */
+/* An unknown member of a request that writes is refused and named, since the client may have meant it to matter. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainCommit, ErrorBody, TokenList } from "../../src/api/contract.ts";
 import type { Answer } from "../../src/directory/index.ts";
@@ -57,7 +57,7 @@ describe("an unknown member is refused, and named:", () => {
     expect(await list()).toBe(heads);
   });
 
-  it("of a deletion, a revocation, and of what makes a Registry, which take none", async () => {
+  it("of a deletion, a revocation and the initialisation of a Registry, which have none", async () => {
     const json = { partitions: 4 };
     for (const [method, path] of [
       ["DELETE", `/v1/domains/${DOMAIN}?expect=${head}`],
@@ -70,12 +70,12 @@ describe("an unknown member is refused, and named:", () => {
   });
 });
 
-it("bits beside an inline shard are 0 or nothing", async () => {
+it("bits with an inline shard are 0 or absent", async () => {
   const json = { domains: [{ ...commit, shards: { ...commit.shards, bits: 3 } }] };
   expect(await refused("/v1/commits", { json })).toContain("domains[0].shards.bits");
 });
 
-it("what takes no members takes an empty body, an empty object, and nothing that is no JSON", async () => {
+it("a request without members may have an empty body or an empty object, and nothing that is not JSON", async () => {
   for (const body of [undefined, "", "{}", " {}\n"]) {
     const response = await call(env, "/v1/registry", {
       method: "POST",
@@ -89,12 +89,12 @@ it("what takes no members takes an empty body, an empty object, and nothing that
   }
 });
 
-it("a check goes on ignoring what it does not know", async () => {
+it("a check ignores unknown members", async () => {
   const json = { recipient: `alice@${DOMAIN}`, expires: 1, helo: { name: "mx" } };
   expect(await callJson<Answer>(env, "/v1/rcpt", { json })).toMatchObject({ verdict: "deliverable" });
 });
 
-it("the description says so of every request that writes, at every depth, and of no check", () => {
+it("the OpenAPI description says so of every request that writes, at every depth, and of no check", () => {
   const writing = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods)
       .filter(([method, { requestBody }]) => method !== "get" && requestBody?.content["application/json"])

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await publish(env, "alias.example", [], { policy: { alias: "example.com" } });
 });
 
-/** recipient, verdict, what matched, and the domain that was read. */
+/** recipient, verdict, what matched, and the parsed domain. */
 type Row = readonly [
   recipient: string,
   verdict: Answer["verdict"],
@@ -100,8 +100,8 @@ const ROWS: readonly Row[] = [
   ["Alice+x@strict.example", "unknown", null, "strict.example"],
   ["firstlast-news@dots.example", "deliverable", "subaddress", "dots.example"],
   ["f.i.r.s.t.last=news@dots.example", "deliverable", "subaddress", "dots.example"],
-  // A catch-all comes last, and an entry goes before it.
-  ["whoever@catchall.example", "deliverable", "catch-all", "catchall.example"],
+  // A catch-all comes last, after any entry.
+  ["anybody@catchall.example", "deliverable", "catch-all", "catchall.example"],
   ["alice@catchall.example", "deliverable", "mailbox", "catchall.example"],
   ["bob@catchall.example", "disabled", "mailbox", "catchall.example"],
   ["two..dots@catchall.example", "deliverable", "catch-all", "catchall.example"],
@@ -155,7 +155,7 @@ describe("the verdict", () => {
     expect(answer.mode).toBe(answer.generation === null ? null : "enforce");
   });
 
-  it("is the same in a batch, in an isolate that knew nothing before", async () => {
+  it("is the same in a batch in a cold isolate", async () => {
     const recipients = ROWS.map(([recipient]) => recipient);
     const answers = await answersTo(recipients, freshEnv());
     const said = answers.map(({ recipient, verdict, matched, domain }) => [
@@ -167,19 +167,19 @@ describe("the verdict", () => {
     expect(said).toEqual(ROWS.map((row) => [...row]));
   });
 
-  it("can be every one that there is, but for the two that mean trouble", () => {
+  it("can be every one except the two for faults", () => {
     const seen = new Set(ROWS.map(([, verdict]) => verdict));
     const rest = Object.keys(VERDICTS).filter((verdict) => !seen.has(verdict as Answer["verdict"]));
     expect(rest).toEqual(["throttled", "unavailable"]);
   });
 
-  it.each(ODD)("is never malformed for a listed address, however odd: %s", async (local) => {
+  it.each(ODD)("is never malformed for a listed address, however unusual: %s", async (local) => {
     for (const written of [`${local}@example.com`, `"${local.replace(/["\\]/g, "\\$&")}"@example.com`]) {
       expect(await answerTo(written)).toMatchObject({ verdict: "deliverable", matched: "mailbox" });
     }
   });
 
-  it("carries the domain's own words behind a refusal, and behind nothing else", async () => {
+  it("has the domain's own text after a refusal only", async () => {
     const refusal = await answerTo("alice@strict.example");
     expect(refusal.reply).toBe(
       "550 5.1.1 <alice@strict.example>: no such mailbox here; ask help@strict.example",
@@ -189,7 +189,7 @@ describe("the verdict", () => {
     );
   });
 
-  it("may be refused again only within the window that confirmed it, and never deferred again", async () => {
+  it("may be reused for a refusal only within its window, and never for a deferral", async () => {
     const [accept, refusal, deferral] = await answersTo([
       "alice@example.com",
       "nobody@example.com",
@@ -213,7 +213,7 @@ describe("observe mode", () => {
     ["gone@watched.example", "departed", "450 4.2.1"],
     ["two..dots@watched.example", "malformed", "501 5.1.3"],
     ['"open@watched.example', "malformed", "501 5.1.3"],
-  ])("accepts %s, and tells that it is %s", async (recipient, verdict, code) => {
+  ])("accepts %s, and says that it is %s", async (recipient, verdict, code) => {
     expect(await answerTo(recipient)).toMatchObject({
       verdict,
       action: "accept",
@@ -229,7 +229,7 @@ describe("observe mode", () => {
     expect(accepted).not.toHaveProperty("observed");
   });
 
-  it("accepts what no list could hold where its domain can be read, and has none to go by elsewhere", async () => {
+  it("accepts what no list can hold if its domain can be read, and does not apply otherwise", async () => {
     for (const local of ["al\u0000ice", "al\ufffdice", "a".repeat(2_100)]) {
       expect(await answerTo(`${local}@watched.example`)).toMatchObject({
         verdict: "malformed",
@@ -255,7 +255,7 @@ describe("a floor", () => {
       json: { recipients: ["alice@example.com"], floor },
     }).then(({ results }) => results[0] as Answer);
 
-  it("is kept up to the head, and defers past it", async () => {
+  it("is respected up to the head, and defers past it", async () => {
     const { generation } = await answerTo("alice@example.com");
     const head = generation as number;
     for (const floor of [0, 1, head]) {

@@ -1,4 +1,4 @@
-/* Another master key over the same storage: each command names what does not fit, and says what to do. */
+/* Another master key with the same storage: each command names what does not match, and says what to do. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -37,7 +37,7 @@ const run = (at: Edges<"one">, args: string): Promise<Ended> =>
 const STEPS = /put the old key back[\s\S]*publish --force[\s\S]*token create/;
 
 describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
-  it("status names the domains that are still under the other key, and fails", async () => {
+  it("status names the domains that still use the other key, and fails", async () => {
     for (const args of ["status", `status ${OLD}`]) {
       const { code, stdout, stderr } = await run(edges, args);
       expect(stdout).toMatch(new RegExp(`${OLD} .*made under another key`));
@@ -49,7 +49,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
     expect(JSON.parse(stdout).domains).toMatchObject([{ domain: OLD, key_fits: false, kv: "other-key" }]);
   });
 
-  it("status shows what was met and what was answered, of the domains that are asked about", async () => {
+  it("status shows the faults and the answers of the domains it was asked for", async () => {
     await edges.edge.one.check(`alice@${OLD}`);
     await new Publisher(edges.edge.one).publish("new.example", "dora");
     expect((await edges.edge.one.check("dora@new.example")).verdict).toBe("deliverable");
@@ -66,7 +66,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
     }
   });
 
-  it("doctor does not say that everything works", async () => {
+  it("doctor does not report that everything works", async () => {
     const { code, stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
     expect(stdout).toMatch(new RegExp(`failed +keys .*${OLD}`));
     expect(stdout).toMatch(STEPS);
@@ -75,7 +75,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
     expect(code).toBe(1);
   });
 
-  it("token list does not call a dead token good", async () => {
+  it("token list does not call an unusable token valid", async () => {
     const { stdout } = await run(edges, "token list");
     expect(stdout).toMatch(
       new RegExp(`${token.id} .*made under another master key: no longer accepted .*mx1`),
@@ -86,7 +86,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", { timeout: SLOW }, () => {
     expect(JSON.parse(json).tokens).toMatchObject([{ id: token.id, key_fits: false }]);
   });
 
-  it("a publish that is refused for its key says what to do, and with --force all is well again", async () => {
+  it("a publish that is refused for its key says what to do, and succeeds with --force", async () => {
     writeFileSync(
       join(home, "list.txt"),
       ["alice", "bob", "carol"].map((name) => `${name}@${OLD}\n`).join(""),

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { MAX_REPORTED, PublishError, type ReadList, readList } from "../../src/publish/index.ts";
+import { MAX_REPORTED, openSource, PublishError, type ReadList, readList } from "../../src/publish/index.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { active, DOMAIN, packed } from "../support/lists.ts";
@@ -20,8 +20,7 @@ function reading(
   writeFileSync(path, text);
   const key = keyOf(DOMAIN);
   return readList({
-    path,
-    shown: name,
+    source: openSource({ path, shown: name }),
     domain: DOMAIN,
     key,
     policy: policyWith(),
@@ -75,15 +74,15 @@ John Doe <john@example.com>
     const error = await refusal(reading(text));
     expect(error).toMatchObject({
       fault: "input",
-      message: "l.txt: 8 lines cannot be used; nothing is published",
+      message: "l.txt: 8 lines cannot be used; nothing was published",
     });
     expect(error.details).toEqual([
       "l.txt:3: no domain",
       "l.txt:4: an address of example.org, not of example.com",
       "l.txt:5: no local part before the @",
-      "l.txt:6: characters in the local part that must stand in quotes",
-      "l.txt:7: characters in the local part that must stand in quotes",
-      "l.txt:8: an address literal, which no list can hold",
+      "l.txt:6: the local part has characters that need quotes",
+      "l.txt:7: the local part has characters that need quotes",
+      "l.txt:8: an address literal, which no list can contain",
       "l.txt:9: no domain",
       "l.txt:10: no valid domain after the @",
     ]);
@@ -104,13 +103,13 @@ John Doe <john@example.com>
   it("reports duplicates, which are harmless", async () => {
     const { packed: list, duplicates } = await reading("a@example.com\nb@example.com\nA@example.com\n");
     expect(list.table).toEqual(packed(active("a", "b")).table);
-    expect(duplicates).toMatchObject({ count: 1, first: ["l.txt:3: the same name as line 1"] });
+    expect(duplicates).toMatchObject({ count: 1, first: ["l.txt:3: same name as line 1"] });
   });
 
   it("may not hold a name in two states", async () => {
     const text = "address,state\na@example.com,full\nb@example.com,\nA@example.com,\n";
     const { details } = await refusal(reading(text, {}, "l.csv"));
-    expect(details).toEqual(["l.csv:4: the same name as line 2, in another state"]);
+    expect(details).toEqual(["l.csv:4: same name as line 2, but in another state"]);
     const { packed: list } = await reading(text, { skipInvalid: true }, "l.csv");
     expect(list.counts).toMatchObject({ active: 1, full: 1 });
   });
@@ -125,14 +124,13 @@ John Doe <john@example.com>
     const { details } = await refusal(
       reading("...@example.com\n", { policy: policyWith({ dots: "ignored" }) }),
     );
-    expect(details).toEqual(["l.txt:1: nothing is left of the local part without its dots"]);
+    expect(details).toEqual(["l.txt:1: the local part is empty without its dots"]);
   });
 
   it.each(["missing.txt", "."])("that is not there is told (%s)", async (name) => {
     const error = await refusal(
       readList({
-        path: join(folder, name),
-        shown: name,
+        source: openSource({ path: join(folder, name), shown: name }),
         domain: DOMAIN,
         key: keyOf(DOMAIN),
         policy: policyWith(),

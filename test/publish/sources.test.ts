@@ -1,18 +1,20 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readCsvSource } from "../../src/publish/sources/csv.ts";
+import { readCsv } from "../../src/publish/sources/csv.ts";
+import type { ParseList } from "../../src/publish/sources/file.ts";
+import { memorySource, openSource } from "../../src/publish/sources/index.ts";
 import { MAX_LINE } from "../../src/publish/sources/lines.ts";
-import type { SourceSink } from "../../src/publish/sources/source.ts";
-import { readTextSource } from "../../src/publish/sources/text.ts";
-
-type Read = (chunks: AsyncIterable<Uint8Array>, sink: SourceSink) => Promise<void>;
+import { readText } from "../../src/publish/sources/text.ts";
+import { temporaryFolder } from "../support/folders.ts";
 
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
 /** What a source reads, a line each: `LINE address state` or `LINE ! reason`. */
-async function linesOf(read: Read, content: string | Uint8Array, size = 7): Promise<string[]> {
+async function linesOf(read: ParseList, content: string | Uint8Array, size = 7): Promise<string[]> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const seen: string[] = [];
   await read(inChunks(bytes, size), {
@@ -34,27 +36,23 @@ describe("a list with an address a line", () => {
     ["a byte order mark", "\ufeffa@x\n", ["1 a@x active"]],
     ["other scripts", "jörg@bücher.example\n", ["1 jörg@bücher.example active"]],
   ])("may hold %s", async (_, text, expected) => {
-    expect(await linesOf(readTextSource, text)).toEqual(expected);
+    expect(await linesOf(readText, text)).toEqual(expected);
   });
 
   it("is read the same however it is cut into chunks", async () => {
     const text = "# list\nfirst@x\r\njörg@x # ö\n\nlast@x";
-    const whole = await linesOf(readTextSource, text, 1000);
-    for (let size = 1; size < 12; size++) expect(await linesOf(readTextSource, text, size)).toEqual(whole);
+    const whole = await linesOf(readText, text, 1000);
+    for (let size = 1; size < 12; size++) expect(await linesOf(readText, text, size)).toEqual(whole);
   });
 
   it.each([1000, 100_000])("tells an overlong line from the next one (chunks of %i)", async (size) => {
     const text = `${"a".repeat(MAX_LINE + 1)}\nb@x\n${"c".repeat(10 * MAX_LINE)}`;
     const overlong = `! longer than ${MAX_LINE} octets`;
-    expect(await linesOf(readTextSource, text, size)).toEqual([
-      `1 ${overlong}`,
-      "2 b@x active",
-      `3 ${overlong}`,
-    ]);
+    expect(await linesOf(readText, text, size)).toEqual([`1 ${overlong}`, "2 b@x active", `3 ${overlong}`]);
   });
 
   it("makes of bytes that are no UTF-8 what no address may hold", async () => {
-    expect(await linesOf(readTextSource, new Uint8Array([0xff, 0x40, 0x78]))).toEqual(["1 \ufffd@x active"]);
+    expect(await linesOf(readText, new Uint8Array([0xff, 0x40, 0x78]))).toEqual(["1 \ufffd@x active"]);
   });
 
   it("may be any bytes", async () => {
@@ -63,7 +61,7 @@ describe("a list with an address a line", () => {
         fc.uint8Array({ maxLength: 200 }),
         fc.integer({ min: 1, max: 50 }),
         async (bytes, size) => {
-          const lines = await linesOf(readTextSource, bytes, size);
+          const lines = await linesOf(readText, bytes, size);
           expect(lines.length).toBeLessThanOrEqual(bytes.filter((byte) => byte === 10).length + 1);
         },
       ),
@@ -87,37 +85,95 @@ describe("a list in CSV", () => {
     ["a byte order mark", "\ufeffaddress\na@x\n", ["2 a@x active"]],
     ["no records", "address,state\n", []],
   ])("may hold %s", async (_, text, expected) => {
-    expect(await linesOf(readCsvSource, text)).toEqual(expected);
+    expect(await linesOf(readCsv, text)).toEqual(expected);
   });
 
   it.each<[string, string, string[]]>([
     [
       "an unknown state",
       "address,state\na@x,off\nb@x\n",
-      ['2 ! "off" is no state; known are active, disabled, full, moved', "3 ! 1 fields instead of 2"],
+      [
+        '2 ! unknown state "off": use one of active, disabled, full, moved',
+        "3 ! 1 fields, but the header has 2",
+      ],
     ],
-    ["too many fields", "address\na@x,b\n", ["2 ! 2 fields instead of 1"]],
-    ["no address", "address,state\n,full\n", ["2 ! no address"]],
-    ["a quote left open", 'address\n"a@x\nb@x\n', ["2 ! a quote is left open", "3 b@x active"]],
+    ["too many fields", "address\na@x,b\n", ["2 ! 2 fields, but the header has 1"]],
+    ["no address", "address,state\n,full\n", ["2 ! the address is empty"]],
+    ["a quote left open", 'address\n"a@x\nb@x\n', ["2 ! unclosed quote", "3 b@x active"]],
     [
       "a quote within a field",
       'address\na"b"@x\nb@x\n',
       [
-        "2 ! a quote in the middle of a field: quote the whole field and double the quotes inside",
+        "2 ! quote inside an unquoted field: quote the whole field and double the quotes inside it",
         "3 b@x active",
       ],
     ],
   ])("tells the line of %s and goes on", async (_, text, expected) => {
-    expect(await linesOf(readCsvSource, text)).toEqual(expected);
+    expect(await linesOf(readCsv, text)).toEqual(expected);
   });
 
   it.each<[string, string, RegExp]>([
     ["nothing", "", /^1 ! the first line must be the header/],
     ["no header", "a@x\nb@x\n", /^1 ! the first line must be the header/],
-    ["a column that nobody understands", "address,enabled\na@x,no\n", /^1 ! "enabled" is no column/],
-    ["a column twice", "address,address\na@x,b@x\n", /^1 ! a column stands twice/],
-    ["a header with an open quote", '"address\na@x\n', /^1 ! a quote is left open/],
+    ["a column that nobody understands", "address,enabled\na@x,no\n", /^1 ! unknown column "enabled"/],
+    ["a column twice", "address,address\na@x,b@x\n", /^1 ! the header names a column twice/],
+    ["a header with an open quote", '"address\na@x\n', /^1 ! unclosed quote/],
   ])("with %s is refused as a whole, in one line", async (_, text, expected) => {
-    expect(await linesOf(readCsvSource, text)).toEqual([expect.stringMatching(expected)]);
+    expect(await linesOf(readCsv, text)).toEqual([expect.stringMatching(expected)]);
+  });
+});
+
+describe("a source", () => {
+  const folder = temporaryFolder();
+
+  /** Reads a source to its end; `stopAt` aborts it at that entry. */
+  async function entriesOf(source: ReturnType<typeof openSource>, stopAt = 0) {
+    const abort = new AbortController();
+    const entries: string[] = [];
+    const shares: number[] = [];
+    await source.read(
+      {
+        entry: (line, address, state) => {
+          entries.push(`${line} ${address} ${state}`);
+          if (line === stopAt) abort.abort(new Error("stopped"));
+        },
+        fault: (line, reason) => entries.push(`${line} ! ${reason}`),
+        progress: (done) => shares.push(done),
+      },
+      abort.signal,
+    );
+    return { entries, shares };
+  }
+
+  it("is CSV or text by the name of the file, and reports its share", async () => {
+    for (const [name, text] of [
+      ["l.CSV", "address\na@x\n"],
+      ["l.txt", "# no header\na@x\n"],
+    ] as const) {
+      writeFileSync(join(folder, name), text);
+      const source = openSource({ path: join(folder, name), shown: `shown/${name}` });
+      expect(source.describe()).toBe(`shown/${name}`);
+      expect(await entriesOf(source)).toEqual({ entries: ["2 a@x active"], shares: [1] });
+    }
+  });
+
+  it("may be a list in memory", async () => {
+    const source = memorySource("mine", ["a@x", ["b@x", "full"]]);
+    expect(source.describe()).toBe("mine");
+    expect((await entriesOf(source)).entries).toEqual(["1 a@x active", "2 b@x full"]);
+  });
+
+  it("stops when it is aborted, without reading the rest", async () => {
+    const path = join(folder, "large.txt");
+    writeFileSync(path, "user@x\n".repeat(500_000));
+    for (const source of [openSource({ path, shown: path }), memorySource("mine", ["a@x", "b@x", "c@x"])]) {
+      await expect(entriesOf(source, 2)).rejects.toThrow(/abort|stopped/);
+    }
+    await expect(
+      openSource({ path, shown: path }).read(
+        { entry: () => expect.fail("an entry"), fault: () => undefined },
+        AbortSignal.abort(),
+      ),
+    ).rejects.toThrow(/abort/);
   });
 });

@@ -13,7 +13,7 @@ import {
 import { active, DOMAIN, type Lines, names, packed } from "../support/lists.ts";
 import { failed, keyOf, MemoryEdge } from "../support/memory-edge.ts";
 
-const sleep = (): Promise<void> => Promise.resolve();
+const timers = { sleep: (): Promise<void> => Promise.resolve() };
 
 /** Plans a list against the head that the edge has. */
 async function planFor(
@@ -35,8 +35,7 @@ const puts = (edge: MemoryEdge): number => edge.requests.filter((each) => each.s
 describe("an upload", () => {
   it("of a small list is one commit", async () => {
     const edge = new MemoryEdge();
-    const done = await upload(edge.client(), [await planFor(edge, active("a"))], {
-      sleep,
+    const done = await upload(edge.client(), timers, [await planFor(edge, active("a"))], {
       force: true,
       note: "n",
     });
@@ -51,8 +50,7 @@ describe("an upload", () => {
     const edge = new MemoryEdge();
     const progress: string[] = [];
     const plan = await planFor(edge, names(150_000));
-    await upload(edge.client(), [plan], {
-      sleep,
+    await upload(edge.client(), timers, [plan], {
       concurrency: 3,
       progress: (done, of) => progress.push(`${done}/${of}`),
     });
@@ -65,9 +63,9 @@ describe("an upload", () => {
   it("puts only what changed since", async () => {
     const edge = new MemoryEdge();
     const lines = names(40_000);
-    await upload(edge.client(), [await planFor(edge, lines)], { sleep });
+    await upload(edge.client(), timers, [await planFor(edge, lines)]);
     edge.requests.length = 0;
-    await upload(edge.client(), [await planFor(edge, [...lines, ["new", "active"]])], { sleep });
+    await upload(edge.client(), timers, [await planFor(edge, [...lines, ["new", "active"]])]);
     expect(puts(edge)).toBe(1);
   });
 
@@ -76,11 +74,11 @@ describe("an upload", () => {
     let allowed = 3;
     edge.intercept = (method) => (method === "PUT" && allowed-- <= 0 ? failed(400, broken) : undefined);
     const plan = await planFor(edge, names(70_000));
-    await expect(upload(edge.client(), [plan], { sleep, concurrency: 1 })).rejects.toThrow("broken");
+    await expect(upload(edge.client(), timers, [plan], { concurrency: 1 })).rejects.toThrow("broken");
     expect(edge.heads.size).toBe(0);
     edge.intercept = () => undefined;
     edge.requests.length = 0;
-    await upload(edge.client(), [plan], { sleep });
+    await upload(edge.client(), timers, [plan]);
     expect(puts(edge)).toBe(8 - 3);
   });
 
@@ -89,29 +87,29 @@ describe("an upload", () => {
     const plan = await planFor(edge, active("a"));
     let lost = 0;
     edge.intercept = (_, path) => (path === "/v1/commits" && lost++ === 0 ? "lose the answer" : undefined);
-    expect(await upload(edge.client(), [plan], { sleep })).toMatchObject({ generations: { [DOMAIN]: 1 } });
+    expect(await upload(edge.client(), timers, [plan])).toMatchObject({ generations: { [DOMAIN]: 1 } });
     expect(edge.commits).toHaveLength(2);
   });
 
   it("is settled where another host published the very same", async () => {
     const edge = new MemoryEdge();
     const [mine, theirs] = [await planFor(edge, active("a")), await planFor(edge, active("a"))];
-    await upload(edge.client(), [theirs], { sleep });
-    expect(await upload(edge.client(), [mine], { sleep })).toMatchObject({ generations: { [DOMAIN]: 1 } });
+    await upload(edge.client(), timers, [theirs]);
+    expect(await upload(edge.client(), timers, [mine])).toMatchObject({ generations: { [DOMAIN]: 1 } });
   });
 
   it("ends in a conflict where another host published something else", async () => {
     const edge = new MemoryEdge();
     const [mine, theirs] = [await planFor(edge, active("a")), await planFor(edge, active("b"))];
-    await upload(edge.client(), [theirs], { sleep });
-    await expect(upload(edge.client(), [mine], { sleep })).rejects.toMatchObject({ code: "conflict" });
+    await upload(edge.client(), timers, [theirs]);
+    await expect(upload(edge.client(), timers, [mine])).rejects.toMatchObject({ code: "conflict" });
   });
 
   it("tries a commit again while the edge is away, and no longer", async () => {
     const edge = new MemoryEdge();
     const plan = await planFor(edge, active("a"));
     edge.intercept = (_, path) => (path === "/v1/commits" ? new Response("", { status: 502 }) : undefined);
-    await expect(upload(edge.client(), [plan], { sleep })).rejects.toMatchObject({ kind: "unreachable" });
+    await expect(upload(edge.client(), timers, [plan])).rejects.toMatchObject({ kind: "unreachable" });
     expect(edge.requests.filter((each) => each === "POST /v1/commits")).toHaveLength(4);
   });
 
@@ -120,12 +118,12 @@ describe("an upload", () => {
     const plan = await planFor(edge, names(20_000));
     edge.intercept = (_, path) => (path === "/v1/commits" ? failed(409, missing(lost)) : undefined);
     const lost = { [DOMAIN]: ["00".repeat(32)] };
-    await expect(upload(edge.client(), [plan], { sleep })).rejects.toBeInstanceOf(PublishError);
+    await expect(upload(edge.client(), timers, [plan])).rejects.toBeInstanceOf(PublishError);
     edge.intercept = (_, path) => (path === "/v1/commits" ? failed(409, missing({})) : undefined);
-    await expect(upload(edge.client(), [plan], { sleep })).rejects.toBeInstanceOf(PublishError);
+    await expect(upload(edge.client(), timers, [plan])).rejects.toBeInstanceOf(PublishError);
     const own = { [DOMAIN]: blobIds(plan.packed.table) };
     edge.intercept = (_, path) => (path === "/v1/commits" ? failed(409, missing(own)) : undefined);
-    await expect(upload(edge.client(), [plan], { sleep })).rejects.toMatchObject({ code: "missing_shards" });
+    await expect(upload(edge.client(), timers, [plan])).rejects.toMatchObject({ code: "missing_shards" });
   });
 });
 

@@ -27,7 +27,7 @@ describe("scripts/count-tests.mjs", () => {
     return { code: status, out: stdout };
   }
 
-  it("counts, and is content where all passed", () => {
+  it("counts, and succeeds if all passed", () => {
     const all = [
       { status: "passed", tests: ["passed", "passed"] },
       { status: "passed", tests: ["passed"] },
@@ -35,7 +35,7 @@ describe("scripts/count-tests.mjs", () => {
     expect(count(all)).toEqual({ code: 0, out: "3 passed, 0 failed\n" });
   });
 
-  it("is not content with a failure, a skipped test, a broken file, an unhandled error, or nothing", () => {
+  it("fails for a failure, a skipped test, a broken file, an unhandled error, or no tests", () => {
     expect(count([{ status: "failed", tests: ["passed", "failed"] }], false)).toEqual({
       code: 1,
       out: "1 passed, 1 failed\n",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Ended, ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
-/** What the stand-in for wrangler does: writes down what it was called with, and lists secrets as told. */
+/** A fake wrangler: records its arguments, and lists the given secrets. */
 const FAKE = `
 import { appendFileSync, readFileSync, statSync } from "node:fs";
 const args = process.argv.slice(2);
@@ -51,7 +51,7 @@ describe("npm run deploy", () => {
   const list = (...names: string[]): string =>
     JSON.stringify(names.map((name) => ({ name, type: "secret_text" })));
 
-  it("gives a Worker that does not exist yet its secrets, in a file that is gone afterwards", async () => {
+  it("gives a new Worker its secrets, in a file that is deleted afterwards", async () => {
     const { code, calls, stdout } = await deploy("none", VARS);
     expect(code).toBe(0);
     expect(calls.map(({ args }) => args[0])).toEqual(["secret", "deploy"]);
@@ -60,14 +60,14 @@ describe("npm run deploy", () => {
     expect(stdout).not.toMatch(/the-key|the-token/);
   });
 
-  it("never replaces a secret that is there", async () => {
+  it("never replaces an existing secret", async () => {
     const all = await deploy(`some remark\n${list(...Object.keys(both))}`, VARS, "--strict");
     expect(all.calls[1]).toEqual({ args: ["deploy", "--strict"], secrets: null, mode: null });
     const one = await deploy(list("ROLLCALL_MASTER_KEY"), VARS);
     expect(one.calls[1]?.secrets).toEqual({ ROLLCALL_ADMIN_TOKEN: "the-token" });
   });
 
-  it("deploys nothing where secrets are missing on both sides, or nobody is logged in", async () => {
+  it("deploys nothing if secrets are missing on both sides, or without a login", async () => {
     for (const vars of [null, "ROLLCALL_MASTER_KEY=\n"]) {
       const { code, stderr, calls } = await deploy("none", vars);
       expect(code).toBe(1);
@@ -82,7 +82,7 @@ describe("npm run deploy", () => {
     expect(calls).toHaveLength(1);
   });
 
-  it("asks about the Worker that is deployed, and leaves what was said about secrets alone", async () => {
+  it("asks about the Worker that is deployed, and keeps options about secrets", async () => {
     const { calls } = await deploy(list(), VARS, "--env", "staging", "-c", "other.toml");
     expect(calls[0]?.args).toEqual([
       "secret",

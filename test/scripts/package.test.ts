@@ -8,7 +8,7 @@ import { NODE_20, ROOT, Running, temporaryFolder } from "../support/processes.ts
 const NPM_20 = NODE_20 === undefined ? undefined : join(dirname(NODE_20), "npm");
 const hasNpm20 = NPM_20 !== undefined && existsSync(NPM_20);
 
-/** What `npm pack` would put into the tarball, as it lies there now. */
+/** What `npm pack` would put into the tarball now. */
 function packed(): string[] {
   // Such as the one that `npm run deploy:dry-run` leaves.
   const otherBuild = mkdtempSync(join(ROOT, "dist", "other-build-"));
@@ -28,11 +28,11 @@ function packed(): string[] {
   return (first as { files: { path: string }[] }).files.map(({ path }) => path);
 }
 
-/** Parts that only a clone has: what works on Rollcall, not with it. */
+/** Parts that only a clone has: for working on Rollcall, not with it. */
 const OF_A_CLONE = /^(?:src|test|bench|simulation|scripts)\//;
 
 describe("the npm package", () => {
-  it("has what the command runs, and no other build", () => {
+  it("has the build that the command runs, and no other", () => {
     const files = packed();
     expect(files).toEqual(
       expect.arrayContaining(["bin/rollcall.js", "dist/cli/main.js", "dist/edge/worker.js"]),
@@ -58,7 +58,7 @@ describe("the npm package", () => {
     expect(files).toContain("examples/smtp-front-end.mjs");
   });
 
-  it("says what to do where its packages are not installed", async () => {
+  it("says what to do if its packages are not installed", async () => {
     for (const [extra, what] of [
       [[], "npm install --omit=dev --ignore-scripts"],
       [["package-lock.json"], "npm ci"],

@@ -16,7 +16,7 @@ describe("npm start", () => {
     return [String(one.port), String(two.port)];
   }
 
-  it("prints three commands that work as they stand, and stops cleanly", { timeout: SLOW }, async () => {
+  it("prints three commands that work when pasted, and stops cleanly", { timeout: SLOW }, async () => {
     const [port, smtpPort] = await freePorts();
     const state = join(temporaryFolder(), "demo");
     const args = ["--port", port, "--smtp-port", smtpPort, "--state", state];
@@ -44,13 +44,13 @@ describe("npm start", () => {
     expect(await listens(Number(port))).toBe(false);
     expect(await listens(Number(smtpPort))).toBe(false);
 
-    // What was published is there again.
+    // The published lists are still there.
     const again = start(...args);
     await again.saying(/Ctrl-C stops\.\n/);
     expect(await again.stop()).toMatchObject({ code: 0, stderr: "" });
   });
 
-  it("says what it takes", async () => {
+  it("describes its options", async () => {
     const { code, stderr } = await start("--prot", "1").ended;
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error: .*--prot[\s\S]*^what to do: npm start -- /m);

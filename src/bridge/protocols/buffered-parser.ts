@@ -1,7 +1,7 @@
 import { ByteBuffer } from "./buffer.ts";
 import type { Parsed, Parser } from "./protocol.ts";
 
-/** What every parser does alike: it keeps bytes until a question is whole, and nothing after a fault. */
+/** What all parsers share: keep bytes until a question is complete, and nothing after a fault. */
 export abstract class BufferedParser<Q> implements Parser<Q> {
   protected readonly buffer = new ByteBuffer();
   #isFaulty = false;
@@ -18,10 +18,10 @@ export abstract class BufferedParser<Q> implements Parser<Q> {
     return this.#isFaulty ? null : this.read();
   }
 
-  /** The protocol's grammar: takes the next question out of the buffer, null where it is not whole yet. */
+  /** The protocol's grammar: removes the next question from the buffer; null if it is not complete yet. */
   protected abstract read(): Parsed<Q> | null;
 
-  /** Ends the reading: what is left and what still comes is thrown away. */
+  /** Stops reading: drops what is buffered and all that follows. */
   protected fault(why: string): Parsed<Q> {
     this.#isFaulty = true;
     this.buffer.clear();

@@ -1,7 +1,11 @@
 import { line } from "./line.ts";
 import { policy } from "./policy.ts";
-import type { Protocol, ProtocolName } from "./protocol.ts";
+import type { Protocol } from "./protocol.ts";
 import { socketmap } from "./socketmap.ts";
 
-/** Every protocol that the bridge speaks. */
-export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { socketmap, policy, line };
+/** Every protocol that the bridge speaks. To add one, write its file and its page in docs/bridge/, and list it here. */
+const ALL = { socketmap, policy, line };
+
+export type ProtocolName = keyof typeof ALL;
+export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = ALL;
+export const PROTOCOL_NAMES = Object.keys(PROTOCOLS) as readonly ProtocolName[];

@@ -1,11 +1,11 @@
-import { replyLineOf } from "../access-map.ts";
 import { BufferedParser } from "./buffered-parser.ts";
-import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
+import type { Exchange, Parsed, Protocol } from "./protocol.ts";
+import { deferral, replyLineOf } from "./reply.ts";
 
-/** Octets of one line. */
+/** Longest line, in octets. */
 export const MAX_QUESTION = 16_384;
 
-/** Lines of one address each, as they stand: a space in front or behind belongs to it. */
+/** One address per line, taken as it is: leading and trailing spaces are part of it. */
 export class LineParser extends BufferedParser<string> {
   protected read(): Parsed<string> | null {
     const end = this.buffer.endOfLine();
@@ -17,16 +17,17 @@ export class LineParser extends BufferedParser<string> {
 }
 
 /**
- * An address in, a whole SMTP reply out, and the connection is closed: Exim's readsocket reads to the end of the
- * stream. The reply ends with its line, so that half of one can be told.
+ * Reads an address, sends one SMTP reply line and closes the connection, since Exim's readsocket reads to the end of the
+ * stream. A reply without its line end is incomplete.
  */
 export const line: Protocol<string> = {
   name: "line",
+  about: "one address per line, as Exim's readsocket sends them",
   once: true,
   parser: () => new LineParser(),
   exchange(question): Exchange {
     if (question === "") {
-      return { kind: "say", reply: `${deferral("no recipient was named")}\n`, verdict: "invalid" };
+      return { kind: "reply", reply: `${deferral("no recipient given")}\n`, verdict: "invalid" };
     }
     return { kind: "ask", recipient: question, reply: (answer) => `${replyLineOf(answer)}\n` };
   },

@@ -1,19 +1,19 @@
-import { accessAction } from "../access-map.ts";
 import { BufferedParser } from "./buffered-parser.ts";
-import { deferral, type Exchange, type Parsed, type Protocol } from "./protocol.ts";
+import type { Exchange, Parsed, Protocol } from "./protocol.ts";
+import { accessAction, deferral } from "./reply.ts";
 
-/** Octets of one question, all attributes together. */
+/** Longest question, in octets: all attributes together. */
 export const MAX_QUESTION = 65_536;
 
-/** Attributes that matter here; others are read past. */
+/** The attributes that matter here; all others are skipped. */
 const KNOWN = new Set(["request", "protocol_state", "recipient"]);
 
 export type PolicyQuestion = ReadonlyMap<string, string>;
 
-/** Lines of `name=value` and an empty line (Postfix, SMTPD_POLICY_README). */
+/** Lines of `name=value`, ended by an empty line (Postfix, SMTPD_POLICY_README). */
 export class PolicyParser extends BufferedParser<PolicyQuestion> {
   #attributes: Map<string, string> | null = null;
-  /** Octets of the question so far, without the line that is not whole. */
+  /** Octets of the question so far, without the incomplete line. */
   #octets = 0;
 
   override get isHalfWay(): boolean {
@@ -43,10 +43,10 @@ export class PolicyParser extends BufferedParser<PolicyQuestion> {
   #take(line: string): string | null {
     this.#attributes ??= new Map();
     const equals = line.indexOf("=");
-    if (equals < 1) return "a line that is no attribute";
+    if (equals < 1) return "a line that is not an attribute";
     const name = line.slice(0, equals);
     if (!KNOWN.has(name)) return null;
-    if (this.#attributes.has(name)) return "an attribute twice";
+    if (this.#attributes.has(name)) return "a repeated attribute";
     this.#attributes.set(name, line.slice(equals + 1));
     return null;
   }
@@ -57,23 +57,24 @@ export class PolicyParser extends BufferedParser<PolicyQuestion> {
   }
 }
 
-/** Postfix's policy delegation: at RCPT, every verdict in its own words. */
+/** Postfix policy delegation: at RCPT, each verdict with its own reply. */
 export const policy: Protocol<PolicyQuestion> = {
   name: "policy",
+  about: "Postfix policy delegation",
   once: false,
   parser: () => new PolicyParser(),
   exchange(question): Exchange {
     if (question.get("request") !== "smtpd_access_policy") {
-      const reply = action(deferral("not a question of smtpd_access_policy"));
-      return { kind: "say", reply, verdict: "invalid" };
+      const reply = action(deferral("not a smtpd_access_policy request"));
+      return { kind: "reply", reply, verdict: "invalid" };
     }
     const recipient = question.get("recipient") ?? "";
     if (recipient !== "") return { kind: "ask", recipient, reply: (answer) => action(accessAction(answer)) };
     const state = question.get("protocol_state") ?? "RCPT";
-    // Before RCPT, and at DATA for several recipients, there is nobody to decide about.
+    // Before RCPT, and at DATA for several recipients, there is no recipient to decide about.
     return state === "RCPT"
-      ? { kind: "say", reply: action(deferral("no recipient was named")), verdict: "invalid" }
-      : { kind: "say", reply: action("DUNNO"), verdict: "no-recipient" };
+      ? { kind: "reply", reply: action(deferral("no recipient given")), verdict: "invalid" }
+      : { kind: "reply", reply: action("DUNNO"), verdict: "no-recipient" };
   },
   fault: (why) => action(deferral(why)),
 };

@@ -1,21 +1,21 @@
 import type { Answer } from "../../directory/index.ts";
 
-/** What a parser makes of the bytes that it was given. */
+/** What a parser found in the bytes so far. */
 export type Parsed<Q> =
   | { readonly kind: "question"; readonly question: Q }
-  /** Bytes that the protocol does not know. Nothing can be read after them. */
+  /** Bytes that are not of this protocol. Nothing after them can be read. */
   | { readonly kind: "fault"; readonly why: string };
 
 /**
- * Reads questions out of bytes, and knows nothing of answers. Bytes may come in any pieces. It holds no more than
- * one unfinished question and the bytes of the last piece.
+ * Reads questions from bytes, and knows nothing of answers. Bytes may arrive in any pieces. It holds at most one
+ * unfinished question and the last piece.
  */
 export interface Parser<Q> {
-  /** Gives it more bytes, which nobody may change afterwards. */
+  /** Adds bytes, which must not change afterwards. */
   feed(bytes: Uint8Array): void;
-  /** The next whole question or fault, null where more bytes are needed. After a fault: null. */
+  /** The next whole question or fault; null if more bytes are needed, and always null after a fault. */
   next(): Parsed<Q> | null;
-  /** Whether a question was begun and is not finished. */
+  /** Whether a question has started and is not finished. */
   readonly isHalfWay: boolean;
 }
 
@@ -24,28 +24,25 @@ export type Exchange =
   | {
       readonly kind: "ask";
       readonly recipient: string;
-      /** The bytes to send for an answer, as text. */
+      /** The reply to send for an answer. ASCII. */
       reply(answer: Answer): string;
     }
-  /** Answered without asking about anybody. */
-  | { readonly kind: "say"; readonly reply: string; readonly verdict: Said };
+  /** Answered without asking about a recipient. */
+  | { readonly kind: "reply"; readonly reply: string; readonly verdict: LocalVerdict };
 
-/** What was said without asking, for metrics. */
-export type Said = "no-recipient" | "invalid";
+/** The verdict label of replies that needed no answer. */
+export type LocalVerdict = "no-recipient" | "invalid";
 
-/** One protocol that an MTA looks recipients up by. */
+/** One protocol through which MTAs look up recipients. `Q` is its question. */
 export interface Protocol<Q = unknown> {
-  readonly name: ProtocolName;
+  /** Names its setting, its flag, its label in metrics and its page in docs/bridge/. */
+  readonly name: string;
+  /** For `--help`, after "listen for". */
+  readonly about: string;
   /** Whether the connection is closed after one answer. */
   readonly once: boolean;
   parser(): Parser<Q>;
   exchange(question: Q): Exchange;
-  /** The deferral for bytes that could not be read; the connection is closed after it. */
+  /** The deferral for bytes that cannot be read; the connection is closed after it. ASCII. */
   fault(why: string): string;
 }
-
-export const PROTOCOL_NAMES = ["socketmap", "policy", "line"] as const;
-export type ProtocolName = (typeof PROTOCOL_NAMES)[number];
-
-/** The reply to a question that cannot be understood. */
-export const deferral = (why: string): string => `451 4.3.0 ${why}`;

@@ -1,22 +1,23 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../../api/version.ts";
 import {
-  askThrough,
+  askEdgeWith,
   type BridgeSettings,
-  createClock,
+  createSteadyClock,
   DEFAULTS,
   Fault,
   flagOf,
   ListenError,
-  READERS,
+  PROTOCOL_NAMES,
   readSetting,
   SETTING_NAMES,
+  SETTINGS,
   type SettingName,
   startBridge,
 } from "../../bridge/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
-import { readSettings, SETTINGS_FILE } from "../settings.ts";
+import { SETTINGS_FILE } from "../settings.ts";
 
 interface BridgeCommandOptions extends EdgeOptions {
   readonly config?: string;
@@ -25,25 +26,25 @@ interface BridgeCommandOptions extends EdgeOptions {
 }
 
 const HELP = `
-Listens on loopback and unix sockets only, and says "ready" when it does; SIGTERM ends it within 5 s, with every
-question answered, and SIGHUP changes nothing. Settings come from [bridge] of ${SETTINGS_FILE} in the current folder, or of the file that
---config names; a flag goes before. Logs go to standard error, a line of JSON each, and hold no addresses.
+Listens on loopback and unix sockets only, and prints "ready" when it listens. SIGTERM stops it within 5 s, after every
+question is answered; SIGHUP has no effect. Settings come from [bridge] in ${SETTINGS_FILE} of the current folder, or in the
+file given with --config; flags take precedence. Logs go to standard error as JSON lines without addresses.
 
-What the MTAs have to be told is in docs/bridge.md.`;
+docs/bridge.md shows how to set up the mail server.`;
 
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {
   const command = cli
     .edgeCommand("bridge", "answer the lookups of Postfix, Exim and Sendmail")
-    .option("--config <file>", `settings (default: ${SETTINGS_FILE}, where it is there)`)
+    .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
     .addHelpText("after", HELP);
   for (const name of SETTING_NAMES) command.addOption(optionOf(name));
   return command.action((options: BridgeCommandOptions) => bridge(cli, options));
 }
 
-/** A setting's flag. Addresses add up; of all else the last one counts. */
+/** A setting's flag. Addresses add up; of other values the last one counts. */
 function optionOf(name: SettingName): Option {
-  const { about, placeholder } = READERS[name];
+  const { about, placeholder } = SETTINGS[name];
   if (placeholder === null) return new Option(flagOf(name), about);
   return new Option(`${flagOf(name)} <${placeholder}>`, about).argParser((text, before: unknown) => {
     const read = readSetting(name, text);
@@ -56,17 +57,17 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
   const { platform, output } = cli;
   const settings = settingsOf(cli, options);
   const stopped = new Promise<string>((resolve) => {
-    // Never taken back: a second signal must not cut short what the first one began.
+    // Never removed: a second signal must not interrupt the stop.
     platform.onStop(resolve);
   });
-  let hungUp = (): void => undefined;
-  const hung = new Promise<string>((resolve) => {
-    // The end of its terminal ends it; a service has none, and is sent SIGHUP to read its settings again.
+  let hangup = (): void => undefined;
+  const terminalClosed = new Promise<string>((resolve) => {
+    // SIGHUP means that the terminal was closed, or asks a service, which has no terminal, to read its settings again.
     const isAttached = platform.stdoutIsTerminal || platform.stderrIsTerminal;
-    platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hungUp()));
+    platform.onHangup(() => (isAttached ? resolve("SIGHUP") : hangup()));
   });
-  const clock = createClock(platform.steady, platform.now);
-  // A place for each question that is under way, for the one that an open breaker lets through, and for the lists.
+  const clock = createSteadyClock(platform.steady, platform.now);
+  // A connection for each question under way, one for the probe of an open breaker, and one for the lists.
   const pool = platform.httpPool(settings.max_questions + 2);
   const client = cli.client(options, {
     timeoutMs: 1000 * settings.timeout,
@@ -79,7 +80,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       clock,
       timers: { sleep: platform.sleep },
       settings,
-      ask: askThrough(client),
+      ask: askEdgeWith(client),
       lists: {
         page: (after) => client.domainPage(after),
         chance: () => (platform.randomBytes(1)[0] as number) / 256,
@@ -89,39 +90,37 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       writeLog: platform.writeError,
       wall: platform.now,
     });
-    hungUp = running.hungUp;
+    hangup = running.hangup;
     for (const { name, address } of running.listeners) output.line(`${name} on ${address}`);
     output.line("Rollcall bridge is ready; Ctrl-C stops");
     output.result({ ready: true, listeners: running.listeners });
-    await running.stop(await Promise.race([stopped, hung]));
+    await running.stop(await Promise.race([stopped, terminalClosed]));
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    throw new CliError(EXIT.failed, error.message, "name another address, or stop who listens there", [], {
-      cause: error,
-    });
+    throw new CliError(
+      EXIT.failed,
+      error.message,
+      "use another address, or stop the process that listens there",
+    );
   } finally {
-    // Nothing of an exchange outlives the bridge.
+    // No connection outlives the bridge.
     pool.close();
   }
 }
 
-/** Flags before rollcall.toml before what is built in. @throws CliError */
+/** Flags take precedence over rollcall.toml, and that over the defaults. @throws CliError */
 function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
-  const shown = options.config ?? SETTINGS_FILE;
-  const file = readSettings(cli.path(shown), shown);
-  if (file === null && options.config !== undefined) {
-    throw new CliError(EXIT.input, `there is no ${shown}`, "check --config");
-  }
+  const file = cli.settings(options.config);
   const given: Record<string, unknown> = {};
   for (const name of SETTING_NAMES) {
     const value = options[optionOf(name).attributeName()];
     if (value !== undefined) given[name] = value;
   }
   const settings: BridgeSettings = { ...DEFAULTS, ...file?.bridge, ...given };
-  if (settings.socketmap.length + settings.policy.length + settings.line.length === 0) {
+  if (PROTOCOL_NAMES.every((name) => settings[name].length === 0)) {
     throw usageError(
-      "no listener is named",
-      `give one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
+      "no listener is configured",
+      `add one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
     );
   }
   return settings;

@@ -1,8 +1,9 @@
 /** Listings that come in pages: `limit` lines after `after`, and what the next page comes after. */
-import { MAX_PAGE, MAX_WHOLE } from "../../api/contract.ts";
-import { TOO_MUCH } from "../../registry/listings.ts";
+import { MAX_PAGE, MAX_WHOLE } from "../../api/index.ts";
 import type { Page } from "../../registry/protocol.ts";
-import { HttpError } from "../http.ts";
+import { badRequest } from "./route.ts";
+
+const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
 
 /** What was asked for: a page, or everything, where that is little. */
 export interface Paging<T> extends Page<T> {
@@ -20,11 +21,11 @@ export function readPaging<T>(request: Request, read: (after: string) => T | nul
   if (givenAfter === null && givenLimit === null) return { after: null, limit: MAX_WHOLE, isWhole: true };
   const after = givenAfter === null ? null : read(givenAfter);
   if (givenAfter !== null && after === null) {
-    throw new HttpError("bad_request", "after must be what an answer calls next");
+    throw badRequest("after must be what an answer calls next");
   }
   const limit = Number(givenLimit ?? MAX_PAGE);
   if (!/^\d{1,4}$/.test(givenLimit ?? "1") || limit < 1 || limit > MAX_PAGE) {
-    throw new HttpError("bad_request", `limit must be a whole number from 1 to ${MAX_PAGE}`);
+    throw badRequest(`limit must be a whole number from 1 to ${MAX_PAGE}`);
   }
   return { after, limit, isWhole: false };
 }
@@ -42,6 +43,6 @@ export function pageOf<L, T>(
   keyOf: (line: L) => T,
 ): { readonly page: readonly L[]; readonly next: T | null } {
   if (lines.length <= limit) return { page: lines, next: null };
-  if (isWhole) throw new HttpError("bad_request", TOO_MUCH);
+  if (isWhole) throw badRequest(TOO_MANY);
   return { page: lines.slice(0, limit), next: keyOf(lines[limit - 1] as L) };
 }

@@ -1,8 +1,9 @@
-import { MAX_CHECK_BODY, MAX_RECIPIENTS } from "../../api/contract.ts";
+import { checkRequest, MAX_RECIPIENTS, ROUTES } from "../../api/index.ts";
 import { type Answer, parseRecipient, unavailable } from "../../directory/index.ts";
 import { type Query, queryOf } from "../../reader/index.ts";
-import { HttpError, json, mediaType, parseJson, readText, text, wantsText } from "../http.ts";
-import { type Route, type RouteCall, readNumber, readObject, readTexts } from "./route.ts";
+import { HttpError, json, mediaType, readText, text, wantsText } from "../http.ts";
+import { parseMessage } from "./body.ts";
+import { badRequest, type CheckHandler, type RouteCall } from "./route.ts";
 
 /** Recipients as they were asked about, one or a list. */
 interface Asked {
@@ -13,51 +14,26 @@ interface Asked {
   readonly floors?: Readonly<Record<string, number>> | null;
 }
 
-/** `POST /v1/rcpt`: the check of one recipient or of up to a thousand. */
-export const postRcpt: Route = {
-  method: "POST",
-  path: "/v1/rcpt",
-  roles: ["check"],
-  bound: "recipients",
-  summary: "Check recipients",
-  body: "CheckRequest",
-  answer: "CheckAnswer",
-  errors: ["bad_request", "timeout", "too_large", "unsupported_media_type", "unconfigured", "unavailable"],
-  answersWith503: true,
-  handle(call) {
-    const { request, deployment } = call;
-    const type = mediaType(request);
-    if (type !== "application/json" && type !== "text/plain") {
-      throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
-    }
-    const isText = wantsText(request, type);
-    return readText(request, MAX_CHECK_BODY, deployment.ports.timers).then((body) =>
-      respond(
-        call,
-        type === "text/plain" ? readLines(body, isText) : readRecipients(parseJson(body), isText),
-      ),
-    );
-  },
+/** The check of one recipient or of up to a thousand. */
+export const postRcpt: CheckHandler<"postRcpt"> = (call) => {
+  const { request, deployment } = call;
+  const type = mediaType(request);
+  if (type !== "application/json" && type !== "text/plain") {
+    throw new HttpError("unsupported_media_type", "send recipients as application/json or as text/plain");
+  }
+  const isText = wantsText(request, type);
+  return readText(request, ROUTES.postRcpt.body.limit, deployment.ports.timers).then((body) =>
+    respond(call, type === "text/plain" ? readLines(body, isText) : readRecipients(body, isText)),
+  );
 };
 
-/** `GET /v1/rcpt/{address}`: for people, and for clients that can do no better. */
-export const getRcpt: Route = {
-  method: "GET",
-  path: "/v1/rcpt/:address",
-  roles: ["check"],
-  bound: "recipients",
-  summary: "Check one recipient",
-  answer: "Answer",
-  errors: ["bad_request", "unconfigured", "unavailable"],
-  answersWith503: true,
-  handle(call) {
-    return respond(call, {
-      recipients: [call.params.address ?? ""],
-      isList: false,
-      isText: wantsText(call.request),
-    });
-  },
-};
+/** For people, and for clients that can do no better. */
+export const getRcpt: CheckHandler<"getRcpt"> = (call) =>
+  respond(call, {
+    recipients: [call.params.address],
+    isList: false,
+    isText: wantsText(call.request),
+  });
 
 function readLines(body: string, isText: boolean): Asked {
   // One line more than are taken, and what stands behind the last one's end.
@@ -65,7 +41,7 @@ function readLines(body: string, isText: boolean): Asked {
   if (lines.at(-1) === "") lines.pop();
   const recipients = lines.map((line) => line.replace(/\r$/, ""));
   if (isJson(body, recipients)) {
-    throw new HttpError("bad_request", "the text is JSON, and no lines of addresses: send application/json");
+    throw badRequest("the text is JSON, not lines of addresses: send it as application/json");
   }
   return { recipients, isList: true, isText };
 }
@@ -90,26 +66,14 @@ function isAddress(line: string): boolean {
   return recipient.kind === "mailbox" ? recipient.wellFormed : recipient.kind === "postmaster";
 }
 
-function readRecipients(value: unknown, isText: boolean): Asked {
-  if (Array.isArray(value)) return { recipients: readTexts(value, "recipients"), isList: true, isText };
-  const { recipient, recipients, floor } = readObject(value, "the body");
-  const floors = floor === undefined ? null : readFloors(floor);
-  if (typeof recipient === "string" && recipients === undefined) {
-    return { recipients: [recipient], isList: false, isText, floors };
+function readRecipients(body: string, isText: boolean): Asked {
+  const request = parseMessage(checkRequest, body);
+  if ("recipient" in request) {
+    return { recipients: [request.recipient], isList: false, isText, floors: request.floor ?? null };
   }
-  if (recipient === undefined && recipients !== undefined) {
-    return { recipients: readTexts(recipients, "recipients"), isList: true, isText, floors };
-  }
-  throw new HttpError(
-    "bad_request",
-    "the body must hold one of recipient (text) and recipients (a list of text)",
-  );
-}
-
-function readFloors(value: unknown): Record<string, number> {
-  const floors = readObject(value, "floor");
-  for (const [domain, floor] of Object.entries(floors)) readNumber(floor, `floor of ${domain}`);
-  return floors as Record<string, number>;
+  return "recipients" in request
+    ? { recipients: request.recipients, isList: true, isText, floors: request.floor ?? null }
+    : { recipients: request, isList: true, isText };
 }
 
 function respond(call: RouteCall, asked: Asked): Response | Promise<Response> {

@@ -1,101 +1,54 @@
-import type { RegistryStatus } from "../../api/contract.ts";
+import type { AnswerCount, FaultCount, RegistryStatus } from "../../api/index.ts";
 import type { Counted } from "../../api/log.ts";
-import type { RegistryApi } from "../../registry/protocol.ts";
-import { json } from "../http.ts";
-import { type Route, type RouteCall, readNoBody, unwrap } from "./route.ts";
+import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
+import { type Handler, type RouteCall, registriesOf, unwrap } from "./route.ts";
 
-export const showRegistry: Route = {
-  method: "GET",
-  path: "/v1/registry",
-  roles: [],
-  bound: "none",
-  summary: "Show how the Registries stand",
-  answer: "RegistryStatus",
-  errors: [],
-  async handle(call) {
-    return json(await ofEach(call, async (registry) => unwrap(await registry.status())));
-  },
-};
+export const showRegistry: Handler<"showRegistry"> = (call) =>
+  ofEach(call, async (registry) => unwrap(await registry.status()));
 
-export const initialiseRegistry: Route = {
-  method: "POST",
-  path: "/v1/registry",
-  roles: [],
-  bound: "none",
-  summary: "Make the Registries ready before the first commit; harmless afterwards",
-  answer: "RegistryStatus",
-  errors: ["bad_request", "conflict", "timeout", "too_large"],
-  async handle(call) {
-    await readNoBody(call);
-    const by = call.caller.id;
-    return json(await ofEach(call, async (registry) => unwrap(await registry.initialise(by))));
-  },
-};
+export const initialiseRegistry: Handler<"initialiseRegistry"> = (call) =>
+  ofEach(call, async (registry) => unwrap(await registry.initialise(call.caller.id)));
 
-export const showStatus: Route = {
-  method: "GET",
-  path: "/v1/status",
-  roles: [],
-  bound: "none",
-  summary: "Show what was answered and what went wrong in the last hour and day",
-  answer: "EdgeStatus",
-  errors: [],
-  async handle({ deployment, bindings }) {
-    const sums = new Map<string, Counted>();
-    for (let partition = 0; partition < deployment.settings.partitions; partition++) {
-      for (const counted of unwrap(await bindings.registry(partition).counted())) {
-        const [domain, mode, word, hour, day] = counted;
-        const key = `${domain} ${mode} ${word}`;
-        const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
-        sums.set(key, [domain, mode, word, hour + hours, day + days]);
-      }
+export const showStatus: Handler<"showStatus"> = async (call) => {
+  const sums = new Map<string, Counted>();
+  for (const registry of registriesOf(call)) {
+    for (const counted of unwrap(await registry.counted())) {
+      const [domain, mode, word, hour, day] = counted;
+      const key = `${domain} ${mode} ${word}`;
+      const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
+      sums.set(key, [domain, mode, word, hour + hours, day + days]);
     }
-    const all = [...sums.keys()].sort().map((key) => sums.get(key) as Counted);
-    const [faults, answers] = [true, false].map((isFault) =>
-      all.filter(([, mode]) => (mode === "fault") === isFault),
-    ) as [Counted[], Counted[]];
-    return json({
-      answers: answers.map(([domain, mode, verdict, hour, day]) => ({
-        domain: domain || null,
-        mode: mode || null,
-        verdict,
-        hour,
-        day,
-      })),
-      faults: faults.map(([domain, , kind, hour, day]) => ({ domain: domain || null, kind, hour, day })),
-    });
-  },
+  }
+  const answers: AnswerCount[] = [];
+  const faults: FaultCount[] = [];
+  for (const key of [...sums.keys()].sort()) {
+    const [name, mode, word, hour, day] = sums.get(key) as Counted;
+    const domain = name || null;
+    if (mode === "fault") faults.push({ domain, kind: word as FaultCount["kind"], hour, day });
+    else {
+      const verdict = word as AnswerCount["verdict"];
+      answers.push({ domain, mode: (mode || null) as AnswerCount["mode"], verdict, hour, day });
+    }
+  }
+  return { answers, faults };
 };
 
-export const showAudit: Route = {
-  method: "GET",
-  path: "/v1/audit",
-  roles: [],
-  bound: "none",
-  summary: "Show the newest lines of the audit trail",
-  answer: "AuditList",
-  errors: [],
-  async handle({ deployment, bindings }) {
-    const lines = [];
-    for (let partition = 0; partition < deployment.settings.partitions; partition++) {
-      lines.push(...unwrap(await bindings.registry(partition).audit()));
-    }
-    return json({ audit: lines.sort((a, b) => b.time - a.time) });
-  },
+export const showAudit: Handler<"showAudit"> = async (call) => {
+  const lines = [];
+  for (const registry of registriesOf(call)) lines.push(...unwrap(await registry.audit()));
+  return { audit: lines.sort((a, b) => b.time - a.time) };
 };
 
 async function ofEach(
-  { deployment, bindings, context }: RouteCall,
-  ask: (registry: RegistryApi) => Promise<RegistryStatus["partitions"][number]>,
+  call: RouteCall,
+  ask: (registry: RegistryApi) => Promise<PartitionStatus>,
 ): Promise<RegistryStatus> {
   const partitions = [];
-  for (let partition = 0; partition < deployment.settings.partitions; partition++) {
-    partitions.push(await ask(bindings.registry(partition)));
-  }
+  for (const registry of registriesOf(call)) partitions.push(await ask(registry));
   // A read shows which cacheTtl KV takes; its value does not matter here.
-  const isReadable = await context.kv.get("roster/0", 30).then(
+  const isReadable = await call.context.kv.get("roster/0", 30).then(
     () => true,
     () => false,
   );
-  return { partitions, kv_readable: isReadable, kv_cache_ttl: bindings.kvCacheTtl() };
+  return { partitions, kv_readable: isReadable, kv_cache_ttl: call.bindings.kvCacheTtl() };
 }

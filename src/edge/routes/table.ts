@@ -1,5 +1,8 @@
-import { json } from "../http.ts";
-import { postCommit } from "./commits.ts";
+/** The handler of each route, and how a request gets to it. */
+import { openApiDocument, ROUTES, type Route, type RouteName } from "../../api/index.ts";
+import { json, octets } from "../http.ts";
+import { readRouteBody } from "./body.ts";
+import { postCommit, postPlan } from "./commits.ts";
 import {
   deleteDomain,
   domainKey,
@@ -12,26 +15,15 @@ import {
   showDomain,
 } from "./domains.ts";
 import { showHealth } from "./health.ts";
-import { describeRoutes } from "./openapi.ts";
-import { postPlan } from "./plans.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
 import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
-import type { Route } from "./route.ts";
+import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
-const showOpenApi: Route = {
-  method: "GET",
-  path: "/v1/openapi.json",
-  roles: "anyone",
-  bound: "none",
-  summary: "Describe this API",
-  answer: "OpenApi",
-  errors: ["unconfigured"],
-  handle: async () => json(describeRoutes(ROUTES)),
-};
+const showOpenApi: Handler<"showOpenApi"> = async () => openApiDocument();
 
-/** Every route there is. The router, the access matrix and the API's description are made from this table. */
-export const ROUTES: readonly Route[] = [
+/** A handler for every route, by its name. */
+export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
   showHealth,
@@ -54,4 +46,29 @@ export const ROUTES: readonly Route[] = [
   initialiseRegistry,
   showStatus,
   showAudit,
-];
+};
+
+/** A handler as it is called: the route's schemas have read what its types say. */
+type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unknown>;
+
+/**
+ * Answers a request that was admitted. A check settles at once where nothing has to be waited for.
+ * @throws HttpError
+ */
+export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {
+  if (name === "postRcpt") return postRcpt(call);
+  if (name === "getRcpt") return getRcpt(call as Parameters<typeof getRcpt>[0]);
+  return handleWithBody(ROUTES[name], HANDLERS[name] as AnyHandler, call);
+}
+
+async function handleWithBody(route: Route, handler: AnyHandler, call: RouteCall): Promise<Response> {
+  const { request, caller, deployment } = call;
+  const body = await readRouteBody(route, request, deployment.ports.timers);
+  if (route.bound === "body") {
+    const { domains } = body as { readonly domains: readonly { readonly domain: string }[] };
+    for (const { domain } of domains) requireDomain(caller, domain);
+  }
+  const answer = await handler({ ...call, body });
+  if (answer instanceof Response) return answer;
+  return answer instanceof Uint8Array ? octets(answer) : json(answer);
+}

@@ -1,18 +1,22 @@
 import { ENTRY_STATES, type EntryState } from "../../directory/index.ts";
-import { eachLine } from "./lines.ts";
-import { OVERLONG, type SourceSink } from "./source.ts";
+import type { ParseList } from "./file.ts";
+import { eachLine, OVERLONG } from "./lines.ts";
+import type { SourceSink } from "./source.ts";
 
 const COLUMNS = ["address", "state"];
 const NO_HEADER = "the first line must be the header address or address,state";
 
+/** Where rows go. */
+type Rows = Pick<SourceSink, "entry" | "fault">;
+
 /**
- * Reads a list in CSV (RFC 4180): a header `address` or `address,state`, then a record a mailbox. An empty state
- * means active.
+ * Parses CSV (RFC 4180): a header `address` or `address,state`, then one mailbox per record. An empty state means
+ * active.
  *
- * RFC 4180 lets a quoted field run over several lines, and no address or state may. So a record is a line here:
- * a quote left open costs that line alone, and not all that follows up to the next quote.
+ * RFC 4180 lets a quoted field span lines, but no address or state may. So each line is a record here: an unclosed
+ * quote costs that line only, not everything up to the next quote.
  */
-export async function readCsvSource(chunks: AsyncIterable<Uint8Array>, sink: SourceSink): Promise<void> {
+export const readCsv: ParseList = async (chunks, sink, progress) => {
   let columns: Columns | null = null;
   let isRefused = false;
   const header = (line: number, text: string | null): void => {
@@ -27,18 +31,18 @@ export async function readCsvSource(chunks: AsyncIterable<Uint8Array>, sink: Sou
   await eachLine(
     chunks,
     (line, text) => {
-      // Without a header nobody knows what the other lines say.
+      // Without a header, the meaning of the other lines is unknown.
       if (isRefused || text?.trim() === "") return;
       if (columns === null) header(line, text);
       else if (text === null) sink.fault(line, OVERLONG);
       else readRecord(line, text, columns, sink);
     },
-    sink.progress,
+    progress,
   );
   if (columns === null && !isRefused) sink.fault(1, NO_HEADER);
-}
+};
 
-/** Where each column stands; -1 where it does not. */
+/** Position of each column; -1 if it is missing. */
 interface Columns {
   readonly count: number;
   readonly address: number;
@@ -50,32 +54,32 @@ function readHeader(text: string): Columns | string {
   if (typeof fields === "string") return fields;
   const names = fields.map((name) => name.trim().toLowerCase());
   if (!names.includes("address")) return NO_HEADER;
-  // A column that is not understood might well be the one that says who is disabled.
-  const strange = names.find((name) => !COLUMNS.includes(name));
-  if (strange !== undefined) return `"${shown(strange)}" is no column; ${NO_HEADER}`;
-  if (new Set(names).size < names.length) return "a column stands twice in the header";
+  // An unknown column might be the one that disables mailboxes.
+  const unknown = names.find((name) => !COLUMNS.includes(name));
+  if (unknown !== undefined) return `unknown column "${shown(unknown)}": ${NO_HEADER}`;
+  if (new Set(names).size < names.length) return "the header names a column twice";
   return { count: names.length, address: names.indexOf("address"), state: names.indexOf("state") };
 }
 
-function readRecord(line: number, text: string, columns: Columns, sink: SourceSink): void {
+function readRecord(line: number, text: string, columns: Columns, sink: Rows): void {
   const fields = readFields(text);
   if (typeof fields === "string") {
     sink.fault(line, fields);
     return;
   }
   if (fields.length !== columns.count) {
-    sink.fault(line, `${fields.length} fields instead of ${columns.count}`);
+    sink.fault(line, `${fields.length} fields, but the header has ${columns.count}`);
     return;
   }
   const address = (fields[columns.address] as string).trim();
   const word = fields[columns.state] ?? "";
   const state = stateOf(word);
-  if (address === "") sink.fault(line, "no address");
+  if (address === "") sink.fault(line, "the address is empty");
   else if (state !== null) sink.entry(line, address, state);
-  else sink.fault(line, `"${shown(word)}" is no state; known are ${ENTRY_STATES.join(", ")}`);
+  else sink.fault(line, `unknown state "${shown(word)}": use one of ${ENTRY_STATES.join(", ")}`);
 }
 
-/** A field, quoted or not, and the comma or the end behind it. */
+/** A field, quoted or not, and the comma or the end after it. */
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
 
 /** The fields of a record, or what is wrong with it. */
@@ -93,8 +97,8 @@ function readFields(text: string): string[] | string {
 
 const faultOf = (text: string): string =>
   (text.split('"').length - 1) % 2 === 1
-    ? "a quote is left open"
-    : "a quote in the middle of a field: quote the whole field and double the quotes inside";
+    ? "unclosed quote"
+    : "quote inside an unquoted field: quote the whole field and double the quotes inside it";
 
 const STATES: ReadonlyMap<string, EntryState> = new Map(ENTRY_STATES.map((state) => [state, state]));
 

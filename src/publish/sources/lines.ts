@@ -1,13 +1,15 @@
-/** Octets of a line past which it is no list of addresses any more. */
+/** Longest line, in octets. Longer ones are not addresses. */
 export const MAX_LINE = 16 * 1024;
 
+export const OVERLONG = `longer than ${MAX_LINE} octets`;
+
 /**
- * Cuts a file into lines, ended by LF or CR LF. Memory stays bounded by one chunk and one line, whatever the
- * bytes are; what is no UTF-8 becomes U+FFFD, which no address may hold.
+ * Splits a file into lines, ended by LF or CR LF. Memory stays bounded by one chunk and one line, whatever the bytes
+ * are. Bytes that are not UTF-8 become U+FFFD, which no address may contain.
  *
  * @param chunks the file's bytes, with or without a byte order mark
- * @param take gets each line's number, from 1, and its text; null where it is longer than {@link MAX_LINE}
- * @param progress gets the octets that were read so far, now and then
+ * @param take receives each line's number, from 1, and its text; null if it is longer than {@link MAX_LINE}
+ * @param progress called from time to time with the octets read so far
  */
 export async function eachLine(
   chunks: AsyncIterable<Uint8Array>,

@@ -1,23 +1,25 @@
-import { eachLine } from "./lines.ts";
-import { OVERLONG, type SourceSink } from "./source.ts";
+import type { ParseList } from "./file.ts";
+import { eachLine, OVERLONG } from "./lines.ts";
 
-/** A quoted local part, within which nothing begins a comment. */
+/** A quoted local part. A `#` inside it does not start a comment. */
 const QUOTED = /^"(?:[^"\\]|\\.)*"/;
 
 /**
- * Reads a list with an address a line. Empty lines and what follows a `#` at the line's start or after a blank
- * are skipped.
+ * Parses a list with one address per line. Skips empty lines, and comments: from a `#` at the start of the line or
+ * after white space.
  */
-export function readTextSource(chunks: AsyncIterable<Uint8Array>, sink: SourceSink): Promise<void> {
-  const take = (line: number, text: string | null): void => {
-    const trimmed = text?.trim();
-    if (trimmed === undefined) sink.fault(line, OVERLONG);
-    else if (trimmed !== "" && !trimmed.startsWith("#")) {
-      sink.entry(line, withoutComment(trimmed), "active");
-    }
-  };
-  return eachLine(chunks, take, sink.progress);
-}
+export const readText: ParseList = (chunks, sink, progress) =>
+  eachLine(
+    chunks,
+    (line, text) => {
+      const trimmed = text?.trim();
+      if (trimmed === undefined) sink.fault(line, OVERLONG);
+      else if (trimmed !== "" && !trimmed.startsWith("#")) {
+        sink.entry(line, withoutComment(trimmed), "active");
+      }
+    },
+    progress,
+  );
 
 function withoutComment(text: string): string {
   if (!text.includes("#")) return text;

@@ -76,7 +76,7 @@ describe("the line protocol", () => {
   });
 
   it("defers an empty line, and bytes that it cannot read, with the line's end", () => {
-    expect(line.exchange("")).toMatchObject({ kind: "say", reply: "451 4.3.0 no recipient was named\n" });
+    expect(line.exchange("")).toMatchObject({ kind: "reply", reply: "451 4.3.0 no recipient given\n" });
     expect(line.fault("why")).toBe("451 4.3.0 why\n");
   });
 });

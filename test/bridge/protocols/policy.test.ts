@@ -137,7 +137,7 @@ describe("the policy protocol", () => {
     "has no opinion at %s without a recipient",
     (state) => {
       expect(say(REQUEST, ["protocol_state", state], ["recipient", ""])).toEqual({
-        kind: "say",
+        kind: "reply",
         reply: "action=DUNNO\n\n",
         verdict: "no-recipient",
       });
@@ -158,7 +158,7 @@ describe("the policy protocol", () => {
     ["nothing at all", []],
   ])("defers %s", (_, attributes) => {
     expect(say(...attributes)).toMatchObject({
-      kind: "say",
+      kind: "reply",
       verdict: "invalid",
       reply: expect.stringMatching(/^action=451 4\.3\.0 \S.*\n\n$/),
     });

@@ -141,7 +141,7 @@ describe("the socketmap protocol", () => {
     ["an empty key of domains", { map: "domains", key: "" }],
   ])("says TEMP to %s", (_, question) => {
     expect(socketmap.exchange(question)).toMatchObject({
-      kind: "say",
+      kind: "reply",
       verdict: "invalid",
       reply: expect.stringMatching(/^\d+:TEMP \S.*,$/),
     });

@@ -1,30 +1,44 @@
-import { Batcher } from "../../../src/bridge/batcher.ts";
-import { Breaker, type BreakerState } from "../../../src/bridge/breaker.ts";
-import { AnswerCache } from "../../../src/bridge/cache.ts";
-import { Floors } from "../../../src/bridge/floors.ts";
-import { Resolver } from "../../../src/bridge/resolver.ts";
+import { AnswerCache } from "../../../src/bridge/answers/cache.ts";
+import { MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
+import type { Resolution } from "../../../src/bridge/answers/resolution.ts";
+import { Resolver } from "../../../src/bridge/answers/resolver.ts";
+import type { Breaker, BreakerState } from "../../../src/bridge/edge-source/breaker.ts";
+import { EdgeSource } from "../../../src/bridge/edge-source/edge-source.ts";
 import { ClientError, type Outcome } from "../../../src/client/index.ts";
-import type { Answer } from "../../../src/directory/index.ts";
-import { Semaphore } from "../../../src/runtime/semaphore.ts";
+import type { Answer, Grounds, Verdict } from "../../../src/directory/index.ts";
+import { answerOf } from "./answers.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What the edge was asked. */
 export interface Asked {
   readonly recipient: string;
   readonly domain: string;
-  readonly floor: number;
+  readonly minGeneration: number;
 }
 
-type Said = Answer | ClientError;
+export type Edge = (asked: Asked) => Answer | ClientError | Promise<Answer | ClientError>;
 
+export const SECOND = 1_000;
 export const DAY = 86_400_000;
-export const BUDGET = 3_000;
+export const TIMEOUT = 3_000;
 export const ACCEPT_GRACE = 7 * DAY;
 
-/** No connection: what a client sees of an edge that is away. */
-export const away = (): ClientError => new ClientError("unreachable", "connection refused");
+/** Recipients of the tests; the edges of most tests give every recipient the same verdict. */
+export const ALICE = "alice@example.com";
+export const BOB = "bob@example.com";
+export const NOBODY = "nobody@example.com";
 
-/** A resolver under virtual time, and an edge that says what a test wants. */
+/** No connection: what a client sees of an edge that is down. */
+export const away = (): ClientError => new ClientError("unreachable", "connection refused");
+/** What a client sees of a proxy whose edge is down. */
+export const badGateway = (): ClientError => new ClientError("unreachable", "HTTP 502", 502);
+/** An edge that gives every recipient one verdict. */
+export const says =
+  (verdict: Verdict, grounds: Grounds = {}): Edge =>
+  ({ recipient }) =>
+    answerOf(recipient, verdict, grounds);
+
+/** A resolver and the real edge source under virtual time, and an edge that answers what a test wants. */
 export class Bench {
   readonly time = new VirtualTime();
   readonly asked: Asked[] = [];
@@ -32,19 +46,18 @@ export class Bench {
   readonly requests: number[] = [];
   readonly states: BreakerState[] = [];
   readonly faults: unknown[] = [];
-  /** Domains of which what was seen was forgotten, and the newer log. */
-  readonly startedOver: [domain: string, incarnation: number][] = [];
-  readonly floors = new Floors();
+  /** Domains whose state was forgotten, and the newer log. */
+  readonly newLogs: [domain: string, incarnation: number][] = [];
+  readonly minGenerations = new MinGenerations();
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
   readonly resolver: Resolver;
   /** Milliseconds until the edge answers. */
   latency = 0;
-  /** What the edge says. */
-  edge: (asked: Asked) => Said | Promise<Said>;
+  edge: Edge;
 
   constructor(
-    edge: Bench["edge"],
+    edge: Edge,
     {
       cacheBytes = 1_000_000,
       width = 64,
@@ -55,30 +68,34 @@ export class Bench {
     } = {},
   ) {
     this.edge = edge;
-    this.cache = new AnswerCache(cacheBytes, this.floors);
-    this.breaker = new Breaker(this.time, {
+    this.cache = new AnswerCache(cacheBytes, this.minGenerations);
+    const source = new EdgeSource({
+      ports: this.time,
+      ask: (recipients, domain, minGeneration) => {
+        this.requests.push(recipients.length);
+        return Promise.all(recipients.map((recipient) => this.#ask({ recipient, domain, minGeneration })));
+      },
+      timeout: TIMEOUT,
+      maxQuestions: width,
+      maxWaiting: waiting,
+      maxRequests: requests,
       failures,
-      longestPause: 1_000,
-      onChange: (state) => this.states.push(state),
+      observer: {
+        requested: () => undefined,
+        asked: () => undefined,
+        breakerChanged: (state) => this.states.push(state),
+      },
     });
+    this.breaker = source.breaker;
     this.resolver = new Resolver({
       ports: this.time,
-      batcher: new Batcher((recipients, domain, floor) => {
-        this.requests.push(recipients.length);
-        return Promise.all(recipients.map((recipient) => this.#ask({ recipient, domain, floor })));
-      }, requests),
+      source,
       cache: this.cache,
-      floors: this.floors,
-      breaker: this.breaker,
-      semaphore: new Semaphore(width),
-      maxWaiting: waiting,
-      budget: BUDGET,
+      minGenerations: this.minGenerations,
+      timeout: TIMEOUT,
       acceptGrace,
-      observer: {
-        asked: () => undefined,
-        startedOver: (domain, incarnation) => this.startedOver.push([domain, incarnation]),
-        fault: (error) => this.faults.push(error),
-      },
+      newLog: (domain, incarnation) => this.newLogs.push([domain, incarnation]),
+      fault: (error) => this.faults.push(error),
     });
   }
 
@@ -87,7 +104,7 @@ export class Bench {
     recipient: string,
   ): Promise<{ verdict: string; action: string; source: string; took: number }> {
     const from = this.time.clock.now();
-    const resolved = Promise.resolve(this.resolver.resolve(recipient));
+    const resolved = this.ask(recipient);
     let settled = false;
     void resolved.then(() => {
       settled = true;
@@ -97,6 +114,22 @@ export class Bench {
     const { answer, source } = await resolved;
     const { verdict, action } = answer;
     return { verdict, action, source, took: this.time.clock.now() - from };
+  }
+
+  /** What {@link Bench.resolve} says, as `unknown reject edge`: verdict, action, source. */
+  async said(recipient: string): Promise<string> {
+    const { verdict, action, source } = await this.resolve(recipient);
+    return `${verdict} ${action} ${source}`;
+  }
+
+  /** Asks, and does not move time on. */
+  ask(recipient: string): Promise<Resolution> {
+    return Promise.resolve(this.resolver.resolve(recipient));
+  }
+
+  /** Asks at once about so many recipients of example.com. */
+  askMany(count: number): Promise<Resolution[]> {
+    return Promise.all(Array.from({ length: count }, (_, i) => this.ask(`n${i}@example.com`)));
   }
 
   async #ask(asked: Asked): Promise<Outcome> {

@@ -1,0 +1,27 @@
+import type { Answer } from "../../directory/index.ts";
+
+/** A question for the source. */
+export interface Query {
+  readonly recipient: string;
+  readonly domain: string;
+  /** Highest generation seen of the domain, 0 for none. Read when the question is sent: it may rise until then. */
+  minGeneration(): number;
+  /** When the client needs its answer, in time of the bridge's clock. Nothing is sent after that. */
+  readonly deadline: number;
+}
+
+export type SourceOutcome =
+  /** `askedAt`: from when the answer's ages and its max_age count. */
+  | { readonly kind: "answer"; readonly answer: Answer; readonly askedAt: number }
+  | { readonly kind: "none"; readonly why: string };
+
+/** Where answers about recipients come from: the edge over HTTP, or a replica on the mail host. */
+export interface AnswerSource {
+  /** Whether it answers, as far as is known. If not, only questions of waiting clients are worth asking. */
+  readonly isAvailable: boolean;
+  /**
+   * Asks about one recipient. The answer may be older than `minGeneration`: the caller checks. Ends by itself soon after
+   * the deadline. Rejects only on a fault of the bridge.
+   */
+  ask(query: Query): Promise<SourceOutcome>;
+}

@@ -1,0 +1,159 @@
+import { type Answer, unavailable } from "../../directory/index.ts";
+import type { AnswerCache } from "./cache.ts";
+import { isNewLog, isOlder, LONGEST_MAX_AGE, type MinGenerations } from "./min-generations.ts";
+import type { OpenQuestion } from "./question.ts";
+import type { FoundBy, Resolution } from "./resolution.ts";
+
+/** An accept whose last contact with the Registry is older than this, or than an eighth of accept-grace, is asked again, ms. */
+const OLD_CONTACT = 3_600_000;
+
+/** An answer of the source and when it was asked for and received. */
+export interface Received {
+  readonly answer: Answer;
+  readonly askedAt: number;
+  readonly now: number;
+}
+
+export interface JudgeOptions {
+  readonly cache: AnswerCache;
+  readonly minGenerations: MinGenerations;
+  /** How long accepts hold while the edge is away, ms. */
+  readonly acceptGrace: number;
+  /** What was seen of a domain is forgotten: the edge answers from a newer log of the Registry. */
+  newLog(domain: string, incarnation: number): void;
+}
+
+/** Laws 2 and 3 at the bridge: what may be answered from the cache, and what an answer of the source is worth. */
+export class AnswerJudge {
+  readonly #options: JudgeOptions;
+
+  constructor(options: JudgeOptions) {
+    this.#options = options;
+  }
+
+  /** The cached answer, if it still holds. */
+  cached(question: OpenQuestion, now: number): Resolution | null {
+    const cached = this.#options.cache.fresh(question.text, now);
+    return cached === null ? null : resolutionOf(cached.answer, "cache", cached.expires);
+  }
+
+  /** The resolution when there is no answer: an accept under grace, or a deferral. */
+  withoutAnswer(question: OpenQuestion, why: string, now: number): Resolution {
+    return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none" };
+  }
+
+  minGeneration(domain: string): number {
+    return this.#options.minGenerations.get(domain)?.generation ?? 0;
+  }
+
+  /**
+   * @param isLast whether the source will not be asked again
+   * @returns null if the source should be asked again, since it answers from several isolates
+   */
+  judge(question: OpenQuestion, received: Received, isLast: boolean): Resolution | null {
+    const { answer, askedAt, now } = received;
+    if (
+      this.#startsOver(question.domain, answer.incarnation) &&
+      answer.verdict === "unavailable" &&
+      !isLast
+    ) {
+      return null;
+    }
+    // Nothing is known about the recipient, as if the edge were away.
+    if (answer.verdict === "unavailable" || answer.verdict === "throttled") {
+      return this.#underGrace(question, now) ?? { answer, source: "edge" };
+    }
+    const { minGenerations } = this.#options;
+    if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {
+      if (!isLast) return null;
+      // Older than what was seen: an accept is used once and not cached, a refusal is not used.
+      if (answer.action !== "reject") return { answer, source: "edge" };
+      return deferred(question, "refused from an older generation than one seen before");
+    }
+    return this.#keep(question, received);
+  }
+
+  /**
+   * Whether the cached accept could not hold for most of accept-grace, although the Registry may be well: an isolate that
+   * has just started accepts before it contacts the Registry.
+   */
+  needsFollowUp(question: OpenQuestion, now: number): boolean {
+    return this.#isOld(this.#options.cache.accepted(question.text)?.contactAt ?? null, now);
+  }
+
+  /** Caches an answer for as long as it may be used. */
+  #keep(question: OpenQuestion, { answer, askedAt, now }: Received): Resolution {
+    const { cache, minGenerations, acceptGrace } = this.#options;
+    const { text, domain } = question;
+    // The numbers of exports order nothing: those of the Registry, which may take over, are lower.
+    const minGeneration =
+      answer.generation === null || answer.origin === "kv"
+        ? minGenerations.get(domain)
+        : minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
+    const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
+    const contactAt = answer.action === "accept" ? this.#contactOf(text, answer, askedAt) : null;
+    if (now < expires || (contactAt !== null && now - contactAt < acceptGrace)) {
+      cache.store(text, { answer, domain, minGeneration, askedAt, expires, contactAt });
+    } else if (answer.action !== "accept") {
+      cache.forget(text);
+    }
+    if (answer.action === "reject" && now >= expires) {
+      return deferred(question, "the refusal was too old when it arrived");
+    }
+    const resolution = resolutionOf(answer, "edge", expires);
+    return answer.action === "accept" && this.#isOld(contactAt, now)
+      ? { ...resolution, needsFollowUp: true }
+      : resolution;
+  }
+
+  /** The last contact with the Registry that an accept rests on. An earlier answer of the same generation still counts. */
+  #contactOf(text: string, answer: Answer, askedAt: number): number | null {
+    const age = contactAge(answer);
+    const held = this.#options.cache.accepted(text);
+    const isSame = held?.answer.generation === answer.generation && held?.answer.origin === answer.origin;
+    const before = isSame ? (held?.contactAt ?? null) : null;
+    if (age === null) return before;
+    return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);
+  }
+
+  #isOld(contactAt: number | null, now: number): boolean {
+    const { acceptGrace } = this.#options;
+    return (
+      acceptGrace > 0 && (contactAt === null || now - contactAt > Math.min(OLD_CONTACT, acceptGrace / 8))
+    );
+  }
+
+  /** A Registry that was lost and filled again starts a new log, with new numbers. */
+  #startsOver(domain: string, incarnation: number | null): boolean {
+    const { minGenerations, newLog } = this.#options;
+    if (incarnation === null || !isNewLog(incarnation, minGenerations.get(domain))) return false;
+    minGenerations.startOver(domain, incarnation);
+    newLog(domain, incarnation);
+    return true;
+  }
+
+  #underGrace(question: OpenQuestion, now: number): Resolution | null {
+    const answer = this.#options.cache.underGrace(question.text, now, this.#options.acceptGrace);
+    return answer === null ? null : { answer, source: "grace" };
+  }
+}
+
+const resolutionOf = (answer: Answer, source: FoundBy, until: number): Resolution =>
+  answer.action === "reject" ? { answer, source, until } : { answer, source };
+
+const deferral = ({ text, domain }: OpenQuestion, why: string): Answer => unavailable(text, why, domain);
+
+const deferred = (question: OpenQuestion, why: string): Resolution => ({
+  answer: deferral(question, why),
+  source: "edge",
+});
+
+/**
+ * Age of the last contact with the Registry when an accept was given, ms. An export in KV needs no contact; an edge of the
+ * previous release states only the age of its confirmation.
+ */
+function contactAge({ contact_age: contact, confirmed_age: confirmed, origin }: Answer): number | null {
+  const age = contact ?? confirmed;
+  if (age !== null) return 1000 * age;
+  return origin === "kv" ? 0 : null;
+}

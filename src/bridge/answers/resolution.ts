@@ -1,0 +1,17 @@
+import type { Answer } from "../../directory/index.ts";
+
+/**
+ * How an answer was found. `grace`: an accept that holds while the edge is away; `local`: no list is involved; `none`:
+ * there was no answer.
+ */
+export type FoundBy = "edge" | "cache" | "grace" | "local" | "none";
+
+/** What the bridge answers about one recipient. */
+export interface Resolution {
+  readonly answer: Answer;
+  readonly source: FoundBy;
+  /** Until when a refusal may be given. Absent if the answer does not expire. */
+  readonly until?: number;
+  /** Whether the source should be asked once more, soon after this answer. */
+  readonly needsFollowUp?: true;
+}

@@ -1,0 +1,112 @@
+import type { BridgePorts } from "../ports.ts";
+import type { AnswerSource } from "./answer-source.ts";
+import { FollowUps } from "./follow-ups.ts";
+import { AnswerJudge, type JudgeOptions } from "./judge.ts";
+import { type OpenQuestion, questionOf } from "./question.ts";
+import type { Resolution } from "./resolution.ts";
+
+/** Times that the source is asked one question: again if its answer is older than one seen before. */
+const TRIES = 2;
+
+export interface ResolverOptions extends JudgeOptions {
+  readonly ports: BridgePorts;
+  readonly source: AnswerSource;
+  /** Milliseconds within which every question is answered. */
+  readonly timeout: number;
+  /** A fault of the bridge; the question was deferred. */
+  fault(error: unknown): void;
+}
+
+/**
+ * Answers questions about recipients from the cache, or by asking the source; equal questions at the same time are asked
+ * once. Whatever fails, there is an answer in time: a deferral, or an accept that law 2 allows.
+ */
+export class Resolver {
+  readonly #options: ResolverOptions;
+  readonly #judge: AnswerJudge;
+  readonly #inFlight = new Map<string, Promise<Resolution>>();
+  readonly #followUps: FollowUps;
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+    this.#judge = new AnswerJudge(options);
+    this.#followUps = new FollowUps(options.ports.timers);
+  }
+
+  /** Stops asking follow-ups. */
+  stop(): void {
+    this.#followUps.stop();
+  }
+
+  /**
+   * @param text the recipient as the MTA sent it
+   * @param now the time, read after it arrived
+   */
+  resolve(text: string, now = this.#now()): Resolution | Promise<Resolution> {
+    const question = questionOf(text);
+    if (question.kind === "settled") return { answer: question.answer, source: "local" };
+    const cached = this.#judge.cached(question, now);
+    if (cached !== null) return cached;
+    const inFlight = this.#inFlight.get(question.text);
+    if (inFlight !== undefined) return inFlight;
+    const flight = this.#answerInTime(question).finally(() => this.#inFlight.delete(question.text));
+    this.#inFlight.set(question.text, flight);
+    return flight;
+  }
+
+  /** An answer of the source that arrives after the deadline is still cached. */
+  async #answerInTime(question: OpenQuestion): Promise<Resolution> {
+    const { ports, timeout } = this.#options;
+    const settled = new AbortController();
+    const deadline = this.#now() + timeout;
+    const late = ports.timers.sleep(timeout, settled.signal).then(() => null);
+    try {
+      const resolution = await Promise.race([this.#askAndFollowUp(question, deadline), late]);
+      return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
+    } finally {
+      // A reason is given because an error would be created without one.
+      settled.abort("settled");
+    }
+  }
+
+  async #askAndFollowUp(question: OpenQuestion, deadline: number): Promise<Resolution> {
+    const resolution = await this.#ask(question, deadline);
+    if (resolution.needsFollowUp) this.#followUps.add(question.text, () => this.#followUp(question));
+    return resolution;
+  }
+
+  async #ask(question: OpenQuestion, deadline: number): Promise<Resolution> {
+    const { source, timeout } = this.#options;
+    const { text: recipient, domain } = question;
+    const minGeneration = (): number => this.#judge.minGeneration(domain);
+    try {
+      for (let tries = 1; ; tries++) {
+        const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
+        if (outcome.kind === "none") return this.#withoutAnswer(question, outcome.why);
+        const { answer, askedAt } = outcome;
+        const now = this.#now();
+        const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
+        const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
+        if (resolution !== null) return resolution;
+      }
+    } catch (error) {
+      this.#options.fault(error);
+      return this.#withoutAnswer(question, "internal error in the bridge");
+    }
+  }
+
+  async #followUp(question: OpenQuestion): Promise<void> {
+    const now = this.#now();
+    // Another question may have been answered since.
+    if (!this.#options.source.isAvailable || !this.#judge.needsFollowUp(question, now)) return;
+    await this.#ask(question, now + this.#options.timeout);
+  }
+
+  #withoutAnswer(question: OpenQuestion, why: string): Resolution {
+    return this.#judge.withoutAnswer(question, why, this.#now());
+  }
+
+  #now(): number {
+    return this.#options.ports.clock.now();
+  }
+}

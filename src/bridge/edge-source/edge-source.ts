@@ -1,0 +1,116 @@
+import type { ClientError, Outcome } from "../../client/index.ts";
+import { Semaphore } from "../../runtime/semaphore.ts";
+import type { AnswerSource, Query, SourceOutcome } from "../answers/answer-source.ts";
+import type { BridgePorts } from "../ports.ts";
+import type { AskEdge } from "./ask-edge.ts";
+import { Batcher } from "./batcher.ts";
+import { Breaker, type BreakerState } from "./breaker.ts";
+
+/** Requests for one question: a second one after a broken connection. */
+const TRIES = 2;
+/** Longest pause before a failing edge is asked again, ms. */
+const MAX_PAUSE = 1_000;
+/** Questions that may wait for a permit. */
+const MAX_WAITING = 10_000;
+
+export interface EdgeObserver {
+  /** One request is sent. */
+  requested(): void;
+  /** One question to the edge ended after `ms`; `error` if there was no answer. */
+  asked(ms: number, error: ClientError | null): void;
+  breakerChanged(state: BreakerState): void;
+}
+
+export interface EdgeSourceOptions {
+  readonly ports: BridgePorts;
+  readonly ask: AskEdge;
+  /** Milliseconds that a question may take. */
+  readonly timeout: number;
+  /** Questions to the edge at the same time. */
+  readonly maxQuestions: number;
+  readonly maxWaiting?: number;
+  /** Requests about one domain at the same time. */
+  readonly maxRequests: number;
+  /** Failed requests in a row that open the circuit breaker. */
+  readonly failures: number;
+  readonly observer: EdgeObserver;
+}
+
+type Attempt = readonly [outcome: SourceOutcome, succeeded: boolean | null];
+
+const NO_ANSWER: SourceOutcome = { kind: "none", why: "no answer from the edge" };
+const TOO_LATE: SourceOutcome = { kind: "none", why: "the edge did not answer in time" };
+const TOO_MANY: SourceOutcome = { kind: "none", why: "too many questions wait for the edge" };
+
+/** Asks the edge over HTTP: a bounded number of questions at a time, in batches, behind a circuit breaker. */
+export class EdgeSource implements AnswerSource {
+  readonly breaker: Breaker;
+  readonly #options: EdgeSourceOptions;
+  readonly #batcher: Batcher;
+  readonly #semaphore: Semaphore;
+
+  constructor(options: EdgeSourceOptions) {
+    const { ports, maxQuestions, maxRequests, failures, observer } = options;
+    this.#options = options;
+    this.#semaphore = new Semaphore(maxQuestions);
+    this.breaker = new Breaker(ports, {
+      failures,
+      maxPause: MAX_PAUSE,
+      onChange: (state) => observer.breakerChanged(state),
+    });
+    const ask: AskEdge = (recipients, domain, minGeneration) => {
+      observer.requested();
+      return options.ask(recipients, domain, minGeneration);
+    };
+    this.#batcher = new Batcher(ask, () => ports.clock.now(), maxRequests);
+  }
+
+  get isAvailable(): boolean {
+    return this.breaker.state === "closed";
+  }
+
+  async ask(query: Query): Promise<SourceOutcome> {
+    const { maxWaiting = MAX_WAITING } = this.#options;
+    // The probe of an open breaker needs no permit.
+    const release = this.isAvailable ? await this.#semaphore.acquire(maxWaiting) : () => undefined;
+    if (release === null) return TOO_MANY;
+    try {
+      if (this.#now() >= query.deadline) return TOO_LATE;
+      let outcome = NO_ANSWER;
+      await this.breaker.run(async () => {
+        const attempt = await this.#attempt(query);
+        outcome = attempt[0];
+        return attempt[1];
+      });
+      return outcome;
+    } finally {
+      release();
+    }
+  }
+
+  async #attempt(query: Query): Promise<Attempt> {
+    const { observer, timeout } = this.#options;
+    // A probe must not wait behind requests that hang.
+    const isProbe = !this.isAvailable;
+    for (let tries = 1; ; tries++) {
+      const askedAt = this.#now();
+      const reply = await (isProbe ? this.#batcher.askAlone(query) : this.#batcher.ask(query));
+      if (reply === null) return [NO_ANSWER, null];
+      const { outcome, isFirst } = reply;
+      const now = this.#now();
+      observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
+      if (outcome.kind === "answer") return [{ kind: "answer", answer: outcome.answer, askedAt }, true];
+      const hasTime = now - askedAt < timeout / 3 && now < query.deadline;
+      if (tries === TRIES || !hasTime || !isBrokenConnection(outcome))
+        return [NO_ANSWER, isFirst ? false : null];
+    }
+  }
+
+  #now(): number {
+    return this.#options.ports.clock.now();
+  }
+}
+
+/** No response at all, for example because a kept connection was closed meanwhile. */
+const isBrokenConnection = ({ why }: Extract<Outcome, { kind: "none" }>): boolean =>
+  why.kind === "unreachable" && why.status === null;

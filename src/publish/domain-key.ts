@@ -1,0 +1,46 @@
+import type { RollcallClient } from "../client/index.ts";
+import {
+  CANONICALISER_VERSION,
+  DirectoryError,
+  type DomainKey,
+  domainKey,
+  fromBase64Url,
+  type Hashing,
+} from "../directory/index.ts";
+import { PublishError, SAME_RELEASE } from "./errors.ts";
+
+/** A domain's key, and the number of the Registry that holds the domain. */
+export interface FetchedKey {
+  readonly key: DomainKey;
+  readonly partition: number;
+}
+
+/**
+ * Fetches a domain's key, which stays in memory, and verifies it (law 5).
+ * @throws PublishError `protocol` if this release derives another key or canonicalises addresses differently
+ */
+export async function fetchKey(
+  client: RollcallClient,
+  hashing: Hashing,
+  domain: string,
+): Promise<FetchedKey> {
+  const body = await client.key(domain);
+  const key = keyFrom(hashing, body.key, domain, body.epoch);
+  if (key === null || key.id !== body.key_id || body.canonicaliser !== CANONICALISER_VERSION) {
+    throw new PublishError(
+      "protocol",
+      `${domain}: this release and the edge derive keys or canonicalise addresses differently`,
+      SAME_RELEASE,
+    );
+  }
+  return { key, partition: body.partition };
+}
+
+function keyFrom(hashing: Hashing, text: string, domain: string, epoch: number): DomainKey | null {
+  try {
+    return domainKey(hashing, fromBase64Url(text), domain, epoch);
+  } catch (error) {
+    if (error instanceof DirectoryError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,162 @@
+import { type DomainPolicy, type Hashing, type Mode, quoteLocalPart } from "../directory/index.ts";
+import type { FetchedKey } from "./domain-key.ts";
+import { PublishError } from "./errors.ts";
+import { type LineReport, type ReadList, readList } from "./list.ts";
+import type { ListRecorder } from "./list-recorder.ts";
+import { emptyList } from "./pack.ts";
+import { type Base, type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
+import type { Source } from "./sources/index.ts";
+
+/** One domain to publish, and what it is to become. */
+export interface PublishTarget {
+  readonly domain: string;
+  /** Where its list comes from; null for an alias, which has none. */
+  readonly source: Source | null;
+  /** Settings to change. Settings that are left out keep their value. */
+  readonly policy: Partial<DomainPolicy>;
+  /** Left out or undefined: unchanged. */
+  readonly mode?: Mode | undefined;
+  /** Addresses that the list must have. */
+  readonly canaries: readonly string[];
+  /** Shard bits to use, whatever the number of entries: for small lists of many shards in tests. */
+  readonly bits?: number;
+}
+
+/** What a domain's plan starts from. */
+export interface Start extends FetchedKey {
+  /** The head, or null if there is none. */
+  readonly base: Base | null;
+}
+
+/** A plan, and what was found while its list was read. */
+export interface PlannedList {
+  readonly plan: DomainPlan;
+  readonly duplicates: LineReport;
+  readonly skipped: LineReport;
+  /** Addresses that leave the list or will be refused, as far as this host knows their names. */
+  readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
+  /** Addresses that join the list, as far as this host stores names. */
+  readonly coming: readonly string[];
+}
+
+/** Reports a step of the work: `done` is 0 once, at its start, then rises, and is 1 once, at its end. */
+export type ReportStep = (step: string, done: number) => void;
+
+export interface PlanListPorts {
+  readonly hashing: Hashing;
+  /** Stores the names of lists, so that plans can name who joins and leaves. Null: nothing is stored. */
+  readonly recorder: ListRecorder | null;
+  readonly step?: ReportStep | undefined;
+  /** Asks the guard about a plan. */
+  judge(plan: DomainPlan): Promise<DomainPlan>;
+}
+
+export interface PlanListOptions {
+  readonly skipInvalid?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Reads a target's list, compares it with the head, and asks the guard. */
+export async function planList(
+  ports: PlanListPorts,
+  target: PublishTarget,
+  start: Start,
+  options: PlanListOptions = {},
+): Promise<PlannedList> {
+  const { domain, policy, canaries, mode } = target;
+  const { key, partition, base } = start;
+  const list = await readTarget(ports, target, start, options);
+  const intent = { domain, key, partition, packed: list.packed, policy, canaries };
+  const compared = await during(ports.step, `comparing ${domain}`, (update) =>
+    planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
+  );
+  const plan = await ports.judge(compared);
+  const leaving = await during(ports.step, `naming who leaves ${domain}`, (update) =>
+    namesLeaving(ports.recorder, plan, update),
+  );
+  const coming = await during(ports.step, `naming who joins ${domain}`, (update) =>
+    namesComing(ports.recorder, list, plan, update),
+  );
+  const { duplicates, skipped } = list;
+  return { plan, duplicates, skipped, leaving, coming };
+}
+
+/** Runs one step of the work, and reports its start and end. */
+export async function during<T>(
+  step: ReportStep | undefined,
+  name: string,
+  work: (update: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  step?.(name, 0);
+  const result = await work((done) => {
+    if (done > 0 && done < 1) step?.(name, done);
+  });
+  step?.(name, 1);
+  return result;
+}
+
+const NOTHING = { count: 0, first: [] };
+const NO_LIST: ReadList = { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING, placesOf: () => [] };
+
+async function readTarget(
+  { hashing, recorder, step }: PlanListPorts,
+  { domain, source, policy: changes, bits }: PublishTarget,
+  { key, base }: Start,
+  { skipInvalid = false, signal }: PlanListOptions,
+): Promise<ReadList> {
+  if (source === null) return NO_LIST;
+  const policy = resultingPolicy(base, changes);
+  if (policy.alias !== null) {
+    throw new PublishError(
+      "input",
+      `${domain} is an alias of ${policy.alias} and has no list of its own`,
+      `publish ${policy.alias}, or end the alias with alias = "" in rollcall.toml`,
+    );
+  }
+  const writer = recorder?.begin(domain) ?? null;
+  const list = await during(step, `reading ${source.describe()}`, (update) =>
+    readList({
+      source,
+      domain,
+      key,
+      policy,
+      hashing,
+      skipInvalid,
+      signal,
+      packing: { bits, bitsInUse: base === null || base.deleted ? undefined : base.list.table.bits },
+      ...(writer === null ? {} : { eachName: (name) => writer.add(name) }),
+      progress: update,
+    }),
+  );
+  writer?.end();
+  return list;
+}
+
+/** Names who leaves, from the list that this host published last. */
+async function namesLeaving(
+  recorder: ListRecorder | null,
+  { domain, key, leaving }: DomainPlan,
+  progress: (done: number) => void,
+): Promise<PlannedList["leaving"]> {
+  const names = await recorder?.store.namesOf(domain, key, leaving, progress);
+  return [...(names ?? [])].map(([tail, name]) => ({
+    address: addressOf(name, domain),
+    how: leaving.get(tail) as "removed" | "refused",
+  }));
+}
+
+/** Names who joins, from the list that was just read. */
+async function namesComing(
+  recorder: ListRecorder | null,
+  list: ReadList,
+  { domain, base, coming, unchanged }: DomainPlan,
+  progress: (done: number) => void,
+): Promise<PlannedList["coming"]> {
+  const written = recorder?.written(domain) ?? null;
+  if (written === null || unchanged) return [];
+  const isNew = base === null || base.deleted;
+  const places = isNew ? Array.from({ length: MAX_NAMED }, (_, i) => i) : list.placesOf(coming);
+  return (await written.namesAt(places, progress)).map((name) => addressOf(name, domain));
+}
+
+const addressOf = (name: string, domain: string): string => `${quoteLocalPart(name)}@${domain}`;

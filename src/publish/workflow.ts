@@ -1,0 +1,236 @@
+import type { RollcallClient } from "../client/index.ts";
+import { acceptedCount, type Hashing } from "../directory/index.ts";
+import { fetchKey } from "./domain-key.ts";
+import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
+import type { ExportedDirectory } from "./export.ts";
+import { judgePlan } from "./judge.ts";
+import type { ListRecorder } from "./list-recorder.ts";
+import { baseOf, type DomainPlan } from "./plan.ts";
+import {
+  during,
+  type PlanListOptions,
+  type PlanListPorts,
+  type PlannedList,
+  type PublishTarget,
+  planList,
+  type ReportStep,
+  type Start,
+} from "./plan-list.ts";
+import { batchesOf, upload } from "./upload.ts";
+
+/** Receives what a publish does. Every method may be left out. */
+export interface PublishProgress {
+  readonly step?: ReportStep;
+  /** A domain's plan is ready. Nothing has been decided or changed. */
+  planned?(list: PlannedList): void;
+  /** The edge acknowledged a commit: the new generation of each of its domains. */
+  committed?(generations: Readonly<Record<string, number>>): void;
+}
+
+/** What a publish is about to change. */
+export interface Confirmation {
+  /** Lists that would change. */
+  readonly changed: readonly PlannedList[];
+  /** Those of them that the guard refuses because they accept no recipient at all. */
+  readonly emptied: readonly PlannedList[];
+  /** Whether the publish overrides the guard for any of the others. */
+  readonly overridesGuard: boolean;
+}
+
+export interface PublishPorts {
+  readonly client: RollcallClient;
+  readonly hashing: Hashing;
+  readonly timers: { sleep(ms: number): Promise<void> };
+  /** Stores the names of lists, so that plans can name who joins and leaves. Null: nothing is stored. */
+  readonly recorder: ListRecorder | null;
+  readonly progress: PublishProgress;
+  /** Resolves to go ahead. A rejection ends the publish before anything changes. Not called if nothing would. */
+  confirm(confirmation: Confirmation): Promise<void>;
+}
+
+export interface PublishOptions extends PlanListOptions {
+  /** Override the guard; recorded in the history. */
+  readonly force?: boolean | undefined;
+  /** Kept in the history. */
+  readonly note?: string | undefined;
+  /** Plan only: change nothing, and report a refusal of the guard instead of throwing it. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface PublishResult {
+  readonly planned: readonly PlannedList[];
+  /** Whether the guard refuses any list. */
+  readonly isRefused: boolean;
+  /** Whether anything was published. */
+  readonly isPublished: boolean;
+  /** Generation of each domain now, unchanged ones included. Empty after a dry run. */
+  readonly generations: Readonly<Record<string, number>>;
+}
+
+/**
+ * Publishes lists: for each target it reads and canonicalises the list, compares it with the head and asks the guard;
+ * then it asks for confirmation, uploads the shards that the edge lacks, and commits. Targets of one Registry go into
+ * one commit where they fit. Interrupted anywhere, it can be run again.
+ *
+ *     await publishLists(
+ *       { client, hashing, timers, recorder: null, progress: {}, confirm: async () => undefined },
+ *       [{ domain: "example.com", source: openSource({ path, shown: path }), policy: {}, canaries: [] }],
+ *     );
+ *
+ * @throws PublishError `input` for a list that cannot be used, `guard` if the guard refuses or a canary is missing
+ * @throws ClientError for what the edge refuses or does not answer
+ */
+export async function publishLists(
+  ports: PublishPorts,
+  targets: readonly PublishTarget[],
+  options: PublishOptions = {},
+): Promise<PublishResult> {
+  try {
+    return await publish(ports, targets, options);
+  } finally {
+    ports.recorder?.discardRest();
+  }
+}
+
+async function publish(
+  ports: PublishPorts,
+  targets: readonly PublishTarget[],
+  options: PublishOptions,
+): Promise<PublishResult> {
+  const { client, hashing, recorder, progress } = ports;
+  const planned = await planLists(
+    { hashing, recorder, progress, judge: (plan) => judgePlan(client, plan) },
+    targets,
+    (domain) => startOf(client, hashing, domain),
+    options,
+  );
+  const refused = refusedOf(planned);
+  const changed = planned.filter(({ plan }) => !plan.unchanged);
+  const isRefused = refused.length > 0;
+  if (options.dryRun) return { planned, isRefused, isPublished: false, generations: {} };
+  if (isRefused && !options.force) throw refusal(refused);
+  if (changed.length > 0) {
+    const emptied = refused.filter(({ plan }) => acceptedCount(plan.packed.counts) === 0);
+    await ports.confirm({ changed, emptied, overridesGuard: refused.length > emptied.length });
+  }
+  const unchanged = planned.filter(({ plan }) => plan.unchanged);
+  const generations = Object.fromEntries(unchanged.map(({ plan }) => [plan.domain, plan.expect as number]));
+  // Unchanged domains are done, whatever happens to the others.
+  recorder?.published(generations);
+  const plans = changed.map(({ plan }) => plan);
+  Object.assign(generations, await commitPlans(ports, plans, options));
+  return { planned, isRefused, isPublished: changed.length > 0, generations };
+}
+
+/**
+ * Commits plans, in as many commits as they need, and uploads the shards that the edge lacks.
+ * @returns the new generation of each domain
+ */
+export async function commitPlans(
+  { client, timers, recorder, progress }: Omit<PublishPorts, "hashing" | "confirm">,
+  plans: readonly DomainPlan[],
+  { force, note }: Pick<PublishOptions, "force" | "note"> = {},
+): Promise<Record<string, number>> {
+  const all: Record<string, number> = {};
+  for (const batch of batchesOf(plans)) {
+    const { generations } = await during(progress.step, "uploading", (update) =>
+      upload(client, timers, batch, { force, note, progress: (done, of) => update(done / of) }),
+    );
+    Object.assign(all, generations);
+    recorder?.published(generations);
+    progress.committed?.(generations);
+  }
+  return all;
+}
+
+/** The head that a plan starts from, and the key that its list is made under. */
+export async function startOf(client: RollcallClient, hashing: Hashing, domain: string): Promise<Start> {
+  const [fetched, head] = await Promise.all([fetchKey(client, hashing, domain), client.domain(domain)]);
+  return { ...fetched, base: head === null ? null : baseOf(head, (id) => client.shard(domain, id)) };
+}
+
+/**
+ * Plans every target. Changes nothing.
+ * @param start the key and the head of a domain
+ * @throws PublishError `guard` if a canary is missing
+ */
+export async function planLists(
+  ports: Omit<PlanListPorts, "step"> & { readonly progress: PublishProgress },
+  targets: readonly PublishTarget[],
+  start: (domain: string) => Start | Promise<Start>,
+  options: PlanListOptions = {},
+): Promise<PlannedList[]> {
+  const { hashing, recorder, progress, judge } = ports;
+  const planned: PlannedList[] = [];
+  for (const target of targets) {
+    const parts = { hashing, recorder, judge, step: progress.step };
+    const list = await planList(parts, target, await start(target.domain), options);
+    progress.planned?.(list);
+    planned.push(list);
+  }
+  requireCanaries(planned);
+  return planned;
+}
+
+/** What an export did; see {@link PublishResult}. */
+export interface ExportResult {
+  readonly planned: readonly PlannedList[];
+  readonly isRefused: boolean;
+  /** The file to write and the new generations in it; null if nothing changes, or after a dry run. */
+  readonly next: ReturnType<ExportedDirectory["next"]>;
+}
+
+/**
+ * Publishes lists into an exported directory, offline. The guard and the departure grace go by the file written last.
+ * @throws PublishError as {@link publishLists}
+ */
+export async function exportLists(
+  directory: ExportedDirectory,
+  { hashing, progress }: Pick<PublishPorts, "hashing" | "progress">,
+  targets: readonly PublishTarget[],
+  options: Omit<PublishOptions, "note"> = {},
+): Promise<ExportResult> {
+  const planned = await planLists(
+    // The file itself remembers what was exported; the store is for lists that went through the Registry.
+    { hashing, recorder: null, progress, judge: async (plan) => plan },
+    targets,
+    (domain) => ({ key: directory.keyOf(domain), partition: 0, base: directory.baseOf(domain) }),
+    options,
+  );
+  const refused = refusedOf(planned);
+  const isRefused = refused.length > 0;
+  if (options.dryRun) return { planned, isRefused, next: null };
+  if (isRefused && !options.force) throw refusal(refused);
+  return { planned, isRefused, next: directory.next(planned.map(({ plan }) => plan)) };
+}
+
+/** No option overrides a canary. */
+function requireCanaries(planned: readonly PlannedList[]): void {
+  const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
+  if (missing.length === 0) return;
+  throw new PublishError(
+    "guard",
+    "a canary is missing: an address that the list must have is not in it, or not accepted",
+    "the list is probably incomplete: check where it comes from. If the address is meant to go, remove it from canaries",
+    missing,
+  );
+}
+
+const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>
+  planned.filter(({ plan }) => plan.refusal !== null);
+
+function refusal(refused: readonly PlannedList[]): PublishError {
+  const isUnderOtherKey = refused.some(
+    ({ plan: { base, key } }) => base !== null && !base.deleted && base.keyId !== key.id,
+  );
+  return new PublishError(
+    "guard",
+    "refused by the guard; nothing was changed",
+    isUnderOtherKey ? OTHER_KEY_STEPS : GUARD_STEPS,
+    refused.map(({ plan }) => `${plan.domain} ${plan.refusal}`),
+  );
+}
+
+/** Hint for a list that the guard refuses. */
+export const GUARD_STEPS =
+  "check the list; if these names are meant to go, run the command again with --force";
