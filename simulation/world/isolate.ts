@@ -1,7 +1,7 @@
 /** One isolate of a world: its clock moves on only with I/O, and it may die while it waits. */
 
 import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/log.ts";
-import type { Answer } from "../../src/directory/index.ts";
+import { type Answer, blobKey } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
@@ -42,6 +42,8 @@ export interface IsolateParts {
 
 /** `GET /v1/domains/{domain}` */
 const SHOW = /\/v1\/domains\/[^/]+$/;
+/** `GET /v1/domains/{domain}/shards/{id}` */
+const SHARD = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
 
 export class SimulatedIsolate implements Answerer, Spender {
   readonly name: string;
@@ -63,6 +65,8 @@ export class SimulatedIsolate implements Answerer, Spender {
   kvReads = 0;
   /** Times that somebody had it show a domain: it reads KV's manifest for that, whatever it knows. */
   shows = 0;
+  /** Blobs that it reads for publishers now: it reads them from KV, whatever its checks hold. */
+  readonly readsForPublishers = new Set<string>();
   questions = 0;
   /** Times that it was visited by traffic. */
   bursts = 0;
@@ -145,7 +149,11 @@ export class SimulatedIsolate implements Answerer, Spender {
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
+    const [, domain, id] = (request.method === "GET" && SHARD.exec(request.url)) || [];
+    const blob = domain === undefined || id === undefined ? null : blobKey(domain, id);
+    if (blob !== null) this.readsForPublishers.add(blob);
     const { result, moments } = await this.watched(() => this.#host.fetch(request));
+    if (blob !== null) this.readsForPublishers.delete(blob);
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
