@@ -44,7 +44,7 @@ export interface PublishOptions {
   readonly bits?: number;
 }
 
-/** A deployment and its surroundings: KV in many places, Registries, isolates, and time that does as it is told. */
+/** A deployment for tests: KV at many locations, Registries, isolates, and virtual time. */
 export class World {
   readonly clock = new VirtualTime();
   readonly kv = new FakeKv(this.clock);

@@ -1,4 +1,4 @@
-/** Law 7: reads are bounded by what is served and by time, whoever asks for what. */
+/** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
 import { FITTING } from "../basics/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { ModelDirectory } from "./directory.ts";

@@ -11,7 +11,7 @@ export interface Token {
   readonly id: string;
   readonly token: string;
   readonly role: "check" | "publish";
-  /** When whoever revoked it was told that it is. */
+  /** When the revocation was acknowledged. */
   revokedAt: number;
 }
 

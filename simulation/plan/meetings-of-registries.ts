@@ -35,7 +35,7 @@ export function exodus(meeting: Meeting, start: number): void {
 /** For how long copies went wrong when faults stop. */
 const LASTLY = 60 * SECOND;
 
-/** What KV is told last of a list is acknowledged and lost, and nobody publishes it again. */
+/** The last copies of a list are acknowledged and lost, and it is not published again. */
 export function lostCopy(meeting: Meeting, end: number): void {
   const { random, setup } = meeting;
   meeting.fault("kv write lost", end - LASTLY, LASTLY + 5 * SECOND, { share: random.pick([1, 0.9]) });
@@ -54,7 +54,7 @@ export function failingCopy(meeting: Meeting, end: number): void {
 const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
 
 /**
- * A domain is exported while an isolate idles that knows that nobody serves it. Asked again, it has to read again.
+ * A domain is exported while an idle isolate knows it as not served. Asked again, it has to read again.
  */
 export function lateExport(meeting: Meeting, start: number): void {
   const { random, domain, add } = meeting;
@@ -70,7 +70,7 @@ const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [150, 270];
 const AFTER_TAKEN_BACK = 400 * SECOND;
 
 /**
- * An export is taken back that an isolate goes by. Once a minute a refusal in another domain confirms for all, so that
+ * An export is taken back while an isolate answers from it. Once a minute a refusal in another domain confirms for all, so that
  * nothing is left to do behind what the export says: what is read then is read for the answer itself.
  */
 export function takenBack(meeting: Meeting, start: number): void {

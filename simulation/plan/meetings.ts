@@ -119,8 +119,8 @@ export function addOlderLog(
   setup: Setup,
   add: Add,
   partition: number,
-  [lost, anew, refilled]: readonly [lost: number, anew: number, refilled: number],
+  [lost, initialised, refilled]: readonly [lost: number, initialised: number, refilled: number],
 ): void {
   const domain = domainIn(partition, setup.partitions, domainOf(OLDER_LOG));
-  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, anew, refilled);
+  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, initialised, refilled);
 }

@@ -44,7 +44,7 @@ export function addTroubles(random: Random, setup: Setup, length: number, scale:
         isolates(8, 64 * 1024 * 1024, lasts);
         break;
       case 4:
-        // At the end, where no later change writes anew what was lost.
+        // At the end, so that no later change writes again what was lost.
         at = Math.max(at, length - lasts);
         begin(at, "kv write lost", 0.8);
         break;

@@ -1,4 +1,4 @@
-/** Everybody who comes to the edge from outside: bridges, publishers, and whoever keeps the tokens. */
+/** Clients of the edge: bridges, publishers, and the administrator of the tokens. */
 import type { Random } from "../../testing/random.ts";
 import { clientOf, SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
@@ -60,7 +60,7 @@ export function publisherOf(scene: Scene, random: Random): PublisherParts {
     shapeOf: scene.shapeOf,
     acknowledged: (domain, number) => {
       scene.trace(() => `${domain} ${number} is acknowledged`);
-      // Whoever published through an isolate sees the change through it.
+      // A publisher sees its change through the isolate that took it.
       if (through?.isAlive) through.published.set(domain, { number, at: scene.time.now() });
     },
     event: (name) => scene.tally.event(name),

@@ -82,7 +82,7 @@ async function requireKvAlone(scene: Scene): Promise<void> {
       for (const base of listed.length === 0 ? [] : [random.pick(listed), random.pick(listed)]) {
         const host = scene.isolate(location, {}, random);
         const name: Name = { base, form: "plain" };
-        // By when the list was made or, once it has asked in vain, by the sign of life in the roster.
+        // First by the time of the list; then, after a question that failed, by the last contact in the roster.
         for (let times = 2; times > 0; times--) {
           const answer = await time.run(Promise.resolve(host.check({ recipient: `${base}@${domain}` })));
           scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
@@ -232,7 +232,7 @@ function differences(scene: Scene, withRoster: boolean): string[] {
   return wrong;
 }
 
-/** Blobs that KV lacks. Whoever left the list of what is an alias now is asked about nowhere, so nobody misses him. */
+/** Blobs that KV lacks. Departures of a domain that is an alias now are never looked up, so nobody misses them. */
 function missingBlobs(scene: Scene, { domain, shards, departures, policy }: Manifest): string[] {
   return [...blobIds(shards), ...(policy.alias === null ? blobIds(departures) : [])]
     .map((id) => blobKey(domain, id))

@@ -55,7 +55,7 @@ export class Population {
     return this.#focused.get(focus) ?? null;
   }
 
-  /** Isolates that are alive and kept for nobody. */
+  /** Isolates that are alive and kept for no meeting. */
   get ordinary(): readonly SimulatedIsolate[] {
     return this.living.filter((it) => !this.#kept.has(it));
   }

@@ -42,7 +42,7 @@ const LONGEST_CACHED = 60_000;
 export interface Violation {
   readonly assertion: string;
   readonly words: string;
-  /** Milliseconds since the beginning of the world. */
+  /** Milliseconds since the start of the world. */
   readonly at: number;
 }
 
@@ -82,7 +82,7 @@ export class Scene {
     }),
   });
   readonly #registries: SimulatedRegistry[];
-  /** Registries that were lost, and that nobody has begun anew. */
+  /** Registries that were lost and not initialised again. */
   readonly #lost = new Set<number>();
   readonly #keys = new Map<string, DomainKey>();
   readonly #partitions = new Map<string, number>();
@@ -176,7 +176,7 @@ export class Scene {
     this.trace(() => `VIOLATION of "${assertion}": ${words}`);
   };
 
-  /** Work that goes on by itself; an error of its own is a fault of the simulation. */
+  /** Work in the background; an error of its own is a fault of the simulation. */
   readonly go = (work: Promise<unknown>): void => {
     work.catch((error: unknown) => {
       if (!this.#isClosed) {
@@ -257,15 +257,15 @@ export class Scene {
     }
   }
 
-  /** The operator has a Registry that was lost begun anew: nothing in KV stands against it any more. */
-  beginAnew(partition: number): void {
+  /** The operator deletes the roster of a Registry that was lost, so that it can be initialised. */
+  allowInitialising(partition: number): void {
     this.trace(() => `the operator deletes the roster of Registry ${partition}`);
     this.kv.bulkPut(rosterKey(String(partition)), null);
     this.#lost.delete(partition);
   }
 
   /** An empty Registry in front of a full KV must not begin: it would call every domain not served. */
-  #requireBeginning(partition: number, result: unknown): void {
+  #requireRefusal(partition: number, result: unknown): void {
     if (!this.#lost.has(partition) || !(result as { ok: boolean }).ok) return;
     this.violation("an empty Registry stands back", `Registry ${partition} was lost, and began by itself`);
   }
@@ -284,7 +284,7 @@ export class Scene {
       revocations: () => this.registry(0).linkFor({ location: name, name, release: "today" }).revocations(),
       watcher: {
         applied: (method, args, result) => {
-          if (method === "commit") this.#requireBeginning(partition, result);
+          if (method === "commit") this.#requireRefusal(partition, result);
           this.model.applied(method, args, result);
         },
         hurt: (caller) => this.isolates.named(caller)?.hurt(),

@@ -152,7 +152,7 @@ export class SimulatedBridge implements JudgedBridge {
     return seen.generation > 0 && (age === null || askedAt - 1000 * age < seen.at);
   }
 
-  /** The newest state that it was told of: the numbers of another log begin again. */
+  /** The newest state that it has heard of. Numbers of another log start again. */
   #noteState({ incarnation, generation }: Answer, domain: string): void {
     const before = this.seen.get(domain);
     if (before === undefined && generation === null) return;

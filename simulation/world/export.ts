@@ -41,7 +41,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   const packed = pack([...content.list], key, policy, { bits: random.pick([0, 1]) });
   // As the real export counts: the first number is the clock's, so that no asker has seen higher ones.
   const generation = (history.head?.number ?? lastBefore(history, time.now())) + 1;
-  // Where the Registry has copied its own head there, that is what an operator would be told of, and stop.
+  // Where KV has a head of the Registry, the exporting command refuses.
   if (model.history(domain).head !== undefined) return;
   for (const [name, value] of exportOf(key, packed, { generation, time: time.now(), policy }))
     kv.bulkPut(name, value);
@@ -62,7 +62,7 @@ export function takeBackExport(parts: ExportParts, domain: string, deletes: bool
   parts.trace(() => `the export of ${domain} is taken back, its manifest is ${deletes ? "deleted" : "left"}`);
 }
 
-/** The number before the first one of an export, or of one that is begun anew. */
+/** The number before the first one of an export, or of one that starts again. */
 const lastBefore = (history: History, now: number): number =>
   Math.max(history.generations.at(-1)?.number ?? 0, Math.floor(now / 1000) - 1);
 

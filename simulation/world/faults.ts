@@ -116,7 +116,7 @@ export function registryFault({ kind, size }: Met, isReplaced: boolean): Registr
   }
 }
 
-/** Changes one byte, rather one near the end: most of the beginning is a header, which few damages survive. */
+/** Changes one byte, more often near the end: damage to the header is nearly always noticed by its format. */
 function damaged(bytes: Uint8Array, size: number): Uint8Array {
   const at = Math.floor((1 - size * size) * bytes.length);
   if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ 0x5a;

@@ -99,7 +99,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     return this.#clock;
   }
 
-  /** What can be told of it at this moment. */
+  /** What is known of it at this moment. */
   moment(): Moment {
     return {
       time: this.#parts.time.now(),
@@ -145,7 +145,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     if (time > last) this.#evidence = new Map(this.#evidence).set(partition, time);
   }
 
-  /** A request through HTTP. Nothing comes of it where the isolate dies meanwhile. */
+  /** A request over HTTP. It never settles if the isolate dies meanwhile. */
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
@@ -230,7 +230,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     this.#exchanges = new Map(this.#exchanges).set(partition, exchange);
   }
 
-  /** Goes on when an operation has ended: the clock moves on then, and computing may come in between. */
+  /** Continues after an operation: the clock moves then, and computing may take time. */
   async #resumed<T>(operation: Promise<T>): Promise<T> {
     try {
       return await operation;

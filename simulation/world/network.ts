@@ -32,7 +32,7 @@ export class Network {
 
   /**
    * `fetch` as a client at a location has it.
-   * @param via told of the isolate that takes a request
+   * @param via receives the isolate that takes a request
    * @param keptTo the isolate to which its connection leads, null where to any
    */
   from(

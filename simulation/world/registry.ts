@@ -46,7 +46,7 @@ export class SimulatedRegistry extends RegistryHost {
   #lostAt = Number.NEGATIVE_INFINITY;
   /** Which code it runs. */
   release: Release = "today";
-  /** Whether nobody can reach it any more. */
+  /** Whether no call reaches it. */
   isCutOff = false;
 
   constructor(parts: SimulatedRegistryParts) {
