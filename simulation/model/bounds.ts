@@ -1,5 +1,5 @@
 /** The bounds of docs/consistency.md, as numbers. Milliseconds. */
-import { PROPAGATION } from "../basics/limits.ts";
+import { PROPAGATION } from "../../testing/limits.ts";
 
 /** Shortest cacheTtl of KV. */
 const CACHE_TTL = 30_000;

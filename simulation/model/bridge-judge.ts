@@ -1,6 +1,6 @@
 /** Holds what bridges say against the model: law 2 and law 3 at the end of the way. */
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../basics/limits.ts";
+import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { JudgedBridge } from "./answerer.ts";

@@ -1,5 +1,5 @@
 /** Law 7, by the publish: what a change costs an isolate is what changed, and its manifest. */
-import { FITTING, LINGERING } from "../basics/limits.ts";
+import { FITTING, LINGERING } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { ModelDirectory } from "./directory.ts";
 

@@ -1,7 +1,7 @@
 /** Holds one answer of an isolate, taken for given at one moment, against the model. */
 
 import { type Answer, refuses } from "../../src/directory/index.ts";
-import { LONGEST_COMPUTING, SKEW } from "../basics/limits.ts";
+import { LONGEST_COMPUTING, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { Answerer, Exchange, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";

@@ -4,8 +4,8 @@
  */
 import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import type { FaultKind } from "../basics/faults.ts";
 import { type Add, type Change, type Publication, SECOND, type Setup } from "./plan.ts";
 
 export const LARGE_CACHE = 64 * 1024 * 1024;

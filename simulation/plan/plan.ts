@@ -1,6 +1,7 @@
 /** What a plan is made of: all that happens in a world, known before anything does. */
+
+import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
-import type { Episode } from "../basics/faults.ts";
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;

@@ -1,5 +1,5 @@
+import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import type { FaultKind } from "../basics/faults.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
 import { leastCache } from "./setup.ts";
 

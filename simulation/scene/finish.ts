@@ -1,4 +1,6 @@
 /** What has to hold once faults have stopped: everybody at the heads, and KV equal to them. */
+
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import {
   blobIds,
   blobKey,
@@ -8,8 +10,8 @@ import {
   refuses,
   rosterKey,
 } from "../../src/directory/index.ts";
+import { LINGERING, PROPAGATION } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
-import { LINGERING, PROPAGATION } from "../basics/limits.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import type { Generation } from "../model/generation.ts";
 import { type Name, type Named, written } from "../model/names.ts";
@@ -138,6 +140,9 @@ function numberOf({ model }: Scene, head: Generation): number {
   return Math.max(head.number, target?.number ?? 0);
 }
 
+/** Why a bridge defers a refusal whose max_age ended on its way. */
+const OUTLIVED = "the refusal was too old when it arrived";
+
 /** Asks a bridge about every domain that is served: the edge answers, so there has to be an answer. */
 async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void> {
   const random = new Random(scene.plan.seed, "probe", bridge.name);
@@ -150,10 +155,19 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
   const served = [...listed, ...exported];
   for (const { domain } of served) {
     const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
-    const askedAt = scene.time.now();
     const text = `${written(named.name)}@${domain}`;
-    const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
-    scene.judges.bridges.judge(bridge, named, resolution, askedAt);
+    const ask = async (): Promise<Resolution> => {
+      const askedAt = scene.time.now();
+      const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
+      scene.judges.bridges.judge(bridge, named, resolution, askedAt);
+      return resolution;
+    };
+    let resolution = await ask();
+    if (resolution.answer.detail === OUTLIVED) {
+      // The window of the isolate had less than a second left. It asks the Registry behind its answer.
+      await scene.time.advance(SECOND);
+      resolution = await ask();
+    }
     if (resolution.answer.verdict !== "unavailable") continue;
     scene.violation(
       "once faults stop, bridges have answers",

@@ -10,12 +10,17 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
+import { Faults } from "../../testing/faults.ts";
+import { faultyKv } from "../../testing/faulty-kv.ts";
+import { FaultyRegistry } from "../../testing/faulty-registry.ts";
 import type { FakeKv } from "../../testing/kv.ts";
+import { PROPAGATION } from "../../testing/limits.ts";
+import { Network } from "../../testing/network.ts";
 import { hash, Random } from "../../testing/random.ts";
 import type { Release } from "../../testing/releases.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
-import { PROPAGATION } from "../basics/limits.ts";
 import { Tally } from "../basics/tally.ts";
+import type { Moment } from "../model/answerer.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
@@ -23,11 +28,7 @@ import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport } from "../world/export.ts";
-import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import { simulatedKv } from "../world/kv.ts";
-import { Network } from "../world/network.ts";
-import { SimulatedRegistry } from "../world/registry.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
@@ -50,14 +51,14 @@ export class Scene {
   readonly plan: Plan;
   readonly time = new VirtualTime();
   readonly tally = new Tally();
-  readonly faults = new Faults(this.tally);
+  readonly faults = new Faults((kind) => this.tally.fault(kind));
   readonly settings: Settings;
   readonly ports: Ports;
   readonly kv: FakeKv;
   readonly model: ModelDirectory;
   readonly judges: Judges;
   readonly ledger: KvLedger;
-  readonly network: Network;
+  readonly network: Network<readonly Moment[], SimulatedIsolate>;
   readonly bridges: SimulatedBridge[] = [];
   readonly tokens: Token[] = [];
   readonly violations: Violation[] = [];
@@ -81,7 +82,7 @@ export class Scene {
       trace: this.trace,
     }),
   });
-  readonly #registries: SimulatedRegistry[];
+  readonly #registries: FaultyRegistry[];
   /** Registries that were lost and not initialised again. */
   readonly #lost = new Set<number>();
   readonly #keys = new Map<string, DomainKey>();
@@ -119,7 +120,7 @@ export class Scene {
       trace: this.trace,
       violation: this.violation,
     });
-    this.kv = simulatedKv({
+    this.kv = faultyKv({
       seed,
       clock: this.time,
       watcher: this.ledger,
@@ -213,8 +214,8 @@ export class Scene {
     for (const registry of this.#registries) registry.close();
   }
 
-  registry(partition: number): SimulatedRegistry {
-    return this.#registries[partition] as SimulatedRegistry;
+  registry(partition: number): FaultyRegistry {
+    return this.#registries[partition] as FaultyRegistry;
   }
 
   /** A new isolate, cold. */
@@ -270,10 +271,10 @@ export class Scene {
     this.violation("an empty Registry stands back", `Registry ${partition} was lost, and began by itself`);
   }
 
-  #newRegistry(partition: number): SimulatedRegistry {
+  #newRegistry(partition: number): FaultyRegistry {
     const { partitions } = this.plan.setup;
     const name = `Registry ${partition}`;
-    return new SimulatedRegistry({
+    return new FaultyRegistry({
       name,
       clock: this.time,
       ports: this.ports,

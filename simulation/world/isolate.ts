@@ -6,15 +6,15 @@ import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
+import type { Faults } from "../../testing/faults.ts";
+import type { Caller } from "../../testing/faulty-registry.ts";
 import { IsolateHost, type Question } from "../../testing/isolate-host.ts";
+import { LONGEST_COMPUTING } from "../../testing/limits.ts";
 import { registryApi } from "../../testing/registry-host.ts";
 import type { Release } from "../../testing/releases.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
-import type { Faults } from "./faults.ts";
-import type { Caller } from "./registry.ts";
 
 export interface IsolateParts {
   readonly name: string;

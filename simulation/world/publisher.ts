@@ -24,7 +24,9 @@ export interface PublisherParts {
   readonly domains: readonly string[];
   readonly grace: number;
   shapeOf(domain: string): { readonly bits: number; readonly names: number };
-  /** A change was acknowledged. */
+  /** The isolate that was asked last took a change. */
+  changed(): void;
+  /** A change was acknowledged, by that isolate or, where its answer was lost, by a head that has it. */
   acknowledged(domain: string, number: number): void;
   event(name: string): void;
   trace(words: () => string): void;
@@ -169,14 +171,17 @@ const targetOf = (parts: PublisherParts, domain: string, { list, policy, mode }:
   bits: policy.alias === null ? parts.shapeOf(domain).bits : 0,
 });
 
+const CHANGING: ReadonlySet<unknown> = new Set(["commit", "rollback", "deleteDomain"]);
+
 /** The client of a publisher that may crash before and after each call. */
-const crashing = ({ client, crashes }: PublisherParts): RollcallClient =>
+const crashing = ({ client, crashes, changed }: PublisherParts): RollcallClient =>
   new Proxy(client, {
     get(target, name) {
       const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
       return async (...args: unknown[]) => {
         if (crashes()) throw new Crash();
         const result = await Reflect.apply(method, target, args);
+        if (CHANGING.has(name)) changed();
         if (crashes()) throw new Crash();
         return result;
       };
