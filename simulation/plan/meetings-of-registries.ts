@@ -66,23 +66,25 @@ export function lateExport(meeting: Meeting, start: number): void {
 }
 
 /** For how long an export is there, so that it shows to most; and how long it is asked about after that. */
-const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [150, 270];
-const AFTER_TAKEN_BACK = 400 * SECOND;
+const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [120, 180];
+const AFTER_TAKEN_BACK = 340 * SECOND;
 
 /**
- * An export is taken back while an isolate answers from it. Once a minute a refusal in another domain confirms for all, so that
+ * An export is taken back while isolates answer from it. Once a minute a refusal in another domain confirms for all, so that
  * nothing is left to do behind what the export says: what is read then is read for the answer itself.
  */
 export function takenBack(meeting: Meeting, start: number): void {
   const { random, domain, setup, add } = meeting;
   const ends = start + random.between(...UNTIL_TAKEN_BACK) * SECOND;
   add(ends, { kind: "export taken back", domain, deletes: random.chance(0.5) });
-  const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
   const domains = [random.pick(setup.domains)];
   add(start + random.between(0, 5_000), { kind: "export", domain });
-  for (let at = start + 6_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
-    meeting.ask(focus, at, 1, { domains, nobody: true });
-    meeting.ask(focus, at + SECOND, 2);
+  for (let i = 0; i < 3; i++) {
+    const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
+    for (let at = start + 6_000 + i * 20_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
+      meeting.ask(focus, at, 1, { domains, nobody: true });
+      meeting.ask(focus, at + SECOND, 1);
+    }
   }
 }
 

@@ -65,7 +65,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "lost-shards": { play: lostCopy, share: 0.6, lasts: 0, starts: "last", shape: { bits: 3, names: 40 } },
   "failing-copy": { play: failingCopy, share: 0.5, lasts: 0, starts: "last" },
   "late-export": { play: lateExport, share: 0.6, lasts: 10 * MINUTE },
-  "taken-back": { play: takenBack, share: 0.5, lasts: 12 * MINUTE },
+  "taken-back": { play: takenBack, share: 0.7, lasts: 9 * MINUTE },
 };
 
 const EXODUS = "exodus";

@@ -20,7 +20,7 @@ export function noteRead(
     const domain = key.slice(MANIFEST.length);
     budgets.manifestAsked(host, domain);
     if (value !== null) budgets.manifestArrived(host, shownBy(value, domain));
-  } else if (key.startsWith(BLOB) && value !== null && !host.readsForPublishers.has(key))
+  } else if (key.startsWith(BLOB) && value !== null && !host.readsForPublisher(key))
     budgets.blobArrived(host, key.slice(BLOB.length, key.indexOf("/", BLOB.length)), key);
 }
 
@@ -37,7 +37,7 @@ export function noteAnswer(
   if (method === "blob") {
     const [domain, id] = args as [string, string];
     const key = blobKey(domain, id);
-    if (value !== null && !host.readsForPublishers.has(key)) budgets.blobArrived(host, domain, key);
+    if (value !== null && !host.readsForPublisher(key)) budgets.blobArrived(host, domain, key);
     return;
   }
   const { want } = args[0] as Question;

@@ -65,8 +65,7 @@ export class SimulatedIsolate implements Answerer, Spender {
   kvReads = 0;
   /** Times that somebody had it show a domain: it reads KV's manifest for that, whatever it knows. */
   shows = 0;
-  /** Blobs that it reads for publishers now: it reads them from KV, whatever its checks hold. */
-  readonly readsForPublishers = new Set<string>();
+  readonly #readsForPublishers = new Map<string, number>();
   questions = 0;
   /** Times that it was visited by traffic. */
   bursts = 0;
@@ -131,6 +130,11 @@ export class SimulatedIsolate implements Answerer, Spender {
     }
   }
 
+  /** Whether it reads a blob for a publisher now: from KV, whatever its checks hold. */
+  readsForPublisher(blob: string): boolean {
+    return (this.#readsForPublishers.get(blob) ?? 0) > 0;
+  }
+
   die(): void {
     this.isAlive = false;
   }
@@ -151,9 +155,12 @@ export class SimulatedIsolate implements Answerer, Spender {
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
     const [, domain, id] = (request.method === "GET" && SHARD.exec(request.url)) || [];
     const blob = domain === undefined || id === undefined ? null : blobKey(domain, id);
-    if (blob !== null) this.readsForPublishers.add(blob);
+    const count = (by: number): void => {
+      if (blob !== null) this.#readsForPublishers.set(blob, (this.#readsForPublishers.get(blob) ?? 0) + by);
+    };
+    count(1);
     const { result, moments } = await this.watched(() => this.#host.fetch(request));
-    if (blob !== null) this.readsForPublishers.delete(blob);
+    count(-1);
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
