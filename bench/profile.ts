@@ -1,5 +1,5 @@
 /**
- * What the time of a check is made of: a CPU profile of the edge under load, summed up by module of the source.
+ * What the time of a check consists of: a CPU profile of the edge under load, by module of the source.
  *
  *   npm run bench:profile -- [--mailboxes N] [--seconds N]
  */
@@ -7,14 +7,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inspect } from "./rig/inspector.ts";
-import { root, type ServedEdge } from "./rig/workerd.ts";
+import { root } from "./rig/processes.ts";
+import type { ServedEdge } from "./rig/workerd.ts";
 import { endWorlds, publishedWorld } from "./rig/world.ts";
 import { drive, type Load } from "./rig/wrk.ts";
 import { namesOf, touchAllShards } from "./suites/loads.ts";
 
 /** Between two samples, microseconds. */
 const INTERVAL = 100;
-/** Modules that are shown by themselves; what takes less is summed up. */
+/** Least share of a module that has a line of its own. */
 const SHOWN = 0.005;
 
 interface Profile {
@@ -58,9 +59,8 @@ function sharesOf({ nodes, samples }: Profile, modules: readonly string[]): Map<
 }
 
 async function profile(edge: ServedEdge, load: Load, seconds: number): Promise<Map<string, number>> {
-  if (edge.inspector === null) throw new Error("this edge cannot be looked into");
   await drive(edge.origin, load, 2);
-  const profile = await inspect(edge.inspector, async (call) => {
+  const profile = await inspect(edge, async (call) => {
     await call("Profiler.enable");
     await call("Profiler.setSamplingInterval", { interval: INTERVAL });
     await call("Profiler.start");
@@ -71,14 +71,11 @@ async function profile(edge: ServedEdge, load: Load, seconds: number): Promise<M
 }
 
 const { values } = parseArgs({
-  options: {
-    mailboxes: { type: "string", default: "1000000" },
-    seconds: { type: "string", default: "5" },
-  },
+  options: { mailboxes: { type: "string", default: "1000000" }, seconds: { type: "string", default: "5" } },
 });
 const { world, token, mailboxes } = await publishedWorld(Number(values.mailboxes), console.error);
-const edge = await world.serve({ isInspected: true });
-try {
+{
+  await using edge = await world.serve({ isInspected: true });
   await touchAllShards(edge.origin, token, mailboxes);
   const { known } = namesOf(mailboxes);
   for (const [name, load] of Object.entries({
@@ -86,16 +83,14 @@ try {
     "POST, random known names": { token, method: "POST", ...known },
     "POST of 1,000 random known names": { token, method: "POST", ...known, batch: 1_000, connections: 4 },
   } satisfies Record<string, Load>)) {
-    const shares = await profile(edge, load, Number(values.seconds));
+    const shares = [...(await profile(edge, load, Number(values.seconds)))].sort((a, b) => b[1] - a[1]);
+    const rest = shares.filter(([, share]) => share < SHOWN).reduce((sum, [, share]) => sum + share, 0);
     console.log(`\n| ${name} | share |\n|---|---|`);
-    const sorted = [...shares].sort((a, b) => b[1] - a[1]);
-    for (const [module, share] of sorted.filter((it) => it[1] >= SHOWN)) {
+    for (const [module, share] of [
+      ...shares.filter(([, share]) => share >= SHOWN),
+      ["the rest", rest] as const,
+    ])
       console.log(`| ${module} | ${(100 * share).toFixed(1)} % |`);
-    }
-    const rest = sorted.filter((it) => it[1] < SHOWN).reduce((sum, it) => sum + it[1], 0);
-    console.log(`| all else | ${(100 * rest).toFixed(1)} % |`);
   }
-} finally {
-  await edge.stop();
-  await endWorlds();
 }
+await endWorlds();

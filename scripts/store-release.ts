@@ -3,13 +3,13 @@
  * test/fixtures/releases/NAME: its bundle, and a state of KV and the Registry that its own command and Worker made.
  * FOLDER is a built tree of that release; left out, it is this one. test/fixtures/releases/README.md has the rest.
  */
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { names, ReleaseCommand } from "../test/releases/support/command.ts";
 import { ReleaseHost } from "../test/releases/support/host.ts";
 import { writeRelease } from "../test/releases/support/stored-release.ts";
 
@@ -28,6 +28,7 @@ const VARS = {
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { tree: { type: "string" } } });
 const tree = resolve(values.tree ?? dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = mkdtempSync(join(tmpdir(), "rollcall-store-release-"));
+const command = new ReleaseCommand(tree, folder);
 
 async function storeRelease(name: string): Promise<void> {
   const code = await bundle();
@@ -44,7 +45,7 @@ async function storeRelease(name: string): Promise<void> {
 
   // Nearly a day before: a shard that is replaced here must leave KV at the end, and cannot.
   host = await start(time - DAY + 30_000);
-  await publish(host, "large.example", [...names("u", LARGE), "new"]);
+  await command.publish(host, "large.example", [...names("u", LARGE), "new"]);
   await host.copied();
   await host.stop();
 
@@ -54,8 +55,8 @@ async function storeRelease(name: string): Promise<void> {
   await host.copied();
   // From here on KV takes no writes: keys wait, and some have failed.
   await host.kvFails(true);
-  await publish(host, "waiting.example", names("w", 40));
-  await publish(host, "inline.example", [...INLINE, "new@inline.example"]);
+  await command.publish(host, "waiting.example", names("w", 40));
+  await command.publish(host, "inline.example", [...INLINE, "new"]);
   const answers = await answersOf(host);
   await new Promise((done) => setTimeout(done, COUNTERS_WRITTEN));
   const tables = await host.tables();
@@ -80,73 +81,32 @@ async function bundle(): Promise<string> {
   return (outputFiles[0] as { text: string }).text;
 }
 
-/** The release's own command. */
-async function rollcall(host: ReleaseHost, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [join(tree, "bin", "rollcall.js"), ...args],
-    {
-      cwd: folder,
-      env: { ROLLCALL_URL: host.url, ROLLCALL_TOKEN: VARS.ROLLCALL_ADMIN_TOKEN, HOME: folder, NO_COLOR: "1" },
-    },
-  );
-  return stdout;
-}
-
-/** Publishes a list: addresses, or names of the domain, each with its state behind a comma where it is not active. */
-async function publish(
-  host: ReleaseHost,
-  domain: string,
-  lines: readonly string[],
-  ...options: string[]
-): Promise<void> {
-  const list = join(folder, "lists", `${domain}.csv`);
-  mkdirSync(dirname(list), { recursive: true });
-  const records = lines.map((line) => (line.includes("@") ? line : `${line}@${domain}`));
-  writeFileSync(
-    list,
-    `address,state\n${records.map((it) => (it.includes(",") ? it : `${it},`)).join("\n")}\n`,
-  );
-  await rollcall(host, "publish", "--domain", domain, list, "--yes", "--no-keep-list", ...options);
-}
-
-const names = (prefix: string, count: number, first = 0): string[] =>
-  Array.from({ length: count }, (_, i) => `${prefix}${first + i}`);
-
-const INLINE = [
-  "postmaster@inline.example",
-  "alice@inline.example",
-  "bob@inline.example",
-  "left@inline.example,disabled",
-  "crowded@inline.example,full",
-  "away@inline.example,moved",
-];
+const INLINE = ["postmaster", "alice", "bob", "left,disabled", "crowded,full", "away,moved"];
 
 async function publishFirst(host: ReleaseHost): Promise<void> {
-  await publish(host, "inline.example", INLINE.slice(0, 5));
-  await publish(host, "large.example", names("u", LARGE));
-  await publish(host, "observe.example", names("o", 10), "--observe");
-  await publish(host, "gone.example", names("g", 10));
-  await publish(host, "departing.example", names("d", 100), "--grace", "86400");
-  await publish(host, "back.example", names("b", 50));
-  await publish(host, "forced.example", names("f", 50));
-  await publish(host, "guard.example", names("n", 100));
-  writeFileSync(join(folder, "alias.toml"), '[domains."alias.example"]\nalias = "inline.example"\n');
-  await rollcall(host, "publish", "--config", "alias.toml", "--force", "--yes");
+  await command.publish(host, "inline.example", INLINE.slice(0, 5));
+  await command.publish(host, "large.example", names("u", LARGE));
+  await command.publish(host, "observe.example", names("o", 10), "--observe");
+  await command.publish(host, "gone.example", names("g", 10));
+  await command.publish(host, "departing.example", names("d", 100), "--grace", "86400");
+  await command.publish(host, "back.example", names("b", 50));
+  await command.publish(host, "forced.example", names("f", 50));
+  await command.publish(host, "guard.example", names("n", 100));
+  await command.publishAlias(host, "alias.example", "inline.example");
 }
 
 async function publishChanges(host: ReleaseHost): Promise<void> {
-  await publish(host, "inline.example", INLINE);
-  await publish(host, "large.example", [...names("u", LARGE - 1), "new"]);
-  await rollcall(host, "delete", "gone.example", "--yes");
+  await command.publish(host, "inline.example", INLINE);
+  await command.publish(host, "large.example", [...names("u", LARGE - 1), "new"]);
+  await command.run(host, "delete", "gone.example", "--yes");
   // A name that left is deferred for a day.
-  await publish(host, "departing.example", names("d", 95));
-  await publish(host, "back.example", names("b", 45));
-  await rollcall(host, "rollback", "back.example", "--yes");
-  await publish(host, "forced.example", names("f", 10), "--force");
+  await command.publish(host, "departing.example", names("d", 95));
+  await command.publish(host, "back.example", names("b", 45));
+  await command.run(host, "rollback", "back.example", "--yes");
+  await command.publish(host, "forced.example", names("f", 10), "--force");
   // The guard's ledger: 15 of 100 names went today, 3 of them came back, and 2 were added.
-  await publish(host, "guard.example", names("n", 85));
-  await publish(host, "guard.example", [...names("n", 88), "x1", "x2"]);
+  await command.publish(host, "guard.example", names("n", 85));
+  await command.publish(host, "guard.example", [...names("n", 88), "x1", "x2"]);
 }
 
 interface IssuedToken {

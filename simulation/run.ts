@@ -4,6 +4,7 @@ import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.t
 import { finish } from "./scene/finish.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
+import { takeBackExport } from "./world/export.ts";
 import { publish } from "./world/publisher.ts";
 
 /** What came of one world. */
@@ -50,7 +51,7 @@ function take(scene: Scene, step: Step): void {
       begin(scene, step, random);
       return;
     case "death":
-      scene.killOne(random);
+      scene.killOne(random, step.focus);
       return;
     case "restart":
       scene.registry(step.partition).restart();
@@ -68,17 +69,22 @@ function take(scene: Scene, step: Step): void {
     }
     case "publish":
       scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
-      scene.go(publish(publisherOf(scene, random), step.domain, step.change, step.forces));
+      scene.go(publish(publisherOf(scene, random), step));
       return;
     case "checks":
       askIsolate(scene, random, step.count, step.how, step);
       return;
     case "strangers":
-      askStrangers(scene, random, step.count, step.what);
+      askStrangers(scene, random, step);
       return;
     case "bridge":
-      beginBridge(scene, step.location, random, step.focus);
+      beginBridge(scene, random, step);
       return;
+    case "route": {
+      const host = scene.isolates.focused(step.to);
+      if (host !== null) scene.isolates.keep(host, step.focus);
+      return;
+    }
     case "bridge checks":
       askBridge(scene, random, step.count, step, step.again);
       return;
@@ -103,7 +109,7 @@ function take(scene: Scene, step: Step): void {
       scene.export(step.domain, random);
       return;
     case "export taken back":
-      scene.takeBackExport(step.domain, step.deletes);
+      takeBackExport(scene, step.domain, step.deletes);
       return;
   }
 }

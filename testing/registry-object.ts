@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
-import { createTables } from "../src/registry/schema.ts";
+import { migrate } from "../src/registry/schema.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** A platform alarm that throws is run again so often, and then no more. */
@@ -29,7 +29,7 @@ export class RegistryObject {
 
   constructor(parts: RegistryObjectParts) {
     this.#parts = parts;
-    createTables(this.storage());
+    migrate(this.storage());
   }
 
   /** Counts restarts. */
@@ -64,7 +64,7 @@ export class RegistryObject {
     this.#statements.clear();
     this.#database.close();
     this.#database = new DatabaseSync(":memory:");
-    createTables(this.storage());
+    migrate(this.storage());
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 /** Numbers for readers, tables in Markdown, and their places in the document. */
+import { markdownTable } from "../report/table.ts";
 
 const COUNTS = { T: 1e12, G: 1e9, M: 1e6, k: 1e3 };
 const BYTES = { TB: 1e12, GB: 1e9, MB: 1e6, kB: 1e3 };
@@ -28,10 +29,11 @@ export function tableOf<Row>(
   rows: readonly Row[],
   columns: readonly (readonly [head: string, cell: (row: Row) => string])[],
 ): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const heads = columns.map(([head]) => head);
-  const lines = rows.map((row) => line(columns.map(([, cell]) => cell(row))));
-  return [line(heads), `|${"---|".repeat(columns.length)}`, ...lines].join("\n");
+  return markdownTable(
+    heads,
+    rows.map((row) => columns.map(([, cell]) => cell(row))),
+  );
 }
 
 /**

@@ -24,8 +24,6 @@ const HEARTBEATS_PER_DAY = 24;
 const MANIFEST_HEAD = 1_000;
 /** Days that KV keeps a replaced shard. */
 const REPLACED_DAYS = REPLACED_LIFE / 86_400_000;
-/** Rows that a shard writes: put, marked as copied, as past, noted as replaced, taken out of KV (three), deleted. */
-const ROWS_PER_SHARD = 8;
 
 /** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
 export function publishing(shards: number) {
@@ -118,11 +116,13 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const beats = HEARTBEATS_PER_DAY * DAYS_PER_MONTH * a.partitions;
   const startCalls = shape.coldStarts * (counts.callsPerStart + shape.seedings) * a.partitions;
   const questions = Math.min(requests * a.partitions, shape.refreshes + startCalls);
+  // Counters come with refreshes, and are written once a minute at most.
+  const minutesAsked = Math.min(shape.refreshes, (a.partitions * SECONDS_PER_MONTH) / 60);
   const publish = publishing(shape.shardsPerPublish);
   const objectRequests = questions + publishes * publish.registryCalls + beats;
   const secondsAwake = Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest);
   return {
-    firstWrites: a.domains + shards + counts.writesPerBeginning,
+    firstWrites: a.domains + shards + counts.writesPerFirstPublication,
     monthly: {
       requests: requests + publishes * publish.requests,
       cpuMs: cpuOf(size, a, counts),
@@ -132,8 +132,12 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
       kvBytes: bytes + bytesReplacedPerDay * REPLACED_DAYS,
       objectRequests,
       objectGbSeconds: OBJECT_GB * secondsAwake,
-      rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
-      rowsWritten: publishes * a.rowsPerPublish + replaced * ROWS_PER_SHARD,
+      rowsRead: questions * a.rowsReadPerQuestion + publishes * a.rowsReadPerPublish,
+      rowsWritten:
+        a.partitions * DAYS_PER_MONTH * counts.rowsPerDay +
+        minutesAsked * counts.rowsPerMinute +
+        publishes * shape.manifestsPerPublish * counts.rowsPerPublish +
+        replaced * counts.rowsPerShard,
       objectBytes: bytes + (bytesReplacedPerDay + manifestsPerDay * manifest) * a.historyDays,
     },
   };

@@ -1,27 +1,38 @@
-/** What the benchmark says, before it is a table, a chart or JSON. */
+/** What the benchmark measures, before it is a table, a chart or JSON. */
 
-/** What a measurement has to reach; both in its own unit. */
+/** What a measurement has to reach, in its own unit. */
 export interface Bar {
   readonly kind: "at least" | "at most";
   readonly value: number;
-  /** Better than needed, and what is hoped for. */
+  /** Better than required: the goal. */
   readonly aim?: number;
 }
 
-/** One figure. */
-export interface Measurement {
-  /** Stable, for whoever reads the JSON: `checks.post.hot`. */
+export const atLeast = (value: number, aim?: number): Bar => ({
+  kind: "at least",
+  value,
+  ...(aim === undefined ? {} : { aim }),
+});
+export const atMost = (value: number): Bar => ({ kind: "at most", value });
+
+/** The middle of several rounds, and their ends. */
+export interface Spread {
+  /** Median. */
+  readonly value: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** One figure; the spread's ends are there where it was measured in rounds. */
+export interface Measurement extends Partial<Spread> {
+  /** Stable, for programs that read the JSON: `checks.post.hot`. */
   readonly id: string;
-  /** For people: `POST, hot names, against bare`. */
+  /** For readers: `POST, hot names, against bare`. */
   readonly what: string;
-  /** Median, where there were rounds. */
   readonly value: number;
   /** `x` is a ratio of two figures of the same run. */
-  readonly unit: "x" | "/s" | "ms" | "s" | "bytes" | "count";
-  /** Of the rounds, where there was more than one. */
-  readonly lowest?: number;
-  readonly highest?: number;
-  /** None where the figure is only shown. */
+  readonly unit: "x" | "/s" | "µs" | "ms" | "s" | "bytes" | "count";
+  /** None where the figure is for information. */
   readonly bar?: Bar;
   /** Figures behind this one: rates of both sides, bytes, counts. */
   readonly detail?: Readonly<Record<string, number>>;
@@ -29,20 +40,22 @@ export interface Measurement {
 
 /** How much is measured. */
 export interface Extent {
-  /** Less of everything: fewer rounds, shorter, smaller lists. The whole run stays under two minutes. */
+  /** Fewer rounds, shorter, smaller lists. */
   readonly isQuick: boolean;
   readonly rounds: number;
   /** Of one round, for one side. */
   readonly seconds: number;
 }
 
+/** Reports progress to the terminal. */
+export type Tell = (line: string) => void;
+
 /** Measurements that share a set-up. Each starts what it needs, and ends it. */
 export interface Suite {
   readonly name: string;
-  /** What it needs of the system and does not find, as names of Debian packages. */
-  lacks(): readonly string[];
-  /** @param tell a line for whoever waits */
-  run(extent: Extent, tell: (line: string) => void): Promise<readonly Measurement[]>;
+  /** Debian packages that it needs and does not find. */
+  lacks?(): readonly string[];
+  run(extent: Extent, tell: Tell): Promise<readonly Measurement[]>;
 }
 
 /** Whether a bar is met; true where there is none. */

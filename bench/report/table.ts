@@ -30,32 +30,32 @@ export function plainTable(measurements: readonly Measurement[]): string {
 const BEGIN = "<!-- measured: npm run bench -- --write -->";
 const END = "<!-- end of what was measured -->";
 
-/** The same in Markdown, one table for each suite, with the figures behind each and what it ran on. */
+/** For docs/performance.md: what it ran on, and a table for each suite with the figures behind each measurement. */
 export function markdown(results: Results): string {
   const { machine, date, extent, measurements, skipped, broken } = results;
   const rounds = extent.rounds === 1 ? "1 round" : `${extent.rounds} rounds`;
   const groups = [...new Set(measurements.map(groupOf))];
-  const lines = [
+  const tables = groups.flatMap((group) => {
+    const rows = measurements
+      .filter((each) => groupOf(each) === group)
+      .map((each) => [...cellsOf(each), behind(each)]);
+    return ["", `### ${group}`, "", markdownTable([...HEADS, "figures behind it"], rows)];
+  });
+  return [
     `${date.slice(0, 10)}, ${machine.cores} × ${machine.cpu}, ${machine.system}, workerd ${machine.workerd}, ` +
       `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${rounds} of ` +
-      `${extent.seconds} s${extent.isQuick ? ", quick: too short to be relied on" : ""}.`,
+      `${extent.seconds} s.`,
     "",
     `${summary(measurements)}.`,
-  ];
-  for (const group of groups) {
-    const members = measurements.filter((each) => groupOf(each) === group);
-    lines.push(
-      "",
-      `### ${group}`,
-      "",
-      "| what | measured | rounds | bar | | figures behind it |",
-      "|---|---|---|---|---|---|",
-    );
-    for (const each of members)
-      lines.push(`| ${[...cellsOf(each), behind(each)].map(escaped).join(" | ")} |`);
-  }
-  for (const { suite, why } of [...skipped, ...broken]) lines.push("", `Not measured: ${suite} (${why}).`);
-  return lines.join("\n");
+    ...tables,
+    ...[...skipped, ...broken].flatMap(({ suite, why }) => ["", `Not measured: ${suite} (${why}).`]),
+  ].join("\n");
+}
+
+export function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(heads), `|${"---|".repeat(heads.length)}`, ...rows.map(line)].join("\n");
 }
 
 /** How many bars are met. */
@@ -74,8 +74,6 @@ const behind = ({ detail = {} }: Measurement): string =>
         `${name} ${Number.isInteger(value) ? value.toLocaleString("en") : figure(value, "count")}`,
     )
     .join("; ");
-
-const escaped = (cell: string): string => cell.replaceAll("|", "\\|");
 
 /**
  * Puts a new table between the marks of a page.

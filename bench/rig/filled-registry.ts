@@ -1,4 +1,4 @@
-/** A Registry that holds very much, written into its own database while no workerd has it open. */
+/** A very full Registry, written into its own database while no workerd has it open. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -15,19 +15,19 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import { packList } from "../../src/publish/pack.ts";
+import { setMeta } from "../../src/registry/meta.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
-import { setMeta } from "../../src/registry/schema.ts";
 import { keepSummary } from "../../src/registry/summaries.ts";
 import type { World } from "./world.ts";
 
 /** What a Registry is filled with. */
 export interface Filling {
   readonly domains: number;
-  /** Names of each list, which stands inside of its manifest. */
+  /** Names of each list, which is in its manifest. */
   readonly names: number;
-  /** Of one domain more. */
+  /** Of {@link LONG}. */
   readonly generations: number;
-  /** As the release before leaves it, which knew of no summaries. */
+  /** As the release before leaves it, without summaries. */
   readonly isOld: boolean;
 }
 
@@ -36,9 +36,9 @@ export const LONG = "long.example";
 
 /** @returns the database's size, bytes */
 export function fillRegistry(world: World, filling: Filling): number {
-  const folder = join(world.folder, "registry", "registry");
+  const folder = join(world.registryFolder, "registry");
   const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
-  if (file === undefined) throw new Error("the Registry has no database yet: begin it first");
+  if (file === undefined) throw new Error("the Registry has no database yet: initialise it first");
   const database = new DatabaseSync(join(folder, file));
   const storage = storageOf(database);
   database.exec("BEGIN");

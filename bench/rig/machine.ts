@@ -4,14 +4,14 @@ import { readFileSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import type { Machine } from "../report/results.ts";
-import { root } from "./workerd.ts";
+import { root } from "./processes.ts";
 
 export function thisMachine(): Machine {
   const processors = cpus();
   const workerd = JSON.parse(readFileSync(join(root, "node_modules/workerd/package.json"), "utf8")) as {
     version: string;
   };
-  // wrk tells its version and ends with an error.
+  // wrk prints its version and ends with an error.
   const { stdout } = spawnSync("wrk", ["--version"], { encoding: "utf8" });
   return {
     cpu: processors[0]?.model.trim() ?? "unknown processor",

@@ -1,20 +1,19 @@
 /** A Postfix of its own, and clients that send it one RCPT TO after the other, or many at once. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { startPostfix } from "../../test/mta/support/postfix.ts";
-import { DOMAIN, KNOWN, writeList } from "./lists.ts";
-import { root } from "./workerd.ts";
+import { DOMAIN, isKnown, writeList } from "./lists.ts";
+import { root, temporaryFolder } from "./processes.ts";
 
 /** Recipients of one transaction: half of what Postfix takes by default. */
 const RECIPIENTS = 500;
 
 /**
- * So that neither side is slowed down, or turned away, for the unknown recipients that it refuses. Nor for the messages
- * that never come: after a hundred transactions Postfix would wait a second before each, for its queue to be worked off.
+ * Neither side is slowed down or disconnected for the unknown recipients that it refuses, nor for the messages that
+ * never come: after a hundred transactions Postfix would wait a second before each, for its queue to drain.
  */
 const LIMITS = `in_flow_delay = 0
 smtpd_error_sleep_time = 0
@@ -28,13 +27,12 @@ const PAGE = "docs/mta/postfix/relay-recipient-maps.cf";
 const TABLE = "socketmap:inet:127.0.0.1:10023:recipients";
 
 /** A running Postfix. */
-export interface ServedPostfix {
+export interface ServedPostfix extends AsyncDisposable {
   readonly port: number;
-  stop(): Promise<void>;
 }
 
 /**
- * Postfix as our page has it, with another table of recipients.
+ * Postfix as our page sets it up, with another table of recipients.
  * @param table such as `lmdb:/path`
  */
 export async function servePostfix(table: string): Promise<ServedPostfix> {
@@ -43,26 +41,25 @@ export async function servePostfix(table: string): Promise<ServedPostfix> {
   const main = text.replaceAll("example.com", DOMAIN).replace(TABLE, table);
   const cleanup = new Cleanup();
   const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
-  return { port, stop: () => cleanup.run() };
+  return { port, [Symbol.asyncDispose]: () => cleanup.run() };
 }
 
 /** A list of so many mailboxes as a table of Postfix's own. */
-export function makeLmdb(mailboxes: number): { readonly table: string; end(): void } {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-bench-lmdb-"));
-  const path = join(folder, "recipients");
-  const configuration = join(folder, "etc");
+export function makeLmdb(mailboxes: number): Disposable & { readonly table: string } {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "recipients");
+  const configuration = join(folder.path, "etc");
   mkdirSync(configuration);
   writeFileSync(join(configuration, "main.cf"), "compatibility_level = 3.10\nmyhostname = bench.example\n");
-  writeList(path, mailboxes);
-  writeFileSync(path, readFileSync(path, "utf8").replaceAll("\n", " OK\n"));
+  writeList(path, mailboxes, DOMAIN, " OK");
   execFileSync("postmap", ["-c", configuration, `lmdb:${path}`]);
   // For smtpd, which is another user.
-  execFileSync("chmod", ["-R", "a+rX", folder]);
-  return { table: `lmdb:${path}`, end: () => rmSync(folder, { recursive: true, force: true }) };
+  execFileSync("chmod", ["-R", "a+rX", folder.path]);
+  return { table: `lmdb:${path}`, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }
 
 /** One SMTP session that names recipients and never sends a message. */
-export class RecipientClient {
+export class RecipientClient implements Disposable {
   readonly #socket: Socket;
   #got = "";
   #wake: () => void = () => undefined;
@@ -90,7 +87,7 @@ export class RecipientClient {
    */
   async name(names: readonly string[], count: number, atOnce: number): Promise<number> {
     const bursts = burstsOf(names, atOnce);
-    const begun = performance.now();
+    const since = performance.now();
     let named = 0;
     for (let i = 0; named < count; i++) {
       if (named % RECIPIENTS === 0) await this.#say("RSET\r\nMAIL FROM:<sender@client.example>\r\n", 2);
@@ -98,10 +95,10 @@ export class RecipientClient {
       check(await this.#say(commands, codes.length), codes);
       named += codes.length;
     }
-    return named / ((performance.now() - begun) / 1000);
+    return named / ((performance.now() - since) / 1000);
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#socket.destroy();
   }
 
@@ -131,7 +128,7 @@ export class RecipientClient {
 
 interface Burst {
   readonly commands: string;
-  /** Beginning of the reply to each. */
+  /** How the reply to each starts. */
   readonly codes: readonly string[];
 }
 
@@ -140,7 +137,7 @@ function burstsOf(names: readonly string[], atOnce: number): readonly Burst[] {
     const some = Array.from({ length: atOnce }, (_, k) => names[(i * atOnce + k) % names.length] as string);
     return {
       commands: some.map((name) => `RCPT TO:<${name}>\r\n`).join(""),
-      codes: some.map((name) => (name.startsWith(KNOWN) ? "250 2.1.5 " : "550 5.1.1 ")),
+      codes: some.map((name) => (isKnown(name) ? "250 2.1.5 " : "550 5.1.1 ")),
     };
   });
 }

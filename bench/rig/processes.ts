@@ -1,60 +1,131 @@
-/** What the system tells of processes (Linux, /proc), and running commands under measurement. */
+/** Processes: servers that run until they are disposed of, commands under measurement, and what Linux says of both. */
 import { execFileSync, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { endWithUs, until } from "../../test/mta/support/waiting.ts";
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** A folder that is removed when it is disposed of, and at the latest when this process exits. */
+export interface Folder extends Disposable {
+  readonly path: string;
+}
+
+const folders = new Set<string>();
+const remove = (path: string): void => rmSync(path, { recursive: true, force: true });
+process.once("exit", () => folders.forEach(remove));
+
+export function temporaryFolder(): Folder {
+  const path = mkdtempSync(join(tmpdir(), "rollcall-bench-"));
+  folders.add(path);
+  return {
+    path,
+    [Symbol.dispose]() {
+      remove(path);
+      folders.delete(path);
+    },
+  };
+}
+
+/** A server that is ready. */
+export interface Started extends AsyncDisposable {
+  readonly pid: number;
+}
+
+export interface StartOptions {
+  /** Its own: where it starts, and removed when it has ended. */
+  readonly folder: Folder;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the server is ready. @param said what it printed so far */
+  isReady(said: string): boolean | Promise<boolean>;
+}
+
+const START_TIMEOUT_MS = 20_000;
+
+/** Starts a server and waits until it is ready. @throws Error with what it printed */
+export async function start(
+  command: string,
+  args: readonly string[],
+  options: StartOptions,
+): Promise<Started> {
+  const { folder, env } = options;
+  const child = spawn(command, args, {
+    cwd: folder.path,
+    ...(env && { env }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  endWithUs(child);
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-10_000);
+    });
+  const ended = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
+  const line = `${command} ${args.join(" ")}`;
+  const isReady = async (): Promise<boolean> => {
+    if (child.exitCode !== null) throw new Error(`${line} ended before it was ready:\n${said}`);
+    return options.isReady(said);
+  };
+  await until(`${line} is ready`, isReady, START_TIMEOUT_MS);
+  return {
+    pid: child.pid as number,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await ended;
+      folder[Symbol.dispose]();
+    },
+  };
+}
 
 /** What a command cost. */
 export interface Run {
   readonly seconds: number;
-  /** Most memory that it and its children had resident. */
+  /** The most memory that it and its children had resident. */
   readonly peakBytes: number;
   readonly output: string;
 }
 
-export interface RunOptions {
-  readonly cwd: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
 const POLL_MS = 20;
 
-/** Runs a command to its end. @throws Error with what it said where it fails */
-export async function run(command: string, args: readonly string[], { cwd, env }: RunOptions): Promise<Run> {
-  const begun = performance.now();
+/** Runs a command to its end. @throws Error with what it printed where it fails */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+): Promise<Run> {
+  const since = performance.now();
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let output = "";
-  let errors = "";
+  let [output, errors, peakBytes] = ["", "", 0];
   child.stdout.on("data", (data) => {
     output += data;
   });
   child.stderr.on("data", (data) => {
     errors += data;
   });
-  // The peak of each process only grows, so what was read last before the end is it, save for the last moment.
-  let peakBytes = 0;
-  const look = (): void => {
+  // A process's peak only grows, so the last look before the end shows all but the last moment.
+  const timer = setInterval(() => {
     const peaks = familyOf(child.pid as number).map((pid) => memoryOf(pid, "VmHWM") ?? 0);
     peakBytes = Math.max(
       peakBytes,
       peaks.reduce((sum, each) => sum + each, 0),
     );
-  };
-  const timer = setInterval(look, POLL_MS);
+  }, POLL_MS);
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
+    child.once("error", reject).once("close", resolve);
   }).finally(() => clearInterval(timer));
-  const seconds = (performance.now() - begun) / 1000;
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${output}${errors}`);
-  return { seconds, peakBytes, output };
+  return { seconds: (performance.now() - since) / 1000, peakBytes, output };
 }
 
 /**
  * Memory of a process in bytes; null where it is gone.
- * @param what `VmRSS` is resident now, `VmHWM` the most that was
+ * @param what `VmRSS` is resident now, `VmHWM` the peak
  */
 export function memoryOf(pid: number, what: "VmRSS" | "VmHWM"): number | null {
   try {
@@ -65,7 +136,10 @@ export function memoryOf(pid: number, what: "VmRSS" | "VmHWM"): number | null {
   }
 }
 
-/** A process and all that it began, as far as they live. */
+/** The kernel measures the peak of a process from now on. */
+export const resetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5");
+
+/** A process and its descendants, as far as they live. */
 function familyOf(pid: number): number[] {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);
@@ -78,7 +152,7 @@ function familyOf(pid: number): number[] {
   }
 }
 
-/** CPU that all threads of a process that still live have used, milliseconds. */
+/** CPU used by all living threads of a process, milliseconds. */
 export function cpuOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((thread) =>
@@ -87,18 +161,17 @@ export function cpuOf(pid: number): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
-/** Debian packages that are missing here, told by the commands that they bring. */
-export function missingPackages(packageOf: Readonly<Record<string, string>>): string[] {
-  return Object.entries(packageOf)
+/** Debian packages that are missing here. @param packageOf the package of each command or file */
+export const missingPackages = (packageOf: Readonly<Record<string, string>>): string[] =>
+  Object.entries(packageOf)
     .filter(([command]) => !isInstalled(command))
     .map(([, name]) => name);
-}
 
 function isInstalled(command: string): boolean {
+  // Servers are in sbin, which is not on every user's path.
+  const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
   try {
-    // Servers lie in sbin, which is not on everybody's path.
-    const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
-    execFileSync("sh", ["-c", 'command -v "$1"', "sh", command], {
+    execFileSync("sh", ["-c", 'command -v "$1" || test -e "$1"', "sh", command], {
       stdio: "ignore",
       env: { ...process.env, PATH },
     });

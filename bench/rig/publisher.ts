@@ -1,13 +1,21 @@
 /** Publishing in this process, with the code of src/publish: for what the command as a whole would hide. */
-import { MAX_COMMIT_DOMAINS } from "../../src/api/contract.ts";
+import { type DomainDescription, MAX_COMMIT_DOMAINS } from "../../src/api/contract.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
+  blobIds,
+  CANONICALISER_VERSION,
   DEFAULT_POLICY,
   type DomainKey,
+  decodeShard,
   deriveDomainKey,
+  type Entries,
+  encodeShard,
+  entriesOf,
   fingerprint,
   partitionOf,
   readMasterKey,
+  sentinels,
+  toHex,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
@@ -19,13 +27,14 @@ import {
   planList,
   readList,
   startOf,
+  tableFrom,
 } from "../../src/publish/index.ts";
 import { packList } from "../../src/publish/pack.ts";
-import { DOMAIN } from "./lists.ts";
+import { pause } from "../../test/mta/support/waiting.ts";
+import type { Tell } from "../report/measurement.ts";
+import { DOMAIN, KNOWN } from "./lists.ts";
 import type { ServedEdge } from "./workerd.ts";
 import type { World } from "./world.ts";
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
   createClient({
@@ -33,7 +42,7 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
     token: world.admin,
     fetch: (input, init) => fetch(input, init),
     now: () => performance.now(),
-    sleep,
+    sleep: pause,
   });
 
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
@@ -45,28 +54,28 @@ export async function plan(client: RollcallClient, path: string): Promise<Domain
 
 /** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
 export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
-  const begun = performance.now();
-  await commitPlans({ client, timers: { sleep }, recorder: null, progress: {} }, plans);
-  return (performance.now() - begun) / 1000;
+  const since = performance.now();
+  await commitPlans({ client, timers: { sleep: pause }, recorder: null, progress: {} }, plans);
+  return (performance.now() - since) / 1000;
 }
 
 /**
- * Publishes many small domains, each with the same local parts. They go in by and by, so that the Registry copies some
- * to KV while the next are made ready.
+ * Publishes many small domains, each with the same local parts, piece by piece: the Registry copies some to KV while
+ * the next are prepared.
  * @param partitions Registries over which the domains are spread
  */
 export async function publishMany(
   world: World,
-  client: RollcallClient,
+  edge: ServedEdge,
   domains: readonly string[],
   names: readonly string[],
   partitions: number,
-  tell: (line: string) => void,
+  tell: Tell,
 ): Promise<void> {
-  const master = readMasterKey(world.masterKey);
+  const client = clientOf(world, edge);
   const planOf = (domain: string): Promise<DomainPlan> => {
-    // Of a deployment that has nothing yet, every domain is at its first epoch.
-    const key = deriveDomainKey(stablelibHashing, master, domain, 1);
+    // In a deployment that is empty, every domain is at its first epoch.
+    const key = deriveDomainKey(stablelibHashing, readMasterKey(world.masterKey), domain, 1);
     const partition = partitionOf(stablelibHashing, domain, partitions);
     return planDomain({ domain, key, partition, packed: pack(key, names), policy: {}, canaries: [] }, null);
   };
@@ -88,7 +97,7 @@ function pack(key: DomainKey, names: readonly string[]) {
 /** CPU seconds of this process, for a list read from a file, and for its fingerprints and shards alone. */
 export async function packingCosts(path: string, names: number): Promise<{ whole: number; packing: number }> {
   const key = deriveDomainKey(stablelibHashing, new Uint8Array(32), DOMAIN, 1);
-  const list = Array.from({ length: names }, (_, i) => `user${i}`);
+  const list = Array.from({ length: names }, (_, i) => `${KNOWN}${i}`);
   const packing = await cpuSeconds(() => pack(key, list));
   const source = openSource({ path, shown: path });
   const whole = await cpuSeconds(() =>
@@ -102,4 +111,76 @@ async function cpuSeconds(work: () => unknown): Promise<number> {
   await work();
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1e6;
+}
+
+/** The published list, changed shard by shard: to plan and publish all of it would cost more than what is measured. */
+export class PublishedList {
+  readonly #client: RollcallClient;
+  readonly #key: DomainKey;
+  readonly #bits: number;
+  readonly #ids: string[];
+  /** Names of one shard that left, oldest first. */
+  readonly #gone: { readonly shard: number; readonly tails: readonly number[] }[] = [];
+  #generation: number;
+
+  private constructor(client: RollcallClient, key: DomainKey, head: DomainDescription) {
+    const table = tableFrom(head.shards);
+    this.#client = client;
+    this.#key = key;
+    this.#bits = table.bits;
+    this.#ids = blobIds(table);
+    this.#generation = head.generation;
+  }
+
+  static async of(world: World, edge: ServedEdge): Promise<PublishedList> {
+    const client = clientOf(world, edge);
+    const head = await client.domain(DOMAIN);
+    if (head === null) throw new Error(`${DOMAIN} was not published`);
+    const key = deriveDomainKey(stablelibHashing, readMasterKey(world.masterKey), DOMAIN, head.epoch);
+    return new PublishedList(client, key, head);
+  }
+
+  get shards(): number {
+    return this.#ids.length;
+  }
+
+  /** Takes names out of a shard. */
+  async take(shard: number, names: number): Promise<void> {
+    const { tails, states } = await this.#read(shard);
+    this.#gone.push({ shard, tails: [...tails.subarray(0, names)] });
+    await this.#put(shard, { tails: tails.slice(names), states: states.slice(names) });
+  }
+
+  /** Puts back what was taken first. */
+  async bringBack(): Promise<void> {
+    const first = this.#gone.shift();
+    if (first === undefined) throw new Error("nothing was taken");
+    const tails = Float64Array.from([...(await this.#read(first.shard)).tails, ...first.tails]).sort();
+    await this.#put(first.shard, { tails, states: new Uint8Array(tails.length) });
+  }
+
+  /** Commits what was taken and put back; its shards are in the Registry already. */
+  async commit(): Promise<void> {
+    const list = {
+      domain: DOMAIN,
+      expect: this.#generation,
+      epoch: this.#key.epoch,
+      key_id: this.#key.id,
+      canonicaliser: CANONICALISER_VERSION,
+      sentinels: sentinels(this.#key.names, DEFAULT_POLICY),
+      shards: { bits: this.#bits, ids: this.#ids },
+    };
+    this.#generation = (await this.#client.commit({ domains: [list] })).generations[DOMAIN] as number;
+  }
+
+  async #read(shard: number): Promise<Entries> {
+    return entriesOf(decodeShard(await this.#client.shard(DOMAIN, this.#ids[shard] as string)));
+  }
+
+  async #put(shard: number, entries: Entries): Promise<void> {
+    const bytes = encodeShard(entries, this.#bits, shard);
+    const id = toHex(stablelibHashing.sha256(bytes));
+    await this.#client.putShard(DOMAIN, id, bytes);
+    this.#ids[shard] = id;
+  }
 }

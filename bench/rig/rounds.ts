@@ -1,4 +1,5 @@
-/** Interleaving: what is compared takes turns, so that a machine's moods hit both alike. */
+/** Comparisons in turns, so that a change in the machine's speed affects both sides alike. */
+import type { Spread } from "../report/measurement.ts";
 
 /** Two sides of one comparison. */
 export interface Compared {
@@ -8,13 +9,7 @@ export interface Compared {
   readonly theirs: Spread;
 }
 
-export interface Spread {
-  readonly median: number;
-  readonly lowest: number;
-  readonly highest: number;
-}
-
-/** Theirs, ours, theirs, ours, ..., theirs: each of ours is held against the mean of its two neighbours. */
+/** Theirs, ours, theirs, ours, ..., theirs: each of ours is divided by the mean of its two neighbours. */
 export async function interleave(
   rounds: number,
   theirs: () => Promise<number>,
@@ -26,22 +21,24 @@ export async function interleave(
     ourRates.push(await ours());
     theirRates.push(await theirs());
   }
-  const neighbours = ourRates.map((_, i) => ((theirRates[i] as number) + (theirRates[i + 1] as number)) / 2);
+  const means = meansOfNeighbours(theirRates);
   return {
-    ratio: spreadOf(ourRates.map((rate, i) => rate / (neighbours[i] as number))),
+    ratio: spreadOf(ourRates.map((rate, i) => rate / (means[i] as number))),
     ours: spreadOf(ourRates),
     theirs: spreadOf(theirRates),
   };
 }
 
+export const meansOfNeighbours = (rates: readonly number[]): number[] =>
+  rates.slice(1).map((rate, i) => ((rates[i] as number) + rate) / 2);
+
 /** @param numbers at least one */
 export function spreadOf(numbers: readonly number[]): Spread {
   const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (index: number): number => sorted[index] as number;
-  const middle = Math.floor(sorted.length / 2);
-  return {
-    median: sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2,
-    lowest: at(0),
-    highest: at(sorted.length - 1),
-  };
+  const at = (index: number): number => sorted[Math.floor(index)] as number;
+  const { length } = sorted;
+  return { value: (at((length - 1) / 2) + at(length / 2)) / 2, lowest: at(0), highest: at(length - 1) };
 }
+
+/** The value in the middle. */
+export const median = (numbers: readonly number[]): number => spreadOf(numbers).value;

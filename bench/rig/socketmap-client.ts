@@ -1,4 +1,4 @@
-/** One connection to a socketmap service, for load at a low rate whose every reply is looked at. */
+/** One connection to a socketmap service, for load at a low rate; the caller sees every reply. */
 import { connect, type Socket } from "node:net";
 
 /** What the reply to one question says. */
@@ -30,10 +30,6 @@ export class SocketmapConnection {
       const question = `${table} ${key}`;
       this.#socket.write(`${Buffer.byteLength(question)}:${question},`);
     });
-  }
-
-  close(): void {
-    this.#socket.destroy();
   }
 
   #take(text: string): void {

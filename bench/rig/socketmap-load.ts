@@ -1,27 +1,25 @@
 /**
- * The load on a socketmap service: connections on each of which a number of questions is sent, all their answers are
- * waited for and looked at, and the next ones follow. Questions and answers are made beforehand, and a native program
- * (socketmap-load.c) exchanges them: one in Node would take as long as the services in Node do.
+ * The load on a socketmap service: each connection sends a number of questions, waits for all their answers, checks
+ * them, and sends the next ones. Questions and answers are prepared, and a native program (socketmap-load.c) exchanges
+ * them: one in Node would take as long as the services in Node do.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { missingPackages } from "./processes.ts";
-import { root } from "./workerd.ts";
+import { missingPackages, root, temporaryFolder } from "./processes.ts";
 
 const run = promisify(execFile);
 
-/** What the load lacks here, as names of Debian packages. */
+/** Debian packages that the load lacks here. */
 export const lacksCompiler = (): string[] =>
   missingPackages({ cc: "gcc", "/usr/include/stdio.h": "libc6-dev" });
 
-/** Keys of one table, and what it has to say about each. */
+/** Keys of one table, and the value that each must have. */
 export interface Questions {
   readonly table: string;
   readonly keys: readonly string[];
-  /** The value of a key; null where it has to be not found. */
+  /** Null where the key must not be found. */
   value(key: string): string | null;
 }
 
@@ -46,17 +44,13 @@ export function socketmapLoad(
   const bursts = burstsOf(questions, atOnce);
   return {
     async ask(count) {
-      const folder = mkdtempSync(join(tmpdir(), "rollcall-socketmap-"));
-      try {
-        const file = join(folder, "bursts");
-        writeFileSync(file, bursts);
-        const each = Math.ceil(count / (connections * atOnce));
-        const socket = address.replace(/^unix:/, "");
-        const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
-        return (connections * each * atOnce) / (Number(stdout) / 1e9);
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
+      using folder = temporaryFolder();
+      const file = join(folder.path, "bursts");
+      writeFileSync(file, bursts);
+      const each = Math.ceil(count / (connections * atOnce));
+      const socket = address.replace(/^unix:/, "");
+      const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
+      return (connections * each * atOnce) / (Number(stdout) / 1e9);
     },
   };
 }

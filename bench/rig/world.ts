@@ -1,92 +1,104 @@
-/** A published list: KV, the Registry's folder and the secrets, which outlive the edges that are begun on them. */
+/** A deployment: KV, the Registry's folder and the secrets, which outlive the edges that are started on them. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Kv } from "./kv.ts";
+import { pause, until } from "../../test/mta/support/waiting.ts";
+import type { Tell } from "../report/measurement.ts";
+import { type ByKind, Kv } from "./kv.ts";
 import { DOMAIN, writeList } from "./lists.ts";
-import { type Run, run } from "./processes.ts";
-import { type EdgeSetting, root, type ServedEdge, serveEdge } from "./workerd.ts";
+import { type Folder, type Run, root, run, type Started, temporaryFolder } from "./processes.ts";
+import { type EdgeSetting, type ServedEdge, serveEdge, serveKvWorker } from "./workerd.ts";
 
-/** Copying to KV goes on behind the acknowledgement. */
-const COPY_PATIENCE_MS = 600_000;
+/** Copying to KV goes on after the acknowledgement. */
+const COPY_TIMEOUT_MS = 600_000;
 
-export class World {
+export class World implements AsyncDisposable {
   readonly kv: Kv;
-  /** Where lists lie, and what the command keeps. */
-  readonly folder: string;
   readonly masterKey = randomBytes(32).toString("base64url");
   readonly admin = randomBytes(24).toString("base64url");
+  /** For lists, and for what the command keeps. */
+  readonly folder: string;
+  readonly #folder: Folder = temporaryFolder();
+  readonly #kv: Started;
   readonly #variables: Readonly<Record<string, string>>;
 
-  readonly #remove = (): void => rmSync(this.folder, { recursive: true, force: true });
-
-  private constructor(kv: Kv, variables: Readonly<Record<string, string>>) {
-    this.kv = kv;
-    process.once("exit", this.#remove);
-    this.folder = mkdtempSync(join(tmpdir(), "rollcall-bench-world-"));
-    mkdirSync(join(this.folder, "registry"));
-    this.#variables = {
-      ROLLCALL_MASTER_KEY: this.masterKey,
-      ROLLCALL_ADMIN_TOKEN: this.admin,
-      ...variables,
-    };
+  private constructor(
+    kv: Started & { readonly origin: string },
+    variables: Readonly<Record<string, string>>,
+  ) {
+    this.#kv = kv;
+    this.kv = new Kv(kv.origin);
+    this.folder = this.#folder.path;
+    mkdirSync(this.registryFolder);
+    const secrets = { ROLLCALL_MASTER_KEY: this.masterKey, ROLLCALL_ADMIN_TOKEN: this.admin };
+    this.#variables = { ...secrets, ...variables };
   }
 
   /** @param variables of the Worker, besides its secrets */
   static async make(variables: Readonly<Record<string, string>> = {}): Promise<World> {
-    return new World(await Kv.serve(), variables);
+    return new World(await serveKvWorker(), variables);
   }
 
-  /** Begins an edge here: a new isolate that remembers nothing. */
-  serve(setting: Omit<EdgeSetting, "ground"> = {}): Promise<ServedEdge> {
-    const ground = { kv: this.kv.origin, registry: join(this.folder, "registry") };
-    return serveEdge(this.#variables, { ...setting, ground });
+  get registryFolder(): string {
+    return join(this.folder, "registry");
   }
 
-  /** Runs `rollcall` as a process, as anybody would. */
-  rollcall(edge: ServedEdge, ...args: string[]): Promise<Run> {
+  /** Starts an edge here: a new isolate that remembers nothing. */
+  serve(setting: EdgeSetting = {}): Promise<ServedEdge> {
+    return serveEdge(this.#variables, this.kv.origin, this.registryFolder, setting);
+  }
+
+  /** Runs `rollcall` as a process. */
+  rollcall({ origin }: ServedEdge, ...args: string[]): Promise<Run> {
     return run(process.execPath, [join(root, "bin/rollcall.js"), ...args], {
       cwd: this.folder,
-      env: { ROLLCALL_URL: edge.origin, ROLLCALL_TOKEN: this.admin, XDG_STATE_HOME: this.folder },
+      env: { ROLLCALL_URL: origin, ROLLCALL_TOKEN: this.admin, XDG_STATE_HOME: this.folder },
     });
   }
 
   /** Writes a list of so many mailboxes. @returns its path */
-  list(mailboxes: number): string {
-    const path = join(this.folder, "list.txt");
-    writeList(path, mailboxes);
+  list(mailboxes: number, domain = DOMAIN): string {
+    const path = join(this.folder, `${domain}.txt`);
+    writeList(path, mailboxes, domain);
     return path;
   }
 
-  /** Publishes a list of the benchmark's domain and waits until KV has it. */
-  async publish(edge: ServedEdge, list: string, ...args: string[]): Promise<Run> {
-    const published = await this.rollcall(edge, "publish", "--domain", DOMAIN, list, "--yes", ...args);
+  /** Publishes a list and waits until it is in KV. */
+  async publish(edge: ServedEdge, list: string, domain = DOMAIN): Promise<Run> {
+    const published = await this.rollcall(edge, "publish", "--domain", domain, list, "--yes");
     await this.untilCopied(edge);
     return published;
   }
 
   async untilCopied(edge: ServedEdge): Promise<void> {
-    for (const end = Date.now() + COPY_PATIENCE_MS; Date.now() < end; ) {
-      const response = await fetch(`${edge.origin}/v1/registry`, {
-        headers: { Authorization: `Bearer ${this.admin}` },
-      });
-      const status = (await response.json()) as { partitions?: readonly { kv_pending: number }[] };
-      if (status.partitions?.every(({ kv_pending }) => kv_pending === 0)) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error("the Registry did not get its heads into KV");
+    const isCopied = async (): Promise<boolean> => {
+      const status = JSON.parse(await this.api(edge, "/v1/registry")) as {
+        readonly partitions?: readonly { readonly kv_pending: number }[];
+      };
+      const isDone = status.partitions?.every(({ kv_pending }) => kv_pending === 0) ?? false;
+      // The Registry copies and answers in one thread.
+      if (!isDone) await pause(100);
+      return isDone;
+    };
+    await until("the Registry's heads are in KV", isCopied, COPY_TIMEOUT_MS);
+  }
+
+  /** Asks the edge's API as the administrator. @returns the body of the answer */
+  async api({ origin }: ServedEdge, path: string, method = "GET"): Promise<string> {
+    const headers = { Authorization: `Bearer ${this.admin}` };
+    const response = await fetch(`${origin}${path}`, { method, headers });
+    const body = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${body}`);
+    return body;
   }
 
   /** A token that may check. */
-  async checkToken(edge: ServedEdge): Promise<string> {
-    return (await this.rollcall(edge, "token", "create", "--role", "check")).output.trim();
-  }
+  checkToken = async (edge: ServedEdge): Promise<string> =>
+    (await this.rollcall(edge, "token", "create", "--role", "check")).output.trim();
 
-  async end(): Promise<void> {
-    await this.kv.stop();
-    process.off("exit", this.#remove);
-    this.#remove();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#kv[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
   }
 }
 
@@ -96,37 +108,32 @@ export interface Published {
   readonly mailboxes: number;
   /** May check. */
   readonly token: string;
-  /** What publishing cost, once. */
+  /** What publishing cost. */
   readonly publishing: Run;
-  /** KV writes of the publish, by kind. */
-  readonly writes: Readonly<Record<string, number>>;
+  /** KV writes of the publish. */
+  readonly writes: ByKind;
 }
 
 const worlds = new Map<number, Published>();
 
 /** The world with a list of so many mailboxes: published once, shared by the suites that only read it. */
-export async function publishedWorld(mailboxes: number, tell: (line: string) => void): Promise<Published> {
+export async function publishedWorld(mailboxes: number, tell: Tell): Promise<Published> {
   const present = worlds.get(mailboxes);
   if (present !== undefined) return present;
   tell(`publishing ${mailboxes.toLocaleString("en")} mailboxes`);
   const world = await World.make();
-  const edge = await world.serve();
-  try {
-    const list = world.list(mailboxes);
-    await world.kv.reset();
-    const publishing = await world.publish(edge, list);
-    const { writes } = await world.kv.counts();
-    const token = await world.checkToken(edge);
-    const published = { world, mailboxes, token, publishing, writes };
-    worlds.set(mailboxes, published);
-    return published;
-  } finally {
-    await edge.stop();
-  }
+  await using edge = await world.serve();
+  const list = world.list(mailboxes);
+  await world.kv.reset();
+  const publishing = await world.publish(edge, list);
+  const { writes } = await world.kv.counts();
+  const published = { world, mailboxes, token: await world.checkToken(edge), publishing, writes };
+  worlds.set(mailboxes, published);
+  return published;
 }
 
 /** Ends all of {@link publishedWorld}. */
 export async function endWorlds(): Promise<void> {
-  for (const { world } of worlds.values()) await world.end();
+  for (const { world } of worlds.values()) await world[Symbol.asyncDispose]();
   worlds.clear();
 }

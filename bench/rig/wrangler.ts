@@ -1,10 +1,21 @@
-/** The peer of publishing: `wrangler kv bulk put --local`, one key a mailbox. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** wrangler: the size of what is deployed, and the peer of publishing. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DOMAIN, KNOWN } from "./lists.ts";
-import { type Run, run } from "./processes.ts";
-import { root } from "./workerd.ts";
+import { type Run, root, run, temporaryFolder } from "./processes.ts";
+
+const wrangler = (cwd: string, ...args: string[]): Promise<Run> =>
+  run(process.execPath, [join(root, "node_modules/wrangler/bin/wrangler.js"), ...args], {
+    cwd,
+    env: { WRANGLER_SEND_METRICS: "false" },
+  });
+
+/** The Worker as `wrangler deploy` bundles it. */
+export async function deployedBundle(): Promise<Buffer> {
+  using folder = temporaryFolder();
+  await wrangler(root, "deploy", "--dry-run", "--outdir", folder.path);
+  return readFileSync(join(folder.path, "worker.js"));
+}
 
 const CONFIGURATION = `name = "peer"
 compatibility_date = "2026-11-01"
@@ -13,27 +24,24 @@ binding = "KV"
 id = "peer"
 `;
 
-/** Puts so many keys into an empty namespace. @returns the time of the keys alone, and the peak of the whole */
+/**
+ * Puts so many keys, one for each mailbox, into an empty namespace: `wrangler kv bulk put --local`.
+ * @returns the time of the keys alone, and the peak of the whole
+ */
 export async function bulkPut(keys: number): Promise<Omit<Run, "output">> {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-bench-wrangler-"));
-  try {
-    writeFileSync(join(folder, "wrangler.toml"), CONFIGURATION);
-    // What wrangler takes to begin is told by putting a single key.
-    const begin = await put(folder, 1);
-    const all = await put(folder, keys);
-    return { seconds: all.seconds - begin.seconds, peakBytes: all.peakBytes };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function put(folder: string, keys: number): Promise<Run> {
-  const pairs = Array.from({ length: keys }, (_, i) => ({
-    key: `mailbox/${KNOWN}${i}@${DOMAIN}`,
-    value: "1",
-  }));
-  writeFileSync(join(folder, "pairs.json"), JSON.stringify(pairs));
-  const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const args = ["kv", "bulk", "put", "pairs.json", "--binding", "KV", "--local", "--persist-to", `${keys}`];
-  return run(process.execPath, [wrangler, ...args], { cwd: folder, env: { WRANGLER_SEND_METRICS: "false" } });
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "wrangler.toml"), CONFIGURATION);
+  const put = (count: number): Promise<Run> => {
+    const pairs = Array.from({ length: count }, (_, i) => ({
+      key: `mailbox/${KNOWN}${i}@${DOMAIN}`,
+      value: "1",
+    }));
+    writeFileSync(join(folder.path, "pairs.json"), JSON.stringify(pairs));
+    const where = ["--binding", "KV", "--local", "--persist-to", `${count}`];
+    return wrangler(folder.path, "kv", "bulk", "put", "pairs.json", ...where);
+  };
+  // A single key shows what wrangler takes to start.
+  const one = await put(1);
+  const all = await put(keys);
+  return { seconds: all.seconds - one.seconds, peakBytes: all.peakBytes };
 }

@@ -1,22 +1,21 @@
-/** The load: wrk (Debian package `wrk`), with a script that draws names and looks at every answer. */
+/** The load: wrk (Debian package `wrk`), with a script that draws names and checks every answer. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { DOMAIN } from "./lists.ts";
-import { missingPackages } from "./processes.ts";
+import { missingPackages, temporaryFolder } from "./processes.ts";
 
 const run = promisify(execFile);
 
-/** What wrk lacks here, as the name of a Debian package. */
+/** Debian packages that the load lacks here. */
 export const lacksWrk = (): string[] => missingPackages({ wrk: "wrk" });
 
 /** What every connection sends: requests about names drawn at random, `user0` to `user{names - 1}` for example. */
 export interface Load {
   readonly token: string;
   readonly method: "GET" | "POST";
-  /** Letters that the names begin with. */
+  /** What the names begin with. */
   readonly prefix: string;
   readonly names: number;
   /** Default: the domain of all lists; `%` in it is drawn too, from `domains`. */
@@ -24,7 +23,7 @@ export interface Load {
   readonly domains?: number;
   /** Recipients of one request, in a list; left out: one, by itself. */
   readonly batch?: number;
-  /** Texts that every answer must hold, as often as it has recipients. */
+  /** Texts that every answer must contain, once for each recipient. */
   readonly expects: readonly string[];
   /** Default 32. */
   readonly connections?: number;
@@ -38,23 +37,19 @@ export interface Driven {
 
 /** @throws Error where any answer was not the expected one */
 export async function drive(origin: string, load: Load, seconds: number): Promise<Driven> {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-wrk-"));
-  try {
-    const script = join(folder, "load.lua");
-    writeFileSync(script, scriptOf(load));
-    const { connections = 32 } = load;
-    const { stdout } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, origin]);
-    const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? Number.NaN);
-    const rate = number(/Requests\/sec:\s+([\d.]+)/);
-    const requests = number(/answers: (\d+)/);
-    // wrk tells of broken connections, and not that there were no answers at all.
-    if (!(rate > 0) || !(requests > 0) || number(/wrong: (\d+)/) !== 0 || stdout.includes("Socket errors")) {
-      throw new Error(`load failed:\n${stdout}`);
-    }
-    return { rate, requests };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  using folder = temporaryFolder();
+  const script = join(folder.path, "load.lua");
+  writeFileSync(script, scriptOf(load));
+  const { connections = 32 } = load;
+  const { stdout } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, origin]);
+  const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? Number.NaN);
+  const rate = number(/Requests\/sec:\s+([\d.]+)/);
+  const requests = number(/answers: (\d+)/);
+  // wrk reports broken connections, but not that there were no answers at all.
+  if (!(rate > 0) || !(requests > 0) || number(/wrong: (\d+)/) !== 0 || stdout.includes("Socket errors")) {
+    throw new Error(`load failed:\n${stdout}`);
   }
+  return { rate, requests };
 }
 
 function scriptOf(load: Load): string {
@@ -77,7 +72,7 @@ local function holds(body, text, times)
   end
   return true
 end
--- Globals of the script are a thread's own; what it counted is told through the table of threads.
+-- Each thread has globals of its own: what it counted is read through the table of threads.
 function setup(thread) table.insert(threads, thread) end
 function init(args)
   host = wrk.headers["Host"]
@@ -109,7 +104,7 @@ end
 /** A text in Lua. */
 const q = (text: string): string => JSON.stringify(text);
 
-/** Bodies of a thousand names are made before, since making them would cost more than answering. */
+/** Bodies of a thousand names are prepared: making one costs more than answering it. */
 const batchesOf = (batch: number, name: string): string => `  bodies = {}
   for i = 1, 64 do
     local list = {}
@@ -121,7 +116,7 @@ function requestOf(method: Load["method"], batch: number | undefined, name: stri
   const head = (line: string): string =>
     `${q(line)} .. " HTTP/1.1\\r\\nHost: " .. host .. "\\r\\nAuthorization: Bearer " .. token .. "\\r\\n`;
   if (method === "GET") {
-    // Cut open at the name: percent-encoded, an address keeps all but its @.
+    // Percent-encoding changes only the @ of an address.
     const encoded = name.replace('"@"', '"%40"');
     return `return "GET /v1/rcpt/" .. ${encoded} .. ${head("")}\\r\\n"`;
   }

@@ -1,9 +1,16 @@
 /** The bridge's lookups from its cache, beside other socketmap services. */
-import type { Bar, Extent, Measurement, Suite } from "../report/measurement.ts";
-import { mixedNames, recipientsTable, serveBridgeWorld } from "../rig/bridge-world.ts";
+import {
+  atLeast,
+  type Bar,
+  type Extent,
+  type Measurement,
+  type Suite,
+  type Tell,
+} from "../report/measurement.ts";
+import { makeBridgeWorld, publishForBridge, recipients } from "../rig/bridge-world.ts";
 import { UNKNOWN } from "../rig/lists.ts";
 import { cpuOf, missingPackages } from "../rig/processes.ts";
-import { spreadOf } from "../rig/rounds.ts";
+import { meansOfNeighbours, median, spreadOf } from "../rig/rounds.ts";
 import { type Asking, type SocketmapService, serveBridge, servePeer } from "../rig/socketmap.ts";
 import {
   type LoadShape,
@@ -14,40 +21,72 @@ import {
 } from "../rig/socketmap-load.ts";
 import { bridgeMemory } from "./bridge-memory.ts";
 
-/** Different names that are asked for. Half of them exist; the bridge has room for so many refusals by default. */
+/** Different names that are asked for; half of them exist. The bridge has room for so many refusals by default. */
 const NAMES = 5_000;
 /** Questions in one piece where they are pipelined. */
 const AT_ONCE = 32;
 
-/** One service under load. */
-interface Side {
-  readonly service: SocketmapService;
-  readonly questions: Questions;
-  /** Whether it has answers ready only for what it was asked before. */
-  readonly isCold?: boolean;
-}
+/** Ways to ask. */
+const WAYS = {
+  one: { what: "one connection, question by question", connections: 1, atOnce: 1 },
+  sixteen: { what: "sixteen connections, question by question", connections: 16, atOnce: 1 },
+  pipelined: { what: `one connection, ${AT_ONCE} questions at a time`, connections: 1, atOnce: AT_ONCE },
+} as const satisfies Record<string, LoadShape & { readonly what: string }>;
+type Way = keyof typeof WAYS;
 
 /** A peer, and how much faster the bridge has to be. */
-interface Peer extends Side {
+interface Peer {
   readonly id: string;
   readonly what: string;
   readonly bar?: Bar;
+  readonly questions: Questions;
+  serve(asking: Asking): Promise<SocketmapService>;
 }
 
-/** A way to ask. */
-interface Way extends LoadShape {
-  readonly id: string;
-  readonly what: string;
-}
+/** Domains whose policy the resolver has in its cache. */
+const policies: Questions = {
+  table: "postfix",
+  keys: Array.from({ length: NAMES }, (_, i) => `domain${i}.bench.example`),
+  value: () => "secure match=mx.bench.example servername=hostname",
+};
 
-const WAYS: readonly Way[] = [
-  { id: "one", what: "one connection, question by question", connections: 1, atOnce: 1 },
-  { id: "sixteen", what: "sixteen connections, question by question", connections: 16, atOnce: 1 },
+const proxy = (script: string) => ({
+  questions: recipients(NAMES),
+  serve: ({ origin, token }: Asking) => servePeer(script, { URL: origin, TOKEN: token }),
+});
+const mtaSts = (cache: "sqlite" | "internal") => ({
+  questions: policies,
+  serve: () => servePeer("mta-sts-cached.py", { DOMAINS: String(NAMES), CACHE: cache }),
+});
+
+const PEERS: readonly Peer[] = [
   {
-    id: "pipelined",
-    what: `one connection, ${AT_ONCE} questions at a time`,
-    connections: 1,
-    atOnce: AT_ONCE,
+    id: "proxy",
+    what: "a proxy that makes an HTTP request for each (Node, fetch)",
+    ...proxy("socketmap-proxy.js"),
+  },
+  {
+    id: "python-proxy",
+    what: "such a proxy in Python (asyncio, aiohttp)",
+    bar: atLeast(20),
+    ...proxy("socketmap-proxy.py"),
+  },
+  {
+    id: "mta-sts",
+    what: "postfix-mta-sts-resolver from its cache (SQLite, as Debian has it)",
+    ...mtaSts("sqlite"),
+  },
+  {
+    id: "mta-sts-memory",
+    what: "postfix-mta-sts-resolver from its cache (in memory)",
+    bar: atLeast(3),
+    ...mtaSts("internal"),
+  },
+  {
+    id: "bare",
+    what: "a service in Node that looks for one word",
+    questions: recipients(NAMES),
+    serve: () => servePeer("socketmap-bare.js", { UNKNOWN }),
   },
 ];
 
@@ -58,152 +97,91 @@ export const bridge: Suite = {
     ...lacksCompiler(),
     ...missingPackages({
       "mta-sts-daemon": "postfix-mta-sts-resolver",
-      // Recommended by the one before, which is quicker with it.
+      "/usr/lib/python3/dist-packages/aiohttp/__init__.py": "python3-aiohttp",
+      // postfix-mta-sts-resolver recommends it, and is faster with it.
       "/usr/lib/python3/dist-packages/uvloop/__init__.py": "python3-uvloop",
     }),
   ],
   async run(extent, tell) {
-    const world = await serveBridgeWorld(tell);
-    try {
-      return [...(await measureLookups(world, extent, tell)), ...(await bridgeMemory(world, extent, tell))];
-    } finally {
-      await world.end();
-    }
+    await using world = await makeBridgeWorld();
+    await using edge = await world.serve();
+    const asking = await publishForBridge(world, edge, tell);
+    return [...(await lookups(asking, extent, tell)), ...(await bridgeMemory(asking, extent, tell))];
   },
 };
 
-async function measureLookups(
-  asking: Asking,
-  extent: Extent,
-  tell: (line: string) => void,
-): Promise<Measurement[]> {
-  const recipients = recipientsTable(mixedNames(NAMES));
-  const settings = { URL: asking.origin, TOKEN: asking.token };
-  const services: SocketmapService[] = [];
-  const started = async (starting: Promise<SocketmapService>): Promise<SocketmapService> => {
-    const service = await starting;
-    services.push(service);
-    return service;
-  };
+async function lookups(asking: Asking, extent: Extent, tell: Tell): Promise<Measurement[]> {
+  await using ours = await serveBridge(asking);
+  const peers: (Peer & { readonly service: SocketmapService })[] = [];
   try {
-    const ours: Side = { service: await started(serveBridge(asking)), questions: recipients, isCold: true };
-    const atLeast = (value: number): Bar => ({ kind: "at least", value });
-    const peers: Peer[] = [
-      {
-        id: "proxy",
-        what: "a proxy that makes an HTTP request for each (Node, fetch)",
-        service: await started(servePeer("socketmap-proxy.js", settings)),
-        questions: recipients,
-      },
-      {
-        id: "python-proxy",
-        what: "such a proxy in Python (asyncio, aiohttp)",
-        service: await started(servePeer("socketmap-proxy.py", settings)),
-        questions: recipients,
-        bar: atLeast(20),
-      },
-      {
-        id: "mta-sts",
-        what: "postfix-mta-sts-resolver from its cache (SQLite, as Debian has it)",
-        service: await started(mtaSts("sqlite")),
-        questions: policies,
-      },
-      {
-        id: "mta-sts-memory",
-        what: "postfix-mta-sts-resolver from its cache (in memory)",
-        service: await started(mtaSts("internal")),
-        questions: policies,
-        bar: atLeast(3),
-      },
-      {
-        id: "bare",
-        what: "a service in Node that looks for one word",
-        service: await started(servePeer("socketmap-bare.js", { UNKNOWN })),
-        questions: recipients,
-      },
-    ];
+    for (const peer of PEERS) peers.push({ ...peer, service: await peer.serve(asking) });
+    // Many at a time is the fastest way to fill the bridge's cache.
+    await socketmapLoad(ours.address, recipients(NAMES), WAYS.pipelined).ask(NAMES);
     const measured: Measurement[] = [];
-    for (const way of WAYS) {
-      // It answers whatever it reads once, however many questions that is.
-      const fit = way.id === "pipelined" ? peers.filter(({ id }) => id !== "bare") : peers;
-      measured.push(...(await compare(way, ours, fit, extent, tell)));
+    for (const way of Object.keys(WAYS) as Way[]) {
+      tell(`bridge: ${WAYS[way].what}`);
+      // The bare service answers each piece that it reads once, however many questions are in it.
+      const fit = way === "pipelined" ? peers.filter(({ id }) => id !== "bare") : peers;
+      measured.push(...(await compare(way, ours, fit, extent)));
     }
     return measured;
   } finally {
-    await Promise.all(services.map((service) => service.stop()));
+    for (const { service } of peers) await service[Symbol.asyncDispose]();
   }
 }
 
-const mtaSts = (cache: "sqlite" | "internal"): Promise<SocketmapService> =>
-  servePeer("mta-sts-cached.py", { DOMAINS: String(NAMES), CACHE: cache });
-
-/** Domains whose policy the resolver has in its cache. */
-const policies: Questions = {
-  table: "postfix",
-  keys: Array.from({ length: NAMES }, (_, i) => `domain${i}.bench.example`),
-  value: () => "secure match=mx.bench.example servername=hostname",
-};
-
-/** A side's load, and how much of it fills a round. */
-interface Ready {
+/** A side's load, and how many questions fill a round. */
+interface Side {
   readonly load: SocketmapLoad;
   readonly count: number;
 }
 
-/** Ours, peer, peer, ..., ours, ...: each peer's rate is held against the mean of ours before and after it. */
+/** Ours, peer, peer, ..., ours, ...: the mean of ours before and after each peer's round is divided by the peer's. */
 async function compare(
   way: Way,
-  ours: Side,
-  peers: readonly Peer[],
+  ours: SocketmapService,
+  peers: readonly (Peer & { readonly service: SocketmapService })[],
   extent: Extent,
-  tell: (line: string) => void,
 ): Promise<Measurement[]> {
-  tell(`bridge: ${way.what}`);
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.2 : 1);
-  const ready: Ready[] = [];
-  for (const side of [ours, ...peers]) ready.push(await warmUp(way, side, seconds));
-  const [our, ...their] = ready as [Ready, ...Ready[]];
-  const ourRates = [await our.load.ask(our.count)];
+  const own = await sideOf(ours, recipients(NAMES), way, seconds);
+  const sides: Side[] = [];
+  for (const { service, questions } of peers) sides.push(await sideOf(service, questions, way, seconds));
+  const ourRates = [await own.load.ask(own.count)];
   const busy: number[] = [];
-  const theirRates: number[][] = their.map(() => []);
+  const theirRates: number[][] = peers.map(() => []);
   for (let round = 0; round < extent.rounds; round++) {
-    for (const [i, { load, count }] of their.entries()) theirRates[i]?.push(await load.ask(count));
-    const before = cpuOf(ours.service.pid);
-    const begun = performance.now();
-    ourRates.push(await our.load.ask(our.count));
-    busy.push((cpuOf(ours.service.pid) - before) / (performance.now() - begun));
+    for (const [i, { load, count }] of sides.entries()) theirRates[i]?.push(await load.ask(count));
+    const [cpu, since] = [cpuOf(ours.pid), performance.now()];
+    ourRates.push(await own.load.ask(own.count));
+    busy.push((cpuOf(ours.pid) - cpu) / (performance.now() - since));
   }
-  const means =
-    theirRates[0]?.map((_, i) => ((ourRates[i] as number) + (ourRates[i + 1] as number)) / 2) ?? [];
-  return peers.map(({ id, what, bar }, peer): Measurement => {
+  const means = meansOfNeighbours(ourRates);
+  return peers.map(({ id, what, bar }, peer) => {
     const rates = theirRates[peer] as number[];
-    const { median, lowest, highest } = spreadOf(means.map((mean, i) => mean / (rates[i] as number)));
     return {
-      id: `bridge.${way.id}.${id}`,
-      what: `${way.what}, against ${what}`,
-      value: median,
+      id: `bridge.${way}.${id}`,
+      what: `${WAYS[way].what}, against ${what}`,
+      ...spreadOf(means.map((mean, i) => mean / (rates[i] as number))),
       unit: "x",
-      lowest,
-      highest,
-      ...(bar === undefined ? {} : { bar }),
+      ...(bar && { bar }),
       detail: {
-        "lookups a second": spreadOf(ourRates).median,
-        "peer's lookups a second": spreadOf(rates).median,
-        "bridge's share of a core": spreadOf(busy).median,
+        "lookups a second": median(ourRates),
+        "peer's lookups a second": median(rates),
+        "bridge's share of a core": median(busy),
       },
     };
   });
 }
 
-/** Every name is asked for, so that it is in the cache; then again, to see how many fill a round. */
-async function warmUp(
+/** Warms a service up, and finds how many questions fill a round. */
+async function sideOf(
+  { address }: SocketmapService,
+  questions: Questions,
   way: Way,
-  { service, questions, isCold = false }: Side,
   seconds: number,
-): Promise<Ready> {
-  // Many at once: that is the quickest way to have all of them in the cache.
-  if (isCold) await socketmapLoad(service.address, questions, { connections: 1, atOnce: AT_ONCE }).ask(NAMES);
-  const load = socketmapLoad(service.address, questions, way);
+): Promise<Side> {
+  const load = socketmapLoad(address, questions, WAYS[way]);
   const rate = await load.ask(NAMES / 20);
   return { load, count: Math.ceil(seconds * (await load.ask(Math.ceil((rate * seconds) / 5)))) };
 }

@@ -1,190 +1,76 @@
 /** What the guard of law 4 costs a commit, in a long list after many generations within the day. */
-import type { RollcallClient } from "../../src/client/index.ts";
-import {
-  blobIds,
-  CANONICALISER_VERSION,
-  DEFAULT_POLICY,
-  type DomainKey,
-  decodeShard,
-  deriveDomainKey,
-  type Entries,
-  encodeShard,
-  entriesOf,
-  readMasterKey,
-  sentinels,
-  toHex,
-} from "../../src/directory/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { tableFrom } from "../../src/publish/index.ts";
-import type { Extent, Measurement, Suite } from "../report/measurement.ts";
-import { DOMAIN } from "../rig/lists.ts";
+import { atMost, type Suite } from "../report/measurement.ts";
+import { MILLION } from "../rig/lists.ts";
 import { cpuOf, memoryOf } from "../rig/processes.ts";
-import { clientOf } from "../rig/publisher.ts";
-import { spreadOf } from "../rig/rounds.ts";
-import type { ServedEdge } from "../rig/workerd.ts";
-import { publishedWorld, type World } from "../rig/world.ts";
-import { MILLION } from "./checks.ts";
+import { PublishedList } from "../rig/publisher.ts";
+import { median } from "../rig/rounds.ts";
+import { publishedWorld } from "../rig/world.ts";
 
-/** Commits at the beginning and at the end of the day that are compared. */
+/** Commits at the start and at the end of the day that are compared. */
 const COMPARED = 25;
-/** Share of the names that goes in the last commit: one that the guard still lets through. */
+/** Share of the names that goes in the last commit: one that the guard still allows. */
 const SHARE = 0.15;
 
-export const guard: Suite = {
-  name: "guard",
-  lacks: () => [],
-  async run(extent, tell) {
-    const { world, mailboxes } = await publishedWorld(extent.isQuick ? MILLION / 10 : 10 * MILLION, tell);
-    const edge = await world.serve();
-    try {
-      const list = await List.of(world, edge);
-      const generations = extent.isQuick ? 4 * COMPARED : 1_000;
-      const costs: Cost[] = [];
-      for (let i = 0; i < generations; i++) {
-        // In turn a name goes, and one that is gone comes back.
-        costs.push(await list.commit(i % 3 === 2 ? "back" : "gone", 1));
-        if (i % 100 === 99) tell(`${i + 1} of ${generations} generations of one name each`);
-      }
-      const before = memoryOf(edge.pid, "VmRSS") ?? 0;
-      tell(`a commit that takes ${SHARE * 100} % of the names`);
-      const wide = await list.commit("gone", Math.floor((SHARE * mailboxes) / list.shards));
-      const grown = (memoryOf(edge.pid, "VmRSS") ?? 0) - before;
-      return [oneName(costs, mailboxes, extent), many(wide, mailboxes, grown)];
-    } finally {
-      await edge.stop();
-    }
-  },
-};
-
-/** What one commit cost: time until its answer, and CPU of the process that the Registry lives in. */
+/** What one commit cost: time until its answer, and CPU of the process that the Registry is in. */
 interface Cost {
   readonly seconds: number;
   readonly cpuMs: number;
 }
 
-/** In CPU, since the copy to KV goes on beside the commits and competes with them for time. */
-function oneName(costs: readonly Cost[], mailboxes: number, { isQuick }: Extent): Measurement {
-  const [first, last] = [costs.slice(0, COMPARED), costs.slice(-COMPARED)];
-  const cpu = (some: readonly Cost[]): number => spreadOf(some.map(({ cpuMs }) => cpuMs)).median;
-  const seconds = (some: readonly Cost[]): number => spreadOf(some.map((each) => each.seconds)).median;
-  const after = costs.length.toLocaleString("en");
-  return {
-    id: "guard.one-name",
-    what: `CPU of a commit of one name in ${mailboxes.toLocaleString("en")}, after ${after} in the day, against the first`,
-    value: cpu(last) / cpu(first),
-    unit: "x",
-    ...(isQuick ? {} : { bar: { kind: "at most", value: 2 } as const }),
-    detail: {
-      "ms of CPU, first": cpu(first),
-      "ms of CPU, last": cpu(last),
-      "seconds, first": seconds(first),
-      "seconds, last": seconds(last),
-    },
-  };
-}
-
-const many = ({ seconds, cpuMs }: Cost, mailboxes: number, grown: number): Measurement => ({
-  id: "guard.many-names",
-  what: `a commit that takes ${SHARE * 100} % of ${mailboxes.toLocaleString("en")} names, behind them`,
-  value: seconds,
-  unit: "s",
-  detail: { "ms of CPU": cpuMs, "workerd grew by bytes": grown },
-});
-
-/** Names of one shard that went. */
-interface Gone {
-  readonly shard: number;
-  readonly tails: readonly number[];
-}
-
-/** The published list, changed in place: a publish of the whole would cost more than what is measured. */
-class List {
-  readonly #client: RollcallClient;
-  readonly #pid: number;
-  readonly #key: DomainKey;
-  readonly #bits: number;
-  readonly #ids: string[];
-  readonly #gone: Gone[] = [];
-  #generation: number;
-  #next = 0;
-
-  private constructor(
-    client: RollcallClient,
-    pid: number,
-    key: DomainKey,
-    ids: string[],
-    bits: number,
-    generation: number,
-  ) {
-    this.#client = client;
-    this.#pid = pid;
-    this.#key = key;
-    this.#ids = ids;
-    this.#bits = bits;
-    this.#generation = generation;
-  }
-
-  static async of(world: World, edge: ServedEdge): Promise<List> {
-    const client = clientOf(world, edge);
-    const head = await client.domain(DOMAIN);
-    if (head === null) throw new Error(`${DOMAIN} was not published`);
-    const table = tableFrom(head.shards);
-    const key = deriveDomainKey(stablelibHashing, readMasterKey(world.masterKey), DOMAIN, head.epoch);
-    return new List(client, edge.pid, key, blobIds(table), table.bits, head.generation);
-  }
-
-  get shards(): number {
-    return this.#ids.length;
-  }
-
-  /**
-   * Takes names out of the list, or brings some back that went.
-   * @param names of one shard where it is 1, else of every shard
-   * @returns what the commit cost, its shards put before
-   */
-  async commit(change: "gone" | "back", names: number): Promise<Cost> {
-    const shards = names === 1 ? [this.#next++ % this.shards] : this.#ids.keys();
-    if (change === "back") await this.#bringBack();
-    else for (const shard of shards) await this.#take(shard, names);
-    const cpuBefore = cpuOf(this.#pid);
-    const begun = performance.now();
-    const { generations } = await this.#client.commit({
-      domains: [
-        {
-          domain: DOMAIN,
-          expect: this.#generation,
-          epoch: this.#key.epoch,
-          key_id: this.#key.id,
-          canonicaliser: CANONICALISER_VERSION,
-          sentinels: sentinels(this.#key.names, DEFAULT_POLICY),
-          shards: { bits: this.#bits, ids: this.#ids },
+export const guard: Suite = {
+  name: "guard",
+  async run({ isQuick }, tell) {
+    const { world, mailboxes } = await publishedWorld(isQuick ? MILLION / 10 : 10 * MILLION, tell);
+    await using edge = await world.serve();
+    const list = await PublishedList.of(world, edge);
+    const commit = async (): Promise<Cost> => {
+      const [cpu, since] = [cpuOf(edge.pid), performance.now()];
+      await list.commit();
+      return { seconds: (performance.now() - since) / 1000, cpuMs: cpuOf(edge.pid) - cpu };
+    };
+    const generations = isQuick ? 4 * COMPARED : 1_000;
+    const costs: Cost[] = [];
+    for (let i = 0; i < generations; i++) {
+      // In turn a name goes, and one that is gone comes back.
+      if (i % 3 === 2) await list.bringBack();
+      else await list.take(i % list.shards, 1);
+      costs.push(await commit());
+      if (i % 100 === 99) tell(`${i + 1} of ${generations} generations of one name each`);
+    }
+    const before = memoryOf(edge.pid, "VmRSS") ?? 0;
+    tell(`a commit that takes ${SHARE * 100} % of the names`);
+    for (let i = 0; i < list.shards; i++) await list.take(i, Math.floor((SHARE * mailboxes) / list.shards));
+    const wide = await commit();
+    const [first, last] = [costs.slice(0, COMPARED), costs.slice(-COMPARED)].map((some) => ({
+      cpu: median(some.map(({ cpuMs }) => cpuMs)),
+      seconds: median(some.map(({ seconds }) => seconds)),
+    })) as [Record<"cpu" | "seconds", number>, Record<"cpu" | "seconds", number>];
+    const [all, after] = [mailboxes, generations].map((count) => count.toLocaleString("en"));
+    return [
+      {
+        id: "guard.one-name",
+        // In CPU, since the copy to KV runs beside the commits and competes with them for time.
+        what: `CPU of a commit of one name in ${all}, after ${after} in the day, against the first`,
+        value: last.cpu / first.cpu,
+        unit: "x",
+        ...(isQuick ? {} : { bar: atMost(2) }),
+        detail: {
+          "ms of CPU, first": first.cpu,
+          "ms of CPU, last": last.cpu,
+          "seconds, first": first.seconds,
+          "seconds, last": last.seconds,
         },
-      ],
-    });
-    this.#generation = generations[DOMAIN] as number;
-    return { seconds: (performance.now() - begun) / 1000, cpuMs: cpuOf(this.#pid) - cpuBefore };
-  }
-
-  async #take(shard: number, names: number): Promise<void> {
-    const { tails, states } = await this.#read(shard);
-    this.#gone.push({ shard, tails: [...tails.subarray(0, names)] });
-    await this.#put(shard, { tails: tails.slice(names), states: states.slice(names) });
-  }
-
-  async #bringBack(): Promise<void> {
-    const { shard, tails: gone } = this.#gone.shift() as Gone;
-    const tails = Float64Array.from([...(await this.#read(shard)).tails, ...gone]).sort();
-    await this.#put(shard, { tails, states: new Uint8Array(tails.length) });
-  }
-
-  async #read(shard: number): Promise<Entries> {
-    return entriesOf(decodeShard(await this.#client.shard(DOMAIN, this.#ids[shard] as string)));
-  }
-
-  async #put(shard: number, entries: Entries): Promise<void> {
-    const bytes = encodeShard(entries, this.#bits, shard);
-    const id = toHex(stablelibHashing.sha256(bytes));
-    await this.#client.putShard(DOMAIN, id, bytes);
-    this.#ids[shard] = id;
-  }
-}
+      },
+      {
+        id: "guard.many-names",
+        what: `a commit that takes ${SHARE * 100} % of ${all} names, after them`,
+        value: wide.seconds,
+        unit: "s",
+        detail: {
+          "ms of CPU": wide.cpuMs,
+          "workerd grew by bytes": (memoryOf(edge.pid, "VmRSS") ?? 0) - before,
+        },
+      },
+    ];
+  },
+};

@@ -2,7 +2,7 @@ import type { Suite } from "../report/measurement.ts";
 import { batch } from "./batch.ts";
 import { bridge } from "./bridge.ts";
 import { bundle } from "./bundle.ts";
-import { checks } from "./checks.ts";
+import { checks, resident } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { guard } from "./guard.ts";
@@ -12,24 +12,11 @@ import { listings } from "./listings.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
-import { resident } from "./resident.ts";
+import { rows } from "./rows.ts";
 import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
-  checks,
-  resident,
-  keyPerMailbox,
-  batch,
-  domains,
-  reads,
-  cold,
-  storage,
-  listings,
-  publish,
-  guard,
-  bridge,
-  healthy,
-  postfix,
-  bundle,
+  ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
+  ...[listings, publish, guard, bridge, healthy, postfix, bundle],
 ];

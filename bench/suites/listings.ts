@@ -1,114 +1,89 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import type { Extent, Measurement, Suite } from "../report/measurement.ts";
+/** A Registry with very many domains and one very long history: its listings and its roster fit an object's memory. */
+import { until } from "../../test/mta/support/waiting.ts";
+import { atMost, type Extent, type Measurement, type Suite, type Tell } from "../report/measurement.ts";
 import { fillRegistry, LONG } from "../rig/filled-registry.ts";
 import { isolateBytes } from "../rig/inspector.ts";
+import { memoryOf, resetPeak } from "../rig/processes.ts";
 import type { ServedEdge } from "../rig/workerd.ts";
 import { World } from "../rig/world.ts";
 
 const NAMES = 1_000;
 /** Memory of an object. */
 const OBJECT = 128_000_000;
-const HALF = OBJECT / 2;
-const PATIENCE_MS = 60_000;
 
-/** A Registry with very many domains and one very long history: its listings and its roster fit an object's memory. */
 export const listings: Suite = {
   name: "listings",
-  lacks: () => [],
-  async run(extent, tell) {
-    return [...(await measure(extent, false, tell)), ...(await measure(extent, true, tell))];
-  },
+  run: async (extent, tell) => [
+    ...(await measure(extent, false, tell)),
+    ...(await measure(extent, true, tell)),
+  ],
 };
 
-async function measure(
-  { isQuick }: Extent,
-  isOld: boolean,
-  tell: (line: string) => void,
-): Promise<Measurement[]> {
+/** @param isOld whether the Registry comes from the release before, which made no summaries */
+async function measure({ isQuick }: Extent, isOld: boolean, tell: Tell): Promise<Measurement[]> {
   const domains = isQuick ? 5_000 : 100_000;
   const generations = isQuick ? 1_000 : 10_000;
-  const world = await World.make();
-  try {
-    const before = await world.serve();
-    await listen(before, world, "/v1/registry", "POST");
-    await before.stop();
-    tell(`filling a Registry with ${domains} domains${isOld ? " of the release before" : ""}`);
-    const size = fillRegistry(world, { domains, names: NAMES, generations, isOld });
-    const edge = await world.serve({ isInspected: true });
-    try {
-      tell("listing");
-      // Once in a Registry's life, until its alarm has made summaries: whatever fits the object.
-      const bar = isOld ? OBJECT : HALF;
-      const suffix = isOld ? ".without-summaries" : "";
-      const name = isOld ? ", of a release without summaries" : "";
-      const measured = [
-        await pages(edge, world, {
-          id: `listings.domains${suffix}`,
-          what: `${domains.toLocaleString("en")} domains of ${NAMES.toLocaleString("en")} mailboxes${name}`,
-          path: "/v1/domains",
-          field: "domains",
-          bar,
-          detail: { "database bytes": size },
-        }),
-        await pages(edge, world, {
-          id: `listings.history${suffix}`,
-          what: `${generations.toLocaleString("en")} generations of one domain${name}`,
-          path: `/v1/domains/${LONG}/generations`,
-          field: "generations",
-          bar,
-          detail: {},
-        }),
-      ];
-      return isOld ? measured : [...measured, await roster(edge, world, domains, tell)];
-    } finally {
-      await edge.stop();
-    }
-  } finally {
-    await world.end();
+  await using world = await World.make();
+  {
+    await using edge = await world.serve();
+    await world.api(edge, "/v1/registry", "POST");
   }
+  tell(`filling a Registry with ${domains} domains${isOld ? " of the release before" : ""}`);
+  const size = fillRegistry(world, { domains, names: NAMES, generations, isOld });
+  await using edge = await world.serve({ isInspected: true });
+  tell("listing");
+  // Only once in a Registry's life, until its alarm has made summaries: then all of the object may be used.
+  const bar = isOld ? OBJECT : OBJECT / 2;
+  const [suffix, name] = isOld ? [".without-summaries", ", of a release without summaries"] : ["", ""];
+  const ofDomains = {
+    id: `listings.domains${suffix}`,
+    what: `${domains.toLocaleString("en")} domains of ${NAMES.toLocaleString("en")} mailboxes${name}`,
+    detail: { "database bytes": size },
+  };
+  const ofHistory = {
+    id: `listings.history${suffix}`,
+    what: `${generations.toLocaleString("en")} generations of one domain${name}`,
+  };
+  const measured = [
+    await readPages(edge, world, "/v1/domains", "domains", bar, ofDomains),
+    await readPages(edge, world, `/v1/domains/${LONG}/generations`, "generations", bar, ofHistory),
+  ];
+  return isOld ? measured : [...measured, await roster(edge, world, domains, tell)];
 }
 
-interface Listing {
-  readonly id: string;
-  readonly what: string;
-  readonly path: string;
-  readonly field: string;
-  /** Bytes by which the process may grow. */
-  readonly bar: number;
-  readonly detail: Readonly<Record<string, number>>;
-}
-
-/** Reads all pages; what the process grew by meanwhile is the figure. */
-async function pages(edge: ServedEdge, world: World, listing: Listing): Promise<Measurement> {
-  const { id, what, path, field, bar, detail } = listing;
-  const since = await beginPeak(edge);
-  let lines = 0;
-  let bytes = 0;
-  let slowest = 0;
-  const begun = performance.now();
-  for (let after: string | number | null = null; ; ) {
-    const pageBegun = performance.now();
-    const from: string = after === null ? "" : `&after=${after}`;
-    const text: string = await listen(edge, world, `${path}?limit=1000${from}`);
-    slowest = Math.max(slowest, performance.now() - pageBegun);
+/** Reads all pages of a listing; the figure is what the process grew by meanwhile. @param field of the lines */
+async function readPages(
+  edge: ServedEdge,
+  world: World,
+  path: string,
+  field: string,
+  bar: number,
+  { id, what, detail }: Pick<Measurement, "id" | "what" | "detail">,
+): Promise<Measurement> {
+  const growth = await growthOf(edge);
+  let [lines, bytes, slowest] = [0, 0, 0];
+  const since = performance.now();
+  for (let after: string | number | null | undefined; after !== null; ) {
+    const pageSince = performance.now();
+    const text = await world.api(edge, `${path}?limit=1000${after === undefined ? "" : `&after=${after}`}`);
+    slowest = Math.max(slowest, performance.now() - pageSince);
     bytes = Math.max(bytes, text.length);
-    const page = JSON.parse(text) as Record<string, unknown[]> & { next: string | number | null };
-    lines += (page[field] as unknown[]).length;
+    const page = JSON.parse(text) as Record<string, unknown[]> & { readonly next: string | number | null };
+    lines += page[field]?.length ?? 0;
     after = page.next;
-    if (after === null) break;
   }
-  const seconds = (performance.now() - begun) / 1_000;
-  const grown = peak(edge.pid) - since;
+  const ms = performance.now() - since;
+  const value = growth();
   const { heap, buffers } = await isolateBytes(edge);
   return {
     id,
     what: `${what}, page by page: growth of the process at its peak`,
-    value: Math.max(0, grown),
+    value,
     unit: "bytes",
-    bar: { kind: "at most", value: bar },
+    bar: atMost(bar),
     detail: {
       lines,
-      "ms of all pages": Math.round(seconds * 1_000),
+      "ms of all pages": Math.round(ms),
       "ms of the slowest page": Math.round(slowest),
       "bytes of the largest answer": bytes,
       "heap bytes": heap,
@@ -119,47 +94,32 @@ async function pages(edge: ServedEdge, world: World, listing: Listing): Promise<
 }
 
 /** The roster of all domains, as an alarm puts it into KV. */
-async function roster(
-  edge: ServedEdge,
-  world: World,
-  domains: number,
-  tell: (line: string) => void,
-): Promise<Measurement> {
+async function roster(edge: ServedEdge, world: World, domains: number, tell: Tell): Promise<Measurement> {
   tell("the roster");
-  const since = await beginPeak(edge);
-  const begun = performance.now();
+  const growth = await growthOf(edge);
+  const since = performance.now();
   await world.checkToken(edge);
   let written = 0;
-  while (written === 0 && performance.now() - begun < PATIENCE_MS) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  const isWritten = async (): Promise<boolean> => {
     written = (await world.kv.counts()).bytes.roster ?? 0;
-  }
+    return written > 0;
+  };
+  await until("the roster is in KV", isWritten, 60_000);
   return {
     id: "listings.roster",
     what: `roster of ${domains.toLocaleString("en")} domains into KV: growth of the process at its peak`,
-    value: Math.max(0, peak(edge.pid) - since),
+    value: growth(),
     unit: "bytes",
-    bar: { kind: "at most", value: HALF },
-    detail: { "roster bytes": written, "ms until it is there": Math.round(performance.now() - begun) },
+    bar: atMost(OBJECT / 2),
+    detail: { "roster bytes": written, "ms until it is there": Math.round(performance.now() - since) },
   };
 }
 
-async function listen(edge: ServedEdge, world: World, path: string, method = "GET"): Promise<string> {
-  const response = await fetch(`${edge.origin}${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${world.admin}` },
-  });
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  return response.text();
-}
-
-/** Lets go of garbage and has the process count its peak again. @returns what it holds now */
-async function beginPeak(edge: ServedEdge): Promise<number> {
+/** Collects garbage. @returns by how much the process has grown since, at its peak */
+async function growthOf(edge: ServedEdge): Promise<() => number> {
+  const peak = (): number => memoryOf(edge.pid, "VmHWM") ?? Number.NaN;
   await isolateBytes(edge);
-  writeFileSync(`/proc/${edge.pid}/clear_refs`, "5");
-  return peak(edge.pid);
+  resetPeak(edge.pid);
+  const before = peak();
+  return () => Math.max(0, peak() - before);
 }
-
-/** Bytes that a process held at its peak. */
-const peak = (pid: number): number =>
-  1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN);

@@ -1,99 +1,56 @@
-/** Recipients a second through Postfix: asking the bridge, beside a table of Postfix's own that holds the same list. */
-import type { Bar, Extent, Measurement, Suite } from "../report/measurement.ts";
-import { MAILBOXES, mixedNames, recipientsTable, serveBridgeWorld } from "../rig/bridge-world.ts";
-import { DOMAIN, UNKNOWN } from "../rig/lists.ts";
+/** Recipients a second through a real Postfix: asking the bridge, beside Postfix's own table of the same list. */
+import { atLeast, type Bar, type Extent, type Measurement, type Suite } from "../report/measurement.ts";
+import { MAILBOXES, makeBridgeWorld, publishForBridge, recipients } from "../rig/bridge-world.ts";
+import { DOMAIN, mixedNames, UNKNOWN } from "../rig/lists.ts";
 import { makeLmdb, RecipientClient, type ServedPostfix, servePostfix } from "../rig/postfix.ts";
 import { cpuOf, missingPackages } from "../rig/processes.ts";
-import { interleave, spreadOf } from "../rig/rounds.ts";
-import { type ServedBridge, type SocketmapService, serveBridge, servePeer } from "../rig/socketmap.ts";
+import { interleave, median } from "../rig/rounds.ts";
+import {
+  type Lookups,
+  type ServedBridge,
+  type SocketmapService,
+  serveBridge,
+  servePeer,
+} from "../rig/socketmap.ts";
 import { lacksCompiler, socketmapLoad } from "../rig/socketmap-load.ts";
 
 /**
- * Recipients that a pipelining client sends before it waits for the replies. Postfix writes 4,096 octets of replies at
- * once; were there more, its second write would wait for the client's delayed acknowledgement, 40 ms on either side.
+ * Ways to send RCPT TO. A pipelining client sends 50 before it waits: Postfix writes 4,096 octets of replies at once,
+ * and with more its second write would wait for the client's delayed acknowledgement, 40 ms on either side.
  */
-const AT_ONCE = 50;
+const PACES = {
+  one: { what: "one at a time", atOnce: 1, bar: atLeast(0.9) },
+  pipelined: { what: "pipelined", atOnce: 50, bar: atLeast(0.7) },
+};
+type Pace = keyof typeof PACES;
 
-/** Different names; half of them exist. */
-const NAMES = { hot: 100, many: 5_000 } as const;
+const MANY = 5_000;
+/** What Postfix asks, and about how many different names, half of which exist; the first two have bars. */
+const CASES = {
+  hot: { what: "hot names", names: 100, asks: "tcp", hasBar: true },
+  many: { what: "5,000 names", names: MANY, asks: "tcp", hasBar: true },
+  unix: { what: "5,000 names, unix socket", names: MANY, asks: "unix", hasBar: false },
+  bare: {
+    what: "5,000 names, asking a service in Node that looks for one word",
+    names: MANY,
+    asks: "bare",
+    hasBar: false,
+  },
+} as const;
+type Case = keyof typeof CASES;
 
-/** One comparison. */
-interface Case {
-  readonly id: string;
-  readonly what: string;
-  readonly names: number;
-  readonly atOnce: number;
-  readonly transport: "tcp" | "unix" | "bare";
-  readonly bar?: Bar;
-}
-
-const oneByOne: Bar = { kind: "at least", value: 0.9 };
-const pipelined: Bar = { kind: "at least", value: 0.7 };
-
-const CASES: readonly Case[] = [
-  {
-    id: "one.hot",
-    what: "one at a time, hot names",
-    names: NAMES.hot,
-    atOnce: 1,
-    transport: "tcp",
-    bar: oneByOne,
-  },
-  {
-    id: "one.many",
-    what: "one at a time, 5,000 names",
-    names: NAMES.many,
-    atOnce: 1,
-    transport: "tcp",
-    bar: oneByOne,
-  },
-  {
-    id: "pipelined.hot",
-    what: "pipelined, hot names",
-    names: NAMES.hot,
-    atOnce: AT_ONCE,
-    transport: "tcp",
-    bar: pipelined,
-  },
-  {
-    id: "pipelined.many",
-    what: "pipelined, 5,000 names",
-    names: NAMES.many,
-    atOnce: AT_ONCE,
-    transport: "tcp",
-    bar: pipelined,
-  },
-  {
-    id: "one.unix",
-    what: "one at a time, 5,000 names, unix socket",
-    names: NAMES.many,
-    atOnce: 1,
-    transport: "unix",
-  },
-  {
-    id: "pipelined.unix",
-    what: "pipelined, 5,000 names, unix socket",
-    names: NAMES.many,
-    atOnce: AT_ONCE,
-    transport: "unix",
-  },
-  {
-    id: "one.bare",
-    what: "one at a time, 5,000 names, asking a service in Node that looks for one word",
-    names: NAMES.many,
-    atOnce: 1,
-    transport: "bare",
-  },
-  {
-    id: "pipelined.bare",
-    what: "pipelined, 5,000 names, asking a service in Node that looks for one word",
-    names: NAMES.many,
-    atOnce: AT_ONCE,
-    transport: "bare",
-  },
+/** In the order of the report. */
+const COMPARISONS: readonly (readonly [Pace, Case])[] = [
+  ["one", "hot"],
+  ["one", "many"],
+  ["pipelined", "hot"],
+  ["pipelined", "many"],
+  ["one", "unix"],
+  ["pipelined", "unix"],
+  ["one", "bare"],
+  ["pipelined", "bare"],
 ];
 
-/** RCPT TO at a real Postfix. */
 export const postfix: Suite = {
   name: "postfix",
   lacks: () => [
@@ -104,98 +61,80 @@ export const postfix: Suite = {
     }),
   ],
   async run(extent, tell) {
-    if (process.getuid?.() !== 0) throw new Error("Postfix's master wants to be started by root");
-    const ends: (() => unknown)[] = [];
-    try {
-      const world = await serveBridgeWorld(tell);
-      ends.push(world.end);
-      const bridge = await serveBridge(world);
-      ends.push(bridge.stop);
-      const lmdb = makeLmdb(MAILBOXES);
-      ends.push(lmdb.end);
-      const served = async (table: string): Promise<ServedPostfix> => {
-        const started = await servePostfix(table);
-        ends.push(started.stop);
-        return started;
-      };
-      const bare = await servePeer("socketmap-bare.js", { UNKNOWN });
-      ends.push(bare.stop);
-      const own = await served(lmdb.table);
-      const asking = {
-        tcp: await served(`socketmap:${bridge.tcp}:recipients`),
-        unix: await served(`socketmap:${bridge.address}:recipients`),
-        // What any service in a process of its own could reach, over the transport that our page has.
-        bare: await served(`socketmap:${bare.tcp}:recipients`),
-      };
-      // All names are in the bridge's cache from here on.
-      // Postfix asks about the whole domain too, the first time that it finds no mailbox.
-      const all = recipientsTable([...mixedNames(NAMES.many), `@${DOMAIN}`]);
-      await socketmapLoad(bridge.address, all, { connections: 1, atOnce: AT_ONCE }).ask(all.keys.length);
-      const measured: Measurement[] = [];
-      for (const each of CASES) {
-        tell(`postfix: ${each.what}`);
-        measured.push(
-          await compare(each, own, asking[each.transport], each.transport === "bare" ? bare : bridge, extent),
-        );
-      }
-      return measured;
-    } finally {
-      for (const end of ends.reverse()) await end();
+    if (process.getuid?.() !== 0) throw new Error("Postfix's master must be started by root");
+    await using world = await makeBridgeWorld();
+    await using edge = await world.serve();
+    await using bridge = await serveBridge(await publishForBridge(world, edge, tell));
+    await using bareService = await servePeer("socketmap-bare.js", { UNKNOWN });
+    using lmdb = makeLmdb(MAILBOXES);
+    await using own = await servePostfix(lmdb.table);
+    await using tcp = await servePostfix(`socketmap:${bridge.tcp}:recipients`);
+    await using unix = await servePostfix(`socketmap:${bridge.address}:recipients`);
+    // What any service in a process of its own could reach, over the transport that our page uses.
+    await using bare = await servePostfix(`socketmap:${bareService.tcp}:recipients`);
+    const asking = { tcp, unix, bare };
+    // From here on all names are in the bridge's cache. The first time that Postfix finds no mailbox, it asks about
+    // the whole domain too.
+    const all = recipients(MANY, DOMAIN);
+    await socketmapLoad(bridge.address, all, { connections: 1, atOnce: PACES.pipelined.atOnce }).ask(
+      all.keys.length,
+    );
+    const measured: Measurement[] = [];
+    for (const [pace, name] of COMPARISONS) {
+      const { asks, names, hasBar } = CASES[name];
+      const what = `${PACES[pace].what}, ${CASES[name].what}`;
+      tell(`postfix: ${what}`);
+      const load = { names: mixedNames(names, MAILBOXES), atOnce: PACES[pace].atOnce };
+      const figures = await compare(load, own, asking[asks], asks === "bare" ? bareService : bridge, extent);
+      const bar: { bar?: Bar } = hasBar ? { bar: PACES[pace].bar } : {};
+      measured.push({
+        id: `postfix.${pace}.${name}`,
+        what: `RCPT TO, ${what}, against Postfix with its own lmdb table`,
+        ...figures,
+        ...bar,
+      });
     }
+    return measured;
   },
 };
 
 async function compare(
-  { id, what, names, atOnce, bar }: Case,
+  { names, atOnce }: { readonly names: readonly string[]; readonly atOnce: number },
   own: ServedPostfix,
   asking: ServedPostfix,
   service: SocketmapService | ServedBridge,
   extent: Extent,
-): Promise<Measurement> {
-  const list = mixedNames(names);
+): Promise<Pick<Measurement, "value" | "lowest" | "highest" | "unit" | "detail">> {
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 1);
-  const clients = [await RecipientClient.open(own.port), await RecipientClient.open(asking.port)];
-  try {
-    const [theirs, ours] = clients as [RecipientClient, RecipientClient];
-    const count = Math.ceil(seconds * (await theirs.name(list, 1_000, atOnce)));
-    const shares: number[] = [];
-    let named = 0;
-    const lookups = "lookups" in service ? service.lookups : null;
-    const before = await lookups?.();
-    const compared = await interleave(
-      extent.rounds,
-      () => theirs.name(list, count, atOnce),
-      async () => {
-        const used = cpuOf(service.pid);
-        const begun = performance.now();
-        const rate = await ours.name(list, count, atOnce);
-        named += atOnce * Math.ceil(count / atOnce);
-        shares.push((cpuOf(service.pid) - used) / (performance.now() - begun));
-        return rate;
-      },
-    );
-    const after = await lookups?.();
-    return {
-      id: `postfix.${id}`,
-      what: `RCPT TO, ${what}, against Postfix with its own lmdb table`,
-      value: compared.ratio.median,
-      unit: "x",
-      lowest: compared.ratio.lowest,
-      highest: compared.ratio.highest,
-      ...(bar === undefined ? {} : { bar }),
-      detail: {
-        "recipients a second": compared.ours.median,
-        "with lmdb, a second": compared.theirs.median,
-        "service's share of a core": spreadOf(shares).median,
-        ...(before && after ? { "lookups a recipient": fromCache(before, after) / named } : {}),
-      },
-    };
-  } finally {
-    for (const client of clients) client.close();
-  }
+  using theirs = await RecipientClient.open(own.port);
+  using ours = await RecipientClient.open(asking.port);
+  const count = Math.ceil(seconds * (await theirs.name(names, 1_000, atOnce)));
+  const shares: number[] = [];
+  const lookups = "lookups" in service ? service.lookups : null;
+  const before = await lookups?.();
+  const compared = await interleave(
+    extent.rounds,
+    () => theirs.name(names, count, atOnce),
+    async () => {
+      const [cpu, since] = [cpuOf(service.pid), performance.now()];
+      const rate = await ours.name(names, count, atOnce);
+      shares.push((cpuOf(service.pid) - cpu) / (performance.now() - since));
+      return rate;
+    },
+  );
+  const after = await lookups?.();
+  const named = extent.rounds * atOnce * Math.ceil(count / atOnce);
+  return {
+    ...compared.ratio,
+    unit: "x",
+    detail: {
+      "recipients a second": compared.ours.value,
+      "with lmdb, a second": compared.theirs.value,
+      "service's share of a core": median(shares),
+      ...(before && after && { "lookups a recipient": fromCache(before, after) / named }),
+    },
+  };
 }
-
-type Lookups = Awaited<ReturnType<ServedBridge["lookups"]>>;
 
 /** Lookups between two counts. @throws where the bridge did not answer each from its cache: then something else was timed */
 function fromCache(before: Lookups, after: Lookups): number {

@@ -1,14 +1,13 @@
+/** KV reads that strangers can cause: a million names on no list, at an isolate that remembers nothing. */
 import { randomInt } from "node:crypto";
-import type { Measurement, Suite } from "../report/measurement.ts";
+import { atMost, type Suite } from "../report/measurement.ts";
+import { registryCalls } from "../rig/inspector.ts";
 import { figures, Kv, total } from "../rig/kv.ts";
-import { DOMAIN, UNKNOWN, UNKNOWN_NAMES } from "../rig/lists.ts";
-import { registryCalls } from "../rig/registry.ts";
+import { DOMAIN, MILLION, UNKNOWN, UNKNOWN_NAMES } from "../rig/lists.ts";
 import { servePeerWithKv } from "../rig/workerd.ts";
 import { publishedWorld } from "../rig/world.ts";
-import { MILLION } from "./checks.ts";
-import { ask } from "./loads.ts";
+import { ask, BATCH } from "./loads.ts";
 
-const BATCH = 1_000;
 const AT_ONCE = 4;
 /** Enough to touch every shard. */
 const QUICK_NAMES = 100_000;
@@ -17,50 +16,38 @@ const PEER_NAMES = 20_000;
 /** About 130: 128 shards, the manifest, two rosters, and one of these again each minute. */
 const BAR = 135;
 
-/** KV reads that strangers can cause: a million names that nobody has, at an isolate that remembers nothing. */
 export const reads: Suite = {
   name: "reads",
-  lacks: () => [],
-  async run(extent, tell) {
+  async run({ isQuick }, tell) {
     const { world, token } = await publishedWorld(MILLION, tell);
-    const edge = await world.serve({ registryDelay: 0 });
-    try {
-      const names = extent.isQuick ? QUICK_NAMES : MILLION;
-      tell(`${names} unknown names`);
-      await world.kv.reset();
-      await askUnknown(edge.origin, token, names);
-      const counted = (await world.kv.counts()).reads;
-      const ours: Measurement = {
+    await using edge = await world.serve({ registryDelay: 0 });
+    const names = isQuick ? QUICK_NAMES : MILLION;
+    tell(`${names} unknown names`);
+    await world.kv.reset();
+    await askUnknown(edge.origin, token, names);
+    const ours = (await world.kv.counts()).reads;
+    await using peer = await servePeerWithKv("key-per-mailbox.js", { TOKEN: token });
+    await askUnknown(peer.origin, token, PEER_NAMES);
+    const theirs = total((await new Kv(peer.origins[1] as string).counts()).reads);
+    return [
+      {
         id: "reads.unknown-names.1m",
         what: `KV reads for ${names.toLocaleString("en")} random unknown names, from cold`,
-        value: total(counted),
+        value: total(ours),
         unit: "count",
-        bar: { kind: "at most", value: BAR },
-        detail: { ...figures("reads", counted), "Registry calls": await registryCalls(edge.origin, "begun") },
-      };
-      return [ours, await peerReads(token)];
-    } finally {
-      await edge.stop();
-    }
+        bar: atMost(BAR),
+        detail: { ...figures("reads", ours), "Registry calls": await registryCalls(edge.origin, "started") },
+      },
+      {
+        id: "reads.key-per-mailbox.1m",
+        what: `KV reads for a million with one KV key a mailbox, from ${PEER_NAMES.toLocaleString("en")} names`,
+        value: (theirs * MILLION) / PEER_NAMES,
+        unit: "count",
+        detail: { "KV reads": theirs, names: PEER_NAMES },
+      },
+    ];
   },
 };
-
-async function peerReads(token: string): Promise<Measurement> {
-  const peer = await servePeerWithKv("key-per-mailbox.js", { TOKEN: token });
-  try {
-    await askUnknown(peer.origin, token, PEER_NAMES);
-    const counted = total((await new Kv(peer.kv).counts()).reads);
-    return {
-      id: "reads.key-per-mailbox.1m",
-      what: `KV reads for a million with one KV key a mailbox, from ${PEER_NAMES.toLocaleString("en")} names`,
-      value: (counted * MILLION) / PEER_NAMES,
-      unit: "count",
-      detail: { "KV reads": counted, names: PEER_NAMES },
-    };
-  } finally {
-    await peer.stop();
-  }
-}
 
 /** Asks about random unknown names, in batches; each must be refused, and by name. */
 async function askUnknown(origin: string, token: string, count: number): Promise<void> {
@@ -69,7 +56,7 @@ async function askUnknown(origin: string, token: string, count: number): Promise
     while (left > 0) {
       left -= BATCH;
       const names = Array.from({ length: BATCH }, () => `${UNKNOWN}${randomInt(UNKNOWN_NAMES)}@${DOMAIN}`);
-      const { results } = await ask(origin, token, names);
+      const results = await ask(origin, token, names);
       const wrong = names.findIndex(
         (name, i) => results[i]?.recipient !== name || results[i]?.verdict !== "unknown",
       );

@@ -1,15 +1,14 @@
-import type { Measurement, Suite } from "../report/measurement.ts";
-import { figures, total } from "../rig/kv.ts";
-import { publishedWorld } from "../rig/world.ts";
-import { MILLION } from "./checks.ts";
-
 /** Bytes of all values in KV, a mailbox. */
+import { atMost, type Measurement, type Suite } from "../report/measurement.ts";
+import { figures, total } from "../rig/kv.ts";
+import { MILLION } from "../rig/lists.ts";
+import { publishedWorld } from "../rig/world.ts";
+
 export const storage: Suite = {
   name: "storage",
-  lacks: () => [],
-  async run(extent, tell) {
+  async run({ isQuick }, tell) {
     const measured: Measurement[] = [];
-    for (const millions of extent.isQuick ? [1] : [1, 10]) {
+    for (const millions of isQuick ? [1] : [1, 10]) {
       const { world, mailboxes } = await publishedWorld(millions * MILLION, tell);
       const { bytes, keys } = await world.kv.counts();
       measured.push({
@@ -17,7 +16,7 @@ export const storage: Suite = {
         what: `bytes a mailbox in KV, ${mailboxes.toLocaleString("en")} mailboxes`,
         value: total(bytes) / mailboxes,
         unit: "bytes",
-        bar: { kind: "at most", value: 5.3 },
+        bar: atMost(5.3),
         detail: { ...figures("bytes", bytes), ...figures("keys", keys), mailboxes },
       });
     }

@@ -21,8 +21,8 @@ export interface CostJudgeParts {
   readonly model: ModelDirectory;
   readonly tally: Tally;
   readonly partitions: number;
-  /** Domains that are served, exports included. */
-  readonly domains: number;
+  /** Domains that everybody asks about, exports included. */
+  readonly domains: readonly string[];
   bitsOf(domain: string): number;
   now(): number;
   violation(assertion: string, words: string): void;
@@ -53,6 +53,7 @@ export class CostJudge {
 
   #bound(host: Spender): number {
     const { model, partitions, domains, bitsOf, now } = this.#parts;
+    const served = new Set([...domains, ...model.exports.keys(), ...model.all.map(({ domain }) => domain)]);
     const windows = (now() - host.bornAt) / host.settings.window + 1;
     // A manifest, its blob of departures, and its shards, for each generation, once and once more.
     const published = model.all.reduce(
@@ -61,6 +62,6 @@ export class CostJudge {
     );
     const busy = Math.min(windows, host.bursts * 4 + 4);
     const cold = COLD_LOADS * (busy * 2 + 2);
-    return 60 + 2 * published + busy * (6 * partitions + 3 * domains) + cold + 40 * host.hurts;
+    return 60 + 2 * published + busy * (6 * partitions + 3 * served.size) + cold + 40 * host.hurts;
   }
 }

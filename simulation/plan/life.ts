@@ -1,14 +1,13 @@
 /** What goes on in every deployment: isolates come and go, publishers publish, releases roll out. */
 import type { Random } from "../../testing/random.ts";
+import { LARGE_CACHE } from "./meeting.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
-import { LONG_LIST, leastCache } from "./setup.ts";
+import { leastCache } from "./setup.ts";
 
-const LARGE_CACHE = 64 * 1024 * 1024;
-
-export function addIsolates(random: Random, setup: Setup, length: number, add: Add): void {
+export function addIsolates(random: Random, setup: Setup, length: number, scale: number, add: Add): void {
   for (const location of setup.locations)
     add(0, { kind: "isolate", location, cacheBytes: LARGE_CACHE, window: setup.window });
-  const births = random.between(4, random.chance(0.2) ? 150 : 30);
+  const births = Math.ceil(4 + scale * random.between(0, random.chance(0.2) ? 146 : 26));
   for (let i = 0; i < births; i++) {
     add(random.next() * length, {
       kind: "isolate",
@@ -22,7 +21,7 @@ export function addIsolates(random: Random, setup: Setup, length: number, add: A
 }
 
 export function addChanges(random: Random, setup: Setup, length: number, add: Add): void {
-  const { domains, exported, partitions, shapes } = setup;
+  const { domains, exported, partitions } = setup;
   const restart = (at: number): void =>
     add(at, { kind: "restart", partition: random.between(0, partitions - 1) });
   for (const domain of domains)
@@ -38,31 +37,15 @@ export function addChanges(random: Random, setup: Setup, length: number, add: Ad
     if (random.chance(0.25)) publish(at + random.between(0, 60));
     if (random.chance(0.2)) restart(at + random.between(0, 150));
   }
-  shapes.forEach(({ names }, i) => {
-    if (names === LONG_LIST) addExodus(random, domains[i] as string, length, add);
-  });
   for (const domain of exported) {
     for (let times = random.between(1, 5); times > 0; times--)
       add(random.next() * length, { kind: "export", domain });
+    for (let times = random.between(0, 2); times > 0; times--)
+      add(random.next() * length, { kind: "export taken back", domain, deletes: random.chance(0.5) });
     if (random.chance(0.3))
       add(random.next() * length, { kind: "publish", domain, change: "add", forces: true });
   }
   for (let restarts = random.between(0, 12); restarts > 0; restarts--) restart(random.next() * length);
-}
-
-/** More names leave than a manifest holds, twice over, so that blobs of departures are read and carried on. */
-function addExodus(random: Random, domain: string, length: number, add: Add): void {
-  for (let at = length * (0.1 + 0.4 * random.next()), i = 0; i < 2; i++) {
-    add(at, { kind: "publish", domain, change: i === 0 ? "remove many" : "swap", forces: true });
-    for (let j = 0; j < 8; j++)
-      add(at + random.next() * 60 * SECOND, {
-        kind: "checks",
-        count: 20,
-        how: "one by one",
-        domains: [domain],
-      });
-    at += 10 * SECOND + random.next() * 60 * SECOND;
-  }
 }
 
 export function addTokens(random: Random, length: number, add: Add): void {

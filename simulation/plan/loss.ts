@@ -1,5 +1,6 @@
 /** A Registry that is lost with all that it had, and begun anew. */
 import type { Random } from "../../testing/random.ts";
+import { addOlderLog } from "./meetings.ts";
 import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Worlds in which there is the time for it. */
@@ -9,12 +10,24 @@ export const SHORTEST_WITH_LOSS = 14 * MINUTE;
 const UNTIL_SERVED = 10 * MINUTE;
 
 /** The operator finds out, has it begun anew, has every list published again, and restarts some of the bridges. */
-export function addLoss(random: Random, setup: Setup, length: number, add: Add): void {
-  const partition = random.between(0, setup.partitions - 1);
+export function addLoss(seed: number, random: Random, setup: Setup, length: number, add: Add): void {
+  // The first one records the revocations of all.
+  const partition = random.pick([0, setup.partitions - 1]);
   const lost = MINUTE + random.next() * (length - MINUTE - UNTIL_SERVED);
   add(lost, { kind: "loss", partition });
   const anew = lost + random.between(70, 200) * SECOND;
   add(anew, { kind: "new beginning", partition });
+  // Somebody publishes before anybody knows.
+  for (let tries = 0; tries < 3; tries++) {
+    const domain = random.pick(setup.domains);
+    add(lost + 5 * SECOND + random.next() * 50 * SECOND, {
+      kind: "publish",
+      domain,
+      change: "found",
+      forces: true,
+    });
+  }
+  addOlderLog(seed, setup, add, lost, anew, anew + 330 * SECOND);
   // Tokens that are revoked while it has not begun: it has to begin with them.
   add(lost - 20 * SECOND, { kind: "token", role: "check" });
   for (const before of [50, 30, 10]) add(anew - before * SECOND, { kind: "revocation" });
@@ -25,7 +38,7 @@ export function addLoss(random: Random, setup: Setup, length: number, add: Add):
       add(at, { kind: "publish", domain, change: "found", forces: true });
       add(at + random.next() * 40 * SECOND, {
         kind: "checks",
-        count: 20,
+        count: 8,
         how: "one by one",
         domains: [domain],
       });

@@ -3,8 +3,8 @@ import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addExportsTakenBack, addLateExport, addMeetings, addSleeper } from "./meetings.ts";
-import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
+import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
+import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
 import { makeSetup } from "./setup.ts";
@@ -13,34 +13,38 @@ import { addTroubles } from "./troubles.ts";
 /** Checks of one world where nothing else is asked for. */
 export const CHECKS_OF_A_WORLD = 20_000;
 
+/** Pauses in which nobody asks for anything; in the longest a deleted domain is pruned. */
+const PAUSES = [HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR, 75 * HOUR];
+const SHARE_WITH_PAUSE = 0.3;
+const SHARE_WITH_LOSS = 0.3;
+
+/** @param checks about how many questions to ask; a world of few checks has less of everything that asks */
 export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const random = new Random(seed, "plan");
-  const setup = makeSetup(seed, random);
+  const scale = Math.min(1, checks / CHECKS_OF_A_WORLD);
+  const pause = random.chance(SHARE_WITH_PAUSE) ? random.pick(PAUSES) : 0;
+  const prunes = pause === Math.max(...PAUSES);
+  const setup = makeSetup(seed, random, prunes);
   const steps: Step[] = [];
   const add = (at: number, step: Bare): void => {
     steps.push({ id: steps.length, at: Math.round(at), ...step } as Step);
   };
-  const length = random.between(4, 25) * MINUTE;
-  addIsolates(random, setup, length, add);
+  const hasLoss = random.chance(SHARE_WITH_LOSS);
+  const length = Math.max(hasLoss ? SHORTEST_WITH_LOSS : 0, random.between(4, 25) * MINUTE);
+  addIsolates(random, setup, length, scale, add);
   addChanges(random, setup, length, add);
   addEpisodes(random, setup, length, add);
-  addTroubles(random, setup, length, add);
-  addMeetings(random, setup, length, add);
-  if (length >= SHORTEST_WITH_LOSS && random.chance(0.3)) addLoss(random, setup, length, add);
+  addTroubles(random, setup, length, scale, add);
+  addMeetings(seed, setup, length, add);
+  if (hasLoss) addLoss(seed, new Random(seed, "loss"), setup, length, add);
   addRollouts(random, setup, length, add);
-  addChecks(random, length, checks, steps, add);
+  addChecks(random, length, checks, scale, steps, add);
   addTokens(random, length, add);
   addPast(new Random(seed, "past"), setup, length, add);
-  addLateExport(new Random(seed, "late export"), setup, length, add);
-  addExportsTakenBack(new Random(seed, "exports taken back"), setup, length, add);
-
-  const gap = random.chance(0.25)
-    ? { from: random.next() * length, by: random.pick([HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR]) }
-    : null;
-  // A tombstone ends a day after the deletion, and is let go of when its history is over.
-  if (gap !== null && gap.by >= setup.history + DAY + HOUR)
-    addSleeper(new Random(seed, "sleeper"), setup, gap.from, add);
-  const shift = (at: number): number => (gap === null || at < gap.from ? at : at + gap.by);
+  const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
+  const from = earliest + random.next() * (length - earliest);
+  if (prunes) addSleeper(seed, setup, from, add);
+  const shift = (at: number): number => (at < from ? at : at + pause);
   return {
     seed,
     setup,

@@ -7,15 +7,6 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** A domain that is exported late, if at all. */
-export const LATE_EXPORT = "late-export.example";
-
-/** One that is exported and taken back, if at all. */
-export const TAKEN_BACK = "taken-back-export.example";
-
-/** One that is deleted before a long pause and let go of in it, if at all. */
-export const PRUNED = "pruned.example";
-
 /** How a deployment is set up. */
 export interface Setup {
   readonly window: number;
@@ -29,7 +20,9 @@ export interface Setup {
   readonly domains: readonly string[];
   /** Domains that are exported to KV past the Registry. */
   readonly exported: readonly string[];
-  /** Shard bits of each domain, and how many names it has about. */
+  /** Whether more names leave a list at once than its manifest holds. */
+  readonly hasExodus: boolean;
+  /** Of each domain. */
   readonly shapes: readonly Shape[];
 }
 
@@ -63,8 +56,8 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list where there is none. */
-export type Change = (typeof CHANGES)[number] | "found";
+/** `found` publishes a list where there is none, `set` the list that the step names. */
+export type Change = (typeof CHANGES)[number] | "found" | "set";
 
 /** Whom questions go to, and what about, where that is not left to chance. */
 interface Focus {
@@ -72,6 +65,18 @@ interface Focus {
   readonly domains?: readonly string[];
   /** About somebody who is on no list. */
   readonly nobody?: boolean;
+}
+
+/** One change of one domain. */
+export interface Publication {
+  readonly domain: string;
+  readonly change: Change;
+  /** Whether it overrides the guard. */
+  readonly forces: boolean;
+  /** The names of a change that sets them. */
+  readonly list?: readonly string[];
+  /** The target of an alias, where that is not left to chance. */
+  readonly target?: string;
 }
 
 /** One thing that happens. `id` names its stream of numbers. */
@@ -84,8 +89,9 @@ export type Step = { readonly id: number; readonly at: number } & (
       /** Names an isolate that is kept for some steps alone; no other traffic comes to it. */
       readonly focus?: number;
     }
-  | { readonly kind: "death" }
-  | { readonly kind: "publish"; readonly domain: string; readonly change: Change; readonly forces: boolean }
+  /** Of the isolate of a focus, or of any. */
+  | { readonly kind: "death"; readonly focus?: number }
+  | ({ readonly kind: "publish" } & Publication)
   | { readonly kind: "restart"; readonly partition: number }
   | { readonly kind: "episode"; readonly episode: Episode }
   | ({
@@ -93,9 +99,22 @@ export type Step = { readonly id: number; readonly at: number } & (
       readonly count: number;
       readonly how: "one by one" | "batch" | "http";
     } & Focus)
-  | { readonly kind: "strangers"; readonly count: number; readonly what: "domains" | "names" }
+  | {
+      readonly kind: "strangers";
+      readonly count: number;
+      readonly what: "domains" | "names";
+      /** Asks an isolate that has just started. */
+      readonly isCold?: boolean;
+    }
   /** With a focus its connection leads to that isolate, and it is asked by the steps of that focus alone. */
-  | { readonly kind: "bridge"; readonly location: string; readonly focus?: number }
+  | {
+      readonly kind: "bridge";
+      readonly location: string;
+      readonly focus?: number;
+      readonly acceptGrace?: number;
+    }
+  /** The connections of a focus lead to the isolate of another one from now on. */
+  | { readonly kind: "route"; readonly focus: number; readonly to: number }
   | ({ readonly kind: "bridge checks"; readonly count: number; readonly again?: boolean } & Focus)
   /** A Registry loses its storage for good. */
   | { readonly kind: "loss"; readonly partition: number }

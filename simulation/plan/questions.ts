@@ -6,6 +6,7 @@ export function addChecks(
   random: Random,
   length: number,
   checks: number,
+  scale: number,
   steps: readonly Step[],
   add: Add,
 ): void {
@@ -29,6 +30,7 @@ export function addChecks(
   }
   for (let i = random.between(0, 4); i > 0; i--) {
     const what = random.pick(["domains", "names"] as const);
-    add(random.next() * length, { kind: "strangers", count: random.between(50, 800), what });
+    const count = Math.ceil(scale * random.between(50, 800));
+    add(random.next() * length, { kind: "strangers", count, what, isCold: random.chance(0.6) });
   }
 }

@@ -4,7 +4,7 @@ import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
 import { leastCache } from "./setup.ts";
 
 /** Faults that matter when they come together, each with what happens beside them. */
-export function addTroubles(random: Random, setup: Setup, length: number, add: Add): void {
+export function addTroubles(random: Random, setup: Setup, length: number, scale: number, add: Add): void {
   if (random.chance(0.15)) return;
   for (let i = random.between(1, 3); i > 0; i--) {
     let at = 8_000 + random.next() * Math.max(0, length - 300_000);
@@ -65,8 +65,9 @@ export function addTroubles(random: Random, setup: Setup, length: number, add: A
     }
     const after = (): number => at - 10_000 + random.next() * (lasts + 40_000);
     for (let j = 0; j < 12; j++) {
-      add(after(), { kind: "checks", count: random.between(5, 50), how: "one by one" });
-      add(after(), { kind: "bridge checks", count: random.between(2, 20) });
+      const share = Math.max(scale, 0.2);
+      add(after(), { kind: "checks", count: Math.ceil(share * random.between(5, 50)), how: "one by one" });
+      add(after(), { kind: "bridge checks", count: Math.ceil(share * random.between(2, 20)) });
     }
   }
 }

@@ -5,23 +5,29 @@ import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";
 import type { Scene } from "./scene.ts";
 
-/** @param focus of the isolate to which its connection leads; others are asked by chance */
+interface BridgeStep {
+  readonly location: string;
+  readonly focus?: number;
+  readonly acceptGrace?: number;
+}
+
+/** With a focus its connection leads to the isolate of that; others ask one by chance. */
 export function beginBridge(
   scene: Scene,
-  location: string,
   random: Random,
-  focus: number | null = null,
+  { location, focus, acceptGrace = random.pick([scene.settings.acceptGrace, 60_000]) }: BridgeStep,
 ): void {
   const name = `bridge ${scene.bridges.length + 1}`;
   const bridge = new SimulatedBridge({
     name,
     time: scene.time,
     fetch: (via) =>
-      scene.network.from(location, via, () => (focus === null ? null : scene.isolates.focused(focus))),
-    focus,
+      scene.network.from(location, via, () => (focus === undefined ? null : scene.isolates.focused(focus))),
+    focus: focus ?? null,
     token: scene.adminToken,
-    acceptGrace: random.pick([scene.settings.acceptGrace, 60_000]),
-    cacheBytes: random.pick([65_536, 1_000_000]),
+    acceptGrace,
+    // The bridges of meetings have room for all that they are asked.
+    cacheBytes: focus === undefined ? random.pick([65_536, 1_000_000]) : 1_000_000,
     met: (what) => scene.tally.event(what),
   });
   scene.bridges.push(bridge);

@@ -78,8 +78,9 @@ async function requireKvAlone(scene: Scene): Promise<void> {
     for (const { domain, head } of model.all) {
       if (head === undefined || head.deletedUntil !== null || head.policy.alias !== null) continue;
       const listed = [...head.list].filter(([, state]) => state === "active").map(([name]) => name);
-      for (const base of listed.slice(0, 4)) {
-        const host = scene.isolate(location, {}, new Random(plan.seed, "alone", location, domain, base));
+      const random = new Random(plan.seed, "alone", location, domain);
+      for (const base of listed.length === 0 ? [] : [random.pick(listed), random.pick(listed)]) {
+        const host = scene.isolate(location, {}, random);
         const name: Name = { base, form: "plain" };
         // By when the list was made or, once it has asked in vain, by the sign of life in the roster.
         for (let times = 2; times > 0; times--) {
@@ -106,7 +107,8 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
   const random = new Random(scene.plan.seed, "probe", host.name);
   host.bursts++;
   for (const { domain, head } of model.all) {
-    for (const base of ["u0", "u1", `s${random.between(0, 99)}`]) {
+    const nobody = `s${random.between(0, 99)}`;
+    for (const base of isLast ? ["u0", "u1", nobody] : [nobody]) {
       const name: Name = { base, form: "plain" };
       const answer = await time.run(Promise.resolve(host.check({ recipient: `${written(name)}@${domain}` })));
       if (scene.violations.length > 0) return;
@@ -177,21 +179,24 @@ function requireAcknowledged(scene: Scene): void {
   }
 }
 
-/** Cold isolates at every location ask for everything, so that what was lost is missed. */
+/** Names that each of them asks for: some, so that parts of one list are missed at different times. */
+const NAMES_OF_A_READER = 6;
+
+/** Cold isolates at every location ask for some names of every list, so that what was lost is missed. */
 async function readEverywhere(scene: Scene): Promise<void> {
   const { time, model, plan } = scene;
   const random = new Random(plan.seed, "readers", time.elapsed);
+  const check = (host: SimulatedIsolate, recipient: string): Promise<unknown> =>
+    Promise.resolve(host.check({ recipient }));
   for (const location of plan.setup.locations) {
     const host = scene.isolate(location, {}, random);
     host.bursts++;
-    const scopes: Promise<unknown>[] = [];
-    for (const { domain } of model.all) {
-      for (let i = 0; i < 12; i++) scopes.push(Promise.resolve(host.check({ recipient: `u${i}@${domain}` })));
-    }
-    await time.run(Promise.all(scopes));
+    const checks = model.all.flatMap(({ domain }) =>
+      Array.from({ length: NAMES_OF_A_READER }, () => check(host, `s${random.between(0, 999)}@${domain}`)),
+    );
+    await time.run(Promise.all(checks));
     // Once confirmed, what is older than the head is asked for again.
-    for (const { domain } of model.all)
-      await time.run(Promise.resolve(host.check({ recipient: `nobody@${domain}` })));
+    for (const { domain } of model.all) await time.run(check(host, `nobody@${domain}`));
     host.die();
   }
 }

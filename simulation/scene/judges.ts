@@ -8,7 +8,7 @@ import type { Generation } from "../model/generation.ts";
 import { HttpJudge, type Token } from "../model/http-judge.ts";
 import { Judge } from "../model/judge.ts";
 import type { Named } from "../model/names.ts";
-import { LATE_EXPORT, PRUNED, type Setup, type Shape, TAKEN_BACK } from "../plan/plan.ts";
+import type { Setup, Shape } from "../plan/plan.ts";
 
 export interface JudgesParts {
   readonly model: ModelDirectory;
@@ -39,7 +39,7 @@ export class Judges {
     this.costs = new CostJudge({
       ...parts,
       partitions: setup.partitions,
-      domains: setup.domains.length + [...setup.exported, LATE_EXPORT, PRUNED, TAKEN_BACK].length,
+      domains: [...setup.domains, ...setup.exported],
       bitsOf: (domain) => shapeOf(domain).bits,
     });
   }

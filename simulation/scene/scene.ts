@@ -19,9 +19,10 @@ import { Tally } from "../basics/tally.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
+import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
-import { putExport, takeBackExport } from "../world/export.ts";
+import { putExport } from "../world/export.ts";
 import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { simulatedKv } from "../world/kv.ts";
@@ -163,7 +164,7 @@ export class Scene {
   }
 
   readonly shapeOf = (domain: string): Shape =>
-    this.plan.setup.shapes[this.plan.setup.domains.indexOf(domain)] ?? { bits: 0, names: 12 };
+    this.plan.setup.shapes[this.plan.setup.domains.indexOf(domain)] ?? shapeOfMeeting(domain);
 
   readonly trace = (words: () => string): void => {
     if (this.#isTracing)
@@ -224,10 +225,12 @@ export class Scene {
     return host;
   }
 
-  killOne(random: Random): void {
+  /** Ends the isolate of a focus, or any that has others beside it. */
+  killOne(random: Random, focus?: number): void {
     const { ordinary } = this.isolates;
-    if (ordinary.length < 2) return;
-    const host = random.pick(ordinary);
+    if (focus === undefined && ordinary.length < 2) return;
+    const host = focus === undefined ? random.pick(ordinary) : this.isolates.focused(focus);
+    if (!host?.isAlive) return;
     host.die();
     this.judges.costs.judge(host);
     this.trace(() => `${host.name} dies`);
@@ -236,11 +239,6 @@ export class Scene {
   /** Exports a domain to KV past the Registry, as `rollcall export` and wrangler do. */
   export(domain: string, random: Random): void {
     putExport(this, domain, random, { ...DEFAULT_POLICY, grace: 0 });
-  }
-
-  /** Takes an export back, with its manifest or without. */
-  takeBackExport(domain: string, deletes: boolean): void {
-    takeBackExport(this, domain, deletes);
   }
 
   /** A Registry is lost with all that it had. */

@@ -14,6 +14,8 @@ interface Asked extends Named {
   readonly floor: number;
 }
 
+/** By then all reads have begun that strangers cost. */
+const COST_IS_KNOWN = 10_000;
 /** Domains that nobody ever served. */
 const STRANGER_DOMAINS = 400;
 /** People whom a bridge is asked about again and again. */
@@ -47,8 +49,7 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
     const moved = movedBetween(before, head);
     if (moved.length > 0) return { base: random.pick(moved), form };
   }
-  const shape = scene.plan.setup.shapes[scene.plan.setup.domains.indexOf(domain)];
-  return { base: `u${random.between(0, (shape?.names ?? 14) - 1)}`, form };
+  return { base: `u${random.between(0, scene.shapeOf(domain).names - 1)}`, form };
 }
 
 /** Somebody who is on no list. */
@@ -125,9 +126,12 @@ function askAtOnce(scene: Scene, random: Random, host: SimulatedIsolate, count: 
 }
 
 /** Somebody tries out names or domains: it must not cost a read each (law 7). */
-export function askStrangers(scene: Scene, random: Random, count: number, what: "domains" | "names"): void {
-  // A cold isolate knows of nobody whether he is served.
-  const host = random.chance(0.6)
+export function askStrangers(
+  scene: Scene,
+  random: Random,
+  { count, what, isCold = false }: { count: number; what: "domains" | "names"; isCold?: boolean },
+): void {
+  const host = isCold
     ? scene.isolate(random.pick(scene.plan.setup.locations), {}, random)
     : scene.isolates.pick(random);
   if (host === null) return;
@@ -142,6 +146,7 @@ export function askStrangers(scene: Scene, random: Random, count: number, what: 
     if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
     else judge(scene, host, it, settled);
   }
+  scene.time.after(COST_IS_KNOWN, () => scene.judges.costs.judge(host));
 }
 
 function judge(

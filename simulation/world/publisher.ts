@@ -5,7 +5,7 @@ import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
-import type { Change } from "../plan/plan.ts";
+import type { Publication } from "../plan/plan.ts";
 import { commitOf, type Packed, pack } from "./pack.ts";
 
 export interface PublisherParts {
@@ -32,15 +32,11 @@ const STATES: readonly EntryState[] = ["active", "disabled", "full", "moved"];
 
 class Crash extends Error {}
 
-export async function publish(
-  parts: PublisherParts,
-  domain: string,
-  change: Change,
-  forces: boolean,
-): Promise<void> {
+export async function publish(parts: PublisherParts, publication: Publication): Promise<void> {
+  const { domain } = publication;
   for (let tries = 0; tries < TRIES; tries++) {
     try {
-      await attempt(parts, domain, change, forces);
+      await attempt(parts, publication);
       return;
     } catch (error) {
       if (error instanceof Crash) {
@@ -55,12 +51,8 @@ export async function publish(
   }
 }
 
-async function attempt(
-  parts: PublisherParts,
-  domain: string,
-  change: Change,
-  forces: boolean,
-): Promise<void> {
+async function attempt(parts: PublisherParts, publication: Publication): Promise<void> {
+  const { domain, change, forces } = publication;
   const { client, model, random } = parts;
   const description = await step(parts, () => client.domain(domain));
   const number = description?.generation ?? null;
@@ -91,7 +83,7 @@ async function attempt(
     else if (isTarget && isLive) await remove(parts, domain, number);
     return;
   }
-  const content = changed(parts, domain, isLive ? before : undefined, before?.epoch ?? 1, change);
+  const content = changed(parts, publication, isLive ? before : undefined, before?.epoch ?? 1);
   if (content === null) return;
   const contents = new Map([[domain, content]]);
   const heads = new Map([[domain, number]]);
@@ -187,10 +179,9 @@ const aliasOf = (like: Content, target: string, epoch: number): Content => ({
 /** The content after a change, null where there is nothing to do. */
 function changed(
   parts: PublisherParts,
-  domain: string,
+  { domain, change, list: names, target }: Publication,
   before: Content | undefined,
   epoch: number,
-  change: Change,
 ): Content | null {
   const { random, domains, partitionOf } = parts;
   const shape = parts.shapeOf(domain);
@@ -204,10 +195,16 @@ function changed(
   const missing = universe.filter((name) => !list.has(name));
   const some = (names: readonly string[], share: number): string[] =>
     names.filter(() => random.chance(share));
-  if (policy.alias !== null && !["unalias", "alias", "mode"].includes(change)) return null;
+  if (policy.alias !== null && !["unalias", "alias", "mode", "set"].includes(change)) return null;
   switch (change) {
     case "found":
       return before === undefined ? it : null;
+    case "set":
+      return {
+        ...it,
+        list: new Map((names ?? []).map((name) => [name, "active" as const])),
+        policy: { ...policy, alias: null },
+      };
     case "add":
       for (const name of some(missing, 0.3)) list.set(name, "active");
       if (random.chance(0.2)) list.set("postmaster", random.pick(STATES));
@@ -242,6 +239,7 @@ function changed(
     case "rotate":
       return { ...it, epoch: epoch + (before === undefined ? 0 : 1) };
     case "alias": {
+      if (target !== undefined) return aliasOf(it, target, epoch);
       const others = domains.filter(
         (other) => other !== domain && partitionOf(other) === partitionOf(domain),
       );

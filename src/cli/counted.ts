@@ -1,7 +1,7 @@
 import type { EdgeStatus } from "../api/contract.ts";
 import type { Cli } from "./context.ts";
 
-/** Shows what the edge answered and what went wrong. @param only domains to show; empty for all */
+/** Prints what the edge answered, and which faults it met. @param only domains to show; empty for all */
 export function showCounted(cli: Cli, counted: EdgeStatus | null, only: readonly string[]): void {
   const { output } = cli;
   const { dim, red } = output.colors;
@@ -21,7 +21,7 @@ export function showCounted(cli: Cli, counted: EdgeStatus | null, only: readonly
       ]),
     ]);
   }
-  // A fault that is about no domain may concern any.
+  // A fault without a domain may concern any of them.
   const faults = counted?.faults.filter((each) => each.domain === null || isShown(each)) ?? [];
   if (faults.length > 0) {
     output.line();

@@ -1,5 +1,5 @@
 import { listsNothing, type QuestionAnswer, type Result } from "../api/log.ts";
-import { TookTooLong, within } from "../runtime/timeout.ts";
+import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import type { ColdReads } from "./cold-reads.ts";
 import { messageOf } from "./faults.ts";
 import type { KvReads } from "./kv-reads.ts";
@@ -9,7 +9,7 @@ import { type SingleFlight, WORK_TIMEOUT } from "./single-flight.ts";
 
 /** After this KV's roster is read too, while the Registry's answer is still awaited. Milliseconds. */
 const ROSTER_DELAY = WORK_TIMEOUT / 2;
-/** After so long without an answer, KV's roster may hold a newer sign of life. */
+/** After so long without an answer, KV's roster may show a later contact. */
 const SILENCE = 3_600_000;
 
 /** Asks the Registries what changed, and applies their answers to the log views. */
@@ -59,7 +59,7 @@ export class LogClient {
         view.noteRefresh(this.#ports.clock.now());
         this.#coldReads.allow();
         // A Registry that hangs reports no fault itself.
-        if (error instanceof TookTooLong) this.#noteUnreachable(partition, error);
+        if (error instanceof TimeoutError) this.#noteUnreachable(partition, error);
       },
     });
     return !this.#flight.isPaused(name);
@@ -83,13 +83,13 @@ export class LogClient {
 
   /**
    * Asks the Registry first, and reads KV's roster only where that is not enough: a Registry of many domains does not
-   * list them to every reader that starts, and where no answer comes, the roster holds its last sign of life.
+   * list them to every reader that starts, and where no answer comes, the roster shows when it was last alive.
    */
   async #update(context: ReaderContext, view: LogView): Promise<void> {
     const since = view.position;
     const question = this.#ask(context, view, null, this.#mostHeads);
     try {
-      await within(this.#ports.timers, ROSTER_DELAY, () => question);
+      await withTimeout(this.#ports.timers, ROSTER_DELAY, () => question);
     } catch {
       const isSilent = this.#ports.clock.now() - view.lastContact > SILENCE;
       if (view.position === null || isSilent) await this.#startFromRoster(context, view);

@@ -1,9 +1,10 @@
+/** The names that a new generation no longer accepts, and until when they are deferred. */
 import {
   type BlobStore,
   type BlobTable,
   type DepartureTable,
   DirectoryError,
-  departuresAfter as departuresIn,
+  departuresAfter,
   type Hashing,
   type ListContent,
   type ManifestContent,
@@ -12,25 +13,15 @@ import {
 import { failure } from "./failure.ts";
 import type { Records } from "./records.ts";
 
-/** A domain's blobs in the Registry's own tables. */
-const storeOf = (records: Records, domain: string, now: number): BlobStore => ({
-  read(id) {
-    const bytes = records.blob(domain, id);
-    if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });
-    return bytes;
-  },
-  keep: (id, bytes) => records.putDepartures(domain, id, bytes, now),
-});
-
 /** A generation's list, read from the Registry's own tables. */
 export const listOf = (records: Records, domain: string, table: BlobTable): ListContent =>
-  storedList(storeOf(records, domain, 0), table);
+  storedList(blobsOfDomain(records, domain, 0), table);
 
 /**
- * The departures of the generation that follows `before`, kept in the Registry's own tables.
+ * The departures of the generation that follows `before`. Blobs of them are kept in the Registry's own tables.
  * @throws RegistryFailure `bad_request` where more names leave than can be kept
  */
-export function departuresAfter(
+export function computeDepartures(
   records: Records,
   hashing: Hashing,
   before: ManifestContent | null,
@@ -38,11 +29,20 @@ export function departuresAfter(
   now: number,
   grace: number,
 ): DepartureTable {
-  const store = storeOf(records, before?.domain ?? "", now);
+  const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
-    return departuresIn(store, hashing, before, after, now, grace);
+    return departuresAfter(store, hashing, before, after, now, grace);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
     throw failure("bad_request", error.message);
   }
 }
+
+const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
+  read(id) {
+    const bytes = records.blob(domain, id);
+    if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });
+    return bytes;
+  },
+  keep: (id, bytes) => records.putDepartures(domain, id, bytes, now),
+});

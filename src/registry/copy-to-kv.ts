@@ -1,6 +1,6 @@
 import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { keepKey } from "./history.ts";
 import {
   afterFailure,
@@ -10,22 +10,23 @@ import {
   KEY_PAUSE,
   lastHeartbeat,
 } from "./kv-pauses.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { blobsOf, type Records } from "./records.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
-/** A copy that readers still miss after this long was lost, and is made again. */
+/** A copy that readers still miss after this long was lost, and is written again. */
 const LOST_AFTER = 300_000;
-/** Operations of one run on heads, and on all else behind them; the platform allows 1,000 an invocation. */
+/** Operations of one run on heads, and on deletions; the platform allows 1,000 per invocation. */
 const HEAD_OPERATIONS = 700;
 const OTHER_OPERATIONS = 100;
-/** No head is begun later in a run than this: what hangs must not keep the roster and deletions waiting. */
+/** A run starts no head after this long: a write that hangs must not delay the roster and deletions. */
 const HEAD_TIME = 60_000;
-/** Writes under way at once; the platform allows six connections. */
-const AT_ONCE = 5;
-/** A write that takes longer has failed: one that never ends must not end the copying. */
-const PATIENCE = 20_000;
-/** What copying needs. */
+/** Concurrent writes; the platform allows six connections. */
+const CONCURRENCY = 5;
+/** A write that takes longer has failed: one that never ends must not stop the copying. */
+const WRITE_TIMEOUT = 20_000;
+
+/** What copying works with. */
 export interface CopyContext {
   readonly storage: RegistryStorage;
   readonly records: Records;
@@ -36,17 +37,16 @@ export interface CopyContext {
 }
 
 /**
- * Brings KV nearer to the heads: shards, then the manifest that names them, then the roster, then deletions. A key
- * that fails is tried again after a pause of its own, and holds up no other. The caller asks {@link nextRun} when
- * that is and never gives up.
+ * Copies to KV what it lacks: shards, then the manifest that names them, then the roster, then deletions. A key that
+ * fails is tried again after a pause of its own, and delays no other. The caller schedules the next run in any case.
  */
 export async function copyToKv(context: CopyContext): Promise<void> {
   const { storage, clock } = context;
-  const patient = { ...context, kv: withPatience(context) };
+  const limited = { ...context, kv: withWriteTimeout(context) };
   const steps = [
-    () => copyHeads(patient, new Budget(HEAD_OPERATIONS, clock, clock.now() + HEAD_TIME)),
-    () => copyRoster(patient),
-    () => deleteKeys(patient),
+    () => copyHeads(limited, new Budget(HEAD_OPERATIONS, clock, clock.now() + HEAD_TIME)),
+    () => copyRoster(limited),
+    () => deleteKeys(limited),
   ];
   let failed: unknown;
   for (const step of steps) {
@@ -56,18 +56,18 @@ export async function copyToKv(context: CopyContext): Promise<void> {
       failed = error;
     }
   }
-  // A key that failed before and waits for its turn still fails, as far as is known.
+  // A key that failed before and waits for its next try still counts as failing.
   if (failed === undefined && isAnythingFailing(storage)) return;
   setMeta(storage, "kv_error", failed === undefined ? "" : messageOf(failed));
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Writes that end, and name their key where they fail. */
-function withPatience({ kv, timers }: CopyContext): KvStore {
+/** KV whose writes end in time, and name their key where they fail. */
+function withWriteTimeout({ kv, timers }: CopyContext): KvStore {
   const write = async (key: string, work: () => Promise<void>): Promise<void> => {
     try {
-      await within(timers, PATIENCE, work);
+      await withTimeout(timers, WRITE_TIMEOUT, work);
     } catch (error) {
       throw new Error(`${key}: ${messageOf(error)}`, { cause: error });
     }
@@ -79,7 +79,7 @@ function withPatience({ kv, timers }: CopyContext): KvStore {
   };
 }
 
-/** A reader did not find a head in KV. If it was put there long enough ago, it is put there again. */
+/** A reader did not find a head in KV. If it was written long enough ago, it is written again. */
 export function noteMissing(storage: RegistryStorage, domain: string, now: number): void {
   storage.sql(
     "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = number AND kv_time < ?",
@@ -89,9 +89,9 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
 }
 
 /**
- * A reader did not find a blob in KV. As with heads: if it is there as far as is known, and for long enough, it is
- * put there again, and its head behind it. Each blob has its own time (`in_kv`, 0 where it is not there), so that one
- * that is put again does not put off the others. Whether it is to be.
+ * A reader did not find a blob in KV. If it was written long enough ago, it is written again, and its head after it.
+ * Each blob has its own time (`in_kv`, 0 where it is not in KV), so that writing one again does not delay the others.
+ * @returns whether it is written again
  */
 export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
   const lost = storage.sql(
@@ -106,7 +106,7 @@ export function noteMissingBlob(storage: RegistryStorage, domain: string, id: st
   return true;
 }
 
-/** What one run may still do. */
+/** What is left of one run. */
 class Budget {
   readonly #clock: Clock;
   readonly #until: number;
@@ -118,7 +118,7 @@ class Budget {
     this.#until = until;
   }
 
-  /** Takes operations out of the budget; false where not enough are left, or no time is. */
+  /** Takes operations out of the budget; false where there are too few, or the time is over. */
   take(operations: number): boolean {
     if (operations > this.#left || this.#clock.now() >= this.#until) return false;
     this.#left -= operations;
@@ -142,7 +142,7 @@ async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
     try {
       if (!(await copyHead(context, domain, budget))) break;
     } catch (error) {
-      // One domain that cannot be copied must not keep the others waiting.
+      // A domain that cannot be copied must not delay the others.
       failed = error;
       noteFailure(context, domain);
     }
@@ -150,7 +150,7 @@ async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
   if (failed !== undefined) throw failed;
 }
 
-/** Copies one domain's head; false where the budget ended before it. */
+/** Copies one domain's head; false where the budget did not suffice. */
 async function copyHead(context: CopyContext, domain: string, budget: Budget): Promise<boolean> {
   const { storage, records, kv, clock } = context;
   const head = records.head(domain);
@@ -161,7 +161,7 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   noteTry(context, domain);
   keepKey(storage, manifestKey(domain));
   await kv.put(manifestKey(domain), head.manifest.bytes);
-  // The head may have moved on meanwhile: only what was put is called copied.
+  // There may be a newer head by now: only the one that was written counts as copied.
   storage.sql(
     `UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ?, kv_failures = NULL, kv_next = NULL
      WHERE domain = ?`,
@@ -172,7 +172,7 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   return true;
 }
 
-/** Copies blobs past those that fail, and fails in the end then; false where the budget ended before them. */
+/** Copies blobs. Where some fail, it copies the rest and then throws; false where the budget did not suffice. */
 async function copyBlobs(
   context: CopyContext,
   domain: string,
@@ -180,8 +180,8 @@ async function copyBlobs(
   budget: Budget,
 ): Promise<boolean> {
   let failed: PromiseRejectedResult | undefined;
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    const some = ids.slice(at, at + AT_ONCE);
+  for (let at = 0; at < ids.length; at += CONCURRENCY) {
+    const some = ids.slice(at, at + CONCURRENCY);
     if (!budget.take(some.length)) {
       if (failed !== undefined) throw failed.reason;
       return false;
@@ -189,21 +189,21 @@ async function copyBlobs(
     const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id)));
     const failures = ends.filter((end) => end.status === "rejected");
     failed ??= failures[0];
-    // Where all of them fail, KV does, and not one of its keys.
+    // Where all of them fail, KV itself does.
     if (failures.length === some.length) break;
   }
   if (failed !== undefined) throw failed.reason;
   return true;
 }
 
-/** What failed of a domain is tried again after a while, and later each time. */
+/** Sets a domain's next try, later after each failure in a row. */
 function noteFailure({ storage, clock }: CopyContext, domain: string): void {
   const row = storage.sql("SELECT kv_failures FROM heads WHERE domain = ?", domain)[0];
   const { failures, next } = afterFailure(row?.kv_failures, clock.now());
   storage.sql("UPDATE heads SET kv_failures = ?, kv_next = ? WHERE domain = ?", failures, next, domain);
 }
 
-/** From here on the pause of a domain's keys counts, whatever comes of the write. */
+/** Starts the pause of a domain's keys, whether the write will succeed or not. */
 function noteTry({ storage, clock }: CopyContext, domain: string): void {
   storage.sql("UPDATE heads SET kv_time = ? WHERE domain = ?", clock.now(), domain);
 }
@@ -229,7 +229,7 @@ async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext): Promi
   const number = getMeta(storage, "number") ?? 0;
   const now = clock.now();
   const isQuiet = !isRosterDue(storage) && now - lastHeartbeat(storage) < HEARTBEAT;
-  // The pause counts from every try: what failed may have reached KV all the same.
+  // The pause counts from every try: a write that failed may have reached KV all the same.
   const tried = getMeta(storage, "roster_tried") ?? 0;
   if (isQuiet || now - tried < KEY_PAUSE || now < (getMeta(storage, "roster_next") ?? 0)) return;
   const partition = String(getMeta(storage, "partition"));
@@ -272,8 +272,8 @@ async function deleteKeys(context: CopyContext): Promise<void> {
     )
     .map((row) => row.key as string);
   let failed: PromiseRejectedResult | undefined;
-  for (let at = 0; at < keys.length; at += AT_ONCE) {
-    const some = keys.slice(at, at + AT_ONCE);
+  for (let at = 0; at < keys.length; at += CONCURRENCY) {
+    const some = keys.slice(at, at + CONCURRENCY);
     const ends = await Promise.allSettled(some.map((key) => deleteKey(context, key)));
     failed ??= ends.find((end) => end.status === "rejected");
   }

@@ -5,17 +5,17 @@ import type { RegistryStorage } from "./ports.ts";
 const BUCKET = 600_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** A row is written this often at most: an account on the free plan has 100,000 a day. */
+/** Minimum time between two rows: the free plan has 100,000 a day. */
 const PAUSE = 60_000;
-/** What is told apart in one row; past it, domains are not. */
+/** Sums in one row; past this, domains are counted together. */
 const MAX_KEYS = 2_000;
 
 type Sums = Map<string, number>;
 
 /**
- * What isolates counted, added up in memory and kept in one packed row for each ten minutes of the last day. It is
- * the one thing that a Registry holds in a field: what is lost with an object that is replaced is a minute of it.
- * Nothing here may delay or fail a question, so the row is written behind it.
+ * Adds up what isolates counted, in one packed row for each ten minutes of the last day. Counts are the only thing that a
+ * Registry holds in a field: an object that is replaced loses a minute of them. Counting must not delay or fail a
+ * question, so the row is written later.
  */
 export class Counters {
   readonly #storage: RegistryStorage;
@@ -36,7 +36,7 @@ export class Counters {
     try {
       this.#add(counts);
     } catch {
-      // What another release counts in another way is dropped.
+      // Counts in another release's format are dropped.
     }
   }
 
@@ -78,11 +78,11 @@ export class Counters {
       this.#write();
       if (this.#unwritten.size > 0) this.#writeLater();
     });
-    // What could not be written is lost, and nobody's fault.
+    // Counts that cannot be written are lost.
     written.catch(() => undefined);
   }
 
-  /** Writes one row: the oldest bucket's. */
+  /** Writes the row of the oldest bucket. */
   #write(): void {
     const [first] = this.#unwritten;
     if (first === undefined) return;
@@ -103,7 +103,7 @@ export class Counters {
   }
 }
 
-/** Neither domains in A-labels nor words of ours hold a space. */
+/** Neither A-labels nor our words contain a space. */
 const keyOf = ([domain, mode, word]: Count): string => `${domain} ${mode} ${word}`;
 
 function addTo(sums: Sums, key: string, n: number): void {

@@ -1,6 +1,7 @@
 import type { RegistryError, Result } from "../api/log.ts";
+import { DirectoryError } from "../directory/index.ts";
 
-/** An error of the contract on its way out of a transaction, which it rolls back. */
+/** An error of the contract. Thrown in a transaction, it rolls that back. */
 export class RegistryFailure extends Error {
   readonly error: RegistryError;
 
@@ -16,5 +17,18 @@ export const failure = (
   message: string,
   more: Omit<RegistryError, "code" | "message"> = {},
 ): RegistryFailure => new RegistryFailure({ code, message, ...more });
+
+/** What is wrong with the part of a request that is about `domain`. */
+export const badRequest = (domain: string, message: string): RegistryFailure =>
+  failure("bad_request", `${domain}: ${message}`, { domain });
+
+/** Reads the part of a request that is about `domain`. @throws RegistryFailure `bad_request` where it cannot be read */
+export function readRequest<T>(domain: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof DirectoryError ? badRequest(domain, error.message) : error;
+  }
+}
 
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });

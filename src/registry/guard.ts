@@ -1,4 +1,4 @@
-/** The guard of law 4 over a domain's last day: its ledger as the Registry's tables hold it, and its judgement. */
+/** The guard of law 4 over the lists of a domain's last day, with its ledger in the Registry's tables. */
 import {
   acceptedCount,
   advanceLedger,
@@ -19,9 +19,9 @@ import {
 import { listOf } from "./compute-departures.ts";
 import { GuardStore } from "./guard-store.ts";
 import type { RegistryStorage } from "./ports.ts";
-import type { Head, Records } from "./records.ts";
+import { type Head, liveManifest, type Records } from "./records.ts";
 
-/** What is to follow a domain's newest list. */
+/** What follows a domain's newest list. */
 export interface Successor {
   readonly domain: string;
   readonly head: Head | null;
@@ -29,11 +29,11 @@ export interface Successor {
   readonly keyId: string;
   /** Names that it accepts or defers. */
   readonly accepted: number;
-  /** Names that change, against the newest list of the domain, whether it was deleted since or not. */
+  /** Names that change against the domain's newest list, even where the domain was deleted since. */
   changesFrom(newest: ManifestRecord): NameChanges;
 }
 
-/** What the guard needs of the Registry. */
+/** What the guard works with. */
 export interface GuardContext {
   readonly storage: RegistryStorage;
   readonly records: Records;
@@ -47,12 +47,12 @@ export const isComparable = (
 ): boolean => record.canonicaliser === CANONICALISER_VERSION && comparable(record, other);
 
 /**
- * Judges a commit against every list that was the domain's head within the last 24 h, and takes it into the ledger. To
- * be called inside a transaction, which the caller ends where the commit is refused.
+ * Judges a commit against every list that was the domain's head within the last 24 h, and adds it to the ledger. Call
+ * it inside a transaction, and roll that back where the commit is refused.
  *
- * @param generation number that the commit gets
- * @param forced whether an override lets it through: then the names that it refuses are no longer counted
- * @returns why the guard refuses, null where it does not
+ * @param generation number of the commit
+ * @param forced whether an override accepts it: then the names that it refuses are not counted any more
+ * @returns why the guard refuses, or null
  */
 export function judge(
   context: GuardContext,
@@ -62,7 +62,7 @@ export function judge(
 ): string | null {
   const { records, now } = context;
   const { domain, head, policy, accepted } = successor;
-  const live = head?.manifest.deletedUntil === null ? head.manifest : null;
+  const live = liveManifest(head);
   const store = new GuardStore(context.storage, domain);
   let lists = listsOfDay(currentLists(context, store), now);
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
@@ -75,7 +75,7 @@ export function judge(
       after = advanceLedger(lists, store, step);
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
-      // Spans that are damaged are made again from the generations.
+      // Damaged spans are computed again from the generations.
       store.clear();
       lists = listsOfDay(currentLists(context, store), now);
       after = advanceLedger(lists, store, step);
@@ -83,7 +83,7 @@ export function judge(
   }
   const isFull = after.length > MAX_GUARDED_LISTS;
   if (isFull) {
-    // With an override the day begins with this list.
+    // With an override, the day starts with this list.
     store.clear();
     after = after.slice(-1);
   }
@@ -105,7 +105,7 @@ export function judge(
     remaining: accepted,
     uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
     mayBeEmpty: policy.alias !== null || policy.catchall,
-    // The share as it stands now, so that a tighter one holds at once and a looser one needs its own commit.
+    // The share that applies now: a tighter one takes effect at once, a looser one needs a commit of its own.
     share: (live ?? newest)?.policy.guard ?? policy.guard,
   });
 }
@@ -116,7 +116,7 @@ export const changesTo =
   (newest) =>
     nameChanges(listOf(records, domain, newest.shards), listOf(records, domain, shards));
 
-/** A generation as the ledger needs it; its manifest is read one at a time. */
+/** A generation as the ledger needs it, without its manifest. */
 interface GenerationRow {
   readonly number: number;
   readonly forced: boolean;
@@ -126,8 +126,8 @@ interface GenerationRow {
 }
 
 /**
- * The lists of a domain's ledger, after taking in what was committed without it: by an earlier release, or where it was
- * damaged or never made. The oldest first.
+ * The lists of a domain's ledger, oldest first, with what was committed without it: by an earlier release, or while it
+ * was damaged or missing.
  */
 function currentLists(context: GuardContext, store: GuardStore): GuardedList[] {
   const kept = keptLists(store, context.now);
@@ -147,7 +147,7 @@ function currentLists(context: GuardContext, store: GuardStore): GuardedList[] {
   return endedAt(lists, before);
 }
 
-/** Takes the generation of `row`, which followed that of `before`, into a ledger. */
+/** Adds the generation of `row`, which followed that of `before`, to a ledger. */
 function follow(
   { records, now }: GuardContext,
   store: GuardStore,
@@ -173,11 +173,11 @@ const listOfRow = ({ number, accepted, superseded }: GenerationRow): GuardedList
   superseded: superseded === null ? null : Math.ceil(superseded / 1000),
 });
 
-/** Lists whose newest ends when its generation did: when another list or a deletion followed it. */
+/** The same lists, where the newest was superseded when its generation was: by another list or a deletion. */
 const endedAt = (lists: readonly GuardedList[], newest: GenerationRow): GuardedList[] =>
   lists.map((list) => (list.generation === newest.number ? { ...listOfRow(newest), lost: list.lost } : list));
 
-/** Lists that a ledger holds; none where it is damaged or older than a day, so that it is made again. */
+/** Lists that a ledger holds; none where it is damaged or older than a day, so that it is computed again. */
 function keptLists(store: GuardStore, now: number): GuardedList[] {
   try {
     const lists = store.lists(now - GUARD_SPAN);
@@ -189,7 +189,7 @@ function keptLists(store: GuardStore, now: number): GuardedList[] {
   return [];
 }
 
-/** Generations from `number` on; where that is null, those that were heads within the guard's day. */
+/** Generations from `number` on, or where that is null, those that were heads within the last 24 h. */
 function generationsSince(
   { storage, now }: GuardContext,
   domain: string,

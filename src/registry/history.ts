@@ -1,19 +1,19 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
-/** Rows of one run, so that a long history does not hold the object up. */
+/** Rows of one run, so that a long history does not block the object. */
 const ROWS = 500;
-/** A replaced blob stays in KV for isolates whose manifest is an old one; a manifest is not a day behind. */
+/** How long a replaced blob stays in KV, for isolates with an older manifest: none is a day behind. */
 export const REPLACED_LIFE = 86_400_000;
 
 /**
- * Lets go of what history need not keep any longer: superseded generations, shards that no kept generation
- * names, tombstones, revocations of tokens that have expired anyway, old lines of the audit trail. To be called
- * inside a transaction. Their keys in KV are left to the copying.
+ * Deletes what has outlived history: superseded generations, blobs that none of the kept ones names, tombstones,
+ * revocations of tokens that have expired, old lines of the audit trail. Copying deletes their keys in KV. Call it
+ * inside a transaction.
  *
  * @param history milliseconds that a superseded generation is kept
- * @returns whether there may be more to let go of than one run takes
+ * @returns whether there may be more than one run deletes
  */
 export function prune(storage: RegistryStorage, now: number, history: number): boolean {
   const generations = storage.sql(
@@ -36,7 +36,7 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   return [generations, blobs, replaced, tombstones, ledgers].some((rows) => rows.length === ROWS);
 }
 
-/** Whether a key that was to be deleted is wanted again. */
+/** Keeps a key of KV that was going to be deleted. */
 export function keepKey(storage: RegistryStorage, key: string): void {
   storage.sql("DELETE FROM kv_deletions WHERE key = ?", key);
 }
@@ -46,8 +46,8 @@ function deleteKey(storage: RegistryStorage, key: string): void {
 }
 
 /**
- * KV lets go of what no head names any more long before history does, since only a rollback can want it, and finds it
- * here: it is put into KV again then. As long as KV shows an older manifest than the head's, it keeps all of it.
+ * Deletes replaced blobs from KV, a day after the head stopped naming them. History still has them here: a rollback
+ * writes them to KV again. While KV has an older manifest than the head's, it keeps all blobs of the domain.
  */
 function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   const replaced = storage.sql(
@@ -63,7 +63,7 @@ function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
     expires: number | null;
   }[]) {
     storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
-    // Gone already, or the head's: a release that did not know this table may have rolled back to it.
+    // Deleted already, or the head's again: a release that did not know this table may have rolled back to it.
     if (expires === null) continue;
     storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
     deleteKey(storage, blobKey(domain, id));
@@ -71,7 +71,7 @@ function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   return replaced;
 }
 
-/** A ledger of the guard that saw no commit for a day holds nothing that the head's generation does not say. */
+/** Deletes ledgers of the guard without a commit within a day: the head's generation says all that they do. */
 function pruneLedgers(storage: RegistryStorage, now: number): SqlRow[] {
   const idle = storage.sql(
     "SELECT domain FROM guard_ledgers WHERE updated < ? LIMIT ?",
@@ -85,7 +85,7 @@ function pruneLedgers(storage: RegistryStorage, now: number): SqlRow[] {
   return idle;
 }
 
-/** A tombstone goes when nobody can remember its domain; questions from before it get everything then. */
+/** Deletes old tombstones. Isolates that know less than a deleted one get the whole list of heads. */
 function pruneTombstones(storage: RegistryStorage, now: number, history: number): SqlRow[] {
   const gone = storage.sql(
     "SELECT domain, number FROM heads WHERE deleted IS NOT NULL AND deleted < ? LIMIT ?",

@@ -1,20 +1,20 @@
-/** When each key of KV may be written again: a pause after every write, and a longer one after each failure in a row. */
-import type { RegistryStorage, SqlValue } from "./ports.ts";
-import { getMeta } from "./schema.ts";
+/** When each key of KV is written next: after a pause, and after a longer one for each failure in a row. */
 
-/** KV takes one write a second to a key. */
+import { getMeta, setAlarmBy } from "./meta.ts";
+import type { RegistryStorage, SqlValue } from "./ports.ts";
+
+/** KV accepts one write per second and key. */
 export const KEY_PAUSE = 1_100;
 /**
- * The roster is put again this often, so that its reader can tell that the Registry lives. In between only where
- * another domain is served or a token was revoked: what else changed, its reader asks the Registry for anyway, and one
- * changed mailbox is to cost no third write.
+ * The roster is written this often, as a sign that the Registry lives. In between it is written only where another
+ * domain is served or a token was revoked. Its readers ask the Registry for anything else, and one changed mailbox must
+ * not cost a third write.
  */
 export const HEARTBEAT = 3_600_000;
-// Not sooner: a key takes no second write by then.
 const FIRST_RETRY = KEY_PAUSE;
 const LAST_RETRY = 60_000;
 
-/** How often a key has failed in a row after one more failure, and when it is tried again. */
+/** A key's failures in a row after one more, and the time of its next try. */
 export function afterFailure(
   before: SqlValue | undefined,
   now: number,
@@ -23,21 +23,21 @@ export function afterFailure(
   return { failures, next: now + Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10)) };
 }
 
-/** Keys that KV still lacks or has too many; shards not counted. */
+/** Keys to write to KV or to delete there; shards not counted. */
 export function pendingKeys(storage: RegistryStorage): number {
   const heads = storage.sql("SELECT count(*) AS n FROM heads WHERE kv_number < number")[0]?.n as number;
   const deletions = storage.sql("SELECT count(*) AS n FROM kv_deletions")[0]?.n as number;
   return heads + deletions + (isRosterDue(storage) ? 1 : 0);
 }
 
-/** Whether any key failed when it was last tried. */
+/** Whether the last try of any key failed. */
 export const isAnythingFailing = (storage: RegistryStorage): boolean =>
   (getMeta(storage, "roster_failures") ?? 0) > 0 ||
   storage.sql("SELECT 1 FROM heads WHERE kv_number < number AND kv_failures > 0 LIMIT 1").length > 0 ||
   storage.sql("SELECT 1 FROM kv_deletions WHERE failures > 0 LIMIT 1").length > 0;
 
-/** When copying has to run again, Unix milliseconds: as soon as any key may be written that has to be. */
-export function nextRun(storage: RegistryStorage, now: number): number {
+/** When copying runs next, Unix milliseconds: as soon as the pause of any key is over. */
+function nextRun(storage: RegistryStorage, now: number): number {
   const due = [
     storage.sql(
       "SELECT min(max(kv_time + ?, coalesce(kv_next, 0))) AS due FROM heads WHERE kv_number < number",
@@ -52,9 +52,21 @@ export function nextRun(storage: RegistryStorage, now: number): number {
   return Math.max(now + KEY_PAUSE, Math.min(...due));
 }
 
-/** The first roster comes with the first domain: until then there is nothing to tell. */
+/** The first roster comes with the first domain: until then it would be empty. */
 export const lastHeartbeat = (storage: RegistryStorage): number =>
   getMeta(storage, "roster_time") ?? getMeta(storage, "incarnation") ?? 0;
 
 export const isRosterDue = (storage: RegistryStorage): boolean =>
   (getMeta(storage, "roster_number") ?? 0) < (getMeta(storage, "roster_due") ?? 0);
+
+/** Sets the alarm for the next run of copying. */
+export const scheduleCopy = (storage: RegistryStorage, now: number): void =>
+  setAlarmBy(storage, nextRun(storage, now), now);
+
+/** Runs a change in one transaction, and sets the alarm that copies it to KV. */
+export const changeAndCopy = <T>(storage: RegistryStorage, now: number, work: () => T): T =>
+  storage.transaction(() => {
+    const result = work();
+    if (pendingKeys(storage) > 0) scheduleCopy(storage, now);
+    return result;
+  });

@@ -1,11 +1,10 @@
 /** Domains and histories, page by page, without reading the lists themselves. */
-import { type GenerationRecord, MAX_WHOLE } from "../api/contract.ts";
-import { failure } from "./failure.ts";
+import type { GenerationRecord } from "../api/contract.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";
 import { readSummary, SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
 
-/** Domains behind `after` in the order of their names, tombstones included. */
+/** Domains after `after` in the order of their names, tombstones included. */
 export function listDomains(storage: RegistryStorage, page: Page<string>): HeadSummary[] {
   const rows = storage.sql(
     `${HEADS} WHERE h.domain > ? ORDER BY h.domain LIMIT ?`,
@@ -15,7 +14,7 @@ export function listDomains(storage: RegistryStorage, page: Page<string>): HeadS
   return rows.map((row) => summaryAt(storage, row));
 }
 
-/** The same of the named domains alone: those of them that have a head. */
+/** The same for the named domains that have a head. */
 export const domainsNamed = (storage: RegistryStorage, names: readonly string[]): HeadSummary[] =>
   names.flatMap((name) =>
     storage.sql(`${HEADS} WHERE h.domain = ?`, name).map((row) => summaryAt(storage, row)),
@@ -65,15 +64,3 @@ export function listGenerations(
     };
   });
 }
-
-/** The page of a caller that knows of none, as an isolate of an earlier release: everything, where that is little. */
-export const WHOLE = { after: null, limit: MAX_WHOLE + 1 };
-
-/** @throws RegistryFailure `bad_request` where a caller that knows of no pages would get a part alone */
-export function requireWhole<T>(lines: readonly T[], page: object): readonly T[] {
-  if (page === WHOLE && lines.length > MAX_WHOLE) throw failure("bad_request", TOO_MUCH);
-  return lines;
-}
-
-/** What a caller is told who asks for more than one answer can hold. */
-export const TOO_MUCH = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and go on with after=<next>`;

@@ -1,25 +1,18 @@
 /** What the guard would say of a commit whose shards were not put: from the names that change alone. */
 import type { PlannedDomain, PlannedNames, PlanRequest, PlanResult } from "../api/contract.ts";
-import {
-  CANONICALISER_VERSION,
-  DirectoryError,
-  decodeTails,
-  fromBase64Url,
-  nameChangesTo,
-} from "../directory/index.ts";
-import type { CommitContext } from "./commit.ts";
+import { decodeTails, fromBase64Url, nameChangesTo } from "../directory/index.ts";
 import { listOf } from "./compute-departures.ts";
-import { failure } from "./failure.ts";
-import { judge, type Successor } from "./guard.ts";
+import { readRequest } from "./failure.ts";
+import { type GuardContext, judge, type Successor } from "./guard.ts";
+import { getMeta } from "./meta.ts";
 import type { Records } from "./records.ts";
-import { getMeta } from "./schema.ts";
-import { policyAfter, requireHead } from "./validate-commit.ts";
+import { policyAfter, requireCanonicaliser, requireHead } from "./validate-commit.ts";
 
 /**
- * Judges a plan as its commit would be judged. To be called inside a transaction that is not kept.
+ * Judges a plan as its commit would be judged. Call it inside a transaction that is rolled back.
  * @throws RegistryFailure `conflict` or `bad_request`
  */
-export function plan(context: CommitContext, request: PlanRequest): PlanResult {
+export function plan(context: GuardContext, request: PlanRequest): PlanResult {
   const generation = (getMeta(context.storage, "number") ?? 0) + 1;
   const refusals = request.domains.map(
     (each) => [each.domain, refusalOf(context, each, generation)] as const,
@@ -27,46 +20,25 @@ export function plan(context: CommitContext, request: PlanRequest): PlanResult {
   return { refusals: Object.fromEntries(refusals) };
 }
 
-function refusalOf(context: CommitContext, planned: PlannedDomain, generation: number): string | null {
+function refusalOf(context: GuardContext, planned: PlannedDomain, generation: number): string | null {
   const { records } = context;
-  const { domain, accepted } = planned;
-  const bad = (message: string): Error => failure("bad_request", `${domain}: ${message}`, { domain });
+  const { domain, accepted, key_id: keyId, names } = planned;
   const head = records.head(domain);
   requireHead(domain, head, planned.expect);
-  if (planned.canonicaliser !== CANONICALISER_VERSION) {
-    throw bad(
-      `planned under canonicaliser ${planned.canonicaliser}, the edge has ${CANONICALISER_VERSION}; use the same release`,
-    );
-  }
-  const changesFrom = changesOf(records, domain, planned.names, bad);
-  const successor = {
-    domain,
-    head,
-    policy: policyAfter(head, planned.policy, bad),
-    keyId: planned.key_id,
-    accepted,
-    changesFrom,
-  };
-  return judge(context, successor, generation, false);
+  requireCanonicaliser(domain, planned.canonicaliser);
+  const changesFrom = readRequest(domain, () => readNames(records, domain, names));
+  const policy = policyAfter(domain, head, planned.policy);
+  return judge(context, { domain, head, policy, keyId, accepted, changesFrom }, generation, false);
 }
 
-/** Reads the names of a plan, whether they will be compared or not. */
-function changesOf(
-  records: Records,
-  domain: string,
-  names: PlannedNames,
-  bad: (message: string) => Error,
-): Successor["changesFrom"] {
-  try {
-    if ("accepted" in names) {
-      const accepted = tailsFrom(names.accepted);
-      return (newest) => nameChangesTo(listOf(records, domain, newest.shards), accepted);
-    }
-    const changes = { gone: tailsFrom(names.gone), back: tailsFrom(names.back), uncounted: 0 };
-    return () => changes;
-  } catch (error) {
-    throw error instanceof DirectoryError ? bad(error.message) : error;
+/** Decodes the names of a plan, whether the guard compares them or not. */
+function readNames(records: Records, domain: string, names: PlannedNames): Successor["changesFrom"] {
+  if ("accepted" in names) {
+    const accepted = tailsFrom(names.accepted);
+    return (newest) => nameChangesTo(listOf(records, domain, newest.shards), accepted);
   }
+  const changes = { gone: tailsFrom(names.gone), back: tailsFrom(names.back), uncounted: 0 };
+  return () => changes;
 }
 
 const tailsFrom = (text: string): Float64Array => decodeTails(fromBase64Url(text));

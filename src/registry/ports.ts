@@ -1,6 +1,6 @@
-/** What a Registry is handed: its storage, its settings, and the outside world. */
+/** What a Registry gets from its host: storage, settings and the platform. */
 import type { Hashing } from "../directory/index.ts";
-import type { Clock, Random, Timers } from "../runtime/ports.ts";
+import type { Clock, Timers } from "../runtime/ports.ts";
 
 export type SqlValue = string | number | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -9,20 +9,19 @@ export type SqlRow = Readonly<Record<string, SqlValue>>;
 export interface RegistryStorage {
   /** Runs one statement; `?` are bound in order. */
   sql(statement: string, ...bindings: SqlValue[]): SqlRow[];
-  /** Runs `work` in one transaction: all of its writes hold, or, where it throws, none. */
+  /** Runs `work` in one transaction. If it throws, none of its writes stay. */
   transaction<T>(work: () => T): T;
-  /** Asks for one call of the alarm at `time`, Unix milliseconds, in place of any asked for before. */
+  /** Sets the alarm to run once at `time`, Unix milliseconds, instead of when it was set for before. */
   setAlarm(time: number): void;
 }
 
 export interface RegistryPorts {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly random: Random;
   readonly hashing: Hashing;
 }
 
-/** What the operator set, as far as the Registry uses it. */
+/** The operator's settings that a Registry uses. */
 export interface RegistrySettings {
   readonly masterKey: Uint8Array;
   /** How long superseded generations can be rolled back to, milliseconds. */

@@ -1,6 +1,7 @@
 /**
- * What the edge asks of a Registry. Values are plain, since they cross from one isolate to another; an error
- * that is part of the contract is a value, and a throw means that the Registry could not be reached or broke.
+ * The calls between the edge and a Registry. Arguments and answers are plain data, since they cross isolates. An error of
+ * the contract is a value; a throw means that the Registry could not be reached, or has a bug. While a release is rolled
+ * out, edges and Registries of two releases call each other, so a call may only gain optional members for one release.
  */
 import type {
   AuditRecord,
@@ -17,7 +18,7 @@ import type {
 } from "../api/contract.ts";
 import type { Counted, Position, Question, QuestionAnswer, Result } from "../api/log.ts";
 
-/** Which of how many Registries is meant. One that was made for another place answers with a fault. */
+/** Which of how many Registries. One that was made for another place answers with a fault. */
 export interface Place {
   readonly partition: number;
   readonly partitions: number;
@@ -30,7 +31,7 @@ export type Actor = string;
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
 
 /** A token as the Registry records it; the edge adds whether its own key fits. */
-export type KeptToken = Omit<TokenRecord, "key_fits">;
+export type StoredToken = Omit<TokenRecord, "key_fits">;
 
 export type PartitionStatus = RegistryStatus["partitions"][number];
 
@@ -41,14 +42,14 @@ export interface Page<T> {
   readonly limit: number;
 }
 
-/** A revoked token, as one partition takes it over from the first. */
+/** A revoked token, as a partition copies it from the first one. */
 export interface Revocation {
   readonly id: string;
   /** When the token expires by itself, Unix milliseconds; null: never. */
   readonly expires: number | null;
 }
 
-/** A change that was made, and the point in the log at which every isolate will see it. */
+/** The result of a change, and the position in the log from which isolates see it. */
 export interface Changed<T> extends Position {
   readonly result: T;
 }
@@ -57,7 +58,7 @@ export interface RegistryApi {
   question(question: Question): Promise<Result<QuestionAnswer>>;
   /**
    * Bytes of a shard or of departures, null where the Registry does not hold them.
-   * @param isMissed whether a check looked for them in KV, and KV has none or others
+   * @param isMissed whether a check did not find these bytes in KV
    */
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
@@ -70,26 +71,50 @@ export interface RegistryApi {
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null where the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
-  /** By name. Without a page everything, where that is little: isolates of an earlier release ask so. */
-  domains(page?: Page<string>): Promise<Result<readonly HeadSummary[]>>;
+  /** In the order of their names. */
+  domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>>;
   /** Those of the named domains that have a head. */
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
-  /** Newest first, `after` being a number. */
-  generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
-  keepToken(token: KeptToken, by: Actor): Promise<Result<null>>;
-  tokens(): Promise<Result<readonly KeptToken[]>>;
+  /** Newest first. `after` is a generation's number. */
+  generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
+  keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
+  tokens(): Promise<Result<readonly StoredToken[]>>;
   /**
-   * Null where no such token was issued. A Registry that has not begun keeps the id for when it does, and answers
+   * Null where no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
    * `uninitialised`.
    */
-  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<KeptToken | null>>>;
+  revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<StoredToken | null>>>;
   isRevoked(id: string): Promise<Result<boolean>>;
-  /** Every revocation that is kept. The first partition records all of them, and others take them over from it. */
+  /** Every revocation. The first partition records all of them, and the others copy them from it. */
   revocations(): Promise<Result<readonly Revocation[]>>;
-  /** Makes the Registry what it is; where that was done before, it takes over the revocations that it lacks. */
+  /** Initialises the Registry; if that was done before, it copies the revocations that it lacks. */
   initialise(by: Actor): Promise<Result<PartitionStatus>>;
   status(): Promise<Result<PartitionStatus>>;
-  /** What isolates counted, of the last hour and day. */
+  /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
   audit(): Promise<Result<readonly AuditRecord[]>>;
 }
+
+/** The names of all calls. */
+export const REGISTRY_CALLS = [
+  "question",
+  "blob",
+  "putShard",
+  "commit",
+  "plan",
+  "rollback",
+  "remove",
+  "head",
+  "domains",
+  "domainsNamed",
+  "generations",
+  "keepToken",
+  "tokens",
+  "revokeToken",
+  "isRevoked",
+  "revocations",
+  "initialise",
+  "status",
+  "counted",
+  "audit",
+] as const satisfies readonly (keyof RegistryApi)[];

@@ -13,31 +13,37 @@ import type { RegistryStorage } from "./ports.ts";
 import type { HeadSummary } from "./protocol.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
-/** A domain's head, as it says of itself: it may be of a key that is lost. */
+/** A domain's head. Its manifest is not proved: it may be of another key. */
 export interface Head {
   readonly number: number;
   readonly manifest: ManifestRecord;
 }
 
-/** How a generation came to be. */
-export interface Making {
+/** The manifest of a domain that is served, null where the head is a tombstone or there is none. */
+export const liveManifest = (head: Head | null): ManifestRecord | null =>
+  head?.manifest.deletedUntil === null ? head.manifest : null;
+
+/** Who made a generation, and how. */
+export interface CommitMeta {
   readonly action: GenerationRecord["action"];
   readonly by: string;
   readonly forced: boolean;
   readonly note: string | null;
 }
 
-/** What a table of shards adds up to, or the shards that were never put. */
-export type ShardSum = {
+/** What a table of shards adds up to. */
+export interface ShardSum {
   readonly counts: Counts;
+  /** Shards that were not put. */
   readonly missing: readonly string[];
+  /** A shard that was packed for another place in the table. */
   readonly misfit: string | null;
-};
+}
 
-/** An uploaded shard that no commit names is kept this long. */
+/** How long an uploaded shard is kept that no commit names. */
 const UPLOAD_LIFE = 86_400_000;
 
-/** The Registry's tables in the terms of the directory. Each read goes to storage: a field could be old. */
+/** Generations, heads and blobs in the Registry's tables. Every read goes to storage: a field could be old. */
 export class Records {
   readonly #storage: RegistryStorage;
 
@@ -60,7 +66,7 @@ export class Records {
     return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
   }
 
-  /** One generation of a domain that history still has. */
+  /** One generation of a domain, null where history no longer has it. */
   generation(domain: string, number: number): Head | null {
     const row = this.#storage.sql(
       "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
@@ -70,7 +76,7 @@ export class Records {
     return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
   }
 
-  /** The newest generation of a domain that is no tombstone. */
+  /** The newest generation of a domain that is not a tombstone. */
   lastList(domain: string): Head | null {
     const row = this.#storage.sql(
       `SELECT number FROM generations WHERE domain = ? AND action != 'delete' ORDER BY number DESC LIMIT 1`,
@@ -79,9 +85,10 @@ export class Records {
     return row === undefined ? null : this.generation(domain, row.number as number);
   }
 
-  /** Makes a generation the head: history, head, and the lives of its shards and of those it leaves behind. */
-  succeed(domain: string, manifest: ManifestRecord, making: Making, now: number, history: number): void {
-    const before = this.head(domain);
+  /** Makes a generation the head, keeps its blobs, and lets those expire that it no longer names. */
+  putHead(manifest: ManifestRecord, meta: CommitMeta, now: number, history: number): void {
+    const { domain } = manifest;
+    const head = this.head(domain);
     this.#storage.sql(
       "UPDATE generations SET superseded = ? WHERE domain = ? AND superseded IS NULL",
       now,
@@ -93,10 +100,10 @@ export class Records {
       domain,
       manifest.generation,
       manifest.time,
-      making.action,
-      making.by,
-      making.forced ? 1 : 0,
-      making.note,
+      meta.action,
+      meta.by,
+      meta.forced ? 1 : 0,
+      meta.note,
       acceptedCount(manifest.counts),
       manifest.bytes,
     );
@@ -109,9 +116,10 @@ export class Records {
       manifest.deletedUntil,
       manifest.deletedUntil === null ? manifest.policy.alias : null,
     );
-    const named = new Set(blobsOf(manifest));
-    for (const id of before === null ? [] : blobsOf(before.manifest)) {
-      if (named.has(id)) continue;
+    const before = new Set(head === null ? [] : blobsOf(head.manifest));
+    const after = new Set(blobsOf(manifest));
+    for (const id of before) {
+      if (after.has(id)) continue;
       this.#setExpiry(domain, id, now + history);
       this.#storage.sql(
         "INSERT OR REPLACE INTO kv_replaced (domain, id, since) VALUES (?, ?, ?)",
@@ -120,15 +128,14 @@ export class Records {
         now,
       );
     }
-    const kept = new Set(before === null ? [] : blobsOf(before.manifest));
-    for (const id of named) if (!kept.has(id)) this.#setExpiry(domain, id, null);
+    for (const id of after) if (!before.has(id)) this.#setExpiry(domain, id, null);
   }
 
   #setExpiry(domain: string, id: string, expires: number | null): void {
     this.#storage.sql("UPDATE blobs SET expires = ? WHERE domain = ? AND id = ?", expires, domain, id);
   }
 
-  /** Domains that name `target` as the one that answers for them. */
+  /** Domains that are aliases of `target`. */
   aliasesOf(target: string): string[] {
     return this.#storage
       .sql("SELECT domain FROM heads WHERE alias = ?", target)
@@ -140,13 +147,13 @@ export class Records {
     return row === undefined ? null : bytesOf(row.bytes);
   }
 
-  /** Keeps a shard that was uploaded, until a commit names it or a day is over. */
+  /** Keeps an uploaded shard for a day; a commit that names it keeps it longer. */
   putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
     const shard = decodeShard(bytes);
     this.#putBlob(domain, id, bytes, shard, countStates(shard), now + UPLOAD_LIFE);
   }
 
-  /** Keeps a blob of departures, which the commit at hand names. */
+  /** Keeps a blob of departures; the commit that made it names it. */
   putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
     this.#putBlob(domain, id, bytes, NO_SHARD, [0, 0, 0, 0], now + UPLOAD_LIFE);
   }
@@ -173,7 +180,7 @@ export class Records {
     );
   }
 
-  /** Adds a table's shards up, and finds those that were never put. */
+  /** Adds up the shards of a table. */
   sum(domain: string, ids: readonly string[], bits: number): ShardSum {
     const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
     const missing: string[] = [];
@@ -192,7 +199,7 @@ export class Records {
   }
 }
 
-/** Place of a blob that is no shard, so that no table of shards can name it. */
+/** Place of a blob that is not a shard, so that no table of shards can name it. */
 const NO_SHARD = { bits: 0, index: -1 };
 
 const STATES = ["active", "disabled", "full", "moved"] as const;

@@ -1,8 +1,21 @@
-import type { RegistryStorage, SqlValue } from "./ports.ts";
+/** The Registry's tables, and how a stored state follows the code; docs/storage.md describes each table. */
+import type { RegistryError } from "../api/log.ts";
+import { getMeta, setMeta } from "./meta.ts";
+import type { RegistryStorage } from "./ports.ts";
 
-/** Tables of a Registry; docs/storage.md tells the life of each. */
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
+/**
+ * One step from a schema version to the next. A step only adds: tables, indexes, and columns that may be null. So the
+ * release before it keeps working on the result, and `wrangler rollback` is no outage. A released step never changes.
+ */
+export interface Migration {
+  readonly name: string;
+  run(storage: RegistryStorage): void;
+}
+
+const META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID";
+
+/** All that existed before versions were stored. */
+const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS heads (
      domain TEXT PRIMARY KEY, number INTEGER NOT NULL, deleted INTEGER, alias TEXT,
      kv_number INTEGER NOT NULL DEFAULT 0, kv_time INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
@@ -36,7 +49,7 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS kv_replaced_since ON kv_replaced (since)`,
-  // In tables and rows of their own, so that a release that knows nothing of them goes on working.
+  // What listings show of a generation, so that they need not read its manifest.
   `CREATE TABLE IF NOT EXISTS summaries (
      domain TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER NOT NULL, mode TEXT NOT NULL,
      active INTEGER NOT NULL, disabled INTEGER NOT NULL, "full" INTEGER NOT NULL, moved INTEGER NOT NULL,
@@ -44,13 +57,13 @@ const TABLES = [
      canonicaliser INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY (domain, number)) WITHOUT ROWID`,
   `CREATE TRIGGER IF NOT EXISTS generations_gone AFTER DELETE ON generations BEGIN
      DELETE FROM summaries WHERE domain = OLD.domain AND number = OLD.number; END`,
-  // Of many domains few wait for KV, are aliases or are deleted: each is found without looking at all.
+  // Few domains wait for KV, are aliases or are deleted: these find them without reading all heads.
   `CREATE INDEX IF NOT EXISTS heads_waiting ON heads (number) WHERE kv_number < number`,
   `CREATE INDEX IF NOT EXISTS heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
   `CREATE INDEX IF NOT EXISTS heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
 ];
 
-/** Columns that came later. They may be null: a release that does not know them goes on writing rows. */
+/** Columns that were added to some of these tables later. */
 const LATER_COLUMNS = [
   ["heads", "kv_failures", "INTEGER"],
   ["heads", "kv_next", "INTEGER"],
@@ -59,9 +72,9 @@ const LATER_COLUMNS = [
   ["tokens", "key_id", "TEXT"],
 ] as const;
 
-/** Makes the tables, and what came to them later, where they are lacking. */
-export function createTables(storage: RegistryStorage): void {
-  for (const table of TABLES) storage.sql(table);
+/** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
+function createFirstTables(storage: RegistryStorage): void {
+  for (const statement of FIRST_TABLES) storage.sql(statement);
   for (const [table, column, type] of LATER_COLUMNS) {
     const columns = storage.sql(`PRAGMA table_info(${table})`);
     if (columns.some(({ name }) => name === column)) continue;
@@ -69,57 +82,37 @@ export function createTables(storage: RegistryStorage): void {
   }
 }
 
-/** Single values of a Registry, each with what it means. */
-export interface Meta {
-  /** When this Registry was made; its log belongs to it alone. */
-  incarnation: number;
-  partition: number;
-  partitions: number;
-  /** The newest number of the log. */
-  number: number;
-  /** Newest number whose record was pruned: questions since before it get everything. */
-  purged: number;
-  /** `number` of the roster that KV has, and when it was put there. */
-  roster_number: number;
-  roster_time: number;
-  /** Number of the newest change that KV's roster has to tell of before its next heartbeat. */
-  roster_due: number;
-  /** When it was last tried to put it there, in vain or not. */
-  roster_tried: number;
-  /** How often that failed in a row, and when it is tried again. */
-  roster_failures: number;
-  roster_next: number;
-  /** Why a key was not written, as long as any key fails. */
-  kv_error: string;
-  /** Every generation up to this number has its summary; and how far the present run through the heads has come. */
-  summarised: number;
-  summarising_number: number;
-  summarising_domain: string;
-  /** When revocations were last taken over from the first partition. */
-  revocations_taken: number;
-  /** When the alarm was last asked for; 0 while it runs. */
-  alarm: number;
-}
+/** In order; the first leads to version 1. */
+const MIGRATIONS: readonly Migration[] = [{ name: "first tables", run: createFirstTables }];
 
-/** Reads one value; undefined where it was never set. */
-export function getMeta<K extends keyof Meta>(storage: RegistryStorage, name: K): Meta[K] | undefined {
-  return storage.sql("SELECT value FROM meta WHERE name = ?", name)[0]?.value as Meta[K] | undefined;
-}
+/** The version that this code writes. */
+export const SCHEMA = MIGRATIONS.length;
 
-export function setMeta<K extends keyof Meta>(storage: RegistryStorage, name: K, value: Meta[K]): void {
-  storage.sql("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value as SqlValue);
-}
-
-/** An alarm that is later than this will not come any more. */
-const ALARM_LATE = 60_000;
+/** The version of a stored state; 0 where none was stored. */
+const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "schema") ?? 0;
 
 /**
- * Asks for the alarm at `time`, unless it will come before that anyway, if it is late or not: many changes must
- * not put it off.
+ * Brings a stored state to this code's version, or leaves it unchanged where that is the same or a later one. Runs
+ * before anything else reads the state.
  */
-export function setAlarmBy(storage: RegistryStorage, time: number, now: number): void {
-  const asked = getMeta(storage, "alarm") ?? 0;
-  if (asked > now - ALARM_LATE && asked <= time) return;
-  setMeta(storage, "alarm", time);
-  storage.setAlarm(time);
+export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
+  storage.sql(META);
+  if (storedVersion(storage) >= migrations.length) return;
+  storage.transaction(() => {
+    for (const { run } of migrations.slice(storedVersion(storage))) run(storage);
+    setMeta(storage, "schema", migrations.length);
+  });
+}
+
+/**
+ * Refuses a state two or more versions ahead: the release that wrote it may have removed what this code relies on.
+ * One version ahead only adds to what this code knows.
+ */
+export function schemaFault(storage: RegistryStorage): RegistryError | null {
+  const version = storedVersion(storage);
+  if (version <= SCHEMA + 1) return null;
+  return {
+    code: "unavailable",
+    message: `the Registry's data has schema ${version}, and this release knows schema ${SCHEMA} and runs on ${SCHEMA + 1} at most: deploy a newer release`,
+  };
 }

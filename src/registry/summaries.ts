@@ -1,18 +1,18 @@
 /**
- * What listings need of a generation's manifest, in a row of its own: a manifest holds a whole small list, and reading
- * those of all domains at once takes more memory than an object has.
+ * What listings show of a generation, in a row of its own: a manifest holds a whole small list, and those of all domains
+ * need more memory than an object has.
  */
 import { type ManifestRecord, readManifest } from "../directory/index.ts";
+import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { getMeta, setMeta } from "./schema.ts";
 
-/** Manifests that one run reads, one after the other. */
+/** Manifests that one run reads, one at a time. */
 const MANIFESTS = 250;
 
-/** The columns of a summary in a query, of the table as `s`; {@link summaryIn} reads them. */
+/** The columns of a summary in a query that names the table `s`; {@link summaryIn} reads them. */
 export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id`;
 
-/** What a manifest says of itself, without its list. */
+/** What a manifest says, without its list. */
 export interface Summary
   extends Pick<ManifestRecord, "time" | "mode" | "counts" | "deletedUntil" | "epoch" | "keyId"> {
   readonly departures: number;
@@ -43,7 +43,7 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
   );
 }
 
-/** The summary in a row; null where an earlier release made the generation and none was kept yet. */
+/** The summary in a row, null where it has none: an earlier release made the generation. */
 export function summaryIn(row: SqlRow): Summary | null {
   if (row.mode === null) return null;
   return {
@@ -63,7 +63,7 @@ export function summaryIn(row: SqlRow): Summary | null {
   };
 }
 
-/** The summary as the manifest itself tells it: for that one generation, since it is read whole. */
+/** The summary of one generation, read from its manifest. */
 export function readSummary(storage: RegistryStorage, domain: string, number: number): Summary {
   const { departures, policy, ...manifest } = manifestOf(storage, domain, number);
   const { time, mode, counts, deletedUntil, epoch, keyId } = manifest;
@@ -81,9 +81,9 @@ function manifestOf(storage: RegistryStorage, domain: string, number: number): M
 }
 
 /**
- * Keeps summaries of generations that an earlier release made. It goes through the heads by number, so that after the
- * first time it looks at nothing but what was committed since. To be called inside a transaction.
- * @returns whether there may be more than one run takes
+ * Makes summaries for generations that an earlier release made. It goes through the heads by number, so that later
+ * passes look only at what was committed since. Call it inside a transaction.
+ * @returns whether there may be more than one run makes
  */
 export function fillSummaries(storage: RegistryStorage): boolean {
   const done = getMeta(storage, "summarised") ?? 0;
@@ -91,7 +91,7 @@ export function fillSummaries(storage: RegistryStorage): boolean {
   const heads = storage.sql(
     "SELECT domain, number FROM heads WHERE (number, domain) > (?, ?) ORDER BY number, domain LIMIT ?",
     getMeta(storage, "summarising_number") ?? done,
-    // Behind every domain of the number that is done.
+    // After every domain of the number that is done.
     getMeta(storage, "summarising_domain") ?? "\u{10ffff}",
     MANIFESTS,
   );
@@ -109,7 +109,7 @@ export function fillSummaries(storage: RegistryStorage): boolean {
   return false;
 }
 
-/** @returns how many were lacking, `most` at most */
+/** @returns how many summaries it made, at most `most` */
 function fillDomain(storage: RegistryStorage, domain: string, after: number, most: number): number {
   const lacking = storage.sql(
     `SELECT g.number FROM generations g WHERE g.domain = ? AND g.number > ? AND NOT EXISTS
@@ -125,6 +125,6 @@ function fillDomain(storage: RegistryStorage, domain: string, after: number, mos
   return lacking.length;
 }
 
-/** SQLite hands out a fresh buffer for each row; a view of it is enough. */
+/** SQLite gives each row a buffer of its own, so a view is enough. */
 export const bytesOf = (value: unknown): Uint8Array =>
   value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);

@@ -1,10 +1,10 @@
-import { nextNumber, record } from "./commit.ts";
+import { writeAudit } from "./audit.ts";
+import { nextNumber, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import type { KeptToken, Revocation } from "./protocol.ts";
-import { setMeta } from "./schema.ts";
+import type { Revocation, StoredToken } from "./protocol.ts";
 
-/** Keeps what a token says of itself, for the list; never the token. */
-export function keepToken(storage: RegistryStorage, token: KeptToken, by: string, now: number): void {
+/** Records an issued token for the list; never the token itself. */
+export function recordToken(storage: RegistryStorage, token: StoredToken, by: string, now: number): void {
   const { id, role, expires, created, note, key_id } = token;
   const domains = token.domains === null ? null : JSON.stringify(token.domains);
   storage.sql(
@@ -17,11 +17,11 @@ export function keepToken(storage: RegistryStorage, token: KeptToken, by: string
     note,
     key_id,
   );
-  record(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
+  writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
-/** Tokens that were issued, in their order; one alone where its id is given. */
-export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
+/** Issued tokens, oldest first; only one where its id is given. */
+export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
   const rows = storage.sql(
     `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
      ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
@@ -29,7 +29,7 @@ export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
   );
   return rows.map((row) => ({
     id: row.id as string,
-    role: row.role as KeptToken["role"],
+    role: row.role as StoredToken["role"],
     domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
     expires: row.expires as number | null,
     created: row.created as number,
@@ -40,8 +40,8 @@ export function listTokens(storage: RegistryStorage, id?: string): KeptToken[] {
 }
 
 /**
- * Revokes an id under a number of the log, so that every isolate learns of it with its next confirmation.
- * @param expires when the token would have expired, for a partition that did not issue it
+ * Revokes a token under a number of the log, so that every isolate learns of it with its next confirmation.
+ * @param expires when the token expires, for a partition that did not issue it
  * @returns the token, null where it was not issued here
  */
 export function revokeToken(
@@ -50,7 +50,7 @@ export function revokeToken(
   expires: number | null,
   by: string,
   now: number,
-): KeptToken | null {
+): StoredToken | null {
   if (!isRevoked(storage, id)) {
     const until = listTokens(storage, id)[0]?.expires ?? expires;
     const number = nextNumber(storage);
@@ -62,19 +62,23 @@ export function revokeToken(
       now,
       until,
     );
-    record(storage, now, "token revoke", by, id, null);
+    writeAudit(storage, now, "token revoke", by, id, null);
   }
   return listTokens(storage, id)[0] ?? null;
 }
 
-/** Revocations in the form in which another partition takes them over. */
+/** Revocations as another partition copies them. */
 export const listRevocations = (storage: RegistryStorage): Revocation[] =>
   storage
     .sql("SELECT id, expires FROM revocations ORDER BY id")
     .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
 
-/** Keeps revocations from before the log's first number: it begins with them. */
-export function beginWith(storage: RegistryStorage, revocations: readonly Revocation[], now: number): void {
+/** Records revocations that are older than the log, under number 0. */
+export function recordOlderRevocations(
+  storage: RegistryStorage,
+  revocations: readonly Revocation[],
+  now: number,
+): void {
   for (const { id, expires } of revocations) {
     storage.sql(
       "INSERT OR IGNORE INTO revocations (id, number, time, expires) VALUES (?, 0, ?, ?)",
@@ -85,8 +89,8 @@ export function beginWith(storage: RegistryStorage, revocations: readonly Revoca
   }
 }
 
-/** Revokes what is not revoked yet, under numbers of the log, so that every isolate learns of it. */
-export function takeOver(
+/** Revokes what is not revoked yet. */
+export function revokeAll(
   storage: RegistryStorage,
   revocations: readonly Revocation[],
   by: string,

@@ -1,3 +1,4 @@
+/** What a commit may be: each check of a request against the domain's head and the shards that were put. */
 import type { DomainCommit, ShardTable } from "../api/contract.ts";
 import {
   acceptedCount,
@@ -7,24 +8,24 @@ import {
   concatBytes,
   countStates,
   DEFAULT_POLICY,
-  DirectoryError,
   type DomainKey,
   type DomainPolicy,
   decodeShard,
+  equalBytes,
   fromBase64Url,
   fromHex,
+  type Hashing,
   isContentId,
-  isSameTable,
   MAX_SHARD_BITS,
   type Mode,
   readPolicy,
   sentinels,
   toALabel,
 } from "../directory/index.ts";
-import { failure } from "./failure.ts";
-import type { Head, Records } from "./records.ts";
+import { badRequest, failure, readRequest } from "./failure.ts";
+import { type Head, liveManifest, type Records } from "./records.ts";
 
-/** What a domain is to become, checked, before it has a number. */
+/** What a domain becomes by a commit, checked, before it has a number. */
 export interface Draft {
   readonly domain: string;
   readonly head: Head | null;
@@ -33,39 +34,35 @@ export interface Draft {
   readonly mode: Mode;
   readonly shards: BlobTable;
   readonly counts: Counts;
-  /** Shards that the commit names and nobody put. */
+  /** Shards that the commit names and that were not put. */
   readonly missing: readonly string[];
 }
+
+/** Derives a domain's key of an epoch. */
+export type KeyFor = (domain: string, epoch: number) => DomainKey;
 
 /**
  * Checks one domain's part of a commit against the head that it was planned against.
  * @throws RegistryFailure `conflict` or `bad_request`
  */
-export function draftOf(
-  records: Records,
-  keyFor: (domain: string, epoch: number) => DomainKey,
-  commit: DomainCommit,
-): Draft {
+export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainCommit): Draft {
   const { domain } = commit;
-  const bad = (message: string): Error => failure("bad_request", `${domain}: ${message}`, { domain });
-  if (toALabel(domain) !== domain) throw bad("not a domain in lower-case A-labels");
+  if (toALabel(domain) !== domain) throw badRequest(domain, "not a domain in lower-case A-labels");
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
-  const live = head?.manifest.deletedUntil === null ? head.manifest : null;
-  const policy = policyAfter(head, commit.policy, bad);
-  const mode = commit.mode ?? live?.mode ?? "enforce";
-  const key = keyOf(commit, head, keyFor, bad);
-  if (commit.canonicaliser !== CANONICALISER_VERSION) {
-    throw bad(
-      `made under canonicaliser ${commit.canonicaliser}, the edge has ${CANONICALISER_VERSION}; use the same release`,
+  const policy = policyAfter(domain, head, commit.policy);
+  const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
+  const key = requireKey(commit, head, keyFor);
+  requireCanonicaliser(domain, commit.canonicaliser);
+  if (JSON.stringify(commit.sentinels) !== JSON.stringify(sentinels(key.names, policy))) {
+    throw badRequest(
+      domain,
+      "its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again",
     );
   }
-  if (JSON.stringify(commit.sentinels) !== JSON.stringify(sentinels(key.names, policy))) {
-    throw bad("its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again");
-  }
-  const { table, counts, missing } = readShards(records, domain, commit.shards, bad);
+  const { table, counts, missing } = readRequest(domain, () => readShards(records, domain, commit.shards));
   if (policy.alias !== null && acceptedCount(counts) + counts.disabled + counts.moved > 0) {
-    throw bad("an alias has no list of its own");
+    throw badRequest(domain, "an alias has no list of its own");
   }
   return { domain, head, key, policy, mode, shards: table, counts, missing };
 }
@@ -73,62 +70,82 @@ export function draftOf(
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */
 export function requireHead(domain: string, head: Head | null, expect: number | null): void {
   const present = head?.number ?? null;
-  // A tombstone is the end of a domain: whoever begins it anew need not know that it was there before.
+  // A tombstone ends a domain: the first commit of a new start need not know of it.
   if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;
   throw failure(
     "conflict",
     `${domain}: planned against generation ${expect ?? "none"}, the head is ${present ?? "none"}`,
-    {
+    { domain, head: present },
+  );
+}
+
+/** @throws RegistryFailure `bad_request` */
+export function requireCanonicaliser(domain: string, version: number): void {
+  if (version === CANONICALISER_VERSION) return;
+  throw badRequest(
+    domain,
+    `made under canonicaliser ${version}, the edge has ${CANONICALISER_VERSION}; use the same release`,
+  );
+}
+
+/** @throws RegistryFailure `missing_shards` */
+export function requireShards(drafts: readonly Draft[]): void {
+  const lacking = drafts.filter((draft) => draft.missing.length > 0);
+  if (lacking.length === 0) return;
+  const missing = Object.fromEntries(lacking.map((draft) => [draft.domain, draft.missing]));
+  throw failure("missing_shards", "put the missing shards and commit again", { missing });
+}
+
+/**
+ * Checks the rules of aliases. An alias and its target must be confirmed at one number, so both live in one Registry,
+ * one step apart.
+ * @param drafts all of the commit
+ * @throws RegistryFailure `bad_request`
+ */
+export function requireAliasRules(records: Records, draft: Draft, drafts: readonly Draft[]): void {
+  const { domain } = draft;
+  const target = draft.policy.alias;
+  if (target === null) return;
+  if (target === domain) throw badRequest(domain, "is an alias of itself");
+  const beside = drafts.find((other) => other.domain === target);
+  const policy = beside?.policy ?? liveManifest(records.head(target))?.policy;
+  if (policy === undefined) throw badRequest(domain, `is an alias of ${target}, which is not served here`);
+  if (policy.alias !== null) throw badRequest(domain, `is an alias of ${target}, which is an alias itself`);
+  const aliases = records.aliasesOf(domain).filter((alias) => alias !== domain);
+  if (aliases.length > 0)
+    throw badRequest(domain, `answers for ${aliases.join(", ")} and cannot be an alias`);
+}
+
+/** Checks the bytes of a shard that is put. @throws RegistryFailure `bad_request` */
+export function requireShard(hashing: Hashing, domain: string, id: string, bytes: Uint8Array): void {
+  if (!isContentId(id) || !equalBytes(hashing.sha256(bytes), fromHex(id))) {
+    throw failure("bad_request", `the bytes are not those of shard ${id}: it is named by its SHA-256`, {
       domain,
-      head: present,
-    },
-  );
+    });
+  }
+  readRequest(domain, () => decodeShard(bytes));
 }
 
-/** Whether a draft says nothing that its head does not say. */
-export function isUnchanged(draft: Draft): boolean {
-  const was = draft.head?.manifest;
-  return (
-    was !== undefined &&
-    was.deletedUntil === null &&
-    was.keyId === draft.key.id &&
-    was.mode === draft.mode &&
-    samePolicy(was.policy, draft.policy) &&
-    isSameTable(was.shards, draft.shards)
-  );
-}
-
-const samePolicy = (a: DomainPolicy, b: DomainPolicy): boolean =>
-  (Object.keys(DEFAULT_POLICY) as (keyof DomainPolicy)[]).every((name) => a[name] === b[name]);
-
-/** The policy that a change of settings leads to: of a new domain over the defaults, else over the head's. */
-export function policyAfter(
+/** The policy after a change of settings: over the head's, or over the defaults where the domain is new. */
+export const policyAfter = (
+  domain: string,
   head: Head | null,
   settings: Partial<DomainPolicy> | undefined,
-  bad: (message: string) => Error,
-): DomainPolicy {
-  const before = head?.manifest.deletedUntil === null ? head.manifest.policy : DEFAULT_POLICY;
-  try {
-    return { ...before, ...readPolicy(settings ?? {}) };
-  } catch (error) {
-    throw error instanceof DirectoryError ? bad(error.message) : error;
-  }
-}
+): DomainPolicy => ({
+  ...(liveManifest(head)?.policy ?? DEFAULT_POLICY),
+  ...readRequest(domain, () => readPolicy(settings ?? {})),
+});
 
-function keyOf(
-  commit: DomainCommit,
-  head: Head | null,
-  keyFor: (domain: string, epoch: number) => DomainKey,
-  bad: (message: string) => Error,
-): DomainKey {
+function requireKey({ domain, epoch, key_id }: DomainCommit, head: Head | null, keyFor: KeyFor): DomainKey {
   const present = head?.manifest.epoch ?? 1;
-  if (commit.epoch !== present && !(head !== null && commit.epoch === present + 1)) {
-    throw bad(`epoch ${commit.epoch} is neither the present one, ${present}, nor the next`);
+  if (epoch !== present && !(head !== null && epoch === present + 1)) {
+    throw badRequest(domain, `epoch ${epoch} is neither the present one, ${present}, nor the next`);
   }
-  const key = keyFor(commit.domain, commit.epoch);
-  if (commit.key_id !== key.id) {
-    throw bad(
-      `made under key ${commit.key_id}, the edge has ${key.id} for it: fetch the key again, pack the list under it, and plan again, as another \`rollcall publish\` does`,
+  const key = keyFor(domain, epoch);
+  if (key_id !== key.id) {
+    throw badRequest(
+      domain,
+      `made under key ${key_id}, the edge has ${key.id} for it: fetch the key again, pack the list under it, and plan again, as another \`rollcall publish\` does`,
     );
   }
   return key;
@@ -140,29 +157,20 @@ interface ReadShards {
   readonly missing: readonly string[];
 }
 
-function readShards(
-  records: Records,
-  domain: string,
-  shards: ShardTable,
-  bad: (message: string) => Error,
-): ReadShards {
-  try {
-    if ("inline" in shards) {
-      const inline = fromBase64Url(shards.inline);
-      const shard = decodeShard(inline);
-      if (shard.bits !== 0) throw bad("an inline shard must be the only one");
-      const [active, disabled, full, moved] = countStates(shard);
-      const table = { bits: 0, inline, ids: new Uint8Array(0) };
-      return { table, counts: { active, disabled, full, moved }, missing: [] };
-    }
-    const { bits, ids } = shards;
-    if (bits > MAX_SHARD_BITS || ids.length !== 2 ** bits || !ids.every(isContentId)) {
-      throw bad(`its table of shards is not 2^${bits} content ids`);
-    }
-    const { counts, missing, misfit } = records.sum(domain, ids, bits);
-    if (misfit !== null) throw bad(`shard ${misfit} was packed for another place in the table`);
-    return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing };
-  } catch (error) {
-    throw error instanceof DirectoryError ? bad(error.message) : error;
+function readShards(records: Records, domain: string, shards: ShardTable): ReadShards {
+  if ("inline" in shards) {
+    const inline = fromBase64Url(shards.inline);
+    const shard = decodeShard(inline);
+    if (shard.bits !== 0) throw badRequest(domain, "an inline shard must be the only one");
+    const [active, disabled, full, moved] = countStates(shard);
+    const table = { bits: 0, inline, ids: new Uint8Array(0) };
+    return { table, counts: { active, disabled, full, moved }, missing: [] };
   }
+  const { bits, ids } = shards;
+  if (bits > MAX_SHARD_BITS || ids.length !== 2 ** bits || !ids.every(isContentId)) {
+    throw badRequest(domain, `its table of shards is not 2^${bits} content ids`);
+  }
+  const { counts, missing, misfit } = records.sum(domain, ids, bits);
+  if (misfit !== null) throw badRequest(domain, `shard ${misfit} was packed for another place in the table`);
+  return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing };
 }

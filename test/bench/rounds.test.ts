@@ -3,8 +3,8 @@ import { interleave, spreadOf } from "../../bench/rig/rounds.ts";
 
 describe("spreadOf", () => {
   it("takes the middle of an odd number, and the mean of the middle two of an even one", () => {
-    expect(spreadOf([3, 1, 2])).toEqual({ median: 2, lowest: 1, highest: 3 });
-    expect(spreadOf([4, 1, 2, 10])).toEqual({ median: 3, lowest: 1, highest: 10 });
+    expect(spreadOf([3, 1, 2])).toEqual({ value: 2, lowest: 1, highest: 3 });
+    expect(spreadOf([4, 1, 2, 10])).toEqual({ value: 3, lowest: 1, highest: 10 });
   });
 });
 
@@ -28,7 +28,7 @@ describe("interleave", () => {
       return now;
     };
     const { ratio, ours } = await interleave(2, theirs, async () => (await theirs()) / 2);
-    expect(ours).toEqual({ median: 2.5, lowest: 1, highest: 4 });
-    expect(ratio).toEqual({ median: 0.4, lowest: 0.4, highest: 0.4 });
+    expect(ours).toEqual({ value: 2.5, lowest: 1, highest: 4 });
+    expect(ratio).toEqual({ value: 0.4, lowest: 0.4, highest: 0.4 });
   });
 });

@@ -42,7 +42,7 @@ describe("rollcall doctor", () => {
     expect(stderr).toBe("");
     expect(stdout).toMatch(/^ok +deliverable +250 2\.1\.5 <listed@rollcall-doctor-[0-9a-f]+\.invalid>/m);
     expect(stdout).toMatch(/^ok +unknown +550 5\.1\.1 </m);
-    expect(stdout).toMatch(/^ok +kv-read +KV takes a cacheTtl of \d+ s$/m);
+    expect(stdout).toMatch(/^ok +kv-read +KV accepts a cacheTtl of \d+ s$/m);
     expect(stdout).toMatch(/^ok +kv-copy +has the list/m);
     expect(stdout).toMatch(/everything works\n$/);
     expect(code).toBe(0);

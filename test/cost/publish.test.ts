@@ -1,86 +1,57 @@
 import { describe, expect, it } from "vitest";
-import { publishing } from "../../bench/cost/usage.ts";
-import { createClient } from "../../src/client/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { Edge } from "../../src/edge/serve.ts";
-import { memorySource, publishLists } from "../../src/publish/index.ts";
-import { HOUR, MINUTE, World } from "../../testing/world.ts";
-import { type Lines, names } from "../support/lists.ts";
+import { FEW_ISOLATES, SECONDS_PER_MONTH } from "../../bench/cost/assumptions.ts";
+import { readCounts } from "../../bench/cost/counts.ts";
+import { RESULTS } from "../../bench/cost/document.ts";
+import { ours, publishing } from "../../bench/cost/usage.ts";
+import { VirtualPublisher } from "../../bench/rig/virtual-publisher.ts";
+import { rowsADay } from "../../bench/suites/rows.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR } from "../../testing/world.ts";
 
-const D = "example.com";
-
-/** The real client, planner, edge and Registry; what they ask of each other is counted. */
-class Counted {
-  readonly world = new World();
-  readonly #edge = new Edge(this.world.settings, this.world.ports);
-  #requests = 0;
-
-  readonly #client = createClient({
-    url: "https://rollcall.test",
-    token: this.world.settings.adminToken,
-    now: () => this.world.clock.now(),
-    sleep: (ms) => this.world.clock.sleep(ms),
-    fetch: async (input, init) => {
-      this.#requests++;
-      return this.#edge.handle(new Request(input, init), {
-        kv: this.world.kv.at("here"),
-        registry: (partition) => this.world.registry(partition).link("here", { partition, partitions: 1 }),
-        background: (work) => void work.catch(() => undefined),
-        kvCacheTtl: () => 30,
-      });
-    },
-  });
-
-  /** Does as `rollcall publish` does, and waits until KV has it. */
-  async publish(
-    lines: Lines,
-  ): Promise<{ requests: number; registryCalls: number; kvReads: number; kvWrites: number }> {
-    const { clock, kv } = this.world;
-    const registry = this.world.registry();
-    const before = { calls: registry.calls.length + registry.alarmRuns, operations: kv.operations.length };
-    this.#requests = 0;
-    await clock.run(this.#publish(lines));
-    await clock.advance(MINUTE);
-    const made = kv.operations.slice(before.operations);
-    return {
-      requests: this.#requests,
-      registryCalls: registry.calls.length + registry.alarmRuns - before.calls,
-      kvReads: made.filter(({ kind }) => kind === "get").length,
-      kvWrites: made.filter(({ kind }) => kind === "put").length,
-    };
-  }
-
-  async #publish(lines: Lines): Promise<void> {
-    const source = memorySource(
-      "list",
-      lines.map(([local, state]) => [`${local}@${D}`, state] as const),
-    );
-    await publishLists(
-      {
-        client: this.#client,
-        hashing: stablelibHashing,
-        timers: this.world.clock,
-        recorder: null,
-        progress: {},
-        confirm: async () => undefined,
-      },
-      [{ domain: D, source, policy: {}, canaries: [] }],
-    );
-  }
-}
-
+/** The model beside the real client, workflow, edge and Registry. */
 describe("a publish", () => {
   it.each([
-    ["a small list, whose only shard stands in the manifest", 500, 0],
+    ["a small list, whose only shard is in the manifest", 500, 0],
     ["a list of eight shards", 70_000, 1],
   ])("of one change to %s takes what the model says", async (_, size, shards) => {
-    const counted = new Counted();
-    const lines = names(size);
-    await counted.publish(lines);
-    await counted.world.clock.advance(HOUR);
-    const { kvWrites, ...taken } = await counted.publish([...lines, ["new", "active"]]);
-    expect(taken).toEqual(publishing(shards));
+    const publisher = new VirtualPublisher();
+    const { clock, kv } = publisher.world;
+    const registry = publisher.world.registry();
+    const count = () => ({
+      requests: publisher.requests,
+      registryCalls: registry.calls.length + registry.alarmRuns,
+      kvReads: kv.operations.filter(({ kind }) => kind === "get").length,
+      kvWrites: kv.operations.filter(({ kind }) => kind === "put").length,
+    });
+    await publisher.publish(people(size));
+    await clock.advance(HOUR);
+    const before = count();
+    await publisher.publish(people(size + 1));
+    const after = count();
     // The manifest and its shard; the roster waits for its heartbeat.
-    expect(kvWrites).toBe(1 + shards);
+    const expected = { ...publishing(shards), kvWrites: 1 + shards };
+    for (const [what, more] of Object.entries(expected))
+      expect(after[what as keyof typeof after] - before[what as keyof typeof before], what).toBe(more);
+  });
+
+  it.each([
+    ["a small list", 700, 5, false],
+    ["a list in shards, of a Registry that is asked", 40_000, 3, true],
+  ])("of %s writes as many rows as the model says", async (_, mailboxes, changes, isAsked) => {
+    const publishes = 2;
+    const rows = await rowsADay({ mailboxes, publishes, changes, isAsked });
+    const a = {
+      ...FEW_ISOLATES,
+      isolates: 1,
+      coldStartsPerDay: 0,
+      idleLife: 1e12,
+      publishesPerDay: publishes,
+      changesPerDay: publishes * changes,
+    };
+    const size = { mailboxes, checks: isAsked ? SECONDS_PER_MONTH : 0 };
+    const predicted =
+      (ours(size, a, readCounts(RESULTS)).monthly.rowsWritten / SECONDS_PER_MONTH) * (DAY / 1000);
+    expect(rows / predicted).toBeGreaterThan(0.8);
+    expect(rows / predicted).toBeLessThan(1.15);
   });
 });

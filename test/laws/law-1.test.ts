@@ -47,7 +47,7 @@ describe("The edge", () => {
     expect(results.map(({ verdict }) => verdict)).toEqual(Object.values(expected));
   });
 
-  it("Any other status says nothing about a recipient, whoever asks whatever of the real edge", async () => {
+  it("Any other status says nothing about a recipient, for any request to the real edge", async () => {
     const body = JSON.stringify({ recipient: `nobody@${SERVED}` });
     const bare = edges.edge.bare;
     const check = (init: RequestInit, token?: string | null) => edge.fetch("/v1/rcpt", init, token);
@@ -97,10 +97,10 @@ describe("The edge", () => {
     expect(await ways.acts(`somebody-else@${BIG}`)).toEqual(all("defer"));
   });
 
-  it("A 404 from a mis-routed host name must never become a 550", async () => {
+  it("A 404 from a misrouted host name never becomes a 550", async () => {
     const recipient = `nobody@${SERVED}`;
     const misrouted = await startFakeEdge(({ path, body }, response) => {
-      // Everything reaches the real edge, at another path than it serves.
+      // Every request reaches the real edge, at a path that it does not serve.
       void edge.fetch(`/api${path}`, { method: "POST", body }).then(async (got) => {
         response.writeHead(got.status, { "content-type": got.headers.get("content-type") ?? "" });
         response.end(await got.text());
@@ -130,7 +130,7 @@ describe("A front end", () => {
     ways = await startFrontEnds(fake.url, 0.5);
   });
 
-  /** The refusal that every fault here is dressed in. */
+  /** The refusal that every fault here looks like. */
   const refusal = (recipient: string) =>
     answer(recipient, "unknown", {
       domain: SERVED,
@@ -142,7 +142,7 @@ describe("A front end", () => {
     });
   type Refusal = ReturnType<typeof refusal>;
 
-  /** What all front ends make of an answer; each of them did ask. */
+  /** How all front ends act on an answer. Each of them did ask. */
   async function actsOn(respond: (response: ServerResponse, told: Refusal) => void) {
     const asked = new Set<string>();
     fake.respond = ({ body }, response) => {
@@ -163,7 +163,7 @@ describe("A front end", () => {
       response.writeHead(200, { "content-type": type }).end(text);
     };
 
-  it("refuses upon an explicit verdict, and can be seen to do so", async () => {
+  it("A front end refuses on an explicit verdict", async () => {
     expect(await actsOn(status(200))).toEqual(all("refuse"));
     expect(WAY_NAMES).toEqual(["recipients", "access", "policy", "line", "smtp"]);
   });
@@ -205,7 +205,7 @@ describe("A front end", () => {
     }
   });
 
-  it("A time-out is no verdict, and a front end answers 4xx", async () => {
+  it("A timeout is no verdict, and a front end answers 4xx", async () => {
     const hangs = () => undefined;
     const hangsWithin = (response: ServerResponse, told: Refusal) => {
       response.writeHead(200, { "content-type": "application/json" });
@@ -225,7 +225,7 @@ describe("A front end", () => {
     expect(await lost.acts(`nobody@${SERVED}`)).toEqual(all("defer"));
   });
 
-  it("A verdict word from the future is no verdict, and a front end answers 4xx", async () => {
+  it("An unknown verdict word is no verdict, and a front end answers 4xx", async () => {
     const words = [
       { verdict: "vanished" },
       { verdict: "" },

@@ -20,10 +20,10 @@ import { Publisher } from "./support/publishing.ts";
 /** Accept-grace of the edge that has a short one, and of the bridge, seconds. */
 const GRACE = 4;
 const BRIDGE_GRACE = 5;
-/** What two clocks may differ by, ms. */
+/** How much two clocks may differ, ms. */
 const SLACK = 250;
 
-// They wait far more than they work.
+// The tests mostly wait.
 vi.setConfig({ maxConcurrency: 12 });
 
 const short = { ROLLCALL_WINDOW: String(WINDOW) };
@@ -56,12 +56,12 @@ beforeAll(async () => {
   await edges.copied();
 });
 
-/** Asks until an isolate has confirmed what it says about a name that nobody has. */
+/** Asks about an unknown name until the isolate's answer is confirmed. */
 async function confirmed(edge: LawEdge, domain: string): Promise<void> {
   await until(async () => (await edge.check(`nobody@${domain}`)).verdict === "unknown");
 }
 
-/** Asks, and notes when: an answer rests on what was confirmed at that time, however late it comes. */
+/** Asks and records when: an answer is based on what was confirmed at that time, however late it arrives. */
 async function timed<T>(ask: () => Promise<T>): Promise<{ readonly at: number; readonly said: T }> {
   const at = Date.now();
   return { at, said: await ask() };
@@ -75,7 +75,7 @@ const PERMANENT = {
   ".nobody@first.example": "malformed",
 };
 
-it.concurrent("Every permanent verdict that rests on the list, its policy or the set of served domains is given only from a state that the Registry confirmed", async () => {
+it.concurrent("Every permanent verdict that depends on the list, its policy or the set of served domains is given only from a state that the Registry confirmed", async () => {
   const { confirmed: edge } = edges.edge;
   for (const [recipient, verdict] of Object.entries(PERMANENT)) {
     const answer = await edge.check(recipient);
@@ -83,7 +83,7 @@ it.concurrent("Every permanent verdict that rests on the list, its policy or the
   }
   const unlistable = await edge.check("a\u0000b@first.example");
   expect(unlistable).toMatchObject({ verdict: "malformed", confirmed_age: expect.any(Number) });
-  // Where no domain can be read, nothing is to be confirmed.
+  // If no domain can be read, there is nothing to confirm.
   await edge.weather({ registry: "fails", kv: "fails" });
   await edge.restart();
   for (const recipient of ["nonsense", "@first.example:", "a\u0000b"]) {
@@ -92,7 +92,7 @@ it.concurrent("Every permanent verdict that rests on the list, its policy or the
   expect(await edge.check("a\u0000b@first.example")).toMatchObject({ action: "defer" });
 });
 
-it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accepts go on, at the edge and at every front end", async () => {
+it.concurrent("If the state was not confirmed in time, refusals become deferrals and accepts go on, at the edge and at every front end", async () => {
   const { away } = edges.edge;
   const ways = await startFrontEnds(away.url, 3);
   await confirmed(away, "first.example");
@@ -107,7 +107,7 @@ it.concurrent("Not confirmed in time: the refusal becomes a deferral, and accept
   expect(await away.check("alice@first.example")).toMatchObject({ action: "accept", max_age: 0 });
 });
 
-it.concurrent("Not confirmed in time: the refusal becomes a deferral, where the Registry hangs too", async () => {
+it.concurrent("If the state was not confirmed in time because the Registry hangs, refusals become deferrals too", async () => {
   const { hung } = edges.edge;
   await confirmed(hung, "first.example");
   await hung.weather({ registry: "hangs" });
@@ -119,7 +119,7 @@ it.concurrent("Not confirmed in time: the refusal becomes a deferral, where the 
   ]);
 });
 
-it.concurrent("The window is 30 s by default, and counted from before the question was sent", async () => {
+it.concurrent("The window is 30 s by default, and counts from before the question was sent", async () => {
   const { preset, late } = edges.edge;
   await preset.weather({ late: 1_200 });
   const answer = await preset.check("nobody@first.example");
@@ -131,7 +131,7 @@ it.concurrent("The window is 30 s by default, and counted from before the questi
   expect(await late.check("nobody@first.example")).toMatchObject({ verdict: "unavailable" });
 });
 
-it.concurrent("A refusal's max_age is what is left of the window: with confirmed_age it never passes it", async () => {
+it.concurrent("A refusal's max_age is what is left of the window: max_age and confirmed_age never exceed it", async () => {
   const { left } = edges.edge;
   await confirmed(left, "first.example");
   let refusals = 0;
@@ -151,14 +151,14 @@ it.concurrent("A refusal's max_age is what is left of the window: with confirmed
     expect(["reject", "defer"]).toContain(said.action);
     if (said.action === "defer") deferred++;
     else {
-      // The last question may have been under way when the Registry went.
+      // The last question may have been pending when the Registry stopped.
       expect(at).toBeLessThan(down + WINDOW_MS + SLACK);
       expect(at + 1000 * said.max_age).toBeLessThan(down + WINDOW_MS + SLACK);
     }
   }
 });
 
-it.concurrent("A domain that the asker's token names is deferred where the Registry has no head of it at all", async () => {
+it.concurrent("A domain that the client's token names is deferred if the Registry has no head of it at all", async () => {
   const domain = "named.example";
   const { publisher: at } = edges.edge;
   const named = await publisher.token(`--role check --domain ${domain} --domain first.example`);
@@ -187,7 +187,7 @@ it.concurrent("A mailbox is never refused more than one window after its publish
   const askers: Record<string, () => Promise<string>> = {};
   let bridge: Bridge | null = null;
   for (const [name, edge] of Object.entries({ newcomer1, newcomer2 })) {
-    // KV shows nothing newer, for as long as the test takes.
+    // KV shows nothing newer for the whole test.
     await edge.weather({ kv: "frozen" });
     await confirmed(edge, domain);
     expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "unknown", action: "reject" });
@@ -201,7 +201,7 @@ it.concurrent("A mailbox is never refused more than one window after its publish
   }
   await publisher.publish(domain, "alice zoe");
   const acknowledged = Date.now();
-  // Through the isolate that took the publish, at once.
+  // Immediately in the isolate that took the publish.
   expect(await here.check(`zoe@${domain}`)).toMatchObject({ action: "accept" });
   const accepted = new Set<string>();
   while (accepted.size < Object.keys(askers).length) {
@@ -236,7 +236,7 @@ it.concurrent("An accept may be older by one window in an isolate that has confi
   }
 });
 
-it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks meanwhile", async () => {
+it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks the Registry meanwhile", async () => {
   const domain = "delayed.example";
   const { cold, lapsed } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
@@ -246,7 +246,7 @@ it.concurrent("An accept may be older by KV's delay in an isolate that is cold o
   const second = await publisher.publish(domain, "alice bob");
   await pause(WINDOW_MS + SLACK);
   for (const edge of [cold, lapsed]) {
-    // Vouched for by nobody: it may not be used again.
+    // Not confirmed: it must not be reused.
     const old = { verdict: "deliverable", generation: first, confirmed_age: null, max_age: 0 };
     expect(await edge.check(`zoe@${domain}`)).toMatchObject(old);
     await until(async () => (await edge.check(`zoe@${domain}`)).generation === second);
@@ -260,7 +260,7 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   await publisher.publish(domain, "alice");
   await edges.copied();
   await confirmed(grace, domain);
-  // KV stands still too: the Registry's heartbeat in it would be another sign of life.
+  // KV is frozen too: the Registry's heartbeat in it would count as contact.
   await grace.weather({ kv: "frozen" });
   const before = Date.now();
   await confirmed(grace, domain);
@@ -281,7 +281,7 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   expect(last).toBeGreaterThan(down);
 });
 
-it.concurrent("A front end goes on accepting for accept-grace while the edge is away, and refuses nobody for longer than max_age", async () => {
+it.concurrent("A front end accepts for accept-grace while the edge is away, and refuses for max_age only", async () => {
   const domain = "bridged.example";
   const { bridged } = edges.edge;
   await publisher.publish(domain, "alice");
@@ -305,7 +305,7 @@ it.concurrent("A front end goes on accepting for accept-grace while the edge is 
     const accepted = await timed(() => act("alice"));
     expect(accepted.said).not.toBe("refuse");
     if (accepted.said === "defer") {
-      // It was vouched for at most a window before the edge went.
+      // It was confirmed at most one window before the edge stopped.
       expect(accepted.at).toBeGreaterThan(away + 1000 * BRIDGE_GRACE - 2 * WINDOW_MS);
       break;
     }
@@ -315,7 +315,7 @@ it.concurrent("A front end goes on accepting for accept-grace while the edge is 
   expect(await act("nobody")).toBe("defer");
 });
 
-it.concurrent("A domain without a head whose KV manifest says origin kv is refused from KV alone, and the answer says so", async () => {
+it.concurrent("A domain without a head whose KV manifest says origin: kv is refused from KV alone, and the answer says so", async () => {
   const domain = "offline.example";
   const { exports } = edges.edge;
   const host = new Publisher(exports, { ROLLCALL_MASTER_KEY: MASTER_KEY });
@@ -337,7 +337,7 @@ it.concurrent("A domain without a head whose KV manifest says origin kv is refus
     { verdict: "disabled", action: "reject", ...fromKv },
     { verdict: "deliverable", ...fromKv },
   ]);
-  // That there is no head is the Registry's word, and as short-lived as its others.
+  // The statement that there is no head is a confirmation too, and lasts only as long as any other.
   await exports.weather({ registry: "fails" });
   await pause(WINDOW_MS + SLACK);
   expect(await exports.check(`nobody@${domain}`)).toMatchObject({ verdict: "unavailable" });

@@ -30,11 +30,11 @@ const history = async (domain: string): Promise<readonly GenerationRecord[]> =>
   (await edges.edge.a.json<{ generations: GenerationRecord[] }>(`/v1/domains/${domain}/generations`))
     .generations;
 
-it.concurrent("A check sees one published generation, whole: also while lists are published, through every edge", async () => {
+it.concurrent("A check sees one published generation, whole: also while lists are published, at every edge", async () => {
   const domain = "moving.example";
   const { a, b, behind } = edges.edge;
   const rounds = 8;
-  // In round N the list holds everybody who stays, and the guest N; earlier guests have departed.
+  // In round N the list has all who stay, and guest N. Earlier guests have departed.
   const listOf = (round: number) => `${many(9)} guest${round}`;
   const roundOf = new Map<number, number>();
   roundOf.set(await publisher.publish(domain, listOf(0)), 0);
@@ -71,7 +71,7 @@ it.concurrent("A check sees one published generation, whole: also while lists ar
   expect(generations.size).toBeGreaterThan(2);
 });
 
-it.concurrent("A generation over many shards is answered whole: never a name of one list by the shard of another", async () => {
+it.concurrent("A generation of many shards is answered whole: never a name of one list from the shard of another", async () => {
   const domain = "large.example";
   const { a, shards: b } = edges.edge;
   const stays = many(LARGE);
@@ -96,7 +96,7 @@ it.concurrent("A generation over many shards is answered whole: never a name of 
   await b.weather({ kv: "up" });
 });
 
-it.concurrent("A generation is immutable: what was published stays what it is, and no bytes go under another's name", async () => {
+it.concurrent("A generation is immutable: what was published never changes, and no bytes are stored under the name of others", async () => {
   const domain = "kept.example";
   const { a } = edges.edge;
   const first = await publisher.publish(domain, "alice bob");
@@ -133,7 +133,7 @@ it.concurrent("A generation is immutable: what was published stays what it is, a
   expect(await a.json(`/v1/domains/${domain}`)).toMatchObject({ generation: head.generation });
 });
 
-it.concurrent("Numbers only grow, over all domains: publish, mode, delete and publish again", async () => {
+it.concurrent("Numbers only rise, over all domains: publish, mode, delete and publish again", async () => {
   const numbers: number[] = [];
   for (const domain of ["one.example", "two.example"]) {
     numbers.push(await publisher.publish(domain, "alice"));
@@ -146,7 +146,7 @@ it.concurrent("Numbers only grow, over all domains: publish, mode, delete and pu
   expect(numbers).toEqual([...new Set(numbers)].sort((x, y) => x - y));
 });
 
-it.concurrent("Going back is publishing old content under a new number", async () => {
+it.concurrent("A rollback publishes old content under a new number", async () => {
   const domain = "back.example";
   const { a, b } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe,disabled");
@@ -161,7 +161,7 @@ it.concurrent("Going back is publishing old content under a new number", async (
   expect((await history(domain)).map(({ generation }) => generation)).toEqual([third, second, first]);
 });
 
-it.concurrent("No isolate ever goes back, though KV shows it an older list and the Registry is away", async () => {
+it.concurrent("No isolate ever goes back, even if KV shows it an older list and the Registry is away", async () => {
   const domain = "forward.example";
   const { forward: b } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
@@ -186,7 +186,7 @@ it.concurrent("No isolate ever goes back, though KV shows it an older list and t
   await b.weather({ registry: "up", kv: "up" });
 });
 
-it.concurrent("Whoever has seen a generation is not answered from an older one: the floor of a question, and the bridge's", async () => {
+it.concurrent("A client that has seen a generation is not answered from an older one: the minimum generation of a request, and the bridge's", async () => {
   const domain = "floor.example";
   const { a, floor: behind } = edges.edge;
   const first = await publisher.publish(domain, "alice bob zoe");
@@ -198,7 +198,7 @@ it.concurrent("Whoever has seen a generation is not answered from an older one: 
   expect(await behind.check(`zoe@${domain}`, { [domain]: second })).toMatchObject({ verdict: "unavailable" });
   expect(await behind.check(`zoe@${domain}`, { [domain]: first })).toMatchObject({ generation: first });
 
-  // The bridge meets the newer isolate first, and is then routed to the one that is behind.
+  // The bridge asks the newer isolate first, and is then routed to the one that is behind.
   const floors: unknown[] = [];
   let target = a;
   const road = await startFakeEdge(({ path, body }, response) => {
@@ -218,7 +218,7 @@ it.concurrent("Whoever has seen a generation is not answered from an older one: 
   await until(async () => (await bridge.act("line", `newcomer@${domain}`)) === "accept");
 });
 
-it.concurrent("A commit over several domains is one generation: all of them, or none", async () => {
+it.concurrent("A commit of several domains is one generation: all of them, or none", async () => {
   const { a } = edges.edge;
   // Its folder has settings.
   const host = new Publisher(a);
@@ -231,7 +231,7 @@ it.concurrent("A commit over several domains is one generation: all of them, or 
   const { shards } = await a.json<{ shards: unknown }>(`/v1/domains/${domains[0]}`);
   const parts = await Promise.all(domains.map(describe));
   const commit = { domains: parts.map((part) => ({ ...part, shards })) };
-  // The first is planned against no head, and has one: neither of the two is made.
+  // The first is planned against no head, but has one. So neither of the two is made.
   expect((await a.post("/v1/commits", commit)).status).toBe(409);
   expect((await a.fetch(`/v1/domains/${domains[1]}`)).status).toBe(404);
   expect(await a.json(`/v1/domains/${domains[0]}`)).toMatchObject({ generation: single });

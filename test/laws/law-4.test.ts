@@ -18,15 +18,15 @@ beforeAll(async () => {
 
 const fresh = (): string => `d${count++}.example`;
 
-/** Names user0 to user9 without the first few; or these in another state. */
+/** Names user0 to user9 without the first few, or with these in another state. */
 const without = (gone: number, state?: string): string =>
   TEN.split(" ")
     .flatMap((name, i) => (i >= gone ? [name] : state === undefined ? [] : [`${name},${state}`]))
     .join(" ");
 
-/** Tries to publish, first by the command, and then past its plan: the body that it would commit, as it is. */
+/** Tries to publish with the command, and then without its plan: sends the commit body that the command would send. */
 async function judged(domain: string, names: string, args = ""): Promise<{ command: number; edge: number }> {
-  // The command plans against the real edge, and its commit is kept from it.
+  // The command plans against the real edge, but its commit does not reach the edge.
   const commits: { domains: DomainCommit[] }[] = [];
   const between = await startFakeEdge(({ path, body }, response) => {
     if (path === "/v1/commits") {
@@ -53,7 +53,7 @@ async function judged(domain: string, names: string, args = ""): Promise<{ comma
 }
 
 const PASSES = { command: 0, edge: 200 };
-/** Exit code of the command, and status of the edge, upon the guard's refusal. */
+/** Exit code of the command and status of the edge if the guard refuses. */
 const REFUSED = { command: 4, edge: 422 };
 
 const history = async (domain: string): Promise<readonly GenerationRecord[]> =>
@@ -65,7 +65,7 @@ const audit = async (domain: string): Promise<readonly AuditRecord[]> =>
 const verdict = async (local: string, domain: string): Promise<string> =>
   (await edge.check(`${local}@${domain}`)).verdict;
 
-it.concurrent("The Registry itself refuses a commit under which more than a set share of the names would be refused, by default 20 %", async () => {
+it.concurrent("The Registry itself refuses a commit that would refuse more than a set share of the names, by default 20 %", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { guard: 0.2 } });
@@ -78,32 +78,32 @@ it.concurrent("The Registry itself refuses a commit under which more than a set 
   expect(await judged(domain, without(2))).toEqual(PASSES);
 });
 
-it.concurrent("Names that are deferred count as those that are accepted: a full mailbox is not one to lose", async () => {
+it.concurrent("Deferred names count like accepted ones: losing a full mailbox is a loss", async () => {
   const domain = fresh();
   await publisher.publish(domain, without(3, "full"));
   expect(await judged(domain, without(3))).toEqual(REFUSED);
   expect(await judged(domain, TEN)).toEqual(PASSES);
 });
 
-it.concurrent("The Registry refuses a commit under which all of the names would be refused", async () => {
+it.concurrent("The Registry refuses a commit that would refuse all of the names", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice");
   expect(await judged(domain, "alice,disabled")).toEqual(REFUSED);
   const other = fresh();
   await publisher.publish(other, "alice bob");
   expect(await judged(other, "carol dave")).toEqual(REFUSED);
-  // Nor does a domain begin with nobody.
+  // A first list must not be empty either.
   expect(await judged(fresh(), "alice,disabled")).toEqual(REFUSED);
 });
 
-it.concurrent("It counts names, not totals: as many new ones do not make up for those that go", async () => {
+it.concurrent("It counts names, not totals: new names do not make up for those that go", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, many(10, "other"))).toEqual(REFUSED);
   expect(await judged(domain, `${without(5)} ${many(500, "other")}`)).toEqual(REFUSED);
 });
 
-it.concurrent("It looks at every list that was live within the last 24 h: small steps add up", async () => {
+it.concurrent("It adds up losses of every list that was live within the last 24 h: small steps count together", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await judged(domain, without(1))).toEqual(PASSES);
@@ -118,18 +118,18 @@ it.concurrent("Every list that was live within the last 24 h is protected, whate
   const domain = fresh();
   const other = many(2, "other");
   await publisher.publish(domain, TEN);
-  // Two names are renamed each time, and the list's size is constant; the plan says what the Registry would.
+  // Two names are renamed each time, so the list's size is constant. The plan says the same as the Registry.
   expect(await judged(domain, `${without(2)} ${other}`)).toEqual(PASSES);
   expect(await judged(domain, `${without(4)} ${many(4, "other")}`)).toEqual(REFUSED);
   const plan = await publisher.tryPublish(domain, `${without(4)} ${many(4, "other")}`, "--dry-run");
   expect(plan.stdout).toContain("would refuse 4 of 10 names of generation");
-  // What was dropped returns, and others go: two of each list, and then four of the first.
+  // Dropped names return and others go: two of each list, and then four of the first.
   expect(await judged(domain, `user0 user1 ${without(4)} ${other}`)).toEqual(PASSES);
   expect(await judged(domain, `${without(4)} ${other}`)).toEqual(REFUSED);
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it.concurrent("What an override refused is counted no more", async () => {
+it.concurrent("What an override refused is no longer counted", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   await publisher.publish(domain, without(5), "--force");
@@ -179,7 +179,7 @@ it.concurrent("A policy change whose effect cannot be counted needs the override
   expect(await verdict("user1+x", domain)).toBe("unknown");
 });
 
-it.concurrent("An override is recorded, in the history and in the audit trail, with who made it and why", async () => {
+it.concurrent("An override is recorded in the history and in the audit trail, with author and reason", async () => {
   const domain = fresh();
   await publisher.publish(domain, TEN);
   expect(await publisher.tryPublish(domain, "user9", "--force --note spring")).toMatchObject({ code: 0 });
@@ -199,7 +199,7 @@ it.concurrent("rollback is an override: shown, confirmed, recorded", async () =>
   expect(declined.code).toBe(5);
   expect(declined.asked).toHaveLength(1);
   expect(await verdict("user1", domain)).toBe("deliverable");
-  // Ten names of twelve go: what the guard would refuse goes by, for it was asked for.
+  // Ten names of twelve go: the guard would refuse this, but the override allows it.
   expect(await publisher.run(`rollback ${domain} --note oops`, "yes")).toMatchObject({ code: 0 });
   expect(await verdict("user1", domain)).toBe("departed");
   expect((await history(domain))[0]).toMatchObject({
@@ -240,12 +240,12 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   await until(async () => (await verdict("user0", domain)) !== "departed");
   expect(Date.now() - leaving).toBeGreaterThanOrEqual(3_000);
   expect(await verdict("user0", domain)).toBe("unknown");
-  // Who comes back is there at once.
+  // A name that returns is accepted immediately.
   await publisher.publish(domain, TEN);
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
-it.concurrent("In observe mode unknown, disabled, moved, malformed, full and departed keep their word in verdict while the reply is 250", async () => {
+it.concurrent("In observe mode, unknown, disabled, moved, malformed, full and departed stay in verdict, but the reply is 250", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full");

@@ -1,4 +1,4 @@
-/* docs/laws.md says which test shows which clause of which law; here it is held to that, both ways. */
+/* docs/laws.md names the tests of each clause of each law. This test checks the page against the tests and the laws. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -13,7 +13,7 @@ interface Row {
   readonly test: string;
 }
 
-/** The rows of the tables of docs/laws.md, each under its law's heading; of the one that lists tests alone. */
+/** The rows of the tables in docs/laws.md, each with its law. */
 function rows(): Row[] {
   const page = readFileSync(join(ROOT, "docs", "laws.md"), "utf8");
   return page.split(/^## /m).flatMap((section) => {
@@ -32,7 +32,7 @@ function rows(): Row[] {
 
 const files = readdirSync(FOLDER).filter((name) => /^law-\d\.test\.ts$/.test(name));
 
-/** Names of the tests of a file: all of them are plain texts. */
+/** Titles of the tests of a file. All of them are string literals. */
 function testsOf(file: string): string[] {
   const text = readFileSync(join(FOLDER, file), "utf8");
   const names = [...text.matchAll(/^\s*it(?:\.concurrent)?\(\s*"([^"\\]+)"/gm)].map(
@@ -48,13 +48,13 @@ describe("docs/laws.md", () => {
     for (const { law, file } of rows()) expect(file).toBe(`law-${law}.test.ts`);
   });
 
-  it.each(files)("names every test of %s once or more, and each one that it names is there", (file) => {
+  it.each(files)("names every test of %s, and only tests that exist", (file) => {
     const named = rows().filter((row) => row.file === file);
     for (const { clause } of named) expect(clause).not.toBe("");
     expect([...new Set(named.map(({ test }) => test))].sort()).toEqual(testsOf(file).sort());
   });
 
-  it("quotes every law as docs/architecture.md has it, word for word", () => {
+  it("quotes the laws of docs/architecture.md literally", () => {
     const flat = (text: string) => text.replace(/[*`]/g, "").replace(/\s+/g, " ");
     const laws = flat(
       readFileSync(join(ROOT, "docs", "architecture.md"), "utf8").split(/^## /m)[1] as string,

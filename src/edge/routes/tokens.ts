@@ -1,6 +1,6 @@
 import type { TokenRecord } from "../../api/index.ts";
 import { toHex } from "../../directory/index.ts";
-import type { KeptToken } from "../../registry/protocol.ts";
+import type { StoredToken } from "../../registry/protocol.ts";
 import { mintToken } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
@@ -20,7 +20,7 @@ export const createToken: Handler<"createToken"> = async ({ body, deployment, bi
     domains,
     expires: expires_in == null ? null : now + 1000 * expires_in,
   };
-  const record: KeptToken = {
+  const record: StoredToken = {
     ...claims,
     created: now,
     revoked: null,
@@ -43,7 +43,7 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
   if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
   // Every partition confirms on its own, so each has to know. The first one first, since others take over what it
   // records when they are initialised.
-  let revoked: KeptToken | null = null;
+  let revoked: StoredToken | null = null;
   for (const [partition, registry] of registriesOf(call).entries()) {
     const result = await registry.revokeToken(id, token.expires, caller.id);
     // A partition that nothing was published to yet has no log. It keeps the revocation until it is initialised.
@@ -56,7 +56,7 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
 };
 
 /** A token with what only the edge can say of it. */
-const seenFromHere = (deployment: Deployment, token: KeptToken): TokenRecord => ({
+const seenFromHere = (deployment: Deployment, token: StoredToken): TokenRecord => ({
   ...token,
   key_fits: token.key_id === null ? null : token.key_id === deployment.tokenKeyId,
 });

@@ -34,13 +34,14 @@ export class ReleaseHost {
   /** What the Workers logged. */
   readonly log: readonly string[];
   readonly #registryUrl: string;
-  readonly #admin: string;
+  /** The admin token. */
+  readonly admin: string;
   readonly #runtime: Miniflare;
 
   private constructor(runtime: Miniflare, urls: readonly [string, string], admin: string, log: string[]) {
     this.#runtime = runtime;
     [this.#registryUrl, this.url] = urls;
-    this.#admin = admin;
+    this.admin = admin;
     this.log = log;
   }
 
@@ -66,7 +67,7 @@ export class ReleaseHost {
   }
 
   /** Asks the edge; with `body`, by POST. @param token the admin's where it is left out */
-  async ask(path: string, body?: unknown, token = this.#admin, method = "POST"): Promise<Asked> {
+  async ask(path: string, body?: unknown, token = this.admin, method = "POST"): Promise<Asked> {
     const response = await fetch(`${this.url}${path}`, {
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
       ...(body === undefined

@@ -1,42 +1,33 @@
-import type { FaultKind } from "../api/contract.ts";
+/** Examines what a deployment holds: the keys of its lists and tokens, and the faults that checks met. */
+import type { FaultKind } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
 import { OTHER_KEY_STEPS } from "../publish/index.ts";
+import { Problem, some } from "./problem.ts";
 
-/** What is wrong with a deployment, found by a step of `rollcall doctor`. */
-export class StepFailure extends Error {
-  /** What to do. */
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
-
-/** Whether every list was made under the edge's own key: of another one's, every check is deferred (law 5). */
+/** Whether every list was made under the edge's own key. Every check of one that was not is deferred (law 5). */
 export async function examineKeys(client: RollcallClient): Promise<string> {
   const domains = (await client.domains()).filter((each) => each.deleted_until === null);
   const foreign = domains.filter((each) => each.key_fits === false).map(({ domain }) => domain);
   if (foreign.length === 0) return `every list is under the edge's key (${domains.length})`;
-  throw new StepFailure(
-    `made under another key than the edge's, so that every check is deferred: ${some(foreign)}`,
+  throw new Problem(
+    `made under another key than the edge's, so every check is deferred: ${some(foreign)}`,
     OTHER_KEY_STEPS,
   );
 }
 
-/** Whether the edge accepts every token that was made and neither revoked nor expired. */
+/** Whether the edge accepts every token that is neither revoked nor expired. */
 export async function examineTokens(client: RollcallClient, now: number): Promise<string> {
   const tokens = await client.tokens();
   const live = tokens.filter(({ revoked, expires }) => revoked === null && (expires ?? now + 1) > now);
   const dead = live.filter((each) => each.key_fits === false).map(({ id }) => id);
-  if (dead.length === 0) return `none is of another master key (${live.length})`;
-  throw new StepFailure(
+  if (dead.length === 0) return `every token is under the edge's key (${live.length})`;
+  throw new Problem(
     `made under another master key, and no longer accepted: ${some(dead)}`,
-    "make new tokens with `rollcall token create`, and revoke these; or put the old master key back",
+    "create new tokens with `rollcall token create` and revoke these, or put the old master key back",
   );
 }
 
-/** Faults that no other step finds, and that do not end by themselves. */
+/** Faults that no other step finds and that do not go away by themselves. */
 const LASTING: readonly FaultKind[] = [
   "canonicaliser_mismatch",
   "damaged_manifest",
@@ -46,7 +37,7 @@ const LASTING: readonly FaultKind[] = [
   "internal_error",
 ];
 
-/** Whether checks met a fault within the last hour, as far as isolates told of it. */
+/** Whether checks met a fault within the last hour, as far as isolates reported it. */
 export async function examineFaults(client: RollcallClient): Promise<string> {
   const faults = (await client.status()).faults.filter(({ hour }) => hour > 0);
   const shown = some(
@@ -55,14 +46,10 @@ export async function examineFaults(client: RollcallClient): Promise<string> {
   if (faults.every(({ kind }) => !LASTING.includes(kind))) {
     return faults.length === 0 ? "none within the last hour" : `within the last hour: ${shown}`;
   }
-  throw new StepFailure(
+  throw new Problem(
     `within the last hour: ${shown}`,
-    "parts that are damaged or missing in KV are put there again from the Registry within minutes, and this line goes " +
-      "within an hour. If it stays, `npx wrangler tail` shows each fault with its place: what is damaged in the " +
-      "Registry comes back with an earlier state of its storage",
+    "the Registry replaces damaged or missing parts in KV within minutes; this line then disappears within an hour. " +
+      "If it stays, run `npx wrangler tail`: it shows where each fault is. For damage in the Registry itself, restore " +
+      "an earlier state of its storage",
   );
 }
-
-/** Names, as many as a person reads. */
-const some = (names: readonly string[]): string =>
-  names.length <= 10 ? names.join(", ") : `${names.slice(0, 10).join(", ")} and ${names.length - 10} more`;

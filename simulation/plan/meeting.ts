@@ -1,0 +1,137 @@
+/**
+ * A meeting: things that have to happen within a second or two of each other for a rule to matter. Each meeting has a
+ * domain of its own, and isolates and bridges that no other traffic reaches, so that nothing hides what it shows.
+ */
+import type { Random } from "../../testing/random.ts";
+import type { FaultKind } from "../basics/faults.ts";
+import { type Add, type Change, type Publication, SECOND, type Setup } from "./plan.ts";
+
+export const LARGE_CACHE = 64 * 1024 * 1024;
+
+/** Changes after which somebody is accepted who was not before, or the reverse. */
+export const TELLING: readonly Change[] = ["add", "add", "swap", "remove"];
+
+/** Made-up names, those at some places left out. */
+export const people = (count: number, isLeftOut: (i: number) => boolean = () => false): string[] =>
+  Array.from({ length: count }, (_, i) => i)
+    .filter((i) => !isLeftOut(i))
+    .map((i) => `u${i}`);
+
+interface Asked {
+  /** The meeting's own domain where they are left out. */
+  readonly domains?: readonly string[];
+  readonly nobody?: boolean;
+}
+
+export class Meeting {
+  /** Nobody else publishes it. */
+  readonly domain: string;
+  readonly random: Random;
+  readonly setup: Setup;
+  readonly add: Add;
+  #focus: number;
+  #changes = 0;
+
+  /** @param number tells it from all other meetings */
+  constructor(name: string, number: number, random: Random, setup: Setup, add: Add) {
+    this.domain = domainOf(name);
+    this.random = random;
+    this.setup = setup;
+    this.add = add;
+    this.#focus = 100 * number;
+  }
+
+  /**
+   * Has an isolate start at a place of its own, so that faults can meet it alone.
+   * @param lasts milliseconds until it ends
+   * @returns its focus
+   */
+  isolate(at: number, lasts: number, changes: { window?: number; cacheBytes?: number } = {}): number {
+    const focus = ++this.#focus;
+    const { window = this.setup.window, cacheBytes = LARGE_CACHE } = changes;
+    this.add(at, { kind: "isolate", location: placeOf(focus), cacheBytes, window, focus });
+    this.add(at + lasts, { kind: "death", focus });
+    return focus;
+  }
+
+  /** Has a bridge start beside an isolate, to which its connection leads. */
+  bridge(at: number, focus: number, acceptGrace?: number): void {
+    this.add(at, {
+      kind: "bridge",
+      location: placeOf(focus),
+      focus,
+      ...(acceptGrace === undefined ? {} : { acceptGrace }),
+    });
+  }
+
+  ask(
+    focus: number,
+    at: number,
+    count: number,
+    { domains = [this.domain], nobody = false }: Asked = {},
+  ): void {
+    this.add(at, { kind: "checks", count, how: "one by one", focus, domains, nobody });
+  }
+
+  /**
+   * Asks about nobody in all domains of the world, so that an isolate asks each Registry, and learns of all changes.
+   */
+  askRegistries(focus: number, at: number): void {
+    this.ask(focus, at, 8, { domains: this.setup.domains, nobody: true });
+  }
+
+  askBridge(focus: number, at: number, count: number, domains: readonly string[] = [this.domain]): void {
+    this.add(at, { kind: "bridge checks", count, focus, domains });
+  }
+
+  /** Asks a bridge about the recipients that it was asked about before. */
+  askBridgeAgain(focus: number, at: number, count: number): void {
+    this.add(at, { kind: "bridge checks", count, focus, again: true });
+  }
+
+  publish(at: number, publication: Partial<Publication> = {}): void {
+    const { random, domain } = this;
+    this.add(at, { kind: "publish", domain, change: random.pick(TELLING), forces: true, ...publication });
+  }
+
+  /** Publishes a list. Twice, since a first try may meet a fault; the second one changes nothing then. */
+  set(at: number, list: readonly string[], publication: Partial<Publication> = {}): void {
+    for (const later of [0, 2 * SECOND]) this.publish(at + later, { change: "set", list, ...publication });
+  }
+
+  /** Publishes another list than before: some of so many people leave it, and some come back. */
+  change(at: number, count: number): void {
+    const left = ++this.#changes;
+    const isLeftOut = (i: number): boolean => i % 4 === left % 4;
+    this.set(at, people(count, isLeftOut));
+  }
+
+  /** The Registries cannot be reached from the place of a focus. */
+  cutOff(focus: number, from: number, ms: number): void {
+    this.fault("registry unreachable", from, ms, { location: placeOf(focus) });
+  }
+
+  /** KV cannot be read at the place of a focus. */
+  blind(focus: number, from: number, ms: number): void {
+    this.fault("kv read error", from, ms, { location: placeOf(focus) });
+  }
+
+  fault(
+    kind: FaultKind,
+    from: number,
+    ms: number,
+    {
+      location = null,
+      share = 1,
+      least = 0,
+    }: { location?: string | null; share?: number; least?: number } = {},
+  ): void {
+    const id = 2_000_000 + this.random.between(0, 1e6);
+    this.add(from, { kind: "episode", episode: { kind, from, to: from + ms, location, share, least, id } });
+  }
+}
+
+export const placeOf = (focus: number): string => `place ${focus}`;
+
+/** The domain of a meeting. */
+export const domainOf = (meeting: string): string => `${meeting}.example`;

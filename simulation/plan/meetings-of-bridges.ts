@@ -1,0 +1,116 @@
+/** Meetings that show what one bridge keeps, and for how long. */
+import { type Meeting, people, placeOf } from "./meeting.ts";
+import { PUBLISHED } from "./meetings-of-isolates.ts";
+import { MINUTE, SECOND } from "./plan.ts";
+
+/**
+ * An isolate decides at once, its answer takes up to three seconds to the bridge, and the head changed just after the
+ * isolate had asked. At the end of the window the bridge still has it.
+ */
+export function slowAnswer(meeting: Meeting, start: number): void {
+  const { random, setup } = meeting;
+  const { window } = setup;
+  meeting.set(start, people(12));
+  const asked = start + PUBLISHED;
+  const focus = meeting.isolate(asked, window + 5 * SECOND);
+  meeting.bridge(asked, focus);
+  meeting.askBridge(focus, asked + 200, 8);
+  meeting.change(asked + random.between(200, 350), 12);
+  meeting.fault("edge answer late", asked + 400, 800, { location: placeOf(focus), least: 0.6 });
+  for (const later of [500, 600, 700, 850, 1_000]) meeting.askBridge(focus, asked + later, 6);
+  for (const later of [500, 900, 1_300, 1_700, 2_100, 2_600])
+    meeting.askBridgeAgain(focus, asked + window + later, 8);
+}
+
+/** A bridge holds answers, learns of a newer state with another answer, and is asked the same again. */
+export function newerState(meeting: Meeting, start: number): void {
+  const { window } = meeting.setup;
+  meeting.set(start, people(12));
+  const asked = start + PUBLISHED;
+  const focus = meeting.isolate(asked, window + 10 * SECOND);
+  meeting.bridge(asked, focus);
+  for (const later of [0, 300]) meeting.askBridge(focus, asked + later, 6);
+  meeting.set(
+    asked + SECOND,
+    people(12, (i) => i % 3 === 1),
+  );
+  // Half-way through the window the isolate asks the Registry behind an answer.
+  meeting.askRegistries(focus, asked + window / 2 + 500);
+  meeting.askRegistries(focus, asked + window / 2 + 900);
+  for (const later of [1_500, 1_800, 2_100]) {
+    meeting.askBridge(focus, asked + window / 2 + later, 5);
+    meeting.askBridgeAgain(focus, asked + window / 2 + later + 100, 8);
+  }
+}
+
+const SHORT_GRACE = MINUTE;
+
+/** The edge goes away for longer than a short accept-grace. The isolate may have lost its Registry before. */
+export function edgeAway(meeting: Meeting, start: number): void {
+  const { random, setup } = meeting;
+  const { window } = setup;
+  meeting.set(start, people(12));
+  const asked = start + PUBLISHED;
+  const focus = meeting.isolate(asked, window + 3 * MINUTE);
+  meeting.bridge(asked, focus, random.pick([SHORT_GRACE, setup.acceptGrace]));
+  const location = placeOf(focus);
+  meeting.askBridge(focus, asked + 200, 3);
+  meeting.askBridge(focus, asked + 400, 3);
+  let away = asked + 8 * SECOND;
+  if (random.chance(0.6)) {
+    // Accepts that nobody confirms rest on the Registry's last sign.
+    meeting.cutOff(focus, asked + SECOND, window + 20 * SECOND);
+    away = asked + SECOND + window + 12 * SECOND;
+    for (const before of [6, 5, 4]) meeting.askBridge(focus, away - before * SECOND, 6);
+  }
+  meeting.fault("edge away", away, 100 * SECOND, { location });
+  for (const later of [1, 3, 20, 35, 50, 58, 63, 70, 90])
+    meeting.askBridgeAgain(focus, away + later * SECOND, 5);
+}
+
+/** Something that is no edge answers for a while: a proxy, a filter, another host. */
+export function noEdge(meeting: Meeting, start: number): void {
+  meeting.set(start, people(12));
+  const asked = start + PUBLISHED;
+  const focus = meeting.isolate(asked, 40 * SECOND);
+  meeting.bridge(asked, focus);
+  meeting.askBridge(focus, asked + 200, 4);
+  meeting.fault("edge answers nonsense", asked + SECOND, 30 * SECOND, {
+    location: placeOf(focus),
+    share: 0.8,
+  });
+  for (let i = 0; i < 16; i++) meeting.askBridge(focus, asked + SECOND + i * 1_800, 2);
+}
+
+/** A bridge goes by an export, whose numbers are high, and then the Registry has a head of the domain. */
+export function overtakenExport(meeting: Meeting, start: number): void {
+  const { domain } = meeting;
+  meeting.add(start, { kind: "export", domain });
+  const focus = meeting.isolate(start, 5 * MINUTE);
+  meeting.bridge(start, focus);
+  for (const later of [60, 120, 180, 210, 240]) meeting.askBridge(focus, start + later * SECOND, 3);
+  for (const later of [250, 262]) meeting.publish(start + later * SECOND, { change: "found" });
+  for (const later of [270, 290]) meeting.askBridge(focus, start + later * SECOND, 3);
+}
+
+/**
+ * The Registry is lost and filled again. A bridge hears of the new log, and then from an isolate that has heard nothing
+ * since before the loss.
+ */
+export function olderLog(meeting: Meeting, lost: number, anew: number, refilled: number): void {
+  meeting.set(lost - 30 * SECOND, people(12));
+  const old = meeting.isolate(lost - 25 * SECOND, refilled - lost + 2 * MINUTE);
+  for (const before of [20, 12, 4]) meeting.ask(old, lost - before * SECOND, 8);
+  meeting.cutOff(old, lost - SECOND, refilled - lost + 2 * MINUTE);
+  for (let at = anew + 5 * SECOND; at < refilled; at += MINUTE)
+    meeting.set(
+      at,
+      people(12, (i) => i === 3),
+    );
+  const young = meeting.isolate(refilled, MINUTE);
+  meeting.bridge(refilled, young);
+  for (const later of [1, 4]) meeting.askBridge(young, refilled + later * SECOND, 3);
+  meeting.add(refilled + 10 * SECOND, { kind: "route", focus: young, to: old });
+  for (const later of [12, 14]) meeting.askBridge(young, refilled + later * SECOND, 6);
+  for (const later of [16, 20, 60]) meeting.askBridgeAgain(young, refilled + later * SECOND, 8);
+}

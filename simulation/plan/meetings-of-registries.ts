@@ -1,0 +1,104 @@
+/** Meetings that show what a Registry lets through, and what it copies to KV; and exports, which it does not copy. */
+import { type Meeting, people } from "./meeting.ts";
+import { MINUTE, SECOND } from "./plan.ts";
+
+const isAnyOf =
+  (...ranges: readonly (readonly [from: number, to: number])[]) =>
+  (i: number) =>
+    ranges.some(([from, to]) => i >= from && i < to);
+
+/** In three steps a list loses more than its share, though none of the steps takes more than that from the one before. */
+export function guardedInSteps(meeting: Meeting, start: number): void {
+  const drop = (at: number, ...ranges: readonly (readonly [from: number, to: number])[]): void =>
+    meeting.set(start + at, people(20, isAnyOf(...ranges)), { forces: at === 0 });
+  drop(0);
+  drop(10 * SECOND, [0, 3]);
+  drop(20 * SECOND, [3, 6]);
+  drop(30 * SECOND, [0, 6]);
+}
+
+/** More names leave than a manifest holds; then the list changes once more, and they are carried on. */
+export const MANY_NAMES = 2_400;
+
+export function exodus(meeting: Meeting, start: number): void {
+  const staying = people(MANY_NAMES, (i) => i % 12 > 0);
+  meeting.publish(start, { change: "set", list: people(MANY_NAMES) });
+  const left = start + 6 * SECOND;
+  meeting.publish(left, { change: "set", list: staying });
+  meeting.publish(left + 15 * SECOND, { change: "set", list: [...staying, "u1"] });
+  for (const later of [2, 8, 17, 24]) {
+    const focus = meeting.isolate(left + later * SECOND, 5 * SECOND);
+    meeting.ask(focus, left + later * SECOND, 8);
+  }
+}
+
+/** The last copies of a list are acknowledged and lost, and nobody publishes it again. */
+export function lostCopy(meeting: Meeting, start: number): void {
+  const { random, setup } = meeting;
+  meeting.fault("kv write lost", start, 60 * SECOND, { share: random.pick([1, 0.9]) });
+  meeting.set(start + random.between(2, 20) * SECOND, people(40));
+  meeting.publish(start + random.between(2, 40) * SECOND, { domain: random.pick(setup.domains) });
+}
+
+/** The last copies of a list fail for longer than the first pauses between tries. */
+export function failingCopy(meeting: Meeting, start: number): void {
+  const { random, setup } = meeting;
+  meeting.fault("kv write error", start, 60 * SECOND, { share: random.pick([1, 0.9]) });
+  meeting.set(start + random.between(2, 20) * SECOND, people(12));
+  meeting.publish(start + random.between(2, 40) * SECOND, { domain: random.pick(setup.domains) });
+}
+
+/** Longer than an export takes to show, and shorter than what was read of exports may be used where KV fails. */
+const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
+
+/**
+ * A domain is exported while an isolate idles that knows that nobody serves it. Asked again, it has to read again.
+ */
+export function lateExport(meeting: Meeting, start: number): void {
+  const { random, domain, add } = meeting;
+  const again = random.between(...UNTIL_EXPORTED) * SECOND;
+  const focus = meeting.isolate(start, again + 5 * SECOND);
+  meeting.ask(focus, start + 200, 2);
+  add(start + random.between(4_000, 20_000), { kind: "export", domain });
+  meeting.ask(focus, start + again, 4);
+}
+
+/** For how long an export is there, so that it shows to most; and how long it is asked about after that. */
+const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [150, 270];
+const AFTER_TAKEN_BACK = 400 * SECOND;
+
+/**
+ * An export is taken back that an isolate goes by. Once a minute a refusal in another domain confirms for all, so that
+ * nothing is left to do behind what the export says: what is read then is read for the answer itself.
+ */
+export function takenBack(meeting: Meeting, start: number): void {
+  const { random, domain, setup, add } = meeting;
+  const ends = start + random.between(...UNTIL_TAKEN_BACK) * SECOND;
+  add(ends, { kind: "export taken back", domain, deletes: random.chance(0.5) });
+  const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
+  const domains = [random.pick(setup.domains)];
+  add(start + random.between(0, 5_000), { kind: "export", domain });
+  for (let at = start + 6_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
+    meeting.ask(focus, at, 1, { domains, nobody: true });
+    meeting.ask(focus, at + SECOND, 2);
+  }
+}
+
+/** From the deletion on, within which every publisher's tries are over. */
+const BEFORE_PAUSE = 90 * SECOND;
+
+/**
+ * An isolate that knows a domain sleeps while the domain is deleted, and pruned a day later. It is asked about other
+ * domains first: what it is told then is all that tells it.
+ * @param pause when a pause begins that is long enough
+ */
+export function sleeper(meeting: Meeting, pause: number): void {
+  const start = pause - BEFORE_PAUSE - meeting.random.between(10, 40) * SECOND;
+  for (const at of [0, 2 * SECOND]) meeting.publish(at, { change: "found" });
+  const focus = meeting.isolate(start, pause + MINUTE - start);
+  for (const later of [0, 2_000, 5_000]) meeting.ask(focus, start + later, 4);
+  for (const before of [BEFORE_PAUSE, BEFORE_PAUSE / 2])
+    meeting.publish(pause - before, { change: "delete" });
+  meeting.askRegistries(focus, pause + SECOND);
+  for (const later of [5_000, 7_000, 15_000, 40_000]) meeting.ask(focus, pause + later, 6);
+}

@@ -1,0 +1,155 @@
+import type { DomainDescription, DomainSummary, EdgeStatus, RegistryStatus } from "../api/index.ts";
+import { ClientError, type RollcallClient } from "../client/index.ts";
+import type { Counts } from "../directory/index.ts";
+import type { Published } from "../publish/index.ts";
+import { isTrialDomain } from "./trial.ts";
+
+/** One domain's list. */
+export interface ListState {
+  readonly domain: string;
+  /** `kv`: put into KV without the Registry, and answered from there. */
+  readonly state: "served" | "deleted" | "kv" | "none";
+  readonly generation: number | null;
+  readonly mode: string | null;
+  readonly counts: Counts | null;
+  readonly alias: string | null;
+  /** When the list was published, or last found by this host to be the newest; Unix milliseconds. */
+  readonly current: number | null;
+  /** How KV compares with the head; null if that was not asked. */
+  readonly kv: string | null;
+  /** Whether the list was made under the edge's key; null if that is not known. */
+  readonly key_fits: boolean | null;
+  readonly stale: boolean;
+}
+
+/** What decides whether a list is stale. */
+export interface Freshness {
+  readonly now: number;
+  /** Milliseconds; undefined: no list is stale. */
+  readonly maxAge: number | undefined;
+  /** URL of the edge, as this host's records name it. */
+  readonly url: string;
+  /** When this host last found its list to be the head. */
+  published(domain: string): Published | null;
+}
+
+export interface ListReport {
+  readonly lists: readonly ListState[];
+  /** Null if the token may not see it, or domains were named. */
+  readonly registry: RegistryStatus | null;
+}
+
+/**
+ * Shows the lists of the domains that are named; with none, of all that the token covers, and those that this host
+ * should publish.
+ * @param configured domains that this host should publish
+ */
+export async function inspectLists(
+  client: RollcallClient,
+  names: readonly string[],
+  configured: readonly string[],
+  freshness: Freshness,
+): Promise<ListReport> {
+  if (names.length > 0) return { lists: await named(client, names, freshness), registry: null };
+  const [domains, registry] = await Promise.all([client.domains(), unlessForbidden(client.registry())]);
+  const listed = new Set(domains.map(({ domain }) => domain));
+  const missing = configured.filter((domain) => !listed.has(domain));
+  const lists = domains
+    .filter((each) => each.deleted_until === null || !isTrialDomain(each.domain))
+    .map((summary) => stateOf(summary.domain, summary, freshness));
+  return { lists: [...lists, ...(await named(client, missing, freshness))], registry };
+}
+
+/** What the edge answered and which faults it met; null if the token may not see it, or nothing was published yet. */
+export async function inspectCounters(
+  client: RollcallClient,
+  names: readonly string[],
+): Promise<EdgeStatus | null> {
+  // Trial domains carry no mail, so they show only if they are named.
+  const isShown = ({ domain }: { readonly domain: string | null }): boolean =>
+    domain === null || names.includes(domain) || !isTrialDomain(domain);
+  try {
+    const { answers, faults } = await client.status();
+    return { answers: answers.filter(isShown), faults: faults.filter(isShown) };
+  } catch (error) {
+    if (isForbidden(error)) return null;
+    const code = error instanceof ClientError ? error.code : null;
+    if (code === "not_found" || code === "uninitialised") return null;
+    throw error;
+  }
+}
+
+async function named(
+  client: RollcallClient,
+  domains: readonly string[],
+  freshness: Freshness,
+): Promise<ListState[]> {
+  const heads = await headsOf(client, domains);
+  const states: ListState[] = [];
+  for (const domain of domains) {
+    const head = heads.get(domain) ?? null;
+    const state = stateOf(domain, head, freshness);
+    states.push(head === null ? await withExport(client, state) : state);
+  }
+  return states;
+}
+
+type Heads = Map<string, DomainDescription | DomainSummary | null>;
+
+/** A token that may only check sees heads in the listing, without the state of KV. */
+async function headsOf(client: RollcallClient, domains: readonly string[]): Promise<Heads> {
+  const heads: Heads = new Map();
+  try {
+    for (const domain of domains) heads.set(domain, await client.domain(domain));
+    return heads;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return new Map((await client.domains()).map((summary) => [summary.domain, summary]));
+  }
+}
+
+function stateOf(
+  domain: string,
+  head: DomainDescription | DomainSummary | null,
+  { now, maxAge, url, published }: Freshness,
+): ListState {
+  const seen = published(domain);
+  const foundLater = head !== null && seen?.url === url && seen.generation === head.generation;
+  const current = head === null ? null : Math.max(head.time, foundLater ? seen.time : 0);
+  const state = head === null ? "none" : head.deleted_until === null ? "served" : "deleted";
+  const alias = head?.alias ?? null;
+  // A deleted domain was deleted on purpose, and an alias has no list.
+  const mayBeStale = maxAge !== undefined && state !== "deleted" && alias === null;
+  return {
+    domain,
+    state,
+    generation: head?.generation ?? null,
+    mode: head?.mode ?? null,
+    counts: head?.counts ?? null,
+    alias,
+    current,
+    kv: head !== null && "kv" in head ? head.kv.state : null,
+    key_fits: head?.key_fits ?? null,
+    stale: mayBeStale && (current === null || now - current > maxAge),
+  };
+}
+
+/** A domain without a head may have been put into KV by an export. Only an answer shows that. */
+async function withExport(client: RollcallClient, list: ListState): Promise<ListState> {
+  const outcome = await client.check(`postmaster@${list.domain}`);
+  // Only an answer about a domain that the token does not cover names none.
+  if (outcome.kind === "answer" && outcome.answer.domain === null) {
+    throw new ClientError("forbidden", `this token does not cover ${list.domain}`);
+  }
+  if (outcome.kind === "none" || outcome.answer.origin !== "kv") return list;
+  const { generation, mode } = outcome.answer;
+  return { ...list, state: "kv", generation, mode };
+}
+
+const isForbidden = (error: unknown): boolean => error instanceof ClientError && error.kind === "forbidden";
+
+const unlessForbidden = <T>(asked: Promise<T>): Promise<T | null> =>
+  asked.catch((error: unknown) => {
+    if (isForbidden(error)) return null;
+    throw error;
+  });

@@ -1,0 +1,13 @@
+/** Something wrong with a deployment, and what to do about it. */
+export class Problem extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** As many names as a person reads. */
+export const some = (names: readonly string[]): string =>
+  names.length <= 10 ? names.join(", ") : `${names.slice(0, 10).join(", ")} and ${names.length - 10} more`;
