@@ -47,7 +47,8 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
 
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
 export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
-  const parts = { hashing: stablelibHashing, recorder: null, judge: async (it: DomainPlan) => it };
+  const judge = async (it: DomainPlan): Promise<DomainPlan> => it;
+  const parts = { hashing: stablelibHashing, recorder: null, progress: {}, judge };
   const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
   return (await planList(parts, target, await startOf(client, stablelibHashing, DOMAIN))).plan;
 }
