@@ -54,9 +54,9 @@ export async function plan(client: RollcallClient, path: string): Promise<Domain
 
 /** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
 export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
-  const begun = performance.now();
+  const since = performance.now();
   await commitPlans({ client, timers: { sleep: pause }, recorder: null, progress: {} }, plans);
-  return (performance.now() - begun) / 1000;
+  return (performance.now() - since) / 1000;
 }
 
 /**

@@ -30,6 +30,7 @@ export class Meeting {
   readonly setup: Setup;
   readonly add: Add;
   #focus: number;
+  #changes = 0;
 
   /** @param number tells it from all other meetings */
   constructor(name: string, number: number, random: Random, setup: Setup, add: Add) {
@@ -96,6 +97,13 @@ export class Meeting {
   /** Publishes a list. Twice, since a first try may meet a fault; the second one changes nothing then. */
   set(at: number, list: readonly string[], publication: Partial<Publication> = {}): void {
     for (const later of [0, 2 * SECOND]) this.publish(at + later, { change: "set", list, ...publication });
+  }
+
+  /** Publishes another list than before: some of so many people leave it, and some come back. */
+  change(at: number, count: number): void {
+    const left = ++this.#changes;
+    const isLeftOut = (i: number): boolean => i % 4 === left % 4;
+    this.set(at, people(count, isLeftOut));
   }
 
   /** The Registries cannot be reached from the place of a focus. */

@@ -15,7 +15,7 @@ export function slowAnswer(meeting: Meeting, start: number): void {
   const focus = meeting.isolate(asked, window + 5 * SECOND);
   meeting.bridge(asked, focus);
   meeting.askBridge(focus, asked + 200, 8);
-  meeting.publish(asked + random.between(200, 350));
+  meeting.change(asked + random.between(200, 350), 12);
   meeting.fault("edge answer late", asked + 400, 800, { location: placeOf(focus), least: 0.6 });
   for (const later of [500, 600, 700, 850, 1_000]) meeting.askBridge(focus, asked + later, 6);
   for (const later of [500, 900, 1_300, 1_700, 2_100, 2_600])

@@ -94,12 +94,12 @@ const BEFORE_PAUSE = 90 * SECOND;
  * @param pause when a pause begins that is long enough
  */
 export function sleeper(meeting: Meeting, pause: number): void {
-  const start = Math.max(PUBLISHED, pause - BEFORE_PAUSE - meeting.random.between(10, 40) * SECOND);
+  const start = pause - BEFORE_PAUSE - meeting.random.between(10, 40) * SECOND;
   for (const at of [0, 2 * SECOND]) meeting.publish(at, { change: "found" });
   const focus = meeting.isolate(start, pause + MINUTE - start);
   for (const later of [0, 2_000, 5_000]) meeting.ask(focus, start + later, 4);
   for (const before of [BEFORE_PAUSE, BEFORE_PAUSE / 2])
-    meeting.publish(Math.max(start + 6_000, pause - before), { change: "delete" });
+    meeting.publish(pause - before, { change: "delete" });
   meeting.askRegistries(focus, pause + SECOND);
   for (const later of [5_000, 7_000, 15_000, 40_000]) meeting.ask(focus, pause + later, 6);
 }

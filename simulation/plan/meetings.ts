@@ -10,9 +10,9 @@ import {
   slowAnswer,
 } from "./meetings-of-bridges.ts";
 import {
-  coldBesideAlias,
   damagedReads,
   eviction,
+  halfRead,
   lateAnswer,
   OTHER_DOMAINS,
   revokedToken,
@@ -49,10 +49,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "late-answer": { play: lateAnswer, share: 0.6, lasts: 2 * MINUTE },
   "slow-shard": { play: slowShard, share: 0.7, lasts: MINUTE, shape: { bits: 2, names: 40 } },
   "unreadable-list": { play: unreadableList, share: 0.6, lasts: 100 * SECOND },
-  "unreadable-target": { play: unreadableTarget, share: 0.5, lasts: 100 * SECOND },
+  target: { play: unreadableTarget, share: 0.5, lasts: 100 * SECOND },
   eviction: { play: eviction, share: 0.6, lasts: MINUTE },
-  "cold-beside-alias": { play: coldBesideAlias, share: 0.5, lasts: 4 * MINUTE },
-  "damaged-reads": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 2, names: 40 } },
+  "mixed-states": { play: halfRead, share: 0.6, lasts: MINUTE },
+  "damaged-manifest": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 0, names: 40 } },
+  "damaged-shards": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 1, names: 40 } },
   strangers: { play: strangers, share: 0.25, lasts: MINUTE, starts: "first" },
   "revoked-token": { play: revokedToken, share: 0.5, lasts: MINUTE },
   "slow-answer": { play: slowAnswer, share: 0.5, lasts: MINUTE },
@@ -105,6 +106,9 @@ export function addMeetings(seed: number, setup: Setup, length: number, add: Add
   if (setup.hasExodus)
     exodus(meetingOf(EXODUS, seed, setup, add), 10 * SECOND + (length - MINUTE) * new Random(seed).next());
 }
+
+/** A pause that a sleeper sleeps through comes no earlier. */
+export const TIME_BEFORE_SLEEP = 150 * SECOND;
 
 /** @param pause when a pause begins that is long enough */
 export function addSleeper(seed: number, setup: Setup, pause: number, add: Add): void {

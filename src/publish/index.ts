@@ -1,5 +1,6 @@
 /** The public interface of publishing: {@link publishLists} is the whole workflow. */
 export * from "./bulk.ts";
+export * from "./commit-body.ts";
 export * from "./domain-key.ts";
 export * from "./errors.ts";
 export * from "./export.ts";

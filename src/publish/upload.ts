@@ -1,22 +1,13 @@
 import {
   type CommitRequest,
   type CommitResult,
-  type DomainCommit,
   MAX_COMMIT_BODY,
   MAX_COMMIT_DOMAINS,
-  type ShardTable,
 } from "../api/contract.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import {
-  blobIds,
-  CANONICALISER_VERSION,
-  DEFAULT_POLICY,
-  isSameTable,
-  POLICY_SETTINGS,
-  sentinels,
-  toBase64Url,
-} from "../directory/index.ts";
+import { blobIds, DEFAULT_POLICY, isSameTable, POLICY_SETTINGS } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";
+import { commitOf } from "./commit-body.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
 import { type DomainPlan, tableFrom } from "./plan.ts";
 
@@ -176,26 +167,4 @@ function shardsOf(
     }
     return { domain, id, bytes };
   });
-}
-
-/** A plan as a commit carries it. */
-export function commitOf(plan: DomainPlan): DomainCommit {
-  const { domain, key, policy, mode, packed } = plan;
-  return {
-    domain,
-    expect: plan.expect,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
-    sentinels: sentinels(key.names, plan.resultingPolicy),
-    ...(Object.keys(policy).length === 0 ? {} : { policy }),
-    ...(mode === undefined ? {} : { mode }),
-    shards: shardTableOf(packed.table),
-  };
-}
-
-function shardTableOf(table: DomainPlan["packed"]["table"]): ShardTable {
-  return table.inline === null
-    ? { bits: table.bits, ids: blobIds(table) }
-    : { bits: 0, inline: toBase64Url(table.inline) };
 }

@@ -20,7 +20,7 @@ import type { Counters } from "./counters.ts";
 import { ok, RegistryFailure } from "./failure.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
-import { domainsNamed, listDomains, listGenerations, requireWhole, WHOLE } from "./listings.ts";
+import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
@@ -98,22 +98,16 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(page: Page<string> = WHOLE): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => requireWhole(listDomains(this.#storage, page), page));
+  async domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => listDomains(this.#storage, page));
   }
 
   async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
     return this.#answer(() => domainsNamed(this.#storage, names));
   }
 
-  async generations(
-    domain: string,
-    page: Page<number> = WHOLE,
-  ): Promise<Result<readonly GenerationRecord[] | null>> {
-    return this.#answer(() => {
-      const lines = listGenerations(this.#storage, domain, page);
-      return lines === null ? null : requireWhole(lines, page);
-    });
+  async generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>> {
+    return this.#answer(() => listGenerations(this.#storage, domain, page));
   }
 
   async tokens(): Promise<Result<readonly StoredToken[]>> {

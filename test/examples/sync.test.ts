@@ -103,7 +103,7 @@ describe("examples/sync.sh", () => {
       SYNC_SENDMAIL: "false",
     }).ended;
     expect(code).toBe(4);
-    expect(stderr).toMatch(/mail to postmaster@example\.org could not be sent/);
+    expect(stderr).toMatch(/cannot send mail to postmaster@example\.org/);
   });
 
   it("does nothing while an earlier run is still at it", async () => {

@@ -7,27 +7,20 @@ import type {
   DomainKeyBody,
   DomainList,
   ErrorBody,
-  ShardTable,
 } from "../../../src/api/contract.ts";
 import {
   blobIds,
-  CANONICALISER_VERSION,
-  canonicalLocalPart,
   DEFAULT_POLICY,
   type DomainPolicy,
   domainKey,
-  ENTRY_STATES,
-  type EntryState,
-  fingerprint,
   fromBase64Url,
   type Mode,
-  sentinels,
-  toBase64Url,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import worker, { type Env } from "../../../src/edge/worker.ts";
-import { EntryColumns } from "../../../src/publish/entries.ts";
-import { packList } from "../../../src/publish/pack.ts";
+import { commitOf, type List, pack } from "../../../testing/lists.ts";
+
+export type { List };
 
 export const ADMIN = "test-admin-token-that-is-long-enough";
 export const ORIGIN = "https://rollcall.test";
@@ -83,9 +76,6 @@ export async function standing(bindings: Env): Promise<string> {
   return JSON.stringify(domains.map(({ age, ...rest }) => rest));
 }
 
-/** A list: local parts, each active, or with its state. */
-export type List = readonly (string | readonly [local: string, state: EntryState])[];
-
 export interface PublishOptions {
   readonly expect?: number | null;
   readonly policy?: Partial<DomainPolicy>;
@@ -108,34 +98,14 @@ export async function packFor(
   const body = await callJson<DomainKeyBody>(bindings, `/v1/domains/${domain}/key`, tokenOf(options));
   const key = domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
   const policy = { ...DEFAULT_POLICY, ...options.standing, ...options.policy };
-  const entries = new EntryColumns();
-  list.forEach((entry, line) => {
-    const [local, state] = typeof entry === "string" ? [entry, "active" as const] : entry;
-    const name = canonicalLocalPart(local, policy);
-    entries.add(fingerprint(key.names, name), ENTRY_STATES.indexOf(state), line);
-  });
-  const packed = packList(
-    entries,
-    stablelibHashing,
-    options.bits === undefined ? {} : { bitsInUse: options.bits },
-  );
+  const packed = pack(list, key, policy, { bitsInUse: options.bits });
   const ids = blobIds(packed.table);
-  const shards: ShardTable =
-    packed.table.inline === null
-      ? { bits: packed.table.bits, ids }
-      : { bits: 0, inline: toBase64Url(packed.table.inline) };
   return {
-    commit: {
-      domain,
+    commit: commitOf(packed, key, policy, {
       expect: options.expect ?? null,
-      epoch: key.epoch,
-      key_id: key.id,
-      canonicaliser: CANONICALISER_VERSION,
-      sentinels: sentinels(key.names, policy),
       ...(options.policy === undefined ? {} : { policy: options.policy }),
       ...(options.mode === undefined ? {} : { mode: options.mode }),
-      shards,
-    },
+    }),
     shards: new Map(ids.map((id, i) => [id, packed.shards[i] as Uint8Array])),
   };
 }
