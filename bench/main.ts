@@ -1,6 +1,8 @@
 /** The benchmark: runs the suites and shows every measurement beside its bar. `npm run bench -- --help` */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { RESULTS } from "./cost/document.ts";
+import { writeCost } from "./cost.ts";
 import { chart } from "./report/chart.ts";
 import { isMet, type Measurement, type Suite } from "./report/measurement.ts";
 import { type Left, type Results, toJson } from "./report/results.ts";
@@ -14,7 +16,7 @@ import { suites } from "./suites/index.ts";
 const seconds = (since: number): number => Math.round((performance.now() - since) / 100) / 10;
 
 async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promise<Results> {
-  const begun = performance.now();
+  const start = performance.now();
   const measurements: Measurement[] = [];
   const skipped: Left[] = [];
   const broken: Left[] = [];
@@ -27,7 +29,7 @@ async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promis
     }
     const since = performance.now();
     try {
-      const tell = (line: string): void => console.error(`${seconds(begun)} s  ${suite.name}: ${line}`);
+      const tell = (line: string): void => console.error(`${seconds(start)} s  ${suite.name}: ${line}`);
       measurements.push(...(await suite.run(extent, tell)));
     } catch (error) {
       console.error(error);
@@ -40,29 +42,26 @@ async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promis
   return { date, machine: thisMachine(), extent, took, measurements, skipped, broken };
 }
 
-/** Brings the page, the chart and the results beside it up to date. */
+/** Updates docs/performance.md, its chart and its results, and docs/cost.md, which rests on the results. */
 function writeDocs(results: Results): void {
   const page = join(root, "docs/performance.md");
-  const folder = join(root, "docs/performance");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "results.json"), toJson(results));
-  writeFileSync(join(folder, "chart.svg"), chart(results.measurements));
+  const file = join(root, RESULTS);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, toJson(results));
+  writeFileSync(join(dirname(file), "chart.svg"), chart(results.measurements));
   writeFileSync(page, withTable(readFileSync(page, "utf8"), markdown(results)));
+  writeCost(file);
 }
 
 function show({ measurements, skipped, broken, took }: Results): void {
-  console.log(plainTable(measurements));
-  console.log(`\n${summary(measurements)}.`);
-  for (const { id, what } of measurements.filter((each) => !isMet(each)))
-    console.log(`not met: ${what} (${id})`);
+  console.log(`${plainTable(measurements)}\n\n${summary(measurements)}.`);
+  for (const each of measurements.filter((it) => !isMet(it)))
+    console.log(`not met: ${each.what} (${each.id})`);
   for (const { suite, why } of skipped) console.log(`skipped: ${suite}, ${why}`);
   for (const { suite, why } of broken) console.log(`broken: ${suite}, ${why}`);
   const all = Object.values(took).reduce((sum, each) => sum + each, 0);
-  console.log(
-    `${Math.round(all)} s: ${Object.entries(took)
-      .map(([name, each]) => `${name} ${each}`)
-      .join(", ")}`,
-  );
+  const each = Object.entries(took).map(([name, seconds]) => `${name} ${seconds}`);
+  console.log(`${Math.round(all)} s: ${each.join(", ")}`);
 }
 
 async function main(): Promise<void> {
@@ -83,6 +82,6 @@ async function main(): Promise<void> {
   if (results.broken.length > 0 || (settings.strict && !isComplete)) process.exitCode = 1;
 }
 
-// An interrupt ends the servers too: each listens to the end of this process.
+// An interrupt ends the servers too: they end with this process.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 await main();

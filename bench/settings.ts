@@ -13,15 +13,15 @@ export interface Settings {
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick          fewer rounds, shorter, smaller lists: under two minutes, too short to be relied on
-  --only NAME,...  these suites alone
-  --rounds N       of each comparison (default 5; quick 1)
-  --seconds N      of load in each round and for each side (default 2; quick 1)
-  --json FILE      write the whole result
-  --write          bring docs/performance.md, its chart and its results.json up to date
-  --strict         end with 1 where a bar is not met or a suite was skipped, and not only where one broke`;
+  --quick          fewer rounds, shorter, smaller lists: about five minutes, too short to rely on
+  --only NAME,...  only these suites
+  --rounds N       rounds of each comparison (default 5; quick 1)
+  --seconds N      seconds of load in each round, for each side (default 2; quick 1)
+  --json FILE      write the whole result; node bench/compare.ts BEFORE AFTER compares two
+  --write          update docs/performance.md, its chart and results.json, and docs/cost.md
+  --strict         exit with 1 also where a bar is not met or a suite was skipped`;
 
-/** @param names of the suites that there are */
+/** @param names of all suites */
 export function readArguments(args: readonly string[], names: readonly string[]): Settings {
   const { values } = parseArgs({
     args: [...args],
@@ -36,10 +36,10 @@ export function readArguments(args: readonly string[], names: readonly string[])
     },
   });
   const only = values.only?.split(",") ?? null;
-  const strangers = (only ?? []).filter((name) => !names.includes(name));
-  if (strangers.length > 0)
-    throw new Error(`no suite ${strangers.join(", ")}; there are ${names.join(", ")}`);
-  if (values.write && only !== null) throw new Error("--write wants a whole run: leave out --only");
+  const unknown = (only ?? []).filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Error(`no suite ${unknown.join(", ")}; there are ${names.join(", ")}`);
+  if (values.write && (only !== null || values.quick))
+    throw new Error("--write needs a whole run: leave out --only and --quick");
   return {
     extent: {
       isQuick: values.quick,

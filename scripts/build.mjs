@@ -34,15 +34,15 @@ const results = await Promise.all([
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*"],
-    // workerd gets this file's text alone.
+    // workerd gets only the text of this file.
     sourcemap: false,
   }),
 ]).catch(() => {
-  // esbuild has said what is wrong.
+  // esbuild has printed the errors.
   process.exit(1);
 });
 
-// Written beside and moved: a command that starts meanwhile never reads half a file.
+// Written to a temporary file and renamed, so that a command that starts meanwhile never reads half a file.
 for (const { outputFiles = [] } of results) {
   for (const { path, contents } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
@@ -56,8 +56,8 @@ for (const { outputFiles = [] } of results) {
   }
 }
 
-// npm links no package's own command. With the link, `npx rollcall` runs it at once; without, npx would make a
-// copy of the clone in its cache first, and end half-way through where it is interrupted.
+// npm does not link a package's own command. With this link, `npx rollcall` runs it immediately. Without it, npx copies
+// the clone into its cache first, and leaves half a copy if it is interrupted.
 const bin = join(root, "node_modules", ".bin");
 const link = join(bin, "rollcall");
 if (process.platform !== "win32" && existsSync(bin) && !existsSync(link)) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Reads vitest's JSON report and prints `N passed, N failed`; fails where that is no success.
+// Reads vitest's JSON report and prints `N passed, N failed`. Exits with 1 unless all tests ran and passed.
 import { readFileSync } from "node:fs";
 
 const file = process.argv[2] ?? "";
@@ -17,7 +17,7 @@ try {
 const tests = report.testResults.flatMap((each) => each.assertionResults);
 const skipped = tests.filter(({ status }) => status !== "passed" && status !== "failed");
 for (const { fullName } of skipped) console.log(`skipped: ${fullName}`);
-// A file that could not be loaded has no tests to count, and is a failure all the same.
+// A file that could not be loaded has no tests to count, but is a failure.
 const broken = report.testResults.filter(
   (each) => each.status === "failed" && each.assertionResults.every(({ status }) => status !== "failed"),
 );

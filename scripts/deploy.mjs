@@ -1,7 +1,7 @@
 // @ts-check
-// `npm run deploy`: deploys the Worker, and gives it from .dev.vars the secrets that it has not got yet, which a
-// first deploy cannot go without. A secret that is there is never replaced: a deploy from a host with another
-// master key would make every published list unreadable.
+// `npm run deploy`: deploys the Worker, and sets the secrets of .dev.vars that it does not have yet. A first deploy
+// needs them. It never replaces a secret: a deploy from a host with another master key would make every published
+// list unreadable.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,11 +32,11 @@ const given = readVars();
 const lacking = missing.filter((name) => !given[name]);
 if (lacking.length > 0) {
   fail(
-    `the Worker has no ${lacking.join(" and no ")} yet, and .dev.vars gives none`,
+    `the Worker has no ${lacking.join(" and no ")} yet, and .dev.vars has none`,
     "`npx rollcall init` writes .dev.vars; keep a copy of its ROLLCALL_MASTER_KEY in a safe place",
   );
 }
-console.log(`giving the Worker from .dev.vars: ${missing.join(", ")}`);
+console.log(`setting secrets of the Worker from .dev.vars: ${missing.join(", ")}`);
 const folder = mkdtempSync(join(tmpdir(), "rollcall-deploy-"));
 let code = 1;
 try {
@@ -61,7 +61,7 @@ function missingSecrets() {
     { cwd: root, encoding: "utf8", stdio: ["inherit", "pipe", "pipe"] },
   );
   if (status === 0) {
-    // Remarks may stand before the list.
+    // Notices may come before the list.
     const names = JSON.parse(stdout.slice(stdout.indexOf("["))).map(
       (/** @type {{ name: string }} */ it) => it.name,
     );
@@ -70,8 +70,8 @@ function missingSecrets() {
   if (/Worker "[^"]*".* not found/.test(stdout + stderr)) return SECRETS;
   process.stderr.write(stdout + stderr);
   return fail(
-    `the Worker's secrets cannot be listed${error ? `: ${error.message}` : ""}`,
-    "see wrangler's words above; `npx wrangler login` logs in",
+    `cannot list the Worker's secrets${error ? `: ${error.message}` : ""}`,
+    "see wrangler's message above; `npx wrangler login` logs in",
   );
 }
 

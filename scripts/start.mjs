@@ -1,5 +1,5 @@
 // @ts-check
-// `npm start`: the whole of Rollcall on this machine, with a sample list and an SMTP server to try it on.
+// `npm start`: all of Rollcall on this machine, with a sample list and an SMTP server to try it with.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -18,7 +18,7 @@ mkdirSync(state, { recursive: true });
 const edge = spawn(
   process.execPath,
   [command, "dev", "--json", "--port", options.port, "--front-end", options["smtp-port"], "--state", state],
-  // In its own folder, so that it takes no .dev.vars of another deployment; by the channel it ends with this one.
+  // In its own folder, so that it does not read the .dev.vars of another deployment. It exits when the channel closes.
   { cwd: state, stdio: ["ignore", "pipe", "inherit", "ipc"] },
 );
 const ended = new Promise((done) => edge.once("exit", (code) => done(code ?? 1)));
@@ -28,7 +28,7 @@ const stop = () => {
   edge.kill("SIGTERM");
 };
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
-// npm hands a signal to the shell that runs this script, and the shell ends without a word to it.
+// npm sends a signal to the shell that runs this script, and the shell exits without passing it on.
 const shell = process.ppid;
 setInterval(() => {
   if (process.ppid !== shell) stop();
@@ -40,7 +40,8 @@ const started = await Promise.race([
 ]);
 if (typeof started === "number" || started.error) {
   const code = await ended;
-  if (!stopping && code === 2) console.error("`npm start -- --port 8801 --smtp-port 2601` takes other ports");
+  if (!stopping && code === 2)
+    console.error("to use other ports: `npm start -- --port 8801 --smtp-port 2601`");
   process.exit(stopping ? 0 : code);
 }
 const adminToken = readFileSync(join(state, "admin-token"), "utf8").trim();
@@ -48,7 +49,7 @@ const published = await publishSample();
 if (published === 0) explain();
 else edge.kill("SIGTERM");
 const code = await ended;
-if (published === 0) console.log("\nstopped; the lists are kept, and `npm start` goes on with them");
+if (published === 0) console.log("\nstopped; the lists are kept for the next `npm start`");
 process.exit(stopping ? 0 : published || code);
 
 function readOptions() {
@@ -76,7 +77,7 @@ async function readJson(stream) {
     try {
       return JSON.parse(text);
     } catch {
-      // The rest is still to come.
+      // Not complete yet.
     }
   }
   return ended;
@@ -91,13 +92,13 @@ async function publishSample() {
   return 0;
 }
 
-/** Runs a command; what it says is shown where it fails. @param {string[]} args */
+/** Runs a command, and prints its output if it fails. @param {string[]} args */
 function run(args) {
   const env = {
     ...process.env,
     ROLLCALL_URL: started.url,
     ROLLCALL_TOKEN: adminToken,
-    // What it keeps of published lists belongs to the demonstration, too.
+    // The list store belongs to the demonstration, too.
     XDG_STATE_HOME: join(state, "published"),
   };
   const child = spawn(process.execPath, [command, ...args], {
@@ -128,9 +129,9 @@ function explain() {
 Rollcall is ready.
 
   edge        ${started.url}
-  SMTP        ${smtp}, asks the edge at each RCPT TO, and throws mail away
+  SMTP        ${smtp}; asks the edge at each RCPT TO, and discards mail
   lists       examples/sample: ${Object.keys(LISTS).join(", ")}
-  token       ${token}   (may check)
+  token       ${token}   (role check)
   admin token in ${join(options.state, "admin-token")}
 
 Paste into another terminal:
@@ -138,10 +139,10 @@ Paste into another terminal:
 1. Ask the edge over HTTP
 curl -s ${started.url}/v1/rcpt -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '["alice@example.org", "nobody@example.org"]'
 
-2. Talk SMTP: alice is taken, nobody is refused
+2. Talk SMTP: alice is accepted, nobody is refused
 echo hello | curl -sv ${smtp} --mail-from me@example.net --mail-rcpt alice@example.org --mail-rcpt nobody@example.org --mail-rcpt-allowfails -T -
 
-3. Have an answer explained
+3. Let Rollcall explain an answer
 (cd ${quoted(root)} && ROLLCALL_URL=${started.url} ROLLCALL_TOKEN=${token} npx rollcall check leaver+news@example.org)
 
 Ctrl-C stops.`);

@@ -1,5 +1,5 @@
 // @ts-check
-// Checks the types of every part: each tsconfig.*.json beside package.json is one, with its own globals.
+// Checks the types of every part. Each tsconfig.*.json next to package.json is one part with its own globals.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";

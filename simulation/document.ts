@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Tally } from "./basics/tally.ts";
 import { showWorst, WINDOWS, type WindowKind } from "./basics/windows.ts";
-import type { MutantRecord, RunRecord } from "./record.ts";
+import { type MutantRecord, type RunRecord, summaryOf } from "./record.ts";
 
 const PAGE = join(dirname(dirname(fileURLToPath(import.meta.url))), "docs", "consistency.md");
 
@@ -42,11 +42,19 @@ function runOf(runs: readonly RunRecord[], tally: Tally): string {
 }
 
 function mutantsOf(mutants: readonly MutantRecord[]): string {
-  const rows = mutants.map(({ name, rule, caught }) => {
-    const by = caught === null ? "**survived**" : `${caught.assertion}, seed ${caught.seed}`;
-    return row(name, rule, by);
+  const rows = mutants.map((record) => {
+    const { name, rule, starts } = record;
+    const { caught, assertion, median, worst } = summaryOf(record);
+    const checks = `${shown(median)}, ${shown(worst)}`;
+    return row(name, rule, assertion ?? "**survived**", `${caught} of ${starts.length}`, checks);
   });
-  return tableOf(["left out", "the rule", "caught by"], rows);
+  const all = mutants.flatMap(({ starts }) => starts);
+  const missed = all.filter(({ assertion }) => assertion === null).length;
+  return [
+    `Of ${shown(all.length)} starts ${shown(missed)} did not catch their mutant.`,
+    "",
+    tableOf(["left out", "the rule", "caught by", "starts", "checks: median, most"], rows),
+  ].join("\n");
 }
 
 /** @throws Error where the page has no such place */

@@ -4,6 +4,7 @@ import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.t
 import { finish } from "./scene/finish.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
+import { takeBackExport } from "./world/export.ts";
 import { publish } from "./world/publisher.ts";
 
 /** What came of one world. */
@@ -108,7 +109,7 @@ function take(scene: Scene, step: Step): void {
       scene.export(step.domain, random);
       return;
     case "export taken back":
-      scene.takeBackExport(step.domain, step.deletes);
+      takeBackExport(scene, step.domain, step.deletes);
       return;
   }
 }

@@ -132,7 +132,7 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
       kvBytes: bytes + bytesReplacedPerDay * REPLACED_DAYS,
       objectRequests,
       objectGbSeconds: OBJECT_GB * secondsAwake,
-      rowsRead: questions * a.rowsPerQuestion + publishes * a.rowsPerPublish,
+      rowsRead: questions * a.rowsReadPerQuestion + publishes * a.rowsReadPerPublish,
       rowsWritten:
         a.partitions * DAYS_PER_MONTH * counts.rowsPerDay +
         minutesAsked * counts.rowsPerMinute +

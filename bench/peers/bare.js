@@ -1,4 +1,4 @@
-// The ceiling: a Worker that does the same I/O as a check (reads the body of a POST, looks at the token) and then
+// The ceiling: a Worker that does the same I/O as a check (reads the body of a POST, checks the token) and then
 // returns a constant. ANSWER is one of ours, so that both send the same bytes.
 const HEADERS = { "Cache-Control": "private, no-store", "Content-Type": "application/json" };
 

@@ -1,4 +1,4 @@
-// The obvious design: one KV key a mailbox, one KV read a check. Written to be quick: no router, and no more work on
+// The obvious design: one KV key a mailbox, one KV read a check. Written to be fast: no router, and no more work on
 // the address than lower case. Its answer has the form of ours. POST one recipient, or a list.
 const HEADERS = { "Cache-Control": "private, no-store", "Content-Type": "application/json" };
 

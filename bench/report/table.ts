@@ -44,7 +44,7 @@ export function markdown(results: Results): string {
   return [
     `${date.slice(0, 10)}, ${machine.cores} × ${machine.cpu}, ${machine.system}, workerd ${machine.workerd}, ` +
       `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${rounds} of ` +
-      `${extent.seconds} s${extent.isQuick ? ", quick: too short to rely on" : ""}.`,
+      `${extent.seconds} s.`,
     "",
     `${summary(measurements)}.`,
     ...tables,

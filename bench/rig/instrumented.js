@@ -1,8 +1,8 @@
-// The production bundle as it is, but each call of the Registry can wait first, as if it were far away, and is
-// counted; and garbage can be let go of.
+// The production bundle, with three additions: each call of the Registry can wait first, as if it were far away, and
+// is counted; and garbage can be collected on request.
 import worker, { Registry as Near } from "./worker.js";
 
-/** What the platform calls, and not the edge. */
+/** Called by the platform, not by the edge. */
 const OWN = ["constructor", "alarm"];
 const calls = { begun: 0, answered: 0 };
 
@@ -21,7 +21,7 @@ for (const name of Object.getOwnPropertyNames(Near.prototype).filter((each) => !
 
 export default {
   async fetch(request, env, context) {
-    // Not by parsing: what is profiled must be the edge.
+    // Without parsing the URL: the profile must show the edge.
     if (request.url.endsWith("/bench/registry-calls")) return Response.json(calls);
     if (request.url.endsWith("/bench/gc")) return Response.json({ isDone: globalThis.gc() === undefined });
     return worker.fetch(request, env, context);

@@ -1,5 +1,5 @@
-// KV's wire protocol for raw workerd, over a map: enough for the edge, without a simulator's cost. It counts what is
-// asked of it, and can take its time. Keys come percent-encoded, so none is called bench/.
+// KV's wire protocol for raw workerd, over a map: enough for the edge, without a simulator's cost. It counts
+// operations and can add a delay. Keys arrive percent-encoded, so none starts with bench/.
 const values = new Map();
 const decoder = new TextDecoder();
 let delay = 0;
@@ -15,7 +15,7 @@ function note(table, key) {
   table[kind] = (table[kind] ?? 0) + 1;
 }
 
-/** One operation on `keys`, as far away as KV is; what is answered is counted apart from what was asked. */
+/** One operation on `keys`, after the delay; what is answered is counted apart from what was asked. */
 async function read(keys) {
   const { reads, answered } = counts;
   for (const key of keys) note(reads, key);
@@ -24,7 +24,7 @@ async function read(keys) {
   return keys.map((key) => values.get(key));
 }
 
-async function sideDoor(url) {
+async function control(url) {
   switch (url.pathname) {
     case "/bench/counts":
       return Response.json({ ...counts, ...held() });
@@ -47,7 +47,7 @@ async function sideDoor(url) {
   }
 }
 
-/** Keys that there are, and the bytes of their values, by kind. */
+/** Keys, and the bytes of their values, by kind. */
 function held() {
   const keys = {};
   const bytes = {};
@@ -62,7 +62,7 @@ function held() {
 export default {
   async fetch(request) {
     const url = new URL(request.url);
-    if (url.pathname.startsWith("/bench/")) return sideDoor(url);
+    if (url.pathname.startsWith("/bench/")) return control(url);
     if (url.pathname === "/bulk/get") {
       const { keys } = await request.json();
       const found = await read(keys);

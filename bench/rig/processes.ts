@@ -35,7 +35,8 @@ export interface Started extends AsyncDisposable {
 }
 
 export interface StartOptions {
-  readonly cwd?: string;
+  /** Its own: where it starts, and removed when it has ended. */
+  readonly folder: Folder;
   readonly env?: Readonly<Record<string, string>>;
   /** Whether the server is ready. @param said what it printed so far */
   isReady(said: string): boolean | Promise<boolean>;
@@ -49,8 +50,12 @@ export async function start(
   args: readonly string[],
   options: StartOptions,
 ): Promise<Started> {
-  const { cwd, env } = options;
-  const child = spawn(command, args, { cwd, ...(env && { env }), stdio: ["ignore", "pipe", "pipe"] });
+  const { folder, env } = options;
+  const child = spawn(command, args, {
+    cwd: folder.path,
+    ...(env && { env }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   endWithUs(child);
   let said = "";
   for (const stream of [child.stdout, child.stderr])
@@ -69,6 +74,7 @@ export async function start(
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await ended;
+      folder[Symbol.dispose]();
     },
   };
 }

@@ -100,20 +100,12 @@ async function serve(
   const [args, env] = commandOf(path);
   let tcp: string | null = null;
   const started = await start(command, args, {
-    cwd: folder.path,
+    folder,
     env: { PATH: process.env.PATH ?? "", HOME: folder.path, ...env },
     isReady: (said) => {
       tcp = /127\.0\.0\.1:\d+/.exec(said)?.[0].replace(/^/, "inet:") ?? null;
       return /\bready\b/.test(said) && existsSync(path);
     },
   });
-  return {
-    pid: started.pid,
-    address: `unix:${path}`,
-    tcp,
-    async [Symbol.asyncDispose]() {
-      await started[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
-  };
+  return { ...started, address: `unix:${path}`, tcp };
 }

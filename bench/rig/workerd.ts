@@ -58,18 +58,11 @@ const config :Workerd.Config = (
 ${workers.map(workerOf).join("\n")}`,
   );
   const started = await start(WORKERD, ["serve", file, "--experimental", ...flags], {
+    folder,
     isReady: () => accepts(ports[0] as number),
   });
   const origins = ports.map((port) => `http://127.0.0.1:${port}`);
-  return {
-    pid: started.pid,
-    origin: origins[0] as string,
-    origins,
-    async [Symbol.asyncDispose]() {
-      await started[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
-  };
+  return { ...started, origin: origins[0] as string, origins };
 }
 
 /** Whether a port takes connections; a request would already do work. */

@@ -8,8 +8,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     bridge("answers/judge.ts", "const expires = askedAt + 1000 *", "const expires = now + 1000 *"),
   ),
   mutant(
-    "the bridge goes back",
-    "an answer below its floor refuses nobody",
+    "the bridge refuses below its floor",
+    "an older answer refuses nobody",
     bridge(
       "answers/judge.ts",
       "if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {",
@@ -18,8 +18,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
-    "a cached answer counts below the floor",
-    "nobody goes back",
+    "the bridge uses cached answers below its floor",
+    "no bridge goes back",
     bridge(
       "answers/cache.ts",
       "    if (min === entry.minGeneration && (entry.answer.generation ?? 0) >= (min?.generation ?? 0)) return entry;",
@@ -27,7 +27,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a cached answer never ends",
+    "a cached answer never expires",
     "it holds for its max_age",
     bridge(
       "answers/cache.ts",
@@ -36,8 +36,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a cached accept is kept for ever while the edge is away",
-    "accept-grace",
+    "cached accepts never end while the edge is away",
+    "they end with accept-grace",
     bridge(
       "answers/cache.ts",
       "return now - entry.contactAt < acceptGrace ? entry.answer : null;",
@@ -45,8 +45,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "refusals go on while the edge is away",
-    "only accepts do",
+    "cached refusals are used while the edge is away",
+    "only accepts are",
     bridge(
       "answers/cache.ts",
       "    const entry = this.#current(this.#accepts, question);\n    if (entry === null || entry.contactAt === null) return null;",
@@ -54,8 +54,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the bridge's grace begins with its own question",
-    "it counts from the last sign of the Registry that the answer carries",
+    "the bridge's accept-grace starts with its own question",
+    "it starts with the last contact that the answer carries",
     bridge(
       "answers/judge.ts",
       "return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);",
@@ -68,7 +68,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     bridge("answers/judge.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
   ),
   mutant(
-    "the bridge holds on to the numbers of a lost log",
+    "the bridge keeps the numbers of a lost log",
     "a newer log makes it start over",
     bridge("answers/judge.ts", "    minGenerations.startOver(domain, incarnation);\n", ""),
   ),
@@ -82,17 +82,17 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "an answer about somebody else counts",
-    "it names the recipient (law 1)",
+    "an answer about another recipient counts",
+    "an answer names its recipient (law 1)",
     client("answers.ts", '  if (recipient !== asked) return "about another recipient";\n', ""),
   ),
   mutant(
-    "a verdict with any status counts",
+    "a verdict counts with any HTTP status",
     "only with 200 (law 1)",
     client("client.ts", "    if (reply.status === 200) {", "    if (reply.status >= 200) {"),
   ),
   mutant(
-    "an export's number is a floor",
+    "the number of an export is a floor",
     "the numbers of exports order nothing, and the Registry's are lower",
     bridge(
       "answers/judge.ts",

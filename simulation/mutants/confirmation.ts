@@ -3,7 +3,7 @@ import { type Mutant, mutant, reader, registry } from "./patch.ts";
 
 export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   mutant(
-    "drop the confirmation",
+    "refusals need no confirmation",
     "a refusal rests on a state that the Registry confirmed",
     reader(
       "decide.ts",
@@ -12,7 +12,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a confirmation never ends",
+    "a confirmation never expires",
     "it lasts one window",
     reader(
       "log-view.ts",
@@ -21,13 +21,13 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a confirmation lasts a tenth longer",
+    "a confirmation lasts a tenth longer than the window",
     "it lasts one window",
     reader("log-view.ts", "now < this.#askedAt + this.#window;", "now < this.#askedAt + 1.1 * this.#window;"),
   ),
   mutant(
-    "the window counts from the answer",
-    "it counts from before the question",
+    "the window starts with the answer",
+    "it starts before the question is sent",
     reader(
       "log-client.ts",
       "view.apply(answer, askedAt, since);",
@@ -41,8 +41,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("reader.ts", "decide(check, clock.now());", "decide(check, begun);"),
   ),
   mutant(
-    "an old generation refuses",
-    "answers confirm numbers, never bytes",
+    "an old generation may refuse",
+    "an answer confirms one number: an older list may only accept",
     reader(
       "evidence.ts",
       "manifest.generation === view.head(manifest.domain);",
@@ -50,8 +50,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "answers are taken as they come",
-    "an answer older than N is dropped, and known merges by maximum",
+    "late answers overwrite newer ones",
+    "an answer older than what is known is dropped, and numbers merge by maximum",
     reader("log-view.ts", "    if (answer.asOf < Math.max(this.asOf, this.#minNumber)) return;\n", ""),
     reader("log-view.ts", "Math.max(number, this.#heads.get(domain) ?? 0)", "number"),
     reader(
@@ -61,18 +61,18 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the list of changes is not taken in",
-    "every answer carries the list since N, folded first",
+    "the list of changes is ignored",
+    "every answer carries the changes since N, which are applied first",
     reader("log-view.ts", "this.#learn(answer.heads, answer.revoked);", "this.#learn([], answer.revoked);"),
   ),
   mutant(
-    "an answer of everything leaves what it does not list",
-    "a deleted domain that was pruned is known no more",
+    "a complete answer keeps heads that it does not list",
+    "a deleted domain that was pruned is no longer known",
     reader("log-view.ts", "    if (answer.full) this.#dropUnlisted(answer);\n", ""),
   ),
   mutant(
-    "KV's roster confirms",
-    "it is a starting point, and never a confirmation",
+    "KV's roster counts as a confirmation",
+    "it is a starting point only",
     reader(
       "log-view.ts",
       "    this.#asOf = roster.asOf;\n",
@@ -85,8 +85,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("log-view.ts", "    this.#asOf = roster.asOf;\n", "    this.#asOf = roster.asOf + 2;\n"),
   ),
   mutant(
-    "an answer that lists nothing joins a roster",
-    "what changed after the roster's number is not in it",
+    "an answer without a list confirms a roster",
+    "the roster lacks what changed after its number",
     reader("log-view.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
   ),
   mutant(
@@ -95,8 +95,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
-    "a Registry that gives no answer is not looked for in KV",
-    "its last sign of life stands there",
+    "an isolate that gets no answer does not read the roster",
+    "the Registry's last sign of life is in it",
     reader(
       "log-client.ts",
       "if (view.position === null || isSilent) await this.#startFromRoster(",
@@ -109,8 +109,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("decide.ts", "const isConfirmed = lists.every(", "const isConfirmed = [own].every("),
   ),
   mutant(
-    "an alias takes the larger of two unrelated numbers",
-    "a mixture of two states is no floor",
+    "an alias answers with the larger of two unrelated numbers",
+    "the number must name a state in which both were heads",
     reader(
       "evidence.ts",
       "if (own === list || own.generation !== view.head(own.domain)) return own.generation;",
@@ -119,13 +119,13 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("evidence.ts", "Math.min(list.generation, view.head(list.domain) ?? 0)", "list.generation"),
   ),
   mutant(
-    "a new log does not end the old one",
-    "another incarnation clears what was known",
+    "a new log keeps what was known from the old one",
+    "another incarnation clears it",
     reader("log-view.ts", "    this.#heads = new Map();\n    this.#revoked", "    this.#revoked"),
   ),
   mutant(
-    "a generation of an older log counts",
-    "numbers of two logs say nothing about each other",
+    "a generation of an older log counts as a head",
+    "numbers of two logs do not compare",
     reader(
       "manifest-order.ts",
       "manifest.incarnation < log.incarnation ? -1 : manifest.generation",
@@ -138,8 +138,8 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "what is unheard of makes an answer none",
-    "today's code meets the next release, and takes what it knows",
+    "unknown members make an answer invalid",
+    "an isolate understands the next release's Registry",
     reader(
       "log-view.ts",
       "    if (answer.incarnation < this.#incarnation) return;\n",

@@ -3,8 +3,8 @@ import { type Mutant, mutant, registry } from "./patch.ts";
 
 export const COPYING_MUTANTS: readonly Mutant[] = [
   mutant(
-    "the manifest is put before its shards",
-    "shards first",
+    "a manifest is put before its shards",
+    "shards go first",
     registry(
       "copy-to-kv.ts",
       "  const ids = notInKv(storage, domain, blobsOf(head.manifest));\n",
@@ -12,8 +12,8 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "lost copies are not made again",
-    "a reader that misses one says so",
+    "lost copies are not put again",
+    "a reader that misses one reports it",
     registry(
       "copy-to-kv.ts",
       '    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = number AND kv_time < ?",',
@@ -21,8 +21,8 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the alarm gives up",
-    "it asks for the next one, whatever happens",
+    "the alarm stops after a failure",
+    "it always asks for the next one",
     registry(
       "kv-pauses.ts",
       "  return Math.max(now + KEY_PAUSE, Math.min(...due));\n",
@@ -30,24 +30,24 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a key that failed is tried no more",
-    "each has a pause of its own, a minute at most",
+    "a key that failed is not tried again",
+    "each key has a pause of its own, a minute at most",
     registry("kv-pauses.ts", "const LAST_RETRY = 60_000;", "const LAST_RETRY = Number.MAX_SAFE_INTEGER;"),
     registry("kv-pauses.ts", "FIRST_RETRY * 2 ** Math.min(failures - 1, 10)", "Number.MAX_SAFE_INTEGER / 2"),
   ),
   mutant(
-    "KV is written too fast",
+    "KV is written faster than once a second",
     "one write a second to a key",
     registry("kv-pauses.ts", "const KEY_PAUSE = 1_100;", "const KEY_PAUSE = 100;"),
   ),
   mutant(
-    "departures in blobs of their own are not copied",
-    "all that a manifest names goes before it",
+    "departures outside the manifest are not copied",
+    "everything that a manifest names goes before it",
     registry("records.ts", "  ...blobIds(manifest.departures),\n", ""),
   ),
   mutant(
-    "one part that is put again puts off the others",
-    "each blob has its own time",
+    "a blob that is put again delays the others",
+    "each blob has a time of its own",
     registry(
       "copy-to-kv.ts",
       "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",

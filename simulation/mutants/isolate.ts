@@ -3,8 +3,8 @@ import { directory, edge, type Mutant, mutant, reader } from "./patch.ts";
 
 export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
-    "a lapsed manifest counts",
-    "it is loaded again, or an idle isolate accepts from hours ago",
+    "a lapsed manifest is used",
+    "it is loaded again after a window, so an idle isolate does not accept from hours ago",
     reader(
       "decide.ts",
       "const isRecent = cached !== undefined && (isVouchedFor ||",
@@ -12,13 +12,13 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a superseded manifest counts",
-    "one that is older than what is known is loaded again",
+    "a superseded manifest is used",
+    "a manifest older than the known head is loaded again",
     reader("decide.ts", "const need = Math.max(lowest, head ?? 0);", "const need = lowest;"),
   ),
   mutant(
-    "the isolate goes back after an eviction",
-    "what was answered from is remembered outside of what may be evicted",
+    "an isolate forgets what it answered from when a manifest is evicted",
+    "it is remembered outside the cache, so no isolate goes back",
     reader(
       "decide.ts",
       "const lowest = answered.lowest(domain, cached?.manifest.incarnation ?? incarnation);",
@@ -26,14 +26,14 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "an older manifest takes the place of a newer one",
-    "what is held is never replaced by something older",
+    "an older manifest replaces a newer one",
+    "a manifest is never replaced by an older one",
     reader("fetch.ts", "if (cached === undefined || isNewer(manifest, cached)) this", "this"),
     reader("decide.ts", "if (cached === undefined || number < lowest) {", "if (cached === undefined) {"),
   ),
   mutant(
-    "whoever waits for a manifest takes an old one",
-    "the wait ends with one that is new enough",
+    "a request that waits for a manifest accepts an older one",
+    "it waits for one that is new enough",
     reader(
       "fetch.ts",
       "numberIn(view, cached.manifest) >= need.number",
@@ -41,8 +41,8 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "max_age of an unconfirmed accept",
-    "it is 0",
+    "an unconfirmed accept may be cached",
+    "its max_age is 0",
     reader(
       "decide.ts",
       "maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,",
@@ -50,13 +50,13 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "accepts never end",
+    "unconfirmed accepts never end",
     "they end with accept-grace",
     reader("decide.ts", "const isInGrace = silence <= this.#acceptGrace;", "const isInGrace = true;"),
   ),
   mutant(
-    "every accept says that the Registry was heard of just now",
-    "a bridge counts accept-grace from the last sign that the answer carries",
+    "every accept claims contact with the Registry right now",
+    "a bridge counts accept-grace from the last contact",
     reader(
       "decide.ts",
       "contactAge: isExport ? null : ageInSeconds(lastContact(view, lists), now),",
@@ -64,13 +64,13 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "observe mode refuses what is malformed",
-    "it accepts everybody, and tells what it would have said",
+    "observe mode refuses malformed addresses",
+    "it accepts every recipient, and reports the verdict",
     directory("verdict.ts", '  "malformed",\n', ""),
   ),
   mutant(
-    "not served without a confirmation",
-    "the set of served domains has to be fresh too",
+    "not-served needs no confirmation",
+    "the set of served domains must be fresh too",
     reader(
       "decide.ts",
       "if (!view.isComplete || !view.isFresh(now)) return confirmOrDefer(check, view);",
@@ -78,19 +78,19 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "not served without a look for exports",
-    "an export may serve what the Registry does not know",
+    "not-served is answered without reading exports",
+    "an export may serve a domain that the Registry does not know",
     reader("decide.ts", "if (exports.isOld(now) && check", "if (false && check"),
     reader("decide.ts", "if (!exports.isKnown(now))", "if (false)"),
   ),
   mutant(
-    "an old roster of exports is used without a look",
-    "it is read anew where it is older than a minute",
+    "an old roster of exports is used before not-served",
+    "it is read again after a minute",
     reader("decide.ts", "if (exports.isOld(now) && check", "if (!exports.isKnown(now) && check"),
   ),
   mutant(
-    "an export that was taken back is used without a look",
-    "KV's roster is read anew where it is older than a minute, before an export answers",
+    "an old roster of exports is used before an export answers",
+    "it is read again after a minute",
     reader(
       "decide.ts",
       '      if (check.exports === "not tried" && exports.isOld(now)) return { kind: "exports" };\n',
@@ -98,18 +98,18 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the asker's floor is ignored",
-    "an older answer is none",
+    "the edge ignores the floor of a question",
+    "an older answer is a deferral",
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
-    "revocations are forgotten",
+    "isolates ignore revocations",
     "they are numbers in the same log",
     reader("log-view.ts", "this.#learn(answer.heads, answer.revoked);", "this.#learn(answer.heads, []);"),
   ),
   mutant(
-    "a change does not make its own isolate forget",
-    "the publisher is told no old truth",
+    "a change leaves its own isolate confirmed",
+    "a publisher must see its change",
     reader(
       "log-view.ts",
       "    this.#askedAt = Number.NEGATIVE_INFINITY;\n    if (position.incarnation",
@@ -117,18 +117,18 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "unknown domains cost a read each",
-    "before a roster is there only a few do (law 7)",
+    "every unknown domain costs a read",
+    "an isolate without a roster reads for a few of them only (law 7)",
     reader("decide.ts", "if (isCold && coldReads.areUsedUp) return", "if (false) return"),
   ),
   mutant(
-    "no leases",
+    "requests do not share work",
     "one request does each piece of work (law 7)",
     reader("single-flight.ts", "if (!this.isRunning(name)) return this", "return this"),
   ),
   mutant(
-    "an absent shard is pinned",
-    "nulls are read with a short cacheTtl, and once more",
+    "an absent shard stays absent",
+    "a miss is read with a short cacheTtl, and once more",
     reader("fetch.ts", "isYoung ? SHORT_TTL : LONG_TTL", "LONG_TTL"),
     reader(
       "fetch.ts",
@@ -137,8 +137,8 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "shards are not proved",
-    "bytes are named by their digest (law 5)",
+    "the digest of a shard is not checked",
+    "its id is its digest (law 5)",
     reader(
       "fetch.ts",
       "    if (!equalBytes(this.#ports.hashing.sha256(bytes), fromHex(id))) return null;\n",
@@ -146,18 +146,18 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "manifests are not proved",
-    "their MAC has to fit (law 5)",
+    "the MAC of a manifest is not checked",
+    "it must fit (law 5)",
     directory("manifest.ts", "  if (!equalBytes(key.manifest(body), mac)) throw", "  if (false) throw"),
   ),
   mutant(
-    "sixty operations at once",
+    "sixty operations run at once",
     "the platform allows six",
     edge("request-context.ts", "const MAX_PARALLEL = 6;", "const MAX_PARALLEL = 60;"),
   ),
   mutant(
-    "an older log holds the newer one up",
-    "what was answered from is remembered for its own log",
+    "numbers of an older log hold back the newer one",
+    "what an isolate answered from is remembered for its own log",
     reader(
       "answered-generations.ts",
       "return last?.incarnation === incarnation ? last.generation : 0;",
@@ -165,7 +165,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "departures in blobs of their own are not read",
+    "departures outside the manifest are not read",
     "where they do not fit the manifest, they are loaded",
     directory(
       "lookup.ts",

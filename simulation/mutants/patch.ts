@@ -2,7 +2,7 @@
 
 export interface Patch {
   readonly file: string;
-  /** Has to stand there exactly once. */
+  /** Must be there exactly once. */
   readonly find: string;
   readonly put: string;
 }
@@ -12,39 +12,31 @@ export interface Mutant {
   /** What the rule is for. */
   readonly rule: string;
   readonly patches: readonly Patch[];
-  /** The first seed that is tried; 1 where it is left out. */
-  readonly seed?: number;
 }
 
-export const edge = (file: string, find: string, put: string): Patch => ({
-  file: `src/edge/${file}`,
-  find,
-  put,
-});
-export const reader = (file: string, find: string, put: string): Patch => ({
-  file: `src/reader/${file}`,
-  find,
-  put,
-});
-export const registry = (file: string, find: string, put: string): Patch => ({
-  file: `src/registry/${file}`,
-  find,
-  put,
-});
-export const bridge = (file: string, find: string, put: string): Patch => ({
-  file: `src/bridge/${file}`,
-  find,
-  put,
-});
-export const client = (file: string, find: string, put: string): Patch => ({
-  file: `src/client/${file}`,
-  find,
-  put,
-});
-export const directory = (file: string, find: string, put: string): Patch => ({
-  file: `src/directory/${file}`,
-  find,
-  put,
-});
+const patchOf =
+  (folder: string) =>
+  (file: string, find: string, put: string): Patch => ({ file: `src/${folder}/${file}`, find, put });
+
+export const edge = patchOf("edge");
+export const reader = patchOf("reader");
+export const registry = patchOf("registry");
+export const bridge = patchOf("bridge");
+export const client = patchOf("client");
+export const directory = patchOf("directory");
 
 export const mutant = (name: string, rule: string, ...patches: Patch[]): Mutant => ({ name, rule, patches });
+
+/**
+ * The files that patches change, one patch after the other.
+ * @throws Error where a patch does not fit
+ */
+export function patched(patches: readonly Patch[], read: (file: string) => string): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const { file, find, put } of patches) {
+    const parts = (texts.get(file) ?? read(file)).split(find);
+    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${find}`);
+    texts.set(file, parts.join(put));
+  }
+  return texts;
+}

@@ -22,7 +22,7 @@ import type { Named } from "../model/names.ts";
 import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
-import { putExport, takeBackExport } from "../world/export.ts";
+import { putExport } from "../world/export.ts";
 import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { simulatedKv } from "../world/kv.ts";
@@ -239,11 +239,6 @@ export class Scene {
   /** Exports a domain to KV past the Registry, as `rollcall export` and wrangler do. */
   export(domain: string, random: Random): void {
     putExport(this, domain, random, { ...DEFAULT_POLICY, grace: 0 });
-  }
-
-  /** Takes an export back, with its manifest or without. */
-  takeBackExport(domain: string, deletes: boolean): void {
-    takeBackExport(this, domain, deletes);
   }
 
   /** A Registry is lost with all that it had. */

@@ -5,35 +5,35 @@ import { type ClientOptions, createClient, type RollcallClient } from "../client
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
-import { readSettings, SETTINGS_FILE } from "./settings.ts";
+import { readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
-/** Options that every command has which speaks to the edge. */
+/** Options of every command that talks to the edge. */
 export interface EdgeOptions {
   readonly url?: string;
   readonly tokenFile?: string;
-  /** The settings file, of commands that have the option. */
+  /** The settings file, for commands that have the option. */
   readonly config?: string;
 }
 
-/** What a command may want otherwise about its client. */
+/** What a command may change about its client. */
 export type Tuning = Partial<Pick<ClientOptions, "send" | "now" | "timeoutMs" | "userAgent">>;
 
 /**
- * What a command is given. Each file in commands/ exports one function that takes this and returns the finished
+ * What every command receives. Each file in commands/ exports one function that takes this and returns the finished
  * commander `Command`; program.ts registers it:
  *
  *     export function statusCommand(cli: Cli): Command {
  *       return cli.edgeCommand("status", "show …").argument("[domain]").action(async (domain, options) => { … });
  *     }
  *
- * An action ends by returning (exit code 0, or what {@link Cli.finish} was given) or by throwing; program.ts
- * turns whatever was thrown into words and an exit code.
+ * An action ends by returning (exit code 0, or the one passed to {@link Cli.finish}) or by throwing; program.ts turns
+ * the error into a message and an exit code.
  */
 export class Cli {
   readonly platform: Platform;
   readonly output: Output;
   exitCode: ExitCode = EXIT.done;
-  /** Origins whose traffic others can read, and that were warned of. */
+  /** Origins without encryption for which a warning was printed. */
   readonly #warnedOf = new Set<string>();
 
   constructor(platform: Platform, json: boolean) {
@@ -41,7 +41,7 @@ export class Cli {
     this.output = new Output(platform, json);
   }
 
-  /** A command that does not speak to the edge. It has `--json`, like all; program.ts points errors to its help. */
+  /** A command that does not talk to the edge. Like every command, it has `--json`. */
   command(name: string, description: string): Command {
     const { platform } = this;
     return new Command(name)
@@ -55,31 +55,40 @@ export class Cli {
       });
   }
 
-  /** A command that speaks to the edge: with `--url` and `--token-file` besides. */
+  /** A command that talks to the edge: it also has `--url` and `--token-file`. */
   edgeCommand(name: string, description: string): Command {
     return this.command(name, description)
-      .addOption(new Option("--url <url>", `the edge (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`))
-      .addOption(new Option("--token-file <file>", "file that holds the token (default: ROLLCALL_TOKEN)"));
+      .addOption(
+        new Option("--url <url>", `URL of the edge (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
+      )
+      .addOption(new Option("--token-file <file>", "file with the token (default: ROLLCALL_TOKEN)"));
   }
 
   /**
-   * The edge's URL: of the options, else of the environment, else of the settings file.
+   * The edge's URL: from the options, or else the environment, or else the settings file.
    * @throws CliError exit 2, or 3 for a settings file that cannot be used
    */
   url(options: EdgeOptions): string {
-    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.#urlOfSettings(options.config));
+    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.settings(options.config)?.url);
     if (!url) {
       throw usageError(
-        "no edge is named",
-        `set ROLLCALL_URL, give --url https://rollcall.example.org, or write url = "https://…" into ${SETTINGS_FILE}`,
+        "no edge is given",
+        `set ROLLCALL_URL, pass --url https://rollcall.example.org, or add url = "https://…" to ${SETTINGS_FILE}`,
       );
     }
     this.#checkUrl(url);
     return url;
   }
 
-  #urlOfSettings(file = SETTINGS_FILE): string | undefined {
-    return readSettings(this.path(file), file)?.url;
+  /**
+   * The settings of a file that is named, or of the one in the working directory, if there is one.
+   * @throws CliError exit 3
+   */
+  settings(named: string | undefined): Settings | null {
+    const file = named ?? SETTINGS_FILE;
+    const settings = readSettings(this.path(file), file);
+    if (settings === null && named !== undefined) throw inputError(`there is no ${file}`, "check --config");
+    return settings;
   }
 
   /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
@@ -95,7 +104,7 @@ export class Cli {
     });
   }
 
-  /** Sets the exit code of a command that did its work and has bad news, such as a stale list. */
+  /** Sets the exit code of a command that did its work but found a problem, such as a stale list. */
   finish(code: ExitCode): void {
     this.exitCode = code;
   }
@@ -106,8 +115,8 @@ export class Cli {
   }
 
   /**
-   * Asks a yes-or-no question; no is the default.
-   * @throws CliError exit 5 where nobody can be asked, or the answer was not yes
+   * Asks a yes-or-no question; the default is no.
+   * @throws CliError exit 5 without a terminal, or if the answer was not yes
    */
   async confirm(question: string): Promise<void> {
     if (!this.platform.canAsk) throw nobodyToAsk();
@@ -116,12 +125,12 @@ export class Cli {
   }
 
   /**
-   * Has a name typed, for a step that a quick "y" must not take.
-   * @throws CliError exit 5 where nobody can be asked, or something else was typed
+   * Asks the user to type a name, for a step that a quick "y" must not confirm.
+   * @throws CliError exit 5 without a terminal, or if something else was typed
    */
   async confirmByName(question: string, name: string): Promise<void> {
     if (!this.platform.canAsk) throw nobodyToAsk();
-    const reply = await this.platform.ask(`${question} Type ${name} to go ahead: `);
+    const reply = await this.platform.ask(`${question} Type ${name} to continue: `);
     if (reply.trim().toLowerCase() !== name) throw notConfirmed();
   }
 
@@ -130,22 +139,22 @@ export class Cli {
     try {
       url = new URL(text);
     } catch {
-      throw usageError(`"${text}" is no URL`, "write it in full, such as https://rollcall.example.org");
+      throw usageError(`"${text}" is not a URL`, "write it in full, such as https://rollcall.example.org");
     }
     if (url.protocol !== "https:" && url.protocol !== "http:") {
       throw usageError(
-        `"${text}" is no http(s) URL`,
+        `"${text}" is not an http(s) URL`,
         "write it in full, such as https://rollcall.example.org",
       );
     }
     const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
     if (url.protocol === "http:" && !loopback && !this.#warnedOf.has(url.origin)) {
       this.#warnedOf.add(url.origin);
-      this.output.warn(`${url.origin} is not https: the token crosses the network in the clear`);
+      this.output.warn(`${url.origin} is not https: the token is sent unencrypted`);
     }
   }
 
-  /** The token that the options or the environment name. @throws CliError exit 2 or 3 */
+  /** The token from the options or the environment. @throws CliError exit 2 or 3 */
   token(options: EdgeOptions): string {
     const token =
       options.tokenFile === undefined
@@ -154,12 +163,12 @@ export class Cli {
     if (!token) {
       throw usageError(
         "no token is given",
-        "set ROLLCALL_TOKEN, or name a file with --token-file; `rollcall token create` makes one",
+        "set ROLLCALL_TOKEN, or name a file with --token-file; create one with `rollcall token create`",
       );
     }
-    // Header values must be visible ASCII; said here, since fetch would say it without a word about the token.
+    // Header values must be visible ASCII. Checked here, since the error of fetch does not mention the token.
     if (!/^[\x21-\x7e]+$/.test(token)) {
-      throw usageError("the token has characters that no token has", "copy it again, whole and on one line");
+      throw usageError("the token contains invalid characters", "copy it again, complete and on one line");
     }
     return token;
   }
@@ -168,8 +177,8 @@ export class Cli {
 const nobodyToAsk = (): CliError =>
   new CliError(
     EXIT.unconfirmed,
-    "not confirmed: there is no terminal to ask at",
-    "add --yes to go ahead without asking",
+    "not confirmed: there is no terminal to ask on",
+    "add --yes to continue without asking",
   );
 
 const notConfirmed = (): CliError => new CliError(EXIT.unconfirmed, "not confirmed: nothing was changed");

@@ -1,19 +1,19 @@
 /**
- * What the command's exit code tells a script. docs and `rollcall --help` list the same.
+ * The command's exit codes. `rollcall --help` lists the same.
  */
 export const EXIT = {
   /** Done, or nothing to change. */
   done: 0,
-  /** Anything that no other code stands for: a stale list, a finding of `doctor`, a conflict, a fault of ours. */
+  /** Any other failure: a stale list, a finding of `doctor`, a conflict, an internal error. */
   failed: 1,
   usage: 2,
-  /** A list, a settings file or a name that cannot be used as it stands. */
+  /** A list, a settings file or a name that cannot be used. */
   input: 3,
   /** Refused by the guard, here or at the edge, or a canary is missing. */
   guard: 4,
-  /** Not confirmed: no `--yes` and no terminal, or the answer was no. */
+  /** Not confirmed: neither `--yes` nor a terminal, or the answer was no. */
   unconfirmed: 5,
-  /** The edge cannot be reached, does not answer as an edge, or refuses the credentials. */
+  /** The edge is unreachable, is not a Rollcall edge, or refuses the credentials. */
   edge: 6,
 } as const;
 
@@ -22,19 +22,19 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP = `
 Exit codes:
   0  done, or nothing to change
-  1  failed otherwise: a stale list, a finding of doctor, a conflict with another publish
+  1  other failure: a stale list, a finding of doctor, a conflict with another publish
   2  usage
-  3  bad input: a list, rollcall.toml, or a name that is not there
+  3  bad input: a list, rollcall.toml, or a name that does not exist
   4  refused by the guard
   5  not confirmed (no --yes and no terminal)
   6  edge unreachable, or credentials refused`;
 
-/** A failure to tell a person about: what is wrong and where, what to do next, and the exit code. */
+/** A failure to report: what is wrong and where, what to do next, and the exit code. */
 export class CliError extends Error {
   readonly exit: ExitCode;
   /** What to do next. */
   readonly hint: string | null;
-  /** Further lines: each malformed line of a list, say. */
+  /** Further lines, such as each malformed line of a list. */
   readonly details: readonly string[];
 
   constructor(

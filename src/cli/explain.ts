@@ -10,8 +10,8 @@ const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
 };
 
 /**
- * Turns whatever was thrown into words for people: what is wrong, where, and what to do next.
- * @param debug whether to show where in the code it happened
+ * Turns an error into a message: what is wrong, where, and what to do next.
+ * @param debug whether to add the stack trace
  */
 export function explain(error: unknown, debug = false): CliError {
   if (error instanceof CliError) return error;
@@ -22,8 +22,8 @@ export function explain(error: unknown, debug = false): CliError {
   if (error instanceof DirectoryError) {
     const hint =
       error.fault === "invalid"
-        ? "correct it, and run the command again"
-        : "publish the list again; if it stays, the keys of the two sides differ: `rollcall status` shows more";
+        ? "correct it and run the command again"
+        : "publish the list again; if this stays, this host and the edge have different keys: see `rollcall status`";
     return new CliError(EXIT.input, error.message, hint);
   }
   const fault = error instanceof Error ? error : new Error(String(error));
@@ -32,8 +32,8 @@ export function explain(error: unknown, debug = false): CliError {
   }
   return new CliError(
     EXIT.failed,
-    `unexpected fault: ${fault.message}`,
-    "run it again with ROLLCALL_DEBUG=1 to see where, and report it",
+    `unexpected error: ${fault.message}`,
+    "run it again with ROLLCALL_DEBUG=1 for a stack trace, and report it",
     debug && fault.stack !== undefined ? fault.stack.split("\n") : [],
   );
 }
@@ -45,24 +45,27 @@ function explainClient(error: ClientError): CliError {
     case "unreachable":
       return to(
         EXIT.edge,
-        "check the edge's URL (--url, ROLLCALL_URL, or url in rollcall.toml) and the network, then run it again",
+        "check the URL of the edge (--url, ROLLCALL_URL, or url in rollcall.toml) and the network, then try again",
       );
     case "unauthorized":
       return to(
         EXIT.edge,
-        "set ROLLCALL_TOKEN, or the file of --token-file, to a token of this edge: `rollcall token create` makes one",
+        "set ROLLCALL_TOKEN or --token-file to a token of this edge; create one with `rollcall token create`",
       );
     case "forbidden":
-      return to(EXIT.edge, "use a token whose role and domains cover this: `rollcall token create --help`");
+      return to(
+        EXIT.edge,
+        "use a token whose role and domains cover this; see `rollcall token create --help`",
+      );
     case "challenge":
       return to(
         EXIT.edge,
-        "switch the bot filter (Bot Fight Mode, challenges of the WAF) off for the host name of the edge",
+        "turn off the bot filter (Bot Fight Mode, WAF challenges) for the host name of the edge",
       );
     case "protocol":
       return to(
         EXIT.edge,
-        "check that --url, ROLLCALL_URL or url in rollcall.toml names a Rollcall edge: its /healthz says ok",
+        "check that --url, ROLLCALL_URL or url in rollcall.toml names a Rollcall edge: its /healthz answers ok",
       );
     case "api":
       return explainApi(error, to);
@@ -75,7 +78,7 @@ function explainApi(
 ): CliError {
   switch (error.code) {
     case "guard":
-      // As the guard here says it: the edge's message has the refusals in it.
+      // Worded like a refusal found while planning; the edge's message repeats the refusals.
       return new CliError(
         EXIT.guard,
         "refused by the guard of the edge; nothing was changed",
@@ -84,31 +87,34 @@ function explainApi(
         { cause: error },
       );
     case "conflict":
-      // A conflict that is about no domain is one between the Registry and KV.
+      // A conflict without a domain is one between the Registry and KV.
       if (error.body?.domain === undefined)
-        return to(EXIT.failed, "change the deployment as it says, and run it again");
-      return to(EXIT.failed, "somebody published in between, and nothing was changed here: run it again");
+        return to(EXIT.failed, "change the deployment as the message says, and run the command again");
+      return to(EXIT.failed, "another publish came first, and nothing was changed: run the command again");
     case "not_found":
       return to(
         EXIT.input,
         error.body?.domain === undefined
-          ? "check it: `rollcall token list` shows the ids of tokens, `rollcall status` the domains"
-          : "check the name; `rollcall status` lists the domains that are served",
+          ? "check the name: `rollcall token list` shows token ids, `rollcall status` shows domains"
+          : "check the name; `rollcall status` lists the domains",
       );
     case "bad_request":
-      return to(EXIT.input, "correct it, and run the command again; nothing was changed");
+      return to(EXIT.input, "nothing was changed; correct it and run the command again");
     case "uninitialised":
-      return to(EXIT.edge, "publish a first list, or make a first token: that begins the Registry");
+      return to(EXIT.edge, "publish a list or create a token: the first one initialises the Registry");
     case "unconfigured":
-      return to(EXIT.edge, "give the edge its secrets: `rollcall doctor --live URL` says which are missing");
+      return to(
+        EXIT.edge,
+        "set the secrets of the edge: `rollcall doctor --live URL` shows which are missing",
+      );
     case "unavailable":
     case "timeout":
-      return to(EXIT.edge, "run it again in a minute; if it stays, see the edge's logs");
-    default:
       return to(
-        EXIT.failed,
-        "this command and the edge may be of different releases: compare their versions",
+        EXIT.edge,
+        "try again in a minute; if this stays, see the Worker's logs: `npx wrangler tail`",
       );
+    default:
+      return to(EXIT.failed, "this command and the edge may be different releases: compare their versions");
   }
 }
 

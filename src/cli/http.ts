@@ -1,29 +1,29 @@
 /**
- * HTTP over connections that are kept, by node:http and node:https. For the bridge, which asks all day: with
- * `fetch` most of its time goes into streams, and most of its memory into garbage, some of which V8 does not see.
+ * HTTP over persistent connections, with node:http and node:https. For the bridge, which sends requests all day: with
+ * `fetch` it would spend most of its time on streams, and most of its memory on garbage, some of it outside V8's view.
  */
 import type * as Http from "node:http";
 import { urlToHttpOptions } from "node:url";
 import { type HttpReply, type HttpRequest, type Send, tooLong } from "../client/index.ts";
 
-// Not imported: Node 24 would load its WebSocket along, and hold 12 MiB more for as long as the bridge runs.
+// Not imported: Node 24 would also load its WebSocket, which takes 12 MiB for as long as the bridge runs.
 const http = process.getBuiltinModule("node:http");
 const https = process.getBuiltinModule("node:https");
 
 /**
- * Milliseconds for which a connection is kept that nobody uses. Shorter than what gateways and firewalls keep one, so
- * that a question seldom goes out on one that is no longer there.
+ * Milliseconds to keep an idle connection. Shorter than the limits of gateways and firewalls, so that a request seldom
+ * uses a connection that is already closed.
  */
 const IDLE_MS = 30_000;
 
-/** Connections to edges. */
+/** Persistent connections to edges. */
 export class HttpPool {
   readonly #plain: Http.Agent;
   readonly #secure: Http.Agent;
   readonly #underWay = new Set<Http.ClientRequest>();
   #isClosed = false;
 
-  /** @param connections to one host at the same time; more requests wait for one */
+  /** @param connections most connections to one host; further requests wait */
   constructor(connections: number) {
     const options = {
       keepAlive: true,
@@ -36,8 +36,7 @@ export class HttpPool {
   }
 
   /**
-   * A request that met a connection which the other side had closed meanwhile is sent once more on a new one, where
-   * it may be sent twice.
+   * If the other side had already closed the connection, sends an idempotent request once more on a new one.
    */
   readonly send: Send = async (request) => {
     try {
@@ -45,7 +44,7 @@ export class HttpPool {
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
       if (!request.idempotent || request.signal.aborted || this.#isClosed) throw error.cause;
-      // Not on one of the kept ones: they may all have gone the same way.
+      // Not on another idle connection: they may all be closed.
       return await this.#exchange(request, true);
     }
   };
@@ -67,7 +66,7 @@ export class HttpPool {
         agent,
       });
       this.#underWay.add(request);
-      const giveUp = (): void => void request.destroy(new Error("nobody waits for it any more"));
+      const giveUp = (): void => void request.destroy(new Error("the request was cancelled"));
       signal.addEventListener("abort", giveUp);
       let hasResponse = false;
       request.on("response", (response) => {
@@ -90,7 +89,7 @@ export class HttpPool {
         });
         response.on("error", reject);
       });
-      // Stays until the very end: an error that nobody listens to would end the process.
+      // Never removed: an error without a listener would end the process.
       request.on("error", (error: NodeJS.ErrnoException) => {
         const isStale = request.reusedSocket && !hasResponse && WENT_AWAY.has(error.code ?? "");
         reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
@@ -98,14 +97,14 @@ export class HttpPool {
       request.on("close", () => {
         this.#underWay.delete(request);
         signal.removeEventListener("abort", giveUp);
-        // Of no effect where it was settled before.
-        reject(new Error("the connection ended before the response was whole"));
+        // No effect if the promise is already settled.
+        reject(new Error("the connection ended before the response was complete"));
       });
       request.end(body ?? undefined);
     });
   }
 
-  /** Ends all connections, and what is under way on them. */
+  /** Closes all connections and aborts their requests. */
   close(): void {
     this.#isClosed = true;
     for (const request of this.#underWay) request.destroy(new Error("the connections were closed"));
@@ -114,10 +113,10 @@ export class HttpPool {
   }
 }
 
-/** What Node says where the other side has closed a connection. */
+/** Error codes of a connection that the other side has closed. */
 const WENT_AWAY: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
-/** A kept connection was closed before anything came back on it. */
+/** An idle connection was closed before a response arrived on it. */
 class StaleConnection extends Error {}
 
 const textOf = (value: string | readonly string[] | undefined): string | null =>

@@ -1,6 +1,6 @@
 /**
- * The only file of the command that touches the clock, the network, randomness, timers and the process, with http.ts
- * beside it: all of it is handed to the rest as ports.
+ * The only file of the command, apart from http.ts, that uses the clock, the network, randomness, timers and the process
+ * directly. It hands them to the rest as ports.
  */
 import { randomFillSync } from "node:crypto";
 import { createInterface } from "node:readline/promises";
@@ -8,41 +8,41 @@ import { HttpPool } from "./http.ts";
 
 export interface Platform {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Directory that relative paths are taken from. */
+  /** Directory that relative paths start from. */
   readonly cwd: string;
   readonly homeDirectory: string | null;
-  /** Whether a person can be asked: standard input and standard error are terminals. */
+  /** Whether questions can be asked: standard input and standard error are terminals. */
   readonly canAsk: boolean;
   readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
-  /** For cli-progress; write text with {@link Platform.writeError}. */
+  /** For cli-progress. For text use {@link Platform.writeError}. */
   readonly stderr: NodeJS.WritableStream;
   /** Unix milliseconds. */
   now(): number;
-  /** Milliseconds that never go back; only differences are looked at. */
+  /** Monotonic milliseconds; only differences matter. */
   steady(): number;
-  /** Resolves after `ms`; early, without an error, where `signal` is aborted. */
+  /** Resolves after `ms`; early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   fetch(input: string, init?: RequestInit): Promise<Response>;
-  /** A lighter way than `fetch`, for what asks all day. @param connections to a host at the same time, at most */
+  /** Cheaper than `fetch`, for long-running processes. @param connections most connections to one host */
   httpPool(connections: number): HttpPool;
   randomBytes(count: number): Uint8Array;
   /** Writes to standard output. */
   write(text: string): void;
   /** Writes to standard error. */
   writeError(text: string): void;
-  /** Asks on standard error and reads one line. Only where {@link Platform.canAsk}. */
+  /** Asks on standard error and reads one line. Only if {@link Platform.canAsk}. */
   ask(question: string): Promise<string>;
-  /** Calls `stop` at SIGINT or SIGTERM, in place of ending. @returns a function that takes it back */
+  /** Calls `stop` on SIGINT or SIGTERM instead of exiting. @returns a function that undoes this */
   onStop(stop: (signal: string) => void): () => void;
-  /** Calls `react` at SIGHUP, in place of ending. */
+  /** Calls `react` on SIGHUP instead of exiting. */
   onHangup(react: () => void): void;
   setExitCode(code: number): void;
 }
 
-/** The real thing: Node. */
+/** The real platform: Node. */
 export function nodePlatform(): Platform {
-  // A reader that has had enough (`| head`) is no fault of ours.
+  // A reader that stops early (`| head`) is not an error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
@@ -71,7 +71,7 @@ export function nodePlatform(): Platform {
   };
 }
 
-/** node:timers/promises would make an error of each one that is called off, and nearly all are. */
+/** node:timers/promises would make an error for each cancelled timer, and nearly all are cancelled. */
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

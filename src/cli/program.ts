@@ -18,7 +18,7 @@ import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Platform } from "./platform.ts";
 
-/** Every command, in the order in which `--help` shows them. */
+/** Every command, in the order of `--help`. */
 const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   initCommand,
   devCommand,
@@ -37,10 +37,10 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
 /**
  * Runs the command.
  * @param args the arguments, without node and script
- * @returns the exit code; nothing is thrown
+ * @returns the exit code; never throws
  */
 export async function run(platform: Platform, args: readonly string[]): Promise<ExitCode> {
-  // Known before commander has read the arguments, so that a usage error obeys it as well.
+  // Read before commander parses the arguments, so that usage errors are JSON too.
   const end = args.indexOf("--");
   const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
   const cli = new Cli(platform, json);
@@ -48,7 +48,7 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
     await programOf(cli).parseAsync(args, { from: "user" });
     return cli.exitCode;
   } catch (error) {
-    // commander has said by itself what is wrong with the arguments, or shown the help that was asked for.
+    // commander has already printed the usage error or the help.
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
       cli.output.result({
@@ -64,7 +64,7 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
 
 function programOf(cli: Cli): Command {
   const program = cli
-    .command("rollcall", "tells mail servers at RCPT TO whether a recipient exists")
+    .command("rollcall", "tell mail servers at RCPT TO whether a recipient exists")
     .version(VERSION)
     .addHelpText("after", EXIT_HELP);
   for (const make of COMMANDS) program.addCommand(make(cli));
@@ -72,9 +72,9 @@ function programOf(cli: Cli): Command {
   return program;
 }
 
-/** Usage errors point to the help of the command that they are about, by its whole name. */
+/** Usage errors point to the help of their command, by its full name. */
 function pointToHelp(command: Command, name: string): void {
-  const what = command.commands.length > 0 ? "the commands" : "how it is used";
+  const what = command.commands.length > 0 ? "the commands" : "the usage";
   command.showHelpAfterError(`(${name} --help shows ${what})`);
   for (const each of command.commands) pointToHelp(each, `${name} ${each.name()}`);
 }

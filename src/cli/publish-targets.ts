@@ -4,7 +4,7 @@ import { type DomainPolicy, type Mode, toALabel } from "../directory/index.ts";
 import { ListStore, openSource, type PublishTarget } from "../publish/index.ts";
 import type { Cli } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
-import { type DomainSettings, readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
+import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Options of every command that reads lists. */
 export interface ListOptions {
@@ -65,7 +65,7 @@ function seconds(text: string): number {
  * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; canaries always do.
  */
 export function targetsOf(cli: Cli, file: string | undefined, options: ListOptions): Targets {
-  const settings = settingsOf(cli, options.config);
+  const settings = cli.settings(options.config);
   const domains = (options.domain ?? []).map(domainOf);
   const known = new Map(settings?.domains.map((each) => [each.domain, each]));
   const { policy, mode } = overridesOf(options);
@@ -115,13 +115,6 @@ function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mod
     policy: grace === undefined ? {} : { grace },
     mode: options.observe ? "observe" : options.enforce ? "enforce" : undefined,
   };
-}
-
-/** The settings: of the file that is named, which must exist, or of the one in the working directory, if any. */
-export function settingsOf(cli: Cli, file: string | undefined): Settings | null {
-  const settings = readSettings(cli.path(file ?? SETTINGS_FILE), file ?? SETTINGS_FILE);
-  if (settings === null && file !== undefined) throw inputError(`there is no ${file}`, "check --config");
-  return settings;
 }
 
 /** A domain that the user typed, in A-labels. @throws CliError exit 2 */

@@ -13,7 +13,7 @@ import {
 } from "../directory/index.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** Name of the settings file, looked for in the working directory. */
+/** Name of the settings file in the working directory. */
 export const SETTINGS_FILE = "rollcall.toml";
 
 /** One domain of `rollcall.toml`. */
@@ -22,7 +22,7 @@ export interface DomainSettings {
   readonly domain: string;
   /** Path of its list, absolute; null for an alias. */
   readonly list: string | null;
-  /** The same as it stands in the file. */
+  /** The same as the file has it. */
   readonly shown: string;
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
@@ -30,16 +30,16 @@ export interface DomainSettings {
 }
 
 export interface Settings {
-  /** The file, as it is shown. */
+  /** The file, as messages name it. */
   readonly file: string;
-  /** Directory of the file: relative paths in it start there. */
+  /** Directory of the file, from which relative paths in it start. */
   readonly directory: string;
-  /** The edge that commands speak to where neither an option nor ROLLCALL_URL names one. */
+  /** The edge to talk to, unless an option or ROLLCALL_URL names one. */
   readonly url: string | undefined;
-  /** Whether the host keeps the names of the list that it published last. */
+  /** Whether this host stores the names of the list that it published last. */
   readonly keepLists: boolean;
   readonly domains: readonly DomainSettings[];
-  /** `[bridge]`: what it sets, and no more. */
+  /** `[bridge]`: only what the file sets. */
   readonly bridge: Partial<BridgeSettings>;
 }
 
@@ -49,7 +49,7 @@ const policyEntries = Object.fromEntries(
     v.optional(
       v.pipe(
         v.unknown(),
-        // TOML has no null: an empty text or alias takes the stored one away.
+        // TOML has no null: an empty text or alias removes the stored one.
         v.transform((value) => ((name === "alias" || name === "text") && value === "" ? null : value)),
         v.rawCheck(({ dataset, addIssue }) => {
           const fault = dataset.typed ? policyFault(name, dataset.value) : null;
@@ -80,7 +80,7 @@ const bridgeEntries = Object.fromEntries(
 const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
-const URL_FORM = 'must be a URL in full, such as "https://rollcall.example.org"';
+const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
 
 const SCHEMA = v.strictObject({
   url: v.optional(
@@ -110,8 +110,8 @@ const SCHEMA = v.strictObject({
 /**
  * Reads `rollcall.toml`.
  * @param path absolute
- * @returns null where the file is not there
- * @throws CliError exit 3, with a line for everything that is wrong
+ * @returns null if there is no such file
+ * @throws CliError exit 3, with one line per error
  */
 export function readSettings(path: string, shown: string): Settings | null {
   let text: string;
@@ -160,7 +160,7 @@ function readDomain(
   fault: (text: string) => void,
 ): DomainSettings {
   const domain = toALabel(name);
-  if (domain === null) fault(`"${name}" is no domain name`);
+  if (domain === null) fault(`"${name}" is not a domain name`);
   const { list, mode, canaries, ...own } = table;
   const { mode: defaultMode, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
@@ -169,10 +169,11 @@ function readDomain(
     fault('list is missing: name the file, such as list = "lists/example.txt"');
   if (alias !== null && list !== undefined) fault("has a list and an alias: an alias has no list of its own");
   if (alias !== null && canaries.length > 0)
-    fault("has canaries and an alias: name them at the alias's target");
+    fault("has canaries and an alias: put them in the table of the alias's target");
   for (const canary of canaries) {
     const read = parseRecipient(canary);
-    if (read.kind !== "mailbox" || read.domain !== domain) fault(`canary ${canary} is no address of ${name}`);
+    if (read.kind !== "mailbox" || read.domain !== domain)
+      fault(`canary ${canary} is not an address of ${name}`);
   }
   return {
     domain: domain ?? name,
@@ -197,8 +198,8 @@ function parseToml(text: string, shown: string): unknown {
 const faulty = (shown: string, faults: readonly string[]): CliError =>
   new CliError(
     EXIT.input,
-    `${shown} cannot be used as it stands`,
-    "correct those lines; `rollcall init` in an empty folder writes a commented example",
+    `${shown} has errors`,
+    "fix these lines; for a commented example, run `rollcall init` in an empty folder",
     faults,
   );
 
@@ -207,7 +208,7 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
   const key = path.at(-1) ?? "";
   const at = placeOf(text, shown, path);
   if (issue.type === "strict_object" && issue.expected === "never") {
-    return `${at}: ${key} is no setting here; known are ${knownKeys(path).join(", ")}`;
+    return `${at}: unknown setting ${key}; known here: ${knownKeys(path).join(", ")}`;
   }
   const what = issue.type === "strict_object" ? "must be a table" : issue.message;
   return `${at}: ${key} ${what}`;
@@ -222,8 +223,7 @@ function knownKeys(path: readonly string[]): string[] {
 }
 
 /**
- * Where a key stands: `FILE:LINE`, as well as the text tells without a second parser. Falls back to the line of
- * the table, then to the file.
+ * The place of a key, `FILE:LINE`, found by searching the text. Falls back to the line of the table, then to the file.
  */
 function placeOf(text: string, shown: string, path: readonly string[]): string {
   const key = path.at(-1) ?? "";

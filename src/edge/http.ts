@@ -1,7 +1,7 @@
 import { type ErrorBody, type ErrorCode, STATUS } from "../api/index.ts";
 import { concatBytes } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 
 /** Nothing of ours may be served by a shared cache, past authentication. */
 const PRIVATE = { "Cache-Control": "private, no-store" };
@@ -109,7 +109,7 @@ function tellsLength(request: Request, limit: number): boolean {
 }
 
 const inTime = <T>(timers: Timers, take: () => Promise<T>): Promise<T> =>
-  within(
+  withTimeout(
     timers,
     BODY_TIME,
     take,

@@ -8,19 +8,19 @@ import {
   type Visit,
 } from "../directory/index.ts";
 
-/** A list whose shards have to be waited for. */
+/** A list whose shards are stored elsewhere. */
 export interface RemoteList {
   readonly table: BlobTable;
-  /** Bytes of the shard of this id. */
+  /** Bytes of the shard with this id. */
   read(id: string): Promise<Uint8Array>;
 }
 
-/** Shards that are read ahead of the comparison. */
+/** Groups of shards to read ahead of the comparison. */
 const AHEAD = 6;
 
 /**
- * Compares a list that lies elsewhere with one at hand, a group of shards at a time, so that no more than a few
- * groups are in memory. Shards that are in both are not read.
+ * Compares a list stored elsewhere with one in memory, one group of shards at a time, so that only a few groups of the
+ * remote list are in memory. Does not read shards that both lists have.
  *
  * @param shards bytes of the later list's shards, in order
  * @param progress called after each group
@@ -38,7 +38,7 @@ export async function compareWithRemote(
   for (let group = 0; group < groups; group++) {
     while (ahead.length < AHEAD && group + ahead.length < groups) {
       const reading = readGroup(before, after.table, group + ahead.length, bits);
-      // Waited for in its turn; until then a failure must not count as unhandled.
+      // Awaited in its turn; until then a failure must not count as unhandled.
       reading.catch(() => undefined);
       ahead.push(reading);
     }
@@ -82,7 +82,7 @@ async function readGroup(
 }
 
 const unread = (): Uint8Array => {
-  throw new Error("a shard that is the same on both sides was asked for");
+  throw new Error("a shard that both lists share was read");
 };
 
 function groupAtHand(

@@ -1,7 +1,7 @@
 import { FINGERPRINT_BYTES, findEntry, type Shard, shardOf, tailOf } from "../directory/index.ts";
 
 const CHUNK = 65_536;
-/** Room that a chunk begins with; a power of two, as {@link CHUNK}. */
+/** Initial size of a chunk; a power of two, like {@link CHUNK}. */
 const FIRST_ENTRIES = 64;
 
 interface Chunk {
@@ -11,8 +11,8 @@ interface Chunk {
 }
 
 /**
- * The entries of a list before they are packed: 15 bytes each in typed arrays, so that ten million of them take
- * 150 MB and no object is made for any.
+ * The entries of a list before they are packed: 15 bytes each in typed arrays, so that ten million take 150 MB and
+ * none needs an object.
  */
 export class EntryColumns {
   readonly #chunks: Chunk[] = [];
@@ -22,7 +22,7 @@ export class EntryColumns {
     return this.#count;
   }
 
-  /** @param digest a digest whose head is the fingerprint */
+  /** @param digest a digest that starts with the fingerprint */
   add(digest: Uint8Array, state: number, line: number): void {
     const at = this.#count % CHUNK;
     if (at === 0) this.#chunks.push(chunkOf(FIRST_ENTRIES));
@@ -45,9 +45,9 @@ export class EntryColumns {
     return this.#chunk(index).fingerprints.subarray(from, from + FINGERPRINT_BYTES);
   }
 
-  // Each of these reads in place: a view of every fingerprint would take longer than what is done with it.
+  // These read in place: a view of each fingerprint would cost more than the read itself.
 
-  /** Number of the shard, of 2^bits, that entry `index` belongs to. */
+  /** Number of the shard, out of 2^bits, of entry `index`. */
   shard(index: number, bits: number): number {
     return shardOf(this.#chunk(index).fingerprints, bits, (index % CHUNK) * FINGERPRINT_BYTES);
   }
@@ -57,7 +57,7 @@ export class EntryColumns {
     return tailOf(this.#chunk(index).fingerprints, (index % CHUNK) * FINGERPRINT_BYTES);
   }
 
-  /** What a check would find in `shard` for entry `index`: its state, or -1 where it is not listed. */
+  /** What a check would find in `shard` for entry `index`: its state, or -1 if it is not listed. */
   find(index: number, shard: Shard): number {
     return findEntry(shard, this.#chunk(index).fingerprints, (index % CHUNK) * FINGERPRINT_BYTES);
   }
@@ -66,7 +66,7 @@ export class EntryColumns {
     return this.#chunk(index).states[index % CHUNK] as number;
   }
 
-  /** Line of the source that entry `index` stands in. */
+  /** Line of the source that has entry `index`. */
   line(index: number): number {
     return this.#chunk(index).lines[index % CHUNK] as number;
   }
@@ -82,7 +82,7 @@ const chunkOf = (entries: number): Chunk => ({
   lines: new Uint32Array(entries),
 });
 
-/** Twice as large, so that a hundred thousand small domains do not cost a whole chunk each. */
+/** Doubles a chunk. Chunks start small, so that many small domains do not take a whole one each. */
 function grown({ fingerprints, states, lines }: Chunk): Chunk {
   const larger = chunkOf(2 * states.length);
   larger.fingerprints.set(fingerprints);

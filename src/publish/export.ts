@@ -25,7 +25,7 @@ import { type BulkFile, textOf } from "./bulk.ts";
 import { PublishError } from "./errors.ts";
 import type { Base, DomainPlan } from "./plan.ts";
 
-/** What the export of a directory needs. */
+/** What an export needs. */
 export interface ExportContext {
   readonly hashing: Hashing;
   readonly master: Uint8Array;
@@ -35,15 +35,15 @@ export interface ExportContext {
 }
 
 /**
- * The directory that stands in the file written last, and that KV is taken to hold: what the next export is
- * compared with, since there is no Registry that would do it.
+ * The directory in the file that was written last, which KV is assumed to hold. The next export is compared with it,
+ * since there is no Registry to do that.
  */
 export class ExportedDirectory {
   readonly #context: ExportContext;
   readonly #file: BulkFile;
   readonly #heads: ReadonlyMap<string, Manifest>;
 
-  /** @throws PublishError `input` where the file was made under another key, or is damaged */
+  /** @throws PublishError `input` if the file was made under another key or is damaged */
   constructor(file: BulkFile, shown: string, context: ExportContext) {
     this.#context = context;
     this.#file = file;
@@ -52,13 +52,13 @@ export class ExportedDirectory {
     } catch (error) {
       throw new PublishError(
         "input",
-        `${shown} cannot be followed: ${error instanceof Error ? error.message : String(error)}`,
-        "use the ROLLCALL_MASTER_KEY that it was written with, or name another file to begin anew",
+        `${shown} cannot be continued: ${error instanceof Error ? error.message : String(error)}`,
+        "use the ROLLCALL_MASTER_KEY that it was written with, or name a new file to start over",
       );
     }
   }
 
-  /** The generation of a domain that a plan starts from, and the key that its list is under. */
+  /** The generation that a domain's plan starts from, or null if there is none. */
   baseOf(domain: string): Base | null {
     const head = this.#heads.get(domain);
     if (head === undefined) return null;
@@ -78,8 +78,8 @@ export class ExportedDirectory {
   }
 
   /**
-   * The next file: domains of `plans` in their next generation, all others as they were.
-   * @returns null where nothing changes
+   * The next file: the domains of `plans` in their next generation, all others unchanged.
+   * @returns null if nothing changes
    */
   next(
     plans: readonly DomainPlan[],
@@ -93,7 +93,7 @@ export class ExportedDirectory {
     }
     for (const [domain, plan] of changed) heads.set(domain, this.#succeed(file, plan));
     requireTargets(heads);
-    // Blobs stand before the manifests that name them, and the roster behind all.
+    // Blobs come before the manifests that name them, and the roster comes last.
     for (const [domain, head] of heads) file.set(manifestKey(domain), head.bytes);
     file.set(rosterKey(KV_ROSTER), this.#roster(heads));
     const generations = [...changed.keys()].map((domain) => [
@@ -125,7 +125,7 @@ export class ExportedDirectory {
       domain,
       origin: "kv",
       incarnation: 0,
-      // A file that is begun anew must not begin its numbers anew: an asker may have seen higher ones.
+      // A new file must not restart its numbers: readers may have seen higher ones.
       generation: head === null ? Math.floor(now / 1000) : head.generation + 1,
       time: now,
       mode,
@@ -187,7 +187,7 @@ function servedIn(file: BulkFile, { hashing, master }: ExportContext): string[] 
   throw new Error("its roster is missing");
 }
 
-/** An alias whose target is not exported would answer nothing. */
+/** An alias without its target could not be answered. */
 function requireTargets(heads: ReadonlyMap<string, Manifest>): void {
   for (const [domain, { policy }] of heads) {
     if (policy.alias === null) continue;
@@ -196,7 +196,7 @@ function requireTargets(heads: ReadonlyMap<string, Manifest>): void {
     throw new PublishError(
       "input",
       `${domain} is an alias of ${policy.alias}, which ${target === undefined ? "is not exported" : "is an alias itself"}`,
-      "export the target as well, or make it the alias of a domain with a list",
+      "export the target too, or make it the alias of a domain with a list",
     );
   }
 }

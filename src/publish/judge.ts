@@ -1,17 +1,17 @@
-/** The guard's judgement of a plan, asked from the edge, which knows every list of the last day. */
+/** Asks the edge for the guard's judgement of a plan: only the edge knows every list of the last day. */
 import { ClientError, type RollcallClient } from "../client/index.ts";
 import { acceptedCount, CANONICALISER_VERSION, encodeTails, toBase64Url } from "../directory/index.ts";
 import type { DomainPlan, GuardNames } from "./plan.ts";
 
 /**
- * The plan with the edge's word on what the guard would say. Without one, from an edge of an earlier release or where
- * too many names change to be sent, the plan stays as it is, with a warning.
+ * Adds the guard's judgement to a plan. If the edge cannot judge it, because it is an earlier release or too many names
+ * change to be sent, the plan stays as it is, with a warning.
  *
- * @throws ClientError of code `conflict` where the head has moved since it was read
+ * @throws ClientError of code `conflict` if the head has moved since it was read
  */
 export async function judgePlan(client: Pick<RollcallClient, "plan">, plan: DomainPlan): Promise<DomainPlan> {
   const { domain, expect, guardNames } = plan;
-  // What nothing was before, and what changes nothing, the guard lets through or refuses for reasons that are known here.
+  // For a new domain or an unchanged list, the judgement depends only on what is known here.
   if (plan.unchanged || expect === null) return plan;
   if (guardNames === null) return unjudged(plan, "too many names change to ask the guard beforehand");
   try {
@@ -32,10 +32,7 @@ export async function judgePlan(client: Pick<RollcallClient, "plan">, plan: Doma
   } catch (error) {
     const code = error instanceof ClientError ? error.code : null;
     if (code !== "not_found" && code !== "method_not_allowed") throw error;
-    return unjudged(
-      plan,
-      "the edge is of an earlier release, which cannot be asked what its guard would say",
-    );
+    return unjudged(plan, "the edge is an earlier release, which cannot judge a plan");
   }
 }
 
@@ -43,7 +40,7 @@ const unjudged = (plan: DomainPlan, why: string): DomainPlan => ({
   ...plan,
   warnings: [
     ...plan.warnings,
-    `${why}: the guard was judged against the head alone, and the commit may differ`,
+    `${why}: the guard compared with the head alone, so the commit may still be refused`,
   ],
 });
 

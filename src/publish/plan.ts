@@ -32,18 +32,18 @@ import { PublishError, SAME_RELEASE } from "./errors.ts";
 import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
-/** What a domain is to become. */
+/** What a domain should become. */
 export interface Intent {
   readonly domain: string;
   readonly key: DomainKey;
-  /** Number of the Registry that holds the domain; a commit goes to one. */
+  /** Number of the Registry that holds the domain; each commit goes to one Registry. */
   readonly partition: number;
   readonly packed: PackedList;
-  /** Settings to change; those left out keep their value. */
+  /** Settings to change. Settings that are left out keep their value. */
   readonly policy: Partial<DomainPolicy>;
-  /** Left out: it stays. */
+  /** Left out: unchanged. */
   readonly mode?: Mode;
-  /** Addresses that must be in the list. */
+  /** Addresses that the list must have. */
   readonly canaries: readonly string[];
 }
 
@@ -58,16 +58,16 @@ export interface Base {
   readonly list: RemoteList;
 }
 
-/** A name that leaves the list, or stays in it and is refused from now on; known by its tail alone. */
+/** Names, by their tails, that leave the list, or stay in it but will be rejected. */
 export type Leaving = Map<number, "removed" | "refused">;
 
-/** Names that come into the list, known by their tails. */
+/** Names, by their tails, that join the list. */
 export type Coming = Set<number>;
 
-/** Tails that a plan remembers of each kind, to be named. */
+/** Most tails of each kind that a plan keeps, to be named. */
 export const MAX_NAMED = 1_000;
 
-/** Names that a plan's guard is asked about: what changes, by its tails. Null where they are too many to be sent. */
+/** Names, by their tails, that the guard needs to judge a plan. Null if there are too many to send. */
 export type GuardNames =
   | { readonly gone: Float64Array; readonly back: Float64Array }
   | { readonly accepted: Float64Array };
@@ -79,22 +79,22 @@ export interface DomainPlan extends Intent {
   readonly expect: number | null;
   readonly resultingPolicy: DomainPolicy;
   readonly resultingMode: Mode;
-  /** Settings that change: what they were and will be. */
+  /** Settings that change, with their old and new values. */
   readonly changes: readonly { readonly setting: string; readonly from: unknown; readonly to: unknown }[];
-  /** Null where names cannot be compared: another key, case or dots. */
+  /** Null if names cannot be compared: another key, case or dots setting. */
   readonly difference: Difference | null;
   readonly leaving: Leaving;
-  /** Empty where all of the list is new. */
+  /** Empty if the whole list is new. */
   readonly coming: Coming;
   readonly unchanged: boolean;
-  /** Why the guard refuses, as far as the head alone tells, or null: {@link judgePlan} asks the edge. */
+  /** Why the guard refuses, or null. Judged against the head alone, until {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
   readonly guardNames: GuardNames | null;
   readonly missingCanaries: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** The settings under which a list is to be canonicalised: those of the base, with the changes. */
+/** The settings after a publish: those of the base, with the changes. */
 export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy>): DomainPolicy => ({
   ...(base === null || base.deleted ? DEFAULT_POLICY : base.policy),
   ...changes,
@@ -115,7 +115,7 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
 }
 
 /**
- * Compares what is to become of a domain with what it is.
+ * Compares what a domain should become with what it is.
  * @param progress called after each group of shards
  */
 export async function planDomain(
@@ -165,7 +165,7 @@ export async function planDomain(
   };
 }
 
-/** Compares with an empty list where there is none before, and not at all where names cannot be compared. */
+/** Compares with an empty list if there was none; returns null if names cannot be compared. */
 async function differenceOf(
   live: Base | null,
   intent: Intent,
@@ -193,7 +193,7 @@ async function differenceOf(
   );
 }
 
-/** The head as the only list of the day that is known here. */
+/** The head: the only list of the last day that is known here. */
 function listsOf(live: Base | null, difference: Difference | null): readonly GuardedCount[] | null {
   if (live === null) return [];
   if (difference === null) return null;
@@ -248,22 +248,22 @@ function warningsOf(
   if (policy.alias === null && !isAccepted(`postmaster@${intent.domain}`, intent, policy)) {
     warnings.push(
       policy.postmaster
-        ? "the list has no postmaster; mail to it is accepted all the same, so somebody should get it"
-        : "the list has no postmaster, and the policy does not accept it either (RFC 5321 wants it)",
+        ? "the list has no postmaster; mail to it is accepted anyway, so make sure that someone receives it"
+        : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
     );
   }
   if (live !== null && difference === null) {
     warnings.push(
-      "made under another key, case or dots setting: names cannot be compared, and who leaves gets no grace",
+      "made under another key, case or dots setting: names cannot be compared, and names that leave get no grace",
     );
   }
   if (policy.grace === 0 && (difference?.removed ?? 0) > 0) {
-    warnings.push("grace is 0: names that leave are refused at once");
+    warnings.push("grace is 0: names that leave are rejected at once");
   }
   return warnings;
 }
 
-/** Whether the list itself lets an address in. */
+/** Whether the list itself accepts an address. */
 function isAccepted(address: string, intent: Intent, policy: DomainPolicy): boolean {
   const name = nameOf(address, intent.domain, policy);
   if (typeof name !== "string") return false;
@@ -276,7 +276,7 @@ const sum = (counts: Counts): number => counts.active + counts.disabled + counts
 
 const NONE = new Uint8Array(0);
 
-/** @throws PublishError `protocol` where the edge sent no table */
+/** @throws PublishError `protocol` if the edge sent no valid table */
 export function tableFrom(table: ShardTable): BlobTable {
   try {
     if ("inline" in table) return { bits: 0, inline: fromBase64Url(table.inline), ids: NONE };
@@ -285,7 +285,7 @@ export function tableFrom(table: ShardTable): BlobTable {
   } catch {
     throw new PublishError(
       "protocol",
-      "the edge describes a list that this release cannot read",
+      "this release cannot read the list that the edge describes",
       SAME_RELEASE,
     );
   }

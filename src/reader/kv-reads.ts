@@ -1,6 +1,6 @@
 /** Reads of KV, each with a time limit; a failure is reported to the observer and thrown. */
 import { openRoster, type Roster, rosterKey } from "../directory/index.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { faultKindOf, messageOf } from "./faults.ts";
 import { OperationLimitError, type ReaderContext, type ReaderPorts } from "./ports.ts";
 import { WORK_TIMEOUT } from "./single-flight.ts";
@@ -47,7 +47,7 @@ export class KvReads {
 
   async #read<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await within(this.#ports.timers, KV_TIMEOUT, read);
+      return await withTimeout(this.#ports.timers, KV_TIMEOUT, read);
     } catch (error) {
       if (!(error instanceof OperationLimitError)) {
         this.#ports.observer.fault("kv_unreadable", null, messageOf(error));

@@ -1,5 +1,5 @@
 import { listsNothing, type QuestionAnswer, type Result } from "../api/log.ts";
-import { TookTooLong, within } from "../runtime/timeout.ts";
+import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import type { ColdReads } from "./cold-reads.ts";
 import { messageOf } from "./faults.ts";
 import type { KvReads } from "./kv-reads.ts";
@@ -59,7 +59,7 @@ export class LogClient {
         view.noteRefresh(this.#ports.clock.now());
         this.#coldReads.allow();
         // A Registry that hangs reports no fault itself.
-        if (error instanceof TookTooLong) this.#noteUnreachable(partition, error);
+        if (error instanceof TimeoutError) this.#noteUnreachable(partition, error);
       },
     });
     return !this.#flight.isPaused(name);
@@ -89,7 +89,7 @@ export class LogClient {
     const since = view.position;
     const question = this.#ask(context, view, null, this.#mostHeads);
     try {
-      await within(this.#ports.timers, ROSTER_DELAY, () => question);
+      await withTimeout(this.#ports.timers, ROSTER_DELAY, () => question);
     } catch {
       const isSilent = this.#ports.clock.now() - view.lastContact > SILENCE;
       if (view.position === null || isSilent) await this.#startFromRoster(context, view);

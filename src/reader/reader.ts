@@ -1,6 +1,6 @@
 import type { Position } from "../api/log.ts";
 import { type Answer, domainOf } from "../directory/index.ts";
-import type { Nap } from "../runtime/ports.ts";
+import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import { AnsweredGenerations } from "./answered-generations.ts";
 import { BackgroundRefresh } from "./background-refresh.ts";
 import { BlobCache, blobName } from "./blob-cache.ts";
@@ -181,12 +181,11 @@ export class Reader {
   /** Waits for `work` until `end` at most. The work continues, since other requests may wait for it. */
   async #until(context: ReaderContext, end: number, work: Promise<void>): Promise<void> {
     const { clock, timers } = this.#ports;
-    const nap: Nap = {};
-    const late = timers.sleep(end - clock.now(), nap).then(() => true);
     try {
-      if (await Promise.race([work.then(() => false), late])) context.background(work);
-    } finally {
-      nap.cancel?.();
+      await withTimeout(timers, end - clock.now(), () => work);
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      context.background(work);
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { OperationLimitError, type ReaderContext } from "./ports.ts";
 
 /** How long one piece of work may take, and the wait for another request's. Milliseconds. */
@@ -94,7 +94,7 @@ export class SingleFlight {
     const { name, target = 0 } = work;
     this.#leases.set(name, { end: this.#clock.now() + LEASE, target });
     try {
-      await within(this.#timers, WORK_TIMEOUT, work.run);
+      await withTimeout(this.#timers, WORK_TIMEOUT, work.run);
       this.#pauses.delete(keyOf(work));
       work.ended?.();
     } catch (error) {

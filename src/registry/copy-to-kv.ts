@@ -1,6 +1,6 @@
 import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { keepKey } from "./history.ts";
 import {
   afterFailure,
@@ -42,7 +42,7 @@ export interface CopyContext {
  */
 export async function copyToKv(context: CopyContext): Promise<void> {
   const { storage, clock } = context;
-  const limited = { ...context, kv: withTimeout(context) };
+  const limited = { ...context, kv: withWriteTimeout(context) };
   const steps = [
     () => copyHeads(limited, new Budget(HEAD_OPERATIONS, clock, clock.now() + HEAD_TIME)),
     () => copyRoster(limited),
@@ -64,10 +64,10 @@ export async function copyToKv(context: CopyContext): Promise<void> {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** KV whose writes end in time, and name their key where they fail. */
-function withTimeout({ kv, timers }: CopyContext): KvStore {
+function withWriteTimeout({ kv, timers }: CopyContext): KvStore {
   const write = async (key: string, work: () => Promise<void>): Promise<void> => {
     try {
-      await within(timers, WRITE_TIMEOUT, work);
+      await withTimeout(timers, WRITE_TIMEOUT, work);
     } catch (error) {
       throw new Error(`${key}: ${messageOf(error)}`, { cause: error });
     }

@@ -2,7 +2,7 @@
 import type { RegistryError, Result } from "../api/log.ts";
 import { DirectoryError, type Mac, openRoster, rosterKey } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
-import { within } from "../runtime/timeout.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { writeAudit } from "./audit.ts";
 import { changeAndCopy } from "./kv-pauses.ts";
 import { getMeta, setAlarmBy, setMeta } from "./meta.ts";
@@ -105,7 +105,7 @@ async function revocationsFor(
   if (partition === 0) return { ok: true, value: [] };
   let why: string;
   try {
-    const result = await within(timers, REVOCATIONS_TIMEOUT, () => revocations(partitions));
+    const result = await withTimeout(timers, REVOCATIONS_TIMEOUT, () => revocations(partitions));
     if (result.ok) return result;
     if (result.error.code === "uninitialised") return { ok: true, value: [] };
     why = result.error.message;

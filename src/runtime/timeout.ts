@@ -1,28 +1,27 @@
 import type { Nap, Timers } from "./ports.ts";
 
-/** What was waited for did not come in time. */
-export class TookTooLong extends Error {
+/** The work took longer than it may. */
+export class TimeoutError extends Error {
   constructor() {
     super("took too long");
-    this.name = "TookTooLong";
+    this.name = "TimeoutError";
   }
 }
 
 /**
- * What comes of `work` within `patience` milliseconds. Work that takes longer is not stopped, only waited for no
- * more; how it ends is then nobody's business.
- * @param late what to fail with where it takes longer
+ * Waits for `work`, but no longer than `ms`. Work that takes longer is not stopped, and its result is dropped.
+ * @param late makes the error for work that takes longer
  */
-export function within<T>(
+export function withTimeout<T>(
   timers: Timers,
-  patience: number,
+  ms: number,
   work: () => Promise<T>,
-  late: () => Error = () => new TookTooLong(),
+  late: () => Error = () => new TimeoutError(),
 ): Promise<T> {
-  // One promise instead of a race of several: every check with a body comes through here.
+  // One promise instead of a race of several: every check with a body passes through here.
   return new Promise<T>((resolve, reject) => {
     const nap: Nap = {};
-    timers.sleep(patience, nap).then(() => reject(late()), reject);
+    timers.sleep(ms, nap).then(() => reject(late()), reject);
     work().then(
       (value) => {
         nap.cancel?.();

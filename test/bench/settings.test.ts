@@ -17,18 +17,19 @@ describe("the benchmark's command line", () => {
     expect(readArguments(["--quick", "--rounds", "7"], NAMES).extent.rounds).toBe(7);
   });
 
-  it("takes the suites that there are, and says which there are for another name", () => {
+  it("takes names of suites, and lists them for an unknown one", () => {
     expect(readArguments(["--only", "batch,checks"], NAMES).only).toEqual(["batch", "checks"]);
     expect(() => readArguments(["--only", "batches"], NAMES)).toThrow(
       "no suite batches; there are checks, batch",
     );
   });
 
-  it("refuses numbers that are none, and to write half a run into the docs", () => {
+  it("refuses what is not a number, and to write part of a run into the docs", () => {
     for (const bad of ["0", "-1", "1.5", "many"]) {
       expect(() => readArguments([`--rounds=${bad}`], NAMES)).toThrow("--rounds must be a whole number");
     }
-    expect(() => readArguments(["--write", "--only", "batch"], NAMES)).toThrow("--write wants a whole run");
+    for (const less of [["--only", "batch"], ["--quick"]])
+      expect(() => readArguments(["--write", ...less], NAMES)).toThrow("--write needs a whole run");
   });
 
   it("knows each suite by a name of its own", () => {

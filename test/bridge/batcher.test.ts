@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Batcher } from "../../src/bridge/edge-source/batcher.ts";
-import { ClientError, type Outcome } from "../../src/client/index.ts";
+import type { Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
-import { away, Bench, TIMEOUT } from "./support/bench.ts";
 import { settle } from "./support/virtual-time.ts";
 
 /** One request to an edge, which ends when a test wants. */
@@ -136,65 +135,5 @@ describe("questions to the edge", () => {
     await edge.requests[1]?.end();
     expect(await alone).toMatchObject({ outcome: { recipient: "x@a.example" } });
     expect(edge.sizes).toEqual([1, 1]);
-  });
-});
-
-describe("a bridge whose questions go together", () => {
-  const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}@example.com`);
-
-  it("has an answer for each, and for one that got none its own deferral", async () => {
-    const bench = new Bench(
-      ({ recipient }) =>
-        recipient === "n5@example.com"
-          ? new ClientError("protocol", "damaged")
-          : answerOf(recipient, "unknown"),
-      { requests: 1 },
-    );
-    bench.latency = 10;
-    const answers = names(12).map((name) => Promise.resolve(bench.resolver.resolve(name)));
-    await bench.time.advance(100);
-    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
-    expect(verdicts).toEqual(names(12).map((_, i) => (i === 5 ? "unavailable" : "unknown")));
-    expect(bench.requests).toEqual([1, 11]);
-    expect(bench.states).toEqual([]);
-  });
-
-  it("is not held up by another domain, nor by many", async () => {
-    const bench = new Bench(
-      ({ domain }) =>
-        domain === "slow.example" ? new Promise(() => undefined) : answerOf(`x@${domain}`, "unknown"),
-      { requests: 2 },
-    );
-    for (let i = 0; i < 20; i++) void bench.resolver.resolve(`n${i}@slow.example`);
-    bench.latency = 100;
-    const answers = Array.from({ length: 40 }, (_, i) => bench.resolver.resolve(`x@d${i}.example`));
-    await bench.time.advance(101);
-    const verdicts = (await Promise.all(answers)).map(({ answer }) => answer.verdict);
-    expect(new Set(verdicts)).toEqual(new Set(["unknown"]));
-  });
-
-  it("counts a request that fails as one failure, and asks an edge that has come back at once", async () => {
-    const bench = new Bench(away, { requests: 1, failures: 3 });
-    bench.latency = TIMEOUT / 2;
-    const answers = names(30).map((name) => Promise.resolve(bench.resolver.resolve(name)));
-    await bench.time.advance(TIMEOUT);
-    expect(new Set((await Promise.all(answers)).map(({ source }) => source))).toEqual(new Set(["none"]));
-    // The second ended with everybody's patience, and those behind it were not asked about.
-    expect(bench.requests).toEqual([1, 16]);
-    expect(bench.states).toEqual([]);
-    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
-    bench.latency = 0;
-    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable", took: 0 });
-  });
-
-  it("asks an edge that hangs anew without waiting for what hangs", async () => {
-    const bench = new Bench(() => new Promise(() => undefined), { requests: 1, failures: 1 });
-    expect(await bench.resolve("hangs@example.com")).toMatchObject({ source: "none" });
-    // What hangs still has the only request that there may be, and another failure has opened the breaker.
-    await bench.breaker.run(async () => false);
-    expect(bench.states).toEqual(["open"]);
-    bench.edge = ({ recipient }) => answerOf(recipient, "deliverable");
-    expect(await bench.resolve("alice@example.com")).toMatchObject({ verdict: "deliverable" });
-    expect(bench.requests).toEqual([1, 1]);
   });
 });

@@ -157,7 +157,7 @@ describe("rollcall dev", () => {
     writeFileSync(join(home, ".dev.vars"), `ROLLCALL_MASTER_KEY=${other}\nROLLCALL_ADMIN_TOKEN=${token}\n`);
     expectClearMessage(await refused(state, home), 3, /another ROLLCALL_MASTER_KEY/);
     writeFileSync(join(home, ".dev.vars"), "what is this\n");
-    expectClearMessage(await refused(state, home), 3, /line 1 is no NAME=value/);
+    expectClearMessage(await refused(state, home), 3, /line 1 is not NAME=value/);
   });
 
   it("says which setting of the Worker is wrong", { timeout: SLOW }, async () => {
@@ -191,19 +191,15 @@ describe("rollcall dev", () => {
     const home = temporaryFolder();
     mkdirSync(join(home, "foreign"));
     writeFileSync(join(home, "foreign", "thesis.txt"), "chapter 1");
-    expectClearMessage(
-      await refused("foreign", home),
-      3,
-      /foreign holds other things \(such as thesis\.txt\)/,
-    );
+    expectClearMessage(await refused("foreign", home), 3, /foreign has other files \(such as thesis\.txt\)/);
     expect(existsSync(join(home, "foreign", "admin-token"))).toBe(false);
 
     writeFileSync(join(home, "file"), "");
-    expectClearMessage(await refused("file", home), 3, /state folder file is no folder/);
+    expectClearMessage(await refused("file", home), 3, /state folder file is not a folder/);
     expectClearMessage(await refused("file/state", home), 3, /is no folder/);
 
     mkdirSync(join(home, "half", "v3", "do"), { recursive: true });
-    expectClearMessage(await refused("half", home), 3, /half is half-made: rollcall-state\.json is missing/);
+    expectClearMessage(await refused("half", home), 3, /half is incomplete: rollcall-state\.json is missing/);
 
     mkdirSync(join(home, "damaged"));
     writeFileSync(
@@ -214,7 +210,7 @@ describe("rollcall dev", () => {
       }),
     );
     writeFileSync(join(home, "damaged", "rollcall-state.json"), '{"for');
-    expectClearMessage(await refused("damaged", home), 3, /damaged is half-made/);
+    expectClearMessage(await refused("damaged", home), 3, /damaged is incomplete/);
     writeFileSync(join(home, "damaged", "rollcall-state.json"), '{"format":99,"key":"x"}');
     expectClearMessage(await refused("damaged", home), 3, /made by another release/);
   });

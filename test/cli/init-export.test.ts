@@ -91,7 +91,7 @@ describe("rollcall export", () => {
     const other = { ROLLCALL_MASTER_KEY: vars.ROLLCALL_ADMIN_TOKEN as string };
     expect(await run("--kv-bulk kv.json", other)).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("cannot be followed"),
+      stderr: expect.stringContaining("cannot be continued"),
     });
     list(cwd, "example.com", "a");
     const refused = await run("--kv-bulk kv.json");

@@ -81,17 +81,17 @@ alias = "example.com"
     [
       "a key at the top",
       "\nkeep_list = true\n",
-      "rollcall.toml:2: keep_list is no setting here; known are url, keep_lists",
+      "rollcall.toml:2: unknown setting keep_list; known here: url, keep_lists",
     ],
     [
       "a key of a domain",
       '[domains."a.example"]\nlist = "a"\nlsit = "b"\n',
-      "rollcall.toml:3: lsit is no setting here",
+      "rollcall.toml:3: unknown setting lsit",
     ],
     [
       "a key of the defaults",
       "[defaults]\nlist = 'a'\n",
-      "rollcall.toml:2: list is no setting here; known are mode",
+      "rollcall.toml:2: unknown setting list; known here: mode",
     ],
     ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "enforce" or "observe"'],
     [
@@ -112,12 +112,12 @@ alias = "example.com"
       '[domains."a.example"]\nlist="a"\ncanaries = "x"\n',
       "rollcall.toml:3: canaries must be a list of addresses",
     ],
-    ["a name", '[domains."a b"]\nlist = "a"\n', 'rollcall.toml:1: "a b" is no domain name'],
+    ["a name", '[domains."a b"]\nlist = "a"\n', 'rollcall.toml:1: "a b" is not a domain name'],
     ["a missing list", '[domains."a.example"]\n', "rollcall.toml:1: list is missing"],
     [
       "a canary",
       '[domains."a.example"]\nlist="a"\ncanaries = ["x@b.example"]\n',
-      "rollcall.toml:1: canary x@b.example is no address of a.example",
+      "rollcall.toml:1: canary x@b.example is not an address of a.example",
     ],
     [
       "an alias with a list",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_ADDRESS, parseRecipient, quoteLocalPart } from "../../src/directory/address.ts";
+import { domainOf, MAX_ADDRESS, parseRecipient, quoteLocalPart } from "../../src/directory/address.ts";
 import { fromUtf8, utf8 } from "../../src/directory/bytes.ts";
 import { anyText, forAll, letters } from "./helpers.ts";
 
@@ -75,6 +75,7 @@ describe("a mailbox", () => {
     ["alice,bob@example.com", "alice,bob"],
     ["alice:bob@example.com", "alice:bob"],
     ["[alice]@example.com", "[alice]"],
+    ["@x@relay.example:alice@example.com", "@x@relay.example:alice"],
     ["alice\\@example.com", "alice\\"],
   ])("is still read from %s, which breaks RFC 5321, and is marked", (text, local) => {
     expect(mailbox(text)).toEqual({ kind: "mailbox", local, domain: "example.com", wellFormed: false });
@@ -231,10 +232,19 @@ describe("an address that no list can hold", () => {
     expect(parseRecipient(`a${longest}${domain}`)).toMatchObject({
       kind: "unlistable",
       domain: "example.com",
+      why: "longer than 2048 octets",
     });
     const accents = "é".repeat((MAX_ADDRESS - domain.length) / 2);
     expect(mailbox(accents + domain).local).toBe(accents);
     expect(parseRecipient(`a${accents}${domain}`).kind).toBe("unlistable");
+  });
+
+  it("is text of more than four times as many characters, which is not read at all", () => {
+    const pairs = (count: number): string => `"${"\\a".repeat(count)}"@xexample.com`;
+    const most = pairs((4 * MAX_ADDRESS - "''@xexample.com".length) / 2);
+    expect(most.length).toBe(4 * MAX_ADDRESS - 1);
+    expect(parseRecipient(`x${most}`)).toMatchObject({ kind: "unlistable", domain: "xexample.com" });
+    expect(parseRecipient(`xx${most}`)).toEqual({ kind: "malformed", why: "longer than 2048 octets" });
   });
 
   it("is never one that a list can hold in another form", () => {
@@ -251,6 +261,18 @@ describe("an address that no list can hold", () => {
     }
     const accents = "é".repeat((MAX_ADDRESS - "@example.com".length) / 2);
     expect(mailbox(`${accents.normalize("NFD")}@example.com`).local.normalize("NFC")).toBe(accents);
+  });
+});
+
+describe("the domain of a recipient", () => {
+  it.each([
+    ["alice@Bücher.example", "xn--bcher-kva.example"],
+    ["al\u0000ice@example.com", "example.com"],
+    ["alice@[192.0.2.1]", null],
+    ["postmaster", null],
+    ["alice", null],
+  ])("of %j is %j", (text, domain) => {
+    expect(domainOf(parseRecipient(text))).toBe(domain);
   });
 });
 

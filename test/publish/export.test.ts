@@ -170,7 +170,7 @@ describe("an export", () => {
   });
 });
 
-describe("a file that cannot be followed", () => {
+describe("a file that cannot be continued", () => {
   it.each(["", "{}", "[1]", '[{"key":"a"}]', "<html>", "[null]"])("is told: %s", (text) => {
     expect(() => decodeBulk(text, "kv.json")).toThrow(PublishError);
   });
@@ -183,16 +183,16 @@ describe("a file that cannot be followed", () => {
         START,
         MASTER.map((byte) => byte ^ 1),
       ),
-    ).toThrow(/kv.json cannot be followed/);
+    ).toThrow(/kv.json cannot be continued/);
   });
 
   it.each(["domain/example.com", "roster/kv", "shard/"])("lacks or damages %s", async (prefix) => {
     const file = await exported(new Map(), [{ lines: names(7_000) }]);
     const key = [...file.keys()].find((each) => each.startsWith(prefix)) as string;
     const damaged = new Map(file).set(key, flipped(file.get(key) as Uint8Array, 400));
-    expect(() => directoryOf(damaged)).toThrow(/cannot be followed/);
+    expect(() => directoryOf(damaged)).toThrow(/cannot be continued/);
     const lacking = new Map(file);
     lacking.delete(key);
-    expect(() => directoryOf(lacking)).toThrow(/cannot be followed/);
+    expect(() => directoryOf(lacking)).toThrow(/cannot be continued/);
   });
 });

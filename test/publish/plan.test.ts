@@ -219,9 +219,9 @@ describe("canaries and warnings", () => {
     expect((await plan(packed(active("postmaster")), null)).warnings).toEqual([]);
   });
 
-  it("tell that names are refused at once where grace is off", async () => {
+  it("tell that names are rejected at once if grace is off", async () => {
     const list = packed(active("postmaster"));
     const before = base(packed(active("postmaster", "a")), { policy: policyWith({ grace: 0 }) });
-    expect((await plan(list, before)).warnings.join()).toMatch(/refused at once/);
+    expect((await plan(list, before)).warnings.join()).toMatch(/rejected at once/);
   });
 });

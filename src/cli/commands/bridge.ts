@@ -17,7 +17,7 @@ import {
 } from "../../bridge/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
-import { readSettings, SETTINGS_FILE } from "../settings.ts";
+import { SETTINGS_FILE } from "../settings.ts";
 
 interface BridgeCommandOptions extends EdgeOptions {
   readonly config?: string;
@@ -101,10 +101,6 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       EXIT.failed,
       error.message,
       "use another address, or stop the process that listens there",
-      [],
-      {
-        cause: error,
-      },
     );
   } finally {
     // No connection outlives the bridge.
@@ -114,11 +110,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
 
 /** Flags take precedence over rollcall.toml, and that over the defaults. @throws CliError */
 function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
-  const shown = options.config ?? SETTINGS_FILE;
-  const file = readSettings(cli.path(shown), shown);
-  if (file === null && options.config !== undefined) {
-    throw new CliError(EXIT.input, `${shown} does not exist`, "check --config");
-  }
+  const file = cli.settings(options.config);
   const given: Record<string, unknown> = {};
   for (const name of SETTING_NAMES) {
     const value = options[optionOf(name).attributeName()];

@@ -7,14 +7,14 @@ import { usageError } from "../exit.ts";
 import { explain } from "../explain.ts";
 
 const HELP = `
-Exit codes: 0 whenever the edge answered, whatever the verdict (--json tells them apart); 6 where no answer came.
-A mail server would answer 451 4.3.0 then, and the sender try again.`;
+Exit code 0 if the edge answered, whatever the verdict (use --json to tell verdicts apart); 6 if no answer came, in
+which case a mail server answers 451 4.3.0 and the sender tries again later.`;
 
 /** `rollcall check`: asks the edge about addresses and explains its verdicts. */
 export function checkCommand(cli: Cli): Command {
   return cli
-    .edgeCommand("check", "ask about addresses, and explain the verdict")
-    .argument("<address...>", "recipients, as a mail server would ask")
+    .edgeCommand("check", "check addresses and explain the verdicts")
+    .argument("<address...>", "recipients, as a mail server would send them")
     .addHelpText("after", HELP)
     .action((addresses: string[], options: EdgeOptions) => check(cli, addresses, options));
 }
@@ -27,7 +27,7 @@ async function check(cli: Cli, addresses: readonly string[], options: EdgeOption
   const client = cli.client(options);
   const only = addresses.length === 1 ? (addresses[0] as string) : null;
   const outcomes = only === null ? await client.checkMany(addresses) : [await client.check(only)];
-  // One cause stands behind all of them: the answer did not come.
+  // All failed for the same reason: no answer came.
   const failed = outcomes.find((outcome) => outcome.kind === "none");
   if (failed?.kind === "none" && outcomes.every((outcome) => outcome.kind === "none")) throw failed.why;
   outcomes.forEach((outcome, i) => {
@@ -49,16 +49,16 @@ function show(cli: Cli, outcome: Outcome): void {
   const { bold, dim } = output.colors;
   const row = (name: string, text: string): void => output.line(`  ${dim(name.padEnd(11))} ${text}`);
   output.line(bold(outcome.recipient));
-  row("understood", understood(outcome.recipient));
+  row("parsed as", understood(outcome.recipient));
   if (outcome.kind === "none") {
-    row("verdict", output.colors.red("none: a mail server would answer 451 4.3.0"));
+    row("verdict", output.colors.red("none: a mail server answers 451 4.3.0"));
     row("why", outcome.why.message);
     return;
   }
   const { answer } = outcome;
   row("verdict", `${painted(cli, answer)} (${answer.action})`);
   row("SMTP", answer.reply);
-  if (answer.observed !== undefined) row("observed", `would have been: ${answer.observed}`);
+  if (answer.observed !== undefined) row("observed", `in enforce mode: ${answer.observed}`);
   if (answer.matched !== null) row("matched", MATCHED[answer.matched] ?? answer.matched);
   if (answer.generation !== null) row("generation", generationOf(answer));
   row("confirmed", confirmedOf(answer));
@@ -85,27 +85,25 @@ function generationOf(answer: Answer): string {
 
 function confirmedOf(answer: Answer): string {
   if (answer.confirmed_age !== null) return `by the Registry ${round(answer.confirmed_age)} s ago`;
-  return answer.origin === "kv"
-    ? "by nobody: as fresh as KV is"
-    : "not needed for this answer, or not possible";
+  return answer.origin === "kv" ? "no: as fresh as KV" : "no: not needed for this answer, or not possible";
 }
 
 const round = (seconds: number): number => Math.round(seconds * 10) / 10;
 
-/** How an address is read, before any list is looked at. */
+/** How an address is parsed, before any list is consulted. */
 function understood(address: string): string {
   const recipient = parseRecipient(address);
   switch (recipient.kind) {
     case "postmaster":
       return "postmaster without a domain";
     case "malformed":
-      return `not as an address: ${recipient.why}`;
+      return `not an address: ${recipient.why}`;
     case "unlistable":
-      return `a local part that no list could hold (${recipient.why}), domain ${recipient.domain}`;
+      return `a local part that no list can contain (${recipient.why}), domain ${recipient.domain}`;
     case "literal":
-      return "a mailbox at an address literal, which nobody serves here";
+      return "a mailbox at an address literal, which is never served";
     case "mailbox": {
-      const odd = recipient.wellFormed ? "" : ", written against the syntax of RFC 5321";
+      const odd = recipient.wellFormed ? "" : ", not valid syntax by RFC 5321";
       return `local part ${quoteLocalPart(recipient.local)}, domain ${recipient.domain}${odd}`;
     }
   }

@@ -7,12 +7,12 @@ interface DeleteOptions extends EdgeOptions {
   readonly yes?: boolean;
 }
 
-/** `rollcall delete`: ends a domain. */
+/** `rollcall delete`: stops serving a domain. */
 export function deleteCommand(cli: Cli): Command {
   return cli
-    .edgeCommand("delete", "stop serving a domain: its mail is deferred for a day, then refused")
+    .edgeCommand("delete", "stop serving a domain: its mail is deferred for a day, then rejected")
     .argument("<domain>")
-    .option("--yes", "go ahead without asking")
+    .option("--yes", "do not ask for confirmation")
     .action((domain: string, options: DeleteOptions) => remove(cli, domainOf(domain), options));
 }
 
@@ -21,11 +21,13 @@ async function remove(cli: Cli, domain: string, options: DeleteOptions): Promise
   const client = cli.client(options);
   const head = await client.domain(domain);
   if (head === null || head.deleted_until !== null) {
-    throw inputError(`${domain} is not served`, "`rollcall status` lists the domains that are");
+    throw inputError(`${domain} is not served`, "`rollcall status` lists the domains");
   }
   const { active, disabled, full, moved } = head.counts;
   output.line(`${domain}  generation ${head.generation}: ${active} active, ${disabled + full + moved} other`);
-  output.line("Its recipients are deferred for a day and refused from then on; rollback takes it back.");
+  output.line(
+    "Its recipients are deferred for a day, then rejected. `rollcall rollback` restores the domain.",
+  );
   if (!options.yes) await cli.confirm(`Delete ${domain}?`);
   const result = await client.deleteDomain(domain, head.generation);
   output.line(`${output.colors.green("deleted")} ${domain} in generation ${result.generation}`);

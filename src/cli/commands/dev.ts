@@ -17,21 +17,21 @@ interface DevOptions {
 }
 
 const HELP = `
-Keeps the mailbox lists in the state folder, and listens on ${HOST} only. Secrets come from .dev.vars in the
-current folder, else from the state folder, where they are made at the first start. Settings of the Worker
-(ROLLCALL_WINDOW, …) come from the same file; one in the environment goes before.
+Stores lists in the state folder and listens on ${HOST} only. Reads secrets from .dev.vars in the current folder, or
+else from the state folder, where the first start creates them. Settings of the Worker (ROLLCALL_WINDOW, …) come from
+the same file; environment variables override them.
 
-To rehearse a change of the master key: stop it, put the new ROLLCALL_MASTER_KEY into that .dev.vars, start it with
---new-master-key, and go through what a deployment needs: publish each list with --force, make new tokens.`;
+To rehearse a change of the master key: stop it, put the new ROLLCALL_MASTER_KEY into .dev.vars, and start it with
+--new-master-key. Then do what a deployment needs: publish each list with --force and create new tokens.`;
 
-/** `rollcall dev`: the edge on this machine, in the runtime that runs it at Cloudflare. */
+/** `rollcall dev`: the edge on this machine, in the same runtime as at Cloudflare. */
 export function devCommand(cli: Cli): Command {
   return cli
     .command("dev", "run an edge on this machine")
     .option("--port <port>", "port of the edge", port, 8787)
-    .option("--state <folder>", "folder that keeps lists and secrets", ".rollcall/dev")
-    .option("--front-end <port>", "also run an SMTP server that asks the edge about recipients", port)
-    .option("--new-master-key", "go on with a state folder that was made with another ROLLCALL_MASTER_KEY")
+    .option("--state <folder>", "folder for lists and secrets", ".rollcall/dev")
+    .option("--front-end <port>", "also run an SMTP server that checks recipients with the edge", port)
+    .option("--new-master-key", "use a state folder that was made with another ROLLCALL_MASTER_KEY")
     .addHelpText("after", HELP)
     .action(async (options: DevOptions) => {
       if (isChild(cli.platform)) {
@@ -47,7 +47,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
   if (options.frontEnd !== undefined) await requireFreePort(options.frontEnd, "--front-end");
 
   const stopped = new Promise<string>((resolve) => {
-    // Never taken back: a second signal must not cut short what the first one began.
+    // Never removed: a second signal must not cut short the shutdown.
     platform.onStop(resolve);
     onParentGone(() => resolve("SIGTERM"));
   });
@@ -58,11 +58,11 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
   });
   if (state.keyChanged) {
     output.warn(
-      `${options.state} goes on under another ROLLCALL_MASTER_KEY: checks are deferred until each list is published ` +
-        "again, with --force, and tokens have to be made again",
+      `${options.state} now has another ROLLCALL_MASTER_KEY: checks are deferred until you publish each list again ` +
+        "with --force, and tokens must be created again",
     );
   }
-  // Newest first; each is undone, whatever becomes of the others.
+  // Newest first. Each runs, even if another fails.
   const undo: (() => unknown)[] = [state.close];
   try {
     const vars = withEnvironment(state.vars, platform.env);
@@ -74,7 +74,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
     const client = createClient({ ...ports, url: edge.url, token: adminToken });
     const { faults } = await client.health();
     if (faults.length > 0)
-      throw inputError(faults.join("; "), "correct .dev.vars, or the variable of that name");
+      throw inputError(faults.join("; "), "correct it in .dev.vars or in the environment");
     await client.initialiseRegistry();
 
     let smtp: string | null = null;
@@ -102,7 +102,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
   }
 }
 
-/** Settings of the Worker that the environment gives; secrets come from files alone. */
+/** Adds the Worker's settings from the environment. Secrets come from files only. */
 function withEnvironment(vars: Vars, env: Readonly<Record<string, string | undefined>>): Vars {
   const settings: Record<string, string> = {};
   for (const name of SETTINGS) {
@@ -123,5 +123,5 @@ const SETTINGS = [
 function port(text: string): number {
   const value = Number(text);
   if (/^\d{1,5}$/.test(text) && value <= 65_535) return value;
-  throw new InvalidArgumentError("a port is a number from 0 to 65535; 0 takes any that is free.");
+  throw new InvalidArgumentError("Must be a port from 0 to 65535; 0 chooses a free one.");
 }

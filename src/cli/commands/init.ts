@@ -14,14 +14,14 @@ interface InitOptions {
 const VARS_FILE = ".dev.vars";
 
 const HELP = `
-Writes ${SETTINGS_FILE}, commented; ${VARS_FILE} with a new ROLLCALL_MASTER_KEY and ROLLCALL_ADMIN_TOKEN (mode 0600); and
-for each domain a list without addresses, lists/DOMAIN.txt. A file that is there already is left as it is.`;
+Writes a commented ${SETTINGS_FILE}; ${VARS_FILE} with a new ROLLCALL_MASTER_KEY and ROLLCALL_ADMIN_TOKEN (mode 0600); and
+an empty list for each domain, lists/DOMAIN.txt. Existing files are not changed.`;
 
-/** `rollcall init`: makes the keys and a commented settings file. */
+/** `rollcall init`: creates keys and a commented settings file. */
 export function initCommand(cli: Cli): Command {
   return cli
-    .command("init", "make the keys and a commented rollcall.toml")
-    .option("--domain <domain>", "a domain to begin with; may be repeated", collect)
+    .command("init", "create keys and a commented rollcall.toml")
+    .option("--domain <domain>", "a domain to start with; may be repeated", collect)
     .option("--dir <folder>", "where to write", ".")
     .addHelpText("after", HELP)
     .action((options: InitOptions) => init(cli, options));
@@ -42,12 +42,12 @@ function init(cli: Cli, options: InitOptions): void {
     files[list] = writeNew(join(folder, list), listText(domain), 0o600);
   }
   for (const [name, written] of Object.entries(files)) {
-    output.line(written ? `wrote ${name}` : `${name} is there already and was left as it is`);
+    output.line(written ? `wrote ${name}` : `${name} exists and was not changed`);
   }
   if (files[VARS_FILE]) {
     output.line();
     output.line(
-      `${VARS_FILE} holds the keys. Keep a copy of ROLLCALL_MASTER_KEY in a safe place, and never in`,
+      `${VARS_FILE} holds the keys. Keep a copy of ROLLCALL_MASTER_KEY in a safe place, but not in`,
     );
     output.line("version control: if it is lost, every list must be published again.");
   }
@@ -56,41 +56,41 @@ function init(cli: Cli, options: InitOptions): void {
   output.result({ folder: options.dir, written: files });
 }
 
-/** What to do next, in commands that work as they stand in the folder that was written to. */
+/** Next steps, as commands that work in the folder that was written. */
 function nextSteps(domains: readonly string[]): readonly string[] {
   const addresses =
     domains.length === 0
-      ? `name a domain in ${SETTINGS_FILE}, and put its addresses into its list`
-      : `put the addresses into ${domains.map(listOf).join(", ")}`;
+      ? `add a domain to ${SETTINGS_FILE}, and its addresses to its list`
+      : `add the addresses to ${domains.map(listOf).join(", ")}`;
   return [
     `next:  ${addresses}`,
-    "       npx rollcall dev                  an edge on this machine, in a terminal of its own",
+    "       npx rollcall dev                  runs an edge on this machine; use a second terminal",
     '       export ROLLCALL_URL=http://127.0.0.1:8787 ROLLCALL_TOKEN="$(cat .rollcall/dev/admin-token)"',
     "       npx rollcall publish --observe    publishes the lists; every recipient is still accepted",
-    "       docs/deploying.md has the same with an edge at Cloudflare",
+    "       For an edge at Cloudflare, see docs/deploying.md",
   ];
 }
 
 const listOf = (domain: string): string => `lists/${domain}.txt`;
 
-/** No address at all: one that is made up would have every real recipient refused. */
+/** Without addresses: with a made-up one in it, every real recipient would be rejected. */
 const listText = (domain: string): string => `# The mailboxes of ${domain}, one address per line, such as:
 # alice@${domain}
 `;
 
-/** @returns false where the file is there already: it is never overwritten */
+/** @returns false if the file exists: it is never overwritten */
 function writeNew(path: string, text: string, mode: number): boolean {
   if (existsSync(path)) return false;
   writeFileSync(path, text, { flag: "wx", mode });
-  // The umask may have taken more than was asked for, never less.
+  // The umask may have removed permissions that were asked for.
   chmodSync(path, mode);
   return true;
 }
 
 function secretsText(cli: Cli): string {
   const secret = (): string => toBase64Url(cli.platform.randomBytes(KEY_BYTES));
-  return `# Secrets of the edge. \`rollcall dev\` and \`wrangler dev\` read them here; \`npm run deploy\` gives a deployment those that
-# it lacks, and never replaces one. Fingerprints of every list are made under the master key: keep a copy of it.
+  return `# Secrets of the edge. \`rollcall dev\` and \`wrangler dev\` read them here; \`npm run deploy\` sets those that a deployment
+# lacks, and never replaces one. The fingerprints of every list depend on the master key: keep a copy of it.
 ROLLCALL_MASTER_KEY=${secret()}
 ROLLCALL_ADMIN_TOKEN=${secret()}
 `;
@@ -103,39 +103,39 @@ function settingsText(domains: readonly string[]): string {
 # list = "lists/example.com.txt"
 `
       : domains.map((domain) => `[domains."${domain}"]\nlist = "${listOf(domain)}"\n`).join("\n");
-  return `# What \`rollcall publish\` publishes when it is given no file.
-# A setting that is left out keeps the value that is stored at the edge; a new domain begins with the defaults.
+  return `# What \`rollcall publish\` publishes without a file argument.
+# A setting that is left out keeps the value stored at the edge; a new domain starts with the defaults.
 
-# The edge that commands speak to; --url and ROLLCALL_URL replace it. Tokens do not belong into this file.
+# URL of the edge; --url and ROLLCALL_URL override it. Do not put tokens in this file.
 # url = "https://rollcall.your-account.workers.dev"
 
-# Whether this host keeps the names of the list it published last (.rollcall/, mode 0600), so that a plan can
-# name who comes and who leaves.
+# Whether this host stores the names of the list it published last (.rollcall/, mode 0600), so that a plan can show
+# who joins and who leaves.
 keep_lists = true
 
-# Settings of every domain that does not say otherwise; shown with their defaults.
+# Settings for every domain that does not override them, shown with their defaults.
 [defaults]
-# mode = "enforce"          # "observe": accept everybody, and note what would be refused
-# guard = 0.2               # share of accepted names that may go in one publish without --force
-# grace = 3600              # seconds for which a name that left is deferred before it is refused; 0 is off
-# delimiters = "+"          # characters that begin a subaddress, such as john+news; "" is none
+# mode = "enforce"          # "observe": accept every recipient, and record what would be rejected
+# guard = 0.2               # share of accepted names that may leave within 24 hours without --force
+# grace = 3600              # seconds to defer a name that left the list before rejecting it; 0: reject at once
+# delimiters = "+"          # characters that start a subaddress, as in john+news; "" for none
 # catchall = false          # accept every local part
 # case = "insensitive"      # "sensitive": John and john are two mailboxes
 # dots = "significant"      # "ignored": j.ohn and john are one mailbox
-# postmaster = true         # accept postmaster though the list lacks it
-# text = ""                 # put behind every refusal, such as a web page that helps
+# postmaster = true         # accept postmaster even if it is not in the list
+# text = ""                 # added to every rejection, such as the address of a help page
 
-# One table a domain. \`list\` is a path, taken from here: CSV with the header address[,state] if it ends in .csv
-# (states: active, disabled, full, moved), else an address a line with # comments.
+# One table per domain. \`list\` is a path, relative to this file: CSV with the header address[,state] if it ends in .csv
+# (states: active, disabled, full, moved), otherwise one address per line, with # comments.
 ${tables}
 # canaries = ["postmaster@example.com"]   # must be in every list that is published
-# mode = "observe"                        # any setting of [defaults] may stand here too
+# mode = "observe"                        # every setting of [defaults] is allowed here too
 
-# A domain that another one's list answers for:
+# An alias: a domain that uses the list of another one.
 # [domains."example.net"]
 # alias = "example.com"
 
-# \`rollcall bridge\` on the mail host; its flags say the same. docs/bridge.md has all settings.
+# \`rollcall bridge\` on the mail host. Each setting is also a flag; see docs/bridge.md.
 # [bridge]
 # socketmap = ["127.0.0.1:10023"]
 # policy = ["127.0.0.1:10024"]

@@ -11,23 +11,23 @@ interface RollbackOptions extends EdgeOptions {
   readonly yes?: boolean;
 }
 
-/** `rollcall rollback`: publishes an old generation's content again, under a new number. */
+/** `rollcall rollback`: publishes an old generation's content under a new number. */
 export function rollbackCommand(cli: Cli): Command {
   return cli
     .edgeCommand("rollback", "publish an old generation again, under a new number")
     .argument("<domain>")
     .option(
       "--to <generation>",
-      "the generation to go back to (default: the one before the newest)",
+      "the generation to restore (default: the one before the newest)",
       wholeNumber,
     )
-    .option("--note <text>", "kept in the history, at most 200 characters")
-    .option("--yes", "go ahead without asking")
+    .option("--note <text>", "note for the history, at most 200 characters")
+    .option("--yes", "do not ask for confirmation")
     .action((domain: string, options: RollbackOptions) => rollback(cli, domainOf(domain), options));
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError("It must be the number of a generation.");
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError("Must be the number of a generation.");
   return Number(text);
 }
 
@@ -38,14 +38,13 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
   const head = generations[0];
   const target = targetOf(generations, options.to, domain);
   const wanted = `rollcall history ${domain}`;
-  if (head === undefined)
-    throw inputError(`${domain} has no generation to go back from`, `see \`${wanted}\``);
+  if (head === undefined) throw inputError(`${domain} has no generation`, `see \`${wanted}\``);
   output.line(`${domain}  from ${describe(head)}`);
   output.line(`${" ".repeat(domain.length)}  to   ${describe(target)}`);
   output.line(
-    "The guard does not judge a rollback. Names that it takes away are deferred for the departure grace.",
+    "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace.",
   );
-  if (!options.yes) await cli.confirm(`Go back to generation ${target.generation}?`);
+  if (!options.yes) await cli.confirm(`Restore generation ${target.generation}?`);
   const result = await client.rollback(domain, {
     to: target.generation,
     expect: head.generation,
@@ -65,8 +64,8 @@ function targetOf(
       ? generations.slice(1).find((each) => each.action !== "delete")
       : generations.find((each) => each.generation === to);
   if (target !== undefined) return target;
-  const what = to === undefined ? "no older generation to go back to" : `no generation ${to} in its history`;
-  throw inputError(`${domain} has ${what}`, `\`rollcall history ${domain}\` lists what there is`);
+  const what = to === undefined ? "no older generation to restore" : `no generation ${to} in its history`;
+  throw inputError(`${domain} has ${what}`, `\`rollcall history ${domain}\` lists its generations`);
 }
 
 function describe({ generation, time, counts }: GenerationRecord): string {

@@ -5,7 +5,7 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
 import { duration } from "../output.ts";
-import { domainOf, listStoreOf, settingsOf } from "../publish-targets.ts";
+import { domainOf, listStoreOf } from "../publish-targets.ts";
 
 interface StatusOptions extends EdgeOptions {
   readonly config?: string;
@@ -45,7 +45,7 @@ export function age(text: string): number {
 
 async function status(cli: Cli, names: readonly string[], options: StatusOptions): Promise<void> {
   const { output, platform } = cli;
-  const settings = settingsOf(cli, options.config);
+  const settings = cli.settings(options.config);
   const client = cli.client(options);
   const store = listStoreOf(cli, settings);
   const configured = settings?.domains.map(({ domain }) => domain) ?? [];

@@ -16,37 +16,36 @@ interface CreateOptions extends EdgeOptions {
 
 const ROLES_HELP = `
 Roles:
-  check    ask about recipients: for mail servers. Without --domain: of every domain
+  check    check recipients: for mail servers. Without --domain, of every domain
   publish  publish and roll back the named domains, which need not exist yet
   replica  follow the named domains: for bridges that hold a copy
 
-The token is shown once and stored nowhere; it stands alone on standard output. To keep it in a file that only its
-owner may read:
+The token is printed once, alone on standard output, and stored nowhere. To save it in a file that only you can read:
   (umask 077; rollcall token create --role check > token)`;
 
 /** `rollcall token create|list|revoke`, for admin. */
 export function tokenCommand(cli: Cli): Command {
   const create = cli
-    .edgeCommand("create", "make a token, and print it alone")
+    .edgeCommand("create", "create a token and print it")
     .addOption(
       new Option("--role <role>", "what it may do")
         .choices(["check", "publish", "replica"])
         .makeOptionMandatory(),
     )
-    .option("--domain <domain>", "a domain that it is for; may be repeated", collect)
-    .option("--expires <age>", "how long it is good, such as 90d (default: for ever)", age)
-    .option("--note <text>", "who has it, for the list")
+    .option("--domain <domain>", "a domain that it covers; may be repeated", collect)
+    .option("--expires <age>", "how long it is valid, such as 90d (default: forever)", age)
+    .option("--note <text>", "note for the list, such as who uses it")
     .addHelpText("after", ROLES_HELP)
     .action((options: CreateOptions) => createToken(cli, options));
   const list = cli
-    .edgeCommand("list", "list the tokens that were made")
+    .edgeCommand("list", "list all tokens")
     .action((options: EdgeOptions) => listTokens(cli, options));
   const revoke = cli
-    .edgeCommand("revoke", "revoke a token: refusals end at once, and the rest within a window")
-    .argument("<id>", "its id, as `rollcall token list` shows it")
+    .edgeCommand("revoke", "revoke a token: rejections stop at once, everything else within one window")
+    .argument("<id>", "id of the token, as `rollcall token list` shows it")
     .action((id: string, options: EdgeOptions) => revokeToken(cli, id, options));
   return cli
-    .command("token", "make, list and revoke tokens")
+    .command("token", "create, list and revoke tokens")
     .addCommand(create)
     .addCommand(list)
     .addCommand(revoke);
@@ -56,10 +55,7 @@ async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
   const { output } = cli;
   const domains = (options.domain ?? []).map(domainOf);
   if (domains.length === 0 && options.role !== "check") {
-    throw usageError(
-      `a ${options.role} token is for named domains`,
-      "add --domain example.com, once for each",
-    );
+    throw usageError(`a ${options.role} token needs domains`, "add --domain example.com, once per domain");
   }
   const created = await cli.client(options).createToken({
     role: options.role,
@@ -76,7 +72,7 @@ async function listTokens(cli: Cli, options: EdgeOptions): Promise<void> {
   const tokens = await cli.client(options).tokens();
   const { dim } = output.colors;
   if (tokens.length === 0)
-    output.line("no token was made yet: `rollcall token create --role check` makes one");
+    output.line("there are no tokens: create one with `rollcall token create --role check`");
   else output.table([["ID", "ROLE", "DOMAINS", "CREATED", "STATE", "NOTE"].map(dim), ...tokens.map(rowOf)]);
   output.result({ tokens });
 
@@ -91,7 +87,7 @@ function stateOf(cli: Cli, { revoked, expires, key_fits }: TokenRecord): string 
   if (revoked !== null) return red(`revoked ${instant(revoked)}`);
   if (expires !== null && expires <= cli.platform.now()) return dim(`expired ${instant(expires)}`);
   if (key_fits === false) return red("made under another master key: no longer accepted");
-  return expires === null ? "good" : `good until ${instant(expires)}`;
+  return expires === null ? "valid" : `valid until ${instant(expires)}`;
 }
 
 async function revokeToken(cli: Cli, id: string, options: EdgeOptions): Promise<void> {

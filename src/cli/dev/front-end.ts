@@ -16,7 +16,7 @@ interface Example {
   startFrontEnd(options: { url: string; token: string; port: number }): Promise<FrontEnd>;
 }
 
-/** Starts the example's SMTP server, which asks the edge at each RCPT. */
+/** Starts the example SMTP server, which asks the edge at each RCPT TO. */
 export async function startFrontEnd(url: string, token: string, port: number): Promise<FrontEnd> {
   const file = packageFile("examples", "smtp-front-end.mjs");
   let example: Example;
@@ -33,7 +33,7 @@ export async function startFrontEnd(url: string, token: string, port: number): P
   return example.startFrontEnd({ url, token, port });
 }
 
-/** The front end's token: the one that an earlier run kept, as long as the edge takes it, else a new one. */
+/** The front end's token: the one from an earlier run, if the edge still accepts it, or else a new one. */
 export async function frontEndToken(
   url: string,
   adminToken: string,

@@ -7,12 +7,12 @@ import type { Vars } from "./state.ts";
 
 export const HOST = "127.0.0.1";
 
-/** The same as in wrangler.toml; a test holds them together. */
+/** The same as in wrangler.toml, which a test checks. */
 export const COMPATIBILITY_DATE = "2026-11-01";
 
 /** A running Worker. */
 export interface LocalEdge {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   stop(): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface LocalEdge {
 /**
  * Runs the Worker in workerd on loopback.
  * @param storage where KV and Durable Objects persist
- * @param log takes what the Worker and the runtime have to say
+ * @param log receives the output of the Worker and the runtime
  */
 export async function startEdge(
   port: number,
@@ -45,7 +45,7 @@ export async function startEdge(
     log: runtimeLog,
     logRequests: false,
     handleStructuredLogs: ({ level, message }) => log(`${level}: ${message}`),
-    // Nothing is to be read from or written to anywhere but the state folder.
+    // Read from and write to the state folder only.
     enableDevRegistry: false,
     cf: false,
     resourcePersistencePath: storage,
@@ -59,7 +59,7 @@ export async function startEdge(
           exports: { Registry: { type: "durable-object", storage: "sqlite" } },
           env: {
             ...env,
-            // wrangler calls a namespace without an id by its binding, and both are to be one.
+            // wrangler names a namespace without an id by its binding; use the same one.
             ROLLCALL_KV: { type: "kv", id: "ROLLCALL_KV" },
             REGISTRY: { type: "durable-object", worker: "rollcall", exportName: "Registry" },
           },
@@ -76,13 +76,13 @@ export async function startEdge(
     await runtime.dispose().catch(() => undefined);
     throw new CliError(
       EXIT.failed,
-      `the Worker does not start: ${error instanceof Error ? error.message : String(error)}`,
-      "see the lines above; `npm run build` makes the Worker anew",
+      `the Worker did not start: ${error instanceof Error ? error.message : String(error)}`,
+      "see the lines above; rebuild the Worker with `npm run build`",
     );
   }
 }
 
-/** @throws CliError exit 2 where something listens on the port, or it may not be used */
+/** @throws CliError exit 2 if the port is in use or cannot be used */
 export async function requireFreePort(port: number, option: string): Promise<void> {
   if (port === 0) return;
   const probe = createServer();
@@ -94,7 +94,10 @@ export async function requireFreePort(port: number, option: string): Promise<voi
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "EADDRINUSE" ? "is in use" : `cannot be used: ${message}`;
-    throw usageError(`port ${port} of ${HOST} ${why}`, `stop what listens there, or give another ${option}`);
+    throw usageError(
+      `port ${port} of ${HOST} ${why}`,
+      `stop the process that listens there, or choose another ${option}`,
+    );
   }
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
@@ -112,7 +115,7 @@ async function loadMiniflare(): Promise<typeof import("miniflare")> {
   }
 }
 
-// Miniflare ends the process at a signal by itself, with a code of its own, before anything could be put in order.
+// Miniflare exits on a signal with its own code, before anything can be shut down.
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 type Listeners = ReadonlyMap<NodeJS.Signals, ReadonlySet<unknown>>;
 

@@ -7,14 +7,14 @@ const LOCK = "dev.lock";
 
 interface Holder {
   readonly pid: number;
-  /** Tells a process from a later one of the same number; null where the platform does not say. */
+  /** Distinguishes a process from a later one with the same pid; null if the platform does not tell. */
   readonly born: string | null;
 }
 
 /**
- * Takes a state folder for this process, so that no two write the same storage.
- * @returns a function that gives it back
- * @throws CliError exit 3 where a living process has it
+ * Locks a state folder for this process, so that no two write to the same storage.
+ * @returns a function that unlocks it
+ * @throws CliError exit 3 if a running process holds the lock
  */
 export function lockState(directory: string, shown: string): () => void {
   const file = join(directory, LOCK);
@@ -35,7 +35,7 @@ export function lockState(directory: string, shown: string): () => void {
         "stop that one first, or name another folder with --state",
       );
     }
-    // Whoever took it was ended without a chance to give it back.
+    // The process that held it was killed before it could unlock.
     rmSync(file, { force: true });
   }
 }
@@ -60,14 +60,13 @@ function lives(holder: Holder): boolean {
 }
 
 /**
- * When a process began, since the machine's boot and with it; Linux only. A process that has ended, and that nobody
- * has collected yet, has a birth of its own.
+ * When a process started, and in which boot of the machine; Linux only. A zombie counts as ended.
  */
 function bornOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    // The name stands in parentheses and may hold anything; the start time is the 20th field behind it.
+    // The name is in parentheses and may contain anything; the start time is the 20th field after it.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return fields[0] === "Z" ? `${boot}/ended` : `${boot}/${fields[19]}`;
   } catch {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { usageError } from "../exit.ts";
 import type { Platform } from "../platform.ts";
 
-/** The oldest Node that Miniflare takes. */
+/** The oldest Node that Miniflare supports. */
 const OLDEST = { major: 22, minor: 12 };
 
 /** Set in the process that runs the edge. */
@@ -13,18 +13,18 @@ const CHILD = "ROLLCALL_DEV_CHILD";
 export const isChild = (platform: Platform): boolean => platform.env[CHILD] !== undefined;
 
 /**
- * Runs this same command once more in a child, under a Node that is new enough, and waits for its end. The child
- * ends with this process however that ends: the runtime would outlive a Miniflare that was killed.
+ * Runs this command again in a child process, under a Node that is new enough, and waits until it ends. The child ends
+ * with this process, however that ends: otherwise the runtime would outlive a Miniflare that was killed.
  *
  * @returns the child's exit code
- * @throws CliError exit 2 where there is no such Node
+ * @throws CliError exit 2 if there is no such Node
  */
 export async function runInChild(platform: Platform): Promise<number> {
   const child = spawn(newEnoughNode(), process.argv.slice(1), {
     env: { ...platform.env, [CHILD]: "1" },
-    // By the channel the child notices that this process has gone.
+    // The child notices by this channel that this process has ended.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    // In a group of its own: Ctrl-C is to stop the edge, which stops the runtime, and not all of them at once.
+    // In a process group of its own: Ctrl-C should stop the edge, which then stops the runtime, not both at once.
     detached: true,
   });
   const release = platform.onStop(() => child.kill());
@@ -44,7 +44,7 @@ export async function runInChild(platform: Platform): Promise<number> {
 
 const NPM_LOOK_MS = 500;
 
-/** npm and npx hand a signal to the shell that runs the command, and the shell ends without a word to it. */
+/** npm and npx pass a signal to the shell that runs the command; the shell ends without passing it on. */
 async function onNpmGone(platform: Platform, ended: AbortSignal, stop: () => void): Promise<void> {
   if (platform.env.npm_lifecycle_event === undefined) return;
   const shell = process.ppid;
@@ -52,21 +52,21 @@ async function onNpmGone(platform: Platform, ended: AbortSignal, stop: () => voi
   if (!ended.aborted) stop();
 }
 
-/** Calls `stop` when the process at the other end of the channel has gone, if there is one. */
+/** Calls `stop` when the process at the other end of the channel ends, if there is one. */
 export function onParentGone(stop: () => void): void {
   process.once("disconnect", stop);
-  // The channel alone must not keep this process from ending.
+  // The channel must not keep this process alive.
   process.channel?.unref();
 }
 
-/** This Node, or the one that the package `node` brings. */
+/** This Node, or the one from the package `node`. */
 function newEnoughNode(): string {
   if (isNewEnough(process.versions.node)) return process.execPath;
   const bundled = bundledNode();
   if (bundled !== null) return bundled;
   throw usageError(
-    `\`rollcall dev\` needs Node ${OLDEST.major}.${OLDEST.minor} or newer, and this is ${process.version}`,
-    "run `npm ci` in a clone of the repository (its package `node` brings one), or install a newer Node",
+    `\`rollcall dev\` needs Node ${OLDEST.major}.${OLDEST.minor} or newer; this is ${process.version}`,
+    "run `npm ci` in a clone of the repository (its package `node` includes one), or install a newer Node",
   );
 }
 

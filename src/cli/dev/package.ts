@@ -3,14 +3,16 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CliError, EXIT } from "../exit.ts";
 
-/** A file of this package, be it run from dist/ or from src/. @throws CliError where it is not there */
+/** A file of this package, whether it runs from dist/ or from src/. @throws CliError if it is missing */
 export function packageFile(...path: string[]): string {
   const file = join(packageRoot(), ...path);
   if (existsSync(file)) return file;
   throw new CliError(
     EXIT.failed,
     `${path.join("/")} is missing`,
-    path[0] === "dist" ? "build it: `npm run build`" : "run it in a clone of the repository, after `npm ci`",
+    path[0] === "dist"
+      ? "build it with `npm run build`"
+      : "run this in a clone of the repository, after `npm ci`",
   );
 }
 

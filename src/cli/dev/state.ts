@@ -12,39 +12,39 @@ export type Vars = Readonly<Record<string, string>>;
 /** An opened state folder. */
 export interface State {
   readonly vars: Vars;
-  /** Where Miniflare keeps KV and Durable Objects; `wrangler … --local --persist-to DIR` uses the same. */
+  /** Where Miniflare stores KV and Durable Objects; `wrangler … --local --persist-to DIR` uses the same. */
   readonly storage: string;
   readonly adminTokenFile: string;
-  /** Where the front end's token is kept from one run to the next. */
+  /** Where the front end's token is stored between runs. */
   readonly checkTokenFile: string;
   readonly created: boolean;
-  /** Whether it was made with another master key, and goes on under this one. */
+  /** Whether it was made with another master key, and now uses this one. */
   readonly keyChanged: boolean;
   close(): void;
 }
 
-/** How a state folder is opened. */
+/** How to open a state folder. */
 export interface Opening {
-  /** Where a `.dev.vars` takes the place of the folder's own. */
+  /** A `.dev.vars` here overrides the folder's own. */
   readonly cwd: string;
   readonly randomBytes: (count: number) => Uint8Array;
-  /** Go on where the folder was made with another key. */
+  /** Use the folder even if it was made with another key. */
   readonly newMasterKey: boolean;
 }
 
 const MARKER = "rollcall-state.json";
 const FORMAT = 1;
 const VARS = ".dev.vars";
-/** wrangler puts its storage under this name into the folder that `--persist-to` names. */
+/** Name of wrangler's storage inside the folder that `--persist-to` names. */
 const STORAGE = "v3";
 const OWN = new Set([MARKER, VARS, STORAGE, "admin-token", "check-token", "dev.lock", "tmp", "published"]);
 
 /**
- * Opens the folder that holds a local edge's state, and makes it where it is missing or empty.
+ * Opens the folder with a local edge's state, and creates it if it is missing or empty.
  *
  * @param directory absolute
- * @param shown the folder as it was given
- * @throws CliError exit 3 for a folder that is someone else's, incomplete, of another key, or in use
+ * @param shown the folder, as the user wrote it
+ * @throws CliError exit 3 for a folder that has other files, is incomplete, has another key, or is in use
  */
 export function openState(
   directory: string,
@@ -57,24 +57,24 @@ export function openState(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    const what = code === "EEXIST" || code === "ENOTDIR" ? "is no folder" : `cannot be used: ${message}`;
-    throw inputError(`the state folder ${shown} ${what}`, "name another one with --state");
+    const what = code === "EEXIST" || code === "ENOTDIR" ? "is not a folder" : `cannot be used: ${message}`;
+    throw inputError(`the state folder ${shown} ${what}`, "choose another one with --state");
   }
   const release = lockState(directory, shown);
   try {
     const created = !existsSync(join(directory, MARKER));
-    // What was stored is of no use without the key that it was made with.
+    // The stored data is useless without the key that it was made with.
     if (created && existsSync(join(directory, STORAGE, "do"))) throw halfMade(shown, MARKER);
     const vars = readOwnOrGiven(directory, shown, cwd, created, randomBytes);
     const key = keyId(vars.ROLLCALL_MASTER_KEY as string);
     const keyChanged = !created && readMarker(directory, shown) !== key;
     if (keyChanged && !newMasterKey) {
       throw inputError(
-        `the state folder ${shown} was made with another ROLLCALL_MASTER_KEY, and nothing in it could be read`,
-        "give back the key it was made with, name another folder with --state, or rehearse a change of the key: --new-master-key",
+        `the state folder ${shown} was made with another ROLLCALL_MASTER_KEY, so nothing in it can be read`,
+        "put the old key back, choose another folder with --state, or rehearse a key change with --new-master-key",
       );
     }
-    // Last of all: a folder with a marker is complete.
+    // Written last: a folder with a marker is complete.
     if (created || keyChanged) {
       write(join(directory, MARKER), `${JSON.stringify({ format: FORMAT, key })}\n`);
     }
@@ -95,7 +95,7 @@ export function openState(
   }
 }
 
-/** Writes a file that only its owner may read, whole or not at all. */
+/** Writes a file that only its owner can read, atomically. */
 export function write(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);
@@ -105,8 +105,8 @@ function refuseForeign(directory: string, shown: string): void {
   const stranger = readdirSync(directory).find((name) => !OWN.has(name.replace(/\.new$/, "")));
   if (stranger !== undefined && !existsSync(join(directory, MARKER))) {
     throw inputError(
-      `the folder ${shown} holds other things (such as ${stranger}) and no state of Rollcall`,
-      "name a new or empty folder with --state",
+      `the folder ${shown} has other files (such as ${stranger}) and no Rollcall state`,
+      "choose a new or empty folder with --state",
     );
   }
 }
@@ -124,8 +124,8 @@ function readOwnOrGiven(
   if (existsSync(own)) return readSecrets(own, `${shown}/${VARS}`);
   if (!created) {
     throw inputError(
-      `the secrets of the state folder ${shown} are missing: there is no ${VARS} in it, and none here`,
-      `run it where the ${VARS} is that it was made with, put ${shown}/${VARS} back, or remove ${shown}`,
+      `the secrets of the state folder ${shown} are missing: there is no ${VARS} in it or in the current folder`,
+      `run this in the folder of the original ${VARS}, put ${shown}/${VARS} back, or remove ${shown}`,
     );
   }
   const made = {
@@ -138,7 +138,7 @@ function readOwnOrGiven(
 
 function readSecrets(file: string, shown: string): Vars {
   const unusable = (why: string): Error =>
-    inputError(`${shown}: ${why}`, "`rollcall init` writes one; .dev.vars.example shows its form");
+    inputError(`${shown}: ${why}`, "create one with `rollcall init`; .dev.vars.example shows the format");
   let vars: Vars;
   try {
     vars = readVars(readFileSync(file, "utf8"));
@@ -167,7 +167,7 @@ function readMarker(directory: string, shown: string): string {
   if (marker.format !== FORMAT || typeof marker.key !== "string") {
     throw inputError(
       `the state folder ${shown} was made by another release of Rollcall`,
-      "use that release, or name another folder with --state",
+      "use that release, or choose another folder with --state",
     );
   }
   return marker.key;
@@ -175,10 +175,10 @@ function readMarker(directory: string, shown: string): string {
 
 const halfMade = (shown: string, missing: string): Error =>
   inputError(
-    `the state folder ${shown} is half-made: ${missing} is missing or damaged`,
-    `put it back from a copy, or remove ${shown} and publish again`,
+    `the state folder ${shown} is incomplete: ${missing} is missing or damaged`,
+    `restore it from a copy, or remove ${shown} and publish again`,
   );
 
-/** Names the master key without telling it. */
+/** Identifies the master key without revealing it. */
 const keyId = (text: string): string =>
   deriveDomainKey(stablelibHashing, readMasterKey(text), "state.invalid", 1).id;

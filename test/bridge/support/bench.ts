@@ -1,10 +1,12 @@
 import { AnswerCache } from "../../../src/bridge/answers/cache.ts";
 import { MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
+import type { Resolution } from "../../../src/bridge/answers/resolution.ts";
 import { Resolver } from "../../../src/bridge/answers/resolver.ts";
 import type { Breaker, BreakerState } from "../../../src/bridge/edge-source/breaker.ts";
 import { EdgeSource } from "../../../src/bridge/edge-source/edge-source.ts";
 import { ClientError, type Outcome } from "../../../src/client/index.ts";
-import type { Answer } from "../../../src/directory/index.ts";
+import type { Answer, Grounds, Verdict } from "../../../src/directory/index.ts";
+import { answerOf } from "./answers.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What the edge was asked. */
@@ -14,16 +16,29 @@ export interface Asked {
   readonly minGeneration: number;
 }
 
-type Said = Answer | ClientError;
+export type Edge = (asked: Asked) => Answer | ClientError | Promise<Answer | ClientError>;
 
+export const SECOND = 1_000;
 export const DAY = 86_400_000;
 export const TIMEOUT = 3_000;
 export const ACCEPT_GRACE = 7 * DAY;
 
-/** No connection: what a client sees of an edge that is away. */
-export const away = (): ClientError => new ClientError("unreachable", "connection refused");
+/** Recipients of the tests; the edges of most tests give every recipient the same verdict. */
+export const ALICE = "alice@example.com";
+export const BOB = "bob@example.com";
+export const NOBODY = "nobody@example.com";
 
-/** A resolver under virtual time, and an edge that says what a test wants. */
+/** No connection: what a client sees of an edge that is down. */
+export const away = (): ClientError => new ClientError("unreachable", "connection refused");
+/** What a client sees of a proxy whose edge is down. */
+export const badGateway = (): ClientError => new ClientError("unreachable", "HTTP 502", 502);
+/** An edge that gives every recipient one verdict. */
+export const says =
+  (verdict: Verdict, grounds: Grounds = {}): Edge =>
+  ({ recipient }) =>
+    answerOf(recipient, verdict, grounds);
+
+/** A resolver and the real edge source under virtual time, and an edge that answers what a test wants. */
 export class Bench {
   readonly time = new VirtualTime();
   readonly asked: Asked[] = [];
@@ -39,11 +54,10 @@ export class Bench {
   readonly resolver: Resolver;
   /** Milliseconds until the edge answers. */
   latency = 0;
-  /** What the edge says. */
-  edge: (asked: Asked) => Said | Promise<Said>;
+  edge: Edge;
 
   constructor(
-    edge: Bench["edge"],
+    edge: Edge,
     {
       cacheBytes = 1_000_000,
       width = 64,
@@ -90,7 +104,7 @@ export class Bench {
     recipient: string,
   ): Promise<{ verdict: string; action: string; source: string; took: number }> {
     const from = this.time.clock.now();
-    const resolved = Promise.resolve(this.resolver.resolve(recipient));
+    const resolved = this.ask(recipient);
     let settled = false;
     void resolved.then(() => {
       settled = true;
@@ -100,6 +114,22 @@ export class Bench {
     const { answer, source } = await resolved;
     const { verdict, action } = answer;
     return { verdict, action, source, took: this.time.clock.now() - from };
+  }
+
+  /** What {@link Bench.resolve} says, as `unknown reject edge`: verdict, action, source. */
+  async said(recipient: string): Promise<string> {
+    const { verdict, action, source } = await this.resolve(recipient);
+    return `${verdict} ${action} ${source}`;
+  }
+
+  /** Asks, and does not move time on. */
+  ask(recipient: string): Promise<Resolution> {
+    return Promise.resolve(this.resolver.resolve(recipient));
+  }
+
+  /** Asks at once about so many recipients of example.com. */
+  askMany(count: number): Promise<Resolution[]> {
+    return Promise.all(Array.from({ length: count }, (_, i) => this.ask(`n${i}@example.com`)));
   }
 
   async #ask(asked: Asked): Promise<Outcome> {

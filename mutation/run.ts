@@ -1,0 +1,115 @@
+/** Runs Stryker over files. */
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { Stryker } from "@stryker-mutator/core";
+import { areaOf, ROOT } from "./areas.ts";
+
+/** A mutant, and what became of it. */
+export interface Outcome {
+  readonly file: string;
+  readonly from: Position;
+  readonly to: Position;
+  readonly operator: string;
+  /** The code, with its white space as one blank. */
+  readonly code: string;
+  readonly becomes: string;
+  readonly fate: Fate;
+}
+
+export type Fate = "noticed" | "survived" | "not reached";
+
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+type Result = Awaited<ReturnType<Stryker["runMutationTest"]>>[number];
+
+/** One worker a core, or as many as the machine can spare. */
+const WORKERS = Number(process.env.ROLLCALL_MUTATION_WORKERS ?? 2);
+
+/**
+ * Tries every mutant of the files.
+ * @param files of one area
+ * @param lines the only ones to mutate, for each file; all where it is left out
+ */
+export async function mutate(
+  files: readonly string[],
+  lines?: ReadonlyMap<string, readonly number[]>,
+): Promise<Outcome[]> {
+  const ranges = files.flatMap(
+    (file) => lines?.get(file)?.map((line) => `${file}:${line}-${line}`) ?? [file],
+  );
+  const [first] = files;
+  if (first === undefined || ranges.length === 0) return [];
+  process.env.ROLLCALL_MUTATION_TESTS = areaOf(first).tests.join(",");
+  const results = await new Stryker({
+    mutate: ranges,
+    testRunner: "in-process",
+    coverageAnalysis: "perTest",
+    plugins: [join(ROOT, "mutation", "runner.ts"), join(ROOT, "mutation", "error-texts.ts")],
+    // Modules that were imported afresh stay in memory.
+    maxTestRunnerReuse: 200,
+    ignorers: ["error-texts"],
+    concurrency: WORKERS,
+    // Only what hangs is to run out of time, on a busy machine too.
+    timeoutMS: 8_000,
+    timeoutFactor: 4,
+    // TypeScript 7 has no API by which Stryker could rewrite a tsconfig; nothing here needs one.
+    tsconfigFile: "none",
+    tempDirName: join(tmpdir(), "rollcall-stryker"),
+    ignorePatterns: ["/dist", "/reports"],
+    reporters: ["dots"],
+    logLevel: "warn" as never,
+    allowEmpty: true,
+    warnings: false,
+  }).runMutationTest();
+  return results.flatMap(outcomeOf);
+}
+
+function outcomeOf(result: Result): Outcome[] {
+  const fate = fateOf(result);
+  if (fate === null) return [];
+  const file = relative(ROOT, result.fileName);
+  const { start, end } = result.location;
+  return [
+    {
+      file,
+      from: start,
+      to: end,
+      operator: result.mutatorName,
+      code: oneLine(textBetween(readFileSync(join(ROOT, file), "utf8"), start, end)),
+      becomes: oneLine(result.replacement),
+      fate,
+    },
+  ];
+}
+
+/** Null where the mutant is left alone. */
+function fateOf({ status, statusReason, replacement, fileName, location }: Result): Fate | null {
+  switch (status) {
+    case "Killed":
+    case "Timeout":
+      return "noticed";
+    case "Survived":
+      return "survived";
+    case "NoCoverage":
+      return "not reached";
+    case "Ignored":
+      return null;
+    default:
+      throw new Error(
+        `${fileName}:${location.start.line}: "${replacement}" ends in ${status}: ${statusReason ?? ""}`,
+      );
+  }
+}
+
+function textBetween(text: string, from: Position, to: Position): string {
+  const lines = text.split("\n").slice(from.line - 1, to.line);
+  lines[lines.length - 1] = (lines.at(-1) as string).slice(0, to.column - 1);
+  lines[0] = (lines[0] as string).slice(from.column - 1);
+  return lines.join("\n");
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ");

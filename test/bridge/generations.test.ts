@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { type Grounds, unavailable, type Verdict } from "../../src/directory/index.ts";
+import { ALICE, away, Bench, BOB, DAY, type Edge, NOBODY, SECOND, says } from "./support/bench.ts";
+
+const DEFERRED = "unavailable defer edge";
+
+/** An edge of several isolates, which answer in turn, the last of them for ever. */
+const isolates = (...answers: readonly [Verdict, number | null, Grounds?][]): Bench => {
+  const edges = answers.map(([verdict, generation, grounds]) => says(verdict, { generation, ...grounds }));
+  return new Bench((asked) => ((edges.length > 1 ? edges.shift() : edges[0]) as Edge)(asked));
+};
+
+describe("generations", () => {
+  it("go along with the question: the highest that was seen of that domain", async () => {
+    const bench = isolates(["deliverable", 7], ["deliverable", 9], ["deliverable", 9]);
+    for (const name of ["a@example.com", "b@example.com", "c@example.com", "d@example.org"]) {
+      await bench.resolve(name);
+    }
+    expect(bench.asked.map(({ domain, minGeneration }) => [domain, minGeneration])).toEqual([
+      ["example.com", 0],
+      ["example.com", 7],
+      ["example.com", 9],
+      ["example.org", 0],
+    ]);
+  });
+
+  it.each<[Verdict, string]>([
+    ["deliverable", "accept"],
+    ["unknown", "reject"],
+  ])("a cached answer (%s) older than one seen since does not count any more", async (verdict, action) => {
+    const bench = isolates([verdict, 7], ["deliverable", 8], ["departed", 8]);
+    await bench.resolve(ALICE);
+    expect(await bench.said(ALICE)).toBe(`${verdict} ${action} cache`);
+    await bench.resolve(BOB);
+    expect(await bench.said(ALICE)).toBe("departed defer edge");
+  });
+
+  it("an accept older than one seen since does not hold while the edge is away", async () => {
+    const bench = isolates(["deliverable", 7], ["deliverable", 8]);
+    await bench.resolve(ALICE);
+    await bench.resolve(BOB);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("an older refusal makes the bridge ask once more, and is a deferral if it stays", async () => {
+    const bench = isolates(["deliverable", 8], ["unknown", 7]);
+    await bench.resolve(ALICE);
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    expect(bench.asked).toHaveLength(3);
+    await bench.resolve(NOBODY);
+    expect(bench.asked).toHaveLength(5);
+  });
+
+  it("an older accept makes the bridge ask once more, and is then used, but not cached", async () => {
+    const bench = isolates(["deliverable", 8], ["deliverable", 7]);
+    await bench.resolve(BOB);
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    expect(bench.asked).toHaveLength(3);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("an older answer that took a third of the timeout is not asked for again", async () => {
+    const bench = isolates(["deliverable", 8], ["unknown", 7]);
+    await bench.resolve(ALICE);
+    bench.latency = 1_000;
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    expect(bench.asked).toHaveLength(2);
+  });
+
+  it("the newer isolate's answer counts, when it is asked second", async () => {
+    const bench = isolates(["deliverable", 8], ["unknown", 7], ["deliverable", 8]);
+    await bench.resolve(BOB);
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    expect(await bench.said(ALICE)).toBe("deliverable accept cache");
+  });
+
+  it("an older answer does not undo what was seen", async () => {
+    const bench = isolates(["deliverable", 8], ["unknown", 7], ["unknown", 7], ["unknown", 8]);
+    await bench.resolve(BOB);
+    await bench.resolve(NOBODY);
+    expect(bench.minGenerations.get("example.com")?.generation).toBe(8);
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+  });
+
+  it("a generation that is seen while a question is under way counts for its answer", async () => {
+    const bench = isolates(["unknown", 7]);
+    bench.latency = 1_500;
+    const asked = bench.ask(NOBODY);
+    await bench.time.advance(500);
+    bench.minGenerations.raise("example.com", 1, 8, 500);
+    await bench.time.advance(1_000);
+    expect((await asked).answer.verdict).toBe("unavailable");
+  });
+
+  it("not-served counts if the Registry was asked after the domain was last seen", async () => {
+    const bench = isolates(["deliverable", 8], ["not-served", null, { confirmedAge: 10 }]);
+    await bench.resolve(ALICE);
+    await bench.time.advance(9 * SECOND);
+    // The isolate that says so asked before generation 8 existed.
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    await bench.time.advance(2 * SECOND);
+    expect(await bench.said(NOBODY)).toBe("not-served reject edge");
+  });
+
+  it("not-served that nothing confirmed does not count against a domain that was seen", async () => {
+    const bench = isolates(["deliverable", 8], ["not-served", null, { confirmedAge: null }]);
+    await bench.resolve(ALICE);
+    await bench.time.advance(DAY);
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+  });
+
+  it("not-served does not count once the domain exists", async () => {
+    const bench = isolates(["not-served", null], ["deliverable", 8], ["unknown", 8]);
+    expect(await bench.said(NOBODY)).toBe("not-served reject edge");
+    expect(await bench.said(NOBODY)).toBe("not-served reject cache");
+    await bench.resolve(ALICE);
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+  });
+});
+
+/** An edge that answers every recipient from one log. */
+const from =
+  (incarnation: number | null, generation: number | null, verdict: Verdict, grounds: Grounds = {}): Edge =>
+  (asked) =>
+    generation !== null && asked.minGeneration > generation
+      ? unavailable(asked.recipient, "older than what the asker has seen", "example.com", incarnation)
+      : says(verdict, { incarnation, generation, contactAge: 1, ...grounds })(asked);
+
+/** A bridge that has seen generation 900 of the log that was lost. */
+async function afterLoss(): Promise<Bench> {
+  const bench = new Bench(from(1, 900, "deliverable"));
+  await bench.resolve(ALICE);
+  await bench.time.advance(60 * SECOND);
+  return bench;
+}
+
+describe("a Registry that was lost and filled again", () => {
+  it("makes the bridge start over, from the deferral that names the newer log, and ask again", async () => {
+    const bench = await afterLoss();
+    bench.edge = from(2, 3, "unknown");
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+    expect(bench.asked.slice(1).map(({ minGeneration }) => minGeneration)).toEqual([900, 0]);
+    expect(bench.newLogs).toEqual([["example.com", 2]]);
+    expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
+    await bench.resolve("somebody@example.com");
+    expect(bench.newLogs).toHaveLength(1);
+  });
+
+  it("discards what was cached of the older log, and of that domain only", async () => {
+    const bench = await afterLoss();
+    await bench.resolve("bob@example.org");
+    bench.edge = from(2, 3, "deliverable");
+    await bench.resolve(BOB);
+    bench.edge = away;
+    expect((await bench.resolve(ALICE)).action).toBe("defer");
+    expect((await bench.resolve(BOB)).action).toBe("accept");
+    expect((await bench.resolve("bob@example.org")).action).toBe("accept");
+  });
+
+  it("is noticed in any answer, not-served among them", async () => {
+    const bench = await afterLoss();
+    bench.edge = from(2, null, "not-served");
+    expect(await bench.said(NOBODY)).toBe("not-served reject edge");
+    expect(await bench.said(NOBODY)).toBe("not-served reject cache");
+    bench.edge = from(2, 1, "deliverable");
+    expect((await bench.resolve(ALICE)).action).toBe("accept");
+    bench.edge = away;
+    expect((await bench.resolve(NOBODY)).action).toBe("defer");
+  });
+
+  it("makes answers of the older log older, whatever their numbers", async () => {
+    const bench = await afterLoss();
+    bench.edge = from(2, 3, "deliverable");
+    await bench.resolve(BOB);
+    bench.edge = from(1, 950, "unknown");
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    bench.edge = from(1, null, "not-served");
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    bench.edge = from(1, 950, "deliverable");
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    bench.edge = away;
+    expect((await bench.resolve(ALICE)).action).toBe("defer");
+    expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
+    expect(bench.newLogs).toHaveLength(1);
+  });
+
+  it("gives way to an export until it has published the domain again", async () => {
+    const bench = await afterLoss();
+    bench.edge = from(2, null, "not-served");
+    await bench.resolve(NOBODY);
+    bench.edge = from(null, 1_700_000, "deliverable", { origin: "kv", confirmedAge: null, contactAge: null });
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    bench.edge = away;
+    expect((await bench.resolve(ALICE)).action).toBe("accept");
+  });
+});
+
+describe("an edge that names no log", () => {
+  it("is one of the previous release: numbers count as they did", async () => {
+    const bench = new Bench(from(null, 9, "deliverable"));
+    await bench.resolve(ALICE);
+    bench.edge = says("unknown", { generation: 8 });
+    expect(await bench.said(NOBODY)).toBe(DEFERRED);
+    // The first answer of the same generation that names a log says which log that was.
+    bench.edge = from(4, 9, "deliverable");
+    await bench.resolve(BOB);
+    bench.edge = from(5, 2, "unknown");
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+    expect(bench.newLogs).toEqual([["example.com", 5]]);
+  });
+});

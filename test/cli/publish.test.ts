@@ -1,0 +1,252 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Said } from "../support/fake-platform.ts";
+import { TEN, useEdge } from "./support/workspace.ts";
+
+const { edge, fresh } = useEdge();
+
+describe("rollcall publish", () => {
+  it("publishes a list of addresses, and finds nothing to change the next time", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    const first = await publish(TEN);
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(first.stdout).toMatch(
+      /10 active[\s\S]*10 added[\s\S]*passes[\s\S]*published d\d+\.example as generation/,
+    );
+    expect(await verdict("A+news")).toBe("deliverable");
+    expect(await verdict("nobody")).toBe("unknown");
+    const second = await publish(TEN);
+    expect(second).toMatchObject({ code: 0, stderr: "" });
+    expect(second.stdout).toContain("nothing to change");
+    const history = await run(`history ${domain} --json`);
+    expect(JSON.parse(history.stdout).generations).toHaveLength(1);
+  });
+
+  it("publishes CSV with states", async () => {
+    const { domain, run, write, verdict } = fresh();
+    write("l.csv", "address,state\r\na@D,\r\nb@D,disabled\r\nc@D,full\r\nd@D,moved\r\n");
+    expect(await run(`publish --domain ${domain} l.csv --yes`)).toMatchObject({ code: 0 });
+    expect(await Promise.all(["a", "b", "c", "d"].map(verdict))).toEqual([
+      "deliverable",
+      "disabled",
+      "full",
+      "moved",
+    ]);
+  });
+
+  it("publishes a list of many shards, and then only what changed", { timeout: 60_000 }, async () => {
+    const { domain, run, write, verdict } = fresh();
+    const lines = Array.from({ length: 30_000 }, (_, i) => `user${i}@D\n`);
+    write("big.txt", lines.join(""));
+    expect(await run(`publish --domain ${domain} big.txt --yes`)).toMatchObject({ code: 0, stderr: "" });
+    expect(await verdict("user29999")).toBe("deliverable");
+    write("big.txt", lines.slice(1).join(""));
+    const { stdout } = await run(`publish --domain ${domain} big.txt --yes --json`);
+    const [result] = JSON.parse(stdout).domains;
+    expect(result.difference).toEqual({ added: 0, removed: 1, changed: 0, lost: 1 });
+    expect(result.leaving).toEqual([{ address: `user0@${domain}`, how: "removed" }]);
+    expect(await verdict("user0")).toBe("departed");
+  });
+
+  it("is held back by the guard, unless forced, and that is recorded", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    const refused = await publish("a b postmaster");
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toMatch(
+      /refused by the guard; nothing was changed[\s\S]*would refuse 7 of 10[\s\S]*--force/,
+    );
+    expect(refused.stdout).toContain(`leaves     c@${domain}`);
+    expect(await verdict("c")).toBe("deliverable");
+    expect(await publish("a b postmaster", "--force --note spring")).toMatchObject({ code: 0 });
+    expect(await verdict("c")).toBe("departed");
+    const { generations } = JSON.parse((await run(`history ${domain} --json`)).stdout);
+    expect(generations[0]).toMatchObject({ forced: true, note: "spring", counts: { active: 3 } });
+  });
+
+  it("is judged against every list of a day, which the edge is asked for", async () => {
+    const { publish } = fresh();
+    await publish(TEN);
+    expect((await publish(TEN.replace("a b ", ""))).code).toBe(0);
+    const refused = await publish(TEN.replace("a b c ", ""));
+    expect(refused).toMatchObject({ code: 4 });
+    expect(refused.stdout).toMatch(/guard {6}refuses: it would refuse 3 of 10 names of generation \d+/);
+    expect(refused.stderr).toMatch(/3 of 10 names[\s\S]*what to do: /);
+  });
+
+  it("sets mode and grace, which a publish without them keeps", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN, "--observe --departure-grace 0");
+    const shown = async () => JSON.parse((await run(`check x@${domain} --json`)).stdout);
+    expect(await shown()).toMatchObject({ verdict: "unknown", action: "accept", mode: "observe" });
+    expect(await publish(TEN.replace("a ", ""))).toMatchObject({ code: 0 });
+    expect(await shown()).toMatchObject({ mode: "observe" });
+    expect(await verdict("a")).toBe("unknown");
+    await publish(TEN.replace("a ", ""), "--enforce");
+    expect(await shown()).toMatchObject({ action: "reject", mode: "enforce" });
+  });
+
+  it("publishes nothing of a list with malformed lines, unless they are to be skipped", async () => {
+    const { domain, run, write, verdict } = fresh();
+    write("l.txt", "a@D\nnope\nb@elsewhere.example\na@D\n");
+    const refused = await run(`publish --domain ${domain} l.txt --yes`);
+    expect(refused).toMatchObject({ code: 3, stdout: "" });
+    expect(refused.stderr).toContain("l.txt:2: no domain");
+    expect(refused.stderr).toContain("l.txt:3: an address of elsewhere.example, not of");
+    expect(await verdict("a")).toBe("not-served");
+    const skipped = await run(`publish --domain ${domain} l.txt --yes --skip-invalid`);
+    expect(skipped.code).toBe(0);
+    expect(skipped.stdout).toMatch(
+      /duplicate\s+1 line repeated[\s\S]*l.txt:4[\s\S]*malformed\s+2 lines left out/,
+    );
+    expect(await verdict("a")).toBe("deliverable");
+  });
+
+  it("asks before it publishes, and does nothing without a yes", async () => {
+    const { domain, run, write, verdict } = fresh();
+    write("l.txt", "a@D\n");
+    const args = `publish --domain ${domain} l.txt`;
+    const nobody = await run(args);
+    expect(nobody).toMatchObject({ code: 5, asked: [] });
+    expect(nobody.stdout).toContain("1 added");
+    expect(nobody.stderr).toContain("--yes");
+    expect(await run(args, { answer: "" })).toMatchObject({
+      code: 5,
+      asked: [expect.stringContaining("Publish 1 domain")],
+    });
+    expect(await verdict("a")).toBe("not-served");
+    expect(await run(args, { answer: "y" })).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("deliverable");
+  });
+
+  it("shows a plan and changes nothing with --dry-run", async () => {
+    const { domain, run, publish, write, verdict } = fresh();
+    await publish(TEN);
+    write("l.txt", "z@D\n");
+    const dry = await run(`publish --domain ${domain} l.txt --dry-run --json`);
+    expect(dry.code).toBe(4);
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      published: false,
+      domains: [{ guard: expect.any(String) }],
+    });
+    expect(await verdict("z")).toBe("unknown");
+  });
+
+  it("publishes all that rollcall.toml names, with what it says of them", async () => {
+    const { cwd, domain, run, write, verdict } = fresh();
+    write("a.txt", "a@D\npostmaster@D\n");
+    write(
+      "rollcall.toml",
+      `[domains."${domain}"]\nlist = "a.txt"\nmode = "observe"\ncanaries = ["a@D"]\n[domains."alias-of-${domain}"]\nalias = "${domain}"\n`,
+    );
+    const done = await run("publish --yes --json");
+    expect(done.code).toBe(0);
+    const { domains } = JSON.parse(done.stdout);
+    expect(domains.map((each: { domain: string }) => each.domain)).toEqual([domain, `alias-of-${domain}`]);
+    expect(domains[0].generation).toBe(domains[1].generation);
+    const { stdout } = await run(`check a@alias-of-${domain} --json`);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "deliverable" });
+    expect(await verdict("z")).toBe("unknown");
+    expect(await run("publish --yes")).toMatchObject({ code: 0, stderr: "" });
+    for (const file of ["lists", "published"].map((kind) => join(cwd, ".rollcall", kind, domain))) {
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+    }
+    write("a.txt", "b@D\nc@D\n");
+    const refused = await run("publish --yes --force");
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toMatch(new RegExp(`canary is missing[\\s\\S]*a@${domain}`));
+    // With a file, policy and mode are left as they are stored, and the canaries still count.
+    expect(await run(`publish --domain ${domain} a.txt --yes --force`)).toMatchObject({ code: 4 });
+  });
+
+  it("keeps no names where that is switched off", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN, "--no-keep-list");
+    const refused = await publish("a b postmaster", "--no-keep-list");
+    expect(refused.code).toBe(4);
+    expect(refused.stdout).not.toContain(`leaves     c@${domain}`);
+    expect((await run(`status ${domain}`)).code).toBe(0);
+  });
+
+  it("tells what is wrong with a list in the order of its lines", async () => {
+    const { domain, run, write } = fresh();
+    write("l.csv", "address,state\nb@D,active\na@D,active\nb@D,full\nnope\na@D,full\nnope\n");
+    const { code, stderr } = await run(`publish --domain ${domain} l.csv --yes`);
+    expect(code).toBe(3);
+    const lines = [...stderr.matchAll(/l\.csv:(\d+):/g)].map((match) => Number(match[1]));
+    expect(lines).toEqual([4, 5, 6, 7]);
+  });
+
+  it("names who comes and who leaves, and not more of them than people read", async () => {
+    const { domain, run, names } = fresh();
+    names("a b c d e f g h");
+    const first = await run(`publish --domain ${domain} list.txt --yes`);
+    expect(first.stdout).toContain(`  joins      a@${domain}\n`);
+    names(`a b c d e f g ${Array.from({ length: 30 }, (_, i) => `new${i}`).join(" ")}`);
+    const { stdout } = await run(`publish --domain ${domain} list.txt --dry-run`);
+    expect(stdout).toContain(`  leaves     h@${domain}\n`);
+    expect(stdout).toContain(`  joins      new0@${domain}\n`);
+    expect(stdout.match(/^ {2}joins +\S+@/gm)).toHaveLength(20);
+    expect(stdout).toContain("  joins      and 10 more\n");
+    expect(stdout).not.toMatch(/joins +a@/);
+    const json = JSON.parse((await run(`publish --domain ${domain} list.txt --dry-run --json`)).stdout);
+    expect(json.domains[0].coming).toHaveLength(30);
+    expect(json.domains[0].coming[29]).toBe(`new29@${domain}`);
+  });
+
+  it("wants the name of a domain typed before it empties its list", async () => {
+    const { domain, run, write, names } = fresh();
+    names("a b");
+    await run(`publish --domain ${domain} list.txt --yes`);
+    write("empty.txt", "# nobody\n");
+    const empty = `publish --domain ${domain} empty.txt --force`;
+    const refused = await run(empty, { answer: "y" });
+    expect(refused).toMatchObject({ code: 5 });
+    expect(refused.asked.at(-1)).toMatch(new RegExp(`every recipient[\\s\\S]*${domain}`));
+    expect(await run(empty)).toMatchObject({ code: 5, asked: [] });
+    expect(await run(empty, { answer: domain })).toMatchObject({ code: 0 });
+    names("a b");
+    await run(`publish --domain ${domain} list.txt --yes`);
+    // Scripts say so by two flags, as ever.
+    expect(await run(`${empty} --yes`)).toMatchObject({ code: 0, asked: [] });
+  });
+});
+
+describe("the departure grace", () => {
+  it("is called grace in rollcall.toml, in the API and by the option", async () => {
+    const { domain, run, names } = fresh();
+    names("a b");
+    expect((await run("publish --help")).stdout).toMatch(/--grace <seconds>/);
+    expect((await run("publish --help")).stdout).not.toMatch(/departure-grace/);
+    const grace = async (): Promise<unknown> => {
+      const response = await fetch(`${edge.url}/v1/domains/${domain}`, {
+        headers: { authorization: `Bearer ${edge.admin}` },
+      });
+      return ((await response.json()) as { policy: { grace: number } }).policy.grace;
+    };
+    expect(await run(`publish --domain ${domain} list.txt --yes --grace 60`)).toMatchObject({ code: 0 });
+    expect(await grace()).toBe(60);
+    // The option's old name goes on working.
+    expect(await run(`publish --domain ${domain} list.txt --yes --departure-grace 0`)).toMatchObject({
+      code: 0,
+    });
+    expect(await grace()).toBe(0);
+    expect(
+      await run(`publish --domain ${domain} list.txt --yes --grace 5 --departure-grace 6`),
+    ).toMatchObject({ code: 2 });
+  });
+
+  it("counts a name that came back no more among those that leave", async () => {
+    const { domain, run, names } = fresh();
+    const publish = (): Promise<Said> => run(`publish --domain ${domain} list.txt --yes`);
+    names("a b c d e f");
+    await publish();
+    names("b c d e f");
+    await publish();
+    names("a b c d e f");
+    await publish();
+    const { generations } = JSON.parse((await run(`history ${domain} --json`)).stdout);
+    expect(generations.map((each: { departures: number }) => each.departures)).toEqual([0, 1, 0]);
+  });
+});

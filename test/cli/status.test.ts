@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import { TEN, useEdge } from "./support/workspace.ts";
+
+const { edge, fresh } = useEdge();
+
+describe("rollcall status", () => {
+  it("tells a fresh list from a stale one, and from one that is not there", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const day = 86_400_000;
+    const later = { now: () => Date.now() + 3 * day };
+    expect(await run(`status ${domain} --max-age 2d`)).toMatchObject({ code: 0, stderr: "" });
+    const stale = await run(`status ${domain} --max-age 2d --json`, later);
+    expect(stale).toMatchObject({ code: 1, stderr: expect.stringContaining(`stale: ${domain}`) });
+    expect(JSON.parse(stale.stdout).domains).toMatchObject([{ domain, stale: true, state: "served" }]);
+    expect(await run("status none.example --max-age 2d")).toMatchObject({ code: 1 });
+    expect(await run("status none.example")).toMatchObject({ code: 3 });
+  });
+
+  it("counts a publish that found nothing to change", async () => {
+    const { domain, run, write, publish } = fresh();
+    await publish(TEN);
+    const day = 86_400_000;
+    const later = (days: number) => ({ now: () => Date.now() + days * day });
+    write(
+      "list.txt",
+      TEN.split(" ")
+        .map((name) => `${name}@D\n`)
+        .join(""),
+    );
+    expect((await run(`publish --domain ${domain} list.txt --yes`, later(3))).stdout).toContain(
+      "nothing to change",
+    );
+    expect(await run(`status ${domain} --max-age 2d`, later(4))).toMatchObject({ code: 0 });
+    expect(await run(`status ${domain} --max-age 2d`, later(6))).toMatchObject({ code: 1 });
+  });
+
+  it("shows all domains to an admin, and to others those of their token", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const all = await run("status");
+    expect(all.stdout).toMatch(/DOMAIN +GENERATION/);
+    expect(all.stdout).toContain(domain);
+    const token = (await run(`token create --role publish --domain ${domain}`)).stdout.trim();
+    const { code, stdout } = await run("status --json", { env: { ROLLCALL_TOKEN: token } });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ domains: [{ domain, state: "served" }], registry: null });
+  });
+
+  it("tells a mail host, by its check token, whether its list is stale", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const token = (await run(`token create --role check --domain ${domain}`)).stdout.trim();
+    const env = { ROLLCALL_TOKEN: token };
+    const later = () => Date.now() + 3 * 86_400_000;
+    for (const named of ["", ` ${domain}`]) {
+      const shown = await run(`status${named} --max-age 2d`, { env });
+      expect(shown).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining(domain) });
+      expect(await run(`status${named} --max-age 2d`, { env, now: later })).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`stale: ${domain}`),
+      });
+    }
+    expect(await run("status elsewhere.example", { env })).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("does not cover elsewhere.example"),
+    });
+  });
+
+  it("ends with 3 for a domain that has no list, and says so", async () => {
+    const { domain, run, names, write } = fresh();
+    const said = await run("status nosuch.example");
+    expect(said).toMatchObject({ code: 3, stdout: expect.stringContaining("no list published") });
+    expect(said.stderr).toMatch(/nosuch\.example/);
+    names("a b");
+    await run(`publish --domain ${domain} list.txt --yes`);
+    expect(await run(`status ${domain} nosuch.example`)).toMatchObject({ code: 3 });
+    expect(await run(`status ${domain}`)).toMatchObject({ code: 0, stderr: "" });
+    // Monitoring keeps its code, in which a list that is not there counts as stale.
+    expect(await run("status nosuch.example --max-age 2d")).toMatchObject({ code: 1 });
+    write(
+      "rollcall.toml",
+      `[domains."${domain}"]\nlist = "list.txt"\n[domains."other.example"]\nlist = "x"\n`,
+    );
+    const token = (await run(`token create --role publish --domain ${domain} --domain other.example`)).stdout;
+    expect(await run("status", { env: { ROLLCALL_TOKEN: token.trim() } })).toMatchObject({ code: 3 });
+  });
+
+  it("does not show the trial domains that doctor deleted, unless they are named", {
+    timeout: 60_000,
+  }, async () => {
+    const { run, start } = fresh();
+    const report = await start("doctor --json");
+    expect(report.code).toBe(0);
+    const [trial] = /rollcall-doctor-[0-9a-f]+\.invalid/.exec(report.stdout) as RegExpExecArray;
+    // What was answered about it is counted once the isolate asks its Registry again.
+    const ask = async (path: string): Promise<string> =>
+      (await fetch(`${edge.url}${path}`, { headers: { Authorization: `Bearer ${edge.admin}` } })).text();
+    while (!(await ask("/v1/status")).includes(trial as string)) {
+      await ask("/v1/rcpt/postmaster");
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    for (const args of ["status", "status --json"]) {
+      expect((await run(args)).stdout).not.toContain(".invalid");
+    }
+    expect((await run(`status ${trial}`)).stdout).toMatch(/deleted/);
+  });
+});
+
+describe("rollcall.toml", () => {
+  it("may hold the edge's URL, which an option and the environment replace", async () => {
+    const { run, write } = fresh();
+    const nowhere = { env: { ROLLCALL_URL: "" } };
+    write("rollcall.toml", `url = "${edge.url}/"\n`);
+    expect(await run("check a@b.example", nowhere)).toMatchObject({ code: 0, stderr: "" });
+    expect(await run("doctor", nowhere)).toMatchObject({ code: 0 });
+    write("rollcall.toml", 'url = "http://127.0.0.1:1"\n');
+    expect(await run("check a@b.example")).toMatchObject({ code: 0 });
+    expect(await run(`check a@b.example --url ${edge.url}`, nowhere)).toMatchObject({ code: 0 });
+    expect(await run("check a@b.example", nowhere)).toMatchObject({ code: 6 });
+    write("rollcall.toml", '\nurl = "rollcall"\n');
+    const wrong = await run("check a@b.example", nowhere);
+    expect(wrong).toMatchObject({ code: 3 });
+    expect(wrong.stderr).toMatch(/rollcall\.toml:2: url must be /);
+  });
+
+  it("is named where no edge is", async () => {
+    const { run } = fresh();
+    const said = await run("check a@b.example", { env: { ROLLCALL_URL: "" } });
+    expect(said).toMatchObject({ code: 2, stderr: expect.stringMatching(/url = .*rollcall\.toml/) });
+  });
+
+  it("lets a publish be counted as fresh by status under the same URL", async () => {
+    const { domain, run, write, names } = fresh();
+    names("a b");
+    write("rollcall.toml", `url = "${edge.url}"\n[domains."${domain}"]\nlist = "list.txt"\n`);
+    const days = (count: number) => ({
+      now: () => Date.now() + count * 86_400_000,
+      env: { ROLLCALL_URL: "" },
+    });
+    expect(await run("publish --yes", days(0))).toMatchObject({ code: 0 });
+    expect((await run("publish --yes", days(3))).stdout).toContain("nothing to change");
+    expect(await run(`status ${domain} --max-age 2d`, days(4))).toMatchObject({ code: 0 });
+  });
+});
