@@ -5,7 +5,7 @@ import {
   MAX_COMMIT_BODY,
   MAX_COMMIT_DOMAINS,
   type ShardTable,
-} from "../api/contract.ts";
+} from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
 import {
   blobIds,

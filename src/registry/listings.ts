@@ -1,5 +1,5 @@
 /** Domains and histories, page by page, without reading the lists themselves. */
-import { type GenerationRecord, MAX_WHOLE } from "../api/contract.ts";
+import { type GenerationRecord, MAX_WHOLE } from "../api/index.ts";
 import { failure } from "./failure.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";

@@ -1,6 +1,6 @@
 /* Counters of a Registry: a row a minute at most, bounded, kept for a day, and in nobody's way. */
 import { expect, it } from "vitest";
-import type { Count } from "../../src/api/log.ts";
+import type { Count } from "../../src/api/index.ts";
 import { Counters } from "../../src/registry/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";

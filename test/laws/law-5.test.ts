@@ -1,6 +1,6 @@
 /* Law 5: a key or a canonicaliser that does not fit is a fault, not a list of nobody. */
 import { beforeAll, expect, it } from "vitest";
-import type { DomainKeyBody } from "../../src/api/contract.ts";
+import type { DomainKeyBody } from "../../src/api/index.ts";
 import {
   CANONICALISER_VERSION,
   concatBytes,

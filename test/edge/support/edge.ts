@@ -8,7 +8,7 @@ import type {
   DomainList,
   ErrorBody,
   ShardTable,
-} from "../../../src/api/contract.ts";
+} from "../../../src/api/index.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
