@@ -55,7 +55,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "damaged-shards": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 1, names: 40 } },
   strangers: { play: strangers, share: 0.25, lasts: MINUTE, starts: "first" },
   "revoked-token": { play: revokedToken, share: 0.5, lasts: MINUTE },
-  "slow-answer": { play: slowAnswer, share: 0.5, lasts: MINUTE },
+  "slow-answer": { play: slowAnswer, share: 0.8, lasts: MINUTE },
   "newer-state": { play: newerState, share: 0.5, lasts: MINUTE },
   "edge-away": { play: edgeAway, share: 0.7, lasts: 3 * MINUTE },
   "no-edge": { play: noEdge, share: 0.4, lasts: MINUTE },
