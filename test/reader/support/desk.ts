@@ -5,8 +5,10 @@ import {
   blobId,
   blobKey,
   type DomainPolicy,
+  encodeDepartures,
   encodeManifest,
   encodeRoster,
+  fingerprint,
   KV_ROSTER,
   type ManifestContent,
   manifestKey,
@@ -14,6 +16,7 @@ import {
   type Roster,
   rosterKey,
   rosterMac,
+  tailOf,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import { queryOf, Reader, type ReaderContext, type ReaderSettings } from "../../../src/reader/index.ts";
@@ -164,6 +167,24 @@ export class Desk {
       });
     }
     return content;
+  }
+
+  encode(content: ManifestContent): Uint8Array {
+    return encodeManifest(content, keyFor(content.domain));
+  }
+
+  /** Publishes a list of alice alone, which names left just now; they stand in a blob of their own. */
+  withDepartures(names: readonly string[], until: number) {
+    const key = keyFor(D);
+    const tails = Float64Array.from(names, (name) => tailOf(fingerprint(key.names, name))).sort();
+    const seconds = Uint32Array.from(tails, () => Math.floor(until / 1000));
+    const departures = encodeDepartures({ tails, until: seconds }, 0);
+    const table = { ...tableOf([departures], 0, false), count: names.length };
+    const content = this.publish({ departures: table });
+    const id = blobId(table, 0);
+    this.log.blobs.set(id, departures);
+    this.kv.set(blobKey(D, id), departures);
+    return { content, departures };
   }
 
   /** Puts an export of a domain into KV, and into KV's own roster. */
