@@ -124,7 +124,7 @@ describe("settings of the bridge", { timeout: SLOW }, () => {
     ["cache_bytes = 1.5", /rollcall\.toml:2: cache_bytes must be a whole number from 65536/],
     ["socket_mode = 660", /rollcall\.toml:2: socket_mode must be an octal string such as "0660"/],
     ['log_level = "loud"', /rollcall\.toml:2: log_level must be one of debug, info/],
-    ["accept_gracee = 1", /rollcall\.toml:2: accept_gracee .*socketmap, policy/],
+    ["accept_gracee = 1", /rollcall\.toml:2: .*accept_gracee.*socketmap, policy/],
   ])("that are wrong (%s) are named by file, line and key", async (line, pattern) => {
     const { code, stderr } = await refused(`[bridge]\n${line}\n`, "--line", "127.0.0.1:0");
     expect(stderr).toMatch(pattern);
