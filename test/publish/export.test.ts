@@ -21,11 +21,12 @@ import {
   decodeBulk,
   ExportedDirectory,
   encodeBulk,
+  exportLists,
+  memorySource,
   PublishError,
-  planDomain,
 } from "../../src/publish/index.ts";
 import { flipped } from "../directory/helpers.ts";
-import { active, DOMAIN, type Lines, names, packed } from "../support/lists.ts";
+import { active, DOMAIN, type Lines, names } from "../support/lists.ts";
 import { keyOf, MASTER } from "../support/memory-edge.ts";
 
 const HOUR = 3_600_000;
@@ -44,15 +45,13 @@ const directoryOf = (file: BulkFile, now = START, master = MASTER): ExportedDire
 /** Exports lists over a file, by way of its text. @returns the next file, or the same where nothing changes */
 async function exported(file: BulkFile, steps: readonly Step[], now = START): Promise<BulkFile> {
   const directory = directoryOf(decodeBulk(encodeBulk(file), "kv.json"), now);
-  const plans = [];
-  for (const { lines, domain = DOMAIN, policy = {}, mode } of steps) {
-    const base = directory.baseOf(domain);
-    const bits = base?.list.table.bits;
-    const list = packed(lines, { domain, ...(bits === undefined ? {} : { bitsInUse: bits }) });
-    const intent = { domain, key: directory.keyOf(domain), partition: 0, packed: list, policy, canaries: [] };
-    plans.push(await planDomain(mode === undefined ? intent : { ...intent, mode }, base));
-  }
-  return directory.next(plans)?.file ?? file;
+  const targets = steps.map(({ lines, domain = DOMAIN, policy = {}, mode }) => {
+    const entries = lines.map(([local, state]) => [`${local}@${domain}`, state] as const);
+    const source = policy.alias === undefined ? memorySource("list", entries) : null;
+    return { domain, source, policy, mode, canaries: [] };
+  });
+  const ports = { hashing: stablelibHashing, progress: {} };
+  return (await exportLists(directory, ports, targets, { force: true })).next?.file ?? file;
 }
 
 const manifestIn = (file: BulkFile, domain = DOMAIN): Manifest =>
@@ -164,9 +163,19 @@ describe("an export", () => {
 
   it("is compared by the guard with the file that was written last", async () => {
     const directory = directoryOf(await exported(new Map(), [{ lines: active(..."abcdefghij") }]));
-    const intent = { domain: DOMAIN, key: keyOf(DOMAIN), partition: 0, policy: {}, canaries: [] };
-    const plan = await planDomain({ ...intent, packed: packed(active("a")) }, directory.baseOf(DOMAIN));
-    expect(plan.refusal).toMatch(/would refuse 9 of 10 names/);
+    const target = {
+      domain: DOMAIN,
+      source: memorySource("list", [`a@${DOMAIN}`]),
+      policy: {},
+      canaries: [],
+    };
+    const ports = { hashing: stablelibHashing, progress: {} };
+    const exporting = (options: { dryRun?: boolean }) => exportLists(directory, ports, [target], options);
+    await expect(exporting({})).rejects.toMatchObject({
+      fault: "guard",
+      details: [expect.stringMatching(/would refuse 9 of 10 names/)],
+    });
+    expect(await exporting({ dryRun: true })).toMatchObject({ isRefused: true, next: null });
   });
 });
 
