@@ -179,7 +179,7 @@ describe("an isolate that had no requests for a long time", () => {
     const first = await isolate.check(`alice@${D}`);
     expect(first).toMatchObject({
       verdict: "unavailable",
-      detail: "the Registry has not given a sign of life for too long",
+      detail: "there was no contact with the Registry for too long",
     });
     expect(first.cost.took).toBeLessThan(3.2 * SECOND);
     // No other check waits for what failed a moment ago.

@@ -29,7 +29,7 @@ function packed(): string[] {
 }
 
 /** Parts that only a clone has: for working on Rollcall, not with it. */
-const OF_A_CLONE = /^(?:src|test|bench|simulation|scripts)\//;
+const OF_A_CLONE = /^(?:src|test|testing|bench|simulation|mutation|scripts)\//;
 
 describe("the npm package", () => {
   it("has the build that the command runs, and no other", () => {
