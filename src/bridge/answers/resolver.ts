@@ -58,8 +58,9 @@ export class Resolver {
   /** An answer of the source that arrives after the deadline is still cached. */
   async #answerInTime(question: OpenQuestion): Promise<Resolution> {
     const { ports, timeout } = this.#options;
-    const asked = this.#askAndFollowUp(question, this.#now() + timeout);
-    const resolution = await firstOf(ports.timers, timeout, asked);
+    const deadline = this.#now() + timeout;
+    const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, deadline);
+    const resolution = await firstOf(ports.timers, timeout, ask);
     return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
   }
 
