@@ -1,5 +1,5 @@
 /** Publishing in this process, with the code of src/publish: for what the command as a whole would hide. */
-import { type DomainDescription, MAX_COMMIT_DOMAINS } from "../../src/api/contract.ts";
+import { type DomainDescription, MAX_COMMIT_DOMAINS } from "../../src/api/index.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
   blobIds,

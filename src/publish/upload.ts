@@ -1,9 +1,4 @@
-import {
-  type CommitRequest,
-  type CommitResult,
-  MAX_COMMIT_BODY,
-  MAX_COMMIT_DOMAINS,
-} from "../api/contract.ts";
+import { type CommitRequest, type CommitResult, MAX_COMMIT_BODY, MAX_COMMIT_DOMAINS } from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
 import { blobIds } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";

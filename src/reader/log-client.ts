@@ -1,4 +1,4 @@
-import { listsNothing, type QuestionAnswer, type Result } from "../api/log.ts";
+import { listsNothing, type QuestionAnswer, type Result } from "../api/index.ts";
 import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import type { ColdReads } from "./cold-reads.ts";
 import { messageOf } from "./faults.ts";

@@ -1,4 +1,4 @@
-import { listsNothing, type Position, type QuestionAnswer } from "../api/log.ts";
+import { listsNothing, type Position, type QuestionAnswer } from "../api/index.ts";
 import type { Roster } from "../directory/index.ts";
 
 /**

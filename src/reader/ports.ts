@@ -1,6 +1,5 @@
 /** What the reader needs of its host: settings, ports that last, and one context for each request. */
-import type { FaultKind } from "../api/contract.ts";
-import type { Question, QuestionAnswer, Result } from "../api/log.ts";
+import type { FaultKind, Question, QuestionAnswer, Result } from "../api/index.ts";
 import type { Answer, DomainKey, Hashing, Mac } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 

@@ -1,5 +1,5 @@
 /** What the guard would say of a commit whose shards were not put: from the names that change alone. */
-import type { PlannedDomain, PlannedNames, PlanRequest, PlanResult } from "../api/contract.ts";
+import type { PlannedDomain, PlannedNames, PlanRequest, PlanResult } from "../api/index.ts";
 import { decodeTails, fromBase64Url, nameChangesTo } from "../directory/index.ts";
 import { listOf } from "./compute-departures.ts";
 import { readRequest } from "./failure.ts";

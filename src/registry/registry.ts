@@ -2,13 +2,16 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
+  Counted,
   GenerationRecord,
   HeadResult,
   PlanRequest,
   PlanResult,
+  Question,
+  QuestionAnswer,
+  Result,
   RollbackRequest,
-} from "../api/contract.ts";
-import type { Counted, Question, QuestionAnswer, Result } from "../api/log.ts";
+} from "../api/index.ts";
 import { deriveDomainKey, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";

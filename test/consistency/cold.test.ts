@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Question, QuestionAnswer } from "../../src/api/log.ts";
+import type { Question, QuestionAnswer } from "../../src/api/index.ts";
 import { rosterKey } from "../../src/directory/index.ts";
 import { LogView } from "../../src/reader/log-view.ts";
 import type { Checked, IsolateHost } from "../../testing/isolate-host.ts";

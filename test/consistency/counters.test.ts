@@ -1,6 +1,6 @@
 /* Counters of a Registry: at most one row a minute, bounded, kept for a day, and never a cause of failure. */
 import { expect, it } from "vitest";
-import type { Count } from "../../src/api/log.ts";
+import type { Count } from "../../src/api/index.ts";
 import { Counters } from "../../src/registry/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";

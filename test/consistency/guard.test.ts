@@ -1,7 +1,7 @@
 /* Law 4 over sequences of commits: no list that was live within the last 24 h loses more than the share. */
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { PlannedDomain, PlanResult } from "../../src/api/contract.ts";
+import type { PlannedDomain, PlanResult } from "../../src/api/index.ts";
 import {
   CANONICALISER_VERSION,
   encodeTails,

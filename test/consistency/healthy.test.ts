@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Question } from "../../src/api/log.ts";
+import type { Question } from "../../src/api/index.ts";
 import { rosterKey } from "../../src/directory/index.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";

@@ -1,7 +1,12 @@
 /** Listings of many domains and of long histories: in pages, and without reading the lists themselves. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { DomainList, DomainSummary, GenerationList, GenerationRecord } from "../../src/api/contract.ts";
-import { MAX_WHOLE } from "../../src/api/contract.ts";
+import {
+  type DomainList,
+  type DomainSummary,
+  type GenerationList,
+  type GenerationRecord,
+  MAX_WHOLE,
+} from "../../src/api/index.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
 import { migrate } from "../../src/registry/schema.ts";

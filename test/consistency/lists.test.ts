@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { GenerationRecord } from "../../src/api/contract.ts";
+import type { GenerationRecord } from "../../src/api/index.ts";
 import type { IsolateHost, Reply } from "../../testing/isolate-host.ts";
 import { type List, people } from "../../testing/lists.ts";
 import { HOUR, must, SECOND, WINDOW, World } from "../../testing/world.ts";

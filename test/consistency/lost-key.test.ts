@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { DomainDescription } from "../../src/api/contract.ts";
+import type { DomainDescription } from "../../src/api/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { MINUTE, must, World } from "../../testing/world.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { TokenCreated } from "../../src/api/contract.ts";
+import type { TokenCreated } from "../../src/api/index.ts";
 import { type Answer, rosterKey } from "../../src/directory/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { DAY, MINUTE, must, WINDOW, World } from "../../testing/world.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { QuestionAnswer } from "../../src/api/log.ts";
+import type { QuestionAnswer } from "../../src/api/index.ts";
 import { LogView } from "../../src/reader/log-view.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts";
 

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Role, TokenCreated } from "../../src/api/contract.ts";
-import { EVERY_ROUTE } from "../../src/api/index.ts";
+import { EVERY_ROUTE, type Role, type TokenCreated } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { ADMIN, call, callJson, freshEnv, publish } from "./support/edge.ts";
 import { RIGHTS, type Right } from "./support/matrix.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type ErrorBody, MAX_CHECK_BODY } from "../../src/api/contract.ts";
+import { type ErrorBody, MAX_CHECK_BODY } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { HttpError, readBody } from "../../src/edge/http.ts";
 import { expectAnswer, expectReply } from "./support/answers.ts";

@@ -5,7 +5,7 @@ import {
   type ErrorBody,
   MAX_COMMIT_DOMAINS,
   MAX_SHARD_BODY,
-} from "../../src/api/contract.ts";
+} from "../../src/api/index.ts";
 import { type Answer, concatBytes, fromBase64Url, toBase64Url, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { call, callJson, freshEnv, packFor, publish, standing, tryPublish } from "./support/edge.ts";

@@ -1,7 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ErrorBody, Health } from "../../src/api/contract.ts";
-import { EVERY_ROUTE } from "../../src/api/index.ts";
-import { VERSION } from "../../src/api/version.ts";
+import { type ErrorBody, EVERY_ROUTE, type Health, VERSION } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";

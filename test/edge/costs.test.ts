@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { CheckResults, RegistryStatus } from "../../src/api/contract.ts";
+import type { CheckResults, RegistryStatus } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import worker, { type Env } from "../../src/edge/worker.ts";
 import { Meter } from "../../testing/meter.ts";

@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { DomainDescription, ErrorBody, TokenCreated } from "../../src/api/contract.ts";
-import { EVERY_ROUTE, errorsOf } from "../../src/api/index.ts";
-import { VERSION } from "../../src/api/version.ts";
+import {
+  type DomainDescription,
+  type ErrorBody,
+  EVERY_ROUTE,
+  errorsOf,
+  type TokenCreated,
+  VERSION,
+} from "../../src/api/index.ts";
 import { toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Env } from "../../src/edge/worker.ts";

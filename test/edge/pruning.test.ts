@@ -1,7 +1,7 @@
 /** What an alarm deletes from the platform's own storage. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import type { RegistryStatus } from "../../src/api/contract.ts";
+import type { RegistryStatus } from "../../src/api/index.ts";
 import { blobKey, manifestKey } from "../../src/directory/index.ts";
 import { callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
 

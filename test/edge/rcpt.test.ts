@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { type ErrorBody, MAX_RECIPIENTS } from "../../src/api/contract.ts";
+import { type ErrorBody, MAX_RECIPIENTS } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { expectAnswer } from "./support/answers.ts";
 import { type CallOptions, call, callJson, freshEnv, publish } from "./support/edge.ts";

@@ -1,7 +1,7 @@
 /** Revocations with several partitions: each partition confirms on its own, so each must know all of them. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import type { RegistryStatus, TokenCreated } from "../../src/api/contract.ts";
+import type { RegistryStatus, TokenCreated } from "../../src/api/index.ts";
 import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ErrorBody, TokenCreated, TokenList, TokenRecord } from "../../src/api/contract.ts";
+import type { ErrorBody, TokenCreated, TokenList, TokenRecord } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { call, callJson, freshEnv, packFor, publish, tryPublish } from "./support/edge.ts";
 import { claimsOf, mint } from "./support/tokens.ts";

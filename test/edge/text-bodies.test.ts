@@ -1,7 +1,6 @@
 /* Bodies sent as text that are not lines of addresses, and query strings that no route reads. */
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ErrorBody } from "../../src/api/contract.ts";
-import { EVERY_ROUTE } from "../../src/api/index.ts";
+import { type ErrorBody, EVERY_ROUTE } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
 
 const env = freshEnv();

@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { TokenCreated } from "../../src/api/contract.ts";
+import type { TokenCreated } from "../../src/api/index.ts";
 import { ADMIN, type Edges, startEdges } from "../laws/support/edges.ts";
 import { Publisher } from "../laws/support/publishing.ts";
 import { type Ended, startCli, temporaryFolder } from "../support/processes.ts";

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import type { DomainKeyBody, GenerationRecord } from "../../src/api/contract.ts";
+import type { DomainKeyBody, GenerationRecord } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { startFakeEdge } from "../support/fake-edge.ts";
 import { type Edges, startEdges, until, WINDOW } from "./support/edges.ts";

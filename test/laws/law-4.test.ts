@@ -1,6 +1,6 @@
 /* Law 4: a mistake costs time, not mail. */
 import { beforeAll, expect, it } from "vitest";
-import type { AuditRecord, DomainCommit, GenerationRecord } from "../../src/api/contract.ts";
+import type { AuditRecord, DomainCommit, GenerationRecord } from "../../src/api/index.ts";
 import { startFakeEdge } from "../support/fake-edge.ts";
 import { type LawEdge, startEdges, until } from "./support/edges.ts";
 import { all, startFrontEnds } from "./support/front-ends.ts";

@@ -1,6 +1,6 @@
 /* Law 5: a key or a canonicaliser that does not match is a fault, not an empty list. */
 import { beforeAll, expect, it } from "vitest";
-import type { DomainKeyBody } from "../../src/api/contract.ts";
+import type { DomainKeyBody } from "../../src/api/index.ts";
 import {
   CANONICALISER_VERSION,
   concatBytes,

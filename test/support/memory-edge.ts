@@ -1,4 +1,4 @@
-import type { CommitRequest, DomainCommit, DomainDescription, ErrorBody } from "../../src/api/contract.ts";
+import type { CommitRequest, DomainCommit, DomainDescription, ErrorBody } from "../../src/api/index.ts";
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
   CANONICALISER_VERSION,

@@ -7,7 +7,7 @@ import type {
   DomainKeyBody,
   DomainList,
   ErrorBody,
-} from "../../../src/api/contract.ts";
+} from "../../../src/api/index.ts";
 import {
   blobIds,
   DEFAULT_POLICY,

@@ -1,5 +1,5 @@
 /** Domains by the thousand, each with a list of its own, and an isolate whose operations are counted. */
-import type { CommitResult, DomainCommit } from "../../../src/api/contract.ts";
+import type { CommitResult, DomainCommit } from "../../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../../src/directory/index.ts";
 import type { Env } from "../../../src/edge/worker.ts";
 import { commitOf, pack } from "../../../testing/lists.ts";

@@ -1,5 +1,5 @@
 /** Who may do what, written out from the role table of the design, and a harmless request for each route. */
-import type { Role } from "../../../src/api/contract.ts";
+import type { Role } from "../../../src/api/index.ts";
 import type { CallOptions } from "./edge.ts";
 
 /** A number that no head ever has: a request with it is authorised and changes nothing. */

@@ -7,7 +7,7 @@ import {
   MAX_SMALL_BODY,
   type PlannedDomain,
   type PlannedNames,
-} from "../../../src/api/contract.ts";
+} from "../../../src/api/index.ts";
 import type { CallOptions } from "./edge.ts";
 
 export interface Provocation {

@@ -1,5 +1,5 @@
 /** Tokens of every kind, valid and invalid, made without the edge. */
-import type { Role } from "../../../src/api/contract.ts";
+import type { Role } from "../../../src/api/index.ts";
 import { toBase64Url, utf8 } from "../../../src/directory/index.ts";
 import { mintToken, type TokenClaims } from "../../../src/edge/access.ts";
 import { Deployment } from "../../../src/edge/deployment.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { afterAll, expect } from "vitest";
-import type { CheckResults } from "../../../src/api/contract.ts";
+import type { CheckResults } from "../../../src/api/index.ts";
 import { COMPATIBILITY_DATE, HOST } from "../../../src/cli/dev/local-edge.ts";
 import type { Answer } from "../../../src/directory/index.ts";
 import { pause, ROOT, temporaryFolder } from "../../support/processes.ts";
