@@ -77,7 +77,7 @@ function verdictIn(file: BulkFile, address: string, now = START): Verdict {
 }
 
 describe("an export", () => {
-  it("holds manifests of origin kv and the roster of all that are served", async () => {
+  it("has manifests of origin kv and the roster of all served domains", async () => {
     const file = await exported(new Map(), [
       { lines: active("a") },
       { lines: active("b"), domain: "example.net" },
@@ -98,12 +98,12 @@ describe("an export", () => {
     expect(verdictIn(file, "b@example.com")).toBe("unknown");
   });
 
-  it("of the same list is the same file, and has no new generation", async () => {
+  it("of an unchanged list is the same file, without a new generation", async () => {
     const file = await exported(new Map(), [{ lines: active("a") }]);
     expect(await exported(file, [{ lines: active("a") }], START + HOUR)).toBe(file);
   });
 
-  it("carries other domains forward, shards included", async () => {
+  it("keeps other domains and their shards", async () => {
     const large = { lines: names(9_000), domain: "large.example" };
     const first = await exported(new Map(), [large]);
     const shard = [...first.keys()].find((key) => key.startsWith("shard/large.example/"));
@@ -119,7 +119,7 @@ describe("an export", () => {
     expect(verdictIn(third, "user9000@large.example")).toBe("deliverable");
   });
 
-  it("defers who leaves for the grace, over several exports", async () => {
+  it("defers names that leave for the departure grace, across exports", async () => {
     const ten = active(..."abcdefghij");
     let file = await exported(new Map(), [{ lines: ten }]);
     file = await exported(file, [{ lines: ten.slice(1) }], START + HOUR);
@@ -132,7 +132,7 @@ describe("an export", () => {
     expect(verdictIn(file, "a@example.com", START + 1.6 * HOUR)).toBe("deliverable");
   });
 
-  it("keeps many departures in blobs of their own", async () => {
+  it("stores many departures in their own blobs", async () => {
     const leavers = names(INLINE_DEPARTURES + 1, "leaver");
     const first = await exported(new Map(), [{ lines: [...names(12_000), ...leavers] }]);
     const second = await exported(first, [{ lines: names(12_000) }]);
@@ -142,7 +142,7 @@ describe("an export", () => {
     expect(verdictIn(third, "leaver5@example.com")).toBe("departed");
   });
 
-  it("keeps policy and mode that it is not told to change", async () => {
+  it("keeps policy and mode unless they change", async () => {
     const first = await exported(new Map(), [{ lines: active("a"), policy: { grace: 7 }, mode: "observe" }]);
     const second = await exported(first, [{ lines: active("a", "b") }]);
     expect(manifestIn(second)).toMatchObject({
@@ -184,7 +184,7 @@ describe("a file that cannot be continued", () => {
     expect(() => decodeBulk(text, "kv.json")).toThrow(PublishError);
   });
 
-  it("was made under another master key", async () => {
+  it("is refused if it was made under another master key", async () => {
     const file = await exported(new Map(), [{ lines: active("a") }]);
     expect(() =>
       directoryOf(
