@@ -196,7 +196,7 @@ describe("rollcall dev", () => {
 
     writeFileSync(join(home, "file"), "");
     expectClearMessage(await refused("file", home), 3, /state folder file is not a folder/);
-    expectClearMessage(await refused("file/state", home), 3, /is no folder/);
+    expectClearMessage(await refused("file/state", home), 3, /is not a folder/);
 
     mkdirSync(join(home, "half", "v3", "do"), { recursive: true });
     expectClearMessage(await refused("half", home), 3, /half is incomplete: rollcall-state\.json is missing/);
