@@ -1,4 +1,4 @@
-import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/contract.ts";
+import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/index.ts";
 import {
   blobIds,
   blobKey,

@@ -24,12 +24,12 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const scale = Math.min(1, checks / CHECKS_OF_A_WORLD);
   const pause = random.chance(SHARE_WITH_PAUSE) ? random.pick(PAUSES) : 0;
   const prunes = pause === Math.max(...PAUSES);
-  const setup = makeSetup(seed, random, prunes);
+  const hasLoss = random.chance(SHARE_WITH_LOSS);
+  const setup = makeSetup(seed, random, { prunes, hasLoss });
   const steps: Step[] = [];
   const add = (at: number, step: Bare): void => {
     steps.push({ id: steps.length, at: Math.round(at), ...step } as Step);
   };
-  const hasLoss = random.chance(SHARE_WITH_LOSS);
   const length = Math.max(hasLoss ? SHORTEST_WITH_LOSS : 0, random.between(4, 25) * MINUTE);
   addIsolates(random, setup, length, scale, add);
   addChanges(random, setup, length, add);

@@ -79,14 +79,10 @@ export function unreadableList(meeting: Meeting, start: number): void {
 
 export function unreadableTarget(meeting: Meeting, start: number): void {
   meeting.set(start, people(12));
-  meeting.publish(start + PUBLISHED, { domain: ALIAS, change: "alias", target: meeting.domain });
-  learnsWithoutReading(meeting, start + 2 * PUBLISHED, ALIAS);
+  const alias = meeting.sibling;
+  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
+  learnsWithoutReading(meeting, start + 2 * PUBLISHED, alias);
 }
-
-/** Aliases of the domains of two meetings. All four are in the first of up to three partitions. */
-const ALIAS = "stale-alias.example";
-const FORMER_ALIAS = "old-alias.example";
-export const OTHER_DOMAINS: readonly string[] = [ALIAS, FORMER_ALIAS];
 
 /** Room for about two manifests. */
 const TINY_CACHE = 20_000;
@@ -120,20 +116,21 @@ export function eviction(meeting: Meeting, start: number): void {
  */
 export function halfRead(meeting: Meeting, start: number): void {
   meeting.set(start, people(12));
-  meeting.publish(start + PUBLISHED, { domain: FORMER_ALIAS, change: "alias", target: meeting.domain });
+  const alias = meeting.sibling;
+  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
   const asked = start + 2 * PUBLISHED;
   const { window } = meeting.setup;
   const focus = meeting.isolate(asked, window + 5 * SECOND);
-  for (const later of [0, 150]) meeting.ask(focus, asked + later, 6, { domains: [FORMER_ALIAS] });
+  for (const later of [0, 150]) meeting.ask(focus, asked + later, 6, { domains: [alias] });
   const isLeftOut = (i: number): boolean => i % 3 === 0;
-  meeting.set(asked + 300, people(12, isLeftOut), { domain: FORMER_ALIAS });
+  meeting.set(asked + 300, people(12, isLeftOut), { domain: alias });
   meeting.change(asked + PUBLISHED, 12);
   const learns = asked + window + SECOND;
   meeting.blind(focus, learns - 10, 4 * SECOND);
   meeting.ask(focus, learns, 1, { nobody: true });
   // The target is on its way by then, and nothing else comes.
   meeting.cutOff(focus, learns + 12, 4 * SECOND);
-  meeting.ask(focus, learns + 300, 10, { domains: [FORMER_ALIAS] });
+  meeting.ask(focus, learns + 300, 10, { domains: [alias] });
 }
 
 const COLD_ISOLATES = 6;

@@ -10,7 +10,7 @@ export * from "./list-recorder.ts";
 export * from "./list-store.ts";
 export { emptyList, type PackedList } from "./pack.ts";
 export * from "./plan.ts";
-export { type PlannedList, type PublishTarget, planList, type ReportStep, type Start } from "./plan-list.ts";
+export * from "./plan-list.ts";
 export * from "./sources/index.ts";
 export * from "./upload.ts";
 export * from "./workflow.ts";

@@ -1,5 +1,5 @@
 /** Domains and histories, page by page, without reading the lists themselves. */
-import type { GenerationRecord } from "../api/contract.ts";
+import type { GenerationRecord } from "../api/index.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";
 import { readSummary, SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";

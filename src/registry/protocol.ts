@@ -7,16 +7,20 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
+  Counted,
   DomainSummary,
   GenerationRecord,
   HeadResult,
   PlanRequest,
   PlanResult,
+  Position,
+  Question,
+  QuestionAnswer,
   RegistryStatus,
+  Result,
   RollbackRequest,
   TokenRecord,
-} from "../api/contract.ts";
-import type { Counted, Position, Question, QuestionAnswer, Result } from "../api/log.ts";
+} from "../api/index.ts";
 
 /** Which of how many Registries. One that was made for another place answers with a fault. */
 export interface Place {

@@ -2,13 +2,16 @@ import type {
   AuditRecord,
   CommitRequest,
   CommitResult,
+  Counted,
   GenerationRecord,
   HeadResult,
   PlanRequest,
   PlanResult,
+  Question,
+  QuestionAnswer,
+  Result,
   RollbackRequest,
-} from "../api/contract.ts";
-import type { Counted, Question, QuestionAnswer, Result } from "../api/log.ts";
+} from "../api/index.ts";
 import { deriveDomainKey, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
@@ -47,9 +50,6 @@ import {
 } from "./tokens.ts";
 import { requireShard } from "./validate-commit.ts";
 
-/** Rolls back the transaction of a plan. */
-class PlanIsDone extends Error {}
-
 /** What a Registry works with. */
 export interface RegistryOptions {
   readonly storage: RegistryStorage;
@@ -83,6 +83,9 @@ export class RegistryCore implements RegistryApi {
   // Questions
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
+    const { counts } = question;
+    // A Registry that is not initialised counts too.
+    if (counts !== undefined && schemaFault(this.#storage) === null) this.#options.counters?.add(counts);
     return this.#answer(() => this.#question(question));
   }
 
@@ -144,19 +147,7 @@ export class RegistryCore implements RegistryApi {
   }
 
   async plan(request: PlanRequest): Promise<Result<PlanResult>> {
-    return this.#answer(() => {
-      let result: PlanResult | null = null;
-      try {
-        this.#storage.transaction(() => {
-          result = plan(this.#context(), request);
-          // The guard wrote the planned commit into its ledger: none of that may stay.
-          throw new PlanIsDone();
-        });
-      } catch (error) {
-        if (!(error instanceof PlanIsDone)) throw error;
-      }
-      return result as unknown as PlanResult;
-    });
+    return this.#answer(() => plan(this.#context(), request));
   }
 
   // Changes
@@ -236,8 +227,7 @@ export class RegistryCore implements RegistryApi {
     };
   }
 
-  #question({ since, want, most, counts }: Question): QuestionAnswer {
-    if (counts !== undefined) this.#options.counters?.add(counts);
+  #question({ since, want, most }: Question): QuestionAnswer {
     const answer = changesSince(this.#storage, since, most);
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
   }

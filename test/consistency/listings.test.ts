@@ -1,7 +1,12 @@
 /** Listings of many domains and of long histories: in pages, and without reading the lists themselves. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { DomainList, DomainSummary, GenerationList, GenerationRecord } from "../../src/api/contract.ts";
-import { MAX_WHOLE } from "../../src/api/contract.ts";
+import {
+  type DomainList,
+  type DomainSummary,
+  type GenerationList,
+  type GenerationRecord,
+  MAX_WHOLE,
+} from "../../src/api/index.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { RegistryCore } from "../../src/registry/registry.ts";
 import { migrate } from "../../src/registry/schema.ts";
@@ -46,7 +51,7 @@ describe("a listing", () => {
     return { core, manifests };
   }
 
-  /** As an earlier release leaves it: it knows of no summaries. */
+  /** The state that an earlier release leaves: without summaries. */
   const forget = (): void => {
     world.registry().sql("DELETE FROM summaries");
     world.registry().sql("DELETE FROM meta WHERE name LIKE 'summari%'");
@@ -95,7 +100,7 @@ describe("a listing", () => {
     expect(lacking()).toBe(0);
     expect(await told()).toEqual(before);
     expect(manifests).toEqual([]);
-    // An earlier release was in between, and kept none of what it committed.
+    // An earlier release was active in between, and made no summaries of its commits.
     await world.publish(isolate, D, people(40));
     await world.publish(isolate, "d5.example", people(40));
     world.registry().sql("DELETE FROM summaries WHERE number > 15");
@@ -108,7 +113,7 @@ describe("a listing", () => {
     await world.publish(isolate, "a.example", ["alice"]);
     await world.publish(isolate, D, ["alice"]);
     await world.clock.advance(MINUTE);
-    // A thousand generations of one domain that no head is behind.
+    // A thousand generations of one domain without a head.
     world.registry().sql(`WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 1002)
       INSERT INTO generations SELECT domain, i, time, action, made_by, forced, note, accepted, 1e15, manifest
       FROM generations, n WHERE domain = 'example.com'`);
@@ -147,7 +152,7 @@ describe("a listing", () => {
         }
         const whole = (await must(isolate.call("/v1/domains"))).body as DomainList;
         expect(whole.next).toBeNull();
-        // Time moves on with each request, and with it what is said of the age.
+        // Time passes with each request, and the age with it.
         const ageless = (each: readonly DomainSummary[]): unknown[] => each.map((it) => ({ ...it, age: 0 }));
         expect(ageless(domains)).toEqual(ageless(whole.domains));
         expect(domains.map(({ domain }) => domain)).toEqual(

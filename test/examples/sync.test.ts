@@ -116,7 +116,7 @@ describe("examples/sync.sh", () => {
     writeFileSync(go, "");
     expectSilence(await first.ended);
     expect(readFileSync(join(home, "runs"), "utf8")).toBe("ran\n");
-    // The lock goes with the run that held it.
+    // The lock ends with the run that held it.
     expect(await sync({ ROLLCALL_COMMAND: slow }).ended).toMatchObject({ code: 0 });
   });
 });

@@ -166,7 +166,7 @@ describe("an answer", () => {
     expect(view.head("a.example")).toBe(7);
   });
 
-  it("that lists nothing is a sign of life only, unless it is older than a change that passed through", () => {
+  it("that lists nothing counts as contact only, unless it is older than a change that passed through", () => {
     const view = new LogView(0, WINDOW);
     view.noteChange(since(7), {});
     view.apply(answerOf(6), 100, null);
@@ -240,7 +240,7 @@ describe("a roster", () => {
     expect(view.isFresh(50)).toBe(false);
   });
 
-  it("changes nothing where more is known, but is a sign of life", () => {
+  it("changes nothing where more is known, but counts as contact", () => {
     const view = viewAt(5, [["a.example", 4]]);
     view.startFrom(rosterOf(9, { heads: { "a.example": 9 }, heartbeat: 700 }));
     expect(view).toMatchObject({ asOf: 5, askedAt: 100, lastContact: 700 });
@@ -249,7 +249,7 @@ describe("a roster", () => {
     expect(view.lastContact).toBe(700);
   });
 
-  it("of another log is no sign of life where something is known", () => {
+  it("of another log is no contact where something is known", () => {
     const view = viewAt(5);
     for (const incarnation of [0, 2]) view.startFrom(rosterOf(9, { incarnation, heartbeat: 700 }));
     expect(view).toMatchObject({ incarnation: 1, asOf: 5, lastContact: 100 });

@@ -4,7 +4,7 @@ import { pack } from "../../testing/lists.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { keyOf } from "./memory-edge.ts";
 
-/** Local parts in the order of a list, each with its state. */
+/** Local parts in list order, each with its state. */
 export type Lines = readonly (readonly [local: string, state: EntryState])[];
 
 export const active = (...locals: string[]): Lines => locals.map((local) => [local, "active"]);

@@ -1,4 +1,4 @@
-/** The Worker under test, called as the platform calls it, and the real lists that it is given. */
+/** The Worker under test, called as the platform calls it, with real lists. */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type {
@@ -7,7 +7,7 @@ import type {
   DomainKeyBody,
   DomainList,
   ErrorBody,
-} from "../../../src/api/contract.ts";
+} from "../../../src/api/index.ts";
 import {
   blobIds,
   DEFAULT_POLICY,
@@ -28,7 +28,7 @@ export const ORIGIN = "https://rollcall.test";
 /** The bindings of the test configuration. */
 export const testEnv = env as unknown as Env;
 
-/** An isolate of its own: a new object of bindings is a new deployment to the Worker. */
+/** A separate isolate: the Worker takes a new bindings object for a new deployment. */
 export const freshEnv = (changes: Partial<Record<keyof Env, unknown>> = {}): Env =>
   ({ ...testEnv, ...changes }) as Env;
 
@@ -40,7 +40,7 @@ export interface CallOptions {
   readonly json?: unknown;
 }
 
-/** Calls the Worker and waits for what it left in the background. */
+/** Calls the Worker and waits for its background work. */
 export async function call(bindings: Env, path: string, options: CallOptions = {}): Promise<Response> {
   const headers = new Headers(options.headers);
   const token = options.token === undefined ? ADMIN : options.token;
@@ -70,7 +70,7 @@ export async function callJson<T>(bindings: Env, path: string, options: CallOpti
   return (await response.json()) as T;
 }
 
-/** Every head as it stands; its age is left out, since it grows while nothing changes. */
+/** Every head, without its age, which grows while nothing changes. */
 export async function standing(bindings: Env): Promise<string> {
   const { domains } = await callJson<DomainList>(bindings, "/v1/domains");
   return JSON.stringify(domains.map(({ age, ...rest }) => rest));
@@ -113,7 +113,7 @@ export async function packFor(
 const tokenOf = (options: PublishOptions): CallOptions =>
   options.token === undefined ? {} : { token: options.token };
 
-/** Commits a list as a publisher does: shards that are missing are put, and the commit is sent again. */
+/** Commits a list as a publisher does: uploads missing shards, and sends the commit again. */
 export async function tryPublish(
   bindings: Env,
   domain: string,
@@ -137,7 +137,7 @@ export async function tryPublish(
   return call(bindings, "/v1/commits", { json, ...tokenOf(options) });
 }
 
-/** Publishes and gives the number of the head. */
+/** Publishes. @returns the number of the head */
 export async function publish(
   bindings: Env,
   domain: string,

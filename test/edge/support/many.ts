@@ -1,5 +1,5 @@
 /** Domains by the thousand, each with a list of its own, and an isolate whose operations are counted. */
-import type { CommitResult, DomainCommit } from "../../../src/api/contract.ts";
+import type { CommitResult, DomainCommit } from "../../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../../src/directory/index.ts";
 import type { Env } from "../../../src/edge/worker.ts";
 import { commitOf, pack } from "../../../testing/lists.ts";
@@ -24,7 +24,7 @@ export async function publishMany(bindings: Env, domains: readonly string[], eac
   }
 }
 
-/** Operations on KV and on Registries, since they were last forgotten. */
+/** Operations on KV and on Registries since the last reset. */
 export interface Count {
   total: number;
   atOnce: number;
@@ -50,7 +50,7 @@ export function countedEnv(): { readonly env: Env; readonly count: Count } {
   return { env: { ...testEnv, REGISTRY, ROLLCALL_KV }, count };
 }
 
-/** The same object, with every call of its methods passing through `around`. */
+/** The same object, with every method call wrapped in `around`. */
 function watched<T extends object>(target: T, around: (name: string, call: () => unknown) => unknown): T {
   return new Proxy(target, {
     get(_, name) {

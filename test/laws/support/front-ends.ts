@@ -1,4 +1,4 @@
-/** Every way by which a mail server is answered: the bridge's protocols, over sockets, and the SMTP example. */
+/** Every way in which a mail server gets answers: the bridge's protocols over sockets, and the SMTP example. */
 import { afterAll } from "vitest";
 import { startFrontEnd } from "../../../examples/smtp-front-end.mjs";
 import {
@@ -26,7 +26,7 @@ export const all = (act: Act): Record<string, Act> => Object.fromEntries(WAY_NAM
 export const startBridge = (url: string, args: readonly string[] = [], token = ADMIN): Promise<Bridge> =>
   startBridgeProcess(url, [...EVERY_LISTENER, ...args], { token });
 
-/** The bridge and the SMTP example before one URL. */
+/** The bridge and the SMTP example for one URL. */
 export interface FrontEnds {
   readonly bridge: Bridge;
   /** What each way makes of a recipient. */
@@ -35,7 +35,7 @@ export interface FrontEnds {
 
 /** @param seconds timeout of a question to the edge */
 export async function startFrontEnds(url: string, seconds: number, token = ADMIN): Promise<FrontEnds> {
-  // A circuit breaker that never opens: each question really is asked.
+  // A circuit breaker that never opens, so that each request is sent.
   const args = ["--timeout", String(seconds), "--breaker-failures", "1000"];
   const [bridge, example] = await Promise.all([
     startBridge(url, args, token),
