@@ -18,15 +18,21 @@ import { type PackedList, packList } from "../src/publish/pack.ts";
 /** Local parts, active where no state is said. */
 export type List = readonly (string | readonly [local: string, state: EntryState])[];
 
-/** Packs a list as a publisher does. */
-export function pack(list: List, key: DomainKey, policy: DomainPolicy, bitsInUse?: number): PackedList {
+/** Packs a list as a publisher does; into 2^bits shards, where that is given. */
+export function pack(
+  list: List,
+  key: DomainKey,
+  policy: DomainPolicy,
+  bitsInUse?: number,
+  bits?: number,
+): PackedList {
   const entries = new EntryColumns();
   list.forEach((entry, line) => {
     const [local, state] = typeof entry === "string" ? [entry, "active" as const] : entry;
     const digest = fingerprint(key.names, canonicalLocalPart(local, policy));
     entries.add(digest, ENTRY_STATES.indexOf(state), line);
   });
-  return packList(entries, stablelibHashing, bitsInUse === undefined ? {} : { bitsInUse });
+  return packList(entries, stablelibHashing, { bitsInUse, bits });
 }
 
 /** What a commit says of a domain, under the policy that results. */
