@@ -1,5 +1,5 @@
 /** Releases beside today's: what they say to each other differs, and neither may mind. */
-import type { Question, QuestionAnswer, Result } from "../src/api/log.ts";
+import type { Question, QuestionAnswer, Result } from "../src/api/index.ts";
 import type { RegistryApi } from "../src/registry/protocol.ts";
 
 /** Which code an isolate or a Registry runs. */

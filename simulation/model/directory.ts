@@ -1,5 +1,4 @@
-import type { CommitRequest, CommitResult, HeadResult } from "../../src/api/contract.ts";
-import type { Result } from "../../src/api/log.ts";
+import type { CommitRequest, CommitResult, HeadResult, Result } from "../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, RegistryApi } from "../../src/registry/protocol.ts";
 import type { Content } from "./generation.ts";

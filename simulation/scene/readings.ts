@@ -1,6 +1,6 @@
 /** What arrives at isolates, told to the judge of budgets: by keys and bytes here, by names there. */
 
-import type { Question, QuestionAnswer, Result } from "../../src/api/log.ts";
+import type { Question, QuestionAnswer, Result } from "../../src/api/index.ts";
 import { blobIds, blobKey, readManifest } from "../../src/directory/index.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { BudgetJudge, Shown } from "../model/budget-judge.ts";

@@ -1,6 +1,6 @@
 /** One isolate of a world: its clock moves on only with I/O, and it may die while it waits. */
 
-import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/log.ts";
+import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";

@@ -1,4 +1,4 @@
-import type { DomainCommit, ShardTable } from "../../src/api/contract.ts";
+import type { DomainCommit, ShardTable } from "../../src/api/index.ts";
 import {
   CANONICALISER_VERSION,
   canonicalLocalPart,

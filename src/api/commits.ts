@@ -51,26 +51,22 @@ export const note = v.exactOptional(
   ),
 );
 
-const shardIds = closed({ bits: whole, ids: texts });
-const inlineShard = closed({
-  bits: v.optional(
-    kind<0>((value) => value === 0, "must be 0 beside an inline shard", { const: 0 }),
-    0,
-  ),
-  inline: text,
-});
+const zero = kind<0>((value) => value === 0, "must be 0 beside an inline shard", { const: 0 });
 
-/** A list's shards: 2^bits content ids in order, or the only shard's bytes in base64url. */
-export const shardTable = named(
-  "ShardTable",
-  choice<typeof shardIds | typeof inlineShard>([shardIds, inlineShard], (value) =>
-    has(value, "inline") ? inlineShard : shardIds,
-  ),
-);
-export type ShardTable = Infer<typeof shardTable>;
+/** A list's shards, in an answer or in a request: 2^bits content ids in order, or the only shard's bytes in base64url. */
+const shardsIn = (object: typeof open) => {
+  const byId = object({ bits: whole, ids: texts });
+  const inline = object({ bits: v.optional(zero, 0), inline: text });
+  return choice<typeof byId | typeof inline>([byId, inline], (value) =>
+    has(value, "inline") ? inline : byId,
+  );
+};
 
 const has = (value: unknown, member: string): boolean =>
   typeof value === "object" && value !== null && Object.hasOwn(value, member);
+
+export const shardTable = named("ShardTable", shardsIn(open));
+export type ShardTable = Infer<typeof shardTable>;
 
 /** The domains of one commit or plan, each once. */
 const domainsOf = <T extends { domain: string }>(each: Schema<T>): Schema<T[]> => {
@@ -96,7 +92,7 @@ const domainCommit = closed({
   /** Settings to change; those left out keep their value. */
   policy: v.exactOptional(policyChange),
   mode: v.exactOptional(oneOf("enforce", "observe")),
-  shards: shardTable,
+  shards: named("NewShardTable", shardsIn(closed)),
 });
 export type DomainCommit = Infer<typeof domainCommit>;
 

@@ -1,8 +1,7 @@
 /** How lists stand, and their history. */
-import * as v from "valibot";
 import { shardTable } from "./commits.ts";
 import { counts, mode, origin, policy } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, text, whole } from "./schema.ts";
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "./schema.ts";
 
 const summary = {
   domain: text,
@@ -13,14 +12,17 @@ const summary = {
   age: whole,
   mode,
   counts,
-  alias: v.nullable(text),
+  alias: orNull(text),
   /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
-  deleted_until: v.nullable(whole),
+  deleted_until: orNull(whole),
   /** The key that the head was made under. */
   epoch: whole,
   key_id: text,
-  /** Whether it is the edge's key for this domain. Where it is not, every check of the domain is deferred (law 5). */
-  key_fits: flag,
+  /**
+   * Whether it is the edge's key for this domain, null from an edge that does not say. If it is not, every check of the
+   * domain is deferred (law 5).
+   */
+  key_fits: orNull(flag),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */
@@ -32,7 +34,7 @@ export const domainList = named(
   open({
     domains: listOf(domainSummary),
     /** What the next page comes after, null on the last one. */
-    next: v.nullable(text),
+    next: orNull(text),
   }),
 );
 export type DomainList = Infer<typeof domainList>;
@@ -52,7 +54,7 @@ export const domainDescription = named(
     canonicaliser: whole,
     shards: shardTable,
     departures: whole,
-    kv: open({ state: kvState, generation: v.nullable(whole) }),
+    kv: open({ state: kvState, generation: orNull(whole) }),
   }),
 );
 export type DomainDescription = Infer<typeof domainDescription>;
@@ -80,7 +82,7 @@ const generationRecord = open({
   /** Id of the token that made it, or `admin`. */
   by: text,
   forced: flag,
-  note: v.nullable(text),
+  note: orNull(text),
   mode,
   counts,
   departures: whole,
@@ -93,7 +95,7 @@ export const generationList = named(
     domain: text,
     generations: listOf(generationRecord),
     /** What the next page comes after, null on the last one. */
-    next: v.nullable(whole),
+    next: orNull(whole),
   }),
 );
 export type GenerationList = Infer<typeof generationList>;

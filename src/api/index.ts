@@ -10,7 +10,7 @@ export * from "./limits.ts";
 export * from "./log.ts";
 export * from "./openapi.ts";
 export * from "./routes.ts";
-export { type Infer, isMessage, read, type Schema } from "./schema.ts";
+export { type Infer, open, read, type Schema } from "./schema.ts";
 export * from "./status.ts";
 export * from "./tokens.ts";
 export * from "./version.ts";

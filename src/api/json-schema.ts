@@ -2,19 +2,20 @@ import type * as v from "valibot";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What stands in a schema, as far as its JSON Schema is made of it. */
+/** The parts of a schema that its JSON Schema is made of. */
 interface Parts {
   readonly type: string;
   readonly name?: string;
   readonly json?: JsonSchema;
   readonly wrapped?: v.GenericSchema;
+  readonly default?: unknown;
   readonly item?: v.GenericSchema;
   readonly entries?: Readonly<Record<string, v.GenericSchema>>;
   readonly options?: readonly v.GenericSchema[];
 }
 
 /**
- * The JSON Schema of a schema that schema.ts and `exactOptional`, `optional` and `nullable` made.
+ * The JSON Schema of a schema that schema.ts and valibot's `exactOptional`, `optional` and `nullable` made.
  * @param refer what stands for a schema that has a name; left out, it is written out
  */
 export function jsonSchemaOf(
@@ -23,19 +24,18 @@ export function jsonSchemaOf(
 ): JsonSchema {
   const of = (part: v.GenericSchema): JsonSchema => jsonSchemaOf(part, refer);
   const { type, name, json, wrapped, item, entries, options } = schema as unknown as Parts;
-  const isOptional = (part: v.GenericSchema): boolean => part.type.endsWith("optional");
   const structure = (): JsonSchema => {
     if (entries !== undefined) {
       return {
         type: "object",
         properties: Object.fromEntries(Object.entries(entries).map(([key, part]) => [key, of(part)])),
-        required: Object.keys(entries).filter((key) => !isOptional(entries[key] as v.GenericSchema)),
+        required: Object.keys(entries).filter((key) => isRequired(entries[key] as v.GenericSchema)),
         ...(type === "strict_object" ? { additionalProperties: false } : {}),
       };
     }
     if (item !== undefined) return { type: "array", items: of(item) };
     if (wrapped !== undefined) {
-      return isOptional(schema) ? of(wrapped) : { anyOf: [of(wrapped), { type: "null" }] };
+      return type === "nullable" ? { anyOf: [of(wrapped), { type: "null" }] } : of(wrapped);
     }
     if (options === undefined) return {};
     return options.length === 1 ? of(options[0] as v.GenericSchema) : { anyOf: options.map(of) };
@@ -43,3 +43,7 @@ export function jsonSchemaOf(
   const whole = (): JsonSchema => ({ ...structure(), ...json });
   return name === undefined ? whole() : refer(name, whole);
 }
+
+/** What `orNull` made is always sent: only a reader does without. */
+const isRequired = (schema: v.GenericSchema): boolean =>
+  !schema.type.endsWith("optional") || (schema as unknown as Parts).default === null;

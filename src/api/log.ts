@@ -13,7 +13,7 @@ export interface Question {
   /** A domain whose manifest is wanted too, since KV did not have it new enough. */
   readonly want: string | null;
   /**
-   * Where everything would be told: how many heads, and how many revocations, at most. If there are more of either,
+   * When everything is asked for: how many heads, and how many revocations, at most. If there are more of either,
    * none are listed, and the answer is not full. Left out: all of them, as by a release that knows of no limit.
    */
   readonly most?: number;
@@ -23,7 +23,7 @@ export interface Question {
 
 /**
  * Answers of one domain, mode and verdict, or faults of one kind, with `fault` in place of the mode. The domain is
- * empty where it is none that is served here, or where too many are to be told apart.
+ * empty where it is none that is served here, or where there are too many to count apart.
  */
 export type Count = readonly [domain: string, mode: string, word: string, count: number];
 

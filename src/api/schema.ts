@@ -62,6 +62,9 @@ export const oneOf = <const W extends string>(...words: readonly W[]): Schema<W>
 export const knownWord = <const W extends string>(...words: readonly W[]): Schema<W> =>
   kind(isText, "must be text", { type: "string", enum: words });
 
+/** Null, or missing in the answer of an edge that does not know the member. */
+export const orNull = <T>(schema: Schema<T>) => v.optional(v.nullable(schema), null);
+
 /**
  * An object with one kind of value under any name. Its members are not copied one by one, so that a domain called
  * `__proto__` or `constructor` keeps its value.
@@ -107,14 +110,17 @@ const objectOf = <S extends Schema>(schema: S): Schema<v.InferOutput<S>> =>
   choice([schema], (value) => (isRecord(value) ? schema : notAnObject));
 
 /** An object of an answer, or of a check: members that are not known are ignored. */
-export const open = <const E extends v.ObjectEntries>(members: E) =>
-  objectOf(v.object(members, () => "is missing"));
+export const open = <const E extends v.ObjectEntries>(
+  members: E,
+): Schema<v.InferOutput<v.ObjectSchema<E, undefined>>> => objectOf(v.object(members, () => "is missing"));
 
 /**
  * An object of a request that changes something: members that are not known are an error. They may have been meant to
  * matter.
  */
-export const closed = <const E extends v.ObjectEntries>(members: E) => {
+export const closed = <const E extends v.ObjectEntries>(
+  members: E,
+): Schema<v.InferOutput<v.ObjectSchema<E, undefined>>> => {
   const names = Object.keys(members);
   const known = names.length === 0 ? "none are taken here" : `known are ${names.join(", ")}`;
   return objectOf(
@@ -126,7 +132,9 @@ export const closed = <const E extends v.ObjectEntries>(members: E) => {
 const UNKNOWN_MEMBER = "never";
 
 /** A message that was read, or what is wrong with it, in words that name where. */
-export type Reading<T> = { readonly value: T; readonly fault?: never } | { readonly fault: string };
+export type Reading<T> =
+  | { readonly value: T; readonly fault?: undefined }
+  | { readonly value?: undefined; readonly fault: string };
 
 /** Checks a value against a schema. */
 export function read<S extends Schema>(schema: S, value: unknown, what = "the body"): Reading<Infer<S>> {
@@ -144,7 +152,3 @@ export function read<S extends Schema>(schema: S, value: unknown, what = "the bo
         : `${path || what} ${issue.message}`,
   };
 }
-
-/** Whether a value is such a message. */
-export const isMessage = <S extends Schema>(schema: S, value: unknown): value is Infer<S> =>
-  v.is(schema, value);

@@ -1,9 +1,8 @@
 /** How a deployment stands: its health, its Registries, what it answered, and its audit trail. */
-import * as v from "valibot";
 import { VERDICTS, type Verdict } from "../directory/index.ts";
 import { FAULT_KINDS } from "./errors.ts";
 import { mode } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, text, texts, whole } from "./schema.ts";
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, texts, whole } from "./schema.ts";
 
 /** `GET /healthz`. */
 export const health = named(
@@ -25,13 +24,13 @@ export const registryStatus = named(
       open({
         partition: whole,
         /** Null where it was never initialised. */
-        incarnation: v.nullable(whole),
+        incarnation: orNull(whole),
         /** The newest number. */
         as_of: whole,
         /** Keys that KV still lacks. */
         kv_pending: whole,
         /** Why the last copy to KV failed, null where it did not. */
-        kv_error: v.nullable(text),
+        kv_error: orNull(text),
       }),
     ),
     /** Whether KV could be read just now. */
@@ -45,8 +44,8 @@ export type RegistryStatus = Infer<typeof registryStatus>;
 /** Answers of one domain, mode and verdict in the last hour and the last day. */
 const answerCount = open({
   /** Null: domains that are not served here, and what too many domains were counted together as. */
-  domain: v.nullable(text),
-  mode: v.nullable(mode),
+  domain: orNull(text),
+  mode: orNull(mode),
   verdict: knownWord(...(Object.keys(VERDICTS) as Verdict[])),
   hour: whole,
   day: whole,
@@ -55,7 +54,7 @@ export type AnswerCount = Infer<typeof answerCount>;
 
 /** Faults of one kind in the last hour and the last day. */
 const faultCount = open({
-  domain: v.nullable(text),
+  domain: orNull(text),
   kind: knownWord(...FAULT_KINDS),
   hour: whole,
   day: whole,
@@ -75,7 +74,7 @@ const auditRecord = open({
   action: text,
   by: text,
   subject: text,
-  detail: v.nullable(text),
+  detail: orNull(text),
 });
 export type AuditRecord = Infer<typeof auditRecord>;
 

@@ -12,6 +12,7 @@ import {
   named,
   oneOf,
   open,
+  orNull,
   text,
   texts,
   whole,
@@ -54,16 +55,16 @@ export type TokenRequest = Infer<typeof tokenRequest>;
 const record = {
   id: text,
   role: knownWord(...TOKEN_ROLES),
-  domains: v.nullable(texts),
+  domains: orNull(texts),
   /** Unix milliseconds, null: never. */
-  expires: v.nullable(whole),
+  expires: orNull(whole),
   created: whole,
-  revoked: v.nullable(whole),
-  note: v.nullable(text),
+  revoked: orNull(whole),
+  note: orNull(text),
   /** Id of the key that it was made under; null where an earlier release made it. */
-  key_id: v.nullable(text),
+  key_id: orNull(text),
   /** Whether that is the edge's key: tokens made under another key are not accepted. Null where it is not known. */
-  key_fits: v.nullable(flag),
+  key_fits: orNull(flag),
 };
 
 export const tokenRecord = named("TokenRecord", open(record));

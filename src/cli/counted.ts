@@ -1,4 +1,4 @@
-import type { EdgeStatus } from "../api/contract.ts";
+import type { EdgeStatus } from "../api/index.ts";
 import type { Cli } from "./context.ts";
 
 /** Prints what the edge answered, and which faults it met. @param only domains to show; empty for all */

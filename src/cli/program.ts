@@ -1,6 +1,6 @@
 import { type Command, CommanderError } from "commander";
 
-import { VERSION } from "../api/version.ts";
+import { VERSION } from "../api/index.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
 import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";

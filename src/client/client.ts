@@ -1,30 +1,34 @@
 import {
-  type AuditList,
+  type AnswerOf,
   type AuditRecord,
   type CheckRequest,
-  type CheckResults,
   type CommitRequest,
   type CommitResult,
   type DomainDescription,
   type DomainKeyBody,
+  type DomainList,
   type DomainSummary,
   type EdgeStatus,
   type GenerationRecord,
   type HeadResult,
   type Health,
-  MAX_PAGE,
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
+  ROUTES,
   type RollbackRequest,
+  type RouteName,
+  read,
+  type Schema,
   type TokenCreated,
   type TokenRecord,
   type TokenRequest,
-} from "../api/contract.ts";
+} from "../api/index.ts";
 import { type Answer, toALabel } from "../directory/index.ts";
 import { readAnswer } from "./answers.ts";
+import { type After, callOf, everyLine, pageOf } from "./calls.ts";
 import { ClientError } from "./errors.ts";
 import type { HttpReply } from "./http.ts";
 import { type Call, type ClientOptions, failureOf, jsonOf, Transport } from "./transport.ts";
@@ -34,11 +38,8 @@ export type Outcome =
   | { readonly kind: "answer"; readonly recipient: string; readonly answer: Answer }
   | { readonly kind: "none"; readonly recipient: string; readonly why: ClientError };
 
-/** A part of the list of domains, and what the next one is asked by; null after the last. */
-export interface DomainPage {
-  readonly domains: readonly DomainSummary[];
-  readonly next: string | null;
-}
+/** A page of the list of domains; `next` asks for the page after it, null on the last one. */
+export type DomainPage = DomainList;
 
 /** Octets that an answer about one recipient may have, beside the recipient: in JSON, six a character at most. */
 const ANSWER_LIMIT = 16_384;
@@ -79,20 +80,20 @@ export class RollcallClient {
     return this.#ask({ ...context, recipients }, recipients);
   }
 
-  /** `GET /healthz`. A deployment without its secrets answers too, with status `unconfigured`. */
+  /** A deployment without its secrets answers too, with status `unconfigured`. */
   async health(): Promise<Health> {
-    const reply = await this.#transport.exchange(get("/healthz"));
-    const body = jsonOf(reply);
-    if (isRecord(body) && (body.status === "ok" || body.status === "unconfigured")) {
-      return body as unknown as Health;
-    }
-    if (reply.status >= 200 && reply.status < 300) throw this.#notAnEdge("GET /healthz");
+    const call = callOf("showHealth");
+    const reply = await this.#transport.exchange(call);
+    const { value } = read(ROUTES.showHealth.answer, jsonOf(reply));
+    if (value?.status === "ok" || value?.status === "unconfigured") return value;
+    if (reply.status >= 200 && reply.status < 300) throw this.#notAnEdge(call);
     throw failureOf(reply, this.#base);
   }
 
-  /** Every served domain that the token covers. Asked for page by page. */
-  async domains(): Promise<readonly DomainSummary[]> {
-    return this.#pages<DomainSummary>("/v1/domains", "domains");
+  /** Every served domain that the token covers, requested page by page. */
+  domains(): Promise<readonly DomainSummary[]> {
+    const page = (after: After) => this.#call("listDomains", pageOf("listDomains", after));
+    return everyLine(page, ({ domains }) => domains);
   }
 
   /**
@@ -101,22 +102,16 @@ export class RollcallClient {
    * @throws ClientError
    */
   async domainPage(after: string | null): Promise<DomainPage> {
-    const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
-    const reply = await this.#transport.exchange(get(`/v1/domains?limit=${MAX_PAGE}${from}`));
+    const call = pageOf("listDomains", after);
+    const reply = await this.#transport.exchange(call);
     if (reply.status !== 200) throw failureOf(reply, this.#base);
-    const body = jsonOf(reply);
-    if (!isRecord(body) || !Array.isArray(body.domains)) throw this.#notAnEdge("GET /v1/domains");
-    const next = typeof body.next === "string" && body.next !== "" ? body.next : null;
-    return { domains: body.domains as readonly DomainSummary[], next };
+    return this.#answerIn(reply, "listDomains", call);
   }
 
   /** How a domain's head stands. @returns null where it has none, on a deployment without any list included */
   async domain(domain: string): Promise<DomainDescription | null> {
     try {
-      return await this.#json<DomainDescription>(
-        get(`/v1/domains/${encodeURIComponent(domain)}`),
-        "generation",
-      );
+      return await this.#call("showDomain", callOf("showDomain", { domain }));
     } catch (error) {
       const { code } = error instanceof ClientError ? error : { code: null };
       if (code === "not_found" || code === "uninitialised") return null;
@@ -126,32 +121,30 @@ export class RollcallClient {
 
   /** The key under which a domain's list is made; the domain need not exist yet. */
   key(domain: string): Promise<DomainKeyBody> {
-    return this.#json<DomainKeyBody>(get(`/v1/domains/${encodeURIComponent(domain)}/key`), "key_id");
+    return this.#call("domainKey", callOf("domainKey", { domain }));
   }
 
-  /** Bytes of a shard, or of a blob of departures. */
+  /** Bytes of a shard, or of departures. */
   async shard(domain: string, id: string): Promise<Uint8Array> {
-    const path = `/v1/domains/${encodeURIComponent(domain)}/shards/${id}`;
-    return (await this.#transport.send({ ...get(path), limit: MAX_SHARD_BODY })).bytes;
+    const call = { ...callOf("getShard", { domain, id }), limit: MAX_SHARD_BODY };
+    return (await this.#transport.send(call)).bytes;
   }
 
-  /** Puts a shard's bytes under their id, for a commit to name. */
+  /** Uploads a shard's bytes under their id, for a commit to name. */
   async putShard(domain: string, id: string, bytes: Uint8Array): Promise<void> {
-    const path = `/v1/domains/${encodeURIComponent(domain)}/shards/${id}`;
-    await this.#transport.send({ method: "PUT", path, bytes, idempotent: true });
+    await this.#transport.send({ ...callOf("putShard", { domain, id }), bytes, idempotent: true });
   }
 
   /** Bytes of the head's manifest. */
   async manifest(domain: string): Promise<Uint8Array> {
-    return (await this.#transport.send(get(`/v1/domains/${encodeURIComponent(domain)}/manifest`))).bytes;
+    return (await this.#transport.send(callOf("domainManifest", { domain }))).bytes;
   }
 
-  /** A domain's whole history, newest first. Asked for page by page. */
-  async generations(domain: string): Promise<readonly GenerationRecord[]> {
-    return this.#pages<GenerationRecord>(
-      `/v1/domains/${encodeURIComponent(domain)}/generations`,
-      "generations",
-    );
+  /** A domain's whole history, newest first, requested page by page. */
+  generations(domain: string): Promise<readonly GenerationRecord[]> {
+    const page = (after: After) =>
+      this.#call("listGenerations", pageOf("listGenerations", after, { domain }));
+    return everyLine(page, ({ generations }) => generations);
   }
 
   /**
@@ -159,61 +152,60 @@ export class RollcallClient {
    * @throws ClientError of code `conflict`, `missing_shards` or `guard`, with the particulars in its body
    */
   commit(request: CommitRequest): Promise<CommitResult> {
-    return this.#json<CommitResult>(post("/v1/commits", request), "generations");
+    return this.#call("postCommit", { ...callOf("postCommit"), json: request });
   }
 
   /**
-   * What the guard would say of commits. Changes nothing.
+   * What the guard would say to a commit. Changes nothing.
    * @throws ClientError of code `conflict` where a head has moved; `not_found` or `method_not_allowed` of an older edge
    */
   plan(request: PlanRequest): Promise<PlanResult> {
-    return this.#json<PlanResult>({ ...post("/v1/plans", request), idempotent: true }, "refusals");
+    return this.#call("postPlan", { ...callOf("postPlan"), json: request, idempotent: true });
   }
 
   /** Publishes an old generation's content under a new number. Overrides the guard. */
   rollback(domain: string, request: RollbackRequest): Promise<HeadResult> {
-    const path = `/v1/domains/${encodeURIComponent(domain)}/rollback`;
-    return this.#newHead(domain, post(path, request));
+    return this.#newHead(domain, { ...callOf("rollbackDomain", { domain }), json: request });
   }
 
   /** Deletes a domain: deferred for a day, then not served. @param expect the generation that is the head */
   deleteDomain(domain: string, expect: number): Promise<HeadResult> {
-    const path = `/v1/domains/${encodeURIComponent(domain)}?expect=${expect}`;
-    return this.#newHead(domain, { method: "DELETE", path, idempotent: false });
+    const call = callOf("deleteDomain", { domain });
+    return this.#newHead(domain, { ...call, path: `${call.path}?expect=${expect}` });
   }
 
   createToken(request: TokenRequest): Promise<TokenCreated> {
-    return this.#json<TokenCreated>(post("/v1/tokens", request), "token");
+    return this.#call("createToken", { ...callOf("createToken"), json: request });
   }
 
   /** Every token that was issued, revoked ones included. */
   async tokens(): Promise<readonly TokenRecord[]> {
-    return this.#list<TokenRecord>("/v1/tokens", "tokens");
+    return (await this.#call("listTokens", callOf("listTokens"))).tokens;
   }
 
   /** Revokes a token; doing it again changes nothing. */
   async revokeToken(id: string): Promise<void> {
-    const path = `/v1/tokens/${encodeURIComponent(id)}`;
-    await this.#transport.send({ method: "DELETE", path, idempotent: true });
+    await this.#transport.send({ ...callOf("revokeToken", { id }), idempotent: true });
   }
 
-  /** How the Registries of this deployment stand. */
+  /** The state of the deployment's Registries. */
   registry(): Promise<RegistryStatus> {
-    return this.#json<RegistryStatus>(get("/v1/registry"), "partitions");
+    return this.#call("showRegistry", callOf("showRegistry"));
   }
 
   /** Initialises the Registries; those that are initialised stay as they are. */
   initialiseRegistry(): Promise<RegistryStatus> {
-    return this.#json<RegistryStatus>({ ...post("/v1/registry", {}), idempotent: true }, "partitions");
+    const call = { ...callOf("initialiseRegistry"), json: {}, idempotent: true };
+    return this.#call("initialiseRegistry", call);
   }
 
   /** What was answered and what went wrong, as far as the edge counted it; for admin. */
   status(): Promise<EdgeStatus> {
-    return this.#json<EdgeStatus>(get("/v1/status"), "faults");
+    return this.#call("showStatus", callOf("showStatus"));
   }
 
   async audit(): Promise<readonly AuditRecord[]> {
-    return (await this.#json<AuditList>(get("/v1/audit"), "audit")).audit;
+    return (await this.#call("showAudit", callOf("showAudit"))).audit;
   }
 
   async #ask(request: CheckRequest, asked: readonly string[]): Promise<Outcome[]> {
@@ -222,19 +214,17 @@ export class RollcallClient {
     let reply: HttpReply;
     try {
       const limit = asked.reduce((sum, { length }) => sum + ANSWER_LIMIT + 6 * length, 0);
-      // Not tried again here; but on a connection that the edge had closed meanwhile, it was not asked at all.
-      const call: Call = { method: "POST", path: "/v1/rcpt", json: request, idempotent: true, limit };
-      reply = await this.#transport.exchange(call);
+      reply = await this.#transport.exchange({ ...CHECK, json: request, limit });
     } catch (error) {
       if (error instanceof ClientError) return none(error);
       throw error;
     }
     const body = jsonOf(reply);
     if (reply.status === 200) {
-      const several: { [F in keyof CheckResults]?: unknown } = isRecord(body) ? body : {};
-      const items = "recipient" in request ? [body] : several.results;
+      const items =
+        "recipient" in request ? [body] : (body as { results?: unknown } | null | undefined)?.results;
       if (!Array.isArray(items) || items.length !== asked.length) {
-        return none(this.#notAnEdge("POST /v1/rcpt"));
+        return none(this.#notAnEdge(CHECK));
       }
       return asked.map((recipient, i) => this.#outcome(items[i], recipient));
     }
@@ -243,72 +233,49 @@ export class RollcallClient {
       const outcome = this.#outcome(body, asked[0] as string);
       if (outcome.kind === "answer" && outcome.answer.action === "defer") return [outcome];
     }
-    if (reply.status > 200 && reply.status < 300) return none(this.#notAnEdge("POST /v1/rcpt"));
+    if (reply.status > 200 && reply.status < 300) return none(this.#notAnEdge(CHECK));
     return none(failureOf(reply, this.#base));
   }
 
   #outcome(value: unknown, recipient: string): Outcome {
     const answer = readAnswer(value, recipient);
     if (typeof answer !== "string") return { kind: "answer", recipient, answer };
-    const why = new ClientError("protocol", `${this.#base} gave no answer that can be used: ${answer}`);
+    const why = new ClientError("protocol", `${this.#base} gave no usable answer: ${answer}`);
     return { kind: "none", recipient, why };
   }
 
-  /** A 2xx body that is JSON and has `field`, so that a stranger's page is not taken for an answer. */
-  async #json<T>(call: Call, field: keyof T & string): Promise<T> {
-    const body = jsonOf(await this.#transport.send(call));
-    if (!isRecord(body) || !Object.hasOwn(body, field)) throw this.#notAnEdge(`${call.method} ${call.path}`);
-    return body as T;
+  async #call<N extends RouteName>(name: N, call: Call): Promise<AnswerOf<N>> {
+    return this.#answerIn(await this.#transport.send(call), name, call);
   }
 
-  /** What changed a domain's head, and was sent once: whatever is not the whole result leaves open what happened. */
+  /** The body of a 2xx by the route's schema, so that a stranger's page is not taken for an answer. */
+  #answerIn<N extends RouteName>(reply: HttpReply, name: N, call: Call): AnswerOf<N> {
+    const reading = read(ROUTES[name].answer as Schema, jsonOf(reply));
+    if (reading.fault !== undefined) throw this.#notAnEdge(call, reading.fault);
+    return reading.value as AnswerOf<N>;
+  }
+
+  /** What changed a domain's head, and was sent once: anything but the whole result leaves open what happened. */
   async #newHead(domain: string, call: Call): Promise<HeadResult> {
-    const body = jsonOf(await this.#transport.send(call));
-    const result: { [F in keyof HeadResult]?: unknown } = isRecord(body) ? body : {};
-    if (result.domain === (toALabel(domain) ?? domain) && isNumber(result.generation)) {
-      return { domain: result.domain, generation: result.generation };
-    }
+    const { value } = read(ROUTES.rollbackDomain.answer, jsonOf(await this.#transport.send(call)));
+    if (value?.domain === (toALabel(domain) ?? domain)) return value;
     throw new ClientError(
       "protocol",
       `${this.#base} does not answer ${call.method} ${call.path} with ${domain} and the number of its new head; the change may have been made: look at the domain's head`,
     );
   }
 
-  async #list<T>(path: string, field: string): Promise<readonly T[]> {
-    const body = await this.#json<Record<string, unknown>>(get(path), field);
-    if (!Array.isArray(body[field])) throw this.#notAnEdge(`GET ${path}`);
-    return body[field] as readonly T[];
-  }
-
-  /** All pages of a listing. An edge that knows of no pages answers with everything, and names no next one. */
-  async #pages<T>(path: string, field: string): Promise<readonly T[]> {
-    const all: T[] = [];
-    for (let after: string | number | null = null; ; ) {
-      const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
-      const body: Record<string, unknown> = await this.#json(get(`${path}?limit=${MAX_PAGE}${from}`), field);
-      const lines = body[field];
-      const next = body.next ?? null;
-      if (!Array.isArray(lines)) throw this.#notAnEdge(`GET ${path}`);
-      for (const line of lines as T[]) all.push(line);
-      if (next === null) return all;
-      // A page that leads nowhere would be asked for without end.
-      const isNext = typeof next === "string" || typeof next === "number";
-      if (!isNext || next === after || lines.length === 0) throw this.#notAnEdge(`GET ${path}`);
-      after = next;
-    }
-  }
-
-  #notAnEdge(what: string): ClientError {
-    return new ClientError("protocol", `${this.#base} does not answer ${what} as a Rollcall edge`);
+  #notAnEdge({ method, path }: Call, why?: string): ClientError {
+    const reason = why === undefined ? "" : `: ${why}`;
+    return new ClientError(
+      "protocol",
+      `${this.#base} does not answer ${method} ${path} as a Rollcall edge${reason}`,
+    );
   }
 }
 
 /** @returns a client; nothing is sent before its first call */
 export const createClient = (options: ClientOptions): RollcallClient => new RollcallClient(options);
 
-const get = (path: string): Call => ({ method: "GET", path, idempotent: true });
-const post = (path: string, json: unknown): Call => ({ method: "POST", path, json, idempotent: false });
-
-const isNumber = (value: unknown): value is number => Number.isSafeInteger(value);
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** Not tried again; but on a connection that the edge had closed meanwhile, it was not asked at all. */
+const CHECK: Call = { ...callOf("postRcpt"), idempotent: true };

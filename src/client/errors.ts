@@ -1,7 +1,7 @@
-import type { ErrorBody, ErrorCode } from "../api/contract.ts";
+import type { ErrorBody, ErrorCode } from "../api/index.ts";
 
 export type ClientFault =
-  /** No answer: no connection, a time-out, a gateway's error page. */
+  /** No answer: no connection, a timeout, a gateway's error page. */
   | "unreachable"
   /** 401: the token is missing, malformed, expired or revoked. */
   | "unauthorized"

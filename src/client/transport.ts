@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../api/contract.ts";
+import { type ErrorBody, errorBody, read } from "../api/index.ts";
 import { ClientError } from "./errors.ts";
 import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http.ts";
 
@@ -15,11 +15,11 @@ export interface ClientOptions extends ClientPorts {
   /** Base URL of the edge, with or without a path before `/v1`. */
   readonly url: string;
   readonly token: string;
-  /** Sends requests in place of `fetch`; for whoever asks so much that fetch would take too much. */
+  /** Sends requests in place of `fetch`, for clients that send so many that fetch would cost too much CPU. */
   readonly send?: Send;
   /** Milliseconds for a whole exchange, body included. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Further tries of what may be asked twice. Default 3. */
+  /** How often an idempotent request is tried again. Default 3. */
   readonly retries?: number;
   /** Sent as User-Agent. */
   readonly userAgent?: string;
@@ -186,11 +186,5 @@ function isHtml(reply: HttpReply): boolean {
 /** Statuses under which bot filters show their pages; others of a gateway are plain outages. */
 const isBlocked = (status: number): boolean => status === 403 || status === 429 || status === 503;
 
-function errorBodyOf(reply: HttpReply): ErrorBody["error"] | null {
-  const value = jsonOf(reply);
-  if (typeof value !== "object" || value === null) return null;
-  const { error } = value as { error?: unknown };
-  if (typeof error !== "object" || error === null) return null;
-  const { code, message } = error as Record<string, unknown>;
-  return typeof code === "string" && typeof message === "string" ? (error as ErrorBody["error"]) : null;
-}
+const errorBodyOf = (reply: HttpReply): ErrorBody["error"] | null =>
+  read(errorBody, jsonOf(reply)).value?.error ?? null;

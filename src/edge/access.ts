@@ -1,4 +1,4 @@
-import type { Role } from "../api/contract.ts";
+import type { Role } from "../api/index.ts";
 import { equalBytes, fromBase64Url, fromUtf8, type Mac, toBase64Url, utf8 } from "../directory/index.ts";
 import type { Ports } from "./ports.ts";
 

@@ -1,4 +1,4 @@
-import type { FaultKind } from "../api/contract.ts";
+import type { FaultKind } from "../api/index.ts";
 import {
   type Answer,
   type DomainKey,

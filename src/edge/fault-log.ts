@@ -1,4 +1,4 @@
-import type { FaultKind } from "../api/contract.ts";
+import type { FaultKind } from "../api/index.ts";
 import type { Ports } from "./ports.ts";
 
 /** One line a minute for each kind and domain. */

@@ -1,5 +1,5 @@
 /** What the Worker hands to the edge; platform.ts makes it from the platform, the simulation from virtual time. */
-import type { FaultKind } from "../api/contract.ts";
+import type { FaultKind } from "../api/index.ts";
 import type { Hashing } from "../directory/index.ts";
 import type { Clock, Random, Timers } from "../runtime/ports.ts";
 

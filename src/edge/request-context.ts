@@ -1,4 +1,4 @@
-import type { Count } from "../api/log.ts";
+import type { Count } from "../api/index.ts";
 import { type Log, OperationLimitError, type ReaderContext } from "../reader/index.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";

@@ -1,5 +1,4 @@
-import type { FaultKind } from "../api/contract.ts";
-import type { Count } from "../api/log.ts";
+import type { Count, FaultKind } from "../api/index.ts";
 import { type Answer, VERDICTS } from "../directory/index.ts";
 
 /** Domains, and faults, that are told apart between two questions; the rest is counted together. */

@@ -1,4 +1,4 @@
-import { type DomainDescription, MAX_PLANNED_NAMES, type ShardTable } from "../api/contract.ts";
+import { type DomainDescription, MAX_PLANNED_NAMES, type ShardTable } from "../api/index.ts";
 import {
   acceptedCount,
   type BlobTable,

@@ -1,4 +1,4 @@
-import type { Position } from "../api/log.ts";
+import type { Position } from "../api/index.ts";
 import { domainOf, parseRecipient, type Recipient } from "../directory/index.ts";
 
 /** One recipient to check. */

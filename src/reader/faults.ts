@@ -1,5 +1,5 @@
 /** What went wrong, in the words of the contract. */
-import type { FaultKind } from "../api/contract.ts";
+import type { FaultKind } from "../api/index.ts";
 import { DirectoryError } from "../directory/index.ts";
 
 /** What is wrong with stored bytes that could not be opened; `otherwise` where it is no mismatch. */

@@ -1,6 +1,5 @@
 /** What the reader needs of its host: settings, ports that last, and one context for each request. */
-import type { FaultKind } from "../api/contract.ts";
-import type { Question, QuestionAnswer, Result } from "../api/log.ts";
+import type { FaultKind, Question, QuestionAnswer, Result } from "../api/index.ts";
 import type { Answer, DomainKey, Hashing, Mac } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 
@@ -8,7 +7,7 @@ import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 export interface ReaderSettings {
   /** How long a confirmation lasts: the window of law 2. */
   readonly window: number;
-  /** How long accepts continue without a sign of life from the Registry. */
+  /** How long accepts continue without contact with the Registry. */
   readonly acceptGrace: number;
   /** Bytes of manifests and blobs that may be cached. */
   readonly cacheBytes: number;

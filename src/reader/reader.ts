@@ -1,4 +1,4 @@
-import type { Position } from "../api/log.ts";
+import type { Position } from "../api/index.ts";
 import { type Answer, domainOf } from "../directory/index.ts";
 import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import { AnsweredGenerations } from "./answered-generations.ts";

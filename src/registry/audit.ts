@@ -1,4 +1,4 @@
-import type { AuditRecord } from "../api/contract.ts";
+import type { AuditRecord } from "../api/index.ts";
 import type { RegistryStorage } from "./ports.ts";
 
 /** Lines of the audit trail in one answer. */

@@ -1,4 +1,4 @@
-import type { Position, QuestionAnswer } from "../api/log.ts";
+import type { Position, QuestionAnswer } from "../api/index.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 

@@ -1,5 +1,5 @@
 /** Makes new generations: commit, rollback and deletion. */
-import type { CommitRequest, CommitResult, HeadResult, RollbackRequest } from "../api/contract.ts";
+import type { CommitRequest, CommitResult, HeadResult, RollbackRequest } from "../api/index.ts";
 import {
   acceptedCount,
   blobIds,

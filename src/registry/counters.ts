@@ -1,4 +1,4 @@
-import type { Count, Counted } from "../api/log.ts";
+import type { Count, Counted } from "../api/index.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
 import type { RegistryStorage } from "./ports.ts";
 

@@ -1,4 +1,4 @@
-import type { RegistryError, Result } from "../api/log.ts";
+import type { RegistryError, Result } from "../api/index.ts";
 import { DirectoryError } from "../directory/index.ts";
 
 /** An error of the contract. Thrown in a transaction, it rolls that back. */

@@ -1,5 +1,5 @@
 /** How a Registry begins, and whether it may answer. */
-import type { RegistryError, Result } from "../api/log.ts";
+import type { RegistryError, Result } from "../api/index.ts";
 import { DirectoryError, type Mac, openRoster, rosterKey } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";

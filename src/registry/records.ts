@@ -1,4 +1,4 @@
-import type { GenerationRecord } from "../api/contract.ts";
+import type { GenerationRecord } from "../api/index.ts";
 import {
   acceptedCount,
   blobIds,

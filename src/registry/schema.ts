@@ -1,5 +1,5 @@
 /** The Registry's tables, and how a stored state follows the code; docs/storage.md describes each table. */
-import type { RegistryError } from "../api/log.ts";
+import type { RegistryError } from "../api/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 

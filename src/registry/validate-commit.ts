@@ -1,5 +1,5 @@
 /** What a commit may be: each check of a request against the domain's head and the shards that were put. */
-import type { DomainCommit, ShardTable } from "../api/contract.ts";
+import type { DomainCommit, ShardTable } from "../api/index.ts";
 import {
   acceptedCount,
   type BlobTable,

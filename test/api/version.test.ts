@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { VERSION } from "../../src/api/version.ts";
+import { VERSION } from "../../src/api/index.ts";
 
 it("the release says the same version everywhere", () => {
   const read = (name: string): { version: string } =>

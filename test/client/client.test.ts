@@ -165,6 +165,33 @@ describe("a check", () => {
   });
 });
 
+const KEY = { domain: "example.com", epoch: 1, key: "AA", key_id: "x", canonicaliser: 1, partition: 0 };
+const counts = { active: 1, disabled: 0, full: 0, moved: 0 };
+const summary = {
+  domain: "a.example",
+  generation: 3,
+  time: 0,
+  age: 0,
+  mode: "enforce",
+  counts,
+  alias: null,
+  deleted_until: null,
+  epoch: 1,
+  key_id: "x",
+  key_fits: true,
+};
+const generationLine = (generation: number) => ({
+  generation,
+  time: 0,
+  action: "commit",
+  by: "admin",
+  forced: false,
+  note: null,
+  mode: "enforce",
+  counts,
+  departures: 0,
+});
+
 const aborted = (signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal?.addEventListener("abort", () => resolve()));
 
@@ -175,7 +202,7 @@ describe("other calls", () => {
       count++;
       if (count === 1) html(response, 502);
       else if (count === 2) apiError(response, 503, "unavailable");
-      else json(response, { domain: "example.com", key_id: "x" });
+      else json(response, KEY);
     });
     expect(await client.key("example.com")).toMatchObject({ key_id: "x" });
     expect(edge.requests).toHaveLength(3);
@@ -249,22 +276,45 @@ describe("other calls", () => {
     const { client } = await setUp(({ path: url }, response) => {
       paths.push(url);
       const after = Number(/after=(\d+)/.exec(url)?.[1] ?? 9);
-      const generations = [{ generation: after - 1 }, { generation: after - 2 }];
+      const generations = [generationLine(after - 1), generationLine(after - 2)];
       json(response, { domain: "a.example", generations, next: after === 5 ? null : after - 2 });
     });
     const numbers = (await client.generations("a.example")).map(({ generation }) => generation);
     expect(numbers).toEqual([8, 7, 6, 5, 4, 3]);
     const path = "/v1/domains/a.example/generations?limit=1000";
     expect(paths).toEqual([path, `${path}&after=7`, `${path}&after=5`]);
-    const older = await setUp((_, response) => json(response, { domains: [{ domain: "a.example" }] }));
-    expect(await older.client.domains()).toEqual([{ domain: "a.example" }]);
+    const older = await setUp((_, response) => json(response, { domains: [summary] }));
+    expect(await older.client.domains()).toEqual([summary]);
     expect(older.edge.requests).toHaveLength(1);
   });
 
+  it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
+    const { key_fits, alias, ...lacking } = summary;
+    const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
+    const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
+    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", alias: null, key_fits: null }]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["a number as text", { ...summary, generation: "3" }, "domains[1].generation must be a whole number"],
+    ["no name", { ...summary, domain: undefined }, "domains[1].domain is missing"],
+    [
+      "counts of text",
+      { ...summary, counts: { ...counts, full: "1" } },
+      "domains[1].counts.full must be a whole",
+    ],
+    ["a list", [], "domains[1] must be an object"],
+  ])("say what is wrong with an answer, and where: %s", async (_, line, why) => {
+    const { client } = await setUp((_request, response) => json(response, { domains: [summary, line] }));
+    const error = await failureOf(client.domains());
+    expect(error).toMatchObject({ kind: "protocol" });
+    expect(error.message).toContain(why);
+  });
+
   it.each([
-    ["leads back to itself", { domains: [{ domain: "a.example" }], next: "a.example" }],
+    ["leads back to itself", { domains: [summary], next: "a.example" }],
     ["is empty and leads on", { domains: [], next: "a.example" }],
-    ["leads to what is no line", { domains: [{ domain: "a.example" }], next: {} }],
+    ["leads to what is no line", { domains: [summary], next: {} }],
   ])("do not ask without end for pages, where one %s", async (_, page) => {
     const { client, edge } = await setUp((_request, response) => json(response, page));
     expect(await failureOf(client.domains())).toMatchObject({ kind: "protocol" });

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { DomainDescription } from "../../src/api/contract.ts";
+import type { DomainDescription } from "../../src/api/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { MINUTE, must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
-/** A deployment whose master key was lost, and which was given another one. */
+/** A deployment whose master key was lost and replaced. */
 describe("after the master key was lost", () => {
   let world: World;
   let first: number;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { TokenCreated } from "../../src/api/contract.ts";
+import type { TokenCreated } from "../../src/api/index.ts";
 import { type Answer, rosterKey } from "../../src/directory/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { DAY, MINUTE, must, WINDOW, World } from "../../testing/world.ts";
@@ -54,7 +54,7 @@ describe("a domain without any list", () => {
     ]);
     const got = await isolate.call(`/v1/rcpt/alice%40${D}`, { token: named });
     expect(got).toMatchObject({ status: 503, body: MISSING });
-    // The token changes nothing for anybody else.
+    // The token changes nothing for other tokens.
     expect(await isolate.check(`alice@${D}`, { token: await tokenFor(null) })).toMatchObject(NOT_SERVED);
     expect(await isolate.check(`alice@${D}`)).toMatchObject(NOT_SERVED);
   });

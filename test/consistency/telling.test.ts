@@ -1,6 +1,6 @@
-/* What an isolate tells of: lines of the log, and counts that ride on its questions. */
+/* What an isolate reports: log lines, and counts that it sends with its questions. */
 import { expect, it } from "vitest";
-import type { Count, Question } from "../../src/api/log.ts";
+import type { Count, Question } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { FaultLog } from "../../src/edge/fault-log.ts";
 import type { FaultLine } from "../../src/edge/ports.ts";

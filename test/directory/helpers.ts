@@ -35,7 +35,7 @@ export const NOW = Date.UTC(2026, 0, 1);
 
 const KEYS = new Map<string, DomainKey>();
 
-/** The key of a domain at an epoch, as whoever holds the master key derives it. */
+/** The key of a domain at an epoch, derived from the master key. */
 export function keyFor(domain = DOMAIN, epoch = 1): DomainKey {
   const name = `${domain} ${epoch}`;
   const key = KEYS.get(name) ?? deriveDomainKey(stablelibHashing, MASTER, domain, epoch);
@@ -85,6 +85,16 @@ export function packList(list: List, key = KEY, bits = shardBitsFor(list.size)):
   }
   const shards = split.map((entries, index) => packShard(entries, bits, index));
   return { bits, shards, table: tableOf(shards, bits) };
+}
+
+/** 2^bits shards that all hold the same tails, so that many names are made quickly. */
+export function repeatedShards(count: number, bits: number): Uint8Array[] {
+  const first = packShard(new Map(Array.from({ length: count }, (_, i) => [i, 0])), bits);
+  return Array.from({ length: 2 ** bits }, (_, index) => {
+    const bytes = Uint8Array.from(first);
+    new DataView(bytes.buffer).setUint16(6, index, true);
+    return bytes;
+  });
 }
 
 /** The table that names blobs by their ids, or holds the only one. */

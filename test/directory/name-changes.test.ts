@@ -3,7 +3,7 @@ import type { ListContent } from "../../src/directory/difference.ts";
 import { nameChanges, nameChangesTo } from "../../src/directory/name-changes.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
 import { MAX_TAILS } from "../../src/directory/tail-column.ts";
-import { packShard, tableOf } from "./helpers.ts";
+import { packShard, repeatedShards, tableOf } from "./helpers.ts";
 
 /** A list of tails in 2^bits shards; each shard holds those that `split` gives it. */
 function list(shards: readonly ReadonlyMap<number, number>[], inline = shards.length === 1): ListContent {
@@ -49,13 +49,12 @@ describe("the names that change between two lists", () => {
   });
 
   it("are counted beyond those that can be held", () => {
-    // Every shard of the list holds the same tails, so that few bytes hold many names.
-    const tails = new Map(Array.from({ length: 60_000 }, (_, i) => [i, ACTIVE]));
     const bits = 6;
-    const bytes = Array.from({ length: 2 ** bits }, (_, index) => packShard(tails, bits, index));
+    const bytes = repeatedShards(60_000, bits);
     const before = { table: tableOf(bytes, bits), read: (index: number) => bytes[index] as Uint8Array };
     const { gone, uncounted } = nameChangesTo(before, new Float64Array(0));
     expect([gone.length, uncounted]).toEqual([MAX_TAILS, 64 * 60_000 - MAX_TAILS]);
-    expect(nameChanges(before, list([new Map()])).uncounted).toBe(64 * 60_000 - MAX_TAILS);
+    const nobody = list(bytes.map(() => new Map()));
+    expect(nameChanges(before, nobody).uncounted).toBe(64 * 60_000 - MAX_TAILS);
   });
 });

@@ -5,7 +5,7 @@ import {
   type ErrorBody,
   MAX_COMMIT_DOMAINS,
   MAX_SHARD_BODY,
-} from "../../src/api/contract.ts";
+} from "../../src/api/index.ts";
 import { type Answer, concatBytes, fromBase64Url, toBase64Url, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { call, callJson, freshEnv, packFor, publish, standing, tryPublish } from "./support/edge.ts";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  // Nothing was changed by what was refused, and the check goes on.
+  // What was refused changed nothing, and checks still work.
   expect(await list()).toBe(heads);
   const { results } = await callJson<{ results: Answer[] }>(env, "/v1/rcpt", {
     json: [`alice@${DOMAIN}`, `nobody@${DOMAIN}`],
@@ -42,7 +42,7 @@ afterEach(async () => {
 const post = (body: string): Promise<Response> =>
   call(env, "/v1/commits", { body, headers: { "Content-Type": "application/json" } });
 
-/** JSON of a commit in which one field stands as given, whatever JSON it is. */
+/** JSON of a commit with one field set to any JSON. */
 const commitWith = (field: string, json: string): string => {
   const rest = JSON.stringify({ ...good, [field]: undefined }).slice(1, -1);
   return `{"domains":[{${rest},"${field}":${json}}]}`;

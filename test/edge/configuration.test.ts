@@ -1,7 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ErrorBody, Health } from "../../src/api/contract.ts";
-import { EVERY_ROUTE } from "../../src/api/index.ts";
-import { VERSION } from "../../src/api/version.ts";
+import { type ErrorBody, EVERY_ROUTE, type Health, VERSION } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
@@ -59,7 +57,7 @@ describe("an invalid configuration", () => {
       expect(text).toMatch(/^451 4\.3\.0 [\x20-\x7e]+\n$/);
       told(text);
     }
-    // The deployment beside it is none the worse.
+    // A second deployment is not affected.
     const ask = { json: { recipient: "alice@a.example" } };
     expect(await callJson<Answer>(env, "/v1/rcpt", ask)).toMatchObject({ verdict: "deliverable" });
   });

@@ -1,6 +1,6 @@
-/* What isolates count rides on the questions that they ask anyway, and GET /v1/status adds it up. */
+/* Isolates send their counts with the questions that they ask anyway, and GET /v1/status adds them up. */
 import { beforeAll, describe, expect, it } from "vitest";
-import type { EdgeStatus } from "../../src/api/contract.ts";
+import type { EdgeStatus } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { callJson, freshEnv, publish } from "./support/edge.ts";

@@ -1,9 +1,9 @@
-/* Another master key over the same storage: each command names what does not fit, and says what to do. */
+/* Another master key with the same storage: each command names what does not match, and says what to do. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { TokenCreated } from "../../src/api/contract.ts";
+import type { TokenCreated } from "../../src/api/index.ts";
 import { ADMIN, type Edges, startEdges } from "../laws/support/edges.ts";
 import { Publisher } from "../laws/support/publishing.ts";
 import { type Ended, startCli, temporaryFolder } from "../support/processes.ts";

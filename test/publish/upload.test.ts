@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_COMMIT_BODY } from "../../src/api/contract.ts";
+import { MAX_COMMIT_BODY } from "../../src/api/index.ts";
 import { blobIds, type DomainPolicy } from "../../src/directory/index.ts";
 import {
   baseOf,

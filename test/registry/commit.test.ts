@@ -5,6 +5,7 @@ import { DAY, HOUR } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
 const OTHER = "other.example";
+const WHOLE = { after: null, limit: 100 };
 
 let desk: Desk;
 
@@ -55,7 +56,7 @@ describe("a commit", () => {
       note: "first",
     });
     await desk.commit([await desk.prepare(["a"])], { force: true });
-    expect(accepted(await desk.core.generations(D))).toMatchObject([
+    expect(accepted(await desk.core.generations(D, WHOLE))).toMatchObject([
       { generation: 2, action: "commit", by: "tester", forced: true, note: null },
       { generation: 1, action: "commit", by: "tester", forced: false, note: "first" },
     ]);
@@ -132,14 +133,14 @@ describe("a rollback", () => {
       counts: { active: 1 },
     });
     expect(head?.shards).not.toEqual(old);
-    expect(accepted(await desk.core.generations(D))?.[0]).toMatchObject({
+    expect(accepted(await desk.core.generations(D, WHOLE))?.[0]).toMatchObject({
       action: "rollback",
       by: "tester",
       forced: true,
       note: "to generation 1",
     });
     accepted(await desk.rollback({ to: 2, expect: 3, note: "again" }));
-    expect(accepted(await desk.core.generations(D))?.[0]).toMatchObject({ note: "again" });
+    expect(accepted(await desk.core.generations(D, WHOLE))?.[0]).toMatchObject({ note: "again" });
   });
 
   it("overrides the guard, and the names that it refuses are no longer counted", async () => {
@@ -214,7 +215,7 @@ describe("a deletion", () => {
       deletedUntil: desk.world.clock.now() + DAY,
       departures: { count: 0 },
     });
-    expect(accepted(await desk.core.generations(D))?.[0]).toMatchObject({
+    expect(accepted(await desk.core.generations(D, WHOLE))?.[0]).toMatchObject({
       action: "delete",
       by: "tester",
       forced: true,

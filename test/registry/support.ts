@@ -5,7 +5,7 @@ import type {
   HeadResult,
   PlannedDomain,
   RollbackRequest,
-} from "../../src/api/contract.ts";
+} from "../../src/api/index.ts";
 import type { RegistryError, Result } from "../../src/api/log.ts";
 import {
   blobIds,
@@ -38,7 +38,7 @@ export class Desk {
     const before = head?.deletedUntil === null ? head.policy : DEFAULT_POLICY;
     const policy: DomainPolicy = { ...before, ...options.policy };
     const key = this.world.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
-    const packed = pack(list, key, policy, undefined, options.bits);
+    const packed = pack(list, key, policy, { bits: options.bits });
     for (const [i, id] of blobIds(packed.table).entries()) {
       accepted(await this.core.putShard(domain, id, packed.shards[i] as Uint8Array));
     }

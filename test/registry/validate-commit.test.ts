@@ -1,6 +1,6 @@
 /* What the Registry itself checks of a commit, whatever the edge checked before. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { DomainCommit } from "../../src/api/contract.ts";
+import type { DomainCommit } from "../../src/api/index.ts";
 import {
   blobId,
   concatBytes,
@@ -141,7 +141,7 @@ describe("shards that are missing", () => {
   });
 
   it("are kept only where the bytes fit their name, and are a shard", async () => {
-    const { shards } = pack(MANY, desk.world.keyFor(D), (await policyOf()) ?? expect.fail(), 1, 1);
+    const { shards } = pack(MANY, desk.world.keyFor(D), (await policyOf()) ?? expect.fail(), TWO_SHARDS);
     const bytes = shards[0] as Uint8Array;
     const id = toHex(stablelibHashing.sha256(bytes));
     const named = {

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { VERSION } from "../../api/version.ts";
+import { VERSION } from "../../api/index.ts";
 import {
   askEdgeWith,
   type BridgeSettings,

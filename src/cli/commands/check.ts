@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { MAX_RECIPIENTS } from "../../api/contract.ts";
+import { MAX_RECIPIENTS } from "../../api/index.ts";
 import type { Outcome } from "../../client/index.ts";
 import { type Answer, parseRecipient, quoteLocalPart } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";

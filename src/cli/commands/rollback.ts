@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { GenerationRecord } from "../../api/contract.ts";
+import type { GenerationRecord } from "../../api/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { inputError } from "../exit.ts";
 import { instant } from "../output.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { TokenRecord, TokenRequest } from "../../api/contract.ts";
+import type { TokenRecord, TokenRequest } from "../../api/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { usageError } from "../exit.ts";
 import { instant } from "../output.ts";

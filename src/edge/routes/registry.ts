@@ -1,5 +1,4 @@
-import type { AnswerCount, FaultCount, RegistryStatus } from "../../api/index.ts";
-import type { Counted } from "../../api/log.ts";
+import type { AnswerCount, Counted, FaultCount, RegistryStatus } from "../../api/index.ts";
 import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
 import { type Handler, type RouteCall, registriesOf, unwrap } from "./route.ts";
 

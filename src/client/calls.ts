@@ -1,0 +1,44 @@
+import { MAX_PAGE, ROUTES, type RouteName } from "../api/index.ts";
+import { ClientError } from "./errors.ts";
+import type { Call } from "./transport.ts";
+
+type Params = Readonly<Record<string, string>>;
+
+/** A request to a route of the API. It is sent once if it may change something. */
+export function callOf(name: RouteName, params: Params = {}): Call {
+  const { method, path } = ROUTES[name];
+  return {
+    method,
+    path: path.replace(/:(\w+)/g, (_, parameter: string) => encodeURIComponent(params[parameter] ?? "")),
+    idempotent: method === "GET",
+  };
+}
+
+/** `next` of the page before, null for the first page. */
+export type After = string | number | null;
+
+/** A request for one page of a listing. */
+export function pageOf(name: RouteName, after: After, params?: Params): Call {
+  const call = callOf(name, params);
+  const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+  return { ...call, path: `${call.path}?limit=${MAX_PAGE}${from}` };
+}
+
+/** The lines of all pages. An edge that knows no pages answers with everything, and names no next page. */
+export async function everyLine<P extends { readonly next: After }, L>(
+  pageAfter: (after: After) => Promise<P>,
+  linesOf: (page: P) => readonly L[],
+): Promise<readonly L[]> {
+  const all: L[] = [];
+  for (let after: After = null; ; ) {
+    const page = await pageAfter(after);
+    const lines = linesOf(page);
+    for (const line of lines) all.push(line);
+    if (page.next === null) return all;
+    // A page that leads nowhere would be requested without end.
+    if (page.next === after || lines.length === 0) {
+      throw new ClientError("protocol", "the edge sends pages of a list without end");
+    }
+    after = page.next;
+  }
+}
