@@ -125,7 +125,7 @@ const from =
   (incarnation: number | null, generation: number | null, verdict: Verdict, grounds: Grounds = {}): Edge =>
   (asked) =>
     generation !== null && asked.minGeneration > generation
-      ? unavailable(asked.recipient, "older than what the asker has seen", "example.com", incarnation)
+      ? unavailable(asked.recipient, "older than what the client has seen", "example.com", incarnation)
       : says(verdict, { incarnation, generation, contactAge: 1, ...grounds })(asked);
 
 /** A bridge that has seen generation 900 of the log that was lost. */

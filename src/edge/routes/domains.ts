@@ -34,7 +34,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
   return { domains: page.map((head) => seenFromHere(deployment, head)), next };
 };
 
-/** A head with what only the edge can say of it. */
+/** A head with what only the edge knows about it. */
 function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary {
   const { domain, time, epoch, key_id } = head;
   return {
@@ -143,7 +143,7 @@ function newHead({ deployment }: RouteCall, domain: string, result: Result<Chang
 }
 
 /**
- * The deployment through which a change passed forgets its confirmation before it acknowledges, so that the next
+ * The deployment through which a change passed drops its confirmation before it acknowledges, so that the next
  * check through it knows of the change.
  */
 export function acknowledge<T>(
