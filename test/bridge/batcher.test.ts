@@ -84,7 +84,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
   });
 
-  it("go with those about the same domain alone, with the highest minGeneration of them", async () => {
+  it("go only with those about the same domain, with the highest minGeneration of them", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(1, "a.example");
     void edge.ask(20, "a.example", 3);
@@ -105,7 +105,7 @@ describe("questions to the edge", () => {
     ]);
   });
 
-  it("do not go where nobody waits any more by then", async () => {
+  it("are not sent if no client waits for them any more", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(20, "a.example");
     edge.now = 1;
@@ -116,7 +116,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1]);
   });
 
-  it("fail together where a request does, and the next ones go all the same", async () => {
+  it("fail together if their request fails, and the next ones are still sent", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(3, "a.example");
     await edge.requests[0]?.end();
@@ -126,7 +126,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 2, 1]);
   });
 
-  it("that must not wait do not, and take nobody's place", async () => {
+  it("that must not wait do not, and displace no other", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
     const question = { recipient: "x@a.example", domain: "a.example", minGeneration: () => 0, deadline: 1 };

@@ -11,7 +11,7 @@ const SLOW = 60_000;
 const STOP_TIMEOUT = 5_000;
 
 describe("rollcall bridge", { timeout: SLOW }, () => {
-  it("listens where it was told, says that it is ready, answers, and stops at SIGTERM", async () => {
+  it("listens on the given addresses, says that it is ready, answers, and stops on SIGTERM", async () => {
     const socket = join(temporaryFolder(), "socketmap");
     const { bridge } = await startBoth(working, [...EVERY_LISTENER, "--socketmap", `unix:${socket}`]);
     expect(statSync(socket).mode & 0o777).toBe(0o660);
@@ -43,7 +43,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     expect(await bridge.running.stop("SIGINT")).toMatchObject({ code: 0 });
   });
 
-  it("answers what was asked before SIGTERM, and ends within five seconds though the edge hangs", async () => {
+  it("answers what was asked before SIGTERM, and stops within five seconds even if the edge hangs", async () => {
     const { edge, bridge } = await startBoth(slow(700));
     const client = await Client.connect(bridge.address("policy"));
     client.send(policyQuestion("user@example.com"));
@@ -61,7 +61,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     for (const each of [client, hung]) each.leave();
   });
 
-  it("lives on at SIGHUP, says so, and answers what was asked", async () => {
+  it("continues on SIGHUP, says so, and answers what was asked", async () => {
     const { edge, bridge } = await startBoth(slow(500));
     const client = await Client.connect(bridge.address("line"));
     client.send("user@example.com\n");
@@ -76,7 +76,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     expect(stderr).toMatch(/"event":"hangup".*restart the bridge/);
   });
 
-  it("with --json says where it listens as one document", async () => {
+  it("prints its addresses as one JSON document with --json", async () => {
     const edge = await startEdge();
     const running = startCli(["bridge", "--json", "--line", "127.0.0.1:0"], {
       home: temporaryFolder(),

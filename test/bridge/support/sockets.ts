@@ -14,7 +14,7 @@ export class Client {
       this.text += text;
       this.#wake();
     });
-    // Whoever is cut off sees a reset.
+    // A client that is cut off sees a reset.
     socket.on("error", () => undefined);
     socket.on("end", () => {
       this.isClosed = true;
