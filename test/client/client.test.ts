@@ -219,7 +219,7 @@ describe("other calls", () => {
     expect(pauses).toEqual([2000, 8000]);
   });
 
-  it("do not wait for a timeout that goes on when the answer is there", async () => {
+  it("do not wait for a timeout that is still running when the answer arrives", async () => {
     const edge = await startFakeEdge((_, response) => json(response, { tokens: [] }));
     const sleep = (): Promise<void> => new Promise(() => undefined);
     const client = createClient({ url: edge.url, token: "t", fetch, now: Date.now, sleep });
