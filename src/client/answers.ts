@@ -24,7 +24,7 @@ const lenient = Object.fromEntries(
 const answer = open({ recipient, verdict, action, reply, max_age, ...lenient });
 
 /**
- * Law 1 at the client: reads a value as the answer about `asked`, or says why it is none. Only a well-formed
+ * Law 1 at the client: parses a value as the answer about `asked`, or says why it is not one. Only a well-formed
  * answer that names that recipient, whose words are all known and whose reply agrees with its action, may decide
  * anything.
  *

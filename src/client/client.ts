@@ -148,7 +148,7 @@ export class RollcallClient {
   }
 
   /**
-   * Makes new heads. Sent once: where the answer was lost, the head tells whether it went in.
+   * Makes new heads. Sent once: if the answer is lost, the head shows whether the commit was made.
    * @throws ClientError of code `conflict`, `missing_shards` or `guard`, with the particulars in its body
    */
   commit(request: CommitRequest): Promise<CommitResult> {

@@ -24,8 +24,8 @@ export interface HttpReply {
 }
 
 /**
- * Sends a request and takes the whole response. Follows no redirection: an edge sends nobody elsewhere, and a token
- * must not follow. Rejects where there is no whole response, with {@link tooLong} where it has more octets than the
+ * Sends a request and reads the whole response. Follows no redirects: an edge never sends one, and the token must not
+ * be sent elsewhere. Rejects an incomplete response, with {@link tooLong} if it has more octets than the
  * limit.
  */
 export type Send = (request: HttpRequest) => Promise<HttpReply>;
