@@ -5,16 +5,16 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /**
  * Waits for a condition.
- * @throws after `patience` milliseconds, saying what was waited for
+ * @throws after `timeout` milliseconds, saying what was waited for
  */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  patience = 30_000,
+  timeout = 30_000,
 ): Promise<void> {
   const start = performance.now();
   while (!(await holds())) {
-    if (performance.now() - start > patience) throw new Error(`waited ${patience / 1000} s until ${what}`);
+    if (performance.now() - start > timeout) throw new Error(`waited ${timeout / 1000} s until ${what}`);
     await pause(25);
   }
 }
