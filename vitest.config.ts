@@ -11,13 +11,13 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/edge/**"],
           setupFiles: ["./test/seed.ts"],
-          // Long enough for a busy machine: a test that is late is slow, not wrong.
+          // Long enough for a busy machine: a slow test is not a wrong one.
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
       {
-        // The edge runs in workerd, with real KV and Durable Objects on disk-free storage.
+        // The edge runs in workerd, with real KV and Durable Objects in memory.
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },

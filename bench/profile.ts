@@ -71,10 +71,7 @@ async function profile(edge: ServedEdge, load: Load, seconds: number): Promise<M
 }
 
 const { values } = parseArgs({
-  options: {
-    mailboxes: { type: "string", default: "1000000" },
-    seconds: { type: "string", default: "5" },
-  },
+  options: { mailboxes: { type: "string", default: "1000000" }, seconds: { type: "string", default: "5" } },
 });
 const { world, token, mailboxes } = await publishedWorld(Number(values.mailboxes), console.error);
 {
@@ -91,7 +88,7 @@ const { world, token, mailboxes } = await publishedWorld(Number(values.mailboxes
     console.log(`\n| ${name} | share |\n|---|---|`);
     for (const [module, share] of [
       ...shares.filter(([, share]) => share >= SHOWN),
-      ["all else", rest] as const,
+      ["the rest", rest] as const,
     ])
       console.log(`| ${module} | ${(100 * share).toFixed(1)} % |`);
   }

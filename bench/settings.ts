@@ -17,7 +17,7 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,...  only these suites
   --rounds N       rounds of each comparison (default 5; quick 1)
   --seconds N      seconds of load in each round, for each side (default 2; quick 1)
-  --json FILE      write the whole result; node bench/compare.ts BEFORE AFTER compares two
+  --json FILE      write the whole result; npm run bench:compare -- BEFORE AFTER compares two
   --write          update docs/performance.md, its chart and results.json, and docs/cost.md
   --strict         exit with 1 also where a bar is not met or a suite was skipped`;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript for every Node that npm may start it with; the command itself is built from src/cli.
+// Plain JavaScript for every Node that npm may start it with. The command itself is built from src/cli.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
@@ -9,17 +9,17 @@ const main = new URL("../dist/cli/main.js", import.meta.url);
 
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(
-    `error: rollcall needs Node 20.19 or newer, and this is ${process.version}\n` +
+    `error: rollcall needs Node 20.19 or newer; this is ${process.version}\n` +
       "what to do: install a newer Node, and run the command again\n",
   );
   process.exitCode = 2;
 } else if (existsSync(main)) {
-  // The bridge stays for months beside a mail server. Without these, V8 lets garbage pile up to hundreds of megabytes
-  // while many names are asked for that are not in its cache, and keeps the pages that lie half empty afterwards.
+  // The bridge runs for months next to a mail server. Without these flags, V8 accumulates hundreds of megabytes of garbage
+  // while it answers many names that are not in its cache, and keeps half-empty pages afterwards.
   if (process.argv.includes("bridge")) {
     setFlagsFromString("--optimize-for-size");
     setFlagsFromString("--compact-on-every-full-gc");
-    // A compiler between the quick and the good one, on since Node 22: ten megabytes for a warm-up of a second.
+    // The middle-tier compiler, on since Node 22: it costs ten megabytes and saves a second of warm-up.
     setFlagsFromString("--no-maglev");
   }
   await import(main.href).catch(explainMissing);
@@ -41,7 +41,7 @@ function explainMissing(error) {
   const isClone = existsSync(new URL("../package-lock.json", import.meta.url));
   const install = isClone ? "npm ci" : "npm install --omit=dev --ignore-scripts";
   process.stderr.write(
-    `error: the packages that rollcall needs are not installed (${lacking}, for one)\n` +
+    `error: packages that rollcall needs are not installed (such as ${lacking})\n` +
       `what to do: run \`${install}\` in ${fileURLToPath(new URL("..", import.meta.url))}, ` +
       "or let npm install the tarball: `npm install -g FILE.tgz`\n",
   );

@@ -1,8 +1,8 @@
-// A small mail server that asks Rollcall about each recipient while the client waits, and throws the
-// mail away. To try it by itself: ROLLCALL_URL=… ROLLCALL_TOKEN=… node examples/smtp-front-end.mjs 2525
+// A small SMTP server that asks Rollcall about each recipient while the client waits, and discards the
+// mail. To run it alone: ROLLCALL_URL=… ROLLCALL_TOKEN=… node examples/smtp-front-end.mjs 2525
 import { SMTPServer } from "smtp-server";
 
-/** Whatever is not an explicit answer about this very recipient: the client shall try again later. */
+/** For anything but an explicit answer about this recipient: the client should try again later. */
 const NO_VERDICT = { action: "defer", reply: "451 4.3.0 recipient cannot be checked now, try again later" };
 const VERDICTS =
   /^(deliverable|unknown|disabled|moved|not-served|malformed|departed|full|throttled|unavailable)$/;
@@ -34,7 +34,7 @@ export async function startFrontEnd(options) {
     authOptional: true,
     disabledCommands: ["AUTH", "STARTTLS"],
     disableReverseLookup: true,
-    // The reply brings its own enhanced status code, and the edge judges the syntax.
+    // The reply has its own enhanced status code, and the edge checks the syntax.
     hideENHANCEDSTATUSCODES: true,
     lenientAddressParsing: true,
     async onRcptTo({ address }, { remoteAddress, envelope: { mailFrom } }, done) {
@@ -48,7 +48,7 @@ export async function startFrontEnd(options) {
       done(Object.assign(new Error(reply.slice(4)), { responseCode: Number(reply.slice(0, 3)) }));
     },
     onData(stream, _session, done) {
-      stream.on("end", () => done(null, "thanks; thrown away, for this is a demonstration")).resume();
+      stream.on("end", () => done(null, "accepted and discarded: this is a demonstration")).resume();
     },
   });
   await new Promise((resolve, reject) => {

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Publishes from cron. Give it what `rollcall publish` takes, without --yes:
+# Publishes from cron. Takes the arguments of `rollcall publish`, without --yes:
 #
 #   15 * * * *  rollcall  . /etc/rollcall/sync.env && /usr/local/bin/sync.sh --domain example.org /srv/mail/list.csv
 #
-# with /etc/rollcall/sync.env (mode 0600) exporting ROLLCALL_URL, ROLLCALL_TOKEN (of role publish) and
-# SYNC_MAIL_TO. Nothing is said where all is well. Where it is not, nothing was changed, the reason goes out by
-# mail and to standard error, and the exit code is the one of `rollcall publish` (4: refused by the guard), or 75
-# while an earlier run is still at it. `rollcall status --max-age 2d` in your monitoring notices a sync that stopped.
+# /etc/rollcall/sync.env (mode 0600) exports ROLLCALL_URL, ROLLCALL_TOKEN (role publish) and SYNC_MAIL_TO. On success
+# it prints nothing. On failure nothing was changed; the reason goes to standard error and by mail, and the exit code is
+# that of `rollcall publish` (4: refused by the guard), or 75 if an earlier run is still active. To notice a sync that
+# stopped, run `rollcall status --max-age 2d` in your monitoring.
 set -uo pipefail
 
 rollcall=${ROLLCALL_COMMAND:-rollcall}
@@ -15,11 +15,11 @@ lock=${SYNC_LOCK:-${HOME:?}/.rollcall-sync.lock}
 
 exec 9>>"$lock" || exit 73
 if ! flock --nonblock 9; then
-  echo "sync.sh: an earlier run still holds $lock; nothing was done" >&2
+  echo "sync.sh: an earlier run still holds $lock; nothing was published" >&2
   exit 75
 fi
 
-# The lock is this script's alone: a child that outlives it must not keep it.
+# Only this script holds the lock: a child that outlives it must not.
 said=$("$rollcall" publish "$@" --yes 2>&1 9>&-)
 code=$?
 [ "$code" -eq 0 ] && exit 0
@@ -41,6 +41,6 @@ if [ -n "${SYNC_MAIL_TO:-}" ]; then
     echo "rollcall publish $*"
     echo
     echo "$said"
-  } | "$sendmail" -t -oi 9>&- || echo "sync.sh: the mail to $SYNC_MAIL_TO could not be sent" >&2
+  } | "$sendmail" -t -oi 9>&- || echo "sync.sh: cannot send mail to $SYNC_MAIL_TO" >&2
 fi
 exit "$code"

@@ -29,7 +29,7 @@ export const AREAS: readonly Area[] = [
     ],
     tests: PROTOCOL_TESTS,
   },
-  { folder: "src/reader", tests: PROTOCOL_TESTS },
+  { folder: "src/reader", tests: ["test/reader/*.test.ts", ...PROTOCOL_TESTS] },
 ];
 
 export const filesOf = ({ folder, files }: Area): string[] =>

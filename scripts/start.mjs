@@ -139,7 +139,7 @@ Paste into another terminal:
 1. Ask the edge over HTTP
 curl -s ${started.url}/v1/rcpt -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '["alice@example.org", "nobody@example.org"]'
 
-2. Talk SMTP: alice is accepted, nobody is refused
+2. Talk SMTP: alice@ is accepted, nobody@ is refused
 echo hello | curl -sv ${smtp} --mail-from me@example.net --mail-rcpt alice@example.org --mail-rcpt nobody@example.org --mail-rcpt-allowfails -T -
 
 3. Let Rollcall explain an answer

@@ -3,11 +3,11 @@ import { filesOf, noCircles, type Rule } from "./import-rules.ts";
 import { readSources, type Source, source } from "./source.ts";
 
 /*
- * What keeps the house in order: imports run one way, ports are handed in, types say what they mean. Each rule
- * is a function from sources to what is wrong with them, tried on sources that break it and then on ours.
+ * The rules of the source tree: imports run one way, ports are passed in, types are honest. Each rule
+ * is a function from sources to violations. It is tested on sources that break it, and then applied to ours.
  */
 
-/** For each folder of src, the folders that it may import besides itself. */
+/** For each folder of src, the other folders that it may import. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   directory: [],
   runtime: [],
@@ -22,21 +22,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["inspect", "bridge", "publish", "client", "api", "directory", "runtime"],
 };
 
-/** Folders that run where there is no Node: in Workers too. */
+/** Folders that also run in Workers, without Node. */
 const WITHOUT_NODE = ["directory", "runtime", "api", "reader", "registry", "edge", "client"];
 
-/** The files that reach for the platform, so that nobody else has to. */
+/** The only files that use the platform. */
 const ADAPTERS = [
   "src/directory/stablelib.ts",
   "src/edge/worker.ts",
   "src/edge/platform.ts",
   "src/edge/registry-object.ts",
   "src/cli/platform.ts",
-  // Connections of its own to the edge, for the bridge: the platform's, in a file for itself.
+  // The platform's connections to the edge, for the bridge.
   "src/cli/http.ts",
 ];
 
-/** The files that hand hashing to all others. */
+/** The files that provide hashing. */
 const HANDS_HASHING_IN = ["src/edge/worker.ts", "src/edge/platform.ts", "src/edge/registry-object.ts"];
 
 const folderOf = (path: string): string => path.split("/")[1] as string;
@@ -88,10 +88,10 @@ const hashingIsHandedIn: Rule = (sources) =>
     .filter((it) => filesOf(it).includes("src/directory/stablelib.ts"))
     .map(({ path }) => `${path} imports stablelib.ts`);
 
-/** Modules through which time, randomness and cryptography come in by another door. */
+/** Modules that provide time, randomness and cryptography in other ways. */
 const PORT_MODULES = /^(?:node:)?(?:crypto|timers|timers\/promises|perf_hooks)$/;
 
-/** Globals that are ports, wherever they are named. */
+/** Globals that only adapters may use. */
 const PORT_GLOBALS = [
   "crypto",
   "performance",
@@ -109,7 +109,7 @@ const PORT_GLOBALS = [
   "Temporal",
 ];
 
-/** Members of globals that are ports, where the rest of the global is none. */
+/** Members of globals that only adapters may use, while all may use the rest of the global. */
 const PORT_MEMBERS = [
   /\bDate\s*\.\s*now\b/,
   /\bnew\s+Date\s*(?:\(\s*\)|(?![\s(\w]))/,
@@ -119,7 +119,7 @@ const PORT_MEMBERS = [
   /\bprocess\s*\.\s*(?:hrtime|uptime|nextTick)\b/,
 ];
 
-/** Whether the name that stands at `at` names a member: a key, a method, a signature, or one behind a dot. */
+/** Whether the name at `at` is a member: a key, a method, a signature, or a name after a dot. */
 function isMember(code: string, at: number, name: string): boolean {
   const before = code.slice(0, at).trimEnd();
   const after = code.slice(at + name.length).trimStart();
@@ -160,7 +160,7 @@ const typesSayWhatTheyMean: Rule = (sources) =>
     ...(/@ts-(?:ignore|nocheck|expect-error)/.test(text) ? [`${path} silences the compiler`] : []),
   ]);
 
-/** Sources made up for a test: path and text in turn. */
+/** Sources for a test: path and text in turn. */
 const made = (...files: [path: string, text: string][]): Source[] =>
   files.map(([path, text]) => source(path, text));
 
@@ -281,7 +281,7 @@ describe("the rules", () => {
     expect(typesSayWhatTheyMean(made(["src/edge/x.ts", text]))).toEqual([]);
   });
 
-  it("find every import, however it is written, and none in a comment or a string", () => {
+  it("find every import in any syntax, and none in a comment or a string", () => {
     const text = `
       import a from "./a.ts";
       import type { B } from './b.ts';
@@ -304,7 +304,7 @@ describe("the rules", () => {
 });
 
 describe("the source", () => {
-  it("is there to be looked at", () => {
+  it("has files to check", () => {
     const paths = ours.map(({ path }) => path);
     expect(paths.length).toBeGreaterThan(20);
     for (const path of ADAPTERS) expect(paths).toContain(path);
@@ -319,9 +319,9 @@ describe("the source", () => {
     ["imports files that exist", importsNameFilesThatExist],
     ["has no circles of imports", noCircles],
     ["needs no Node where it runs in Workers", workersNeedNoNode],
-    ["needs no package in the directory but the one for hashing", directoryNeedsNothing],
-    ["has hashing handed in", hashingIsHandedIn],
-    ["has time, randomness, cryptography, timers and the network handed in", portsAreHandedIn],
+    ["needs no package in the directory except the one for hashing", directoryNeedsNothing],
+    ["gets hashing passed in", hashingIsHandedIn],
+    ["gets time, randomness, cryptography, timers and the network passed in", portsAreHandedIn],
     ["has no any, and does not silence the compiler", typesSayWhatTheyMean],
   ])("%s", (_, rule) => {
     expect(rule(ours)).toEqual([]);

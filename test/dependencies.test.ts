@@ -17,7 +17,7 @@ describe("dependencies", () => {
     );
   });
 
-  it("each have a reason in docs/dependencies.md, and no reason is left over", () => {
+  it("each have a reason in docs/dependencies.md, which has no others", () => {
     const named = read("docs/dependencies.md")
       .split("\n")
       .filter((line) => line.startsWith("| `"))
@@ -25,7 +25,7 @@ describe("dependencies", () => {
     expect(named.sort()).toEqual(Object.keys(all).sort());
   });
 
-  it("are used, where they are needed at run time", () => {
+  it("are used if they are run-time dependencies", () => {
     const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
       file.endsWith(".ts"),
     );
@@ -34,7 +34,7 @@ describe("dependencies", () => {
     expect(unused).toEqual([]);
   });
 
-  it("come from whichever registry npm is set up for", () => {
+  it("come from any registry that npm is configured for", () => {
     expect(read("package-lock.json")).not.toContain('"resolved"');
   });
 });

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { Source } from "./source.ts";
 
-/** From sources to what is wrong with them. */
+/** From sources to violations. */
 export type Rule = (sources: readonly Source[]) => string[];
 
 /** The files that a source imports, as paths from the root. */

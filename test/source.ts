@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A source file, for rules that are about text: its code without comments, strings and regular expressions. */
+/** A source file for rules about text: its code without comments, strings and regular expressions. */
 export interface Source {
   /** Path from the root of the project, with slashes. */
   readonly path: string;
   readonly text: string;
-  /** The code, each string, template and regular expression in it replaced by an empty string. */
+  /** The code, with each string, template and regular expression replaced by an empty string. */
   readonly code: string;
-  /** Modules that it imports or re-exports from, types included, as they are written. */
+  /** Modules that it imports or re-exports from, types included, as written. */
   readonly imports: readonly string[];
 }
 
@@ -20,7 +20,7 @@ export function readSources(folder: string): Source[] {
     .map((path) => source(path, readFileSync(path, "utf8")));
 }
 
-/** Of the private use area: no source has it. */
+/** From the private use area, which no source uses. */
 const MARK = "\ue000";
 
 export function source(path: string, text: string): Source {
@@ -31,24 +31,24 @@ export function source(path: string, text: string): Source {
   return { path, text, code: marked.replaceAll(/\ue000\d+\ue000/g, '""'), imports };
 }
 
-/** Puts numbered marks in place of strings, nothing in place of comments, and leaves code in templates in. */
+/** Replaces strings with numbered marks, removes comments, and keeps code in templates. */
 function withoutLiterals(text: string): { marked: string; strings: string[] } {
   const strings: string[] = [];
   let marked = "";
-  /** For each template that is open, the depth of braces in its expression. */
+  /** For each open template, the depth of braces in its expression. */
   const templates: number[] = [];
   let at = 0;
 
   const literal = (content: string): void => {
     marked += `${MARK}${strings.push(content) - 1}${MARK}`;
   };
-  /** Index behind the character that ends a literal, escapes passed over. */
+  /** Index after the character that ends a literal. Skips escapes. */
   const endOf = (end: (c: string, i: number) => boolean): number => {
     let i = at;
     while (i < text.length && !end(text[i] as string, i)) i += text[i] === "\\" ? 2 : 1;
     return i;
   };
-  /** Reads a template on from `at`, to its end or to the next expression in it. */
+  /** Reads a template from `at` to its end, or to its next expression. */
   const template = (): void => {
     const end = endOf((c, i) => c === "`" || text.startsWith("${", i));
     literal(text.slice(at, end));
@@ -101,7 +101,7 @@ function withoutLiterals(text: string): { marked: string; strings: string[] } {
   return { marked, strings };
 }
 
-/** A slash divides behind a value, and begins a regular expression anywhere else. */
+/** After a value a slash divides. Anywhere else it starts a regular expression. */
 function beginsRegExp(before: string): boolean {
   const code = before.trimEnd();
   if (/\b(?:return|typeof|case|in|of|void|yield|await)$/.test(code)) return true;

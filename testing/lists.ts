@@ -1,55 +1,43 @@
-import type { DomainCommit, ShardTable } from "../src/api/index.ts";
+import type { DomainCommit } from "../src/api/index.ts";
 import {
-  blobIds,
-  CANONICALISER_VERSION,
   canonicalLocalPart,
   type DomainKey,
   type DomainPolicy,
   ENTRY_STATES,
   type EntryState,
   fingerprint,
-  sentinels,
-  toBase64Url,
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
+import { commitOf as commitOfParts } from "../src/publish/commit-body.ts";
 import { EntryColumns } from "../src/publish/entries.ts";
-import { type PackedList, packList } from "../src/publish/pack.ts";
+import { type PackedList, type PackOptions, packList } from "../src/publish/pack.ts";
 
 /** Local parts, active where no state is said. */
 export type List = readonly (string | readonly [local: string, state: EntryState])[];
 
-/** Packs a list as a publisher does. */
-export function pack(list: List, key: DomainKey, policy: DomainPolicy, bitsInUse?: number): PackedList {
+/** Packs a list as a publisher does; lines count from 1. */
+export function pack(
+  list: List,
+  key: DomainKey,
+  policy: DomainPolicy,
+  options: PackOptions = {},
+): PackedList {
   const entries = new EntryColumns();
-  list.forEach((entry, line) => {
+  list.forEach((entry, index) => {
     const [local, state] = typeof entry === "string" ? [entry, "active" as const] : entry;
     const digest = fingerprint(key.names, canonicalLocalPart(local, policy));
-    entries.add(digest, ENTRY_STATES.indexOf(state), line);
+    entries.add(digest, ENTRY_STATES.indexOf(state), index + 1);
   });
-  return packList(entries, stablelibHashing, bitsInUse === undefined ? {} : { bitsInUse });
+  return packList(entries, stablelibHashing, options);
 }
 
 /** What a commit says of a domain, under the policy that results. */
-export function commitOf(
-  { table }: PackedList,
+export const commitOf = (
+  packed: PackedList,
   key: DomainKey,
-  policy: DomainPolicy,
+  resultingPolicy: DomainPolicy,
   said: Pick<DomainCommit, "expect"> & Partial<Pick<DomainCommit, "policy" | "mode">>,
-): DomainCommit {
-  const shards: ShardTable =
-    table.inline === null
-      ? { bits: table.bits, ids: blobIds(table) }
-      : { bits: 0, inline: toBase64Url(table.inline) };
-  return {
-    domain: key.domain,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
-    sentinels: sentinels(key.names, policy),
-    shards,
-    ...said,
-  };
-}
+): DomainCommit => commitOfParts({ policy: {}, ...said, key, resultingPolicy, packed });
 
 /** Made-up local parts: `u0`, `u1`, ... */
 export const people = (count: number, from = 0): string[] =>

@@ -135,7 +135,7 @@ export class World {
     const head = this.#heads.get(domain);
     const policy = { ...(head?.policy ?? DEFAULT_POLICY), ...options.policy };
     const key = this.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
-    const packed = pack(list, key, policy, options.bits);
+    const packed = pack(list, key, policy, { bitsInUse: options.bits });
     const expect = options.expect === undefined ? (head?.number ?? null) : options.expect;
     const commit = commitOf(packed, key, policy, {
       expect,

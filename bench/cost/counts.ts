@@ -18,11 +18,7 @@ const count = (
   what: string,
   from: readonly string[],
   of = (...values: number[]): number => values[0] ?? 0,
-) => ({
-  what,
-  from,
-  of,
-});
+) => ({ what, from, of });
 /** What was counted beside what is known. */
 const beside =
   (known: number) =>
@@ -42,7 +38,7 @@ const COUNTS = {
     (all = 0, two = 0, one = 0) => beside(one + SHARDS * (two - one))(all),
   ),
   callsPerStart: count("Registry calls of a cold isolate", ["cold.unknown.large.calls"]),
-  writesPerBeginning: count(
+  writesPerFirstPublication: count(
     "KV writes of a first publication beside manifest and shards",
     ["publish.kv-writes.1m"],
     beside(1 + SHARDS),

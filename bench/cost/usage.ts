@@ -122,7 +122,7 @@ export function ours(size: Size, a: Assumptions, counts: Counts): Use {
   const objectRequests = questions + publishes * publish.registryCalls + beats;
   const secondsAwake = Math.min(a.partitions * SECONDS_PER_MONTH, objectRequests * a.awakePerRequest);
   return {
-    firstWrites: a.domains + shards + counts.writesPerBeginning,
+    firstWrites: a.domains + shards + counts.writesPerFirstPublication,
     monthly: {
       requests: requests + publishes * publish.requests,
       cpuMs: cpuOf(size, a, counts),

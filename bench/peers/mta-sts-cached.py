@@ -1,7 +1,7 @@
 """Debian's postfix-mta-sts-resolver, its own code throughout, with every policy in its cache beforehand.
 
 So it does nothing but speak socketmap and look into its cache. The daemon of the package does the same once it has
-resolved a domain. A policy of these names can come from nowhere else: nobody has them in the DNS. Settings in the
+resolved a domain. A policy of these names can come from nowhere else: they are not in the DNS. Settings in the
 environment: SOCKET, the path to listen on; DOMAINS, how many names there are; CACHE, `sqlite` as Debian sets it up, or
 `internal`, in memory.
 """

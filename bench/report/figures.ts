@@ -3,7 +3,7 @@ import { isMet, type Measurement } from "./measurement.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-/** Bytes below this are told with a decimal: bytes a mailbox. */
+/** Bytes below this have decimals: bytes a mailbox. */
 const FEW_BYTES = 100;
 
 /** A figure in its unit. */

@@ -34,11 +34,13 @@ export interface Results {
 
 export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;
 
-/** @throws Error where the text is no result of a run */
+/** @throws Error where the text is not the result of a run */
 export function fromJson(text: string): Results {
   const results = JSON.parse(text) as Partial<Results> | null;
   if (!Array.isArray(results?.measurements) || results.machine === undefined) {
-    throw new Error("this JSON is no result of the benchmark: write it with npm run bench -- --json FILE");
+    throw new Error(
+      "this JSON is not a result of the benchmark: write one with npm run bench -- --json FILE",
+    );
   }
   return results as Results;
 }

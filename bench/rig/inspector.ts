@@ -3,7 +3,7 @@ import { memoryOf } from "./processes.ts";
 import type { ServedEdge } from "./workerd.ts";
 
 /** Calls of the Registry that an instrumented edge counted. `answered` are those that a request may have waited for. */
-export async function registryCalls(origin: string, which: "begun" | "answered"): Promise<number> {
+export async function registryCalls(origin: string, which: "started" | "answered"): Promise<number> {
   const response = await fetch(`${origin}/bench/registry-calls`);
   if (!response.ok) throw new Error("this edge does not count calls of the Registry");
   return ((await response.json()) as Record<typeof which, number>)[which];

@@ -4,14 +4,14 @@ import worker, { Registry as Near } from "./worker.js";
 
 /** Called by the platform, not by the edge. */
 const OWN = ["constructor", "alarm"];
-const calls = { begun: 0, answered: 0 };
+const calls = { started: 0, answered: 0 };
 
 export class Registry extends Near {}
 
 for (const name of Object.getOwnPropertyNames(Near.prototype).filter((each) => !OWN.includes(each))) {
   const near = Near.prototype[name];
   Registry.prototype[name] = async function (...args) {
-    calls.begun++;
+    calls.started++;
     await scheduler.wait(Number(this.env.BENCH_REGISTRY_DELAY ?? 0));
     const result = await near.apply(this, args);
     calls.answered++;

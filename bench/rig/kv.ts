@@ -1,4 +1,4 @@
-/** The benchmark's KV, rig/kv-worker.js: what it counts, and what it is told. */
+/** A client of the benchmark's KV, rig/kv-worker.js. */
 
 /** Numbers by the first part of the key: `domain`, `shard`, `roster`, `mailbox`. */
 export type ByKind = Readonly<Record<string, number>>;

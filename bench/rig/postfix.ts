@@ -87,7 +87,7 @@ export class RecipientClient implements Disposable {
    */
   async name(names: readonly string[], count: number, atOnce: number): Promise<number> {
     const bursts = burstsOf(names, atOnce);
-    const begun = performance.now();
+    const since = performance.now();
     let named = 0;
     for (let i = 0; named < count; i++) {
       if (named % RECIPIENTS === 0) await this.#say("RSET\r\nMAIL FROM:<sender@client.example>\r\n", 2);
@@ -95,7 +95,7 @@ export class RecipientClient implements Disposable {
       check(await this.#say(commands, codes.length), codes);
       named += codes.length;
     }
-    return named / ((performance.now() - begun) / 1000);
+    return named / ((performance.now() - since) / 1000);
   }
 
   [Symbol.dispose](): void {
@@ -128,7 +128,7 @@ export class RecipientClient implements Disposable {
 
 interface Burst {
   readonly commands: string;
-  /** Beginning of the reply to each. */
+  /** How the reply to each starts. */
   readonly codes: readonly string[];
 }
 

@@ -47,16 +47,17 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
 
 /** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
 export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
-  const parts = { hashing: stablelibHashing, recorder: null, judge: async (it: DomainPlan) => it };
+  const judge = async (it: DomainPlan): Promise<DomainPlan> => it;
+  const parts = { hashing: stablelibHashing, recorder: null, progress: {}, judge };
   const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
   return (await planList(parts, target, await startOf(client, stablelibHashing, DOMAIN))).plan;
 }
 
 /** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
 export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
-  const begun = performance.now();
+  const since = performance.now();
   await commitPlans({ client, timers: { sleep: pause }, recorder: null, progress: {} }, plans);
-  return (performance.now() - begun) / 1000;
+  return (performance.now() - since) / 1000;
 }
 
 /**

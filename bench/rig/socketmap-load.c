@@ -106,14 +106,14 @@ int main(int argc, char **argv) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
     if (epoll_ctl(poll, EPOLL_CTL_ADD, all[i].socket, &event) < 0) err(1, "epoll");
   }
-  struct timespec begun, ended;
-  clock_gettime(CLOCK_MONOTONIC, &begun);
+  struct timespec start, ended;
+  clock_gettime(CLOCK_MONOTONIC, &start);
   for (size_t i = 0; i < connections; i++) ask(&all[i]);
   for (size_t left = connections; left > 0;) {
     int found = epoll_wait(poll, ready, connections, -1);
     for (int i = 0; i < found; i++) left -= take(ready[i].data.ptr);
   }
   clock_gettime(CLOCK_MONOTONIC, &ended);
-  printf("%lld\n", (ended.tv_sec - begun.tv_sec) * 1000000000LL + ended.tv_nsec - begun.tv_nsec);
+  printf("%lld\n", (ended.tv_sec - start.tv_sec) * 1000000000LL + ended.tv_nsec - start.tv_nsec);
   return 0;
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../../test/mta/support/waiting.ts";
+import { pause, until } from "../../test/mta/support/waiting.ts";
 import type { Tell } from "../report/measurement.ts";
 import { type ByKind, Kv } from "./kv.ts";
 import { DOMAIN, writeList } from "./lists.ts";
@@ -75,7 +75,10 @@ export class World implements AsyncDisposable {
       const status = JSON.parse(await this.api(edge, "/v1/registry")) as {
         readonly partitions?: readonly { readonly kv_pending: number }[];
       };
-      return status.partitions?.every(({ kv_pending }) => kv_pending === 0) ?? false;
+      const isDone = status.partitions?.every(({ kv_pending }) => kv_pending === 0) ?? false;
+      // The Registry copies and answers in one thread.
+      if (!isDone) await pause(100);
+      return isDone;
     };
     await until("the Registry's heads are in KV", isCopied, COPY_TIMEOUT_MS);
   }

@@ -28,11 +28,7 @@ export const keyPerMailbox: Suite = {
         ...ratio,
         unit: "x",
         bar: atLeast(1.7),
-        detail: {
-          "checks a second": ours.value,
-          "peer's checks a second": theirs.value,
-          mailboxes: MILLION,
-        },
+        detail: { "checks a second": ours.value, "peer's checks a second": theirs.value, mailboxes: MILLION },
       });
     }
     return measured;

@@ -1,5 +1,5 @@
 /** Recipients a second through a real Postfix: asking the bridge, beside Postfix's own table of the same list. */
-import { atLeast, type Bar, type Extent, type Measurement, type Suite } from "../report/measurement.ts";
+import { atLeast, type Extent, type Measurement, type Suite } from "../report/measurement.ts";
 import { MAILBOXES, makeBridgeWorld, publishForBridge, recipients } from "../rig/bridge-world.ts";
 import { DOMAIN, mixedNames, UNKNOWN } from "../rig/lists.ts";
 import { makeLmdb, RecipientClient, type ServedPostfix, servePostfix } from "../rig/postfix.ts";
@@ -15,41 +15,31 @@ import {
 import { lacksCompiler, socketmapLoad } from "../rig/socketmap-load.ts";
 
 /**
- * Ways to send RCPT TO. A pipelining client sends 50 before it waits: Postfix writes 4,096 octets of replies at once,
- * and with more its second write would wait for the client's delayed acknowledgement, 40 ms on either side.
+ * Recipients that a pipelining client sends before it waits. Postfix writes 4,096 octets of replies at once; with more,
+ * its second write would wait for the client's delayed acknowledgement, 40 ms on either side.
  */
-const PACES = {
-  one: { what: "one at a time", atOnce: 1, bar: atLeast(0.9) },
-  pipelined: { what: "pipelined", atOnce: 50, bar: atLeast(0.7) },
-};
-type Pace = keyof typeof PACES;
-
+const AT_ONCE = 50;
 const MANY = 5_000;
-/** What Postfix asks, and about how many different names, half of which exist; the first two have bars. */
-const CASES = {
-  hot: { what: "hot names", names: 100, asks: "tcp", hasBar: true },
-  many: { what: "5,000 names", names: MANY, asks: "tcp", hasBar: true },
-  unix: { what: "5,000 names, unix socket", names: MANY, asks: "unix", hasBar: false },
-  bare: {
-    what: "5,000 names, asking a service in Node that looks for one word",
-    names: MANY,
-    asks: "bare",
-    hasBar: false,
-  },
-} as const;
-type Case = keyof typeof CASES;
+const BARE = "5,000 names, asking a service in Node that looks for one word";
 
-/** In the order of the report. */
-const COMPARISONS: readonly (readonly [Pace, Case])[] = [
-  ["one", "hot"],
-  ["one", "many"],
-  ["pipelined", "hot"],
-  ["pipelined", "many"],
-  ["one", "unix"],
-  ["pipelined", "unix"],
-  ["one", "bare"],
-  ["pipelined", "bare"],
-];
+/** Each by how many names come at once, what Postfix asks, and about how many different names: half of them exist. */
+const COMPARISONS = [
+  { id: "one.hot", what: "hot names", atOnce: 1, names: 100, asks: "tcp", bar: atLeast(0.9) },
+  { id: "one.many", what: "5,000 names", atOnce: 1, names: MANY, asks: "tcp", bar: atLeast(0.9) },
+  { id: "pipelined.hot", what: "hot names", atOnce: AT_ONCE, names: 100, asks: "tcp", bar: atLeast(0.7) },
+  { id: "pipelined.many", what: "5,000 names", atOnce: AT_ONCE, names: MANY, asks: "tcp", bar: atLeast(0.7) },
+  { id: "one.unix", what: "5,000 names, unix socket", atOnce: 1, names: MANY, asks: "unix", bar: null },
+  {
+    id: "pipelined.unix",
+    what: "5,000 names, unix socket",
+    atOnce: AT_ONCE,
+    names: MANY,
+    asks: "unix",
+    bar: null,
+  },
+  { id: "one.bare", what: BARE, atOnce: 1, names: MANY, asks: "bare", bar: null },
+  { id: "pipelined.bare", what: BARE, atOnce: AT_ONCE, names: MANY, asks: "bare", bar: null },
+] as const;
 
 export const postfix: Suite = {
   name: "postfix",
@@ -76,22 +66,17 @@ export const postfix: Suite = {
     // From here on all names are in the bridge's cache. The first time that Postfix finds no mailbox, it asks about
     // the whole domain too.
     const all = recipients(MANY, DOMAIN);
-    await socketmapLoad(bridge.address, all, { connections: 1, atOnce: PACES.pipelined.atOnce }).ask(
-      all.keys.length,
-    );
+    await socketmapLoad(bridge.address, all, { connections: 1, atOnce: AT_ONCE }).ask(all.keys.length);
     const measured: Measurement[] = [];
-    for (const [pace, name] of COMPARISONS) {
-      const { asks, names, hasBar } = CASES[name];
-      const what = `${PACES[pace].what}, ${CASES[name].what}`;
-      tell(`postfix: ${what}`);
-      const load = { names: mixedNames(names, MAILBOXES), atOnce: PACES[pace].atOnce };
-      const figures = await compare(load, own, asking[asks], asks === "bare" ? bareService : bridge, extent);
-      const bar: { bar?: Bar } = hasBar ? { bar: PACES[pace].bar } : {};
+    for (const { id, what, atOnce, names, asks, bar } of COMPARISONS) {
+      const how = `${atOnce === 1 ? "one at a time" : "pipelined"}, ${what}`;
+      tell(`postfix: ${how}`);
+      const load = { names: mixedNames(names, MAILBOXES), atOnce };
       measured.push({
-        id: `postfix.${pace}.${name}`,
-        what: `RCPT TO, ${what}, against Postfix with its own lmdb table`,
-        ...figures,
-        ...bar,
+        id: `postfix.${id}`,
+        what: `RCPT TO, ${how}, against Postfix with its own lmdb table`,
+        ...(await compare(load, own, asking[asks], asks === "bare" ? bareService : bridge, extent)),
+        ...(bar && { bar }),
       });
     }
     return measured;

@@ -36,7 +36,7 @@ export const reads: Suite = {
         value: total(ours),
         unit: "count",
         bar: atMost(BAR),
-        detail: { ...figures("reads", ours), "Registry calls": await registryCalls(edge.origin, "begun") },
+        detail: { ...figures("reads", ours), "Registry calls": await registryCalls(edge.origin, "started") },
       },
       {
         id: "reads.key-per-mailbox.1m",

@@ -1,7 +1,7 @@
 import { SmtpSession } from "../../test/mta/support/smtp-client.ts";
 import type { Envelope } from "./scenario.ts";
 
-/** A message and the code of the reply that decided about it: to RCPT TO, or to the text where that was taken. */
+/** A message and the code of the reply that decided it: to RCPT TO, or to the data if RCPT TO was accepted. */
 export interface Sent {
   readonly envelope: Envelope;
   readonly code: number;
@@ -10,7 +10,7 @@ export interface Sent {
 const CONNECTIONS = 10;
 
 /**
- * Sends a message for each envelope, over several connections; once, without trying again.
+ * Sends one message per envelope, over several connections, without retries.
  * @param from the address of this machine to connect from
  */
 export async function send(

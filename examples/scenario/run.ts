@@ -1,4 +1,4 @@
-/** `npm run scenario`: plays the three acts and prints what was counted. */
+/** `npm run scenario`: plays the three acts and prints the counts. */
 import { WITHOUT_POSTFIX } from "../../test/mta/support/postfix.ts";
 import { LETTERS, play, STRAYS } from "./scenario.ts";
 
@@ -8,9 +8,11 @@ if (WITHOUT_POSTFIX !== null) {
 }
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-console.log(`${STRAYS} messages with forged senders to nobody, ${LETTERS} letters to readers who exist`);
+console.log(
+  `${STRAYS} messages with forged senders to unknown recipients, ${LETTERS} letters to existing ones`,
+);
 const acts = await play(console.log);
-const head = ["", "refused to the client", "accepted", "bounces to forged senders", "letters arrived"];
+const head = ["", "rejected at RCPT TO", "accepted", "bounces to forged senders", "letters arrived"];
 const rows = acts.map((act) => [
   act.title,
   `${act.refused}${act.codes.length > 0 ? ` (${act.codes.join(", ")})` : ""}`,
@@ -24,6 +26,6 @@ for (const row of [head, ...rows]) console.log(row.map((cell, i) => cell.padEnd(
 const [, , third] = acts;
 if (third !== undefined) {
   console.log(`
-While the edge was away ${third.deferred} messages to nobody were told to come back later, and ${third.waited} letters
-waited in their sender's queue; none was lost, none came back (${third.returned}), none came twice (${third.twice}).`);
+While the edge was away, ${third.deferred} messages to unknown recipients were deferred and ${third.waited} letters waited
+in their sender's queue. Letters lost: ${LETTERS - third.arrived}; returned: ${third.returned}; delivered twice: ${third.twice}.`);
 }

@@ -1,7 +1,7 @@
 /**
- * Backscatter, made and unmade: a front Postfix that relays to a server with the mailboxes. 500 messages with forged
- * senders go to 500 recipients who do not exist, and 50 letters to recipients who do. What is counted are messages
- * that arrive at real SMTP servers. Everything runs on 127.0.0.1, from folders that are gone afterwards.
+ * Backscatter with and without Rollcall: a front Postfix relays to a server with the mailboxes. 500 messages with forged
+ * senders go to 500 recipients that do not exist, and 50 letters to recipients that do. The counts are of messages that
+ * arrive at real SMTP servers. Everything runs on 127.0.0.1, in temporary folders.
  */
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { type Bridge, type Edge, startBridge, startEdge } from "../../test/mta/support/command.ts";
@@ -14,26 +14,26 @@ import { type Sent, send } from "./client.ts";
 export const STRAYS = 500;
 export const LETTERS = 50;
 
-/** What came of one act. */
+/** The result of one act. */
 export interface Act {
   readonly title: string;
-  /** Strays that the client was refused with 5xx at RCPT TO; in the end, where it was told to wait before. */
+  /** Strays rejected with 5xx at RCPT TO, including those deferred before. */
   readonly refused: number;
-  /** Strays that it was told to try again later. */
+  /** Strays that were deferred. */
   readonly deferred: number;
-  /** Strays that the front took. */
+  /** Strays that the front accepted. */
   readonly accepted: number;
-  /** Codes of all refusals. */
+  /** Codes of all rejections. */
   readonly codes: readonly number[];
-  /** Messages that arrived at the server of the people whose addresses were forged. */
+  /** Messages that arrived at the server of the forged senders. */
   readonly bounces: number;
   /** Letters that arrived at the server with the mailboxes, each counted once. */
   readonly arrived: number;
   /** Letters that arrived twice. */
   readonly twice: number;
-  /** Letters that waited in the sender's queue meanwhile. */
+  /** Letters that waited in the sender's queue while the edge was away. */
   readonly waited: number;
-  /** Messages that came back to those who wrote letters. */
+  /** Messages that were returned to the authors of letters. */
   readonly returned: number;
 }
 
@@ -52,24 +52,24 @@ const letters: readonly Envelope[] = Array.from({ length: LETTERS }, (_, i) => (
   to: `reader-${i}@example.com`,
 }));
 
-/** Both, well mixed: a letter behind every ten strays. */
+/** Both, mixed: a letter after every ten strays. */
 const mixed = strays.flatMap((stray, i) => {
   const letter = i % 10 === 9 ? letters[(i - 9) / 10] : undefined;
   return letter === undefined ? [stray] : [stray, letter];
 });
 
-/** Servers of other people; they stay from act to act, and are emptied between them. */
+/** The other servers. They run through all acts and are emptied in between. */
 interface World {
   readonly cleanup: Cleanup;
-  /** Has the mailboxes, and refuses those that it does not know with 550. */
+  /** Has the mailboxes, and rejects unknown recipients with 550. */
   readonly backend: Sink;
-  /** Takes mail for forged.example. */
+  /** Accepts mail for forged.example. */
   readonly victims: Sink;
-  /** Takes mail for letters.example. */
+  /** Accepts mail for letters.example. */
   readonly authors: Sink;
 }
 
-/** Plays all three acts. @param say is told what goes on */
+/** Plays all three acts. @param say receives progress messages */
 export async function play(say: (line: string) => void = () => undefined): Promise<Act[]> {
   const cleanup = new Cleanup();
   const readers = new Set(letters.map(({ to }) => to));
@@ -80,7 +80,7 @@ export async function play(say: (line: string) => void = () => undefined): Promi
       victims: await startSink(cleanup),
       authors: await startSink(cleanup),
     };
-    say("act one: the front takes everything for example.com");
+    say("act one: the front accepts everything for example.com");
     const one = await actOne(world);
     say("act two: the front asks Rollcall");
     const edge = await startEdge(cleanup);
@@ -89,7 +89,7 @@ export async function play(say: (line: string) => void = () => undefined): Promi
       ["postmaster@example.com", ...readers].map((who) => `${who},active`),
     );
     const two = await actTwo(world, edge);
-    say("act three: the edge goes away in the middle, and comes back");
+    say("act three: the edge goes away halfway, and comes back");
     const three = await actThree(world, edge);
     return [one, two, three];
   } finally {
@@ -99,7 +99,7 @@ export async function play(say: (line: string) => void = () => undefined): Promi
 
 async function actOne(world: World): Promise<Act> {
   empty(world);
-  // The page that is pasted for Rollcall, without its table.
+  // The configuration for Rollcall, without its table.
   const front = await startFront(world, { socketmap: 9, policy: 9 }, "relay_recipient_maps =");
   const sent = await send(front.port, mixed);
   await untilEmpty(front, 60_000);
@@ -120,7 +120,7 @@ async function actTwo(world: World, edge: Edge): Promise<Act> {
 
 async function actThree(world: World, edge: Edge): Promise<Act> {
   empty(world);
-  // A new one, which knows nobody yet: accepts that it knew would go on.
+  // A new bridge with an empty cache: a cached accept would stay valid.
   const bridge = await startBridge(edge, world.cleanup);
   const front = await startFront(world, bridge);
   const queue = await startSendersQueue(world, front);
@@ -133,7 +133,10 @@ async function actThree(world: World, edge: Edge): Promise<Act> {
   await edge.stop();
   const meanwhile = await send(front.port, strays.slice(half.strays));
   await send(queue.port, letters.slice(half.letters), OWN_NETWORK);
-  await until("the other letters wait at their sender's", () => deferredBy(queue) === LETTERS - half.letters);
+  await until(
+    "the other letters wait in their sender's queue",
+    () => deferredBy(queue) === LETTERS - half.letters,
+  );
   const waited = deferredBy(queue);
 
   await edge.start();
@@ -157,18 +160,18 @@ async function actThree(world: World, edge: Edge): Promise<Act> {
   );
 }
 
-/** Letters that a queue could not deliver at once. */
+/** Letters that a queue could not deliver on the first attempt. */
 const deferredBy = (queue: Postfix): number =>
   new Set([...queue.log().matchAll(/ to=<([^>]*)>.* status=deferred /g)].map(([, to]) => to)).size;
 
 const isDeferred = ({ code }: Sent): boolean => code >= 400 && code < 500;
 
-/** Tries again what was deferred, as clients do, until it is taken or refused. @returns the last replies */
+/** Retries deferred messages, as clients do, until they are accepted or rejected. @returns the last replies */
 async function sendUntilDecided(port: number, deferred: readonly Sent[]): Promise<Sent[]> {
   const decided: Sent[] = [];
   let left = deferred;
   await until(
-    "every stray is taken or refused",
+    "every stray is accepted or rejected",
     async () => {
       const sent = await send(
         port,
@@ -183,7 +186,7 @@ async function sendUntilDecided(port: number, deferred: readonly Sent[]): Promis
   return decided;
 }
 
-/** The front: the page as it is pasted, and where mail for others goes. */
+/** The front: the documented configuration, with routes for other domains. */
 function startFront(world: World, bridge: Pick<Bridge, "socketmap" | "policy">, more = ""): Promise<Postfix> {
   const { backend, victims, authors, cleanup } = world;
   const { socketmap, policy } = bridge;
@@ -192,7 +195,7 @@ function startFront(world: World, bridge: Pick<Bridge, "socketmap" | "policy">, 
   return startPostfix({ name: "front.example.org", main: `${main}\n${more}`, rig }, cleanup);
 }
 
-/** The mail server of those who write letters: it tries again, as every one does. */
+/** The mail server of the authors of letters, which retries like any other. */
 function startSendersQueue({ authors, cleanup }: World, front: Postfix): Promise<Postfix> {
   const main = `
 mydestination =
@@ -205,18 +208,18 @@ maximal_backoff_time = 2s
   return startPostfix({ name: "queue.letters.example", main, rig }, cleanup);
 }
 
-/** Which server of 127.0.0.1 is which domain's. There is no other way out. */
+/** Routes each domain to its server on 127.0.0.1, and nothing anywhere else. */
 const routes = (ports: Readonly<Record<string, number>>): string => {
   const entries = Object.entries(ports).map(([domain, port]) => `{ ${domain} = smtp:[127.0.0.1]:${port} }`);
   return `transport_maps = inline:{ ${entries.join(", ")} }\ndefault_transport = error:5.1.2 nowhere`;
 };
 
-/** The address of clients that a Postfix of the rig takes for its own. */
+/** The client address that these Postfix instances treat as their own network. */
 const OWN_NETWORK = "127.0.0.2";
 
 type Tally = Pick<Act, "refused" | "deferred" | "accepted" | "codes">;
 
-/** How the strays among the messages fared. */
+/** Results for the strays among the messages. */
 function tally(sent: readonly Sent[]): Tally {
   const codes = sent.filter(({ envelope }) => envelope.to.startsWith("stray-")).map(({ code }) => code);
   const count = (first: number): number => codes.filter((code) => Math.floor(code / 100) === first).length;

@@ -4,7 +4,10 @@ import { addOlderLog } from "./meetings.ts";
 import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
 
 /** Worlds in which there is the time for it. */
-export const SHORTEST_WITH_LOSS = 14 * MINUTE;
+export const SHORTEST_WITH_LOSS = 17 * MINUTE;
+
+/** By then KV shows the roster of a Registry everywhere. */
+const EARLIEST = 5 * MINUTE;
 
 /** Time that it takes until all is published again. */
 const UNTIL_SERVED = 10 * MINUTE;
@@ -12,8 +15,9 @@ const UNTIL_SERVED = 10 * MINUTE;
 /** The operator finds out, has it begun anew, has every list published again, and restarts some of the bridges. */
 export function addLoss(seed: number, random: Random, setup: Setup, length: number, add: Add): void {
   // The first one records the revocations of all.
-  const partition = random.pick([0, setup.partitions - 1]);
-  const lost = MINUTE + random.next() * (length - MINUTE - UNTIL_SERVED);
+  const last = setup.partitions - 1;
+  const partition = random.pick([0, last, last]);
+  const lost = EARLIEST + random.next() * (length - EARLIEST - UNTIL_SERVED);
   add(lost, { kind: "loss", partition });
   const anew = lost + random.between(70, 200) * SECOND;
   add(anew, { kind: "new beginning", partition });
@@ -27,7 +31,7 @@ export function addLoss(seed: number, random: Random, setup: Setup, length: numb
       forces: true,
     });
   }
-  addOlderLog(seed, setup, add, lost, anew, anew + 330 * SECOND);
+  addOlderLog(seed, setup, add, partition, [lost, anew, anew + 330 * SECOND]);
   // Tokens that are revoked while it has not begun: it has to begin with them.
   add(lost - 20 * SECOND, { kind: "token", role: "check" });
   for (const before of [50, 30, 10]) add(anew - before * SECOND, { kind: "revocation" });

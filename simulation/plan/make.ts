@@ -3,8 +3,8 @@ import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addMeetings, addSleeper } from "./meetings.ts";
-import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
+import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
+import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
 import { makeSetup } from "./setup.ts";
@@ -24,12 +24,12 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const scale = Math.min(1, checks / CHECKS_OF_A_WORLD);
   const pause = random.chance(SHARE_WITH_PAUSE) ? random.pick(PAUSES) : 0;
   const prunes = pause === Math.max(...PAUSES);
-  const setup = makeSetup(seed, random, prunes ? 2 * DAY : null);
+  const hasLoss = random.chance(SHARE_WITH_LOSS);
+  const setup = makeSetup(seed, random, { prunes, hasLoss });
   const steps: Step[] = [];
   const add = (at: number, step: Bare): void => {
     steps.push({ id: steps.length, at: Math.round(at), ...step } as Step);
   };
-  const hasLoss = random.chance(SHARE_WITH_LOSS);
   const length = Math.max(hasLoss ? SHORTEST_WITH_LOSS : 0, random.between(4, 25) * MINUTE);
   addIsolates(random, setup, length, scale, add);
   addChanges(random, setup, length, add);
@@ -41,7 +41,8 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addChecks(random, length, checks, scale, steps, add);
   addTokens(random, length, add);
   addPast(new Random(seed, "past"), setup, length, add);
-  const from = random.next() * length;
+  const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
+  const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);
   const shift = (at: number): number => (at < from ? at : at + pause);
   return {

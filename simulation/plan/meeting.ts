@@ -2,6 +2,8 @@
  * A meeting: things that have to happen within a second or two of each other for a rule to matter. Each meeting has a
  * domain of its own, and isolates and bridges that no other traffic reaches, so that nothing hides what it shows.
  */
+import { partitionOf } from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Random } from "../../testing/random.ts";
 import type { FaultKind } from "../basics/faults.ts";
 import { type Add, type Change, type Publication, SECOND, type Setup } from "./plan.ts";
@@ -30,14 +32,25 @@ export class Meeting {
   readonly setup: Setup;
   readonly add: Add;
   #focus: number;
+  #changes = 0;
 
-  /** @param number tells it from all other meetings */
-  constructor(name: string, number: number, random: Random, setup: Setup, add: Add) {
-    this.domain = domainOf(name);
+  /**
+   * @param number tells it from all other meetings
+   * @param domain of its own
+   */
+  constructor(domain: string, number: number, random: Random, setup: Setup, add: Add) {
+    this.domain = domain;
     this.random = random;
     this.setup = setup;
     this.add = add;
     this.#focus = 100 * number;
+  }
+
+  /** Another domain of its own, in the same partition. */
+  get sibling(): string {
+    const { partitions } = this.setup;
+    const partition = partitionOf(stablelibHashing, this.domain, partitions);
+    return domainIn(partition, partitions, `sibling-of-${this.domain}`);
   }
 
   /**
@@ -98,6 +111,13 @@ export class Meeting {
     for (const later of [0, 2 * SECOND]) this.publish(at + later, { change: "set", list, ...publication });
   }
 
+  /** Publishes another list than before: some of so many people leave it, and some come back. */
+  change(at: number, count: number): void {
+    const left = ++this.#changes;
+    const isLeftOut = (i: number): boolean => i % 4 === left % 4;
+    this.set(at, people(count, isLeftOut));
+  }
+
   /** The Registries cannot be reached from the place of a focus. */
   cutOff(focus: number, from: number, ms: number): void {
     this.fault("registry unreachable", from, ms, { location: placeOf(focus) });
@@ -125,5 +145,10 @@ export class Meeting {
 
 export const placeOf = (focus: number): string => `place ${focus}`;
 
-/** The domain of a meeting. */
-export const domainOf = (meeting: string): string => `${meeting}.example`;
+/** A domain that lives in a partition. */
+export function domainIn(partition: number, partitions: number, name: string): string {
+  for (let number = 1; ; number++) {
+    const domain = `${number}.${name}`;
+    if (partitionOf(stablelibHashing, domain, partitions) === partition) return domain;
+  }
+}

@@ -15,7 +15,7 @@ export function slowAnswer(meeting: Meeting, start: number): void {
   const focus = meeting.isolate(asked, window + 5 * SECOND);
   meeting.bridge(asked, focus);
   meeting.askBridge(focus, asked + 200, 8);
-  meeting.publish(asked + random.between(200, 350));
+  meeting.change(asked + random.between(200, 350), 12);
   meeting.fault("edge answer late", asked + 400, 800, { location: placeOf(focus), least: 0.6 });
   for (const later of [500, 600, 700, 850, 1_000]) meeting.askBridge(focus, asked + later, 6);
   for (const later of [500, 900, 1_300, 1_700, 2_100, 2_600])
@@ -98,10 +98,12 @@ export function overtakenExport(meeting: Meeting, start: number): void {
  * since before the loss.
  */
 export function olderLog(meeting: Meeting, lost: number, anew: number, refilled: number): void {
-  meeting.set(lost - 30 * SECOND, people(12));
-  const old = meeting.isolate(lost - 25 * SECOND, refilled - lost + 2 * MINUTE);
+  // Its number is higher than any of the new log.
+  for (const before of [90, 75, 60, 45, 30]) meeting.change(lost - before * SECOND, 12);
+  const old = meeting.isolate(lost - 25 * SECOND, refilled - lost + 3 * MINUTE);
   for (const before of [20, 12, 4]) meeting.ask(old, lost - before * SECOND, 8);
-  meeting.cutOff(old, lost - SECOND, refilled - lost + 2 * MINUTE);
+  for (const fault of ["registry unreachable", "kv read error"] as const)
+    meeting.fault(fault, lost - SECOND, refilled - lost + 70 * SECOND, { location: placeOf(old) });
   for (let at = anew + 5 * SECOND; at < refilled; at += MINUTE)
     meeting.set(
       at,
@@ -113,4 +115,6 @@ export function olderLog(meeting: Meeting, lost: number, anew: number, refilled:
   meeting.add(refilled + 10 * SECOND, { kind: "route", focus: young, to: old });
   for (const later of [12, 14]) meeting.askBridge(young, refilled + later * SECOND, 6);
   for (const later of [16, 20, 60]) meeting.askBridgeAgain(young, refilled + later * SECOND, 8);
+  // By then no fault lingers, and it must have found the new log.
+  for (const later of [120, 125]) meeting.ask(old, refilled + later * SECOND, 6);
 }

@@ -38,7 +38,7 @@ export function slowShard(meeting: Meeting, start: number): void {
   const asked = start + PUBLISHED;
   const focus = meeting.isolate(asked, window + 8 * SECOND);
   meeting.ask(focus, asked + 100, 1);
-  meeting.publish(asked + random.between(200, 350));
+  meeting.change(asked + random.between(200, 350), 40);
   meeting.fault("kv read slow", asked + window - 1_000, 3_000, { location: placeOf(focus), least: 0.4 });
   // One alone: an answer that is at hand would have the Registry asked behind it.
   meeting.ask(focus, asked + window - random.between(100, 600), 1);
@@ -79,13 +79,10 @@ export function unreadableList(meeting: Meeting, start: number): void {
 
 export function unreadableTarget(meeting: Meeting, start: number): void {
   meeting.set(start, people(12));
-  meeting.publish(start + PUBLISHED, { domain: ALIAS, change: "alias", target: meeting.domain });
-  learnsWithoutReading(meeting, start + 2 * PUBLISHED, ALIAS);
+  const alias = meeting.sibling;
+  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
+  learnsWithoutReading(meeting, start + 2 * PUBLISHED, alias);
 }
-
-/** An alias of some meetings' domain. Both are in partition 0, however many partitions there are. */
-const ALIAS = "alias.example";
-export const OTHER_DOMAINS: readonly string[] = [ALIAS];
 
 /** Room for about two manifests. */
 const TINY_CACHE = 20_000;
@@ -104,7 +101,7 @@ export function eviction(meeting: Meeting, start: number): void {
     cacheBytes: TINY_CACHE,
   });
   meeting.ask(focus, asked, 4);
-  meeting.publish(asked + 300);
+  meeting.change(asked + 300, 12);
   const again = asked + SHORT_WINDOW + 500;
   meeting.ask(focus, again, 3, { nobody: true });
   meeting.ask(focus, again + 300, 4);
@@ -113,44 +110,39 @@ export function eviction(meeting: Meeting, start: number): void {
   for (const later of [2_000, 4_000, 9_000]) meeting.ask(focus, again + later, 6);
 }
 
-/** Until a write shows nearly everywhere. */
-const SHOWN = 170 * SECOND;
-const COLD_ISOLATES = 6;
-
 /**
- * An alias becomes a domain with a list, and its target changes. Isolates that start then, each where KV shows other
- * parts of it, cannot reach the Registry.
+ * An alias becomes a domain with a list, and its target changes after that. An isolate learns of both, and can read the
+ * target alone: the alias that it holds and the new target never were heads together.
  */
-export function coldBesideAlias(meeting: Meeting, start: number): void {
+export function halfRead(meeting: Meeting, start: number): void {
   meeting.set(start, people(12));
-  meeting.publish(start + PUBLISHED, { domain: ALIAS, change: "alias", target: meeting.domain });
-  const changed = start + PUBLISHED + SHOWN;
-  meeting.set(
-    changed,
-    people(12, (i) => i % 3 === 0),
-    { domain: ALIAS },
-  );
-  meeting.set(changed + 3 * SECOND, [...people(12, (i) => i % 4 === 1), "u12", "u13"]);
-  for (let i = 0; i < COLD_ISOLATES; i++) {
-    const at = changed + 8 * SECOND + i * 7 * SECOND;
-    const focus = meeting.isolate(at, 3 * SECOND);
-    meeting.cutOff(focus, at - 1, 4 * SECOND);
-    meeting.ask(focus, at, 8, { domains: [ALIAS] });
-    meeting.ask(focus, at + 200, 2, { nobody: true });
-  }
+  const alias = meeting.sibling;
+  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
+  const asked = start + 2 * PUBLISHED;
+  const { window } = meeting.setup;
+  const focus = meeting.isolate(asked, window + 5 * SECOND);
+  for (const later of [0, 150]) meeting.ask(focus, asked + later, 6, { domains: [alias] });
+  const isLeftOut = (i: number): boolean => i % 3 === 0;
+  meeting.set(asked + 300, people(12, isLeftOut), { domain: alias });
+  meeting.change(asked + PUBLISHED, 12);
+  const learns = asked + window + SECOND;
+  meeting.blind(focus, learns - 10, 4 * SECOND);
+  meeting.ask(focus, learns, 1, { nobody: true });
+  // The target is on its way by then, and nothing else comes.
+  meeting.cutOff(focus, learns + 12, 4 * SECOND);
+  meeting.ask(focus, learns + 300, 10, { domains: [alias] });
 }
+
+const COLD_ISOLATES = 6;
 
 /** Isolates that start where every read of KV comes back with a byte changed. */
 export function damagedReads(meeting: Meeting, start: number): void {
-  const { random, setup } = meeting;
   meeting.set(start, people(40));
-  const other = random.pick(setup.domains);
   for (let i = 0; i < COLD_ISOLATES; i++) {
     const at = start + 30 * SECOND + i * 5 * SECOND;
     const focus = meeting.isolate(at, 3 * SECOND);
     meeting.fault("kv read damaged", at - 1, 3 * SECOND, { location: placeOf(focus) });
-    meeting.ask(focus, at, 12);
-    meeting.ask(focus, at + 500, 4, { domains: [other] });
+    meeting.ask(focus, at, 14);
   }
 }
 

@@ -1,6 +1,5 @@
 /** Meetings that show what a Registry lets through, and what it copies to KV; and exports, which it does not copy. */
 import { type Meeting, people } from "./meeting.ts";
-import { PUBLISHED } from "./meetings-of-isolates.ts";
 import { MINUTE, SECOND } from "./plan.ts";
 
 const isAnyOf =
@@ -33,20 +32,22 @@ export function exodus(meeting: Meeting, start: number): void {
   }
 }
 
-/** The last copies of a list are acknowledged and lost, and nobody publishes it again. */
-export function lostCopy(meeting: Meeting, start: number): void {
+/** For how long copies went wrong when faults stop. */
+const LASTLY = 60 * SECOND;
+
+/** What KV is told last of a list is acknowledged and lost, and nobody publishes it again. */
+export function lostCopy(meeting: Meeting, end: number): void {
   const { random, setup } = meeting;
-  meeting.fault("kv write lost", start, 60 * SECOND, { share: random.pick([1, 0.9]) });
-  meeting.set(start + random.between(2, 20) * SECOND, people(40));
-  meeting.publish(start + random.between(2, 40) * SECOND, { domain: random.pick(setup.domains) });
+  meeting.fault("kv write lost", end - LASTLY, LASTLY + 5 * SECOND, { share: random.pick([1, 0.9]) });
+  meeting.set(end + random.next() * SECOND, people(40));
+  meeting.publish(end - random.next() * LASTLY, { domain: random.pick(setup.domains) });
 }
 
 /** The last copies of a list fail for longer than the first pauses between tries. */
-export function failingCopy(meeting: Meeting, start: number): void {
-  const { random, setup } = meeting;
-  meeting.fault("kv write error", start, 60 * SECOND, { share: random.pick([1, 0.9]) });
-  meeting.set(start + random.between(2, 20) * SECOND, people(12));
-  meeting.publish(start + random.between(2, 40) * SECOND, { domain: random.pick(setup.domains) });
+export function failingCopy(meeting: Meeting, end: number): void {
+  const { random } = meeting;
+  meeting.fault("kv write error", end - LASTLY, LASTLY + 5 * SECOND, { share: random.pick([1, 0.9]) });
+  meeting.set(end - random.between(10, 50) * SECOND, people(12));
 }
 
 /** Longer than an export takes to show, and shorter than what was read of exports may be used where KV fails. */
@@ -94,12 +95,12 @@ const BEFORE_PAUSE = 90 * SECOND;
  * @param pause when a pause begins that is long enough
  */
 export function sleeper(meeting: Meeting, pause: number): void {
-  const start = Math.max(PUBLISHED, pause - BEFORE_PAUSE - meeting.random.between(10, 40) * SECOND);
+  const start = pause - BEFORE_PAUSE - meeting.random.between(10, 40) * SECOND;
   for (const at of [0, 2 * SECOND]) meeting.publish(at, { change: "found" });
   const focus = meeting.isolate(start, pause + MINUTE - start);
   for (const later of [0, 2_000, 5_000]) meeting.ask(focus, start + later, 4);
   for (const before of [BEFORE_PAUSE, BEFORE_PAUSE / 2])
-    meeting.publish(Math.max(start + 6_000, pause - before), { change: "delete" });
+    meeting.publish(pause - before, { change: "delete" });
   meeting.askRegistries(focus, pause + SECOND);
   for (const later of [5_000, 7_000, 15_000, 40_000]) meeting.ask(focus, pause + later, 6);
 }

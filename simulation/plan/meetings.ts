@@ -1,6 +1,6 @@
 /** Which meetings a world has, and when. */
 import { Random } from "../../testing/random.ts";
-import { domainOf, Meeting } from "./meeting.ts";
+import { domainIn, Meeting } from "./meeting.ts";
 import {
   edgeAway,
   newerState,
@@ -10,11 +10,10 @@ import {
   slowAnswer,
 } from "./meetings-of-bridges.ts";
 import {
-  coldBesideAlias,
   damagedReads,
   eviction,
+  halfRead,
   lateAnswer,
-  OTHER_DOMAINS,
   revokedToken,
   slowShard,
   strangers,
@@ -37,9 +36,9 @@ interface Kind {
   readonly play: (meeting: Meeting, start: number) => void;
   /** Share of the worlds that have it. */
   readonly share: number;
-  /** Milliseconds that it takes at most, and how much of it may come after the end of the world's faults. */
+  /** Milliseconds that it takes at most. */
   readonly lasts: number;
-  /** When it starts, where not at any time. */
+  /** Soon after the start of the world, or about its end; at any time where it is left out. */
   readonly starts?: "first" | "last";
   /** Of its domain. */
   readonly shape?: Shape;
@@ -51,8 +50,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "unreadable-list": { play: unreadableList, share: 0.6, lasts: 100 * SECOND },
   "unreadable-target": { play: unreadableTarget, share: 0.5, lasts: 100 * SECOND },
   eviction: { play: eviction, share: 0.6, lasts: MINUTE },
-  "cold-beside-alias": { play: coldBesideAlias, share: 0.5, lasts: 4 * MINUTE },
-  "damaged-reads": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 2, names: 40 } },
+  "mixed-states": { play: halfRead, share: 0.6, lasts: MINUTE },
+  "damaged-manifest": { play: damagedReads, share: 0.7, lasts: 70 * SECOND, shape: { bits: 0, names: 40 } },
+  "damaged-shards": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 1, names: 40 } },
   strangers: { play: strangers, share: 0.25, lasts: MINUTE, starts: "first" },
   "revoked-token": { play: revokedToken, share: 0.5, lasts: MINUTE },
   "slow-answer": { play: slowAnswer, share: 0.5, lasts: MINUTE },
@@ -61,14 +61,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "no-edge": { play: noEdge, share: 0.4, lasts: MINUTE },
   "overtaken-export": { play: overtakenExport, share: 0.4, lasts: 5 * MINUTE },
   "guarded-in-steps": { play: guardedInSteps, share: 0.5, lasts: MINUTE },
-  "lost-copy": {
-    play: lostCopy,
-    share: 0.6,
-    lasts: 62 * SECOND,
-    starts: "last",
-    shape: { bits: 3, names: 40 },
-  },
-  "failing-copy": { play: failingCopy, share: 0.6, lasts: 62 * SECOND, starts: "last" },
+  "lost-manifest": { play: lostCopy, share: 0.5, lasts: 0, starts: "last" },
+  "lost-shards": { play: lostCopy, share: 0.6, lasts: 0, starts: "last", shape: { bits: 3, names: 40 } },
+  "failing-copy": { play: failingCopy, share: 0.5, lasts: 0, starts: "last" },
   "late-export": { play: lateExport, share: 0.6, lasts: 10 * MINUTE },
   "taken-back": { play: takenBack, share: 0.5, lasts: 12 * MINUTE },
 };
@@ -78,8 +73,7 @@ const SLEEPER = "sleeper";
 const OLDER_LOG = "older-log";
 const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG];
 
-/** Domains of meetings: nothing else changes them. */
-export const MEETING_DOMAINS: readonly string[] = [...NAMES.map(domainOf), ...OTHER_DOMAINS];
+const domainOf = (meeting: string): string => `${meeting}.example`;
 
 const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ...Object.entries(KINDS).flatMap(([name, { shape }]) =>
@@ -90,8 +84,13 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
 
 export const shapeOfMeeting = (domain: string): Shape => SHAPES.get(domain) ?? { bits: 0, names: 12 };
 
-const meetingOf = (name: string, seed: number, setup: Setup, add: Add): Meeting =>
-  new Meeting(name, NAMES.indexOf(name) + 1, new Random(seed, name), setup, add);
+const meetingOf = (
+  name: string,
+  seed: number,
+  setup: Setup,
+  add: Add,
+  domain: string = domainOf(name),
+): Meeting => new Meeting(domain, NAMES.indexOf(name) + 1, new Random(seed, name), setup, add);
 
 export function addMeetings(seed: number, setup: Setup, length: number, add: Add): void {
   for (const [name, { play, share, lasts, starts }] of Object.entries(KINDS)) {
@@ -99,26 +98,29 @@ export function addMeetings(seed: number, setup: Setup, length: number, add: Add
     const { random } = meeting;
     const room = length - 10 * SECOND - lasts;
     if (!random.chance(share) || room < 0) continue;
-    if (starts === "last") play(meeting, length - lasts);
+    if (starts === "last") play(meeting, length);
     else play(meeting, 10 * SECOND + random.next() * (starts === "first" ? 20 * SECOND : room));
   }
   if (setup.hasExodus)
     exodus(meetingOf(EXODUS, seed, setup, add), 10 * SECOND + (length - MINUTE) * new Random(seed).next());
 }
 
+/** A pause that a sleeper sleeps through comes no earlier. */
+export const TIME_BEFORE_SLEEP = 150 * SECOND;
+
 /** @param pause when a pause begins that is long enough */
 export function addSleeper(seed: number, setup: Setup, pause: number, add: Add): void {
   sleeper(meetingOf(SLEEPER, seed, setup, add), pause);
 }
 
-/** Beside a loss: when it comes, when the Registry starts again, and when all is published. */
+/** Beside the loss of a Registry: when it comes, when the Registry starts again, and when all is published. */
 export function addOlderLog(
   seed: number,
   setup: Setup,
   add: Add,
-  lost: number,
-  anew: number,
-  refilled: number,
+  partition: number,
+  [lost, anew, refilled]: readonly [lost: number, anew: number, refilled: number],
 ): void {
-  olderLog(meetingOf(OLDER_LOG, seed, setup, add), lost, anew, refilled);
+  const domain = domainIn(partition, setup.partitions, domainOf(OLDER_LOG));
+  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, anew, refilled);
 }

@@ -5,16 +5,23 @@ import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 export const leastCache = ({ hasExodus }: Setup): number => 34_000 + (hasExodus ? 100_000 : 0);
 
 /** A deployment for one world. */
-export function makeSetup(seed: number, random: Random, history: number | null): Setup {
+interface Purpose {
+  /** Deleted domains are pruned, which isolates learn from complete answers. */
+  readonly prunes: boolean;
+  /** A Registry is lost: most of all one of several. */
+  readonly hasLoss: boolean;
+}
+
+export function makeSetup(seed: number, random: Random, { prunes, hasLoss }: Purpose): Setup {
   const locations = ["ams", "bom", "cdg", "dfw", "eze"].slice(0, random.between(1, 5));
   const count = random.between(2, 8);
   return {
     window: random.pick([30, 30, 30, 10]) * SECOND,
     acceptGrace: random.pick([7 * DAY, 7 * DAY, 10 * MINUTE, 2 * MINUTE]),
-    partitions: random.pick([1, 1, 2, 3]),
-    history: history ?? random.pick([30 * DAY, 2 * DAY]),
+    partitions: random.pick(hasLoss ? [1, 2, 2, 3] : [1, 1, 2, 3]),
+    history: prunes ? 2 * DAY : random.pick([30 * DAY, 2 * DAY]),
     // None, some or all of the domains that there are.
-    mostHeads: new Random(seed, "most heads").pick([0, 3, 500]),
+    mostHeads: prunes ? 500 : new Random(seed, "most heads").pick([0, 3, 500]),
     grace: random.pick([3600, 3600, 120, 20, 0]),
     locations,
     domains: Array.from({ length: count }, (_, i) => `d${i}.example`),

@@ -179,20 +179,21 @@ function requireAcknowledged(scene: Scene): void {
   }
 }
 
-/** Names that each of them asks for: some, so that parts of one list are missed at different times. */
-const NAMES_OF_A_READER = 6;
+/** Names that each of them asks for: few or many, so that parts of one list are missed at different times. */
+const NAMES_OF_A_READER = [3, 16];
 
 /** Cold isolates at every location ask for some names of every list, so that what was lost is missed. */
 async function readEverywhere(scene: Scene): Promise<void> {
   const { time, model, plan } = scene;
   const random = new Random(plan.seed, "readers", time.elapsed);
+  const length = random.pick(NAMES_OF_A_READER);
   const check = (host: SimulatedIsolate, recipient: string): Promise<unknown> =>
     Promise.resolve(host.check({ recipient }));
   for (const location of plan.setup.locations) {
     const host = scene.isolate(location, {}, random);
     host.bursts++;
     const checks = model.all.flatMap(({ domain }) =>
-      Array.from({ length: NAMES_OF_A_READER }, () => check(host, `s${random.between(0, 999)}@${domain}`)),
+      Array.from({ length }, () => check(host, `s${random.between(0, 999)}@${domain}`)),
     );
     await time.run(Promise.all(checks));
     // Once confirmed, what is older than the head is asked for again.

@@ -61,6 +61,8 @@ function sleep(time: VirtualTime, ms: number, signal?: AbortSignal): Promise<voi
   });
 }
 
+/** For how long what was seen of the Registry counts more than an export. */
+const EXPORTS_GIVE_WAY = 3_600_000;
 /** Memory in which a bridge of any world has room for all whom it is asked about. */
 const ROOM = 1_000_000;
 
@@ -136,7 +138,18 @@ export class SimulatedBridge implements JudgedBridge {
     if (answer.origin !== "kv") this.#noteState(answer, domain);
     if (answer.action === "accept") this.#noteSign(recipient, domain, answer, askedAt);
     else if (answer.verdict !== "unavailable" && answer.verdict !== "throttled")
-      this.vouched.delete(recipient);
+      if (!this.#isOld(answer, domain, askedAt)) this.vouched.delete(recipient);
+  }
+
+  /** Whether an answer is older than what was seen: it changes nothing of what is known. */
+  #isOld(answer: Answer, domain: string, askedAt: number): boolean {
+    const { incarnation, generation, confirmed_age: age, origin } = answer;
+    const seen = this.seen.get(domain);
+    if (seen === undefined) return false;
+    if (incarnation !== null && incarnation < seen.incarnation) return true;
+    if (origin === "kv") return askedAt < seen.at + EXPORTS_GIVE_WAY;
+    if (generation !== null) return generation < seen.generation;
+    return seen.generation > 0 && (age === null || askedAt - 1000 * age < seen.at);
   }
 
   /** The newest state that it was told of: the numbers of another log begin again. */

@@ -116,8 +116,9 @@ export function registryFault({ kind, size }: Met, isReplaced: boolean): Registr
   }
 }
 
+/** Changes one byte, rather one near the end: most of the beginning is a header, which few damages survive. */
 function damaged(bytes: Uint8Array, size: number): Uint8Array {
-  const at = Math.floor(size * bytes.length);
+  const at = Math.floor((1 - size * size) * bytes.length);
   if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ 0x5a;
   return bytes;
 }

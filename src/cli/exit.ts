@@ -1,19 +1,14 @@
 /**
- * The command's exit codes. `rollcall --help` lists the same.
+ * The command's exit codes; {@link EXIT_HELP} explains them.
  */
 export const EXIT = {
-  /** Done, or nothing to change. */
   done: 0,
-  /** Any other failure: a stale list, a finding of `doctor`, a conflict, an internal error. */
+  /** Any failure without a code of its own. */
   failed: 1,
   usage: 2,
-  /** A list, a settings file or a name that cannot be used. */
   input: 3,
-  /** Refused by the guard, here or at the edge, or a canary is missing. */
   guard: 4,
-  /** Not confirmed: neither `--yes` nor a terminal, or the answer was no. */
   unconfirmed: 5,
-  /** The edge is unreachable, is not a Rollcall edge, or refuses the credentials. */
   edge: 6,
 } as const;
 

@@ -25,22 +25,18 @@ export async function fetchKey(
   domain: string,
 ): Promise<FetchedKey> {
   const body = await client.key(domain);
-  const key = keyFrom(hashing, body.key, domain, body.epoch);
-  if (key === null || key.id !== body.key_id || body.canonicaliser !== CANONICALISER_VERSION) {
-    throw new PublishError(
-      "protocol",
-      `${domain}: this release and the edge derive keys or canonicalise addresses differently`,
-      SAME_RELEASE,
-    );
-  }
-  return { key, partition: body.partition };
-}
-
-function keyFrom(hashing: Hashing, text: string, domain: string, epoch: number): DomainKey | null {
+  let key: DomainKey | null = null;
   try {
-    return domainKey(hashing, fromBase64Url(text), domain, epoch);
+    key = domainKey(hashing, fromBase64Url(body.key), domain, body.epoch);
   } catch (error) {
-    if (error instanceof DirectoryError) return null;
-    throw error;
+    if (!(error instanceof DirectoryError)) throw error;
   }
+  if (key?.id === body.key_id && body.canonicaliser === CANONICALISER_VERSION) {
+    return { key, partition: body.partition };
+  }
+  throw new PublishError(
+    "protocol",
+    `${domain}: this release and the edge derive keys or canonicalise addresses differently`,
+    SAME_RELEASE,
+  );
 }

@@ -1,5 +1,6 @@
 /** The public interface of publishing: {@link publishLists} is the whole workflow. */
 export * from "./bulk.ts";
+export * from "./commit-body.ts";
 export * from "./domain-key.ts";
 export * from "./errors.ts";
 export * from "./export.ts";
@@ -9,7 +10,7 @@ export * from "./list-recorder.ts";
 export * from "./list-store.ts";
 export { emptyList, type PackedList } from "./pack.ts";
 export * from "./plan.ts";
-export { type PlannedList, type PublishTarget, planList, type ReportStep, type Start } from "./plan-list.ts";
+export * from "./plan-list.ts";
 export * from "./sources/index.ts";
 export * from "./upload.ts";
 export * from "./workflow.ts";

@@ -39,51 +39,61 @@ export interface PlannedList {
   readonly coming: readonly string[];
 }
 
-/** Reports a step of the work: `done` is 0 once, at its start, then rises, and is 1 once, at its end. */
-export type ReportStep = (step: string, done: number) => void;
+/** Receives what a publish does. Every method may be left out. */
+export interface PublishProgress {
+  /** A step of the work: `done` is 0 once, at its start, then rises, and is 1 once, at its end. */
+  step?(step: string, done: number): void;
+  /** A domain's plan is ready. Nothing has been decided or changed. */
+  planned?(list: PlannedList): void;
+  /** The edge acknowledged a commit: the new generation of each of its domains. */
+  committed?(generations: Readonly<Record<string, number>>): void;
+}
 
-export interface PlanListPorts {
+export interface PlanPorts {
   readonly hashing: Hashing;
   /** Stores the names of lists, so that plans can name who joins and leaves. Null: nothing is stored. */
   readonly recorder: ListRecorder | null;
-  readonly step?: ReportStep | undefined;
+  readonly progress: PublishProgress;
   /** Asks the guard about a plan. */
   judge(plan: DomainPlan): Promise<DomainPlan>;
 }
 
-export interface PlanListOptions {
+export interface PlanOptions {
   readonly skipInvalid?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Reads a target's list, compares it with the head, and asks the guard. */
 export async function planList(
-  ports: PlanListPorts,
+  ports: PlanPorts,
   target: PublishTarget,
   start: Start,
-  options: PlanListOptions = {},
+  options: PlanOptions = {},
 ): Promise<PlannedList> {
+  const { recorder, progress } = ports;
   const { domain, policy, canaries, mode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
   const intent = { domain, key, partition, packed: list.packed, policy, canaries };
-  const compared = await during(ports.step, `comparing ${domain}`, (update) =>
+  const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );
   const plan = await ports.judge(compared);
-  const leaving = await during(ports.step, `naming who leaves ${domain}`, (update) =>
-    namesLeaving(ports.recorder, plan, update),
+  const leaving = await during(progress, `naming who leaves ${domain}`, (update) =>
+    namesLeaving(recorder, plan, update),
   );
-  const coming = await during(ports.step, `naming who joins ${domain}`, (update) =>
-    namesComing(ports.recorder, list, plan, update),
+  const coming = await during(progress, `naming who joins ${domain}`, (update) =>
+    namesComing(recorder, list, plan, update),
   );
   const { duplicates, skipped } = list;
-  return { plan, duplicates, skipped, leaving, coming };
+  const planned = { plan, duplicates, skipped, leaving, coming };
+  progress.planned?.(planned);
+  return planned;
 }
 
 /** Runs one step of the work, and reports its start and end. */
 export async function during<T>(
-  step: ReportStep | undefined,
+  { step }: PublishProgress,
   name: string,
   work: (update: (done: number) => void) => Promise<T>,
 ): Promise<T> {
@@ -99,10 +109,10 @@ const NOTHING = { count: 0, first: [] };
 const NO_LIST: ReadList = { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING, placesOf: () => [] };
 
 async function readTarget(
-  { hashing, recorder, step }: PlanListPorts,
+  { hashing, recorder, progress }: PlanPorts,
   { domain, source, policy: changes, bits }: PublishTarget,
   { key, base }: Start,
-  { skipInvalid = false, signal }: PlanListOptions,
+  { skipInvalid = false, signal }: PlanOptions,
 ): Promise<ReadList> {
   if (source === null) return NO_LIST;
   const policy = resultingPolicy(base, changes);
@@ -114,7 +124,7 @@ async function readTarget(
     );
   }
   const writer = recorder?.begin(domain) ?? null;
-  const list = await during(step, `reading ${source.describe()}`, (update) =>
+  const list = await during(progress, `reading ${source.describe()}`, (update) =>
     readList({
       source,
       domain,

@@ -1,22 +1,8 @@
-import {
-  type CommitRequest,
-  type CommitResult,
-  type DomainCommit,
-  MAX_COMMIT_BODY,
-  MAX_COMMIT_DOMAINS,
-  type ShardTable,
-} from "../api/index.ts";
+import { type CommitRequest, type CommitResult, MAX_COMMIT_BODY, MAX_COMMIT_DOMAINS } from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import {
-  blobIds,
-  CANONICALISER_VERSION,
-  DEFAULT_POLICY,
-  isSameTable,
-  POLICY_SETTINGS,
-  sentinels,
-  toBase64Url,
-} from "../directory/index.ts";
+import { blobIds, DEFAULT_POLICY, isSameTable, POLICY_SETTINGS } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";
+import { commitOf } from "./commit-body.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
 import { type DomainPlan, tableFrom } from "./plan.ts";
 
@@ -130,72 +116,38 @@ async function putShards(
   missing: Readonly<Record<string, readonly string[]>>,
   options: UploadOptions,
 ): Promise<void> {
-  const work = Object.entries(missing).flatMap(([domain, ids]) => shardsOf(plans, domain, ids));
-  if (work.length === 0) {
+  const total = Object.values(missing).flat().length;
+  if (total === 0) {
     throw new PublishError("protocol", "the edge reports missing shards without naming them", SAME_RELEASE);
   }
-  let next = 0;
+  // Shared by the workers: one that fails closes it, so that the others stop after their current shard.
+  const queue = shardsOf(plans, missing);
   let done = 0;
   const worker = async (): Promise<void> => {
-    while (next < work.length) {
-      const { domain, id, bytes } = work[next++] as (typeof work)[0];
-      try {
-        await client.putShard(domain, id, bytes);
-      } catch (error) {
-        // The other workers stop after their current shard.
-        next = work.length;
-        throw error;
-      }
-      options.progress?.(++done, work.length);
+    for (const [domain, id, bytes] of queue) {
+      await client.putShard(domain, id, bytes);
+      options.progress?.(++done, total);
     }
   };
-  const workers = Math.min(options.concurrency ?? CONCURRENCY, work.length);
+  const workers = Math.min(options.concurrency ?? CONCURRENCY, total);
   const outcomes = await Promise.allSettled(Array.from({ length: workers }, worker));
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }
 
-function shardsOf(
+function* shardsOf(
   plans: readonly DomainPlan[],
-  domain: string,
-  ids: readonly string[],
-): { domain: string; id: string; bytes: Uint8Array }[] {
-  const plan = plans.find((each) => each.domain === domain);
-  const own = new Map(
-    plan === undefined
-      ? []
-      : blobIds(plan.packed.table).map((id, i) => [id, plan.packed.shards[i] as Uint8Array]),
-  );
-  return ids.map((id) => {
-    const bytes = own.get(id);
-    if (bytes === undefined) {
-      throw new PublishError(
-        "protocol",
-        `the edge asks for a shard of ${domain} that the list does not have`,
-        SAME_RELEASE,
-      );
+  missing: Readonly<Record<string, readonly string[]>>,
+): Generator<readonly [domain: string, id: string, bytes: Uint8Array]> {
+  for (const [domain, ids] of Object.entries(missing)) {
+    const packed = plans.find((plan) => plan.domain === domain)?.packed;
+    const own = new Map(packed && blobIds(packed.table).map((id, i) => [id, packed.shards[i]]));
+    for (const id of ids) {
+      const bytes = own.get(id);
+      if (bytes !== undefined) yield [domain, id, bytes];
+      else {
+        const what = `the edge asks for a shard of ${domain} that the list does not have`;
+        throw new PublishError("protocol", what, SAME_RELEASE);
+      }
     }
-    return { domain, id, bytes };
-  });
-}
-
-/** A plan as a commit carries it. */
-export function commitOf(plan: DomainPlan): DomainCommit {
-  const { domain, key, policy, mode, packed } = plan;
-  return {
-    domain,
-    expect: plan.expect,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
-    sentinels: sentinels(key.names, plan.resultingPolicy),
-    ...(Object.keys(policy).length === 0 ? {} : { policy }),
-    ...(mode === undefined ? {} : { mode }),
-    shards: shardTableOf(packed.table),
-  };
-}
-
-function shardTableOf(table: DomainPlan["packed"]["table"]): ShardTable {
-  return table.inline === null
-    ? { bits: table.bits, ids: blobIds(table) }
-    : { bits: 0, inline: toBase64Url(table.inline) };
+  }
 }

@@ -4,28 +4,17 @@ import { fetchKey } from "./domain-key.ts";
 import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
 import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
-import type { ListRecorder } from "./list-recorder.ts";
 import { baseOf, type DomainPlan } from "./plan.ts";
 import {
   during,
-  type PlanListOptions,
-  type PlanListPorts,
   type PlannedList,
+  type PlanOptions,
+  type PlanPorts,
   type PublishTarget,
   planList,
-  type ReportStep,
   type Start,
 } from "./plan-list.ts";
 import { batchesOf, upload } from "./upload.ts";
-
-/** Receives what a publish does. Every method may be left out. */
-export interface PublishProgress {
-  readonly step?: ReportStep;
-  /** A domain's plan is ready. Nothing has been decided or changed. */
-  planned?(list: PlannedList): void;
-  /** The edge acknowledged a commit: the new generation of each of its domains. */
-  committed?(generations: Readonly<Record<string, number>>): void;
-}
 
 /** What a publish is about to change. */
 export interface Confirmation {
@@ -37,18 +26,14 @@ export interface Confirmation {
   readonly overridesGuard: boolean;
 }
 
-export interface PublishPorts {
+export interface PublishPorts extends Omit<PlanPorts, "judge"> {
   readonly client: RollcallClient;
-  readonly hashing: Hashing;
   readonly timers: { sleep(ms: number): Promise<void> };
-  /** Stores the names of lists, so that plans can name who joins and leaves. Null: nothing is stored. */
-  readonly recorder: ListRecorder | null;
-  readonly progress: PublishProgress;
   /** Resolves to go ahead. A rejection ends the publish before anything changes. Not called if nothing would. */
   confirm(confirmation: Confirmation): Promise<void>;
 }
 
-export interface PublishOptions extends PlanListOptions {
+export interface PublishOptions extends PlanOptions {
   /** Override the guard; recorded in the history. */
   readonly force?: boolean | undefined;
   /** Kept in the history. */
@@ -133,7 +118,7 @@ export async function commitPlans(
 ): Promise<Record<string, number>> {
   const all: Record<string, number> = {};
   for (const batch of batchesOf(plans)) {
-    const { generations } = await during(progress.step, "uploading", (update) =>
+    const { generations } = await during(progress, "uploading", (update) =>
       upload(client, timers, batch, { force, note, progress: (done, of) => update(done / of) }),
     );
     Object.assign(all, generations);
@@ -155,18 +140,14 @@ export async function startOf(client: RollcallClient, hashing: Hashing, domain: 
  * @throws PublishError `guard` if a canary is missing
  */
 export async function planLists(
-  ports: Omit<PlanListPorts, "step"> & { readonly progress: PublishProgress },
+  ports: PlanPorts,
   targets: readonly PublishTarget[],
   start: (domain: string) => Start | Promise<Start>,
-  options: PlanListOptions = {},
+  options: PlanOptions = {},
 ): Promise<PlannedList[]> {
-  const { hashing, recorder, progress, judge } = ports;
   const planned: PlannedList[] = [];
   for (const target of targets) {
-    const parts = { hashing, recorder, judge, step: progress.step };
-    const list = await planList(parts, target, await start(target.domain), options);
-    progress.planned?.(list);
-    planned.push(list);
+    planned.push(await planList(ports, target, await start(target.domain), options));
   }
   requireCanaries(planned);
   return planned;

@@ -24,7 +24,7 @@ import type { SingleFlight } from "./single-flight.ts";
 export const MAX_CONFIRMATIONS = 3;
 /** Pause after no answer of the Registry reached the generation that an asker has seen. Milliseconds. */
 const GENERATION_PAUSE = 1_000;
-/** An accept without a newer sign of life than this asks for one: askers count their own grace from it. Milliseconds. */
+/** An accept without a later contact than this seeks one: askers count their own grace from it. Milliseconds. */
 const OLD_CONTACT = 86_400_000;
 /** After a refresh, successful or not, such an accept does not ask again for so long. Milliseconds. */
 const CONTACT_PAUSE = 3_600_000;
@@ -63,7 +63,7 @@ export class Decider {
 
   /**
    * @param window milliseconds for which a confirmation lasts
-   * @param acceptGrace milliseconds for which accepts continue without a sign of life from the Registry
+   * @param acceptGrace milliseconds for which accepts continue without contact with the Registry
    */
   constructor(state: DecisionState, window: number, acceptGrace: number) {
     this.#state = state;
@@ -225,13 +225,13 @@ export class Decider {
   }
 
   /**
-   * An accept that is not confirmed needs a sign of life from the Registry within accept-grace. A reader that has not
+   * An accept that is not confirmed needs contact with the Registry within accept-grace. A reader that has not
    * asked for long asks before it accepts without a recent one.
    * @returns the step that gets one, or the deferral; null where there is one
    */
   #seekContact(check: Check, now: number, view: LogView, lists: readonly CachedManifest[]): Step | null {
     const { manifest, readAt } = lists[0] as CachedManifest;
-    // KV showing the export is its sign of life.
+    // For an export, a reading of KV counts as contact.
     if (manifest.origin === "kv") {
       if (now - readAt <= this.#acceptGrace) return null;
       return done(deferral(check.query, "KV has not shown the export for too long"));
@@ -243,7 +243,7 @@ export class Decider {
     if (check.confirmations === 0) return { kind: "confirmation", view };
     return isInGrace
       ? null
-      : done(deferral(check.query, "the Registry has not given a sign of life for too long"));
+      : done(deferral(check.query, "there was no contact with the Registry for too long"));
   }
 
   /**

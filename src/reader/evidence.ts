@@ -31,12 +31,12 @@ export function generationOf(view: LogView, own: Manifest, list: Manifest): numb
   // Numbers of two logs cannot be compared.
   if (own.incarnation !== view.incarnation || list.incarnation !== view.incarnation) return own.generation;
   const listed = Math.min(list.generation, view.head(list.domain) ?? 0);
-  // A change that passed through here is newer than what the Registry has told of the alias.
+  // A change that passed through here is newer than what the Registry has told about the alias.
   return listed > view.asOf ? own.generation : Math.max(own.generation, listed);
 }
 
 /**
- * When the Registry last gave a sign of life: to this reader, or by making one of the lists. Unix milliseconds, or
+ * Last contact with the Registry: of this reader, or of the Registry's lists when they were made. Unix milliseconds, or
  * minus infinity.
  */
 export function lastContact(view: LogView, lists: readonly { readonly manifest: Manifest }[]): number {

@@ -9,7 +9,7 @@ import { type SingleFlight, WORK_TIMEOUT } from "./single-flight.ts";
 
 /** After this KV's roster is read too, while the Registry's answer is still awaited. Milliseconds. */
 const ROSTER_DELAY = WORK_TIMEOUT / 2;
-/** After so long without an answer, KV's roster may hold a newer sign of life. */
+/** After so long without an answer, KV's roster may show a later contact. */
 const SILENCE = 3_600_000;
 
 /** Asks the Registries what changed, and applies their answers to the log views. */
@@ -83,7 +83,7 @@ export class LogClient {
 
   /**
    * Asks the Registry first, and reads KV's roster only where that is not enough: a Registry of many domains does not
-   * list them to every reader that starts, and where no answer comes, the roster holds its last sign of life.
+   * list them to every reader that starts, and where no answer comes, the roster shows when it was last alive.
    */
   async #update(context: ReaderContext, view: LogView): Promise<void> {
     const since = view.position;

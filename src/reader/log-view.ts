@@ -57,7 +57,7 @@ export class LogView {
     return this.#applied;
   }
 
-  /** When the Registry last gave a sign of life, directly or through its roster; Unix milliseconds. */
+  /** Last contact with the Registry, directly or through its roster; Unix milliseconds. */
   get lastContact(): number {
     return this.#lastContact;
   }
@@ -95,7 +95,7 @@ export class LogView {
     return this.isFresh(now) ? this.#askedAt + this.#window - now : 0;
   }
 
-  /** Uses KV's roster as a starting point, unless more is known already, and as a sign of life. */
+  /** Uses KV's roster as a starting point, unless more is known already, and as contact. */
   startFrom(roster: Roster): void {
     if (roster.incarnation === this.#incarnation) this.#noteContact(roster.heartbeat);
     if (this.#asOf !== null || roster.incarnation < this.#incarnation || roster.asOf < this.#minNumber)
@@ -114,7 +114,7 @@ export class LogView {
   apply(answer: QuestionAnswer, askedAt: number, since: Position | null): void {
     if (answer.incarnation < this.#incarnation) return;
     if (listsNothing(since, answer)) {
-      // It omits the changes since a roster that was read meanwhile, so it confirms nothing. It is a sign of life.
+      // It omits the changes since a roster that was read meanwhile, so it confirms nothing. It counts as contact.
       if (answer.asOf >= this.#minNumber) this.#noteContact(askedAt);
       return;
     }

@@ -7,7 +7,7 @@ import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 export interface ReaderSettings {
   /** How long a confirmation lasts: the window of law 2. */
   readonly window: number;
-  /** How long accepts continue without a sign of life from the Registry. */
+  /** How long accepts continue without contact with the Registry. */
   readonly acceptGrace: number;
   /** Bytes of manifests and blobs that may be cached. */
   readonly cacheBytes: number;

@@ -1,6 +1,5 @@
 /** Domains and histories, page by page, without reading the lists themselves. */
-import { type GenerationRecord, MAX_WHOLE } from "../api/index.ts";
-import { failure } from "./failure.ts";
+import type { GenerationRecord } from "../api/index.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";
 import { readSummary, SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
@@ -65,15 +64,3 @@ export function listGenerations(
     };
   });
 }
-
-/** The page of a caller that does not ask for one, such as an isolate of an earlier release: all lines, up to a limit. */
-export const WHOLE = { after: null, limit: MAX_WHOLE + 1 };
-
-/** @throws RegistryFailure `bad_request` where {@link WHOLE} would not be all */
-export function requireWhole<T>(lines: readonly T[], page: object): readonly T[] {
-  if (page === WHOLE && lines.length > MAX_WHOLE) throw failure("bad_request", TOO_MUCH);
-  return lines;
-}
-
-/** The message for a listing that is too long for one answer. */
-export const TOO_MUCH = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;

@@ -5,19 +5,43 @@ import { listOf } from "./compute-departures.ts";
 import { readRequest } from "./failure.ts";
 import { type GuardContext, judge, type Successor } from "./guard.ts";
 import { getMeta } from "./meta.ts";
+import type { RegistryStorage } from "./ports.ts";
 import type { Records } from "./records.ts";
 import { policyAfter, requireCanonicaliser, requireHead } from "./validate-commit.ts";
 
 /**
- * Judges a plan as its commit would be judged. Call it inside a transaction that is rolled back.
+ * Judges a plan as its commit would be judged, and changes nothing.
  * @throws RegistryFailure `conflict` or `bad_request`
  */
-export function plan(context: GuardContext, request: PlanRequest): PlanResult {
-  const generation = (getMeta(context.storage, "number") ?? 0) + 1;
-  const refusals = request.domains.map(
-    (each) => [each.domain, refusalOf(context, each, generation)] as const,
+export function plan(context: GuardContext, { domains }: PlanRequest): PlanResult {
+  const { storage } = context;
+  const generation = (getMeta(storage, "number") ?? 0) + 1;
+  const refusals = withoutKeeping(storage, () =>
+    domains.map((each) => [each.domain, refusalOf(context, each, generation)] as const),
   );
   return { refusals: Object.fromEntries(refusals) };
+}
+
+/** Carries the result of a transaction out of it, and rolls it back. */
+class RolledBack<T> extends Error {
+  readonly result: T;
+
+  constructor(result: T) {
+    super();
+    this.result = result;
+  }
+}
+
+/** Runs `work` in a transaction that is rolled back: the guard writes what it judges into its ledger. */
+function withoutKeeping<T>(storage: RegistryStorage, work: () => T): T {
+  try {
+    return storage.transaction((): never => {
+      throw new RolledBack(work());
+    });
+  } catch (error) {
+    if (error instanceof RolledBack) return error.result as T;
+    throw error;
+  }
 }
 
 function refusalOf(context: GuardContext, planned: PlannedDomain, generation: number): string | null {

@@ -75,12 +75,12 @@ export interface RegistryApi {
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null where the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
-  /** In the order of their names. Without a page all of them, up to a limit, for isolates of an earlier release. */
-  domains(page?: Page<string>): Promise<Result<readonly HeadSummary[]>>;
+  /** In the order of their names. */
+  domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>>;
   /** Those of the named domains that have a head. */
   domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>>;
   /** Newest first. `after` is a generation's number. */
-  generations(domain: string, page?: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
+  generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
   tokens(): Promise<Result<readonly StoredToken[]>>;
   /**

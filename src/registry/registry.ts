@@ -23,7 +23,7 @@ import type { Counters } from "./counters.ts";
 import { ok, RegistryFailure } from "./failure.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
-import { domainsNamed, listDomains, listGenerations, requireWhole, WHOLE } from "./listings.ts";
+import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
@@ -49,9 +49,6 @@ import {
   revokeToken,
 } from "./tokens.ts";
 import { requireShard } from "./validate-commit.ts";
-
-/** Rolls back the transaction of a plan. */
-class PlanIsDone extends Error {}
 
 /** What a Registry works with. */
 export interface RegistryOptions {
@@ -86,6 +83,9 @@ export class RegistryCore implements RegistryApi {
   // Questions
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
+    const { counts } = question;
+    // A Registry that is not initialised counts too.
+    if (counts !== undefined && schemaFault(this.#storage) === null) this.#options.counters?.add(counts);
     return this.#answer(() => this.#question(question));
   }
 
@@ -101,22 +101,16 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
   }
 
-  async domains(page: Page<string> = WHOLE): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => requireWhole(listDomains(this.#storage, page), page));
+  async domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>> {
+    return this.#answer(() => listDomains(this.#storage, page));
   }
 
   async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
     return this.#answer(() => domainsNamed(this.#storage, names));
   }
 
-  async generations(
-    domain: string,
-    page: Page<number> = WHOLE,
-  ): Promise<Result<readonly GenerationRecord[] | null>> {
-    return this.#answer(() => {
-      const lines = listGenerations(this.#storage, domain, page);
-      return lines === null ? null : requireWhole(lines, page);
-    });
+  async generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>> {
+    return this.#answer(() => listGenerations(this.#storage, domain, page));
   }
 
   async tokens(): Promise<Result<readonly StoredToken[]>> {
@@ -153,19 +147,7 @@ export class RegistryCore implements RegistryApi {
   }
 
   async plan(request: PlanRequest): Promise<Result<PlanResult>> {
-    return this.#answer(() => {
-      let result: PlanResult | null = null;
-      try {
-        this.#storage.transaction(() => {
-          result = plan(this.#context(), request);
-          // The guard wrote the planned commit into its ledger: none of that may stay.
-          throw new PlanIsDone();
-        });
-      } catch (error) {
-        if (!(error instanceof PlanIsDone)) throw error;
-      }
-      return result as unknown as PlanResult;
-    });
+    return this.#answer(() => plan(this.#context(), request));
   }
 
   // Changes
@@ -245,8 +227,7 @@ export class RegistryCore implements RegistryApi {
     };
   }
 
-  #question({ since, want, most, counts }: Question): QuestionAnswer {
-    if (counts !== undefined) this.#options.counters?.add(counts);
+  #question({ since, want, most }: Question): QuestionAnswer {
     const answer = changesSince(this.#storage, since, most);
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
   }

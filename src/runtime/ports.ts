@@ -5,16 +5,16 @@ export interface Clock {
   now(): number;
 }
 
-/** One sleep that may be called off. */
+/** Cancels one sleep. */
 export interface Nap {
-  /** Set by the sleep, where it can be called off: it never settles then. */
+  /** Set by the sleep where it can be cancelled; the sleep then never settles. */
   cancel?: () => void;
 }
 
 export interface Timers {
   /**
-   * Settles after `ms` milliseconds. The platform bounds the timers of a request, so whoever only races against
-   * one hands in a nap and calls it off.
+   * Settles after `ms` milliseconds. The platform limits the timers of a request, so a timeout that is no longer
+   * needed is cancelled with `nap`.
    */
   sleep(ms: number, nap?: Nap): Promise<void>;
 }

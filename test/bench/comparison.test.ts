@@ -34,6 +34,15 @@ describe("two runs side by side", () => {
     expect(isWorse(COUNT, { ...COUNT, value: 130 })).toEqual([true]);
   });
 
+  it("reads the time of a check in a batch from results of before it was measured", () => {
+    const before = { ...met, id: "batch.post.known", detail: { "checks a second": 500_000 } };
+    const micros = { ...COUNT, id: "batch.micros", unit: "µs" } as const;
+    expect(compare([before], [{ ...micros, value: 1.9 }])).toMatchObject([
+      { before: { value: 2 }, isWorse: false },
+    ]);
+    expect(isWorse(before, { ...micros, value: 2.2 })).toEqual([true]);
+  });
+
   it("names what only one of them has", () => {
     const text = comparisonOf([met, COUNT], [met, small]);
     expect(text).toContain("| 0.90 x (0.88 x to 0.93 x) | 0.90 x (0.88 x to 0.93 x) | 0.0 % |");

@@ -14,7 +14,7 @@ describe("KV of the benchmark", () => {
     await ask("GET", "/bench/reset");
   });
 
-  it("gives back what was put, and 404 for what was not", async () => {
+  it("returns what was put, and 404 for other keys", async () => {
     await ask("PUT", "/domain%2Fa.example?expiration=1", new Uint8Array([1, 2, 255]));
     const found = await ask("GET", "/domain%2Fa.example?cache_ttl=30");
     expect(new Uint8Array(await found.arrayBuffer())).toEqual(new Uint8Array([1, 2, 255]));

@@ -7,7 +7,7 @@ import { markdown, plainTable, withTable } from "../../bench/report/table.ts";
 import { met, missed, results, shown, small } from "./support.ts";
 
 describe("figures", () => {
-  it("are told in their unit, with as many digits as mean something", () => {
+  it("have their unit, and as many digits as are significant", () => {
     expect(figure(0.9, "x")).toBe("0.90 x");
     expect(figure(642.3, "x")).toBe("642 x");
     expect(figure(15_000, "/s")).toBe("15,000/s");
@@ -17,7 +17,7 @@ describe("figures", () => {
     expect(figure(131, "count")).toBe("131");
   });
 
-  it("meet a bar or not, whichever way it lies", () => {
+  it("meet a bar or not, in either direction", () => {
     expect([met, missed, small, shown].map(verdict)).toEqual(["met", "not met", "met", "shown"]);
     expect(verdict({ ...small, value: 5.31 })).toBe("not met");
     expect(bar(met)).toBe("≥ 0.85 x, aim 0.92 x");
@@ -33,7 +33,7 @@ describe("the table", () => {
     expect(lines[2]).toMatch(/^cold check +34\.6 ms +shown$/);
   });
 
-  it("is Markdown whose every row has the columns of its head", () => {
+  it("is Markdown with as many columns in each row as in its head", () => {
     const rows = markdown(results)
       .split("\n")
       .filter((line) => line.startsWith("|"));
@@ -42,13 +42,13 @@ describe("the table", () => {
     expect(rows.filter((row) => /\| (?:not )?met \||\| shown \|/.test(row))).toHaveLength(4);
   });
 
-  it("says what it ran on, and which suites are not in it", () => {
+  it("names the machine, and the suites that are missing", () => {
     expect(markdown(results)).toMatch(/^2026-11-24, 2 × A Processor, .*5 rounds of 2 s\.$/m);
     expect(markdown(results)).toContain("\n2 of 3 bars are met.\n");
     expect(markdown(results)).toContain("Not measured: postfix (needs the Debian package postfix).");
   });
 
-  it("goes between the marks of a page, again and again, and nothing else changes", () => {
+  it("replaces what is between the marks of a page, and nothing else", () => {
     const page =
       "before\n<!-- measured: npm run bench -- --write -->\n<!-- end of what was measured -->\nafter\n";
     const once = withTable(page, "first");
@@ -102,6 +102,6 @@ describe("the chart", () => {
 describe("results", () => {
   it("come back from JSON as they were", () => {
     expect(fromJson(toJson(results))).toEqual(results);
-    expect(() => fromJson("[]")).toThrow("no result of the benchmark");
+    expect(() => fromJson("[]")).toThrow("not a result of the benchmark");
   });
 });

@@ -80,7 +80,7 @@ describe.skipIf(lacksCompiler().length > 0)("the load on socketmap services", ()
     });
   });
 
-  it("fails where nobody listens, or hangs up", async () => {
+  it("fails where nothing listens, or the service closes the connection", async () => {
     const load = socketmapLoad("unix:/nonexistent/socket", questions, { connections: 1, atOnce: 1 });
     await expect(load.ask(10)).rejects.toThrow("No such file");
   });

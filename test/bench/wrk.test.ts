@@ -32,7 +32,7 @@ describe.skipIf(lacksWrk().length > 0)("the load", () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  it("posts one recipient, drawn anew each time, with the token", async () => {
+  it("posts one recipient, drawn for each request, with the token", async () => {
     const seen = new Set<string>();
     const origin = await serve((path, token, body) => {
       const { recipient } = JSON.parse(body) as { recipient: string };

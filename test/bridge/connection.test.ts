@@ -82,6 +82,7 @@ function connect(protocol: ProtocolName, { isCached = false, until = Number.POSI
 
 const netstring = (text: string): string => `${text.length}:${text},`;
 const ask = (i: number): string => netstring(`access user${i}@example.com`);
+const askMany = (count: number): string => Array.from({ length: count }, (_, i) => ask(i)).join("");
 
 describe("a connection", () => {
   it("gives its replies in the order of the questions, whichever is answered first", async () => {
@@ -122,7 +123,7 @@ describe("a connection", () => {
 
   it("has a bounded number of questions under way, and reads no more until there is room", async () => {
     const { socket, pending, answered } = connect("socketmap");
-    socket.say(Array.from({ length: 3 * MAX_QUEUE }, (_, i) => ask(i)).join(""));
+    socket.say(askMany(3 * MAX_QUEUE));
     expect(pending).toHaveLength(MAX_QUEUE);
     expect(socket.isPaused).toBe(true);
     for (let i = 0; i < 3 * MAX_QUEUE; i++) {
@@ -137,7 +138,7 @@ describe("a connection", () => {
 
   it("answers any number of questions at once where the answers are at hand", () => {
     const { socket } = connect("socketmap", { isCached: true });
-    socket.say(Array.from({ length: 1_000 }, (_, i) => ask(i)).join(""));
+    socket.say(askMany(1_000));
     expect(socket.written).toBe("8:OK DUNNO,".repeat(1_000));
     expect(socket.isPaused).toBe(false);
   });
@@ -145,7 +146,7 @@ describe("a connection", () => {
   it("reads nothing from a client that does not take its replies, until it does", () => {
     const { socket, answered } = connect("socketmap", { isCached: true });
     socket.isRead = false;
-    socket.say(Array.from({ length: 1_000 }, (_, i) => ask(i)).join(""));
+    socket.say(askMany(1_000));
     expect(answered()).toBe(MAX_QUEUE);
     expect(socket.isPaused).toBe(true);
     socket.isRead = true;
@@ -245,7 +246,7 @@ describe("a connection", () => {
 
   it("that is told to finish answers what waits for room as well", async () => {
     const { socket, pending, connection } = connect("socketmap");
-    socket.say(Array.from({ length: 2 * MAX_QUEUE }, (_, i) => ask(i)).join(""));
+    socket.say(askMany(2 * MAX_QUEUE));
     connection.finish();
     for (let i = 0; i < 2 * MAX_QUEUE; i++) {
       pending[i]?.answer();
@@ -257,60 +258,42 @@ describe("a connection", () => {
 });
 
 describe("a slow client", () => {
-  const PATIENCE = 300_000;
+  const TIMEOUT = 300_000;
 
   it("that sends a byte a second is answered", async () => {
     const { time, socket, connection } = connect("socketmap", { isCached: true });
     for (const byte of ask(7)) {
       await time.advance(1_000);
-      connection.closeIfStuck(time.clock.now(), PATIENCE);
+      connection.closeIfStuck(time.clock.now(), TIMEOUT);
       socket.say(byte);
     }
     expect(socket.written).toBe("8:OK DUNNO,");
     expect(socket.destroyed).toBe(false);
   });
 
-  it("that leaves a question half-way is closed in the end", async () => {
-    const { time, socket, connection } = connect("policy");
-    socket.say("request=smtpd");
-    await time.advance(PATIENCE);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
+  it.each<[string, ProtocolName, isClosed: boolean, (socket: FakeSocket) => void]>([
+    ["that leaves a question unfinished", "policy", true, (socket) => socket.say("request=smtpd")],
+    ["that never asks in the line protocol", "line", true, () => undefined],
+    ["that is idle after an answer", "socketmap", false, (socket) => socket.say(ask(0))],
+    ["that is idle from the start", "policy", false, () => undefined],
+    ["that waits for its answer", "line", false, (socket) => socket.say("alice@example.com\n")],
+    [
+      "that never takes its replies",
+      "socketmap",
+      true,
+      (socket) => {
+        socket.isRead = false;
+        socket.say(ask(0));
+      },
+    ],
+  ])("%s (%s) is closed after the timeout: %s", async (_, protocol, isClosed, act) => {
+    const { time, socket, connection } = connect(protocol, { isCached: protocol === "socketmap" });
+    act(socket);
+    await time.advance(TIMEOUT);
+    connection.closeIfStuck(time.clock.now(), TIMEOUT);
     expect(socket.destroyed).toBe(false);
-    await time.advance(1);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
-    expect(socket.destroyed).toBe(true);
-  });
-
-  it("that never takes its replies is closed in the end", async () => {
-    const { time, socket, connection } = connect("socketmap", { isCached: true });
-    socket.isRead = false;
-    socket.say(ask(0));
-    await time.advance(PATIENCE + 1);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
-    expect(socket.destroyed).toBe(true);
-  });
-
-  it.each<ProtocolName>(["socketmap", "policy"])("of %s that is idle is never closed", async (protocol) => {
-    const { time, socket, connection } = connect(protocol, { isCached: true });
-    if (protocol === "socketmap") socket.say(ask(0));
-    await time.advance(100 * PATIENCE);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
-    expect(socket.destroyed).toBe(false);
-  });
-
-  it("of the line protocol that never asks is closed in the end", async () => {
-    const { time, socket, connection } = connect("line");
-    await time.advance(PATIENCE + 1);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
-    expect(socket.destroyed).toBe(true);
-  });
-
-  it("that waits for its answer is not to blame", async () => {
-    const { time, socket, connection, pending } = connect("line");
-    socket.say("alice@example.com\n");
-    await time.advance(PATIENCE + 1);
-    connection.closeIfStuck(time.clock.now(), PATIENCE);
-    expect(pending).toHaveLength(1);
-    expect(socket.destroyed).toBe(false);
+    await time.advance(isClosed ? 1 : 100 * TIMEOUT);
+    connection.closeIfStuck(time.clock.now(), TIMEOUT);
+    expect(socket.destroyed).toBe(isClosed);
   });
 });

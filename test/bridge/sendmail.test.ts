@@ -1,11 +1,8 @@
-import { createServer, type Server } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ListenAddress } from "../../src/bridge/index.ts";
-import { Connection, type ConnectionContext } from "../../src/bridge/listeners/connection.ts";
-import { listen } from "../../src/bridge/listeners/listen.ts";
-import { socketmap } from "../../src/bridge/protocols/socketmap.ts";
 import { answerOf } from "./support/answers.ts";
 import { Bench } from "./support/bench.ts";
+import { startServer } from "./support/server.ts";
 import { Client, netstring } from "./support/sockets.ts";
 
 /*
@@ -30,11 +27,6 @@ const AT_RELAY = [
   ...["spam:alice@example.com", "try_tls:mx.example.com", "certissuer:/c=us/emailaddress=ca@example.com"],
 ];
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
-
 /** A socketmap listener over a resolver whose edge knows alice of example.com, and a full mailbox. */
 async function start(): Promise<{ address: ListenAddress; bench: Bench }> {
   const bench = new Bench(({ recipient }) => {
@@ -45,18 +37,11 @@ async function start(): Promise<{ address: ListenAddress; bench: Bench }> {
       refusalText: 'see "help"',
     });
   });
-  const context: ConnectionContext = {
-    clock: bench.time.clock,
+  const { listen } = startServer({
+    time: bench.time,
     resolve: (recipient, now) => bench.resolver.resolve(recipient, now),
-    answered: () => undefined,
-    malformed: () => undefined,
-    fault: (error) => bench.faults.push(error),
-  };
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    new Connection(context, socketmap, socket);
   });
-  closing.push(() => new Promise((done) => server.close(done)));
-  return { address: await listen(server, { kind: "tcp", host: "127.0.0.1", port: 0 }, 0), bench };
+  return { address: await listen("socketmap"), bench };
 }
 
 /** Asks one key after the other on one connection, as Sendmail does. */

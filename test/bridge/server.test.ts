@@ -1,78 +1,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
-import { BridgeServer } from "../../src/bridge/listeners/server.ts";
-import { PROTOCOLS, type ProtocolName } from "../../src/bridge/protocols/index.ts";
+import { temporaryFolder } from "../support/processes.ts";
 import { answerOf } from "./support/answers.ts";
+import { accept, LOOPBACK, startServer } from "./support/server.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
-import { VirtualTime } from "./support/virtual-time.ts";
 
-const LOOPBACK: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 const ALICE = netstring("access alice@example.com");
 const DUNNO = "8:OK DUNNO,";
 
-const undo: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-bridge-"));
-  undo.push(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-type Resolve = (recipient: string) => Resolution | Promise<Resolution>;
-
-const accept: Resolve = (recipient) => ({ answer: answerOf(recipient, "deliverable"), source: "cache" });
-
-/** A server under virtual time, on real sockets. */
-function start({ resolve = accept, maxConnections = 20_000, socketMode = 0o660 } = {}) {
-  const time = new VirtualTime();
-  const rejected: string[] = [];
-  const faults: unknown[] = [];
-  const server = new BridgeServer({
-    ...time,
-    maxConnections,
-    socketMode,
-    rejected: ({ name }) => rejected.push(name),
-    context: {
-      clock: time.clock,
-      resolve,
-      answered: () => undefined,
-      malformed: () => undefined,
-      fault: (error) => faults.push(error),
-    },
-  });
-  let stopping: Promise<void> | null = null;
-  /** Stops the server; its timers ring as soon as the sockets have had a turn. */
-  const stop = async (): Promise<number> => {
-    const from = time.clock.now();
-    let isOver = false;
-    stopping ??= server.stop().then(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      for (let i = 0; i < 3; i++) await new Promise((done) => setImmediate(done));
-      if (!isOver) await time.advance(10);
-    }
-    return time.clock.now() - from;
-  };
-  undo.push(() => (stopping === null ? stop() : undefined));
-  const listen = (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
-    server.listen(PROTOCOLS[name], address);
-  return { time, server, listen, stop, rejected, faults };
-}
-
 describe("a server", () => {
   it("listens in several protocols on several addresses at once", async () => {
-    const { listen } = start();
+    const { listen } = startServer();
     const folder = temporaryFolder();
     const sockets: ListenAddress[] = ["a", "b"].map((name) => ({ kind: "unix", path: join(folder, name) }));
     for (const address of [...sockets, LOOPBACK, LOOPBACK]) {
@@ -84,14 +26,14 @@ describe("a server", () => {
   });
 
   it("closes a line's connection by itself, so that readsocket sees the end", async () => {
-    const { listen } = start();
+    const { listen } = startServer();
     const client = await Client.connect(await listen("line"));
     expect(await client.send("alice@example.com\n").closed()).toMatch(/^250 2\.1\.5 .*\n$/);
     client.leave();
   });
 
   it.each([1, 16, 128, 4096])("answers pipelined questions that come %d bytes at a time", async (size) => {
-    const { listen } = start();
+    const { listen } = startServer();
     const client = await Client.connect(await listen("socketmap"));
     const count = size === 1 ? 20 : 500;
     const bytes = Buffer.from(ALICE.repeat(count));
@@ -107,7 +49,7 @@ describe("a server", () => {
   it("holds 10,000 idle connections in little memory, and answers all the same", {
     timeout: 60_000,
   }, async () => {
-    const { listen, server, stop } = start();
+    const { listen, server, stop } = startServer();
     const address = await listen("socketmap");
     const { port } = address as { port: number };
     const before = process.memoryUsage().rss;
@@ -115,7 +57,7 @@ describe("a server", () => {
     const clients = spawn(process.execPath, [script, String(port), "10000"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
-    undo.push(() => clients.kill());
+    onTestFinished(() => void clients.kill());
     const ended = once(clients, "close");
     await once(clients.stdout, "data");
     // The last of them may still wait to be accepted.
@@ -130,7 +72,7 @@ describe("a server", () => {
   });
 
   it("closes at once what is one connection too many, and says so", async () => {
-    const { listen, rejected } = start({ maxConnections: 2 });
+    const { listen, rejected } = startServer({ maxConnections: 2 });
     const address = await listen("policy");
     const two = [await Client.connect(address), await Client.connect(address)];
     const third = await Client.connect(address);
@@ -141,7 +83,7 @@ describe("a server", () => {
 
   it("is not stalled by a client that asks without end and reads nothing", async () => {
     let answered = 0;
-    const { listen } = start({
+    const { listen } = startServer({
       resolve: (recipient) => {
         answered++;
         return accept(recipient);
@@ -164,7 +106,7 @@ describe("a server", () => {
   });
 
   it("closes a client that leaves a question half-way for five minutes, and no idle one", async () => {
-    const { listen, time } = start();
+    const { listen, time } = startServer();
     const address = await listen("socketmap");
     const [idle, stuck] = [await Client.connect(address), await Client.connect(address)];
     expect(await idle.send(ALICE).told(/,$/)).toBe(DUNNO);
@@ -186,7 +128,7 @@ describe("a stop", () => {
     const isAsked = new Promise<void>((resolve) => {
       asked = resolve;
     });
-    const { listen, stop } = start({
+    const { listen, stop } = startServer({
       resolve: () => {
         asked();
         return promise;
@@ -206,7 +148,7 @@ describe("a stop", () => {
   });
 
   it("answers what a client had sent, though it was not read yet", async () => {
-    const { listen, stop } = start();
+    const { listen, stop } = startServer();
     const client = await Client.connect(await listen("socketmap"));
     expect(await client.send(ALICE).told(/,$/)).toBe(DUNNO);
     client.send(ALICE);
@@ -216,7 +158,7 @@ describe("a stop", () => {
   });
 
   it("closes idle clients at once, even where they keep their side open", async () => {
-    const { listen, stop } = start();
+    const { listen, stop } = startServer();
     const client = await Client.connect(await listen("policy"));
     expect(await stop()).toBeLessThan(1_000);
     expect(await client.closed()).toBe("");
@@ -224,66 +166,12 @@ describe("a stop", () => {
   });
 
   it("waits less than five seconds for a client that never reads", async () => {
-    const { listen, stop } = start();
+    const { listen, stop } = startServer();
     const client = await Client.connect(await listen("socketmap"));
     client.socket.pause();
     for (let i = 0; i < 200; i++) client.send(ALICE.repeat(5_000));
     for (let i = 0; i < 20; i++) await new Promise((done) => setImmediate(done));
     expect(await stop()).toBeLessThan(5_000);
     client.leave();
-  });
-});
-
-describe("a unix socket", () => {
-  const at = (path: string): ListenAddress => ({ kind: "unix", path });
-
-  it("has the permissions that were asked for, and goes with the server", async () => {
-    const path = join(temporaryFolder(), "socket");
-    const { listen, stop } = start({ socketMode: 0o606 });
-    await listen("socketmap", at(path));
-    expect(statSync(path).mode & 0o777).toBe(0o606);
-    await stop();
-    expect(existsSync(path)).toBe(false);
-  });
-
-  it("takes the place of one that a killed bridge left behind", async () => {
-    const path = join(temporaryFolder(), "socket");
-    const { listen } = start();
-    // Node removes the file when it closes; a hard link to it stays.
-    const left = createServer();
-    await new Promise<void>((resolve) => left.listen(`${path}.first`, resolve));
-    linkSync(`${path}.first`, path);
-    await new Promise((resolve) => left.close(resolve));
-    expect(statSync(path).isSocket()).toBe(true);
-    expect(await askOnce(await listen("socketmap", at(path)), ALICE)).toBe(DUNNO);
-  });
-
-  it("is left alone while another process listens on it", async () => {
-    const path = join(temporaryFolder(), "socket");
-    const first = start();
-    await first.listen("socketmap", at(path));
-    await expect(start().listen("socketmap", at(path))).rejects.toThrow(
-      `cannot listen on unix:${path}: another process listens there`,
-    );
-    expect(await askOnce(at(path), ALICE)).toBe(DUNNO);
-  });
-
-  it("never takes the place of a file that is no socket", async () => {
-    const path = join(temporaryFolder(), "file");
-    writeFileSync(path, "kept");
-    await expect(start().listen("line", at(path))).rejects.toThrow(/not a socket/);
-    expect(readFileSync(path, "utf8")).toBe("kept");
-  });
-
-  it("needs its folder", async () => {
-    const path = join(temporaryFolder(), "none", "socket");
-    await expect(start().listen("line", at(path))).rejects.toThrow(/the folder does not exist/);
-  });
-
-  it("and a port that is taken are told of by name", async () => {
-    const address = await start().listen("line");
-    await expect(start().listen("line", address)).rejects.toThrow(
-      /^cannot listen on 127\.0\.0\.1:\d+: another process listens there$/,
-    );
   });
 });

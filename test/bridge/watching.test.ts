@@ -5,6 +5,7 @@ import { expiryOf } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS } from "../../src/bridge/index.ts";
 import { ClientError, type DomainPage } from "../../src/client/index.ts";
 import { DAY } from "./support/bench.ts";
+import { LOOPBACK } from "./support/server.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
 
 /*
@@ -13,7 +14,6 @@ import { VirtualTime } from "./support/virtual-time.ts";
 
 const HOUR = DAY / 24;
 const MINUTE = HOUR / 60;
-const LOOPBACK = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
 
 const tokenOf = (claims: unknown): string =>
   `rc1.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.bWFj`;
@@ -44,17 +44,7 @@ async function start({
     writeLog: (line) => lines.push(JSON.parse(line) as Record<string, unknown>),
     wall: () => time.clock.now(),
   });
-  closing.push(async () => {
-    const stopped = running.stop("SIGTERM");
-    let isOver = false;
-    void stopped.then(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      await time.advance(100);
-      await new Promise((done) => setImmediate(done));
-    }
-  });
+  closing.push(() => time.until(running.stop("SIGTERM")));
   await time.advance(0);
   const metrics = running.listeners.find(({ name }) => name === "metrics")?.address;
   return { time, lines, page: async () => (await fetch(`http://${metrics}/metrics`)).text() };

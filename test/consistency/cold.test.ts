@@ -9,7 +9,7 @@ const D = "example.com";
 const OTHER = "other.example";
 const PLACE = { partition: 0, partitions: 1 };
 
-/** Two domains, and a Registry that lists so many to isolates that start. */
+/** Two domains, and a Registry that lists up to a given number to isolates that start. */
 async function published(mostHeads = 500): Promise<World> {
   const world = new World({ mostHeads });
   const publisher = world.isolate("publisher");
@@ -19,12 +19,12 @@ async function published(mostHeads = 500): Promise<World> {
   return world;
 }
 
-/** From now on KV goes on showing what it shows. */
+/** Freezes KV: it keeps showing what it shows now. */
 const copyNothing = (world: World): void => {
   world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "lost" } : undefined);
 };
 
-/** What an isolate read and asked from some moment on. */
+/** What an isolate read and asked since a moment. */
 function watch(world: World, location: string): { keys(): string[]; questions(): Question[] } {
   const [reads, calls] = [world.kv.operations.length, world.registry().calls.length];
   return {
@@ -38,7 +38,7 @@ function watch(world: World, location: string): { keys(): string[]; questions():
         .registry()
         .calls.slice(calls)
         .filter((it) => it.location === location && it.method === "question")
-        // What it counted rides along, and is no part of what is asked.
+        // Its counts are sent with the question, and are not part of it.
         .map((it) => {
           const { counts, ...question } = it.args[0] as Question;
           return question;
@@ -46,7 +46,7 @@ function watch(world: World, location: string): { keys(): string[]; questions():
   };
 }
 
-/** What a cold isolate says, and what it took until it said so. */
+/** The answer of a cold isolate, and the operations it took. */
 async function ask(world: World, recipient: string): Promise<Checked & ReturnType<typeof watch>> {
   const location = `cold ${world.isolates.length}`;
   const isolate = world.isolate(location);
@@ -101,7 +101,7 @@ describe("a cold isolate of a large deployment", () => {
     const publisher = world.isolate("publisher");
     await world.publish(publisher, D, ["alice", "bob"]);
     await world.publish(publisher, "new.example", ["alice"]);
-    // In KV's list, where it may be accepted from, bob is not, and carol still is.
+    // In KV's list, which may be accepted from, bob is missing and carol is still there.
     expect(await ask(world, `bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 3 });
     expect(await ask(world, `carol@${D}`)).toMatchObject({ action: "accept", confirmed_age: null });
     expect(await ask(world, `nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 3 });
@@ -249,7 +249,7 @@ describe("an answer that lists nothing", () => {
     expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 7 }, applied: 0 });
     expect(confirmation.head(D)).toBe(7);
     expect(confirmation.isFresh(1_000)).toBe(false);
-    // The same words as an answer to what changed since then confirm.
+    // The same content as an answer to "what changed since" confirms.
     confirmation.apply({ ...told, wanted: null }, 1_000, { incarnation: 1, number: 7 });
     expect(confirmation).toMatchObject({ position: { incarnation: 1, number: 9 }, applied: 1 });
   });
@@ -280,7 +280,7 @@ describe("the Registry", () => {
       expect(answer).toMatchObject({ full: false, asOf: 2, heads: [], revoked: [] });
       expect(answer.wanted?.manifest).not.toBeNull();
     }
-    // A limit is for those who know nothing.
+    // The limit applies only to isolates that know nothing.
     const since = { incarnation: all.incarnation, number: 0 };
     const changed = await question(world, { since, want: null, most: 0 });
     expect(changed.heads).toHaveLength(2);

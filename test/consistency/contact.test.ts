@@ -4,7 +4,7 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 
 const D = "example.com";
 
-/** KV as it is, and a Registry that answers nobody. */
+/** KV works, and the Registry does not answer. */
 function silence(world: World): void {
   world.registry().fault = () => ({ kind: "error" });
   world.kv.fault = ({ location }) => (location === "registry" ? { kind: "error" } : undefined);
@@ -140,7 +140,7 @@ describe("the incarnation", () => {
 });
 
 describe("an isolate that had no requests for a long time", () => {
-  /** It has confirmed the list once, and slept since. */
+  /** It has confirmed the list once, and was idle since. */
   async function slept(ms: number, acceptGrace: number) {
     const world = new World({ acceptGrace });
     const isolate = world.isolate();
@@ -179,10 +179,10 @@ describe("an isolate that had no requests for a long time", () => {
     const first = await isolate.check(`alice@${D}`);
     expect(first).toMatchObject({
       verdict: "unavailable",
-      detail: "the Registry has not given a sign of life for too long",
+      detail: "there was no contact with the Registry for too long",
     });
     expect(first.cost.took).toBeLessThan(3.2 * SECOND);
-    // Nobody else waits for what was tried in vain a moment ago.
+    // No other check waits for what failed a moment ago.
     await world.clock.advance(SECOND / 2);
     const second = await isolate.check(`alice@${D}`);
     expect(second).toMatchObject({ action: "defer", cost: { registry: 0 } });

@@ -16,7 +16,7 @@ describe("the copy in KV", () => {
     isolate = world.isolate();
   });
 
-  /** Writes to a key, as the times at which they were begun. */
+  /** Start times of the writes to a key. */
   const writesTo = (key: string): number[] =>
     world.kv.operations.filter(({ kind, keys }) => kind !== "get" && keys[0] === key).map(({ time }) => time);
 
@@ -106,7 +106,7 @@ describe("the copy in KV", () => {
     expect(world.differences()).toEqual([manifestKey(D)]);
   });
 
-  /** Domains that were deleted and pruned, so that KV has one key too many of each. */
+  /** Domains that were deleted and pruned, so that KV has one obsolete key of each. */
   const deleteAll = async (domains: readonly string[]): Promise<void> => {
     for (const domain of domains) await world.publish(isolate, domain, ["alice"]);
     await world.clock.advance(MINUTE);
@@ -128,7 +128,7 @@ describe("the copy in KV", () => {
       expect(await status()).toMatchObject({
         value: { kv_pending: 1, kv_error: expect.stringContaining(bad) },
       });
-      // It is tried about once a minute, and a failure that only waits for its turn is still told of.
+      // It is retried about once a minute, and stays reported while it waits for its turn.
       const tries = writesTo(bad).filter((time) => time > world.clock.now() - HOUR);
       expect(tries.length).toBeGreaterThan(40);
       expect(tries.length).toBeLessThan(65);
@@ -197,7 +197,7 @@ describe("the copy in KV", () => {
     const before = world.kv.operations.length;
     await world.clock.advance(MINUTE);
     expect(world.differences()).toEqual([]);
-    // And it is made again once, not once for each reader.
+    // It is written again once, not once for each reader.
     const again = world.kv.operations.slice(before).filter(({ kind }) => kind === "put");
     expect(again.length).toBeLessThanOrEqual(5);
   });
@@ -228,11 +228,11 @@ describe("the copy in KV", () => {
         failures++;
         return { kind: "error" };
       };
-      // The roster is put at once only where another domain is served.
+      // The roster is written immediately only if the set of served domains changes.
       const domain = failing === "roster/" ? "another.example" : D;
       await world.publish(isolate, domain, people(size++), { bits: 1 });
       for (let i = 0; i < 30; i++) {
-        // The platform may run an alarm again that has run.
+        // The platform may run an alarm twice.
         const again = world.registry().core({ partition: 0, partitions: 0 }).alarm();
         await world.clock.advance(100);
         await again;

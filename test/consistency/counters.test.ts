@@ -1,4 +1,4 @@
-/* Counters of a Registry: a row a minute at most, bounded, kept for a day, and in nobody's way. */
+/* Counters of a Registry: at most one row a minute, bounded, kept for a day, and never a cause of failure. */
 import { expect, it } from "vitest";
 import type { Count } from "../../src/api/index.ts";
 import { Counters } from "../../src/registry/counters.ts";
@@ -37,7 +37,7 @@ it("writes at most one packed row a minute, however many isolates count", async 
     await clock.advance(SECOND);
   }
   expect(writes.filter((each) => each === "INSERT").length).toBeLessThanOrEqual(60);
-  // A row of ten minutes that begins lets go of old ones.
+  // A new row of ten minutes deletes old ones.
   expect(writes.filter((each) => each === "DELETE").length).toBeLessThanOrEqual(7);
   expect([...counters.read()].sort()).toEqual([
     ["a.example", "enforce", "unknown", 18_000, 18_000],

@@ -18,7 +18,7 @@ const SMALL = "small.example";
 const BIG = "big.example";
 const OTHER = "other.example";
 
-/** Bytes with one bit turned over. */
+/** Bytes with one flipped bit. */
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const copy = bytes.slice();
   copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -40,7 +40,7 @@ describe("damaged bytes in KV", () => {
 
   /** What a cold isolate answers with these bytes in KV, with the Registry and without it. */
   const expectNoHarm = async (label: string): Promise<void> => {
-    // What readers miss the Registry puts there again, which would mend it in the middle.
+    // The Registry writes again what readers miss, which would repair it in the middle of the test.
     world.kv.fault = ({ kind }) => (kind === "put" ? { kind: "lost" } : undefined);
     const served = world.isolate(`with ${label}`);
     for (const [recipient, verdict] of [

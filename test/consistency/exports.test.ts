@@ -113,7 +113,7 @@ describe("a domain that exists only in KV", () => {
     }
   });
 
-  /** Keys that an isolate reads while it is asked. */
+  /** Keys that an isolate reads during a check. */
   const readBy = async (location: string, ask: () => Promise<unknown>): Promise<string[]> => {
     const before = world.kv.operations.length;
     await ask();
@@ -192,7 +192,7 @@ describe("a domain that exists only in KV", () => {
     await isolate.idle();
     await world.clock.advance(2 * MINUTE);
     world.kv.fault = ({ keys }) => (keys.includes("roster/kv") ? { kind: "error" } : undefined);
-    // Longer than the pause after a look that failed.
+    // Longer than the pause after a failed read.
     world.registry().fault = () => ({ kind: "slow", ms: 1_400 });
     expect(await isolate.check("alice@elsewhere.example")).toMatchObject({ verdict: "not-served" });
   });
@@ -205,7 +205,7 @@ describe("a domain that exists only in KV", () => {
       world.exportRoster({ [D]: 1, [gone]: 1 });
       await world.publish(isolate, "listed.example", ["alice"]);
       const minute = async () => {
-        // Begins with a refusal, which confirms for all of them, so that nothing is left to do behind the answers.
+        // Starts with a refusal, whose confirmation serves all of them, so that nothing runs after the answers.
         const verdicts: string[] = [];
         for (const recipient of ["nobody@listed.example", `nobody@${gone}`, `alice@${gone}`]) {
           verdicts.push((await isolate.check(recipient)).verdict);
@@ -237,7 +237,7 @@ describe("a domain that exists only in KV", () => {
     await minutes(4);
     expect(await isolate.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
-    // Nothing of it can be read any more.
+    // It can no longer be read.
     world.kv.fault = () => ({ kind: "error" });
     await world.clock.advance(world.settings.acceptGrace - MINUTE);
     expect(await isolate.check(`alice@${D}`)).toMatchObject({ action: "accept" });
@@ -290,7 +290,7 @@ describe("a domain that exists only in KV", () => {
       origin: "registry",
       generation,
     });
-    // A reader has missed it, and so it is put there again in time.
+    // A reader has missed it, so it is written again later.
     await world.clock.advance(6 * MINUTE);
     await world.isolate("later").check(`bob@${D}`);
     const later = world.isolate("latest");

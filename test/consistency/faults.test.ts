@@ -8,10 +8,10 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 const SMALL = "small.example";
 const BIG = "big.example";
 
-/** What the SMTP client of one check may have to wait. */
+/** How long one check may take. */
 const PATIENCE = 5 * SECOND;
 
-/** One of each kind: in the list, in no list, and lately gone from it. */
+/** One of each kind: listed, unlisted, and recently removed. */
 const RIGHT: Readonly<Record<string, string>> = {
   [`alice@${SMALL}`]: "deliverable",
   [`nobody@${SMALL}`]: "unknown",
@@ -25,7 +25,7 @@ const RECIPIENTS = Object.keys(RIGHT);
 
 const KV_STEPS: Readonly<Record<string, (key: string) => boolean>> = {
   manifest: (key) => key.startsWith("domain/"),
-  // Shards and departures have keys of one kind, and sizes that differ.
+  // Shards and departures have the same kind of key, and different sizes.
   "shard or departures": (key) => key.startsWith("shard/"),
   roster: (key) => key.startsWith("roster/"),
   everything: () => true,
@@ -57,7 +57,7 @@ const REGISTRY_FAULTS: Readonly<Record<string, RegistryFault>> = {
   "answers twice": { kind: "repeated" },
 };
 
-/** A refusal has to be right, and to rest on what the Registry confirmed within the window. */
+/** A refusal must be right, and based on what the Registry confirmed within the window. */
 function expectLawful(world: World, answer: Checked): void {
   expect(answer.cost.took).toBeLessThan(PATIENCE);
   if (answer.action === "defer") return;
@@ -75,7 +75,7 @@ describe.each([
 ] as const)("a fault, in a %s deployment,", (_, mostHeads) => {
   let world: World;
 
-  /** A small domain whose list is inline, and a big one with shards and departures of their own. */
+  /** A small domain with an inline list, and a large one with blobs for shards and departures. */
   beforeAll(async () => {
     world = new World({ mostHeads });
     const publisher = world.isolate("publisher");
@@ -240,7 +240,7 @@ describe("accept-grace", () => {
     return { world, isolate };
   };
 
-  /** Hours for which `isolate` goes on accepting. */
+  /** Hours for which `isolate` continues to accept. */
   const hoursOfAccepting = async (world: World, isolate: IsolateHost): Promise<number> => {
     for (let hours = 0; hours < 48; hours++) {
       const answer = await isolate.check(`alice@${SMALL}`);
@@ -290,7 +290,7 @@ describe("accept-grace", () => {
     const world = new World({ acceptGrace: 6 * HOUR });
     const isolate = world.isolate();
     await world.publish(isolate, SMALL, ["alice"]);
-    // All that this isolate ever hears of the Registry are answers.
+    // This isolate hears of the Registry only from answers.
     await isolate.check(`nobody@${SMALL}`);
     await world.publish(isolate, SMALL, ["alice", "bob"]);
     await world.clock.advance(MINUTE);

@@ -6,7 +6,7 @@ import { DAY, HOUR, MINUTE, SECOND, WINDOW, World } from "../../testing/world.ts
 import { answerOf } from "../bridge/support/answers.ts";
 import { Bench } from "../bridge/support/bench.ts";
 
-/** Stories that the simulation found, each told by itself. */
+/** Sequences that the simulation found, each as a test of its own. */
 const D = "example.com";
 const OTHER = "other.example";
 
@@ -22,7 +22,7 @@ describe("a manifest that is being loaded", () => {
     world.kv.propagation = () => 180 * SECOND;
     await world.publish(here, D, ["alice", "carol"]);
     await world.clock.advance(2 * WINDOW);
-    // By way of another domain it learns that there is a newer list, which it does not hold yet.
+    // A check of another domain tells it that there is a newer list, which it has not loaded yet.
     await far.check(`nobody@${OTHER}`);
     const together = [far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`), far.beginCheck(`bob@${D}`)];
     const answers = await world.clock.run(Promise.all(together));
@@ -48,7 +48,7 @@ describe("an alias that was loaded apart from its target", () => {
     expect(mixed.generation).toBeLessThanOrEqual(head);
     world.registry().fault = () => undefined;
     await world.clock.advance(10 * SECOND);
-    // Whoever has seen that number is not put off for ever.
+    // A client that has seen that number is not deferred for ever.
     const floor = { [D]: mixed.generation as number };
     expect(await far.check(`bob@${D}`, { floor })).toMatchObject({ action: "accept", generation: head });
   });
@@ -84,7 +84,7 @@ describe("an answer from before a change that went through the isolate", () => {
       wanted: null,
     });
     confirmation.apply(told(17, [[D, 16]]), 0, null);
-    // Another token was revoked through it while it waited for an answer.
+    // It revoked another token while it waited for an answer.
     confirmation.noteChange({ incarnation: 1, number: 20 }, {}, ["its own"]);
     confirmation.apply(told(19, [[D, 18]], ["another"]), SECOND, { incarnation: 1, number: 17 });
     expect(confirmation.head(D)).toBe(18);
@@ -105,7 +105,7 @@ describe("several parts of a list whose writes to KV were lost", () => {
     world.kv.fault = () => undefined;
     expect(world.differences()).toHaveLength(2);
     await world.clock.advance(5 * MINUTE);
-    // The first one misses one part, and it is put there; a little later somebody misses the other.
+    // The first reader misses one part, which is written again. A little later another reader misses the other part.
     for (const name of people(12)) {
       expect((await world.isolate("far").check(`${name}@${D}`)).verdict).toBe("deliverable");
       await world.clock.advance(5 * SECOND);

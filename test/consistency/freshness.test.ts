@@ -98,14 +98,14 @@ describe("freshness", () => {
     await far.idle();
     world.registry().fault = () => ({ kind: "error" });
     await world.clock.advance(2 * WINDOW);
-    // KV shows the older generation still, and what is held does not give way to it.
+    // KV still shows the older generation, which does not replace the newer one in memory.
     expect(await far.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", generation: second });
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     const held = far.reader.cache.peek(D);
     if (held === undefined) throw new Error("not held");
     far.reader.cache.delete(held);
     await world.clock.advance(2 * SECOND);
-    // Now all that is to be had is the older generation, and this isolate has left it behind.
+    // Only the older generation can be loaded now, and this isolate has answered from a newer one.
     expect(await far.check(`bob@${D}`)).toMatchObject({ action: "defer" });
     expect(far.reader.cache.peek(D)?.manifest.generation).toBeLessThan(second);
     await far.idle();
@@ -121,7 +121,7 @@ describe("freshness", () => {
     await far.check(`nobody@${D}`);
     await far.idle();
     await world.clock.advance(WINDOW / 2 + SECOND);
-    // The answer to this question leaves the Registry now, and arrives when its patience is long over.
+    // The answer to this question leaves the Registry now, and arrives long after the timeout.
     world.registry().fault = ({ method }) =>
       method === "question" ? { kind: "late", ms: 20 * SECOND } : undefined;
     await far.check(`alice@${D}`);
@@ -214,7 +214,7 @@ describe("freshness", () => {
     await far.idle();
     const target = await world.publish(here, D, ["alice", "bob"]);
     await world.clock.advance(WINDOW);
-    // The target's manifest is not to be had: the old one may accept, and may not refuse.
+    // The target's manifest cannot be loaded: the old one may accept, and must not refuse.
     world.registry().fault = ({ args }) =>
       (args[0] as { want?: string })?.want ? { kind: "error" } : undefined;
     expect(await far.check("alice@alias.example")).toMatchObject({ verdict: "deliverable", max_age: 0 });
@@ -238,7 +238,7 @@ describe("freshness", () => {
     await must(here.call(`/v1/tokens/${id}`, { method: "DELETE" }));
     expect((await here.call("/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
     await world.clock.advance(WINDOW);
-    // This refusal waits for a confirmation, which tells of the revocation.
+    // This refusal waits for a confirmation, which includes the revocation.
     expect((await far.call("/v1/rcpt", { json: { recipient: `nobody@${D}` }, token })).status).toBe(401);
     expect((await far.call("/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
     const cold = world.isolate("cold");

@@ -23,7 +23,7 @@ beforeEach(() => {
   isolate = world.isolate();
 });
 
-/** Why the guard refuses a reply's commit; null where it was taken. */
+/** Why the guard refuses a commit; null if it was made. */
 function refusalOf({ status, body }: Reply): string | null {
   if (status === 200) return null;
   expect(body).toMatchObject({ error: { code: "guard", refusals: { [D]: expect.any(String) } } });
@@ -33,7 +33,7 @@ function refusalOf({ status, body }: Reply): string | null {
 const refusal = async (list: List): Promise<string | null> =>
   refusalOf(await world.tryPublish(isolate, D, list));
 
-/** Publishes lists seconds apart, until one is refused. @returns how many were taken */
+/** Publishes lists seconds apart, until one is refused. @returns how many were committed */
 async function attack(lists: readonly List[]): Promise<number> {
   for (const [taken, list] of lists.entries()) {
     if ((await refusal(list)) !== null) return taken;
@@ -120,7 +120,7 @@ describe("the guard's day", () => {
     expect(await refusal(people(31, 69))).toMatch(/9 of 40 names \(/);
     expect(await refusal(people(32, 68))).toBeNull();
     expect(await refusal(people(31, 69))).toMatch(/9 of 40 names of generation 3/);
-    // What came back is protected as before.
+    // What returned is protected as before.
     expect(await refusal([...people(60), ...people(32, 68)])).toBeNull();
     expect(await refusal([...people(30), ...people(32, 68)])).toMatch(/30 of 92 names \(/);
   });
@@ -160,7 +160,7 @@ describe("a ledger that is missing or damaged", () => {
     await world.publish(isolate, D, [...people(10), ...people(60, 20)]);
     await world.publish(isolate, D, people(60, 20));
   };
-  /** Of the first list 8 went, came back and went again; of the fourth 10 of 70. */
+  /** 8 names of the first list went, returned and went again; of the fourth list, 10 of 70 went. */
   const expectCounts = async (): Promise<void> => {
     expect(await refusal(people(46, 34))).toMatch(/24 of 70 names of generation 4/);
     expect(await refusal(people(48, 32))).toMatch(/22 of 70 names of generation 4/);
@@ -199,7 +199,7 @@ describe("a ledger that is missing or damaged", () => {
   };
 });
 
-/** What `POST /v1/plans` says of a list that is to follow another. */
+/** What `POST /v1/plans` says about a list that would follow another one. */
 async function planOf(
   through: IsolateHost,
   own: World,
@@ -315,7 +315,7 @@ describe("any sequence of commits, deletions, rollbacks and overrides", () => {
       walk,
     );
     await fc.assert(property, { numRuns: 300, seed: 20_261_125 });
-    // Sequences that the guard never met would show nothing.
+    // Sequences in which the guard never refused would prove nothing.
     expect(sequences).toBeGreaterThanOrEqual(300);
     expect(Math.min(taken, refused)).toBeGreaterThan(500);
   }, 60_000);

@@ -28,7 +28,7 @@ async function lapsed(partners: readonly string[] = ["alice"]) {
 
 describe("with everything healthy", () => {
   it("a check reads the newer list if another check's refresh reports it while the older one is being read", async () => {
-    // Whenever that is: before, while, and just after a reading that several wait for.
+    // At any moment: before, during and just after a read that several checks wait for.
     for (let moment = 170; moment < 215; moment += 3) {
       const { world, far } = await lapsed();
       const waiting = Array.from({ length: 5 }, (_, i) => far.beginCheck(`mallory${i}@${D}`));
@@ -70,14 +70,14 @@ describe("with everything healthy", () => {
     world.kv.propagation = () => 3 * MINUTE;
     await world.publish(here, D, ["alice", "carol"]);
     await world.clock.advance(WINDOW / 2);
-    // Behind this answer the newer list is asked of the Registry, which takes long over the answer.
+    // After this answer, the newer list is requested from the Registry, which takes long to answer.
     world.registry().fault = ({ method, args: [question] }) =>
       method === "question" && (question as Question).want !== null ? { kind: "late", ms: 400 } : undefined;
     expect(await far.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
     await world.clock.advance(100);
     world.registry().fault = () => undefined;
     const newest = await world.publish(here, D, ["alice", "carol", "dave"]);
-    // Another's question tells of the newest one meanwhile.
+    // Meanwhile another check's question reports the newest one.
     await far.check(`mallory@${OTHER}`, { floor: { [OTHER]: newest } });
     const answer = await far.check(`mallory@${D}`);
     expect(answer).toMatchObject({ verdict: "unknown", generation: newest });
@@ -98,7 +98,7 @@ describe("with everything healthy", () => {
     const elsewhere = world.isolate("here");
     expect(await world.publish(elsewhere, D, people(9_000, 10), { bits: 1, expect: null })).toBe(first);
     await world.publish(elsewhere, OTHER, ["dave"]);
-    // The list of the lost log is read, and then one of its shards; meanwhile another's question tells of the new log.
+    // The list of the lost log is read, then one of its shards. Meanwhile another check's question reports the new log.
     world.kv.fault = ({ kind, keys: [key], location }) =>
       kind === "get" && location === "far" && key?.startsWith("shard/")
         ? { kind: "slow", ms: 400 }

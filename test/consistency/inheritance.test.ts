@@ -14,7 +14,7 @@ import {
   sizeOfContents,
 } from "./memory-generations.ts";
 
-/** So many names that each of eight shards has some. */
+/** Enough names for each of eight shards to have some. */
 const MANY = names(200);
 const ONE_MORE = [...MANY, "newcomer"];
 const ALL_EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -99,7 +99,7 @@ describe("a generation that replaces another one", () => {
 describe("a shard that two generations share", () => {
   it("is in memory for neither once it is evicted, and can be read again", () => {
     const [first, second] = [make({ names: MANY, bits: 3 }), make({ names: ONE_MORE, bits: 3 })];
-    // Room for this domain, and not for another one beside it.
+    // Room for this domain, and not for a second one.
     const sizing = new BlobCache(AMPLE);
     hold(sizing, first, true);
     const memory = new BlobCache(sizing.size + 2_000);

@@ -17,7 +17,7 @@ beforeEach(() => {
 const verdictOf = async (local: string, domain = D): Promise<string> =>
   (await isolate.check(`${local}@${domain}`)).verdict;
 
-/** Whether the guard lets a list through. */
+/** Whether the guard allows a list. */
 const isGuarded = ({ status, body }: Reply): boolean => {
   if (status === 200) return false;
   expect(body).toMatchObject({ error: { code: "guard" } });
@@ -53,7 +53,7 @@ describe("the guard", () => {
 
   it("counts names and not totals", async () => {
     await world.publish(isolate, D, people(100));
-    // As many as before, and a quarter of them are others.
+    // The same number of names, a quarter of them different.
     expect(await tryList([...people(75), ...people(25, 500)])).toBe(true);
     expect(await tryList([...people(80), ...people(500, 500)])).toBe(false);
   });
@@ -67,7 +67,7 @@ describe("the guard", () => {
     expect(await tryList(inState("disabled"))).toBe(true);
     expect(await tryList(inState("moved"))).toBe(true);
     expect(await tryList(inState("full"))).toBe(false);
-    // And who was full counts as one who was there.
+    // A full name counts as present.
     expect(await tryList(people(75))).toBe(true);
   });
 
@@ -86,7 +86,7 @@ describe("the guard", () => {
     }
     await world.clock.advance(HOUR);
     expect(await tryList(people(79))).toBe(true);
-    // A day after the largest was superseded, the next smaller one is the measure.
+    // A day after the largest list was replaced, the next smaller one is compared.
     await world.clock.advance(20.5 * HOUR);
     expect(await tryList(people(77))).toBe(false);
     expect(await tryList(people(70))).toBe(true);

@@ -6,7 +6,7 @@ import { MINUTE, must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
-/** A deployment whose master key was lost, and which was given another one. */
+/** A deployment whose master key was lost and replaced. */
 describe("after the master key was lost", () => {
   let world: World;
   let first: number;

@@ -1,4 +1,4 @@
-/** Generations with blobs for an isolate's memory, and what can be seen of that memory from outside. */
+/** Generations with blobs for the blob cache, and what can be observed of the cache from outside. */
 import { expect } from "vitest";
 import {
   type BlobTable,
@@ -19,13 +19,13 @@ export const READ_AT = 1_000;
 export const TABLES = ["shards", "departures"] as const;
 export type Table = (typeof TABLES)[number];
 
-/** A generation with its blobs, as they lie in KV. */
+/** A generation with its blobs as in KV. */
 export interface Made {
   readonly manifest: Manifest;
   readonly blobs: Readonly<Record<Table, readonly Uint8Array[]>>;
 }
 
-/** Departures as blobs: one or two of them, or none, which stands in the manifest. */
+/** Departures as blobs: one or two of them, or none if they are in the manifest. */
 function departuresOf(until: readonly number[], bits: number): readonly Uint8Array[] {
   return Array.from({ length: 2 ** bits }, (_, index) => {
     // The top bits of a tail choose its blob.
@@ -37,10 +37,10 @@ function departuresOf(until: readonly number[], bits: number): readonly Uint8Arr
 export interface Shape {
   readonly domain?: string;
   readonly names: readonly string[];
-  /** Shards: bits, and whether the only one stands in the manifest. */
+  /** Shards: bits, and whether the only one is in the manifest. */
   readonly bits: number;
   readonly isInline?: boolean;
-  /** Departures of each blob; none where it is left out. */
+  /** Departures of each blob; empty if omitted. */
   readonly left?: readonly number[];
   readonly origin?: "registry" | "kv";
   readonly incarnation?: number;
@@ -48,7 +48,7 @@ export interface Shape {
 
 let made = 0;
 
-/** Makes a generation whose number is higher than those of all before. */
+/** Makes a generation with a higher number than all before. */
 export function make({ domain = "example.com", names, bits, isInline = false, left, ...said }: Shape): Made {
   const key = keyFor(domain);
   const { shards } = packList(listOf(names), key, bits);
@@ -88,7 +88,7 @@ export const heldOf = (memory: BlobCache, domain = "example.com"): CachedManifes
   return held;
 };
 
-/** Holds a generation; with all of its blobs where it is to be read. */
+/** Adds a generation, with all of its blobs if it is to be read. */
 export function hold(memory: BlobCache, { manifest, blobs }: Made, isRead = false): CachedManifest {
   memory.put(manifest, READ_AT);
   const held = heldOf(memory, manifest.domain);
@@ -100,7 +100,7 @@ export function hold(memory: BlobCache, { manifest, blobs }: Made, isRead = fals
   return held;
 }
 
-/** Which blobs of a domain are at hand. */
+/** Which blobs of a domain are in memory. */
 export function atHand(memory: BlobCache, table: Table, domain = "example.com"): number[] {
   const held = heldOf(memory, domain);
   return Array.from({ length: 2 ** held.manifest[table].bits }, (_, i) => i).filter(
@@ -108,7 +108,7 @@ export function atHand(memory: BlobCache, table: Table, domain = "example.com"):
   );
 }
 
-/** A blob that is at hand is the one that its manifest names. */
+/** A blob in memory is the one that its manifest names. */
 export function requireRight(memory: BlobCache, domains: readonly string[]): void {
   for (const domain of domains) {
     const held = memory.peek(domain);
@@ -123,7 +123,7 @@ export function requireRight(memory: BlobCache, domains: readonly string[]): voi
   }
 }
 
-/** What a memory of the same contents takes that got them one after the other, and let go of nothing. */
+/** The size of a cache that got the same contents one after the other, and evicted nothing. */
 export function sizeOfContents(memory: BlobCache, domains: readonly string[]): number {
   const fresh = new BlobCache(Number.POSITIVE_INFINITY);
   for (const domain of domains) {
@@ -140,5 +140,5 @@ export function sizeOfContents(memory: BlobCache, domains: readonly string[]): n
   return fresh.size;
 }
 
-/** Made-up local parts. */
+/** Invented local parts. */
 export const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `u${i}`);

@@ -17,7 +17,7 @@ import {
 } from "./memory-generations.ts";
 
 const DOMAINS = ["one.example", "two.example"];
-/** Generations that share some of their blobs, of two domains; one after the other, back again too. */
+/** Generations of two domains that share some blobs, in any order. */
 const POOL: readonly Made[] = DOMAINS.flatMap((domain) => [
   make({ domain, names: names(40), bits: 2 }),
   make({ domain, names: names(41), bits: 2, left: [7] }),
@@ -46,7 +46,7 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
   }),
 ) as fc.Arbitrary<Act>;
 
-/** Keeps a memory, and who was ever held in it. */
+/** A cache, and every manifest that was ever in it. */
 class Trial {
   readonly memory: BlobCache;
   readonly #held = new Map<number, CachedManifest>();
@@ -82,7 +82,7 @@ class Trial {
       );
   }
 
-  /** What a request that reads blobs for a manifest does in the end, held still or replaced meanwhile. */
+  /** The end of a request that read blobs for a manifest, which may have been replaced meanwhile. */
   #read(held: CachedManifest, which: number, index: number): void {
     for (const table of TABLES) {
       const bytes = (POOL[which] as Made).blobs[table][index];
@@ -91,7 +91,7 @@ class Trial {
   }
 }
 
-/** What has to be at hand where nothing is ever let go of for want of room: by domain and table, ids by index. */
+/** What must be in memory if nothing is ever evicted: by domain and table, ids by index. */
 class Expected {
   readonly #present = new Map<string, Made>();
   readonly #blobs = new Map<string, Map<string, string>>();

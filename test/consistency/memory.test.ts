@@ -50,7 +50,7 @@ describe("an isolate's memory", () => {
     const shards = shardsOf(small, bits);
     expect(shards.length).toBe(2 ** bits);
     for (let i = 0; i < 60; i++) {
-      // The manifest is in use all the time, its shards are not.
+      // The manifest is used all the time, its shards are not.
       small.reader.cache.get(BIG);
       await small.check(`u1@d${i % 16}.example`);
     }
@@ -65,7 +65,7 @@ describe("an isolate's memory", () => {
   });
 });
 
-/** Shards of the big list that are in memory, without keeping them there. */
+/** Shards of the large list that are in memory. Does not count as use of them. */
 function shardsOf({ reader }: IsolateHost, bits: number): WeakRef<Shard>[] {
   const held = reader.cache.peek(BIG);
   return Array.from({ length: 2 ** bits }, (_, index) => held?.shard(index))

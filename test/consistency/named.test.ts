@@ -54,7 +54,7 @@ describe("a domain without any list", () => {
     ]);
     const got = await isolate.call(`/v1/rcpt/alice%40${D}`, { token: named });
     expect(got).toMatchObject({ status: 503, body: MISSING });
-    // The token changes nothing for anybody else.
+    // The token changes nothing for other tokens.
     expect(await isolate.check(`alice@${D}`, { token: await tokenFor(null) })).toMatchObject(NOT_SERVED);
     expect(await isolate.check(`alice@${D}`)).toMatchObject(NOT_SERVED);
   });

@@ -43,7 +43,7 @@ describe("the Registry", () => {
     world.replaceRegistry();
     expect((await isolate.call("/v1/registry", { method: "POST" })).status).toBe(409);
     expect(await world.isolate("cold").check(`nobody@${D}`)).toMatchObject({ action: "defer" });
-    // Without the roster to say so, what cannot be read is no licence either.
+    // If the roster cannot be read, it does not initialise either.
     world.kv.fault = () => ({ kind: "error" });
     expect((await isolate.call("/v1/registry", { method: "POST" })).status).toBe(503);
   });
@@ -72,7 +72,7 @@ describe("the Registry", () => {
       expect(await isolate.check(`${local}@${D}`)).toMatchObject({ verdict, generation: first });
       await isolate.idle();
     }
-    // What the old one says after that, of all there was, says nothing.
+    // Later answers of the old one, even complete ones, are ignored.
     await world.publish(elsewhere, "new.example", ["alice"]);
     world.registry().fault = () => ({ kind: "replaced", answer: past });
     await world.clock.advance(2 * WINDOW);
@@ -171,13 +171,16 @@ describe("the Registry", () => {
         await each.idle();
       }
     }
-    const anew = await world.publish(isolate, D, ["dave"]);
-    expect(anew).toBeGreaterThan(tombstone);
+    const republished = await world.publish(isolate, D, ["dave"]);
+    expect(republished).toBeGreaterThan(tombstone);
     await world.clock.advance(WINDOW);
     for (const each of [isolate, sleeper, world.isolate("colder")]) {
-      expect(await each.check(`dave@${D}`)).toMatchObject({ verdict: "deliverable", generation: anew });
+      expect(await each.check(`dave@${D}`)).toMatchObject({
+        verdict: "deliverable",
+        generation: republished,
+      });
       await each.idle();
-      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: anew });
+      expect(await each.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", generation: republished });
     }
   });
 

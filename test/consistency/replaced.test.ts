@@ -4,7 +4,7 @@ import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, World } from "../../testing/world.ts";
 
 const D = "example.com";
-/** More than stand in a manifest, so that they have shards. */
+/** More names than fit into a manifest, so that they have shards. */
 const MANY = 9_000;
 
 let world: World;
@@ -42,7 +42,7 @@ describe("shards that a commit replaced", () => {
         .blob(D, key.split("/")[2] as string, true);
       expect(blob).toMatchObject({ ok: true, value: expect.any(Uint8Array) });
     }
-    // That somebody missed them is no reason to put them back.
+    // That a reader missed them is no reason to write them again.
     await world.clock.advance(2 * HOUR);
     expect(shardsInKv()).toEqual(named().sort());
 
@@ -59,7 +59,7 @@ describe("shards that a commit replaced", () => {
       generation: third,
       cost: { registry: 0 },
     });
-    // What the rollback brought back does not leave when its first day in the past is over.
+    // What the rollback restored does not leave when a day has passed since it was first replaced.
     await world.clock.advance(3 * DAY);
     expect(world.differences()).toEqual([]);
   });
@@ -81,7 +81,7 @@ describe("shards that a commit replaced", () => {
     const first = await world.publish(isolate, D, people(MANY), { bits: 1 });
     await world.clock.advance(HOUR);
     await world.publish(isolate, D, people(MANY + 1), { bits: 1 });
-    // Their deletion does not come through, and neither does the put that a rollback asks for.
+    // Their deletion fails, and so does the write that the rollback needs.
     world.kv.fault = ({ kind, keys }) =>
       kind !== "get" && keys.some((key) => key.startsWith("shard/")) ? { kind: "error" } : undefined;
     await world.clock.advance(DAY + 2 * HOUR);
@@ -99,7 +99,7 @@ describe("shards that a commit replaced", () => {
     await world.publish(isolate, D, people(MANY), { bits: 1 });
     const before = named();
     await world.clock.advance(HOUR);
-    // No manifest gets through, as on a plan whose writes are spent.
+    // No manifest can be written, as on a plan whose daily writes are used up.
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys.some((key) => key.startsWith("domain/")) ? { kind: "error" } : undefined;
     await world.publish(isolate, D, people(MANY + 1), { bits: 1 });

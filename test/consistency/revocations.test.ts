@@ -34,7 +34,7 @@ describe("a partition that starts", () => {
       expect(reply).toMatchObject({ status: 503, body: { error: { code: "unavailable" } } });
       expect(reply.took).toBeLessThan(20 * SECOND);
       expect(world.registry(1).sql("SELECT value FROM meta WHERE name = 'incarnation'")).toEqual([]);
-      // Nothing is refused meanwhile either, as by every Registry that has not begun.
+      // Nothing is refused meanwhile either, as with every Registry that is not initialised.
       expect((await isolate.check(`bob@${second}`)).action).toBe("defer");
     }
     world.registry(0).fault = () => undefined;

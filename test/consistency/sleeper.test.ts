@@ -60,7 +60,7 @@ describe("an isolate that was idle while a domain was deleted and pruned", () =>
 });
 
 describe("a list in memory that the Registry has pruned", () => {
-  /** `sleeper` was answered from D, which is deleted and pruned while it sleeps. */
+  /** `sleeper` has answered from D, which is deleted and pruned while it is idle. */
   async function begun(alias?: string) {
     const world = new World({ history: DAY });
     const publisher = world.isolate("publisher");
@@ -173,7 +173,7 @@ describe("an answer that lists everything", () => {
 
   it("keeps a head that is newer than anything it knows of", () => {
     const confirmation = new LogView(0, WINDOW);
-    // A change went through it, and a late answer about others was taken in before it was told everything.
+    // A change went through it, and it applied a late answer about other domains before it got everything.
     confirmation.noteChange(since(11), {});
     confirmation.apply(told(20, [[D, 20]], { full: false }), 0, since(18));
     confirmation.apply(told(12, [[OTHER, 12]]), SECOND, null);

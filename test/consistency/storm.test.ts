@@ -11,17 +11,17 @@ const DOMAINS = ["a.example", "b.example", "c.example"];
 const NAMES = ["ann", "ben", "cyd", "dan", "eve", "fay"];
 const LOCATIONS = ["east", "west", "north"];
 
-/** A generation as the plain model has it. */
+/** A generation in the plain model. */
 interface Generation {
   readonly number: number;
   readonly names: ReadonlySet<string>;
   /** When it was made. */
   readonly made: number;
-  /** When some publisher learnt of it, or of a later one. */
+  /** When a publisher got the acknowledgement of it, or of a later one. */
   acknowledged: number;
 }
 
-/** An answer that was given, to be judged when all is known. */
+/** An answer, which is judged when all events are known. */
 interface Given {
   readonly isolate: IsolateHost;
   readonly domain: string;
@@ -40,14 +40,14 @@ class Storm {
   readonly surprises: string[] = [];
   isolates: IsolateHost[];
   #commits = 0;
-  /** Checks that have no answer yet. */
+  /** Checks without an answer so far. */
   #waiting = 0;
-  /** Share of operations that go wrong. */
+  /** Share of operations that fail. */
   #trouble = 0;
 
   constructor(seed: number) {
     this.#random = new Random(seed);
-    // All domains are listed to isolates that start, or some of them, or none.
+    // The Registry lists all domains to isolates that start, or some, or none.
     this.world = new World({ mostHeads: [500, 2, 0][seed % 3] as number });
     const { world } = this;
     const random = this.#random;
@@ -86,7 +86,7 @@ class Storm {
   async run(steps: number): Promise<void> {
     const random = this.#random;
     for (let step = 0; step < steps; step++) {
-      // Fair and foul weather in turn.
+      // Times with and without faults alternate.
       this.#trouble = step % 120 < 50 ? 0 : random.pick([0.1, 0.3, 0.6]);
       const what = random.between(0, 99);
       if (what < 8) this.#publish();
@@ -134,7 +134,7 @@ class Storm {
     const note = `c${this.#commits++}`;
     this.#lists.set(note, new Set(names));
     const json = { domains: [commit], force: true, note };
-    // One whose Registry hangs never comes to an end, and nobody learns of it.
+    // If the Registry hangs, a publish never ends, and nobody gets its result.
     void random
       .pick(this.isolates)
       .begin("/v1/commits", { json })
@@ -181,14 +181,14 @@ class Storm {
   }
 }
 
-/** Generations that may still be called current at `time`: until a window after a later one was acknowledged. */
+/** Generations that may count as current at `time`: until one window after a later one was acknowledged. */
 const currentAt = (generations: readonly Generation[], time: number): Generation[] =>
   generations.filter(
     ({ made }, i) =>
       made <= time && (generations[i + 1]?.acknowledged ?? Number.POSITIVE_INFINITY) + WINDOW > time,
   );
 
-/** What is wrong with the answers that were given, in words. */
+/** What is wrong with the answers, as text. */
 function faultsOf(storm: Storm): string[] {
   const faults: string[] = [];
   const histories = new Map(DOMAINS.map((domain) => [domain, storm.generations(domain)]));
@@ -210,7 +210,7 @@ function faultsOf(storm: Storm): string[] {
       if (generation < (before.get(domain) ?? 0)) say(`goes back from ${before.get(domain)}`);
       before.set(domain, generation);
     }
-    // What may be used again for a while has to be true at the end of it.
+    // An answer that may be reused must be true until the end of its max_age.
     const current = currentAt(history, time + SECOND * max_age);
     if (action === "reject" && current.every(({ names }) => names.has(name))) say("refuses a mailbox");
     if (action === "accept" && max_age > 0 && !current.some(({ names }) => names.has(name))) {
@@ -223,7 +223,7 @@ function faultsOf(storm: Storm): string[] {
 
 describe("a storm of faults", () => {
   beforeEach(() => {
-    // Requests that fail are told to the operator's log; here they are meant to.
+    // Failed requests are logged for the operator. Here they are expected.
     vi.spyOn(console, "error").mockImplementation(() => undefined);
   });
 
@@ -235,7 +235,7 @@ describe("a storm of faults", () => {
     expect(storm.world.violations).toEqual([]);
     const actions = new Set(storm.given.map(({ answer }) => answer.action));
     expect(actions).toEqual(new Set(["accept", "reject", "defer"]));
-    // When all is well again, every isolate answers from the heads, and KV has them.
+    // When the faults are over, every isolate answers from the heads, and KV has them.
     const { world } = storm;
     const asked = [...storm.isolates, world.isolate("east"), world.isolate("west")];
     const askAll = async (): Promise<string[]> => {
@@ -259,7 +259,7 @@ describe("a storm of faults", () => {
     await askAll();
     await world.clock.advance(4 * MINUTE);
     expect(await askAll()).toEqual([]);
-    // A write that was lost is missed by who reads it.
+    // Readers miss a write that was lost.
     for (let round = 0; world.differences().length > 0 && round < 4; round++) {
       for (const domain of DOMAINS) await world.isolate("fresh").check(`nobody@${domain}`);
       await world.clock.advance(6 * MINUTE);

@@ -1,4 +1,4 @@
-/* What an isolate tells of: lines of the log, and counts that ride on its questions. */
+/* What an isolate reports: log lines, and counts that it sends with its questions. */
 import { expect, it } from "vitest";
 import type { Count, Question } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";

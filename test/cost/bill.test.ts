@@ -16,7 +16,7 @@ import { ROUND } from "./counts.ts";
 const NOTHING = Object.fromEntries(ITEMS.map((item) => [item, 0])) as Usage;
 
 describe("the bill", () => {
-  it("of what is included is the subscription", () => {
+  it("is the subscription for what it includes", () => {
     expect(billOf(NOTHING).total).toBe(5);
     const included = {
       requests: 1e7,
@@ -29,7 +29,7 @@ describe("the bill", () => {
     expect(billOf({ ...NOTHING, ...included }).total).toBe(5);
   });
 
-  it("is what Cloudflare's own examples say", () => {
+  it("matches Cloudflare's own examples", () => {
     // Workers: 100 million requests of 7 ms.
     expect(billOf({ ...NOTHING, requests: 100e6, cpuMs: 700e6 }).total).toBeCloseTo(45.4, 6);
     // Durable Objects: 1.5 million requests, awake for a million seconds; before it is rounded up.
@@ -54,7 +54,7 @@ describe("the bill", () => {
     expect(total).toBeCloseTo(5 + dollars, 9);
   });
 
-  it("of a first publication uses what the month's writes leave", () => {
+  it("of a first publication starts with what other writes leave of the month", () => {
     const monthly = { ...NOTHING, kvWrites: 400_000 };
     expect(firstPublication({ monthly, firstWrites: 600_000 })).toBe(0);
     expect(firstPublication({ monthly, firstWrites: 1_600_000 })).toBeCloseTo(5, 9);
@@ -67,7 +67,7 @@ describe("the free plan", () => {
   const at = (checks: number, settings = a) =>
     passedLimits(keyPerMailbox, { mailboxes: 100, checks }, settings, ROUND).map(({ item }) => item);
 
-  it("holds 100,000 requests a day and not one more", () => {
+  it("allows 100,000 requests a day and not one more", () => {
     expect(at(100_000 * DAYS_PER_MONTH)).toEqual([]);
     expect(at(100_001 * DAYS_PER_MONTH)).toEqual(["requests", "kvReads"]);
   });
@@ -77,12 +77,12 @@ describe("the free plan", () => {
     expect(at(50_001 * DAYS_PER_MONTH, { ...a, peakDay: 2 })).toEqual(["requests", "kvReads"]);
   });
 
-  it("holds 1,000 KV writes a day", () => {
+  it("allows 1,000 KV writes a day", () => {
     expect(at(0, { ...a, changesPerDay: 1000 })).toEqual([]);
     expect(at(0, { ...a, changesPerDay: 1001 })).toEqual(["kvWrites"]);
   });
 
-  it("holds 10 ms of CPU a request", () => {
+  it("allows 10 ms of CPU a request", () => {
     const settings = { ...a, recipientsPerRequest: 100 };
     expect(passedLimits(ours, { mailboxes: 100, checks: 100 }, settings, ROUND)).toEqual([]);
     expect(
@@ -90,12 +90,12 @@ describe("the free plan", () => {
     ).toMatchObject([{ item: "cpu of one request", limit: 10 }]);
   });
 
-  it("holds a Registry that never sleeps", () => {
+  it("allows a Registry that never sleeps", () => {
     const size = { mailboxes: 100, checks: 100_000 * DAYS_PER_MONTH };
     expect(passedLimits(ours, size, { ...a, isolates: 17, awakePerRequest: 1e6 }, ROUND)).toEqual([]);
   });
 
-  it("holds as many isolates, asked all day, as make 100,000 questions", () => {
+  it("allows busy isolates up to 100,000 questions a day", () => {
     const size = { mailboxes: 100, checks: 99_999 * DAYS_PER_MONTH };
     const isolates = (count: number) => ({
       ...a,
@@ -109,7 +109,7 @@ describe("the free plan", () => {
     expect(passedLimits(ours, size, { ...isolates(5), window: 30 }, ROUND)).toEqual([]);
   });
 
-  it("gives the most that fits, and one more does not", () => {
+  it("gives the most that fits, so that one more does not", () => {
     for (const [design, settings] of [
       [ours, MANY_ISOLATES],
       [ours, FEW_ISOLATES],
@@ -126,14 +126,14 @@ describe("the free plan", () => {
     expect(freePlan(100_000_000, MANY_ISOLATES, ROUND, ours)).toMatchObject({ publishes: 0, checks: 0 });
   });
 
-  it("holds fewer publishes of a list that changes more", () => {
+  it("allows fewer publishes of a list that changes more", () => {
     const publishes = (mailboxes: number) => freePlan(mailboxes, MANY_ISOLATES, ROUND, ours).publishes;
     expect(publishes(10_000)).toBe(1440);
     expect(publishes(1_000_000)).toBeGreaterThan(0);
     expect(publishes(1_000_000)).toBeLessThan(96);
   });
 
-  it("takes a day for each thousand keys", () => {
+  it("takes one day for every thousand keys", () => {
     expect(daysToFill({ monthly: NOTHING, firstWrites: 1000 })).toBe(1);
     expect(daysToFill({ monthly: NOTHING, firstWrites: 1001 })).toBe(2);
   });

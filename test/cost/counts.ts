@@ -8,7 +8,7 @@ export const ROUND: Counts = {
   readsPerShard: 1,
   readsPerStart: 1,
   callsPerStart: 1,
-  writesPerBeginning: 1,
+  writesPerFirstPublication: 1,
   writesPerPublish: 1,
   rowsPerDay: 200,
   rowsPerMinute: 1,

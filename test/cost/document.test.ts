@@ -48,7 +48,7 @@ describe("filling in", () => {
     expect(() => fill(marked("one"), parts)).toThrow("no marker for two");
   });
 
-  it("has nothing in it that is no number", () => {
+  it("contains only numbers", () => {
     const all = Object.values(partsOf(ROUND, FIXTURE)).join("\n");
     expect(all).not.toMatch(/NaN|undefined|Infinity|null/);
   });

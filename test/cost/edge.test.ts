@@ -15,13 +15,7 @@ describe.each([2, 20, 90])("an isolate that is asked every %d seconds", (gap) =>
   let world: World;
   let isolate: IsolateHost;
   const size = { mailboxes: MAILBOXES, checks: SECONDS_PER_MONTH / gap };
-  const alone = {
-    ...FEW_ISOLATES,
-    isolates: 1,
-    coldStartsPerDay: 0,
-    idleLife: 1e12,
-    changesPerDay: 0,
-  };
+  const alone = { ...FEW_ISOLATES, isolates: 1, coldStartsPerDay: 0, idleLife: 1e12, changesPerDay: 0 };
   const hours = (monthly: number): number => (monthly / SECONDS_PER_MONTH) * HOURS * 3600;
 
   beforeEach(async () => {
@@ -49,16 +43,16 @@ describe.each([2, 20, 90])("an isolate that is asked every %d seconds", (gap) =>
   }
 
   it("asks the Registry and KV as often as the model says", async () => {
-    const begun = world.clock.now();
+    const start = world.clock.now();
     await ask();
     const questions = world
       .registry()
-      .calls.filter(({ method, time }) => method === "question" && time >= begun);
+      .calls.filter(({ method, time }) => method === "question" && time >= start);
     const expected = hours(shapeOf(size, alone, ROUND).refreshes);
     expect(questions.length).toBeGreaterThan(0.9 * expected);
     expect(questions.length).toBeLessThan(1.1 * expected);
 
-    const reads = world.kv.operations.filter(({ kind, time }) => kind === "get" && time >= begun);
+    const reads = world.kv.operations.filter(({ kind, time }) => kind === "get" && time >= start);
     const keys = reads.flatMap((read) => read.keys);
     const predicted = hours(ours(size, alone, ROUND).monthly.kvReads);
     // The model counts a look for exports as soon as one may come, and so is a little above.

@@ -43,9 +43,9 @@ describe("our design", () => {
     expect(shapeOf({ mailboxes: 1000, checks: 0 }, SIMPLE, ROUND).refreshes).toBe(0);
   });
 
-  it("of a small list is what one does by hand", () => {
+  it("matches a calculation by hand for a small list", () => {
     const { monthly, firstWrites } = ours({ mailboxes: 1000, checks: ONCE_A_SECOND }, SIMPLE, ROUND);
-    // The only shard stands in the manifest: manifest and roster.
+    // The only shard is in the manifest: manifest and roster.
     expect(firstWrites).toBe(2);
     // A publish is the key, the head, the guard's judgement and one commit.
     expect(monthly.requests).toBeCloseTo(ONCE_A_SECOND + 4 * DAYS_PER_MONTH, 6);
@@ -63,7 +63,7 @@ describe("our design", () => {
     expect(monthly.objectRequests).toBeCloseTo(SECONDS_PER_MONTH / 16 + DAYS_PER_MONTH * (5 + 24), 3);
   });
 
-  it("of a large list writes and keeps the shards that changed", () => {
+  it("writes and keeps the changed shards of a large list", () => {
     const a = { ...SIMPLE, changesPerDay: 1 };
     const { monthly, firstWrites } = ours({ mailboxes: 1_048_576, checks: ONCE_A_SECOND }, a, ROUND);
     expect(firstWrites).toBe(1 + 128 + 1);
@@ -73,7 +73,7 @@ describe("our design", () => {
     expect(monthly.objectBytes).toBeGreaterThan(1_048_576 * 5 + 30 * 8192 * 5);
   });
 
-  it("reads each shard once a cold isolate", () => {
+  it("reads each shard once for each cold isolate", () => {
     const size = { mailboxes: 1_048_576, checks: 1e9 };
     const quiet = { ...SIMPLE, changesPerDay: 0 };
     const without = ours(size, quiet, ROUND).monthly.kvReads;
@@ -99,7 +99,7 @@ describe("our design", () => {
     expect(shapeOf(size, { ...SIMPLE, partitions: 4 }, ROUND).refreshes).toBeCloseTo(4 * one, 6);
   });
 
-  it("begins cold at every check that comes seldom", () => {
+  it("starts cold at every check where checks are rare", () => {
     const size = { mailboxes: 1_048_576, checks: 100 };
     const { coldStarts } = shapeOf(size, { ...SIMPLE, idleLife: 60 }, ROUND);
     expect(coldStarts).toBeGreaterThan(99);
@@ -114,7 +114,7 @@ describe("our design", () => {
     expect(objectRequests).toBeCloseTo(100 + 24 * DAYS_PER_MONTH, 6);
   });
 
-  it("reads a roster of each partition where it lists too many domains to tell all of them, and asks once more", () => {
+  it("reads the roster of each partition with very many domains, and asks once more", () => {
     const size = { mailboxes: 1_000_000, checks: 1e6 };
     const use = (domains: number) =>
       ours(size, { ...SIMPLE, idleLife: 1, changesPerDay: 0, partitions: 4, domains }, ROUND).monthly;
@@ -124,7 +124,7 @@ describe("our design", () => {
     expect(many.objectRequests).toBeGreaterThan(few.objectRequests);
   });
 
-  it("spreads over many domains by manifests", () => {
+  it("writes a manifest for each domain", () => {
     const size = { mailboxes: 1_000_000, checks: 0 };
     const { firstWrites } = ours(size, { ...SIMPLE, domains: 100_000 }, ROUND);
     expect(firstWrites).toBe(100_001);
@@ -148,7 +148,7 @@ describe.each<[string, Design]>([
   const checks = fc.integer({ min: 0, max: 1_000_000_000 });
   const settings = fc.constantFrom(FEW_ISOLATES, MANY_ISOLATES);
 
-  it("uses no less of anything that is counted by the request for more checks", () => {
+  it("never uses less for more checks", () => {
     fc.assert(
       fc.property(
         mailboxes,

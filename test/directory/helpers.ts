@@ -35,7 +35,7 @@ export const NOW = Date.UTC(2026, 0, 1);
 
 const KEYS = new Map<string, DomainKey>();
 
-/** The key of a domain at an epoch, as whoever holds the master key derives it. */
+/** The key of a domain at an epoch, derived from the master key. */
 export function keyFor(domain = DOMAIN, epoch = 1): DomainKey {
   const name = `${domain} ${epoch}`;
   const key = KEYS.get(name) ?? deriveDomainKey(stablelibHashing, MASTER, domain, epoch);

@@ -10,7 +10,7 @@ const SERVED = "served.example";
 const NOWHERE = "nowhere.example";
 const TARGETS = [COVERED, SERVED, NOWHERE] as const;
 
-/** One `Authorization` header, and what is expected of it. */
+/** An `Authorization` header and its expected rights. */
 interface Credential {
   readonly name: string;
   readonly header: string | null;
@@ -21,7 +21,7 @@ interface Credential {
 
 const env = freshEnv();
 
-/** Domains that tokens of a role can have: covered, and all where that is possible. */
+/** Domains that tokens of a role can have: some, and all if that is possible. */
 const domainsOf = (role: TokenRole): readonly (readonly string[] | null)[] =>
   role === "check" ? [[COVERED], null] : [[COVERED]];
 
@@ -110,7 +110,7 @@ async function fault(
     : null;
 }
 
-/** All that an answer about a domain that the token does not cover says. */
+/** The whole answer about a domain that the token does not cover. */
 const NOTHING = JSON.stringify({
   verdict: "unavailable",
   action: "defer",

@@ -33,7 +33,7 @@ const codeOf = async (response: Response): Promise<string> =>
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(new TextEncoder().encode(text));
 
-/** Text of any code units, halves of surrogate pairs among them, often with an @ or a real domain. */
+/** Text of any code units, including lone surrogates, often with an @ or a real domain. */
 const anyText = fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)), maxLength: 80 });
 const anyAddress = fc.oneof(
   anyText,
@@ -44,7 +44,7 @@ const anyAddress = fc.oneof(
     .map((it) => `${it}@${DOMAIN}`),
 );
 
-/** Half of a surrogate pair, which no percent-encoding has. */
+/** A lone surrogate, which has no percent-encoding. */
 const LONE = /\p{Surrogate}/u;
 
 describe("an address of any kind", () => {
@@ -201,7 +201,7 @@ describe("a malformed body", () => {
   });
 });
 
-/** A stream of chunks without end that counts what is taken from it, and notices that nobody reads on. */
+/** An endless stream of chunks that counts what is read from it, and notices when reading stops. */
 function endless(chunk: Uint8Array) {
   const seen = { taken: 0, cancelled: false };
   const stream = new ReadableStream<Uint8Array>({
@@ -252,7 +252,7 @@ describe("a body that is too long", () => {
 });
 
 describe("a body that arrives too slowly", () => {
-  /** Time that moves when the test says so. */
+  /** A clock that the test moves. */
   function handClock() {
     const waiting: { readonly at: number; readonly wake: () => void }[] = [];
     let now = 0;

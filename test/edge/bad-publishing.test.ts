@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  // Nothing was changed by what was refused, and the check goes on.
+  // What was refused changed nothing, and checks still work.
   expect(await list()).toBe(heads);
   const { results } = await callJson<{ results: Answer[] }>(env, "/v1/rcpt", {
     json: [`alice@${DOMAIN}`, `nobody@${DOMAIN}`],
@@ -42,7 +42,7 @@ afterEach(async () => {
 const post = (body: string): Promise<Response> =>
   call(env, "/v1/commits", { body, headers: { "Content-Type": "application/json" } });
 
-/** JSON of a commit in which one field stands as given, whatever JSON it is. */
+/** JSON of a commit with one field set to any JSON. */
 const commitWith = (field: string, json: string): string => {
   const rest = JSON.stringify({ ...good, [field]: undefined }).slice(1, -1);
   return `{"domains":[{${rest},"${field}":${json}}]}`;

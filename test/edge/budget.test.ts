@@ -11,7 +11,7 @@ import { expectAnswer } from "./support/answers.ts";
 import { ADMIN, call, freshEnv, ORIGIN, testEnv } from "./support/edge.ts";
 import { countedEnv, domainNames, publishMany } from "./support/many.ts";
 
-/** Operations of one invocation, and those that may wait at once, as the platform has it. */
+/** The platform's limits: operations of one invocation, and how many may wait at once. */
 const PLATFORM = { operations: 1_000, atOnce: 6 };
 const DOMAINS = domainNames(1_000);
 
@@ -32,7 +32,7 @@ const tally = (answers: readonly Answer[]): Readonly<Record<string, number>> => 
   return counts;
 };
 
-/** An edge that is made of the given ports, and asked by a body of JSON. */
+/** An edge with the given ports, asked with a JSON body. */
 function edgeWith(ports: Ports): (body: string) => Promise<Response> {
   const settings = readEnvironment(testEnv).settings as Settings;
   const edge = new Edge(settings, ports);
@@ -54,7 +54,7 @@ beforeAll(async () => {
   await publishMany(freshEnv(), DOMAINS, 500);
 });
 
-// A thousand domains are much work for a busy machine.
+// A thousand domains take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describe("a batch over a thousand domains that an isolate has not loaded", () => {
@@ -75,7 +75,7 @@ describe("a batch over a thousand domains that an isolate has not loaded", () =>
         expect(count.total).toBeLessThanOrEqual(PLATFORM.operations);
         expect(count.most).toBeLessThanOrEqual(PLATFORM.atOnce);
         expect(counts[verdict]).toBeGreaterThan(answered);
-        // A domain costs an operation at least: one invocation cannot reach them all.
+        // A domain costs at least one operation, so one invocation cannot load them all.
         if (batch === 1)
           expect(counts.unavailable).toBeGreaterThanOrEqual(recipients.length - PLATFORM.operations + 1);
         answered = counts[verdict] as number;

@@ -57,7 +57,7 @@ describe("an invalid configuration", () => {
       expect(text).toMatch(/^451 4\.3\.0 [\x20-\x7e]+\n$/);
       told(text);
     }
-    // The deployment beside it is none the worse.
+    // A second deployment is not affected.
     const ask = { json: { recipient: "alice@a.example" } };
     expect(await callJson<Answer>(env, "/v1/rcpt", ask)).toMatchObject({ verdict: "deliverable" });
   });

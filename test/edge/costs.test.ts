@@ -15,14 +15,14 @@ const LARGE_LIST = Array.from({ length: 14_000 }, (_, i) => `u${i}`);
 /** Half a window: a refresh may come this often, milliseconds. */
 const HALF_WINDOW = 15_000;
 
-/** What one invocation cost until its response was there, and with all that went on behind it. */
+/** What one invocation cost until its response, and with its background work. */
 interface Cost {
   readonly kv: number;
   readonly registry: number;
   readonly all: Meter;
 }
 
-/** A cold isolate whose operations are counted, each invocation for itself; what passes a limit fails. */
+/** A cold isolate whose operations are counted per invocation. Operations past a limit fail. */
 class CountedIsolate {
   #meter = new Meter();
   readonly #env: Env = freshEnv({
@@ -74,7 +74,7 @@ class CountedIsolate {
     return { verdict: (body as Answer).verdict, ...cost };
   }
 
-  /** Checks a batch, and gives how often each verdict came. */
+  /** Checks a batch. @returns how often each verdict occurred */
   async batch(recipients: readonly string[]): Promise<{ tally: Record<string, number>; all: Meter }> {
     const { body, cost } = await this.#post(recipients);
     const tally: Record<string, number> = {};
@@ -83,7 +83,7 @@ class CountedIsolate {
   }
 }
 
-/** Operations of many batches on one isolate, and the refreshes that time alone may have asked for meanwhile. */
+/** Operations of many batches on one isolate, and the refreshes that were due meanwhile. */
 async function costOf(
   isolate: CountedIsolate,
   batches: number,
@@ -141,7 +141,7 @@ describe("before its answer", () => {
   it("a cold known recipient of a small domain costs one KV read and no question to the Registry", async () => {
     const answer = await new CountedIsolate().check(`alice@${SMALL}`);
     expect(answer).toMatchObject({ verdict: "deliverable", kv: 1, registry: 0 });
-    // Behind the answer: the roster of exports, and what changed since.
+    // After the answer: the roster of exports, and what changed since.
     expect(answer.all).toMatchObject({ kv: 2, registry: 1 });
   });
 
@@ -210,7 +210,7 @@ describe("many checks", () => {
     expect(unavailable).toBeGreaterThan(0);
     expect(all.total).toBeGreaterThan(800);
     expect(all.widest).toBe(6);
-    // The budget is the request's own: the next one goes on.
+    // Each request has its own budget, so the next one continues.
     const next = await isolate.batch(domains.map((domain) => `alice@${domain}`));
     expect(next.tally.deliverable).toBeGreaterThan(deliverable);
   });

@@ -1,4 +1,4 @@
-/* GET /v1/domains: how lists stand, for whoever holds a token of their domains, a mail host included. */
+/* GET /v1/domains: the state of the lists, for any token of their domains, a mail host's included. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainList, TokenCreated, TokenRequest } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";

@@ -6,10 +6,10 @@ const LARGE = "large.example";
 const BITS = 3;
 const SHARDS = 2 ** BITS;
 const NAMES = Array.from({ length: 40_000 }, (_, i) => `u${i}`);
-/** So many that some of them are in each shard. */
+/** Enough for each shard to have some. */
 const ASKED = NAMES.slice(0, 400);
 
-/** An isolate of its own, whose reads of KV are noted by key. */
+/** A separate isolate whose KV reads are recorded by key. */
 function readingEnv() {
   const reads: string[] = [];
   const env = freshEnv({
@@ -46,7 +46,7 @@ describe("a list of eight shards", () => {
     expect(shardsAmong(reads)).toHaveLength(SHARDS);
     reads.length = 0;
     const second = await publish(publisher, LARGE, [...NAMES, "newcomer"], { bits: BITS, expect: first });
-    // Whose asker has seen a newer state is answered from it at once.
+    // A client that has seen a newer state is answered from it immediately.
     const json = { recipient: `newcomer@${LARGE}`, floor: { [LARGE]: second } };
     const answer = await callJson<Answer>(env, "/v1/rcpt", { json });
     expect(answer).toMatchObject({ verdict: "deliverable", generation: second });

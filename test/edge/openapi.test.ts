@@ -18,7 +18,7 @@ const env = freshEnv();
 const NAMES = EVERY_ROUTE.map(nameOf);
 let description: Description;
 let cases: Readonly<Record<string, readonly Provocation[]>> = {};
-/** Errors that were met, by route. */
+/** Errors that occurred, by route. */
 const met = new Map<string, Set<string>>(NAMES.map((name) => [name, new Set()]));
 
 /** What is wrong with the response to a provocation, or null. */
@@ -87,7 +87,7 @@ async function makeWorld(): Promise<World> {
   };
 }
 
-/** Before anything is published, and beside a KV that belongs to another Registry. */
+/** Before anything is published, and with a KV that belongs to another Registry. */
 async function provokeBeginnings(): Promise<string[]> {
   const wrong: string[] = [];
   const expectCode = async (status: number, code: string, name: string, it: Omit<Provocation, "status">) => {
@@ -209,7 +209,7 @@ describe("the description of the API", () => {
   });
 
   it("names no error of a route that no test provokes", () => {
-    // A body that comes too slowly is provoked where the clock is handed in.
+    // A body that arrives too slowly needs a clock that is passed in, and has its own test.
     const elsewhere = ["timeout"];
     const unmet = EVERY_ROUTE.flatMap((route) =>
       errorsOf(route)

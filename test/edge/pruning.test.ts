@@ -1,4 +1,4 @@
-/** What an alarm lets go of, in the platform's own storage. */
+/** What an alarm deletes from the platform's own storage. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { RegistryStatus } from "../../src/api/index.ts";
@@ -16,7 +16,7 @@ const rows = (statement: string): Promise<unknown[]> =>
 
 const people = (count: number): string[] => Array.from({ length: count }, (_, i) => `u${i}`);
 
-/** Moves what the Registry noted into the past, and rings. */
+/** Moves the Registry's timestamps into the past, and runs its alarm. */
 async function pass(days: number): Promise<void> {
   for (const [table, column] of [
     ["kv_replaced", "since"],

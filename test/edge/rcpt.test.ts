@@ -19,7 +19,7 @@ beforeAll(async () => {
 const ask = (json: unknown): Promise<Response> => call(env, "/v1/rcpt", { json });
 const askText = (body: string, more: CallOptions = {}): Promise<Response> =>
   call(env, "/v1/rcpt", { body, headers: { "Content-Type": "text/plain" }, ...more });
-/** What makes the edge answer `unavailable`: the asker has seen a generation that nobody has. */
+/** Makes the edge answer `unavailable`: a generation that no isolate has. */
 const unreachable = { "example.com": 1_000_000 };
 const UNAVAILABLE = "451 4.3.0 <alice@example.com>: recipient cannot be checked now, try again later";
 

@@ -1,4 +1,4 @@
-/** Revocations over several partitions: each confirms on its own, so each has to know of all of them. */
+/** Revocations with several partitions: each partition confirms on its own, so each must know all of them. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { RegistryStatus, TokenCreated } from "../../src/api/index.ts";
@@ -29,7 +29,7 @@ const revokedToken = async (): Promise<string> => {
   return token;
 };
 
-/** How a new isolate answers from its first confirmation on. */
+/** How a new isolate answers after its first confirmation. */
 async function confirmedStatus(token: string, domain: string): Promise<number> {
   const cold = isolate();
   const ask = async (): Promise<number> => (await call(cold, `/v1/rcpt/alice%40${domain}`, { token })).status;

@@ -99,7 +99,7 @@ describe("a revoked token", () => {
     const ask = (): Promise<number> => statusOf(warm, "/v1/rcpt/alice%40own.example", token);
     expect(await ask()).toBe(200);
     await revoke(id);
-    // Half of the window later the next check has its isolate ask, and the one after that knows.
+    // Half a window later the next check makes its isolate ask, and the check after that knows.
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     await ask();
     expect(await ask()).toBe(401);
@@ -183,7 +183,7 @@ describe("a publish token of one domain", () => {
     const response = await call(env, "/v1/commits", { token, json });
     expect(response.status).toBe(403);
     const wide = mint(claimsOf("publish", ["new.example", OTHER]));
-    // What it covers it may name: what is wrong now is the head that it was planned against.
+    // It may name the domains that it covers, so the error is now about the head that it was planned against.
     expect((await call(env, "/v1/commits", { token: wide, json })).status).toBe(409);
   });
 });

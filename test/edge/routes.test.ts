@@ -1,4 +1,4 @@
-/* The table of routes stands in src/api, their handlers in the edge. */
+/* The table of routes is in src/api, their handlers in the edge. */
 import { expect, it } from "vitest";
 import { EVERY_ROUTE, ROUTES } from "../../src/api/index.ts";
 import { HANDLERS } from "../../src/edge/routes/table.ts";

@@ -1,4 +1,4 @@
-/* What isolates count rides on the questions that they ask anyway, and GET /v1/status adds it up. */
+/* Isolates send their counts with the questions that they ask anyway, and GET /v1/status adds them up. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { EdgeStatus } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";

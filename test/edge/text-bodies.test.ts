@@ -1,4 +1,4 @@
-/* Bodies sent as text that are no lines of addresses, and query strings that nobody reads. */
+/* Bodies sent as text that are not lines of addresses, and query strings that no route reads. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { type ErrorBody, EVERY_ROUTE } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish } from "./support/edge.ts";
@@ -11,7 +11,7 @@ beforeAll(async () => {
   await publish(env, DOMAIN, ["alice", "{x}", "{}"]);
 });
 
-/** As `fetch` sends a string that has no Content-Type of its own. */
+/** The Content-Type that `fetch` gives to a string. */
 const post = (body: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
   call(env, "/v1/rcpt", { method: "POST", body, headers });
 

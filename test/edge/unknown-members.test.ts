@@ -1,4 +1,4 @@
-/* What a request that writes does not know is refused and named: it may have been meant to matter. */
+/* An unknown member of a request that writes is refused and named, since the client may have meant it to matter. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { DomainCommit, ErrorBody, TokenList } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await publish(env, "alias.example", [], { policy: { alias: "example.com" } });
 });
 
-/** recipient, verdict, what matched, and the domain that was read. */
+/** recipient, verdict, what matched, and the parsed domain. */
 type Row = readonly [
   recipient: string,
   verdict: Answer["verdict"],
@@ -100,8 +100,8 @@ const ROWS: readonly Row[] = [
   ["Alice+x@strict.example", "unknown", null, "strict.example"],
   ["firstlast-news@dots.example", "deliverable", "subaddress", "dots.example"],
   ["f.i.r.s.t.last=news@dots.example", "deliverable", "subaddress", "dots.example"],
-  // A catch-all comes last, and an entry goes before it.
-  ["whoever@catchall.example", "deliverable", "catch-all", "catchall.example"],
+  // A catch-all comes last, after any entry.
+  ["anybody@catchall.example", "deliverable", "catch-all", "catchall.example"],
   ["alice@catchall.example", "deliverable", "mailbox", "catchall.example"],
   ["bob@catchall.example", "disabled", "mailbox", "catchall.example"],
   ["two..dots@catchall.example", "deliverable", "catch-all", "catchall.example"],

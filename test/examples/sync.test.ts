@@ -103,7 +103,7 @@ describe("examples/sync.sh", () => {
       SYNC_SENDMAIL: "false",
     }).ended;
     expect(code).toBe(4);
-    expect(stderr).toMatch(/mail to postmaster@example\.org could not be sent/);
+    expect(stderr).toMatch(/cannot send mail to postmaster@example\.org/);
   });
 
   it("does nothing while an earlier run is still at it", async () => {
@@ -116,7 +116,7 @@ describe("examples/sync.sh", () => {
     writeFileSync(go, "");
     expectSilence(await first.ended);
     expect(readFileSync(join(home, "runs"), "utf8")).toBe("ran\n");
-    // The lock goes with the run that held it.
+    // The lock ends with the run that held it.
     expect(await sync({ ROLLCALL_COMMAND: slow }).ended).toMatchObject({ code: 0 });
   });
 });

@@ -1,4 +1,4 @@
-/* What the operator is told where something is wrong behind the checks: the deployed Worker in workerd. */
+/* What the operator sees if something behind the checks fails: the deployed Worker in workerd. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -26,10 +26,10 @@ it("a rotated master key, shards damaged everywhere, and unreachable services ar
   await publisher.publish(BIG, many(LARGE));
   await before.copied();
   await before.edge.one.checkAll([`alice@${SMALL}`, `nobody@${SMALL}`, `user1@${BIG}`, `nobody@${BIG}`]);
-  // While all is well, there is nothing to say.
+  // Without faults, nothing is logged.
   expect(faultsOf(before)).toEqual([]);
 
-  // Blobs in KV are damaged, and the Registry's are whole: answers go on, and somebody is told.
+  // Blobs in KV are damaged, and the Registry's are intact: answers continue, and the fault is logged.
   const shards = (await before.keys()).filter((key) => key.startsWith(`shard/${BIG}/`));
   for (const key of shards) await before.put(key, new Uint8Array(600));
   await before.edge.one.restart();
@@ -37,7 +37,7 @@ it("a rotated master key, shards damaged everywhere, and unreachable services ar
   expect(kindsOf(before)).toEqual([`damaged_blob ${BIG}`]);
   expect(faultsOf(before)[0]?.detail).toMatch(/^blob [0-9a-f]{64} in KV is damaged$/);
 
-  // Many checks, one line: and of other faults their own.
+  // Many checks cause one line, and other faults have their own.
   await before.edge.one.weather({ registry: "fails", kv: "fails" });
   await before.edge.one.restart();
   for (let i = 0; i < 20; i++) await before.edge.one.checkAll([`user${i}@${BIG}`, `x${i}@elsewhere.example`]);
@@ -50,7 +50,7 @@ it("a rotated master key, shards damaged everywhere, and unreachable services ar
   await until(() => kindsOf(before).filter((kind) => kind === "registry_unreachable null").length === 2);
   await before.stop();
 
-  // The Registry's own are damaged as well.
+  // Now the Registry's own are damaged as well.
   for (const file of sqliteFiles(before.storage)) {
     const database = new DatabaseSync(file);
     const hasBlobs = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'blobs'").get();
@@ -60,7 +60,7 @@ it("a rotated master key, shards damaged everywhere, and unreachable services ar
   const damaged = await startEdges({ one: {} }, {}, before.storage);
   expect((await damaged.edge.one.check(`user1@${BIG}`)).verdict).toBe("unavailable");
   expect(kindsOf(damaged)).toEqual([`damaged_blob ${BIG}`]);
-  // And whoever looks is told, by the commands that looked well before.
+  // The commands that reported no problem before now report the fault.
   const doctor = await run(damaged, `doctor --live ${damaged.edge.one.url}`);
   expect(doctor.stdout).toMatch(new RegExp(`failed +faults .*damaged_blob of ${BIG}`));
   expect(doctor.stdout).not.toContain("everything works");

@@ -1,4 +1,4 @@
-/* Another master key over the same storage: each command names what does not fit, and says what to do. */
+/* Another master key with the same storage: each command names what does not match, and says what to do. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

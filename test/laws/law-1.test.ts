@@ -100,7 +100,7 @@ describe("The edge", () => {
   it("A 404 from a misrouted host name never becomes a 550", async () => {
     const recipient = `nobody@${SERVED}`;
     const misrouted = await startFakeEdge(({ path, body }, response) => {
-      // Everything reaches the real edge, at another path than it serves.
+      // Every request reaches the real edge, at a path that it does not serve.
       void edge.fetch(`/api${path}`, { method: "POST", body }).then(async (got) => {
         response.writeHead(got.status, { "content-type": got.headers.get("content-type") ?? "" });
         response.end(await got.text());
@@ -130,7 +130,7 @@ describe("A front end", () => {
     ways = await startFrontEnds(fake.url, 0.5);
   });
 
-  /** The refusal that every fault here is dressed in. */
+  /** The refusal that every fault here looks like. */
   const refusal = (recipient: string) =>
     answer(recipient, "unknown", {
       domain: SERVED,
@@ -142,7 +142,7 @@ describe("A front end", () => {
     });
   type Refusal = ReturnType<typeof refusal>;
 
-  /** What all front ends make of an answer; each of them did ask. */
+  /** How all front ends act on an answer. Each of them did ask. */
   async function actsOn(respond: (response: ServerResponse, told: Refusal) => void) {
     const asked = new Set<string>();
     fake.respond = ({ body }, response) => {

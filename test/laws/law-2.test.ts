@@ -20,10 +20,10 @@ import { Publisher } from "./support/publishing.ts";
 /** Accept-grace of the edge that has a short one, and of the bridge, seconds. */
 const GRACE = 4;
 const BRIDGE_GRACE = 5;
-/** What two clocks may differ by, ms. */
+/** How much two clocks may differ, ms. */
 const SLACK = 250;
 
-// They wait far more than they work.
+// The tests mostly wait.
 vi.setConfig({ maxConcurrency: 12 });
 
 const short = { ROLLCALL_WINDOW: String(WINDOW) };
@@ -56,12 +56,12 @@ beforeAll(async () => {
   await edges.copied();
 });
 
-/** Asks until an isolate has confirmed what it says about a name that nobody has. */
+/** Asks about an unknown name until the isolate's answer is confirmed. */
 async function confirmed(edge: LawEdge, domain: string): Promise<void> {
   await until(async () => (await edge.check(`nobody@${domain}`)).verdict === "unknown");
 }
 
-/** Asks, and notes when: an answer rests on what was confirmed at that time, however late it comes. */
+/** Asks and records when: an answer is based on what was confirmed at that time, however late it arrives. */
 async function timed<T>(ask: () => Promise<T>): Promise<{ readonly at: number; readonly said: T }> {
   const at = Date.now();
   return { at, said: await ask() };
@@ -83,7 +83,7 @@ it.concurrent("Every permanent verdict that depends on the list, its policy or t
   }
   const unlistable = await edge.check("a\u0000b@first.example");
   expect(unlistable).toMatchObject({ verdict: "malformed", confirmed_age: expect.any(Number) });
-  // Where no domain can be read, nothing is to be confirmed.
+  // If no domain can be read, there is nothing to confirm.
   await edge.weather({ registry: "fails", kv: "fails" });
   await edge.restart();
   for (const recipient of ["nonsense", "@first.example:", "a\u0000b"]) {
@@ -151,7 +151,7 @@ it.concurrent("A refusal's max_age is what is left of the window: max_age and co
     expect(["reject", "defer"]).toContain(said.action);
     if (said.action === "defer") deferred++;
     else {
-      // The last question may have been under way when the Registry went.
+      // The last question may have been pending when the Registry stopped.
       expect(at).toBeLessThan(down + WINDOW_MS + SLACK);
       expect(at + 1000 * said.max_age).toBeLessThan(down + WINDOW_MS + SLACK);
     }
@@ -187,7 +187,7 @@ it.concurrent("A mailbox is never refused more than one window after its publish
   const askers: Record<string, () => Promise<string>> = {};
   let bridge: Bridge | null = null;
   for (const [name, edge] of Object.entries({ newcomer1, newcomer2 })) {
-    // KV shows nothing newer, for as long as the test takes.
+    // KV shows nothing newer for the whole test.
     await edge.weather({ kv: "frozen" });
     await confirmed(edge, domain);
     expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "unknown", action: "reject" });
@@ -201,7 +201,7 @@ it.concurrent("A mailbox is never refused more than one window after its publish
   }
   await publisher.publish(domain, "alice zoe");
   const acknowledged = Date.now();
-  // Through the isolate that took the publish, at once.
+  // Immediately in the isolate that took the publish.
   expect(await here.check(`zoe@${domain}`)).toMatchObject({ action: "accept" });
   const accepted = new Set<string>();
   while (accepted.size < Object.keys(askers).length) {
@@ -246,7 +246,7 @@ it.concurrent("An accept may be older by KV's delay in an isolate that is cold o
   const second = await publisher.publish(domain, "alice bob");
   await pause(WINDOW_MS + SLACK);
   for (const edge of [cold, lapsed]) {
-    // Vouched for by nobody: it may not be used again.
+    // Not confirmed: it must not be reused.
     const old = { verdict: "deliverable", generation: first, confirmed_age: null, max_age: 0 };
     expect(await edge.check(`zoe@${domain}`)).toMatchObject(old);
     await until(async () => (await edge.check(`zoe@${domain}`)).generation === second);
@@ -260,7 +260,7 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   await publisher.publish(domain, "alice");
   await edges.copied();
   await confirmed(grace, domain);
-  // KV stands still too: the Registry's heartbeat in it would be another sign of life.
+  // KV is frozen too: the Registry's heartbeat in it would count as contact.
   await grace.weather({ kv: "frozen" });
   const before = Date.now();
   await confirmed(grace, domain);
@@ -305,7 +305,7 @@ it.concurrent("A front end accepts for accept-grace while the edge is away, and 
     const accepted = await timed(() => act("alice"));
     expect(accepted.said).not.toBe("refuse");
     if (accepted.said === "defer") {
-      // It was vouched for at most a window before the edge went.
+      // It was confirmed at most one window before the edge stopped.
       expect(accepted.at).toBeGreaterThan(away + 1000 * BRIDGE_GRACE - 2 * WINDOW_MS);
       break;
     }
@@ -337,7 +337,7 @@ it.concurrent("A domain without a head whose KV manifest says origin: kv is refu
     { verdict: "disabled", action: "reject", ...fromKv },
     { verdict: "deliverable", ...fromKv },
   ]);
-  // That there is no head is the Registry's word, and as short-lived as its others.
+  // The statement that there is no head is a confirmation too, and lasts only as long as any other.
   await exports.weather({ registry: "fails" });
   await pause(WINDOW_MS + SLACK);
   expect(await exports.check(`nobody@${domain}`)).toMatchObject({ verdict: "unavailable" });

@@ -34,7 +34,7 @@ it.concurrent("A check sees one published generation, whole: also while lists ar
   const domain = "moving.example";
   const { a, b, behind } = edges.edge;
   const rounds = 8;
-  // In round N the list holds everybody who stays, and the guest N; earlier guests have departed.
+  // In round N the list has all who stay, and guest N. Earlier guests have departed.
   const listOf = (round: number) => `${many(9)} guest${round}`;
   const roundOf = new Map<number, number>();
   roundOf.set(await publisher.publish(domain, listOf(0)), 0);
@@ -198,7 +198,7 @@ it.concurrent("A client that has seen a generation is not answered from an older
   expect(await behind.check(`zoe@${domain}`, { [domain]: second })).toMatchObject({ verdict: "unavailable" });
   expect(await behind.check(`zoe@${domain}`, { [domain]: first })).toMatchObject({ generation: first });
 
-  // The bridge meets the newer isolate first, and is then routed to the one that is behind.
+  // The bridge asks the newer isolate first, and is then routed to the one that is behind.
   const floors: unknown[] = [];
   let target = a;
   const road = await startFakeEdge(({ path, body }, response) => {
@@ -231,7 +231,7 @@ it.concurrent("A commit of several domains is one generation: all of them, or no
   const { shards } = await a.json<{ shards: unknown }>(`/v1/domains/${domains[0]}`);
   const parts = await Promise.all(domains.map(describe));
   const commit = { domains: parts.map((part) => ({ ...part, shards })) };
-  // The first is planned against no head, and has one: neither of the two is made.
+  // The first is planned against no head, but has one. So neither of the two is made.
   expect((await a.post("/v1/commits", commit)).status).toBe(409);
   expect((await a.fetch(`/v1/domains/${domains[1]}`)).status).toBe(404);
   expect(await a.json(`/v1/domains/${domains[0]}`)).toMatchObject({ generation: single });

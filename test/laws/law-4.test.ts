@@ -18,15 +18,15 @@ beforeAll(async () => {
 
 const fresh = (): string => `d${count++}.example`;
 
-/** Names user0 to user9 without the first few; or these in another state. */
+/** Names user0 to user9 without the first few, or with these in another state. */
 const without = (gone: number, state?: string): string =>
   TEN.split(" ")
     .flatMap((name, i) => (i >= gone ? [name] : state === undefined ? [] : [`${name},${state}`]))
     .join(" ");
 
-/** Tries to publish, first by the command, and then past its plan: the body that it would commit, as it is. */
+/** Tries to publish with the command, and then without its plan: sends the commit body that the command would send. */
 async function judged(domain: string, names: string, args = ""): Promise<{ command: number; edge: number }> {
-  // The command plans against the real edge, and its commit is kept from it.
+  // The command plans against the real edge, but its commit does not reach the edge.
   const commits: { domains: DomainCommit[] }[] = [];
   const between = await startFakeEdge(({ path, body }, response) => {
     if (path === "/v1/commits") {
@@ -53,7 +53,7 @@ async function judged(domain: string, names: string, args = ""): Promise<{ comma
 }
 
 const PASSES = { command: 0, edge: 200 };
-/** Exit code of the command, and status of the edge, upon the guard's refusal. */
+/** Exit code of the command and status of the edge if the guard refuses. */
 const REFUSED = { command: 4, edge: 422 };
 
 const history = async (domain: string): Promise<readonly GenerationRecord[]> =>
@@ -92,7 +92,7 @@ it.concurrent("The Registry refuses a commit that would refuse all of the names"
   const other = fresh();
   await publisher.publish(other, "alice bob");
   expect(await judged(other, "carol dave")).toEqual(REFUSED);
-  // Nor does a domain begin with nobody.
+  // A first list must not be empty either.
   expect(await judged(fresh(), "alice,disabled")).toEqual(REFUSED);
 });
 
@@ -118,12 +118,12 @@ it.concurrent("Every list that was live within the last 24 h is protected, whate
   const domain = fresh();
   const other = many(2, "other");
   await publisher.publish(domain, TEN);
-  // Two names are renamed each time, and the list's size is constant; the plan says what the Registry would.
+  // Two names are renamed each time, so the list's size is constant. The plan says the same as the Registry.
   expect(await judged(domain, `${without(2)} ${other}`)).toEqual(PASSES);
   expect(await judged(domain, `${without(4)} ${many(4, "other")}`)).toEqual(REFUSED);
   const plan = await publisher.tryPublish(domain, `${without(4)} ${many(4, "other")}`, "--dry-run");
   expect(plan.stdout).toContain("would refuse 4 of 10 names of generation");
-  // What was dropped returns, and others go: two of each list, and then four of the first.
+  // Dropped names return and others go: two of each list, and then four of the first.
   expect(await judged(domain, `user0 user1 ${without(4)} ${other}`)).toEqual(PASSES);
   expect(await judged(domain, `${without(4)} ${other}`)).toEqual(REFUSED);
   expect(await verdict("user0", domain)).toBe("deliverable");
@@ -199,7 +199,7 @@ it.concurrent("rollback is an override: shown, confirmed, recorded", async () =>
   expect(declined.code).toBe(5);
   expect(declined.asked).toHaveLength(1);
   expect(await verdict("user1", domain)).toBe("deliverable");
-  // Ten names of twelve go: what the guard would refuse goes by, for it was asked for.
+  // Ten names of twelve go: the guard would refuse this, but the override allows it.
   expect(await publisher.run(`rollback ${domain} --note oops`, "yes")).toMatchObject({ code: 0 });
   expect(await verdict("user1", domain)).toBe("departed");
   expect((await history(domain))[0]).toMatchObject({
@@ -240,7 +240,7 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   await until(async () => (await verdict("user0", domain)) !== "departed");
   expect(Date.now() - leaving).toBeGreaterThanOrEqual(3_000);
   expect(await verdict("user0", domain)).toBe("unknown");
-  // Who comes back is there at once.
+  // A name that returns is accepted immediately.
   await publisher.publish(domain, TEN);
   expect(await verdict("user0", domain)).toBe("deliverable");
 });

@@ -1,4 +1,4 @@
-/* Law 5: a key or a canonicaliser that does not fit is a fault, not a list of nobody. */
+/* Law 5: a key or a canonicaliser that does not match is a fault, not an empty list. */
 import { beforeAll, expect, it } from "vitest";
 import type { DomainKeyBody } from "../../src/api/index.ts";
 import {
@@ -22,7 +22,7 @@ const MANIFEST = `domain/${SMALL}`;
 let edges: Edges<"right" | "wrong">;
 let edge: LawEdge;
 let publisher: Publisher;
-/** The manifest of the small domain as the Registry put it. */
+/** The manifest of the small domain as the Registry wrote it. */
 let whole: Uint8Array;
 let smallKey: DomainKey;
 let smallKeyBody: DomainKeyBody;
@@ -43,14 +43,14 @@ beforeAll(async () => {
   smallKey = domainKey(stablelibHashing, fromBase64Url(smallKeyBody.key), SMALL, smallKeyBody.epoch);
 });
 
-/** What a cold isolate says about recipients, when KV is all that it has: each answer's verdict, once. */
+/** The distinct verdicts of a cold isolate about recipients if it has only KV. */
 async function alone(...recipients: readonly string[]): Promise<string[]> {
   await edge.weather({ ...FAIR, registry: "fails" });
   await edge.restart();
   return [...new Set((await edge.checkAll(recipients)).map(({ verdict }) => verdict))];
 }
 
-/** What it says when the Registry answers. */
+/** The same if the Registry answers. */
 async function together(...recipients: readonly string[]): Promise<string[]> {
   await edge.weather(FAIR);
   await edge.restart();
@@ -60,7 +60,7 @@ async function together(...recipients: readonly string[]): Promise<string[]> {
 const SMALL_NAMES = ["alice", "bob", "nobody"].map((local) => `${local}@${SMALL}`);
 const SMALL_TRUTH = ["deliverable", "disabled", "unknown"];
 
-/** The manifest with another header, under a MAC that fits: what another release might have made. */
+/** The manifest with another header and a valid MAC: what another release might have made. */
 function remade(change: Readonly<Record<string, unknown>>): Uint8Array {
   const view = new DataView(whole.buffer, whole.byteOffset);
   const length = view.getUint32(12, true);
@@ -84,7 +84,7 @@ it("A mismatch of the master key is unavailable, for every recipient and at ever
   expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unavailable"]));
   const ways = await startFrontEnds(wrong.url, 3);
   for (const recipient of recipients) expect(await ways.acts(recipient)).toEqual(all("defer"));
-  // The key that fits reads the same KV well.
+  // The right key reads the same KV.
   expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
 });
 
@@ -92,7 +92,7 @@ it("A manifest names its key by an id derived from the key, and another id is un
   const [key, body] = [smallKey, smallKeyBody];
   expect(body.key_id).toBe(key.id);
   expect(new TextDecoder().decode(whole)).toContain(`"key":"${key.id}"`);
-  // What is remade without a change is as good as the original; so the change is what matters.
+  // A manifest that is made again without a change works, so the change is what matters.
   await edges.put(MANIFEST, remade({}));
   expect(await alone(SMALL_NAMES[0] as string)).toEqual(["deliverable"]);
   for (const change of [
@@ -174,7 +174,7 @@ it("A shard is named by its digest: if it is damaged or in another's place, it i
     await edge.restart();
     const answers = await edge.checkAll(recipients);
     expect(new Set(answers.map(({ verdict }) => verdict))).toEqual(new Set(["unavailable"]));
-    // The Registry has them whole.
+    // The Registry has intact ones.
     expect(await together(...recipients)).toEqual(truth);
   }
   await withBytes((shard) => shard);

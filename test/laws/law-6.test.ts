@@ -13,7 +13,7 @@ import { LARGE, many, Publisher } from "./support/publishing.ts";
 
 const SMALL = "small.example";
 const BIG = "large.example";
-/** Local parts that stand nowhere by accident: of each state, of one who left, of one who was never there. */
+/** Local parts that do not occur by chance: one of each state, one that left, one that was never listed. */
 const ACTIVE = "zaphodbeeblebrox";
 const DISABLED = "trillianmcmillan";
 const MOVED = "slartibartfast";
@@ -23,11 +23,11 @@ const STRANGER = "agrajagofnowhere";
 const LOCALS = [ACTIVE, DISABLED, MOVED, FULL, LEFT, STRANGER];
 const LIST = `${ACTIVE} ${DISABLED},disabled ${MOVED},moved ${FULL},full`;
 
-/** The ways in which a name could stand in bytes without being hidden. */
+/** The forms in which a name could be in bytes without being hidden. */
 function spellings(local: string): string[] {
   const bytes = Buffer.from(local);
   const base64 = [0, 1, 2].map((shift) =>
-    // Without the characters at both ends, which depend on what stands beside it.
+    // Without the characters at both ends, which depend on their neighbours.
     Buffer.concat([Buffer.alloc(shift), bytes])
       .toString("base64")
       .replace(/=/g, "")
@@ -36,7 +36,7 @@ function spellings(local: string): string[] {
   return [local, bytes.toString("hex"), ...base64, Buffer.from(local, "utf16le").toString("latin1")];
 }
 
-/** Local parts that are found in bytes, in whatever spelling and case. */
+/** Local parts that are found in bytes, in any form and case. */
 function found(bytes: Uint8Array | string): string[] {
   const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");
   const lower = text.toLowerCase();
@@ -50,7 +50,7 @@ const filesUnder = (folder: string): string[] =>
     .map((name) => join(folder, name))
     .filter((path) => statSync(path).isFile());
 
-/** Publishes twice, so that somebody left, then a large list, a rollback, a deletion, tokens. */
+/** Publishes twice, so that a name left, then a large list, a rollback, a deletion, tokens. */
 async function publishEverything(publisher: Publisher): Promise<void> {
   await publisher.publish(SMALL, `${LIST} ${LEFT}`);
   await publisher.publish(SMALL, LIST);
@@ -65,7 +65,7 @@ async function publishEverything(publisher: Publisher): Promise<void> {
   expect(await publisher.tryPublish(SMALL, STRANGER)).toMatchObject({ code: 4 });
 }
 
-/** Asks for everybody in every form, and for what fails. */
+/** Asks about every name in every form, and makes requests that fail. */
 async function askEverything(edge: LawEdge): Promise<void> {
   for (const local of LOCALS) {
     for (const domain of [SMALL, BIG, "gone.example", "elsewhere.example"]) {
@@ -74,7 +74,7 @@ async function askEverything(edge: LawEdge): Promise<void> {
       await edge.fetch(`/v1/rcpt/${encodeURIComponent(address)}`);
       const lines = { method: "POST", body: `${address}\n`, headers: { "Content-Type": "text/plain" } };
       await edge.fetch("/v1/rcpt", lines);
-      // No question: a wrong token, a wrong route, a body that breaks off, a wrong type.
+      // Malformed requests: a wrong token, a wrong route, a truncated body, a wrong type.
       await edge.fetch("/v1/rcpt", lines, "wrong");
       await edge.fetch(`/v1/recipient/${address}`);
       await edge.fetch(`/v1/domains/${encodeURIComponent(address)}`);
@@ -98,7 +98,7 @@ it.concurrent("Local parts are in KV only as keyed fingerprints: no key and no v
   expect(keys.some((key) => key.startsWith("shard/"))).toBe(true);
   expect(found(keys.join("\n"))).toEqual([]);
   for (const key of keys) expect({ key, found: found(await edges.read(key)) }).toEqual({ key, found: [] });
-  // The search does find what is there.
+  // The search does find names that are there.
   expect(Buffer.from(await edges.read(`domain/${SMALL}`)).toString("latin1")).toContain(SMALL);
   for (const spelling of spellings(ACTIVE)) expect(found(`x${spelling}x`)).not.toEqual([]);
   expect(found(Buffer.from(`ab${ACTIVE}cd`).toString("base64"))).not.toEqual([]);
@@ -128,7 +128,7 @@ it.concurrent("Local parts are in the Registry only as keyed fingerprints: no fi
     const files = filesUnder(storage);
     expect(files.some((file) => file.endsWith(".sqlite"))).toBe(true);
     const contents = files.flatMap((file) => {
-      // What KV replaces may go while it is looked through.
+      // KV may delete replaced files during the search.
       const bytes = existsSync(file) ? readFileSync(file) : null;
       return bytes === null ? [] : [{ file, bytes }];
     });
@@ -136,7 +136,7 @@ it.concurrent("Local parts are in the Registry only as keyed fingerprints: no fi
     for (const { file, bytes } of contents)
       expect({ file, found: found(bytes) }).toEqual({ file, found: [] });
   };
-  // While it runs, with what is not yet in the files' main part, and when it has stopped.
+  // While it runs, including write-ahead logs, and after it has stopped.
   scan();
   await dev.process.stop();
   scan();
@@ -167,7 +167,7 @@ it.concurrent("Logs contain no recipient addresses: what rollcall dev prints", a
   expect(found(stdout + stderr)).toEqual([]);
 });
 
-/** Answers every question with what makes a client complain, the recipient in it. */
+/** Answers every request with an error that contains the recipient. */
 const complain: FakeEdge["respond"] = ({ body }, response) => {
   const recipient = (JSON.parse(body || "{}") as { recipient?: string }).recipient ?? "";
   const kind = recipient.length % 4;
@@ -189,7 +189,7 @@ it.concurrent("Logs contain no recipient addresses: the bridge's at the most ver
       await bridge.act(way, `${local}@${SMALL}`);
       await bridge.act(way, `${local}x@${BIG}`);
     }
-    // What is no question.
+    // Malformed requests.
     const no = [`${local}@${SMALL}`, `${local}@${SMALL}\n\n`, `${local}@`];
     return Promise.all(["socketmap", "policy", "line"].map((name, i) => bridge.send(name, no[i] as string)));
   };

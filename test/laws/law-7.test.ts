@@ -1,4 +1,4 @@
-/* Law 7: the cost of a check does not depend on who asks for what. Operations are counted where they leave the Worker. */
+/* Law 7: the cost of a check does not depend on who asks, or for what. Operations are counted where they leave the Worker. */
 import { beforeAll, expect, it } from "vitest";
 import { type Count, type Edges, FAIR, type LawEdge, startEdges, until } from "./support/edges.ts";
 import { LARGE, many, Publisher } from "./support/publishing.ts";
@@ -8,9 +8,9 @@ const BIG = "large.example";
 /** Shards of the large domain. */
 const SHARDS = 2;
 const SERVED = Array.from({ length: 40 }, (_, i) => `served${i}.example`);
-/** A confirmation is asked for this often: half of the default window, ms. */
+/** Time between refreshes: half of the default window, ms. */
 const HALF_WINDOW = 15_000;
-/** Manifests of unknown domains that an isolate may read before it knows who is served. */
+/** Manifests of unknown domains that an isolate may read before it knows the served domains. */
 const COLD = 16;
 
 let edges: Edges<"counted">;
@@ -29,25 +29,25 @@ beforeAll(async () => {
 });
 
 interface Spent extends Count {
-  /** Times that the passing of time alone may have had the Registry asked. */
+  /** Refreshes that were due because of time alone. */
   readonly refreshes: number;
   readonly seconds: number;
 }
 
-/** What it cost to ask, by an isolate that was cold or not. */
+/** What checks cost in an isolate. */
 async function costOf(ask: () => Promise<unknown>, isCold: boolean): Promise<Spent> {
   if (isCold) await edge.restart();
   await edge.spent();
   const begun = Date.now();
   await ask();
-  // What goes on behind the last answer counts too.
+  // Background work after the last answer counts too.
   await new Promise((resolve) => setTimeout(resolve, 100));
   const count = await edge.spent();
   const ms = Date.now() - begun;
   return { ...count, refreshes: 1 + Math.ceil(ms / HALF_WINDOW), seconds: ms / 1_000 };
 }
 
-/** Asks about names or domains that nobody has asked about before, a thousand at a time. */
+/** Asks about new names or domains, a thousand at a time. */
 async function askMany(count: number, recipient: (i: number) => string, verdict: string): Promise<void> {
   for (let asked = 0; asked < count; asked += 1_000) {
     const recipients = Array.from({ length: 1_000 }, () => recipient(made++));
@@ -60,7 +60,7 @@ it("Reads are bounded by the number of refreshes, however many names of one doma
   const one = await costOf(() => edge.check(`x${made++}@${SMALL}`), true);
   expect(one.kv).toBeGreaterThan(0);
   const cost = await costOf(() => askMany(30_000, (i) => `x${i}@${SMALL}`, "unknown"), true);
-  // Its manifest, and the roster of exports behind each refresh.
+  // Its manifest, and the roster of exports with each refresh.
   expect(cost.kv).toBeLessThanOrEqual(1 + cost.refreshes);
   expect(cost.registry).toBeLessThanOrEqual(cost.refreshes);
   const warm = await costOf(() => askMany(10_000, (i) => `y${i}@${SMALL}`, "unknown"), false);
@@ -120,7 +120,7 @@ it("The cost of a check does not depend on who asks: a token is verified without
     const [, payload = "", mac = ""] = (tokens[0] as string).split(".");
     for (let i = 0; i < 200; i++) {
       const guess = i % 2 === 0 ? `rc1.${payload}.${mac.slice(0, -3)}${100 + i}` : `guess-${i}`;
-      // One guess in many runs is the token itself.
+      // Once in many runs, the guess is the token itself.
       if (tokens[0] === guess) continue;
       expect((await edge.post("/v1/rcpt", { recipient: `x${i}@${SMALL}` }, guess)).status).toBe(401);
     }

@@ -144,11 +144,11 @@ async function observeFrozen(line: Line): Promise<string[]> {
   expect(reply.ms / 1000, line.way).toBeGreaterThan(seconds - 1);
   expect(reply.ms / 1000, line.way).toBeLessThan(seconds + 5);
   const fresh = await openAt(line);
-  const anew = await fresh.expect(250, fresh.rcpt("<known.anew@example.com>"));
+  const other = await fresh.expect(250, fresh.rcpt("<known.other@example.com>"));
   const same = await session.rcpt("<known.after@example.com>");
   expect(same.code, line.way).toBe(after);
   for (const each of [session, fresh]) await each.quit();
-  return [TITLES[line.way], codesOf(reply), `${seconds} s`, codesOf(same), codesOf(anew)];
+  return [TITLES[line.way], codesOf(reply), `${seconds} s`, codesOf(same), codesOf(other)];
 }
 
 describe.skipIf(WITHOUT_POSTFIX !== null)(

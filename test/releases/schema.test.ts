@@ -1,9 +1,11 @@
 /** The steps from one schema version to the next. */
+import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { RegistryStorage } from "../../src/registry/ports.ts";
+import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { type Migration, migrate, SCHEMA, schemaFault } from "../../src/registry/schema.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
+import { readRelease, storedReleases } from "./support/stored-release.ts";
 
 describe("a schema", () => {
   let storage: RegistryStorage;
@@ -68,5 +70,38 @@ describe("a schema", () => {
   ])("%i ahead is answered from, or refused with %s", (ahead, code) => {
     storage.sql("UPDATE meta SET value = ? WHERE name = 'schema'", SCHEMA + ahead);
     expect(schemaFault(storage)?.code ?? null).toBe(code);
+  });
+});
+
+describe.each(storedReleases())("from the schema of release %s", (name) => {
+  const { master, rows } = readRelease(name).tables;
+
+  it("this one is one version ahead at most", () => {
+    const stored = (rows.meta?.find((row) => row.name === "schema")?.value ?? 0) as number;
+    expect([stored, stored + 1]).toContain(SCHEMA);
+  });
+
+  it("this one only adds: what that release knows stays, and what it does not know may be null", () => {
+    const database = new DatabaseSync(":memory:");
+    const sql = (statement: string, ...bindings: (string | number)[]): SqlRow[] =>
+      database.prepare(statement).all(...bindings) as SqlRow[];
+    const tables = master.filter(({ type }) => type === "table").map((it) => it.name);
+    const columnsOf = (table: string): SqlRow[] =>
+      sql(`SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info('${table}')`);
+    for (const statement of master) database.exec(statement.sql);
+    const before = tables.map(columnsOf);
+
+    migrate({ sql, transaction: (work) => work(), setAlarm: () => undefined } as RegistryStorage);
+    for (const [i, table] of tables.entries()) {
+      const known = before[i] as SqlRow[];
+      const after = columnsOf(table);
+      expect(after.slice(0, known.length)).toEqual(known);
+      for (const column of after.slice(known.length)) expect(column.notnull).toBe(0);
+    }
+    for (const { type, name, sql: made } of master.filter((it) => it.type !== "table")) {
+      expect(sql("SELECT sql FROM sqlite_master WHERE type = ? AND name = ?", type, name)).toEqual([
+        { sql: made },
+      ]);
+    }
   });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Ended, ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
-/** What the stand-in for wrangler does: writes down what it was called with, and lists secrets as told. */
+/** A fake wrangler: records its arguments, and lists the given secrets. */
 const FAKE = `
 import { appendFileSync, readFileSync, statSync } from "node:fs";
 const args = process.argv.slice(2);

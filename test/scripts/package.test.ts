@@ -8,7 +8,7 @@ import { NODE_20, ROOT, Running, temporaryFolder } from "../support/processes.ts
 const NPM_20 = NODE_20 === undefined ? undefined : join(dirname(NODE_20), "npm");
 const hasNpm20 = NPM_20 !== undefined && existsSync(NPM_20);
 
-/** What `npm pack` would put into the tarball, as it lies there now. */
+/** What `npm pack` would put into the tarball now. */
 function packed(): string[] {
   // Such as the one that `npm run deploy:dry-run` leaves.
   const otherBuild = mkdtempSync(join(ROOT, "dist", "other-build-"));
@@ -28,8 +28,8 @@ function packed(): string[] {
   return (first as { files: { path: string }[] }).files.map(({ path }) => path);
 }
 
-/** Parts that only a clone has: what works on Rollcall, not with it. */
-const OF_A_CLONE = /^(?:src|test|bench|simulation|scripts)\//;
+/** Parts that only a clone has: for working on Rollcall, not with it. */
+const OF_A_CLONE = /^(?:src|test|testing|bench|simulation|mutation|scripts)\//;
 
 describe("the npm package", () => {
   it("has the build that the command runs, and no other", () => {

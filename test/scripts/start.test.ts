@@ -44,7 +44,7 @@ describe("npm start", () => {
     expect(await listens(Number(port))).toBe(false);
     expect(await listens(Number(smtpPort))).toBe(false);
 
-    // What was published is there again.
+    // The published lists are still there.
     const again = start(...args);
     await again.saying(/Ctrl-C stops\.\n/);
     expect(await again.stop()).toMatchObject({ code: 0, stderr: "" });

@@ -8,7 +8,7 @@ export interface FakeEdge {
   respond: (request: { path: string; body: string }, response: ServerResponse) => void;
 }
 
-/** An HTTP server on loopback that stands where an edge should. */
+/** An HTTP server on loopback in place of an edge. */
 export async function startFakeEdge(respond: FakeEdge["respond"]): Promise<FakeEdge> {
   const server = createServer((request, response) => {
     let body = "";

@@ -25,7 +25,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
   const { cwd, answer, now = Date.now } = where;
   const said = { stdout: "", stderr: "", asked: [] as string[] };
   const platform: Platform = {
-    // What is kept goes into the working directory.
+    // The list store is in the working directory.
     env: { XDG_STATE_HOME: cwd, ...where.env },
     cwd,
     homeDirectory: null,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 
-/** A folder of this test file's own, gone behind it. */
+/** A temporary folder for this test file, removed afterwards. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-test-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

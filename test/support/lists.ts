@@ -1,17 +1,10 @@
-import {
-  canonicalLocalPart,
-  type DomainPolicy,
-  ENTRY_STATES,
-  type EntryState,
-  fingerprint,
-} from "../../src/directory/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { EntryColumns } from "../../src/publish/entries.ts";
-import { type PackedList, type PackOptions, packList } from "../../src/publish/pack.ts";
+import type { DomainPolicy, EntryState } from "../../src/directory/index.ts";
+import type { PackedList, PackOptions } from "../../src/publish/pack.ts";
+import { pack } from "../../testing/lists.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { keyOf } from "./memory-edge.ts";
 
-/** Local parts in the order of a list, each with its state. */
+/** Local parts in list order, each with its state. */
 export type Lines = readonly (readonly [local: string, state: EntryState])[];
 
 export const active = (...locals: string[]): Lines => locals.map((local) => [local, "active"]);
@@ -23,15 +16,8 @@ export const names = (count: number, prefix = "user"): Lines =>
 export const DOMAIN = "example.com";
 
 /** Packs lines as a publisher does, line numbers from 1. */
-export function packed(
+export const packed = (
   lines: Lines,
   options: PackOptions & { domain?: string; policy?: Partial<DomainPolicy>; epoch?: number } = {},
-): PackedList {
-  const key = keyOf(options.domain ?? DOMAIN, options.epoch);
-  const entries = new EntryColumns();
-  lines.forEach(([local, state], i) => {
-    const name = canonicalLocalPart(local, policyWith(options.policy));
-    entries.add(fingerprint(key.names, name), ENTRY_STATES.indexOf(state), i + 1);
-  });
-  return packList(entries, stablelibHashing, options);
-}
+): PackedList =>
+  pack(lines, keyOf(options.domain ?? DOMAIN, options.epoch), policyWith(options.policy), options);

@@ -17,12 +17,12 @@ export const MASTER = utf8("a master key of exactly 32 bytes");
 export const keyOf = (domain: string, epoch = 1): DomainKey =>
   deriveDomainKey(stablelibHashing, MASTER, domain, epoch);
 
-/** Takes the place of a response: whatever a test wants to go wrong. */
+/** Replaces a response, for any fault that a test needs. */
 export type Intercept = (method: string, path: string) => Response | "lose the answer" | undefined;
 
 /**
  * The publishing side of an edge in memory, behind `fetch`: heads, shards and commits, without guard and
- * history. What it cannot show is shown against the real one in test/cli.
+ * history. test/cli tests the rest against the real edge.
  */
 export class MemoryEdge {
   readonly heads = new Map<string, DomainDescription>();
@@ -30,7 +30,7 @@ export class MemoryEdge {
   readonly requests: string[] = [];
   readonly commits: CommitRequest[] = [];
   intercept: Intercept = () => undefined;
-  /** Requests that are being answered at one time, and the most that ever were. */
+  /** Requests that are in progress, and the most that ever were. */
   #open = 0;
   mostOpen = 0;
   #number = 0;
@@ -41,7 +41,7 @@ export class MemoryEdge {
       token: "t",
       fetch: (url, init) => this.#fetch(url, init),
       now: () => 0,
-      // Time-outs never come; pauses take no time.
+      // Timeouts never fire, and pauses take no time.
       sleep: (_, signal) =>
         signal === undefined
           ? Promise.resolve()

@@ -9,7 +9,7 @@ import { afterAll } from "vitest";
 export const ROOT = join(import.meta.dirname, "..", "..");
 export const COMMAND = join(ROOT, "bin", "rollcall.js");
 
-// A run of vitest alone must not test what was built before the last change.
+// A plain run of vitest must not test a build from before the last change.
 execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
 
 /** The oldest Node that the command supports, if there is one on this machine. */
@@ -29,7 +29,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A started process and what it has said so far. */
+/** A started process and its output so far. */
 export class Running {
   stdout = "";
   stderr = "";
@@ -54,7 +54,7 @@ export class Running {
     });
   }
 
-  /** Waits until standard output matches. @throws where the process ends before */
+  /** Waits until standard output matches. @throws if the process ends before */
   async saying(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this.stdout);
@@ -76,13 +76,13 @@ const started = new Set<ChildProcess>();
 const folders: string[] = [];
 
 afterAll(async () => {
-  // A test that failed half-way leaves its processes here.
+  // A test that failed half-way leaves processes behind.
   for (const child of started) child.kill("SIGTERM");
   await Promise.all([...started].map((child) => new Promise((resolve) => child.once("close", resolve))));
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder of this test file's own. */
+/** A temporary folder for this test file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-test-"));
   folders.push(folder);
@@ -92,7 +92,7 @@ export function temporaryFolder(): string {
 export const pause = (ms: number): Promise<undefined> =>
   new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
 
-/** The environment of a command under test: nothing of ours, and nothing kept in the home folder. */
+/** The environment of a command under test: none of our variables, and nothing in the home folder. */
 export const environment = (home: string, more: Record<string, string> = {}): Record<string, string> => ({
   PATH: process.env.PATH ?? "",
   HOME: home,
@@ -142,7 +142,7 @@ export const listens = (port: number, host = "127.0.0.1"): Promise<boolean> =>
     socket.once("connect", () => socket.destroy());
   });
 
-/** Listens on a free port of loopback, so that it is a busy one. */
+/** Listens on a free port of loopback, so that the port is in use. */
 export async function busyPort(): Promise<{ port: number; free(): void }> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

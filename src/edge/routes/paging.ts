@@ -1,8 +1,9 @@
 /** Listings that come in pages: `limit` lines after `after`, and what the next page comes after. */
 import { MAX_PAGE, MAX_WHOLE } from "../../api/index.ts";
-import { TOO_MUCH } from "../../registry/listings.ts";
 import type { Page } from "../../registry/protocol.ts";
 import { badRequest } from "./route.ts";
+
+const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
 
 /** What was asked for: a page, or everything, where that is little. */
 export interface Paging<T> extends Page<T> {
@@ -42,6 +43,6 @@ export function pageOf<L, T>(
   keyOf: (line: L) => T,
 ): { readonly page: readonly L[]; readonly next: T | null } {
   if (lines.length <= limit) return { page: lines, next: null };
-  if (isWhole) throw badRequest(TOO_MUCH);
+  if (isWhole) throw badRequest(TOO_MANY);
   return { page: lines.slice(0, limit), next: keyOf(lines[limit - 1] as L) };
 }

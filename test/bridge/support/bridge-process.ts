@@ -3,6 +3,8 @@ import { afterAll } from "vitest";
 import { type ListenAddress, parseAddress } from "../../../src/bridge/index.ts";
 import { type Running, startCli, temporaryFolder } from "../../support/processes.ts";
 import { answerOf } from "./answers.ts";
+import { askOnce } from "./sockets.ts";
+import { type Act, actOf, WAYS, type Way } from "./ways.ts";
 
 /** What an edge on loopback does with a question about a recipient. */
 export type Behaviour = (recipient: string, response: ServerResponse, request: IncomingMessage) => void;
@@ -31,6 +33,18 @@ export function json(response: ServerResponse, value: unknown, status = 200): vo
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(value));
 }
+
+/** An error of the API. */
+export const refusing =
+  (status: number, code: string): Behaviour =>
+  (_, response) =>
+    json(response, { error: { code, message: "no" } }, status);
+
+/** An edge that answers after so many milliseconds. */
+export const slow =
+  (ms: number): Behaviour =>
+  (recipient, response, request) =>
+    void setTimeout(() => working(recipient, response, request), ms);
 
 /** An HTTP server on loopback in the place of the edge, which can go away and come back on the same port. */
 export class LoopbackEdge {
@@ -70,6 +84,11 @@ export class LoopbackEdge {
     return this;
   }
 
+  /** Waits until it was asked so many times. */
+  async wasAsked(times: number): Promise<void> {
+    while (this.asked.length < times) await new Promise((done) => setTimeout(done, 10));
+  }
+
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = null;
@@ -88,10 +107,41 @@ export async function startEdge(): Promise<LoopbackEdge> {
 }
 
 /** A running `rollcall bridge` that is ready. */
-export interface BridgeProcess {
+export class BridgeProcess {
   readonly running: Running;
+
+  constructor(running: Running) {
+    this.running = running;
+  }
+
   /** Address of the first listener of a name. */
-  address(name: string): ListenAddress;
+  address(name: string): ListenAddress {
+    const shown = new RegExp(`^${name} on (\\S+)$`, "m").exec(this.running.stdout)?.[1] ?? "";
+    const address = parseAddress(shown);
+    if (typeof address === "string") throw new Error(`${name}: ${address}\n${this.running.stdout}`);
+    return address;
+  }
+
+  /** Sends a question to a listener on a connection of its own. @returns the whole reply */
+  send(listener: string, question: string): Promise<string> {
+    return askOnce(this.address(listener), question);
+  }
+
+  /** What a mail server does with a recipient that asks in this way. */
+  async act(way: string, recipient: string): Promise<Act> {
+    const { listener, question, ...patterns } = WAYS[way] as Way;
+    return actOf(patterns, await this.send(listener, question(recipient)));
+  }
+
+  /** A page of the metrics listener. */
+  get(path: string): Promise<Response> {
+    const { host, port } = this.address("metrics") as { host: string; port: number };
+    return fetch(`http://${host}:${port}${path}`);
+  }
+
+  async metrics(): Promise<string> {
+    return (await this.get("/metrics")).text();
+  }
 }
 
 export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--metrics"].flatMap((flag) => [
@@ -110,13 +160,16 @@ export async function startBridge(
     ...(options.node === undefined ? {} : { node: options.node }),
   });
   await running.saying(/\bready\b.*\n/);
-  return {
-    running,
-    address(name) {
-      const shown = new RegExp(`^${name} on (\\S+)$`, "m").exec(running.stdout)?.[1] ?? "";
-      const address = parseAddress(shown);
-      if (typeof address === "string") throw new Error(`${name}: ${address}\n${running.stdout}`);
-      return address;
-    },
-  };
+  return new BridgeProcess(running);
+}
+
+/** An edge on loopback, and a bridge in front of it. */
+export async function startBoth(
+  behave: Behaviour = working,
+  args: readonly string[] = EVERY_LISTENER,
+  options: { home?: string; node?: string; token?: string } = {},
+): Promise<{ edge: LoopbackEdge; bridge: BridgeProcess }> {
+  const edge = await startEdge();
+  edge.behave = behave;
+  return { edge, bridge: await startBridge(edge.url, args, options) };
 }

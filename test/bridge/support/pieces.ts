@@ -1,3 +1,5 @@
+import fc from "fast-check";
+import { expect } from "vitest";
 import type { Parsed, Parser } from "../../../src/bridge/protocols/protocol.ts";
 
 /** The ways in which bytes come out of a socket. */
@@ -26,3 +28,19 @@ export const questions = <Q>(found: readonly Parsed<Q>[]): Q[] =>
 
 export const faults = <Q>(found: readonly Parsed<Q>[]): string[] =>
   found.flatMap((one) => (one.kind === "fault" ? [one.why] : []));
+
+/** Tries any bytes: a parser never throws, and finds the same however they are cut. */
+export function expectSameInAnyPieces<Q>(
+  make: () => Parser<Q>,
+  part: fc.Arbitrary<Uint8Array | string>,
+  check: (found: readonly Parsed<Q>[], bytes: Uint8Array) => void,
+): void {
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const bytes = join(...parts);
+      const whole = parse(make(), bytes, Number.POSITIVE_INFINITY);
+      for (const size of [1, 7, 16]) expect(parse(make(), bytes, size)).toEqual(whole);
+      check(whole, bytes);
+    }),
+  );
+}

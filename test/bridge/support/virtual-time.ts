@@ -5,12 +5,12 @@ interface Sleeper {
   wake(): void;
 }
 
-/** Lets everything that is settled run on, without any time going by. */
+/** Runs everything that can run without time passing. */
 export const settle = async (): Promise<void> => {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 };
 
-/** A clock that moves only when it is told to, and timers that go by it. */
+/** A clock that moves only when a test moves it, and its timers. */
 export class VirtualTime implements BridgePorts {
   #now = 0;
   readonly #sleepers = new Set<Sleeper>();
@@ -31,12 +31,24 @@ export class VirtualTime implements BridgePorts {
       }),
   };
 
-  /** Timers that are still to ring. */
+  /** Timers that have not fired yet. */
   get pending(): number {
     return this.#sleepers.size;
   }
 
-  /** Moves on by `ms`; whoever sleeps wakes at his time, in order. */
+  /** Moves on until a promise is settled; real sockets get their turns. */
+  async until(promise: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    void promise.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      for (let i = 0; i < 3; i++) await new Promise((done) => setImmediate(done));
+      if (!isOver) await this.advance(10);
+    }
+  }
+
+  /** Moves on by `ms`; sleepers wake at their time, in order. */
   async advance(ms: number): Promise<void> {
     await settle();
     const end = this.#now + ms;

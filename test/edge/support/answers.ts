@@ -1,11 +1,11 @@
-/** What holds of every answer, whatever was asked. */
+/** What is true for every answer to any request. */
 import { expect } from "vitest";
 import { type Answer, VERDICTS } from "../../../src/directory/index.ts";
 
-/** A reply line is one line of printable ASCII that an SMTP client can be told. */
+/** A reply line is one line of printable ASCII that can be sent to an SMTP client. */
 const REPLY = /^[245]\d\d [245]\.\d\.\d <[\x20-\x7e]*>: [\x20-\x7e]+$/;
 
-/** Asserts that an answer is one of the contract, about the recipient that was sent. */
+/** Asserts that an answer follows the API, and is about the recipient that was sent. */
 export function expectAnswer(answer: Answer, recipient: string): void {
   expect(answer.recipient).toBe(recipient);
   const meaning = VERDICTS[answer.verdict];

@@ -1,4 +1,4 @@
-/** Holds requests and responses against the API's own description. */
+/** Checks requests and responses against the API's own OpenAPI description. */
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Route } from "../../../src/api/index.ts";
 
@@ -18,7 +18,7 @@ export interface Document {
   readonly components: Json;
 }
 
-/** Name of a route as it stands in the description: `GET /v1/domains/{domain}`. */
+/** Name of a route as in the description: `GET /v1/domains/{domain}`. */
 export const nameOf = ({ method, path }: Pick<Route, "method" | "path">): string =>
   `${method} ${path.replace(/:(\w+)/g, "{$1}")}`;
 
@@ -50,7 +50,7 @@ export class Description {
     return operation;
   }
 
-  /** Codes of the errors that a route is said to answer with. */
+  /** Codes of the documented errors of a route. */
   codes(name: string): string[] {
     return Object.values(this.operation(name).responses).flatMap(({ description }) =>
       description.split(", "),
@@ -63,7 +63,7 @@ export class Description {
     return schema === undefined ? "its body is not described" : this.#fault(schema, json);
   }
 
-  /** What is wrong with a response, or null. Its body may be empty of JSON only where that is said. */
+  /** What is wrong with a response, or null. Its body may lack JSON only if the description says so. */
   async responseFault(name: string, response: Response): Promise<string | null> {
     const described = this.operation(name).responses[response.status];
     if (described === undefined) return `status ${response.status} is not described`;
@@ -85,7 +85,7 @@ export class Description {
   }
 }
 
-/** The same schemas, under which an object may hold nothing that is not described. */
+/** The same schemas, but an object may have no members that are not described. */
 function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== "object" || value === null) return value;

@@ -1,4 +1,4 @@
-/** The Worker under test, called as the platform calls it, and the real lists that it is given. */
+/** The Worker under test, called as the platform calls it, with real lists. */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type {
@@ -7,27 +7,20 @@ import type {
   DomainKeyBody,
   DomainList,
   ErrorBody,
-  ShardTable,
 } from "../../../src/api/index.ts";
 import {
   blobIds,
-  CANONICALISER_VERSION,
-  canonicalLocalPart,
   DEFAULT_POLICY,
   type DomainPolicy,
   domainKey,
-  ENTRY_STATES,
-  type EntryState,
-  fingerprint,
   fromBase64Url,
   type Mode,
-  sentinels,
-  toBase64Url,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import worker, { type Env } from "../../../src/edge/worker.ts";
-import { EntryColumns } from "../../../src/publish/entries.ts";
-import { packList } from "../../../src/publish/pack.ts";
+import { commitOf, type List, pack } from "../../../testing/lists.ts";
+
+export type { List };
 
 export const ADMIN = "test-admin-token-that-is-long-enough";
 export const ORIGIN = "https://rollcall.test";
@@ -35,7 +28,7 @@ export const ORIGIN = "https://rollcall.test";
 /** The bindings of the test configuration. */
 export const testEnv = env as unknown as Env;
 
-/** An isolate of its own: a new object of bindings is a new deployment to the Worker. */
+/** A separate isolate: the Worker takes a new bindings object for a new deployment. */
 export const freshEnv = (changes: Partial<Record<keyof Env, unknown>> = {}): Env =>
   ({ ...testEnv, ...changes }) as Env;
 
@@ -47,7 +40,7 @@ export interface CallOptions {
   readonly json?: unknown;
 }
 
-/** Calls the Worker and waits for what it left in the background. */
+/** Calls the Worker and waits for its background work. */
 export async function call(bindings: Env, path: string, options: CallOptions = {}): Promise<Response> {
   const headers = new Headers(options.headers);
   const token = options.token === undefined ? ADMIN : options.token;
@@ -77,14 +70,11 @@ export async function callJson<T>(bindings: Env, path: string, options: CallOpti
   return (await response.json()) as T;
 }
 
-/** Every head as it stands; its age is left out, since it grows while nothing changes. */
+/** Every head, without its age, which grows while nothing changes. */
 export async function standing(bindings: Env): Promise<string> {
   const { domains } = await callJson<DomainList>(bindings, "/v1/domains");
   return JSON.stringify(domains.map(({ age, ...rest }) => rest));
 }
-
-/** A list: local parts, each active, or with its state. */
-export type List = readonly (string | readonly [local: string, state: EntryState])[];
 
 export interface PublishOptions {
   readonly expect?: number | null;
@@ -108,34 +98,14 @@ export async function packFor(
   const body = await callJson<DomainKeyBody>(bindings, `/v1/domains/${domain}/key`, tokenOf(options));
   const key = domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
   const policy = { ...DEFAULT_POLICY, ...options.standing, ...options.policy };
-  const entries = new EntryColumns();
-  list.forEach((entry, line) => {
-    const [local, state] = typeof entry === "string" ? [entry, "active" as const] : entry;
-    const name = canonicalLocalPart(local, policy);
-    entries.add(fingerprint(key.names, name), ENTRY_STATES.indexOf(state), line);
-  });
-  const packed = packList(
-    entries,
-    stablelibHashing,
-    options.bits === undefined ? {} : { bitsInUse: options.bits },
-  );
+  const packed = pack(list, key, policy, { bitsInUse: options.bits });
   const ids = blobIds(packed.table);
-  const shards: ShardTable =
-    packed.table.inline === null
-      ? { bits: packed.table.bits, ids }
-      : { bits: 0, inline: toBase64Url(packed.table.inline) };
   return {
-    commit: {
-      domain,
+    commit: commitOf(packed, key, policy, {
       expect: options.expect ?? null,
-      epoch: key.epoch,
-      key_id: key.id,
-      canonicaliser: CANONICALISER_VERSION,
-      sentinels: sentinels(key.names, policy),
       ...(options.policy === undefined ? {} : { policy: options.policy }),
       ...(options.mode === undefined ? {} : { mode: options.mode }),
-      shards,
-    },
+    }),
     shards: new Map(ids.map((id, i) => [id, packed.shards[i] as Uint8Array])),
   };
 }
@@ -143,7 +113,7 @@ export async function packFor(
 const tokenOf = (options: PublishOptions): CallOptions =>
   options.token === undefined ? {} : { token: options.token };
 
-/** Commits a list as a publisher does: shards that are missing are put, and the commit is sent again. */
+/** Commits a list as a publisher does: uploads missing shards, and sends the commit again. */
 export async function tryPublish(
   bindings: Env,
   domain: string,
@@ -167,7 +137,7 @@ export async function tryPublish(
   return call(bindings, "/v1/commits", { json, ...tokenOf(options) });
 }
 
-/** Publishes and gives the number of the head. */
+/** Publishes. @returns the number of the head */
 export async function publish(
   bindings: Env,
   domain: string,

@@ -1,16 +1,8 @@
 /** Domains by the thousand, each with a list of its own, and an isolate whose operations are counted. */
 import type { CommitResult, DomainCommit } from "../../../src/api/index.ts";
-import {
-  CANONICALISER_VERSION,
-  DEFAULT_POLICY,
-  fingerprint,
-  sentinels,
-  toBase64Url,
-} from "../../../src/directory/index.ts";
-import { stablelibHashing } from "../../../src/directory/stablelib.ts";
+import { DEFAULT_POLICY } from "../../../src/directory/index.ts";
 import type { Env } from "../../../src/edge/worker.ts";
-import { EntryColumns } from "../../../src/publish/entries.ts";
-import { packList } from "../../../src/publish/pack.ts";
+import { commitOf, pack } from "../../../testing/lists.ts";
 import { callJson, testEnv } from "./edge.ts";
 import { keyFor } from "./tokens.ts";
 
@@ -19,30 +11,20 @@ export const domainNames = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `d${i}.example`);
 
 /** A first commit of a domain whose only mailbox is alice, without asking the edge for its key. */
-function commitOf(domain: string): DomainCommit {
+const firstCommit = (domain: string): DomainCommit => {
   const key = keyFor(domain, 1);
-  const entries = new EntryColumns();
-  entries.add(fingerprint(key.names, "alice"), 0, 1);
-  return {
-    domain,
-    expect: null,
-    epoch: key.epoch,
-    key_id: key.id,
-    canonicaliser: CANONICALISER_VERSION,
-    sentinels: sentinels(key.names, DEFAULT_POLICY),
-    shards: { bits: 0, inline: toBase64Url(packList(entries, stablelibHashing).table.inline as Uint8Array) },
-  };
-}
+  return commitOf(pack(["alice"], key, DEFAULT_POLICY), key, DEFAULT_POLICY, { expect: null });
+};
 
 /** Publishes them, `each` in a commit. */
 export async function publishMany(bindings: Env, domains: readonly string[], each: number): Promise<void> {
   for (let at = 0; at < domains.length; at += each) {
-    const json = { domains: domains.slice(at, at + each).map(commitOf) };
+    const json = { domains: domains.slice(at, at + each).map(firstCommit) };
     await callJson<CommitResult>(bindings, "/v1/commits", { json });
   }
 }
 
-/** Operations on KV and on Registries, since they were last forgotten. */
+/** Operations on KV and on Registries since the last reset. */
 export interface Count {
   total: number;
   atOnce: number;
@@ -68,7 +50,7 @@ export function countedEnv(): { readonly env: Env; readonly count: Count } {
   return { env: { ...testEnv, REGISTRY, ROLLCALL_KV }, count };
 }
 
-/** The same object, with every call of its methods passing through `around`. */
+/** The same object, with every method call wrapped in `around`. */
 function watched<T extends object>(target: T, around: (name: string, call: () => unknown) => unknown): T {
   return new Proxy(target, {
     get(_, name) {

@@ -1,8 +1,8 @@
-/** Who may do what, typed out once from the role table of the design, and a harmless request for each route. */
+/** Who may do what, written out from the role table of the design, and a harmless request for each route. */
 import type { Role } from "../../../src/api/index.ts";
 import type { CallOptions } from "./edge.ts";
 
-/** A number that no head ever has: what names it is admitted and changes nothing. */
+/** A number that no head ever has: a request with it is authorised and changes nothing. */
 const NEVER = 999_999_999;
 const NO_ID = "0".repeat(64);
 
@@ -11,9 +11,9 @@ export interface Right {
   /** What the domains of a token bound: the domain that the request is about, its recipients, or nothing. */
   readonly bound: "domain" | "recipients" | "none";
   readonly request: (domain: string) => { readonly path: string; readonly options?: CallOptions };
-  /** Status where the caller is admitted and the domain is served. */
+  /** Status if the caller is authorised and the domain is served. */
   readonly admitted: number;
-  /** The same where it is not served, if that is another one. */
+  /** The same if the domain is not served, unless it is equal. */
   readonly nowhere?: number;
 }
 
@@ -135,7 +135,7 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },
 };
 
-/** A commit that is read, and then refused for the head that it names. */
+/** A commit that is parsed, and then refused for the head that it names. */
 const stillborn = (domain: string) => ({
   domain,
   expect: NEVER,

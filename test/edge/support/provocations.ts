@@ -1,4 +1,4 @@
-/** A request for every answer that a route is said to give, and one for each of its errors. */
+/** A request for every documented answer of a route, and one for each of its errors. */
 import {
   type DomainCommit,
   MAX_CHECK_BODY,
@@ -14,11 +14,11 @@ export interface Provocation {
   readonly path: string;
   readonly options?: CallOptions;
   readonly status: number;
-  /** `error.code`; left out where the body is an answer. */
+  /** `error.code`; omitted if the body is an answer. */
   readonly code?: string;
 }
 
-/** What the provocations need to be there. */
+/** What the provocations need to exist. */
 export interface World {
   /** A domain with a small list, one with shards of their own, and one to delete. */
   readonly small: string;
@@ -47,7 +47,7 @@ const fails = (status: number, code: string, path: string, options: CallOptions 
   code,
 });
 
-/** What a route that takes no body says to one. */
+/** How a route without a body answers to a body. */
 const anyBody = (path: string, method: string): Provocation[] => [
   fails(400, "bad_request", path, { method, json: { surprise: 1 } }),
   fails(413, "too_large", path, {
@@ -57,7 +57,7 @@ const anyBody = (path: string, method: string): Provocation[] => [
   }),
 ];
 
-/** What every route that reads JSON says to bodies that are none, of another type, or too long. */
+/** How every route that reads JSON answers to bodies that are not JSON, of another type, or too long. */
 const badBodies = (path: string, limit: number): Provocation[] => [
   fails(400, "bad_request", path, { body: "{", headers: { "Content-Type": "application/json" } }),
   fails(415, "unsupported_media_type", path, { body: "a=b", headers: { "Content-Type": "text/html" } }),

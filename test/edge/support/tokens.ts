@@ -1,4 +1,4 @@
-/** Tokens of every kind, good and bad, made without asking the edge. */
+/** Tokens of every kind, valid and invalid, made without the edge. */
 import type { Role } from "../../../src/api/index.ts";
 import { toBase64Url, utf8 } from "../../../src/directory/index.ts";
 import { mintToken, type TokenClaims } from "../../../src/edge/access.ts";
@@ -19,7 +19,7 @@ export const keyFor = deployment.keyFor;
 
 let minted = 0;
 
-/** An id as the edge gives them, another one each time. */
+/** An id like those of the edge, a new one each time. */
 export const nextId = (): string => (++minted).toString(16).padStart(16, "0");
 
 export const claimsOf = (role: TokenRole, domains: readonly string[] | null): TokenClaims => ({
@@ -29,10 +29,10 @@ export const claimsOf = (role: TokenRole, domains: readonly string[] | null): To
   expires: null,
 });
 
-/** A token that the edge takes for one of its own. */
+/** A token that the edge accepts as its own. */
 export const mint = (claims: TokenClaims): string => mintToken(deployment.tokenMac, claims);
 
-/** What is wrong with a token that looks like one of ours, and how it is made from one that is. */
+/** What is wrong with a token that looks like one of ours, and how to make it from a valid one. */
 export const BROKEN: Readonly<Record<string, (claims: TokenClaims) => string>> = {
   "expired a day ago": (claims) => mint({ ...claims, expires: Date.now() - 86_400_000 }),
   "expired this moment": (claims) => mint({ ...claims, expires: Date.now() }),
@@ -60,7 +60,7 @@ export const BROKEN: Readonly<Record<string, (claims: TokenClaims) => string>> =
   "an unknown role under a good MAC": (claims) => mint({ ...claims, role: "__proto__" as TokenRole }),
 };
 
-/** `Authorization` headers that belong to nobody. */
+/** `Authorization` headers that identify no caller. */
 export const NOBODYS: Readonly<Record<string, string | null>> = {
   none: null,
   "an empty one": "",
@@ -84,7 +84,7 @@ function withPayload(token: string, claims: object): string {
   return `${prefix}.${toBase64Url(utf8(JSON.stringify(claims)))}.${mac}`;
 }
 
-/** The same bytes in a second spelling: the last of 43 characters carries two bits that no byte takes. */
+/** The same bytes in a second spelling: the last of 43 characters has two unused bits. */
 function respelt(token: string): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const last = alphabet.indexOf(token.slice(-1));

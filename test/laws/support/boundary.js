@@ -1,5 +1,5 @@
-// Stands between the built Worker and its bindings, inside workerd: it counts what the Worker asks of KV and of the
-// Registry, and lets them fail, hang, answer late or stand still. The Worker itself is the one that is deployed.
+// A proxy between the built Worker and its bindings, inside workerd. It counts what the Worker asks of KV and of the
+// Registry, and makes them fail, hang, answer late or return old data. The Worker itself is the deployed one.
 import worker, { Registry } from "./worker.js";
 
 export { Registry };
@@ -9,9 +9,9 @@ const LONG = 30_000;
 
 let weather = { ...FAIR };
 let count = { kv: 0, registry: 0 };
-/** KV as it was when it was told to stand still. */
+/** KV as it was when it was frozen. */
 let frozen = null;
-/** What the Worker takes for its bindings; other ones are another isolate to it. */
+/** The Worker's bindings. For the Worker, other bindings are another isolate. */
 let bindings = null;
 
 export default {
@@ -77,7 +77,7 @@ async function askRegistry(stub, name, args) {
   if (weather.registry === "hangs") await pause(LONG);
   if (name === "blob" && weather.blobs === "fails") throw new Error("the Registry has lost its shards");
   const answer = await stub()[name](...args);
-  // The answer is late, not the question: it tells of the time when it was made.
+  // The answer is late, not the question: it has the state of the time when it was made.
   if (weather.late > 0) await pause(weather.late);
   return answer;
 }

@@ -1,4 +1,4 @@
-/** The built Worker in workerd, as several services before one KV and one Registry. */
+/** The built Worker in workerd, as several services with one KV and one Registry. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
@@ -10,21 +10,21 @@ import { pause, ROOT, temporaryFolder } from "../../support/processes.ts";
 
 export const ADMIN = "admin-token-of-the-tests-of-the-laws";
 export const MASTER_KEY = "dGVzdC1tYXN0ZXIta2V5LW9mLXRoaXJ0eS10d28tYnk";
-/** The shortest window that can be set, so that a test can wait for its end. */
+/** The shortest window that can be configured, so that a test can wait for its end. */
 export const WINDOW = 2;
 export const WINDOW_MS = 1000 * WINDOW;
 
 const runtimes = new Set<Miniflare>();
 afterAll(() => Promise.all([...runtimes].map((runtime) => runtime.dispose())));
 
-/** What an edge's bindings do. */
+/** How an edge's bindings behave. */
 export interface Weather {
   readonly registry: "up" | "fails" | "hangs";
-  /** Shards of the Registry, apart from all else that it is asked. */
+  /** Requests for shards at the Registry, separately from all others. */
   readonly blobs: "up" | "fails";
-  /** Frozen: as KV is at this moment, however long it goes on. */
+  /** Frozen: KV keeps returning its present state. */
   readonly kv: "up" | "fails" | "hangs" | "frozen";
-  /** Milliseconds by which answers of the Registry are late. */
+  /** Delay of the Registry's answers, milliseconds. */
   readonly late: number;
 }
 
@@ -46,7 +46,7 @@ export class LawEdge {
     this.#admin = admin;
   }
 
-  /** @param token null for none; the admin's where it is left out */
+  /** @param token null for none; the admin's by default */
   fetch(path: string, init: RequestInit = {}, token: string | null = this.#admin): Promise<Response> {
     const headers = new Headers(init.headers);
     if (token !== null) headers.set("Authorization", `Bearer ${token}`);
@@ -92,12 +92,12 @@ export class LawEdge {
     await this.#control(change);
   }
 
-  /** Forgets everything, as an isolate that begins does. */
+  /** Drops all state, like a new isolate. */
   async restart(): Promise<void> {
     await this.#control({ isolate: "new" });
   }
 
-  /** Operations since they were asked for last. */
+  /** Operations since the last call. */
   async spent(): Promise<Count> {
     return (await this.#control({ forget: true })) as Count;
   }
@@ -114,23 +114,23 @@ export type Vars = Readonly<Record<string, string>>;
 
 export interface Edges<Name extends string> {
   readonly edge: Readonly<Record<Name, LawEdge>>;
-  /** Where KV and the Registry stand on the disk. */
+  /** Where KV and the Registry are on disk. */
   readonly storage: string;
-  /** What the runtime had to say. */
+  /** Output of the runtime. */
   readonly log: string[];
   keys(): Promise<string[]>;
   read(key: string): Promise<Uint8Array>;
   put(key: string, value: Uint8Array | string): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Waits until KV holds everything that was published. */
+  /** Waits until KV has everything that was published. */
   copied(): Promise<void>;
   /** Ends the runtime; its storage stays. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a Worker for each name; KV and the Registry are one.
- * @param storage where those stand; left out, they begin empty
+ * Starts a Worker for each name. They share KV and the Registry.
+ * @param storage where these are; by default they start empty
  */
 export async function startEdges<Name extends string>(
   vars: Readonly<Record<Name, Vars>>,
@@ -220,7 +220,7 @@ export async function startEdges<Name extends string>(
   };
 }
 
-/** Waits for a condition; the test's own time-out is its limit. */
+/** Waits for a condition, at most until the test's own timeout. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await condition())) await pause(50);
 }

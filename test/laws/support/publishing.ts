@@ -1,4 +1,4 @@
-/** Lists, published by the command as a postmaster does. */
+/** Lists that are published with the command. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -9,7 +9,7 @@ import { ADMIN, type LawEdge } from "./edges.ts";
 /** Runs `rollcall …` against an edge. */
 export type Command = (args: string, answer?: string) => Promise<Said>;
 
-/** A publisher's host: a folder, and the command before one edge. */
+/** A publisher's host: a folder, and the command for one edge. */
 export class Publisher {
   readonly cwd = temporaryFolder();
   readonly #url: string;
@@ -38,7 +38,7 @@ export class Publisher {
     return `${domain}.csv`;
   }
 
-  /** Publishes names, if it may. */
+  /** Tries to publish names. */
   tryPublish(domain: string, names: string, args = ""): Promise<Said> {
     return this.run(`publish --domain ${domain} ${this.write(domain, names)} --yes --json ${args}`.trim());
   }
@@ -59,7 +59,7 @@ export class Publisher {
   }
 }
 
-/** So many names of mailboxes. */
+/** The given number of mailbox names. */
 export const many = (count: number, prefix = "user"): string =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`).join(" ");
 

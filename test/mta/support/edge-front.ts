@@ -10,7 +10,7 @@ export type Misbehaviour = (question: string, truth: Answer, response: ServerRes
 export const BRIEF = 0.3;
 
 /**
- * An HTTP server that stands in front where the edge should be: names that begin with "known" exist, others do
+ * An HTTP server in place of the edge: names that begin with "known" exist, others do
  * not. It misbehaves when it is told to, one request as another.
  */
 export class EdgeFront {

@@ -1,0 +1,44 @@
+import type { DomainCommit } from "../api/index.ts";
+import {
+  type BlobTable,
+  blobIds,
+  CANONICALISER_VERSION,
+  type DomainKey,
+  type DomainPolicy,
+  type Mode,
+  sentinels,
+  toBase64Url,
+} from "../directory/index.ts";
+
+/** The parts of a plan that its commit carries. */
+export interface CommitParts {
+  readonly key: DomainKey;
+  readonly expect: number | null;
+  readonly policy: Partial<DomainPolicy>;
+  readonly mode?: Mode | undefined;
+  readonly resultingPolicy: DomainPolicy;
+  readonly packed: { readonly table: BlobTable };
+}
+
+/** A domain in the body of a commit. */
+export const commitOf = ({
+  key,
+  expect,
+  policy,
+  mode,
+  resultingPolicy,
+  packed: { table },
+}: CommitParts): DomainCommit => ({
+  domain: key.domain,
+  expect,
+  epoch: key.epoch,
+  key_id: key.id,
+  canonicaliser: CANONICALISER_VERSION,
+  sentinels: sentinels(key.names, resultingPolicy),
+  ...(Object.keys(policy).length === 0 ? {} : { policy }),
+  ...(mode === undefined ? {} : { mode }),
+  shards:
+    table.inline === null
+      ? { bits: table.bits, ids: blobIds(table) }
+      : { bits: 0, inline: toBase64Url(table.inline) },
+});

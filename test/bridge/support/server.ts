@@ -1,0 +1,58 @@
+import { afterEach } from "vitest";
+import type { Resolution } from "../../../src/bridge/answers/resolution.ts";
+import type { ListenAddress } from "../../../src/bridge/index.ts";
+import { BridgeServer } from "../../../src/bridge/listeners/server.ts";
+import { PROTOCOLS, type ProtocolName } from "../../../src/bridge/protocols/index.ts";
+import { answerOf } from "./answers.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+export const LOOPBACK: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+export type Resolve = (recipient: string, now: number) => Resolution | Promise<Resolution>;
+
+export const accept = (recipient: string): Resolution => ({
+  answer: answerOf(recipient, "deliverable"),
+  source: "cache",
+});
+
+/** A server under virtual time, on real sockets, that stops after the test. */
+export function startServer({
+  resolve = accept as Resolve,
+  maxConnections = 20_000,
+  socketMode = 0o660,
+  time = new VirtualTime(),
+} = {}) {
+  const rejected: string[] = [];
+  const server = new BridgeServer({
+    ...time,
+    maxConnections,
+    socketMode,
+    rejected: ({ name }) => rejected.push(name),
+    context: {
+      clock: time.clock,
+      resolve,
+      answered: () => undefined,
+      malformed: () => undefined,
+      fault: (error) => {
+        throw error;
+      },
+    },
+  });
+  let stopping: Promise<void> | null = null;
+  /** @returns the virtual milliseconds that it took */
+  const stop = async (): Promise<number> => {
+    const from = time.clock.now();
+    stopping ??= server.stop();
+    await time.until(stopping);
+    return time.clock.now() - from;
+  };
+  stops.push(stop);
+  const listen = (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
+    server.listen(PROTOCOLS[name], address);
+  return { time, server, listen, stop, rejected };
+}

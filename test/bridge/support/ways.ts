@@ -1,0 +1,55 @@
+import { netstring } from "./sockets.ts";
+
+/** What a mail server does after a reply. */
+export type Act = "accept" | "refuse" | "defer";
+const ACTS = ["accept", "refuse", "defer"] as const;
+
+/** One way in which mail servers ask: the question, and how the reply says each act. */
+export interface Way extends Readonly<Record<Act, RegExp>> {
+  readonly listener: string;
+  question(recipient: string): string;
+}
+
+export const policyQuestion = (recipient: string): string =>
+  `request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=${recipient}\n\n`;
+
+/** The ways of the bridge. */
+export const WAYS: Readonly<Record<string, Way>> = {
+  recipients: {
+    listener: "socketmap",
+    question: (recipient) => netstring(`recipients ${recipient}`),
+    accept: /^\d+:OK deliverable,$/,
+    refuse: /^9:NOTFOUND ,$/,
+    defer: /^\d+:TEMP .+,$/,
+  },
+  access: {
+    listener: "socketmap",
+    question: (recipient) => netstring(`access ${recipient}`),
+    accept: /^8:OK DUNNO,$/,
+    refuse: /^\d+:OK 5\d\d 5\.\d\.\d .+,$/,
+    defer: /^\d+:OK 4\d\d 4\.\d\.\d .+,$/,
+  },
+  policy: {
+    listener: "policy",
+    question: policyQuestion,
+    accept: /^action=DUNNO\n\n$/,
+    refuse: /^action=5\d\d 5\.\d\.\d .+\n\n$/,
+    defer: /^action=4\d\d 4\.\d\.\d .+\n\n$/,
+  },
+  line: {
+    listener: "line",
+    question: (recipient) => `${recipient}\n`,
+    accept: /^250 2\.1\.5 .+\n$/,
+    refuse: /^5\d\d 5\.\d\.\d .+\n$/,
+    defer: /^4\d\d 4\.\d\.\d .+\n$/,
+  },
+};
+
+export const WAY_NAMES = Object.keys(WAYS);
+
+/** What a reply says. @throws where it says nothing, or two things */
+export function actOf(patterns: Readonly<Record<Act, RegExp>>, reply: string): Act {
+  const [act, ...more] = ACTS.filter((each) => patterns[each].test(reply));
+  if (act === undefined || more.length > 0) throw new Error(`meaningless reply: ${JSON.stringify(reply)}`);
+  return act;
+}
