@@ -126,7 +126,7 @@ export class Edge {
     if (route.roles === "anyone") return NOBODY;
     const caller = this.#access.caller(request.headers.get("Authorization"));
     if (caller === null) throw unauthorized();
-    if (caller.role !== "admin" && !route.roles.includes(caller.role)) {
+    if (caller.role !== "admin" && !route.roles?.includes(caller.role)) {
       throw new HttpError("forbidden", `a ${caller.role} token may not do this`);
     }
     return caller;

@@ -29,7 +29,7 @@ export type CheckHandler<N extends RouteName> = (
   call: RouteCall & { readonly params: ParamsOf<N> },
 ) => Response | Promise<Response>;
 
-export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N]["bound"] extends "recipients"
+export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N] extends { readonly bound: "recipients" }
   ? CheckHandler<N>
   : Handler<N>;
 
