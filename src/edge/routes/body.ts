@@ -1,4 +1,4 @@
-/** Reads what a request brings by the schemas of its route. */
+/** Reads parameters and bodies of requests by the schemas of their routes. */
 import { type Infer, MAX_SMALL_BODY, noMembers, type Route, read, type Schema } from "../../api/index.ts";
 import type { Timers } from "../../runtime/ports.ts";
 import { HttpError, mediaType, readBody, readText } from "../http.ts";
