@@ -5,9 +5,9 @@ import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http
 /** The outside world, handed in. */
 export interface ClientPorts {
   fetch(input: string, init?: RequestInit): Promise<Response>;
-  /** Milliseconds; only differences are looked at. */
+  /** Milliseconds; only differences count. */
   now(): number;
-  /** Resolves after `ms`; may resolve early, without an error, where `signal` is aborted. */
+  /** Resolves after `ms`; may resolve early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -86,9 +86,9 @@ export class Transport {
     const { timeoutMs = TIMEOUT_MS } = this.#options;
     const tooLate = (): ClientError =>
       new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
-    // One for both: what is too late is given up, and what is answered has its timer called off.
+    // One controller for both: it cancels a request that is late, and the timer of one that was answered.
     const over = new AbortController();
-    // Never waited for alone: a port may let it run on.
+    // Never awaited alone: a port may ignore the signal.
     const late = this.#options.sleep(timeoutMs, over.signal).then(
       () => {
         if (over.signal.aborted) return null;
@@ -109,7 +109,7 @@ export class Transport {
         cause: error,
       });
     } finally {
-      // With a reason, since an error would be made of none.
+      // With a reason, since without one an error is created.
       over.abort(SETTLED);
     }
   }
@@ -145,7 +145,7 @@ function reasonOf(error: unknown): string {
 
 const UTF_8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The JSON of a body. @returns undefined where it is none */
+/** The JSON of a body. @returns undefined if it is not JSON */
 export function jsonOf(reply: HttpReply): unknown {
   try {
     return JSON.parse(UTF_8.decode(reply.bytes));
@@ -183,7 +183,7 @@ function isHtml(reply: HttpReply): boolean {
   return type === "text/html" || type === "application/xhtml+xml";
 }
 
-/** Statuses under which bot filters show their pages; others of a gateway are plain outages. */
+/** Statuses under which bot filters show their pages; other statuses of a gateway are outages. */
 const isBlocked = (status: number): boolean => status === 403 || status === 429 || status === 503;
 
 const errorBodyOf = (reply: HttpReply): ErrorBody["error"] | null =>

@@ -3,13 +3,13 @@ import { concatBytes } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
 
-/** A shared cache must not serve our responses, since that would bypass authentication. */
+/** No shared cache may serve an answer: it would bypass authentication. */
 const PRIVATE = { "Cache-Control": "private, no-store" };
 
 /** How long a client may take to send its body. */
 const BODY_TIME = 10_000;
 
-/** An error of the API. One place turns it into a response. */
+/** An error of the API. {@link errorResponse} is the one place that makes a response of it. */
 export class HttpError extends Error {
   readonly error: ErrorBody["error"];
   readonly headers: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export class HttpError extends Error {
   }
 }
 
-/** Built once and copied natively, since nearly every answer has them. */
+/** Created once and copied natively: nearly every answer has them. */
 const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
 const JSON_OK = { headers: JSON_HEADERS };
 
@@ -61,8 +61,8 @@ export function mediaType(request: Request): string {
 }
 
 /**
- * Whether the answer is lines of text: if the client asks for it, or sent lines itself.
- * @param type media type of the request's body, if it was read already
+ * Whether to answer in lines of text: the client accepts only those, or sent lines itself.
+ * @param type media type of the request's body, if it is known already
  */
 export function wantsText(request: Request, type = mediaType(request)): boolean {
   if (type === "text/plain") return true;
@@ -87,7 +87,7 @@ function requireLength<B extends string | Uint8Array>(body: B, limit: number): B
 }
 
 /**
- * Reads a body of at most `limit` octets as text. Bytes that are not UTF-8 become U+FFFD, which no list can hold.
+ * Reads a body of at most `limit` octets as text. Bytes that are not UTF-8 become U+FFFD, which no list contains.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
 export function readText(request: Request, limit: number, timers: Timers): Promise<string> {
@@ -97,9 +97,9 @@ export function readText(request: Request, limit: number, timers: Timers): Promi
 }
 
 /**
- * Whether a body states its length. Then it is read at once, which costs a third of a stream. Others are read in
- * chunks, which are counted.
- * @throws HttpError `too_large` if it states a length above `limit`
+ * Whether a request declares the length of its body. Such a body is read whole, at a third of the cost of a stream;
+ * another one in pieces, which are counted.
+ * @throws HttpError `too_large` where it tells a length above `limit`
  */
 function tellsLength(request: Request, limit: number): boolean {
   const told = request.headers.get("Content-Length");

@@ -1,4 +1,4 @@
-/** Parses requests with the schemas of their routes. */
+/** Reads parameters and bodies of requests by the schemas of their routes. */
 import { type Infer, MAX_SMALL_BODY, noMembers, type Route, read, type Schema } from "../../api/index.ts";
 import type { Timers } from "../../runtime/ports.ts";
 import { HttpError, mediaType, readBody, readText } from "../http.ts";

@@ -5,14 +5,14 @@ import { badRequest } from "./route.ts";
 
 const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
 
-/** What was requested: a page, or everything if that is not too much. */
+/** The lines that a request asks for: a page, or everything if that is little. */
 export interface Paging<T> extends Page<T> {
   readonly isWhole: boolean;
 }
 
 /**
- * Reads `after` and `limit`. A client that uses neither gets everything or an error, and never a part.
- * @param read parses `after`; null if it is not valid
+ * Reads `after` and `limit`. A client that sends neither gets everything or an error, never a part.
+ * @param read reads `after`; null if it is not valid
  * @throws HttpError `bad_request`
  */
 export function readPaging<T>(request: Request, read: (after: string) => T | null): Paging<T> {
@@ -30,12 +30,12 @@ export function readPaging<T>(request: Request, read: (after: string) => T | nul
   return { after, limit, isWhole: false };
 }
 
-/** One line more than the page has, to see whether there is a next page. */
+/** One line more than the page has: it shows whether there is a next page. */
 export const oneMore = <T>({ after, limit }: Paging<T>): Page<T> => ({ after, limit: limit + 1 });
 
 /**
- * A page from sorted lines, of which there are more if there is a next page.
- * @throws HttpError `bad_request` if everything was requested and is too much
+ * Cuts the page from lines in order; there is one line more if there is a next page.
+ * @throws HttpError `bad_request` where everything was asked for and is too much
  */
 export function pageOf<L, T>(
   lines: readonly L[],

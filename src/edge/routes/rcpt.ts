@@ -9,7 +9,7 @@ import { badRequest, type CheckHandler, type RouteCall } from "./route.ts";
 interface Asked {
   readonly recipients: readonly string[];
   readonly isList: boolean;
-  /** Whether the answer is lines of text. */
+  /** Whether to answer in lines of text. */
   readonly isText: boolean;
   readonly floors?: Readonly<Record<string, number>> | null;
 }
@@ -36,7 +36,7 @@ export const getRcpt: CheckHandler<"getRcpt"> = (call) =>
   });
 
 function readLines(body: string, isText: boolean): Asked {
-  // One line more than the limit, and what follows the end of the last line.
+  // One line more than the limit, and the rest after the last line break.
   const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
   const recipients = lines.map((line) => line.replace(/\r$/, ""));
@@ -47,8 +47,8 @@ function readLines(body: string, isText: boolean): Asked {
 }
 
 /**
- * Whether text that was sent as lines of addresses is JSON, complete or truncated: a client sends that if it forgot its
- * Content-Type. An address may start with a brace or a quotation mark too, and gets its answer.
+ * Whether text that was sent as lines of addresses is JSON, whole or truncated: the client forgot its Content-Type. An
+ * address may begin with a brace or a quotation mark too, and gets its answer.
  */
 function isJson(body: string, lines: readonly string[]): boolean {
   const [, first] = /^\s*([[{"])/.exec(body) ?? [];
@@ -112,12 +112,12 @@ async function respondToList(
   return isText ? text(results.map(({ reply }) => `${reply}\n`).join("")) : json({ results });
 }
 
-/** The confirmation that a refusal waited for may have reported that this token is revoked. */
+/** While the check waited for a confirmation, the Registry may have revoked the token of this request. */
 function requireStillValid({ access, caller }: RouteCall): void {
   if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
 }
 
-/** Whether a token with these domains may ask. If no domain can be read, there is nothing to hide. */
+/** Whether a token for these domains may ask. An address without a readable domain has nothing to hide. */
 function isCovered(domains: ReadonlySet<string> | null, { recipient }: Query): boolean {
   if (domains === null || recipient.kind === "postmaster" || recipient.kind === "malformed") return true;
   return recipient.kind !== "literal" && domains.has(recipient.domain);

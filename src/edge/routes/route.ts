@@ -1,4 +1,4 @@
-/** What handlers of routes have in common. The routes themselves stand in api/routes.ts. */
+/** What the handlers of routes share. The table of routes is in api/routes.ts. */
 import type { AnswerOf, BodyOf, ParamsOf, Result, ROUTES, RouteName } from "../../api/index.ts";
 import type { RegistryApi } from "../../registry/protocol.ts";
 import type { Access, Caller } from "../access.ts";
@@ -24,12 +24,12 @@ export type Handler<N extends RouteName> = (
   call: RouteCall & { readonly params: ParamsOf<N>; readonly body: BodyOf<N> },
 ) => Promise<AnswerOf<N> | Response>;
 
-/** Checks read their own body, and answer at once where nothing has to be waited for. */
+/** Checks read their own body, and answer synchronously if nothing has to be awaited. */
 export type CheckHandler<N extends RouteName> = (
   call: RouteCall & { readonly params: ParamsOf<N> },
 ) => Response | Promise<Response>;
 
-export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N]["bound"] extends "recipients"
+export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N] extends { readonly bound: "recipients" }
   ? CheckHandler<N>
   : Handler<N>;
 
@@ -38,7 +38,7 @@ export const badRequest = (message: string): HttpError => new HttpError("bad_req
 export const notFound = (domain: string, message = `${domain} was never published`): HttpError =>
   new HttpError("not_found", message, { domain });
 
-/** The value of a result, or its error on its way to the client. */
+/** The value of a result. @throws HttpError with its error */
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   const { code, message, ...more } = result.error;

@@ -48,11 +48,11 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   showAudit,
 };
 
-/** A handler as called, with values that the route's schemas have parsed. */
+/** A handler without the types of its route: the route's schemas have checked parameters and body. */
 type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unknown>;
 
 /**
- * Answers an authorised request. A check settles at once if there is nothing to wait for.
+ * Answers a request that was admitted. A check is answered synchronously if nothing has to be awaited.
  * @throws HttpError
  */
 export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {

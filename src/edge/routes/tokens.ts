@@ -55,7 +55,7 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
   return seenFromHere(deployment, revoked ?? token);
 };
 
-/** A token with what only the edge knows about it. */
+/** A token with the members that only the edge knows. */
 const seenFromHere = (deployment: Deployment, token: StoredToken): TokenRecord => ({
   ...token,
   key_fits: token.key_id === null ? null : token.key_id === deployment.tokenKeyId,
