@@ -83,7 +83,7 @@ export class Edge {
     const route: Route = ROUTES[name];
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
-    // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
+    // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
       ? this.#answer(name, request, params, caller, bindings)
       : this.#answerUnlessRevoked(name, request, params, caller, bindings);
@@ -121,7 +121,7 @@ export class Edge {
     });
   }
 
-  /** @throws HttpError `unauthorized` or `forbidden`; neither tells anything about a recipient */
+  /** @throws HttpError `unauthorized` or `forbidden`; neither says anything about a recipient */
   #admit(route: Route, request: Request): Caller {
     if (route.roles === "anyone") return NOBODY;
     const caller = this.#access.caller(request.headers.get("Authorization"));
@@ -136,7 +136,7 @@ export class Edge {
 /** The path of the route for one recipient, up to the address. */
 const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
 
-/** Who uses a route that is for anyone. */
+/** The caller of a public route. */
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
 
 const unauthorized = (): HttpError =>
@@ -156,7 +156,7 @@ export function serveUnconfigured(request: Request, faults: readonly string[]): 
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
 }
 
-/** Path and query of an absolute URL: cutting it costs a tenth of parsing it. */
+/** Path and query of an absolute URL. Slicing costs a tenth of parsing. */
 function targetOf(url: string): string {
   const from = url.indexOf("/", url.indexOf("//") + 2);
   return from < 0 ? "/" : url.slice(from);
