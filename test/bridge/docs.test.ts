@@ -71,7 +71,7 @@ describe("docs/bridge.md", () => {
     expect(DEFAULTS.socket_mode).toBe(0o660);
   });
 
-  it("has an example of settings that works when pasted", () => {
+  it("has an example of settings that works unchanged", () => {
     const example = /```toml\n([\s\S]*?)```/.exec(page)?.[1] as string;
     const file = join(temporaryFolder(), "rollcall.toml");
     writeFileSync(file, example);
@@ -107,7 +107,7 @@ describe("docs/bridge.md", () => {
 });
 
 describe("the rules of alerts", () => {
-  it("use existing metrics and labels", async () => {
+  it("use metrics that exist, with labels that they have", async () => {
     const rules = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
     const documented = new Map(
       rowsOf("Metrics").flatMap(([names, labels]) =>
@@ -145,7 +145,7 @@ describe("the systemd unit", () => {
     for (const path of sockets) expect(writable.some((folder) => path?.startsWith(folder))).toBe(true);
   });
 
-  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is valid for systemd", () => {
+  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is accepted by systemd", () => {
     // The command is not installed on the host of a test.
     const copy = join(temporaryFolder(), "rollcall-bridge.service");
     writeFileSync(copy, readFileSync(UNIT, "utf8").replace("/usr/local/bin/rollcall", "/bin/true"));

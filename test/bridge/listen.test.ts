@@ -56,7 +56,7 @@ describe("a unix socket", () => {
     await expect(startServer().listen("line", at(path))).rejects.toThrow(/the folder does not exist/);
   });
 
-  it("and a port that are in use are named in the error", async () => {
+  it("and a port that is in use are named in the error", async () => {
     const address = await startServer().listen("line");
     await expect(startServer().listen("line", address)).rejects.toThrow(
       /^cannot listen on 127\.0\.0\.1:\d+: another process listens there$/,
