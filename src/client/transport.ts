@@ -7,9 +7,9 @@ import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http
 /** The outside world, handed in. */
 export interface ClientPorts {
   fetch(input: string, init?: RequestInit): Promise<Response>;
-  /** Milliseconds; only differences are looked at. */
+  /** Milliseconds; only differences count. */
   now(): number;
-  /** Resolves after `ms`; may resolve early, without an error, where `signal` is aborted. */
+  /** Resolves after `ms`; may resolve early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -132,7 +132,7 @@ function reasonOf(error: unknown): string {
 
 const UTF_8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The JSON of a body. @returns undefined where it is none */
+/** The JSON of a body. @returns undefined if it is not JSON */
 export function jsonOf(reply: HttpReply): unknown {
   try {
     return JSON.parse(UTF_8.decode(reply.bytes));
@@ -170,7 +170,7 @@ function isHtml(reply: HttpReply): boolean {
   return type === "text/html" || type === "application/xhtml+xml";
 }
 
-/** Statuses under which bot filters show their pages; others of a gateway are plain outages. */
+/** Statuses under which bot filters show their pages; other statuses of a gateway are outages. */
 const isBlocked = (status: number): boolean => status === 403 || status === 429 || status === 503;
 
 const errorBodyOf = (reply: HttpReply): ErrorBody["error"] | null =>

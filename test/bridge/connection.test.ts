@@ -143,7 +143,7 @@ describe("a connection", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it("reads nothing from a client that does not take its replies, until it does", () => {
+  it("reads nothing from a client that does not read its replies, until it does", () => {
     const { socket, answered } = connect("socketmap", { isCached: true });
     socket.isRead = false;
     socket.say(askMany(1_000));
@@ -155,7 +155,7 @@ describe("a connection", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it("answers what was asked after the client has ended its side, then ends", async () => {
+  it("answers what was asked after the client has closed its side, then closes", async () => {
     const { socket, pending } = connect("policy");
     const question = "request=smtpd_access_policy\nrecipient=alice@example.com\n\n";
     socket.say(question + question);
@@ -178,7 +178,7 @@ describe("a connection", () => {
     ["socketmap", "28:recipients al", "45:TEMP 451 4.3.0 the question did not end,"],
     ["policy", "request=smtpd_access_policy\n", "action=451 4.3.0 the question did not end\n\n"],
     ["line", "alice@example.co", "451 4.3.0 the question did not end\n"],
-  ])("defers half a question of %s, never guesses at the rest", (protocol, half, reply) => {
+  ])("defers half a question of %s, and never guesses the rest", (protocol, half, reply) => {
     const { socket, pending } = connect(protocol);
     socket.say(half);
     socket.emit("end");
@@ -191,7 +191,7 @@ describe("a connection", () => {
     ["socketmap", "recipients alice@example.com\n"],
     ["policy", "alice@example.com\n"],
     ["line", "x".repeat(20_000)],
-  ])("defers rubbish in %s, once, and throws away the rest", (protocol, rubbish) => {
+  ])("defers malformed input in %s once, and discards the rest", (protocol, rubbish) => {
     const { socket, malformed } = connect(protocol, { isCached: true });
     socket.say(rubbish);
     socket.say(rubbish);
@@ -233,7 +233,7 @@ describe("a connection", () => {
     expect(socket.written).toBe("");
   });
 
-  it("that is told to finish answers the questions that have come, and drops half a one", async () => {
+  it("that is told to finish answers the questions that have arrived, and drops half a question", async () => {
     const { socket, pending, connection } = connect("socketmap");
     socket.say(ask(0) + ask(1) + ask(2).slice(0, 5));
     connection.finish();
@@ -244,7 +244,7 @@ describe("a connection", () => {
     expect(socket.isEnded).toBe(true);
   });
 
-  it("that is told to finish answers what waits for room as well", async () => {
+  it("that is told to finish also answers what waits for room", async () => {
     const { socket, pending, connection } = connect("socketmap");
     socket.say(askMany(2 * MAX_QUEUE));
     connection.finish();

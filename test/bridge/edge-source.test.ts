@@ -156,7 +156,7 @@ describe("an edge that fails", () => {
     expect(await Promise.all(asked)).toHaveLength(3);
   });
 
-  it("is not one that answers, whatever it says", async () => {
+  it("is not one that answers, whatever the answer", async () => {
     const bench = new Bench(says("unavailable", { generation: null }));
     await fail(bench, 20);
     expect(bench.breaker.state).toBe("closed");

@@ -51,7 +51,7 @@ describe("a unix socket", () => {
     expect(readFileSync(path, "utf8")).toBe("kept");
   });
 
-  it("needs its folder", async () => {
+  it("needs an existing folder", async () => {
     const path = join(temporaryFolder(), "none", "socket");
     await expect(startServer().listen("line", at(path))).rejects.toThrow(/the folder does not exist/);
   });

@@ -189,7 +189,7 @@ describe("the lists", () => {
     expect(await page()).toContain("rollcall_bridge_ready 0\n");
   });
 
-  it("are bounded, whatever the edge says", async () => {
+  it("are bounded, whatever the edge answers", async () => {
     let pages = 0;
     const { time, page } = await start({
       page: async () => {

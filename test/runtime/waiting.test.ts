@@ -47,7 +47,7 @@ describe("the first of work and time", () => {
     ]);
   });
 
-  it("is null for work that takes longer", async () => {
+  it("is null if the work takes longer", async () => {
     const { sleep, made } = timers();
     const waiting = firstOf({ sleep }, 50, () => new Promise<string>(() => undefined));
     made[0]?.ring();
