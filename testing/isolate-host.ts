@@ -23,7 +23,7 @@ export interface IsolateHostParts {
   readonly registry: (partition: number) => RegistryApi;
 }
 
-/** The highest generation that an asker saw, by domain. */
+/** The highest generation that a client saw, by domain. */
 export type Floor = Readonly<Record<string, number>>;
 
 export interface CallOptions {
