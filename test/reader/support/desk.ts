@@ -187,10 +187,6 @@ export class Desk {
     return { content, departures };
   }
 
-  failKv(): void {
-    this.kvFate = "fails";
-  }
-
   /** Puts an export of a domain into KV, and into KV's own roster. */
   export(shape: Shape = {}): ManifestContent {
     const { bytes, content } = this.manifest({ origin: "kv", incarnation: 0, ...shape });
