@@ -45,13 +45,7 @@ const NOT_CLEAN: readonly string[] = [
   "docs/consistency.md",
   "mutation/",
   "simulation/",
-  "test/bench/wrk.test.ts",
-  "test/bridge/",
-  "test/client/client.test.ts",
-  "test/consistency/contact.test.ts",
-  "test/cost/usage.test.ts",
   "test/publish/pack.test.ts",
-  "test/releases/support/stored-release.ts",
   "testing/isolate-host.ts",
 ];
 

@@ -55,7 +55,7 @@ export const checkAnswer = named(
 const unread = kind<string>(() => true, "", { type: "string" });
 
 const context = {
-  /** The highest generation that the asker has seen, by domain: an older one is no answer (law 3). */
+  /** The highest generation that the client has seen, by domain: an older one is no answer (law 3). */
   floor: v.exactOptional(mapOf(whole, "a whole number")),
   client: v.exactOptional(unread),
   sender: v.exactOptional(unread),

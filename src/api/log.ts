@@ -1,4 +1,4 @@
-/** What an asker and the Registry say to each other about the log: "what changed since N?", and the answer. */
+/** The question to the Registry about its log, "what changed since N?", and the answer. */
 import type { ErrorBody } from "./errors.ts";
 
 /** A point in the log of numbers. */

@@ -41,7 +41,7 @@ const WITH_TOKEN: readonly ErrorCode[] = [
 ];
 
 function operation(route: Route, of: Describe): JsonSchema {
-  const { roles, summary, params = {}, query = [], paged, body, answer, answersWith503 } = route;
+  const { roles = [], summary, params = {}, query = [], paged, body, answer, answersWith503 } = route;
   const isOpen = roles === "anyone";
   const codes = new Set([...(isOpen ? [] : WITH_TOKEN), ...errorsOf(route)]);
   const statuses = new Set<number>([...codes].map((code) => STATUS[code]));

@@ -23,19 +23,19 @@ export interface Route {
   /** Parameters begin with a colon. */
   readonly path: string;
   readonly params?: Readonly<Record<string, Schema<string>>>;
-  /** Roles that may use it beside admin, who may use everything; `anyone` needs no token. */
-  readonly roles: readonly TokenRole[] | "anyone";
+  /** Roles that may use it beside admin, who may use everything. `anyone` needs no token. */
+  readonly roles?: readonly TokenRole[] | "anyone";
   /**
-   * How a token's domains bound it: by the domain in the path, by the domains in the body, by the recipients of the
-   * check (each of which then answers `unavailable`), or not at all.
+   * How a token's domains bound it: by the domain in the path, by the domains in the body, or by the recipients of the
+   * check, each of which then gets `unavailable`.
    */
-  readonly bound: "path" | "body" | "recipients" | "none";
+  readonly bound?: "path" | "body" | "recipients";
   readonly summary: string;
   /** Left out: it takes none. */
   readonly body?: { readonly schema: Schema | "bytes"; readonly limit: number };
   readonly answer: Schema | "bytes";
   /** Beside those that follow from the body and the token. */
-  readonly errors: readonly ErrorCode[];
+  readonly errors?: readonly ErrorCode[];
   /** Whether the answer itself may come with 503: one verdict of `unavailable`, or the health of a bad configuration. */
   readonly answersWith503?: true;
   /** Names of query parameters that are required, each a whole number. */
@@ -59,7 +59,6 @@ export const ROUTES = {
     summary: "Check recipients",
     body: { schema: checkRequest, limit: MAX_CHECK_BODY },
     answer: checkAnswer,
-    errors: [],
     answersWith503: true,
   },
   getRcpt: {
@@ -70,24 +69,20 @@ export const ROUTES = {
     bound: "recipients",
     summary: "Check one recipient",
     answer,
-    errors: [],
     answersWith503: true,
   },
   showHealth: {
     method: "GET",
     path: "/healthz",
     roles: "anyone",
-    bound: "none",
     summary: "Tell whether this deployment is configured",
     answer: health,
-    errors: [],
     answersWith503: true,
   },
   showOpenApi: {
     method: "GET",
     path: "/v1/openapi.json",
     roles: "anyone",
-    bound: "none",
     summary: "Describe this API",
     answer: openApi,
     errors: ["unconfigured"],
@@ -96,11 +91,9 @@ export const ROUTES = {
     method: "GET",
     path: "/v1/domains",
     roles: ["check", "publish", "replica"],
-    bound: "none",
     summary: "List the domains that are served and that the token covers, by name",
     paged: "domain",
     answer: domainList,
-    errors: [],
   },
   showDomain: {
     method: "GET",
@@ -116,7 +109,6 @@ export const ROUTES = {
     method: "DELETE",
     path: "/v1/domains/:domain",
     params: domain,
-    roles: [],
     bound: "path",
     summary: "Delete a domain: deferred for a day, then not served. `?expect=` is the number of its head",
     query: ["expect"],
@@ -131,7 +123,6 @@ export const ROUTES = {
     bound: "path",
     summary: "Get a domain's key, whether the domain exists or not",
     answer: domainKeyBody,
-    errors: [],
   },
   domainManifest: {
     method: "GET",
@@ -209,8 +200,6 @@ export const ROUTES = {
   createToken: {
     method: "POST",
     path: "/v1/tokens",
-    roles: [],
-    bound: "none",
     summary: "Create a token",
     body: { schema: tokenRequest, limit: MAX_SMALL_BODY },
     answer: tokenCreated,
@@ -219,18 +208,13 @@ export const ROUTES = {
   listTokens: {
     method: "GET",
     path: "/v1/tokens",
-    roles: [],
-    bound: "none",
     summary: "List the tokens that were issued",
     answer: tokenList,
-    errors: [],
   },
   revokeToken: {
     method: "DELETE",
     path: "/v1/tokens/:id",
     params: { id: tokenId },
-    roles: [],
-    bound: "none",
     summary: "Revoke a token",
     answer: tokenRecord,
     errors: ["not_found"],
@@ -238,17 +222,12 @@ export const ROUTES = {
   showRegistry: {
     method: "GET",
     path: "/v1/registry",
-    roles: [],
-    bound: "none",
     summary: "Show the state of the Registries",
     answer: registryStatus,
-    errors: [],
   },
   initialiseRegistry: {
     method: "POST",
     path: "/v1/registry",
-    roles: [],
-    bound: "none",
     summary: "Initialise the Registries before the first commit; harmless afterwards",
     answer: registryStatus,
     errors: ["conflict"],
@@ -256,20 +235,14 @@ export const ROUTES = {
   showStatus: {
     method: "GET",
     path: "/v1/status",
-    roles: [],
-    bound: "none",
     summary: "Show what was answered and what went wrong in the last hour and day",
     answer: edgeStatus,
-    errors: [],
   },
   showAudit: {
     method: "GET",
     path: "/v1/audit",
-    roles: [],
-    bound: "none",
     summary: "Show the newest lines of the audit trail",
     answer: auditList,
-    errors: [],
   },
 } as const satisfies Readonly<Record<string, Route>>;
 
@@ -294,7 +267,7 @@ export type AnswerOf<N extends RouteName> = RouteOf<N>["answer"] extends infer S
   : never;
 
 /** Errors that a route ends in by itself: its own, and those of reading its body. */
-export function errorsOf({ method, body, errors }: Route): ErrorCode[] {
+export function errorsOf({ method, body, errors = [] }: Route): ErrorCode[] {
   if (method === "GET") return [...errors];
   const isJson = body !== undefined && body.schema !== "bytes";
   return [

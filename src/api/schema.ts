@@ -53,7 +53,7 @@ export const texts = kind<readonly string[]>(
 
 /** One of these words. */
 export const oneOf = <const W extends string>(...words: readonly W[]): Schema<W> =>
-  kind((value) => words.includes(value as W), `must be ${words.join(" or ")}`, {
+  kind((value) => words.includes(value as W), `must be ${words.join(", ").replace(/, (?=[^,]*$)/, " or ")}`, {
     type: "string",
     enum: words,
   });

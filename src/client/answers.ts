@@ -10,10 +10,10 @@ const REPLY_OF: { readonly [A in Action]: RegExp } = {
 };
 const REPLY_TEXT = /^[\x20-\x7e]{1,500}$/;
 
-/** What a decision rests on. */
+/** The members that a decision rests on. */
 const { recipient, verdict, action, reply, max_age, ...others } = ANSWER_MEMBERS;
 
-/** The other members are taken only where they are what they should be. */
+/** The other members: null if they have the wrong type. */
 const lenient = Object.fromEntries(
   Object.entries<Schema>(others).map(([name, schema]) => [
     name,
@@ -24,9 +24,8 @@ const lenient = Object.fromEntries(
 const answer = open({ recipient, verdict, action, reply, max_age, ...lenient });
 
 /**
- * Law 1 at the client: reads a value as the answer about `asked`, or says why it is none. Only a well-formed
- * answer that names that recipient, whose words are all known and whose reply agrees with its action, may decide
- * anything.
+ * Law 1 in the client: reads a value as the answer about `asked`, or says what is wrong with it. Only a well-formed
+ * answer that names that recipient, whose words are all known and whose reply agrees with its action, is a verdict.
  *
  * @param value a parsed body, or one item of its `results`
  * @returns the answer, or what is wrong with it

@@ -35,7 +35,7 @@ export async function everyLine<P extends { readonly next: After }, L>(
     const lines = linesOf(page);
     for (const line of lines) all.push(line);
     if (page.next === null) return all;
-    // A page that leads nowhere would be requested without end.
+    // Otherwise a page that does not advance would be requested endlessly.
     if (page.next === after || lines.length === 0) {
       throw new ClientError("protocol", "the edge sends pages of a list without end");
     }

@@ -41,15 +41,15 @@ export type Outcome =
 /** A page of the list of domains; `next` asks for the page after it, null on the last one. */
 export type DomainPage = DomainList;
 
-/** Octets that an answer about one recipient may have, beside the recipient: in JSON, six a character at most. */
+/** Octets of an answer about one recipient, without the recipient, which takes at most six a character in JSON. */
 const ANSWER_LIMIT = 16_384;
 
-/** Context that goes along with a check. */
+/** What a client may send along with a check. */
 export type CheckContext = Pick<CheckRequest, "floor" | "client" | "sender">;
 
 /**
- * Typed client of the edge's HTTP API; a method a route. Every failure is a {@link ClientError}. What changes
- * something is sent once; all else is tried again while the failure is transient.
+ * Typed client of the edge's HTTP API, with a method for each route. Every failure is a {@link ClientError}. A request
+ * that changes something is sent once; others are tried again while the failure is transient.
  */
 export class RollcallClient {
   readonly #transport: Transport;
@@ -61,8 +61,8 @@ export class RollcallClient {
   }
 
   /**
-   * Asks about one recipient. Never throws on what the edge or the network does: whatever is not an explicit
-   * answer about this recipient is "no verdict" (law 1), and a front end defers.
+   * Asks about one recipient. Never throws because of the edge or the network: anything but an explicit answer about
+   * this recipient is "no verdict" (law 1), and a front end defers.
    */
   async check(recipient: string, context: CheckContext = {}): Promise<Outcome> {
     return (await this.#ask({ ...context, recipient }, [recipient]))[0] as Outcome;
@@ -108,7 +108,7 @@ export class RollcallClient {
     return this.#answerIn(reply, "listDomains", call);
   }
 
-  /** How a domain's head stands. @returns null where it has none, on a deployment without any list included */
+  /** The state of a domain's head. @returns null if it has none, also in a deployment without any list */
   async domain(domain: string): Promise<DomainDescription | null> {
     try {
       return await this.#call("showDomain", callOf("showDomain", { domain }));
@@ -148,7 +148,7 @@ export class RollcallClient {
   }
 
   /**
-   * Makes new heads. Sent once: where the answer was lost, the head tells whether it went in.
+   * Makes new heads. Sent once: if the answer is lost, the head shows whether the commit was made.
    * @throws ClientError of code `conflict`, `missing_shards` or `guard`, with the particulars in its body
    */
   commit(request: CommitRequest): Promise<CommitResult> {
@@ -157,7 +157,7 @@ export class RollcallClient {
 
   /**
    * What the guard would say to a commit. Changes nothing.
-   * @throws ClientError of code `conflict` where a head has moved; `not_found` or `method_not_allowed` of an older edge
+   * @throws ClientError of code `conflict` if a head has moved; `not_found` or `method_not_allowed` of an older edge
    */
   plan(request: PlanRequest): Promise<PlanResult> {
     return this.#call("postPlan", { ...callOf("postPlan"), json: request, idempotent: true });
@@ -228,7 +228,7 @@ export class RollcallClient {
       }
       return asked.map((recipient, i) => this.#outcome(items[i], recipient));
     }
-    // With another status only a deferral is believed: it is what a front end would do anyway.
+    // With another status only a deferral counts: a front end would defer anyway.
     if ("recipient" in request) {
       const outcome = this.#outcome(body, asked[0] as string);
       if (outcome.kind === "answer" && outcome.answer.action === "defer") return [outcome];
@@ -255,7 +255,7 @@ export class RollcallClient {
     return reading.value as AnswerOf<N>;
   }
 
-  /** What changed a domain's head, and was sent once: anything but the whole result leaves open what happened. */
+  /** A change of a domain's head is sent once: without the whole result nobody knows whether it was made. */
   async #newHead(domain: string, call: Call): Promise<HeadResult> {
     const { value } = read(ROUTES.rollbackDomain.answer, jsonOf(await this.#transport.send(call)));
     if (value?.domain === (toALabel(domain) ?? domain)) return value;
@@ -277,5 +277,5 @@ export class RollcallClient {
 /** @returns a client; nothing is sent before its first call */
 export const createClient = (options: ClientOptions): RollcallClient => new RollcallClient(options);
 
-/** Not tried again; but on a connection that the edge had closed meanwhile, it was not asked at all. */
+/** Never tried again here. Idempotent, since a request on a connection that the edge had closed never reached it. */
 const CHECK: Call = { ...callOf("postRcpt"), idempotent: true };

@@ -7,19 +7,19 @@ export type ClientFault =
   | "unauthorized"
   /** 403: the token's role or domains do not cover this. */
   | "forbidden"
-  /** A bot filter before the edge asked to be shown a browser. */
+  /** A bot filter in front of the edge asked for a browser. */
   | "challenge"
-  /** Something answered, but not as an edge does. */
+  /** The answer is not that of an edge. */
   | "protocol"
-  /** The edge said no; {@link ClientError.code} says which no. */
+  /** The edge answered with an error; {@link ClientError.code} says which. */
   | "api";
 
 /** The one error family of `src/client`. None of them is ever a verdict (law 1). */
 export class ClientError extends Error {
   readonly kind: ClientFault;
-  /** HTTP status, null where there was no response. */
+  /** HTTP status, null if there was no response. */
   readonly status: number | null;
-  /** The edge's own words, where it had any. */
+  /** The error in the edge's answer, null if there is none. */
   readonly body: ErrorBody["error"] | null;
 
   constructor(
@@ -40,7 +40,7 @@ export class ClientError extends Error {
     return this.body?.code ?? null;
   }
 
-  /** Whether the same question may well be answered a little later. */
+  /** Whether the same request may succeed a little later. */
   get transient(): boolean {
     if (this.kind === "unreachable" || this.status === 429) return true;
     return this.kind === "api" && (this.code === "unavailable" || this.code === "timeout");

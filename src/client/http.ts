@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly idempotent: boolean;
   /** Octets that the response's body may have. */
   readonly limit: number;
-  /** Nobody waits any more once this is aborted. */
+  /** Aborted once the caller no longer waits. */
   readonly signal: AbortSignal;
 }
 
@@ -24,17 +24,16 @@ export interface HttpReply {
 }
 
 /**
- * Sends a request and takes the whole response. Follows no redirection: an edge sends nobody elsewhere, and a token
- * must not follow. Rejects where there is no whole response, with {@link tooLong} where it has more octets than the
- * limit.
+ * Sends a request and reads the whole response. Follows no redirection: an edge sends none, and the token must not go
+ * elsewhere. Rejects if there is no whole response, with {@link tooLong} if it has more octets than the limit.
  */
 export type Send = (request: HttpRequest) => Promise<HttpReply>;
 
-/** @returns what a longer response than was asked for is rejected with */
+/** @returns the error for a response that is longer than the limit */
 export const tooLong = (limit: number, status: number): ClientError =>
   new ClientError("protocol", `the answer is longer than ${limit} octets`, status);
 
-/** @returns a way to send over a port that has the form of the platform's `fetch` */
+/** @returns a sender over a port with the signature of the platform's `fetch` */
 export const sendByFetch =
   (port: { fetch(input: string, init?: RequestInit): Promise<Response> }): Send =>
   async ({ method, url, headers, body, limit, signal }) => {

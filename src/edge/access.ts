@@ -2,7 +2,7 @@ import type { Role } from "../api/index.ts";
 import { equalBytes, fromBase64Url, fromUtf8, type Mac, toBase64Url, utf8 } from "../directory/index.ts";
 import type { Ports } from "./ports.ts";
 
-/** Who asks. */
+/** The caller of a request. */
 export interface Caller {
   /** Id of the token, or `admin`. */
   readonly id: string;
@@ -13,7 +13,7 @@ export interface Caller {
   readonly expires: number | null;
 }
 
-/** What a token says of itself; its MAC vouches for it, so that reading it needs no storage. */
+/** What a token says of itself. Its MAC proves it, so no storage is read. */
 export interface TokenClaims {
   readonly id: string;
   readonly role: Exclude<Role, "admin">;
@@ -23,12 +23,12 @@ export interface TokenClaims {
 
 const PREFIX = "rc1";
 const ROLES: readonly string[] = ["check", "publish", "replica"];
-/** Longer than any token of ours; nothing longer is worth a MAC. */
+/** Longer than any token of ours. Longer headers are refused without a MAC. */
 const MAX_HEADER = 16_384;
-/** Headers remembered, since a MAC for each request costs more than the check. */
+/** Number of cached headers. A MAC for each request would cost more than the check. */
 const REMEMBERED = 1_000;
 
-/** Writes a token. */
+/** Encodes a token. */
 export function mintToken(tokenMac: Mac, claims: TokenClaims): string {
   const payload = `${PREFIX}.${toBase64Url(utf8(JSON.stringify(claims)))}`;
   return `${payload}.${toBase64Url(tokenMac(utf8(payload)))}`;
@@ -56,7 +56,7 @@ export class Access {
     this.#adminDigest = this.#digest(adminToken);
   }
 
-  /** The caller with this header; null where it is missing, malformed, expired, or known to be revoked. */
+  /** The caller with this header; null if it is missing, malformed, expired, or known to be revoked. */
   caller(authorization: string | null): Caller | null {
     if (authorization === null) return null;
     const caller = this.#remembered.get(authorization) ?? this.#read(authorization);
@@ -88,7 +88,7 @@ export class Access {
   }
 }
 
-/** Claims of a token whose MAC fits; null for anything else. */
+/** Claims of a token with a valid MAC; null for anything else. */
 function readToken(tokenMac: Mac, token: string): TokenClaims | null {
   const [prefix, payload, mac, ...more] = token.split(".");
   if (prefix !== PREFIX || payload === undefined || mac === undefined || more.length > 0) return null;

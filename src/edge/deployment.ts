@@ -15,7 +15,7 @@ import type { Ports } from "./ports.ts";
 import { type Bindings, RequestContext } from "./request-context.ts";
 import { Tally } from "./tally.ts";
 
-/** What one isolate makes of its settings, once; all of its requests share it. */
+/** What an isolate builds from its settings, once. All of its requests share it. */
 export class Deployment implements Observer {
   readonly settings: Settings;
   readonly ports: Ports;

@@ -2,7 +2,7 @@ import { DirectoryError, readMasterKey } from "../directory/index.ts";
 import type { ReaderSettings } from "../reader/index.ts";
 import type { RegistrySettings } from "../registry/ports.ts";
 
-/** What the operator set, checked once. */
+/** The operator's settings, checked once. */
 export interface Settings extends ReaderSettings, RegistrySettings {
   readonly adminToken: string;
 }
@@ -25,12 +25,12 @@ export type CheckedEnvironment =
   | { readonly settings: null; readonly faults: readonly string[] };
 
 const DAY = 86_400_000;
-/** About 20 KB: what a Registry can send to everybody who starts. */
+/** About 20 KB: what a Registry can send to every isolate that starts. */
 export const MOST_HEADS = 500;
-/** An admin token shorter than this could be guessed. */
+/** Anyone could guess a shorter admin token. */
 const MIN_ADMIN_TOKEN = 24;
 
-/** Reads the environment; where anything is missing or wrong, every fault is told, and no secret repeated. */
+/** Reads the environment. Reports everything that is missing or wrong, without repeating a secret. */
 export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
   const faults: string[] = [];
   const fault = (message: string): undefined => {

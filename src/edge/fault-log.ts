@@ -3,7 +3,7 @@ import type { Ports } from "./ports.ts";
 
 /** One line a minute for each kind and domain. */
 const PAUSE = 60_000;
-/** Pairs of kind and domain that get lines of their own; past it, only kinds do. */
+/** Pairs of kind and domain that get separate lines. Past this limit, only kinds do. */
 const MAX_PAIRS = 200;
 const MAX_DETAIL = 1_000;
 
@@ -23,7 +23,7 @@ export class FaultLog {
     this.#ports = ports;
   }
 
-  /** @param domain one that has a list here, or null; never a domain that only an asker named */
+  /** @param domain one that has a list here, or null; never a domain that only a client named */
   write(kind: FaultKind, domain: string | null, detail: string): void {
     const now = this.#ports.clock.now();
     const series = this.#find(`${kind} ${domain}`) ?? this.#find(kind);

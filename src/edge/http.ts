@@ -3,13 +3,13 @@ import { concatBytes } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
 
-/** Nothing of ours may be served by a shared cache, past authentication. */
+/** No shared cache may serve an answer: it would bypass authentication. */
 const PRIVATE = { "Cache-Control": "private, no-store" };
 
 /** How long a client may take to send its body. */
 const BODY_TIME = 10_000;
 
-/** An error of the contract, on its way to the one place that makes a response of it. */
+/** An error of the API. {@link errorResponse} is the one place that makes a response of it. */
 export class HttpError extends Error {
   readonly error: ErrorBody["error"];
   readonly headers: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export class HttpError extends Error {
   }
 }
 
-/** Made once, and copied natively: they go along with nearly every answer. */
+/** Created once and copied natively: nearly every answer has them. */
 const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
 const JSON_OK = { headers: JSON_HEADERS };
 
@@ -40,7 +40,7 @@ export const text = (body: string, status = 200): Response =>
 export const octets = (body: Uint8Array): Response =>
   new Response(body, { headers: { ...PRIVATE, "Content-Type": "application/octet-stream" } });
 
-/** An error as a response. Clients that read lines and no status get a deferral as the first one. */
+/** An error as a response. Clients that read lines and ignore the status get a deferral as the first line. */
 export function errorResponse(request: Request, { error, headers }: HttpError): Response {
   const status = STATUS[error.code];
   const response = wantsText(request)
@@ -52,7 +52,7 @@ export function errorResponse(request: Request, { error, headers }: HttpError): 
 
 const printable = (message: string): string => message.replace(/[^\x20-\x7e]/g, "?").slice(0, 400);
 
-/** Media type of a request's body, in lower case and without parameters; empty where there is none. */
+/** Media type of a request's body, in lower case and without parameters; empty if there is none. */
 export function mediaType(request: Request): string {
   if (request.method === "GET") return "";
   const type = request.headers.get("Content-Type") ?? "";
@@ -61,14 +61,14 @@ export function mediaType(request: Request): string {
 }
 
 /**
- * Whether the answer shall be lines of text: so asked, or the question was.
- * @param type media type of the request's body, where it was read already
+ * Whether to answer in lines of text: the client accepts only those, or sent lines itself.
+ * @param type media type of the request's body, if it is known already
  */
 export function wantsText(request: Request, type = mediaType(request)): boolean {
   if (type === "text/plain") return true;
   const accept = request.headers.get("Accept");
   if (accept === null) return false;
-  // Many HTTP libraries accept both by default, and mean JSON.
+  // Many HTTP libraries accept both by default and expect JSON.
   return /(^|,)\s*text\/plain\b/i.test(accept) && !/(^|,)\s*application\/json\b/i.test(accept);
 }
 
@@ -87,7 +87,7 @@ function requireLength<B extends string | Uint8Array>(body: B, limit: number): B
 }
 
 /**
- * Reads a body of at most `limit` octets as text; bytes that are no UTF-8 become U+FFFD, which no list holds.
+ * Reads a body of at most `limit` octets as text. Bytes that are not UTF-8 become U+FFFD, which no list contains.
  * @throws HttpError `too_large`, or `timeout` where the client takes more than ten seconds
  */
 export function readText(request: Request, limit: number, timers: Timers): Promise<string> {
@@ -97,8 +97,8 @@ export function readText(request: Request, limit: number, timers: Timers): Promi
 }
 
 /**
- * Whether a body tells its length: it is taken whole then, at a third of a stream's cost; another in pieces, which
- * are counted.
+ * Whether a request declares the length of its body. Such a body is read whole, at a third of the cost of a stream;
+ * another one in pieces, which are counted.
  * @throws HttpError `too_large` where it tells a length above `limit`
  */
 function tellsLength(request: Request, limit: number): boolean {

@@ -1,4 +1,4 @@
-/** The platform's own clock, timers, randomness and KV, as ports. Nothing else in the edge touches them. */
+/** The platform's clock, timers, randomness and KV as ports. No other file of the edge uses them. */
 import { stablelibHashing } from "../directory/stablelib.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import type { Ports } from "./ports.ts";
@@ -17,16 +17,16 @@ export const platformPorts: Ports = {
   log: (line) => console.error(JSON.stringify(line)),
 };
 
-/** Shortest cacheTtl that KV takes, seconds. Older documentation says 60. */
+/** The shortest cacheTtl that KV accepts, seconds. Older documentation says 60. */
 const SHORTEST_TTL = 30;
 const FALLBACK_TTL = 60;
 
 let shortestTtl = SHORTEST_TTL;
 
-/** The shortest cacheTtl that KV has taken so far. */
+/** The shortest cacheTtl that KV has accepted so far. */
 export const acceptedCacheTtl = (): number => shortestTtl;
 
-/** KV behind its port. Where it refuses the shortest cacheTtl, the older minimum is used from then on. */
+/** KV as a port. If KV refuses the shortest cacheTtl, the older minimum is used from then on. */
 export function platformKv(namespace: KVNamespace): KvStore {
   const read = async <T>(cacheTtl: number, get: (cacheTtl: number) => Promise<T>): Promise<T> => {
     try {

@@ -1,4 +1,4 @@
-/** What the Worker hands to the edge; platform.ts makes it from the platform, the simulation from virtual time. */
+/** Ports of the edge. platform.ts implements them with the platform, the simulation with virtual time. */
 import type { FaultKind } from "../api/index.ts";
 import type { Hashing } from "../directory/index.ts";
 import type { Clock, Random, Timers } from "../runtime/ports.ts";
@@ -18,6 +18,6 @@ export interface Ports {
   readonly timers: Timers;
   readonly random: Random;
   readonly hashing: Hashing;
-  /** The operator's log; left out, nothing is logged. */
+  /** The operator's log; by default nothing is logged. */
   readonly log?: (line: FaultLine) => void;
 }

@@ -15,7 +15,7 @@ export interface RegistryEnvironment {
   readonly ROLLCALL_JURISDICTION?: string;
 }
 
-/** The calls of a {@link RegistryApi} as methods of the object. Each takes the place first that the caller means. */
+/** The calls of a {@link RegistryApi} as methods of the object. The first argument is the place that the caller means. */
 type RegistryMethods = Record<keyof RegistryApi, (place: Place, ...args: unknown[]) => Promise<unknown>>;
 
 /** {@link RegistryCore} as a SQLite-backed Durable Object, with the methods of {@link RegistryMethods}. */
@@ -41,7 +41,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   }
 
   override async alarm(): Promise<void> {
-    // The alarm works on what storage says, whatever the place.
+    // The alarm works on what is in storage, whatever the place.
     await this.#core({ partition: 0, partitions: 0 }).alarm();
   }
 
@@ -61,14 +61,14 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   }
 }
 
-/** Storage of a Durable Object behind its port. Writes without an await between them are one atomic step. */
+/** Storage of a Durable Object as a port. Writes without an await between them are one atomic step. */
 function durableStorage(storage: DurableObjectStorage): RegistryStorage {
   return {
     sql: (statement, ...bindings) =>
       storage.sql.exec(statement, ...bindings).toArray() as unknown as SqlRow[],
     transaction: (work) => storage.transactionSync(work),
     setAlarm: (time) => {
-      // Output gates hold every answer back until this is written; if that fails, the object is reset.
+      // Output gates delay every answer until this is written. If that fails, the object is reset.
       void storage.setAlarm(time);
     },
   };
@@ -82,7 +82,7 @@ export function registryAt(
 ): RegistryApi {
   const base = options.jurisdiction === undefined ? namespace : namespace.jurisdiction(options.jurisdiction);
   const id = base.idFromName(`registry ${place.partition}`);
-  // A stub is made for each call: after an exception one may be broken for good.
+  // A new stub for each call, since a stub may stay broken after an exception.
   const stub = () =>
     base.get(
       id,
@@ -93,13 +93,13 @@ export function registryAt(
   ) as unknown as RegistryApi;
 }
 
-/** Where the platform keeps a Registry. */
+/** Where the platform runs a Registry. */
 export interface PlaceOptions {
   readonly jurisdiction?: DurableObjectJurisdiction;
   readonly locationHint?: DurableObjectLocationHint;
 }
 
-/** Where the platform keeps the Registries of a deployment. */
+/** Where the platform runs the Registries of a deployment. */
 export function placeOptions(env: RegistryEnvironment): PlaceOptions {
   return {
     ...(env.ROLLCALL_LOCATION_HINT

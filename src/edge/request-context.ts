@@ -35,7 +35,7 @@ export class RequestContext implements ReaderContext {
 
   /**
    * @param now Unix milliseconds
-   * @param tally what was counted; each question takes it along to the Registry
+   * @param tally the counts, which each question takes along to the Registry
    */
   constructor(bindings: Bindings, now: number, tally: { take(): readonly Count[] | undefined }) {
     this.bindings = bindings;
@@ -91,7 +91,7 @@ class OperationLimiter {
   }
 }
 
-/** The same port, whose every method is limited. */
+/** The same port with limits on every method. */
 function limited<T extends object>(port: T, limiter: OperationLimiter): T {
   return new Proxy(port, {
     get(target, name, receiver) {

@@ -34,7 +34,7 @@ export class Edge {
     });
   }
 
-  /** Settles at once where nothing has to be waited for. */
+  /** Answers synchronously if nothing has to be awaited. */
   handle(request: Request, bindings: Bindings): Response | Promise<Response> {
     try {
       const response = this.#route(request, bindings);
@@ -48,14 +48,14 @@ export class Edge {
 
   #failed(request: Request, error: unknown): Response {
     if (error instanceof HttpError) return errorResponse(request, error);
-    // What broke is for the operator's log; the client learns that there is no verdict.
+    // The cause goes to the operator's log. The client only learns that there is no verdict.
     this.deployment.fault("internal_error", null, traceOf(error));
     return errorResponse(request, new HttpError("unavailable", "internal error; no verdict"));
   }
 
   #route(request: Request, bindings: Bindings): Response | Promise<Response> {
-    // The check is nearly all of the traffic, and a router costs as much as half of it. What has a query goes the
-    // long way: no check has one.
+    // Checks are nearly all of the traffic, and the router would cost half as much as a check. A request with a
+    // query takes the long way: no check has one.
     const path = targetOf(request.url);
     if (path === ROUTES.postRcpt.path && request.method === "POST") {
       return this.#serve("postRcpt", request, {}, bindings);
@@ -72,7 +72,7 @@ export class Edge {
     return this.#router.fetch(request as unknown as IRequest, bindings) as Promise<Response>;
   }
 
-  /** @param url what to look for a query in; left out where there is none */
+  /** @param url to look for a query in; left out if there is none */
   #serve(
     name: RouteName,
     request: Request,
@@ -83,7 +83,7 @@ export class Edge {
     const route: Route = ROUTES[name];
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
-    // A route that reaches the Registry anyway asks it; the check learns of revocations by confirmation.
+    // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
     return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
       ? this.#answer(name, request, params, caller, bindings)
       : this.#answerUnlessRevoked(name, request, params, caller, bindings);
@@ -121,22 +121,22 @@ export class Edge {
     });
   }
 
-  /** @throws HttpError `unauthorized` or `forbidden`; neither tells anything about a recipient */
+  /** @throws HttpError `unauthorized` or `forbidden`; neither says anything about a recipient */
   #admit(route: Route, request: Request): Caller {
     if (route.roles === "anyone") return NOBODY;
     const caller = this.#access.caller(request.headers.get("Authorization"));
     if (caller === null) throw unauthorized();
-    if (caller.role !== "admin" && !route.roles.includes(caller.role)) {
+    if (caller.role !== "admin" && !route.roles?.includes(caller.role)) {
       throw new HttpError("forbidden", `a ${caller.role} token may not do this`);
     }
     return caller;
   }
 }
 
-/** What stands before the address in the route of one recipient. */
+/** The path of the route for one recipient, up to the address. */
 const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
 
-/** Who uses a route that is for anyone. */
+/** The caller of a public route. */
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
 
 const unauthorized = (): HttpError =>
@@ -149,27 +149,27 @@ const unauthorized = (): HttpError =>
     },
   );
 
-/** What a deployment without its secrets can still answer, and the answer to everything else. */
+/** A deployment without its secrets answers with its health, and with an error to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
   const [path] = targetOf(request.url).split("?", 1);
   if (path === ROUTES.showHealth.path) return health("unconfigured", faults);
   return errorResponse(request, new HttpError("unconfigured", faults.join("; ")));
 }
 
-/** Path and query of an absolute URL: cutting it costs a tenth of parsing it. */
+/** Path and query of an absolute URL. Slicing costs a tenth of parsing. */
 function targetOf(url: string): string {
   const from = url.indexOf("/", url.indexOf("//") + 2);
   return from < 0 ? "/" : url.slice(from);
 }
 
 /**
- * Refuses query parameters that a route does not know, or that are given twice: what is not understood must not be
- * lost. Routes for anyone ignore them, since monitors put something there against caches.
+ * Refuses query parameters that a route does not know or that appear twice: they may have been meant to matter. Routes
+ * for anyone ignore them, since monitors add some to bypass caches.
  * @throws HttpError `bad_request`
  */
 function requireQuery(route: Route, url: string): void {
   if (route.roles === "anyone") return;
-  // The answer would be about another address than the one that was meant.
+  // The answer would be about an address that was not meant.
   if (route === ROUTES.getRcpt) {
     throw new HttpError("bad_request", "the address must be percent-encoded: ? is %3F, # is %23");
   }

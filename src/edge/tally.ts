@@ -1,25 +1,25 @@
 import type { Count, FaultKind } from "../api/index.ts";
 import { type Answer, VERDICTS } from "../directory/index.ts";
 
-/** Domains, and faults, that are told apart between two questions; the rest is counted together. */
+/** Domains and faults that are counted separately between two questions. The rest is counted together. */
 const MAX_DOMAINS = 64;
 const MAX_FAULTS = 64;
 const MODES = ["enforce", "observe", ""] as const;
 const WORDS = Object.keys(VERDICTS);
-/** Where the counts of a verdict begin: one for each mode. */
+/** Index of a verdict's counts: one for each mode. */
 const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
   WORDS.map((verdict, i) => [verdict, i * MODES.length]),
 );
 
 /**
- * What an isolate counts between two questions to its Registry, which carry it there: lossy by nature, bounded, and
- * without a recipient. Counting an answer costs a look into a small table and an increment.
+ * What an isolate counts between two questions to its Registry, which take the counts along: lossy, bounded, and
+ * without recipients. Counting an answer costs a lookup in a small table and an increment.
  */
 export class Tally {
   #domains = new Map<string, number[]>();
   #faults = new Map<string, [domain: string, kind: FaultKind, count: number]>();
 
-  /** @param domain one that is served here; null for all others, which an asker may invent */
+  /** @param domain one that is served here; null for all others, which a client may invent */
   countAnswer({ verdict, mode }: Answer, domain: string | null): void {
     const counts = this.#domains.get(domain ?? "") ?? this.#begin(domain ?? "");
     const place = (PLACE[verdict] as number) + (mode === "enforce" ? 0 : mode === "observe" ? 1 : 2);
@@ -35,7 +35,7 @@ export class Tally {
     else this.countFault(kind, null);
   }
 
-  /** All that was counted, once; undefined where there is nothing. */
+  /** All counts, and resets them; undefined if there are none. */
   take(): readonly Count[] | undefined {
     if (this.#domains.size === 0 && this.#faults.size === 0) return undefined;
     const taken: Count[] = [...this.#faults.values()].map(([domain, kind, n]) => [domain, "fault", kind, n]);

@@ -10,7 +10,7 @@ import { Edge, serveUnconfigured } from "./serve.ts";
 
 export { Registry } from "./registry-object.ts";
 
-/** Bindings of a deployment; wrangler.toml tells of each. */
+/** Bindings of a deployment. wrangler.toml describes each. */
 export interface Env {
   readonly ROLLCALL_KV: KVNamespace;
   readonly REGISTRY: DurableObjectNamespace<Registry>;
@@ -25,7 +25,7 @@ export interface Env {
   readonly ROLLCALL_JURISDICTION?: string;
 }
 
-/** What was made of an environment; kept as long as the isolate lives. */
+/** What was built from an environment; lives as long as the isolate. */
 interface Service {
   readonly checked: CheckedEnvironment;
   readonly edge: Edge | null;
@@ -60,7 +60,7 @@ class Invocation implements Bindings {
   }
 }
 
-/** By bindings, of which an isolate has one set; a test has as many as it wants isolates. */
+/** By bindings. An isolate has one set of them; a test has one for each of its isolates. */
 const services = new WeakMap<Env, Service>();
 
 function serviceOf(env: Env): Service {

@@ -10,7 +10,7 @@ export class AnsweredGenerations {
   /** The lowest generation of one log from which a domain may still be answered. */
   lowest(domain: string, incarnation: number): number {
     const last = this.#last.get(domain);
-    // An earlier log is out of date as a whole. An export (of no log) is overruled only by a head.
+    // An earlier log is out of date as a whole. Only a head overrules an export, which has no log.
     if (last !== undefined && last.incarnation > incarnation && incarnation > 0)
       return Number.POSITIVE_INFINITY;
     return last?.incarnation === incarnation ? last.generation : 0;

@@ -40,7 +40,7 @@ export class BackgroundRefresh {
     this.#fetcher = fetcher;
   }
 
-  /** Starts a refresh where it is time, at most one a request, and none while another request does. */
+  /** Starts a refresh if one is due: at most one per request, and none while another request does. */
   start(context: ReaderContext, view: LogView, now: number): void {
     if (!view.isDue(now)) return;
     const name = `background refresh ${view.partition}`;

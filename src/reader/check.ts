@@ -6,16 +6,16 @@ export interface Query {
   /** As sent. */
   readonly text: string;
   readonly recipient: Recipient;
-  /** Highest generation of the domain that the asker has seen. */
+  /** Highest generation of the domain that the client has seen. */
   readonly minGeneration: number;
-  /** Whether the asker's token names the domain: its owner means it to be served here. */
+  /** Whether the client's token names the domain, which means that it should be served here. */
   readonly isNamed: boolean;
 }
 
 /**
- * Reads one recipient as a query.
- * @param minGenerations highest generation that the asker has seen, by domain
- * @param named domains that the asker's token names, null where it covers all
+ * Parses one recipient as a query.
+ * @param minGenerations highest generation that the client has seen, by domain
+ * @param named domains that the client's token names, null if it covers all
  */
 export function queryOf(
   text: string,
@@ -29,10 +29,10 @@ export function queryOf(
   return { text, recipient, minGeneration, isNamed: named !== null && domain !== null && named.has(domain) };
 }
 
-/** A query on its way to an answer, and what was tried for it so far: nothing at first, and nearly always at the end. */
+/** A query in progress, and what was tried for it so far. In nearly all checks that is nothing. */
 export class Check {
   readonly query: Query;
-  /** Whether the Registry was asked for the generation that the asker has seen. */
+  /** Whether the Registry was asked for the generation that the client has seen. */
   soughtGeneration = false;
   exports: "not tried" | "tried" | "failed" = "not tried";
   /** Times that this check has waited for a confirmation. */

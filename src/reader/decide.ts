@@ -22,9 +22,9 @@ import type { SingleFlight } from "./single-flight.ts";
 
 /** Times that one check may wait for a confirmation. */
 export const MAX_CONFIRMATIONS = 3;
-/** Pause after no answer of the Registry reached the generation that an asker has seen. Milliseconds. */
+/** Pause after no answer of the Registry reached the generation that a client has seen. Milliseconds. */
 const GENERATION_PAUSE = 1_000;
-/** An accept without a later contact than this seeks one: askers count their own grace from it. Milliseconds. */
+/** An accept without a later contact than this seeks one: clients count their own grace from it. Milliseconds. */
 const OLD_CONTACT = 86_400_000;
 /** After a refresh, successful or not, such an accept does not ask again for so long. Milliseconds. */
 const CONTACT_PAUSE = 3_600_000;
@@ -53,7 +53,7 @@ export interface DecisionState {
 }
 
 /**
- * Decides about one recipient, in one synchronous step over settled state. Where something is missing it says what.
+ * Decides about one recipient in one synchronous step over settled state. If something is missing, it says what.
  * Nothing here waits, so nothing can change between the last look and the answer.
  */
 export class Decider {
@@ -95,8 +95,8 @@ export class Decider {
       if (check.exports === "not tried") return { kind: "exports" };
       return done(deferral(query, "exported domains could not be read in time", domain));
     }
-    if (!view.isComplete || !view.isFresh(now)) return confirmOrDefer(check, view);
-    // The asker has seen it served: only a later point in the log can say that it no longer is.
+    if (!view.isFresh(now)) return confirmOrDefer(check, view);
+    // The client has seen it served: only a later point in the log can say that it no longer is.
     if (view.asOf < query.minGeneration) return this.#seekGeneration(check, view, view.incarnation);
     if (!exports.isKnown(now)) {
       return done(deferral(query, "KV cannot be read for exported domains", domain));
@@ -179,7 +179,7 @@ export class Decider {
   }
 
   /**
-   * The generation of a domain to answer from: the newest that is known, or, where that cannot be fetched, an older one
+   * The generation of a domain to answer from: the newest that is known, or, if that cannot be fetched, an older one
    * that was not yet superseded by an answer of ours; that one may only accept.
    */
   #usable(check: Check, now: number, view: LogView, domain: string): CachedManifest | Step {
@@ -194,7 +194,7 @@ export class Decider {
     const number = cached === undefined ? -1 : numberIn(view, cached.manifest);
     const lowest = answered.lowest(domain, cached?.manifest.incarnation ?? incarnation);
     const need = Math.max(lowest, head ?? 0);
-    // A fresh log vouches for its own generations; an export is as old as its reading.
+    // A fresh log confirms its own generations; an export is as old as its read.
     const isVouchedFor = cached?.manifest.origin === "registry" && view.isFresh(now);
     const isRecent = cached !== undefined && (isVouchedFor || now - cached.readAt <= this.#window);
     if (cached !== undefined && number >= need && isRecent) return cached;
@@ -212,13 +212,14 @@ export class Decider {
     return cached;
   }
 
-  /** The stated exception of law 2: the Registry confirms that it has no head, and the export was read just now. */
+  /**
+   * The stated exception of law 2: the Registry confirms that it has no head (where it has one, the export is not
+   * usable), and the export was read within the window.
+   */
   #isFreshExport(view: LogView, { manifest, readAt }: CachedManifest, now: number): boolean {
     return (
       manifest.origin === "kv" &&
-      view.isComplete &&
       view.isFresh(now) &&
-      view.head(manifest.domain) === undefined &&
       this.#state.exports.isKnown(now) &&
       now - readAt <= this.#window
     );
@@ -226,8 +227,8 @@ export class Decider {
 
   /**
    * An accept that is not confirmed needs contact with the Registry within accept-grace. A reader that has not
-   * asked for long asks before it accepts without a recent one.
-   * @returns the step that gets one, or the deferral; null where there is one
+   * asked for long asks before it accepts without a recent contact.
+   * @returns the step that asks, or the deferral; null if there is a contact
    */
   #seekContact(check: Check, now: number, view: LogView, lists: readonly CachedManifest[]): Step | null {
     const { manifest, readAt } = lists[0] as CachedManifest;
@@ -247,15 +248,15 @@ export class Decider {
   }
 
   /**
-   * The asker has seen a newer state: asks the Registry once, unless another check came back without it a moment ago.
-   * The deferral names the log, since the numbers of two logs cannot be compared and the asker may hold an old one.
+   * The client has seen a newer state: asks the Registry once, unless another check came back without it a moment ago.
+   * The deferral names the log, since the numbers of two logs cannot be compared and the client may hold an old one.
    */
   #seekGeneration(check: Check, view: LogView, incarnation: number): Step {
     const { flight } = this.#state;
     const name = `generation ${view.partition}`;
     if (check.soughtGeneration) flight.pause(name, GENERATION_PAUSE);
     if (flight.isPaused(name)) {
-      return done(deferral(check.query, "older than what the asker has seen", null, incarnation || null));
+      return done(deferral(check.query, "older than what the client has seen", null, incarnation || null));
     }
     check.soughtGeneration = true;
     return { kind: "confirmation", view };
@@ -271,8 +272,8 @@ export const deferral = (
 ): Answer => unavailable(query.text, detail, domainOf(query.recipient) ?? domain, incarnation);
 
 /**
- * Asks the Registry where that can help: nothing is confirmed, or a manifest is newer than what is. A manifest that is
- * older, or an export that could not be read, does not get newer by it.
+ * Asks the Registry if that can help: nothing is confirmed, or a manifest is newer than the confirmation. A manifest
+ * that is older, or an export that could not be read, does not become newer by asking.
  */
 function confirmListsOrDefer(
   check: Check,
@@ -293,8 +294,7 @@ const confirmOrDefer = (check: Check, view: LogView): Step =>
 // Ages in an answer are whole seconds, rounded so that nothing is used a moment too long.
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 const confirmedAge = (view: LogView, now: number): number => Math.ceil((now - view.askedAt) / 1000);
-const ageInSeconds = (time: number, now: number): number | null =>
-  time === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.ceil((now - time) / 1000));
+const ageInSeconds = (time: number, now: number): number => Math.max(0, Math.ceil((now - time) / 1000));
 
 const faultOf = (recipient: DomainRecipient): string | undefined =>
   recipient.kind === "unlistable" ? recipient.why : undefined;

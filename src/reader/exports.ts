@@ -6,7 +6,7 @@ import type { SingleFlight } from "./single-flight.ts";
 
 /** From this age on KV's own roster is read again before a domain is called not served. Milliseconds. */
 export const EXPORTS_MAX_AGE = 60_000;
-/** Where reading it fails for so long, nothing is known of exports. */
+/** If reading it fails for so long, nothing is known about exports. */
 const EXPORTS_LIFE = 600_000;
 const WORK = "exports";
 
@@ -38,12 +38,12 @@ export class Exports {
     return this.age(now) >= EXPORTS_MAX_AGE;
   }
 
-  /** Whether it is known, as well as KV tells, which domains are exported. */
+  /** Whether it is known, as far as KV shows, which domains are exported. */
   isKnown(now: number): boolean {
     return this.age(now) <= EXPORTS_LIFE;
   }
 
-  /** Reads the roster, unless another request does. @returns false where that failed just now */
+  /** Reads the roster, unless another request does. @returns false if that failed just now */
   async load(context: ReaderContext): Promise<boolean> {
     const readAt = this.#readAt;
     await this.#flight.run(context, {

@@ -58,7 +58,7 @@ export class Fetcher {
   }
 
   /**
-   * Caches a domain's manifest, of the needed number or a later one where there is one. A cached manifest is never
+   * Caches a domain's manifest of the needed number, or a later one, if there is one. A cached manifest is never
    * replaced by an older one.
    */
   manifest(context: ReaderContext, domain: string, need: Position): Promise<void> {
@@ -103,7 +103,7 @@ export class Fetcher {
     if (number >= Math.max(need, head ?? 0)) return;
     if (head === undefined) {
       if (this.#exports.includes(domain)) throw new Error(`the export of ${domain} is not in KV`);
-      // Asking the Registry for every domain that an asker may invent would have no bound.
+      // Asking the Registry for every domain that a client may invent would have no bound.
       if (need === 0) return;
     }
     const questionAt = this.#ports.clock.now();
@@ -126,7 +126,7 @@ export class Fetcher {
     }
   }
 
-  /** Opens a manifest, and proves it. @throws DirectoryError where that fails; the observer is told */
+  /** Opens and verifies a manifest. @throws DirectoryError if that fails, after a call of the observer */
   #open(domain: string, bytes: Uint8Array): Manifest {
     try {
       return openManifest(bytes, domain, this.#ports.keyFor);
@@ -175,7 +175,7 @@ export class Fetcher {
     this.#cache.putBlob(of, kind, index, blob);
   }
 
-  /** Proves that bytes are the blob of this id and place; null where they are not. */
+  /** Verifies that bytes are the blob of this id and place; null if they are not. */
   #prove(
     bytes: Uint8Array,
     id: string,

@@ -1,4 +1,4 @@
-/** The public face of the reader: one class, and what its host hands in. */
+/** The public API of the reader: one class, and its ports. */
 export { type Query, queryOf } from "./check.ts";
 export { messageOf, traceOf } from "./faults.ts";
 export {

@@ -7,7 +7,7 @@ import type { LogView } from "./log-view.ts";
 import { OperationLimitError, type ReaderContext, type ReaderPorts } from "./ports.ts";
 import { type SingleFlight, WORK_TIMEOUT } from "./single-flight.ts";
 
-/** After this KV's roster is read too, while the Registry's answer is still awaited. Milliseconds. */
+/** After this time KV's roster is read too, while the Registry's answer may still arrive. Milliseconds. */
 const ROSTER_DELAY = WORK_TIMEOUT / 2;
 /** After so long without an answer, KV's roster may show a later contact. */
 const SILENCE = 3_600_000;
@@ -23,7 +23,7 @@ export class LogClient {
 
   /**
    * @param partitions how many there are
-   * @param mostHeads heads that a Registry is to list to a reader that knows nothing
+   * @param mostHeads how many heads a Registry may list to a reader that knows nothing
    */
   constructor(
     partitions: number,
@@ -47,7 +47,7 @@ export class LogClient {
     return context.pending.has(name) || this.#flight.isRunning(name) || this.#flight.isPaused(name);
   }
 
-  /** Asks what changed, unless another request does. @returns false where that failed just now */
+  /** Asks what changed, unless another request does. @returns false if that failed just now */
   async refresh(context: ReaderContext, view: LogView): Promise<boolean> {
     const { applied, partition } = view;
     const name = refreshOf(partition);
@@ -65,12 +65,12 @@ export class LogClient {
     return !this.#flight.isPaused(name);
   }
 
-  /** The newest manifest of a domain, null where it has none; what changed is applied too. */
+  /** The newest manifest of a domain, null if it has none. Also applies what changed. */
   async manifest(context: ReaderContext, view: LogView, domain: string): Promise<Uint8Array | null> {
     return (await this.#ask(context, view, domain)).wanted?.manifest ?? null;
   }
 
-  /** Bytes of a blob, null where the Registry does not have it. */
+  /** Bytes of a blob, null if the Registry does not have it. */
   blob(
     context: ReaderContext,
     { partition }: LogView,
@@ -82,7 +82,7 @@ export class LogClient {
   }
 
   /**
-   * Asks the Registry first, and reads KV's roster only where that is not enough: a Registry of many domains does not
+   * Asks the Registry first, and reads KV's roster only if that is not enough: a Registry of many domains does not
    * list them to every reader that starts, and where no answer comes, the roster shows when it was last alive.
    */
   async #update(context: ReaderContext, view: LogView): Promise<void> {
@@ -105,14 +105,14 @@ export class LogClient {
       const roster = await this.#reads.roster(context, String(view.partition));
       if (roster?.partitions === this.#partitions) view.startFrom(roster);
     } catch (error) {
-      // Without a roster the Registry lists everything: that costs more, and is right as well.
+      // Without a roster the Registry lists everything, which costs more.
       if (error instanceof OperationLimitError) throw error;
     }
   }
 
   /**
    * Asks "what changed since N?" and applies the answer. The window starts before the question.
-   * @param most heads to list where nothing is known yet; all of them where it is left out
+   * @param most heads to list if nothing is known yet; all of them by default
    */
   async #ask(
     context: ReaderContext,
@@ -129,7 +129,7 @@ export class LogClient {
     return answer;
   }
 
-  /** What a Registry answers. @throws where it does not, after the observer was told */
+  /** The answer of a Registry. @throws if there is none, after a call of the observer */
   async #answered<T>(partition: number, call: () => Promise<Result<T>>): Promise<T> {
     let result: Result<T>;
     try {

@@ -2,7 +2,7 @@ import { listsNothing, type Position, type QuestionAnswer } from "../api/index.t
 import type { Roster } from "../directory/index.ts";
 
 /**
- * What is known of one partition's log, and since when: the state behind law 2. docs/architecture.md says for each
+ * What is known of one partition's log, and since when: the state for law 2. docs/architecture.md says for each
  * rule which wrong answer it prevents.
  */
 export class LogView {
@@ -11,7 +11,7 @@ export class LogView {
   #incarnation = 0;
   /** The number up to which `#heads` is complete; null before anything is known. */
   #asOf: number | null = null;
-  /** When the newest answer was asked for: the window starts before the question. */
+  /** When the question of the newest answer was sent: the window starts before the question. */
   #askedAt = Number.NEGATIVE_INFINITY;
   /** Number of the newest change that passed through here: older answers do not include it. */
   #minNumber = 0;
@@ -71,7 +71,7 @@ export class LogView {
     this.#refreshedAt = now;
   }
 
-  /** Number of a domain's head, undefined where none is known. */
+  /** Number of a domain's head, undefined if none is known. */
   head(domain: string): number | undefined {
     return this.#heads.get(domain);
   }
@@ -80,7 +80,10 @@ export class LogView {
     return this.#revoked.has(tokenId);
   }
 
-  /** Whether the newest answer was asked for less than a window ago. A clock that went back confirms nothing. */
+  /**
+   * Whether the newest answer was asked for less than a window ago; if so, the view is complete. A clock that went back
+   * confirms nothing.
+   */
   isFresh(now: number): boolean {
     return now >= this.#askedAt && now < this.#askedAt + this.#window;
   }
@@ -122,7 +125,7 @@ export class LogView {
       if (!answer.full) return;
       this.#startLog(answer.incarnation);
     }
-    // Numbers only grow and revocations are final, so even a late answer tells something.
+    // Numbers only rise and revocations are final, so even a late answer is useful.
     this.#learn(answer.heads, answer.revoked);
     // But one that is older than what is known confirms nothing.
     if (answer.asOf < Math.max(this.asOf, this.#minNumber)) return;
@@ -140,7 +143,7 @@ export class LogView {
   /**
    * A change passed through here: nothing is confirmed until the Registry has been asked again, and no answer older
    * than the change counts.
-   * @param heads number of the head of each domain in the change; older than the change where it changed nothing
+   * @param heads number of the head of each domain in the change; older than the change if it changed nothing
    */
   noteChange(
     position: Position,

@@ -25,7 +25,7 @@ export class LogViews {
     return this.at(this.partitionOf(domain));
   }
 
-  /** Whether any Registry has told that a token was revoked. */
+  /** Whether a Registry has reported a token as revoked. */
   isRevoked(tokenId: string): boolean {
     for (const view of this.#views) if (view.isRevoked(tokenId)) return true;
     return false;

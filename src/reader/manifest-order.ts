@@ -13,7 +13,7 @@ export function isNewer(a: Manifest, b: Manifest): boolean {
 }
 
 /**
- * The number that a manifest counts for in a Registry's log; -1 where that log overrules it: an export of a domain
+ * The number that a manifest counts for in a Registry's log; -1 if that log overrules it: an export of a domain
  * that has a head, or a generation of an older log.
  */
 export function numberIn(

@@ -1,9 +1,9 @@
-/** What the reader needs of its host: settings, ports that last, and one context for each request. */
+/** What the reader needs from its host: settings, permanent ports, and one context for each request. */
 import type { FaultKind, Question, QuestionAnswer, Result } from "../api/index.ts";
 import type { Answer, DomainKey, Hashing, Mac } from "../directory/index.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 
-/** What the operator set, as far as the reader uses it. Times in milliseconds. */
+/** Settings that the reader uses. Times in milliseconds. */
 export interface ReaderSettings {
   /** How long a confirmation lasts: the window of law 2. */
   readonly window: number;
@@ -13,7 +13,7 @@ export interface ReaderSettings {
   readonly cacheBytes: number;
   /** Number of partitions over which domains are spread; fixed once chosen. */
   readonly partitions: number;
-  /** Heads that a Registry lists to a reader that starts; where it has more, KV's roster lists them. */
+  /** Heads that a Registry lists to a reader that starts; if it has more, KV's roster lists them. */
   readonly mostHeads: number;
 }
 
@@ -26,11 +26,11 @@ export interface ReaderPorts {
   readonly observer: Observer;
 }
 
-/** Is told what the reader answers and what goes wrong, for counters and log lines. Never of a recipient. */
+/** Receives answers and faults, for counters and log lines. Never a recipient. */
 export interface Observer {
-  /** @param domain the domain where it has a list here, else null: an asker may invent others */
+  /** @param domain the domain if it has a list here, else null: a client may invent others */
   answered(answer: Answer, domain: string | null): void;
-  /** @param domain one that has a list here, or null; never a domain that only an asker named */
+  /** @param domain one that has a list here, or null; never a domain that only a client named */
   fault(kind: FaultKind, domain: string | null, detail: string): void;
 }
 
@@ -39,13 +39,13 @@ export interface Log {
   /** "What changed since N?" */
   changes(question: Question): Promise<Result<QuestionAnswer>>;
   /**
-   * Bytes of a blob, null where the log's keeper does not have it.
-   * @param isMissed whether KV was asked first and does not have it whole
+   * Bytes of a blob, null if the owner of the log does not have it.
+   * @param isMissed whether KV was asked first and does not have an intact one
    */
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
 }
 
-/** What belongs to one request: its way to KV and the logs, its promises, its end. */
+/** What belongs to one request: its access to KV and the logs, its promises, its deadline. */
 export interface ReaderContext {
   readonly kv: Pick<KvStore, "get" | "getTexts">;
   log(partition: number): Log;

@@ -17,7 +17,7 @@ import { LogViews } from "./log-views.ts";
 import type { ReaderContext, ReaderPorts, ReaderSettings } from "./ports.ts";
 import { SingleFlight } from "./single-flight.ts";
 
-/** How long the SMTP client of one check may have to wait. Milliseconds. */
+/** How long one check may take. Milliseconds. */
 const CHECK_TIMEOUT = 4_500;
 /** Steps of one check; one that needs more has met something that never settles. */
 const MAX_STEPS = 32;
@@ -30,7 +30,7 @@ const BATCH_WIDTH = 32;
  * never waits, and waiting never decides, so no answer mixes two states.
  */
 export class Reader {
-  /** What it holds and knows; for tests and reports. */
+  /** Its state, for tests and reports. */
   readonly cache: BlobCache;
   readonly views: LogViews;
   readonly #ports: ReaderPorts;
@@ -69,7 +69,7 @@ export class Reader {
     return this.views.partitionOf(domain);
   }
 
-  /** Whether any Registry has told that a token was revoked. */
+  /** Whether a Registry has reported a token as revoked. */
   isRevoked(tokenId: string): boolean {
     return this.views.isRevoked(tokenId);
   }
@@ -87,7 +87,7 @@ export class Reader {
     this.views.at(partition).noteChange(position, heads, revoked);
   }
 
-  /** Checks one recipient: at once where everything needed is there, else after fetching it. Never rejects. */
+  /** Checks one recipient: at once if everything needed is there, else after fetching it. Never rejects. */
   check(context: ReaderContext, query: Query): Answer | Promise<Answer> {
     const check = new Check(query);
     const now = this.#ports.clock.now();
@@ -143,7 +143,7 @@ export class Reader {
     return answer;
   }
 
-  /** Gets what a check needs. The attempt is noted first, since one that takes too long was an attempt too. */
+  /** Gets what a check needs. Records the attempt first, since one that takes too long counts too. */
   #take(
     context: ReaderContext,
     check: Check,
@@ -169,7 +169,7 @@ export class Reader {
     if (!(await this.#exports.load(context))) check.exports = "failed";
   }
 
-  /** Waits for a newer answer of the Registry. Where it does not come, nothing is worth waiting for. */
+  /** Waits for a newer answer of the Registry. If none comes, the check waits for nothing else. */
   async #confirm(context: ReaderContext, check: Check, view: LogView): Promise<void> {
     const { applied } = view;
     // It may be another request's question, from before a change that passed through here: then it is asked again.

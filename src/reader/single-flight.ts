@@ -9,18 +9,18 @@ const LEASE = 5_000;
 /** After a failure the same work is not started again for so long. */
 export const FAILURE_PAUSE = 1_000;
 const POLL = 15;
-/** Pauses that are remembered; past it all are dropped, which costs a few operations. */
+/** How many pauses are stored. Past this limit all are dropped, which costs a few operations. */
 const MAX_PAUSES = 10_000;
 
 /** A named piece of work, as a request that needs its result sees it. */
 export interface Work {
   readonly name: string;
-  /** The number to reach, where requests may need different ones: work for a lower one is not enough. */
+  /** The number to reach, if requests may need different ones: work for a lower number is not enough. */
   readonly target?: number;
   /** Whether the result is there. */
   isSettled(): boolean;
   run(): Promise<void>;
-  /** Called when this request has run the work; with an error where it failed. */
+  /** Called when this request has run the work, with an error if it failed. */
   ended?(error?: unknown): void;
 }
 
@@ -48,7 +48,7 @@ export class SingleFlight {
 
   /**
    * Does the work once among all requests. Settles when it is done, by this request or another, or when the time is
-   * up. Never rejects where the work fails: that pauses it for a moment.
+   * up. Does not reject if the work fails: that pauses it for a moment.
    */
   async run(context: ReaderContext, work: Work): Promise<void> {
     const key = keyOf(work);
@@ -98,7 +98,7 @@ export class SingleFlight {
       this.#pauses.delete(keyOf(work));
       work.ended?.();
     } catch (error) {
-      // That this request may do no more says nothing about the work.
+      // This request reached its limits, which says nothing about the work.
       if (error instanceof OperationLimitError) return;
       this.pause(keyOf(work), FAILURE_PAUSE);
       work.ended?.(error);

@@ -3,10 +3,10 @@ import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 
 /**
- * "What changed since N?", read in one synchronous step. An asker with another log, or with less than the log still
+ * "What changed since N?", read in one synchronous step. A reader with another log, or with less than the log still
  * covers, gets everything.
  *
- * @param most where the asker knows nothing: more heads or revocations than this are not listed. Left out: no limit
+ * @param most if the reader knows nothing: more heads or revocations than this are not listed. No limit by default
  */
 export function changesSince(
   storage: RegistryStorage,

@@ -1,6 +1,7 @@
 import type { Count, Counted } from "../api/index.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
 import type { RegistryStorage } from "./ports.ts";
+import { replace } from "./rows.ts";
 
 const BUCKET = 600_000;
 const HOUR = 3_600_000;
@@ -91,11 +92,7 @@ export class Counters {
     const row = this.#storage.sql("SELECT packed FROM counters WHERE bucket = ?", bucket)[0];
     const sums: Sums = new Map(row === undefined ? [] : unpack(row.packed as string));
     for (const [key, n] of counts) addTo(sums, key, n);
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO counters (bucket, packed) VALUES (?, ?)",
-      bucket,
-      JSON.stringify([...sums]),
-    );
+    replace(this.#storage, "counters", { bucket, packed: JSON.stringify([...sums]) });
     if (row === undefined) {
       const old = Math.floor((this.#clock.now() - DAY) / BUCKET);
       this.#storage.sql("DELETE FROM counters WHERE bucket < ?", old);

@@ -1,5 +1,6 @@
 import { decodeLists, encodeLists, type GuardedList, type SpanBuckets } from "../directory/index.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
+import { replace } from "./rows.ts";
 import { bytesOf } from "./summaries.ts";
 
 /** One domain's ledger in the tables of its Registry. */
@@ -26,13 +27,12 @@ export class GuardStore implements SpanBuckets {
   }
 
   save(lists: readonly GuardedList[], now: number): void {
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO guard_ledgers (domain, updated, bits, lists) VALUES (?, ?, ?, ?)",
-      this.domain,
-      now,
-      this.#bits,
-      encodeLists(lists),
-    );
+    replace(this.#storage, "guard_ledgers", {
+      domain: this.domain,
+      updated: now,
+      bits: this.#bits,
+      lists: encodeLists(lists),
+    });
     this.#storage.sql(
       "DELETE FROM guard_spans WHERE domain = ? AND newest <= ?",
       this.domain,
@@ -68,14 +68,7 @@ export class GuardStore implements SpanBuckets {
       this.#storage.sql("DELETE FROM guard_spans WHERE domain = ? AND bucket = ?", this.domain, bucket);
       return;
     }
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO guard_spans (domain, bucket, spans, newest, bytes) VALUES (?, ?, ?, ?, ?)",
-      this.domain,
-      bucket,
-      spans,
-      newest,
-      bytes,
-    );
+    replace(this.#storage, "guard_spans", { domain: this.domain, bucket, spans, newest, bytes });
   }
 
   split(bits: number): void {

@@ -1,6 +1,7 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
+import { insert } from "./rows.ts";
 
 /** Rows of one run, so that a long history does not block the object. */
 const ROWS = 500;
@@ -42,7 +43,7 @@ export function keepKey(storage: RegistryStorage, key: string): void {
 }
 
 function deleteKey(storage: RegistryStorage, key: string): void {
-  storage.sql("INSERT OR IGNORE INTO kv_deletions (key) VALUES (?)", key);
+  insert(storage, "kv_deletions", { key }, "ON CONFLICT DO NOTHING");
 }
 
 /**

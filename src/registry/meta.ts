@@ -1,4 +1,5 @@
-import type { RegistryStorage, SqlValue } from "./ports.ts";
+import type { RegistryStorage } from "./ports.ts";
+import { replace } from "./rows.ts";
 
 /** Single values of a Registry. Times are in Unix milliseconds. */
 export interface Meta {
@@ -40,7 +41,7 @@ export function getMeta<K extends keyof Meta>(storage: RegistryStorage, name: K)
 }
 
 export function setMeta<K extends keyof Meta>(storage: RegistryStorage, name: K, value: Meta[K]): void {
-  storage.sql("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value as SqlValue);
+  replace(storage, "meta", { name, value });
 }
 
 /** Allocates the next number of the log. Call it inside the transaction that uses the number. */

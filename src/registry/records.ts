@@ -11,6 +11,7 @@ import {
 } from "../directory/index.ts";
 import type { RegistryStorage } from "./ports.ts";
 import type { HeadSummary } from "./protocol.ts";
+import { insert, replace } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head. Its manifest is not proved: it may be of another key. */
@@ -54,11 +55,15 @@ export class Records {
   /** Number and manifest bytes of a domain's head. */
   headBytes(domain: string): { number: number; manifest: Uint8Array } | null {
     const row = this.#storage.sql(
-      `SELECT h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number
+      `SELECT h.number, g.manifest FROM heads h LEFT JOIN generations g ON g.domain = h.domain AND g.number = h.number
        WHERE h.domain = ?`,
       domain,
     )[0];
-    return row === undefined ? null : { number: row.number as number, manifest: bytesOf(row.manifest) };
+    if (row === undefined) return null;
+    const number = row.number as number;
+    // Null would say that the domain has no head, and it would be refused as not served.
+    if (row.manifest === null) throw new Error(`${domain}: generation ${number} is missing in the Registry`);
+    return { number, manifest: bytesOf(row.manifest) };
   }
 
   head(domain: string): Head | null {
@@ -94,39 +99,32 @@ export class Records {
       now,
       domain,
     );
-    this.#storage.sql(
-      `INSERT INTO generations (domain, number, time, action, made_by, forced, note, accepted, superseded, manifest)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
+    insert(this.#storage, "generations", {
       domain,
-      manifest.generation,
-      manifest.time,
-      meta.action,
-      meta.by,
-      meta.forced ? 1 : 0,
-      meta.note,
-      acceptedCount(manifest.counts),
-      manifest.bytes,
-    );
+      number: manifest.generation,
+      time: manifest.time,
+      action: meta.action,
+      made_by: meta.by,
+      forced: meta.forced ? 1 : 0,
+      note: meta.note,
+      accepted: acceptedCount(manifest.counts),
+      manifest: manifest.bytes,
+    });
     keepSummary(this.#storage, manifest.generation, manifest);
-    this.#storage.sql(
-      `INSERT INTO heads (domain, number, deleted, alias) VALUES (?, ?, ?, ?)
-       ON CONFLICT (domain) DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias`,
-      domain,
-      manifest.generation,
-      manifest.deletedUntil,
-      manifest.deletedUntil === null ? manifest.policy.alias : null,
+    const { generation: number, deletedUntil: deleted } = manifest;
+    const alias = deleted === null ? manifest.policy.alias : null;
+    insert(
+      this.#storage,
+      "heads",
+      { domain, number, deleted, alias },
+      "ON CONFLICT DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias",
     );
     const before = new Set(head === null ? [] : blobsOf(head.manifest));
     const after = new Set(blobsOf(manifest));
     for (const id of before) {
       if (after.has(id)) continue;
       this.#setExpiry(domain, id, now + history);
-      this.#storage.sql(
-        "INSERT OR REPLACE INTO kv_replaced (domain, id, since) VALUES (?, ?, ?)",
-        domain,
-        id,
-        now,
-      );
+      replace(this.#storage, "kv_replaced", { domain, id, since: now });
     }
     for (const id of after) if (!before.has(id)) this.#setExpiry(domain, id, null);
   }
@@ -150,33 +148,29 @@ export class Records {
   /** Keeps an uploaded shard for a day; a commit that names it keeps it longer. */
   putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
     const shard = decodeShard(bytes);
-    this.#putBlob(domain, id, bytes, shard, countStates(shard), now + UPLOAD_LIFE);
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), now);
   }
 
   /** Keeps a blob of departures; the commit that made it names it. */
   putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
-    this.#putBlob(domain, id, bytes, NO_SHARD, [0, 0, 0, 0], now + UPLOAD_LIFE);
+    this.#putBlob(domain, id, bytes, NO_SHARD, [], now);
   }
 
   #putBlob(
     domain: string,
     id: string,
     bytes: Uint8Array,
-    place: Pick<Shard, "bits" | "index">,
-    counts: number[],
-    expires: number,
+    shard: Pick<Shard, "bits" | "index">,
+    counts: readonly number[],
+    now: number,
   ): void {
-    this.#storage.sql(
-      `INSERT INTO blobs (domain, id, bytes, bits, place, active, disabled, full, moved, expires)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (domain, id) DO UPDATE SET expires = max(expires, excluded.expires)`,
-      domain,
-      id,
-      bytes,
-      place.bits,
-      place.index,
-      ...(counts as [number, number, number, number]),
-      expires,
+    const [active = 0, disabled = 0, full = 0, moved = 0] = counts;
+    const { bits, index: place } = shard;
+    insert(
+      this.#storage,
+      "blobs",
+      { domain, id, bytes, bits, place, active, disabled, full, moved, expires: now + UPLOAD_LIFE },
+      "ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
     );
   }
 

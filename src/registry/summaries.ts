@@ -5,6 +5,7 @@
 import { type ManifestRecord, readManifest } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
+import { replace } from "./rows.ts";
 
 /** Manifests that one run reads, one at a time. */
 const MANIFESTS = 250;
@@ -22,25 +23,23 @@ export interface Summary
 /** Keeps the summary of a generation. */
 export function keepSummary(storage: RegistryStorage, number: number, manifest: ManifestRecord): void {
   const { domain, time, mode, counts, policy, shards, departures } = manifest;
-  storage.sql(
-    `INSERT OR REPLACE INTO summaries (domain, number, time, mode, active, disabled, "full", moved, departures, alias,
-       deleted_until, epoch, key_id, canonicaliser, bits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  replace(storage, "summaries", {
     domain,
     number,
     time,
     mode,
-    counts.active,
-    counts.disabled,
-    counts.full,
-    counts.moved,
-    departures.count,
-    policy.alias,
-    manifest.deletedUntil,
-    manifest.epoch,
-    manifest.keyId,
-    manifest.canonicaliser,
-    shards.bits,
-  );
+    active: counts.active,
+    disabled: counts.disabled,
+    full: counts.full,
+    moved: counts.moved,
+    departures: departures.count,
+    alias: policy.alias,
+    deleted_until: manifest.deletedUntil,
+    epoch: manifest.epoch,
+    key_id: manifest.keyId,
+    canonicaliser: manifest.canonicaliser,
+    bits: shards.bits,
+  });
 }
 
 /** The summary in a row, null where it has none: an earlier release made the generation. */

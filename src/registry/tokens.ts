@@ -2,21 +2,13 @@ import { writeAudit } from "./audit.ts";
 import { nextNumber, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import type { Revocation, StoredToken } from "./protocol.ts";
+import { insert } from "./rows.ts";
 
 /** Records an issued token for the list; never the token itself. */
 export function recordToken(storage: RegistryStorage, token: StoredToken, by: string, now: number): void {
   const { id, role, expires, created, note, key_id } = token;
   const domains = token.domains === null ? null : JSON.stringify(token.domains);
-  storage.sql(
-    "INSERT INTO tokens (id, role, domains, expires, created, note, key_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    id,
-    role,
-    domains,
-    expires,
-    created,
-    note,
-    key_id,
-  );
+  insert(storage, "tokens", { id, role, domains, expires, created, note, key_id });
   writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
@@ -55,13 +47,7 @@ export function revokeToken(
     const until = listTokens(storage, id)[0]?.expires ?? expires;
     const number = nextNumber(storage);
     setMeta(storage, "roster_due", number);
-    storage.sql(
-      "INSERT INTO revocations (id, number, time, expires) VALUES (?, ?, ?, ?)",
-      id,
-      number,
-      now,
-      until,
-    );
+    insert(storage, "revocations", { id, number, time: now, expires: until });
     writeAudit(storage, now, "token revoke", by, id, null);
   }
   return listTokens(storage, id)[0] ?? null;
@@ -69,9 +55,7 @@ export function revokeToken(
 
 /** Revocations as another partition copies them. */
 export const listRevocations = (storage: RegistryStorage): Revocation[] =>
-  storage
-    .sql("SELECT id, expires FROM revocations ORDER BY id")
-    .map((row) => ({ id: row.id as string, expires: row.expires as number | null }));
+  storage.sql("SELECT id, expires FROM revocations ORDER BY id") as unknown as Revocation[];
 
 /** Records revocations that are older than the log, under number 0. */
 export function recordOlderRevocations(
@@ -80,12 +64,7 @@ export function recordOlderRevocations(
   now: number,
 ): void {
   for (const { id, expires } of revocations) {
-    storage.sql(
-      "INSERT OR IGNORE INTO revocations (id, number, time, expires) VALUES (?, 0, ?, ?)",
-      id,
-      now,
-      expires,
-    );
+    insert(storage, "revocations", { id, number: 0, time: now, expires }, "ON CONFLICT DO NOTHING");
   }
 }
 

@@ -1,4 +1,4 @@
-/** What every host hands in: clock, timers, randomness and KV. The simulation hands in its own. */
+/** Ports of every host: clock, timers, randomness and KV. The simulation has its own. */
 
 /** Wall clock, Unix milliseconds. In a Worker it moves on only with I/O. */
 export interface Clock {
@@ -20,13 +20,13 @@ export interface Timers {
 }
 
 export interface Random {
-  /** `count` bytes of cryptographic quality. */
+  /** `count` cryptographically random bytes. */
   bytes(count: number): Uint8Array;
 }
 
-/** Workers KV, as far as the edge uses it. Every method may fail, be slow, or tell of the past. */
+/** Workers KV, as far as the edge uses it. Every method may fail, be slow, or return old data. */
 export interface KvStore {
-  /** Value of a key in bytes, null where it has none. `cacheTtl` in seconds. */
+  /** Value of a key in bytes, null if it has none. `cacheTtl` in seconds. */
   get(key: string, cacheTtl: number): Promise<Uint8Array | null>;
   /** Texts of several keys in one operation. */
   getTexts(keys: readonly string[], cacheTtl: number): Promise<ReadonlyMap<string, string | null>>;

@@ -13,7 +13,7 @@ const isWorse = (before: Measurement, after: Measurement) =>
 const COUNT: Measurement = { id: "reads", what: "reads", value: 129, unit: "count" };
 
 describe("two runs side by side", () => {
-  it("marks a ratio that fell by more than the rounds of either run are apart", () => {
+  it("marks a ratio that fell by more than the spread of either run", () => {
     // Rounds of the first run are 0.05 apart.
     expect(isWorse(met, { ...met, value: 0.86 })).toEqual([false]);
     expect(isWorse(met, { ...met, value: 0.84 })).toEqual([true]);
@@ -29,7 +29,7 @@ describe("two runs side by side", () => {
     expect(isWorse({ ...shown, unit: "/s" }, { ...shown, unit: "/s", value: 4 })).toEqual([true]);
   });
 
-  it("takes a count to repeat exactly", () => {
+  it("expects a count to repeat exactly", () => {
     expect(isWorse(COUNT, COUNT)).toEqual([false]);
     expect(isWorse(COUNT, { ...COUNT, value: 130 })).toEqual([true]);
   });
@@ -43,7 +43,7 @@ describe("two runs side by side", () => {
     expect(isWorse(before, { ...micros, value: 2.2 })).toEqual([true]);
   });
 
-  it("names what only one of them has", () => {
+  it("names what only one run has", () => {
     const text = comparisonOf([met, COUNT], [met, small]);
     expect(text).toContain("| 0.90 x (0.88 x to 0.93 x) | 0.90 x (0.88 x to 0.93 x) | 0.0 % |");
     expect(text).toContain("0 of 1 are worse by more than the spread of their rounds.");
@@ -51,7 +51,7 @@ describe("two runs side by side", () => {
     expect(text).toContain("Only after: bytes a mailbox | in KV: 5.07 B (storage.bytes-per-mailbox.1m)");
   });
 
-  it("is a command that fails where anything is worse, and reads the recorded results", async () => {
+  it("is a command that fails if anything is worse, and reads the recorded results", async () => {
     const recorded = fromJson(readFileSync("docs/performance/results.json", "utf8"));
     expect(compare(recorded.measurements, recorded.measurements)).toHaveLength(recorded.measurements.length);
     const folder = mkdtempSync(join(tmpdir(), "rollcall-compare-"));

@@ -23,13 +23,13 @@ describe("KV of the benchmark", () => {
     expect((await ask("GET", "/domain%2Fa.example")).status).toBe(404);
   });
 
-  it("reads many keys at once, null for those that it lacks", async () => {
+  it("reads many keys at once, null for missing ones", async () => {
     await ask("PUT", "/roster%2F0", "here");
     const found = await ask("POST", "/bulk/get", JSON.stringify({ keys: ["roster/0", "roster/kv"] }));
     expect(await found.json()).toEqual({ "roster/0": "here", "roster/kv": null });
   });
 
-  it("counts by kind what is read, written and held; a bulk read counts each key", async () => {
+  it("counts reads, writes and stored keys by kind; a bulk read counts each key", async () => {
     await ask("PUT", "/domain%2Fa.example", "12345");
     await ask("GET", "/domain%2Fa.example");
     await ask("GET", "/shard%2Fa.example%2Fabc");

@@ -83,7 +83,7 @@ describe("the chart", () => {
     expect(svg.replaceAll(/<[^<>]*>/g, "")).not.toMatch(/[<>]|&(?!(?:amp|lt|gt|quot);)/);
   });
 
-  it("reaches over the line of the bars where the bar is met, and ends before it where not", () => {
+  it("has bars that cross the line if the bar is met, and end before it if not", () => {
     const line = Number(/class="line" x1="([\d.]+)"/.exec(svg)?.[1]);
     const ends = [...svg.matchAll(/<rect class="(\w+)" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"/g)].map(
       ([, name, x, width]) => [name, Number(x) + Number(width) >= line],

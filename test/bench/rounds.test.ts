@@ -2,14 +2,14 @@ import { describe, expect, it } from "vitest";
 import { interleave, spreadOf } from "../../bench/rig/rounds.ts";
 
 describe("spreadOf", () => {
-  it("takes the middle of an odd number, and the mean of the middle two of an even one", () => {
+  it("uses the middle of an odd number, and the mean of the middle two of an even one", () => {
     expect(spreadOf([3, 1, 2])).toEqual({ value: 2, lowest: 1, highest: 3 });
     expect(spreadOf([4, 1, 2, 10])).toEqual({ value: 3, lowest: 1, highest: 10 });
   });
 });
 
 describe("interleave", () => {
-  it("lets the sides take turns, theirs first and last", async () => {
+  it("alternates between the sides, theirs first and last", async () => {
     const order: string[] = [];
     const side = (name: string) => async () => {
       order.push(name);
@@ -19,7 +19,7 @@ describe("interleave", () => {
     expect(order).toEqual(["theirs", "ours", "theirs", "ours", "theirs"]);
   });
 
-  it("holds each of ours against its own neighbours, so that a machine that slows down does not count", async () => {
+  it("compares each of ours with its own neighbours, so that a machine that slows down does not matter", async () => {
     let speed = 16;
     // Every turn the machine has half of what it had; ours is half as fast as theirs would be at the same moment.
     const theirs = async () => {

@@ -17,7 +17,7 @@ describe("the benchmark's command line", () => {
     expect(readArguments(["--quick", "--rounds", "7"], NAMES).extent.rounds).toBe(7);
   });
 
-  it("takes names of suites, and lists them for an unknown one", () => {
+  it("accepts names of suites, and lists them for an unknown one", () => {
     expect(readArguments(["--only", "batch,checks"], NAMES).only).toEqual(["batch", "checks"]);
     expect(() => readArguments(["--only", "batches"], NAMES)).toThrow(
       "no suite batches; there are checks, batch",

@@ -51,7 +51,7 @@ describe.skipIf(lacksWrk().length > 0)("the load", () => {
     await drive(origin, { ...LOAD, method: "GET", domain: "d%.example", domains: 3 }, 1);
   });
 
-  it("wants a batch's text once for each recipient", async () => {
+  it("needs the text of a batch once for each recipient", async () => {
     const answers = (less: number) => (_path: string, _token: string, body: string) =>
       (JSON.parse(body) as string[]).slice(less).map(answerTo).join();
     await drive(await serve(answers(0)), { ...LOAD, batch: 10 }, 1);
@@ -60,7 +60,7 @@ describe.skipIf(lacksWrk().length > 0)("the load", () => {
     await expect(drive(await serve(answers(1)), { ...LOAD, batch: 10 }, 1)).rejects.toThrow("load failed");
   });
 
-  it("fails where one answer of many is another", async () => {
+  it("fails if one of many answers is wrong", async () => {
     let count = 0;
     const origin = await serve((_path, _token, body) =>
       ++count === 20

@@ -37,7 +37,7 @@ describe("an address to listen on", () => {
     expect(parseAddress(text)).toMatch(/must be the absolute path/),
   );
 
-  it("is refused where no system could take its path", () => {
+  it("is refused if its path is too long for any system", () => {
     expect(parseAddress(`unix:/${"x".repeat(102)}`)).toMatchObject({ kind: "unix" });
     expect(parseAddress(`unix:/${"x".repeat(103)}`)).toMatch(/at most 103 octets/);
   });

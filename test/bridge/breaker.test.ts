@@ -71,7 +71,7 @@ describe("a breaker", () => {
     expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
   });
 
-  it("does not wait longer for failures of before it opened", async () => {
+  it("does not wait longer because of failures before it opened", async () => {
     const { time, breaker, fail, succeed } = make();
     const late = breaker.run(async () => {
       await time.timers.sleep(90);

@@ -17,7 +17,6 @@ function entry(
     answer,
     domain,
     minGeneration,
-    askedAt: 0,
     expires: 1_000,
     contactAt: verdict === "deliverable" ? 0 : null,
   };
@@ -33,7 +32,7 @@ describe("the minGenerations", () => {
     expect(minGenerations.get("example.com")).toEqual({ incarnation: 1, generation: 9, at: 200 });
   });
 
-  it("are bounded; with a minGeneration that was forgotten, the answers go that it stood for", () => {
+  it("are bounded; an evicted minGeneration takes the cached answers of its domain along", () => {
     const minGenerations = new MinGenerations(2);
     const cache = new AnswerCache(100_000, minGenerations);
     minGenerations.raise("example.com", 1, 7, 0);
@@ -68,7 +67,7 @@ describe("the cache", () => {
     expect(cache).toMatchObject({ size: 0, bytes: 0 });
   });
 
-  it("is bounded in bytes, long addresses counted as such, and drops what was used longest ago", () => {
+  it("is bounded in bytes, counts long addresses fully, and evicts the least recently used", () => {
     const minGenerations = new MinGenerations();
     const cache = new AnswerCache(100_000, minGenerations);
     const address = (i: number): string => `${"x".repeat(500)}${i}@example.com`;
@@ -84,7 +83,7 @@ describe("the cache", () => {
     expect(cache.fresh(address(199), 0)).not.toBeNull();
   });
 
-  it("does not take an answer that is larger than all of it", () => {
+  it("does not store an answer that is larger than the cache", () => {
     const minGenerations = new MinGenerations();
     const cache = new AnswerCache(1_000, minGenerations);
     const long = `${"x".repeat(1_000)}@example.com`;

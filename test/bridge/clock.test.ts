@@ -14,7 +14,7 @@ function clocks() {
 }
 
 describe("the clock", () => {
-  it("goes by the steady one", () => {
+  it("follows the monotonic clock", () => {
     const { at, clock } = clocks();
     const from = clock.now();
     at.steady += 1_234.5;
@@ -22,7 +22,7 @@ describe("the clock", () => {
     expect(clock.now() - from).toBe(1_234.5);
   });
 
-  it("counts the time that the machine slept, once", () => {
+  it("counts the time that the machine slept once", () => {
     const { at, clock } = clocks();
     const from = clock.now();
     at.wall += 3_600_000;
@@ -33,7 +33,7 @@ describe("the clock", () => {
     expect(clock.now() - from).toBe(3_600_010);
   });
 
-  it("does not mind a wall clock that is set back, and sees a sleep after that", () => {
+  it("ignores a wall clock that is set back, and notices a sleep after that", () => {
     const { at, clock } = clocks();
     const from = clock.now();
     at.wall -= 86_400_000;
@@ -42,7 +42,7 @@ describe("the clock", () => {
     expect(clock.now() - from).toBe(60_000);
   });
 
-  it("gains nothing by the rounding of the wall clock", () => {
+  it("gains nothing from the rounding of the wall clock", () => {
     const { at, clock } = clocks();
     const from = clock.now();
     for (let i = 0; i < 10_000; i++) {
@@ -53,7 +53,7 @@ describe("the clock", () => {
     expect(clock.now() - from).toBeCloseTo(3_000, 5);
   });
 
-  it("never goes back, whatever the two do", () => {
+  it("never goes back, whatever the two clocks do", () => {
     const { at, clock } = clocks();
     let last = clock.now();
     for (const step of [5_000, -9_000, 1, 100_000, -1, -50_000, 2_000]) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Durations } from "../../src/bridge/observability/durations.ts";
 
 describe("a histogram of times", () => {
-  it("is read by Prometheus as one: cumulative buckets, a sum, and a count of each label's", () => {
+  it("is valid for Prometheus: cumulative buckets, a sum and a count for each label", () => {
     const times = new Durations("seconds", "Time", "protocol");
     for (const ms of [0, 0.1, 0.2, 3_000, 9_000]) times.observe("line", ms);
     times.observe("policy", 1);

@@ -4,7 +4,7 @@ import { ALICE, away, Bench, BOB, DAY, type Edge, NOBODY, SECOND, says } from ".
 
 const DEFERRED = "unavailable defer edge";
 
-/** An edge of several isolates, which answer in turn, the last of them for ever. */
+/** An edge of several isolates, which answer in turn, the last of them again and again. */
 const isolates = (...answers: readonly [Verdict, number | null, Grounds?][]): Bench => {
   const edges = answers.map(([verdict, generation, grounds]) => says(verdict, { generation, ...grounds }));
   return new Bench((asked) => ((edges.length > 1 ? edges.shift() : edges[0]) as Edge)(asked));
@@ -125,7 +125,7 @@ const from =
   (incarnation: number | null, generation: number | null, verdict: Verdict, grounds: Grounds = {}): Edge =>
   (asked) =>
     generation !== null && asked.minGeneration > generation
-      ? unavailable(asked.recipient, "older than what the asker has seen", "example.com", incarnation)
+      ? unavailable(asked.recipient, "older than what the client has seen", "example.com", incarnation)
       : says(verdict, { incarnation, generation, contactAge: 1, ...grounds })(asked);
 
 /** A bridge that has seen generation 900 of the log that was lost. */
@@ -170,7 +170,7 @@ describe("a Registry that was lost and filled again", () => {
     expect((await bench.resolve(NOBODY)).action).toBe("defer");
   });
 
-  it("makes answers of the older log older, whatever their numbers", async () => {
+  it("makes answers of the older log count as older, whatever their numbers", async () => {
     const bench = await afterLoss();
     bench.edge = from(2, 3, "deliverable");
     await bench.resolve(BOB);
@@ -186,7 +186,7 @@ describe("a Registry that was lost and filled again", () => {
     expect(bench.newLogs).toHaveLength(1);
   });
 
-  it("gives way to an export until it has published the domain again", async () => {
+  it("is replaced by an export until it has published the domain again", async () => {
     const bench = await afterLoss();
     bench.edge = from(2, null, "not-served");
     await bench.resolve(NOBODY);

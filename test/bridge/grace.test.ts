@@ -161,7 +161,7 @@ describe("an accept that no answer of the Registry confirmed", () => {
 });
 
 describe("a follow-up", () => {
-  it("is one, however often the recipient is asked about and whatever the answer", async () => {
+  it("is sent once, however often the recipient is asked about and whatever the answer", async () => {
     const bench = unconfirmed(null);
     for (let i = 0; i < 10; i++) await bench.resolve(ALICE);
     await bench.time.advance(60 * SECOND);
@@ -169,7 +169,7 @@ describe("a follow-up", () => {
     expect(bench.time.pending).toBe(0);
   });
 
-  it("is one of few, however many recipients are asked about", async () => {
+  it("is one of a few, however many recipients are asked about", async () => {
     const bench = unconfirmed(null);
     for (let i = 0; i < 1_000; i++) await bench.resolve(`user${i}@example.com`);
     const pending = bench.time.pending;

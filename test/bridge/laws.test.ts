@@ -154,14 +154,14 @@ describe("whatever happens", () => {
   };
 
   it(
-    "a refusal is true of some time within the last window (law 2)",
+    "a refusal was true at some time within the last window (law 2)",
     each(({ name, answer, at }, registry) => {
       if (answer.action === "reject") expect(registry.was(false, name, at - WINDOW, at)).toBe(true);
     }),
   );
 
   it(
-    "an accept is true of some time within the last accept-grace (law 2)",
+    "an accept was true at some time within the last accept-grace (law 2)",
     each(({ name, answer, at }, registry) => {
       if (answer.action === "accept") {
         expect(registry.was(true, name, at - ACCEPT_GRACE - WINDOW - TIMEOUT, at)).toBe(true);
@@ -170,7 +170,7 @@ describe("whatever happens", () => {
   );
 
   it(
-    "nothing is refused, and nothing given from memory, from a generation older than one seen (law 3)",
+    "nothing is refused or answered from the cache from a generation older than one seen (law 3)",
     each(({ answer, source, minGeneration }) => {
       if (answer.action === "reject" || source === "cache" || source === "grace") {
         expect(answer.generation).toBeGreaterThanOrEqual(minGeneration);
@@ -185,7 +185,7 @@ describe("whatever happens", () => {
     }),
   );
 
-  it("and what is tried here covers every kind of answer", async () => {
+  it("and these cases cover every kind of answer", async () => {
     const kinds = new Set<string>();
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {

@@ -50,12 +50,12 @@ describe("observe mode", () => {
 });
 
 describe("a reply line", () => {
-  it.each(Object.keys(VERDICTS) as Verdict[])("of %s is passed on as it is", (verdict) => {
+  it.each(Object.keys(VERDICTS) as Verdict[])("of %s is passed on unchanged", (verdict) => {
     const answer = answerOf(recipient, verdict);
     expect(replyLineOf(answer)).toBe(answer.reply);
   });
 
-  it("never is a code without a text, which Postfix takes for an accept", () => {
+  it("never has a code without a text, which Postfix takes for an accept", () => {
     for (const reply of ["550 5.1.1 ", "550 5.1.1   "]) {
       expect(replyLineOf({ ...answerOf(recipient, "unknown"), reply })).toMatch(/^550 5\.1\.1 \w/);
     }

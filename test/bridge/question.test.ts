@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { questionOf } from "../../src/bridge/answers/question.ts";
 
-describe("a recipient in its own spelling", () => {
+describe("the canonical spelling of a recipient", () => {
   // Angle brackets mean the same recipient, and are read the long way.
   const longWay = (text: string) => questionOf(`<${text}>`);
 
-  it("is read as the rules read it", () => {
+  it("is parsed like the rules of src/directory", () => {
     const piece = fc.string({ unit: fc.constantFrom(...'az09_+=-.@AZ"\\ <>[]%!ö\0'), maxLength: 12 });
     const plain = fc.string({ unit: fc.constantFrom(..."az09_+=-."), minLength: 1, maxLength: 40 });
     const text = fc.oneof(

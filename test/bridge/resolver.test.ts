@@ -3,7 +3,7 @@ import type { Verdict } from "../../src/directory/index.ts";
 import { ALICE, away, Bench, DAY, NOBODY, SECOND, says, TIMEOUT } from "./support/bench.ts";
 
 describe("an answer of the edge", () => {
-  it("is passed on, and used again for its max_age, counted from before the question", async () => {
+  it("is passed on, and reused for its max_age, counted from before the question", async () => {
     const bench = new Bench(says("unknown", { maxAge: 29 }));
     bench.latency = 400;
     expect(await bench.resolve(NOBODY)).toEqual({
@@ -32,7 +32,7 @@ describe("an answer of the edge", () => {
     expect(bench.asked.map(({ recipient }) => recipient)).toEqual(["jörg@xn--bcher-kva.example"]);
   });
 
-  it("does not serve another case, since a policy may tell them apart", async () => {
+  it("does not serve another case, since case may be significant in a policy", async () => {
     const bench = new Bench(says("deliverable"));
     await bench.resolve(ALICE);
     await bench.resolve("Alice@example.com");
@@ -45,7 +45,7 @@ describe("an answer of the edge", () => {
     expect(bench.asked).toHaveLength(2);
   });
 
-  it("that refuses and was too old when it arrived is a deferral", async () => {
+  it("that refuses and had expired when it arrived is a deferral", async () => {
     const bench = new Bench(says("unknown", { maxAge: 1 }));
     bench.latency = 999;
     expect(await bench.said(NOBODY)).toBe("unknown reject edge");
@@ -54,12 +54,12 @@ describe("an answer of the edge", () => {
     expect(await bench.said(NOBODY)).toBe("unavailable defer edge");
   });
 
-  it("that refuses for no time at all is a deferral", async () => {
+  it("that refuses with a max_age of 0 is a deferral", async () => {
     const bench = new Bench(says("unknown", { maxAge: 0 }));
     expect(await bench.said(NOBODY)).toBe("unavailable defer edge");
   });
 
-  it("is never kept longer than the longest window, whatever it says", async () => {
+  it("is never cached longer than the longest window, whatever its max_age", async () => {
     const bench = new Bench(says("unknown", { maxAge: 1e300 }));
     await bench.resolve(NOBODY);
     await bench.time.advance(3_600 * SECOND);
@@ -79,7 +79,7 @@ describe("the timeout", () => {
     });
   });
 
-  it("ends in an accept under grace, if there is one", async () => {
+  it("leads to an accept under grace, if there is one", async () => {
     const bench = new Bench(says("deliverable"));
     await bench.resolve(ALICE);
     await bench.time.advance(60 * SECOND);

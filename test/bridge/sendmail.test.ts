@@ -17,7 +17,7 @@ const AT_MAIL = [
   ...["from:sender+x@", "sender+x@", "from:sender+*@", "sender+*@", "from:sender@", "sender@"],
   ...["from:foreign.example", "foreign.example", "from:example", "example"],
 ];
-/** Asked where the answer to the recipient itself was no answer. */
+/** Asked if the recipient itself was not found. */
 const AT_RCPT_DOMAINS = ["to:example.com", "example.com", "to:com", "com", "to:example.com", "example.com"];
 /** Asked by a daemon, of the client. */
 const AT_RELAY = [
@@ -57,7 +57,7 @@ async function ask(address: ListenAddress, keys: readonly string[]): Promise<str
   return replies;
 }
 
-describe("Sendmail's access database over the map `access`", () => {
+describe("Sendmail's access database with the map `access`", () => {
   it("finds nothing about clients, hosts, networks, TLS and senders, and asks the edge about none", async () => {
     const { address, bench } = await start();
     const keys = [...AT_CONNECT, ...AT_RELAY, ...AT_MAIL, ...AT_RCPT_DOMAINS];
@@ -66,7 +66,7 @@ describe("Sendmail's access database over the map `access`", () => {
     expect(bench.asked).toEqual([]);
   });
 
-  it("says of a recipient behind `to:` what Sendmail understands, with code, enhanced code and text", async () => {
+  it("answers about a recipient after `to:` as Sendmail needs it, with code, enhanced code and text", async () => {
     const { address, bench } = await start();
     const replies = await ask(address, [
       "to:alice@example.com",
@@ -90,7 +90,7 @@ describe("Sendmail's access database over the map `access`", () => {
     ]);
   });
 
-  it("takes the second question, without a tag, for the one before it alone", async () => {
+  it("takes the second question, without a tag, for the one before it only", async () => {
     const { address } = await start();
     const keys = ["from:alice@example.com", "alice@example.com", "alice@example.com"];
     expect(await ask(address, keys)).toEqual(["NOTFOUND ", "NOTFOUND ", "OK DUNNO"]);

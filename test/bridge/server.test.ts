@@ -25,7 +25,7 @@ describe("a server", () => {
     expect(await askOnce(await listen("line"), "alice@example.com\n")).toMatch(/^250 2\.1\.5 .*\n$/);
   });
 
-  it("closes a line's connection by itself, so that readsocket sees the end", async () => {
+  it("closes the connection of the line protocol itself, so that readsocket sees the end", async () => {
     const { listen } = startServer();
     const client = await Client.connect(await listen("line"));
     expect(await client.send("alice@example.com\n").closed()).toMatch(/^250 2\.1\.5 .*\n$/);
@@ -46,7 +46,7 @@ describe("a server", () => {
     client.leave();
   });
 
-  it("holds 10,000 idle connections in little memory, and answers all the same", {
+  it("keeps 10,000 idle connections in little memory, and still answers", {
     timeout: 60_000,
   }, async () => {
     const { listen, server, stop } = startServer();
@@ -71,7 +71,7 @@ describe("a server", () => {
     expect(server.connections("socketmap")).toBe(0);
   });
 
-  it("closes at once what is one connection too many, and says so", async () => {
+  it("closes a connection above the limit at once, and reports it", async () => {
     const { listen, rejected } = startServer({ maxConnections: 2 });
     const address = await listen("policy");
     const two = [await Client.connect(address), await Client.connect(address)];
@@ -81,7 +81,7 @@ describe("a server", () => {
     for (const client of [...two, third]) client.leave();
   });
 
-  it("is not stalled by a client that asks without end and reads nothing", async () => {
+  it("is not stalled by a client that asks endlessly and reads nothing", async () => {
     let answered = 0;
     const { listen } = startServer({
       resolve: (recipient) => {
@@ -105,7 +105,7 @@ describe("a server", () => {
     greedy.leave();
   });
 
-  it("closes a client that leaves a question half-way for five minutes, and no idle one", async () => {
+  it("closes a client that leaves a question incomplete for five minutes, and no idle one", async () => {
     const { listen, time } = startServer();
     const address = await listen("socketmap");
     const [idle, stuck] = [await Client.connect(address), await Client.connect(address)];
@@ -119,7 +119,7 @@ describe("a server", () => {
 });
 
 describe("a stop", () => {
-  it("answers what was asked, also what takes its time, and closes", async () => {
+  it("answers what was asked, even if that takes long, and closes", async () => {
     let answer: (resolution: Resolution) => void = () => undefined;
     const promise = new Promise<Resolution>((resolve) => {
       answer = resolve;
@@ -147,7 +147,7 @@ describe("a stop", () => {
     client.leave();
   });
 
-  it("answers what a client had sent, though it was not read yet", async () => {
+  it("answers what a client had sent, even if it was not read yet", async () => {
     const { listen, stop } = startServer();
     const client = await Client.connect(await listen("socketmap"));
     expect(await client.send(ALICE).told(/,$/)).toBe(DUNNO);
@@ -157,7 +157,7 @@ describe("a stop", () => {
     client.leave();
   });
 
-  it("closes idle clients at once, even where they keep their side open", async () => {
+  it("closes idle clients at once, even if they keep their side open", async () => {
     const { listen, stop } = startServer();
     const client = await Client.connect(await listen("policy"));
     expect(await stop()).toBeLessThan(1_000);

@@ -13,7 +13,7 @@ interface Setup {
   readonly pauses: number[];
 }
 
-/** A client of a server on loopback whose pauses take no time; time-outs do not come before `timeoutMs`. */
+/** A client of a server on loopback whose pauses take no time; timeouts do not come before `timeoutMs`. */
 async function setUp(respond: FakeEdge["respond"], timeoutMs = 30_000): Promise<Setup> {
   const edge = await startFakeEdge(respond);
   const pauses: number[] = [];
@@ -219,7 +219,7 @@ describe("other calls", () => {
     expect(pauses).toEqual([2000, 8000]);
   });
 
-  it("do not wait for a time-out that goes on when the answer is there", async () => {
+  it("do not wait for a timeout that is still running when the answer arrives", async () => {
     const edge = await startFakeEdge((_, response) => json(response, { tokens: [] }));
     const sleep = (): Promise<void> => new Promise(() => undefined);
     const client = createClient({ url: edge.url, token: "t", fetch, now: Date.now, sleep });

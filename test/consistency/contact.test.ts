@@ -129,7 +129,7 @@ describe("the incarnation", () => {
       const deferral = await isolate.check(recipient, { floor: { [D]: seen } });
       expect(deferral).toMatchObject({
         verdict: "unavailable",
-        detail: "older than what the asker has seen",
+        detail: "older than what the client has seen",
         incarnation: newer,
       });
     }

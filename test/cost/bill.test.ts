@@ -133,14 +133,14 @@ describe("the free plan", () => {
     expect(publishes(1_000_000)).toBeLessThan(96);
   });
 
-  it("takes one day for every thousand keys", () => {
+  it("needs one day for every thousand keys", () => {
     expect(daysToFill({ monthly: NOTHING, firstWrites: 1000 })).toBe(1);
     expect(daysToFill({ monthly: NOTHING, firstWrites: 1001 })).toBe(2);
   });
 });
 
 describe("a Registry", () => {
-  it("takes half of 1,000 questions a second, one each half window", () => {
+  it("handles half of 1,000 questions a second, one each half window", () => {
     expect(isolatesPerObject(FEW_ISOLATES)).toBe(7500);
     expect(isolatesPerObject({ ...FEW_ISOLATES, window: 60 })).toBe(15_000);
   });

@@ -15,21 +15,21 @@ describe("counts", () => {
     expect(readCounts(FIXTURE)).toEqual({ ...ROUND, bytesPerMailbox: 5.1, readsPerStart: 2 });
   });
 
-  it.each(NEEDED)("fail where %s is missing", (id) => {
+  it.each(NEEDED)("fail if %s is missing", (id) => {
     const rest = measurements.filter((each) => each.id !== id);
     expect(() => countsFrom(rest, "results.json")).toThrow(`results.json has no measurement ${id}`);
     const broken = measurements.map((each) => (each.id === id ? { ...each, value: Number.NaN } : each));
     expect(() => countsFrom(broken, "results.json")).toThrow(id);
   });
 
-  it("fail where a shard seems to cost no read", () => {
+  it("fail if a shard seems to cost no read", () => {
     const odd = measurements.map((each) =>
       each.id === "cold.known.small.reads" ? { ...each, value: 2 } : each,
     );
     expect(() => countsFrom(odd, "results.json")).toThrow(/cold\.known\.large\.reads must be more than/);
   });
 
-  it("fail where the rate is missing", () => {
+  it("fail if the rate is missing", () => {
     const bare = measurements.map(({ detail: _, ...each }) => each);
     expect(() => countsFrom(bare, "results.json")).toThrow(/checks\.post\.known.*checks a second/);
   });
@@ -48,7 +48,7 @@ describe("counts", () => {
     }
   });
 
-  it("say where results should be", () => {
+  it("say where the results should be", () => {
     expect(() => readCounts("/nowhere/results.json")).toThrow(
       /no results at \/nowhere\/results\.json.*npm run bench/,
     );

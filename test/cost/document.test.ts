@@ -16,7 +16,7 @@ const SOURCE = existsSync(join(root, RESULTS)) ? RESULTS : FIXTURE;
 describe("docs/cost.md", () => {
   const document = readFileSync(join(root, "docs/cost.md"), "utf8");
 
-  it("is what the script makes of the results: else run `npm run cost -- --write`", () => {
+  it("is what the script makes of the results (if not, run `npm run cost -- --write`)", () => {
     expect(document).toBe(fill(document, partsOf(readCounts(join(root, SOURCE)), SOURCE)));
   });
 
@@ -68,7 +68,7 @@ describe("npm run cost", () => {
     expect(stdout).toContain("| free plan | exceeds Worker requests 6.57 M against 100 k");
   });
 
-  it("says how it is used", async () => {
+  it("describes its usage", async () => {
     expect((await cost("--help")).stdout).toMatch(/^npm run cost -- --mailboxes N/);
   });
 

@@ -13,7 +13,7 @@ describe("a publish", () => {
   it.each([
     ["a small list, whose only shard is in the manifest", 500, 0],
     ["a list of eight shards", 70_000, 1],
-  ])("of one change to %s takes what the model says", async (_, size, shards) => {
+  ])("of one change to %s costs what the model says", async (_, size, shards) => {
     const publisher = new VirtualPublisher();
     const { clock, kv } = publisher.world;
     const registry = publisher.world.registry();

@@ -82,7 +82,7 @@ describe("our design", () => {
     expect(withStarts - without).toBeCloseTo(DAYS_PER_MONTH * (1 + 1 + 128 - 1), 3);
   });
 
-  it("reads at most a shard a check where memory is short", () => {
+  it("reads at most one shard per check if memory is short", () => {
     const size = { mailboxes: 1e8, checks: 1e8 };
     const a = { ...SIMPLE, changesPerDay: 0, cacheBytes: 5e8 / 4 };
     const reads = ours(size, a, ROUND).monthly.kvReads;
@@ -99,7 +99,7 @@ describe("our design", () => {
     expect(shapeOf(size, { ...SIMPLE, partitions: 4 }, ROUND).refreshes).toBeCloseTo(4 * one, 6);
   });
 
-  it("starts cold at every check where checks are rare", () => {
+  it("starts cold at every check if checks are rare", () => {
     const size = { mailboxes: 1_048_576, checks: 100 };
     const { coldStarts } = shapeOf(size, { ...SIMPLE, idleLife: 60 }, ROUND);
     expect(coldStarts).toBeGreaterThan(99);
@@ -132,7 +132,7 @@ describe("our design", () => {
 });
 
 describe("one key a mailbox", () => {
-  it("reads once a check and writes once a mailbox and a change", () => {
+  it("reads once per check, and writes once per mailbox and change", () => {
     const { monthly, firstWrites } = keyPerMailbox({ mailboxes: 5000, checks: 7000 }, SIMPLE, ROUND);
     expect(firstWrites).toBe(5000);
     expect(monthly).toMatchObject({ requests: 7000, kvReads: 7000, kvBytes: 200_000, objectRequests: 0 });

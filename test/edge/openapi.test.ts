@@ -139,7 +139,7 @@ describe("the description of the API", () => {
       const { parameters = [], "x-roles": roles } = description.operation(nameOf(route));
       const inPath = parameters.filter((each) => each.in === "path").map((each) => `:${each.name}`);
       expect(inPath).toEqual(route.path.match(/:\w+/g) ?? []);
-      expect(roles).toEqual(route.roles === "anyone" ? undefined : [...route.roles, "admin"]);
+      expect(roles).toEqual(route.roles === "anyone" ? undefined : [...(route.roles ?? []), "admin"]);
     }
   });
 

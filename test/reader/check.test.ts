@@ -12,7 +12,7 @@ describe("queryOf", () => {
     });
   });
 
-  it("takes the generation that the asker has seen of this domain", () => {
+  it("uses the generation that the client has seen of this domain", () => {
     const seen = { "example.com": 7, "other.example": 9 };
     expect(queryOf("a@EXAMPLE.com", seen).minGeneration).toBe(7);
     expect(queryOf("a@third.example", seen).minGeneration).toBe(0);
@@ -22,7 +22,7 @@ describe("queryOf", () => {
     expect(queryOf("a@constructor", seen).minGeneration).toBe(0);
   });
 
-  it("tells whether the asker's token names the domain", () => {
+  it("says whether the client's token names the domain", () => {
     const named = new Set(["example.com"]);
     expect(queryOf("a@example.com", null, named).isNamed).toBe(true);
     expect(queryOf("a@other.example", null, named).isNamed).toBe(false);

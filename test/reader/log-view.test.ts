@@ -138,7 +138,7 @@ describe("an answer", () => {
     expect(view.isRevoked("t")).toBe(false);
   });
 
-  it("that comes late tells of heads and revocations, and confirms nothing", () => {
+  it("that arrives late reports heads and revocations, and confirms nothing", () => {
     const view = viewAt(5, [["a.example", 4]]);
     view.apply(answerOf(4, { heads: [["b.example", 3]], revoked: ["t"] }), 300, since(2));
     expect(view).toMatchObject({ asOf: 5, applied: 1, askedAt: 100, lastContact: 100 });
@@ -158,7 +158,7 @@ describe("an answer", () => {
     expect(view).toMatchObject({ asOf: 6, askedAt: 100, lastContact: 100 });
   });
 
-  it("that is not full says nothing to a view that knows nothing, whatever it was asked from", () => {
+  it("that is not full is ignored by a view that knows nothing, whatever the question", () => {
     const view = new LogView(0, WINDOW);
     view.noteChange(since(1), {});
     view.apply(answerOf(7, { heads: [["a.example", 7]] }), 100, since(1));
@@ -305,7 +305,7 @@ describe("a change that passed through", () => {
     expect(view.isFresh(200)).toBe(false);
   });
 
-  it("of an older log ends the confirmation and tells nothing", () => {
+  it("of an older log ends the confirmation and reports nothing", () => {
     const view = viewAt(5);
     view.apply(answerOf(2, { incarnation: 2, full: true }), 200, null);
     view.noteChange(since(8), { "a.example": 8 }, ["t"]);

@@ -41,7 +41,7 @@ describe("isNewer", () => {
 });
 
 describe("numberIn", () => {
-  it("is an export's number only where the domain has no head", () => {
+  it("is an export's number only if the domain has no head", () => {
     const manifest = manifestOf({ origin: "kv", incarnation: 0, generation: 7 });
     expect(numberIn(viewAt(9), manifest)).toBe(7);
     expect(numberIn(viewAt(9, [[D, 3]]), manifest)).toBe(-1);
@@ -85,7 +85,8 @@ describe("isPruned", () => {
     ["a generation that the log has passed", { generation: 8 }, true],
     ["the generation that the log is at", { generation: 9 }, true],
     ["not a later one", { generation: 10 }, false],
-    ["not one of another log", { incarnation: 3, generation: 8 }, false],
+    ["one of an older log, whatever its number", { incarnation: 1, generation: 99 }, true],
+    ["not one of a newer log", { incarnation: 3, generation: 8 }, false],
     ["not an export", { origin: "kv", generation: 8 }, false],
   ])("%s", (_, manifest, expected) => {
     expect(isPruned(viewAt(9), manifestOf(manifest))).toBe(expected);
@@ -111,12 +112,12 @@ describe("generationOf", () => {
     expect(generationOf(viewAt(9, [[D, 5], ...heads]), manifestOf(), list)).toBe(expected);
   });
 
-  it("is the own one where there is no alias", () => {
+  it("is the domain's own if it is no alias", () => {
     const own = manifestOf({ generation: 3 });
     expect(generationOf(viewAt(9, [[D, 5]]), own, own)).toBe(3);
   });
 
-  it("is the alias's where that is not the head, or of another log", () => {
+  it("is the alias's if that is not the head, or of another log", () => {
     const view = viewAt(9, [
       [D, 5],
       [T, 8],
@@ -125,7 +126,7 @@ describe("generationOf", () => {
     expect(generationOf(view, manifestOf({ incarnation: 3 }), target(8))).toBe(5);
   });
 
-  it("is the alias's where the target's number is later than what is known of the log", () => {
+  it("is the alias's if the target's number is later than what is known of the log", () => {
     const view = viewAt(9, [[D, 5]]);
     view.noteChange({ incarnation: 2, number: 12 }, { [T]: 12 });
     expect(generationOf(view, manifestOf(), target(12))).toBe(5);
@@ -135,7 +136,7 @@ describe("generationOf", () => {
 });
 
 describe("lastContact", () => {
-  it("is the newest of the log's own and of when the Registry's lists were made", () => {
+  it("is the newest of the log's own and the times of the Registry's lists", () => {
     const view = viewAt(9);
     const list = (time: number, more: Partial<Manifest> = {}) => ({
       manifest: manifestOf({ time, ...more }),

@@ -160,7 +160,7 @@ describe("a request that waits for another one's work", () => {
     }
   });
 
-  it("returns where the work ended without a result for it", async () => {
+  it("returns if the work ended without a result for it", async () => {
     const failing = new Job(100, { fails: new Error("no") });
     void flight.run(request(), failing);
     const waiting = new Job(100);
@@ -168,7 +168,7 @@ describe("a request that waits for another one's work", () => {
     expect(waiting.runs).toBe(0);
   });
 
-  it("does the work itself where it was started for a lower number", async () => {
+  it("does the work itself if it was started for a lower number", async () => {
     const lower = new Job(100, { target: 1 });
     const higher = new Job(100, { target: 2 });
     const first = flight.run(request(), lower);
@@ -176,7 +176,7 @@ describe("a request that waits for another one's work", () => {
     expect([lower.runs, higher.runs]).toEqual([1, 1]);
   });
 
-  it("does not do it again where it was started for the same number or a higher one", async () => {
+  it("does not do it again if it was started for the same number or a higher one", async () => {
     for (const target of [2, 3]) {
       const running = new Job(100, { target, fails: new Error("no") });
       const first = flight.run(request(), running);

@@ -174,7 +174,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     await expectManagement(host, release);
   });
 
-  it("has the copies that KV lacked, and loses the key that it had too many", async () => {
+  it("writes copies that KV lacked, and deletes its obsolete key", async () => {
     const tooMany = release.tables.rows.kv_deletions?.map(({ key }) => key as string) as string[];
     expect(tooMany.map((key) => release.kv[key]?.length)).toEqual([expect.any(Number)]);
     expect(release.kv["domain/waiting.example"]).toBeUndefined();
@@ -184,13 +184,13 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     expect(kv["domain/waiting.example"]).toBeDefined();
   });
 
-  it("can be changed, under a guard that remembers", async () => {
+  it("can be changed, with a guard that knows its past", async () => {
     await expectGuardRemembers(host);
     await change(host, "later");
     await host.copied();
   });
 
-  it("after that runs that release again, edge and Registry", async () => {
+  it("then runs with that release again, edge and Registry", async () => {
     await stop(host);
     host = await stage.start({ registry: release.code, edge: release.code });
     await expectChanged(host, "later");
@@ -200,7 +200,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     await change(host, "earlier", "later");
   });
 
-  it("and then this one, with what that release wrote", async () => {
+  it("and then with this one, with what that release wrote", async () => {
     await stop(host);
     host = await stage.start({ registry: CODE, edge: CODE });
     await expectChanged(host, "later");

@@ -38,7 +38,7 @@ describe("a schema", () => {
     expect(schemaFault(storage)).toBeNull();
   });
 
-  it("is reached by the steps that a state lacks, in their order, and once", () => {
+  it("is reached by the missing steps, in order, each once", () => {
     migrate(storage, [...first, step("second"), step("third")]);
     migrate(storage, [...first, step("second"), step("third")]);
     expect(run).toEqual(["second", "third"]);
@@ -47,7 +47,7 @@ describe("a schema", () => {
     expect(version()).toBe(SCHEMA + 3);
   });
 
-  it("stays where it was where a step fails, with all that came before in the same run", () => {
+  it("is unchanged if a step fails, including earlier steps of the same run", () => {
     const failing = step("third", () => {
       throw new Error("no room");
     });

@@ -3,7 +3,7 @@ import { type Release, Semaphore } from "../../src/runtime/semaphore.ts";
 import { settle } from "../bridge/support/virtual-time.ts";
 
 describe("a semaphore", () => {
-  it("gives out its permits, and the rest in order as permits come back", async () => {
+  it("hands out its permits, and the rest in order as permits are released", async () => {
     const semaphore = new Semaphore(2);
     const order: number[] = [];
     const releases: Release[] = [];

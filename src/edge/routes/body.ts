@@ -1,4 +1,4 @@
-/** Reads what a request brings by the schemas of its route. */
+/** Reads parameters and bodies of requests by the schemas of their routes. */
 import { type Infer, MAX_SMALL_BODY, noMembers, type Route, read, type Schema } from "../../api/index.ts";
 import type { Timers } from "../../runtime/ports.ts";
 import { HttpError, mediaType, readBody, readText } from "../http.ts";
@@ -41,7 +41,7 @@ export function readParams(
 }
 
 /**
- * The body of a request. A route that takes none takes an empty one, or an object without members.
+ * The body of a request. A route without a body accepts an empty one, or an object without members.
  * @throws HttpError `bad_request`, `timeout`, `too_large` or `unsupported_media_type`
  */
 export async function readRouteBody(

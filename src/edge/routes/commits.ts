@@ -15,7 +15,7 @@ export const postCommit: Handler<"postCommit"> = async ({ body, deployment, bind
 export const postPlan: Handler<"postPlan"> = async ({ body, deployment, bindings }) =>
   unwrap(await bindings.registry(onePartition(deployment, body.domains, "plan")).plan(body));
 
-/** The partition that all of these domains live in. @throws HttpError `bad_request` where they live in several */
+/** The partition of all of these domains. @throws HttpError `bad_request` if they are in several */
 function onePartition(
   { reader }: Deployment,
   domains: readonly { readonly domain: string }[],

@@ -25,7 +25,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
     if (own?.length === 0) continue;
     const registry = bindings.registry(partition);
     const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
-    // A Registry of an earlier release knows of no pages and lists everything.
+    // A Registry of an earlier release knows no pages and lists everything.
     heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));
     if (isWhole && heads.length > limit) break;
     heads = heads.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
@@ -34,7 +34,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
   return { domains: page.map((head) => seenFromHere(deployment, head)), next };
 };
 
-/** A head with what only the edge can say of it. */
+/** A head with the members that only the edge knows. */
 function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary {
   const { domain, time, epoch, key_id } = head;
   return {
@@ -143,8 +143,8 @@ function newHead({ deployment }: RouteCall, domain: string, result: Result<Chang
 }
 
 /**
- * The deployment through which a change passed forgets its confirmation before it acknowledges, so that the next
- * check through it knows of the change.
+ * The isolate that passed a change on discards its confirmation before it acknowledges, so that the next check in it
+ * sees the change.
  */
 export function acknowledge<T>(
   deployment: Deployment,

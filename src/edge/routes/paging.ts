@@ -1,18 +1,18 @@
-/** Listings that come in pages: `limit` lines after `after`, and what the next page comes after. */
+/** Listings in pages: `limit` lines after `after`, and the `after` of the next page. */
 import { MAX_PAGE, MAX_WHOLE } from "../../api/index.ts";
 import type { Page } from "../../registry/protocol.ts";
 import { badRequest } from "./route.ts";
 
 const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
 
-/** What was asked for: a page, or everything, where that is little. */
+/** The lines that a request asks for: a page, or everything if that is little. */
 export interface Paging<T> extends Page<T> {
   readonly isWhole: boolean;
 }
 
 /**
- * Reads `after` and `limit`. A client that knows of neither gets everything or an error, and never a part.
- * @param read what `after` says; null where it says nothing that can be used
+ * Reads `after` and `limit`. A client that sends neither gets everything or an error, never a part.
+ * @param read reads `after`; null if it is not valid
  * @throws HttpError `bad_request`
  */
 export function readPaging<T>(request: Request, read: (after: string) => T | null): Paging<T> {
@@ -30,11 +30,11 @@ export function readPaging<T>(request: Request, read: (after: string) => T | nul
   return { after, limit, isWhole: false };
 }
 
-/** One line more than the page has, which tells whether there is a next one. */
+/** One line more than the page has: it shows whether there is a next page. */
 export const oneMore = <T>({ after, limit }: Paging<T>): Page<T> => ({ after, limit: limit + 1 });
 
 /**
- * The page of lines that are in order, and more than it holds where there is a next one.
+ * Cuts the page from lines in order; there is one line more if there is a next page.
  * @throws HttpError `bad_request` where everything was asked for and is too much
  */
 export function pageOf<L, T>(

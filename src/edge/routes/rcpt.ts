@@ -5,11 +5,11 @@ import { HttpError, json, mediaType, readText, text, wantsText } from "../http.t
 import { parseMessage } from "./body.ts";
 import { badRequest, type CheckHandler, type RouteCall } from "./route.ts";
 
-/** Recipients as they were asked about, one or a list. */
+/** The recipients of a request, one or a list. */
 interface Asked {
   readonly recipients: readonly string[];
   readonly isList: boolean;
-  /** Whether the answer shall be lines of text. */
+  /** Whether to answer in lines of text. */
   readonly isText: boolean;
   readonly floors?: Readonly<Record<string, number>> | null;
 }
@@ -27,7 +27,7 @@ export const postRcpt: CheckHandler<"postRcpt"> = (call) => {
   );
 };
 
-/** For people, and for clients that can do no better. */
+/** For people, and for clients that cannot POST. */
 export const getRcpt: CheckHandler<"getRcpt"> = (call) =>
   respond(call, {
     recipients: [call.params.address],
@@ -36,7 +36,7 @@ export const getRcpt: CheckHandler<"getRcpt"> = (call) =>
   });
 
 function readLines(body: string, isText: boolean): Asked {
-  // One line more than are taken, and what stands behind the last one's end.
+  // One line more than the limit, and the rest after the last line break.
   const lines = body.split("\n", MAX_RECIPIENTS + 2);
   if (lines.at(-1) === "") lines.pop();
   const recipients = lines.map((line) => line.replace(/\r$/, ""));
@@ -47,8 +47,8 @@ function readLines(body: string, isText: boolean): Asked {
 }
 
 /**
- * Whether text that was sent as lines of addresses is JSON, whole or cut off: what a client sends that forgot its
- * Content-Type. An address may begin with a brace or a quotation mark too, and gets its answer.
+ * Whether text that was sent as lines of addresses is JSON, whole or truncated: the client forgot its Content-Type. An
+ * address may begin with a brace or a quotation mark too, and gets its answer.
  */
 function isJson(body: string, lines: readonly string[]): boolean {
   const [, first] = /^\s*([[{"])/.exec(body) ?? [];
@@ -112,12 +112,12 @@ async function respondToList(
   return isText ? text(results.map(({ reply }) => `${reply}\n`).join("")) : json({ results });
 }
 
-/** The confirmation that a refusal waited for may have told that this very token was revoked. */
+/** While the check waited for a confirmation, the Registry may have revoked the token of this request. */
 function requireStillValid({ access, caller }: RouteCall): void {
   if (!access.isValid(caller)) throw new HttpError("unauthorized", "the token has expired or was revoked");
 }
 
-/** Whether a token with these domains may ask: where no domain could be read, there is nothing to hide. */
+/** Whether a token for these domains may ask. An address without a readable domain has nothing to hide. */
 function isCovered(domains: ReadonlySet<string> | null, { recipient }: Query): boolean {
   if (domains === null || recipient.kind === "postmaster" || recipient.kind === "malformed") return true;
   return recipient.kind !== "literal" && domains.has(recipient.domain);

@@ -44,7 +44,7 @@ async function ofEach(
 ): Promise<RegistryStatus> {
   const partitions = [];
   for (const registry of registriesOf(call)) partitions.push(await ask(registry));
-  // A read shows which cacheTtl KV takes; its value does not matter here.
+  // A read shows which cacheTtl KV accepts; its value does not matter here.
   const isReadable = await call.context.kv.get("roster/0", 30).then(
     () => true,
     () => false,

@@ -1,4 +1,4 @@
-/** What handlers of routes have in common. The routes themselves stand in api/routes.ts. */
+/** What the handlers of routes share. The table of routes is in api/routes.ts. */
 import type { AnswerOf, BodyOf, ParamsOf, Result, ROUTES, RouteName } from "../../api/index.ts";
 import type { RegistryApi } from "../../registry/protocol.ts";
 import type { Access, Caller } from "../access.ts";
@@ -6,10 +6,10 @@ import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
 import type { Bindings, RequestContext } from "../request-context.ts";
 
-/** A request that was admitted, and all that a handler may use. */
+/** An authorised request, and all that a handler may use. */
 export interface RouteCall {
   readonly request: Request;
-  /** Parameters of the path, as the route's schemas read them. */
+  /** Parameters of the path, parsed by the route's schemas. */
   readonly params: Readonly<Record<string, string>>;
   readonly caller: Caller;
   readonly deployment: Deployment;
@@ -19,17 +19,17 @@ export interface RouteCall {
   readonly bindings: Bindings;
 }
 
-/** Gives a route's answer: as a value that the route's schema describes, or as a response of its own. */
+/** Returns a route's answer: a value that the route's schema describes, or a response. */
 export type Handler<N extends RouteName> = (
   call: RouteCall & { readonly params: ParamsOf<N>; readonly body: BodyOf<N> },
 ) => Promise<AnswerOf<N> | Response>;
 
-/** Checks read their own body, and answer at once where nothing has to be waited for. */
+/** Checks read their own body, and answer synchronously if nothing has to be awaited. */
 export type CheckHandler<N extends RouteName> = (
   call: RouteCall & { readonly params: ParamsOf<N> },
 ) => Response | Promise<Response>;
 
-export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N]["bound"] extends "recipients"
+export type HandlerOf<N extends RouteName> = (typeof ROUTES)[N] extends { readonly bound: "recipients" }
   ? CheckHandler<N>
   : Handler<N>;
 
@@ -38,14 +38,14 @@ export const badRequest = (message: string): HttpError => new HttpError("bad_req
 export const notFound = (domain: string, message = `${domain} was never published`): HttpError =>
   new HttpError("not_found", message, { domain });
 
-/** The value of a result, or its error on its way to the client. */
+/** The value of a result. @throws HttpError with its error */
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   const { code, message, ...more } = result.error;
   throw new HttpError(code, message, more);
 }
 
-/** The Registry that a domain lives in. */
+/** The Registry of a domain. */
 export const registryOf = ({ bindings, deployment }: RouteCall, domain: string): RegistryApi =>
   bindings.registry(deployment.reader.partitionOf(domain));
 
@@ -53,7 +53,7 @@ export const registryOf = ({ bindings, deployment }: RouteCall, domain: string):
 export const registriesOf = ({ bindings, deployment }: RouteCall): RegistryApi[] =>
   Array.from({ length: deployment.settings.partitions }, (_, partition) => bindings.registry(partition));
 
-/** @throws HttpError `forbidden` where the caller's token does not cover a domain */
+/** @throws HttpError `forbidden` if the caller's token does not cover a domain */
 export function requireDomain(caller: Caller, domain: string): void {
   if (caller.domains !== null && !caller.domains.has(domain)) {
     throw new HttpError("forbidden", `this token does not cover ${domain}`, { domain });

@@ -1,4 +1,4 @@
-/** The handler of each route, and how a request gets to it. */
+/** The handler of each route, and how a request reaches it. */
 import { openApiDocument, ROUTES, type Route, type RouteName } from "../../api/index.ts";
 import { json, octets } from "../http.ts";
 import { readRouteBody } from "./body.ts";
@@ -48,11 +48,11 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   showAudit,
 };
 
-/** A handler as it is called: the route's schemas have read what its types say. */
+/** A handler without the types of its route: the route's schemas have checked parameters and body. */
 type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unknown>;
 
 /**
- * Answers a request that was admitted. A check settles at once where nothing has to be waited for.
+ * Answers a request that was admitted. A check is answered synchronously if nothing has to be awaited.
  * @throws HttpError
  */
 export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {

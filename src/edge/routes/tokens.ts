@@ -6,7 +6,7 @@ import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
 import { badRequest, type Handler, registriesOf, unwrap } from "./route.ts";
 
-/** Bytes of randomness in a token's id. */
+/** Random bytes in a token's id. */
 const ID_BYTES = 8;
 
 export const createToken: Handler<"createToken"> = async ({ body, deployment, bindings, caller }) => {
@@ -41,7 +41,7 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
   const { id } = params;
   const token = unwrap(await bindings.registry(0).tokens()).find((each) => each.id === id);
   if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
-  // Every partition confirms on its own, so each has to know. The first one first, since others take over what it
+  // Every partition confirms on its own, so each must know. The first one first, since others copy what it
   // records when they are initialised.
   let revoked: StoredToken | null = null;
   for (const [partition, registry] of registriesOf(call).entries()) {
@@ -55,7 +55,7 @@ export const revokeToken: Handler<"revokeToken"> = async (call) => {
   return seenFromHere(deployment, revoked ?? token);
 };
 
-/** A token with what only the edge can say of it. */
+/** A token with the members that only the edge knows. */
 const seenFromHere = (deployment: Deployment, token: StoredToken): TokenRecord => ({
   ...token,
   key_fits: token.key_id === null ? null : token.key_id === deployment.tokenKeyId,

@@ -15,7 +15,7 @@ describe.each(PIECES)("a line parser given %d bytes at a time", (size) => {
     expect(questions(parse(new LineParser(), bytesOf(`${asked.join("\n")}\n`), size))).toEqual(asked);
   });
 
-  it("takes one CR off the end, and leaves spaces and other controls", () => {
+  it("removes one CR at the end, and keeps spaces and other control characters", () => {
     expect(questions(parse(new LineParser(), bytesOf(" a\rb@example.com \r\r\n"), size))).toEqual([
       " a\rb@example.com \r",
     ]);
@@ -25,19 +25,19 @@ describe.each(PIECES)("a line parser given %d bytes at a time", (size) => {
     expect(questions(parse(new LineParser(), bytesOf("\n\r\n"), size))).toEqual(["", ""]);
   });
 
-  it("makes U+FFFD of damaged UTF-8, keeps NUL, and reads characters wherever they are cut", () => {
+  it("turns invalid UTF-8 into U+FFFD, keeps NUL, and reads characters split anywhere", () => {
     const bytes = join("jörg", new Uint8Array([0xff, 0x00]), "@bücher.example\n");
     expect(questions(parse(new LineParser(), bytes, size))).toEqual(["jörg\ufffd\u0000@bücher.example"]);
   });
 
-  it("does not take half a line for one, nor another terminator", () => {
+  it("does not accept half a line, nor another terminator", () => {
     const parser = new LineParser();
     expect(parse(parser, bytesOf("alice@example.com\r"), size)).toEqual([]);
     expect(parse(parser, bytesOf("\u0000\u2028;"), size)).toEqual([]);
     expect(parser.isHalfWay).toBe(true);
   });
 
-  it("bounds a line, ended or not, once", () => {
+  it("limits a line, terminated or not, with one error", () => {
     const longest = "x".repeat(MAX_QUESTION);
     expect(questions(parse(new LineParser(), bytesOf(`${longest}\n`), size))).toEqual([longest]);
     for (const bytes of [bytesOf(`${longest}xx\nalice@example.com\n`), bytesOf(longest.repeat(3))]) {
@@ -51,7 +51,7 @@ describe.each(PIECES)("a line parser given %d bytes at a time", (size) => {
 });
 
 describe("a line parser", () => {
-  it("never throws, and says the same of any bytes, however they are cut", () => {
+  it("never throws, and gives the same result for any bytes, however they are split", () => {
     const part = fc.oneof(
       fc.constantFrom("alice@example.com\n", "\n", "\r"),
       fc.uint8Array({ maxLength: 60 }),
@@ -67,14 +67,14 @@ describe("a line parser", () => {
 });
 
 describe("the line protocol", () => {
-  it("asks about the line as it stands", () => {
+  it("asks about the unchanged line", () => {
     expect(line.exchange(" alice@example.com")).toMatchObject({
       kind: "ask",
       recipient: " alice@example.com",
     });
   });
 
-  it("defers an empty line, and bytes that it cannot read, with the line's end", () => {
+  it("defers an empty line, and malformed bytes, with the line's terminator", () => {
     expect(line.exchange("")).toMatchObject({ kind: "reply", reply: "451 4.3.0 no recipient given\n" });
     expect(line.fault("why")).toBe("451 4.3.0 why\n");
   });

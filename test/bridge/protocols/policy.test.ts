@@ -25,7 +25,7 @@ policy_context=
 const question = (recipient: string): string => `request=smtpd_access_policy\nrecipient=${recipient}\n\n`;
 
 describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
-  it("reads Postfix's question, and keeps what matters of it", () => {
+  it("reads Postfix's question, and keeps the relevant attributes", () => {
     expect(questions(parse(new PolicyParser(), bytesOf(FROM_POSTFIX), size))).toEqual([
       new Map([
         ["request", "smtpd_access_policy"],
@@ -46,12 +46,12 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
     expect(found.map((each) => each.get("recipient"))).toEqual(["alice@example.com"]);
   });
 
-  it("leaves equals signs and spaces in a value", () => {
+  it("keeps equals signs and spaces in a value", () => {
     const [found] = questions(parse(new PolicyParser(), bytesOf(question(" a=b c@example.com ")), size));
     expect(found?.get("recipient")).toBe(" a=b c@example.com ");
   });
 
-  it("makes U+FFFD of damaged UTF-8, and keeps NUL", () => {
+  it("turns invalid UTF-8 into U+FFFD, and keeps NUL", () => {
     const bytes = join("recipient=a", new Uint8Array([0xe2, 0x82, 0x00]), "@b.example\n\n");
     expect(questions(parse(new PolicyParser(), bytes, size))[0]?.get("recipient")).toBe(
       "a\ufffd\u0000@b.example",
@@ -67,7 +67,7 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
     ["a line without a name", "=smtpd_access_policy\n"],
     ["a netstring", "28:recipients alice@example.com,\n"],
     ["a recipient twice", "recipient=alice@example.com\nrecipient=bob@example.com\n"],
-  ])("gives up at %s, once, and reads nothing behind it", (_, text) => {
+  ])("gives up at %s, once, and reads nothing after it", (_, text) => {
     const parser = new PolicyParser();
     const found = parse(parser, bytesOf(`${text}\n${question("alice@example.com")}`), size);
     expect(faults(found)).toHaveLength(1);
@@ -75,7 +75,7 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
     expect(parser.isHalfWay).toBe(false);
   });
 
-  it("bounds a line, and all lines of a question together", () => {
+  it("limits a line, and all lines of a question together", () => {
     const oneLine = bytesOf(`sender=${"x".repeat(MAX_QUESTION)}`);
     const manyLines = bytesOf("sender=bob@example.org\n".repeat(MAX_QUESTION / 16));
     for (const bytes of [oneLine, manyLines]) {
@@ -85,7 +85,7 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
     expect(questions(parse(new PolicyParser(), many, size))).toHaveLength(3);
   });
 
-  it("gives up once where a question's last octet too many is the end of a line", () => {
+  it("stops once if the first octet above the limit is the end of a line", () => {
     const parser = new PolicyParser();
     parser.feed(bytesOf(`sender=${"x".repeat(MAX_QUESTION - "sender=".length)}\n`));
     expect(parser.next()).toMatchObject({ kind: "fault" });
@@ -102,7 +102,7 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
 });
 
 describe("a policy parser", () => {
-  it("never throws, and says the same of any bytes, however they are cut", () => {
+  it("never throws, and gives the same result for any bytes, however they are split", () => {
     const part = fc.oneof(
       fc.constantFrom(FROM_POSTFIX, "\n", "\r\n", "recipient=", "request=smtpd_access_policy\n", "="),
       fc.uint8Array({ maxLength: 60 }),
@@ -122,7 +122,7 @@ describe("the policy protocol", () => {
   const say = (...attributes: [string, string][]): unknown => policy.exchange(new Map(attributes));
   const REQUEST: [string, string] = ["request", "smtpd_access_policy"];
 
-  it("asks about the recipient at RCPT, and wherever else there is one", () => {
+  it("asks about the recipient at RCPT, and in any other stage that has one", () => {
     expect(say(REQUEST, ["protocol_state", "RCPT"], ["recipient", "alice@example.com"])).toMatchObject({
       kind: "ask",
       recipient: "alice@example.com",
@@ -163,7 +163,7 @@ describe("the policy protocol", () => {
     });
   });
 
-  it("defers bytes that it cannot read, in a form that Postfix can", () => {
+  it("defers malformed bytes in a form that Postfix can read", () => {
     expect(policy.fault("why")).toBe("action=451 4.3.0 why\n\n");
   });
 });

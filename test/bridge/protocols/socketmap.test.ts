@@ -18,19 +18,19 @@ describe.each(PIECES)("a socketmap parser given %d bytes at a time", (size) => {
     expect(questions(parse(new SocketmapParser(), bytes, size)).map(({ key }) => key)).toEqual(keys);
   });
 
-  it("cuts map and key at the first space, and leaves the others", () => {
+  it("splits map and key at the first space only", () => {
     const bytes = bytesOf(netstring("recipients  john doe@example.com "));
     expect(questions(parse(new SocketmapParser(), bytes, size))).toEqual([
       { map: "recipients", key: " john doe@example.com " },
     ]);
   });
 
-  it("reads characters of several bytes, wherever they are cut", () => {
+  it("reads characters of several bytes, split anywhere", () => {
     const bytes = bytesOf(netstring("recipients jörg@bücher.example"));
     expect(questions(parse(new SocketmapParser(), bytes, size))[0]?.key).toBe("jörg@bücher.example");
   });
 
-  it("makes U+FFFD of damaged UTF-8, and keeps NUL", () => {
+  it("turns invalid UTF-8 into U+FFFD, and keeps NUL", () => {
     const text = join("24:recipients a", new Uint8Array([0xff, 0xc3, 0x00]), "@b.example,");
     expect(questions(parse(new SocketmapParser(), text, size))).toEqual([]);
     const counted = join("25:recipients a", new Uint8Array([0xff, 0xc3, 0x00]), "@b.example,");
@@ -59,7 +59,7 @@ describe.each(PIECES)("a socketmap parser given %d bytes at a time", (size) => {
     ["HTTP", "GET / HTTP/1.1\r\n\r\n"],
     ["TLS", "\u0016\u0003\u0001"],
     ["NUL", "\u0000"],
-  ])("gives up at %s, once, and reads nothing behind it", (_, text) => {
+  ])("gives up at %s, once, and reads nothing after it", (_, text) => {
     const parser = new SocketmapParser();
     const found = parse(parser, bytesOf(text + netstring("domains example.com")), size);
     expect(faults(found)).toHaveLength(1);
@@ -67,7 +67,7 @@ describe.each(PIECES)("a socketmap parser given %d bytes at a time", (size) => {
     expect(parser.isHalfWay).toBe(false);
   });
 
-  it("reads the longest question, and refuses one octet more before it has come", () => {
+  it("reads the longest question, and refuses a longer one before it has arrived", () => {
     const longest = `x ${"y".repeat(MAX_QUESTION - 2)}`;
     expect(questions(parse(new SocketmapParser(), bytesOf(netstring(longest)), size))).toHaveLength(1);
     const parser = new SocketmapParser();
@@ -89,7 +89,7 @@ describe("a socketmap parser", () => {
     key: fc.string({ unit: "binary", maxLength: 60 }).map((text) => new TextDecoder().decode(bytesOf(text))),
   });
 
-  it("reads every list of questions the same, however it is cut", () => {
+  it("reads every sequence of questions the same, however it is split", () => {
     fc.assert(
       fc.property(
         fc.array(question, { maxLength: 8 }),
@@ -111,7 +111,7 @@ describe("a socketmap parser", () => {
     );
   });
 
-  it("never throws, and says the same of any bytes, however they are cut", () => {
+  it("never throws, and gives the same result for any bytes, however they are split", () => {
     const rubbish = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       // Nearly right: one byte of a good question is changed.
@@ -138,7 +138,7 @@ describe("the socketmap protocol", () => {
     ["no map", { map: "", key: "" }],
     ["an empty key", { map: "recipients", key: "" }],
     ["an empty key of domains", { map: "domains", key: "" }],
-  ])("says TEMP to %s", (_, question) => {
+  ])("answers TEMP to %s", (_, question) => {
     expect(socketmap.exchange(question)).toMatchObject({
       kind: "reply",
       verdict: "invalid",
@@ -146,7 +146,7 @@ describe("the socketmap protocol", () => {
     });
   });
 
-  it("says TEMP to bytes that it cannot read, never PERM", () => {
+  it("answers TEMP to malformed bytes, never PERM", () => {
     expect(socketmap.fault("why")).toBe("18:TEMP 451 4.3.0 why,");
   });
 });

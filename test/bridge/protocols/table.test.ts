@@ -13,7 +13,7 @@ vi.mock(import("../../../src/bridge/protocols/index.ts"), async (original) => {
   return { PROTOCOLS, PROTOCOL_NAMES: Object.keys(PROTOCOLS) as ProtocolName[] };
 });
 
-describe("a protocol that is only added to the table", () => {
+describe("a protocol that is in the table only", () => {
   it("has a flag, is served over a socket, and is counted by its name", async () => {
     const edge = await startEdge();
     let stdout = "";

@@ -5,7 +5,7 @@ import type { StoredRow, StoredTables } from "./host.ts";
 
 export const RELEASES = join(import.meta.dirname, "..", "..", "fixtures", "releases");
 
-/** What stands in `state.json`. Bytes that several places hold stand once, under `blobs`. */
+/** The content of `state.json`. Bytes that occur in several places are stored once, under `blobs`. */
 export interface StoredState {
   /** When it was stored, Unix milliseconds. */
   readonly time: number;
