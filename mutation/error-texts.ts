@@ -17,7 +17,7 @@ interface TreePath {
 }
 
 const TEXTS = new Set(["StringLiteral", "TemplateLiteral"]);
-const MAKES_ERROR = /(?:Error|Failure)$|^damaged$/;
+const MAKES_ERROR = /(?:Error|Failure)$|^damaged$|^badRequest$/;
 
 export const strykerPlugins = [
   {
@@ -26,8 +26,10 @@ export const strykerPlugins = [
     value: {
       shouldIgnore({ node, parent, listKey, key }: TreePath): string | undefined {
         if (!TEXTS.has(node.type) || listKey !== "arguments") return undefined;
+        const name = parent.callee?.name ?? "";
         const isLast = key === (parent.arguments?.length ?? 0) - 1;
-        return isLast && MAKES_ERROR.test(parent.callee?.name ?? "") ? "text of an error" : undefined;
+        const isText = name === "failure" ? key === 1 : isLast && MAKES_ERROR.test(name);
+        return isText ? "text of an error" : undefined;
       },
     },
   },

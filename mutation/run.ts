@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { Stryker } from "@stryker-mutator/core";
-import { areaOf, ROOT } from "./areas.ts";
+import { areaOf, ROOT, SLOW_TESTS } from "./areas.ts";
 
 /** A mutant, and what became of it. */
 export interface Outcome {
@@ -43,7 +43,11 @@ export async function mutate(
   );
   const [first] = files;
   if (first === undefined || ranges.length === 0) return [];
+  // Property tests notice nearly everything within a few cases.
+  process.env.ROLLCALL_RUNS ??= "40";
   process.env.ROLLCALL_MUTATION_TESTS = areaOf(first).tests.join(",");
+  process.env.ROLLCALL_MUTATION_WITHOUT = SLOW_TESTS.join("|");
+  const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
   const results = await new Stryker({
     mutate: ranges,
     testRunner: "in-process",
@@ -54,8 +58,8 @@ export async function mutate(
     ignorers: ["error-texts"],
     concurrency: WORKERS,
     // Only what hangs is to run out of time, on a busy machine too.
-    timeoutMS: 8_000,
-    timeoutFactor: 4,
+    timeoutMS: 4_000,
+    timeoutFactor: 2,
     // TypeScript 7 has no API by which Stryker could rewrite a tsconfig; nothing here needs one.
     tsconfigFile: "none",
     tempDirName: join(tmpdir(), "rollcall-stryker"),
@@ -65,10 +69,10 @@ export async function mutate(
     allowEmpty: true,
     warnings: false,
   }).runMutationTest();
-  return results.flatMap(outcomeOf);
+  return results.flatMap((result) => outcomeOf(result, sources));
 }
 
-function outcomeOf(result: Result): Outcome[] {
+function outcomeOf(result: Result, sources: ReadonlyMap<string, string>): Outcome[] {
   const fate = fateOf(result);
   if (fate === null) return [];
   const file = relative(ROOT, result.fileName);
@@ -79,7 +83,7 @@ function outcomeOf(result: Result): Outcome[] {
       from: start,
       to: end,
       operator: result.mutatorName,
-      code: oneLine(textBetween(readFileSync(join(ROOT, file), "utf8"), start, end)),
+      code: oneLine(textBetween(sources.get(file) ?? "", start, end)),
       becomes: oneLine(result.replacement),
       fate,
     },

@@ -41,7 +41,7 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
   return { scene, violation: scene.violations[0] ?? null };
 }
 
-/** Has one step happen; what it sets going goes on behind. */
+/** Runs one step. The work that it starts continues in the background. */
 function take(scene: Scene, step: Step): void {
   if (scene.violations.length > 0 || scene.faults.isOver) return;
   const random = new Random(scene.plan.seed, "step", step.id);
@@ -98,8 +98,8 @@ function take(scene: Scene, step: Step): void {
       scene.lose(step.partition);
       scene.tally.fault("registry lost");
       return;
-    case "new beginning":
-      scene.beginAnew(step.partition);
+    case "initialise":
+      scene.allowInitialising(step.partition);
       return;
     case "rollout":
       scene.registry(step.partition).release = step.release;

@@ -63,7 +63,7 @@ class Shrinker {
     }
   }
 
-  /** Goes on with these steps where the same assertion fails with them. */
+  /** Keeps these steps if the same assertion fails with them. */
   async #keep(steps: readonly Step[]): Promise<boolean> {
     this.runs++;
     const plan = { ...this.plan, steps };

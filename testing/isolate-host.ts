@@ -40,7 +40,7 @@ export interface Reply {
   readonly body: unknown;
   /** Milliseconds until it was there. */
   readonly took: number;
-  /** Operations until it was there; the meter goes on counting what is done in the background. */
+  /** Operations until it was there; the meter also counts what follows in the background. */
   readonly kv: number;
   readonly registry: number;
   readonly meter: Meter;

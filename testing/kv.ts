@@ -88,7 +88,7 @@ export class FakeKv {
   };
   /** A write came within a second of another to its key; it fails too. */
   tooFastWrite: (words: string) => void = () => undefined;
-  /** Every operation that was begun. */
+  /** Every operation that was started. */
   readonly operations: (KvOperation & { readonly time: number })[] = [];
   /** Writes that came within a second of another to their key. */
   tooFast = 0;

@@ -9,15 +9,15 @@ interface Event {
   isOff: boolean;
 }
 
-/** When every world begins. */
-export const BEGINNING = Date.UTC(2026, 0, 1);
+/** When every world starts. */
+export const START_OF_WORLD = Date.UTC(2026, 0, 1);
 
 /**
  * Time that moves only when it is told to: the clock and the timers of a whole world. Between two events all that
  * can go on does go on, and takes no time.
  */
 export class VirtualTime implements Clock, Timers {
-  #now = BEGINNING;
+  #now = START_OF_WORLD;
   #turns = 0;
   /** A binary heap, the next event first. */
   readonly #events: Event[] = [];
@@ -26,9 +26,9 @@ export class VirtualTime implements Clock, Timers {
     return this.#now;
   }
 
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start of the world. */
   get elapsed(): number {
-    return this.#now - BEGINNING;
+    return this.#now - START_OF_WORLD;
   }
 
   sleep(ms: number, nap?: Nap): Promise<void> {

@@ -6,23 +6,20 @@ import {
   type DomainKey,
   type DomainPolicy,
   deriveDomainKey,
-  encodeManifest,
-  encodeRoster,
   KV_ROSTER,
   type Manifest,
   type ManifestContent,
   type Mode,
   manifestKey,
-  NO_DEPARTURES,
   openManifest,
   partitionOf,
   rosterKey,
-  rosterMac,
   utf8,
 } from "../src/directory/index.ts";
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import { exportOf, exportRoster } from "./exports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
@@ -47,7 +44,7 @@ export interface PublishOptions {
   readonly bits?: number;
 }
 
-/** A deployment and its surroundings: KV in many places, Registries, isolates, and time that does as it is told. */
+/** A deployment for tests: KV at many locations, Registries, isolates, and virtual time. */
 export class World {
   readonly clock = new VirtualTime();
   readonly kv = new FakeKv(this.clock);
@@ -226,43 +223,14 @@ export class World {
   export(domain: string, generation: number, list: List, changes: Partial<ManifestContent> = {}): void {
     const key = this.keyFor(domain);
     const policy = { ...DEFAULT_POLICY, ...changes.policy };
-    const { table, shards, counts } = pack(list, key, policy);
-    const content: ManifestContent = {
-      domain,
-      origin: "kv",
-      incarnation: 0,
-      generation,
-      time: this.clock.now(),
-      mode: "enforce",
-      counts,
-      deletedUntil: null,
-      shards: table,
-      departures: NO_DEPARTURES,
-      ...changes,
-      policy,
-    };
-    blobIds(table).forEach((id, i) => {
-      this.kv.set(blobKey(domain, id), shards[i] as Uint8Array);
-    });
-    this.kv.set(manifestKey(domain), encodeManifest(content, key));
+    const said = { generation, time: this.clock.now(), ...changes, policy };
+    for (const [name, value] of exportOf(key, pack(list, key, policy), said)) this.kv.set(name, value);
     this.exportRoster({ [domain]: generation });
   }
 
   /** Puts the roster of exported domains into KV. */
   exportRoster(heads: Readonly<Record<string, number>>): void {
-    const roster = {
-      partition: KV_ROSTER,
-      partitions: 1,
-      incarnation: 0,
-      asOf: Math.max(...Object.values(heads)),
-      heartbeat: this.clock.now(),
-      heads,
-      revoked: [],
-    };
-    this.kv.set(
-      rosterKey(KV_ROSTER),
-      encodeRoster(roster, rosterMac(stablelibHashing, this.settings.masterKey)),
-    );
+    this.kv.set(rosterKey(KV_ROSTER), exportRoster(this.settings.masterKey, heads, this.clock.now()));
   }
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */

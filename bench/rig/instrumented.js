@@ -10,13 +10,14 @@ export class Registry extends Near {}
 
 for (const name of Object.getOwnPropertyNames(Near.prototype).filter((each) => !OWN.includes(each))) {
   const near = Near.prototype[name];
-  Registry.prototype[name] = async function (...args) {
+  const value = async function (...args) {
     calls.started++;
     await scheduler.wait(Number(this.env.BENCH_REGISTRY_DELAY ?? 0));
     const result = await near.apply(this, args);
     calls.answered++;
     return result;
   };
+  Object.defineProperty(Registry.prototype, name, { value });
 }
 
 export default {

@@ -57,11 +57,13 @@ export async function start(
     stdio: ["ignore", "pipe", "pipe"],
   });
   endWithUs(child);
-  let said = "";
+  let [said, isMeasured] = ["", false];
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(-10_000);
     });
+  // What a server complains of while it is measured.
+  child.stderr.on("data", (text: string) => isMeasured && process.stderr.write(text));
   const ended = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
   const line = `${command} ${args.join(" ")}`;
   const isReady = async (): Promise<boolean> => {
@@ -69,9 +71,11 @@ export async function start(
     return options.isReady(said);
   };
   await until(`${line} is ready`, isReady, START_TIMEOUT_MS);
+  isMeasured = true;
   return {
     pid: child.pid as number,
     async [Symbol.asyncDispose]() {
+      isMeasured = false;
       child.kill("SIGTERM");
       await ended;
       folder[Symbol.dispose]();

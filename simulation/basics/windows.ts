@@ -16,47 +16,47 @@ export const WINDOWS = {
   "accept, unconfirmed, after the copy to KV": {
     answer: "accept, unconfirmed: cold, lapsed or behind",
     derived:
-      "from the copy to KV: 180 s until it shows, 30 s of cacheTtl, W for which it is held, 4.5 s for the check: W + 214.5 s",
+      "from the copy to KV: 180 s until it shows, 30 s of cacheTtl, W in memory, 4.5 s for the check: W + 214.5 s",
   },
   "accept, Registry away": {
     answer: "accept while the Registry does not answer",
-    derived: "accept-grace since its last sign of life",
+    derived: "accept-grace since its last contact",
   },
   "export, refusal and accept": { answer: "export (`origin: kv`)", derived: "as an unconfirmed accept" },
   "export, taken back": {
     answer: "export that was taken back",
     derived:
-      "180 s until it shows, 30 s of cacheTtl, 60 s for which the roster is held (600 s where it cannot be read), 4.5 s for the check",
+      "180 s until it shows, 30 s of cacheTtl, 60 s of the roster in memory (600 s if it cannot be read), 4.5 s for the check",
   },
   "bridge: refusal": {
     answer: "refusal at a bridge",
-    derived: "W, since its time counts from before its own question",
+    derived: "W, which counts from before its own question",
   },
-  "bridge: accept": { answer: "accept at a bridge", derived: "W and the bridge's time-out, 3 s" },
+  "bridge: accept": { answer: "accept at a bridge", derived: "W and the bridge's timeout, 3 s" },
   "bridge: accept under grace": {
     answer: "accept at a bridge while the edge is away",
-    derived: "accept-grace since the last sign of the Registry that it carried, and the time-out",
+    derived: "accept-grace since the last contact that it carried, and the timeout",
   },
   "bridge: accept under grace, unconfirmed": {
-    answer: "the same, where the isolate that gave it was cold, lapsed or behind",
-    derived: "the same, and the age that its accept had already",
+    answer: "the same, from an isolate that was cold, lapsed or behind",
+    derived: "the same, and the age of its accept",
   },
   "bridge: export": {
     answer: "export at a bridge",
-    derived: "as an export, and W for which the bridge keeps it, and the time-out",
+    derived: "as an export, W in the cache of the bridge, and the timeout",
   },
   "bridge: export, taken back": {
     answer: "export that was taken back, at a bridge",
-    derived: "as where the roster cannot be read, and W for which the bridge keeps it, and the time-out",
+    derived: "as if the roster cannot be read, W in the cache of the bridge, and the timeout",
   },
   "every isolate at the heads, after faults": {
     answer: "every isolate at the heads, once faults stop",
-    derived: "patience, leases and pauses end within 45 s, then half a window",
+    derived: "timeouts, leases and pauses end within 45 s, then half a window",
   },
   "KV equals the heads, after faults": {
     answer: "KV equal to the heads, once faults stop",
     derived:
-      "late writes 60 s, five minutes until a lost copy that readers miss is made again; the roster by its next heartbeat",
+      "late writes 60 s, five minutes until a lost copy that readers miss is put again; the roster by its next heartbeat",
   },
 } as const satisfies Readonly<Record<string, WindowRow>>;
 

@@ -6,7 +6,7 @@ export interface Exchange {
   readonly arrivedAt: number;
 }
 
-/** What can be told of an isolate at one moment. */
+/** What is known of an isolate at one moment. */
 export interface Moment {
   readonly time: number;
   /** What its own clock shows. */
@@ -50,7 +50,7 @@ export interface Sign {
 export interface JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
-  /** Newest log that it was told of, and the highest generation of that, by domain, and when. */
+  /** Newest log that it has heard of, its highest generation, and when, by domain. */
   readonly seen: ReadonlyMap<
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
@@ -59,6 +59,6 @@ export interface JudgedBridge {
   readonly vouched: ReadonlyMap<string, Sign>;
   /** Whether it has memory for all whom it is asked about. */
   readonly hasRoom: boolean;
-  /** Window of the isolate that gave the answer it goes by, by what was asked. */
+  /** Window of the isolate that gave the answer in use, by recipient. */
   readonly windows: ReadonlyMap<string, number>;
 }

@@ -1,5 +1,5 @@
 /** The bounds of docs/consistency.md, as numbers. Milliseconds. */
-import { PROPAGATION } from "../basics/limits.ts";
+import { PROPAGATION } from "../../testing/limits.ts";
 
 /** Shortest cacheTtl of KV. */
 const CACHE_TTL = 30_000;
@@ -13,15 +13,15 @@ export const BOUNDS = {
   /** From the copy to KV until no isolate that can read accepts from what was before: it shows, its cached read ends, what is held lapses, and the last check ends. */
   kv: (window: number): number => PROPAGATION + CACHE_TTL + window + CHECK_TIME,
   /**
-   * From the first export of a domain until nobody who can read refuses it as not served any more, and from when it is
-   * taken back until nobody who can read answers from it any more.
+   * From the first export of a domain until no isolate that can read KV refuses it as not served, and from when it is
+   * taken back until no isolate that can read KV answers from it.
    */
   exportRoster: PROPAGATION + CACHE_TTL + EXPORT_ROSTER + CHECK_TIME,
-  /** And until nobody does who cannot. */
+  /** The same for isolates that cannot read KV. */
   exportRosterUnread: PROPAGATION + CACHE_TTL + EXPORT_ROSTER_LIFE + CHECK_TIME,
   /** Within which a first refresh has ended, well or not. */
   firstRefresh: 15_000,
-  /** After the last fault that met an isolate, nothing of it lingers: patience, leases and pauses are over. */
+  /** After the last fault that met an isolate, nothing of it lingers: timeouts, leases and pauses are over. */
   recovery: 20_000,
   /** Between learning of a newer generation and holding it, where nothing fails. */
   catchingUp: 8_000,

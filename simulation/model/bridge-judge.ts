@@ -1,6 +1,6 @@
 /** Holds what bridges say against the model: law 2 and law 3 at the end of the way. */
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../basics/limits.ts";
+import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { JudgedBridge } from "./answerer.ts";
@@ -23,7 +23,7 @@ export interface BridgeJudgeParts {
 interface Said extends Named {
   readonly bridge: JudgedBridge;
   readonly resolution: Resolution;
-  /** Window of the isolate that it goes by. */
+  /** Window of the isolate whose answer it uses. */
   readonly window: number;
   say(): string;
 }
@@ -121,7 +121,7 @@ export class BridgeJudge {
       this.#bounded("bridge: accept", age, window + BRIDGE_BUDGET + LONGEST_COMPUTING, say);
   }
 
-  /** The isolate decided at some moment of the last window, by its own clock; what goes on by grace, before that. */
+  /** The isolate decided at some moment of the last window, by its own clock; an accept under grace, earlier. */
   #moments({ window, bridge, resolution }: Said): number[] {
     const time = this.#parts.now();
     const moments = [time, time - window - BRIDGE_BUDGET, time + SKEW];

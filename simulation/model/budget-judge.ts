@@ -1,5 +1,5 @@
 /** Law 7, by the publish: what a change costs an isolate is what changed, and its manifest. */
-import { FITTING, LINGERING } from "../basics/limits.ts";
+import { FITTING, LINGERING } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { ModelDirectory } from "./directory.ts";
 
@@ -47,7 +47,7 @@ interface Account {
 const COLD_LOADS = 16;
 /** A change is looked for in KV and at the Registry, once for what is needed and once more where that rose meanwhile. */
 const PER_CHANGE = 4;
-/** An isolate that idles looks anew once a window, in KV and at the Registry. */
+/** An idle isolate looks again once a window, in KV and at the Registry. */
 const PER_WINDOW = 2;
 
 const ASSERTION = "a publish costs what changed";
@@ -87,7 +87,7 @@ export class BudgetJudge {
   manifestAsked(host: Reader, domain: string): void {
     const { model, now, violation } = this.#parts;
     const changes = model.history(domain).generations.length;
-    // Nobody ever published it: a few reads until that is known, which the judge of costs bounds.
+    // It was never published: a few reads until that is known, which the cost judge bounds.
     if (changes === 0 || model.exports.has(domain) || host.settings.cacheBytes < FITTING) return;
     const account = this.#account(host, domain);
     const isFirst = account.changes === 0;

@@ -1,5 +1,5 @@
-/** Law 7: reads are bounded by what is served and by time, whoever asks for what. */
-import { FITTING } from "../basics/limits.ts";
+/** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
+import { FITTING } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { ModelDirectory } from "./directory.ts";
 import { seconds } from "./pairs.ts";

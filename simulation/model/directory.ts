@@ -106,7 +106,7 @@ export class ModelDirectory {
     // The guard judges a commit as a whole, against what was before it.
     for (const { domain } of request.domains) {
       const content = intent?.get(domain);
-      if (content === undefined) throw new Error(`a commit of ${domain} that nobody meant`);
+      if (content === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
       if (!result.unchanged.includes(domain)) {
         this.#judgeGuard(this.history(domain), content, request.force === true, number);
       }

@@ -10,7 +10,7 @@ export class History {
   #log = 0;
   /** Domains that it was ever an alias of. */
   readonly targets = new Set<string>();
-  /** Highest number whose publisher was told of it. */
+  /** Highest number that was acknowledged. */
   acknowledged = 0;
 
   readonly #kept: number;
@@ -73,7 +73,7 @@ export class History {
     return Math.max(0, time - (next?.since ?? time));
   }
 
-  /** Whether a tombstone may have been let go of. */
+  /** Whether a tombstone may have been pruned. */
   mayBeForgotten(time: number, history: number): boolean {
     return this.generations.some(
       (it) => it.deletedUntil !== null && it.deletedUntil + history <= Math.min(time, it.until),
@@ -96,7 +96,7 @@ export class History {
     const head = this.head;
     if (head !== undefined) head.until = now;
     const left = this.current.findLast(
-      // Of a list that was let go of long after its end nobody is left to be deferred.
+      // Of a list that was pruned long after its end, no departed name is left.
       (it) => it.deletedUntil === null && it.until > now - this.#kept,
     );
     const generation: Generation = {
@@ -108,7 +108,7 @@ export class History {
       deletedUntil,
       departures: deletedUntil === null ? departuresAfter(left, content, now) : new Map(),
       overridden: new Set(
-        // A deletion takes nobody out of the lists before it: the next list is measured against them.
+        // A deletion removes no names from the lists before it: the next list is compared with them.
         isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],
       ),
       ...content,
@@ -126,7 +126,7 @@ export class History {
    */
   losses(content: Content, now: number): { accepted: number; before: number; after: number }[] {
     const lists = this.current.filter((it) => it.deletedUntil === null);
-    // Another key or spelling begins the day anew.
+    // Another key or spelling starts the day again.
     const start = lists.findLastIndex((it) => !areComparable(it, content)) + 1;
     const newest = lists.at(-1);
     const isOverridden = (name: string, since: Generation): boolean =>

@@ -1,7 +1,8 @@
 /** Judges of what isolates say over HTTP: law 1, tokens, and each answer. */
 
 import type { Answer } from "../../src/directory/index.ts";
-import { LONGEST_COMPUTING } from "../basics/limits.ts";
+import { LONGEST_COMPUTING } from "../../testing/limits.ts";
+import type { HttpExchange } from "../../testing/network.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { Answerer, Moment } from "./answerer.ts";
 import type { Judge } from "./judge.ts";
@@ -11,7 +12,7 @@ export interface Token {
   readonly id: string;
   readonly token: string;
   readonly role: "check" | "publish";
-  /** When whoever revoked it was told that it is. */
+  /** When the revocation was acknowledged. */
   revokedAt: number;
 }
 
@@ -23,16 +24,6 @@ export interface HttpJudgeParts {
   readonly asked: ReadonlyMap<string, Named>;
   partitionOf(domain: string): number;
   violation(assertion: string, words: string): void;
-}
-
-/** One exchange over HTTP. */
-export interface HttpExchange {
-  readonly request: Request;
-  /** Body of the request. */
-  readonly asked: string;
-  readonly status: number;
-  /** Body of the response. */
-  readonly body: string;
 }
 
 export class HttpJudge {

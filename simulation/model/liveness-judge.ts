@@ -1,6 +1,6 @@
 /** Where nothing is wrong there is a verdict: no isolate that no fault met defers for want of one. */
 import type { Answer } from "../../src/directory/index.ts";
-import { FITTING, LINGERING } from "../basics/limits.ts";
+import { FITTING, LINGERING } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { Answerer, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";

@@ -1,7 +1,7 @@
 /** Holds one answer of an isolate, taken for given at one moment, against the model. */
 
 import { type Answer, refuses } from "../../src/directory/index.ts";
-import { LONGEST_COMPUTING, SKEW } from "../basics/limits.ts";
+import { LONGEST_COMPUTING, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { Answerer, Exchange, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
@@ -104,7 +104,7 @@ export class Trial {
     this.#complain("refusals are fresh", `; its last answered question was sent ${seconds(age)} ago`);
   }
 
-  /** Whoever published through an isolate is told no older truth by it. */
+  /** An isolate does not show an older state to the client that published through it. */
   #requirePublished(): void {
     const { host, domain, answer } = this.#it;
     const published = host.published.get(domain);
@@ -128,7 +128,7 @@ export class Trial {
     this.place = placeIn(Math.min(...logs));
   }
 
-  /** Whoever was told of a newer state confirms none that ended before it asked. */
+  /** An isolate that was told of a newer state confirms none that ended before its question. */
   #requireNewest(pairs: readonly Pair[]): void {
     if (this.#exchange === undefined || this.#exchange.arrivedAt >= this.#at.time) return;
     const end = Math.max(...pairs.map(({ own, list }) => Math.min(own.until, list.until)));
@@ -251,17 +251,17 @@ export class Trial {
     this.#takenBack(history.lostFor(time));
     if (answer.action !== "reject" && this.#isHurt) return;
     const succeeded = history.succeededFor(generation, time);
-    // Where a manifest was deleted, what is held goes on accepting, until what was exported anew shows.
+    // Where a manifest was deleted, the one in memory still accepts, until the next export shows.
     const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
     this.#bounded("export, refusal and accept", age, BOUNDS.kv(host.settings.window));
   }
 
-  /** Nobody goes by an export that was taken back, once that shows. */
+  /** No isolate answers from an export that was taken back, once that shows. */
   #takenBack(age: number): void {
     const { domain, answer } = this.#it;
     if (age === 0 || this.#parts.model.history(domain).headAt(this.#at.time) !== undefined) return;
     // Whoever was told nothing by the Registry yet accepts from what lies in KV, and the manifest may still; and who
-    // cannot read KV any more goes on for accept-grace.
+    // can no longer read KV accepts for accept-grace.
     if (answer.action !== "reject" && (this.#exchange === undefined || this.#isHurt)) return;
     this.#bounded("export, taken back", age, this.#exportRoster());
   }

@@ -9,7 +9,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "the bridge refuses below its floor",
-    "an older answer refuses nobody",
+    "an older answer may not refuse",
     bridge(
       "answers/judge.ts",
       "if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {",

@@ -73,7 +73,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "the set of served domains must be fresh too",
     reader(
       "decide.ts",
-      "if (!view.isComplete || !view.isFresh(now)) return confirmOrDefer(check, view);",
+      "if (!view.isFresh(now)) return confirmOrDefer(check, view);",
       "if (!view.isComplete) return confirmOrDefer(check, view);",
     ),
   ),

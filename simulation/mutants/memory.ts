@@ -1,4 +1,4 @@
-/** What an isolate keeps of a list that changes, and what it reads anew. */
+/** What an isolate keeps of a list that changes, and what it reads again. */
 import { type Mutant, mutant, reader } from "./patch.ts";
 
 export const MEMORY_MUTANTS: readonly Mutant[] = [
@@ -39,7 +39,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "an isolate that slept defers without asking",
-    "the Registry may be up, though nobody asked it for long",
+    "the Registry may be up, though it was not asked for long",
     reader("decide.ts", 'if (check.confirmations === 0) return { kind: "confirmation", view };', ""),
   ),
 ];

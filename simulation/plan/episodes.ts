@@ -1,5 +1,5 @@
+import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import type { FaultKind } from "../basics/faults.ts";
 import { type Add, SECOND, type Setup } from "./plan.ts";
 
 /** Faults of which episodes are made, each with the largest share of operations that meet it. */

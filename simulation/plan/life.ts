@@ -1,4 +1,4 @@
-/** What goes on in every deployment: isolates come and go, publishers publish, releases roll out. */
+/** What happens in every deployment: isolates start and end, publishers publish, releases roll out. */
 import type { Random } from "../../testing/random.ts";
 import { LARGE_CACHE } from "./meeting.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";

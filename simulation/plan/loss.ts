@@ -1,4 +1,4 @@
-/** A Registry that is lost with all that it had, and begun anew. */
+/** A Registry that loses its storage, and is initialised again. */
 import type { Random } from "../../testing/random.ts";
 import { addOlderLog } from "./meetings.ts";
 import { type Add, MINUTE, SECOND, type Setup } from "./plan.ts";
@@ -12,15 +12,15 @@ const EARLIEST = 5 * MINUTE;
 /** Time that it takes until all is published again. */
 const UNTIL_SERVED = 10 * MINUTE;
 
-/** The operator finds out, has it begun anew, has every list published again, and restarts some of the bridges. */
+/** The operator notices, initialises it, publishes every list again, and restarts some of the bridges. */
 export function addLoss(seed: number, random: Random, setup: Setup, length: number, add: Add): void {
   // The first one records the revocations of all.
   const last = setup.partitions - 1;
   const partition = random.pick([0, last, last]);
   const lost = EARLIEST + random.next() * (length - EARLIEST - UNTIL_SERVED);
   add(lost, { kind: "loss", partition });
-  const anew = lost + random.between(70, 200) * SECOND;
-  add(anew, { kind: "new beginning", partition });
+  const initialised = lost + random.between(70, 200) * SECOND;
+  add(initialised, { kind: "initialise", partition });
   // Somebody publishes before anybody knows.
   for (let tries = 0; tries < 3; tries++) {
     const domain = random.pick(setup.domains);
@@ -31,14 +31,14 @@ export function addLoss(seed: number, random: Random, setup: Setup, length: numb
       forces: true,
     });
   }
-  addOlderLog(seed, setup, add, partition, [lost, anew, anew + 330 * SECOND]);
-  // Tokens that are revoked while it has not begun: it has to begin with them.
+  addOlderLog(seed, setup, add, partition, [lost, initialised, initialised + 330 * SECOND]);
+  // Tokens that are revoked while it is uninitialised: it has to start with them.
   add(lost - 20 * SECOND, { kind: "token", role: "check" });
-  for (const before of [50, 30, 10]) add(anew - before * SECOND, { kind: "revocation" });
+  for (const before of [50, 30, 10]) add(initialised - before * SECOND, { kind: "revocation" });
   // The old roster may go on showing for minutes, and nothing can be published until it does not.
   for (const wait of [5, 120, 240, 300]) {
     for (const domain of setup.domains) {
-      const at = anew + wait * SECOND + random.next() * 20 * SECOND;
+      const at = initialised + wait * SECOND + random.next() * 20 * SECOND;
       add(at, { kind: "publish", domain, change: "found", forces: true });
       add(at + random.next() * 40 * SECOND, {
         kind: "checks",
@@ -49,5 +49,5 @@ export function addLoss(seed: number, random: Random, setup: Setup, length: numb
     }
   }
   for (let i = random.between(0, 2); i > 0; i--)
-    add(anew + random.next() * 5 * MINUTE, { kind: "bridge", location: random.pick(setup.locations) });
+    add(initialised + random.next() * 5 * MINUTE, { kind: "bridge", location: random.pick(setup.locations) });
 }

@@ -13,7 +13,7 @@ import { addTroubles } from "./troubles.ts";
 /** Checks of one world where nothing else is asked for. */
 export const CHECKS_OF_A_WORLD = 20_000;
 
-/** Pauses in which nobody asks for anything; in the longest a deleted domain is pruned. */
+/** Pauses without traffic; in the longest one, deleted domains are pruned. */
 const PAUSES = [HOUR, 3 * HOUR, 26 * HOUR, 75 * HOUR, 75 * HOUR];
 const SHARE_WITH_PAUSE = 0.3;
 const SHARE_WITH_LOSS = 0.3;

@@ -4,8 +4,8 @@
  */
 import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import type { FaultKind } from "../basics/faults.ts";
 import { type Add, type Change, type Publication, SECOND, type Setup } from "./plan.ts";
 
 export const LARGE_CACHE = 64 * 1024 * 1024;
@@ -26,7 +26,7 @@ interface Asked {
 }
 
 export class Meeting {
-  /** Nobody else publishes it. */
+  /** No other step publishes it. */
   readonly domain: string;
   readonly random: Random;
   readonly setup: Setup;
@@ -86,7 +86,7 @@ export class Meeting {
   }
 
   /**
-   * Asks about nobody in all domains of the world, so that an isolate asks each Registry, and learns of all changes.
+   * Asks about unlisted names in all domains, so that the isolate asks each Registry and learns of all changes.
    */
   askRegistries(focus: number, at: number): void {
     this.ask(focus, at, 8, { domains: this.setup.domains, nobody: true });

@@ -58,7 +58,7 @@ export function edgeAway(meeting: Meeting, start: number): void {
   meeting.askBridge(focus, asked + 400, 3);
   let away = asked + 8 * SECOND;
   if (random.chance(0.6)) {
-    // Accepts that nobody confirms rest on the Registry's last sign.
+    // Unconfirmed accepts are based on the last contact with the Registry.
     meeting.cutOff(focus, asked + SECOND, window + 20 * SECOND);
     away = asked + SECOND + window + 12 * SECOND;
     for (const before of [6, 5, 4]) meeting.askBridge(focus, away - before * SECOND, 6);
@@ -82,7 +82,7 @@ export function noEdge(meeting: Meeting, start: number): void {
   for (let i = 0; i < 16; i++) meeting.askBridge(focus, asked + SECOND + i * 1_800, 2);
 }
 
-/** A bridge goes by an export, whose numbers are high, and then the Registry has a head of the domain. */
+/** A bridge answers from an export, whose numbers are high; then the Registry gets a head of the domain. */
 export function overtakenExport(meeting: Meeting, start: number): void {
   const { domain } = meeting;
   meeting.add(start, { kind: "export", domain });
@@ -97,14 +97,14 @@ export function overtakenExport(meeting: Meeting, start: number): void {
  * The Registry is lost and filled again. A bridge hears of the new log, and then from an isolate that has heard nothing
  * since before the loss.
  */
-export function olderLog(meeting: Meeting, lost: number, anew: number, refilled: number): void {
+export function olderLog(meeting: Meeting, lost: number, initialised: number, refilled: number): void {
   // Its number is higher than any of the new log.
   for (const before of [90, 75, 60, 45, 30]) meeting.change(lost - before * SECOND, 12);
   const old = meeting.isolate(lost - 25 * SECOND, refilled - lost + 3 * MINUTE);
   for (const before of [20, 12, 4]) meeting.ask(old, lost - before * SECOND, 8);
   for (const fault of ["registry unreachable", "kv read error"] as const)
     meeting.fault(fault, lost - SECOND, refilled - lost + 70 * SECOND, { location: placeOf(old) });
-  for (let at = anew + 5 * SECOND; at < refilled; at += MINUTE)
+  for (let at = initialised + 5 * SECOND; at < refilled; at += MINUTE)
     meeting.set(
       at,
       people(12, (i) => i === 3),

@@ -146,7 +146,7 @@ export function damagedReads(meeting: Meeting, start: number): void {
   }
 }
 
-/** Many domains that nobody serves, asked about at a moment when an isolate knows of none. */
+/** An isolate that has just started is asked about many domains that are not served. */
 export function strangers({ add }: Meeting, start: number): void {
   add(start, { kind: "strangers", count: 420, what: "domains", isCold: true });
 }

@@ -35,7 +35,7 @@ export function exodus(meeting: Meeting, start: number): void {
 /** For how long copies went wrong when faults stop. */
 const LASTLY = 60 * SECOND;
 
-/** What KV is told last of a list is acknowledged and lost, and nobody publishes it again. */
+/** The last copies of a list are acknowledged and lost, and it is not published again. */
 export function lostCopy(meeting: Meeting, end: number): void {
   const { random, setup } = meeting;
   meeting.fault("kv write lost", end - LASTLY, LASTLY + 5 * SECOND, { share: random.pick([1, 0.9]) });
@@ -54,7 +54,7 @@ export function failingCopy(meeting: Meeting, end: number): void {
 const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
 
 /**
- * A domain is exported while an isolate idles that knows that nobody serves it. Asked again, it has to read again.
+ * A domain is exported while an idle isolate knows it as not served. Asked again, it has to read again.
  */
 export function lateExport(meeting: Meeting, start: number): void {
   const { random, domain, add } = meeting;
@@ -66,23 +66,25 @@ export function lateExport(meeting: Meeting, start: number): void {
 }
 
 /** For how long an export is there, so that it shows to most; and how long it is asked about after that. */
-const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [150, 270];
-const AFTER_TAKEN_BACK = 400 * SECOND;
+const UNTIL_TAKEN_BACK: readonly [least: number, most: number] = [120, 180];
+const AFTER_TAKEN_BACK = 340 * SECOND;
 
 /**
- * An export is taken back that an isolate goes by. Once a minute a refusal in another domain confirms for all, so that
+ * An export is taken back while isolates answer from it. Once a minute a refusal in another domain confirms for all, so that
  * nothing is left to do behind what the export says: what is read then is read for the answer itself.
  */
 export function takenBack(meeting: Meeting, start: number): void {
   const { random, domain, setup, add } = meeting;
   const ends = start + random.between(...UNTIL_TAKEN_BACK) * SECOND;
   add(ends, { kind: "export taken back", domain, deletes: random.chance(0.5) });
-  const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
   const domains = [random.pick(setup.domains)];
   add(start + random.between(0, 5_000), { kind: "export", domain });
-  for (let at = start + 6_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
-    meeting.ask(focus, at, 1, { domains, nobody: true });
-    meeting.ask(focus, at + SECOND, 2);
+  for (let i = 0; i < 3; i++) {
+    const focus = meeting.isolate(start, ends - start + AFTER_TAKEN_BACK);
+    for (let at = start + 6_000 + i * 20_000; at < ends + AFTER_TAKEN_BACK - SECOND; at += MINUTE) {
+      meeting.ask(focus, at, 1, { domains, nobody: true });
+      meeting.ask(focus, at + SECOND, 1);
+    }
   }
 }
 

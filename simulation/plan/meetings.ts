@@ -65,7 +65,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "lost-shards": { play: lostCopy, share: 0.6, lasts: 0, starts: "last", shape: { bits: 3, names: 40 } },
   "failing-copy": { play: failingCopy, share: 0.5, lasts: 0, starts: "last" },
   "late-export": { play: lateExport, share: 0.6, lasts: 10 * MINUTE },
-  "taken-back": { play: takenBack, share: 0.5, lasts: 12 * MINUTE },
+  "taken-back": { play: takenBack, share: 0.7, lasts: 9 * MINUTE },
 };
 
 const EXODUS = "exodus";
@@ -119,8 +119,8 @@ export function addOlderLog(
   setup: Setup,
   add: Add,
   partition: number,
-  [lost, anew, refilled]: readonly [lost: number, anew: number, refilled: number],
+  [lost, initialised, refilled]: readonly [lost: number, initialised: number, refilled: number],
 ): void {
   const domain = domainIn(partition, setup.partitions, domainOf(OLDER_LOG));
-  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, anew, refilled);
+  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, initialised, refilled);
 }

@@ -1,6 +1,7 @@
 /** What a plan is made of: all that happens in a world, known before anything does. */
+
+import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
-import type { Episode } from "../basics/faults.ts";
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
@@ -118,8 +119,8 @@ export type Step = { readonly id: number; readonly at: number } & (
   | ({ readonly kind: "bridge checks"; readonly count: number; readonly again?: boolean } & Focus)
   /** A Registry loses its storage for good. */
   | { readonly kind: "loss"; readonly partition: number }
-  /** The operator has it begun anew: what KV has of the old one's roster is deleted. */
-  | { readonly kind: "new beginning"; readonly partition: number }
+  /** The operator deletes the old one's roster from KV, so that it can be initialised. */
+  | { readonly kind: "initialise"; readonly partition: number }
   /** A rollout reaches a Registry, or is taken back. */
   | { readonly kind: "rollout"; readonly partition: number; readonly release: Release }
   | { readonly kind: "token"; readonly role: "check" | "publish" }

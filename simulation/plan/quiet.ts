@@ -6,7 +6,7 @@ const QUIET = 10;
 
 export const isQuiet = (seed: number): boolean => seed % QUIET === 0;
 
-const TROUBLES: ReadonlySet<Bare["kind"]> = new Set(["episode", "restart", "loss", "new beginning"]);
+const TROUBLES: ReadonlySet<Bare["kind"]> = new Set(["episode", "restart", "loss", "initialise"]);
 
 /** Whether a step is a fault, or belongs to one. */
 export const isTrouble = ({ kind }: Bare): boolean => TROUBLES.has(kind);

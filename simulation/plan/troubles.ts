@@ -1,5 +1,5 @@
+import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import type { FaultKind } from "../basics/faults.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
 import { leastCache } from "./setup.ts";
 
@@ -44,7 +44,7 @@ export function addTroubles(random: Random, setup: Setup, length: number, scale:
         isolates(8, 64 * 1024 * 1024, lasts);
         break;
       case 4:
-        // At the end, where no later change writes anew what was lost.
+        // At the end, so that no later change writes again what was lost.
         at = Math.max(at, length - lasts);
         begin(at, "kv write lost", 0.8);
         break;

@@ -1,6 +1,8 @@
-/** Everybody who comes to the edge from outside: bridges, publishers, and whoever keeps the tokens. */
+/** Clients of the edge: bridges, publishers, and the administrator of the tokens. */
+
+import { clientOf } from "../../testing/bridge-host.ts";
 import type { Random } from "../../testing/random.ts";
-import { clientOf, SimulatedBridge } from "../world/bridge.ts";
+import { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";
 import type { Scene } from "./scene.ts";
@@ -38,12 +40,13 @@ export function beginBridge(
 export function publisherOf(scene: Scene, random: Random): PublisherParts {
   const { setup } = scene.plan;
   const location = random.pick(setup.locations);
+  let asked: SimulatedIsolate | null = null;
   let through: SimulatedIsolate | null = null;
   return {
     client: clientOf(
       scene.time,
       scene.network.from(location, (host) => {
-        through = host;
+        asked = host;
       }),
       scene.adminToken,
       10_000,
@@ -60,8 +63,11 @@ export function publisherOf(scene: Scene, random: Random): PublisherParts {
     shapeOf: scene.shapeOf,
     acknowledged: (domain, number) => {
       scene.trace(() => `${domain} ${number} is acknowledged`);
-      // Whoever published through an isolate sees the change through it.
+      // A publisher sees its change through the isolate that took it.
       if (through?.isAlive) through.published.set(domain, { number, at: scene.time.now() });
+    },
+    changed: () => {
+      through = asked;
     },
     event: (name) => scene.tally.event(name),
     trace: scene.trace,

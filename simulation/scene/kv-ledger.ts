@@ -12,7 +12,7 @@ export interface KvLedgerParts {
   isolate(name: string): SimulatedIsolate | undefined;
   /** An isolate got what a key has for it, or learnt that it has nothing. */
   isolateRead(host: SimulatedIsolate, key: string, value: Uint8Array | null): void;
-  /** Something came about that is to be counted. */
+  /** Something happened that is counted. */
   met(event: string): void;
   trace(words: () => string): void;
   violation(assertion: string, words: string): void;
@@ -87,7 +87,7 @@ export class KvLedger implements KvWatcher {
     let since = Number.POSITIVE_INFINITY;
     for (let i = writes.length - 1; i >= 0; i--) {
       const write = writes[i] as Write;
-      // A Registry that was begun after the generation was made has another log, which is newer altogether.
+      // A Registry that was initialised after the generation has another log, which is newer.
       const isNewer = write.incarnation > made || (write.number > number && write.time >= until);
       if (!isNewer) break;
       since = write.time;

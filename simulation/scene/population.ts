@@ -1,7 +1,7 @@
 /** The isolates of a world: who is alive, who is kept for what, and who is picked. */
 
+import { SKEW } from "../../testing/limits.ts";
 import type { Random } from "../../testing/random.ts";
-import { SKEW } from "../basics/limits.ts";
 import { type IsolateParts, SimulatedIsolate } from "../world/isolate.ts";
 
 export interface PopulationParts {
@@ -55,7 +55,7 @@ export class Population {
     return this.#focused.get(focus) ?? null;
   }
 
-  /** Isolates that are alive and kept for nobody. */
+  /** Isolates that are alive and kept for no meeting. */
   get ordinary(): readonly SimulatedIsolate[] {
     return this.living.filter((it) => !this.#kept.has(it));
   }

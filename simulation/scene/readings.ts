@@ -20,7 +20,7 @@ export function noteRead(
     const domain = key.slice(MANIFEST.length);
     budgets.manifestAsked(host, domain);
     if (value !== null) budgets.manifestArrived(host, shownBy(value, domain));
-  } else if (key.startsWith(BLOB) && value !== null)
+  } else if (key.startsWith(BLOB) && value !== null && !host.readsForPublisher(key))
     budgets.blobArrived(host, key.slice(BLOB.length, key.indexOf("/", BLOB.length)), key);
 }
 
@@ -36,7 +36,8 @@ export function noteAnswer(
   const { value } = result as { readonly value: unknown };
   if (method === "blob") {
     const [domain, id] = args as [string, string];
-    if (value !== null) budgets.blobArrived(host, domain, blobKey(domain, id));
+    const key = blobKey(domain, id);
+    if (value !== null && !host.readsForPublisher(key)) budgets.blobArrived(host, domain, key);
     return;
   }
   const { want } = args[0] as Question;

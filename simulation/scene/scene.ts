@@ -10,12 +10,17 @@ import {
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
+import { Faults } from "../../testing/faults.ts";
+import { faultyKv } from "../../testing/faulty-kv.ts";
+import { FaultyRegistry } from "../../testing/faulty-registry.ts";
 import type { FakeKv } from "../../testing/kv.ts";
+import { PROPAGATION } from "../../testing/limits.ts";
+import { Network } from "../../testing/network.ts";
 import { hash, Random } from "../../testing/random.ts";
 import type { Release } from "../../testing/releases.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
-import { PROPAGATION } from "../basics/limits.ts";
 import { Tally } from "../basics/tally.ts";
+import type { Moment } from "../model/answerer.ts";
 import { ModelDirectory } from "../model/directory.ts";
 import type { Token } from "../model/http-judge.ts";
 import type { Named } from "../model/names.ts";
@@ -23,11 +28,7 @@ import { shapeOfMeeting } from "../plan/meetings.ts";
 import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport } from "../world/export.ts";
-import { Faults } from "../world/faults.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import { simulatedKv } from "../world/kv.ts";
-import { Network } from "../world/network.ts";
-import { SimulatedRegistry } from "../world/registry.ts";
 import { Judges } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
@@ -42,7 +43,7 @@ const LONGEST_CACHED = 60_000;
 export interface Violation {
   readonly assertion: string;
   readonly words: string;
-  /** Milliseconds since the beginning of the world. */
+  /** Milliseconds since the start of the world. */
   readonly at: number;
 }
 
@@ -50,14 +51,14 @@ export class Scene {
   readonly plan: Plan;
   readonly time = new VirtualTime();
   readonly tally = new Tally();
-  readonly faults = new Faults(this.tally);
+  readonly faults = new Faults((kind) => this.tally.fault(kind));
   readonly settings: Settings;
   readonly ports: Ports;
   readonly kv: FakeKv;
   readonly model: ModelDirectory;
   readonly judges: Judges;
   readonly ledger: KvLedger;
-  readonly network: Network;
+  readonly network: Network<readonly Moment[], SimulatedIsolate>;
   readonly bridges: SimulatedBridge[] = [];
   readonly tokens: Token[] = [];
   readonly violations: Violation[] = [];
@@ -81,8 +82,8 @@ export class Scene {
       trace: this.trace,
     }),
   });
-  readonly #registries: SimulatedRegistry[];
-  /** Registries that were lost, and that nobody has begun anew. */
+  readonly #registries: FaultyRegistry[];
+  /** Registries that were lost and not initialised again. */
   readonly #lost = new Set<number>();
   readonly #keys = new Map<string, DomainKey>();
   readonly #partitions = new Map<string, number>();
@@ -119,7 +120,7 @@ export class Scene {
       trace: this.trace,
       violation: this.violation,
     });
-    this.kv = simulatedKv({
+    this.kv = faultyKv({
       seed,
       clock: this.time,
       watcher: this.ledger,
@@ -176,7 +177,7 @@ export class Scene {
     this.trace(() => `VIOLATION of "${assertion}": ${words}`);
   };
 
-  /** Work that goes on by itself; an error of its own is a fault of the simulation. */
+  /** Work in the background; an error of its own is a fault of the simulation. */
   readonly go = (work: Promise<unknown>): void => {
     work.catch((error: unknown) => {
       if (!this.#isClosed) {
@@ -213,8 +214,8 @@ export class Scene {
     for (const registry of this.#registries) registry.close();
   }
 
-  registry(partition: number): SimulatedRegistry {
-    return this.#registries[partition] as SimulatedRegistry;
+  registry(partition: number): FaultyRegistry {
+    return this.#registries[partition] as FaultyRegistry;
   }
 
   /** A new isolate, cold. */
@@ -257,23 +258,23 @@ export class Scene {
     }
   }
 
-  /** The operator has a Registry that was lost begun anew: nothing in KV stands against it any more. */
-  beginAnew(partition: number): void {
+  /** The operator deletes the roster of a Registry that was lost, so that it can be initialised. */
+  allowInitialising(partition: number): void {
     this.trace(() => `the operator deletes the roster of Registry ${partition}`);
     this.kv.bulkPut(rosterKey(String(partition)), null);
     this.#lost.delete(partition);
   }
 
   /** An empty Registry in front of a full KV must not begin: it would call every domain not served. */
-  #requireBeginning(partition: number, result: unknown): void {
+  #requireRefusal(partition: number, result: unknown): void {
     if (!this.#lost.has(partition) || !(result as { ok: boolean }).ok) return;
     this.violation("an empty Registry stands back", `Registry ${partition} was lost, and began by itself`);
   }
 
-  #newRegistry(partition: number): SimulatedRegistry {
+  #newRegistry(partition: number): FaultyRegistry {
     const { partitions } = this.plan.setup;
     const name = `Registry ${partition}`;
-    return new SimulatedRegistry({
+    return new FaultyRegistry({
       name,
       clock: this.time,
       ports: this.ports,
@@ -284,7 +285,7 @@ export class Scene {
       revocations: () => this.registry(0).linkFor({ location: name, name, release: "today" }).revocations(),
       watcher: {
         applied: (method, args, result) => {
-          if (method === "commit") this.#requireBeginning(partition, result);
+          if (method === "commit") this.#requireRefusal(partition, result);
           this.model.applied(method, args, result);
         },
         hurt: (caller) => this.isolates.named(caller)?.hurt(),

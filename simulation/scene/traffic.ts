@@ -14,9 +14,9 @@ interface Asked extends Named {
   readonly floor: number;
 }
 
-/** By then all reads have begun that strangers cost. */
+/** By then all reads for unknown domains and names have started. */
 const COST_IS_KNOWN = 10_000;
-/** Domains that nobody ever served. */
+/** Domains that were never served. */
 const STRANGER_DOMAINS = 400;
 /** People whom a bridge is asked about again and again. */
 const REGULARS = 50;

@@ -1,20 +1,20 @@
 /** One isolate of a world: its clock moves on only with I/O, and it may die while it waits. */
 
 import type { Question as LogQuestion, QuestionAnswer, Result } from "../../src/api/index.ts";
-import type { Answer } from "../../src/directory/index.ts";
+import { type Answer, blobKey } from "../../src/directory/index.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import type { Ports } from "../../src/edge/ports.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
 import type { KvStore } from "../../src/runtime/ports.ts";
+import type { Faults } from "../../testing/faults.ts";
+import type { Caller } from "../../testing/faulty-registry.ts";
 import { IsolateHost, type Question } from "../../testing/isolate-host.ts";
+import { LONGEST_COMPUTING } from "../../testing/limits.ts";
 import { registryApi } from "../../testing/registry-host.ts";
 import type { Release } from "../../testing/releases.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import { LONGEST_COMPUTING } from "../basics/limits.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Spender } from "../model/cost-judge.ts";
-import type { Faults } from "./faults.ts";
-import type { Caller } from "./registry.ts";
 
 export interface IsolateParts {
   readonly name: string;
@@ -42,6 +42,8 @@ export interface IsolateParts {
 
 /** `GET /v1/domains/{domain}` */
 const SHOW = /\/v1\/domains\/[^/]+$/;
+/** `GET /v1/domains/{domain}/shards/{id}` */
+const SHARD = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
 
 export class SimulatedIsolate implements Answerer, Spender {
   readonly name: string;
@@ -63,6 +65,7 @@ export class SimulatedIsolate implements Answerer, Spender {
   kvReads = 0;
   /** Times that somebody had it show a domain: it reads KV's manifest for that, whatever it knows. */
   shows = 0;
+  readonly #readsForPublishers = new Map<string, number>();
   questions = 0;
   /** Times that it was visited by traffic. */
   bursts = 0;
@@ -95,7 +98,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     return this.#clock;
   }
 
-  /** What can be told of it at this moment. */
+  /** What is known of it at this moment. */
   moment(): Moment {
     return {
       time: this.#parts.time.now(),
@@ -127,6 +130,11 @@ export class SimulatedIsolate implements Answerer, Spender {
     }
   }
 
+  /** Whether it reads a blob for a publisher now: from KV, whatever its checks hold. */
+  readsForPublisher(blob: string): boolean {
+    return (this.#readsForPublishers.get(blob) ?? 0) > 0;
+  }
+
   die(): void {
     this.isAlive = false;
   }
@@ -141,11 +149,18 @@ export class SimulatedIsolate implements Answerer, Spender {
     if (time > last) this.#evidence = new Map(this.#evidence).set(partition, time);
   }
 
-  /** A request through HTTP. Nothing comes of it where the isolate dies meanwhile. */
+  /** A request over HTTP. It never settles if the isolate dies meanwhile. */
   async fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Moment[] }> {
     this.#tick();
     if (request.method === "GET" && SHOW.test(request.url)) this.shows++;
+    const [, domain, id] = (request.method === "GET" && SHARD.exec(request.url)) || [];
+    const blob = domain === undefined || id === undefined ? null : blobKey(domain, id);
+    const count = (by: number): void => {
+      if (blob !== null) this.#readsForPublishers.set(blob, (this.#readsForPublishers.get(blob) ?? 0) + by);
+    };
+    count(1);
     const { result, moments } = await this.watched(() => this.#host.fetch(request));
+    count(-1);
     return this.isAlive ? { response: result, moments } : new Promise(() => undefined);
   }
 
@@ -222,7 +237,7 @@ export class SimulatedIsolate implements Answerer, Spender {
     this.#exchanges = new Map(this.#exchanges).set(partition, exchange);
   }
 
-  /** Goes on when an operation has ended: the clock moves on then, and computing may come in between. */
+  /** Continues after an operation: the clock moves then, and computing may take time. */
   async #resumed<T>(operation: Promise<T>): Promise<T> {
     try {
       return await operation;

@@ -1,12 +1,16 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
 import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { judgePlan } from "../../src/publish/judge.ts";
+import type { PublishTarget, Start } from "../../src/publish/plan-list.ts";
+import { memorySource } from "../../src/publish/sources/index.ts";
+import { commitPlans, planLists, startOf } from "../../src/publish/workflow.ts";
 import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import type { Publication } from "../plan/plan.ts";
-import { commitOf, type Packed, pack } from "./pack.ts";
 
 export interface PublisherParts {
   readonly client: RollcallClient;
@@ -20,7 +24,9 @@ export interface PublisherParts {
   readonly domains: readonly string[];
   readonly grace: number;
   shapeOf(domain: string): { readonly bits: number; readonly names: number };
-  /** A change was acknowledged. */
+  /** The isolate that was asked last took a change. */
+  changed(): void;
+  /** A change was acknowledged, by that isolate or, where its answer was lost, by a head that has it. */
   acknowledged(domain: string, number: number): void;
   event(name: string): void;
   trace(words: () => string): void;
@@ -36,7 +42,7 @@ export async function publish(parts: PublisherParts, publication: Publication): 
   const { domain } = publication;
   for (let tries = 0; tries < TRIES; tries++) {
     try {
-      await attempt(parts, publication);
+      await attempt({ ...parts, client: crashing(parts) }, publication);
       return;
     } catch (error) {
       if (error instanceof Crash) {
@@ -54,7 +60,7 @@ export async function publish(parts: PublisherParts, publication: Publication): 
 async function attempt(parts: PublisherParts, publication: Publication): Promise<void> {
   const { domain, change, forces } = publication;
   const { client, model, random } = parts;
-  const description = await step(parts, () => client.domain(domain));
+  const description = await client.domain(domain);
   const number = description?.generation ?? null;
   const before = number === null ? undefined : model.history(domain).at(number);
   const isLive = before !== undefined && before.deletedUntil === null;
@@ -64,9 +70,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
       .current.filter((it) => it.number < number && it.deletedUntil === null);
     if (older.length === 0) return;
     const to = random.pick(older);
-    const { generation } = await step(parts, () =>
-      client.rollback(domain, { to: to.number, expect: number }),
-    );
+    const { generation } = await client.rollback(domain, { to: to.number, expect: number });
     model.acknowledged(domain, generation, to);
     parts.acknowledged(domain, generation);
     return;
@@ -78,96 +82,111 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
   if (change === "orphan") {
     const target = before?.policy.alias ?? null;
     const isTarget = model.all.some(({ head }) => head?.policy.alias === domain);
-    if (target !== null)
-      await remove(parts, target, (await step(parts, () => client.domain(target)))?.generation ?? null);
+    if (target !== null) await remove(parts, target, (await client.domain(target))?.generation ?? null);
     else if (isTarget && isLive) await remove(parts, domain, number);
     return;
   }
   const content = changed(parts, publication, isLive ? before : undefined, before?.epoch ?? 1);
   if (content === null) return;
   const contents = new Map([[domain, content]]);
-  const heads = new Map([[domain, number]]);
   if (change === "with alias") {
     // Two domains in one commit: one state of both.
     const other = parts.domains.find(
       (it) => it !== domain && parts.partitionOf(it) === parts.partitionOf(domain),
     );
     if (other === undefined || content.policy.alias !== null) return;
-    const described = await step(parts, () => client.domain(other));
-    heads.set(other, described?.generation ?? null);
+    const described = await client.domain(other);
     const was = described === null ? undefined : model.history(other).at(described.generation);
     contents.set(other, aliasOf(content, domain, was?.epoch ?? 1));
   }
-  await commit(parts, contents, heads, forces);
+  await publishContents(parts, contents, forces);
 }
 
 async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
   if (number === null) return;
-  const { generation } = await step(parts, () => parts.client.deleteDomain(domain, number));
+  const { generation } = await parts.client.deleteDomain(domain, number);
   parts.model.acknowledged(domain, generation, null);
   parts.acknowledged(domain, generation);
 }
 
-async function commit(
+/** Publishes by the workflow of the product. The guard is asked beforehand, or meets the commit. */
+async function publishContents(
   parts: PublisherParts,
   contents: ReadonlyMap<string, Content>,
-  heads: ReadonlyMap<string, number | null>,
   forces: boolean,
 ): Promise<void> {
-  const { client, model, random, time } = parts;
+  const { client, model, random, time: timers } = parts;
   const note = model.intend(contents);
-  const packed = new Map<string, Packed>();
-  for (const [domain, content] of contents) {
-    const it = pack(content, parts.keyFor(domain, content.epoch), bitsOf(parts, domain, content));
-    packed.set(domain, it);
-  }
-  const upload = async (): Promise<void> => {
-    for (const [domain, { shards }] of packed) {
-      for (const { id, bytes } of shards) await step(parts, () => client.putShard(domain, id, bytes));
-    }
-  };
-  if (random.chance(0.5)) await upload();
-  const domains = [...contents].map(([domain, content]) =>
-    commitOf(
-      parts.keyFor(domain, content.epoch),
-      content,
-      packed.get(domain) as Packed,
-      heads.get(domain) ?? null,
-    ),
+  const targets = [...contents].map(([domain, content]) => targetOf(parts, domain, content));
+  const start = async (domain: string): Promise<Start> => ({
+    ...(await startOf(client, stablelibHashing, domain)),
+    key: parts.keyFor(domain, (contents.get(domain) as Content).epoch),
+  });
+  const asks = random.chance(0.3);
+  const planned = await planLists(
+    {
+      hashing: stablelibHashing,
+      recorder: null,
+      progress: {},
+      judge: async (plan) => (asks ? judgePlan(client, plan) : plan),
+    },
+    targets,
+    start,
   );
-  let isForced = false;
-  for (let tries = 0; tries < 5; tries++) {
-    try {
-      const request = { domains, note, ...(isForced ? { force: true } : {}) };
-      const { generations } = await step(parts, () => client.commit(request));
-      for (const [domain, content] of contents) {
-        const number = generations[domain] as number;
-        model.acknowledged(domain, number, content);
-        parts.acknowledged(domain, number);
-      }
-      parts.event("commit acknowledged");
-      return;
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
-      if (error.code === "missing_shards") await upload();
-      else if (error.code === "guard" && forces && !isForced) isForced = true;
-      else if (error.transient || error.status === 503) await time.sleep(random.between(200, 8_000));
-      else throw error;
-      parts.event(`commit met ${error.code ?? error.kind}`);
+  const plans = planned.map(({ plan }) => plan).filter(({ unchanged }) => !unchanged);
+  const isRefused = asks && plans.some(({ refusal }) => refusal !== null);
+  if (isRefused) parts.event("plan met guard");
+  if (isRefused && !forces) return;
+  const committed = (generations: Readonly<Record<string, number>>): void => {
+    for (const [domain, number] of Object.entries(generations)) {
+      model.acknowledged(domain, number, contents.get(domain) as Content);
+      parts.acknowledged(domain, number);
     }
+    parts.event("commit acknowledged");
+  };
+  const commit = (force: boolean): Promise<unknown> =>
+    commitPlans({ client, timers, recorder: null, progress: { committed } }, plans, { force, note });
+  try {
+    await commit(isRefused);
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    parts.event(`commit met ${error.code ?? error.kind}`);
+    if (error.code !== "guard" || !forces) throw error;
+    await commit(true);
   }
 }
 
-/** One step of a publisher, before or after which it may crash. */
-async function step<T>(parts: PublisherParts, work: () => Promise<T>): Promise<T> {
-  if (parts.crashes()) throw new Crash();
-  const result = await work();
-  if (parts.crashes()) throw new Crash();
-  return result;
-}
+const targetOf = (parts: PublisherParts, domain: string, { list, policy, mode }: Content): PublishTarget => ({
+  domain,
+  source:
+    policy.alias === null
+      ? memorySource(
+          domain,
+          [...list].map(([name, state]) => [`${name}@${domain}`, state] as const),
+        )
+      : null,
+  policy,
+  mode,
+  canaries: [],
+  bits: policy.alias === null ? parts.shapeOf(domain).bits : 0,
+});
 
-const bitsOf = (parts: PublisherParts, domain: string, content: Content): number =>
-  content.policy.alias === null ? parts.shapeOf(domain).bits : 0;
+const CHANGING: ReadonlySet<unknown> = new Set(["commit", "rollback", "deleteDomain"]);
+
+/** The client of a publisher that may crash before and after each call. */
+const crashing = ({ client, crashes, changed }: PublisherParts): RollcallClient =>
+  new Proxy(client, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+      return async (...args: unknown[]) => {
+        if (crashes()) throw new Crash();
+        const result = await Reflect.apply(method, target, args);
+        if (CHANGING.has(name)) changed();
+        if (crashes()) throw new Crash();
+        return result;
+      };
+    },
+  });
 
 const aliasOf = (like: Content, target: string, epoch: number): Content => ({
   list: new Map(),

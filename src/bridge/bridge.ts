@@ -1,4 +1,3 @@
-import type { ClientError } from "../client/index.ts";
 import { AnswerCache } from "./answers/cache.ts";
 import { MinGenerations } from "./answers/min-generations.ts";
 import { Resolver } from "./answers/resolver.ts";
@@ -11,6 +10,7 @@ import { BridgeServer } from "./listeners/server.ts";
 import { BridgeLog } from "./observability/log.ts";
 import { BridgeMetrics } from "./observability/metrics.ts";
 import { type MetricsServer, serveMetrics } from "./observability/metrics-server.ts";
+import { Telemetry } from "./observability/telemetry.ts";
 import type { BridgePorts } from "./ports.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "./protocols/index.ts";
 import { repeat } from "./repeat.ts";
@@ -53,39 +53,48 @@ export interface RunningBridge {
  * @throws ListenError
  */
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
-  const { settings, timers, wall } = options;
+  const { settings, clock, timers, wall } = options;
   const log = new BridgeLog({ level: settings.log_level, write: options.writeLog, wall });
   const metrics = new BridgeMetrics();
   const token = new TokenState(options.token, wall);
   const minGenerations = new MinGenerations();
   const cache = new AnswerCache(settings.cache_bytes, minGenerations);
-  const source = edgeSourceOf(options, log, metrics, token);
-  const fault = (error: unknown): void => {
-    log.fault(error);
-    metrics.fault();
-  };
+  const telemetry = new Telemetry(log, metrics, token, settings.log_observed);
+  const fault = (error: unknown): void => telemetry.fault(error);
+  const ports: BridgePorts = { clock, timers };
+  const source = new EdgeSource({
+    ports,
+    ask: options.ask,
+    timeout: 1000 * settings.timeout,
+    maxQuestions: settings.max_questions,
+    maxRequests: Math.ceil(settings.max_questions / QUESTIONS_PER_REQUEST),
+    failures: settings.breaker_failures,
+    observer: telemetry,
+  });
   const resolver = new Resolver({
-    ports: options,
+    ports,
     source,
     cache,
     minGenerations,
     timeout: 1000 * settings.timeout,
     acceptGrace: 1000 * settings.accept_grace,
-    newLog(domain, incarnation) {
-      metrics.newLog();
-      log.newLog(domain, incarnation);
-    },
+    newLog: (domain, incarnation) => telemetry.newLog(domain, incarnation),
     fault,
   });
-  const server = serverOf(options, log, metrics, resolver, fault);
-  const lists = new ListStates({
-    ...options.lists,
-    refreshed(result) {
-      metrics.refreshed(result);
-      // On a host without mail, only this notices that the token is refused.
-      if (result === "ok" || result === "unauthorized") token.heard(result === "unauthorized");
+  const server = new BridgeServer({
+    ...ports,
+    maxConnections: settings.max_connections,
+    socketMode: settings.socket_mode,
+    rejected: (protocol) => telemetry.rejected(protocol),
+    context: {
+      clock,
+      resolve: (recipient, now) => resolver.resolve(recipient, now),
+      answered: (protocol, result, ms) => telemetry.answered(protocol, result, ms),
+      malformed: (protocol, why) => telemetry.malformed(protocol, why),
+      fault,
     },
   });
+  const lists = new ListStates({ ...options.lists, refreshed: (result) => telemetry.refreshed(result) });
   metrics.watch({
     cache,
     breaker: source.breaker,
@@ -135,81 +144,4 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
       log.stopped();
     },
   };
-}
-
-function edgeSourceOf(
-  { settings, ask, clock, timers }: BridgeOptions,
-  log: BridgeLog,
-  metrics: BridgeMetrics,
-  token: TokenState,
-): EdgeSource {
-  return new EdgeSource({
-    ports: { clock, timers },
-    ask,
-    timeout: 1000 * settings.timeout,
-    maxQuestions: settings.max_questions,
-    maxRequests: Math.ceil(settings.max_questions / QUESTIONS_PER_REQUEST),
-    failures: settings.breaker_failures,
-    observer: {
-      requested: () => metrics.requested(),
-      asked(ms, error) {
-        metrics.asked(ms, error?.kind ?? null);
-        token.heard(error?.kind === "unauthorized");
-        if (error !== null) log.noAnswer(error.kind, error.status, reasonOf(error, token));
-      },
-      breakerChanged(state) {
-        log.breaker(state);
-        metrics.breakerChanged(state);
-      },
-    },
-  });
-}
-
-function serverOf(
-  { settings, clock, timers }: BridgeOptions,
-  log: BridgeLog,
-  metrics: BridgeMetrics,
-  resolver: Resolver,
-  fault: (error: unknown) => void,
-): BridgeServer {
-  return new BridgeServer({
-    clock,
-    timers,
-    maxConnections: settings.max_connections,
-    socketMode: settings.socket_mode,
-    rejected({ name }) {
-      metrics.rejected(name);
-      log.rejected(name);
-    },
-    context: {
-      clock,
-      resolve: (recipient, now) => resolver.resolve(recipient, now),
-      answered({ name }, result, ms) {
-        metrics.answered(name, result, ms);
-        if (settings.log_observed && typeof result !== "string" && result.answer.observed !== undefined) {
-          log.observed(name, result.answer);
-        }
-      },
-      malformed({ name }, why) {
-        metrics.malformed(name);
-        log.malformed(name, why);
-      },
-      fault,
-    },
-  });
-}
-
-/** Why there was no answer, in the bridge's own words: what the other side sent may contain an address. */
-function reasonOf({ kind, message }: ClientError, token: TokenState): string | null {
-  switch (kind) {
-    case "unauthorized":
-      return token.fault;
-    case "forbidden":
-      return "the token's role or domains do not cover this (403)";
-    case "unreachable":
-    case "challenge":
-      return message;
-    default:
-      return null;
-  }
 }

@@ -1,7 +1,7 @@
 /** The public face of the bridge. */
 export { type BridgeOptions, type RunningBridge, startBridge } from "./bridge.ts";
 export { type AskEdge, askEdgeWith } from "./edge-source/ask-edge.ts";
-export { ADDRESS_FORMS, type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
+export { type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
 export { ListenError } from "./listeners/listen.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";

@@ -114,24 +114,24 @@ export class Cli {
     return resolve(this.platform.cwd, file);
   }
 
-  /**
-   * Asks a yes-or-no question; the default is no.
-   * @throws CliError exit 5 without a terminal, or if the answer was not yes
-   */
-  async confirm(question: string): Promise<void> {
-    if (!this.platform.canAsk) throw nobodyToAsk();
-    const reply = await this.platform.ask(`${question} [y/N] `);
-    if (!/^(?:y|yes)$/i.test(reply.trim())) throw notConfirmed();
+  /** Asks a yes-or-no question; the default is no. @throws CliError exit 5 without a terminal or a yes */
+  confirm(question: string): Promise<void> {
+    return this.#confirm(`${question} [y/N] `, (reply) => reply === "y" || reply === "yes");
   }
 
-  /**
-   * Asks the user to type a name, for a step that a quick "y" must not confirm.
-   * @throws CliError exit 5 without a terminal, or if something else was typed
-   */
-  async confirmByName(question: string, name: string): Promise<void> {
-    if (!this.platform.canAsk) throw nobodyToAsk();
-    const reply = await this.platform.ask(`${question} Type ${name} to continue: `);
-    if (reply.trim().toLowerCase() !== name) throw notConfirmed();
+  /** Asks the user to type a name, for a step that a quick "y" must not confirm. @throws CliError exit 5 */
+  confirmByName(question: string, name: string): Promise<void> {
+    return this.#confirm(`${question} Type ${name} to continue: `, (reply) => reply === name);
+  }
+
+  async #confirm(question: string, isYes: (reply: string) => boolean): Promise<void> {
+    const { canAsk, ask } = this.platform;
+    if (!canAsk) {
+      const message = "not confirmed: there is no terminal to ask on";
+      throw new CliError(EXIT.unconfirmed, message, "add --yes to continue without asking");
+    }
+    if (isYes((await ask(question)).trim().toLowerCase())) return;
+    throw new CliError(EXIT.unconfirmed, "not confirmed: nothing was changed");
   }
 
   #checkUrl(text: string): void {
@@ -173,15 +173,6 @@ export class Cli {
     return token;
   }
 }
-
-const nobodyToAsk = (): CliError =>
-  new CliError(
-    EXIT.unconfirmed,
-    "not confirmed: there is no terminal to ask on",
-    "add --yes to continue without asking",
-  );
-
-const notConfirmed = (): CliError => new CliError(EXIT.unconfirmed, "not confirmed: nothing was changed");
 
 function readTokenFile(path: string, shown: string): string {
   try {

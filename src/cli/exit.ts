@@ -20,7 +20,7 @@ Exit codes:
   1  other failure: a stale list, a finding of doctor, a conflict with another publish
   2  usage
   3  bad input: a list, rollcall.toml, or a name that does not exist
-  4  refused by the guard
+  4  refused by the guard, or a canary is missing
   5  not confirmed (no --yes and no terminal)
   6  edge unreachable, or credentials refused`;
 

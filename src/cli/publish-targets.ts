@@ -35,14 +35,17 @@ export function withListOptions(command: Command): Command {
     .option("--domain <domain>", "the domain; repeat it for several, if no file is given", collect)
     .option("--config <file>", `settings file (default: ${SETTINGS_FILE} in the working directory)`)
     .addOption(
-      new Option("--observe", "accept every recipient and record what would be rejected; stored").conflicts(
-        "enforce",
-      ),
+      new Option(
+        "--observe",
+        "accept every recipient and record what would be rejected; kept for later publishes",
+      ).conflicts("enforce"),
     )
-    .addOption(new Option("--enforce", "reject recipients that are not in the list; stored"))
+    .addOption(
+      new Option("--enforce", "reject recipients that are not in the list; kept for later publishes"),
+    )
     .option(
       "--grace <seconds>",
-      "how long to defer a name that left the list before rejecting it; stored",
+      "how long to defer a name that left the list before rejecting it; kept for later publishes",
       seconds,
     )
     .addOption(new Option("--departure-grace <seconds>").argParser(seconds).conflicts("grace").hideHelp())

@@ -1,4 +1,6 @@
 import { type ErrorBody, errorBody, read } from "../api/index.ts";
+import { firstOf } from "../runtime/first-of.ts";
+import { retry } from "../runtime/retry.ts";
 import { ClientError } from "./errors.ts";
 import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http.ts";
 
@@ -44,9 +46,6 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
 /** No body of the API is longer, lists of domains included. */
 const RESPONSE_LIMIT = 64 * 1024 * 1024;
-/** Why an exchange's signal is aborted once it is over. */
-const SETTLED = "settled";
-const NEVER = new Promise<never>(() => undefined);
 
 export class Transport {
   readonly #options: ClientOptions;
@@ -65,43 +64,31 @@ export class Transport {
    * @throws ClientError
    */
   async send(call: Call): Promise<HttpReply> {
-    const tries = call.idempotent ? 1 + (this.#options.retries ?? RETRIES) : 1;
-    for (let attempt = 1; ; attempt++) {
-      let pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
-      try {
-        const reply = await this.exchange(call);
-        if (reply.status >= 200 && reply.status < 300) return reply;
-        const retryAfter = Number(reply.header("retry-after") ?? Number.NaN);
-        if (retryAfter >= 0) pause = Math.min(LONGEST_PAUSE_MS, retryAfter * 1000);
-        throw failureOf(reply, this.#base);
-      } catch (error) {
-        if (!(error instanceof ClientError && error.transient) || attempt >= tries) throw error;
-      }
-      await this.#options.sleep(pause);
-    }
+    const retries = call.idempotent ? (this.#options.retries ?? RETRIES) : 0;
+    let retryAfter = Number.NaN;
+    const pauseAfter = (error: unknown, attempt: number): number | null => {
+      if (!(error instanceof ClientError && error.transient) || attempt > retries) return null;
+      const pause = retryAfter >= 0 ? retryAfter * 1000 : FIRST_PAUSE_MS * 2 ** (attempt - 1);
+      return Math.min(LONGEST_PAUSE_MS, pause);
+    };
+    return retry(this.#options, pauseAfter, async () => {
+      retryAfter = Number.NaN;
+      const reply = await this.exchange(call);
+      if (reply.status >= 200 && reply.status < 300) return reply;
+      retryAfter = Number(reply.header("retry-after") ?? Number.NaN);
+      throw failureOf(reply, this.#base);
+    });
   }
 
   /** One try. @returns the response, whatever its status. @throws ClientError `unreachable` or `protocol` */
   async exchange(call: Call): Promise<HttpReply> {
     const { timeoutMs = TIMEOUT_MS } = this.#options;
-    const tooLate = (): ClientError =>
-      new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
-    // One for both: what is too late is given up, and what is answered has its timer called off.
     const over = new AbortController();
-    // Never waited for alone: a port may let it run on.
-    const late = this.#options.sleep(timeoutMs, over.signal).then(
-      () => {
-        if (over.signal.aborted) return null;
-        const error = tooLate();
-        over.abort(error);
-        throw error;
-      },
-      () => NEVER,
-    );
     try {
-      const reply = await Promise.race([this.#send(this.#requestOf(call, over.signal)), late]);
-      if (reply === null) throw tooLate();
-      return reply;
+      const send = (): Promise<HttpReply> => this.#send(this.#requestOf(call, over.signal));
+      const reply = await firstOf(this.#options, timeoutMs, send);
+      if (reply !== null) return reply;
+      throw new ClientError("unreachable", `${this.#base} did not answer within ${timeoutMs / 1000} s`);
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const why = reasonOf(error);
@@ -109,8 +96,8 @@ export class Transport {
         cause: error,
       });
     } finally {
-      // With a reason, since an error would be made of none.
-      over.abort(SETTLED);
+      // Cancels a request that took too long. The reason keeps the platform from making an error for each request.
+      over.abort("settled");
     }
   }
 

@@ -54,7 +54,7 @@ const PLAIN = /^[a-z0-9._=+-]+$/;
 export function parseRecipient(text: string): Recipient {
   if (text.length > MAX_TEXT) return malformed(`longer than ${MAX_ADDRESS} octets`);
   const path = text.startsWith("<") && text.endsWith(">") ? text.slice(1, -1) : text;
-  const address = path.startsWith("@") ? withoutSourceRoute(path) : path;
+  const address = withoutSourceRoute(path);
   const at = address.lastIndexOf("@");
   if (at < 0) {
     return address.toLowerCase() === "postmaster" ? { kind: "postmaster" } : malformed("no domain");

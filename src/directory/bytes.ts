@@ -3,6 +3,11 @@ import { DirectoryError } from "./errors.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the class is all of ASCII
+const ASCII = /^[\u0000-\u007f]*$/;
+
+export const isAscii = (text: string): boolean => ASCII.test(text);
+
 /** UTF-8 bytes of `text`. */
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 

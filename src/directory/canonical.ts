@@ -1,3 +1,4 @@
+import { isAscii } from "./bytes.ts";
 import type { DomainPolicy } from "./policy.ts";
 
 /** Raise this when any rule below changes. A manifest made under another version is a fault (law 5). */
@@ -14,9 +15,6 @@ export interface Candidate {
 
 type Spelling = Pick<DomainPolicy, "case" | "dots">;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the class is all of ASCII
-const ASCII = /^[\u0000-\u007f]*$/;
-
 /**
  * The canonical spelling under which a local part is listed and looked up: without dots and case-folded where the
  * policy says so, and in NFC (RFC 6531 §3.1, RFC 5198). Postmaster is always case-insensitive (RFC 5321 §4.5.1).
@@ -25,7 +23,7 @@ const ASCII = /^[\u0000-\u007f]*$/;
  * @param local the local part's content, unquoted
  */
 export function canonicalLocalPart(local: string, policy: Spelling): string {
-  const ascii = ASCII.test(local);
+  const ascii = isAscii(local);
   // Dots before NFC: removing one may put a letter and its combining mark side by side.
   let name = policy.dots === "ignored" ? local.replaceAll(".", "") : local;
   if (!ascii) name = name.normalize("NFC");

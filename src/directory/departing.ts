@@ -87,7 +87,6 @@ class Carried {
 
   /** Removes a name, if present. */
   drop(tail: number): void {
-    if (this.count === 0) return;
     const blob = departureBlobOf(tail, this.#bits);
     const { tails } = this.#blobs[blob] as DepartureColumns;
     const at = indexOf(tails, tail);
@@ -145,7 +144,7 @@ function merge(carried: readonly DepartureColumns[], leaving: Float64Array, unti
   const untils = new Uint32Array(total);
   let count = 0;
   const put = (tail: number, second: number): void => {
-    if (count > 0 && tails[count - 1] === tail) {
+    if (tails[count - 1] === tail) {
       untils[count - 1] = Math.max(untils[count - 1] as number, second);
       return;
     }
@@ -156,7 +155,7 @@ function merge(carried: readonly DepartureColumns[], leaving: Float64Array, unti
   for (const columns of carried) {
     for (let i = 0; i < columns.tails.length; i++) {
       const tail = columns.tails[i] as number;
-      while (next < leaving.length && (leaving[next] as number) < tail) put(leaving[next++] as number, until);
+      while ((leaving[next] as number) < tail) put(leaving[next++] as number, until);
       put(tail, columns.until[i] as number);
     }
   }
@@ -175,7 +174,7 @@ function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): De
   for (let blob = 0; blob < 2 ** bits; blob++) {
     const end = (blob + 1) * 2 ** (48 - bits);
     let to = from;
-    while (to < count && (columns.tails[to] as number) < end) to++;
+    while ((columns.tails[to] as number) < end) to++;
     const part = { tails: columns.tails.subarray(from, to), until: columns.until.subarray(from, to) };
     const bytes = encodeDepartures(part, bits);
     const id = hashing.sha256(bytes);

@@ -44,10 +44,8 @@ export interface DepartureColumns {
 }
 
 /** Number of bits that choose the blob for `count` departures. */
-export function departureBitsFor(count: number): number {
-  if (count <= BLOB_ENTRIES) return 0;
-  return Math.min(MAX_BITS, Math.ceil(Math.log2(count / BLOB_ENTRIES)));
-}
+export const departureBitsFor = (count: number): number =>
+  Math.max(0, Math.min(MAX_BITS, Math.ceil(Math.log2(count / BLOB_ENTRIES))));
 
 /** Number of the blob, of 2^bits, that holds a tail. */
 export const departureBlobOf = (tail: number, bits: number): number => Math.floor(tail / 2 ** (48 - bits));
@@ -81,7 +79,7 @@ export function decodeDepartures(bytes: Uint8Array): Departures {
   if (header.getUint8(4) !== FORMAT) throw damaged(`departures of unknown format ${header.getUint8(4)}`);
   const bits = header.getUint8(5);
   const count = header.getUint32(12, true);
-  if (bits > MAX_BITS || header.getUint16(6, true) !== 0) throw damaged("departures' header");
+  if (bits > MAX_BITS || header.getUint16(6) !== 0) throw damaged("departures' header");
   if (header.getUint32(8, true) !== aligned.length || aligned.length !== COLUMNS_AT + ENTRY_BYTES * count) {
     throw damaged(`departures of ${aligned.length} bytes state another length`);
   }
@@ -131,6 +129,6 @@ export function departedUntil(departures: Departures, digest: Uint8Array): numbe
 export function departuresOf(blob: Departures): DepartureColumns {
   return {
     tails: Float64Array.from(blob.high, (high, i) => high * 2 ** 16 + (blob.low[i] as number)),
-    until: blob.until.slice(),
+    until: blob.until,
   };
 }

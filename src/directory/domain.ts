@@ -1,3 +1,5 @@
+import { isAscii } from "./bytes.ts";
+
 /** Octets of a domain name in text, without the trailing dot (RFC 1035 §2.3.4). */
 const MAX_DOMAIN = 253;
 const MAX_LABEL = 63;
@@ -14,7 +16,6 @@ const NOT_IN_HOST = /[\u0000-\u0020\u007f-\u00a0/\\?#@:[\]%<>^|`{}"]/;
  * @returns null if `text` is not a domain name; an address literal is not one
  */
 export function toALabel(text: string): string | null {
-  if (isLowerLdh(text)) return checkedLabels(text);
   if (isAscii(text)) return checkedLabels(text.toLowerCase());
   if (NOT_IN_HOST.test(text) || text.length > MAX_DOMAIN * 4) return null;
   try {
@@ -35,7 +36,7 @@ export function isAddressLiteral(text: string): boolean {
 
 function checkedLabels(text: string): string | null {
   const domain = text.endsWith(".") ? text.slice(0, -1) : text;
-  if (domain.length === 0 || domain.length > MAX_DOMAIN) return null;
+  if (domain.length > MAX_DOMAIN) return null;
   let label = 0;
   for (let i = 0; i <= domain.length; i++) {
     const c = i === domain.length ? 0x2e : domain.charCodeAt(i);
@@ -54,16 +55,3 @@ function checkedLabels(text: string): string | null {
 /** Lower-case letter, digit, hyphen or underscore. */
 const isLdh = (c: number): boolean =>
   (c >= 0x61 && c <= 0x7a) || (c >= 0x30 && c <= 0x39) || c === 0x2d || c === 0x5f;
-
-function isLowerLdh(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c !== 0x2e && !isLdh(c)) return false;
-  }
-  return true;
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
-  return true;
-}

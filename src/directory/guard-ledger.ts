@@ -32,9 +32,7 @@ export function advanceLedger(
 ): GuardedList[] {
   const day = listsOfDay(lists, step.now);
   const charges = new Charges(day);
-  if (step.changes.uncounted > 0 && !step.forced) {
-    charges.add({ from: 0, to: step.generation }, step.changes.uncounted);
-  }
+  if (!step.forced) charges.add({ from: 0, to: step.generation }, step.changes.uncounted);
   updateSpans(buckets, day, charges, step);
   const after = day.map((list, i) => ({
     ...list,

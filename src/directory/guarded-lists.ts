@@ -49,7 +49,7 @@ export function decodeLists(bytes: Uint8Array): GuardedList[] {
     lost: columns[2 * count + i] as number,
     superseded: columns[3 * count + i] || null,
   }));
-  if (lists.some(({ generation }, i) => i > 0 && generation <= (lists[i - 1]?.generation as number))) {
+  if (lists.some(({ generation }, i) => generation <= (lists[i - 1]?.generation as number))) {
     throw damaged("the guard's lists are not in order");
   }
   return lists;

@@ -35,7 +35,7 @@ export function encodeRoster(roster: Roster, mac: Mac): string {
 export function openRoster(text: string, partition: string, mac: Mac): Roster {
   const end = text.indexOf("\n");
   const json = text.slice(end + 1);
-  if (end < 0 || !equalBytes(macOf(text.slice(0, end)), mac(utf8(json)))) {
+  if (!equalBytes(macOf(text.slice(0, end)), mac(utf8(json)))) {
     throw damaged(`roster ${partition} fails its MAC`);
   }
   const { format, ...roster } = JSON.parse(json) as Roster & { format: number };

@@ -76,7 +76,7 @@ export function replyLine(verdict: Verdict, recipient: string, refusalText: stri
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 function printable(text: string, room: number): string {
-  const cut = text.length > room ? text.slice(0, room) : text;
+  const cut = text.slice(0, room);
   return PRINTABLE.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/gu, "?");
 }
 

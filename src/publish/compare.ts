@@ -4,6 +4,7 @@ import {
   compareLists,
   type Difference,
   ID_BYTES,
+  isSameTable,
   type ListContent,
   type Visit,
 } from "../directory/index.ts";
@@ -71,11 +72,7 @@ async function readGroup(
 ): Promise<ListContent> {
   const table = sliceOf(before.table, group, bits);
   const known = sliceOf(after, group, bits);
-  const same =
-    table.inline === null && known.inline === null && table.bits === 0 && known.bits === 0
-      ? blobId(table, 0) === blobId(known, 0)
-      : false;
-  if (same || table.inline !== null) return { table, read: unread };
+  if (table.inline !== null || isSameTable(table, known)) return { table, read: unread };
   const parts: Uint8Array[] = [];
   for (let i = 0; i < 2 ** table.bits; i++) parts.push(await before.read(blobId(table, i)));
   return { table, read: (index) => parts[index] as Uint8Array };

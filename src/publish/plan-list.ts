@@ -93,15 +93,15 @@ export async function planList(
 
 /** Runs one step of the work, and reports its start and end. */
 export async function during<T>(
-  { step }: PublishProgress,
+  progress: PublishProgress,
   name: string,
   work: (update: (done: number) => void) => Promise<T>,
 ): Promise<T> {
-  step?.(name, 0);
+  progress.step?.(name, 0);
   const result = await work((done) => {
-    if (done > 0 && done < 1) step?.(name, done);
+    if (done > 0 && done < 1) progress.step?.(name, done);
   });
-  step?.(name, 1);
+  progress.step?.(name, 1);
   return result;
 }
 

@@ -132,11 +132,7 @@ export async function planDomain(
   const names = new ChangedNames();
   const difference = await differenceOf(live, intent, policy, { leaving, coming, names }, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
-  const unchanged =
-    live !== null &&
-    changes.length === 0 &&
-    live.keyId === key.id &&
-    isSameTable(live.list.table, packed.table);
+  const unchanged = live !== null && isHead(live, { key, packed, policy, mode });
   const refusal = unchanged
     ? null
     : guardRefusal({
@@ -229,6 +225,16 @@ function acceptedNames({ shards, counts }: PackedList): GuardNames | null {
   }
   return { accepted: names.sorted() };
 }
+
+/** Whether a head already is what a plan makes of its domain. */
+export const isHead = (
+  base: Base,
+  { key, packed, policy, mode }: Pick<Intent, "key" | "packed"> & { policy: DomainPolicy; mode: Mode },
+): boolean =>
+  !base.deleted &&
+  base.keyId === key.id &&
+  isSameTable(base.list.table, packed.table) &&
+  changesBetween(base, policy, mode).length === 0;
 
 function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPlan["changes"] {
   const changes: { setting: string; from: unknown; to: unknown }[] = POLICY_SETTINGS.filter(

@@ -1,10 +1,10 @@
 import { type CommitRequest, type CommitResult, MAX_COMMIT_BODY, MAX_COMMIT_DOMAINS } from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import { blobIds, DEFAULT_POLICY, isSameTable, POLICY_SETTINGS } from "../directory/index.ts";
+import { blobIds } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";
 import { commitOf } from "./commit-body.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { type DomainPlan, tableFrom } from "./plan.ts";
+import { baseOf, type DomainPlan, isHead } from "./plan.ts";
 
 export interface UploadOptions {
   /** Override the guard; recorded in the history. */
@@ -93,19 +93,11 @@ async function alreadyPublished(
   conflict: ClientError,
 ): Promise<CommitResult> {
   const generations: Record<string, number> = {};
-  for (const plan of plans) {
-    const head = await client.domain(plan.domain);
-    const same =
-      head !== null &&
-      head.deleted_until === null &&
-      head.key_id === plan.key.id &&
-      head.mode === plan.resultingMode &&
-      isSameTable(tableFrom(head.shards), plan.packed.table) &&
-      POLICY_SETTINGS.every(
-        (name) => (head.policy[name] ?? DEFAULT_POLICY[name]) === plan.resultingPolicy[name],
-      );
-    if (!same) throw conflict;
-    generations[plan.domain] = head.generation;
+  for (const { domain, key, packed, resultingPolicy: policy, resultingMode: mode } of plans) {
+    const head = await client.domain(domain);
+    const base = head && baseOf(head, (id) => client.shard(domain, id));
+    if (base === null || !isHead(base, { key, packed, policy, mode })) throw conflict;
+    generations[domain] = base.generation;
   }
   return { generations, unchanged: [] };
 }

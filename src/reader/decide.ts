@@ -95,7 +95,7 @@ export class Decider {
       if (check.exports === "not tried") return { kind: "exports" };
       return done(deferral(query, "exported domains could not be read in time", domain));
     }
-    if (!view.isComplete || !view.isFresh(now)) return confirmOrDefer(check, view);
+    if (!view.isFresh(now)) return confirmOrDefer(check, view);
     // The asker has seen it served: only a later point in the log can say that it no longer is.
     if (view.asOf < query.minGeneration) return this.#seekGeneration(check, view, view.incarnation);
     if (!exports.isKnown(now)) {
@@ -212,13 +212,14 @@ export class Decider {
     return cached;
   }
 
-  /** The stated exception of law 2: the Registry confirms that it has no head, and the export was read just now. */
+  /**
+   * The stated exception of law 2: the Registry confirms that it has no head (where it has one, the export is not
+   * usable), and the export was read within the window.
+   */
   #isFreshExport(view: LogView, { manifest, readAt }: CachedManifest, now: number): boolean {
     return (
       manifest.origin === "kv" &&
-      view.isComplete &&
       view.isFresh(now) &&
-      view.head(manifest.domain) === undefined &&
       this.#state.exports.isKnown(now) &&
       now - readAt <= this.#window
     );
@@ -293,8 +294,7 @@ const confirmOrDefer = (check: Check, view: LogView): Step =>
 // Ages in an answer are whole seconds, rounded so that nothing is used a moment too long.
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 const confirmedAge = (view: LogView, now: number): number => Math.ceil((now - view.askedAt) / 1000);
-const ageInSeconds = (time: number, now: number): number | null =>
-  time === Number.NEGATIVE_INFINITY ? null : Math.max(0, Math.ceil((now - time) / 1000));
+const ageInSeconds = (time: number, now: number): number => Math.max(0, Math.ceil((now - time) / 1000));
 
 const faultOf = (recipient: DomainRecipient): string | undefined =>
   recipient.kind === "unlistable" ? recipient.why : undefined;

@@ -14,12 +14,15 @@ export const isAhead = (view: LogView, manifest: Manifest): boolean =>
   manifest.origin === "registry" &&
   (manifest.incarnation > view.incarnation || manifest.generation > (view.head(manifest.domain) ?? -1));
 
-/** Whether the Registry has pruned a domain of which no head is known: its old manifest must not hide an export. */
+/**
+ * Whether the log has passed a manifest of a domain without a head: its tombstone was pruned, or its log was lost. Such
+ * a manifest must not hide an export.
+ */
 export const isPruned = (view: LogView, manifest: Manifest): boolean =>
   view.isComplete &&
   manifest.origin === "registry" &&
-  manifest.incarnation === view.incarnation &&
-  manifest.generation <= view.asOf;
+  (manifest.incarnation < view.incarnation ||
+    (manifest.incarnation === view.incarnation && manifest.generation <= view.asOf));
 
 /**
  * The generation of an answer. For an alias and its target it is the larger number, where both were heads at it.

@@ -80,7 +80,10 @@ export class LogView {
     return this.#revoked.has(tokenId);
   }
 
-  /** Whether the newest answer was asked for less than a window ago. A clock that went back confirms nothing. */
+  /**
+   * Whether the newest answer was asked for less than a window ago; if so, the view is complete. A clock that went back
+   * confirms nothing.
+   */
   isFresh(now: number): boolean {
     return now >= this.#askedAt && now < this.#askedAt + this.#window;
   }

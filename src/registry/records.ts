@@ -55,11 +55,15 @@ export class Records {
   /** Number and manifest bytes of a domain's head. */
   headBytes(domain: string): { number: number; manifest: Uint8Array } | null {
     const row = this.#storage.sql(
-      `SELECT h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number
+      `SELECT h.number, g.manifest FROM heads h LEFT JOIN generations g ON g.domain = h.domain AND g.number = h.number
        WHERE h.domain = ?`,
       domain,
     )[0];
-    return row === undefined ? null : { number: row.number as number, manifest: bytesOf(row.manifest) };
+    if (row === undefined) return null;
+    const number = row.number as number;
+    // Null would say that the domain has no head, and it would be refused as not served.
+    if (row.manifest === null) throw new Error(`${domain}: generation ${number} is missing in the Registry`);
+    return { number, manifest: bytesOf(row.manifest) };
   }
 
   head(domain: string): Head | null {

@@ -56,7 +56,7 @@ describe("another source in the place of the edge", () => {
     expect(replica.queries.map((query) => query.minGeneration())).toEqual([7, 7]);
   });
 
-  it("is asked once more if its answer is older than one seen, and refuses nobody with it", async () => {
+  it("is asked once more if its answer is older than one seen, and does not refuse with it", async () => {
     const replica = new Replica();
     await replica.said(ALICE);
     replica.generation = 6;

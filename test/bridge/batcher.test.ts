@@ -44,7 +44,7 @@ class HeldEdge {
     );
   }
 
-  /** Asks so many questions. @returns who was answered about, or null where a request failed */
+  /** Asks so many questions. @returns the recipients of the answers, null if a request failed */
   ask(count: number, domain: string, minGeneration = 0): Promise<(string | null)[]> {
     const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
     return Promise.all(
@@ -63,14 +63,14 @@ class HeldEdge {
 }
 
 describe("questions to the edge", () => {
-  it("go at once and by themselves while there is room for requests", async () => {
+  it("each have a request of their own while there is room", async () => {
     const edge = new HeldEdge(3);
     void edge.ask(3, "a.example");
     await settle();
     expect(edge.sizes).toEqual([1, 1, 1]);
   });
 
-  it("go together beyond that, sixteen at most, and each gets its own answer", async () => {
+  it("share a request beyond that, sixteen at most, and each gets its own answer", async () => {
     const edge = new HeldEdge(2);
     const asked = edge.ask(22, "a.example");
     expect(edge.sizes).toEqual([1, 1]);
@@ -84,7 +84,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1, 16, 4, 1, 1]);
   });
 
-  it("go with those about the same domain alone, with the highest minGeneration of them", async () => {
+  it("share a request with those about the same domain only, with their highest minGeneration", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(1, "a.example");
     void edge.ask(20, "a.example", 3);
@@ -105,7 +105,7 @@ describe("questions to the edge", () => {
     ]);
   });
 
-  it("do not go where nobody waits any more by then", async () => {
+  it("are not sent after their deadline", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(20, "a.example");
     edge.now = 1;
@@ -116,7 +116,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 1]);
   });
 
-  it("fail together where a request does, and the next ones go all the same", async () => {
+  it("fail together if their request fails, and the next ones are still sent", async () => {
     const edge = new HeldEdge(1);
     const asked = edge.ask(3, "a.example");
     await edge.requests[0]?.end();
@@ -126,7 +126,7 @@ describe("questions to the edge", () => {
     expect(edge.sizes).toEqual([1, 2, 1]);
   });
 
-  it("that must not wait do not, and take nobody's place", async () => {
+  it("that must not wait are sent at once, and do not count", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
     const question = { recipient: "x@a.example", domain: "a.example", minGeneration: () => 0, deadline: 1 };

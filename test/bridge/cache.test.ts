@@ -17,7 +17,6 @@ function entry(
     answer,
     domain,
     minGeneration,
-    askedAt: 0,
     expires: 1_000,
     contactAt: verdict === "deliverable" ? 0 : null,
   };

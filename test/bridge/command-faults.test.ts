@@ -50,7 +50,7 @@ const FAULTS: Readonly<Record<string, Behaviour>> = {
     json(response, { ...answerOf(recipient, "unknown"), verdict: "vanished" }),
   "answers an unknown action": (recipient, response) =>
     json(response, { ...answerOf(recipient, "unknown"), action: "discard" }),
-  "answers about somebody else": (_, response) => json(response, answerOf("bob@example.com", "unknown")),
+  "answers about another recipient": (_, response) => json(response, answerOf("bob@example.com", "unknown")),
   "answers a list": (recipient, response) => json(response, { results: [answerOf(recipient, "unknown")] }),
   "answers without end": (_, response) => {
     response.writeHead(200, { "content-type": "application/json" });

@@ -11,7 +11,7 @@ const SLOW = 60_000;
 const STOP_TIMEOUT = 5_000;
 
 describe("rollcall bridge", { timeout: SLOW }, () => {
-  it("listens where it was told, says that it is ready, answers, and stops at SIGTERM", async () => {
+  it("listens on its addresses, says that it is ready, answers, and stops at SIGTERM", async () => {
     const socket = join(temporaryFolder(), "socketmap");
     const { bridge } = await startBoth(working, [...EVERY_LISTENER, "--socketmap", `unix:${socket}`]);
     expect(statSync(socket).mode & 0o777).toBe(0o660);
@@ -43,7 +43,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     expect(await bridge.running.stop("SIGINT")).toMatchObject({ code: 0 });
   });
 
-  it("answers what was asked before SIGTERM, and ends within five seconds though the edge hangs", async () => {
+  it("answers what was asked before SIGTERM, and stops within five seconds although the edge hangs", async () => {
     const { edge, bridge } = await startBoth(slow(700));
     const client = await Client.connect(bridge.address("policy"));
     client.send(policyQuestion("user@example.com"));
@@ -61,7 +61,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     for (const each of [client, hung]) each.leave();
   });
 
-  it("lives on at SIGHUP, says so, and answers what was asked", async () => {
+  it("keeps running at SIGHUP, says so, and answers what was asked", async () => {
     const { edge, bridge } = await startBoth(slow(500));
     const client = await Client.connect(bridge.address("line"));
     client.send("user@example.com\n");
@@ -76,7 +76,7 @@ describe("rollcall bridge", { timeout: SLOW }, () => {
     expect(stderr).toMatch(/"event":"hangup".*restart the bridge/);
   });
 
-  it("with --json says where it listens as one document", async () => {
+  it("prints its addresses as one document with --json", async () => {
     const edge = await startEdge();
     const running = startCli(["bridge", "--json", "--line", "127.0.0.1:0"], {
       home: temporaryFolder(),
@@ -124,7 +124,7 @@ describe("settings of the bridge", { timeout: SLOW }, () => {
     ["cache_bytes = 1.5", /rollcall\.toml:2: cache_bytes must be a whole number from 65536/],
     ["socket_mode = 660", /rollcall\.toml:2: socket_mode must be an octal string such as "0660"/],
     ['log_level = "loud"', /rollcall\.toml:2: log_level must be one of debug, info/],
-    ["accept_gracee = 1", /rollcall\.toml:2: accept_gracee .*socketmap, policy/],
+    ["accept_gracee = 1", /rollcall\.toml:2: .*accept_gracee.*socketmap, policy/],
   ])("that are wrong (%s) are named by file, line and key", async (line, pattern) => {
     const { code, stderr } = await refused(`[bridge]\n${line}\n`, "--line", "127.0.0.1:0");
     expect(stderr).toMatch(pattern);

@@ -85,7 +85,7 @@ const ask = (i: number): string => netstring(`access user${i}@example.com`);
 const askMany = (count: number): string => Array.from({ length: count }, (_, i) => ask(i)).join("");
 
 describe("a connection", () => {
-  it("gives its replies in the order of the questions, whichever is answered first", async () => {
+  it("replies in the order of the questions, whichever is answered first", async () => {
     const { socket, pending } = connect("line");
     socket.say("alice@example.com\n");
     expect(pending).toHaveLength(1);
@@ -100,7 +100,7 @@ describe("a connection", () => {
     expect(two.socket.written).toBe("14:OK deliverable,8:OK DUNNO,");
   });
 
-  it("defers a refusal that grew old behind a slower answer, and leaves an accept as it is", async () => {
+  it("defers a refusal that expired behind a slower answer, and leaves an accept unchanged", async () => {
     const { time, socket, pending } = connect("socketmap", { until: 1_000 });
     const [slow, nobody] = [netstring("access slow@example.com"), netstring("access nobody@example.com")];
     socket.say(slow + nobody + slow);
@@ -121,7 +121,7 @@ describe("a connection", () => {
     expect(socket.written).toMatch(/^8:OK DUNNO,\d+:OK 451 4\.3\.0 [^:]+: [^:]+,8:OK DUNNO,$/);
   });
 
-  it("has a bounded number of questions under way, and reads no more until there is room", async () => {
+  it("has a bounded number of questions under way, and stops reading until there is room", async () => {
     const { socket, pending, answered } = connect("socketmap");
     socket.say(askMany(3 * MAX_QUEUE));
     expect(pending).toHaveLength(MAX_QUEUE);
@@ -136,7 +136,7 @@ describe("a connection", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it("answers any number of questions at once where the answers are at hand", () => {
+  it("answers any number of cached questions at once", () => {
     const { socket } = connect("socketmap", { isCached: true });
     socket.say(askMany(1_000));
     expect(socket.written).toBe("8:OK DUNNO,".repeat(1_000));
@@ -167,7 +167,7 @@ describe("a connection", () => {
     expect(socket.isEnded).toBe(true);
   });
 
-  it("ends at once where the client ends and has asked nothing", () => {
+  it("ends at once if the client ends and has asked nothing", () => {
     const { socket, malformed } = connect("socketmap");
     socket.emit("end");
     expect(socket).toMatchObject({ isEnded: true, written: "" });
@@ -201,7 +201,7 @@ describe("a connection", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it("takes one line, answers it and ends, as Exim wants it", async () => {
+  it("takes one line, answers it and ends, as Exim requires", async () => {
     const { socket, pending } = connect("line");
     socket.say("alice@example.com\nbob@example.com\n");
     socket.say("carol@example.com\n");
@@ -213,7 +213,7 @@ describe("a connection", () => {
     expect(socket.isEnded).toBe(true);
   });
 
-  it("keeps nothing of what comes after the last question", () => {
+  it("drops what follows the last question", () => {
     const { socket, pending } = connect("line");
     socket.say("alice@example.com\n");
     const before = process.memoryUsage().arrayBuffers;
@@ -223,7 +223,7 @@ describe("a connection", () => {
     expect(pending).toHaveLength(1);
   });
 
-  it("does not write to a client that is gone", async () => {
+  it("does not write to a client that has disconnected", async () => {
     const { socket, pending } = connect("socketmap");
     socket.say(ask(0));
     socket.destroyed = true;

@@ -71,7 +71,7 @@ describe("docs/bridge.md", () => {
     expect(DEFAULTS.socket_mode).toBe(0o660);
   });
 
-  it("has an example of settings that can be used as it stands", () => {
+  it("has an example of settings that works unchanged", () => {
     const example = /```toml\n([\s\S]*?)```/.exec(page)?.[1] as string;
     const file = join(temporaryFolder(), "rollcall.toml");
     writeFileSync(file, example);
@@ -107,7 +107,7 @@ describe("docs/bridge.md", () => {
 });
 
 describe("the rules of alerts", () => {
-  it("ask for metrics that there are, by labels that they have", async () => {
+  it("use metrics that exist, with labels that they have", async () => {
     const rules = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
     const documented = new Map(
       rowsOf("Metrics").flatMap(([names, labels]) =>
@@ -127,7 +127,7 @@ describe("the rules of alerts", () => {
 });
 
 describe("the systemd unit", () => {
-  it("lets the bridge make its sockets wherever the pages put them", () => {
+  it("lets the bridge create its sockets where the pages put them", () => {
     const unit = readFileSync(UNIT, "utf8");
     const writable = [...unit.matchAll(/^ReadWritePaths=-?(\S+)$/gm)].map((match) => `${match[1]}/`);
     for (const [, name] of unit.matchAll(/^RuntimeDirectory=(\S+)$/gm)) writable.push(`/run/${name}/`);
@@ -145,7 +145,7 @@ describe("the systemd unit", () => {
     for (const path of sockets) expect(writable.some((folder) => path?.startsWith(folder))).toBe(true);
   });
 
-  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is one that systemd takes", () => {
+  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is accepted by systemd", () => {
     // The command is not installed on the host of a test.
     const copy = join(temporaryFolder(), "rollcall-bridge.service");
     writeFileSync(copy, readFileSync(UNIT, "utf8").replace("/usr/local/bin/rollcall", "/bin/true"));

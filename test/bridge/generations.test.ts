@@ -4,7 +4,7 @@ import { ALICE, away, Bench, BOB, DAY, type Edge, NOBODY, SECOND, says } from ".
 
 const DEFERRED = "unavailable defer edge";
 
-/** An edge of several isolates, which answer in turn, the last of them for ever. */
+/** An edge of several isolates, which answer in turn, the last of them again and again. */
 const isolates = (...answers: readonly [Verdict, number | null, Grounds?][]): Bench => {
   const edges = answers.map(([verdict, generation, grounds]) => says(verdict, { generation, ...grounds }));
   return new Bench((asked) => ((edges.length > 1 ? edges.shift() : edges[0]) as Edge)(asked));

@@ -13,7 +13,7 @@ const DUNNO = "8:OK DUNNO,";
 describe("a unix socket", () => {
   const at = (path: string): ListenAddress => ({ kind: "unix", path });
 
-  it("has the permissions that were asked for, and goes with the server", async () => {
+  it("has the configured permissions, and is removed with the server", async () => {
     const path = join(temporaryFolder(), "socket");
     const { listen, stop } = startServer({ socketMode: 0o606 });
     await listen("socketmap", at(path));
@@ -22,7 +22,7 @@ describe("a unix socket", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it("takes the place of one that a killed bridge left behind", async () => {
+  it("replaces one that a killed bridge left behind", async () => {
     const path = join(temporaryFolder(), "socket");
     const { listen } = startServer();
     // Node removes the file when it closes; a hard link to it stays.
@@ -44,7 +44,7 @@ describe("a unix socket", () => {
     expect(await askOnce(at(path), ALICE)).toBe(DUNNO);
   });
 
-  it("never takes the place of a file that is no socket", async () => {
+  it("never replaces a file that is not a socket", async () => {
     const path = join(temporaryFolder(), "file");
     writeFileSync(path, "kept");
     await expect(startServer().listen("line", at(path))).rejects.toThrow(/not a socket/);
@@ -56,7 +56,7 @@ describe("a unix socket", () => {
     await expect(startServer().listen("line", at(path))).rejects.toThrow(/the folder does not exist/);
   });
 
-  it("and a port that is taken are told of by name", async () => {
+  it("and a port that is in use are named in the error", async () => {
     const address = await startServer().listen("line");
     await expect(startServer().listen("line", address)).rejects.toThrow(
       /^cannot listen on 127\.0\.0\.1:\d+: another process listens there$/,

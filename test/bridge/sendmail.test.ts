@@ -17,7 +17,7 @@ const AT_MAIL = [
   ...["from:sender+x@", "sender+x@", "from:sender+*@", "sender+*@", "from:sender@", "sender@"],
   ...["from:foreign.example", "foreign.example", "from:example", "example"],
 ];
-/** Asked where the answer to the recipient itself was no answer. */
+/** Asked if the recipient itself was not found. */
 const AT_RCPT_DOMAINS = ["to:example.com", "example.com", "to:com", "com", "to:example.com", "example.com"];
 /** Asked by a daemon, of the client. */
 const AT_RELAY = [

@@ -71,7 +71,7 @@ describe("a server", () => {
     expect(server.connections("socketmap")).toBe(0);
   });
 
-  it("closes at once what is one connection too many, and says so", async () => {
+  it("closes a connection above the limit at once, and reports it", async () => {
     const { listen, rejected } = startServer({ maxConnections: 2 });
     const address = await listen("policy");
     const two = [await Client.connect(address), await Client.connect(address)];
@@ -157,7 +157,7 @@ describe("a stop", () => {
     client.leave();
   });
 
-  it("closes idle clients at once, even where they keep their side open", async () => {
+  it("closes idle clients at once, even if they keep their side open", async () => {
     const { listen, stop } = startServer();
     const client = await Client.connect(await listen("policy"));
     expect(await stop()).toBeLessThan(1_000);

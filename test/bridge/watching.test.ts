@@ -9,7 +9,7 @@ import { LOOPBACK } from "./support/server.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
 
 /*
- * What a bridge looks at though nobody asks: its token, and how the lists stand.
+ * What a bridge watches without being asked: its token, and the state of the lists.
  */
 
 const HOUR = DAY / 24;
@@ -53,8 +53,8 @@ async function start({
 const said = (lines: readonly Record<string, unknown>[]): unknown[] =>
   lines.filter(({ event }) => event === "token").map(({ level, msg }) => `${level}: ${msg}`);
 
-describe("a token's end", () => {
-  it("is read from the token itself, and no other text is taken for one", () => {
+describe("the expiry of a token", () => {
+  it("is read from the token itself, and from no other text", () => {
     expect(expiryOf(tokenOf({ expires: 17 }))).toBe(17);
     expect(expiryOf(tokenOf({ expires: null }))).toBeNull();
     for (const text of [
@@ -73,7 +73,7 @@ describe("a token's end", () => {
     expect(expiryOf(`${tokenOf({ expires: 17 })}.more`)).toBeUndefined();
   });
 
-  it("is warned of a week before, once a day, and told once more when it has come", async () => {
+  it("is warned about once a day from a week before, and logged as an error when it has passed", async () => {
     const expires = 7 * DAY + 12 * HOUR;
     const { time, lines } = await start({ expires });
     await time.advance(11 * HOUR);
@@ -122,7 +122,7 @@ const seriesOf = (text: string): string[] =>
   text.split("\n").filter((line) => /^rollcall_bridge_list_(?!looks)/.test(line));
 
 describe("the lists", () => {
-  it("are asked for by pages every few minutes, and are metrics by domain", async () => {
+  it("are read in pages every few minutes, and are metrics by domain", async () => {
     const asked: (string | null)[] = [];
     const { time, page } = await start({
       page: async (after) => {
@@ -148,7 +148,7 @@ describe("the lists", () => {
     expect(asked).toHaveLength(2 + 2 * 12);
   });
 
-  it("stay as they were while no answer comes, and that is all that follows", async () => {
+  it("stay as they were while there is no answer, and nothing else happens", async () => {
     let isAway = false;
     const { time, page, lines } = await start({
       page: async () => {
@@ -166,7 +166,7 @@ describe("the lists", () => {
     expect(lines.map(({ event }) => event)).toEqual(["started"]);
   });
 
-  it("are let alone for hours by an edge that does not show them to a check token", async () => {
+  it("are refreshed every six hours if the edge does not show them to a check token", async () => {
     let looks = 0;
     const { time, page } = await start({
       page: async () => {
@@ -179,7 +179,7 @@ describe("the lists", () => {
     expect(await page()).toContain('rollcall_bridge_list_looks_total{result="forbidden"} 2\n');
   });
 
-  it("find out that the token is refused, where nobody asks about anybody", async () => {
+  it("show that the token is refused, without any lookup", async () => {
     const { time, page } = await start({
       page: async () => {
         throw new ClientError("unauthorized", "no", 401);

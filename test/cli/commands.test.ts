@@ -23,7 +23,7 @@ describe("rollcall check", () => {
     expect(json.results).toMatchObject([{ matched: "subaddress" }, { verdict: "unknown" }]);
   });
 
-  it("answers with 0 whatever the verdict, malformed ones included", async () => {
+  it("exits with 0 whatever the verdict, malformed addresses included", async () => {
     const { run } = fresh();
     const { code, stdout } = await run("check nonsense");
     expect(code).toBe(0);
@@ -32,7 +32,7 @@ describe("rollcall check", () => {
 });
 
 describe("rollcall rollback, history and delete", () => {
-  it("go back under a new number, when confirmed", async () => {
+  it("restore a generation under a new number, when confirmed", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN);
     await publish(TEN.replace("a ", ""));
@@ -49,7 +49,7 @@ describe("rollcall rollback, history and delete", () => {
     expect(await run(`rollback ${domain} --to x --yes`)).toMatchObject({ code: 2 });
   });
 
-  it("end a domain, which is deferred then, and bring it back", async () => {
+  it("delete a domain, which is then deferred, and restore it", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN);
     expect(await run(`delete ${domain}`, { answer: "no" })).toMatchObject({ code: 5 });
@@ -66,7 +66,7 @@ describe("rollcall rollback, history and delete", () => {
 });
 
 describe("rollcall token", () => {
-  it("makes a token that stands alone on standard output, lists and revokes it", async () => {
+  it("prints a new token alone on standard output, lists it and revokes it", async () => {
     const { domain, run, publish } = fresh();
     await publish(TEN);
     const made = await run(`token create --role check --domain ${domain} --expires 90d --note mx1`);
@@ -85,7 +85,7 @@ describe("rollcall token", () => {
     expect(await run("token revoke 0123456789abcdef")).toMatchObject({ code: 3 });
   });
 
-  it("is enough for a publisher of one domain, who needs nothing else", async () => {
+  it("of role publish is all that a publisher of one domain needs", async () => {
     const { domain, run, write } = fresh();
     const token = (await run(`token create --role publish --domain ${domain}`)).stdout;
     write("token", token);
@@ -101,7 +101,7 @@ describe("rollcall token", () => {
 });
 
 describe("rollcall init", () => {
-  it("makes the list that it tells to publish, empty, so that nothing is published by mistake", async () => {
+  it("creates an empty list, so that nothing is published by mistake", async () => {
     const { cwd, domain, run, write } = fresh();
     const { stdout, code } = await run(`init --domain ${domain}`);
     expect(code).toBe(0);
@@ -121,7 +121,7 @@ describe("rollcall init", () => {
     expect(readFileSync(list, "utf8")).toBe(`alice@${domain}\n`);
   });
 
-  it("says of .dev.vars what docs/deploying.md says", async () => {
+  it("describes .dev.vars as docs/deploying.md does", async () => {
     const { cwd, run } = fresh();
     await run("init");
     const texts = [
@@ -142,17 +142,17 @@ describe("exit codes and messages", () => {
     ["a list without a domain", "publish l.txt", 2],
     ["neither file nor settings", "publish --yes", 2],
     ["two modes at once", "publish --domain a.example l.txt --observe --enforce", 2],
-    ["a grace that is none", "publish --domain a.example l.txt --departure-grace soon", 2],
-    ["a domain that is none", "publish --domain a..b l.txt", 2],
+    ["an invalid grace", "publish --domain a.example l.txt --departure-grace soon", 2],
+    ["an invalid domain", "publish --domain a..b l.txt", 2],
     ["two files", "publish --domain a.example l.txt m.txt", 2],
-    ["a role that is none", "token create --role root", 2],
+    ["an unknown role", "token create --role root", 2],
     ["a publish token for all", "token create --role publish", 2],
     ["an age without a unit", "status --max-age 2", 2],
-    ["a URL that is none", "status --url rollcall", 2],
-    ["a file that is not there", "publish --domain a.example missing.txt --yes", 3],
-    ["settings that are not there", "publish --config missing.toml --yes", 3],
+    ["an invalid URL", "status --url rollcall", 2],
+    ["a missing file", "publish --domain a.example missing.txt --yes", 3],
+    ["missing settings", "publish --config missing.toml --yes", 3],
     ["a domain that was never published", "history never.example", 3],
-    ["a token file that is not there", "status --token-file missing", 3],
+    ["a missing token file", "status --token-file missing", 3],
   ])("%s: %s", async (_, args, code) => {
     const said = await fresh().run(args);
     expect(said).toMatchObject({ code, stdout: "" });
@@ -188,7 +188,7 @@ describe("exit codes and messages", () => {
     });
   });
 
-  it("are 6 where the edge refuses the token, is not there, or is behind a bot filter", async () => {
+  it("are 6 if the edge refuses the token, is unreachable, or is behind a bot filter", async () => {
     const { run } = fresh();
     const wrong = await run("check a@b.example", { env: { ROLLCALL_TOKEN: "wrong" } });
     expect(wrong).toMatchObject({ code: 6, stdout: "", stderr: expect.stringContaining("token create") });
@@ -209,7 +209,7 @@ describe("exit codes and messages", () => {
     expect(await run("status a.example", { env: { ROLLCALL_URL: stranger.url } })).toMatchObject({ code: 6 });
   });
 
-  it("send nothing to a terminal that a list or an address may hold", async () => {
+  it("pass no control characters of a list or an address to the terminal", async () => {
     const { domain, run, write } = fresh();
     write("l.csv", "address,state\na@D,\u001b]0;owned\u0007\u001b[2J\n");
     const refused = await run(`publish --domain ${domain} l.csv --yes`);
@@ -221,7 +221,7 @@ describe("exit codes and messages", () => {
     expect(checked).toMatchObject({ code: 0, stdout: expect.not.stringContaining("\u001b") });
   });
 
-  it("warn of a token that crosses the network in the clear", async () => {
+  it("warn of a token that is sent unencrypted", async () => {
     const { run } = fresh();
     const env = { ROLLCALL_URL: "http://rollcall.example" };
     const said = await run("check a@b.example", {
@@ -240,7 +240,7 @@ describe("exit codes and messages", () => {
   it.each([
     ["this Node", process.execPath],
     ["Node 20", NODE_20 ?? process.execPath],
-  ])("reach a script: the command as a process (%s)", { timeout: 30_000 }, async (_, node) => {
+  ])("reach a script that runs the command (%s)", { timeout: 30_000 }, async (_, node) => {
     const { domain, start, write } = fresh();
     write("l.txt", "a@D\nnope\n");
     const publish = `publish --domain ${domain} l.txt`;
@@ -268,7 +268,7 @@ describe("usage errors and hints", () => {
     expect((await fresh().run(help.replace("rollcall ", ""))).code).toBe(0);
   });
 
-  it("do not say in other words what the message said", async () => {
+  it("say everything once", async () => {
     const { run, domain, names } = fresh();
     const wrong = await run("status", { env: { ROLLCALL_TOKEN: "wrong" } });
     expect(wrong).toMatchObject({ code: 6 });
@@ -293,7 +293,7 @@ describe("usage errors and hints", () => {
     expect(revoke.stderr).toMatch(/what to do: .*rollcall token list/);
   });
 
-  it("shows no default where there is none", async () => {
+  it("show no default if there is none", async () => {
     const { run } = fresh();
     for (const command of ["publish", "export", "init", "token create"]) {
       expect((await run(`${command} --help`)).stdout).not.toMatch(/\[\]/);

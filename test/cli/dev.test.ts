@@ -51,7 +51,7 @@ async function publish(home: string, url: string, token: string, list: string): 
 }
 
 describe("rollcall dev", () => {
-  it("makes its secrets, says that it is ready, and answers on loopback only", {
+  it("creates secrets, prints that it is ready, and listens on loopback only", {
     timeout: SLOW,
   }, async () => {
     const home = temporaryFolder();
@@ -70,7 +70,7 @@ describe("rollcall dev", () => {
     expect(await listens(portOf(dev.url))).toBe(false);
   });
 
-  it("keeps lists and tokens from one run to the next, and logs no recipient", {
+  it("keeps lists and tokens between runs, and logs no recipient", {
     timeout: SLOW,
   }, async () => {
     const home = temporaryFolder();
@@ -132,7 +132,7 @@ describe("rollcall dev", () => {
     await dev.process.stop();
   });
 
-  it("takes secrets and settings from .dev.vars of the current folder", { timeout: SLOW }, async () => {
+  it("reads secrets and settings from .dev.vars in the current folder", { timeout: SLOW }, async () => {
     const home = temporaryFolder();
     const token = "an-admin-token-of-somebody-s-own";
     const key = Buffer.alloc(32, 7).toString("base64url");
@@ -187,7 +187,7 @@ describe("rollcall dev", () => {
     expect(existsSync(join(home, "state"))).toBe(false);
   });
 
-  it("refuses a folder that is not its own, or not whole", { timeout: SLOW }, async () => {
+  it("refuses a folder that has other files or is incomplete", { timeout: SLOW }, async () => {
     const home = temporaryFolder();
     mkdirSync(join(home, "foreign"));
     writeFileSync(join(home, "foreign", "thesis.txt"), "chapter 1");
@@ -196,7 +196,7 @@ describe("rollcall dev", () => {
 
     writeFileSync(join(home, "file"), "");
     expectClearMessage(await refused("file", home), 3, /state folder file is not a folder/);
-    expectClearMessage(await refused("file/state", home), 3, /is no folder/);
+    expectClearMessage(await refused("file/state", home), 3, /is not a folder/);
 
     mkdirSync(join(home, "half", "v3", "do"), { recursive: true });
     expectClearMessage(await refused("half", home), 3, /half is incomplete: rollcall-state\.json is missing/);
@@ -215,7 +215,7 @@ describe("rollcall dev", () => {
     expectClearMessage(await refused("damaged", home), 3, /made by another release/);
   });
 
-  it("refuses a folder in use, and takes over one whose user was killed", { timeout: SLOW }, async () => {
+  it("refuses a folder in use, but not one whose process was killed", { timeout: SLOW }, async () => {
     const home = temporaryFolder();
     const first = await startDev("state", { home });
     expectClearMessage(await refused("state", home), 3, /in use by another `rollcall dev` \(process \d+\)/);
@@ -248,7 +248,7 @@ describe("rollcall dev", () => {
     expect(await next.process.stop()).toMatchObject({ code: 0 });
   });
 
-  it("goes on with its lists under another master key, where that is wanted", {
+  it("keeps its lists under another master key with --new-master-key", {
     timeout: SLOW,
   }, async () => {
     const home = temporaryFolder();

@@ -74,7 +74,7 @@ describe("rollcall doctor", () => {
     expect(domains.filter(({ deleted_until }) => deleted_until === null)).toEqual([]);
   });
 
-  it("tells a token that is wrong from one that may not", { timeout: SLOW }, async () => {
+  it("reports a wrong token, and one without permission", { timeout: SLOW }, async () => {
     for (const file of [join(home, "token"), CHECK]) {
       const { code, failed } = await failures(dev.url, file);
       expect(failed.map(({ step }) => step)).toEqual(["credentials"]);
@@ -113,7 +113,7 @@ describe("rollcall doctor", () => {
     expect(code).toBe(6);
   });
 
-  it("does not take any server for an edge", { timeout: SLOW }, async () => {
+  it("does not mistake another server for an edge", { timeout: SLOW }, async () => {
     const fake = await startFakeEdge((_, response) => response.end("<html>Welcome</html>"));
     expect(await failures(fake.url, ADMIN)).toMatchObject({ code: 6, failed: [{ step: "answers" }] });
     fake.respond = (_, response) => json(response, { error: "no such page" }, 404);
@@ -123,7 +123,7 @@ describe("rollcall doctor", () => {
     expect(code).toBe(6);
   });
 
-  it("says what KV and the Registry complain about", { timeout: SLOW }, async () => {
+  it("reports errors of KV and the Registry", { timeout: SLOW }, async () => {
     const partition = {
       partition: 0,
       incarnation: 1,
@@ -152,7 +152,7 @@ describe("rollcall doctor", () => {
     expect(code).toBe(1);
   });
 
-  it("wants to know which edge, and a token", async () => {
+  it("needs an edge and a token", async () => {
     expect(await startCli(["doctor"], { home }).ended).toMatchObject({ code: 2 });
     expect(await startCli(["doctor", "--live", dev.url], { home }).ended).toMatchObject({ code: 2 });
     expect(await startCli(["doctor", "--live", "not a url"], { home }).ended).toMatchObject({ code: 2 });

@@ -82,7 +82,7 @@ const resetsWhatIsReused =
   };
 
 describe("a pool of connections", () => {
-  it("sends headers and body, and takes status, headers and body, over one connection", async () => {
+  it("sends and receives headers and bodies over one connection", async () => {
     const edge = await serve(echo);
     const pool = newPool();
     for (let i = 0; i < 3; i++) {
@@ -95,26 +95,26 @@ describe("a pool of connections", () => {
     expect(edge.sockets).toHaveLength(1);
   });
 
-  it("speaks IPv6", async () => {
+  it("works over IPv6", async () => {
     const edge = await serve(echo, "::1");
     expect((await newPool().send(asking(edge.url, { method: "GET", body: null }))).status).toBe(200);
   });
 
-  it("opens no more connections than it may", async () => {
+  it("opens no more connections than allowed", async () => {
     const edge = await serve((_, response) => void setTimeout(() => response.end("late"), 20));
     const pool = newPool(2);
     await Promise.all(Array.from({ length: 8 }, () => pool.send(asking(edge.url))));
     expect([edge.sockets.length, edge.requests]).toEqual([2, 8]);
   });
 
-  it("follows no redirection", async () => {
+  it("does not follow redirects", async () => {
     const elsewhere = await serve(echo);
     const edge = await serve((_, response) => response.writeHead(307, { location: elsewhere.url }).end());
     const reply = await newPool().send(asking(edge.url));
     expect([reply.status, reply.header("location"), elsewhere.requests]).toEqual([307, elsewhere.url, 0]);
   });
 
-  it("takes no more octets than it may", async () => {
+  it("reads no more octets than allowed", async () => {
     const edge = await serve((_, response) => response.end("x".repeat(1001)));
     const error = await newPool()
       .send(asking(edge.url))
@@ -128,7 +128,7 @@ describe("a pool of connections", () => {
   it.each<[string, RequestListener]>([
     ["before a response", () => undefined],
     ["within a response", (_, response) => void response.writeHead(200).write("{")],
-  ])("gives up at once when told to, %s", async (_, respond) => {
+  ])("aborts at once, %s", async (_, respond) => {
     const edge = await serve(respond);
     const stop = new AbortController();
     const sent = newPool().send(asking(edge.url, { signal: stop.signal }));
@@ -139,13 +139,13 @@ describe("a pool of connections", () => {
     expect(edge.requests).toBe(1);
   });
 
-  it("does not send what nobody waits for", async () => {
+  it("does not send a request that is already aborted", async () => {
     const edge = await serve(echo);
     await expect(newPool().send(asking(edge.url, { signal: AbortSignal.abort() }))).rejects.toThrow();
     expect(edge.requests).toBe(0);
   });
 
-  it("rejects a response that breaks off, and does not ask again", async () => {
+  it("rejects a truncated response without a retry", async () => {
     const edge = await serve((_, response) => {
       response.writeHead(200, { "content-length": 99 });
       response.write("half", () => response.destroy());
@@ -154,13 +154,13 @@ describe("a pool of connections", () => {
     expect(edge.requests).toBe(1);
   });
 
-  it("rejects where a new connection is broken, and does not ask again", async () => {
+  it("rejects if a new connection breaks, without a retry", async () => {
     const edge = await serve((request) => void request.socket.resetAndDestroy());
     await expect(newPool().send(asking(edge.url))).rejects.toThrow("ECONNRESET");
     expect(edge.requests).toBe(1);
   });
 
-  it("asks once more on a new connection where a kept one is reset, though others are kept", async () => {
+  it("retries once on a new connection if an idle one is reset, even if others are idle", async () => {
     const edge = await serve(resetsWhatIsReused());
     const pool = newPool(2);
     await Promise.all([pool.send(asking(edge.url)), pool.send(asking(edge.url))]);
@@ -169,7 +169,7 @@ describe("a pool of connections", () => {
     expect(edge.requests).toBe(4);
   });
 
-  it("does not ask again on its own what must not be asked twice", async () => {
+  it("does not retry a request that is not idempotent", async () => {
     const edge = await serve(resetsWhatIsReused());
     const pool = newPool();
     await pool.send(asking(edge.url));
@@ -178,7 +178,7 @@ describe("a pool of connections", () => {
     expect(edge.requests).toBe(2);
   });
 
-  it("opens another connection where the edge has closed the kept one", async () => {
+  it("opens another connection if the edge has closed the idle one", async () => {
     const edge = await serve(echo);
     const pool = newPool();
     await pool.send(asking(edge.url));
@@ -188,7 +188,7 @@ describe("a pool of connections", () => {
     expect(edge.sockets).toHaveLength(2);
   });
 
-  it("ends what is under way when it is closed, and takes nothing more", async () => {
+  it("aborts requests in progress when it is closed, and accepts no more", async () => {
     const edge = await serve(() => undefined);
     const pool = newPool();
     const sent = pool.send(asking(edge.url));
@@ -199,7 +199,7 @@ describe("a pool of connections", () => {
     await expect(pool.send(asking(edge.url))).rejects.toThrow("closed");
   });
 
-  it("asks over TLS, and only whom it can trust", { timeout: 60_000 }, async () => {
+  it("works over TLS, with trusted certificates only", { timeout: 60_000 }, async () => {
     const folder = temporaryFolder();
     const files = { key: join(folder, "key.pem"), cert: join(folder, "cert.pem") };
     execFileSync(

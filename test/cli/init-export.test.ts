@@ -22,7 +22,7 @@ const list = (cwd: string, domain: string, names: string): void =>
   writeFileSync(join(cwd, "lists", `${domain}.txt`), names.replaceAll(/(\S+) ?/g, `$1@${domain}\n`));
 
 describe("rollcall init", () => {
-  it("makes keys for their owner alone, and settings that can be published", async () => {
+  it("writes keys that only their owner can read, and settings that can be published", async () => {
     const { cwd, vars } = await initialised("example.com", "Bücher.example");
     expect(statSync(join(cwd, ".dev.vars")).mode & 0o777).toBe(0o600);
     expect(readMasterKey(vars.ROLLCALL_MASTER_KEY ?? "")).toHaveLength(32);
@@ -44,7 +44,7 @@ describe("rollcall init", () => {
     expect(readVars(readFileSync(join(cwd, ".dev.vars"), "utf8"))).toEqual(vars);
   });
 
-  it("makes other keys every time, in the folder that is named", async () => {
+  it("creates new keys every time, in the given folder", async () => {
     const cwd = join(root, "other");
     mkdirSync(cwd);
     expect(await rollcall(["init", "--dir", "deep/down"], { cwd })).toMatchObject({ code: 0 });
@@ -54,7 +54,7 @@ describe("rollcall init", () => {
     expect(other.ROLLCALL_MASTER_KEY).not.toBe(other.ROLLCALL_ADMIN_TOKEN);
   });
 
-  it("without a domain writes settings that say what is missing", async () => {
+  it("writes settings without a domain, which publish then reports", async () => {
     const { cwd } = await initialised();
     const said = await rollcall(["publish", "--yes"], {
       cwd,
@@ -65,7 +65,7 @@ describe("rollcall init", () => {
 });
 
 describe("rollcall export", () => {
-  it("says what is wrong, and writes nothing then", async () => {
+  it("reports what is wrong, and then writes nothing", async () => {
     const { cwd, vars } = await initialised("example.com");
     const run = (args: string, env: Record<string, string> = vars): Promise<Said> =>
       rollcall(["export", ...args.split(" ")], { cwd, env });
@@ -107,7 +107,7 @@ describe("rollcall export", () => {
     });
   });
 
-  it("is answered from when wrangler has put it, until the Registry has a head", {
+  it("is answered from once wrangler has put it into KV, until the Registry has a head", {
     timeout: 90_000,
   }, async () => {
     const { cwd, vars } = await initialised("example.com", "large.example");

@@ -9,7 +9,7 @@ describe.skipIf(NODE_20 === undefined)("the built command on Node 20", () => {
   const home = temporaryFolder();
   const node = NODE_20 as string;
 
-  it("tells its version and its commands", async () => {
+  it("prints its version and its commands", async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
     expect(await startCli(["--version"], { home, node }).ended).toEqual({
       code: 0,
@@ -19,7 +19,7 @@ describe.skipIf(NODE_20 === undefined)("the built command on Node 20", () => {
     expect(await startCli(["--help"], { home, node }).ended).toMatchObject({ code: 0, stderr: "" });
   });
 
-  it("publishes, checks and examines", { timeout: SLOW }, async () => {
+  it("publishes, checks and runs doctor", { timeout: SLOW }, async () => {
     const dev = await startDev("state", { home });
     writeFileSync(
       join(home, "list.csv"),

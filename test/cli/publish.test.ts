@@ -49,7 +49,7 @@ describe("rollcall publish", () => {
     expect(await verdict("user0")).toBe("departed");
   });
 
-  it("is held back by the guard, unless forced, and that is recorded", async () => {
+  it("is refused by the guard, unless forced, which is recorded", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN);
     const refused = await publish("a b postmaster");
@@ -65,7 +65,7 @@ describe("rollcall publish", () => {
     expect(generations[0]).toMatchObject({ forced: true, note: "spring", counts: { active: 3 } });
   });
 
-  it("is judged against every list of a day, which the edge is asked for", async () => {
+  it("is compared by the edge with every list of the last day", async () => {
     const { publish } = fresh();
     await publish(TEN);
     expect((await publish(TEN.replace("a b ", ""))).code).toBe(0);
@@ -75,7 +75,7 @@ describe("rollcall publish", () => {
     expect(refused.stderr).toMatch(/3 of 10 names[\s\S]*what to do: /);
   });
 
-  it("sets mode and grace, which a publish without them keeps", async () => {
+  it("sets mode and grace, which later publishes keep", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN, "--observe --departure-grace 0");
     const shown = async () => JSON.parse((await run(`check x@${domain} --json`)).stdout);
@@ -87,7 +87,7 @@ describe("rollcall publish", () => {
     expect(await shown()).toMatchObject({ action: "reject", mode: "enforce" });
   });
 
-  it("publishes nothing of a list with malformed lines, unless they are to be skipped", async () => {
+  it("publishes nothing if lines are malformed, unless they are skipped", async () => {
     const { domain, run, write, verdict } = fresh();
     write("l.txt", "a@D\nnope\nb@elsewhere.example\na@D\n");
     const refused = await run(`publish --domain ${domain} l.txt --yes`);
@@ -103,7 +103,7 @@ describe("rollcall publish", () => {
     expect(await verdict("a")).toBe("deliverable");
   });
 
-  it("asks before it publishes, and does nothing without a yes", async () => {
+  it("asks before it publishes, and changes nothing without a yes", async () => {
     const { domain, run, write, verdict } = fresh();
     write("l.txt", "a@D\n");
     const args = `publish --domain ${domain} l.txt`;
@@ -133,7 +133,7 @@ describe("rollcall publish", () => {
     expect(await verdict("z")).toBe("unknown");
   });
 
-  it("publishes all that rollcall.toml names, with what it says of them", async () => {
+  it("publishes every domain of rollcall.toml, with its settings", async () => {
     const { cwd, domain, run, write, verdict } = fresh();
     write("a.txt", "a@D\npostmaster@D\n");
     write(
@@ -160,7 +160,7 @@ describe("rollcall publish", () => {
     expect(await run(`publish --domain ${domain} a.txt --yes --force`)).toMatchObject({ code: 4 });
   });
 
-  it("keeps no names where that is switched off", async () => {
+  it("stores no names if that is turned off", async () => {
     const { domain, run, publish } = fresh();
     await publish(TEN, "--no-keep-list");
     const refused = await publish("a b postmaster", "--no-keep-list");
@@ -169,7 +169,7 @@ describe("rollcall publish", () => {
     expect((await run(`status ${domain}`)).code).toBe(0);
   });
 
-  it("tells what is wrong with a list in the order of its lines", async () => {
+  it("reports malformed lines in order", async () => {
     const { domain, run, write } = fresh();
     write("l.csv", "address,state\nb@D,active\na@D,active\nb@D,full\nnope\na@D,full\nnope\n");
     const { code, stderr } = await run(`publish --domain ${domain} l.csv --yes`);
@@ -178,7 +178,7 @@ describe("rollcall publish", () => {
     expect(lines).toEqual([4, 5, 6, 7]);
   });
 
-  it("names who comes and who leaves, and not more of them than people read", async () => {
+  it("shows who joins and who leaves, up to twenty each", async () => {
     const { domain, run, names } = fresh();
     names("a b c d e f g h");
     const first = await run(`publish --domain ${domain} list.txt --yes`);
@@ -195,7 +195,7 @@ describe("rollcall publish", () => {
     expect(json.domains[0].coming[29]).toBe(`new29@${domain}`);
   });
 
-  it("wants the name of a domain typed before it empties its list", async () => {
+  it("asks for the name of a domain before it empties its list", async () => {
     const { domain, run, write, names } = fresh();
     names("a b");
     await run(`publish --domain ${domain} list.txt --yes`);
@@ -214,7 +214,7 @@ describe("rollcall publish", () => {
 });
 
 describe("the departure grace", () => {
-  it("is called grace in rollcall.toml, in the API and by the option", async () => {
+  it("is called grace in rollcall.toml, in the API and on the command line", async () => {
     const { domain, run, names } = fresh();
     names("a b");
     expect((await run("publish --help")).stdout).toMatch(/--grace <seconds>/);
@@ -237,7 +237,7 @@ describe("the departure grace", () => {
     ).toMatchObject({ code: 2 });
   });
 
-  it("counts a name that came back no more among those that leave", async () => {
+  it("no longer counts a name that returned", async () => {
     const { domain, run, names } = fresh();
     const publish = (): Promise<Said> => run(`publish --domain ${domain} list.txt --yes`);
     names("a b c d e f");

@@ -25,7 +25,7 @@ function faultsOf(text: string): readonly string[] {
 }
 
 describe("rollcall.toml", () => {
-  it("names domains, their lists and what is to be stored of them", () => {
+  it("names domains, their lists and their settings", () => {
     const settings = read(`
 [defaults]
 mode = "observe"
@@ -70,7 +70,7 @@ alias = "example.com"
     ]);
   });
 
-  it("may say nothing, or not be there", () => {
+  it("may be empty or missing", () => {
     expect(read("").domains).toEqual([]);
     expect(read("keep_lists = false").keepLists).toBe(false);
     expect(readSettings(join(folder, "none.toml"), "none.toml")).toBeNull();
@@ -134,11 +134,11 @@ alias = "example.com"
       '[domains."a.example"]\nalias="B.example"\n',
       "rollcall.toml:2: alias must be a domain in lower-case",
     ],
-  ])("is wrong in %s: file, line and what it must be", (_, text, expected) => {
+  ])("reports an error in %s with file, line and what is expected", (_, text, expected) => {
     expect(faultsOf(text)).toEqual([expect.stringContaining(expected)]);
   });
 
-  it("is told all that is wrong at once", () => {
+  it("reports all errors at once", () => {
     expect(faultsOf("[defaults]\nmode = 'x'\ngrace = 1.5\ncase = 'both'\n")).toHaveLength(3);
   });
 });

@@ -4,7 +4,7 @@ import { TEN, useEdge } from "./support/workspace.ts";
 const { edge, fresh } = useEdge();
 
 describe("rollcall status", () => {
-  it("tells a fresh list from a stale one, and from one that is not there", async () => {
+  it("distinguishes fresh, stale and missing lists", async () => {
     const { domain, run, publish } = fresh();
     await publish(TEN);
     const day = 86_400_000;
@@ -35,7 +35,7 @@ describe("rollcall status", () => {
     expect(await run(`status ${domain} --max-age 2d`, later(6))).toMatchObject({ code: 1 });
   });
 
-  it("shows all domains to an admin, and to others those of their token", async () => {
+  it("shows all domains to an admin, and other tokens their own", async () => {
     const { domain, run, publish } = fresh();
     await publish(TEN);
     const all = await run("status");
@@ -47,7 +47,7 @@ describe("rollcall status", () => {
     expect(JSON.parse(stdout)).toMatchObject({ domains: [{ domain, state: "served" }], registry: null });
   });
 
-  it("tells a mail host, by its check token, whether its list is stale", async () => {
+  it("shows a mail host with a check token whether its list is stale", async () => {
     const { domain, run, publish } = fresh();
     await publish(TEN);
     const token = (await run(`token create --role check --domain ${domain}`)).stdout.trim();
@@ -67,7 +67,7 @@ describe("rollcall status", () => {
     });
   });
 
-  it("ends with 3 for a domain that has no list, and says so", async () => {
+  it("exits with 3 for a domain without a list", async () => {
     const { domain, run, names, write } = fresh();
     const said = await run("status nosuch.example");
     expect(said).toMatchObject({ code: 3, stdout: expect.stringContaining("no list published") });
@@ -108,7 +108,7 @@ describe("rollcall status", () => {
 });
 
 describe("rollcall.toml", () => {
-  it("may hold the edge's URL, which an option and the environment replace", async () => {
+  it("may have the URL of the edge, which an option and the environment override", async () => {
     const { run, write } = fresh();
     const nowhere = { env: { ROLLCALL_URL: "" } };
     write("rollcall.toml", `url = "${edge.url}/"\n`);
@@ -124,13 +124,13 @@ describe("rollcall.toml", () => {
     expect(wrong.stderr).toMatch(/rollcall\.toml:2: url must be /);
   });
 
-  it("is named where no edge is", async () => {
+  it("is mentioned if no edge is given", async () => {
     const { run } = fresh();
     const said = await run("check a@b.example", { env: { ROLLCALL_URL: "" } });
     expect(said).toMatchObject({ code: 2, stderr: expect.stringMatching(/url = .*rollcall\.toml/) });
   });
 
-  it("lets a publish be counted as fresh by status under the same URL", async () => {
+  it("has the URL under which status finds a publish", async () => {
     const { domain, run, write, names } = fresh();
     names("a b");
     write("rollcall.toml", `url = "${edge.url}"\n[domains."${domain}"]\nlist = "list.txt"\n`);

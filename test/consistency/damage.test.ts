@@ -181,3 +181,20 @@ describe("damaged bytes in KV", () => {
     }
   });
 });
+
+describe("a Registry that has lost a head's generation", () => {
+  it("fails, so that the domain is deferred and not called not served", async () => {
+    const world = new World();
+    const publisher = world.isolate("publisher");
+    await world.publish(publisher, SMALL, ["alice"]);
+    await world.publish(publisher, OTHER, ["carol"]);
+    world.registry().sql("DELETE FROM generations WHERE domain = ?", SMALL);
+    world.kv.set(manifestKey(SMALL), null);
+    const isolate = world.isolate("cold");
+    for (let i = 0; i < 3; i++) {
+      expect(await isolate.check(`alice@${SMALL}`)).toMatchObject({ action: "defer" });
+      await world.clock.advance(31 * SECOND);
+    }
+    expect(await isolate.check(`carol@${OTHER}`)).toMatchObject({ verdict: "deliverable" });
+  });
+});

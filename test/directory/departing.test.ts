@@ -12,12 +12,25 @@ import {
   decodeDepartures,
   departedUntil,
   departureBlobOf,
+  departuresOf,
+  encodeDepartures,
 } from "../../src/directory/departures.ts";
 import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
 import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { forAll, idOf, KEY, type List, NOW, packList } from "./helpers.ts";
+import {
+  faultOf,
+  forAll,
+  idOf,
+  KEY,
+  type List,
+  NOW,
+  packList,
+  packShard,
+  repeatedShards,
+  tableOf,
+} from "./helpers.ts";
 
 /** Blobs in memory; one that is lost is an error, as it is in the Registry. */
 class Blobs implements BlobStore {
@@ -222,5 +235,96 @@ describe("names that leave", () => {
     expect(history.departures.count).toBe(back.length);
     history.commit(listed(["other", ACTIVE]), NOW + 120_000, 60);
     expect(history.departures.count).toBe(0);
+  });
+});
+
+describe("departures of lists that are known by their tails", () => {
+  const EMPTY = { table: tableOf([packShard(new Map(), 0)], 0), read: () => expect.fail("read") };
+  const inline = (until: readonly (readonly [tail: number, second: number])[]): DepartureTable => ({
+    bits: 0,
+    inline: encodeDepartures(
+      {
+        tails: Float64Array.from(until, ([tail]) => tail),
+        until: Uint32Array.from(until, ([, second]) => second),
+      },
+      0,
+    ),
+    ids: new Uint8Array(0),
+    count: until.length,
+  });
+  const entriesOf = (table: DepartureTable) => {
+    const { tails, until } = departuresOf(decodeDepartures(table.inline ?? expect.fail("not inline")));
+    return [...tails].map((tail, i) => [tail, until[i]]);
+  };
+
+  it("keep the later time where two names share a tail", () => {
+    // Two shards may hold the same tail, and so may a departure from before.
+    for (const [carried, grace, expected] of [
+      [SECOND + 100, 60, SECOND + 100],
+      [SECOND + 10, 60, SECOND + 60],
+    ] as const) {
+      const blobs = new Blobs();
+      const shards = [0, 1].map((index) => packShard(new Map([[7, ACTIVE]]), 1, index));
+      for (const bytes of shards) blobs.keep(idOf(bytes), bytes);
+      const before = { shards: tableOf(shards, 1), departures: inline([[7, carried]]) };
+      const table = departuresAfter(blobs, stablelibHashing, before, EMPTY, NOW, grace);
+      expect(table.count).toBe(1);
+      expect(entriesOf(table)).toEqual([[7, expected]]);
+    }
+  });
+
+  it("end at their second, each by itself, and go if the name returns", () => {
+    const departures = inline([
+      [1, SECOND],
+      [2, SECOND + 20],
+      [3, SECOND - 1],
+      [4, SECOND + 40],
+      [5, SECOND + 50],
+    ]);
+    const before = { shards: EMPTY.table, departures };
+    const back = { table: tableOf([packShard(new Map([[2, ACTIVE]]), 0)], 0), read: EMPTY.read };
+    const table = departuresAfter(new Blobs(), stablelibHashing, before, back, NOW, 60);
+    expect(entriesOf(table)).toEqual([
+      [4, SECOND + 40],
+      [5, SECOND + 50],
+    ]);
+    const none = departuresAfter(new Blobs(), stablelibHashing, before, EMPTY, NOW, 60);
+    expect(entriesOf(none)).toEqual([
+      [2, SECOND + 20],
+      [4, SECOND + 40],
+      [5, SECOND + 50],
+    ]);
+  });
+
+  it("read no list if there is no grace, and nobody is deferred from before", () => {
+    const shards = tableOf([packShard(new Map([[7, ACTIVE]]), 0)], 0, false);
+    const unread = { read: () => expect.fail("read"), keep: () => expect.fail("kept") };
+    const before = { shards, departures: inline([[1, SECOND]]) };
+    expect(departuresAfter(unread, stablelibHashing, before, EMPTY, NOW, 0).count).toBe(0);
+  });
+
+  it("go to the blob of their tail, from its first to its last one", () => {
+    const tails = [...Array.from({ length: 40_000 }, (_, i) => i), 2 ** 47 - 1, 2 ** 47, 2 ** 48 - 1];
+    const blobs = new Blobs();
+    const shards = {
+      table: tableOf([packShard(new Map(tails.map((tail) => [tail, ACTIVE])), 0)], 0),
+      read: EMPTY.read,
+    };
+    const before = { shards: shards.table, departures: NO_DEPARTURES };
+    const table = departuresAfter(blobs, stablelibHashing, before, EMPTY, NOW, 60);
+    const held = [0, 1].map((blob) => departuresOf(decodeDepartures(blobs.read(blobId(table, blob)))).tails);
+    expect(held.map((column) => column.length)).toEqual([40_001, 2]);
+    expect([...(held[1] as Float64Array)]).toEqual([2 ** 47, 2 ** 48 - 1]);
+  });
+
+  it("are refused if there are more than can be stored", () => {
+    const bits = 6;
+    const shards = repeatedShards(60_000, bits);
+    const blobs = new Blobs();
+    for (const bytes of shards) blobs.keep(idOf(bytes), bytes);
+    const before = { shards: tableOf(shards, bits), departures: NO_DEPARTURES };
+    const none = shards.map((_, index) => packShard(new Map(), bits, index));
+    const nobody = { table: tableOf(none, bits), read: (index: number) => none[index] as Uint8Array };
+    expect(faultOf(() => departuresAfter(blobs, stablelibHashing, before, nobody, NOW, 60))).toBe("invalid");
   });
 });

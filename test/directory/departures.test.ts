@@ -179,3 +179,10 @@ describe("damaged departures", () => {
     );
   });
 });
+
+it("departures cut within their header are damaged, wherever the bytes lie", () => {
+  const whole = encodeDepartures(columns(new Map([[5, 9]])), 0);
+  for (let length = 0; length < 16; length++) {
+    expect(faultOf(() => decodeDepartures(whole.slice(0, length)))).toBe("damaged");
+  }
+});

@@ -89,6 +89,12 @@ describe("a domain", () => {
     expect(toALabel(`${longest}.`)).toBe(longest);
   });
 
+  it("has at most 1,012 characters before IDNA drops those that it ignores", () => {
+    const ignored = (count: number): string => `ü${"\u00ad".repeat(count)}.example`;
+    expect(toALabel(ignored(1_012 - "ü.example".length))).toBe("xn--tda.example");
+    expect(toALabel(ignored(1_013 - "ü.example".length))).toBeNull();
+  });
+
   const spelled = fc.oneof(
     letters(),
     anyText(20),
@@ -124,6 +130,11 @@ describe("a domain", () => {
 });
 
 describe("an address literal", () => {
+  it("has at most 253 characters", () => {
+    expect(isAddressLiteral(`[${"a".repeat(251)}]`)).toBe(true);
+    expect(isAddressLiteral(`[${"a".repeat(252)}]`)).toBe(false);
+  });
+
   it.each(["[192.0.2.1]", "[IPv6:2001:db8::1]", "[IPv6:::1]", "[tag:x!y]", "[]"])("is %s", (text) => {
     expect(isAddressLiteral(text)).toBe(true);
     expect(toALabel(text)).toBeNull();
@@ -137,6 +148,7 @@ describe("an address literal", () => {
     "[[a]]",
     "[a\\b]",
     "[a]b",
+    "x[192.0.2.1]",
     "[é]",
     `[${"1".repeat(300)}]`,
   ])("is not %s", (text) => {

@@ -12,7 +12,7 @@ import {
 import type { NameChanges } from "../../src/directory/name-changes.ts";
 import { decodeSpans, encodeSpans, OPEN } from "../../src/directory/name-spans.ts";
 import type { SpanBuckets } from "../../src/directory/span-buckets.ts";
-import { forAll } from "./helpers.ts";
+import { forAll, unaligned } from "./helpers.ts";
 
 /** Buckets in memory. */
 class MemoryBuckets implements SpanBuckets {
@@ -264,11 +264,24 @@ describe("the bytes of the guard's ledger", () => {
       expect(() => decodeSpans(change(bytes) ?? bytes)).toThrow(DirectoryError);
     };
     bad((bytes) => bytes.subarray(0, 11));
+    bad((bytes) => bytes.slice(0, 11));
     bad((bytes) => bytes.subarray(0, bytes.length - 1));
     bad((bytes) => void bytes.fill(0, 0, 1));
     bad((bytes) => void bytes.fill(9, 4, 5));
-    // A span that ends before it begins.
+    // A span that ends before it begins, or where it begins.
     bad((bytes) => void bytes.fill(0, 20, 24));
+    expect(() => decodeSpans(encodeSpans([{ tail: 5, spans: [{ from: 3, to: 3 }] }]))).toThrow(/order/);
+    const touching = [
+      {
+        tail: 5,
+        spans: [
+          { from: 1, to: 3 },
+          { from: 3, to: 4 },
+        ],
+      },
+    ];
+    expect(decodeSpans(encodeSpans(touching))).toEqual(touching);
+    expect(decodeSpans(unaligned(encodeSpans(touching)))).toEqual(touching);
     expect(() => encodeSpans([])).not.toThrow();
     const open = { from: 1, to: OPEN };
     expect(() => decodeSpans(encodeSpans([{ tail: 5, spans: [open, { from: 7, to: 9 }] }]))).toThrow(

@@ -106,6 +106,13 @@ describe("the guard", () => {
     expect(beside(500, 90, 500, 1)).toMatch(/^would refuse all 500 names of generation 3/);
     const lists = [10, 30, 20].map((lost, i) => ({ generation: i + 1, accepted: 40, lostBefore: 0, lost }));
     expect(guard({ lists })).toMatch(/^would refuse 30 of 40 names of generation 2/);
+    const same = [1, 2, 3].map((generation) => ({
+      generation,
+      accepted: 40,
+      lostBefore: 0,
+      lost: generation === 3 ? 0 : 30,
+    }));
+    expect(guard({ lists: same })).toMatch(/names of generation 2,/);
   });
 
   it("allows what makes no list worse, so that too large a loss can be undone", () => {

@@ -87,6 +87,16 @@ export function packList(list: List, key = KEY, bits = shardBitsFor(list.size)):
   return { bits, shards, table: tableOf(shards, bits) };
 }
 
+/** 2^bits shards that all hold the same tails, so that many names are made quickly. */
+export function repeatedShards(count: number, bits: number): Uint8Array[] {
+  const first = packShard(new Map(Array.from({ length: count }, (_, i) => [i, 0])), bits);
+  return Array.from({ length: 2 ** bits }, (_, index) => {
+    const bytes = Uint8Array.from(first);
+    new DataView(bytes.buffer).setUint16(6, index, true);
+    return bytes;
+  });
+}
+
 /** The table that names blobs by their ids, or holds the only one. */
 export function tableOf(blobs: readonly Uint8Array[], bits: number, inline = bits === 0): BlobTable {
   if (inline) return { bits, inline: blobs[0] as Uint8Array, ids: new Uint8Array(0) };

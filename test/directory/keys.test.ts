@@ -8,6 +8,7 @@ import {
   partitionOf,
   readMasterKey,
   rosterMac,
+  tokenKeyId,
   tokenMac,
 } from "../../src/directory/keys.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
@@ -84,6 +85,22 @@ describe("a domain's key", () => {
     expect(new Set(outputs).size).toBe(outputs.length);
   });
 
+  it("is pinned for every purpose", () => {
+    const { manifest } = keyFor();
+    const macs = [manifest, tokenMac(stablelibHashing, MASTER), rosterMac(stablelibHashing, MASTER)];
+    expect([
+      ...macs.map((mac) => toHex(mac(MESSAGE)).slice(0, 16)),
+      tokenKeyId(stablelibHashing, MASTER),
+    ]).toMatchInlineSnapshot(`
+      [
+        "ef776f973d6c2e59",
+        "9f430f53e38dfe97",
+        "c3a0428442749c1f",
+        "07fe06cf066b43d8",
+      ]
+    `);
+  });
+
   it("is pinned: another derivation would turn every published list into a fault", () => {
     const key = keyFor();
     expect([key.id, toHex(key.names(utf8("alice")))]).toMatchInlineSnapshot(`
@@ -103,6 +120,19 @@ describe("a domain's partition", () => {
       expect(partitionOf(stablelibHashing, domain, partitions)).toBe(partition);
       expect(partitionOf(stablelibHashing, domain, 1)).toBe(0);
     });
+  });
+
+  it("is pinned: another one would lose every domain", () => {
+    const partitions = ["example.com", "example.org", "xn--bcher-kva.example"].map((domain) =>
+      partitionOf(stablelibHashing, domain, 1_000),
+    );
+    expect(partitions).toMatchInlineSnapshot(`
+      [
+        93,
+        450,
+        122,
+      ]
+    `);
   });
 
   it("spreads domains evenly", () => {

@@ -231,6 +231,17 @@ describe("a list of any size", () => {
     );
   });
 
+  it("is malformed if no list can hold its address, whatever catch-all there is", () => {
+    const everyone = published(new Map(), { catchall: true });
+    const recipient = parseRecipient(`al\u0000ice@${DOMAIN}`);
+    if (recipient.kind !== "unlistable") expect.fail(recipient.kind);
+    expect(lookup(everyone.manifest, everyone.holdings, recipient, NOW)).toEqual({
+      kind: "found",
+      verdict: "malformed",
+      matched: null,
+    });
+  });
+
   it("answers any text without an error, and accepts none if it is empty", () => {
     const nobody = published(new Map(), { postmaster: false });
     forAll(

@@ -127,3 +127,13 @@ describe("changes that the guard cannot count", () => {
     );
   });
 });
+
+describe("what is wrong with a setting", () => {
+  it.each([
+    ["case", "must be one of insensitive, sensitive"],
+    ["grace", "must be a whole number from 0 to 2592000"],
+    ["guard", "must be a number from 0 to 1"],
+  ] as const)("names what %s may be", (name, message) => {
+    expect(policyFault(name, "x")).toBe(message);
+  });
+});

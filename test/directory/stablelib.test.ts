@@ -27,6 +27,12 @@ describe("hashing with @stablelib", () => {
     expect(toHex(stablelibHashing.hmac(bytesOf(key))(bytesOf(message)))).toBe(expected);
   });
 
+  it.each([63, 64, 65])("agrees with Node under a key of %i bytes, beside the block of 64", (length) => {
+    const key = new Uint8Array(length).fill(7);
+    const expected = createHmac("sha256", key).update("message").digest("hex");
+    expect(toHex(stablelibHashing.hmac(key)(utf8("message")))).toBe(expected);
+  });
+
   it("agrees with Node for many messages under several prepared keys in turn", () => {
     forAll(
       [

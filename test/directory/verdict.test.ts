@@ -146,6 +146,11 @@ describe("an answer", () => {
     });
   });
 
+  it("has no detail and nothing observed, unless there is something to say", () => {
+    expect(Object.keys(answer("a@b", "deliverable"))).not.toContain("detail");
+    expect(Object.keys(answer("a@b", "unknown", { mode: "enforce" }))).not.toContain("observed");
+  });
+
   it("that defers is never reusable", () => {
     for (const [verdict, , action] of TABLE) {
       expect(answer("a@b", verdict, { maxAge: 30 }).max_age).toBe(action === "defer" ? 0 : 30);

@@ -18,7 +18,7 @@ import { Smtp } from "../support/smtp.ts";
 const SLOW = 60_000;
 const NO_VERDICT = "451 4.3.0 recipient cannot be checked now, try again later";
 
-describe("the SMTP front end before an edge", () => {
+describe("the SMTP front end with an edge", () => {
   const home = temporaryFolder();
   let dev: Dev;
   let smtp: Smtp;
@@ -63,7 +63,7 @@ describe("the SMTP front end before an edge", () => {
     expect(await smtp.rcpt(address)).toBe(reply);
   });
 
-  it("takes a message for those that exist, also from the null sender", async () => {
+  it("accepts mail for existing recipients, also from the null sender", async () => {
     const transport = createTransport({ host: "127.0.0.1", port: dev.smtpPort as number, secure: false });
     const message = { subject: "hello", text: "hello" };
     const info = await transport.sendMail({
@@ -82,7 +82,7 @@ describe("the SMTP front end before an edge", () => {
   });
 });
 
-describe("the SMTP front end before something else", () => {
+describe("the SMTP front end with another server", () => {
   let edge: FakeEdge;
   let port: number;
   let close: () => Promise<unknown>;
@@ -123,7 +123,7 @@ describe("the SMTP front end before something else", () => {
     expect(JSON.parse(request?.body as string)).toEqual({ recipient, client: "127.0.0.1", sender: "" });
   });
 
-  it("acts on action and reply alone", async () => {
+  it("acts on action and reply only", async () => {
     expect(await replyTo((response) => json(response, { ...reject, verdict: "deliverable" }))).toBe(
       reject.reply,
     );
@@ -163,7 +163,7 @@ describe("the SMTP front end before something else", () => {
     expect(await replyTo(respond)).toBe(NO_VERDICT);
   });
 
-  it("defers where nothing listens", async () => {
+  it("defers if nothing listens", async () => {
     const busy = await busyPort();
     busy.free();
     const lost = await startFrontEnd({ url: `http://127.0.0.1:${busy.port}`, token: "t", port: 0 });
@@ -173,7 +173,7 @@ describe("the SMTP front end before something else", () => {
     await lost.close();
   });
 
-  it("lets no reply break out of its line", async () => {
+  it("does not let a reply span lines", async () => {
     const reply = `550 5.1.1 <${recipient}>: no\r\n250 yes`;
     expect(await replyTo((response) => json(response, { ...reject, reply }))).toBe(
       `550 5.1.1 <${recipient}>: no  250 yes`,

@@ -63,7 +63,7 @@ describe("examples/sync.sh", () => {
 
   beforeEach(() => rmSync(mail, { force: true }));
 
-  it("publishes, says nothing, and mails the reason where the guard refuses", { timeout: SLOW }, async () => {
+  it("publishes silently, and mails the reason if the guard refuses", { timeout: SLOW }, async () => {
     list("alice", "bob", "carol");
     expectSilence(await sync().ended);
     expectSilence(await sync().ended);
@@ -88,7 +88,7 @@ describe("examples/sync.sh", () => {
     expect(await generation()).toBe(2);
   });
 
-  it("mails what is wrong with a list, and an edge that does not answer", { timeout: SLOW }, async () => {
+  it("mails errors in a list, and an unreachable edge", { timeout: SLOW }, async () => {
     writeFileSync(join(home, "list.txt"), "alice@example.org\nnot an address\n");
     expect(await sync().ended).toMatchObject({ code: 3 });
     expect(readFileSync(mail, "utf8")).toMatch(/list\.txt:2: /);
@@ -97,7 +97,7 @@ describe("examples/sync.sh", () => {
     expect(readFileSync(mail, "utf8")).toMatch(/Subject: .* edge unreachable or credentials refused \(6\)/);
   });
 
-  it("passes the exit code on where the mail cannot go", async () => {
+  it("passes on the exit code if the mail cannot be sent", async () => {
     const { code, stderr } = await sync({
       ROLLCALL_COMMAND: script("fails", "exit 4"),
       SYNC_SENDMAIL: "false",
@@ -106,7 +106,7 @@ describe("examples/sync.sh", () => {
     expect(stderr).toMatch(/cannot send mail to postmaster@example\.org/);
   });
 
-  it("does nothing while an earlier run is still at it", async () => {
+  it("does nothing while an earlier run is active", async () => {
     const go = join(home, "go");
     const slow = script("slow", `echo ran >>"${home}/runs"; while [ ! -e "${go}" ]; do sleep 0.05; done`);
     const first = sync({ ROLLCALL_COMMAND: slow });

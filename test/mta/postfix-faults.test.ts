@@ -25,7 +25,7 @@ interface Fault {
   readonly keepsCache: boolean;
   /** Whether the SMTP client notices nothing. */
   readonly unseen?: boolean;
-  /** Whether somebody has to be waited for; all else is answered at once. */
+  /** Whether the reply has to wait for a timeout. */
   readonly takesTime?: boolean;
 }
 
@@ -117,7 +117,7 @@ async function startLine(way: Way, cleanup: Cleanup): Promise<Line> {
   const front = await startEdgeFront(cleanup);
   const bridge = await startBridge(front, cleanup);
   const { socketmap, policy } = bridge;
-  // Nothing is delivered: port 9 is where nobody listens.
+  // Nothing is delivered: no process listens on port 9.
   const main = page(way, { socketmap, policy, backend: 9 });
   const postfix = await startPostfix({ name: `${way}.example.org`, main }, cleanup);
   return { way, front, bridge, postfix };

@@ -21,11 +21,12 @@ import {
   decodeBulk,
   ExportedDirectory,
   encodeBulk,
+  exportLists,
+  memorySource,
   PublishError,
-  planDomain,
 } from "../../src/publish/index.ts";
 import { flipped } from "../directory/helpers.ts";
-import { active, DOMAIN, type Lines, names, packed } from "../support/lists.ts";
+import { active, DOMAIN, type Lines, names } from "../support/lists.ts";
 import { keyOf, MASTER } from "../support/memory-edge.ts";
 
 const HOUR = 3_600_000;
@@ -44,15 +45,13 @@ const directoryOf = (file: BulkFile, now = START, master = MASTER): ExportedDire
 /** Exports lists over a file, by way of its text. @returns the next file, or the same where nothing changes */
 async function exported(file: BulkFile, steps: readonly Step[], now = START): Promise<BulkFile> {
   const directory = directoryOf(decodeBulk(encodeBulk(file), "kv.json"), now);
-  const plans = [];
-  for (const { lines, domain = DOMAIN, policy = {}, mode } of steps) {
-    const base = directory.baseOf(domain);
-    const bits = base?.list.table.bits;
-    const list = packed(lines, { domain, ...(bits === undefined ? {} : { bitsInUse: bits }) });
-    const intent = { domain, key: directory.keyOf(domain), partition: 0, packed: list, policy, canaries: [] };
-    plans.push(await planDomain(mode === undefined ? intent : { ...intent, mode }, base));
-  }
-  return directory.next(plans)?.file ?? file;
+  const targets = steps.map(({ lines, domain = DOMAIN, policy = {}, mode }) => {
+    const entries = lines.map(([local, state]) => [`${local}@${domain}`, state] as const);
+    const source = policy.alias === undefined ? memorySource("list", entries) : null;
+    return { domain, source, policy, mode, canaries: [] };
+  });
+  const ports = { hashing: stablelibHashing, progress: {} };
+  return (await exportLists(directory, ports, targets, { force: true })).next?.file ?? file;
 }
 
 const manifestIn = (file: BulkFile, domain = DOMAIN): Manifest =>
@@ -78,7 +77,7 @@ function verdictIn(file: BulkFile, address: string, now = START): Verdict {
 }
 
 describe("an export", () => {
-  it("holds manifests of origin kv and the roster of all that are served", async () => {
+  it("has manifests of origin kv and the roster of all served domains", async () => {
     const file = await exported(new Map(), [
       { lines: active("a") },
       { lines: active("b"), domain: "example.net" },
@@ -99,12 +98,12 @@ describe("an export", () => {
     expect(verdictIn(file, "b@example.com")).toBe("unknown");
   });
 
-  it("of the same list is the same file, and has no new generation", async () => {
+  it("of an unchanged list is the same file, without a new generation", async () => {
     const file = await exported(new Map(), [{ lines: active("a") }]);
     expect(await exported(file, [{ lines: active("a") }], START + HOUR)).toBe(file);
   });
 
-  it("carries other domains forward, shards included", async () => {
+  it("keeps other domains and their shards", async () => {
     const large = { lines: names(9_000), domain: "large.example" };
     const first = await exported(new Map(), [large]);
     const shard = [...first.keys()].find((key) => key.startsWith("shard/large.example/"));
@@ -120,7 +119,7 @@ describe("an export", () => {
     expect(verdictIn(third, "user9000@large.example")).toBe("deliverable");
   });
 
-  it("defers who leaves for the grace, over several exports", async () => {
+  it("defers names that leave for the departure grace, across exports", async () => {
     const ten = active(..."abcdefghij");
     let file = await exported(new Map(), [{ lines: ten }]);
     file = await exported(file, [{ lines: ten.slice(1) }], START + HOUR);
@@ -133,7 +132,7 @@ describe("an export", () => {
     expect(verdictIn(file, "a@example.com", START + 1.6 * HOUR)).toBe("deliverable");
   });
 
-  it("keeps many departures in blobs of their own", async () => {
+  it("stores many departures in their own blobs", async () => {
     const leavers = names(INLINE_DEPARTURES + 1, "leaver");
     const first = await exported(new Map(), [{ lines: [...names(12_000), ...leavers] }]);
     const second = await exported(first, [{ lines: names(12_000) }]);
@@ -143,7 +142,7 @@ describe("an export", () => {
     expect(verdictIn(third, "leaver5@example.com")).toBe("departed");
   });
 
-  it("keeps policy and mode that it is not told to change", async () => {
+  it("keeps policy and mode unless they change", async () => {
     const first = await exported(new Map(), [{ lines: active("a"), policy: { grace: 7 }, mode: "observe" }]);
     const second = await exported(first, [{ lines: active("a", "b") }]);
     expect(manifestIn(second)).toMatchObject({
@@ -164,9 +163,19 @@ describe("an export", () => {
 
   it("is compared by the guard with the file that was written last", async () => {
     const directory = directoryOf(await exported(new Map(), [{ lines: active(..."abcdefghij") }]));
-    const intent = { domain: DOMAIN, key: keyOf(DOMAIN), partition: 0, policy: {}, canaries: [] };
-    const plan = await planDomain({ ...intent, packed: packed(active("a")) }, directory.baseOf(DOMAIN));
-    expect(plan.refusal).toMatch(/would refuse 9 of 10 names/);
+    const target = {
+      domain: DOMAIN,
+      source: memorySource("list", [`a@${DOMAIN}`]),
+      policy: {},
+      canaries: [],
+    };
+    const ports = { hashing: stablelibHashing, progress: {} };
+    const exporting = (options: { dryRun?: boolean }) => exportLists(directory, ports, [target], options);
+    await expect(exporting({})).rejects.toMatchObject({
+      fault: "guard",
+      details: [expect.stringMatching(/would refuse 9 of 10 names/)],
+    });
+    expect(await exporting({ dryRun: true })).toMatchObject({ isRefused: true, next: null });
   });
 });
 
@@ -175,7 +184,7 @@ describe("a file that cannot be continued", () => {
     expect(() => decodeBulk(text, "kv.json")).toThrow(PublishError);
   });
 
-  it("was made under another master key", async () => {
+  it("is refused if it was made under another master key", async () => {
     const file = await exported(new Map(), [{ lines: active("a") }]);
     expect(() =>
       directoryOf(

@@ -22,8 +22,8 @@ function keep(lists: ListStore, ...names: string[]): void {
 const tail = (name: string): number => tailOf(fingerprint(keyOf(DOMAIN).names, name));
 const asking = (...names: string[]) => new Map(names.map((name) => [tail(name), "removed"]));
 
-describe("what the publisher's host keeps", () => {
-  it("is for its owner alone, even where an earlier run left it open", () => {
+describe("the list store", () => {
+  it("is readable by its owner only, even if an earlier run left it open", () => {
     const at = folder();
     mkdirSync(join(at, "lists"), { recursive: true });
     writeFileSync(join(at, "lists", `${DOMAIN}.next`), "");
@@ -35,7 +35,7 @@ describe("what the publisher's host keeps", () => {
       expect(statSync(join(at, kind, DOMAIN)).mode & 0o777).toBe(0o600);
   });
 
-  it("names tails, as far as the last list has them", async () => {
+  it("names the tails that the last list has", async () => {
     const lists = new ListStore(folder());
     expect(await lists.namesOf(DOMAIN, keyOf(DOMAIN), asking("a"))).toEqual(new Map());
     keep(lists, "a", "#b", "c d");
@@ -44,7 +44,7 @@ describe("what the publisher's host keeps", () => {
     expect(await lists.namesOf(DOMAIN, keyOf(DOMAIN, 2), asking("a"))).toEqual(new Map());
   });
 
-  it("is replaced by what is published, and not by what is not", () => {
+  it("is replaced when a list is published, and only then", () => {
     const at = folder();
     const lists = new ListStore(at);
     keep(lists, "a");
@@ -58,7 +58,7 @@ describe("what the publisher's host keeps", () => {
     expect(readFileSync(path, "utf8").trim().split("\n")).toHaveLength(20_000);
   });
 
-  it("tells names of the list that was just read by their places in it, repeated ones once", async () => {
+  it("names entries of the list just read by position, repeated ones once", async () => {
     const lists = new ListStore(folder());
     const path = join(root, "list.txt");
     writeFileSync(

@@ -39,7 +39,7 @@ async function refusal(promise: Promise<unknown>): Promise<PublishError> {
 }
 
 describe("a list that is read from a file", () => {
-  it("is packed under its canonical names", async () => {
+  it("is packed by canonical names", async () => {
     const seen: string[] = [];
     const { packed: list, duplicates } = await reading('JOHN@Example.COM\n"jane"@example.com.\n', {
       eachName: (name) => seen.push(name),
@@ -49,17 +49,17 @@ describe("a list that is read from a file", () => {
     expect(duplicates.count).toBe(0);
   });
 
-  it("is CSV where its name says so", async () => {
+  it("is CSV if its name ends in .csv", async () => {
     const { packed: list } = await reading("address,state\na@example.com,full\n", {}, "L.CSV");
     expect(list.counts).toEqual({ active: 0, disabled: 0, full: 1, moved: 0 });
   });
 
-  it("may hold what real mailboxes are called", async () => {
+  it("may contain unusual names of real mailboxes", async () => {
     const odd = 'john..doe@example.com\n.x.@example.com\njörg@example.com\n"a b"@example.com\n';
     expect((await reading(odd)).packed.counts.active).toBe(4);
   });
 
-  it("names file, line and reason of each malformed line, and is not read", async () => {
+  it("is refused with file, line and reason of each malformed line", async () => {
     const text = `# head
 ok@example.com
 nothing
@@ -88,13 +88,13 @@ John Doe <john@example.com>
     ]);
   });
 
-  it("tells the first malformed lines and counts the rest", async () => {
+  it("reports the first malformed lines and counts the rest", async () => {
     const { details } = await refusal(reading("bad\n".repeat(MAX_REPORTED + 5)));
     expect(details).toHaveLength(MAX_REPORTED + 1);
     expect(details.at(-1)).toBe("and 5 more");
   });
 
-  it("is read without its malformed lines where that is wanted", async () => {
+  it("is read without its malformed lines with skipInvalid", async () => {
     const { packed: list, skipped } = await reading("a@example.com\nbad\n", { skipInvalid: true });
     expect(list.table).toEqual(packed(active("a")).table);
     expect(skipped).toMatchObject({ count: 1, first: ["l.txt:2: no domain"] });
@@ -106,7 +106,7 @@ John Doe <john@example.com>
     expect(duplicates).toMatchObject({ count: 1, first: ["l.txt:3: same name as line 1"] });
   });
 
-  it("may not hold a name in two states", async () => {
+  it("may not have a name in two states", async () => {
     const text = "address,state\na@example.com,full\nb@example.com,\nA@example.com,\n";
     const { details } = await refusal(reading(text, {}, "l.csv"));
     expect(details).toEqual(["l.csv:4: same name as line 2, but in another state"]);
@@ -127,7 +127,7 @@ John Doe <john@example.com>
     expect(details).toEqual(["l.txt:1: the local part is empty without its dots"]);
   });
 
-  it.each(["missing.txt", "."])("that is not there is told (%s)", async (name) => {
+  it.each(["missing.txt", "."])("that cannot be read is reported (%s)", async (name) => {
     const error = await refusal(
       readList({
         source: openSource({ path: join(folder, name), shown: name }),

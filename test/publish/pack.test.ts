@@ -28,7 +28,7 @@ const anyLines = fc.uniqueArray(
 );
 
 describe("a packed list", () => {
-  it("holds every entry in its state, and nothing else", () => {
+  it("has every entry in its state, and nothing else", () => {
     forAll<[Lines]>([anyLines], (lines) => {
       const list = packed(lines);
       for (const [name, state] of lines) expect(stateIn(list, name)).toBe(state);
@@ -39,7 +39,7 @@ describe("a packed list", () => {
     });
   });
 
-  it("does not depend on the order of the lines, nor on repetitions", () => {
+  it("does not depend on order or repetitions", () => {
     forAll<[Lines]>([anyLines], (lines) => {
       const { table } = packed(lines);
       expect(packed([...lines].reverse()).table).toEqual(table);
@@ -47,7 +47,7 @@ describe("a packed list", () => {
     });
   });
 
-  it("stands in its manifest while it is small, and under its content ids when not", () => {
+  it("is stored in its manifest if it is small, otherwise under content ids", () => {
     expect(packed(active("a")).table.inline).not.toBeNull();
     const larger = packed(names(6_800));
     expect(larger.table).toMatchObject({ bits: 0, inline: null });
@@ -64,13 +64,13 @@ describe("a packed list", () => {
     expect(list.counts.active).toBe(5 * SHARD_ENTRIES);
   });
 
-  it("keeps the number of shards that is in use while they fit", () => {
+  it("keeps the number of shards while the entries fit", () => {
     expect(packed(names(20_000), { bitsInUse: 1 }).table.bits).toBe(1);
     expect(packed(names(20_000), { bitsInUse: 2 }).table.bits).toBe(2);
     expect(packed(names(20_000), { bitsInUse: 5 }).table.bits).toBe(1);
   });
 
-  it("reports who stands in it twice, and keeps the first state", () => {
+  it("reports repeated names, and keeps the first state", () => {
     const reports: string[] = [];
     const repetitions = {
       duplicate: (line: number, first: number) => reports.push(`${line} repeats ${first}`),

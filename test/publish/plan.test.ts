@@ -99,13 +99,13 @@ describe("a plan", () => {
     expect(unchanged).toBe(false);
   });
 
-  it("fails where a shard cannot be read", async () => {
+  it("fails if a shard cannot be read", async () => {
     const before = base(packed(names(9_000)));
     const list = { table: before.list.table, read: () => Promise.reject(new Error("gone")) };
     await expect(plan(packed(names(9_001)), { ...before, list })).rejects.toThrow("gone");
   });
 
-  it("knows a list that is published already", async () => {
+  it("recognises a list that is already published", async () => {
     const list = packed(active("a", "b"));
     expect(await plan(list, base(list))).toMatchObject({ unchanged: true, refusal: null, expect: 7 });
     expect(await plan(list, base(list), { mode: "observe" })).toMatchObject({ unchanged: false });
@@ -117,14 +117,14 @@ describe("a plan", () => {
     expect(await plan(list, base(list, { deleted: true }))).toMatchObject({ unchanged: false });
   });
 
-  it("keeps mode and policy that it does not set", async () => {
+  it("keeps mode and policy unless they change", async () => {
     const list = packed(active("a"));
     const before = base(list, { mode: "observe", policy: policyWith({ grace: 5 }) });
     const result = await plan(packed(active("a", "b")), before);
     expect(result).toMatchObject({ resultingMode: "observe", resultingPolicy: { grace: 5 }, changes: [] });
   });
 
-  it("knows the tails of those who leave, and who stays and is refused", async () => {
+  it("has the tails of names that leave, and of names that stay but are rejected", async () => {
     const { leaving } = await plan(
       packed([
         ["a", "active"],
@@ -146,8 +146,8 @@ describe("the guard of a plan", () => {
   const ten = active(..."abcdefghij");
   it.each<[string, Lines, RegExp | null]>([
     ["lets two of ten go", ten.slice(2), null],
-    ["holds back three of ten", ten.slice(3), /would refuse 3 of 10 names/],
-    ["holds back an empty list", [], /would refuse all 10 names/],
+    ["refuses three of ten", ten.slice(3), /would refuse 3 of 10 names/],
+    ["refuses an empty list", [], /would refuse all 10 names/],
     [
       "counts those who are disabled",
       ten.map(([name], i) => [name, i < 3 ? "disabled" : "active"]),
@@ -161,7 +161,7 @@ describe("the guard of a plan", () => {
     else expect(refusal).toMatch(expected);
   });
 
-  it("goes by the share that is stored, not by the one to come", async () => {
+  it("applies the stored share, not the new one", async () => {
     const before = base(packed(ten));
     expect((await plan(packed(ten.slice(5)), before, { policy: { guard: 1 } })).refusal).toMatch(/guard/);
     const lax = base(packed(ten), { policy: policyWith({ guard: 0.5 }) });
@@ -171,12 +171,12 @@ describe("the guard of a plan", () => {
   it.each<[string, Partial<DomainPolicy>]>([
     ["a catch-all that ends", { catchall: false }],
     ["other delimiters", { delimiters: "-", catchall: true }],
-  ])("holds back %s", async (_, policy) => {
+  ])("refuses %s", async (_, policy) => {
     const before = base(packed(ten), { policy: policyWith({ catchall: true }) });
     expect((await plan(packed(ten), before, { policy })).refusal).toMatch(/cannot be counted/);
   });
 
-  it("holds back a list under another key, and says that there is no grace", async () => {
+  it("refuses a list under another key, and warns that there is no grace", async () => {
     const list = packed(ten, { epoch: 2 });
     const result = await plan(list, base(packed(ten)), { key: keyOf(DOMAIN, 2) });
     expect(result).toMatchObject({ difference: null, unchanged: false });
@@ -184,7 +184,7 @@ describe("the guard of a plan", () => {
     expect(result.warnings.join()).toMatch(/no grace/);
   });
 
-  it("holds back a first list that is empty, but not that of an alias or a catch-all", async () => {
+  it("refuses an empty first list, except for an alias or a catch-all", async () => {
     expect((await plan(packed([]), null)).refusal).toMatch(/is empty/);
     expect((await plan(packed([]), null, { policy: { alias: "example.net" } })).refusal).toBeNull();
     expect((await plan(packed([]), null, { policy: { catchall: true } })).refusal).toBeNull();
@@ -199,7 +199,7 @@ describe("the guard of a plan", () => {
 });
 
 describe("canaries and warnings", () => {
-  it("miss an address that is not in the list, or not accepted by it", async () => {
+  it("find an address that is missing or not accepted", async () => {
     const list = packed([
       ["a", "active"],
       ["b", "full"],
@@ -210,7 +210,7 @@ describe("canaries and warnings", () => {
     expect(missingCanaries).toEqual(["c@example.com", "d@example.com", "a+x@example.com"]);
   });
 
-  it("tell of a list without postmaster", async () => {
+  it("warn of a list without postmaster", async () => {
     expect((await plan(packed(active("a")), null)).warnings.join()).toMatch(
       /no postmaster; mail to it is accepted/,
     );
@@ -219,7 +219,7 @@ describe("canaries and warnings", () => {
     expect((await plan(packed(active("postmaster")), null)).warnings).toEqual([]);
   });
 
-  it("tell that names are rejected at once if grace is off", async () => {
+  it("warn that names are rejected at once if grace is 0", async () => {
     const list = packed(active("postmaster"));
     const before = base(packed(active("postmaster", "a")), { policy: policyWith({ grace: 0 }) });
     expect((await plan(list, before)).warnings.join()).toMatch(/rejected at once/);

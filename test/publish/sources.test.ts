@@ -24,7 +24,7 @@ async function linesOf(read: ParseList, content: string | Uint8Array, size = 7):
   return seen;
 }
 
-describe("a list with an address a line", () => {
+describe("a list with one address per line", () => {
   it.each<[string, string, string[]]>([
     ["nothing", "", []],
     ["one line without an end", "a@x", ["1 a@x active"]],
@@ -35,27 +35,27 @@ describe("a list with an address a line", () => {
     ["a quoted name and a comment", '"a \\" #b"@x # c\n', ['1 "a \\" #b"@x active']],
     ["a byte order mark", "\ufeffa@x\n", ["1 a@x active"]],
     ["other scripts", "jörg@bücher.example\n", ["1 jörg@bücher.example active"]],
-  ])("may hold %s", async (_, text, expected) => {
+  ])("may have %s", async (_, text, expected) => {
     expect(await linesOf(readText, text)).toEqual(expected);
   });
 
-  it("is read the same however it is cut into chunks", async () => {
+  it("reads the same in chunks of any size", async () => {
     const text = "# list\nfirst@x\r\njörg@x # ö\n\nlast@x";
     const whole = await linesOf(readText, text, 1000);
     for (let size = 1; size < 12; size++) expect(await linesOf(readText, text, size)).toEqual(whole);
   });
 
-  it.each([1000, 100_000])("tells an overlong line from the next one (chunks of %i)", async (size) => {
+  it.each([1000, 100_000])("reports an overlong line and reads the next one (chunks of %i)", async (size) => {
     const text = `${"a".repeat(MAX_LINE + 1)}\nb@x\n${"c".repeat(10 * MAX_LINE)}`;
     const overlong = `! longer than ${MAX_LINE} octets`;
     expect(await linesOf(readText, text, size)).toEqual([`1 ${overlong}`, "2 b@x active", `3 ${overlong}`]);
   });
 
-  it("makes of bytes that are no UTF-8 what no address may hold", async () => {
+  it("replaces invalid UTF-8 with a character that no address may have", async () => {
     expect(await linesOf(readText, new Uint8Array([0xff, 0x40, 0x78]))).toEqual(["1 \ufffd@x active"]);
   });
 
-  it("may be any bytes", async () => {
+  it("accepts any bytes", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uint8Array({ maxLength: 200 }),
@@ -84,7 +84,7 @@ describe("a list in CSV", () => {
     ["empty lines", "address\n\na@x\n\n", ["3 a@x active"]],
     ["a byte order mark", "\ufeffaddress\na@x\n", ["2 a@x active"]],
     ["no records", "address,state\n", []],
-  ])("may hold %s", async (_, text, expected) => {
+  ])("may have %s", async (_, text, expected) => {
     expect(await linesOf(readCsv, text)).toEqual(expected);
   });
 
@@ -108,7 +108,7 @@ describe("a list in CSV", () => {
         "3 b@x active",
       ],
     ],
-  ])("tells the line of %s and goes on", async (_, text, expected) => {
+  ])("reports the line of %s and continues", async (_, text, expected) => {
     expect(await linesOf(readCsv, text)).toEqual(expected);
   });
 

@@ -46,7 +46,7 @@ describe("an upload", () => {
     expect(puts(edge)).toBe(0);
   });
 
-  it("puts the shards that are missing, a few at a time, and commits again", async () => {
+  it("uploads missing shards, a few at a time, and commits again", async () => {
     const edge = new MemoryEdge();
     const progress: string[] = [];
     const plan = await planFor(edge, names(150_000));
@@ -60,7 +60,7 @@ describe("an upload", () => {
     expect(edge.commits).toHaveLength(2);
   });
 
-  it("puts only what changed since", async () => {
+  it("uploads only what changed", async () => {
     const edge = new MemoryEdge();
     const lines = names(40_000);
     await upload(edge.client(), timers, [await planFor(edge, lines)]);
@@ -69,7 +69,7 @@ describe("an upload", () => {
     expect(puts(edge)).toBe(1);
   });
 
-  it("that was broken off goes on where it was", async () => {
+  it("continues where it stopped", async () => {
     const edge = new MemoryEdge();
     let allowed = 3;
     edge.intercept = (method) => (method === "PUT" && allowed-- <= 0 ? failed(400, broken) : undefined);
@@ -82,7 +82,7 @@ describe("an upload", () => {
     expect(puts(edge)).toBe(8 - 3);
   });
 
-  it("is settled where the answer to its commit was lost", async () => {
+  it("succeeds if only the answer to its commit was lost", async () => {
     const edge = new MemoryEdge();
     const plan = await planFor(edge, active("a"));
     let lost = 0;
@@ -91,21 +91,21 @@ describe("an upload", () => {
     expect(edge.commits).toHaveLength(2);
   });
 
-  it("is settled where another host published the very same", async () => {
+  it("succeeds if another host published the same list", async () => {
     const edge = new MemoryEdge();
     const [mine, theirs] = [await planFor(edge, active("a")), await planFor(edge, active("a"))];
     await upload(edge.client(), timers, [theirs]);
     expect(await upload(edge.client(), timers, [mine])).toMatchObject({ generations: { [DOMAIN]: 1 } });
   });
 
-  it("ends in a conflict where another host published something else", async () => {
+  it("ends in a conflict if another host published another list", async () => {
     const edge = new MemoryEdge();
     const [mine, theirs] = [await planFor(edge, active("a")), await planFor(edge, active("b"))];
     await upload(edge.client(), timers, [theirs]);
     await expect(upload(edge.client(), timers, [mine])).rejects.toMatchObject({ code: "conflict" });
   });
 
-  it("tries a commit again while the edge is away, and no longer", async () => {
+  it("retries a commit a few times while the edge is away", async () => {
     const edge = new MemoryEdge();
     const plan = await planFor(edge, active("a"));
     edge.intercept = (_, path) => (path === "/v1/commits" ? new Response("", { status: 502 }) : undefined);
@@ -113,7 +113,7 @@ describe("an upload", () => {
     expect(edge.requests.filter((each) => each === "POST /v1/commits")).toHaveLength(4);
   });
 
-  it("does not go on for ever with an edge that forgets, or asks for what is not there", async () => {
+  it("gives up on an edge that forgets shards or asks for unknown ones", async () => {
     const edge = new MemoryEdge();
     const plan = await planFor(edge, names(20_000));
     edge.intercept = (_, path) => (path === "/v1/commits" ? failed(409, missing(lost)) : undefined);
@@ -132,7 +132,7 @@ const missing = (ids: Record<string, readonly string[]>) =>
   ({ code: "missing_shards", message: "put them", missing: ids }) as const;
 
 describe("batches", () => {
-  it("are of one partition, at most 500 domains, aliases last", async () => {
+  it("have one partition and at most 500 domains each, aliases last", async () => {
     const edge = new MemoryEdge();
     const plans: DomainPlan[] = [];
     plans.push(await planFor(edge, [], { domain: "alias.example", policy: { alias: "d0.example" } }));
@@ -145,7 +145,7 @@ describe("batches", () => {
     expect(batchesOf([])).toEqual([]);
   });
 
-  it("fit the body of a commit", async () => {
+  it("fit into the body of a commit", async () => {
     const edge = new MemoryEdge();
     const plan = await planFor(edge, names(6_000));
     const plans = Array.from({ length: 450 }, (_, i) => ({ ...plan, domain: `d${i}.example` }));

@@ -127,7 +127,7 @@ describe("publishing lists", () => {
     expect(publisher.edge.commits.at(-1)).toMatchObject({ force: true });
   });
 
-  it("ends where a canary is missing, which no option overrides", async () => {
+  it("ends if a canary is missing, which no option overrides", async () => {
     const publisher = new Publisher();
     const lacking = target("ab", DOMAIN, { canaries: [`z@${DOMAIN}`] });
     for (const options of [{}, { force: true }, { dryRun: true }]) {
@@ -149,7 +149,7 @@ describe("publishing lists", () => {
     expect(await publisher.publish([alias])).toMatchObject({ isPublished: true });
   });
 
-  it("goes no further with a key that is not the edge's (law 5)", async () => {
+  it("ends if this release derives another key (law 5)", async () => {
     const publisher = new Publisher();
     const key = { domain: DOMAIN, epoch: 1, key: "AA", key_id: "00", canonicaliser: 1, partition: 0 };
     publisher.edge.intercept = (_, path) => (path.endsWith("/key") ? Response.json(key) : undefined);
@@ -159,7 +159,7 @@ describe("publishing lists", () => {
     await expect(publisher.publish([target("a")])).rejects.toMatchObject({ kind: "forbidden" });
   });
 
-  it("splits a short list into as many shards as it is told", async () => {
+  it("splits a short list into the given number of shards", async () => {
     const publisher = new Publisher();
     await publisher.publish([target("abcdef", DOMAIN, { bits: 2 })]);
     expect(publisher.edge.heads.get(DOMAIN)?.shards).toMatchObject({ bits: 2 });

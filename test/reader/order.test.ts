@@ -85,7 +85,8 @@ describe("isPruned", () => {
     ["a generation that the log has passed", { generation: 8 }, true],
     ["the generation that the log is at", { generation: 9 }, true],
     ["not a later one", { generation: 10 }, false],
-    ["not one of another log", { incarnation: 3, generation: 8 }, false],
+    ["one of an older log, whatever its number", { incarnation: 1, generation: 99 }, true],
+    ["not one of a newer log", { incarnation: 3, generation: 8 }, false],
     ["not an export", { origin: "kv", generation: 8 }, false],
   ])("%s", (_, manifest, expected) => {
     expect(isPruned(viewAt(9), manifestOf(manifest))).toBe(expected);

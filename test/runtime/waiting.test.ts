@@ -39,8 +39,8 @@ describe("the first of work and time", () => {
 
   it("is the work that ends in time, and its timer is cancelled", async () => {
     const { sleep, made } = timers();
-    expect(await firstOf({ sleep }, 50, Promise.resolve("done"))).toBe("done");
-    await expect(firstOf({ sleep }, 50, Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+    expect(await firstOf({ sleep }, 50, async () => "done")).toBe("done");
+    await expect(firstOf({ sleep }, 50, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
     expect(made.map(({ ms, signal }) => [ms, signal?.aborted])).toEqual([
       [50, true],
       [50, true],
@@ -49,7 +49,7 @@ describe("the first of work and time", () => {
 
   it("is null for work that takes longer", async () => {
     const { sleep, made } = timers();
-    const waiting = firstOf({ sleep }, 50, new Promise<string>(() => undefined));
+    const waiting = firstOf({ sleep }, 50, () => new Promise<string>(() => undefined));
     made[0]?.ring();
     expect(await waiting).toBeNull();
   });

@@ -13,8 +13,7 @@ export interface CachedAnswer {
   readonly domain: string;
   /** The domain's state when this was stored. If it is another object by now, the state was forgotten in between. */
   readonly minGeneration: MinGeneration | undefined;
-  readonly askedAt: number;
-  /** Until when it holds: `askedAt` plus its max_age. */
+  /** Until when it holds: from the question, for its max_age. */
   readonly expires: number;
   /** The edge's last contact with the Registry that an accept rests on; null if there was none. */
   readonly contactAt: number | null;

@@ -93,7 +93,7 @@ export class AnswerJudge {
     const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
     const contactAt = answer.action === "accept" ? this.#contactOf(text, answer, askedAt) : null;
     if (now < expires || (contactAt !== null && now - contactAt < acceptGrace)) {
-      cache.store(text, { answer, domain, minGeneration, askedAt, expires, contactAt });
+      cache.store(text, { answer, domain, minGeneration, expires, contactAt });
     } else if (answer.action !== "accept") {
       cache.forget(text);
     }

@@ -1,3 +1,4 @@
+import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AnswerSource } from "./answer-source.ts";
 import { FollowUps } from "./follow-ups.ts";
@@ -57,16 +58,10 @@ export class Resolver {
   /** An answer of the source that arrives after the deadline is still cached. */
   async #answerInTime(question: OpenQuestion): Promise<Resolution> {
     const { ports, timeout } = this.#options;
-    const settled = new AbortController();
     const deadline = this.#now() + timeout;
-    const late = ports.timers.sleep(timeout, settled.signal).then(() => null);
-    try {
-      const resolution = await Promise.race([this.#askAndFollowUp(question, deadline), late]);
-      return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
-    } finally {
-      // A reason is given because an error would be created without one.
-      settled.abort("settled");
-    }
+    const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, deadline);
+    const resolution = await firstOf(ports.timers, timeout, ask);
+    return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
   }
 
   async #askAndFollowUp(question: OpenQuestion, deadline: number): Promise<Resolution> {

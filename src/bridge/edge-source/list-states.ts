@@ -7,7 +7,7 @@ const PAUSE = 5 * MINUTE;
 /** Pause if the edge is of the previous release, which shows lists to publishers only. */
 const PAUSE_FORBIDDEN = 6 * 60 * MINUTE;
 /** Most domains: metrics have a line for each. */
-export const MAX_LISTS = 1_000;
+const MAX_LISTS = 1_000;
 /** Most pages in one refresh, in case they are small. */
 const MAX_PAGES = 50;
 

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { BridgePorts } from "../ports.ts";
 import type { Protocol } from "../protocols/protocol.ts";
+import { repeat } from "../repeat.ts";
 import type { ListenAddress } from "./address.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { listen } from "./listen.ts";
@@ -30,11 +31,11 @@ export class BridgeServer {
   readonly #options: ServerOptions;
   readonly #servers: Server[] = [];
   readonly #connections = new Map<Connection, Protocol>();
-  readonly #stopped = new AbortController();
+  readonly #stopSweep: () => void;
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    void this.#sweep();
+    this.#stopSweep = repeat(options.timers, SWEEP_MS, () => this.#sweep());
   }
 
   /** @returns the address, with the real port instead of port 0. @throws ListenError */
@@ -60,7 +61,7 @@ export class BridgeServer {
   /** Accepts no new clients, answers what was asked, and closes, within five seconds. */
   async stop(): Promise<void> {
     const { timers } = this.#options;
-    this.#stopped.abort();
+    this.#stopSweep();
     const closed = Promise.all(
       this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
@@ -92,14 +93,9 @@ export class BridgeServer {
     socket.once("close", () => this.#connections.delete(connection));
   }
 
-  async #sweep(): Promise<void> {
-    const { timers, clock } = this.#options;
-    const { signal } = this.#stopped;
-    for (;;) {
-      await timers.sleep(SWEEP_MS, signal);
-      if (signal.aborted) return;
-      const now = clock.now();
-      for (const connection of this.#connections.keys()) connection.closeIfStuck(now, CLIENT_TIMEOUT_MS);
-    }
+  #sweep(): number {
+    const now = this.#options.clock.now();
+    for (const connection of this.#connections.keys()) connection.closeIfStuck(now, CLIENT_TIMEOUT_MS);
+    return SWEEP_MS;
   }
 }

@@ -4,6 +4,13 @@ import type { BreakerState } from "../edge-source/breaker.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+type WrittenLevel = Exclude<LogLevel, "silent">;
+
+const BREAKER_LINES: Readonly<Record<BreakerState, readonly [WrittenLevel, text: string]>> = {
+  closed: ["info", "the edge answers again"],
+  open: ["warn", "the edge fails; recipients are deferred"],
+  "half-open": ["debug", "probing the edge"],
+};
 
 /**
  * Fields of a log line: numbers and words of the bridge's own. Never a sender or a client, and a recipient only if the
@@ -43,90 +50,72 @@ export class BridgeLog {
   }
 
   started(listeners: readonly string[], edge: string): void {
-    this.#logger.info({ event: "started", listeners, edge } satisfies Fields, "listening");
+    this.#write("info", "started", "listening", { listeners, edge });
   }
 
   stopping(signal: string): void {
-    this.#logger.info({ event: "stopping", signal } satisfies Fields, "stopping");
+    this.#write("info", "stopping", "stopping", { signal });
   }
 
   stopped(): void {
-    this.#logger.info({ event: "stopped" } satisfies Fields, "stopped");
+    this.#write("info", "stopped", "stopped");
   }
 
   breaker(state: BreakerState): void {
-    const fields: Fields = { event: "breaker", state };
-    if (state === "closed") this.#logger.info(fields, "the edge answers again");
-    else if (state === "open") this.#logger.warn(fields, "the edge fails; recipients are deferred");
-    else this.#logger.debug(fields, "probing the edge");
+    const [level, text] = BREAKER_LINES[state];
+    this.#write(level, "breaker", text, { state });
   }
 
   /** @param why a text of the bridge's own: bodies and headers of the other side are never logged */
   noAnswer(fault: string, status: number | null, why: string | null): void {
-    this.#limited("warn", `no answer ${fault} ${status}`, "no answer from the edge", {
-      event: "no-answer",
-      fault,
-      status,
-      why,
-    });
+    const fields = { fault, status, why };
+    this.#writeRarely("warn", "no-answer", `${fault} ${status}`, "no answer from the edge", fields);
   }
 
   /** One log of the Registry may contain many domains: those that follow at once are counted. */
   newLog(domain: string, incarnation: number): void {
     const text = "the Registry started a new log; cached answers of the domain are discarded";
-    this.#limited("warn", `new log ${incarnation}`, text, { event: "new-log", domain, incarnation });
+    this.#writeRarely("warn", "new-log", `${incarnation}`, text, { domain, incarnation });
   }
 
   /** The token expires within a week, or has expired. */
   token(why: string, isExpired: boolean): void {
-    this.#logger[isExpired ? "error" : "warn"]({ event: "token" } satisfies Fields, why);
+    this.#write(isExpired ? "error" : "warn", "token", why);
   }
 
   /** Only with `log_observed`, which the operator turns on: the one line that contains a recipient. */
   observed(protocol: string, { recipient, verdict, observed, generation }: Answer): void {
-    const fields: Fields = {
-      event: "observed",
-      protocol,
-      recipient,
-      verdict,
-      would: observed ?? null,
-      generation,
-    };
-    this.#logger.info(fields, "accepted in observe mode");
+    const fields = { protocol, recipient, verdict, would: observed ?? null, generation };
+    this.#write("info", "observed", "accepted in observe mode", fields);
   }
 
   hangup(): void {
     const text = "SIGHUP has no effect; restart the bridge to read its settings and token again";
-    this.#logger.warn({ event: "hangup" } satisfies Fields, text);
+    this.#write("warn", "hangup", text);
   }
 
   malformed(protocol: string, why: string): void {
-    this.#limited("warn", `bad question ${protocol} ${why}`, "malformed request", {
-      event: "bad-question",
-      protocol,
-      why,
-    });
+    this.#writeRarely("warn", "bad-question", `${protocol} ${why}`, "malformed request", { protocol, why });
   }
 
   rejected(protocol: string): void {
-    this.#limited("warn", `turned away ${protocol}`, "connection rejected: max_connections reached", {
-      event: "turned-away",
-      protocol,
-    });
+    const text = "connection rejected: max_connections reached";
+    this.#writeRarely("warn", "turned-away", protocol, text, { protocol });
   }
 
   fault(error: unknown): void {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     const where = stack?.split("\n")[1]?.trim() ?? null;
-    this.#limited("error", `fault ${name} ${where}`, "internal error", {
-      event: "fault",
-      name,
-      message,
-      where,
-    });
+    this.#writeRarely("error", "fault", `${name} ${where}`, "internal error", { name, message, where });
   }
 
-  #limited(level: "warn" | "error", key: string, text: string, fields: Fields): void {
+  #write(level: WrittenLevel, event: string, text: string, fields: Fields = {}): void {
+    this.#logger[level]({ event, ...fields }, text);
+  }
+
+  /** Writes one line for the same cause within {@link REPEAT_MS}, and counts the others. */
+  #writeRarely(level: WrittenLevel, event: string, cause: string, text: string, fields: Fields): void {
+    const key = `${event} ${cause}`;
     const now = this.#wall();
     const last = this.#written.get(key);
     if (last !== undefined && now - last.at < REPEAT_MS && now >= last.at) {
@@ -134,6 +123,6 @@ export class BridgeLog {
       return;
     }
     this.#written.set(key, { at: now, omitted: 0 });
-    this.#logger[level]({ ...fields, ...(last ? { unwritten: last.omitted } : {}) }, text);
+    this.#write(level, event, text, { ...fields, ...(last ? { unwritten: last.omitted } : {}) });
   }
 }

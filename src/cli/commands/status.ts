@@ -21,10 +21,10 @@ Exit code 1 if --max-age is given and a list is older, or was never published; 3
 list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
 never stale.`;
 
-/** `rollcall status`: how domains stand, and whether their lists are fresh. */
+/** `rollcall status`: the state of each domain, and whether its list is fresh. */
 export function statusCommand(cli: Cli): Command {
   return cli
-    .edgeCommand("status", "show how domains stand, and whether their lists are fresh")
+    .edgeCommand("status", "show the state of each domain, and whether its list is fresh")
     .argument("[domain...]", "domains to show")
     .option("--max-age <age>", "exit 1 if a list is older than this, such as 36h or 2d", age)
     .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")

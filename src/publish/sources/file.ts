@@ -5,7 +5,7 @@ import type { Source, SourceSink } from "./source.ts";
 /** Where a file is. */
 export interface FilePlace {
   readonly path: string;
-  /** The path as the user wrote it, for messages. */
+  /** The place as the user wrote it: for messages, and for kinds of source that are not files. */
   readonly shown: string;
 }
 

@@ -30,7 +30,7 @@ describe.each(PIECES)("a line parser given %d bytes at a time", (size) => {
     expect(questions(parse(new LineParser(), bytes, size))).toEqual(["jörg\ufffd\u0000@bücher.example"]);
   });
 
-  it("does not take half a line for one, nor another terminator", () => {
+  it("does not accept half a line, nor another terminator", () => {
     const parser = new LineParser();
     expect(parse(parser, bytesOf("alice@example.com\r"), size)).toEqual([]);
     expect(parse(parser, bytesOf("\u0000\u2028;"), size)).toEqual([]);
@@ -67,7 +67,7 @@ describe("a line parser", () => {
 });
 
 describe("the line protocol", () => {
-  it("asks about the line as it stands", () => {
+  it("asks about the unchanged line", () => {
     expect(line.exchange(" alice@example.com")).toMatchObject({
       kind: "ask",
       recipient: " alice@example.com",

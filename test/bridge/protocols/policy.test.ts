@@ -85,7 +85,7 @@ describe.each(PIECES)("a policy parser given %d bytes at a time", (size) => {
     expect(questions(parse(new PolicyParser(), many, size))).toHaveLength(3);
   });
 
-  it("gives up once where a question's last octet too many is the end of a line", () => {
+  it("stops once if the first octet above the limit is the end of a line", () => {
     const parser = new PolicyParser();
     parser.feed(bytesOf(`sender=${"x".repeat(MAX_QUESTION - "sender=".length)}\n`));
     expect(parser.next()).toMatchObject({ kind: "fault" });

@@ -46,7 +46,7 @@ export const slow =
   (recipient, response, request) =>
     void setTimeout(() => working(recipient, response, request), ms);
 
-/** An HTTP server on loopback in the place of the edge, which can go away and come back on the same port. */
+/** An HTTP server on loopback in place of the edge, which can stop and start again on the same port. */
 export class LoopbackEdge {
   behave: Behaviour = working;
   /** Connections that were made to it. */

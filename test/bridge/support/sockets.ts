@@ -1,7 +1,7 @@
 import { createConnection, type NetConnectOpts, type Socket } from "node:net";
 import type { ListenAddress } from "../../../src/bridge/index.ts";
 
-/** A client of the bridge, and what it was told so far. */
+/** A client of the bridge, and what it has received so far. */
 export class Client {
   text = "";
   isClosed = false;
@@ -14,7 +14,7 @@ export class Client {
       this.text += text;
       this.#wake();
     });
-    // Whoever is cut off sees a reset.
+    // A client that is disconnected sees a reset.
     socket.on("error", () => undefined);
     socket.on("end", () => {
       this.isClosed = true;
@@ -39,13 +39,13 @@ export class Client {
     return this;
   }
 
-  /** Waits until what was told matches, or the bridge has closed. */
+  /** Waits until the received text matches, or the bridge has closed. */
   async told(pattern: RegExp): Promise<string> {
     await this.#until(() => pattern.test(this.text) || this.isClosed);
     return this.text;
   }
 
-  /** Waits until the bridge has closed its side. @returns all that it said */
+  /** Waits until the bridge has closed its side. @returns the whole text */
   async closed(): Promise<string> {
     await this.#until(() => this.isClosed);
     return this.text;
@@ -65,7 +65,7 @@ export class Client {
   }
 }
 
-/** Asks one question on a connection of its own, ends its side, and hears the bridge out. */
+/** Asks one question on a connection of its own, ends its side, and reads to the end. */
 export async function askOnce(address: ListenAddress, question: string): Promise<string> {
   const client = await Client.connect(address);
   client.socket.end(question);

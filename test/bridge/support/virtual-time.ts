@@ -23,6 +23,7 @@ export class VirtualTime implements BridgePorts {
           at: this.#now + ms,
           wake: () => {
             this.#sleepers.delete(sleeper);
+            signal?.removeEventListener("abort", sleeper.wake);
             resolve();
           },
         };

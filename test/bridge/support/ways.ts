@@ -47,7 +47,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
 
 export const WAY_NAMES = Object.keys(WAYS);
 
-/** What a reply says. @throws where it says nothing, or two things */
+/** The act of a reply. @throws if no pattern matches, or several do */
 export function actOf(patterns: Readonly<Record<Act, RegExp>>, reply: string): Act {
   const [act, ...more] = ACTS.filter((each) => patterns[each].test(reply));
   if (act === undefined || more.length > 0) throw new Error(`meaningless reply: ${JSON.stringify(reply)}`);

@@ -64,7 +64,7 @@ export const MISBEHAVIOURS: Readonly<Record<string, Misbehaviour>> = {
     sendJson(response, 200, { ...lie(truth), action: "discard" }),
   "a reply that means something else": (_question, truth, response) =>
     sendJson(response, 200, { ...truth, reply: lie(truth).reply }),
-  "somebody else's recipient": (_question, truth, response) =>
+  "another recipient": (_question, truth, response) =>
     sendJson(response, 200, lie({ ...truth, recipient: `not.${truth.recipient}` })),
   "another fault for each request": (question, truth, response) => {
     const faults = Object.entries(MISBEHAVIOURS).filter(([name]) => !/hangs|another fault/.test(name));

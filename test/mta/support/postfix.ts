@@ -242,5 +242,5 @@ function greets(port: number): Promise<boolean> {
 }
 
 /** Waits until nothing is left to deliver. */
-export const untilEmpty = (postfix: Postfix, patience?: number): Promise<void> =>
-  until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, patience);
+export const untilEmpty = (postfix: Postfix, timeout?: number): Promise<void> =>
+  until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, timeout);

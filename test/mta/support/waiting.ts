@@ -5,21 +5,21 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /**
  * Waits for a condition.
- * @throws after `patience` milliseconds, saying what was waited for
+ * @throws after `timeout` milliseconds, saying what was waited for
  */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  patience = 30_000,
+  timeout = 30_000,
 ): Promise<void> {
   const start = performance.now();
   while (!(await holds())) {
-    if (performance.now() - start > patience) throw new Error(`waited ${patience / 1000} s until ${what}`);
+    if (performance.now() - start > timeout) throw new Error(`waited ${timeout / 1000} s until ${what}`);
     await pause(25);
   }
 }
 
-/** A port of 127.0.0.1 on which nobody listens. */
+/** A port of 127.0.0.1 that no process listens on. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));

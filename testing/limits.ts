@@ -8,7 +8,7 @@ export const LATE = 60_000;
 export const LONGEST_COMPUTING = 50;
 /** Clocks of isolates differ from the Registry's by no more, either way. */
 export const SKEW = 400;
-/** After the last fault patience, leases, breakers and pauses are over by then. */
+/** After the last fault, timeouts, leases, breakers and pauses are over by then. */
 export const LINGERING = 45_000;
 /** Room of an isolate in which all lists of a world fit, bytes. */
 export const FITTING = 1_000_000;

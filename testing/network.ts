@@ -1,49 +1,61 @@
 /** The way from clients to isolates: HTTP requests that may be slow, get lost, or meet something that is no edge. */
 
-import { Random } from "../../testing/random.ts";
-import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { FaultKind } from "../basics/faults.ts";
-import { NONSENSE } from "../basics/limits.ts";
-import type { Moment } from "../model/answerer.ts";
-import type { HttpExchange } from "../model/http-judge.ts";
-import type { Faults } from "./faults.ts";
-import type { SimulatedIsolate } from "./isolate.ts";
+import { type Faults, meets } from "./faults.ts";
+import { NONSENSE } from "./limits.ts";
+import { Random } from "./random.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
-export interface NetworkParts {
+/** An isolate that takes requests; beside its response it says what was seen of it meanwhile. */
+export interface Reachable<Seen> {
+  readonly isAlive: boolean;
+  fetch(request: Request): Promise<{ readonly response: Response; readonly moments: Seen }>;
+}
+
+/** One check over HTTP. */
+export interface HttpExchange {
+  readonly request: Request;
+  /** Body of the request. */
+  readonly asked: string;
+  readonly status: number;
+  /** Body of the response. */
+  readonly body: string;
+}
+
+export interface NetworkParts<Seen, Host extends Reachable<Seen>> {
   readonly seed: number;
   readonly time: VirtualTime;
   readonly faults: Faults;
   /** An isolate that takes requests near a location. */
-  isolateAt(location: string, random: Random): SimulatedIsolate | null;
-  /** What an isolate answered to a check, and the moments at which it may have decided. */
-  answered(host: SimulatedIsolate, exchange: HttpExchange, moments: readonly Moment[]): void;
+  isolateAt(location: string, random: Random): Host | null;
+  /** An isolate answered a check. */
+  answered(host: Host, exchange: HttpExchange, moments: Seen): void;
 }
 
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
-export class Network {
-  readonly #parts: NetworkParts;
+export class Network<Seen, Host extends Reachable<Seen>> {
+  readonly #parts: NetworkParts<Seen, Host>;
   readonly #random: Random;
 
-  constructor(parts: NetworkParts) {
+  constructor(parts: NetworkParts<Seen, Host>) {
     this.#parts = parts;
     this.#random = new Random(parts.seed, "network");
   }
 
   /**
    * `fetch` as a client at a location has it.
-   * @param via told of the isolate that takes a request
+   * @param via receives the isolate that takes a request
    * @param keptTo the isolate to which its connection leads, null where to any
    */
   from(
     location: string,
-    via: (host: SimulatedIsolate) => void = () => undefined,
-    keptTo: () => SimulatedIsolate | null = () => null,
+    via: (host: Host) => void = () => undefined,
+    keptTo: () => Host | null = () => null,
   ): Fetch {
     return async (input, init) => {
       const { faults, time, answered } = this.#parts;
       const random = this.#random;
-      const met = faults.meet(time.now(), location, (kind: FaultKind) => kind.startsWith("edge"));
+      const met = faults.meet(time.now(), location, meets("edge"));
       await time.sleep(2 + random.between(0, 20) + (met?.kind === "edge slow" ? met.size * 4_000 : 0));
       if (met?.kind === "edge away") throw new TypeError("fetch failed");
       const isCheck = new URL(input).pathname === "/v1/rcpt";

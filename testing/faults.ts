@@ -3,12 +3,56 @@
  * episode and on a count of its own, so that leaving other episodes out changes little.
  */
 
-import type { KvFault } from "../../testing/kv.ts";
-import { Random } from "../../testing/random.ts";
-import type { RegistryFault } from "../../testing/registry-host.ts";
-import type { Episode, FaultKind } from "../basics/faults.ts";
-import { LATE } from "../basics/limits.ts";
-import type { Tally } from "../basics/tally.ts";
+import type { KvFault } from "./kv.ts";
+import { LATE } from "./limits.ts";
+import { Random } from "./random.ts";
+import type { RegistryFault } from "./registry-host.ts";
+
+/** Kinds of faults that an operation may meet. */
+export type FaultKind =
+  | "kv read error"
+  | "kv read slow"
+  | "kv read hangs"
+  | "kv read 429"
+  | "kv read flaps"
+  | "kv read damaged"
+  | "kv write error"
+  | "kv write 429"
+  | "kv write lost"
+  | "kv write late"
+  | "kv write repeated"
+  | "kv write slow"
+  | "registry unreachable"
+  | "registry hangs"
+  | "registry slow"
+  | "registry answer late"
+  | "registry answer lost"
+  | "registry call repeated"
+  | "registry replaced"
+  | "alarm late"
+  | "alarm twice"
+  | "alarm fails"
+  | "edge away"
+  | "edge slow"
+  | "edge answers nonsense"
+  | "edge answer lost"
+  | "edge answer late"
+  | "isolate computes long"
+  | "publisher crashes";
+
+/** One fault that is about for a while, at one location or everywhere. */
+export interface Episode {
+  readonly kind: FaultKind;
+  readonly from: number;
+  readonly to: number;
+  /** Null: everywhere. */
+  readonly location: string | null;
+  /** Share of operations that meet it. */
+  readonly share: number;
+  /** How bad it is at least, from 0 to 1. */
+  readonly least?: number;
+  readonly id: number;
+}
 
 /** A fault that was met, with a number for how bad it is. */
 export interface Met {
@@ -23,13 +67,14 @@ interface OpenEpisode {
 }
 
 export class Faults {
-  readonly #tally: Tally;
+  readonly #met: (kind: FaultKind) => void;
   #open: OpenEpisode[] = [];
   /** Set once faults have stopped for good. */
   isOver = false;
 
-  constructor(tally: Tally) {
-    this.#tally = tally;
+  /** @param met learns of each fault that an operation met */
+  constructor(met: (kind: FaultKind) => void) {
+    this.#met = met;
   }
 
   begin(seed: number, episode: Episode): void {
@@ -45,7 +90,7 @@ export class Faults {
     for (const { episode, random } of this.#open) {
       if (episode.location !== null && episode.location !== location) continue;
       if (!isOne(episode.kind) || !random.chance(episode.share)) continue;
-      this.#tally.fault(episode.kind);
+      this.#met(episode.kind);
       const { least = 0 } = episode;
       return { kind: episode.kind, size: least + (1 - least) * random.next() };
     }
@@ -116,7 +161,7 @@ export function registryFault({ kind, size }: Met, isReplaced: boolean): Registr
   }
 }
 
-/** Changes one byte, rather one near the end: most of the beginning is a header, which few damages survive. */
+/** Changes one byte, more often near the end: damage to the header is nearly always noticed by its format. */
 function damaged(bytes: Uint8Array, size: number): Uint8Array {
   const at = Math.floor((1 - size * size) * bytes.length);
   if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ 0x5a;

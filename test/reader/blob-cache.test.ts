@@ -12,7 +12,7 @@ import {
   requireRight,
   type Shape,
   sizeOfContents,
-} from "./memory-generations.ts";
+} from "./support/generations.ts";
 
 /** Enough names for each of eight shards to have some. */
 const MANY = names(200);

@@ -14,7 +14,7 @@ import {
   requireRight,
   sizeOfContents,
   TABLES,
-} from "./memory-generations.ts";
+} from "./support/generations.ts";
 
 const DOMAINS = ["one.example", "two.example"];
 /** Generations of two domains that share some blobs, in any order. */

@@ -1,11 +1,12 @@
 /** KV of a world: delays follow from its seed, faults from its plan. */
-import { FakeKv, type KvWatcher } from "../../testing/kv.ts";
-import { hash } from "../../testing/random.ts";
-import type { VirtualTime } from "../../testing/virtual-time.ts";
-import { PROPAGATION } from "../basics/limits.ts";
-import { type Faults, kvFault, meets } from "./faults.ts";
 
-export interface SimulatedKvParts {
+import { type Faults, kvFault, meets } from "./faults.ts";
+import { FakeKv, type KvWatcher } from "./kv.ts";
+import { PROPAGATION } from "./limits.ts";
+import { hash } from "./random.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export interface FaultyKvParts {
   readonly seed: number;
   readonly clock: VirtualTime;
   readonly watcher: KvWatcher;
@@ -18,7 +19,7 @@ export interface SimulatedKvParts {
   violation(assertion: string, words: string): void;
 }
 
-export function simulatedKv(parts: SimulatedKvParts): FakeKv {
+export function faultyKv(parts: FaultyKvParts): FakeKv {
   const { seed, clock, watcher, faults, hurt, isWriterSteady, trace, violation } = parts;
   const kv = new FakeKv(clock, watcher);
   let operations = 0;

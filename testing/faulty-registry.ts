@@ -1,5 +1,7 @@
 /** One Registry of a world: its faults are those of the plan, and its release need not be its callers'. */
-import type { RegistryApi } from "../../src/registry/protocol.ts";
+import type { RegistryApi } from "../src/registry/protocol.ts";
+import type { FaultKind } from "./faults.ts";
+import { type Faults, type Met, meets, registryFault } from "./faults.ts";
 import {
   type AlarmFault,
   type RegistryCall,
@@ -7,10 +9,8 @@ import {
   RegistryHost,
   type RegistryHostParts,
   registryApi,
-} from "../../testing/registry-host.ts";
-import { argsBetween, ofNextRelease, type Release } from "../../testing/releases.ts";
-import type { FaultKind } from "../basics/faults.ts";
-import { type Faults, type Met, meets, registryFault } from "./faults.ts";
+} from "./registry-host.ts";
+import { argsBetween, ofNextRelease, type Release } from "./releases.ts";
 
 /** How long a replaced object may still be asked. */
 const REPLACED_LIFE = 300_000;
@@ -28,7 +28,7 @@ export interface RegistryWatcher {
   trace(words: () => string): void;
 }
 
-export interface SimulatedRegistryParts extends RegistryHostParts {
+export interface FaultyRegistryParts extends RegistryHostParts {
   readonly name: string;
   readonly faults: Faults;
   readonly watcher: RegistryWatcher;
@@ -41,15 +41,15 @@ export interface Caller {
   readonly release: Release;
 }
 
-export class SimulatedRegistry extends RegistryHost {
-  readonly #parts: SimulatedRegistryParts;
+export class FaultyRegistry extends RegistryHost {
+  readonly #parts: FaultyRegistryParts;
   #lostAt = Number.NEGATIVE_INFINITY;
   /** Which code it runs. */
   release: Release = "today";
-  /** Whether nobody can reach it any more. */
+  /** Whether no call reaches it. */
   isCutOff = false;
 
-  constructor(parts: SimulatedRegistryParts) {
+  constructor(parts: FaultyRegistryParts) {
     super(parts);
     this.#parts = parts;
     this.fault = (call) => this.#fault(call);

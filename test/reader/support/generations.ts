@@ -9,9 +9,9 @@ import {
   encodeManifest,
   type Manifest,
   openManifest,
-} from "../../src/directory/index.ts";
-import { BlobCache, type CachedManifest } from "../../src/reader/blob-cache.ts";
-import { contentOf, idOf, keyFor, listOf, packList, tableOf } from "../directory/helpers.ts";
+} from "../../../src/directory/index.ts";
+import { BlobCache, type CachedManifest } from "../../../src/reader/blob-cache.ts";
+import { contentOf, idOf, keyFor, listOf, packList, tableOf } from "../../directory/helpers.ts";
 
 /** Room for everything. */
 export const AMPLE = 64 * 1024 * 1024;

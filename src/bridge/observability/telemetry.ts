@@ -1,0 +1,87 @@
+import type { ClientError } from "../../client/index.ts";
+import type { Resolution } from "../answers/resolution.ts";
+import type { BreakerState } from "../edge-source/breaker.ts";
+import type { EdgeObserver } from "../edge-source/edge-source.ts";
+import type { RefreshResult } from "../edge-source/list-states.ts";
+import type { TokenState } from "../edge-source/token.ts";
+import type { LocalVerdict, Protocol } from "../protocols/protocol.ts";
+import type { BridgeLog } from "./log.ts";
+import type { BridgeMetrics } from "./metrics.ts";
+
+/** Reports what the bridge does to its log and its metrics, and what the edge says of the token to its state. */
+export class Telemetry implements EdgeObserver {
+  readonly #log: BridgeLog;
+  readonly #metrics: BridgeMetrics;
+  readonly #token: TokenState;
+  readonly #logObserved: boolean;
+
+  constructor(log: BridgeLog, metrics: BridgeMetrics, token: TokenState, logObserved: boolean) {
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#token = token;
+    this.#logObserved = logObserved;
+  }
+
+  requested(): void {
+    this.#metrics.requested();
+  }
+
+  asked(ms: number, error: ClientError | null): void {
+    this.#metrics.asked(ms, error?.kind ?? null);
+    this.#token.heard(error?.kind === "unauthorized");
+    if (error !== null) this.#log.noAnswer(error.kind, error.status, this.#reasonOf(error));
+  }
+
+  breakerChanged(state: BreakerState): void {
+    this.#log.breaker(state);
+    this.#metrics.breakerChanged(state);
+  }
+
+  refreshed(result: RefreshResult): void {
+    this.#metrics.refreshed(result);
+    // On a host without mail, only this notices that the token is refused.
+    if (result === "ok" || result === "unauthorized") this.#token.heard(result === "unauthorized");
+  }
+
+  newLog(domain: string, incarnation: number): void {
+    this.#metrics.newLog();
+    this.#log.newLog(domain, incarnation);
+  }
+
+  answered({ name }: Protocol, result: Resolution | LocalVerdict, ms: number): void {
+    this.#metrics.answered(name, result, ms);
+    if (this.#logObserved && typeof result !== "string" && result.answer.observed !== undefined) {
+      this.#log.observed(name, result.answer);
+    }
+  }
+
+  malformed({ name }: Protocol, why: string): void {
+    this.#metrics.malformed(name);
+    this.#log.malformed(name, why);
+  }
+
+  rejected({ name }: Protocol): void {
+    this.#metrics.rejected(name);
+    this.#log.rejected(name);
+  }
+
+  fault(error: unknown): void {
+    this.#log.fault(error);
+    this.#metrics.fault();
+  }
+
+  /** Why there was no answer, in the bridge's own words: what the other side sent may contain an address. */
+  #reasonOf({ kind, message }: ClientError): string | null {
+    switch (kind) {
+      case "unauthorized":
+        return this.#token.fault;
+      case "forbidden":
+        return "the token's role or domains do not cover this (403)";
+      case "unreachable":
+      case "challenge":
+        return message;
+      default:
+        return null;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import type { Outcome, RollcallClient } from "../../src/client/index.ts";
+import { ClientError } from "../../src/client/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { examineDeployment, Problem, type StepResult } from "../../src/inspect/index.ts";
+import { MemoryEdge } from "../support/memory-edge.ts";
+
+const PARTITION = { partition: 0, incarnation: 1, as_of: 1, kv_pending: 0, kv_error: null as string | null };
+const answer = (verdict: string, action: string): Outcome =>
+  ({ kind: "answer", answer: { verdict, action, reply: `${verdict} reply`, domain: "d" } }) as Outcome;
+
+/** A deployment that works, save for what a test changes. Time passes only while doctor sleeps or a check runs. */
+async function examine(changes: { readonly [name: string]: unknown } = {}, checkTakes = 10) {
+  let now = 0;
+  let pauses = 0;
+  const edge = new MemoryEdge().client();
+  const registry = async () => ({ partitions: [PARTITION], kv_readable: true, kv_cache_ttl: 60 });
+  const parts: { [name: string]: unknown } = {
+    health: async () => ({ status: "ok", version: "1.2.3", faults: [] }),
+    registry,
+    initialiseRegistry: registry,
+    domains: async () => [{ domain: "a.example", deleted_until: null, key_fits: true }],
+    tokens: async () => [{ id: "t", revoked: null, expires: null, key_fits: true }],
+    check: async (recipient: string) =>
+      recipient.startsWith("listed@") ? answer("deliverable", "accept") : answer("unknown", "reject"),
+    deleteDomain: async () => ({}),
+    status: async () => ({ answers: [], faults: [] }),
+    ...changes,
+  };
+  const client = new Proxy(edge, {
+    get: (_, name: string) => {
+      const own = parts[name] as ((...args: unknown[]) => Promise<unknown>) | undefined;
+      const method = own ?? Reflect.get(edge, name).bind(edge);
+      return (...args: unknown[]) => {
+        if (name === "check") now += checkTakes;
+        return method(...args);
+      };
+    },
+  }) as RollcallClient;
+  const sleep = async (ms: number): Promise<void> => {
+    now += ms;
+    pauses++;
+  };
+  const ports = { client, hashing: stablelibHashing, clock: { now: () => now }, timers: { sleep } };
+  const results: StepResult[] = [];
+  for await (const result of examineDeployment(ports, new Uint8Array(8))) results.push(result);
+  const failed = results.flatMap((result) =>
+    result.state === "failed" ? [`${result.step}: ${(result.error as Error).message}`] : [],
+  );
+  return { results, failed, pauses };
+}
+
+describe("the examination of a deployment", () => {
+  it("runs every step of one that works", async () => {
+    const { results, pauses } = await examine();
+    expect(results.map(({ step, state }) => `${step} ${state}`)).toEqual(
+      [
+        ..."answers secrets credentials registry kv-read keys tokens publish deliverable unknown".split(" "),
+        ..."kv-copy latency delete faults".split(" "),
+      ].map((step) => `${step} ok`),
+    );
+    expect(results.find(({ step }) => step === "latency")).toMatchObject({
+      detail: "median 10 ms, slowest 10 ms of 9 checks",
+    });
+    expect(pauses).toBe(0);
+  });
+
+  it("skips what depends on a step that failed", async () => {
+    const { results, failed } = await examine({
+      initialiseRegistry: async () => ({ partitions: [{ ...PARTITION, kv_error: "daily limit" }] }),
+    });
+    expect(failed).toEqual(["registry: partition 0 cannot copy to KV: daily limit"]);
+    expect(results.slice(4).every(({ state }) => state === "skipped")).toBe(true);
+  });
+
+  it("waits for a change to show, for 45 s", async () => {
+    let asked = 0;
+    const late = async (): Promise<Outcome> =>
+      ++asked <= 5 ? answer("not-served", "defer") : answer("deliverable", "accept");
+    const soon = await examine({ check: late });
+    expect(soon.results[8]).toMatchObject({ state: "ok", detail: "deliverable reply (after 2.6 s)" });
+    const never = await examine({ check: async () => answer("unavailable", "defer") });
+    expect(never.failed).toEqual([
+      "deliverable: the verdict is unavailable instead of deliverable: unavailable reply",
+      "unknown: the verdict is unavailable instead of unknown: unavailable reply",
+    ]);
+    expect(never.pauses).toBeGreaterThan(2 * 85);
+    const away = new ClientError("unreachable", "away");
+    const none = await examine({ check: async () => ({ kind: "none", why: away }) });
+    expect(none.failed).toEqual(["deliverable: away", "unknown: away"]);
+    expect(none.pauses).toBeGreaterThan(2 * 85);
+  });
+
+  it("does not wait for what will not change", async () => {
+    const wrong = await examine({ check: async () => answer("disabled", "reject") });
+    expect(wrong.failed[0]).toMatch(/the verdict is disabled instead of deliverable/);
+    const forbidden = new ClientError("forbidden", "no");
+    const refused = await examine({ check: async () => ({ kind: "none", why: forbidden }) });
+    expect(refused.failed[0]).toBe("deliverable: no");
+    const observed = await examine({ check: async () => answer("deliverable", "reject") });
+    expect(observed.failed[0]).toBe("deliverable: deliverable, with the action reject instead of accept");
+    expect([wrong.pauses, refused.pauses, observed.pauses]).toEqual([0, 0, 0]);
+  });
+
+  it("reports a copy to KV that does not come, and slow checks", async () => {
+    const head = { generation: 1, kv: { state: "behind", generation: null } };
+    let calls = 0;
+    const { failed, pauses } = await examine({ domain: async () => (calls++ === 0 ? null : head) }, 1_500);
+    expect(failed).toEqual([
+      "kv-copy: is behind after 46 s: no reason is known",
+      "latency: median 1500 ms, slowest 1500 ms of 9 checks",
+    ]);
+    expect(pauses).toBe(91);
+  });
+
+  it("turns a publish that fails into a problem, and lasting faults too", async () => {
+    const key = { domain: "d", epoch: 1, key: "AA", key_id: "00", canonicaliser: 1, partition: 0 };
+    const { results, failed } = await examine({
+      key: async () => key,
+      status: async () => ({ faults: [{ kind: "damaged_blob", domain: "a.example", hour: 2, day: 2 }] }),
+    });
+    expect(failed).toMatchObject(
+      [/^publish: .* derive keys/, /^faults: .*damaged_blob of a\.example \(2\)/].map((it) =>
+        expect.stringMatching(it),
+      ),
+    );
+    for (const result of results) if (result.state === "failed") expect(result.error).toBeInstanceOf(Problem);
+  });
+});

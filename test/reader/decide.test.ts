@@ -1,0 +1,402 @@
+/* What is decided from which state, at the boundaries of each rule. */
+import { describe, expect, it } from "vitest";
+import { manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** A reader that has confirmed its list just now. */
+async function confirmed(...args: ConstructorParameters<typeof Desk>): Promise<Desk> {
+  const desk = new Desk(...args);
+  desk.publish();
+  await desk.check(`nobody@${D}`);
+  await desk.idle();
+  desk.takeReads();
+  desk.takeQuestions();
+  return desk;
+}
+
+describe("recipients without a list", () => {
+  it("are decided at once: postmaster is accepted, and an address without a domain is malformed", async () => {
+    const desk = new Desk();
+    expect(await desk.check("postmaster")).toMatchObject({
+      verdict: "deliverable",
+      matched: "postmaster",
+      max_age: 30,
+      domain: null,
+    });
+    expect(await desk.check("no at sign")).toMatchObject({ verdict: "malformed", max_age: 30 });
+    expect(desk.takeReads()).toEqual([]);
+    expect(desk.answered.map(([, domain]) => domain)).toEqual([null, null]);
+  });
+
+  it("with an address literal are not served, once that is confirmed", async () => {
+    const desk = new Desk();
+    expect(await desk.check("a@[192.0.2.1]")).toMatchObject({
+      verdict: "not-served",
+      domain: null,
+      incarnation: INCARNATION,
+      confirmed_age: 0,
+      contact_age: 0,
+      max_age: 30,
+    });
+  });
+});
+
+describe("a refusal", () => {
+  it("holds for what is left of the window, in whole seconds", async () => {
+    const desk = await confirmed();
+    await desk.time.advance(1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({
+      verdict: "unknown",
+      action: "reject",
+      generation: 5,
+      incarnation: INCARNATION,
+      origin: "registry",
+      mode: "enforce",
+      confirmed_age: 1,
+      contact_age: 1,
+      max_age: 29,
+    });
+  });
+
+  it("needs a confirmation within the window: at its last millisecond, and not after it", async () => {
+    const desk = await confirmed();
+    desk.log.fate = "fails";
+    await desk.time.advance(WINDOW - 1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ action: "reject", max_age: 0 });
+    await desk.time.advance(1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      detail: "the Registry did not confirm in time",
+    });
+  });
+
+  it("is not given from a manifest older than the head, whose newer one cannot be read", async () => {
+    const desk = await confirmed();
+    const kept = desk.log.manifests.get(D) as Uint8Array;
+    desk.publish({ generation: 9, names: ["bob"] });
+    desk.kv.delete(manifestKey(D));
+    desk.log.manifests.set(D, kept);
+    await desk.time.advance(WINDOW);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      detail: "the newest list could not be read",
+    });
+    // The old one may still accept, unconfirmed.
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      verdict: "deliverable",
+      generation: 5,
+      confirmed_age: null,
+      max_age: 0,
+    });
+  });
+});
+
+describe("an accept", () => {
+  it("that is confirmed holds for what is left of the window", async () => {
+    const desk = await confirmed();
+    await desk.time.advance(10_000);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ confirmed_age: 10, max_age: 20, contact_age: 10 });
+  });
+
+  it("without contact ends with accept-grace, at its last millisecond", async () => {
+    const desk = await confirmed();
+    desk.log.fate = "fails";
+    await desk.time.advance(GRACE);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      action: "accept",
+      max_age: 0,
+      confirmed_age: null,
+      contact_age: GRACE / 1000,
+    });
+    await desk.time.advance(1);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      detail: "there was no contact with the Registry for too long",
+    });
+  });
+
+  it("seeks contact before it relies on one that is more than a day old, once an hour", async () => {
+    const desk = await confirmed();
+    desk.log.fate = "fails";
+    await desk.time.advance(DAY);
+    await desk.check(`alice@${D}`);
+    expect(desk.answered.at(-1)?.[0].contact_age).toBe(DAY / 1000);
+    await desk.idle();
+    desk.takeQuestions();
+    await desk.time.advance(HOUR);
+    // The failed refresh is an hour old, at its last millisecond: no need to ask again before the answer.
+    const asked = desk.time.now();
+    await desk.check(`alice@${D}`);
+    expect(desk.time.now()).toBe(asked);
+    await desk.idle();
+    await desk.time.advance(HOUR + 1);
+    desk.log.takes = 50;
+    const before = desk.time.now();
+    await desk.check(`alice@${D}`);
+    expect(desk.time.now() - before).toBe(50);
+  });
+
+  it("does not wait for contact that is a day old or less", async () => {
+    const desk = await confirmed();
+    desk.log.takes = 50;
+    await desk.time.advance(DAY);
+    desk.kv.delete(manifestKey(D));
+    const before = desk.time.now();
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    expect(desk.time.now() - before).toBeLessThanOrEqual(50);
+  });
+});
+
+describe("a domain that is not known", () => {
+  it("is not served where the log is fresh and no export serves it", async () => {
+    const desk = await confirmed();
+    await desk.time.advance(1_500);
+    expect(await desk.check("a@other.example")).toMatchObject({
+      verdict: "not-served",
+      domain: "other.example",
+      generation: null,
+      incarnation: INCARNATION,
+      confirmed_age: 2,
+      contact_age: 2,
+      max_age: 28,
+    });
+    expect(desk.answered.at(-1)?.[1]).toBeNull();
+  });
+
+  it("is looked for among the exports if those were read a minute ago", async () => {
+    const desk = await confirmed();
+    await desk.check("a@other.example");
+    await desk.idle();
+    desk.takeReads();
+    await desk.time.advance(20_000);
+    desk.log.fate = "fails";
+    await desk.check("a@other.example");
+    expect(desk.takeReads()).toEqual([]);
+    await desk.time.advance(39_999);
+    await desk.check("a@other.example");
+    expect(desk.takeReads()).toEqual([]);
+    await desk.time.advance(1);
+    await desk.check("a@other.example");
+    expect(desk.takeReads()).toContain(rosterKey("kv"));
+  });
+
+  it("is deferred while KV cannot be read for exports for ten minutes, and not before", async () => {
+    const desk = await confirmed();
+    await desk.check("a@other.example");
+    await desk.idle();
+    desk.kvFate = "fails";
+    await desk.time.advance(600_000);
+    expect(await desk.check("a@other.example")).toMatchObject({ verdict: "not-served" });
+    await desk.time.advance(1);
+    expect(await desk.check("a@other.example")).toMatchObject({
+      verdict: "unavailable",
+      detail: "KV cannot be read for exported domains",
+    });
+  });
+
+  it("is deferred if reading the exports takes too long", async () => {
+    const desk = await confirmed();
+    desk.kvFate = "hangs";
+    await desk.time.advance(60_000);
+    const before = desk.time.now();
+    const answer = await desk.check("a@other.example");
+    expect(answer.action).toBe("defer");
+    expect(desk.time.now() - before).toBeLessThanOrEqual(4_500);
+  });
+
+  it("is deferred if the asker's token names it: the Registry may be a new one", async () => {
+    const desk = new Desk();
+    expect(await desk.check(`a@${D}`, { named: true })).toMatchObject({
+      verdict: "unavailable",
+      incarnation: INCARNATION,
+      detail: `the Registry has no list of ${D}, which this token names: publish one`,
+    });
+  });
+
+  it("is deferred for an asker that has seen it served, until the log is past that generation", async () => {
+    const desk = new Desk();
+    expect(await desk.check(`a@${D}`, { min: 11 })).toMatchObject({
+      verdict: "unavailable",
+      incarnation: INCARNATION,
+      detail: "older than what the asker has seen",
+    });
+    await desk.time.advance(WINDOW);
+    desk.log.asOf = 11;
+    expect(await desk.check(`a@${D}`, { min: 11 })).toMatchObject({ verdict: "not-served" });
+  });
+});
+
+describe("an asker that has seen a newer generation", () => {
+  it("makes the reader ask the Registry, once", async () => {
+    const desk = await confirmed();
+    desk.publish({ generation: 12, names: ["alice", "bob"] });
+    expect(await desk.check(`bob@${D}`, { min: 12 })).toMatchObject({
+      verdict: "deliverable",
+      generation: 12,
+    });
+    expect(desk.takeQuestions().length).toBe(1);
+  });
+
+  it("is deferred where the Registry does not have it, and others for a second without a question", async () => {
+    const desk = await confirmed();
+    const answer = {
+      verdict: "unavailable",
+      detail: "older than what the asker has seen",
+      incarnation: INCARNATION,
+    };
+    expect(await desk.check(`alice@${D}`, { min: 12 })).toMatchObject(answer);
+    expect(desk.takeQuestions()).toHaveLength(1);
+    await desk.time.advance(999);
+    expect(await desk.check(`alice@${D}`, { min: 12 })).toMatchObject(answer);
+    expect(desk.takeQuestions()).toHaveLength(0);
+    await desk.time.advance(1);
+    expect(await desk.check(`alice@${D}`, { min: 12 })).toMatchObject(answer);
+    expect(desk.takeQuestions()).toHaveLength(1);
+    expect(await desk.check(`alice@${D}`, { min: 5 })).toMatchObject({ verdict: "deliverable" });
+  });
+});
+
+describe("an alias", () => {
+  const T = "target.example";
+
+  async function aliased(): Promise<Desk> {
+    const desk = new Desk();
+    desk.publish({ domain: T, generation: 7, names: ["bob"] });
+    desk.publish({ generation: 6, names: [], policy: { alias: T, text: "ask the office" } });
+    await desk.check(`nobody@${D}`);
+    await desk.idle();
+    return desk;
+  }
+
+  it("is answered from its target's list, under its own refusal text and the larger number", async () => {
+    const desk = await aliased();
+    expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", generation: 7, domain: D });
+    const refusal = await desk.check(`nobody@${D}`);
+    expect(refusal).toMatchObject({ verdict: "unknown", generation: 7 });
+    expect(refusal.reply).toContain("ask the office");
+  });
+
+  it("is in observe mode if one of the two is", async () => {
+    const desk = await aliased();
+    desk.publish({ domain: T, generation: 8, names: ["bob"], mode: "observe" });
+    await desk.time.advance(WINDOW);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({
+      verdict: "unknown",
+      action: "accept",
+      mode: "observe",
+    });
+  });
+
+  it("refuses only where both are confirmed", async () => {
+    const desk = await aliased();
+    desk.publish({ domain: T, generation: 9, names: [] });
+    desk.kv.delete(manifestKey(T));
+    desk.log.manifests.delete(T);
+    await desk.time.advance(WINDOW);
+    const answer = await desk.check(`nobody@${D}`);
+    expect(answer.action).toBe("defer");
+  });
+
+  it("is deferred where the target was deleted or is an alias itself", async () => {
+    for (const change of [{ deletedUntil: Date.UTC(2027, 0, 1) }, { policy: { alias: "third.example" } }]) {
+      const desk = await aliased();
+      desk.publish({ domain: T, generation: 9, names: ["bob"], ...change });
+      await desk.time.advance(WINDOW);
+      await desk.check(`nobody@${D}`);
+      expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "unavailable" });
+    }
+  });
+});
+
+describe("a deleted domain", () => {
+  it("is deferred until its time, and then not served", async () => {
+    const desk = new Desk();
+    const until = desk.time.now() + 10_000;
+    desk.publish({ names: [], deletedUntil: until });
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "departed", generation: 5 });
+    await desk.time.advance(until - desk.time.now());
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served", action: "reject" });
+  });
+});
+
+describe("an export", () => {
+  it("answers where the Registry has no head, and says so", async () => {
+    const desk = new Desk();
+    desk.export();
+    await desk.check(`nobody@${D}`);
+    await desk.time.advance(5_000);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({
+      verdict: "unknown",
+      action: "reject",
+      origin: "kv",
+      incarnation: null,
+      confirmed_age: null,
+      contact_age: null,
+      max_age: 25,
+      detail: "answered from KV alone, so it is as fresh as KV is",
+    });
+  });
+
+  it("may refuse while it was read within the window, at its last millisecond", async () => {
+    const desk = new Desk();
+    desk.export();
+    await desk.check(`nobody@${D}`);
+    await desk.idle();
+    // The log stays fresh; only the export cannot be read again.
+    await desk.time.advance(WINDOW - 1);
+    await desk.check("a@[192.0.2.1]");
+    await desk.idle();
+    desk.kvFate = "fails";
+    await desk.time.advance(1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
+    await desk.time.advance(1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+
+  it("accepts for accept-grace while KV cannot be read, and no longer", async () => {
+    const desk = new Desk();
+    desk.export();
+    await desk.check(`alice@${D}`);
+    await desk.idle();
+    desk.kvFate = "fails";
+    await desk.time.advance(GRACE);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+    await desk.time.advance(1);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      detail: "KV has not shown the export for too long",
+    });
+  });
+
+  it("gives way to the Registry's head", async () => {
+    const desk = new Desk();
+    desk.export({ generation: 99 });
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ origin: "kv" });
+    const kv = desk.kv.get(manifestKey(D)) as Uint8Array;
+    desk.publish({ names: ["bob"] });
+    desk.kv.set(manifestKey(D), kv);
+    await desk.time.advance(WINDOW);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "unknown", origin: "registry" });
+  });
+});
+
+describe("a part of a list", () => {
+  it("that cannot be read defers, after one attempt", async () => {
+    const desk = new Desk();
+    desk.publish({ names: ["alice", "bob", "carol", "dave"], bits: 1 });
+    for (const key of [...desk.kv.keys()])
+      if (!key.startsWith("manifest") && key !== manifestKey(D)) desk.kv.delete(key);
+    desk.log.blobs.clear();
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      domain: D,
+      detail: "a part of the list could not be read",
+    });
+    expect(desk.log.blobsAsked).toHaveLength(1);
+    expect(desk.takeFaults()).toEqual(["missing_blob"]);
+  });
+});

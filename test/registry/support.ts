@@ -1,0 +1,93 @@
+import { expect } from "vitest";
+import type {
+  CommitResult,
+  DomainCommit,
+  HeadResult,
+  PlannedDomain,
+  RollbackRequest,
+} from "../../src/api/index.ts";
+import type { RegistryError, Result } from "../../src/api/log.ts";
+import {
+  blobIds,
+  DEFAULT_POLICY,
+  type DomainPolicy,
+  type ManifestRecord,
+  readManifest,
+} from "../../src/directory/index.ts";
+import type { Changed } from "../../src/registry/protocol.ts";
+import type { RegistryCore } from "../../src/registry/registry.ts";
+import { commitOf, type List, pack } from "../../testing/lists.ts";
+import { type PublishOptions, World } from "../../testing/world.ts";
+
+export const D = "example.com";
+
+/** A Registry that is called directly, without an edge or a network. */
+export class Desk {
+  readonly world = new World();
+  readonly core: RegistryCore = this.world.registry().core({ partition: 0, partitions: 1 });
+
+  async open(): Promise<this> {
+    accepted(await this.world.clock.run(this.core.initialise("tester")));
+    return this;
+  }
+
+  /** A domain's part of a commit, planned against its present head, with its shards uploaded. */
+  async prepare(list: List, options: PublishOptions & { domain?: string } = {}): Promise<DomainCommit> {
+    const { domain = D } = options;
+    const head = await this.head(domain);
+    const before = head?.deletedUntil === null ? head.policy : DEFAULT_POLICY;
+    const policy: DomainPolicy = { ...before, ...options.policy };
+    const key = this.world.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
+    const packed = pack(list, key, policy, { bits: options.bits });
+    for (const [i, id] of blobIds(packed.table).entries()) {
+      accepted(await this.core.putShard(domain, id, packed.shards[i] as Uint8Array));
+    }
+    const { mode, policy: settings, expect: planned = head?.generation ?? null } = options;
+    const more = { ...(settings && { policy: settings }), ...(mode && { mode }) };
+    return commitOf(packed, key, policy, { expect: planned, ...more });
+  }
+
+  async commit(
+    domains: readonly DomainCommit[],
+    options: { force?: boolean; note?: string } = {},
+  ): Promise<CommitResult> {
+    return accepted(await this.core.commit({ domains, ...options }, "tester")).result;
+  }
+
+  async refusal(domains: readonly DomainCommit[]): Promise<RegistryError> {
+    return refused(await this.core.commit({ domains }, "tester"));
+  }
+
+  /** Publishes a list. @returns its generation */
+  async publish(list: List, options: PublishOptions & { domain?: string } = {}): Promise<number> {
+    const commit = await this.prepare(list, options);
+    const { generations } = await this.commit([commit], options.force ? { force: true } : {});
+    return generations[commit.domain] as number;
+  }
+
+  rollback(request: RollbackRequest, domain = D): Promise<Result<Changed<HeadResult>>> {
+    return this.core.rollback(domain, request, "tester");
+  }
+
+  async remove(domain = D): Promise<number> {
+    const head = await this.head(domain);
+    return accepted(await this.core.remove(domain, head?.generation ?? 0, "tester")).result.generation;
+  }
+
+  async head(domain = D): Promise<ManifestRecord | null> {
+    const bytes = accepted(await this.core.head(domain));
+    return bytes === null ? null : readManifest(bytes, domain);
+  }
+
+  async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
+    return this.core.plan({ domains });
+  }
+}
+
+export function accepted<T>(result: Result<T>): T {
+  return result.ok ? result.value : expect.fail(result.error.message);
+}
+
+export function refused(result: Result<unknown>): RegistryError {
+  return result.ok ? expect.fail("it was accepted") : result.error;
+}
