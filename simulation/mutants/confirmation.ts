@@ -96,7 +96,7 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "an isolate that gets no answer does not read the roster",
-    "the Registry's last sign of life is in it",
+    "the Registry's last heartbeat is in it",
     reader(
       "log-client.ts",
       "if (view.position === null || isSilent) await this.#startFromRoster(",
