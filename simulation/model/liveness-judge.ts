@@ -39,7 +39,7 @@ export class LivenessJudge {
       tally.event("no fault for 45 s: deferred, since KV does not show all of an export");
       return;
     }
-    if (this.#mayBeOfALostLog(domain, floor)) return;
+    if (this.#mayBeOfALostLog(domain, floor) || this.#isOverwritten(domain)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -54,6 +54,15 @@ export class LivenessJudge {
   #mayBeOfALostLog(domain: string, floor: number): boolean {
     const history = this.#parts.model.history(domain);
     return history.named(floor).some((generation) => !history.current.includes(generation));
+  }
+
+  /** Whether KV has no list of an export: a Registry has copied its own head over it, and was lost. */
+  #isOverwritten(domain: string): boolean {
+    const { model } = this.#parts;
+    const exported = model.exports.get(domain)?.generations.at(-1);
+    if (exported === undefined) return false;
+    const { generations, current } = model.history(domain);
+    return generations.some((it) => it.since >= exported.since && !current.includes(it));
   }
 
   /** Whether an export, or its end, may show in part: its manifest, its shards and its roster come by themselves. */
