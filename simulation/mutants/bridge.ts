@@ -84,7 +84,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer about another recipient counts",
     "an answer names its recipient (law 1)",
-    client("answers.ts", '  if (recipient !== asked) return "about another recipient";\n', ""),
+    client("answers.ts", '  if (it.recipient !== asked) return "it is about another recipient";\n', ""),
   ),
   mutant(
     "a verdict counts with any HTTP status",
