@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AREAS, type Area, filesOf, ROOT } from "./areas.ts";
-import { EQUIVALENTS } from "./equivalents.ts";
+import { EQUIVALENTS, isEquivalent } from "./equivalents.ts";
 import { reportOf } from "./report.ts";
 import type { Outcome } from "./run.ts";
 
@@ -22,21 +22,34 @@ export const equivalentsTable = (): string =>
     ),
   ].join("\n");
 
-/** @throws Error where a file was not tried yet */
+/** The files of whose last run there is a report, by folder. */
 function scoresTable(): string {
-  const rowOf = (area: Area): string => {
-    const outcomes = filesOf(area).flatMap((file): Outcome[] => {
-      if (!existsSync(reportOf(file))) throw new Error(`run \`npm run mutate -- ${file}\` first`);
-      return JSON.parse(readFileSync(reportOf(file), "utf8"));
-    });
-    const noticed = outcomes.filter(({ fate }) => fate === "noticed").length;
+  const rowOf = (area: Area): string[] => {
+    const files = filesOf(area);
+    const tried = files.filter((file) => existsSync(reportOf(file)));
+    if (tried.length === 0) return [];
+    const outcomes = tried.flatMap((file): Outcome[] => JSON.parse(readFileSync(reportOf(file), "utf8")));
+    const survivors = outcomes.filter(({ fate }) => fate !== "noticed");
+    const equivalent = survivors.filter(isEquivalent).length;
+    const noticed = outcomes.length - survivors.length;
     const score = `${((100 * noticed) / outcomes.length).toFixed(1)} %`;
-    return row(`\`${area.folder}\``, outcomes.length, noticed, outcomes.length - noticed, score);
+    const left = survivors.length - equivalent;
+    return [
+      row(
+        `\`${area.folder}\``,
+        `${tried.length} of ${files.length}`,
+        outcomes.length,
+        noticed,
+        equivalent,
+        left,
+        score,
+      ),
+    ];
   };
   return [
-    row("folder", "mutants", "noticed", "equivalent", "score"),
-    row("---", "---", "---", "---", "---"),
-    ...AREAS.map(rowOf),
+    row("folder", "files tried", "mutants", "noticed", "change nothing", "not explained", "score"),
+    row("---", "---", "---", "---", "---", "---", "---"),
+    ...AREAS.flatMap(rowOf),
   ].join("\n");
 }
 

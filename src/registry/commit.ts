@@ -103,12 +103,12 @@ export function rollback(
     );
   }
   const { policy, mode, shards, counts } = manifest;
-  const lost = shards.inline === null ? records.sum(domain, blobIds(shards), shards.bits).missing : [];
+  const lost = records.sum(domain, blobIds(shards), shards.bits).missing;
   if (lost.length > 0) {
     throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
   }
   const draft: Draft = { domain, head, key, policy, mode, shards, counts, missing: [] };
-  requireAliasRules(records, draft, [draft]);
+  requireAliasRules(records, draft, []);
   const number = nextNumber(storage);
   guard(context, draft, number, true);
   const words = note ?? `to generation ${to}`;

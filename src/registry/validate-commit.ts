@@ -111,7 +111,7 @@ export function requireAliasRules(records: Records, draft: Draft, drafts: readon
   const policy = beside?.policy ?? liveManifest(records.head(target))?.policy;
   if (policy === undefined) throw badRequest(domain, `is an alias of ${target}, which is not served here`);
   if (policy.alias !== null) throw badRequest(domain, `is an alias of ${target}, which is an alias itself`);
-  const aliases = records.aliasesOf(domain).filter((alias) => alias !== domain);
+  const aliases = records.aliasesOf(domain);
   if (aliases.length > 0)
     throw badRequest(domain, `answers for ${aliases.join(", ")} and cannot be an alias`);
 }

@@ -51,6 +51,16 @@ describe("a commit is refused", () => {
     expect(await desk.head()).toBeNull();
   });
 
+  it("if its table has more than 2^16 shards, and not if it has as many", async () => {
+    const commit = await desk.prepare(["alice"]);
+    const table = (bits: number) => ({ bits, ids: new Array<string>(2 ** bits).fill(NO_ID) });
+    const refused = await desk.refusal([{ ...commit, shards: table(MAX_SHARD_BITS + 1) }]);
+    expect(refused).toEqual(badRequest("not 2^17 content ids"));
+    expect(await desk.refusal([{ ...commit, shards: table(MAX_SHARD_BITS) }])).toMatchObject({
+      code: "missing_shards",
+    });
+  });
+
   it("if one of several shards stands alone in it", async () => {
     const commit = await desk.prepare(MANY, TWO_SHARDS);
     const id = "ids" in commit.shards ? (commit.shards.ids[0] as string) : "";
