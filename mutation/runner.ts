@@ -1,6 +1,6 @@
 /**
- * A test runner for Stryker. It imports the tests into its own process, all modules of the project afresh for each
- * mutant, and runs those that reach the mutant until one fails.
+ * A test runner for Stryker. For each mutant it imports the tests and all modules of the project again, into its own
+ * process, and runs the tests that reach the mutant until one fails.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { type RegisterHooksOptions, registerHooks, stripTypeScriptTypes } from "node:module";
@@ -225,7 +225,7 @@ async function run(tests: readonly Test[], untilFailure: boolean): Promise<Done[
   return done;
 }
 
-/** The suites that a test stands in, the outermost first. */
+/** The suites that contain a test, the outermost first. */
 function ancestorsOf(suite: Suite): Suite[] {
   const all: Suite[] = [];
   for (let each: Suite | null = suite; each !== null; each = each.parent) all.unshift(each);

@@ -1,5 +1,5 @@
 /**
- * Stands in for vitest where mutants are tried: the same `expect`, and of the rest what our tests use of it. Vitest
+ * Replaces vitest for mutants: the same `expect`, and of the rest what our tests use. Vitest
  * itself takes a third of a second to start over, which is most of what a mutant would cost.
  */
 import { chai, expect, vi as vitestVi } from "vitest";

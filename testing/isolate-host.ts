@@ -1,6 +1,6 @@
 /**
- * One isolate somewhere: the real edge, called as the platform calls it. Whatever the fakes know of how the edge is
- * made of its parts stands in this file.
+ * One isolate at some location: the real edge, called as the platform calls it. Only this file knows how the edge is
+ * composed.
  */
 import type { Answer } from "../src/directory/index.ts";
 import type { Settings } from "../src/edge/environment.ts";

@@ -15,7 +15,7 @@ export interface Moment {
   readonly hurtAt: number;
   /** The latest question that was answered, by partition. */
   readonly exchanges: ReadonlyMap<number, Exchange>;
-  /** Newest sign of life that was shown to it of each Registry. */
+  /** The last contact with each Registry. */
   readonly evidence: ReadonlyMap<number, number>;
   /** The newest state that it had answered from for sure, by domain: its place in the log. */
   readonly answered: ReadonlyMap<string, number>;

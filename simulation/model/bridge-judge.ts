@@ -92,7 +92,7 @@ export class BridgeJudge {
     )
       return;
     if (answer.action === "accept" && source === "edge") return;
-    this.#parts.violation("nobody goes back", `${say()}, and was told of ${seen.generation} before`);
+    this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
   }
 
   #listed(said: Said, generation: number): void {
@@ -148,7 +148,7 @@ export class BridgeJudge {
     const seen = bridge.seen.get(domain);
     const wasListed = seen !== undefined && seen.generation > 0;
     if (answer.action === "reject" && wasListed && seen.at < time && time - seen.at < window)
-      violation("nobody goes back", `${say()}, and was told of the Registry's ${seen.generation} before`);
+      violation("nobody goes back", `${say()}, and had seen the Registry's ${seen.generation} before`);
     const served = model.history(domain).servedFor(time);
     if (answer.action === "reject" && served > window + BRIDGE_BUDGET + LONGEST_COMPUTING)
       violation(

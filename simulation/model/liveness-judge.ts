@@ -1,4 +1,4 @@
-/** Where nothing is wrong there is a verdict: no isolate that no fault met defers for want of one. */
+/** If nothing is wrong there is a verdict: an isolate without faults never defers because it has none. */
 import type { Answer } from "../../src/directory/index.ts";
 import { FITTING, LINGERING } from "../../testing/limits.ts";
 import type { Tally } from "../basics/tally.ts";

@@ -128,7 +128,7 @@ export class Trial {
     this.place = placeIn(Math.min(...logs));
   }
 
-  /** An isolate that was told of a newer state confirms none that ended before its question. */
+  /** An isolate that knows of a newer state confirms none that ended before its question. */
   #requireNewest(pairs: readonly Pair[]): void {
     if (this.#exchange === undefined || this.#exchange.arrivedAt >= this.#at.time) return;
     const end = Math.max(...pairs.map(({ own, list }) => Math.min(own.until, list.until)));
@@ -188,7 +188,7 @@ export class Trial {
     if (this.#exchange === undefined || this.#exchange.sentAt <= Math.min(own.until, list.until)) return;
     const known = this.#at.time - this.#exchange.arrivedAt;
     if (known <= BOUNDS.catchingUp) return;
-    this.#complain("accepts follow what is known", `; it was told of a newer one ${seconds(known)} ago`);
+    this.#complain("accepts follow what is known", `; it knew of a newer one ${seconds(known)} ago`);
   }
 
   #newerSince(generation: Generation): number {
@@ -260,7 +260,7 @@ export class Trial {
   #takenBack(age: number): void {
     const { domain, answer } = this.#it;
     if (age === 0 || this.#parts.model.history(domain).headAt(this.#at.time) !== undefined) return;
-    // Whoever was told nothing by the Registry yet accepts from what lies in KV, and the manifest may still; and who
+    // An isolate without an answer of the Registry accepts from what is in KV, where the manifest may still be. One that
     // can no longer read KV accepts for accept-grace.
     if (answer.action !== "reject" && (this.#exchange === undefined || this.#isHurt)) return;
     this.#bounded("export, taken back", age, this.#exportRoster());

@@ -3,8 +3,8 @@ import { bridge, client, type Mutant, mutant, reader } from "./patch.ts";
 
 export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
-    "the bridge's window counts from the answer",
-    "it counts from before the question",
+    "the bridge's window starts with the answer",
+    "it starts before the question is sent",
     bridge("answers/judge.ts", "const expires = askedAt + 1000 *", "const expires = now + 1000 *"),
   ),
   mutant(
@@ -63,8 +63,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "the bridge keeps only accepts that were confirmed",
-    "a sign of the Registry is enough for accept-grace",
+    "the bridge keeps only confirmed accepts",
+    "contact with the Registry is enough for accept-grace",
     bridge("answers/judge.ts", "const age = contact ?? confirmed;", "const age = confirmed;"),
   ),
   mutant(
@@ -84,7 +84,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "an answer about another recipient counts",
     "an answer names its recipient (law 1)",
-    client("answers.ts", '  if (recipient !== asked) return "about another recipient";\n', ""),
+    client("answers.ts", '  if (it.recipient !== asked) return "it is about another recipient";\n', ""),
   ),
   mutant(
     "a verdict counts with any HTTP status",

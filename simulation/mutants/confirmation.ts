@@ -90,13 +90,13 @@ export const CONFIRMATION_MUTANTS: readonly Mutant[] = [
     reader("log-view.ts", "    if (listsNothing(since, answer)) {", "    if (false) {"),
   ),
   mutant(
-    "an answer that lists nothing is taken for everything",
-    "a Registry of too many domains says so",
+    "an answer without a list counts as complete",
+    "a Registry with too many domains says so",
     registry("changes-since.ts", "full: isAll && !isTooMuch,", "full: isAll,"),
   ),
   mutant(
     "an isolate that gets no answer does not read the roster",
-    "the Registry's last sign of life is in it",
+    "the Registry's last heartbeat is in it",
     reader(
       "log-client.ts",
       "if (view.position === null || isSilent) await this.#startFromRoster(",

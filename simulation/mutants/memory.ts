@@ -20,7 +20,12 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   mutant(
     "blobs are kept by position alone",
     "a blob is kept only where its id is the same",
-    reader("blob-cache.ts", " && blobId(a, index) === blobId(b, index)", ""),
+    reader("blob-cache.ts", "  isSameBlob,\n", ""),
+    reader(
+      "blob-cache.ts",
+      "const BLOB_OVERHEAD = 512;\n",
+      'const BLOB_OVERHEAD = 512;\nconst isSameBlob = (a: Manifest["shards"], b: Manifest["shards"]): boolean =>\n  a.bits === b.bits && a.inline === null && b.inline === null;\n',
+    ),
   ),
   mutant(
     "a load for an older number counts as a load",

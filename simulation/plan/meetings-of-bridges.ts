@@ -10,7 +10,10 @@ import { MINUTE, SECOND } from "./plan.ts";
 export function slowAnswer(meeting: Meeting, start: number): void {
   const { random, setup } = meeting;
   const { window } = setup;
-  meeting.set(start, people(12));
+  meeting.set(
+    start,
+    people(12, (i) => i % 3 === 0),
+  );
   const asked = start + PUBLISHED;
   const focus = meeting.isolate(asked, window + 5 * SECOND);
   meeting.bridge(asked, focus);

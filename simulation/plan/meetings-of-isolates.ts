@@ -135,6 +135,27 @@ export function halfRead(meeting: Meeting, start: number): void {
 
 const COLD_ISOLATES = 6;
 
+/** An isolate still reaches the object that its Registry was, before a restart and a change. */
+export function replacedObject(meeting: Meeting, start: number): void {
+  const { setup, add } = meeting;
+  const { window } = setup;
+  meeting.set(start, people(12));
+  const asked = start + PUBLISHED;
+  const focus = meeting.isolate(asked, 2 * window + 20 * SECOND);
+  meeting.ask(focus, asked, 6);
+  meeting.askRegistries(focus, asked + 200);
+  meeting.ask(focus, asked + 400, 2, { nobody: true });
+  const restarts = asked + 2 * SECOND;
+  for (let partition = 0; partition < setup.partitions; partition++)
+    add(restarts, { kind: "restart", partition });
+  meeting.fault("registry replaced", restarts + 1, 2 * window, { location: placeOf(focus) });
+  meeting.change(restarts + 500, 12);
+  for (const later of [2, 4, 8]) {
+    meeting.askRegistries(focus, restarts + window + later * SECOND);
+    meeting.ask(focus, restarts + window + later * SECOND + 300, 6);
+  }
+}
+
 /** Isolates that start where every read of KV comes back with a byte changed. */
 export function damagedReads(meeting: Meeting, start: number): void {
   meeting.set(start, people(40));

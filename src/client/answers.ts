@@ -11,7 +11,9 @@ const REPLY_OF: { readonly [A in Action]: RegExp } = {
 const REPLY_TEXT = /^[\x20-\x7e]{1,500}$/;
 
 /** The members that a decision rests on. */
-const { recipient, verdict, action, reply, max_age, ...others } = ANSWER_MEMBERS;
+const { recipient, verdict, action, reply, max_age: _, ...others } = ANSWER_MEMBERS;
+/** The edge sends whole seconds; a client counts fractions too. */
+const max_age = v.pipe(v.number(), v.minValue(0));
 
 /** The other members: null if they have the wrong type. */
 const lenient = Object.fromEntries(

@@ -44,7 +44,7 @@ export class BackgroundRefresh {
   start(context: ReaderContext, view: LogView, now: number): void {
     if (!view.isDue(now)) return;
     const name = `background refresh ${view.partition}`;
-    if (context.pending.has(name) || this.#logClient.isRefreshing(context, view)) return;
+    if (context.pending.has(name) || this.#logClient.isRefreshing(view)) return;
     const work = this.#run(context, view);
     context.pending.set(name, work);
     context.background(work);
@@ -53,7 +53,7 @@ export class BackgroundRefresh {
   async #run(context: ReaderContext, view: LogView): Promise<void> {
     // The answer goes out first.
     await this.#time.timers.sleep(0);
-    if (this.#logClient.isRefreshing(context, view)) return;
+    if (this.#logClient.isRefreshing(view)) return;
     await this.#logClient.refresh(context, view);
     // At the next refresh the exports would be too old, and a check would have to wait for them.
     if (this.#exports.age(this.#time.clock.now()) >= EXPORTS_MAX_AGE - this.#window / 2) {

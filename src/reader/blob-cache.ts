@@ -1,9 +1,9 @@
 import {
-  type BlobTable,
   blobId,
   type Departures,
-  equalBytes,
   type Holdings,
+  isSameBlob,
+  isSameGeneration,
   type Manifest,
   type Shard,
 } from "../directory/index.ts";
@@ -148,7 +148,7 @@ export class BlobCache {
   /** Caches a blob of a manifest, or of the manifest that has replaced it, if that contains the blob too. */
   putBlob({ manifest }: CachedManifest, kind: BlobKind, index: number, content: Shard | Departures): void {
     const entry = this.#manifests.get(manifest.domain);
-    if (entry === undefined || !sameBlob(manifest[kind], entry.manifest[kind], index)) return;
+    if (entry === undefined || !isSameBlob(manifest[kind], entry.manifest[kind], index)) return;
     const before = entry.blobs[kind][index];
     if (before !== undefined) this.#evict(before as Evictable);
     // This uses the manifest too: evicting that to make room for its own blob would be pointless.
@@ -175,7 +175,7 @@ export class BlobCache {
   #inherit(before: Entry, after: Entry, kind: BlobKind): void {
     const [from, to] = [before.manifest[kind], after.manifest[kind]];
     before.blobs[kind].forEach((blob, index) => {
-      if (sameBlob(from, to, index)) (after.blobs[kind] as CachedBlob<unknown>[])[index] = blob;
+      if (isSameBlob(from, to, index)) (after.blobs[kind] as CachedBlob<unknown>[])[index] = blob;
       else this.#evict(blob);
     });
   }
@@ -201,16 +201,6 @@ export class BlobCache {
     item.evicted();
   }
 }
-
-/** Exports that were started again may reuse numbers, so their bytes decide. */
-const isSameGeneration = (a: Manifest, b: Manifest): boolean =>
-  a.origin === b.origin &&
-  (a.origin === "kv"
-    ? equalBytes(a.bytes, b.bytes)
-    : a.generation === b.generation && a.incarnation === b.incarnation);
-
-const sameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
-  a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);
 
 /** Name of the work of fetching a blob: the same for all generations that contain it. */
 export const blobName = ({ manifest }: CachedManifest, kind: BlobKind, index: number): string =>

@@ -42,9 +42,9 @@ export class LogClient {
   }
 
   /** Whether a refresh is running, or failed a moment ago. */
-  isRefreshing(context: ReaderContext, { partition }: LogView): boolean {
+  isRefreshing({ partition }: LogView): boolean {
     const name = refreshOf(partition);
-    return context.pending.has(name) || this.#flight.isRunning(name) || this.#flight.isPaused(name);
+    return this.#flight.isRunning(name) || this.#flight.isPaused(name);
   }
 
   /** Asks what changed, unless another request does. @returns false if that failed just now */

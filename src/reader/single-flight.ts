@@ -95,7 +95,6 @@ export class SingleFlight {
     this.#leases.set(name, { end: this.#clock.now() + LEASE, target });
     try {
       await withTimeout(this.#timers, WORK_TIMEOUT, work.run);
-      this.#pauses.delete(keyOf(work));
       work.ended?.();
     } catch (error) {
       // This request reached its limits, which says nothing about the work.

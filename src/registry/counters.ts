@@ -2,6 +2,7 @@ import type { Count, Counted } from "../api/index.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { replace } from "./rows.ts";
+import { schemaFault } from "./schema.ts";
 
 const BUCKET = 600_000;
 const HOUR = 3_600_000;
@@ -89,6 +90,7 @@ export class Counters {
     if (first === undefined) return;
     const [bucket, counts] = first;
     this.#unwritten.delete(bucket);
+    if (schemaFault(this.#storage) !== null) return;
     const row = this.#storage.sql("SELECT packed FROM counters WHERE bucket = ?", bucket)[0];
     const sums: Sums = new Map(row === undefined ? [] : unpack(row.packed as string));
     for (const [key, n] of counts) addTo(sums, key, n);

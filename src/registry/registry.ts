@@ -83,9 +83,8 @@ export class RegistryCore implements RegistryApi {
   // Questions
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
-    const { counts } = question;
     // A Registry that is not initialised counts too.
-    if (counts !== undefined && schemaFault(this.#storage) === null) this.#options.counters?.add(counts);
+    if (question.counts !== undefined) this.#options.counters?.add(question.counts);
     return this.#answer(() => this.#question(question));
   }
 

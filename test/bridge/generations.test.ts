@@ -94,6 +94,13 @@ describe("generations", () => {
     expect((await asked).answer.verdict).toBe("unavailable");
   });
 
+  it("the number of an export is no minimum for the Registry's", async () => {
+    const bench = isolates(["deliverable", 1_700_000, { origin: "kv" }], ["unknown", 7]);
+    await bench.resolve(ALICE);
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+    expect(bench.asked.map(({ minGeneration }) => minGeneration)).toEqual([0, 0]);
+  });
+
   it("not-served counts if the Registry was asked after the domain was last seen", async () => {
     const bench = isolates(["deliverable", 8], ["not-served", null, { confirmedAge: 10 }]);
     await bench.resolve(ALICE);
@@ -163,6 +170,8 @@ describe("a Registry that was lost and filled again", () => {
     const bench = await afterLoss();
     bench.edge = from(2, null, "not-served");
     expect(await bench.said(NOBODY)).toBe("not-served reject edge");
+    // It has an answer, so it is not asked for again.
+    expect(bench.asked).toHaveLength(2);
     expect(await bench.said(NOBODY)).toBe("not-served reject cache");
     bench.edge = from(2, 1, "deliverable");
     expect((await bench.resolve(ALICE)).action).toBe("accept");

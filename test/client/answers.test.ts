@@ -44,6 +44,12 @@ describe("an answer of the edge", () => {
     });
   });
 
+  it("may be valid for a fraction of a second", () => {
+    expect(readAnswer({ ...answer(ASKED, "deliverable"), max_age: 0.3 }, ASKED)).toMatchObject({
+      max_age: 0.3,
+    });
+  });
+
   it("of a deferral may not be used again, whatever it says", () => {
     expect(readAnswer({ ...unavailable(ASKED, "x"), max_age: 99 }, ASKED)).toMatchObject({ max_age: 0 });
   });

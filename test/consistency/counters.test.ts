@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Count } from "../../src/api/index.ts";
 import { Counters } from "../../src/registry/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
+import { SCHEMA } from "../../src/registry/schema.ts";
 import { RegistryObject } from "../../testing/registry-object.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
 
@@ -23,7 +24,7 @@ function begin(fault: (statement: string) => void = () => undefined) {
     },
   };
   const fresh = (): Counters => new Counters(storage, { clock, timers: clock });
-  return { clock, writes, fresh };
+  return { clock, writes, fresh, object };
 }
 
 const ONE: Count = ["a.example", "enforce", "unknown", 1];
@@ -82,4 +83,15 @@ it("never fails a request that carries counts, if a row cannot be written or the
   expect(counters.read()).toEqual([]);
   counters.add([ONE]);
   await clock.advance(5 * MINUTE);
+});
+
+it.each([
+  [1, 1],
+  [2, 0],
+])("with data %i versions ahead writes %i rows", async (ahead, rows) => {
+  const { clock, fresh, object } = begin();
+  object.sql("UPDATE meta SET value = ? WHERE name = 'schema'", SCHEMA + ahead);
+  fresh().add([ONE]);
+  await clock.advance(5 * MINUTE);
+  expect(object.sql("SELECT * FROM counters")).toHaveLength(rows);
 });

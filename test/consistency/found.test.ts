@@ -72,6 +72,29 @@ describe("an alias that was loaded apart from its target", () => {
   });
 });
 
+describe("a list of a lost log", () => {
+  it("does not hide the export that serves its domain now", async () => {
+    const world = new World();
+    const [here, far] = [world.isolate("here"), world.isolate("far")];
+    await world.publish(here, OTHER, ["alice"]);
+    await world.publish(here, D, ["alice", "bob"]);
+    expect(await far.check(`alice@${D}`)).toMatchObject({ action: "accept" });
+    await world.clock.advance(2 * MINUTE);
+    world.replaceRegistry();
+    for (const key of ["roster/0", `domain/${D}`]) world.kv.set(key, null);
+    await world.clock.advance(2 * MINUTE);
+    await world.publish(here, "new.example", ["alice"]);
+    const generation = Math.floor(world.clock.now() / SECOND);
+    world.export(D, generation, ["alice"]);
+    await world.clock.advance(2 * MINUTE);
+    const answers = [await far.check(`alice@${D}`), await far.check(`bob@${D}`)];
+    expect(answers).toMatchObject([
+      { verdict: "deliverable", origin: "kv", generation },
+      { verdict: "unknown", action: "reject", origin: "kv", generation },
+    ]);
+  });
+});
+
 describe("an answer from before a change that went through the isolate", () => {
   it("confirms nothing, and still shows which lists are newer than those in memory", () => {
     const confirmation = new LogView(0, WINDOW);

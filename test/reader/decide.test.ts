@@ -221,7 +221,7 @@ describe("a domain that is not known", () => {
     expect(await desk.check(`a@${D}`, { min: 11 })).toMatchObject({
       verdict: "unavailable",
       incarnation: INCARNATION,
-      detail: "older than what the asker has seen",
+      detail: "older than what the client has seen",
     });
     await desk.time.advance(WINDOW);
     desk.log.asOf = 11;
@@ -244,7 +244,7 @@ describe("an asker that has seen a newer generation", () => {
     const desk = await confirmed();
     const answer = {
       verdict: "unavailable",
-      detail: "older than what the asker has seen",
+      detail: "older than what the client has seen",
       incarnation: INCARNATION,
     };
     expect(await desk.check(`alice@${D}`, { min: 12 })).toMatchObject(answer);

@@ -18,6 +18,11 @@ function withList(bits?: number, more: Parameters<Desk["publish"]>[0] = {}) {
 
 const shardKeys = (desk: Desk): string[] => [...desk.kv.keys()].filter((key) => key !== manifestKey(D));
 
+/** Makes KV fail. */
+function failKv(desk: Desk): void {
+  desk.kvFate = "fails";
+}
+
 describe("a manifest", () => {
   it("comes from KV alone, where KV has the one that is needed", async () => {
     const { desk } = withList();
@@ -29,7 +34,7 @@ describe("a manifest", () => {
 
   it.each<[string, (desk: Desk) => void, string[]]>([
     ["lacks it", (desk) => void desk.kv.delete(manifestKey(D)), []],
-    ["fails", (desk) => void (desk.kvFate = "fails"), ["kv_unreadable"]],
+    ["fails", failKv, ["kv_unreadable"]],
     [
       "has a damaged one",
       (desk) => void desk.kv.set(manifestKey(D), flipped(desk.kv.get(manifestKey(D)) as Uint8Array, 200)),
@@ -152,7 +157,7 @@ describe("a blob", () => {
       ["damaged_blob"],
       true,
     ],
-    ["unreadable", (desk) => void (desk.kvFate = "fails"), ["kv_unreadable"], false],
+    ["unreadable", failKv, ["kv_unreadable"], false],
   ])("that is %s in KV comes from the Registry", async (_, spoil, faults, isMissed) => {
     const { desk, content } = withList(0);
     const key = blobKey(D, blobId(content.shards, 0));

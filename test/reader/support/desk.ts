@@ -10,6 +10,7 @@ import {
   encodeRoster,
   fingerprint,
   KV_ROSTER,
+  type Manifest,
   type ManifestContent,
   manifestKey,
   openManifest,
@@ -53,6 +54,7 @@ export class FakeLog {
   readonly blobsAsked: { readonly id: string; readonly isMissed: boolean }[] = [];
   refusal = { code: "unavailable", message: "not now" } as const;
   readonly #time: VirtualTime;
+  readonly #underWay = new Set<() => void>();
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -81,12 +83,24 @@ export class FakeLog {
     return this.#answer(() => this.blobs.get(id) ?? null);
   }
 
+  /** Has answers that are under way say what holds now, whatever changes until they arrive. */
+  freeze(): void {
+    for (const settle of this.#underWay) settle();
+  }
+
   async #answer<T>(value: () => T): Promise<Result<T>> {
+    let settled: { readonly value: T } | null = null;
+    const settle = (): void => {
+      settled ??= { value: value() };
+    };
+    this.#underWay.add(settle);
     if (this.takes > 0) await this.#time.sleep(this.takes);
+    this.#underWay.delete(settle);
     if (this.fate === "hangs") return new Promise(() => undefined);
     if (this.fate === "fails") throw new Error("the log is away");
     if (this.fate === "refuses") return { ok: false, error: this.refusal };
-    return { ok: true, value: value() };
+    settle();
+    return { ok: true, value: (settled as unknown as { readonly value: T }).value };
   }
 }
 
@@ -95,6 +109,8 @@ export class Desk {
   readonly log = new FakeLog(this.time);
   readonly kv = new Map<string, Uint8Array | string>();
   kvFate: Fate = "answers";
+  /** Milliseconds that a read takes. */
+  kvTakes = 0;
   /** Keys read from KV, each with its cacheTtl. */
   readonly reads: [key: string, cacheTtl: number][] = [];
   readonly faults: [kind: FaultKind, domain: string | null, detail: string][] = [];
@@ -167,6 +183,10 @@ export class Desk {
       });
     }
     return content;
+  }
+
+  open(bytes: Uint8Array, domain = D): Manifest {
+    return openManifest(bytes, domain, keyFor);
   }
 
   encode(content: ManifestContent): Uint8Array {
@@ -263,11 +283,9 @@ export class Desk {
 
   async #read(key: string, cacheTtl: number): Promise<Uint8Array | string | undefined> {
     this.reads.push([key, cacheTtl]);
+    if (this.kvTakes > 0) await this.time.sleep(this.kvTakes);
     if (this.kvFate === "hangs") return new Promise(() => undefined);
     if (this.kvFate === "fails") throw new Error("KV is away");
     return this.kv.get(key);
   }
 }
-
-/** The manifest of a content, opened. */
-export const opened = (bytes: Uint8Array, domain = D) => openManifest(bytes, domain, keyFor);
