@@ -8,7 +8,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { AREAS, type Area, filesOf, ROOT } from "./areas.ts";
+import { AREAS, filesOf, ROOT } from "./areas.ts";
 import { isEquivalent, staleAmong } from "./equivalents.ts";
 import { REPORTS, reportOf } from "./report.ts";
 import { mutate, type Outcome } from "./run.ts";
@@ -26,20 +26,21 @@ const outcomes: Outcome[] = [];
 const complete: string[] = [];
 
 for (const { area, files } of wanted) {
-  if (values.sample !== undefined) {
-    outcomes.push(...(await mutate(files, sampleOf(files, Number(values.sample), Number(values.seed)))));
-    continue;
-  }
+  if (files.length === 0) continue;
+  const begun = Date.now();
+  const lines =
+    values.sample === undefined ? undefined : sampleOf(files, Number(values.sample), Number(values.seed));
+  const found = await mutate(files, lines);
+  outcomes.push(...found);
+  console.log(`\n${area.folder}: ${scoreOf(found)}, ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+  if (lines !== undefined) continue;
+  mkdirSync(REPORTS, { recursive: true });
   for (const file of files) {
-    const begun = Date.now();
-    const found = await mutate([file]);
-    mkdirSync(REPORTS, { recursive: true });
-    writeFileSync(reportOf(file), JSON.stringify(found, null, 1));
-    outcomes.push(...found);
-    complete.push(file);
-    console.log(`\n${file}: ${scoreOf(found)}, ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+    const own = found.filter((each) => each.file === file);
+    writeFileSync(reportOf(file), JSON.stringify(own, null, 1));
+    console.log(`  ${file}: ${scoreOf(own)}`);
   }
-  if (files.length > 0) console.log(`${area.folder}: ${scoreOf(outcomes.filter(isOf(area)))}`);
+  complete.push(...files);
 }
 
 const survivors = outcomes.filter(({ fate }) => fate !== "noticed");
@@ -55,10 +56,6 @@ console.log(
   `${scoreOf(outcomes)}; ${unknown.length} survivors without a reason, ${stale.length} entries out of date`,
 );
 process.exitCode = unknown.length + stale.length === 0 ? 0 : 1;
-
-function isOf({ folder }: Area): (outcome: Outcome) => boolean {
-  return ({ file }) => file.startsWith(`${folder}/`);
-}
 
 function scoreOf(all: readonly Outcome[]): string {
   const noticed = all.filter(({ fate }) => fate === "noticed").length;

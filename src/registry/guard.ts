@@ -68,8 +68,7 @@ export function judge(
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
   const canCompare = newest === null || isComparable(newest, successor);
   let after: GuardedList[] = [{ generation, accepted, lost: 0, superseded: null }];
-  if (newest === null || !canCompare) store.clear();
-  else {
+  if (newest !== null && canCompare) {
     const step = { generation, accepted, changes: successor.changesFrom(newest), forced, now };
     try {
       after = advanceLedger(lists, store, step);
@@ -82,11 +81,8 @@ export function judge(
     }
   }
   const isFull = after.length > MAX_GUARDED_LISTS;
-  if (isFull) {
-    // With an override, the day starts with this list.
-    store.clear();
-    after = after.slice(-1);
-  }
+  // With an override, the day starts with this list.
+  if (isFull) after = after.slice(-1);
   store.save(after, now);
   if (forced) return null;
   if (isFull) {
@@ -158,7 +154,6 @@ function follow(
   const { domain } = store;
   const [was, is] = [before, row].map(({ number }) => records.generation(domain, number)?.manifest);
   if (was === undefined || is === undefined || !isComparable(was, is)) {
-    store.clear();
     return [listOfRow(row)];
   }
   const changes = changesTo(records, domain, is.shards)(was);

@@ -65,6 +65,19 @@ describe("the ledger", () => {
     expect(await desk.publish(people(98))).toBe(2);
   });
 
+  it.each([
+    ["is old", "UPDATE guard_ledgers SET updated = 0"],
+    ["is damaged", "UPDATE guard_ledgers SET lists = x'010203'"],
+  ])("that %s is computed again without the spans that it left", async (_, statement) => {
+    await desk.publish(people(100));
+    await desk.publish(people(90));
+    await desk.publish(people(100));
+    sql(statement);
+    expect(await refusal(people(79))).toMatch(/^would refuse 21 of 100 names \(/);
+    await desk.publish(people(80));
+    expect(ledger().map(({ lost }) => lost)).toEqual([20, 10, 20, 0]);
+  });
+
   it("that ends in a list which history does not have is computed again", async () => {
     await desk.publish(people(100));
     setLedger([{ generation: 7, accepted: 100, lost: 90, superseded: null }]);
@@ -117,6 +130,17 @@ describe("the ledger", () => {
       { generation: 2, accepted: 10, lost: 1, superseded: seconds() },
       { generation: 3, accepted: 10, lost: 0, superseded: null },
     ]);
+  });
+
+  it("splits its spans where they are many, and finds them again", async () => {
+    await desk.publish(people(10_000), { policy: { guard: 0.95 }, force: true });
+    await desk.publish(people(1_000));
+    expect(sql("SELECT bits FROM guard_ledgers")).toEqual([{ bits: 1 }]);
+    expect(sql("SELECT sum(spans) AS n, count(*) AS buckets FROM guard_spans")).toEqual([
+      { n: 9_000, buckets: 2 },
+    ]);
+    await desk.publish(people(9_000));
+    expect(ledger().map(({ lost }) => lost)).toEqual([1_000, 0, 0]);
   });
 
   it("takes so many lists a day, and starts over with an override", async () => {
