@@ -39,7 +39,7 @@ export class LivenessJudge {
       tally.event("no fault for 45 s: deferred, since KV does not show all of an export");
       return;
     }
-    if (this.#mayBeOfALostLog(domain, floor) || this.#isOverwritten(domain)) return;
+    if (this.#mayBeOfALostLog(floor) || this.#isOverwritten(domain)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -50,10 +50,14 @@ export class LivenessJudge {
     this.#parts.violation(ASSERTION, `${host.name} answers HTTP ${status}: no fault ${sinceFault(at)}`);
   }
 
-  /** Whether an asker may have a number from a log that was lost: this one may not have reached it yet, or never will. */
-  #mayBeOfALostLog(domain: string, floor: number): boolean {
-    const history = this.#parts.model.history(domain);
-    return history.named(floor).some((generation) => !history.current.includes(generation));
+  /**
+   * Whether the client may have a number from a lost log, which the new log may never reach. The answer of an alias
+   * carries its target's number, so it may be of any domain.
+   */
+  #mayBeOfALostLog(floor: number): boolean {
+    return this.#parts.model.all.some((history) =>
+      history.named(floor).some((generation) => !history.current.includes(generation)),
+    );
   }
 
   /** Whether KV has no list of an export: a Registry has copied its own head over it, and was lost. */

@@ -141,9 +141,11 @@ export class Decider {
     const finding = lookup(list.manifest, list, recipient, now);
     if (finding.kind === "needs") {
       const { table, index } = finding;
-      return check.hasTriedBlob(blobName(list, table, index))
+      if (!check.hasTriedBlob(blobName(list, table, index))) return { kind: "blob", of: list, table, index };
+      // The list may have been replaced so long ago that its parts are deleted.
+      return view.isFresh(now) || check.confirmations >= MAX_CONFIRMATIONS
         ? done(deferral(query, "a part of the list could not be read", domain))
-        : { kind: "blob", of: list, table, index };
+        : { kind: "confirmation", view };
     }
     const { verdict, matched } = finding;
     const mode = lists.some(({ manifest }) => manifest.mode === "observe") ? "observe" : "enforce";

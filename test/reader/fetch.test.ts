@@ -237,6 +237,20 @@ describe("a blob", () => {
   });
 });
 
+describe("a list in KV that was replaced long ago", () => {
+  it("makes the reader ask the Registry if its parts are deleted, and the new one answers", async () => {
+    const desk = new Desk();
+    desk.publish({ names: NAMES, bits: 0 });
+    const old = desk.kv.get(manifestKey(D)) as Uint8Array;
+    desk.kv.clear();
+    desk.log.blobs.clear();
+    desk.publish({ generation: 8, names: ["zoe"] });
+    desk.kv.set(manifestKey(D), old);
+    desk.roster("0", { asOf: 5, heads: { [D]: 5 } });
+    expect(await desk.check(`zoe@${D}`)).toMatchObject({ verdict: "deliverable", generation: 8 });
+  });
+});
+
 describe("departures", () => {
   it("in a blob of their own are fetched on a miss", async () => {
     const desk = new Desk();
