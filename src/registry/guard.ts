@@ -154,6 +154,8 @@ function follow(
   const { domain } = store;
   const [was, is] = [before, row].map(({ number }) => records.generation(domain, number)?.manifest);
   if (was === undefined || is === undefined || !isComparable(was, is)) {
+    // Spans of other fingerprints say nothing about the names of this list.
+    store.clear();
     return [listOfRow(row)];
   }
   const changes = changesTo(records, domain, is.shards)(was);

@@ -116,6 +116,39 @@ describe("the ledger", () => {
     ]);
   });
 
+  describe("that lacks a commit under another spelling", () => {
+    const tables = ["guard_ledgers", "guard_spans"] as const;
+
+    /** Commits it without the ledger, as an earlier release did. */
+    async function publishWithout(list: readonly string[]): Promise<void> {
+      const before = tables.map((table) => sql(`SELECT * FROM ${table}`));
+      await desk.publish(list, { policy: { case: "sensitive" }, force: true });
+      tables.forEach((table, i) => {
+        sql(`DELETE FROM ${table}`);
+        for (const row of before[i] ?? []) {
+          const columns = Object.keys(row);
+          const places = columns.map(() => "?").join(", ");
+          sql(`INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places})`, ...Object.values(row));
+        }
+      });
+    }
+
+    it("counts a name that was gone before it, and is listed by it", async () => {
+      await desk.publish(people(10));
+      await desk.publish(people(9));
+      await publishWithout(people(10));
+      expect(await refusal(people(7))).toMatch(/^would refuse 3 of 10 names \(/);
+    });
+
+    it("does not count a name that was listed before it, and is not listed by it", async () => {
+      await desk.publish(people(10));
+      await desk.publish(people(9));
+      await desk.publish(people(10));
+      await publishWithout(people(9));
+      expect(await refusal([...people(7), ...people(10).slice(9)])).toMatch(/^would refuse 2 of 9 names \(/);
+    });
+  });
+
   it("that is computed again has the times of the generations", async () => {
     await desk.publish(people(10));
     await desk.world.clock.advance(HOUR);
