@@ -1,22 +1,14 @@
 import type { Clock, Timers } from "../runtime/ports.ts";
-import type { BlobCache } from "./blob-cache.ts";
 import { EXPORTS_MAX_AGE, type Exports } from "./exports.ts";
 import type { Fetcher } from "./fetch.ts";
 import type { LogClient } from "./log-client.ts";
 import type { LogView } from "./log-view.ts";
-import type { LogViews } from "./log-views.ts";
-import { numberIn } from "./manifest-order.ts";
 import type { ReaderContext } from "./ports.ts";
-
-/** Manifests in use that one refresh brings up to date. */
-const MANIFESTS = 16;
 
 /** Half-way through the window, one request refreshes what answers are based on, after its own answer was sent. */
 export class BackgroundRefresh {
   readonly #time: { readonly clock: Clock; readonly timers: Timers };
   readonly #window: number;
-  readonly #views: LogViews;
-  readonly #cache: BlobCache;
   readonly #exports: Exports;
   readonly #logClient: LogClient;
   readonly #fetcher: Fetcher;
@@ -25,16 +17,12 @@ export class BackgroundRefresh {
   constructor(
     time: { readonly clock: Clock; readonly timers: Timers },
     window: number,
-    views: LogViews,
-    cache: BlobCache,
     exports: Exports,
     logClient: LogClient,
     fetcher: Fetcher,
   ) {
     this.#time = time;
     this.#window = window;
-    this.#views = views;
-    this.#cache = cache;
     this.#exports = exports;
     this.#logClient = logClient;
     this.#fetcher = fetcher;
@@ -59,12 +47,6 @@ export class BackgroundRefresh {
     if (this.#exports.age(this.#time.clock.now()) >= EXPORTS_MAX_AGE - this.#window / 2) {
       await this.#exports.load(context);
     }
-    for (const { manifest } of this.#cache.recent(MANIFESTS)) {
-      const { domain } = manifest;
-      const head = view.head(domain);
-      if (this.#views.partitionOf(domain) !== view.partition || head === undefined) continue;
-      if (numberIn(view, manifest) >= head) continue;
-      await this.#fetcher.manifest(context, domain, { incarnation: view.incarnation, number: head });
-    }
+    await this.#fetcher.catchUp(context, view);
   }
 }

@@ -25,6 +25,8 @@ import type { SingleFlight } from "./single-flight.ts";
 
 /** A blob of a manifest younger than this may not be in KV yet; a long cacheTtl would pin its absence. Milliseconds. */
 const YOUNG = 600_000;
+/** Most recently used manifests that one refresh brings up to date. */
+const MANIFESTS_IN_USE = 16;
 
 /** Where manifests and blobs come from, in this order. */
 interface Sources {
@@ -76,6 +78,16 @@ export class Fetcher {
       },
       run: () => this.#fetchManifest(context, view, domain, need.number),
     });
+  }
+
+  /** Fetches the manifests in use that are older than the heads of a partition's log, before a check needs them. */
+  async catchUp(context: ReaderContext, view: LogView): Promise<void> {
+    for (const { manifest } of this.#cache.recent(MANIFESTS_IN_USE)) {
+      const { domain } = manifest;
+      const head = view.head(domain);
+      if (this.#views.of(domain) !== view || head === undefined || numberIn(view, manifest) >= head) continue;
+      await this.manifest(context, domain, { incarnation: view.incarnation, number: head });
+    }
   }
 
   /** Caches one blob of a cached manifest. */

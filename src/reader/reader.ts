@@ -61,7 +61,7 @@ export class Reader {
     this.#fetcher = fetcher;
     const state = { views, cache, exports, answered, coldReads, flight };
     this.#decider = new Decider(state, window, acceptGrace);
-    this.#refresh = new BackgroundRefresh(ports, window, views, cache, exports, logClient, fetcher);
+    this.#refresh = new BackgroundRefresh(ports, window, exports, logClient, fetcher);
   }
 
   /** The partition that a domain lives in. */
