@@ -40,9 +40,6 @@ const WORDS = new RegExp(
   "gi",
 );
 
-/** Folders that still have such words. */
-const NOT_CLEAN: readonly string[] = ["docs/consistency.md"];
-
 /** Every text file that people write: code, tests, scripts and pages. */
 function writtenFiles(): string[] {
   const folders = [
@@ -140,13 +137,11 @@ describe("the documentation", () => {
   });
 
   it("and all other files use plain English", () => {
-    const found = writtenFiles()
-      .filter((path) => !NOT_CLEAN.some((folder) => path.startsWith(folder)))
-      .flatMap((path) =>
-        read(path)
-          .split("\n")
-          .flatMap((line, i) => (line.match(WORDS) ?? []).map((word) => `${path}:${i + 1} ${word}`)),
-      );
+    const found = writtenFiles().flatMap((path) =>
+      read(path)
+        .split("\n")
+        .flatMap((line, i) => (line.match(WORDS) ?? []).map((word) => `${path}:${i + 1} ${word}`)),
+    );
     expect(found).toEqual([]);
   });
 });

@@ -38,7 +38,7 @@ export interface Answerer {
   readonly published: Map<string, { readonly number: number; readonly at: number }>;
 }
 
-/** The last sign of the Registry that an accept rests on. */
+/** The last contact with the Registry that an accept is based on. */
 export interface Sign {
   readonly generation: number | null;
   readonly at: number;
@@ -55,7 +55,7 @@ export interface JudgedBridge {
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
   >;
-  /** When the Registry gave the last sign that an accept rests on, by what was asked. */
+  /** When the last contact with the Registry was that an accept is based on, by recipient. */
   readonly vouched: ReadonlyMap<string, Sign>;
   /** Whether it has memory for all whom it is asked about. */
   readonly hasRoom: boolean;

@@ -171,7 +171,7 @@ export class Trial {
     if (contact !== null && 1000 * contact < silence - LONGEST_COMPUTING - SKEW)
       this.#complain(
         "accepts end with accept-grace",
-        `; its last sign is ${seconds(silence)} old, not ${contact} s`,
+        `; its last contact is ${seconds(silence)} old, not ${contact} s`,
       );
     if (age === 0) return;
     if (this.#isHurt) {
