@@ -4,6 +4,7 @@ import { BlobCache } from "../../src/reader/blob-cache.ts";
 import {
   AMPLE,
   atHand,
+  decode,
   heldOf,
   hold,
   make,
@@ -130,5 +131,27 @@ describe("a shard that two generations share", () => {
     expect(memory.peek("example.com")).toBeUndefined();
     expect(memory.size).toBe(0);
     expect(before.shard(0)).toBeUndefined();
+  });
+});
+
+describe("the same generation again", () => {
+  it("keeps its entry and its blobs, and the later time of reading", () => {
+    const memory = new BlobCache(AMPLE);
+    const made = make({ names: MANY, bits: 1 });
+    const held = hold(memory, made, true);
+    memory.put(made.manifest, READ_AT + 5);
+    memory.put(made.manifest, READ_AT + 2);
+    expect(memory.peek("example.com")).toBe(held);
+    expect(held.readAt).toBe(READ_AT + 5);
+    expect(atHand(memory, "shards")).toEqual([0, 1]);
+  });
+
+  it("takes no blob once it was removed", () => {
+    const memory = new BlobCache(AMPLE);
+    const made = make({ names: MANY, bits: 1 });
+    const held = hold(memory, made);
+    memory.delete(held);
+    memory.putBlob(held, "shards", 0, decode("shards", made.blobs.shards[0] as Uint8Array));
+    expect(memory.size).toBe(0);
   });
 });

@@ -90,6 +90,34 @@ describe("a manifest", () => {
     expect(desk.reader.cache.peek(D)?.manifest.generation).toBe(5);
   });
 
+  it("that the Registry has only in an older generation is not asked for again for a second", async () => {
+    const { desk } = withList();
+    const old = desk.log.manifests.get(D) as Uint8Array;
+    desk.publish({ generation: 8, names: ["zoe"] });
+    desk.kv.delete(manifestKey(D));
+    desk.log.manifests.set(D, old);
+    const wanted = (): number => desk.takeQuestions().filter(({ want }) => want === D).length;
+    await desk.check(`nobody@${D}`);
+    expect(wanted()).toBe(1);
+    await desk.time.advance(999);
+    await desk.check(`nobody@${D}`);
+    expect(wanted()).toBe(0);
+    await desk.time.advance(1);
+    await desk.check(`nobody@${D}`);
+    expect(wanted()).toBe(1);
+  });
+
+  it("of the needed generation may be asked for again at once", async () => {
+    const { desk } = withList();
+    desk.kv.delete(manifestKey(D));
+    await desk.check(`nobody@${D}`);
+    await desk.idle();
+    desk.reader.cache.delete(desk.reader.cache.peek(D) as never);
+    desk.takeQuestions();
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+    expect(desk.takeQuestions().map(({ want }) => want)).toEqual([D]);
+  });
+
   it("of a domain that is not known to be served is never asked of the Registry", async () => {
     const desk = new Desk();
     desk.log.fate = "refuses";
@@ -211,6 +239,19 @@ describe("a blob", () => {
     const verdicts = [];
     for (const name of NAMES) verdicts.push((await desk.check(`${name}@${D}`)).verdict);
     expect(new Set(verdicts)).toEqual(new Set(["deliverable", "unavailable"]));
+    expect(desk.takeFaults()).toContain("damaged_blob");
+  });
+
+  it("of a list with another number of shards is refused although its id and place fit", async () => {
+    const desk = new Desk();
+    const wide = desk.manifest({ names: NAMES, bits: 2 });
+    const content = desk.publish({ names: NAMES, bits: 1 });
+    wide.shards.forEach((shard, i) => void desk.kv.set(blobKey(D, blobId(wide.content.shards, i)), shard));
+    const ids = wide.content.shards.ids.subarray(0, 64);
+    const bytes = desk.encode({ ...content, shards: { ...content.shards, ids } });
+    desk.kv.set(manifestKey(D), bytes);
+    desk.log.manifests.set(D, bytes);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "unavailable" });
     expect(desk.takeFaults()).toContain("damaged_blob");
   });
 

@@ -1,6 +1,7 @@
 /* How the reader learns what changed: from the Registry, and from KV's rosters. */
 import { describe, expect, it } from "vitest";
 import { rosterKey } from "../../src/directory/index.ts";
+import { queryOf } from "../../src/reader/index.ts";
 import { D, Desk, INCARNATION, WINDOW } from "./support/desk.ts";
 
 const HOUR = 3_600_000;
@@ -156,6 +157,37 @@ describe("a reader that knows something", () => {
     await desk.time.advance(1_000);
     await desk.check(`nobody@${D}`);
     expect(desk.takeQuestions()).toHaveLength(1);
+  });
+});
+
+describe("partitions", () => {
+  it("are asked each by itself, at the same time", async () => {
+    const desk = new Desk({ partitions: 2 });
+    const names = ["a", "b", "c", "d", "e", "f"].map((name) => `${name}.example`);
+    const [first, second] = [0, 1].map(
+      (partition) => names.find((name) => desk.reader.partitionOf(name) === partition) as string,
+    );
+    desk.log.takes = 100;
+    const all = [first, second].map((domain) =>
+      Promise.resolve(desk.reader.check(desk.context(), queryOf(`x@${domain}`))),
+    );
+    const begun = desk.time.now();
+    const answers = await desk.time.run(Promise.all(all));
+    expect(answers.map(({ verdict }) => verdict)).toEqual(["not-served", "not-served"]);
+    expect(desk.takeQuestions()).toHaveLength(2);
+    expect(desk.time.now() - begun).toBeLessThanOrEqual(130);
+  });
+});
+
+describe("a refresh that ends", () => {
+  it("allows sixteen more reads of domains that are not known", async () => {
+    const desk = new Desk();
+    desk.log.fate = "refuses";
+    for (let i = 0; i < 20; i++) {
+      await desk.check(`x@invented${i}.example`);
+      await desk.time.advance(1_000);
+    }
+    expect(desk.takeReads().filter((key) => key.includes("invented"))).toHaveLength(20);
   });
 });
 
