@@ -1,21 +1,10 @@
 /* What is decided from which state, at the boundaries of each rule. */
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
-import { D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
+import { confirmed, D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
-
-/** A reader that has confirmed its list just now. */
-async function confirmed(...args: ConstructorParameters<typeof Desk>): Promise<Desk> {
-  const desk = new Desk(...args);
-  desk.publish();
-  await desk.check(`nobody@${D}`);
-  await desk.idle();
-  desk.takeReads();
-  desk.takeQuestions();
-  return desk;
-}
 
 describe("recipients without a list", () => {
   it("are decided at once: postmaster is accepted, and an address without a domain is malformed", async () => {

@@ -2,17 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
 import { OperationLimitError, queryOf, type ReaderContext } from "../../src/reader/index.ts";
-import { D, Desk, WINDOW } from "./support/desk.ts";
-
-async function confirmed(): Promise<Desk> {
-  const desk = new Desk();
-  desk.publish();
-  await desk.check(`nobody@${D}`);
-  await desk.idle();
-  desk.takeReads();
-  desk.takeQuestions();
-  return desk;
-}
+import { confirmed, D, Desk, WINDOW } from "./support/desk.ts";
 
 describe("a check", () => {
   it("settles at once where everything is there", async () => {

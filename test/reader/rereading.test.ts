@@ -2,20 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
-import { D, Desk, GRACE, WINDOW } from "./support/desk.ts";
+import { confirmed, D, Desk, GRACE, WINDOW } from "./support/desk.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
-
-async function confirmed(shape: Parameters<Desk["publish"]>[0] = {}, settings = {}): Promise<Desk> {
-  const desk = new Desk(settings);
-  desk.publish(shape);
-  await desk.check(`nobody@${D}`);
-  await desk.idle();
-  desk.takeReads();
-  desk.takeQuestions();
-  return desk;
-}
 
 describe("a list of the Registry", () => {
   it("is not read again while its log is confirmed", async () => {

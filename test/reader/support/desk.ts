@@ -289,3 +289,14 @@ export class Desk {
     return this.kv.get(key);
   }
 }
+
+/** A reader that has confirmed its list just now. */
+export async function confirmed(shape: Shape = {}, settings: Partial<ReaderSettings> = {}): Promise<Desk> {
+  const desk = new Desk(settings);
+  desk.publish(shape);
+  await desk.check(`nobody@${D}`);
+  await desk.idle();
+  desk.takeReads();
+  desk.takeQuestions();
+  return desk;
+}
