@@ -117,7 +117,6 @@ export class Edge {
       deployment: this.deployment,
       access: this.#access,
       context: this.deployment.contextOf(bindings),
-      bindings,
     });
   }
 

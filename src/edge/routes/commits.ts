@@ -2,18 +2,18 @@ import type { Deployment } from "../deployment.ts";
 import { acknowledge } from "./domains.ts";
 import { badRequest, type Handler, requireDomain, unwrap } from "./route.ts";
 
-export const postCommit: Handler<"postCommit"> = async ({ body, deployment, bindings, caller }) => {
+export const postCommit: Handler<"postCommit"> = async ({ body, deployment, context, caller }) => {
   for (const { policy } of body.domains) {
     // A check of an alias is answered from its target's list.
     if (policy?.alias != null) requireDomain(caller, policy.alias);
   }
   const partition = onePartition(deployment, body.domains, "commit");
-  const changed = unwrap(await bindings.registry(partition).commit(body, caller.id));
+  const changed = unwrap(await context.bindings.registry(partition).commit(body, caller.id));
   return acknowledge(deployment, partition, changed.result.generations, changed);
 };
 
-export const postPlan: Handler<"postPlan"> = async ({ body, deployment, bindings }) =>
-  unwrap(await bindings.registry(onePartition(deployment, body.domains, "plan")).plan(body));
+export const postPlan: Handler<"postPlan"> = async ({ body, deployment, context }) =>
+  unwrap(await context.bindings.registry(onePartition(deployment, body.domains, "plan")).plan(body));
 
 /** The partition of all of these domains. @throws HttpError `bad_request` if they are in several */
 function onePartition(

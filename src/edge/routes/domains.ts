@@ -15,7 +15,7 @@ import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";
 
-export const listDomains: Handler<"listDomains"> = async ({ request, deployment, bindings, caller }) => {
+export const listDomains: Handler<"listDomains"> = async ({ request, deployment, context, caller }) => {
   const paging = readPaging(request, (after) => (after === "" ? null : after));
   const { after, limit, isWhole } = paging;
   const names = caller.domains === null ? null : [...caller.domains];
@@ -23,7 +23,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
   for (let partition = 0; partition < deployment.settings.partitions; partition++) {
     const own = names?.filter((name) => deployment.reader.partitionOf(name) === partition);
     if (own?.length === 0) continue;
-    const registry = bindings.registry(partition);
+    const registry = context.bindings.registry(partition);
     const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
     // A Registry of an earlier release knows no pages and lists everything.
     heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));

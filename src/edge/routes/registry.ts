@@ -49,5 +49,5 @@ async function ofEach(
     () => true,
     () => false,
   );
-  return { partitions, kv_readable: isReadable, kv_cache_ttl: call.bindings.kvCacheTtl() };
+  return { partitions, kv_readable: isReadable, kv_cache_ttl: call.context.bindings.kvCacheTtl() };
 }

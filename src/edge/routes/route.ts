@@ -4,7 +4,7 @@ import type { RegistryApi } from "../../registry/protocol.ts";
 import type { Access, Caller } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
-import type { Bindings, RequestContext } from "../request-context.ts";
+import type { RequestContext } from "../request-context.ts";
 
 /** An authorised request, and all that a handler may use. */
 export interface RouteCall {
@@ -15,8 +15,6 @@ export interface RouteCall {
   readonly deployment: Deployment;
   readonly access: Access;
   readonly context: RequestContext;
-  /** Without the limits of a check, for management. */
-  readonly bindings: Bindings;
 }
 
 /** Returns a route's answer: a value that the route's schema describes, or a response. */
@@ -46,12 +44,14 @@ export function unwrap<T>(result: Result<T>): T {
 }
 
 /** The Registry of a domain. */
-export const registryOf = ({ bindings, deployment }: RouteCall, domain: string): RegistryApi =>
-  bindings.registry(deployment.reader.partitionOf(domain));
+export const registryOf = ({ context, deployment }: RouteCall, domain: string): RegistryApi =>
+  context.bindings.registry(deployment.reader.partitionOf(domain));
 
 /** The Registry of each partition, in order. */
-export const registriesOf = ({ bindings, deployment }: RouteCall): RegistryApi[] =>
-  Array.from({ length: deployment.settings.partitions }, (_, partition) => bindings.registry(partition));
+export const registriesOf = ({ context, deployment }: RouteCall): RegistryApi[] =>
+  Array.from({ length: deployment.settings.partitions }, (_, partition) =>
+    context.bindings.registry(partition),
+  );
 
 /** @throws HttpError `forbidden` if the caller's token does not cover a domain */
 export function requireDomain(caller: Caller, domain: string): void {

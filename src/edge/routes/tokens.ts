@@ -9,7 +9,7 @@ import { badRequest, type Handler, registriesOf, unwrap } from "./route.ts";
 /** Random bytes in a token's id. */
 const ID_BYTES = 8;
 
-export const createToken: Handler<"createToken"> = async ({ body, deployment, bindings, caller }) => {
+export const createToken: Handler<"createToken"> = async ({ body, deployment, context, caller }) => {
   const { role, expires_in, note } = body;
   const domains = body.domains == null ? null : [...new Set(body.domains)];
   if (domains === null && role !== "check") throw badRequest(`a ${role} token must name its domains`);
@@ -27,19 +27,19 @@ export const createToken: Handler<"createToken"> = async ({ body, deployment, bi
     note: note ?? null,
     key_id: deployment.tokenKeyId,
   };
-  unwrap(await bindings.registry(0).keepToken(record, caller.id));
+  unwrap(await context.bindings.registry(0).keepToken(record, caller.id));
   return { ...seenFromHere(deployment, record), token: mintToken(deployment.tokenMac, claims) };
 };
 
-export const listTokens: Handler<"listTokens"> = async ({ deployment, bindings }) => {
-  const tokens = unwrap(await bindings.registry(0).tokens());
+export const listTokens: Handler<"listTokens"> = async ({ deployment, context }) => {
+  const tokens = unwrap(await context.bindings.registry(0).tokens());
   return { tokens: tokens.map((token) => seenFromHere(deployment, token)) };
 };
 
 export const revokeToken: Handler<"revokeToken"> = async (call) => {
-  const { params, deployment, bindings, caller } = call;
+  const { params, deployment, context, caller } = call;
   const { id } = params;
-  const token = unwrap(await bindings.registry(0).tokens()).find((each) => each.id === id);
+  const token = unwrap(await context.bindings.registry(0).tokens()).find((each) => each.id === id);
   if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
   // Every partition confirms on its own, so each must know. The first one first, since others copy what it
   // records when they are initialised.
