@@ -1,4 +1,5 @@
 /** Entry point of the command `rollcall`. */
+import "./v8-flags.ts";
 import { nodePlatform } from "./platform.ts";
 import { run } from "./program.ts";
 
