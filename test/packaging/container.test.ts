@@ -19,6 +19,12 @@ const MINUTES = 60_000;
 const WITHOUT_BUILDAH = WITHOUT_DEBIAN ?? whatIsMissing(["buildah", "npm"]);
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 
+/** The present limit as an option for buildah. @param letter of `ulimit` */
+function ulimit(letter: string): string {
+  const value = execFileSync("bash", ["-c", `ulimit -H${letter}`], { encoding: "utf8" }).trim();
+  return `${letter === "n" ? "nofile" : "nproc"}=${value}:${value}`;
+}
+
 /** The settings in compose.yml. */
 function bridgeSettings(): string {
   const compose = readFileSync(join(ROOT, "packaging/container/compose.yml"), "utf8");
@@ -80,6 +86,8 @@ describe.skipIf(WITHOUT_BUILDAH !== null)(
         ...["build", "--isolation", "chroot", "--format", "docker", "--tag", "rollcall"],
         ...["--build-arg", "BUILD=localhost/node", "--build-arg", "BASE=localhost/debian"],
         ...["--volume", `${cache}:/root/.npm`],
+        // It would raise the limits, which a container that runs this test may not.
+        ...["n", "u"].flatMap((limit) => ["--ulimit", ulimit(limit)]),
         ...["--file", join(ROOT, "packaging/container/Containerfile"), ROOT],
       );
       config = (

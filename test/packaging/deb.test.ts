@@ -102,11 +102,22 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
       .split("\n")
       .filter((path) => path.startsWith("/usr/lib/systemd/system/"));
     expect(units).toContain(`/usr/lib/systemd/system/${SERVICE}`);
-    const { status, stderr } = spawnSync("chroot", [root.path, "systemd-analyze", "verify", ...units], {
-      encoding: "utf8",
-    });
-    expect(stderr.split("\n").filter((line) => line.includes("rollcall"))).toEqual([]);
-    expect(status).toBe(0);
+    const complaints = (...files: string[]): string[] => {
+      const { stderr } = spawnSync("chroot", [root.path, "systemd-analyze", "verify", ...files], {
+        encoding: "utf8",
+      });
+      return stderr.split("\n").filter((line) => line.includes("rollcall"));
+    };
+    expect(complaints(...units)).toEqual([]);
+    // It does look: a command that is not there, a word that it does not know.
+    const unit = root.run("cat", `/usr/lib/systemd/system/${SERVICE}`);
+    const broken = unit
+      .replace("/usr/bin/rollcall", "/usr/bin/rollcal")
+      .replace("Restart=always", "Restart=ever");
+    writeFileSync(join(root.path, "tmp", "rollcall-broken.service"), broken);
+    expect(complaints("/tmp/rollcall-broken.service").join("\n")).toMatch(
+      /rollcal is not executable[\s\S]*ever|ever[\s\S]*rollcal is not/,
+    );
   });
 
   it("has the settings that it ships, and answers a mail server from them as its user", async () => {

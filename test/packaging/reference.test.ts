@@ -148,7 +148,6 @@ zpty -r -m z line '*ready*' || exit 1
 zpty -w z $'cd ${folder}; print moved'
 zpty -r -m z line '*moved*moved*' || exit 1
 zpty -w -n z ${`$'${typed}\\t'`}
-sleep 1
 zpty -w z $'\\x15print over'
 while zpty -r z line; do print -r -- $line; [[ $line == *over* && $line != *print* ]] && break; done
 zpty -d z
