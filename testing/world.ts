@@ -39,7 +39,7 @@ export interface PublishOptions {
   readonly mode?: Mode;
   readonly force?: boolean;
   readonly epoch?: number;
-  /** The head that it is planned against, where that is not the newest. */
+  /** The head that it is planned against, if that is not the newest. */
   readonly expect?: number | null;
   readonly bits?: number;
 }
