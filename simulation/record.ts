@@ -14,7 +14,7 @@ export interface Start {
   readonly seed: number;
   /** Until the violation, or in all. */
   readonly checks: number;
-  /** What caught the mutant, null where nothing did. */
+  /** What caught the mutant, null if nothing did. */
   readonly assertion: string | null;
 }
 

@@ -42,7 +42,7 @@ export interface Answerer {
 export interface Sign {
   readonly generation: number | null;
   readonly at: number;
-  /** Since when a bridge remembers the accept; never, where it is older than what was seen. */
+  /** Since when a bridge remembers the accept; never, if it is older than what was seen. */
   readonly notedAt: number;
 }
 

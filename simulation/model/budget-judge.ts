@@ -1,7 +1,7 @@
 /** Law 7, by the publish: what a change costs an isolate is what changed, and its manifest. */
 import { FITTING, LINGERING } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
-import type { ModelDirectory } from "./directory.ts";
+import { getOrMake } from "../basics/maps.ts";
+import type { JudgeContext } from "./context.ts";
 
 /** A manifest that was shown to an isolate, with the names of its blobs. */
 export interface Shown {
@@ -21,13 +21,6 @@ export interface Reader {
   readonly shows: number;
 }
 
-export interface BudgetJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
-  now(): number;
-  violation(assertion: string, words: string): void;
-}
-
 /** What one isolate has of one domain, and what it asked for since the domain last changed. */
 interface Account {
   newest: Shown | null;
@@ -45,7 +38,7 @@ interface Account {
 
 /** Of a domain that is not known to be served: reads that some may cost until it is. */
 const COLD_LOADS = 16;
-/** A change is looked for in KV and at the Registry, once for what is needed and once more where that rose meanwhile. */
+/** A change is looked for in KV and at the Registry, once for what is needed and once more if that rose meanwhile. */
 const PER_CHANGE = 4;
 /** An idle isolate looks again once a window, in KV and at the Registry. */
 const PER_WINDOW = 2;
@@ -53,10 +46,10 @@ const PER_WINDOW = 2;
 const ASSERTION = "a publish costs what changed";
 
 export class BudgetJudge {
-  readonly #parts: BudgetJudgeParts;
+  readonly #parts: JudgeContext;
   readonly #accounts = new WeakMap<Reader, Map<string, Account>>();
 
-  constructor(parts: BudgetJudgeParts) {
+  constructor(parts: JudgeContext) {
     this.#parts = parts;
   }
 
@@ -106,26 +99,16 @@ export class BudgetJudge {
   }
 
   #account(host: Reader, domain: string): Account {
-    let accounts = this.#accounts.get(host);
-    if (accounts === undefined) {
-      accounts = new Map();
-      this.#accounts.set(host, accounts);
-    }
-    let account = accounts.get(domain);
-    if (account === undefined) {
-      const since = this.#parts.now();
-      account = {
-        newest: null,
-        blobs: new Set(),
-        changes: 0,
-        since,
-        asked: 0,
-        hurts: host.hurts,
-        shows: host.shows,
-      };
-      accounts.set(domain, account);
-    }
-    return account;
+    const accounts = getOrMake(this.#accounts, host, () => new Map<string, Account>());
+    return getOrMake(accounts, domain, () => ({
+      newest: null,
+      blobs: new Set<string>(),
+      changes: 0,
+      since: this.#parts.now(),
+      asked: 0,
+      hurts: host.hurts,
+      shows: host.shows,
+    }));
   }
 }
 

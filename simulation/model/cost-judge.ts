@@ -1,7 +1,6 @@
 /** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
 import { FITTING } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
-import type { ModelDirectory } from "./directory.ts";
+import type { JudgeContext } from "./context.ts";
 import { seconds } from "./pairs.ts";
 
 /** What one isolate did, as it is counted from outside. */
@@ -17,15 +16,11 @@ export interface Spender {
   readonly hurts: number;
 }
 
-export interface CostJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
+export interface CostJudgeParts extends JudgeContext {
   readonly partitions: number;
   /** Domains that everybody asks about, exports included. */
   readonly domains: readonly string[];
   bitsOf(domain: string): number;
-  now(): number;
-  violation(assertion: string, words: string): void;
 }
 
 /** Unknown domains that an isolate reads before it has a roster, between refreshes. */
@@ -39,7 +34,7 @@ export class CostJudge {
   }
 
   judge(host: Spender): void {
-    // Where the lists do not fit, the law says nothing.
+    // If the lists do not fit, the law says nothing.
     if (host.settings.cacheBytes < FITTING) return;
     const { tally, violation, now } = this.#parts;
     const bound = this.#bound(host);

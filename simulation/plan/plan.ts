@@ -57,10 +57,10 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list where there is none, `set` the list that the step names. */
+/** `found` publishes a list if there is none, `set` the list that the step names. */
 export type Change = (typeof CHANGES)[number] | "found" | "set";
 
-/** Whom questions go to, and what about, where that is not left to chance. */
+/** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {
   readonly focus?: number;
   readonly domains?: readonly string[];
@@ -76,7 +76,7 @@ export interface Publication {
   readonly forces: boolean;
   /** The names of a change that sets them. */
   readonly list?: readonly string[];
-  /** The target of an alias, where that is not left to chance. */
+  /** The target of an alias, if that is not left to chance. */
   readonly target?: string;
 }
 

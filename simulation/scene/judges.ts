@@ -1,26 +1,14 @@
 /** All judges of one world, put together. */
-import type { Tally } from "../basics/tally.ts";
 import { BridgeJudge } from "../model/bridge-judge.ts";
 import { BudgetJudge } from "../model/budget-judge.ts";
 import { CostJudge } from "../model/cost-judge.ts";
-import type { ModelDirectory } from "../model/directory.ts";
-import type { Generation } from "../model/generation.ts";
-import { HttpJudge, type Token } from "../model/http-judge.ts";
-import { Judge } from "../model/judge.ts";
-import type { Named } from "../model/names.ts";
+import { HttpJudge, type HttpJudgeParts } from "../model/http-judge.ts";
+import { Judge, type JudgeParts } from "../model/judge.ts";
 import type { Setup, Shape } from "../plan/plan.ts";
 
-export interface JudgesParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
+export interface JudgesParts extends JudgeParts, Omit<HttpJudgeParts, "judge"> {
   readonly setup: Setup;
-  readonly tokens: readonly Token[];
-  readonly asked: ReadonlyMap<string, Named>;
   shapeOf(domain: string): Shape;
-  partitionOf(domain: string): number;
-  newerInKvSince(generation: Generation): number;
-  now(): number;
-  violation(assertion: string, words: string): void;
 }
 
 export class Judges {

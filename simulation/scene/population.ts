@@ -50,7 +50,7 @@ export class Population {
     this.#kept.add(host);
   }
 
-  /** The isolate that is kept for the steps of a focus; null where it was left out. */
+  /** The isolate that is kept for the steps of a focus; null if it was left out. */
   focused(focus: number): SimulatedIsolate | null {
     return this.#focused.get(focus) ?? null;
   }
@@ -60,7 +60,7 @@ export class Population {
     return this.living.filter((it) => !this.#kept.has(it));
   }
 
-  /** One of them, near a location where there is one. */
+  /** One of them, near a location if there is one. */
   pick(random: Random, location?: string): SimulatedIsolate | null {
     const { ordinary } = this;
     const near = ordinary.filter((it) => it.location === location);

@@ -19,6 +19,7 @@ import { Network } from "../../testing/network.ts";
 import { hash, Random } from "../../testing/random.ts";
 import type { Release } from "../../testing/releases.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
+import { getOrMake } from "../basics/maps.ts";
 import { Tally } from "../basics/tally.ts";
 import type { Moment } from "../model/answerer.ts";
 import { ModelDirectory } from "../model/directory.ts";
@@ -189,24 +190,15 @@ export class Scene {
     });
   };
 
-  readonly partitionOf = (domain: string): number => {
-    let partition = this.#partitions.get(domain);
-    if (partition === undefined) {
-      partition = partitionOf(stablelibHashing, domain, this.plan.setup.partitions);
-      this.#partitions.set(domain, partition);
-    }
-    return partition;
-  };
+  readonly partitionOf = (domain: string): number =>
+    getOrMake(this.#partitions, domain, () =>
+      partitionOf(stablelibHashing, domain, this.plan.setup.partitions),
+    );
 
-  readonly keyFor = (domain: string, epoch: number): DomainKey => {
-    const name = `${domain} ${epoch}`;
-    let key = this.#keys.get(name);
-    if (key === undefined) {
-      key = deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch);
-      this.#keys.set(name, key);
-    }
-    return key;
-  };
+  readonly keyFor = (domain: string, epoch: number): DomainKey =>
+    getOrMake(this.#keys, `${domain} ${epoch}`, () =>
+      deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch),
+    );
 
   close(): void {
     this.#isClosed = true;
@@ -250,7 +242,7 @@ export class Scene {
     this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
-    // The first one records revocations. Where it is lost, tokens are good again until they are revoked again; any
+    // The first one records revocations. If it is lost, tokens are good again until they are revoked again; any
     // other begins with what the first one has.
     if (partition === 0) for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
     for (const host of this.isolates.living) {
