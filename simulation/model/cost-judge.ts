@@ -1,20 +1,8 @@
 /** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
 import { FITTING } from "../../testing/limits.ts";
+import type { Answerer } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 import { seconds } from "./pairs.ts";
-
-/** What one isolate did, as it is counted from outside. */
-export interface Spender {
-  readonly name: string;
-  readonly settings: { readonly window: number; readonly cacheBytes: number };
-  readonly bornAt: number;
-  readonly kvReads: number;
-  readonly questions: number;
-  /** Times that it was visited by traffic. */
-  readonly bursts: number;
-  /** Operations of its that met a fault. */
-  readonly hurts: number;
-}
 
 export interface CostJudgeParts extends JudgeContext {
   readonly partitions: number;
@@ -33,7 +21,7 @@ export class CostJudge {
     this.#parts = parts;
   }
 
-  judge(host: Spender): void {
+  judge(host: Answerer): void {
     // If the lists do not fit, the law says nothing.
     if (host.settings.cacheBytes < FITTING) return;
     const { tally, violation, now } = this.#parts;
@@ -46,7 +34,7 @@ export class CostJudge {
     violation("law 7", `${host.name} read ${reads} times in ${life}, bound ${Math.round(bound)}`);
   }
 
-  #bound(host: Spender): number {
+  #bound(host: Answerer): number {
     const { model, partitions, domains, bitsOf, now } = this.#parts;
     const served = new Set([...domains, ...model.exports.keys(), ...model.all.map(({ domain }) => domain)]);
     const windows = (now() - host.bornAt) / host.settings.window + 1;

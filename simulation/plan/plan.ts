@@ -3,10 +3,7 @@
 import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
 
-export const SECOND = 1_000;
-export const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+export { DAY, HOUR, MINUTE, SECOND } from "../../testing/units.ts";
 
 /** How a deployment is set up. */
 export interface Setup {

@@ -69,20 +69,18 @@ export class Scene {
   readonly adminToken = "an admin token that is long enough";
   /** When a Registry was last lost. */
   lostAt = Number.NEGATIVE_INFINITY;
-  readonly isolates = new Population({
-    partsOf: (name, location) => ({
-      time: this.time,
-      ports: this.ports,
-      settings: this.settings,
-      release: RELEASES[hash(this.plan.seed, name) % RELEASES.length] as Release,
-      faults: this.faults,
-      kv: this.kv.at(location, name),
-      registry: (partition, caller) => this.registry(partition).linkFor(caller),
-      answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
-      violation: this.violation,
-      trace: this.trace,
-    }),
-  });
+  readonly isolates = new Population((name, location) => ({
+    time: this.time,
+    ports: this.ports,
+    settings: this.settings,
+    release: RELEASES[hash(this.plan.seed, name) % RELEASES.length] as Release,
+    faults: this.faults,
+    kv: this.kv.at(location, name),
+    registry: (partition, caller) => this.registry(partition).linkFor(caller),
+    answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
+    violation: this.violation,
+    trace: this.trace,
+  }));
   readonly #registries: FaultyRegistry[];
   /** Registries that were lost and not initialised again. */
   readonly #lost = new Set<number>();
