@@ -35,19 +35,16 @@ export function partsOf(counts: Counts, source: string): Readonly<Record<string,
 }
 
 /** A design at one size with few isolates and with many; if one is enough, it is the second. */
-const costs = (design: Design, size: Size, counts: Counts, given: Partial<Assumptions>) =>
-  [FEW_ISOLATES, MANY_ISOLATES].map((side) => {
+function costs(design: Design, size: Size, counts: Counts, given: Partial<Assumptions>) {
+  const on = (side: Assumptions) => {
     const a = { ...side, ...given };
     const use = design(size, a, counts);
     return { a, ...use, bill: bill.billOf(use.monthly), free: bill.passedLimits(design, size, a, counts) };
-  }) as [Cost, Cost];
-type Cost = Parameters<typeof bill.firstPublication>[0] & {
-  readonly a: Assumptions;
-  readonly bill: ReturnType<typeof bill.billOf>;
-  /** Limits of the free plan that it exceeds. */
-  readonly free: ReturnType<typeof bill.passedLimits>;
-};
-type Both = readonly [few: Cost, many: Cost];
+  };
+  return [on(FEW_ISOLATES), on(MANY_ISOLATES)] as const;
+}
+type Both = ReturnType<typeof costs>;
+type Cost = Both[number];
 
 const compare = (size: Size, counts: Counts, given: Partial<Assumptions> = {}) => ({
   size,

@@ -11,24 +11,21 @@ export interface JudgesParts extends JudgeParts, Omit<HttpJudgeParts, "judge"> {
   shapeOf(domain: string): Shape;
 }
 
-export class Judges {
-  readonly answers: Judge;
-  readonly http: HttpJudge;
-  readonly bridges: BridgeJudge;
-  readonly costs: CostJudge;
-  readonly budgets: BudgetJudge;
+export type Judges = ReturnType<typeof judgesOf>;
 
-  constructor(parts: JudgesParts) {
-    const { setup, shapeOf } = parts;
-    this.answers = new Judge(parts);
-    this.http = new HttpJudge({ ...parts, judge: this.answers });
-    this.bridges = new BridgeJudge({ ...parts, history: setup.history });
-    this.budgets = new BudgetJudge(parts);
-    this.costs = new CostJudge({
+export function judgesOf(parts: JudgesParts) {
+  const { setup, shapeOf } = parts;
+  const answers = new Judge(parts);
+  return {
+    answers,
+    http: new HttpJudge({ ...parts, judge: answers }),
+    bridges: new BridgeJudge({ ...parts, history: setup.history }),
+    budgets: new BudgetJudge(parts),
+    costs: new CostJudge({
       ...parts,
       partitions: setup.partitions,
       domains: [...setup.domains, ...setup.exported],
       bitsOf: (domain) => shapeOf(domain).bits,
-    });
-  }
+    }),
+  };
 }

@@ -30,7 +30,7 @@ import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport } from "../world/export.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import { Judges } from "./judges.ts";
+import { type Judges, judgesOf } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
 import { noteAnswer, noteRead } from "./readings.ts";
@@ -140,7 +140,7 @@ export class Scene {
     this.#registries = Array.from({ length: setup.partitions }, (_, partition) =>
       this.#newRegistry(partition),
     );
-    this.judges = new Judges({
+    this.judges = judgesOf({
       model: this.model,
       tally: this.tally,
       setup,

@@ -71,8 +71,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     if (older.length === 0) return;
     const to = random.pick(older);
     const { generation } = await client.rollback(domain, { to: to.number, expect: number });
-    model.acknowledged(domain, generation, to);
-    parts.acknowledged(domain, generation);
+    acknowledge(parts, domain, generation, to);
     return;
   }
   if (change === "delete") {
@@ -105,8 +104,12 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
 async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
   if (number === null) return;
   const { generation } = await parts.client.deleteDomain(domain, number);
-  parts.model.acknowledged(domain, generation, null);
-  parts.acknowledged(domain, generation);
+  acknowledge(parts, domain, generation, null);
+}
+
+function acknowledge(parts: PublisherParts, domain: string, number: number, content: Content | null): void {
+  parts.model.acknowledged(domain, number, content);
+  parts.acknowledged(domain, number);
 }
 
 /** Publishes by the workflow of the product. The guard is asked beforehand, or meets the commit. */
@@ -138,10 +141,8 @@ async function publishContents(
   if (isRefused) parts.event("plan met guard");
   if (isRefused && !forces) return;
   const committed = (generations: Readonly<Record<string, number>>): void => {
-    for (const [domain, number] of Object.entries(generations)) {
-      model.acknowledged(domain, number, contents.get(domain) as Content);
-      parts.acknowledged(domain, number);
-    }
+    for (const [domain, number] of Object.entries(generations))
+      acknowledge(parts, domain, number, contents.get(domain) as Content);
     parts.event("commit acknowledged");
   };
   const commit = (force: boolean): Promise<unknown> =>
