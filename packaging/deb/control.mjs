@@ -9,7 +9,7 @@ Version: ${version}
 Architecture: all
 Maintainer: ${MAINTAINER}
 Installed-Size: ${size}
-Depends: nodejs (>= 20.19~), ca-certificates, init-system-helpers (>= 1.54~), systemd | systemd-standalone-sysusers | systemd-sysusers
+Depends: nodejs (>= 20.19~), ca-certificates, init-system-helpers (>= 1.54~), systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles
 Suggests: postfix | exim4-daemon-light | sendmail-bin
 Section: mail
 Priority: optional

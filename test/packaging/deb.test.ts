@@ -3,33 +3,21 @@ import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, writ
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
+import { buildDeb, give, SERVICE, SETTINGS } from "./support/deb.ts";
 import { DebianRoot, WITHOUT_DEBIAN, whatIsMissing } from "./support/debian-root.ts";
 import { expectAnswers, type PublishedEdge, startPublishedEdge } from "./support/questions.ts";
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 const MINUTES = 60_000;
-const SERVICE = "rollcall-bridge.service";
-const SETTINGS = "/etc/rollcall/rollcall.toml";
-
-/** Builds the package with the script of the repository. @returns its path */
-function build(output: string, options: { revision?: string; tree?: string } = {}): string {
-  const { revision = "1", tree = ROOT } = options;
-  const script = join(tree, "packaging", "deb", "build.mjs");
-  return execFileSync(process.execPath, [script, "--revision", revision, "--output", output], {
-    encoding: "utf8",
-    cwd: "/",
-    env: { ...process.env, SOURCE_DATE_EPOCH: "1767225600" },
-  }).trim();
-}
 
 describe.skipIf(whatIsMissing(["dpkg-deb"]) !== null)("the Debian package", () => {
   const folder = temporaryFolder();
 
   it("is the same file from the same commit, in whatever folder and under whatever umask", () => {
-    const first = build(join(folder, "first"));
+    const first = buildDeb(join(folder, "first"));
     const before = process.umask(0o077);
     try {
-      const second = build(join(folder, "second"));
+      const second = buildDeb(join(folder, "second"));
       expect(readFileSync(second).equals(readFileSync(first))).toBe(true);
     } finally {
       process.umask(before);
@@ -38,7 +26,7 @@ describe.skipIf(whatIsMissing(["dpkg-deb"]) !== null)("the Debian package", () =
   });
 
   it.skipIf(whatIsMissing(["lintian"]) !== null)("has no errors and no warnings of lintian", () => {
-    const deb = build(join(folder, "lintian"));
+    const deb = buildDeb(join(folder, "lintian"));
     const { status, stdout } = spawnSync(
       "lintian",
       ["--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0", deb],
@@ -55,10 +43,8 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
   let files: string[];
 
   /** Installs a package from a file, as an administrator does. */
-  const install = (deb: string, ...options: string[]): string => {
-    copyFileSync(deb, join(root.path, "tmp", "rollcall.deb"));
-    return root.run("apt-get", "install", "-y", ...options, "/tmp/rollcall.deb");
-  };
+  const install = (deb: string, ...options: string[]): string =>
+    root.run("apt-get", "install", "-y", ...options, give(root, deb));
   const edit = (path: string, change: (text: string) => string): void => {
     const file = join(root.path, path);
     writeFileSync(file, change(readFileSync(file, "utf8")));
@@ -76,7 +62,7 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
   });
 
   it("installs it from nothing but its own packages", () => {
-    install(build(join(folder, "debs")));
+    install(buildDeb(join(folder, "debs")));
     expect(root.run("rollcall", "--version")).toBe(`${version}\n`);
     expect(root.run("node", "--version")).toMatch(/^v20\./);
     expect(root.run("dpkg", "-s", "rollcall")).toContain("\nStatus: install ok installed\n");
@@ -190,7 +176,7 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
     for (const part of PARTS) cpSync(join(ROOT, part), join(tree, part), { recursive: true });
     const settings = join(tree, "packaging", "etc", "rollcall.toml");
     writeFileSync(settings, `${readFileSync(settings, "utf8")}# of the next build\n`);
-    return build(join(folder, "debs"), { revision: "2", tree });
+    return buildDeb(join(folder, "debs"), { revision: "2", tree });
   }
 });
 
