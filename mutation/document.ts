@@ -1,10 +1,9 @@
 /** Puts the scores of the last runs and the list of equivalent mutants into docs/consistency.md. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AREAS, type Area, filesOf, ROOT } from "./areas.ts";
 import { EQUIVALENTS, isEquivalent } from "./equivalents.ts";
-import { reportOf } from "./report.ts";
-import type { Outcome } from "./run.ts";
+import { type FileOutcome, readOutcomes, type Survivor } from "./outcomes.ts";
 
 export const PAGE = join(ROOT, "docs", "consistency.md");
 
@@ -22,34 +21,54 @@ export const equivalentsTable = (): string =>
     ),
   ].join("\n");
 
-/** The files of whose last run there is a report, by folder. */
-function scoresTable(): string {
+/** The last run over each file, added up by folder. */
+export function scoresTable(): string {
+  const outcomes = readOutcomes();
   const rowOf = (area: Area): string[] => {
     const files = filesOf(area);
-    const tried = files.filter((file) => existsSync(reportOf(file)));
-    if (tried.length === 0) return [];
-    const outcomes = tried.flatMap((file): Outcome[] => JSON.parse(readFileSync(reportOf(file), "utf8")));
-    const survivors = outcomes.filter(({ fate }) => fate !== "noticed");
-    const equivalent = survivors.filter(isEquivalent).length;
-    const noticed = outcomes.length - survivors.length;
-    const score = `${((100 * noticed) / outcomes.length).toFixed(1)} %`;
-    const left = survivors.length - equivalent;
+    const tried = outcomes.filter(({ file }) => files.includes(file));
+    const sum = (of: (each: FileOutcome) => number): number =>
+      tried.reduce((total, each) => total + of(each), 0);
+    const mutants = sum((each) => each.mutants);
+    if (mutants === 0) return [];
+    const noticed = sum((each) => each.noticed);
+    const left = sum(({ survivors }) => survivors.filter((each) => !isEquivalent(each)).length);
+    const score = `${((100 * noticed) / mutants).toFixed(1)} %`;
+    const equivalent = mutants - noticed - left;
     return [
       row(
         `\`${area.folder}\``,
         `${tried.length} of ${files.length}`,
-        outcomes.length,
+        mutants,
         noticed,
+        score,
         equivalent,
         left,
-        score,
       ),
     ];
   };
   return [
-    row("folder", "files tried", "mutants", "noticed", "change nothing", "not explained", "score"),
+    row("folder", "files", "mutants", "noticed", "score", "change nothing", "other survivors"),
     row("---", "---", "---", "---", "---", "---", "---"),
     ...AREAS.flatMap(rowOf),
+  ].join("\n");
+}
+
+/** Survivors that the list of those that change nothing does not hold. */
+export function othersTable(): string {
+  const others = readOutcomes().flatMap(({ survivors }) => survivors.filter((each) => !isEquivalent(each)));
+  if (others.length === 0) return "None.";
+  const inSimulation = ({ simulation }: Survivor): string => {
+    if (simulation === undefined) return "not tried";
+    const { assertion, checks } = simulation;
+    return assertion === null ? `not noticed in ${checks} checks` : `noticed after ${checks}: ${assertion}`;
+  };
+  return [
+    row("file", "the mutant", "in the simulation"),
+    row("---", "---", "---"),
+    ...others.map((each) =>
+      row(`\`${each.file}\``, `${code(each.code)} → ${code(each.becomes)}`, inSimulation(each)),
+    ),
   ].join("\n");
 }
 
@@ -63,6 +82,8 @@ function withBlock(page: string, name: string, text: string): string {
 }
 
 if (import.meta.main) {
-  const page = withBlock(readFileSync(PAGE, "utf8"), "scores", scoresTable());
+  let page = readFileSync(PAGE, "utf8");
+  page = withBlock(page, "scores", scoresTable());
+  page = withBlock(page, "other survivors", othersTable());
   writeFileSync(PAGE, withBlock(page, "equivalents", equivalentsTable()));
 }
