@@ -1,7 +1,7 @@
 /**
  * `npm run simulate:mutants [-- [--seed N] [--record FILE] NAME...]`: leaves each rule of the list out in a copy of the
- * tree, and runs the simulation from random seeds, or from seeds that follow from N. Exit status 1 where a mutant is
- * caught in too few starts, or where a patch does not fit the code any more.
+ * tree, and runs the simulation from random seeds, or from seeds that follow from N. Exit status 1 if a mutant is
+ * caught in too few starts, or if a patch does not fit the code any more.
  */
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";

@@ -1,9 +1,10 @@
 /** A copy of the tree in which code is changed, and in which the simulation runs then. */
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Start } from "./record.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -23,7 +24,7 @@ export class Workplace {
 
   /**
    * Simulates worlds from each seed on, with other texts in some files.
-   * @param limit milliseconds after which a run ends
+   * @param limit milliseconds after which a run is ended; none by default
    * @throws Error if the changed tree does not run, or not to its end
    */
   async simulate(
@@ -39,25 +40,13 @@ export class Workplace {
     }
   }
 
-  #run(seeds: readonly number[], timeout?: number): Promise<Start[]> {
-    return new Promise((resolve, reject) => {
-      const args = ["simulation/starts.ts", ...seeds.map(String)];
-      const child = spawn(process.execPath, args, { cwd: this.#root, timeout, killSignal: "SIGKILL" });
-      let [out, complaints] = ["", ""];
-      child.stdout.on("data", (data) => {
-        out += data;
-      });
-      child.stderr.on("data", (data) => {
-        complaints += data;
-      });
-      child.on("error", reject);
-      child.on("close", (code, signal) => {
-        const starts = out.split("\n").filter((line) => line !== "");
-        if (code === 0 && starts.length === seeds.length) {
-          resolve(starts.map((line) => JSON.parse(line) as Start));
-        } else reject(new Error(signal === null ? complaints : `does not end within ${timeout} ms`));
-      });
-    });
+  async #run(seeds: readonly number[], timeout = 0): Promise<Start[]> {
+    const args = ["simulation/starts.ts", ...seeds.map(String)];
+    const options = { cwd: this.#root, timeout, killSignal: "SIGKILL" } as const;
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, options);
+    const starts = stdout.split("\n").filter((line) => line !== "");
+    if (starts.length !== seeds.length) throw new Error(stderr);
+    return starts.map((line) => JSON.parse(line) as Start);
   }
 
   close(): void {
