@@ -1,6 +1,6 @@
 // @ts-check
-// Builds dist/: the command for Node 20, and the Worker as one module for `rollcall dev`.
-// `npm ci` runs it as `prepare`; wrangler bundles the Worker by itself.
+// Builds dist/: the command for Node 20, the Worker as one module for `rollcall dev`, and the OpenAPI document, which
+// is deployed beside the Worker. `npm ci` runs it as `prepare`, and wrangler before it bundles the Worker by itself.
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,6 +37,7 @@ const results = await Promise.all([
     // workerd gets only the text of this file.
     sourcemap: false,
   }),
+  openApi(),
 ]).catch(() => {
   // esbuild has printed the errors.
   process.exit(1);
@@ -63,4 +64,18 @@ const link = join(bin, "rollcall");
 if (process.platform !== "win32" && existsSync(bin) && !existsSync(link)) {
   rmSync(link, { force: true });
   symlinkSync(join("..", "..", "bin", "rollcall.js"), link);
+}
+
+/**
+ * The document that the Worker's assets have under the path of its route. Bundled first, since Node 20 runs no
+ * TypeScript.
+ */
+async function openApi() {
+  const source = 'export * from "./src/api/openapi.ts"; export { ROUTES } from "./src/api/routes.ts";';
+  const stdin = { contents: source, resolveDir: root };
+  const { outputFiles = [] } = await build({ ...common, stdin, sourcemap: false });
+  const code = outputFiles.map(({ text }) => encodeURIComponent(text)).join("");
+  const { ROUTES, openApiDocument } = await import(`data:text/javascript,${code}`);
+  const path = join(root, "dist/edge/assets", ROUTES.showOpenApi.path);
+  return { outputFiles: [{ path, contents: JSON.stringify(openApiDocument()) }] };
 }

@@ -10,20 +10,21 @@ interface Parts {
   readonly wrapped?: v.GenericSchema;
   readonly default?: unknown;
   readonly item?: v.GenericSchema;
+  readonly values?: v.GenericSchema;
   readonly entries?: Readonly<Record<string, v.GenericSchema>>;
   readonly options?: readonly v.GenericSchema[];
 }
 
 /**
  * The JSON Schema of a schema that schema.ts and valibot's `exactOptional`, `optional` and `nullable` made.
- * @param refer what stands for a schema that has a name; left out, it is written out
+ * @param refer what stands for a schema that has a name
  */
 export function jsonSchemaOf(
   schema: v.GenericSchema,
-  refer: (name: string, whole: () => JsonSchema) => JsonSchema = (_, whole) => whole(),
+  refer: (name: string, whole: () => JsonSchema) => JsonSchema,
 ): JsonSchema {
   const of = (part: v.GenericSchema): JsonSchema => jsonSchemaOf(part, refer);
-  const { type, name, json, wrapped, item, entries, options } = schema as unknown as Parts;
+  const { type, name, json, wrapped, item, values, entries, options } = schema as unknown as Parts;
   const structure = (): JsonSchema => {
     if (entries !== undefined) {
       return {
@@ -34,6 +35,7 @@ export function jsonSchemaOf(
       };
     }
     if (item !== undefined) return { type: "array", items: of(item) };
+    if (values !== undefined) return { additionalProperties: of(values) };
     if (wrapped !== undefined) {
       return type === "nullable" ? { anyOf: [of(wrapped), { type: "null" }] } : of(wrapped);
     }

@@ -1,6 +1,6 @@
 /** The handler of each route, and how a request reaches it. */
-import { openApiDocument, ROUTES, type Route, type RouteName } from "../../api/index.ts";
-import { json, octets } from "../http.ts";
+import { ROUTES, type Route, type RouteName } from "../../api/index.ts";
+import { HttpError, json, jsonText, octets } from "../http.ts";
 import { readRouteBody } from "./body.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
@@ -20,7 +20,15 @@ import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./regis
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
-const showOpenApi: Handler<"showOpenApi"> = async () => openApiDocument();
+/** A file of the deployment: the Worker would need the description of every answer to make it. */
+const showOpenApi: Handler<"showOpenApi"> = async ({ context }) => {
+  const document = await context.bindings.openApi();
+  if (document !== null) return jsonText(document);
+  throw new HttpError(
+    "not_found",
+    "the OpenAPI document was not deployed with this Worker: see [assets] in wrangler.toml",
+  );
+};
 
 /** A handler for every route, by its name. */
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
