@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { settings } from "./answers/policy.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -11,6 +12,7 @@ interface Parts {
   readonly default?: unknown;
   readonly item?: v.GenericSchema;
   readonly values?: v.GenericSchema;
+  readonly setting?: keyof typeof settings;
   readonly entries?: Readonly<Record<string, v.GenericSchema>>;
   readonly options?: readonly v.GenericSchema[];
 }
@@ -24,7 +26,7 @@ export function jsonSchemaOf(
   refer: (name: string, whole: () => JsonSchema) => JsonSchema,
 ): JsonSchema {
   const of = (part: v.GenericSchema): JsonSchema => jsonSchemaOf(part, refer);
-  const { type, name, json, wrapped, item, values, entries, options } = schema as unknown as Parts;
+  const { type, name, json, wrapped, item, values, setting, entries, options } = schema as unknown as Parts;
   const structure = (): JsonSchema => {
     if (entries !== undefined) {
       return {
@@ -35,6 +37,7 @@ export function jsonSchemaOf(
       };
     }
     if (item !== undefined) return { type: "array", items: of(item) };
+    if (setting !== undefined) return of(settings[setting]);
     if (values !== undefined) return { additionalProperties: of(values) };
     if (wrapped !== undefined) {
       return type === "nullable" ? { anyOf: [of(wrapped), { type: "null" }] } : of(wrapped);

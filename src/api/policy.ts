@@ -1,43 +1,27 @@
 /** A domain's settings. */
 import * as v from "valibot";
-import { type DomainPolicy, policyFault } from "../directory/index.ts";
-import { closed, described, flag, kind, knownWord, named, type Schema, text, whole } from "./schema.ts";
-
-export const settings = {
-  delimiters: described(text, { maxLength: 4 }),
-  catchall: flag,
-  case: knownWord("insensitive", "sensitive"),
-  dots: knownWord("significant", "ignored"),
-  postmaster: flag,
-  alias: v.nullable(text),
-  text: v.nullable(described(text, { maxLength: 200 })),
-  grace: whole,
-  guard: kind<number>((value) => typeof value === "number", "must be a number", {
-    type: "number",
-    minimum: 0,
-    maximum: 1,
-  }),
-} satisfies { readonly [K in keyof DomainPolicy]: Schema<DomainPolicy[K]> };
+import { type DomainPolicy, POLICY_SETTINGS, policyFault } from "../directory/index.ts";
+import { closed, kind, named, type Schema } from "./schema.ts";
 
 type Change = {
   readonly [K in keyof DomainPolicy]: v.ExactOptionalSchema<Schema<DomainPolicy[K]>, undefined>;
 };
 
-/** A setting to change: checked by the directory's rule, and described as in an answer. */
-const changeOf = (name: string, wrapped: Schema): Schema => {
-  const checked = kind<unknown>(
-    (value) => policyFault(name, value) === null,
-    ({ input }) => policyFault(name, input) as string,
+/** A setting to change, by the rule that the directory has for it. Its JSON Schema is that of the setting in an answer. */
+const changeOf = (setting: keyof DomainPolicy): Schema => {
+  const checked = kind(
+    (value) => policyFault(setting, value) === null,
+    ({ input }) => policyFault(setting, input) as string,
     {},
   );
-  return { ...checked, wrapped } as Schema;
+  return { ...checked, setting } as Schema;
 };
 
 export const policyChange = named(
   "PolicyChange",
   closed(
     Object.fromEntries(
-      Object.entries<Schema>(settings).map(([name, it]) => [name, v.exactOptional(changeOf(name, it))]),
+      POLICY_SETTINGS.map((setting) => [setting, v.exactOptional(changeOf(setting))]),
     ) as unknown as Change,
   ),
 );
