@@ -1,25 +1,28 @@
 // @ts-check
-// Builds dist/: the command for Node 20 as one file that needs no package, its manual pages and shell completions, and the
-// Worker as one module for `rollcall dev`. `npm ci` runs it as `prepare`; wrangler bundles the Worker by itself.
+// Builds dist/: the command for Node 20 as one file that needs no package, its manual pages and shell completions, the
+// Worker as it is deployed and `rollcall dev` runs it, and the OpenAPI document, which is deployed beside it. `npm ci` runs
+// this as `prepare`, and wrangler before each deploy.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
 import { licencesOf } from "./licences.mjs";
 
+/** With --readable the Worker keeps its names and lines, for a profile. */
+const isReadable = process.argv.includes("--readable");
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** @type {import("esbuild").BuildOptions & { write: false, metafile: true }} */
+/** @type {import("esbuild").BuildOptions} */
 const common = {
   absWorkingDir: root,
   bundle: true,
   format: "esm",
   write: false,
-  metafile: true,
   logLevel: "warning",
 };
 
-/** @type {import("esbuild").BuildOptions & { write: false, metafile: true }} */
+/** @type {import("esbuild").BuildOptions} */
 const forNode = {
   ...common,
   platform: "node",
@@ -32,26 +35,25 @@ const forNode = {
   },
 };
 
-const [command, reference, worker] = await Promise.all([
-  build({ ...forNode, entryPoints: ["src/cli/main.ts"], outfile: "dist/cli/rollcall.mjs" }),
-  build({ ...forNode, entryPoints: ["packaging/reference/pages.ts"], outfile: "dist/reference.mjs" }),
-  build({
-    ...common,
-    entryPoints: ["src/edge/worker.ts"],
-    outfile: "dist/edge/worker.js",
-    target: "es2022",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*"],
-  }),
-]).catch(() => {
-  // esbuild has printed the errors.
+const results = await Promise.all([command(), reference(), worker(), openApi()]).catch((error) => {
+  // esbuild has printed its own errors.
+  if (!Array.isArray(error?.errors)) console.error(error);
   process.exit(1);
 });
 
-for (const { path, contents } of command.outputFiles) write(path, contents, 0o755);
-for (const { path, contents } of worker.outputFiles) write(path, contents);
-write(join(root, "dist/cli/LICENCES.txt"), licencesOf(root, command.metafile));
-for (const [path, text] of await referencePages()) write(join(root, "dist", path), text);
+// Written to a temporary file and renamed, so that a command that starts meanwhile never reads half a file.
+for (const { outputFiles = [] } of results) {
+  for (const { path, contents } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    const half = `${path}.${process.pid}.tmp`;
+    try {
+      writeFileSync(half, contents, { mode: path.endsWith(".mjs") ? 0o755 : 0o644 });
+      renameSync(half, path);
+    } finally {
+      rmSync(half, { force: true });
+    }
+  }
+}
 
 // npm does not link a package's own command. With this link, `npx rollcall` runs it immediately. Without it, npx copies
 // the clone into its cache first, and leaves half a copy if it is interrupted.
@@ -62,33 +64,77 @@ if (process.platform !== "win32" && existsSync(bin) && !existsSync(link)) {
   symlinkSync(join("..", "..", "bin", "rollcall.js"), link);
 }
 
-/**
- * Written to a temporary file and renamed, so that a command that starts meanwhile never reads half a file.
- * @param {string} path @param {string | Uint8Array} contents @param {number} [mode]
- */
-function write(path, contents, mode = 0o644) {
-  mkdirSync(dirname(path), { recursive: true });
-  const half = `${path}.${process.pid}.tmp`;
-  try {
-    writeFileSync(half, contents, { mode });
-    renameSync(half, path);
-  } finally {
-    rmSync(half, { force: true });
-  }
+/** The command, and the licences of the packages that it contains. */
+async function command() {
+  const { outputFiles = [], metafile = { inputs: {}, outputs: {} } } = await build({
+    ...forNode,
+    entryPoints: ["src/cli/main.ts"],
+    outfile: "dist/cli/rollcall.mjs",
+    metafile: true,
+  });
+  const licences = { path: join(root, "dist/cli/LICENCES.txt"), contents: licencesOf(root, metafile) };
+  return { outputFiles: [...outputFiles, licences] };
 }
 
-/**
- * The manual pages and completions, which the built code derives from the command's own options and help.
- * @returns {Promise<[path: string, text: string][]>}
- */
-async function referencePages() {
+/** The manual pages and completions, which the bundled code derives from the command's own options and help. */
+async function reference() {
+  const { outputFiles = [] } = await build({
+    ...forNode,
+    entryPoints: ["packaging/reference/pages.ts"],
+    outfile: "x.mjs",
+  });
   mkdirSync(join(root, "dist"), { recursive: true });
   const folder = mkdtempSync(join(root, "dist", "reference-"));
   try {
     const file = join(folder, "pages.mjs");
-    writeFileSync(file, /** @type {Uint8Array} */ (reference.outputFiles[0]?.contents));
-    return (await import(pathToFileURL(file).href)).referencePages();
+    writeFileSync(file, outputFiles[0]?.contents ?? "");
+    /** @type {[path: string, text: string][]} */
+    const pages = (await import(pathToFileURL(file).href)).referencePages();
+    return { outputFiles: pages.map(([path, contents]) => ({ path: join(root, "dist", path), contents })) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The Worker as it is deployed. esbuild minifies it, and terser what is left: together 4 % less than esbuild alone. */
+async function worker() {
+  const { outputFiles = [] } = await build({
+    ...common,
+    entryPoints: ["src/edge/worker.ts"],
+    outfile: "dist/edge/worker.js",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*"],
+    minify: !isReadable,
+    sourcemap: isReadable ? false : "external",
+  });
+  const [map, bundle] = outputFiles;
+  if (bundle === undefined) return { outputFiles };
+  const { code = "", map: whole = "" } = await minify(bundle.text, {
+    module: true,
+    compress: { passes: 2 },
+    // By convention these are private to a library.
+    mangle: { properties: { regex: /^_[a-z]/ } },
+    sourceMap: { content: map?.text ?? "", filename: "worker.js", url: "worker.js.map" },
+  });
+  return {
+    outputFiles: [
+      { path: bundle.path, contents: code },
+      { path: `${bundle.path}.map`, contents: String(whole) },
+    ],
+  };
+}
+
+/**
+ * The document that the Worker's assets have under the path of its route. Bundled first, since Node 20 runs no
+ * TypeScript.
+ */
+async function openApi() {
+  const source = 'export * from "./src/api/openapi.ts"; export { ROUTES } from "./src/api/routes.ts";';
+  const stdin = { contents: source, resolveDir: root };
+  const { outputFiles = [] } = await build({ ...common, stdin });
+  const code = outputFiles.map(({ text }) => encodeURIComponent(text)).join("");
+  const { ROUTES, openApiDocument } = await import(`data:text/javascript,${code}`);
+  const path = join(root, "dist/edge/assets", ROUTES.showOpenApi.path);
+  return { outputFiles: [{ path, contents: JSON.stringify(openApiDocument()) }] };
 }

@@ -42,6 +42,12 @@ describe("the npm package", () => {
     expect(files.filter((file) => OF_A_CLONE.test(file))).toEqual([]);
   });
 
+  it("keeps the flags of V8 that save memory, though the build drops what is not used", () => {
+    const command = readFileSync(join(ROOT, "dist/cli/rollcall.mjs"), "utf8");
+    expect(command).toMatch(/if \(process\.argv\.includes\("bridge"\)\) saveMemory\(\)/);
+    expect(command).toContain('setFlagsFromString("--optimize-for-size")');
+  });
+
   it("has what its documentation links to", () => {
     const files = new Set(packed());
     const dead: string[] = [];
