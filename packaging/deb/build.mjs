@@ -60,6 +60,7 @@ try {
   put(`${doc}/copyright`, copyright(read("LICENSE"), read("dist/cli/LICENCES.txt")));
   putZipped(`${doc}/changelog`, read("CHANGELOG.md"));
   putZipped(`${doc}/changelog.Debian`, changelog(version, Number(epoch)));
+  for (const part of ["prometheus", "grafana"]) putAll(`packaging/${part}`, `${doc}/examples/${part}`);
   for (const part of ["README.md", "docs", "examples/sync.sh"])
     cpSync(join(root, part), join(stage, doc, part), { recursive: true });
 
