@@ -60,7 +60,7 @@ function writtenFiles(): string[] {
   );
   return [...readdirSync(ROOT), ...nested].filter(
     (path) =>
-      /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|service|socket|yml)$/.test(path) &&
+      /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|conf|service|socket|py|yml)$/.test(path) &&
       !path.includes("/fixtures/") &&
       path !== OWN_PATH,
   );
