@@ -3,7 +3,6 @@
  * the error, and its JSON Schema.
  */
 import * as v from "valibot";
-import type { JsonSchema } from "./json-schema.ts";
 
 export type Schema<T = unknown> = v.GenericSchema<unknown, T>;
 /** The type of a message. */
@@ -14,6 +13,8 @@ type DeepReadonly<T> = T extends readonly (infer E)[]
   : T extends object
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
     : T;
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 type Message = string | ((issue: v.BaseIssue<unknown>) => string);
 
