@@ -91,7 +91,7 @@ class Scene {
 
   page({ since, after = null, nonce, partition }: ChangesRequest): ChangesAnswer {
     const sql: RegistryStorage["sql"] = (statement, ...bindings) =>
-      this.desk.world.registry().sql(statement, ...bindings);
+      this.desk.world.registry().sql(statement, ...(bindings as (string | number)[]));
     const storage = { sql } as RegistryStorage;
     const question = { token: null, domains: this.#scope, after };
     const { incarnation, asOf, full, heads, replica } = changesForReplica(storage, since, question, 5, PAGE);
