@@ -11,6 +11,7 @@ import {
   type TokenRequest,
 } from "../../src/api/index.ts";
 import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
+import { countedEnv } from "./support/many.ts";
 
 const env = freshEnv();
 const OWN = "own.example";
@@ -111,6 +112,25 @@ describe("the answer to a replica that knows the log up to N", () => {
     console.info(`an idle poll: ${sent} octets of question, ${answered} octets of answer`);
     expect(sent).toBeLessThanOrEqual(130);
     expect(answered).toBeLessThanOrEqual(230);
+  });
+
+  it("costs one call of the Registry, and nothing of KV", async () => {
+    const counted = countedEnv();
+    await ask({}, token, counted.env);
+    const since = positionOf(await ask({}, token, counted.env));
+    counted.count.total = 0;
+    await ask({ since }, token, counted.env);
+    expect(counted.count.total).toBe(1);
+  });
+
+  it("reads no heads if nothing changed", async () => {
+    const since = positionOf(await ask());
+    await sql("ALTER TABLE heads RENAME TO hidden");
+    try {
+      expect(await ask({ since })).toMatchObject({ full: false, heads: [], as_of: since.number });
+    } finally {
+      await sql("ALTER TABLE hidden RENAME TO heads");
+    }
   });
 
   it("has what changed since, tombstones included, and nothing of other domains", async () => {
