@@ -4,7 +4,7 @@ import { traceOf } from "../reader/index.ts";
 import { Access, type Caller } from "./access.ts";
 import { Deployment } from "./deployment.ts";
 import type { Settings } from "./environment.ts";
-import { errorResponse, HttpError } from "./http.ts";
+import { errorResponse, HttpError, unauthorized } from "./http.ts";
 import type { Ports } from "./ports.ts";
 import type { Bindings } from "./request-context.ts";
 import { readParams } from "./routes/body.ts";
@@ -84,7 +84,8 @@ export class Edge {
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
     // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
-    return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
+    const isAskedElsewhere = route.bound === "recipients" || route.asksWhetherRevoked === true;
+    return isAskedElsewhere || caller === NOBODY || caller.role === "admin"
       ? this.#answer(name, request, params, caller, bindings)
       : this.#answerUnlessRevoked(name, request, params, caller, bindings);
   }
@@ -138,16 +139,6 @@ const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf("
 /** The caller of a public route. */
 const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
 
-const unauthorized = (): HttpError =>
-  new HttpError(
-    "unauthorized",
-    "the token is missing, malformed, expired or revoked",
-    {},
-    {
-      "WWW-Authenticate": "Bearer",
-    },
-  );
-
 /** A deployment without its secrets answers with its health, and with an error to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
   const [path] = targetOf(request.url).split("?", 1);
@@ -175,7 +166,7 @@ function requireQuery(route: Route, url: string): void {
   const names = [...new URL(url).searchParams.keys()];
   names.forEach((name, i) => {
     const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
-    if (!isPaging && !route.query?.includes(name))
+    if (!isPaging && !route.query?.includes(name) && !route.optionalQuery?.includes(name))
       throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
     if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
   });

@@ -2,6 +2,7 @@
 import { openApiDocument, ROUTES, type Route, type RouteName } from "../../api/index.ts";
 import { json, octets } from "../http.ts";
 import { readRouteBody } from "./body.ts";
+import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
   deleteDomain,
@@ -26,6 +27,7 @@ const showOpenApi: Handler<"showOpenApi"> = async () => openApiDocument();
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
+  postChanges,
   showHealth,
   showOpenApi,
   listDomains,
