@@ -1,5 +1,5 @@
 import type { Position } from "../../api/index.ts";
-import type { Changes } from "./ports.ts";
+import type { Changes } from "../../client/index.ts";
 
 /** As the edge's ROLLCALL_PARTITIONS and ROLLCALL_WINDOW allow. */
 const MAX_PARTITIONS = 256;

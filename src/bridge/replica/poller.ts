@@ -1,10 +1,10 @@
 import type { Position } from "../../api/index.ts";
-import { ClientError } from "../../client/index.ts";
+import { type Changes, ClientError } from "../../client/index.ts";
 import { toHex } from "../../directory/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import { TimeoutError, withTimeout } from "../../runtime/timeout.ts";
 import { faultInChanges } from "./check-changes.ts";
-import type { Changes, PollFault, ReplicaEdge } from "./ports.ts";
+import type { PollFault, ReplicaEdge } from "./ports.ts";
 import { reasonOf } from "./reason.ts";
 
 /** How long one answer may take, ms; and the first one, which may come in many pages. */

@@ -1,35 +1,10 @@
 /** What a replica needs from its host and from the edge. */
-import type { DomainKeyBody, FaultKind, Position, QuestionAnswer } from "../../api/index.ts";
+import type { FaultKind } from "../../api/index.ts";
+import type { RollcallClient } from "../../client/index.ts";
 import type { StoreObserver } from "./store.ts";
 
-/** "What changed in this partition since N?" */
-export interface ChangesQuestion {
-  readonly partition: number;
-  readonly since: Position | null;
-  /** Comes back in the answer, so that no other answer is taken for this one. */
-  readonly nonce: string;
-}
-
-/** The answer of the Registry itself, about the domains of the token only. */
-export interface Changes {
-  readonly partition: number;
-  readonly partitions: number;
-  /** Milliseconds for which the answer confirms, counted from before the question. */
-  readonly window: number;
-  /** The Registry's time, Unix milliseconds. */
-  readonly time: number;
-  readonly answer: QuestionAnswer;
-}
-
-/** The edge, as a replica asks it. Each call rejects with a ClientError; answers that fit no question are among them. */
-export interface ReplicaEdge {
-  changes(question: ChangesQuestion): Promise<Changes>;
-  /** Bytes of a domain's newest manifest. */
-  manifest(domain: string): Promise<Uint8Array>;
-  /** Bytes of a shard, or of departures. */
-  blob(domain: string, id: string): Promise<Uint8Array>;
-  domainKey(domain: string, epoch: number): Promise<DomainKeyBody>;
-}
+/** The edge, as a replica asks it. */
+export type ReplicaEdge = Pick<RollcallClient, "changes" | "manifest" | "blob" | "domainKey">;
 
 /** Why a poll was of no use: no answer came, the edge refused, or the answer is not usable. */
 export type PollFault = "unreachable" | "refused" | "unusable";

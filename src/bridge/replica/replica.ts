@@ -1,4 +1,5 @@
 import type { Position } from "../../api/index.ts";
+import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import { Semaphore } from "../../runtime/semaphore.ts";
@@ -8,7 +9,7 @@ import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
 import { napTimers } from "./nap-timers.ts";
 import { type Polled, Poller } from "./poller.ts";
-import type { Changes, PollFault, ReplicaEdge, ReplicaObserver } from "./ports.ts";
+import type { PollFault, ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
 import { reasonOf } from "./reason.ts";
 import { type HostClocks, ReplicaTime } from "./replica-time.ts";
