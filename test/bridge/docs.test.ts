@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { TokenState } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
+import { BridgeLog } from "../../src/bridge/observability/log.ts";
 import { BridgeMetrics } from "../../src/bridge/observability/metrics.ts";
+import { ReplicaTelemetry } from "../../src/bridge/observability/replica-telemetry.ts";
 import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
 import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
 import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
@@ -61,11 +63,12 @@ describe("docs/bridge.md", () => {
     expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES.filter((name) => !(name in PROTOCOLS)));
     for (const [name, value] of documented) {
       const preset = DEFAULTS[name as keyof typeof DEFAULTS];
-      const shown = Array.isArray(preset)
-        ? "none"
-        : name === "socket_mode"
-          ? '"0660"'
-          : JSON.stringify(preset);
+      const shown =
+        Array.isArray(preset) || preset === null
+          ? "none"
+          : name === "socket_mode"
+            ? '"0660"'
+            : JSON.stringify(preset);
       expect([name, value]).toEqual([name, shown]);
     }
     expect(DEFAULTS.socket_mode).toBe(0o660);
@@ -100,6 +103,9 @@ describe("docs/bridge.md", () => {
     const { cache, breaker } = new Bench(() => answerOf("alice@example.com", "unknown"));
     const token = new TokenState("", () => 0);
     metrics.watch({ cache, breaker, token, connections: () => 0, lists: () => [] });
+    const log = new BridgeLog({ level: "silent", write: () => undefined, wall: () => 0 });
+    const replica = new ReplicaTelemetry(log, metrics.registry, () => undefined);
+    replica.watch({ states: () => [], unwrittenBytes: () => 0 });
     const known = [...(await metrics.text()).matchAll(/^# TYPE (rollcall_\w+)/gm)].map((match) => match[1]);
     const documented = rowsOf("Metrics").flatMap(([names]) => (names ?? "").split(", "));
     expect(documented.sort()).toEqual(known.sort());

@@ -1,50 +1,25 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { TokenCreated } from "../../../src/api/index.ts";
-import type { IsolateHost } from "../../../testing/isolate-host.ts";
-import { ReplicaHost } from "../../../testing/replica-host.ts";
-import { DAY, HOUR, MINUTE, must, SECOND, WINDOW, World } from "../../../testing/world.ts";
+import type { ReplicaHost } from "../../../testing/replica-host.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
+import { ReplicaWorld, saidBy } from "./support-world.ts";
 
 const DOMAIN = "a.example";
 const ALICE = `alice@${DOMAIN}`;
 const NOBODY = `nobody@${DOMAIN}`;
 
-let world: World;
-let isolate: IsolateHost;
+let world: ReplicaWorld;
 let host: ReplicaHost;
-let isAway: boolean;
 
 beforeEach(async () => {
-  world = new World();
-  isolate = world.isolate();
-  isAway = false;
+  world = new ReplicaWorld();
   await publish("alice", "bob", "carol");
-  host = await newHost();
+  host = await world.host();
   await host.start();
   await world.clock.advance(2 * SECOND);
 });
 
-const publish = (...names: string[]): Promise<number> => world.publish(isolate, DOMAIN, names);
-
-async function newHost(options: { acceptGrace?: number } = {}): Promise<ReplicaHost> {
-  const json = { role: "replica", domains: [DOMAIN] };
-  const { body } = await must(isolate.call("/v1/tokens", { json }));
-  return new ReplicaHost({
-    time: world.clock,
-    token: (body as TokenCreated).token,
-    network: async (request) => {
-      if (isAway) throw new TypeError("fetch failed");
-      return isolate.fetch(request);
-    },
-    ...options,
-  });
-}
-
-/** The verdict, and whether it was confirmed; `edge` where the replica leaves the answer to the edge. */
-async function said(recipient: string): Promise<string> {
-  const answer = await host.check(recipient);
-  if (answer === null || answer.verdict === "unavailable") return "edge";
-  return `${answer.verdict}${answer.confirmed_age === null ? "" : " confirmed"}`;
-}
+const publish = (...names: string[]): Promise<number> => world.publishHere(DOMAIN, names);
+const said = (recipient: string): Promise<string> => saidBy(host, recipient);
 
 describe("a replica", () => {
   it("accepts and refuses from its list", async () => {
@@ -53,39 +28,36 @@ describe("a replica", () => {
   });
 
   it("polls every half window whatever is asked, and a check sends nothing", async () => {
-    let requests = 0;
-    const { network } = host;
-    host.network = (request) => {
-      requests++;
-      return network(request);
-    };
+    const before = world.requests.length;
     for (let minute = 0; minute < 10; minute++) {
       for (let i = 0; i < 100; i++) expect(await said(`n${minute}-${i}@${DOMAIN}`)).toBe("unknown confirmed");
       await world.clock.advance(MINUTE);
     }
     // A poll each 12 to 15 s.
-    expect(requests).toBeGreaterThanOrEqual(40);
-    expect(requests).toBeLessThanOrEqual(50);
+    const requests = world.requests.slice(before);
+    expect(new Set(requests)).toEqual(new Set(["POST /v1/changes"]));
+    expect(requests.length).toBeGreaterThanOrEqual(40);
+    expect(requests.length).toBeLessThanOrEqual(50);
   });
 
   it("refuses until a window after the last answer was asked for, and not a moment longer", async () => {
-    isAway = true;
+    world.isAway = true;
     await world.clock.advance(WINDOW - 3 * SECOND);
     expect(await said(NOBODY)).toBe("unknown confirmed");
     await world.clock.advance(3 * SECOND);
     expect(await said(NOBODY)).toBe("edge");
     expect(await said(ALICE)).toBe("deliverable");
-    isAway = false;
+    world.isAway = false;
     await world.clock.advance(WINDOW / 2);
     expect(await said(NOBODY)).toBe("unknown confirmed");
   });
 
   it("accepts for accept-grace while the Registry does not answer", async () => {
     host.kill();
-    host = await newHost({ acceptGrace: 2 * HOUR });
+    host = await world.host({ acceptGrace: 2 * HOUR });
     await host.start();
     await world.clock.advance(2 * SECOND);
-    isAway = true;
+    world.isAway = true;
     await world.clock.advance(2 * HOUR - MINUTE);
     expect(await said(ALICE)).toBe("deliverable");
     expect(await said(NOBODY)).toBe("edge");
@@ -94,7 +66,7 @@ describe("a replica", () => {
   });
 
   it("accepts for accept-grace over reboots, and refuses within a window of the edge's return", async () => {
-    isAway = true;
+    world.isAway = true;
     for (let day = 0; day < 6; day++) {
       host.kill();
       await world.clock.advance(DAY - MINUTE);
@@ -102,10 +74,10 @@ describe("a replica", () => {
       await world.clock.advance(MINUTE);
       expect([day, await said(ALICE), await said(NOBODY)]).toEqual([day, "deliverable", "edge"]);
     }
-    isAway = false;
+    world.isAway = false;
     await world.clock.advance(WINDOW);
     expect(await said(NOBODY)).toBe("unknown confirmed");
-    isAway = true;
+    world.isAway = true;
     host.kill();
     await world.clock.advance(7 * DAY);
     await host.start();
@@ -114,7 +86,7 @@ describe("a replica", () => {
   });
 
   it("answers nothing after a reboot with a clock before the one that was stored, until the edge answers", async () => {
-    isAway = true;
+    world.isAway = true;
     await world.clock.advance(MINUTE);
     host.kill();
     host.wallOffset = -DAY;
@@ -125,20 +97,20 @@ describe("a replica", () => {
     host.kill();
     await host.start();
     expect(await said(ALICE)).toBe("edge");
-    isAway = false;
+    world.isAway = false;
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("deliverable confirmed");
     expect(await said(NOBODY)).toBe("unknown confirmed");
   });
 
   it("counts a reboot with a clock that was set forward as that much silence", async () => {
-    isAway = true;
+    world.isAway = true;
     host.kill();
     host.wallOffset = 8 * DAY;
     await host.start();
     await world.clock.advance(MINUTE);
     expect(await said(ALICE)).toBe("edge");
-    isAway = false;
+    world.isAway = false;
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("deliverable confirmed");
   });
@@ -168,7 +140,7 @@ describe("a replica", () => {
   });
 
   it("counts the sleep of the host as silence of the Registry", async () => {
-    isAway = true;
+    world.isAway = true;
     await host.sleep(7 * DAY);
     expect(await said(ALICE)).toBe("edge");
   });
@@ -199,7 +171,7 @@ describe("a replica", () => {
 
   it("leaves a domain without a head, and one that was deleted, to the edge", async () => {
     expect(await said("x@other.example")).toBe("edge");
-    await world.remove(isolate, DOMAIN);
+    await world.remove(world.edge, DOMAIN);
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("departed confirmed");
   });
