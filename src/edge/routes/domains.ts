@@ -25,7 +25,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
     if (own?.length === 0) continue;
     const registry = context.bindings.registry(partition);
     const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
-    // A Registry of an earlier release knows no pages and lists everything.
+    // Named domains come all at once, on every page.
     heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));
     if (isWhole && heads.length > limit) break;
     heads = heads.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);
@@ -172,10 +172,8 @@ async function headOf(call: RouteCall, domain: string): Promise<ManifestRecord> 
 
 const SHORT_TTL = 30;
 
-async function kvAgainst(
-  { deployment, context }: RouteCall,
-  head: ManifestRecord,
-): Promise<DomainDescription["kv"]> {
+async function kvAgainst(call: RouteCall, head: ManifestRecord): Promise<DomainDescription["kv"]> {
+  const { deployment, context } = call;
   let bytes: Uint8Array | null;
   try {
     bytes = await context.kv.get(manifestKey(head.domain), SHORT_TTL);
@@ -186,8 +184,11 @@ async function kvAgainst(
   try {
     const { origin, generation, incarnation } = openManifest(bytes, head.domain, deployment.keyFor);
     if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
-    const isEqual = incarnation === head.incarnation && generation >= head.generation;
-    return { state: isEqual ? "equal" : "behind", generation };
+    if (incarnation < head.incarnation || generation < head.generation)
+      return { state: "behind", generation };
+    // A newer commit may have been copied since the head was read.
+    const isAhead = generation > head.generation && generation > (await headOf(call, head.domain)).generation;
+    return { state: isAhead ? "ahead" : "equal", generation };
   } catch (error) {
     const isOther = error instanceof DirectoryError && error.fault === "key-mismatch";
     return { state: isOther ? "other-key" : "damaged", generation: null };
