@@ -1,5 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { TokenState } from "../../src/bridge/edge-source/token.ts";
@@ -15,7 +14,6 @@ import { answerOf } from "./support/answers.ts";
 import { Bench } from "./support/bench.ts";
 
 const page = readFileSync(join(ROOT, "docs", "bridge.md"), "utf8");
-const UNIT = join(ROOT, "examples", "systemd", "rollcall-bridge.service");
 
 /** The rows of the tables of a section: their cells, without marks of code. */
 function rowsOf(heading: string): string[][] {
@@ -63,9 +61,11 @@ describe("docs/bridge.md", () => {
       const preset = DEFAULTS[name as keyof typeof DEFAULTS];
       const shown = Array.isArray(preset)
         ? "none"
-        : name === "socket_mode"
-          ? '"0660"'
-          : JSON.stringify(preset);
+        : preset === null
+          ? "none"
+          : name === "socket_mode"
+            ? '"0660"'
+            : JSON.stringify(preset);
       expect([name, value]).toEqual([name, shown]);
     }
     expect(DEFAULTS.socket_mode).toBe(0o660);
@@ -123,34 +123,5 @@ describe("the rules of alerts", () => {
       }
     }
     expect(rules).toContain('source="grace"');
-  });
-});
-
-describe("the systemd unit", () => {
-  it("lets the bridge create its sockets where the pages put them", () => {
-    const unit = readFileSync(UNIT, "utf8");
-    const writable = [...unit.matchAll(/^ReadWritePaths=-?(\S+)$/gm)].map((match) => `${match[1]}/`);
-    for (const [, name] of unit.matchAll(/^RuntimeDirectory=(\S+)$/gm)) writable.push(`/run/${name}/`);
-    const pages = [
-      "docs/bridge.md",
-      "docs/mta/postfix/README.md",
-      "examples/systemd/rollcall-bridge.service",
-    ];
-    const sockets = pages.flatMap((file) =>
-      [...readFileSync(join(ROOT, file), "utf8").matchAll(/unix:(\/(?:var|run)\/[\w./-]+)/g)].map(
-        (match) => match[1],
-      ),
-    );
-    expect(new Set(sockets)).toContain("/var/spool/postfix/rollcall/socketmap");
-    for (const path of sockets) expect(writable.some((folder) => path?.startsWith(folder))).toBe(true);
-  });
-
-  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is accepted by systemd", () => {
-    // The command is not installed on the host of a test.
-    const copy = join(temporaryFolder(), "rollcall-bridge.service");
-    writeFileSync(copy, readFileSync(UNIT, "utf8").replace("/usr/local/bin/rollcall", "/bin/true"));
-    const { status, stderr } = spawnSync("systemd-analyze", ["verify", copy], { encoding: "utf8" });
-    expect(stderr.split("\n").filter((line) => line.includes("rollcall-bridge"))).toEqual([]);
-    expect(status).toBe(0);
   });
 });

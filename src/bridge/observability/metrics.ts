@@ -12,7 +12,7 @@ import { LookupCounts } from "./lookup-counts.ts";
 const PREFIX = "rollcall_bridge_";
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
 
-/** What the gauges read at each scrape. */
+/** What the gauges read at each scrape. A reload may replace the cache and the breaker. */
 export interface GaugeSources {
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
@@ -48,6 +48,11 @@ export class BridgeMetrics {
     "protocol",
   );
   readonly #rejected = this.#counter("turned_away_total", "Connections above max_connections", "protocol");
+  readonly #foreign = this.#counter(
+    "foreign_total",
+    "Connections from networks that allow_remote does not name",
+    "protocol",
+  );
   readonly #faults = this.#counter(
     "faults_total",
     "Internal errors of the bridge; the recipient was deferred",
@@ -83,16 +88,21 @@ export class BridgeMetrics {
   }
 
   /** Adds gauges that are read at each scrape. */
-  watch({ cache, breaker, token, connections, lists }: GaugeSources): void {
+  watch(sources: GaugeSources): void {
+    const { token, connections, lists } = sources;
     const gauge = (name: string, help: string, read: () => number): void =>
       this.#gauge(name, help, (it) => it.set(read()));
-    gauge("cache_bytes", "Estimated size of the cached answers", () => cache.bytes);
-    gauge("cache_entries", "Cached answers", () => cache.size);
-    gauge("cache_evictions", "Cached answers removed to make room, since the start", () => cache.evictions);
+    gauge("cache_bytes", "Estimated size of the cached answers", () => sources.cache.bytes);
+    gauge("cache_entries", "Cached answers", () => sources.cache.size);
+    gauge(
+      "cache_evictions",
+      "Cached answers removed to make room, since the start",
+      () => sources.cache.evictions,
+    );
     gauge(
       "breaker_state",
       "Circuit breaker to the edge: 0 closed, 1 half-open, 2 open",
-      () => STATE_VALUES[breaker.state],
+      () => STATE_VALUES[sources.breaker.state],
     );
     gauge("ready", "1, or 0 if the token expired or the edge refuses it", () =>
       token.fault === null ? 1 : 0,
@@ -152,6 +162,10 @@ export class BridgeMetrics {
 
   rejected(protocol: string): void {
     this.#rejected.inc({ protocol });
+  }
+
+  foreign(protocol: string): void {
+    this.#foreign.inc({ protocol });
   }
 
   fault(): void {
