@@ -1,7 +1,6 @@
 import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/index.ts";
 import {
   blobIds,
-  blobKey,
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
@@ -10,7 +9,6 @@ import {
   type Manifest,
   type ManifestContent,
   type Mode,
-  manifestKey,
   openManifest,
   partitionOf,
   rosterKey,
@@ -19,18 +17,18 @@ import {
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import { differencesOf } from "./differences.ts";
 import { exportOf, exportRoster } from "./exports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
 import { Random } from "./random.ts";
 import { RegistryHost } from "./registry-host.ts";
+import { DAY, SECOND } from "./units.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-export const SECOND = 1_000;
-export const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+export * from "./units.ts";
+
 /** The window of law 2 as it is by default. */
 export const WINDOW = 30 * SECOND;
 
@@ -39,7 +37,7 @@ export interface PublishOptions {
   readonly mode?: Mode;
   readonly force?: boolean;
   readonly epoch?: number;
-  /** The head that it is planned against, where that is not the newest. */
+  /** The head that it is planned against, if that is not the newest. */
   readonly expect?: number | null;
   readonly bits?: number;
 }
@@ -235,16 +233,8 @@ export class World {
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */
   differences(partition = 0): string[] {
-    const wrong: string[] = [];
-    for (const { domain } of this.registry(partition).sql("SELECT domain FROM heads ORDER BY domain")) {
-      const head = this.headOf(domain as string) as Manifest;
-      const stored = this.kv.newest(manifestKey(head.domain));
-      if (stored === null || !Buffer.from(stored).equals(head.bytes)) wrong.push(manifestKey(head.domain));
-      for (const id of [...blobIds(head.shards), ...blobIds(head.departures)]) {
-        if (this.kv.newest(blobKey(head.domain, id)) === null) wrong.push(blobKey(head.domain, id));
-      }
-    }
-    return wrong;
+    const all = ({ shards, departures }: Manifest) => [shards, departures];
+    return differencesOf(this.registry(partition), this.kv, this.keyFor, all);
   }
 
   /** What any isolate did that the platform would not have allowed. */

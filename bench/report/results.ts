@@ -1,17 +1,6 @@
 /** The whole result of a run, as it is written to JSON. */
+import type { Machine } from "../rig/machine.ts";
 import type { Extent, Measurement } from "./measurement.ts";
-
-/** What it ran on. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly system: string;
-  readonly node: string;
-  readonly workerd: string;
-  /** Null where it is not installed. */
-  readonly wrk: string | null;
-}
 
 /** A suite that did not run, or broke. */
 export interface Left {
@@ -34,7 +23,7 @@ export interface Results {
 
 export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;
 
-/** @throws Error where the text is not the result of a run */
+/** @throws Error if the text is not the result of a run */
 export function fromJson(text: string): Results {
   const results = JSON.parse(text) as Partial<Results> | null;
   if (!Array.isArray(results?.measurements) || results.machine === undefined) {

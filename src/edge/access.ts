@@ -13,6 +13,9 @@ export interface Caller {
   readonly expires: number | null;
 }
 
+/** The caller of a public route. */
+export const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
+
 /** What a token says of itself. Its MAC proves it, so no storage is read. */
 export interface TokenClaims {
   readonly id: string;

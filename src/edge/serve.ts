@@ -1,15 +1,14 @@
 import { type IRequest, Router } from "itty-router";
 import { EVERY_ROUTE, ROUTES, type Route, type RouteName } from "../api/index.ts";
 import { traceOf } from "../reader/index.ts";
-import { Access, type Caller } from "./access.ts";
+import { Access, type Caller, NOBODY } from "./access.ts";
 import { Deployment } from "./deployment.ts";
 import type { Settings } from "./environment.ts";
 import { errorResponse, HttpError } from "./http.ts";
 import type { Ports } from "./ports.ts";
 import type { Bindings } from "./request-context.ts";
-import { readParams } from "./routes/body.ts";
 import { health } from "./routes/health.ts";
-import { requireDomain, unwrap } from "./routes/route.ts";
+import { type RouteCall, unwrap } from "./routes/route.ts";
 import { handle } from "./routes/table.ts";
 
 /** The edge of one isolate: answers HTTP requests. */
@@ -83,41 +82,24 @@ export class Edge {
     const route: Route = ROUTES[name];
     const caller = this.#admit(route, request);
     if (url.includes("?")) requireQuery(route, url);
-    // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
-    return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
-      ? this.#answer(name, request, params, caller, bindings)
-      : this.#answerUnlessRevoked(name, request, params, caller, bindings);
-  }
-
-  async #answerUnlessRevoked(
-    name: RouteName,
-    request: Request,
-    params: Readonly<Record<string, string>>,
-    caller: Caller,
-    bindings: Bindings,
-  ): Promise<Response> {
-    if (unwrap(await bindings.registry(0).isRevoked(caller.id))) throw unauthorized();
-    return this.#answer(name, request, params, caller, bindings);
-  }
-
-  #answer(
-    name: RouteName,
-    request: Request,
-    rawParams: Readonly<Record<string, string>>,
-    caller: Caller,
-    bindings: Bindings,
-  ): Response | Promise<Response> {
-    const route: Route = ROUTES[name];
-    const params = readParams(route, rawParams);
-    if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
-    return handle(name, {
+    const call: RouteCall = {
       request,
       params,
       caller,
       deployment: this.deployment,
       access: this.#access,
       context: this.deployment.contextOf(bindings),
-    });
+    };
+    // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
+    return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
+      ? handle(name, call)
+      : this.#handleUnlessRevoked(name, call);
+  }
+
+  async #handleUnlessRevoked(name: RouteName, call: RouteCall): Promise<Response> {
+    const { caller, context } = call;
+    if (unwrap(await context.bindings.registry(0).isRevoked(caller.id))) throw unauthorized();
+    return handle(name, call);
   }
 
   /** @throws HttpError `unauthorized` or `forbidden`; neither says anything about a recipient */
@@ -134,9 +116,6 @@ export class Edge {
 
 /** The path of the route for one recipient, up to the address. */
 const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
-
-/** The caller of a public route. */
-const NOBODY: Caller = { id: "nobody", role: "check", domains: new Set(), expires: null };
 
 const unauthorized = (): HttpError =>
   new HttpError(

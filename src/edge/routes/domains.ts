@@ -25,7 +25,7 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
     if (own?.length === 0) continue;
     const registry = context.bindings.registry(partition);
     const more = await (own === undefined ? registry.domains(oneMore(paging)) : registry.domainsNamed(own));
-    // A Registry of an earlier release knows no pages and lists everything.
+    // Named domains come all at once, on every page.
     heads.push(...unwrap(more).filter(({ domain }) => after === null || domain > after));
     if (isWhole && heads.length > limit) break;
     heads = heads.sort((a, b) => (a.domain < b.domain ? -1 : 1)).slice(0, limit + 1);

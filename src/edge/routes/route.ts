@@ -9,7 +9,7 @@ import type { RequestContext } from "../request-context.ts";
 /** An authorised request, and all that a handler may use. */
 export interface RouteCall {
   readonly request: Request;
-  /** Parameters of the path, parsed by the route's schemas. */
+  /** Parameters of the path; a handler gets them parsed by its route's schemas. */
   readonly params: Readonly<Record<string, string>>;
   readonly caller: Caller;
   readonly deployment: Deployment;

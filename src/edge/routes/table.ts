@@ -1,7 +1,8 @@
 /** The handler of each route, and how a request reaches it. */
-import { openApiDocument, ROUTES, type Route, type RouteName } from "../../api/index.ts";
+import { openApiDocument, type ParamsOf, ROUTES, type Route, type RouteName } from "../../api/index.ts";
+import { NOBODY } from "../access.ts";
 import { json, octets } from "../http.ts";
-import { readRouteBody } from "./body.ts";
+import { readParams, readRouteBody } from "./body.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
   deleteDomain,
@@ -53,16 +54,19 @@ type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unkn
 
 /**
  * Answers a request that was admitted. A check is answered synchronously if nothing has to be awaited.
+ * @param call with the parameters as sent
  * @throws HttpError
  */
 export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {
+  const params = readParams(ROUTES[name], call.params);
   if (name === "postRcpt") return postRcpt(call);
-  if (name === "getRcpt") return getRcpt(call as Parameters<typeof getRcpt>[0]);
-  return handleWithBody(ROUTES[name], HANDLERS[name] as AnyHandler, call);
+  if (name === "getRcpt") return getRcpt({ ...call, params: params as ParamsOf<"getRcpt"> });
+  return handleWithBody(ROUTES[name], HANDLERS[name] as AnyHandler, { ...call, params });
 }
 
 async function handleWithBody(route: Route, handler: AnyHandler, call: RouteCall): Promise<Response> {
-  const { request, caller, deployment } = call;
+  const { request, params, caller, deployment } = call;
+  if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
   const body = await readRouteBody(route, request, deployment.ports.timers);
   if (route.bound === "body") {
     const { domains } = body as { readonly domains: readonly { readonly domain: string }[] };
