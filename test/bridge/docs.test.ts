@@ -105,23 +105,3 @@ describe("docs/bridge.md", () => {
     expect(documented.sort()).toEqual(known.sort());
   });
 });
-
-describe("the rules of alerts", () => {
-  it("use metrics that exist, with labels that they have", async () => {
-    const rules = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
-    const documented = new Map(
-      rowsOf("Metrics").flatMap(([names, labels]) =>
-        (names ?? "").split(", ").map((name): [string, string[]] => [name, (labels ?? "").split(", ")]),
-      ),
-    );
-    const used = [...rules.matchAll(/(rollcall_bridge_\w+)(?:\{([^}]*)\})?/g)];
-    expect(used.length).toBeGreaterThan(8);
-    for (const [, name, labels = ""] of used) {
-      expect([...documented.keys()]).toContain(name);
-      for (const [, label] of labels.matchAll(/(\w+)[!=~]*=/g)) {
-        expect(documented.get(name as string)).toContain(label);
-      }
-    }
-    expect(rules).toContain('source="grace"');
-  });
-});

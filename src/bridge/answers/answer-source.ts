@@ -1,4 +1,5 @@
 import type { Answer } from "../../directory/index.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 
 /** A question for the source. */
 export interface Query {
@@ -13,7 +14,7 @@ export interface Query {
 export type SourceOutcome =
   /** `askedAt`: from when the answer's ages and its max_age count. */
   | { readonly kind: "answer"; readonly answer: Answer; readonly askedAt: number }
-  | { readonly kind: "none"; readonly why: string };
+  | { readonly kind: "none"; readonly why: string; readonly reason?: DeferralReason };
 
 /** Where answers about recipients come from: the edge over HTTP, or a replica on the mail host. */
 export interface AnswerSource {

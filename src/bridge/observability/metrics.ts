@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { VERSION } from "../../api/index.ts";
 import type { AnswerCache } from "../answers/cache.ts";
 import type { Resolution } from "../answers/resolution.ts";
 import type { Breaker, BreakerState } from "../edge-source/breaker.ts";
-import type { ListState, RefreshResult } from "../edge-source/list-states.ts";
+import { type ListState, REFRESH_RESULTS, type RefreshResult } from "../edge-source/list-states.ts";
 import type { TokenState } from "../edge-source/token.ts";
 import { PROTOCOL_NAMES } from "../protocols/index.ts";
 import type { LocalVerdict } from "../protocols/protocol.ts";
@@ -75,6 +76,27 @@ export class BridgeMetrics {
         for (const [labels, count] of lookups.entries()) this.inc({ ...labels }, count);
       },
     });
+    this.#byReason(
+      "refusals_total",
+      "Recipients that mail servers were told to refuse, by verdict",
+      lookups.refusals,
+    );
+    this.#byReason(
+      "deferrals_total",
+      "Recipients that mail servers were told to defer, by verdict, or by the reason for which there was none",
+      lookups.deferrals,
+    );
+    new Gauge({
+      name: "rollcall_build_info",
+      help: "1, with the release of Rollcall and of Node as labels",
+      labelNames: ["version", "node"],
+      registers: [this.#registry],
+    }).set({ version: VERSION, node: process.version }, 1);
+    // From 0 on, so that alerts see the first of each, and that one never happened.
+    for (const protocol of PROTOCOL_NAMES) {
+      for (const counter of [this.#malformed, this.#rejected, this.#foreign]) counter.inc({ protocol }, 0);
+    }
+    for (const result of REFRESH_RESULTS) this.#refreshes.inc({ result }, 0);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -178,6 +200,19 @@ export class BridgeMetrics {
 
   refreshed(result: RefreshResult): void {
     this.#refreshes.inc({ result });
+  }
+
+  #byReason(name: string, help: string, counts: Readonly<Record<string, number>>): void {
+    new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames: ["reason"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [reason, count] of Object.entries(counts)) this.inc({ reason }, count);
+      },
+    });
   }
 
   #counter(name: string, help: string, ...labelNames: string[]): Counter {
