@@ -84,7 +84,7 @@ export class Replica {
    * would leave out changes of domains that only that token covers.
    */
   readonly #heardInFull = new Set<number>();
-  #tokens = 0;
+  #edges = 0;
   #isSwept = false;
   #isStopped = false;
 
@@ -117,9 +117,9 @@ export class Replica {
     for (const stop of this.#loops.values()) stop();
   }
 
-  /** The edge is asked with another token from now on, which may cover other domains. */
-  tokenChanged(): void {
-    this.#tokens++;
+  /** Another edge is asked from now on, or with another token, which may cover other domains. */
+  edgeChanged(): void {
+    this.#edges++;
     this.#heardInFull.clear();
     this.#isSwept = false;
   }
@@ -219,11 +219,11 @@ export class Replica {
       await store.writeWaiting();
     }
     const askedAt = this.#time.now();
-    const tokens = this.#tokens;
+    const edges = this.#edges;
     const known = this.#host?.position(partition) ?? null;
     const polled = await this.#poller.ask(partition, known, !this.#heardInFull.has(partition));
-    // It may have been sent with either token.
-    if (tokens !== this.#tokens) return 0;
+    // It may be about other domains.
+    if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);
     const failures = polled.fault === null ? 0 : (this.#polls.get(partition)?.failures ?? 0) + 1;
     this.#polls.set(partition, { fault: polled.fault, failures });
