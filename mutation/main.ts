@@ -13,7 +13,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { AREAS, filesOf, ROOT } from "./areas.ts";
+import { AREAS, filesOf, ROOT, testsOf } from "./areas.ts";
 import { isEquivalent, staleAmong } from "./equivalents.ts";
 import { fileOutcome, isCurrent, readOutcomes, type Survivor, storeOutcomes } from "./outcomes.ts";
 import { mutate, type Outcome } from "./run.ts";
@@ -44,7 +44,9 @@ async function mutateAll(): Promise<number> {
     const begun = Date.now();
     const lines =
       values.sample === undefined ? undefined : sampleOf(files, Number(values.sample), Number(values.seed));
-    const found = await mutate(files, lines);
+    const found: Outcome[] = [];
+    for (const some of Map.groupBy(files, (file) => testsOf(file).join()).values())
+      found.push(...(await mutate(some, lines)));
     outcomes.push(...found);
     console.log(`\n${area.folder}: ${scoreOf(found)}, ${((Date.now() - begun) / 1000).toFixed(0)} s`);
     if (lines !== undefined) continue;
