@@ -62,6 +62,13 @@ export async function startEdge(
             // wrangler names a namespace without an id by its binding; use the same one.
             ROLLCALL_KV: { type: "kv", id: "ROLLCALL_KV" },
             REGISTRY: { type: "durable-object", worker: "rollcall", exportName: "Registry" },
+            ASSETS: { type: "assets" },
+          },
+          assets: {
+            directory: packageFile("dist", "edge", "assets"),
+            htmlHandling: "none",
+            hasUserWorker: true,
+            runWorkerFirst: true,
           },
         },
       },

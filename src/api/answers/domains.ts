@@ -1,7 +1,7 @@
 /** How lists stand, and their history. */
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "../schema.ts";
 import { shardTable } from "./commits.ts";
 import { counts, mode, origin, policy } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "./schema.ts";
 
 const summary = {
   domain: text,
