@@ -45,8 +45,10 @@ async function mutateAll(): Promise<number> {
     const lines =
       values.sample === undefined ? undefined : sampleOf(files, Number(values.sample), Number(values.seed));
     const found: Outcome[] = [];
-    for (const some of Map.groupBy(files, (file) => testsOf(file).join()).values())
+    for (const tests of new Set(files.map((file) => testsOf(file).join()))) {
+      const some = files.filter((file) => testsOf(file).join() === tests);
       found.push(...(await mutate(some, lines)));
+    }
     outcomes.push(...found);
     console.log(`\n${area.folder}: ${scoreOf(found)}, ${((Date.now() - begun) / 1000).toFixed(0)} s`);
     if (lines !== undefined) continue;
