@@ -11,7 +11,7 @@ export interface Area {
   readonly files?: readonly string[];
   /** Patterns of files of tests. */
   readonly tests: readonly string[];
-  /** The folder of tests of which only those named after a file notice its mutants, and what stands in for missing ones. */
+  /** The folder whose tests have to notice the mutants of the file that they are named after; other tests if there are none. */
   readonly own?: { readonly folder: string; readonly instead: Readonly<Record<string, readonly string[]>> };
 }
 
