@@ -102,6 +102,11 @@ export class BootedDebian {
     return this.#enter("systemctl", "show", "--value", "--property", name, unit).stdout.trim();
   }
 
+  /** @param pid as the system inside numbers it */
+  isRunning(pid: number): boolean {
+    return this.#enter("test", "-d", `/proc/${pid}`).status === 0;
+  }
+
   /** What a unit wrote, for the message of a failed test. */
   journal(unit: string): string {
     return this.#enter("journalctl", "--no-pager", "--unit", unit).stdout;
