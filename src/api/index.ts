@@ -3,6 +3,7 @@
  * description in OpenAPI derive. docs/api.md says what they mean.
  */
 export * from "./answers/index.ts";
+export * from "./changes.ts";
 export * from "./checks.ts";
 export * from "./commits.ts";
 export * from "./errors.ts";

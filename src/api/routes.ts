@@ -1,7 +1,15 @@
 /** Every route of the HTTP API. The router, the access rules and the OpenAPI document are made from this table. */
+import { changesRequest } from "./changes.ts";
 import { checkRequest } from "./checks.ts";
 import { commitRequest, contentId, domainName, planRequest, rollbackRequest } from "./commits.ts";
-import { MAX_CHECK_BODY, MAX_COMMIT_BODY, MAX_PLAN_BODY, MAX_SHARD_BODY, MAX_SMALL_BODY } from "./limits.ts";
+import {
+  MAX_CHANGES_BODY,
+  MAX_CHECK_BODY,
+  MAX_COMMIT_BODY,
+  MAX_PLAN_BODY,
+  MAX_SHARD_BODY,
+  MAX_SMALL_BODY,
+} from "./limits.ts";
 import { type Infer, type Schema, text } from "./schema.ts";
 import { type TokenRole, tokenId, tokenRequest } from "./tokens.ts";
 
@@ -20,8 +28,12 @@ export interface Route {
   readonly bound?: "path" | "body" | "recipients";
   /** Left out: it takes none. */
   readonly body?: { readonly schema: Schema | "bytes"; readonly limit: number };
+  /** Whether the handler's own question to the Registry says that the token was revoked. */
+  readonly asksWhetherRevoked?: true;
   /** Names of query parameters that are required, each a whole number. */
   readonly query?: readonly string[];
+  /** The same for those that may be left out. */
+  readonly optionalQuery?: readonly string[];
   /** Where the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
   readonly paged?: "domain" | "generation";
 }
@@ -32,7 +44,7 @@ export const ROUTES = {
   postRcpt: {
     method: "POST",
     path: "/v1/rcpt",
-    roles: ["check"],
+    roles: ["check", "replica"],
     bound: "recipients",
     body: { schema: checkRequest, limit: MAX_CHECK_BODY },
   },
@@ -40,8 +52,15 @@ export const ROUTES = {
     method: "GET",
     path: "/v1/rcpt/:address",
     params: { address: text },
-    roles: ["check"],
+    roles: ["check", "replica"],
     bound: "recipients",
+  },
+  postChanges: {
+    method: "POST",
+    path: "/v1/changes",
+    roles: ["replica"],
+    asksWhetherRevoked: true,
+    body: { schema: changesRequest, limit: MAX_CHANGES_BODY },
   },
   showHealth: {
     method: "GET",
@@ -79,6 +98,7 @@ export const ROUTES = {
     params: domain,
     roles: ["publish", "replica"],
     bound: "path",
+    optionalQuery: ["epoch"],
   },
   domainManifest: {
     method: "GET",

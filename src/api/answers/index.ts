@@ -1,4 +1,5 @@
 /** What the edge answers. Clients check it; the edge itself needs only the types. */
+export * from "./changes.ts";
 export * from "./checks.ts";
 export * from "./commits.ts";
 export * from "./domains.ts";

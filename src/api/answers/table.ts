@@ -5,6 +5,7 @@
 import type { ErrorCode } from "../errors.ts";
 import { ROUTES, type Route, type RouteName } from "../routes.ts";
 import { type Infer, kind, named, type Schema } from "../schema.ts";
+import { changesAnswer } from "./changes.ts";
 import { answer, checkAnswer } from "./checks.ts";
 import { commitResult, headResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
@@ -37,6 +38,10 @@ export const ANSWERS = {
     answer,
     answersWith503: true,
   },
+  postChanges: {
+    summary: "Ask the Registry of a partition which heads that the token covers changed since a position",
+    answer: changesAnswer,
+  },
   showHealth: {
     summary: "Tell whether this deployment is configured",
     answer: health,
@@ -62,8 +67,10 @@ export const ANSWERS = {
     errors: ["not_found", "conflict"],
   },
   domainKey: {
-    summary: "Get a domain's key, whether the domain exists or not",
+    summary:
+      "Get a domain's key, whether the domain exists or not; `?epoch=` asks for that of an earlier epoch",
     answer: domainKeyBody,
+    errors: ["not_found"],
   },
   domainManifest: {
     summary: "Get the bytes of a domain's newest manifest",

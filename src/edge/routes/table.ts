@@ -3,6 +3,7 @@ import { type ParamsOf, ROUTES, type Route, type RouteName } from "../../api/ind
 import { NOBODY } from "../access.ts";
 import { HttpError, json, jsonText, octets } from "../http.ts";
 import { readParams, readRouteBody } from "./body.ts";
+import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
   deleteDomain,
@@ -35,6 +36,7 @@ const showOpenApi: Handler<"showOpenApi"> = async ({ context }) => {
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
+  postChanges,
   showHealth,
   showOpenApi,
   listDomains,
