@@ -13,10 +13,11 @@ import {
   type SteadyClock,
   type TokenSource,
 } from "../bridge/index.ts";
+import type { RollcallClient } from "../client/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { CliError, EXIT, inputError, usageError } from "./exit.ts";
 import { explain } from "./explain.ts";
-import { certificateFault } from "./http.ts";
+import { type ConnectionPool, certificateFault } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Options of `rollcall bridge`. */
@@ -38,6 +39,36 @@ export function configurationOf(
   clock: SteadyClock,
   hasSockets: boolean,
 ): BridgeConfiguration {
+  const { settings, token, client, pool, origin } = bridgeParts(cli, options, clock, hasSockets);
+  return {
+    settings,
+    token,
+    edge: {
+      ask: askEdgeWith(client),
+      page: (after) => client.domainPage(after),
+      origin,
+      // No connection outlives the bridge.
+      close: () => pool.close(),
+    },
+  };
+}
+
+/** What a bridge is made of. */
+export interface BridgeParts {
+  readonly settings: BridgeSettings;
+  readonly token: TokenSource;
+  readonly client: RollcallClient;
+  readonly pool: ConnectionPool;
+  readonly origin: string;
+}
+
+/** Like {@link configurationOf}. @throws CliError exit 2 or 3 */
+export function bridgeParts(
+  cli: Cli,
+  options: BridgeCommandOptions,
+  clock: SteadyClock,
+  hasSockets: boolean,
+): BridgeParts {
   const file = cli.settings(options.config);
   const settings = settingsOf(file, options, hasSockets);
   const token = tokenSource(cli, options);
@@ -53,17 +84,7 @@ export function configurationOf(
     now: clock.now,
     send: pool.send,
   });
-  return {
-    settings,
-    token,
-    edge: {
-      ask: askEdgeWith(client),
-      page: (after) => client.domainPage(after),
-      origin,
-      // No connection outlives the bridge.
-      close: () => pool.close(),
-    },
-  };
+  return { settings, token, client, pool, origin };
 }
 
 /** Flags take precedence over rollcall.toml, and that over the defaults. @throws CliError */
