@@ -1,8 +1,9 @@
-import { type ErrorCode, errorBody, STATUS } from "./errors.ts";
-import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
+import { errorBody } from "./answers/errors.ts";
+import { type DescribedRoute, EVERY_DESCRIBED_ROUTE, errorsOf } from "./answers/table.ts";
+import { type ErrorCode, STATUS } from "./errors.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { MAX_PAGE, MAX_WHOLE } from "./limits.ts";
-import { EVERY_ROUTE, errorsOf, type Route } from "./routes.ts";
-import { type Schema, text, whole } from "./schema.ts";
+import { type JsonSchema, type Schema, text, whole } from "./schema.ts";
 import { VERSION } from "./version.ts";
 
 /** The description of the API in OpenAPI 3.1, made from its routes and their schemas. */
@@ -15,7 +16,7 @@ export function openApiDocument(): JsonSchema {
       return { $ref: `#/components/schemas/${name}` };
     });
   const paths: Record<string, Record<string, JsonSchema>> = {};
-  for (const route of EVERY_ROUTE) {
+  for (const route of EVERY_DESCRIBED_ROUTE) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, of) };
   }
@@ -40,8 +41,18 @@ const WITH_TOKEN: readonly ErrorCode[] = [
   "unavailable",
 ];
 
-function operation(route: Route, of: Describe): JsonSchema {
-  const { roles = [], summary, params = {}, query = [], paged, body, answer, answersWith503 } = route;
+function operation(route: DescribedRoute, of: Describe): JsonSchema {
+  const {
+    roles = [],
+    summary,
+    params = {},
+    query = [],
+    optionalQuery = [],
+    paged,
+    body,
+    answer,
+    answersWith503,
+  } = route;
   const isOpen = roles === "anyone";
   const codes = new Set([...(isOpen ? [] : WITH_TOKEN), ...errorsOf(route)]);
   const statuses = new Set<number>([...codes].map((code) => STATUS[code]));
@@ -64,6 +75,7 @@ function operation(route: Route, of: Describe): JsonSchema {
   const parameters = [
     ...Object.entries(params).map(([name, schema]) => parameter("path", name, of(schema))),
     ...query.map((name) => parameter("query", name, of(whole))),
+    ...optionalQuery.map((name) => ({ ...parameter("query", name, of(whole)), required: false })),
     ...(paged === undefined ? [] : pageParameters(of(paged === "domain" ? text : whole))),
   ];
   return {

@@ -6,6 +6,7 @@ import type { Breaker } from "./edge-source/breaker.ts";
 import { EdgeSource } from "./edge-source/edge-source.ts";
 import type { Telemetry } from "./observability/telemetry.ts";
 import type { BridgePorts } from "./ports.ts";
+import { type LocalLists, ReplicaSource } from "./replica/replica-source.ts";
 import type { BridgeSettings } from "./settings.ts";
 
 /** Questions per request about one domain, if `max_questions` are asked at the same time. */
@@ -23,9 +24,10 @@ export function createAnswering(
   ask: AskEdge,
   { cache, minGenerations }: { readonly cache: AnswerCache; readonly minGenerations: MinGenerations },
   telemetry: Telemetry,
+  replica: LocalLists | null,
 ): Answering {
   const ports: BridgePorts = { clock, timers };
-  const source = new EdgeSource({
+  const edge = new EdgeSource({
     ports,
     ask,
     timeout: 1000 * settings.timeout,
@@ -36,7 +38,7 @@ export function createAnswering(
   });
   const resolver = new Resolver({
     ports,
-    source,
+    source: replica === null ? edge : new ReplicaSource(replica, edge, ports),
     cache,
     minGenerations,
     timeout: 1000 * settings.timeout,
@@ -44,5 +46,5 @@ export function createAnswering(
     newLog: (domain, incarnation) => telemetry.newLog(domain, incarnation),
     fault: (error) => telemetry.fault(error),
   });
-  return { resolver, breaker: source.breaker };
+  return { resolver, breaker: edge.breaker };
 }

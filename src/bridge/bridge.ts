@@ -14,7 +14,10 @@ import { metricsServer } from "./observability/metrics-server.ts";
 import { Telemetry } from "./observability/telemetry.ts";
 import type { BridgePorts } from "./ports.ts";
 import { repeat } from "./repeat.ts";
+import type { OpenReplica, ReplicaHost } from "./replica/open-replica.ts";
+import type { ReplicaEdge } from "./replica/ports.ts";
 import { type BridgeSettings, LISTENER_NAMES } from "./settings.ts";
+import { REPLICA_SETTINGS, startReplica } from "./start-replica.ts";
 import type { Successor } from "./takeover.ts";
 
 /** Pause between two looks at the token file, ms. */
@@ -25,6 +28,8 @@ export interface EdgeConnection {
   readonly ask: AskEdge;
   /** One page of the state of the lists. */
   readonly page: ListStatesOptions["page"];
+  /** For a replica. */
+  readonly replica?: ReplicaEdge;
   /** The edge's URL, for the log. */
   readonly origin: string;
   close(): void;
@@ -44,6 +49,8 @@ export interface BridgeOptions extends BridgePorts {
   readonly inherited?: readonly InheritedListener<ServedName>[];
   /** Whether another bridge continues if this one cannot start. */
   readonly isSuccessor?: boolean;
+  /** For a replica. */
+  readonly replica?: ReplicaHost;
   /** For jitter, between 0 and 1. */
   chance(): number;
   /** Writes one line of the log. */
@@ -75,7 +82,7 @@ export interface RunningBridge {
 
 /**
  * Starts a bridge: all listeners, or none.
- * @throws ListenError
+ * @throws ListenError, FolderError
  */
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
   const bridge = new Bridge(options);
@@ -97,6 +104,7 @@ class Bridge implements RunningBridge {
   #cache: AnswerCache;
   #answering: ReturnType<typeof createAnswering>;
   #peers: AllowedPeers;
+  #replica: OpenReplica | null = null;
   #isReplacing = false;
 
   constructor(options: BridgeOptions) {
@@ -145,15 +153,17 @@ class Bridge implements RunningBridge {
     return this.#token.fault ?? `listening on ${this.#shownListeners().join(", ")}`;
   }
 
-  /** @throws ListenError */
+  /** @throws ListenError, FolderError */
   async start(): Promise<void> {
     const { isSuccessor = false, inherited = [], timers, wall } = this.#options;
     const { settings, edge } = this.#configuration;
     try {
+      await this.#startReplica();
       await this.#server.adopt(inherited);
       await this.#server.update(listenersOf(settings), settings.socket_mode);
     } catch (error) {
       this.#answering.resolver.stop();
+      await this.#replica?.stop();
       await (isSuccessor ? this.#server.giveUp() : this.#server.stop());
       edge.close();
       throw error;
@@ -176,6 +186,9 @@ class Bridge implements RunningBridge {
       return why;
     }
     const old = { ...this.#configuration, answering: this.#answering };
+    if (REPLICA_SETTINGS.some((name) => String(settings[name]) !== String(old.settings[name]))) {
+      this.#log.replicaUnchanged();
+    }
     this.#configuration = configuration;
     this.#log.level = settings.log_level;
     this.#telemetry.logObserved = settings.log_observed;
@@ -183,6 +196,7 @@ class Bridge implements RunningBridge {
     this.#cache = this.#cache.resized(settings.cache_bytes);
     this.#answering = this.#createAnswering(configuration);
     if (this.#token.replace(token.current)) this.#log.tokenReplaced();
+    this.#replica?.replica.edgeChanged();
     this.#log.reloaded(this.#shownListeners(), edge.origin);
     old.answering.resolver.stop();
     // Questions under way are still answered over the old connections.
@@ -221,6 +235,7 @@ class Bridge implements RunningBridge {
     this.#log.stopping(signal);
     this.#stopWork();
     await this.#server.stop();
+    await this.#replica?.stop();
     this.#configuration.edge.close();
     this.#log.stopped();
   }
@@ -235,6 +250,7 @@ class Bridge implements RunningBridge {
     });
     await successor.done();
     this.#stopWork();
+    await this.#replica?.stop();
     this.#configuration.edge.close();
     this.#log.replaced(successor.pid, connections);
   }
@@ -247,7 +263,29 @@ class Bridge implements RunningBridge {
 
   #createAnswering({ settings, edge }: BridgeConfiguration): ReturnType<typeof createAnswering> {
     const memory = { cache: this.#cache, minGenerations: this.#minGenerations };
-    return createAnswering(this.#options, settings, edge.ask, memory, this.#telemetry);
+    const replica = this.#replica?.replica ?? null;
+    return createAnswering(this.#options, settings, edge.ask, memory, this.#telemetry, replica);
+  }
+
+  async #startReplica(): Promise<void> {
+    const { replica: host, timers } = this.#options;
+    if (host === undefined || this.#configuration.edge.replica === undefined) return;
+    // A reload replaces the connection.
+    const edge = (): ReplicaEdge => this.#configuration.edge.replica as ReplicaEdge;
+    this.#replica = await startReplica(this.#configuration.settings, {
+      host,
+      edge: {
+        changes: (question) => edge().changes(question),
+        manifest: (domain) => edge().manifest(domain),
+        blob: (domain, id) => edge().blob(domain, id),
+        domainKey: (domain, epoch) => edge().domainKey(domain, epoch),
+      },
+      timers,
+      log: this.#log,
+      metrics: this.#metrics,
+      failed: (error) => this.#telemetry.fault(error),
+    });
+    if (this.#replica !== null) this.#answering = this.#createAnswering(this.#configuration);
   }
 
   #watchGauges(): void {
@@ -270,7 +308,10 @@ class Bridge implements RunningBridge {
     const { token } = this.#configuration;
     const why = token.refresh();
     if (why !== null) this.#log.tokenUnusable(why);
-    else if (this.#token.replace(token.current)) this.#log.tokenReplaced();
+    else if (this.#token.replace(token.current)) {
+      this.#replica?.replica.edgeChanged();
+      this.#log.tokenReplaced();
+    }
     return TOKEN_PAUSE_MS;
   }
 

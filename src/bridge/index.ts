@@ -15,6 +15,8 @@ export type { ServedName } from "./listeners/server.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
 export { repeat } from "./repeat.ts";
+export { FolderError } from "./replica/disk/folder.ts";
+export type { ReplicaHost } from "./replica/open-replica.ts";
 export {
   type BridgeSettings,
   DEFAULTS,

@@ -1,3 +1,4 @@
+import { toALabel } from "../directory/index.ts";
 import {
   ADDRESS_FORMS,
   isLocal,
@@ -31,6 +32,12 @@ export interface BridgeSettings extends ProtocolAddresses {
   readonly max_questions: number;
   /** Failed requests in a row that open the circuit breaker. */
   readonly breaker_failures: number;
+  /** Folder of the replica; null to ask the edge about every recipient. */
+  readonly replica: string | null;
+  /** Domains that the replica holds; none for all that the token covers. */
+  readonly domain: readonly string[];
+  /** Memory for the replica's lists. */
+  readonly replica_bytes: number;
   /** PEM file of further certificate authorities for the edge and for a proxy; null for none. */
   readonly ca_file: string | null;
   readonly log_level: LogLevel;
@@ -136,6 +143,29 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
   max_connections: number(20_000, "mail server connections at the same time", "count", [1, 1_000_000]),
   max_questions: number(64, "questions to the edge at the same time", "count", [1, 1_000]),
   breaker_failures: number(5, "failed requests in a row that open the circuit breaker", "count", [1, 1_000]),
+  replica: {
+    preset: null,
+    about: "answer from a replica of the lists, kept in this folder; needs a token of role replica",
+    placeholder: "folder",
+    read: (value) =>
+      typeof value === "string" && value !== "" ? value : new Fault("must be the path of a folder"),
+  },
+  domain: {
+    preset: [],
+    about: "domain that the replica holds (default: all that the token covers; may be repeated)",
+    placeholder: "domain",
+    read(value) {
+      const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+      const domains = list.map((name) => (typeof name === "string" ? toALabel(name) : null));
+      const wrong = domains.indexOf(null);
+      if (wrong >= 0) return new Fault(`must be domain names, and "${String(list[wrong])}" is none`);
+      return domains as string[];
+    },
+  },
+  replica_bytes: number(96 * 1024 ** 2, "memory for the lists of the replica", "bytes", [
+    8 * 1024 ** 2,
+    64 * 1024 ** 3,
+  ]),
   ca_file: {
     preset: null,
     about: "PEM file of further certificate authorities, for the edge and for a proxy",

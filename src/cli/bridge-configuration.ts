@@ -20,6 +20,9 @@ import { explain } from "./explain.ts";
 import { type ConnectionPool, certificateFault } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
+/** Connections for the polls and fetches of a replica. */
+const REPLICA_CONNECTIONS = 10;
+
 /** Options of `rollcall bridge`. */
 export interface BridgeCommandOptions extends EdgeOptions {
   readonly config?: string;
@@ -39,13 +42,14 @@ export function configurationOf(
   clock: SteadyClock,
   hasSockets: boolean,
 ): BridgeConfiguration {
-  const { settings, token, client, pool, origin } = bridgeParts(cli, options, clock, hasSockets);
+  const { settings, token, client, replica, pool, origin } = bridgeParts(cli, options, clock, hasSockets);
   return {
     settings,
     token,
     edge: {
       ask: askEdgeWith(client),
       page: (after) => client.domainPage(after),
+      replica,
       origin,
       // No connection outlives the bridge.
       close: () => pool.close(),
@@ -58,6 +62,8 @@ export interface BridgeParts {
   readonly settings: BridgeSettings;
   readonly token: TokenSource;
   readonly client: RollcallClient;
+  /** For a replica. */
+  readonly replica: RollcallClient;
   readonly pool: ConnectionPool;
   readonly origin: string;
 }
@@ -70,21 +76,32 @@ export function bridgeParts(
   hasSockets: boolean,
 ): BridgeParts {
   const file = cli.settings(options.config);
-  const settings = settingsOf(file, options, hasSockets);
+  const settings = withReplicaPath(cli, settingsOf(file, options, hasSockets), file, options);
   const token = tokenSource(cli, options);
   const origin = new URL(cli.url(options)).origin;
   const ca = settings.ca_file === null ? null : certificatesOf(cli, settings.ca_file, file, options);
   // A connection for each question under way, one for the probe of an open breaker, and one for the lists.
   const proxy = proxyOf(cli, origin);
-  const pool = cli.platform.httpPool({ connections: settings.max_questions + 2, ca, proxy });
-  const client = cli.client(options, {
+  const pool = cli.platform.httpPool({
+    connections: settings.max_questions + 2 + REPLICA_CONNECTIONS,
+    ca,
+    proxy,
+  });
+  const tuning = {
     token: () => token.current,
-    timeoutMs: 1000 * settings.timeout,
     userAgent: `rollcall-bridge/${VERSION}`,
     now: clock.now,
     send: pool.send,
-  });
-  return { settings, token, client, pool, origin };
+  };
+  return {
+    settings,
+    token,
+    client: cli.client(options, { ...tuning, timeoutMs: 1000 * settings.timeout }),
+    // Its requests may take longer than a mail server waits.
+    replica: cli.client(options, tuning),
+    pool,
+    origin,
+  };
 }
 
 /** Flags take precedence over rollcall.toml, and that over the defaults. @throws CliError */
@@ -115,6 +132,19 @@ function settingsOf(
     ]);
   }
   throw usageError(`option '${flagOf(setting)} <address>' argument '${address}' is invalid. It ${what}.`);
+}
+
+/** Relative paths start at the folder of the settings file, those of the flag at the working directory. */
+function withReplicaPath(
+  cli: Cli,
+  settings: BridgeSettings,
+  file: Settings | null,
+  options: BridgeCommandOptions,
+): BridgeSettings {
+  if (settings.replica === null) return settings;
+  const isFlag = options.replica !== undefined || file === null;
+  const replica = isFlag ? cli.path(settings.replica) : resolve(file.directory, settings.replica);
+  return { ...settings, replica };
 }
 
 /** The name that commander gives to the value of a flag: `cacheBytes` for `cache_bytes`. */

@@ -33,6 +33,10 @@ export interface Platform {
   /** The proxy that the environment names for a URL; null for none. @throws if it is not a URL */
   proxyFor(url: string): URL | null;
   randomBytes(count: number): Uint8Array;
+  /** Id of the process that started this one. */
+  readonly parentPid: number;
+  /** Whether a process of this id runs. */
+  isRunning(pid: number): boolean;
   /** Writes to standard output. */
   write(text: string): void;
   /** Writes to standard error. */
@@ -71,6 +75,8 @@ export function nodePlatform(): Platform {
     httpPool: (options) => new HttpPool(options),
     proxyFor,
     randomBytes: (count) => randomFillSync(new Uint8Array(count)),
+    parentPid: process.ppid,
+    isRunning,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     ask,
@@ -95,6 +101,16 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(wake, ms);
     signal?.addEventListener("abort", wake);
   });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It runs as another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function ask(question: string): Promise<string> {

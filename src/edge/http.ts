@@ -27,12 +27,23 @@ export class HttpError extends Error {
   }
 }
 
+export const unauthorized = (): HttpError =>
+  new HttpError(
+    "unauthorized",
+    "the token is missing, malformed, expired or revoked",
+    {},
+    { "WWW-Authenticate": "Bearer" },
+  );
+
 /** Created once and copied natively: nearly every answer has them. */
 const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
 const JSON_OK = { headers: JSON_HEADERS };
 
-export const json = (body: unknown, status = 200): Response =>
-  new Response(JSON.stringify(body), status === 200 ? JSON_OK : { ...JSON_OK, status });
+export const json = (body: unknown, status = 200): Response => jsonText(JSON.stringify(body), status);
+
+/** @param body JSON that is written already */
+export const jsonText = (body: string, status = 200): Response =>
+  new Response(body, status === 200 ? JSON_OK : { ...JSON_OK, status });
 
 export const text = (body: string, status = 200): Response =>
   new Response(body, { status, headers: { ...PRIVATE, "Content-Type": "text/plain; charset=utf-8" } });

@@ -1,10 +1,12 @@
-import { type IRequest, Router } from "itty-router";
-import { EVERY_ROUTE, ROUTES, type Route, type RouteName } from "../api/index.ts";
+import type { IRequest, RouteEntry } from "itty-router";
+// The package's index would bundle what makes responses, too.
+import { IttyRouter } from "itty-router/IttyRouter";
+import { ROUTES, type Route, type RouteName } from "../api/index.ts";
 import { traceOf } from "../reader/index.ts";
 import { Access, type Caller, NOBODY } from "./access.ts";
 import { Deployment } from "./deployment.ts";
 import type { Settings } from "./environment.ts";
-import { errorResponse, HttpError } from "./http.ts";
+import { errorResponse, HttpError, unauthorized } from "./http.ts";
 import type { Ports } from "./ports.ts";
 import type { Bindings } from "./request-context.ts";
 import { health } from "./routes/health.ts";
@@ -15,7 +17,7 @@ import { handle } from "./routes/table.ts";
 export class Edge {
   readonly deployment: Deployment;
   readonly #access: Access;
-  readonly #router = Router<IRequest, [Bindings], Response>();
+  readonly #router = IttyRouter<IRequest, [Bindings], Response>();
 
   constructor(settings: Settings, ports: Ports) {
     this.deployment = new Deployment(settings, ports);
@@ -28,8 +30,9 @@ export class Edge {
         this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
       );
     }
-    this.#router.all("*", (request) => {
-      throw notFound(request.method, new URL(request.url).pathname);
+    const routes = [...this.#router.routes];
+    this.#router.all("*", ({ method, url }) => {
+      throw notFound(routes, method, new URL(url).pathname);
     });
   }
 
@@ -91,7 +94,8 @@ export class Edge {
       context: this.deployment.contextOf(bindings),
     };
     // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
-    return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
+    const isAskedElsewhere = route.bound === "recipients" || route.asksWhetherRevoked === true;
+    return isAskedElsewhere || caller === NOBODY || caller.role === "admin"
       ? handle(name, call)
       : this.#handleUnlessRevoked(name, call);
   }
@@ -116,16 +120,6 @@ export class Edge {
 
 /** The path of the route for one recipient, up to the address. */
 const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
-
-const unauthorized = (): HttpError =>
-  new HttpError(
-    "unauthorized",
-    "the token is missing, malformed, expired or revoked",
-    {},
-    {
-      "WWW-Authenticate": "Bearer",
-    },
-  );
 
 /** A deployment without its secrets answers with its health, and with an error to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
@@ -154,16 +148,14 @@ function requireQuery(route: Route, url: string): void {
   const names = [...new URL(url).searchParams.keys()];
   names.forEach((name, i) => {
     const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
-    if (!isPaging && !route.query?.includes(name))
+    if (!isPaging && !route.query?.includes(name) && !route.optionalQuery?.includes(name))
       throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
     if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
   });
 }
 
-function notFound(method: string, path: string): HttpError {
-  const allowed = EVERY_ROUTE.filter((route) => patternOf(route.path).test(path)).map(
-    (route) => route.method,
-  );
+function notFound(routes: readonly RouteEntry[], method: string, path: string): HttpError {
+  const allowed = routes.filter(([, pattern]) => pattern.test(path)).map(([known]) => known);
   if (allowed.length === 0) return new HttpError("not_found", "no such route");
   return new HttpError(
     "method_not_allowed",
@@ -172,6 +164,3 @@ function notFound(method: string, path: string): HttpError {
     { Allow: allowed.join(", ") },
   );
 }
-
-const patternOf = (path: string): RegExp =>
-  new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}/*$`);

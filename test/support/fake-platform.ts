@@ -45,6 +45,8 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     httpPool: (options) => new HttpPool(options),
     proxyFor: () => null,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    parentPid: process.ppid,
+    isRunning: () => false,
     write: (text) => {
       said.stdout += text;
     },

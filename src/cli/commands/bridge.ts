@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   createSteadyClock,
   Fault,
+  FolderError,
   flagOf,
   ListenError,
   readSetting,
@@ -10,6 +11,7 @@ import {
   type SettingName,
   startBridge,
 } from "../../bridge/index.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import { activatedListeners } from "../activation.ts";
 import { type BridgeCommandOptions, configurationOf } from "../bridge-configuration.ts";
 import { BridgeService } from "../bridge-service.ts";
@@ -72,10 +74,18 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     configuration,
     inherited,
     isSuccessor: predecessor !== null,
+    replica: {
+      clocks: { monotonic: platform.steady, wall: platform.now },
+      random: { bytes: platform.randomBytes },
+      hashing: stablelibHashing,
+      owner: platform,
+      predecessor: predecessor === null ? null : platform.parentPid,
+    },
     chance: () => (platform.randomBytes(1)[0] as number) / 256,
     writeLog: platform.writeError,
     wall: platform.now,
   }).catch((error: unknown) => {
+    if (error instanceof FolderError) throw new CliError(EXIT.failed, error.message, error.hint);
     if (!(error instanceof ListenError)) throw error;
     throw new CliError(
       EXIT.failed,

@@ -10,7 +10,7 @@ import {
   toBase64Url,
 } from "../../directory/index.ts";
 import type { Changed, HeadSummary } from "../../registry/protocol.ts";
-import { summaryOf } from "../../registry/records.ts";
+import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";
@@ -64,13 +64,21 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
 };
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
-  const { deployment, params } = call;
+  const { deployment, params, request } = call;
   const { domain } = params;
+  const asked = new URL(request.url).searchParams.get("epoch");
+  const wanted = asked === null ? null : wholeNumber(asked);
+  if (asked !== null && !wanted) throw badRequest("epoch must be a whole number from 1");
   const result = await registryOf(call, domain).head(domain);
   // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
   const isBefore = !result.ok && result.error.code === "uninitialised";
   const bytes = isBefore ? null : unwrap(result);
-  const epoch = bytes === null ? 1 : readManifest(bytes, domain).epoch;
+  const newest = bytes === null ? 1 : readManifest(bytes, domain).epoch;
+  const epoch = wanted ?? newest;
+  // A token that is stolen or revoked must not have given the keys of later rotations.
+  if (epoch > newest) {
+    throw notFound(domain, `${domain} has no key of epoch ${epoch} yet: its newest epoch is ${newest}`);
+  }
   const key = deployment.keyFor(domain, epoch);
   return {
     domain,
@@ -164,10 +172,8 @@ async function headOf(call: RouteCall, domain: string): Promise<ManifestRecord> 
 
 const SHORT_TTL = 30;
 
-async function kvAgainst(
-  { deployment, context }: RouteCall,
-  head: ManifestRecord,
-): Promise<DomainDescription["kv"]> {
+async function kvAgainst(call: RouteCall, head: ManifestRecord): Promise<DomainDescription["kv"]> {
+  const { deployment, context } = call;
   let bytes: Uint8Array | null;
   try {
     bytes = await context.kv.get(manifestKey(head.domain), SHORT_TTL);
@@ -178,8 +184,11 @@ async function kvAgainst(
   try {
     const { origin, generation, incarnation } = openManifest(bytes, head.domain, deployment.keyFor);
     if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
-    const isEqual = incarnation === head.incarnation && generation >= head.generation;
-    return { state: isEqual ? "equal" : "behind", generation };
+    if (incarnation < head.incarnation || generation < head.generation)
+      return { state: "behind", generation };
+    // A newer commit may have been copied since the head was read.
+    const isAhead = generation > head.generation && generation > (await headOf(call, head.domain)).generation;
+    return { state: isAhead ? "ahead" : "equal", generation };
   } catch (error) {
     const isOther = error instanceof DirectoryError && error.fault === "key-mismatch";
     return { state: isOther ? "other-key" : "damaged", generation: null };
