@@ -42,7 +42,7 @@ export interface Lookups {
 }
 
 /**
- * Starts `rollcall bridge` with its defaults, as the unit in examples/systemd does.
+ * Starts `rollcall bridge` with its defaults, as the unit in packaging/systemd does.
  * @param node the Node that runs it
  */
 export async function serveBridge({ origin, token }: Asking, node = process.execPath): Promise<ServedBridge> {
@@ -70,7 +70,7 @@ export async function serveBridge({ origin, token }: Asking, node = process.exec
   return { ...service, lookups };
 }
 
-const UNIT = "examples/systemd/rollcall-bridge.service";
+const UNIT = "packaging/systemd/rollcall-bridge.service";
 
 /** What the unit sets for the process. @throws if it sets nothing: then its form has changed */
 function unitEnvironment(): Environment {

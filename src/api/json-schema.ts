@@ -1,7 +1,6 @@
 import type * as v from "valibot";
 import { settings } from "./answers/policy.ts";
-
-export type JsonSchema = Readonly<Record<string, unknown>>;
+import type { JsonSchema } from "./schema.ts";
 
 /** The parts of a schema that its JSON Schema is made of. */
 interface Parts {

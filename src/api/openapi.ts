@@ -1,9 +1,9 @@
 import { errorBody } from "./answers/errors.ts";
 import { type DescribedRoute, EVERY_DESCRIBED_ROUTE, errorsOf } from "./answers/table.ts";
 import { type ErrorCode, STATUS } from "./errors.ts";
-import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { MAX_PAGE, MAX_WHOLE } from "./limits.ts";
-import { type Schema, text, whole } from "./schema.ts";
+import { type JsonSchema, type Schema, text, whole } from "./schema.ts";
 import { VERSION } from "./version.ts";
 
 /** The description of the API in OpenAPI 3.1, made from its routes and their schemas. */

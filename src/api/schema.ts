@@ -3,13 +3,14 @@
  * the error, and its JSON Schema.
  */
 import * as v from "valibot";
-import type { JsonSchema } from "./json-schema.ts";
 
 export type Schema<T = unknown> = v.GenericSchema<unknown, T>;
 /** The type of a message. */
 export type Infer<S extends Schema> = DeepReadonly<v.InferOutput<S>>;
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 type Message = string | ((issue: v.BaseIssue<unknown>) => string);
 

@@ -32,7 +32,7 @@ const answerOf = (members: object = {}): ChangesAnswer => ({
   ...members,
 });
 
-const pool = new HttpPool(4);
+const pool = new HttpPool({ connections: 4, ca: null, proxy: null });
 afterAll(() => pool.close());
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>

@@ -1,5 +1,6 @@
 import { type Answer, unavailable } from "../../directory/index.ts";
 import type { AnswerCache } from "./cache.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 import { isNewLog, isOlder, LONGEST_MAX_AGE, type MinGenerations } from "./min-generations.ts";
 import type { OpenQuestion } from "./question.ts";
 import type { FoundBy, Resolution } from "./resolution.ts";
@@ -38,12 +39,26 @@ export class AnswerJudge {
   }
 
   /** The resolution when there is no answer: an accept under grace, or a deferral. */
-  withoutAnswer(question: OpenQuestion, why: string, now: number): Resolution {
-    return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none" };
+  withoutAnswer(question: OpenQuestion, why: string, reason: DeferralReason, now: number): Resolution {
+    return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none", reason };
   }
 
   minGeneration(domain: string): number {
     return this.#options.minGenerations.get(domain)?.generation ?? 0;
+  }
+
+  /**
+   * What an answer of the replica is worth. It is not cached: the replica can give it again.
+   * @returns null if a newer state of the domain was seen
+   */
+  local({ domain }: OpenQuestion, answer: Answer, now: number): Resolution | null {
+    const { minGenerations } = this.#options;
+    this.#startsOver(domain, answer.incarnation);
+    if (isOlder(answer, minGenerations.get(domain), now)) return null;
+    if (answer.generation !== null) {
+      minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
+    }
+    return resolutionOf(answer, "replica", now + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE));
   }
 
   /**
@@ -146,6 +161,7 @@ const deferral = ({ text, domain }: OpenQuestion, why: string): Answer => unavai
 const deferred = (question: OpenQuestion, why: string): Resolution => ({
   answer: deferral(question, why),
   source: "edge",
+  reason: "stale",
 });
 
 /**

@@ -1,6 +1,7 @@
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AnswerSource } from "./answer-source.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { AnswerJudge, type JudgeOptions } from "./judge.ts";
 import { type OpenQuestion, questionOf } from "./question.ts";
@@ -46,6 +47,8 @@ export class Resolver {
   resolve(text: string, now = this.#now()): Resolution | Promise<Resolution> {
     const question = questionOf(text);
     if (question.kind === "settled") return { answer: question.answer, source: "local" };
+    const local = this.#fromReplica(question, now);
+    if (local !== null) return local;
     const cached = this.#judge.cached(question, now);
     if (cached !== null) return cached;
     const inFlight = this.#inFlight.get(question.text);
@@ -55,13 +58,26 @@ export class Resolver {
     return flight;
   }
 
+  /** What a source with the list in memory says at once. Before the cache, which may be older. */
+  #fromReplica(question: OpenQuestion, now: number): Resolution | null {
+    const { text, domain } = question;
+    try {
+      const answer =
+        this.#options.source.answerNow?.(text, domain, this.#judge.minGeneration(domain)) ?? null;
+      return answer === null ? null : this.#judge.local(question, answer, now);
+    } catch (error) {
+      this.#options.fault(error);
+      return null;
+    }
+  }
+
   /** An answer of the source that arrives after the deadline is still cached. */
   async #answerInTime(question: OpenQuestion): Promise<Resolution> {
     const { ports, timeout } = this.#options;
     const deadline = this.#now() + timeout;
     const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, deadline);
     const resolution = await firstOf(ports.timers, timeout, ask);
-    return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
+    return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time", "timeout");
   }
 
   async #askAndFollowUp(question: OpenQuestion, deadline: number): Promise<Resolution> {
@@ -77,16 +93,22 @@ export class Resolver {
     try {
       for (let tries = 1; ; tries++) {
         const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
-        if (outcome.kind === "none") return this.#withoutAnswer(question, outcome.why);
+        if (outcome.kind === "none") {
+          return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
+        }
         const { answer, askedAt } = outcome;
         const now = this.#now();
+        if (outcome.isLocal) {
+          const why = "the replica is older than what was seen before";
+          return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why, "stale");
+        }
         const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
         if (resolution !== null) return resolution;
       }
     } catch (error) {
       this.#options.fault(error);
-      return this.#withoutAnswer(question, "internal error in the bridge");
+      return this.#withoutAnswer(question, "internal error in the bridge", "fault");
     }
   }
 
@@ -97,8 +119,8 @@ export class Resolver {
     await this.#ask(question, now + this.#options.timeout);
   }
 
-  #withoutAnswer(question: OpenQuestion, why: string): Resolution {
-    return this.#judge.withoutAnswer(question, why, this.#now());
+  #withoutAnswer(question: OpenQuestion, why: string, reason: DeferralReason): Resolution {
+    return this.#judge.withoutAnswer(question, why, reason, this.#now());
   }
 
   #now(): number {
