@@ -36,8 +36,8 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     "it waits for one that is new enough",
     reader(
       "fetch.ts",
-      "target: need.number,",
-      "target: need.number, isSettled: () => this.#cache.peek(domain) !== undefined,",
+      "numberIn(view, cached.manifest) >= need.number",
+      "numberIn(view, cached.manifest) >= 0",
     ),
   ),
   mutant(
