@@ -246,13 +246,15 @@ export class Replica {
     this.#time.heard(time);
     this.#isTimeKnown = true;
     this.#heardInFull.add(partition);
-    const { isChanged, gone } = host.apply(partition, { ...answer, heads }, askedAt);
+    const before = host.position(partition);
+    host.apply(partition, { ...answer, heads }, askedAt);
     this.#noteNewest(host, partition, askedAt);
-    if (isChanged || heads.length > 0) {
-      const { incarnation, number } = host.position(partition) as Position;
+    const { incarnation, number } = host.position(partition) as Position;
+    if (answer.full || number !== before?.number) {
       await store.putLog(partition, { incarnation, number, heads: host.heads(partition) });
     }
-    for (const domain of gone) await this.#forget(domain);
+    // Only a full answer shows which domains are gone.
+    if (answer.full) this.#isSwept = false;
     await this.#sweep(host);
     for (const domain of host.domains(partition)) if (!this.#isSynced(host, domain)) this.#enqueue(domain);
   }
