@@ -1,6 +1,7 @@
 import type { Position } from "../../api/index.ts";
 import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
+import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import { Semaphore } from "../../runtime/semaphore.ts";
 import type { AbortableTimers } from "../ports.ts";
@@ -68,6 +69,8 @@ export class Replica {
   readonly #keys = new KeyRing();
   readonly #context: LocalContext;
   readonly #semaphore = new Semaphore(MAX_REQUESTS);
+  /** What the replica answered since its last question. */
+  readonly #tally = new Tally();
   #time: ReplicaTime;
   /** Whether the time since the last run is known. Until then no stored list may answer. */
   #isTimeKnown = false;
@@ -134,6 +137,11 @@ export class Replica {
     return host.head(domain) === null ? null : host.check(recipient, minGeneration);
   }
 
+  /** An answer of the replica was given to a mail server. */
+  noteUsed(answer: Answer, domain: string): void {
+    this.#tally.countAnswer(answer, domain);
+  }
+
   /** Whether the last poll of a domain's Registry got no answer. */
   isAway(domain: string): boolean {
     const { hashing } = this.#options;
@@ -190,7 +198,14 @@ export class Replica {
       hashing,
       keys: this.#keys,
       context: this.#context,
-      observer: { answered: () => undefined, fault: (...args) => observer.fault(...args) },
+      // Answers are counted when they are used: the edge counts those that it is asked for instead.
+      observer: {
+        answered: () => undefined,
+        fault: (kind, domain, detail) => {
+          this.#tally.countFault(kind, domain);
+          observer.fault(kind, domain, detail);
+        },
+      },
     });
   }
 
@@ -221,7 +236,12 @@ export class Replica {
     const askedAt = this.#time.now();
     const edges = this.#edges;
     const known = this.#host?.position(partition) ?? null;
-    const polled = await this.#poller.ask(partition, known, !this.#heardInFull.has(partition));
+    const polled = await this.#poller.ask(
+      partition,
+      known,
+      !this.#heardInFull.has(partition),
+      this.#tally.take() ?? [],
+    );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);

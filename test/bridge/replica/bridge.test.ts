@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { startCli, temporaryFolder } from "../../support/processes.ts";
+import { NODE_20, pause, startCli, temporaryFolder } from "../../support/processes.ts";
 import { Client, netstring } from "../support/sockets.ts";
 import { startReplica, useRealEdge } from "./support.ts";
 
@@ -30,6 +30,23 @@ describe("rollcall bridge --replica", () => {
     expect((await bridge.running.stop()).code).toBe(0);
   });
 
+  it.skipIf(NODE_20 === undefined)(
+    "works on Node 20, and continues there from its folder",
+    { timeout: SLOW },
+    async () => {
+      await edge.publish("old.example", ["alice"]);
+      const folder = join(temporaryFolder(), "replica");
+      const token = await edge.token("old.example");
+      for (let start = 0; start < 2; start++) {
+        const bridge = await startReplica(edge, token, folder, [], NODE_20);
+        await bridge.logged("replica-ready");
+        while ((await bridge.said("alice@old.example")) !== "250 replica");
+        while ((await bridge.said("nobody@old.example")) !== "550 replica");
+        expect((await bridge.running.stop()).code).toBe(0);
+      }
+    },
+  );
+
   it("answers a dictionary attack without a request to the edge", { timeout: SLOW }, async () => {
     await edge.publish("attacked.example", ["alice"]);
     const folder = join(temporaryFolder(), "replica");
@@ -44,6 +61,8 @@ describe("rollcall bridge --replica", () => {
     const replies = await client.told(/(?:\d+:NOTFOUND ,){5000}/);
     expect(replies).toHaveLength(5_000 * "9:NOTFOUND ,".length);
     expect(await requests()).toBe(before);
+    // The Registry learns of the answers with the polls.
+    while (!(await edge.run("status", "--json")).includes("5000")) await pause(200);
     expect(await bridge.metrics()).toMatch(
       /^rollcall_bridge_replica_age_seconds\{domain="attacked\.example"\} [0-9.]+$/m,
     );

@@ -212,8 +212,11 @@ describe("a replica to which anything happens", () => {
       walk.host?.kill();
       await walk.start();
       await world.clock.advance(3 * WINDOW);
-      await walk.judge();
-      await walk.judge();
+      // Each damaged part is found when it is asked for, and fetched again.
+      for (let round = 0; round < 6; round++) {
+        await walk.judge();
+        await world.clock.advance(2 * SECOND);
+      }
       const last = walk.published.at(-1) as Published;
       for (const name of NAMES) {
         const answer = await walk.host?.check(`${name}@${DOMAIN}`);
