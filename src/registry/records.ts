@@ -10,7 +10,6 @@ import {
   type Shard,
 } from "../directory/index.ts";
 import type { RegistryStorage } from "./ports.ts";
-import type { HeadSummary } from "./protocol.ts";
 import { insert, replace } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
@@ -20,7 +19,7 @@ export interface Head {
   readonly manifest: ManifestRecord;
 }
 
-/** The manifest of a domain that is served, null where the head is a tombstone or there is none. */
+/** The manifest of a domain that is served, null if the head is a tombstone or there is none. */
 export const liveManifest = (head: Head | null): ManifestRecord | null =>
   head?.manifest.deletedUntil === null ? head.manifest : null;
 
@@ -71,7 +70,7 @@ export class Records {
     return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
   }
 
-  /** One generation of a domain, null where history no longer has it. */
+  /** One generation of a domain, null if history no longer has it. */
   generation(domain: string, number: number): Head | null {
     const row = this.#storage.sql(
       "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
@@ -203,17 +202,3 @@ export const blobsOf = (manifest: ManifestRecord): string[] => [
   ...blobIds(manifest.shards),
   ...blobIds(manifest.departures),
 ];
-
-export function summaryOf(manifest: ManifestRecord): HeadSummary {
-  return {
-    domain: manifest.domain,
-    generation: manifest.generation,
-    time: manifest.time,
-    mode: manifest.mode,
-    counts: manifest.counts,
-    alias: manifest.policy.alias,
-    deleted_until: manifest.deletedUntil,
-    epoch: manifest.epoch,
-    key_id: manifest.keyId,
-  };
-}

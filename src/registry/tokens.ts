@@ -12,29 +12,24 @@ export function recordToken(storage: RegistryStorage, token: StoredToken, by: st
   writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
-/** Issued tokens, oldest first; only one where its id is given. */
+/** Issued tokens, oldest first; only one if its id is given. */
 export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
   const rows = storage.sql(
-    `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
+    `SELECT t.id, t.role, t.domains, t.expires, t.created, r.time AS revoked, t.note, t.key_id
+     FROM tokens t LEFT JOIN revocations r ON r.id = t.id
      ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
     ...(id === undefined ? [] : [id]),
   );
   return rows.map((row) => ({
-    id: row.id as string,
-    role: row.role as StoredToken["role"],
+    ...(row as unknown as StoredToken),
     domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
-    expires: row.expires as number | null,
-    created: row.created as number,
-    revoked: (row.revoked ?? null) as number | null,
-    note: row.note as string | null,
-    key_id: row.key_id as string | null,
   }));
 }
 
 /**
  * Revokes a token under a number of the log, so that every isolate learns of it with its next confirmation.
  * @param expires when the token expires, for a partition that did not issue it
- * @returns the token, null where it was not issued here
+ * @returns the token, null if it was not issued here
  */
 export function revokeToken(
   storage: RegistryStorage,

@@ -10,7 +10,7 @@ import {
   toBase64Url,
 } from "../../directory/index.ts";
 import type { Changed, HeadSummary } from "../../registry/protocol.ts";
-import { summaryOf } from "../../registry/records.ts";
+import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";

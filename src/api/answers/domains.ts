@@ -1,7 +1,7 @@
 /** How lists stand, and their history. */
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "../schema.ts";
 import { shardTable } from "./commits.ts";
 import { counts, mode, origin, policy } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "./schema.ts";
 
 const summary = {
   domain: text,
@@ -13,7 +13,7 @@ const summary = {
   mode,
   counts,
   alias: orNull(text),
-  /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
+  /** Set if the domain was deleted: deferred until then, Unix milliseconds. */
   deleted_until: orNull(whole),
   /** The key that the head was made under. */
   epoch: whole,

@@ -1,8 +1,8 @@
 /** How a deployment stands: its health, its Registries, what it answered, and its audit trail. */
-import { VERDICTS, type Verdict } from "../directory/index.ts";
-import { FAULT_KINDS } from "./errors.ts";
+import { VERDICTS, type Verdict } from "../../directory/index.ts";
+import { FAULT_KINDS } from "../errors.ts";
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, texts, whole } from "../schema.ts";
 import { mode } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, orNull, text, texts, whole } from "./schema.ts";
 
 /** `GET /healthz`. */
 export const health = named(
@@ -23,13 +23,13 @@ export const registryStatus = named(
     partitions: listOf(
       open({
         partition: whole,
-        /** Null where it was never initialised. */
+        /** Null if it was never initialised. */
         incarnation: orNull(whole),
         /** The newest number. */
         as_of: whole,
         /** Keys that KV still lacks. */
         kv_pending: whole,
-        /** Why the last copy to KV failed, null where it did not. */
+        /** Why the last copy to KV failed, null if it did not. */
         kv_error: orNull(text),
       }),
     ),
