@@ -84,9 +84,9 @@ export class ReaderHost {
     return number === undefined ? null : { incarnation: view.incarnation, number };
   }
 
-  /** Domains of a partition that have a head, in order. */
+  /** Domains of a partition that have a head. */
   domains(partition: number): string[] {
-    return [...(this.#domains[partition] as Set<string>)].sort();
+    return [...(this.#domains[partition] as Set<string>)];
   }
 
   heads(partition: number): (readonly [domain: string, number: number])[] {
