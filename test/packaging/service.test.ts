@@ -86,6 +86,18 @@ describe.skipIf(WITHOUT_SYSTEMD !== null)(
       expect(debian.property(SERVICE, "NRestarts")).toBe("0");
     });
 
+    it("continues after an upgrade that cannot start, for example because of a fault in the settings", async () => {
+      const before = mainPid();
+      const settings = debian.path(SETTINGS);
+      const right = readFileSync(settings, "utf8");
+      writeFileSync(settings, `${right}sockmap = "127.0.0.1:10023"\n`);
+      debian.run("dpkg", "-i", give(root, buildDeb(debs, { revision: "2+fault" })));
+      await until(() => debian.journal(SERVICE).includes('"event":"replace-failed"'));
+      expect([active(), mainPid()]).toEqual(["active", before]);
+      await expectAnswersOfService();
+      writeFileSync(settings, right);
+    });
+
     it("reads its settings again on a reload, and reports to systemd that it is alive", () => {
       const before = mainPid();
       const settings = debian.path(SETTINGS);
