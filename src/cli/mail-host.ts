@@ -52,6 +52,8 @@ export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGen
       clock: platform,
       listeners,
       token: { expires: expiryOf(token.current), file },
+      replica: settings.replica,
+      isRunning: platform.isRunning,
       edgeTime: async () => {
         const signal = new AbortController().signal;
         const asked = { method: "GET", url: `${origin}/healthz`, headers: {}, body: null } as const;

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/processes.ts";
@@ -51,8 +51,9 @@ describe("SIGHUP", { timeout: SLOW }, () => {
     ]);
     const gone = await Client.connect({ kind: "unix", path: other });
     expect(await gone.send(USER).told(/,$/)).toBe(DUNNO);
-    write(`socketmap = "unix:${kept}"`);
+    write(`socketmap = "unix:${kept}"\nsocket_mode = "0600"`);
     await reload(bridge);
+    expect(statSync(kept).mode & 0o777).toBe(0o600);
     // Its listener was closed; it has all its replies.
     expect(await gone.closed()).toBe(DUNNO);
     expect(existsSync(other)).toBe(false);

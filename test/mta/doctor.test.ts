@@ -199,6 +199,42 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       writeFileSync(mainCf(), before);
     });
 
+    it("finds a replica's folder that others can read, and one that no bridge uses", async () => {
+      const replica = await edge.rollcall([
+        "token",
+        "create",
+        "--role",
+        "replica",
+        "--domain",
+        "example.com",
+      ]);
+      const check = readFileSync(join(home, "token"), "utf8");
+      await bridge.stop();
+      writeFileSync(join(home, "token"), replica);
+      write(`${listeners()}\nreplica = "lists"`);
+      expect((await failures()).failed).toContainEqual(
+        expect.objectContaining({ step: "replica", detail: expect.stringMatching(/lists does not exist$/) }),
+      );
+      await startBridge();
+      const { steps } = await doctor("--json");
+      expect(steps.filter(({ state }) => state !== "ok")).toEqual([]);
+      expect(steps.find(({ step }) => step === "replica")?.detail).toBe(
+        `${join(home, "lists")} is used by process ${bridge.child.pid}`,
+      );
+      chmodSync(join(home, "lists"), 0o755);
+      expect((await failures()).failed).toEqual([
+        expect.objectContaining({ step: "replica", hint: `chmod 0700 ${join(home, "lists")}` }),
+      ]);
+      chmodSync(join(home, "lists"), 0o700);
+      await bridge.stop();
+      expect((await failures()).failed).toContainEqual(
+        expect.objectContaining({ step: "replica", detail: `no bridge uses ${join(home, "lists")}` }),
+      );
+      writeFileSync(join(home, "token"), check);
+      write(listeners());
+      await startBridge();
+    });
+
     describe("with a unix socket", () => {
       let before = { main: "", master: "" };
       const masterCf = (): string => join(postfix.configuration, "master.cf");

@@ -11,7 +11,9 @@ import { answerOf } from "../bridge/support/answers.ts";
 import { LOOPBACK } from "../bridge/support/server.ts";
 import { askOnce } from "../bridge/support/sockets.ts";
 import { VirtualTime } from "../bridge/support/virtual-time.ts";
-import { ROOT, temporaryFolder } from "../support/processes.ts";
+import { Cleanup } from "../mta/support/cleanup.ts";
+import { Command, folder, startEdge } from "../mta/support/command.ts";
+import { pause, ROOT, temporaryFolder } from "../support/processes.ts";
 
 /*
  * The alert rules and the dashboard: what they ask for exists in the metrics of a real bridge.
@@ -128,12 +130,46 @@ beforeAll(async () => {
     page = await (await fetch(`http://${addressOf("metrics")}/metrics`)).text();
   }
   await time.until(bridge.stop("SIGTERM"));
-  for (const [, name, labels = ""] of page.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
+  note(page);
+  note(await replicaPage());
+});
+
+function note(text: string): void {
+  for (const [, name, labels = ""] of text.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
     const known = scraped.get(name as string) ?? new Set(["instance"]);
     for (const [, label] of labels.matchAll(/(\w+)="/g)) known.add(label as string);
     scraped.set(name as string, known);
   }
-});
+}
+
+/** The metrics of a bridge with a replica that is complete. */
+async function replicaPage(): Promise<string> {
+  const cleanup = new Cleanup();
+  try {
+    const edge = await startEdge(cleanup);
+    await edge.publish("example.com", ["alice@example.com,active"]);
+    const home = folder(cleanup);
+    const token = await edge.rollcall(["token", "create", "--role", "replica", "--domain", "example.com"]);
+    writeFileSync(join(home, "token"), token, { mode: 0o600 });
+    const listeners = ["--line", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+    const bridge = new Command(
+      ["bridge", "--replica", "lists", "--token-file", "token", ...listeners],
+      home,
+      {
+        ROLLCALL_URL: edge.url,
+      },
+    );
+    cleanup.add(() => bridge.stop());
+    const [, address] = await bridge.saying(/^metrics on (\S+)$/m);
+    for (;;) {
+      const text = await (await fetch(`http://${address}/metrics`)).text();
+      if (/^rollcall_bridge_replica_age_seconds\{domain="example\.com"\} \d/m.test(text)) return text;
+      await pause(100);
+    }
+  } finally {
+    await cleanup.run();
+  }
+}
 
 describe("alerts and dashboard", () => {
   it.each([

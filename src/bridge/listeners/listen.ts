@@ -83,8 +83,13 @@ export async function adopt(server: Server, fd: number, name: string): Promise<B
   return { address: tcpAddressOf(server), removeFile: nothingToRemove };
 }
 
+/** Sets the permissions of a socket, unless its file is gone. */
+export function setMode(path: string, mode: number): void {
+  if (existsSync(path)) chmodSync(path, mode);
+}
+
 /** Closes a descriptor; nothing happens if it is closed already. */
-export function closeQuietly(fd: number): void {
+function closeQuietly(fd: number): void {
   try {
     closeSync(fd);
   } catch {

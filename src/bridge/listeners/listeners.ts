@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { Server } from "node:net";
 import { type ListenAddress, showAddress } from "./address.ts";
-import { adopt, type Bound, closeQuietly, listen, removerOf } from "./listen.ts";
+import { adopt, type Bound, listen, removerOf, setMode } from "./listen.ts";
 import { descriptorOf } from "./node-handles.ts";
 
 /** Where a protocol, or the metrics, are to be served. */
@@ -106,6 +106,8 @@ export class Listeners<N extends string> {
       throw error;
     }
     this.#open = this.#open.filter((each) => !unwanted.has(each));
+    // The mode may have changed.
+    for (const { setting } of this.#open) if (setting?.kind === "unix") setMode(setting.path, mode);
     for (const each of unwanted) {
       void this.#close(each);
       this.#options.removed(each.server);
@@ -148,11 +150,6 @@ export class Listeners<N extends string> {
       (server as Partial<HttpServer>).closeAllConnections?.();
     });
   }
-}
-
-/** Closes inherited sockets that are of no use. */
-export function closeAll(inherited: readonly InheritedListener[]): void {
-  for (const { fd } of inherited) closeQuietly(fd);
 }
 
 const isFor = <N extends string>(open: OpenListener<N>, wanted: ListenerSetting<N>): boolean =>

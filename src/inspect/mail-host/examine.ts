@@ -5,6 +5,7 @@ import { isTrialDomain } from "../trial.ts";
 import { examineExim, examineSendmail } from "./other-servers.ts";
 import type { ListenerSetting, MailHostPorts } from "./ports.ts";
 import { examineLookups, examineSockets, examineUses, type Postfix, readPostfix } from "./postfix.ts";
+import { examineReplica } from "./replica.ts";
 
 const DAY = 86_400_000;
 /** How far the clock of the host may be off, ms. */
@@ -28,6 +29,7 @@ export async function* examineMailHost(ports: MailHostPorts): AsyncGenerator<Ste
       "lists",
       () => host.listener(listener),
     ]),
+    ...replicaStep(ports),
     ["mail-server", null, () => host.mailServer()],
     ["sockets", "mail-server", () => host.sockets()],
     ["lookups", "mail-server", () => host.lookups()],
@@ -47,6 +49,11 @@ export async function* examineMailHost(ports: MailHostPorts): AsyncGenerator<Ste
     }
     yield result;
   }
+}
+
+function replicaStep(ports: MailHostPorts): [string, null, () => string][] {
+  const { replica } = ports;
+  return replica === null ? [] : [["replica", null, () => examineReplica(replica, ports)]];
 }
 
 /** What to send to each listener, and what a bridge answers if it accepts the postmaster. */

@@ -33,6 +33,10 @@ export interface MailHostPorts {
     /** The file that it came from; null if it came from elsewhere. */
     readonly file: string | null;
   };
+  /** The folder of the bridge's replica; null if the settings name none. */
+  readonly replica: string | null;
+  /** Whether a process runs. */
+  isRunning(pid: number): boolean;
   /** The time that the edge states in its answer (`Date`), Unix milliseconds; null if it states none. */
   edgeTime(): Promise<number | null>;
   /** Sends a question to a listener. @returns the whole reply. @throws if there is no connection */
