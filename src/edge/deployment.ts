@@ -8,12 +8,11 @@ import {
   tokenKeyId,
   tokenMac,
 } from "../directory/index.ts";
-import { type Observer, Reader } from "../reader/index.ts";
+import { type Observer, Reader, Tally } from "../reader/index.ts";
 import type { Settings } from "./environment.ts";
 import { FaultLog } from "./fault-log.ts";
 import type { Ports } from "./ports.ts";
 import { type Bindings, RequestContext } from "./request-context.ts";
-import { Tally } from "./tally.ts";
 
 /** What an isolate builds from its settings, once. All of its requests share it. */
 export class Deployment implements Observer {

@@ -10,3 +10,4 @@ export {
   type ReaderSettings,
 } from "./ports.ts";
 export { Reader } from "./reader.ts";
+export { Tally } from "./tally.ts";

@@ -4,7 +4,7 @@ import type { Count, Question } from "../../src/api/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { FaultLog } from "../../src/edge/fault-log.ts";
 import type { FaultLine } from "../../src/edge/ports.ts";
-import { Tally } from "../../src/edge/tally.ts";
+import { Tally } from "../../src/reader/tally.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
 import { World } from "../../testing/world.ts";
 

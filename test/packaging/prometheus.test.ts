@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startBridge } from "../../src/bridge/bridge.ts";
 import { DEFAULTS } from "../../src/bridge/index.ts";
+import type { ReplicaEdge } from "../../src/bridge/replica/ports.ts";
 import { ClientError, type Outcome } from "../../src/client/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { LOOPBACK } from "../bridge/support/server.ts";
 import { askOnce } from "../bridge/support/sockets.ts";
@@ -52,6 +54,20 @@ function usesOf(text: string): { name: string; labels: string[] }[] {
   );
 }
 
+/** What an edge tells a replica: one domain, whose list cannot be fetched. */
+const oneDomain: ReplicaEdge = {
+  changes: async ({ partition }) => ({
+    partition,
+    partitions: 1,
+    window: 30_000,
+    time: 1_700_000_000_000,
+    answer: { incarnation: 1, asOf: 1, full: true, heads: [["example.com", 1]], revoked: [], wanted: null },
+  }),
+  manifest: () => Promise.reject(new ClientError("unreachable", "connection refused")),
+  blob: () => Promise.reject(new ClientError("unreachable", "connection refused")),
+  domainKey: () => Promise.reject(new ClientError("unreachable", "connection refused")),
+};
+
 /** Labels by metric, in a page of metrics. `instance` is Prometheus's own. */
 const scraped = new Map<string, Set<string>>();
 let page = "";
@@ -69,7 +85,12 @@ beforeAll(async () => {
   const bridge = await startBridge({
     ...time,
     configuration: {
-      settings: { ...DEFAULTS, line: [LOOPBACK], metrics: [LOOPBACK] },
+      settings: {
+        ...DEFAULTS,
+        line: [LOOPBACK],
+        metrics: [LOOPBACK],
+        replica: join(temporaryFolder(), "lists"),
+      },
       token: { current: "a-token", refresh: () => null },
       edge: {
         ask,
@@ -79,9 +100,17 @@ beforeAll(async () => {
           ],
           next: null,
         }),
+        replica: oneDomain,
         origin: "https://edge.example",
         close: () => undefined,
       },
+    },
+    replica: {
+      clocks: { monotonic: () => time.clock.now(), wall: () => time.clock.now() },
+      random: { bytes: (count) => new Uint8Array(count) },
+      hashing: stablelibHashing,
+      owner: { pid: process.pid, isRunning: () => true },
+      predecessor: null,
     },
     chance: () => 0.5,
     writeLog: () => undefined,
@@ -95,7 +124,11 @@ beforeAll(async () => {
   await askOnce(line, "other@example.com\n");
   // The first refresh of the lists.
   await time.advance(60_000);
-  page = await (await fetch(`http://${addressOf("metrics")}/metrics`)).text();
+  // The replica's files are real, and take real time.
+  while (!page.includes("rollcall_bridge_replica_age_seconds{")) {
+    await time.advance(1_000);
+    page = await (await fetch(`http://${addressOf("metrics")}/metrics`)).text();
+  }
   await time.until(bridge.stop("SIGTERM"));
   note(page);
   note(await replicaPage());

@@ -147,6 +147,29 @@ describe.skipIf(WITHOUT_SYSTEMD !== null)(
       debian.run("systemctl", "daemon-reload");
     });
 
+    it("is started by a question that comes through a socket of systemd, which outlives it", async () => {
+      const socket = "rollcall-bridge-socketmap.socket";
+      mkdirSync(debian.path(`/etc/systemd/system/${socket}.d`), { recursive: true });
+      const dropIn = debian.path(`/etc/systemd/system/${socket}.d/path.conf`);
+      // Instead of the port of the example, which another process of this host may use.
+      writeFileSync(dropIn, "[Socket]\nListenStream=\nListenStream=/run/socketmap-of-systemd\n");
+      debian.run("systemctl", "daemon-reload");
+      debian.run("systemctl", "stop", SERVICE);
+      debian.run("systemctl", "start", socket);
+      const address = { kind: "unix", path: debian.path("/run/socketmap-of-systemd") } as const;
+      for (const _ of ["first", "again"]) {
+        expect(active()).toBe("inactive");
+        await expectAnswersOn(address);
+        expect(active()).toBe("active");
+        debian.run("systemctl", "stop", SERVICE);
+        expect(debian.property(socket, "ActiveState")).toBe("active");
+      }
+      debian.run("systemctl", "stop", socket);
+      rmSync(dropIn);
+      debian.run("systemctl", "daemon-reload");
+      debian.run("systemctl", "start", SERVICE);
+    });
+
     it("stays stopped if the administrator disabled it, whatever is upgraded", () => {
       debian.run("systemctl", "disable", "--now", SERVICE);
       debian.run("dpkg", "-i", give(root, buildDeb(debs, { revision: "4" })));

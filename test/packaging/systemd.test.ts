@@ -16,7 +16,7 @@ import {
 } from "../support/processes.ts";
 
 /*
- * The files for systemd, with its own tools: no systemd runs where the tests run.
+ * The files for systemd, with its own tools. service.test.ts runs them under systemd itself.
  */
 
 const UNITS = join(ROOT, "packaging", "systemd");

@@ -80,6 +80,8 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenRepl
     unwrittenBytes: () => store.unwrittenBytes,
     async stop() {
       replica.stop();
+      // What is still under way must not write into the folder of another bridge.
+      store.isWritable = false;
       await folder.release();
     },
   };

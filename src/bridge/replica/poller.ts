@@ -1,4 +1,4 @@
-import type { Position } from "../../api/index.ts";
+import { type Count, MAX_COUNTS, type Position } from "../../api/index.ts";
 import { type Changes, ClientError } from "../../client/index.ts";
 import { toHex } from "../../directory/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
@@ -39,10 +39,17 @@ export class Poller {
    * Asks one Registry. Never rejects because of the edge.
    * @param known what is known of the partition's log
    * @param isFull whether to ask for all of it, and not only for what changed since
+   * @param counts what was counted since the last question
    */
-  async ask(partition: number, known: Position | null, isFull: boolean): Promise<Polled> {
+  async ask(
+    partition: number,
+    known: Position | null,
+    isFull: boolean,
+    counts: readonly Count[],
+  ): Promise<Polled> {
     const since = isFull ? null : known;
-    const question = { partition, since, nonce: toHex(this.#random.bytes(16)) };
+    const asked = { partition, since, nonce: toHex(this.#random.bytes(16)) };
+    const question = counts.length === 0 ? asked : { ...asked, counts: counts.slice(0, MAX_COUNTS) };
     let changes: Changes;
     const timeout = since === null ? FIRST_TIMEOUT : TIMEOUT;
     try {

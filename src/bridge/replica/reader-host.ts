@@ -20,14 +20,6 @@ export interface ReaderHostParts {
   readonly observer: Observer;
 }
 
-/** What an answer to "what changed?" did to the known heads. */
-export interface Applied {
-  /** Whether the position or any head changed. */
-  readonly isChanged: boolean;
-  /** Domains that no longer have a head. */
-  readonly gone: readonly string[];
-}
-
 /** The project's reader over a replica's own store. It hears of the log from the poller alone. */
 export class ReaderHost {
   readonly settings: StoredSettings;
@@ -92,9 +84,9 @@ export class ReaderHost {
     return number === undefined ? null : { incarnation: view.incarnation, number };
   }
 
-  /** Domains of a partition that have a head, in order. */
+  /** Domains of a partition that have a head. */
   domains(partition: number): string[] {
-    return [...(this.#domains[partition] as Set<string>)].sort();
+    return [...(this.#domains[partition] as Set<string>)];
   }
 
   heads(partition: number): (readonly [domain: string, number: number])[] {
@@ -106,16 +98,13 @@ export class ReaderHost {
    * Applies an answer that was found to be in order, with the heads in scope only.
    * @param askedAt when the question was sent: the window starts before the question
    */
-  apply(partition: number, answer: QuestionAnswer, askedAt: number): Applied {
+  apply(partition: number, answer: QuestionAnswer, askedAt: number): void {
     const view = this.#reader.views.at(partition);
     const domains = this.#domains[partition] as Set<string>;
-    const before = view.position;
-    view.apply(answer, askedAt, before);
+    view.apply(answer, askedAt, view.position);
     for (const [domain] of answer.heads) domains.add(domain);
-    const gone = answer.full ? [...domains].filter((domain) => view.head(domain) === undefined) : [];
-    for (const domain of gone) domains.delete(domain);
-    const isMoved = before?.number !== view.asOf || before.incarnation !== view.incarnation;
-    return { isChanged: isMoved || gone.length > 0, gone };
+    if (!answer.full) return;
+    for (const domain of domains) if (view.head(domain) === undefined) domains.delete(domain);
   }
 
   /** Notes that a partition's Registry was asked, successfully or not. */

@@ -5,7 +5,7 @@ import type { BridgePorts } from "../ports.ts";
 import type { Replica } from "./replica.ts";
 
 /** What the source asks of a replica. */
-export type LocalLists = Pick<Replica, "check" | "isAway">;
+export type LocalLists = Pick<Replica, "check" | "isAway" | "noteUsed">;
 
 /**
  * Answers from the replica where it has a definite answer, and asks the edge for everything else. If the edge does not
@@ -30,19 +30,21 @@ export class ReplicaSource implements AnswerSource {
     const answer = this.#replica.check(recipient, domain, minGeneration);
     // If it has to read from disk, `ask` waits for the same read.
     if (answer === null || answer instanceof Promise) return null;
-    return this.#isDefinite(answer, domain) ? answer : null;
+    if (!this.#isDefinite(answer, domain)) return null;
+    this.#replica.noteUsed(answer, domain);
+    return answer;
   }
 
   async ask(query: Query): Promise<SourceOutcome> {
     const { recipient, domain, deadline } = query;
     const { clock, timers } = this.#ports;
     const answer = await this.#replica.check(recipient, domain, query.minGeneration());
-    if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer);
+    if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer, domain);
     if (answer?.action !== "accept" || isNoVerdict(answer)) return this.#edge.ask(query);
     // The accept must still be given in time if the edge hangs.
     const patience = (deadline - clock.now()) / 2;
     const outcome = await firstOf(timers, patience, () => this.#edge.ask(query));
-    return outcome?.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer);
+    return outcome?.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);
   }
 
   /**
@@ -54,7 +56,8 @@ export class ReplicaSource implements AnswerSource {
     return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));
   }
 
-  #local(answer: Answer): SourceOutcome {
+  #local(answer: Answer, domain: string): SourceOutcome {
+    this.#replica.noteUsed(answer, domain);
     return { kind: "answer", answer, askedAt: this.#ports.clock.now(), isLocal: true };
   }
 }

@@ -1,8 +1,7 @@
-import type { Position } from "../../api/index.ts";
 import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
+import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
-import { Semaphore } from "../../runtime/semaphore.ts";
 import type { AbortableTimers } from "../ports.ts";
 import { repeat } from "../repeat.ts";
 import { KeyRing } from "./key-ring.ts";
@@ -11,10 +10,9 @@ import { napTimers } from "./nap-timers.ts";
 import { type Polled, Poller } from "./poller.ts";
 import type { PollFault, ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
-import { reasonOf } from "./reason.ts";
 import { type HostClocks, ReplicaTime } from "./replica-time.ts";
 import type { ReplicaStore, StoredSettings } from "./store.ts";
-import { syncDomain } from "./sync-domain.ts";
+import { SyncQueue } from "./sync-queue.ts";
 
 /** Window until the edge has said its own, ms. */
 const DEFAULT_WINDOW = 30_000;
@@ -24,11 +22,6 @@ const LONGEST_WINDOW = 3_600_000;
 const FIRST_RETRY = 1_000;
 /** Share of half a window by which polls come early, so that replicas do not ask together. */
 const JITTER = 0.2;
-/** Domains that are fetched at the same time, and requests for them. */
-const MAX_SYNCS = 4;
-const MAX_REQUESTS = 8;
-/** After a fetch of a domain, nothing found missing starts another one for so long, ms. */
-const SYNC_PAUSE = 1_000;
 
 export interface ReplicaOptions {
   readonly edge: ReplicaEdge;
@@ -67,18 +60,15 @@ export class Replica {
   readonly #poller: Poller;
   readonly #keys = new KeyRing();
   readonly #context: LocalContext;
-  readonly #semaphore = new Semaphore(MAX_REQUESTS);
+  readonly #syncs: SyncQueue;
+  /** What the replica answered since its last question. */
+  readonly #tally = new Tally();
   #time: ReplicaTime;
   /** Whether the time since the last run is known. Until then no stored list may answer. */
   #isTimeKnown = false;
   #host: ReaderHost | null = null;
   readonly #polls = new Map<number, { fault: PollFault | null; failures: number }>();
   readonly #loops = new Map<number, () => void>();
-  /** What is complete in the store, and when it was last known to be the newest, on the replica's clock. */
-  readonly #synced = new Map<string, { readonly head: Position; newestAt: number }>();
-  readonly #queue = new Set<string>();
-  readonly #syncing = new Set<string>();
-  readonly #syncedAt = new Map<string, number>();
   /**
    * Partitions that were heard in full with the present token and scope. What changed since an answer to another token
    * would leave out changes of domains that only that token covers.
@@ -96,7 +86,13 @@ export class Replica {
     this.#poller = new Poller(edge, random, this.#timers, (domain, partitions) =>
       partitionOf(hashing, domain, partitions),
     );
-    this.#context = new LocalContext(store, this.#keys, (domain, blob) => this.#noteMissing(domain, blob));
+    this.#syncs = new SyncQueue(
+      { ...options, keys: this.#keys },
+      (domain) => this.#host?.head(domain) ?? null,
+      () => this.#time.now(),
+    );
+    const missing = (domain: string, blob: string | null): void => this.#syncs.noteMissing(domain, blob);
+    this.#context = new LocalContext(store, this.#keys, missing);
   }
 
   /** Reads what an earlier run stored. Sends nothing. */
@@ -114,6 +110,7 @@ export class Replica {
   /** Sends nothing more. */
   stop(): void {
     this.#isStopped = true;
+    this.#syncs.stop();
     for (const stop of this.#loops.values()) stop();
   }
 
@@ -134,6 +131,11 @@ export class Replica {
     return host.head(domain) === null ? null : host.check(recipient, minGeneration);
   }
 
+  /** An answer of the replica was given to a mail server. */
+  noteUsed(answer: Answer, domain: string): void {
+    this.#tally.countAnswer(answer, domain);
+  }
+
   /** Whether the last poll of a domain's Registry got no answer. */
   isAway(domain: string): boolean {
     const { hashing } = this.#options;
@@ -147,13 +149,12 @@ export class Replica {
     const host = this.#host;
     if (host === null) return [];
     const now = this.#time.now();
-    return range(host.settings.partitions).flatMap((partition) =>
-      host.domains(partition).map((domain) => {
-        const synced = this.#synced.get(domain);
-        const generation = synced?.head.number ?? null;
-        return { domain, generation, age: synced === undefined ? null : (now - synced.newestAt) / 1000 };
-      }),
-    );
+    const domains = range(host.settings.partitions).flatMap((partition) => host.domains(partition));
+    return domains.sort().map((domain) => {
+      const held = this.#syncs.held(domain);
+      const age = held === null ? null : (now - held.newestAt) / 1000;
+      return { domain, generation: held?.head.number ?? null, age };
+    });
   }
 
   async #startFromStore(): Promise<void> {
@@ -190,7 +191,14 @@ export class Replica {
       hashing,
       keys: this.#keys,
       context: this.#context,
-      observer: { answered: () => undefined, fault: (...args) => observer.fault(...args) },
+      // Answers are counted when they are used: the edge counts those that it is asked for instead.
+      observer: {
+        answered: () => undefined,
+        fault: (kind, domain, detail) => {
+          this.#tally.countFault(kind, domain);
+          observer.fault(kind, domain, detail);
+        },
+      },
     });
   }
 
@@ -221,14 +229,19 @@ export class Replica {
     const askedAt = this.#time.now();
     const edges = this.#edges;
     const known = this.#host?.position(partition) ?? null;
-    const polled = await this.#poller.ask(partition, known, !this.#heardInFull.has(partition));
+    const polled = await this.#poller.ask(
+      partition,
+      known,
+      !this.#heardInFull.has(partition),
+      this.#tally.take() ?? [],
+    );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);
     const failures = polled.fault === null ? 0 : (this.#polls.get(partition)?.failures ?? 0) + 1;
     this.#polls.set(partition, { fault: polled.fault, failures });
     if (this.#isStopped) return 0;
-    if (polled.fault === null) await this.#apply(polled.changes, askedAt);
+    if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, askedAt));
     observer.polled(partition, polled.fault, whyOf(polled));
     await this.#storeTime();
     if (polled.fault !== null) return this.#retryPause(partition);
@@ -237,32 +250,46 @@ export class Replica {
     return Math.max(0, this.#halfWindow() * this.#jitter() - (this.#time.now() - askedAt));
   }
 
-  async #apply(changes: Changes, askedAt: number): Promise<void> {
-    const { store } = this.#options;
+  /**
+   * Applies an answer, in one synchronous step: nothing may change between its receipt and this.
+   * @returns the reader, and whether the log has to be stored
+   */
+  #apply(changes: Changes, askedAt: number): { readonly host: ReaderHost; readonly isMoved: boolean } {
     const { partition, partitions, window, time, answer } = changes;
-    const host = await this.#hostFor({ partitions, window });
+    const host = this.#hostFor({ partitions, window });
     const heads = answer.heads.filter(([domain]) => this.#isInScope(domain));
-    // In this order and without a wait: by the time that the log is confirmed, departures run on the Registry's time.
+    // Before the log is confirmed, so that departures run on the Registry's time by then.
     this.#time.heard(time);
     this.#isTimeKnown = true;
     this.#heardInFull.add(partition);
-    const { isChanged, gone } = host.apply(partition, { ...answer, heads }, askedAt);
-    this.#noteNewest(host, partition, askedAt);
-    if (isChanged || heads.length > 0) {
-      const { incarnation, number } = host.position(partition) as Position;
-      await store.putLog(partition, { incarnation, number, heads: host.heads(partition) });
+    const before = host.position(partition);
+    host.apply(partition, { ...answer, heads }, askedAt);
+    this.#syncs.noteNewest(host.domains(partition), askedAt);
+    // Only a full answer shows which domains are gone.
+    if (answer.full) this.#isSwept = false;
+    return { host, isMoved: answer.full || host.position(partition)?.number !== before?.number };
+  }
+
+  /** Stores what an answer said, and fetches what it names. */
+  async #follow(
+    { partition }: Changes,
+    { host, isMoved }: { readonly host: ReaderHost; readonly isMoved: boolean },
+  ): Promise<void> {
+    const { store } = this.#options;
+    const position = host.position(partition);
+    if (isMoved && position !== null) {
+      await store.putSettings(host.settings);
+      await store.putLog(partition, { ...position, heads: host.heads(partition) });
     }
-    for (const domain of gone) await this.#forget(domain);
     await this.#sweep(host);
-    for (const domain of host.domains(partition)) if (!this.#isSynced(host, domain)) this.#enqueue(domain);
+    for (const domain of host.domains(partition)) this.#syncs.addIfBehind(domain);
   }
 
   /** The reader for what the edge says of itself: another one if that has changed. */
-  async #hostFor(settings: StoredSettings): Promise<ReaderHost> {
+  #hostFor(settings: StoredSettings): ReaderHost {
     const host = this.#host;
     const { partitions, window } = settings;
     if (host?.settings.partitions === partitions && host.settings.window === window) return host;
-    await this.#options.store.putSettings(settings);
     const next = this.#newHost(settings);
     // With another number of partitions, domains live elsewhere: all of it is asked for again.
     if (host !== null && host.settings.partitions !== partitions) this.#heardInFull.clear();
@@ -284,88 +311,13 @@ export class Replica {
     return next;
   }
 
-  #isSynced(host: ReaderHost, domain: string): boolean {
-    const [head, synced] = [host.head(domain), this.#synced.get(domain)?.head];
-    return head === null || (synced?.incarnation === head.incarnation && synced.number >= head.number);
-  }
-
-  #noteNewest(host: ReaderHost, partition: number, askedAt: number): void {
-    for (const domain of host.domains(partition)) {
-      const synced = this.#synced.get(domain);
-      if (synced !== undefined && this.#isSynced(host, domain)) synced.newestAt = askedAt;
-    }
-  }
-
   /** Once all partitions have answered: removes what is stored of domains that have no head. */
   async #sweep(host: ReaderHost): Promise<void> {
     const { partitions } = host.settings;
     if (this.#isSwept || range(partitions).some((each) => !host.isFresh(each))) return;
     this.#isSwept = true;
     for (const domain of await this.#options.store.domains()) {
-      if (host.head(domain) === null && !this.#syncing.has(domain)) await this.#forget(domain);
-    }
-  }
-
-  async #forget(domain: string): Promise<void> {
-    this.#synced.delete(domain);
-    this.#syncedAt.delete(domain);
-    this.#keys.forget(domain);
-    await this.#options.store.removeDomain(domain);
-  }
-
-  /** A check found that a part of a list is not there, or is damaged. */
-  #noteMissing(domain: string, blob: string | null): void {
-    const { observer, store } = this.#options;
-    if ((this.#host?.head(domain) ?? null) === null || this.#syncing.has(domain)) return;
-    const lastSync = this.#syncedAt.get(domain);
-    // A list that is queued, or waits for the next poll after a failure, is known to lack parts.
-    if (!this.#synced.has(domain) && (this.#queue.has(domain) || lastSync !== undefined)) return;
-    if (lastSync !== undefined && this.#time.now() - lastSync < SYNC_PAUSE) return;
-    observer.missing(domain, blob === null ? "its manifest" : `blob ${blob}`);
-    this.#synced.delete(domain);
-    this.#syncedAt.set(domain, this.#time.now());
-    if (blob === null) this.#enqueue(domain);
-    else void store.removeBlob(domain, blob).then(() => this.#enqueue(domain));
-  }
-
-  #enqueue(domain: string): void {
-    this.#queue.add(domain);
-    this.#startSyncs();
-  }
-
-  #startSyncs(): void {
-    for (const domain of this.#queue) {
-      if (this.#isStopped || this.#syncing.size >= MAX_SYNCS) return;
-      if (this.#syncing.has(domain)) continue;
-      this.#queue.delete(domain);
-      this.#syncing.add(domain);
-      void this.#sync(domain);
-    }
-  }
-
-  async #sync(domain: string): Promise<void> {
-    const { store, edge, hashing, observer } = this.#options;
-    try {
-      const head = this.#host?.head(domain) ?? null;
-      if (head === null) return;
-      const ports = {
-        store,
-        keys: this.#keys,
-        edge,
-        hashing,
-        observer,
-        turn: () => this.#semaphore.acquire(),
-      };
-      const { manifest, fetched } = await syncDomain(ports, domain, head);
-      const { incarnation, generation } = manifest;
-      this.#synced.set(domain, { head: { incarnation, number: generation }, newestAt: this.#time.now() });
-      observer.ready(domain, generation, fetched);
-    } catch (error) {
-      observer.syncFailed(domain, reasonOf(error));
-    } finally {
-      this.#syncedAt.set(domain, this.#time.now());
-      this.#syncing.delete(domain);
-      this.#startSyncs();
+      if (host.head(domain) === null) await this.#syncs.remove(domain);
     }
   }
 

@@ -208,6 +208,50 @@ describe("the store of a replica", () => {
     expect(paths().filter((path) => path.startsWith(`blobs/${OTHER}/`))).toEqual([]);
   });
 
+  it("removes what it does not know, once all domains are known", async () => {
+    const { files } = host.disk;
+    host.kill();
+    for (const path of [
+      "manifests/x.example",
+      "keys/x.example/1",
+      "blobs/x.example/ab",
+      "blobs/y.example/cd",
+    ]) {
+      files.set(path, new Uint8Array(9));
+    }
+    world.isAway = true;
+    await host.start();
+    await world.clock.advance(WINDOW);
+    expect(files.has("manifests/x.example")).toBe(true);
+    world.isAway = false;
+    await world.clock.advance(WINDOW);
+    expect(paths().filter((path) => /[xy]\.example/.test(path))).toEqual([]);
+    await expectTruth(true);
+  });
+
+  it("belongs to another deployment without harm, with the same domain, epoch and names of files", async () => {
+    host.kill();
+    const { disk } = host;
+    world = new ReplicaWorld({ masterKey: new TextEncoder().encode("another master key with 32 bytes") });
+    await world.clock.advance(24 * 3_600 * SECOND);
+    await world.publishHere(DOMAIN, NAMES.slice(1), { exactBits: 2 });
+    host = await world.host({ domains: [DOMAIN], disk });
+    await host.start();
+    // Its clock may accept what the other deployment listed, until the first answer.
+    await world.clock.advance(WINDOW);
+    expect(await saidBy(host, `alice@${DOMAIN}`)).toBe("unknown confirmed");
+    expect(await saidBy(host, `bob@${DOMAIN}`)).toBe("deliverable confirmed");
+  });
+
+  it("survives a power failure with all that was said to be complete", async () => {
+    host.kill();
+    host.disk.losePower(() => 0);
+    world.isAway = true;
+    await host.start();
+    await world.clock.advance(SECOND);
+    for (const name of NAMES) expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable");
+  });
+
   it("leaves a domain to the edge that a new token no longer covers, and removes its list", async () => {
     host.kill();
     const { disk } = host;
@@ -351,6 +395,23 @@ describe("the fetch of a list", () => {
       await expectTruth(true);
       host.kill();
     }
+  });
+
+  it("stores no shard under the id of another one", async () => {
+    host.kill();
+    const disk = new MemoryDisk();
+    host = await world.host({ domains: [DOMAIN], disk });
+    let first: Uint8Array<ArrayBuffer> | null = null;
+    world.tamper = async (path, response) => {
+      if (!path.includes("/shards/")) return response;
+      first ??= new Uint8Array(await response.arrayBuffer());
+      return new Response(first, { status: 200, headers: response.headers });
+    };
+    await host.start();
+    await world.clock.advance(20 * SECOND);
+    expect(host.count("syncFailed")).toBeGreaterThan(0);
+    expect([...disk.files.keys()].filter((path) => path.startsWith("blobs/")).length).toBeLessThan(2);
+    expect(await saidBy(host, `alice@${DOMAIN}`)).toBe("edge");
   });
 
   it("makes each list usable as soon as it is there", async () => {

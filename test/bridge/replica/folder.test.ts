@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -58,8 +59,11 @@ describe("a disk", () => {
     const disk = new NodeDisk(root);
     mkdirSync(join(root, "a/file/inside"), { recursive: true });
     await expect(disk.read("a/file")).rejects.toThrow(/EISDIR/);
+    writeFileSync(join(root, "a/huge"), "");
+    truncateSync(join(root, "a/huge"), 2 ** 40);
+    await expect(disk.read("a/huge")).rejects.toThrow(/more than any file of a replica/);
     await expect(disk.write("a/file", utf8("x"))).rejects.toThrow();
-    expect(readdirSync(join(root, "a"))).toEqual(["file"]);
+    expect(readdirSync(join(root, "a"))).toEqual(["file", "huge"]);
   });
 });
 

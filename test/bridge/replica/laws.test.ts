@@ -52,6 +52,22 @@ describe("a replica", () => {
     expect(await said(NOBODY)).toBe("unknown confirmed");
   });
 
+  it("counts the window from before the question, however late the answer is", async () => {
+    let askedAt = 0;
+    world.tamper = async (path, response) => {
+      if (path !== "/v1/changes") return response;
+      askedAt = world.clock.now();
+      await world.clock.sleep(4 * SECOND);
+      return response;
+    };
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    await world.clock.advance(askedAt + WINDOW - SECOND - world.clock.now());
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    await world.clock.advance(SECOND);
+    expect(await said(NOBODY)).toBe("edge");
+  });
+
   it("accepts for accept-grace while the Registry does not answer", async () => {
     host.kill();
     host = await world.host({ acceptGrace: 2 * HOUR });
@@ -101,6 +117,26 @@ describe("a replica", () => {
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("deliverable confirmed");
     expect(await said(NOBODY)).toBe("unknown confirmed");
+  });
+
+  it("counts accept-grace from the last contact, also if its clock was behind the Registry's at the start", async () => {
+    host.kill();
+    host = await world.host({ acceptGrace: 2 * HOUR });
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    host.kill();
+    await world.clock.advance(HOUR);
+    // The host's clock shows that only a moment has passed.
+    host.wallOffset = SECOND - HOUR;
+    await host.start();
+    await publish("alice", "bob", "carol", "dave");
+    await world.clock.advance(WINDOW);
+    expect(await said(ALICE)).toBe("deliverable confirmed");
+    world.isAway = true;
+    await world.clock.advance(2 * HOUR - MINUTE);
+    expect(await said(ALICE)).toBe("deliverable");
+    await world.clock.advance(MINUTE);
+    expect(await said(ALICE)).toBe("edge");
   });
 
   it("counts a reboot with a clock that was set forward as that much silence", async () => {
@@ -169,11 +205,53 @@ describe("a replica", () => {
     expect(await said(carol)).toBe("unknown confirmed");
   });
 
+  it("does not end a grace early because the host's clock was set forward by less than a window", async () => {
+    await publish("alice", "bob");
+    const until = world.clock.now() + HOUR;
+    await world.clock.advance(until - world.clock.now() - 8 * SECOND);
+    expect(await said(`carol@${DOMAIN}`)).toBe("departed confirmed");
+    host.wallOffset += 10 * SECOND;
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    expect(await said(`carol@${DOMAIN}`)).toBe("departed confirmed");
+  });
+
   it("leaves a domain without a head, and one that was deleted, to the edge", async () => {
     expect(await said("x@other.example")).toBe("edge");
     await world.remove(world.edge, DOMAIN);
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("departed confirmed");
+  });
+
+  it("answers through an alias if its target is here, and leaves it to the edge if not", async () => {
+    const alias = "alias.example";
+    await world.publishHere(alias, [], { policy: { alias: DOMAIN }, force: true });
+    const domains = [alias, DOMAIN];
+    for (const [scope, expected] of [
+      [domains, ["deliverable confirmed", "unknown confirmed"]],
+      [[alias], ["edge", "edge"]],
+    ] as const) {
+      host.kill();
+      host = await world.host({ domains, scope });
+      await host.start();
+      await world.clock.advance(WINDOW);
+      expect([await said(`alice@${alias}`), await said(`nobody@${alias}`)]).toEqual(expected);
+    }
+  });
+
+  it("leaves a domain to the edge that only an export serves", async () => {
+    world.export("exported.example", 7, ["erin"]);
+    host.kill();
+    host = await world.host({ domains: [DOMAIN, "exported.example"] });
+    await host.start();
+    await world.clock.advance(WINDOW);
+    expect(await said("erin@exported.example")).toBe("edge");
+    expect(await said("nobody@exported.example")).toBe("edge");
+  });
+
+  it("accepts in observe mode what it would refuse", async () => {
+    await world.publishHere(DOMAIN, ["alice", "bob", "carol"], { mode: "observe" });
+    await world.clock.advance(WINDOW);
+    expect(await host.check(NOBODY)).toMatchObject({ verdict: "unknown", action: "accept", mode: "observe" });
   });
 
   it("follows a Registry that was replaced, and forgets what the old one said", async () => {

@@ -16,6 +16,8 @@ class Bench implements LocalLists, AnswerSource {
   /** Whether the replica has to read from disk first. */
   isReading = false;
   away = false;
+  /** Answers of the replica that were given. */
+  used = 0;
   edge: Answer | "hangs" | null = null;
   readonly asked: Query[] = [];
   readonly minGenerations: number[] = [];
@@ -42,6 +44,10 @@ class Bench implements LocalLists, AnswerSource {
   check(_recipient: string, _domain: string, minGeneration: number): Answer | Promise<Answer> | null {
     this.minGenerations.push(minGeneration);
     return this.isReading && this.local !== null ? Promise.resolve(this.local) : this.local;
+  }
+
+  noteUsed(): void {
+    this.used++;
   }
 
   isAway(): boolean {
@@ -85,6 +91,7 @@ describe("a bridge with a replica", () => {
       expect(await bench.said(ALICE)).toBe("deliverable accept replica");
       bench.local = confirmed("unknown");
       expect(await bench.said(NOBODY)).toBe("unknown reject replica");
+      expect(bench.used).toBe(2);
       expect(bench.asked).toEqual([]);
     },
   );

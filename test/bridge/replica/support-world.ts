@@ -6,6 +6,8 @@ import { must, type PublishOptions, World } from "../../../testing/world.ts";
 
 export interface HostOptions {
   readonly domains?: readonly string[];
+  /** Domains that the replica holds; all of the token's by default. */
+  readonly scope?: readonly string[];
   readonly acceptGrace?: number;
   readonly disk?: MemoryDisk;
   readonly seed?: number;

@@ -125,10 +125,12 @@ export async function startReplica(
   token: string,
   folder: string,
   args: readonly string[] = [],
+  node?: string,
 ): Promise<ReplicaBridge> {
   const running = startCli(["bridge", ...LISTENERS, "--replica", folder, ...args], {
     home: temporaryFolder(),
     env: { ROLLCALL_URL: edge.url, ROLLCALL_TOKEN: token },
+    ...(node === undefined ? {} : { node }),
   });
   await running.saying(/\bready\b.*\n/);
   return new ReplicaBridge(running);

@@ -1,9 +1,12 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Disk } from "./disk.ts";
 
 /** Names of files that are being written begin with this, so that no other name can be one. */
 const TEMPORARY = ".new-";
+
+/** No file of a replica has more bytes: the log of a partition is the longest. */
+const LONGEST = 64 * 1024 * 1024;
 
 /** {@link Disk} in a folder of this host. Files have mode 0600 and folders 0700, since keys are among them. */
 export class NodeDisk implements Disk {
@@ -15,8 +18,11 @@ export class NodeDisk implements Disk {
   }
 
   async read(path: string): Promise<Uint8Array | null> {
+    const file = join(this.#root, path);
     try {
-      return await readFile(join(this.#root, path));
+      const { size } = await stat(file);
+      if (size > LONGEST) throw new Error(`${path} has ${size} bytes, more than any file of a replica`);
+      return await readFile(file);
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;

@@ -12,8 +12,8 @@ const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
 );
 
 /**
- * What an isolate counts between two questions to its Registry, which take the counts along: lossy, bounded, and
- * without recipients. Counting an answer costs a lookup in a small table and an increment.
+ * What an isolate, or a replica, counts between two questions to its Registry, which take the counts along: lossy,
+ * bounded, and without recipients. Counting an answer costs a lookup in a small table and an increment.
  */
 export class Tally {
   #domains = new Map<string, number[]>();

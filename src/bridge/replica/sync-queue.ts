@@ -1,0 +1,140 @@
+import type { Position } from "../../api/index.ts";
+import { type Release, Semaphore } from "../../runtime/semaphore.ts";
+import type { ReplicaObserver } from "./ports.ts";
+import { reasonOf } from "./reason.ts";
+import { type SyncPorts, syncDomain } from "./sync-domain.ts";
+
+/** Domains that are fetched at the same time, and requests for them. */
+const MAX_SYNCS = 4;
+const MAX_REQUESTS = 8;
+/** After a fetch of a domain, nothing that is found missing starts another one for so long, ms. */
+const PAUSE = 1_000;
+
+/** A complete list in the store. */
+interface Held {
+  readonly head: Position;
+  /** When it was last known to be the newest, on the replica's clock. */
+  newestAt: number;
+}
+
+/** Fetches the lists of domains that are behind the log, or of which a part is missing. */
+export class SyncQueue {
+  readonly #ports: SyncPorts;
+  readonly #observer: ReplicaObserver;
+  readonly #headOf: (domain: string) => Position | null;
+  readonly #now: () => number;
+  readonly #semaphore = new Semaphore(MAX_REQUESTS);
+  readonly #held = new Map<string, Held>();
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<string>();
+  /** When a fetch of the domain last ended, or was last found to be needed. */
+  readonly #triedAt = new Map<string, number>();
+  #isStopped = false;
+
+  /**
+   * @param headOf the head of a domain, null if it has none
+   * @param now the replica's clock
+   */
+  constructor(
+    ports: Omit<SyncPorts, "turn"> & { readonly observer: ReplicaObserver },
+    headOf: (domain: string) => Position | null,
+    now: () => number,
+  ) {
+    const { store, keys, edge, hashing, observer } = ports;
+    this.#ports = { store, keys, edge, hashing, observer, turn: () => this.#turn() };
+    this.#observer = observer;
+    this.#headOf = headOf;
+    this.#now = now;
+  }
+
+  /** The complete list of a domain in the store, as far as it is known; null if there is none. */
+  held(domain: string): Readonly<Held> | null {
+    return this.#held.get(domain) ?? null;
+  }
+
+  /** Starts nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** The log was confirmed: the lists that are at their heads are the newest. */
+  noteNewest(domains: readonly string[], askedAt: number): void {
+    for (const domain of domains) {
+      const held = this.#held.get(domain);
+      if (held !== undefined && this.#isCurrent(domain)) held.newestAt = askedAt;
+    }
+  }
+
+  /** Fetches a domain's list, unless the one that is stored is known to be complete and the newest. */
+  addIfBehind(domain: string): void {
+    if (!this.#isCurrent(domain)) this.#add(domain);
+  }
+
+  /** A check found that a part of a list is not there, or is damaged. @param blob its id, null for the manifest */
+  noteMissing(domain: string, blob: string | null): void {
+    if (this.#headOf(domain) === null || this.#running.has(domain)) return;
+    const triedAt = this.#triedAt.get(domain);
+    // A list that waits for its turn, or for the next poll after a failure, is known to lack parts.
+    if (!this.#held.has(domain) && (this.#waiting.has(domain) || triedAt !== undefined)) return;
+    if (triedAt !== undefined && this.#now() - triedAt < PAUSE) return;
+    this.#observer.missing(domain, blob === null ? "its manifest" : `blob ${blob}`);
+    this.#held.delete(domain);
+    this.#triedAt.set(domain, this.#now());
+    if (blob === null) this.#add(domain);
+    else void this.#ports.store.removeBlob(domain, blob).then(() => this.#add(domain));
+  }
+
+  /** Removes all that is stored of a domain that has no head. */
+  async remove(domain: string): Promise<void> {
+    if (this.#running.has(domain)) return;
+    this.#held.delete(domain);
+    this.#triedAt.delete(domain);
+    this.#ports.keys.forget(domain);
+    await this.#ports.store.removeDomain(domain);
+  }
+
+  #isCurrent(domain: string): boolean {
+    const [head, held] = [this.#headOf(domain), this.#held.get(domain)?.head];
+    return head === null || (held?.incarnation === head.incarnation && held.number >= head.number);
+  }
+
+  #add(domain: string): void {
+    this.#waiting.add(domain);
+    this.#start();
+  }
+
+  #start(): void {
+    for (const domain of this.#waiting) {
+      if (this.#isStopped || this.#running.size >= MAX_SYNCS) return;
+      if (this.#running.has(domain)) continue;
+      this.#waiting.delete(domain);
+      this.#running.add(domain);
+      void this.#sync(domain);
+    }
+  }
+
+  async #sync(domain: string): Promise<void> {
+    try {
+      const need = this.#headOf(domain);
+      if (need === null) return;
+      const { manifest, fetched } = await syncDomain(this.#ports, domain, need);
+      const head = { incarnation: manifest.incarnation, number: manifest.generation };
+      this.#held.set(domain, { head, newestAt: this.#now() });
+      this.#observer.ready(domain, head.number, fetched);
+    } catch (error) {
+      if (!this.#isStopped) this.#observer.syncFailed(domain, reasonOf(error));
+    } finally {
+      this.#triedAt.set(domain, this.#now());
+      this.#running.delete(domain);
+      this.#start();
+    }
+  }
+
+  /** Waits for a turn to send a request. @throws after the stop */
+  async #turn(): Promise<Release> {
+    const release = await this.#semaphore.acquire();
+    if (!this.#isStopped) return release;
+    release();
+    throw new Error("the bridge is stopping");
+  }
+}
