@@ -105,7 +105,9 @@ class Bridge implements RunningBridge {
   #answering: ReturnType<typeof createAnswering>;
   #peers: AllowedPeers;
   #replica: OpenReplica | null = null;
+  #successor: Successor | null = null;
   #isReplacing = false;
+  #isStopping = false;
 
   constructor(options: BridgeOptions) {
     const { configuration, clock, timers, wall, writeLog, chance } = options;
@@ -209,15 +211,19 @@ class Bridge implements RunningBridge {
   }
 
   async replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean> {
-    if (this.#isReplacing) return false;
+    if (this.#isReplacing || this.#isStopping) return false;
     this.#isReplacing = true;
     try {
       const successor = start(this.#server.descriptors());
+      this.#successor = successor;
       await successor.ready;
+      // A stop ends both.
+      if (this.#isStopping) return false;
       await this.#handOver(successor);
       return true;
     } catch (error) {
       this.#isReplacing = false;
+      this.#successor = null;
       this.#log.replaceFailed(error instanceof Error ? error.message : String(error));
       return false;
     }
@@ -233,6 +239,8 @@ class Bridge implements RunningBridge {
 
   async stop(signal: string): Promise<void> {
     this.#log.stopping(signal);
+    this.#isStopping = true;
+    this.#successor?.abort();
     this.#stopWork();
     await this.#server.stop();
     await this.#replica?.stop();

@@ -39,6 +39,8 @@ export interface Successor {
   readonly ready: Promise<void>;
   /** @returns null, or why the connection was lost */
   give(connection: HandedOver): Promise<Error | null>;
+  /** Ends it: this process was told to stop. */
+  abort(): void;
   /** Nothing more follows. Resolves when it has taken everything. */
   done(): Promise<void>;
 }

@@ -54,6 +54,7 @@ export function startSuccessor(
       new Promise((resolve) => {
         child.send(messageOf(connection), connection.socket, (error) => resolve(error));
       }),
+    abort: () => void child.kill("SIGTERM"),
     async done() {
       const disconnected = new Promise((resolve) => child.once("disconnect", resolve));
       child.send({ type: "done" }, () => undefined);

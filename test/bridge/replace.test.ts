@@ -110,6 +110,16 @@ describe("SIGUSR2", { timeout: SLOW }, () => {
     client.leave();
   });
 
+  it("is given up at SIGTERM: both processes end, and the socket is gone", async () => {
+    const { bridge, file } = await startWithFile();
+    bridge.running.child.kill("SIGUSR2");
+    bridge.running.child.kill("SIGTERM");
+    // Its output ends with the last process that has it.
+    expect(await bridge.running.ended).toMatchObject({ code: 0 });
+    expect(bridge.running.stderr).not.toContain('"event":"replaced"');
+    expect(existsSync(file)).toBe(false);
+  });
+
   it("changes nothing if the new process cannot start, and says why", async () => {
     const home = temporaryFolder();
     const file = join(home, "socketmap");
