@@ -1,5 +1,5 @@
 /**
- * Compares two runs of the benchmark, and ends with 1 where a figure became worse by more than its spread.
+ * Compares two runs of the benchmark, and ends with 1 if a figure became worse by more than its spread.
  *
  *   npm run bench -- --json before.json        in each of the two trees, on one machine within an hour
  *   npm run bench:compare -- before.json after.json

@@ -5,31 +5,32 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { between, markdownTable, tableOf } from "../testing/markdown.ts";
 import { Tally } from "./basics/tally.ts";
 import { showWorst, WINDOWS, type WindowKind } from "./basics/windows.ts";
 import { type MutantRecord, type RunRecord, summaryOf } from "./record.ts";
 
 const PAGE = join(dirname(dirname(fileURLToPath(import.meta.url))), "docs", "consistency.md");
 
-const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
-
-const tableOf = (head: readonly string[], rows: readonly string[]): string =>
-  [row(...head), row(...head.map(() => "---")), ...rows].join("\n");
-
 const shown = (count: number): string => count.toLocaleString("en-US");
 
 const countsOf = (head: readonly string[], counts: ReadonlyMap<string, number>): string =>
-  tableOf(
+  markdownTable(
     head,
-    [...counts].map(([name, count]) => row(name, shown(count))),
+    [...counts].map(([name, count]) => [name, shown(count)]),
   );
 
-function boundsOf(tally: Tally): string {
-  const rows = (Object.keys(WINDOWS) as WindowKind[]).map((kind) => {
-    const worst = tally.windows.get(kind);
-    return row(WINDOWS[kind].answer, WINDOWS[kind].derived, worst === undefined ? "" : showWorst(worst));
-  });
-  return tableOf(["answer", "derived from the rules", "worst observed"], rows);
+function boundsOf({ windows }: Tally): string {
+  const worst = (kind: WindowKind): string => {
+    const it = windows.get(kind);
+    return it === undefined ? "" : showWorst(it);
+  };
+  return tableOf(Object.keys(WINDOWS) as WindowKind[], [
+    ["answer", (kind) => WINDOWS[kind].answer],
+    ["derived from the rules", (kind) => WINDOWS[kind].derived],
+    ["worst observed", worst],
+  ]);
 }
 
 function runOf(runs: readonly RunRecord[], tally: Tally): string {
@@ -42,54 +43,42 @@ function runOf(runs: readonly RunRecord[], tally: Tally): string {
 }
 
 function mutantsOf(mutants: readonly MutantRecord[]): string {
-  const rows = mutants.map((record) => {
-    const { name, rule, starts } = record;
-    const { caught, assertion, median, worst } = summaryOf(record);
-    const checks = `${shown(median)}, ${shown(worst)}`;
-    return row(name, rule, assertion ?? "**survived**", `${caught} of ${starts.length}`, checks);
-  });
   const all = mutants.flatMap(({ starts }) => starts);
   const missed = all.filter(({ assertion }) => assertion === null).length;
-  return [
-    `Of ${shown(all.length)} starts ${shown(missed)} did not catch their mutant.`,
-    "",
-    tableOf(["left out", "the rule", "caught by", "starts", "checks: median, most"], rows),
-  ].join("\n");
+  const table = tableOf(
+    mutants.map((record) => ({ ...record, ...summaryOf(record) })),
+    [
+      ["left out", ({ name }) => name],
+      ["the rule", ({ rule }) => rule],
+      ["caught by", ({ assertion }) => assertion ?? "**survived**"],
+      ["starts", ({ caught, starts }) => `${caught} of ${starts.length}`],
+      ["checks: median, most", ({ median, worst }) => `${shown(median)}, ${shown(worst)}`],
+    ],
+  );
+  return `Of ${shown(all.length)} starts ${shown(missed)} did not catch their mutant.\n\n${table}`;
 }
 
-/** @throws Error where the page has no such place */
-function withBlock(page: string, name: string, text: string): string {
+const { values } = parseArgs({
+  options: {
+    run: { type: "string", multiple: true, default: [] },
+    mutants: { type: "string", multiple: true, default: [] },
+  },
+});
+const read = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
+let page = readFileSync(PAGE, "utf8");
+const put = (name: string, text: string): void => {
   const [begin, end] = [`<!-- ${name}: made by simulation/document.ts -->`, `<!-- end of ${name} -->`];
-  const from = page.indexOf(begin);
-  const to = page.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`${PAGE} has no place between "${begin}" and "${end}"`);
-  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
+  page = between(page, begin, end, `\n${text}\n`);
+};
+const runs = values.run.map((file) => read(file) as RunRecord);
+if (runs.length > 0) {
+  const tally = new Tally();
+  for (const run of runs) tally.add(Tally.from(run));
+  put("bounds", boundsOf(tally));
+  put("run", runOf(runs, tally));
+  put("verdicts", countsOf(["verdict", "answers"], tally.verdicts));
+  put("faults", countsOf(["fault", "met"], tally.faults));
+  put("events", countsOf(["event", "times"], tally.events));
 }
-
-function main(args: readonly string[]): void {
-  const files = { "--run": [] as string[], "--mutants": [] as string[] };
-  for (let i = 0; i < args.length; i += 2) {
-    const list = files[args[i] as keyof typeof files];
-    const file = args[i + 1];
-    if (list === undefined || file === undefined)
-      throw new RangeError("usage: document.ts [--run FILE]... [--mutants FILE]");
-    list.push(file);
-  }
-  const read = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
-  let page = readFileSync(PAGE, "utf8");
-  const runs = files["--run"].map((file) => read(file) as RunRecord);
-  if (runs.length > 0) {
-    const tally = new Tally();
-    for (const run of runs) tally.add(Tally.from(run));
-    page = withBlock(page, "bounds", boundsOf(tally));
-    page = withBlock(page, "run", runOf(runs, tally));
-    page = withBlock(page, "verdicts", countsOf(["verdict", "answers"], tally.verdicts));
-    page = withBlock(page, "faults", countsOf(["fault", "met"], tally.faults));
-    page = withBlock(page, "events", countsOf(["event", "times"], tally.events));
-  }
-  for (const file of files["--mutants"])
-    page = withBlock(page, "mutants", mutantsOf(read(file) as MutantRecord[]));
-  writeFileSync(PAGE, page);
-}
-
-main(process.argv.slice(2));
+for (const file of values.mutants) put("mutants", mutantsOf(read(file) as MutantRecord[]));
+writeFileSync(PAGE, page);

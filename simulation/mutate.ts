@@ -1,15 +1,15 @@
 /**
  * `npm run simulate:mutants [-- [--seed N] [--record FILE] NAME...]`: leaves each rule of the list out in a copy of the
- * tree, and runs the simulation from random seeds, or from seeds that follow from N. Exit status 1 where a mutant is
- * caught in too few starts, or where a patch does not fit the code any more.
+ * tree, and runs the simulation from random seeds, or from seeds that follow from N. Exit status 1 if a mutant is
+ * caught in too few starts, or if a patch does not fit the code any more.
  */
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { Random } from "../testing/random.ts";
 import { MUTANTS, type Mutant } from "./mutants/index.ts";
 import { patched } from "./mutants/patch.ts";
@@ -50,25 +50,13 @@ class Workplace {
     }
   }
 
-  #run(seeds: readonly number[]): Promise<Start[]> {
-    return new Promise((resolve, reject) => {
-      const args = ["simulation/starts.ts", ...seeds.map(String)];
-      const child = spawn(process.execPath, args, { cwd: this.#root });
-      let [out, complaints] = ["", ""];
-      child.stdout.on("data", (data) => {
-        out += data;
-      });
-      child.stderr.on("data", (data) => {
-        complaints += data;
-      });
-      child.on("error", reject);
-      child.on("close", (code) => {
-        const starts = out.split("\n").filter((line) => line !== "");
-        // A mutant that does not run is no mutant.
-        if (code !== 0 || starts.length !== seeds.length) reject(new Error(complaints));
-        else resolve(starts.map((line) => JSON.parse(line) as Start));
-      });
-    });
+  async #run(seeds: readonly number[]): Promise<Start[]> {
+    // It fails, with its complaints, if it does not end well: a mutant that does not run is no mutant.
+    const args = ["simulation/starts.ts", ...seeds.map(String)];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: this.#root });
+    const starts = stdout.split("\n").filter((line) => line !== "");
+    if (starts.length !== seeds.length) throw new Error(stderr);
+    return starts.map((line) => JSON.parse(line) as Start);
   }
 
   close(): void {

@@ -14,7 +14,7 @@ export interface Start {
   readonly seed: number;
   /** Until the violation, or in all. */
   readonly checks: number;
-  /** What caught the mutant, null where nothing did. */
+  /** What caught the mutant, null if nothing did. */
   readonly assertion: string | null;
 }
 
@@ -36,12 +36,7 @@ const caughtIn = ({ starts }: MutantRecord): Start[] => starts.filter(({ asserti
 export const isCaught = (record: MutantRecord): boolean => caughtIn(record).length >= MUST_CATCH;
 
 /** In how many starts it was caught, by what most often, and after how many checks: the median, and the most. */
-export function summaryOf(record: MutantRecord): {
-  readonly caught: number;
-  readonly assertion: string | null;
-  readonly median: number;
-  readonly worst: number;
-} {
+export function summaryOf(record: MutantRecord) {
   const assertions = caughtIn(record).map(({ assertion }) => assertion);
   const timesOf = (it: string | null): number => assertions.filter((other) => other === it).length;
   const [assertion = null] = assertions.toSorted((a, b) => timesOf(b) - timesOf(a));

@@ -41,81 +41,57 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
   return { scene, violation: scene.violations[0] ?? null };
 }
 
-/** Runs one step. The work that it starts continues in the background. */
+type StepOf<Kind extends Step["kind"]> = Extract<Step, { kind: Kind }>;
+
+/** What each kind of step does. The work that it starts continues in the background. */
+const TAKE: {
+  readonly [Kind in Step["kind"]]: (scene: Scene, step: StepOf<Kind>, random: Random) => void;
+} = {
+  isolate: (scene, { location, cacheBytes, window, focus }, random) => {
+    const host = scene.isolate(location, { cacheBytes, window }, random);
+    if (focus !== undefined) scene.isolates.keep(host, focus);
+  },
+  death: (scene, { focus }, random) => scene.killOne(random, focus),
+  restart: (scene, { partition }) => {
+    scene.registry(partition).restart();
+    scene.tally.fault("registry restarts");
+  },
+  episode: (scene, { episode }) => {
+    const lasts = episode.to - episode.from;
+    const from = scene.time.now();
+    scene.faults.begin(scene.plan.seed, { ...episode, from, to: from + lasts });
+    const place = episode.location ?? "every place";
+    scene.trace(() => `begins, for ${Math.round(lasts / 1000)} s at ${place}: ${episode.kind}`);
+  },
+  publish: (scene, step, random) => {
+    scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
+    scene.go(publish(publisherOf(scene, random), step));
+  },
+  checks: (scene, step, random) => askIsolate(scene, random, step.count, step.how, step),
+  strangers: (scene, step, random) => askStrangers(scene, random, step),
+  bridge: (scene, step, random) => beginBridge(scene, random, step),
+  route: (scene, { focus, to }) => {
+    const host = scene.isolates.focused(to);
+    if (host !== null) scene.isolates.keep(host, focus);
+  },
+  "bridge checks": (scene, step, random) => askBridge(scene, random, step.count, step, step.again),
+  token: (scene, { role }, random) => scene.go(createToken(scene, random, role)),
+  revocation: (scene, _, random) => scene.go(revoke(scene, random)),
+  loss: (scene, { partition }) => {
+    scene.lose(partition);
+    scene.tally.fault("registry lost");
+  },
+  initialise: (scene, { partition }) => scene.allowInitialising(partition),
+  rollout: (scene, { partition, release }) => {
+    scene.registry(partition).release = release;
+    scene.trace(() => `Registry ${partition} is of the ${release} release`);
+  },
+  export: (scene, { domain }, random) => scene.export(domain, random),
+  "export taken back": (scene, { domain, deletes }) => takeBackExport(scene, domain, deletes),
+};
+
 function take(scene: Scene, step: Step): void {
   if (scene.violations.length > 0 || scene.faults.isOver) return;
-  const random = new Random(scene.plan.seed, "step", step.id);
-  const { time, faults } = scene;
-  switch (step.kind) {
-    case "isolate":
-      begin(scene, step, random);
-      return;
-    case "death":
-      scene.killOne(random, step.focus);
-      return;
-    case "restart":
-      scene.registry(step.partition).restart();
-      scene.tally.fault("registry restarts");
-      return;
-    case "episode": {
-      const { episode } = step;
-      const now = time.now();
-      faults.begin(scene.plan.seed, { ...episode, from: now, to: now + episode.to - episode.from });
-      scene.trace(
-        () =>
-          `begins, for ${Math.round((episode.to - episode.from) / 1000)} s at ${episode.location ?? "every place"}: ${episode.kind}`,
-      );
-      return;
-    }
-    case "publish":
-      scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
-      scene.go(publish(publisherOf(scene, random), step));
-      return;
-    case "checks":
-      askIsolate(scene, random, step.count, step.how, step);
-      return;
-    case "strangers":
-      askStrangers(scene, random, step);
-      return;
-    case "bridge":
-      beginBridge(scene, random, step);
-      return;
-    case "route": {
-      const host = scene.isolates.focused(step.to);
-      if (host !== null) scene.isolates.keep(host, step.focus);
-      return;
-    }
-    case "bridge checks":
-      askBridge(scene, random, step.count, step, step.again);
-      return;
-    case "token":
-      scene.go(createToken(scene, random, step.role));
-      return;
-    case "revocation":
-      scene.go(revoke(scene, random));
-      return;
-    case "loss":
-      scene.lose(step.partition);
-      scene.tally.fault("registry lost");
-      return;
-    case "initialise":
-      scene.allowInitialising(step.partition);
-      return;
-    case "rollout":
-      scene.registry(step.partition).release = step.release;
-      scene.trace(() => `Registry ${step.partition} is of the ${step.release} release`);
-      return;
-    case "export":
-      scene.export(step.domain, random);
-      return;
-    case "export taken back":
-      takeBackExport(scene, step.domain, step.deletes);
-      return;
-  }
-}
-
-function begin(scene: Scene, step: Extract<Step, { kind: "isolate" }>, random: Random): void {
-  const { location, cacheBytes, window, focus } = step;
-  const host = scene.isolate(location, { cacheBytes, window }, random);
-  if (focus !== undefined) scene.isolates.keep(host, focus);
+  const work = TAKE[step.kind] as (scene: Scene, step: Step, random: Random) => void;
+  work(scene, step, new Random(scene.plan.seed, "step", step.id));
 }

@@ -13,7 +13,7 @@ export const headline = (seed: number, { assertion, words }: Violation): string 
 /** Runs again and again with less, and tells what is left. */
 export async function shrink(plan: Plan, violation: Violation): Promise<string> {
   const shrinker = new Shrinker(plan, violation.assertion);
-  // What comes after the violation has no part in it; where it came at the end, everything may have.
+  // What comes after the violation has no part in it; if it came at the end, everything may have.
   const steps = plan.steps.filter((step) => step.at <= violation.at);
   await shrinker.minimise(steps);
   await shrinker.fewerChecks();

@@ -6,8 +6,8 @@ import { Resolver } from "../src/bridge/answers/resolver.ts";
 import { askEdgeWith } from "../src/bridge/edge-source/ask-edge.ts";
 import { EdgeSource } from "../src/bridge/edge-source/edge-source.ts";
 import type { BridgePorts } from "../src/bridge/ports.ts";
-import { createClient, type Outcome, type RollcallClient } from "../src/client/index.ts";
-import type { Nap } from "../src/runtime/ports.ts";
+import type { Outcome } from "../src/client/index.ts";
+import { clientOf, sleep } from "./client.ts";
 import { BRIDGE_BUDGET } from "./limits.ts";
 import type { Fetch } from "./network.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -27,35 +27,6 @@ export interface BridgeHostParts<Host> {
 
 /** Requests at the same time: few, so that questions wait for others and go along with them. */
 const REQUESTS = 2;
-
-/** A client under virtual time. */
-export const clientOf = (time: VirtualTime, fetch: Fetch, token: string, timeoutMs: number): RollcallClient =>
-  createClient({
-    url: "https://rollcall.test",
-    token,
-    timeoutMs,
-    fetch,
-    now: () => time.now(),
-    sleep: (ms, signal) => sleep(time, ms, signal),
-  });
-
-/** A sleep that ends early where its signal is aborted. */
-function sleep(time: VirtualTime, ms: number, signal?: AbortSignal): Promise<void> {
-  const nap: Nap = {};
-  const slept = time.sleep(ms, nap);
-  if (signal === undefined) return slept;
-  return new Promise((resolve) => {
-    void slept.then(resolve);
-    signal.addEventListener(
-      "abort",
-      () => {
-        nap.cancel?.();
-        resolve();
-      },
-      { once: true },
-    );
-  });
-}
 
 export class BridgeHost<Host> {
   readonly #resolver: Resolver;

@@ -28,7 +28,7 @@ export type Floor = Readonly<Record<string, number>>;
 
 export interface CallOptions {
   readonly method?: string;
-  /** The admin's where it is left out. */
+  /** The admin's if it is left out. */
   readonly token?: string;
   readonly json?: unknown;
   readonly body?: Uint8Array;

@@ -8,7 +8,7 @@ import type { VirtualTime } from "./virtual-time.ts";
 /** One operation, as faults and watchers see it. */
 export interface KvOperation {
   readonly kind: "get" | "put" | "delete";
-  /** More than one where texts are read in bulk. */
+  /** More than one if texts are read in bulk. */
   readonly keys: readonly string[];
   readonly location: string;
   /** The name of the caller. */
@@ -58,7 +58,7 @@ interface Cached {
   readonly cacheTtl: number;
 }
 
-/** What an operation takes where nothing is wrong, milliseconds. */
+/** What an operation takes if nothing is wrong, milliseconds. */
 const LATENCY = 5;
 /** KV takes one write a second to a key. */
 const WRITE_PAUSE = 1_000;

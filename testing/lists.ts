@@ -12,7 +12,7 @@ import { commitOf as commitOfParts } from "../src/publish/commit-body.ts";
 import { EntryColumns } from "../src/publish/entries.ts";
 import { type PackedList, type PackOptions, packList } from "../src/publish/pack.ts";
 
-/** Local parts, active where no state is said. */
+/** Local parts, active if no state is said. */
 export type List = readonly (string | readonly [local: string, state: EntryState])[];
 
 /** Packs a list as a publisher does; lines count from 1. */

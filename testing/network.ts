@@ -45,7 +45,7 @@ export class Network<Seen, Host extends Reachable<Seen>> {
   /**
    * `fetch` as a client at a location has it.
    * @param via receives the isolate that takes a request
-   * @param keptTo the isolate to which its connection leads, null where to any
+   * @param keptTo the isolate to which its connection leads, null if to any
    */
   from(
     location: string,

@@ -132,6 +132,11 @@ export class RegistryHost {
     this.#life = this.#newLife();
   }
 
+  /** Its storage, as long as the present life lasts. */
+  get storage(): RegistryStorage {
+    return this.#life.storage;
+  }
+
   /** Asks its storage directly. */
   sql(statement: string, ...bindings: (string | number)[]): SqlRow[] {
     return this.#object.sql(statement, ...bindings);

@@ -8,7 +8,7 @@ const ALARM_RETRIES = 6;
 
 export interface RegistryObjectParts {
   readonly clock: VirtualTime;
-  /** What the alarm does in the present life. Where it throws, the platform runs it again. */
+  /** What the alarm does in the present life. If it throws, the platform runs it again. */
   alarm(): Promise<void>;
   /** Milliseconds by which an alarm that is asked for comes late. */
   alarmDelay(): number;
@@ -37,7 +37,7 @@ export class RegistryObject {
     return this.#life;
   }
 
-  /** When its alarm is to come, null where none was asked for. */
+  /** When its alarm is to come, null if none was asked for. */
   get alarmAt(): number | null {
     return this.#alarmAt;
   }

@@ -38,7 +38,7 @@ export class VirtualTime implements Clock, Timers {
     });
   }
 
-  /** Has `action` happen at `time`, or at once where that is over. @returns how to call it off */
+  /** Has `action` happen at `time`, or at once if that is over. @returns how to call it off */
   at(time: number, action: () => void): () => void {
     // Clocks of the platform show whole milliseconds.
     const event = { time: Math.max(Math.round(time), this.#now), turn: this.#turns++, action, isOff: false };
@@ -69,7 +69,7 @@ export class VirtualTime implements Clock, Timers {
     this.#now = end;
   }
 
-  /** Moves time on until `work` has settled. @throws Error where it takes more than `limit` milliseconds */
+  /** Moves time on until `work` has settled. @throws Error if it takes more than `limit` milliseconds */
   async run<T>(work: Promise<T>, limit = 60_000): Promise<T> {
     const end = this.#now + limit;
     let isSettled = false;

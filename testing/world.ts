@@ -25,12 +25,11 @@ import { FakeKv } from "./kv.ts";
 import { commitOf, type List, pack } from "./lists.ts";
 import { Random } from "./random.ts";
 import { RegistryHost } from "./registry-host.ts";
+import { DAY, SECOND } from "./units.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-export const SECOND = 1_000;
-export const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+export * from "./units.ts";
+
 /** The window of law 2 as it is by default. */
 export const WINDOW = 30 * SECOND;
 
@@ -39,7 +38,7 @@ export interface PublishOptions {
   readonly mode?: Mode;
   readonly force?: boolean;
   readonly epoch?: number;
-  /** The head that it is planned against, where that is not the newest. */
+  /** The head that it is planned against, if that is not the newest. */
   readonly expect?: number | null;
   readonly bits?: number;
 }

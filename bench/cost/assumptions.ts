@@ -35,7 +35,7 @@ const GIVEN = {
 } satisfies Readonly<Record<string, readonly [few: number | null, many: number | null, why: string]>>;
 
 type Name = keyof typeof GIVEN;
-/** Null where the model computes it. */
+/** Null if the model computes it. */
 export type Assumptions = {
   readonly [N in Name]: N extends "isolates" | "changesPerDay" ? number | null : number;
 };

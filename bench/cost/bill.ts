@@ -13,31 +13,31 @@ export function billOf(usage: Usage) {
   };
 }
 
-/** Dollars of the first publication, where the month's other writes use up what is included. */
+/** Dollars of the first publication. The month's other writes use up what is included first. */
 export function firstPublication({ firstWrites, monthly }: Use): number {
   const { included, each } = PRICES.kvWrites;
   return Math.max(0, firstWrites - Math.max(0, included - monthly.kvWrites)) * each;
 }
 
-/** Limits of the free plan that a design exceeds, on the busiest day or in total; none where it fits. */
+/** Limits of the free plan that a design exceeds, on the busiest day or in total; none if it fits. */
 export function passedLimits(design: Design, size: Size, a: Assumptions, counts: Counts) {
   const busy = { ...a, changesPerDay: changesPerDay(size, a) * a.peakDay };
   const busyMonth = design({ ...size, checks: size.checks * a.peakDay }, busy, counts).monthly;
   const month = design(size, a, counts).monthly;
   const all = ITEMS.map((item) => {
-    const { free, unit } = PRICES[item];
+    const { what, free, unit } = PRICES[item];
     const used = unit === "bytes" ? month[item] : busyMonth[item] / DAYS_PER_MONTH;
-    return { item, used, limit: free ?? Number.POSITIVE_INFINITY };
+    return { item, what, unit, used, limit: free ?? Number.POSITIVE_INFINITY };
   });
-  const cpu = counts.cpuMsPerCheck * a.recipientsPerRequest;
-  return [{ item: "cpu of one request" as const, used: cpu, limit: FREE_CPU_MS }, ...all].filter(
+  const cpu = { item: "cpu of one request", what: "cpu of one request", unit: "ms", limit: FREE_CPU_MS };
+  return [{ ...cpu, used: counts.cpuMsPerCheck * a.recipientsPerRequest }, ...all].filter(
     ({ used, limit }) => used > limit,
   );
 }
 
 const MOST_PUBLISHES = 1_440;
 
-/** What fits the free plan: publishes a day where nobody asks, checks a month, and the limits that stop one more. */
+/** What fits the free plan: publishes a day if nobody asks, checks a month, and the limits that stop one more. */
 export function freePlan(mailboxes: number, a: Assumptions, counts: Counts, design: Design) {
   const passed = (checks: number, publishesPerDay: number) =>
     passedLimits(design, { mailboxes, checks }, { ...a, publishesPerDay }, counts);
@@ -45,10 +45,10 @@ export function freePlan(mailboxes: number, a: Assumptions, counts: Counts, desi
   const each = Math.min(a.publishesPerDay, publishes);
   const mostChecks = each === 0 ? 0 : PRICES.requests.free * 31;
   const checks = largest(mostChecks, (count) => passed(count, each).length === 0);
-  return { publishes, checks, stops: passed(checks + 1, Math.max(1, each)).map(({ item }) => item) };
+  return { publishes, checks, stops: passed(checks + 1, Math.max(1, each)).map(({ what }) => what) };
 }
 
-/** The largest whole number up to `most` that fits, where all below it do; 0 where not even 1 does. */
+/** The largest whole number up to `most` that fits, if all below it do; 0 if not even 1 does. */
 function largest(most: number, fits: (count: number) => boolean): number {
   let [fitting, exceeding] = [0, most + 1];
   while (exceeding - fitting > 1) {
@@ -66,7 +66,7 @@ export const daysToFill = ({ firstWrites }: Use): number => Math.ceil(firstWrite
 export const isolatesPerObject = (a: Assumptions): number =>
   ((OBJECT_LIMITS.requestsPerSecond / 2) * a.window) / 2;
 
-/** Most days of history that leave a list within one object; null where not even one day does. */
+/** Most days of history that leave a list within one object; null if not even one day does. */
 export function historyThatFits(size: Size, a: Assumptions, counts: Counts): number | null {
   const [bare, one] = [0, 1].map(
     (historyDays) => ours(size, { ...a, historyDays }, counts).monthly.objectBytes,

@@ -1,8 +1,9 @@
 /** The computed parts of docs/cost.md, and one size in words. */
+import { type Column, markdownTable, tableOf } from "../../testing/markdown.ts";
 import { type Assumptions, FEW_ISOLATES, MANY_ISOLATES, REASONS, SECONDS_PER_MONTH } from "./assumptions.ts";
 import * as bill from "./bill.ts";
 import { type Counts, countsTable } from "./counts.ts";
-import { bytes, days, dollars, range, short, tableOf, whole } from "./format.ts";
+import { bytes, days, dollars, range, short, whole } from "./format.ts";
 import { ITEMS, type Item, LOOKED_UP, OBJECT_LIMITS, PRICES, SOURCES, SUBSCRIPTION } from "./prices.ts";
 import { type Design, keyPerMailbox, ours, type Size, shapeOf } from "./usage.ts";
 
@@ -17,8 +18,9 @@ const ALIKE = 1;
 /** Every computed part, by the name of its markers. @param source where the counts come from, for the reader */
 export function partsOf(counts: Counts, source: string): Readonly<Record<string, string>> {
   const example = source === RESULTS ? "" : " They are an example, and not what the benchmark measured.";
-  const sizes = MAILBOXES.flatMap((mailboxes) => CHECKS.map((checks) => ({ mailboxes, checks })));
-  const compared = sizes.map((size) => compare(size, counts));
+  const compared = MAILBOXES.flatMap((mailboxes) =>
+    CHECKS.map((checks) => compare({ mailboxes, checks }, counts)),
+  );
   return {
     source: `Counts: \`${source}\`.${example} Prices: looked up on ${LOOKED_UP}.`,
     summary: summary(compared),
@@ -32,18 +34,17 @@ export function partsOf(counts: Counts, source: string): Readonly<Record<string,
   };
 }
 
-/** A design at one size with few isolates and with many; where one is enough, it is the second. */
-const costs = (design: Design, size: Size, counts: Counts, given: Partial<Assumptions>) =>
-  [FEW_ISOLATES, MANY_ISOLATES].map((side) => {
+/** A design at one size with few isolates and with many; if one is enough, it is the second. */
+function costs(design: Design, size: Size, counts: Counts, given: Partial<Assumptions>) {
+  const on = (side: Assumptions) => {
     const a = { ...side, ...given };
     const use = design(size, a, counts);
-    return { a, ...use, bill: bill.billOf(use.monthly) };
-  }) as [Cost, Cost];
-type Cost = Parameters<typeof bill.firstPublication>[0] & {
-  readonly a: Assumptions;
-  readonly bill: ReturnType<typeof bill.billOf>;
-};
-type Both = readonly [few: Cost, many: Cost];
+    return { a, ...use, bill: bill.billOf(use.monthly), free: bill.passedLimits(design, size, a, counts) };
+  };
+  return [on(FEW_ISOLATES), on(MANY_ISOLATES)] as const;
+}
+type Both = ReturnType<typeof costs>;
+type Cost = Both[number];
 
 const compare = (size: Size, counts: Counts, given: Partial<Assumptions> = {}) => ({
   size,
@@ -53,31 +54,35 @@ const compare = (size: Size, counts: Counts, given: Partial<Assumptions> = {}) =
 type Compared = ReturnType<typeof compare>;
 
 const spread = ([few, many]: Both, show: (cost: Cost) => string): string => range(show(few), show(many));
-const amount = (item: Item, count: number): string => (PRICES[item].unit === "bytes" ? bytes : short)(count);
-const used = (both: Both, item: Item): string => spread(both, ({ monthly }) => amount(item, monthly[item]));
+const amount = (unit: string, count: number): string => (unit === "bytes" ? bytes : short)(count);
+const used = (item: Item) => (both: Both) =>
+  spread(both, ({ monthly }) => amount(PRICES[item].unit, monthly[item]));
 const total = (both: Both): string => spread(both, (cost) => dollars(cost.bill.total));
+
+const mailboxes: Column<Pick<Compared, "size">> = ["mailboxes", ({ size }) => whole(size.mailboxes)];
+/** Two columns: ours, and beside it one key a mailbox. */
+const beside = (head: string, show: (both: Both) => string): Column<Compared>[] => [
+  [`${head}, ours`, ({ mine }) => show(mine)],
+  ["one key", ({ theirs }) => show(theirs)],
+];
 
 const sizesTable = (compared: readonly Compared[]): string =>
   tableOf(compared, [
-    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    mailboxes,
     ["checks", ({ size }) => short(size.checks)],
-    ["Worker requests, ours", ({ mine }) => used(mine, "requests")],
-    ["KV reads, ours", ({ mine }) => used(mine, "kvReads")],
-    ["one key", ({ theirs }) => used(theirs, "kvReads")],
-    ["KV writes, ours", ({ mine }) => used(mine, "kvWrites")],
-    ["one key", ({ theirs }) => used(theirs, "kvWrites")],
-    ["KV storage, ours", ({ mine }) => used(mine, "kvBytes")],
-    ["one key", ({ theirs }) => used(theirs, "kvBytes")],
-    ["Registry requests", ({ mine }) => used(mine, "objectRequests")],
-    ["dollars, ours", ({ mine }) => total(mine)],
-    ["one key", ({ theirs }) => total(theirs)],
+    ["Worker requests, ours", ({ mine }) => used("requests")(mine)],
+    ...beside("KV reads", used("kvReads")),
+    ...beside("KV writes", used("kvWrites")),
+    ...beside("KV storage", used("kvBytes")),
+    ["Registry requests", ({ mine }) => used("objectRequests")(mine)],
+    ...beside("dollars", total),
   ]);
 
 function summary(compared: readonly Compared[]): string {
   const more = ({ mine, theirs }: Compared): number => mine[1].bill.total - theirs[1].bill.total;
   const dearer = compared.filter((each) => more(each) >= ALIKE).map(({ size }) => size);
   const cheaper = compared.filter((each) => more(each) <= -ALIKE).length;
-  const least = short(Math.min(...dearer.map(({ mailboxes }) => mailboxes)));
+  const least = short(Math.min(...dearer.map((size) => size.mailboxes)));
   const most = short(Math.max(...dearer.map(({ checks }) => checks)));
   const where = dearer.length === 0 ? "" : `, all from ${least} mailboxes on and up to ${most} checks`;
   const [m1, m10, m100] = compared
@@ -106,13 +111,15 @@ function sharesTable(compared: readonly Compared[]): string {
     [["subscription", () => SUBSCRIPTION], ...rows, ["total", (bill) => bill.total]],
     [
       ["dollars a month", ([what]) => what],
-      ...bills.map(([head, bill]) => [head, ([, cost]: Row) => dollars(cost(bill))] as const),
+      ...bills.map(([head, bill]): Column<Row> => [head, ([, cost]) => dollars(cost(bill))]),
     ],
   );
 }
 
-const named = (item: Item | "cpu of one request"): string =>
-  item === "cpu of one request" ? item : PRICES[item].what;
+const firstWrites = ([, use]: Both, more: (use: Cost) => string): string =>
+  `${short(use.firstWrites)}, ${more(use)}`;
+const inDays = (use: Cost): string => days(bill.daysToFill(use));
+const inDollars = (use: Cost): string => dollars(bill.firstPublication(use));
 
 function freeTable(counts: Counts): string {
   const rows = MAILBOXES.map((mailboxes) => ({
@@ -123,22 +130,16 @@ function freeTable(counts: Counts): string {
   }));
   const checks = ({ checks }: { readonly checks: number }): string =>
     checks === 0 ? "none" : short(Number(checks.toPrecision(2)));
-  const writes = ([, use]: Both): string => `${short(use.firstWrites)}, ${days(bill.daysToFill(use))}`;
   const stops = (few: string, many: string): string =>
     few === many ? few : `${few}; with many isolates ${many}`;
   return tableOf(rows, [
-    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    mailboxes,
     ["publishes a day that fit", ({ many }) => (many.publishes === 0 ? "none" : whole(many.publishes))],
     ["checks a month that fit, ours", ({ few, many }) => range(checks(few), checks(many))],
-    [
-      "what stops more",
-      ({ few, many }) => stops(few.stops.map(named).join(", "), many.stops.map(named).join(", ")),
-    ],
+    ["what stops more", ({ few, many }) => stops(few.stops.join(", "), many.stops.join(", "))],
     ["one key", ({ other }) => checks(other)],
-    ["first publication: KV writes, ours", ({ mine }) => writes(mine)],
-    ["one key", ({ theirs }) => writes(theirs)],
-    ["dollars on the paid plan, ours", ({ mine }) => dollars(bill.firstPublication(mine[1]))],
-    ["one key", ({ theirs }) => dollars(bill.firstPublication(theirs[1]))],
+    ...beside("first publication: KV writes", (both) => firstWrites(both, inDays)),
+    ...beside("dollars on the paid plan", ([, use]) => inDollars(use)),
   ]);
 }
 
@@ -151,7 +152,7 @@ function splitTable(counts: Counts): string {
   const history = (most: number | null): string =>
     most === null ? "none: split" : most >= a.historyDays ? `${a.historyDays} days: fits` : days(most);
   return tableOf(rows, [
-    ["mailboxes", ({ size }) => whole(size.mailboxes)],
+    mailboxes,
     ["isolates at 1 G checks", ({ isolates }) => short(isolates)],
     ["questions a second", (row) => whole(Number((row.refreshes / SECONDS_PER_MONTH).toPrecision(2)))],
     ["isolates that one object takes", () => short(bill.isolatesPerObject(a))],
@@ -172,19 +173,14 @@ function assumptionsTable(): string {
 
 function pricesTable(): string {
   const perMillion = (rate: number): string => (rate < 0.01 ? `$${whole(rate)}` : dollars(rate));
-  const rows = ITEMS.map((item) => ({ item, ...PRICES[item], isBytes: PRICES[item].unit === "bytes" }));
-  return tableOf(rows, [
-    ["what", ({ what, unit, isBytes }) => (unit === "" || isBytes ? what : `${what}, ${unit}`)],
-    ["included in $5 a month", ({ item, included }) => amount(item, included)],
-    [
-      "beyond",
-      ({ each, isBytes }) =>
-        isBytes ? `${dollars(each * 1e9)} a GB` : `${perMillion(each * 1e6)} a million`,
-    ],
-    [
-      "free plan",
-      ({ item, free, isBytes }) => (free === null ? "" : `${amount(item, free)}${isBytes ? "" : " a day"}`),
-    ],
+  const beyond = (each: number, unit: string): string =>
+    unit === "bytes" ? `${dollars(each * 1e9)} a GB` : `${perMillion(each * 1e6)} a million`;
+  const perDay = (unit: string): string => (unit === "bytes" ? "" : " a day");
+  return tableOf(Object.values(PRICES), [
+    ["what", ({ what, unit }) => (unit === "" || unit === "bytes" ? what : `${what}, ${unit}`)],
+    ["included in $5 a month", ({ unit, included }) => amount(unit, included)],
+    ["beyond", ({ each, unit }) => beyond(each, unit)],
+    ["free plan", ({ free, unit }) => (free === null ? "" : `${amount(unit, free)}${perDay(unit)}`)],
     ["source", ({ source }) => `[${source}](${SOURCES[source]})`],
   ]);
 }
@@ -192,30 +188,23 @@ function pricesTable(): string {
 /** One size, beside one key a mailbox. @param given what the reader sets in place of our assumptions */
 export function oneSize(size: Size, given: Partial<Assumptions>, counts: Counts): string {
   const { mine, theirs } = compare(size, counts, given);
-  const free = (design: Design, [, use]: Both): string => {
-    const passed = bill.passedLimits(design, size, use.a, counts).map(({ item, used, limit }) => {
-      const [high, most] = [used, limit].map(item === "cpu of one request" ? short : (n) => amount(item, n));
-      return `${named(item)} ${high} against ${most}`;
-    });
-    return passed.length === 0
-      ? `fits, published in ${days(bill.daysToFill(use))}`
-      : `exceeds ${passed.join(", ")}`;
+  const free = ([, use]: Both): string => {
+    const passed = use.free.map(
+      ({ what, unit, used, limit }) => `${what} ${amount(unit, used)} against ${amount(unit, limit)}`,
+    );
+    return passed.length === 0 ? `fits, published in ${inDays(use)}` : `exceeds ${passed.join(", ")}`;
   };
-  const first = ([, use]: Both): string =>
-    `${short(use.firstWrites)}, ${dollars(bill.firstPublication(use))}`;
   const shape = (name: "isolates" | "coldStarts"): string =>
     spread(mine, ({ a }) => short(shapeOf(size, a, counts)[name]));
+  const both = (what: string, show: (both: Both) => string) => [what, show(mine), show(theirs)];
   const lines = [
     ["isolates", shape("isolates"), ""],
     ["isolates that start", shape("coldStarts"), ""],
-    ...ITEMS.map((item) => [PRICES[item].what, used(mine, item), used(theirs, item)]),
-    ["first publication: KV writes", first(mine), first(theirs)],
-    ["paid plan", total(mine), total(theirs)],
-    ["free plan", free(ours, mine), free(keyPerMailbox, theirs)],
+    ...ITEMS.map((item) => both(PRICES[item].what, used(item))),
+    both("first publication: KV writes", (it) => firstWrites(it, inDollars)),
+    both("paid plan", total),
+    both("free plan", free),
   ];
-  return tableOf(lines, [
-    [`${whole(size.mailboxes)} mailboxes, ${whole(size.checks)} checks a month`, ([what = ""]) => what],
-    ["ours", ([, own = ""]) => own],
-    ["one key a mailbox", ([, , other = ""]) => other],
-  ]);
+  const head = `${whole(size.mailboxes)} mailboxes, ${whole(size.checks)} checks a month`;
+  return markdownTable([head, "ours", "one key a mailbox"], lines);
 }

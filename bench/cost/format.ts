@@ -1,10 +1,10 @@
-/** Numbers for readers, tables in Markdown, and their places in the document. */
-import { markdownTable } from "../report/table.ts";
+/** Numbers for readers, and their places in the document. */
+import { between } from "../../testing/markdown.ts";
 
 const COUNTS = { T: 1e12, G: 1e9, M: 1e6, k: 1e3 };
 const BYTES = { TB: 1e12, GB: 1e9, MB: 1e6, kB: 1e3 };
 
-/** Three digits at most, in the largest unit that the number reaches; null where it reaches none. */
+/** Three digits at most, in the largest unit that the number reaches; null if it reaches none. */
 function scaled(count: number, units: Readonly<Record<string, number>>, least: number): string | null {
   const rounded = Number(count.toPrecision(3));
   const found = Object.entries(units).find(([, size]) => rounded >= Math.max(least, size));
@@ -21,32 +21,18 @@ export const bytes = (count: number): string => scaled(count, BYTES, 1e3) ?? `${
 export const dollars = (amount: number): string =>
   amount < 99.995 ? `$${amount.toFixed(2)}` : `$${whole(Math.round(amount))}`;
 export const days = (count: number): string => (count === 1 ? "1 day" : `${whole(count)} days`);
-/** Two figures of a range, or one where they look the same. */
+/** Two figures of a range, or one if they look the same. */
 export const range = (few: string, many: string): string => (few === many ? few : `${few} to ${many}`);
-
-/** A table in Markdown, each row made of the columns' cells. */
-export function tableOf<Row>(
-  rows: readonly Row[],
-  columns: readonly (readonly [head: string, cell: (row: Row) => string])[],
-): string {
-  const heads = columns.map(([head]) => head);
-  return markdownTable(
-    heads,
-    rows.map((row) => columns.map(([, cell]) => cell(row))),
-  );
-}
 
 /**
  * Puts the computed parts between their markers.
- * @throws Error where a part has no markers, or markers have no part
+ * @throws Error if a part has no markers, or markers have no part
  */
-export function fill(document: string, parts: Readonly<Record<string, string>>): string {
-  const unused = new Set(Object.keys(parts));
-  const MARKED = /(<!-- computed: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g;
-  const filled = document.replaceAll(MARKED, (_, begin: string, name: string, end: string) => {
-    if (!unused.delete(name)) throw new Error(`docs/cost.md has a marker for ${name}, which is not computed`);
-    return `${begin}${parts[name]}\n${end}`;
-  });
-  if (unused.size > 0) throw new Error(`docs/cost.md has no marker for ${[...unused].join(", ")}`);
-  return filled;
+export function fill(page: string, parts: Readonly<Record<string, string>>): string {
+  for (const [, name = ""] of page.matchAll(/<!-- computed: (\w+) -->/g))
+    if (!(name in parts)) throw new Error(`docs/cost.md has markers for ${name}, which is not computed`);
+  return Object.entries(parts).reduce(
+    (filled, [name, text]) => between(filled, `<!-- computed: ${name} -->`, "<!-- end -->", text),
+    page,
+  );
 }

@@ -16,18 +16,16 @@ export type Usage = Readonly<Record<Item, number>>;
 export type Use = { readonly monthly: Usage; readonly firstWrites: number };
 export type Design = (size: Size, a: Assumptions, counts: Counts) => Use;
 
-/** Seconds after which what was read of offline exports is too old. */
-const EXPORTS_AGE = EXPORTS_MAX_AGE / 1000;
-/** The roster is written this often a day even where nothing changed (HEARTBEAT in copy-to-kv.ts). */
+/** The roster is written this often a day even if nothing changed (HEARTBEAT in copy-to-kv.ts). */
 const HEARTBEATS_PER_DAY = 24;
 /** Octets of a manifest beside its shards' ids or bytes (docs/storage.md), about. */
 const MANIFEST_HEAD = 1_000;
 /** Days that KV keeps a replaced shard. */
 const REPLACED_DAYS = REPLACED_LIFE / 86_400_000;
 
-/** What `rollcall publish` takes where it replaces so many shards: each is read from the head, and a new one put. */
+/** What `rollcall publish` takes if it replaces so many shards: each is read from the head, and a new one put. */
 export function publishing(shards: number) {
-  // The key, the head, the guard's judgement of the plan, the commit, and once more where shards were missing.
+  // The key, the head, the guard's judgement of the plan, the commit, and once more if shards were missing.
   const requests = 3 + (shards > 0 ? 2 : 1) + 2 * shards;
   // The alarm copies to KV; one read compares KV with the head.
   return { requests, registryCalls: requests + 1, kvReads: 1 };
@@ -64,10 +62,9 @@ export function shapeOf(size: Size, a: Assumptions, counts: Counts) {
     ownRefreshes,
     /** Rosters that an isolate reads when it starts, and further calls for them, for each partition. */
     seedings: a.domains / a.partitions > MOST_HEADS ? 1 : 0,
-    /** Shards of all domains; none where the only one is in the manifest. */
+    /** Shards of all domains; none if the only one is in the manifest. */
     shards,
     bytes: size.mailboxes * counts.bytesPerMailbox,
-    changes,
     publishes,
     /** What one publish replaces. */
     shardsPerPublish: distinct(shards, changesPerPublish),
@@ -78,7 +75,7 @@ type Shape = ReturnType<typeof shapeOf>;
 
 /** Refreshes until one finds the exports so old that they would be too old by the next (src/reader/background-refresh.ts). */
 function refreshesPerLook(rate: number, { window }: Assumptions): number {
-  const age = EXPORTS_AGE - window / 2;
+  const age = EXPORTS_MAX_AGE / 1000 - window / 2;
   let count = 1;
   // As many more as there are in a row whose halves of a window and gaps together are shorter than that.
   for (let [k, chance] = [1, 1]; (k * window) / 2 < age && chance > 1e-9; k++) {
@@ -88,7 +85,7 @@ function refreshesPerLook(rate: number, { window }: Assumptions): number {
   return count;
 }
 
-/** The chance that `count` requests come where `expected` are expected, at random times. */
+/** The chance that `count` requests come if `expected` are expected, at random times. */
 function comeWithin(count: number, expected: number): number {
   let [term, fewer] = [Math.exp(-expected), 0];
   for (let i = 0; i < count; i++) {
@@ -185,7 +182,7 @@ function readsOf(checks: number, a: Assumptions, counts: Counts, shape: Shape): 
     isolates *
     publishes *
     (counts.readsPerManifest * -Math.expm1(-between) + counts.readsPerShard * ofShards);
-  // Where no request came for a whole window, the next one reads the manifest again.
+  // If no request came for a whole window, the next one reads the manifest again.
   const lapsed = Math.max(0, shape.refreshes * Math.exp((-rate * a.window) / 2) - coldStarts * a.partitions);
   return starts + loaded * counts.readsPerShard + changed + exports + lapsed * counts.readsPerManifest;
 }

@@ -1,5 +1,5 @@
-// The ceiling: a socketmap service in Node that looks for one word in what it reads, and says no where it finds it and
-// yes elsewhere, one question at a time. Listens on the path in SOCKET and on loopback. UNKNOWN is the word.
+// The ceiling: a socketmap service in Node that looks for one word in what it reads, and says no if it finds it and
+// yes otherwise, one question at a time. Listens on the path in SOCKET and on loopback. UNKNOWN is the word.
 import { createServer } from "node:net";
 
 const { SOCKET: path, UNKNOWN: unknown } = process.env;

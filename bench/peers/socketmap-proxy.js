@@ -24,7 +24,7 @@ async function lookUp(key) {
   }
 }
 
-/** The netstring at the head of the bytes; null where it is not whole. */
+/** The netstring at the head of the bytes; null if it is not whole. */
 function netstringIn(bytes) {
   const colon = bytes.indexOf(":");
   const end = colon + 1 + Number(bytes.toString("latin1", 0, colon));

@@ -1,20 +1,20 @@
 /** Two runs of the benchmark side by side. */
+import { markdownTable } from "../../testing/markdown.ts";
 import { figure, spread } from "./figures.ts";
 import type { Measurement } from "./measurement.ts";
-import { markdownTable } from "./table.ts";
 
 /** A measurement of both runs. */
 export interface Compared {
   readonly before: Measurement;
   readonly after: Measurement;
-  /** By how much it became worse, in its own unit; negative where it became better. */
+  /** By how much it became worse, in its own unit; negative if it became better. */
   readonly loss: number;
   /** How far the rounds of one run are apart: the larger of both runs. */
   readonly spread: number;
   readonly isWorse: boolean;
 }
 
-/** What counts as spread where there were no rounds: a share of the value; counts repeat exactly. */
+/** What counts as spread if there were no rounds: a share of the value; counts repeat exactly. */
 const WITHOUT_ROUNDS = 0.05;
 
 const isLowerBetter = ({ unit, bar }: Measurement): boolean =>

@@ -34,7 +34,7 @@ const fixed = (value: number): string =>
 
 const whole = (value: number): string => Math.round(value).toLocaleString("en");
 
-/** Lowest to highest, where there was more than one round. */
+/** Lowest to highest, if there was more than one round. */
 export const spread = ({ lowest, highest, unit }: Measurement): string =>
   lowest === undefined || highest === undefined || lowest === highest
     ? ""

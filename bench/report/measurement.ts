@@ -23,7 +23,7 @@ export interface Spread {
   readonly highest: number;
 }
 
-/** One figure; the spread's ends are there where it was measured in rounds. */
+/** One figure; the spread's ends are there if it was measured in rounds. */
 export interface Measurement extends Partial<Spread> {
   /** Stable, for programs that read the JSON: `checks.post.hot`. */
   readonly id: string;
@@ -32,7 +32,7 @@ export interface Measurement extends Partial<Spread> {
   readonly value: number;
   /** `x` is a ratio of two figures of the same run. */
   readonly unit: "x" | "/s" | "µs" | "ms" | "s" | "bytes" | "count";
-  /** None where the figure is for information. */
+  /** None if the figure is for information. */
   readonly bar?: Bar;
   /** Figures behind this one: rates of both sides, bytes, counts. */
   readonly detail?: Readonly<Record<string, number>>;
@@ -58,6 +58,6 @@ export interface Suite {
   run(extent: Extent, tell: Tell): Promise<readonly Measurement[]>;
 }
 
-/** Whether a bar is met; true where there is none. */
+/** Whether a bar is met; true if there is none. */
 export const isMet = ({ value, bar }: Measurement): boolean =>
   bar === undefined || (bar.kind === "at least" ? value >= bar.value : value <= bar.value);

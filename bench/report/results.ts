@@ -9,7 +9,7 @@ export interface Machine {
   readonly system: string;
   readonly node: string;
   readonly workerd: string;
-  /** Null where it is not installed. */
+  /** Null if it is not installed. */
   readonly wrk: string | null;
 }
 
@@ -34,7 +34,7 @@ export interface Results {
 
 export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;
 
-/** @throws Error where the text is not the result of a run */
+/** @throws Error if the text is not the result of a run */
 export function fromJson(text: string): Results {
   const results = JSON.parse(text) as Partial<Results> | null;
   if (!Array.isArray(results?.measurements) || results.machine === undefined) {

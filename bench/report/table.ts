@@ -1,4 +1,5 @@
 /** Measurements as a table: for a terminal, and in Markdown for docs/performance.md. */
+import { between, markdownTable } from "../../testing/markdown.ts";
 import { bar, figure, spread, verdict } from "./figures.ts";
 import { isMet, type Measurement } from "./measurement.ts";
 import type { Results } from "./results.ts";
@@ -17,18 +18,10 @@ const cellsOf = (measurement: Measurement): string[] => [
 export function plainTable(measurements: readonly Measurement[]): string {
   const rows = [HEADS as readonly string[], ...measurements.map(cellsOf)];
   const widths = HEADS.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] as number))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const line = (row: readonly string[]): string =>
+    row.map((cell, column) => cell.padEnd(widths[column] as number)).join("  ");
+  return rows.map((row) => line(row).trimEnd()).join("\n");
 }
-
-const BEGIN = "<!-- measured: npm run bench -- --write -->";
-const END = "<!-- end of what was measured -->";
 
 /** For docs/performance.md: what it ran on, and a table for each suite with the figures behind each measurement. */
 export function markdown(results: Results): string {
@@ -52,12 +45,6 @@ export function markdown(results: Results): string {
   ].join("\n");
 }
 
-export function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(heads), `|${"---|".repeat(heads.length)}`, ...rows.map(line)].join("\n");
-}
-
 /** How many bars are met. */
 export function summary(measurements: readonly Measurement[]): string {
   const barred = measurements.filter(({ bar }) => bar !== undefined);
@@ -75,14 +62,6 @@ const behind = ({ detail = {} }: Measurement): string =>
     )
     .join("; ");
 
-/**
- * Puts a new table between the marks of a page.
- * @throws Error where the page lacks them
- */
-export function withTable(page: string, table: string): string {
-  const from = page.indexOf(BEGIN);
-  const to = page.indexOf(END);
-  if (from < 0 || to < from)
-    throw new Error(`the page lacks the marks "${BEGIN}" and "${END}" around its table`);
-  return `${page.slice(0, from + BEGIN.length)}\n${table}\n${page.slice(to)}`;
-}
+/** Puts a new table into a page. @throws Error if the page has no marks for it */
+export const withTable = (page: string, table: string): string =>
+  between(page, "<!-- measured: npm run bench -- --write -->", "<!-- end of what was measured -->", table);

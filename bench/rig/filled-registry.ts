@@ -13,11 +13,11 @@ import {
   readManifest,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { EntryColumns } from "../../src/publish/entries.ts";
-import { packList } from "../../src/publish/pack.ts";
 import { setMeta } from "../../src/registry/meta.ts";
 import type { RegistryStorage, SqlRow } from "../../src/registry/ports.ts";
 import { keepSummary } from "../../src/registry/summaries.ts";
+import { people } from "../../testing/lists.ts";
+import { pack } from "./publisher.ts";
 import type { World } from "./world.ts";
 
 /** What a Registry is filled with. */
@@ -67,11 +67,7 @@ function storageOf(database: DatabaseSync): RegistryStorage {
 
 function fill(storage: RegistryStorage, world: World, filling: Filling): void {
   const key = deriveDomainKey(stablelibHashing, fromBase64Url(world.masterKey), LONG, 1);
-  const entries = new EntryColumns();
-  for (let i = 0; i < filling.names; i++) {
-    entries.add(stablelibHashing.sha256(new TextEncoder().encode(`u${i}`)).subarray(0, 10), 0, i);
-  }
-  const { table, counts } = packList(entries, stablelibHashing);
+  const { table, counts } = pack(key, people(filling.names));
   const content = (domain: string, generation: number): ManifestContent => ({
     domain,
     origin: "registry",

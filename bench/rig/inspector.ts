@@ -18,7 +18,7 @@ export interface IsolateBytes {
   readonly resident: number;
 }
 
-/** @throws Error where the edge was not started with `isInspected` */
+/** @throws Error if the edge was not started with `isInspected` */
 export async function isolateBytes(edge: ServedEdge): Promise<IsolateBytes> {
   const collected = await fetch(`${edge.origin}/bench/gc`);
   if (!collected.ok) throw new Error(`garbage was not collected: ${await collected.text()}`);

@@ -120,7 +120,7 @@ export class RecipientClient implements Disposable {
     return this.#replies(replies);
   }
 
-  /** The last lines of so many replies. @throws where the server hangs up */
+  /** The last lines of so many replies. @throws if the server hangs up */
   async #replies(count: number): Promise<string[]> {
     const found: string[] = [];
     for (;;) {

@@ -1,9 +1,10 @@
 /** Processes: servers that run until they are disposed of, commands under measurement, and what Linux says of both. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { endWithUs, until } from "../../test/mta/support/waiting.ts";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -93,42 +94,32 @@ export interface Run {
 
 const POLL_MS = 20;
 
-/** Runs a command to its end. @throws Error with what it printed where it fails */
+/** Runs a command to its end. @throws Error with what it printed if it fails */
 export async function run(
   command: string,
   args: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
 ): Promise<Run> {
   const since = performance.now();
-  const child = spawn(command, args, {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [output, errors, peakBytes] = ["", "", 0];
-  child.stdout.on("data", (data) => {
-    output += data;
-  });
-  child.stderr.on("data", (data) => {
-    errors += data;
-  });
+  const options = { cwd, env: { ...process.env, ...env }, maxBuffer: Number.POSITIVE_INFINITY };
+  const running = promisify(execFile)(command, args, options);
+  let peakBytes = 0;
   // A process's peak only grows, so the last look before the end shows all but the last moment.
   const timer = setInterval(() => {
-    const peaks = familyOf(child.pid as number).map((pid) => memoryOf(pid, "VmHWM") ?? 0);
-    peakBytes = Math.max(
-      peakBytes,
-      peaks.reduce((sum, each) => sum + each, 0),
-    );
+    const peaks = familyOf(running.child.pid as number).map((pid) => memoryOf(pid, "VmHWM") ?? 0);
+    const peak = peaks.reduce((sum, each) => sum + each, 0);
+    peakBytes = Math.max(peakBytes, peak);
   }, POLL_MS);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject).once("close", resolve);
-  }).finally(() => clearInterval(timer));
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${output}${errors}`);
-  return { seconds: (performance.now() - since) / 1000, peakBytes, output };
+  try {
+    const { stdout } = await running;
+    return { seconds: (performance.now() - since) / 1000, peakBytes, output: stdout };
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /**
- * Memory of a process in bytes; null where it is gone.
+ * Memory of a process in bytes; null if it is gone.
  * @param what `VmRSS` is resident now, `VmHWM` the peak
  */
 export function memoryOf(pid: number, what: "VmRSS" | "VmHWM"): number | null {

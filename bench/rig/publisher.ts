@@ -3,7 +3,6 @@ import { type DomainDescription, MAX_COMMIT_DOMAINS } from "../../src/api/index.
 import { createClient, type RollcallClient } from "../../src/client/index.ts";
 import {
   blobIds,
-  CANONICALISER_VERSION,
   DEFAULT_POLICY,
   type DomainKey,
   decodeShard,
@@ -14,19 +13,18 @@ import {
   fingerprint,
   partitionOf,
   readMasterKey,
-  sentinels,
   toHex,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { EntryColumns } from "../../src/publish/entries.ts";
 import {
+  commitOf,
   commitPlans,
   type DomainPlan,
   openSource,
   planDomain,
-  planList,
+  publishLists,
   readList,
-  startOf,
   tableFrom,
 } from "../../src/publish/index.ts";
 import { packList } from "../../src/publish/pack.ts";
@@ -45,18 +43,31 @@ export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
     sleep: pause,
   });
 
-/** Reads, packs and compares a list of the benchmark's domain; what is left to do is {@link commit}. */
-export async function plan(client: RollcallClient, path: string): Promise<DomainPlan> {
-  const judge = async (it: DomainPlan): Promise<DomainPlan> => it;
-  const parts = { hashing: stablelibHashing, recorder: null, progress: {}, judge };
-  const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
-  return (await planList(parts, target, await startOf(client, stablelibHashing, DOMAIN))).plan;
-}
+const ports = (client: RollcallClient) => ({
+  client,
+  hashing: stablelibHashing,
+  timers: { sleep: pause },
+  recorder: null,
+  progress: {},
+});
 
-/** Commits plans, with the shards that the edge lacks. @returns seconds until the acknowledgement */
-export async function commit(client: RollcallClient, plans: readonly DomainPlan[]): Promise<number> {
-  const since = performance.now();
-  await commitPlans({ client, timers: { sleep: pause }, recorder: null, progress: {} }, plans);
+/**
+ * Publishes a list of the benchmark's domain as the command does.
+ * @param planned called once the plan is finished
+ * @returns seconds from there until the acknowledgement
+ */
+export async function publish(
+  client: RollcallClient,
+  path: string,
+  planned: () => Promise<void> = async () => undefined,
+): Promise<number> {
+  let since = Number.NaN;
+  const confirm = async (): Promise<void> => {
+    await planned();
+    since = performance.now();
+  };
+  const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
+  await publishLists({ ...ports(client), confirm }, [target]);
   return (performance.now() - since) / 1000;
 }
 
@@ -84,12 +95,13 @@ export async function publishMany(
   for (let from = 0; from < domains.length; from += width) {
     const plans: DomainPlan[] = [];
     for (const domain of domains.slice(from, from + width)) plans.push(await planOf(domain));
-    await commit(client, plans);
+    await commitPlans(ports(client), plans);
     tell(`${from + plans.length} of ${domains.length} are in the Registry`);
   }
 }
 
-function pack(key: DomainKey, names: readonly string[]) {
+/** Fingerprints and shards of local parts that are canonical already. */
+export function pack(key: DomainKey, names: readonly string[]) {
   const entries = new EntryColumns();
   for (const [line, name] of names.entries()) entries.add(fingerprint(key.names, name), 0, line);
   return packList(entries, stablelibHashing);
@@ -162,15 +174,13 @@ export class PublishedList {
 
   /** Commits what was taken and put back; its shards are in the Registry already. */
   async commit(): Promise<void> {
-    const list = {
-      domain: DOMAIN,
+    const list = commitOf({
+      key: this.#key,
       expect: this.#generation,
-      epoch: this.#key.epoch,
-      key_id: this.#key.id,
-      canonicaliser: CANONICALISER_VERSION,
-      sentinels: sentinels(this.#key.names, DEFAULT_POLICY),
-      shards: { bits: this.#bits, ids: this.#ids },
-    };
+      policy: {},
+      resultingPolicy: DEFAULT_POLICY,
+      packed: { table: tableFrom({ bits: this.#bits, ids: this.#ids }) },
+    });
     this.#generation = (await this.#client.commit({ domains: [list] })).generations[DOMAIN] as number;
   }
 

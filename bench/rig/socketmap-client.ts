@@ -1,5 +1,7 @@
 /** One connection to a socketmap service, for load at a low rate; the caller sees every reply. */
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { SocketmapParser } from "../../src/bridge/protocols/socketmap.ts";
 
 /** What the reply to one question says. */
 export type Reply = "OK" | "NOTFOUND" | "TEMP" | "TIMEOUT" | "PERM";
@@ -7,20 +9,20 @@ export type Reply = "OK" | "NOTFOUND" | "TEMP" | "TIMEOUT" | "PERM";
 export class SocketmapConnection {
   readonly #socket: Socket;
   readonly #waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
-  #rest = "";
+  /** A reply is a netstring of two words too. */
+  readonly #parser = new SocketmapParser();
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    socket.setEncoding("utf8").on("data", (text: string) => this.#take(text));
+    socket.on("data", (bytes: Buffer) => this.#take(bytes));
     socket.on("error", () => undefined).on("close", () => this.#end());
   }
 
   /** @param address `unix:/path` */
-  static open(address: string): Promise<SocketmapConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(address.replace(/^unix:/, ""));
-      socket.once("error", reject).once("connect", () => resolve(new SocketmapConnection(socket)));
-    });
+  static async open(address: string): Promise<SocketmapConnection> {
+    const socket = connect(address.replace(/^unix:/, ""));
+    await once(socket, "connect");
+    return new SocketmapConnection(socket);
   }
 
   /** Asks about a key. Replies come in the order of the questions. */
@@ -32,16 +34,11 @@ export class SocketmapConnection {
     });
   }
 
-  #take(text: string): void {
-    this.#rest += text;
-    for (;;) {
-      const colon = this.#rest.indexOf(":");
-      if (colon < 0) return;
-      const end = colon + 1 + Number(this.#rest.slice(0, colon));
-      if (this.#rest.length <= end) return;
-      const [reply] = this.#rest.slice(colon + 1, end).split(" ", 1);
-      this.#rest = this.#rest.slice(end + 1);
-      this.#waiting.shift()?.resolve(reply as Reply);
+  #take(bytes: Buffer): void {
+    this.#parser.feed(bytes);
+    for (let it = this.#parser.next(); it !== null; it = this.#parser.next()) {
+      if (it.kind === "question") this.#waiting.shift()?.resolve(it.question.map as Reply);
+      else this.#socket.destroy();
     }
   }
 

@@ -19,7 +19,7 @@ export const lacksCompiler = (): string[] =>
 export interface Questions {
   readonly table: string;
   readonly keys: readonly string[];
-  /** Null where the key must not be found. */
+  /** Null if the key must not be found. */
   value(key: string): string | null;
 }
 
@@ -31,7 +31,7 @@ export interface LoadShape {
 
 /** Load for one service. */
 export interface SocketmapLoad {
-  /** Asks about so many keys, going around them. @returns lookups a second; throws where an answer is wrong */
+  /** Asks about so many keys, going around them. @returns lookups a second; throws if an answer is wrong */
   ask(count: number): Promise<number>;
 }
 

@@ -11,7 +11,7 @@ const PYTHON = "/usr/bin/python3";
 export interface SocketmapService extends Started {
   /** Where Postfix finds its tables: `unix:/path`. */
   readonly address: string;
-  /** The same over TCP, where the service listens there: `inet:127.0.0.1:PORT`. */
+  /** The same over TCP, if the service listens there: `inet:127.0.0.1:PORT`. */
   readonly tcp: string | null;
 }
 
@@ -72,7 +72,7 @@ export async function serveBridge({ origin, token }: Asking, node = process.exec
 
 const UNIT = "examples/systemd/rollcall-bridge.service";
 
-/** What the unit sets for the process. @throws where it sets nothing: then its form has changed */
+/** What the unit sets for the process. @throws if it sets nothing: then its form has changed */
 function unitEnvironment(): Environment {
   const lines = [...readFileSync(join(root, UNIT), "utf8").matchAll(/^Environment=(\w+)=(\S+)$/gm)];
   if (lines.length === 0) throw new Error(`${UNIT} has no line Environment=NAME=value`);

@@ -1,10 +1,10 @@
 /** Publishing in virtual time: the real client, workflow, edge and Registry, over the fakes of testing/. */
-import { createClient } from "../../src/client/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Settings } from "../../src/edge/environment.ts";
 import { memorySource, publishLists } from "../../src/publish/index.ts";
-import type { RegistryStorage } from "../../src/registry/ports.ts";
+import { clientOf } from "../../testing/client.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
+import type { Fetch } from "../../testing/network.ts";
 import { MINUTE, World } from "../../testing/world.ts";
 import { DOMAIN } from "./lists.ts";
 
@@ -19,31 +19,15 @@ export class VirtualPublisher {
     this.isolate = this.world.isolate();
   }
 
-  /** Of the Registry. */
-  get storage(): RegistryStorage {
-    const registry = this.world.registry();
-    return {
-      sql: (statement, ...bindings) => registry.sql(statement, ...(bindings as (string | number)[])),
-      transaction: (work) => work(),
-      setAlarm: () => undefined,
-    };
-  }
-
   /** Publishes a list as `rollcall publish` does, and waits until KV has it. */
   async publish(names: readonly string[]): Promise<void> {
     const { clock, settings } = this.world;
-    const client = createClient({
-      url: "https://rollcall.test",
-      token: settings.adminToken,
-      now: () => clock.now(),
-      sleep: (ms) => clock.sleep(ms),
-      fetch: (input, init) => {
-        this.requests++;
-        return this.isolate.fetch(new Request(input, init));
-      },
-    });
+    const fetch: Fetch = (input, init) => {
+      this.requests++;
+      return this.isolate.fetch(new Request(input, init));
+    };
     const ports = {
-      client,
+      client: clientOf(clock, fetch, settings.adminToken),
       hashing: stablelibHashing,
       timers: clock,
       recorder: null,

@@ -118,7 +118,7 @@ export interface EdgeSetting {
 }
 
 export interface ServedEdge extends Served {
-  /** `host:port` of workerd's inspector, where it was asked for. */
+  /** `host:port` of workerd's inspector, if it was asked for. */
   readonly inspector: string | null;
 }
 

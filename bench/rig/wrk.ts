@@ -35,7 +35,7 @@ export interface Driven {
   readonly requests: number;
 }
 
-/** @throws Error where any answer was not the expected one */
+/** @throws Error if any answer was not the expected one */
 export async function drive(origin: string, load: Load, seconds: number): Promise<Driven> {
   using folder = temporaryFolder();
   const script = join(folder.path, "load.lua");

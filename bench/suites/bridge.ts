@@ -23,7 +23,7 @@ import { bridgeMemory } from "./bridge-memory.ts";
 
 /** Different names that are asked for; half of them exist. The bridge has room for so many refusals by default. */
 const NAMES = 5_000;
-/** Questions in one piece where they are pipelined. */
+/** Questions in one piece if they are pipelined. */
 const AT_ONCE = 32;
 
 /** Ways to ask. */
@@ -42,6 +42,8 @@ interface Peer {
   readonly questions: Questions;
   serve(asking: Asking): Promise<SocketmapService>;
 }
+
+type Served = Peer & { readonly service: SocketmapService };
 
 /** Domains whose policy the resolver has in its cache. */
 const policies: Questions = {
@@ -112,7 +114,7 @@ export const bridge: Suite = {
 
 async function lookups(asking: Asking, extent: Extent, tell: Tell): Promise<Measurement[]> {
   await using ours = await serveBridge(asking);
-  const peers: (Peer & { readonly service: SocketmapService })[] = [];
+  const peers: Served[] = [];
   try {
     for (const peer of PEERS) peers.push({ ...peer, service: await peer.serve(asking) });
     // Many at a time is the fastest way to fill the bridge's cache.
@@ -140,7 +142,7 @@ interface Side {
 async function compare(
   way: Way,
   ours: SocketmapService,
-  peers: readonly (Peer & { readonly service: SocketmapService })[],
+  peers: readonly Served[],
   extent: Extent,
 ): Promise<Measurement[]> {
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.2 : 1);

@@ -23,7 +23,7 @@ export const checks: Suite = {
     againstBare(await publishedWorld(MILLION, tell), "checks", atLeast(0.85, 0.92), extent, tell),
 };
 
-/** At ten million mailboxes in one domain, all resident in one isolate; a million where it is quick. */
+/** At ten million mailboxes in one domain, all resident in one isolate; a million if it is quick. */
 export const resident: Suite = {
   name: "resident",
   lacks: lacksWrk,

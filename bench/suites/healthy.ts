@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { pause } from "../../test/mta/support/waiting.ts";
 import { atMost, type Suite } from "../report/measurement.ts";
 import { DOMAIN, KNOWN, UNKNOWN } from "../rig/lists.ts";
-import { clientOf, commit, plan } from "../rig/publisher.ts";
+import { clientOf, publish as publishList } from "../rig/publisher.ts";
 import { type Asking, serveBridge } from "../rig/socketmap.ts";
 import { type Reply, SocketmapConnection } from "../rig/socketmap-client.ts";
 import type { ServedEdge } from "../rig/workerd.ts";
@@ -120,7 +120,7 @@ async function publish(
   const client = clientOf(world, edge);
   for (; Date.now() < end; count.publishes++) {
     appendFileSync(list, `newcomer${count.publishes}@${DOMAIN}\n`);
-    await commit(client, [await plan(client, list)]);
+    await publishList(client, list);
     await pause(PUBLISH_EVERY);
   }
 }

@@ -4,7 +4,7 @@ import { until } from "../../test/mta/support/waiting.ts";
 import { atMost, type Extent, type Measurement, type Tell } from "../report/measurement.ts";
 import { figures, total } from "../rig/kv.ts";
 import { DOMAIN, MILLION } from "../rig/lists.ts";
-import { clientOf, commit, plan } from "../rig/publisher.ts";
+import { clientOf, publish } from "../rig/publisher.ts";
 import { spreadOf } from "../rig/rounds.ts";
 import type { ServedEdge } from "../rig/workerd.ts";
 import { World } from "../rig/world.ts";
@@ -91,10 +91,10 @@ async function follow(
     if (found !== verdict) throw new Error(`${newcomer} is ${found} where ${verdict} was expected`);
   };
   appendFileSync(list, `${newcomer}\n`);
-  const planned = await plan(client, list);
-  // Both isolates have just confirmed that there is no such mailbox.
-  for (const origin of edge.origins) await expect(origin, "unknown");
-  const acknowledged = await commit(client, [planned]);
+  const acknowledged = await publish(client, list, async () => {
+    // Both isolates have just confirmed that there is no such mailbox.
+    for (const origin of edge.origins) await expect(origin, "unknown");
+  });
   const since = performance.now();
   // The isolate that took the publish knows at once.
   await expect(edge.origin, "deliverable");

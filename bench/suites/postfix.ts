@@ -121,7 +121,7 @@ async function compare(
   };
 }
 
-/** Lookups between two counts. @throws where the bridge did not answer each from its cache: then something else was timed */
+/** Lookups between two counts. @throws if the bridge did not answer each from its cache: then something else was timed */
 function fromCache(before: Lookups, after: Lookups): number {
   const [cache, elsewhere] = [after.cache - before.cache, after.elsewhere - before.elsewhere];
   if (cache > 0 && elsewhere === 0) return cache;

@@ -30,7 +30,7 @@ export async function rowsADay({ mailboxes, publishes, changes, isAsked }: Day):
   const names = (count: number, prefix: string): string[] =>
     Array.from({ length: count }, (_, i) => `${prefix}${i}`);
   const list = names(mailboxes, "u");
-  const counters = new Counters(publisher.storage, { clock, timers: clock });
+  const counters = new Counters(publisher.world.registry().storage, { clock, timers: clock });
   const start = clock.now();
   const passTo = async (time: number): Promise<void> => {
     for (; isAsked && clock.now() + MINUTE / 3 < time; await clock.advance(MINUTE / 3))

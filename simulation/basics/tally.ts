@@ -32,7 +32,7 @@ export class Tally {
     count(this.events, name, 1);
   }
 
-  /** @param bound that it had to keep, null where no number bounds it by itself */
+  /** @param bound that it had to keep, null if no number bounds it by itself */
   window(kind: WindowKind, age: number, bound: number | null = null): void {
     const worst = { age, bound };
     const last = this.windows.get(kind);

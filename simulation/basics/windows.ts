@@ -65,7 +65,7 @@ export type WindowKind = keyof typeof WINDOWS;
 /** The worst age that was seen, beside the bound that it had to keep; milliseconds. */
 export interface Worst {
   readonly age: number;
-  /** Null where no number bounds it by itself. */
+  /** Null if no number bounds it by itself. */
   readonly bound: number | null;
 }
 

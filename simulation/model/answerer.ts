@@ -30,6 +30,17 @@ export interface Answerer {
     readonly history: number;
     readonly cacheBytes: number;
   };
+  readonly bornAt: number;
+  /** When a fault last met an operation of its, and how often. */
+  readonly hurtAt: number;
+  readonly hurts: number;
+  /** What it asked of KV and of Registries. */
+  readonly kvReads: number;
+  readonly questions: number;
+  /** Times that somebody had it show a domain, for which it looks into KV. */
+  readonly shows: number;
+  /** Times that it was visited by traffic. */
+  readonly bursts: number;
   /** When it was first seen to answer about a partition. */
   readonly firstAsked: Map<number, number>;
   /** The newest state that it was seen to answer from, by domain: its place in the log. */
@@ -42,7 +53,7 @@ export interface Answerer {
 export interface Sign {
   readonly generation: number | null;
   readonly at: number;
-  /** Since when a bridge remembers the accept; never, where it is older than what was seen. */
+  /** Since when a bridge remembers the accept; never, if it is older than what was seen. */
   readonly notedAt: number;
 }
 

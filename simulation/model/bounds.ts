@@ -5,7 +5,7 @@ import { PROPAGATION } from "../../testing/limits.ts";
 const CACHE_TTL = 30_000;
 /** How long one check may take. */
 const CHECK_TIME = 4_500;
-/** For how long KV's own roster serves, and for how long where it cannot be read. */
+/** For how long KV's own roster serves, and for how long if it cannot be read. */
 const EXPORT_ROSTER = 60_000;
 const EXPORT_ROSTER_LIFE = 600_000;
 
@@ -23,6 +23,6 @@ export const BOUNDS = {
   firstRefresh: 15_000,
   /** After the last fault that met an isolate, nothing of it lingers: timeouts, leases and pauses are over. */
   recovery: 20_000,
-  /** Between learning of a newer generation and holding it, where nothing fails. */
+  /** Between learning of a newer generation and holding it, if nothing fails. */
   catchingUp: 8_000,
 } as const;

@@ -1,22 +1,16 @@
 /** Holds what bridges say against the model: law 2 and law 3 at the end of the way. */
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { JudgedBridge } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
-import type { ModelDirectory } from "./directory.ts";
-import type { Named } from "./names.ts";
-import { written } from "./names.ts";
-import { ageOf, agrees, pairsOf, seconds, words } from "./pairs.ts";
+import type { JudgeContext } from "./context.ts";
+import { type Named, written } from "./names.ts";
+import { ageOf, agrees, exportBehind, pairsOf, seconds, supersededFor, words } from "./pairs.ts";
 
-export interface BridgeJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
+export interface BridgeJudgeParts extends JudgeContext {
   /** How long tombstones are kept. */
   readonly history: number;
-  now(): number;
-  violation(assertion: string, words: string): void;
 }
 
 /** What one bridge said about somebody. */
@@ -40,7 +34,7 @@ export class BridgeJudge {
     const { tally, now, violation } = this.#parts;
     const { answer, source } = resolution;
     const say = (): string => `${bridge.name} says ${words(answer)}, from its ${source}`;
-    const text = `${written(named.name)}@${named.domain}`;
+    const text = written(named);
     const said = { ...named, bridge, resolution, say, window: bridge.windows.get(text) ?? 0 };
     tally.overBridge++;
     tally.event(`bridge answers from ${source}: ${answer.action}`);
@@ -105,11 +99,8 @@ export class BridgeJudge {
       if (source !== "grace") this.#parts.violation("an answer is whole", say());
       return;
     }
-    const ages = agreeing.map((pair) =>
-      answer.action === "reject"
-        ? ageOf(pair, time)
-        : Math.max(0, time - pair.own.until, time - pair.list.until),
-    );
+    const ageOfOne = answer.action === "reject" ? ageOf : supersededFor;
+    const ages = agreeing.map((pair) => ageOfOne(pair, time));
     const age = Math.min(...ages.map((it) => it ?? Number.POSITIVE_INFINITY));
     if (answer.action === "reject") this.#bounded("bridge: refusal", age, window + LONGEST_COMPUTING, say);
     else if (source === "grace" && answer.confirmed_age === null)
@@ -130,21 +121,16 @@ export class BridgeJudge {
 
   /** An export is as fresh as KV, and at a bridge it is kept for a window more. */
   #exported(said: Said): void {
-    const { domain, name, resolution, bridge, window, say } = said;
+    const { domain, resolution, bridge, window, say } = said;
     const { answer, source } = resolution;
     const { model, now, violation } = this.#parts;
     const time = now();
-    const history = model.exports.get(domain);
-    const generation = history?.at(answer.generation as number);
-    const pair = generation === undefined ? null : { own: generation, list: generation };
-    if (
-      history === undefined ||
-      pair === null ||
-      !this.#moments(said).some((at) => agrees(answer, pair, name, at))
-    ) {
+    const behind = exportBehind(model, said, answer, this.#moments(said));
+    if (behind === null) {
       violation("an answer is whole", `${say()}; the export says otherwise`);
       return;
     }
+    const { history, generation } = behind;
     const seen = bridge.seen.get(domain);
     const wasListed = seen !== undefined && seen.generation > 0;
     if (answer.action === "reject" && wasListed && seen.at < time && time - seen.at < window)
@@ -161,7 +147,7 @@ export class BridgeJudge {
     const takenBack = model.history(domain).headAt(time) === undefined ? history.lostFor(time) : 0;
     if (takenBack > 0 && answer.action === "reject")
       this.#bounded("bridge: export, taken back", takenBack, BOUNDS.exportRosterUnread + kept, say);
-    const succeeded = history.succeededFor(pair.own, time);
+    const succeeded = history.succeededFor(generation, time);
     const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
     this.#bounded("bridge: export", age, BOUNDS.kv(window) + kept, say);
   }

@@ -1,7 +1,8 @@
 /** Law 7, by the publish: what a change costs an isolate is what changed, and its manifest. */
 import { FITTING, LINGERING } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
-import type { ModelDirectory } from "./directory.ts";
+import { getOrMake } from "../basics/maps.ts";
+import type { Answerer } from "./answerer.ts";
+import type { JudgeContext } from "./context.ts";
 
 /** A manifest that was shown to an isolate, with the names of its blobs. */
 export interface Shown {
@@ -9,23 +10,6 @@ export interface Shown {
   readonly incarnation: number;
   readonly generation: number;
   readonly blobs: ReadonlySet<string>;
-}
-
-/** An isolate, as far as it matters what it has read. */
-export interface Reader {
-  readonly name: string;
-  readonly settings: { readonly window: number; readonly cacheBytes: number };
-  readonly hurtAt: number;
-  readonly hurts: number;
-  /** Times that somebody had it show a domain, for which it looks into KV. */
-  readonly shows: number;
-}
-
-export interface BudgetJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
-  now(): number;
-  violation(assertion: string, words: string): void;
 }
 
 /** What one isolate has of one domain, and what it asked for since the domain last changed. */
@@ -45,7 +29,7 @@ interface Account {
 
 /** Of a domain that is not known to be served: reads that some may cost until it is. */
 const COLD_LOADS = 16;
-/** A change is looked for in KV and at the Registry, once for what is needed and once more where that rose meanwhile. */
+/** A change is looked for in KV and at the Registry, once for what is needed and once more if that rose meanwhile. */
 const PER_CHANGE = 4;
 /** An idle isolate looks again once a window, in KV and at the Registry. */
 const PER_WINDOW = 2;
@@ -53,15 +37,15 @@ const PER_WINDOW = 2;
 const ASSERTION = "a publish costs what changed";
 
 export class BudgetJudge {
-  readonly #parts: BudgetJudgeParts;
-  readonly #accounts = new WeakMap<Reader, Map<string, Account>>();
+  readonly #parts: JudgeContext;
+  readonly #accounts = new WeakMap<Answerer, Map<string, Account>>();
 
-  constructor(parts: BudgetJudgeParts) {
+  constructor(parts: JudgeContext) {
     this.#parts = parts;
   }
 
   /** A manifest arrived. */
-  manifestArrived(host: Reader, shown: Shown): void {
+  manifestArrived(host: Answerer, shown: Shown): void {
     const account = this.#account(host, shown.domain);
     const { newest } = account;
     if (newest !== null && !isNewer(shown, newest)) return;
@@ -70,7 +54,7 @@ export class BudgetJudge {
   }
 
   /** A blob arrived. It is in memory from now on, if the isolate has room, and no fault that met it lingers. */
-  blobArrived(host: Reader, domain: string, blob: string): void {
+  blobArrived(host: Answerer, domain: string, blob: string): void {
     if (host.settings.cacheBytes < FITTING || this.#parts.model.exports.has(domain)) return;
     if (this.#parts.now() - host.hurtAt <= LINGERING) return;
     const { newest, blobs } = this.#account(host, domain);
@@ -84,7 +68,7 @@ export class BudgetJudge {
   }
 
   /** A manifest is asked for, in KV or at the Registry. */
-  manifestAsked(host: Reader, domain: string): void {
+  manifestAsked(host: Answerer, domain: string): void {
     const { model, now, violation } = this.#parts;
     const changes = model.history(domain).generations.length;
     // It was never published: a few reads until that is known, which the cost judge bounds.
@@ -105,27 +89,17 @@ export class BudgetJudge {
     );
   }
 
-  #account(host: Reader, domain: string): Account {
-    let accounts = this.#accounts.get(host);
-    if (accounts === undefined) {
-      accounts = new Map();
-      this.#accounts.set(host, accounts);
-    }
-    let account = accounts.get(domain);
-    if (account === undefined) {
-      const since = this.#parts.now();
-      account = {
-        newest: null,
-        blobs: new Set(),
-        changes: 0,
-        since,
-        asked: 0,
-        hurts: host.hurts,
-        shows: host.shows,
-      };
-      accounts.set(domain, account);
-    }
-    return account;
+  #account(host: Answerer, domain: string): Account {
+    const accounts = getOrMake(this.#accounts, host, () => new Map<string, Account>());
+    return getOrMake(accounts, domain, () => ({
+      newest: null,
+      blobs: new Set<string>(),
+      changes: 0,
+      since: this.#parts.now(),
+      asked: 0,
+      hurts: host.hurts,
+      shows: host.shows,
+    }));
   }
 }
 

@@ -1,31 +1,14 @@
 /** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
 import { FITTING } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
-import type { ModelDirectory } from "./directory.ts";
+import type { Answerer } from "./answerer.ts";
+import type { JudgeContext } from "./context.ts";
 import { seconds } from "./pairs.ts";
 
-/** What one isolate did, as it is counted from outside. */
-export interface Spender {
-  readonly name: string;
-  readonly settings: { readonly window: number; readonly cacheBytes: number };
-  readonly bornAt: number;
-  readonly kvReads: number;
-  readonly questions: number;
-  /** Times that it was visited by traffic. */
-  readonly bursts: number;
-  /** Operations of its that met a fault. */
-  readonly hurts: number;
-}
-
-export interface CostJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
+export interface CostJudgeParts extends JudgeContext {
   readonly partitions: number;
   /** Domains that everybody asks about, exports included. */
   readonly domains: readonly string[];
   bitsOf(domain: string): number;
-  now(): number;
-  violation(assertion: string, words: string): void;
 }
 
 /** Unknown domains that an isolate reads before it has a roster, between refreshes. */
@@ -38,8 +21,8 @@ export class CostJudge {
     this.#parts = parts;
   }
 
-  judge(host: Spender): void {
-    // Where the lists do not fit, the law says nothing.
+  judge(host: Answerer): void {
+    // If the lists do not fit, the law says nothing.
     if (host.settings.cacheBytes < FITTING) return;
     const { tally, violation, now } = this.#parts;
     const bound = this.#bound(host);
@@ -51,7 +34,7 @@ export class CostJudge {
     violation("law 7", `${host.name} read ${reads} times in ${life}, bound ${Math.round(bound)}`);
   }
 
-  #bound(host: Spender): number {
+  #bound(host: Answerer): number {
     const { model, partitions, domains, bitsOf, now } = this.#parts;
     const served = new Set([...domains, ...model.exports.keys(), ...model.all.map(({ domain }) => domain)]);
     const windows = (now() - host.bornAt) / host.settings.window + 1;

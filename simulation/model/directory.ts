@@ -1,6 +1,7 @@
 import type { CommitRequest, CommitResult, HeadResult, Result } from "../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, RegistryApi } from "../../src/registry/protocol.ts";
+import { getOrMake } from "../basics/maps.ts";
 import type { Content } from "./generation.ts";
 import { History } from "./history.ts";
 
@@ -35,12 +36,7 @@ export class ModelDirectory {
   }
 
   history(domain: string): History {
-    let history = this.#histories.get(domain);
-    if (history === undefined) {
-      history = new History(domain, this.#parts.kept);
-      this.#histories.set(domain, history);
-    }
-    return history;
+    return getOrMake(this.#histories, domain, () => new History(domain, this.#parts.kept));
   }
 
   /** Histories of domains that were ever published, in the order in which they were first heard of. */

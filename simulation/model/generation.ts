@@ -12,7 +12,7 @@ export interface Content {
 /** One generation of a domain, as the model remembers it. */
 export interface Generation extends Content {
   readonly domain: string;
-  /** Which of the Registry's logs its number is of: another one begins where a Registry was lost. */
+  /** Which of the Registry's logs its number is of: another one begins if a Registry was lost. */
   readonly log: number;
   readonly number: number;
   /** When it became the head. */
@@ -55,7 +55,7 @@ export function evaluate(generation: Generation, name: Name, now: number): Said 
   return { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };
 }
 
-/** Whether names of the two can be told from one another: law 4's grace and guard end where they cannot. */
+/** Whether names of the two can be told from one another: law 4's grace and guard end if they cannot. */
 export const areComparable = (a: Content, b: Content): boolean =>
   a.epoch === b.epoch && a.policy.case === b.policy.case && a.policy.dots === b.policy.dots;
 

@@ -52,7 +52,7 @@ export class History {
     this.acknowledged = 0;
   }
 
-  /** How long it has had a head without a break, milliseconds; 0 where it has none. */
+  /** How long it has had a head without a break, milliseconds; 0 if it has none. */
   servedFor(time: number): number {
     const last = this.headAt(time);
     if (last === undefined) return 0;
@@ -62,7 +62,7 @@ export class History {
     return time - first.since;
   }
 
-  /** How long the log in which it stood has been lost, milliseconds; 0 where it has a head, or never had one. */
+  /** How long the log in which it stood has been lost, milliseconds; 0 if it has a head, or never had one. */
   lostFor(time: number): number {
     return Math.max(0, time - (this.headAt(time)?.until ?? time));
   }

@@ -1,13 +1,10 @@
 /** Judges of what isolates say: every answer is put on trial, and what is wrong with it is a violation. */
-import type { Tally } from "../basics/tally.ts";
 import type { Moment } from "./answerer.ts";
+import type { JudgeContext } from "./context.ts";
 import { LivenessJudge } from "./liveness-judge.ts";
 import { type Testimony, Trial, type TrialParts } from "./trial.ts";
 
-export interface JudgeParts extends TrialParts {
-  readonly tally: Tally;
-  violation(assertion: string, words: string): void;
-}
+export type JudgeParts = JudgeContext & TrialParts;
 
 export class Judge {
   readonly #parts: JudgeParts;

@@ -1,17 +1,10 @@
 /** If nothing is wrong there is a verdict: an isolate without faults never defers because it has none. */
 import type { Answer } from "../../src/directory/index.ts";
 import { FITTING, LINGERING } from "../../testing/limits.ts";
-import type { Tally } from "../basics/tally.ts";
 import type { Answerer, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
-import type { ModelDirectory } from "./directory.ts";
+import type { JudgeContext } from "./context.ts";
 import { seconds, words } from "./pairs.ts";
-
-export interface LivenessJudgeParts {
-  readonly model: ModelDirectory;
-  readonly tally: Tally;
-  violation(assertion: string, words: string): void;
-}
 
 /** A check, as far as it matters whether there was a verdict. */
 export interface Checked {
@@ -23,9 +16,9 @@ export interface Checked {
 }
 
 export class LivenessJudge {
-  readonly #parts: LivenessJudgeParts;
+  readonly #parts: JudgeContext;
 
-  constructor(parts: LivenessJudgeParts) {
+  constructor(parts: JudgeContext) {
     this.#parts = parts;
   }
 

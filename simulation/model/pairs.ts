@@ -2,7 +2,8 @@
 import type { Answer } from "../../src/directory/index.ts";
 import type { ModelDirectory } from "./directory.ts";
 import { evaluate, type Generation, type Said } from "./generation.ts";
-import type { Name } from "./names.ts";
+import type { History } from "./history.ts";
+import type { Name, Named } from "./names.ts";
 
 /** A generation with the list that answered for it: its own, or that of the domain it is an alias of. */
 export interface Pair {
@@ -21,7 +22,7 @@ export function pairsOf(model: ModelDirectory, domain: string, number: number): 
   }
   for (const target of history.targets) {
     const { generations } = model.history(target);
-    // The number may be the target's where that was the head; what answered may be newer.
+    // The number may be the target's if that was the head; what answered may be newer.
     for (const named of model.history(target).named(number)) {
       const owns = history.generations.filter(
         (it) =>
@@ -54,6 +55,20 @@ export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boo
   return answer.action === ACTION_OF[said.verdict];
 }
 
+/** The export that an answer may have come from, decided at one of these moments; null if none says so. */
+export function exportBehind(
+  model: ModelDirectory,
+  { domain, name }: Named,
+  answer: Answer,
+  moments: readonly number[],
+): { readonly history: History; readonly generation: Generation } | null {
+  const history = model.exports.get(domain);
+  const generation = history?.at(answer.generation as number);
+  if (history === undefined || generation === undefined) return null;
+  const pair = { own: generation, list: generation };
+  return moments.some((at) => agrees(answer, pair, name, at)) ? { history, generation } : null;
+}
+
 const OBSERVED: ReadonlySet<string> = new Set([
   "unknown",
   "disabled",
@@ -73,7 +88,7 @@ const ACTION_OF: Readonly<Record<string, string>> = {
   full: "defer",
 };
 
-/** How long ago the last moment was at which both were heads; null where there was none. */
+/** How long ago the last moment was at which both were heads; null if there was none. */
 export function ageOf({ own, list }: Pair, now: number): number | null {
   const from = Math.max(own.since, list.since);
   const to = Math.min(own.until, list.until);

@@ -1,31 +1,35 @@
 /** Holds one answer of an isolate, taken for given at one moment, against the model. */
 
-import { type Answer, refuses } from "../../src/directory/index.ts";
+import { refuses } from "../../src/directory/index.ts";
 import { LONGEST_COMPUTING, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
-import type { Answerer, Exchange, Moment } from "./answerer.ts";
+import type { Exchange, Moment } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { ModelDirectory } from "./directory.ts";
 import type { Generation } from "./generation.ts";
-import type { Name } from "./names.ts";
-import { ageOf, agrees, type Pair, pairsOf, saidBy, seconds, supersededFor, words } from "./pairs.ts";
+import type { Checked } from "./liveness-judge.ts";
+import type { Named } from "./names.ts";
+import {
+  ageOf,
+  agrees,
+  exportBehind,
+  type Pair,
+  pairsOf,
+  saidBy,
+  seconds,
+  supersededFor,
+  words,
+} from "./pairs.ts";
 
 export interface TrialParts {
   readonly model: ModelDirectory;
   partitionOf(domain: string): number;
-  /** Since when KV has had something newer than a generation; infinity where it has not. */
+  /** Since when KV has had something newer than a generation; infinity if it has not. */
   newerInKvSince(generation: Generation): number;
 }
 
 /** Who was asked about whom, and what was said. */
-export interface Testimony {
-  readonly host: Answerer;
-  readonly domain: string;
-  readonly name: Name;
-  readonly answer: Answer;
-  /** Highest generation that the asker had seen. */
-  readonly floor: number;
-}
+export interface Testimony extends Named, Checked {}
 
 export interface Complaint {
   readonly assertion: string;
@@ -40,7 +44,7 @@ export class Trial {
   readonly complaints: Complaint[] = [];
   /** Ages that were seen, each with the bound that it had to keep, milliseconds. */
   readonly ages: [kind: WindowKind, age: number, bound: number | null][] = [];
-  /** Place in the log of what it was answered from, where answers compare. */
+  /** Place in the log of what it was answered from, if answers compare. */
   place: number | null = null;
 
   constructor(parts: TrialParts, testimony: Testimony, at: Moment) {
@@ -122,7 +126,7 @@ export class Trial {
     const logs = pairs.map(({ own, list }) => Math.max(own.log, list.log));
     const placeIn = (log: number): number => log * LOG + (answer.generation as number);
     const last = this.#at.answered.get(domain) ?? 0;
-    // Where it may be of either of two logs, nothing is held against it, and no more than the older one is sure.
+    // If it may be of either of two logs, nothing is held against it, and no more than the older one is sure.
     if (placeIn(Math.max(...logs)) < last)
       this.#complain("nobody goes back", `, and answered from ${last % LOG} before`);
     this.place = placeIn(Math.min(...logs));
@@ -231,19 +235,15 @@ export class Trial {
   }
 
   #exported(): void {
-    const { domain, answer, name, host } = this.#it;
+    const { domain, answer, host } = this.#it;
     const { time, clock } = this.#at;
     const { model } = this.#parts;
-    const history = model.exports.get(domain);
-    const generation = history?.at(answer.generation as number);
-    if (
-      history === undefined ||
-      generation === undefined ||
-      !agrees(answer, { own: generation, list: generation }, name, clock)
-    ) {
+    const behind = exportBehind(model, this.#it, answer, [clock]);
+    if (behind === null) {
       this.#complain("an answer is whole", "; the export says otherwise");
       return;
     }
+    const { history, generation } = behind;
     if (answer.confirmed_age !== null) this.#complain("an export is not confirmed", "");
     const served = model.history(domain).servedFor(time);
     if (answer.action === "reject" && served > host.settings.window + LONGEST_COMPUTING)
@@ -251,7 +251,7 @@ export class Trial {
     this.#takenBack(history.lostFor(time));
     if (answer.action !== "reject" && this.#isHurt) return;
     const succeeded = history.succeededFor(generation, time);
-    // Where a manifest was deleted, the one in memory still accepts, until the next export shows.
+    // If a manifest was deleted, the one in memory still accepts, until the next export shows.
     const age = answer.action === "reject" ? succeeded : Math.min(succeeded, history.servedFor(time));
     this.#bounded("export, refusal and accept", age, BOUNDS.kv(host.settings.window));
   }

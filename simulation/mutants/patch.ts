@@ -29,7 +29,7 @@ export const mutant = (name: string, rule: string, ...patches: Patch[]): Mutant 
 
 /**
  * The files that patches change, one patch after the other.
- * @throws Error where a patch does not fit
+ * @throws Error if a patch does not fit
  */
 export function patched(patches: readonly Patch[], read: (file: string) => string): Map<string, string> {
   const texts = new Map<string, string>();

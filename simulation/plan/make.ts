@@ -10,7 +10,7 @@ import { isQuiet, isTrouble } from "./quiet.ts";
 import { makeSetup } from "./setup.ts";
 import { addTroubles } from "./troubles.ts";
 
-/** Checks of one world where nothing else is asked for. */
+/** Checks of one world if nothing else is asked for. */
 export const CHECKS_OF_A_WORLD = 20_000;
 
 /** Pauses without traffic; in the longest one, deleted domains are pruned. */

@@ -19,8 +19,11 @@ export const people = (count: number, isLeftOut: (i: number) => boolean = () => 
     .filter((i) => !isLeftOut(i))
     .map((i) => `u${i}`);
 
+/** By then the first publish of a meeting was tried twice. */
+export const PUBLISHED = 4 * SECOND;
+
 interface Asked {
-  /** The meeting's own domain where they are left out. */
+  /** The meeting's own domain if they are left out. */
   readonly domains?: readonly string[];
   readonly nobody?: boolean;
 }
@@ -109,6 +112,12 @@ export class Meeting {
   /** Publishes a list. Twice, since a first try may meet a fault; the second one changes nothing then. */
   set(at: number, list: readonly string[], publication: Partial<Publication> = {}): void {
     for (const later of [0, 2 * SECOND]) this.publish(at + later, { change: "set", list, ...publication });
+  }
+
+  /** Publishes a first list. @returns by when it was tried twice */
+  begin(at: number, list: readonly string[] = people(12)): number {
+    this.set(at, list);
+    return at + PUBLISHED;
   }
 
   /** Publishes another list than before: some of so many people leave it, and some come back. */

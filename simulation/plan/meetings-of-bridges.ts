@@ -1,6 +1,5 @@
 /** Meetings that show what one bridge keeps, and for how long. */
 import { type Meeting, people, placeOf } from "./meeting.ts";
-import { PUBLISHED } from "./meetings-of-isolates.ts";
 import { MINUTE, SECOND } from "./plan.ts";
 
 /**
@@ -10,11 +9,8 @@ import { MINUTE, SECOND } from "./plan.ts";
 export function slowAnswer(meeting: Meeting, start: number): void {
   const { random, setup } = meeting;
   const { window } = setup;
-  meeting.set(
-    start,
-    people(12, (i) => i % 3 === 0),
-  );
-  const asked = start + PUBLISHED;
+  const list = people(12, (i) => i % 3 === 0);
+  const asked = meeting.begin(start, list);
   const focus = meeting.isolate(asked, window + 5 * SECOND);
   meeting.bridge(asked, focus);
   meeting.askBridge(focus, asked + 200, 8);
@@ -28,15 +24,12 @@ export function slowAnswer(meeting: Meeting, start: number): void {
 /** A bridge holds answers, learns of a newer state with another answer, and is asked the same again. */
 export function newerState(meeting: Meeting, start: number): void {
   const { window } = meeting.setup;
-  meeting.set(start, people(12));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start);
   const focus = meeting.isolate(asked, window + 10 * SECOND);
   meeting.bridge(asked, focus);
   for (const later of [0, 300]) meeting.askBridge(focus, asked + later, 6);
-  meeting.set(
-    asked + SECOND,
-    people(12, (i) => i % 3 === 1),
-  );
+  const changed = people(12, (i) => i % 3 === 1);
+  meeting.set(asked + SECOND, changed);
   // Half-way through the window the isolate asks the Registry behind an answer.
   meeting.askRegistries(focus, asked + window / 2 + 500);
   meeting.askRegistries(focus, asked + window / 2 + 900);
@@ -52,8 +45,7 @@ const SHORT_GRACE = MINUTE;
 export function edgeAway(meeting: Meeting, start: number): void {
   const { random, setup } = meeting;
   const { window } = setup;
-  meeting.set(start, people(12));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start);
   const focus = meeting.isolate(asked, window + 3 * MINUTE);
   meeting.bridge(asked, focus, random.pick([SHORT_GRACE, setup.acceptGrace]));
   const location = placeOf(focus);
@@ -73,8 +65,7 @@ export function edgeAway(meeting: Meeting, start: number): void {
 
 /** Something that is no edge answers for a while: a proxy, a filter, another host. */
 export function noEdge(meeting: Meeting, start: number): void {
-  meeting.set(start, people(12));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start);
   const focus = meeting.isolate(asked, 40 * SECOND);
   meeting.bridge(asked, focus);
   meeting.askBridge(focus, asked + 200, 4);
@@ -107,11 +98,8 @@ export function olderLog(meeting: Meeting, lost: number, initialised: number, re
   for (const before of [20, 12, 4]) meeting.ask(old, lost - before * SECOND, 8);
   for (const fault of ["registry unreachable", "kv read error"] as const)
     meeting.fault(fault, lost - SECOND, refilled - lost + 70 * SECOND, { location: placeOf(old) });
-  for (let at = initialised + 5 * SECOND; at < refilled; at += MINUTE)
-    meeting.set(
-      at,
-      people(12, (i) => i === 3),
-    );
+  const list = people(12, (i) => i === 3);
+  for (let at = initialised + 5 * SECOND; at < refilled; at += MINUTE) meeting.set(at, list);
   const young = meeting.isolate(refilled, MINUTE);
   meeting.bridge(refilled, young);
   for (const later of [1, 4]) meeting.askBridge(young, refilled + later * SECOND, 3);

@@ -1,9 +1,6 @@
 /** Meetings that show what one isolate knows, holds and answers from. */
-import { type Meeting, people, placeOf } from "./meeting.ts";
+import { type Meeting, PUBLISHED, people, placeOf } from "./meeting.ts";
 import { SECOND } from "./plan.ts";
-
-/** By then the first publish of a meeting was tried twice. */
-export const PUBLISHED = 4 * SECOND;
 
 /**
  * Two questions of one isolate are under way; the head changes between them, and the older answer arrives last. A
@@ -34,8 +31,7 @@ export function lateAnswer(meeting: Meeting, start: number): void {
 export function slowShard(meeting: Meeting, start: number): void {
   const { random, setup } = meeting;
   const { window } = setup;
-  meeting.set(start, people(40));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start, people(40));
   const focus = meeting.isolate(asked, window + 8 * SECOND);
   meeting.ask(focus, asked + 100, 1);
   meeting.change(asked + random.between(200, 350), 40);
@@ -48,7 +44,7 @@ export function slowShard(meeting: Meeting, start: number): void {
 /**
  * An isolate and a bridge beside it know a list. It changes, and the isolate learns of the change with the answer about
  * another domain, but can read the new list nowhere.
- * @param asked the domain that is asked about, where that is an alias of the meeting's own
+ * @param asked the domain that is asked about, if that is an alias of the meeting's own
  */
 function learnsWithoutReading(meeting: Meeting, start: number, asked = meeting.domain): void {
   const { window } = meeting.setup;
@@ -57,10 +53,8 @@ function learnsWithoutReading(meeting: Meeting, start: number, asked = meeting.d
   meeting.bridge(start, focus);
   meeting.askBridge(focus, start + 100, 8, domains);
   meeting.ask(focus, start + 150, 6, { domains });
-  meeting.set(
-    start + 300,
-    people(12, (i) => i < 2),
-  );
+  const changed = people(12, (i) => i < 2);
+  meeting.set(start + 300, changed);
   const learns = start + window + SECOND;
   meeting.blind(focus, learns - 10, 4 * SECOND);
   meeting.askRegistries(focus, learns);
@@ -73,15 +67,20 @@ function learnsWithoutReading(meeting: Meeting, start: number, asked = meeting.d
 }
 
 export function unreadableList(meeting: Meeting, start: number): void {
-  meeting.set(start, people(12));
-  learnsWithoutReading(meeting, start + PUBLISHED);
+  learnsWithoutReading(meeting, meeting.begin(start));
+}
+
+/** Publishes a list and an alias of it. @returns by when both are there */
+function withAlias(meeting: Meeting, start: number): { readonly alias: string; readonly asked: number } {
+  const published = meeting.begin(start);
+  const alias = meeting.sibling;
+  meeting.publish(published, { domain: alias, change: "alias", target: meeting.domain });
+  return { alias, asked: published + PUBLISHED };
 }
 
 export function unreadableTarget(meeting: Meeting, start: number): void {
-  meeting.set(start, people(12));
-  const alias = meeting.sibling;
-  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
-  learnsWithoutReading(meeting, start + 2 * PUBLISHED, alias);
+  const { alias, asked } = withAlias(meeting, start);
+  learnsWithoutReading(meeting, asked, alias);
 }
 
 /** Room for about two manifests. */
@@ -94,8 +93,7 @@ const SHORT_WINDOW = 10 * SECOND;
  */
 export function eviction(meeting: Meeting, start: number): void {
   const { domains } = meeting.setup;
-  meeting.set(start, people(12));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start);
   const focus = meeting.isolate(asked, SHORT_WINDOW + 30 * SECOND, {
     window: SHORT_WINDOW,
     cacheBytes: TINY_CACHE,
@@ -115,10 +113,7 @@ export function eviction(meeting: Meeting, start: number): void {
  * target alone: the alias that it holds and the new target never were heads together.
  */
 export function halfRead(meeting: Meeting, start: number): void {
-  meeting.set(start, people(12));
-  const alias = meeting.sibling;
-  meeting.publish(start + PUBLISHED, { domain: alias, change: "alias", target: meeting.domain });
-  const asked = start + 2 * PUBLISHED;
+  const { alias, asked } = withAlias(meeting, start);
   const { window } = meeting.setup;
   const focus = meeting.isolate(asked, window + 5 * SECOND);
   for (const later of [0, 150]) meeting.ask(focus, asked + later, 6, { domains: [alias] });
@@ -139,8 +134,7 @@ const COLD_ISOLATES = 6;
 export function replacedObject(meeting: Meeting, start: number): void {
   const { setup, add } = meeting;
   const { window } = setup;
-  meeting.set(start, people(12));
-  const asked = start + PUBLISHED;
+  const asked = meeting.begin(start);
   const focus = meeting.isolate(asked, 2 * window + 20 * SECOND);
   meeting.ask(focus, asked, 6);
   meeting.askRegistries(focus, asked + 200);

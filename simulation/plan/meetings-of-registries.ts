@@ -50,7 +50,7 @@ export function failingCopy(meeting: Meeting, end: number): void {
   meeting.set(end - random.between(10, 50) * SECOND, people(12));
 }
 
-/** Longer than an export takes to show, and shorter than what was read of exports may be used where KV fails. */
+/** Longer than an export takes to show, and shorter than what was read of exports may be used if KV fails. */
 const UNTIL_EXPORTED: readonly [least: number, most: number] = [300, 580];
 
 /**

@@ -1,36 +1,9 @@
 /** Which meetings a world has, and when. */
 import { Random } from "../../testing/random.ts";
 import { domainIn, Meeting } from "./meeting.ts";
-import {
-  edgeAway,
-  newerState,
-  noEdge,
-  olderLog,
-  overtakenExport,
-  slowAnswer,
-} from "./meetings-of-bridges.ts";
-import {
-  damagedReads,
-  eviction,
-  halfRead,
-  lateAnswer,
-  replacedObject,
-  revokedToken,
-  slowShard,
-  strangers,
-  unreadableList,
-  unreadableTarget,
-} from "./meetings-of-isolates.ts";
-import {
-  exodus,
-  failingCopy,
-  guardedInSteps,
-  lateExport,
-  lostCopy,
-  MANY_NAMES,
-  sleeper,
-  takenBack,
-} from "./meetings-of-registries.ts";
+import * as bridges from "./meetings-of-bridges.ts";
+import * as isolates from "./meetings-of-isolates.ts";
+import * as registries from "./meetings-of-registries.ts";
 import { type Add, MINUTE, SECOND, type Setup, type Shape } from "./plan.ts";
 
 interface Kind {
@@ -39,35 +12,51 @@ interface Kind {
   readonly share: number;
   /** Milliseconds that it takes at most. */
   readonly lasts: number;
-  /** Soon after the start of the world, or about its end; at any time where it is left out. */
+  /** Soon after the start of the world, or about its end; at any time if it is left out. */
   readonly starts?: "first" | "last";
   /** Of its domain. */
   readonly shape?: Shape;
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  "late-answer": { play: lateAnswer, share: 0.6, lasts: 2 * MINUTE },
-  "slow-shard": { play: slowShard, share: 0.7, lasts: MINUTE, shape: { bits: 2, names: 40 } },
-  "unreadable-list": { play: unreadableList, share: 0.6, lasts: 100 * SECOND },
-  "unreadable-target": { play: unreadableTarget, share: 0.5, lasts: 100 * SECOND },
-  eviction: { play: eviction, share: 0.6, lasts: MINUTE },
-  "mixed-states": { play: halfRead, share: 0.6, lasts: MINUTE },
-  "damaged-manifest": { play: damagedReads, share: 0.7, lasts: 70 * SECOND, shape: { bits: 0, names: 40 } },
-  "damaged-shards": { play: damagedReads, share: 0.5, lasts: 70 * SECOND, shape: { bits: 1, names: 40 } },
-  "replaced-object": { play: replacedObject, share: 0.8, lasts: 2 * MINUTE },
-  strangers: { play: strangers, share: 0.25, lasts: MINUTE, starts: "first" },
-  "revoked-token": { play: revokedToken, share: 0.5, lasts: MINUTE },
-  "slow-answer": { play: slowAnswer, share: 0.8, lasts: MINUTE },
-  "newer-state": { play: newerState, share: 0.5, lasts: MINUTE },
-  "edge-away": { play: edgeAway, share: 0.7, lasts: 3 * MINUTE },
-  "no-edge": { play: noEdge, share: 0.4, lasts: MINUTE },
-  "overtaken-export": { play: overtakenExport, share: 0.4, lasts: 5 * MINUTE },
-  "guarded-in-steps": { play: guardedInSteps, share: 0.5, lasts: MINUTE },
-  "lost-manifest": { play: lostCopy, share: 0.5, lasts: 0, starts: "last" },
-  "lost-shards": { play: lostCopy, share: 0.6, lasts: 0, starts: "last", shape: { bits: 3, names: 40 } },
-  "failing-copy": { play: failingCopy, share: 0.5, lasts: 0, starts: "last" },
-  "late-export": { play: lateExport, share: 0.6, lasts: 10 * MINUTE },
-  "taken-back": { play: takenBack, share: 0.7, lasts: 9 * MINUTE },
+  "late-answer": { play: isolates.lateAnswer, share: 0.6, lasts: 2 * MINUTE },
+  "slow-shard": { play: isolates.slowShard, share: 0.7, lasts: MINUTE, shape: { bits: 2, names: 40 } },
+  "unreadable-list": { play: isolates.unreadableList, share: 0.6, lasts: 100 * SECOND },
+  "unreadable-target": { play: isolates.unreadableTarget, share: 0.5, lasts: 100 * SECOND },
+  eviction: { play: isolates.eviction, share: 0.6, lasts: MINUTE },
+  "mixed-states": { play: isolates.halfRead, share: 0.6, lasts: MINUTE },
+  "damaged-manifest": {
+    play: isolates.damagedReads,
+    share: 0.7,
+    lasts: 70 * SECOND,
+    shape: { bits: 0, names: 40 },
+  },
+  "damaged-shards": {
+    play: isolates.damagedReads,
+    share: 0.5,
+    lasts: 70 * SECOND,
+    shape: { bits: 1, names: 40 },
+  },
+  "replaced-object": { play: isolates.replacedObject, share: 0.8, lasts: 2 * MINUTE },
+  strangers: { play: isolates.strangers, share: 0.25, lasts: MINUTE, starts: "first" },
+  "revoked-token": { play: isolates.revokedToken, share: 0.5, lasts: MINUTE },
+  "slow-answer": { play: bridges.slowAnswer, share: 0.8, lasts: MINUTE },
+  "newer-state": { play: bridges.newerState, share: 0.5, lasts: MINUTE },
+  "edge-away": { play: bridges.edgeAway, share: 0.7, lasts: 3 * MINUTE },
+  "no-edge": { play: bridges.noEdge, share: 0.4, lasts: MINUTE },
+  "overtaken-export": { play: bridges.overtakenExport, share: 0.4, lasts: 5 * MINUTE },
+  "guarded-in-steps": { play: registries.guardedInSteps, share: 0.5, lasts: MINUTE },
+  "lost-manifest": { play: registries.lostCopy, share: 0.5, lasts: 0, starts: "last" },
+  "lost-shards": {
+    play: registries.lostCopy,
+    share: 0.6,
+    lasts: 0,
+    starts: "last",
+    shape: { bits: 3, names: 40 },
+  },
+  "failing-copy": { play: registries.failingCopy, share: 0.5, lasts: 0, starts: "last" },
+  "late-export": { play: registries.lateExport, share: 0.6, lasts: 10 * MINUTE },
+  "taken-back": { play: registries.takenBack, share: 0.7, lasts: 9 * MINUTE },
 };
 
 const EXODUS = "exodus";
@@ -81,7 +70,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ...Object.entries(KINDS).flatMap(([name, { shape }]) =>
     shape === undefined ? [] : [[domainOf(name), shape] as const],
   ),
-  [domainOf(EXODUS), { bits: 2, names: MANY_NAMES }],
+  [domainOf(EXODUS), { bits: 2, names: registries.MANY_NAMES }],
 ]);
 
 export const shapeOfMeeting = (domain: string): Shape => SHAPES.get(domain) ?? { bits: 0, names: 12 };
@@ -104,7 +93,10 @@ export function addMeetings(seed: number, setup: Setup, length: number, add: Add
     else play(meeting, 10 * SECOND + random.next() * (starts === "first" ? 20 * SECOND : room));
   }
   if (setup.hasExodus)
-    exodus(meetingOf(EXODUS, seed, setup, add), 10 * SECOND + (length - MINUTE) * new Random(seed).next());
+    registries.exodus(
+      meetingOf(EXODUS, seed, setup, add),
+      10 * SECOND + (length - MINUTE) * new Random(seed).next(),
+    );
 }
 
 /** A pause that a sleeper sleeps through comes no earlier. */
@@ -112,7 +104,7 @@ export const TIME_BEFORE_SLEEP = 150 * SECOND;
 
 /** @param pause when a pause begins that is long enough */
 export function addSleeper(seed: number, setup: Setup, pause: number, add: Add): void {
-  sleeper(meetingOf(SLEEPER, seed, setup, add), pause);
+  registries.sleeper(meetingOf(SLEEPER, seed, setup, add), pause);
 }
 
 /** Beside the loss of a Registry: when it comes, when the Registry starts again, and when all is published. */
@@ -124,5 +116,5 @@ export function addOlderLog(
   [lost, initialised, refilled]: readonly [lost: number, initialised: number, refilled: number],
 ): void {
   const domain = domainIn(partition, setup.partitions, domainOf(OLDER_LOG));
-  olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, initialised, refilled);
+  bridges.olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, initialised, refilled);
 }

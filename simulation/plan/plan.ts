@@ -3,10 +3,7 @@
 import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
 
-export const SECOND = 1_000;
-export const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+export { DAY, HOUR, MINUTE, SECOND } from "../../testing/units.ts";
 
 /** How a deployment is set up. */
 export interface Setup {
@@ -57,10 +54,10 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list where there is none, `set` the list that the step names. */
+/** `found` publishes a list if there is none, `set` the list that the step names. */
 export type Change = (typeof CHANGES)[number] | "found" | "set";
 
-/** Whom questions go to, and what about, where that is not left to chance. */
+/** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {
   readonly focus?: number;
   readonly domains?: readonly string[];
@@ -76,7 +73,7 @@ export interface Publication {
   readonly forces: boolean;
   /** The names of a change that sets them. */
   readonly list?: readonly string[];
-  /** The target of an alias, where that is not left to chance. */
+  /** The target of an alias, if that is not left to chance. */
   readonly target?: string;
 }
 

@@ -1,5 +1,6 @@
 import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
+import { LARGE_CACHE } from "./meeting.ts";
 import { type Add, CHANGES, SECOND, type Setup } from "./plan.ts";
 import { leastCache } from "./setup.ts";
 
@@ -9,15 +10,9 @@ export function addTroubles(random: Random, setup: Setup, length: number, scale:
   for (let i = random.between(1, 3); i > 0; i--) {
     let at = 8_000 + random.next() * Math.max(0, length - 300_000);
     const lasts = random.between(60, 240) * SECOND;
-    const begin = (from: number, kind: FaultKind, share: number, ms = lasts): void => {
-      const episode = {
-        kind,
-        from,
-        to: from + ms,
-        location: null,
-        share,
-        id: 1_000 + random.between(0, 1e6),
-      };
+    const begin = (from: number, kind: FaultKind, share: number): void => {
+      const id = 1_000 + random.between(0, 1e6);
+      const episode = { kind, from, to: from + lasts, location: null, share, id };
       add(from, { kind: "episode", episode });
     };
     const isolates = (count: number, cacheBytes: number, within: number): void => {
@@ -26,34 +21,30 @@ export function addTroubles(random: Random, setup: Setup, length: number, scale:
         add(at + random.next() * within, { kind: "isolate", location, cacheBytes, window: setup.window });
       }
     };
-    switch (random.between(0, 6)) {
-      case 0:
-        begin(at, "registry answer late", random.pick([0.5, 1]));
-        break;
-      case 1:
+    const troubles: readonly (() => void)[] = [
+      () => begin(at, "registry answer late", random.pick([0.5, 1])),
+      () => {
         add(at, { kind: "restart", partition: random.between(0, setup.partitions - 1) });
         begin(at, "registry replaced", 0.5);
-        break;
-      case 2:
+      },
+      () => {
         begin(at, "kv read flaps", 1);
         begin(at + 2_000, "registry unreachable", 1);
         isolates(3, leastCache(setup), 1_000);
-        break;
-      case 3:
+      },
+      () => {
         begin(at, "kv read damaged", 0.5);
-        isolates(8, 64 * 1024 * 1024, lasts);
-        break;
-      case 4:
+        isolates(8, LARGE_CACHE, lasts);
+      },
+      () => {
         // At the end, so that no later change writes again what was lost.
         at = Math.max(at, length - lasts);
         begin(at, "kv write lost", 0.8);
-        break;
-      case 5:
-        begin(at, "edge away", random.pick([0.7, 1]));
-        break;
-      default:
-        begin(at, "edge answers nonsense", 0.4);
-    }
+      },
+      () => begin(at, "edge away", random.pick([0.7, 1])),
+      () => begin(at, "edge answers nonsense", 0.4),
+    ];
+    random.pick(troubles)();
     for (let j = 0; j < 5; j++) {
       const domain = random.pick(setup.domains);
       const when = at - 1_000 + (j < 2 ? random.next() * 3_000 : random.next() * lasts);

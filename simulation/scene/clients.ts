@@ -1,17 +1,14 @@
 /** Clients of the edge: bridges, publishers, and the administrator of the tokens. */
 
-import { clientOf } from "../../testing/bridge-host.ts";
+import { clientOf } from "../../testing/client.ts";
 import type { Random } from "../../testing/random.ts";
+import type { Step } from "../plan/plan.ts";
 import { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";
 import type { Scene } from "./scene.ts";
 
-interface BridgeStep {
-  readonly location: string;
-  readonly focus?: number;
-  readonly acceptGrace?: number;
-}
+type BridgeStep = Omit<Extract<Step, { kind: "bridge" }>, "id" | "at" | "kind">;
 
 /** With a focus its connection leads to the isolate of that; others ask one by chance. */
 export function beginBridge(
@@ -49,7 +46,6 @@ export function publisherOf(scene: Scene, random: Random): PublisherParts {
         asked = host;
       }),
       scene.adminToken,
-      10_000,
     ),
     model: scene.model,
     time: scene.time,
@@ -75,12 +71,8 @@ export function publisherOf(scene: Scene, random: Random): PublisherParts {
 }
 
 export async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {
-  const client = clientOf(
-    scene.time,
-    scene.network.from(random.pick(scene.plan.setup.locations)),
-    scene.adminToken,
-    10_000,
-  );
+  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
+  const client = clientOf(scene.time, fetch, scene.adminToken);
   try {
     const domains = role === "check" ? null : [...scene.plan.setup.domains];
     const { id, token } = await client.createToken({ role, domains });
@@ -97,7 +89,7 @@ export async function revoke(scene: Scene, random: Random): Promise<void> {
   const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
   const begun = scene.time.now();
   try {
-    await clientOf(scene.time, fetch, scene.adminToken, 10_000).revokeToken(token.id);
+    await clientOf(scene.time, fetch, scene.adminToken).revokeToken(token.id);
     // What was lost meanwhile may have held the only record of it.
     if (scene.lostAt >= begun) return;
     token.revokedAt = scene.time.now();
@@ -110,7 +102,7 @@ export async function revoke(scene: Scene, random: Random): Promise<void> {
   // A route that reaches the Registry holds it at once.
   const domain = random.pick(scene.plan.setup.domains);
   for (let i = 0; i < 3; i++) {
-    const client = clientOf(scene.time, fetch, token.token, 10_000);
+    const client = clientOf(scene.time, fetch, token.token);
     try {
       await client.key(domain);
       scene.violation("revocation", `a publish token was used after its revocation`);

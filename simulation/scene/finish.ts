@@ -2,8 +2,10 @@
 
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import {
+  type Answer,
   blobIds,
   blobKey,
+  equalBytes,
   type Manifest,
   manifestKey,
   openManifest,
@@ -16,13 +18,12 @@ import { BOUNDS } from "../model/bounds.ts";
 import type { Generation } from "../model/generation.ts";
 import { type Name, type Named, written } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
+import { MINUTE, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { probeRevoked } from "./revoked.ts";
 import type { Scene } from "./scene.ts";
 
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
 /** A lost copy is made again when a reader misses it five minutes after it was put; a late one comes a minute late. */
 const KV_REPAIRED = 10 * MINUTE;
 const HEARTBEAT = 61 * MINUTE;
@@ -66,7 +67,7 @@ export async function finish(scene: Scene): Promise<void> {
   if (scene.violations.length === 0) await requireKvAlone(scene);
 }
 
-/** Where no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */
+/** If no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */
 async function requireKvAlone(scene: Scene): Promise<void> {
   const { time, model, plan, violations } = scene;
   // Nothing in KV need be a sign of the Registry that is young enough.
@@ -83,11 +84,10 @@ async function requireKvAlone(scene: Scene): Promise<void> {
       const random = new Random(plan.seed, "alone", location, domain);
       for (const base of listed.length === 0 ? [] : [random.pick(listed), random.pick(listed)]) {
         const host = scene.isolate(location, {}, random);
-        const name: Name = { base, form: "plain" };
+        const named: Named = { domain, name: { base, form: "plain" } };
         // First by the time of the list; then, after a question that failed, by the last contact in the roster.
         for (let times = 2; times > 0; times--) {
-          const answer = await time.run(Promise.resolve(host.check({ recipient: `${base}@${domain}` })));
-          scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
+          const answer = await check(scene, host, named);
           if (answer.action !== "accept" && violations.length === 0) {
             scene.violation(
               "KV alone carries accepts",
@@ -103,18 +103,24 @@ async function requireKvAlone(scene: Scene): Promise<void> {
   }
 }
 
+/** Asks an isolate about one recipient, and has its answer judged. */
+async function check(scene: Scene, host: SimulatedIsolate, named: Named): Promise<Answer> {
+  const answer = await scene.time.run(Promise.resolve(host.check({ recipient: written(named) })));
+  scene.judges.answers.judge({ ...named, host, answer, floor: 0 }, [host.moment()]);
+  return answer;
+}
+
 /** Asks an isolate about every domain; at the end each answer has to come from the heads. */
 async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Promise<void> {
-  const { time, model } = scene;
+  const { model } = scene;
   const random = new Random(scene.plan.seed, "probe", host.name);
   host.bursts++;
   for (const { domain, head } of model.all) {
     const nobody = `s${random.between(0, 99)}`;
     for (const base of isLast ? ["u0", "u1", nobody] : [nobody]) {
       const name: Name = { base, form: "plain" };
-      const answer = await time.run(Promise.resolve(host.check({ recipient: `${written(name)}@${domain}` })));
+      const answer = await check(scene, host, { name, domain });
       if (scene.violations.length > 0) return;
-      scene.judges.answers.judge({ host, domain, name, answer, floor: 0 }, [host.moment()]);
       if (!isLast || head === undefined) continue;
       const number = numberOf(scene, head);
       const isGone = head.deletedUntil !== null && answer.verdict === "not-served";
@@ -155,7 +161,7 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
   const served = [...listed, ...exported];
   for (const { domain } of served) {
     const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
-    const text = `${written(named.name)}@${domain}`;
+    const text = written(named);
     const ask = async (): Promise<Resolution> => {
       const askedAt = scene.time.now();
       const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
@@ -201,17 +207,17 @@ async function readEverywhere(scene: Scene): Promise<void> {
   const { time, model, plan } = scene;
   const random = new Random(plan.seed, "readers", time.elapsed);
   const length = random.pick(NAMES_OF_A_READER);
-  const check = (host: SimulatedIsolate, recipient: string): Promise<unknown> =>
+  const ask = (host: SimulatedIsolate, recipient: string): Promise<unknown> =>
     Promise.resolve(host.check({ recipient }));
   for (const location of plan.setup.locations) {
     const host = scene.isolate(location, {}, random);
     host.bursts++;
     const checks = model.all.flatMap(({ domain }) =>
-      Array.from({ length }, () => check(host, `s${random.between(0, 999)}@${domain}`)),
+      Array.from({ length }, () => ask(host, `s${random.between(0, 999)}@${domain}`)),
     );
     await time.run(Promise.all(checks));
     // Once confirmed, what is older than the head is asked for again.
-    for (const { domain } of model.all) await time.run(check(host, `nobody@${domain}`));
+    for (const { domain } of model.all) await time.run(ask(host, `nobody@${domain}`));
     host.die();
   }
 }
@@ -231,16 +237,14 @@ function differences(scene: Scene, withRoster: boolean): string[] {
       heads[domain] = row.number as number;
       const bytes = row.manifest as Uint8Array;
       const manifest = openManifest(bytes, domain, scene.keyFor);
-      if (!isSame(kv.newest(manifestKey(domain)), bytes)) wrong.push(manifestKey(domain));
+      const stored = kv.newest(manifestKey(domain));
+      if (stored === null || !equalBytes(stored, bytes)) wrong.push(manifestKey(domain));
       wrong.push(...missingBlobs(scene, manifest));
     }
-    const text = kv.newest(rosterKey(String(partition)));
     if (!withRoster || rows.length === 0) continue;
-    const roster =
-      text === null
-        ? {}
-        : (JSON.parse(new TextDecoder().decode(text).split("\n")[1] as string) as { heads: object });
-    if (JSON.stringify("heads" in roster ? roster.heads : {}) !== JSON.stringify(heads))
+    const text = kv.newest(rosterKey(String(partition)));
+    const [, json = "{}"] = text === null ? [] : new TextDecoder().decode(text).split("\n");
+    if (JSON.stringify((JSON.parse(json) as { heads?: object }).heads) !== JSON.stringify(heads))
       wrong.push(rosterKey(String(partition)));
   }
   return wrong;
@@ -252,6 +256,3 @@ function missingBlobs(scene: Scene, { domain, shards, departures, policy }: Mani
     .map((id) => blobKey(domain, id))
     .filter((key) => scene.kv.newest(key) === null);
 }
-
-const isSame = (a: Uint8Array | null, b: Uint8Array): boolean =>
-  a !== null && Buffer.from(a.buffer, a.byteOffset, a.length).equals(b);

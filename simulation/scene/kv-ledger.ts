@@ -1,6 +1,8 @@
 /** What was put into KV and read from it: for the judges, and for the story. */
 import { blobIds, blobKey, type DomainKey, openManifest } from "../../src/directory/index.ts";
 import type { KvOperation, KvWatcher } from "../../testing/kv.ts";
+import { manifestOf } from "../basics/keys.ts";
+import { getOrMake } from "../basics/maps.ts";
 import type { Generation } from "../model/generation.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 
@@ -8,7 +10,7 @@ export interface KvLedgerParts {
   readonly isTracing: boolean;
   now(): number;
   keyFor(domain: string, epoch: number): DomainKey;
-  /** The isolate of a name, where the reader is one. */
+  /** The isolate of a name, if the reader is one. */
   isolate(name: string): SimulatedIsolate | undefined;
   /** An isolate got what a key has for it, or learnt that it has nothing. */
   isolateRead(host: SimulatedIsolate, key: string, value: Uint8Array | null): void;
@@ -49,8 +51,8 @@ export class KvLedger implements KvWatcher {
 
   /** A manifest is put only when all that it names was. */
   writing(key: string, value: Uint8Array | null): void {
-    if (value === null || !key.startsWith("domain/")) return;
-    const domain = key.slice("domain/".length);
+    const domain = manifestOf(key);
+    if (value === null || domain === null) return;
     const { shards, departures, generation } = openManifest(value, domain, this.#parts.keyFor);
     const lacking = [...blobIds(shards), ...blobIds(departures)].filter(
       (id) => !this.#inKv.has(blobKey(domain, id)),
@@ -68,20 +70,19 @@ export class KvLedger implements KvWatcher {
   }
 
   written(key: string, value: Uint8Array | null): void {
-    if (!key.startsWith("domain/")) return;
-    const domain = key.slice("domain/".length);
+    const domain = manifestOf(key);
+    if (domain === null) return;
     const manifest = value === null ? null : openManifest(value, domain, this.#parts.keyFor);
     const number = manifest?.origin === "registry" ? manifest.generation : -1;
     const incarnation = manifest?.incarnation ?? 0;
-    const writes = this.#writes.get(domain) ?? [];
-    this.#writes.set(domain, writes);
-    writes.push({ time: this.#parts.now(), incarnation, number });
+    const write = { time: this.#parts.now(), incarnation, number };
+    getOrMake(this.#writes, domain, (): Write[] => []).push(write);
     if (manifest !== null && manifest.departures.inline === null && manifest.departures.count > 0)
       this.#parts.met("departures in blobs of their own");
     this.#parts.trace(() => `KV takes ${key}: ${value === null ? "nothing" : `generation ${number}`}`);
   }
 
-  /** Since when KV has had something newer than a generation without a break; infinity where it has not. */
+  /** Since when KV has had something newer than a generation without a break; infinity if it has not. */
   newerSince({ domain, number, since: made, until }: Generation): number {
     const writes = this.#writes.get(domain) ?? [];
     let since = Number.POSITIVE_INFINITY;
@@ -98,10 +99,8 @@ export class KvLedger implements KvWatcher {
   #traceRead(reader: string, key: string, value: Uint8Array | null): void {
     const what = (): string => {
       if (value === null) return "nothing";
-      if (key.startsWith("domain/")) {
-        const domain = key.slice("domain/".length);
-        return `generation ${openManifest(value, domain, this.#parts.keyFor).generation}`;
-      }
+      const domain = manifestOf(key);
+      if (domain !== null) return `generation ${openManifest(value, domain, this.#parts.keyFor).generation}`;
       if (!key.startsWith("roster/")) return `${value.length} bytes`;
       return `as of ${/"asOf":(\d+)/.exec(new TextDecoder().decode(value))?.[1]}`;
     };

@@ -4,20 +4,18 @@ import { SKEW } from "../../testing/limits.ts";
 import type { Random } from "../../testing/random.ts";
 import { type IsolateParts, SimulatedIsolate } from "../world/isolate.ts";
 
-export interface PopulationParts {
-  /** Parts of a new isolate beside its name, its place and its clock. */
-  partsOf(name: string, location: string): Omit<IsolateParts, "name" | "location" | "skew">;
-}
+/** Parts of a new isolate beside its name, its place and its clock. */
+export type PartsOf = (name: string, location: string) => Omit<IsolateParts, "name" | "location" | "skew">;
 
 export class Population {
-  readonly #parts: PopulationParts;
+  readonly #partsOf: PartsOf;
   readonly all: SimulatedIsolate[] = [];
   readonly #byName = new Map<string, SimulatedIsolate>();
   readonly #focused = new Map<number, SimulatedIsolate>();
   readonly #kept = new Set<SimulatedIsolate>();
 
-  constructor(parts: PopulationParts) {
-    this.#parts = parts;
+  constructor(partsOf: PartsOf) {
+    this.#partsOf = partsOf;
   }
 
   get living(): readonly SimulatedIsolate[] {
@@ -31,7 +29,7 @@ export class Population {
   /** A new isolate, cold. */
   begin(location: string, changes: Partial<IsolateParts["settings"]>, random: Random): SimulatedIsolate {
     const name = `isolate ${this.all.length + 1}`;
-    const parts = this.#parts.partsOf(name, location);
+    const parts = this.#partsOf(name, location);
     const host = new SimulatedIsolate({
       ...parts,
       name,
@@ -50,7 +48,7 @@ export class Population {
     this.#kept.add(host);
   }
 
-  /** The isolate that is kept for the steps of a focus; null where it was left out. */
+  /** The isolate that is kept for the steps of a focus; null if it was left out. */
   focused(focus: number): SimulatedIsolate | null {
     return this.#focused.get(focus) ?? null;
   }
@@ -60,7 +58,7 @@ export class Population {
     return this.living.filter((it) => !this.#kept.has(it));
   }
 
-  /** One of them, near a location where there is one. */
+  /** One of them, near a location if there is one. */
   pick(random: Random, location?: string): SimulatedIsolate | null {
     const { ordinary } = this;
     const near = ordinary.filter((it) => it.location === location);

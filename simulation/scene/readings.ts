@@ -3,10 +3,11 @@
 import type { Question, QuestionAnswer, Result } from "../../src/api/index.ts";
 import { blobIds, blobKey, readManifest } from "../../src/directory/index.ts";
 import type { RegistryApi } from "../../src/registry/protocol.ts";
+import { manifestOf } from "../basics/keys.ts";
+import { getOrMake } from "../basics/maps.ts";
 import type { BudgetJudge, Shown } from "../model/budget-judge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 
-const MANIFEST = "domain/";
 const BLOB = "shard/";
 
 /** A read of KV came back. */
@@ -16,8 +17,8 @@ export function noteRead(
   key: string,
   value: Uint8Array | null,
 ): void {
-  if (key.startsWith(MANIFEST)) {
-    const domain = key.slice(MANIFEST.length);
+  const domain = manifestOf(key);
+  if (domain !== null) {
     budgets.manifestAsked(host, domain);
     if (value !== null) budgets.manifestArrived(host, shownBy(value, domain));
   } else if (key.startsWith(BLOB) && value !== null && !host.readsForPublisher(key))
@@ -50,13 +51,9 @@ export function noteAnswer(
 /** What KV shows is shown to many. */
 const shown = new WeakMap<Uint8Array, Shown>();
 
-function shownBy(bytes: Uint8Array, domain: string): Shown {
-  let it = shown.get(bytes);
-  if (it === undefined) {
+const shownBy = (bytes: Uint8Array, domain: string): Shown =>
+  getOrMake(shown, bytes, () => {
     const { incarnation, generation, shards, departures } = readManifest(bytes, domain);
     const ids = [...blobIds(shards), ...blobIds(departures)];
-    it = { domain, incarnation, generation, blobs: new Set(ids.map((id) => blobKey(domain, id))) };
-    shown.set(bytes, it);
-  }
-  return it;
-}
+    return { domain, incarnation, generation, blobs: new Set(ids.map((id) => blobKey(domain, id))) };
+  });

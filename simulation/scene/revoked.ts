@@ -1,9 +1,9 @@
 /** Once faults have stopped: a revoked token is refused in every partition, by isolates that ask it alone. */
 import { Random } from "../../testing/random.ts";
-import { type Name, written } from "../model/names.ts";
+import { type Named, written } from "../model/names.ts";
+import { SECOND } from "../plan/plan.ts";
 import type { Scene } from "./scene.ts";
-
-const SECOND = 1_000;
+import { checkRequest } from "./traffic.ts";
 
 export async function probeRevoked(scene: Scene): Promise<void> {
   const { model, time } = scene;
@@ -31,16 +31,12 @@ async function probe(scene: Scene, domain: string, token: string): Promise<void>
     new Random(plan.seed, "revoked", domain, token),
   );
   host.bursts++;
-  const name: Name = { base: "u0", form: "plain" };
-  const recipient = `${written(name)}@${domain}`;
-  scene.asked.set(recipient, { domain, name });
+  const named: Named = { domain, name: { base: "u0", form: "plain" } };
+  const recipient = written(named);
+  scene.asked.set(recipient, named);
   for (let i = 0; i < 2; i++) {
     const asked = JSON.stringify({ recipient });
-    const request = new Request("https://rollcall.test/v1/rcpt", {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: asked,
-    });
+    const request = checkRequest(token, asked);
     const { response, moments } = await time.run(host.fetch(request));
     const body = await time.run(response.text());
     judges.http.judge(host, { request, asked, status: response.status, body }, moments);

@@ -19,6 +19,7 @@ import { Network } from "../../testing/network.ts";
 import { hash, Random } from "../../testing/random.ts";
 import type { Release } from "../../testing/releases.ts";
 import { VirtualTime } from "../../testing/virtual-time.ts";
+import { getOrMake } from "../basics/maps.ts";
 import { Tally } from "../basics/tally.ts";
 import type { Moment } from "../model/answerer.ts";
 import { ModelDirectory } from "../model/directory.ts";
@@ -29,7 +30,7 @@ import type { Plan, Shape } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import { putExport } from "../world/export.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
-import { Judges } from "./judges.ts";
+import { type Judges, judgesOf } from "./judges.ts";
 import { KvLedger } from "./kv-ledger.ts";
 import { Population } from "./population.ts";
 import { noteAnswer, noteRead } from "./readings.ts";
@@ -68,20 +69,18 @@ export class Scene {
   readonly adminToken = "an admin token that is long enough";
   /** When a Registry was last lost. */
   lostAt = Number.NEGATIVE_INFINITY;
-  readonly isolates = new Population({
-    partsOf: (name, location) => ({
-      time: this.time,
-      ports: this.ports,
-      settings: this.settings,
-      release: RELEASES[hash(this.plan.seed, name) % RELEASES.length] as Release,
-      faults: this.faults,
-      kv: this.kv.at(location, name),
-      registry: (partition, caller) => this.registry(partition).linkFor(caller),
-      answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
-      violation: this.violation,
-      trace: this.trace,
-    }),
-  });
+  readonly isolates = new Population((name, location) => ({
+    time: this.time,
+    ports: this.ports,
+    settings: this.settings,
+    release: RELEASES[hash(this.plan.seed, name) % RELEASES.length] as Release,
+    faults: this.faults,
+    kv: this.kv.at(location, name),
+    registry: (partition, caller) => this.registry(partition).linkFor(caller),
+    answered: (host, method, args, result) => noteAnswer(this.judges.budgets, host, method, args, result),
+    violation: this.violation,
+    trace: this.trace,
+  }));
   readonly #registries: FaultyRegistry[];
   /** Registries that were lost and not initialised again. */
   readonly #lost = new Set<number>();
@@ -141,7 +140,7 @@ export class Scene {
     this.#registries = Array.from({ length: setup.partitions }, (_, partition) =>
       this.#newRegistry(partition),
     );
-    this.judges = new Judges({
+    this.judges = judgesOf({
       model: this.model,
       tally: this.tally,
       setup,
@@ -189,24 +188,15 @@ export class Scene {
     });
   };
 
-  readonly partitionOf = (domain: string): number => {
-    let partition = this.#partitions.get(domain);
-    if (partition === undefined) {
-      partition = partitionOf(stablelibHashing, domain, this.plan.setup.partitions);
-      this.#partitions.set(domain, partition);
-    }
-    return partition;
-  };
+  readonly partitionOf = (domain: string): number =>
+    getOrMake(this.#partitions, domain, () =>
+      partitionOf(stablelibHashing, domain, this.plan.setup.partitions),
+    );
 
-  readonly keyFor = (domain: string, epoch: number): DomainKey => {
-    const name = `${domain} ${epoch}`;
-    let key = this.#keys.get(name);
-    if (key === undefined) {
-      key = deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch);
-      this.#keys.set(name, key);
-    }
-    return key;
-  };
+  readonly keyFor = (domain: string, epoch: number): DomainKey =>
+    getOrMake(this.#keys, `${domain} ${epoch}`, () =>
+      deriveDomainKey(stablelibHashing, this.settings.masterKey, domain, epoch),
+    );
 
   close(): void {
     this.#isClosed = true;
@@ -250,7 +240,7 @@ export class Scene {
     this.lostAt = this.time.now();
     const isIts = (domain: string): boolean => this.partitionOf(domain) === partition;
     this.model.lose(isIts);
-    // The first one records revocations. Where it is lost, tokens are good again until they are revoked again; any
+    // The first one records revocations. If it is lost, tokens are good again until they are revoked again; any
     // other begins with what the first one has.
     if (partition === 0) for (const token of this.tokens) token.revokedAt = Number.POSITIVE_INFINITY;
     for (const host of this.isolates.living) {

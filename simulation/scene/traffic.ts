@@ -3,6 +3,7 @@
 import type { Answer } from "../../src/directory/index.ts";
 import type { Question } from "../../testing/isolate-host.ts";
 import type { Random } from "../../testing/random.ts";
+import { getOrMake } from "../basics/maps.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
@@ -14,6 +15,8 @@ interface Asked extends Named {
   readonly floor: number;
 }
 
+const plainly = (named: Named): Asked => ({ ...named, text: written(named), floor: 0 });
+
 /** By then all reads for unknown domains and names have started. */
 const COST_IS_KNOWN = 10_000;
 /** Domains that were never served. */
@@ -21,7 +24,7 @@ const STRANGER_DOMAINS = 400;
 /** People whom a bridge is asked about again and again. */
 const REGULARS = 50;
 
-/** Whom questions go to and what about, where that is not left to chance. */
+/** Whom questions go to and what about, if that is not left to chance. */
 export interface Aim {
   readonly focus?: number | undefined;
   readonly domains?: readonly string[] | undefined;
@@ -61,15 +64,11 @@ const nobody = (random: Random, form: Name["form"] = "plain"): Name => ({
 /** Names that came or went with a generation; computed once, since lists may be long. */
 const moves = new WeakMap<Generation, readonly string[]>();
 
-function movedBetween(before: Generation, head: Generation): readonly string[] {
-  const known = moves.get(head);
-  if (known !== undefined) return known;
-  const went = [...before.list.keys()].filter((name) => !head.list.has(name));
-  const came = [...head.list.keys()].filter((name) => !before.list.has(name));
-  const moved = [...went, ...came];
-  moves.set(head, moved);
-  return moved;
-}
+const movedBetween = (before: Generation, head: Generation): readonly string[] =>
+  getOrMake(moves, head, () => [
+    ...[...before.list.keys()].filter((name) => !head.list.has(name)),
+    ...[...head.list.keys()].filter((name) => !before.list.has(name)),
+  ]);
 
 function pick(scene: Scene, random: Random, aim: Aim): Asked {
   const domain = pickDomain(scene, random, aim);
@@ -78,7 +77,7 @@ function pick(scene: Scene, random: Random, aim: Aim): Asked {
   const spelled = dice < 0.05 ? domain.toUpperCase() : dice < 0.1 ? `${domain}.` : domain;
   const { generations } = scene.model.history(domain);
   const floor = generations.length > 0 && random.chance(0.1) ? random.pick(generations.slice(-3)).number : 0;
-  return { domain, name, text: `${written(name)}@${spelled}`, floor };
+  return { domain, name, text: written({ name, domain: spelled }), floor };
 }
 
 const questionOf = ({ text, domain, floor }: Asked): Question => ({
@@ -98,20 +97,19 @@ export function askIsolate(
   if (host === null) return;
   host.bursts++;
   scene.trace(() => `${host.name} is asked ${count} questions, ${how}`);
-  if (how === "http") {
-    askOverHttp(scene, random, host, count, aim);
-    return;
+  if (how === "http") askOverHttp(scene, random, host, count, aim);
+  else if (how === "batch") askAtOnce(scene, random, host, count, aim);
+  else {
+    for (let i = 0; i < count && scene.violations.length === 0; i++)
+      check(scene, host, pick(scene, random, aim));
   }
-  if (how === "batch") {
-    askAtOnce(scene, random, host, count, aim);
-    return;
-  }
-  for (let i = 0; i < count && scene.violations.length === 0; i++) {
-    const it = pick(scene, random, aim);
-    const settled = host.check(questionOf(it));
-    if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
-    else judge(scene, host, it, settled);
-  }
+}
+
+/** Asks one question; the answer is judged when it is there. */
+function check(scene: Scene, host: SimulatedIsolate, it: Asked): void {
+  const settled = host.check(questionOf(it));
+  if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
+  else judge(scene, host, it, settled);
 }
 
 /** A list of questions in one request: its answers are decided one after the other. */
@@ -141,10 +139,7 @@ export function askStrangers(
   for (let i = 0; i < count && scene.violations.length === 0; i++) {
     const domain = what === "names" ? served : `x${random.between(0, 1e9)}.example`;
     const name: Name = { base: `q${random.between(0, 1e9)}`, form: "plain" };
-    const it = { domain, name, text: `${written(name)}@${domain}`, floor: 0 };
-    const settled = host.check(questionOf(it));
-    if (settled instanceof Promise) scene.go(settled.then((answer) => judge(scene, host, it, answer)));
-    else judge(scene, host, it, settled);
+    check(scene, host, plainly({ domain, name }));
   }
   scene.time.after(COST_IS_KNOWN, () => scene.judges.costs.judge(host));
 }
@@ -152,14 +147,22 @@ export function askStrangers(
 function judge(
   scene: Scene,
   host: SimulatedIsolate,
-  { domain, name, floor }: Asked,
+  it: Asked,
   answer: Answer,
   moments: readonly Moment[] = [host.moment()],
 ): void {
   if (scene.violations.length > 0 || !host.isAlive) return;
-  scene.judges.answers.judge({ host, domain, name, answer, floor }, moments);
-  if (scene.violations.length > 0) scene.trace(() => `it was asked about ${written(name)}@${domain}`);
+  scene.judges.answers.judge({ ...it, host, answer }, moments);
+  if (scene.violations.length > 0) scene.trace(() => `it was asked about ${written(it)}`);
 }
+
+/** The request of a check. */
+export const checkRequest = (token: string, body: string): Request =>
+  new Request("https://rollcall.test/v1/rcpt", {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body,
+  });
 
 /** Questions through HTTP to one isolate, singly and as a list, with tokens that may be revoked. */
 function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count: number, aim: Aim): void {
@@ -175,11 +178,7 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
     for (const it of asked) scene.asked.set(it.text, it);
     const texts = asked.map((it) => it.text);
     const body = JSON.stringify(some === 1 ? { recipient: texts[0], floor } : { recipients: texts, floor });
-    const request = new Request("https://rollcall.test/v1/rcpt", {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${random.pick(tokens)}` },
-      body,
-    });
+    const request = checkRequest(random.pick(tokens), body);
     scene.go(
       host.fetch(request).then(async ({ response, moments }) => {
         const exchange = { request, asked: body, status: response.status, body: await response.text() };
@@ -193,16 +192,8 @@ function askOverHttp(scene: Scene, random: Random, host: SimulatedIsolate, count
 function pickForBridge(scene: Scene, random: Random, aim: Aim): Asked {
   const it = pick(scene, random, aim);
   if (it.name.form !== "quoted" && it.name.form !== "broken") return it;
-  const name: Name = { ...it.name, form: "plain" };
-  return { ...it, name, text: `${written(name)}@${it.domain}` };
+  return plainly({ domain: it.domain, name: { ...it.name, form: "plain" } });
 }
-
-const askedAgain = ({ domain, name }: Named): Asked => ({
-  domain,
-  name,
-  text: `${written(name)}@${domain}`,
-  floor: 0,
-});
 
 /**
  * Has one bridge asked what MTAs ask.
@@ -216,8 +207,8 @@ export function askBridge(scene: Scene, random: Random, count: number, aim: Aim 
     const isRegular = again || (aim.focus === undefined && random.chance(0.6));
     const regular = isRegular ? scene.asked.get(random.pick(bridge.regulars) ?? "") : undefined;
     if (again && regular === undefined) return;
-    const it = regular === undefined ? pickForBridge(scene, random, aim) : askedAgain(regular);
-    const text = `${written(it.name)}@${it.domain}`;
+    const it = regular === undefined ? pickForBridge(scene, random, aim) : plainly(regular);
+    const text = written(it);
     scene.asked.set(text, it);
     if (regular === undefined) bridge.regulars.push(text);
     if (bridge.regulars.length > REGULARS) bridge.regulars.shift();

@@ -10,7 +10,7 @@ import type { SimulatedIsolate } from "./isolate.ts";
 
 export interface BridgeParts extends Omit<BridgeHostParts<SimulatedIsolate>, "answered"> {
   readonly name: string;
-  /** Steps that it is kept for, null where it is for all. */
+  /** Steps that it is kept for, null if it is for all. */
   readonly focus: number | null;
 }
 

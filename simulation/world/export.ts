@@ -11,6 +11,7 @@ import type { FakeKv } from "../../testing/kv.ts";
 import { pack } from "../../testing/lists.ts";
 import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
+import { getOrMake } from "../basics/maps.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import { History } from "../model/history.ts";
@@ -28,8 +29,7 @@ export interface ExportParts {
 /** Puts a domain into KV without the Registry: shards, manifest, roster, as the bulk file has them. */
 export function putExport(parts: ExportParts, domain: string, random: Random, policy: DomainPolicy): void {
   const { kv, model, time } = parts;
-  const history = model.exports.get(domain) ?? new History(domain);
-  model.exports.set(domain, history);
+  const history = getOrMake(model.exports, domain, () => new History(domain));
   const names = Array.from({ length: 14 }, (_, i) => `u${i}`).filter(() => random.chance(0.7));
   const content: Content = {
     list: new Map(["u0", ...names].map((name) => [name, "active" as const])),
@@ -41,7 +41,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   const packed = pack([...content.list], key, policy, { bits: random.pick([0, 1]) });
   // As the real export counts: the first number is the clock's, so that no asker has seen higher ones.
   const generation = (history.head?.number ?? lastBefore(history, time.now())) + 1;
-  // Where KV has a head of the Registry, the exporting command refuses.
+  // If KV has a head of the Registry, the exporting command refuses.
   if (model.history(domain).head !== undefined) return;
   for (const [name, value] of exportOf(key, packed, { generation, time: time.now(), policy }))
     kv.bulkPut(name, value);
@@ -54,7 +54,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
 export function takeBackExport(parts: ExportParts, domain: string, deletes: boolean): void {
   const { kv, model, time } = parts;
   const history = model.exports.get(domain);
-  // Where the Registry has a head, the manifest in KV is its copy.
+  // If the Registry has a head, the manifest in KV is its copy.
   if (history?.head === undefined || model.history(domain).head !== undefined) return;
   history.lose(time.now());
   putRoster(parts);
@@ -66,7 +66,7 @@ export function takeBackExport(parts: ExportParts, domain: string, deletes: bool
 const lastBefore = (history: History, now: number): number =>
   Math.max(history.generations.at(-1)?.number ?? 0, Math.floor(now / 1000) - 1);
 
-/** A bulk file holds all that is exported; where nothing is left, the operator deletes the roster. */
+/** A bulk file holds all that is exported; if nothing is left, the operator deletes the roster. */
 function putRoster({ kv, model, time, settings }: ExportParts): void {
   const exported = [...model.exports.values()].flatMap(({ domain, head }) =>
     head === undefined ? [] : [[domain, head.number] as const],

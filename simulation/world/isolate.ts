@@ -14,7 +14,6 @@ import { registryApi } from "../../testing/registry-host.ts";
 import type { Release } from "../../testing/releases.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
-import type { Spender } from "../model/cost-judge.ts";
 
 export interface IsolateParts {
   readonly name: string;
@@ -45,7 +44,7 @@ const SHOW = /\/v1\/domains\/[^/]+$/;
 /** `GET /v1/domains/{domain}/shards/{id}` */
 const SHARD = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
 
-export class SimulatedIsolate implements Answerer, Spender {
+export class SimulatedIsolate implements Answerer {
   readonly name: string;
   readonly location: string;
   readonly settings: Settings;

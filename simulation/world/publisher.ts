@@ -26,7 +26,7 @@ export interface PublisherParts {
   shapeOf(domain: string): { readonly bits: number; readonly names: number };
   /** The isolate that was asked last took a change. */
   changed(): void;
-  /** A change was acknowledged, by that isolate or, where its answer was lost, by a head that has it. */
+  /** A change was acknowledged, by that isolate or, if its answer was lost, by a head that has it. */
   acknowledged(domain: string, number: number): void;
   event(name: string): void;
   trace(words: () => string): void;
@@ -71,8 +71,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     if (older.length === 0) return;
     const to = random.pick(older);
     const { generation } = await client.rollback(domain, { to: to.number, expect: number });
-    model.acknowledged(domain, generation, to);
-    parts.acknowledged(domain, generation);
+    acknowledge(parts, domain, generation, to);
     return;
   }
   if (change === "delete") {
@@ -105,8 +104,12 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
 async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
   if (number === null) return;
   const { generation } = await parts.client.deleteDomain(domain, number);
-  parts.model.acknowledged(domain, generation, null);
-  parts.acknowledged(domain, generation);
+  acknowledge(parts, domain, generation, null);
+}
+
+function acknowledge(parts: PublisherParts, domain: string, number: number, content: Content | null): void {
+  parts.model.acknowledged(domain, number, content);
+  parts.acknowledged(domain, number);
 }
 
 /** Publishes by the workflow of the product. The guard is asked beforehand, or meets the commit. */
@@ -138,10 +141,8 @@ async function publishContents(
   if (isRefused) parts.event("plan met guard");
   if (isRefused && !forces) return;
   const committed = (generations: Readonly<Record<string, number>>): void => {
-    for (const [domain, number] of Object.entries(generations)) {
-      model.acknowledged(domain, number, contents.get(domain) as Content);
-      parts.acknowledged(domain, number);
-    }
+    for (const [domain, number] of Object.entries(generations))
+      acknowledge(parts, domain, number, contents.get(domain) as Content);
     parts.event("commit acknowledged");
   };
   const commit = (force: boolean): Promise<unknown> =>
@@ -195,7 +196,7 @@ const aliasOf = (like: Content, target: string, epoch: number): Content => ({
   epoch,
 });
 
-/** The content after a change, null where there is nothing to do. */
+/** The content after a change, null if there is nothing to do. */
 function changed(
   parts: PublisherParts,
   { domain, change, list: names, target }: Publication,
@@ -252,7 +253,7 @@ function changed(
       for (const name of some(listed, 0.2)) list.set(name, random.pick(STATES));
       return it;
     case "policy":
-      return { ...it, policy: { ...policy, ...anotherPolicy(random, policy.grace) } };
+      return { ...it, policy: { ...policy, ...random.pick(POLICIES)(random, policy.grace) } };
     case "mode":
       return { ...it, mode: it.mode === "observe" ? "enforce" : "observe" };
     case "rotate":
@@ -274,21 +275,13 @@ function changed(
   }
 }
 
-function anotherPolicy(random: Random, grace: number): Partial<Content["policy"]> {
-  switch (random.between(0, 6)) {
-    case 0:
-      return { catchall: random.chance(0.5) };
-    case 1:
-      return { case: random.pick(["sensitive", "insensitive"] as const) };
-    case 2:
-      return { dots: random.pick(["ignored", "significant"] as const) };
-    case 3:
-      return { delimiters: random.pick(["", "+", "+-"]) };
-    case 4:
-      return { postmaster: random.chance(0.5) };
-    case 5:
-      return { grace: random.pick([0, 20, 120, grace]) };
-    default:
-      return { guard: random.pick([0.2, 0.5, 0.05]) };
-  }
-}
+/** Ways in which a policy changes; `grace` is what it was. */
+const POLICIES: readonly ((random: Random, grace: number) => Partial<Content["policy"]>)[] = [
+  (random) => ({ catchall: random.chance(0.5) }),
+  (random) => ({ case: random.pick(["sensitive", "insensitive"] as const) }),
+  (random) => ({ dots: random.pick(["ignored", "significant"] as const) }),
+  (random) => ({ delimiters: random.pick(["", "+", "+-"]) }),
+  (random) => ({ postmaster: random.chance(0.5) }),
+  (random, grace) => ({ grace: random.pick([0, 20, 120, grace]) }),
+  (random) => ({ guard: random.pick([0.2, 0.5, 0.05]) }),
+];

@@ -61,7 +61,7 @@ async function expectReplies(key: string, replies: Replies, bench = edge()): Pro
 }
 
 const NOT_FOUND = /^NOTFOUND $/;
-/** Replies where the map `access`, the policy service and the line give a code and a text. */
+/** Replies if the map `access`, the policy service and the line give a code and a text. */
 const coded = (code: string, recipients: RegExp): Replies => ({
   recipients,
   access: new RegExp(`^OK ${code} <.*>: \\S`),

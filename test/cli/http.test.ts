@@ -228,7 +228,7 @@ describe("a pool of connections", () => {
       await askOnce({ kind: "tcp", host: "127.0.0.1", port }, netstring("recipients user@example.com"));
       return (await running.stop()).stderr;
     };
-    // The stranger's answer is none, and that is said only where he was trusted.
+    // The stranger's answer is none, and that is said only if he was trusted.
     expect(await bridge({})).toMatch(/self-signed/);
     expect(await bridge({ NODE_EXTRA_CA_CERTS: files.cert })).toMatch(/"fault":"protocol"/);
     expect(edge.requests).toBe(1);

@@ -45,7 +45,7 @@ describe("filling in", () => {
 
   it("complains of markers without a part, and of parts without markers", () => {
     expect(() => fill(marked("three"), parts)).toThrow("three");
-    expect(() => fill(marked("one"), parts)).toThrow("no marker for two");
+    expect(() => fill(marked("one"), parts)).toThrow("computed: two");
   });
 
   it("contains only numbers", () => {

@@ -65,7 +65,7 @@ class History {
     this.departures = departuresAfter(this.blobs, stablelibHashing, before, after, now, grace);
   }
 
-  /** The Unix second until which a name is deferred, 0 where it is not. */
+  /** The Unix second until which a name is deferred, 0 if it is not. */
   until(name: string): number {
     const { bits, inline } = this.departures;
     const digest = fingerprint(KEY.names, name);

@@ -4,7 +4,7 @@ import { type GuardCase, guardRefusal } from "../../src/directory/guard.ts";
 import { forAll } from "./helpers.ts";
 
 interface Loss extends Partial<GuardCase> {
-  /** Null where names cannot be compared. */
+  /** Null if names cannot be compared. */
   readonly lost?: number | null;
 }
 

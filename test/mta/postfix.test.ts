@@ -22,7 +22,7 @@ const LIST = [
   "overfull@example.com,full",
 ];
 
-/** What a stranger who connects sees; where one code is given, it is that of every way. */
+/** What a stranger who connects sees; if one code is given, it is that of every way. */
 interface Case {
   readonly what: string;
   readonly rcpt: string;

@@ -42,7 +42,7 @@ interface Step {
 const directoryOf = (file: BulkFile, now = START, master = MASTER): ExportedDirectory =>
   new ExportedDirectory(file, "kv.json", { hashing: stablelibHashing, master, keyFor: keyOf, now });
 
-/** Exports lists over a file, by way of its text. @returns the next file, or the same where nothing changes */
+/** Exports lists over a file, by way of its text. @returns the next file, or the same if nothing changes */
 async function exported(file: BulkFile, steps: readonly Step[], now = START): Promise<BulkFile> {
   const directory = directoryOf(decodeBulk(encodeBulk(file), "kv.json"), now);
   const targets = steps.map(({ lines, domain = DOMAIN, policy = {}, mode }) => {

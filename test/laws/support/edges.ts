@@ -6,6 +6,7 @@ import { afterAll, expect } from "vitest";
 import type { CheckResults } from "../../../src/api/index.ts";
 import { COMPATIBILITY_DATE, HOST } from "../../../src/cli/dev/local-edge.ts";
 import type { Answer } from "../../../src/directory/index.ts";
+import { quietly } from "../../support/miniflare.ts";
 import { pause, ROOT, temporaryFolder } from "../../support/processes.ts";
 
 export const ADMIN = "admin-token-of-the-tests-of-the-laws";
@@ -169,13 +170,7 @@ export async function startEdges<Name extends string>(
   });
   const names = Object.keys(vars) as Name[];
   const runtime = new Miniflare({
-    host: HOST,
-    port: 0,
-    logRequests: false,
-    handleStructuredLogs: ({ level, message }) => log.push(`${level}: ${message}`),
-    enableDevRegistry: false,
-    cf: false,
-    resourcePersistencePath: storage,
+    ...quietly(log, storage),
     workers: [
       worker("registry", registryVars, "worker.js"),
       ...names.map((name) => worker(name, vars[name], "boundary.js")),

@@ -48,7 +48,7 @@ export class Command {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Waits until standard output matches. @throws where it ends before */
+  /** Waits until standard output matches. @throws if it ends before */
   async saying(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this.stdout);
@@ -67,7 +67,7 @@ export class Command {
   }
 }
 
-/** Runs `rollcall …` to its end. @returns standard output @throws where it fails */
+/** Runs `rollcall …` to its end. @returns standard output @throws if it fails */
 export async function rollcall(
   args: readonly string[],
   home: string,

@@ -23,7 +23,7 @@ export class EdgeFront {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Listens; again on the same port where it did before. */
+  /** Listens; again on the same port if it did before. */
   async listen(): Promise<void> {
     const server = createServer((request, response) => void this.#serve(request, response));
     await new Promise<void>((resolve, reject) =>

@@ -123,7 +123,7 @@ export class Postfix {
 
 /**
  * Starts a Postfix and waits until it says 220.
- * @throws where it does not come up, with its log
+ * @throws if it does not come up, with its log
  */
 export async function startPostfix(options: PostfixOptions, cleanup: Cleanup): Promise<Postfix> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-mta-"));

@@ -3,7 +3,7 @@ import { createConnection, type Socket } from "node:net";
 /** A whole reply of an SMTP server. */
 export interface Reply {
   readonly code: number;
-  /** Enhanced status code (RFC 3463), null where there is none. */
+  /** Enhanced status code (RFC 3463), null if there is none. */
   readonly enhanced: string | null;
   readonly text: string;
   /** From the last byte sent until the reply was whole. */
@@ -42,7 +42,7 @@ export class SmtpSession {
     socket.on("error", () => this.#wake());
   }
 
-  /** Connects and says EHLO, AUTH where a login is given, and MAIL FROM where a sender is. */
+  /** Connects and says EHLO, AUTH if a login is given, and MAIL FROM if a sender is. */
   static async open({ port, from = "127.0.0.1", auth, sender }: SessionOptions): Promise<SmtpSession> {
     const session = new SmtpSession(createConnection({ port, host: "127.0.0.1", localAddress: from }));
     await session.expect(220, session.reply());
@@ -81,7 +81,7 @@ export class SmtpSession {
     return reply;
   }
 
-  /** The next whole reply. @throws where the server hangs up */
+  /** The next whole reply. @throws if the server hangs up */
   async reply(): Promise<Reply> {
     const start = performance.now();
     for (;;) {

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { DOCS } from "./pages.ts";
 
 /**
- * Holds a part of the documentation against what was seen, or writes it where UPDATE_DOCS=1.
+ * Holds a part of the documentation against what was seen, or writes it if UPDATE_DOCS=1.
  * @param file of docs/mta/postfix; the part stands between two comments that bear its name
  */
 export function expectWritten(file: string, name: string, lines: readonly string[]): void {

@@ -19,7 +19,7 @@ export class ReleaseCommand {
     this.#folder = folder;
   }
 
-  /** Runs `rollcall …` as the administrator. @throws with `stderr` where it fails */
+  /** Runs `rollcall …` as the administrator. @throws with `stderr` if it fails */
   async run(host: ReleaseHost, ...args: string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(process.execPath, [this.#bin, ...args], {
       cwd: this.#folder,
@@ -28,7 +28,7 @@ export class ReleaseCommand {
     return stdout;
   }
 
-  /** Publishes a list of local parts, each with its state behind a comma where that is not active. */
+  /** Publishes a list of local parts, each with its state behind a comma if that is not active. */
   publish(
     host: ReleaseHost,
     domain: string,

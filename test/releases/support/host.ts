@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { COMPATIBILITY_DATE, HOST } from "../../../src/cli/dev/local-edge.ts";
+import { quietly } from "../../support/miniflare.ts";
 
 /** What SQLite holds; bytes as `{ base64 }`. */
 export interface StoredTables {
@@ -48,13 +49,7 @@ export class ReleaseHost {
   static async start(options: HostOptions): Promise<ReleaseHost> {
     const log: string[] = [];
     const runtime = new Miniflare({
-      host: HOST,
-      port: 0,
-      logRequests: false,
-      handleStructuredLogs: ({ level, message }) => log.push(`${level}: ${message}`),
-      enableDevRegistry: false,
-      cf: false,
-      resourcePersistencePath: options.storage,
+      ...quietly(log, options.storage),
       workers: [worker("registry", options.registry, options), worker("edge", options.edge, options)],
     });
     await runtime.ready;
@@ -66,7 +61,7 @@ export class ReleaseHost {
     return new ReleaseHost(runtime, urls, options.vars.ROLLCALL_ADMIN_TOKEN as string, log);
   }
 
-  /** Asks the edge; with `body`, by POST. @param token the admin's where it is left out */
+  /** Asks the edge; with `body`, by POST. @param token the admin's if it is left out */
   async ask(path: string, body?: unknown, token = this.admin, method = "POST"): Promise<Asked> {
     const response = await fetch(`${this.url}${path}`, {
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
