@@ -13,11 +13,12 @@ import { maps } from "./maps.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
+import { replica } from "./replica.ts";
 import { rows } from "./rows.ts";
 import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
   ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
-  ...[listings, publish, guard, bridge, healthy, postfix, maps, bundle],
+  ...[listings, publish, guard, bridge, replica, healthy, postfix, maps, bundle],
 ];
