@@ -1,14 +1,13 @@
 /** What Rollcall costs on Cloudflare, from counts that the benchmark measured. `npm run cost -- --help` */
 import { readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { REASONS } from "./cost/assumptions.ts";
 import { readCounts } from "./cost/counts.ts";
 import { oneSize, partsOf, RESULTS } from "./cost/document.ts";
 import { fill } from "./cost/format.ts";
+import { root } from "./rig/processes.ts";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const NUMBERS = ["mailboxes", "checks", ...REASONS.map(([name]) => name)];
 const USAGE = `npm run cost -- --mailboxes N --checks N [options]   one size; checks are those of a month
 npm run cost -- --write                              updates the tables of docs/cost.md

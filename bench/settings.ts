@@ -1,15 +1,7 @@
 /** The command line of the benchmark. */
 import { parseArgs } from "node:util";
-import type { Extent } from "./report/measurement.ts";
 
-export interface Settings {
-  readonly extent: Extent;
-  /** Names of suites; null for all. */
-  readonly only: readonly string[] | null;
-  readonly json: string | null;
-  readonly write: boolean;
-  readonly strict: boolean;
-}
+export type Settings = ReturnType<typeof readArguments>;
 
 export const USAGE = `npm run bench -- [options]
 
@@ -19,10 +11,10 @@ export const USAGE = `npm run bench -- [options]
   --seconds N      seconds of load in each round, for each side (default 2; quick 1)
   --json FILE      write the whole result; npm run bench:compare -- BEFORE AFTER compares two
   --write          update docs/performance.md, its chart and results.json, and docs/cost.md
-  --strict         exit with 1 also where a bar is not met or a suite was skipped`;
+  --strict         exit with 1 also if a bar is not met or a suite was skipped`;
 
 /** @param names of all suites */
-export function readArguments(args: readonly string[], names: readonly string[]): Settings {
+export function readArguments(args: readonly string[], names: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -40,16 +32,18 @@ export function readArguments(args: readonly string[], names: readonly string[])
   if (unknown.length > 0) throw new Error(`no suite ${unknown.join(", ")}; there are ${names.join(", ")}`);
   if (values.write && (only !== null || values.quick))
     throw new Error("--write needs a whole run: leave out --only and --quick");
+  const { quick: isQuick, json = null, write, strict } = values;
   return {
     extent: {
-      isQuick: values.quick,
-      rounds: whole("rounds", values.rounds, values.quick ? 1 : 5),
-      seconds: whole("seconds", values.seconds, values.quick ? 1 : 2),
+      isQuick,
+      rounds: whole("rounds", values.rounds, isQuick ? 1 : 5),
+      seconds: whole("seconds", values.seconds, isQuick ? 1 : 2),
     },
+    /** Names of suites; null for all. */
     only,
-    json: values.json ?? null,
-    write: values.write,
-    strict: values.strict,
+    json,
+    write,
+    strict,
   };
 }
 

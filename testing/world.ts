@@ -1,7 +1,6 @@
 import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/index.ts";
 import {
   blobIds,
-  blobKey,
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
@@ -10,7 +9,6 @@ import {
   type Manifest,
   type ManifestContent,
   type Mode,
-  manifestKey,
   openManifest,
   partitionOf,
   rosterKey,
@@ -19,6 +17,7 @@ import {
 import { stablelibHashing } from "../src/directory/stablelib.ts";
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import { differencesOf } from "./differences.ts";
 import { exportOf, exportRoster } from "./exports.ts";
 import { IsolateHost, type Reply } from "./isolate-host.ts";
 import { FakeKv } from "./kv.ts";
@@ -234,16 +233,8 @@ export class World {
 
   /** Whether KV says of every domain what the Registry says, down to the last shard. */
   differences(partition = 0): string[] {
-    const wrong: string[] = [];
-    for (const { domain } of this.registry(partition).sql("SELECT domain FROM heads ORDER BY domain")) {
-      const head = this.headOf(domain as string) as Manifest;
-      const stored = this.kv.newest(manifestKey(head.domain));
-      if (stored === null || !Buffer.from(stored).equals(head.bytes)) wrong.push(manifestKey(head.domain));
-      for (const id of [...blobIds(head.shards), ...blobIds(head.departures)]) {
-        if (this.kv.newest(blobKey(head.domain, id)) === null) wrong.push(blobKey(head.domain, id));
-      }
-    }
-    return wrong;
+    const all = ({ shards, departures }: Manifest) => [shards, departures];
+    return differencesOf(this.registry(partition), this.kv, this.keyFor, all);
   }
 
   /** What any isolate did that the platform would not have allowed. */

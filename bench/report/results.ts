@@ -1,17 +1,6 @@
 /** The whole result of a run, as it is written to JSON. */
+import type { Machine } from "../rig/machine.ts";
 import type { Extent, Measurement } from "./measurement.ts";
-
-/** What it ran on. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly system: string;
-  readonly node: string;
-  readonly workerd: string;
-  /** Null if it is not installed. */
-  readonly wrk: string | null;
-}
 
 /** A suite that did not run, or broke. */
 export interface Left {

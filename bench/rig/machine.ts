@@ -3,10 +3,11 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
-import type { Machine } from "../report/results.ts";
 import { root } from "./processes.ts";
 
-export function thisMachine(): Machine {
+export type Machine = ReturnType<typeof thisMachine>;
+
+export function thisMachine() {
   const processors = cpus();
   const workerd = JSON.parse(readFileSync(join(root, "node_modules/workerd/package.json"), "utf8")) as {
     version: string;
@@ -20,6 +21,7 @@ export function thisMachine(): Machine {
     system: `${type()} ${release()}`,
     node: process.versions.node,
     workerd: workerd.version,
+    /** Null if it is not installed. */
     wrk: /^wrk (\S+)/.exec(stdout ?? "")?.[1] ?? null,
   };
 }

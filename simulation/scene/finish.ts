@@ -1,17 +1,8 @@
 /** What has to hold once faults have stopped: everybody at the heads, and KV equal to them. */
 
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import {
-  type Answer,
-  blobIds,
-  blobKey,
-  equalBytes,
-  type Manifest,
-  manifestKey,
-  openManifest,
-  refuses,
-  rosterKey,
-} from "../../src/directory/index.ts";
+import { type Answer, type Manifest, refuses, rosterKey } from "../../src/directory/index.ts";
+import { differencesOf } from "../../testing/differences.ts";
 import { LINGERING, PROPAGATION } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
@@ -222,37 +213,24 @@ async function readEverywhere(scene: Scene): Promise<void> {
   }
 }
 
+/** Departures of a domain that is an alias now are never looked up, so nobody misses them. */
+const tablesOf = ({ shards, departures, policy }: Manifest) =>
+  policy.alias === null ? [shards, departures] : [shards];
+
 /** Keys in which KV is not what the Registries say. */
 function differences(scene: Scene, withRoster: boolean): string[] {
-  const wrong: string[] = [];
   const { kv, plan } = scene;
+  const wrong: string[] = [];
   for (let partition = 0; partition < plan.setup.partitions; partition++) {
     const registry = scene.registry(partition);
-    const rows = registry.sql(
-      "SELECT h.domain, h.number, g.manifest FROM heads h JOIN generations g ON g.domain = h.domain AND g.number = h.number ORDER BY h.domain",
-    );
-    const heads: Record<string, number> = {};
-    for (const row of rows) {
-      const domain = row.domain as string;
-      heads[domain] = row.number as number;
-      const bytes = row.manifest as Uint8Array;
-      const manifest = openManifest(bytes, domain, scene.keyFor);
-      const stored = kv.newest(manifestKey(domain));
-      if (stored === null || !equalBytes(stored, bytes)) wrong.push(manifestKey(domain));
-      wrong.push(...missingBlobs(scene, manifest));
-    }
+    wrong.push(...differencesOf(registry, kv, scene.keyFor, tablesOf));
+    const rows = registry.sql("SELECT domain, number FROM heads ORDER BY domain");
     if (!withRoster || rows.length === 0) continue;
+    const heads = Object.fromEntries(rows.map(({ domain, number }) => [domain, number]));
     const text = kv.newest(rosterKey(String(partition)));
     const [, json = "{}"] = text === null ? [] : new TextDecoder().decode(text).split("\n");
     if (JSON.stringify((JSON.parse(json) as { heads?: object }).heads) !== JSON.stringify(heads))
       wrong.push(rosterKey(String(partition)));
   }
   return wrong;
-}
-
-/** Blobs that KV lacks. Departures of a domain that is an alias now are never looked up, so nobody misses them. */
-function missingBlobs(scene: Scene, { domain, shards, departures, policy }: Manifest): string[] {
-  return [...blobIds(shards), ...(policy.alias === null ? blobIds(departures) : [])]
-    .map((id) => blobKey(domain, id))
-    .filter((key) => scene.kv.newest(key) === null);
 }
