@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ["api", "directory", "runtime"],
   edge: ["reader", "registry", "api", "directory", "runtime"],
   client: ["api", "directory", "runtime"],
-  bridge: ["client", "api", "directory", "runtime"],
+  bridge: ["reader", "client", "api", "directory", "runtime"],
   publish: ["client", "api", "directory", "runtime"],
   inspect: ["publish", "client", "api", "directory", "runtime"],
   cli: ["inspect", "bridge", "publish", "client", "api", "directory", "runtime"],

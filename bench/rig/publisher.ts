@@ -185,7 +185,7 @@ export class PublishedList {
   }
 
   async #read(shard: number): Promise<Entries> {
-    return entriesOf(decodeShard(await this.#client.shard(DOMAIN, this.#ids[shard] as string)));
+    return entriesOf(decodeShard(await this.#client.blob(DOMAIN, this.#ids[shard] as string)));
   }
 
   async #put(shard: number, entries: Entries): Promise<void> {

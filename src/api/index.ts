@@ -2,6 +2,7 @@
  * The HTTP contract between the edge and its clients. Each message is a schema, from which its type, its check and its
  * description in OpenAPI derive. docs/api.md says what they mean.
  */
+export * from "./changes.ts";
 export * from "./checks.ts";
 export * from "./commits.ts";
 export * from "./domains.ts";

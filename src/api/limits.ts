@@ -10,12 +10,20 @@ export const MAX_PLAN_BODY = 16 * 1024 * 1024;
 export const MAX_PLANNED_NAMES = 2_000_000;
 export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
+/** Bytes of a manifest: a Registry keeps it in one row. */
+export const MAX_MANIFEST = 2 * 1024 * 1024;
+/** Bytes of a replica's question, lines of counts in it, and heads in its answer, at most. */
+export const MAX_CHANGES_BODY = 512 * 1024;
+export const MAX_COUNTS = 1_000;
+export const MAX_HEADS = 5_000;
 /** Lines of one page of a listing, at most; also the number where a request for a page does not say. */
 export const MAX_PAGE = 1_000;
 /** A listing requested without pages is sent whole, or refused if it has more lines than this. */
 export const MAX_WHOLE = 10_000;
 /** Domains in one commit. */
 export const MAX_COMMIT_DOMAINS = 500;
+/** Seconds for which a confirmation may last. */
+export const MAX_WINDOW = 3_600;
 /** Characters of a note in the history. */
 export const MAX_NOTE = 200;
 /** Domains of one token: it travels with every request. */

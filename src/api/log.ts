@@ -19,6 +19,30 @@ export interface Question {
   readonly most?: number;
   /** What the isolate counted since its last question. Never sent twice: what is lost on the way is lost. */
   readonly counts?: readonly Count[];
+  /** Set where a replica asks; its answer lists no revocations. */
+  readonly replica?: ReplicaQuestion;
+}
+
+/** What a Registry needs to answer a replica. */
+export interface ReplicaQuestion {
+  /** Id of its token, null for admin. */
+  readonly token: string | null;
+  /** Domains that the token covers, null for all. */
+  readonly domains: readonly string[] | null;
+  /** Lists heads of higher numbers only: `next` of the page before, null for the first one. */
+  readonly after: number | null;
+}
+
+/** What a replica is told beside the heads. */
+export interface ReplicaAnswer {
+  /** The Registry's clock, Unix milliseconds. */
+  readonly time: number;
+  /** Whether the token is revoked. Then nothing is listed. */
+  readonly isRevoked: boolean;
+  /** The newest number that was pruned; if it changes between two pages, the first is requested again. */
+  readonly pruned: number;
+  /** What the next page comes after, null on the last one. */
+  readonly next: number | null;
 }
 
 /**
@@ -41,6 +65,8 @@ export interface QuestionAnswer {
   readonly revoked: readonly string[];
   /** The manifest that was wanted; its bytes are null where the domain has no head. */
   readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
+  /** Only where a replica asked. A Registry of an earlier release leaves it out. */
+  readonly replica?: ReplicaAnswer;
 }
 
 /** Whether an answer lists nothing, since it would be too much: all of it was asked for, and it is not full. */

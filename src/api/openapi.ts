@@ -41,7 +41,17 @@ const WITH_TOKEN: readonly ErrorCode[] = [
 ];
 
 function operation(route: Route, of: Describe): JsonSchema {
-  const { roles = [], summary, params = {}, query = [], paged, body, answer, answersWith503 } = route;
+  const {
+    roles = [],
+    summary,
+    params = {},
+    query = [],
+    optionalQuery = [],
+    paged,
+    body,
+    answer,
+    answersWith503,
+  } = route;
   const isOpen = roles === "anyone";
   const codes = new Set([...(isOpen ? [] : WITH_TOKEN), ...errorsOf(route)]);
   const statuses = new Set<number>([...codes].map((code) => STATUS[code]));
@@ -64,6 +74,7 @@ function operation(route: Route, of: Describe): JsonSchema {
   const parameters = [
     ...Object.entries(params).map(([name, schema]) => parameter("path", name, of(schema))),
     ...query.map((name) => parameter("query", name, of(whole))),
+    ...optionalQuery.map((name) => ({ ...parameter("query", name, of(whole)), required: false })),
     ...(paged === undefined ? [] : pageParameters(of(paged === "domain" ? text : whole))),
   ];
   return {

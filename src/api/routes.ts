@@ -1,4 +1,5 @@
 /** Every route of the HTTP API. The router, the access rules and the OpenAPI document are made from this table. */
+import { changesAnswer, changesRequest } from "./changes.ts";
 import { answer, checkAnswer, checkRequest } from "./checks.ts";
 import {
   commitRequest,
@@ -12,7 +13,14 @@ import {
 } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done, type ErrorCode } from "./errors.ts";
-import { MAX_CHECK_BODY, MAX_COMMIT_BODY, MAX_PLAN_BODY, MAX_SHARD_BODY, MAX_SMALL_BODY } from "./limits.ts";
+import {
+  MAX_CHANGES_BODY,
+  MAX_CHECK_BODY,
+  MAX_COMMIT_BODY,
+  MAX_PLAN_BODY,
+  MAX_SHARD_BODY,
+  MAX_SMALL_BODY,
+} from "./limits.ts";
 import { type Infer, kind, named, type Schema, text } from "./schema.ts";
 import { auditList, edgeStatus, health, registryStatus } from "./status.ts";
 import { type TokenRole, tokenCreated, tokenId, tokenList, tokenRecord, tokenRequest } from "./tokens.ts";
@@ -38,8 +46,12 @@ export interface Route {
   readonly errors?: readonly ErrorCode[];
   /** Whether the answer itself may come with 503: one verdict of `unavailable`, or the health of a bad configuration. */
   readonly answersWith503?: true;
+  /** Whether the handler's own question to the Registry says that the token was revoked. */
+  readonly asksWhetherRevoked?: true;
   /** Names of query parameters that are required, each a whole number. */
   readonly query?: readonly string[];
+  /** The same for those that may be left out. */
+  readonly optionalQuery?: readonly string[];
   /** Where the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
   readonly paged?: "domain" | "generation";
 }
@@ -54,7 +66,7 @@ export const ROUTES = {
   postRcpt: {
     method: "POST",
     path: "/v1/rcpt",
-    roles: ["check"],
+    roles: ["check", "replica"],
     bound: "recipients",
     summary: "Check recipients",
     body: { schema: checkRequest, limit: MAX_CHECK_BODY },
@@ -65,11 +77,20 @@ export const ROUTES = {
     method: "GET",
     path: "/v1/rcpt/:address",
     params: { address: text },
-    roles: ["check"],
+    roles: ["check", "replica"],
     bound: "recipients",
     summary: "Check one recipient",
     answer,
     answersWith503: true,
+  },
+  postChanges: {
+    method: "POST",
+    path: "/v1/changes",
+    roles: ["replica"],
+    asksWhetherRevoked: true,
+    summary: "Ask the Registry of a partition which heads that the token covers changed since a position",
+    body: { schema: changesRequest, limit: MAX_CHANGES_BODY },
+    answer: changesAnswer,
   },
   showHealth: {
     method: "GET",
@@ -121,8 +142,11 @@ export const ROUTES = {
     params: domain,
     roles: ["publish", "replica"],
     bound: "path",
-    summary: "Get a domain's key, whether the domain exists or not",
+    summary:
+      "Get a domain's key, whether the domain exists or not; `?epoch=` asks for that of an earlier epoch",
+    optionalQuery: ["epoch"],
     answer: domainKeyBody,
+    errors: ["not_found"],
   },
   domainManifest: {
     method: "GET",

@@ -9,11 +9,7 @@ export type Schema<T = unknown> = v.GenericSchema<unknown, T>;
 /** The type of a message. */
 export type Infer<S extends Schema> = DeepReadonly<v.InferOutput<S>>;
 
-type DeepReadonly<T> = T extends readonly (infer E)[]
-  ? readonly DeepReadonly<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-    : T;
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 type Message = string | ((issue: v.BaseIssue<unknown>) => string);
 

@@ -35,7 +35,7 @@ export const tokenRequest = named(
   "TokenRequest",
   closed({
     role: oneOf(...TOKEN_ROLES),
-    /** Null or left out: every domain; only for check. */
+    /** Null or left out: every domain; not for publish. A replica token for an alias names its target too. */
     domains: v.exactOptional(v.nullable(listOf(domainName, MAX_TOKEN_DOMAINS))),
     /** Seconds until it expires; null or left out: never. */
     expires_in: v.exactOptional(

@@ -10,10 +10,14 @@ import { BridgeServer } from "./listeners/server.ts";
 import { BridgeLog } from "./observability/log.ts";
 import { BridgeMetrics } from "./observability/metrics.ts";
 import { type MetricsServer, serveMetrics } from "./observability/metrics-server.ts";
+import { ReplicaTelemetry } from "./observability/replica-telemetry.ts";
 import { Telemetry } from "./observability/telemetry.ts";
 import type { BridgePorts } from "./ports.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "./protocols/index.ts";
 import { repeat } from "./repeat.ts";
+import { type OpenReplica, openReplica, type ReplicaHost } from "./replica/open-replica.ts";
+import type { ReplicaEdge } from "./replica/ports.ts";
+import { ReplicaSource } from "./replica/replica-source.ts";
 import type { BridgeSettings } from "./settings.ts";
 
 /** Questions per request about one domain, if `max_questions` are asked at the same time. */
@@ -22,6 +26,8 @@ const QUESTIONS_PER_REQUEST = 8;
 export interface BridgeOptions extends BridgePorts {
   readonly settings: BridgeSettings;
   readonly ask: AskEdge;
+  /** For a bridge with a replica. */
+  readonly replica?: { readonly host: ReplicaHost; readonly edge: ReplicaEdge };
   /** Asks the edge for the state of the lists. */
   readonly lists: Pick<ListStatesOptions, "page" | "chance">;
   /** The token that the edge is asked with; only its expiry is read. */
@@ -50,7 +56,7 @@ export interface RunningBridge {
 
 /**
  * Starts a bridge: all listeners, or none.
- * @throws ListenError
+ * @throws ListenError, FolderError
  */
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
   const { settings, clock, timers, wall } = options;
@@ -62,7 +68,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   const telemetry = new Telemetry(log, metrics, token, settings.log_observed);
   const fault = (error: unknown): void => telemetry.fault(error);
   const ports: BridgePorts = { clock, timers };
-  const source = new EdgeSource({
+  const edgeSource = new EdgeSource({
     ports,
     ask: options.ask,
     timeout: 1000 * settings.timeout,
@@ -71,6 +77,8 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
     failures: settings.breaker_failures,
     observer: telemetry,
   });
+  const replica = await startReplica(options, log, metrics, fault);
+  const source = replica === null ? edgeSource : new ReplicaSource(replica.replica, edgeSource, ports);
   const resolver = new Resolver({
     ports,
     source,
@@ -97,7 +105,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   const lists = new ListStates({ ...options.lists, refreshed: (result) => telemetry.refreshed(result) });
   metrics.watch({
     cache,
-    breaker: source.breaker,
+    breaker: edgeSource.breaker,
     token,
     connections: (protocol) => server.connections(protocol),
     lists: () => lists.states,
@@ -107,6 +115,7 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
   const stops: (() => void)[] = [() => resolver.stop()];
   const close = async (): Promise<void> => {
     for (const stop of stops) stop();
+    await replica?.stop();
     await server.stop();
     await Promise.all(pages.map((page) => page.close()));
   };
@@ -144,4 +153,28 @@ export async function startBridge(options: BridgeOptions): Promise<RunningBridge
       log.stopped();
     },
   };
+}
+
+/** Null without a replica, or if its folder belongs to a newer release. @throws FolderError */
+async function startReplica(
+  { settings, timers, replica }: BridgeOptions,
+  log: BridgeLog,
+  metrics: BridgeMetrics,
+  fault: (error: unknown) => void,
+): Promise<OpenReplica | null> {
+  if (settings.replica === null || replica === undefined) return null;
+  const telemetry = new ReplicaTelemetry(log, metrics.registry, fault);
+  const opened = await openReplica({
+    ...replica,
+    folder: settings.replica,
+    domains: settings.domain,
+    acceptGrace: 1000 * settings.accept_grace,
+    cacheBytes: settings.replica_bytes,
+    timers,
+    observer: telemetry,
+  });
+  if (opened === null) return null;
+  telemetry.watch({ states: () => opened.replica.states(), unwrittenBytes: opened.unwrittenBytes });
+  opened.replica.start();
+  return opened;
 }

@@ -5,6 +5,8 @@ export { type ListenAddress, parseAddress, showAddress } from "./listeners/addre
 export { ListenError } from "./listeners/listen.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
+export { FolderError } from "./replica/disk/folder.ts";
+export type { ReplicaHost } from "./replica/open-replica.ts";
 export {
   type BridgeSettings,
   DEFAULTS,

@@ -1,3 +1,4 @@
+import { toALabel } from "../directory/index.ts";
 import { ADDRESS_FORMS, type ListenAddress, parseAddress } from "./listeners/address.ts";
 import { LOG_LEVELS, type LogLevel } from "./observability/log.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "./protocols/index.ts";
@@ -22,6 +23,12 @@ export interface BridgeSettings extends ProtocolAddresses {
   readonly max_questions: number;
   /** Failed requests in a row that open the circuit breaker. */
   readonly breaker_failures: number;
+  /** Folder of the replica; null to ask the edge about every recipient. */
+  readonly replica: string | null;
+  /** Domains that the replica holds; none for all that the token covers. */
+  readonly domain: readonly string[];
+  /** Memory for the replica's lists. */
+  readonly replica_bytes: number;
   readonly log_level: LogLevel;
   /** Whether to log each recipient that observe mode accepts and enforce mode would not. */
   readonly log_observed: boolean;
@@ -109,6 +116,29 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
   max_connections: number(20_000, "mail server connections at the same time", "count", [1, 1_000_000]),
   max_questions: number(64, "questions to the edge at the same time", "count", [1, 1_000]),
   breaker_failures: number(5, "failed requests in a row that open the circuit breaker", "count", [1, 1_000]),
+  replica: {
+    preset: null,
+    about: "answer from a replica of the lists, kept in this folder; needs a token of role replica",
+    placeholder: "folder",
+    read: (value) =>
+      typeof value === "string" && value !== "" ? value : new Fault("must be the path of a folder"),
+  },
+  domain: {
+    preset: [],
+    about: "domain that the replica holds (default: all that the token covers; may be repeated)",
+    placeholder: "domain",
+    read(value) {
+      const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+      const domains = list.map((name) => (typeof name === "string" ? toALabel(name) : null));
+      const wrong = domains.indexOf(null);
+      if (wrong >= 0) return new Fault(`must be domain names, and "${String(list[wrong])}" is none`);
+      return domains as string[];
+    },
+  },
+  replica_bytes: number(96 * 1024 ** 2, "memory for the lists of the replica", "bytes", [
+    8 * 1024 ** 2,
+    64 * 1024 ** 3,
+  ]),
   log_level: {
     preset: "info",
     about: `lowest level of log lines to write: ${LOG_LEVELS.join(", ")}`,

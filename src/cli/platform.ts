@@ -27,6 +27,10 @@ export interface Platform {
   /** Cheaper than `fetch`, for long-running processes. @param connections most connections to one host */
   httpPool(connections: number): HttpPool;
   randomBytes(count: number): Uint8Array;
+  /** Id of this process. */
+  readonly pid: number;
+  /** Whether a process of this id runs. */
+  isRunning(pid: number): boolean;
   /** Writes to standard output. */
   write(text: string): void;
   /** Writes to standard error. */
@@ -60,6 +64,8 @@ export function nodePlatform(): Platform {
     fetch: (input, init) => globalThis.fetch(input, init),
     httpPool: (connections) => new HttpPool(connections),
     randomBytes: (count) => randomFillSync(new Uint8Array(count)),
+    pid: process.pid,
+    isRunning,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     ask,
@@ -83,6 +89,16 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(wake, ms);
     signal?.addEventListener("abort", wake);
   });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It runs as another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function ask(question: string): Promise<string> {

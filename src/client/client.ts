@@ -12,8 +12,10 @@ import {
   type GenerationRecord,
   type HeadResult,
   type Health,
+  MAX_MANIFEST,
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
+  MAX_SMALL_BODY,
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
@@ -29,6 +31,7 @@ import {
 import { type Answer, toALabel } from "../directory/index.ts";
 import { readAnswer } from "./answers.ts";
 import { type After, callOf, everyLine, pageOf } from "./calls.ts";
+import { CHANGES_LIMIT, type Changes, type ChangesQuestion, collectChanges } from "./changes.ts";
 import { ClientError } from "./errors.ts";
 import type { HttpReply } from "./http.ts";
 import { type Call, type ClientOptions, failureOf, jsonOf, Transport } from "./transport.ts";
@@ -124,8 +127,33 @@ export class RollcallClient {
     return this.#call("domainKey", callOf("domainKey", { domain }));
   }
 
-  /** Bytes of a shard, or of departures. */
-  async shard(domain: string, id: string): Promise<Uint8Array> {
+  /**
+   * The key of an epoch, for a replica.
+   * @throws ClientError of code `not_found` if the domain has not come to that epoch
+   */
+  async domainKey(domain: string, epoch: number): Promise<DomainKeyBody> {
+    const call = callOf("domainKey", { domain });
+    const path = `${call.path}?epoch=${epoch}`;
+    const body = await this.#call("domainKey", { ...call, path, limit: MAX_SMALL_BODY });
+    if (body.domain === (toALabel(domain) ?? domain) && body.epoch === epoch) return body;
+    throw this.#notAnEdge(call, "it gives the key of another domain or epoch");
+  }
+
+  /**
+   * Asks the Registry of a partition what changed, for a replica. One try, and never from a cache.
+   * @throws ClientError also if the answer is not one to this question
+   */
+  changes(question: ChangesQuestion): Promise<Changes> {
+    return collectChanges(question, async (request) => {
+      const call = { ...callOf("postChanges"), json: request, idempotent: true, limit: CHANGES_LIMIT };
+      const reply = await this.#transport.exchange(call);
+      if (reply.status !== 200) throw failureOf(reply, this.#base);
+      return this.#answerIn(reply, "postChanges", call);
+    });
+  }
+
+  /** Bytes of a shard, or of departures. The caller checks them by the id. */
+  async blob(domain: string, id: string): Promise<Uint8Array> {
     const call = { ...callOf("getShard", { domain, id }), limit: MAX_SHARD_BODY };
     return (await this.#transport.send(call)).bytes;
   }
@@ -135,9 +163,10 @@ export class RollcallClient {
     await this.#transport.send({ ...callOf("putShard", { domain, id }), bytes, idempotent: true });
   }
 
-  /** Bytes of the head's manifest. */
+  /** Bytes of the head's manifest. The caller verifies them under the domain's key. */
   async manifest(domain: string): Promise<Uint8Array> {
-    return (await this.#transport.send(callOf("domainManifest", { domain }))).bytes;
+    const call = { ...callOf("domainManifest", { domain }), limit: MAX_MANIFEST };
+    return (await this.#transport.send(call)).bytes;
   }
 
   /** A domain's whole history, newest first, requested page by page. */

@@ -1,3 +1,4 @@
+import { MAX_WINDOW } from "../api/index.ts";
 import { DirectoryError, readMasterKey } from "../directory/index.ts";
 import type { ReaderSettings } from "../reader/index.ts";
 import type { RegistrySettings } from "../registry/ports.ts";
@@ -65,7 +66,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     fault(`ROLLCALL_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN} characters`);
   }
   const rest = {
-    window: 1000 * number("ROLLCALL_WINDOW", 30, 2, 3600),
+    window: 1000 * number("ROLLCALL_WINDOW", 30, 2, MAX_WINDOW),
     acceptGrace: 1000 * number("ROLLCALL_ACCEPT_GRACE", 7 * 86_400, 0, 90 * 86_400),
     cacheBytes: number("ROLLCALL_CACHE_BYTES", 64 * 1024 * 1024, 1024 * 1024, 100 * 1024 * 1024),
     partitions: number("ROLLCALL_PARTITIONS", 1, 1, 256),

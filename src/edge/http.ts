@@ -27,6 +27,14 @@ export class HttpError extends Error {
   }
 }
 
+export const unauthorized = (): HttpError =>
+  new HttpError(
+    "unauthorized",
+    "the token is missing, malformed, expired or revoked",
+    {},
+    { "WWW-Authenticate": "Bearer" },
+  );
+
 /** Created once and copied natively: nearly every answer has them. */
 const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
 const JSON_OK = { headers: JSON_HEADERS };

@@ -4,7 +4,7 @@ import { traceOf } from "../reader/index.ts";
 import { Access, type Caller, NOBODY } from "./access.ts";
 import { Deployment } from "./deployment.ts";
 import type { Settings } from "./environment.ts";
-import { errorResponse, HttpError } from "./http.ts";
+import { errorResponse, HttpError, unauthorized } from "./http.ts";
 import type { Ports } from "./ports.ts";
 import type { Bindings } from "./request-context.ts";
 import { health } from "./routes/health.ts";
@@ -91,7 +91,8 @@ export class Edge {
       context: this.deployment.contextOf(bindings),
     };
     // A route that calls the Registry anyway asks it. Checks learn of revocations with confirmations.
-    return route.bound === "recipients" || caller === NOBODY || caller.role === "admin"
+    const isAskedElsewhere = route.bound === "recipients" || route.asksWhetherRevoked === true;
+    return isAskedElsewhere || caller === NOBODY || caller.role === "admin"
       ? handle(name, call)
       : this.#handleUnlessRevoked(name, call);
   }
@@ -116,16 +117,6 @@ export class Edge {
 
 /** The path of the route for one recipient, up to the address. */
 const ONE_RECIPIENT = ROUTES.getRcpt.path.slice(0, ROUTES.getRcpt.path.indexOf(":"));
-
-const unauthorized = (): HttpError =>
-  new HttpError(
-    "unauthorized",
-    "the token is missing, malformed, expired or revoked",
-    {},
-    {
-      "WWW-Authenticate": "Bearer",
-    },
-  );
 
 /** A deployment without its secrets answers with its health, and with an error to everything else. */
 export function serveUnconfigured(request: Request, faults: readonly string[]): Response {
@@ -154,7 +145,7 @@ function requireQuery(route: Route, url: string): void {
   const names = [...new URL(url).searchParams.keys()];
   names.forEach((name, i) => {
     const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
-    if (!isPaging && !route.query?.includes(name))
+    if (!isPaging && !route.query?.includes(name) && !route.optionalQuery?.includes(name))
       throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
     if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
   });

@@ -95,7 +95,7 @@ async function alreadyPublished(
   const generations: Record<string, number> = {};
   for (const { domain, key, packed, resultingPolicy: policy, resultingMode: mode } of plans) {
     const head = await client.domain(domain);
-    const base = head && baseOf(head, (id) => client.shard(domain, id));
+    const base = head && baseOf(head, (id) => client.blob(domain, id));
     if (base === null || !isHead(base, { key, packed, policy, mode })) throw conflict;
     generations[domain] = base.generation;
   }

@@ -131,7 +131,7 @@ export async function commitPlans(
 /** The head that a plan starts from, and the key that its list is made under. */
 export async function startOf(client: RollcallClient, hashing: Hashing, domain: string): Promise<Start> {
   const [fetched, head] = await Promise.all([fetchKey(client, hashing, domain), client.domain(domain)]);
-  return { ...fetched, base: head === null ? null : baseOf(head, (id) => client.shard(domain, id)) };
+  return { ...fetched, base: head === null ? null : baseOf(head, (id) => client.blob(domain, id)) };
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   refuses,
   unavailable,
 } from "../directory/index.ts";
+import type { Clock } from "../runtime/ports.ts";
 import type { AnsweredGenerations } from "./answered-generations.ts";
 import { type BlobCache, type BlobKind, blobName, type CachedManifest } from "./blob-cache.ts";
 import type { Check, Query } from "./check.ts";
@@ -60,15 +61,18 @@ export class Decider {
   readonly #state: DecisionState;
   readonly #window: number;
   readonly #acceptGrace: number;
+  readonly #registryClock: Clock | undefined;
 
   /**
    * @param window milliseconds for which a confirmation lasts
    * @param acceptGrace milliseconds for which accepts continue without contact with the Registry
+   * @param registryClock by which departures and deletions end; by default the time that a decision is given
    */
-  constructor(state: DecisionState, window: number, acceptGrace: number) {
+  constructor(state: DecisionState, window: number, acceptGrace: number, registryClock?: Clock) {
     this.#state = state;
     this.#window = window;
     this.#acceptGrace = acceptGrace;
+    this.#registryClock = registryClock;
   }
 
   /** @param now this moment, read after the last wait; Unix milliseconds */
@@ -138,7 +142,7 @@ export class Decider {
     if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
       return confirmListsOrDefer(check, now, view, lists);
     }
-    const finding = lookup(list.manifest, list, recipient, now);
+    const finding = lookup(list.manifest, list, recipient, this.#registryClock?.now() ?? now);
     if (finding.kind === "needs") {
       const { table, index } = finding;
       if (!check.hasTriedBlob(blobName(list, table, index))) return { kind: "blob", of: list, table, index };

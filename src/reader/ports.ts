@@ -19,6 +19,8 @@ export interface ReaderSettings {
 
 export interface ReaderPorts {
   readonly clock: Clock;
+  /** The Registry's time, by which departures and deletions end, if `clock` may be ahead of it. Default: `clock`. */
+  readonly registryClock?: Clock;
   readonly timers: Timers;
   readonly hashing: Hashing;
   readonly keyFor: (domain: string, epoch: number) => DomainKey;

@@ -39,6 +39,7 @@ import type {
   StoredToken,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
+import { changesForReplica } from "./replica-changes.ts";
 import { schemaFault } from "./schema.ts";
 import {
   isRevoked,
@@ -83,8 +84,9 @@ export class RegistryCore implements RegistryApi {
   // Questions
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
-    // A Registry that is not initialised counts too.
-    if (question.counts !== undefined) this.#options.counters?.add(question.counts);
+    // A Registry that is not initialised counts too. What a replica counted waits for a look at its token.
+    if (question.counts !== undefined && question.replica === undefined)
+      this.#options.counters?.add(question.counts);
     return this.#answer(() => this.#question(question));
   }
 
@@ -226,7 +228,12 @@ export class RegistryCore implements RegistryApi {
     };
   }
 
-  #question({ since, want, most }: Question): QuestionAnswer {
+  #question({ since, want, most, replica, counts }: Question): QuestionAnswer {
+    if (replica !== undefined) {
+      const page = changesForReplica(this.#storage, since, replica, this.#now());
+      if (counts !== undefined && !page.replica.isRevoked) this.#options.counters?.add(counts);
+      return page;
+    }
     const answer = changesSince(this.#storage, since, most);
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
   }

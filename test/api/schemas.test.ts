@@ -40,6 +40,19 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
   ],
   "POST /v1/plans": [{ domains: [planned] }, { domains: [{ ...planned, names: { accepted: "AAAAAAAA" } }] }],
   "POST /v1/domains/{domain}/rollback": [{ to: 1, expect: 2, note: "why" }],
+  "POST /v1/changes": [
+    { partition: 0, since: null, nonce: "n-1" },
+    {
+      partition: 3,
+      since: { incarnation: 1, number: 2 },
+      after: 4,
+      nonce: "n-1",
+      counts: [
+        ["a.example", "enforce", "unknown", 2],
+        ["", "fault", "kv_unreadable", 1],
+      ],
+    },
+  ],
   "POST /v1/tokens": [
     { role: "check", domains: null, expires_in: 60 },
     { role: "publish", domains: ["a.example"], note: "why" },

@@ -350,12 +350,12 @@ describe("other calls", () => {
 
   it("read no more than a shard may have", async () => {
     const { client } = await setUp((_, response) => void response.end(Buffer.alloc(1024 * 1024 + 1)));
-    expect(await failureOf(client.shard("example.com", "00"))).toMatchObject({ kind: "protocol" });
+    expect(await failureOf(client.blob("example.com", "00"))).toMatchObject({ kind: "protocol" });
   });
 
   it("carry a shard's bytes there and back", async () => {
     const { edge, client } = await setUp((_, response) => void response.end(Buffer.from([1, 2, 255])));
-    expect(await client.shard("example.com", "ab")).toEqual(new Uint8Array([1, 2, 255]));
+    expect(await client.blob("example.com", "ab")).toEqual(new Uint8Array([1, 2, 255]));
     await client.putShard("example.com", "ab", new Uint8Array([7]));
     expect(edge.requests[1]).toMatchObject({
       method: "PUT",

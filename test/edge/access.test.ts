@@ -23,7 +23,7 @@ const env = freshEnv();
 
 /** Domains that tokens of a role can have: some, and all if that is possible. */
 const domainsOf = (role: TokenRole): readonly (readonly string[] | null)[] =>
-  role === "check" ? [[COVERED], null] : [[COVERED]];
+  role === "publish" ? [[COVERED]] : [[COVERED], null];
 
 const TOKEN_KINDS = TOKEN_ROLES.flatMap((role) => domainsOf(role).map((domains) => ({ role, domains })));
 const describeKind = (role: string, domains: readonly string[] | null): string =>

@@ -257,7 +257,6 @@ describe("an invalid request for a token", () => {
     ["the role admin", '{"role":"admin"}'],
     ["a role from every object", '{"role":"constructor"}'],
     ["a publisher of everything", '{"role":"publish","domains":null}'],
-    ["a replica of everything", '{"role":"replica"}'],
     ["no domains", '{"role":"check","domains":[]}'],
     ["domains that are text", '{"role":"check","domains":"a.example"}'],
     ["a domain that is a pattern", '{"role":"check","domains":["*.example"]}'],

@@ -166,6 +166,8 @@ describe("the description of the API", () => {
     for (const [name, json] of [
       ["POST /v1/rcpt", { recipients: [1] }],
       ["POST /v1/tokens", { role: "admin" }],
+      ["POST /v1/changes", { partition: 0, since: null, nonce: "two words" }],
+      ["POST /v1/changes", { partition: 0, since: null, nonce: "n", counts: [["", "enforce", "fine", 1]] }],
       ["POST /v1/commits", { domains: {} }],
       ["POST /v1/domains/{domain}/rollback", { to: -1, expect: 1 }],
     ] as const) {

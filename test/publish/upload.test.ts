@@ -24,7 +24,7 @@ async function planFor(
   const { domain = DOMAIN, policy = {}, partition = 0 } = more;
   const client = edge.client();
   const head = await client.domain(domain);
-  const base = head === null ? null : baseOf(head, (id) => client.shard(domain, id));
+  const base = head === null ? null : baseOf(head, (id) => client.blob(domain, id));
   const bits = base?.list.table.bits;
   const list = packed(lines, { domain, ...(bits === undefined ? {} : { bitsInUse: bits }) });
   return planDomain({ domain, key: keyOf(domain), partition, packed: list, policy, canaries: [] }, base);

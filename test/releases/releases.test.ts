@@ -75,11 +75,44 @@ async function expectSameAnswers(host: ReleaseHost, { answers }: StoredRelease):
   ).toEqual(answers);
 }
 
-async function expectTokens(host: ReleaseHost, { tokens }: StoredRelease): Promise<void> {
+/** @param edge the edge's code: a stored release does not let replicas check */
+async function expectTokens(host: ReleaseHost, { tokens }: StoredRelease, edge: string): Promise<void> {
   const ask = (name: string): Promise<number> =>
     statusOf(host, (tokens[name] as { token: string }).token, "alice@inline.example");
-  const asked = { all: 200, named: 200, old: 200, revoked: 401, oldRevoked: 401, publish: 403, replica: 403 };
+  const asked = {
+    all: 200,
+    named: 200,
+    old: 200,
+    revoked: 401,
+    oldRevoked: 401,
+    publish: 403,
+    replica: edge === CODE ? 200 : 403,
+  };
   for (const [name, status] of Object.entries(asked)) expect([name, await ask(name)]).toEqual([name, status]);
+}
+
+/** A replica is answered if edge and Registry are of this release; its heads are those of its token. */
+async function expectChangesAnswer(
+  host: ReleaseHost,
+  { tokens }: StoredRelease,
+  code: { readonly registry: string; readonly edge: string },
+): Promise<void> {
+  const { token } = tokens.replica as { token: string };
+  const question = { partition: 0, since: null, nonce: "n" };
+  const { status, body } = await host.ask("/v1/changes", question, token);
+  if (code.edge !== CODE) return expect(status).toBe(404);
+  if (code.registry === CODE) {
+    expect(status).toBe(200);
+    return expect(body).toMatchObject({
+      nonce: "n",
+      full: true,
+      heads: [["inline.example", expect.any(Number)]],
+    });
+  }
+  expect(status).toBe(503);
+  expect(body).toMatchObject({
+    error: { code: "unavailable", message: expect.stringMatching(/earlier release/) },
+  });
 }
 
 /** Everything that a Registry is asked, by way of the edge and the command. */
@@ -170,7 +203,8 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     host = await stage.start({ registry: CODE, edge: CODE });
     await expectSameAnswers(host, release);
     expect(await host.sql("SELECT value FROM meta WHERE name = 'schema'")).toEqual([{ value: SCHEMA }]);
-    await expectTokens(host, release);
+    await expectTokens(host, release, CODE);
+    await expectChangesAnswer(host, release, { registry: CODE, edge: CODE });
     await expectManagement(host, release);
   });
 
@@ -194,7 +228,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     await stop(host);
     host = await stage.start({ registry: release.code, edge: release.code });
     await expectChanged(host, "later");
-    await expectTokens(host, release);
+    await expectTokens(host, release, release.code);
     await expectSameAnswers(host, release);
     await expectGuardRemembers(host);
     await change(host, "earlier", "later");
@@ -205,7 +239,7 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     host = await stage.start({ registry: CODE, edge: CODE });
     await expectChanged(host, "later");
     await expectChanged(host, "earlier");
-    await expectTokens(host, release);
+    await expectTokens(host, release, CODE);
     await expectGuardRemembers(host);
     await change(host, "latest", "later", "earlier");
     await host.copied();
@@ -222,7 +256,8 @@ describe.each(storedReleases())("with release %s on one side", (name) => {
   ])("%s", async (_, code) => {
     const host = await new Stage(release).start(code);
     await expectSameAnswers(host, release);
-    await expectTokens(host, release);
+    await expectTokens(host, release, code.edge);
+    await expectChangesAnswer(host, release, code);
     await expectManagement(host, release);
     await expectGuardRemembers(host);
     await change(host, "mixed");

@@ -42,6 +42,8 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     fetch: where.fetch ?? ((url, init) => fetch(url, init)),
     httpPool: (connections) => new HttpPool(connections),
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    pid: process.pid,
+    isRunning: () => false,
     write: (text) => {
       said.stdout += text;
     },

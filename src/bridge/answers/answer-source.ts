@@ -12,13 +12,24 @@ export interface Query {
 
 export type SourceOutcome =
   /** `askedAt`: from when the answer's ages and its max_age count. */
-  | { readonly kind: "answer"; readonly answer: Answer; readonly askedAt: number }
+  | {
+      readonly kind: "answer";
+      readonly answer: Answer;
+      readonly askedAt: number;
+      /** Whether the replica gave it, which can give it again at any time: it need not be cached. */
+      readonly isLocal?: true;
+    }
   | { readonly kind: "none"; readonly why: string };
 
 /** Where answers about recipients come from: the edge over HTTP, or a replica on the mail host. */
 export interface AnswerSource {
   /** Whether it answers, as far as is known. If not, only questions of waiting clients are worth asking. */
   readonly isAvailable: boolean;
+  /**
+   * The answer, if the source has all that it needs in memory; else null. Left out by a source that never has.
+   * @param minGeneration highest generation seen of the domain, 0 for none
+   */
+  answerNow?(recipient: string, domain: string, minGeneration: number): Answer | null;
   /**
    * Asks about one recipient. The answer may be older than `minGeneration`: the caller checks. Ends by itself soon after
    * the deadline. Rejects only on a fault of the bridge.

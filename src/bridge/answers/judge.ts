@@ -47,6 +47,20 @@ export class AnswerJudge {
   }
 
   /**
+   * What an answer of the replica is worth. It is not cached: the replica can give it again.
+   * @returns null if a newer state of the domain was seen
+   */
+  local({ domain }: OpenQuestion, answer: Answer, now: number): Resolution | null {
+    const { minGenerations } = this.#options;
+    this.#startsOver(domain, answer.incarnation);
+    if (isOlder(answer, minGenerations.get(domain), now)) return null;
+    if (answer.generation !== null) {
+      minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
+    }
+    return resolutionOf(answer, "replica", now + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE));
+  }
+
+  /**
    * @param isLast whether the source will not be asked again
    * @returns null if the source should be asked again, since it answers from several isolates
    */

@@ -1,10 +1,10 @@
 import type { Answer } from "../../directory/index.ts";
 
 /**
- * How an answer was found. `grace`: an accept that holds while the edge is away; `local`: no list is involved; `none`:
- * there was no answer.
+ * How an answer was found. `replica`: from the list on this host; `grace`: an accept that holds while the edge is away;
+ * `local`: no list is involved; `none`: there was no answer.
  */
-export type FoundBy = "edge" | "cache" | "grace" | "local" | "none";
+export type FoundBy = "edge" | "cache" | "replica" | "grace" | "local" | "none";
 
 /** What the bridge answers about one recipient. */
 export interface Resolution {

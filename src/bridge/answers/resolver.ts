@@ -46,6 +46,8 @@ export class Resolver {
   resolve(text: string, now = this.#now()): Resolution | Promise<Resolution> {
     const question = questionOf(text);
     if (question.kind === "settled") return { answer: question.answer, source: "local" };
+    const local = this.#fromReplica(question, now);
+    if (local !== null) return local;
     const cached = this.#judge.cached(question, now);
     if (cached !== null) return cached;
     const inFlight = this.#inFlight.get(question.text);
@@ -53,6 +55,19 @@ export class Resolver {
     const flight = this.#answerInTime(question).finally(() => this.#inFlight.delete(question.text));
     this.#inFlight.set(question.text, flight);
     return flight;
+  }
+
+  /** What a source with the list in memory says at once. Before the cache, which may be older. */
+  #fromReplica(question: OpenQuestion, now: number): Resolution | null {
+    const { text, domain } = question;
+    try {
+      const answer =
+        this.#options.source.answerNow?.(text, domain, this.#judge.minGeneration(domain)) ?? null;
+      return answer === null ? null : this.#judge.local(question, answer, now);
+    } catch (error) {
+      this.#options.fault(error);
+      return null;
+    }
   }
 
   /** An answer of the source that arrives after the deadline is still cached. */
@@ -80,6 +95,10 @@ export class Resolver {
         if (outcome.kind === "none") return this.#withoutAnswer(question, outcome.why);
         const { answer, askedAt } = outcome;
         const now = this.#now();
+        if (outcome.isLocal) {
+          const why = "the replica is older than what was seen before";
+          return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why);
+        }
         const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
         if (resolution !== null) return resolution;

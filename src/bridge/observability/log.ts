@@ -4,7 +4,7 @@ import type { BreakerState } from "../edge-source/breaker.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-type WrittenLevel = Exclude<LogLevel, "silent">;
+export type WrittenLevel = Exclude<LogLevel, "silent">;
 
 const BREAKER_LINES: Readonly<Record<BreakerState, readonly [WrittenLevel, text: string]>> = {
   closed: ["info", "the edge answers again"],
@@ -76,6 +76,11 @@ export class BridgeLog {
   newLog(domain: string, incarnation: number): void {
     const text = "the Registry started a new log; cached answers of the domain are discarded";
     this.#writeRarely("warn", "new-log", `${incarnation}`, text, { domain, incarnation });
+  }
+
+  /** An event of the replica. @param cause lines about the same cause are counted within {@link REPEAT_MS} */
+  replica(level: WrittenLevel, event: string, cause: string, text: string, fields: Fields): void {
+    this.#writeRarely(level, `replica-${event}`, cause, text, fields);
   }
 
   /** The token expires within a week, or has expired. */

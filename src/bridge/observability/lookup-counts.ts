@@ -4,7 +4,16 @@ import type { LocalVerdict } from "../protocols/protocol.ts";
 
 const ACTIONS = ["accept", "reject", "defer", "none"] as const;
 const MODES = ["enforce", "observe", "none"] as const;
-const SOURCES = ["edge", "cache", "grace", "local", "none"] as const satisfies readonly FoundBy[];
+/** A table, so that the compiler notices a source that is not in it. */
+const SOURCE_TABLE: Readonly<Record<FoundBy, true>> = {
+  edge: true,
+  cache: true,
+  replica: true,
+  grace: true,
+  local: true,
+  none: true,
+};
+const SOURCES = Object.keys(SOURCE_TABLE) as readonly FoundBy[];
 
 type ActionLabel = (typeof ACTIONS)[number];
 type ModeLabel = (typeof MODES)[number];

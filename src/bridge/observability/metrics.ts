@@ -73,6 +73,11 @@ export class BridgeMetrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
+  /** For metrics of a part that not every bridge has. */
+  get registry(): Registry {
+    return this.#registry;
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
   }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../../api/index.ts";
 import {
@@ -6,6 +7,7 @@ import {
   createSteadyClock,
   DEFAULTS,
   Fault,
+  FolderError,
   flagOf,
   ListenError,
   PROTOCOL_NAMES,
@@ -15,6 +17,7 @@ import {
   type SettingName,
   startBridge,
 } from "../../bridge/index.ts";
+import { stablelibHashing } from "../../directory/stablelib.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
 import { SETTINGS_FILE } from "../settings.ts";
@@ -24,6 +27,9 @@ interface BridgeCommandOptions extends EdgeOptions {
   /** Settings by the names that commander gives them. */
   readonly [attribute: string]: unknown;
 }
+
+/** For the replica's polls and fetches. */
+const REPLICA_CONNECTIONS = 10;
 
 const HELP = `
 Listens on loopback and unix sockets only, and prints "ready" when it listens. SIGTERM stops it within 5 s, after every
@@ -68,13 +74,9 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
   });
   const clock = createSteadyClock(platform.steady, platform.now);
   // A connection for each question under way, one for the probe of an open breaker, and one for the lists.
-  const pool = platform.httpPool(settings.max_questions + 2);
-  const client = cli.client(options, {
-    timeoutMs: 1000 * settings.timeout,
-    userAgent: `rollcall-bridge/${VERSION}`,
-    now: clock.now,
-    send: pool.send,
-  });
+  const pool = platform.httpPool(settings.max_questions + 2 + REPLICA_CONNECTIONS);
+  const tuning = { userAgent: `rollcall-bridge/${VERSION}`, now: clock.now, send: pool.send };
+  const client = cli.client(options, { ...tuning, timeoutMs: 1000 * settings.timeout });
   try {
     const running = await startBridge({
       clock,
@@ -84,6 +86,16 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
       lists: {
         page: (after) => client.domainPage(after),
         chance: () => (platform.randomBytes(1)[0] as number) / 256,
+      },
+      replica: {
+        // Its requests may take longer than a mail server waits.
+        edge: cli.client(options, tuning),
+        host: {
+          clocks: { monotonic: platform.steady, wall: platform.now },
+          random: { bytes: platform.randomBytes },
+          hashing: stablelibHashing,
+          owner: platform,
+        },
       },
       token: cli.token(options),
       edge: new URL(cli.url(options)).origin,
@@ -96,6 +108,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     output.result({ ready: true, listeners: running.listeners });
     await running.stop(await Promise.race([stopped, terminalClosed]));
   } catch (error) {
+    if (error instanceof FolderError) throw new CliError(EXIT.failed, error.message, error.hint);
     if (!(error instanceof ListenError)) throw error;
     throw new CliError(
       EXIT.failed,
@@ -123,5 +136,8 @@ function settingsOf(cli: Cli, options: BridgeCommandOptions): BridgeSettings {
       `add one, such as --socketmap 127.0.0.1:10023, or set it in [bridge] of ${SETTINGS_FILE}`,
     );
   }
-  return settings;
+  if (settings.replica === null) return settings;
+  // A path in the file starts from the file's folder, and one in a flag from the current folder.
+  const base = given.replica === undefined ? (file?.directory ?? "") : "";
+  return { ...settings, replica: cli.path(join(base, settings.replica)) };
 }

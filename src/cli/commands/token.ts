@@ -18,7 +18,8 @@ const ROLES_HELP = `
 Roles:
   check    check recipients: for mail servers. Without --domain, of every domain
   publish  publish and roll back the named domains, which need not exist yet
-  replica  follow the named domains: for bridges that hold a copy
+  replica  check, and hold a copy of the lists: for bridges. Without --domain, of every domain. If a domain is an
+           alias, name its target too
 
 The token is printed once, alone on standard output, and stored nowhere. To save it in a file that only you can read:
   (umask 077; rollcall token create --role check > token)`;
@@ -54,8 +55,8 @@ export function tokenCommand(cli: Cli): Command {
 async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
   const { output } = cli;
   const domains = (options.domain ?? []).map(domainOf);
-  if (domains.length === 0 && options.role !== "check") {
-    throw usageError(`a ${options.role} token needs domains`, "add --domain example.com, once per domain");
+  if (domains.length === 0 && options.role === "publish") {
+    throw usageError("a publish token needs domains", "add --domain example.com, once per domain");
   }
   const created = await cli.client(options).createToken({
     role: options.role,

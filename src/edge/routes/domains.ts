@@ -64,13 +64,21 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
 };
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
-  const { deployment, params } = call;
+  const { deployment, params, request } = call;
   const { domain } = params;
+  const asked = new URL(request.url).searchParams.get("epoch");
+  const wanted = asked === null ? null : wholeNumber(asked);
+  if (asked !== null && !wanted) throw badRequest("epoch must be a whole number from 1");
   const result = await registryOf(call, domain).head(domain);
   // Before the first commit of a deployment there is no Registry, and every domain is at its first epoch.
   const isBefore = !result.ok && result.error.code === "uninitialised";
   const bytes = isBefore ? null : unwrap(result);
-  const epoch = bytes === null ? 1 : readManifest(bytes, domain).epoch;
+  const newest = bytes === null ? 1 : readManifest(bytes, domain).epoch;
+  const epoch = wanted ?? newest;
+  // A token that is stolen or revoked must not have given the keys of later rotations.
+  if (epoch > newest) {
+    throw notFound(domain, `${domain} has no key of epoch ${epoch} yet: its newest epoch is ${newest}`);
+  }
   const key = deployment.keyFor(domain, epoch);
   return {
     domain,

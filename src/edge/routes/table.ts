@@ -3,6 +3,7 @@ import { openApiDocument, type ParamsOf, ROUTES, type Route, type RouteName } fr
 import { NOBODY } from "../access.ts";
 import { json, octets } from "../http.ts";
 import { readParams, readRouteBody } from "./body.ts";
+import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
   deleteDomain,
@@ -27,6 +28,7 @@ const showOpenApi: Handler<"showOpenApi"> = async () => openApiDocument();
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
+  postChanges,
   showHealth,
   showOpenApi,
   listDomains,

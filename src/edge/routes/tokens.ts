@@ -4,15 +4,17 @@ import type { StoredToken } from "../../registry/protocol.ts";
 import { mintToken } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
-import { badRequest, type Handler, registriesOf, unwrap } from "./route.ts";
+import { badRequest, type Handler, type RouteCall, registriesOf, unwrap } from "./route.ts";
 
 /** Random bytes in a token's id. */
 const ID_BYTES = 8;
 
-export const createToken: Handler<"createToken"> = async ({ body, deployment, context, caller }) => {
+export const createToken: Handler<"createToken"> = async (call) => {
+  const { body, deployment, context, caller } = call;
   const { role, expires_in, note } = body;
   const domains = body.domains == null ? null : [...new Set(body.domains)];
-  if (domains === null && role !== "check") throw badRequest(`a ${role} token must name its domains`);
+  if (domains === null && role === "publish") throw badRequest("a publish token must name its domains");
+  if (domains !== null && role === "replica") await requireAliasTargets(call, domains);
   const now = deployment.now();
   const claims = {
     id: toHex(deployment.ports.random.bytes(ID_BYTES)),
@@ -30,6 +32,25 @@ export const createToken: Handler<"createToken"> = async ({ body, deployment, co
   unwrap(await context.bindings.registry(0).keepToken(record, caller.id));
   return { ...seenFromHere(deployment, record), token: mintToken(deployment.tokenMac, claims) };
 };
+
+/**
+ * A replica answers a check of an alias from its target's list.
+ * @throws HttpError `bad_request` if a domain is an alias and its target is not among the domains
+ */
+async function requireAliasTargets(call: RouteCall, domains: readonly string[]): Promise<void> {
+  const { reader } = call.deployment;
+  for (const [partition, registry] of registriesOf(call).entries()) {
+    const own = domains.filter((domain) => reader.partitionOf(domain) === partition);
+    if (own.length === 0) continue;
+    const heads = await registry.domainsNamed(own);
+    // Before the first publish no domain is an alias.
+    if (!heads.ok && heads.error.code === "uninitialised") continue;
+    for (const { domain, alias } of unwrap(heads)) {
+      if (alias === null || domains.includes(alias)) continue;
+      throw badRequest(`${domain} is an alias of ${alias}: a replica token must name ${alias} too`);
+    }
+  }
+}
 
 export const listTokens: Handler<"listTokens"> = async ({ deployment, context }) => {
   const tokens = unwrap(await context.bindings.registry(0).tokens());

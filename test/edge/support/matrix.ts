@@ -22,10 +22,19 @@ const ofDomain = (suffix: string) => (domain: string) => get(`/v1/domains/${doma
 const admin = { roles: ["admin"], bound: "none" } as const;
 const publisher = { roles: ["publish", "admin"], bound: "domain" } as const;
 const follower = { roles: ["publish", "replica", "admin"], bound: "domain" } as const;
-const check = { roles: ["check", "admin"], bound: "recipients", admitted: 200 } as const;
+const check = { roles: ["check", "replica", "admin"], bound: "recipients", admitted: 200 } as const;
 
 /** Every route of the edge by method and path. */
 export const RIGHTS: Readonly<Record<string, Right>> = {
+  "POST /v1/changes": {
+    roles: ["replica", "admin"],
+    bound: "none",
+    request: () => ({
+      path: "/v1/changes",
+      options: { json: { partition: 0, since: null, nonce: "n" } },
+    }),
+    admitted: 200,
+  },
   "GET /healthz": { roles: "anyone", bound: "none", request: () => get("/healthz"), admitted: 200 },
   "GET /v1/openapi.json": {
     roles: "anyone",

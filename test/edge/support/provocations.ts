@@ -1,6 +1,7 @@
 /** A request for every documented answer of a route, and one for each of its errors. */
 import {
   type DomainCommit,
+  MAX_CHANGES_BODY,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
   MAX_PLAN_BODY,
@@ -73,6 +74,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const nowhere = "/v1/domains/nowhere.example";
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  const changes = (members: object) => ({ json: { partition: 0, since: null, nonce: "n-1", ...members } });
   const plan = (names: PlannedNames, change: Partial<PlannedDomain> = {}) => ({
     json: {
       domains: [
@@ -107,6 +109,15 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`/v1/rcpt/alice%40${small}`, { headers: { Accept: "text/plain" } }),
       fails(400, "bad_request", "/v1/rcpt/%ff%40x.example"),
     ],
+    "POST /v1/changes": [
+      ok("/v1/changes", changes({})),
+      ok("/v1/changes", changes({ since: { incarnation: 1, number: 2 }, after: null })),
+      ok("/v1/changes", changes({ after: 1, counts: [[small, "enforce", "unknown", 3]] })),
+      fails(400, "bad_request", "/v1/changes", changes({ partition: 1 })),
+      fails(400, "bad_request", "/v1/changes", changes({ nonce: "" })),
+      fails(400, "bad_request", "/v1/changes", changes({ surprise: 1 })),
+      ...badBodies("/v1/changes", MAX_CHANGES_BODY),
+    ],
     "GET /healthz": [ok("/healthz")],
     "GET /v1/openapi.json": [ok("/v1/openapi.json")],
     "GET /v1/domains": [ok("/v1/domains")],
@@ -126,6 +137,9 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
     "GET /v1/domains/{domain}/key": [
       ok(`${own}/key`),
       ok(`${nowhere}/key`),
+      ok(`${own}/key?epoch=1`),
+      fails(404, "not_found", `${own}/key?epoch=2`),
+      fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],
     "GET /v1/domains/{domain}/manifest": [
@@ -182,6 +196,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok("/v1/tokens", { json: { role: "check" } }),
       ok("/v1/tokens", { json: { role: "check", domains: null, expires_in: null } }),
       ok("/v1/tokens", { json: { role: "publish", domains: [small], expires_in: 60, note: "for a while" } }),
+      ok("/v1/tokens", { json: { role: "replica", domains: null } }),
       fails(400, "bad_request", "/v1/tokens", { json: { role: "admin" } }),
       fails(400, "bad_request", "/v1/tokens", { json: { role: "publish" } }),
       ...badBodies("/v1/tokens", MAX_SMALL_BODY),

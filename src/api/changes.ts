@@ -1,0 +1,101 @@
+/** `POST /v1/changes`: a replica asks a Registry what changed since N. */
+import * as v from "valibot";
+import { toALabel, VERDICTS } from "../directory/index.ts";
+import { FAULT_KINDS } from "./errors.ts";
+import { MAX_COUNTS } from "./limits.ts";
+import type { Count } from "./log.ts";
+import { closed, flag, type Infer, kind, listOf, named, open, orNull, type Schema, whole } from "./schema.ts";
+
+/** More than a replica can answer between two questions. */
+const MAX_COUNT = 1_000_000_000;
+const MODES: readonly unknown[] = ["enforce", "observe", ""];
+
+const isCount = (value: unknown): boolean => {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  const [domain, mode, word, count] = value as unknown[];
+  if (typeof domain !== "string" || (domain !== "" && toALabel(domain) !== domain)) return false;
+  if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > MAX_COUNT) return false;
+  if (mode === "fault") return FAULT_KINDS.some((each) => each === word);
+  return MODES.includes(mode) && typeof word === "string" && Object.hasOwn(VERDICTS, word);
+};
+
+/** One line of what a replica counted, checked strictly: it comes from outside. */
+const count: Schema<Count> = kind(
+  isCount,
+  `must be [domain, mode, verdict, count] or [domain, "fault", kind, count], with a domain in A-labels or empty, and a count from 1 to ${MAX_COUNT}`,
+  {
+    type: "array",
+    prefixItems: [
+      { type: "string" },
+      { enum: [...MODES, "fault"] },
+      { enum: [...Object.keys(VERDICTS), ...FAULT_KINDS] },
+      { type: "integer", minimum: 1, maximum: MAX_COUNT },
+    ],
+    minItems: 4,
+    maxItems: 4,
+  },
+);
+
+/** Text of a client that its answer repeats, so that the answer to another request is not taken for this one. */
+const nonce = kind<string>(
+  (value) => typeof value === "string" && /^[\x21-\x7e]{1,64}$/.test(value),
+  "must be 1 to 64 printable ASCII characters without spaces",
+  { type: "string", pattern: "^[\\x21-\\x7e]{1,64}$" },
+);
+
+export const changesRequest = named(
+  "ChangesRequest",
+  closed({
+    partition: whole,
+    /** The position up to which the replica knows the log; null: nothing. */
+    since: v.nullable(closed({ incarnation: whole, number: whole })),
+    /** Continues a list that was too long for one answer: `next` of the answer before. */
+    after: v.exactOptional(v.nullable(whole)),
+    nonce,
+    /** What the replica counted since its last question. Never sent twice. */
+    counts: v.exactOptional(listOf(count, MAX_COUNTS)),
+  }),
+);
+export type ChangesRequest = Infer<typeof changesRequest>;
+
+const head = kind<readonly [domain: string, number: number]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === "string" &&
+    toALabel(value[0]) === value[0] &&
+    Number.isSafeInteger(value[1]) &&
+    value[1] >= 0,
+  "must be [domain, number]",
+  {
+    type: "array",
+    prefixItems: [{ type: "string" }, { type: "integer", minimum: 0 }],
+    minItems: 2,
+    maxItems: 2,
+  },
+);
+
+export const changesAnswer = named(
+  "ChangesAnswer",
+  open({
+    nonce,
+    partition: whole,
+    /** How many there are. */
+    partitions: whole,
+    /** How long the answer confirms, counted from before the question; seconds. */
+    window: whole,
+    /** The Registry's clock, Unix milliseconds. */
+    time: whole,
+    incarnation: whole,
+    /** The number up to which the answer is complete, once `next` is null. */
+    as_of: whole,
+    /** Whether the heads are all that the token covers, and not only what changed since. */
+    full: flag,
+    heads: listOf(head),
+    /** The newest number that was pruned. A list whose pages differ in it must be requested from the start. */
+    pruned: whole,
+    /** What the next page comes after, null on the last one. */
+    next: orNull(whole),
+  }),
+);
+export type ChangesAnswer = Infer<typeof changesAnswer>;

@@ -1,0 +1,37 @@
+import type { Position } from "../../api/index.ts";
+import type { Changes } from "../../client/index.ts";
+
+/** As the edge's ROLLCALL_PARTITIONS and ROLLCALL_WINDOW allow. */
+const MAX_PARTITIONS = 256;
+const MIN_WINDOW = 2_000;
+const MAX_WINDOW = 3_600_000;
+
+/**
+ * What is wrong with an answer that the client found well-formed, for people; null if nothing is.
+ *
+ * @param known the newest position that is known of the log; the question asked from there
+ * @param partitionOf the partition of a domain among so many
+ */
+export function faultInChanges(
+  { partition, partitions, window, time, answer }: Changes,
+  known: Position | null,
+  partitionOf: (domain: string, partitions: number) => number,
+): string | null {
+  const { incarnation, asOf, full, heads } = answer;
+  if (partitions > MAX_PARTITIONS) return `it has ${partitions} partitions`;
+  if (!(window >= MIN_WINDOW && window <= MAX_WINDOW)) return `its window is ${window / 1000} s`;
+  // A year that no clock shows would end every contact at once.
+  if (!(time > 0 && time < MAX_TIME)) return "its time is out of range";
+  if (known !== null && incarnation < known.incarnation) {
+    return `it is from an older log (${incarnation}) than one seen before (${known.incarnation}): if the Registry was replaced by an older one, stop the bridge, remove its replica folder, and start it`;
+  }
+  if (!full && incarnation !== known?.incarnation) return "it is from another log and incomplete";
+  if (incarnation === known?.incarnation && asOf < known.number) {
+    return `it ends at ${asOf}, and ${known.number} was seen before: if the Registry was restored to an earlier time, stop the bridge, remove its replica folder, and start it`;
+  }
+  const foreign = heads.find(([domain]) => partitionOf(domain, partitions) !== partition);
+  return foreign === undefined ? null : `it names ${foreign[0]}, which belongs to another partition`;
+}
+
+/** The year 2200. */
+const MAX_TIME = 7_258_118_400_000;

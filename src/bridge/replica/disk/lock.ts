@@ -1,0 +1,124 @@
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+const NAME = "lock";
+
+/** The process that holds a lock: its id alone could be another process by now. */
+interface Holder {
+  readonly pid: number;
+  /** When it started, in ticks since the boot; null where the platform does not say. */
+  readonly started: string | null;
+  /** Id of the boot; null where the platform does not say. */
+  readonly boot: string | null;
+}
+
+/** The process that asks for the lock. */
+export interface LockOwner {
+  readonly pid: number;
+  /** Whether a process of this id runs. */
+  isRunning(pid: number): boolean;
+}
+
+export type LockResult =
+  | {
+      readonly kind: "held";
+      /** Whether the lock is still there, and nobody else's. */
+      isOurs(): Promise<boolean>;
+      release(): Promise<void>;
+    }
+  /** Another bridge uses the folder. */
+  | { readonly kind: "busy"; readonly pid: number }
+  /** The folder cannot be written, so nobody can change it. */
+  | { readonly kind: "unwritable"; readonly error: Error };
+
+/**
+ * Takes the lock of a folder, and makes the folder if it does not exist. The lock of a process that has ended does not
+ * count.
+ */
+export async function lockFolder(folder: string, owner: LockOwner): Promise<LockResult> {
+  const path = join(folder, NAME);
+  const mine = `${path}.${owner.pid}`;
+  const me: Holder = { pid: owner.pid, ...(await identityOf(owner.pid)) };
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(mine, `${JSON.stringify(me)}\n`, { mode: 0o600 });
+  } catch (error) {
+    return { kind: "unwritable", error: error as Error };
+  }
+  // It may belong to another user, who then has to answer for its mode.
+  await chmod(folder, 0o700).catch(() => undefined);
+  try {
+    for (;;) {
+      // A link appears whole, and only if there is no lock.
+      if (await isLinked(mine, path)) {
+        return {
+          kind: "held",
+          isOurs: async () => (await readHolder(path))?.pid === owner.pid,
+          release: () => rm(path, { force: true }),
+        };
+      }
+      const holder = await readHolder(path);
+      if (holder !== null && (await isAlive(holder, owner))) return { kind: "busy", pid: holder.pid };
+      await discard(path, `${mine}.stale`, owner);
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+async function isLinked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Removes the lock of a process that has ended, unless another bridge has replaced it meanwhile. */
+async function discard(path: string, stale: string, owner: LockOwner): Promise<void> {
+  try {
+    await rename(path, stale);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const moved = await readHolder(stale);
+  if (moved !== null && (await isAlive(moved, owner))) await isLinked(stale, path);
+  await rm(stale, { force: true });
+}
+
+/** Null if there is none, or none that can be read: then its writer did not finish. */
+async function readHolder(path: string): Promise<Holder | null> {
+  try {
+    const { pid, started, boot } = JSON.parse(await readFile(path, "utf8")) as Partial<Holder>;
+    if (!Number.isSafeInteger(pid)) return null;
+    return { pid: pid as number, started: started ?? null, boot: boot ?? null };
+  } catch {
+    return null;
+  }
+}
+
+async function isAlive({ pid, started, boot }: Holder, owner: LockOwner): Promise<boolean> {
+  if (!owner.isRunning(pid)) return false;
+  const now = await identityOf(pid);
+  const isSame = (before: string | null, after: string | null): boolean =>
+    before === null || after === null || before === after;
+  return isSame(boot, now.boot) && isSame(started, now.started);
+}
+
+/** What tells a process from an earlier one of the same id, on Linux. */
+async function identityOf(pid: number): Promise<Pick<Holder, "started" | "boot">> {
+  try {
+    const [stat, boot] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "utf8"),
+      readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+    ]);
+    // The name of the process, in parentheses, may contain spaces; the start is the 20th field after it.
+    const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    return { started: started ?? null, boot: boot.trim() };
+  } catch {
+    return { started: null, boot: null };
+  }
+}

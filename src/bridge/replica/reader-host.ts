@@ -1,0 +1,131 @@
+import type { Position, QuestionAnswer } from "../../api/index.ts";
+import { type Answer, type Hashing, parseRecipient } from "../../directory/index.ts";
+import { type Observer, Reader, type ReaderContext } from "../../reader/index.ts";
+import type { Timers } from "../../runtime/ports.ts";
+import type { KeyRing } from "./key-ring.ts";
+import type { ReplicaTime } from "./replica-time.ts";
+import type { StoredLog, StoredSettings } from "./store.ts";
+
+export interface ReaderHostParts {
+  readonly settings: StoredSettings;
+  /** Milliseconds. */
+  readonly acceptGrace: number;
+  /** Bytes of manifests and blobs that may be cached. */
+  readonly cacheBytes: number;
+  readonly time: ReplicaTime;
+  readonly timers: Timers;
+  readonly hashing: Hashing;
+  readonly keys: KeyRing;
+  readonly context: ReaderContext;
+  readonly observer: Observer;
+}
+
+/** What an answer to "what changed?" did to the known heads. */
+export interface Applied {
+  /** Whether the position or any head changed. */
+  readonly isChanged: boolean;
+  /** Domains that no longer have a head. */
+  readonly gone: readonly string[];
+}
+
+/** The project's reader over a replica's own store. It hears of the log from the poller alone. */
+export class ReaderHost {
+  readonly settings: StoredSettings;
+  readonly #parts: ReaderHostParts;
+  readonly #reader: Reader;
+  /** By partition, the domains that have a head. */
+  readonly #domains: readonly Set<string>[];
+
+  constructor(parts: ReaderHostParts) {
+    const { settings, acceptGrace, cacheBytes, time, timers, hashing, keys, observer } = parts;
+    const { partitions, window } = settings;
+    this.#parts = parts;
+    this.settings = settings;
+    this.#reader = new Reader(
+      { window, acceptGrace, cacheBytes, partitions, mostHeads: Number.MAX_SAFE_INTEGER },
+      {
+        clock: time,
+        registryClock: { now: () => time.earliest() },
+        timers,
+        hashing,
+        keyFor: keys.keyFor,
+        // No roster is ever read here.
+        rosterMac: hashing.hmac(new Uint8Array(1)),
+        observer,
+      },
+    );
+    this.#domains = Array.from({ length: partitions }, () => new Set<string>());
+  }
+
+  /** Starts from what an earlier run stored. It confirms nothing. @param contact of this log, on the replica's clock */
+  startFrom(partition: number, { incarnation, number, heads }: StoredLog, contact: number): void {
+    const { partitions } = this.settings;
+    const roster = { partition: String(partition), partitions, incarnation, asOf: number };
+    const named = { heads: Object.fromEntries(heads), revoked: [], heartbeat: contact };
+    this.#reader.views.at(partition).startFrom({ ...roster, ...named });
+    for (const [domain] of heads) this.#domains[partition]?.add(domain);
+  }
+
+  partitionOf(domain: string): number {
+    return this.#reader.partitionOf(domain);
+  }
+
+  /** What the next question asks from. */
+  position(partition: number): Position | null {
+    return this.#reader.views.at(partition).position;
+  }
+
+  /** Last contact with a partition's Registry, on the replica's clock; minus infinity if there was none. */
+  lastContact(partition: number): number {
+    return this.#reader.views.at(partition).lastContact;
+  }
+
+  /** Whether a partition's log was confirmed within the window. */
+  isFresh(partition: number): boolean {
+    return this.#reader.views.at(partition).isFresh(this.#parts.time.now());
+  }
+
+  /** The head of a domain, null if none is known. */
+  head(domain: string): Position | null {
+    const view = this.#reader.views.of(domain);
+    const number = view.head(domain);
+    return number === undefined ? null : { incarnation: view.incarnation, number };
+  }
+
+  /** Domains of a partition that have a head, in order. */
+  domains(partition: number): string[] {
+    return [...(this.#domains[partition] as Set<string>)].sort();
+  }
+
+  heads(partition: number): (readonly [domain: string, number: number])[] {
+    const view = this.#reader.views.at(partition);
+    return this.domains(partition).map((domain) => [domain, view.head(domain) as number]);
+  }
+
+  /**
+   * Applies an answer that was found to be in order, with the heads in scope only.
+   * @param askedAt when the question was sent: the window starts before the question
+   */
+  apply(partition: number, answer: QuestionAnswer, askedAt: number): Applied {
+    const view = this.#reader.views.at(partition);
+    const domains = this.#domains[partition] as Set<string>;
+    const before = view.position;
+    view.apply(answer, askedAt, before);
+    for (const [domain] of answer.heads) domains.add(domain);
+    const gone = answer.full ? [...domains].filter((domain) => view.head(domain) === undefined) : [];
+    for (const domain of gone) domains.delete(domain);
+    const isMoved = before?.number !== view.asOf || before.incarnation !== view.incarnation;
+    return { isChanged: isMoved || gone.length > 0, gone };
+  }
+
+  /** Notes that a partition's Registry was asked, successfully or not. */
+  noteAsked(partition: number): void {
+    this.#reader.views.at(partition).noteRefresh(this.#parts.time.now());
+  }
+
+  /** Checks one recipient: at once if all that it needs is in memory. Never rejects, and sends nothing. */
+  check(text: string, minGeneration: number): Answer | Promise<Answer> {
+    const query = { text, recipient: parseRecipient(text), minGeneration, isNamed: false };
+    return this.#reader.check(this.#parts.context, query);
+  }
+}

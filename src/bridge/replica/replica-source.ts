@@ -1,0 +1,62 @@
+import type { Answer } from "../../directory/index.ts";
+import { firstOf } from "../../runtime/first-of.ts";
+import type { AnswerSource, Query, SourceOutcome } from "../answers/answer-source.ts";
+import type { BridgePorts } from "../ports.ts";
+import type { Replica } from "./replica.ts";
+
+/** What the source asks of a replica. */
+export type LocalLists = Pick<Replica, "check" | "isAway">;
+
+/**
+ * Answers from the replica where it has a definite answer, and asks the edge for everything else. If the edge does not
+ * answer either, an accept of the replica holds: the reader has checked accept-grace.
+ */
+export class ReplicaSource implements AnswerSource {
+  readonly #replica: LocalLists;
+  readonly #edge: AnswerSource;
+  readonly #ports: BridgePorts;
+
+  constructor(replica: LocalLists, edge: AnswerSource, ports: BridgePorts) {
+    this.#replica = replica;
+    this.#edge = edge;
+    this.#ports = ports;
+  }
+
+  get isAvailable(): boolean {
+    return this.#edge.isAvailable;
+  }
+
+  answerNow(recipient: string, domain: string, minGeneration: number): Answer | null {
+    const answer = this.#replica.check(recipient, domain, minGeneration);
+    // If it has to read from disk, `ask` waits for the same read.
+    if (answer === null || answer instanceof Promise) return null;
+    return this.#isDefinite(answer, domain) ? answer : null;
+  }
+
+  async ask(query: Query): Promise<SourceOutcome> {
+    const { recipient, domain, deadline } = query;
+    const { clock, timers } = this.#ports;
+    const answer = await this.#replica.check(recipient, domain, query.minGeneration());
+    if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer);
+    if (answer?.action !== "accept" || isNoVerdict(answer)) return this.#edge.ask(query);
+    // The accept must still be given in time if the edge hangs.
+    const patience = (deadline - clock.now()) / 2;
+    const outcome = await firstOf(timers, patience, () => this.#edge.ask(query));
+    return outcome?.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer);
+  }
+
+  /**
+   * Whether an answer may be given without asking the edge: its list was confirmed as the newest within the window, or it
+   * accepts while the Registry does not answer. Only the edge knows all domains, so only it says not-served.
+   */
+  #isDefinite(answer: Answer, domain: string): boolean {
+    if (isNoVerdict(answer) || answer.verdict === "not-served") return false;
+    return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));
+  }
+
+  #local(answer: Answer): SourceOutcome {
+    return { kind: "answer", answer, askedAt: this.#ports.clock.now(), isLocal: true };
+  }
+}
+
+const isNoVerdict = ({ verdict }: Answer): boolean => verdict === "unavailable" || verdict === "throttled";

@@ -1,0 +1,304 @@
+import {
+  type DomainKey,
+  domainKey,
+  fromBase64Url,
+  type Hashing,
+  isContentId,
+  toBase64Url,
+} from "../../directory/index.ts";
+import type { Disk } from "./disk/disk.ts";
+import { seal, unseal } from "./sealed.ts";
+
+/** What the edge said of itself. */
+export interface StoredSettings {
+  readonly partitions: number;
+  /** Milliseconds. */
+  readonly window: number;
+}
+
+/** The log of one partition, as far as the token and the scope show it. */
+export interface StoredLog {
+  readonly incarnation: number;
+  readonly number: number;
+  readonly heads: readonly (readonly [domain: string, number: number])[];
+}
+
+/** The Registry's time and the host's at one moment, and the last contact with each partition. Unix milliseconds. */
+export interface StoredTime {
+  readonly registry: number;
+  readonly wall: number;
+  /** By partition: incarnation and the Registry's time at the last contact; null if there was none. */
+  readonly contacts: readonly (readonly [incarnation: number, time: number] | null)[];
+}
+
+export interface StoreObserver {
+  /** The folder cannot be written: what it lacks is kept in memory. */
+  unwritable(error: Error): void;
+  /** All that was kept in memory is in the folder now. */
+  written(): void;
+  /** A file cannot be used; it is fetched again. */
+  unusable(path: string, why: string): void;
+}
+
+/** There is no room in memory for what cannot be written. */
+export class StoreFullError extends Error {
+  constructor() {
+    super("the folder cannot be written, and memory has no room for more");
+    this.name = "StoreFullError";
+  }
+}
+
+/**
+ * What a replica keeps on disk. Every file is verified when it is read, here or by the reader: one that is missing,
+ * damaged or foreign counts as not there, and is fetched again. While the disk cannot be written, files are kept in
+ * memory, up to a limit, and written later.
+ *
+ *   settings              {@link StoredSettings}
+ *   time                  {@link StoredTime}
+ *   logs/PARTITION        {@link StoredLog}
+ *   keys/DOMAIN/EPOCH     a domain's key
+ *   manifests/DOMAIN      the newest manifest of which all blobs were stored
+ *   blobs/DOMAIN/ID       a shard, or a part of the departures
+ */
+export class ReplicaStore {
+  readonly #disk: Disk;
+  readonly #hashing: Hashing;
+  readonly #observer: StoreObserver;
+  readonly #maxUnwritten: number;
+  /** Files that the disk did not take, by path. */
+  readonly #unwritten = new Map<string, Uint8Array>();
+  #unwrittenBytes = 0;
+  /** Whether to write to the disk at all. */
+  isWritable = true;
+
+  /** @param maxUnwritten bytes that may wait in memory for the disk */
+  constructor(disk: Disk, hashing: Hashing, maxUnwritten: number, observer: StoreObserver) {
+    this.#disk = disk;
+    this.#hashing = hashing;
+    this.#maxUnwritten = maxUnwritten;
+    this.#observer = observer;
+  }
+
+  /** Bytes that wait in memory for the disk. */
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes;
+  }
+
+  async settings(): Promise<StoredSettings | null> {
+    return (await this.#sealed("settings", isSettings)) ?? null;
+  }
+
+  putSettings(settings: StoredSettings): Promise<void> {
+    return this.#putSealed("settings", settings);
+  }
+
+  async time(): Promise<StoredTime | null> {
+    return (await this.#sealed("time", isTime)) ?? null;
+  }
+
+  putTime(time: StoredTime): Promise<void> {
+    return this.#putSealed("time", time);
+  }
+
+  async log(partition: number): Promise<StoredLog | null> {
+    return (await this.#sealed(`logs/${partition}`, isLog)) ?? null;
+  }
+
+  putLog(partition: number, log: StoredLog): Promise<void> {
+    return this.#putSealed(`logs/${partition}`, log);
+  }
+
+  /** A domain's key at an epoch, null if it is not stored. */
+  async key(domain: string, epoch: number): Promise<DomainKey | null> {
+    const path = `keys/${domain}/${epoch}`;
+    const stored = await this.#sealed(path, isKey);
+    if (stored === undefined) return null;
+    return domainKey(this.#hashing, fromBase64Url(stored.key), domain, epoch);
+  }
+
+  putKey({ domain, epoch, secret }: DomainKey): Promise<void> {
+    return this.#putSealed(`keys/${domain}/${epoch}`, { key: toBase64Url(secret) });
+  }
+
+  /** Bytes of a domain's manifest, not verified; null if there is none. */
+  manifest(domain: string): Promise<Uint8Array | null> {
+    return this.#read(`manifests/${domain}`);
+  }
+
+  /** To be called once all blobs that the manifest names are stored. */
+  async putManifest(domain: string, bytes: Uint8Array): Promise<void> {
+    await this.#flush(`blobs/${domain}`);
+    await this.#write(`manifests/${domain}`, bytes);
+  }
+
+  /** Bytes of a blob, not verified; null if it is not there. */
+  blob(domain: string, id: string): Promise<Uint8Array | null> {
+    return this.#read(`blobs/${domain}/${id}`);
+  }
+
+  async putBlob(domain: string, id: string, bytes: Uint8Array): Promise<void> {
+    await this.#put(`blobs/${domain}/${id}`, bytes);
+  }
+
+  /** Removes a blob that was found to be damaged. */
+  removeBlob(domain: string, id: string): Promise<void> {
+    return this.#remove(`blobs/${domain}/${id}`);
+  }
+
+  /** Ids of a domain's blobs. */
+  async blobIds(domain: string): Promise<Set<string>> {
+    const ids = new Set((await this.#list(`blobs/${domain}`)).filter(isContentId));
+    const folder = `blobs/${domain}/`;
+    for (const path of this.#unwritten.keys())
+      if (path.startsWith(folder)) ids.add(path.slice(folder.length));
+    return ids;
+  }
+
+  /** Removes what a domain's manifest no longer needs, unless the manifest on disk is an older one. */
+  async tidy(domain: string, ids: ReadonlySet<string>, epoch: number): Promise<void> {
+    if (this.#unwritten.has(`manifests/${domain}`)) return;
+    const keep = [...ids, String(epoch)];
+    for (const folder of [`blobs/${domain}`, `keys/${domain}`]) {
+      for (const name of await this.#list(folder)) {
+        if (!keep.includes(name)) await this.#remove(`${folder}/${name}`);
+      }
+    }
+  }
+
+  /** Domains of which anything is stored. */
+  async domains(): Promise<Set<string>> {
+    const folders = await Promise.all(["manifests", "blobs", "keys"].map((folder) => this.#list(folder)));
+    return new Set(folders.flat());
+  }
+
+  async removeDomain(domain: string): Promise<void> {
+    await this.#remove(`manifests/${domain}`);
+    await this.#remove(`blobs/${domain}`);
+    await this.#remove(`keys/${domain}`);
+  }
+
+  /** Writes what waits in memory, as far as the disk takes it. */
+  async writeWaiting(): Promise<void> {
+    if (this.#unwritten.size === 0 || !this.isWritable) return;
+    for (const [path, bytes] of [...this.#unwritten]) {
+      if (this.#unwritten.get(path) !== bytes) continue;
+      if (!(await this.#isWritten(path, bytes))) return;
+      this.#forget(path);
+    }
+    this.#observer.written();
+  }
+
+  async #sealed<T>(path: string, check: (value: unknown) => value is T): Promise<T | undefined> {
+    const bytes = await this.#read(path);
+    if (bytes === null) return undefined;
+    const value = unseal(this.#hashing, path, bytes);
+    if (check(value)) return value;
+    this.#observer.unusable(path, "it is damaged");
+    return undefined;
+  }
+
+  #putSealed(path: string, value: unknown): Promise<void> {
+    return this.#write(path, seal(this.#hashing, path, value));
+  }
+
+  async #read(path: string): Promise<Uint8Array | null> {
+    const waiting = this.#unwritten.get(path);
+    if (waiting !== undefined) return waiting;
+    try {
+      return await this.#disk.read(path);
+    } catch (error) {
+      this.#observer.unusable(path, messageOf(error));
+      return null;
+    }
+  }
+
+  async #list(folder: string): Promise<readonly string[]> {
+    try {
+      return await this.#disk.list(folder);
+    } catch (error) {
+      this.#observer.unusable(folder, messageOf(error));
+      return [];
+    }
+  }
+
+  /** Writes a file whose name must survive a crash. */
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    await this.#put(path, bytes);
+    await this.#flush(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  }
+
+  async #put(path: string, bytes: Uint8Array): Promise<void> {
+    if (await this.#isWritten(path, bytes)) {
+      this.#forget(path);
+      return;
+    }
+    const before = this.#unwritten.get(path)?.length ?? 0;
+    if (this.#unwrittenBytes - before + bytes.length > this.#maxUnwritten) throw new StoreFullError();
+    this.#forget(path);
+    this.#unwritten.set(path, bytes);
+    this.#unwrittenBytes += bytes.length;
+  }
+
+  async #isWritten(path: string, bytes: Uint8Array): Promise<boolean> {
+    if (!this.isWritable) return false;
+    try {
+      await this.#disk.write(path, bytes);
+      return true;
+    } catch (error) {
+      this.#observer.unwritable(error as Error);
+      return false;
+    }
+  }
+
+  async #flush(folder: string): Promise<void> {
+    try {
+      if (this.isWritable) await this.#disk.flush(folder);
+    } catch {
+      // If its files could not be written either, that was reported. If only their names are lost, they are missing later.
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    for (const waiting of [...this.#unwritten.keys()]) {
+      if (waiting === path || waiting.startsWith(`${path}/`)) this.#forget(waiting);
+    }
+    try {
+      if (this.isWritable) await this.#disk.remove(path);
+    } catch (error) {
+      this.#observer.unwritable(error as Error);
+    }
+  }
+
+  #forget(path: string): void {
+    this.#unwrittenBytes -= this.#unwritten.get(path)?.length ?? 0;
+    this.#unwritten.delete(path);
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isPair = (value: unknown, first: "string" | "number"): boolean =>
+  Array.isArray(value) && value.length === 2 && typeof value[0] === first && isWhole(value[1]);
+
+const isSettings = (value: unknown): value is StoredSettings =>
+  isObject(value) && isWhole(value.partitions) && value.partitions > 0 && isWhole(value.window);
+
+const isLog = (value: unknown): value is StoredLog =>
+  isObject(value) &&
+  isWhole(value.incarnation) &&
+  isWhole(value.number) &&
+  Array.isArray(value.heads) &&
+  value.heads.every((head) => isPair(head, "string"));
+
+const isTime = (value: unknown): value is StoredTime =>
+  isObject(value) &&
+  Number.isFinite(value.registry) &&
+  Number.isFinite(value.wall) &&
+  Array.isArray(value.contacts) &&
+  value.contacts.every((contact) => contact === null || isPair(contact, "number"));
+
+const isKey = (value: unknown): value is { readonly key: string } =>
+  isObject(value) && typeof value.key === "string";

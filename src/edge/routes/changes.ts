@@ -1,0 +1,55 @@
+import { type Count, MAX_HEADS } from "../../api/index.ts";
+import type { Caller } from "../access.ts";
+import { HttpError, unauthorized } from "../http.ts";
+import { badRequest, type Handler, unwrap } from "./route.ts";
+
+/** A replica's question. The Registry itself answers each one, never what this isolate knows. */
+export const postChanges: Handler<"postChanges"> = async ({ body, caller, deployment, context }) => {
+  const { partition, since, after = null, nonce, counts } = body;
+  const { partitions, window } = deployment.settings;
+  if (partition >= partitions) {
+    throw badRequest(`partition must be from 0 to ${partitions - 1}: there are ${partitions} here`);
+  }
+  if (counts !== undefined) requireCovered(caller, counts);
+  const token = caller.role === "admin" ? null : caller.id;
+  const domains = caller.domains === null ? null : [...caller.domains];
+  const answer = unwrap(
+    await context.bindings.registry(partition).question({
+      since,
+      want: null,
+      // A Registry of an earlier release reads only this limit. Its answer is not used.
+      most: MAX_HEADS,
+      replica: { token, domains, after },
+      ...(counts === undefined ? {} : { counts }),
+    }),
+  );
+  const { replica, incarnation, asOf, full, heads } = answer;
+  if (replica === undefined) {
+    throw new HttpError(
+      "unavailable",
+      "the Registry runs an earlier release, without replicas: try again later",
+    );
+  }
+  if (replica.isRevoked) throw unauthorized();
+  const { time, pruned, next } = replica;
+  return {
+    nonce,
+    partition,
+    partitions,
+    window: window / 1000,
+    time,
+    incarnation,
+    as_of: asOf,
+    full,
+    heads,
+    pruned,
+    next,
+  };
+};
+
+/** @throws HttpError `bad_request` if counts name a domain that the token does not cover */
+function requireCovered({ domains }: Caller, counts: readonly Count[]): void {
+  if (domains === null) return;
+  const index = counts.findIndex(([domain]) => domain !== "" && !domains.has(domain));
+  if (index >= 0) throw badRequest(`counts[${index}] names a domain that this token does not cover`);
+}
