@@ -20,6 +20,7 @@ export default defineConfig({
         // The edge runs in workerd, with real KV and Durable Objects in memory.
         plugins: [
           cloudflareTest({
+            main: "./src/edge/worker.ts",
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
               bindings: {

@@ -1,11 +1,10 @@
 /** Puts the scores of the last runs and the list of equivalent mutants into docs/consistency.md. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { between, tableOf } from "../testing/markdown.ts";
 import { AREAS, type Area, filesOf, ROOT } from "./areas.ts";
 import { EQUIVALENTS, isEquivalent } from "./equivalents.ts";
-import { reportOf } from "./report.ts";
-import type { Outcome } from "./run.ts";
+import { type FileOutcome, readOutcomes, type Survivor } from "./outcomes.ts";
 
 export const PAGE = join(ROOT, "docs", "consistency.md");
 
@@ -19,29 +18,46 @@ export const equivalentsTable = (): string =>
     ["why nothing changes by it", ({ why }) => why],
   ]);
 
-/** What was tried of a folder; nothing if no file of it was. */
+/** The last run over each file of a folder; nothing if no file of it was tried. */
 function scoreOf(area: Area) {
   const files = filesOf(area);
-  const tried = files.filter((file) => existsSync(reportOf(file)));
+  const tried = readOutcomes().filter(({ file }) => files.includes(file));
   if (tried.length === 0) return [];
-  const outcomes = tried.flatMap((file): Outcome[] => JSON.parse(readFileSync(reportOf(file), "utf8")));
-  const survivors = outcomes.filter(({ fate }) => fate !== "noticed");
-  const noticed = outcomes.length - survivors.length;
-  const equivalent = survivors.filter(isEquivalent).length;
-  return [{ ...area, files, tried, outcomes, noticed, equivalent, left: survivors.length - equivalent }];
+  const sum = (of: (each: FileOutcome) => number): number =>
+    tried.reduce((total, each) => total + of(each), 0);
+  const [mutants, noticed] = [sum((each) => each.mutants), sum((each) => each.noticed)];
+  const left = sum(({ survivors }) => survivors.filter((each) => !isEquivalent(each)).length);
+  return [{ ...area, files, tried, mutants, noticed, equivalent: mutants - noticed - left, left }];
 }
 
-/** The files of whose last run there is a report, by folder. */
-const scoresTable = (): string =>
+/** The scores of the folders. */
+export const scoresTable = (): string =>
   tableOf(AREAS.flatMap(scoreOf), [
     ["folder", ({ folder }) => `\`${folder}\``],
-    ["files tried", ({ tried, files }) => `${tried.length} of ${files.length}`],
-    ["mutants", ({ outcomes }) => `${outcomes.length}`],
+    ["files", ({ tried, files }) => `${tried.length} of ${files.length}`],
+    ["mutants", ({ mutants }) => `${mutants}`],
     ["noticed", ({ noticed }) => `${noticed}`],
+    ["score", ({ mutants, noticed }) => `${((100 * noticed) / mutants).toFixed(1)} %`],
     ["change nothing", ({ equivalent }) => `${equivalent}`],
-    ["not explained", ({ left }) => `${left}`],
-    ["score", ({ outcomes, noticed }) => `${((100 * noticed) / outcomes.length).toFixed(1)} %`],
+    ["other survivors", ({ left }) => `${left}`],
   ]);
+
+/** Survivors that the list of those that change nothing does not hold. */
+export function othersTable(): string {
+  const others = readOutcomes().flatMap(({ survivors }) => survivors.filter((each) => !isEquivalent(each)));
+  if (others.length === 0) return "None.";
+  return tableOf(others, [
+    ["file", ({ file }) => `\`${file}\``],
+    ["the mutant", ({ code: was, becomes }) => `${code(was)} → ${code(becomes)}`],
+    ["in the simulation", inSimulation],
+  ]);
+}
+
+function inSimulation({ simulation }: Survivor): string {
+  if (simulation === undefined) return "not tried";
+  const { assertion, checks } = simulation;
+  return assertion === null ? `not noticed in ${checks} checks` : `noticed after ${checks}: ${assertion}`;
+}
 
 function put(page: string, name: string, text: string): string {
   const [begin, end] = [`<!-- ${name}: made by mutation/document.ts -->`, `<!-- end of ${name} -->`];
@@ -49,6 +65,7 @@ function put(page: string, name: string, text: string): string {
 }
 
 if (import.meta.main) {
-  const page = put(readFileSync(PAGE, "utf8"), "scores", scoresTable());
+  let page = put(readFileSync(PAGE, "utf8"), "scores", scoresTable());
+  page = put(page, "other survivors", othersTable());
   writeFileSync(PAGE, put(page, "equivalents", equivalentsTable()));
 }

@@ -19,7 +19,7 @@ export interface Outcome {
 
 export type Fate = "noticed" | "survived" | "not reached";
 
-interface Position {
+export interface Position {
   readonly line: number;
   readonly column: number;
 }

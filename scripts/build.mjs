@@ -1,11 +1,16 @@
 // @ts-check
-// Builds dist/: the command for Node 20, and the Worker as one module for `rollcall dev`.
-// `npm ci` runs it as `prepare`; wrangler bundles the Worker by itself.
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+// Builds dist/: the command for Node 20 as one file that needs no package, its manual pages and shell completions, the
+// Worker as it is deployed and `rollcall dev` runs it, and the OpenAPI document, which is deployed beside it. `npm ci` runs
+// this as `prepare`, and wrangler before each deploy.
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
+import { licencesOf } from "./licences.mjs";
 
+/** With --readable the Worker keeps its names and lines, for a profile. */
+const isReadable = process.argv.includes("--readable");
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** @type {import("esbuild").BuildOptions} */
@@ -14,31 +19,25 @@ const common = {
   bundle: true,
   format: "esm",
   write: false,
-  sourcemap: "linked",
   logLevel: "warning",
 };
 
-const results = await Promise.all([
-  build({
-    ...common,
-    entryPoints: ["src/cli/main.ts"],
-    outfile: "dist/cli/main.js",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-  }),
-  build({
-    ...common,
-    entryPoints: ["src/edge/worker.ts"],
-    outfile: "dist/edge/worker.js",
-    target: "es2022",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*"],
-    // workerd gets only the text of this file.
-    sourcemap: false,
-  }),
-]).catch(() => {
-  // esbuild has printed the errors.
+/** @type {import("esbuild").BuildOptions} */
+const forNode = {
+  ...common,
+  platform: "node",
+  target: "node20",
+  // Loaded by `rollcall dev` only, which works in a clone.
+  external: ["miniflare"],
+  banner: {
+    // Packages in the format of CommonJS require Node's modules.
+    js: '#!/usr/bin/env node\nimport { createRequire as createRequireOfBundle } from "node:module";\nconst require = createRequireOfBundle(import.meta.url);',
+  },
+};
+
+const results = await Promise.all([command(), reference(), worker(), openApi()]).catch((error) => {
+  // esbuild has printed its own errors.
+  if (!Array.isArray(error?.errors)) console.error(error);
   process.exit(1);
 });
 
@@ -48,7 +47,7 @@ for (const { outputFiles = [] } of results) {
     mkdirSync(dirname(path), { recursive: true });
     const half = `${path}.${process.pid}.tmp`;
     try {
-      writeFileSync(half, contents);
+      writeFileSync(half, contents, { mode: path.endsWith(".mjs") ? 0o755 : 0o644 });
       renameSync(half, path);
     } finally {
       rmSync(half, { force: true });
@@ -63,4 +62,79 @@ const link = join(bin, "rollcall");
 if (process.platform !== "win32" && existsSync(bin) && !existsSync(link)) {
   rmSync(link, { force: true });
   symlinkSync(join("..", "..", "bin", "rollcall.js"), link);
+}
+
+/** The command, and the licences of the packages that it contains. */
+async function command() {
+  const { outputFiles = [], metafile = { inputs: {}, outputs: {} } } = await build({
+    ...forNode,
+    entryPoints: ["src/cli/main.ts"],
+    outfile: "dist/cli/rollcall.mjs",
+    metafile: true,
+  });
+  const licences = { path: join(root, "dist/cli/LICENCES.txt"), contents: licencesOf(root, metafile) };
+  return { outputFiles: [...outputFiles, licences] };
+}
+
+/** The manual pages and completions, which the bundled code derives from the command's own options and help. */
+async function reference() {
+  const { outputFiles = [] } = await build({
+    ...forNode,
+    entryPoints: ["packaging/reference/pages.ts"],
+    outfile: "x.mjs",
+  });
+  mkdirSync(join(root, "dist"), { recursive: true });
+  const folder = mkdtempSync(join(root, "dist", "reference-"));
+  try {
+    const file = join(folder, "pages.mjs");
+    writeFileSync(file, outputFiles[0]?.contents ?? "");
+    /** @type {[path: string, text: string][]} */
+    const pages = (await import(pathToFileURL(file).href)).referencePages();
+    return { outputFiles: pages.map(([path, contents]) => ({ path: join(root, "dist", path), contents })) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The Worker as it is deployed. esbuild minifies it, and terser what is left: together 4 % less than esbuild alone. */
+async function worker() {
+  const { outputFiles = [] } = await build({
+    ...common,
+    entryPoints: ["src/edge/worker.ts"],
+    outfile: "dist/edge/worker.js",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*"],
+    minify: !isReadable,
+    sourcemap: isReadable ? false : "external",
+  });
+  const [map, bundle] = outputFiles;
+  if (bundle === undefined) return { outputFiles };
+  const { code = "", map: whole = "" } = await minify(bundle.text, {
+    module: true,
+    compress: { passes: 2 },
+    // By convention these are private to a library.
+    mangle: { properties: { regex: /^_[a-z]/ } },
+    sourceMap: { content: map?.text ?? "", filename: "worker.js", url: "worker.js.map" },
+  });
+  return {
+    outputFiles: [
+      { path: bundle.path, contents: code },
+      { path: `${bundle.path}.map`, contents: String(whole) },
+    ],
+  };
+}
+
+/**
+ * The document that the Worker's assets have under the path of its route. Bundled first, since Node 20 runs no
+ * TypeScript.
+ */
+async function openApi() {
+  const source = 'export * from "./src/api/openapi.ts"; export { ROUTES } from "./src/api/routes.ts";';
+  const stdin = { contents: source, resolveDir: root };
+  const { outputFiles = [] } = await build({ ...common, stdin });
+  const code = outputFiles.map(({ text }) => encodeURIComponent(text)).join("");
+  const { ROUTES, openApiDocument } = await import(`data:text/javascript,${code}`);
+  const path = join(root, "dist/edge/assets", ROUTES.showOpenApi.path);
+  return { outputFiles: [{ path, contents: JSON.stringify(openApiDocument()) }] };
 }

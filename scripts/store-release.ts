@@ -65,7 +65,7 @@ async function storeRelease(name: string): Promise<void> {
   writeRelease(name, code, { time: Date.now(), vars: VARS, tokens, answers, tables, kv });
 }
 
-/** The Worker as it is deployed: one minified module. */
+/** The Worker as one minified module. */
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     absWorkingDir: tree,

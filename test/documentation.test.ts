@@ -48,6 +48,7 @@ function writtenFiles(): string[] {
     "docs",
     "examples",
     "mutation",
+    "packaging",
     "scripts",
     "simulation",
     "src",
@@ -59,7 +60,7 @@ function writtenFiles(): string[] {
   );
   return [...readdirSync(ROOT), ...nested].filter(
     (path) =>
-      /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|service)$/.test(path) &&
+      /\.(?:ts|mjs|js|c|sh|lua|md|toml|cf|conf|service|socket|py|yml)$/.test(path) &&
       !path.includes("/fixtures/") &&
       path !== OWN_PATH,
   );

@@ -167,6 +167,7 @@ export class IsolateHost {
         this.#background.push(work.catch(() => undefined));
       },
       kvCacheTtl: () => 30,
+      openApi: async () => null,
     };
   }
 }

@@ -40,6 +40,8 @@ export interface PublishOptions {
   /** The head that it is planned against, if that is not the newest. */
   readonly expect?: number | null;
   readonly bits?: number;
+  /** Shard bits, however few names there are: a small list of several shards. */
+  readonly exactBits?: number;
 }
 
 /** A deployment for tests: KV at many locations, Registries, isolates, and virtual time. */
@@ -130,7 +132,7 @@ export class World {
     const head = this.#heads.get(domain);
     const policy = { ...(head?.policy ?? DEFAULT_POLICY), ...options.policy };
     const key = this.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
-    const packed = pack(list, key, policy, { bitsInUse: options.bits });
+    const packed = pack(list, key, policy, { bitsInUse: options.bits, bits: options.exactBits });
     const expect = options.expect === undefined ? (head?.number ?? null) : options.expect;
     const commit = commitOf(packed, key, policy, {
       expect,

@@ -50,7 +50,7 @@ export interface BridgeSetting {
   readonly replica?: string;
 }
 
-/** Starts `rollcall bridge` with its defaults, as the unit in examples/systemd does. */
+/** Starts `rollcall bridge` with its defaults, as the unit in packaging/systemd does. */
 export async function serveBridge(
   { origin, token }: Asking,
   { node = process.execPath, replica }: BridgeSetting = {},
@@ -82,7 +82,7 @@ export async function serveBridge(
   return { ...service, lookups, metrics };
 }
 
-const UNIT = "examples/systemd/rollcall-bridge.service";
+const UNIT = "packaging/systemd/rollcall-bridge.service";
 
 /** What the unit sets for the process. @throws if it sets nothing: then its form has changed */
 function unitEnvironment(): Environment {

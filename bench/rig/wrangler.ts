@@ -10,7 +10,7 @@ const wrangler = (cwd: string, ...args: string[]): Promise<Run> =>
     env: { WRANGLER_SEND_METRICS: "false" },
   });
 
-/** The Worker as `wrangler deploy` bundles it. */
+/** The Worker as `wrangler deploy` uploads it. */
 export async function deployedBundle(): Promise<Buffer> {
   using folder = temporaryFolder();
   await wrangler(root, "deploy", "--dry-run", "--outdir", folder.path);

@@ -34,11 +34,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "a request that waits for a manifest accepts an older one",
     "it waits for one that is new enough",
-    reader(
-      "fetch.ts",
-      "numberIn(view, cached.manifest) >= need.number",
-      "numberIn(view, cached.manifest) >= 0",
-    ),
+    reader("single-flight.ts", "running >= target ||", "true ||"),
   ),
   mutant(
     "an unconfirmed accept may be cached",

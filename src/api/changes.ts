@@ -4,7 +4,7 @@ import { toALabel, VERDICTS } from "../directory/index.ts";
 import { FAULT_KINDS } from "./errors.ts";
 import { MAX_COUNTS } from "./limits.ts";
 import type { Count } from "./log.ts";
-import { closed, flag, type Infer, kind, listOf, named, open, orNull, type Schema, whole } from "./schema.ts";
+import { closed, type Infer, kind, listOf, named, type Schema, whole } from "./schema.ts";
 
 /** More than a replica can answer between two questions. */
 const MAX_COUNT = 1_000_000_000;
@@ -37,7 +37,7 @@ const count: Schema<Count> = kind(
 );
 
 /** Text of a client that its answer repeats, so that the answer to another request is not taken for this one. */
-const nonce = kind<string>(
+export const nonce = kind<string>(
   (value) => typeof value === "string" && /^[\x21-\x7e]{1,64}$/.test(value),
   "must be 1 to 64 printable ASCII characters without spaces",
   { type: "string", pattern: "^[\\x21-\\x7e]{1,64}$" },
@@ -57,45 +57,3 @@ export const changesRequest = named(
   }),
 );
 export type ChangesRequest = Infer<typeof changesRequest>;
-
-const head = kind<readonly [domain: string, number: number]>(
-  (value) =>
-    Array.isArray(value) &&
-    value.length === 2 &&
-    typeof value[0] === "string" &&
-    toALabel(value[0]) === value[0] &&
-    Number.isSafeInteger(value[1]) &&
-    value[1] >= 0,
-  "must be [domain, number]",
-  {
-    type: "array",
-    prefixItems: [{ type: "string" }, { type: "integer", minimum: 0 }],
-    minItems: 2,
-    maxItems: 2,
-  },
-);
-
-export const changesAnswer = named(
-  "ChangesAnswer",
-  open({
-    nonce,
-    partition: whole,
-    /** How many there are. */
-    partitions: whole,
-    /** How long the answer confirms, counted from before the question; seconds. */
-    window: whole,
-    /** The Registry's clock, Unix milliseconds. */
-    time: whole,
-    incarnation: whole,
-    /** The number up to which the answer is complete, once `next` is null. */
-    as_of: whole,
-    /** Whether the heads are all that the token covers, and not only what changed since. */
-    full: flag,
-    heads: listOf(head),
-    /** The newest number that was pruned. A list whose pages differ in it must be requested from the start. */
-    pruned: whole,
-    /** What the next page comes after, null on the last one. */
-    next: orNull(whole),
-  }),
-);
-export type ChangesAnswer = Infer<typeof changesAnswer>;

@@ -1,4 +1,4 @@
-/** Publishing: shards, commits, plans, and what comes of them. */
+/** What a publisher sends: shards, commits and plans. */
 import * as v from "valibot";
 import { isContentId, toALabel } from "../directory/index.ts";
 import { MAX_COMMIT_DOMAINS, MAX_NOTE } from "./limits.ts";
@@ -10,10 +10,9 @@ import {
   type Infer,
   kind,
   listOf,
-  mapOf,
   named,
   oneOf,
-  open,
+  type open,
   type Schema,
   text,
   texts,
@@ -54,7 +53,7 @@ export const note = v.exactOptional(
 const zero = kind<0>((value) => value === 0, "must be 0 beside an inline shard", { const: 0 });
 
 /** A list's shards, in an answer or in a request: 2^bits content ids in order, or the only shard's bytes in base64url. */
-const shardsIn = (object: typeof open) => {
+export const shardsIn = (object: typeof open) => {
   const byId = object({ bits: whole, ids: texts });
   const inline = object({ bits: v.optional(zero, 0), inline: text });
   return choice<typeof byId | typeof inline>([byId, inline], (value) =>
@@ -64,9 +63,6 @@ const shardsIn = (object: typeof open) => {
 
 const has = (value: unknown, member: string): boolean =>
   typeof value === "object" && value !== null && Object.hasOwn(value, member);
-
-export const shardTable = named("ShardTable", shardsIn(open));
-export type ShardTable = Infer<typeof shardTable>;
 
 /** The domains of one commit or plan, each once. */
 const domainsOf = <T extends { domain: string }>(each: Schema<T>): Schema<T[]> => {
@@ -108,17 +104,6 @@ export const commitRequest = named(
 );
 export type CommitRequest = Infer<typeof commitRequest>;
 
-export const commitResult = named(
-  "CommitResult",
-  open({
-    /** Number of each domain's head, now. */
-    generations: mapOf(whole, "a whole number"),
-    /** Domains that were so already, and got no new number. */
-    unchanged: texts,
-  }),
-);
-export type CommitResult = Infer<typeof commitResult>;
-
 const namesOfHead = closed({ gone: text, back: text });
 const namesOfTombstone = closed({ accepted: text });
 
@@ -150,19 +135,6 @@ export type PlannedDomain = Infer<typeof plannedDomain>;
 export const planRequest = named("PlanRequest", closed({ domains: domainsOf(plannedDomain) }));
 export type PlanRequest = Infer<typeof planRequest>;
 
-export const planResult = named(
-  "PlanResult",
-  open({
-    /** Why the guard would refuse, by domain; null where it would not. */
-    refusals: mapOf(v.nullable(text), "text or null"),
-  }),
-);
-export type PlanResult = Infer<typeof planResult>;
-
 /** `POST /v1/domains/{domain}/rollback`. */
 export const rollbackRequest = named("RollbackRequest", closed({ to: whole, expect: whole, note }));
 export type RollbackRequest = Infer<typeof rollbackRequest>;
-
-/** The answer to a rollback or a deletion. */
-export const headResult = named("HeadResult", open({ domain: text, generation: whole }));
-export type HeadResult = Infer<typeof headResult>;

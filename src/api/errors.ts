@@ -1,6 +1,5 @@
 /** What can go wrong, and how it is said. */
-import * as v from "valibot";
-import { closed, type Infer, kind, knownWord, mapOf, named, open, text, texts, whole } from "./schema.ts";
+import { closed } from "./schema.ts";
 
 /** HTTP status of each error, by `error.code`. */
 export const STATUS = {
@@ -26,25 +25,6 @@ export const STATUS = {
 
 export type ErrorCode = keyof typeof STATUS;
 
-/** The body of every response with a status other than 2xx, but for a single recipient that is `unavailable`. */
-export const errorBody = named(
-  "Error",
-  open({
-    error: open({
-      code: knownWord(...(Object.keys(STATUS) as ErrorCode[])),
-      message: text,
-      domain: v.exactOptional(text),
-      /** conflict: the number of the head, null where there is none. */
-      head: v.exactOptional(v.nullable(whole)),
-      /** missing_shards: ids by domain. */
-      missing: v.exactOptional(mapOf(texts, "a list of text")),
-      /** guard: the reason by domain. */
-      refusals: v.exactOptional(mapOf(text, "text")),
-    }),
-  }),
-);
-export type ErrorBody = Infer<typeof errorBody>;
-
 /** What can be wrong behind a check that gets no verdict. */
 export const FAULT_KINDS = [
   /** A list was made under a key that is not the edge's (law 5): under another master key, above all. */
@@ -65,9 +45,3 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** The body of a request that has nothing to say. */
 export const noMembers = closed({});
-
-/** The answer to a request that has nothing else to say. */
-export const done = named(
-  "Done",
-  open({ done: kind<true>((value) => value === true, "must be true", { const: true }) }),
-);

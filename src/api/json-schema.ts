@@ -1,6 +1,6 @@
 import type * as v from "valibot";
-
-export type JsonSchema = Readonly<Record<string, unknown>>;
+import { settings } from "./answers/policy.ts";
+import type { JsonSchema } from "./schema.ts";
 
 /** The parts of a schema that its JSON Schema is made of. */
 interface Parts {
@@ -10,20 +10,22 @@ interface Parts {
   readonly wrapped?: v.GenericSchema;
   readonly default?: unknown;
   readonly item?: v.GenericSchema;
+  readonly values?: v.GenericSchema;
+  readonly setting?: keyof typeof settings;
   readonly entries?: Readonly<Record<string, v.GenericSchema>>;
   readonly options?: readonly v.GenericSchema[];
 }
 
 /**
  * The JSON Schema of a schema that schema.ts and valibot's `exactOptional`, `optional` and `nullable` made.
- * @param refer what stands for a schema that has a name; left out, it is written out
+ * @param refer what stands for a schema that has a name
  */
 export function jsonSchemaOf(
   schema: v.GenericSchema,
-  refer: (name: string, whole: () => JsonSchema) => JsonSchema = (_, whole) => whole(),
+  refer: (name: string, whole: () => JsonSchema) => JsonSchema,
 ): JsonSchema {
   const of = (part: v.GenericSchema): JsonSchema => jsonSchemaOf(part, refer);
-  const { type, name, json, wrapped, item, entries, options } = schema as unknown as Parts;
+  const { type, name, json, wrapped, item, values, setting, entries, options } = schema as unknown as Parts;
   const structure = (): JsonSchema => {
     if (entries !== undefined) {
       return {
@@ -34,6 +36,8 @@ export function jsonSchemaOf(
       };
     }
     if (item !== undefined) return { type: "array", items: of(item) };
+    if (setting !== undefined) return of(settings[setting]);
+    if (values !== undefined) return { additionalProperties: of(values) };
     if (wrapped !== undefined) {
       return type === "nullable" ? { anyOf: [of(wrapped), { type: "null" }] } : of(wrapped);
     }

@@ -1,5 +1,5 @@
 /** The question to the Registry about its log, "what changed since N?", and the answer. */
-import type { ErrorBody } from "./errors.ts";
+import type { ErrorBody } from "./answers/errors.ts";
 
 /** A point in the log of numbers. */
 export interface Position {

@@ -1,8 +1,9 @@
-import { type ErrorCode, errorBody, STATUS } from "./errors.ts";
-import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
+import { errorBody } from "./answers/errors.ts";
+import { type DescribedRoute, EVERY_DESCRIBED_ROUTE, errorsOf } from "./answers/table.ts";
+import { type ErrorCode, STATUS } from "./errors.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { MAX_PAGE, MAX_WHOLE } from "./limits.ts";
-import { EVERY_ROUTE, errorsOf, type Route } from "./routes.ts";
-import { type Schema, text, whole } from "./schema.ts";
+import { type JsonSchema, type Schema, text, whole } from "./schema.ts";
 import { VERSION } from "./version.ts";
 
 /** The description of the API in OpenAPI 3.1, made from its routes and their schemas. */
@@ -15,7 +16,7 @@ export function openApiDocument(): JsonSchema {
       return { $ref: `#/components/schemas/${name}` };
     });
   const paths: Record<string, Record<string, JsonSchema>> = {};
-  for (const route of EVERY_ROUTE) {
+  for (const route of EVERY_DESCRIBED_ROUTE) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, of) };
   }
@@ -40,7 +41,7 @@ const WITH_TOKEN: readonly ErrorCode[] = [
   "unavailable",
 ];
 
-function operation(route: Route, of: Describe): JsonSchema {
+function operation(route: DescribedRoute, of: Describe): JsonSchema {
   const {
     roles = [],
     summary,

@@ -3,7 +3,6 @@
  * the error, and its JSON Schema.
  */
 import * as v from "valibot";
-import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 
 export type Schema<T = unknown> = v.GenericSchema<unknown, T>;
 /** The type of a message. */
@@ -11,19 +10,24 @@ export type Infer<S extends Schema> = DeepReadonly<v.InferOutput<S>>;
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
 type Message = string | ((issue: v.BaseIssue<unknown>) => string);
+
+/** A schema that says its own JSON Schema. */
+type Kind<T> = Schema<T> & { readonly json: JsonSchema };
 
 /**
  * A value without members of its own in the schema.
  * @param message what it must be, to follow the path of the value: "must be text"
  */
-export const kind = <T>(test: (value: unknown) => boolean, message: Message, json: JsonSchema): Schema<T> =>
-  ({ ...v.custom<T>(test, message), json }) as Schema<T>;
+export const kind = <T>(test: (value: unknown) => boolean, message: Message, json: JsonSchema): Kind<T> =>
+  ({ ...v.custom<T>(test, message), json }) as Kind<T>;
 
 /** The same schema with more of JSON Schema. */
-export const described = <S extends Schema>(schema: S, json: JsonSchema): S => ({
+export const described = <T>(schema: Kind<T>, json: JsonSchema): Kind<T> => ({
   ...schema,
-  json: { ...jsonSchemaOf(schema), ...json },
+  json: { ...schema.json, ...json },
 });
 
 /** A schema under a name that the OpenAPI document refers to. */
@@ -66,15 +70,17 @@ export const orNull = <T>(schema: Schema<T>) => v.optional(v.nullable(schema), n
  * `__proto__` or `constructor` keeps its value.
  * @param what the values are, in words
  */
-export const mapOf = <T>(item: Schema<T>, what: string): Schema<Record<string, T>> =>
-  kind(
+export const mapOf = <T>(item: Schema<T>, what: string): Schema<Record<string, T>> => {
+  const map = kind<Record<string, T>>(
     (value) => isRecord(value) && wrongMember(value, item) === undefined,
     ({ input }) =>
       isRecord(input)
         ? `must give ${what} for each name, but has another value for ${wrongMember(input, item)?.slice(0, 100)}`
         : "must be an object",
-    { type: "object", additionalProperties: jsonSchemaOf(item) },
+    { type: "object" },
   );
+  return { ...map, values: item } as typeof map;
+};
 
 function wrongMember(value: Readonly<Record<string, unknown>>, item: Schema): string | undefined {
   for (const name in value) if (!v.is(item, value[name])) return name;

@@ -1,24 +1,10 @@
-/** Tokens: who may do what. */
+/** Creating and naming tokens. */
 import * as v from "valibot";
 import { domainName, note } from "./commits.ts";
 import { MAX_TOKEN_DOMAINS, MAX_TOKEN_LIFE } from "./limits.ts";
-import {
-  closed,
-  flag,
-  type Infer,
-  kind,
-  knownWord,
-  listOf,
-  named,
-  oneOf,
-  open,
-  orNull,
-  text,
-  texts,
-  whole,
-} from "./schema.ts";
+import { closed, type Infer, kind, listOf, named, oneOf } from "./schema.ts";
 
-const TOKEN_ROLES = ["check", "publish", "replica"] as const;
+export const TOKEN_ROLES = ["check", "publish", "replica"] as const;
 
 /** A role that tokens have. The secret admin token has the role `admin`. */
 export type TokenRole = (typeof TOKEN_ROLES)[number];
@@ -51,27 +37,3 @@ export const tokenRequest = named(
   }),
 );
 export type TokenRequest = Infer<typeof tokenRequest>;
-
-const record = {
-  id: text,
-  role: knownWord(...TOKEN_ROLES),
-  domains: orNull(texts),
-  /** Unix milliseconds, null: never. */
-  expires: orNull(whole),
-  created: whole,
-  revoked: orNull(whole),
-  note: orNull(text),
-  /** Id of the key that it was made under; null where an earlier release made it. */
-  key_id: orNull(text),
-  /** Whether that is the edge's key: tokens made under another key are not accepted. Null where it is not known. */
-  key_fits: orNull(flag),
-};
-
-export const tokenRecord = named("TokenRecord", open(record));
-export type TokenRecord = Infer<typeof tokenRecord>;
-
-export const tokenCreated = named("TokenCreated", open({ ...record, token: text }));
-export type TokenCreated = Infer<typeof tokenCreated>;
-
-export const tokenList = named("TokenList", open({ tokens: listOf(tokenRecord) }));
-export type TokenList = Infer<typeof tokenList>;

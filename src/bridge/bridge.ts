@@ -1,55 +1,81 @@
+import { createAnswering } from "./answering.ts";
 import { AnswerCache } from "./answers/cache.ts";
 import { MinGenerations } from "./answers/min-generations.ts";
-import { Resolver } from "./answers/resolver.ts";
 import type { AskEdge } from "./edge-source/ask-edge.ts";
-import { EdgeSource } from "./edge-source/edge-source.ts";
 import { ListStates, type ListStatesOptions } from "./edge-source/list-states.ts";
-import { TokenState, watchToken } from "./edge-source/token.ts";
-import { type ListenAddress, showAddress } from "./listeners/address.ts";
-import { BridgeServer } from "./listeners/server.ts";
+import { type TokenSource, TokenState, watchToken } from "./edge-source/token.ts";
+import type { HandedOver } from "./listeners/connections.ts";
+import type { InheritedListener, Listener, ListenerSetting } from "./listeners/listeners.ts";
+import { AllowedPeers } from "./listeners/peers.ts";
+import { BridgeServer, type ServedName } from "./listeners/server.ts";
 import { BridgeLog } from "./observability/log.ts";
 import { BridgeMetrics } from "./observability/metrics.ts";
-import { type MetricsServer, serveMetrics } from "./observability/metrics-server.ts";
-import { ReplicaTelemetry } from "./observability/replica-telemetry.ts";
+import { metricsServer } from "./observability/metrics-server.ts";
 import { Telemetry } from "./observability/telemetry.ts";
 import type { BridgePorts } from "./ports.ts";
-import { PROTOCOL_NAMES, PROTOCOLS } from "./protocols/index.ts";
 import { repeat } from "./repeat.ts";
-import { type OpenReplica, openReplica, type ReplicaHost } from "./replica/open-replica.ts";
+import type { OpenReplica, ReplicaHost } from "./replica/open-replica.ts";
 import type { ReplicaEdge } from "./replica/ports.ts";
-import { ReplicaSource } from "./replica/replica-source.ts";
-import type { BridgeSettings } from "./settings.ts";
+import { type BridgeSettings, LISTENER_NAMES } from "./settings.ts";
+import { REPLICA_SETTINGS, startReplica } from "./start-replica.ts";
+import type { Successor } from "./takeover.ts";
 
-/** Questions per request about one domain, if `max_questions` are asked at the same time. */
-const QUESTIONS_PER_REQUEST = 8;
+/** Pause between two looks at the token file, ms. */
+const TOKEN_PAUSE_MS = 10_000;
+
+/** The edge under one set of settings. */
+export interface EdgeConnection {
+  readonly ask: AskEdge;
+  /** One page of the state of the lists. */
+  readonly page: ListStatesOptions["page"];
+  /** For a replica. */
+  readonly replica?: ReplicaEdge;
+  /** The edge's URL, for the log. */
+  readonly origin: string;
+  close(): void;
+}
+
+/** What a bridge works with. A reload reads it again. */
+export interface BridgeConfiguration {
+  readonly settings: BridgeSettings;
+  readonly edge: EdgeConnection;
+  /** The token that the edge is asked with. */
+  readonly token: TokenSource;
+}
 
 export interface BridgeOptions extends BridgePorts {
-  readonly settings: BridgeSettings;
-  readonly ask: AskEdge;
-  /** For a bridge with a replica. */
-  readonly replica?: { readonly host: ReplicaHost; readonly edge: ReplicaEdge };
-  /** Asks the edge for the state of the lists. */
-  readonly lists: Pick<ListStatesOptions, "page" | "chance">;
-  /** The token that the edge is asked with; only its expiry is read. */
-  readonly token: string;
-  /** The edge's URL, for the log. */
-  readonly edge: string;
+  readonly configuration: BridgeConfiguration;
+  /** Sockets that systemd opened, or those of the bridge that this one replaces. */
+  readonly inherited?: readonly InheritedListener<ServedName>[];
+  /** Whether another bridge continues if this one cannot start. */
+  readonly isSuccessor?: boolean;
+  /** For a replica. */
+  readonly replica?: ReplicaHost;
+  /** For jitter, between 0 and 1. */
+  chance(): number;
   /** Writes one line of the log. */
   writeLog(line: string): void;
   /** Unix milliseconds, for the log. */
   wall(): number;
 }
 
-/** One address that the bridge listens on, such as `socketmap` and `127.0.0.1:10023`. */
-export interface Listener {
-  readonly name: string;
-  readonly address: string;
-}
-
 export interface RunningBridge {
   readonly listeners: readonly Listener[];
-  /** To be called at SIGHUP: logs that it has no effect. */
-  hangup(): void;
+  /** How the bridge is, in one line for people: why the edge cannot be asked, or where it listens. */
+  readonly status: string;
+  /**
+   * Uses another configuration from now on. If a listener cannot be opened, the old one stays in use.
+   * @returns null, or why the old configuration stays; the log has it, too
+   */
+  reload(configuration: BridgeConfiguration): Promise<string | null>;
+  /** The configuration cannot be read. @param details the faults, each with file, line and key */
+  refuseReload(why: string, details: readonly string[]): void;
+  /** Continues a connection of the bridge that this one replaces. */
+  continue(connection: HandedOver): void;
+  /** Hands over to another process once that listens. @returns whether it did; if not, this bridge continues */
+  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean>;
+  /** The service manager could not be told something; for the log. */
+  notifyFailed(why: string): void;
   /** Answers what was asked, and ends within five seconds. */
   stop(signal: string): Promise<void>;
 }
@@ -59,122 +85,257 @@ export interface RunningBridge {
  * @throws ListenError, FolderError
  */
 export async function startBridge(options: BridgeOptions): Promise<RunningBridge> {
-  const { settings, clock, timers, wall } = options;
-  const log = new BridgeLog({ level: settings.log_level, write: options.writeLog, wall });
-  const metrics = new BridgeMetrics();
-  const token = new TokenState(options.token, wall);
-  const minGenerations = new MinGenerations();
-  const cache = new AnswerCache(settings.cache_bytes, minGenerations);
-  const telemetry = new Telemetry(log, metrics, token, settings.log_observed);
-  const fault = (error: unknown): void => telemetry.fault(error);
-  const ports: BridgePorts = { clock, timers };
-  const edgeSource = new EdgeSource({
-    ports,
-    ask: options.ask,
-    timeout: 1000 * settings.timeout,
-    maxQuestions: settings.max_questions,
-    maxRequests: Math.ceil(settings.max_questions / QUESTIONS_PER_REQUEST),
-    failures: settings.breaker_failures,
-    observer: telemetry,
-  });
-  const replica = await startReplica(options, log, metrics, fault);
-  const source = replica === null ? edgeSource : new ReplicaSource(replica.replica, edgeSource, ports);
-  const resolver = new Resolver({
-    ports,
-    source,
-    cache,
-    minGenerations,
-    timeout: 1000 * settings.timeout,
-    acceptGrace: 1000 * settings.accept_grace,
-    newLog: (domain, incarnation) => telemetry.newLog(domain, incarnation),
-    fault,
-  });
-  const server = new BridgeServer({
-    ...ports,
-    maxConnections: settings.max_connections,
-    socketMode: settings.socket_mode,
-    rejected: (protocol) => telemetry.rejected(protocol),
-    context: {
+  const bridge = new Bridge(options);
+  await bridge.start();
+  return bridge;
+}
+
+class Bridge implements RunningBridge {
+  readonly #options: BridgeOptions;
+  readonly #log: BridgeLog;
+  readonly #metrics = new BridgeMetrics();
+  readonly #token: TokenState;
+  readonly #telemetry: Telemetry;
+  readonly #minGenerations = new MinGenerations();
+  readonly #server: BridgeServer;
+  readonly #lists: ListStates;
+  readonly #stops = new Set<() => void>();
+  #configuration: BridgeConfiguration;
+  #cache: AnswerCache;
+  #answering: ReturnType<typeof createAnswering>;
+  #peers: AllowedPeers;
+  #replica: OpenReplica | null = null;
+  #isReplacing = false;
+
+  constructor(options: BridgeOptions) {
+    const { configuration, clock, timers, wall, writeLog, chance } = options;
+    const { settings } = configuration;
+    this.#options = options;
+    this.#configuration = configuration;
+    this.#log = new BridgeLog({ level: settings.log_level, write: writeLog, wall });
+    this.#token = new TokenState(configuration.token.current, wall);
+    this.#telemetry = new Telemetry(this.#log, this.#metrics, this.#token);
+    this.#telemetry.logObserved = settings.log_observed;
+    this.#cache = new AnswerCache(settings.cache_bytes, this.#minGenerations);
+    this.#answering = this.#createAnswering(configuration);
+    this.#peers = new AllowedPeers(settings.allow_remote);
+    this.#lists = new ListStates({
+      page: (after) => this.#configuration.edge.page(after),
+      chance,
+      refreshed: (result) => this.#telemetry.refreshed(result),
+    });
+    const telemetry = this.#telemetry;
+    const isAllowed = (address: string | undefined): boolean => this.#peers.allows(address);
+    this.#server = new BridgeServer({
       clock,
-      resolve: (recipient, now) => resolver.resolve(recipient, now),
-      answered: (protocol, result, ms) => telemetry.answered(protocol, result, ms),
-      malformed: (protocol, why) => telemetry.malformed(protocol, why),
-      fault,
-    },
-  });
-  const lists = new ListStates({ ...options.lists, refreshed: (result) => telemetry.refreshed(result) });
-  metrics.watch({
-    cache,
-    breaker: edgeSource.breaker,
-    token,
-    connections: (protocol) => server.connections(protocol),
-    lists: () => lists.states,
-  });
-
-  const pages: MetricsServer[] = [];
-  const stops: (() => void)[] = [() => resolver.stop()];
-  const close = async (): Promise<void> => {
-    for (const stop of stops) stop();
-    await replica?.stop();
-    await server.stop();
-    await Promise.all(pages.map((page) => page.close()));
-  };
-  const listeners: Listener[] = [];
-  const started = (name: string, address: ListenAddress): void => {
-    listeners.push({ name, address: showAddress(address) });
-  };
-  try {
-    for (const name of PROTOCOL_NAMES) {
-      for (const address of settings[name]) started(name, await server.listen(PROTOCOLS[name], address));
-    }
-    for (const address of settings.metrics) {
-      const page = await serveMetrics(metrics, () => token.fault, address, settings.socket_mode);
-      pages.push(page);
-      started("metrics", page.address);
-    }
-  } catch (error) {
-    await close();
-    throw error;
+      timers,
+      maxConnections: () => this.#configuration.settings.max_connections,
+      isAllowed,
+      rejected: (protocol) => telemetry.rejected(protocol),
+      foreign: (protocol) => telemetry.foreign(protocol),
+      context: {
+        clock,
+        resolve: (recipient, now) => this.#answering.resolver.resolve(recipient, now),
+        answered: (protocol, result, ms) => telemetry.answered(protocol, result, ms),
+        malformed: (protocol, why) => telemetry.malformed(protocol, why),
+        fault: (error) => telemetry.fault(error),
+      },
+      metrics: () => metricsServer({ metrics: this.#metrics, unready: () => this.#token.fault, isAllowed }),
+    });
+    this.#watchGauges();
   }
-  log.started(
-    listeners.map(({ name, address }) => `${name} ${address}`),
-    options.edge,
-  );
-  const warn = (why: string, isExpired: boolean): void => log.token(why, isExpired);
-  stops.push(repeat(timers, 0, watchToken(token, warn, wall)));
-  // Only metrics show the state of the lists.
-  if (settings.metrics.length > 0) stops.push(repeat(timers, lists.firstPause, () => lists.refresh()));
-  return {
-    listeners,
-    hangup: () => log.hangup(),
-    async stop(signal) {
-      log.stopping(signal);
-      await close();
-      log.stopped();
-    },
-  };
+
+  get listeners(): readonly Listener[] {
+    return this.#server.listeners;
+  }
+
+  get status(): string {
+    return this.#token.fault ?? `listening on ${this.#shownListeners().join(", ")}`;
+  }
+
+  /** @throws ListenError, FolderError */
+  async start(): Promise<void> {
+    const { isSuccessor = false, inherited = [], timers, wall } = this.#options;
+    const { settings, edge } = this.#configuration;
+    try {
+      await this.#startReplica();
+      await this.#server.adopt(inherited);
+      await this.#server.update(listenersOf(settings), settings.socket_mode);
+    } catch (error) {
+      this.#answering.resolver.stop();
+      await this.#replica?.stop();
+      await (isSuccessor ? this.#server.giveUp() : this.#server.stop());
+      edge.close();
+      throw error;
+    }
+    this.#log.started(this.#shownListeners(), edge.origin);
+    const warn = (why: string, isExpired: boolean): void => this.#log.token(why, isExpired);
+    this.#stops.add(repeat(timers, 0, watchToken(this.#token, warn, wall)));
+    this.#stops.add(repeat(timers, TOKEN_PAUSE_MS, () => this.#refreshToken()));
+    this.#stops.add(repeat(timers, this.#lists.firstPause, () => this.#refreshLists()));
+  }
+
+  async reload(configuration: BridgeConfiguration): Promise<string | null> {
+    const { settings, edge, token } = configuration;
+    try {
+      await this.#server.update(listenersOf(settings), settings.socket_mode);
+    } catch (error) {
+      edge.close();
+      const why = error instanceof Error ? error.message : String(error);
+      this.refuseReload(why, []);
+      return why;
+    }
+    const old = { ...this.#configuration, answering: this.#answering };
+    if (REPLICA_SETTINGS.some((name) => String(settings[name]) !== String(old.settings[name]))) {
+      this.#log.replicaUnchanged();
+    }
+    this.#configuration = configuration;
+    this.#log.level = settings.log_level;
+    this.#telemetry.logObserved = settings.log_observed;
+    this.#peers = new AllowedPeers(settings.allow_remote);
+    this.#cache = this.#cache.resized(settings.cache_bytes);
+    this.#answering = this.#createAnswering(configuration);
+    if (this.#token.replace(token.current)) this.#log.tokenReplaced();
+    this.#replica?.replica.edgeChanged();
+    this.#log.reloaded(this.#shownListeners(), edge.origin);
+    old.answering.resolver.stop();
+    // Questions under way are still answered over the old connections.
+    this.#after(2_000 * old.settings.timeout, () => old.edge.close());
+    return null;
+  }
+
+  refuseReload(why: string, details: readonly string[]): void {
+    this.#log.reloadFailed(why, details);
+  }
+
+  async replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean> {
+    if (this.#isReplacing) return false;
+    this.#isReplacing = true;
+    try {
+      const successor = start(this.#server.descriptors());
+      await successor.ready;
+      await this.#handOver(successor);
+      return true;
+    } catch (error) {
+      this.#isReplacing = false;
+      this.#log.replaceFailed(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  continue(connection: HandedOver): void {
+    this.#server.continue(connection);
+  }
+
+  notifyFailed(why: string): void {
+    this.#log.notifyFailed(why);
+  }
+
+  async stop(signal: string): Promise<void> {
+    this.#log.stopping(signal);
+    this.#stopWork();
+    await this.#server.stop();
+    await this.#replica?.stop();
+    this.#configuration.edge.close();
+    this.#log.stopped();
+  }
+
+  /** From here on nothing can fail: the other process listens, and this one ends. */
+  async #handOver(successor: Successor): Promise<void> {
+    let connections = 0;
+    await this.#server.handOver(async (connection) => {
+      const error = await successor.give(connection);
+      if (error === null) connections++;
+      else this.#telemetry.fault(error);
+    });
+    await successor.done();
+    this.#stopWork();
+    await this.#replica?.stop();
+    this.#configuration.edge.close();
+    this.#log.replaced(successor.pid, connections);
+  }
+
+  #stopWork(): void {
+    for (const stop of this.#stops) stop();
+    this.#stops.clear();
+    this.#answering.resolver.stop();
+  }
+
+  #createAnswering({ settings, edge }: BridgeConfiguration): ReturnType<typeof createAnswering> {
+    const memory = { cache: this.#cache, minGenerations: this.#minGenerations };
+    const replica = this.#replica?.replica ?? null;
+    return createAnswering(this.#options, settings, edge.ask, memory, this.#telemetry, replica);
+  }
+
+  async #startReplica(): Promise<void> {
+    const { replica: host, timers } = this.#options;
+    if (host === undefined || this.#configuration.edge.replica === undefined) return;
+    // A reload replaces the connection.
+    const edge = (): ReplicaEdge => this.#configuration.edge.replica as ReplicaEdge;
+    this.#replica = await startReplica(this.#configuration.settings, {
+      host,
+      edge: {
+        changes: (question) => edge().changes(question),
+        manifest: (domain) => edge().manifest(domain),
+        blob: (domain, id) => edge().blob(domain, id),
+        domainKey: (domain, epoch) => edge().domainKey(domain, epoch),
+      },
+      timers,
+      log: this.#log,
+      metrics: this.#metrics,
+      failed: (error) => this.#telemetry.fault(error),
+    });
+    if (this.#replica !== null) this.#answering = this.#createAnswering(this.#configuration);
+  }
+
+  #watchGauges(): void {
+    const cache = (): AnswerCache => this.#cache;
+    const answering = (): ReturnType<typeof createAnswering> => this.#answering;
+    this.#metrics.watch({
+      get cache() {
+        return cache();
+      },
+      get breaker() {
+        return answering().breaker;
+      },
+      token: this.#token,
+      connections: (protocol) => this.#server.connections(protocol),
+      lists: () => this.#lists.states,
+    });
+  }
+
+  #refreshToken(): number {
+    const { token } = this.#configuration;
+    const why = token.refresh();
+    if (why !== null) this.#log.tokenUnusable(why);
+    else if (this.#token.replace(token.current)) {
+      this.#replica?.replica.edgeChanged();
+      this.#log.tokenReplaced();
+    }
+    return TOKEN_PAUSE_MS;
+  }
+
+  /** Only metrics show the state of the lists. */
+  async #refreshLists(): Promise<number> {
+    const isShown = this.#server.listeners.some(({ name }) => name === "metrics");
+    return isShown ? this.#lists.refresh() : this.#lists.firstPause;
+  }
+
+  #shownListeners(): string[] {
+    return this.#server.listeners.map(({ name, address }) => `${name} ${address}`);
+  }
+
+  /** Does something later, or at the stop. */
+  #after(ms: number, act: () => void): void {
+    const stopped = new AbortController();
+    const stop = (): void => stopped.abort("stopped");
+    this.#stops.add(stop);
+    void this.#options.timers.sleep(ms, stopped.signal).then(() => {
+      this.#stops.delete(stop);
+      act();
+    });
+  }
 }
 
-/** Null without a replica, or if its folder belongs to a newer release. @throws FolderError */
-async function startReplica(
-  { settings, timers, replica }: BridgeOptions,
-  log: BridgeLog,
-  metrics: BridgeMetrics,
-  fault: (error: unknown) => void,
-): Promise<OpenReplica | null> {
-  if (settings.replica === null || replica === undefined) return null;
-  const telemetry = new ReplicaTelemetry(log, metrics.registry, fault);
-  const opened = await openReplica({
-    ...replica,
-    folder: settings.replica,
-    domains: settings.domain,
-    acceptGrace: 1000 * settings.accept_grace,
-    cacheBytes: settings.replica_bytes,
-    timers,
-    observer: telemetry,
-  });
-  if (opened === null) return null;
-  telemetry.watch({ states: () => opened.replica.states(), unwrittenBytes: opened.unwrittenBytes });
-  opened.replica.start();
-  return opened;
-}
+const listenersOf = (settings: BridgeSettings): ListenerSetting<ServedName>[] =>
+  LISTENER_NAMES.flatMap((name) => settings[name].map((address) => ({ name, address })));

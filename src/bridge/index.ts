@@ -1,10 +1,20 @@
 /** The public face of the bridge. */
-export { type BridgeOptions, type RunningBridge, startBridge } from "./bridge.ts";
+export {
+  type BridgeConfiguration,
+  type BridgeOptions,
+  type EdgeConnection,
+  type RunningBridge,
+  startBridge,
+} from "./bridge.ts";
 export { type AskEdge, askEdgeWith } from "./edge-source/ask-edge.ts";
+export type { TokenSource } from "./edge-source/token.ts";
 export { type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
 export { ListenError } from "./listeners/listen.ts";
+export type { InheritedListener } from "./listeners/listeners.ts";
+export type { ServedName } from "./listeners/server.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
+export { repeat } from "./repeat.ts";
 export { FolderError } from "./replica/disk/folder.ts";
 export type { ReplicaHost } from "./replica/open-replica.ts";
 export {
@@ -12,9 +22,12 @@ export {
   DEFAULTS,
   Fault,
   flagOf,
+  LISTENER_NAMES,
   readSetting,
+  remoteFault,
   SETTING_NAMES,
   SETTINGS,
   type SettingName,
 } from "./settings.ts";
 export { createSteadyClock } from "./steady-clock.ts";
+export { handedOverOf, messageOf, type Predecessor, type Successor } from "./takeover.ts";

@@ -1,5 +1,12 @@
 import { toALabel } from "../directory/index.ts";
-import { ADDRESS_FORMS, type ListenAddress, parseAddress } from "./listeners/address.ts";
+import {
+  ADDRESS_FORMS,
+  isLocal,
+  type ListenAddress,
+  parseAnyAddress,
+  showAddress,
+} from "./listeners/address.ts";
+import { NETWORK_FORMS, type Network, parseNetwork } from "./listeners/peers.ts";
 import { LOG_LEVELS, type LogLevel } from "./observability/log.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "./protocols/index.ts";
 
@@ -13,6 +20,8 @@ export interface BridgeSettings extends ProtocolAddresses {
   readonly metrics: readonly ListenAddress[];
   /** Permissions of unix sockets. */
   readonly socket_mode: number;
+  /** Networks whose clients may connect. Without any, only loopback and unix sockets are listened on. */
+  readonly allow_remote: readonly Network[];
   /** Seconds within which every question is answered. */
   readonly timeout: number;
   /** Seconds for which accepts hold while the edge is away. */
@@ -29,6 +38,8 @@ export interface BridgeSettings extends ProtocolAddresses {
   readonly domain: readonly string[];
   /** Memory for the replica's lists. */
   readonly replica_bytes: number;
+  /** PEM file of further certificate authorities for the edge and for a proxy; null for none. */
+  readonly ca_file: string | null;
   readonly log_level: LogLevel;
   /** Whether to log each recipient that observe mode accepts and enforce mode would not. */
   readonly log_observed: boolean;
@@ -55,22 +66,33 @@ interface Setting<T> {
   read(value: unknown): T | Fault;
 }
 
-const addresses = (about: string): Setting<readonly ListenAddress[]> => ({
+/** A setting with any number of values. In TOML, one may stand without its list. */
+const many = <T>(
+  about: string,
+  [placeholder, form]: readonly [placeholder: string, form: string],
+  parse: (text: string) => T | string,
+): Setting<readonly T[]> => ({
   preset: [],
-  about: `${about} (${ADDRESS_FORMS}; may be repeated)`,
-  placeholder: "address",
+  about,
+  placeholder,
   read(value) {
-    const list = Array.isArray(value) ? value : [value];
-    const read: ListenAddress[] = [];
-    for (const item of list) {
-      if (typeof item !== "string") return new Fault(`must be addresses: ${ADDRESS_FORMS}`);
-      const address = parseAddress(item);
-      if (typeof address === "string") return new Fault(`"${item}" ${address}`);
-      read.push(address);
+    const read: T[] = [];
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (typeof item !== "string") return new Fault(`must be ${form}`);
+      const one = parse(item);
+      if (typeof one === "string") return new Fault(`"${item}" ${one}`);
+      read.push(one);
     }
     return read;
   },
 });
+
+const addresses = (about: string): Setting<readonly ListenAddress[]> =>
+  many(
+    `${about} (${ADDRESS_FORMS}; may be repeated)`,
+    ["address", `addresses: ${ADDRESS_FORMS}`],
+    parseAnyAddress,
+  );
 
 const number = (
   preset: number,
@@ -107,6 +129,11 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
         ? Number.parseInt(value, 8)
         : new Fault('must be an octal string such as "0660"'),
   },
+  allow_remote: many(
+    `also listen beyond loopback, for clients of this network (${NETWORK_FORMS}; may be repeated)`,
+    ["cidr", `networks: ${NETWORK_FORMS}`],
+    parseNetwork,
+  ),
   timeout: number(3, "answer every question within this time", "seconds", [0.1, 4], false),
   accept_grace: number(7 * DAY, "keep accepting for this long while the edge is away", "seconds", [
     0,
@@ -139,6 +166,13 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     8 * 1024 ** 2,
     64 * 1024 ** 3,
   ]),
+  ca_file: {
+    preset: null,
+    about: "PEM file of further certificate authorities, for the edge and for a proxy",
+    placeholder: "file",
+    read: (value) =>
+      typeof value === "string" && value !== "" ? value : new Fault("must be the path of a PEM file"),
+  },
   log_level: {
     preset: "info",
     about: `lowest level of log lines to write: ${LOG_LEVELS.join(", ")}`,
@@ -165,3 +199,22 @@ export const flagOf = (name: SettingName): string => `--${name.replaceAll("_", "
 
 /** Reads one setting. @returns the value, or what is wrong with it */
 export const readSetting = (name: SettingName, value: unknown): unknown => SETTINGS[name].read(value);
+
+/** Names of the settings that are addresses to listen on. */
+export const LISTENER_NAMES = [...PROTOCOL_NAMES, "metrics"] as const;
+export type ListenerName = (typeof LISTENER_NAMES)[number];
+
+/** The first address beyond loopback that nothing allows: its setting, and what is wrong with it; null if there is none. */
+export function remoteFault(
+  settings: BridgeSettings,
+): { setting: ListenerName; address: string; why: string } | null {
+  if (settings.allow_remote.length > 0) return null;
+  for (const setting of LISTENER_NAMES) {
+    const address = settings[setting].find((each) => !isLocal(each));
+    if (address === undefined) continue;
+    const why =
+      "must be a loopback address, unless --allow-remote CIDR (allow_remote) names the networks of its clients";
+    return { setting, address: showAddress(address), why };
+  }
+  return null;
+}

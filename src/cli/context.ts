@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type ClientOptions, createClient, type RollcallClient } from "../client/index.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
@@ -16,7 +16,7 @@ export interface EdgeOptions {
 }
 
 /** What a command may change about its client. */
-export type Tuning = Partial<Pick<ClientOptions, "send" | "now" | "timeoutMs" | "userAgent">>;
+export type Tuning = Partial<Pick<ClientOptions, "token" | "send" | "now" | "timeoutMs" | "userAgent">>;
 
 /**
  * What every command receives. Each file in commands/ exports one function that takes this and returns the finished
@@ -154,12 +154,18 @@ export class Cli {
     }
   }
 
-  /** The token from the options or the environment. @throws CliError exit 2 or 3 */
+  /**
+   * The token from the options, or else the environment, or else the credential `token` of a systemd service.
+   * @throws CliError exit 2 or 3
+   */
   token(options: EdgeOptions): string {
-    const token =
-      options.tokenFile === undefined
-        ? this.platform.env.ROLLCALL_TOKEN?.trim()
-        : readTokenFile(this.path(options.tokenFile), options.tokenFile);
+    const { ROLLCALL_TOKEN, CREDENTIALS_DIRECTORY: credentials } = this.platform.env;
+    let token = ROLLCALL_TOKEN?.trim();
+    if (options.tokenFile !== undefined) {
+      token = readTokenFile(this.path(options.tokenFile), options.tokenFile);
+    } else if (!token && credentials && existsSync(join(credentials, "token"))) {
+      token = readTokenFile(join(credentials, "token"), "$CREDENTIALS_DIRECTORY/token");
+    }
     if (!token) {
       throw usageError(
         "no token is given",

@@ -4,10 +4,12 @@
  */
 import { randomFillSync } from "node:crypto";
 import { createInterface } from "node:readline/promises";
-import { HttpPool } from "./http.ts";
+import { type ConnectionPool, HttpPool, type PoolOptions, proxyFor } from "./http.ts";
 
 export interface Platform {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Process id. */
+  readonly pid: number;
   /** Directory that relative paths start from. */
   readonly cwd: string;
   readonly homeDirectory: string | null;
@@ -19,16 +21,20 @@ export interface Platform {
   readonly stderr: NodeJS.WritableStream;
   /** Unix milliseconds. */
   now(): number;
+  /** Of the system's monotonic clock (CLOCK_MONOTONIC), for systemd. */
+  monotonicMicroseconds(): bigint;
   /** Monotonic milliseconds; only differences matter. */
   steady(): number;
   /** Resolves after `ms`; early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   fetch(input: string, init?: RequestInit): Promise<Response>;
-  /** Cheaper than `fetch`, for long-running processes. @param connections most connections to one host */
-  httpPool(connections: number): HttpPool;
+  /** Cheaper than `fetch`, for long-running processes. */
+  httpPool(options: PoolOptions): ConnectionPool;
+  /** The proxy that the environment names for a URL; null for none. @throws if it is not a URL */
+  proxyFor(url: string): URL | null;
   randomBytes(count: number): Uint8Array;
-  /** Id of this process. */
-  readonly pid: number;
+  /** Id of the process that started this one. */
+  readonly parentPid: number;
   /** Whether a process of this id runs. */
   isRunning(pid: number): boolean;
   /** Writes to standard output. */
@@ -41,6 +47,8 @@ export interface Platform {
   onStop(stop: (signal: string) => void): () => void;
   /** Calls `react` on SIGHUP instead of exiting. */
   onHangup(react: () => void): void;
+  /** Calls `react` on SIGUSR2 instead of exiting. */
+  onReplace(react: () => void): void;
   setExitCode(code: number): void;
 }
 
@@ -52,6 +60,7 @@ export function nodePlatform(): Platform {
   });
   return {
     env: process.env,
+    pid: process.pid,
     cwd: process.cwd(),
     homeDirectory: process.env.HOME ?? null,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
@@ -59,18 +68,21 @@ export function nodePlatform(): Platform {
     stderrIsTerminal: process.stderr.isTTY === true,
     stderr: process.stderr,
     now: () => Date.now(),
+    monotonicMicroseconds: () => process.hrtime.bigint() / 1000n,
     steady: () => performance.now(),
     sleep,
     fetch: (input, init) => globalThis.fetch(input, init),
-    httpPool: (connections) => new HttpPool(connections),
+    httpPool: (options) => new HttpPool(options),
+    proxyFor,
     randomBytes: (count) => randomFillSync(new Uint8Array(count)),
-    pid: process.pid,
+    parentPid: process.ppid,
     isRunning,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     ask,
     onStop,
     onHangup: (react) => void process.on("SIGHUP", react),
+    onReplace: (react) => void process.on("SIGUSR2", react),
     setExitCode: (code) => {
       process.exitCode = code;
     },

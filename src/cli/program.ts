@@ -62,7 +62,8 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
   }
 }
 
-function programOf(cli: Cli): Command {
+/** The command with all its subcommands, as commander knows them. */
+export function programOf(cli: Cli): Command {
   const program = cli
     .command("rollcall", "tell mail servers at RCPT TO whether a recipient exists")
     .version(VERSION)

@@ -41,6 +41,8 @@ export interface Settings {
   readonly domains: readonly DomainSettings[];
   /** `[bridge]`: only what the file sets. */
   readonly bridge: Partial<BridgeSettings>;
+  /** The place of a key, `FILE:LINE`. @param path tables and key, such as `["bridge", "line"]` */
+  placeOf(path: readonly string[]): string;
 }
 
 const policyEntries = Object.fromEntries(
@@ -146,6 +148,7 @@ export function readSettings(path: string, shown: string): Settings | null {
     keepLists: output.keep_lists,
     domains,
     bridge: output.bridge,
+    placeOf: (path) => placeOf(text, shown, path),
   };
 }
 

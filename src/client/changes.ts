@@ -63,7 +63,10 @@ export async function collectChanges(
   throw new ClientError("protocol", "the list of heads changed each time while it was read", 200);
 }
 
-/** @returns null if the pages are not of one list: a tombstone was pruned, or another Registry answered */
+/**
+ * @returns null if the pages are not of one list: the Registry was replaced or restored, or it pruned a tombstone, which
+ *   no later page lists
+ */
 async function readPages(page: (after: number | null) => Promise<ChangesAnswer>): Promise<Changes | null> {
   const first = await page(null);
   const heads = new Map(first.heads);

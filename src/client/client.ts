@@ -1,4 +1,5 @@
 import {
+  ANSWERS,
   type AnswerOf,
   type AuditRecord,
   type CheckRequest,
@@ -19,7 +20,6 @@ import {
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
-  ROUTES,
   type RollbackRequest,
   type RouteName,
   read,
@@ -87,7 +87,7 @@ export class RollcallClient {
   async health(): Promise<Health> {
     const call = callOf("showHealth");
     const reply = await this.#transport.exchange(call);
-    const { value } = read(ROUTES.showHealth.answer, jsonOf(reply));
+    const { value } = read(ANSWERS.showHealth.answer, jsonOf(reply));
     if (value?.status === "ok" || value?.status === "unconfigured") return value;
     if (reply.status >= 200 && reply.status < 300) throw this.#notAnEdge(call);
     throw failureOf(reply, this.#base);
@@ -279,14 +279,14 @@ export class RollcallClient {
 
   /** The body of a 2xx by the route's schema, so that a stranger's page is not taken for an answer. */
   #answerIn<N extends RouteName>(reply: HttpReply, name: N, call: Call): AnswerOf<N> {
-    const reading = read(ROUTES[name].answer as Schema, jsonOf(reply));
+    const reading = read(ANSWERS[name].answer as Schema, jsonOf(reply));
     if (reading.fault !== undefined) throw this.#notAnEdge(call, reading.fault);
     return reading.value as AnswerOf<N>;
   }
 
   /** A change of a domain's head is sent once: without the whole result nobody knows whether it was made. */
   async #newHead(domain: string, call: Call): Promise<HeadResult> {
-    const { value } = read(ROUTES.rollbackDomain.answer, jsonOf(await this.#transport.send(call)));
+    const { value } = read(ANSWERS.rollbackDomain.answer, jsonOf(await this.#transport.send(call)));
     if (value?.domain === (toALabel(domain) ?? domain)) return value;
     throw new ClientError(
       "protocol",

@@ -16,7 +16,8 @@ export interface ClientPorts {
 export interface ClientOptions extends ClientPorts {
   /** Base URL of the edge, with or without a path before `/v1`. */
   readonly url: string;
-  readonly token: string;
+  /** The token; as a function, the one to send next. */
+  readonly token: string | (() => string);
   /** Sends requests in place of `fetch`, for clients that send so many that fetch would cost too much CPU. */
   readonly send?: Send;
   /** Milliseconds for a whole exchange, body included. Default 30,000. */
@@ -104,7 +105,7 @@ export class Transport {
   #requestOf(call: Call, signal: AbortSignal): HttpRequest {
     const { token, userAgent = "rollcall" } = this.#options;
     const headers: Record<string, string> = {
-      authorization: `Bearer ${token}`,
+      authorization: `Bearer ${typeof token === "string" ? token : token()}`,
       accept: "application/json, application/octet-stream",
       "user-agent": userAgent,
     };

@@ -39,8 +39,11 @@ export const unauthorized = (): HttpError =>
 const JSON_HEADERS = new Headers({ ...PRIVATE, "Content-Type": "application/json" });
 const JSON_OK = { headers: JSON_HEADERS };
 
-export const json = (body: unknown, status = 200): Response =>
-  new Response(JSON.stringify(body), status === 200 ? JSON_OK : { ...JSON_OK, status });
+export const json = (body: unknown, status = 200): Response => jsonText(JSON.stringify(body), status);
+
+/** @param body JSON that is written already */
+export const jsonText = (body: string, status = 200): Response =>
+  new Response(body, status === 200 ? JSON_OK : { ...JSON_OK, status });
 
 export const text = (body: string, status = 200): Response =>
   new Response(body, { status, headers: { ...PRIVATE, "Content-Type": "text/plain; charset=utf-8" } });

@@ -19,6 +19,8 @@ export interface Bindings {
   background(work: Promise<unknown>): void;
   /** The shortest cacheTtl that KV accepts, seconds. */
   kvCacheTtl(): number;
+  /** The OpenAPI document, null if it was not deployed with the Worker. */
+  openApi(): Promise<string | null>;
 }
 
 /**

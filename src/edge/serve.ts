@@ -1,5 +1,7 @@
-import { type IRequest, Router } from "itty-router";
-import { EVERY_ROUTE, ROUTES, type Route, type RouteName } from "../api/index.ts";
+import type { IRequest, RouteEntry } from "itty-router";
+// The package's index would bundle what makes responses, too.
+import { IttyRouter } from "itty-router/IttyRouter";
+import { ROUTES, type Route, type RouteName } from "../api/index.ts";
 import { traceOf } from "../reader/index.ts";
 import { Access, type Caller, NOBODY } from "./access.ts";
 import { Deployment } from "./deployment.ts";
@@ -15,7 +17,7 @@ import { handle } from "./routes/table.ts";
 export class Edge {
   readonly deployment: Deployment;
   readonly #access: Access;
-  readonly #router = Router<IRequest, [Bindings], Response>();
+  readonly #router = IttyRouter<IRequest, [Bindings], Response>();
 
   constructor(settings: Settings, ports: Ports) {
     this.deployment = new Deployment(settings, ports);
@@ -28,8 +30,9 @@ export class Edge {
         this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
       );
     }
-    this.#router.all("*", (request) => {
-      throw notFound(request.method, new URL(request.url).pathname);
+    const routes = [...this.#router.routes];
+    this.#router.all("*", ({ method, url }) => {
+      throw notFound(routes, method, new URL(url).pathname);
     });
   }
 
@@ -151,10 +154,8 @@ function requireQuery(route: Route, url: string): void {
   });
 }
 
-function notFound(method: string, path: string): HttpError {
-  const allowed = EVERY_ROUTE.filter((route) => patternOf(route.path).test(path)).map(
-    (route) => route.method,
-  );
+function notFound(routes: readonly RouteEntry[], method: string, path: string): HttpError {
+  const allowed = routes.filter(([, pattern]) => pattern.test(path)).map(([known]) => known);
   if (allowed.length === 0) return new HttpError("not_found", "no such route");
   return new HttpError(
     "method_not_allowed",
@@ -163,6 +164,3 @@ function notFound(method: string, path: string): HttpError {
     { Allow: allowed.join(", ") },
   );
 }
-
-const patternOf = (path: string): RegExp =>
-  new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}/*$`);

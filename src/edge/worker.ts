@@ -1,5 +1,6 @@
 /** The Worker: binds the platform to the edge. */
 
+import { ROUTES } from "../api/index.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
@@ -14,6 +15,8 @@ export { Registry } from "./registry-object.ts";
 export interface Env {
   readonly ROLLCALL_KV: KVNamespace;
   readonly REGISTRY: DurableObjectNamespace<Registry>;
+  /** The files that are deployed beside the Worker: the OpenAPI document. */
+  readonly ASSETS?: Fetcher;
   readonly ROLLCALL_MASTER_KEY?: string;
   readonly ROLLCALL_ADMIN_TOKEN?: string;
   readonly ROLLCALL_WINDOW?: string;
@@ -57,6 +60,12 @@ class Invocation implements Bindings {
 
   kvCacheTtl(): number {
     return acceptedCacheTtl();
+  }
+
+  async openApi(): Promise<string | null> {
+    const url = `https://assets${ROUTES.showOpenApi.path}`;
+    const response = await this.#env.ASSETS?.fetch(url);
+    return response?.status === 200 ? response.text() : null;
   }
 }
 

@@ -27,6 +27,31 @@ export async function examineTokens(client: RollcallClient, now: number): Promis
   );
 }
 
+/** How many lists are compared with KV: those that changed last. */
+const COMPARED = 20;
+
+/**
+ * Whether KV has a generation that the Registry does not know. Then the Registry's storage was restored to an earlier
+ * time, and the next commits get numbers that were given before.
+ */
+export async function examineNumbers(client: RollcallClient): Promise<string> {
+  const live = (await client.domains()).filter((each) => each.deleted_until === null);
+  const newest = live.sort((a, b) => b.time - a.time).slice(0, COMPARED);
+  const ahead: string[] = [];
+  for (const { domain } of newest) {
+    if ((await client.domain(domain))?.kv.state === "ahead") ahead.push(domain);
+  }
+  if (ahead.length === 0)
+    return `KV has no list that is newer than the Registry's (${newest.length} compared)`;
+  throw new Problem(
+    `KV has a newer list than the Registry, whose storage was restored to an earlier time: ${some(ahead)}`,
+    REPLACE_REGISTRY,
+  );
+}
+
+const REPLACE_REGISTRY =
+  "publish nothing, and replace the Registry: docs/deploying.md#when-a-registry-is-lost has the steps";
+
 /** Faults that no other step finds and that do not go away by themselves. */
 const LASTING: readonly FaultKind[] = [
   "canonicaliser_mismatch",
@@ -49,7 +74,7 @@ export async function examineFaults(client: RollcallClient): Promise<string> {
   throw new Problem(
     `within the last hour: ${shown}`,
     "the Registry replaces damaged or missing parts in KV within minutes; this line then disappears within an hour. " +
-      "If it stays, run `npx wrangler tail`: it shows where each fault is. For damage in the Registry itself, restore " +
-      "an earlier state of its storage",
+      "If it stays, run `npx wrangler tail`: it shows where each fault is. For damage in the Registry itself, " +
+      REPLACE_REGISTRY,
   );
 }

@@ -213,7 +213,7 @@ export class Decider {
       return { kind: "manifest", domain, need: position, isCold };
     }
     if (cached === undefined || number < lowest) {
-      return confirmListsOrDefer(check, now, view, cached === undefined ? [] : [cached]);
+      return confirmListsOrDefer(check, now, view, []);
     }
     return cached;
   }

@@ -45,10 +45,8 @@ export class Exports {
 
   /** Reads the roster, unless another request does. @returns false if that failed just now */
   async load(context: ReaderContext): Promise<boolean> {
-    const readAt = this.#readAt;
     await this.#flight.run(context, {
       name: WORK,
-      isSettled: () => this.#readAt > readAt,
       run: async () => {
         const now = this.#clock.now();
         this.#take(await this.#reads.roster(context, KV_ROSTER), now);

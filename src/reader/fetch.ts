@@ -64,18 +64,10 @@ export class Fetcher {
    * replaced by an older one.
    */
   manifest(context: ReaderContext, domain: string, need: Position): Promise<void> {
-    const readAt = this.#cache.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
     const view = this.#views.of(domain);
     return this.#flight.run(context, {
       name: `manifest ${domain}`,
       target: need.number,
-      // KV may show an older one than is needed; the Registry is still being asked then.
-      isSettled: () => {
-        const cached = this.#cache.peek(domain);
-        return (
-          cached !== undefined && cached.readAt > readAt && numberIn(view, cached.manifest) >= need.number
-        );
-      },
       run: () => this.#fetchManifest(context, view, domain, need.number),
     });
   }
@@ -85,23 +77,15 @@ export class Fetcher {
     for (const { manifest } of this.#cache.recent(MANIFESTS_IN_USE)) {
       const { domain } = manifest;
       const head = view.head(domain);
-      if (this.#views.of(domain) !== view || head === undefined || numberIn(view, manifest) >= head) continue;
+      if (head === undefined || numberIn(view, manifest) >= head) continue;
       await this.manifest(context, domain, { incarnation: view.incarnation, number: head });
     }
   }
 
   /** Caches one blob of a cached manifest. */
   blob(context: ReaderContext, of: CachedManifest, kind: BlobKind, index: number): Promise<void> {
-    const { domain } = of.manifest;
-    const name = blobName(of, kind, index);
     return this.#flight.run(context, {
-      name,
-      // A manifest that has replaced this one may contain the blob too, or have no use for it.
-      isSettled: () => {
-        const cached = this.#cache.peek(domain);
-        if (cached === undefined || blobName(cached, kind, index) !== name) return true;
-        return (kind === "shards" ? cached.shard(index) : cached.departures(index)) !== undefined;
-      },
+      name: blobName(of, kind, index),
       run: () => this.#fetchBlob(context, of, kind, index),
     });
   }
@@ -114,9 +98,9 @@ export class Fetcher {
     const number = fromKv === null ? -1 : numberIn(view, fromKv);
     if (number >= Math.max(need, head ?? 0)) return;
     if (head === undefined) {
-      if (this.#exports.includes(domain)) throw new Error(`the export of ${domain} is not in KV`);
       // Asking the Registry for every domain that a client may invent would have no bound.
-      if (need === 0) return;
+      if (!this.#exports.includes(domain)) return;
+      throw new Error(`the export of ${domain} is not in KV`);
     }
     const questionAt = this.#ports.clock.now();
     const bytes = await this.#sources.registry.manifest(context, view, domain);

@@ -104,9 +104,8 @@ export class LogClient {
     try {
       const roster = await this.#reads.roster(context, String(view.partition));
       if (roster?.partitions === this.#partitions) view.startFrom(roster);
-    } catch (error) {
+    } catch {
       // Without a roster the Registry lists everything, which costs more.
-      if (error instanceof OperationLimitError) throw error;
     }
   }
 

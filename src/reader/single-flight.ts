@@ -17,8 +17,8 @@ export interface Work {
   readonly name: string;
   /** The number to reach, if requests may need different ones: work for a lower number is not enough. */
   readonly target?: number;
-  /** Whether the result is there. */
-  isSettled(): boolean;
+  /** Whether the result is there already, if that may be so before the work ends. */
+  isSettled?(): boolean;
   run(): Promise<void>;
   /** Called when this request has run the work, with an error if it failed. */
   ended?(error?: unknown): void;
@@ -83,10 +83,10 @@ export class SingleFlight {
     const end = Math.min(this.#clock.now() + WORK_TIMEOUT, context.deadline);
     while (!this.isPaused(keyOf(work))) {
       if (!this.isRunning(name)) return this.#perform(work);
-      const running = this.#leases.get(name)?.target ?? Number.NEGATIVE_INFINITY;
-      while (!work.isSettled() && this.isRunning(name) && this.#clock.now() < end)
-        await this.#timers.sleep(POLL);
-      if (work.isSettled() || running >= target || this.#clock.now() >= end) return;
+      const running = (this.#leases.get(name) as Lease).target;
+      const isSettled = (): boolean => work.isSettled?.() ?? false;
+      while (!isSettled() && this.isRunning(name) && this.#clock.now() < end) await this.#timers.sleep(POLL);
+      if (isSettled() || running >= target || this.#clock.now() >= end) return;
     }
   }
 

@@ -2,7 +2,7 @@
 import type { GenerationRecord } from "../api/index.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";
-import { readSummary, SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
+import { SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
 
 /** Domains after `after` in the order of their names, tombstones included. */
 export function listDomains(storage: RegistryStorage, page: Page<string>): HeadSummary[] {
@@ -24,11 +24,8 @@ const HEADS = `SELECT h.domain, h.number, ${SUMMARY_COLUMNS} FROM heads h
   LEFT JOIN summaries s ON s.domain = h.domain AND s.number = h.number`;
 
 function summaryAt(storage: RegistryStorage, row: SqlRow): HeadSummary {
-  const domain = row.domain as string;
-  const generation = row.number as number;
-  const summary = summaryIn(row) ?? readSummary(storage, domain, generation);
-  const { time, mode, counts, alias, deletedUntil, epoch, keyId } = summary;
-  return { domain, generation, time, mode, counts, alias, deleted_until: deletedUntil, epoch, key_id: keyId };
+  const { departures: _, ...head } = summaryIn(storage, row.domain as string, row.number as number, row);
+  return head;
 }
 
 /** A domain's history before generation `after`, newest first; null where it never had a head. */
@@ -49,18 +46,12 @@ export function listGenerations(
     return null;
   }
   return rows.map((row) => {
-    const generation = row.number as number;
-    const { time, mode, counts, departures } = summaryIn(row) ?? readSummary(storage, domain, generation);
-    return {
-      generation,
-      time,
-      action: row.action as GenerationRecord["action"],
-      by: row.made_by as string,
-      forced: row.forced === 1,
-      note: row.note as string | null,
-      mode,
-      counts,
-      departures,
-    };
+    const { number, action, made_by: by, forced, note } = row;
+    const { generation, time, mode, counts, departures } = summaryIn(storage, domain, number as number, row);
+    const made = { action, by, forced: forced === 1, note } as Pick<
+      GenerationRecord,
+      "action" | "by" | "forced" | "note"
+    >;
+    return { generation, time, ...made, mode, counts, departures };
   });
 }

@@ -10,7 +10,6 @@ import {
   type Shard,
 } from "../directory/index.ts";
 import type { RegistryStorage } from "./ports.ts";
-import type { HeadSummary } from "./protocol.ts";
 import { insert, replace } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
@@ -203,17 +202,3 @@ export const blobsOf = (manifest: ManifestRecord): string[] => [
   ...blobIds(manifest.shards),
   ...blobIds(manifest.departures),
 ];
-
-export function summaryOf(manifest: ManifestRecord): HeadSummary {
-  return {
-    domain: manifest.domain,
-    generation: manifest.generation,
-    time: manifest.time,
-    mode: manifest.mode,
-    counts: manifest.counts,
-    alias: manifest.policy.alias,
-    deleted_until: manifest.deletedUntil,
-    epoch: manifest.epoch,
-    key_id: manifest.keyId,
-  };
-}

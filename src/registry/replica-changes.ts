@@ -16,18 +16,21 @@ import { isRevoked } from "./tokens.ts";
  * A page is part of one list: only the last page makes it complete up to `asOf`. A change between two pages gets a
  * higher number, so a later page lists it.
  * @param now Unix milliseconds
+ * @param most heads on a page, and more than one commit may have
  */
 export function changesForReplica(
   storage: RegistryStorage,
   since: Position | null,
   { token, domains, after }: ReplicaQuestion,
   now: number,
+  most = MAX_HEADS,
 ): QuestionAnswer & { readonly replica: ReplicaAnswer } {
   const { incarnation, asOf, purged, isAll, from } = positionIn(storage, since);
   const isRefused = token !== null && isRevoked(storage, token);
-  const { heads, next } = isRefused
-    ? { heads: [], next: null }
-    : pageOfHeads(storage, Math.max(from, after ?? -1), domains);
+  const start = Math.max(from, after ?? -1);
+  // Most polls find nothing new. Without this, each would read a row for each domain that the token names.
+  const isEmpty = isRefused || start >= asOf;
+  const { heads, next } = isEmpty ? NO_HEADS : pageOfHeads(storage, start, domains, most);
   return {
     incarnation,
     asOf,
@@ -39,22 +42,27 @@ export function changesForReplica(
   };
 }
 
+type HeadsPage = Pick<QuestionAnswer, "heads"> & Pick<ReplicaAnswer, "next">;
+
+const NO_HEADS: HeadsPage = { heads: [], next: null };
+
 function pageOfHeads(
   storage: RegistryStorage,
   after: number,
   domains: readonly string[] | null,
-): { readonly heads: QuestionAnswer["heads"]; readonly next: number | null } {
+  most: number,
+): HeadsPage {
   const covered = domains === null ? "" : "AND domain IN (SELECT value FROM json_each(?))";
   const rows = storage.sql(
     `SELECT domain, number FROM heads WHERE number > ? ${covered} ORDER BY number LIMIT ?`,
     after,
     ...(domains === null ? [] : [JSON.stringify(domains)]),
-    MAX_HEADS + 1,
+    most + 1,
   );
   const heads = rows.map((row) => [row.domain as string, row.number as number] as const);
-  const extra = heads[MAX_HEADS];
+  const extra = heads[most];
   if (extra === undefined) return { heads, next: null };
-  // The heads of one commit share a number and stay on one page. They are 500 at most, so a page is never empty.
+  // The heads of one commit share a number and stay on one page. They are fewer than a page has, so no page is empty.
   const page = heads.filter(([, number]) => number < extra[1]);
   return { heads: page, next: page.at(-1)?.[1] ?? null };
 }

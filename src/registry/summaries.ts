@@ -5,6 +5,7 @@
 import { type ManifestRecord, readManifest } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
+import type { HeadSummary } from "./protocol.ts";
 import { replace } from "./rows.ts";
 
 /** Manifests that one run reads, one at a time. */
@@ -14,61 +15,58 @@ const MANIFESTS = 250;
 export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id`;
 
 /** What a manifest says, without its list. */
-export interface Summary
-  extends Pick<ManifestRecord, "time" | "mode" | "counts" | "deletedUntil" | "epoch" | "keyId"> {
-  readonly departures: number;
-  readonly alias: string | null;
-}
+export type Summary = HeadSummary & { readonly departures: number };
 
 /** Keeps the summary of a generation. */
 export function keepSummary(storage: RegistryStorage, number: number, manifest: ManifestRecord): void {
-  const { domain, time, mode, counts, policy, shards, departures } = manifest;
+  const { domain, time, mode, counts, policy, shards, departures, epoch, canonicaliser } = manifest;
   replace(storage, "summaries", {
     domain,
     number,
     time,
     mode,
-    active: counts.active,
-    disabled: counts.disabled,
-    full: counts.full,
-    moved: counts.moved,
+    ...counts,
     departures: departures.count,
     alias: policy.alias,
     deleted_until: manifest.deletedUntil,
-    epoch: manifest.epoch,
+    epoch,
     key_id: manifest.keyId,
-    canonicaliser: manifest.canonicaliser,
+    canonicaliser,
     bits: shards.bits,
   });
 }
 
-/** The summary in a row, null where it has none: an earlier release made the generation. */
-export function summaryIn(row: SqlRow): Summary | null {
-  if (row.mode === null) return null;
-  return {
-    time: row.time as number,
-    mode: row.mode as Summary["mode"],
-    counts: {
-      active: row.active as number,
-      disabled: row.disabled as number,
-      full: row.full as number,
-      moved: row.moved as number,
-    },
-    departures: row.departures as number,
-    alias: row.alias as string | null,
-    deletedUntil: row.deleted_until as number | null,
-    epoch: row.epoch as number,
-    keyId: row.key_id as string,
-  };
+/**
+ * The summary of a generation.
+ * @param row its columns in the table; null where an earlier release made the generation, and its manifest is read
+ */
+export function summaryIn(
+  storage: RegistryStorage,
+  domain: string,
+  generation: number,
+  { time, mode, alias, deleted_until, epoch, key_id, departures, active, disabled, full, moved }: SqlRow,
+): Summary {
+  if (mode === null) {
+    const manifest = manifestOf(storage, domain, generation);
+    return { ...summaryOf(manifest), departures: manifest.departures.count };
+  }
+  const counts = { active, disabled, full, moved };
+  const known = { domain, generation, time, mode, counts, alias, deleted_until, epoch, key_id, departures };
+  return known as Summary;
 }
 
-/** The summary of one generation, read from its manifest. */
-export function readSummary(storage: RegistryStorage, domain: string, number: number): Summary {
-  const { departures, policy, ...manifest } = manifestOf(storage, domain, number);
-  const { time, mode, counts, deletedUntil, epoch, keyId } = manifest;
-  const { count } = departures;
-  return { time, mode, counts, deletedUntil, epoch, keyId, departures: count, alias: policy.alias };
-}
+/** What a manifest says of a head. */
+export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
+  domain: manifest.domain,
+  generation: manifest.generation,
+  time: manifest.time,
+  mode: manifest.mode,
+  counts: manifest.counts,
+  alias: manifest.policy.alias,
+  deleted_until: manifest.deletedUntil,
+  epoch: manifest.epoch,
+  key_id: manifest.keyId,
+});
 
 function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord {
   const row = storage.sql(

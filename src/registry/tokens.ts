@@ -15,19 +15,14 @@ export function recordToken(storage: RegistryStorage, token: StoredToken, by: st
 /** Issued tokens, oldest first; only one where its id is given. */
 export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
   const rows = storage.sql(
-    `SELECT t.*, r.time AS revoked FROM tokens t LEFT JOIN revocations r ON r.id = t.id
+    `SELECT t.id, t.role, t.domains, t.expires, t.created, r.time AS revoked, t.note, t.key_id
+     FROM tokens t LEFT JOIN revocations r ON r.id = t.id
      ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
     ...(id === undefined ? [] : [id]),
   );
   return rows.map((row) => ({
-    id: row.id as string,
-    role: row.role as StoredToken["role"],
+    ...(row as unknown as StoredToken),
     domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
-    expires: row.expires as number | null,
-    created: row.created as number,
-    revoked: (row.revoked ?? null) as number | null,
-    note: row.note as string | null,
-    key_id: row.key_id as string | null,
   }));
 }
 

@@ -1,7 +1,8 @@
 /* A schema is the one authority on a message: what is read by it fits the description made from it. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EVERY_ROUTE, openApiDocument, type Route, read, type Schema } from "../../src/api/index.ts";
+import { EVERY_ROUTE, type Route, read, type Schema } from "../../src/api/index.ts";
+import { openApiDocument } from "../../src/api/openapi.ts";
 import { forAll } from "../directory/helpers.ts";
 import { Description, type Document, nameOf } from "../edge/support/description.ts";
 

@@ -1,10 +1,11 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { TokenState } from "../../src/bridge/edge-source/token.ts";
 import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts";
+import { BridgeLog } from "../../src/bridge/observability/log.ts";
 import { BridgeMetrics } from "../../src/bridge/observability/metrics.ts";
+import { ReplicaTelemetry } from "../../src/bridge/observability/replica-telemetry.ts";
 import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
 import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
 import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
@@ -15,7 +16,6 @@ import { answerOf } from "./support/answers.ts";
 import { Bench } from "./support/bench.ts";
 
 const page = readFileSync(join(ROOT, "docs", "bridge.md"), "utf8");
-const UNIT = join(ROOT, "examples", "systemd", "rollcall-bridge.service");
 
 /** The rows of the tables of a section: their cells, without marks of code. */
 function rowsOf(heading: string): string[][] {
@@ -63,9 +63,11 @@ describe("docs/bridge.md", () => {
       const preset = DEFAULTS[name as keyof typeof DEFAULTS];
       const shown = Array.isArray(preset)
         ? "none"
-        : name === "socket_mode"
-          ? '"0660"'
-          : JSON.stringify(preset);
+        : preset === null
+          ? "none"
+          : name === "socket_mode"
+            ? '"0660"'
+            : JSON.stringify(preset);
       expect([name, value]).toEqual([name, shown]);
     }
     expect(DEFAULTS.socket_mode).toBe(0o660);
@@ -100,57 +102,11 @@ describe("docs/bridge.md", () => {
     const { cache, breaker } = new Bench(() => answerOf("alice@example.com", "unknown"));
     const token = new TokenState("", () => 0);
     metrics.watch({ cache, breaker, token, connections: () => 0, lists: () => [] });
+    const log = new BridgeLog({ level: "silent", write: () => undefined, wall: () => 0 });
+    const replica = new ReplicaTelemetry(log, metrics.registry, () => undefined);
+    replica.watch({ states: () => [], unwrittenBytes: () => 0 });
     const known = [...(await metrics.text()).matchAll(/^# TYPE (rollcall_\w+)/gm)].map((match) => match[1]);
     const documented = rowsOf("Metrics").flatMap(([names]) => (names ?? "").split(", "));
     expect(documented.sort()).toEqual(known.sort());
-  });
-});
-
-describe("the rules of alerts", () => {
-  it("use metrics that exist, with labels that they have", async () => {
-    const rules = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
-    const documented = new Map(
-      rowsOf("Metrics").flatMap(([names, labels]) =>
-        (names ?? "").split(", ").map((name): [string, string[]] => [name, (labels ?? "").split(", ")]),
-      ),
-    );
-    const used = [...rules.matchAll(/(rollcall_bridge_\w+)(?:\{([^}]*)\})?/g)];
-    expect(used.length).toBeGreaterThan(8);
-    for (const [, name, labels = ""] of used) {
-      expect([...documented.keys()]).toContain(name);
-      for (const [, label] of labels.matchAll(/(\w+)[!=~]*=/g)) {
-        expect(documented.get(name as string)).toContain(label);
-      }
-    }
-    expect(rules).toContain('source="grace"');
-  });
-});
-
-describe("the systemd unit", () => {
-  it("lets the bridge create its sockets where the pages put them", () => {
-    const unit = readFileSync(UNIT, "utf8");
-    const writable = [...unit.matchAll(/^ReadWritePaths=-?(\S+)$/gm)].map((match) => `${match[1]}/`);
-    for (const [, name] of unit.matchAll(/^RuntimeDirectory=(\S+)$/gm)) writable.push(`/run/${name}/`);
-    const pages = [
-      "docs/bridge.md",
-      "docs/mta/postfix/README.md",
-      "examples/systemd/rollcall-bridge.service",
-    ];
-    const sockets = pages.flatMap((file) =>
-      [...readFileSync(join(ROOT, file), "utf8").matchAll(/unix:(\/(?:var|run)\/[\w./-]+)/g)].map(
-        (match) => match[1],
-      ),
-    );
-    expect(new Set(sockets)).toContain("/var/spool/postfix/rollcall/socketmap");
-    for (const path of sockets) expect(writable.some((folder) => path?.startsWith(folder))).toBe(true);
-  });
-
-  it.skipIf(!existsSync("/usr/bin/systemd-analyze"))("is accepted by systemd", () => {
-    // The command is not installed on the host of a test.
-    const copy = join(temporaryFolder(), "rollcall-bridge.service");
-    writeFileSync(copy, readFileSync(UNIT, "utf8").replace("/usr/local/bin/rollcall", "/bin/true"));
-    const { status, stderr } = spawnSync("systemd-analyze", ["verify", copy], { encoding: "utf8" });
-    expect(stderr.split("\n").filter((line) => line.includes("rollcall-bridge"))).toEqual([]);
-    expect(status).toBe(0);
   });
 });

@@ -36,11 +36,21 @@ async function start({
   const running = await startBridge({
     clock: time.clock,
     timers: time.timers,
-    settings: { ...DEFAULTS, line: [LOOPBACK], metrics: [LOOPBACK] },
-    ask: async () => [],
-    lists: { page: page ?? (async () => ({ domains: [], next: null })), chance: () => 0.5 },
-    token: expires === undefined ? "a-token" : tokenOf({ id: "1", role: "check", domains: null, expires }),
-    edge: "https://edge.example",
+    configuration: {
+      settings: { ...DEFAULTS, line: [LOOPBACK], metrics: [LOOPBACK] },
+      token: {
+        current:
+          expires === undefined ? "a-token" : tokenOf({ id: "1", role: "check", domains: null, expires }),
+        refresh: () => null,
+      },
+      edge: {
+        ask: async () => [],
+        page: page ?? (async () => ({ domains: [], next: null })),
+        origin: "https://edge.example",
+        close: () => undefined,
+      },
+    },
+    chance: () => 0.5,
     writeLog: (line) => lines.push(JSON.parse(line) as Record<string, unknown>),
     wall: () => time.clock.now(),
   });

@@ -100,6 +100,43 @@ describe("rollcall token", () => {
   });
 });
 
+describe("rollcall token create --role replica", () => {
+  it("makes a token that checks, shows its domains and publishes nothing", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const made = await run(`token create --role replica --domain ${domain} --note bridge1`);
+    expect(made).toMatchObject({ code: 0, stderr: "", stdout: expect.stringMatching(/^\S+\n$/) });
+    const env = { ROLLCALL_TOKEN: made.stdout.trim() };
+    expect(await run(`check a@${domain}`, { env })).toMatchObject({ code: 0 });
+    expect((await run("status", { env })).stdout).toMatch(new RegExp(`${domain.replaceAll(".", "\\.")} `));
+    expect(await run(`history ${domain}`, { env })).toMatchObject({ code: 6 });
+    expect(await run(`publish --domain ${domain} list.txt --yes`, { env })).toMatchObject({ code: 6 });
+    expect((await run("token list")).stdout).toMatch(new RegExp(` replica +${domain} .*valid +bridge1`));
+  });
+
+  it("covers every domain if it names none", async () => {
+    const { run } = fresh();
+    expect(await run("token create --role replica --note bridge2")).toMatchObject({ code: 0 });
+    expect((await run("token list")).stdout).toMatch(/ replica +all .*valid +bridge2/);
+  });
+
+  it("refuses an alias without its target, and names both", async () => {
+    const { domain, run, publish, write } = fresh();
+    await publish(TEN);
+    const alias = `alias-${domain}`;
+    write("alias.toml", `[domains."${alias}"]\nalias = "${domain}"\n`);
+    expect(await run("publish --config alias.toml --force --yes")).toMatchObject({ code: 0 });
+    const refused = await run(`token create --role replica --domain ${alias}`);
+    expect(refused).toMatchObject({ stdout: "" });
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain(
+      `${alias} is an alias of ${domain}: a replica token must name ${domain} too`,
+    );
+    const both = `token create --role replica --domain ${alias} --domain ${domain}`;
+    expect(await run(both)).toMatchObject({ code: 0 });
+  });
+});
+
 describe("rollcall init", () => {
   it("creates an empty list, so that nothing is published by mistake", async () => {
     const { cwd, domain, run, write } = fresh();

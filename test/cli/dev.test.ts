@@ -59,6 +59,12 @@ describe("rollcall dev", () => {
     const dev = await startDev(state, { home });
     expect(dev.process.stdout).toMatch(/^.*\bready\b.*http:\/\/127\.0\.0\.1:\d+$/m);
     expect(await (await fetch(`${dev.url}/healthz`)).json()).toMatchObject({ status: "ok", faults: [] });
+    const description = await fetch(`${dev.url}/v1/openapi.json`);
+    expect(description.headers.get("Cache-Control")).toBe("private, no-store");
+    expect(await description.json()).toMatchObject({ openapi: "3.1.0" });
+    // The runtime's own answer would be a page.
+    const nothing = await fetch(`${dev.url}/v1/openapi`);
+    expect([nothing.status, await nothing.json()]).toMatchObject([404, { error: { code: "not_found" } }]);
     for (const file of ["admin-token", ".dev.vars"]) {
       expect(statSync(join(state, file)).mode & 0o777).toBe(0o600);
     }

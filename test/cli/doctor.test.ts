@@ -57,6 +57,7 @@ describe("rollcall doctor", () => {
       "kv-read",
       "keys",
       "tokens",
+      "numbers",
       "publish",
       "deliverable",
       "unknown",
@@ -148,7 +149,14 @@ describe("rollcall doctor", () => {
     const { code, failed } = await failures(fake.url, ADMIN);
     expect(failed[0]).toMatchObject({ step: "kv-read", detail: "KV cannot be read" });
     // The fake has no other answers.
-    expect(failed.map(({ step }) => step)).toEqual(["kv-read", "keys", "tokens", "publish", "faults"]);
+    expect(failed.map(({ step }) => step)).toEqual([
+      "kv-read",
+      "keys",
+      "tokens",
+      "numbers",
+      "publish",
+      "faults",
+    ]);
     expect(code).toBe(1);
   });
 

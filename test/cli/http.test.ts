@@ -40,7 +40,7 @@ const serve = (respond: RequestListener, host = "127.0.0.1"): Promise<Served> =>
   listening(createServer(respond), "http", host);
 
 function newPool(connections = 4): HttpPool {
-  const pool = new HttpPool(connections);
+  const pool = new HttpPool({ connections });
   ends.push(() => pool.close());
   return pool;
 }

@@ -44,6 +44,7 @@ function edgeWith(ports: Ports): (body: string) => Promise<Response> {
       registry: (partition) => registryAt(testEnv.REGISTRY, { partition, partitions: 1 }, {}),
       background: (each) => work.push(each),
       kvCacheTtl: () => 30,
+      openApi: async () => null,
     });
     await Promise.allSettled(work);
     return response;

@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   type DomainDescription,
   type ErrorBody,
-  EVERY_ROUTE,
+  EVERY_DESCRIBED_ROUTE,
   errorsOf,
   type TokenCreated,
   VERSION,
 } from "../../src/api/index.ts";
+import { openApiDocument } from "../../src/api/openapi.ts";
 import { toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Env } from "../../src/edge/worker.ts";
@@ -15,7 +16,7 @@ import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/e
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
 
 const env = freshEnv();
-const NAMES = EVERY_ROUTE.map(nameOf);
+const NAMES = EVERY_DESCRIBED_ROUTE.map(nameOf);
 let description: Description;
 let cases: Readonly<Record<string, readonly Provocation[]>> = {};
 /** Errors that occurred, by route. */
@@ -129,13 +130,18 @@ describe("the description of the API", () => {
     expect(document.info.version).toBe(VERSION);
   });
 
+  it("is made from the schemas: `npm run build` writes it", async () => {
+    const made: unknown = JSON.parse(JSON.stringify(openApiDocument()));
+    expect(await callJson(env, "/v1/openapi.json")).toEqual(made);
+  });
+
   it("has every route, and nothing else", () => {
     expect([...description.operations.keys()].sort()).toEqual([...NAMES].sort());
     expect(Object.keys(cases).sort()).toEqual([...NAMES].sort());
   });
 
   it("names every parameter of a path, and the roles of every route", () => {
-    for (const route of EVERY_ROUTE) {
+    for (const route of EVERY_DESCRIBED_ROUTE) {
       const { parameters = [], "x-roles": roles } = description.operation(nameOf(route));
       const inPath = parameters.filter((each) => each.in === "path").map((each) => `:${each.name}`);
       expect(inPath).toEqual(route.path.match(/:\w+/g) ?? []);
@@ -201,6 +207,14 @@ describe("the description of the API", () => {
     expect(found).toEqual([]);
   });
 
+  it("matches a deployment without this description", async () => {
+    const missing = { path: "/v1/openapi.json", status: 404, code: "not_found" };
+    const empty = { fetch: async () => new Response("<p>not found</p>", { status: 404 }) };
+    for (const ASSETS of [undefined, empty]) {
+      expect(await fault("GET /v1/openapi.json", freshEnv({ ASSETS }), missing)).toBeNull();
+    }
+  });
+
   it("matches a deployment with another Registry", async () => {
     const other = freshEnv({ ROLLCALL_PARTITIONS: "2" });
     const reach = NAMES.filter((name) => !/rcpt|healthz|openapi|tokens\/|registry/.test(name));
@@ -213,7 +227,7 @@ describe("the description of the API", () => {
   it("names no error of a route that no test provokes", () => {
     // A body that arrives too slowly needs a clock that is passed in, and has its own test.
     const elsewhere = ["timeout"];
-    const unmet = EVERY_ROUTE.flatMap((route) =>
+    const unmet = EVERY_DESCRIBED_ROUTE.flatMap((route) =>
       errorsOf(route)
         .filter((code) => !elsewhere.includes(code) && code !== "unavailable")
         .filter((code) => !met.get(nameOf(route))?.has(code))

@@ -55,8 +55,8 @@ describe("the examination of a deployment", () => {
     const { results, pauses } = await examine();
     expect(results.map(({ step, state }) => `${step} ${state}`)).toEqual(
       [
-        ..."answers secrets credentials registry kv-read keys tokens publish deliverable unknown".split(" "),
-        ..."kv-copy latency delete faults".split(" "),
+        ..."answers secrets credentials registry kv-read keys tokens numbers publish deliverable".split(" "),
+        ..."unknown kv-copy latency delete faults".split(" "),
       ].map((step) => `${step} ok`),
     );
     expect(results.find(({ step }) => step === "latency")).toMatchObject({
@@ -78,7 +78,7 @@ describe("the examination of a deployment", () => {
     const late = async (): Promise<Outcome> =>
       ++asked <= 5 ? answer("not-served", "defer") : answer("deliverable", "accept");
     const soon = await examine({ check: late });
-    expect(soon.results[8]).toMatchObject({ state: "ok", detail: "deliverable reply (after 2.6 s)" });
+    expect(soon.results[9]).toMatchObject({ state: "ok", detail: "deliverable reply (after 2.6 s)" });
     const never = await examine({ check: async () => answer("unavailable", "defer") });
     expect(never.failed).toEqual([
       "deliverable: the verdict is unavailable instead of deliverable: unavailable reply",
@@ -105,12 +105,30 @@ describe("the examination of a deployment", () => {
   it("reports a copy to KV that does not come, and slow checks", async () => {
     const head = { generation: 1, kv: { state: "behind", generation: null } };
     let calls = 0;
-    const { failed, pauses } = await examine({ domain: async () => (calls++ === 0 ? null : head) }, 1_500);
+    const domains = async () => [];
+    const domain = async () => (calls++ === 0 ? null : head);
+    const { failed, pauses } = await examine({ domain, domains }, 1_500);
     expect(failed).toEqual([
       "kv-copy: is behind after 46 s: no reason is known",
       "latency: median 1500 ms, slowest 1500 ms of 9 checks",
     ]);
     expect(pauses).toBe(91);
+  });
+
+  it("reports lists that KV has and the Registry lost, of the 20 that changed last", async () => {
+    const domains = async () =>
+      Array.from({ length: 30 }, (_, i) => ({ domain: `d${i}.example`, deleted_until: null, time: i }));
+    const asked: string[] = [];
+    const domain = async (name: string) => {
+      asked.push(name);
+      return { generation: 1, kv: { state: name === "d29.example" ? "ahead" : "equal", generation: 2 } };
+    };
+    const { failed } = await examine({ domains, domain });
+    expect(failed[0]).toBe(
+      "numbers: KV has a newer list than the Registry, whose storage was restored to an earlier time: d29.example",
+    );
+    expect(asked.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `d${29 - i}.example`));
+    expect(asked.slice(20).filter((name) => name.startsWith("d"))).toEqual([]);
   });
 
   it("turns a publish that fails into a problem, and lasting faults too", async () => {

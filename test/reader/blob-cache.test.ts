@@ -134,6 +134,35 @@ describe("a shard that two generations share", () => {
   });
 });
 
+describe("the limit of the cache", () => {
+  /** Eleven generations of one size. */
+  const all = Array.from({ length: 11 }, (_, i) =>
+    make({ domain: `d${String.fromCharCode(97 + i)}.example`, names: ["alice"], bits: 0, generation: 7 }),
+  );
+  const domains = all.map(({ manifest }) => manifest.domain);
+  const one = new BlobCache(AMPLE);
+  hold(one, all[0] as (typeof all)[number]);
+  const size = one.size;
+
+  it("may be used up to its last byte; past it, a tenth is freed, the least recently used first", () => {
+    const memory = new BlobCache(10 * size);
+    for (const each of all.slice(0, 10)) hold(memory, each);
+    expect(memory.size).toBe(10 * size);
+    expect(domains.filter((domain) => memory.peek(domain) !== undefined)).toEqual(domains.slice(0, 10));
+    hold(memory, all[10] as (typeof all)[number]);
+    expect(memory.size).toBe(9 * size);
+    expect(domains.filter((domain) => memory.peek(domain) !== undefined)).toEqual(domains.slice(2));
+  });
+
+  it("never evicts what was just added: a list larger than the cache is still answered from", () => {
+    const memory = new BlobCache(size - 1);
+    for (const each of all) {
+      hold(memory, each);
+      expect(domains.filter((domain) => memory.peek(domain) !== undefined)).toEqual([each.manifest.domain]);
+    }
+  });
+});
+
 describe("the same generation again", () => {
   it("keeps its entry and its blobs, and the later time of reading", () => {
     const memory = new BlobCache(AMPLE);

@@ -18,6 +18,7 @@ describe("queryOf", () => {
     expect(queryOf("a@third.example", seen).minGeneration).toBe(0);
     expect(queryOf("a@example.com", null).minGeneration).toBe(0);
     expect(queryOf("postmaster", seen).minGeneration).toBe(0);
+    expect(queryOf("postmaster", { null: 7 }).minGeneration).toBe(0);
     // A member that every object inherits is not a domain that the asker named.
     expect(queryOf("a@constructor", seen).minGeneration).toBe(0);
   });

@@ -83,6 +83,16 @@ describe("a refusal", () => {
   });
 });
 
+describe("a check whose confirmation fails", () => {
+  it("does not read the list again", async () => {
+    const desk = await confirmed();
+    desk.log.fate = "fails";
+    await desk.time.advance(WINDOW + 1);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ action: "defer" });
+    expect(desk.takeReads()).toEqual([manifestKey(D)]);
+  });
+});
+
 describe("an accept", () => {
   it("that is confirmed holds for what is left of the window", async () => {
     const desk = await confirmed();
@@ -289,6 +299,33 @@ describe("an alias", () => {
     expect(answer.action).toBe("defer");
   });
 
+  it("does not refuse from an older list of the target, although its own is confirmed", async () => {
+    const desk = await aliased();
+    desk.log.heads.set(T, 9);
+    desk.log.asOf = 9;
+    await desk.time.advance(WINDOW);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
+  });
+
+  it("of an export does not refuse from an older list of the target", async () => {
+    const desk = new Desk();
+    desk.publish({ domain: T, generation: 7, names: ["bob"] });
+    desk.export({ names: [], policy: { alias: T } });
+    desk.log.heads.set(T, 9);
+    desk.log.asOf = 9;
+    await desk.check("a@[192.0.2.1]");
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unavailable" });
+    expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+
+  it("asks the Registry if the target alone is ahead of the log", async () => {
+    const desk = await aliased();
+    desk.reader.cache.delete(desk.reader.cache.peek(T) as never);
+    desk.publish({ domain: T, generation: 9, names: ["carol"] });
+    expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", confirmed_age: 0 });
+    expect(desk.takeQuestions().length).toBeGreaterThan(0);
+  });
+
   it("is deferred where the target was deleted or is an alias itself", async () => {
     for (const change of [{ deletedUntil: Date.UTC(2027, 0, 1) }, { policy: { alias: "third.example" } }]) {
       const desk = await aliased();
@@ -387,5 +424,17 @@ describe("a part of a list", () => {
     });
     expect(desk.log.blobsAsked).toHaveLength(1);
     expect(desk.takeFaults()).toEqual(["missing_blob"]);
+  });
+
+  it("that cannot be read while the Registry is away defers for that reason, after one question", async () => {
+    const desk = new Desk();
+    desk.publish({ names: ["alice"], bits: 0 });
+    for (const key of [...desk.kv.keys()]) if (key !== manifestKey(D)) desk.kv.delete(key);
+    desk.log.fate = "fails";
+    expect(await desk.check(`alice@${D}`)).toMatchObject({
+      verdict: "unavailable",
+      detail: "a part of the list could not be read",
+    });
+    expect(desk.takeQuestions()).toHaveLength(1);
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { blobId, blobKey, manifestKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
-import { flipped } from "../directory/helpers.ts";
+import { flipped, tableOf } from "../directory/helpers.ts";
 import { D, Desk, INCARNATION, WINDOW } from "./support/desk.ts";
 
 const LONG = 31_536_000;
@@ -65,6 +65,32 @@ describe("a manifest", () => {
     desk.log.manifests.set(D, other);
     expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
     expect(new Set(desk.takeFaults())).toEqual(new Set(["damaged_manifest"]));
+  });
+
+  it("that neither has is no damaged one", async () => {
+    const { desk } = withList();
+    desk.kv.delete(manifestKey(D));
+    await desk.check("a@[192.0.2.1]");
+    desk.log.manifests.delete(D);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served" });
+    expect(desk.takeFaults()).toEqual([]);
+  });
+
+  it("that was answered from is asked of the Registry if KV and the log are behind it", async () => {
+    const { desk } = withList();
+    const old = desk.kv.get(manifestKey(D)) as Uint8Array;
+    await desk.check(`nobody@${D}`);
+    await desk.idle();
+    // KV alone shows the next generation, and it is answered from.
+    desk.reader.cache.delete(desk.reader.cache.peek(D) as never);
+    desk.kv.set(manifestKey(D), desk.manifest({ generation: 8, names: ["zoe"] }).bytes);
+    expect(await desk.check(`zoe@${D}`)).toMatchObject({ verdict: "deliverable", generation: 8 });
+    desk.reader.cache.delete(desk.reader.cache.peek(D) as never);
+    desk.publish({ generation: 8, names: ["zoe"] });
+    desk.kv.set(manifestKey(D), old);
+    desk.takeQuestions();
+    expect(await desk.check(`zoe@${D}`)).toMatchObject({ verdict: "deliverable", generation: 8 });
+    expect(desk.takeQuestions().map(({ want }) => want)).toEqual([D]);
   });
 
   it("that is older than the cached one does not replace it", async () => {
@@ -130,8 +156,26 @@ describe("a manifest", () => {
     desk.export();
     desk.kv.delete(manifestKey(D));
     await desk.check("a@[192.0.2.1]");
+    desk.takeReads();
     expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
     expect(desk.log.questions.filter(({ want }) => want !== null)).toEqual([]);
+    expect(desk.takeReads()).toContain(manifestKey(D));
+    // Nor is it read again at once, however often it is asked for.
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
+    expect(desk.takeReads()).not.toContain(manifestKey(D));
+  });
+
+  it("that a head overtook while KV was read comes from the Registry, without another reading of KV", async () => {
+    const { desk } = withList();
+    const old = desk.kv.get(manifestKey(D)) as Uint8Array;
+    desk.publish({ generation: 8, names: ["zoe"] });
+    desk.kv.set(manifestKey(D), old);
+    desk.kvTakes = 200;
+    const check = Promise.resolve(desk.reader.check(desk.context(), queryOf(`zoe@${D}`)));
+    await desk.time.advance(50);
+    desk.reader.noteChange(0, { incarnation: INCARNATION, number: 8 }, { [D]: 8 });
+    expect(await desk.time.run(check)).toMatchObject({ verdict: "deliverable", generation: 8 });
+    expect(desk.takeReads().filter((key) => key === manifestKey(D))).toHaveLength(1);
   });
 });
 
@@ -255,6 +299,30 @@ describe("a blob", () => {
     expect(desk.takeFaults()).toContain("damaged_blob");
   });
 
+  it("of other names is damaged, although it is a whole shard of the same place", async () => {
+    const desk = new Desk();
+    const content = desk.publish({ names: NAMES, bits: 0 });
+    const other = desk.manifest({ names: ["zoe"], bits: 0 }).shards[0] as Uint8Array;
+    desk.kv.set(blobKey(D, blobId(content.shards, 0)), other);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+    expect(await desk.check(`zoe@${D}`)).toMatchObject({ verdict: "unknown" });
+    expect(desk.takeFaults()).toEqual(["damaged_blob"]);
+  });
+
+  it("that is no shard is damaged, although its id fits", async () => {
+    const desk = new Desk();
+    const content = desk.publish({ names: NAMES, bits: 0 });
+    const bytes = new TextEncoder().encode("not a shard");
+    const table = tableOf([bytes], 0, false);
+    const id = blobId(table, 0);
+    const manifest = desk.encode({ ...content, shards: table });
+    desk.kv.set(manifestKey(D), manifest).set(blobKey(D, id), bytes);
+    desk.log.manifests.set(D, manifest);
+    desk.log.blobs.set(id, bytes);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "unavailable" });
+    expect(desk.takeFaults()).toEqual(["damaged_blob", "damaged_blob"]);
+  });
+
   it("is fetched once for checks of one request that need it at the same time", async () => {
     const { desk } = withList(0);
     await desk.check("a@[192.0.2.1]");
@@ -289,6 +357,14 @@ describe("a list in KV that was replaced long ago", () => {
     desk.kv.set(manifestKey(D), old);
     desk.roster("0", { asOf: 5, heads: { [D]: 5 } });
     expect(await desk.check(`zoe@${D}`)).toMatchObject({ verdict: "deliverable", generation: 8 });
+  });
+});
+
+describe("a check that needs several blobs", () => {
+  it("fetches each of them", async () => {
+    const { desk } = withList(3);
+    for (let i = 0; i < 20; i++)
+      expect(await desk.check(`nobody${i}+x${i}@${D}`)).toMatchObject({ verdict: "unknown" });
   });
 });
 

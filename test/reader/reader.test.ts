@@ -18,6 +18,9 @@ describe("a check", () => {
     await desk.check(`alice@${D}`);
     await desk.check("a@other.example");
     await desk.check("postmaster");
+    desk.export({ domain: "exported.example" });
+    await desk.time.advance(60_000);
+    await desk.check("alice@exported.example");
     desk.reader.noteChange(0, { incarnation: desk.log.incarnation, number: 6 }, { "new.example": 6 });
     desk.log.fate = "fails";
     await desk.check("a@new.example");
@@ -25,6 +28,7 @@ describe("a check", () => {
       ["deliverable", D],
       ["not-served", null],
       ["deliverable", null],
+      ["deliverable", "exported.example"],
       ["unavailable", "new.example"],
     ]);
   });
@@ -127,8 +131,46 @@ describe("a batch", () => {
       desk.reader.checkAll(spent, [queryOf(`alice@${D}`), queryOf("a@[192.0.2.1]")]),
     );
     expect(answers.map(({ verdict }) => verdict)).toEqual(["unavailable", "unavailable"]);
+    expect(answers[1]?.detail).toBe("exported domains could not be read in time");
     expect(desk.faults).toEqual([]);
     expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown" });
+  });
+});
+
+describe("a request that has used its operations of KV", () => {
+  it("does not pause an export's manifest for others", async () => {
+    const desk = new Desk();
+    desk.export();
+    await desk.check("a@[192.0.2.1]");
+    const spent: ReaderContext = {
+      ...desk.context(),
+      kv: {
+        get: () => Promise.reject(new OperationLimitError()),
+        getTexts: () => Promise.reject(new OperationLimitError()),
+      },
+    };
+    const answer = desk.reader.check(spent, queryOf(`alice@${D}`));
+    expect(await desk.time.run(Promise.resolve(answer))).toMatchObject({ action: "defer" });
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+});
+
+describe("an error that no rule foresees", () => {
+  it("fails its check at once, and is reported", async () => {
+    const desk = new Desk();
+    desk.publish();
+    const whole = desk.context();
+    let uses = 0;
+    const broken: ReaderContext = {
+      ...whole,
+      get pending() {
+        if (uses++ === 0) throw new RangeError("no such place");
+        return whole.pending;
+      },
+    };
+    const [answer] = await desk.reader.checkAll(broken, [queryOf(`alice@${D}`)]);
+    expect(answer).toMatchObject({ verdict: "unavailable", detail: "internal error; no verdict" });
+    expect(desk.takeFaults()).toEqual(["internal_error"]);
   });
 });
 
@@ -146,6 +188,56 @@ describe("behind the answers", () => {
     await desk.idle();
     expect(desk.takeQuestions()).toHaveLength(1);
     expect(desk.reader.views.at(0).isDue(desk.time.now())).toBe(false);
+  });
+
+  it("of requests at one moment, one asks, and the others do not wait for it", async () => {
+    const desk = await confirmed();
+    await desk.time.advance(WINDOW / 2);
+    desk.log.takes = 100;
+    await desk.check(`alice@${D}`);
+    await desk.check(`alice@${D}`);
+    expect(desk.background).toHaveLength(2);
+    let ended = 0;
+    for (const work of desk.background) void work.then(() => ended++);
+    await desk.time.advance(0);
+    expect(ended).toBe(1);
+    await desk.idle();
+    expect(desk.takeQuestions()).toHaveLength(1);
+  });
+
+  it("each partition that a request asked about is refreshed, and the first one for a bare postmaster", async () => {
+    const desk = new Desk({ partitions: 5 });
+    const domains = ["a", "b", "c", "d", "e", "f", "g", "h"].map((name) => `${name}.example`);
+    const asked: number[] = [];
+    const request = (): ReaderContext => {
+      const context = desk.context();
+      return {
+        ...context,
+        log: (partition) => {
+          asked.push(partition);
+          return context.log(partition);
+        },
+      };
+    };
+    await desk.reader.check(request(), queryOf("postmaster"));
+    await desk.idle();
+    expect(asked).toEqual([0]);
+    for (const domain of domains) desk.publish({ domain });
+    await desk.time.run(
+      desk.reader.checkAll(
+        request(),
+        domains.map((domain) => queryOf(`nobody@${domain}`)),
+      ),
+    );
+    await desk.idle();
+    await desk.time.advance(WINDOW / 2);
+    asked.length = 0;
+    const one = request();
+    for (const domain of domains) await desk.reader.check(one, queryOf(`nobody@${domain}`));
+    await desk.idle();
+    const partitions = new Set(domains.map((domain) => desk.reader.partitionOf(domain)));
+    expect([...asked].sort()).toEqual([...partitions].sort());
+    expect(partitions.size).toBeGreaterThan(1);
   });
 
   it("nothing is asked while the last question failed a moment ago", async () => {
@@ -171,6 +263,8 @@ describe("behind the answers", () => {
     await desk.idle();
     expect(desk.reader.cache.peek(D)?.manifest.generation).toBe(8);
     expect(desk.takeReads().filter((key) => key === manifestKey(D))).toHaveLength(1);
+    // KV has it, so the Registry need not send it.
+    expect(desk.takeQuestions().map(({ want }) => want)).toEqual([null]);
     // One that is up to date is not read again.
     await desk.time.advance(WINDOW / 2);
     await desk.check(`bob@${D}`);
@@ -191,20 +285,20 @@ describe("behind the answers", () => {
     expect(desk.takeReads()).not.toContain(manifestKey("exported.example"));
   });
 
-  it("exports are read again where they would be too old at the next refresh", async () => {
-    const desk = await confirmed();
-    await desk.check("a@other.example");
-    await desk.idle();
-    desk.takeReads();
-    const exportsRead = () => desk.takeReads().includes(rosterKey("kv"));
-    await desk.time.advance(60_000 - WINDOW / 2 - 1);
-    await desk.check(`alice@${D}`);
-    await desk.idle();
-    expect(exportsRead()).toBe(false);
-    await desk.time.advance(WINDOW / 2);
-    await desk.check(`alice@${D}`);
-    await desk.idle();
-    expect(exportsRead()).toBe(true);
+  it("exports are read again from the age on at which they would be too old at the next refresh", async () => {
+    for (const [age, isRead] of [
+      [60_000 - WINDOW / 2 - 1, false],
+      [60_000 - WINDOW / 2, true],
+    ] as const) {
+      const desk = await confirmed();
+      await desk.check("a@other.example");
+      await desk.idle();
+      desk.takeReads();
+      await desk.time.advance(age);
+      await desk.check(`alice@${D}`);
+      await desk.idle();
+      expect(desk.takeReads().includes(rosterKey("kv"))).toBe(isRead);
+    }
   });
 
   it("sixteen manifests in use are brought up to date, the most recently used ones", async () => {

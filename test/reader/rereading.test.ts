@@ -62,6 +62,9 @@ describe("a list of the Registry", () => {
 
   it("that is ahead of a log which does not confirm it refuses nobody", async () => {
     const desk = await confirmed();
+    // The exports are known too.
+    await desk.check("a@[192.0.2.1]");
+    desk.takeQuestions();
     const { bytes } = desk.manifest({ generation: 8, names: ["bob"] });
     desk.reader.cache.delete(desk.reader.cache.peek(D) as never);
     desk.kv.set(manifestKey(D), bytes);
@@ -120,6 +123,23 @@ describe("a list of the Registry", () => {
     await desk.time.advance(60_000);
     expect(await desk.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", origin: "kv" });
     expect(desk.reader.cache.peek(D)?.manifest.origin).toBe("kv");
+  });
+});
+
+describe("aliases of domains that are not served", () => {
+  it("read their targets each, however many there are, while the log is known", async () => {
+    const desk = new Desk({ mostHeads: 500 });
+    const aliases = Array.from({ length: 20 }, (_, i) => `alias${i}.example`);
+    for (const domain of aliases) desk.publish({ domain, names: [], policy: { alias: `to-${domain}` } });
+    await desk.check("a@[192.0.2.1]");
+    await desk.idle();
+    desk.takeReads();
+    for (const domain of aliases)
+      expect(await desk.check(`alice@${domain}`)).toMatchObject({
+        verdict: "unavailable",
+        detail: "the newest list could not be read",
+      });
+    expect(desk.takeReads().filter((key) => key.includes("to-"))).toHaveLength(20);
   });
 });
 
@@ -240,6 +260,49 @@ describe("before the served domains are known", () => {
     await desk.time.run(Promise.all([all, first, exported, changed]));
   });
 
+  it("a list that appears in KV is found by the next check", async () => {
+    const desk = new Desk();
+    desk.log.fate = "refuses";
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ action: "defer" });
+    desk.kv.set(manifestKey(D), desk.manifest().bytes);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "deliverable" });
+  });
+
+  it("lists that an export serves, or that are cached, do not count as unknown ones", async () => {
+    const domains = Array.from({ length: 20 }, (_, i) => `d${i}.example`);
+    const desk = new Desk();
+    for (const domain of domains) desk.export({ domain });
+    desk.roster("kv", { heads: Object.fromEntries(domains.map((domain) => [domain, 5])) });
+    desk.kv.set(manifestKey(D), desk.manifest().bytes);
+    desk.log.fate = "refuses";
+    await desk.check("a@[192.0.2.1]");
+    await desk.idle();
+    // The refresh has failed just now and is paused, so none allows more reads meanwhile.
+    const verdicts = async (all: readonly string[]) => {
+      const found = new Set<string>();
+      for (const domain of all) found.add((await desk.check(`alice@${domain}`)).verdict);
+      return [...found];
+    };
+    expect(await verdicts([...domains, D])).toEqual(["deliverable"]);
+    const cached = new Desk();
+    for (const domain of domains)
+      cached.kv.set(manifestKey(domain), cached.manifest({ domain, names: ["alice"] }).bytes);
+    cached.log.fate = "refuses";
+    for (const domain of domains) {
+      await cached.check(`alice@${domain}`);
+      await cached.idle();
+      await cached.time.advance(1_000);
+    }
+    await cached.time.advance(WINDOW);
+    // One check begins the pause, and all lists are read again within it.
+    await cached.check("postmaster");
+    await cached.idle();
+    cached.takeReads();
+    for (const domain of domains)
+      expect(await cached.check(`alice@${domain}`)).toMatchObject({ verdict: "deliverable" });
+    expect(cached.takeReads().filter((key) => key.startsWith(manifestKey("")))).toHaveLength(20);
+  });
+
   it("an address literal reads no manifest", async () => {
     const desk = new Desk();
     await desk.check("a@[192.0.2.1]");
@@ -261,6 +324,17 @@ describe("an export", () => {
     expect((await desk.check(`alice@${D}`)).action).toBe("defer");
     desk.log.fate = "answers";
     await desk.time.advance(1_000);
+    expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served" });
+  });
+
+  it("that was withdrawn does not answer after a minute without any check", async () => {
+    const desk = new Desk();
+    desk.export();
+    await desk.check(`alice@${D}`);
+    await desk.check("a@[192.0.2.1]");
+    await desk.idle();
+    desk.roster("kv", { heads: {} });
+    await desk.time.advance(60_000);
     expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served" });
   });
 
@@ -312,10 +386,11 @@ describe("a deferral of an asker that has seen more", () => {
       .sort((x, y) => desk.reader.partitionOf(x) - desk.reader.partitionOf(y))
       .flatMap((domain, i, all) => (i === 0 || i === all.length - 1 ? [domain] : [])) as [string, string];
     expect([desk.reader.partitionOf(a), desk.reader.partitionOf(b)]).toEqual([0, 1]);
-    const ask = (domain: string) =>
+    const ask = (domain: string, seen = 99) =>
       desk.time.run(
-        Promise.resolve(desk.reader.check(desk.context(), queryOf(`x@${domain}`, { [domain]: 99 }))),
+        Promise.resolve(desk.reader.check(desk.context(), queryOf(`x@${domain}`, { [domain]: seen }))),
       );
+    for (const domain of [a, b]) await ask(domain, 0);
     await ask(a);
     desk.takeQuestions();
     await ask(b);

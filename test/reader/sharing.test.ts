@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Answer, blobId, blobKey, manifestKey, rosterKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
-import { D, Desk, INCARNATION, WINDOW } from "./support/desk.ts";
+import { confirmed, D, Desk, INCARNATION, WINDOW } from "./support/desk.ts";
 
 /** Begins a check as a request of its own. */
 const begin = (desk: Desk, recipient: string): Promise<Answer> =>
@@ -56,6 +56,21 @@ describe("requests that need the same manifest", () => {
     expect(desk.time.now() - begun).toBeLessThanOrEqual(130);
   });
 
+  it("that is cached but lapsed all answer from the new reading", async () => {
+    const desk = await confirmed();
+    desk.log.fate = "fails";
+    await desk.time.advance(WINDOW + 1);
+    await desk.check(`alice@${D}`);
+    await desk.idle();
+    desk.kv.set(manifestKey(D), desk.manifest({ generation: 8, names: ["bob"] }).bytes);
+    await desk.time.advance(WINDOW + 1);
+    desk.kvTakes = 100;
+    const answers = await desk.time.run(Promise.all([1, 2, 3].map(() => begin(desk, `bob@${D}`))));
+    expect(answers.map(({ verdict, generation }) => [verdict, generation])).toEqual(
+      Array(3).fill(["deliverable", 8]),
+    );
+  });
+
   it("for different numbers do not stop at the lower one", async () => {
     const desk = new Desk();
     desk.publish();
@@ -100,22 +115,21 @@ describe("requests that need the same blob", () => {
     expect(desk.time.now() - begun).toBeLessThanOrEqual(115);
   });
 
-  it("decide again where the list was replaced meanwhile by one without it", async () => {
+  it("answer from the list that replaced theirs meanwhile", async () => {
     const desk = new Desk();
     desk.publish({ bits: 0 });
     await desk.check("a@[192.0.2.1]");
-    await desk.check(`x@${D}`);
-    const fresh = new Desk();
-    fresh.publish({ bits: 0, names: ["alice"] });
-    await fresh.check("a@[192.0.2.1]");
-    fresh.kvTakes = 300;
-    const waiting = [1, 2].map(() => begin(fresh, `alice@${D}`));
-    await fresh.time.advance(350);
+    desk.kvTakes = 300;
+    const waiting = [1, 2].map(() => begin(desk, `bob@${D}`));
+    await desk.time.advance(350);
     // The manifest is cached, and its blob is being read.
-    const { bytes } = fresh.manifest({ generation: 9, names: ["alice", "bob"] });
-    fresh.reader.cache.put(fresh.open(bytes), fresh.time.now());
-    const answers = await fresh.time.run(Promise.all(waiting));
-    expect(answers.map(({ action }) => action)).toEqual(["accept", "accept"]);
+    const { bytes } = desk.manifest({ generation: 9, names: ["alice", "bob"] });
+    desk.reader.cache.put(desk.open(bytes), desk.time.now());
+    const answers = await desk.time.run(Promise.all(waiting));
+    expect(answers.map(({ action, generation }) => [action, generation])).toEqual([
+      ["accept", 9],
+      ["accept", 9],
+    ]);
   });
 });
 
@@ -155,6 +169,26 @@ describe("requests that need a confirmation", () => {
     expect(answers.map(({ verdict }) => verdict)).toEqual(["unknown", "unknown", "unknown"]);
     expect(desk.takeQuestions()).toHaveLength(1);
     expect(desk.time.now() - begun).toBeLessThanOrEqual(115);
+  });
+
+  it("go on when another answer confirms, although their own question still waits", async () => {
+    const desk = await confirmed();
+    await desk.time.advance(WINDOW);
+    desk.log.takes = 2_000;
+    const asking = begin(desk, `nobody@${D}`);
+    const waiting = begin(desk, `nobody@${D}`);
+    await desk.time.advance(10);
+    desk.reader.views
+      .at(0)
+      .apply(
+        { incarnation: INCARNATION, asOf: 5, full: false, heads: [], revoked: [], wanted: null },
+        desk.time.now(),
+        { incarnation: INCARNATION, number: 5 },
+      );
+    const begun = desk.time.now();
+    expect(await desk.time.run(waiting)).toMatchObject({ verdict: "unknown" });
+    expect(desk.time.now() - begun).toBeLessThanOrEqual(15);
+    await desk.time.run(asking);
   });
 
   it("ask again where a change passed through while the question was under way", async () => {

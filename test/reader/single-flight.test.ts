@@ -163,6 +163,27 @@ describe("a request that waits for another one's work", () => {
     }
   });
 
+  it("gives up at the moment of its deadline", async () => {
+    void flight.run(request(), new Job(1_000));
+    const begun = time.now();
+    await time.run(flight.run(request(150), new Job(1_000)));
+    expect(time.now() - begun).toBe(150);
+  });
+
+  it("need not say whether the result is there: the end of the work tells it", async () => {
+    let runs = 0;
+    const run = async (): Promise<void> => {
+      runs++;
+      await time.sleep(100);
+    };
+    const first = flight.run(request(), { name: "plain", run });
+    const begun = time.now();
+    await time.run(Promise.all([first, flight.run(request(), { name: "plain", run })]));
+    expect(runs).toBe(1);
+    expect(time.now() - begun).toBeGreaterThanOrEqual(100);
+    expect(time.now() - begun).toBeLessThanOrEqual(115);
+  });
+
   it("returns if the work ended without a result for it", async () => {
     const failing = new Job(100, { fails: new Error("no") });
     void flight.run(request(), failing);

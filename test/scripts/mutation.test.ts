@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { areaOf, ROOT } from "../../mutation/areas.ts";
-import { equivalentsTable, PAGE } from "../../mutation/document.ts";
+import { AREAS, areaOf, filesOf, ROOT } from "../../mutation/areas.ts";
+import { equivalentsTable, othersTable, PAGE, scoresTable } from "../../mutation/document.ts";
 import { EQUIVALENTS } from "../../mutation/equivalents.ts";
+import { type FileOutcome, readOutcomes } from "../../mutation/outcomes.ts";
 
 describe("the mutants that change nothing", () => {
   it("are each of code that still stands there, with a reason, and listed once", () => {
@@ -17,8 +18,29 @@ describe("the mutants that change nothing", () => {
     const keys = EQUIVALENTS.map(({ file, code, becomes }) => [file, code, becomes].join("\n"));
     expect(new Set(keys).size).toBe(keys.length);
   });
+});
 
-  it("stand in docs/consistency.md as in the list", () => {
-    expect(readFileSync(PAGE, "utf8")).toContain(equivalentsTable());
+describe("the last run over each file", () => {
+  it("notices at least 95 % of each folder's mutants", () => {
+    for (const area of AREAS) {
+      const outcomes = readOutcomes().filter(({ file }) => filesOf(area).includes(file));
+      const sum = (of: (each: FileOutcome) => number): number =>
+        outcomes.reduce((total, each) => total + of(each), 0);
+      const mutants = sum((each) => each.mutants);
+      expect(mutants, area.folder).toBeGreaterThan(100);
+      expect(sum((each) => each.noticed) / mutants, area.folder).toBeGreaterThanOrEqual(0.95);
+    }
+  });
+
+  it("covers every file that is mutated", () => {
+    const tried = readOutcomes().map(({ file }) => file);
+    expect(tried).toEqual(AREAS.flatMap(filesOf));
+  });
+
+  it("is shown in docs/consistency.md with every survivor", () => {
+    const page = readFileSync(PAGE, "utf8");
+    expect(page).toContain(scoresTable());
+    expect(page).toContain(othersTable());
+    expect(page).toContain(equivalentsTable());
   });
 });

@@ -26,6 +26,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
   const said = { stdout: "", stderr: "", asked: [] as string[] };
   const platform: Platform = {
     // The list store is in the working directory.
+    pid: process.pid,
     env: { XDG_STATE_HOME: cwd, ...where.env },
     cwd,
     homeDirectory: null,
@@ -34,15 +35,17 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     stderrIsTerminal: false,
     stderr: new PassThrough(),
     now,
+    monotonicMicroseconds: () => 0n,
     steady: () => performance.now(),
     sleep: (_, signal) =>
       signal === undefined
         ? Promise.resolve()
         : new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
     fetch: where.fetch ?? ((url, init) => fetch(url, init)),
-    httpPool: (connections) => new HttpPool(connections),
+    httpPool: (options) => new HttpPool(options),
+    proxyFor: () => null,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-    pid: process.pid,
+    parentPid: process.ppid,
     isRunning: () => false,
     write: (text) => {
       said.stdout += text;
@@ -56,6 +59,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     },
     onStop: () => () => undefined,
     onHangup: () => undefined,
+    onReplace: () => undefined,
     setExitCode: () => undefined,
   };
   const code = await run(platform, args);

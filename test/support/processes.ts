@@ -66,6 +66,16 @@ export class Running {
     }
   }
 
+  /** Waits until standard error matches. @throws if the process ends before */
+  async logging(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stderr);
+      if (match !== null) return match;
+      if (this.child.exitCode !== null) throw new Error(`ended before logging ${pattern}:\n${this.stderr}`);
+      await pause(20);
+    }
+  }
+
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> {
     this.child.kill(signal);
     return this.ended;

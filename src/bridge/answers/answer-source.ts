@@ -1,4 +1,5 @@
 import type { Answer } from "../../directory/index.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 
 /** A question for the source. */
 export interface Query {
@@ -19,7 +20,7 @@ export type SourceOutcome =
       /** Whether the replica gave it, which can give it again at any time: it need not be cached. */
       readonly isLocal?: true;
     }
-  | { readonly kind: "none"; readonly why: string };
+  | { readonly kind: "none"; readonly why: string; readonly reason?: DeferralReason };
 
 /** Where answers about recipients come from: the edge over HTTP, or a replica on the mail host. */
 export interface AnswerSource {

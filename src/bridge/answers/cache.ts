@@ -24,9 +24,11 @@ export class AnswerCache {
   readonly #accepts: LRUCache<string, CachedAnswer>;
   readonly #refusals: LRUCache<string, CachedAnswer>;
   readonly #minGenerations: MinGenerations;
+  readonly maxBytes: number;
   #evictions = 0;
 
   constructor(maxBytes: number, minGenerations: MinGenerations) {
+    this.maxBytes = maxBytes;
     const bounded = (maxSize: number): LRUCache<string, CachedAnswer> =>
       new LRUCache<string, CachedAnswer>({
         maxSize,
@@ -53,6 +55,16 @@ export class AnswerCache {
   /** Entries removed to make room, since the start. */
   get evictions(): number {
     return this.#evictions;
+  }
+
+  /** A cache of another size with the same answers: the most recently used ones, if it is smaller. */
+  resized(maxBytes: number): AnswerCache {
+    if (maxBytes === this.maxBytes) return this;
+    const resized = new AnswerCache(maxBytes, this.#minGenerations);
+    resized.#accepts.load(this.#accepts.dump());
+    resized.#refusals.load(this.#refusals.dump());
+    resized.#evictions = this.#evictions;
+    return resized;
   }
 
   /** The answer, if it holds by its max_age. */

@@ -1,5 +1,6 @@
 import { type Answer, unavailable } from "../../directory/index.ts";
 import type { AnswerCache } from "./cache.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 import { isNewLog, isOlder, LONGEST_MAX_AGE, type MinGenerations } from "./min-generations.ts";
 import type { OpenQuestion } from "./question.ts";
 import type { FoundBy, Resolution } from "./resolution.ts";
@@ -38,8 +39,8 @@ export class AnswerJudge {
   }
 
   /** The resolution when there is no answer: an accept under grace, or a deferral. */
-  withoutAnswer(question: OpenQuestion, why: string, now: number): Resolution {
-    return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none" };
+  withoutAnswer(question: OpenQuestion, why: string, reason: DeferralReason, now: number): Resolution {
+    return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none", reason };
   }
 
   minGeneration(domain: string): number {
@@ -160,6 +161,7 @@ const deferral = ({ text, domain }: OpenQuestion, why: string): Answer => unavai
 const deferred = (question: OpenQuestion, why: string): Resolution => ({
   answer: deferral(question, why),
   source: "edge",
+  reason: "stale",
 });
 
 /**

@@ -1,4 +1,5 @@
 import type { Answer } from "../../directory/index.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 
 /**
  * How an answer was found. `replica`: from the list on this host; `grace`: an accept that holds while the edge is away;
@@ -10,6 +11,8 @@ export type FoundBy = "edge" | "cache" | "replica" | "grace" | "local" | "none";
 export interface Resolution {
   readonly answer: Answer;
   readonly source: FoundBy;
+  /** Why the recipient is deferred, if no verdict of the source says so. */
+  readonly reason?: DeferralReason;
   /** Until when a refusal may be given. Absent if the answer does not expire. */
   readonly until?: number;
   /** Whether the source should be asked once more, soon after this answer. */

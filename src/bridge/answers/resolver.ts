@@ -1,6 +1,7 @@
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AnswerSource } from "./answer-source.ts";
+import type { DeferralReason } from "./deferral-reason.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { AnswerJudge, type JudgeOptions } from "./judge.ts";
 import { type OpenQuestion, questionOf } from "./question.ts";
@@ -76,7 +77,7 @@ export class Resolver {
     const deadline = this.#now() + timeout;
     const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, deadline);
     const resolution = await firstOf(ports.timers, timeout, ask);
-    return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time");
+    return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time", "timeout");
   }
 
   async #askAndFollowUp(question: OpenQuestion, deadline: number): Promise<Resolution> {
@@ -92,12 +93,14 @@ export class Resolver {
     try {
       for (let tries = 1; ; tries++) {
         const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
-        if (outcome.kind === "none") return this.#withoutAnswer(question, outcome.why);
+        if (outcome.kind === "none") {
+          return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
+        }
         const { answer, askedAt } = outcome;
         const now = this.#now();
         if (outcome.isLocal) {
           const why = "the replica is older than what was seen before";
-          return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why);
+          return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why, "stale");
         }
         const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
@@ -105,7 +108,7 @@ export class Resolver {
       }
     } catch (error) {
       this.#options.fault(error);
-      return this.#withoutAnswer(question, "internal error in the bridge");
+      return this.#withoutAnswer(question, "internal error in the bridge", "fault");
     }
   }
 
@@ -116,8 +119,8 @@ export class Resolver {
     await this.#ask(question, now + this.#options.timeout);
   }
 
-  #withoutAnswer(question: OpenQuestion, why: string): Resolution {
-    return this.#judge.withoutAnswer(question, why, this.#now());
+  #withoutAnswer(question: OpenQuestion, why: string, reason: DeferralReason): Resolution {
+    return this.#judge.withoutAnswer(question, why, reason, this.#now());
   }
 
   #now(): number {

@@ -1,6 +1,7 @@
 import type { ClientError, Outcome } from "../../client/index.ts";
 import { Semaphore } from "../../runtime/semaphore.ts";
 import type { AnswerSource, Query, SourceOutcome } from "../answers/answer-source.ts";
+import type { DeferralReason } from "../answers/deferral-reason.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AskEdge } from "./ask-edge.ts";
 import { Batcher } from "./batcher.ts";
@@ -38,9 +39,13 @@ export interface EdgeSourceOptions {
 
 type Attempt = readonly [outcome: SourceOutcome, succeeded: boolean | null];
 
-const NO_ANSWER: SourceOutcome = { kind: "none", why: "no answer from the edge" };
-const TOO_LATE: SourceOutcome = { kind: "none", why: "the edge did not answer in time" };
-const TOO_MANY: SourceOutcome = { kind: "none", why: "too many questions wait for the edge" };
+const noAnswer = (reason: DeferralReason): SourceOutcome => ({
+  kind: "none",
+  why: "no answer from the edge",
+  reason,
+});
+const TOO_LATE: SourceOutcome = { kind: "none", why: "the edge did not answer in time", reason: "timeout" };
+const TOO_MANY: SourceOutcome = { kind: "none", why: "too many questions wait for the edge", reason: "busy" };
 
 /** Asks the edge over HTTP: a bounded number of questions at a time, in batches, behind a circuit breaker. */
 export class EdgeSource implements AnswerSource {
@@ -76,7 +81,7 @@ export class EdgeSource implements AnswerSource {
     if (release === null) return TOO_MANY;
     try {
       if (this.#now() >= query.deadline) return TOO_LATE;
-      let outcome = NO_ANSWER;
+      let outcome = noAnswer("breaker");
       await this.breaker.run(async () => {
         const attempt = await this.#attempt(query);
         outcome = attempt[0];
@@ -95,14 +100,14 @@ export class EdgeSource implements AnswerSource {
     for (let tries = 1; ; tries++) {
       const askedAt = this.#now();
       const reply = await (isProbe ? this.#batcher.askAlone(query) : this.#batcher.ask(query));
-      if (reply === null) return [NO_ANSWER, null];
+      if (reply === null) return [noAnswer("timeout"), null];
       const { outcome, isFirst } = reply;
       const now = this.#now();
       observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
       if (outcome.kind === "answer") return [{ kind: "answer", answer: outcome.answer, askedAt }, true];
       const hasTime = now - askedAt < timeout / 3 && now < query.deadline;
       if (tries === TRIES || !hasTime || !isBrokenConnection(outcome))
-        return [NO_ANSWER, isFirst ? false : null];
+        return [noAnswer(outcome.why.kind), isFirst ? false : null];
     }
   }
 

@@ -23,7 +23,8 @@ export interface ListState {
  * The result of a refresh: `forbidden` from an edge that does not show lists to a check token, `unauthorized` from an edge
  * that does not accept the token at all.
  */
-export type RefreshResult = "ok" | "failed" | "forbidden" | "unauthorized";
+export type RefreshResult = (typeof REFRESH_RESULTS)[number];
+export const REFRESH_RESULTS = ["ok", "failed", "forbidden", "unauthorized"] as const;
 
 export interface ListStatesOptions {
   /** One page of the domains that the token covers. @throws ClientError */

@@ -6,7 +6,7 @@ const WARNING = 7 * DAY;
 /** Pause between two looks at the token, and how long a warning is not repeated, ms. */
 const WATCH_PAUSE = 60_000;
 const WARNING_PAUSE = DAY;
-const HOW = "create one with `rollcall token create --role check`, and restart the bridge";
+const HOW = "create one with `rollcall token create --role check`, and put it into the bridge's token file";
 
 /**
  * When a token expires, as it states itself; only the edge can verify that.
@@ -27,16 +27,39 @@ export function expiryOf(token: string): number | null | undefined {
   }
 }
 
+/** Where the bridge's token comes from. */
+export interface TokenSource {
+  /** The token to send. */
+  readonly current: string;
+  /** Reads the token again, if its file has changed. @returns why it cannot be used; then the token stays as it was */
+  refresh(): string | null;
+}
+
 /** What the bridge knows about its token: when it expires, and whether the edge refused it last. */
 export class TokenState {
-  readonly expires: number | null | undefined;
   readonly #wall: () => number;
+  #token: string;
+  #expires: number | null | undefined;
   #isRefused = false;
 
   /** @param wall Unix milliseconds */
   constructor(token: string, wall: () => number) {
-    this.expires = expiryOf(token);
     this.#wall = wall;
+    this.#token = token;
+    this.#expires = expiryOf(token);
+  }
+
+  get expires(): number | null | undefined {
+    return this.#expires;
+  }
+
+  /** The token to use from now on. @returns whether it is another one */
+  replace(token: string): boolean {
+    if (token === this.#token) return false;
+    this.#token = token;
+    this.#expires = expiryOf(token);
+    this.#isRefused = false;
+    return true;
   }
 
   /** The edge answered, or refused the token (401). */
@@ -50,7 +73,7 @@ export class TokenState {
 
   /** Why the edge cannot be asked with the token, for people; null if no reason is known. */
   get fault(): string | null {
-    if (this.isExpired) return `the token expired on ${dateOf(this.expires as number)}: ${HOW}`;
+    if (this.isExpired) return `the token expired on ${dateOf(this.#expires as number)}: ${HOW}`;
     return this.#isRefused
       ? `the edge refuses the token (401): it was revoked or belongs to another edge; ${HOW}`
       : null;

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Resolution } from "../answers/resolution.ts";
 import type { SteadyClock } from "../ports.ts";
-import type { LocalVerdict, Parser, Protocol } from "../protocols/protocol.ts";
+import type { LocalVerdict, Parser, ParserState, Protocol } from "../protocols/protocol.ts";
 import { ReplyQueue } from "./reply-queue.ts";
 
 /** Questions of one connection that are answered or wait to be sent at the same time; more stay in the socket. */
@@ -45,12 +45,20 @@ export class Connection {
   #isReading = true;
   /** Since when the bridge waits for the client to continue. */
   #waitsSince: number | null = null;
+  /** To be called when no reply is missing; then another process continues the connection. */
+  #release: ((state: ParserState | null) => void) | null = null;
 
-  constructor(context: ConnectionContext, protocol: Protocol, socket: ClientSocket) {
+  /** @param state of a connection that another process has begun */
+  constructor(
+    context: ConnectionContext,
+    protocol: Protocol,
+    socket: ClientSocket,
+    state: ParserState | null = null,
+  ) {
     this.#context = context;
     this.#protocol = protocol;
     this.#socket = socket;
-    this.#parser = protocol.parser();
+    this.#parser = protocol.parser(state?.memory);
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("end", () => this.#end("by-client"));
     socket.on("drain", () => {
@@ -59,7 +67,9 @@ export class Connection {
     });
     // `close` follows every error, and the server listens for that.
     socket.on("error", () => undefined);
-    this.#updateWait(context.clock.now());
+    socket.on("close", () => this.#releaseIfQuiet());
+    if (state !== null && state.bytes.length > 0) this.#read(state.bytes);
+    else this.#updateWait(context.clock.now());
   }
 
   /** Whether all replies were sent and no more follow. */
@@ -70,6 +80,17 @@ export class Connection {
   /** Answers the whole questions that have arrived, then closes. */
   finish(): void {
     this.#end("by-bridge");
+  }
+
+  /**
+   * Takes no further question, and resolves when all that were taken are answered. No other method may be called then.
+   * @returns what another process needs to continue; null for a connection that is ending, which ends here
+   */
+  release(): Promise<ParserState | null> {
+    return new Promise((resolve) => {
+      this.#release = resolve;
+      this.#pump();
+    });
   }
 
   destroy(): void {
@@ -104,6 +125,21 @@ export class Connection {
     } while (!isDry && this.#hasRoom());
     this.#setReading(this.#isLast || this.#hasRoom());
     this.#updateWait(now);
+    this.#releaseIfQuiet();
+  }
+
+  #releaseIfQuiet(): void {
+    const resolve = this.#release;
+    if (resolve === null) return;
+    const isEnding = this.#isLast || this.#ending !== "no" || this.#socket.destroyed;
+    if (!isEnding && (this.#replies.length > 0 || this.#isBlocked)) return;
+    this.#release = null;
+    if (isEnding) {
+      resolve(null);
+      this.#pump();
+    } else {
+      resolve(this.#parser.release());
+    }
   }
 
   /** While the queue is full the socket is not read: the client's own buffers fill, and it waits. */
@@ -115,7 +151,8 @@ export class Connection {
   }
 
   #hasRoom(): boolean {
-    return !this.#isLast && !this.#isBlocked && this.#replies.length < MAX_QUEUE;
+    const isReleasing = this.#release !== null && this.#ending === "no";
+    return !this.#isLast && !isReleasing && !this.#isBlocked && this.#replies.length < MAX_QUEUE;
   }
 
   /** Takes the next question. @returns false if no whole one is left */

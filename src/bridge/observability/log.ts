@@ -49,6 +49,11 @@ export class BridgeLog {
     );
   }
 
+  /** Lowest level that is written. */
+  set level(level: LogLevel) {
+    this.#logger.level = level;
+  }
+
   started(listeners: readonly string[], edge: string): void {
     this.#write("info", "started", "listening", { listeners, edge });
   }
@@ -78,6 +83,12 @@ export class BridgeLog {
     this.#writeRarely("warn", "new-log", `${incarnation}`, text, { domain, incarnation });
   }
 
+  /** A reload has other settings of the replica. */
+  replicaUnchanged(): void {
+    const text = "the replica keeps its settings until the bridge is restarted or replaced (SIGUSR2)";
+    this.#write("warn", "replica-unchanged", text);
+  }
+
   /** An event of the replica. @param cause lines about the same cause are counted within {@link REPEAT_MS} */
   replica(level: WrittenLevel, event: string, cause: string, text: string, fields: Fields): void {
     this.#writeRarely(level, `replica-${event}`, cause, text, fields);
@@ -94,9 +105,38 @@ export class BridgeLog {
     this.#write("info", "observed", "accepted in observe mode", fields);
   }
 
-  hangup(): void {
-    const text = "SIGHUP has no effect; restart the bridge to read its settings and token again";
-    this.#write("warn", "hangup", text);
+  /** SIGHUP: the settings were read again. */
+  reloaded(listeners: readonly string[], edge: string): void {
+    this.#write("info", "reloaded", "new settings are in use", { listeners, edge });
+  }
+
+  /** @param details the faults, each with file, line and key */
+  reloadFailed(why: string, details: readonly string[]): void {
+    this.#write("error", "reload-failed", `the old settings stay in use: ${why}`, { details });
+  }
+
+  /** Another process answers now. */
+  replaced(pid: number | null, connections: number): void {
+    this.#write("info", "replaced", "another process has taken over", { pid, connections });
+  }
+
+  replaceFailed(why: string): void {
+    this.#write("error", "replace-failed", `this process continues: ${why}`);
+  }
+
+  tokenReplaced(): void {
+    this.#write("info", "token-replaced", "the token file has changed; its new token is in use");
+  }
+
+  tokenUnusable(why: string): void {
+    const text = `the old token stays in use: ${why}`;
+    this.#writeRarely("error", "token-unusable", why, text, {});
+  }
+
+  /** @param protocol or `metrics` */
+  foreign(protocol: string): void {
+    const text = "connection rejected: allow_remote does not name its network";
+    this.#writeRarely("warn", "foreign", protocol, text, { protocol });
   }
 
   malformed(protocol: string, why: string): void {
@@ -106,6 +146,12 @@ export class BridgeLog {
   rejected(protocol: string): void {
     const text = "connection rejected: max_connections reached";
     this.#writeRarely("warn", "turned-away", protocol, text, { protocol });
+  }
+
+  /** systemd was not told how the bridge is. */
+  notifyFailed(why: string): void {
+    const text = `systemd-notify failed: ${why}`;
+    this.#writeRarely("warn", "notify-failed", why, text, {});
   }
 
   fault(error: unknown): void {

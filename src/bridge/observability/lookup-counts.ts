@@ -34,6 +34,9 @@ export interface LookupLabels {
 /** Counts answers in plain fields: finding a counter by its labels costs as much as an answer. */
 export class LookupCounts {
   readonly #counts = new Map<string, BySource>();
+  /** Refusals by verdict; deferrals by verdict, or by the reason for which there is none. */
+  readonly refusals: ByVerdict = {};
+  readonly deferrals: ByVerdict = {};
 
   add(protocol: string, result: Resolution | LocalVerdict): void {
     let sources = this.#counts.get(protocol);
@@ -48,6 +51,15 @@ export class LookupCounts {
       : sources[result.source][modeOf(result.answer)][result.answer.action];
     const verdict = isLocal ? result : verdictOf(result.answer);
     counts[verdict] = (counts[verdict] ?? 0) + 1;
+    this.#addReason(result, verdict);
+  }
+
+  #addReason(result: Resolution | LocalVerdict, verdict: string): void {
+    const action = typeof result !== "string" ? result.answer.action : result === "invalid" ? "defer" : null;
+    if (action !== "reject" && action !== "defer") return;
+    const reason = (typeof result === "string" ? undefined : result.reason) ?? verdict;
+    const counts = action === "reject" ? this.refusals : this.deferrals;
+    counts[reason] = (counts[reason] ?? 0) + 1;
   }
 
   /** All counts that are not 0. */

@@ -1,48 +1,33 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ListenAddress } from "../listeners/address.ts";
-import { listen } from "../listeners/listen.ts";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { isOverTcp } from "../listeners/connections.ts";
 import type { BridgeMetrics } from "./metrics.ts";
 
 // Not imported: with an import, Node 24 also loads its WebSocket, which takes 12 MiB as long as the bridge runs.
 const { createServer } = process.getBuiltinModule("node:http");
 
-/** The listener for Prometheus and health checks. */
-export interface MetricsServer {
-  readonly address: ListenAddress;
-  close(): Promise<void>;
+export interface MetricsServerOptions {
+  readonly metrics: BridgeMetrics;
+  /** Why the bridge cannot work, null if it can. */
+  unready(): string | null;
+  /** Whether a client of TCP may connect. */
+  isAllowed(address: string | undefined): boolean;
 }
 
-/**
- * Serves `/metrics`, `/healthz` and `/readyz`.
- * @param unready why the bridge cannot work, null if it can
- * @throws ListenError
- */
-export async function serveMetrics(
-  metrics: BridgeMetrics,
-  unready: () => string | null,
-  address: ListenAddress,
-  socketMode: number,
-): Promise<MetricsServer> {
-  const server = createServer((request, response) => {
-    respond(metrics, unready, request, response).catch(() => response.destroy());
+/** A server of `/metrics`, `/healthz` and `/readyz` that does not listen yet. */
+export function metricsServer(options: MetricsServerOptions): Server {
+  return createServer((request, response) => {
+    respond(options, request, response).catch(() => response.destroy());
   });
-  const bound = await listen(server, address, socketMode);
-  return {
-    address: bound,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }
 
 async function respond(
-  metrics: BridgeMetrics,
-  unready: () => string | null,
+  { metrics, unready, isAllowed }: MetricsServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (isOverTcp(request.socket) && !isAllowed(request.socket.remoteAddress)) {
+    return end(response, 403, "allow_remote does not name this network\n");
+  }
   const path = (request.url ?? "").split("?", 1)[0];
   if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "use GET\n");
   if (path === "/healthz") return end(response, 200, "ok\n");

@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { VERSION } from "../../api/index.ts";
 import type { AnswerCache } from "../answers/cache.ts";
 import type { Resolution } from "../answers/resolution.ts";
 import type { Breaker, BreakerState } from "../edge-source/breaker.ts";
-import type { ListState, RefreshResult } from "../edge-source/list-states.ts";
+import { type ListState, REFRESH_RESULTS, type RefreshResult } from "../edge-source/list-states.ts";
 import type { TokenState } from "../edge-source/token.ts";
 import { PROTOCOL_NAMES } from "../protocols/index.ts";
 import type { LocalVerdict } from "../protocols/protocol.ts";
@@ -12,7 +13,7 @@ import { LookupCounts } from "./lookup-counts.ts";
 const PREFIX = "rollcall_bridge_";
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
 
-/** What the gauges read at each scrape. */
+/** What the gauges read at each scrape. A reload may replace the cache and the breaker. */
 export interface GaugeSources {
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
@@ -48,6 +49,11 @@ export class BridgeMetrics {
     "protocol",
   );
   readonly #rejected = this.#counter("turned_away_total", "Connections above max_connections", "protocol");
+  readonly #foreign = this.#counter(
+    "foreign_total",
+    "Connections from networks that allow_remote does not name",
+    "protocol",
+  );
   readonly #faults = this.#counter(
     "faults_total",
     "Internal errors of the bridge; the recipient was deferred",
@@ -70,6 +76,27 @@ export class BridgeMetrics {
         for (const [labels, count] of lookups.entries()) this.inc({ ...labels }, count);
       },
     });
+    this.#byReason(
+      "refusals_total",
+      "Recipients that mail servers were told to refuse, by verdict",
+      lookups.refusals,
+    );
+    this.#byReason(
+      "deferrals_total",
+      "Recipients that mail servers were told to defer, by verdict, or by the reason for which there was none",
+      lookups.deferrals,
+    );
+    new Gauge({
+      name: "rollcall_build_info",
+      help: "1, with the release of Rollcall and of Node as labels",
+      labelNames: ["version", "node"],
+      registers: [this.#registry],
+    }).set({ version: VERSION, node: process.version }, 1);
+    // From 0 on, so that alerts see the first of each, and that one never happened.
+    for (const protocol of PROTOCOL_NAMES) {
+      for (const counter of [this.#malformed, this.#rejected, this.#foreign]) counter.inc({ protocol }, 0);
+    }
+    for (const result of REFRESH_RESULTS) this.#refreshes.inc({ result }, 0);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -88,16 +115,21 @@ export class BridgeMetrics {
   }
 
   /** Adds gauges that are read at each scrape. */
-  watch({ cache, breaker, token, connections, lists }: GaugeSources): void {
+  watch(sources: GaugeSources): void {
+    const { token, connections, lists } = sources;
     const gauge = (name: string, help: string, read: () => number): void =>
       this.#gauge(name, help, (it) => it.set(read()));
-    gauge("cache_bytes", "Estimated size of the cached answers", () => cache.bytes);
-    gauge("cache_entries", "Cached answers", () => cache.size);
-    gauge("cache_evictions", "Cached answers removed to make room, since the start", () => cache.evictions);
+    gauge("cache_bytes", "Estimated size of the cached answers", () => sources.cache.bytes);
+    gauge("cache_entries", "Cached answers", () => sources.cache.size);
+    gauge(
+      "cache_evictions",
+      "Cached answers removed to make room, since the start",
+      () => sources.cache.evictions,
+    );
     gauge(
       "breaker_state",
       "Circuit breaker to the edge: 0 closed, 1 half-open, 2 open",
-      () => STATE_VALUES[breaker.state],
+      () => STATE_VALUES[sources.breaker.state],
     );
     gauge("ready", "1, or 0 if the token expired or the edge refuses it", () =>
       token.fault === null ? 1 : 0,
@@ -159,6 +191,10 @@ export class BridgeMetrics {
     this.#rejected.inc({ protocol });
   }
 
+  foreign(protocol: string): void {
+    this.#foreign.inc({ protocol });
+  }
+
   fault(): void {
     this.#faults.inc();
   }
@@ -169,6 +205,19 @@ export class BridgeMetrics {
 
   refreshed(result: RefreshResult): void {
     this.#refreshes.inc({ result });
+  }
+
+  #byReason(name: string, help: string, counts: Readonly<Record<string, number>>): void {
+    new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames: ["reason"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [reason, count] of Object.entries(counts)) this.inc({ reason }, count);
+      },
+    });
   }
 
   #counter(name: string, help: string, ...labelNames: string[]): Counter {

@@ -13,13 +13,13 @@ export class Telemetry implements EdgeObserver {
   readonly #log: BridgeLog;
   readonly #metrics: BridgeMetrics;
   readonly #token: TokenState;
-  readonly #logObserved: boolean;
+  /** Whether to log each recipient that only observe mode accepts. */
+  logObserved = false;
 
-  constructor(log: BridgeLog, metrics: BridgeMetrics, token: TokenState, logObserved: boolean) {
+  constructor(log: BridgeLog, metrics: BridgeMetrics, token: TokenState) {
     this.#log = log;
     this.#metrics = metrics;
     this.#token = token;
-    this.#logObserved = logObserved;
   }
 
   requested(): void {
@@ -50,7 +50,7 @@ export class Telemetry implements EdgeObserver {
 
   answered({ name }: Protocol, result: Resolution | LocalVerdict, ms: number): void {
     this.#metrics.answered(name, result, ms);
-    if (this.#logObserved && typeof result !== "string" && result.answer.observed !== undefined) {
+    if (this.logObserved && typeof result !== "string" && result.answer.observed !== undefined) {
       this.#log.observed(name, result.answer);
     }
   }
@@ -63,6 +63,11 @@ export class Telemetry implements EdgeObserver {
   rejected({ name }: Protocol): void {
     this.#metrics.rejected(name);
     this.#log.rejected(name);
+  }
+
+  foreign({ name }: Protocol): void {
+    this.#metrics.foreign(name);
+    this.#log.foreign(name);
   }
 
   fault(error: unknown): void {

@@ -79,6 +79,13 @@ export class ByteBuffer {
     return this.#bytes.toString("utf8", this.#start + from, this.#start + to);
   }
 
+  /** Removes and returns all bytes. */
+  takeAll(): Uint8Array {
+    const bytes = Buffer.from(this.#bytes.subarray(this.#start, this.#end));
+    this.clear();
+    return bytes;
+  }
+
   drop(count: number): void {
     this.#start += count;
     this.#searched = 0;

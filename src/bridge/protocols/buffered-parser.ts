@@ -1,5 +1,5 @@
 import { ByteBuffer } from "./buffer.ts";
-import type { Parsed, Parser } from "./protocol.ts";
+import type { Parsed, Parser, ParserState } from "./protocol.ts";
 
 /** What all parsers share: keep bytes until a question is complete, and nothing after a fault. */
 export abstract class BufferedParser<Q> implements Parser<Q> {
@@ -16,6 +16,16 @@ export abstract class BufferedParser<Q> implements Parser<Q> {
 
   next(): Parsed<Q> | null {
     return this.#isFaulty ? null : this.read();
+  }
+
+  release(): ParserState {
+    const bytes = this.buffer.takeAll();
+    return { bytes, memory: this.remember() };
+  }
+
+  /** For {@link ParserState.memory}. */
+  protected remember(): string | null {
+    return null;
   }
 
   /** The protocol's grammar: removes the next question from the buffer; null if it is not complete yet. */

@@ -16,6 +16,14 @@ export class PolicyParser extends BufferedParser<PolicyQuestion> {
   /** Octets of the question so far, without the incomplete line. */
   #octets = 0;
 
+  constructor(memory: string | null = null) {
+    super();
+    if (memory === null) return;
+    const [octets, attributes] = JSON.parse(memory) as [number, [string, string][]];
+    this.#octets = octets;
+    this.#attributes = new Map(attributes);
+  }
+
   override get isHalfWay(): boolean {
     return this.#attributes !== null || super.isHalfWay;
   }
@@ -40,6 +48,11 @@ export class PolicyParser extends BufferedParser<PolicyQuestion> {
     }
   }
 
+  protected override remember(): string | null {
+    const attributes = this.#attributes;
+    return attributes === null ? null : JSON.stringify([this.#octets, [...attributes]]);
+  }
+
   #take(line: string): string | null {
     this.#attributes ??= new Map();
     const equals = line.indexOf("=");
@@ -62,7 +75,7 @@ export const policy: Protocol<PolicyQuestion> = {
   name: "policy",
   about: "Postfix policy delegation",
   once: false,
-  parser: () => new PolicyParser(),
+  parser: (memory) => new PolicyParser(memory),
   exchange(question): Exchange {
     if (question.get("request") !== "smtpd_access_policy") {
       const reply = action(deferral("not a smtpd_access_policy request"));

@@ -17,6 +17,16 @@ export interface Parser<Q> {
   next(): Parsed<Q> | null;
   /** Whether a question has started and is not finished. */
   readonly isHalfWay: boolean;
+  /** Takes out what a parser in another process needs to continue. */
+  release(): ParserState;
+}
+
+/** What a parser had read and not used. Plain values, for a message between processes. */
+export interface ParserState {
+  /** Bytes of questions that were not taken yet. */
+  readonly bytes: Uint8Array;
+  /** What the next question depends on besides its bytes; null for nothing. A text of the parser's own. */
+  readonly memory: string | null;
 }
 
 /** How one question is answered. */
@@ -41,7 +51,8 @@ export interface Protocol<Q = unknown> {
   readonly about: string;
   /** Whether the connection is closed after one answer. */
   readonly once: boolean;
-  parser(): Parser<Q>;
+  /** @param memory of the parser that read the connection before, in another process */
+  parser(memory?: string | null): Parser<Q>;
   exchange(question: Q): Exchange;
   /** The deferral for bytes that cannot be read; the connection is closed after it. ASCII. */
   fault(why: string): string;

@@ -21,7 +21,16 @@ export interface SocketmapQuestion {
 
 /** Netstrings of `map key` (socketmap_table(5)): `28:recipients alice@example.com,`. */
 export class SocketmapParser extends BufferedParser<SocketmapQuestion> {
-  #previous: TaggedKey | null = null;
+  #previous: TaggedKey | null;
+
+  constructor(memory: string | null = null) {
+    super();
+    this.#previous = memory === null ? null : (JSON.parse(memory) as TaggedKey);
+  }
+
+  protected override remember(): string | null {
+    return this.#previous === null ? null : JSON.stringify(this.#previous);
+  }
 
   protected read(): Parsed<SocketmapQuestion> | null {
     const head = this.#readLength();
@@ -65,7 +74,7 @@ export const socketmap: Protocol<SocketmapQuestion> = {
   name: "socketmap",
   about: "Postfix and Sendmail socketmaps",
   once: false,
-  parser: () => new SocketmapParser(),
+  parser: (memory) => new SocketmapParser(memory),
   exchange({ map: name, key, previous }): Exchange {
     const map = MAPS.get(name);
     if (map === undefined) return invalid(`unknown map; the maps are ${[...MAPS.keys()].join(", ")}`);

@@ -15,6 +15,8 @@ export interface ReplicaHost {
   readonly hashing: Hashing;
   /** This process. */
   readonly owner: LockOwner;
+  /** Process id of a bridge that this one replaces, which may still use the folder; null if there is none. */
+  readonly predecessor: number | null;
 }
 
 export interface OpenReplicaOptions {
@@ -29,8 +31,6 @@ export interface OpenReplicaOptions {
   readonly host: ReplicaHost;
   readonly timers: AbortableTimers;
   readonly observer: ReplicaObserver;
-  /** Process id of a bridge that this one replaces, which still uses the folder. */
-  readonly predecessor?: number | null;
 }
 
 /** A replica and its folder. */
@@ -49,7 +49,7 @@ export interface OpenReplica {
  */
 export async function openReplica(options: OpenReplicaOptions): Promise<OpenReplica | null> {
   const { domains, acceptGrace, cacheBytes, edge, host, timers, observer } = options;
-  const opened = await openFolder(options.folder, host.owner, options.predecessor);
+  const opened = await openFolder(options.folder, host.owner, host.predecessor);
   if ("format" in opened) {
     observer.newerFormat(options.folder, opened.format);
     return null;
@@ -58,7 +58,10 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenRepl
   const store = new ReplicaStore(folder.disk, host.hashing, cacheBytes, observer);
   const noteFault = (fault: FolderFault | null): void => {
     store.isWritable = fault === null;
-    if (fault !== null) observer.unwritable(errorOf(fault));
+    // A bridge that is being replaced leaves the folder to this one in a moment.
+    if (fault !== null && !(fault.kind === "busy" && fault.pid === host.predecessor)) {
+      observer.unwritable(errorOf(fault));
+    }
   };
   noteFault(opened.fault);
   const replica = await Replica.open({

@@ -35,11 +35,16 @@ export class Poller {
     this.#partitionOf = partitionOf;
   }
 
-  /** @param known what is known of the partition's log. Never rejects because of the edge */
-  async ask(partition: number, known: Position | null): Promise<Polled> {
-    const question = { partition, since: known, nonce: toHex(this.#random.bytes(16)) };
+  /**
+   * Asks one Registry. Never rejects because of the edge.
+   * @param known what is known of the partition's log
+   * @param isFull whether to ask for all of it, and not only for what changed since
+   */
+  async ask(partition: number, known: Position | null, isFull: boolean): Promise<Polled> {
+    const since = isFull ? null : known;
+    const question = { partition, since, nonce: toHex(this.#random.bytes(16)) };
     let changes: Changes;
-    const timeout = known === null ? FIRST_TIMEOUT : TIMEOUT;
+    const timeout = since === null ? FIRST_TIMEOUT : TIMEOUT;
     try {
       changes = await withTimeout(this.#timers, timeout, () => this.#edge.changes(question));
     } catch (error) {

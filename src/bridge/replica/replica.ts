@@ -79,6 +79,12 @@ export class Replica {
   readonly #queue = new Set<string>();
   readonly #syncing = new Set<string>();
   readonly #syncedAt = new Map<string, number>();
+  /**
+   * Partitions that were heard in full with the present token and scope. What changed since an answer to another token
+   * would leave out changes of domains that only that token covers.
+   */
+  readonly #heardInFull = new Set<number>();
+  #edges = 0;
   #isSwept = false;
   #isStopped = false;
 
@@ -109,6 +115,13 @@ export class Replica {
   stop(): void {
     this.#isStopped = true;
     for (const stop of this.#loops.values()) stop();
+  }
+
+  /** Another edge is asked from now on, or with another token, which may cover other domains. */
+  edgeChanged(): void {
+    this.#edges++;
+    this.#heardInFull.clear();
+    this.#isSwept = false;
   }
 
   /**
@@ -206,7 +219,11 @@ export class Replica {
       await store.writeWaiting();
     }
     const askedAt = this.#time.now();
-    const polled = await this.#poller.ask(partition, this.#host?.position(partition) ?? null);
+    const edges = this.#edges;
+    const known = this.#host?.position(partition) ?? null;
+    const polled = await this.#poller.ask(partition, known, !this.#heardInFull.has(partition));
+    // It may be about other domains.
+    if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);
     const failures = polled.fault === null ? 0 : (this.#polls.get(partition)?.failures ?? 0) + 1;
     this.#polls.set(partition, { fault: polled.fault, failures });
@@ -228,6 +245,7 @@ export class Replica {
     // In this order and without a wait: by the time that the log is confirmed, departures run on the Registry's time.
     this.#time.heard(time);
     this.#isTimeKnown = true;
+    this.#heardInFull.add(partition);
     const { isChanged, gone } = host.apply(partition, { ...answer, heads }, askedAt);
     this.#noteNewest(host, partition, askedAt);
     if (isChanged || heads.length > 0) {
@@ -247,6 +265,7 @@ export class Replica {
     await this.#options.store.putSettings(settings);
     const next = this.#newHost(settings);
     // With another number of partitions, domains live elsewhere: all of it is asked for again.
+    if (host !== null && host.settings.partitions !== partitions) this.#heardInFull.clear();
     if (host?.settings.partitions === partitions) {
       for (const partition of range(partitions)) {
         const position = host.position(partition);

@@ -157,10 +157,10 @@ export class ReplicaStore {
   /** Removes what a domain's manifest no longer needs, unless the manifest on disk is an older one. */
   async tidy(domain: string, ids: ReadonlySet<string>, epoch: number): Promise<void> {
     if (this.#unwritten.has(`manifests/${domain}`)) return;
-    const keep = [...ids, String(epoch)];
+    const keep = new Set([...ids, String(epoch)]);
     for (const folder of [`blobs/${domain}`, `keys/${domain}`]) {
       for (const name of await this.#list(folder)) {
-        if (!keep.includes(name)) await this.#remove(`${folder}/${name}`);
+        if (!keep.has(name)) await this.#remove(`${folder}/${name}`);
       }
     }
   }

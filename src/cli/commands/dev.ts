@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { createClient } from "../../client/index.ts";
 import type { Cli } from "../context.ts";
 import { frontEndToken, startFrontEnd } from "../dev/front-end.ts";
-import { HOST, requireFreePort, startEdge } from "../dev/local-edge.ts";
+import { HOST, requireFreePort, requireRuntime, startEdge } from "../dev/local-edge.ts";
 import { isChild, onParentGone, runInChild } from "../dev/node.ts";
 import { openState, type Vars } from "../dev/state.ts";
 import { killGroupBehindMe } from "../dev/watchdog.ts";
@@ -17,6 +17,8 @@ interface DevOptions {
 }
 
 const HELP = `
+Works in a clone of the repository only: the installed command has no runtime of Workers.
+
 Stores lists in the state folder and listens on ${HOST} only. Reads secrets from .dev.vars in the current folder, or
 else from the state folder, where the first start creates them. Settings of the Worker (ROLLCALL_WINDOW, …) come from
 the same file; environment variables override them.
@@ -34,6 +36,7 @@ export function devCommand(cli: Cli): Command {
     .option("--new-master-key", "use a state folder that was made with another ROLLCALL_MASTER_KEY")
     .addHelpText("after", HELP)
     .action(async (options: DevOptions) => {
+      requireRuntime();
       if (isChild(cli.platform)) {
         const stopped = killGroupBehindMe();
         await dev(cli, options).finally(stopped);

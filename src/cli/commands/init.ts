@@ -52,21 +52,23 @@ function init(cli: Cli, options: InitOptions): void {
     output.line("version control: if it is lost, every list must be published again.");
   }
   output.line();
-  for (const line of nextSteps(domains)) output.line(line);
+  // npx sets this. It works in a clone only: the package of this name in the npm registry is not ours.
+  const command = cli.platform.env.npm_command === "exec" ? "npx rollcall" : "rollcall";
+  for (const line of nextSteps(domains, command)) output.line(line);
   output.result({ folder: options.dir, written: files });
 }
 
 /** Next steps, as commands that work in the folder that was written. */
-function nextSteps(domains: readonly string[]): readonly string[] {
+function nextSteps(domains: readonly string[], command: string): readonly string[] {
   const addresses =
     domains.length === 0
       ? `add a domain to ${SETTINGS_FILE}, and its addresses to its list`
       : `add the addresses to ${domains.map(listOf).join(", ")}`;
   return [
     `next:  ${addresses}`,
-    "       npx rollcall dev                  runs an edge on this machine; use a second terminal",
+    `       ${command} dev                  runs an edge on this machine, in a clone; use a second terminal`,
     '       export ROLLCALL_URL=http://127.0.0.1:8787 ROLLCALL_TOKEN="$(cat .rollcall/dev/admin-token)"',
-    "       npx rollcall publish --observe    publishes the lists; every recipient is still accepted",
+    `       ${command} publish --observe    publishes the lists; every recipient is still accepted`,
     "       For an edge at Cloudflare, see docs/deploying.md",
   ];
 }

@@ -29,7 +29,7 @@ export async function startEdge(
   log: (line: string) => void,
 ): Promise<LocalEdge> {
   const script = readFileSync(packageFile("dist", "edge", "worker.js"), "utf8");
-  const { Miniflare, Log, LogLevel } = await loadMiniflare();
+  const { Miniflare, Log, LogLevel } = await import("miniflare");
   const runtimeLog = new (class extends Log {
     protected override log(message: string): void {
       log(message);
@@ -62,6 +62,13 @@ export async function startEdge(
             // wrangler names a namespace without an id by its binding; use the same one.
             ROLLCALL_KV: { type: "kv", id: "ROLLCALL_KV" },
             REGISTRY: { type: "durable-object", worker: "rollcall", exportName: "Registry" },
+            ASSETS: { type: "assets" },
+          },
+          assets: {
+            directory: packageFile("dist", "edge", "assets"),
+            htmlHandling: "none",
+            hasUserWorker: true,
+            runWorkerFirst: true,
           },
         },
       },
@@ -78,6 +85,19 @@ export async function startEdge(
       EXIT.failed,
       `the Worker did not start: ${error instanceof Error ? error.message : String(error)}`,
       "see the lines above; rebuild the Worker with `npm run build`",
+    );
+  }
+}
+
+/** @throws CliError if the runtime is not installed: only a clone has it */
+export function requireRuntime(): void {
+  try {
+    import.meta.resolve("miniflare");
+  } catch {
+    throw new CliError(
+      EXIT.failed,
+      "`rollcall dev` needs the runtime of Workers, which the installed command does not have",
+      "run it in a clone of the repository, after `npm ci`; a mail host needs only `rollcall bridge`",
     );
   }
 }
@@ -100,19 +120,6 @@ export async function requireFreePort(port: number, option: string): Promise<voi
     );
   }
   await new Promise<void>((resolve) => probe.close(() => resolve()));
-}
-
-async function loadMiniflare(): Promise<typeof import("miniflare")> {
-  try {
-    return await import("miniflare");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new CliError(
-      EXIT.failed,
-      "the local runtime is not installed (the package miniflare)",
-      "run `rollcall dev` in a clone of the repository, after `npm ci`",
-    );
-  }
 }
 
 // Miniflare exits on a signal with its own code, before anything can be shut down.

@@ -7,9 +7,7 @@ import { badRequest, type Handler, unwrap } from "./route.ts";
 export const postChanges: Handler<"postChanges"> = async ({ body, caller, deployment, context }) => {
   const { partition, since, after = null, nonce, counts } = body;
   const { partitions, window } = deployment.settings;
-  if (partition >= partitions) {
-    throw badRequest(`partition must be from 0 to ${partitions - 1}: there are ${partitions} here`);
-  }
+  if (partition >= partitions) throw noPartition(partitions);
   if (counts !== undefined) requireCovered(caller, counts);
   const token = caller.role === "admin" ? null : caller.id;
   const domains = caller.domains === null ? null : [...caller.domains];
@@ -53,3 +51,10 @@ function requireCovered({ domains }: Caller, counts: readonly Count[]): void {
   const index = counts.findIndex(([domain]) => domain !== "" && !domains.has(domain));
   if (index >= 0) throw badRequest(`counts[${index}] names a domain that this token does not cover`);
 }
+
+const noPartition = (partitions: number): HttpError =>
+  badRequest(
+    partitions === 1
+      ? "partition must be 0: there is 1 partition"
+      : `partition must be from 0 to ${partitions - 1}: there are ${partitions} partitions`,
+  );

@@ -10,7 +10,7 @@ import {
   toBase64Url,
 } from "../../directory/index.ts";
 import type { Changed, HeadSummary } from "../../registry/protocol.ts";
-import { summaryOf } from "../../registry/records.ts";
+import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";
@@ -172,10 +172,8 @@ async function headOf(call: RouteCall, domain: string): Promise<ManifestRecord> 
 
 const SHORT_TTL = 30;
 
-async function kvAgainst(
-  { deployment, context }: RouteCall,
-  head: ManifestRecord,
-): Promise<DomainDescription["kv"]> {
+async function kvAgainst(call: RouteCall, head: ManifestRecord): Promise<DomainDescription["kv"]> {
+  const { deployment, context } = call;
   let bytes: Uint8Array | null;
   try {
     bytes = await context.kv.get(manifestKey(head.domain), SHORT_TTL);
@@ -186,8 +184,11 @@ async function kvAgainst(
   try {
     const { origin, generation, incarnation } = openManifest(bytes, head.domain, deployment.keyFor);
     if (origin === "kv" || incarnation > head.incarnation) return { state: "conflict", generation };
-    const isEqual = incarnation === head.incarnation && generation >= head.generation;
-    return { state: isEqual ? "equal" : "behind", generation };
+    if (incarnation < head.incarnation || generation < head.generation)
+      return { state: "behind", generation };
+    // A newer commit may have been copied since the head was read.
+    const isAhead = generation > head.generation && generation > (await headOf(call, head.domain)).generation;
+    return { state: isAhead ? "ahead" : "equal", generation };
   } catch (error) {
     const isOther = error instanceof DirectoryError && error.fault === "key-mismatch";
     return { state: isOther ? "other-key" : "damaged", generation: null };

@@ -1,22 +1,20 @@
-import type { AnswerCount, Counted, FaultCount, RegistryStatus } from "../../api/index.ts";
+import type { AnswerCount, Counted, FaultCount, RegistryStatus, Result } from "../../api/index.ts";
 import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
-import { type Handler, type RouteCall, registriesOf, unwrap } from "./route.ts";
+import { askAll, type Handler, type RouteCall } from "./route.ts";
 
 export const showRegistry: Handler<"showRegistry"> = (call) =>
-  ofEach(call, async (registry) => unwrap(await registry.status()));
+  statusOf(call, (registry) => registry.status());
 
 export const initialiseRegistry: Handler<"initialiseRegistry"> = (call) =>
-  ofEach(call, async (registry) => unwrap(await registry.initialise(call.caller.id)));
+  statusOf(call, (registry) => registry.initialise(call.caller.id));
 
 export const showStatus: Handler<"showStatus"> = async (call) => {
   const sums = new Map<string, Counted>();
-  for (const registry of registriesOf(call)) {
-    for (const counted of unwrap(await registry.counted())) {
-      const [domain, mode, word, hour, day] = counted;
-      const key = `${domain} ${mode} ${word}`;
-      const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
-      sums.set(key, [domain, mode, word, hour + hours, day + days]);
-    }
+  for (const counted of (await askAll(call, (registry) => registry.counted())).flat()) {
+    const [domain, mode, word, hour, day] = counted;
+    const key = `${domain} ${mode} ${word}`;
+    const [, , , hours = 0, days = 0] = sums.get(key) ?? [];
+    sums.set(key, [domain, mode, word, hour + hours, day + days]);
   }
   const answers: AnswerCount[] = [];
   const faults: FaultCount[] = [];
@@ -33,17 +31,15 @@ export const showStatus: Handler<"showStatus"> = async (call) => {
 };
 
 export const showAudit: Handler<"showAudit"> = async (call) => {
-  const lines = [];
-  for (const registry of registriesOf(call)) lines.push(...unwrap(await registry.audit()));
+  const lines = (await askAll(call, (registry) => registry.audit())).flat();
   return { audit: lines.sort((a, b) => b.time - a.time) };
 };
 
-async function ofEach(
+async function statusOf(
   call: RouteCall,
-  ask: (registry: RegistryApi) => Promise<PartitionStatus>,
+  ask: (registry: RegistryApi) => Promise<Result<PartitionStatus>>,
 ): Promise<RegistryStatus> {
-  const partitions = [];
-  for (const registry of registriesOf(call)) partitions.push(await ask(registry));
+  const partitions = await askAll(call, ask);
   // A read shows which cacheTtl KV accepts; its value does not matter here.
   const isReadable = await call.context.kv.get("roster/0", 30).then(
     () => true,

@@ -53,6 +53,16 @@ export const registriesOf = ({ context, deployment }: RouteCall): RegistryApi[] 
     context.bindings.registry(partition),
   );
 
+/** What every Registry answers, in order. @throws HttpError with the first error */
+export async function askAll<T>(
+  call: RouteCall,
+  ask: (registry: RegistryApi) => Promise<Result<T>>,
+): Promise<T[]> {
+  const answers = [];
+  for (const registry of registriesOf(call)) answers.push(unwrap(await ask(registry)));
+  return answers;
+}
+
 /** @throws HttpError `forbidden` if the caller's token does not cover a domain */
 export function requireDomain(caller: Caller, domain: string): void {
   if (caller.domains !== null && !caller.domains.has(domain)) {

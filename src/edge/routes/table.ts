@@ -1,7 +1,7 @@
 /** The handler of each route, and how a request reaches it. */
-import { openApiDocument, type ParamsOf, ROUTES, type Route, type RouteName } from "../../api/index.ts";
+import { type ParamsOf, ROUTES, type Route, type RouteName } from "../../api/index.ts";
 import { NOBODY } from "../access.ts";
-import { json, octets } from "../http.ts";
+import { HttpError, json, jsonText, octets } from "../http.ts";
 import { readParams, readRouteBody } from "./body.ts";
 import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
@@ -22,7 +22,15 @@ import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./regis
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
-const showOpenApi: Handler<"showOpenApi"> = async () => openApiDocument();
+/** A file of the deployment: the Worker would need the description of every answer to make it. */
+const showOpenApi: Handler<"showOpenApi"> = async ({ context }) => {
+  const document = await context.bindings.openApi();
+  if (document !== null) return jsonText(document);
+  throw new HttpError(
+    "not_found",
+    "the OpenAPI document was not deployed with this Worker: see [assets] in wrangler.toml",
+  );
+};
 
 /** A handler for every route, by its name. */
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {

@@ -149,14 +149,28 @@ export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--metrics"]
   "127.0.0.1:0",
 ]);
 
+export interface BridgeProcessOptions {
+  readonly home?: string;
+  readonly node?: string;
+  /** ROLLCALL_URL in place of the edge's; empty for none. */
+  readonly url?: string;
+  /** ROLLCALL_TOKEN; empty for none. */
+  readonly token?: string;
+  readonly env?: Record<string, string>;
+}
+
 export async function startBridge(
   url: string,
   args: readonly string[] = EVERY_LISTENER,
-  options: { home?: string; node?: string; token?: string } = {},
+  options: BridgeProcessOptions = {},
 ): Promise<BridgeProcess> {
   const running = startCli(["bridge", ...args], {
     home: options.home ?? temporaryFolder(),
-    env: { ROLLCALL_URL: url, ROLLCALL_TOKEN: options.token ?? "a-token-of-a-test" },
+    env: {
+      ROLLCALL_URL: options.url ?? url,
+      ROLLCALL_TOKEN: options.token ?? "a-token-of-a-test",
+      ...options.env,
+    },
     ...(options.node === undefined ? {} : { node: options.node }),
   });
   await running.saying(/\bready\b.*\n/);
@@ -167,7 +181,7 @@ export async function startBridge(
 export async function startBoth(
   behave: Behaviour = working,
   args: readonly string[] = EVERY_LISTENER,
-  options: { home?: string; node?: string; token?: string } = {},
+  options: BridgeProcessOptions = {},
 ): Promise<{ edge: LoopbackEdge; bridge: BridgeProcess }> {
   const edge = await startEdge();
   edge.behave = behave;

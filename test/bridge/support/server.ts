@@ -1,8 +1,10 @@
+import { createServer } from "node:http";
 import { afterEach } from "vitest";
 import type { Resolution } from "../../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../../src/bridge/index.ts";
+import { AllowedPeers } from "../../../src/bridge/listeners/peers.ts";
 import { BridgeServer } from "../../../src/bridge/listeners/server.ts";
-import { PROTOCOLS, type ProtocolName } from "../../../src/bridge/protocols/index.ts";
+import type { ProtocolName } from "../../../src/bridge/protocols/index.ts";
 import { answerOf } from "./answers.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -26,13 +28,17 @@ export function startServer({
   maxConnections = 20_000,
   socketMode = 0o660,
   time = new VirtualTime(),
+  isAllowed = (address: string | undefined): boolean => new AllowedPeers([]).allows(address),
 } = {}) {
   const rejected: string[] = [];
+  const foreign: string[] = [];
   const server = new BridgeServer({
     ...time,
-    maxConnections,
-    socketMode,
+    maxConnections: () => maxConnections,
+    isAllowed,
     rejected: ({ name }) => rejected.push(name),
+    foreign: ({ name }) => foreign.push(name),
+    metrics: () => createServer(),
     context: {
       clock: time.clock,
       resolve,
@@ -53,6 +59,6 @@ export function startServer({
   };
   stops.push(stop);
   const listen = (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
-    server.listen(PROTOCOLS[name], address);
-  return { time, server, listen, stop, rejected };
+    server.listen(name, address, socketMode);
+  return { time, server, listen, stop, rejected, foreign };
 }

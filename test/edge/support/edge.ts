@@ -11,10 +11,13 @@ import type {
 import {
   blobIds,
   DEFAULT_POLICY,
+  type DomainKey,
   type DomainPolicy,
+  deriveDomainKey,
   domainKey,
   fromBase64Url,
   type Mode,
+  readMasterKey,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import worker, { type Env } from "../../../src/edge/worker.ts";
@@ -84,6 +87,7 @@ export interface PublishOptions {
   readonly mode?: Mode;
   readonly force?: boolean;
   readonly token?: string;
+  /** A rotation: the list is made under the key of this epoch. */
   readonly epoch?: number;
   readonly bits?: number;
 }
@@ -95,8 +99,15 @@ export async function packFor(
   list: List,
   options: PublishOptions = {},
 ): Promise<{ commit: DomainCommit; shards: ReadonlyMap<string, Uint8Array> }> {
-  const body = await callJson<DomainKeyBody>(bindings, `/v1/domains/${domain}/key`, tokenOf(options));
-  const key = domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
+  const key =
+    options.epoch === undefined
+      ? await fetchKey(bindings, domain, options)
+      : deriveDomainKey(
+          stablelibHashing,
+          readMasterKey(testEnv.ROLLCALL_MASTER_KEY ?? ""),
+          domain,
+          options.epoch,
+        );
   const policy = { ...DEFAULT_POLICY, ...options.standing, ...options.policy };
   const packed = pack(list, key, policy, { bitsInUse: options.bits });
   const ids = blobIds(packed.table);
@@ -108,6 +119,11 @@ export async function packFor(
     }),
     shards: new Map(ids.map((id, i) => [id, packed.shards[i] as Uint8Array])),
   };
+}
+
+async function fetchKey(bindings: Env, domain: string, options: PublishOptions): Promise<DomainKey> {
+  const body = await callJson<DomainKeyBody>(bindings, `/v1/domains/${domain}/key`, tokenOf(options));
+  return domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
 }
 
 const tokenOf = (options: PublishOptions): CallOptions =>

@@ -45,7 +45,12 @@ export class EdgeFront {
     let body = "";
     request.setEncoding("utf8").on("error", () => undefined);
     for await (const text of request) body += text;
-    const { recipient } = JSON.parse(body) as { recipient: string };
+    const question = JSON.parse(body) as { recipient: string } | { recipients: string[] };
+    // Only many questions at once come in one request; a fault concerns single ones.
+    if ("recipients" in question) {
+      return sendJson(response, 200, { results: question.recipients.map(truthAbout) });
+    }
+    const { recipient } = question;
     const truth = truthAbout(recipient);
     if (this.misbehaviour === null) sendJson(response, 200, truth);
     else this.misbehaviour(recipient, truth, response);

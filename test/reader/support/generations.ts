@@ -44,6 +44,7 @@ export interface Shape {
   readonly left?: readonly number[];
   readonly origin?: "registry" | "kv";
   readonly incarnation?: number;
+  readonly generation?: number;
 }
 
 let made = 0;

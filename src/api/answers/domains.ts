@@ -1,7 +1,7 @@
 /** How lists stand, and their history. */
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "../schema.ts";
 import { shardTable } from "./commits.ts";
 import { counts, mode, origin, policy } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, orNull, text, whole } from "./schema.ts";
 
 const summary = {
   domain: text,
@@ -39,8 +39,17 @@ export const domainList = named(
 );
 export type DomainList = Infer<typeof domainList>;
 
-/** How KV stands against the head. */
-const kvState = knownWord("equal", "behind", "missing", "conflict", "damaged", "other-key", "unreadable");
+/** How KV stands against the head; `ahead`: it has a generation that the Registry lost. */
+const kvState = knownWord(
+  "equal",
+  "behind",
+  "ahead",
+  "missing",
+  "conflict",
+  "damaged",
+  "other-key",
+  "unreadable",
+);
 export type KvState = Infer<typeof kvState>;
 
 /** `GET /v1/domains/{domain}`. */

@@ -1,8 +1,8 @@
 /** How a deployment stands: its health, its Registries, what it answered, and its audit trail. */
-import { VERDICTS, type Verdict } from "../directory/index.ts";
-import { FAULT_KINDS } from "./errors.ts";
+import { VERDICTS, type Verdict } from "../../directory/index.ts";
+import { FAULT_KINDS } from "../errors.ts";
+import { flag, type Infer, knownWord, listOf, named, open, orNull, text, texts, whole } from "../schema.ts";
 import { mode } from "./policy.ts";
-import { flag, type Infer, knownWord, listOf, named, open, orNull, text, texts, whole } from "./schema.ts";
 
 /** `GET /healthz`. */
 export const health = named(

@@ -1,0 +1,31 @@
+/** What comes of commits, plans, rollbacks and deletions. */
+import * as v from "valibot";
+import { shardsIn } from "../commits.ts";
+import { type Infer, mapOf, named, open, text, texts, whole } from "../schema.ts";
+
+export const shardTable = named("ShardTable", shardsIn(open));
+export type ShardTable = Infer<typeof shardTable>;
+
+export const commitResult = named(
+  "CommitResult",
+  open({
+    /** Number of each domain's head, now. */
+    generations: mapOf(whole, "a whole number"),
+    /** Domains that were so already, and got no new number. */
+    unchanged: texts,
+  }),
+);
+export type CommitResult = Infer<typeof commitResult>;
+
+export const planResult = named(
+  "PlanResult",
+  open({
+    /** Why the guard would refuse, by domain; null where it would not. */
+    refusals: mapOf(v.nullable(text), "text or null"),
+  }),
+);
+export type PlanResult = Infer<typeof planResult>;
+
+/** The answer to a rollback or a deletion. */
+export const headResult = named("HeadResult", open({ domain: text, generation: whole }));
+export type HeadResult = Infer<typeof headResult>;

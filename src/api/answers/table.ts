@@ -1,0 +1,167 @@
+/**
+ * What each route answers. Clients read answers by this table, and the OpenAPI document is made from it and ROUTES. The
+ * Worker checks only what it is sent, so it bundles none of this folder.
+ */
+import type { ErrorCode } from "../errors.ts";
+import { ROUTES, type Route, type RouteName } from "../routes.ts";
+import { type Infer, kind, named, type Schema } from "../schema.ts";
+import { changesAnswer } from "./changes.ts";
+import { answer, checkAnswer } from "./checks.ts";
+import { commitResult, headResult, planResult } from "./commits.ts";
+import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
+import { done } from "./errors.ts";
+import { auditList, edgeStatus, health, registryStatus } from "./status.ts";
+import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
+
+export interface RouteAnswer {
+  readonly summary: string;
+  readonly answer: Schema | "bytes";
+  /** Beside those that follow from the body and the token. */
+  readonly errors?: readonly ErrorCode[];
+  /** Whether the answer itself may come with 503: one verdict of `unavailable`, or the health of a bad configuration. */
+  readonly answersWith503?: true;
+}
+
+const openApi = named(
+  "OpenApi",
+  kind<object>((value) => typeof value === "object", "must be an object", { type: "object" }),
+);
+
+export const ANSWERS = {
+  postRcpt: {
+    summary: "Check recipients",
+    answer: checkAnswer,
+    answersWith503: true,
+  },
+  getRcpt: {
+    summary: "Check one recipient",
+    answer,
+    answersWith503: true,
+  },
+  postChanges: {
+    summary: "Ask the Registry of a partition which heads that the token covers changed since a position",
+    answer: changesAnswer,
+  },
+  showHealth: {
+    summary: "Tell whether this deployment is configured",
+    answer: health,
+    answersWith503: true,
+  },
+  showOpenApi: {
+    summary: "Describe this API",
+    answer: openApi,
+    errors: ["not_found", "unconfigured"],
+  },
+  listDomains: {
+    summary: "List the domains that are served and that the token covers, by name",
+    answer: domainList,
+  },
+  showDomain: {
+    summary: "Show a domain's head, and how KV compares with it",
+    answer: domainDescription,
+    errors: ["not_found"],
+  },
+  deleteDomain: {
+    summary: "Delete a domain: deferred for a day, then not served. `?expect=` is the number of its head",
+    answer: headResult,
+    errors: ["not_found", "conflict"],
+  },
+  domainKey: {
+    summary:
+      "Get a domain's key, whether the domain exists or not; `?epoch=` asks for that of an earlier epoch",
+    answer: domainKeyBody,
+    errors: ["not_found"],
+  },
+  domainManifest: {
+    summary: "Get the bytes of a domain's newest manifest",
+    answer: "bytes",
+    errors: ["not_found"],
+  },
+  putShard: {
+    summary: "Upload a shard for a commit to come",
+    answer: done,
+    errors: ["conflict"],
+  },
+  getShard: {
+    summary: "Get the bytes of a shard, or of departures",
+    answer: "bytes",
+    errors: ["not_found"],
+  },
+  listGenerations: {
+    summary: "List a domain's history, newest first",
+    answer: generationList,
+    errors: ["not_found"],
+  },
+  rollbackDomain: {
+    summary: "Make an old generation's content the head again, under a new number",
+    answer: headResult,
+    errors: ["not_found", "conflict"],
+  },
+  postCommit: {
+    summary: "Commit new lists and settings of one or many domains, all or nothing",
+    answer: commitResult,
+    errors: ["conflict", "missing_shards", "guard"],
+  },
+  postPlan: {
+    summary: "Ask what the guard would say to a commit; nothing is changed",
+    answer: planResult,
+    errors: ["conflict"],
+  },
+  createToken: {
+    summary: "Create a token",
+    answer: tokenCreated,
+    errors: ["conflict"],
+  },
+  listTokens: {
+    summary: "List the tokens that were issued",
+    answer: tokenList,
+  },
+  revokeToken: {
+    summary: "Revoke a token",
+    answer: tokenRecord,
+    errors: ["not_found"],
+  },
+  showRegistry: {
+    summary: "Show the state of the Registries",
+    answer: registryStatus,
+  },
+  initialiseRegistry: {
+    summary: "Initialise the Registries before the first commit; harmless afterwards",
+    answer: registryStatus,
+    errors: ["conflict"],
+  },
+  showStatus: {
+    summary: "Show what was answered and what went wrong in the last hour and day",
+    answer: edgeStatus,
+  },
+  showAudit: {
+    summary: "Show the newest lines of the audit trail",
+    answer: auditList,
+  },
+} as const satisfies Readonly<Record<RouteName, RouteAnswer>>;
+
+export type AnswerOf<N extends RouteName> = (typeof ANSWERS)[N]["answer"] extends infer S
+  ? S extends Schema
+    ? Infer<S>
+    : Uint8Array
+  : never;
+
+/** A route with what it answers. */
+export type DescribedRoute = Route & RouteAnswer;
+
+export const EVERY_DESCRIBED_ROUTE: readonly DescribedRoute[] = (Object.keys(ROUTES) as RouteName[]).map(
+  (name) => ({ ...ROUTES[name], ...ANSWERS[name] }),
+);
+
+/** Errors that a route ends in by itself: its own, and those of reading its body. */
+export function errorsOf({ method, body, errors = [] }: DescribedRoute): ErrorCode[] {
+  if (method === "GET") return [...errors];
+  const isJson = body !== undefined && body.schema !== "bytes";
+  return [
+    "bad_request",
+    "timeout",
+    "too_large",
+    ...(isJson ? (["unsupported_media_type"] as const) : []),
+    ...errors,
+  ];
+}

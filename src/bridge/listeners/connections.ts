@@ -1,0 +1,167 @@
+import type { Server, Socket } from "node:net";
+import { firstOf } from "../../runtime/first-of.ts";
+import type { BridgePorts } from "../ports.ts";
+import type { ParserState, Protocol } from "../protocols/protocol.ts";
+import { repeat } from "../repeat.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
+import { stopReading } from "./node-handles.ts";
+
+/** How long a client may leave a question or a reply unfinished, ms. Idle clients are never closed. */
+const CLIENT_TIMEOUT_MS = 300_000;
+const SWEEP_MS = 15_000;
+/** Time to read what clients sent before the stop, ms. */
+const LAST_READ_MS = 100;
+/** How long a client that has all its replies may take to close its side, ms. */
+const CLOSE_MS = 400;
+/** How long a stop waits for clients, ms. */
+const STOP_MS = 4_000;
+
+export interface ConnectionsOptions extends BridgePorts {
+  readonly context: ConnectionContext;
+  /** Connections at the same time, over all listeners; further ones are closed at once. */
+  maxConnections(): number;
+  /** Whether a client of TCP may connect. @param address undefined if the client has already gone */
+  isAllowed(address: string | undefined): boolean;
+  /** A connection above the limit was closed. */
+  rejected(protocol: Protocol): void;
+  /** A connection from a network that may not connect was closed. */
+  foreign(protocol: Protocol): void;
+}
+
+interface Accepted {
+  readonly protocol: Protocol;
+  readonly socket: Socket;
+  /** The listener that it came through; null if another process accepted it. */
+  readonly server: Server | null;
+}
+
+/** A connection that another process continues. */
+export interface HandedOver {
+  readonly protocol: Protocol;
+  readonly socket: Socket;
+  readonly state: ParserState;
+}
+
+/** All connections of mail servers. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Map<Connection, Accepted>();
+  readonly #stopSweep: () => void;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#stopSweep = repeat(options.timers, SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Open connections of a protocol. */
+  count(name: string): number {
+    let count = 0;
+    for (const { protocol } of this.#open.values()) if (protocol.name === name) count++;
+    return count;
+  }
+
+  /** A client connected. */
+  accept(protocol: Protocol, socket: Socket, server: Server): void {
+    const { isAllowed, maxConnections, rejected, foreign } = this.#options;
+    if (isOverTcp(socket) && !isAllowed(socket.remoteAddress)) {
+      socket.destroy();
+      foreign(protocol);
+    } else if (this.#open.size >= maxConnections()) {
+      socket.destroy();
+      rejected(protocol);
+    } else {
+      this.#add({ protocol, socket, server }, null);
+    }
+  }
+
+  /** Continues a connection of the process that this one replaces. */
+  continue({ protocol, socket, state }: HandedOver): void {
+    this.#add({ protocol, socket, server: null }, state);
+  }
+
+  /** Answers what was asked through a listener that was closed, and closes. */
+  async finish(server: Server): Promise<void> {
+    const { timers } = this.#options;
+    await timers.sleep(LAST_READ_MS);
+    for (const [connection, accepted] of this.#open) if (accepted.server === server) connection.finish();
+  }
+
+  /**
+   * Hands every connection over once the questions under way are answered. Those that end meanwhile, or take too long, end
+   * here: {@link stop} waits for them.
+   * @param give sends one to the other process
+   */
+  async handOver(give: (connection: HandedOver) => Promise<void>): Promise<void> {
+    await firstOf(this.#options.timers, STOP_MS, () => this.#giveAll(give));
+  }
+
+  async #giveAll(give: (connection: HandedOver) => Promise<void>): Promise<void> {
+    await Promise.all(
+      [...this.#open].map(async ([connection, { protocol, socket }]) => {
+        const state = await connection.release();
+        if (state === null) return;
+        await flushed(socket);
+        const left = stopReading(socket);
+        if (left === null) return connection.destroy();
+        this.#open.delete(connection);
+        socket.removeAllListeners();
+        socket.on("error", () => undefined);
+        const bytes = left.length === 0 ? state.bytes : Buffer.concat([state.bytes, left]);
+        await give({ protocol, socket, state: { ...state, bytes } });
+      }),
+    );
+  }
+
+  /** Answers what was asked, and closes. @param closed resolves when all listeners are closed and all connections ended */
+  async stop(closed: Promise<unknown>): Promise<void> {
+    const { timers } = this.#options;
+    this.#stopSweep();
+    await timers.sleep(LAST_READ_MS);
+    for (const connection of this.#open.keys()) connection.finish();
+    const over = new AbortController();
+    const destroyed = this.#destroyRest(over.signal);
+    await closed;
+    await this.#ended();
+    over.abort();
+    await destroyed;
+  }
+
+  async #destroyRest(over: AbortSignal): Promise<void> {
+    const { timers } = this.#options;
+    await timers.sleep(CLOSE_MS, over);
+    for (const connection of this.#open.keys()) if (connection.isDone) connection.destroy();
+    if (!over.aborted) await timers.sleep(STOP_MS - CLOSE_MS, over);
+    for (const connection of this.#open.keys()) connection.destroy();
+  }
+
+  /** Those that another process accepted belong to no server of this one. */
+  async #ended(): Promise<void> {
+    await Promise.all(
+      [...this.#open.values()].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))),
+    );
+  }
+
+  #add(accepted: Accepted, state: ParserState | null): void {
+    const { protocol, socket } = accepted;
+    const connection = new Connection(this.#options.context, protocol, socket, state);
+    this.#open.set(connection, accepted);
+    socket.once("close", () => this.#open.delete(connection));
+  }
+
+  #sweep(): number {
+    const now = this.#options.clock.now();
+    for (const connection of this.#open.keys()) connection.closeIfStuck(now, CLIENT_TIMEOUT_MS);
+    return SWEEP_MS;
+  }
+}
+
+/** Unix sockets have permissions, and no addresses. A TCP client that has already gone has none either. */
+export const isOverTcp = ({ localAddress }: Socket): boolean => localAddress !== undefined;
+
+/** Resolves when the system has taken all that was written to a socket, or the socket is closed. */
+const flushed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.writableLength === 0 || socket.destroyed) return resolve();
+    socket.once("close", () => resolve());
+    socket.write("", () => resolve());
+  });

@@ -1,0 +1,130 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { NODE_20, pause, temporaryFolder } from "../support/processes.ts";
+import { type BridgeProcess, slow, startBoth, working } from "./support/bridge-process.ts";
+import { isRunning, replace } from "./support/replacing.ts";
+import { askOnce, Client, netstring } from "./support/sockets.ts";
+import { policyQuestion } from "./support/ways.ts";
+
+const SLOW = 60_000;
+const USER = netstring("access user@example.com");
+const NOBODY = netstring("recipients nobody@example.com");
+const DUNNO = "8:OK DUNNO,";
+
+/** Both kinds of sockets, and every protocol. */
+async function startWithFile(
+  options: { node?: string; behave?: Parameters<typeof startBoth>[0] } = {},
+): Promise<{
+  bridge: BridgeProcess;
+  edge: Awaited<ReturnType<typeof startBoth>>["edge"];
+  file: string;
+}> {
+  const file = join(temporaryFolder(), "socketmap");
+  const listeners = ["--socketmap", `unix:${file}`, "--socketmap", "127.0.0.1:0"];
+  const others = ["--policy", "--line", "--metrics"].flatMap((flag) => [flag, "127.0.0.1:0"]);
+  const { behave = working, ...rest } = options;
+  const { bridge, edge } = await startBoth(behave, [...listeners, ...others], rest);
+  return { bridge, edge, file };
+}
+
+const tcpOf = (bridge: BridgeProcess) => bridge.address("policy");
+
+describe("SIGUSR2", { timeout: SLOW }, () => {
+  it.each([
+    ["this Node", undefined],
+    ["Node 20", NODE_20],
+  ])("hands listeners and open connections over to a new process (%s)", async (_, node) => {
+    const { bridge, file } = await startWithFile(node === undefined ? {} : { node });
+    const byFile = await Client.connect({ kind: "unix", path: file });
+    const byTcp = await Client.connect(tcpOf(bridge));
+    expect(await byFile.send(USER).told(/,$/)).toBe(DUNNO);
+    expect(await byTcp.send(policyQuestion("user@example.com")).told(/\n\n$/)).toBe("action=DUNNO\n\n");
+    const before = statSync(file);
+    const pid = await replace(bridge.running);
+    // Its output is still open: the new process has it.
+    while (bridge.running.child.exitCode === null) await pause(10);
+    expect(bridge.running.child.exitCode).toBe(0);
+    expect(statSync(file)).toMatchObject({ ino: before.ino, mode: before.mode });
+    for (const client of [byFile, byTcp]) expect(client.isClosed).toBe(false);
+    byFile.text = "";
+    expect(await byFile.send(USER).told(/,$/)).toBe(DUNNO);
+    byTcp.text = "";
+    byTcp.socket.end(policyQuestion("nobody@example.com"));
+    expect(await byTcp.closed()).toMatch(/^action=550 5\.1\.1 .*\n\n$/);
+    expect(await askOnce({ kind: "unix", path: file }, USER)).toBe(DUNNO);
+    expect(await bridge.metrics()).toContain('rollcall_bridge_connections{protocol="socketmap"} 1');
+    process.kill(pid, "SIGTERM");
+    expect(await byFile.closed()).toBe(DUNNO);
+    while (isRunning(pid)) await pause(20);
+    expect(existsSync(file)).toBe(false);
+    byFile.leave();
+  });
+
+  it("answers questions under way first, and keeps what was half sent", async () => {
+    const { bridge, edge, file } = await startWithFile({ behave: slow(300) });
+    const client = await Client.connect({ kind: "unix", path: file });
+    const half = NOBODY.slice(0, 20);
+    client.send(USER + half);
+    await edge.wasAsked(1);
+    const policy = await Client.connect(tcpOf(bridge));
+    const question = policyQuestion("nobody@example.com");
+    policy.send(question.slice(0, -10));
+    // A tag of Sendmail's access database decides what the next key means.
+    const tagged = await Client.connect({ kind: "unix", path: file });
+    expect(await tagged.send(netstring("access from:someone@elsewhere.example")).told(/,$/)).toBe(
+      "9:NOTFOUND ,",
+    );
+    const pid = await replace(bridge.running);
+    onTestFinished(() => void process.kill(pid, "SIGTERM"));
+    expect(await client.told(/,$/)).toBe(DUNNO);
+    expect(await client.send(NOBODY.slice(20)).told(/,.*,$/)).toBe(`${DUNNO}9:NOTFOUND ,`);
+    expect(await policy.send(question.slice(-10)).told(/\n\n$/)).toMatch(/^action=550 5\.1\.1/);
+    expect(await tagged.send(netstring("access someone@elsewhere.example")).told(/,.*,$/)).toBe(
+      "9:NOTFOUND ,9:NOTFOUND ,",
+    );
+    for (const each of [client, policy, tagged]) each.leave();
+  });
+
+  it("reads the settings file again: listeners that it no longer names are closed, new ones are opened", async () => {
+    const home = temporaryFolder();
+    const [kept, old, young] = ["kept", "old", "young"].map((name) => join(home, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const write = (...paths: string[]): void =>
+      writeFileSync(
+        join(home, "rollcall.toml"),
+        `[bridge]\nsocketmap = [${paths.map((path) => `"unix:${path}"`).join(", ")}]\n`,
+      );
+    write(kept, old);
+    const { bridge } = await startBoth(working, [], { home });
+    const client = await Client.connect({ kind: "unix", path: kept });
+    write(kept, young);
+    const pid = await replace(bridge.running);
+    onTestFinished(() => void process.kill(pid, "SIGTERM"));
+    expect(existsSync(old)).toBe(false);
+    expect(await askOnce({ kind: "unix", path: young }, USER)).toBe(DUNNO);
+    expect(await client.send(USER).told(/,$/)).toBe(DUNNO);
+    client.leave();
+  });
+
+  it("changes nothing if the new process cannot start, and says why", async () => {
+    const home = temporaryFolder();
+    const file = join(home, "socketmap");
+    const settings = join(home, "rollcall.toml");
+    writeFileSync(settings, `[bridge]\nsocketmap = "unix:${file}"\n`);
+    const { bridge } = await startBoth(working, [], { home });
+    const client = await Client.connect({ kind: "unix", path: file });
+    writeFileSync(settings, `${readFileSync(settings, "utf8")}timeout = 60\n`);
+    bridge.running.child.kill("SIGUSR2");
+    await bridge.running.logging(/"event":"replace-failed".*exit code 3.*\n/);
+    expect(bridge.running.stderr).toContain("rollcall.toml:3: timeout must be a number from 0.1 to 4");
+    expect(await client.send(USER).told(/,$/)).toBe(DUNNO);
+    expect(await askOnce({ kind: "unix", path: file }, USER)).toBe(DUNNO);
+    client.leave();
+    expect(await bridge.running.stop()).toMatchObject({ code: 0 });
+    expect(existsSync(file)).toBe(false);
+  });
+});

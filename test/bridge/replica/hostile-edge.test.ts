@@ -1,0 +1,181 @@
+import { createServer, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../support/processes.ts";
+import { type ReplicaBridge, startReplica, useRealEdge } from "./support.ts";
+
+const SLOW = 60_000;
+const DOMAIN = "a.example";
+const ALICE = `alice@${DOMAIN}`;
+const NOBODY = `nobody@${DOMAIN}`;
+const MIB = 1024 * 1024;
+
+/** The members of an answer to a poll that these tests change. */
+type Changes = Record<string, unknown> & { incarnation: number; as_of: number; time: number };
+
+/** Answers a poll in place of the edge. */
+type Tamper = (answer: Changes, response: ServerResponse) => void;
+
+const json = (response: ServerResponse, value: unknown): void => {
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+};
+
+/** What is wrong with an answer, and what the log says of it. */
+const HOSTILE: readonly (readonly [name: string, tamper: Tamper, fault: string, why: RegExp])[] = [
+  [
+    "100 MB long",
+    (_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      let left = 100;
+      const more = (): void => {
+        if (left-- <= 0 || response.destroyed) response.end();
+        else response.write(" ".repeat(MIB), more);
+      };
+      more();
+    },
+    "unusable",
+    /longer than/,
+  ],
+  [
+    "cut off",
+    (answer, response) => {
+      const text = JSON.stringify(answer);
+      response.writeHead(200, { "content-type": "application/json", "content-length": text.length });
+      response.write(text.slice(0, text.length / 2), () => response.destroy());
+    },
+    "unreachable",
+    /./,
+  ],
+  [
+    "half an object",
+    (answer, response) => response.end(JSON.stringify(answer).slice(0, -9)),
+    "unusable",
+    /./,
+  ],
+  ["HTML", (_, response) => response.end("<html>Sign in</html>"), "unusable", /./],
+  [
+    "for another question",
+    (answer, response) => json(response, { ...answer, nonce: "0123456789abcdef" }),
+    "unusable",
+    /another question/,
+  ],
+  [
+    "about another partition",
+    (answer, response) => json(response, { ...answer, partition: 1, partitions: 2 }),
+    "unusable",
+    /partition/,
+  ],
+  [
+    "about something that is no domain",
+    (answer, response) => json(response, { ...answer, heads: [["../../etc/passwd", 1]] }),
+    "unusable",
+    /./,
+  ],
+  [
+    "from an older log",
+    (answer, response) => json(response, { ...answer, incarnation: answer.incarnation - 1, full: true }),
+    "unusable",
+    /older log/,
+  ],
+  [
+    "from an earlier point of the log",
+    (answer, response) => json(response, { ...answer, as_of: 0, full: true, heads: [] }),
+    "unusable",
+    /restored to an earlier time/,
+  ],
+  [
+    "from another log, and incomplete",
+    (answer, response) => json(response, { ...answer, incarnation: answer.incarnation + 1, full: false }),
+    "unusable",
+    /./,
+  ],
+  [
+    "without a sensible window",
+    (answer, response) => json(response, { ...answer, window: 1e6 }),
+    "unusable",
+    /window/,
+  ],
+  [
+    "without a sensible time",
+    (answer, response) => json(response, { ...answer, time: 9e15 }),
+    "unusable",
+    /time/,
+  ],
+];
+
+describe("a replica whose edge answers polls badly", () => {
+  const edge = useRealEdge();
+  let token: string;
+  let tamper: Tamper | null = null;
+  const proxy = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("end", () => {
+      const body = Buffer.concat(parts);
+      const pass = async (): Promise<void> => {
+        const reply = await fetch(`${edge.url}${request.url}`, {
+          method: request.method ?? "GET",
+          headers: {
+            authorization: request.headers.authorization ?? "",
+            "content-type": request.headers["content-type"] ?? "application/octet-stream",
+          },
+          ...(body.length > 0 ? { body } : {}),
+        });
+        const bytes = Buffer.from(await reply.arrayBuffer());
+        if (tamper !== null && request.url === "/v1/changes" && reply.status === 200) {
+          tamper(JSON.parse(bytes.toString()) as Changes, response);
+          return;
+        }
+        response.writeHead(reply.status, { "content-type": reply.headers.get("content-type") ?? "" });
+        response.end(bytes);
+      };
+      pass().catch(() => response.destroy());
+    });
+  });
+  let bridge: ReplicaBridge;
+
+  beforeAll(async () => {
+    await edge.publish(DOMAIN, ["alice", "bob"]);
+    token = await edge.token(DOMAIN);
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+    bridge = await startReplica({ url }, token, join(temporaryFolder(), "replica"));
+    await bridge.logged("replica-ready");
+  }, SLOW);
+
+  afterAll(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+
+  it.each(HOSTILE)(
+    "refuses an answer that is %s, says so, and asks the edge",
+    { timeout: SLOW },
+    async (...args) => {
+      const [, badly, fault, why] = args;
+      await confirmed();
+      const from = bridge.log.length;
+      tamper = badly;
+      const line = await bridge.logged("replica-unconfirmed", { fault }, from);
+      expect(line.why).toMatch(why);
+      // The last good answer still confirms for a while; then the edge is asked.
+      while ((await bridge.said(NOBODY)) !== "550 edge") expect(await bridge.reply(NOBODY)).toMatch(/^550/);
+      expect(await bridge.reply(ALICE)).toMatch(/^250/);
+      expect(await residentMiB()).toBeLessThan(200);
+      tamper = null;
+      await confirmed();
+      expect(bridge.log.filter(({ event }) => event === "fault")).toEqual([]);
+    },
+  );
+
+  /** Waits until the replica refuses by itself. */
+  async function confirmed(): Promise<void> {
+    while ((await bridge.said(`n${Math.random()}@${DOMAIN}`)) !== "550 replica");
+  }
+
+  async function residentMiB(): Promise<number> {
+    const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(await bridge.metrics()) ?? [];
+    return Number(bytes) / MIB;
+  }
+});

@@ -1,0 +1,194 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ReplicaHost } from "../../../testing/replica-host.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
+import { ReplicaWorld, saidBy } from "./support-world.ts";
+
+const DOMAIN = "a.example";
+const ALICE = `alice@${DOMAIN}`;
+const NOBODY = `nobody@${DOMAIN}`;
+
+let world: ReplicaWorld;
+let host: ReplicaHost;
+
+beforeEach(async () => {
+  world = new ReplicaWorld();
+  await publish("alice", "bob", "carol");
+  host = await world.host();
+  await host.start();
+  await world.clock.advance(2 * SECOND);
+});
+
+const publish = (...names: string[]): Promise<number> => world.publishHere(DOMAIN, names);
+const said = (recipient: string): Promise<string> => saidBy(host, recipient);
+
+describe("a replica", () => {
+  it("accepts and refuses from its list", async () => {
+    expect(await said(ALICE)).toBe("deliverable confirmed");
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+  });
+
+  it("polls every half window whatever is asked, and a check sends nothing", async () => {
+    const before = world.requests.length;
+    for (let minute = 0; minute < 10; minute++) {
+      for (let i = 0; i < 100; i++) expect(await said(`n${minute}-${i}@${DOMAIN}`)).toBe("unknown confirmed");
+      await world.clock.advance(MINUTE);
+    }
+    // A poll each 12 to 15 s.
+    const requests = world.requests.slice(before);
+    expect(new Set(requests)).toEqual(new Set(["POST /v1/changes"]));
+    expect(requests.length).toBeGreaterThanOrEqual(40);
+    expect(requests.length).toBeLessThanOrEqual(50);
+  });
+
+  it("refuses until a window after the last answer was asked for, and not a moment longer", async () => {
+    world.isAway = true;
+    await world.clock.advance(WINDOW - 3 * SECOND);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    await world.clock.advance(3 * SECOND);
+    expect(await said(NOBODY)).toBe("edge");
+    expect(await said(ALICE)).toBe("deliverable");
+    world.isAway = false;
+    await world.clock.advance(WINDOW / 2);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+  });
+
+  it("accepts for accept-grace while the Registry does not answer", async () => {
+    host.kill();
+    host = await world.host({ acceptGrace: 2 * HOUR });
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    world.isAway = true;
+    await world.clock.advance(2 * HOUR - MINUTE);
+    expect(await said(ALICE)).toBe("deliverable");
+    expect(await said(NOBODY)).toBe("edge");
+    await world.clock.advance(MINUTE);
+    expect(await said(ALICE)).toBe("edge");
+  });
+
+  it("accepts for accept-grace over reboots, and refuses within a window of the edge's return", async () => {
+    world.isAway = true;
+    for (let day = 0; day < 6; day++) {
+      host.kill();
+      await world.clock.advance(DAY - MINUTE);
+      await host.start();
+      await world.clock.advance(MINUTE);
+      expect([day, await said(ALICE), await said(NOBODY)]).toEqual([day, "deliverable", "edge"]);
+    }
+    world.isAway = false;
+    await world.clock.advance(WINDOW);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    world.isAway = true;
+    host.kill();
+    await world.clock.advance(7 * DAY);
+    await host.start();
+    await world.clock.advance(MINUTE);
+    expect(await said(ALICE)).toBe("edge");
+  });
+
+  it("answers nothing after a reboot with a clock before the one that was stored, until the edge answers", async () => {
+    world.isAway = true;
+    await world.clock.advance(MINUTE);
+    host.kill();
+    host.wallOffset = -DAY;
+    await host.start();
+    await world.clock.advance(MINUTE);
+    expect(host.count("clockWentBack")).toBe(1);
+    expect(await said(ALICE)).toBe("edge");
+    host.kill();
+    await host.start();
+    expect(await said(ALICE)).toBe("edge");
+    world.isAway = false;
+    await world.clock.advance(WINDOW);
+    expect(await said(ALICE)).toBe("deliverable confirmed");
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+  });
+
+  it("counts a reboot with a clock that was set forward as that much silence", async () => {
+    world.isAway = true;
+    host.kill();
+    host.wallOffset = 8 * DAY;
+    await host.start();
+    await world.clock.advance(MINUTE);
+    expect(await said(ALICE)).toBe("edge");
+    world.isAway = false;
+    await world.clock.advance(WINDOW);
+    expect(await said(ALICE)).toBe("deliverable confirmed");
+  });
+
+  it.each([
+    ["forward", DAY],
+    ["back", -DAY],
+  ])("confirms nothing after the clock was set %s by a day, until the next poll", async (_, by) => {
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    host.wallOffset += by;
+    expect(await said(NOBODY)).toBe("edge");
+    expect(await said(ALICE)).toBe("deliverable");
+    await world.clock.advance(WINDOW / 2 + SECOND);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+  });
+
+  it("confirms nothing after the host slept for a window, and defers a name that left for no shorter", async () => {
+    await publish("alice", "bob");
+    await world.clock.advance(WINDOW);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    await host.sleep(HOUR - 2 * MINUTE);
+    expect(await said(NOBODY)).toBe("edge");
+    expect(await said(ALICE)).toBe("deliverable");
+    await world.clock.advance(WINDOW);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    expect(await said(`carol@${DOMAIN}`)).toBe("departed confirmed");
+  });
+
+  it("counts the sleep of the host as silence of the Registry", async () => {
+    world.isAway = true;
+    await host.sleep(7 * DAY);
+    expect(await said(ALICE)).toBe("edge");
+  });
+
+  it("never refuses a name that is on the list again, or new, a window after its publish", async () => {
+    await publish("alice", "bob", "carol", "dave");
+    await world.clock.advance(WINDOW);
+    expect(await said(`dave@${DOMAIN}`)).toBe("deliverable confirmed");
+  });
+
+  it("defers a name that left for the Registry's grace, whatever the host's clock shows", async () => {
+    host.wallOffset = 30 * DAY;
+    await world.clock.advance(WINDOW);
+    await publish("alice", "bob");
+    await world.clock.advance(WINDOW);
+    const carol = `carol@${DOMAIN}`;
+    expect(await said(carol)).toBe("departed confirmed");
+    host.wallOffset += 10 * SECOND;
+    expect(await said(carol)).toBe("departed confirmed");
+    await world.clock.advance(HOUR - 2 * MINUTE);
+    expect(await said(carol)).toBe("departed confirmed");
+    host.wallOffset += 3 * MINUTE;
+    await world.clock.advance(WINDOW);
+    expect(await said(carol)).toBe("departed confirmed");
+    await world.clock.advance(2 * MINUTE);
+    expect(await said(carol)).toBe("unknown confirmed");
+  });
+
+  it("leaves a domain without a head, and one that was deleted, to the edge", async () => {
+    expect(await said("x@other.example")).toBe("edge");
+    await world.remove(world.edge, DOMAIN);
+    await world.clock.advance(WINDOW);
+    expect(await said(ALICE)).toBe("departed confirmed");
+  });
+
+  it("follows a Registry that was replaced, and forgets what the old one said", async () => {
+    world.replaceRegistry();
+    world.kv.set("roster/0", null);
+    await world.clock.advance(MINUTE);
+    await world.publish(world.isolate("elsewhere"), DOMAIN, ["alice", "dave"], { expect: null });
+    await world.clock.advance(2 * WINDOW);
+    expect(await said(`dave@${DOMAIN}`)).toBe("deliverable confirmed");
+    expect(await said(`carol@${DOMAIN}`)).toBe("unknown confirmed");
+  });
+
+  it("does not answer from before a generation that the client has seen", async () => {
+    const number = await publish("alice", "bob", "carol", "dave");
+    const answer = await host.check(NOBODY, number);
+    expect(answer?.verdict).toBe("unavailable");
+  });
+});

@@ -1,0 +1,172 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { AnswerSource, Query, SourceOutcome } from "../../../src/bridge/answers/answer-source.ts";
+import { AnswerCache } from "../../../src/bridge/answers/cache.ts";
+import { MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
+import { Resolver } from "../../../src/bridge/answers/resolver.ts";
+import { type LocalLists, ReplicaSource } from "../../../src/bridge/replica/replica-source.ts";
+import type { Answer, Grounds, Verdict } from "../../../src/directory/index.ts";
+import { answerOf } from "../support/answers.ts";
+import { ACCEPT_GRACE, ALICE, NOBODY, SECOND, TIMEOUT } from "../support/bench.ts";
+import { VirtualTime } from "../support/virtual-time.ts";
+
+/** What the replica and the edge say; null: nothing. The edge may also hang. */
+class Bench implements LocalLists, AnswerSource {
+  readonly time = new VirtualTime();
+  local: Answer | null = null;
+  /** Whether the replica has to read from disk first. */
+  isReading = false;
+  away = false;
+  edge: Answer | "hangs" | null = null;
+  readonly asked: Query[] = [];
+  readonly minGenerations: number[] = [];
+  readonly newLogs: number[] = [];
+  readonly isAvailable = true;
+  readonly resolver: Resolver;
+
+  constructor() {
+    const minGenerations = new MinGenerations();
+    this.resolver = new Resolver({
+      ports: this.time,
+      source: new ReplicaSource(this, this, this.time),
+      cache: new AnswerCache(1_000_000, minGenerations),
+      minGenerations,
+      timeout: TIMEOUT,
+      acceptGrace: ACCEPT_GRACE,
+      newLog: (_, incarnation) => this.newLogs.push(incarnation),
+      fault: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  check(_recipient: string, _domain: string, minGeneration: number): Answer | Promise<Answer> | null {
+    this.minGenerations.push(minGeneration);
+    return this.isReading && this.local !== null ? Promise.resolve(this.local) : this.local;
+  }
+
+  isAway(): boolean {
+    return this.away;
+  }
+
+  async ask(query: Query): Promise<SourceOutcome> {
+    this.asked.push(query);
+    if (this.edge === "hangs") await this.time.timers.sleep(60 * SECOND);
+    if (this.edge === null || this.edge === "hangs") return { kind: "none", why: "no answer from the edge" };
+    return { kind: "answer", answer: this.edge, askedAt: this.time.clock.now() };
+  }
+
+  /** Verdict, action, source, and the milliseconds that it took. */
+  async said(recipient: string): Promise<string> {
+    const from = this.time.clock.now();
+    const resolved = Promise.resolve(this.resolver.resolve(recipient));
+    await this.time.until(resolved);
+    const { answer, source } = await resolved;
+    const took = this.time.clock.now() - from;
+    return `${answer.verdict} ${answer.action} ${source}${took === 0 ? "" : ` ${took}`}`;
+  }
+}
+
+let bench: Bench;
+beforeEach(() => {
+  bench = new Bench();
+});
+
+const confirmed = (verdict: Verdict, grounds: Grounds = {}): Answer =>
+  answerOf(verdict === "unknown" ? NOBODY : ALICE, verdict, { incarnation: 1, ...grounds });
+const unconfirmed = (verdict: Verdict, grounds: Grounds = {}): Answer =>
+  confirmed(verdict, { confirmedAge: null, maxAge: 0, contactAge: 60, ...grounds });
+
+describe("a bridge with a replica", () => {
+  it.each([false, true])(
+    "gives what the replica confirmed, and asks nothing (read from disk: %s)",
+    async (isReading) => {
+      bench.isReading = isReading;
+      bench.local = confirmed("deliverable");
+      expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+      bench.local = confirmed("unknown");
+      expect(await bench.said(NOBODY)).toBe("unknown reject replica");
+      expect(bench.asked).toEqual([]);
+    },
+  );
+
+  it("answers at once if the list is in memory", () => {
+    bench.local = confirmed("unknown");
+    expect(bench.resolver.resolve(NOBODY)).not.toBeInstanceOf(Promise);
+  });
+
+  it.each<[string, Answer | null]>([
+    ["nothing", null],
+    ["no verdict", confirmed("unavailable", { confirmedAge: null })],
+    ["not-served, even confirmed", confirmed("not-served", { generation: null })],
+    ["a refusal that is not confirmed", unconfirmed("unknown")],
+    ["a deferral that is not confirmed", unconfirmed("departed")],
+  ])("asks the edge if the replica says %s", async (_, local) => {
+    bench.local = local;
+    for (const away of [false, true]) {
+      bench.away = away;
+      bench.edge = answerOf(NOBODY, "unknown");
+      expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+      await bench.time.advance(60 * SECOND);
+      bench.edge = null;
+      expect(await bench.said(NOBODY)).toBe("unavailable defer none");
+    }
+  });
+
+  it("accepts without asking while the Registry does not answer", async () => {
+    bench.local = unconfirmed("deliverable");
+    bench.away = true;
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    expect(bench.asked).toEqual([]);
+  });
+
+  it("asks the edge before it accepts from a list that is behind, and accepts if the edge does not answer", async () => {
+    bench.local = unconfirmed("deliverable");
+    bench.edge = answerOf(ALICE, "disabled");
+    expect(await bench.said(ALICE)).toBe("disabled reject edge");
+    await bench.time.advance(60 * SECOND);
+    bench.edge = null;
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    bench.edge = answerOf(ALICE, "unavailable", { generation: null, confirmedAge: null });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    bench.edge = "hangs";
+    expect(await bench.said(ALICE)).toBe(`deliverable accept replica ${TIMEOUT / 2}`);
+  });
+
+  it("does not go back to a replica that is older than what the edge said", async () => {
+    bench.edge = answerOf(NOBODY, "unknown", { generation: 12, incarnation: 1 });
+    await bench.said(NOBODY);
+    await bench.time.advance(60 * SECOND);
+    bench.edge = null;
+    bench.local = confirmed("unknown", { generation: 11 });
+    expect(await bench.said(NOBODY)).toBe("unavailable defer none");
+    expect(bench.minGenerations.at(-1)).toBe(12);
+    bench.local = confirmed("unknown", { generation: 12 });
+    expect(await bench.said(NOBODY)).toBe("unknown reject replica");
+  });
+
+  it("uses no cached answer of the edge that is older than the replica", async () => {
+    bench.edge = answerOf(ALICE, "deliverable", { generation: 7, incarnation: 1 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    bench.local = confirmed("deliverable", { generation: 8 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    bench.local = null;
+    bench.edge = null;
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("follows the replica to a newer log, and not back to the older one", async () => {
+    bench.local = confirmed("deliverable", { incarnation: 1, generation: 50 });
+    await bench.said(ALICE);
+    bench.local = confirmed("deliverable", { incarnation: 2, generation: 3 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    expect(bench.newLogs).toEqual([2]);
+    bench.local = confirmed("deliverable", { incarnation: 1, generation: 51 });
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("gives a refusal only until its confirmation ends", async () => {
+    bench.local = confirmed("unknown", { maxAge: 10 });
+    const resolution = await bench.resolver.resolve(NOBODY);
+    expect(resolution.until).toBe(bench.time.clock.now() + 10 * SECOND);
+  });
+});

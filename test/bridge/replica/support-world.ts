@@ -1,0 +1,49 @@
+import type { TokenCreated } from "../../../src/api/index.ts";
+import type { IsolateHost } from "../../../testing/isolate-host.ts";
+import type { MemoryDisk } from "../../../testing/memory-disk.ts";
+import { ReplicaHost } from "../../../testing/replica-host.ts";
+import { must, type PublishOptions, World } from "../../../testing/world.ts";
+
+export interface HostOptions {
+  readonly domains?: readonly string[];
+  readonly acceptGrace?: number;
+  readonly disk?: MemoryDisk;
+  readonly seed?: number;
+}
+
+/** A world with one isolate, and mail hosts whose way to it can be cut. */
+export class ReplicaWorld extends World {
+  readonly edge: IsolateHost = this.isolate();
+  isAway = false;
+  /** Requests that hosts sent, as `GET /v1/…`. */
+  readonly requests: string[] = [];
+  /** Changes what the edge answers; null: nothing. */
+  tamper: (path: string, response: Response) => Response | Promise<Response> = (_, response) => response;
+
+  publishHere(domain: string, list: readonly string[], options?: PublishOptions): Promise<number> {
+    return this.publish(this.edge, domain, list, options);
+  }
+
+  /** A mail host with a token for these domains; its bridge is not started. */
+  async host({ domains = ["a.example"], ...rest }: HostOptions = {}): Promise<ReplicaHost> {
+    const { body } = await must(this.edge.call("/v1/tokens", { json: { role: "replica", domains } }));
+    return new ReplicaHost({
+      time: this.clock,
+      token: (body as TokenCreated).token,
+      network: async (request) => {
+        const { pathname } = new URL(request.url);
+        this.requests.push(`${request.method} ${pathname}`);
+        if (this.isAway) throw new TypeError("fetch failed");
+        return this.tamper(pathname, await this.edge.fetch(request));
+      },
+      ...rest,
+    });
+  }
+}
+
+/** The verdict, and whether it was confirmed; `edge` if the replica leaves the answer to the edge. */
+export async function saidBy(host: ReplicaHost, recipient: string): Promise<string> {
+  const answer = await host.check(recipient);
+  if (answer === null || answer.verdict === "unavailable") return "edge";
+  return `${answer.verdict}${answer.confirmed_age === null ? "" : " confirmed"}`;
+}

@@ -1,0 +1,160 @@
+/** One mail host with a replica: the real one over the real client, on a disk and clocks that tests can spoil. */
+import type { ReplicaObserver } from "../src/bridge/replica/ports.ts";
+import { Replica } from "../src/bridge/replica/replica.ts";
+import { ReplicaStore } from "../src/bridge/replica/store.ts";
+import { createClient } from "../src/client/index.ts";
+import type { Answer } from "../src/directory/index.ts";
+import { stablelibHashing } from "../src/directory/stablelib.ts";
+import { MemoryDisk } from "./memory-disk.ts";
+import { Random } from "./random.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** Sends a request to the edge as `fetch` does. */
+export type Network = (request: Request) => Promise<Response>;
+
+export interface ReplicaHostParts {
+  readonly time: VirtualTime;
+  readonly network: Network;
+  readonly token: string;
+  readonly scope?: readonly string[];
+  /** Milliseconds. */
+  readonly acceptGrace?: number;
+  readonly disk?: MemoryDisk;
+  readonly seed?: number;
+}
+
+const DAY = 86_400_000;
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export class ReplicaHost {
+  readonly disk: MemoryDisk;
+  readonly events: (readonly [event: string, ...details: unknown[]])[] = [];
+  readonly #parts: ReplicaHostParts;
+  readonly #random: Random;
+  #replica: Replica | null = null;
+  #run = 0;
+  /** Milliseconds by which the host's wall clock is ahead of the world's. */
+  wallOffset = 0;
+  /** Milliseconds that its monotonic clock stood still. */
+  #slept = 0;
+  /** Since when the host sleeps, and what its timers do when it wakes. */
+  #asleep: { readonly since: number; readonly due: (() => void)[] } | null = null;
+  /** What the network does with a request; by default it passes it on. */
+  network: Network;
+
+  constructor(parts: ReplicaHostParts) {
+    this.#parts = parts;
+    this.disk = parts.disk ?? new MemoryDisk();
+    this.#random = new Random(parts.seed ?? 1);
+    this.network = parts.network;
+  }
+
+  get replica(): Replica {
+    if (this.#replica === null) throw new Error("the bridge of this host is not running");
+    return this.#replica;
+  }
+
+  /** Starts the bridge. */
+  async start(): Promise<void> {
+    const { time, token, scope, acceptGrace = 7 * DAY } = this.#parts;
+    const run = ++this.#run;
+    const isOver = (): boolean => run !== this.#run;
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        // The timers of a process that was killed never fire.
+        const fire = (): void => {
+          if (this.#asleep !== null) this.#asleep.due.push(fire);
+          else if (!isOver()) resolve();
+        };
+        const callOff = time.after(ms, fire);
+        const abort = (): void => {
+          callOff();
+          fire();
+        };
+        if (signal?.aborted) abort();
+        else signal?.addEventListener("abort", abort, { once: true });
+      });
+    const observer = this.#observer();
+    const store = new ReplicaStore(this.disk, stablelibHashing, CACHE_BYTES, observer);
+    const edge = createClient({
+      url: "https://edge.example",
+      token,
+      now: () => time.now(),
+      sleep,
+      fetch: async (url, init) => {
+        const response = await this.network(new Request(url, init));
+        // The process that sent it may have been killed.
+        if (isOver()) await new Promise(() => undefined);
+        return response;
+      },
+    });
+    this.#replica = await Replica.open({
+      edge,
+      store,
+      observer,
+      acceptGrace,
+      scope: scope === undefined ? null : new Set(scope),
+      cacheBytes: CACHE_BYTES,
+      clocks: {
+        monotonic: () => (this.#asleep?.since ?? time.elapsed) - this.#slept,
+        wall: () => time.now() + this.wallOffset,
+      },
+      timers: { sleep },
+      random: this.#random,
+      hashing: stablelibHashing,
+      checkFolder: () => Promise.resolve(),
+    });
+    this.#replica.start();
+  }
+
+  /** Ends the bridge as `kill -9` does: nothing that it does goes on. */
+  kill(): void {
+    this.#run++;
+    this.#replica?.stop();
+    this.#replica = null;
+  }
+
+  /** The host sleeps for so long: its monotonic clock stands still, and no timer fires. It asks nothing before it wakes. */
+  async sleep(ms: number): Promise<void> {
+    const asleep = { since: this.#parts.time.elapsed, due: [] as (() => void)[] };
+    this.#asleep = asleep;
+    await this.#parts.time.advance(ms);
+    this.#slept += ms;
+    this.#asleep = null;
+    for (const fire of asleep.due) fire();
+  }
+
+  /** What the replica says of a recipient; null where it leaves the answer to the edge. */
+  async check(recipient: string, minGeneration = 0): Promise<Answer | null> {
+    const domain = recipient.slice(recipient.lastIndexOf("@") + 1);
+    const answer = this.replica.check(recipient, domain, minGeneration);
+    return answer instanceof Promise ? this.#parts.time.run(answer) : answer;
+  }
+
+  /** How often an event happened. */
+  count(event: string): number {
+    return this.events.filter(([name]) => name === event).length;
+  }
+
+  #observer(): ReplicaObserver {
+    const note =
+      (event: string) =>
+      (...details: unknown[]): void =>
+        void this.events.push([event, ...details]);
+    return {
+      polled: note("polled"),
+      ready: note("ready"),
+      progress: note("progress"),
+      syncFailed: note("syncFailed"),
+      missing: note("missing"),
+      fetched: note("fetched"),
+      newerFormat: note("newerFormat"),
+      clockWentBack: note("clockWentBack"),
+      fault: note("fault"),
+      failed: note("failed"),
+      unwritable: note("unwritable"),
+      written: note("written"),
+      unusable: note("unusable"),
+    };
+  }
+}
