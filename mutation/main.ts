@@ -13,7 +13,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { AREAS, filesOf, ROOT } from "./areas.ts";
+import { AREAS, filesOf, ROOT, testsOf } from "./areas.ts";
 import { isEquivalent, staleAmong } from "./equivalents.ts";
 import { fileOutcome, isCurrent, readOutcomes, type Survivor, storeOutcomes } from "./outcomes.ts";
 import { mutate, type Outcome } from "./run.ts";
@@ -44,7 +44,11 @@ async function mutateAll(): Promise<number> {
     const begun = Date.now();
     const lines =
       values.sample === undefined ? undefined : sampleOf(files, Number(values.sample), Number(values.seed));
-    const found = await mutate(files, lines);
+    const found: Outcome[] = [];
+    for (const tests of new Set(files.map((file) => testsOf(file).join()))) {
+      const some = files.filter((file) => testsOf(file).join() === tests);
+      found.push(...(await mutate(some, lines)));
+    }
     outcomes.push(...found);
     console.log(`\n${area.folder}: ${scoreOf(found)}, ${((Date.now() - begun) / 1000).toFixed(0)} s`);
     if (lines !== undefined) continue;

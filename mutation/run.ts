@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { Stryker } from "@stryker-mutator/core";
-import { areaOf, ROOT, SLOW_TESTS } from "./areas.ts";
+import { ROOT, SLOW_TESTS, testsOf } from "./areas.ts";
 
 /** A mutant, and what became of it. */
 export interface Outcome {
@@ -31,7 +31,7 @@ const WORKERS = Number(process.env.ROLLCALL_MUTATION_WORKERS ?? 2);
 
 /**
  * Tries every mutant of the files.
- * @param files of one area
+ * @param files whose tests are the same
  * @param lines the only ones to mutate, for each file; all where it is left out
  */
 export async function mutate(
@@ -45,7 +45,7 @@ export async function mutate(
   if (first === undefined || ranges.length === 0) return [];
   // Property tests notice nearly everything within a few cases.
   process.env.ROLLCALL_RUNS ??= "40";
-  process.env.ROLLCALL_MUTATION_TESTS = areaOf(first).tests.join(",");
+  process.env.ROLLCALL_MUTATION_TESTS = testsOf(first).join(",");
   process.env.ROLLCALL_MUTATION_WITHOUT = SLOW_TESTS.join("|");
   const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
   const results = await new Stryker({

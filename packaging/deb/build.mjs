@@ -25,9 +25,6 @@ import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { changelog, control, copyright } from "./control.mjs";
 
-/** The service does not start without it. */
-const TOKEN = "/etc/rollcall/token";
-
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const { values } = parseArgs({
   options: { revision: { type: "string", default: "1" }, output: { type: "string", default: "dist/deb" } },
@@ -38,9 +35,7 @@ const epoch = process.env.SOURCE_DATE_EPOCH ?? dateOfCommit();
 
 const stage = mkdtempSync(join(tmpdir(), "rollcall-deb-"));
 try {
-  const units = putUnits(
-    existsSync(join(root, "packaging/systemd")) ? "packaging/systemd" : "examples/systemd",
-  );
+  const units = putAll("packaging/systemd", "usr/lib/systemd/system");
   put(
     "usr/lib/rollcall/rollcall.mjs",
     read("dist/cli/rollcall.mjs").replace(/^#!.*/, "#!/usr/bin/node"),
@@ -133,20 +128,6 @@ function putAll(from, to) {
   if (!existsSync(join(root, from))) return [];
   const names = readdirSync(join(root, from)).sort();
   for (const name of names) put(join(to, name), read(join(from, name)));
-  return names;
-}
-
-/** @param {string} from @returns {string[]} names of the units */
-function putUnits(from) {
-  const names = readdirSync(join(root, from)).sort();
-  for (const name of names) {
-    // The command of this package, and nothing to restart in vain before there is a token.
-    const text = read(join(from, name)).replaceAll("/usr/local/bin/rollcall", "/usr/bin/rollcall");
-    const waits = text.includes("ConditionPathExists=")
-      ? text
-      : text.replace("[Unit]\n", `[Unit]\nConditionPathExists=${TOKEN}\n`);
-    put(`usr/lib/systemd/system/${name}`, waits);
-  }
   return names;
 }
 

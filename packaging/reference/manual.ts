@@ -55,6 +55,10 @@ export function bridgeManual(rollcall: CommandReference): string {
     ...exits,
     section("ENVIRONMENT"),
     ...ENVIRONMENT,
+    term(
+      "HTTPS_PROXY, NO_PROXY",
+      "A proxy for requests to the edge, and the hosts that are reached without it.",
+    ),
     section("FILES"),
     term("/etc/rollcall/rollcall.toml", "Settings of the service rollcall-bridge."),
     term("/etc/rollcall/token", "Its token, mode 0600. The service does not start without it."),

@@ -34,7 +34,11 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "a request that waits for a manifest accepts an older one",
     "it waits for one that is new enough",
-    reader("single-flight.ts", "running >= target ||", "true ||"),
+    reader(
+      "fetch.ts",
+      "numberIn(view, cached.manifest) >= need.number",
+      "numberIn(view, cached.manifest) >= 0",
+    ),
   ),
   mutant(
     "an unconfirmed accept may be cached",

@@ -78,7 +78,7 @@ const domainsOf = <T extends { domain: string }>(each: Schema<T>): Schema<T[]> =
 
 const domainCommit = closed({
   domain: domainName,
-  /** The generation that this was planned against, null where the domain has no head. */
+  /** The generation that this was planned against, null if the domain has no head. */
   expect: v.nullable(whole),
   epoch: whole,
   key_id: text,

@@ -16,7 +16,7 @@ export const MAX_MANIFEST = 2 * 1024 * 1024;
 export const MAX_CHANGES_BODY = 512 * 1024;
 export const MAX_COUNTS = 1_000;
 export const MAX_HEADS = 5_000;
-/** Lines of one page of a listing, at most; also the number where a request for a page does not say. */
+/** Lines of one page of a listing, at most; also the number if a request for a page does not say. */
 export const MAX_PAGE = 1_000;
 /** A listing requested without pages is sent whole, or refused if it has more lines than this. */
 export const MAX_WHOLE = 10_000;

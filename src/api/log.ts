@@ -19,7 +19,7 @@ export interface Question {
   readonly most?: number;
   /** What the isolate counted since its last question. Never sent twice: what is lost on the way is lost. */
   readonly counts?: readonly Count[];
-  /** Set where a replica asks; its answer lists no revocations. */
+  /** Set if a replica asks; its answer lists no revocations. */
   readonly replica?: ReplicaQuestion;
 }
 
@@ -47,7 +47,7 @@ export interface ReplicaAnswer {
 
 /**
  * Answers of one domain, mode and verdict, or faults of one kind, with `fault` in place of the mode. The domain is
- * empty where it is none that is served here, or where there are too many to count apart.
+ * empty if it is none that is served here, or if there are too many to count apart.
  */
 export type Count = readonly [domain: string, mode: string, word: string, count: number];
 
@@ -63,7 +63,7 @@ export interface QuestionAnswer {
   readonly full: boolean;
   readonly heads: readonly (readonly [domain: string, number: number])[];
   readonly revoked: readonly string[];
-  /** The manifest that was wanted; its bytes are null where the domain has no head. */
+  /** The manifest that was wanted; its bytes are null if the domain has no head. */
   readonly wanted: { readonly domain: string; readonly manifest: Uint8Array | null } | null;
   /** Only where a replica asked. A Registry of an earlier release leaves it out. */
   readonly replica?: ReplicaAnswer;

@@ -111,7 +111,7 @@ const pageParameters = (after: JsonSchema): JsonSchema[] => [
   },
 ];
 
-/** JSON, or lines of text where those were asked for. */
+/** JSON, or lines of text if those were asked for. */
 const jsonOrText = (schema: JsonSchema): JsonSchema => ({
   "application/json": { schema },
   "text/plain": { schema: { type: "string" } },

@@ -34,7 +34,7 @@ export interface Route {
   readonly query?: readonly string[];
   /** The same for those that may be left out. */
   readonly optionalQuery?: readonly string[];
-  /** Where the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
+  /** If the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
   readonly paged?: "domain" | "generation";
 }
 

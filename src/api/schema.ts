@@ -58,7 +58,7 @@ export const oneOf = <const W extends string>(...words: readonly W[]): Schema<W>
     enum: words,
   });
 
-/** One of these words in an answer, where a later release may use others. */
+/** One of these words in an answer; a later release may use others. */
 export const knownWord = <const W extends string>(...words: readonly W[]): Schema<W> =>
   kind(isText, "must be text", { type: "string", enum: words });
 

@@ -7,7 +7,7 @@ export {
   startBridge,
 } from "./bridge.ts";
 export { type AskEdge, askEdgeWith } from "./edge-source/ask-edge.ts";
-export type { TokenSource } from "./edge-source/token.ts";
+export { expiryOf, type TokenSource } from "./edge-source/token.ts";
 export { type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
 export { ListenError } from "./listeners/listen.ts";
 export type { InheritedListener } from "./listeners/listeners.ts";

@@ -13,10 +13,11 @@ import {
   type SteadyClock,
   type TokenSource,
 } from "../bridge/index.ts";
+import type { RollcallClient } from "../client/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { CliError, EXIT, inputError, usageError } from "./exit.ts";
 import { explain } from "./explain.ts";
-import { certificateFault } from "./http.ts";
+import { type ConnectionPool, certificateFault } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Connections for the polls and fetches of a replica. */
@@ -41,6 +42,39 @@ export function configurationOf(
   clock: SteadyClock,
   hasSockets: boolean,
 ): BridgeConfiguration {
+  const { settings, token, client, replica, pool, origin } = bridgeParts(cli, options, clock, hasSockets);
+  return {
+    settings,
+    token,
+    edge: {
+      ask: askEdgeWith(client),
+      page: (after) => client.domainPage(after),
+      replica,
+      origin,
+      // No connection outlives the bridge.
+      close: () => pool.close(),
+    },
+  };
+}
+
+/** What a bridge is made of. */
+export interface BridgeParts {
+  readonly settings: BridgeSettings;
+  readonly token: TokenSource;
+  readonly client: RollcallClient;
+  /** For a replica. */
+  readonly replica: RollcallClient;
+  readonly pool: ConnectionPool;
+  readonly origin: string;
+}
+
+/** Like {@link configurationOf}. @throws CliError exit 2 or 3 */
+export function bridgeParts(
+  cli: Cli,
+  options: BridgeCommandOptions,
+  clock: SteadyClock,
+  hasSockets: boolean,
+): BridgeParts {
   const file = cli.settings(options.config);
   const settings = withReplicaPath(cli, settingsOf(file, options, hasSockets), file, options);
   const token = tokenSource(cli, options);
@@ -59,19 +93,14 @@ export function configurationOf(
     now: clock.now,
     send: pool.send,
   };
-  const client = cli.client(options, { ...tuning, timeoutMs: 1000 * settings.timeout });
   return {
     settings,
     token,
-    edge: {
-      ask: askEdgeWith(client),
-      page: (after) => client.domainPage(after),
-      // Its requests may take longer than a mail server waits.
-      replica: cli.client(options, tuning),
-      origin,
-      // No connection outlives the bridge.
-      close: () => pool.close(),
-    },
+    client: cli.client(options, { ...tuning, timeoutMs: 1000 * settings.timeout }),
+    // Its requests may take longer than a mail server waits.
+    replica: cli.client(options, tuning),
+    pool,
+    origin,
   };
 }
 

@@ -18,7 +18,7 @@ export interface HttpRequest {
 /** A whole response. */
 export interface HttpReply {
   readonly status: number;
-  /** @param name in lower case. @returns null where there is no such header */
+  /** @param name in lower case. @returns null if there is no such header */
   header(name: string): string | null;
   readonly bytes: Uint8Array;
 }

@@ -22,7 +22,10 @@ export function nameChanges(before: ListContent, after: ListContent): NameChange
   return { gone: gone.sorted(), back: back.sorted(), uncounted };
 }
 
-/** The same, where of the later list only the tails that it accepts or defers are known. */
+/**
+ * The same if of the later list only the tails that it accepts or defers are known.
+ * @param accepted ascending
+ */
 export function nameChangesTo(before: ListContent, accepted: Float64Array): NameChanges {
   const isIn = new Set(accepted);
   const gone = new TailColumn();
@@ -30,5 +33,5 @@ export function nameChangesTo(before: ListContent, accepted: Float64Array): Name
   eachEntry(before, (tail, state) => {
     if (isAcceptedState(state) && !isIn.delete(tail) && !gone.push(tail)) uncounted++;
   });
-  return { gone: gone.sorted(), back: Float64Array.from(isIn).sort(), uncounted };
+  return { gone: gone.sorted(), back: Float64Array.from(isIn), uncounted };
 }

@@ -55,7 +55,7 @@ export interface PublishResult {
 /**
  * Publishes lists: for each target it reads and canonicalises the list, compares it with the head and asks the guard;
  * then it asks for confirmation, uploads the shards that the edge lacks, and commits. Targets of one Registry go into
- * one commit where they fit. Interrupted anywhere, it can be run again.
+ * one commit if they fit. Interrupted anywhere, it can be run again.
  *
  *     await publishLists(
  *       { client, hashing, timers, recorder: null, progress: {}, confirm: async () => undefined },

@@ -64,10 +64,19 @@ export class Fetcher {
    * replaced by an older one.
    */
   manifest(context: ReaderContext, domain: string, need: Position): Promise<void> {
+    const readAt = this.#cache.peek(domain)?.readAt ?? Number.NEGATIVE_INFINITY;
     const view = this.#views.of(domain);
     return this.#flight.run(context, {
       name: `manifest ${domain}`,
       target: need.number,
+      // Work for a lower number may have found one that is new enough. KV may also show an older one than is needed; the
+      // Registry is still being asked then.
+      isSettled: () => {
+        const cached = this.#cache.peek(domain);
+        return (
+          cached !== undefined && cached.readAt > readAt && numberIn(view, cached.manifest) >= need.number
+        );
+      },
       run: () => this.#fetchManifest(context, view, domain, need.number),
     });
   }

@@ -10,7 +10,7 @@ import { Records } from "./records.ts";
 import { schemaFault } from "./schema.ts";
 import { fillSummaries } from "./summaries.ts";
 
-/** Pause between two runs of pruning, where one was not enough. */
+/** Pause between two runs of pruning, if one was not enough. */
 const PRUNING_PAUSE = 1_000;
 /** Pause after which a Registry whose data is too new looks again: a newer release may run it by then. */
 const TOO_NEW_PAUSE = 60_000;
@@ -24,7 +24,7 @@ export interface AlarmContext {
   readonly revocations: AskRevocations;
 }
 
-/** Prunes, copies to KV, and sets the next alarm, even where any of it fails. */
+/** Prunes, copies to KV, and sets the next alarm, even if any of it fails. */
 export async function runAlarm({ storage, kv, ports, settings, revocations }: AlarmContext): Promise<void> {
   const { clock, timers, hashing } = ports;
   if (schemaFault(storage) !== null) {

@@ -63,7 +63,7 @@ export async function copyToKv(context: CopyContext): Promise<void> {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** KV whose writes end in time, and name their key where they fail. */
+/** KV whose writes end in time, and name their key if they fail. */
 function withWriteTimeout({ kv, timers }: CopyContext): KvStore {
   const write = async (key: string, work: () => Promise<void>): Promise<void> => {
     try {
@@ -90,7 +90,7 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
 
 /**
  * A reader did not find a blob in KV. If it was written long enough ago, it is written again, and its head after it.
- * Each blob has its own time (`in_kv`, 0 where it is not in KV), so that writing one again does not delay the others.
+ * Each blob has its own time (`in_kv`, 0 if it is not in KV), so that writing one again does not delay the others.
  * @returns whether it is written again
  */
 export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
@@ -118,7 +118,7 @@ class Budget {
     this.#until = until;
   }
 
-  /** Takes operations out of the budget; false where there are too few, or the time is over. */
+  /** Takes operations out of the budget; false if there are too few, or the time is over. */
   take(operations: number): boolean {
     if (operations > this.#left || this.#clock.now() >= this.#until) return false;
     this.#left -= operations;
@@ -150,7 +150,7 @@ async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
   if (failed !== undefined) throw failed;
 }
 
-/** Copies one domain's head; false where the budget did not suffice. */
+/** Copies one domain's head; false if the budget did not suffice. */
 async function copyHead(context: CopyContext, domain: string, budget: Budget): Promise<boolean> {
   const { storage, records, kv, clock } = context;
   const head = records.head(domain);
@@ -172,7 +172,7 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   return true;
 }
 
-/** Copies blobs. Where some fail, it copies the rest and then throws; false where the budget did not suffice. */
+/** Copies blobs. If some fail, it copies the rest and then throws; false if the budget did not suffice. */
 async function copyBlobs(
   context: CopyContext,
   domain: string,
@@ -189,7 +189,7 @@ async function copyBlobs(
     const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id)));
     const failures = ends.filter((end) => end.status === "rejected");
     failed ??= failures[0];
-    // Where all of them fail, KV itself does.
+    // If all of them fail, KV itself does.
     if (failures.length === some.length) break;
   }
   if (failed !== undefined) throw failed.reason;

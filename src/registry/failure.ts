@@ -22,7 +22,7 @@ export const failure = (
 export const badRequest = (domain: string, message: string): RegistryFailure =>
   failure("bad_request", `${domain}: ${message}`, { domain });
 
-/** Reads the part of a request that is about `domain`. @throws RegistryFailure `bad_request` where it cannot be read */
+/** Reads the part of a request that is about `domain`. @throws RegistryFailure `bad_request` if it cannot be read */
 export function readRequest<T>(domain: string, read: () => T): T {
   try {
     return read();

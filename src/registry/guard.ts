@@ -192,13 +192,21 @@ function generationsSince(
   domain: string,
   number: number | null,
 ): GenerationRow[] {
-  const rows = storage.sql(
-    `SELECT number, forced, accepted, superseded FROM generations WHERE domain = ? AND action != 'delete'
-       AND number >= ? AND (superseded IS NULL OR superseded > ?) ORDER BY number`,
-    domain,
-    number ?? 0,
-    number === null ? now - GUARD_SPAN : -1,
-  );
+  const columns = "number, forced, accepted, superseded";
+  const rows =
+    number === null
+      ? storage.sql(
+          `SELECT ${columns} FROM generations WHERE domain = ? AND action != 'delete'
+             AND (superseded IS NULL OR superseded > ?) ORDER BY number`,
+          domain,
+          now - GUARD_SPAN,
+        )
+      : storage.sql(
+          `SELECT ${columns} FROM generations WHERE domain = ? AND action != 'delete' AND number >= ?
+             ORDER BY number`,
+          domain,
+          number,
+        );
   return rows.map((row) => ({
     number: row.number as number,
     forced: row.forced === 1,

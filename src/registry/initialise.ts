@@ -48,8 +48,8 @@ export interface InitialiseContext {
 }
 
 /**
- * Initialises a Registry, unless that was done before. It refuses where KV holds the roster of another Registry: an
- * empty one in front of a full KV would call every domain not served. It also refuses where the first partition does
+ * Initialises a Registry, unless that was done before. It refuses if KV holds the roster of another Registry: an
+ * empty one in front of a full KV would call every domain not served. It also refuses if the first partition does
  * not say which tokens are revoked: they would stay valid here.
  *
  * @returns why it refuses, or null

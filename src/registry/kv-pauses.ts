@@ -6,7 +6,7 @@ import type { RegistryStorage, SqlValue } from "./ports.ts";
 /** KV accepts one write per second and key. */
 export const KEY_PAUSE = 1_100;
 /**
- * The roster is written this often, as a sign that the Registry lives. In between it is written only where another
+ * The roster is written this often, as a sign that the Registry lives. In between it is written only if another
  * domain is served or a token was revoked. Its readers ask the Registry for anything else, and one changed mailbox must
  * not cost a third write.
  */

@@ -28,7 +28,7 @@ function summaryAt(storage: RegistryStorage, row: SqlRow): HeadSummary {
   return head;
 }
 
-/** A domain's history before generation `after`, newest first; null where it never had a head. */
+/** A domain's history before generation `after`, newest first; null if it never had a head. */
 export function listGenerations(
   storage: RegistryStorage,
   domain: string,

@@ -23,7 +23,7 @@ export interface Meta {
   /** Failures in a row, and the time of the next try. */
   roster_failures: number;
   roster_next: number;
-  /** Why a key could not be written; empty where none fails. */
+  /** Why a key could not be written; empty if none fails. */
   kv_error: string;
   /** Every generation up to this number has a summary; the next two say how far the present pass has come. */
   summarised: number;
@@ -35,7 +35,7 @@ export interface Meta {
   alarm: number;
 }
 
-/** Reads one value; undefined where it was never set. */
+/** Reads one value; undefined if it was never set. */
 export function getMeta<K extends keyof Meta>(storage: RegistryStorage, name: K): Meta[K] | undefined {
   return storage.sql("SELECT value FROM meta WHERE name = ?", name)[0]?.value as Meta[K] | undefined;
 }

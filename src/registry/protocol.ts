@@ -61,7 +61,7 @@ export interface Changed<T> extends Position {
 export interface RegistryApi {
   question(question: Question): Promise<Result<QuestionAnswer>>;
   /**
-   * Bytes of a shard or of departures, null where the Registry does not hold them.
+   * Bytes of a shard or of departures, null if the Registry does not hold them.
    * @param isMissed whether a check did not find these bytes in KV
    */
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
@@ -73,7 +73,7 @@ export interface RegistryApi {
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
-  /** The head's manifest, null where the domain has none. */
+  /** The head's manifest, null if the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
   /** In the order of their names. */
   domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>>;
@@ -84,7 +84,7 @@ export interface RegistryApi {
   keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
   tokens(): Promise<Result<readonly StoredToken[]>>;
   /**
-   * Null where no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
+   * Null if no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
    * `uninitialised`.
    */
   revokeToken(id: string, expires: number | null, by: Actor): Promise<Result<Changed<StoredToken | null>>>;

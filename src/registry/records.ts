@@ -19,7 +19,7 @@ export interface Head {
   readonly manifest: ManifestRecord;
 }
 
-/** The manifest of a domain that is served, null where the head is a tombstone or there is none. */
+/** The manifest of a domain that is served, null if the head is a tombstone or there is none. */
 export const liveManifest = (head: Head | null): ManifestRecord | null =>
   head?.manifest.deletedUntil === null ? head.manifest : null;
 
@@ -70,7 +70,7 @@ export class Records {
     return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
   }
 
-  /** One generation of a domain, null where history no longer has it. */
+  /** One generation of a domain, null if history no longer has it. */
   generation(domain: string, number: number): Head | null {
     const row = this.#storage.sql(
       "SELECT manifest FROM generations WHERE domain = ? AND number = ?",

@@ -244,7 +244,7 @@ export class RegistryCore implements RegistryApi {
     return { domain, manifest: this.#records.headBytes(domain)?.manifest ?? null };
   }
 
-  /** Runs `work` where this Registry may answer the caller, and turns a failure into a value. */
+  /** Runs `work` if this Registry may answer the caller, and turns a failure into a value. */
   #answer<T>(work: () => T): Result<T> {
     const fault = answerFault(this.#storage, this.#options.place);
     if (fault !== null) return { ok: false, error: fault };

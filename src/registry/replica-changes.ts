@@ -62,7 +62,9 @@ function pageOfHeads(
   const heads = rows.map((row) => [row.domain as string, row.number as number] as const);
   const extra = heads[most];
   if (extra === undefined) return { heads, next: null };
-  // The heads of one commit share a number and stay on one page. They are fewer than a page has, so no page is empty.
+  // The heads of one commit share a number and stay on one page. A commit has fewer than a page.
   const page = heads.filter(([, number]) => number < extra[1]);
-  return { heads: page, next: page.at(-1)?.[1] ?? null };
+  const last = page.at(-1);
+  if (last === undefined) throw new Error(`more than ${most} heads have the number ${extra[1]}`);
+  return { heads: page, next: last[1] };
 }

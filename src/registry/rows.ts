@@ -3,7 +3,7 @@ import type { RegistryStorage, SqlValue } from "./ports.ts";
 /** A row to write: a value for each column. */
 export type NewRow = Readonly<Record<string, SqlValue>>;
 
-/** Inserts a row. @param conflict what to do where its key is taken; left out, that is an error */
+/** Inserts a row. @param conflict what to do if its key is taken; left out, that is an error */
 export const insert = (storage: RegistryStorage, table: string, row: NewRow, conflict = ""): void =>
   write("INSERT", storage, table, row, conflict);
 

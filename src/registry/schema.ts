@@ -88,11 +88,11 @@ const MIGRATIONS: readonly Migration[] = [{ name: "first tables", run: createFir
 /** The version that this code writes. */
 export const SCHEMA = MIGRATIONS.length;
 
-/** The version of a stored state; 0 where none was stored. */
+/** The version of a stored state; 0 if none was stored. */
 const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "schema") ?? 0;
 
 /**
- * Brings a stored state to this code's version, or leaves it unchanged where that is the same or a later one. Runs
+ * Brings a stored state to this code's version, or leaves it unchanged if that is the same or a later one. Runs
  * before anything else reads the state.
  */
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {

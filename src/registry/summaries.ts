@@ -38,7 +38,7 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
 
 /**
  * The summary of a generation.
- * @param row its columns in the table; null where an earlier release made the generation, and its manifest is read
+ * @param row its columns in the table; null if an earlier release made the generation, and its manifest is read
  */
 export function summaryIn(
   storage: RegistryStorage,

@@ -12,7 +12,7 @@ export function recordToken(storage: RegistryStorage, token: StoredToken, by: st
   writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
-/** Issued tokens, oldest first; only one where its id is given. */
+/** Issued tokens, oldest first; only one if its id is given. */
 export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
   const rows = storage.sql(
     `SELECT t.id, t.role, t.domains, t.expires, t.created, r.time AS revoked, t.note, t.key_id
@@ -29,7 +29,7 @@ export function listTokens(storage: RegistryStorage, id?: string): StoredToken[]
 /**
  * Revokes a token under a number of the log, so that every isolate learns of it with its next confirmation.
  * @param expires when the token expires, for a partition that did not issue it
- * @returns the token, null where it was not issued here
+ * @returns the token, null if it was not issued here
  */
 export function revokeToken(
   storage: RegistryStorage,

@@ -6,6 +6,7 @@ import {
   fromBase64Url,
   fromHex,
   fromUtf8,
+  isAscii,
   toBase64Url,
   toHex,
   utf8,
@@ -76,6 +77,13 @@ describe("UTF-8", () => {
       expect(() => fromUtf8(Uint8Array.from(bytes))).toThrow(TypeError);
     },
   );
+});
+
+describe("ASCII", () => {
+  it("is text of nothing else", () => {
+    for (const text of ["", "a", "abc", "\0", "\u007f"]) expect(isAscii(text)).toBe(true);
+    for (const text of ["é", "aé", "éa", "aéa", "\u0080", "\ud800"]) expect(isAscii(text)).toBe(false);
+  });
 });
 
 describe("byte strings", () => {

@@ -47,6 +47,7 @@ describe("the canonical local part", () => {
     expect(canonical("Post.Master", { case: "sensitive", dots: "ignored" })).toBe("postmaster");
     expect(canonical("Post.Master", { case: "sensitive" })).toBe("Post.Master");
     expect(canonical("PostMasters", { case: "sensitive" })).toBe("PostMasters");
+    expect(canonical("NoPostMaster", { case: "sensitive" })).toBe("NoPostMaster");
   });
 
   it("drops dots only if they are ignored", () => {
@@ -130,6 +131,9 @@ describe("further candidates", () => {
     ["alice-news", "+", []],
     ["alice-news", "+-", ["alice"]],
     ["alice+x-y", "-+", ["alice"]],
+    ["alice+x-y", "+-", ["alice"]],
+    ["alice+news", "+-", ["alice"]],
+    ["+x-y", "+-", []],
     ["alice=news", "=", ["alice"]],
     // Nothing before the delimiter: never an empty local part.
     ["+news", "+", []],
@@ -152,6 +156,7 @@ describe("further candidates", () => {
     ["prvs=1234abcdeg=alice", []],
     ["prvs=1234abcdef=", []],
     ["xprvs=1234abcdef=alice", []],
+    ["abcd=prvs=1234abcdef=alice", []],
     ["btv1==1234abcdef==alice", []],
   ])("for %s with its tag are %j", (local, names) => {
     expect(further(local)).toEqual(names);

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { acceptedCount, comparable, compareLists, type ListContent } from "../../src/directory/difference.ts";
+import {
+  acceptedCount,
+  comparable,
+  compareLists,
+  eachEntry,
+  type ListContent,
+} from "../../src/directory/difference.ts";
 import { DirectoryError } from "../../src/directory/errors.ts";
 import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
@@ -56,6 +62,24 @@ function model(before: List, after: List) {
   }
   return { difference, visited };
 }
+
+describe("the entries of a list", () => {
+  it.each([
+    [0, true],
+    [0, false],
+    [3, false],
+  ])("are visited once each, in 2^%i shards, inline: %s", (bits, inline) => {
+    const names = new Map(Array.from({ length: 100 }, (_, i) => [`user${i}`, i % 4]));
+    const content = contentOf(packList(names, KEY, bits), inline);
+    const visited: [tail: number, state: number][] = [];
+    eachEntry(content, (tail, its) => void visited.push([tail, its]));
+    const expected = [...names].map(([name, its]) => [tailOf(fingerprint(KEY.names, name)), its]);
+    const inOrder = (entries: readonly (readonly number[])[]) =>
+      entries.toSorted(([a = 0], [b = 0]) => a - b);
+    expect(inOrder(visited)).toEqual(inOrder(expected as number[][]));
+    expect(content.asked).toEqual(inline ? [] : Array.from({ length: 2 ** bits }, (_, i) => i));
+  });
+});
 
 const state = fc.constantFrom(ACTIVE, ACTIVE, DISABLED, FULL, MOVED);
 const list = fc

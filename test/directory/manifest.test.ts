@@ -11,7 +11,9 @@ import {
   encodeManifest,
   isContentId,
   type ManifestContent,
+  NO_COUNTS,
   openManifest,
+  readManifest,
 } from "../../src/directory/manifest.ts";
 import { entriesOf } from "../../src/directory/shard.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
@@ -310,6 +312,43 @@ describe("a manifest with a valid MAC", () => {
     expect(faultOf(() => open(many))).toBe("damaged");
   });
 
+  it("that names as many shards as there can be opens", () => {
+    const { head, header, blocks } = takeApart(large);
+    const ids = new Uint8Array(32 * 2 ** MAX_SHARD_BITS);
+    const shards = { bits: MAX_SHARD_BITS, inline: false };
+    const many = forged({ head, header: { ...header, shards }, blocks: [ids, blocks[1] as Uint8Array] });
+    expect(open(many).shards.bits).toBe(MAX_SHARD_BITS);
+  });
+
+  it("that is another kind of file, or states another length, is damaged", () => {
+    const parts = takeApart(small);
+    parts.head[0] = 0x53;
+    expect(faultOf(() => open(forged(parts)))).toBe("damaged");
+    const body = small.slice(0, -32);
+    new DataView(body.buffer).setUint32(8, small.length + 1, true);
+    expect(faultOf(() => open(concatBytes([body, KEY.manifest(body)])))).toBe("damaged");
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["epoch", { epoch: -1 }],
+    ["counts", { counts: 1 }],
+    ["counts", { counts: { ...NO_COUNTS, active: -1 } }],
+    ["counts", { counts: { ...NO_COUNTS, disabled: -1 } }],
+    ["counts", { counts: { ...NO_COUNTS, full: -1 } }],
+    ["counts", { counts: { ...NO_COUNTS, moved: -1 } }],
+    ["departures", { departures: 1 }],
+    ["departures", { departures: { bits: 0, inline: false, count: -1 } }],
+    ["incarnation", { incarnation: -1 }],
+    ["generation", { generation: -1 }],
+    ["time", { time: -1 }],
+    ["deletedUntil", { deletedUntil: -1 }],
+    ["shards", { shards: 1 }],
+    ["bits", { shards: { bits: -1, inline: false } }],
+  ])("that has no usable %s says so: %j", (field, fields) => {
+    expect(() => open(saying(fields))).toThrow(`manifest's ${field}`);
+    expect(() => readManifest(saying(fields), DOMAIN)).toThrow(`manifest's ${field}`);
+  });
+
   it("that has a future format is damaged, never partly read", () => {
     for (const format of [0, 2, 255]) {
       const parts = takeApart(small);
@@ -321,6 +360,36 @@ describe("a manifest with a valid MAC", () => {
   it("gets the default of a setting that its policy lacks", () => {
     const { guard: _, ...rest } = policyWith();
     expect(open(saying({ policy: rest })).policy).toEqual(policyWith());
+  });
+});
+
+describe("a manifest that is only read", () => {
+  it("says what it contains and what it was made with, unverified", () => {
+    const record = readManifest(small, DOMAIN);
+    const { key, inlineShard: _, inlineDepartures: __, ...content } = open(small);
+    expect(record).toEqual({
+      ...content,
+      epoch: key.epoch,
+      keyId: key.id,
+      canonicaliser: CANONICALISER_VERSION,
+    });
+    expect(readManifest(saying({ canonicaliser: 9, key: "another", epoch: 4 }), DOMAIN)).toMatchObject({
+      canonicaliser: 9,
+      keyId: "another",
+      epoch: 4,
+    });
+    expect(readManifest(flipped(small, 8 * small.length - 1), DOMAIN).generation).toBe(7);
+  });
+
+  it("is damaged under another domain, or without a version of the canonicaliser", () => {
+    expect(faultOf(() => readManifest(small, "example.org"))).toBe("damaged");
+    expect(() => readManifest(saying({ canonicaliser: "1" }), DOMAIN)).toThrow("manifest's canonicaliser");
+  });
+});
+
+describe("the counts of an empty list", () => {
+  it("are all zero", () => {
+    expect(NO_COUNTS).toEqual({ active: 0, disabled: 0, full: 0, moved: 0 });
   });
 });
 

@@ -27,6 +27,10 @@ function signed(json: string): string {
 }
 
 describe("a roster", () => {
+  it("of exports has a name that every release knows", () => {
+    expect(KV_ROSTER).toBe("kv");
+  });
+
   it("decodes to what was encoded", () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,10}$/);
     const domain = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join("."));

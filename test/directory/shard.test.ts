@@ -136,6 +136,18 @@ describe("a shard", () => {
     expect((bytes as Uint8Array).length / SHARD_ENTRIES).toBeLessThan(5.1);
   });
 
+  it("holds as many entries as its offsets can count", () => {
+    const tails = Float64Array.from({ length: MAX_SHARD_ENTRIES }, (_, i) => i);
+    const states = new Uint8Array(MAX_SHARD_ENTRIES);
+    expect(decodeShard(encodeShard({ tails, states }, 0, 0)).count).toBe(MAX_SHARD_ENTRIES);
+  });
+
+  it("has its number among the others in its header, the low byte first", () => {
+    const bytes = packShard(new Map(), MAX_SHARD_BITS, 0x0102);
+    expect([...bytes.subarray(5, 8)]).toEqual([MAX_SHARD_BITS, 0x02, 0x01]);
+    expect(decodeShard(bytes).index).toBe(0x0102);
+  });
+
   it("refuses more entries than its offsets can count", () => {
     const tails = Float64Array.from({ length: MAX_SHARD_ENTRIES + 1 }, (_, i) => i);
     expect(() => encodeShard({ tails, states: new Uint8Array(tails.length) }, 0, 0)).toThrow(RangeError);
@@ -190,6 +202,7 @@ describe("a damaged shard", () => {
     ["a format of nothing", written(4, 0, 1)],
     ["more shards than there can be", written(5, MAX_SHARD_BITS + 1, 1)],
     ["a number past the last shard", written(6, 0xffff, 2)],
+    ["the number behind the last shard", written(6, 2 ** 4, 2)],
     ["padding behind its table that is not zero", written(534, 1, 2)],
     ["a length that is a lie", written(8, bytes.length + 1)],
     ["a length of four thousand million", written(8, 0xffffffff)],
@@ -318,6 +331,8 @@ describe("the number of shards", () => {
     expect(shardBitsFor(0, 0)).toBe(0);
     expect(shardBitsFor(0, 4)).toBe(0);
     expect(shardBitsFor(100, 99)).toBe(0);
+    expect(shardBitsFor((SHARD_ENTRIES / 2) * 2 ** MAX_SHARD_BITS, MAX_SHARD_BITS)).toBe(MAX_SHARD_BITS);
+    expect(shardBitsFor(10 ** 9, MAX_SHARD_BITS + 1)).toBe(MAX_SHARD_BITS);
   });
 
   it("changes rarely when a list grows and shrinks by a few names around any limit", () => {

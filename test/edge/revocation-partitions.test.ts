@@ -1,7 +1,7 @@
 /** Revocations with several partitions: each partition confirms on its own, so each must know all of them. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import type { RegistryStatus, TokenCreated } from "../../src/api/index.ts";
+import type { ChangesAnswer, RegistryStatus, TokenCreated } from "../../src/api/index.ts";
 import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { call, callJson, freshEnv, publish, testEnv } from "./support/edge.ts";
@@ -72,4 +72,21 @@ it("a partition that lacks a revocation gets it on its own, with its heartbeat",
   await runInDurableObject(stub, (_, state) => state.storage.setAlarm(Date.now() + 86_400_000));
   await runDurableObjectAlarm(stub);
   expect(await confirmedStatus(token, second)).toBe(401);
+});
+
+it("each partition answers a replica with its own heads, and refuses its token from the moment it is revoked", async () => {
+  const { id, token } = await callJson<TokenCreated>(env, "/v1/tokens", {
+    json: { role: "replica", domains: [first, second, third] },
+  });
+  const ask = (partition: number): Promise<Response> =>
+    call(isolate(), "/v1/changes", { json: { partition, since: null, nonce: "n" }, token });
+  for (const [partition, domain] of [first, second, third].entries()) {
+    const answer = (await (await ask(partition)).json()) as ChangesAnswer;
+    expect(answer).toMatchObject({ partition, partitions: PARTITIONS, full: true, next: null });
+    expect(answer.heads.map(([name]) => name)).toEqual([domain]);
+  }
+  expect((await ask(PARTITIONS)).status).toBe(400);
+  await callJson(env, `/v1/tokens/${id}`, { method: "DELETE" });
+  for (let partition = 0; partition < PARTITIONS; partition++)
+    expect((await ask(partition)).status).toBe(401);
 });

@@ -167,6 +167,7 @@ describe.skipIf(WITHOUT_BUILDAH !== null)(
         "/usr/lib/rollcall",
         "/usr/lib/rollcall/rollcall.mjs",
         "/usr/local/bin/rollcall",
+        "/var/lib/rollcall",
       ]);
     });
 

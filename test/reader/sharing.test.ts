@@ -71,6 +71,22 @@ describe("requests that need the same manifest", () => {
     );
   });
 
+  it("take what work for a lower number found if it is new enough, without another reading", async () => {
+    const desk = new Desk();
+    desk.publish();
+    desk.kvTakes = 200;
+    // Nothing is known yet, so this one needs any generation.
+    const first = begin(desk, `alice@${D}`);
+    await desk.time.advance(50);
+    desk.kvTakes = 0;
+    await begin(desk, "a@[192.0.2.1]");
+    // Now the head is known.
+    const second = begin(desk, `alice@${D}`);
+    const answers = await desk.time.run(Promise.all([first, second]));
+    expect(answers.map(({ verdict }) => verdict)).toEqual(["deliverable", "deliverable"]);
+    expect(countOf(desk, manifestKey(D))).toBe(1);
+  });
+
   it("for different numbers do not stop at the lower one", async () => {
     const desk = new Desk();
     desk.publish();

@@ -195,6 +195,15 @@ describe("a replica that follows a log page by page", () => {
     expect(second.heads.map(([domain]) => domain)).toEqual(DOMAINS.slice(3, 6));
   });
 
+  it("gets no list as complete that would be cut within a commit", async () => {
+    const scene = new Scene(null);
+    await scene.desk.open();
+    await scene.run({ kind: "commit", domains: DOMAINS.slice(0, PAGE + 1) });
+    expect(() => scene.page({ partition: 0, since: null, nonce: "n" })).toThrow(
+      "more than 4 heads have the number 1",
+    );
+  });
+
   it("would confirm what it does not know if it applied a page by itself", async () => {
     const scene = new Scene(null);
     await scene.desk.open();

@@ -8,7 +8,7 @@ const read = (name: string): string => readFileSync(join(ROOT, "dist", "edge", n
 
 describe("the Worker as it is built", () => {
   it.each([
-    ["the token is missing, malformed", "serve.ts"],
+    ["the token is missing, malformed", "http.ts"],
     ["the Registry did not confirm in time", "decide.ts"],
     ["DELETE FROM kv_deletions WHERE key = ?", "history.ts"],
   ])("has a source map to the line of the source: %s", (text, file) => {

@@ -20,7 +20,7 @@ export type CommitResult = Infer<typeof commitResult>;
 export const planResult = named(
   "PlanResult",
   open({
-    /** Why the guard would refuse, by domain; null where it would not. */
+    /** Why the guard would refuse, by domain; null if it would not. */
     refusals: mapOf(v.nullable(text), "text or null"),
   }),
 );

@@ -13,7 +13,7 @@ const summary = {
   mode,
   counts,
   alias: orNull(text),
-  /** Set where the domain was deleted: deferred until then, Unix milliseconds. */
+  /** Set if the domain was deleted: deferred until then, Unix milliseconds. */
   deleted_until: orNull(whole),
   /** The key that the head was made under. */
   epoch: whole,

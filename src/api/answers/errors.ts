@@ -11,7 +11,7 @@ export const errorBody = named(
       code: knownWord(...(Object.keys(STATUS) as ErrorCode[])),
       message: text,
       domain: v.exactOptional(text),
-      /** conflict: the number of the head, null where there is none. */
+      /** conflict: the number of the head, null if there is none. */
       head: v.exactOptional(v.nullable(whole)),
       /** missing_shards: ids by domain. */
       missing: v.exactOptional(mapOf(texts, "a list of text")),

@@ -23,13 +23,13 @@ export const registryStatus = named(
     partitions: listOf(
       open({
         partition: whole,
-        /** Null where it was never initialised. */
+        /** Null if it was never initialised. */
         incarnation: orNull(whole),
         /** The newest number. */
         as_of: whole,
         /** Keys that KV still lacks. */
         kv_pending: whole,
-        /** Why the last copy to KV failed, null where it did not. */
+        /** Why the last copy to KV failed, null if it did not. */
         kv_error: orNull(text),
       }),
     ),

@@ -11,9 +11,9 @@ const record = {
   created: whole,
   revoked: orNull(whole),
   note: orNull(text),
-  /** Id of the key that it was made under; null where an earlier release made it. */
+  /** Id of the key that it was made under; null if an earlier release made it. */
   key_id: orNull(text),
-  /** Whether that is the edge's key: tokens made under another key are not accepted. Null where it is not known. */
+  /** Whether that is the edge's key: tokens made under another key are not accepted. Null if it is not known. */
   key_fits: orNull(flag),
 };
 

@@ -3,13 +3,16 @@ import { ClientError } from "../../client/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { examineDeployment, Problem, type StepResult } from "../../inspect/index.ts";
 import type { Cli } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit.ts";
+import { CliError, EXIT, type ExitCode, usageError } from "../exit.ts";
 import { explain } from "../explain.ts";
+import { examineBridgeHost } from "../mail-host.ts";
 import { SETTINGS_FILE } from "../settings.ts";
 
 interface DoctorOptions {
   readonly live?: string;
   readonly tokenFile?: string;
+  readonly bridge?: boolean;
+  readonly config?: string;
 }
 
 /** One step, as it is printed. */
@@ -22,33 +25,36 @@ interface Finding {
 }
 
 const HELP = `
-Publishes a list of one address for a domain that nobody has (rollcall-doctor-….invalid), checks it, and deletes it
+With --bridge, on a mail host: examines the bridge's settings and token, the clock, the edge, each listener, and what the
+mail server gets from it (postmap -q, exim -bt, sendmail -bt). Changes nothing. Run it as root, with the token of the bridge.
+
+Otherwise: publishes a list of one address for a domain that nobody has (rollcall-doctor-….invalid), checks it, and deletes it
 again. Nothing else is touched. The deleted domain leaves the history after 30 days; \`rollcall status\` shows it only by
 name. Needs the admin token.`;
 
 /** `rollcall doctor`: whether a deployment works, step by step, and what to do if it does not. */
 export function doctorCommand(cli: Cli): Command {
   return cli
-    .command("doctor", "test a deployment from outside")
+    .command("doctor", "test a deployment from outside, or the bridge of this mail host")
     .addOption(
       new Option("--live <url>", `the edge to test (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
     )
     .addOption(new Option("--token-file <file>", "file with the admin token (default: ROLLCALL_TOKEN)"))
+    .option("--bridge", "examine the bridge of this mail host instead, with its own token")
+    .option(
+      "--config <file>",
+      `with --bridge: settings file (default: ${SETTINGS_FILE}, or that of the package)`,
+    )
     .addHelpText("after", HELP)
     .action((options: DoctorOptions) => doctor(cli, options));
 }
 
-async function doctor(cli: Cli, { live, tokenFile }: DoctorOptions): Promise<void> {
-  const { output, platform } = cli;
+async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
+  const { output } = cli;
   const { green, red } = output.colors;
-  const client = cli.client({
-    ...(live === undefined ? {} : { url: live }),
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-  });
-  const ports = { client, hashing: stablelibHashing, clock: platform, timers: platform };
   const steps: Finding[] = [];
-  for await (const result of examineDeployment(ports, platform.randomBytes(8))) {
-    const finding = findingOf(result);
+  for await (const result of examine(cli, options)) {
+    const finding = findingOf(result, options.bridge === true);
     steps.push(finding);
     show(cli, finding);
     // The first failure decides the exit code: it causes the others.
@@ -59,25 +65,42 @@ async function doctor(cli: Cli, { live, tokenFile }: DoctorOptions): Promise<voi
   output.result({ ok: failed === 0, steps });
 }
 
-function findingOf(result: StepResult): Finding {
+function examine(cli: Cli, { live, tokenFile, bridge, config }: DoctorOptions): AsyncGenerator<StepResult> {
+  const { platform } = cli;
+  const edge = {
+    ...(live === undefined ? {} : { url: live }),
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...(config === undefined ? {} : { config }),
+  };
+  if (bridge === true) return examineBridgeHost(cli, edge);
+  if (config !== undefined)
+    throw usageError("--config is for --bridge only", "add --bridge, or leave it out");
+  const ports = { client: cli.client(edge), hashing: stablelibHashing, clock: platform, timers: platform };
+  return examineDeployment(ports, platform.randomBytes(8));
+}
+
+function findingOf(result: StepResult, isBridge: boolean): Finding {
   const { step, state } = result;
   if (state === "ok") return { step, state, detail: result.detail, hint: null };
   if (state === "skipped") return { step, state, detail: "an earlier step failed", hint: null };
   const { error } = result;
   if (error instanceof Problem) return { step, state, detail: error.message, hint: error.hint };
-  const { message, hint } = explain(error);
+  const { message, hint, details } = explain(error);
   return {
     step,
     state,
-    detail: message,
-    hint: isRefused(error)
-      ? "use the admin token: the value of the Worker's secret ROLLCALL_ADMIN_TOKEN"
-      : hint,
+    detail: [message, ...details].join("; "),
+    hint:
+      isRefused(error) && !isBridge
+        ? "use the admin token: the value of the Worker's secret ROLLCALL_ADMIN_TOKEN"
+        : hint,
   };
 }
 
 function exitOf({ step, error }: StepResult & { state: "failed" }): ExitCode {
   if (step === "secrets") return EXIT.edge;
+  // The settings of a bridge.
+  if (error instanceof CliError) return error.exit;
   if (error instanceof Problem) return EXIT.failed;
   const { exit } = explain(error);
   return isRefused(error) || exit === EXIT.edge ? exit : EXIT.failed;

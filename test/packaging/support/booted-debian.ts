@@ -1,9 +1,8 @@
 /** A clean Debian whose systemd runs: as process 1 of namespaces of its own, with the network of this host. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pause, Running } from "../../support/processes.ts";
+import { pause, Running, temporaryFolder } from "../../support/processes.ts";
 import { type DebianRoot, WITHOUT_DEBIAN, whatIsMissing } from "./debian-root.ts";
 
 /** Where the unified hierarchy of control groups is mounted, which systemd needs. */
@@ -68,8 +67,7 @@ export class BootedDebian {
 
   /** @returns when all its services are started */
   static async start(root: DebianRoot): Promise<BootedDebian> {
-    const folder = mkdtempSync(join(tmpdir(), "rollcall-boot-"));
-    const messages = join(folder, "console");
+    const messages = join(temporaryFolder(), "console");
     writeFileSync(messages, "");
     const cgroup = mkdtempSync(join(CGROUPS as string, "rollcall-test-"));
     const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child"];
@@ -100,6 +98,11 @@ export class BootedDebian {
   /** A property of a unit, as systemd knows it. */
   property(unit: string, name: string): string {
     return this.#enter("systemctl", "show", "--value", "--property", name, unit).stdout.trim();
+  }
+
+  /** @param pid as the system inside numbers it */
+  isRunning(pid: number): boolean {
+    return this.#enter("test", "-d", `/proc/${pid}`).status === 0;
   }
 
   /** What a unit wrote, for the message of a failed test. */

@@ -10,6 +10,8 @@ export interface PublishedEdge {
   readonly url: string;
   /** A file with a token of role check. */
   readonly checkToken: string;
+  /** The same with role replica. */
+  readonly replicaToken: string;
   /** A file with the admin token. */
   readonly adminToken: string;
   stop(): Promise<unknown>;
@@ -24,11 +26,15 @@ export async function startPublishedEdge(home: string): Promise<PublishedEdge> {
   writeFileSync(list, "alice@example.org\n");
   const publish = ["publish", "--domain", "example.org", list, "--yes", ...edge];
   expect(await startCli(publish, { home }).ended).toMatchObject({ code: 0 });
-  const create = ["token", "create", "--role", "check", "--domain", "example.org", ...edge];
-  const { stdout } = await startCli(create, { home }).ended;
-  const checkToken = join(home, "check-token");
-  writeFileSync(checkToken, stdout, { mode: 0o600 });
-  return { url: dev.url, checkToken, adminToken, stop: () => dev.process.stop() };
+  const tokenOf = async (role: string): Promise<string> => {
+    const create = ["token", "create", "--role", role, "--domain", "example.org", ...edge];
+    const { stdout } = await startCli(create, { home }).ended;
+    const file = join(home, `${role}-token`);
+    writeFileSync(file, stdout, { mode: 0o600 });
+    return file;
+  };
+  const [checkToken, replicaToken] = [await tokenOf("check"), await tokenOf("replica")];
+  return { url: dev.url, checkToken, replicaToken, adminToken, stop: () => dev.process.stop() };
 }
 
 /** Whether a bridge that is ready answers questions about {@link startPublishedEdge}'s list, over its socketmap. */

@@ -6,9 +6,9 @@ const NAME = "lock";
 /** The process that holds a lock: its id alone could be another process by now. */
 interface Holder {
   readonly pid: number;
-  /** When it started, in ticks since the boot; null where the platform does not say. */
+  /** When it started, in ticks since the boot; null if the platform does not say. */
   readonly started: string | null;
-  /** Id of the boot; null where the platform does not say. */
+  /** Id of the boot; null if the platform does not say. */
   readonly boot: string | null;
 }
 

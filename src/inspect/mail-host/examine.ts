@@ -1,0 +1,181 @@
+import { statSync } from "node:fs";
+import type { StepResult } from "../deployment.ts";
+import { Problem, some } from "../problem.ts";
+import { isTrialDomain } from "../trial.ts";
+import { examineExim, examineSendmail } from "./other-servers.ts";
+import type { ListenerSetting, MailHostPorts } from "./ports.ts";
+import { examineLookups, examineSockets, examineUses, type Postfix, readPostfix } from "./postfix.ts";
+
+const DAY = 86_400_000;
+/** How far the clock of the host may be off, ms. */
+const CLOCK_MS = 30_000;
+/** A bridge gives up on the edge after 3 s by default. */
+const SLOW_MS = 1_000;
+
+/**
+ * Examines the host of a bridge, step by step: its token, clock and edge, its listeners, and what the mail server gets
+ * from it. Nothing is changed. Steps that depend on one that failed are skipped.
+ */
+export async function* examineMailHost(ports: MailHostPorts): AsyncGenerator<StepResult> {
+  const host = new MailHost(ports);
+  const steps: readonly [step: string, needs: string | null, run: () => string | Promise<string>][] = [
+    ["token", null, () => host.token()],
+    ["edge", null, () => host.edge()],
+    ["clock", "edge", () => host.clock()],
+    ["lists", "edge", () => host.lists()],
+    ...ports.listeners.map((listener): [string, string, () => Promise<string>] => [
+      listener.name,
+      "lists",
+      () => host.listener(listener),
+    ]),
+    ["mail-server", null, () => host.mailServer()],
+    ["sockets", "mail-server", () => host.sockets()],
+    ["lookups", "mail-server", () => host.lookups()],
+  ];
+  const succeeded = new Set<string | null>([null]);
+  for (const [step, needs, run] of steps) {
+    if (!succeeded.has(needs)) {
+      yield { step, state: "skipped" };
+      continue;
+    }
+    let result: StepResult;
+    try {
+      result = { step, state: "ok", detail: await run() };
+      succeeded.add(step);
+    } catch (error) {
+      result = { step, state: "failed", error };
+    }
+    yield result;
+  }
+}
+
+/** What to send to each listener, and what a bridge answers if it accepts the postmaster. */
+const QUESTIONS: Readonly<
+  Record<string, readonly [question: (recipient: string) => string, accepted: RegExp]>
+> = {
+  socketmap: [(recipient) => netstring(`recipients ${recipient}`), /^\d+:OK /],
+  policy: [
+    (recipient) => `request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=${recipient}\n\n`,
+    /^action=DUNNO\n/,
+  ],
+  line: [(recipient) => `${recipient}\n`, /^250 /],
+  metrics: [() => "GET /readyz HTTP/1.0\r\n\r\n", /^HTTP\/1\.\d 200 /],
+};
+
+const netstring = (text: string): string => `${text.length}:${text},`;
+
+class MailHost {
+  readonly #ports: MailHostPorts;
+  #domain: string | null = null;
+  #postfix: Postfix | null = null;
+
+  constructor(ports: MailHostPorts) {
+    this.#ports = ports;
+  }
+
+  token(): string {
+    const { token, clock } = this.#ports;
+    const { expires, file } = token;
+    const create =
+      "create one with `rollcall token create --role check`, and put it into the bridge's token file";
+    if (typeof expires === "number" && expires <= clock.now())
+      throw new Problem("the token has expired", create);
+    const mode = file === null ? undefined : statSync(file, { throwIfNoEntry: false })?.mode;
+    if (mode !== undefined && (mode & 0o007) !== 0) {
+      throw new Problem(`every user can read ${file}`, `chmod 0640 ${file}`);
+    }
+    if (typeof expires === "number" && expires - clock.now() < 7 * DAY) {
+      throw new Problem(`the token expires on ${new Date(expires).toISOString()}`, create);
+    }
+    return typeof expires === "number" ? `valid until ${new Date(expires).toISOString()}` : "does not expire";
+  }
+
+  async edge(): Promise<string> {
+    const { client, clock } = this.#ports;
+    const started = clock.now();
+    const { version, status, faults } = await client.health();
+    const took = clock.now() - started;
+    if (status !== "ok")
+      throw new Problem(faults.join("; "), "run `rollcall doctor --live URL` with the admin token");
+    if (took > SLOW_MS) {
+      throw new Problem(
+        `answered after ${took} ms`,
+        "check the network of this host, its resolver and its proxy",
+      );
+    }
+    return `release ${version}, in ${took} ms`;
+  }
+
+  async clock(): Promise<string> {
+    const { edgeTime, clock } = this.#ports;
+    const before = clock.now();
+    const stated = await edgeTime();
+    if (stated === null) return "the edge does not state the time";
+    // The header has whole seconds.
+    const off = before - stated > 0 ? before - stated : Math.max(0, stated - clock.now());
+    if (off <= CLOCK_MS) return "agrees with the edge";
+    throw new Problem(
+      `differs from the edge by ${Math.round(off / 1000)} s`,
+      "synchronise it, such as with `timedatectl set-ntp true`: tokens expire by it",
+    );
+  }
+
+  async lists(): Promise<string> {
+    const { domains } = await this.#ports.client.domainPage(null);
+    const served = domains.filter(
+      ({ domain, deleted_until: deleted }) => deleted === null && !isTrialDomain(domain),
+    );
+    if (served.length === 0) {
+      throw new Problem(
+        "the token covers no list",
+        "publish one, or create a token for the domains of this host",
+      );
+    }
+    this.#domain = served[0]?.domain ?? null;
+    return `the token covers ${some(served.map(({ domain }) => domain))}`;
+  }
+
+  async listener({ name, address, shown }: ListenerSetting): Promise<string> {
+    const [question, accepted] = QUESTIONS[name] as (typeof QUESTIONS)[string];
+    let reply: string;
+    try {
+      reply = await this.#ports.ask(address, question(`postmaster@${this.#domain}`));
+    } catch (error) {
+      throw new Problem(
+        `${shown}: ${(error as Error).message}`,
+        "start the bridge (`systemctl start rollcall-bridge`), and see its log: journalctl -u rollcall-bridge",
+      );
+    }
+    const line = reply.trim().split("\n")[0] ?? "";
+    if (accepted.test(reply)) return `${shown} answers ${line}`;
+    throw new Problem(
+      `${shown} answers ${line || "nothing"}`,
+      "see the steps above, and the log of the bridge: journalctl -u rollcall-bridge",
+    );
+  }
+
+  async mailServer(): Promise<string> {
+    const { listeners } = this.#ports;
+    this.#postfix = await readPostfix(this.#ports);
+    const found: string[] = [];
+    if (this.#postfix !== null) found.push(`Postfix: ${examineUses(this.#postfix, listeners)}`);
+    const exim = await examineExim(this.#ports, this.#domain);
+    if (exim !== null) found.push(`Exim: ${exim}`);
+    const sendmail = await examineSendmail(this.#ports, this.#domain);
+    if (sendmail !== null) found.push(`Sendmail: ${sendmail}`);
+    if (found.length > 0) return found.join("; ");
+    throw new Problem(
+      "no Postfix, Exim or Sendmail is installed on this host",
+      "run this on the mail host; for other servers see docs/bridge.md",
+    );
+  }
+
+  sockets(): string {
+    return this.#postfix === null ? "examined for Postfix only" : examineSockets(this.#postfix);
+  }
+
+  lookups(): Promise<string> | string {
+    if (this.#postfix === null) return "examined for Postfix only";
+    return examineLookups(this.#postfix, this.#ports, this.#domain);
+  }
+}

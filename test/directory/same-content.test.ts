@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import type { BlobTable } from "../../src/directory/manifest.ts";
+import { isSameBlob, isSameGeneration, isSameTable } from "../../src/directory/same-content.ts";
+
+const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
+
+describe("two manifests", () => {
+  const registry = { origin: "registry", incarnation: 3, generation: 7, bytes: bytes(1) } as const;
+  const kv = { origin: "kv", incarnation: 0, generation: 7, bytes: bytes(1) } as const;
+
+  it.each<[string, Parameters<typeof isSameGeneration>, boolean]>([
+    ["of one number of one log", [registry, { ...registry, bytes: bytes(2) }], true],
+    ["of two numbers", [registry, { ...registry, generation: 8 }], false],
+    ["of two logs", [registry, { ...registry, incarnation: 4 }], false],
+    ["of two origins, with the same numbers", [{ ...registry, incarnation: 0 }, kv], false],
+    ["of two origins, the other way round", [kv, { ...registry, incarnation: 0 }], false],
+    ["of exports with equal bytes", [kv, { ...kv, generation: 9 }], true],
+    ["of exports with other bytes under the same number", [kv, { ...kv, bytes: bytes(2) }], false],
+  ])("%s", (_, [a, b], expected) => {
+    expect(isSameGeneration(a, b)).toBe(expected);
+  });
+});
+
+const ids = (...firsts: number[]): Uint8Array =>
+  Uint8Array.from(firsts.flatMap((first) => [first, ...new Array<number>(31).fill(9)]));
+const named = (bits: number, ...firsts: number[]): BlobTable => ({ bits, inline: null, ids: ids(...firsts) });
+const inline = (...values: number[]): BlobTable => ({ bits: 0, inline: bytes(...values), ids: bytes() });
+
+describe("two tables", () => {
+  it.each<[string, BlobTable, BlobTable, boolean]>([
+    ["with the same ids", named(1, 1, 2), named(1, 1, 2), true],
+    ["with another id", named(1, 1, 2), named(1, 1, 3), false],
+    ["of other numbers of blobs", named(1, 1, 2), named(2, 1, 2), false],
+    ["with the same inline bytes", inline(1, 2), inline(1, 2), true],
+    ["with other inline bytes", inline(1, 2), inline(1, 3), false],
+    ["with an inline blob and an empty one", inline(1), inline(), false],
+    ["with a blob of its own and an inline one", named(0, 1), inline(1), false],
+  ])("%s", (_, a, b, expected) => {
+    expect(isSameTable(a, b)).toBe(expected);
+    expect(isSameTable(b, a)).toBe(expected);
+  });
+});
+
+describe("a blob of two tables", () => {
+  it.each<[string, BlobTable, BlobTable, readonly boolean[]]>([
+    ["is one if the id is", named(1, 1, 2), named(1, 1, 3), [true, false]],
+    ["is never one in other numbers of blobs", named(1, 1, 2), named(2, 1, 2, 3, 4), [false, false]],
+    ["is none if it is inline", inline(1), inline(1), [false]],
+    ["is none if one is inline", named(0), inline(1), [false]],
+    ["is none if the other is inline", inline(1), named(0), [false]],
+  ])("%s", (_, a, b, expected) => {
+    expect(expected.map((__, index) => isSameBlob(a, b, index))).toEqual(expected);
+  });
+});
