@@ -34,15 +34,28 @@ export interface ServedPostfix extends AsyncDisposable {
 /**
  * Postfix as our page sets it up, with another table of recipients.
  * @param table such as `lmdb:/path`
+ * @param more lines of main.cf that come after those of the page
  */
-export async function servePostfix(table: string): Promise<ServedPostfix> {
+export async function servePostfix(table: string, more = ""): Promise<ServedPostfix> {
   const text = readFileSync(join(root, PAGE), "utf8");
   if (!text.includes(TABLE)) throw new Error(`${PAGE} does not name ${TABLE}`);
-  const main = text.replaceAll("example.com", DOMAIN).replace(TABLE, table);
+  const main = text.replaceAll("example.com", DOMAIN).replace(TABLE, table) + more;
   const cleanup = new Cleanup();
   const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
   return { port, [Symbol.asyncDispose]: () => cleanup.run() };
 }
+
+/** Postfix without a table: it asks the server with the mailboxes by SMTP, and remembers what that said. */
+export const serveVerifyingPostfix = (backendPort: number): Promise<ServedPostfix> =>
+  servePostfix(
+    "",
+    `
+relay_transport = smtp:[127.0.0.1]:${backendPort}
+smtpd_recipient_restrictions = reject_unverified_recipient
+unverified_recipient_reject_code = 550
+address_verify_map = lmdb:$data_directory/verify_cache
+`,
+  );
 
 /** A list of so many mailboxes as a table of Postfix's own. */
 export function makeLmdb(mailboxes: number): Disposable & { readonly table: string } {

@@ -6,7 +6,7 @@ import { SocketmapParser } from "../../src/bridge/protocols/socketmap.ts";
 /** What the reply to one question says. */
 export type Reply = "OK" | "NOTFOUND" | "TEMP" | "TIMEOUT" | "PERM";
 
-export class SocketmapConnection {
+export class SocketmapConnection implements Disposable {
   readonly #socket: Socket;
   readonly #waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   /** A reply is a netstring of two words too. */
@@ -32,6 +32,10 @@ export class SocketmapConnection {
       const question = `${table} ${key}`;
       this.#socket.write(`${Buffer.byteLength(question)}:${question},`);
     });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
   }
 
   #take(bytes: Buffer): void {

@@ -34,6 +34,8 @@ export const servePeer = (script: string, settings: Environment = {}): Promise<S
 export interface ServedBridge extends SocketmapService {
   /** Lookups answered so far, by where the answer came from. */
   lookups(): Promise<Lookups>;
+  /** Its page of metrics. */
+  metrics(): Promise<string>;
 }
 
 export interface Lookups {
@@ -41,11 +43,18 @@ export interface Lookups {
   readonly elsewhere: number;
 }
 
-/**
- * Starts `rollcall bridge` with its defaults, as the unit in packaging/systemd does.
- * @param node the Node that runs it
- */
-export async function serveBridge({ origin, token }: Asking, node = process.execPath): Promise<ServedBridge> {
+export interface BridgeSetting {
+  /** The Node that runs it; by default the benchmark's own. */
+  readonly node?: string;
+  /** Folder of its replica; by default it has none, and asks the edge. */
+  readonly replica?: string;
+}
+
+/** Starts `rollcall bridge` with its defaults, as the unit in packaging/systemd does. */
+export async function serveBridge(
+  { origin, token }: Asking,
+  { node = process.execPath, replica }: BridgeSetting = {},
+): Promise<ServedBridge> {
   const service = await serve(node, (path) => {
     const listeners = [
       "--socketmap",
@@ -54,20 +63,23 @@ export async function serveBridge({ origin, token }: Asking, node = process.exec
       "127.0.0.1:0",
       "--metrics",
       `unix:${path}.metrics`,
+      ...(replica === undefined ? [] : ["--replica", replica]),
     ];
     // Postfix's processes run as another user.
     const args = [join(root, "bin/rollcall.js"), "bridge", ...listeners, "--socket-mode", "0666"];
     return [args, { ...unitEnvironment(), ROLLCALL_URL: origin, ROLLCALL_TOKEN: token }];
   });
+  const metrics = (): Promise<string> => metricsOf(`${service.address.replace(/^unix:/, "")}.metrics`);
   const lookups = async (): Promise<Lookups> => {
     const found = { cache: 0, elsewhere: 0 };
-    const page = await metricsOf(`${service.address.replace(/^unix:/, "")}.metrics`);
-    for (const [, labels = "", count] of page.matchAll(/^rollcall_bridge_lookups_total\{(.*)\} (\d+)$/gm)) {
+    for (const [, labels = "", count] of (await metrics()).matchAll(
+      /^rollcall_bridge_lookups_total\{(.*)\} (\d+)$/gm,
+    )) {
       found[labels.includes('source="cache"') ? "cache" : "elsewhere"] += Number(count);
     }
     return found;
   };
-  return { ...service, lookups };
+  return { ...service, lookups, metrics };
 }
 
 const UNIT = "packaging/systemd/rollcall-bridge.service";

@@ -22,7 +22,7 @@ export async function bridgeMemory(asking: Asking, { isQuick }: Extent, tell: Te
   const measured: Measurement[] = [];
   for (const [id, node] of Object.entries(NODES).filter(([, path]) => existsSync(path))) {
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().replace(/^v/, "");
-    await using bridge = await serveBridge(asking, node);
+    await using bridge = await serveBridge(asking, { node });
     const before = memoryOf(bridge.pid, "VmRSS") ?? 0;
     const rate = await socketmapLoad(bridge.address, differentNames(names), SHAPE).ask(names);
     measured.push({
