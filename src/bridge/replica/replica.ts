@@ -117,6 +117,8 @@ export class Replica {
   /** Another edge is asked from now on, or with another token, which may cover other domains. */
   edgeChanged(): void {
     this.#edges++;
+    this.#polls.clear();
+    this.#tally.take();
     this.#heardInFull.clear();
     this.#isSwept = false;
   }
@@ -233,7 +235,8 @@ export class Replica {
       partition,
       known,
       !this.#heardInFull.has(partition),
-      this.#tally.take() ?? [],
+      // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
+      this.#polls.get(partition)?.fault === null ? (this.#tally.take() ?? []) : [],
     );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
