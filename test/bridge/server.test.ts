@@ -25,6 +25,26 @@ describe("a server", () => {
     expect(await askOnce(await listen("line"), "alice@example.com\n")).toMatch(/^250 2\.1\.5 .*\n$/);
   });
 
+  it.each<[string, typeof accept | ((recipient: string) => Promise<Resolution>)]>([
+    ["at once", accept],
+    ["later", async (recipient) => accept(recipient)],
+  ])(
+    "answers although counting an answer that is there %s fails, and reports the fault",
+    async (_, resolve) => {
+      const faults: unknown[] = [];
+      const broken = new Error("a label is missing");
+      const { listen } = startServer({
+        resolve,
+        answered: () => {
+          throw broken;
+        },
+        fault: (error) => void faults.push(error),
+      });
+      expect(await askOnce(await listen("socketmap"), ALICE.repeat(2))).toBe(DUNNO.repeat(2));
+      expect(faults).toEqual([broken, broken]);
+    },
+  );
+
   it("closes the connection of the line protocol itself, so that readsocket sees the end", async () => {
     const { listen } = startServer();
     const client = await Client.connect(await listen("line"));

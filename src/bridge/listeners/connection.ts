@@ -184,19 +184,19 @@ export class Connection {
     const exchange = protocol.exchange(question);
     if (exchange.kind === "reply") {
       this.#replies.add(exchange.reply);
-      context.answered(protocol, exchange.verdict, 0);
+      this.#count(exchange.verdict, 0);
       return;
     }
     const resolved = context.resolve(exchange.recipient, now);
     if (!(resolved instanceof Promise)) {
       this.#replies.addAnswer(exchange, resolved);
-      context.answered(protocol, resolved, 0);
+      this.#count(resolved, 0);
       return;
     }
     const reserved = this.#replies.reserve(exchange);
     const settle = (resolution: Resolution): void => {
       reserved.answer(resolution);
-      context.answered(protocol, resolution, context.clock.now() - now);
+      this.#count(resolution, context.clock.now() - now);
     };
     resolved.then(settle).then(
       () => this.#pump(),
@@ -206,6 +206,15 @@ export class Connection {
         this.#pump();
       },
     );
+  }
+
+  /** A fault in counting or logging must not cost an answer, or the process. */
+  #count(result: Resolution | LocalVerdict, ms: number): void {
+    try {
+      this.#context.answered(this.#protocol, result, ms);
+    } catch (error) {
+      this.#context.fault(error);
+    }
   }
 
   /** Sends the replies that are next in order. */

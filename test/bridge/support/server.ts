@@ -29,6 +29,10 @@ export function startServer({
   socketMode = 0o660,
   time = new VirtualTime(),
   isAllowed = (address: string | undefined): boolean => new AllowedPeers([]).allows(address),
+  answered = (): void => undefined,
+  fault = (error: unknown): void => {
+    throw error;
+  },
 } = {}) {
   const rejected: string[] = [];
   const foreign: string[] = [];
@@ -42,11 +46,9 @@ export function startServer({
     context: {
       clock: time.clock,
       resolve,
-      answered: () => undefined,
+      answered,
       malformed: () => undefined,
-      fault: (error) => {
-        throw error;
-      },
+      fault,
     },
   });
   let stopping: Promise<void> | null = null;
