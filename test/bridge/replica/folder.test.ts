@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -123,14 +124,29 @@ describe("the lock of a folder", () => {
   });
 
   it("is taken by one of many processes that find it left behind", async () => {
+    // Many times, since what matters is the order in which they find it.
+    for (let round = 0; round < 50; round++) {
+      const path = fresh();
+      await lockFolder(path, other);
+      const owners = Array.from({ length: 8 }, (_, i) => ({
+        pid: 1_000_000 + i,
+        isRunning: (pid: number) => pid >= 1_000_000,
+      }));
+      const results = await Promise.all(owners.map((owner) => lockFolder(path, owner)));
+      expect(results.filter(({ kind }) => kind === "held")).toHaveLength(1);
+      expect(readdirSync(path)).toEqual(["lock"]);
+    }
+  });
+
+  it("is taken although a process ended while it removed one", async () => {
     const path = fresh();
     await lockFolder(path, other);
-    const owners = Array.from({ length: 8 }, (_, i) => ({
-      pid: 1_000_000 + i,
-      isRunning: (pid: number) => pid >= 1_000_000,
-    }));
-    const results = await Promise.all(owners.map((owner) => lockFolder(path, owner)));
-    expect(results.filter(({ kind }) => kind === "held")).toHaveLength(1);
+    const guard = join(path, "lock.removal");
+    writeFileSync(guard, "");
+    const aMinuteAgo = Date.now() / 1000 - 60;
+    utimesSync(guard, aMinuteAgo, aMinuteAgo);
+    expect((await lockFolder(path, { ...me, isRunning: () => false })).kind).toBe("held");
+    expect(readdirSync(path)).toEqual(["lock"]);
   });
 });
 

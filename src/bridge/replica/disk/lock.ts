@@ -1,7 +1,12 @@
-import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 const NAME = "lock";
+/** While another process removes a lock that was left behind. Milliseconds. */
+const RETRY = 10;
+/** Removing one takes a moment. Past this time the process that did it has ended in the middle. Milliseconds. */
+const REMOVAL_TIMEOUT = 10_000;
 
 /** The process that holds a lock: its id alone could be another process by now. */
 interface Holder {
@@ -59,7 +64,7 @@ export async function lockFolder(folder: string, owner: LockOwner): Promise<Lock
       }
       const holder = await readHolder(path);
       if (holder !== null && (await isAlive(holder, owner))) return { kind: "busy", pid: holder.pid };
-      await discard(path, `${mine}.stale`, owner);
+      await discard(path, mine, owner);
     }
   } finally {
     await rm(mine, { force: true });
@@ -76,23 +81,37 @@ async function isLinked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Removes the lock of a process that has ended, unless another bridge has replaced it meanwhile. */
-async function discard(path: string, stale: string, owner: LockOwner): Promise<void> {
-  try {
-    await rename(path, stale);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+/**
+ * Removes the lock of a process that has ended. Only one process at a time may do that: otherwise one of them could
+ * remove the lock that another has taken meanwhile.
+ */
+async function discard(path: string, mine: string, owner: LockOwner): Promise<void> {
+  const guard = `${path}.removal`;
+  if (!(await isLinked(mine, guard))) {
+    const { mtimeMs } = await stat(guard).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > REMOVAL_TIMEOUT) await rm(guard, { force: true });
+    else await pause(RETRY);
+    return;
   }
-  const moved = await readHolder(stale);
-  if (moved !== null && (await isAlive(moved, owner))) await isLinked(stale, path);
-  await rm(stale, { force: true });
+  try {
+    const text = await readFile(path, "utf8").catch(() => null);
+    // Without a lock there is nothing to remove, and the next one may be taken at any moment.
+    if (text === null) return;
+    const holder = parseHolder(text);
+    if (holder === null || !(await isAlive(holder, owner))) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
-/** Null if there is none, or none that can be read: then its writer did not finish. */
-async function readHolder(path: string): Promise<Holder | null> {
+/** Null if there is none, or none that can be read. */
+const readHolder = async (path: string): Promise<Holder | null> =>
+  parseHolder(await readFile(path, "utf8").catch(() => ""));
+
+/** Null if the text is not a lock's. */
+function parseHolder(text: string): Holder | null {
   try {
-    const { pid, started, boot } = JSON.parse(await readFile(path, "utf8")) as Partial<Holder>;
+    const { pid, started, boot } = JSON.parse(text) as Partial<Holder>;
     if (!Number.isSafeInteger(pid)) return null;
     return { pid: pid as number, started: started ?? null, boot: boot ?? null };
   } catch {
