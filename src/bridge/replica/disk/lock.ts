@@ -1,12 +1,7 @@
-import { chmod, link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 
 const NAME = "lock";
-/** While another process removes a lock that was left behind. Milliseconds. */
-const RETRY = 10;
-/** Removing one takes a moment. Past this time the process that did it has ended in the middle. Milliseconds. */
-const REMOVAL_TIMEOUT = 10_000;
 
 /** The process that holds a lock: its id alone could be another process by now. */
 interface Holder {
@@ -87,26 +82,38 @@ async function isLinked(from: string, to: string): Promise<boolean> {
  */
 async function discard(path: string, mine: string, owner: LockOwner): Promise<void> {
   const guard = `${path}.removal`;
-  if (!(await isLinked(mine, guard))) {
-    const { mtimeMs } = await stat(guard).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (Date.now() - mtimeMs > REMOVAL_TIMEOUT) await rm(guard, { force: true });
-    else await pause(RETRY);
-    return;
-  }
+  // The process that removes it may have ended in the middle.
+  if (!(await isLinked(mine, guard))) return removeIfDead(guard, owner);
   try {
-    const text = await readFile(path, "utf8").catch(() => null);
-    // Without a lock there is nothing to remove, and the next one may be taken at any moment.
-    if (text === null) return;
-    const holder = parseHolder(text);
-    if (holder === null || !(await isAlive(holder, owner))) await rm(path, { force: true });
+    await removeIfDead(path, owner);
   } finally {
     await rm(guard, { force: true });
   }
 }
 
+/** Removes the lock of a process that has ended, or one that cannot be read. */
+async function removeIfDead(path: string, owner: LockOwner): Promise<void> {
+  const text = await readText(path);
+  // Without a lock there is nothing to remove, and the next one may be taken at any moment.
+  if (text === null) return;
+  const holder = parseHolder(text);
+  if (holder === null || !(await isAlive(holder, owner))) await rm(path, { force: true });
+}
+
 /** Null if there is none, or none that can be read. */
-const readHolder = async (path: string): Promise<Holder | null> =>
-  parseHolder(await readFile(path, "utf8").catch(() => ""));
+async function readHolder(path: string): Promise<Holder | null> {
+  const text = await readText(path);
+  return text === null ? null : parseHolder(text);
+}
+
+/** Null if there is no such file, empty if it cannot be read. */
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? null : "";
+  }
+}
 
 /** Null if the text is not a lock's. */
 function parseHolder(text: string): Holder | null {
