@@ -5,13 +5,8 @@ import { memorySource, PublishError, publishLists, SAME_RELEASE } from "../publi
 import type { Clock } from "../runtime/ports.ts";
 import { examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
 import { Problem } from "./problem.ts";
+import { runSteps, type StepResult } from "./steps.ts";
 import { trialDomain } from "./trial.ts";
-
-/** The result of one step; `error` may be a {@link Problem}, or whatever else the step threw. */
-export type StepResult =
-  | { readonly step: string; readonly state: "ok"; readonly detail: string }
-  | { readonly step: string; readonly state: "skipped" }
-  | { readonly step: string; readonly state: "failed"; readonly error: unknown };
 
 export interface ExaminationPorts {
   readonly client: RollcallClient;
@@ -39,7 +34,7 @@ export async function* examineDeployment(
 ): AsyncGenerator<StepResult> {
   const trial = new Trial(ports, trialDomain(random));
   const { client, clock } = ports;
-  const steps: readonly [step: string, needs: string | null, run: () => Promise<string>][] = [
+  yield* runSteps([
     ["answers", null, () => trial.answers()],
     ["secrets", "answers", () => trial.secrets()],
     ["credentials", "secrets", () => trial.credentials()],
@@ -56,22 +51,7 @@ export async function* examineDeployment(
     ["delete", "publish", () => trial.delete()],
     // Last: the requests of the steps before made isolates report their counts.
     ["faults", "registry", () => examineFaults(client)],
-  ];
-  const succeeded = new Set<string | null>([null]);
-  for (const [step, needs, run] of steps) {
-    if (!succeeded.has(needs)) {
-      yield { step, state: "skipped" };
-      continue;
-    }
-    let result: StepResult;
-    try {
-      result = { step, state: "ok", detail: await run() };
-      succeeded.add(step);
-    } catch (error) {
-      result = { step, state: "failed", error };
-    }
-    yield result;
-  }
+  ]);
 }
 
 class Trial {

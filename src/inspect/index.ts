@@ -4,3 +4,4 @@ export * from "./lists.ts";
 export { examineMailHost } from "./mail-host/examine.ts";
 export type * from "./mail-host/ports.ts";
 export { Problem } from "./problem.ts";
+export type { StepResult } from "./steps.ts";

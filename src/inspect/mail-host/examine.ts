@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import type { StepResult } from "../deployment.ts";
 import { Problem, some } from "../problem.ts";
+import { runSteps, type Step, type StepResult } from "../steps.ts";
 import { isTrialDomain } from "../trial.ts";
 import { examineExim, examineSendmail } from "./other-servers.ts";
 import type { ListenerSetting, MailHostPorts } from "./ports.ts";
@@ -19,39 +19,20 @@ const SLOW_MS = 1_000;
  */
 export async function* examineMailHost(ports: MailHostPorts): AsyncGenerator<StepResult> {
   const host = new MailHost(ports);
-  const steps: readonly [step: string, needs: string | null, run: () => string | Promise<string>][] = [
+  yield* runSteps([
     ["token", null, () => host.token()],
     ["edge", null, () => host.edge()],
     ["clock", "edge", () => host.clock()],
     ["lists", "edge", () => host.lists()],
-    ...ports.listeners.map((listener): [string, string, () => Promise<string>] => [
-      listener.name,
-      "lists",
-      () => host.listener(listener),
-    ]),
+    ...ports.listeners.map((listener): Step => [listener.name, "lists", () => host.listener(listener)]),
     ...replicaStep(ports),
     ["mail-server", null, () => host.mailServer()],
     ["sockets", "mail-server", () => host.sockets()],
     ["lookups", "mail-server", () => host.lookups()],
-  ];
-  const succeeded = new Set<string | null>([null]);
-  for (const [step, needs, run] of steps) {
-    if (!succeeded.has(needs)) {
-      yield { step, state: "skipped" };
-      continue;
-    }
-    let result: StepResult;
-    try {
-      result = { step, state: "ok", detail: await run() };
-      succeeded.add(step);
-    } catch (error) {
-      result = { step, state: "failed", error };
-    }
-    yield result;
-  }
+  ]);
 }
 
-function replicaStep(ports: MailHostPorts): [string, null, () => string][] {
+function replicaStep(ports: MailHostPorts): Step[] {
   const { replica } = ports;
   return replica === null ? [] : [["replica", null, () => examineReplica(replica, ports)]];
 }
