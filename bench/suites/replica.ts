@@ -146,7 +146,7 @@ async function flood(
   return [
     {
       id: "replica.flood.requests",
-      what: `requests to the edge in ${seconds / 60} minutes of ${(aSecond * seconds).toLocaleString("en")} unknown names`,
+      what: `requests to the edge in ${seconds} s of ${(aSecond * seconds).toLocaleString("en")} unknown names`,
       value: counted.requests() - before,
       unit: "count",
       bar: atMost(50),

@@ -68,8 +68,8 @@ type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unkn
  * @throws HttpError
  */
 export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {
-  const params = readParams(ROUTES[name], call.params);
   if (name === "postRcpt") return postRcpt(call);
+  const params = readParams(ROUTES[name], call.params);
   if (name === "getRcpt") return getRcpt({ ...call, params: params as ParamsOf<"getRcpt"> });
   return handleWithBody(ROUTES[name], HANDLERS[name] as AnyHandler, { ...call, params });
 }
