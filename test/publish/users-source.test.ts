@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -98,6 +98,8 @@ describe.skipIf(WITHOUT_DOVECOT !== null)(
     let dovecot: ChildProcess;
 
     beforeAll(async () => {
+      // Dovecot's processes run as nobody.
+      chmodSync(folder, 0o755);
       for (const each of ["run", "state"]) mkdirSync(join(home, each), { recursive: true });
       writeFileSync(
         join(home, "users"),
@@ -116,6 +118,9 @@ default_login_user = nobody
 default_internal_user = nobody
 default_internal_group = nogroup
 ssl = no
+passdb passwd-file {
+  passwd_file_path = ${home}/users
+}
 userdb passwd-file {
   passwd_file_path = ${home}/users
 }
