@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -141,7 +141,6 @@ userdb passwd-file {
     });
 
     it("are listed by doveadm", async () => {
-      expect(execFileSync("doveadm", ["--version"], { encoding: "utf8" })).toMatch(/^2\./);
       const source = open({ kind: "dovecot" }, env);
       expect(source.describe()).toBe("source hr (doveadm user)");
       expect(await linesOf(source)).toEqual(["1 ann@example.com active", "2 bob@example.com active"]);
