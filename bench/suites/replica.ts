@@ -107,19 +107,19 @@ async function compare(
   ];
 }
 
-/** Answers expire during a run, so all names are asked once before. @throws if an answer was not in the cache then */
+/** Answers expire during a run, so the names are asked before. @throws if an answer was not in the cache then */
 async function fromCache(
   bridge: ServedBridge,
   hot: readonly string[],
   time: (bridge: ServedBridge, keys: readonly string[], count?: number) => Promise<Timed>,
   count: number,
 ): Promise<Timed> {
-  await time(bridge, hot);
+  // Twice: the first answers of an isolate that has not heard of the Registry yet hold for no time.
+  for (let pass = 0; pass < 2; pass++) await time(bridge, hot);
   const before = await bridge.lookups();
   const timed = await time(bridge, hot, count);
   const { elsewhere } = await bridge.lookups();
   const more = elsewhere - before.elsewhere;
-  if (more > 0)
-    throw new Error(`the bridge answered ${more} of ${count} lookups elsewhere than from its cache`);
+  if (more > 0) throw new Error(`the bridge answered ${more} of ${count} lookups elsewhere than from its cache`);
   return timed;
 }
