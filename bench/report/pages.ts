@@ -18,7 +18,7 @@ export type Find = (id: string) => Measurement;
 export const PAGES: readonly Page[] = [
   { path: "docs/replica.md", name: "replica", table: replicaTable },
   { path: "docs/bridge.md", name: "memory", table: memoryTable },
-  { path: "docs/mta/postfix/README.md", name: "maps", table: mapsTable },
+  { path: "docs/mta/postfix.md", name: "maps", table: mapsTable },
 ];
 
 /** The page with its table of these results. */

@@ -25,10 +25,10 @@ smtpd_sasl_auth_enable = no
 
 /** Files to paste, and what in them names the bridge. */
 const TABLE = {
-  page: "docs/mta/postfix/relay-recipient-maps.cf",
+  page: "integrations/postfix/relay-recipient-maps.cf",
   names: "socketmap:inet:127.0.0.1:10023:recipients",
 };
-const POLICY = { page: "docs/mta/postfix/policy-service.cf", names: "inet:127.0.0.1:10024" };
+const POLICY = { page: "integrations/postfix/policy-service.cf", names: "inet:127.0.0.1:10024" };
 
 /** A running Postfix. */
 export interface ServedPostfix extends AsyncDisposable {

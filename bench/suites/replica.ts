@@ -120,6 +120,7 @@ async function fromCache(
   const timed = await time(bridge, hot, count);
   const { elsewhere } = await bridge.lookups();
   const more = elsewhere - before.elsewhere;
-  if (more > 0) throw new Error(`the bridge answered ${more} of ${count} lookups elsewhere than from its cache`);
+  if (more > 0)
+    throw new Error(`the bridge answered ${more} of ${count} lookups elsewhere than from its cache`);
   return timed;
 }
