@@ -12,8 +12,8 @@ import { type LoadShape, lacksCompiler, socketmapLoad, type Timed } from "../rig
 import { publishedWorld } from "../rig/world.ts";
 
 const WAYS = {
-  one: { what: "one connection, question by question", connections: 1, atOnce: 1 },
-  sixteen: { what: "sixteen connections, question by question", connections: 16, atOnce: 1 },
+  one: { what: "one connection", connections: 1, atOnce: 1 },
+  sixteen: { what: "sixteen connections", connections: 16, atOnce: 1 },
 } as const satisfies Record<string, LoadShape & { readonly what: string }>;
 type Way = keyof typeof WAYS;
 
@@ -58,7 +58,7 @@ async function compare(
   extent: Extent,
   tell: Tell,
 ): Promise<Measurement[]> {
-  const what = `${WAYS[way].what}, ${KINDS[kind]}`;
+  const what = `replica, ${WAYS[way].what}: ${KINDS[kind]}`;
   tell(what);
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.2 : 1);
   const time = (bridge: ServedBridge, keys: readonly string[], count = keys.length): Promise<Timed> =>
@@ -84,7 +84,7 @@ async function compare(
   return [
     {
       id: `replica.${way}.${kind}.cache`,
-      what: `${what} never asked before, against such from a bridge's cache`,
+      what: `${what} never asked before, against hot ones in a bridge's cache`,
       ...toCache.ratio,
       unit: "x",
       bar: atLeast(0.9),
