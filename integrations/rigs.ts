@@ -1,9 +1,10 @@
 /** Every front end that the conformance corpus and the fault matrix try. */
+import { opensmtpd } from "./opensmtpd/rig.ts";
 import { postfix } from "./postfix/rig.ts";
 import type { Entry, Rig } from "./rig.ts";
 
 /** Mail servers, asked through SMTP. */
-export const RIGS: readonly Rig[] = [postfix];
+export const RIGS: readonly Rig[] = [postfix, opensmtpd];
 
 /** Front ends without SMTP. */
 export const ENTRIES: readonly Entry[] = [];
