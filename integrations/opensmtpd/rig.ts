@@ -136,7 +136,57 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-const differences: readonly Difference[] = [];
+const differences: readonly Difference[] = [
+  {
+    rows: ["foreign", "subdomain", "literal", "literal-elsewhere"],
+    codes: "550",
+    because: "no `match` rule names the domain, and OpenSMTPD refuses what no rule matches",
+  },
+  {
+    rows: ["postmaster-bare"],
+    codes: "550",
+    because:
+      "OpenSMTPD completes a local part without a domain with its host name, which no `match` rule names",
+  },
+  {
+    rows: ["case-sensitive"],
+    codes: "550",
+    because: 'OpenSMTPD asks in lower case: publish no domain with `case = "sensitive"` that it relays',
+  },
+  {
+    rows: [
+      "quoted",
+      "quoted-at",
+      "quoted-at-unknown",
+      "quoted-case",
+      "quoted-dots",
+      "quoted-empty",
+      "quoted-mark",
+      "quoted-mark-unknown",
+      "quoted-needlessly",
+      "quoted-needlessly-unknown",
+      "quoted-pair",
+      "quoted-subaddress",
+      "quoted-unknown",
+      "postmaster-quoted",
+      "catch-all-empty",
+      "catch-all-quoted",
+      "observe-empty",
+    ],
+    codes: "501 5.1.3",
+    because: "OpenSMTPD knows no quoted local parts, and has no setting for them",
+  },
+  {
+    rows: ["dot-first", "dot-last", "dots-two", "dots-listed"],
+    codes: "501 5.1.3",
+    because: "OpenSMTPD checks the syntax before it asks",
+  },
+  {
+    rows: ["trailing-dot", "trailing-dot-unknown"],
+    codes: "501 5.1.3",
+    because: "OpenSMTPD takes a domain with a dot at its end for a syntax error",
+  },
+];
 
 export const opensmtpd: Rig = {
   name: "opensmtpd",
