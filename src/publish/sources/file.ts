@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import { csvReader, readCsv } from "./csv.ts";
 import { kind } from "./kind.ts";
+import { COLUMNS_SETTING } from "./settings.ts";
 import type { ParseList, Source } from "./source.ts";
 import { STATES_SETTING, stateWords } from "./states.ts";
 import { readText } from "./text.ts";
@@ -80,16 +81,12 @@ function unreadable(error: unknown, shown: string): unknown {
   );
 }
 
-const COLUMN = v.pipe(v.string("must be names of columns"), v.nonEmpty("must be names of columns"));
-
 /** `kind = "file"`: text with one address per line, or CSV. */
 export const file = kind({
   settings: {
     path: v.pipe(v.string("must be the path of a list"), v.nonEmpty("must be the path of a list")),
     format: v.optional(v.picklist(["text", "csv"], 'must be "text" or "csv"')),
-    columns: v.optional(
-      v.strictObject({ address: COLUMN, state: v.optional(COLUMN) }, 'must be such as { address = "mail" }'),
-    ),
+    columns: COLUMNS_SETTING,
     states: STATES_SETTING,
   },
   open({ path, format, columns, states }, host) {
