@@ -58,7 +58,10 @@ export async function startSendmail(
     // Sendmail waits until there is an @, the mark of a complete file.
     ["aliases", "postmaster root\n@ @\n"],
   ] as const) {
-    installed.run("sh", ["-c", `printf '${input}' | /usr/libexec/sendmail/makemap hash ${home}/etc/mail/${name}`]);
+    installed.run("sh", [
+      "-c",
+      `printf '${input}' | /usr/libexec/sendmail/makemap hash ${home}/etc/mail/${name}`,
+    ]);
   }
   const log = join(installed.pathOf("var/log"), "smtp");
   const options = { PidFile: "/var/log/pid", ControlSocketName: "", BadRcptThrottle: "0" };
