@@ -95,7 +95,9 @@ export class Daemon {
         this.output += text;
       });
     }
-    this.#ended = new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
+    this.#ended = new Promise((resolve) =>
+      child.once("exit", () => resolve()).once("error", () => resolve()),
+    );
     endWithUs(child);
   }
 
@@ -105,7 +107,9 @@ export class Daemon {
 
   /** Waits until it is ready. @throws with its output and `logs()` if it ends, or is not ready in time */
   async untilReady(isReady: () => Promise<boolean>, logs: () => string): Promise<void> {
-    await until("the server greets", async () => !this.isRunning() || (await isReady())).catch(() => undefined);
+    await until("the server greets", async () => !this.isRunning() || (await isReady())).catch(
+      () => undefined,
+    );
     if (!this.isRunning() || !(await isReady())) {
       await this.stop();
       throw new Error(`the server does not come up:\n${this.output}${logs()}`);
