@@ -335,10 +335,10 @@ export class SimulatedReplica implements Answerer {
         `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
     );
     if (token !== null && sentAt > token.revokedAt)
-      violation("revocation", `${this.name} is told of changes, and its token was revoked`);
+      violation("revocation", `${this.name} hears changes, but its token was revoked`);
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
     if (foreign !== undefined)
-      violation("a replica hears of its own domains alone", `${this.name} is told of ${foreign[0]}`);
+      violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
     if (1000 * window !== this.#windows[1]) this.hurt();
     this.#windows = [this.#windows[1], 1000 * window];
     const heard = { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() };
