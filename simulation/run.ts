@@ -30,6 +30,9 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
       if (options.without?.has(step.id)) continue;
       time.after(step.at, () => take(scene, step));
     }
+    const { pause } = plan;
+    if (pause !== null)
+      time.after(pause.at, () => trouble(scene, new Random(plan.seed, "pause"), pause.trouble));
     for (let at = 0; at < plan.length && scene.violations.length === 0; at += 1_000) {
       await time.advance(Math.min(1_000, plan.length - at));
     }

@@ -170,7 +170,7 @@ export class SimulatedReplica implements Answerer {
   /** All moments since one at which it may have decided. @param answered what it had answered from by then */
   momentsSince(time: number, answered: ReadonlyMap<string, number> = this.answered): Moment[] {
     const past = this.#moments.filter((moment) => moment.time >= time);
-    return [...past, ...this.#present()].map((moment) => ({ ...moment, answered }));
+    return [...past, ...this.#present()].map((moment) => ({ ...moment, answered: new Map(answered) }));
   }
 
   /**
