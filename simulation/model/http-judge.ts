@@ -74,9 +74,7 @@ export class HttpJudge {
     const domains = this.#tokenOf(request)?.domains ?? null;
     if (domains === null || verdict !== "unavailable") return false;
     const { time } = moments.at(-1) as Moment;
-    return (
-      !domains.includes(domain) || this.#parts.model.history(domain).servedFor(time) <= settings.window
-    );
+    return !domains.includes(domain) || this.#parts.model.history(domain).servedFor(time) <= settings.window;
   }
 
   #judgeToken(host: Answerer, request: Request, domain: string, answer: Answer, at: Moment): void {

@@ -33,6 +33,7 @@ export interface PlannedList {
   readonly plan: DomainPlan;
   readonly duplicates: LineReport;
   readonly skipped: LineReport;
+  readonly conflicts: LineReport;
   /** Addresses that leave the list or will be refused, as far as this host knows their names. */
   readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
   /** Addresses that join the list, as far as this host stores names. */
@@ -85,8 +86,8 @@ export async function planList(
   const coming = await during(progress, `naming who joins ${domain}`, (update) =>
     namesComing(recorder, list, plan, update),
   );
-  const { duplicates, skipped } = list;
-  const planned = { plan, duplicates, skipped, leaving, coming };
+  const { duplicates, skipped, conflicts } = list;
+  const planned = { plan, duplicates, skipped, conflicts, leaving, coming };
   progress.planned?.(planned);
   return planned;
 }
@@ -106,7 +107,13 @@ export async function during<T>(
 }
 
 const NOTHING = { count: 0, first: [] };
-const NO_LIST: ReadList = { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING, placesOf: () => [] };
+const NO_LIST: ReadList = {
+  packed: emptyList(),
+  duplicates: NOTHING,
+  conflicts: NOTHING,
+  skipped: NOTHING,
+  placesOf: () => [],
+};
 
 async function readTarget(
   { hashing, recorder, progress }: PlanPorts,

@@ -59,7 +59,7 @@ export interface PublishResult {
  *
  *     await publishLists(
  *       { client, hashing, timers, recorder: null, progress: {}, confirm: async () => undefined },
- *       [{ domain: "example.com", source: openSource({ path, shown: path }), policy: {}, canaries: [] }],
+ *       [{ domain: "example.com", source: openFile({ path, shown: path }), policy: {}, canaries: [] }],
  *     );
  *
  * @throws PublishError `input` for a list that cannot be used, `guard` if the guard refuses or a canary is missing
