@@ -1,9 +1,10 @@
 import { Random } from "../testing/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
-import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.ts";
+import { beginBridge, publisherOf } from "./scene/clients.ts";
 import { finish } from "./scene/finish.ts";
 import { trouble } from "./scene/replicas.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
+import { createToken, revoke } from "./scene/tokens.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
 import { takeBackExport } from "./world/export.ts";
 import { publish } from "./world/publisher.ts";

@@ -30,7 +30,10 @@ function withoutLimit(method: keyof RegistryApi, args: readonly unknown[]): read
 /** The same call as the release before this one understands it: without a limit, and without replicas. */
 function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
   if (method !== "question") return args;
-  const [{ replica: _, counts: __, ...question }, ...more] = withoutLimit(method, args) as [Question, ...unknown[]];
+  const [{ replica: _, counts: __, ...question }, ...more] = withoutLimit(method, args) as [
+    Question,
+    ...unknown[],
+  ];
   return [question, ...more];
 }
 

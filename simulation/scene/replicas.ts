@@ -10,8 +10,8 @@ import { type HostTrouble, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedReplica } from "../world/replica.ts";
-import { revokeToken } from "./clients.ts";
 import type { Scene } from "./scene.ts";
+import { revokeToken } from "./tokens.ts";
 
 /** Times that a token is asked for, and the pause between them. */
 const TRIES = 20;
@@ -138,8 +138,7 @@ function troubleOne(
 }
 
 function makeDiskWell(replica: SimulatedReplica): void {
-  replica.disk.fault = null;
-  replica.disk.wait = null;
+  replica.disk.makeWell();
   replica.hurt();
 }
 
