@@ -3,13 +3,13 @@
  * before, mailboxes and unknown ones, against the edge and against what a bridge has in its cache.
  */
 import { atLeast, type Extent, type Measurement, type Suite, type Tell } from "../report/measurement.ts";
+import { makeBridgeWorld, publishForBridge } from "../rig/bridge-world.ts";
 import { MILLION } from "../rig/lists.ts";
 import { temporaryFolder } from "../rig/processes.ts";
 import { NewNames, questionsOf, replicaToken, serveReplica } from "../rig/replica.ts";
 import { interleave, median } from "../rig/rounds.ts";
 import { type ServedBridge, serveBridge } from "../rig/socketmap.ts";
 import { type LoadShape, lacksCompiler, socketmapLoad, type Timed } from "../rig/socketmap-load.ts";
-import { publishedWorld } from "../rig/world.ts";
 
 const WAYS = {
   one: { what: "one connection", connections: 1, atOnce: 1 },
@@ -26,11 +26,13 @@ export const replica: Suite = {
   name: "replica",
   lacks: lacksCompiler,
   async run(extent, tell) {
-    const { world, token, mailboxes } = await publishedWorld(extent.isQuick ? 100_000 : MILLION, tell);
+    const mailboxes = extent.isQuick ? 100_000 : MILLION;
+    // Its window is long: nothing in a cache may expire in the middle of a round.
+    await using world = await makeBridgeWorld();
     await using edge = await world.serve();
-    using folder = temporaryFolder();
     const { origin } = edge;
-    await using asks = await serveBridge({ origin, token });
+    await using asks = await serveBridge(await publishForBridge(world, edge, tell, mailboxes));
+    using folder = temporaryFolder();
     await using holds = await serveReplica({ origin, token: await replicaToken(world, origin) }, folder);
     const bridges = { asks, holds };
     const names = new NewNames(mailboxes);
@@ -107,7 +109,7 @@ async function compare(
   ];
 }
 
-/** Answers expire during a run, so the names are asked before. @throws if an answer was not in the cache then */
+/** Asks names that were asked before. @throws if an answer was not in the cache */
 async function fromCache(
   bridge: ServedBridge,
   hot: readonly string[],
