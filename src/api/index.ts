@@ -9,6 +9,7 @@ export * from "./commits.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./log.ts";
+export * from "./restored.ts";
 export * from "./routes.ts";
 export { type Infer, open, read, type Schema } from "./schema.ts";
 export * from "./tokens.ts";

@@ -10,6 +10,7 @@ import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -30,6 +31,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   rollbackCommand,
   deleteCommand,
   tokenCommand,
+  registryCommand,
   exportCommand,
   doctorCommand,
 ];

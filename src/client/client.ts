@@ -20,6 +20,8 @@ import {
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
+  type RestoredRequest,
+  type RestoredResult,
   type RollbackRequest,
   type RouteName,
   read,
@@ -226,6 +228,15 @@ export class RollcallClient {
   initialiseRegistry(): Promise<RegistryStatus> {
     const call = { ...callOf("initialiseRegistry"), json: {}, idempotent: true };
     return this.#call("initialiseRegistry", call);
+  }
+
+  /**
+   * Continues the log of a paused partition after its storage was restored. Sent once: if the answer is lost, the
+   * incarnation shows whether it was done.
+   * @throws ClientError of code `conflict` if it is not paused or has another incarnation
+   */
+  continueRegistry(request: RestoredRequest): Promise<RestoredResult> {
+    return this.#call("continueRegistry", { ...callOf("continueRegistry"), json: request });
   }
 
   /** What was answered and what went wrong, as far as the edge counted it; for admin. */

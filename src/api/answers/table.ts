@@ -10,7 +10,7 @@ import { answer, checkAnswer } from "./checks.ts";
 import { commitResult, headResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
-import { auditList, edgeStatus, health, registryStatus } from "./status.ts";
+import { auditList, edgeStatus, health, registryStatus, restoredResult } from "./status.ts";
 import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
 
 export interface RouteAnswer {
@@ -128,6 +128,12 @@ export const ANSWERS = {
   initialiseRegistry: {
     summary: "Initialise the Registries before the first commit; harmless afterwards",
     answer: registryStatus,
+    errors: ["conflict"],
+  },
+  continueRegistry: {
+    summary:
+      "Continue the log of a paused Registry under a higher incarnation, after its storage was restored to an earlier time",
+    answer: restoredResult,
     errors: ["conflict"],
   },
   showStatus: {

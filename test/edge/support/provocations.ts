@@ -19,6 +19,8 @@ export interface Provocation {
   readonly code?: string;
 }
 
+const restored = "/v1/registry/restored";
+
 /** What the provocations need to exist. */
 export interface World {
   /** A domain with a small list, one with shards of their own, and one to delete. */
@@ -35,6 +37,8 @@ export interface World {
   readonly growing: DomainCommit;
   readonly lacking: DomainCommit;
   readonly losing: DomainCommit;
+  /** The Registry's. */
+  readonly incarnation: number;
   /** Id of a token to revoke. */
   readonly tokenId: string;
 }
@@ -210,6 +214,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
     ],
     "GET /v1/registry": [ok("/v1/registry")],
     "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
+    "POST /v1/registry/restored": [
+      ok(restored, { json: { partition: 0, expect: world.incarnation } }),
+      fails(409, "conflict", restored, { json: { partition: 0, expect: 1 } }),
+      fails(400, "bad_request", restored, { json: { partition: 9, expect: 1 } }),
+      ...badBodies(restored, MAX_SMALL_BODY),
+    ],
     "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
   };
