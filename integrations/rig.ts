@@ -1,7 +1,9 @@
 /**
  * What the conformance corpus and the fault matrix need of a front end. Each folder beside this file is one mail server:
- * the configuration to paste, and `rig.ts`, which starts a real server with that very configuration.
+ * the configuration to paste, and `rig.ts`, which starts a real server with that very configuration. A new mail server is
+ * one folder, one page in docs/mta/, and one line in rigs.ts.
  */
+import type { Answer } from "../src/directory/index.ts";
 
 /** Where the bridge and the edge can be asked. Addresses are `127.0.0.1:PORT`. */
 export interface Listeners {
@@ -25,6 +27,35 @@ export interface MailServer {
   stop(): Promise<void>;
 }
 
+/**
+ * Rows of the corpus for which clients of this front end see something else than {@link Way.codes} says, because the
+ * mail server decides before it asks, or asks with another spelling.
+ */
+export interface Difference {
+  /** Names of rows of test/conformance/corpus.ts. */
+  readonly rows: readonly string[];
+  /** Names of ways; all of them if left out. */
+  readonly ways?: readonly string[];
+  /** What a client sees: `250 2.1.5`, or `250` if there is no enhanced code. */
+  readonly codes: string;
+  /** Why, with the setting that decides it. The documentation shows it. */
+  readonly because: string;
+}
+
+/** What happens to the bridge in the fault matrix, as far as a mail server waits for it. */
+export type BridgeFault = "stopped" | "hung" | "backlog";
+
+/** A wait of more than five seconds that no setting of the mail server shortens. */
+export interface Patience {
+  readonly fault: BridgeFault;
+  /** The longest time until the reply. */
+  readonly seconds: number;
+  /** Whether the SMTP session that met the fault stays without the right answer after the recovery. */
+  readonly losesSession?: boolean;
+  /** For the documentation. */
+  readonly because: string;
+}
+
 /** One way in which a mail server asks. A server with several has a configuration file for each. */
 export interface Way {
   /** Unique within the rig, such as `socketmap`. */
@@ -33,21 +64,35 @@ export interface Way {
   readonly title: string;
   /** The file to paste, beside the rig. The rig changes its addresses and its domains, and nothing else. */
   readonly file: string;
+  /**
+   * What a client sees of an answer of the edge: `550 5.1.1`. A way that passes replies on gives the codes of
+   * `answer.reply`; one that can only say yes, no or later gives the mail server's own codes.
+   */
+  codes(answer: Pick<Answer, "verdict" | "action" | "reply">): string;
+  readonly patience?: readonly Patience[];
 }
+
+/** The codes of a reply as it is: `550 5.1.1`. For a {@link Way} that passes replies on. */
+export const codesOfReply = ({ reply }: Pick<Answer, "reply">): string =>
+  /^\d{3} \d\.\d+\.\d+/.exec(reply)?.[0] ?? reply.slice(0, 3);
 
 /** How to run one mail server. */
 export interface Rig {
-  /** The name of its folder. */
+  /** The name of its folder, and of its page in docs/mta/. */
   readonly name: string;
   /** The server and the version that runs here, such as "Exim 4.98.2". */
   version(): string;
   readonly ways: readonly Way[];
+  readonly differences: readonly Difference[];
+  /** Whether it offers SMTPUTF8. If it does not, clients cannot send it an address that is not ASCII. */
+  readonly smtputf8: boolean;
   /** Why the server cannot run here, such as "exim4 is not installed"; null if it can. */
   readonly missing: string | null;
   /**
-   * Starts the server and waits for its greeting.
+   * Starts the server and waits for its greeting. It relays `domains`, delivers nothing, and takes clients on 127.0.0.1
+   * for strangers.
    *
-   * @param domains that it relays, in A-labels
+   * @param domains in A-labels; an IDN may also have to be configured in Unicode
    * @throws an Error with the server's log if it does not start
    */
   start(way: Way, listeners: Listeners, domains: readonly string[]): Promise<MailServer>;
@@ -56,8 +101,12 @@ export interface Rig {
 /** A front end that is not asked through SMTP, such as a Worker: the test asks it in its own way. */
 export interface Entry {
   readonly name: string;
+  readonly title: string;
+  readonly differences: readonly Difference[];
+  /** What a client of it sees of an answer of the edge. */
+  codes(answer: Pick<Answer, "verdict" | "action" | "reply">): string;
   readonly missing: string | null;
-  start(listeners: Listeners): Promise<RunningEntry>;
+  start(listeners: Listeners, domains: readonly string[]): Promise<RunningEntry>;
 }
 
 export interface RunningEntry {

@@ -47,6 +47,7 @@ function writtenFiles(): string[] {
     "bin",
     "docs",
     "examples",
+    "integrations",
     "mutation",
     "packaging",
     "scripts",

@@ -23,7 +23,7 @@ smtpd_junk_command_limit = 1000000000
 smtpd_sasl_auth_enable = no
 `;
 
-const PAGE = "docs/mta/postfix/relay-recipient-maps.cf";
+const PAGE = "integrations/postfix/relay-recipient-maps.cf";
 const TABLE = "socketmap:inet:127.0.0.1:10023:recipients";
 
 /** A running Postfix. */

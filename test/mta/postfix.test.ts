@@ -222,8 +222,8 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
         ...seenBy.map((codes) => codes[i] ?? ""),
       ]);
     const head = ["RCPT TO", "as sent", ...WAYS.map((way) => TITLES[way])];
-    expectWritten("README.md", "replies", table(head, rows(CASES, columns)));
-    expectWritten("README.md", "own", table(head, rows(OWN_CASES, own)));
+    expectWritten("postfix.md", "replies", table(head, rows(CASES, columns)));
+    expectWritten("postfix.md", "own", table(head, rows(OWN_CASES, own)));
   });
 
   it("docs: what postmap -q gives for each form of key", async () => {
@@ -280,6 +280,6 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
     for (const key of keys) {
       rows.push([`\`${key}\``, ...(await Promise.all(maps.map((map) => answerOf(map, key))))]);
     }
-    expectWritten("README.md", "postmap", table(["key", ...maps], rows));
+    expectWritten("postfix.md", "postmap", table(["key", ...maps], rows));
   }, 60_000);
 });

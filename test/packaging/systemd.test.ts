@@ -70,11 +70,7 @@ describe("the units", () => {
   it("let the bridge create its sockets where the pages put them", () => {
     const writable = valuesOf("ReadWritePaths").map((path) => `${path.replace(/^-/, "")}/`);
     for (const name of valuesOf("RuntimeDirectory")) writable.push(`/run/${name}/`);
-    const pages = [
-      "docs/bridge.md",
-      "docs/mta/postfix/README.md",
-      "packaging/systemd/rollcall-bridge.service",
-    ];
+    const pages = ["docs/bridge.md", "docs/mta/postfix.md", "packaging/systemd/rollcall-bridge.service"];
     const sockets = pages.flatMap((file) =>
       [...readFileSync(join(ROOT, file), "utf8").matchAll(/unix:(\/(?:var|run)\/[\w./-]+)/g)].map(
         ([, path]) => path,

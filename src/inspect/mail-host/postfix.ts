@@ -127,7 +127,7 @@ export function examineUses({ uses }: Postfix, listeners: readonly ListenerSetti
   if (uses.length === 0) {
     throw new Problem(
       "Postfix does not ask the bridge: no setting names a socketmap of it, or its policy service",
-      "add the lines of docs/mta/postfix to main.cf, and run `postfix reload`",
+      "add the lines of docs/mta/postfix.md to main.cf, and run `postfix reload`",
     );
   }
   for (const use of uses) {

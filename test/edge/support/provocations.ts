@@ -142,7 +142,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`${own}/key`),
       ok(`${nowhere}/key`),
       ok(`${own}/key?epoch=1`),
-      fails(404, "not_found", `${own}/key?epoch=2`),
+      fails(404, "not_found", `${own}/key?epoch=9`),
       fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],

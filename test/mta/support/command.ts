@@ -1,8 +1,9 @@
 /** The built command as a process: an edge of this machine, a bridge, and one-off commands. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PROTOCOL_NAMES, type ProtocolName } from "../../../src/bridge/protocols/index.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { endWithUs, freePort, pause } from "./waiting.ts";
 
@@ -113,8 +114,13 @@ export class Edge {
 
   /** Runs a command against this edge, as its administrator. */
   rollcall(args: readonly string[]): Promise<string> {
+    return rollcall(args, this.#home, this.administrator());
+  }
+
+  /** What a command needs in its environment to act as this edge's administrator. */
+  administrator(): { readonly ROLLCALL_URL: string; readonly ROLLCALL_TOKEN: string } {
     const token = readFileSync(join(this.#home, "state", "admin-token"), "utf8").trim();
-    return rollcall(args, this.#home, { ROLLCALL_URL: this.url, ROLLCALL_TOKEN: token });
+    return { ROLLCALL_URL: this.url, ROLLCALL_TOKEN: token };
   }
 }
 
@@ -127,31 +133,44 @@ export async function startEdge(cleanup: Cleanup): Promise<Edge> {
   return edge;
 }
 
-/** `rollcall bridge`, which can be stopped, killed, frozen and started again on its ports. */
+/** `rollcall bridge` with every protocol, which can be stopped, killed, frozen and started again on its ports. */
 export class Bridge {
-  readonly socketmap: number;
-  readonly policy: number;
+  /** Where each protocol listens on 127.0.0.1. */
+  readonly ports: Readonly<Record<ProtocolName, number>>;
   readonly #home: string;
+  readonly #flags: readonly string[];
   #command: Command | null = null;
   #env: Readonly<Record<string, string>>;
 
+  /** @param flags more settings */
   constructor(
     home: string,
-    ports: { socketmap: number; policy: number },
+    ports: Readonly<Record<ProtocolName, number>>,
     edge: { url: string; checkToken: string },
+    flags: readonly string[] = [],
   ) {
     this.#home = home;
-    this.socketmap = ports.socketmap;
-    this.policy = ports.policy;
+    this.ports = ports;
+    this.#flags = flags;
     this.#env = { ROLLCALL_URL: edge.url, ROLLCALL_TOKEN: edge.checkToken };
+  }
+
+  get socketmap(): number {
+    return this.ports.socketmap;
+  }
+
+  get policy(): number {
+    return this.ports.policy;
   }
 
   /** @param url where the edge is; the same as before, if none is given */
   async start(url?: string): Promise<void> {
     if (url !== undefined) this.#env = { ...this.#env, ROLLCALL_URL: url };
-    const { socketmap, policy } = this;
-    const listeners = ["--socketmap", `127.0.0.1:${socketmap}`, "--policy", `127.0.0.1:${policy}`];
-    this.#command = new Command(["bridge", ...listeners], this.#home, this.#env);
+    const listeners = Object.entries(this.ports).flatMap(([name, port]) => [
+      `--${name}`,
+      `127.0.0.1:${port}`,
+    ]);
+    this.#command = new Command(["bridge", ...listeners, ...this.#flags], this.#home, this.#env);
     await this.#command.saying(/\bready\b/);
   }
 
@@ -176,10 +195,12 @@ export class Bridge {
 export async function startBridge(
   edge: { url: string; checkToken: string },
   cleanup: Cleanup,
+  flags: readonly string[] = [],
 ): Promise<Bridge> {
-  const home = folder(cleanup);
-  mkdirSync(home, { recursive: true });
-  const bridge = new Bridge(home, { socketmap: await freePort(), policy: await freePort() }, edge);
+  const ports = Object.fromEntries(
+    await Promise.all(PROTOCOL_NAMES.map(async (name) => [name, await freePort()] as const)),
+  ) as Record<ProtocolName, number>;
+  const bridge = new Bridge(folder(cleanup), ports, edge, flags);
   cleanup.add(() => bridge.stop());
   await bridge.start();
   return bridge;

@@ -1,15 +1,16 @@
-/** The pages of docs/mta/postfix: the very lines that people paste are those that are tested. */
+/** The files of integrations/postfix: the very lines that people paste are those that are tested. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./command.ts";
 
-export const DOCS = join(ROOT, "docs", "mta", "postfix");
+const FOLDER = join(ROOT, "integrations", "postfix");
+export const DOCS = join(ROOT, "docs", "mta");
 
-/** The three ways to ask, by the name of the page. */
+/** The three ways to ask, by the name of the file. */
 export const WAYS = ["relay-recipient-maps", "access-map", "policy-service"] as const;
 export type Way = (typeof WAYS)[number];
 
-/** What stands on the pages in place of one's own. */
+/** The addresses in the files, for one's own. */
 const SOCKETMAP = "127.0.0.1:10023";
 const POLICY = "127.0.0.1:10024";
 const BACKEND = "[192.0.2.10]:25";
@@ -21,9 +22,9 @@ export interface Ports {
   readonly backend: number;
 }
 
-/** A page's lines with the addresses of this test, and nothing else changed. */
+/** A file's lines with the addresses of this test, and nothing else changed. */
 export function page(way: Way, ports: Ports): string {
-  const text = readFileSync(join(DOCS, `${way}.cf`), "utf8");
+  const text = readFileSync(join(FOLDER, `${way}.cf`), "utf8");
   const [from, to] =
     way === "policy-service"
       ? [POLICY, `127.0.0.1:${ports.policy}`]

@@ -5,7 +5,7 @@ import { DOCS } from "./pages.ts";
 
 /**
  * Holds a part of the documentation against what was seen, or writes it if UPDATE_DOCS=1.
- * @param file of docs/mta/postfix; the part stands between two comments that bear its name
+ * @param file of docs/mta; the part stands between two comments that bear its name
  */
 export function expectWritten(file: string, name: string, lines: readonly string[]): void {
   const path = join(DOCS, file);

@@ -1,0 +1,128 @@
+/** Debian's Postfix, with the files of this folder. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { domainToUnicode } from "node:url";
+import { Cleanup } from "../../test/mta/support/cleanup.ts";
+import { startPostfix, WITHOUT_POSTFIX } from "../../test/mta/support/postfix.ts";
+import {
+  codesOfReply,
+  type Difference,
+  type Listeners,
+  type MailServer,
+  type Rig,
+  type Way,
+} from "../rig.ts";
+
+/** A table that says yes, no or later, to which Postfix gives its own replies. */
+const tableCodes: Way["codes"] = ({ verdict, action }) => {
+  if (action === "accept") return "250 2.1.5";
+  return action === "defer" || verdict === "not-served" ? "451 4.3.0" : "550 5.1.1";
+};
+
+const SILENT_MAP =
+  "Postfix waits 100 s for a map that is silent, and does not ask it again in that session; socketmap_table(5) calls " +
+  'this time "not (yet) configurable"';
+
+const WAYS: readonly Way[] = [
+  {
+    name: "relay-recipient-maps",
+    title: "recipient table",
+    file: "relay-recipient-maps.cf",
+    codes: tableCodes,
+    patience: [{ fault: "hung", seconds: 105, losesSession: true, because: SILENT_MAP }],
+  },
+  {
+    name: "access-map",
+    title: "access map",
+    file: "access-map.cf",
+    codes: codesOfReply,
+    patience: [{ fault: "hung", seconds: 105, losesSession: true, because: SILENT_MAP }],
+  },
+  {
+    name: "policy-service",
+    title: "policy service",
+    file: "policy-service.cf",
+    codes: codesOfReply,
+    patience: [
+      {
+        fault: "hung",
+        seconds: 14,
+        because: "two tries of smtpd_policy_service_timeout (4 s), and a second between them",
+      },
+    ],
+  },
+];
+
+const differences: readonly Difference[] = [
+  {
+    rows: ["foreign", "subdomain", "literal-elsewhere"],
+    codes: "554 5.7.1",
+    because: "`reject_unauth_destination` refuses what is not in `relay_domains` before the lookup",
+  },
+  {
+    rows: ["literal"],
+    ways: ["relay-recipient-maps"],
+    codes: "550 5.1.1",
+    because: "an address literal of the server is a local address: `local_transport = error:…` refuses it",
+  },
+  {
+    rows: ["idn-u-nfd"],
+    codes: "554 5.7.1",
+    because: "Postfix compares the domain with `relay_domains` as the client sent it, without normalising it",
+  },
+  {
+    rows: ["case-sensitive"],
+    ways: ["relay-recipient-maps", "access-map"],
+    codes: "550 5.1.1",
+    because:
+      'Postfix asks its tables in lower case: publish a domain with `case = "sensitive"` only if its servers use the policy service',
+  },
+  {
+    rows: ["bare"],
+    ways: ["relay-recipient-maps", "access-map"],
+    codes: "550 5.1.1",
+    because: "Postfix completes a local part without a domain with `myorigin`",
+  },
+];
+
+/** The addresses of the files, and what stands there in a test. */
+const addressesOf = (listeners: Listeners): [from: string, to: string][] => [
+  ["127.0.0.1:10023", listeners.socketmap],
+  ["127.0.0.1:10024", listeners.policy],
+];
+
+/** A file's lines for `domains`: nothing else than addresses and domains is changed. */
+function mainOf(file: string, listeners: Listeners, domains: readonly string[]): string {
+  let text = readFileSync(join(import.meta.dirname, file), "utf8");
+  const names = new Set(domains.flatMap((domain) => [domain, domainToUnicode(domain)]));
+  const list = /(^relay_domains =\n)(?: {4}\S+\n)+/m;
+  if (!list.test(text)) throw new Error(`${file} does not list its domains`);
+  text = text.replace(
+    list,
+    (_, head: string) => `${head}${[...names].map((name) => `    ${name}\n`).join("")}`,
+  );
+  for (const [from, to] of addressesOf(listeners)) text = text.replaceAll(from, to);
+  // Nothing is delivered: no process listens on port 9.
+  return text.replaceAll("[192.0.2.10]:25", "[127.0.0.1]:9");
+}
+
+export const postfix: Rig = {
+  name: "postfix",
+  version: () => `Postfix ${execFileSync("postconf", ["-dh", "mail_version"], { encoding: "utf8" }).trim()}`,
+  ways: WAYS,
+  differences,
+  smtputf8: true,
+  missing: WITHOUT_POSTFIX,
+  async start(way, listeners, domains): Promise<MailServer> {
+    const cleanup = new Cleanup();
+    const main = mainOf(way.file, listeners, domains);
+    const server = await startPostfix({ name: `${way.name}.example.org`, main }, cleanup);
+    return {
+      port: server.port,
+      isRunning: () => !server.hasEnded,
+      logs: () => server.log(),
+      stop: () => cleanup.run(),
+    };
+  },
+};

@@ -1,0 +1,9 @@
+/** Every front end that the conformance corpus and the fault matrix try. */
+import { postfix } from "./postfix/rig.ts";
+import type { Entry, Rig } from "./rig.ts";
+
+/** Mail servers, asked through SMTP. */
+export const RIGS: readonly Rig[] = [postfix];
+
+/** Front ends without SMTP. */
+export const ENTRIES: readonly Entry[] = [];

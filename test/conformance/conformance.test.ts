@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Difference, Rig, Way } from "../../integrations/rig.ts";
+import { ENTRIES, RIGS } from "../../integrations/rigs.ts";
+import { Cleanup } from "../mta/support/cleanup.ts";
+import { type Bridge, type Edge, folder, rollcall, startBridge, startEdge } from "../mta/support/command.ts";
+import { CORPUS, type Row } from "./corpus.ts";
+import { listenersOf } from "./listeners.ts";
+import { askLine, askThrough, isAscii } from "./session.ts";
+import { publishWorld, RELAYED } from "./world.ts";
+
+/*
+ * Every front end, every row of the corpus: real servers, a real bridge, a real edge with lists that the real command
+ * published.
+ */
+
+const ACTIONS: Readonly<Record<string, "accept" | "defer" | "reject">> = {
+  "2": "accept",
+  "4": "defer",
+  "5": "reject",
+};
+
+/** What the edge answers about a row, as far as the codes that a client sees depend on it. */
+const answerOf = ({ verdict, codes, rcpt }: Row) => ({
+  verdict,
+  action: ACTIONS[codes[0] as string] as "accept" | "defer" | "reject",
+  reply: `${codes} <${rcpt}>: a text`,
+});
+
+/** Why a row differs for this way, if it does. */
+const differenceOf = (differences: readonly Difference[], row: Row, way?: string): Difference | undefined =>
+  differences.find(
+    ({ rows, ways }) =>
+      rows.includes(row.name) && (ways === undefined || way === undefined || ways.includes(way)),
+  );
+
+const expectedThrough = (rig: Rig, way: Way, row: Row): string =>
+  differenceOf(rig.differences, row, way.name)?.codes ?? way.codes(answerOf(row));
+
+const cleanup = new Cleanup();
+let edge: Edge;
+let bridge: Bridge;
+
+beforeAll(async () => {
+  edge = await startEdge(cleanup);
+  const home = folder(cleanup);
+  await publishWorld(home, (args) => rollcall(args, home, { ...edge.administrator() }));
+  bridge = await startBridge(edge, cleanup);
+}, 90_000);
+afterAll(() => cleanup.run(), 30_000);
+
+describe("the corpus", () => {
+  it("has a name of its own for each row, and a reason", () => {
+    expect(new Set(CORPUS.map(({ name }) => name)).size).toBe(CORPUS.length);
+    expect(CORPUS.length).toBeGreaterThanOrEqual(120);
+    for (const { name, because } of CORPUS) expect(because, name).not.toBe("");
+  });
+
+  it.each([...RIGS, ...ENTRIES])("has every row that $name names as different", ({ differences }) => {
+    const names = new Set(CORPUS.map(({ name }) => name));
+    expect(differences.flatMap(({ rows }) => rows).filter((name) => !names.has(name))).toEqual([]);
+  });
+});
+
+describe("the bridge", () => {
+  it("says what the corpus expects, asked line by line", async () => {
+    const seen: Record<string, string> = {};
+    for (const row of CORPUS) seen[row.name] = await askLine(bridge.ports.line, row.rcpt);
+    expect(seen).toEqual(Object.fromEntries(CORPUS.map((row) => [row.name, row.codes])));
+  });
+});
+
+describe.each([...RIGS])("$name", (rig) => {
+  describe.skipIf(rig.missing !== null)(`runs the corpus${rig.missing ? ` (${rig.missing})` : ""}`, () => {
+    it.each([...rig.ways])("$title: a client sees the true codes of every row", async (way) => {
+      const server = await rig.start(way, listenersOf(bridge, edge), RELAYED);
+      cleanup.add(() => server.stop());
+      const rows = CORPUS.filter(({ rcpt }) => rig.smtputf8 || isAscii(rcpt));
+      const seen = await askThrough(server.port, rows);
+      const expected = rows.map((row) => [row.name, expectedThrough(rig, way, row)]);
+      expect(seen).toEqual(Object.fromEntries(expected));
+      expect(server.isRunning()).toBe(true);
+    });
+  });
+});
