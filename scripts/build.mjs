@@ -1,5 +1,5 @@
 // @ts-check
-// Builds dist/: the command for Node 20 as one file that needs no package, its manual pages and shell completions, the
+// Builds dist/: the command for Node 20 as one file that needs no package, OpenSMTPD's table process as another, its manual pages and shell completions, the
 // Worker as it is deployed and `rollcall dev` runs it, and the OpenAPI document, which is deployed beside it. `npm ci` runs
 // this as `prepare`, and wrangler before each deploy.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -35,11 +35,13 @@ const forNode = {
   },
 };
 
-const results = await Promise.all([command(), reference(), worker(), openApi()]).catch((error) => {
-  // esbuild has printed its own errors.
-  if (!Array.isArray(error?.errors)) console.error(error);
-  process.exit(1);
-});
+const results = await Promise.all([command(), opensmtpdTable(), reference(), worker(), openApi()]).catch(
+  (error) => {
+    // esbuild has printed its own errors.
+    if (!Array.isArray(error?.errors)) console.error(error);
+    process.exit(1);
+  },
+);
 
 // Written to a temporary file and renamed, so that a command that starts meanwhile never reads half a file.
 for (const { outputFiles = [] } of results) {
@@ -74,6 +76,19 @@ async function command() {
   });
   const licences = { path: join(root, "dist/cli/LICENCES.txt"), contents: licencesOf(root, metafile) };
   return { outputFiles: [...outputFiles, licences] };
+}
+
+/**
+ * The table process of OpenSMTPD by itself. smtpd starts one for each table and keeps it, so it is a file that loads no
+ * package and little of the command.
+ */
+function opensmtpdTable() {
+  return build({
+    ...forNode,
+    banner: { js: "#!/usr/bin/env node" },
+    entryPoints: ["src/cli/opensmtpd-table.ts"],
+    outfile: "dist/cli/opensmtpd-table.mjs",
+  });
 }
 
 /** The manual pages and completions, which the bundled code derives from the command's own options and help. */
