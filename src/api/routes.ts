@@ -2,10 +2,12 @@
 import { changesRequest } from "./changes.ts";
 import { checkRequest } from "./checks.ts";
 import { commitRequest, contentId, domainName, planRequest, rollbackRequest } from "./commits.ts";
+import { hookRequest } from "./hooks.ts";
 import {
   MAX_CHANGES_BODY,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_HOOK_BODY,
   MAX_PLAN_BODY,
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
@@ -54,6 +56,13 @@ export const ROUTES = {
     params: { address: text },
     roles: ["check", "replica"],
     bound: "recipients",
+  },
+  postHook: {
+    method: "POST",
+    path: "/v1/hooks/mta",
+    roles: ["check", "replica"],
+    bound: "recipients",
+    body: { schema: hookRequest, limit: MAX_HOOK_BODY },
   },
   postChanges: {
     method: "POST",

@@ -4,6 +4,7 @@ import {
   MAX_CHANGES_BODY,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_HOOK_BODY,
   MAX_PLAN_BODY,
   MAX_SMALL_BODY,
   type PlannedDomain,
@@ -74,6 +75,9 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const nowhere = "/v1/domains/nowhere.example";
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  const hook = (stage: string, ...to: string[]) => ({
+    json: { context: { stage }, envelope: { to: to.map((address) => ({ address })) } },
+  });
   const changes = (members: object) => ({ json: { partition: 0, since: null, nonce: "n-1", ...members } });
   const plan = (names: PlannedNames, change: Partial<PlannedDomain> = {}) => ({
     json: {
@@ -108,6 +112,14 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`/v1/rcpt/alice%40${small}`),
       ok(`/v1/rcpt/alice%40${small}`, { headers: { Accept: "text/plain" } }),
       fails(400, "bad_request", "/v1/rcpt/%ff%40x.example"),
+    ],
+    "POST /v1/hooks/mta": [
+      ok("/v1/hooks/mta", hook("rcpt", `x@${large}`, `alice@${small}`)),
+      ok("/v1/hooks/mta", hook("rcpt", `nobody@${small}`)),
+      ok("/v1/hooks/mta", { json: { context: { stage: "connect" } } }),
+      ok("/v1/hooks/mta", { body: "{" }),
+      ok("/v1/hooks/mta", { body: "{}", headers: { "Content-Length": String(MAX_HOOK_BODY + 1) } }),
+      fails(400, "bad_request", "/v1/hooks/mta", { json: { stage: "rcpt" } }),
     ],
     "POST /v1/changes": [
       ok("/v1/changes", changes({})),

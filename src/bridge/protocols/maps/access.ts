@@ -63,10 +63,10 @@ function lookUpRecipient(key: string, reply: LookupMap["reply"]): Lookup {
 }
 
 /**
- * For Sendmail's access database, which answers 553 to unknown words such as DUNNO. OK lets the recipient pass and does
+ * The words of Sendmail's access database, which answers 553 to unknown ones such as DUNNO. OK lets the recipient pass and does
  * not allow relaying. The text is quoted, or the rulesets would split it; Sendmail itself adds the recipient.
  */
-function sendmailReply(answer: Answer): MapReply {
+export function sendmailReply(answer: Answer): MapReply {
   if (answer.action === "accept") return { kind: "found", value: "OK" };
   const [, code, enhanced, text = ""] =
     /^(\d{3}) (\d\.\d+\.\d+) +(?:<.*?>: )?(.*)$/.exec(replyLineOf(answer)) ?? [];
