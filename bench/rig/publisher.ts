@@ -21,7 +21,7 @@ import {
   commitOf,
   commitPlans,
   type DomainPlan,
-  openSource,
+  openFile,
   planDomain,
   publishLists,
   readList,
@@ -66,7 +66,7 @@ export async function publish(
     await planned();
     since = performance.now();
   };
-  const target = { domain: DOMAIN, source: openSource({ path, shown: path }), policy: {}, canaries: [] };
+  const target = { domain: DOMAIN, source: openFile({ path, shown: path }), policy: {}, canaries: [] };
   await publishLists({ ...ports(client), confirm }, [target]);
   return (performance.now() - since) / 1000;
 }
@@ -112,7 +112,7 @@ export async function packingCosts(path: string, names: number): Promise<{ whole
   const key = deriveDomainKey(stablelibHashing, new Uint8Array(32), DOMAIN, 1);
   const list = Array.from({ length: names }, (_, i) => `${KNOWN}${i}`);
   const packing = await cpuSeconds(() => pack(key, list));
-  const source = openSource({ path, shown: path });
+  const source = openFile({ path, shown: path });
   const whole = await cpuSeconds(() =>
     readList({ source, domain: DOMAIN, key, policy: DEFAULT_POLICY, hashing: stablelibHashing }),
   );

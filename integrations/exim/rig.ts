@@ -48,7 +48,8 @@ const differences: readonly Difference[] = [
   {
     rows: ["postmaster-off", "postmaster-disabled", "postmaster-unpublished"],
     codes: "250",
-    because: "Debian's ACL accepts every postmaster before it asks (RFC 5321 §4.5.1): `CHECK_RCPT_POSTMASTER`",
+    because:
+      "Debian's ACL accepts every postmaster before it asks (RFC 5321 §4.5.1): `CHECK_RCPT_POSTMASTER`",
   },
   {
     rows: ["literal", "literal-elsewhere"],

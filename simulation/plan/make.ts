@@ -7,6 +7,7 @@ import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
+import { addReplicas, pauseOfHosts } from "./replicas.ts";
 import { makeSetup } from "./setup.ts";
 import { addTroubles } from "./troubles.ts";
 
@@ -40,6 +41,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addRollouts(random, setup, length, add);
   addChecks(random, length, checks, scale, steps, add);
   addTokens(random, length, add);
+  addReplicas(new Random(seed, "replicas"), setup, length, steps, add);
   addPast(new Random(seed, "past"), setup, length, add);
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
@@ -49,6 +51,10 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
     seed,
     setup,
     length: shift(length) + 5_000,
+    pause:
+      pause === 0
+        ? null
+        : { at: from - 10, trouble: pauseOfHosts(new Random(seed, "pause of hosts"), pause) },
     // In the order in which they happen; those of one moment in the order in which they were thought of.
     steps: steps
       .filter((step) => !(isQuiet(seed) && isTrouble(step)))

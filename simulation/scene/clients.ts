@@ -1,4 +1,4 @@
-/** Clients of the edge: bridges, publishers, and the administrator of the tokens. */
+/** Clients of the edge: bridges and publishers. */
 
 import { clientOf } from "../../testing/client.ts";
 import type { Random } from "../../testing/random.ts";
@@ -6,6 +6,7 @@ import type { Step } from "../plan/plan.ts";
 import { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";
+import { beginReplica } from "./replicas.ts";
 import type { Scene } from "./scene.ts";
 
 type BridgeStep = Omit<Extract<Step, { kind: "bridge" }>, "id" | "at" | "kind">;
@@ -14,16 +15,22 @@ type BridgeStep = Omit<Extract<Step, { kind: "bridge" }>, "id" | "at" | "kind">;
 export function beginBridge(
   scene: Scene,
   random: Random,
-  { location, focus, acceptGrace = random.pick([scene.settings.acceptGrace, 60_000]) }: BridgeStep,
+  { location, focus, acceptGrace = random.pick([scene.settings.acceptGrace, 60_000]), covers }: BridgeStep,
 ): void {
   const name = `bridge ${scene.bridges.length + 1}`;
+  const keptTo = (): SimulatedIsolate | null => (focus === undefined ? null : scene.isolates.focused(focus));
+  const replica =
+    covers === undefined
+      ? null
+      : beginReplica(scene, random, `replica of ${name}`, location, acceptGrace, covers, keptTo);
   const bridge = new SimulatedBridge({
     name,
+    location,
+    replica,
     time: scene.time,
-    fetch: (via) =>
-      scene.network.from(location, via, () => (focus === undefined ? null : scene.isolates.focused(focus))),
+    fetch: (via) => scene.network.from(location, via, keptTo),
     focus: focus ?? null,
-    token: scene.adminToken,
+    token: () => replica?.token?.token ?? scene.adminToken,
     acceptGrace,
     // The bridges of meetings have room for all that they are asked.
     cacheBytes: focus === undefined ? random.pick([65_536, 1_000_000]) : 1_000_000,
@@ -68,46 +75,4 @@ export function publisherOf(scene: Scene, random: Random): PublisherParts {
     event: (name) => scene.tally.event(name),
     trace: scene.trace,
   };
-}
-
-export async function createToken(scene: Scene, random: Random, role: "check" | "publish"): Promise<void> {
-  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
-  const client = clientOf(scene.time, fetch, scene.adminToken);
-  try {
-    const domains = role === "check" ? null : [...scene.plan.setup.domains];
-    const { id, token } = await client.createToken({ role, domains });
-    scene.tokens.push({ id, token, role, revokedAt: Number.POSITIVE_INFINITY });
-  } catch {
-    scene.tally.event("token not created");
-  }
-}
-
-/** Revokes a token; one that may publish must not any more. */
-export async function revoke(scene: Scene, random: Random): Promise<void> {
-  const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
-  if (token === undefined) return;
-  const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
-  const begun = scene.time.now();
-  try {
-    await clientOf(scene.time, fetch, scene.adminToken).revokeToken(token.id);
-    // What was lost meanwhile may have held the only record of it.
-    if (scene.lostAt >= begun) return;
-    token.revokedAt = scene.time.now();
-    scene.trace(() => `token ${token.id} is revoked`);
-  } catch {
-    scene.tally.event("revocation failed");
-    return;
-  }
-  if (token.role !== "publish") return;
-  // A route that reaches the Registry holds it at once.
-  const domain = random.pick(scene.plan.setup.domains);
-  for (let i = 0; i < 3; i++) {
-    const client = clientOf(scene.time, fetch, token.token);
-    try {
-      await client.key(domain);
-      scene.violation("revocation", `a publish token was used after its revocation`);
-    } catch {
-      await scene.time.sleep(5_000);
-    }
-  }
 }

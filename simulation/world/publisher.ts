@@ -4,8 +4,9 @@ import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/direc
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { judgePlan } from "../../src/publish/judge.ts";
 import type { PublishTarget, Start } from "../../src/publish/plan-list.ts";
+import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
-import { commitPlans, planLists, startOf } from "../../src/publish/workflow.ts";
+import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
@@ -199,7 +200,7 @@ const aliasOf = (like: Content, target: string, epoch: number): Content => ({
 /** The content after a change, null if there is nothing to do. */
 function changed(
   parts: PublisherParts,
-  { domain, change, list: names, target }: Publication,
+  { domain, change, list: names, target, grace }: Publication,
   before: Content | undefined,
   epoch: number,
 ): Content | null {
@@ -223,7 +224,7 @@ function changed(
       return {
         ...it,
         list: new Map((names ?? []).map((name) => [name, "active" as const])),
-        policy: { ...policy, alias: null },
+        policy: { ...policy, alias: null, grace: grace ?? policy.grace },
       };
     case "add":
       for (const name of some(missing, 0.3)) list.set(name, "active");

@@ -4,6 +4,8 @@
 export const MAX_RECIPIENTS = 1_000;
 /** Bytes of a request to check, of a commit, and of a shard. */
 export const MAX_CHECK_BODY = 2_200_000;
+/** Bytes of an MTA hook at RCPT: some thousand recipients of one message. */
+export const MAX_HOOK_BODY = 256 * 1024;
 export const MAX_COMMIT_BODY = 16 * 1024 * 1024;
 /** Bytes of a plan, and names that it may list: 6 bytes each, in base64url. */
 export const MAX_PLAN_BODY = 16 * 1024 * 1024;

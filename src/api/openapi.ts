@@ -68,7 +68,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
   };
   const content = (schema: Schema | "bytes"): JsonSchema => {
     if (schema === "bytes") return { "application/octet-stream": {} };
-    return route.bound === "recipients"
+    return route.bound === "recipients" && !route.defersFaults
       ? jsonOrText(of(schema))
       : { "application/json": { schema: of(schema) } };
   };

@@ -2,14 +2,17 @@
 import { changesRequest } from "./changes.ts";
 import { checkRequest } from "./checks.ts";
 import { commitRequest, contentId, domainName, planRequest, rollbackRequest } from "./commits.ts";
+import { hookRequest } from "./hooks.ts";
 import {
   MAX_CHANGES_BODY,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_HOOK_BODY,
   MAX_PLAN_BODY,
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
 } from "./limits.ts";
+import { restoredRequest } from "./restored.ts";
 import { type Infer, type Schema, text } from "./schema.ts";
 import { type TokenRole, tokenId, tokenRequest } from "./tokens.ts";
 
@@ -54,6 +57,13 @@ export const ROUTES = {
     params: { address: text },
     roles: ["check", "replica"],
     bound: "recipients",
+  },
+  postHook: {
+    method: "POST",
+    path: "/v1/hooks/mta",
+    roles: ["check", "replica"],
+    bound: "recipients",
+    body: { schema: hookRequest, limit: MAX_HOOK_BODY },
   },
   postChanges: {
     method: "POST",
@@ -173,6 +183,11 @@ export const ROUTES = {
   initialiseRegistry: {
     method: "POST",
     path: "/v1/registry",
+  },
+  continueRegistry: {
+    method: "POST",
+    path: "/v1/registry/restored",
+    body: { schema: restoredRequest, limit: MAX_SMALL_BODY },
   },
   showStatus: {
     method: "GET",

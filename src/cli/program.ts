@@ -9,7 +9,9 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -25,11 +27,13 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   publishCommand,
   checkCommand,
   bridgeCommand,
+  opensmtpdTableCommand,
   statusCommand,
   historyCommand,
   rollbackCommand,
   deleteCommand,
   tokenCommand,
+  registryCommand,
   exportCommand,
   doctorCommand,
 ];

@@ -1,7 +1,7 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type DomainPolicy, type Mode, toALabel } from "../directory/index.ts";
-import { ListStore, openSource, type PublishTarget } from "../publish/index.ts";
+import { ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
 import type { Cli } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
 import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
@@ -77,7 +77,7 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
     if (domain === undefined || domains.length > 1) {
       throw usageError("a list belongs to one domain", `name it: --domain example.com ${file}`);
     }
-    const source = openSource({ path: cli.path(file), shown: file });
+    const source = openFile({ path: cli.path(file), shown: file });
     const canaries = known.get(domain)?.canaries ?? [];
     return { targets: [{ domain, source, policy, mode, canaries }], settings };
   }
@@ -103,14 +103,28 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       );
     }
     const { canaries } = each;
-    const source = sourceOf(each);
+    const source = sourceOf(cli, settings, each);
     return { domain, source, policy: { ...each.policy, ...policy }, mode: mode ?? each.mode, canaries };
   });
   return { targets, settings };
 }
 
-const sourceOf = ({ list, shown }: DomainSettings): PublishTarget["source"] =>
-  list === null ? null : openSource({ path: list, shown });
+/** The list of a domain, or null for an alias. Nothing is read yet. */
+function sourceOf(
+  { platform }: Cli,
+  { directory }: Settings,
+  { domain, sources }: DomainSettings,
+): PublishTarget["source"] {
+  if (sources.length === 0) return null;
+  const { env } = platform;
+  return openSources(sources, {
+    domain,
+    env,
+    sleep: platform.sleep,
+    fetch: platform.fetch,
+    path: (text) => resolve(directory, text),
+  });
+}
 
 function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mode: Mode | undefined } {
   const grace = options.grace ?? options.departureGrace;

@@ -6,7 +6,10 @@ const SHOWN_NAMES = 20;
 const SHOWN_LINES = 5;
 
 /** Prints a plan. */
-export function showPlan(output: Output, { plan, duplicates, skipped, leaving, coming }: PlannedList): void {
+export function showPlan(
+  output: Output,
+  { plan, duplicates, skipped, conflicts, leaving, coming }: PlannedList,
+): void {
   const { bold, red, green, yellow } = output.colors;
   const row = (label: string, text: string): void => output.line(`  ${label.padEnd(11)}${text}`);
   const names = (label: string, shown: readonly string[], count: number): void => {
@@ -40,6 +43,11 @@ export function showPlan(output: Output, { plan, duplicates, skipped, leaving, c
     for (const warning of plan.warnings) row("note", yellow(warning));
   }
   lines("duplicate", duplicates, "repeated, which is harmless");
+  lines(
+    "conflict",
+    conflicts,
+    "whose state differs between sources; a state that accepts mail is used, or else the first",
+  );
   lines("malformed", skipped, "left out");
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
@@ -11,6 +11,13 @@ import {
   policyFault,
   toALabel,
 } from "../directory/index.ts";
+import {
+  fileList,
+  knownSourceSettings,
+  type NamedSource,
+  SOURCE_SETTINGS,
+  type SourceSettings,
+} from "../publish/index.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** Name of the settings file in the working directory. */
@@ -20,10 +27,8 @@ export const SETTINGS_FILE = "rollcall.toml";
 export interface DomainSettings {
   /** In A-labels. */
   readonly domain: string;
-  /** Path of its list, absolute; null for an alias. */
-  readonly list: string | null;
-  /** The same as the file has it. */
-  readonly shown: string;
+  /** Where its list comes from; none for an alias. */
+  readonly sources: readonly NamedSource[];
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
   readonly canaries: readonly string[];
@@ -94,11 +99,18 @@ const SCHEMA = v.strictObject({
   keep_lists: v.optional(v.boolean("must be true or false"), true),
   bridge: v.optional(v.strictObject(bridgeEntries), {}),
   defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
+  sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
   domains: v.optional(
     v.record(
       v.string(),
       v.strictObject({
         list: v.optional(TEXT("must be the path of a list")),
+        sources: v.optional(
+          v.pipe(
+            v.array(TEXT("must be names of sources"), 'must be a list of names, such as ["staff"]'),
+            v.nonEmpty("must name a source"),
+          ),
+        ),
         mode: MODE,
         canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
         ...policyEntries,
@@ -138,7 +150,10 @@ export function readSettings(path: string, shown: string): Settings | null {
   const faults: string[] = [];
   const domains = Object.entries(output.domains).map(([name, table]) => {
     const at = placeOf(text, shown, ["domains", name]);
-    return readDomain(name, table, output.defaults, dirname(path), (fault) => faults.push(`${at}: ${fault}`));
+    const fault = (text: string): void => {
+      faults.push(`${at}: ${text}`);
+    };
+    return readDomain(name, table, output, fault);
   });
   if (faults.length > 0) throw faulty(shown, faults);
   return {
@@ -153,24 +168,30 @@ export function readSettings(path: string, shown: string): Settings | null {
 }
 
 type Table = v.InferOutput<typeof SCHEMA>["domains"][string];
-type Defaults = v.InferOutput<typeof SCHEMA>["defaults"];
+type Common = Pick<v.InferOutput<typeof SCHEMA>, "defaults" | "sources">;
 
 function readDomain(
   name: string,
   table: Table,
-  defaults: Defaults,
-  directory: string,
+  { defaults, sources: known }: Common,
   fault: (text: string) => void,
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, mode, canaries, ...own } = table;
+  const { list, sources, mode, canaries, ...own } = table;
   const { mode: defaultMode, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
-  if (alias === null && list === undefined)
-    fault('list is missing: name the file, such as list = "lists/example.txt"');
-  if (alias !== null && list !== undefined) fault("has a list and an alias: an alias has no list of its own");
+  const hasList = list !== undefined || sources !== undefined;
+  if (alias === null && !hasList)
+    fault('list is missing: name the file, such as list = "lists/example.txt", or sources');
+  if (alias !== null && hasList) fault("has a list and an alias: an alias has no list of its own");
+  if (list !== undefined && sources !== undefined) {
+    fault('has list and sources: make the file a source too, with kind = "file"');
+  }
+  for (const source of sources ?? []) {
+    if (!Object.hasOwn(known, source)) fault(`names source ${source}, but there is no [sources.${source}]`);
+  }
   if (alias !== null && canaries.length > 0)
     fault("has canaries and an alias: put them in the table of the alias's target");
   for (const canary of canaries) {
@@ -180,8 +201,13 @@ function readDomain(
   }
   return {
     domain: domain ?? name,
-    list: list === undefined ? null : resolve(directory, list),
-    shown: list ?? "",
+    sources: [
+      ...(list === undefined ? [] : [fileList(list)]),
+      ...(sources ?? []).map((source) => ({
+        shown: `source ${source}`,
+        settings: known[source] as SourceSettings,
+      })),
+    ],
     policy,
     mode: mode ?? defaultMode,
     canaries,
@@ -211,18 +237,23 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
   const key = path.at(-1) ?? "";
   const at = placeOf(text, shown, path);
   if (issue.type === "strict_object" && issue.expected === "never") {
-    return `${at}: unknown setting ${key}; known here: ${knownKeys(path).join(", ")}`;
+    return `${at}: unknown setting ${key}; known here: ${knownKeys(path, issue).join(", ")}`;
   }
-  const what = issue.type === "strict_object" ? "must be a table" : issue.message;
+  const isObject = issue.type === "strict_object" || issue.type === "loose_object";
+  const what = !isObject ? issue.message : issue.expected === "Object" ? "must be a table" : "is missing";
   return `${at}: ${key} ${what}`;
 }
 
-function knownKeys(path: readonly string[]): string[] {
-  if (path.length === 1) return ["url", "keep_lists", "bridge", "defaults", "domains"];
-  if (path[0] === "bridge") return [...SETTING_NAMES];
+function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readonly string[] {
+  if (path.length === 1) return ["url", "keep_lists", "bridge", "sources", "defaults", "domains"];
+  if (path[0] === "bridge") return SETTING_NAMES;
+  if (path[0] === "sources") {
+    const table = issue.path?.at(-1) as { input?: { kind?: unknown } } | undefined;
+    return knownSourceSettings(table?.input?.kind);
+  }
   return path[0] === "defaults"
     ? ["mode", ...POLICY_SETTINGS]
-    : ["list", "mode", "canaries", ...POLICY_SETTINGS];
+    : ["list", "sources", "mode", "canaries", ...POLICY_SETTINGS];
 }
 
 /**
@@ -244,7 +275,9 @@ function placeOf(text: string, shown: string, path: readonly string[]): string {
       if (name !== null && (name[1] ?? name[2] ?? name[3]) === key) return `${shown}:${index + 1}`;
     }
   }
-  return ofTable > 0 ? `${shown}:${ofTable}` : shown;
+  if (ofTable > 0) return `${shown}:${ofTable}`;
+  // Within a value, such as an inline table: the key of that value.
+  return table.length > 0 ? placeOf(text, shown, table) : shown;
 }
 
 const same = (a: readonly string[], b: readonly string[]): boolean =>

@@ -1,10 +1,13 @@
 /** The Worker: binds the platform to the edge. */
 
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { ROUTES } from "../api/index.ts";
+import { type Answer, unavailable } from "../directory/index.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
+import { checkRecipients } from "./recipient-check.ts";
 import { placeOptions, type Registry, registryAt } from "./registry-object.ts";
 import type { Bindings } from "./request-context.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
@@ -24,6 +27,7 @@ export interface Env {
   readonly ROLLCALL_CACHE_BYTES?: string;
   readonly ROLLCALL_PARTITIONS?: string;
   readonly ROLLCALL_HISTORY_DAYS?: string;
+  readonly ROLLCALL_PAUSED?: string;
   readonly ROLLCALL_LOCATION_HINT?: string;
   readonly ROLLCALL_JURISDICTION?: string;
 }
@@ -80,6 +84,22 @@ function serviceOf(env: Env): Service {
   const service = { checked, edge, kv: platformKv(env.ROLLCALL_KV) };
   services.set(env, service);
   return service;
+}
+
+/**
+ * For a service binding of another Worker of the same account, such as one for Email Routing. It needs no token: who may
+ * bind it may deploy to the account.
+ */
+export class RecipientCheck extends WorkerEntrypoint<Env> {
+  /** See {@link checkRecipients}. Without its secrets, a deployment defers every recipient. */
+  async check(recipients: readonly string[]): Promise<readonly Answer[]> {
+    const { checked, edge, kv } = serviceOf(this.env);
+    if (checked.settings === null || edge === null) {
+      return recipients.map((recipient) => unavailable(recipient, checked.faults.join("; ")));
+    }
+    const invocation = new Invocation(kv, this.env, this.ctx, checked.settings.partitions);
+    return checkRecipients(edge.deployment, edge.deployment.contextOf(invocation), recipients);
+  }
 }
 
 export default {

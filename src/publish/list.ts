@@ -11,7 +11,7 @@ import {
 import { EntryColumns } from "./entries.ts";
 import { PublishError } from "./errors.ts";
 import { type PackedList, type PackOptions, packList } from "./pack.ts";
-import type { Source, SourceSink } from "./sources/index.ts";
+import { partOf, placeOf, type Source, type SourceSink } from "./sources/index.ts";
 
 /** Malformed lines and duplicates that are reported one by one. The others are only counted. */
 export const MAX_REPORTED = 100;
@@ -32,6 +32,8 @@ export interface ReadList {
   readonly duplicates: LineReport;
   /** Lines that were left out, with `skipInvalid`. */
   readonly skipped: LineReport;
+  /** Names that several sources have in different states. The state that accepts mail is used, or else the first. */
+  readonly conflicts: LineReport;
   /**
    * Positions, ascending, at which names with these tails first appear, counted from 0 in the order of `eachName`.
    * Keeps the entries in memory, 15 bytes each, for as long as it is referenced itself.
@@ -62,13 +64,14 @@ export interface ReadOptions {
  */
 export async function readList(options: ReadOptions): Promise<ReadList> {
   const { source, domain, key, policy, hashing } = options;
-  const shown = source.describe();
   const entries = new EntryColumns();
-  const faults = new Report(shown);
-  const duplicates = new Report(shown);
+  const faults = new Report(source);
+  const duplicates = new Report(source);
+  const conflicts = new Report(source);
   const sink: SourceSink = {
     entry(line, address, state) {
       const name = nameOf(address, domain, policy);
+      if (name === null) return;
       if (typeof name !== "string") {
         faults.add(line, name.fault);
         return;
@@ -84,12 +87,22 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
     ...options.packing,
     progress: (done, of) => options.progress?.(READING + (1 - READING) * (done / of)),
     repetitions: {
-      duplicate: (line, first) => duplicates.add(line, `same name as line ${first}`),
-      clash: (line, first) => faults.add(line, `same name as line ${first}, but in another state`),
+      duplicate: (line, first) => duplicates.add(line, `same name as ${lineOf(source, line, first)}`),
+      clash(line, first) {
+        // Within one source, a contradiction is a mistake. Two sources may have been read at different times.
+        const report = partOf(source, line).source === partOf(source, first).source ? faults : conflicts;
+        report.add(line, `same name as ${lineOf(source, line, first)}, but in another state`);
+      },
     },
   });
-  if (faults.count > 0 && options.skipInvalid !== true) throw malformed(shown, faults);
-  return { packed, duplicates, skipped: faults, placesOf: (tails) => placesIn(entries, tails) };
+  if (faults.count > 0 && options.skipInvalid !== true) throw malformed(source.describe(), faults);
+  return { packed, duplicates, conflicts, skipped: faults, placesOf: (tails) => placesIn(entries, tails) };
+}
+
+/** Another line, as a message about `line` names it. */
+function lineOf(source: Source, line: number, other: number): string {
+  const part = partOf(source, other);
+  return part.source === partOf(source, line).source ? `line ${part.line}` : placeOf(source, other);
 }
 
 function placesIn(entries: EntryColumns, tails: ReadonlySet<number>): number[] {
@@ -119,16 +132,28 @@ function malformed(shown: string, faults: Report): PublishError {
 /** Characters that a local part may contain only inside quotes. */
 const NEEDS_QUOTES = /[\s"(),:;<>@[\\\]]/;
 
+const CATCH_ALL =
+  "a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted";
+
 /**
- * The canonical local part of an address of `domain`, or why there is none. Accepts misplaced dots, since real
+ * The canonical local part of an address of `domain`, or why there is none. Null for `@domain` if the policy has a
+ * catch-all. Accepts misplaced dots, since real
  * mailboxes have them. Does not accept unquoted characters that need quotes, since they are usually mistakes.
  */
-export function nameOf(address: string, domain: string, policy: DomainPolicy): string | { fault: string } {
+export function nameOf(
+  address: string,
+  domain: string,
+  policy: DomainPolicy,
+): string | { fault: string } | null {
   const recipient = parseRecipient(address);
   if (recipient.kind === "malformed" || recipient.kind === "unlistable") return { fault: recipient.why };
   if (recipient.kind === "postmaster") return { fault: "no domain" };
   if (recipient.kind === "literal") return { fault: "an address literal, which no list can contain" };
   if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };
+  if (recipient.local === "" && address.trimStart().startsWith("@")) {
+    // A list may say what the policy says already.
+    return policy.catchall ? null : { fault: CATCH_ALL };
+  }
   if (recipient.local === "") return { fault: "no local part before the @" };
   if (!recipient.wellFormed && NEEDS_QUOTES.test(recipient.local)) {
     return { fault: "the local part has characters that need quotes" };
@@ -142,15 +167,15 @@ const numberOf = (state: EntryState): number => ENTRY_STATES.indexOf(state);
 /** Keeps the first lines of the list, whatever the order in which they are added: clashes are found last. */
 class Report implements LineReport {
   count = 0;
-  readonly #file: string;
+  readonly #source: Source;
   readonly #lines: { readonly line: number; readonly reason: string }[] = [];
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(source: Source) {
+    this.#source = source;
   }
 
   get first(): readonly string[] {
-    return this.#lines.map(({ line, reason }) => `${this.#file}:${line}: ${reason}`);
+    return this.#lines.map(({ line, reason }) => `${placeOf(this.#source, line)}: ${reason}`);
   }
 
   add(line: number, reason: string): void {

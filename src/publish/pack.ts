@@ -27,7 +27,7 @@ export interface PackedList {
 export interface Repetitions {
   /** The same name in the same state: harmless. */
   duplicate(line: number, first: number): void;
-  /** The same name in another state. The first one is kept. */
+  /** The same name in another state. A state that accepts mail is kept, or else the first. */
   clash(line: number, first: number): void;
 }
 
@@ -150,13 +150,14 @@ function settle(
   const firsts: number[] = [];
   for (const i of same) {
     const first = firsts.find((other) => equalBytes(entries.fingerprint(other), entries.fingerprint(i)));
-    if (first !== undefined) {
+    if (first === undefined) {
+      firsts.push(i);
+    } else {
       const report = entries.state(first) === entries.state(i) ? "duplicate" : "clash";
       repetitions?.[report](entries.line(i), entries.line(first));
-      continue;
     }
-    firsts.push(i);
-    // Two names with one tail are one entry, once in billions of lists. Keep the state that accepts mail.
+    // A false refusal loses mail, so the state that accepts is kept. Two names with one tail, once in billions of
+    // lists, are one entry too.
     if (state < 0 || (!isAcceptedState(state) && isAcceptedState(entries.state(i)))) state = entries.state(i);
   }
   return state;

@@ -33,6 +33,7 @@ export interface PlannedList {
   readonly plan: DomainPlan;
   readonly duplicates: LineReport;
   readonly skipped: LineReport;
+  readonly conflicts: LineReport;
   /** Addresses that leave the list or will be refused, as far as this host knows their names. */
   readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
   /** Addresses that join the list, as far as this host stores names. */
@@ -85,10 +86,41 @@ export async function planList(
   const coming = await during(progress, `naming who joins ${domain}`, (update) =>
     namesComing(recorder, list, plan, update),
   );
-  const { duplicates, skipped } = list;
-  const planned = { plan, duplicates, skipped, leaving, coming };
+  const { duplicates, skipped, conflicts } = list;
+  const planned = { plan, duplicates, skipped, conflicts, leaving, coming };
   progress.planned?.(planned);
   return planned;
+}
+
+/**
+ * Plans every target. Changes nothing.
+ * @param start the key and the head of a domain
+ * @throws PublishError `guard` if a canary is missing
+ */
+export async function planLists(
+  ports: PlanPorts,
+  targets: readonly PublishTarget[],
+  start: (domain: string) => Start | Promise<Start>,
+  options: PlanOptions = {},
+): Promise<PlannedList[]> {
+  const planned: PlannedList[] = [];
+  for (const target of targets) {
+    planned.push(await planList(ports, target, await start(target.domain), options));
+  }
+  requireCanaries(planned);
+  return planned;
+}
+
+/** No option overrides a canary. */
+function requireCanaries(planned: readonly PlannedList[]): void {
+  const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
+  if (missing.length === 0) return;
+  throw new PublishError(
+    "guard",
+    "a canary is missing: an address that the list must have is not in it, or not accepted",
+    "the list is probably incomplete: check where it comes from. If the address is meant to go, remove it from canaries",
+    missing,
+  );
 }
 
 /** Runs one step of the work, and reports its start and end. */
@@ -106,7 +138,13 @@ export async function during<T>(
 }
 
 const NOTHING = { count: 0, first: [] };
-const NO_LIST: ReadList = { packed: emptyList(), duplicates: NOTHING, skipped: NOTHING, placesOf: () => [] };
+const NO_LIST: ReadList = {
+  packed: emptyList(),
+  duplicates: NOTHING,
+  conflicts: NOTHING,
+  skipped: NOTHING,
+  placesOf: () => [],
+};
 
 async function readTarget(
   { hashing, recorder, progress }: PlanPorts,

@@ -35,6 +35,10 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
     { recipients: ["alice@a.example", ""], floor: {} },
     ["alice@a.example"],
   ],
+  "POST /v1/hooks/mta": [
+    { context: { stage: "connect" } },
+    { context: { stage: "rcpt" }, envelope: { to: [{ address: "alice@a.example" }, { address: "" }] } },
+  ],
   "POST /v1/commits": [
     { domains: [commit], force: true, note: "why" },
     { domains: [{ ...commit, expect: null, shards: { bits: 1, ids: ["0", "1"] } }], note: null },
@@ -54,6 +58,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
       ],
     },
   ],
+  "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
   "POST /v1/tokens": [
     { role: "check", domains: null, expires_in: 60 },
     { role: "publish", domains: ["a.example"], note: "why" },

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CliError } from "../../src/cli/exit.ts";
 import { readSettings, type Settings } from "../../src/cli/settings.ts";
+import { fileList } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
 
 const folder = temporaryFolder();
@@ -45,29 +46,59 @@ alias = "example.com"
     expect(settings.domains).toEqual([
       {
         domain: "example.com",
-        list: join(folder, "lists/a.csv"),
-        shown: "lists/a.csv",
+        sources: [fileList("lists/a.csv")],
         mode: "observe",
         policy: { grace: 60, guard: 0.5 },
         canaries: ["postmaster@example.com"],
       },
       {
         domain: "xn--bcher-kva.example",
-        list: "/var/b.txt",
-        shown: "/var/b.txt",
+        sources: [fileList("/var/b.txt")],
         mode: "enforce",
         policy: { grace: 60, text: null },
         canaries: [],
       },
       {
         domain: "alias_example",
-        list: null,
-        shown: "",
+        sources: [],
         mode: "observe",
         policy: { grace: 60, alias: "example.com" },
         canaries: [],
       },
     ]);
+  });
+
+  it("names sources, of which a domain may have several and several domains one", () => {
+    const { domains } = read(`
+[sources.staff]
+kind = "file"
+path = "staff.csv"
+columns = { address = "mail", state = "locked" }
+states = { no = "active", yes = "disabled" }
+other_domains = "skip"
+[sources.rooms]
+kind = "file"
+path = "rooms.txt"
+[domains."a.example"]
+sources = ["staff", "rooms"]
+[domains."b.example"]
+sources = ["staff"]
+`);
+    const staff = {
+      shown: "source staff",
+      settings: {
+        kind: "file",
+        path: "staff.csv",
+        columns: { address: "mail", state: "locked" },
+        states: { no: "active", yes: "disabled" },
+        other_domains: "skip",
+      },
+    };
+    const rooms = {
+      shown: "source rooms",
+      settings: { kind: "file", path: "rooms.txt", other_domains: "refuse" },
+    };
+    expect(domains.map(({ sources }) => sources)).toEqual([[staff, rooms], [staff]]);
   });
 
   it("may be empty or missing", () => {
@@ -78,6 +109,32 @@ alias = "example.com"
 
   it.each<[string, string, string]>([
     ["TOML", '[domains."a.example"]\nlist = \n', "rollcall.toml:2: "],
+    [
+      "a kind of source",
+      '[sources.s]\nkind = "fax"\n',
+      "rollcall.toml:2: kind must be one of command, dovecot, file, ",
+    ],
+    ["a source without a kind", '[sources.s]\npath = "a"\n', "rollcall.toml:1: kind is missing"],
+    [
+      "a setting of a source",
+      '[sources.s]\nkind = "file"\npath = "a"\ncolums = 1\n',
+      "rollcall.toml:4: unknown setting colums; known here: kind, other_domains, path, format, columns, states",
+    ],
+    [
+      "a value of a source",
+      '[sources.s]\nkind = "file"\npath = "a"\nstates = { x = "gone" }\n',
+      "rollcall.toml:4: x must name states: active, disabled, full, moved",
+    ],
+    [
+      "a source that is not there",
+      '[domains."a.example"]\nsources = ["s"]\n',
+      "rollcall.toml:1: names source s, but there is no [sources.s]",
+    ],
+    [
+      "a list beside sources",
+      '[sources.s]\nkind = "file"\npath = "a"\n[domains."a.example"]\nlist = "a"\nsources = ["s"]\n',
+      'rollcall.toml:4: has list and sources: make the file a source too, with kind = "file"',
+    ],
     [
       "a key at the top",
       "\nkeep_list = true\n",

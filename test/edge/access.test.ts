@@ -95,6 +95,9 @@ async function fault(
       ? null
       : `${status} ${body}`;
   }
+  if (want === "unavailable" && right.deferral !== undefined) {
+    return status === 200 && body === JSON.stringify(right.deferral(target)) ? null : `${status} ${body}`;
+  }
   if (status !== STATUS[want]) return `${status} ${body}`;
   if ((response.headers.get("WWW-Authenticate") === "Bearer") !== (status === 401)) return "WWW-Authenticate";
   if (isText) return null;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY, fingerprint, tailOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { ListStore, openSource, readList } from "../../src/publish/index.ts";
+import { ListStore, openFile, readList } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { DOMAIN } from "../support/lists.ts";
 import { keyOf } from "../support/memory-edge.ts";
@@ -67,7 +67,7 @@ describe("the list store", () => {
     );
     const writer = lists.begin(DOMAIN);
     const list = await readList({
-      source: openSource({ path, shown: "list.txt" }),
+      source: openFile({ path, shown: "list.txt" }),
       domain: DOMAIN,
       key: keyOf(DOMAIN),
       policy: DEFAULT_POLICY,

@@ -2,7 +2,15 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { MAX_REPORTED, openSource, PublishError, type ReadList, readList } from "../../src/publish/index.ts";
+import {
+  MAX_REPORTED,
+  memorySource,
+  openFile,
+  PublishError,
+  type ReadList,
+  readList,
+} from "../../src/publish/index.ts";
+import { combineSources } from "../../src/publish/sources/combine.ts";
 import { policyWith } from "../directory/helpers.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { active, DOMAIN, packed } from "../support/lists.ts";
@@ -20,7 +28,7 @@ function reading(
   writeFileSync(path, text);
   const key = keyOf(DOMAIN);
   return readList({
-    source: openSource({ path, shown: name }),
+    source: openFile({ path, shown: name }),
     domain: DOMAIN,
     key,
     policy: policyWith(),
@@ -54,6 +62,40 @@ describe("a list that is read from a file", () => {
     expect(list.counts).toEqual({ active: 0, disabled: 0, full: 1, moved: 0 });
   });
 
+  it("may come from several sources: a state that accepts wins, and the difference is reported", async () => {
+    const list = await reading("", {
+      source: combineSources([
+        memorySource("staff", [
+          ["ann@example.com", "disabled"],
+          ["bob@example.com", "moved"],
+          "eve@example.com",
+        ]),
+        memorySource("rooms", ["Ann@example.com", ["bob@example.com", "disabled"], "eve@example.com"]),
+      ]),
+    });
+    expect(list.packed.counts).toEqual({ active: 2, disabled: 0, full: 0, moved: 1 });
+    expect(list.conflicts).toMatchObject({
+      count: 2,
+      first: [
+        "rooms:1: same name as staff:1, but in another state",
+        "rooms:2: same name as staff:2, but in another state",
+      ],
+    });
+    expect(list.duplicates.first).toEqual(["rooms:3: same name as staff:3"]);
+  });
+
+  it("that contradicts itself is refused, also as one of several sources", async () => {
+    const error = await refusal(
+      reading("", {
+        source: combineSources([
+          memorySource("staff", ["ann@example.com"]),
+          memorySource("rooms", ["bob@example.com", ["bob@example.com", "full"]]),
+        ]),
+      }),
+    );
+    expect(error.details).toEqual(["rooms:2: same name as line 1, but in another state"]);
+  });
+
   it("may contain unusual names of real mailboxes", async () => {
     const odd = 'john..doe@example.com\n.x.@example.com\njörg@example.com\n"a b"@example.com\n';
     expect((await reading(odd)).packed.counts.active).toBe(4);
@@ -79,13 +121,22 @@ John Doe <john@example.com>
     expect(error.details).toEqual([
       "l.txt:3: no domain",
       "l.txt:4: an address of example.org, not of example.com",
-      "l.txt:5: no local part before the @",
+      "l.txt:5: a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted",
       "l.txt:6: the local part has characters that need quotes",
       "l.txt:7: the local part has characters that need quotes",
       "l.txt:8: an address literal, which no list can contain",
       "l.txt:9: no domain",
       "l.txt:10: no valid domain after the @",
     ]);
+  });
+
+  it("may contain the catch-all that the policy has", async () => {
+    const { packed: list } = await reading("@example.com\na@example.com\n", {
+      policy: policyWith({ catchall: true }),
+    });
+    expect(list.counts.active).toBe(1);
+    const error = await refusal(reading('""@example.com\n', { policy: policyWith({ catchall: true }) }));
+    expect(error.details).toEqual(["l.txt:1: no local part before the @"]);
   });
 
   it("reports the first malformed lines and counts the rest", async () => {
@@ -130,7 +181,7 @@ John Doe <john@example.com>
   it.each(["missing.txt", "."])("that cannot be read is reported (%s)", async (name) => {
     const error = await refusal(
       readList({
-        source: openSource({ path: join(folder, name), shown: name }),
+        source: openFile({ path: join(folder, name), shown: name }),
         domain: DOMAIN,
         key: keyOf(DOMAIN),
         policy: policyWith(),

@@ -70,7 +70,7 @@ describe("a packed list", () => {
     expect(packed(names(20_000), { bitsInUse: 5 }).table.bits).toBe(1);
   });
 
-  it("reports repeated names, and keeps the first state", () => {
+  it("reports repeated names, and keeps the state that accepts mail, or else the first", () => {
     const reports: string[] = [];
     const repetitions = {
       duplicate: (line: number, first: number) => reports.push(`${line} repeats ${first}`),
@@ -82,10 +82,25 @@ describe("a packed list", () => {
       ["a", "active"],
       ["b", "active"],
       ["a", "full"],
+      ["c", "disabled"],
+      ["c", "active"],
+      ["d", "moved"],
+      ["d", "disabled"],
     ];
     const list = packed(lines, { repetitions });
-    expect(reports.sort()).toEqual(["3 contradicts 1", "4 repeats 2", "5 repeats 1"]);
-    expect(stateIn(list, "a")).toBe("full");
-    expect(list.counts).toEqual({ active: 1, disabled: 0, full: 1, moved: 0 });
+    expect(reports.sort()).toEqual([
+      "3 contradicts 1",
+      "4 repeats 2",
+      "5 repeats 1",
+      "7 contradicts 6",
+      "9 contradicts 8",
+    ]);
+    expect(["a", "b", "c", "d"].map((name) => stateIn(list, name))).toEqual([
+      "full",
+      "active",
+      "active",
+      "moved",
+    ]);
+    expect(list.counts).toEqual({ active: 2, disabled: 0, full: 1, moved: 1 });
   });
 });

@@ -1,11 +1,16 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readCsv } from "../../src/publish/sources/csv.ts";
-import type { ParseList } from "../../src/publish/sources/file.ts";
-import { memorySource, openSource } from "../../src/publish/sources/index.ts";
+import { combineSources } from "../../src/publish/sources/combine.ts";
+import { csvReader, readCsv } from "../../src/publish/sources/csv.ts";
+import { memorySource, openFile, placeOf } from "../../src/publish/sources/index.ts";
+import { settingsByKind } from "../../src/publish/sources/kinds.ts";
 import { MAX_LINE } from "../../src/publish/sources/lines.ts";
+import { onlyOf } from "../../src/publish/sources/other-domains.ts";
+import type { ParseList } from "../../src/publish/sources/source.ts";
+import { stateWords } from "../../src/publish/sources/states.ts";
 import { readText } from "../../src/publish/sources/text.ts";
 import { temporaryFolder } from "../support/folders.ts";
 
@@ -51,8 +56,35 @@ describe("a list with one address per line", () => {
     expect(await linesOf(readText, text, size)).toEqual([`1 ${overlong}`, "2 b@x active", `3 ${overlong}`]);
   });
 
-  it("replaces invalid UTF-8 with a character that no address may have", async () => {
-    expect(await linesOf(readText, new Uint8Array([0xff, 0x40, 0x78]))).toEqual(["1 \ufffd@x active"]);
+  it("reports a line that is not UTF-8, says how to convert it, and reads the others", async () => {
+    const latin1 = Buffer.from("first@x\njörg@x\nlast@x\n", "latin1");
+    for (const size of [1, 7, 1000]) {
+      expect(await linesOf(readText, latin1, size)).toEqual([
+        "1 first@x active",
+        "2 ! not UTF-8: convert the file, such as with `iconv -f ISO-8859-1 -t UTF-8`",
+        "3 last@x active",
+      ]);
+    }
+  });
+
+  it.each(["utf16le", "utf16be"] as const)("may be %s with a byte order mark", async (encoding) => {
+    const bytes = Buffer.from("\ufeffa@x\r\njörg@bücher.example\n😀@x\n", "utf16le");
+    if (encoding === "utf16be") bytes.swap16();
+    for (const size of [1, 3, 1000]) {
+      expect(await linesOf(readText, bytes, size)).toEqual([
+        "1 a@x active",
+        "2 jörg@bücher.example active",
+        "3 😀@x active",
+      ]);
+    }
+  });
+
+  it("reports UTF-16 without a byte order mark", async () => {
+    const lines = await linesOf(readText, Buffer.from("a@x\nb@x\n", "utf16le"));
+    expect(lines.slice(0, 2)).toEqual([
+      expect.stringMatching(/^1 ! has NUL octets: save the file as UTF-8/),
+      expect.stringMatching(/^2 ! has NUL octets/),
+    ]);
   });
 
   it("accepts any bytes", async () => {
@@ -123,11 +155,40 @@ describe("a list in CSV", () => {
   });
 });
 
+describe("CSV with columns of other names", () => {
+  const named = (state: string | null, words?: Record<string, "active" | "disabled">) =>
+    csvReader({ address: "Mail", state }, words === undefined ? undefined : stateWords(words));
+
+  it("reads those columns and ignores the others", async () => {
+    const text = "id,mail,locked\n1,a@x,no\n2,b@x,YES\n3,c@x,\n";
+    expect(await linesOf(named("locked", { no: "active", yes: "disabled" }), text)).toEqual([
+      "2 a@x active",
+      "3 b@x disabled",
+      "4 c@x active",
+    ]);
+    expect(await linesOf(named(null), text)).toEqual(["2 a@x active", "3 b@x active", "4 c@x active"]);
+  });
+
+  it("reports a word that has no meaning", async () => {
+    expect(await linesOf(named("locked", { no: "active" }), "mail,locked\na@x,maybe\n")).toEqual([
+      '2 ! unknown state "maybe": add it to `states` of the source',
+    ]);
+  });
+
+  it.each<[string, string]>([
+    ["id,locked\n1,no\n", "1 ! the first line must be a header with Mail and locked, as `columns` says"],
+    ["id,mail\n1,a@x\n", "1 ! the first line must be a header with Mail and locked, as `columns` says"],
+    ["mail,locked,MAIL\na@x,no,b@x\n", "1 ! the header names a column twice"],
+  ])("without these columns is refused as a whole: %j", async (text, expected) => {
+    expect(await linesOf(named("locked"), text)).toEqual([expected]);
+  });
+});
+
 describe("a source", () => {
   const folder = temporaryFolder();
 
   /** Reads a source to its end; `stopAt` aborts it at that entry. */
-  async function entriesOf(source: ReturnType<typeof openSource>, stopAt = 0) {
+  async function entriesOf(source: ReturnType<typeof openFile>, stopAt = 0) {
     const abort = new AbortController();
     const entries: string[] = [];
     const shares: number[] = [];
@@ -151,10 +212,72 @@ describe("a source", () => {
       ["l.txt", "# no header\na@x\n"],
     ] as const) {
       writeFileSync(join(folder, name), text);
-      const source = openSource({ path: join(folder, name), shown: `shown/${name}` });
+      const source = openFile({ path: join(folder, name), shown: `shown/${name}` });
       expect(source.describe()).toBe(`shown/${name}`);
       expect(await entriesOf(source)).toEqual({ entries: ["2 a@x active"], shares: [1] });
     }
+  });
+
+  it("may be packed with gzip, whatever its name", async () => {
+    for (const name of ["l.csv.gz", "m.csv"]) {
+      writeFileSync(join(folder, name), gzipSync("address,state\na@x,full\n"));
+      const { entries, shares } = await entriesOf(openFile({ path: join(folder, name), shown: name }));
+      expect(entries).toEqual(["2 a@x full"]);
+      expect(shares.at(-1)).toBe(1);
+    }
+  });
+
+  it.each([
+    ["cut off", (bytes: Buffer) => bytes.subarray(0, -12)],
+    [
+      "damaged",
+      (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 60), Buffer.alloc(40), bytes.subarray(100)]),
+    ],
+  ])("that is packed and %s is refused", async (_, damage) => {
+    const path = join(folder, "damaged.gz");
+    const text = Array.from({ length: 20_000 }, (_, i) => `user${i * 7919}@x\n`).join("");
+    writeFileSync(path, damage(gzipSync(text)));
+    await expect(entriesOf(openFile({ path, shown: "damaged.gz" }))).rejects.toThrow(
+      /^damaged\.gz is damaged gzip: /,
+    );
+  });
+
+  it("may consist of several, whose lines keep their places", async () => {
+    const source = combineSources([
+      memorySource("first", ["a@x", "b@x"]),
+      memorySource("second", []),
+      memorySource("third", [["c@x", "full"], "d@x"]),
+    ]);
+    expect(source.describe()).toBe("first + second + third");
+    expect((await entriesOf(source)).entries).toEqual([
+      "1 a@x active",
+      "2 b@x active",
+      "3 c@x full",
+      "4 d@x active",
+    ]);
+    expect([1, 2, 3, 4].map((line) => placeOf(source, line))).toEqual([
+      "first:1",
+      "first:2",
+      "third:1",
+      "third:2",
+    ]);
+  });
+
+  it("that lists several domains can be limited to one", async () => {
+    const rows = [
+      "a@one.example",
+      "b@TWO.example",
+      "c@two.example",
+      "no address",
+      "d@bad..example",
+      "e@xn--bcher-kva.example",
+    ];
+    const seen = async (domain: string) =>
+      (await entriesOf(onlyOf(memorySource("all", rows), domain))).entries.map(
+        (entry) => entry.split(" ")[1],
+      );
+    expect(await seen("two.example")).toEqual(["b@TWO.example", "c@two.example", "no", "d@bad..example"]);
+    expect(await seen("one.example")).toEqual(["a@one.example", "no", "d@bad..example"]);
   });
 
   it("may be a list in memory", async () => {
@@ -166,14 +289,23 @@ describe("a source", () => {
   it("stops when it is aborted, without reading the rest", async () => {
     const path = join(folder, "large.txt");
     writeFileSync(path, "user@x\n".repeat(500_000));
-    for (const source of [openSource({ path, shown: path }), memorySource("mine", ["a@x", "b@x", "c@x"])]) {
+    for (const source of [openFile({ path, shown: path }), memorySource("mine", ["a@x", "b@x", "c@x"])]) {
       await expect(entriesOf(source, 2)).rejects.toThrow(/abort|stopped/);
     }
     await expect(
-      openSource({ path, shown: path }).read(
+      openFile({ path, shown: path }).read(
         { entry: () => expect.fail("an entry"), fault: () => undefined },
         AbortSignal.abort(),
       ),
     ).rejects.toThrow(/abort/);
   });
+});
+
+it("every kind of source has a section in docs/sources.md that names its settings", () => {
+  const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "sources.md"), "utf8");
+  for (const [name, settings] of Object.entries(settingsByKind())) {
+    const section =
+      page.split(/^### /m).find((text) => text.split("\n", 1)[0]?.includes(`\`${name}\``)) ?? "";
+    for (const setting of settings) expect(section).toContain(`\`${setting}\``);
+  }
 });

@@ -10,7 +10,8 @@ import { answer, checkAnswer } from "./checks.ts";
 import { commitResult, headResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
-import { auditList, edgeStatus, health, registryStatus } from "./status.ts";
+import { hookAnswer } from "./hooks.ts";
+import { auditList, edgeStatus, health, registryStatus, restoredResult } from "./status.ts";
 import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
 
 export interface RouteAnswer {
@@ -20,6 +21,8 @@ export interface RouteAnswer {
   readonly errors?: readonly ErrorCode[];
   /** Whether the answer itself may come with 503: one verdict of `unavailable`, or the health of a bad configuration. */
   readonly answersWith503?: true;
+  /** Whether a fault of the body is answered by a deferral with status 200, in JSON whatever the client accepts. */
+  readonly defersFaults?: true;
 }
 
 const openApi = named(
@@ -37,6 +40,12 @@ export const ANSWERS = {
     summary: "Check one recipient",
     answer,
     answersWith503: true,
+  },
+  postHook: {
+    summary: "Check the recipient of an MTA hook, as Stalwart sends it",
+    answer: hookAnswer,
+    errors: ["bad_request"],
+    defersFaults: true,
   },
   postChanges: {
     summary: "Ask the Registry of a partition which heads that the token covers changed since a position",
@@ -130,6 +139,12 @@ export const ANSWERS = {
     answer: registryStatus,
     errors: ["conflict"],
   },
+  continueRegistry: {
+    summary:
+      "Continue the log of a paused Registry under a higher incarnation, after its storage was restored to an earlier time",
+    answer: restoredResult,
+    errors: ["conflict"],
+  },
   showStatus: {
     summary: "Show what was answered and what went wrong in the last hour and day",
     answer: edgeStatus,
@@ -154,8 +169,8 @@ export const EVERY_DESCRIBED_ROUTE: readonly DescribedRoute[] = (Object.keys(ROU
 );
 
 /** Errors that a route ends in by itself: its own, and those of reading its body. */
-export function errorsOf({ method, body, errors = [] }: DescribedRoute): ErrorCode[] {
-  if (method === "GET") return [...errors];
+export function errorsOf({ method, body, errors = [], defersFaults }: DescribedRoute): ErrorCode[] {
+  if (method === "GET" || defersFaults) return [...errors];
   const isJson = body !== undefined && body.schema !== "bytes";
   return [
     "bad_request",

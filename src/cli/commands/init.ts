@@ -130,6 +130,7 @@ keep_lists = true
 # One table per domain. \`list\` is a path, relative to this file: CSV with the header address[,state] if it ends in .csv
 # (states: active, disabled, full, moved), otherwise one address per line, with # comments.
 ${tables}
+# sources = ["staff"]                     # instead of \`list\`: tables [sources.staff], see docs/sources.md
 # canaries = ["postmaster@example.com"]   # must be in every list that is published
 # mode = "observe"                        # every setting of [defaults] is allowed here too
 

@@ -90,6 +90,13 @@ function respond(call: RouteCall, asked: Asked): Response | Promise<Response> {
     : respondWith(call, asked, settled);
 }
 
+/** Checks one recipient. @throws HttpError `unauthorized` where the token was revoked meanwhile */
+export async function checkOne(call: RouteCall, recipient: string): Promise<Answer> {
+  const query = queryOf(recipient, null, call.caller.domains);
+  const [answer] = await checkCovered(call, [query]);
+  return answer as Answer;
+}
+
 function respondWith(call: RouteCall, { isText }: Asked, answer: Answer): Response {
   requireStillValid(call);
   const status = answer.verdict === "unavailable" ? 503 : 200;
@@ -101,15 +108,17 @@ async function respondToList(
   { isText }: Asked,
   queries: readonly Query[],
 ): Promise<Response> {
+  const results = await checkCovered(call, queries);
+  return isText ? text(results.map(({ reply }) => `${reply}\n`).join("")) : json({ results });
+}
+
+async function checkCovered(call: RouteCall, queries: readonly Query[]): Promise<Answer[]> {
   const { deployment, context, caller } = call;
   const covered = queries.filter((query) => isCovered(caller.domains, query));
   const answers = await deployment.reader.checkAll(context, covered);
   requireStillValid(call);
   let next = 0;
-  const results = queries.map((query) =>
-    covered[next] === query ? (answers[next++] as Answer) : notCovered(query),
-  );
-  return isText ? text(results.map(({ reply }) => `${reply}\n`).join("")) : json({ results });
+  return queries.map((query) => (covered[next] === query ? (answers[next++] as Answer) : notCovered(query)));
 }
 
 /** While the check waited for a confirmation, the Registry may have revoked the token of this request. */

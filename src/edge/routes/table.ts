@@ -17,8 +17,9 @@ import {
   showDomain,
 } from "./domains.ts";
 import { showHealth } from "./health.ts";
+import { postHook } from "./hooks.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
-import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
+import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
@@ -36,6 +37,7 @@ const showOpenApi: Handler<"showOpenApi"> = async ({ context }) => {
 export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
+  postHook,
   postChanges,
   showHealth,
   showOpenApi,
@@ -55,6 +57,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   revokeToken,
   showRegistry,
   initialiseRegistry,
+  continueRegistry,
   showStatus,
   showAudit,
 };
@@ -69,6 +72,7 @@ type AnyHandler = (call: RouteCall & { readonly body: unknown }) => Promise<unkn
  */
 export function handle(name: RouteName, call: RouteCall): Response | Promise<Response> {
   if (name === "postRcpt") return postRcpt(call);
+  if (name === "postHook") return postHook(call);
   const params = readParams(ROUTES[name], call.params);
   if (name === "getRcpt") return getRcpt({ ...call, params: params as ParamsOf<"getRcpt"> });
   return handleWithBody(ROUTES[name], HANDLERS[name] as AnyHandler, { ...call, params });

@@ -1,46 +1,61 @@
-import { ENTRY_STATES, type EntryState } from "../../directory/index.ts";
-import type { ParseList } from "./file.ts";
-import { eachLine, OVERLONG } from "./lines.ts";
-import type { SourceSink } from "./source.ts";
+import { eachLine } from "./lines.ts";
+import type { ParseList, SourceSink } from "./source.ts";
+import { PLAIN_STATES, type StateWords, shown } from "./states.ts";
 
-const COLUMNS = ["address", "state"];
-const NO_HEADER = "the first line must be the header address or address,state";
+/** Which columns have the addresses and their states. */
+export interface CsvColumns {
+  readonly address: string;
+  /** Null if there is no such column: all are active. */
+  readonly state: string | null;
+}
+
+/** The columns of a file for which nothing else is set. Other columns are refused. */
+const PLAIN_COLUMNS: CsvColumns = { address: "address", state: "state" };
 
 /** Where rows go. */
 type Rows = Pick<SourceSink, "entry" | "fault">;
 
 /**
  * Parses CSV (RFC 4180): a header `address` or `address,state`, then one mailbox per record. An empty state means
- * active.
+ * active. With `named`, the header may have any columns, in which the two of that name are searched for.
  *
  * RFC 4180 lets a quoted field span lines, but no address or state may. So each line is a record here: an unclosed
  * quote costs that line only, not everything up to the next quote.
  */
-export const readCsv: ParseList = async (chunks, sink, progress) => {
-  let columns: Columns | null = null;
-  let isRefused = false;
-  const header = (line: number, text: string | null): void => {
-    const read = text === null ? OVERLONG : readHeader(text);
-    if (typeof read === "string") {
-      isRefused = true;
-      sink.fault(line, read);
-    } else {
-      columns = read;
-    }
-  };
-  await eachLine(
-    chunks,
-    (line, text) => {
+export const csvReader =
+  (named: CsvColumns | null = null, words: StateWords = PLAIN_STATES): ParseList =>
+  async (chunks, sink, progress) => {
+    let columns: Columns | null = null;
+    let isRefused = false;
+    const refuse = (line: number, why: string): void => {
       // Without a header, the meaning of the other lines is unknown.
-      if (isRefused || text?.trim() === "") return;
-      if (columns === null) header(line, text);
-      else if (text === null) sink.fault(line, OVERLONG);
-      else readRecord(line, text, columns, sink);
-    },
-    progress,
-  );
-  if (columns === null && !isRefused) sink.fault(1, NO_HEADER);
-};
+      isRefused = columns === null;
+      sink.fault(line, why);
+    };
+    await eachLine(
+      chunks,
+      {
+        line(line, text) {
+          if (isRefused || text.trim() === "") return;
+          if (columns !== null) {
+            readRecord(line, text, columns, words, sink);
+            return;
+          }
+          const read = readHeader(text, named);
+          if (typeof read === "string") refuse(line, read);
+          else columns = read;
+        },
+        fault(line, why) {
+          if (!isRefused) refuse(line, why);
+        },
+      },
+      progress,
+    );
+    if (columns === null && !isRefused) sink.fault(1, noHeader(named));
+  };
+
+/** A parser of files with the header `address` or `address,state`. */
+export const readCsv = csvReader();
 
 /** Position of each column; -1 if it is missing. */
 interface Columns {
@@ -49,19 +64,30 @@ interface Columns {
   readonly state: number;
 }
 
-function readHeader(text: string): Columns | string {
+const noHeader = (named: CsvColumns | null): string => {
+  if (named === null) return "the first line must be the header address or address,state";
+  const both = named.state === null ? named.address : `${named.address} and ${named.state}`;
+  return `the first line must be a header with ${both}, as \`columns\` says`;
+};
+
+function readHeader(text: string, named: CsvColumns | null): Columns | string {
   const fields = readFields(text);
   if (typeof fields === "string") return fields;
   const names = fields.map((name) => name.trim().toLowerCase());
-  if (!names.includes("address")) return NO_HEADER;
-  // An unknown column might be the one that disables mailboxes.
-  const unknown = names.find((name) => !COLUMNS.includes(name));
-  if (unknown !== undefined) return `unknown column "${shown(unknown)}": ${NO_HEADER}`;
-  if (new Set(names).size < names.length) return "the header names a column twice";
-  return { count: names.length, address: names.indexOf("address"), state: names.indexOf("state") };
+  const { address, state } = named ?? PLAIN_COLUMNS;
+  const at = (name: string): number => names.indexOf(name.toLowerCase());
+  if (at(address) < 0 || (named !== null && state !== null && at(state) < 0)) return noHeader(named);
+  if (named === null) {
+    // An unknown column might be the one that disables mailboxes.
+    const unknown = names.find((name) => name !== address && name !== state);
+    if (unknown !== undefined) return `unknown column "${shown(unknown)}": ${noHeader(named)}`;
+  }
+  const used = names.filter((name) => [address, state].some((each) => each?.toLowerCase() === name));
+  if (new Set(used).size < used.length) return "the header names a column twice";
+  return { count: names.length, address: at(address), state: state === null ? -1 : at(state) };
 }
 
-function readRecord(line: number, text: string, columns: Columns, sink: Rows): void {
+function readRecord(line: number, text: string, columns: Columns, words: StateWords, sink: Rows): void {
   const fields = readFields(text);
   if (typeof fields === "string") {
     sink.fault(line, fields);
@@ -73,10 +99,10 @@ function readRecord(line: number, text: string, columns: Columns, sink: Rows): v
   }
   const address = (fields[columns.address] as string).trim();
   const word = fields[columns.state] ?? "";
-  const state = stateOf(word);
+  const state = words.stateOf(word);
   if (address === "") sink.fault(line, "the address is empty");
   else if (state !== null) sink.entry(line, address, state);
-  else sink.fault(line, `unknown state "${shown(word)}": use one of ${ENTRY_STATES.join(", ")}`);
+  else sink.fault(line, words.unknown(word));
 }
 
 /** A field, quoted or not, and the comma or the end after it. */
@@ -99,12 +125,3 @@ const faultOf = (text: string): string =>
   (text.split('"').length - 1) % 2 === 1
     ? "unclosed quote"
     : "quote inside an unquoted field: quote the whole field and double the quotes inside it";
-
-const STATES: ReadonlyMap<string, EntryState> = new Map(ENTRY_STATES.map((state) => [state, state]));
-
-function stateOf(text: string): EntryState | null {
-  const word = text.trim().toLowerCase();
-  return word === "" ? "active" : (STATES.get(word) ?? null);
-}
-
-const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

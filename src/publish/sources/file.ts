@@ -1,38 +1,110 @@
 import { createReadStream, statSync } from "node:fs";
+import { extname } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import * as v from "valibot";
 import { PublishError } from "../errors.ts";
-import type { Source, SourceSink } from "./source.ts";
-
-/** Where a file is. */
-export interface FilePlace {
-  readonly path: string;
-  /** The place as the user wrote it: for messages, and for kinds of source that are not files. */
-  readonly shown: string;
-}
-
-/** Parses a file's bytes as they arrive. `progress` takes the octets read so far. */
-export type ParseList = (
-  chunks: AsyncIterable<Uint8Array>,
-  sink: Pick<SourceSink, "entry" | "fault">,
-  progress?: (octets: number) => void,
-) => Promise<void>;
+import { csvReader, readCsv } from "./csv.ts";
+import { kind } from "./kind.ts";
+import { COLUMNS_SETTING } from "./settings.ts";
+import type { ParseList, Source } from "./source.ts";
+import { STATES_SETTING, stateWords } from "./states.ts";
+import { readText } from "./text.ts";
 
 const CHUNK = 256 * 1024;
+const GZIP = [0x1f, 0x8b];
 
-/** A source that streams a file through a parser. */
-export const fileSource = ({ path, shown }: FilePlace, parse: ParseList): Source => ({
+/**
+ * A source that streams a file through a parser. A file that starts as gzip does is unpacked.
+ * @param path absolute
+ * @param shown the path as the user wrote it
+ */
+export const fileSource = (path: string, shown: string, parse: ParseList): Source => ({
   describe: () => shown,
   async read(sink, signal) {
     try {
       const size = Math.max(1, statSync(path).size);
-      const chunks = createReadStream(path, { highWaterMark: CHUNK, signal });
-      await parse(chunks, sink, (octets) => sink.progress?.(Math.min(1, octets / size)));
+      let octets = 0;
+      const report = (): void => sink.progress?.(Math.min(1, octets / size));
+      async function* counted(): AsyncGenerator<Uint8Array> {
+        const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: CHUNK, signal });
+        for await (const chunk of chunks) {
+          octets += chunk.length;
+          yield chunk;
+        }
+      }
+      await parse(unpacked(counted(), signal), sink, report);
     } catch (error) {
-      if (!(error instanceof Error && "syscall" in error)) throw error;
-      throw new PublishError(
-        "input",
-        `${shown} cannot be read: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
-        "check the path of the list and its permissions",
-      );
+      throw unreadable(error, shown);
     }
   },
 });
+
+/** Unpacks gzip; passes other bytes through. */
+async function* unpacked(
+  chunks: AsyncGenerator<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const { value: first } = await chunks.next();
+  if (first === undefined) return;
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield first as Uint8Array;
+    yield* chunks;
+  }
+  if (!GZIP.every((octet, i) => first[i] === octet)) {
+    yield* all();
+    return;
+  }
+  const gunzip = createGunzip();
+  // A fault of either side destroys the other, and reaches the loop below.
+  const ended = pipeline(all(), gunzip, { signal }).catch(() => undefined);
+  yield* gunzip as AsyncIterable<Uint8Array>;
+  await ended;
+}
+
+/** @returns what to throw for a file that cannot be read to its end */
+function unreadable(error: unknown, shown: string): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (typeof code === "string" && code.startsWith("Z_")) {
+    return new PublishError(
+      "input",
+      `${shown} is damaged gzip: ${error.message}`,
+      "copy or export the file again",
+    );
+  }
+  if (!("syscall" in error)) return error;
+  return new PublishError(
+    "input",
+    `${shown} cannot be read: ${code ?? error.message}`,
+    "check the path of the list and its permissions",
+  );
+}
+
+/** `kind = "file"`: text with one address per line, or CSV. */
+export const file = kind({
+  settings: {
+    path: v.pipe(v.string("must be the path of a list"), v.nonEmpty("must be the path of a list")),
+    format: v.optional(v.picklist(["text", "csv"], 'must be "text" or "csv"')),
+    columns: COLUMNS_SETTING,
+    states: STATES_SETTING,
+  },
+  open({ path, format, columns, states }, host) {
+    const isCsv = (format ?? (isCsvName(path) || columns !== undefined ? "csv" : "text")) === "csv";
+    if (!isCsv && (columns !== undefined || states !== undefined)) {
+      throw new PublishError(
+        "input",
+        `${host.shown}: \`columns\` and \`states\` are for CSV, and ${path} is text`,
+        'remove them, or set format = "csv"',
+      );
+    }
+    const named = columns === undefined ? null : { address: columns.address, state: columns.state ?? null };
+    return fileSource(host.path(path), path, isCsv ? csvReader(named, stateWords(states)) : readText);
+  },
+});
+
+/** A list in a file: CSV if its name ends in `.csv` or `.csv.gz`, otherwise one address per line. */
+export const openFile = ({ path, shown }: { readonly path: string; readonly shown: string }): Source =>
+  fileSource(path, shown, isCsvName(path) ? readCsv : readText);
+
+const isCsvName = (path: string): boolean => extname(path.replace(/\.gz$/i, "")).toLowerCase() === ".csv";

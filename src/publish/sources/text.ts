@@ -1,5 +1,5 @@
-import type { ParseList } from "./file.ts";
-import { eachLine, OVERLONG } from "./lines.ts";
+import { eachLine } from "./lines.ts";
+import type { ParseList } from "./source.ts";
 
 /** A quoted local part. A `#` inside it does not start a comment. */
 const QUOTED = /^"(?:[^"\\]|\\.)*"/;
@@ -11,12 +11,12 @@ const QUOTED = /^"(?:[^"\\]|\\.)*"/;
 export const readText: ParseList = (chunks, sink, progress) =>
   eachLine(
     chunks,
-    (line, text) => {
-      const trimmed = text?.trim();
-      if (trimmed === undefined) sink.fault(line, OVERLONG);
-      else if (trimmed !== "" && !trimmed.startsWith("#")) {
-        sink.entry(line, withoutComment(trimmed), "active");
-      }
+    {
+      line(line, text) {
+        const trimmed = text.trim();
+        if (trimmed !== "" && !trimmed.startsWith("#")) sink.entry(line, withoutComment(trimmed), "active");
+      },
+      fault: (line, reason) => sink.fault(line, reason),
     },
     progress,
   );

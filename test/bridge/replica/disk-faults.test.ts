@@ -40,6 +40,29 @@ async function expectTruth(isWhole: boolean): Promise<void> {
   }
 }
 
+/** Starts while the edge is away. Once it is back, the whole truth is said `within` so many milliseconds. */
+async function expectTruthAfterStart(within: number): Promise<void> {
+  world.isAway = true;
+  await host.start();
+  await world.clock.advance(2 * SECOND);
+  await expectTruth(false);
+  world.isAway = false;
+  for (let waited = 0; waited < within; waited += WINDOW) {
+    await expectTruth(false);
+    await world.clock.advance(WINDOW);
+  }
+  await expectTruth(true);
+}
+
+/** The host's power fails with what was not flushed, and it starts again while the edge is away. */
+async function losePower(): Promise<void> {
+  host.kill();
+  host.disk.losePower(() => 1);
+  world.isAway = true;
+  await host.start();
+  await world.clock.advance(SECOND);
+}
+
 async function reboot(): Promise<void> {
   host.kill();
   await host.start();
@@ -62,15 +85,7 @@ describe("the store of a replica", () => {
       const size = 8 * (host.disk.files.get(path) as Uint8Array).length;
       host.kill();
       host.disk.flip(path, Math.floor(random.next() * size));
-      world.isAway = true;
-      await host.start();
-      await world.clock.advance(2 * SECOND);
-      await expectTruth(false);
-      world.isAway = false;
-      await world.clock.advance(WINDOW);
-      await expectTruth(false);
-      await world.clock.advance(WINDOW);
-      await expectTruth(true);
+      await expectTruthAfterStart(2 * WINDOW);
       await world.clock.advance(WINDOW);
       expect(host.count("failed")).toBe(0);
     }
@@ -83,15 +98,7 @@ describe("the store of a replica", () => {
       host.kill();
       if (spoil === "missing") host.disk.files.delete(path);
       else host.disk.files.set(path, bytes.slice(0, spoil === "empty" ? 0 : bytes.length - 3));
-      world.isAway = true;
-      await host.start();
-      await world.clock.advance(2 * SECOND);
-      await expectTruth(false);
-      world.isAway = false;
-      await world.clock.advance(2 * WINDOW);
-      await expectTruth(false);
-      await world.clock.advance(WINDOW);
-      await expectTruth(true);
+      await expectTruthAfterStart(3 * WINDOW);
     }
   });
 
@@ -107,15 +114,7 @@ describe("the store of a replica", () => {
       const [bytesA, bytesB] = [host.disk.files.get(a), host.disk.files.get(b)];
       host.disk.files.set(a, bytesB as Uint8Array);
       host.disk.files.set(b, bytesA as Uint8Array);
-      world.isAway = true;
-      await host.start();
-      await world.clock.advance(2 * SECOND);
-      await expectTruth(false);
-      world.isAway = false;
-      await world.clock.advance(WINDOW);
-      await expectTruth(false);
-      await world.clock.advance(2 * WINDOW);
-      await expectTruth(true);
+      await expectTruthAfterStart(3 * WINDOW);
     }
   });
 
@@ -170,6 +169,36 @@ describe("the store of a replica", () => {
       expect(await saidBy(host, `gina@${DOMAIN}`)).toBe("deliverable");
     },
   );
+
+  it("keeps a list over a power failure that was written when the disk had room again", async () => {
+    host.disk.fault = "full";
+    await world.publishHere(DOMAIN, [...NAMES, "gina"], { exactBits: 2 });
+    await world.clock.advance(WINDOW);
+    host.disk.fault = null;
+    await world.clock.advance(WINDOW);
+    expect(host.count("written")).toBe(1);
+    await losePower();
+    for (const name of [...NAMES, "gina"])
+      expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable");
+  });
+
+  it("keeps a list over a power failure if the disk was full for a part of the next one", async () => {
+    const more = Array.from({ length: 20 }, (_, i) => `n${i}`);
+    await world.publishHere(DOMAIN, [...NAMES, ...more], { exactBits: 2 });
+    let shards = 0;
+    world.tamper = async (path, response) => {
+      if (!path.includes("/shards/")) return response;
+      // One after the other.
+      await world.clock.sleep(++shards * 100);
+      host.disk.fault = host.disk.fault === null && host.count("unwritable") === 0 ? "full" : null;
+      return response;
+    };
+    while (shards < 4) await world.clock.advance(SECOND);
+    await world.clock.advance(SECOND);
+    expect(host.count("unwritable")).toBe(1);
+    await losePower();
+    for (const name of NAMES) expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable");
+  });
 
   it("starts empty on a disk that cannot be written, and holds the lists in memory", async () => {
     const disk = new MemoryDisk();
@@ -245,7 +274,7 @@ describe("the store of a replica", () => {
 
   it("survives a power failure with all that was said to be complete", async () => {
     host.kill();
-    host.disk.losePower(() => 0);
+    host.disk.losePower(() => 1);
     world.isAway = true;
     await host.start();
     await world.clock.advance(SECOND);

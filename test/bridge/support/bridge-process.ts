@@ -144,7 +144,7 @@ export class BridgeProcess {
   }
 }
 
-export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--metrics"].flatMap((flag) => [
+export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--tcp", "--metrics"].flatMap((flag) => [
   flag,
   "127.0.0.1:0",
 ]);

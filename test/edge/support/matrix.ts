@@ -1,5 +1,6 @@
 /** Who may do what, written out from the role table of the design, and a harmless request for each route. */
-import type { Role } from "../../../src/api/index.ts";
+import { hookAnswer, type Role } from "../../../src/api/index.ts";
+import { unavailable } from "../../../src/directory/index.ts";
 import type { CallOptions } from "./edge.ts";
 
 /** A number that no head ever has: a request with it is authorised and changes nothing. */
@@ -13,6 +14,8 @@ export interface Right {
   readonly request: (domain: string) => { readonly path: string; readonly options?: CallOptions };
   /** Status if the caller is authorised and the domain is served. */
   readonly admitted: number;
+  /** The whole answer, with status 200, if the token does not cover the recipient; left out: a verdict with 503. */
+  readonly deferral?: (domain: string) => unknown;
   /** The same if the domain is not served, unless it is equal. */
   readonly nowhere?: number;
 }
@@ -47,6 +50,14 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: (domain) => ({ path: "/v1/rcpt", options: { json: { recipient: `alice@${domain}` } } }),
   },
   "GET /v1/rcpt/:address": { ...check, request: (domain) => get(`/v1/rcpt/alice%40${domain}`) },
+  "POST /v1/hooks/mta": {
+    ...check,
+    deferral: (domain) => hookAnswer(unavailable(`alice@${domain}`, "")),
+    request: (domain) => ({
+      path: "/v1/hooks/mta",
+      options: { json: { context: { stage: "rcpt" }, envelope: { to: [{ address: `alice@${domain}` }] } } },
+    }),
+  },
   "GET /v1/domains": {
     roles: ["check", "publish", "replica", "admin"],
     bound: "none",
@@ -139,6 +150,11 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     ...admin,
     request: () => ({ path: "/v1/registry", options: { method: "POST" } }),
     admitted: 200,
+  },
+  "POST /v1/registry/restored": {
+    ...admin,
+    request: () => ({ path: "/v1/registry/restored", options: { json: { partition: 0, expect: 1 } } }),
+    admitted: 409,
   },
   "GET /v1/status": { ...admin, request: () => get("/v1/status"), admitted: 200 },
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },

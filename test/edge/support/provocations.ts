@@ -4,6 +4,7 @@ import {
   MAX_CHANGES_BODY,
   MAX_CHECK_BODY,
   MAX_COMMIT_BODY,
+  MAX_HOOK_BODY,
   MAX_PLAN_BODY,
   MAX_SMALL_BODY,
   type PlannedDomain,
@@ -18,6 +19,8 @@ export interface Provocation {
   /** `error.code`; omitted if the body is an answer. */
   readonly code?: string;
 }
+
+const restored = "/v1/registry/restored";
 
 /** What the provocations need to exist. */
 export interface World {
@@ -35,6 +38,8 @@ export interface World {
   readonly growing: DomainCommit;
   readonly lacking: DomainCommit;
   readonly losing: DomainCommit;
+  /** The Registry's. */
+  readonly incarnation: number;
   /** Id of a token to revoke. */
   readonly tokenId: string;
 }
@@ -74,6 +79,9 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const nowhere = "/v1/domains/nowhere.example";
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
+  const hook = (stage: string, ...to: string[]) => ({
+    json: { context: { stage }, envelope: { to: to.map((address) => ({ address })) } },
+  });
   const changes = (members: object) => ({ json: { partition: 0, since: null, nonce: "n-1", ...members } });
   const plan = (names: PlannedNames, change: Partial<PlannedDomain> = {}) => ({
     json: {
@@ -109,6 +117,14 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`/v1/rcpt/alice%40${small}`, { headers: { Accept: "text/plain" } }),
       fails(400, "bad_request", "/v1/rcpt/%ff%40x.example"),
     ],
+    "POST /v1/hooks/mta": [
+      ok("/v1/hooks/mta", hook("rcpt", `x@${large}`, `alice@${small}`)),
+      ok("/v1/hooks/mta", hook("rcpt", `nobody@${small}`)),
+      ok("/v1/hooks/mta", { json: { context: { stage: "connect" } } }),
+      ok("/v1/hooks/mta", { body: "{" }),
+      ok("/v1/hooks/mta", { body: "{}", headers: { "Content-Length": String(MAX_HOOK_BODY + 1) } }),
+      fails(400, "bad_request", "/v1/hooks/mta", { json: { stage: "rcpt" } }),
+    ],
     "POST /v1/changes": [
       ok("/v1/changes", changes({})),
       ok("/v1/changes", changes({ since: { incarnation: 1, number: 2 }, after: null })),
@@ -138,7 +154,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`${own}/key`),
       ok(`${nowhere}/key`),
       ok(`${own}/key?epoch=1`),
-      fails(404, "not_found", `${own}/key?epoch=2`),
+      fails(404, "not_found", `${own}/key?epoch=9`),
       fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],
@@ -210,6 +226,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
     ],
     "GET /v1/registry": [ok("/v1/registry")],
     "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
+    "POST /v1/registry/restored": [
+      ok(restored, { json: { partition: 0, expect: world.incarnation } }),
+      fails(409, "conflict", restored, { json: { partition: 0, expect: 1 } }),
+      fails(400, "bad_request", restored, { json: { partition: 9, expect: 1 } }),
+      ...badBodies(restored, MAX_SMALL_BODY),
+    ],
     "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
   };

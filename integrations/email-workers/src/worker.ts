@@ -1,0 +1,40 @@
+/**
+ * An Email Worker that asks Rollcall about the recipient before it forwards the message. Without an explicit verdict the
+ * message is deferred: every exception is a temporary failure.
+ */
+
+/** The members that matter here of an answer of Rollcall. */
+interface Answer {
+  readonly recipient: string;
+  readonly action: string;
+  readonly verdict: string;
+  readonly reply: string;
+}
+
+interface Env {
+  /** The service binding of wrangler.toml. */
+  readonly ROLLCALL: { check(recipients: readonly string[]): Promise<readonly Answer[]> };
+  /** Where accepted messages go: a verified destination address of the account. */
+  readonly DESTINATION: string;
+}
+
+/** Rollcall answers within 8 s. */
+const TIMEOUT_MS = 10_000;
+
+export default {
+  async email(message, env) {
+    const late = scheduler.wait(TIMEOUT_MS).then(() => {
+      throw new Error("deferred: Rollcall did not answer in time");
+    });
+    const [answer] = await Promise.race([env.ROLLCALL.check([message.to]), late]);
+    if (answer?.recipient === message.to && answer.action === "accept") {
+      await message.forward(env.DESTINATION);
+    } else if (answer?.recipient === message.to && answer.action === "reject") {
+      // The platform adds codes of its own.
+      message.setReject(answer.reply.replace(/^\d{3} \d\.\d+\.\d+ +/, ""));
+    } else {
+      // Exceptions are logged: this one names no address.
+      throw new Error(`deferred: ${answer?.verdict ?? "no answer"}`);
+    }
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,301 @@
+/** One mail host with a replica, with what was shown to it, and what became of its disk. */
+
+import type { ChangesAnswer } from "../../src/api/index.ts";
+import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
+import type { Answer } from "../../src/directory/index.ts";
+import type { Faults } from "../../testing/faults.ts";
+import type { Fetch } from "../../testing/network.ts";
+import type { Random } from "../../testing/random.ts";
+import { ReplicaHost } from "../../testing/replica-host.ts";
+import type { VirtualTime } from "../../testing/virtual-time.ts";
+import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
+import type { Token } from "../model/http-judge.ts";
+import { ReplicaRequests } from "./replica-requests.ts";
+import { WatchedDisk } from "./watched-disk.ts";
+
+export interface ReplicaParts {
+  readonly name: string;
+  readonly location: string;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly fetch: Fetch;
+  /** The edge's window, until it has said its own. */
+  readonly window: number;
+  readonly acceptGrace: number;
+  readonly history: number;
+  violation(assertion: string, words: string): void;
+  trace(words: () => string): void;
+}
+
+/** An answer that arrived, with the host's monotonic clock at that time. */
+interface Heard extends Exchange {
+  readonly monotonic: number;
+}
+
+export class SimulatedReplica implements Answerer {
+  readonly kind = "replica";
+  readonly name: string;
+  readonly disk = new WatchedDisk();
+  readonly firstAsked = new Map<number, number>();
+  readonly answered = new Map<string, number>();
+  readonly published: Answerer["published"] = new Map();
+  readonly #parts: ReplicaParts;
+  readonly #host: ReplicaHost;
+  #token: Token | null = null;
+  /** Windows that the last two answers named. */
+  #windows: readonly [number, number];
+  #hurtAt: number;
+  /** By partition: the last answer that arrived, and the last one that was applied. */
+  #arrived = new Map<number, Heard>();
+  #applied = new Map<number, Heard>();
+  #evidence = new Map<number, number>();
+  /** Partitions whose last poll failed. */
+  readonly #failing = new Set<number>();
+  #unnoticed = 0;
+  #moments: Moment[] = [];
+  /** Complete lists that it has; and those that the disk has for sure. Generations by domain. */
+  held = new Map<string, number>();
+  #durable = new Map<string, number>();
+  #copy: { readonly files: Map<string, Uint8Array>; readonly durable: Map<string, number> } | null = null;
+  /** Starts so far. */
+  run = 0;
+  hasEnded = false;
+  /** Whether the host's clock was right since the last contact. */
+  isClockSound = true;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.#windows = [parts.window, parts.window];
+    this.#hurtAt = parts.time.now();
+    this.disk.wentBack = (path) =>
+      parts.violation("nobody goes back", `${this.name} stores an older ${path}`);
+    const requests = new ReplicaRequests({ ...parts, replica: this });
+    this.#host = new ReplicaHost({
+      time: parts.time,
+      network: (request) => requests.send(request),
+      token: "",
+      acceptGrace: parts.acceptGrace,
+      disk: this.disk,
+      seed: parts.random.integer(),
+      observed: (event, details) => this.#observed(event, details),
+    });
+  }
+
+  get settings(): Answerer["settings"] {
+    const { acceptGrace, history } = this.#parts;
+    return { window: Math.max(...this.#windows), acceptGrace, history, cacheBytes: 64 * 1024 * 1024 };
+  }
+
+  get isRunning(): boolean {
+    return this.#host.isRunning;
+  }
+
+  get token(): Token | null {
+    return this.#token;
+  }
+
+  /** The shortest window that counts now. */
+  get shortestWindow(): number {
+    return Math.min(...this.#windows);
+  }
+
+  /** Whether its token covers a domain. */
+  covers(domain: string): boolean {
+    return this.#token !== null && (this.#token.domains?.includes(domain) ?? true);
+  }
+
+  /** What the bridge beside it asks it for. */
+  readonly lists: LocalLists = {
+    check: (recipient, domain, minGeneration) =>
+      this.isRunning ? this.#host.replica.check(recipient, domain, minGeneration) : null,
+    isAway: (domain) => this.isRunning && this.#host.replica.isAway(domain),
+    noteUsed: (answer: Answer, domain: string) => this.#host.replica.noteUsed(answer, domain),
+  };
+
+  /** When a fault last met it, or now while one does. */
+  get hurtAt(): number {
+    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad;
+    return isHurt ? this.#parts.time.now() : this.#hurtAt;
+  }
+
+  /** Last contact with the Registry of a partition. */
+  contact(partition: number): number {
+    return this.#evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  hurt(): void {
+    this.#hurtAt = this.#parts.time.now();
+  }
+
+  /** All moments since one at which it may have decided. @param answered what it had answered from by then */
+  momentsSince(time: number, answered: ReadonlyMap<string, number> = this.answered): Moment[] {
+    const past = this.#moments.filter((moment) => moment.time >= time);
+    return [...past, ...this.#present()].map((moment) => ({ ...moment, answered: new Map(answered) }));
+  }
+
+  /**
+   * What may be known of it now. An answer that arrived may not be applied yet, and departures run on the Registry's
+   * time, which a replica takes for as early as it can be.
+   */
+  #present(): Moment[] {
+    const { time } = this.#parts;
+    const heard = [...this.#arrived.values(), ...this.#applied.values()];
+    const monotonic = this.#host.monotonic();
+    const earliest = Math.min(...heard.map((it) => it.sentAt + monotonic - it.monotonic));
+    const clocks = [heard.length === 0 ? Number.NEGATIVE_INFINITY : earliest, time.now()];
+    return [this.#arrived, this.#applied].flatMap((exchanges) =>
+      clocks.map((clock) => ({
+        time: time.now(),
+        clock,
+        hurtAt: this.hurtAt,
+        exchanges: new Map(exchanges),
+        evidence: new Map(this.#evidence),
+        answered: this.answered,
+        unnoticed: this.#unnoticed,
+      })),
+    );
+  }
+
+  #noteMoment(): void {
+    const { time } = this.#parts;
+    this.#moments = [...this.#moments.filter((it) => time.now() - it.time < 6_000), ...this.#present()];
+  }
+
+  /** The host gets a token, and with the first one it starts. */
+  useToken(token: Token): void {
+    const isFirst = this.#token === null;
+    this.#token = token;
+    this.hurt();
+    for (const lists of [this.held, this.#durable])
+      for (const domain of lists.keys()) if (!this.covers(domain)) lists.delete(domain);
+    this.#host.useToken(token.token);
+    if (isFirst) this.boot();
+  }
+
+  /** Ends as with `kill -9`, or as the power fails. */
+  stop(losesPower: boolean): void {
+    this.#host.kill();
+    if (losesPower) this.disk.losePower(() => this.#parts.random.next());
+    this.disk.diesBefore = Number.POSITIVE_INFINITY;
+  }
+
+  boot(): void {
+    const { time, trace } = this.#parts;
+    this.run++;
+    this.#arrived = new Map();
+    this.#applied = new Map();
+    this.#moments = [];
+    this.#failing.clear();
+    this.answered.clear();
+    this.held = new Map(this.#durable);
+    this.hurt();
+    this.#unnoticed = this.#unnoticedAtBoot();
+    trace(
+      () => `${this.name} starts${this.#unnoticed > 0 ? `, ${this.#unnoticed} ms later than it knows` : ""}`,
+    );
+    void this.#host.start();
+    time.after(0, () => this.hurt());
+  }
+
+  /** How much more time has passed since the last stored time than the host's clock shows. */
+  #unnoticedAtBoot(): number {
+    const now = this.#parts.time.now();
+    const stored = this.disk.storedTime();
+    if (stored === null) return 0;
+    const shown = now + this.#host.wallOffset - stored.wall;
+    this.isClockSound &&= shown >= 0;
+    // A clock before the stored time is noticed.
+    return shown < 0 ? 0 : Math.max(0, now - stored.registry - shown);
+  }
+
+  setClock(by: number): void {
+    this.#host.wallOffset += by;
+    if (by !== 0) this.isClockSound = false;
+    this.hurt();
+  }
+
+  fallAsleep(): void {
+    this.#host.fallAsleep();
+  }
+
+  wake(): void {
+    this.hurt();
+    this.#host.wake();
+  }
+
+  /** Does something to files of the disk; nothing is sure of what it has then. */
+  damage(how: "flip" | "missing" | "swap" | "copy" | "older copy", files: string): void {
+    if (how === "copy") {
+      this.#copy = { files: new Map(this.disk.files), durable: new Map(this.#durable) };
+      return;
+    }
+    if (how === "older copy") {
+      if (this.#copy === null) return;
+      this.disk.files.clear();
+      for (const [path, bytes] of this.#copy.files) this.disk.files.set(path, bytes);
+      this.#durable = new Map(this.#copy.durable);
+      this.held = new Map();
+      return;
+    }
+    const path = this.disk.damage(this.#parts.random, how, files);
+    if (path === null) return;
+    this.#parts.trace(() => `on the disk of ${this.name}: ${how} ${path}`);
+    this.held.clear();
+    this.#durable.clear();
+    this.hurt();
+  }
+
+  /** A poll was answered. @param token with which it was sent */
+  heard({ partition, window, heads }: ChangesAnswer, sentAt: number, token: Token | null): void {
+    const { time, violation, trace } = this.#parts;
+    trace(
+      () =>
+        `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
+    );
+    if (token !== null && sentAt > token.revokedAt)
+      violation("revocation", `${this.name} hears changes, but its token was revoked`);
+    const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
+    if (foreign !== undefined)
+      violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
+    if (1000 * window !== this.#windows[1]) this.hurt();
+    this.#windows = [this.#windows[1], 1000 * window];
+    const heard = { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() };
+    this.#noteMoment();
+    this.#arrived.set(partition, heard);
+    this.#evidence.set(partition, Math.max(sentAt, this.contact(partition)));
+  }
+
+  #observed(event: string, [first, second]: readonly unknown[]): void {
+    const { violation, trace } = this.#parts;
+    if (event === "polled") this.#polled(first as number, second === null);
+    else if (event === "ready") {
+      this.held.set(first as string, second as number);
+      if (!this.disk.isBad) this.#durable.set(first as string, second as number);
+    } else if (event === "written") this.#durable = new Map(this.held);
+    else if (event === "failed") {
+      const why = first instanceof Error ? first.stack : String(first);
+      violation("no fault of a replica's own", `${this.name}: ${why}`);
+    }
+    if (event !== "fetched" && event !== "progress")
+      trace(
+        () =>
+          `${this.name}: ${event} ${first === undefined ? "" : String(first)} ${second === undefined ? "" : String(second)}`,
+      );
+  }
+
+  #polled(partition: number, isGood: boolean): void {
+    if (!isGood) {
+      this.#failing.add(partition);
+      return;
+    }
+    if (this.#failing.delete(partition)) this.hurt();
+    const heard = this.#arrived.get(partition);
+    if (heard === undefined) return;
+    this.#noteMoment();
+    this.#applied.set(partition, heard);
+    this.#unnoticed = 0;
+    this.isClockSound = true;
+  }
+}

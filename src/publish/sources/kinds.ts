@@ -1,0 +1,85 @@
+import * as v from "valibot";
+import { combineSources } from "./combine.ts";
+import { command } from "./command.ts";
+import { dovecot } from "./dovecot.ts";
+import { file } from "./file.ts";
+import type { SourceHost, SourceKind } from "./kind.ts";
+import { ldap } from "./ldap.ts";
+import { mariadb } from "./mariadb.ts";
+import { onlyOf } from "./other-domains.ts";
+import { passwd } from "./passwd.ts";
+import { postfix } from "./postfix.ts";
+import { postgresql } from "./postgresql.ts";
+import type { Source } from "./source.ts";
+import { sqlite } from "./sqlite.ts";
+
+/** Every kind of source. To add one, write its file, list it here, and add its section to docs/sources.md. */
+const KINDS = {
+  file,
+  command,
+  postfix,
+  passwd,
+  dovecot,
+  ldap,
+  postgresql,
+  mariadb,
+  sqlite,
+} as const satisfies Readonly<Record<string, unknown>>;
+
+const KIND_NAMES = Object.keys(KINDS).sort();
+
+/** Settings that every kind has. */
+const COMMON = {
+  other_domains: v.optional(v.picklist(["refuse", "skip"], 'must be "refuse" or "skip"'), "refuse"),
+};
+
+/** The settings of one source, checked. Only {@link openSources} reads more of it. */
+export interface SourceSettings {
+  readonly kind: string;
+  readonly other_domains: "refuse" | "skip";
+}
+
+/** `[sources.NAME]` of rollcall.toml. */
+export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
+  const named = (input as { kind?: unknown } | null)?.kind;
+  const found = typeof named === "string" && Object.hasOwn(KINDS, named) ? kindOf(named) : null;
+  const kind = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+  // Without its kind, nothing is known about the other settings.
+  if (found === null) return v.looseObject({ kind, ...COMMON });
+  return v.strictObject({ kind, ...COMMON, ...found.settings });
+});
+
+/** The settings that a kind of source has, for messages. */
+export const knownSourceSettings = (name: unknown): readonly string[] =>
+  typeof name === "string" && Object.hasOwn(KINDS, name)
+    ? ["kind", ...Object.keys(COMMON), ...Object.keys(kindOf(name).settings)]
+    : ["kind"];
+
+/** The settings of each kind, beside those of every kind. `states` is described once for all. */
+export const settingsByKind = (): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(
+    KIND_NAMES.map((name) => [name, Object.keys(kindOf(name).settings).filter((each) => each !== "states")]),
+  );
+
+const kindOf = (name: string): SourceKind => (KINDS as Readonly<Record<string, unknown>>)[name] as SourceKind;
+
+/** A source of a domain: its settings, and its name as messages show it. */
+export interface NamedSource {
+  readonly shown: string;
+  readonly settings: SourceSettings;
+}
+
+/** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
+export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
+  combineSources(
+    sources.map(({ shown, settings: { kind, other_domains, ...settings } }) => {
+      const source = kindOf(kind).open(settings, { ...host, shown });
+      return other_domains === "skip" ? onlyOf(source, host.domain) : source;
+    }),
+  );
+
+/** A list in a file, as `list = "lists/example.txt"` names it. */
+export const fileList = (path: string): NamedSource => ({
+  shown: path,
+  settings: { kind: "file", other_domains: "refuse", path } as SourceSettings,
+});

@@ -1,0 +1,24 @@
+import { toALabel } from "../../directory/index.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * A source that lists several domains, as one of them sees it: addresses of other domains are left out. Without this they
+ * are faults, since a list of the wrong domain must never be published.
+ */
+export const onlyOf = (source: Source, domain: string): Source => ({
+  ...source,
+  read: (sink, signal) =>
+    source.read(
+      {
+        ...sink,
+        entry(line, address, state) {
+          const written = address.slice(address.lastIndexOf("@") + 1);
+          const isOther =
+            written !== domain && address.includes("@") && (toALabel(written) ?? domain) !== domain;
+          // What is no domain name is for the reader of the list to report.
+          if (!isOther) sink.entry(line, address, state);
+        },
+      },
+      signal,
+    ),
+});

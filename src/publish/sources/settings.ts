@@ -1,0 +1,18 @@
+import * as v from "valibot";
+
+/** Settings that several kinds of source share. */
+
+const COLUMN = v.pipe(v.string("must be names of columns"), v.nonEmpty("must be names of columns"));
+
+/** `columns = { address = "mail", state = "locked" }` */
+export const COLUMNS_SETTING = v.optional(
+  v.strictObject({ address: COLUMN, state: v.optional(COLUMN) }, 'must be such as { address = "mail" }'),
+);
+
+const SECONDS = "must be a number of seconds, from 1 to 86400";
+
+/** `timeout = 600`: seconds within which the whole source must have been read. */
+export const TIMEOUT_SETTING = v.optional(
+  v.pipe(v.number(SECONDS), v.minValue(1, SECONDS), v.maxValue(86_400, SECONDS)),
+  600,
+);
