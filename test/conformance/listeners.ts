@@ -10,7 +10,7 @@ export function listenersOf(bridge: Bridge, edge: { url: string; checkToken: str
     policy: at("policy"),
     line: at("line"),
     tcp: at("tcp"),
-    http: at("http"),
+    http: at("hooks"),
     edge: { url: edge.url, token: edge.checkToken },
   };
 }
