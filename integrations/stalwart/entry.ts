@@ -1,0 +1,63 @@
+/**
+ * MTA Hooks as Stalwart sends them, with the settings of the files beside this one. Stalwart itself is not run:
+ * hook-client.ts does what its source does.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { codesOfReply, type Entry, type Listeners } from "../rig.ts";
+import { type HookSettings, rcptReply } from "./hook-client.ts";
+
+/** The members of Stalwart's `MtaHook` that the files set and that matter to an SMTP client. */
+interface MtaHook {
+  readonly url: string;
+  readonly enable: { readonly match: readonly { readonly if: string; readonly then: string }[]; readonly else: string };
+  readonly stages: Readonly<Record<string, true>>;
+  readonly httpAuth: { readonly "@type": "Unauthenticated" | "Bearer" };
+  readonly timeout: number;
+  readonly tempFailOnError: boolean;
+}
+
+/** The hook of a plan for `stalwart-cli apply`: one operation in one line. */
+export function hookOf(file: string): MtaHook {
+  const plan = JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as {
+    readonly value: { readonly rollcall: MtaHook };
+  };
+  return plan.value.rollcall;
+}
+
+const entryOf = (
+  name: string,
+  title: string,
+  file: string,
+  at: (listeners: Listeners) => Pick<HookSettings, "url" | "authorization">,
+): Entry => ({
+  name,
+  title,
+  missing: null,
+  codes: ({ action, reply }) => (action === "accept" ? "250 2.1.5" : codesOfReply({ reply })),
+  differences: [
+    {
+      rows: ["case-sensitive"],
+      codes: "550 5.1.1",
+      because: "Stalwart asks with the address in lower case",
+    },
+  ],
+  start: async (listeners) => {
+    const { timeout, tempFailOnError } = hookOf(file);
+    const settings = { timeout, tempFailOnError, ...at(listeners) };
+    return {
+      rcpt: (recipient) => rcptReply(settings, [recipient]),
+      stop: async () => undefined,
+    };
+  },
+});
+
+export const stalwart = entryOf("stalwart", "Stalwart, bridge (not run)", "bridge.ndjson", ({ http }) => ({
+  url: `http://${http}/v1/hooks/mta`,
+  authorization: null,
+}));
+
+export const stalwartAtTheEdge = entryOf("stalwart-edge", "Stalwart, edge (not run)", "edge.ndjson", ({ edge }) => ({
+  url: `${edge.url}/v1/hooks/mta`,
+  authorization: `Bearer ${edge.token}`,
+}));
