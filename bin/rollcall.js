@@ -3,7 +3,10 @@
 import { existsSync } from "node:fs";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-const main = new URL("../dist/cli/rollcall.mjs", import.meta.url);
+// OpenSMTPD keeps this process for each of its tables, so it loads a small file of its own.
+const [, , command, argument = "-"] = process.argv;
+const file = command === "opensmtpd-table" && !argument.startsWith("-") ? "opensmtpd-table" : "rollcall";
+const main = new URL(`../dist/cli/${file}.mjs`, import.meta.url);
 
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(
@@ -15,7 +18,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   await import(main.href);
 } else {
   process.stderr.write(
-    "error: rollcall is not built: dist/cli/rollcall.mjs is missing\n" +
+    `error: rollcall is not built: dist/cli/${file}.mjs is missing\n` +
       "what to do: run `npm ci`, or `npm run build` where the packages are installed\n",
   );
   process.exitCode = 2;

@@ -86,11 +86,13 @@ export interface Rig {
   readonly differences: readonly Difference[];
   /** Whether it offers SMTPUTF8. If it does not, clients cannot send it an address that is not ASCII. */
   readonly smtputf8: boolean;
+  /** From which address of loopback strangers connect, if the server takes 127.0.0.1 for itself. */
+  readonly client?: string;
   /** Why the server cannot run here, such as "exim4 is not installed"; null if it can. */
   readonly missing: string | null;
   /**
    * Starts the server and waits for its greeting. It relays `domains`, delivers nothing, and takes clients on 127.0.0.1
-   * for strangers.
+   * (or `client`) for strangers.
    *
    * @param domains in A-labels; an IDN may also have to be configured in Unicode
    * @throws an Error with the server's log if it does not start

@@ -1,5 +1,5 @@
 // @ts-check
-// Builds dist/: the command for Node 20 as one file that needs no package, its manual pages and shell completions, the
+// Builds dist/: the command for Node 20 as one file that needs no package, OpenSMTPD's table process as another, its manual pages and shell completions, the
 // Worker as it is deployed and `rollcall dev` runs it, and the OpenAPI document, which is deployed beside it. `npm ci` runs
 // this as `prepare`, and wrangler before each deploy.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -35,11 +35,13 @@ const forNode = {
   },
 };
 
-const results = await Promise.all([command(), reference(), worker(), openApi()]).catch((error) => {
-  // esbuild has printed its own errors.
-  if (!Array.isArray(error?.errors)) console.error(error);
-  process.exit(1);
-});
+const results = await Promise.all([command(), opensmtpdTable(), reference(), worker(), openApi()]).catch(
+  (error) => {
+    // esbuild has printed its own errors.
+    if (!Array.isArray(error?.errors)) console.error(error);
+    process.exit(1);
+  },
+);
 
 // Written to a temporary file and renamed, so that a command that starts meanwhile never reads half a file.
 for (const { outputFiles = [] } of results) {
@@ -76,6 +78,19 @@ async function command() {
   return { outputFiles: [...outputFiles, licences] };
 }
 
+/**
+ * The table process of OpenSMTPD by itself. smtpd starts one for each table and keeps it, so it is a file that loads no
+ * package and little of the command.
+ */
+function opensmtpdTable() {
+  return build({
+    ...forNode,
+    banner: { js: "#!/usr/bin/env node" },
+    entryPoints: ["src/cli/opensmtpd-table.ts"],
+    outfile: "dist/cli/opensmtpd-table.mjs",
+  });
+}
+
 /** The manual pages and completions, which the bundled code derives from the command's own options and help. */
 async function reference() {
   const { outputFiles = [] } = await build({
@@ -105,6 +120,7 @@ async function worker() {
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*"],
+    define: { ROLLCALL_WITHOUT_DESCRIPTIONS: "true" },
     minify: !isReadable,
     sourcemap: isReadable ? false : "external",
   });
@@ -112,7 +128,8 @@ async function worker() {
   if (bundle === undefined) return { outputFiles };
   const { code = "", map: whole = "" } = await minify(bundle.text, {
     module: true,
-    compress: { passes: 2 },
+    // No getter of the Worker has an effect, so an access whose value nothing uses is left out.
+    compress: { passes: 2, pure_getters: true },
     // By convention these are private to a library.
     mangle: { properties: { regex: /^_[a-z]/ } },
     sourceMap: { content: map?.text ?? "", filename: "worker.js", url: "worker.js.map" },

@@ -17,9 +17,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   edge: ["reader", "registry", "api", "directory", "runtime"],
   client: ["api", "directory", "runtime"],
   bridge: ["reader", "client", "api", "directory", "runtime"],
+  opensmtpd: ["bridge", "runtime"],
   publish: ["client", "api", "directory", "runtime"],
   inspect: ["publish", "client", "api", "directory", "runtime"],
-  cli: ["inspect", "bridge", "publish", "client", "api", "directory", "runtime"],
+  cli: ["inspect", "bridge", "opensmtpd", "publish", "client", "api", "directory", "runtime"],
 };
 
 /** Folders that also run in Workers, without Node. */
@@ -34,6 +35,8 @@ const ADAPTERS = [
   "src/cli/platform.ts",
   // The platform's connections to the edge, for the bridge.
   "src/cli/http.ts",
+  // OpenSMTPD's table process, which loads little of the command.
+  "src/opensmtpd/platform.ts",
 ];
 
 /** The files that provide hashing. */

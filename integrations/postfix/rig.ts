@@ -10,6 +10,7 @@ import {
   type Difference,
   type Listeners,
   type MailServer,
+  type Patience,
   type Rig,
   type Way,
 } from "../rig.ts";
@@ -20,9 +21,14 @@ const tableCodes: Way["codes"] = ({ verdict, action }) => {
   return action === "defer" || verdict === "not-served" ? "451 4.3.0" : "550 5.1.1";
 };
 
-const SILENT_MAP =
-  "Postfix waits 100 s for a map that is silent, and does not ask it again in that session; socketmap_table(5) calls " +
-  'this time "not (yet) configurable"';
+const SILENT_MAP: Patience = {
+  fault: "hung",
+  seconds: 105,
+  losesSession: true,
+  because:
+    "Postfix waits 100 s for a map that is silent, and does not ask it again in that session; socketmap_table(5) calls " +
+    'this time "not (yet) configurable"',
+};
 
 const WAYS: readonly Way[] = [
   {
@@ -30,14 +36,47 @@ const WAYS: readonly Way[] = [
     title: "recipient table",
     file: "relay-recipient-maps.cf",
     codes: tableCodes,
-    patience: [{ fault: "hung", seconds: 105, losesSession: true, because: SILENT_MAP }],
+    patience: [SILENT_MAP],
+  },
+  {
+    name: "virtual-mailbox-maps",
+    title: "virtual mailboxes",
+    file: "virtual-mailbox-maps.cf",
+    codes: tableCodes,
+    patience: [SILENT_MAP],
+  },
+  {
+    name: "local-recipient-maps",
+    title: "local recipients",
+    file: "local-recipient-maps.cf",
+    codes: tableCodes,
+    patience: [SILENT_MAP],
+  },
+  {
+    name: "tcp-table",
+    title: "tcp table",
+    file: "tcp-table.cf",
+    codes: tableCodes,
+    patience: [
+      {
+        fault: "stopped",
+        seconds: 13,
+        because: "Postfix makes ten attempts to connect to a tcp table, one a second",
+      },
+      {
+        fault: "hung",
+        seconds: Number.POSITIVE_INFINITY,
+        because:
+          "Postfix connects again every 100 s for as long as the client waits; no setting changes that",
+      },
+    ],
   },
   {
     name: "access-map",
     title: "access map",
     file: "access-map.cf",
     codes: codesOfReply,
-    patience: [{ fault: "hung", seconds: 105, losesSession: true, because: SILENT_MAP }],
+    patience: [SILENT_MAP],
   },
   {
     name: "policy-service",
@@ -54,35 +93,58 @@ const WAYS: readonly Way[] = [
   },
 ];
 
+/** Ways that ask a table: all but the policy service. */
+const TABLES = WAYS.map(({ name }) => name).filter((name) => name !== "policy-service");
+
 const differences: readonly Difference[] = [
   {
     rows: ["foreign", "subdomain", "literal-elsewhere"],
     codes: "554 5.7.1",
-    because: "`reject_unauth_destination` refuses what is not in `relay_domains` before the lookup",
+    because: "`reject_unauth_destination` refuses what is not in the list of domains before the lookup",
   },
   {
     rows: ["literal"],
-    ways: ["relay-recipient-maps"],
+    ways: ["relay-recipient-maps", "virtual-mailbox-maps", "tcp-table"],
     codes: "550 5.1.1",
     because: "an address literal of the server is a local address: `local_transport = error:…` refuses it",
   },
   {
     rows: ["idn-u-nfd"],
     codes: "554 5.7.1",
-    because: "Postfix compares the domain with `relay_domains` as the client sent it, without normalising it",
+    because: "Postfix compares the domain with its list as the client sent it, without normalising it",
   },
   {
     rows: ["case-sensitive"],
-    ways: ["relay-recipient-maps", "access-map"],
+    ways: TABLES,
     codes: "550 5.1.1",
     because:
       'Postfix asks its tables in lower case: publish a domain with `case = "sensitive"` only if its servers use the policy service',
   },
   {
     rows: ["bare"],
-    ways: ["relay-recipient-maps", "access-map"],
+    ways: TABLES,
     codes: "550 5.1.1",
     because: "Postfix completes a local part without a domain with `myorigin`",
+  },
+  {
+    rows: ["quoted-empty", "catch-all-empty"],
+    ways: ["local-recipient-maps"],
+    codes: "250 2.1.5",
+    because:
+      "the empty local part of a local domain is Postfix's `empty_address_recipient`, accepted without a lookup",
+  },
+  {
+    rows: ["postmaster-off", "postmaster-disabled", "postmaster-unpublished"],
+    ways: ["local-recipient-maps"],
+    codes: "250 2.1.5",
+    because: "Postfix accepts postmaster of a local domain without a lookup (RFC 5321 §4.5.1)",
+  },
+  {
+    rows: ["quoted-at", "quoted-at-unknown"],
+    ways: ["local-recipient-maps"],
+    codes: "554 5.7.1",
+    because:
+      "Postfix removes a local domain after a quoted @ and takes the rest for a route, which no setting changes",
   },
 ];
 
@@ -90,13 +152,14 @@ const differences: readonly Difference[] = [
 const addressesOf = (listeners: Listeners): [from: string, to: string][] => [
   ["127.0.0.1:10023", listeners.socketmap],
   ["127.0.0.1:10024", listeners.policy],
+  ["127.0.0.1:10028", listeners.tcp],
 ];
 
 /** A file's lines for `domains`: nothing else than addresses and domains is changed. */
 function mainOf(file: string, listeners: Listeners, domains: readonly string[]): string {
   let text = readFileSync(join(import.meta.dirname, file), "utf8");
   const names = new Set(domains.flatMap((domain) => [domain, domainToUnicode(domain)]));
-  const list = /(^relay_domains =\n)(?: {4}\S+\n)+/m;
+  const list = /(^(?:relay_domains|virtual_mailbox_domains|mydestination) =\n)(?: {4}\S+\n)+/m;
   if (!list.test(text)) throw new Error(`${file} does not list its domains`);
   text = text.replace(
     list,
@@ -104,7 +167,9 @@ function mainOf(file: string, listeners: Listeners, domains: readonly string[]):
   );
   for (const [from, to] of addressesOf(listeners)) text = text.replaceAll(from, to);
   // Nothing is delivered: no process listens on port 9.
-  return text.replaceAll("[192.0.2.10]:25", "[127.0.0.1]:9");
+  return text
+    .replaceAll("[192.0.2.10]:25", "[127.0.0.1]:9")
+    .replaceAll("lmtp:inet:127.0.0.1:24", "smtp:[127.0.0.1]:9");
 }
 
 export const postfix: Rig = {

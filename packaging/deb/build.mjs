@@ -42,6 +42,13 @@ try {
     0o755,
   );
   link("usr/bin/rollcall", "../lib/rollcall/rollcall.mjs");
+  // OpenSMTPD's tables of the type `rollcall`.
+  put(
+    "usr/lib/rollcall/opensmtpd-table.mjs",
+    read("dist/cli/opensmtpd-table.mjs").replace(/^#!.*/, "#!/usr/bin/node"),
+    0o755,
+  );
+  link("usr/libexec/opensmtpd/table-rollcall", "../../lib/rollcall/opensmtpd-table.mjs");
   for (const name of ["rollcall.1", "rollcall-bridge.1"])
     putZipped(`usr/share/man/man1/${name}`, read(`dist/man/${name}`));
   put("usr/share/bash-completion/completions/rollcall", read("dist/completion/rollcall.bash"));

@@ -55,7 +55,7 @@ const zero = kind<0>((value) => value === 0, "must be 0 beside an inline shard",
 /** A list's shards, in an answer or in a request: 2^bits content ids in order, or the only shard's bytes in base64url. */
 export const shardsIn = (object: typeof open) => {
   const byId = object({ bits: whole, ids: texts });
-  const inline = object({ bits: v.optional(zero, 0), inline: text });
+  const inline = object({ bits: v.exactOptional(zero, 0), inline: text });
   return choice<typeof byId | typeof inline>([byId, inline], (value) =>
     has(value, "inline") ? inline : byId,
   );

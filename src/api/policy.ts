@@ -1,21 +1,22 @@
 /** A domain's settings. */
 import * as v from "valibot";
 import { type DomainPolicy, POLICY_SETTINGS, policyFault } from "../directory/index.ts";
-import { closed, kind, named, type Schema } from "./schema.ts";
+import { closed, documented, kind, named, type Schema } from "./schema.ts";
 
 type Change = {
   readonly [K in keyof DomainPolicy]: v.ExactOptionalSchema<Schema<DomainPolicy[K]>, undefined>;
 };
 
 /** A setting to change, by the rule that the directory has for it. Its JSON Schema is that of the setting in an answer. */
-const changeOf = (setting: keyof DomainPolicy): Schema => {
-  const checked = kind(
-    (value) => policyFault(setting, value) === null,
-    ({ input }) => policyFault(setting, input) as string,
-    {},
+const changeOf = (setting: keyof DomainPolicy): Schema =>
+  documented(
+    kind(
+      (value) => policyFault(setting, value) === null,
+      ({ input }) => policyFault(setting, input) as string,
+      {},
+    ),
+    { setting },
   );
-  return { ...checked, setting } as Schema;
-};
 
 export const policyChange = named(
   "PolicyChange",

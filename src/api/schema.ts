@@ -14,6 +14,13 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 type Message = string | ((issue: v.BaseIssue<unknown>) => string);
 
+/** Defined by scripts/build.mjs in the Worker, which makes no OpenAPI document: its bundle has no descriptions. */
+declare const ROLLCALL_WITHOUT_DESCRIPTIONS: true | undefined;
+
+/** The schema with what the OpenAPI document says about it. */
+export const documented = <S extends Schema>(schema: Schema, description: object): S =>
+  (typeof ROLLCALL_WITHOUT_DESCRIPTIONS === "undefined" ? { ...schema, ...description } : schema) as S;
+
 /** A schema that says its own JSON Schema. */
 type Kind<T> = Schema<T> & { readonly json: JsonSchema };
 
@@ -22,7 +29,7 @@ type Kind<T> = Schema<T> & { readonly json: JsonSchema };
  * @param message what it must be, to follow the path of the value: "must be text"
  */
 export const kind = <T>(test: (value: unknown) => boolean, message: Message, json: JsonSchema): Kind<T> =>
-  ({ ...v.custom<T>(test, message), json }) as Kind<T>;
+  documented(v.custom<T>(test, message), { json });
 
 /** The same schema with more of JSON Schema. */
 export const described = <T>(schema: Kind<T>, json: JsonSchema): Kind<T> => ({
@@ -31,7 +38,7 @@ export const described = <T>(schema: Kind<T>, json: JsonSchema): Kind<T> => ({
 });
 
 /** A schema under a name that the OpenAPI document refers to. */
-export const named = <S extends Schema>(name: string, schema: S): S => ({ ...schema, name });
+export const named = <S extends Schema>(name: string, schema: S): S => documented(schema, { name });
 
 const isText = (value: unknown): value is string => typeof value === "string";
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -79,11 +86,11 @@ export const mapOf = <T>(item: Schema<T>, what: string): Schema<Record<string, T
         : "must be an object",
     { type: "object" },
   );
-  return { ...map, values: item } as typeof map;
+  return documented(map, { values: item });
 };
 
 function wrongMember(value: Readonly<Record<string, unknown>>, item: Schema): string | undefined {
-  for (const name in value) if (!v.is(item, value[name])) return name;
+  for (const name in value) if (!v.safeParse(item, value[name]).success) return name;
   return undefined;
 }
 
@@ -104,7 +111,7 @@ export const listOf = <T>(item: Schema<T>, most?: number): Schema<T[]> => {
 export const choice = <S extends Schema>(
   options: readonly S[],
   pick: (value: unknown) => S | Schema<never>,
-): Schema<v.InferOutput<S>> => ({ ...v.lazy(pick), options }) as Schema<v.InferOutput<S>>;
+): Schema<v.InferOutput<S>> => documented(v.lazy(pick), { options });
 
 const notAnObject = kind<never>(() => false, "must be an object", {});
 

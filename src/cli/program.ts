@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -25,6 +26,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   publishCommand,
   checkCommand,
   bridgeCommand,
+  opensmtpdTableCommand,
   statusCommand,
   historyCommand,
   rollbackCommand,

@@ -71,6 +71,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   const sink: SourceSink = {
     entry(line, address, state) {
       const name = nameOf(address, domain, policy);
+      if (name === null) return;
       if (typeof name !== "string") {
         faults.add(line, name.fault);
         return;
@@ -131,16 +132,28 @@ function malformed(shown: string, faults: Report): PublishError {
 /** Characters that a local part may contain only inside quotes. */
 const NEEDS_QUOTES = /[\s"(),:;<>@[\\\]]/;
 
+const CATCH_ALL =
+  "a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted";
+
 /**
- * The canonical local part of an address of `domain`, or why there is none. Accepts misplaced dots, since real
+ * The canonical local part of an address of `domain`, or why there is none. Null for `@domain` if the policy has a
+ * catch-all. Accepts misplaced dots, since real
  * mailboxes have them. Does not accept unquoted characters that need quotes, since they are usually mistakes.
  */
-export function nameOf(address: string, domain: string, policy: DomainPolicy): string | { fault: string } {
+export function nameOf(
+  address: string,
+  domain: string,
+  policy: DomainPolicy,
+): string | { fault: string } | null {
   const recipient = parseRecipient(address);
   if (recipient.kind === "malformed" || recipient.kind === "unlistable") return { fault: recipient.why };
   if (recipient.kind === "postmaster") return { fault: "no domain" };
   if (recipient.kind === "literal") return { fault: "an address literal, which no list can contain" };
   if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };
+  if (recipient.local === "" && address.trimStart().startsWith("@")) {
+    // A list may say what the policy says already.
+    return policy.catchall ? null : { fault: CATCH_ALL };
+  }
   if (recipient.local === "") return { fault: "no local part before the @" };
   if (!recipient.wellFormed && NEEDS_QUOTES.test(recipient.local)) {
     return { fault: "the local part has characters that need quotes" };

@@ -1,47 +1,23 @@
-import type { Position } from "../api/index.ts";
-import {
-  type Answer,
-  actionOf,
-  answer,
-  type DomainRecipient,
-  domainOf,
-  lookup,
-  refuses,
-  unavailable,
-} from "../directory/index.ts";
+import { actionOf, answer, type DomainRecipient, lookup, refuses } from "../directory/index.ts";
 import type { Clock } from "../runtime/ports.ts";
 import type { AnsweredGenerations } from "./answered-generations.ts";
-import { type BlobCache, type BlobKind, blobName, type CachedManifest } from "./blob-cache.ts";
-import type { Check, Query } from "./check.ts";
+import { type BlobCache, blobName, type CachedManifest } from "./blob-cache.ts";
+import type { Check } from "./check.ts";
 import type { ColdReads } from "./cold-reads.ts";
-import { confirms, generationOf, isAhead, isPruned, lastContact } from "./evidence.ts";
+import { confirms, generationOf, isPruned, lastContact } from "./evidence.ts";
 import type { Exports } from "./exports.ts";
 import type { LogView } from "./log-view.ts";
 import type { LogViews } from "./log-views.ts";
 import { numberIn } from "./manifest-order.ts";
 import type { SingleFlight } from "./single-flight.ts";
+import { confirmListsOrDefer, confirmOrDefer, deferral, done, MAX_CONFIRMATIONS, type Step } from "./step.ts";
 
-/** Times that one check may wait for a confirmation. */
-export const MAX_CONFIRMATIONS = 3;
 /** Pause after no answer of the Registry reached the generation that a client has seen. Milliseconds. */
 const GENERATION_PAUSE = 1_000;
 /** An accept without a later contact than this seeks one: clients count their own grace from it. Milliseconds. */
 const OLD_CONTACT = 86_400_000;
 /** After a refresh, successful or not, such an accept does not ask again for so long. Milliseconds. */
 const CONTACT_PAUSE = 3_600_000;
-
-/** What a check needs next, or its answer. */
-export type Step =
-  | { readonly kind: "answer"; readonly answer: Answer }
-  | { readonly kind: "manifest"; readonly domain: string; readonly need: Position; readonly isCold: boolean }
-  | {
-      readonly kind: "blob";
-      readonly of: CachedManifest;
-      readonly table: BlobKind;
-      readonly index: number;
-    }
-  | { readonly kind: "exports" }
-  | { readonly kind: "confirmation"; readonly view: LogView };
 
 /** The settled state that decisions read. */
 export interface DecisionState {
@@ -269,34 +245,6 @@ export class Decider {
   }
 }
 
-/** No verdict about the recipient, and why. */
-export const deferral = (
-  query: Query,
-  detail: string,
-  domain: string | null = null,
-  incarnation: number | null = null,
-): Answer => unavailable(query.text, detail, domainOf(query.recipient) ?? domain, incarnation);
-
-/**
- * Asks the Registry if that can help: nothing is confirmed, or a manifest is newer than the confirmation. A manifest
- * that is older, or an export that could not be read, does not become newer by asking.
- */
-function confirmListsOrDefer(
-  check: Check,
-  now: number,
-  view: LogView,
-  lists: readonly CachedManifest[],
-): Step {
-  return view.isFresh(now) && !lists.some(({ manifest }) => isAhead(view, manifest))
-    ? done(deferral(check.query, "the newest list could not be read"))
-    : confirmOrDefer(check, view);
-}
-
-const confirmOrDefer = (check: Check, view: LogView): Step =>
-  check.confirmations < MAX_CONFIRMATIONS
-    ? { kind: "confirmation", view }
-    : done(deferral(check.query, "the Registry did not confirm in time"));
-
 // Ages in an answer are whole seconds, rounded so that nothing is used a moment too long.
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 const confirmedAge = (view: LogView, now: number): number => Math.ceil((now - view.askedAt) / 1000);
@@ -304,5 +252,3 @@ const ageInSeconds = (time: number, now: number): number => Math.max(0, Math.cei
 
 const faultOf = (recipient: DomainRecipient): string | undefined =>
   recipient.kind === "unlistable" ? recipient.why : undefined;
-
-const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });

@@ -6,7 +6,7 @@ import { BackgroundRefresh } from "./background-refresh.ts";
 import { BlobCache, blobName } from "./blob-cache.ts";
 import { Check, type Query } from "./check.ts";
 import { ColdReads } from "./cold-reads.ts";
-import { Decider, deferral, MAX_CONFIRMATIONS, type Step } from "./decide.ts";
+import { Decider } from "./decide.ts";
 import { Exports } from "./exports.ts";
 import { traceOf } from "./faults.ts";
 import { Fetcher } from "./fetch.ts";
@@ -16,6 +16,7 @@ import type { LogView } from "./log-view.ts";
 import { LogViews } from "./log-views.ts";
 import type { ReaderContext, ReaderPorts, ReaderSettings } from "./ports.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { deferral, MAX_CONFIRMATIONS, type Step } from "./step.ts";
 
 /** How long one check may take. Milliseconds. */
 const CHECK_TIMEOUT = 4_500;

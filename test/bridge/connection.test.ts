@@ -178,6 +178,7 @@ describe("a connection", () => {
     ["socketmap", "28:recipients al", "45:TEMP 451 4.3.0 the question did not end,"],
     ["policy", "request=smtpd_access_policy\n", "action=451 4.3.0 the question did not end\n\n"],
     ["line", "alice@example.co", "451 4.3.0 the question did not end\n"],
+    ["tcp", "get alice@example.co", "400 451%204.3.0%20the%20question%20did%20not%20end\n"],
   ])("defers half a question of %s, and never guesses the rest", (protocol, half, reply) => {
     const { socket, pending } = connect(protocol);
     socket.say(half);
@@ -191,12 +192,13 @@ describe("a connection", () => {
     ["socketmap", "recipients alice@example.com\n"],
     ["policy", "alice@example.com\n"],
     ["line", "x".repeat(20_000)],
+    ["tcp", "x".repeat(20_000)],
   ])("defers malformed input in %s once, and discards the rest", (protocol, rubbish) => {
     const { socket, malformed } = connect(protocol, { isCached: true });
     socket.say(rubbish);
     socket.say(rubbish);
     expect(malformed).toHaveLength(1);
-    expect(socket.written).toMatch(/^(?:\d+:TEMP |action=)?451 4\.3\.0 .*[,\n]+$/);
+    expect(socket.written).toMatch(/^(?:\d+:TEMP |action=|400 )?451(?: |%20)4\.3\.0(?: |%20).*[,\n]+$/);
     expect(socket.isEnded).toBe(true);
     expect(socket.isPaused).toBe(false);
   });

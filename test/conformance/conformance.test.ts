@@ -75,7 +75,7 @@ describe.each([...RIGS])("$name", (rig) => {
       const server = await rig.start(way, listenersOf(bridge, edge), RELAYED);
       cleanup.add(() => server.stop());
       const rows = CORPUS.filter(({ rcpt }) => rig.smtputf8 || isAscii(rcpt));
-      const seen = await askThrough(server.port, rows);
+      const seen = await askThrough(server.port, rows, rig.client);
       const expected = rows.map((row) => [row.name, expectedThrough(rig, way, row)]);
       expect(seen).toEqual(Object.fromEntries(expected));
       expect(server.isRunning()).toBe(true);

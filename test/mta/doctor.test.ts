@@ -199,6 +199,25 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       writeFileSync(mainCf(), before);
     });
 
+    it("asks a tcp table as it asks a socketmap", async () => {
+      const before = readFileSync(mainCf(), "utf8");
+      const tcp = await freePort();
+      await bridge.stop();
+      write(`tcp = "127.0.0.1:${tcp}"`);
+      writeFileSync(mainCf(), before.replaceAll(/socketmap:\S+/g, `tcp:127.0.0.1:${tcp}`));
+      await startBridge();
+      const { steps } = await doctor("--json");
+      expect(steps.filter(({ state }) => state !== "ok")).toEqual([]);
+      expect(steps.find(({ step }) => step === "tcp")?.detail).toMatch(/ answers 200 deliverable$/);
+      expect(steps.find(({ step }) => step === "lookups")?.detail).toBe(
+        "recipients postmaster@example.com: deliverable; recipients (a name that nobody has): not found",
+      );
+      await bridge.stop();
+      writeFileSync(mainCf(), before);
+      write(listeners());
+      await startBridge();
+    });
+
     it("finds a replica's folder that others can read, and one that no bridge uses", async () => {
       const replica = await edge.rollcall([
         "token",

@@ -1,66 +1,28 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { PublishError, type Source } from "../../src/publish/index.ts";
-import { command } from "../../src/publish/sources/command.ts";
-import type { SourceHost } from "../../src/publish/sources/kind.ts";
+import type { Source } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
+import { hostOf, linesOf, openOne, refusal, Sleeps } from "./support/reading.ts";
 
 const folder = temporaryFolder();
-
-/** Sleeps that end when the test says so, or when they are aborted. */
-class Sleeps {
-  readonly waiting: { readonly ms: number; end(): void }[] = [];
-
-  readonly sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      this.waiting.push({ ms, end: resolve });
-      signal?.addEventListener("abort", () => resolve(), { once: true });
-    });
-}
 
 let sleeps = new Sleeps();
 afterEach(() => {
   sleeps = new Sleeps();
 });
 
-type Settings = Parameters<typeof command.open>[0];
+type Settings = Readonly<Record<string, unknown>>;
 
-function open(argv: readonly string[], more: Partial<Settings> = {}): Source {
-  const host: SourceHost = {
-    shown: "source hr",
-    domain: "example.com",
-    env: { PATH: process.env.PATH, GREETING: "hello" },
-    sleep: (ms, signal) => sleeps.sleep(ms, signal),
-    fetch: () => expect.fail("the network was used"),
-    path: (text) => join(folder, text),
-  };
-  return command.open({ command: [...argv], format: "text", timeout: 60, ...more } as Settings, host);
+function open(argv: readonly string[], more: Settings = {}): Source {
+  const env = { PATH: process.env.PATH, GREETING: "hello" };
+  const settings = { kind: "command", command: argv, format: "text", timeout: 60, ...more };
+  return openOne(settings, hostOf(folder, { env, sleep: (ms, signal) => sleeps.sleep(ms, signal) }));
 }
 
-const shell = (script: string, more: Partial<Settings> = {}): Source => open(["/bin/sh", "-c", script], more);
+const shell = (script: string, more: Settings = {}): Source => open(["/bin/sh", "-c", script], more);
 
-async function read(source: Source, signal = new AbortController().signal): Promise<string[]> {
-  const seen: string[] = [];
-  await source.read(
-    {
-      entry: (line, address, state) => seen.push(`${line} ${address} ${state}`),
-      fault: (line, reason) => seen.push(`${line} ! ${reason}`),
-    },
-    signal,
-  );
-  return seen;
-}
-
-async function refusal(promise: Promise<unknown>): Promise<PublishError> {
-  const error: unknown = await promise.then(
-    () => expect.fail("nothing was thrown"),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(PublishError);
-  return error as PublishError;
-}
+const read = linesOf;
 
 describe("a program as a source", () => {
   it("prints lines, CSV or JSON", async () => {
@@ -123,22 +85,24 @@ describe("a program as a source", () => {
   });
 
   it("is refused if it fails after it has printed a list", async () => {
-    const error = await refusal(read(shell("echo a@x; echo 'no route to host' >&2; exit 3")));
+    const error = await refusal(() => read(shell("echo a@x; echo 'no route to host' >&2; exit 3")));
     expect(error).toMatchObject({
       fault: "input",
       message: "source hr: /bin/sh ended with exit code 3; its output was not used",
       details: ["no route to host"],
     });
-    expect((await refusal(read(shell("echo a@x; kill -9 $$")))).message).toContain("was ended by SIGKILL");
+    expect((await refusal(() => read(shell("echo a@x; kill -9 $$")))).message).toContain(
+      "was ended by SIGKILL",
+    );
   });
 
   it("is refused if it cannot be started", async () => {
-    const error = await refusal(read(open(["/no/such/program"])));
+    const error = await refusal(() => read(open(["/no/such/program"])));
     expect(error.message).toMatch(/^source hr: \/no\/such\/program cannot be started: .*ENOENT/);
   });
 
   it("keeps only the end of a long standard error", async () => {
-    const error = await refusal(
+    const error = await refusal(() =>
       read(shell("yes 'the same error' | head -n 100000 >&2; echo last >&2; exit 1")),
     );
     expect(error.details).toEqual([...Array.from({ length: 4 }, () => "the same error"), "last"]);
@@ -147,7 +111,7 @@ describe("a program as a source", () => {
   it("is ended with everything it started, and refused, if it takes too long", async () => {
     // The child of the shell ignores SIGTERM, holds the pipe open, and would leave a mark if it lived on.
     const script = "echo a@x; (trap '' TERM; while [ ! -e go ]; do sleep 0.05; done; touch mark) & wait";
-    const reading = refusal(read(shell(script)));
+    const reading = refusal(() => read(shell(script)));
     await expect.poll(() => sleeps.waiting.length).toBe(1);
     expect(sleeps.waiting[0]?.ms).toBe(60_000);
     sleeps.waiting[0]?.end();

@@ -121,13 +121,22 @@ John Doe <john@example.com>
     expect(error.details).toEqual([
       "l.txt:3: no domain",
       "l.txt:4: an address of example.org, not of example.com",
-      "l.txt:5: no local part before the @",
+      "l.txt:5: a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted",
       "l.txt:6: the local part has characters that need quotes",
       "l.txt:7: the local part has characters that need quotes",
       "l.txt:8: an address literal, which no list can contain",
       "l.txt:9: no domain",
       "l.txt:10: no valid domain after the @",
     ]);
+  });
+
+  it("may contain the catch-all that the policy has", async () => {
+    const { packed: list } = await reading("@example.com\na@example.com\n", {
+      policy: policyWith({ catchall: true }),
+    });
+    expect(list.counts.active).toBe(1);
+    const error = await refusal(reading('""@example.com\n', { policy: policyWith({ catchall: true }) }));
+    expect(error.details).toEqual(["l.txt:1: no local part before the @"]);
   });
 
   it("reports the first malformed lines and counts the rest", async () => {

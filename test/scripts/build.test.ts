@@ -9,7 +9,7 @@ const read = (name: string): string => readFileSync(join(ROOT, "dist", "edge", n
 describe("the Worker as it is built", () => {
   it.each([
     ["the token is missing, malformed", "http.ts"],
-    ["the Registry did not confirm in time", "decide.ts"],
+    ["the Registry did not confirm in time", "step.ts"],
     ["DELETE FROM kv_deletions WHERE key = ?", "history.ts"],
   ])("has a source map to the line of the source: %s", (text, file) => {
     const lines = read("worker.js").split("\n");

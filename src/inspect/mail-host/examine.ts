@@ -46,6 +46,7 @@ const QUESTIONS: Readonly<
     (recipient) => `request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=${recipient}\n\n`,
     /^action=DUNNO\n/,
   ],
+  tcp: [(recipient) => `get ${recipient}\n`, /^200 /],
   line: [(recipient) => `${recipient}\n`, /^250 /],
   hooks: [
     (recipient) => {

@@ -8,8 +8,8 @@ export interface PostfixUse {
   readonly setting: string;
   /** As Postfix writes it, such as `socketmap:inet:127.0.0.1:10023:recipients`. */
   readonly table: string;
-  readonly protocol: "socketmap" | "policy";
-  /** Of a socketmap. */
+  readonly protocol: "socketmap" | "tcp" | "policy";
+  /** What a table is asked about: `recipients`, `domains` or `access`; null for the policy service. */
   readonly map: string | null;
   readonly address: SocketAddress;
 }
@@ -87,6 +87,14 @@ function usesOf(
       uses.push({ setting, table, protocol: "socketmap", map, address });
     }
   }
+  for (const [table, endpoint = ""] of value.matchAll(/(?<![^\s,=])tcp:([^\s,]+:\d+)(?=[\s,]|$)/g)) {
+    const address = addressOf(`inet:${endpoint}`, queueDirectory);
+    const isOurs = listeners.some((each) => each.name === "tcp" && isSame(each.address, address));
+    if (address !== null && isOurs) {
+      const map = setting.endsWith("_domains") ? "domains" : "recipients";
+      uses.push({ setting, table, protocol: "tcp", map, address });
+    }
+  }
   for (const [, , endpoint = ""] of value.matchAll(
     /(check_policy_service\s+(?:\{\s*)?)((?:inet|unix):[^\s,}]+)/g,
   )) {
@@ -126,7 +134,7 @@ const isSame = (a: SocketAddress, b: SocketAddress | null): boolean => {
 export function examineUses({ uses }: Postfix, listeners: readonly ListenerSetting[]): string {
   if (uses.length === 0) {
     throw new Problem(
-      "Postfix does not ask the bridge: no setting names a socketmap of it, or its policy service",
+      "Postfix does not ask the bridge: no setting names a socketmap or a tcp table of it, or its policy service",
       "add the lines of docs/mta/postfix.md to main.cf, and run `postfix reload`",
     );
   }
@@ -169,7 +177,7 @@ export async function examineLookups(
   { run, random }: Pick<MailHostPorts, "run" | "random">,
   domain: string | null,
 ): Promise<string> {
-  const maps = uses.filter(({ protocol }) => protocol === "socketmap");
+  const maps = uses.filter(({ protocol }) => protocol !== "policy");
   if (maps.length === 0) return "Postfix uses the policy service only, which postmap cannot ask";
   if (domain === null) throw new Problem("there is no list to ask about", "publish one: `rollcall publish`");
   const nobody = `rollcall-doctor-${Buffer.from(random).toString("hex")}@${domain}`;

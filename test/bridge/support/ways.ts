@@ -42,6 +42,13 @@ export const WAYS: Readonly<Record<string, Way>> = {
     refuse: /^action=5\d\d 5\.\d\.\d .+\n\n$/,
     defer: /^action=4\d\d 4\.\d\.\d .+\n\n$/,
   },
+  tcp: {
+    listener: "tcp",
+    question: (recipient) => `get ${encodeURIComponent(recipient).replaceAll("%40", "@")}\n`,
+    accept: /^200 deliverable\n$/,
+    refuse: /^500 not-found\n$/,
+    defer: /^400 4\d\d%204\.\d\.\d%20.+\n$/,
+  },
   line: {
     listener: "line",
     question: (recipient) => `${recipient}\n`,

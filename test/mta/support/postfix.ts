@@ -228,7 +228,7 @@ postlog  unix-dgram n - n - 1 postlogd
 `;
 
 /** Whether an SMTP server says 220 on this port. */
-function greets(port: number): Promise<boolean> {
+export function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host: "127.0.0.1" });
     const over = (answer: boolean): void => {

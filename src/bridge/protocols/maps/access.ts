@@ -1,6 +1,13 @@
 import type { Answer } from "../../../directory/index.ts";
 import { accessAction, replyLineOf } from "../reply.ts";
-import { type Lookup, type LookupMap, type MapReply, NOT_FOUND, type TaggedKey } from "./lookup-map.ts";
+import {
+  isRecipient,
+  type Lookup,
+  type LookupMap,
+  type MapReply,
+  NOT_FOUND,
+  type TaggedKey,
+} from "./lookup-map.ts";
 
 /**
  * Tags that Sendmail puts before its keys (cf/README, FEATURE(`access_db')). No other word counts as a tag: before a
@@ -28,9 +35,6 @@ const TAGS: ReadonlySet<string> = new Set([
   "tls_srv_features",
 ]);
 
-/** A bare postmaster is a recipient (RFC 5321 §4.5.1); no other text without an `@` is. */
-const POSTMASTER = /^<?postmaster>?$/i;
-
 /** Splits a key at its tag. @returns null if it has none */
 export function tagOf(key: string): TaggedKey | null {
   const colon = key.indexOf(":");
@@ -54,17 +58,15 @@ export const access: LookupMap = {
   reply: (answer) => ({ kind: "found", value: accessAction(answer) }),
 };
 
-/** Hosts, domains and networks have no `@`, and a key for a user of any domain ends in one. */
 function lookUpRecipient(key: string, reply: LookupMap["reply"]): Lookup {
-  const isRecipient = key.endsWith("@") ? false : key.includes("@") || POSTMASTER.test(key);
-  return isRecipient ? { kind: "ask", recipient: key, reply } : NOT_FOUND;
+  return isRecipient(key) ? { kind: "ask", recipient: key, reply } : NOT_FOUND;
 }
 
 /**
- * For Sendmail's access database, which answers 553 to unknown words such as DUNNO. OK lets the recipient pass and does
+ * The words of Sendmail's access database, which answers 553 to unknown ones such as DUNNO. OK lets the recipient pass and does
  * not allow relaying. The text is quoted, or the rulesets would split it; Sendmail itself adds the recipient.
  */
-function sendmailReply(answer: Answer): MapReply {
+export function sendmailReply(answer: Answer): MapReply {
   if (answer.action === "accept") return { kind: "found", value: "OK" };
   const [, code, enhanced, text = ""] =
     /^(\d{3}) (\d\.\d+\.\d+) +(?:<.*?>: )?(.*)$/.exec(replyLineOf(answer)) ?? [];

@@ -13,6 +13,13 @@ export type MapReply =
   | { readonly kind: "not-found" }
   | { readonly kind: "temporary"; readonly why: string };
 
+/** A bare postmaster is a recipient (RFC 5321 §4.5.1); no other text without an `@` is. */
+const POSTMASTER = /^<?postmaster>?$/i;
+
+/** Whether a key is an address. Hosts, domains and networks have no `@`, and a key for a user of any domain ends in one. */
+export const isRecipient = (key: string): boolean =>
+  key.includes("@") ? !key.endsWith("@") : POSTMASTER.test(key);
+
 export const NOT_FOUND: MapReply = { kind: "not-found" };
 
 /** What a key needs: an answer about a recipient, or a reply that depends on none. */
