@@ -31,7 +31,7 @@ export const emailWorkers: Entry = {
   missing: null,
   codes: ({ action }) => ({ accept: "250 2.0.0", reject: "5xx", defer: "4xx" })[action] ?? "4xx",
   differences: [],
-  start: startEmailWorkers,
+  start: () => startEmailWorkers(),
 };
 
 /** Both Workers, running. */
@@ -39,33 +39,40 @@ export interface EmailWorkers extends RunningEntry {
   readonly administrator: NonNullable<RunningEntry["administrator"]>;
   /** What happened to a message to this recipient. */
   deliver(recipient: string): Promise<Outcome>;
-  /** What the Workers logged. */
-  logs(): string;
 }
 
-/** @param secrets of the Rollcall Worker, in place of new ones */
-export async function startEmailWorkers(
-  _listeners?: unknown,
-  _domains?: unknown,
-  secrets: Readonly<Record<string, string>> = {},
-): Promise<EmailWorkers> {
+/**
+ * @param rollcall a Worker in place of the real one: the module that it is, with an entrypoint `RecipientCheck`
+ * @param secrets of the real one, in place of new ones
+ */
+export async function startEmailWorkers({
+  rollcall,
+  secrets,
+}: {
+  readonly rollcall?: string;
+  readonly secrets?: Readonly<Record<string, string>>;
+} = {}): Promise<EmailWorkers> {
   // Wrangler would ask Cloudflare what `request.cf` looks like.
   process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
   process.env.WRANGLER_SEND_METRICS = "false";
+  process.env.WRANGLER_LOG = "none";
   const adminToken = randomBytes(32).toString("base64url");
+  const real = {
+    configPath: "wrangler.toml",
+    prebuiltWorkerDir: "dist/edge",
+    secrets: {
+      ROLLCALL_MASTER_KEY: randomBytes(32).toString("base64url"),
+      ROLLCALL_ADMIN_TOKEN: adminToken,
+      ...secrets,
+    },
+  };
   const harness = createTestHarness({
     root: ROOT,
     workers: [
       // The first one is asked over HTTP.
-      {
-        configPath: "wrangler.toml",
-        prebuiltWorkerDir: "dist/edge",
-        secrets: {
-          ROLLCALL_MASTER_KEY: randomBytes(32).toString("base64url"),
-          ROLLCALL_ADMIN_TOKEN: adminToken,
-          ...secrets,
-        },
-      },
+      rollcall === undefined
+        ? real
+        : { config: { name: "rollcall", main: rollcall, compatibility_date: "2026-11-01" } },
       { configPath: "integrations/email-workers/wrangler.toml" },
     ],
   });
@@ -77,7 +84,6 @@ export async function startEmailWorkers(
     administrator: { ROLLCALL_URL: url.origin, ROLLCALL_TOKEN: adminToken },
     deliver,
     rcpt: async (recipient) => replyOf(await deliver(recipient)),
-    logs: () => JSON.stringify(harness.getLogs()),
     stop: () => harness.close(),
   };
 }

@@ -27,21 +27,28 @@ afterAll(() => cleanup.run(), 30_000);
 const codesOf = (reply: string): string => /^(\d{3} \d\.\d+\.\d+|[45]xx)/.exec(reply)?.[0] ?? reply;
 
 describe.each([...ENTRIES])("$title", (entry) => {
-  it.skipIf(entry.missing !== null)("a client sees the true codes of every row", async () => {
-    const running = await entry.start(listenersOf(bridge, edge), RELAYED);
-    cleanup.add(() => running.stop());
-    const { administrator } = running;
-    if (administrator !== undefined) {
-      const home = folder(cleanup);
-      await publishWorld(home, (args) => rollcall(args, home, administrator));
-    }
-    const seen: Record<string, string> = {};
-    for (const { name, rcpt } of CORPUS) seen[name] = codesOf(await running.rcpt(rcpt));
-    const expected = CORPUS.map(({ name, rcpt, verdict, codes }) => {
-      const action = ({ "2": "accept", "4": "defer", "5": "reject" } as const)[codes[0] as "2" | "4" | "5"];
-      const difference = entry.differences.find(({ rows }) => rows.includes(name));
-      return [name, difference?.codes ?? entry.codes({ verdict, action, reply: `${codes} <${rcpt}>: a text` })];
-    });
-    expect(seen).toEqual(Object.fromEntries(expected));
-  }, 90_000);
+  it.skipIf(entry.missing !== null)(
+    "a client sees the true codes of every row",
+    async () => {
+      const running = await entry.start(listenersOf(bridge, edge), RELAYED);
+      cleanup.add(() => running.stop());
+      const { administrator } = running;
+      if (administrator !== undefined) {
+        const home = folder(cleanup);
+        await publishWorld(home, (args) => rollcall(args, home, administrator));
+      }
+      const seen: Record<string, string> = {};
+      for (const { name, rcpt } of CORPUS) seen[name] = codesOf(await running.rcpt(rcpt));
+      const expected = CORPUS.map(({ name, rcpt, verdict, codes }) => {
+        const action = ({ "2": "accept", "4": "defer", "5": "reject" } as const)[codes[0] as "2" | "4" | "5"];
+        const difference = entry.differences.find(({ rows }) => rows.includes(name));
+        return [
+          name,
+          difference?.codes ?? entry.codes({ verdict, action, reply: `${codes} <${rcpt}>: a text` }),
+        ];
+      });
+      expect(seen).toEqual(Object.fromEntries(expected));
+    },
+    90_000,
+  );
 });
