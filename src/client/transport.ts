@@ -166,6 +166,12 @@ export function failureOf(reply: HttpReply, base: string): ClientError {
   return new ClientError("protocol", `${base} does not answer as a Rollcall edge: ${what}`, status);
 }
 
+/** A response that is not an answer of an edge. @param why what is wrong with it */
+export function notAnEdge(base: string, { method, path }: Call, why?: string): ClientError {
+  const reason = why === undefined ? "" : `: ${why}`;
+  return new ClientError("protocol", `${base} does not answer ${method} ${path} as a Rollcall edge${reason}`);
+}
+
 function isHtml(reply: HttpReply): boolean {
   const type = reply.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   return type === "text/html" || type === "application/xhtml+xml";

@@ -27,6 +27,7 @@ export interface Env {
   readonly ROLLCALL_CACHE_BYTES?: string;
   readonly ROLLCALL_PARTITIONS?: string;
   readonly ROLLCALL_HISTORY_DAYS?: string;
+  readonly ROLLCALL_PAUSED?: string;
   readonly ROLLCALL_LOCATION_HINT?: string;
   readonly ROLLCALL_JURISDICTION?: string;
 }

@@ -121,6 +121,7 @@ const SETTINGS = [
   "ROLLCALL_CACHE_BYTES",
   "ROLLCALL_PARTITIONS",
   "ROLLCALL_HISTORY_DAYS",
+  "ROLLCALL_PAUSED",
 ] as const;
 
 function port(text: string): number {
