@@ -11,7 +11,13 @@ import { codesOfReply, type Difference, type MailServer, type Rig, type Way } fr
 const SENDMAIL = "/usr/libexec/sendmail/sendmail";
 const TEMPLATE = "/usr/share/sendmail/cf/debian/sendmail.mc";
 
-const WAY: Way = { name: "socketmap", title: "socketmap", file: "rollcall.m4", codes: codesOfReply };
+const WAY: Way = {
+  name: "socketmap",
+  title: "socketmap",
+  asks: "socketmap",
+  file: "rollcall.m4",
+  codes: codesOfReply,
+};
 
 const differences: readonly Difference[] = [
   {

@@ -1,5 +1,6 @@
 import { type ErrorBody, errorBody, read } from "../api/index.ts";
 import { firstOf } from "../runtime/first-of.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { retry } from "../runtime/retry.ts";
 import { ClientError } from "./errors.ts";
 import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http.ts";
@@ -128,7 +129,7 @@ function reasonOf(error: unknown): string {
   if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
   if (cause instanceof Error)
     return cause.message || String((cause as { code?: unknown }).code ?? cause.name);
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 const UTF_8 = new TextDecoder("utf-8", { fatal: true });
