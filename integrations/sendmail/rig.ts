@@ -32,7 +32,8 @@ const WAY: Way = {
       faults: ["backlog"],
       seconds: 150,
       defersInSession: "always",
-      because: "Sendmail has no time limit for a connection that hangs: the kernel gives up after two minutes",
+      because:
+        "Sendmail has no time limit for a connection that hangs: the kernel gives up after two minutes",
     },
   ],
 };
