@@ -1,7 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { DOCS } from "./pages.ts";
+
+/** Whether a mail server has its page in docs/mta. */
+export const hasPage = (name: string): boolean => existsSync(join(DOCS, `${name}.md`));
 
 /**
  * Holds a part of the documentation against what was seen, or writes it if UPDATE_DOCS=1.
