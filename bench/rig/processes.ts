@@ -156,6 +156,10 @@ export function cpuOf(pid: number): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
+/** Binds a process to one processor. */
+export const pin = (pid: number, processor: number): Buffer =>
+  execFileSync("taskset", ["-a", "-c", "-p", String(processor), String(pid)]);
+
 /** A process of the idle class for each processor: it runs only where nothing else would, and keeps that awake. */
 export function keepAwake(): AsyncDisposable {
   const loops = cpus().map(() =>
