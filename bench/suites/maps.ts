@@ -15,7 +15,7 @@ import {
   servePostfix,
   serveVerifyingPostfix,
 } from "../rig/postfix.ts";
-import { keepAwake, missingPackages, temporaryFolder } from "../rig/processes.ts";
+import { missingPackages, temporaryFolder } from "../rig/processes.ts";
 import { replicaToken, serveReplica } from "../rig/replica.ts";
 import { meansOfNeighbours, median, spreadOf } from "../rig/rounds.ts";
 import { serveBridge } from "../rig/socketmap.ts";
@@ -37,24 +37,11 @@ interface Contestant {
   readonly bar?: Measurement["bar"];
   /** One of ours, so that it is no rival of the replica. */
   readonly isOurs?: true;
-  /** Whether it is also measured while the processors are kept awake. */
-  readonly isAwake?: true;
 }
 
 const REPLICA = "replica";
 
-/** On an idle machine: each question and each answer waits until a processor wakes. */
-export const maps: Suite = { name: "maps", lacks, run: (extent, tell) => run("maps", extent, tell) };
-
-/** With processors that never sleep, as on a busy mail host. */
-export const mapsAwake: Suite = {
-  name: "maps-awake",
-  lacks,
-  async run(extent, tell) {
-    await using _awake = keepAwake();
-    return run("maps-awake", extent, tell);
-  },
-};
+export const maps: Suite = { name: "maps", lacks, run };
 
 function lacks(): string[] {
   return missingPackages({
@@ -64,11 +51,10 @@ function lacks(): string[] {
     "/usr/lib/postfix/postfix-ldap.so": "postfix-ldap",
     mariadbd: "mariadb-server",
     slapd: "slapd",
-    chrt: "util-linux",
   });
 }
 
-async function run(suite: string, extent: Extent, tell: Tell): Promise<Measurement[]> {
+async function run(extent: Extent, tell: Tell): Promise<Measurement[]> {
   if (process.getuid?.() !== 0) throw new Error("Postfix's master must be started by root");
   await using world = await makeBridgeWorld();
   await using edge = await world.serve();
@@ -98,28 +84,25 @@ async function run(suite: string, extent: Extent, tell: Tell): Promise<Measureme
       served: holds,
       bar: atLeast(0.8),
       isOurs: true,
-      isAwake: true,
     },
     { id: "replica-tcp", what: "replica, socketmap, TCP", served: overTcp, isOurs: true },
     { id: "replica-policy", what: "replica, policy service, unix socket", served: policy, isOurs: true },
     { id: "edge", what: "bridge asking the edge, socketmap, unix socket", served: asks, isOurs: true },
-    { id: "proxy-lmdb", what: "proxy:lmdb", served: proxied, isAwake: true },
-    { id: "mysql", what: "mysql: to a local MariaDB, unix socket", served: sql, isAwake: true },
-    { id: "ldap", what: "ldap: to a local OpenLDAP", served: ldap, isAwake: true },
+    { id: "proxy-lmdb", what: "proxy:lmdb", served: proxied },
+    { id: "mysql", what: "mysql: to a local MariaDB, unix socket", served: sql },
+    { id: "ldap", what: "ldap: to a local OpenLDAP", served: ldap },
     { id: "verify", what: probing, served: verifying, isSlow: true },
   ];
   const lmdbOwn: Contestant = { id: "lmdb", what: "lmdb", served: own };
-  const chosen = suite === "maps" ? contestants : contestants.filter(({ isAwake }) => isAwake === true);
-  const racers = [lmdbOwn, ...chosen].map((each) => new Racer(each));
+  const racers = [lmdbOwn, ...contestants].map((each) => new Racer(each));
   const measured: Measurement[] = [];
   for (const atOnce of [1, AT_ONCE])
     for (const kind of ["hot", "new"] as const)
-      measured.push(...(await race(racers, { suite, atOnce, kind }, extent, tell)));
+      measured.push(...(await race(racers, { atOnce, kind }, extent, tell)));
   return measured;
 }
 
 interface Race {
-  readonly suite: string;
   readonly atOnce: number;
   readonly kind: "hot" | "new";
 }
@@ -127,14 +110,13 @@ interface Race {
 /** lmdb, one after the other of the contestants, lmdb, ...: each is divided by the mean of lmdb before and after. */
 async function race(
   [lmdb, ...others]: readonly Racer[],
-  { suite, atOnce, kind }: Race,
+  { atOnce, kind }: Race,
   extent: Extent,
   tell: Tell,
 ): Promise<Measurement[]> {
   if (lmdb === undefined) return [];
   const how = atOnce === 1 ? "one at a time" : "pipelined";
-  const awake = suite === "maps" ? "" : ", awake";
-  const what = `RCPT TO, ${how}, ${kind} names${awake}`;
+  const what = `RCPT TO, ${how}, ${kind} names`;
   tell(what);
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 0.7);
   for (const racer of [lmdb, ...others]) await racer.open(kind, atOnce, seconds);
@@ -146,7 +128,7 @@ async function race(
       before.push(await lmdb.run());
     }
     const own = meansOfNeighbours(before);
-    const id = `${suite}.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
+    const id = `maps.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
     const measured = others.map(({ contestant }, i): Measurement => {
       const mine = rates[i] as number[];
       return {
