@@ -127,6 +127,7 @@ const WAYS: readonly Way[] = [
   {
     name: "table",
     title: "table",
+    asks: "socketmap",
     file: "smtpd.conf",
     // A table says yes, no or later, and smtpd gives its own replies: without enhanced codes, if it is not a yes.
     codes({ verdict, action }) {

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { opensmtpd } from "../../integrations/opensmtpd/rig.ts";
 import type { MailServer, Way } from "../../integrations/rig.ts";
+import { type EdgeFront, startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { listenersOf } from "../conformance/listeners.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
-import { type EdgeFront, startEdgeFront } from "./support/edge-front.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
 import { pause } from "./support/waiting.ts";
 
