@@ -7,7 +7,6 @@ import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
 import { type EdgeFront, startEdgeFront } from "./support/edge-front.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
-import { pause } from "./support/waiting.ts";
 
 /*
  * What is special about OpenSMTPD: all sessions wait for one question, and smtpd exits when its table process does. The
@@ -99,7 +98,7 @@ describe.skipIf(opensmtpd.missing !== null)(
       await rcpt("<known.before@example.com>");
       bridge.signal("SIGSTOP");
       const replies = await Promise.all(
-        Array.from({ length: 6 }, (_, i) => rcpt(`<known.frozen${i}@example.com>`)),
+        [1, 2, 3].map((i) => rcpt(`<known.frozen${i}@example.com>`)),
       );
       for (const { code, ms } of replies) {
         expect(code).toBe(451);
@@ -108,7 +107,6 @@ describe.skipIf(opensmtpd.missing !== null)(
       for (let i = 0; i < 3; i++)
         expect((await rcpt(`<known.later${i}@example.com>`)).ms).toBeLessThan(1_000);
       bridge.signal("SIGCONT");
-      await pause(100);
       expect((await rcpt("<known.continued@example.com>")).code).toBe(250);
       expect((await rcpt("<nobody.continued@example.com>")).code).toBe(550);
       expect(server.isRunning()).toBe(true);
