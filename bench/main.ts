@@ -5,7 +5,9 @@ import { RESULTS } from "./cost/document.ts";
 import { writeCost } from "./cost.ts";
 import { chart } from "./report/chart.ts";
 import { isMet, type Measurement, type Suite } from "./report/measurement.ts";
-import { type Left, type Results, toJson } from "./report/results.ts";
+import { merge, suiteOf } from "./report/merge.ts";
+import { PAGES, withResults } from "./report/pages.ts";
+import { fromJson, type Left, type Results, toJson } from "./report/results.ts";
 import { markdown, plainTable, summary, withTable } from "./report/table.ts";
 import { thisMachine } from "./rig/machine.ts";
 import { root } from "./rig/processes.ts";
@@ -13,6 +15,7 @@ import { endWorlds } from "./rig/world.ts";
 import { readArguments, type Settings, USAGE } from "./settings.ts";
 import { suites } from "./suites/index.ts";
 
+const names = suites.map(({ name }) => name);
 const seconds = (since: number): number => Math.round((performance.now() - since) / 100) / 10;
 
 async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promise<Results> {
@@ -30,7 +33,10 @@ async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promis
     const since = performance.now();
     try {
       const tell = (line: string): void => console.error(`${seconds(start)} s  ${suite.name}: ${line}`);
-      measurements.push(...(await suite.run(extent, tell)));
+      const found = await suite.run(extent, tell);
+      const foreign = found.find((each) => suiteOf(each) !== suite.name);
+      if (foreign !== undefined) throw new Error(`${foreign.id} must start with ${suite.name}`);
+      measurements.push(...found);
     } catch (error) {
       console.error(error);
       broken.push({ suite: suite.name, why: error instanceof Error ? error.message : String(error) });
@@ -42,16 +48,27 @@ async function runSuites(chosen: readonly Suite[], { extent }: Settings): Promis
   return { date, machine: thisMachine(), extent, took, measurements, skipped, broken };
 }
 
-/** Updates docs/performance.md, its chart and its results, and docs/cost.md, which rests on the results. */
+/** Updates docs/performance.md, its chart and its results, and the other pages that rest on the results. */
 function writeDocs(results: Results): void {
-  const page = join(root, "docs/performance.md");
   const file = join(root, RESULTS);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, toJson(results));
   writeFileSync(join(dirname(file), "chart.svg"), chart(results.measurements));
-  writeFileSync(page, withTable(readFileSync(page, "utf8"), markdown(results)));
+  rewrite("docs/performance.md", (text) => withTable(text, markdown(results)));
+  for (const page of PAGES) rewrite(page.path, (text) => withResults(text, page, results));
   writeCost(file);
 }
+
+function rewrite(path: string, change: (text: string) => string): void {
+  const file = join(root, path);
+  writeFileSync(file, change(readFileSync(file, "utf8")));
+}
+
+const resultsIn = (path: string): Results => fromJson(readFileSync(path, "utf8"));
+
+/** A whole run replaces what is recorded; a run of some suites replaces these. */
+const recordable = (results: Results, isWhole: boolean): Results =>
+  isWhole ? results : merge(resultsIn(join(root, RESULTS)), results, names);
 
 function show({ measurements, skipped, broken, took }: Results): void {
   console.log(`${plainTable(measurements)}\n\n${summary(measurements)}.`);
@@ -69,15 +86,14 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const settings = readArguments(
-    process.argv.slice(2),
-    suites.map(({ name }) => name),
-  );
+  const settings = readArguments(process.argv.slice(2), names);
+  for (const file of settings.record) writeDocs(recordable(resultsIn(file), false));
+  if (settings.record.length > 0) return;
   const chosen = suites.filter(({ name }) => settings.only?.includes(name) ?? true);
   const results = await runSuites(chosen, settings);
   show(results);
   if (settings.json !== null) writeFileSync(settings.json, toJson(results));
-  if (settings.write) writeDocs(results);
+  if (settings.write) writeDocs(recordable(results, settings.only === null));
   const isComplete = results.skipped.length === 0 && results.measurements.every(isMet);
   if (results.broken.length > 0 || (settings.strict && !isComplete)) process.exitCode = 1;
 }

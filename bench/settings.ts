@@ -10,7 +10,9 @@ export const USAGE = `npm run bench -- [options]
   --rounds N       rounds of each comparison (default 5; quick 1)
   --seconds N      seconds of load in each round, for each side (default 2; quick 1)
   --json FILE      write the whole result; npm run bench:compare -- BEFORE AFTER compares two
-  --write          update docs/performance.md, its chart and results.json, and docs/cost.md
+  --write          update docs/performance.md, its chart and results.json, and the tables of other pages. With --only,
+                   the results of these suites replace the recorded ones
+  --record FILE,...  no run: write what earlier runs wrote with --only and --json
   --strict         exit with 1 also if a bar is not met or a suite was skipped`;
 
 /** @param names of all suites */
@@ -24,14 +26,14 @@ export function readArguments(args: readonly string[], names: readonly string[])
       seconds: { type: "string" },
       json: { type: "string" },
       write: { type: "boolean", default: false },
+      record: { type: "string", default: "" },
       strict: { type: "boolean", default: false },
     },
   });
   const only = values.only?.split(",") ?? null;
   const unknown = (only ?? []).filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`no suite ${unknown.join(", ")}; there are ${names.join(", ")}`);
-  if (values.write && (only !== null || values.quick))
-    throw new Error("--write needs a whole run: leave out --only and --quick");
+  if (values.write && values.quick) throw new Error("a quick run is too short to write: leave out --quick");
   const { quick: isQuick, json = null, write, strict } = values;
   return {
     extent: {
@@ -43,6 +45,8 @@ export function readArguments(args: readonly string[], names: readonly string[])
     only,
     json,
     write,
+    /** Results of earlier runs to write; none for a run. */
+    record: values.record.split(",").filter((file) => file !== ""),
     strict,
   };
 }

@@ -1,11 +1,13 @@
 /** Every front end that the conformance corpus and the fault matrix try. */
+import { exim } from "./exim/rig.ts";
 import { haraka } from "./haraka/rig.ts";
 import { opensmtpd } from "./opensmtpd/rig.ts";
 import { postfix } from "./postfix/rig.ts";
 import type { Entry, Rig } from "./rig.ts";
+import { sendmail } from "./sendmail/rig.ts";
 
 /** Mail servers, asked through SMTP. */
-export const RIGS: readonly Rig[] = [postfix, opensmtpd, haraka];
+export const RIGS: readonly Rig[] = [postfix, exim, opensmtpd, sendmail, haraka];
 
 /** Front ends without SMTP. */
 export const ENTRIES: readonly Entry[] = [];

@@ -37,7 +37,8 @@ function runOf(runs: readonly RunRecord[], tally: Tally): string {
   const seeds = runs.map(({ first, last, world }) => `${first} to ${last} (\`--world ${world}\`)`);
   return [
     `Seeds ${seeds.join(" and ")}: ${shown(tally.checks)} checks in ${shown(tally.worlds)} worlds, ${shown(tally.overHttp)} of`,
-    `them over HTTP, and ${shown(tally.overBridge)} questions to bridges beside; ${shown(tally.isolates)} isolates,`,
+    `them over HTTP, and ${shown(tally.overBridge)} questions to bridges beside, ${shown(tally.overReplica)} of`,
+    `them answered by replicas; ${shown(tally.isolates)} isolates, ${shown(tally.replicas)} replicas,`,
     `${shown(tally.commits)} changes, no violation.`,
   ].join("\n");
 }

@@ -4,7 +4,7 @@ import { showWorst, WINDOWS, type WindowKind } from "./basics/windows.ts";
 /** The tally in words. */
 export function report(tally: Tally, first: number, last: number): string {
   const lines = [
-    `seeds ${first} to ${last}: ${tally.worlds} worlds, ${tally.checks} checks (${tally.overHttp} over HTTP, ${tally.overBridge} by bridges beside), ${tally.isolates} isolates, ${tally.commits} changes`,
+    `seeds ${first} to ${last}: ${tally.worlds} worlds, ${tally.checks} checks (${tally.overHttp} over HTTP, ${tally.overBridge} by bridges beside, ${tally.overReplica} of them answered by replicas), ${tally.isolates} isolates, ${tally.replicas} replicas, ${tally.commits} changes`,
     ...table("verdicts", tally.verdicts),
     ...table("faults", tally.faults),
     ...table("events", tally.events),

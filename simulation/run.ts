@@ -2,6 +2,7 @@ import { Random } from "../testing/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
 import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.ts";
 import { finish } from "./scene/finish.ts";
+import { trouble } from "./scene/replicas.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
 import { takeBackExport } from "./world/export.ts";
@@ -70,6 +71,7 @@ const TAKE: {
   checks: (scene, step, random) => askIsolate(scene, random, step.count, step.how, step),
   strangers: (scene, step, random) => askStrangers(scene, random, step),
   bridge: (scene, step, random) => beginBridge(scene, random, step),
+  host: (scene, { focus, trouble: it }, random) => trouble(scene, random, it, focus),
   route: (scene, { focus, to }) => {
     const host = scene.isolates.focused(to);
     if (host !== null) scene.isolates.keep(host, focus);

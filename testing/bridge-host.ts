@@ -6,6 +6,7 @@ import { Resolver } from "../src/bridge/answers/resolver.ts";
 import { askEdgeWith } from "../src/bridge/edge-source/ask-edge.ts";
 import { EdgeSource } from "../src/bridge/edge-source/edge-source.ts";
 import type { BridgePorts } from "../src/bridge/ports.ts";
+import { type LocalLists, ReplicaSource } from "../src/bridge/replica/replica-source.ts";
 import type { Outcome } from "../src/client/index.ts";
 import { clientOf, sleep } from "./client.ts";
 import { BRIDGE_BUDGET } from "./limits.ts";
@@ -16,7 +17,9 @@ export interface BridgeHostParts<Host> {
   readonly time: VirtualTime;
   /** `fetch` as the bridge has it; `via` receives the isolate that takes the request. */
   fetch(via: (host: Host) => void): Fetch;
-  readonly token: string;
+  token(): string;
+  /** Lists on the host of the bridge; by default there are none. */
+  readonly replica?: LocalLists;
   readonly acceptGrace: number;
   readonly cacheBytes: number;
   /** The edge answered a question, or did not. */
@@ -39,7 +42,7 @@ export class BridgeHost<Host> {
       timers: { sleep: (ms, signal) => sleep(time, ms, signal) },
     };
     const minGenerations = new MinGenerations();
-    const source = new EdgeSource({
+    const edge = new EdgeSource({
       ports,
       ask: async (recipients, domain, minGeneration) => {
         const askedAt = time.now();
@@ -48,7 +51,7 @@ export class BridgeHost<Host> {
         const fetch = parts.fetch((host) => {
           taker = host;
         });
-        const client = clientOf(time, fetch, parts.token, BRIDGE_BUDGET);
+        const client = clientOf(time, fetch, parts.token(), BRIDGE_BUDGET);
         if (recipients.length > 1) parts.met("bridge asks about several at once");
         const outcomes = await askEdgeWith(client)(recipients, domain, minGeneration);
         for (const outcome of outcomes) parts.answered(outcome, domain, askedAt, taker);
@@ -62,7 +65,7 @@ export class BridgeHost<Host> {
     });
     this.#resolver = new Resolver({
       ports,
-      source,
+      source: parts.replica === undefined ? edge : new ReplicaSource(parts.replica, edge, ports),
       cache: new AnswerCache(parts.cacheBytes, minGenerations),
       minGenerations,
       timeout: BRIDGE_BUDGET,

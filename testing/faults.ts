@@ -37,6 +37,7 @@ export type FaultKind =
   | "edge answers nonsense"
   | "edge answer lost"
   | "edge answer late"
+  | "proxy answers stale"
   | "isolate computes long"
   | "publisher crashes";
 

@@ -22,6 +22,8 @@ export class MemoryDisk implements Disk {
   operations = 0;
   /** The host dies before this operation, which then never ends. */
   diesBefore = Number.POSITIVE_INFINITY;
+  /** What each operation waits for first; by default nothing. */
+  wait: (() => Promise<void>) | null = null;
 
   set fault(fault: DiskFault | null) {
     this.#fault = fault;
@@ -78,6 +80,10 @@ export class MemoryDisk implements Disk {
     this.diesBefore = Number.POSITIVE_INFINITY;
   }
 
+  get fault(): DiskFault | null {
+    return this.#fault;
+  }
+
   /** Flips one bit of a file. */
   flip(path: string, bit: number): void {
     const bytes = this.files.get(path)?.slice() as Uint8Array;
@@ -88,6 +94,7 @@ export class MemoryDisk implements Disk {
 
   async #begin(...faults: readonly DiskFault[]): Promise<void> {
     if (++this.operations >= this.diesBefore) await new Promise(() => undefined);
+    if (this.wait !== null) await this.wait();
     if (this.#fault !== null && faults.includes(this.#fault)) {
       throw Object.assign(new Error(`the disk is ${this.#fault}`), { code: CODES[this.#fault] });
     }

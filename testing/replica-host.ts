@@ -21,6 +21,8 @@ export interface ReplicaHostParts {
   readonly acceptGrace?: number;
   readonly disk?: MemoryDisk;
   readonly seed?: number;
+  /** Learns of what the replica reports. By default it is kept in `events`. */
+  readonly observed?: (event: keyof ReplicaObserver, details: readonly unknown[]) => void;
 }
 
 const DAY = 86_400_000;
@@ -41,12 +43,29 @@ export class ReplicaHost {
   #asleep: { readonly since: number; readonly due: (() => void)[] } | null = null;
   /** What the network does with a request; by default it passes it on. */
   network: Network;
+  #token: string;
 
   constructor(parts: ReplicaHostParts) {
     this.#parts = parts;
     this.disk = parts.disk ?? new MemoryDisk();
     this.#random = new Random(parts.seed ?? 1);
     this.network = parts.network;
+    this.#token = parts.token;
+  }
+
+  /** The bridge reads another token. */
+  useToken(token: string): void {
+    this.#token = token;
+    this.#replica?.edgeChanged();
+  }
+
+  get isRunning(): boolean {
+    return this.#replica !== null && this.#asleep === null;
+  }
+
+  /** The host's monotonic clock. */
+  monotonic(): number {
+    return (this.#asleep?.since ?? this.#parts.time.elapsed) - this.#slept;
   }
 
   get replica(): Replica {
@@ -56,7 +75,7 @@ export class ReplicaHost {
 
   /** Starts the bridge. */
   async start(): Promise<void> {
-    const { time, token, scope, acceptGrace = 7 * DAY } = this.#parts;
+    const { time, scope, acceptGrace = 7 * DAY } = this.#parts;
     const run = ++this.#run;
     const isOver = (): boolean => run !== this.#run;
     const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -78,17 +97,20 @@ export class ReplicaHost {
     const store = new ReplicaStore(this.disk, stablelibHashing, CACHE_BYTES, observer);
     const edge = createClient({
       url: "https://edge.example",
-      token,
+      token: () => this.#token,
       now: () => time.now(),
       sleep,
       fetch: async (url, init) => {
-        const response = await this.network(new Request(url, init));
-        // The process that sent it may have been killed.
-        if (isOver()) await new Promise(() => undefined);
-        return response;
+        try {
+          return await this.network(new Request(url, init));
+        } finally {
+          await this.#awake();
+          // The process that sent it may have been killed.
+          if (isOver()) await new Promise(() => undefined);
+        }
       },
     });
-    this.#replica = await Replica.open({
+    const replica = await Replica.open({
       edge,
       store,
       observer,
@@ -96,7 +118,7 @@ export class ReplicaHost {
       scope: scope === undefined ? null : new Set(scope),
       cacheBytes: CACHE_BYTES,
       clocks: {
-        monotonic: () => (this.#asleep?.since ?? time.elapsed) - this.#slept,
+        monotonic: () => this.monotonic(),
         wall: () => time.now() + this.wallOffset,
       },
       timers: { sleep },
@@ -104,7 +126,9 @@ export class ReplicaHost {
       hashing: stablelibHashing,
       checkFolder: () => Promise.resolve(),
     });
-    this.#replica.start();
+    if (isOver()) return;
+    this.#replica = replica;
+    replica.start();
   }
 
   /** Ends the bridge as `kill -9` does: nothing that it does goes on. */
@@ -112,16 +136,32 @@ export class ReplicaHost {
     this.#run++;
     this.#replica?.stop();
     this.#replica = null;
+    this.wake();
   }
 
   /** The host sleeps for so long: its monotonic clock stands still, and no timer fires. It asks nothing before it wakes. */
   async sleep(ms: number): Promise<void> {
-    const asleep = { since: this.#parts.time.elapsed, due: [] as (() => void)[] };
-    this.#asleep = asleep;
+    this.fallAsleep();
     await this.#parts.time.advance(ms);
-    this.#slept += ms;
+    this.wake();
+  }
+
+  fallAsleep(): void {
+    this.#asleep ??= { since: this.#parts.time.elapsed, due: [] };
+  }
+
+  wake(): void {
+    const asleep = this.#asleep;
+    if (asleep === null) return;
+    this.#slept += this.#parts.time.elapsed - asleep.since;
     this.#asleep = null;
     for (const fire of asleep.due) fire();
+  }
+
+  /** What arrives while the host sleeps is noticed when it wakes. */
+  async #awake(): Promise<void> {
+    const asleep = this.#asleep;
+    if (asleep !== null) await new Promise<void>((resolve) => asleep.due.push(resolve));
   }
 
   /** What the replica says of a recipient; null where it leaves the answer to the edge. */
@@ -137,10 +177,11 @@ export class ReplicaHost {
   }
 
   #observer(): ReplicaObserver {
+    const { observed = (event, details) => void this.events.push([event, ...details]) } = this.#parts;
     const note =
-      (event: string) =>
+      (event: keyof ReplicaObserver) =>
       (...details: unknown[]): void =>
-        void this.events.push([event, ...details]);
+        observed(event, details);
     return {
       polled: note("polled"),
       ready: note("ready"),

@@ -19,6 +19,8 @@ export interface Results {
   /** Suites that lack a Debian package. */
   readonly skipped: readonly Left[];
   readonly broken: readonly Left[];
+  /** Suites that were measured in a later run than the others, on the same machine. */
+  readonly later?: Readonly<Record<string, Pick<Results, "date" | "extent">>>;
 }
 
 export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;

@@ -2,6 +2,7 @@
 import { between, markdownTable } from "../../testing/markdown.ts";
 import { bar, figure, spread, verdict } from "./figures.ts";
 import { isMet, type Measurement } from "./measurement.ts";
+import { suiteOf } from "./merge.ts";
 import type { Results } from "./results.ts";
 
 const HEADS = ["what", "measured", "rounds", "bar", ""] as const;
@@ -25,19 +26,21 @@ export function plainTable(measurements: readonly Measurement[]): string {
 
 /** For docs/performance.md: what it ran on, and a table for each suite with the figures behind each measurement. */
 export function markdown(results: Results): string {
-  const { machine, date, extent, measurements, skipped, broken } = results;
-  const rounds = extent.rounds === 1 ? "1 round" : `${extent.rounds} rounds`;
-  const groups = [...new Set(measurements.map(groupOf))];
+  const { machine, date, extent, measurements, skipped, broken, later = {} } = results;
+  const groups = [...new Set(measurements.map(suiteOf))];
   const tables = groups.flatMap((group) => {
     const rows = measurements
-      .filter((each) => groupOf(each) === group)
+      .filter((each) => suiteOf(each) === group)
       .map((each) => [...cellsOf(each), behind(each)]);
-    return ["", `### ${group}`, "", markdownTable([...HEADS, "figures behind it"], rows)];
+    const own = later[group];
+    const when =
+      own === undefined ? [] : [`Measured later, ${own.date.slice(0, 16)}Z; ${roundsOf(own)}.`, ""];
+    return ["", `### ${group}`, "", ...when, markdownTable([...HEADS, "figures behind it"], rows)];
   });
   return [
     `${date.slice(0, 10)}, ${machine.cores} × ${machine.cpu}, ${machine.system}, workerd ${machine.workerd}, ` +
-      `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ${rounds} of ` +
-      `${extent.seconds} s.`,
+      `Node ${machine.node}${machine.wrk === null ? "" : `, wrk ${machine.wrk}`}; ` +
+      `${roundsOf({ extent })}.`,
     "",
     `${summary(measurements)}.`,
     ...tables,
@@ -51,8 +54,8 @@ export function summary(measurements: readonly Measurement[]): string {
   return `${barred.filter(isMet).length} of ${barred.length} bars are met`;
 }
 
-/** First part of the id. */
-const groupOf = ({ id }: Measurement): string => id.split(".", 1)[0] as string;
+const roundsOf = ({ extent: { rounds, seconds } }: Pick<Results, "extent">): string =>
+  `${rounds === 1 ? "1 round" : `${rounds} rounds`} of ${seconds} s`;
 
 const behind = ({ detail = {} }: Measurement): string =>
   Object.entries(detail)

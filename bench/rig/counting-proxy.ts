@@ -5,20 +5,21 @@ import { pipeline } from "node:stream/promises";
 
 export interface CountingProxy extends AsyncDisposable {
   readonly origin: string;
-  /** Requests so far. */
-  readonly requests: () => number;
+  /** Requests so far, by path. */
+  readonly requests: () => ReadonlyMap<string, number>;
   /** Whether every connection is closed, as if the edge were away. */
   refuse(isAway: boolean): void;
 }
 
 /** @param target origin of the edge */
 export async function countingProxy(target: string): Promise<CountingProxy> {
-  let count = 0;
+  const counts = new Map<string, number>();
   let isRefusing = false;
   const server = createServer((request, response) => {
-    count++;
     const { method, headers } = request;
-    const passed = send(new URL(request.url ?? "/", target), { method, headers }, (answer) => {
+    const url = new URL(request.url ?? "/", target);
+    counts.set(url.pathname, (counts.get(url.pathname) ?? 0) + 1);
+    const passed = send(url, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       pipeline(answer, response).catch(() => response.destroy());
     });
@@ -31,7 +32,7 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests: () => count,
+    requests: () => new Map(counts),
     refuse(isAway) {
       isRefusing = isAway;
       if (isAway) server.closeAllConnections();

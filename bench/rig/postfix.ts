@@ -23,8 +23,12 @@ smtpd_junk_command_limit = 1000000000
 smtpd_sasl_auth_enable = no
 `;
 
-const PAGE = "integrations/postfix/relay-recipient-maps.cf";
-const TABLE = "socketmap:inet:127.0.0.1:10023:recipients";
+/** Files to paste, and what in them names the bridge. */
+const TABLE = {
+  page: "integrations/postfix/relay-recipient-maps.cf",
+  names: "socketmap:inet:127.0.0.1:10023:recipients",
+};
+const POLICY = { page: "integrations/postfix/policy-service.cf", names: "inet:127.0.0.1:10024" };
 
 /** A running Postfix. */
 export interface ServedPostfix extends AsyncDisposable {
@@ -36,10 +40,15 @@ export interface ServedPostfix extends AsyncDisposable {
  * @param table such as `lmdb:/path`
  * @param more lines of main.cf that come after those of the page
  */
-export async function servePostfix(table: string, more = ""): Promise<ServedPostfix> {
-  const text = readFileSync(join(root, PAGE), "utf8");
-  if (!text.includes(TABLE)) throw new Error(`${PAGE} does not name ${TABLE}`);
-  const main = text.replaceAll("example.com", DOMAIN).replace(TABLE, table) + more;
+export const servePostfix = (table: string, more = ""): Promise<ServedPostfix> => serve(TABLE, table, more);
+
+/** Postfix as our page sets it up to ask a policy service. @param address such as `unix:/path` */
+export const servePolicyPostfix = (address: string): Promise<ServedPostfix> => serve(POLICY, address, "");
+
+async function serve({ page, names }: typeof TABLE, instead: string, more: string): Promise<ServedPostfix> {
+  const text = readFileSync(join(root, page), "utf8");
+  if (!text.includes(` ${names}\n`)) throw new Error(`${page} does not name ${names}`);
+  const main = text.replaceAll("example.com", DOMAIN).replace(` ${names}\n`, ` ${instead}\n`) + more;
   const cleanup = new Cleanup();
   const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
   return { port, [Symbol.asyncDispose]: () => cleanup.run() };

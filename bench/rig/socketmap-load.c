@@ -5,7 +5,8 @@
  *
  * BURSTS is a file of bursts: the lengths of questions and answers, 32 bits each as this machine has them, then both.
  * On each connection EACH of them are sent, going around the file from a place of its own; the next one follows when
- * all answers to the one before are there, and are what they have to be. Prints the nanoseconds that it took.
+ * all answers to the one before are there, and are what they have to be. Prints nanoseconds: what it took, and the
+ * median and the 99th percentile of what a burst took.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -30,11 +31,20 @@ struct connection {
   int socket;
   size_t at;    /* the burst that is under way */
   size_t left;  /* bursts, this one included */
-  uint32_t got; /* octets of its answers */
+  uint32_t got;  /* octets of its answers */
+  int64_t since; /* when it was sent */
 };
 
 static struct burst *bursts;
 static size_t count;
+static uint32_t *times; /* of all bursts that were answered, in nanoseconds */
+static size_t answered;
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
 
 static void read_bursts(const char *path) {
   int file = open(path, O_RDONLY);
@@ -66,6 +76,7 @@ static int connect_to(const char *path) {
 
 static void ask(struct connection *to) {
   const struct burst *burst = &bursts[to->at];
+  to->since = now();
   for (uint32_t sent = 0; sent < burst->asked;) {
     ssize_t more = write(to->socket, burst->questions + sent, burst->asked - sent);
     if (more <= 0) err(1, "write");
@@ -85,11 +96,18 @@ static int take(struct connection *from) {
          (int)(burst->answered - from->got), burst->answers + from->got);
   from->got += length;
   if (from->got < burst->answered) return 0;
+  int64_t took = now() - from->since;
+  times[answered++] = took < UINT32_MAX ? took : UINT32_MAX;
   from->got = 0;
   from->at = (from->at + 1) % count;
   if (--from->left == 0) return 1;
   ask(from);
   return 0;
+}
+
+static int by_size(const void *one, const void *other) {
+  uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+  return a < b ? -1 : a > b;
 }
 
 int main(int argc, char **argv) {
@@ -100,20 +118,21 @@ int main(int argc, char **argv) {
   struct connection *all = calloc(connections, sizeof *all);
   struct epoll_event *ready = calloc(connections, sizeof *ready);
   int poll = epoll_create1(0);
-  if (!all || !ready || poll < 0) err(1, "connections");
+  times = calloc(connections * each, sizeof *times);
+  if (!all || !ready || !times || poll < 0) err(1, "connections");
   for (size_t i = 0; i < connections; i++) {
     all[i] = (struct connection){.socket = connect_to(argv[1]), .at = i * count / connections, .left = each};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
     if (epoll_ctl(poll, EPOLL_CTL_ADD, all[i].socket, &event) < 0) err(1, "epoll");
   }
-  struct timespec start, ended;
-  clock_gettime(CLOCK_MONOTONIC, &start);
+  int64_t start = now();
   for (size_t i = 0; i < connections; i++) ask(&all[i]);
   for (size_t left = connections; left > 0;) {
     int found = epoll_wait(poll, ready, connections, -1);
     for (int i = 0; i < found; i++) left -= take(ready[i].data.ptr);
   }
-  clock_gettime(CLOCK_MONOTONIC, &ended);
-  printf("%lld\n", (ended.tv_sec - start.tv_sec) * 1000000000LL + ended.tv_nsec - start.tv_nsec);
+  int64_t took = now() - start;
+  qsort(times, answered, sizeof *times, by_size);
+  printf("%lld %u %u\n", (long long)took, times[answered / 2], times[answered * 99 / 100]);
   return 0;
 }

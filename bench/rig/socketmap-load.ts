@@ -33,6 +33,16 @@ export interface LoadShape {
 export interface SocketmapLoad {
   /** Asks about so many keys, going around them. @returns lookups a second; throws if an answer is wrong */
   ask(count: number): Promise<number>;
+  /** The same, and how long each piece of questions waited for its answers. */
+  time(count: number): Promise<Timed>;
+}
+
+/** Times in µs, of a question with its answer if questions come one by one. */
+export interface Timed {
+  /** Lookups a second. */
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
 }
 
 /** @param address `unix:/path` */
@@ -42,17 +52,21 @@ export function socketmapLoad(
   { connections, atOnce }: LoadShape,
 ): SocketmapLoad {
   const bursts = burstsOf(questions, atOnce);
-  return {
-    async ask(count) {
-      using folder = temporaryFolder();
-      const file = join(folder.path, "bursts");
-      writeFileSync(file, bursts);
-      const each = Math.ceil(count / (connections * atOnce));
-      const socket = address.replace(/^unix:/, "");
-      const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
-      return (connections * each * atOnce) / (Number(stdout) / 1e9);
-    },
+  const time = async (count: number): Promise<Timed> => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "bursts");
+    writeFileSync(file, bursts);
+    const each = Math.ceil(count / (connections * atOnce));
+    const socket = address.replace(/^unix:/, "");
+    const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
+    const [took, p50, p99] = stdout.split(" ").map((nanoseconds) => Number(nanoseconds) / 1000) as [
+      number,
+      number,
+      number,
+    ];
+    return { rate: (connections * each * atOnce) / (took / 1e6), p50, p99 };
   };
+  return { time, ask: async (count) => (await time(count)).rate };
 }
 
 let built: string | null = null;

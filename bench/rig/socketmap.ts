@@ -32,6 +32,8 @@ export const servePeer = (script: string, settings: Environment = {}): Promise<S
 
 /** A bridge, and what it counts. */
 export interface ServedBridge extends SocketmapService {
+  /** Where Postfix finds its policy service: `unix:/path`. */
+  readonly policy: string;
   /** Lookups answered so far, by where the answer came from. */
   lookups(): Promise<Lookups>;
   /** Its page of metrics. */
@@ -61,6 +63,8 @@ export async function serveBridge(
       `unix:${path}`,
       "--socketmap",
       "127.0.0.1:0",
+      "--policy",
+      `unix:${path}.policy`,
       "--metrics",
       `unix:${path}.metrics`,
       ...(replica === undefined ? [] : ["--replica", replica]),
@@ -79,7 +83,7 @@ export async function serveBridge(
     }
     return found;
   };
-  return { ...service, lookups, metrics };
+  return { ...service, policy: `${service.address}.policy`, lookups, metrics };
 }
 
 const UNIT = "packaging/systemd/rollcall-bridge.service";

@@ -49,7 +49,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Runs `rollcall` as a process. */
-  rollcall({ origin }: ServedEdge, ...args: string[]): Promise<Run> {
+  rollcall({ origin }: Pick<ServedEdge, "origin">, ...args: string[]): Promise<Run> {
     return run(process.execPath, [join(root, "bin/rollcall.js"), ...args], {
       cwd: this.folder,
       env: { ROLLCALL_URL: origin, ROLLCALL_TOKEN: this.admin, XDG_STATE_HOME: this.folder },

@@ -1,9 +1,9 @@
 /**
- * Recipients a second through a real Postfix: the bridge on a unix socket, beside the tables that Postfix asks today.
- * Names are hot, or never asked before.
+ * Recipients a second through a real Postfix: the bridge with a replica and the bridge that asks the edge, beside the
+ * tables that Postfix asks today. Names are hot, or new: never asked before.
  */
 import { freePort } from "../../test/mta/support/waiting.ts";
-import type { Extent, Measurement, Suite } from "../report/measurement.ts";
+import { atLeast, type Extent, type Measurement, type Suite, type Tell } from "../report/measurement.ts";
 import { MAILBOXES, makeBridgeWorld, publishForBridge } from "../rig/bridge-world.ts";
 import { serveBackend, serveMariadb, serveSlapd } from "../rig/directory-servers.ts";
 import { DOMAIN, KNOWN, UNKNOWN } from "../rig/lists.ts";
@@ -11,19 +11,22 @@ import {
   makeLmdb,
   RecipientClient,
   type ServedPostfix,
+  servePolicyPostfix,
   servePostfix,
   serveVerifyingPostfix,
 } from "../rig/postfix.ts";
-import { missingPackages } from "../rig/processes.ts";
-import { interleave } from "../rig/rounds.ts";
+import { keepAwake, missingPackages, temporaryFolder } from "../rig/processes.ts";
+import { replicaToken, serveReplica } from "../rig/replica.ts";
+import { meansOfNeighbours, median, spreadOf } from "../rig/rounds.ts";
 import { serveBridge } from "../rig/socketmap.ts";
 
 const HOT_NAMES = 100;
 /** Half of what one reply of Postfix may hold; see the suite `postfix`. */
 const AT_ONCE = 50;
 /** `reject_unverified_recipient` waits three seconds for its probe of a new name, so it is asked for few. */
-const PROBED = { hotNames: 4, mostNew: 2 };
+const PROBED = { hotNames: 4, mostNew: 1 };
 
+/** A table, and the Postfix that asks it. */
 interface Contestant {
   readonly id: string;
   readonly what: string;
@@ -32,95 +35,186 @@ interface Contestant {
   readonly mostNew?: number;
   /** Default: {@link HOT_NAMES}. */
   readonly hotNames?: number;
+  /** What it has to reach, as a share of lmdb. */
+  readonly bar?: Measurement["bar"];
+  /** One of ours, so that it is no rival of the replica. */
+  readonly isOurs?: true;
 }
 
-export const maps: Suite = {
-  name: "maps",
-  lacks: () =>
-    missingPackages({
-      "/usr/lib/postfix/sbin/master": "postfix",
-      "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
-      "/usr/lib/postfix/postfix-mysql.so": "postfix-mysql",
-      "/usr/lib/postfix/postfix-ldap.so": "postfix-ldap",
-      mariadbd: "mariadb-server",
-      slapd: "slapd",
-    }),
+const REPLICA = "replica";
+
+/** On an idle machine: each question and each answer waits until a processor wakes. */
+export const maps: Suite = { name: "maps", lacks, run: (extent, tell) => run("maps", extent, tell) };
+
+/** With processors that never sleep, as on a busy mail host. */
+export const mapsAwake: Suite = {
+  name: "maps-awake",
+  lacks,
   async run(extent, tell) {
-    if (process.getuid?.() !== 0) throw new Error("Postfix's master must be started by root");
-    await using world = await makeBridgeWorld();
-    await using edge = await world.serve();
-    const asking = await publishForBridge(world, edge, tell);
-    await using bridge = await serveBridge(asking);
-    using lmdb = makeLmdb(MAILBOXES);
-    await using mariadb = await serveMariadb(MAILBOXES);
-    await using slapd = await serveSlapd(MAILBOXES, await freePort());
-    await using backend = await serveBackend();
-    await using own = await servePostfix(lmdb.table);
-    await using proxied = await servePostfix(`proxy:${lmdb.table}`);
-    await using sql = await servePostfix(mariadb.table);
-    await using ldap = await servePostfix(slapd.table);
-    await using verifying = await serveVerifyingPostfix(backend.port);
-    await using asks = await servePostfix(`socketmap:${bridge.address}:recipients`);
-    const contestants: readonly Contestant[] = [
-      { id: "bridge", what: "the bridge, asking the edge", served: asks },
-      { id: "proxy-lmdb", what: "proxy:lmdb", served: proxied },
-      { id: "mysql", what: "mysql: to a local MariaDB", served: sql },
-      { id: "ldap", what: "ldap: to a local OpenLDAP", served: ldap },
-      {
-        id: "verify",
-        what: "reject_unverified_recipient to a local backend",
-        served: verifying,
-        ...PROBED,
-      },
-    ];
-    const measured: Measurement[] = [];
-    for (const contestant of contestants) {
-      const names = { newNames: new NewNames(), lmdbNames: new NewNames() };
-      for (const atOnce of [1, AT_ONCE]) {
-        tell(`maps: ${contestant.what}, ${atOnce} at a time`);
-        measured.push(...(await compare(names, contestant, own, atOnce, extent)));
-      }
-    }
-    return measured;
+    await using _awake = keepAwake();
+    return run("maps-awake", extent, tell);
   },
 };
 
-async function compare(
-  { newNames, lmdbNames }: { readonly newNames: NewNames; readonly lmdbNames: NewNames },
-  { id, what, served, mostNew = Number.POSITIVE_INFINITY, hotNames = HOT_NAMES }: Contestant,
-  own: ServedPostfix,
-  atOnce: number,
-  extent: Extent,
-): Promise<Measurement[]> {
-  const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 1);
-  using theirs = await RecipientClient.open(own.port);
-  using ours = await RecipientClient.open(served.port);
-  const how = atOnce === 1 ? "one" : "pipelined";
-  const hot = Array.from({ length: hotNames }, (_, number) => nameOf(number));
-  await ours.name(hot, hot.length, atOnce);
+function lacks(): string[] {
+  return missingPackages({
+    "/usr/lib/postfix/sbin/master": "postfix",
+    "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
+    "/usr/lib/postfix/postfix-mysql.so": "postfix-mysql",
+    "/usr/lib/postfix/postfix-ldap.so": "postfix-ldap",
+    mariadbd: "mariadb-server",
+    slapd: "slapd",
+    chrt: "util-linux",
+  });
+}
+
+async function run(suite: string, extent: Extent, tell: Tell): Promise<Measurement[]> {
+  if (process.getuid?.() !== 0) throw new Error("Postfix's master must be started by root");
+  await using world = await makeBridgeWorld();
+  await using edge = await world.serve();
+  const asking = await publishForBridge(world, edge, tell);
+  await using bridge = await serveBridge(asking);
+  using folder = temporaryFolder();
+  const token = await replicaToken(world, edge.origin);
+  await using replica = await serveReplica({ origin: edge.origin, token }, folder);
+  using lmdb = makeLmdb(MAILBOXES);
+  await using mariadb = await serveMariadb(MAILBOXES);
+  await using slapd = await serveSlapd(MAILBOXES, await freePort());
+  await using backend = await serveBackend();
+  await using own = await servePostfix(lmdb.table);
+  await using holds = await servePostfix(`socketmap:${replica.address}:recipients`);
+  await using overTcp = await servePostfix(`socketmap:${replica.tcp}:recipients`);
+  await using policy = await servePolicyPostfix(replica.policy);
+  await using asks = await servePostfix(`socketmap:${bridge.address}:recipients`);
+  await using proxied = await servePostfix(`proxy:${lmdb.table}`);
+  await using sql = await servePostfix(mariadb.table);
+  await using ldap = await servePostfix(slapd.table);
+  await using verifying = await serveVerifyingPostfix(backend.port);
+  const probing = "reject_unverified_recipient to a local backend";
+  const contestants: readonly Contestant[] = [
+    {
+      id: REPLICA,
+      what: "replica, socketmap, unix socket",
+      served: holds,
+      bar: atLeast(0.8),
+      isOurs: true,
+    },
+    { id: "replica-tcp", what: "replica, socketmap, TCP", served: overTcp, isOurs: true },
+    { id: "replica-policy", what: "replica, policy service, unix socket", served: policy, isOurs: true },
+    { id: "edge", what: "bridge asking the edge, socketmap, unix socket", served: asks, isOurs: true },
+    { id: "proxy-lmdb", what: "proxy:lmdb", served: proxied },
+    { id: "mysql", what: "mysql: to a local MariaDB, unix socket", served: sql },
+    { id: "ldap", what: "ldap: to a local OpenLDAP", served: ldap },
+    { id: "verify", what: probing, served: verifying, ...PROBED },
+  ];
+  const lmdbOwn: Contestant = { id: "lmdb", what: "lmdb", served: own };
+  const racers = [lmdbOwn, ...contestants].map((each) => new Racer(each));
   const measured: Measurement[] = [];
-  for (const kind of ["hot", "new"] as const) {
-    const rate = await theirs.name(hot, 1_000, atOnce);
-    const count = Math.ceil(seconds * rate);
-    const ourCount = kind === "hot" ? count : Math.min(count, mostNew);
-    const {
-      ratio,
-      ours: our,
-      theirs: their,
-    } = await interleave(
-      extent.rounds,
-      () => theirs.name(kind === "hot" ? hot : lmdbNames.take(count), count, atOnce),
-      () => ours.name(kind === "hot" ? hot : newNames.take(ourCount), ourCount, Math.min(atOnce, ourCount)),
-    );
-    measured.push({
-      id: `maps.${how}.${kind}.${id}`,
-      what: `RCPT TO, ${how === "one" ? "one at a time" : how}, ${kind === "hot" ? "hot names" : "names never asked before"}: ${what}, against lmdb`,
-      ...ratio,
-      unit: "x",
-      detail: { "recipients a second": our.value, "with lmdb, a second": their.value },
-    });
-  }
+  for (const atOnce of [1, AT_ONCE])
+    for (const kind of ["hot", "new"] as const)
+      measured.push(...(await race(racers, { suite, atOnce, kind }, extent, tell)));
   return measured;
+}
+
+interface Race {
+  readonly suite: string;
+  readonly atOnce: number;
+  readonly kind: "hot" | "new";
+}
+
+/** lmdb, one after the other of the contestants, lmdb, ...: each is divided by the mean of lmdb before and after. */
+async function race(
+  [lmdb, ...others]: readonly Racer[],
+  { suite, atOnce, kind }: Race,
+  extent: Extent,
+  tell: Tell,
+): Promise<Measurement[]> {
+  if (lmdb === undefined) return [];
+  const how = atOnce === 1 ? "one at a time" : "pipelined";
+  const what = `RCPT TO, ${how}, ${kind} names`;
+  tell(what);
+  const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 1);
+  for (const racer of [lmdb, ...others]) await racer.open(kind, atOnce, seconds);
+  try {
+    const before = [await lmdb.run()];
+    const rates = others.map((): number[] => []);
+    for (let round = 0; round < extent.rounds; round++) {
+      for (const [i, racer] of others.entries()) rates[i]?.push(await racer.run());
+      before.push(await lmdb.run());
+    }
+    const own = meansOfNeighbours(before);
+    const id = `${suite}.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
+    const measured = others.map(({ contestant }, i): Measurement => {
+      const mine = rates[i] as number[];
+      return {
+        id: `${id}.${contestant.id}`,
+        what: `${what}: ${contestant.what}, against lmdb`,
+        ...spreadOf(mine.map((rate, r) => rate / (own[r] as number))),
+        unit: "x",
+        ...(contestant.bar && { bar: contestant.bar }),
+        detail: { "recipients a second": median(mine), "with lmdb, a second": median(own) },
+      };
+    });
+    return [...measured, ahead(id, what, others, rates)];
+  } finally {
+    for (const racer of [lmdb, ...others]) racer.close();
+  }
+}
+
+/** The replica against the fastest of what Postfix asks today, lmdb left out, in the rounds of one race. */
+function ahead(id: string, what: string, racers: readonly Racer[], rates: readonly number[][]): Measurement {
+  const all = racers.map(({ contestant }, i) => ({ contestant, rates: rates[i] as number[] }));
+  const ours = all.find(({ contestant }) => contestant.id === REPLICA)?.rates ?? [];
+  const rivals = all.filter(({ contestant }) => contestant.isOurs !== true);
+  const [best] = rivals.sort((a, b) => median(b.rates) - median(a.rates));
+  if (best === undefined) throw new Error("the replica has no rival");
+  return {
+    id: `${id}.ahead`,
+    what: `${what}: replica, unix socket, against the fastest but lmdb: ${best.contestant.id}`,
+    ...spreadOf(ours.map((rate, i) => rate / (best.rates[i] as number))),
+    unit: "x",
+    bar: atLeast(1),
+  };
+}
+
+/** One contestant, its session with Postfix, and its supply of names. */
+class Racer {
+  readonly contestant: Contestant;
+  readonly #new = new NewNames();
+  #client: RecipientClient | null = null;
+  #round: () => Promise<number> = () => Promise.reject(new Error("no session is open"));
+
+  constructor(contestant: Contestant) {
+    this.contestant = contestant;
+  }
+
+  /** Opens a session, asks the hot names once, and finds how many names fill a round. */
+  async open(kind: Race["kind"], atOnce: number, seconds: number): Promise<void> {
+    const { served, hotNames = HOT_NAMES, mostNew = Number.POSITIVE_INFINITY } = this.contestant;
+    const client = await RecipientClient.open(served.port);
+    this.#client = client;
+    const hot = Array.from({ length: hotNames }, (_, number) => nameOf(number));
+    await client.name(hot, hot.length, atOnce);
+    const ask = (count: number): Promise<number> =>
+      kind === "hot"
+        ? client.name(hot, count, atOnce)
+        : client.name(this.#new.take(count), count, Math.min(atOnce, count));
+    const fewest = kind === "new" ? Math.min(500, mostNew) : 500;
+    const count = Math.min(
+      kind === "new" ? mostNew : Number.POSITIVE_INFINITY,
+      Math.ceil(seconds * (await ask(fewest))),
+    );
+    this.#round = () => ask(count);
+  }
+
+  /** @returns recipients a second of one round */
+  run(): Promise<number> {
+    return this.#round();
+  }
+
+  close(): void {
+    this.#client?.[Symbol.dispose]();
+  }
 }
 
 /** Names that were not asked before, every other one on the list, as long as that lasts: 200,000 names. */

@@ -65,7 +65,7 @@ export function installPlugin(home: string): void {
   }
 }
 
-async function startHaraka(settings: string, token: string): Promise<MailServer> {
+async function startHaraka(settings: string, { token, authority }: Listeners["edge"]): Promise<MailServer> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const home = folder(cleanup);
@@ -85,6 +85,7 @@ async function startHaraka(settings: string, token: string): Promise<MailServer>
   const program = join(INSTALLED, "Haraka/bin/haraka");
   const child = spawn(process.execPath, [program, "-c", home], {
     cwd: home,
+    env: { ...process.env, ...(authority === null ? {} : { NODE_EXTRA_CA_CERTS: authority }) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -114,8 +115,8 @@ async function startHaraka(settings: string, token: string): Promise<MailServer>
 }
 
 const WAYS: readonly Way[] = [
-  { name: "bridge", title: "plugin, bridge", file: "bridge.ini", codes: codesOfReply },
-  { name: "edge", title: "plugin, edge", file: "edge.ini", codes: codesOfReply },
+  { name: "bridge", title: "plugin, bridge", asks: "line", file: "bridge.ini", codes: codesOfReply },
+  { name: "edge", title: "plugin, edge", asks: "edge", file: "edge.ini", codes: codesOfReply },
 ];
 
 const differences: readonly Difference[] = [
@@ -157,6 +158,5 @@ export const haraka: Rig = {
   differences,
   smtputf8: true,
   missing: WITHOUT_HARAKA,
-  start: (way, listeners, domains) =>
-    startHaraka(settingsOf(way.file, listeners, domains), listeners.edge.token),
+  start: (way, listeners, domains) => startHaraka(settingsOf(way.file, listeners, domains), listeners.edge),
 };

@@ -1,7 +1,16 @@
 /** What was seen, in numbers, over one world or many. */
 import { isWorse, WINDOWS, type WindowKind, type Worst } from "./windows.ts";
 
-const COUNTS = ["worlds", "checks", "overHttp", "overBridge", "isolates", "commits"] as const;
+const COUNTS = [
+  "worlds",
+  "checks",
+  "overHttp",
+  "overBridge",
+  "overReplica",
+  "isolates",
+  "replicas",
+  "commits",
+] as const;
 const TABLES = ["verdicts", "faults", "events"] as const;
 
 /** A tally as JSON: what a run writes, and the documents are made of. */
@@ -13,7 +22,9 @@ export class Tally {
   checks = 0;
   overHttp = 0;
   overBridge = 0;
+  overReplica = 0;
   isolates = 0;
+  replicas = 0;
   commits = 0;
   readonly verdicts = new Map<string, number>();
   readonly faults = new Map<string, number>();

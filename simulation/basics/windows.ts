@@ -28,6 +28,12 @@ export const WINDOWS = {
     derived:
       "180 s until it shows, 30 s of cacheTtl, 60 s of the roster in memory (600 s if it cannot be read), 4.5 s for the check",
   },
+  "replica: refusal": { answer: "refusal, replica", derived: "W, on a clock that counts sleep" },
+  "replica: accept, confirmed": { answer: "accept of a replica, confirmed", derived: "W" },
+  "replica: accept, edge away": {
+    answer: "accept of a replica while the edge is away",
+    derived: "accept-grace since its last contact, also across reboots",
+  },
   "bridge: refusal": {
     answer: "refusal at a bridge",
     derived: "W, which counts from before its own question",

@@ -1,4 +1,4 @@
-/** Isolates and bridges as the judges see them: from outside, by what was shown to them. */
+/** Isolates, replicas and bridges as the judges see them: from outside, by what was shown to them. */
 
 /** An exchange with a Registry that came to its end: what an isolate may know since. */
 export interface Exchange {
@@ -19,10 +19,13 @@ export interface Moment {
   readonly evidence: ReadonlyMap<number, number>;
   /** The newest state that it had answered from for sure, by domain: its place in the log. */
   readonly answered: ReadonlyMap<string, number>;
+  /** Milliseconds that it cannot know to have passed: the clock of its host was set back while that was off. */
+  readonly unnoticed?: number;
 }
 
-/** An isolate that is judged. */
+/** Somebody who answers from lists: an isolate or a replica. */
 export interface Answerer {
+  readonly kind: "isolate" | "replica";
   readonly name: string;
   readonly settings: {
     readonly window: number;
@@ -30,6 +33,16 @@ export interface Answerer {
     readonly history: number;
     readonly cacheBytes: number;
   };
+  /** When it was first seen to answer about a partition. */
+  readonly firstAsked: Map<number, number>;
+  /** The newest state that it was seen to answer from, by domain: its place in the log. */
+  readonly answered: Map<string, number>;
+  /** Changes that went through it, and when they were acknowledged, by domain. */
+  readonly published: Map<string, { readonly number: number; readonly at: number }>;
+}
+
+/** An isolate whose reads are counted too. */
+export interface JudgedIsolate extends Answerer {
   readonly bornAt: number;
   /** When a fault last met an operation of its, and how often. */
   readonly hurtAt: number;
@@ -41,12 +54,6 @@ export interface Answerer {
   readonly shows: number;
   /** Times that it was visited by traffic. */
   readonly bursts: number;
-  /** When it was first seen to answer about a partition. */
-  readonly firstAsked: Map<number, number>;
-  /** The newest state that it was seen to answer from, by domain: its place in the log. */
-  readonly answered: Map<string, number>;
-  /** Changes that went through it, and when they were acknowledged, by domain. */
-  readonly published: Map<string, { readonly number: number; readonly at: number }>;
 }
 
 /** The last contact with the Registry that an accept is based on. */

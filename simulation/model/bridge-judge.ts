@@ -43,7 +43,8 @@ export class BridgeJudge {
     if (source === "none") this.#requireMemory(said, text, askedAt);
     if (answer.action === "defer") return;
     if (answer.reply.includes(NONSENSE)) violation("no verdict is no refusal", say());
-    if (source === "local") return;
+    // What a replica says is judged as what an isolate says.
+    if (source === "local" || source === "replica") return;
     if (answer.action === "reject" && (source === "grace" || source === "none"))
       violation("refusals are fresh", say());
     if (source === "grace") this.#requireVoucher(said, text);

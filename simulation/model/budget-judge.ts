@@ -1,7 +1,7 @@
 /** Law 7, by the publish: what a change costs an isolate is what changed, and its manifest. */
 import { FITTING, LINGERING } from "../../testing/limits.ts";
 import { getOrMake } from "../basics/maps.ts";
-import type { Answerer } from "./answerer.ts";
+import type { JudgedIsolate } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 
 /** A manifest that was shown to an isolate, with the names of its blobs. */
@@ -38,14 +38,14 @@ const ASSERTION = "a publish costs what changed";
 
 export class BudgetJudge {
   readonly #parts: JudgeContext;
-  readonly #accounts = new WeakMap<Answerer, Map<string, Account>>();
+  readonly #accounts = new WeakMap<JudgedIsolate, Map<string, Account>>();
 
   constructor(parts: JudgeContext) {
     this.#parts = parts;
   }
 
   /** A manifest arrived. */
-  manifestArrived(host: Answerer, shown: Shown): void {
+  manifestArrived(host: JudgedIsolate, shown: Shown): void {
     const account = this.#account(host, shown.domain);
     const { newest } = account;
     if (newest !== null && !isNewer(shown, newest)) return;
@@ -54,7 +54,7 @@ export class BudgetJudge {
   }
 
   /** A blob arrived. It is in memory from now on, if the isolate has room, and no fault that met it lingers. */
-  blobArrived(host: Answerer, domain: string, blob: string): void {
+  blobArrived(host: JudgedIsolate, domain: string, blob: string): void {
     if (host.settings.cacheBytes < FITTING || this.#parts.model.exports.has(domain)) return;
     if (this.#parts.now() - host.hurtAt <= LINGERING) return;
     const { newest, blobs } = this.#account(host, domain);
@@ -68,7 +68,7 @@ export class BudgetJudge {
   }
 
   /** A manifest is asked for, in KV or at the Registry. */
-  manifestAsked(host: Answerer, domain: string): void {
+  manifestAsked(host: JudgedIsolate, domain: string): void {
     const { model, now, violation } = this.#parts;
     const changes = model.history(domain).generations.length;
     // It was never published: a few reads until that is known, which the cost judge bounds.
@@ -89,7 +89,7 @@ export class BudgetJudge {
     );
   }
 
-  #account(host: Answerer, domain: string): Account {
+  #account(host: JudgedIsolate, domain: string): Account {
     const accounts = getOrMake(this.#accounts, host, () => new Map<string, Account>());
     return getOrMake(accounts, domain, () => ({
       newest: null,

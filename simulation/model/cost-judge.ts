@@ -1,6 +1,6 @@
 /** Law 7: reads are bounded by what is served and by time, whatever clients ask for. */
 import { FITTING } from "../../testing/limits.ts";
-import type { Answerer } from "./answerer.ts";
+import type { JudgedIsolate } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 import { seconds } from "./pairs.ts";
 
@@ -21,7 +21,7 @@ export class CostJudge {
     this.#parts = parts;
   }
 
-  judge(host: Answerer): void {
+  judge(host: JudgedIsolate): void {
     // If the lists do not fit, the law says nothing.
     if (host.settings.cacheBytes < FITTING) return;
     const { tally, violation, now } = this.#parts;
@@ -34,7 +34,7 @@ export class CostJudge {
     violation("law 7", `${host.name} read ${reads} times in ${life}, bound ${Math.round(bound)}`);
   }
 
-  #bound(host: Answerer): number {
+  #bound(host: JudgedIsolate): number {
     const { model, partitions, domains, bitsOf, now } = this.#parts;
     const served = new Set([...domains, ...model.exports.keys(), ...model.all.map(({ domain }) => domain)]);
     const windows = (now() - host.bornAt) / host.settings.window + 1;

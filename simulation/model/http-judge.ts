@@ -5,13 +5,16 @@ import { LONGEST_COMPUTING } from "../../testing/limits.ts";
 import type { HttpExchange } from "../../testing/network.ts";
 import type { Tally } from "../basics/tally.ts";
 import type { Answerer, Moment } from "./answerer.ts";
+import type { ModelDirectory } from "./directory.ts";
 import type { Judge } from "./judge.ts";
 import type { Named } from "./names.ts";
 
 export interface Token {
   readonly id: string;
   readonly token: string;
-  readonly role: "check" | "publish";
+  readonly role: "check" | "publish" | "replica";
+  /** Null: all. */
+  readonly domains: readonly string[] | null;
   /** When the revocation was acknowledged. */
   revokedAt: number;
 }
@@ -19,6 +22,7 @@ export interface Token {
 export interface HttpJudgeParts {
   readonly judge: Judge;
   readonly tally: Tally;
+  readonly model: ModelDirectory;
   readonly tokens: readonly Token[];
   /** Recipients that were asked about, by their text. */
   readonly asked: ReadonlyMap<string, Named>;
@@ -43,7 +47,7 @@ export class HttpJudge {
     for (const answer of answers) {
       tally.overHttp++;
       const it = this.#parts.asked.get(answer.recipient);
-      if (it === undefined) continue;
+      if (it === undefined || this.#isNotForToken(host, request, it.domain, answer, moments)) continue;
       if (status !== 200 && answer.action !== "defer")
         violation("law 1", `${host.name} gives ${answer.verdict} with HTTP ${status}`);
       // One answer was decided last of all; those of a list one after the other.
@@ -53,10 +57,29 @@ export class HttpJudge {
     }
   }
 
-  #judgeToken(host: Answerer, request: Request, domain: string, answer: Answer, at: Moment): void {
-    const { tokens, partitionOf, violation } = this.#parts;
+  /** The token of a request, undefined if it is the administrator's. */
+  #tokenOf(request: Request): Token | undefined {
     const bearer = request.headers.get("authorization")?.slice("Bearer ".length);
-    const token = tokens.find((it) => it.token === bearer);
+    return this.#parts.tokens.find((it) => it.token === bearer);
+  }
+
+  /** Nothing is said of a domain that the token does not cover; or that it names, and that has no list. */
+  #isNotForToken(
+    { settings }: Answerer,
+    request: Request,
+    domain: string,
+    { verdict }: Answer,
+    moments: readonly Moment[],
+  ): boolean {
+    const domains = this.#tokenOf(request)?.domains ?? null;
+    if (domains === null || verdict !== "unavailable") return false;
+    const { time } = moments.at(-1) as Moment;
+    return !domains.includes(domain) || this.#parts.model.history(domain).servedFor(time) <= settings.window;
+  }
+
+  #judgeToken(host: Answerer, request: Request, domain: string, answer: Answer, at: Moment): void {
+    const { partitionOf, violation } = this.#parts;
+    const token = this.#tokenOf(request);
     if (token === undefined || answer.verdict === "unavailable") return;
     const since = at.time - token.revokedAt;
     const exchange = at.exchanges.get(partitionOf(domain));

@@ -1,8 +1,16 @@
-/** Judges of what isolates say: every answer is put on trial, and what is wrong with it is a violation. */
+/** Judges of what isolates and replicas say: every answer is put on trial, and what is wrong with it is a violation. */
+import type { WindowKind } from "../basics/windows.ts";
 import type { Moment } from "./answerer.ts";
 import type { JudgeContext } from "./context.ts";
 import { LivenessJudge } from "./liveness-judge.ts";
 import { type Testimony, Trial, type TrialParts } from "./trial.ts";
+
+/** What ages are called if a replica gave the answer. */
+const AT_A_REPLICA: Partial<Record<WindowKind, WindowKind>> = {
+  refusal: "replica: refusal",
+  "accept, confirmed": "replica: accept, confirmed",
+  "accept, Registry away": "replica: accept, edge away",
+};
 
 export type JudgeParts = JudgeContext & TrialParts;
 
@@ -22,7 +30,8 @@ export class Judge {
   judge(testimony: Testimony, moments: readonly Moment[]): void {
     const { tally, partitionOf } = this.#parts;
     const { host, domain, answer } = testimony;
-    tally.checks++;
+    if (host.kind === "isolate") tally.checks++;
+    else tally.overReplica++;
     tally.verdict(answer.verdict);
     const partition = partitionOf(domain);
     const last = moments.at(-1) as Moment;
@@ -34,7 +43,8 @@ export class Judge {
       trial = new Trial(this.#parts, testimony, moments[i] as Moment);
     if (trial.complaints.length > 0) trial = first;
     for (const { assertion, words } of trial.complaints) this.#parts.violation(assertion, words);
-    for (const [kind, age, bound] of trial.ages) tally.window(kind, age, bound);
+    for (const [kind, age, bound] of trial.ages)
+      tally.window((host.kind === "replica" ? AT_A_REPLICA[kind] : undefined) ?? kind, age, bound);
     if (trial.place !== null)
       host.answered.set(domain, Math.max(trial.place, host.answered.get(domain) ?? 0));
   }

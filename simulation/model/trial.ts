@@ -167,7 +167,7 @@ export class Trial {
     // The Registry lived when it made the list, whatever else was heard of it.
     const signs = pairs.map(({ own, list }) => Math.max(own.since, list.since));
     const heard = this.#at.evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
-    const silence = time - Math.max(heard, ...signs);
+    const silence = time - Math.max(heard, ...signs) - (this.#at.unnoticed ?? 0);
     const isSettled = time - (host.firstAsked.get(partition) ?? time) > BOUNDS.firstRefresh;
     if (isSettled && silence > acceptGrace + LONGEST_COMPUTING + SKEW)
       this.#complain("accepts end with accept-grace", `; no sign of the Registry for ${seconds(silence)}`);

@@ -7,6 +7,7 @@ import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
+import { addPause, addReplicas } from "./replicas.ts";
 import { makeSetup } from "./setup.ts";
 import { addTroubles } from "./troubles.ts";
 
@@ -40,10 +41,13 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addRollouts(random, setup, length, add);
   addChecks(random, length, checks, scale, steps, add);
   addTokens(random, length, add);
+  addReplicas(new Random(seed, "replicas"), setup, length, steps, add);
   addPast(new Random(seed, "past"), setup, length, add);
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);
+  // A host that polls through it would cost too much.
+  if (pause > 0) addPause(new Random(seed, "pause of hosts"), from - 10, pause, add);
   const shift = (at: number): number => (at < from ? at : at + pause);
   return {
     seed,

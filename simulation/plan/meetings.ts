@@ -4,6 +4,7 @@ import { domainIn, Meeting } from "./meeting.ts";
 import * as bridges from "./meetings-of-bridges.ts";
 import * as isolates from "./meetings-of-isolates.ts";
 import * as registries from "./meetings-of-registries.ts";
+import * as replicas from "./meetings-of-replicas.ts";
 import { type Add, MINUTE, SECOND, type Setup, type Shape } from "./plan.ts";
 
 interface Kind {
@@ -17,6 +18,8 @@ interface Kind {
   /** Of its domain. */
   readonly shape?: Shape;
 }
+
+const SEVERAL_SHARDS: Shape = { bits: 2, names: 40 };
 
 const KINDS: Readonly<Record<string, Kind>> = {
   "late-answer": { play: isolates.lateAnswer, share: 0.6, lasts: 2 * MINUTE },
@@ -57,6 +60,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "failing-copy": { play: registries.failingCopy, share: 0.5, lasts: 0, starts: "last" },
   "late-export": { play: registries.lateExport, share: 0.6, lasts: 10 * MINUTE },
   "taken-back": { play: registries.takenBack, share: 0.7, lasts: 9 * MINUTE },
+  "late-poll": { play: replicas.latePoll, share: 0.3, lasts: 2 * MINUTE },
+  "sleeping-host": { play: replicas.sleepingHost, share: 0.3, lasts: 2 * MINUTE },
+  "clock-forward": { play: replicas.clockForward, share: 0.3, lasts: MINUTE },
+  "interrupted-fetch": {
+    play: replicas.interruptedFetch,
+    share: 0.3,
+    lasts: 2 * MINUTE,
+    shape: SEVERAL_SHARDS,
+  },
+  "full-disk": { play: replicas.fullDisk, share: 0.3, lasts: 2 * MINUTE, shape: SEVERAL_SHARDS },
+  "damaged-file": { play: replicas.damagedFile, share: 0.4, lasts: 2 * MINUTE, shape: SEVERAL_SHARDS },
+  "damaged-blob": { play: replicas.damagedBlob, share: 0.2, lasts: 2 * MINUTE, shape: SEVERAL_SHARDS },
+  "wrong-clock": { play: replicas.wrongClock, share: 0.4, lasts: 5 * MINUTE },
+  "stale-proxy": { play: replicas.staleProxy, share: 0.2, lasts: 2.5 * MINUTE },
+  "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
+  "quiet-host": { play: replicas.quietHost, share: 0.2, lasts: 2.5 * MINUTE, shape: SEVERAL_SHARDS },
 };
 
 const EXODUS = "exodus";

@@ -73,9 +73,39 @@ export interface Publication {
   readonly forces: boolean;
   /** The names of a change that sets them. */
   readonly list?: readonly string[];
+  /** Departure grace of a change that sets them, seconds. */
+  readonly grace?: number;
   /** The target of an alias, if that is not left to chance. */
   readonly target?: string;
 }
+
+/** What happens to a mail host with a replica. `clock`: by how much its wall clock is wrong then, ms. */
+export type HostTrouble =
+  | {
+      readonly what: "off";
+      readonly how: "killed" | "power fails" | "dies while it writes";
+      readonly ms: number;
+      readonly clock: number;
+    }
+  | { readonly what: "sleep"; readonly ms: number; readonly clock: number }
+  | { readonly what: "clock"; readonly by: number }
+  | {
+      readonly what: "disk";
+      readonly fault: "full" | "read-only" | "unreadable" | "slow";
+      readonly ms: number;
+    }
+  /** `copy` is what a later `older copy` puts back. */
+  | {
+      readonly what: "damage";
+      readonly how: "flip" | "missing" | "swap" | "copy" | "older copy";
+      /** How the path of the file begins. */
+      readonly files: string;
+    }
+  /** It gets another token, for these domains; null: all. */
+  | { readonly what: "token"; readonly domains: readonly string[] | null }
+  | { readonly what: "revocation" }
+  /** It ends for good. */
+  | { readonly what: "end" };
 
 /** One thing that happens. `id` names its stream of numbers. */
 export type Step = { readonly id: number; readonly at: number } & (
@@ -110,7 +140,11 @@ export type Step = { readonly id: number; readonly at: number } & (
       readonly location: string;
       readonly focus?: number;
       readonly acceptGrace?: number;
+      /** With a replica: domains that its token covers, null for all. */
+      readonly covers?: readonly string[] | null;
     }
+  /** To the host of a focus, or to all. */
+  | { readonly kind: "host"; readonly trouble: HostTrouble; readonly focus?: number }
   /** The connections of a focus lead to the isolate of another one from now on. */
   | { readonly kind: "route"; readonly focus: number; readonly to: number }
   | ({ readonly kind: "bridge checks"; readonly count: number; readonly again?: boolean } & Focus)

@@ -9,4 +9,5 @@ export const isQuiet = (seed: number): boolean => seed % QUIET === 0;
 const TROUBLES: ReadonlySet<Bare["kind"]> = new Set(["episode", "restart", "loss", "initialise"]);
 
 /** Whether a step is a fault, or belongs to one. */
-export const isTrouble = ({ kind }: Bare): boolean => TROUBLES.has(kind);
+export const isTrouble = (step: Bare): boolean =>
+  step.kind === "host" ? step.focus !== undefined && step.trouble.what !== "end" : TROUBLES.has(step.kind);

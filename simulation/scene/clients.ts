@@ -2,10 +2,12 @@
 
 import { clientOf } from "../../testing/client.ts";
 import type { Random } from "../../testing/random.ts";
+import type { Token } from "../model/http-judge.ts";
 import type { Step } from "../plan/plan.ts";
 import { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import type { PublisherParts } from "../world/publisher.ts";
+import { beginReplica } from "./replicas.ts";
 import type { Scene } from "./scene.ts";
 
 type BridgeStep = Omit<Extract<Step, { kind: "bridge" }>, "id" | "at" | "kind">;
@@ -14,16 +16,22 @@ type BridgeStep = Omit<Extract<Step, { kind: "bridge" }>, "id" | "at" | "kind">;
 export function beginBridge(
   scene: Scene,
   random: Random,
-  { location, focus, acceptGrace = random.pick([scene.settings.acceptGrace, 60_000]) }: BridgeStep,
+  { location, focus, acceptGrace = random.pick([scene.settings.acceptGrace, 60_000]), covers }: BridgeStep,
 ): void {
   const name = `bridge ${scene.bridges.length + 1}`;
+  const keptTo = (): SimulatedIsolate | null => (focus === undefined ? null : scene.isolates.focused(focus));
+  const replica =
+    covers === undefined
+      ? null
+      : beginReplica(scene, random, `replica of ${name}`, location, acceptGrace, covers, keptTo);
   const bridge = new SimulatedBridge({
     name,
+    location,
+    replica,
     time: scene.time,
-    fetch: (via) =>
-      scene.network.from(location, via, () => (focus === undefined ? null : scene.isolates.focused(focus))),
+    fetch: (via) => scene.network.from(location, via, keptTo),
     focus: focus ?? null,
-    token: scene.adminToken,
+    token: () => replica?.token?.token ?? scene.adminToken,
     acceptGrace,
     // The bridges of meetings have room for all that they are asked.
     cacheBytes: focus === undefined ? random.pick([65_536, 1_000_000]) : 1_000_000,
@@ -76,16 +84,20 @@ export async function createToken(scene: Scene, random: Random, role: "check" | 
   try {
     const domains = role === "check" ? null : [...scene.plan.setup.domains];
     const { id, token } = await client.createToken({ role, domains });
-    scene.tokens.push({ id, token, role, revokedAt: Number.POSITIVE_INFINITY });
+    scene.tokens.push({ id, token, role, domains, revokedAt: Number.POSITIVE_INFINITY });
   } catch {
     scene.tally.event("token not created");
   }
 }
 
-/** Revokes a token; one that may publish must not any more. */
+/** Revokes a token of a check or a publisher. */
 export async function revoke(scene: Scene, random: Random): Promise<void> {
-  const token = scene.tokens.find((it) => it.revokedAt === Number.POSITIVE_INFINITY);
-  if (token === undefined) return;
+  const token = scene.tokens.find((it) => it.role !== "replica" && it.revokedAt === Number.POSITIVE_INFINITY);
+  if (token !== undefined) await revokeToken(scene, random, token);
+}
+
+/** Revokes a token; one that may publish must not any more. */
+export async function revokeToken(scene: Scene, random: Random, token: Token): Promise<void> {
   const fetch = scene.network.from(random.pick(scene.plan.setup.locations));
   const begun = scene.time.now();
   try {

@@ -12,6 +12,7 @@ import { agrees, pairsOf, words } from "../model/pairs.ts";
 import { MINUTE, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
+import { makeHostsWell, probeReplicas, resolveJudged } from "./replicas.ts";
 import { probeRevoked } from "./revoked.ts";
 import type { Scene } from "./scene.ts";
 
@@ -24,13 +25,15 @@ export async function finish(scene: Scene): Promise<void> {
   faults.isOver = true;
   scene.trace(() => "faults stop");
   const stopped = time.now();
+  makeHostsWell(scene);
   await time.advance(LINGERING);
   for (const host of scene.isolates.living) await probe(scene, host, false);
   await time.advance(scene.settings.window / 2);
   for (const host of scene.isolates.living) await probe(scene, host, true);
   if (scene.violations.length > 0) return;
   tally.window("every isolate at the heads, after faults", time.now() - stopped);
-  for (const bridge of scene.bridges) await probeBridge(scene, bridge);
+  await probeReplicas(scene);
+  for (const bridge of scene.bridges) if (bridge.replica === null) await probeBridge(scene, bridge);
   if (scene.violations.length > 0) return;
   requireAcknowledged(scene);
   await probeRevoked(scene);
@@ -152,12 +155,8 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
   const served = [...listed, ...exported];
   for (const { domain } of served) {
     const named: Named = { domain, name: { base: `s${random.between(0, 99)}`, form: "plain" } };
-    const text = written(named);
-    const ask = async (): Promise<Resolution> => {
-      const askedAt = scene.time.now();
-      const resolution = await scene.time.run(Promise.resolve(bridge.resolve(text)));
-      scene.judges.bridges.judge(bridge, named, resolution, askedAt);
-      return resolution;
+    const ask = (): Promise<Resolution> => {
+      return scene.time.run(Promise.resolve(resolveJudged(scene, bridge, named)));
     };
     let resolution = await ask();
     if (resolution.answer.detail === OUTLIVED) {

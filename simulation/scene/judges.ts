@@ -4,6 +4,7 @@ import { BudgetJudge } from "../model/budget-judge.ts";
 import { CostJudge } from "../model/cost-judge.ts";
 import { HttpJudge, type HttpJudgeParts } from "../model/http-judge.ts";
 import { Judge, type JudgeParts } from "../model/judge.ts";
+import { ReplicaJudge } from "../model/replica-judge.ts";
 import type { Setup, Shape } from "../plan/plan.ts";
 
 export interface JudgesParts extends JudgeParts, Omit<HttpJudgeParts, "judge"> {
@@ -20,6 +21,7 @@ export function judgesOf(parts: JudgesParts) {
     answers,
     http: new HttpJudge({ ...parts, judge: answers }),
     bridges: new BridgeJudge({ ...parts, history: setup.history }),
+    replicas: new ReplicaJudge(parts),
     budgets: new BudgetJudge(parts),
     costs: new CostJudge({
       ...parts,

@@ -8,6 +8,7 @@ import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
+import { resolveJudged } from "./replicas.ts";
 import type { Scene } from "./scene.ts";
 
 interface Asked extends Named {
@@ -203,6 +204,7 @@ export function askBridge(scene: Scene, random: Random, count: number, aim: Aim 
   const bridges = scene.bridges.filter(({ focus }) => focus === (aim.focus ?? null));
   if (bridges.length === 0) return;
   const bridge = random.pick(bridges);
+  if (bridge.replica !== null && !bridge.replica.isRunning) return;
   for (let i = 0; i < count; i++) {
     const isRegular = again || (aim.focus === undefined && random.chance(0.6));
     const regular = isRegular ? scene.asked.get(random.pick(bridge.regulars) ?? "") : undefined;
@@ -212,13 +214,7 @@ export function askBridge(scene: Scene, random: Random, count: number, aim: Aim 
     scene.asked.set(text, it);
     if (regular === undefined) bridge.regulars.push(text);
     if (bridge.regulars.length > REGULARS) bridge.regulars.shift();
-    const askedAt = scene.time.now();
-    const settled = bridge.resolve(it.text);
-    const judged = (resolution: Awaited<typeof settled>): void => {
-      if (scene.violations.length > 0) return;
-      scene.judges.bridges.judge(bridge, it, resolution, askedAt);
-    };
-    if (settled instanceof Promise) scene.go(settled.then(judged));
-    else judged(settled);
+    const settled = resolveJudged(scene, bridge, it, it.text);
+    if (settled instanceof Promise) scene.go(settled);
   }
 }

@@ -7,9 +7,13 @@ import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { JudgedBridge, Sign } from "../model/answerer.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
+import type { SimulatedReplica } from "./replica.ts";
 
-export interface BridgeParts extends Omit<BridgeHostParts<SimulatedIsolate>, "answered"> {
+export interface BridgeParts extends Omit<BridgeHostParts<SimulatedIsolate>, "answered" | "replica"> {
   readonly name: string;
+  readonly location: string;
+  /** The replica on its host, null without one. */
+  readonly replica: SimulatedReplica | null;
   /** Steps that it is kept for, null if it is for all. */
   readonly focus: number | null;
 }
@@ -23,8 +27,12 @@ export class SimulatedBridge implements JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
   readonly focus: number | null;
+  readonly replica: SimulatedReplica | null;
+  readonly location: string;
+  readonly #parts: BridgeParts;
+  #run = 0;
   readonly #time: VirtualTime;
-  readonly #host: BridgeHost<SimulatedIsolate>;
+  #host: BridgeHost<SimulatedIsolate>;
   readonly seen = new Map<
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
@@ -36,16 +44,38 @@ export class SimulatedBridge implements JudgedBridge {
   readonly regulars: string[] = [];
 
   constructor(parts: BridgeParts) {
+    this.#parts = parts;
     this.#time = parts.time;
+    this.replica = parts.replica;
+    this.location = parts.location;
     this.name = parts.name;
     this.acceptGrace = parts.acceptGrace;
     this.hasRoom = parts.cacheBytes >= ROOM;
     this.focus = parts.focus;
-    this.#host = new BridgeHost({
+    this.#host = this.#newHost();
+  }
+
+  #newHost(): BridgeHost<SimulatedIsolate> {
+    const { replica, ...parts } = this.#parts;
+    const run = ++this.#run;
+    return new BridgeHost({
       ...parts,
-      answered: (outcome, domain, askedAt, host) =>
-        this.#note(outcome, domain, askedAt, host?.settings.window ?? 0),
+      ...(replica === null ? {} : { replica: replica.lists }),
+      answered: (outcome, domain, askedAt, host) => {
+        if (run === this.#run) this.#note(outcome, domain, askedAt, host?.settings.window ?? 0);
+      },
     });
+  }
+
+  /** Its host starts again: the bridge has seen nothing. */
+  restart(): void {
+    for (const seen of [this.seen, this.vouched, this.windows]) seen.clear();
+    this.#host = this.#newHost();
+  }
+
+  /** Its replica answered: that too was seen. */
+  noteLocal(answer: Answer, domain: string): void {
+    this.#noteState(answer, domain);
   }
 
   #note(outcome: Outcome, domain: string, askedAt: number, window: number): void {

@@ -13,7 +13,7 @@ import { LONGEST_COMPUTING } from "../../testing/limits.ts";
 import { registryApi } from "../../testing/registry-host.ts";
 import type { Release } from "../../testing/releases.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
+import type { Exchange, JudgedIsolate, Moment } from "../model/answerer.ts";
 
 export interface IsolateParts {
   readonly name: string;
@@ -44,7 +44,8 @@ const SHOW = /\/v1\/domains\/[^/]+$/;
 /** `GET /v1/domains/{domain}/shards/{id}` */
 const SHARD = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
 
-export class SimulatedIsolate implements Answerer {
+export class SimulatedIsolate implements JudgedIsolate {
+  readonly kind = "isolate";
   readonly name: string;
   readonly location: string;
   readonly settings: Settings;
@@ -199,10 +200,12 @@ export class SimulatedIsolate implements Answerer {
     const api = this.#parts.registry(partition, { name: this.name, location: this.location, release });
     return registryApi(async (method, args) => {
       const sentAt = time.now();
-      if (method === "question") this.questions++;
+      // It passes on what a replica asks, and learns nothing from the answer.
+      const isItsOwn = method !== "question" || (args[0] as LogQuestion).replica === undefined;
+      if (method === "question" && isItsOwn) this.questions++;
       const call = api[method] as (...args: readonly unknown[]) => Promise<unknown>;
       const result = await this.#resumed(call(...args));
-      if (method !== "question" && method !== "blob") return result;
+      if ((method !== "question" && method !== "blob") || !isItsOwn) return result;
       this.#parts.answered(this, method, args, result);
       if (method === "blob") return result;
       this.#noteExchange(partition, sentAt, args[0] as LogQuestion, result as Result<QuestionAnswer>);

@@ -199,7 +199,7 @@ const aliasOf = (like: Content, target: string, epoch: number): Content => ({
 /** The content after a change, null if there is nothing to do. */
 function changed(
   parts: PublisherParts,
-  { domain, change, list: names, target }: Publication,
+  { domain, change, list: names, target, grace }: Publication,
   before: Content | undefined,
   epoch: number,
 ): Content | null {
@@ -223,7 +223,7 @@ function changed(
       return {
         ...it,
         list: new Map((names ?? []).map((name) => [name, "active" as const])),
-        policy: { ...policy, alias: null },
+        policy: { ...policy, alias: null, grace: grace ?? policy.grace },
       };
     case "add":
       for (const name of some(missing, 0.3)) list.set(name, "active");

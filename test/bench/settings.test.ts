@@ -11,6 +11,7 @@ describe("the benchmark's command line", () => {
       only: null,
       json: null,
       write: false,
+      record: [],
       strict: false,
     });
     expect(readArguments(["--quick"], NAMES).extent).toEqual({ isQuick: true, rounds: 1, seconds: 1 });
@@ -24,12 +25,19 @@ describe("the benchmark's command line", () => {
     );
   });
 
-  it("refuses what is not a number, and to write part of a run into the docs", () => {
+  it("refuses what is not a number, and to write a quick run into the docs", () => {
     for (const bad of ["0", "-1", "1.5", "many"]) {
       expect(() => readArguments([`--rounds=${bad}`], NAMES)).toThrow("--rounds must be a whole number");
     }
-    for (const less of [["--only", "batch"], ["--quick"]])
-      expect(() => readArguments(["--write", ...less], NAMES)).toThrow("--write needs a whole run");
+    expect(() => readArguments(["--write", "--quick"], NAMES)).toThrow("leave out --quick");
+  });
+
+  it("writes the results of some suites, and those of earlier runs", () => {
+    expect(readArguments(["--write", "--only", "batch"], NAMES)).toMatchObject({
+      write: true,
+      only: ["batch"],
+    });
+    expect(readArguments(["--record", "a.json,b.json"], NAMES).record).toEqual(["a.json", "b.json"]);
   });
 
   it("knows each suite by a name of its own", () => {

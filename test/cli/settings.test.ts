@@ -109,7 +109,11 @@ sources = ["staff"]
 
   it.each<[string, string, string]>([
     ["TOML", '[domains."a.example"]\nlist = \n', "rollcall.toml:2: "],
-    ["a kind of source", '[sources.s]\nkind = "fax"\n', "rollcall.toml:2: kind must be one of command, file"],
+    [
+      "a kind of source",
+      '[sources.s]\nkind = "fax"\n',
+      "rollcall.toml:2: kind must be one of command, dovecot, file, ",
+    ],
     ["a source without a kind", '[sources.s]\npath = "a"\n', "rollcall.toml:1: kind is missing"],
     [
       "a setting of a source",

@@ -22,13 +22,20 @@ function transactionsOf(rows: readonly Row[]): Row[][] {
   );
 }
 
-/** @returns what a client sees of each row, by its name: `550 5.1.1` */
-export async function askThrough(port: number, rows: readonly Row[]): Promise<Record<string, string>> {
+/**
+ * @param from on which address of loopback the client is
+ * @returns what a client sees of each row, by its name: `550 5.1.1`
+ */
+export async function askThrough(
+  port: number,
+  rows: readonly Row[],
+  from = "127.0.0.1",
+): Promise<Record<string, string>> {
   const seen: Record<string, string> = {};
   for (const transaction of transactionsOf(rows)) {
-    const [{ from, rcpt }] = transaction as [Row];
-    const session = await SmtpSession.open({ port });
-    await session.mail(from, isAscii(rcpt) ? "" : " SMTPUTF8");
+    const [{ from: sender, rcpt }] = transaction as [Row];
+    const session = await SmtpSession.open({ port, from });
+    await session.mail(sender, isAscii(rcpt) ? "" : " SMTPUTF8");
     for (const row of transaction) seen[row.name] = codesOf(await session.rcpt(`<${row.rcpt}>`));
     await session.quit();
   }

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { opensmtpd } from "../../integrations/opensmtpd/rig.ts";
 import type { MailServer, Way } from "../../integrations/rig.ts";
+import { type EdgeFront, startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { listenersOf } from "../conformance/listeners.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
-import { type EdgeFront, startEdgeFront } from "./support/edge-front.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
 
 /*
@@ -97,9 +97,7 @@ describe.skipIf(opensmtpd.missing !== null)(
     it("keeps all its sessions from waiting for a frozen bridge, and is right as soon as it continues", async () => {
       await rcpt("<known.before@example.com>");
       bridge.signal("SIGSTOP");
-      const replies = await Promise.all(
-        [1, 2, 3].map((i) => rcpt(`<known.frozen${i}@example.com>`)),
-      );
+      const replies = await Promise.all([1, 2, 3].map((i) => rcpt(`<known.frozen${i}@example.com>`)));
       for (const { code, ms } of replies) {
         expect(code).toBe(451);
         expect(ms).toBeLessThan(5_000);

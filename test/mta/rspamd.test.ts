@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
-import { startEdgeFront } from "./support/edge-front.ts";
 import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { type Rspamd, startRspamd, WITHOUT_RSPAMD } from "./support/rspamd.ts";
 import { type Sink, startSink } from "./support/sink.ts";
@@ -42,7 +42,9 @@ describe.skipIf(MISSING !== null)(
     async function send(subject: string, ...recipients: string[]): Promise<Reply> {
       const session = await SmtpSession.open({ port: postfix.port, sender: "someone@elsewhere.example" });
       for (const recipient of recipients) await session.expect(250, session.rcpt(`<${recipient}>`));
-      const reply = await session.data(`From: someone@elsewhere.example\r\nSubject: ${subject}\r\n\r\nHello.`);
+      const reply = await session.data(
+        `From: someone@elsewhere.example\r\nSubject: ${subject}\r\n\r\nHello.`,
+      );
       await session.quit();
       return reply;
     }

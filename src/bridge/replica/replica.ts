@@ -104,7 +104,7 @@ export class Replica {
 
   /** Starts to poll and to fetch. */
   start(): void {
-    this.#startLoop(0);
+    for (const partition of range(this.#host?.settings.partitions ?? 1)) this.#startLoop(partition);
   }
 
   /** Sends nothing more. */

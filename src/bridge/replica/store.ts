@@ -127,8 +127,15 @@ export class ReplicaStore {
 
   /** To be called once all blobs that the manifest names are stored. */
   async putManifest(domain: string, bytes: Uint8Array): Promise<void> {
+    const path = `manifests/${domain}`;
+    // A manifest whose key or blobs were lost with the power would take the place of a complete one.
+    if (this.#isWaiting(`blobs/${domain}/`) || this.#isWaiting(`keys/${domain}/`)) {
+      this.#keep(path, bytes);
+      await this.writeWaiting();
+      return;
+    }
     await this.#flush(`blobs/${domain}`);
-    await this.#write(`manifests/${domain}`, bytes);
+    await this.#write(path, bytes);
   }
 
   /** Bytes of a blob, not verified; null if it is not there. */
@@ -177,15 +184,29 @@ export class ReplicaStore {
     await this.#remove(`keys/${domain}`);
   }
 
-  /** Writes what waits in memory, as far as the disk takes it. */
+  /** Writes what waits in memory, as far as the disk takes it. A manifest waits behind its blobs and its key. */
   async writeWaiting(): Promise<void> {
     if (this.#unwritten.size === 0 || !this.isWritable) return;
+    const folders = new Set<string>();
     for (const [path, bytes] of [...this.#unwritten]) {
       if (this.#unwritten.get(path) !== bytes) continue;
+      if (path.startsWith("manifests/")) await this.#flushAll(folders);
       if (!(await this.#isWritten(path, bytes))) return;
-      this.#forget(path);
+      folders.add(folderOf(path));
+      if (this.#unwritten.get(path) === bytes) this.#forget(path);
     }
+    await this.#flushAll(folders);
     this.#observer.written();
+  }
+
+  async #flushAll(folders: Set<string>): Promise<void> {
+    for (const folder of folders) await this.#flush(folder);
+    folders.clear();
+  }
+
+  #isWaiting(folder: string): boolean {
+    for (const path of this.#unwritten.keys()) if (path.startsWith(folder)) return true;
+    return false;
   }
 
   async #sealed<T>(path: string, check: (value: unknown) => value is T): Promise<T | undefined> {
@@ -224,7 +245,7 @@ export class ReplicaStore {
   /** Writes a file whose name must survive a crash. */
   async #write(path: string, bytes: Uint8Array): Promise<void> {
     await this.#put(path, bytes);
-    await this.#flush(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+    await this.#flush(folderOf(path));
   }
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {
@@ -232,6 +253,11 @@ export class ReplicaStore {
       this.#forget(path);
       return;
     }
+    this.#keep(path, bytes);
+  }
+
+  /** Keeps in memory what waits for the disk. @throws StoreFullError */
+  #keep(path: string, bytes: Uint8Array): void {
     const before = this.#unwritten.get(path)?.length ?? 0;
     if (this.#unwrittenBytes - before + bytes.length > this.#maxUnwritten) throw new StoreFullError();
     this.#forget(path);
@@ -275,6 +301,7 @@ export class ReplicaStore {
   }
 }
 
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -40,6 +40,15 @@ async function expectTruth(isWhole: boolean): Promise<void> {
   }
 }
 
+/** The host's power fails with what was not flushed, and it starts again while the edge is away. */
+async function losePower(): Promise<void> {
+  host.kill();
+  host.disk.losePower(() => 1);
+  world.isAway = true;
+  await host.start();
+  await world.clock.advance(SECOND);
+}
+
 async function reboot(): Promise<void> {
   host.kill();
   await host.start();
@@ -171,6 +180,36 @@ describe("the store of a replica", () => {
     },
   );
 
+  it("keeps a list over a power failure that was written when the disk had room again", async () => {
+    host.disk.fault = "full";
+    await world.publishHere(DOMAIN, [...NAMES, "gina"], { exactBits: 2 });
+    await world.clock.advance(WINDOW);
+    host.disk.fault = null;
+    await world.clock.advance(WINDOW);
+    expect(host.count("written")).toBe(1);
+    await losePower();
+    for (const name of [...NAMES, "gina"])
+      expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable");
+  });
+
+  it("keeps a list over a power failure if the disk was full for a part of the next one", async () => {
+    const more = Array.from({ length: 20 }, (_, i) => `n${i}`);
+    await world.publishHere(DOMAIN, [...NAMES, ...more], { exactBits: 2 });
+    let shards = 0;
+    world.tamper = async (path, response) => {
+      if (!path.includes("/shards/")) return response;
+      // One after the other.
+      await world.clock.sleep(++shards * 100);
+      host.disk.fault = host.disk.fault === null && host.count("unwritable") === 0 ? "full" : null;
+      return response;
+    };
+    while (shards < 4) await world.clock.advance(SECOND);
+    await world.clock.advance(SECOND);
+    expect(host.count("unwritable")).toBe(1);
+    await losePower();
+    for (const name of NAMES) expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable");
+  });
+
   it("starts empty on a disk that cannot be written, and holds the lists in memory", async () => {
     const disk = new MemoryDisk();
     disk.fault = "read-only";
@@ -245,7 +284,7 @@ describe("the store of a replica", () => {
 
   it("survives a power failure with all that was said to be complete", async () => {
     host.kill();
-    host.disk.losePower(() => 0);
+    host.disk.losePower(() => 1);
     world.isAway = true;
     await host.start();
     await world.clock.advance(SECOND);

@@ -215,6 +215,20 @@ describe("a replica", () => {
     expect(await said(`carol@${DOMAIN}`)).toBe("departed confirmed");
   });
 
+  it("polls every partition after a restart", async () => {
+    world = new ReplicaWorld({ partitions: 3 });
+    const domains = ["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"];
+    expect(new Set(domains.map((domain) => world.partitionOf(domain))).size).toBe(3);
+    for (const domain of domains) await world.publishHere(domain, ["alice"]);
+    host = await world.host({ domains });
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    host.kill();
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    for (const domain of domains) expect(await said(`nobody@${domain}`)).toBe("unknown confirmed");
+  });
+
   it("leaves a domain without a head, and one that was deleted, to the edge", async () => {
     expect(await said("x@other.example")).toBe("edge");
     await world.remove(world.edge, DOMAIN);

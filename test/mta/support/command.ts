@@ -163,14 +163,17 @@ export class Bridge {
     return this.ports.policy;
   }
 
-  /** @param url where the edge is; the same as before, if none is given */
-  async start(url?: string): Promise<void> {
+  /**
+   * @param url where the edge is; the same as before, if none is given
+   * @param more settings, this time
+   */
+  async start(url?: string, more: readonly string[] = []): Promise<void> {
     if (url !== undefined) this.#env = { ...this.#env, ROLLCALL_URL: url };
     const listeners = Object.entries(this.ports).flatMap(([name, port]) => [
       `--${name}`,
       `127.0.0.1:${port}`,
     ]);
-    this.#command = new Command(["bridge", ...listeners, ...this.#flags], this.#home, this.#env);
+    this.#command = new Command(["bridge", ...listeners, ...this.#flags, ...more], this.#home, this.#env);
     await this.#command.saying(/\bready\b/);
   }
 
@@ -184,6 +187,12 @@ export class Bridge {
   /** Sends a signal without waiting for anything. */
   signal(signal: NodeJS.Signals): void {
     this.#command?.child.kill(signal);
+  }
+
+  /** Its resident memory in MiB. */
+  memory(): number {
+    const status = readFileSync(`/proc/${this.#command?.child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
   /** Its log. */

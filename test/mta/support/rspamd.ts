@@ -70,6 +70,8 @@ export async function startRspamd(line: string, cleanup: Cleanup): Promise<Rspam
   for (const [name, path] of Object.entries(paths)) args.push("--var", `${name}=${path}`);
   const libraries = [join(UNPACKED, "usr/lib/rspamd"), join(UNPACKED, "usr/lib/x86_64-linux-gnu")];
   const child = spawn(PROGRAM, args, {
+    // With its workers, which it would wait for.
+    detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH ?? "", TMPDIR: home, LD_LIBRARY_PATH: libraries.join(":") },
   });
@@ -82,7 +84,7 @@ export async function startRspamd(line: string, cleanup: Cleanup): Promise<Rspam
   endWithUs(child);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   cleanup.add(async () => {
-    child.kill("SIGTERM");
+    if (child.exitCode === null) process.kill(-(child.pid as number), "SIGKILL");
     await ended;
   });
   await until("Rspamd listens", () => {

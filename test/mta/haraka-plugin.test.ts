@@ -3,19 +3,17 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { haraka, installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.ts";
-import type { MailServer, Way } from "../../integrations/rig.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.ts";
 import { readAnswer } from "../../src/client/answers.ts";
 import { VERDICTS } from "../../src/directory/index.ts";
-import { listenersOf } from "../conformance/listeners.ts";
+import { about } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
-import { type Bridge, folder, startBridge } from "./support/command.ts";
-import { about, type EdgeFront, startEdgeFront } from "./support/edge-front.ts";
-import { MISBEHAVIOURS } from "./support/misbehaviour.ts";
-import { SmtpSession } from "./support/smtp-client.ts";
+import { folder } from "./support/command.ts";
 
-const title = (text: string): string => `${text}${WITHOUT_HARAKA ? ` (${WITHOUT_HARAKA})` : ""}`;
+/* The plugin without Haraka. The corpus and the matrix of faults in test/conformance try it in a real one. */
+
+const title = `the plugin in Haraka's fixtures${WITHOUT_HARAKA ? ` (${WITHOUT_HARAKA})` : ""}`;
 
 /** What a hook of the plugin gave to `next`. */
 interface Given {
@@ -40,7 +38,7 @@ const OK = 906;
 const DENY = 902;
 const DENYSOFT = 903;
 
-describe.skipIf(WITHOUT_HARAKA !== null)(title("the plugin in Haraka's fixtures"), () => {
+describe.skipIf(WITHOUT_HARAKA !== null)(title, () => {
   let cleanup = new Cleanup();
   afterEach(async () => {
     await cleanup.run();
@@ -153,7 +151,15 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title("the plugin in Haraka's fixtures"
 
   it("throws nothing out of the hook: not for parameters that are none, and not if Haraka's `next` throws", async () => {
     const loaded = load(`bridge = ${await replying("250 2.1.5 ok\n")}`);
-    for (const params of [undefined, null, [], [null], [{}], [{ address: 7 }], [{ address: "a\nb@example.com" }]]) {
+    for (const params of [
+      undefined,
+      null,
+      [],
+      [null],
+      [{}],
+      [{ address: 7 }],
+      [{ address: "a\nb@example.com" }],
+    ]) {
       const calls: unknown[] = [];
       loaded.plugin.rollcall_rcpt((rc) => calls.push(rc), null, params);
       expect(calls).toEqual([DENYSOFT]);
@@ -201,7 +207,14 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title("the plugin in Haraka's fixtures"
         action: word,
         mode: fc.constantFrom("observe", "enforce", null),
         reply: fc.oneof(
-          fc.constantFrom("250 2.1.5 ok", "550 5.1.1 no", "451 4.3.0 later", "550", "250 5.1.1 x", "550 5.1.1 ö"),
+          fc.constantFrom(
+            "250 2.1.5 ok",
+            "550 5.1.1 no",
+            "451 4.3.0 later",
+            "550",
+            "250 5.1.1 x",
+            "550 5.1.1 ö",
+          ),
           fc.string(),
         ),
         max_age: fc.constantFrom(0, 29),
@@ -215,69 +228,8 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title("the plugin in Haraka's fixtures"
       if (ours && isVerdict(it)) both++;
     };
     fc.assert(fc.property(fc.oneof(value, fc.jsonValue()), check), { numRuns: 2_000 });
-    for (const verdict of Object.keys(VERDICTS) as (keyof typeof VERDICTS)[]) check(about("a@example.com", verdict));
+    for (const verdict of Object.keys(VERDICTS) as (keyof typeof VERDICTS)[])
+      check(about("a@example.com", verdict));
     expect(both).toBeGreaterThanOrEqual(Object.keys(VERDICTS).length);
-  });
-});
-
-describe.skipIf(WITHOUT_HARAKA !== null)(title("Haraka"), () => {
-  const cleanup = new Cleanup();
-  let front: EdgeFront;
-  let bridge: Bridge;
-  const servers = new Map<string, MailServer>();
-  let round = 0;
-
-  beforeAll(async () => {
-    front = await startEdgeFront(cleanup);
-    bridge = await startBridge(front, cleanup);
-    for (const way of haraka.ways) {
-      const server = await haraka.start(way, listenersOf(bridge, front), ["example.com"]);
-      cleanup.add(() => server.stop());
-      servers.set(way.name, server);
-    }
-  });
-  afterAll(() => cleanup.run());
-
-  async function rcpt(way: Way, local: string): Promise<{ code: number; ms: number }> {
-    const { port } = servers.get(way.name) as MailServer;
-    const session = await SmtpSession.open({ port, sender: "someone@elsewhere.example" });
-    const { code, ms } = await session.rcpt(`<${local}@example.com>`);
-    await session.quit();
-    return { code, ms };
-  }
-
-  it.each([...haraka.ways])("$title: survives every fault of the edge with a deferral", async (way) => {
-    for (const [name, misbehaviour] of Object.entries(MISBEHAVIOURS)) {
-      const id = `${way.name}.${++round}`;
-      front.misbehaviour = misbehaviour;
-      const replies = await Promise.all([rcpt(way, `known.${id}`), rcpt(way, `nobody.${id}`)]);
-      for (const { code, ms } of replies) {
-        expect([450, 451], `${way.name}, ${name}`).toContain(code);
-        expect(ms, `${way.name}, ${name}`).toBeLessThan(5_000);
-      }
-      front.misbehaviour = null;
-      expect((await rcpt(way, `known.${id}`)).code, `${way.name}, after ${name}`).toBe(250);
-      expect((await rcpt(way, `nobody.${id}`)).code, `${way.name}, after ${name}`).toBe(550);
-    }
-    expect(servers.get(way.name)?.isRunning()).toBe(true);
-    expect(servers.get(way.name)?.logs()).not.toMatch(/\[CRIT\]/);
-  });
-
-  it("survives a bridge that is killed, and one that is frozen", async () => {
-    const [way] = haraka.ways as [Way];
-    await bridge.stop("SIGKILL");
-    expect((await rcpt(way, "known.killed")).code).toBe(451);
-    await bridge.start();
-    expect((await rcpt(way, "known.killed")).code).toBe(250);
-    bridge.signal("SIGSTOP");
-    const replies = await Promise.all(["known.frozen", "nobody.frozen"].map((local) => rcpt(way, local)));
-    bridge.signal("SIGCONT");
-    for (const { code, ms } of replies) {
-      expect(code).toBe(451);
-      expect(ms).toBeLessThan(5_000);
-    }
-    expect((await rcpt(way, "known.frozen")).code).toBe(250);
-    expect((await rcpt(way, "nobody.frozen")).code).toBe(550);
-    expect(servers.get(way.name)?.isRunning()).toBe(true);
   });
 });

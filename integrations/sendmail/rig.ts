@@ -1,0 +1,120 @@
+/** Debian's Sendmail, with the lines of this folder in Debian's own sendmail.mc. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Cleanup } from "../../test/mta/support/cleanup.ts";
+import { folder } from "../../test/mta/support/command.ts";
+import { Installed, whyNot } from "../../test/mta/support/installed.ts";
+import { greets } from "../../test/mta/support/postfix.ts";
+import { freePort } from "../../test/mta/support/waiting.ts";
+import { codesOfReply, type Difference, type MailServer, type Rig, type Way } from "../rig.ts";
+
+const SENDMAIL = "/usr/libexec/sendmail/sendmail";
+const TEMPLATE = "/usr/share/sendmail/cf/debian/sendmail.mc";
+
+const WAY: Way = { name: "socketmap", title: "socketmap", file: "rollcall.m4", codes: codesOfReply };
+
+const differences: readonly Difference[] = [
+  {
+    rows: ["bare"],
+    codes: "250 2.1.5",
+    because: "a local part without a domain is a user of this server: Debian has one that is called nobody",
+  },
+  {
+    rows: ["literal"],
+    codes: "550 5.1.1",
+    because: "an address literal of the server is a local address, and it has no such user",
+  },
+  {
+    rows: ["observe-empty"],
+    codes: "550 5.7.1",
+    because: "Sendmail relays to no empty local part",
+  },
+];
+
+/** Starts Sendmail as Debian installs it, with the include line that the page adds to sendmail.mc. */
+export async function startSendmail(
+  way: Way,
+  bridge: string,
+  domains: readonly string[],
+): Promise<MailServer & { readonly installed: Installed }> {
+  const cleanup = new Cleanup();
+  const port = await freePort();
+  const home = folder(cleanup);
+  const installed = new Installed(home, "smmta", ["var/spool/mqueue", "var/lib/sendmail", "var/log"]);
+  installed.write("etc/mail/rollcall.m4", lines(way.file, bridge, domains));
+  // Files that the package's installation makes.
+  for (const name of ["m4/dialup.m4", "m4/provider.m4", "local-host-names", "relay-domains"]) {
+    installed.write(`etc/mail/${name}`, "");
+  }
+  installed.write("etc/mail/trusted-users", "");
+  installed.write("etc/mail/aliases", "postmaster: root\n");
+  // Loopback does not have to wait before it speaks.
+  installed.write("etc/mail/access", "GreetPause:127 0\n");
+  const mc = macros(installed.run("cat", [TEMPLATE]), port);
+  installed.write("etc/mail/sendmail.mc", mc);
+  installed.write("etc/mail/sendmail.cf", installed.run("m4", ["/etc/mail/sendmail.mc"]));
+  for (const [name, input] of [
+    ["access", "GreetPause:127\t0\n"],
+    // Sendmail waits until there is an @, the mark of a complete file.
+    ["aliases", "postmaster root\n@ @\n"],
+  ] as const) {
+    installed.run("sh", [
+      "-c",
+      `printf '${input}' | /usr/libexec/sendmail/makemap hash ${home}/etc/mail/${name}`,
+    ]);
+  }
+  const log = join(installed.pathOf("var/log"), "smtp");
+  const options = { PidFile: "/var/log/pid", ControlSocketName: "", BadRcptThrottle: "0" };
+  const daemon = installed.start(SENDMAIL, [
+    "-bD",
+    ...["-X", "/var/log/smtp"],
+    ...Object.entries(options).flatMap(([name, value]) => ["-O", `${name}=${value}`]),
+  ]);
+  const logs = (): string => daemon.output + (existsSync(log) ? readFileSync(log, "utf8") : "");
+  cleanup.add(() => daemon.stop());
+  await daemon.untilReady(() => greets(port), logs);
+  return { port, installed, logs, isRunning: () => daemon.isRunning(), stop: () => cleanup.run() };
+}
+
+/** Debian's sendmail.mc with our line, on a port of ours, and for clients whose domains no DNS knows. */
+function macros(template: string, port: number): string {
+  const own = "FEATURE(`accept_unresolvable_domains')dnl\ninclude(`/etc/mail/rollcall.m4')dnl\n";
+  return replaceAll(template, [
+    ["MAILER_DEFINITIONS\n", `${own}MAILER_DEFINITIONS\n`],
+    ["Name=MTA-v4, Port=smtp", `Name=MTA-v4, Port=${port}`],
+    ["\nDAEMON_OPTIONS(`Family=inet,  Name=MSP-v4", "\ndnl DAEMON_OPTIONS(`Family=inet,  Name=MSP-v4"],
+  ]);
+}
+
+function lines(file: string, bridge: string, domains: readonly string[]): string {
+  return replaceAll(readFileSync(join(import.meta.dirname, file), "utf8"), [
+    ["`example.com'", `\`${domains.join(" ")}'`],
+    ["`inet:10023@127.0.0.1'", `\`${bridge}'`],
+  ]);
+}
+
+function replaceAll(text: string, changes: readonly (readonly [from: string, to: string])[]): string {
+  return changes.reduce((before, [from, to]) => {
+    if (!before.includes(from)) throw new Error(`there is no ${from}`);
+    return before.replace(from, to);
+  }, text);
+}
+
+export const sendmail: Rig = {
+  name: "sendmail",
+  version() {
+    const home = new Cleanup();
+    const text = new Installed(folder(home), "smmta", []).run(SENDMAIL, ["-d0.1", "-bt", "-C", "/dev/null"]);
+    void home.run();
+    return `Sendmail ${/^Version (\S+)/m.exec(text)?.[1]}`;
+  },
+  ways: [WAY],
+  differences,
+  smtputf8: false,
+  client: "127.0.0.3",
+  missing: whyNot("usr/libexec/sendmail/sendmail", "smmta"),
+  start(way, { socketmap }, domains) {
+    const [host, port] = socketmap.split(":");
+    return startSendmail(way, `inet:${port}@${host}`, domains);
+  },
+};

@@ -1,0 +1,127 @@
+/** What a replica must do beside telling the truth: answer by itself if it can, and never more than it may. */
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
+import { BRIDGE_BUDGET, LINGERING } from "../../testing/limits.ts";
+import type { Answerer, JudgedBridge } from "./answerer.ts";
+import { BOUNDS } from "./bounds.ts";
+import type { JudgeContext } from "./context.ts";
+import { evaluate, type Generation } from "./generation.ts";
+import type { Named } from "./names.ts";
+import { seconds, words } from "./pairs.ts";
+
+/** A replica, as far as it can be seen from outside. */
+export interface JudgedReplica extends Answerer {
+  /** When a fault last met it, or now while one does. */
+  readonly hurtAt: number;
+  readonly isDiskBad: boolean;
+  /** Whether its host's clock was right since the last contact. */
+  readonly isClockSound: boolean;
+  /** Generations of the complete lists that it has, by domain. */
+  readonly held: ReadonlyMap<string, number>;
+  covers(domain: string): boolean;
+  contact(partition: number): number;
+}
+
+export interface ReplicaJudgeParts extends JudgeContext {
+  partitionOf(domain: string): number;
+}
+
+export class ReplicaJudge {
+  readonly #parts: ReplicaJudgeParts;
+
+  constructor(parts: ReplicaJudgeParts) {
+    this.#parts = parts;
+  }
+
+  /** @param hurtBefore when a fault had last met it as the mail server asked */
+  judge(
+    bridge: JudgedBridge,
+    replica: JudgedReplica,
+    named: Named,
+    { answer, source }: Resolution,
+    hurtBefore: number,
+  ): void {
+    const { violation, now } = this.#parts;
+    const say = (): string => `${bridge.name} says ${words(answer)} of ${named.domain}, from its ${source}`;
+    if (source === "replica") {
+      if (answer.verdict === "not-served") violation("only the edge says not-served", say());
+      const isAway = now() - replica.hurtAt <= BRIDGE_BUDGET || now() - hurtBefore <= BRIDGE_BUDGET;
+      if (answer.confirmed_age === null && !isAway)
+        violation("accepts follow what is known", `${say()}, without asking the edge`);
+    } else if (source === "none") this.#requireAccept(bridge, replica, named, say);
+    else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
+  }
+
+  /** The whole list is accepted while the edge is away. */
+  #requireAccept(
+    bridge: JudgedBridge,
+    replica: JudgedReplica,
+    { domain, name }: Named,
+    say: () => string,
+  ): void {
+    const { now, model, partitionOf, violation } = this.#parts;
+    const held = this.#heldBy(replica, domain);
+    if (held === null || replica.isDiskBad || !replica.isClockSound) return;
+    const seen = bridge.seen.get(domain);
+    if (seen !== undefined && seen.generation > held.number) return;
+    const { head } = model.history(domain);
+    if (head === undefined || head.log !== held.log || !this.#isPlain(domain, held.number)) return;
+    if (evaluate(held, name, now()).verdict !== "deliverable") return;
+    const silence = now() - replica.contact(partitionOf(domain));
+    if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
+    violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);
+  }
+
+  /** The list that a replica has of a domain; null if that is not sure. */
+  #heldBy(replica: JudgedReplica, domain: string): Generation | null {
+    const number = replica.held.get(domain);
+    if (number === undefined || !replica.covers(domain)) return null;
+    const named = this.#parts.model.history(domain).named(number);
+    return named.length === 1 ? (named[0] as Generation) : null;
+  }
+
+  /** Whether a domain has been no alias, and not deleted, since a generation. */
+  #isPlain(domain: string, since: number): boolean {
+    return this.#parts.model
+      .history(domain)
+      .current.every((it) => it.number < since || (it.deletedUntil === null && it.policy.alias === null));
+  }
+
+  /** If nothing is wrong, a check sends no request. */
+  #requireOwnAnswer(
+    bridge: JudgedBridge,
+    replica: JudgedReplica,
+    { domain }: Named,
+    say: () => string,
+  ): void {
+    const { now, model, tally, violation } = this.#parts;
+    const since = now() - Math.max(replica.hurtAt, ...this.#changesBehind(domain));
+    const { head } = model.history(domain);
+    const settled = Math.max(LINGERING, replica.settings.window / 2 + BOUNDS.catchingUp);
+    if (head === undefined || since <= settled || !this.#isCovered(replica, domain)) return;
+    // A tombstone that is over is the edge's to tell.
+    if (head.deletedUntil !== null && now() >= head.deletedUntil - BRIDGE_BUDGET) return;
+    const seen = bridge.seen.get(domain);
+    if (seen !== undefined && seen.generation > Math.max(head.number, ...this.#numbersBehind(domain))) return;
+    tally.event("no fault of a replica for 45 s: the edge was asked");
+    violation("a replica answers by itself", `${say()}, and nothing was wrong for ${seconds(since)}`);
+  }
+
+  /** Heads that an answer about a domain is from: its own, and that of its target. */
+  #headsBehind(domain: string): Generation[] {
+    const { model } = this.#parts;
+    const { head } = model.history(domain);
+    if (head === undefined) return [];
+    const alias = head.deletedUntil === null ? head.policy.alias : null;
+    const target = alias === null ? undefined : model.history(alias).head;
+    return target === undefined ? [head] : [head, target];
+  }
+
+  readonly #changesBehind = (domain: string): number[] => this.#headsBehind(domain).map(({ since }) => since);
+  readonly #numbersBehind = (domain: string): number[] =>
+    this.#headsBehind(domain).map(({ number }) => number);
+
+  #isCovered(replica: JudgedReplica, domain: string): boolean {
+    const alias = this.#parts.model.history(domain).head?.policy.alias ?? null;
+    return replica.covers(domain) && (alias === null || replica.covers(alias));
+  }
+}
