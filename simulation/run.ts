@@ -1,9 +1,10 @@
 import { Random } from "../testing/random.ts";
 import type { Plan, Step } from "./plan/plan.ts";
-import { beginBridge, createToken, publisherOf, revoke } from "./scene/clients.ts";
+import { beginBridge, publisherOf } from "./scene/clients.ts";
 import { finish } from "./scene/finish.ts";
 import { trouble } from "./scene/replicas.ts";
 import { Scene, type Violation } from "./scene/scene.ts";
+import { createToken, revoke } from "./scene/tokens.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
 import { takeBackExport } from "./world/export.ts";
 import { publish } from "./world/publisher.ts";
@@ -30,6 +31,9 @@ export async function runWorld(plan: Plan, options: RunOptions = {}): Promise<Ou
       if (options.without?.has(step.id)) continue;
       time.after(step.at, () => take(scene, step));
     }
+    const { pause } = plan;
+    if (pause !== null)
+      time.after(pause.at, () => trouble(scene, new Random(plan.seed, "pause"), pause.trouble));
     for (let at = 0; at < plan.length && scene.violations.length === 0; at += 1_000) {
       await time.advance(Math.min(1_000, plan.length - at));
     }

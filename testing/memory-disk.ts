@@ -17,17 +17,13 @@ export class MemoryDisk implements Disk {
   readonly files = new Map<string, Uint8Array>();
   /** What a power failure leaves at the least. */
   #flushed = new Map<string, Uint8Array>();
-  #fault: DiskFault | null = null;
+  fault: DiskFault | null = null;
   /** Operations so far. */
   operations = 0;
   /** The host dies before this operation, which then never ends. */
   diesBefore = Number.POSITIVE_INFINITY;
   /** What each operation waits for first; by default nothing. */
   wait: (() => Promise<void>) | null = null;
-
-  set fault(fault: DiskFault | null) {
-    this.#fault = fault;
-  }
 
   async read(path: string): Promise<Uint8Array | null> {
     await this.#begin("unreadable");
@@ -80,10 +76,6 @@ export class MemoryDisk implements Disk {
     this.diesBefore = Number.POSITIVE_INFINITY;
   }
 
-  get fault(): DiskFault | null {
-    return this.#fault;
-  }
-
   /** Flips one bit of a file. */
   flip(path: string, bit: number): void {
     const bytes = this.files.get(path)?.slice() as Uint8Array;
@@ -95,8 +87,8 @@ export class MemoryDisk implements Disk {
   async #begin(...faults: readonly DiskFault[]): Promise<void> {
     if (++this.operations >= this.diesBefore) await new Promise(() => undefined);
     if (this.wait !== null) await this.wait();
-    if (this.#fault !== null && faults.includes(this.#fault)) {
-      throw Object.assign(new Error(`the disk is ${this.#fault}`), { code: CODES[this.#fault] });
+    if (this.fault !== null && faults.includes(this.fault)) {
+      throw Object.assign(new Error(`the disk is ${this.fault}`), { code: CODES[this.fault] });
     }
   }
 }

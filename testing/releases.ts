@@ -16,14 +16,25 @@ export function argsBetween(
   args: readonly unknown[],
 ): readonly unknown[] {
   const asked = caller === "next" ? asNextReleaseAsks(method, args) : args;
-  return caller === "previous" || registry === "previous" ? asPreviousRelease(method, asked) : asked;
+  if (registry === "previous") return asPreviousRelease(method, asked);
+  return caller === "previous" ? withoutLimit(method, asked) : asked;
 }
 
-/** The same call as the release before this one makes or understands it: without a limit to what is listed. */
-function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+/** The same call as the release before this one makes it: without a limit to what is listed. */
+function withoutLimit(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
   if (method !== "question") return args;
   const { most: _, ...question } = args[0] as Question;
   return [question, ...args.slice(1)];
+}
+
+/** The same call as the release before this one understands it: without a limit, and without replicas. */
+function asPreviousRelease(method: keyof RegistryApi, args: readonly unknown[]): readonly unknown[] {
+  if (method !== "question") return args;
+  const [{ replica: _, counts: __, ...question }, ...more] = withoutLimit(method, args) as [
+    Question,
+    ...unknown[],
+  ];
+  return [question, ...more];
 }
 
 /** The same call as an isolate of the next release makes it. */

@@ -12,7 +12,7 @@ import { seconds, words } from "./pairs.ts";
 export interface JudgedReplica extends Answerer {
   /** When a fault last met it, or now while one does. */
   readonly hurtAt: number;
-  readonly isDiskBad: boolean;
+  readonly disk: { readonly isBad: boolean };
   /** Whether its host's clock was right since the last contact. */
   readonly isClockSound: boolean;
   /** Generations of the complete lists that it has, by domain. */
@@ -60,7 +60,7 @@ export class ReplicaJudge {
   ): void {
     const { now, model, partitionOf, violation } = this.#parts;
     const held = this.#heldBy(replica, domain);
-    if (held === null || replica.isDiskBad || !replica.isClockSound) return;
+    if (held === null || replica.disk.isBad || !replica.isClockSound) return;
     const seen = bridge.seen.get(domain);
     if (seen !== undefined && seen.generation > held.number) return;
     const { head } = model.history(domain);

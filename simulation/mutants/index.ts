@@ -6,6 +6,7 @@ import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import type { Mutant } from "./patch.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
+import { REPLICA_MUTANTS } from "./replica.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...CONFIRMATION_MUTANTS,
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REGISTRY_MUTANTS,
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,
+  ...REPLICA_MUTANTS,
 ];
 
 export type { Mutant } from "./patch.ts";

@@ -7,7 +7,7 @@ import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
-import { addPause, addReplicas } from "./replicas.ts";
+import { addReplicas, pauseOfHosts } from "./replicas.ts";
 import { makeSetup } from "./setup.ts";
 import { addTroubles } from "./troubles.ts";
 
@@ -46,13 +46,15 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);
-  // A host that polls through it would cost too much.
-  if (pause > 0) addPause(new Random(seed, "pause of hosts"), from - 10, pause, add);
   const shift = (at: number): number => (at < from ? at : at + pause);
   return {
     seed,
     setup,
     length: shift(length) + 5_000,
+    pause:
+      pause === 0
+        ? null
+        : { at: from - 10, trouble: pauseOfHosts(new Random(seed, "pause of hosts"), pause) },
     // In the order in which they happen; those of one moment in the order in which they were thought of.
     steps: steps
       .filter((step) => !(isQuiet(seed) && isTrouble(step)))

@@ -143,8 +143,8 @@ export type Step = { readonly id: number; readonly at: number } & (
       /** With a replica: domains that its token covers, null for all. */
       readonly covers?: readonly string[] | null;
     }
-  /** To the host of a focus, or to all. */
-  | { readonly kind: "host"; readonly trouble: HostTrouble; readonly focus?: number }
+  /** To the host of a focus. */
+  | { readonly kind: "host"; readonly trouble: HostTrouble; readonly focus: number }
   /** The connections of a focus lead to the isolate of another one from now on. */
   | { readonly kind: "route"; readonly focus: number; readonly to: number }
   | ({ readonly kind: "bridge checks"; readonly count: number; readonly again?: boolean } & Focus)
@@ -167,6 +167,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Milliseconds until faults stop. */
   readonly length: number;
+  /** When a pause without traffic begins, and what the hosts of replicas do meanwhile. */
+  readonly pause: { readonly at: number; readonly trouble: HostTrouble } | null;
 }
 
 export type Bare = Step extends infer S ? (S extends Step ? Omit<S, "id" | "at"> : never) : never;

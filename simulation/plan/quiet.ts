@@ -10,4 +10,4 @@ const TROUBLES: ReadonlySet<Bare["kind"]> = new Set(["episode", "restart", "loss
 
 /** Whether a step is a fault, or belongs to one. */
 export const isTrouble = (step: Bare): boolean =>
-  step.kind === "host" ? step.focus !== undefined && step.trouble.what !== "end" : TROUBLES.has(step.kind);
+  step.kind === "host" ? step.trouble.what !== "end" : TROUBLES.has(step.kind);

@@ -76,13 +76,8 @@ export function addReplicas(
   if (end < length) add(end + 100, { kind: "host", focus: FOCUS, trouble: { what: "end" } });
 }
 
-/** No host runs through a long pause: each is off or asleep until it is over. */
-export function addPause(random: Random, at: number, pause: number, add: Add): void {
+/** No host polls through a long pause: each is off or asleep until it is over. */
+export function pauseOfHosts(random: Random, pause: number): HostTrouble {
   const ms = pause + random.between(1, 10) * SECOND;
-  add(at, {
-    kind: "host",
-    trouble: random.chance(0.5)
-      ? { what: "off", how: "killed", ms, clock: 0 }
-      : { what: "sleep", ms, clock: 0 },
-  });
+  return random.chance(0.5) ? { what: "off", how: "killed", ms, clock: 0 } : { what: "sleep", ms, clock: 0 };
 }

@@ -10,8 +10,8 @@ import { type HostTrouble, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedReplica } from "../world/replica.ts";
-import { revokeToken } from "./clients.ts";
 import type { Scene } from "./scene.ts";
+import { revokeToken } from "./tokens.ts";
 
 /** Times that a token is asked for, and the pause between them. */
 const TRIES = 20;
@@ -138,8 +138,7 @@ function troubleOne(
 }
 
 function makeDiskWell(replica: SimulatedReplica): void {
-  replica.disk.fault = null;
-  replica.disk.wait = null;
+  replica.disk.makeWell();
   replica.hurt();
 }
 
@@ -152,6 +151,9 @@ export function makeHostsWell(scene: Scene): void {
       replica.hasEnded = true;
       continue;
     }
+    // Isolates of a rollout have other windows, and what one confirms does not count for the other.
+    const random = new Random(scene.plan.seed, "last", replica.name);
+    if (bridge.focus !== null) scene.isolates.keep(scene.isolate(bridge.location, {}, random), bridge.focus);
     makeDiskWell(replica);
     replica.stop(false);
     bridge.restart();
@@ -173,6 +175,8 @@ export function resolveJudged(
   const run = replica?.run;
   const hurtBefore = replica?.hurtAt ?? askedAt;
   const settled = bridge.resolve(text);
+  // It decides when it is asked, or while it waits for its disk or for the edge.
+  const asked = settled instanceof Promise ? (replica?.momentsSince(askedAt) ?? []) : [];
   const answered = settled instanceof Promise ? new Map(replica?.answered) : replica?.answered;
   const judge = (resolution: Resolution): Resolution => {
     // A process that was killed has said nothing.
@@ -183,10 +187,8 @@ export function resolveJudged(
     judges.replicas.judge(bridge, replica, named, resolution, hurtBefore);
     const { answer, source } = resolution;
     if (source !== "replica") return resolution;
-    judges.answers.judge(
-      { ...named, host: replica, answer, floor: 0 },
-      replica.momentsSince(askedAt, answered),
-    );
+    const moments = [...asked, ...replica.momentsSince(askedAt, answered)];
+    judges.answers.judge({ ...named, host: replica, answer, floor: 0 }, moments);
     bridge.noteLocal(answer, named.domain);
     if (violations.length > 0) scene.trace(() => `it was asked about ${text}`);
     return resolution;
@@ -203,7 +205,7 @@ export async function probeReplicas(scene: Scene): Promise<void> {
     const { replica } = bridge;
     if (replica === null || replica.hasEnded) continue;
     for (let round = ROUNDS; round > 0 && scene.violations.length === 0; round--) {
-      await probe(scene, bridge, replica, round === 1);
+      await probe(scene, bridge, replica, round);
       await scene.time.advance(2 * SECOND);
     }
     if (scene.violations.length === 0) requireFolder(scene, replica);
@@ -216,10 +218,10 @@ async function probe(
   scene: Scene,
   bridge: SimulatedBridge,
   replica: SimulatedReplica,
-  isLast: boolean,
+  round: number,
 ): Promise<void> {
   const { model, time, violations, violation } = scene;
-  const random = new Random(scene.plan.seed, "probe", replica.name);
+  const random = new Random(scene.plan.seed, "probe", replica.name, round);
   for (const { domain, head } of model.all) {
     if (head === undefined || head.deletedUntil !== null || !replica.covers(domain)) continue;
     const { alias } = head.policy;
@@ -231,7 +233,7 @@ async function probe(
       const { answer, source } = await time.run(Promise.resolve(resolveJudged(scene, bridge, named)));
       if (violations.length > 0) return;
       const isHead = answer.generation === Math.max(head.number, target.number);
-      if (!isLast || (source === "replica" && answer.confirmed_age !== null && isHead)) continue;
+      if (round > 1 || (source === "replica" && answer.confirmed_age !== null && isHead)) continue;
       violation(
         "once faults stop, replicas are at the heads",
         `${bridge.name} says ${words(answer)} of ${domain} from its ${source} (${answer.detail}), whose head is ${head.number}`,
@@ -256,7 +258,8 @@ function requireFolder(scene: Scene, replica: SimulatedReplica): void {
     return;
   }
   for (const { domain, head } of model.all) {
-    if (head === undefined || !replica.covers(domain) || paths.includes(`manifests/${domain}`)) continue;
+    if (head === undefined || head.deletedUntil !== null || !replica.covers(domain)) continue;
+    if (paths.includes(`manifests/${domain}`)) continue;
     violation("the folder has every list", `${replica.name} has no list of ${domain} on its disk`);
     return;
   }

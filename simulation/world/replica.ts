@@ -1,17 +1,17 @@
 /** One mail host with a replica, with what was shown to it, and what became of its disk. */
 
-import type { ChangesAnswer, ChangesRequest } from "../../src/api/index.ts";
+import type { ChangesAnswer } from "../../src/api/index.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
-import { type Answer, equalBytes, fromHex, readManifest } from "../../src/directory/index.ts";
-import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import type { Answer } from "../../src/directory/index.ts";
 import type { Faults } from "../../testing/faults.ts";
-import { MemoryDisk } from "../../testing/memory-disk.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { Random } from "../../testing/random.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
+import { ReplicaRequests } from "./replica-requests.ts";
+import { WatchedDisk } from "./watched-disk.ts";
 
 export interface ReplicaParts {
   readonly name: string;
@@ -31,34 +31,6 @@ export interface ReplicaParts {
 /** An answer that arrived, with the host's monotonic clock at that time. */
 interface Heard extends Exchange {
   readonly monotonic: number;
-}
-
-/** Polls of one partition in one window: while they fail, and while nothing is wrong. */
-const MOST_POLLS = 16;
-const MOST_POLLS_WELL = 4;
-/** A poll that takes longer is a fault. */
-const SLOW = 1_000;
-const BLOB = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
-
-/** A disk on which no manifest goes back. */
-class WatchedDisk extends MemoryDisk {
-  wentBack: (path: string) => void = () => undefined;
-
-  override write(path: string, bytes: Uint8Array): Promise<void> {
-    const [, domain] = /^manifests\/(.+)$/.exec(path) ?? [];
-    const before = this.files.get(path);
-    if (domain !== undefined && before !== undefined && isOlder(bytes, before, domain)) this.wentBack(path);
-    return super.write(path, bytes);
-  }
-}
-
-function isOlder(bytes: Uint8Array, than: Uint8Array, domain: string): boolean {
-  try {
-    const [a, b] = [readManifest(bytes, domain), readManifest(than, domain)];
-    return a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.generation < b.generation);
-  } catch {
-    return false;
-  }
 }
 
 export class SimulatedReplica implements Answerer {
@@ -81,18 +53,11 @@ export class SimulatedReplica implements Answerer {
   /** Partitions whose last poll failed. */
   readonly #failing = new Set<number>();
   #unnoticed = 0;
-  #polls: { readonly partition: number; readonly at: number }[] = [];
   #moments: Moment[] = [];
   /** Complete lists that it has; and those that the disk has for sure. Generations by domain. */
   held = new Map<string, number>();
   #durable = new Map<string, number>();
-  #copy: { readonly files: ReadonlyMap<string, Uint8Array>; readonly durable: ReadonlyMap<string, number> } =
-    {
-      files: new Map(),
-      durable: new Map(),
-    };
-  /** Last answers by path, as a cache on the way keeps them. */
-  readonly #cached = new Map<string, Response>();
+  #copy: { readonly files: Map<string, Uint8Array>; readonly durable: Map<string, number> } | null = null;
   /** Starts so far. */
   run = 0;
   hasEnded = false;
@@ -106,9 +71,10 @@ export class SimulatedReplica implements Answerer {
     this.#hurtAt = parts.time.now();
     this.disk.wentBack = (path) =>
       parts.violation("nobody goes back", `${this.name} stores an older ${path}`);
+    const requests = new ReplicaRequests({ ...parts, replica: this });
     this.#host = new ReplicaHost({
       time: parts.time,
-      network: (request) => this.#send(request),
+      network: (request) => requests.send(request),
       token: "",
       acceptGrace: parts.acceptGrace,
       disk: this.disk,
@@ -130,6 +96,11 @@ export class SimulatedReplica implements Answerer {
     return this.#token;
   }
 
+  /** The shortest window that counts now. */
+  get shortestWindow(): number {
+    return Math.min(...this.#windows);
+  }
+
   /** Whether its token covers a domain. */
   covers(domain: string): boolean {
     return this.#token !== null && (this.#token.domains?.includes(domain) ?? true);
@@ -145,22 +116,13 @@ export class SimulatedReplica implements Answerer {
 
   /** When a fault last met it, or now while one does. */
   get hurtAt(): number {
-    const isHurt = !this.isRunning || this.#failing.size > 0 || this.isDiskBad;
+    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad;
     return isHurt ? this.#parts.time.now() : this.#hurtAt;
-  }
-
-  get isDiskBad(): boolean {
-    return this.disk.fault !== null || this.disk.wait !== null;
   }
 
   /** Last contact with the Registry of a partition. */
   contact(partition: number): number {
     return this.#evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
-  }
-
-  /** When the question of the last applied answer of a partition was sent. */
-  confirmedAt(partition: number): number {
-    return this.#applied.get(partition)?.sentAt ?? Number.NEGATIVE_INFINITY;
   }
 
   hurt(): void {
@@ -170,7 +132,7 @@ export class SimulatedReplica implements Answerer {
   /** All moments since one at which it may have decided. @param answered what it had answered from by then */
   momentsSince(time: number, answered: ReadonlyMap<string, number> = this.answered): Moment[] {
     const past = this.#moments.filter((moment) => moment.time >= time);
-    return [...past, ...this.#present()].map((moment) => ({ ...moment, answered }));
+    return [...past, ...this.#present()].map((moment) => ({ ...moment, answered: new Map(answered) }));
   }
 
   /**
@@ -239,17 +201,13 @@ export class SimulatedReplica implements Answerer {
 
   /** How much more time has passed since the last stored time than the host's clock shows. */
   #unnoticedAtBoot(): number {
-    const { time } = this.#parts;
-    try {
-      const text = new TextDecoder().decode(this.disk.files.get("time"));
-      const stored = JSON.parse(text.slice(text.indexOf("\n"))) as { registry: number; wall: number };
-      const shown = time.now() + this.#host.wallOffset - stored.wall;
-      this.isClockSound &&= shown >= 0;
-      // A clock before the stored time is noticed.
-      return shown < 0 ? 0 : Math.max(0, time.now() - stored.registry - shown);
-    } catch {
-      return 0;
-    }
+    const now = this.#parts.time.now();
+    const stored = this.disk.storedTime();
+    if (stored === null) return 0;
+    const shown = now + this.#host.wallOffset - stored.wall;
+    this.isClockSound &&= shown >= 0;
+    // A clock before the stored time is noticed.
+    return shown < 0 ? 0 : Math.max(0, now - stored.registry - shown);
   }
 
   setClock(by: number): void {
@@ -269,76 +227,38 @@ export class SimulatedReplica implements Answerer {
 
   /** Does something to files of the disk; nothing is sure of what it has then. */
   damage(how: "flip" | "missing" | "swap" | "copy" | "older copy", files: string): void {
-    const { random } = this.#parts;
-    const paths = [...this.disk.files.keys()].filter((path) => path.startsWith(files)).sort();
     if (how === "copy") {
       this.#copy = { files: new Map(this.disk.files), durable: new Map(this.#durable) };
       return;
     }
     if (how === "older copy") {
+      if (this.#copy === null) return;
       this.disk.files.clear();
       for (const [path, bytes] of this.#copy.files) this.disk.files.set(path, bytes);
       this.#durable = new Map(this.#copy.durable);
       this.held = new Map();
       return;
     }
-    if (paths.length === 0) return;
-    const path = random.pick(paths);
-    if (how === "flip") this.disk.flip(path, random.integer());
-    else if (how === "missing") this.disk.files.delete(path);
-    else {
-      const other = random.pick(paths);
-      const [a, b] = [this.disk.files.get(path), this.disk.files.get(other)];
-      this.disk.files.set(path, b as Uint8Array);
-      this.disk.files.set(other, a as Uint8Array);
-    }
+    const path = this.disk.damage(this.#parts.random, how, files);
+    if (path === null) return;
     this.#parts.trace(() => `on the disk of ${this.name}: ${how} ${path}`);
     this.held.clear();
     this.#durable.clear();
     this.hurt();
   }
 
-  async #send(request: Request): Promise<Response> {
-    const { time, fetch, faults, location } = this.#parts;
-    const path = new URL(request.url).pathname;
-    const body = await request.text();
-    const { method, headers } = request;
-    const isPoll = path === "/v1/changes";
-    if (isPoll) this.#requireFewPolls((JSON.parse(body) as ChangesRequest).partition);
-    this.#requireLacking(path);
-    const sentAt = time.now();
-    const cached = this.#cached.get(path);
-    if (cached !== undefined && faults.meet(sentAt, location, (kind) => kind === "proxy answers stale")) {
-      this.hurt();
-      await time.sleep(10);
-      return cached.clone();
-    }
-    const token = this.#token;
-    let response: Response;
-    try {
-      response = await fetch(request.url, { method, headers, ...(body === "" ? {} : { body }) });
-    } catch (error) {
-      this.hurt();
-      throw error;
-    }
-    if (response.status !== 200 || time.now() - sentAt > SLOW) this.hurt();
-    if (response.status === 200) this.#cached.set(path, response.clone());
-    if (isPoll && response.status === 200)
-      this.#heard((await response.clone().json()) as ChangesAnswer, sentAt, token);
-    return response;
-  }
-
-  #heard({ partition, window, heads }: ChangesAnswer, sentAt: number, token: Token | null): void {
+  /** A poll was answered. @param token with which it was sent */
+  heard({ partition, window, heads }: ChangesAnswer, sentAt: number, token: Token | null): void {
     const { time, violation, trace } = this.#parts;
     trace(
       () =>
         `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
     );
     if (token !== null && sentAt > token.revokedAt)
-      violation("revocation", `${this.name} is told of changes, and its token was revoked`);
+      violation("revocation", `${this.name} hears changes, but its token was revoked`);
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
     if (foreign !== undefined)
-      violation("a replica hears of its own domains alone", `${this.name} is told of ${foreign[0]}`);
+      violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
     if (1000 * window !== this.#windows[1]) this.hurt();
     this.#windows = [this.#windows[1], 1000 * window];
     const heard = { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() };
@@ -347,36 +267,12 @@ export class SimulatedReplica implements Answerer {
     this.#evidence.set(partition, Math.max(sentAt, this.contact(partition)));
   }
 
-  /** Polls come every half window, whatever is asked; and pauses grow while they fail. */
-  #requireFewPolls(partition: number): void {
-    const { time, violation } = this.#parts;
-    const now = time.now();
-    const window = Math.min(...this.#windows);
-    this.#polls = [...this.#polls.filter((poll) => now - poll.at < window), { partition, at: now }];
-    const count = this.#polls.filter((poll) => poll.partition === partition).length;
-    const most = now - this.hurtAt > window + SLOW ? MOST_POLLS_WELL : MOST_POLLS;
-    if (count > most)
-      violation("polls are few", `${this.name} asks Registry ${partition} ${count} times within a window`);
-  }
-
-  /** A part that is on the disk, and intact, is not fetched again. */
-  #requireLacking(path: string): void {
-    const [, domain, id] = BLOB.exec(path) ?? [];
-    if (domain === undefined || id === undefined || this.isDiskBad) return;
-    const bytes = this.disk.files.get(`blobs/${domain}/${id}`);
-    if (bytes === undefined || !equalBytes(stablelibHashing.sha256(bytes), fromHex(id))) return;
-    this.#parts.violation(
-      "a publish costs what changed",
-      `${this.name} fetches ${id} of ${domain}, which it has`,
-    );
-  }
-
   #observed(event: string, [first, second]: readonly unknown[]): void {
     const { violation, trace } = this.#parts;
     if (event === "polled") this.#polled(first as number, second === null);
     else if (event === "ready") {
       this.held.set(first as string, second as number);
-      if (!this.isDiskBad) this.#durable.set(first as string, second as number);
+      if (!this.disk.isBad) this.#durable.set(first as string, second as number);
     } else if (event === "written") this.#durable = new Map(this.held);
     else if (event === "failed") {
       const why = first instanceof Error ? first.stack : String(first);

@@ -6,8 +6,10 @@ import {
   isContentId,
   toBase64Url,
 } from "../../directory/index.ts";
+import { messageOf } from "../../runtime/message-of.ts";
 import type { Disk } from "./disk/disk.ts";
 import { seal, unseal } from "./sealed.ts";
+import { WaitingFiles } from "./waiting-files.ts";
 
 /** What the edge said of itself. */
 export interface StoredSettings {
@@ -40,14 +42,6 @@ export interface StoreObserver {
   unusable(path: string, why: string): void;
 }
 
-/** There is no room in memory for what cannot be written. */
-export class StoreFullError extends Error {
-  constructor() {
-    super("the folder cannot be written, and memory has no room for more");
-    this.name = "StoreFullError";
-  }
-}
-
 /**
  * What a replica keeps on disk. Every file is verified when it is read, here or by the reader: one that is missing,
  * damaged or foreign counts as not there, and is fetched again. While the disk cannot be written, files are kept in
@@ -64,10 +58,8 @@ export class ReplicaStore {
   readonly #disk: Disk;
   readonly #hashing: Hashing;
   readonly #observer: StoreObserver;
-  readonly #maxUnwritten: number;
-  /** Files that the disk did not take, by path. */
-  readonly #unwritten = new Map<string, Uint8Array>();
-  #unwrittenBytes = 0;
+  /** Files that the disk did not take. */
+  readonly #unwritten: WaitingFiles;
   /** Whether to write to the disk at all. */
   isWritable = true;
 
@@ -75,13 +67,13 @@ export class ReplicaStore {
   constructor(disk: Disk, hashing: Hashing, maxUnwritten: number, observer: StoreObserver) {
     this.#disk = disk;
     this.#hashing = hashing;
-    this.#maxUnwritten = maxUnwritten;
+    this.#unwritten = new WaitingFiles(maxUnwritten);
     this.#observer = observer;
   }
 
   /** Bytes that wait in memory for the disk. */
   get unwrittenBytes(): number {
-    return this.#unwrittenBytes;
+    return this.#unwritten.bytes;
   }
 
   async settings(): Promise<StoredSettings | null> {
@@ -129,8 +121,8 @@ export class ReplicaStore {
   async putManifest(domain: string, bytes: Uint8Array): Promise<void> {
     const path = `manifests/${domain}`;
     // A manifest whose key or blobs were lost with the power would take the place of a complete one.
-    if (this.#isWaiting(`blobs/${domain}/`) || this.#isWaiting(`keys/${domain}/`)) {
-      this.#keep(path, bytes);
+    if ([`blobs/${domain}`, `keys/${domain}`].some((folder) => this.#unwritten.namesIn(folder).length > 0)) {
+      this.#unwritten.put(path, bytes);
       await this.writeWaiting();
       return;
     }
@@ -154,16 +146,14 @@ export class ReplicaStore {
 
   /** Ids of a domain's blobs. */
   async blobIds(domain: string): Promise<Set<string>> {
-    const ids = new Set((await this.#list(`blobs/${domain}`)).filter(isContentId));
-    const folder = `blobs/${domain}/`;
-    for (const path of this.#unwritten.keys())
-      if (path.startsWith(folder)) ids.add(path.slice(folder.length));
-    return ids;
+    const folder = `blobs/${domain}`;
+    const written = (await this.#list(folder)).filter(isContentId);
+    return new Set([...written, ...this.#unwritten.namesIn(folder)]);
   }
 
   /** Removes what a domain's manifest no longer needs, unless the manifest on disk is an older one. */
   async tidy(domain: string, ids: ReadonlySet<string>, epoch: number): Promise<void> {
-    if (this.#unwritten.has(`manifests/${domain}`)) return;
+    if (this.#unwritten.get(`manifests/${domain}`) !== undefined) return;
     const keep = new Set([...ids, String(epoch)]);
     for (const folder of [`blobs/${domain}`, `keys/${domain}`]) {
       for (const name of await this.#list(folder)) {
@@ -186,14 +176,14 @@ export class ReplicaStore {
 
   /** Writes what waits in memory, as far as the disk takes it. A manifest waits behind its blobs and its key. */
   async writeWaiting(): Promise<void> {
-    if (this.#unwritten.size === 0 || !this.isWritable) return;
+    if (this.#unwritten.isEmpty || !this.isWritable) return;
     const folders = new Set<string>();
-    for (const [path, bytes] of [...this.#unwritten]) {
+    for (const [path, bytes] of this.#unwritten.all()) {
       if (this.#unwritten.get(path) !== bytes) continue;
       if (path.startsWith("manifests/")) await this.#flushAll(folders);
       if (!(await this.#isWritten(path, bytes))) return;
       folders.add(folderOf(path));
-      if (this.#unwritten.get(path) === bytes) this.#forget(path);
+      if (this.#unwritten.get(path) === bytes) this.#unwritten.forget(path);
     }
     await this.#flushAll(folders);
     this.#observer.written();
@@ -202,11 +192,6 @@ export class ReplicaStore {
   async #flushAll(folders: Set<string>): Promise<void> {
     for (const folder of folders) await this.#flush(folder);
     folders.clear();
-  }
-
-  #isWaiting(folder: string): boolean {
-    for (const path of this.#unwritten.keys()) if (path.startsWith(folder)) return true;
-    return false;
   }
 
   async #sealed<T>(path: string, check: (value: unknown) => value is T): Promise<T | undefined> {
@@ -249,20 +234,8 @@ export class ReplicaStore {
   }
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {
-    if (await this.#isWritten(path, bytes)) {
-      this.#forget(path);
-      return;
-    }
-    this.#keep(path, bytes);
-  }
-
-  /** Keeps in memory what waits for the disk. @throws StoreFullError */
-  #keep(path: string, bytes: Uint8Array): void {
-    const before = this.#unwritten.get(path)?.length ?? 0;
-    if (this.#unwrittenBytes - before + bytes.length > this.#maxUnwritten) throw new StoreFullError();
-    this.#forget(path);
-    this.#unwritten.set(path, bytes);
-    this.#unwrittenBytes += bytes.length;
+    if (await this.#isWritten(path, bytes)) this.#unwritten.forget(path);
+    else this.#unwritten.put(path, bytes);
   }
 
   async #isWritten(path: string, bytes: Uint8Array): Promise<boolean> {
@@ -285,24 +258,17 @@ export class ReplicaStore {
   }
 
   async #remove(path: string): Promise<void> {
-    for (const waiting of [...this.#unwritten.keys()]) {
-      if (waiting === path || waiting.startsWith(`${path}/`)) this.#forget(waiting);
-    }
+    this.#unwritten.forget(path);
+    for (const name of this.#unwritten.namesIn(path)) this.#unwritten.forget(`${path}/${name}`);
     try {
       if (this.isWritable) await this.#disk.remove(path);
     } catch (error) {
       this.#observer.unwritable(error as Error);
     }
   }
-
-  #forget(path: string): void {
-    this.#unwrittenBytes -= this.#unwritten.get(path)?.length ?? 0;
-    this.#unwritten.delete(path);
-  }
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -39,7 +39,8 @@ export const postChanges: Handler<"postChanges"> = async ({ body, caller, deploy
     incarnation,
     as_of: asOf,
     full,
-    heads,
+    // A Registry of a later release may say more of a head than this contract has.
+    heads: heads.map(([domain, number]) => [domain, number] as const),
     pruned,
     next,
   };

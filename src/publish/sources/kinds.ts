@@ -4,15 +4,27 @@ import { command } from "./command.ts";
 import { dovecot } from "./dovecot.ts";
 import { file } from "./file.ts";
 import type { SourceHost, SourceKind } from "./kind.ts";
+import { ldap } from "./ldap.ts";
+import { mariadb } from "./mariadb.ts";
 import { onlyOf } from "./other-domains.ts";
 import { passwd } from "./passwd.ts";
 import { postfix } from "./postfix.ts";
+import { postgresql } from "./postgresql.ts";
 import type { Source } from "./source.ts";
+import { sqlite } from "./sqlite.ts";
 
 /** Every kind of source. To add one, write its file, list it here, and add its section to docs/sources.md. */
-const KINDS = { file, command, postfix, passwd, dovecot } as const satisfies Readonly<
-  Record<string, unknown>
->;
+const KINDS = {
+  file,
+  command,
+  postfix,
+  passwd,
+  dovecot,
+  ldap,
+  postgresql,
+  mariadb,
+  sqlite,
+} as const satisfies Readonly<Record<string, unknown>>;
 
 const KIND_NAMES = Object.keys(KINDS).sort();
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { ofNextRelease } from "../../../testing/releases.ts";
 import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
 import { ReplicaWorld, saidBy } from "./support-world.ts";
@@ -227,6 +228,18 @@ describe("a replica", () => {
     await host.start();
     await world.clock.advance(2 * SECOND);
     for (const domain of domains) expect(await said(`nobody@${domain}`)).toBe("unknown confirmed");
+  });
+
+  it("understands an edge whose Registry is of the next release, and says more of each head", async () => {
+    const replica = { token: null, domains: [DOMAIN], after: null };
+    const question = { since: null, want: null, replica };
+    const answer = await world.registry().core({ partition: 0, partitions: 1 }).question(question);
+    world.registry().fault = ({ method }) =>
+      method === "question" ? { kind: "replaced", answer: ofNextRelease(method, answer) } : undefined;
+    host.kill();
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
   });
 
   it("leaves a domain without a head, and one that was deleted, to the edge", async () => {
