@@ -126,6 +126,11 @@ export interface Entry {
 }
 
 export interface RunningEntry {
+  /**
+   * An entry that cannot ask the edge of the listeners runs one of its own: what `rollcall` needs in its environment to
+   * publish there. Its lists are empty at first.
+   */
+  readonly administrator?: Readonly<Record<"ROLLCALL_URL" | "ROLLCALL_TOKEN", string>>;
   /** @returns the reply that a client of this front end would see: code, enhanced code, text */
   rcpt(recipient: string): Promise<string>;
   stop(): Promise<void>;

@@ -50,7 +50,13 @@ export function installSendmail(
   const installed = new Installed(home, "smmta", ["var/spool/mqueue", "var/lib/sendmail", "var/log"]);
   installed.write("etc/mail/rollcall.m4", lines(bridge, domains));
   // Files that the package makes when it is installed.
-  for (const name of ["m4/dialup.m4", "m4/provider.m4", "local-host-names", "relay-domains", "trusted-users"]) {
+  for (const name of [
+    "m4/dialup.m4",
+    "m4/provider.m4",
+    "local-host-names",
+    "relay-domains",
+    "trusted-users",
+  ]) {
     installed.write(`etc/mail/${name}`, "");
   }
   installed.write("etc/mail/sendmail.mc", macros(installed.run("cat", [TEMPLATE]), port));

@@ -128,7 +128,13 @@ describe("Sendmail's access database with the map `access`", () => {
 describe("the map `sendmail`, for a ruleset", () => {
   it("answers about every key as about a recipient, in Sendmail's words", async () => {
     const { address, bench } = await start();
-    const keys = ["alice@example.com", "nobody@example.com", "full@example.com", '"from:x"@example.com', "to:y@example.com"];
+    const keys = [
+      "alice@example.com",
+      "nobody@example.com",
+      "full@example.com",
+      '"from:x"@example.com',
+      "to:y@example.com",
+    ];
     expect(await ask(address, keys, "sendmail")).toEqual([
       "OK OK",
       "OK ERROR:5.1.1:\"550 no such mailbox here; see 'help'\"",

@@ -14,7 +14,7 @@ export function listenersOf(
     policy: at("policy"),
     line: at("line"),
     tcp: at("tcp"),
-    http: at("http"),
+    http: at("hooks"),
     edge: { url: edge.url, token: edge.checkToken, authority },
   };
 }

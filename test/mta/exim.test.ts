@@ -135,7 +135,8 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
           return reply;
         }),
       );
-      for (const reply of seen) expect(`${reply} `, rcpt).toMatch(new RegExp(`^${code.replaceAll(".", "\\.")} `));
+      for (const reply of seen)
+        expect(`${reply} `, rcpt).toMatch(new RegExp(`^${code.replaceAll(".", "\\.")} `));
       expect(new Set(seen).size, `${rcpt}: ACL and router say the same`).toBe(1);
       rows.push([what, `\`<${rcpt}>\``, `\`${seen[0]}\``]);
     }
@@ -146,9 +147,16 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
     const { installed } = serverOf(way);
     if (way.name === "router") {
       const said = installed.ask("exim4", ["-bv", "alice@example.com", "nobody@example.com"]);
-      expect(said).toMatch(/^alice@example\.com verified\nnobody@example\.com failed to verify: 550 5\.1\.1 /);
+      expect(said).toMatch(
+        /^alice@example\.com verified\nnobody@example\.com failed to verify: 550 5\.1\.1 /,
+      );
     }
-    const dialogue = ["EHLO c.example", "MAIL FROM:<a@elsewhere.example>", "RCPT TO:<nobody@example.com>", "QUIT"];
+    const dialogue = [
+      "EHLO c.example",
+      "MAIL FROM:<a@elsewhere.example>",
+      "RCPT TO:<nobody@example.com>",
+      "QUIT",
+    ];
     const said = installed.run("exim4", ["-bh", "192.0.2.1"], `${dialogue.join("\r\n")}\r\n`);
     expect(said).toMatch(/^550 5\.1\.1 <nobody@example\.com>: no such mailbox here\r?$/m);
     expect(installed.run("exim4", ["-bt", "alice@example.com"])).toMatch(/router = hubbed_hosts/);
@@ -162,7 +170,8 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
       await session.expect(550, session.rcpt("<nobody@example.com>"));
       await bridge.stop();
       const replies: Reply[] = [];
-      for (let i = 0; i < 20; i++) replies.push(await session.rcpt(`<${i % 2 ? "alice" : "nobody"}@example.com>`));
+      for (let i = 0; i < 20; i++)
+        replies.push(await session.rcpt(`<${i % 2 ? "alice" : "nobody"}@example.com>`));
       await bridge.start();
       expect(new Set(replies.map(lineOf))).toEqual(new Set([DEFERRAL]));
       expect(Math.max(...replies.map(({ ms }) => ms))).toBeLessThan(1_000);
@@ -177,7 +186,8 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
     let over = false;
     const asking = sessions.map(async (session) => {
       const codes: number[] = [];
-      for (let i = 0; !over; i++) codes.push((await session.rcpt(`<${i % 2 ? "nobody" : "alice"}@example.com>`)).code);
+      for (let i = 0; !over; i++)
+        codes.push((await session.rcpt(`<${i % 2 ? "nobody" : "alice"}@example.com>`)).code);
       return codes;
     });
     await bridge.replace();
@@ -206,7 +216,10 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
       expect(lineOf(await session.rcpt("<alice@example.com>"))).toBe(DEFERRAL);
       chownSync(path, 0, group);
       // It uses the descriptor that it has closed.
-      const codes = [(await session.rcpt("<alice@example.com>")).code, (await session.rcpt("<alice@example.com>")).code];
+      const codes = [
+        (await session.rcpt("<alice@example.com>")).code,
+        (await session.rcpt("<alice@example.com>")).code,
+      ];
       expect(codes).not.toEqual([250, 250]);
       session.destroy();
       const fresh = await open(server.port);

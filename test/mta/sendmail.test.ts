@@ -129,10 +129,13 @@ describe.skipIf(sendmail.missing !== null)(
     });
 
     it("shows what the rules make of a recipient in sendmail -bt, as the page says", () => {
-      const asked = ".D{client_addr}192.0.2.1\nLocal_check_rcpt <alice@example.com>\nLocal_check_rcpt <nobody@example.com>\n";
+      const asked =
+        ".D{client_addr}192.0.2.1\nLocal_check_rcpt <alice@example.com>\nLocal_check_rcpt <nobody@example.com>\n";
       const said = server.installed.run("/usr/libexec/sendmail/sendmail", ["-bt"], asked);
       expect(said).toMatch(/^Local_check_rcpt +returns: OK$/m);
-      expect(said).toMatch(/^Local_check_rcpt +returns: \$# error \$@ 5 \. 1 \. 1 \$: "550 no such mailbox here"$/m);
+      expect(said).toMatch(
+        /^Local_check_rcpt +returns: \$# error \$@ 5 \. 1 \. 1 \$: "550 no such mailbox here"$/m,
+      );
     });
 
     it("loses no lookup of an open session when the bridge is replaced (SIGUSR2)", async () => {
@@ -198,7 +201,10 @@ describe.skipIf(sendmail.missing !== null)(
         await Promise.all(
           FAULTS.map(async ([name], fault) => {
             const session = await open(port);
-            await session.expect(fault % 2 ? 250 : 550, session.rcpt(`<${fault % 2 ? "known" : "nobody"}@example.com>`));
+            await session.expect(
+              fault % 2 ? 250 : 550,
+              session.rcpt(`<${fault % 2 ? "known" : "nobody"}@example.com>`),
+            );
             const reply = await session.rcpt(`<fault${fault}@example.com>`);
             expect(lineOf(reply), name).toMatch(/^451 4\.3\.0 /);
             const isSlow = name.startsWith("slow: ");

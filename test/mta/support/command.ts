@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROTOCOL_NAMES, type ProtocolName } from "../../../src/bridge/protocols/index.ts";
+import { LOOKUP_NAMES, type LookupName } from "../../../src/bridge/protocols/lookups.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { endWithUs, freePort, pause, until } from "./waiting.ts";
 
@@ -136,7 +136,7 @@ export async function startEdge(cleanup: Cleanup): Promise<Edge> {
 /** `rollcall bridge` with every protocol, which can be stopped, killed, frozen and started again on its ports. */
 export class Bridge {
   /** Where each protocol listens on 127.0.0.1. */
-  readonly ports: Readonly<Record<ProtocolName, number>>;
+  readonly ports: Readonly<Record<LookupName, number>>;
   readonly #home: string;
   readonly #flags: readonly string[];
   #command: Command | null = null;
@@ -147,7 +147,7 @@ export class Bridge {
   /** @param flags more settings */
   constructor(
     home: string,
-    ports: Readonly<Record<ProtocolName, number>>,
+    ports: Readonly<Record<LookupName, number>>,
     edge: { url: string; checkToken: string },
     flags: readonly string[] = [],
   ) {
@@ -224,8 +224,8 @@ export async function startBridge(
   flags: readonly string[] = [],
 ): Promise<Bridge> {
   const ports = Object.fromEntries(
-    await Promise.all(PROTOCOL_NAMES.map(async (name) => [name, await freePort()] as const)),
-  ) as Record<ProtocolName, number>;
+    await Promise.all(LOOKUP_NAMES.map(async (name) => [name, await freePort()] as const)),
+  ) as Record<LookupName, number>;
   const bridge = new Bridge(folder(cleanup), ports, edge, flags);
   cleanup.add(() => bridge.stop());
   await bridge.start();

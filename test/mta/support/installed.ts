@@ -77,7 +77,9 @@ export class Installed {
   /** Writes a program that runs a command there. */
   writeProgram(path: string, command: string): void {
     const quoted = ["unshare", ...this.#inside(command, [])].map((word) => `'${word}'`).join(" ");
-    writeFileSync(path, `#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec ${quoted} "$@"\n`, { mode: 0o755 });
+    writeFileSync(path, `#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec ${quoted} "$@"\n`, {
+      mode: 0o755,
+    });
   }
 
   #inside(command: string, args: readonly string[]): string[] {
