@@ -3,6 +3,7 @@ import { combineSources } from "./combine.ts";
 import { command } from "./command.ts";
 import { dovecot } from "./dovecot.ts";
 import { file } from "./file.ts";
+import { http } from "./http.ts";
 import type { SourceHost, SourceKind } from "./kind.ts";
 import { ldap } from "./ldap.ts";
 import { mariadb } from "./mariadb.ts";
@@ -16,6 +17,7 @@ import { sqlite } from "./sqlite.ts";
 /** Every kind of source. To add one, write its file, list it here, and add its section to docs/sources.md. */
 const KINDS = {
   file,
+  http,
   command,
   postfix,
   passwd,
