@@ -307,7 +307,7 @@ describe("the store of a replica", () => {
 
   it("removes a list that was being fetched when a new token came that does not cover it", async () => {
     world.tamper = async (path, response) => {
-      if (path.includes(`/${OTHER}/shards/`)) await world.clock.sleep(8 * SECOND);
+      if (path.includes(`/${OTHER}/`)) await world.clock.sleep(9 * SECOND);
       return response;
     };
     await world.publishHere(
