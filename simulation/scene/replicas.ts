@@ -172,10 +172,16 @@ export function resolveJudged(
   const askedAt = time.now();
   const run = replica?.run;
   const settled = bridge.resolve(text);
-  // It decides when it is asked, or while it waits for its disk or for the edge.
-  const asked = settled instanceof Promise ? (replica?.momentsSince(askedAt) ?? []) : [];
+  const isPending = settled instanceof Promise;
+  // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer.
+  const flight = (isPending && bridge.flights.get(text)) || {
+    askedAt,
+    moments: isPending && replica !== null ? replica.momentsSince(askedAt) : [],
+  };
+  if (isPending) bridge.flights.set(text, flight);
   const answered = settled instanceof Promise ? new Map(replica?.answered) : replica?.answered;
   const judge = (resolution: Resolution): Resolution => {
+    bridge.flights.delete(text);
     // A process that was killed has said nothing.
     if (violations.length > 0 || (replica !== null && (!replica.isRunning || replica.run !== run)))
       return resolution;
@@ -184,7 +190,7 @@ export function resolveJudged(
     judges.replicas.judge(bridge, replica, named, resolution, askedAt);
     const { answer, source } = resolution;
     if (source !== "replica") return resolution;
-    const moments = [...asked, ...replica.momentsSince(askedAt, answered)];
+    const moments = [...flight.moments, ...replica.momentsSince(flight.askedAt, answered)];
     judges.answers.judge({ ...named, host: replica, answer, floor: 0 }, moments);
     bridge.noteLocal(answer, named.domain);
     if (violations.length > 0) scene.trace(() => `it was asked about ${text}`);

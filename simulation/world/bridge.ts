@@ -6,7 +6,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Sign } from "../model/answerer.ts";
+import type { Moment, Sign } from "../model/answerer.ts";
 import type { JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
@@ -35,6 +35,8 @@ export class SimulatedBridge implements JudgedHost {
   #run = 0;
   edgeAskedAt = Number.NEGATIVE_INFINITY;
   edgeRequests = 0;
+  /** What was known of the replica when the question was first asked that is under way, by recipient. */
+  readonly flights = new Map<string, { readonly askedAt: number; readonly moments: readonly Moment[] }>();
   edgeFailedAt = Number.NEGATIVE_INFINITY;
   readonly #time: VirtualTime;
   #host: BridgeHost<SimulatedIsolate>;
@@ -92,7 +94,7 @@ export class SimulatedBridge implements JudgedHost {
 
   /** Its host starts again: the bridge has seen nothing. */
   restart(): void {
-    for (const seen of [this.seen, this.vouched, this.windows]) seen.clear();
+    for (const seen of [this.seen, this.vouched, this.windows, this.flights]) seen.clear();
     this.#host = this.#newHost();
   }
 

@@ -15,12 +15,15 @@ export class StoredLists {
   /** Those that the disk has, also after a power failure. */
   #durable = new Map<string, number>();
   #copy: Copy | null = null;
+  /** A blob that is damaged is found when it is read: from then on no list is complete for sure. */
+  #isDamaged = false;
 
   constructor(disk: WatchedDisk) {
     this.#disk = disk;
   }
 
   ready(domain: string, generation: number): void {
+    if (this.#isDamaged) return;
     this.held.set(domain, generation);
     if (!this.#disk.isBad) this.#durable.set(domain, generation);
   }
@@ -58,10 +61,11 @@ export class StoredLists {
     if (path === null) return null;
     this.held = new Map();
     this.#durable = new Map();
-    if (how === "older copy" && copy !== null) {
+    if (how !== "older copy") this.#isDamaged = true;
+    else if (copy !== null) {
       this.#disk.files.clear();
       for (const [name, bytes] of copy.files) this.#disk.files.set(name, bytes);
-      this.#durable = new Map(copy.durable);
+      if (!this.#isDamaged) this.#durable = new Map(copy.durable);
     }
     return path;
   }
