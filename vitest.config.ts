@@ -1,8 +1,11 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // One more than there are cores: many tests wait for real timeouts. Vitest's default is one less.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {

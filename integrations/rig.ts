@@ -13,7 +13,12 @@ export interface Listeners {
   readonly tcp: string;
   /** MTA Hooks, and whatever else speaks HTTP to the bridge. */
   readonly http: string;
-  readonly edge: { readonly url: string; readonly token: string };
+  readonly edge: {
+    readonly url: string;
+    readonly token: string;
+    /** PEM file of the authority of its certificate, besides those of the system; null for HTTP. */
+    readonly authority: string | null;
+  };
 }
 
 /** A running mail server. */
@@ -42,16 +47,23 @@ export interface Difference {
   readonly because: string;
 }
 
-/** What happens to the bridge in the fault matrix, as far as a mail server waits for it. */
-export type BridgeFault = "stopped" | "hung" | "backlog";
+/**
+ * Faults of the matrix for which mail servers differ. `silent`: the edge is slow or silent, and the bridge answers after its
+ * timeout of 3 s. The others are of the bridge: `stopped`; `restarted` and ready again; `refusing` more connections than its
+ * limit; `hung`, so that its system accepts connections and nothing answers; its `backlog` full, so that connections hang.
+ */
+export type FaultKind = "silent" | "stopped" | "restarted" | "refusing" | "hung" | "backlog";
 
-/** A wait of more than five seconds that no setting of the mail server shortens. */
+/** A wait of more than five seconds that no setting of the mail server shortens, or an SMTP session that remembers. */
 export interface Patience {
-  readonly fault: BridgeFault;
-  /** The longest time until the reply. */
-  readonly seconds: number;
-  /** Whether the SMTP session that met the fault stays without the right answer after the recovery. */
-  readonly losesSession?: boolean;
+  readonly faults: readonly FaultKind[];
+  /** The longest time until the reply; five seconds if left out. Infinity: the server waits for as long as its client. */
+  readonly seconds?: number;
+  /**
+   * An SMTP session that met the fault, after the recovery: its first lookup may be deferred (`once`), or all of them
+   * (`always`). Left out: it gets the right answer at once.
+   */
+  readonly defersInSession?: "once" | "always";
   /** For the documentation. */
   readonly because: string;
 }
@@ -62,6 +74,8 @@ export interface Way {
   readonly name: string;
   /** For the head of a column in the documentation. */
   readonly title: string;
+  /** Whom the server asks. A way that asks the edge itself meets no fault of the bridge, and has no cache. */
+  readonly asks: keyof Listeners;
   /** The file to paste, beside the rig. The rig changes its addresses and its domains, and nothing else. */
   readonly file: string;
   /**
@@ -112,6 +126,11 @@ export interface Entry {
 }
 
 export interface RunningEntry {
+  /**
+   * An entry that cannot ask the edge of the listeners runs one of its own: what `rollcall` needs in its environment to
+   * publish there. Its lists are empty at first.
+   */
+  readonly administrator?: Readonly<Record<"ROLLCALL_URL" | "ROLLCALL_TOKEN", string>>;
   /** @returns the reply that a client of this front end would see: code, enhanced code, text */
   rcpt(recipient: string): Promise<string>;
   stop(): Promise<void>;

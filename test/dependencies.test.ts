@@ -18,7 +18,8 @@ const namedIn = (text: string): string[] =>
     .flatMap((line) =>
       [...(line.split("|")[1] as string).matchAll(/`([^`]+)`/g)].map(([, name]) => name as string),
     );
-const [, inTheCommand = "", forDevelopment = ""] = read("docs/dependencies.md").split(/^## /m);
+const [, inTheCommand = "", besideTheCommand = "", forDevelopment = ""] =
+  read("docs/dependencies.md").split(/^## /m);
 
 describe("dependencies", () => {
   it("are pinned exactly", () => {
@@ -28,7 +29,9 @@ describe("dependencies", () => {
   });
 
   it("each have a reason in docs/dependencies.md, which has no others", () => {
-    expect([...namedIn(inTheCommand), ...namedIn(forDevelopment)].sort()).toEqual(Object.keys(all).sort());
+    expect([inTheCommand, besideTheCommand, forDevelopment].flatMap(namedIn).sort()).toEqual(
+      Object.keys(all).sort(),
+    );
   });
 
   it("are none of the npm package's: the build puts what the command uses into one file", () => {
@@ -39,9 +42,12 @@ describe("dependencies", () => {
     const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
       file.endsWith(".ts"),
     );
-    const code = sources.map((file) => read(join("src", file))).join("\n");
+    const whole = sources.map((file) => read(join("src", file))).join("\n");
+    const code = whole.replace(/^import type [^;]+;/gm, "");
     const imported = Object.keys(all).filter((name) => new RegExp(`from "${name}["/]`).test(code));
     expect(imported.sort()).toEqual(namedIn(inTheCommand).sort());
+    const loaded = [...whole.matchAll(/\bloadDriver<[\s\S]{0,200}?>\(\s*"([^"]+)"/g)].map(([, name]) => name);
+    expect(loaded.sort()).toEqual(namedIn(besideTheCommand).sort());
   });
 
   it("come from any registry that npm is configured for", () => {

@@ -129,12 +129,12 @@ describe("the documentation", () => {
   });
 
   it("describes restoring a Registry in one place, to which other pages link", () => {
-    const place = "docs/deploying.md";
-    expect(read(place)).toContain("## When a Registry is lost");
+    const place = "docs/restoring.md";
+    expect(read(place)).toContain("# Restoring a Registry to an earlier time");
     for (const page of pages) {
       if (page === place || !/(?:restor\w+|point in time)[^.]*Registry|Registry[^.]*restor/i.test(read(page)))
         continue;
-      expect(read(page), page).toContain("deploying.md#when-a-registry-is-lost");
+      expect(read(page), page).toMatch(/restoring\.md|deploying\.md#when-a-registry-is-lost/);
     }
   });
 

@@ -65,6 +65,7 @@ export class World {
       partitions: 1,
       history: 30 * DAY,
       mostHeads: 500,
+      paused: false,
       ...settings,
     };
     this.ports = {

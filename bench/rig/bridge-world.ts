@@ -17,9 +17,14 @@ const WINDOW = "3600";
 
 export const makeBridgeWorld = (): Promise<World> => World.make({ ROLLCALL_WINDOW: WINDOW });
 
-export async function publishForBridge(world: World, edge: ServedEdge, tell: Tell): Promise<Asking> {
-  tell(`publishing ${MAILBOXES.toLocaleString("en")} mailboxes`);
-  await world.publish(edge, world.list(MAILBOXES));
+export async function publishForBridge(
+  world: World,
+  edge: ServedEdge,
+  tell: Tell,
+  mailboxes = MAILBOXES,
+): Promise<Asking> {
+  tell(`publishing ${mailboxes.toLocaleString("en")} mailboxes`);
+  await world.publish(edge, world.list(mailboxes));
   return { origin: edge.origin, token: await world.checkToken(edge) };
 }
 

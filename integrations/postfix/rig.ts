@@ -22,9 +22,9 @@ const tableCodes: Way["codes"] = ({ verdict, action }) => {
 };
 
 const SILENT_MAP: Patience = {
-  fault: "hung",
+  faults: ["hung", "backlog"],
   seconds: 105,
-  losesSession: true,
+  defersInSession: "always",
   because:
     "Postfix waits 100 s for a map that is silent, and does not ask it again in that session; socketmap_table(5) calls " +
     'this time "not (yet) configurable"',
@@ -34,6 +34,7 @@ const WAYS: readonly Way[] = [
   {
     name: "relay-recipient-maps",
     title: "recipient table",
+    asks: "socketmap",
     file: "relay-recipient-maps.cf",
     codes: tableCodes,
     patience: [SILENT_MAP],
@@ -41,6 +42,7 @@ const WAYS: readonly Way[] = [
   {
     name: "virtual-mailbox-maps",
     title: "virtual mailboxes",
+    asks: "socketmap",
     file: "virtual-mailbox-maps.cf",
     codes: tableCodes,
     patience: [SILENT_MAP],
@@ -48,6 +50,7 @@ const WAYS: readonly Way[] = [
   {
     name: "local-recipient-maps",
     title: "local recipients",
+    asks: "socketmap",
     file: "local-recipient-maps.cf",
     codes: tableCodes,
     patience: [SILENT_MAP],
@@ -55,16 +58,17 @@ const WAYS: readonly Way[] = [
   {
     name: "tcp-table",
     title: "tcp table",
+    asks: "tcp",
     file: "tcp-table.cf",
     codes: tableCodes,
     patience: [
       {
-        fault: "stopped",
+        faults: ["stopped", "refusing"],
         seconds: 13,
         because: "Postfix makes ten attempts to connect to a tcp table, one a second",
       },
       {
-        fault: "hung",
+        faults: ["hung", "backlog"],
         seconds: Number.POSITIVE_INFINITY,
         because:
           "Postfix connects again every 100 s for as long as the client waits; no setting changes that",
@@ -74,6 +78,7 @@ const WAYS: readonly Way[] = [
   {
     name: "access-map",
     title: "access map",
+    asks: "socketmap",
     file: "access-map.cf",
     codes: codesOfReply,
     patience: [SILENT_MAP],
@@ -81,11 +86,12 @@ const WAYS: readonly Way[] = [
   {
     name: "policy-service",
     title: "policy service",
+    asks: "policy",
     file: "policy-service.cf",
     codes: codesOfReply,
     patience: [
       {
-        fault: "hung",
+        faults: ["hung", "backlog"],
         seconds: 14,
         because: "two tries of smtpd_policy_service_timeout (4 s), and a second between them",
       },

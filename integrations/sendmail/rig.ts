@@ -11,7 +11,32 @@ import { codesOfReply, type Difference, type MailServer, type Rig, type Way } fr
 const SENDMAIL = "/usr/libexec/sendmail/sendmail";
 const TEMPLATE = "/usr/share/sendmail/cf/debian/sendmail.mc";
 
-const WAY: Way = { name: "socketmap", title: "socketmap", file: "rollcall.m4", codes: codesOfReply };
+const WAY: Way = {
+  name: "socketmap",
+  title: "socketmap",
+  asks: "socketmap",
+  file: "rollcall.m4",
+  codes: codesOfReply,
+  patience: [
+    {
+      faults: ["stopped", "refusing"],
+      defersInSession: "always",
+      because: "Sendmail does not open a map again that it could not open, in the same session",
+    },
+    {
+      faults: ["restarted"],
+      defersInSession: "once",
+      because: "Sendmail keeps one connection a session, and learns with the next lookup that it was closed",
+    },
+    {
+      faults: ["backlog"],
+      seconds: 150,
+      defersInSession: "always",
+      because:
+        "Sendmail has no time limit for a connection that hangs: the kernel gives up after two minutes",
+    },
+  ],
+};
 
 const differences: readonly Difference[] = [
   {
@@ -31,45 +56,56 @@ const differences: readonly Difference[] = [
   },
 ];
 
-/** Starts Sendmail as Debian installs it, with the include line that the page adds to sendmail.mc. */
+/**
+ * Installs Sendmail as Debian does, with the include line that the page adds to sendmail.mc.
+ * @param home an empty folder
+ */
+export function installSendmail(
+  home: string,
+  bridge: string,
+  domains: readonly string[],
+  port: number,
+): Installed {
+  const installed = new Installed(home, "smmta", ["var/spool/mqueue", "var/lib/sendmail", "var/log"]);
+  installed.write("etc/mail/rollcall.m4", lines(bridge, domains));
+  // Files that the package makes when it is installed.
+  for (const name of [
+    "m4/dialup.m4",
+    "m4/provider.m4",
+    "local-host-names",
+    "relay-domains",
+    "trusted-users",
+  ]) {
+    installed.write(`etc/mail/${name}`, "");
+  }
+  installed.write("etc/mail/sendmail.mc", macros(installed.run("cat", [TEMPLATE]), port));
+  installed.write("etc/mail/sendmail.cf", installed.run("m4", ["/etc/mail/sendmail.mc"]));
+  // Clients on loopback need not wait before they speak.
+  makeMap(installed, home, "access", "GreetPause:127\t0\n");
+  // Sendmail waits until there is an @, the mark of a complete file.
+  makeMap(installed, home, "aliases", "postmaster\troot\n@\t@\n");
+  return installed;
+}
+
+function makeMap(installed: Installed, home: string, name: string, text: string): void {
+  installed.write(`etc/mail/${name}`, text);
+  installed.run("/usr/libexec/sendmail/makemap", ["-s", "hash", join(home, "etc/mail", name)], text);
+}
+
+/** Starts Sendmail, installed like this. */
 export async function startSendmail(
-  way: Way,
   bridge: string,
   domains: readonly string[],
 ): Promise<MailServer & { readonly installed: Installed }> {
   const cleanup = new Cleanup();
   const port = await freePort();
-  const home = folder(cleanup);
-  const installed = new Installed(home, "smmta", ["var/spool/mqueue", "var/lib/sendmail", "var/log"]);
-  installed.write("etc/mail/rollcall.m4", lines(way.file, bridge, domains));
-  // Files that the package's installation makes.
-  for (const name of ["m4/dialup.m4", "m4/provider.m4", "local-host-names", "relay-domains"]) {
-    installed.write(`etc/mail/${name}`, "");
-  }
-  installed.write("etc/mail/trusted-users", "");
-  installed.write("etc/mail/aliases", "postmaster: root\n");
-  // Loopback does not have to wait before it speaks.
-  installed.write("etc/mail/access", "GreetPause:127 0\n");
-  const mc = macros(installed.run("cat", [TEMPLATE]), port);
-  installed.write("etc/mail/sendmail.mc", mc);
-  installed.write("etc/mail/sendmail.cf", installed.run("m4", ["/etc/mail/sendmail.mc"]));
-  for (const [name, input] of [
-    ["access", "GreetPause:127\t0\n"],
-    // Sendmail waits until there is an @, the mark of a complete file.
-    ["aliases", "postmaster root\n@ @\n"],
-  ] as const) {
-    installed.run("sh", [
-      "-c",
-      `printf '${input}' | /usr/libexec/sendmail/makemap hash ${home}/etc/mail/${name}`,
-    ]);
-  }
-  const log = join(installed.pathOf("var/log"), "smtp");
+  const installed = installSendmail(folder(cleanup), bridge, domains, port);
   const options = { PidFile: "/var/log/pid", ControlSocketName: "", BadRcptThrottle: "0" };
   const daemon = installed.start(SENDMAIL, [
-    "-bD",
-    ...["-X", "/var/log/smtp"],
+    ...["-bD", "-X", "/var/log/smtp"],
     ...Object.entries(options).flatMap(([name, value]) => ["-O", `${name}=${value}`]),
   ]);
+  const log = join(installed.pathOf("var/log"), "smtp");
   const logs = (): string => daemon.output + (existsSync(log) ? readFileSync(log, "utf8") : "");
   cleanup.add(() => daemon.stop());
   await daemon.untilReady(() => greets(port), logs);
@@ -86,12 +122,15 @@ function macros(template: string, port: number): string {
   ]);
 }
 
-function lines(file: string, bridge: string, domains: readonly string[]): string {
-  return replaceAll(readFileSync(join(import.meta.dirname, file), "utf8"), [
+function lines(bridge: string, domains: readonly string[]): string {
+  return replaceAll(readFileSync(join(import.meta.dirname, WAY.file), "utf8"), [
     ["`example.com'", `\`${domains.join(" ")}'`],
     ["`inet:10023@127.0.0.1'", `\`${bridge}'`],
   ]);
 }
+
+/** Sendmail's words for an address. @param address `127.0.0.1:PORT` */
+const bridgeAt = (address: string): string => address.replace(/^(.*):(\d+)$/, "inet:$2@$1");
 
 function replaceAll(text: string, changes: readonly (readonly [from: string, to: string])[]): string {
   return changes.reduce((before, [from, to]) => {
@@ -113,8 +152,5 @@ export const sendmail: Rig = {
   smtputf8: false,
   client: "127.0.0.3",
   missing: whyNot("usr/libexec/sendmail/sendmail", "smmta"),
-  start(way, { socketmap }, domains) {
-    const [host, port] = socketmap.split(":");
-    return startSendmail(way, `inet:${port}@${host}`, domains);
-  },
+  start: (_, { socketmap }, domains) => startSendmail(bridgeAt(socketmap), domains),
 };

@@ -7,8 +7,8 @@ dnl Relay for exactly these domains. Without the first line, their subdomains ar
 FEATURE(`relay_hosts_only')dnl
 RELAY_DOMAIN(`ROLLCALL_DOMAINS')dnl
 LOCAL_CONFIG
-# -d5: wait 5 s, not 30. -f: keep case. -q: keep quotes. -t: the rules below decide what to do without an answer.
-Ksendmail socket -d5 -f -q -t ROLLCALL_BRIDGE
+# -d4: wait 4 s, not 30. -f: keep case. -q: keep quotes. -t: the rules below decide what to do without an answer.
+Ksendmail socket -d4 -f -q -t ROLLCALL_BRIDGE
 C{RollcallDomains} ROLLCALL_DOMAINS
 LOCAL_RULESETS
 # Between the two sides of a rule stands a tab. What is not a clear answer is a 451.

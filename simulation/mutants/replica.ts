@@ -29,7 +29,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "a poll that failed is repeated at once",
     "the pause doubles up to half a window",
     bridge(
-      "replica/replica.ts",
+      "replica/poll-schedule.ts",
       "return Math.min(this.#halfWindow(), FIRST_RETRY * 2 ** (failures - 1)) * this.#jitter();",
       "return 100 * failures ** 0;",
     ),
@@ -38,8 +38,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "polls come every second",
     "they come every half window",
     bridge(
-      "replica/replica.ts",
-      "return Math.max(0, this.#halfWindow() * this.#jitter() - (this.#time.now() - askedAt));",
+      "replica/poll-schedule.ts",
+      "return Math.max(0, this.#halfWindow() * this.#jitter() - passed);",
       "return FIRST_RETRY;",
     ),
   ),

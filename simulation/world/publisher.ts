@@ -4,8 +4,9 @@ import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/direc
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { judgePlan } from "../../src/publish/judge.ts";
 import type { PublishTarget, Start } from "../../src/publish/plan-list.ts";
+import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
-import { commitPlans, planLists, startOf } from "../../src/publish/workflow.ts";
+import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";

@@ -48,7 +48,7 @@ export function readHook(body: string): Hook {
   // Stalwart's code writes lower case, and its documentation upper case.
   const stage = request.context.stage.toLowerCase();
   if (OTHER_STAGES.includes(stage)) return { kind: "other" };
-  if (stage !== "rcpt") return { kind: "fault", why: `context.stage is not known: ${stage}` };
+  if (stage !== "rcpt") return { kind: "fault", why: "context.stage is not known" };
   const recipient = request.envelope?.to.at(-1)?.address;
   return recipient ? { kind: "ask", recipient } : { kind: "fault", why: "envelope.to has no recipient" };
 }
@@ -66,9 +66,8 @@ export function hookAnswer({ action, reply }: Answer): HookAnswer {
     : hookDeferral(VERDICTS.unavailable.text);
 }
 
-/** @param why in any characters; the SMTP client gets it */
-export const hookDeferral = (why: string): HookAnswer =>
-  reject(451, "4.3.0", why.replace(/[^\x20-\x7e]/g, "?").slice(0, 400));
+/** @param why in printable ASCII; the SMTP client gets it */
+export const hookDeferral = (why: string): HookAnswer => reject(451, "4.3.0", why);
 
 /** Stalwart's code reads `enhanced_status`, and its documentation has `enhancedStatus`. */
 const reject = (status: number, enhanced: string, message: string): HookAnswer => ({

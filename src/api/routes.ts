@@ -12,6 +12,7 @@ import {
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
 } from "./limits.ts";
+import { restoredRequest } from "./restored.ts";
 import { type Infer, type Schema, text } from "./schema.ts";
 import { type TokenRole, tokenId, tokenRequest } from "./tokens.ts";
 
@@ -182,6 +183,11 @@ export const ROUTES = {
   initialiseRegistry: {
     method: "POST",
     path: "/v1/registry",
+  },
+  continueRegistry: {
+    method: "POST",
+    path: "/v1/registry/restored",
+    body: { schema: restoredRequest, limit: MAX_SMALL_BODY },
   },
   showStatus: {
     method: "GET",

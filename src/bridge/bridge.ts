@@ -1,3 +1,4 @@
+import { messageOf } from "../runtime/message-of.ts";
 import { createAnswering } from "./answering.ts";
 import { AnswerCache } from "./answers/cache.ts";
 import { MinGenerations } from "./answers/min-generations.ts";
@@ -183,7 +184,7 @@ class Bridge implements RunningBridge {
       await this.#server.update(listenersOf(settings), settings.socket_mode);
     } catch (error) {
       edge.close();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.refuseReload(why, []);
       return why;
     }
@@ -224,7 +225,7 @@ class Bridge implements RunningBridge {
     } catch (error) {
       this.#isReplacing = false;
       this.#successor = null;
-      this.#log.replaceFailed(error instanceof Error ? error.message : String(error));
+      this.#log.replaceFailed(messageOf(error));
       return false;
     }
   }

@@ -8,12 +8,12 @@ import {
 } from "./listeners/address.ts";
 import { NETWORK_FORMS, type Network, parseNetwork } from "./listeners/peers.ts";
 import { LOG_LEVELS, type LogLevel } from "./observability/log.ts";
-import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "./protocols/index.ts";
+import { LOOKUP_NAMES, LOOKUPS, type LookupName } from "./protocols/lookups.ts";
 
 const DAY = 86_400;
 
 /** Where each protocol listens. */
-export type ProtocolAddresses = { readonly [P in ProtocolName]: readonly ListenAddress[] };
+export type ProtocolAddresses = { readonly [P in LookupName]: readonly ListenAddress[] };
 
 /** All settings of a bridge: `[bridge]` of rollcall.toml, and its flags. */
 export interface BridgeSettings extends ProtocolAddresses {
@@ -113,8 +113,8 @@ const number = (
 });
 
 const protocolSettings = Object.fromEntries(
-  PROTOCOL_NAMES.map((name) => [name, addresses(`listen for ${PROTOCOLS[name].about}`)]),
-) as Record<ProtocolName, Setting<readonly ListenAddress[]>>;
+  LOOKUP_NAMES.map((name) => [name, addresses(`listen for ${LOOKUPS[name].about}`)]),
+) as Record<LookupName, Setting<readonly ListenAddress[]>>;
 
 /** All settings, in the order of the documentation. */
 export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]> } = {
@@ -201,7 +201,7 @@ export const flagOf = (name: SettingName): string => `--${name.replaceAll("_", "
 export const readSetting = (name: SettingName, value: unknown): unknown => SETTINGS[name].read(value);
 
 /** Names of the settings that are addresses to listen on. */
-export const LISTENER_NAMES = [...PROTOCOL_NAMES, "metrics"] as const;
+export const LISTENER_NAMES = [...LOOKUP_NAMES, "metrics"] as const;
 export type ListenerName = (typeof LISTENER_NAMES)[number];
 
 /** The first address beyond loopback that nothing allows: its setting, and what is wrong with it; null if there is none. */

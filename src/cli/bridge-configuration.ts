@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { VERSION } from "../api/index.ts";
 import {
@@ -15,9 +14,10 @@ import {
 } from "../bridge/index.ts";
 import type { RollcallClient } from "../client/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
-import { CliError, EXIT, inputError, usageError } from "./exit.ts";
+import { proxyOf, readCertificates } from "./edge-connections.ts";
+import { CliError, EXIT, usageError } from "./exit.ts";
 import { explain } from "./explain.ts";
-import { type ConnectionPool, certificateFault } from "./http.ts";
+import type { ConnectionPool } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Connections for the polls and fetches of a replica. */
@@ -81,7 +81,7 @@ export function bridgeParts(
   const origin = new URL(cli.url(options)).origin;
   const ca = settings.ca_file === null ? null : certificatesOf(cli, settings.ca_file, file, options);
   // A connection for each question under way, one for the probe of an open breaker, and one for the lists.
-  const proxy = proxyOf(cli, origin);
+  const proxy = proxyOf(cli.platform, origin);
   const pool = cli.platform.httpPool({
     connections: settings.max_questions + 2 + REPLICA_CONNECTIONS,
     ca,
@@ -168,17 +168,6 @@ function tokenSource(cli: Cli, options: EdgeOptions): TokenSource {
   };
 }
 
-function proxyOf(cli: Cli, origin: string): URL | null {
-  try {
-    return cli.platform.proxyFor(origin);
-  } catch (error) {
-    throw usageError(
-      `HTTPS_PROXY cannot be used: ${(error as Error).message}`,
-      "write it as a URL, such as HTTPS_PROXY=http://proxy.example:3128, or unset it",
-    );
-  }
-}
-
 /** Relative paths start at the folder of the settings file, those of the flag at the working directory. */
 function certificatesOf(
   cli: Cli,
@@ -189,19 +178,5 @@ function certificatesOf(
   const isFlag = options.caFile !== undefined;
   const path = isFlag || file === null ? cli.path(shown) : resolve(file.directory, shown);
   const where = isFlag || file === null ? "--ca-file" : `${file.placeOf(["bridge", "ca_file"])}: ca_file`;
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    throw inputError(
-      `${where} cannot be read: ${(error as Error).message}`,
-      "check its path and permissions",
-    );
-  }
-  const fault = certificateFault(pem);
-  if (fault === null) return pem;
-  throw inputError(
-    `${where} ${shown} is not a PEM file of certificates: ${fault}`,
-    "use the certificate of the authority: it begins with -----BEGIN CERTIFICATE-----",
-  );
+  return readCertificates(path, where, shown);
 }

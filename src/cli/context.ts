@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type ClientOptions, createClient, type RollcallClient } from "../client/index.ts";
+import { connectionsTo, readCertificates } from "./edge-connections.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
@@ -11,6 +12,8 @@ import { readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 export interface EdgeOptions {
   readonly url?: string;
   readonly tokenFile?: string;
+  /** PEM file of further certificate authorities. */
+  readonly caFile?: string;
   /** The settings file, for commands that have the option. */
   readonly config?: string;
 }
@@ -55,8 +58,18 @@ export class Cli {
       });
   }
 
-  /** A command that talks to the edge: it also has `--url` and `--token-file`. */
+  /** A command that talks to the edge: it also has `--url`, `--token-file` and `--ca-file`. */
   edgeCommand(name: string, description: string): Command {
+    return this.clientCommand(name, description).addOption(
+      new Option(
+        "--ca-file <file>",
+        "PEM file of further certificate authorities, for the edge and for a proxy",
+      ),
+    );
+  }
+
+  /** The same without `--ca-file`, for the bridge, whose settings have it. */
+  clientCommand(name: string, description: string): Command {
     return this.command(name, description)
       .addOption(
         new Option("--url <url>", `URL of the edge (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
@@ -94,14 +107,21 @@ export class Cli {
   /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
   client(options: EdgeOptions, tuning: Tuning = {}): RollcallClient {
     const { platform } = this;
+    const url = this.url(options);
+    const own = tuning.send === undefined ? connectionsTo(platform, url, this.#certificates(options)) : null;
     return createClient({
-      url: this.url(options),
+      url,
       token: this.token(options),
       fetch: platform.fetch,
+      ...(own === null ? {} : { send: own.send }),
       now: platform.now,
       sleep: platform.sleep,
       ...tuning,
     });
+  }
+
+  #certificates({ caFile }: EdgeOptions): string | null {
+    return caFile === undefined ? null : readCertificates(this.path(caFile), "--ca-file", caFile);
   }
 
   /** Sets the exit code of a command that did its work but found a problem, such as a stale list. */

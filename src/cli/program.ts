@@ -11,6 +11,7 @@ import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   rollbackCommand,
   deleteCommand,
   tokenCommand,
+  registryCommand,
   exportCommand,
   doctorCommand,
 ];

@@ -20,6 +20,8 @@ import {
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
+  type RestoredRequest,
+  type RestoredResult,
   type RollbackRequest,
   type RouteName,
   read,
@@ -28,27 +30,16 @@ import {
   type TokenRecord,
   type TokenRequest,
 } from "../api/index.ts";
-import { type Answer, toALabel } from "../directory/index.ts";
-import { readAnswer } from "./answers.ts";
+import { toALabel } from "../directory/index.ts";
+import { askRecipients, type CheckContext, type Outcome } from "./ask-recipients.ts";
 import { type After, callOf, everyLine, pageOf } from "./calls.ts";
 import { CHANGES_LIMIT, type Changes, type ChangesQuestion, collectChanges } from "./changes.ts";
 import { ClientError } from "./errors.ts";
 import type { HttpReply } from "./http.ts";
-import { type Call, type ClientOptions, failureOf, jsonOf, Transport } from "./transport.ts";
-
-/** What came of asking about one recipient: an answer, or no verdict and why. */
-export type Outcome =
-  | { readonly kind: "answer"; readonly recipient: string; readonly answer: Answer }
-  | { readonly kind: "none"; readonly recipient: string; readonly why: ClientError };
+import { type Call, type ClientOptions, failureOf, jsonOf, notAnEdge, Transport } from "./transport.ts";
 
 /** A page of the list of domains; `next` asks for the page after it, null on the last one. */
 export type DomainPage = DomainList;
-
-/** Octets of an answer about one recipient, without the recipient, which takes at most six a character in JSON. */
-const ANSWER_LIMIT = 16_384;
-
-/** What a client may send along with a check. */
-export type CheckContext = Pick<CheckRequest, "floor" | "client" | "sender">;
 
 /**
  * Typed client of the edge's HTTP API, with a method for each route. Every failure is a {@link ClientError}. A request
@@ -228,6 +219,15 @@ export class RollcallClient {
     return this.#call("initialiseRegistry", call);
   }
 
+  /**
+   * Continues the log of a paused partition after its storage was restored. Sent once: if the answer is lost, the
+   * incarnation shows whether it was done.
+   * @throws ClientError of code `conflict` if it is not paused or has another incarnation
+   */
+  continueRegistry(request: RestoredRequest): Promise<RestoredResult> {
+    return this.#call("continueRegistry", { ...callOf("continueRegistry"), json: request });
+  }
+
   /** What was answered and what went wrong, as far as the edge counted it; for admin. */
   status(): Promise<EdgeStatus> {
     return this.#call("showStatus", callOf("showStatus"));
@@ -235,42 +235,6 @@ export class RollcallClient {
 
   async audit(): Promise<readonly AuditRecord[]> {
     return (await this.#call("showAudit", callOf("showAudit"))).audit;
-  }
-
-  async #ask(request: CheckRequest, asked: readonly string[]): Promise<Outcome[]> {
-    const none = (why: ClientError): Outcome[] =>
-      asked.map((recipient) => ({ kind: "none", recipient, why }));
-    let reply: HttpReply;
-    try {
-      const limit = asked.reduce((sum, { length }) => sum + ANSWER_LIMIT + 6 * length, 0);
-      reply = await this.#transport.exchange({ ...CHECK, json: request, limit });
-    } catch (error) {
-      if (error instanceof ClientError) return none(error);
-      throw error;
-    }
-    const body = jsonOf(reply);
-    if (reply.status === 200) {
-      const items =
-        "recipient" in request ? [body] : (body as { results?: unknown } | null | undefined)?.results;
-      if (!Array.isArray(items) || items.length !== asked.length) {
-        return none(this.#notAnEdge(CHECK));
-      }
-      return asked.map((recipient, i) => this.#outcome(items[i], recipient));
-    }
-    // With another status only a deferral counts: a front end would defer anyway.
-    if ("recipient" in request) {
-      const outcome = this.#outcome(body, asked[0] as string);
-      if (outcome.kind === "answer" && outcome.answer.action === "defer") return [outcome];
-    }
-    if (reply.status > 200 && reply.status < 300) return none(this.#notAnEdge(CHECK));
-    return none(failureOf(reply, this.#base));
-  }
-
-  #outcome(value: unknown, recipient: string): Outcome {
-    const answer = readAnswer(value, recipient);
-    if (typeof answer !== "string") return { kind: "answer", recipient, answer };
-    const why = new ClientError("protocol", `${this.#base} gave no usable answer: ${answer}`);
-    return { kind: "none", recipient, why };
   }
 
   async #call<N extends RouteName>(name: N, call: Call): Promise<AnswerOf<N>> {
@@ -294,17 +258,14 @@ export class RollcallClient {
     );
   }
 
-  #notAnEdge({ method, path }: Call, why?: string): ClientError {
-    const reason = why === undefined ? "" : `: ${why}`;
-    return new ClientError(
-      "protocol",
-      `${this.#base} does not answer ${method} ${path} as a Rollcall edge${reason}`,
-    );
+  #ask(request: CheckRequest, asked: readonly string[]): Promise<Outcome[]> {
+    return askRecipients(this.#transport, this.#base, request, asked);
+  }
+
+  #notAnEdge(call: Call, why?: string): ClientError {
+    return notAnEdge(this.#base, call, why);
   }
 }
 
 /** @returns a client; nothing is sent before its first call */
 export const createClient = (options: ClientOptions): RollcallClient => new RollcallClient(options);
-
-/** Never tried again here. Idempotent, since a request on a connection that the edge had closed never reached it. */
-const CHECK: Call = { ...callOf("postRcpt"), idempotent: true };

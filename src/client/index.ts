@@ -1,5 +1,6 @@
 /** The public face of the client. */
 export * from "./answers.ts";
+export type { CheckContext, Outcome } from "./ask-recipients.ts";
 export type { Changes, ChangesQuestion } from "./changes.ts";
 export * from "./client.ts";
 export * from "./errors.ts";

@@ -1,5 +1,6 @@
 import { type ErrorBody, errorBody, read } from "../api/index.ts";
 import { firstOf } from "../runtime/first-of.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { retry } from "../runtime/retry.ts";
 import { ClientError } from "./errors.ts";
 import { type HttpReply, type HttpRequest, type Send, sendByFetch } from "./http.ts";
@@ -128,7 +129,7 @@ function reasonOf(error: unknown): string {
   if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
   if (cause instanceof Error)
     return cause.message || String((cause as { code?: unknown }).code ?? cause.name);
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 const UTF_8 = new TextDecoder("utf-8", { fatal: true });
@@ -164,6 +165,12 @@ export function failureOf(reply: HttpReply, base: string): ClientError {
   const where = reply.header("location");
   const what = where === null ? `HTTP ${status}` : `HTTP ${status} to ${where}`;
   return new ClientError("protocol", `${base} does not answer as a Rollcall edge: ${what}`, status);
+}
+
+/** A response that is not an answer of an edge. @param why what is wrong with it */
+export function notAnEdge(base: string, { method, path }: Call, why?: string): ClientError {
+  const reason = why === undefined ? "" : `: ${why}`;
+  return new ClientError("protocol", `${base} does not answer ${method} ${path} as a Rollcall edge${reason}`);
 }
 
 function isHtml(reply: HttpReply): boolean {

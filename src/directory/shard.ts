@@ -67,16 +67,7 @@ export function encodeShard(entries: Entries, bits: number, index: number): Uint
   if (count > MAX_SHARD_ENTRIES) throw new RangeError(`${count} entries do not fit one shard`);
   let exceptional = 0;
   for (const state of states) if (state !== ACTIVE) exceptional++;
-  const bytes = new Uint8Array(sizeOf(count, exceptional));
-  const header = new DataView(bytes.buffer);
-  header.setUint32(0, MAGIC, true);
-  header.setUint8(4, FORMAT);
-  header.setUint8(5, bits);
-  header.setUint16(6, index, true);
-  header.setUint32(8, bytes.length, true);
-  header.setUint32(12, count, true);
-  header.setUint32(16, exceptional, true);
-  const shard = viewsOf(bytes, { bits, index }, count, exceptional);
+  const shard = newShard(bits, index, count, exceptional);
   let bucket = 0;
   let exception = 0;
   for (let i = 0; i < count; i++) {
@@ -93,7 +84,24 @@ export function encodeShard(entries: Entries, bits: number, index: number): Uint
     }
   }
   while (bucket < BUCKETS) shard.offsets[++bucket] = count;
-  return bytes;
+  return shard.bytes;
+}
+
+/** The bytes of the only shard of a list without entries. */
+export const emptyShard = (): Uint8Array => newShard(0, 0, 0, 0).bytes;
+
+/** A shard whose columns are still zero. */
+function newShard(bits: number, index: number, count: number, exceptions: number): Shard {
+  const bytes = new Uint8Array(sizeOf(count, exceptions));
+  const header = new DataView(bytes.buffer);
+  header.setUint32(0, MAGIC, true);
+  header.setUint8(4, FORMAT);
+  header.setUint8(5, bits);
+  header.setUint16(6, index, true);
+  header.setUint32(8, bytes.length, true);
+  header.setUint32(12, count, true);
+  header.setUint32(16, exceptions, true);
+  return viewsOf(bytes, { bits, index }, count, exceptions);
 }
 
 /**

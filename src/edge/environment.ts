@@ -17,6 +17,7 @@ export interface RawEnvironment {
   readonly ROLLCALL_CACHE_BYTES?: unknown;
   readonly ROLLCALL_PARTITIONS?: unknown;
   readonly ROLLCALL_HISTORY_DAYS?: unknown;
+  readonly ROLLCALL_PAUSED?: unknown;
   readonly ROLLCALL_KV?: unknown;
   readonly REGISTRY?: unknown;
 }
@@ -53,6 +54,8 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     fault(`${name}: must be a whole number from ${low} to ${high}`);
     return fallback;
   };
+  const paused = env.ROLLCALL_PAUSED ?? "";
+  if (!["", "false", "true"].includes(paused as string)) fault("ROLLCALL_PAUSED: must be true or false");
   const masterText = secret("ROLLCALL_MASTER_KEY");
   const adminToken = secret("ROLLCALL_ADMIN_TOKEN");
   let masterKey: Uint8Array | undefined;
@@ -72,6 +75,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     partitions: number("ROLLCALL_PARTITIONS", 1, 1, 256),
     history: DAY * number("ROLLCALL_HISTORY_DAYS", 30, 2, 365),
     mostHeads: MOST_HEADS,
+    paused: paused === "true",
   };
   if (faults.length > 0 || masterKey === undefined || adminToken === undefined)
     return { settings: null, faults };

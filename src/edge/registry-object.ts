@@ -7,12 +7,16 @@ import { migrate } from "../registry/schema.ts";
 import { readEnvironment } from "./environment.ts";
 import { platformKv, platformPorts } from "./platform.ts";
 
-/** Bindings that the Registry reads. */
-export interface RegistryEnvironment {
-  readonly ROLLCALL_KV: KVNamespace;
+/** How the Registries are reached, and where the platform runs them. */
+export interface PlaceEnvironment {
   readonly REGISTRY: DurableObjectNamespace<Registry>;
   readonly ROLLCALL_LOCATION_HINT?: string;
   readonly ROLLCALL_JURISDICTION?: string;
+}
+
+/** Bindings that the Registry reads. */
+export interface RegistryEnvironment extends PlaceEnvironment {
+  readonly ROLLCALL_KV: KVNamespace;
 }
 
 /** The calls of a {@link RegistryApi} as methods of the object. The first argument is the place that the caller means. */
@@ -54,8 +58,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       ports: platformPorts,
       settings,
       place,
-      revocations: (partitions) =>
-        registryAt(this.env.REGISTRY, { partition: 0, partitions }, placeOptions(this.env)).revocations(),
+      revocations: (partitions) => registryAt(this.env, { partition: 0, partitions }).revocations(),
       counters: this.#counters,
     });
   }
@@ -76,37 +79,20 @@ function durableStorage(storage: DurableObjectStorage): RegistryStorage {
 
 /** Calls one Registry through a stub, for one place. */
 export function registryAt(
-  namespace: DurableObjectNamespace<Registry>,
+  { REGISTRY, ROLLCALL_JURISDICTION, ROLLCALL_LOCATION_HINT }: PlaceEnvironment,
   place: Place,
-  options: PlaceOptions,
 ): RegistryApi {
-  const base = options.jurisdiction === undefined ? namespace : namespace.jurisdiction(options.jurisdiction);
-  const id = base.idFromName(`registry ${place.partition}`);
+  // Empty means as little as missing.
+  const namespace = ROLLCALL_JURISDICTION
+    ? REGISTRY.jurisdiction(ROLLCALL_JURISDICTION as DurableObjectJurisdiction)
+    : REGISTRY;
+  const id = namespace.idFromName(`registry ${place.partition}`);
+  const options = ROLLCALL_LOCATION_HINT
+    ? { locationHint: ROLLCALL_LOCATION_HINT as DurableObjectLocationHint }
+    : {};
   // A new stub for each call, since a stub may stay broken after an exception.
-  const stub = () =>
-    base.get(
-      id,
-      options.locationHint === undefined ? {} : { locationHint: options.locationHint },
-    ) as unknown as RegistryMethods;
+  const stub = () => namespace.get(id, options) as unknown as RegistryMethods;
   return Object.fromEntries(
     REGISTRY_CALLS.map((name) => [name, (...args: unknown[]) => stub()[name](place, ...args)]),
   ) as unknown as RegistryApi;
-}
-
-/** Where the platform runs a Registry. */
-export interface PlaceOptions {
-  readonly jurisdiction?: DurableObjectJurisdiction;
-  readonly locationHint?: DurableObjectLocationHint;
-}
-
-/** Where the platform runs the Registries of a deployment. */
-export function placeOptions(env: RegistryEnvironment): PlaceOptions {
-  return {
-    ...(env.ROLLCALL_LOCATION_HINT
-      ? { locationHint: env.ROLLCALL_LOCATION_HINT as DurableObjectLocationHint }
-      : {}),
-    ...(env.ROLLCALL_JURISDICTION
-      ? { jurisdiction: env.ROLLCALL_JURISDICTION as DurableObjectJurisdiction }
-      : {}),
-  };
 }

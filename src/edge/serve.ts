@@ -1,3 +1,6 @@
+import type { IRequest, RouteEntry } from "itty-router";
+// The package's index would bundle what makes responses, too.
+import { IttyRouter } from "itty-router/IttyRouter";
 import { ROUTES, type Route, type RouteName } from "../api/index.ts";
 import { traceOf } from "../reader/index.ts";
 import { Access, type Caller, NOBODY } from "./access.ts";
@@ -14,11 +17,23 @@ import { handle } from "./routes/table.ts";
 export class Edge {
   readonly deployment: Deployment;
   readonly #access: Access;
+  readonly #router = IttyRouter<IRequest, [Bindings], Response>();
 
   constructor(settings: Settings, ports: Ports) {
     this.deployment = new Deployment(settings, ports);
     const { reader, tokenMac } = this.deployment;
     this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
+    for (const name of Object.keys(ROUTES) as RouteName[]) {
+      const { method, path } = ROUTES[name];
+      const on = method.toLowerCase() as "get" | "post" | "put" | "delete";
+      this.#router[on](path, (request, bindings) =>
+        this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
+      );
+    }
+    const routes = [...this.#router.routes];
+    this.#router.all("*", ({ method, url }) => {
+      throw notFound(routes, method, new URL(url).pathname);
+    });
   }
 
   /** Answers synchronously if nothing has to be awaited. */
@@ -41,8 +56,8 @@ export class Edge {
   }
 
   #route(request: Request, bindings: Bindings): Response | Promise<Response> {
-    // Checks are nearly all of the traffic, so they are found without parsing the URL or trying every pattern. A request
-    // with a query takes the long way: no check has one.
+    // Checks are nearly all of the traffic, and the router would cost half as much as a check. A request with a
+    // query takes the long way: no check has one.
     const path = targetOf(request.url);
     if (path === ROUTES.postRcpt.path && request.method === "POST") {
       return this.#serve("postRcpt", request, {}, bindings);
@@ -56,8 +71,7 @@ export class Edge {
     ) {
       return this.#serve("getRcpt", request, { address: path.slice(ONE_RECIPIENT.length) }, bindings);
     }
-    const [name, params] = routeOf(request.method, new URL(request.url).pathname);
-    return this.#serve(name, request, params, bindings, request.url);
+    return this.#router.fetch(request as unknown as IRequest, bindings) as Promise<Response>;
   }
 
   /** @param url to look for a query in; left out if there is none */
@@ -140,25 +154,9 @@ function requireQuery(route: Route, url: string): void {
   });
 }
 
-/** The name of each route with the pattern of its path. A slash at the end makes no difference. */
-const PATTERNS = (Object.keys(ROUTES) as RouteName[]).map((name) => {
-  const path = ROUTES[name].path.replaceAll(".", "\\.").replace(/:(\w+)/g, "(?<$1>[^/]+)");
-  return [name, new RegExp(`^${path}/*$`)] as const;
-});
-
-/**
- * The route of a request and the parameters in its path, as sent.
- * @throws HttpError `not_found` or `method_not_allowed`
- */
-function routeOf(method: string, path: string): [name: RouteName, params: Readonly<Record<string, string>>] {
-  const allowed: string[] = [];
-  for (const [name, pattern] of PATTERNS) {
-    const match = pattern.exec(path);
-    if (match === null) continue;
-    if (ROUTES[name].method === method) return [name, match.groups ?? {}];
-    allowed.push(ROUTES[name].method);
-  }
-  if (allowed.length === 0) throw new HttpError("not_found", "no such route");
+function notFound(routes: readonly RouteEntry[], method: string, path: string): HttpError {
+  const allowed = routes.filter(([, pattern]) => pattern.test(path)).map(([known]) => known);
+  if (allowed.length === 0) return new HttpError("not_found", "no such route");
   const headers = { Allow: allowed.join(", ") };
-  throw new HttpError("method_not_allowed", `${method} is not for this route`, {}, headers);
+  return new HttpError("method_not_allowed", `${method} is not for this route`, {}, headers);
 }

@@ -8,16 +8,15 @@ import type { KvStore } from "../runtime/ports.ts";
 import { type CheckedEnvironment, readEnvironment } from "./environment.ts";
 import { acceptedCacheTtl, platformKv, platformPorts } from "./platform.ts";
 import { checkRecipients } from "./recipient-check.ts";
-import { placeOptions, type Registry, registryAt } from "./registry-object.ts";
+import { type PlaceEnvironment, registryAt } from "./registry-object.ts";
 import type { Bindings } from "./request-context.ts";
 import { Edge, serveUnconfigured } from "./serve.ts";
 
 export { Registry } from "./registry-object.ts";
 
 /** Bindings of a deployment. wrangler.toml describes each. */
-export interface Env {
+export interface Env extends PlaceEnvironment {
   readonly ROLLCALL_KV: KVNamespace;
-  readonly REGISTRY: DurableObjectNamespace<Registry>;
   /** The files that are deployed beside the Worker: the OpenAPI document. */
   readonly ASSETS?: Fetcher;
   readonly ROLLCALL_MASTER_KEY?: string;
@@ -27,8 +26,7 @@ export interface Env {
   readonly ROLLCALL_CACHE_BYTES?: string;
   readonly ROLLCALL_PARTITIONS?: string;
   readonly ROLLCALL_HISTORY_DAYS?: string;
-  readonly ROLLCALL_LOCATION_HINT?: string;
-  readonly ROLLCALL_JURISDICTION?: string;
+  readonly ROLLCALL_PAUSED?: string;
 }
 
 /** What was built from an environment; lives as long as the isolate. */
@@ -53,8 +51,7 @@ class Invocation implements Bindings {
   }
 
   registry(partition: number): RegistryApi {
-    const place = { partition, partitions: this.#partitions };
-    return registryAt(this.#env.REGISTRY, place, placeOptions(this.#env));
+    return registryAt(this.#env, { partition, partitions: this.#partitions });
   }
 
   background(work: Promise<unknown>): void {

@@ -95,6 +95,12 @@ class Trial {
         "see the Worker's logs: `npx wrangler tail`",
       );
     }
+    if (partitions.some((each) => each.paused)) {
+      throw new Problem(
+        "the Registry is paused: every recipient that would be refused is deferred",
+        "finish the steps of docs/restoring.md, then remove ROLLCALL_PAUSED from wrangler.toml and deploy",
+      );
+    }
     const stuck = partitions.find((each) => each.kv_error !== null);
     if (stuck !== undefined) {
       throw new Problem(

@@ -16,15 +16,16 @@ export interface FetchedKey {
 }
 
 /**
- * Fetches a domain's key, which stays in memory, and verifies it (law 5).
+ * Fetches a domain's key of an epoch, the present one if that is null, and verifies it (law 5). It stays in memory.
  * @throws PublishError `protocol` if this release derives another key or canonicalises addresses differently
  */
 export async function fetchKey(
   client: RollcallClient,
   hashing: Hashing,
   domain: string,
+  epoch: number | null = null,
 ): Promise<FetchedKey> {
-  const body = await client.key(domain);
+  const body = await (epoch === null ? client.key(domain) : client.domainKey(domain, epoch));
   let key: DomainKey | null = null;
   try {
     key = domainKey(hashing, fromBase64Url(body.key), domain, body.epoch);

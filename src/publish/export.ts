@@ -21,6 +21,7 @@ import {
   rosterMac,
   utf8,
 } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { type BulkFile, textOf } from "./bulk.ts";
 import { PublishError } from "./errors.ts";
 import type { Base, DomainPlan } from "./plan.ts";
@@ -52,7 +53,7 @@ export class ExportedDirectory {
     } catch (error) {
       throw new PublishError(
         "input",
-        `${shown} cannot be continued: ${error instanceof Error ? error.message : String(error)}`,
+        `${shown} cannot be continued: ${messageOf(error)}`,
         "use the ROLLCALL_MASTER_KEY that it was written with, or name a new file to start over",
       );
     }

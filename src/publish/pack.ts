@@ -4,6 +4,7 @@ import {
   concatBytes,
   countStates,
   decodeShard,
+  emptyShard,
   encodeShard,
   equalBytes,
   type Hashing,
@@ -66,7 +67,7 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
 
 /** The list of an alias, which has none of its own. */
 export function emptyList(): PackedList {
-  const bytes = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0, 0);
+  const bytes = emptyShard();
   return {
     table: { bits: 0, inline: bytes, ids: new Uint8Array(0) },
     shards: [bytes],

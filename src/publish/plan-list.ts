@@ -92,6 +92,37 @@ export async function planList(
   return planned;
 }
 
+/**
+ * Plans every target. Changes nothing.
+ * @param start the key and the head of a domain
+ * @throws PublishError `guard` if a canary is missing
+ */
+export async function planLists(
+  ports: PlanPorts,
+  targets: readonly PublishTarget[],
+  start: (domain: string) => Start | Promise<Start>,
+  options: PlanOptions = {},
+): Promise<PlannedList[]> {
+  const planned: PlannedList[] = [];
+  for (const target of targets) {
+    planned.push(await planList(ports, target, await start(target.domain), options));
+  }
+  requireCanaries(planned);
+  return planned;
+}
+
+/** No option overrides a canary. */
+function requireCanaries(planned: readonly PlannedList[]): void {
+  const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
+  if (missing.length === 0) return;
+  throw new PublishError(
+    "guard",
+    "a canary is missing: an address that the list must have is not in it, or not accepted",
+    "the list is probably incomplete: check where it comes from. If the address is meant to go, remove it from canaries",
+    missing,
+  );
+}
+
 /** Runs one step of the work, and reports its start and end. */
 export async function during<T>(
   progress: PublishProgress,

@@ -4,6 +4,7 @@ import { fetchKey } from "./domain-key.ts";
 import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
 import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
+import { planUnderNewKeys } from "./new-key.ts";
 import { baseOf, type DomainPlan } from "./plan.ts";
 import {
   during,
@@ -11,7 +12,7 @@ import {
   type PlanOptions,
   type PlanPorts,
   type PublishTarget,
-  planList,
+  planLists,
   type Start,
 } from "./plan-list.ts";
 import { batchesOf, upload } from "./upload.ts";
@@ -36,6 +37,11 @@ export interface PublishPorts extends Omit<PlanPorts, "judge"> {
 export interface PublishOptions extends PlanOptions {
   /** Override the guard; recorded in the history. */
   readonly force?: boolean | undefined;
+  /**
+   * Publish the list that the domain has again, under the key of the next epoch. Names cannot be compared across keys,
+   * so that is an override, and recorded as one.
+   */
+  readonly newKey?: boolean | undefined;
   /** Kept in the history. */
   readonly note?: string | undefined;
   /** Plan only: change nothing, and report a refusal of the guard instead of throwing it. */
@@ -83,12 +89,10 @@ async function publish(
   options: PublishOptions,
 ): Promise<PublishResult> {
   const { client, hashing, recorder, progress } = ports;
-  const planned = await planLists(
-    { hashing, recorder, progress, judge: (plan) => judgePlan(client, plan) },
-    targets,
-    (domain) => startOf(client, hashing, domain),
-    options,
-  );
+  const planPorts = { hashing, recorder, progress, judge: (plan: DomainPlan) => judgePlan(client, plan) };
+  const planned = options.newKey
+    ? await planUnderNewKeys(client, planPorts, targets, options)
+    : await planLists(planPorts, targets, (domain) => startOf(client, hashing, domain), options);
   const refused = refusedOf(planned);
   const changed = planned.filter(({ plan }) => !plan.unchanged);
   const isRefused = refused.length > 0;
@@ -103,7 +107,8 @@ async function publish(
   // Unchanged domains are done, whatever happens to the others.
   recorder?.published(generations);
   const plans = changed.map(({ plan }) => plan);
-  Object.assign(generations, await commitPlans(ports, plans, options));
+  const commitOptions = options.newKey ? { force: true, note: options.note ?? "under a new key" } : options;
+  Object.assign(generations, await commitPlans(ports, plans, commitOptions));
   return { planned, isRefused, isPublished: changed.length > 0, generations };
 }
 
@@ -132,25 +137,6 @@ export async function commitPlans(
 export async function startOf(client: RollcallClient, hashing: Hashing, domain: string): Promise<Start> {
   const [fetched, head] = await Promise.all([fetchKey(client, hashing, domain), client.domain(domain)]);
   return { ...fetched, base: head === null ? null : baseOf(head, (id) => client.blob(domain, id)) };
-}
-
-/**
- * Plans every target. Changes nothing.
- * @param start the key and the head of a domain
- * @throws PublishError `guard` if a canary is missing
- */
-export async function planLists(
-  ports: PlanPorts,
-  targets: readonly PublishTarget[],
-  start: (domain: string) => Start | Promise<Start>,
-  options: PlanOptions = {},
-): Promise<PlannedList[]> {
-  const planned: PlannedList[] = [];
-  for (const target of targets) {
-    planned.push(await planList(ports, target, await start(target.domain), options));
-  }
-  requireCanaries(planned);
-  return planned;
 }
 
 /** What an export did; see {@link PublishResult}. */
@@ -183,18 +169,6 @@ export async function exportLists(
   if (options.dryRun) return { planned, isRefused, next: null };
   if (isRefused && !options.force) throw refusal(refused);
   return { planned, isRefused, next: directory.next(planned.map(({ plan }) => plan)) };
-}
-
-/** No option overrides a canary. */
-function requireCanaries(planned: readonly PlannedList[]): void {
-  const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
-  if (missing.length === 0) return;
-  throw new PublishError(
-    "guard",
-    "a canary is missing: an address that the list must have is not in it, or not accepted",
-    "the list is probably incomplete: check where it comes from. If the address is meant to go, remove it from canaries",
-    missing,
-  );
 }
 
 const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>

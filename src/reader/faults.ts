@@ -9,8 +9,6 @@ export function faultKindOf(error: unknown, otherwise: FaultKind): FaultKind {
   return error.fault === "canonicaliser-mismatch" ? "canonicaliser_mismatch" : otherwise;
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** The stack of an unexpected error. */
 export const traceOf = (error: unknown): string =>
   error instanceof Error && error.stack !== undefined ? error.stack : String(error);

@@ -12,9 +12,10 @@ import {
   openManifest,
   type Shard,
 } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { type BlobCache, type BlobKind, blobName, type CachedManifest } from "./blob-cache.ts";
 import type { Exports } from "./exports.ts";
-import { faultKindOf, messageOf } from "./faults.ts";
+import { faultKindOf } from "./faults.ts";
 import { type KvReads, LONG_TTL, SHORT_TTL } from "./kv-reads.ts";
 import type { LogClient } from "./log-client.ts";
 import type { LogView } from "./log-view.ts";

@@ -1,6 +1,6 @@
 /** The public API of the reader: one class, and its ports. */
 export { type Query, queryOf } from "./check.ts";
-export { messageOf, traceOf } from "./faults.ts";
+export { traceOf } from "./faults.ts";
 export {
   type Log,
   type Observer,

@@ -1,7 +1,8 @@
 /** Reads of KV, each with a time limit; a failure is reported to the observer and thrown. */
 import { openRoster, type Roster, rosterKey } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { withTimeout } from "../runtime/timeout.ts";
-import { faultKindOf, messageOf } from "./faults.ts";
+import { faultKindOf } from "./faults.ts";
 import { OperationLimitError, type ReaderContext, type ReaderPorts } from "./ports.ts";
 import { WORK_TIMEOUT } from "./single-flight.ts";
 

@@ -1,7 +1,7 @@
 import { listsNothing, type QuestionAnswer, type Result } from "../api/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { TimeoutError, withTimeout } from "../runtime/timeout.ts";
 import type { ColdReads } from "./cold-reads.ts";
-import { messageOf } from "./faults.ts";
 import type { KvReads } from "./kv-reads.ts";
 import type { LogView } from "./log-view.ts";
 import { OperationLimitError, type ReaderContext, type ReaderPorts } from "./ports.ts";

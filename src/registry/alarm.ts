@@ -14,6 +14,8 @@ import { fillSummaries } from "./summaries.ts";
 const PRUNING_PAUSE = 1_000;
 /** Pause after which a Registry whose data is too new looks again: a newer release may run it by then. */
 const TOO_NEW_PAUSE = 60_000;
+/** Pause after which a paused Registry looks again whether it may copy. */
+const PAUSED_PAUSE = 10_000;
 
 /** What the alarm works with. */
 export interface AlarmContext {
@@ -33,6 +35,11 @@ export async function runAlarm({ storage, kv, ports, settings, revocations }: Al
   }
   if (getMeta(storage, "incarnation") === undefined) return;
   setMeta(storage, "alarm", 0);
+  if (settings.paused) {
+    // Its storage may have been restored: KV's roster then shows what it lost, and must not be replaced.
+    setAlarmBy(storage, clock.now() + PAUSED_PAUSE, clock.now());
+    return;
+  }
   // A revocation made while this partition could not be reached arrives within an hour.
   if (clock.now() - (getMeta(storage, "revocations_taken") ?? 0) >= HEARTBEAT) {
     await updateRevocations({ storage, clock, timers, revocations }, "registry");

@@ -7,8 +7,8 @@ import {
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
+  emptyShard,
   encodeManifest,
-  encodeShard,
   type Hashing,
   isSameTable,
   type ManifestContent,
@@ -35,7 +35,7 @@ import {
 /** A deleted domain is deferred this long before it is not served. */
 const DELETION_GRACE = 86_400_000;
 
-const EMPTY_SHARD = encodeShard({ tails: new Float64Array(0), states: new Uint8Array(0) }, 0, 0);
+const EMPTY_SHARD = emptyShard();
 
 /** What making generations takes. */
 export interface CommitContext extends GuardContext {

@@ -1,4 +1,5 @@
 import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
 import { keepKey } from "./history.ts";
@@ -60,8 +61,6 @@ export async function copyToKv(context: CopyContext): Promise<void> {
   if (failed === undefined && isAnythingFailing(storage)) return;
   setMeta(storage, "kv_error", failed === undefined ? "" : messageOf(failed));
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** KV whose writes end in time, and name their key if they fail. */
 function withWriteTimeout({ kv, timers }: CopyContext): KvStore {

@@ -1,6 +1,7 @@
 /** How a Registry begins, and whether it may answer. */
 import type { RegistryError, Result } from "../api/index.ts";
 import { DirectoryError, type Mac, openRoster, rosterKey } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
 import { writeAudit } from "./audit.ts";
@@ -110,7 +111,7 @@ async function revocationsFor(
     if (result.error.code === "uninitialised") return { ok: true, value: [] };
     why = result.error.message;
   } catch (error) {
-    why = error instanceof Error ? error.message : String(error);
+    why = messageOf(error);
   }
   const message = `Registry ${partition} needs the revoked tokens from Registry 0, which does not answer: ${why}; try again`;
   return { ok: false, error: { code: "unavailable", message } };

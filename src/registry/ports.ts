@@ -26,4 +26,6 @@ export interface RegistrySettings {
   readonly masterKey: Uint8Array;
   /** How long superseded generations can be rolled back to, milliseconds. */
   readonly history: number;
+  /** Whether questions are refused, so that nothing is confirmed while the storage is being restored. */
+  readonly paused: boolean;
 }

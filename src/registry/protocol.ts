@@ -17,6 +17,7 @@ import type {
   Question,
   QuestionAnswer,
   RegistryStatus,
+  RestoredResult,
   Result,
   RollbackRequest,
   TokenRecord,
@@ -93,6 +94,8 @@ export interface RegistryApi {
   revocations(): Promise<Result<readonly Revocation[]>>;
   /** Initialises the Registry; if that was done before, it copies the revocations that it lacks. */
   initialise(by: Actor): Promise<Result<PartitionStatus>>;
+  /** Continues the log under a higher incarnation, after its storage was restored. Only while it is paused. */
+  restored(expect: number, by: Actor): Promise<Result<Changed<RestoredResult>>>;
   status(): Promise<Result<PartitionStatus>>;
   /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
@@ -118,6 +121,7 @@ export const REGISTRY_CALLS = [
   "isRevoked",
   "revocations",
   "initialise",
+  "restored",
   "status",
   "counted",
   "audit",

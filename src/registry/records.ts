@@ -5,7 +5,9 @@ import {
   type Counts,
   countStates,
   decodeShard,
+  ENTRY_STATES,
   type ManifestRecord,
+  NO_COUNTS,
   readManifest,
   type Shard,
 } from "../directory/index.ts";
@@ -175,7 +177,7 @@ export class Records {
 
   /** Adds up the shards of a table. */
   sum(domain: string, ids: readonly string[], bits: number): ShardSum {
-    const counts = { active: 0, disabled: 0, full: 0, moved: 0 };
+    const counts = { ...NO_COUNTS };
     const missing: string[] = [];
     let misfit: string | null = null;
     for (const [index, id] of ids.entries()) {
@@ -186,7 +188,7 @@ export class Records {
       )[0];
       if (row === undefined) missing.push(id);
       else if (row.bits !== bits || row.place !== index) misfit = id;
-      else for (const state of STATES) counts[state] += row[state] as number;
+      else for (const state of ENTRY_STATES) counts[state] += row[state] as number;
     }
     return { counts, missing, misfit };
   }
@@ -194,8 +196,6 @@ export class Records {
 
 /** Place of a blob that is not a shard, so that no table of shards can name it. */
 const NO_SHARD = { bits: 0, index: -1 };
-
-const STATES = ["active", "disabled", "full", "moved"] as const;
 
 /** Ids of all blobs that a manifest names. */
 export const blobsOf = (manifest: ManifestRecord): string[] => [

@@ -9,6 +9,7 @@ import type {
   PlanResult,
   Question,
   QuestionAnswer,
+  RestoredResult,
   Result,
   RollbackRequest,
 } from "../api/index.ts";
@@ -18,9 +19,10 @@ import { runAlarm } from "./alarm.ts";
 import { readAudit } from "./audit.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
+import { continueRestored, readRoster } from "./continue-restored.ts";
 import { noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import type { Counters } from "./counters.ts";
-import { ok, RegistryFailure } from "./failure.ts";
+import { failure, ok, RegistryFailure } from "./failure.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
@@ -64,6 +66,13 @@ export interface RegistryOptions {
   /** Adds up the counts of isolates; left out, they are dropped. */
   readonly counters?: Counters;
 }
+
+const PAUSED = "ROLLCALL_PAUSED is set: nothing is confirmed until it is removed and the Worker is deployed";
+const NOT_PAUSED = {
+  code: "conflict",
+  message:
+    'the Registry is not paused: set ROLLCALL_PAUSED = "true" under [vars] in wrangler.toml, deploy, and try again after five minutes',
+} as const;
 
 /**
  * The system of record of one partition: it orders and numbers commits, guards them (law 4), answers "what changed
@@ -142,6 +151,7 @@ export class RegistryCore implements RegistryApi {
       as_of: getMeta(this.#storage, "number") ?? 0,
       kv_pending: incarnation === null ? 0 : pendingKeys(this.#storage),
       kv_error: getMeta(this.#storage, "kv_error") || null,
+      paused: this.#options.settings.paused,
     });
     const isNew = incarnation === null && schemaFault(this.#storage) === null;
     return isNew ? ok(status()) : this.#answer(status);
@@ -206,6 +216,19 @@ export class RegistryCore implements RegistryApi {
     return updated.ok ? this.status() : updated;
   }
 
+  async restored(expect: number, by: Actor): Promise<Result<Changed<RestoredResult>>> {
+    const { kv, ports, settings, place } = this.#options;
+    if (!settings.paused) return { ok: false, error: NOT_PAUSED };
+    const mac = rosterMac(ports.hashing, settings.masterKey);
+    try {
+      const roster = await readRoster(kv, mac, place.partition);
+      return this.#answer(() => this.#changed(() => continueRestored(this.#context(), expect, roster, by)));
+    } catch (error) {
+      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
+      throw error;
+    }
+  }
+
   /** What the platform's alarm runs. */
   alarm(): Promise<void> {
     return runAlarm(this.#options);
@@ -229,6 +252,7 @@ export class RegistryCore implements RegistryApi {
   }
 
   #question({ since, want, most, replica, counts }: Question): QuestionAnswer {
+    if (this.#options.settings.paused) throw failure("unavailable", PAUSED);
     if (replica !== undefined) {
       const page = changesForReplica(this.#storage, since, replica, this.#now());
       if (counts !== undefined && !page.replica.isRevoked) this.#options.counters?.add(counts);

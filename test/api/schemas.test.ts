@@ -58,6 +58,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
       ],
     },
   ],
+  "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
   "POST /v1/tokens": [
     { role: "check", domains: null, expires_in: 60 },
     { role: "publish", domains: ["a.example"], note: "why" },

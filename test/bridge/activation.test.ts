@@ -156,7 +156,9 @@ describe("inherited sockets", { timeout: SLOW }, () => {
     );
     const { code, stderr } = await running.ended;
     expect(stderr).toMatch(
-      new RegExp(`error: .*${message}[\\s\\S]*FileDescriptorName= .*socketmap, policy, line, tcp, metrics`),
+      new RegExp(
+        `error: .*${message}[\\s\\S]*FileDescriptorName= .*socketmap, policy, line, tcp, hooks, metrics`,
+      ),
     );
     expect(code).toBe(2);
   });

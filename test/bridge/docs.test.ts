@@ -6,7 +6,7 @@ import { DEFAULTS, SETTING_NAMES, showAddress } from "../../src/bridge/index.ts"
 import { BridgeLog } from "../../src/bridge/observability/log.ts";
 import { BridgeMetrics } from "../../src/bridge/observability/metrics.ts";
 import { ReplicaTelemetry } from "../../src/bridge/observability/replica-telemetry.ts";
-import { PROTOCOLS } from "../../src/bridge/protocols/index.ts";
+import { LOOKUPS } from "../../src/bridge/protocols/lookups.ts";
 import { MAPS } from "../../src/bridge/protocols/maps/index.ts";
 import { accessAction, replyLineOf } from "../../src/bridge/protocols/reply.ts";
 import { readSettings } from "../../src/cli/settings.ts";
@@ -58,7 +58,7 @@ describe("docs/bridge.md", () => {
       (names ?? "").split(", ").map((name): [string, string] => [name, value ?? ""]),
     );
     // Protocols have pages of their own.
-    expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES.filter((name) => !(name in PROTOCOLS)));
+    expect(documented.map(([name]) => name)).toEqual(SETTING_NAMES.filter((name) => !(name in LOOKUPS)));
     for (const [name, value] of documented) {
       const preset = DEFAULTS[name as keyof typeof DEFAULTS];
       const shown = Array.isArray(preset)
@@ -85,7 +85,7 @@ describe("docs/bridge.md", () => {
     expect(Object.keys(bridge ?? {})).toEqual(["socketmap", "policy", "metrics"]);
   });
 
-  it.each(Object.entries(PROTOCOLS))(
+  it.each(Object.entries(LOOKUPS))(
     "links the page of %s, with its flag and its setting",
     (name, protocol) => {
       expect(protocol.name).toBe(name);

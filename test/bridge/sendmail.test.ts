@@ -45,12 +45,12 @@ async function start(): Promise<{ address: ListenAddress; bench: Bench }> {
 }
 
 /** Asks one key after the other on one connection, as Sendmail does. */
-async function ask(address: ListenAddress, keys: readonly string[]): Promise<string[]> {
+async function ask(address: ListenAddress, keys: readonly string[], map = "access"): Promise<string[]> {
   const client = await Client.connect(address);
   const replies: string[] = [];
   for (const key of keys) {
     client.text = "";
-    client.send(netstring(`access ${key}`));
+    client.send(netstring(`${map} ${key}`));
     replies.push((await client.told(/^\d+:.*,$/)).replace(/^\d+:(.*),$/, "$1"));
   }
   client.leave();
@@ -121,6 +121,30 @@ describe("Sendmail's access database with the map `access`", () => {
       '"alice:x"@example.com',
       '"from:alice"@example.com',
       '"to:alice"@example.com',
+    ]);
+  });
+});
+
+describe("the map `sendmail`, for a ruleset", () => {
+  it("answers about every key as about a recipient, in Sendmail's words", async () => {
+    const { address, bench } = await start();
+    const keys = [
+      "alice@example.com",
+      "nobody@example.com",
+      "full@example.com",
+      '"from:x"@example.com',
+      "to:y@example.com",
+    ];
+    expect(await ask(address, keys, "sendmail")).toEqual([
+      "OK OK",
+      "OK ERROR:5.1.1:\"550 no such mailbox here; see 'help'\"",
+      'OK ERROR:4.2.2:"452 mailbox is full"',
+      "OK ERROR:5.1.1:\"550 no such mailbox here; see 'help'\"",
+      "OK ERROR:5.1.1:\"550 no such mailbox here; see 'help'\"",
+    ]);
+    expect(bench.asked.map(({ recipient }) => recipient)).toEqual([
+      ...["alice@example.com", "nobody@example.com", "full@example.com"],
+      ...['"from:x"@example.com', '"to:y"@example.com'],
     ]);
   });
 });

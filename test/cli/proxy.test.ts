@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, request as forward, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -9,10 +9,10 @@ import { HttpPool, proxyFor } from "../../src/cli/http.ts";
 import type { HttpRequest } from "../../src/client/index.ts";
 import { answerOf } from "../bridge/support/answers.ts";
 import { BridgeProcess } from "../bridge/support/bridge-process.ts";
-import { NODE_20, startCli, temporaryFolder } from "../support/processes.ts";
+import { NODE_20, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 
 /*
- * The bridge behind a proxy: HTTPS_PROXY and NO_PROXY, and a certificate authority of one's own (ca_file).
+ * Behind a proxy: HTTPS_PROXY and NO_PROXY, and a certificate authority of one's own (ca_file, --ca-file).
  */
 
 const SLOW = 60_000;
@@ -184,6 +184,75 @@ describe("a bridge behind a proxy", { timeout: SLOW }, () => {
       /error: HTTPS_PROXY cannot be used: "https:\/\/proxy example" is not an http\(s\) URL\nwhat to do: /,
     );
     expect(code).toBe(2);
+  });
+});
+
+/** TLS in front of a real edge. */
+async function startSecureEdge(url: string): Promise<number> {
+  const options = { key: readFileSync(files.key), cert: readFileSync(files.cert) };
+  return listening(
+    createSecureServer(options, (request, response) => {
+      const { method, headers, url: path } = request;
+      const forwarded = forward(`${url}${path}`, { method, headers }, (reply) => {
+        response.writeHead(reply.statusCode ?? 502, reply.headers);
+        reply.pipe(response);
+      });
+      request.pipe(forwarded);
+    }),
+  );
+}
+
+describe("the other commands behind a proxy", { timeout: SLOW }, () => {
+  it.each([
+    ["this Node", undefined],
+    ["Node 20", NODE_20],
+  ])("reach the edge through it, and trust --ca-file (%s)", async (_, node) => {
+    const home = temporaryFolder();
+    const dev = await startDev("state", { home });
+    ends.push(() => dev.process.stop());
+    const proxy = await startProxy(await startSecureEdge(dev.url));
+    const run = (proxyUrl: string, ...args: string[]) =>
+      startCli(args, {
+        home,
+        env: {
+          ROLLCALL_URL: "https://edge.example",
+          ROLLCALL_TOKEN: readFileSync(join(home, "state", "admin-token"), "utf8").trim(),
+          HTTPS_PROXY: proxyUrl,
+        },
+        ...(node === undefined ? {} : { node }),
+      }).ended;
+    // Enough for several shards, each of which is uploaded.
+    const names = Array.from({ length: 20_000 }, (__, i) => `user${i}@a.example\n`);
+    writeFileSync(join(home, "list.txt"), names.join(""));
+    const proxyUrl = `http://127.0.0.1:${proxy.port}`;
+    const ca = ["--ca-file", files.cert];
+    const published = await run(proxyUrl, "publish", "--domain", "a.example", "list.txt", "--yes", ...ca);
+    expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining("published a.example") });
+    const checked = await run(proxyUrl, "check", "user7@a.example", "nobody@a.example", ...ca);
+    expect(checked.stdout).toMatch(/deliverable[\s\S]*unknown/);
+    expect((await run(proxyUrl, "status", ...ca)).stdout).toContain("a.example");
+    if (node === undefined) {
+      expect((await run(proxyUrl, "doctor", ...ca)).stdout).toContain("everything works");
+    }
+    expect(proxy.seen.map(({ target }) => target)).toContain("edge.example:443");
+
+    expect(await run(proxyUrl, "status")).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/self-signed|certificate/),
+    });
+    expect(await run("no proxy", "status", ...ca)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("HTTPS_PROXY cannot be used"),
+    });
+    expect(await run(proxyUrl, "status", "--ca-file", "none.pem")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("--ca-file cannot be read"),
+    });
+    proxy.behave("refuse");
+    expect(await run(proxyUrl, "status", ...ca)).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("the proxy refuses to connect: HTTP 403"),
+    });
   });
 });
 

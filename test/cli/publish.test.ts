@@ -213,6 +213,82 @@ describe("rollcall publish", () => {
   });
 });
 
+describe("rollcall publish --new-key", () => {
+  const epochOf = async (domain: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${edge.admin}` };
+    const response = await fetch(`${edge.url}/v1/domains/${domain}`, { headers });
+    return ((await response.json()) as { epoch: number }).epoch;
+  };
+
+  it("publishes the same list under the key of the next epoch, confirmed and recorded", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    const newKey = `publish --domain ${domain} list.txt --new-key`;
+    const dry = await run(`${newKey} --dry-run`);
+    expect(dry).toMatchObject({ code: 0 });
+    expect(dry.stdout).toContain("the key of epoch 2");
+    expect(await run(newKey)).toMatchObject({ code: 5 });
+    expect(await epochOf(domain)).toBe(1);
+    const done = await run(newKey, { answer: "y" });
+    expect(done).toMatchObject({ code: 0 });
+    expect(done.asked.at(-1)).toContain("under a new key");
+    expect(await epochOf(domain)).toBe(2);
+    expect([await verdict("a"), await verdict("nobody")]).toEqual(["deliverable", "unknown"]);
+    const { generations } = JSON.parse((await run(`history ${domain} --json`)).stdout);
+    expect(generations[0]).toMatchObject({ forced: true, note: "under a new key", counts: { active: 10 } });
+    // The guard is in force against the new baseline, and the next publish needs no option.
+    expect(await publish("a b postmaster")).toMatchObject({ code: 4 });
+    expect((await publish(TEN)).stdout).toContain("nothing to change");
+    expect(await run(`${newKey} --yes`)).toMatchObject({ code: 0 });
+    expect(await epochOf(domain)).toBe(3);
+  });
+
+  it("refuses a list or settings that differ from what is published, and a domain without a list", async () => {
+    const { domain, run, publish, names } = fresh();
+    names(TEN);
+    const newKey = `publish --domain ${domain} list.txt --yes --new-key --force`;
+    expect(await run(newKey)).toMatchObject({ code: 3, stderr: expect.stringContaining("has no list") });
+    await publish(TEN);
+    const differs = { code: 3, stderr: expect.stringContaining("differ from what is published") };
+    expect(await run(`${newKey} --observe`)).toMatchObject(differs);
+    names("a b");
+    expect(await run(newKey)).toMatchObject(differs);
+    expect(await epochOf(domain)).toBe(1);
+  });
+
+  it("refuses while a name that left is still deferred, unless forced", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    await publish(TEN.slice(2));
+    expect(await verdict("a")).toBe("departed");
+    const newKey = `publish --domain ${domain} list.txt --yes --new-key`;
+    expect(await run(newKey)).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/still deferred[\s\S]*try again in \d+ s, or add --force/),
+    });
+    expect(await run(`${newKey} --force`)).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("unknown");
+    expect(await verdict("b")).toBe("deliverable");
+  });
+
+  it("refuses a source that gives another list when it is read again", async () => {
+    const { domain, run, publish, write, cwd } = fresh();
+    await publish(TEN);
+    const lines = TEN.split(" ").map((name) => `${name}@${domain}`);
+    write("one.txt", `${lines.join("\n")}\n`);
+    write("two.txt", `${lines.slice(1).join("\n")}\n`);
+    write("source.sh", "cat one.txt; cp two.txt one.txt\n");
+    const command = `kind = "command"\ncommand = ["sh", "${join(cwd, "source.sh")}"]`;
+    const settings = `[domains."${domain}"]\nsources = ["program"]\n`;
+    write("rollcall.toml", `[sources.program]\n${command}\n\n${settings}`);
+    expect(await run("publish --yes --new-key")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("gave another list when it was read again"),
+    });
+    expect(await epochOf(domain)).toBe(1);
+  });
+});
+
 describe("the departure grace", () => {
   it("is called grace in rollcall.toml, in the API and on the command line", async () => {
     const { domain, run, names } = fresh();

@@ -1,11 +1,15 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Difference, Rig, Way } from "../../integrations/rig.ts";
 import { ENTRIES, RIGS } from "../../integrations/rigs.ts";
 import { Cleanup } from "../mta/support/cleanup.ts";
 import { type Bridge, type Edge, folder, rollcall, startBridge, startEdge } from "../mta/support/command.ts";
+import { expectWritten, hasPlace } from "../mta/support/written.ts";
 import { CORPUS, type Row } from "./corpus.ts";
 import { listenersOf } from "./listeners.ts";
 import { askLine, askThrough, isAscii } from "./session.ts";
+import { corpusTable, differencesTable, type Seen } from "./tables.ts";
 import { publishWorld, RELAYED } from "./world.ts";
 
 /*
@@ -55,6 +59,10 @@ describe("the corpus", () => {
     for (const { name, because } of CORPUS) expect(because, name).not.toBe("");
   });
 
+  it("is the table of docs/mta/conformance.md", () => {
+    expectWritten("conformance.md", "corpus", corpusTable());
+  });
+
   it.each([...RIGS, ...ENTRIES])("has every row that $name names as different", ({ differences }) => {
     const names = new Set(CORPUS.map(({ name }) => name));
     expect(differences.flatMap(({ rows }) => rows).filter((name) => !names.has(name))).toEqual([]);
@@ -69,7 +77,13 @@ describe("the bridge", () => {
   });
 });
 
+it("has a fault matrix for every rig", () => {
+  const files = readdirSync(join(import.meta.dirname, "faults"));
+  expect(RIGS.map(({ name }) => `${name}.test.ts`).filter((file) => !files.includes(file))).toEqual([]);
+});
+
 describe.each([...RIGS])("$name", (rig) => {
+  const tried: Seen[] = [];
   describe.skipIf(rig.missing !== null)(`runs the corpus${rig.missing ? ` (${rig.missing})` : ""}`, () => {
     it.each([...rig.ways])("$title: a client sees the true codes of every row", async (way) => {
       const server = await rig.start(way, listenersOf(bridge, edge), RELAYED);
@@ -79,6 +93,14 @@ describe.each([...RIGS])("$name", (rig) => {
       const expected = rows.map((row) => [row.name, expectedThrough(rig, way, row)]);
       expect(seen).toEqual(Object.fromEntries(expected));
       expect(server.isRunning()).toBe(true);
+      await server.stop();
+      tried.push({ title: way.title, codes: seen });
+    });
+
+    it("docs: the table of its page is what was seen", ({ skip }) => {
+      skip(tried.length < rig.ways.length, "not every way was tried");
+      skip(!hasPlace(rig.name, "conformance"), `docs/mta/${rig.name}.md has no place for it`);
+      expectWritten(`${rig.name}.md`, "conformance", differencesTable(tried, rig.differences));
     });
   });
 });

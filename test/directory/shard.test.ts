@@ -6,6 +6,7 @@ import {
   countStates,
   DISABLED,
   decodeShard,
+  emptyShard,
   encodeShard,
   entriesOf,
   FULL,
@@ -140,6 +141,11 @@ describe("a shard", () => {
     const tails = Float64Array.from({ length: MAX_SHARD_ENTRIES }, (_, i) => i);
     const states = new Uint8Array(MAX_SHARD_ENTRIES);
     expect(decodeShard(encodeShard({ tails, states }, 0, 0)).count).toBe(MAX_SHARD_ENTRIES);
+  });
+
+  it("without entries is that of an empty list", () => {
+    const noEntries = { tails: new Float64Array(0), states: new Uint8Array(0) };
+    expect(emptyShard()).toEqual(encodeShard(noEntries, 0, 0));
   });
 
   it("has its number among the others in its header, the low byte first", () => {

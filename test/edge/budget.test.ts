@@ -41,7 +41,7 @@ function edgeWith(ports: Ports): (body: string) => Promise<Response> {
     const work: Promise<unknown>[] = [];
     const response = await edge.handle(new Request(`${ORIGIN}/v1/rcpt`, { method: "POST", headers, body }), {
       kv: platformKv(testEnv.ROLLCALL_KV),
-      registry: (partition) => registryAt(testEnv.REGISTRY, { partition, partitions: 1 }, {}),
+      registry: (partition) => registryAt(testEnv, { partition, partitions: 1 }),
       background: (each) => work.push(each),
       kvCacheTtl: () => 30,
       openApi: async () => null,

@@ -4,6 +4,7 @@ import {
   type ErrorBody,
   EVERY_DESCRIBED_ROUTE,
   errorsOf,
+  type RegistryStatus,
   type TokenCreated,
   VERSION,
 } from "../../src/api/index.ts";
@@ -13,6 +14,7 @@ import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Env } from "../../src/edge/worker.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
 import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
+import { setPaused } from "./support/paused.ts";
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
 
 const env = freshEnv();
@@ -25,7 +27,10 @@ const met = new Map<string, Set<string>>(NAMES.map((name) => [name, new Set()]))
 /** What is wrong with the response to a provocation, or null. */
 async function fault(name: string, bindings: Env, it: Provocation): Promise<string | null> {
   const method = it.options?.method ?? (name.startsWith("GET") ? "GET" : "POST");
+  const needsPause = name === "POST /v1/registry/restored";
+  if (needsPause) await setPaused(true);
   const response = await call(bindings, it.path, { ...it.options, method });
+  if (needsPause) await setPaused(false);
   const body = await response.clone().arrayBuffer();
   const told = `${name} ${it.path}: ${response.status} ${new TextDecoder().decode(body).slice(0, 300)}`;
   const isJson = response.headers.get("Content-Type") === "application/json";
@@ -84,6 +89,7 @@ async function makeWorld(): Promise<World> {
     growing: await commitOf(21),
     lacking,
     losing: await commitOf(3),
+    incarnation: (await callJson<RegistryStatus>(env, "/v1/registry")).partitions[0]?.incarnation ?? 0,
     tokenId: (await callJson<TokenCreated>(env, "/v1/tokens", { json: { role: "check" } })).id,
   };
 }

@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { installSendmail } from "../../integrations/sendmail/rig.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { Command, type Edge, folder, startEdge } from "./support/command.ts";
-import { installExim, installSendmail, WITHOUT_OTHERS } from "./support/other-servers.ts";
+import { installExim, WITHOUT_OTHERS } from "./support/other-servers.ts";
 import { freePort } from "./support/waiting.ts";
 
 /*
@@ -51,7 +52,8 @@ describe.skipIf(WITHOUT_OTHERS !== null)(
       );
       for (const name of ["exim", "sendmail", "none"]) mkdirSync(join(home, name));
       installExim(join(home, "exim"), line);
-      installSendmail(join(home, "sendmail"), socketmap);
+      const installed = installSendmail(folder(cleanup), `inet:${socketmap}@127.0.0.1`, ["example.com"], 25);
+      installed.writeProgram(join(home, "sendmail", "sendmail"), "/usr/libexec/sendmail/sendmail");
       await startBridge();
       cleanup.add(() => bridge.stop());
     }, 60_000);
@@ -77,7 +79,7 @@ describe.skipIf(WITHOUT_OTHERS !== null)(
     it("says what Sendmail's ruleset check_rcpt returns for the postmaster", async () => {
       expect(await mailServer(join(home, "sendmail"))).toMatchObject({
         state: "ok",
-        detail: expect.stringMatching(/^Sendmail: check_rcpt: \$# OK$/),
+        detail: "Sendmail: check_rcpt: postmaster < @ example . com >",
       });
       await bridge.stop();
       const away = await mailServer(join(home, "sendmail"));

@@ -22,81 +22,18 @@ const LIST = [
   "overfull@example.com,full",
 ];
 
-/** What a stranger who connects sees; if one code is given, it is that of every way. */
+/** What one of its own users sees; if one code is given, it is that of every way. */
 interface Case {
   readonly what: string;
   readonly rcpt: string;
   readonly codes: string | Readonly<Record<Way, string>>;
 }
 
-const ways = (table: string, others: string, policy = others): Record<Way, string> => ({
+const ways = (table: string, others: string): Record<Way, string> => ({
   "relay-recipient-maps": table,
   "access-map": others,
-  "policy-service": policy,
+  "policy-service": others,
 });
-
-const CASES: readonly Case[] = [
-  { what: "deliverable", rcpt: "<alice@example.com>", codes: "250 2.1.5" },
-  { what: "unknown", rcpt: "<nobody@example.com>", codes: "550 5.1.1" },
-  { what: "disabled", rcpt: "<leaver@example.com>", codes: ways("550 5.1.1", "550 5.2.1") },
-  { what: "moved", rcpt: "<elsewhere@example.com>", codes: ways("550 5.1.1", "550 5.1.6") },
-  { what: "full", rcpt: "<overfull@example.com>", codes: ways("451 4.3.0", "452 4.2.2") },
-  { what: "departed", rcpt: "<gone@example.com>", codes: ways("451 4.3.0", "450 4.2.1") },
-  {
-    what: "relayed here, not served by the edge",
-    rcpt: "<alice@example.net>",
-    codes: ways("451 4.3.0", "550 5.7.1"),
-  },
-  { what: "foreign domain", rcpt: "<someone@foreign.example>", codes: "554 5.7.1" },
-  { what: "subdomain of a relayed domain", rcpt: "<alice@sub.example.com>", codes: "554 5.7.1" },
-  { what: "bad syntax", rcpt: "<two..dots@example.com>", codes: "550 5.1.1" },
-  { what: "mixed case", rcpt: "<ALICE@Example.COM>", codes: "250 2.1.5" },
-  { what: "subaddressed", rcpt: "<alice+lists@example.com>", codes: "250 2.1.5" },
-  { what: "subaddress of an unknown mailbox", rcpt: "<nobody+lists@example.com>", codes: "550 5.1.1" },
-  { what: "only a subaddress", rcpt: "<+lists@example.com>", codes: "550 5.1.1" },
-  { what: "quoted, as it must be", rcpt: '<"john doe"@example.com>', codes: "250 2.1.5" },
-  { what: "quoted, as it must be, unknown", rcpt: '<"jane doe"@example.com>', codes: "550 5.1.1" },
-  { what: "quoted unnecessarily", rcpt: '<"alice"@example.com>', codes: "250 2.1.5" },
-  { what: "quoted pair", rcpt: '<"al\\ice"@example.com>', codes: "250 2.1.5" },
-  { what: "quoted @", rcpt: '<"a@b"@example.com>', codes: "250 2.1.5" },
-  { what: "quoted @, unknown", rcpt: '<"a@c"@example.com>', codes: "550 5.1.1" },
-  { what: "quoted quotation mark", rcpt: '<"a\\"b"@example.com>', codes: "550 5.1.1" },
-  { what: "empty local part", rcpt: '<""@example.com>', codes: "550 5.1.1" },
-  { what: "%", rcpt: "<per%cent@example.com>", codes: "250 2.1.5" },
-  { what: "% unknown", rcpt: "<alice%example.com@example.com>", codes: "550 5.1.1" },
-  { what: "! unknown", rcpt: "<example.com!alice@example.com>", codes: "550 5.1.1" },
-  { what: "UTF-8 local part", rcpt: "<jörg@example.com>", codes: "250 2.1.5" },
-  { what: "UTF-8 local part, other case", rcpt: "<JÖRG@example.com>", codes: "250 2.1.5" },
-  { what: "UTF-8 local part, decomposed", rcpt: "<jo\u0308rg@example.com>", codes: "250 2.1.5" },
-  { what: "UTF-8 local part, unknown", rcpt: "<jürg@example.com>", codes: "550 5.1.1" },
-  { what: "IDN in Unicode", rcpt: "<info@bücher.example>", codes: "250 2.1.5" },
-  { what: "IDN in Unicode, other case", rcpt: "<Info@BÜCHER.example>", codes: "250 2.1.5" },
-  { what: "IDN in A-labels", rcpt: "<Info@XN--BCHER-KVA.example>", codes: "250 2.1.5" },
-  { what: "IDN in Unicode, unknown", rcpt: "<nobody@bücher.example>", codes: "550 5.1.1" },
-  { what: "IDN in A-labels, unknown", rcpt: "<nobody@xn--bcher-kva.example>", codes: "550 5.1.1" },
-  { what: "postmaster", rcpt: "<PostMaster@example.com>", codes: "250 2.1.5" },
-  { what: "postmaster of an IDN", rcpt: "<postmaster@bücher.example>", codes: "250 2.1.5" },
-  { what: "bare postmaster", rcpt: "<Postmaster>", codes: "250 2.1.5" },
-  {
-    what: "postmaster of a domain without a list",
-    rcpt: "<postmaster@example.net>",
-    codes: ways("451 4.3.0", "550 5.7.1"),
-  },
-  {
-    what: "bare local part, which Postfix completes with example.com",
-    rcpt: "<nobody>",
-    codes: ways("550 5.1.1", "550 5.1.1", "501 5.1.3"),
-  },
-  { what: "source route", rcpt: "<@relay.example:alice@example.com>", codes: "250 2.1.5" },
-  { what: "dot after the domain", rcpt: "<alice@example.com.>", codes: "250 2.1.5" },
-  {
-    what: "address literal of this server",
-    rcpt: "<alice@[127.0.0.1]>",
-    codes: ways("550 5.1.1", "550 5.7.1"),
-  },
-  { what: "address literal of another one", rcpt: "<alice@[192.0.2.1]>", codes: "554 5.7.1" },
-  { what: "local part of 85 octets, unknown", rcpt: `<${"x".repeat(85)}@example.com>`, codes: "550 5.1.1" },
-];
 
 /** Those whom Postfix takes for its own; the map asks about their recipients too. */
 const OWN_CASES: readonly Case[] = [
@@ -157,11 +94,6 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
   const named = (cases: readonly Case[], codes: readonly string[]): Record<string, string> =>
     Object.fromEntries(cases.map(({ rcpt }, i) => [rcpt, codes[i] ?? ""]));
 
-  it.each(WAYS)("%s: a stranger sees the true code of every recipient", async (way) => {
-    const expected = CASES.map((each) => codesFor(each, way));
-    expect(named(CASES, await seen(CASES, { port: portOf(way) }))).toEqual(named(CASES, expected));
-  });
-
   it.each(WAYS)("%s: a login and an own network still reach a foreign domain", async (way) => {
     const expected = named(
       OWN_CASES,
@@ -212,18 +144,15 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
     }
   });
 
-  it("docs: the table of what each way can say is what was seen", async () => {
-    const columns = await Promise.all(WAYS.map((way) => seen(CASES, { port: portOf(way) })));
+  it("docs: the table of what the server's own users see is what was seen", async () => {
     const own = await Promise.all(WAYS.map((way) => seen(OWN_CASES, { port: portOf(way), auth: LOGIN })));
-    const rows = (cases: readonly Case[], seenBy: readonly (readonly string[])[]): string[][] =>
-      cases.map(({ what, rcpt }, i) => [
-        what,
-        `\`${rcpt.length > 60 ? `${rcpt.slice(0, 20)}…${rcpt.slice(-20)}` : rcpt}\``,
-        ...seenBy.map((codes) => codes[i] ?? ""),
-      ]);
+    const rows = OWN_CASES.map(({ what, rcpt }, i) => [
+      what,
+      `\`${rcpt}\``,
+      ...own.map((codes) => codes[i] ?? ""),
+    ]);
     const head = ["RCPT TO", "as sent", ...WAYS.map((way) => TITLES[way])];
-    expectWritten("postfix.md", "replies", table(head, rows(CASES, columns)));
-    expectWritten("postfix.md", "own", table(head, rows(OWN_CASES, own)));
+    expectWritten("postfix.md", "own", table(head, rows));
   });
 
   it("docs: what postmap -q gives for each form of key", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DirectoryError } from "../../src/directory/index.ts";
-import { faultKindOf, messageOf, traceOf } from "../../src/reader/faults.ts";
+import { faultKindOf, traceOf } from "../../src/reader/faults.ts";
 import { OperationLimitError } from "../../src/reader/index.ts";
 
 describe("faultKindOf", () => {
@@ -14,13 +14,8 @@ describe("faultKindOf", () => {
   });
 });
 
-describe("an error in words", () => {
-  it("is its message, or the value itself", () => {
-    expect(messageOf(new Error("no"))).toBe("no");
-    expect(messageOf(7)).toBe("7");
-  });
-
-  it("of the code is its stack, where it has one", () => {
+describe("an error of the code", () => {
+  it("is shown by its stack, where it has one", () => {
     const error = new Error("no");
     expect(traceOf(error)).toBe(error.stack);
     const bare = new Error("no stack");

@@ -21,12 +21,17 @@ interface Env {
 /** Rollcall answers within 8 s. */
 const TIMEOUT_MS = 10_000;
 
+function inTime<T>(answers: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new Error("deferred: Rollcall did not answer in time"));
+    const timer = setTimeout(late, TIMEOUT_MS);
+    answers.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 export default {
   async email(message, env) {
-    const late = scheduler.wait(TIMEOUT_MS).then(() => {
-      throw new Error("deferred: Rollcall did not answer in time");
-    });
-    const [answer] = await Promise.race([env.ROLLCALL.check([message.to]), late]);
+    const [answer] = await inTime(env.ROLLCALL.check([message.to]));
     if (answer?.recipient === message.to && answer.action === "accept") {
       await message.forward(env.DESTINATION);
     } else if (answer?.recipient === message.to && answer.action === "reject") {

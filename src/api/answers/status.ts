@@ -31,6 +31,8 @@ export const registryStatus = named(
         kv_pending: whole,
         /** Why the last copy to KV failed, null if it did not. */
         kv_error: orNull(text),
+        /** Whether ROLLCALL_PAUSED is set, so that nothing is confirmed; null by an edge that has no such setting. */
+        paused: orNull(flag),
       }),
     ),
     /** Whether KV could be read just now. */
@@ -40,6 +42,26 @@ export const registryStatus = named(
   }),
 );
 export type RegistryStatus = Infer<typeof registryStatus>;
+
+/** `POST /v1/registry/restored`. */
+export const restoredResult = named(
+  "RestoredResult",
+  open({
+    partition: whole,
+    /** The one that the log has now. */
+    incarnation: whole,
+    as_of: whole,
+    /** Heads that have a number in it. */
+    continued: whole,
+    /** Tokens that were revoked again, since KV's roster says that they were. */
+    revoked: whole,
+    /** Domains that KV's roster lists and the restored Registry does not know: published or deleted since. */
+    lost: texts,
+    /** Domains whose list was made under another master key or canonicaliser: publish them again. */
+    unusable: texts,
+  }),
+);
+export type RestoredResult = Infer<typeof restoredResult>;
 
 /** Answers of one domain, mode and verdict in the last hour and the last day. */
 const answerCount = open({

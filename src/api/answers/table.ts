@@ -11,7 +11,7 @@ import { commitResult, headResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
 import { hookAnswer } from "./hooks.ts";
-import { auditList, edgeStatus, health, registryStatus } from "./status.ts";
+import { auditList, edgeStatus, health, registryStatus, restoredResult } from "./status.ts";
 import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
 
 export interface RouteAnswer {
@@ -137,6 +137,12 @@ export const ANSWERS = {
   initialiseRegistry: {
     summary: "Initialise the Registries before the first commit; harmless afterwards",
     answer: registryStatus,
+    errors: ["conflict"],
+  },
+  continueRegistry: {
+    summary:
+      "Continue the log of a paused Registry under a higher incarnation, after its storage was restored to an earlier time",
+    answer: restoredResult,
     errors: ["conflict"],
   },
   showStatus: {

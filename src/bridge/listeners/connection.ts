@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Resolution } from "../answers/resolution.ts";
 import type { SteadyClock } from "../ports.ts";
-import type { LocalVerdict, Parser, ParserState, Protocol } from "../protocols/protocol.ts";
+import type { LocalVerdict, NamedLookup, Parser, ParserState, Protocol } from "../protocols/protocol.ts";
 import { ReplyQueue } from "./reply-queue.ts";
 
 /** Questions of one connection that are answered or wait to be sent at the same time; more stay in the socket. */
@@ -13,9 +13,9 @@ export interface ConnectionContext {
   /** @param now the time, read after the question arrived */
   resolve(recipient: string, now: number): Resolution | Promise<Resolution>;
   /** One question was answered, after `ms`; 0 if the answer was known at once. */
-  answered(protocol: Protocol, result: Resolution | LocalVerdict, ms: number): void;
+  answered(protocol: NamedLookup, result: Resolution | LocalVerdict, ms: number): void;
   /** The client sent a malformed request. */
-  malformed(protocol: Protocol, why: string): void;
+  malformed(protocol: NamedLookup, why: string): void;
   /** A fault of the bridge; the question was deferred. */
   fault(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 import type { Server, Socket } from "node:net";
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
-import type { ParserState, Protocol } from "../protocols/protocol.ts";
+import type { NamedLookup, ParserState, Protocol } from "../protocols/protocol.ts";
 import { repeat } from "../repeat.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { stopReading } from "./node-handles.ts";
@@ -10,11 +10,11 @@ import { stopReading } from "./node-handles.ts";
 const CLIENT_TIMEOUT_MS = 300_000;
 const SWEEP_MS = 15_000;
 /** Time to read what clients sent before the stop, ms. */
-const LAST_READ_MS = 100;
+export const LAST_READ_MS = 100;
 /** How long a client that has all its replies may take to close its side, ms. */
 const CLOSE_MS = 400;
 /** How long a stop waits for clients, ms. */
-const STOP_MS = 4_000;
+export const STOP_MS = 4_000;
 
 export interface ConnectionsOptions extends BridgePorts {
   readonly context: ConnectionContext;
@@ -23,9 +23,9 @@ export interface ConnectionsOptions extends BridgePorts {
   /** Whether a client of TCP may connect. @param address undefined if the client has already gone */
   isAllowed(address: string | undefined): boolean;
   /** A connection above the limit was closed. */
-  rejected(protocol: Protocol): void;
+  rejected(protocol: NamedLookup): void;
   /** A connection from a network that may not connect was closed. */
-  foreign(protocol: Protocol): void;
+  foreign(protocol: NamedLookup): void;
 }
 
 interface Accepted {
@@ -51,6 +51,11 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#stopSweep = repeat(options.timers, SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#open.size;
   }
 
   /** Open connections of a protocol. */

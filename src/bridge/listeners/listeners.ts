@@ -1,4 +1,3 @@
-import type { Server as HttpServer } from "node:http";
 import type { Server } from "node:net";
 import { type ListenAddress, showAddress } from "./address.ts";
 import { adopt, type Bound, listen, removerOf, setMode } from "./listen.ts";
@@ -36,6 +35,8 @@ interface OpenListener<N extends string> extends Bound {
 export interface ListenersOptions<N extends string> {
   /** A server that does not listen yet. */
   create(name: N): Server;
+  /** A server accepts no more clients; those that it has are for the caller to end. */
+  closing(name: N, server: Server): void;
   /** A listener stays open, but something failed, such as too many open files. */
   fault(error: unknown): void;
   /** A listener was closed because the settings no longer name it. */
@@ -141,13 +142,12 @@ export class Listeners<N extends string> {
     this.#open.push(listener);
   }
 
-  #close({ server, setting, removeFile }: OpenListener<N>, isReplaced = false): Promise<void> {
+  #close({ name, server, setting, removeFile }: OpenListener<N>, isReplaced = false): Promise<void> {
     // The file of a socket that systemd opened is systemd's.
     if (!isReplaced && setting !== null) removeFile();
     return new Promise<void>((resolve) => {
       server.close(() => resolve());
-      // Of HTTP: a scraper may keep its connection.
-      (server as Partial<HttpServer>).closeAllConnections?.();
+      this.#options.closing(name, server);
     });
   }
 }

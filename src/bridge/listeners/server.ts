@@ -1,27 +1,47 @@
+import type { Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
+import { HOOKS } from "../protocols/hooks.ts";
 import { PROTOCOLS, type ProtocolName } from "../protocols/index.ts";
+import type { LookupName } from "../protocols/lookups.ts";
 import type { ListenAddress } from "./address.ts";
 import { Connections, type ConnectionsOptions, type HandedOver } from "./connections.ts";
+import { HookServers } from "./hooks-server.ts";
 import { type InheritedListener, type Listener, type ListenerSetting, Listeners } from "./listeners.ts";
 
 /** What can be listened for: the protocols of mail servers, and the metrics. */
-export type ServedName = ProtocolName | "metrics";
+export type ServedName = LookupName | "metrics";
 
 export interface ServerOptions extends ConnectionsOptions {
   /** Makes the HTTP server of the metrics. */
-  metrics(): Server;
+  metrics(): HttpServer;
 }
 
 /** Listens for mail servers on any number of addresses, and stops or is replaced without losing a reply. */
 export class BridgeServer {
   readonly #connections: Connections;
+  readonly #hooks: HookServers;
   readonly #listeners: Listeners<ServedName>;
 
   constructor(options: ServerOptions) {
-    const { metrics, context } = options;
-    this.#connections = new Connections(options);
+    const { metrics, context, maxConnections } = options;
+    this.#hooks = new HookServers({
+      ...options,
+      isFull: () => this.#connections.size + this.#hooks.size >= maxConnections(),
+    });
+    this.#connections = new Connections({
+      ...options,
+      maxConnections: () => maxConnections() - this.#hooks.size,
+    });
     this.#listeners = new Listeners({
-      create: (name) => (name === "metrics" ? metrics() : this.#serverOf(name)),
+      create: (name) => {
+        if (name === "metrics") return metrics();
+        return name === HOOKS.name ? this.#hooks.create() : this.#serverOf(name);
+      },
+      closing: (name, server) => {
+        if (name === HOOKS.name) void this.#hooks.finish(server as HttpServer);
+        // A scraper may keep its connection.
+        else if (name === "metrics") (server as HttpServer).closeAllConnections();
+      },
       fault: context.fault,
       removed: (server) => void this.#connections.finish(server),
     });
@@ -33,7 +53,7 @@ export class BridgeServer {
 
   /** Open connections of a protocol. */
   connections(name: string): number {
-    return this.#connections.count(name);
+    return name === HOOKS.name ? this.#hooks.size : this.#connections.count(name);
   }
 
   /** @returns the address, with the real port instead of port 0. @throws ListenError */
@@ -66,7 +86,7 @@ export class BridgeServer {
     // Not waited for: Node counts the connections that were handed over as open.
     void this.#listeners.close(true);
     await this.#connections.handOver(give);
-    await this.#connections.stop(Promise.resolve());
+    await Promise.all([this.#connections.stop(Promise.resolve()), this.#hooks.ended()]);
   }
 
   /** Accepts no new clients, answers what was asked, and closes, within five seconds. */

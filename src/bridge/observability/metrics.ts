@@ -5,7 +5,7 @@ import type { Resolution } from "../answers/resolution.ts";
 import type { Breaker, BreakerState } from "../edge-source/breaker.ts";
 import { type ListState, REFRESH_RESULTS, type RefreshResult } from "../edge-source/list-states.ts";
 import type { TokenState } from "../edge-source/token.ts";
-import { PROTOCOL_NAMES } from "../protocols/index.ts";
+import { LOOKUP_NAMES } from "../protocols/lookups.ts";
 import type { LocalVerdict } from "../protocols/protocol.ts";
 import { Durations } from "./durations.ts";
 import { LookupCounts } from "./lookup-counts.ts";
@@ -93,7 +93,7 @@ export class BridgeMetrics {
       registers: [this.#registry],
     }).set({ version: VERSION, node: process.version }, 1);
     // From 0 on, so that alerts see the first of each, and that one never happened.
-    for (const protocol of PROTOCOL_NAMES) {
+    for (const protocol of LOOKUP_NAMES) {
       for (const counter of [this.#malformed, this.#rejected, this.#foreign]) counter.inc({ protocol }, 0);
     }
     for (const result of REFRESH_RESULTS) this.#refreshes.inc({ result }, 0);
@@ -159,7 +159,7 @@ export class BridgeMetrics {
       "connections",
       "Open connections of mail servers",
       (it) => {
-        for (const protocol of PROTOCOL_NAMES) it.set({ protocol }, connections(protocol));
+        for (const protocol of LOOKUP_NAMES) it.set({ protocol }, connections(protocol));
       },
       "protocol",
     );

@@ -4,7 +4,7 @@ import type { BreakerState } from "../edge-source/breaker.ts";
 import type { EdgeObserver } from "../edge-source/edge-source.ts";
 import type { RefreshResult } from "../edge-source/list-states.ts";
 import type { TokenState } from "../edge-source/token.ts";
-import type { LocalVerdict, Protocol } from "../protocols/protocol.ts";
+import type { LocalVerdict, NamedLookup } from "../protocols/protocol.ts";
 import type { BridgeLog } from "./log.ts";
 import type { BridgeMetrics } from "./metrics.ts";
 
@@ -48,24 +48,24 @@ export class Telemetry implements EdgeObserver {
     this.#log.newLog(domain, incarnation);
   }
 
-  answered({ name }: Protocol, result: Resolution | LocalVerdict, ms: number): void {
+  answered({ name }: NamedLookup, result: Resolution | LocalVerdict, ms: number): void {
     this.#metrics.answered(name, result, ms);
     if (this.logObserved && typeof result !== "string" && result.answer.observed !== undefined) {
       this.#log.observed(name, result.answer);
     }
   }
 
-  malformed({ name }: Protocol, why: string): void {
+  malformed({ name }: NamedLookup, why: string): void {
     this.#metrics.malformed(name);
     this.#log.malformed(name, why);
   }
 
-  rejected({ name }: Protocol): void {
+  rejected({ name }: NamedLookup): void {
     this.#metrics.rejected(name);
     this.#log.rejected(name);
   }
 
-  foreign({ name }: Protocol): void {
+  foreign({ name }: NamedLookup): void {
     this.#metrics.foreign(name);
     this.#log.foreign(name);
   }

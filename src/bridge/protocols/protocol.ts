@@ -43,6 +43,9 @@ export type Exchange =
 /** The verdict label of replies that needed no answer. */
 export type LocalVerdict = "no-recipient" | "invalid";
 
+/** A protocol, as far as counts and logs need it. */
+export type NamedLookup = Pick<Protocol, "name">;
+
 /** One protocol through which MTAs look up recipients. `Q` is its question. */
 export interface Protocol<Q = unknown> {
   /** Names its setting, its flag, its label in metrics and its page in docs/bridge/. */

@@ -27,7 +27,7 @@ export function faultInChanges(
   }
   if (!full && incarnation !== known?.incarnation) return "it is from another log and incomplete";
   if (incarnation === known?.incarnation && asOf < known.number) {
-    return `it ends at ${asOf}, and ${known.number} was seen before: if the Registry was restored to an earlier time, stop the bridge, remove its replica folder, and start it`;
+    return `it ends at ${asOf}, and ${known.number} was seen before: if the Registry was restored to an earlier time, run \`rollcall registry restored\` (docs/restoring.md)`;
   }
   const foreign = heads.find(([domain]) => partitionOf(domain, partitions) !== partition);
   return foreign === undefined ? null : `it names ${foreign[0]}, which belongs to another partition`;

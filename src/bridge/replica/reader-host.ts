@@ -4,7 +4,7 @@ import { type Observer, Reader, type ReaderContext } from "../../reader/index.ts
 import type { Timers } from "../../runtime/ports.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { ReplicaTime } from "./replica-time.ts";
-import type { StoredLog, StoredSettings } from "./store.ts";
+import type { StoredLog, StoredSettings, StoredTime } from "./store.ts";
 
 export interface ReaderHostParts {
   readonly settings: StoredSettings;
@@ -70,6 +70,16 @@ export class ReaderHost {
   /** Last contact with a partition's Registry, on the replica's clock; minus infinity if there was none. */
   lastContact(partition: number): number {
     return this.#reader.views.at(partition).lastContact;
+  }
+
+  /** The last contact with each partition, for the store. @param registry the Registry's time now */
+  contacts(registry: number): StoredTime["contacts"] {
+    const now = this.#parts.time.now();
+    return this.#domains.map((_, partition) => {
+      const [position, contact] = [this.position(partition), this.lastContact(partition)];
+      if (position === null || contact === Number.NEGATIVE_INFINITY) return null;
+      return [position.incarnation, Math.floor(registry - (now - contact))];
+    });
   }
 
   /** Whether a partition's log was confirmed within the window. */

@@ -1,4 +1,5 @@
 import { ClientError } from "../../client/index.ts";
+import { messageOf } from "../../runtime/message-of.ts";
 
 /** Characters of a reason in a log line. */
 const LONGEST = 300;
@@ -6,7 +7,7 @@ const LONGEST = 300;
 /** Why something failed, for people, with what to do if that is known. Texts of the other side are not repeated. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof ClientError)) {
-    return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST);
+    return messageOf(error).slice(0, LONGEST);
   }
   switch (error.kind) {
     case "unauthorized":

@@ -7,8 +7,9 @@ import { repeat } from "../repeat.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
 import { napTimers } from "./nap-timers.ts";
+import { FIRST_RETRY, PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
-import type { PollFault, ReplicaEdge, ReplicaObserver } from "./ports.ts";
+import type { ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
 import { type HostClocks, ReplicaTime } from "./replica-time.ts";
 import type { ReplicaStore, StoredSettings } from "./store.ts";
@@ -18,10 +19,6 @@ import { SyncQueue } from "./sync-queue.ts";
 const DEFAULT_WINDOW = 30_000;
 /** Longest window that an edge can be set to, ms: what a wall clock that was set back counts for. */
 const LONGEST_WINDOW = 3_600_000;
-/** Pause after the first poll that failed, ms; it doubles up to half a window. */
-const FIRST_RETRY = 1_000;
-/** Share of half a window by which polls come early, so that replicas do not ask together. */
-const JITTER = 0.2;
 
 export interface ReplicaOptions {
   readonly edge: ReplicaEdge;
@@ -67,7 +64,7 @@ export class Replica {
   /** Whether the time since the last run is known. Until then no stored list may answer. */
   #isTimeKnown = false;
   #host: ReaderHost | null = null;
-  readonly #polls = new Map<number, { fault: PollFault | null; failures: number }>();
+  readonly #schedule: PollSchedule;
   readonly #loops = new Map<number, () => void>();
   /**
    * Partitions that were heard in full with the present token and scope. What changed since an answer to another token
@@ -83,6 +80,7 @@ export class Replica {
     this.#options = options;
     this.#timers = napTimers(options.timers);
     this.#time = new ReplicaTime(clocks, clocks.wall(), LONGEST_WINDOW);
+    this.#schedule = new PollSchedule(random, () => this.#host?.settings.window ?? DEFAULT_WINDOW);
     this.#poller = new Poller(edge, random, this.#timers, (domain, partitions) =>
       partitionOf(hashing, domain, partitions),
     );
@@ -117,7 +115,7 @@ export class Replica {
   /** Another edge is asked from now on, or with another token, which may cover other domains. */
   edgeChanged(): void {
     this.#edges++;
-    this.#polls.clear();
+    this.#schedule.clear();
     this.#tally.take();
     this.#heardInFull.clear();
     this.#isSwept = false;
@@ -143,7 +141,7 @@ export class Replica {
     const { hashing } = this.#options;
     const partitions = this.#host?.settings.partitions;
     if (partitions === undefined) return false;
-    return this.#polls.get(partitionOf(hashing, domain, partitions))?.fault === "unreachable";
+    return this.#schedule.fault(partitionOf(hashing, domain, partitions)) === "unreachable";
   }
 
   /** The state of each domain that has a head and is in scope. */
@@ -215,7 +213,7 @@ export class Replica {
         return await this.#round(partition);
       } catch (error) {
         this.#options.observer.failed(error);
-        return this.#retryPause(partition);
+        return this.#schedule.retryPause(partition);
       }
     };
     this.#loops.set(partition, repeat(this.#options.timers, 0, loop));
@@ -236,21 +234,20 @@ export class Replica {
       known,
       !this.#heardInFull.has(partition),
       // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
-      this.#polls.get(partition)?.fault === null ? (this.#tally.take() ?? []) : [],
+      this.#schedule.fault(partition) === null ? (this.#tally.take() ?? []) : [],
     );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);
-    const failures = polled.fault === null ? 0 : (this.#polls.get(partition)?.failures ?? 0) + 1;
-    this.#polls.set(partition, { fault: polled.fault, failures });
+    this.#schedule.note(partition, polled.fault);
     if (this.#isStopped) return 0;
     if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, askedAt));
     observer.polled(partition, polled.fault, whyOf(polled));
     await this.#storeTime();
-    if (polled.fault !== null) return this.#retryPause(partition);
+    if (polled.fault !== null) return this.#schedule.retryPause(partition);
     // Where the clock was corrected by more than a window, nothing is confirmed yet.
     if (!(this.#host?.isFresh(partition) ?? false)) return FIRST_RETRY;
-    return Math.max(0, this.#halfWindow() * this.#jitter() - (this.#time.now() - askedAt));
+    return this.#schedule.nextPause(this.#time.now() - askedAt);
   }
 
   /**
@@ -308,7 +305,7 @@ export class Replica {
       if (partition < partitions) continue;
       stop();
       this.#loops.delete(partition);
-      this.#polls.delete(partition);
+      this.#schedule.forget(partition);
     }
     for (const partition of range(partitions)) this.#startLoop(partition);
     return next;
@@ -330,28 +327,7 @@ export class Replica {
     // Without an answer of the Registry since a start with an unknown time, there is nothing true to store.
     if (host === null || !this.#isTimeKnown) return;
     const registry = this.#time.estimate();
-    const now = this.#time.now();
-    const contacts = range(host.settings.partitions).map((partition) => {
-      const [position, contact] = [host.position(partition), host.lastContact(partition)];
-      if (position === null || contact === Number.NEGATIVE_INFINITY) return null;
-      return [position.incarnation, Math.floor(registry - (now - contact))] as const;
-    });
-    await store.putTime({ registry, wall: clocks.wall(), contacts });
-  }
-
-  #halfWindow(): number {
-    return (this.#host?.settings.window ?? DEFAULT_WINDOW) / 2;
-  }
-
-  #retryPause(partition: number): number {
-    const failures = this.#polls.get(partition)?.failures ?? 1;
-    return Math.min(this.#halfWindow(), FIRST_RETRY * 2 ** (failures - 1)) * this.#jitter();
-  }
-
-  /** Between 1 - JITTER and 1. */
-  #jitter(): number {
-    const [octet] = this.#options.random.bytes(1);
-    return 1 - (JITTER * (octet as number)) / 256;
+    await store.putTime({ registry, wall: clocks.wall(), contacts: host.contacts(registry) });
   }
 }
 

@@ -6,6 +6,7 @@ import {
   isContentId,
   toBase64Url,
 } from "../../directory/index.ts";
+import { messageOf } from "../../runtime/message-of.ts";
 import type { Disk } from "./disk/disk.ts";
 import { seal, unseal } from "./sealed.ts";
 import { WaitingFiles } from "./waiting-files.ts";
@@ -268,7 +269,6 @@ export class ReplicaStore {
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

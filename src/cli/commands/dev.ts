@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { createClient } from "../../client/index.ts";
+import { messageOf } from "../../runtime/message-of.ts";
 import type { Cli } from "../context.ts";
 import { frontEndToken, startFrontEnd } from "../dev/front-end.ts";
 import { HOST, requireFreePort, requireRuntime, startEdge } from "../dev/local-edge.ts";
@@ -99,7 +100,7 @@ async function dev(cli: Cli, options: DevOptions): Promise<void> {
       try {
         await step();
       } catch (error) {
-        output.warn(`while stopping: ${error instanceof Error ? error.message : String(error)}`);
+        output.warn(`while stopping: ${messageOf(error)}`);
       }
     }
   }
@@ -121,6 +122,7 @@ const SETTINGS = [
   "ROLLCALL_CACHE_BYTES",
   "ROLLCALL_PARTITIONS",
   "ROLLCALL_HISTORY_DAYS",
+  "ROLLCALL_PAUSED",
 ] as const;
 
 function port(text: string): number {

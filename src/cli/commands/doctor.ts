@@ -12,6 +12,7 @@ interface DoctorOptions {
   readonly live?: string;
   readonly tokenFile?: string;
   readonly bridge?: boolean;
+  readonly caFile?: string;
   readonly config?: string;
 }
 
@@ -40,6 +41,7 @@ export function doctorCommand(cli: Cli): Command {
       new Option("--live <url>", `the edge to test (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
     )
     .addOption(new Option("--token-file <file>", "file with the admin token (default: ROLLCALL_TOKEN)"))
+    .option("--ca-file <file>", "PEM file of further certificate authorities, for the edge and for a proxy")
     .option("--bridge", "examine the bridge of this mail host instead, with its own token")
     .option(
       "--config <file>",
@@ -65,11 +67,15 @@ async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
   output.result({ ok: failed === 0, steps });
 }
 
-function examine(cli: Cli, { live, tokenFile, bridge, config }: DoctorOptions): AsyncGenerator<StepResult> {
+function examine(
+  cli: Cli,
+  { live, tokenFile, caFile, bridge, config }: DoctorOptions,
+): AsyncGenerator<StepResult> {
   const { platform } = cli;
   const edge = {
     ...(live === undefined ? {} : { url: live }),
     ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...(caFile === undefined ? {} : { caFile }),
     ...(config === undefined ? {} : { config }),
   };
   if (bridge === true) return examineBridgeHost(cli, edge);

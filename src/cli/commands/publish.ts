@@ -16,6 +16,7 @@ import { planJson, showPlan } from "../render-plan.ts";
 interface PublishOptions extends EdgeOptions, ListOptions {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
+  readonly newKey?: boolean;
   readonly note?: string;
   readonly keepList: boolean;
 }
@@ -29,6 +30,10 @@ This host stores the names of the list it published last (in .rollcall/ next to 
 state folder; mode 0600), so that the plan can show who joins and who leaves. --no-keep-list, or keep_lists = false in
 rollcall.toml, turns this off.
 
+--new-key publishes the list that a domain has, unchanged, under the key of its next epoch. Use it if a key or a replica's
+folder may be stolen, after its token is revoked. Names cannot be compared across keys, so it is an override, and the
+history says so.
+
 With --force, a list that accepts nobody must be confirmed by typing the domain's name; --force --yes does not ask.`;
 
 /** `rollcall publish`: reads lists, shows what would change, and publishes them. */
@@ -36,6 +41,10 @@ export function publishCommand(cli: Cli): Command {
   return withListOptions(cli.edgeCommand("publish", "publish the mailbox list of one domain, or of all"))
     .option("--yes", "do not ask for confirmation")
     .option("--dry-run", "show the plan and change nothing")
+    .option(
+      "--new-key",
+      "publish the same list under a new key, so that copies of the old key are of no use for it",
+    )
     .option("--note <text>", "note for the history, at most 200 characters")
     .option("--no-keep-list", "do not store the list's names on this host")
     .addHelpText("after", HELP)
@@ -66,7 +75,7 @@ async function publish(
         }
       },
     },
-    confirm: (confirmation: Confirmation) => (yes ? Promise.resolve() : confirm(cli, confirmation)),
+    confirm: (confirmation: Confirmation) => (yes ? Promise.resolve() : confirm(cli, confirmation, options)),
   };
   const { planned, isRefused, isPublished, generations } = await publishLists(ports, targets, options);
   if (options.dryRun && isRefused && !options.force) cli.finish(EXIT.guard);
@@ -78,7 +87,11 @@ async function publish(
   });
 }
 
-async function confirm(cli: Cli, { changed, emptied, overridesGuard }: Confirmation): Promise<void> {
+async function confirm(
+  cli: Cli,
+  { changed, emptied, overridesGuard }: Confirmation,
+  { newKey }: Pick<PublishOptions, "newKey">,
+): Promise<void> {
   for (const { plan } of emptied) {
     await cli.confirmByName(
       `The list of ${plan.domain} accepts nobody: every recipient would be rejected.`,
@@ -86,6 +99,6 @@ async function confirm(cli: Cli, { changed, emptied, overridesGuard }: Confirmat
     );
   }
   const others = changed.length - emptied.length;
-  const override = overridesGuard ? ", overriding the guard" : "";
+  const override = newKey ? " under a new key" : overridesGuard ? ", overriding the guard" : "";
   if (others > 0) await cli.confirm(`Publish ${plural(others, "domain")}${override}?`);
 }

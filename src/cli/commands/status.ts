@@ -111,6 +111,8 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
   for (const partition of registry?.partitions ?? []) {
     const name = `Registry ${partition.partition}`;
     if (partition.incarnation === null) output.line(red(`${name} was never initialised`));
+    if (partition.paused)
+      output.line(yellow(`${name} is paused: nothing is refused until ROLLCALL_PAUSED is removed`));
     if (partition.kv_pending > 0)
       output.line(yellow(`${name}: ${partition.kv_pending} keys wait to be copied to KV`));
     if (partition.kv_error !== null) output.line(red(`${name}: copying to KV fails: ${partition.kv_error}`));

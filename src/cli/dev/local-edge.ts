@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { messageOf } from "../../runtime/message-of.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
 import { packageFile } from "./package.ts";
 import type { Vars } from "./state.ts";
@@ -83,7 +84,7 @@ export async function startEdge(
     await runtime.dispose().catch(() => undefined);
     throw new CliError(
       EXIT.failed,
-      `the Worker did not start: ${error instanceof Error ? error.message : String(error)}`,
+      `the Worker did not start: ${messageOf(error)}`,
       "see the lines above; rebuild the Worker with `npm run build`",
     );
   }

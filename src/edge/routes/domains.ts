@@ -64,7 +64,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
 };
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
-  const { deployment, params, request } = call;
+  const { deployment, params, request, caller } = call;
   const { domain } = params;
   const asked = new URL(request.url).searchParams.get("epoch");
   const wanted = asked === null ? null : wholeNumber(asked);
@@ -75,8 +75,9 @@ export const domainKey: Handler<"domainKey"> = async (call) => {
   const bytes = isBefore ? null : unwrap(result);
   const newest = bytes === null ? 1 : readManifest(bytes, domain).epoch;
   const epoch = wanted ?? newest;
-  // A token that is stolen or revoked must not have given the keys of later rotations.
-  if (epoch > newest) {
+  // A publisher may ask for the next key, to publish under it. A replica's token that is stolen or revoked must not have
+  // given the keys of later rotations.
+  if (epoch > newest + (caller.role === "replica" || bytes === null ? 0 : 1)) {
     throw notFound(domain, `${domain} has no key of epoch ${epoch} yet: its newest epoch is ${newest}`);
   }
   const key = deployment.keyFor(domain, epoch);

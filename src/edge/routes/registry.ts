@@ -1,12 +1,26 @@
 import type { AnswerCount, Counted, FaultCount, RegistryStatus, Result } from "../../api/index.ts";
 import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
-import { askAll, type Handler, type RouteCall } from "./route.ts";
+import { acknowledge } from "./domains.ts";
+import { askAll, badRequest, type Handler, type RouteCall, unwrap } from "./route.ts";
 
 export const showRegistry: Handler<"showRegistry"> = (call) =>
   statusOf(call, (registry) => registry.status());
 
 export const initialiseRegistry: Handler<"initialiseRegistry"> = (call) =>
   statusOf(call, (registry) => registry.initialise(call.caller.id));
+
+export const continueRegistry: Handler<"continueRegistry"> = async ({
+  body,
+  deployment,
+  context,
+  caller,
+}) => {
+  const { partition, expect } = body;
+  const { partitions } = deployment.settings;
+  if (partition >= partitions) throw badRequest(`partition must be from 0 to ${partitions - 1}`);
+  const changed = unwrap(await context.bindings.registry(partition).restored(expect, caller.id));
+  return acknowledge(deployment, partition, {}, changed);
+};
 
 export const showStatus: Handler<"showStatus"> = async (call) => {
   const sums = new Map<string, Counted>();

@@ -19,7 +19,7 @@ import {
 import { showHealth } from "./health.ts";
 import { postHook } from "./hooks.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
-import { initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
+import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
@@ -57,6 +57,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   revokeToken,
   showRegistry,
   initialiseRegistry,
+  continueRegistry,
   showStatus,
   showAudit,
 };

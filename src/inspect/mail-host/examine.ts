@@ -48,6 +48,16 @@ const QUESTIONS: Readonly<
   ],
   tcp: [(recipient) => `get ${recipient}\n`, /^200 /],
   line: [(recipient) => `${recipient}\n`, /^250 /],
+  hooks: [
+    (recipient) => {
+      const body = JSON.stringify({
+        context: { stage: "rcpt" },
+        envelope: { to: [{ address: recipient }] },
+      });
+      return `POST /v1/hooks/mta HTTP/1.0\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+    },
+    /^HTTP\/1\.\d 200 [\s\S]*\{"action":"accept"\}$/,
+  ],
   metrics: [() => "GET /readyz HTTP/1.0\r\n\r\n", /^HTTP\/1\.\d 200 /],
 };
 
@@ -135,7 +145,7 @@ class MailHost {
         "start the bridge (`systemctl start rollcall-bridge`), and see its log: journalctl -u rollcall-bridge",
       );
     }
-    const line = reply.trim().split("\n")[0] ?? "";
+    const line = reply.trim().split(/\r?\n/)[0] ?? "";
     if (accepted.test(reply)) return `${shown} answers ${line}`;
     throw new Problem(
       `${shown} answers ${line || "nothing"}`,

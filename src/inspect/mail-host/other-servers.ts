@@ -18,7 +18,7 @@ export async function examineExim(
     if (result?.code === 0) return said;
     throw new Problem(
       `${command} -bt ${recipient}: ${said || `exit code ${result?.code}`}`,
-      "check routers and transports: `exim -d -bt ADDRESS` shows each step. Recipients are checked in the ACL: docs/bridge/line.md",
+      "check routers and transports: `exim -d -bt ADDRESS` shows each step. docs/mta/exim.md says how Exim asks the bridge",
     );
   }
   return null;
@@ -33,7 +33,8 @@ export async function examineSendmail(
   if (version === null || !/^Version 8\./m.test(version.stdout)) return null;
   const recipient = `postmaster@${domain ?? "localhost"}`;
   const result = await run("sendmail", ["-bt"], {
-    input: `.D{client_addr}192.0.2.1\ncheck_rcpt <${recipient}>\n`,
+    // With FEATURE(`delay_checks'), as in Debian's configuration, check_rcpt checks the sender too.
+    input: `.D{client_addr}192.0.2.1\n.D{mail_from}<>\ncheck_rcpt <${recipient}>\n`,
   });
   const [, returned = ""] =
     /^(?:check_rcpt|basic_check_rcpt)\s+returns: (.*)$/m.exec(result?.stdout ?? "") ?? [];
@@ -41,7 +42,7 @@ export async function examineSendmail(
     return `check_rcpt: ${oneLine(returned)}`;
   throw new Problem(
     `sendmail -bt, check_rcpt <${recipient}>: ${oneLine(returned || result?.stderr || result?.stdout || "no result")}`,
-    `check the maps of the bridge in ${SENDMAIL_CF}: docs/bridge/socketmap.md`,
+    `check the maps of the bridge in ${SENDMAIL_CF}: docs/mta/sendmail.md`,
   );
 }
 

@@ -171,7 +171,8 @@ describe("a bridge with a replica", () => {
     await (await startWhole(folder)).running.stop();
   });
 
-  it.each(["format", "lock", "settings", "time", "logs", "keys", "manifests", "blobs"])(
+  // At the same time: each has a folder and bridges of its own, and most of it is waiting.
+  it.concurrent.each(["format", "lock", "settings", "time", "logs", "keys", "manifests", "blobs"])(
     "gives true verdicts with a bit flipped in %s",
     { timeout: SLOW },
     async (kind) => {

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { temporaryFolder } from "../../support/processes.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { pause, temporaryFolder } from "../../support/processes.ts";
 import { type ReplicaBridge, startReplica, useRealEdge } from "./support.ts";
 
 const SLOW = 60_000;
@@ -9,6 +9,8 @@ const DOMAIN = "a.example";
 const ALICE = `alice@${DOMAIN}`;
 const NOBODY = `nobody@${DOMAIN}`;
 const MIB = 1024 * 1024;
+/** Between two questions, so that the bridges of all cases leave each other time. */
+const PAUSE_MS = 100;
 
 /** The members of an answer to a poll that these tests change. */
 type Changes = Record<string, unknown> & { incarnation: number; as_of: number; time: number };
@@ -77,14 +79,67 @@ const HOSTILE: readonly (readonly [name: string, tamper: Tamper, fault: string, 
 describe("a replica whose edge answers polls badly", () => {
   const edge = useRealEdge();
   let token: string;
-  let tamper: Tamper | null = null;
-  const proxy = createServer((request, response) => {
+
+  beforeAll(async () => {
+    await edge.publish(DOMAIN, ["alice", "bob"]);
+    token = await edge.token(DOMAIN);
+  }, SLOW);
+
+  // At the same time, each with a bridge of its own: most of a case is waiting for windows to end.
+  it.concurrent.each(HOSTILE)(
+    "refuses an answer that is %s, says so, and asks the edge",
+    { timeout: 2 * SLOW },
+    async (...args) => {
+      const [, badly, fault, why] = args;
+      const proxy = await startTamperingProxy(edge.url);
+      const bridge = await startReplica(proxy, token, join(temporaryFolder(), "replica"));
+      await bridge.logged("replica-ready");
+      await confirmed(bridge);
+      const from = bridge.log.length;
+      proxy.tamper = badly;
+      const line = await bridge.logged("replica-unconfirmed", { fault }, from);
+      expect(line.why).toMatch(why);
+      // The last good answer still confirms for a while; then the edge is asked.
+      while ((await bridge.said(NOBODY)) !== "550 edge") {
+        expect(await bridge.reply(NOBODY)).toMatch(/^550/);
+        await pause(PAUSE_MS);
+      }
+      expect(await bridge.reply(ALICE)).toMatch(/^250/);
+      expect(await residentMiB(bridge)).toBeLessThan(200);
+      proxy.tamper = null;
+      await confirmed(bridge);
+      expect(bridge.log.filter(({ event }) => event === "fault")).toEqual([]);
+      await bridge.running.stop();
+      proxy.close();
+    },
+  );
+});
+
+/** Waits until the replica refuses by itself. */
+async function confirmed(bridge: ReplicaBridge): Promise<void> {
+  while ((await bridge.said(`n${Math.random()}@${DOMAIN}`)) !== "550 replica") await pause(PAUSE_MS);
+}
+
+async function residentMiB(bridge: ReplicaBridge): Promise<number> {
+  const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(await bridge.metrics()) ?? [];
+  return Number(bytes) / MIB;
+}
+
+/** A proxy of the edge that changes its answers to polls. */
+interface TamperingProxy {
+  readonly url: string;
+  tamper: Tamper | null;
+  close(): void;
+}
+
+async function startTamperingProxy(edge: string): Promise<TamperingProxy> {
+  const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
       const body = Buffer.concat(parts);
       const pass = async (): Promise<void> => {
-        const reply = await fetch(`${edge.url}${request.url}`, {
+        const reply = await fetch(`${edge}${request.url}`, {
           method: request.method ?? "GET",
           headers: {
             authorization: request.headers.authorization ?? "",
@@ -93,8 +148,8 @@ describe("a replica whose edge answers polls badly", () => {
           ...(body.length > 0 ? { body } : {}),
         });
         const bytes = Buffer.from(await reply.arrayBuffer());
-        if (tamper !== null && request.url === "/v1/changes" && reply.status === 200) {
-          tamper(JSON.parse(bytes.toString()) as Changes, response);
+        if (proxy.tamper !== null && request.url === "/v1/changes" && reply.status === 200) {
+          proxy.tamper(JSON.parse(bytes.toString()) as Changes, response);
           return;
         }
         response.writeHead(reply.status, { "content-type": reply.headers.get("content-type") ?? "" });
@@ -103,49 +158,14 @@ describe("a replica whose edge answers polls badly", () => {
       pass().catch(() => response.destroy());
     });
   });
-  let bridge: ReplicaBridge;
-
-  beforeAll(async () => {
-    await edge.publish(DOMAIN, ["alice", "bob"]);
-    token = await edge.token(DOMAIN);
-    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
-    bridge = await startReplica({ url }, token, join(temporaryFolder(), "replica"));
-    await bridge.logged("replica-ready");
-  }, SLOW);
-
-  afterAll(() => {
-    proxy.closeAllConnections();
-    proxy.close();
-  });
-
-  it.each(HOSTILE)(
-    "refuses an answer that is %s, says so, and asks the edge",
-    { timeout: SLOW },
-    async (...args) => {
-      const [, badly, fault, why] = args;
-      await confirmed();
-      const from = bridge.log.length;
-      tamper = badly;
-      const line = await bridge.logged("replica-unconfirmed", { fault }, from);
-      expect(line.why).toMatch(why);
-      // The last good answer still confirms for a while; then the edge is asked.
-      while ((await bridge.said(NOBODY)) !== "550 edge") expect(await bridge.reply(NOBODY)).toMatch(/^550/);
-      expect(await bridge.reply(ALICE)).toMatch(/^250/);
-      expect(await residentMiB()).toBeLessThan(200);
-      tamper = null;
-      await confirmed();
-      expect(bridge.log.filter(({ event }) => event === "fault")).toEqual([]);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const proxy: TamperingProxy = {
+    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    tamper: null,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
     },
-  );
-
-  /** Waits until the replica refuses by itself. */
-  async function confirmed(): Promise<void> {
-    while ((await bridge.said(`n${Math.random()}@${DOMAIN}`)) !== "550 replica");
-  }
-
-  async function residentMiB(): Promise<number> {
-    const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(await bridge.metrics()) ?? [];
-    return Number(bytes) / MIB;
-  }
-});
+  };
+  return proxy;
+}

@@ -1,7 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll } from "vitest";
-import { pause, type Running, startCli, startDev, temporaryFolder } from "../../support/processes.ts";
+import {
+  type Ended,
+  pause,
+  type Running,
+  startCli,
+  startDev,
+  temporaryFolder,
+} from "../../support/processes.ts";
 import { BridgeProcess } from "../support/bridge-process.ts";
 
 /** Seconds: short, so that tests of windows do not take minutes. */
@@ -13,10 +20,15 @@ export class RealEdge {
   url = "";
   #dev: Running | null = null;
 
-  async start(): Promise<void> {
+  /** @param variables of the Worker, beside the window */
+  async start(variables: Readonly<Record<string, string>> = {}): Promise<void> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
     const args = ["--port", port];
-    const dev = await startDev("state", { home: this.home, args, env: { ROLLCALL_WINDOW: String(WINDOW) } });
+    const dev = await startDev("state", {
+      home: this.home,
+      args,
+      env: { ROLLCALL_WINDOW: String(WINDOW), ...variables },
+    });
     this.#dev = dev.process;
     this.url = dev.url;
   }
@@ -33,10 +45,15 @@ export class RealEdge {
 
   /** Runs `rollcall …` against it. @throws if it fails */
   async run(...args: string[]): Promise<string> {
-    const env = { ROLLCALL_URL: this.url, ROLLCALL_TOKEN: this.admin };
-    const { code, stdout, stderr } = await startCli(args, { home: this.home, env }).ended;
+    const { code, stdout, stderr } = await this.try(...args);
     if (code !== 0) throw new Error(`rollcall ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
     return stdout;
+  }
+
+  /** The same, whatever its end. */
+  try(...args: string[]): Promise<Ended> {
+    const env = { ROLLCALL_URL: this.url, ROLLCALL_TOKEN: this.admin };
+    return startCli(args, { home: this.home, env }).ended;
   }
 
   async publish(domain: string, locals: readonly string[], ...args: string[]): Promise<void> {

@@ -144,10 +144,9 @@ export class BridgeProcess {
   }
 }
 
-export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--tcp", "--metrics"].flatMap((flag) => [
-  flag,
-  "127.0.0.1:0",
-]);
+export const EVERY_LISTENER = ["--socketmap", "--policy", "--line", "--tcp", "--hooks", "--metrics"].flatMap(
+  (flag) => [flag, "127.0.0.1:0"],
+);
 
 export interface BridgeProcessOptions {
   readonly home?: string;

@@ -4,7 +4,7 @@ import type { Resolution } from "../../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../../src/bridge/index.ts";
 import { AllowedPeers } from "../../../src/bridge/listeners/peers.ts";
 import { BridgeServer } from "../../../src/bridge/listeners/server.ts";
-import type { ProtocolName } from "../../../src/bridge/protocols/index.ts";
+import type { LookupName } from "../../../src/bridge/protocols/lookups.ts";
 import { answerOf } from "./answers.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -60,7 +60,7 @@ export function startServer({
     return time.clock.now() - from;
   };
   stops.push(stop);
-  const listen = (name: ProtocolName, address = LOOPBACK): Promise<ListenAddress> =>
+  const listen = (name: LookupName, address = LOOPBACK): Promise<ListenAddress> =>
     server.listen(name, address, socketMode);
   return { time, server, listen, stop, rejected, foreign };
 }

@@ -1,3 +1,4 @@
+import { hookBody } from "../../../integrations/stalwart/hook-client.ts";
 import { netstring } from "./sockets.ts";
 
 /** What a mail server does after a reply. */
@@ -12,6 +13,11 @@ export interface Way extends Readonly<Record<Act, RegExp>> {
 
 export const policyQuestion = (recipient: string): string =>
   `request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=${recipient}\n\n`;
+
+function hookQuestion(recipient: string): string {
+  const body = hookBody("rcpt", [recipient]);
+  return `POST /v1/hooks/mta HTTP/1.0\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
 
 /** The ways of the bridge. */
 export const WAYS: Readonly<Record<string, Way>> = {
@@ -49,6 +55,15 @@ export const WAYS: Readonly<Record<string, Way>> = {
     accept: /^250 2\.1\.5 .+\n$/,
     refuse: /^5\d\d 5\.\d\.\d .+\n$/,
     defer: /^4\d\d 4\.\d\.\d .+\n$/,
+  },
+  hooks: {
+    listener: "hooks",
+    question: hookQuestion,
+    accept: /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\{"action":"accept"\}$/,
+    refuse:
+      /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\{"action":"reject","response":\{"status":5\d\d,"enhanced_status":"5\.[^}]+\}\}$/,
+    defer:
+      /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\{"action":"reject","response":\{"status":4\d\d,"enhanced_status":"4\.[^}]+\}\}$/,
   },
 };
 

@@ -151,6 +151,11 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: () => ({ path: "/v1/registry", options: { method: "POST" } }),
     admitted: 200,
   },
+  "POST /v1/registry/restored": {
+    ...admin,
+    request: () => ({ path: "/v1/registry/restored", options: { json: { partition: 0, expect: 1 } } }),
+    admitted: 409,
+  },
   "GET /v1/status": { ...admin, request: () => get("/v1/status"), admitted: 200 },
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },
 };

@@ -20,6 +20,8 @@ export interface Provocation {
   readonly code?: string;
 }
 
+const restored = "/v1/registry/restored";
+
 /** What the provocations need to exist. */
 export interface World {
   /** A domain with a small list, one with shards of their own, and one to delete. */
@@ -36,6 +38,8 @@ export interface World {
   readonly growing: DomainCommit;
   readonly lacking: DomainCommit;
   readonly losing: DomainCommit;
+  /** The Registry's. */
+  readonly incarnation: number;
   /** Id of a token to revoke. */
   readonly tokenId: string;
 }
@@ -150,7 +154,7 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok(`${own}/key`),
       ok(`${nowhere}/key`),
       ok(`${own}/key?epoch=1`),
-      fails(404, "not_found", `${own}/key?epoch=2`),
+      fails(404, "not_found", `${own}/key?epoch=9`),
       fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],
@@ -222,6 +226,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
     ],
     "GET /v1/registry": [ok("/v1/registry")],
     "POST /v1/registry": [ok("/v1/registry", { method: "POST" }), ...anyBody("/v1/registry", "POST")],
+    "POST /v1/registry/restored": [
+      ok(restored, { json: { partition: 0, expect: world.incarnation } }),
+      fails(409, "conflict", restored, { json: { partition: 0, expect: 1 } }),
+      fails(400, "bad_request", restored, { json: { partition: 9, expect: 1 } }),
+      ...badBodies(restored, MAX_SMALL_BODY),
+    ],
     "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
   };

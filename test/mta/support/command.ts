@@ -3,9 +3,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROTOCOL_NAMES, type ProtocolName } from "../../../src/bridge/protocols/index.ts";
+import { LOOKUP_NAMES, type LookupName } from "../../../src/bridge/protocols/lookups.ts";
 import type { Cleanup } from "./cleanup.ts";
-import { endWithUs, freePort, pause } from "./waiting.ts";
+import { endWithUs, freePort, pause, until } from "./waiting.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 const COMMAND = join(ROOT, "bin", "rollcall.js");
@@ -136,16 +136,18 @@ export async function startEdge(cleanup: Cleanup): Promise<Edge> {
 /** `rollcall bridge` with every protocol, which can be stopped, killed, frozen and started again on its ports. */
 export class Bridge {
   /** Where each protocol listens on 127.0.0.1. */
-  readonly ports: Readonly<Record<ProtocolName, number>>;
+  readonly ports: Readonly<Record<LookupName, number>>;
   readonly #home: string;
   readonly #flags: readonly string[];
   #command: Command | null = null;
+  /** Its process, if that replaced the one that we started. */
+  #successor: number | null = null;
   #env: Readonly<Record<string, string>>;
 
   /** @param flags more settings */
   constructor(
     home: string,
-    ports: Readonly<Record<ProtocolName, number>>,
+    ports: Readonly<Record<LookupName, number>>,
     edge: { url: string; checkToken: string },
     flags: readonly string[] = [],
   ) {
@@ -163,27 +165,51 @@ export class Bridge {
     return this.ports.policy;
   }
 
-  /** @param url where the edge is; the same as before, if none is given */
-  async start(url?: string): Promise<void> {
+  /**
+   * @param url where the edge is; the same as before, if none is given
+   * @param more settings, this time
+   */
+  async start(url?: string, more: readonly string[] = []): Promise<void> {
     if (url !== undefined) this.#env = { ...this.#env, ROLLCALL_URL: url };
     const listeners = Object.entries(this.ports).flatMap(([name, port]) => [
       `--${name}`,
       `127.0.0.1:${port}`,
     ]);
-    this.#command = new Command(["bridge", ...listeners, ...this.#flags], this.#home, this.#env);
+    this.#command = new Command(["bridge", ...listeners, ...this.#flags, ...more], this.#home, this.#env);
     await this.#command.saying(/\bready\b/);
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     // One that is frozen hears nothing else.
     if (signal === "SIGTERM") this.signal("SIGCONT");
-    await this.#command?.stop(signal);
+    if (this.#successor === null) await this.#command?.stop(signal);
+    else this.signal(signal);
+    // A successor is not our child, but has its output.
+    await this.#command?.ended;
     this.#command = null;
+    this.#successor = null;
+  }
+
+  /** Replaces the process by a new one (SIGUSR2), and waits until that has everything. */
+  async replace(): Promise<void> {
+    const from = this.log().length;
+    const replaced = (): RegExpExecArray | null =>
+      /"event":"replaced","pid":(\d+)/.exec(this.log().slice(from));
+    this.signal("SIGUSR2");
+    await until("the bridge is replaced", () => replaced() !== null);
+    this.#successor = Number(replaced()?.[1]);
   }
 
   /** Sends a signal without waiting for anything. */
   signal(signal: NodeJS.Signals): void {
-    this.#command?.child.kill(signal);
+    if (this.#successor === null) this.#command?.child.kill(signal);
+    else process.kill(this.#successor, signal);
+  }
+
+  /** Its resident memory in MiB. */
+  memory(): number {
+    const status = readFileSync(`/proc/${this.#command?.child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
   /** Its log. */
@@ -198,8 +224,8 @@ export async function startBridge(
   flags: readonly string[] = [],
 ): Promise<Bridge> {
   const ports = Object.fromEntries(
-    await Promise.all(PROTOCOL_NAMES.map(async (name) => [name, await freePort()] as const)),
-  ) as Record<ProtocolName, number>;
+    await Promise.all(LOOKUP_NAMES.map(async (name) => [name, await freePort()] as const)),
+  ) as Record<LookupName, number>;
   const bridge = new Bridge(folder(cleanup), ports, edge, flags);
   cleanup.add(() => bridge.stop());
   await bridge.start();

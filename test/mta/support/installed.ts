@@ -2,7 +2,7 @@
  * Debian's Exim and Sendmail, of which a machine can have only one, and none beside Postfix. Their packages are unpacked in
  * a folder, and their programs run in namespaces where they see what they would see if they were installed.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { endWithUs, until } from "./waiting.ts";
@@ -60,8 +60,13 @@ export class Installed {
   }
 
   /** Runs a command to its end. @returns standard output @throws if it fails */
-  run(command: string, args: readonly string[]): string {
-    return execFileSync("unshare", this.#inside(command, args), { encoding: "utf8" });
+  run(command: string, args: readonly string[], input = ""): string {
+    return execFileSync("unshare", this.#inside(command, args), { encoding: "utf8", input });
+  }
+
+  /** The same for a command whose exit code is part of its answer. */
+  ask(command: string, args: readonly string[], input = ""): string {
+    return spawnSync("unshare", this.#inside(command, args), { encoding: "utf8", input }).stdout;
   }
 
   /** Starts a server that stays in the foreground. */
@@ -69,9 +74,18 @@ export class Installed {
     return new Daemon(spawn("unshare", this.#inside(command, args), { stdio: ["ignore", "pipe", "pipe"] }));
   }
 
+  /** Writes a program that runs a command there. */
+  writeProgram(path: string, command: string): void {
+    const quoted = ["unshare", ...this.#inside(command, [])].map((word) => `'${word}'`).join(" ");
+    writeFileSync(path, `#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec ${quoted} "$@"\n`, {
+      mode: 0o755,
+    });
+  }
+
   #inside(command: string, args: readonly string[]): string[] {
     const lower = (name: string): string =>
       [join(this.#home, name), join(UNPACKED, name), `/${name}`].filter((path) => existsSync(path)).join(":");
+    // Without quotation marks, which would end those of writeProgram().
     const script = [
       "hostname mx.example.org",
       ...["usr", "etc", "var"].map((name) => `mount -t overlay overlay -o lowerdir=${lower(name)} /${name}`),
@@ -85,8 +99,8 @@ export class Installed {
 /** A server's main process. */
 export class Daemon {
   output = "";
+  readonly ended: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #ended: Promise<void>;
 
   constructor(child: ChildProcess) {
     this.#child = child;
@@ -95,9 +109,7 @@ export class Daemon {
         this.output += text;
       });
     }
-    this.#ended = new Promise((resolve) =>
-      child.once("exit", () => resolve()).once("error", () => resolve()),
-    );
+    this.ended = new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
     endWithUs(child);
   }
 
@@ -118,6 +130,6 @@ export class Daemon {
 
   async stop(): Promise<void> {
     if (this.isRunning()) this.#child.kill("SIGTERM");
-    await this.#ended;
+    await this.ended;
   }
 }

@@ -1,12 +1,8 @@
-/**
- * Debian's Exim and Sendmail, of which a machine can have only one, and none beside Postfix: unpacked in a folder, and run
- * in namespaces that show them their user, their host name and nothing else of the machine's configuration.
- */
-import { execFileSync } from "node:child_process";
+/** Debian's Exim, unpacked in a folder, with a small configuration whose router decides also in `exim -bt`. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where .ci/run has unpacked exim4-daemon-light, libidn12, sendmail-bin, sendmail-cf and m4. */
+/** Where .ci/run has unpacked the packages. */
 const ROOT = process.env.ROLLCALL_UNPACKED ?? "";
 
 /** Why they cannot run here, or null. */
@@ -69,40 +65,4 @@ smtp:
     "/etc/passwd": `${readFileSync("/etc/passwd", "utf8")}Debian-exim:x:9999:9999::/nonexistent:/usr/sbin/nologin\n`,
     "/etc/group": `${readFileSync("/etc/group", "utf8")}Debian-exim:x:9999:\n`,
   });
-}
-
-/** Puts a command `sendmail` into a folder, whose rules ask the socketmap listener on a port about example.com. */
-export function installSendmail(folder: string, port: number): void {
-  const macros = join(ROOT, "usr/share/sendmail/cf/");
-  const rules = [
-    "SLocal_check_rcpt",
-    "R$*\t$: $>CanonAddr $1",
-    "R$* <@ $* .> $*\t$: $1 <@ $2> $3",
-    "R$+ <@ $={RcDomains}>\t$: <V $(access $1@$2 $: NONE $)>",
-    "R<V DUNNO>\t$#OK",
-    "R<V $={RcCodes} $- . $- . $- $+>\t$#error $@ $2.$3.$4 $: $1 $2.$3.$4 $5",
-    'R<V $*>\t$#error $@ 4.3.0 $: "451 4.3.0 lookup failed"',
-  ];
-  writeFileSync(
-    join(folder, "sendmail.mc"),
-    `divert(0)dnl
-OSTYPE(\`linux')dnl
-MAILER(\`smtp')dnl
-LOCAL_CONFIG
-Kaccess socket inet:${port}@127.0.0.1
-C{RcDomains} example.com
-C{RcCodes} 450 451 452 550 551 552 553 554
-LOCAL_RULESETS
-${rules.join("\n")}
-`,
-  );
-  const configuration = execFileSync(
-    join(ROOT, "usr/bin/m4"),
-    [`-D_CF_DIR_=${macros}`, join(macros, "m4/cf.m4"), join(folder, "sendmail.mc")],
-    { encoding: "utf8" },
-  );
-  writeFileSync(join(folder, "sendmail.cf"), configuration);
-  const command = [join(ROOT, "usr/libexec/sendmail/sendmail"), "-C", join(folder, "sendmail.cf")];
-  // Without a full name of the host, it sleeps for a minute.
-  wrap(folder, "sendmail", command, { "/etc/hosts": "127.0.0.1 mx.example.org mx localhost\n" });
 }

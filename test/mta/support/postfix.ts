@@ -44,6 +44,8 @@ export interface PostfixOptions {
   readonly rig?: string;
   readonly port?: number;
   readonly login?: Login;
+  /** Changes master.cf. */
+  readonly master?: (text: string) => string;
 }
 
 /** Queue files; `dirs` is owned by postfix and closed to others. */
@@ -141,7 +143,11 @@ export async function startPostfix(options: PostfixOptions, cleanup: Cleanup): P
   return postfix;
 }
 
-function layOut(folder: string, { name, main, rig = "", login }: PostfixOptions, port: number): void {
+function layOut(
+  folder: string,
+  { name, main, rig = "", login, master = (text) => text }: PostfixOptions,
+  port: number,
+): void {
   const id = (...args: string[]): number => Number(execFileSync("id", args, { encoding: "utf8" }));
   const user = id("-u", "postfix");
   const drop = Number(
@@ -163,7 +169,7 @@ function layOut(folder: string, { name, main, rig = "", login }: PostfixOptions,
   make("queue/public", 0o710, user, drop);
   make("queue/maildrop", 0o730, user, drop);
   writeFileSync(join(folder, "etc", "main.cf"), `${base(folder, name)}${rig}\n${main}\n`);
-  writeFileSync(join(folder, "etc", "master.cf"), masterOf(port));
+  writeFileSync(join(folder, "etc", "master.cf"), master(masterOf(port)));
   if (login !== undefined) {
     const realm = name;
     execFileSync(SASL_PASSWORD, ["-c", "-p", "-f", join(folder, "sasldb2"), "-u", realm, login.user], {

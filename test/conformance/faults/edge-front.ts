@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import { type Answer, answer, type Verdict } from "../../../src/directory/index.ts";
-import type { Cleanup } from "./cleanup.ts";
+import type { Cleanup } from "../../mta/support/cleanup.ts";
+import type { CertificateName, Certificates } from "./certificates.ts";
 
 /** What goes wrong with a request that came in whole. */
 export type Misbehaviour = (question: string, truth: Answer, response: ServerResponse) => void;
@@ -10,22 +12,36 @@ export type Misbehaviour = (question: string, truth: Answer, response: ServerRes
 export const BRIEF = 0.3;
 
 /**
- * An HTTP server in place of the edge: names that begin with "known" exist, others do
+ * An HTTP or HTTPS server in place of the edge: names that begin with "known" exist, others do
  * not. It misbehaves when it is told to, one request as another.
  */
 export class EdgeFront {
   readonly checkToken = "token-of-a-test";
   misbehaviour: Misbehaviour | null = null;
+  /** What it shows from the next {@link listen} on. */
+  certificate: CertificateName = "good";
+  readonly #certificates: Certificates | null;
   #server: Server | null = null;
   #port = 0;
 
+  /** @param certificates null for HTTP */
+  constructor(certificates: Certificates | null) {
+    this.#certificates = certificates;
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.#certificates === null ? "http" : "https"}://127.0.0.1:${this.#port}`;
   }
 
   /** Listens; again on the same port if it did before. */
   async listen(): Promise<void> {
-    const server = createServer((request, response) => void this.#serve(request, response));
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#serve(request, response);
+    const server =
+      this.#certificates === null
+        ? createServer(serve)
+        : createSecureServer(this.#certificates.of[this.certificate], serve);
+    server.on("connection", remember);
     await new Promise<void>((resolve, reject) =>
       server.once("error", reject).listen(this.#port, "127.0.0.1", resolve),
     );
@@ -45,6 +61,7 @@ export class EdgeFront {
     let body = "";
     request.setEncoding("utf8").on("error", () => undefined);
     for await (const text of request) body += text;
+    if (request.headers["content-type"] === "text/plain") return this.#serveText(body, response);
     const question = JSON.parse(body) as { recipient: string } | { recipients: string[] };
     // Only many questions at once come in one request; a fault concerns single ones.
     if ("recipients" in question) {
@@ -55,10 +72,23 @@ export class EdgeFront {
     if (this.misbehaviour === null) sendJson(response, 200, truth);
     else this.misbehaviour(recipient, truth, response);
   }
+
+  /** One recipient a line, and one reply line for each. A fault concerns the whole request. */
+  #serveText(body: string, response: ServerResponse): void {
+    const truths = body.trimEnd().split("\n").map(truthAbout);
+    const [first] = truths as [Answer];
+    if (this.misbehaviour === null) {
+      response.writeHead(200, { "content-type": "text/plain" });
+      response.end(truths.map(({ reply }) => `${reply}\n`).join(""));
+    } else this.misbehaviour(first.recipient, first, response);
+  }
 }
 
-export async function startEdgeFront(cleanup: Cleanup): Promise<EdgeFront> {
-  const front = new EdgeFront();
+export async function startEdgeFront(
+  cleanup: Cleanup,
+  certificates: Certificates | null = null,
+): Promise<EdgeFront> {
+  const front = new EdgeFront(certificates);
   await front.listen();
   cleanup.add(() => front.close());
   return front;
@@ -67,6 +97,21 @@ export async function startEdgeFront(cleanup: Cleanup): Promise<EdgeFront> {
 function truthAbout(recipient: string): Answer {
   const verdict: Verdict = recipient.startsWith("known") ? "deliverable" : "unknown";
   return about(recipient, verdict);
+}
+
+/** Connections as they are below TLS, by their ports. */
+const connections = new Map<string, Socket>();
+const portsOf = ({ localPort, remotePort }: Socket): string => `${localPort} ${remotePort}`;
+
+function remember(socket: Socket): void {
+  const ports = portsOf(socket);
+  connections.set(ports, socket);
+  socket.once("close", () => connections.delete(ports));
+}
+
+/** Resets the connection of a request, with TLS or without. */
+export function reset({ socket }: ServerResponse): void {
+  if (socket !== null) connections.get(portsOf(socket))?.resetAndDestroy();
 }
 
 /** A well-formed answer. */

@@ -1,0 +1,216 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import {
+  HOOK_ACCEPT,
+  type HookAnswer,
+  hookAnswer,
+  hookDeferral,
+  MAX_HOOK_BODY,
+  ROUTES,
+  readHook,
+} from "../../api/index.ts";
+import { firstOf } from "../../runtime/first-of.ts";
+import type { Resolution } from "../answers/resolution.ts";
+import type { BridgePorts } from "../ports.ts";
+import { HOOKS } from "../protocols/hooks.ts";
+import type { LocalVerdict } from "../protocols/protocol.ts";
+import { replyLineOf } from "../protocols/reply.ts";
+import type { ConnectionContext } from "./connection.ts";
+import { isOverTcp, LAST_READ_MS, STOP_MS } from "./connections.ts";
+
+// Not imported: see observability/metrics-server.ts.
+const { createServer } = process.getBuiltinModule("node:http");
+
+const { path: PATH, method: METHOD } = ROUTES.postHook;
+
+/** How long a client may take to send a request, ms: as at the edge. */
+const REQUEST_MS = 10_000;
+/** How long a connection may be idle, ms. Longer than HTTP clients keep theirs, so that none meets one that is closing. */
+const IDLE_MS = 300_000;
+
+export interface HookServersOptions extends Pick<BridgePorts, "timers"> {
+  readonly context: ConnectionContext;
+  /** Whether a client of TCP may connect. @param address undefined if the client has already gone */
+  isAllowed(address: string | undefined): boolean;
+  /** Whether there are as many connections as there may be. */
+  isFull(): boolean;
+  /** A connection above the limit was closed. */
+  rejected(served: typeof HOOKS): void;
+  /** A connection from a network that may not connect was closed. */
+  foreign(served: typeof HOOKS): void;
+}
+
+/**
+ * The HTTP servers of MTA Hooks. A request that can be read as HTTP gets a well-formed answer, a deferral if nothing else:
+ * a mail server may be set up to accept the recipient on an error.
+ */
+export class HookServers {
+  readonly #options: HookServersOptions;
+  /** Open connections, each with its server. */
+  readonly #open = new Map<Socket, Server>();
+  /** Those of them with a request under way. */
+  readonly #busy = new Set<Socket>();
+  readonly #closing = new Set<Server>();
+
+  constructor(options: HookServersOptions) {
+    this.#options = options;
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** A server that does not listen yet. */
+  create(): Server {
+    const server: Server = createServer(
+      {
+        keepAliveTimeout: IDLE_MS,
+        requestTimeout: REQUEST_MS,
+        headersTimeout: REQUEST_MS,
+        connectionsCheckingInterval: REQUEST_MS / 2,
+      },
+      (request, response) => void this.#serve(server, request, response),
+    );
+    server.on("connection", (socket) => this.#accept(server, socket));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      socket.destroy();
+      if (error.code?.startsWith("HPE_")) this.#options.context.malformed(HOOKS, "not HTTP");
+    });
+    // `close` calls this, and would lose a request that is on its way: `finish` closes idle connections later.
+    server.closeIdleConnections = () => undefined;
+    // Not documented, and as in every other listener: a client may end its side and still wait for the reply.
+    return Object.assign(server, { httpAllowHalfOpen: true });
+  }
+
+  /** Answers what was asked through a server that listens no more, and closes its connections. */
+  async finish(server: Server): Promise<void> {
+    const { timers } = this.#options;
+    this.#closing.add(server);
+    await timers.sleep(LAST_READ_MS);
+    for (const socket of this.#of(server)) if (!this.#busy.has(socket)) socket.destroy();
+    await firstOf(timers, STOP_MS - LAST_READ_MS, () => this.#closed(this.#of(server)));
+    for (const socket of this.#of(server)) socket.destroy();
+    this.#closing.delete(server);
+  }
+
+  /** Resolves when every connection has ended. */
+  ended(): Promise<void> {
+    return this.#closed([...this.#open.keys()]);
+  }
+
+  #of(server: Server): Socket[] {
+    return [...this.#open].filter(([, its]) => its === server).map(([socket]) => socket);
+  }
+
+  async #closed(sockets: readonly Socket[]): Promise<void> {
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  }
+
+  #accept(server: Server, socket: Socket): void {
+    const { isAllowed, isFull, rejected, foreign } = this.#options;
+    if (isOverTcp(socket) && !isAllowed(socket.remoteAddress)) {
+      socket.destroy();
+      foreign(HOOKS);
+    } else if (isFull()) {
+      socket.destroy();
+      rejected(HOOKS);
+    } else {
+      this.#open.set(socket, server);
+      socket.once("close", () => this.#open.delete(socket));
+    }
+  }
+
+  async #serve(server: Server, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    // Answers of one connection leave in the order of their requests, so that this one's would wait and age (law 2).
+    const isPipelined = this.#busy.has(socket);
+    this.#busy.add(socket);
+    response.once("close", () => this.#busy.delete(socket));
+    try {
+      const [status, answer] = isPipelined
+        ? ([200, this.#refuse("one request at a time: the answer before is missing")] as const)
+        : await this.#answer(request);
+      const text = JSON.stringify(answer);
+      response.writeHead(status, {
+        "content-type": "application/json",
+        "content-length": text.length,
+        "cache-control": "no-store",
+        ...(status === 405 ? { allow: METHOD } : {}),
+        ...(this.#closing.has(server) ? { connection: "close" } : {}),
+      });
+      response.end(text);
+    } catch (error) {
+      // The client has gone, or stopped halfway through its request.
+      if (!request.complete) response.destroy();
+      else {
+        this.#options.context.fault(error);
+        response.destroy();
+      }
+    }
+  }
+
+  async #answer(request: IncomingMessage): Promise<readonly [status: number, answer: object]> {
+    const body = await bodyOf(request);
+    if (request.url?.split("?", 1)[0] !== PATH) return [404, { error: `the path is ${PATH}` }];
+    if (request.method !== METHOD) return [405, { error: `use ${METHOD}` }];
+    if (body === null) return [200, this.#refuse(`the body has more than ${MAX_HOOK_BODY} octets`)];
+    const hook = readHook(body);
+    switch (hook.kind) {
+      case "ask":
+        return [200, await this.#judge(hook.recipient)];
+      case "other":
+        this.#count("no-recipient", 0);
+        return [200, HOOK_ACCEPT];
+      case "fault":
+        return [200, this.#refuse(hook.why)];
+      case "foreign":
+        return [400, { error: hook.why }];
+    }
+  }
+
+  #refuse(why: string): HookAnswer {
+    this.#options.context.malformed(HOOKS, why);
+    this.#count("invalid", 0);
+    return hookDeferral(why);
+  }
+
+  /** A fault in counting or logging must not cost an answer. */
+  #count(result: Resolution | LocalVerdict, ms: number): void {
+    const { context } = this.#options;
+    try {
+      context.answered(HOOKS, result, ms);
+    } catch (error) {
+      context.fault(error);
+    }
+  }
+
+  async #judge(recipient: string): Promise<HookAnswer> {
+    const { context } = this.#options;
+    const asked = context.clock.now();
+    try {
+      const settled = context.resolve(recipient, asked);
+      const resolution = settled instanceof Promise ? await settled : settled;
+      const now = context.clock.now();
+      this.#count(resolution, now - asked);
+      const { answer, until } = resolution;
+      if (until !== undefined && now >= until) return hookDeferral("the refusal has expired");
+      return hookAnswer({ ...answer, reply: replyLineOf(answer) });
+    } catch (error) {
+      context.fault(error);
+      return hookDeferral("internal error in the bridge");
+    }
+  }
+}
+
+/** The body as text; null if it is too long. The rest is read and dropped: a client reads no answer while it writes. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  let pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of request as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    if (length <= MAX_HOOK_BODY) pieces.push(piece);
+    else pieces = [];
+  }
+  return length > MAX_HOOK_BODY ? null : Buffer.concat(pieces).toString("utf8");
+}

@@ -1,0 +1,149 @@
+/** Publishes the lists that domains have again, each under the key of the next epoch. */
+
+import type { DomainDescription } from "../api/index.ts";
+import type { RollcallClient } from "../client/index.ts";
+import { DEFAULT_POLICY, type Hashing } from "../directory/index.ts";
+import { fetchKey } from "./domain-key.ts";
+import { PublishError } from "./errors.ts";
+import { baseOf } from "./plan.ts";
+import {
+  type PlannedList,
+  type PlanOptions,
+  type PlanPorts,
+  type PublishTarget,
+  planLists,
+} from "./plan-list.ts";
+import type { Source, SourceSink } from "./sources/index.ts";
+
+/**
+ * Plans each target under the key of its next epoch. Names cannot be compared across keys, so the guard cannot judge
+ * such a plan. Instead the list must be the one that is published: it is read and compared under the present key first.
+ *
+ * @param options `force`: even if names that left are still deferred; they cannot be carried to another key
+ * @throws PublishError `input` if a list or a setting differs from the published one, or a source gives another list
+ * when it is read again; `guard` if names that left are still deferred
+ */
+export async function planUnderNewKeys(
+  client: RollcallClient,
+  ports: PlanPorts,
+  targets: readonly PublishTarget[],
+  options: PlanOptions & { readonly force?: boolean | undefined } = {},
+): Promise<PlannedList[]> {
+  const { hashing } = ports;
+  const repeated = targets.map((target) => ({
+    ...target,
+    source: target.source === null ? null : new RepeatedSource(target.source),
+  }));
+  const { step } = ports.progress;
+  const silent = { ...ports, recorder: null, progress: step === undefined ? {} : { step } };
+  const epochs = new Map<string, number>();
+  const present = await planLists(
+    silent,
+    repeated,
+    async (domain) => {
+      const start = await startAt(client, hashing, domain, null);
+      if (!options.force) requireGraceOver(domain, start.head);
+      epochs.set(domain, start.key.epoch);
+      return start;
+    },
+    options,
+  );
+  for (const { plan } of present) requirePublished(plan);
+  // The guard would refuse what it cannot compare. It has nothing to judge: the list stays the same.
+  const judge: PlanPorts["judge"] = async (plan) => ({
+    ...plan,
+    refusal: null,
+    warnings: [
+      `the list moves to the key of epoch ${plan.key.epoch}: names within their departure grace are refused at once, and a rollback to an earlier generation brings the earlier key back`,
+    ],
+  });
+  return planLists(
+    { ...ports, judge },
+    repeated,
+    (domain) => startAt(client, hashing, domain, (epochs.get(domain) as number) + 1),
+    options,
+  );
+}
+
+async function startAt(client: RollcallClient, hashing: Hashing, domain: string, epoch: number | null) {
+  const head = await client.domain(domain);
+  if (head === null || head.deleted_until !== null) {
+    throw new PublishError(
+      "input",
+      `${domain} has no list`,
+      "publish it first, without --new-key: the first list has a key of its own",
+    );
+  }
+  const fetched = await fetchKey(client, hashing, domain, epoch);
+  return { ...fetched, head, base: baseOf(head, (id) => client.blob(domain, id)) };
+}
+
+function requireGraceOver(domain: string, { departures, age, policy }: DomainDescription): void {
+  const left = (policy.grace ?? DEFAULT_POLICY.grace) - (age ?? 0);
+  if (departures === 0 || left <= 0) return;
+  throw new PublishError(
+    "guard",
+    `${domain}: names that left the list are still deferred, and would be refused at once under a new key`,
+    `try again in ${Math.ceil(left)} s, or add --force`,
+  );
+}
+
+function requirePublished({ domain, unchanged }: PlannedList["plan"]): void {
+  if (unchanged) return;
+  throw new PublishError(
+    "input",
+    `${domain}: the list or its settings differ from what is published`,
+    "publish them first, without --new-key, so that the guard can compare the names",
+  );
+}
+
+/** A source that is read twice, and fails if it gives another list the second time. */
+class RepeatedSource implements Source {
+  readonly #source: Source;
+  #first: number | null = null;
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  describe(): string {
+    return this.#source.describe();
+  }
+
+  partOf(line: number) {
+    return this.#source.partOf?.(line) ?? { source: this.#source, line };
+  }
+
+  async read(sink: SourceSink, signal: AbortSignal): Promise<void> {
+    let sum = FNV_START;
+    const progress = sink.progress?.bind(sink);
+    const noting: SourceSink = {
+      entry: (line, address, state) => {
+        sum = fnv(sum, `${address} ${state}`);
+        sink.entry(line, address, state);
+      },
+      fault: (line, reason) => {
+        sum = fnv(sum, reason);
+        sink.fault(line, reason);
+      },
+      ...(progress === undefined ? {} : { progress }),
+    };
+    await this.#source.read(noting, signal);
+    this.#first ??= sum;
+    if (this.#first === sum) return;
+    throw new PublishError(
+      "input",
+      `${this.describe()} gave another list when it was read again`,
+      "write the list into a file first, and publish that with --new-key",
+    );
+  }
+}
+
+const FNV_START = 0x811c9dc5;
+
+/** FNV-1a with 32 bits, continued over a text and its end. It detects accidents, not attacks. */
+function fnv(sum: number, text: string): number {
+  let hash = sum;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return Math.imul(hash ^ 0x100, 0x01000193);
+}

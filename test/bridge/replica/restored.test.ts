@@ -1,0 +1,90 @@
+/* A Registry whose storage is restored to an earlier time, and a bridge whose replica has seen what it lost. */
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { pause, temporaryFolder } from "../../support/processes.ts";
+import { type ReplicaBridge, startReplica, useRealEdge, WINDOW } from "./support.ts";
+
+const DOMAIN = "a.example";
+const LATER = "later.example";
+const edge = useRealEdge();
+
+/** Asks until the answer is this one. Fails if it is a wrong one before. */
+async function until(
+  bridge: ReplicaBridge,
+  recipient: string,
+  expected: string,
+  wrong: RegExp,
+): Promise<void> {
+  for (;;) {
+    const said = await bridge.said(recipient);
+    if (said === expected) return;
+    expect(said, recipient).not.toMatch(wrong);
+    await pause(50);
+  }
+}
+
+it("answers truly or defers before `rollcall registry restored`, and truly by itself a window after", {
+  timeout: 120_000,
+}, async () => {
+  const objects = join(edge.home, "state", "v3", "do");
+  const copy = join(temporaryFolder(), "do");
+  const mailbox = (local: string): string => `${local}@${DOMAIN}`;
+  const existing = ["alice", "carol"].map(mailbox);
+
+  await edge.publish(DOMAIN, ["alice", "leaver"]);
+  const token = await edge.token(DOMAIN);
+  await edge.stop();
+  cpSync(objects, copy, { recursive: true });
+  await edge.start();
+  await edge.publish(DOMAIN, ["alice", "carol"]);
+  await edge.publish(LATER, ["dave"]);
+  const bridge = await startReplica(edge, token, join(temporaryFolder(), "replica"));
+  await until(bridge, mailbox("nobody"), "550 replica", /^250/);
+  for (const each of existing) await until(bridge, each, "250 replica", /^5/);
+  // KV's roster names the later domain by then.
+  while ((await edge.run("status")).includes("wait to be copied to KV")) await pause(200);
+
+  await edge.stop();
+  rmSync(objects, { recursive: true });
+  cpSync(copy, objects, { recursive: true });
+  await edge.start({ ROLLCALL_PAUSED: "true" });
+  await bridge.logged("replica-unconfirmed");
+  await until(bridge, mailbox("nobody"), "451 edge", /^250/);
+  const isTrueOrDeferred = async (): Promise<void> => {
+    for (const each of existing) expect(await bridge.said(each)).toMatch(/^(250|451)/);
+    for (const each of ["nobody", "stranger"]) expect(await bridge.said(mailbox(each))).toMatch(/^451/);
+  };
+  await isTrueOrDeferred();
+
+  expect(await edge.run("status")).toContain("Registry 0 is paused");
+  const unconfirmed = await edge.try("registry", "restored");
+  expect(unconfirmed).toMatchObject({ code: 5, stderr: expect.stringContaining("--yes") });
+  expect(await edge.try("registry", "restored", "--partition", "7", "--yes")).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("there is no partition 7"),
+  });
+  expect(await edge.try("registry", "restored", "--yes")).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("continued partition 0: 1 list, "),
+    stderr: expect.stringContaining(`${LATER} was published or deleted since: publish it`),
+  });
+  await isTrueOrDeferred();
+  await edge.publish(LATER, ["dave"]);
+  await edge.publish(DOMAIN, ["alice", "carol"]);
+  await isTrueOrDeferred();
+
+  await edge.stop();
+  await edge.start();
+  expect(await edge.try("registry", "restored", "--yes")).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("partition 0 is not paused"),
+  });
+  const from = performance.now();
+  await until(bridge, mailbox("nobody"), "550 replica", /^250/);
+  for (const each of existing) await until(bridge, each, "250 replica", /^5/);
+  // One window, and what a poll may wait after a failed one.
+  expect(performance.now() - from).toBeLessThan(1000 * (2 * WINDOW));
+  expect(await edge.run("history", DOMAIN)).toMatch(/restored from generation 1/);
+  expect((await bridge.running.stop()).code).toBe(0);
+});

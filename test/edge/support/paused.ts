@@ -1,0 +1,13 @@
+import { runInDurableObject } from "cloudflare:test";
+import { testEnv } from "./edge.ts";
+
+const stub = testEnv.REGISTRY.getByName("registry 0");
+
+/** Gives the Registry other variables, as a deploy does. */
+export const redeployRegistry = (variables: Readonly<Record<string, string>>): Promise<void> =>
+  runInDurableObject(stub, (object) => {
+    Object.assign(object, { env: { ...testEnv, ...variables } });
+  });
+
+export const setPaused = (paused: boolean): Promise<void> =>
+  redeployRegistry(paused ? { ROLLCALL_PAUSED: "true" } : {});

@@ -1,0 +1,288 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { join } from "node:path";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
+import { endWithUs, freePort, until } from "../mta/support/waiting.ts";
+import { temporaryFolder } from "../support/folders.ts";
+import { isInstalled, makeCertificates, note } from "./support/databases.ts";
+import { hostOf, linesOf, openOne, refusal } from "./support/reading.ts";
+
+const folder = temporaryFolder();
+const missing = isInstalled("slapd") ? null : "slapd is not installed";
+
+const BASE = "dc=corp,dc=example";
+const PEOPLE = 1000;
+
+/** The attributes of Active Directory that matter here, by their own names. */
+const SCHEMA = `attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+objectclass ( 1.2.840.113556.1.5.9 NAME 'adUser' SUP inetOrgPerson STRUCTURAL MAY ( proxyAddresses $ userAccountControl ) )
+objectclass ( 1.2.840.113556.1.5.8 NAME 'adGroup' SUP top STRUCTURAL MUST cn MAY ( mail $ proxyAddresses $ description ) )
+`;
+
+const person = (name: string, lines: readonly string[]): string =>
+  `dn: uid=${name},ou=people,${BASE}\nobjectClass: adUser\nuid: ${name}\ncn: ${name}\nsn: ${name}\n${lines.join("\n")}\n`;
+
+const LDIF = [
+  `dn: ${BASE}\nobjectClass: dcObject\nobjectClass: organization\ndc: corp\no: corp\n`,
+  `dn: cn=reader,${BASE}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\nuserPassword: secret\n`,
+  `dn: ou=people,${BASE}\nobjectClass: organizationalUnit\nou: people\n`,
+  `dn: ou=special,${BASE}\nobjectClass: organizationalUnit\nou: special\n`,
+  ...Array.from({ length: PEOPLE }, (_, i) => person(`user${i}`, [`mail: user${i}@example.com`])),
+  ...[
+    [
+      "ann",
+      [
+        "mail: ann@example.com",
+        "proxyAddresses: SMTP:ann@example.com",
+        "proxyAddresses: smtp:a.nn@example.com",
+        "proxyAddresses: X500:/o=corp/cn=ann",
+        "userAccountControl: 512",
+      ],
+    ],
+    ["bob", ["mail: bob@example.com", "proxyAddresses: smtp:rob@example.com", "userAccountControl: 514"]],
+    ["eve", ["userAccountControl: 66048"]],
+  ].map(([name, lines]) => person(name as string, lines as string[]).replace("ou=people", "ou=special")),
+  `dn: cn=team,ou=special,${BASE}\nobjectClass: adGroup\ncn: team\nmail: team@example.com\ndescription: closed\n`,
+  `dn: ou=elsewhere,${BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\nref: ldap://other.example/ou=elsewhere,${BASE}\n`,
+].join("\n");
+
+class Slapd {
+  readonly ldap: number;
+  readonly ldaps: number;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, ldap: number, ldaps: number) {
+    this.#child = child;
+    this.ldap = ldap;
+    this.ldaps = ldaps;
+  }
+
+  static async start(): Promise<Slapd> {
+    const home = join(folder, "slapd");
+    mkdirSync(join(home, "data"), { recursive: true });
+    makeCertificates(home);
+    writeFileSync(join(home, "ad.schema"), SCHEMA);
+    writeFileSync(join(home, "entries.ldif"), LDIF);
+    const configuration = join(home, "slapd.conf");
+    writeFileSync(
+      configuration,
+      `include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+include ${home}/ad.schema
+pidfile ${home}/pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+TLSCACertificateFile ${home}/ca.pem
+TLSCertificateFile ${home}/cert.pem
+TLSCertificateKeyFile ${home}/key.pem
+database mdb
+maxsize 1073741824
+suffix "${BASE}"
+directory ${home}/data
+limits dn.exact="cn=reader,${BASE}" size=unlimited
+limits anonymous size=100 size.prtotal=100
+access to attrs=userPassword by anonymous auth by * none
+access to * by * read
+`,
+    );
+    execFileSync("slapadd", ["-q", "-f", configuration, "-l", join(home, "entries.ldif")], { stdio: "pipe" });
+    const [ldap, ldaps] = [await freePort(), await freePort()];
+    const urls = `ldap://127.0.0.1:${ldap} ldaps://127.0.0.1:${ldaps}`;
+    const child = spawn("slapd", ["-f", configuration, "-h", urls, "-d", "0"], { stdio: "ignore" });
+    endWithUs(child);
+    await until("slapd runs", () => existsSync(join(home, "pid")));
+    return new Slapd(child, ldap, ldaps);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill(signal);
+    await ended;
+  }
+}
+
+/** Passes bytes on to slapd until a number of them has come back; then it closes or stays silent. */
+async function startCut(target: number, octets: number, then: "close" | "silence"): Promise<NetServer> {
+  const { connect } = await import("node:net");
+  const server = createServer((socket: Socket) => {
+    const upstream = connect(target, "127.0.0.1");
+    let passed = 0;
+    socket.pipe(upstream);
+    upstream.on("data", (bytes) => {
+      passed += bytes.length;
+      if (passed <= octets) socket.write(bytes);
+      else if (then === "close") socket.destroy();
+    });
+    for (const each of [socket, upstream]) each.on("error", () => undefined);
+    socket.on("close", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
+  let slapd: Slapd;
+  beforeAll(async () => {
+    slapd = await Slapd.start();
+  });
+  afterAll(() => slapd?.stop());
+
+  const env = { PATH: process.env.PATH, LDAP_PASSWORD: "secret" };
+  const source = (settings: object = {}, more: Parameters<typeof hostOf>[1] = {}): Source =>
+    openOne(
+      v.parse(SOURCE_SETTINGS, {
+        kind: "ldap",
+        url: `ldap://127.0.0.1:${slapd.ldap}`,
+        bind_dn: `cn=reader,${BASE}`,
+        password_env: "LDAP_PASSWORD",
+        base: `ou=people,${BASE}`,
+        filter: "(objectClass=adUser)",
+        ...settings,
+      }) as never,
+      hostOf(folder, { env, ...more }),
+    );
+  const special = { base: `ou=special,${BASE}`, filter: "(|(objectClass=adUser)(objectClass=adGroup))" };
+  /** Without the number of the entry. */
+  const sorted = (lines: readonly string[]): string[] =>
+    lines.map((line) => line.replace(/^\d+ /, "")).sort();
+
+  it.each([500, 333, PEOPLE, PEOPLE + 1, 2])(
+    "reads all entries, whatever the size of a page (%i)",
+    async (page_size) => {
+      const lines = await linesOf(source({ page_size }));
+      expect(sorted(lines)).toEqual(
+        Array.from({ length: PEOPLE }, (_, i) => `user${i}@example.com active`).sort(),
+      );
+    },
+  );
+
+  it("reads users and groups as in Active Directory: several addresses, and accounts that are disabled", async () => {
+    const lines = await linesOf(
+      source({ ...special, attributes: ["MAIL", "proxyAddresses"], account_control: true }),
+    );
+    expect(sorted(lines)).toEqual([
+      "a.nn@example.com active",
+      "ann@example.com active",
+      "ann@example.com active",
+      "bob@example.com disabled",
+      "rob@example.com disabled",
+      "team@example.com active",
+    ]);
+  });
+
+  it("reads states from an attribute", async () => {
+    const settings = { ...special, state_attribute: "description" };
+    expect(sorted(await linesOf(source({ ...settings, states: { closed: "moved" } })))).toEqual([
+      "ann@example.com active",
+      "bob@example.com active",
+      "team@example.com moved",
+    ]);
+    expect(sorted(await linesOf(source(settings)))).toContain(
+      '! unknown state "closed": use one of active, disabled, full, moved',
+    );
+  });
+
+  it("is refused if a limit of the server cuts the result, with pages and in one", async () => {
+    for (const page_size of [50, 5000]) {
+      const error = await refusal(() =>
+        linesOf(source({ bind_dn: undefined, password_env: undefined, page_size })),
+      );
+      expect(error.message).toMatch(
+        /^source hr was not read to its end: .*\(LDAP result (4|11)\); nothing of it was used$/,
+      );
+    }
+  });
+
+  it("is refused if the server refers to another one, unless that is allowed", async () => {
+    const error = await refusal(() => linesOf(source({ base: BASE })));
+    expect(error).toMatchObject({
+      message: "source hr: the server refers to another one for a part of the result",
+      details: [expect.stringContaining("ldap://other.example/ou=elsewhere")],
+    });
+    expect(await linesOf(source({ base: BASE, referrals: "ignore" }))).toHaveLength(PEOPLE + 2);
+    // The base itself may be a referral, too.
+    expect((await refusal(() => linesOf(source({ base: `ou=elsewhere,${BASE}` })))).message).toMatch(
+      /^source hr was not read to its end: .*\(LDAP result 10\)/,
+    );
+  });
+
+  it("may be encrypted, with a certificate that is verified", async () => {
+    const ca_file = join(folder, "slapd", "ca.pem");
+    const ways = [
+      (name: string) => `ldaps://${name}:${slapd.ldaps}`,
+      // StartTLS.
+      (name: string) => `ldap://${name}:${slapd.ldap}`,
+    ];
+    for (const urlOf of ways) {
+      expect(await linesOf(source({ ...special, url: urlOf("localhost"), ca_file }))).toHaveLength(3);
+      const unknown = await refusal(() => linesOf(source({ url: urlOf("localhost"), tls: true })));
+      expect(unknown.message).toMatch(/certificate|self.signed/i);
+      const other = await refusal(() => linesOf(source({ url: urlOf("127.0.0.1"), ca_file })));
+      expect(other.message).toMatch(/127\.0\.0\.1/);
+    }
+  });
+
+  it.each([
+    ["a wrong password", { password_env: "OTHER" }, /LDAP result 49/],
+    ["a base that is not there", { base: `ou=none,${BASE}` }, /LDAP result 32/],
+    ["a bad filter", { filter: "(mail=" }, /not read to its end/],
+  ])("is refused with %s, and the message has no secret", async (_, settings, message) => {
+    const error = await refusal(() =>
+      linesOf(source(settings, { env: { ...env, OTHER: "wrong-password" } })),
+    );
+    expect(error.message).toMatch(message);
+    expect(error.message).not.toMatch(/wrong-password|secret/);
+  });
+
+  it("is refused with a name and no password, which would be an anonymous search", async () => {
+    const error = await refusal(() => linesOf(source({ password_env: undefined })));
+    expect(error.message).toBe("source hr has a bind_dn and no password");
+  });
+
+  it.each(["close", "silence"] as const)(
+    "is refused if the connection breaks half-way (%s)",
+    async (then) => {
+      const cut = await startCut(slapd.ldap, 30_000, then);
+      const url = `ldap://127.0.0.1:${(cut.address() as { port: number }).port}`;
+      let seen = 0;
+      // With silence, the time is over once the first page has arrived.
+      let end = (): void => undefined;
+      const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+        new Promise((resolve) => {
+          expect(ms).toBe(600_000);
+          end = resolve;
+          signal?.addEventListener("abort", () => resolve());
+        });
+      const error = await refusal(() =>
+        source({ url, page_size: 100 }, { sleep }).read(
+          {
+            entry() {
+              if (++seen === 100 && then === "silence") end();
+            },
+            fault: () => undefined,
+          },
+          new AbortController().signal,
+        ),
+      );
+      expect(seen).toBeGreaterThanOrEqual(100);
+      expect(seen).toBeLessThan(PEOPLE);
+      expect(error.message).toMatch(then === "close" ? /not read to its end/ : /was not read within 600 s/);
+      cut.close();
+    },
+  );
+
+  it("is refused if the server is not there", async () => {
+    await slapd.stop("SIGKILL");
+    expect((await refusal(() => linesOf(source()))).message).toMatch(/ECONNREFUSED/);
+  });
+});
