@@ -35,7 +35,7 @@ describe("manual pages and completions", () => {
     }
     const { stdout } = await startCli(["--help"], { home }).ended;
     const [, list = ""] = /\nCommands:\n([\s\S]*?)\n\n/.exec(stdout) ?? [];
-    const shown = [...list.matchAll(/^ {2}(\w+)/gm)]
+    const shown = [...list.matchAll(/^ {2}([\w-]+)/gm)]
       .map(([, name]) => name)
       .filter((name) => name !== "help");
     expect(rollcall.commands.map(({ name }) => name.split(" ")[1])).toEqual(shown);

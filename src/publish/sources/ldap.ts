@@ -4,6 +4,7 @@ import type { EntryState } from "../../directory/index.ts";
 import { PublishError } from "../errors.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
+import { smtpAddress } from "./proxy-address.ts";
 import { readSecret, secretSettings } from "./secret.ts";
 import { TIMEOUT_SETTING } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
@@ -256,10 +257,10 @@ class EntryReader {
   }
 }
 
-/** The address in a value. proxyAddresses has several kinds: `SMTP:` is the primary address, `smtp:` another one. */
+/** The address in a value: proxyAddresses has values of other kinds, too. */
 function addressOf(attribute: string, value: string): string | null {
-  if (attribute.toLowerCase() !== "proxyaddresses") return value === "" ? null : value;
-  return /^smtp:/i.test(value) ? value.slice("smtp:".length) : null;
+  if (value === "") return null;
+  return attribute.toLowerCase() === "proxyaddresses" ? smtpAddress(value) : value;
 }
 
 function ldapFault({ shown }: SourceHost, error: unknown): PublishError {
