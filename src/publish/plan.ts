@@ -20,6 +20,7 @@ import {
   isAcceptedState,
   isLost,
   isSameTable,
+  listedName,
   type Mode,
   NO_COUNTS,
   POLICY_SETTINGS,
@@ -29,7 +30,6 @@ import {
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
 /** What a domain should become. */
@@ -271,7 +271,7 @@ function warningsOf(
 
 /** Whether the list itself accepts an address. */
 function isAccepted(address: string, intent: Intent, policy: DomainPolicy): boolean {
-  const name = nameOf(address, intent.domain, policy);
+  const name = listedName(address, intent.domain, policy);
   if (typeof name !== "string") return false;
   const digest = fingerprint(intent.key.names, name);
   const { shards, table } = intent.packed;
