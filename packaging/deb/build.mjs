@@ -45,7 +45,7 @@ try {
   // OpenSMTPD's tables of the type `rollcall`.
   put(
     "usr/lib/rollcall/opensmtpd-table.mjs",
-    read("dist/cli/opensmtpd-table.mjs").replace(/^#!.*/, "#!/usr/bin/node"),
+    read("dist/cli/opensmtpd-table.mjs").replace(/^#!.*/, "#!/usr/bin/node --max-semi-space-size=1"),
     0o755,
   );
   link("usr/libexec/opensmtpd/table-rollcall", "../../lib/rollcall/opensmtpd-table.mjs");

@@ -212,15 +212,6 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "an older manifest than the head is stored",
-    "a list never goes back",
-    bridge(
-      "replica/sync-domain.ts",
-      "    if (!isEnough(manifest, need)) {\n      throw",
-      "    if (need.number < 0) {\n      throw",
-    ),
-  ),
-  mutant(
     "a folder keeps what the token does not cover",
     "lists of other domains are removed (law 6)",
     bridge(

@@ -118,7 +118,7 @@ sources = ["staff"]
     [
       "a setting of a source",
       '[sources.s]\nkind = "file"\npath = "a"\ncolums = 1\n',
-      "rollcall.toml:4: unknown setting colums; known here: kind, other_domains, path, format, columns, states",
+      "rollcall.toml:4: unknown setting colums; known here: kind, preset, other_domains, path, format, columns, separator, states",
     ],
     [
       "a value of a source",

@@ -70,6 +70,7 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
     // One file, and no packages of npm.
     const installed = root.run("dpkg", "-L", "rollcall");
     expect(installed).toContain("/usr/lib/rollcall/rollcall.mjs");
+    expect(installed).toContain("/usr/libexec/opensmtpd/table-rollcall");
     expect(installed).not.toContain("node_modules");
   });
 

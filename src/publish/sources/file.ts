@@ -87,9 +87,10 @@ export const file = kind({
     path: v.pipe(v.string("must be the path of a list"), v.nonEmpty("must be the path of a list")),
     format: v.optional(v.picklist(["text", "csv"], 'must be "text" or "csv"')),
     columns: COLUMNS_SETTING,
+    separator: v.optional(v.pipe(v.string("must be a text"), v.nonEmpty("must be a text"))),
     states: STATES_SETTING,
   },
-  open({ path, format, columns, states }, host) {
+  open({ path, format, columns, separator = null, states }, host) {
     const isCsv = (format ?? (isCsvName(path) || columns !== undefined ? "csv" : "text")) === "csv";
     if (!isCsv && (columns !== undefined || states !== undefined)) {
       throw new PublishError(
@@ -98,7 +99,11 @@ export const file = kind({
         'remove them, or set format = "csv"',
       );
     }
-    const named = columns === undefined ? null : { address: columns.address, state: columns.state ?? null };
+    if (separator !== null && columns === undefined) {
+      throw new PublishError("input", `${host.shown} has a separator and no columns`, "set columns, too");
+    }
+    const named =
+      columns === undefined ? null : { address: columns.address, state: columns.state ?? null, separator };
     return fileSource(host.path(path), path, isCsv ? csvReader(named, stateWords(states)) : readText);
   },
 });
