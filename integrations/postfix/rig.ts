@@ -126,7 +126,7 @@ const differences: readonly Difference[] = [
     ways: TABLES,
     codes: "550 5.1.1",
     because:
-      'Postfix asks its tables in lower case: publish a domain with `case = "sensitive"` only if its servers use the policy service',
+      'Postfix asks its tables in lower case: `case = "sensitive"` is only for a domain whose servers all use the policy service',
   },
   {
     rows: ["bare"],
