@@ -279,6 +279,11 @@ function warningsOf(
         : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
     );
   }
+  if (policy.case === "sensitive") {
+    warnings.push(
+      "case is sensitive, but the tables of Postfix, OpenSMTPD and Stalwart ask in lower case: names with capitals are refused there. With Postfix, use the policy service",
+    );
+  }
   if (live !== null && difference === null) {
     warnings.push(
       "made under another key, case or dots setting: names cannot be compared, and names that leave get no grace",
