@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { registryCommand } from "./commands/registry.ts";
@@ -25,6 +26,10 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   initCommand,
   devCommand,
   publishCommand,
+  addCommand,
+  removeCommand,
+  disableCommand,
+  enableCommand,
   checkCommand,
   bridgeCommand,
   opensmtpdTableCommand,

@@ -78,8 +78,8 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       throw usageError("a list belongs to one domain", `name it: --domain example.com ${file}`);
     }
     const source = openFile({ path: cli.path(file), shown: file });
-    const canaries = known.get(domain)?.canaries ?? [];
-    return { targets: [{ domain, source, policy, mode, canaries }], settings };
+    const { canaries = [], patched } = known.get(domain) ?? {};
+    return { targets: [{ domain, source, policy, mode, canaries, patched }], settings };
   }
   if (settings === null) {
     throw usageError(
@@ -102,9 +102,16 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
         `add [domains."${domain}"], or give its list: FILE`,
       );
     }
-    const { canaries } = each;
+    const { canaries, patched } = each;
     const source = sourceOf(cli, settings, each);
-    return { domain, source, policy: { ...each.policy, ...policy }, mode: mode ?? each.mode, canaries };
+    return {
+      domain,
+      source,
+      policy: { ...each.policy, ...policy },
+      mode: mode ?? each.mode,
+      canaries,
+      patched,
+    };
   });
   return { targets, settings };
 }

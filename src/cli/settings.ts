@@ -32,6 +32,8 @@ export interface DomainSettings {
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
   readonly canaries: readonly string[];
+  /** What a publish does with single changes that the list does not know; undefined: it asks for a decision. */
+  readonly patched: "keep" | "drop" | undefined;
 }
 
 export interface Settings {
@@ -85,6 +87,7 @@ const bridgeEntries = Object.fromEntries(
 );
 
 const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
+const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
@@ -98,7 +101,7 @@ const SCHEMA = v.strictObject({
   ),
   keep_lists: v.optional(v.boolean("must be true or false"), true),
   bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
+  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
   sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
   domains: v.optional(
     v.record(
@@ -112,6 +115,7 @@ const SCHEMA = v.strictObject({
           ),
         ),
         mode: MODE,
+        patched: PATCHED,
         canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
         ...policyEntries,
       }),
@@ -178,8 +182,8 @@ function readDomain(
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, sources, mode, canaries, ...own } = table;
-  const { mode: defaultMode, ...common } = defaults;
+  const { list, sources, mode, patched, canaries, ...own } = table;
+  const { mode: defaultMode, patched: defaultPatched, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
   const hasList = list !== undefined || sources !== undefined;
@@ -210,6 +214,7 @@ function readDomain(
     ],
     policy,
     mode: mode ?? defaultMode,
+    patched: patched ?? defaultPatched,
     canaries,
   };
 }
@@ -252,8 +257,8 @@ function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readon
     return knownSourceSettings(table?.input?.kind);
   }
   return path[0] === "defaults"
-    ? ["mode", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "canaries", ...POLICY_SETTINGS];
+    ? ["mode", "patched", ...POLICY_SETTINGS]
+    : ["list", "sources", "mode", "patched", "canaries", ...POLICY_SETTINGS];
 }
 
 /**

@@ -4,6 +4,7 @@ import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
 import type { ListRecorder } from "./list-recorder.ts";
 import { emptyList } from "./pack.ts";
+import type { PatchedDecision } from "./patched.ts";
 import { type Base, type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
 import type { Source } from "./sources/index.ts";
 
@@ -18,6 +19,8 @@ export interface PublishTarget {
   readonly mode?: Mode | undefined;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  /** What becomes of single changes that the list does not know; left out: nobody decided. */
+  readonly patched?: PatchedDecision | undefined;
   /** Shard bits to use, whatever the number of entries: for small lists of many shards in tests. */
   readonly bits?: number;
 }
@@ -61,6 +64,8 @@ export interface PlanPorts {
 
 export interface PlanOptions {
   readonly skipInvalid?: boolean | undefined;
+  /** What becomes of single changes that a list does not know, whatever the target says. */
+  readonly patched?: PatchedDecision | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -75,7 +80,9 @@ export async function planList(
   const { domain, policy, canaries, mode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
-  const intent = { domain, key, partition, packed: list.packed, policy, canaries };
+  const patchedDecision = options.patched ?? target.patched;
+  const { hashing } = ports;
+  const intent = { domain, key, partition, packed: list.packed, policy, canaries, patchedDecision, hashing };
   const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );

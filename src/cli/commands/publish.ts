@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { type Confirmation, ListRecorder, type PlannedList, publishLists } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
@@ -17,6 +17,8 @@ interface PublishOptions extends EdgeOptions, ListOptions {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly newKey?: boolean;
+  readonly keepPatched?: boolean;
+  readonly dropPatched?: boolean;
   readonly note?: string;
   readonly keepList: boolean;
 }
@@ -34,6 +36,9 @@ rollcall.toml, turns this off.
 folder may be stolen, after its token is revoked. Names cannot be compared across keys, so it is an override, and the
 history says so.
 
+Names that were changed one by one since the last publish, and that the list does not know, need a decision: --keep-patched,
+--drop-patched, or patched = "keep" or "drop" in rollcall.toml. Kept ones are asked about again, until the list has them.
+
 With --force, a list that accepts nobody must be confirmed by typing the domain's name; --force --yes does not ask.`;
 
 /** `rollcall publish`: reads lists, shows what would change, and publishes them. */
@@ -45,6 +50,13 @@ export function publishCommand(cli: Cli): Command {
       "--new-key",
       "publish the same list under a new key, so that copies of the old key are of no use for it",
     )
+    .addOption(
+      new Option(
+        "--keep-patched",
+        "keep single changes (rollcall add, remove, …) that the list does not know",
+      ).conflicts("dropPatched"),
+    )
+    .addOption(new Option("--drop-patched", "publish the list as it is, without such changes"))
     .option("--note <text>", "note for the history, at most 200 characters")
     .option("--no-keep-list", "do not store the list's names on this host")
     .addHelpText("after", HELP)
@@ -56,9 +68,10 @@ export function publishCommand(cli: Cli): Command {
 async function publish(
   cli: Cli,
   { targets, settings }: Targets,
-  { yes, keepList, ...options }: PublishOptions,
+  { yes, keepList, keepPatched, dropPatched, ...rest }: PublishOptions,
 ): Promise<void> {
   const { output, platform } = cli;
+  const options = { ...rest, patched: keepPatched ? "keep" : dropPatched ? "drop" : undefined } as const;
   const store = keepList && settings?.keepLists !== false ? listStoreOf(cli, settings) : null;
   const warn = (text: string): void => output.warn(text);
   const ports = {
