@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
 import {
   type DomainPolicy,
+  MODES,
   type Mode,
   POLICY_SETTINGS,
   parseRecipient,
@@ -34,6 +35,10 @@ export interface DomainSettings {
   readonly canaries: readonly string[];
   /** What a publish does with single changes that the list does not know; undefined: it asks for a decision. */
   readonly patched: "keep" | "drop" | undefined;
+  /** Fewest names that the list must accept. */
+  readonly minimum: number | undefined;
+  /** Addresses that the list must not have. */
+  readonly mustNotAppear: readonly string[];
 }
 
 export interface Settings {
@@ -86,9 +91,12 @@ const bridgeEntries = Object.fromEntries(
   ]),
 );
 
-const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
+const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
 const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
+const WHOLE = "must be a whole number, 1 or more";
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
 
@@ -116,7 +124,11 @@ const SCHEMA = v.strictObject({
         ),
         mode: MODE,
         patched: PATCHED,
-        canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
+        canaries: ADDRESSES,
+        minimum: v.optional(
+          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
+        ),
+        must_not_appear: ADDRESSES,
         ...policyEntries,
       }),
       'must be tables such as [domains."example.com"]',
@@ -182,7 +194,7 @@ function readDomain(
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, sources, mode, patched, canaries, ...own } = table;
+  const { list, sources, mode, patched, canaries, minimum, must_not_appear: mustNotAppear, ...own } = table;
   const { mode: defaultMode, patched: defaultPatched, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
@@ -196,12 +208,22 @@ function readDomain(
   for (const source of sources ?? []) {
     if (!Object.hasOwn(known, source)) fault(`names source ${source}, but there is no [sources.${source}]`);
   }
-  if (alias !== null && canaries.length > 0)
-    fault("has canaries and an alias: put them in the table of the alias's target");
-  for (const canary of canaries) {
-    const read = parseRecipient(canary);
-    if (read.kind !== "mailbox" || read.domain !== domain)
-      fault(`canary ${canary} is not an address of ${name}`);
+  const expected = Object.entries({
+    canaries: canaries.length,
+    minimum,
+    must_not_appear: mustNotAppear.length,
+  });
+  for (const [key] of expected.filter(([, value]) => alias !== null && value)) {
+    fault(`has ${key} and an alias: put ${key} in the table of the alias's target`);
+  }
+  const isOwn = (address: string): boolean => {
+    const read = parseRecipient(address);
+    return read.kind === "mailbox" && read.domain === domain;
+  };
+  for (const canary of canaries) if (!isOwn(canary)) fault(`canary ${canary} is not an address of ${name}`);
+  for (const address of mustNotAppear) {
+    if (!isOwn(address)) fault(`must_not_appear names ${address}, which is not an address of ${name}`);
+    if (canaries.includes(address)) fault(`canaries and must_not_appear both name ${address}`);
   }
   return {
     domain: domain ?? name,
@@ -216,6 +238,8 @@ function readDomain(
     mode: mode ?? defaultMode,
     patched: patched ?? defaultPatched,
     canaries,
+    minimum,
+    mustNotAppear,
   };
 }
 
@@ -258,7 +282,7 @@ function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readon
   }
   return path[0] === "defaults"
     ? ["mode", "patched", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "patched", "canaries", ...POLICY_SETTINGS];
+    : ["list", "sources", "mode", "patched", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
 }
 
 /**

@@ -5,7 +5,7 @@ import { baseOf, type DomainPlan, planDomain } from "./plan.ts";
 /**
  * Plans the same lists against the present heads, if only single changes were made since they were planned. What was
  * uploaded is used again.
- * @returns null if a head has moved in another way, or no head has moved
+ * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again
  */
 export async function rebase(
   client: RollcallClient,
@@ -19,16 +19,11 @@ export async function rebase(
       rebased.push(plan);
       continue;
     }
-    if (head === null || plan.expect === null || !(await isPatched(client, plan.domain, plan.expect)))
-      return null;
+    // A plan from a file is published exactly as it is.
+    if (plan.listed === null || head === null || plan.expect === null) return null;
+    if (!(await isPatched(client, plan.domain, plan.expect))) return null;
     const base = baseOf(head, (id) => client.blob(plan.domain, id));
-    const { domain, key, partition, listed, policy, mode, canaries, patchedDecision, hashing } = plan;
-    const intent = {
-      ...{ domain, key, partition, policy, canaries, patchedDecision, packed: listed },
-      ...(mode === undefined ? {} : { mode }),
-      ...(hashing === undefined ? {} : { hashing }),
-    };
-    rebased.push(await judgePlan(client, await planDomain(intent, base)));
+    rebased.push(await judgePlan(client, await planDomain({ ...plan, packed: plan.listed }, base)));
     hasMoved = true;
   }
   return hasMoved ? rebased : null;

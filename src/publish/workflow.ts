@@ -91,18 +91,36 @@ async function publish(
   targets: readonly PublishTarget[],
   options: PublishOptions,
 ): Promise<PublishResult> {
-  const { client, hashing, recorder, progress } = ports;
+  const planned = await planChanges(ports, targets, options);
+  if (options.dryRun) {
+    const isRefused = planned.some(({ plan }) => plan.refusal !== null || openChanges(plan.patched) !== null);
+    return { planned, isRefused, isPublished: false, generations: {} };
+  }
+  return publishPlanned(ports, planned, options);
+}
+
+/** Plans targets of an edge. Changes nothing. @throws as {@link publishLists}, but not for a refusal of the guard */
+export async function planChanges(
+  { client, hashing, recorder, progress }: Omit<PublishPorts, "confirm" | "timers">,
+  targets: readonly PublishTarget[],
+  options: PublishOptions = {},
+): Promise<PlannedList[]> {
   const planPorts = { hashing, recorder, progress, judge: (plan: DomainPlan) => judgePlan(client, plan) };
-  const planned = options.newKey
+  return options.newKey
     ? await planUnderNewKeys(client, planPorts, targets, options)
     : await planLists(planPorts, targets, (domain) => startOf(client, hashing, domain), options);
+}
+
+/** Publishes what was planned: asks for confirmation, uploads and commits. @throws as {@link publishLists} */
+export async function publishPlanned(
+  ports: PublishPorts,
+  planned: readonly PlannedList[],
+  options: PublishOptions = {},
+): Promise<PublishResult> {
+  const { recorder } = ports;
   const refused = refusedOf(planned);
   const changed = planned.filter(({ plan }) => !plan.unchanged);
   const isRefused = refused.length > 0;
-  if (options.dryRun) {
-    const isOpen = planned.some(({ plan }) => openChanges(plan.patched) !== null);
-    return { planned, isRefused: isRefused || isOpen, isPublished: false, generations: {} };
-  }
   requireDecisions(planned.map(({ plan }) => plan));
   if (isRefused && !options.force) throw refusal(refused.map(({ plan }) => plan));
   if (changed.length > 0) {
@@ -158,7 +176,8 @@ async function uploadOver(
       return await send(present);
     } catch (error) {
       const next = isConflict(error) && round < REBASES ? await rebase(client, present) : null;
-      if (next === null) throw error;
+      const isUnmet = next?.some(({ missingCanaries, unmet }) => missingCanaries.length + unmet.length > 0);
+      if (next === null || isUnmet) throw error;
       requireDecisions(next);
       const refused = next.filter(({ refusal }) => refusal !== null);
       if (refused.length > 0 && !force) throw refusal(refused);
