@@ -280,6 +280,39 @@ describe("an HTTP service as a source", () => {
     );
   });
 
+  it.each<[string, Answer]>([
+    ["@odata.nextLink", json({ users: [{ mail: "a@x" }], "@odata.nextLink": "https://x/p2" })],
+    ["nextPageToken", json({ users: [{ mail: "a@x" }], nextPageToken: "abc" })],
+    ["next_page", json({ users: [{ mail: "a@x" }], next_page: 2 })],
+    ["Link", json({ users: [{ mail: "a@x" }] }, 200, { link: '</p2>; rel="next", </p9>; rel="last"' })],
+  ])("is refused if the answer has a next page that the settings do not find: %s", async (name, answer) => {
+    answers["/p1"] = answer;
+    for (const settings of [{}, { next_url: "/typo" }]) {
+      const error = await refusal(() => linesOf(open({ url: `${origin}/p1`, ...settings })));
+      expect(error.message).toContain(`the answer names a next page (${name}), which would be left out`);
+    }
+  });
+
+  it("may end with members that name no next page, and with pages that get smaller or empty", async () => {
+    answers["/p1"] = json({ users: [{ mail: "a@x" }, { mail: "b@x" }], next: "/p2" });
+    answers["/p2"] = json({ users: [], next: "/p3" });
+    answers["/p3"] = json(
+      { users: [{ mail: "c@x" }], next: "", nextPageToken: "", next_page: null, "@odata.deltaLink": "x" },
+      200,
+      { link: '</p2>; rel="prev"' },
+    );
+    expect(await linesOf(open({ url: `${origin}/p1`, next_url: "/next" }))).toHaveLength(3);
+  });
+
+  it("is refused if no item has an address, since addresses must then be wrong", async () => {
+    answers["/p1"] = json({ users: [{ email: "a@x" }, { mail: null }] });
+    expect((await refusal(() => linesOf(open({ url: `${origin}/p1` })))).message).toBe(
+      "source hr: none of 2 items has an address",
+    );
+    answers["/p1"] = json({ users: [] });
+    expect(await linesOf(open({ url: `${origin}/p1` }))).toEqual([]);
+  });
+
   it.each<[object, RegExp]>([
     [{ url: "http://directory.example/users" }, /unencrypted/],
     [{ next_token: "/t" }, /needs next_token and token_parameter together/],
