@@ -136,6 +136,11 @@ const WAYS: readonly Way[] = [
     },
     patience: [
       {
+        faults: ["backlog"],
+        defersInSession: "once",
+        because: "all sessions share one process and its connection, which is tried again every two seconds",
+      },
+      {
         faults: ["silent"],
         seconds: 18,
         because:

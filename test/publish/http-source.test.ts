@@ -100,7 +100,7 @@ describe("an HTTP service as a source", () => {
       "1 a2@x active",
       "1 a3@x active",
       "2 b@x disabled",
-      "4 ! an address that is no text",
+      "4 ! an address that is not text",
       "5 ! not a JSON object",
     ]);
     expect(asked.map(({ authorization }) => authorization)).toEqual(["Bearer a-token"]);
@@ -272,7 +272,7 @@ describe("an HTTP service as a source", () => {
     ["at another server", "http://localhost:1/p2", /the next page is at another server/],
     ["that was there already", "/p1", /is an earlier one/],
     ["that is no URL", "http://[", /the next page is at another server/],
-    ["that is no text", 7, /what is at \/next is no text/],
+    ["that is no text", 7, /what is at \/next is not text/],
   ])("is refused if it names a next page %s", async (_, next, message) => {
     answers["/p1"] = json({ users: [], next });
     expect((await refusal(() => linesOf(open({ url: `${origin}/p1`, next_url: "/next" })))).message).toMatch(

@@ -112,7 +112,7 @@ function nextOf(page: unknown, url: string, settings: Settings, { shown }: Sourc
   const [next = null] = valuesAt(page, at);
   if (next === null || next === "") return null;
   if (typeof next !== "string") {
-    throw new PublishError("input", `${shown}: what is at ${at} is no text`, "check next_url or next_token");
+    throw new PublishError("input", `${shown}: what is at ${at} is not text`, "check next_url or next_token");
   }
   const following = new URL(url);
   if (next_url === undefined) {
@@ -193,7 +193,7 @@ class ItemReader {
       this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
-      if (address === undefined) this.#sink.fault(line, "an address that is no text");
+      if (address === undefined) this.#sink.fault(line, "an address that is not text");
       else if (state !== null) this.#sink.entry(line, address, state);
       else this.#sink.fault(line, this.#words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
     }

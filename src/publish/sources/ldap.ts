@@ -271,7 +271,7 @@ class EntryReader {
       if (/;range=\d+-\d+$/i.test(name)) {
         throw new PublishError(
           "input",
-          `${this.#host.shown}: the server cut the attribute ${name} of ${entry.dn}`,
+          `${this.#host.shown}: the server truncated the attribute ${name} of ${entry.dn}`,
           "raise its limit of values (MaxValRange in Active Directory), or leave the entry out with the filter",
         );
       }

@@ -61,7 +61,8 @@ export function faultMatrix(rig: Rig): void {
         if (each.status === "rejected") throw each.reason;
         return each.value;
       });
-      if (hasPlace(rig.name, "stalled")) expectWritten(`${rig.name}.md`, "stalled", table(STALLED_HEAD, seen));
+      if (hasPlace(rig.name, "stalled"))
+        expectWritten(`${rig.name}.md`, "stalled", table(STALLED_HEAD, seen));
     });
 
     it("docs: the table of faults is what was seen", ({ skip }) => {
