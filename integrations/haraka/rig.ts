@@ -19,6 +19,7 @@ import {
   codesOfReply,
   type Difference,
   type Listeners,
+  type LocalList,
   type MailServer,
   type Rig,
   type Way,
@@ -66,18 +67,20 @@ export function installPlugin(home: string): void {
   }
 }
 
-async function startHaraka(settings: string, { token, authority }: Listeners["edge"]): Promise<MailServer> {
+/** @param configuration files of its folder `config`, by their names @param authority see {@link Listeners} */
+async function startHaraka(
+  configuration: Readonly<Record<string, string>>,
+  authority: string | null,
+): Promise<MailServer> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const home = folder(cleanup);
   installPlugin(home);
   const files = {
-    plugins: "rollcall\n",
     me: "mx.example.org\n",
     "smtp.ini": `listen = 127.0.0.1:${port}\nnodes = 0\n`,
     "log.ini": "level = INFO\n",
-    "rollcall.ini": settings,
-    rollcall_token: `${token}\n`,
+    ...configuration,
   };
   mkdirSync(join(home, "config"));
   // As `haraka --install` does: Haraka does not start without it.
@@ -134,6 +137,21 @@ const differences: readonly Difference[] = [
   },
 ];
 
+const ROUTES = "haraka-plugin-recipient-routes";
+
+/** The plugin of Haraka's makers for a list of recipients in a file. Haraka itself has only lists of hosts. */
+const routes: LocalList = {
+  name: "recipient-routes",
+  title: "`recipient-routes`, file",
+  ways: ["bridge", "edge"],
+  missing: existsSync(join(INSTALLED, ROUTES)) ? null : `ROLLCALL_HARAKA has no ${ROUTES}`,
+  start(domain, names) {
+    const list = names.map((name) => `${name}@${domain}=192.0.2.10\n`).join("");
+    const file = `[redis]\nenabled=false\n\n[routes]\n${list}`;
+    return startHaraka({ plugins: "recipient-routes\n", "rcpt_to.routes.ini": file }, null);
+  },
+};
+
 export const haraka: Rig = {
   name: "haraka",
   version() {
@@ -146,5 +164,11 @@ export const haraka: Rig = {
   differences,
   smtputf8: true,
   missing: WITHOUT_HARAKA,
-  start: (way, listeners, domains) => startHaraka(settingsOf(way.file, listeners, domains), listeners.edge),
+  start(way, listeners, domains) {
+    const { token, authority } = listeners.edge;
+    const settings = settingsOf(way.file, listeners, domains);
+    const files = { plugins: "rollcall\n", "rollcall.ini": settings, rollcall_token: `${token}\n` };
+    return startHaraka(files, authority);
+  },
+  localLists: [routes],
 };

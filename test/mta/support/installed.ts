@@ -53,10 +53,10 @@ export class Installed {
   }
 
   /** Writes a file for the programs that start after this. @param path such as `etc/exim4/rollcall.acl` */
-  write(path: string, text: string): void {
+  write(path: string, content: string | Uint8Array): void {
     const file = join(this.#home, path);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
+    writeFileSync(file, content);
   }
 
   /** Runs a command to its end. @returns standard output @throws if it fails */
