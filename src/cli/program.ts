@@ -16,6 +16,7 @@ import { publishCommand } from "./commands/publish.ts";
 import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
+import { syncCommand } from "./commands/sync.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { Cli } from "./context.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   devCommand,
   planCommand,
   publishCommand,
+  syncCommand,
   addCommand,
   removeCommand,
   disableCommand,

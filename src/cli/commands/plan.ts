@@ -1,4 +1,3 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import {
@@ -24,6 +23,7 @@ import {
 } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
 import { unconfiguredDomains, warnOfUnconfigured } from "../unconfigured.ts";
+import { writeWhole } from "../whole-file.ts";
 
 interface PlanCommandOptions extends EdgeOptions, ListOptions {
   readonly out?: string;
@@ -75,7 +75,7 @@ async function plan(
   warnOfUnconfigured(output, unconfigured, settings);
   if (out !== undefined) {
     const edge = new URL(cli.url(options)).origin;
-    writeWhole(cli.path(out), encodePlanFile(planned, edge, stablelibHashing));
+    writeWhole(cli.path(out), encodePlanFile(planned, edge, stablelibHashing), 0o600);
     output.line(`The plan is in ${out}. To publish exactly this: rollcall publish ${out}`);
   }
   const isOpen = changed.some(({ plan }) => openChanges(plan.patched) !== null);
@@ -121,12 +121,4 @@ function showSummary({ output }: Cli, planned: readonly PlannedList[], size: Upl
     `To upload: at most ${plural(size.shards, "shard")}, ${octets(size.bytes)}, and ${plural(size.kvWrites, "KV write")}: ` +
       `${share} % of a day's on the free plan, or $${dollarsOf(size).toFixed(6)} beyond what is included.`,
   );
-}
-
-/** Writes a file of mode 0600, whole or not at all. */
-function writeWhole(path: string, bytes: Uint8Array): void {
-  const next = `${path}.next`;
-  rmSync(next, { force: true });
-  writeFileSync(next, bytes, { mode: 0o600, flag: "wx" });
-  renameSync(next, path);
 }
