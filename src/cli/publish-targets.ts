@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type DomainPolicy, MODES, type Mode, toALabel } from "../directory/index.ts";
-import { ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
-import type { Cli } from "./context.ts";
+import { ListRecorder, ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
+import type { Cli, EdgeOptions } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
 import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
@@ -18,6 +18,8 @@ export interface ListOptions {
   readonly departureGrace?: number;
   readonly skipInvalid?: boolean;
   readonly force?: boolean;
+  readonly keepPatched?: boolean;
+  readonly dropPatched?: boolean;
 }
 
 /** What a command publishes. */
@@ -60,6 +62,17 @@ export function withListOptions(command: Command): Command {
     .option("--force", "override the guard; recorded in the history");
 }
 
+/** Adds the options that say what becomes of single changes which a list does not know. */
+export const withPatchedOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option(
+        "--keep-patched",
+        "keep single changes (rollcall add, remove, …) that the list does not know",
+      ).conflicts("dropPatched"),
+    )
+    .addOption(new Option("--drop-patched", "publish the list as it is, without such changes"));
+
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
@@ -72,7 +85,7 @@ function seconds(text: string): number {
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
- * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; canaries always do.
+ * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; what the file expects of the list always does.
  */
 export function targetsOf(cli: Cli, file: string | undefined, options: ListOptions): Targets {
   const settings = cli.settings(options.config);
@@ -85,8 +98,10 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       throw usageError("a list belongs to one domain", `name it: --domain example.com ${file}`);
     }
     const source = openFile({ path: cli.path(file), shown: file });
-    const canaries = known.get(domain)?.canaries ?? [];
-    return { targets: [{ domain, source, policy, mode, canaries }], settings };
+    return {
+      targets: [{ domain, source, policy, mode, ...expectedOf(known.get(domain), options) }],
+      settings,
+    };
   }
   if (settings === null) {
     throw usageError(
@@ -109,12 +124,28 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
         `add [domains."${domain}"], or give its list: FILE`,
       );
     }
-    const { canaries } = each;
     const source = sourceOf(cli, settings, each);
-    return { domain, source, policy: { ...each.policy, ...policy }, mode: mode ?? each.mode, canaries };
+    return {
+      domain,
+      source,
+      policy: { ...each.policy, ...policy },
+      mode: mode ?? each.mode,
+      ...expectedOf(each, options),
+    };
   });
   return { targets, settings };
 }
+
+/** What rollcall.toml expects of a domain's list. It holds for a list in FILE too. */
+const expectedOf = (
+  domain: DomainSettings | undefined,
+  { keepPatched, dropPatched }: ListOptions,
+): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear" | "patched"> => ({
+  patched: keepPatched ? "keep" : dropPatched ? "drop" : domain?.patched,
+  canaries: domain?.canaries ?? [],
+  minimum: domain?.minimum,
+  mustNotAppear: domain?.mustNotAppear,
+});
 
 /** The list of a domain, or null for an alias. Nothing is read yet. */
 function sourceOf(
@@ -157,4 +188,16 @@ export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | nu
   if (settings !== null) return new ListStore(join(settings.directory, ".rollcall"));
   if (env.XDG_STATE_HOME) return new ListStore(join(env.XDG_STATE_HOME, "rollcall"));
   return homeDirectory === null ? null : new ListStore(join(homeDirectory, ".local", "state", "rollcall"));
+}
+
+/** Stores the lists that a command reads, so that the next plan can name who leaves; null if that is turned off. */
+export function listRecorderOf(
+  cli: Cli,
+  settings: Settings | null,
+  options: EdgeOptions & { readonly keepList?: boolean },
+): ListRecorder | null {
+  const isOff = options.keepList === false || settings?.keepLists === false;
+  const store = isOff ? null : listStoreOf(cli, settings);
+  if (store === null) return null;
+  return new ListRecorder(store, cli.url(options), cli.platform, (text) => cli.output.warn(text));
 }

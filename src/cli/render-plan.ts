@@ -1,4 +1,4 @@
-import type { DomainPlan, LineReport, PlannedList } from "../publish/index.ts";
+import type { DomainPlan, LineReport, PatchedPlan, PlannedList } from "../publish/index.ts";
 import { type Output, plural } from "./output.ts";
 
 /** Names to show; `--json` has up to a thousand. */
@@ -8,7 +8,7 @@ const SHOWN_LINES = 5;
 /** Prints a plan. */
 export function showPlan(
   output: Output,
-  { plan, duplicates, skipped, conflicts, leaving, coming }: PlannedList,
+  { plan, duplicates, skipped, conflicts, leaving, coming, changing }: PlannedList,
 ): void {
   const { bold, red, green, yellow } = output.colors;
   const row = (label: string, text: string): void => output.line(`  ${label.padEnd(11)}${text}`);
@@ -22,6 +22,14 @@ export function showPlan(
     row(label, `${plural(count, "line")} ${what}`);
     for (const line of first.slice(0, SHOWN_LINES)) output.line(`    ${line}`);
     if (count > SHOWN_LINES) output.line(`    and ${count - SHOWN_LINES} more`);
+  };
+  const patchedRow = (patched: PatchedPlan): void => {
+    const { added, removed, changed, decision } = patched;
+    if (added + removed + changed === 0) return;
+    const what = `${added} added, ${removed} removed, ${changed} changed one by one, which the list does not know`;
+    const end =
+      decision === null ? red("keep or drop them?") : decision === "keep" ? "kept" : yellow("dropped");
+    row("patched", `${what}: ${end}`);
   };
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}`);
   if (plan.unchanged) {
@@ -38,8 +46,15 @@ export function showPlan(
       how === "refused" ? `${address} (stays in the list, but will be rejected)` : address,
     );
     names("leaves", leavers, plan.leaving.size);
+    if (plan.patched !== null) patchedRow(plan.patched);
+    names(
+      "state",
+      changing.map(({ address, from, to }) => `${address}: ${from} becomes ${to}`),
+      changing.length,
+    );
     row("guard", plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`));
     for (const canary of plan.missingCanaries) row("canary", red(`${canary} is not in the list`));
+    for (const each of plan.unmet) row("expected", red(each));
     for (const warning of plan.warnings) row("note", yellow(warning));
   }
   lines("duplicate", duplicates, "repeated, which is harmless");
@@ -69,6 +84,7 @@ export function planJson({
   skipped,
   leaving,
   coming,
+  changing,
 }: PlannedList): Record<string, unknown> {
   return {
     domain: plan.domain,
@@ -79,11 +95,21 @@ export function planJson({
     settings: plan.changes,
     mode: plan.resultingMode,
     guard: plan.refusal,
+    patched: plan.patched && patchedJson(plan.patched),
     missing_canaries: plan.missingCanaries,
+    unmet: plan.unmet,
     warnings: plan.warnings,
     coming,
     leaving,
+    changing,
     duplicates: { count: duplicates.count, lines: duplicates.first },
     skipped: { count: skipped.count, lines: skipped.first },
   };
 }
+
+const patchedJson = ({ added, removed, changed, decision }: PatchedPlan) => ({
+  added,
+  removed,
+  changed,
+  decision,
+});

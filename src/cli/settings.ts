@@ -33,6 +33,12 @@ export interface DomainSettings {
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
   readonly canaries: readonly string[];
+  /** What a publish does with single changes that the list does not know; undefined: it asks for a decision. */
+  readonly patched: "keep" | "drop" | undefined;
+  /** Fewest names that the list must accept. */
+  readonly minimum: number | undefined;
+  /** Addresses that the list must not have. */
+  readonly mustNotAppear: readonly string[];
 }
 
 export interface Settings {
@@ -86,7 +92,11 @@ const bridgeEntries = Object.fromEntries(
 );
 
 const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
+const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
+const WHOLE = "must be a whole number, 1 or more";
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
 
@@ -99,7 +109,7 @@ const SCHEMA = v.strictObject({
   ),
   keep_lists: v.optional(v.boolean("must be true or false"), true),
   bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
+  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
   sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
   domains: v.optional(
     v.record(
@@ -113,7 +123,12 @@ const SCHEMA = v.strictObject({
           ),
         ),
         mode: MODE,
-        canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
+        patched: PATCHED,
+        canaries: ADDRESSES,
+        minimum: v.optional(
+          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
+        ),
+        must_not_appear: ADDRESSES,
         ...policyEntries,
       }),
       'must be tables such as [domains."example.com"]',
@@ -179,8 +194,8 @@ function readDomain(
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, sources, mode, canaries, ...own } = table;
-  const { mode: defaultMode, ...common } = defaults;
+  const { list, sources, mode, patched, canaries, minimum, must_not_appear: mustNotAppear, ...own } = table;
+  const { mode: defaultMode, patched: defaultPatched, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
   const hasList = list !== undefined || sources !== undefined;
@@ -193,12 +208,22 @@ function readDomain(
   for (const source of sources ?? []) {
     if (!Object.hasOwn(known, source)) fault(`names source ${source}, but there is no [sources.${source}]`);
   }
-  if (alias !== null && canaries.length > 0)
-    fault("has canaries and an alias: put them in the table of the alias's target");
-  for (const canary of canaries) {
-    const read = parseRecipient(canary);
-    if (read.kind !== "mailbox" || read.domain !== domain)
-      fault(`canary ${canary} is not an address of ${name}`);
+  const expected = Object.entries({
+    canaries: canaries.length,
+    minimum,
+    must_not_appear: mustNotAppear.length,
+  });
+  for (const [key] of expected.filter(([, value]) => alias !== null && value)) {
+    fault(`has ${key} and an alias: put ${key} in the table of the alias's target`);
+  }
+  const isOwn = (address: string): boolean => {
+    const read = parseRecipient(address);
+    return read.kind === "mailbox" && read.domain === domain;
+  };
+  for (const canary of canaries) if (!isOwn(canary)) fault(`canary ${canary} is not an address of ${name}`);
+  for (const address of mustNotAppear) {
+    if (!isOwn(address)) fault(`must_not_appear names ${address}, which is not an address of ${name}`);
+    if (canaries.includes(address)) fault(`canaries and must_not_appear both name ${address}`);
   }
   return {
     domain: domain ?? name,
@@ -211,7 +236,10 @@ function readDomain(
     ],
     policy,
     mode: mode ?? defaultMode,
+    patched: patched ?? defaultPatched,
     canaries,
+    minimum,
+    mustNotAppear,
   };
 }
 
@@ -253,8 +281,8 @@ function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readon
     return knownSourceSettings(table?.input?.kind);
   }
   return path[0] === "defaults"
-    ? ["mode", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "canaries", ...POLICY_SETTINGS];
+    ? ["mode", "patched", ...POLICY_SETTINGS]
+    : ["list", "sources", "mode", "patched", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
 }
 
 /**

@@ -9,7 +9,10 @@ import {
   type Difference,
   type DomainKey,
   type DomainPolicy,
+  decodePatched,
   decodeShard,
+  ENTRY_STATES,
+  type EntryState,
   entriesOf,
   findEntry,
   fingerprint,
@@ -17,12 +20,14 @@ import {
   fromHex,
   type GuardedCount,
   guardRefusal,
+  type Hashing,
   isAcceptedState,
   isLost,
   isSameTable,
   listedName,
   type Mode,
   NO_COUNTS,
+  type PatchedName,
   POLICY_SETTINGS,
   shardOf,
   TailColumn,
@@ -31,6 +36,7 @@ import {
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
 import type { PackedList } from "./pack.ts";
+import { decidePatched, type PatchedDecision, type PatchedPlan } from "./patched.ts";
 
 /** What a domain should become. */
 export interface Intent {
@@ -45,6 +51,12 @@ export interface Intent {
   readonly mode?: Mode;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  /** What becomes of single changes that the list does not know. */
+  readonly patchedDecision?: PatchedDecision | undefined;
+  /** Makes the ids of shards in which single changes are kept. */
+  readonly hashing?: Hashing;
+  readonly minimum?: number | undefined;
+  readonly mustNotAppear?: readonly string[] | undefined;
 }
 
 /** The generation that a plan starts from. */
@@ -56,6 +68,8 @@ export interface Base {
   readonly mode: Mode;
   readonly counts: Counts;
   readonly list: RemoteList;
+  /** Names that single changes changed since the last publish; null or left out if that is not known. */
+  readonly patched?: readonly PatchedName[] | null;
 }
 
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
@@ -63,6 +77,9 @@ export type Leaving = Map<number, "removed" | "refused">;
 
 /** Names, by their tails, that join the list. */
 export type Coming = Set<number>;
+
+/** Names, by their tails, that stay in the list in another state, and go on accepting mail or start to. */
+export type Changing = Map<number, { readonly from: EntryState; readonly to: EntryState }>;
 
 /** Most tails of each kind that a plan keeps, to be named. */
 export const MAX_NAMED = 1_000;
@@ -74,6 +91,10 @@ export type GuardNames =
 
 /** What publishing would do to one domain. */
 export interface DomainPlan extends Intent {
+  /** The list as it was read, without single changes that were kept; null if the plan is from a file. */
+  readonly listed: PackedList | null;
+  /** Null if the edge does not know of single changes. */
+  readonly patched: PatchedPlan | null;
   readonly base: Base | null;
   /** Generation that the commit is conditioned on. */
   readonly expect: number | null;
@@ -86,11 +107,14 @@ export interface DomainPlan extends Intent {
   readonly leaving: Leaving;
   /** Empty if the whole list is new. */
   readonly coming: Coming;
+  readonly changing: Changing;
   readonly unchanged: boolean;
   /** Why the guard refuses, or null. Judged against the head alone, until {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
   readonly guardNames: GuardNames | null;
   readonly missingCanaries: readonly string[];
+  /** What else the list must be, and is not: one sentence each. */
+  readonly unmet: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -102,7 +126,7 @@ export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy
 
 /** The head as the edge describes it. */
 export function baseOf(description: DomainDescription, readShard: (id: string) => Promise<Uint8Array>): Base {
-  const { generation, policy, mode, counts } = description;
+  const { generation, policy, mode, counts, patched } = description;
   return {
     generation,
     deleted: description.deleted_until !== null,
@@ -111,6 +135,8 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     mode,
     counts,
     list: { table: tableFrom(description.shards), read: readShard },
+    // Names of another generation would be settled without a look at them.
+    patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
   };
 }
 
@@ -123,17 +149,30 @@ export async function planDomain(
   base: Base | null,
   progress?: (done: number, of: number) => void,
 ): Promise<DomainPlan> {
-  const { packed, key } = intent;
+  const { key } = intent;
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
+  const { packed, patched } = decidePatched(intent.packed, intent.hashing, {
+    names: live === null ? (base?.patched ?? null) : (live.patched ?? null),
+    comparable: live !== null && comparable(live, { policy, keyId: key.id }),
+    decision: intent.patchedDecision,
+  });
   const leaving: Leaving = new Map();
   const coming: Coming = new Set();
+  const changing: Changing = new Map();
   const names = new ChangedNames();
-  const difference = await differenceOf(live, intent, policy, { leaving, coming, names }, progress);
+  const difference = await differenceOf(
+    live,
+    { ...intent, packed },
+    policy,
+    { leaving, coming, changing, names },
+    progress,
+  );
   const changes = live === null ? [] : changesBetween(live, policy, mode);
-  const unchanged = live !== null && isHead(live, { key, packed, policy, mode });
-  const refusal = unchanged
+  const isSame = live !== null && isHead(live, { key, packed, policy, mode });
+  const unchanged = isSame && patched?.settles !== true;
+  const refusal = isSame
     ? null
     : guardRefusal({
         lists: listsOf(live, difference),
@@ -145,6 +184,9 @@ export async function planDomain(
       });
   return {
     ...intent,
+    packed,
+    listed: intent.packed,
+    patched,
     base,
     expect: base?.generation ?? null,
     resultingPolicy: policy,
@@ -153,11 +195,15 @@ export async function planDomain(
     difference,
     leaving,
     coming,
+    changing,
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    missingCanaries: intent.canaries.filter((address) => !isAccepted(address, intent, policy)),
-    warnings: warningsOf(intent, live, policy, difference),
+    missingCanaries: intent.canaries.filter(
+      (address) => !isAcceptedState(stateOf(address, { ...intent, packed }, policy)),
+    ),
+    unmet: unmetBy({ ...intent, packed }, policy),
+    warnings: warningsOf({ ...intent, packed }, live, policy, difference),
   };
 }
 
@@ -166,7 +212,12 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  { leaving, coming, names }: Pick<DomainPlan, "leaving" | "coming"> & { readonly names: ChangedNames },
+  {
+    leaving,
+    coming,
+    changing,
+    names,
+  }: Pick<DomainPlan, "leaving" | "coming" | "changing"> & { readonly names: ChangedNames },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -182,6 +233,9 @@ async function differenceOf(
         return;
       }
       const refused = isLost(was, is);
+      if (is >= 0 && !refused && changing.size < MAX_NAMED) {
+        changing.set(tail, { from: ENTRY_STATES[was] as EntryState, to: ENTRY_STATES[is] as EntryState });
+      }
       if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
@@ -251,11 +305,16 @@ function warningsOf(
   difference: Difference | null,
 ): string[] {
   const warnings: string[] = [];
-  if (policy.alias === null && !isAccepted(`postmaster@${intent.domain}`, intent, policy)) {
+  if (policy.alias === null && !isAcceptedState(stateOf(`postmaster@${intent.domain}`, intent, policy))) {
     warnings.push(
       policy.postmaster
         ? "the list has no postmaster; mail to it is accepted anyway, so make sure that someone receives it"
         : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
+    );
+  }
+  if (policy.case === "sensitive") {
+    warnings.push(
+      "case is sensitive, but the tables of Postfix, OpenSMTPD and Stalwart ask in lower case: names with capitals are refused there. With Postfix, use the policy service",
     );
   }
   if (live !== null && difference === null) {
@@ -269,13 +328,27 @@ function warningsOf(
   return warnings;
 }
 
-/** Whether the list itself accepts an address. */
-function isAccepted(address: string, intent: Intent, policy: DomainPolicy): boolean {
+/** What the list must be beside its canaries, and is not. */
+function unmetBy(intent: Intent, policy: DomainPolicy): string[] {
+  const { minimum = 0, mustNotAppear = [], packed } = intent;
+  const accepted = acceptedCount(packed.counts);
+  return [
+    ...(accepted < minimum
+      ? [`${intent.domain} would accept ${accepted} names, and its minimum is ${minimum}`]
+      : []),
+    ...mustNotAppear
+      .filter((address) => stateOf(address, intent, policy) >= 0)
+      .map((address) => `${address} is in the list, and must_not_appear names it`),
+  ];
+}
+
+/** The state of an address in the list itself, or -1. */
+function stateOf(address: string, intent: Intent, policy: DomainPolicy): number {
   const name = listedName(address, intent.domain, policy);
-  if (typeof name !== "string") return false;
+  if (typeof name !== "string") return -1;
   const digest = fingerprint(intent.key.names, name);
   const { shards, table } = intent.packed;
-  return isAcceptedState(findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest));
+  return findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest);
 }
 
 const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;

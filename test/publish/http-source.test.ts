@@ -100,7 +100,7 @@ describe("an HTTP service as a source", () => {
       "1 a2@x active",
       "1 a3@x active",
       "2 b@x disabled",
-      "4 ! an address that is no text",
+      "4 ! an address that is not text",
       "5 ! not a JSON object",
     ]);
     expect(asked.map(({ authorization }) => authorization)).toEqual(["Bearer a-token"]);
@@ -272,7 +272,7 @@ describe("an HTTP service as a source", () => {
     ["at another server", "http://localhost:1/p2", /the next page is at another server/],
     ["that was there already", "/p1", /is an earlier one/],
     ["that is no URL", "http://[", /the next page is at another server/],
-    ["that is no text", 7, /what is at \/next is no text/],
+    ["that is no text", 7, /what is at \/next is not text/],
   ])("is refused if it names a next page %s", async (_, next, message) => {
     answers["/p1"] = json({ users: [], next });
     expect((await refusal(() => linesOf(open({ url: `${origin}/p1`, next_url: "/next" })))).message).toMatch(
@@ -292,6 +292,20 @@ describe("an HTTP service as a source", () => {
       expect(error.message).toContain(`the answer names a next page (${name}), which would be left out`);
     }
   });
+
+  it.each(["totalResults", "@odata.count", "totalCount", "total_count"])(
+    "is refused if the answer says that there are more items than it has: %s",
+    async (name) => {
+      answers["/p1"] = json({ [name]: 3, users: [{ mail: "a@x" }], next: "/p2" });
+      answers["/p2"] = json({ [name]: 3, users: [{ mail: "b@x" }] });
+      const source = () => open({ url: `${origin}/p1`, next_url: "/next" });
+      expect((await refusal(() => linesOf(source()))).message).toBe(
+        `source hr: the answer says that there are 3 items (${name}), but 2 were read`,
+      );
+      answers["/p2"] = json({ [name]: 2, users: [{ mail: "b@x" }] });
+      expect(await linesOf(source())).toHaveLength(2);
+    },
+  );
 
   it("may end with members that name no next page, and with pages that get smaller or empty", async () => {
     answers["/p1"] = json({ users: [{ mail: "a@x" }, { mail: "b@x" }], next: "/p2" });

@@ -66,7 +66,8 @@ describe.skipIf(missing !== null)(`a million rows pass in bounded memory${note(m
     expectBounded((rows) => ({
       kind: "command",
       command: ["seq", "-f", "user%.0f@example.com", "1", String(rows)],
-    })));
+    })),
+  );
 
   const withoutPostgres = POSTGRES === null ? "postgresql is not installed" : null;
   describe.skipIf(withoutPostgres !== null)(`PostgreSQL${note(withoutPostgres)}`, () => {
@@ -85,7 +86,8 @@ describe.skipIf(missing !== null)(`a million rows pass in bounded memory${note(m
         url: `postgresql://reader@localhost:${server.port}/postgres`,
         password_env: "DB_PASSWORD",
         query: `SELECT 'user' || n || '@example.com' AS address FROM generate_series(1, ${rows}) n`,
-      })));
+      })),
+    );
   });
 
   // The slowest of them.

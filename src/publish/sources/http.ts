@@ -93,7 +93,7 @@ async function readPages(
     }
     for (const item of list[0] as unknown[]) items.take(item);
     url = nextOf(page.body, url, settings, host);
-    if (url === null) requireLast(page, host);
+    if (url === null) requireLast(page, items.count, host);
   }
   if (items.count > 0 && items.addresses === 0) {
     throw new PublishError(
@@ -112,7 +112,7 @@ function nextOf(page: unknown, url: string, settings: Settings, { shown }: Sourc
   const [next = null] = valuesAt(page, at);
   if (next === null || next === "") return null;
   if (typeof next !== "string") {
-    throw new PublishError("input", `${shown}: what is at ${at} is no text`, "check next_url or next_token");
+    throw new PublishError("input", `${shown}: what is at ${at} is not text`, "check next_url or next_token");
   }
   const following = new URL(url);
   if (next_url === undefined) {
@@ -143,8 +143,23 @@ const NEXT = [
   ...["next", "next_url", "nextUrl"],
 ];
 
-/** @throws PublishError `input` if a page that is taken for the last one names a next page */
-function requireLast({ body, hasNextLink }: Page, { shown }: SourceHost): void {
+/** Members with which well-known services say how many items all pages have, such as SCIM (RFC 7644, 3.4.2). */
+const COUNTS = ["totalResults", "@odata.count", "totalCount", "total_count"];
+
+/**
+ * @param items on all pages so far
+ * @throws PublishError `input` if a page that is taken for the last one names a next page, or more items
+ */
+function requireLast({ body, hasNextLink }: Page, items: number, { shown }: SourceHost): void {
+  for (const member of COUNTS) {
+    const [all] = valuesAt(body, `/${member}`);
+    if (typeof all !== "number" || all <= items) continue;
+    throw new PublishError(
+      "input",
+      `${shown}: the answer says that there are ${all} items (${member}), but ${items} were read`,
+      "ask for larger pages in url, or set next_url or next_token; for other ways of paging, use a source of kind command",
+    );
+  }
   const isNext = (name: string): boolean => {
     const [next] = valuesAt(body, `/${name}`);
     return (typeof next === "string" && next !== "") || typeof next === "number";
@@ -193,7 +208,7 @@ class ItemReader {
       this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
-      if (address === undefined) this.#sink.fault(line, "an address that is no text");
+      if (address === undefined) this.#sink.fault(line, "an address that is not text");
       else if (state !== null) this.#sink.entry(line, address, state);
       else this.#sink.fault(line, this.#words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
     }

@@ -81,7 +81,7 @@ export class RowReader {
     if (typeof address !== "string" || address === "") {
       this.#sink.fault(
         line,
-        address === null || address === "" ? "the address is empty" : "the address is no text",
+        address === null || address === "" ? "the address is empty" : "the address is not text",
       );
       return;
     }
