@@ -18,6 +18,7 @@ export type Find = (id: string) => Measurement;
 export const PAGES: readonly Page[] = [
   { path: "docs/replica.md", name: "replica", table: replicaTable },
   { path: "docs/bridge.md", name: "memory", table: memoryTable },
+  { path: "docs/sources.md", name: "sources", table: sourcesTable },
   { path: "docs/mta/postfix.md", name: "maps", table: mapsTable },
   { path: "docs/mta/README.md", name: "front-ends", table: frontEndsTable },
 ];
@@ -131,5 +132,35 @@ function frontEndsTable(find: Find): string {
     column("one at a time, unknown", "one.unknown"),
     column("pipelined, known", "pipelined.known"),
     column("pipelined, unknown", "pipelined.unknown"),
+  ]);
+}
+
+/** The kinds of the suite `sources`. */
+const SOURCES = ["postgresql", "mariadb", "sqlite", "ldap", "text", "csv", "gzip", "command"] as const;
+const SOURCE_NAMES: Partial<Record<(typeof SOURCES)[number], string>> = {
+  text: "`file`: text",
+  csv: "`file`: CSV",
+  gzip: "`file`: text, packed with gzip",
+  command: "`command`: text",
+};
+
+function sourcesTable(find: Find): string {
+  const of = (id: string, what: string): Measurement => find(`sources.${id}.${what}`);
+  const rowsOf = (id: string): string => figure(behind(of(id, "reading"), "rows"), "count");
+  return tableOf(SOURCES, [
+    ["source", (id) => SOURCE_NAMES[id] ?? /from (.+): time/.exec(of(id, "reading").what)?.[1] ?? id],
+    ["rows", rowsOf],
+    ["reading", (id) => figure(behind(of(id, "reading"), "seconds"), "s")],
+    [
+      "the client's own dump",
+      (id) => {
+        const each = of(id, "reading");
+        const client = /against (.+)$/.exec(each.what)?.[1] ?? "";
+        return `${figure(behind(each, "seconds of the client"), "s")} (${client})`;
+      },
+    ],
+    ["first publish, whole", (id) => shown(of(id, "publish"))],
+    ["its peak memory", (id) => shown(of(id, "memory"))],
+    ["its KV writes", (id) => figure(behind(of(id, "publish"), "KV writes"), "count")],
   ]);
 }

@@ -18,23 +18,12 @@ import { reads } from "./reads.ts";
 import { replica } from "./replica.ts";
 import { replicaSize } from "./replica-size.ts";
 import { rows } from "./rows.ts";
+import { sources } from "./sources.ts";
 import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
   ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
-  ...[
-    listings,
-    publish,
-    guard,
-    bridge,
-    replica,
-    replicaSize,
-    flood,
-    healthy,
-    postfix,
-    maps,
-    frontEnds,
-    bundle,
-  ],
+  ...[listings, publish, sources, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps],
+  ...[frontEnds, bundle],
 ];

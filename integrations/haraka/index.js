@@ -92,7 +92,7 @@ exports.rollcall_rcpt = function (next, connection, params) {
     stop = settings.ask(recipient, (error, line) => {
       if (error) return fail(error.message);
       const reply = read(line);
-      if (reply === null) return fail("the answer is no SMTP reply");
+      if (reply === null) return fail("the answer is not an SMTP reply");
       note(this, connection, { [reply.result === constants.ok ? "pass" : "fail"]: "rcpt" });
       answer(reply.result, reply.dsn);
     });

@@ -12,8 +12,9 @@ import {
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
+import { Daemon } from "../../test/mta/support/daemon.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
-import { endWithUs, freePort, until } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../test/mta/support/waiting.ts";
 import {
   codesOfReply,
   type Difference,
@@ -86,35 +87,22 @@ async function startHaraka(
   cpSync(join(INSTALLED, "Haraka/config/connection.ini"), join(home, "config/connection.ini"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(home, "config", name), text);
   const program = join(INSTALLED, "Haraka/bin/haraka");
-  const child = spawn(process.execPath, [program, "-c", home], {
-    cwd: home,
-    env: { ...process.env, ...(authority === null ? {} : { NODE_EXTRA_CA_CERTS: authority }) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-  }
-  endWithUs(child);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
-  cleanup.add(async () => {
-    // Asked to end, it waits for its clients.
-    child.kill("SIGKILL");
-    await ended;
-  });
-  try {
-    await until("Haraka greets", () => {
-      if (!isRunning()) throw new Error(`Haraka ended:\n${log}`);
-      return greets(port);
-    });
-  } catch (error) {
-    await cleanup.run();
-    throw error;
-  }
-  return { port, isRunning, logs: () => log, stop: () => cleanup.run() };
+  const daemon = new Daemon(
+    spawn(process.execPath, [program, "-c", home], {
+      cwd: home,
+      env: { ...process.env, ...(authority === null ? {} : { NODE_EXTRA_CA_CERTS: authority }) },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  // Asked to end, it waits for its clients.
+  cleanup.add(() => daemon.stop("SIGKILL"));
+  await daemon.untilReady(() => greets(port));
+  return {
+    port,
+    isRunning: () => daemon.isRunning(),
+    logs: () => daemon.output,
+    stop: () => cleanup.run(),
+  };
 }
 
 const WAYS: readonly Way[] = [

@@ -4,8 +4,9 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFile
 import { dirname, join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder, ROOT } from "../../test/mta/support/command.ts";
+import { Daemon } from "../../test/mta/support/daemon.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
-import { endWithUs, freePort, until } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../test/mta/support/waiting.ts";
 import type { Difference, LocalList, MailServer, Rig, Way } from "../rig.ts";
 
 /** Where .ci/run has unpacked opensmtpd and the libraries that it needs. */
@@ -96,34 +97,21 @@ async function startOpenSmtpd(
   const home = folder(cleanup);
   chmodSync(home, 0o755);
   prepare(home, configurationOf(tableIn(home), domains, port));
-  const child = spawn("unshare", ["--mount", "--uts", "sh", "-c", START], {
-    cwd: home,
-    env: { PATH: process.env.PATH ?? "", NODE: process.execPath, UNPACKED },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-  }
-  endWithUs(child);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
-  cleanup.add(async () => {
-    if (isRunning()) child.kill("SIGTERM");
-    await ended;
-  });
-  try {
-    await until("OpenSMTPD greets", async () => {
-      if (!isRunning()) throw new Error(`OpenSMTPD ended:\n${log}`);
-      return greets(port);
-    });
-  } catch (error) {
-    await cleanup.run();
-    throw error;
-  }
-  return { port, isRunning, logs: () => log, stop: () => cleanup.run() };
+  const daemon = new Daemon(
+    spawn("unshare", ["--mount", "--uts", "sh", "-c", START], {
+      cwd: home,
+      env: { PATH: process.env.PATH ?? "", NODE: process.execPath, UNPACKED },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  cleanup.add(() => daemon.stop());
+  await daemon.untilReady(() => greets(port));
+  return {
+    port,
+    isRunning: () => daemon.isRunning(),
+    logs: () => daemon.output,
+    stop: () => cleanup.run(),
+  };
 }
 
 const WAYS: readonly Way[] = [
@@ -138,6 +126,11 @@ const WAYS: readonly Way[] = [
       return action === "defer" || verdict === "not-served" ? "451" : "550";
     },
     patience: [
+      {
+        faults: ["backlog"],
+        defersInSession: "once",
+        because: "all sessions share one process and its connection, which is tried again every two seconds",
+      },
       {
         faults: ["silent"],
         seconds: 18,

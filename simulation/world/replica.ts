@@ -45,6 +45,7 @@ export class SimulatedReplica implements Answerer {
   readonly published: Answerer["published"] = new Map();
   readonly #parts: ReplicaParts;
   readonly #host: ReplicaHost;
+  readonly #requests: ReplicaRequests;
   #token: Token | null = null;
   /** Windows that the last two answers named. */
   #windows: readonly [number, number];
@@ -62,7 +63,6 @@ export class SimulatedReplica implements Answerer {
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
   readonly #lists = new StoredLists(this.disk);
-  /** Starts so far. */
   run = 0;
   hasEnded = false;
   /** Whether the host's clock was right since the last contact. */
@@ -75,10 +75,10 @@ export class SimulatedReplica implements Answerer {
     this.#hurtAt = parts.time.now();
     this.disk.wentBack = (path) =>
       parts.violation("nobody goes back", `${this.name} stores an older ${path}`);
-    const requests = new ReplicaRequests({ ...parts, replica: this });
+    this.#requests = new ReplicaRequests({ ...parts, replica: this });
     this.#host = new ReplicaHost({
       time: parts.time,
-      network: (request) => requests.send(request),
+      network: (request) => this.#requests.send(request),
       token: "",
       acceptGrace: parts.acceptGrace,
       disk: this.disk,
@@ -100,7 +100,6 @@ export class SimulatedReplica implements Answerer {
     return this.#token;
   }
 
-  /** The shortest window that counts now. */
   get shortestWindow(): number {
     return Math.min(...this.#windows);
   }
@@ -120,7 +119,7 @@ export class SimulatedReplica implements Answerer {
 
   /** When a fault last met it, or now while one does. */
   get hurtAt(): number {
-    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad;
+    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad || this.#requests.isWaiting;
     return isHurt ? this.#parts.time.now() : this.#hurtAt;
   }
 
@@ -257,7 +256,7 @@ export class SimulatedReplica implements Answerer {
         `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
     );
     if (token !== null && sentAt > token.revokedAt)
-      violation("revocation", `${this.name} hears changes, but its token was revoked`);
+      violation("revocation", `${this.name} hears of changes, and its token was revoked`);
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
     if (foreign !== undefined)
       violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
@@ -274,6 +273,8 @@ export class SimulatedReplica implements Answerer {
     if (event === "polled") this.#polled(first as number, second as PollFault | null);
     else if (event === "ready") this.#lists.ready(first as string, second as number);
     else if (event === "written") this.#lists.written();
+    // A damaged part is found when it is read, and the edge is asked meanwhile.
+    else if (event === "missing") this.hurt();
     else if (event === "failed") {
       const why = first instanceof Error ? first.stack : String(first);
       violation("no fault of a replica's own", `${this.name}: ${why}`);

@@ -39,8 +39,11 @@ export class StoredLists {
 
   /** A domain whose list on the disk is older than the one that is held; null if there is none. */
   lacking(): string | null {
-    for (const [domain, generation] of this.held)
-      if (this.#disk.generation(domain) < generation) return domain;
+    for (const [domain, generation] of this.held) {
+      const stored = this.#disk.generation(domain);
+      // A list that was removed is not lacking.
+      if (stored > 0 && stored < generation) return domain;
+    }
     return null;
   }
 

@@ -6,10 +6,14 @@ export const EXIT = {
   /** Any failure without a code of its own. */
   failed: 1,
   usage: 2,
+  /** Of `rollcall plan` alone, whose usage errors end with {@link EXIT.failed}. */
+  changes: 2,
   input: 3,
   guard: 4,
   unconfirmed: 5,
   edge: 6,
+  /** EX_TEMPFAIL of sysexits.h. */
+  busy: 75,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -18,11 +22,12 @@ export const EXIT_HELP = `
 Exit codes:
   0  done, or nothing to change
   1  other failure: a stale list, a finding of doctor, a conflict with another publish
-  2  usage
+  2  usage; of plan: there are changes
   3  bad input: a list, rollcall.toml, or a name that does not exist
-  4  refused by the guard, or a canary is missing
+  4  refused by the guard, or not what rollcall.toml expects, such as a canary that is missing
   5  not confirmed (no --yes and no terminal)
-  6  edge unreachable, or credentials refused`;
+  6  edge unreachable, or credentials refused
+ 75  sync: another run holds the lock`;
 
 /** A failure to report: what is wrong and where, what to do next, and the exit code. */
 export class CliError extends Error {

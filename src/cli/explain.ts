@@ -6,6 +6,7 @@ import { CliError, EXIT, type ExitCode } from "./exit.ts";
 const EXIT_OF: { readonly [K in PublishFault]: ExitCode } = {
   input: EXIT.input,
   guard: EXIT.guard,
+  conflict: EXIT.failed,
   protocol: EXIT.edge,
 };
 

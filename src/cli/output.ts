@@ -1,6 +1,6 @@
 import cliProgress from "cli-progress";
 import pico from "picocolors";
-import type { CliError } from "./exit.ts";
+import type { CliError, ExitCode } from "./exit.ts";
 import type { Platform } from "./platform.ts";
 
 /** Steps shorter than this get no progress bar. */
@@ -51,14 +51,19 @@ export class Output {
     this.note(`${this.#errorColors.yellow("warning:")} ${text}`);
   }
 
-  /** Prints what is wrong and what to do next. */
-  error(error: CliError): void {
-    const { red, dim } = this.#errorColors;
-    this.note(`${red("error:")} ${error.message}`);
-    for (const detail of error.details) this.note(`  ${detail}`);
-    if (error.hint !== null) this.note(`${dim("what to do:")} ${error.hint}`);
-    const { message, hint, details, exit } = error;
+  /** Prints what is wrong and what to do next. @param exit the exit code, for `--json` */
+  error(error: CliError, exit: ExitCode = error.exit): void {
+    const { message, hint, details } = error;
+    this.failure(message, details, hint);
     this.result({ error: { message, hint, details, exit } });
+  }
+
+  /** Prints what is wrong and what to do next, of a part of the work that does not end the rest. */
+  failure(message: string, details: readonly string[], hint: string | null): void {
+    const { red, dim } = this.#errorColors;
+    this.note(`${red("error:")} ${message}`);
+    for (const detail of details) this.note(`  ${detail}`);
+    if (hint !== null) this.note(`${dim("what to do:")} ${hint}`);
   }
 
   /** Prints rows in columns as wide as their widest cell. Cells may be coloured. */
@@ -127,6 +132,13 @@ export function duration(ms: number): string {
 /** `2026-07-01 12:00:00Z`. */
 export const instant = (ms: number): string =>
   new Date(ms).toISOString().replace("T", " ").replace(/\.\d+/, "");
+
+/** `512 octets`, `12 kB`, `1.5 MB`. */
+export function octets(count: number): string {
+  if (count < 1_000) return plural(count, "octet");
+  if (count < 1e6) return `${Math.round(count / 1_000)} kB`;
+  return `${(count / 1e6).toFixed(1)} MB`;
+}
 
 /** `1 name`, `2 names`. */
 export const plural = (count: number, word: string, many = `${word}s`): string =>

@@ -10,10 +10,12 @@ import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
+import { planCommand } from "./commands/plan.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
+import { syncCommand } from "./commands/sync.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { Cli } from "./context.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
@@ -24,7 +26,9 @@ import type { Platform } from "./platform.ts";
 const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   initCommand,
   devCommand,
+  planCommand,
   publishCommand,
+  syncCommand,
   checkCommand,
   bridgeCommand,
   opensmtpdTableCommand,
@@ -48,6 +52,8 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
   const end = args.indexOf("--");
   const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
   const cli = new Cli(platform, json);
+  // `rollcall plan` says with 2 that there are changes, so that its usage errors need another code.
+  const exitOf = (code: ExitCode): ExitCode => (code === EXIT.usage && isPlan(args) ? EXIT.failed : code);
   try {
     await programOf(cli).parseAsync(args, { from: "user" });
     return cli.exitCode;
@@ -56,15 +62,23 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
       cli.output.result({
-        error: { message: error.message.replace(/^error: /, ""), hint: null, details: [], exit: EXIT.usage },
+        error: {
+          message: error.message.replace(/^error: /, ""),
+          hint: null,
+          details: [],
+          exit: exitOf(EXIT.usage),
+        },
       });
-      return EXIT.usage;
+      return exitOf(EXIT.usage);
     }
     const failure = explain(error, platform.env.ROLLCALL_DEBUG !== undefined);
-    cli.output.error(failure);
-    return failure.exit;
+    const exit = exitOf(failure.exit);
+    cli.output.error(failure, exit);
+    return exit;
   }
 }
+
+const isPlan = (args: readonly string[]): boolean => args.find((arg) => !arg.startsWith("-")) === "plan";
 
 /** The command with all its subcommands, as commander knows them. */
 export function programOf(cli: Cli): Command {

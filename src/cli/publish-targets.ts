@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type DomainPolicy, type Mode, toALabel } from "../directory/index.ts";
-import { ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
-import type { Cli } from "./context.ts";
+import { type DomainPolicy, MODES, type Mode, toALabel } from "../directory/index.ts";
+import { ListRecorder, ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
+import type { Cli, EdgeOptions } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
 import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
@@ -11,6 +11,7 @@ export interface ListOptions {
   readonly domain?: readonly string[];
   readonly config?: string;
   readonly observe?: boolean;
+  readonly defer?: boolean;
   readonly enforce?: boolean;
   readonly grace?: number;
   /** Former name of {@link ListOptions.grace}. */
@@ -38,6 +39,12 @@ export function withListOptions(command: Command): Command {
       new Option(
         "--observe",
         "accept every recipient and record what would be rejected; kept for later publishes",
+      ).conflicts(["defer", "enforce"]),
+    )
+    .addOption(
+      new Option(
+        "--defer",
+        "tell senders to try again later where enforce mode rejects; kept for later publishes",
       ).conflicts("enforce"),
     )
     .addOption(
@@ -65,7 +72,7 @@ function seconds(text: string): number {
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
- * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; canaries always do.
+ * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; what the file expects of the list always does.
  */
 export function targetsOf(cli: Cli, file: string | undefined, options: ListOptions): Targets {
   const settings = cli.settings(options.config);
@@ -78,8 +85,7 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       throw usageError("a list belongs to one domain", `name it: --domain example.com ${file}`);
     }
     const source = openFile({ path: cli.path(file), shown: file });
-    const canaries = known.get(domain)?.canaries ?? [];
-    return { targets: [{ domain, source, policy, mode, canaries }], settings };
+    return { targets: [{ domain, source, policy, mode, ...expectedOf(known.get(domain)) }], settings };
   }
   if (settings === null) {
     throw usageError(
@@ -102,12 +108,26 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
         `add [domains."${domain}"], or give its list: FILE`,
       );
     }
-    const { canaries } = each;
     const source = sourceOf(cli, settings, each);
-    return { domain, source, policy: { ...each.policy, ...policy }, mode: mode ?? each.mode, canaries };
+    return {
+      domain,
+      source,
+      policy: { ...each.policy, ...policy },
+      mode: mode ?? each.mode,
+      ...expectedOf(each),
+    };
   });
   return { targets, settings };
 }
+
+/** What rollcall.toml expects of a domain's list. It holds for a list in FILE too. */
+const expectedOf = (
+  domain: DomainSettings | undefined,
+): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear"> => ({
+  canaries: domain?.canaries ?? [],
+  minimum: domain?.minimum,
+  mustNotAppear: domain?.mustNotAppear,
+});
 
 /** The list of a domain, or null for an alias. Nothing is read yet. */
 function sourceOf(
@@ -130,7 +150,7 @@ function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mod
   const grace = options.grace ?? options.departureGrace;
   return {
     policy: grace === undefined ? {} : { grace },
-    mode: options.observe ? "observe" : options.enforce ? "enforce" : undefined,
+    mode: MODES.find((mode) => options[mode]),
   };
 }
 
@@ -150,4 +170,16 @@ export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | nu
   if (settings !== null) return new ListStore(join(settings.directory, ".rollcall"));
   if (env.XDG_STATE_HOME) return new ListStore(join(env.XDG_STATE_HOME, "rollcall"));
   return homeDirectory === null ? null : new ListStore(join(homeDirectory, ".local", "state", "rollcall"));
+}
+
+/** Stores the lists that a command reads, so that the next plan can name who leaves; null if that is turned off. */
+export function listRecorderOf(
+  cli: Cli,
+  settings: Settings | null,
+  options: EdgeOptions & { readonly keepList?: boolean },
+): ListRecorder | null {
+  const isOff = options.keepList === false || settings?.keepLists === false;
+  const store = isOff ? null : listStoreOf(cli, settings);
+  if (store === null) return null;
+  return new ListRecorder(store, cli.url(options), cli.platform, (text) => cli.output.warn(text));
 }

@@ -8,7 +8,7 @@ const SHOWN_LINES = 5;
 /** Prints a plan. */
 export function showPlan(
   output: Output,
-  { plan, duplicates, skipped, conflicts, leaving, coming }: PlannedList,
+  { plan, duplicates, skipped, conflicts, leaving, coming, changing }: PlannedList,
 ): void {
   const { bold, red, green, yellow } = output.colors;
   const row = (label: string, text: string): void => output.line(`  ${label.padEnd(11)}${text}`);
@@ -38,8 +38,14 @@ export function showPlan(
       how === "refused" ? `${address} (stays in the list, but will be rejected)` : address,
     );
     names("leaves", leavers, plan.leaving.size);
+    names(
+      "state",
+      changing.map(({ address, from, to }) => `${address}: ${from} becomes ${to}`),
+      changing.length,
+    );
     row("guard", plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`));
     for (const canary of plan.missingCanaries) row("canary", red(`${canary} is not in the list`));
+    for (const each of plan.unmet) row("expected", red(each));
     for (const warning of plan.warnings) row("note", yellow(warning));
   }
   lines("duplicate", duplicates, "repeated, which is harmless");
@@ -69,6 +75,7 @@ export function planJson({
   skipped,
   leaving,
   coming,
+  changing,
 }: PlannedList): Record<string, unknown> {
   return {
     domain: plan.domain,
@@ -80,9 +87,11 @@ export function planJson({
     mode: plan.resultingMode,
     guard: plan.refusal,
     missing_canaries: plan.missingCanaries,
+    unmet: plan.unmet,
     warnings: plan.warnings,
     coming,
     leaving,
+    changing,
     duplicates: { count: duplicates.count, lines: duplicates.first },
     skipped: { count: skipped.count, lines: skipped.first },
   };

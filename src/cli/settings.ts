@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
 import {
   type DomainPolicy,
+  MODES,
   type Mode,
   POLICY_SETTINGS,
   parseRecipient,
@@ -32,6 +33,10 @@ export interface DomainSettings {
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
   readonly canaries: readonly string[];
+  /** Fewest names that the list must accept. */
+  readonly minimum: number | undefined;
+  /** Addresses that the list must not have. */
+  readonly mustNotAppear: readonly string[];
 }
 
 export interface Settings {
@@ -84,8 +89,11 @@ const bridgeEntries = Object.fromEntries(
   ]),
 );
 
-const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
+const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
+const WHOLE = "must be a whole number, 1 or more";
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
 
@@ -112,7 +120,11 @@ const SCHEMA = v.strictObject({
           ),
         ),
         mode: MODE,
-        canaries: v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []),
+        canaries: ADDRESSES,
+        minimum: v.optional(
+          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
+        ),
+        must_not_appear: ADDRESSES,
         ...policyEntries,
       }),
       'must be tables such as [domains."example.com"]',
@@ -178,7 +190,7 @@ function readDomain(
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, sources, mode, canaries, ...own } = table;
+  const { list, sources, mode, canaries, minimum, must_not_appear: mustNotAppear, ...own } = table;
   const { mode: defaultMode, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
@@ -192,12 +204,22 @@ function readDomain(
   for (const source of sources ?? []) {
     if (!Object.hasOwn(known, source)) fault(`names source ${source}, but there is no [sources.${source}]`);
   }
-  if (alias !== null && canaries.length > 0)
-    fault("has canaries and an alias: put them in the table of the alias's target");
-  for (const canary of canaries) {
-    const read = parseRecipient(canary);
-    if (read.kind !== "mailbox" || read.domain !== domain)
-      fault(`canary ${canary} is not an address of ${name}`);
+  const expected = Object.entries({
+    canaries: canaries.length,
+    minimum,
+    must_not_appear: mustNotAppear.length,
+  });
+  for (const [key] of expected.filter(([, value]) => alias !== null && value)) {
+    fault(`has ${key} and an alias: put ${key} in the table of the alias's target`);
+  }
+  const isOwn = (address: string): boolean => {
+    const read = parseRecipient(address);
+    return read.kind === "mailbox" && read.domain === domain;
+  };
+  for (const canary of canaries) if (!isOwn(canary)) fault(`canary ${canary} is not an address of ${name}`);
+  for (const address of mustNotAppear) {
+    if (!isOwn(address)) fault(`must_not_appear names ${address}, which is not an address of ${name}`);
+    if (canaries.includes(address)) fault(`canaries and must_not_appear both name ${address}`);
   }
   return {
     domain: domain ?? name,
@@ -211,6 +233,8 @@ function readDomain(
     policy,
     mode: mode ?? defaultMode,
     canaries,
+    minimum,
+    mustNotAppear,
   };
 }
 
@@ -253,7 +277,7 @@ function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readon
   }
   return path[0] === "defaults"
     ? ["mode", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "canaries", ...POLICY_SETTINGS];
+    : ["list", "sources", "mode", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
 }
 
 /**

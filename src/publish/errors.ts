@@ -3,6 +3,8 @@ export type PublishFault =
   | "input"
   /** The guard of law 4 refuses, or a canary is missing. */
   | "guard"
+  /** The head is another one than the plan was made for. */
+  | "conflict"
   /** The edge's answer does not fit the request. */
   | "protocol";
 

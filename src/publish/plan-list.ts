@@ -1,4 +1,12 @@
-import { type DomainPolicy, type Hashing, type Mode, quoteLocalPart } from "../directory/index.ts";
+import {
+  type DomainPolicy,
+  type EntryState,
+  fingerprint,
+  type Hashing,
+  type Mode,
+  quoteLocalPart,
+  tailOf,
+} from "../directory/index.ts";
 import type { FetchedKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
@@ -18,6 +26,10 @@ export interface PublishTarget {
   readonly mode?: Mode | undefined;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  /** Fewest names that the list must accept. */
+  readonly minimum?: number | undefined;
+  /** Addresses that the list must not have, in whatever state. */
+  readonly mustNotAppear?: readonly string[] | undefined;
   /** Shard bits to use, whatever the number of entries: for small lists of many shards in tests. */
   readonly bits?: number;
 }
@@ -38,6 +50,12 @@ export interface PlannedList {
   readonly leaving: readonly { readonly address: string; readonly how: "removed" | "refused" }[];
   /** Addresses that join the list, as far as this host stores names. */
   readonly coming: readonly string[];
+  /** Addresses whose state changes and that are not refused, as far as this host stores names. */
+  readonly changing: readonly {
+    readonly address: string;
+    readonly from: EntryState;
+    readonly to: EntryState;
+  }[];
 }
 
 /** Receives what a publish does. Every method may be left out. */
@@ -72,10 +90,10 @@ export async function planList(
   options: PlanOptions = {},
 ): Promise<PlannedList> {
   const { recorder, progress } = ports;
-  const { domain, policy, canaries, mode } = target;
+  const { domain, policy, canaries, minimum, mustNotAppear, mode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
-  const intent = { domain, key, partition, packed: list.packed, policy, canaries };
+  const intent = { domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear };
   const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );
@@ -86,8 +104,9 @@ export async function planList(
   const coming = await during(progress, `naming who joins ${domain}`, (update) =>
     namesComing(recorder, list, plan, update),
   );
+  const changing = await namesChanging(recorder, list, plan, progress);
   const { duplicates, skipped, conflicts } = list;
-  const planned = { plan, duplicates, skipped, conflicts, leaving, coming };
+  const planned = { plan, duplicates, skipped, conflicts, leaving, coming, changing };
   progress.planned?.(planned);
   return planned;
 }
@@ -107,13 +126,25 @@ export async function planLists(
   for (const target of targets) {
     planned.push(await planList(ports, target, await start(target.domain), options));
   }
-  requireCanaries(planned);
+  requireExpected(planned);
   return planned;
 }
 
-/** No option overrides a canary. */
-function requireCanaries(planned: readonly PlannedList[]): void {
+/** No option overrides a canary, or what else rollcall.toml expects of a list. */
+function requireExpected(planned: readonly PlannedList[]): void {
   const missing = planned.flatMap(({ plan }) => plan.missingCanaries);
+  const unmet = planned.flatMap(({ plan }) => plan.unmet);
+  if (unmet.length > 0) {
+    throw new PublishError(
+      "guard",
+      "a list is not what rollcall.toml expects; nothing was published",
+      "the list is probably incomplete, or another one: check where it comes from. If it is right, change minimum, must_not_appear or canaries",
+      [
+        ...unmet,
+        ...missing.map((address) => `${address} is a canary, and is not in the list or not accepted`),
+      ],
+    );
+  }
   if (missing.length === 0) return;
   throw new PublishError(
     "guard",
@@ -205,6 +236,24 @@ async function namesComing(
   const isNew = base === null || base.deleted;
   const places = isNew ? Array.from({ length: MAX_NAMED }, (_, i) => i) : list.placesOf(coming);
   return (await written.namesAt(places, progress)).map((name) => addressOf(name, domain));
+}
+
+/** Names whose state changes, from the list that was just read. */
+async function namesChanging(
+  recorder: ListRecorder | null,
+  list: ReadList,
+  { domain, key, changing }: DomainPlan,
+  progress: PublishProgress,
+): Promise<PlannedList["changing"]> {
+  const written = recorder?.written(domain) ?? null;
+  if (written === null || changing.size === 0) return [];
+  const names = await during(progress, `naming who changes in ${domain}`, (update) =>
+    written.namesAt(list.placesOf(new Set(changing.keys())), update),
+  );
+  return names.flatMap((name) => {
+    const change = changing.get(tailOf(fingerprint(key.names, name)));
+    return change === undefined ? [] : [{ address: addressOf(name, domain), ...change }];
+  });
 }
 
 const addressOf = (name: string, domain: string): string => `${quoteLocalPart(name)}@${domain}`;

@@ -10,6 +10,8 @@ import {
   type DomainKey,
   type DomainPolicy,
   decodeShard,
+  ENTRY_STATES,
+  type EntryState,
   entriesOf,
   findEntry,
   fingerprint,
@@ -20,6 +22,7 @@ import {
   isAcceptedState,
   isLost,
   isSameTable,
+  listedName,
   type Mode,
   NO_COUNTS,
   POLICY_SETTINGS,
@@ -29,7 +32,6 @@ import {
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
 /** What a domain should become. */
@@ -45,6 +47,8 @@ export interface Intent {
   readonly mode?: Mode;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  readonly minimum?: number | undefined;
+  readonly mustNotAppear?: readonly string[] | undefined;
 }
 
 /** The generation that a plan starts from. */
@@ -63,6 +67,9 @@ export type Leaving = Map<number, "removed" | "refused">;
 
 /** Names, by their tails, that join the list. */
 export type Coming = Set<number>;
+
+/** Names, by their tails, that stay in the list in another state, and go on accepting mail or start to. */
+export type Changing = Map<number, { readonly from: EntryState; readonly to: EntryState }>;
 
 /** Most tails of each kind that a plan keeps, to be named. */
 export const MAX_NAMED = 1_000;
@@ -86,11 +93,14 @@ export interface DomainPlan extends Intent {
   readonly leaving: Leaving;
   /** Empty if the whole list is new. */
   readonly coming: Coming;
+  readonly changing: Changing;
   readonly unchanged: boolean;
   /** Why the guard refuses, or null. Judged against the head alone, until {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
   readonly guardNames: GuardNames | null;
   readonly missingCanaries: readonly string[];
+  /** What else the list must be, and is not: one sentence each. */
+  readonly unmet: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -129,8 +139,9 @@ export async function planDomain(
   const mode = intent.mode ?? live?.mode ?? "enforce";
   const leaving: Leaving = new Map();
   const coming: Coming = new Set();
+  const changing: Changing = new Map();
   const names = new ChangedNames();
-  const difference = await differenceOf(live, intent, policy, { leaving, coming, names }, progress);
+  const difference = await differenceOf(live, intent, policy, { leaving, coming, changing, names }, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const unchanged = live !== null && isHead(live, { key, packed, policy, mode });
   const refusal = unchanged
@@ -153,10 +164,12 @@ export async function planDomain(
     difference,
     leaving,
     coming,
+    changing,
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    missingCanaries: intent.canaries.filter((address) => !isAccepted(address, intent, policy)),
+    missingCanaries: intent.canaries.filter((address) => !isAcceptedState(stateOf(address, intent, policy))),
+    unmet: unmetBy(intent, policy),
     warnings: warningsOf(intent, live, policy, difference),
   };
 }
@@ -166,7 +179,12 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  { leaving, coming, names }: Pick<DomainPlan, "leaving" | "coming"> & { readonly names: ChangedNames },
+  {
+    leaving,
+    coming,
+    changing,
+    names,
+  }: Pick<DomainPlan, "leaving" | "coming" | "changing"> & { readonly names: ChangedNames },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -182,6 +200,9 @@ async function differenceOf(
         return;
       }
       const refused = isLost(was, is);
+      if (is >= 0 && !refused && changing.size < MAX_NAMED) {
+        changing.set(tail, { from: ENTRY_STATES[was] as EntryState, to: ENTRY_STATES[is] as EntryState });
+      }
       if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
       leaving.set(tail, is < 0 ? "removed" : "refused");
     },
@@ -251,11 +272,16 @@ function warningsOf(
   difference: Difference | null,
 ): string[] {
   const warnings: string[] = [];
-  if (policy.alias === null && !isAccepted(`postmaster@${intent.domain}`, intent, policy)) {
+  if (policy.alias === null && !isAcceptedState(stateOf(`postmaster@${intent.domain}`, intent, policy))) {
     warnings.push(
       policy.postmaster
         ? "the list has no postmaster; mail to it is accepted anyway, so make sure that someone receives it"
         : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
+    );
+  }
+  if (policy.case === "sensitive") {
+    warnings.push(
+      "case is sensitive, but the tables of Postfix, OpenSMTPD and Stalwart ask in lower case: names with capitals are refused there. With Postfix, use the policy service",
     );
   }
   if (live !== null && difference === null) {
@@ -269,13 +295,27 @@ function warningsOf(
   return warnings;
 }
 
-/** Whether the list itself accepts an address. */
-function isAccepted(address: string, intent: Intent, policy: DomainPolicy): boolean {
-  const name = nameOf(address, intent.domain, policy);
-  if (typeof name !== "string") return false;
+/** What the list must be beside its canaries, and is not. */
+function unmetBy(intent: Intent, policy: DomainPolicy): string[] {
+  const { minimum = 0, mustNotAppear = [], packed } = intent;
+  const accepted = acceptedCount(packed.counts);
+  return [
+    ...(accepted < minimum
+      ? [`${intent.domain} would accept ${accepted} names, and its minimum is ${minimum}`]
+      : []),
+    ...mustNotAppear
+      .filter((address) => stateOf(address, intent, policy) >= 0)
+      .map((address) => `${address} is in the list, and must_not_appear names it`),
+  ];
+}
+
+/** The state of an address in the list itself, or -1. */
+function stateOf(address: string, intent: Intent, policy: DomainPolicy): number {
+  const name = listedName(address, intent.domain, policy);
+  if (typeof name !== "string") return -1;
   const digest = fingerprint(intent.key.names, name);
   const { shards, table } = intent.packed;
-  return isAcceptedState(findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest));
+  return findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest);
 }
 
 const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;

@@ -88,15 +88,34 @@ async function publish(
   targets: readonly PublishTarget[],
   options: PublishOptions,
 ): Promise<PublishResult> {
-  const { client, hashing, recorder, progress } = ports;
+  const planned = await planChanges(ports, targets, options);
+  if (options.dryRun)
+    return { planned, isRefused: refusedOf(planned).length > 0, isPublished: false, generations: {} };
+  return publishPlanned(ports, planned, options);
+}
+
+/** Plans targets of an edge. Changes nothing. @throws as {@link publishLists}, but not for a refusal of the guard */
+export async function planChanges(
+  { client, hashing, recorder, progress }: Omit<PublishPorts, "confirm" | "timers">,
+  targets: readonly PublishTarget[],
+  options: PublishOptions = {},
+): Promise<PlannedList[]> {
   const planPorts = { hashing, recorder, progress, judge: (plan: DomainPlan) => judgePlan(client, plan) };
-  const planned = options.newKey
+  return options.newKey
     ? await planUnderNewKeys(client, planPorts, targets, options)
     : await planLists(planPorts, targets, (domain) => startOf(client, hashing, domain), options);
+}
+
+/** Publishes what was planned: asks for confirmation, uploads and commits. @throws as {@link publishLists} */
+export async function publishPlanned(
+  ports: PublishPorts,
+  planned: readonly PlannedList[],
+  options: PublishOptions = {},
+): Promise<PublishResult> {
+  const { recorder } = ports;
   const refused = refusedOf(planned);
   const changed = planned.filter(({ plan }) => !plan.unchanged);
   const isRefused = refused.length > 0;
-  if (options.dryRun) return { planned, isRefused, isPublished: false, generations: {} };
   if (isRefused && !options.force) throw refusal(refused);
   if (changed.length > 0) {
     const emptied = refused.filter(({ plan }) => acceptedCount(plan.packed.counts) === 0);

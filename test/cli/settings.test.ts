@@ -50,6 +50,7 @@ alias = "example.com"
         mode: "observe",
         policy: { grace: 60, guard: 0.5 },
         canaries: ["postmaster@example.com"],
+        mustNotAppear: [],
       },
       {
         domain: "xn--bcher-kva.example",
@@ -57,6 +58,7 @@ alias = "example.com"
         mode: "enforce",
         policy: { grace: 60, text: null },
         canaries: [],
+        mustNotAppear: [],
       },
       {
         domain: "alias_example",
@@ -64,6 +66,7 @@ alias = "example.com"
         mode: "observe",
         policy: { grace: 60, alias: "example.com" },
         canaries: [],
+        mustNotAppear: [],
       },
     ]);
   });

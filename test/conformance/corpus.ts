@@ -851,6 +851,16 @@ const OBSERVE: readonly Row[] = [
   observed("observe-empty", "empty local part in observe mode", '""@observe.example', "unknown", "law 4"),
 ];
 
+const LATER = { codes: "450 4.7.1" };
+const DEFER: readonly Row[] = [
+  row("defer", "a mailbox in defer mode", "alice@defer.example", "deliverable", "law 4"),
+  row("defer-unknown", "unknown in defer mode", "nobody@defer.example", "unknown", "law 4", LATER),
+  row("defer-disabled", "disabled in defer mode", "leaver@defer.example", "disabled", "law 4", LATER),
+  row("defer-moved", "moved in defer mode", "elsewhere@defer.example", "moved", "law 4", LATER),
+  row("defer-full", "full in defer mode", "overfull@defer.example", "full", "law 4"),
+  row("defer-departed", "departed in defer mode", "gone@defer.example", "departed", "law 4"),
+];
+
 const FORMS: readonly Row[] = [
   row(
     "source-route",
@@ -922,5 +932,6 @@ export const CORPUS: readonly Row[] = [
   ...CATCH_ALL,
   ...ALIASES,
   ...OBSERVE,
+  ...DEFER,
   ...FORMS,
 ];

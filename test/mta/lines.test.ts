@@ -36,9 +36,14 @@ const FRONT_ENDS: readonly FrontEnd[] = [
   },
   { name: "Haraka", folder: "haraka", code: [], tests: ["haraka-plugin.test.ts"] },
   {
-    name: "Stalwart, MTA Hooks",
+    name: "Stalwart (MTA Hooks)",
     folder: "stalwart",
-    code: [join(PROTOCOLS, "hooks.ts")],
+    code: [
+      "src/bridge/listeners/hooks-server.ts",
+      "src/edge/routes/hooks.ts",
+      "src/api/hooks.ts",
+      "src/api/answers/hooks.ts",
+    ],
     tests: ["stalwart-files.test.ts"],
   },
   { name: "Rspamd", folder: "rspamd", code: [], tests: ["rspamd.test.ts", "support/rspamd.ts"] },

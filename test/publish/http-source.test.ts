@@ -100,7 +100,7 @@ describe("an HTTP service as a source", () => {
       "1 a2@x active",
       "1 a3@x active",
       "2 b@x disabled",
-      "4 ! an address that is no text",
+      "4 ! an address that is not text",
       "5 ! not a JSON object",
     ]);
     expect(asked.map(({ authorization }) => authorization)).toEqual(["Bearer a-token"]);
@@ -272,12 +272,45 @@ describe("an HTTP service as a source", () => {
     ["at another server", "http://localhost:1/p2", /the next page is at another server/],
     ["that was there already", "/p1", /is an earlier one/],
     ["that is no URL", "http://[", /the next page is at another server/],
-    ["that is no text", 7, /what is at \/next is no text/],
+    ["that is no text", 7, /what is at \/next is not text/],
   ])("is refused if it names a next page %s", async (_, next, message) => {
     answers["/p1"] = json({ users: [], next });
     expect((await refusal(() => linesOf(open({ url: `${origin}/p1`, next_url: "/next" })))).message).toMatch(
       message,
     );
+  });
+
+  it.each<[string, Answer]>([
+    ["@odata.nextLink", json({ users: [{ mail: "a@x" }], "@odata.nextLink": "https://x/p2" })],
+    ["nextPageToken", json({ users: [{ mail: "a@x" }], nextPageToken: "abc" })],
+    ["next_page", json({ users: [{ mail: "a@x" }], next_page: 2 })],
+    ["Link", json({ users: [{ mail: "a@x" }] }, 200, { link: '</p2>; rel="next", </p9>; rel="last"' })],
+  ])("is refused if the answer has a next page that the settings do not find: %s", async (name, answer) => {
+    answers["/p1"] = answer;
+    for (const settings of [{}, { next_url: "/typo" }]) {
+      const error = await refusal(() => linesOf(open({ url: `${origin}/p1`, ...settings })));
+      expect(error.message).toContain(`the answer names a next page (${name}), which would be left out`);
+    }
+  });
+
+  it("may end with members that name no next page, and with pages that get smaller or empty", async () => {
+    answers["/p1"] = json({ users: [{ mail: "a@x" }, { mail: "b@x" }], next: "/p2" });
+    answers["/p2"] = json({ users: [], next: "/p3" });
+    answers["/p3"] = json(
+      { users: [{ mail: "c@x" }], next: "", nextPageToken: "", next_page: null, "@odata.deltaLink": "x" },
+      200,
+      { link: '</p2>; rel="prev"' },
+    );
+    expect(await linesOf(open({ url: `${origin}/p1`, next_url: "/next" }))).toHaveLength(3);
+  });
+
+  it("is refused if no item has an address, since addresses must then be wrong", async () => {
+    answers["/p1"] = json({ users: [{ email: "a@x" }, { mail: null }] });
+    expect((await refusal(() => linesOf(open({ url: `${origin}/p1` })))).message).toBe(
+      "source hr: none of 2 items has an address",
+    );
+    answers["/p1"] = json({ users: [] });
+    expect(await linesOf(open({ url: `${origin}/p1` }))).toEqual([]);
   });
 
   it.each<[object, RegExp]>([

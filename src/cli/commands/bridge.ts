@@ -30,12 +30,12 @@ Signals:
   SIGHUP   read settings and token again; listeners that did not change stay open
   SIGUSR2  start the installed release as a new process, and hand all sockets and connections over to it
 
-docs/bridge.md shows how to set up the mail server.`;
+docs/mta shows how to set up the mail server.`;
 
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {
   const command = cli
-    .clientCommand("bridge", "answer the lookups of Postfix, Exim and Sendmail")
+    .clientCommand("bridge", "answer the lookups of the mail server on this host")
     .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
     .option("--check-config", "check settings, token and files, and exit without listening")
     .addHelpText("after", HELP);

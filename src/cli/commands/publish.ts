@@ -1,12 +1,22 @@
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { stablelibHashing } from "../../directory/stablelib.ts";
-import { type Confirmation, ListRecorder, type PlannedList, publishLists } from "../../publish/index.ts";
+import {
+  type Confirmation,
+  decodePlanFile,
+  isPlanFile,
+  type PlannedList,
+  type PublishPorts,
+  type PublishResult,
+  publishLists,
+  publishPlanFile,
+} from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, usageError } from "../exit.ts";
 import { plural } from "../output.ts";
 import {
   type ListOptions,
-  listStoreOf,
+  listRecorderOf,
   type Targets,
   targetsOf,
   withListOptions,
@@ -23,8 +33,10 @@ interface PublishOptions extends EdgeOptions, ListOptions {
 
 const HELP = `
 Without a file, publishes every domain of rollcall.toml, or those named with --domain; at most 500 in one commit.
-A list that is already published changes nothing. With a file, policy and mode stay as stored, whatever rollcall.toml
-says about the domain; its canaries still apply.
+A list that is already published changes nothing. With a list in a file, policy and mode stay as stored, whatever rollcall.toml
+says about the domain; what it expects of the list still applies (canaries, minimum, must_not_appear).
+
+With a plan that \`rollcall plan --out FILE\` wrote, publishes exactly that plan, or stops if another publish came first.
 
 This host stores the names of the list it published last (in .rollcall/ next to rollcall.toml, otherwise in the user's
 state folder; mode 0600), so that the plan can show who joins and who leaves. --no-keep-list, or keep_lists = false in
@@ -49,23 +61,65 @@ export function publishCommand(cli: Cli): Command {
     .option("--no-keep-list", "do not store the list's names on this host")
     .addHelpText("after", HELP)
     .action((file: string | undefined, options: PublishOptions) =>
-      publish(cli, targetsOf(cli, file, options), options),
+      file !== undefined && isPlanAt(cli.path(file))
+        ? publishPlan(cli, file, options)
+        : publish(cli, targetsOf(cli, file, options), options),
     );
 }
 
-async function publish(
-  cli: Cli,
-  { targets, settings }: Targets,
-  { yes, keepList, ...options }: PublishOptions,
-): Promise<void> {
+/** Whether a file begins as a plan does. What cannot be read is for the reader of lists to report. */
+function isPlanAt(path: string): boolean {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const start = new Uint8Array(64);
+      return isPlanFile(start.subarray(0, readSync(file, start)));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** Options that a plan has decided already. */
+const DECIDED = [
+  "domain",
+  "config",
+  "observe",
+  "enforce",
+  "grace",
+  "departureGrace",
+  "skipInvalid",
+  "newKey",
+] as const;
+
+async function publishPlan(cli: Cli, file: string, options: PublishOptions): Promise<void> {
+  const decided = DECIDED.find((name) => options[name] !== undefined);
+  if (decided !== undefined) {
+    throw usageError(
+      `${file} is a plan, and --${decided.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is decided in it`,
+      "leave the option out, or make another plan",
+    );
+  }
+  const plan = decodePlanFile(readFileSync(cli.path(file)), file, stablelibHashing);
+  const ports = portsOf(cli, options, listRecorderOf(cli, cli.settings(undefined), options));
+  const edge = new URL(cli.url(options)).origin;
+  report(cli, options, await publishPlanFile(ports, plan, { ...options, edge, shown: file }));
+}
+
+async function publish(cli: Cli, { targets, settings }: Targets, options: PublishOptions): Promise<void> {
+  const ports = portsOf(cli, options, listRecorderOf(cli, settings, options));
+  report(cli, options, await publishLists(ports, targets, options));
+}
+
+function portsOf(cli: Cli, options: PublishOptions, recorder: PublishPorts["recorder"]): PublishPorts {
   const { output, platform } = cli;
-  const store = keepList && settings?.keepLists !== false ? listStoreOf(cli, settings) : null;
-  const warn = (text: string): void => output.warn(text);
-  const ports = {
+  return {
     client: cli.client(options),
     hashing: stablelibHashing,
     timers: platform,
-    recorder: store === null ? null : new ListRecorder(store, cli.url(options), platform, warn),
+    recorder,
     progress: {
       step: output.step,
       planned: (list: PlannedList) => showPlan(output, list),
@@ -75,11 +129,17 @@ async function publish(
         }
       },
     },
-    confirm: (confirmation: Confirmation) => (yes ? Promise.resolve() : confirm(cli, confirmation, options)),
+    confirm: (confirmation) => (options.yes ? Promise.resolve() : confirm(cli, confirmation, options)),
   };
-  const { planned, isRefused, isPublished, generations } = await publishLists(ports, targets, options);
+}
+
+function report(
+  cli: Cli,
+  options: PublishOptions,
+  { planned, isRefused, isPublished, generations }: PublishResult,
+): void {
   if (options.dryRun && isRefused && !options.force) cli.finish(EXIT.guard);
-  output.result({
+  cli.output.result({
     published: isPublished,
     domains: planned.map((list) =>
       options.dryRun ? planJson(list) : { ...planJson(list), generation: generations[list.plan.domain] },

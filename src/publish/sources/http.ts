@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import { TOKEN_SETTINGS, tokenSource } from "./http-token.ts";
 import { kind, type SourceHost } from "./kind.ts";
-import { fetchPage } from "./page.ts";
+import { fetchPage, type Page } from "./page.ts";
 import { isPointer, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
 import { TIMEOUT_SETTING } from "./settings.ts";
@@ -83,7 +83,7 @@ async function readPages(
     }
     seen.add(url);
     const page = await fetchPage(url, token, host, signal);
-    const list = valuesAt(page, settings.items);
+    const list = valuesAt(page.body, settings.items);
     if (list.length !== 1 || !Array.isArray(list[0])) {
       throw new PublishError(
         "input",
@@ -92,7 +92,15 @@ async function readPages(
       );
     }
     for (const item of list[0] as unknown[]) items.take(item);
-    url = nextOf(page, url, settings, host);
+    url = nextOf(page.body, url, settings, host);
+    if (url === null) requireLast(page, host);
+  }
+  if (items.count > 0 && items.addresses === 0) {
+    throw new PublishError(
+      "input",
+      `${host.shown}: none of ${items.count} items has an address`,
+      "check addresses: each is a JSON pointer within an item",
+    );
   }
 }
 
@@ -104,7 +112,7 @@ function nextOf(page: unknown, url: string, settings: Settings, { shown }: Sourc
   const [next = null] = valuesAt(page, at);
   if (next === null || next === "") return null;
   if (typeof next !== "string") {
-    throw new PublishError("input", `${shown}: what is at ${at} is no text`, "check next_url or next_token");
+    throw new PublishError("input", `${shown}: what is at ${at} is not text`, "check next_url or next_token");
   }
   const following = new URL(url);
   if (next_url === undefined) {
@@ -121,6 +129,37 @@ function nextOf(page: unknown, url: string, settings: Settings, { shown }: Sourc
   );
 }
 
+/** Members with which well-known services name the next page. */
+const NEXT = [
+  ...[
+    "@odata.nextLink",
+    "odata.nextLink",
+    "nextLink",
+    "nextPageToken",
+    "next_page_token",
+    "nextPage",
+    "next_page",
+  ],
+  ...["next", "next_url", "nextUrl"],
+];
+
+/** @throws PublishError `input` if a page that is taken for the last one names a next page */
+function requireLast({ body, hasNextLink }: Page, { shown }: SourceHost): void {
+  const isNext = (name: string): boolean => {
+    const [next] = valuesAt(body, `/${name}`);
+    return (typeof next === "string" && next !== "") || typeof next === "number";
+  };
+  const name = hasNextLink ? "Link" : NEXT.find(isNext);
+  if (name === undefined) return;
+  throw new PublishError(
+    "input",
+    `${shown}: the answer names a next page (${name}), which would be left out`,
+    hasNextLink
+      ? "links in a header are not followed: use a program that does, with a source of kind command"
+      : "set next_url or next_token to it",
+  );
+}
+
 const pathOf = (url: string): string => new URL(url).pathname;
 
 /** Turns items into mailboxes. An item without an address is none. */
@@ -128,7 +167,10 @@ class ItemReader {
   readonly #settings: Settings;
   readonly #words: StateWords;
   readonly #sink: SourceSink;
-  #items = 0;
+  /** Items so far. */
+  count = 0;
+  /** Addresses in them, faults included. */
+  addresses = 0;
 
   constructor(settings: Settings, sink: SourceSink) {
     this.#settings = settings;
@@ -137,7 +179,7 @@ class ItemReader {
   }
 
   take(item: unknown): void {
-    const line = ++this.#items;
+    const line = ++this.count;
     if (typeof item !== "object" || item === null || Array.isArray(item)) {
       this.#sink.fault(line, "not a JSON object");
       return;
@@ -148,9 +190,10 @@ class ItemReader {
     const state = isWord ? this.#words.stateOf(String(said)) : null;
     for (const value of addresses.flatMap((each) => valuesAt(item, each))) {
       if (value === null || value === "") continue;
+      this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
-      if (address === undefined) this.#sink.fault(line, "an address that is no text");
+      if (address === undefined) this.#sink.fault(line, "an address that is not text");
       else if (state !== null) this.#sink.entry(line, address, state);
       else this.#sink.fault(line, this.#words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
     }

@@ -12,6 +12,15 @@ const LONGEST_PAUSE = 300;
 /** Gives the header `Authorization`, or null for none. `isRefused`: the service refused the last one. */
 export type TokenSource = (isRefused: boolean) => Promise<string | null>;
 
+/** One answer. */
+export interface Page {
+  readonly body: unknown;
+  /** Whether the header `Link` names a next page (RFC 8288). */
+  readonly hasNextLink: boolean;
+}
+
+const NEXT_LINK = /;\s*rel\s*=\s*(?:next\b|"(?:[^"]*\s)?next[\s"])/i;
+
 /**
  * Fetches one page. Asks again after the time that the service names if it is busy (429, 503), and after a pause for other
  * faults of it (5xx, a broken connection). A token that is refused is renewed once.
@@ -22,11 +31,11 @@ export async function fetchPage(
   authorization: TokenSource,
   host: SourceHost,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Page> {
   let isRefused = false;
   for (let attempt = 1; ; attempt++) {
     const tried = await tryPage(url, await authorization(isRefused), host, signal);
-    if ("page" in tried) return tried.page;
+    if ("body" in tried) return tried;
     const { why, pause } = tried;
     const mayRenew = pause === "renew" && !isRefused;
     if (mayRenew) isRefused = true;
@@ -54,7 +63,7 @@ async function tryPage(
   authorization: string | null,
   host: SourceHost,
   signal: AbortSignal,
-): Promise<{ readonly page: unknown } | Fault> {
+): Promise<Page | Fault> {
   const headers = { accept: "application/json", ...(authorization === null ? {} : { authorization }) };
   let text: string;
   let response: Response;
@@ -70,7 +79,8 @@ async function tryPage(
   const { status } = response;
   if (status === 200) {
     try {
-      return { page: JSON.parse(text) as unknown };
+      const body = JSON.parse(text) as unknown;
+      return { body, hasNextLink: NEXT_LINK.test(response.headers.get("link") ?? "") };
     } catch {
       return { why: "an answer that is not JSON", pause: null };
     }

@@ -54,7 +54,9 @@ export const PRESETS: Readonly<Record<string, Readonly<Record<string, Settings>>
     postgresql: iredmail,
     ldap: {
       ...SEVERAL_DOMAINS,
-      filter: "(|(objectClass=mailUser)(objectClass=mailList)(objectClass=mailAlias))",
+      // Of an external user, the shadow addresses are ours.
+      filter:
+        "(|(objectClass=mailUser)(objectClass=mailList)(objectClass=mailAlias)(objectClass=mailExternalUser))",
       attributes: ["mail", "shadowAddress"],
       state_attribute: "accountStatus",
     },

@@ -24,19 +24,30 @@ export const sqlite = kind({
       if (statSync(file, { throwIfNoEntry: false }) === undefined) {
         throw new PublishError("input", `${host.shown}: there is no ${path}`, "check the path");
       }
-      const argv = ["sqlite3", "-readonly", "-bail", "-batch", "-init", "/dev/null", "-json", file, query];
-      const rows = new JsonRows(settings, host, sink);
-      await eachLine(outputOf({ argv, timeout }, host, signal), {
-        line: (_, text) => rows.line(text),
-        fault: (line, reason) => sink.fault(line, reason),
-      });
+      // Not -json, with which sqlite3 turns octets that are not UTF-8 into other text, nor -csv, which is written row by row.
+      const options = ["-readonly", "-bail", "-batch", "-init", "/dev/null", "-ascii", "-header"];
+      const rows = new Rows(settings, host, sink);
+      await eachLine(
+        outputOf({ argv: ["sqlite3", ...options, file, query], timeout }, host, signal),
+        { line: (_, text) => rows.line(text), fault: (_, reason) => rows.fault(reason) },
+        undefined,
+        ROW_END,
+      );
     },
   }),
 });
 
-/** The output of `sqlite3 -json`: an array with one object on each line. Without rows, there is no output at all. */
-class JsonRows {
+/** What `sqlite3 -ascii` writes after each row, and between two values. Neither can be part of an address. */
+const ROW_END = "\x1e";
+const VALUE_END = "\x1f";
+
+/** The output of `sqlite3 -ascii -header`. Without rows, there is none at all. */
+class Rows {
   readonly #open: (names: readonly string[]) => RowReader;
+  readonly #sink: SourceSink;
+  readonly #shown: string;
+  #header = "";
+  #columns = 0;
   #reader: RowReader | null = null;
 
   constructor(
@@ -45,13 +56,33 @@ class JsonRows {
     sink: SourceSink,
   ) {
     this.#open = (names) => new RowReader(names, settings, host, sink);
+    this.#sink = sink;
+    this.#shown = host.shown;
   }
 
+  /** @throws PublishError `input` for other columns than there should be, or a second header */
   line(text: string): void {
-    const trimmed = text.replace(/^\[/, "").replace(/[,\]]\s*$/, "");
-    if (trimmed === "") return;
-    const row = JSON.parse(trimmed) as Readonly<Record<string, unknown>>;
-    this.#reader ??= this.#open(Object.keys(row));
-    this.#reader.row(Object.values(row));
+    const values = text.split(VALUE_END);
+    if (this.#reader === null) {
+      this.#header = text;
+      this.#columns = values.length;
+      this.#reader = this.#open(values);
+    } else if (text === this.#header) {
+      throw new PublishError(
+        "input",
+        `${this.#shown}: the query has more than one statement`,
+        "join them with UNION ALL, or use two sources",
+      );
+    } else if (values.length === this.#columns) this.#reader.row(values);
+    else {
+      const columns = this.#columns === 1 ? "1 column" : `${this.#columns} columns`;
+      this.#reader.fault(`${values.length} values, but the query has ${columns}`);
+    }
+  }
+
+  fault(reason: string): void {
+    // Before the header, rows have no numbers.
+    if (this.#reader === null) this.#sink.fault(1, reason);
+    else this.#reader.fault(reason);
   }
 }
