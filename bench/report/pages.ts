@@ -140,7 +140,7 @@ const SOURCES = ["postgresql", "mariadb", "sqlite", "ldap", "text", "csv", "gzip
 const SOURCE_NAMES: Partial<Record<(typeof SOURCES)[number], string>> = {
   text: "`file`: text",
   csv: "`file`: CSV",
-  gzip: "`file`: text, packed with gzip",
+  gzip: "`file`: text, compressed with gzip",
   command: "`command`: text",
 };
 

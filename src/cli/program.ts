@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { planCommand } from "./commands/plan.ts";
 import { publishCommand } from "./commands/publish.ts";
@@ -29,6 +30,10 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   planCommand,
   publishCommand,
   syncCommand,
+  addCommand,
+  removeCommand,
+  disableCommand,
+  enableCommand,
   checkCommand,
   bridgeCommand,
   opensmtpdTableCommand,

@@ -4,6 +4,7 @@ import {
   encodePlanFile,
   FREE_KV_WRITES_A_DAY,
   KV_DOLLARS_PER_MILLION_WRITES,
+  openChanges,
   type PlannedList,
   planChanges,
   type UploadSize,
@@ -18,6 +19,7 @@ import {
   type Targets,
   targetsOf,
   withListOptions,
+  withPatchedOptions,
 } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
 import { unconfiguredDomains, warnOfUnconfigured } from "../unconfigured.ts";
@@ -40,7 +42,9 @@ The others are those of \`rollcall --help\`: 3 bad input, 4 refused by the guard
 
 /** `rollcall plan`: shows what a publish would change. */
 export function planCommand(cli: Cli): Command {
-  return withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing"))
+  return withPatchedOptions(
+    withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing")),
+  )
     .option("--out <file>", "write the plan into a file, for `rollcall publish FILE`")
     .addHelpText("after", HELP)
     .action((file: string | undefined, options: PlanCommandOptions) =>
@@ -74,7 +78,8 @@ async function plan(
     writeWhole(cli.path(out), encodePlanFile(planned, edge, stablelibHashing), 0o600);
     output.line(`The plan is in ${out}. To publish exactly this: rollcall publish ${out}`);
   }
-  const isRefused = changed.some(({ plan }) => plan.refusal !== null) && !options.force;
+  const isOpen = changed.some(({ plan }) => openChanges(plan.patched) !== null);
+  const isRefused = isOpen || (changed.some(({ plan }) => plan.refusal !== null) && !options.force);
   cli.finish(isRefused ? EXIT.guard : changed.length > 0 ? EXIT.changes : EXIT.done);
   output.result({
     changes: changed.length > 0,

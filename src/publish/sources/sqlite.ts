@@ -62,7 +62,7 @@ class Rows {
 
   /** @throws PublishError `input` for other columns than there should be, or a second header */
   line(text: string): void {
-    const values = text.split(VALUE_END);
+    const values = text.includes(VALUE_END) ? text.split(VALUE_END) : [text];
     if (this.#reader === null) {
       this.#header = text;
       this.#columns = values.length;
