@@ -66,9 +66,9 @@ function rewrite(path: string, change: (text: string) => string): void {
 
 const resultsIn = (path: string): Results => fromJson(readFileSync(path, "utf8"));
 
-/** A whole run replaces what is recorded; a run of some suites replaces these. */
-const recordable = (results: Results, isWhole: boolean): Results =>
-  isWhole ? results : merge(resultsIn(join(root, RESULTS)), results, names);
+/** What is recorded, with these runs' suites in place of its own. */
+const recordedWith = (runs: readonly Results[]): Results =>
+  runs.reduce((recorded, run) => merge(recorded, run, names), resultsIn(join(root, RESULTS)));
 
 function show({ measurements, skipped, broken, took }: Results): void {
   console.log(`${plainTable(measurements)}\n\n${summary(measurements)}.`);
@@ -87,13 +87,13 @@ async function main(): Promise<void> {
     return;
   }
   const settings = readArguments(process.argv.slice(2), names);
-  for (const file of settings.record) writeDocs(recordable(resultsIn(file), false));
-  if (settings.record.length > 0) return;
+  if (settings.record.length > 0) return writeDocs(recordedWith(settings.record.map(resultsIn)));
   const chosen = suites.filter(({ name }) => settings.only?.includes(name) ?? true);
   const results = await runSuites(chosen, settings);
   show(results);
   if (settings.json !== null) writeFileSync(settings.json, toJson(results));
-  if (settings.write) writeDocs(recordable(results, settings.only === null));
+  // A whole run replaces all that is recorded.
+  if (settings.write) writeDocs(settings.only === null ? results : recordedWith([results]));
   const isComplete = results.skipped.length === 0 && results.measurements.every(isMet);
   if (results.broken.length > 0 || (settings.strict && !isComplete)) process.exitCode = 1;
 }

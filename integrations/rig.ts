@@ -59,6 +59,8 @@ export interface Patience {
   readonly faults: readonly FaultKind[];
   /** The longest time until the reply; five seconds if left out. Infinity: the server waits for as long as its client. */
   readonly seconds?: number;
+  /** The server waits for at least so many seconds, if the documentation says so. */
+  readonly atLeast?: number;
   /**
    * An SMTP session that met the fault, after the recovery: its first lookup may be deferred (`once`), or all of them
    * (`always`). Left out: it gets the right answer at once.

@@ -23,6 +23,7 @@ export class RegistryObject {
   #database = new DatabaseSync(":memory:");
   readonly #statements = new Map<string, StatementSync>();
   #life = 0;
+  #transactions = 0;
   #alarmAt: number | null = null;
   #isAlarmRunning = false;
   #isClosed = false;
@@ -92,16 +93,21 @@ export class RegistryObject {
       transaction: (work) => {
         alive();
         const alarmBefore = this.#alarmAt;
-        this.#database.exec("BEGIN");
+        // Transactions nest, as those of the platform do.
+        const point = `point${this.#transactions++}`;
+        this.#database.exec(`SAVEPOINT ${point}`);
         try {
           const result = work();
-          this.#database.exec("COMMIT");
+          this.#database.exec(`RELEASE ${point}`);
           return result;
         } catch (error) {
-          this.#database.exec("ROLLBACK");
+          this.#database.exec(`ROLLBACK TO ${point}`);
+          this.#database.exec(`RELEASE ${point}`);
           if (alarmBefore === null) this.#alarmAt = null;
           else if (this.#alarmAt !== alarmBefore) this.#setAlarm(alarmBefore);
           throw error;
+        } finally {
+          this.#transactions--;
         }
       },
       setAlarm: (time) => {

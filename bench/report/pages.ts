@@ -85,7 +85,8 @@ function mapsTable(find: Find): string {
     head,
     ([way]) => {
       const each = find(`maps.${race}.${way}`);
-      return `${shown(each)} (${figure(behind(each, "recipients a second"), "/s")})`;
+      const rate = behind(each, "recipients a second");
+      return `${shown(each)} (${rate < 1 ? figure(rate, "count") : figure(rate, "/s").replace("/s", "")} a second)`;
     },
   ];
   return tableOf(WAYS, [

@@ -50,8 +50,13 @@ async function serve({ page, names }: typeof TABLE, instead: string, more: strin
   if (!text.includes(` ${names}\n`)) throw new Error(`${page} does not name ${names}`);
   const main = text.replaceAll("example.com", DOMAIN).replace(` ${names}\n`, ` ${instead}\n`) + more;
   const cleanup = new Cleanup();
-  const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
-  return { port, [Symbol.asyncDispose]: () => cleanup.run() };
+  try {
+    const { port } = await startPostfix({ name: "mx.bench.example", main, rig: LIMITS }, cleanup);
+    return { port, [Symbol.asyncDispose]: () => cleanup.run() };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
 }
 
 /** Postfix without a table: it asks the server with the mailboxes by SMTP, and remembers what that said. */

@@ -1,7 +1,7 @@
 /** Processes: servers that run until they are disposed of, commands under measurement, and what Linux says of both. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -156,20 +156,9 @@ export function cpuOf(pid: number): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
-/** A process of the idle class for each processor: it runs only where nothing else would, and keeps that awake. */
-export function keepAwake(): AsyncDisposable {
-  const loops = cpus().map(() =>
-    spawn("chrt", ["-i", "0", "sh", "-c", "while :; do :; done"], { stdio: "ignore" }),
-  );
-  loops.forEach(endWithUs);
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = loops.map((each) => new Promise((resolve) => each.once("close", resolve)));
-      for (const each of loops) each.kill("SIGKILL");
-      await Promise.all(ended);
-    },
-  };
-}
+/** Binds a process to one processor. */
+export const pin = (pid: number, processor: number): Buffer =>
+  execFileSync("taskset", ["-a", "-c", "-p", String(processor), String(pid)]);
 
 /** Debian packages that are missing here. @param packageOf the package of each command or file */
 export const missingPackages = (packageOf: Readonly<Record<string, string>>): string[] =>

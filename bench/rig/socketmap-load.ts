@@ -27,6 +27,8 @@ export interface LoadShape {
   readonly connections: number;
   /** Questions that are sent in one piece. With 1, each waits for the answer of the one before. */
   readonly atOnce: number;
+  /** The processor that the load runs on; by default any. */
+  readonly processor?: number;
 }
 
 /** Load for one service. */
@@ -49,7 +51,7 @@ export interface Timed {
 export function socketmapLoad(
   address: string,
   questions: Questions,
-  { connections, atOnce }: LoadShape,
+  { connections, atOnce, processor }: LoadShape,
 ): SocketmapLoad {
   const bursts = burstsOf(questions, atOnce);
   const time = async (count: number): Promise<Timed> => {
@@ -58,7 +60,9 @@ export function socketmapLoad(
     writeFileSync(file, bursts);
     const each = Math.ceil(count / (connections * atOnce));
     const socket = address.replace(/^unix:/, "");
-    const { stdout } = await run(program(), [socket, file, String(connections), String(each)]);
+    const command = [program(), socket, file, String(connections), String(each)];
+    const pinned = processor === undefined ? command : ["taskset", "-c", String(processor), ...command];
+    const { stdout } = await run(pinned[0] as string, pinned.slice(1));
     const [took, p50, p99] = stdout.split(" ").map((nanoseconds) => Number(nanoseconds) / 1000) as [
       number,
       number,

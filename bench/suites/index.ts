@@ -10,7 +10,7 @@ import { guard } from "./guard.ts";
 import { healthy } from "./healthy.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { listings } from "./listings.ts";
-import { maps, mapsAwake } from "./maps.ts";
+import { maps } from "./maps.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
@@ -22,18 +22,5 @@ import { storage } from "./storage.ts";
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
   ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
-  ...[
-    listings,
-    publish,
-    guard,
-    bridge,
-    replica,
-    replicaSize,
-    flood,
-    healthy,
-    postfix,
-    maps,
-    mapsAwake,
-    bundle,
-  ],
+  ...[listings, publish, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps, bundle],
 ];

@@ -15,7 +15,7 @@ import {
   servePostfix,
   serveVerifyingPostfix,
 } from "../rig/postfix.ts";
-import { keepAwake, missingPackages, temporaryFolder } from "../rig/processes.ts";
+import { missingPackages, temporaryFolder } from "../rig/processes.ts";
 import { replicaToken, serveReplica } from "../rig/replica.ts";
 import { meansOfNeighbours, median, spreadOf } from "../rig/rounds.ts";
 import { serveBridge } from "../rig/socketmap.ts";
@@ -23,18 +23,16 @@ import { serveBridge } from "../rig/socketmap.ts";
 const HOT_NAMES = 100;
 /** Half of what one reply of Postfix may hold; see the suite `postfix`. */
 const AT_ONCE = 50;
-/** `reject_unverified_recipient` waits three seconds for its probe of a new name, so it is asked for few. */
-const PROBED = { hotNames: 4, mostNew: 1 };
+/** `reject_unverified_recipient` waits three seconds for its probe of a new name: so many sessions ask at a time. */
+const PROBING_SESSIONS = 50;
 
 /** A table, and the Postfix that asks it. */
 interface Contestant {
   readonly id: string;
   readonly what: string;
   readonly served: ServedPostfix;
-  /** New names that one round may take; no limit by default. */
-  readonly mostNew?: number;
-  /** Default: {@link HOT_NAMES}. */
-  readonly hotNames?: number;
+  /** Whether it takes seconds for a new name: then a round takes one. */
+  readonly isSlow?: true;
   /** What it has to reach, as a share of lmdb. */
   readonly bar?: Measurement["bar"];
   /** One of ours, so that it is no rival of the replica. */
@@ -43,18 +41,7 @@ interface Contestant {
 
 const REPLICA = "replica";
 
-/** On an idle machine: each question and each answer waits until a processor wakes. */
-export const maps: Suite = { name: "maps", lacks, run: (extent, tell) => run("maps", extent, tell) };
-
-/** With processors that never sleep, as on a busy mail host. */
-export const mapsAwake: Suite = {
-  name: "maps-awake",
-  lacks,
-  async run(extent, tell) {
-    await using _awake = keepAwake();
-    return run("maps-awake", extent, tell);
-  },
-};
+export const maps: Suite = { name: "maps", lacks, run };
 
 function lacks(): string[] {
   return missingPackages({
@@ -64,11 +51,10 @@ function lacks(): string[] {
     "/usr/lib/postfix/postfix-ldap.so": "postfix-ldap",
     mariadbd: "mariadb-server",
     slapd: "slapd",
-    chrt: "util-linux",
   });
 }
 
-async function run(suite: string, extent: Extent, tell: Tell): Promise<Measurement[]> {
+async function run(extent: Extent, tell: Tell): Promise<Measurement[]> {
   if (process.getuid?.() !== 0) throw new Error("Postfix's master must be started by root");
   await using world = await makeBridgeWorld();
   await using edge = await world.serve();
@@ -105,19 +91,18 @@ async function run(suite: string, extent: Extent, tell: Tell): Promise<Measureme
     { id: "proxy-lmdb", what: "proxy:lmdb", served: proxied },
     { id: "mysql", what: "mysql: to a local MariaDB, unix socket", served: sql },
     { id: "ldap", what: "ldap: to a local OpenLDAP", served: ldap },
-    { id: "verify", what: probing, served: verifying, ...PROBED },
+    { id: "verify", what: probing, served: verifying, isSlow: true },
   ];
   const lmdbOwn: Contestant = { id: "lmdb", what: "lmdb", served: own };
   const racers = [lmdbOwn, ...contestants].map((each) => new Racer(each));
   const measured: Measurement[] = [];
   for (const atOnce of [1, AT_ONCE])
     for (const kind of ["hot", "new"] as const)
-      measured.push(...(await race(racers, { suite, atOnce, kind }, extent, tell)));
+      measured.push(...(await race(racers, { atOnce, kind }, extent, tell)));
   return measured;
 }
 
 interface Race {
-  readonly suite: string;
   readonly atOnce: number;
   readonly kind: "hot" | "new";
 }
@@ -125,7 +110,7 @@ interface Race {
 /** lmdb, one after the other of the contestants, lmdb, ...: each is divided by the mean of lmdb before and after. */
 async function race(
   [lmdb, ...others]: readonly Racer[],
-  { suite, atOnce, kind }: Race,
+  { atOnce, kind }: Race,
   extent: Extent,
   tell: Tell,
 ): Promise<Measurement[]> {
@@ -133,7 +118,7 @@ async function race(
   const how = atOnce === 1 ? "one at a time" : "pipelined";
   const what = `RCPT TO, ${how}, ${kind} names`;
   tell(what);
-  const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 1);
+  const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 0.7);
   for (const racer of [lmdb, ...others]) await racer.open(kind, atOnce, seconds);
   try {
     const before = [await lmdb.run()];
@@ -143,7 +128,7 @@ async function race(
       before.push(await lmdb.run());
     }
     const own = meansOfNeighbours(before);
-    const id = `${suite}.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
+    const id = `maps.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
     const measured = others.map(({ contestant }, i): Measurement => {
       const mine = rates[i] as number[];
       return {
@@ -188,23 +173,29 @@ class Racer {
     this.contestant = contestant;
   }
 
-  /** Opens a session, asks the hot names once, and finds how many names fill a round. */
+  /** Asks the hot names, opens a session, and finds how many names fill a round. */
   async open(kind: Race["kind"], atOnce: number, seconds: number): Promise<void> {
-    const { served, hotNames = HOT_NAMES, mostNew = Number.POSITIVE_INFINITY } = this.contestant;
+    const { served, isSlow = false } = this.contestant;
+    const hot = Array.from({ length: HOT_NAMES }, (_, number) => nameOf(number));
+    await this.#warm(hot, isSlow ? PROBING_SESSIONS : 1);
     const client = await RecipientClient.open(served.port);
     this.#client = client;
-    const hot = Array.from({ length: hotNames }, (_, number) => nameOf(number));
-    await client.name(hot, hot.length, atOnce);
     const ask = (count: number): Promise<number> =>
       kind === "hot"
         ? client.name(hot, count, atOnce)
         : client.name(this.#new.take(count), count, Math.min(atOnce, count));
-    const fewest = kind === "new" ? Math.min(500, mostNew) : 500;
-    const count = Math.min(
-      kind === "new" ? mostNew : Number.POSITIVE_INFINITY,
-      Math.ceil(seconds * (await ask(fewest))),
-    );
+    const isOne = kind === "new" && isSlow;
+    const count = isOne ? 1 : Math.ceil(seconds * (await ask(500)));
     this.#round = () => ask(count);
+  }
+
+  async #warm(hot: readonly string[], sessions: number): Promise<void> {
+    const each = Math.ceil(hot.length / sessions);
+    const ask = async (_: unknown, session: number): Promise<void> => {
+      using client = await RecipientClient.open(this.contestant.served.port);
+      await client.name(hot.slice(session * each, (session + 1) * each), each, 1);
+    };
+    await Promise.all(Array.from({ length: sessions }, ask));
   }
 
   /** @returns recipients a second of one round */

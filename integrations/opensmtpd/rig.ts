@@ -134,6 +134,19 @@ const WAYS: readonly Way[] = [
       if (action === "accept") return "250 2.1.5";
       return action === "defer" || verdict === "not-served" ? "451" : "550";
     },
+    patience: [
+      {
+        faults: ["backlog"],
+        defersInSession: "once",
+        because: "all sessions share one process and its connection, which is tried again every two seconds",
+      },
+      {
+        faults: ["silent"],
+        seconds: 18,
+        because:
+          "smtpd asks one question at a time, and all sessions wait for it: five recipients at once are up to five times 3 s. The bridge's circuit breaker ends this after five failures",
+      },
+    ],
   },
 ];
 

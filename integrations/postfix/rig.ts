@@ -24,6 +24,7 @@ const tableCodes: Way["codes"] = ({ verdict, action }) => {
 const SILENT_MAP: Patience = {
   faults: ["hung", "backlog"],
   seconds: 105,
+  atLeast: 99,
   defersInSession: "always",
   because:
     "Postfix waits 100 s for a map that is silent, and does not ask it again in that session; socketmap_table(5) calls " +
@@ -93,6 +94,7 @@ const WAYS: readonly Way[] = [
       {
         faults: ["hung", "backlog"],
         seconds: 14,
+        atLeast: 8,
         because: "two tries of smtpd_policy_service_timeout (4 s), and a second between them",
       },
     ],
@@ -124,7 +126,7 @@ const differences: readonly Difference[] = [
     ways: TABLES,
     codes: "550 5.1.1",
     because:
-      'Postfix asks its tables in lower case: publish a domain with `case = "sensitive"` only if its servers use the policy service',
+      'Postfix asks its tables in lower case: `case = "sensitive"` is only for a domain whose servers all use the policy service',
   },
   {
     rows: ["bare"],

@@ -17,6 +17,25 @@ const WAY: Way = {
   asks: "socketmap",
   file: "rollcall.m4",
   codes: codesOfReply,
+  patience: [
+    {
+      faults: ["stopped", "refusing"],
+      defersInSession: "always",
+      because: "Sendmail does not open a map again that it could not open, in the same session",
+    },
+    {
+      faults: ["restarted"],
+      defersInSession: "once",
+      because: "Sendmail keeps one connection a session, and learns with the next lookup that it was closed",
+    },
+    {
+      faults: ["backlog"],
+      seconds: 150,
+      defersInSession: "always",
+      because:
+        "Sendmail has no time limit for a connection that hangs: the kernel gives up after two minutes",
+    },
+  ],
 };
 
 const differences: readonly Difference[] = [

@@ -45,7 +45,7 @@ try {
   // OpenSMTPD's tables of the type `rollcall`.
   put(
     "usr/lib/rollcall/opensmtpd-table.mjs",
-    read("dist/cli/opensmtpd-table.mjs").replace(/^#!.*/, "#!/usr/bin/node"),
+    read("dist/cli/opensmtpd-table.mjs").replace(/^#!.*/, "#!/usr/bin/node --max-semi-space-size=1"),
     0o755,
   );
   link("usr/libexec/opensmtpd/table-rollcall", "../../lib/rollcall/opensmtpd-table.mjs");
@@ -65,6 +65,11 @@ try {
   for (const part of ["prometheus", "grafana"]) putAll(`packaging/${part}`, `${doc}/examples/${part}`);
   for (const part of ["README.md", "docs", "examples/sync.sh"])
     cpSync(join(root, part), join(stage, doc, part), { recursive: true });
+  // The files to paste, to which the pages link, without what only the tests run.
+  cpSync(join(root, "integrations"), join(stage, doc, "integrations"), {
+    recursive: true,
+    filter: (path) => !/\.ts$|\/(?:email-workers|node_modules|package-lock\.json|LICENSE)$/.test(path),
+  });
 
   put("usr/share/lintian/overrides/rollcall", read("packaging/deb/lintian-overrides"));
 

@@ -10,7 +10,7 @@ Architecture: all
 Maintainer: ${MAINTAINER}
 Installed-Size: ${size}
 Depends: nodejs (>= 20.19~), ca-certificates, init-system-helpers (>= 1.54~), systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles
-Suggests: postfix | exim4-daemon-light | sendmail-bin
+Suggests: postfix | exim4-daemon-light | sendmail-bin | opensmtpd
 Section: mail
 Priority: optional
 Description: recipient checks at RCPT TO for mail servers
@@ -19,8 +19,8 @@ Description: recipient checks at RCPT TO for mail servers
  and never bounced to a forged sender.
  .
  This package has the command rollcall, and the bridge, which answers the
- lookups of Postfix, Exim and Sendmail on this host and asks an edge that
- runs on Cloudflare Workers.
+ lookups of Postfix, Exim, Sendmail and OpenSMTPD on this host and asks an
+ edge that runs on Cloudflare Workers.
 `;
 
 /** @param {string} version @param {number} epoch seconds since 1970 */

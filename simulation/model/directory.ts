@@ -188,7 +188,7 @@ function describe(history: History): string {
   const [before, after] = history.generations.slice(-2).length === 2 ? history.generations.slice(-2) : [];
   const head = history.head as NonNullable<History["head"]>;
   const settings = [
-    ...(head.mode === "observe" ? ["observe"] : []),
+    ...(head.mode === "enforce" ? [] : [head.mode]),
     ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
     ...(head.policy.catchall ? ["catch-all"] : []),
     ...(head.policy.case === "sensitive" ? ["case counts"] : []),

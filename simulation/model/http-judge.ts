@@ -74,7 +74,10 @@ export class HttpJudge {
     const domains = this.#tokenOf(request)?.domains ?? null;
     if (domains === null || verdict !== "unavailable") return false;
     const { time } = moments.at(-1) as Moment;
-    return !domains.includes(domain) || this.#parts.model.history(domain).servedFor(time) <= settings.window;
+    const history = this.#parts.model.history(domain);
+    const isListed =
+      history.servedFor(time) > settings.window && !history.mayBeForgotten(time, settings.history);
+    return !domains.includes(domain) || !isListed;
   }
 
   #judgeToken(host: Answerer, request: Request, domain: string, answer: Answer, at: Moment): void {

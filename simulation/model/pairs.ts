@@ -49,10 +49,13 @@ export function saidBy({ list }: Pair, name: Name, now: number): Said {
 export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boolean {
   const said = saidBy(pair, name, now);
   if (answer.verdict !== said.verdict || answer.matched !== said.matched) return false;
-  const isObserved = pair.own.mode === "observe" || pair.list.mode === "observe";
-  if (answer.mode !== (isObserved ? "observe" : "enforce")) return false;
-  if (isObserved && OBSERVED.has(said.verdict)) return answer.action === "accept";
-  return answer.action === ACTION_OF[said.verdict];
+  // Across an alias the milder mode holds.
+  const mode = ["observe", "defer"].find((it) => it === pair.own.mode || it === pair.list.mode) ?? "enforce";
+  if (answer.mode !== mode) return false;
+  const action = ACTION_OF[said.verdict];
+  if (!OBSERVED.has(said.verdict) || mode === "enforce") return answer.action === action;
+  if (mode === "observe") return answer.action === "accept";
+  return answer.action === "defer" && (action === "defer" || answer.reply.startsWith("450 4.7.1 "));
 }
 
 /** The export that an answer may have come from, decided at one of these moments; null if none says so. */
@@ -104,5 +107,5 @@ export const seconds = (ms: number): string => (Number.isFinite(ms) ? `${(ms / 1
 export function words(answer: Answer): string {
   const from = answer.generation === null ? "" : ` from generation ${answer.generation}`;
   const age = answer.confirmed_age === null ? "" : `, confirmed ${answer.confirmed_age} s ago`;
-  return `"${answer.reply.slice(0, 90)}" (${answer.verdict}${from}${answer.mode === "observe" ? ", observe" : ""}${age})`;
+  return `"${answer.reply.slice(0, 90)}" (${answer.verdict}${from}${answer.mode === "enforce" ? "" : `, ${answer.mode}`}${age})`;
 }

@@ -19,7 +19,21 @@ export interface JudgedReplica extends Answerer {
   readonly held: ReadonlyMap<string, number>;
   covers(domain: string): boolean;
   contact(partition: number): number;
+  /** Whether the last poll of a partition failed. */
+  isFailing(partition: number): boolean;
 }
+
+/** A bridge with a replica. */
+export interface JudgedHost extends JudgedBridge {
+  /** When it last asked the edge, and when that last failed. */
+  readonly edgeAskedAt: number;
+  readonly edgeFailedAt: number;
+  /** Requests under way: more wait for them. */
+  readonly edgeRequests: number;
+}
+
+/** For so long the bridge asks nothing after failures, at most. */
+const BREAKER = 60_000;
 
 export interface ReplicaJudgeParts extends JudgeContext {
   partitionOf(domain: string): number;
@@ -32,21 +46,29 @@ export class ReplicaJudge {
     this.#parts = parts;
   }
 
-  /** @param hurtBefore when a fault had last met it as the mail server asked */
+  /** @param askedAt when the mail server asked */
   judge(
-    bridge: JudgedBridge,
+    bridge: JudgedHost,
     replica: JudgedReplica,
     named: Named,
     { answer, source }: Resolution,
-    hurtBefore: number,
+    askedAt: number,
   ): void {
-    const { violation, now } = this.#parts;
+    const { violation, now, partitionOf } = this.#parts;
     const say = (): string => `${bridge.name} says ${words(answer)} of ${named.domain}, from its ${source}`;
     if (source === "replica") {
       if (answer.verdict === "not-served") violation("only the edge says not-served", say());
-      const isAway = now() - replica.hurtAt <= BRIDGE_BUDGET || now() - hurtBefore <= BRIDGE_BUDGET;
-      if (answer.confirmed_age === null && !isAway)
+      const isAway = replica.isFailing(partitionOf(named.domain)) || now() - bridge.edgeFailedAt < BREAKER;
+      if (
+        answer.confirmed_age === null &&
+        !isAway &&
+        bridge.edgeRequests === 0 &&
+        bridge.edgeAskedAt < askedAt
+      )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
+    } else if (source === "edge" && answer.confirmed_age === null) {
+      // The Registry confirms nothing to the edge either.
+      return;
     } else if (source === "none") this.#requireAccept(bridge, replica, named, say);
     else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
   }
@@ -93,7 +115,7 @@ export class ReplicaJudge {
     { domain }: Named,
     say: () => string,
   ): void {
-    const { now, model, tally, violation } = this.#parts;
+    const { now, model, violation } = this.#parts;
     const since = now() - Math.max(replica.hurtAt, ...this.#changesBehind(domain));
     const { head } = model.history(domain);
     const settled = Math.max(LINGERING, replica.settings.window / 2 + BOUNDS.catchingUp);
@@ -102,7 +124,6 @@ export class ReplicaJudge {
     if (head.deletedUntil !== null && now() >= head.deletedUntil - BRIDGE_BUDGET) return;
     const seen = bridge.seen.get(domain);
     if (seen !== undefined && seen.generation > Math.max(head.number, ...this.#numbersBehind(domain))) return;
-    tally.event("no fault of a replica for 45 s: the edge was asked");
     violation("a replica answers by itself", `${say()}, and nothing was wrong for ${seconds(since)}`);
   }
 

@@ -1,6 +1,6 @@
 /** Holds one answer of an isolate, taken for given at one moment, against the model. */
 
-import { refuses } from "../../src/directory/index.ts";
+import { needsFreshness } from "../../src/directory/index.ts";
 import { LONGEST_COMPUTING, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
 import type { Exchange, Moment } from "./answerer.ts";
@@ -58,7 +58,7 @@ export class Trial {
   #judge(): void {
     const { answer, floor } = this.#it;
     if (answer.verdict === "unavailable" || answer.verdict === "throttled") return;
-    const mayRefuse = refuses(answer.verdict, answer.mode);
+    const mayRefuse = needsFreshness(answer.verdict, answer.mode);
     if (mayRefuse) this.#requireQuestion();
     this.#requirePublished();
     if (answer.generation === null) {

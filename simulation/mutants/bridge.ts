@@ -89,7 +89,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "a verdict counts with any HTTP status",
     "only with 200 (law 1)",
-    client("client.ts", "    if (reply.status === 200) {", "    if (reply.status >= 200) {"),
+    client("ask-recipients.ts", "  if (reply.status === 200) {", "  if (reply.status >= 200) {"),
   ),
   mutant(
     "the number of an export is a floor",

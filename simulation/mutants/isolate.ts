@@ -69,6 +69,15 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
     directory("verdict.ts", '  "malformed",\n', ""),
   ),
   mutant(
+    "an alias in defer mode refuses where its target enforces",
+    "across an alias the milder mode holds",
+    reader(
+      "decide.ts",
+      "milderMode(own.manifest.mode, list.manifest.mode)",
+      'own.manifest.mode === "defer" ? list.manifest.mode : milderMode(own.manifest.mode, list.manifest.mode)',
+    ),
+  ),
+  mutant(
     "not-served needs no confirmation",
     "the set of served domains must be fresh too",
     reader(

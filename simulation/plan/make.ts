@@ -3,8 +3,8 @@ import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
-import { type Bare, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
+import { addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
+import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
 import { addReplicas, pauseOfHosts } from "./replicas.ts";
@@ -46,6 +46,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);
+  else if (pause > DAY && from > MINUTE) addGoneDomain(seed, setup, from, add);
   const shift = (at: number): number => (at < from ? at : at + pause);
   return {
     seed,

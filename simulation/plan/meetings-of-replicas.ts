@@ -122,6 +122,9 @@ export function fullDisk(meeting: Meeting, start: number): void {
   const lasts = half + random.between(-4, 8) * SECOND;
   host(meeting, focus, full, { what: "disk", fault: random.pick(["full", "full", "read-only"]), ms: lasts });
   meeting.change(full + SECOND, 40);
+  // The disk may have room again in the middle of a slow fetch.
+  if (random.chance(0.6))
+    meeting.fault("edge slow", full + 2 * SECOND, half + 8 * SECOND, { location: placeOf(focus) });
   const again = full + half + random.between(3, 20) * SECOND;
   away(meeting, focus, again - 50, 25 * SECOND);
   restart(meeting, focus, again, random.pick(["killed", "power fails"]));
@@ -137,24 +140,14 @@ export function damagedFile(meeting: Meeting, start: number): void {
   const domains = [domain, sibling];
   for (const ms of [4_000, 4_500]) meeting.askBridge(focus, asked + ms, 6, domains);
   const damaged = asked + 6 * SECOND;
-  const files = random.pick([
-    "time",
-    "logs/",
-    "logs/",
-    "settings",
-    "keys/",
-    "manifests/",
-    "blobs/",
-    "blobs/",
-  ]);
-  const how = random.pick(["flip", "flip", "missing", "swap"] as const);
-  if (how !== "swap") host(meeting, focus, damaged, { what: "damage", how, files });
-  else
-    host(meeting, focus, damaged, {
-      what: "damage",
-      how,
-      files: random.pick(["logs/", "keys/", "manifests/", "blobs/"]),
-    });
+  const trouble: HostTrouble = random.chance(0.35)
+    ? { what: "damage", how: "swap", files: random.pick(["logs/", "logs/", "keys/", "manifests/", "blobs/"]) }
+    : {
+        what: "damage",
+        how: random.pick(["flip", "flip", "missing"]),
+        files: random.pick(["time", "logs/", "logs/", "settings", "keys/", "manifests/", "blobs/"]),
+      };
+  host(meeting, focus, damaged, trouble);
   restart(meeting, focus, damaged + 20, "killed");
   if (random.chance(0.5)) away(meeting, focus, damaged, 10 * SECOND);
   for (const ms of [300, 1_000, 3_000, 12_000, 40_000]) meeting.askBridge(focus, damaged + ms, 12, domains);
@@ -179,18 +172,19 @@ export function damagedBlob(meeting: Meeting, start: number): void {
 
 /** The clock of a host is wrong when it starts, and the edge goes away: accept-grace still ends in time. */
 export function wrongClock(meeting: Meeting, start: number): void {
-  const { random, setup } = meeting;
+  const { random } = meeting;
   const asked = meeting.begin(start);
   const acceptGrace = MINUTE;
   const off = random.pick([50, 90]) * SECOND;
   const focus = begin(meeting, asked, off + 2.5 * MINUTE, { acceptGrace });
   asks(meeting, focus, asked, [4 * SECOND]);
   const stops = asked + 5 * SECOND;
-  const clock = random.pick([SECOND - off, -off - 10 * SECOND, -off - HOUR, -DAY, DAY, 0]);
+  // It hears from the Registry before, or it does not.
+  const heard = random.chance(0.4) ? 8 * SECOND : 0;
+  const clock =
+    heard > 0 ? SECOND - off : random.pick([SECOND - off, -off - 10 * SECOND, -off - HOUR, -DAY, DAY, 0]);
   host(meeting, focus, stops, { what: "off", how: random.pick(["killed", "power fails"]), ms: off, clock });
   const starts = stops + off;
-  // It hears from the Registry before, or it does not.
-  const heard = random.pick([0, 0, 8 * SECOND]);
   if (heard > 0) meeting.publish(stops + off / 2);
   const gone = starts + heard;
   away(meeting, focus, gone - (heard > 0 ? 0 : SECOND), acceptGrace + 40 * SECOND);
@@ -201,7 +195,6 @@ export function wrongClock(meeting: Meeting, start: number): void {
     gone + acceptGrace,
     [-20, -8, 4, 8, 14, 25].map((s) => s * SECOND),
   );
-  void setup;
 }
 
 /** A cache on the way answers with what it had before, while the list changes. */
@@ -250,4 +243,24 @@ export function quietHost(meeting: Meeting, start: number): void {
   meeting.set(asked + 52 * SECOND, people(41));
   meeting.set(asked + 56 * SECOND, people(39));
   for (const s of [54, 58, 66, 75, 85, 100, 104, 108]) ask(s * SECOND);
+}
+
+/** The host starts again while the edge hangs: its own accept must come in time. */
+export function hangingEdge(meeting: Meeting, start: number): void {
+  const asked = meeting.begin(start);
+  const focus = begin(meeting, asked, 30 * SECOND);
+  asks(meeting, focus, asked, [4 * SECOND]);
+  const slow = asked + 5 * SECOND;
+  meeting.fault("edge slow", slow, 10 * SECOND, { location: placeOf(focus), least: 0.9 });
+  restart(meeting, focus, slow + 100, "killed");
+  asks(meeting, focus, slow, [400, 900, 1_500]);
+}
+
+/** A domain is deleted before a pause, and its tombstone is over after it. */
+export function goneDomain(meeting: Meeting, pause: number): void {
+  const start = pause - 30 * SECOND;
+  meeting.begin(start);
+  meeting.publish(start + 8 * SECOND, { change: "delete" });
+  const focus = begin(meeting, start + 10 * SECOND, 80 * SECOND);
+  asks(meeting, focus, pause, [-5 * SECOND, 11 * SECOND, 20 * SECOND, 40 * SECOND, 50 * SECOND]);
 }

@@ -75,13 +75,15 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "wrong-clock": { play: replicas.wrongClock, share: 0.4, lasts: 5 * MINUTE },
   "stale-proxy": { play: replicas.staleProxy, share: 0.2, lasts: 2.5 * MINUTE },
   "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
+  "hanging-edge": { play: replicas.hangingEdge, share: 0.2, lasts: MINUTE },
   "quiet-host": { play: replicas.quietHost, share: 0.2, lasts: 2.5 * MINUTE, shape: SEVERAL_SHARDS },
 };
 
 const EXODUS = "exodus";
 const SLEEPER = "sleeper";
 const OLDER_LOG = "older-log";
-const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG];
+const GONE_DOMAIN = "gone-domain";
+const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG, GONE_DOMAIN];
 
 const domainOf = (meeting: string): string => `${meeting}.example`;
 
@@ -124,6 +126,11 @@ export const TIME_BEFORE_SLEEP = 150 * SECOND;
 /** @param pause when a pause begins that is long enough */
 export function addSleeper(seed: number, setup: Setup, pause: number, add: Add): void {
   registries.sleeper(meetingOf(SLEEPER, seed, setup, add), pause);
+}
+
+/** @param pause when a pause begins in which tombstones end */
+export function addGoneDomain(seed: number, setup: Setup, pause: number, add: Add): void {
+  replicas.goneDomain(meetingOf(GONE_DOMAIN, seed, setup, add), pause);
 }
 
 /** Beside the loss of a Registry: when it comes, when the Registry starts again, and when all is published. */

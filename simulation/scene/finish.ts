@@ -1,7 +1,7 @@
 /** What has to hold once faults have stopped: everybody at the heads, and KV equal to them. */
 
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import { type Answer, type Manifest, refuses, rosterKey } from "../../src/directory/index.ts";
+import { type Answer, type Manifest, needsFreshness, rosterKey } from "../../src/directory/index.ts";
 import { differencesOf } from "../../testing/differences.ts";
 import { LINGERING, PROPAGATION } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
@@ -121,7 +121,7 @@ async function probe(scene: Scene, host: SimulatedIsolate, isLast: boolean): Pro
       const isHead =
         answer.generation === number &&
         pairsOf(model, domain, number).some((pair) => agrees(answer, pair, name, host.now()));
-      const isConfirmed = answer.confirmed_age !== null || !refuses(answer.verdict, answer.mode);
+      const isConfirmed = answer.confirmed_age !== null || !needsFreshness(answer.verdict, answer.mode);
       if (!(isHead && isConfirmed) && !isGone) {
         scene.violation(
           "once faults stop, isolates are at the heads",

@@ -2,7 +2,9 @@
 
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import { clientOf } from "../../testing/client.ts";
+import { LINGERING } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
+import { BOUNDS } from "../model/bounds.ts";
 import type { Named } from "../model/names.ts";
 import { written } from "../model/names.ts";
 import { words } from "../model/pairs.ts";
@@ -98,6 +100,7 @@ function troubleOne(
   };
   switch (it.what) {
     case "end":
+      if (time.now() - replica.hurtAt > LINGERING) requireFolder(scene, replica);
       replica.hasEnded = true;
       replica.stop(false);
       return;
@@ -124,7 +127,7 @@ function troubleOne(
     case "disk":
       if (it.fault === "slow") disk.wait = () => time.sleep(random.next() ** 4 * SLOWEST);
       else disk.fault = it.fault;
-      later(it.ms, () => makeDiskWell(replica));
+      later(it.ms, () => replica.makeDiskWell());
       return;
     case "damage":
       replica.damage(it.how, it.files);
@@ -135,11 +138,6 @@ function troubleOne(
     case "revocation":
       if (replica.token !== null) scene.go(revokeToken(scene, random, replica.token));
   }
-}
-
-function makeDiskWell(replica: SimulatedReplica): void {
-  replica.disk.makeWell();
-  replica.hurt();
 }
 
 /** Faults have stopped: every host is well, and its token covers all domains. */
@@ -154,7 +152,7 @@ export function makeHostsWell(scene: Scene): void {
     // Isolates of a rollout have other windows, and what one confirms does not count for the other.
     const random = new Random(scene.plan.seed, "last", replica.name);
     if (bridge.focus !== null) scene.isolates.keep(scene.isolate(bridge.location, {}, random), bridge.focus);
-    makeDiskWell(replica);
+    replica.makeDiskWell();
     replica.stop(false);
     bridge.restart();
     replica.boot();
@@ -173,21 +171,26 @@ export function resolveJudged(
   const { judges, time, violations } = scene;
   const askedAt = time.now();
   const run = replica?.run;
-  const hurtBefore = replica?.hurtAt ?? askedAt;
   const settled = bridge.resolve(text);
-  // It decides when it is asked, or while it waits for its disk or for the edge.
-  const asked = settled instanceof Promise ? (replica?.momentsSince(askedAt) ?? []) : [];
+  const isPending = settled instanceof Promise;
+  // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer.
+  const flight = (isPending && bridge.flights.get(text)) || {
+    askedAt,
+    moments: isPending && replica !== null ? replica.momentsSince(askedAt) : [],
+  };
+  if (isPending) bridge.flights.set(text, flight);
   const answered = settled instanceof Promise ? new Map(replica?.answered) : replica?.answered;
   const judge = (resolution: Resolution): Resolution => {
+    bridge.flights.delete(text);
     // A process that was killed has said nothing.
     if (violations.length > 0 || (replica !== null && (!replica.isRunning || replica.run !== run)))
       return resolution;
     judges.bridges.judge(bridge, named, resolution, askedAt);
     if (replica === null) return resolution;
-    judges.replicas.judge(bridge, replica, named, resolution, hurtBefore);
+    judges.replicas.judge(bridge, replica, named, resolution, askedAt);
     const { answer, source } = resolution;
     if (source !== "replica") return resolution;
-    const moments = [...asked, ...replica.momentsSince(askedAt, answered)];
+    const moments = [...flight.moments, ...replica.momentsSince(flight.askedAt, answered)];
     judges.answers.judge({ ...named, host: replica, answer, floor: 0 }, moments);
     bridge.noteLocal(answer, named.domain);
     if (violations.length > 0) scene.trace(() => `it was asked about ${text}`);
@@ -257,8 +260,10 @@ function requireFolder(scene: Scene, replica: SimulatedReplica): void {
     violation("a folder has only what its token covers", `${replica.name} has ${path}`);
     return;
   }
+  const settled = scene.time.now() - replica.settings.window - BOUNDS.catchingUp;
   for (const { domain, head } of model.all) {
     if (head === undefined || head.deletedUntil !== null || !replica.covers(domain)) continue;
+    if (head.since > settled) continue;
     if (paths.includes(`manifests/${domain}`)) continue;
     violation("the folder has every list", `${replica.name} has no list of ${domain} on its disk`);
     return;

@@ -4,8 +4,10 @@ import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Outcome } from "../../src/client/index.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
+import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { JudgedBridge, Sign } from "../model/answerer.ts";
+import type { Moment, Sign } from "../model/answerer.ts";
+import type { JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
 
@@ -23,7 +25,7 @@ const EXPORTS_GIVE_WAY = 3_600_000;
 /** Memory in which a bridge of any world has room for all whom it is asked about. */
 const ROOM = 1_000_000;
 
-export class SimulatedBridge implements JudgedBridge {
+export class SimulatedBridge implements JudgedHost {
   readonly name: string;
   readonly acceptGrace: number;
   readonly focus: number | null;
@@ -31,6 +33,11 @@ export class SimulatedBridge implements JudgedBridge {
   readonly location: string;
   readonly #parts: BridgeParts;
   #run = 0;
+  edgeAskedAt = Number.NEGATIVE_INFINITY;
+  edgeRequests = 0;
+  /** What was known of the replica when the question was first asked that is under way, by recipient. */
+  readonly flights = new Map<string, { readonly askedAt: number; readonly moments: readonly Moment[] }>();
+  edgeFailedAt = Number.NEGATIVE_INFINITY;
   readonly #time: VirtualTime;
   #host: BridgeHost<SimulatedIsolate>;
   readonly seen = new Map<
@@ -61,15 +68,33 @@ export class SimulatedBridge implements JudgedBridge {
     return new BridgeHost({
       ...parts,
       ...(replica === null ? {} : { replica: replica.lists }),
+      fetch: (via) => this.#watched(parts.fetch(via)),
       answered: (outcome, domain, askedAt, host) => {
         if (run === this.#run) this.#note(outcome, domain, askedAt, host?.settings.window ?? 0);
       },
     });
   }
 
+  #watched(fetch: Fetch): Fetch {
+    return async (input, init) => {
+      this.edgeAskedAt = this.#time.now();
+      this.edgeRequests++;
+      try {
+        const response = await fetch(input, init);
+        if (response.status !== 200) this.edgeFailedAt = this.#time.now();
+        return response;
+      } catch (error) {
+        this.edgeFailedAt = this.#time.now();
+        throw error;
+      } finally {
+        this.edgeRequests--;
+      }
+    };
+  }
+
   /** Its host starts again: the bridge has seen nothing. */
   restart(): void {
-    for (const seen of [this.seen, this.vouched, this.windows]) seen.clear();
+    for (const seen of [this.seen, this.vouched, this.windows, this.flights]) seen.clear();
     this.#host = this.#newHost();
   }
 

@@ -1,6 +1,6 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
-import { DEFAULT_POLICY, type DomainKey, type EntryState } from "../../src/directory/index.ts";
+import { DEFAULT_POLICY, type DomainKey, type EntryState, MODES } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { judgePlan } from "../../src/publish/judge.ts";
 import type { PublishTarget, Start } from "../../src/publish/plan-list.ts";
@@ -256,7 +256,7 @@ function changed(
     case "policy":
       return { ...it, policy: { ...policy, ...random.pick(POLICIES)(random, policy.grace) } };
     case "mode":
-      return { ...it, mode: it.mode === "observe" ? "enforce" : "observe" };
+      return { ...it, mode: random.pick(MODES.filter((mode) => mode !== it.mode)) };
     case "rotate":
       return { ...it, epoch: epoch + (before === undefined ? 0 : 1) };
     case "alias": {

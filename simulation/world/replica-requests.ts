@@ -41,11 +41,18 @@ const BLOB = /\/v1\/domains\/([^/]+)\/shards\/([0-9a-f]+)$/;
 export class ReplicaRequests {
   readonly #parts: RequestsParts;
   #polls: { readonly partition: number; readonly at: number }[] = [];
+  readonly #underWay = new Set<{ readonly sentAt: number }>();
   /** Last answers by path. */
   readonly #cached = new Map<string, Response>();
 
   constructor(parts: RequestsParts) {
     this.#parts = parts;
+  }
+
+  /** Whether an answer is overdue. */
+  get isWaiting(): boolean {
+    const now = this.#parts.time.now();
+    return [...this.#underWay].some(({ sentAt }) => now - sentAt > SLOW);
   }
 
   async send(request: Request): Promise<Response> {
@@ -65,11 +72,15 @@ export class ReplicaRequests {
     }
     const { token } = replica;
     let response: Response;
+    const underWay = { sentAt };
+    this.#underWay.add(underWay);
     try {
       response = await fetch(request.url, { method, headers, ...(body === "" ? {} : { body }) });
     } catch (error) {
       replica.hurt();
       throw error;
+    } finally {
+      this.#underWay.delete(underWay);
     }
     if (response.status !== 200 || time.now() - sentAt > SLOW) replica.hurt();
     if (response.status === 200) this.#cached.set(path, response.clone());

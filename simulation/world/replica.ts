@@ -1,9 +1,11 @@
 /** One mail host with a replica, with what was shown to it, and what became of its disk. */
 
 import type { ChangesAnswer } from "../../src/api/index.ts";
+import type { PollFault } from "../../src/bridge/replica/ports.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import type { Faults } from "../../testing/faults.ts";
+import { LINGERING } from "../../testing/limits.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { Random } from "../../testing/random.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
@@ -11,6 +13,7 @@ import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
 import { ReplicaRequests } from "./replica-requests.ts";
+import { type Damage, StoredLists } from "./stored-lists.ts";
 import { WatchedDisk } from "./watched-disk.ts";
 
 export interface ReplicaParts {
@@ -42,6 +45,7 @@ export class SimulatedReplica implements Answerer {
   readonly published: Answerer["published"] = new Map();
   readonly #parts: ReplicaParts;
   readonly #host: ReplicaHost;
+  readonly #requests: ReplicaRequests;
   #token: Token | null = null;
   /** Windows that the last two answers named. */
   #windows: readonly [number, number];
@@ -53,12 +57,12 @@ export class SimulatedReplica implements Answerer {
   /** Partitions whose last poll failed. */
   readonly #failing = new Set<number>();
   #unnoticed = 0;
+  /** When trouble of the disk ended in this run; infinity if there was none. */
+  #diskWellAt = Number.POSITIVE_INFINITY;
   #moments: Moment[] = [];
-  /** Complete lists that it has; and those that the disk has for sure. Generations by domain. */
-  held = new Map<string, number>();
-  #durable = new Map<string, number>();
-  #copy: { readonly files: Map<string, Uint8Array>; readonly durable: Map<string, number> } | null = null;
-  /** Starts so far. */
+  /** Contacts that it knows of, by partition. */
+  #contacts = new Map<number, number>();
+  readonly #lists = new StoredLists(this.disk);
   run = 0;
   hasEnded = false;
   /** Whether the host's clock was right since the last contact. */
@@ -71,10 +75,10 @@ export class SimulatedReplica implements Answerer {
     this.#hurtAt = parts.time.now();
     this.disk.wentBack = (path) =>
       parts.violation("nobody goes back", `${this.name} stores an older ${path}`);
-    const requests = new ReplicaRequests({ ...parts, replica: this });
+    this.#requests = new ReplicaRequests({ ...parts, replica: this });
     this.#host = new ReplicaHost({
       time: parts.time,
-      network: (request) => requests.send(request),
+      network: (request) => this.#requests.send(request),
       token: "",
       acceptGrace: parts.acceptGrace,
       disk: this.disk,
@@ -96,7 +100,6 @@ export class SimulatedReplica implements Answerer {
     return this.#token;
   }
 
-  /** The shortest window that counts now. */
   get shortestWindow(): number {
     return Math.min(...this.#windows);
   }
@@ -116,13 +119,20 @@ export class SimulatedReplica implements Answerer {
 
   /** When a fault last met it, or now while one does. */
   get hurtAt(): number {
-    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad;
+    const isHurt = !this.isRunning || this.#failing.size > 0 || this.disk.isBad || this.#requests.isWaiting;
     return isHurt ? this.#parts.time.now() : this.#hurtAt;
   }
 
-  /** Last contact with the Registry of a partition. */
+  readonly isFailing = (partition: number): boolean => this.#failing.has(partition);
+
+  /** Last contact with the Registry of a partition that it knows of. */
   contact(partition: number): number {
-    return this.#evidence.get(partition) ?? Number.NEGATIVE_INFINITY;
+    return this.#contacts.get(partition) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Generations of the complete lists that it has, by domain. */
+  get held(): ReadonlyMap<string, number> {
+    return this.#lists.held;
   }
 
   hurt(): void {
@@ -168,8 +178,7 @@ export class SimulatedReplica implements Answerer {
     const isFirst = this.#token === null;
     this.#token = token;
     this.hurt();
-    for (const lists of [this.held, this.#durable])
-      for (const domain of lists.keys()) if (!this.covers(domain)) lists.delete(domain);
+    this.#lists.keepOnly((domain) => this.covers(domain));
     this.#host.useToken(token.token);
     if (isFirst) this.boot();
   }
@@ -189,9 +198,13 @@ export class SimulatedReplica implements Answerer {
     this.#moments = [];
     this.#failing.clear();
     this.answered.clear();
-    this.held = new Map(this.#durable);
+    this.#lists.restarted();
+    this.#diskWellAt = Number.POSITIVE_INFINITY;
+    this.#contacts = this.disk.storedContacts();
     this.hurt();
-    this.#unnoticed = this.#unnoticedAtBoot();
+    const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
+    this.#unnoticed = noticed.lacks;
+    this.isClockSound &&= noticed.isSound;
     trace(
       () => `${this.name} starts${this.#unnoticed > 0 ? `, ${this.#unnoticed} ms later than it knows` : ""}`,
     );
@@ -199,15 +212,20 @@ export class SimulatedReplica implements Answerer {
     time.after(0, () => this.hurt());
   }
 
-  /** How much more time has passed since the last stored time than the host's clock shows. */
-  #unnoticedAtBoot(): number {
-    const now = this.#parts.time.now();
-    const stored = this.disk.storedTime();
-    if (stored === null) return 0;
-    const shown = now + this.#host.wallOffset - stored.wall;
-    this.isClockSound &&= shown >= 0;
-    // A clock before the stored time is noticed.
-    return shown < 0 ? 0 : Math.max(0, now - stored.registry - shown);
+  makeDiskWell(): void {
+    this.disk.makeWell();
+    this.hurt();
+    this.#diskWellAt = this.#parts.time.now();
+  }
+
+  /** A window after the disk has room again, it has every list. */
+  #requireWritten(): void {
+    const { time, violation } = this.#parts;
+    if (time.now() - this.#diskWellAt < this.settings.window + LINGERING || this.disk.isBad) return;
+    this.#diskWellAt = Number.POSITIVE_INFINITY;
+    const lacking = this.#lists.lacking();
+    if (lacking !== null)
+      violation("the folder has every list", `${this.name} keeps that of ${lacking} in memory`);
   }
 
   setClock(by: number): void {
@@ -216,34 +234,17 @@ export class SimulatedReplica implements Answerer {
     this.hurt();
   }
 
-  fallAsleep(): void {
-    this.#host.fallAsleep();
-  }
+  readonly fallAsleep = (): void => this.#host.fallAsleep();
 
   wake(): void {
     this.hurt();
     this.#host.wake();
   }
 
-  /** Does something to files of the disk; nothing is sure of what it has then. */
-  damage(how: "flip" | "missing" | "swap" | "copy" | "older copy", files: string): void {
-    if (how === "copy") {
-      this.#copy = { files: new Map(this.disk.files), durable: new Map(this.#durable) };
-      return;
-    }
-    if (how === "older copy") {
-      if (this.#copy === null) return;
-      this.disk.files.clear();
-      for (const [path, bytes] of this.#copy.files) this.disk.files.set(path, bytes);
-      this.#durable = new Map(this.#copy.durable);
-      this.held = new Map();
-      return;
-    }
-    const path = this.disk.damage(this.#parts.random, how, files);
+  damage(how: Damage, files: string): void {
+    const path = this.#lists.damage(this.#parts.random, how, files);
     if (path === null) return;
     this.#parts.trace(() => `on the disk of ${this.name}: ${how} ${path}`);
-    this.held.clear();
-    this.#durable.clear();
     this.hurt();
   }
 
@@ -255,7 +256,7 @@ export class SimulatedReplica implements Answerer {
         `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
     );
     if (token !== null && sentAt > token.revokedAt)
-      violation("revocation", `${this.name} hears changes, but its token was revoked`);
+      violation("revocation", `${this.name} hears of changes, and its token was revoked`);
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
     if (foreign !== undefined)
       violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
@@ -264,37 +265,34 @@ export class SimulatedReplica implements Answerer {
     const heard = { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() };
     this.#noteMoment();
     this.#arrived.set(partition, heard);
-    this.#evidence.set(partition, Math.max(sentAt, this.contact(partition)));
+    this.#evidence.set(partition, Math.max(sentAt, this.#evidence.get(partition) ?? 0));
   }
 
   #observed(event: string, [first, second]: readonly unknown[]): void {
     const { violation, trace } = this.#parts;
-    if (event === "polled") this.#polled(first as number, second === null);
-    else if (event === "ready") {
-      this.held.set(first as string, second as number);
-      if (!this.disk.isBad) this.#durable.set(first as string, second as number);
-    } else if (event === "written") this.#durable = new Map(this.held);
+    if (event === "polled") this.#polled(first as number, second as PollFault | null);
+    else if (event === "ready") this.#lists.ready(first as string, second as number);
+    else if (event === "written") this.#lists.written();
+    // A damaged part is found when it is read, and the edge is asked meanwhile.
+    else if (event === "missing") this.hurt();
     else if (event === "failed") {
       const why = first instanceof Error ? first.stack : String(first);
       violation("no fault of a replica's own", `${this.name}: ${why}`);
     }
-    if (event !== "fetched" && event !== "progress")
-      trace(
-        () =>
-          `${this.name}: ${event} ${first === undefined ? "" : String(first)} ${second === undefined ? "" : String(second)}`,
-      );
+    if (event !== "fetched" && event !== "progress") trace(() => `${this.name}: ${event} ${first} ${second}`);
   }
 
-  #polled(partition: number, isGood: boolean): void {
-    if (!isGood) {
-      this.#failing.add(partition);
-      return;
-    }
+  #polled(partition: number, fault: PollFault | null): void {
+    // An answer of the edge is usable: nothing excuses that it was not used.
+    if (fault !== null && fault !== "unusable") this.#failing.add(partition);
+    if (fault !== null) return;
+    this.#requireWritten();
     if (this.#failing.delete(partition)) this.hurt();
     const heard = this.#arrived.get(partition);
     if (heard === undefined) return;
     this.#noteMoment();
     this.#applied.set(partition, heard);
+    this.#contacts.set(partition, heard.sentAt);
     this.#unnoticed = 0;
     this.isClockSound = true;
   }

@@ -1,9 +1,11 @@
+import type { StoredTime } from "../../src/bridge/replica/store.ts";
 import { readManifest } from "../../src/directory/index.ts";
 import { MemoryDisk } from "../../testing/memory-disk.ts";
 import type { Random } from "../../testing/random.ts";
 
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
+  readonly #times = new WeakSet<Uint8Array>();
   wentBack: (path: string) => void = () => undefined;
 
   get isBad(): boolean {
@@ -15,14 +17,40 @@ export class WatchedDisk extends MemoryDisk {
     this.wait = null;
   }
 
-  /** The times that the replica stored last, the Registry's and the host's; null if they cannot be read. */
-  storedTime(): { readonly registry: number; readonly wall: number } | null {
+  /** The times that the replica stored last; null if that file is not as it was written. */
+  storedTime(): StoredTime | null {
+    const bytes = this.files.get("time");
+    if (bytes === undefined || !this.#times.has(bytes)) return null;
+    const text = new TextDecoder().decode(bytes);
+    return JSON.parse(text.slice(text.indexOf("\n"))) as StoredTime;
+  }
+
+  /**
+   * What a start learns from the stored time and the host's clock.
+   * @returns `lacks`: milliseconds that passed since without being noticed
+   */
+  noticedAt(now: number, wallOffset: number): { readonly lacks: number; readonly isSound: boolean } {
+    const stored = this.storedTime();
+    if (stored === null) return { lacks: 0, isSound: true };
+    const shown = now + wallOffset - stored.wall;
+    // A clock before the stored time is noticed.
+    const lacks = shown < 0 ? 0 : Math.max(0, now - stored.registry - shown);
+    return { lacks, isSound: shown >= 0 };
+  }
+
+  /** Of a stored manifest; 0 if there is none that can be read. */
+  generation(domain: string): number {
     try {
-      const text = new TextDecoder().decode(this.files.get("time"));
-      return JSON.parse(text.slice(text.indexOf("\n"))) as { registry: number; wall: number };
+      return readManifest(this.files.get(`manifests/${domain}`) ?? new Uint8Array(), domain).generation;
     } catch {
-      return null;
+      return 0;
     }
+  }
+
+  /** The last contacts that the replica stored, by partition. */
+  storedContacts(): Map<number, number> {
+    const { contacts = [] } = this.storedTime() ?? {};
+    return new Map(contacts.flatMap((contact, i) => (contact === null ? [] : [[i, contact[1]] as const])));
   }
 
   /** Does something to a file whose path begins so. @returns its path; null if there is none */
@@ -33,7 +61,7 @@ export class WatchedDisk extends MemoryDisk {
     if (how === "flip") this.flip(path, random.integer());
     else if (how === "missing") this.files.delete(path);
     else {
-      const other = random.pick(paths);
+      const other = random.pick(paths.length === 1 ? paths : paths.filter((each) => each !== path));
       const [a, b] = [this.files.get(path), this.files.get(other)];
       this.files.set(path, b as Uint8Array);
       this.files.set(other, a as Uint8Array);
@@ -41,11 +69,12 @@ export class WatchedDisk extends MemoryDisk {
     return path;
   }
 
-  override write(path: string, bytes: Uint8Array): Promise<void> {
+  override async write(path: string, bytes: Uint8Array): Promise<void> {
     const [, domain] = /^manifests\/(.+)$/.exec(path) ?? [];
     const before = this.files.get(path);
     if (domain !== undefined && before !== undefined && isOlder(bytes, before, domain)) this.wentBack(path);
-    return super.write(path, bytes);
+    await super.write(path, bytes);
+    if (path === "time") this.#times.add(this.files.get(path) as Uint8Array);
   }
 }
 

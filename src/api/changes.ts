@@ -1,6 +1,6 @@
 /** `POST /v1/changes`: a replica asks a Registry what changed since N. */
 import * as v from "valibot";
-import { toALabel, VERDICTS } from "../directory/index.ts";
+import { MODES, toALabel, VERDICTS } from "../directory/index.ts";
 import { FAULT_KINDS } from "./errors.ts";
 import { MAX_COUNTS } from "./limits.ts";
 import type { Count } from "./log.ts";
@@ -8,7 +8,7 @@ import { closed, type Infer, kind, listOf, named, type Schema, whole } from "./s
 
 /** More than a replica can answer between two questions. */
 const MAX_COUNT = 1_000_000_000;
-const MODES: readonly unknown[] = ["enforce", "observe", ""];
+const COUNTED_MODES: readonly unknown[] = [...MODES, ""];
 
 const isCount = (value: unknown): boolean => {
   if (!Array.isArray(value) || value.length !== 4) return false;
@@ -16,7 +16,7 @@ const isCount = (value: unknown): boolean => {
   if (typeof domain !== "string" || (domain !== "" && toALabel(domain) !== domain)) return false;
   if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > MAX_COUNT) return false;
   if (mode === "fault") return FAULT_KINDS.some((each) => each === word);
-  return MODES.includes(mode) && typeof word === "string" && Object.hasOwn(VERDICTS, word);
+  return COUNTED_MODES.includes(mode) && typeof word === "string" && Object.hasOwn(VERDICTS, word);
 };
 
 /** One line of what a replica counted, checked strictly: it comes from outside. */
@@ -27,7 +27,7 @@ const count: Schema<Count> = kind(
     type: "array",
     prefixItems: [
       { type: "string" },
-      { enum: [...MODES, "fault"] },
+      { enum: [...COUNTED_MODES, "fault"] },
       { enum: [...Object.keys(VERDICTS), ...FAULT_KINDS] },
       { type: "integer", minimum: 1, maximum: MAX_COUNT },
     ],

@@ -1,6 +1,6 @@
 /** What a publisher sends: shards, commits and plans. */
 import * as v from "valibot";
-import { isContentId, toALabel } from "../directory/index.ts";
+import { isContentId, MODES, toALabel } from "../directory/index.ts";
 import { MAX_COMMIT_DOMAINS, MAX_NOTE } from "./limits.ts";
 import { policyChange } from "./policy.ts";
 import {
@@ -87,7 +87,7 @@ const domainCommit = closed({
   sentinels: texts,
   /** Settings to change; those left out keep their value. */
   policy: v.exactOptional(policyChange),
-  mode: v.exactOptional(oneOf("enforce", "observe")),
+  mode: v.exactOptional(oneOf(...MODES)),
   shards: named("NewShardTable", shardsIn(closed)),
 });
 export type DomainCommit = Infer<typeof domainCommit>;

@@ -13,6 +13,8 @@ export const STATUS = {
   conflict: 409,
   /** The commit names shards that were not uploaded before; `error.missing` lists them. */
   missing_shards: 409,
+  /** Single changes cannot go on: the list has to be published, which makes more shards. */
+  repack_needed: 409,
   too_large: 413,
   unsupported_media_type: 415,
   /** Refused by the guard of law 4; `error.refusals` gives the reason for each domain. */

@@ -10,6 +10,7 @@ export * from "./errors.ts";
 export * from "./hooks.ts";
 export * from "./limits.ts";
 export * from "./log.ts";
+export * from "./mailboxes.ts";
 export * from "./restored.ts";
 export * from "./routes.ts";
 export { type Infer, open, read, type Schema, texts } from "./schema.ts";

@@ -24,6 +24,9 @@ export const MAX_PAGE = 1_000;
 export const MAX_WHOLE = 10_000;
 /** Domains in one commit. */
 export const MAX_COMMIT_DOMAINS = 500;
+/** Mailboxes that one request changes, characters of the key that identifies it. */
+export const MAX_MAILBOXES = 1_000;
+export const MAX_IDEMPOTENCY_KEY = 200;
 /** Seconds for which a confirmation may last. */
 export const MAX_WINDOW = 3_600;
 /** Characters of a note in the history. */

@@ -48,6 +48,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
     params = {},
     query = [],
     optionalQuery = [],
+    headers = {},
     paged,
     body,
     answer,
@@ -76,6 +77,10 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
     ...Object.entries(params).map(([name, schema]) => parameter("path", name, of(schema))),
     ...query.map((name) => parameter("query", name, of(whole))),
     ...optionalQuery.map((name) => ({ ...parameter("query", name, of(whole)), required: false })),
+    ...Object.entries(headers).map(([name, schema]) => ({
+      ...parameter("header", name, of(schema)),
+      required: false,
+    })),
     ...(paged === undefined ? [] : pageParameters(of(paged === "domain" ? text : whole))),
   ];
   return {
@@ -91,7 +96,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
   };
 }
 
-const parameter = (place: "path" | "query", name: string, schema: JsonSchema): JsonSchema => ({
+const parameter = (place: "path" | "query" | "header", name: string, schema: JsonSchema): JsonSchema => ({
   name,
   in: place,
   required: true,

@@ -12,13 +12,14 @@ import {
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
 } from "./limits.ts";
+import { idempotencyKey, mailboxesRequest } from "./mailboxes.ts";
 import { restoredRequest } from "./restored.ts";
 import { type Infer, type Schema, text } from "./schema.ts";
 import { type TokenRole, tokenId, tokenRequest } from "./tokens.ts";
 
 /** One route: how it is reached, who may use it, and what it takes. What it answers is in answers/table.ts. */
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Parameters begin with a colon. */
   readonly path: string;
   readonly params?: Readonly<Record<string, Schema<string>>>;
@@ -37,6 +38,8 @@ export interface Route {
   readonly query?: readonly string[];
   /** The same for those that may be left out. */
   readonly optionalQuery?: readonly string[];
+  /** Headers that may be sent beside those of every request. */
+  readonly headers?: Readonly<Record<string, Schema<string>>>;
   /** If the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
   readonly paged?: "domain" | "generation";
 }
@@ -139,6 +142,15 @@ export const ROUTES = {
     roles: ["publish"],
     bound: "path",
     paged: "generation",
+  },
+  patchMailboxes: {
+    method: "PATCH",
+    path: "/v1/domains/:domain/mailboxes",
+    params: domain,
+    headers: { "Idempotency-Key": idempotencyKey },
+    roles: ["publish"],
+    bound: "path",
+    body: { schema: mailboxesRequest, limit: MAX_CHECK_BODY },
   },
   rollbackDomain: {
     method: "POST",

@@ -41,7 +41,7 @@ export interface BridgeSettings extends ProtocolAddresses {
   /** PEM file of further certificate authorities for the edge and for a proxy; null for none. */
   readonly ca_file: string | null;
   readonly log_level: LogLevel;
-  /** Whether to log each recipient that observe mode accepts and enforce mode would not. */
+  /** Whether to log each recipient to which observe or defer mode gives a milder reply than enforce mode. */
   readonly log_observed: boolean;
 }
 
@@ -182,7 +182,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
   },
   log_observed: {
     preset: false,
-    about: "log each recipient that observe mode accepts and enforce mode would not",
+    about: "log each recipient to which observe or defer mode gives a milder reply than enforce mode",
     placeholder: null,
     read: (value) => (typeof value === "boolean" ? value : new Fault("must be true or false")),
   },

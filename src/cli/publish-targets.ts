@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type DomainPolicy, type Mode, toALabel } from "../directory/index.ts";
+import { type DomainPolicy, MODES, type Mode, toALabel } from "../directory/index.ts";
 import { ListRecorder, ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
@@ -11,6 +11,7 @@ export interface ListOptions {
   readonly domain?: readonly string[];
   readonly config?: string;
   readonly observe?: boolean;
+  readonly defer?: boolean;
   readonly enforce?: boolean;
   readonly grace?: number;
   /** Former name of {@link ListOptions.grace}. */
@@ -38,6 +39,12 @@ export function withListOptions(command: Command): Command {
       new Option(
         "--observe",
         "accept every recipient and record what would be rejected; kept for later publishes",
+      ).conflicts(["defer", "enforce"]),
+    )
+    .addOption(
+      new Option(
+        "--defer",
+        "tell senders to try again later where enforce mode rejects; kept for later publishes",
       ).conflicts("enforce"),
     )
     .addOption(
@@ -143,7 +150,7 @@ function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mod
   const grace = options.grace ?? options.departureGrace;
   return {
     policy: grace === undefined ? {} : { grace },
-    mode: options.observe ? "observe" : options.enforce ? "enforce" : undefined,
+    mode: MODES.find((mode) => options[mode]),
   };
 }
 

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
 import {
   type DomainPolicy,
+  MODES,
   type Mode,
   POLICY_SETTINGS,
   parseRecipient,
@@ -88,7 +89,7 @@ const bridgeEntries = Object.fromEntries(
   ]),
 );
 
-const MODE = v.optional(v.picklist(["enforce", "observe"], 'must be "enforce" or "observe"'));
+const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
 const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);

@@ -41,8 +41,13 @@ export function readAnswer(value: unknown, asked: string): Answer | string {
   if (!Object.hasOwn(REPLY_OF, it.action)) return "its action is unknown";
   if (!REPLY_TEXT.test(it.reply)) return "its reply is not one line of printable ASCII";
   if (!REPLY_OF[it.action].test(it.reply)) return `its reply does not mean ${it.action}`;
-  // Observe mode alone may turn a verdict into another action, and only into an accept.
-  if (it.action !== VERDICTS[it.verdict].action && !(it.action === "accept" && it.mode === "observe")) {
+  const { action: usual } = VERDICTS[it.verdict];
+  // Only two modes turn a verdict into another action: observe into an accept, defer a refusal into a deferral.
+  const isSoftened =
+    it.mode === "observe"
+      ? it.action === "accept"
+      : it.mode === "defer" && it.action === "defer" && usual === "reject";
+  if (it.action !== usual && !isSoftened) {
     return `its verdict ${it.verdict} does not mean ${it.action}`;
   }
   return it.action === "defer" ? { ...it, max_age: 0 } : it;

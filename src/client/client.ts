@@ -17,6 +17,8 @@ import {
   MAX_RECIPIENTS,
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
+  type MailboxesRequest,
+  type PatchResult,
   type PlanRequest,
   type PlanResult,
   type RegistryStatus,
@@ -181,6 +183,17 @@ export class RollcallClient {
    */
   plan(request: PlanRequest): Promise<PlanResult> {
     return this.#call("postPlan", { ...callOf("postPlan"), json: request, idempotent: true });
+  }
+
+  /**
+   * Adds, removes, disables or enables single mailboxes.
+   * @param key identifies the request: one that is sent again with the same key changes nothing more
+   * @throws ClientError of code `guard`, `repack_needed` or `not_found`
+   */
+  patchMailboxes(domain: string, request: MailboxesRequest, key: string): Promise<PatchResult> {
+    const headers = { "Idempotency-Key": key };
+    const call = { ...callOf("patchMailboxes", { domain }), json: request, headers, idempotent: true };
+    return this.#call("patchMailboxes", call);
   }
 
   /** Publishes an old generation's content under a new number. Overrides the guard. */

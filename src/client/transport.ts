@@ -31,11 +31,12 @@ export interface ClientOptions extends ClientPorts {
 
 /** One request. */
 export interface Call {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path below the base, with its leading slash, encoded. */
   readonly path: string;
   readonly json?: unknown;
   readonly bytes?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Whether sending it twice does no more than sending it once; only then is it tried again. */
   readonly idempotent: boolean;
   /** Octets that the response may have. */
@@ -109,6 +110,7 @@ export class Transport {
       authorization: `Bearer ${typeof token === "string" ? token : token()}`,
       accept: "application/json, application/octet-stream",
       "user-agent": userAgent,
+      ...call.headers,
     };
     let body: string | Uint8Array | null = null;
     if (call.json !== undefined) {

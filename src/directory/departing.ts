@@ -8,7 +8,7 @@ import {
   encodeDepartures,
   INLINE_DEPARTURES,
 } from "./departures.ts";
-import { compareLists, isAcceptedState, type ListContent } from "./difference.ts";
+import { compareLists, isAcceptedState, type ListContent, type Visit } from "./difference.ts";
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
@@ -58,12 +58,34 @@ export function departuresAfter(
   grace: number,
 ): DepartureTable {
   if (before === null) return NO_DEPARTURES;
+  const compare: Compare = (visit) => compareLists(storedList(store, before.shards), after, visit);
+  return departuresIn(store, hashing, before.departures, compare, now, grace);
+}
+
+/** Visits each name that differs between the previous list and the next one. */
+export type Compare = (visit: Visit) => void;
+
+/**
+ * The same if only the differences of the two lists are known.
+ * @param earlier departures of the previous generation
+ * @param atOnce names that get no grace, or no more of it
+ */
+export function departuresIn(
+  store: BlobStore,
+  hashing: Hashing,
+  earlier: DepartureTable,
+  compare: Compare,
+  now: number,
+  grace: number,
+  atOnce: ReadonlySet<number> = new Set(),
+): DepartureTable {
   const leaving = new TailColumn();
-  const carried = new Carried(stillDeferred(store, before.departures, now), before.departures.bits);
+  const carried = new Carried(stillDeferred(store, earlier, now), earlier.bits);
   if (grace > 0 || carried.count > 0) {
-    compareLists(storedList(store, before.shards), after, (tail, was, is) => {
+    for (const tail of atOnce) carried.drop(tail);
+    compare((tail, was, is) => {
       if (is < 0) {
-        if (grace > 0 && isAcceptedState(was) && !leaving.push(tail)) throw tooMany();
+        if (grace > 0 && isAcceptedState(was) && !atOnce.has(tail) && !leaving.push(tail)) throw tooMany();
       } else if (isAcceptedState(is)) carried.drop(tail);
     });
   }

@@ -4,7 +4,7 @@ import { type Departures, decodeDepartures } from "./departures.ts";
 import { DirectoryError, damaged } from "./errors.ts";
 import { MAX_SHARD_BITS } from "./fingerprint.ts";
 import type { DomainKey } from "./keys.ts";
-import { DEFAULT_POLICY, type DomainPolicy, type Mode, readPolicy } from "./policy.ts";
+import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from "./policy.ts";
 import { sentinels } from "./sentinel.ts";
 import { decodeShard, type Shard } from "./shard.ts";
 
@@ -247,7 +247,7 @@ function readHeader(bytes: Uint8Array): Record<string, unknown> {
 function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): ManifestContent {
   const { origin, mode } = header;
   if (origin !== "registry" && origin !== "kv") throw damaged("manifest's origin");
-  if (mode !== "enforce" && mode !== "observe") throw damaged("manifest's mode");
+  if (!isMode(mode)) throw damaged("manifest's mode");
   const counts = record(header.counts, "counts");
   const departures = record(header.departures, "departures");
   return {

@@ -1,4 +1,11 @@
-import { compareLists, eachEntry, isAcceptedState, isLost, type ListContent } from "./difference.ts";
+import {
+  compareLists,
+  eachEntry,
+  isAcceptedState,
+  isLost,
+  type ListContent,
+  type Visit,
+} from "./difference.ts";
 import { TailColumn } from "./tail-column.ts";
 
 /** Names that a commit starts to refuse or to accept, as tails in ascending order. */
@@ -10,11 +17,15 @@ export interface NameChanges {
 }
 
 /** Names that one of two lists accepts or defers and the other does not. */
-export function nameChanges(before: ListContent, after: ListContent): NameChanges {
+export const nameChanges = (before: ListContent, after: ListContent): NameChanges =>
+  nameChangesIn((visit) => compareLists(before, after, visit));
+
+/** The same for two lists whose differences `compare` visits. */
+export function nameChangesIn(compare: (visit: Visit) => void): NameChanges {
   const gone = new TailColumn();
   const back = new TailColumn();
   let uncounted = 0;
-  compareLists(before, after, (tail, was, is) => {
+  compare((tail, was, is) => {
     if (isLost(was, is) && !gone.push(tail)) uncounted++;
     // If `back` is full, the name counts as one of all lists of the day.
     if (isLost(is, was)) back.push(tail);

@@ -1,8 +1,18 @@
 import { toALabel } from "./domain.ts";
 import { DirectoryError } from "./errors.ts";
 
-/** `enforce`: the reply follows the verdict. `observe`: the mail is accepted, and the verdict only recorded. */
-export type Mode = "enforce" | "observe";
+/**
+ * What becomes of a refusal, mildest first. `observe`: the mail is accepted, and the verdict only recorded. `defer`: the
+ * sender is told to try again later. `enforce`: the reply follows the verdict.
+ */
+export const MODES = ["observe", "defer", "enforce"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** Whether a stored value is a mode that this release knows. A reader of another one must not decide anything. */
+export const isMode = (value: unknown): value is Mode => MODES.some((mode) => mode === value);
+
+/** The milder of two modes: it holds for an alias and its target. */
+export const milderMode = (a: Mode, b: Mode): Mode => (MODES.indexOf(a) < MODES.indexOf(b) ? a : b);
 
 /**
  * How the addresses of one domain are interpreted. It is stored in the manifest, so it is part of a generation. The

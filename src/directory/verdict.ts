@@ -55,7 +55,7 @@ export interface Answer {
   readonly contact_age: number | null;
   /** Seconds for which the answer may be reused; 0 for every deferral. */
   readonly max_age: number;
-  /** In observe mode: the reply that would have been given. */
+  /** In observe and in defer mode: the reply of enforce mode, if it is another one. */
   readonly observed?: string;
   /** The reason, for people. */
   readonly detail?: string;
@@ -65,8 +65,10 @@ export interface Answer {
 const MAX_REPLY = 500;
 
 /** The SMTP reply line of a verdict: printable ASCII, at most 500 octets, with the recipient. */
-export function replyLine(verdict: Verdict, recipient: string, refusalText: string | null = null): string {
-  const { code, text, action } = VERDICTS[verdict];
+export const replyLine = (verdict: Verdict, recipient: string, refusalText: string | null = null): string =>
+  lineOf(VERDICTS[verdict], recipient, refusalText);
+
+function lineOf({ code, text, action }: Meaning, recipient: string, refusalText: string | null): string {
   const rest = action === "reject" && refusalText ? `${text}; ${refusalText}` : text;
   const room = MAX_REPLY - code.length - rest.length - 5;
   // join() gives a flat string. A template gives a rope, which doubles the time of JSON.stringify.
@@ -80,8 +82,8 @@ function printable(text: string, room: number): string {
   return PRINTABLE.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/gu, "?");
 }
 
-/** Verdicts that observe mode accepts; the word in `verdict` stays (law 4). */
-const OBSERVED: ReadonlySet<Verdict> = new Set([
+/** Verdicts that observe mode accepts, and whose refusal defer mode defers; the word in `verdict` stays (law 4). */
+const SOFTENED: ReadonlySet<Verdict> = new Set([
   "unknown",
   "disabled",
   "moved",
@@ -89,6 +91,21 @@ const OBSERVED: ReadonlySet<Verdict> = new Set([
   "full",
   "departed",
 ]);
+
+/** What defer mode says instead of a refusal. */
+const LATER: Meaning = {
+  action: "defer",
+  code: "450 4.7.1",
+  text: "recipient is not accepted at present, try again later",
+};
+
+/** What a verdict means in a mode. */
+function meaningIn(verdict: Verdict, mode: Mode | null): Meaning {
+  const meaning: Meaning = VERDICTS[verdict];
+  if (!SOFTENED.has(verdict)) return meaning;
+  if (mode === "observe") return VERDICTS.deliverable;
+  return mode === "defer" && meaning.action === "reject" ? LATER : meaning;
+}
 
 /** What an answer is based on. */
 export interface Grounds {
@@ -106,23 +123,27 @@ export interface Grounds {
 }
 
 /** The front end's action for a verdict in a mode. */
-export const actionOf = (verdict: Verdict, mode: Mode | null): Action =>
-  mode === "observe" && OBSERVED.has(verdict) ? "accept" : VERDICTS[verdict].action;
+export const actionOf = (verdict: Verdict, mode: Mode | null): Action => meaningIn(verdict, mode).action;
 
-/** Whether a verdict refuses in a mode. Law 2 requires such an answer to be fresh. */
-export const refuses = (verdict: Verdict, mode: Mode | null): boolean => actionOf(verdict, mode) === "reject";
+/**
+ * Whether an answer must be fresh (law 2): it refuses, or would but for defer mode, so that a new mailbox waits no longer
+ * in that mode than in enforce mode.
+ */
+export const needsFreshness = (verdict: Verdict, mode: Mode | null): boolean =>
+  VERDICTS[verdict].action === "reject" && actionOf(verdict, mode) !== "accept";
 
-/** Builds an answer from a verdict and its grounds. Observe mode is applied only here. */
+/** Builds an answer from a verdict and its grounds. The mode is applied only here. */
 export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {}): Answer {
   const mode = grounds.mode ?? null;
   const reply = replyLine(verdict, recipient, grounds.refusalText);
-  const observing = mode === "observe" && OBSERVED.has(verdict);
-  const action = actionOf(verdict, mode);
+  const meaning = meaningIn(verdict, mode);
+  const { action } = meaning;
+  const isSoftened = meaning !== VERDICTS[verdict];
   const whole: { -readonly [K in keyof Answer]: Answer[K] } = {
     recipient,
     verdict,
     action,
-    reply: observing ? replyLine("deliverable", recipient) : reply,
+    reply: isSoftened ? lineOf(meaning, recipient, null) : reply,
     matched: grounds.matched ?? null,
     domain: grounds.domain ?? null,
     generation: grounds.generation ?? null,
@@ -133,7 +154,7 @@ export function answer(recipient: string, verdict: Verdict, grounds: Grounds = {
     contact_age: grounds.contactAge ?? null,
     max_age: action === "defer" ? 0 : (grounds.maxAge ?? 0),
   };
-  if (observing) whole.observed = reply;
+  if (isSoftened) whole.observed = reply;
   if (grounds.detail !== undefined) whole.detail = grounds.detail;
   return whole;
 }

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { Counters } from "../registry/counters.ts";
+import { PatchQueue } from "../registry/patch-queue.ts";
 import type { RegistryStorage, SqlRow } from "../registry/ports.ts";
 import { type Place, REGISTRY_CALLS, type RegistryApi } from "../registry/protocol.ts";
 import { RegistryCore } from "../registry/registry.ts";
@@ -36,6 +37,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
 
   readonly #storage: RegistryStorage;
   readonly #counters: Counters;
+  readonly #patches = new PatchQueue(platformPorts.timers);
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);
@@ -60,6 +62,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       place,
       revocations: (partitions) => registryAt(this.env, { partition: 0, partitions }).revocations(),
       counters: this.#counters,
+      patches: this.#patches,
     });
   }
 }

@@ -25,7 +25,7 @@ export class Edge {
     this.#access = new Access(ports, settings.adminToken, tokenMac, (id) => reader.isRevoked(id));
     for (const name of Object.keys(ROUTES) as RouteName[]) {
       const { method, path } = ROUTES[name];
-      const on = method.toLowerCase() as "get" | "post" | "put" | "delete";
+      const on = method.toLowerCase() as "get" | "post" | "put" | "patch" | "delete";
       this.#router[on](path, (request, bindings) =>
         this.#serve(name, request as unknown as Request, request.params, bindings, request.url),
       );

@@ -10,21 +10,27 @@ const MAPS: Readonly<Record<Service, string>> = { mailaddr: "recipients", domain
 export const TIMEOUT_MS = 3_500;
 /** Longest wait while the bridge is known to hang, ms: all of smtpd's sessions wait with it. */
 export const PROBE_MS = 200;
-/** While the bridge hangs, how often a question may wait, on a new connection, ms. */
-export const PROBE_EVERY_MS = 2_000;
+/** What these waits may take together, ms, and how much of the time while the bridge hangs. */
+const PROBES_MS = 1_000;
+const PROBES_SHARE = 0.1;
+/** While the bridge hangs, how old a connection becomes before another one is tried, ms. */
+export const REDIAL_MS = 2_000;
 
 const LATE = "the bridge does not answer";
 
 /**
  * Asks the bridge over one connection that stays open, and opens another one if it is closed. After a timeout the
- * bridge counts as hung: questions fail at once, except for a short probe now and then. The connection stays open, and
- * the late answer, if it arrives, shows that the bridge works again.
+ * bridge counts as hung: some questions wait for a moment, on this connection or a new one, and all others fail at
+ * once. Any late answer shows that the bridge works again.
  */
 export class BridgeClient {
   readonly #ports: Pick<TablePorts, "clock" | "timers" | "dial" | "log">;
   #link: BridgeLink | null = null;
   #dialledAt = 0;
   #isHung = false;
+  /** What is left of {@link PROBES_MS}, and since when it grows. */
+  #probes = PROBES_MS;
+  #probesAt = 0;
   #isFailing = false;
 
   constructor(ports: Pick<TablePorts, "clock" | "timers" | "dial" | "log">) {
@@ -50,21 +56,28 @@ export class BridgeClient {
   }
 
   #ask(question: string): Promise<string> {
-    const { clock, timers } = this.#ports;
-    const isProbe = this.#isHung;
-    if (isProbe) {
-      if (clock.now() - this.#dialledAt < PROBE_EVERY_MS) return Promise.reject(new LookupError(LATE));
-      this.#link?.end("another connection is tried");
+    return this.#isHung ? this.#probe(question) : this.#askWithin(TIMEOUT_MS, question);
+  }
+
+  async #probe(question: string): Promise<string> {
+    const start = this.#ports.clock.now();
+    this.#probes = Math.min(PROBES_MS, this.#probes + PROBES_SHARE * (start - this.#probesAt));
+    this.#probesAt = start;
+    if (this.#probes < PROBE_MS) throw new LookupError(LATE);
+    if (start - this.#dialledAt >= REDIAL_MS) this.#link?.end("another connection is tried");
+    try {
+      return await this.#askWithin(PROBE_MS, question);
+    } finally {
+      this.#probes -= this.#ports.clock.now() - start;
     }
-    return withTimeout(
-      timers,
-      isProbe ? PROBE_MS : TIMEOUT_MS,
-      () => this.#askOpen(question),
-      () => {
-        this.#isHung = true;
-        return new LookupError(LATE);
-      },
-    );
+  }
+
+  #askWithin(ms: number, question: string): Promise<string> {
+    const late = (): Error => {
+      this.#isHung = true;
+      return new LookupError(LATE);
+    };
+    return withTimeout(this.#ports.timers, ms, () => this.#askOpen(question), late);
   }
 
   /** Asks once more if a connection from before was closed: the bridge may have been restarted. */

@@ -1,12 +1,11 @@
 import {
-  canonicalLocalPart,
   type DomainKey,
   type DomainPolicy,
   ENTRY_STATES,
   type EntryState,
   fingerprint,
   type Hashing,
-  parseRecipient,
+  listedName,
 } from "../directory/index.ts";
 import { EntryColumns } from "./entries.ts";
 import { PublishError } from "./errors.ts";
@@ -70,7 +69,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   const conflicts = new Report(source);
   const sink: SourceSink = {
     entry(line, address, state) {
-      const name = nameOf(address, domain, policy);
+      const name = listedName(address, domain, policy);
       if (name === null) return;
       if (typeof name !== "string") {
         faults.add(line, name.fault);
@@ -127,39 +126,6 @@ function malformed(shown: string, faults: Report): PublishError {
     "fix these lines, or leave them out with --skip-invalid",
     details,
   );
-}
-
-/** Characters that a local part may contain only inside quotes. */
-const NEEDS_QUOTES = /[\s"(),:;<>@[\\\]]/;
-
-const CATCH_ALL =
-  "a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted";
-
-/**
- * The canonical local part of an address of `domain`, or why there is none. Null for `@domain` if the policy has a
- * catch-all. Accepts misplaced dots, since real
- * mailboxes have them. Does not accept unquoted characters that need quotes, since they are usually mistakes.
- */
-export function nameOf(
-  address: string,
-  domain: string,
-  policy: DomainPolicy,
-): string | { fault: string } | null {
-  const recipient = parseRecipient(address);
-  if (recipient.kind === "malformed" || recipient.kind === "unlistable") return { fault: recipient.why };
-  if (recipient.kind === "postmaster") return { fault: "no domain" };
-  if (recipient.kind === "literal") return { fault: "an address literal, which no list can contain" };
-  if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };
-  if (recipient.local === "" && address.trimStart().startsWith("@")) {
-    // A list may say what the policy says already.
-    return policy.catchall ? null : { fault: CATCH_ALL };
-  }
-  if (recipient.local === "") return { fault: "no local part before the @" };
-  if (!recipient.wellFormed && NEEDS_QUOTES.test(recipient.local)) {
-    return { fault: "the local part has characters that need quotes" };
-  }
-  const name = canonicalLocalPart(recipient.local, policy);
-  return name === "" ? { fault: "the local part is empty without its dots" } : name;
 }
 
 const numberOf = (state: EntryState): number => ENTRY_STATES.indexOf(state);

@@ -17,6 +17,7 @@ import {
   fromHex,
   fromUtf8,
   type Hashing,
+  MODES,
   toBase64Url,
   toHex,
   utf8,
@@ -35,7 +36,7 @@ const NUMBER = v.pipe(v.number(), v.safeInteger());
 const COUNTS = v.object({ active: NUMBER, disabled: NUMBER, full: NUMBER, moved: NUMBER });
 const LINES = v.object({ count: NUMBER, first: v.array(v.string()) });
 const POLICY = v.record(v.string(), v.unknown());
-const MODE = v.picklist(["enforce", "observe"]);
+const MODE = v.picklist(MODES);
 const STATE = v.picklist(["active", "disabled", "full", "moved"]);
 
 const HEADER = v.object({

@@ -22,6 +22,7 @@ import {
   isAcceptedState,
   isLost,
   isSameTable,
+  listedName,
   type Mode,
   NO_COUNTS,
   POLICY_SETTINGS,
@@ -31,7 +32,6 @@ import {
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { nameOf } from "./list.ts";
 import type { PackedList } from "./pack.ts";
 
 /** What a domain should become. */
@@ -279,6 +279,11 @@ function warningsOf(
         : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
     );
   }
+  if (policy.case === "sensitive") {
+    warnings.push(
+      "case is sensitive, but the tables of Postfix, OpenSMTPD and Stalwart ask in lower case: names with capitals are refused there. With Postfix, use the policy service",
+    );
+  }
   if (live !== null && difference === null) {
     warnings.push(
       "made under another key, case or dots setting: names cannot be compared, and names that leave get no grace",
@@ -306,7 +311,7 @@ function unmetBy(intent: Intent, policy: DomainPolicy): string[] {
 
 /** The state of an address in the list itself, or -1. */
 function stateOf(address: string, intent: Intent, policy: DomainPolicy): number {
-  const name = nameOf(address, intent.domain, policy);
+  const name = listedName(address, intent.domain, policy);
   if (typeof name !== "string") return -1;
   const digest = fingerprint(intent.key.names, name);
   const { shards, table } = intent.packed;

@@ -1,4 +1,11 @@
-import { actionOf, answer, type DomainRecipient, lookup, refuses } from "../directory/index.ts";
+import {
+  actionOf,
+  answer,
+  type DomainRecipient,
+  lookup,
+  milderMode,
+  needsFreshness,
+} from "../directory/index.ts";
 import type { Clock } from "../runtime/ports.ts";
 import type { AnsweredGenerations } from "./answered-generations.ts";
 import { type BlobCache, blobName, type CachedManifest } from "./blob-cache.ts";
@@ -128,13 +135,13 @@ export class Decider {
         : { kind: "confirmation", view };
     }
     const { verdict, matched } = finding;
-    const mode = lists.some(({ manifest }) => manifest.mode === "observe") ? "observe" : "enforce";
+    const mode = milderMode(own.manifest.mode, list.manifest.mode);
     const generation = generationOf(view, own.manifest, list.manifest);
     if (generation < query.minGeneration) {
       return this.#seekGeneration(check, view, Math.max(view.incarnation, own.manifest.incarnation));
     }
     const isConfirmed = lists.every(({ manifest }) => confirms(view, manifest, now));
-    if (refuses(verdict, mode)) {
+    if (needsFreshness(verdict, mode)) {
       const isFresh = isConfirmed || lists.every((each) => this.#isFreshExport(view, each, now));
       if (!isFresh) return confirmListsOrDefer(check, now, view, lists);
     } else if (actionOf(verdict, mode) === "accept" && !isConfirmed) {

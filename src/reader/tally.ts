@@ -4,11 +4,11 @@ import { type Answer, VERDICTS } from "../directory/index.ts";
 /** Domains and faults that are counted separately between two questions. The rest is counted together. */
 const MAX_DOMAINS = 64;
 const MAX_FAULTS = 64;
-const MODES = ["enforce", "observe", ""] as const;
+const COUNTED_MODES = ["enforce", "", "observe", "defer"] as const;
 const WORDS = Object.keys(VERDICTS);
 /** Index of a verdict's counts: one for each mode. */
 const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
-  WORDS.map((verdict, i) => [verdict, i * MODES.length]),
+  WORDS.map((verdict, i) => [verdict, i * COUNTED_MODES.length]),
 );
 
 /**
@@ -22,7 +22,7 @@ export class Tally {
   /** @param domain one that is served here; null for all others, which a client may invent */
   countAnswer({ verdict, mode }: Answer, domain: string | null): void {
     const counts = this.#domains.get(domain ?? "") ?? this.#begin(domain ?? "");
-    const place = (PLACE[verdict] as number) + (mode === "enforce" ? 0 : mode === "observe" ? 1 : 2);
+    const place = (PLACE[verdict] as number) + COUNTED_MODES.indexOf(mode ?? "");
     counts[place] = (counts[place] as number) + 1;
   }
 
@@ -42,8 +42,8 @@ export class Tally {
     for (const [domain, counts] of this.#domains) {
       counts.forEach((n, i) => {
         if (n === 0) return;
-        const word = WORDS[Math.floor(i / MODES.length)] as string;
-        taken.push([domain, MODES[i % MODES.length] as string, word, n]);
+        const word = WORDS[Math.floor(i / COUNTED_MODES.length)] as string;
+        taken.push([domain, COUNTED_MODES[i % COUNTED_MODES.length] as string, word, n]);
       });
     }
     this.#domains = new Map();
@@ -53,7 +53,7 @@ export class Tally {
 
   #begin(domain: string): number[] {
     if (domain !== "" && this.#domains.size >= MAX_DOMAINS) return this.#domains.get("") ?? this.#begin("");
-    const counts = new Array<number>(WORDS.length * MODES.length).fill(0);
+    const counts = new Array<number>(WORDS.length * COUNTED_MODES.length).fill(0);
     this.#domains.set(domain, counts);
     return counts;
   }

@@ -15,13 +15,15 @@ import {
   type ManifestRecord,
   NO_COUNTS,
   NO_DEPARTURES,
+  nameChangesIn,
   readManifest,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
 import { computeDepartures, listOf } from "./compute-departures.ts";
-import { failure } from "./failure.ts";
+import { failure, type RegistryFailure } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
+import { settlePatches } from "./patched-names.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
 import {
   type Draft,
@@ -51,16 +53,14 @@ export interface CommitContext extends GuardContext {
  * @throws RegistryFailure `conflict`, `missing_shards`, `guard` or `bad_request`
  */
 export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
-  const { storage, records, keyFor } = context;
+  const { records, keyFor } = context;
   const drafts = request.domains.map((each) => validateCommit(records, keyFor, each));
   requireShards(drafts);
   const changed = drafts.filter((draft) => !isUnchanged(draft));
   for (const draft of changed) requireAliasRules(records, draft, drafts);
   const forced = request.force === true;
-  const number = changed.length === 0 ? 0 : nextNumber(storage);
-  requireGuard(context, changed, number, forced);
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
-  for (const draft of changed) putDraft(context, draft, number, meta);
+  const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
   return {
     generations: Object.fromEntries(
       drafts.map((draft) => [
@@ -70,6 +70,18 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
     ),
     unchanged: drafts.filter((draft) => !changed.includes(draft)).map((draft) => draft.domain),
   };
+}
+
+/**
+ * Makes drafts the heads of their domains, under one new number.
+ * @returns the number
+ * @throws RegistryFailure `guard`
+ */
+export function commitDrafts(context: CommitContext, drafts: readonly Draft[], meta: CommitMeta): number {
+  const number = nextNumber(context.storage);
+  requireGuard(context, drafts, number, meta.forced);
+  for (const draft of drafts) putDraft(context, draft, number, meta);
+  return number;
 }
 
 /**
@@ -172,10 +184,14 @@ function requireGuard(
     const refusal = guard(context, draft, number, forced);
     return refusal === null ? [] : [[draft.domain, refusal] as const];
   });
-  const [first] = refused;
-  if (first === undefined) return;
+  if (refused.length > 0) throw guardFailure(refused);
+}
+
+/** @param refused domains, at least one, each with the reason */
+export function guardFailure(refused: readonly (readonly [string, string])[]): RegistryFailure {
+  const [[domain, why]] = refused as [readonly [string, string]];
   const others = refused.length > 1 ? `, and ${refused.length - 1} more` : "";
-  throw failure("guard", `${first[0]} ${first[1]}${others}; force overrides`, {
+  return failure("guard", `${domain} ${why}${others}; force overrides`, {
     // fromEntries defines properties and does not assign them: `__proto__` is a domain like any other.
     refusals: Object.fromEntries(refused),
   });
@@ -183,8 +199,9 @@ function requireGuard(
 
 /** Why the guard refuses a draft, or null. */
 function guard(context: GuardContext, draft: Draft, number: number, forced: boolean): string | null {
-  const { domain, head, policy, counts, key, shards } = draft;
-  const changesFrom = changesTo(context.records, domain, shards);
+  const { domain, head, policy, counts, key, shards, known } = draft;
+  const changesFrom =
+    known === undefined ? changesTo(context.records, domain, shards) : () => nameChangesIn(known.compare);
   const accepted = acceptedCount(counts);
   return judge(context, { domain, head, policy, accepted, keyId: key.id, changesFrom }, number, forced);
 }
@@ -192,11 +209,11 @@ function guard(context: GuardContext, draft: Draft, number: number, forced: bool
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
   const { records, hashing, now } = context;
-  const { domain, mode, policy, counts, shards, key } = draft;
+  const { domain, mode, policy, counts, shards, key, known } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
-  const list = listOf(records, domain, shards);
-  const departures = computeDepartures(records, hashing, before, list, now, policy.grace);
+  const after = known ?? listOf(records, domain, shards);
+  const departures = computeDepartures(records, hashing, before, after, now, policy.grace);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures };
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
 }
@@ -222,6 +239,7 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now, history);
+  if (meta.action !== "patch") settlePatches(storage, domain);
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));
 }
 

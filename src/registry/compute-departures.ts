@@ -2,9 +2,11 @@
 import {
   type BlobStore,
   type BlobTable,
+  type Compare,
   type DepartureTable,
   DirectoryError,
   departuresAfter,
+  departuresIn,
   type Hashing,
   type ListContent,
   type ManifestContent,
@@ -17,6 +19,13 @@ import type { Records } from "./records.ts";
 export const listOf = (records: Records, domain: string, table: BlobTable): ListContent =>
   storedList(blobsOfDomain(records, domain, 0), table);
 
+/** How a list differs from the domain's head, where that is known without comparing the two. */
+export interface KnownChanges {
+  readonly compare: Compare;
+  /** Tails of names that get no grace. */
+  readonly atOnce: ReadonlySet<number>;
+}
+
 /**
  * The departures of the generation that follows `before`. Blobs of them are kept in the Registry's own tables.
  * @throws RegistryFailure `bad_request` where more names leave than can be kept
@@ -25,13 +34,16 @@ export function computeDepartures(
   records: Records,
   hashing: Hashing,
   before: ManifestContent | null,
-  after: ListContent,
+  after: ListContent | KnownChanges,
   now: number,
   grace: number,
 ): DepartureTable {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
-    return departuresAfter(store, hashing, before, after, now, grace);
+    if (before === null || !("compare" in after)) {
+      return departuresAfter(store, hashing, before, after as ListContent, now, grace);
+    }
+    return departuresIn(store, hashing, before.departures, after.compare, now, grace, after.atOnce);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
     throw failure("bad_request", error.message);

@@ -1,7 +1,9 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
+import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { insert } from "./rows.ts";
+import { thinPatches } from "./thin-patches.ts";
 
 /** Rows of one run, so that a long history does not block the object. */
 const ROWS = 500;
@@ -23,9 +25,12 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
     now - history,
     ROWS,
   );
+  const isMoreToThin = thinPatches(storage, now, REPLACED_LIFE, ROWS);
+  const isMoreKeys = pruneKeys(storage, now, ROWS);
   const blobs = storage.sql("SELECT domain, id, in_kv FROM blobs WHERE expires < ? LIMIT ?", now, ROWS);
   for (const { domain, id, in_kv } of blobs) {
     storage.sql("DELETE FROM blobs WHERE domain = ? AND id = ?", domain as string, id as string);
+    storage.sql("DELETE FROM blob_spans WHERE domain = ? AND id = ?", domain as string, id as string);
     if (in_kv !== 0) deleteKey(storage, blobKey(domain as string, id as string));
   }
   const replaced = pruneReplaced(storage, now);
@@ -34,6 +39,7 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   storage.sql("DELETE FROM revocations WHERE expires < ?", now - history);
   storage.sql("DELETE FROM tokens WHERE expires < ?", now - history);
   storage.sql("DELETE FROM audit WHERE time < ?", now - 12 * history);
+  if (isMoreToThin || isMoreKeys) return true;
   return [generations, blobs, replaced, tombstones, ledgers].some((rows) => rows.length === ROWS);
 }
 

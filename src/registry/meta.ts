@@ -29,6 +29,8 @@ export interface Meta {
   summarised: number;
   summarising_number: number;
   summarising_domain: string;
+  /** When the generations of single changes were last thinned. */
+  thinned: number;
   /** When revocations were last copied from the first partition. */
   revocations_taken: number;
   /** When the alarm is set to run; 0 while it runs. */

@@ -33,7 +33,7 @@ class RolledBack<T> extends Error {
 }
 
 /** Runs `work` in a transaction that is rolled back: the guard writes what it judges into its ledger. */
-function withoutKeeping<T>(storage: RegistryStorage, work: () => T): T {
+export function withoutKeeping<T>(storage: RegistryStorage, work: () => T): T {
   try {
     return storage.transaction((): never => {
       throw new RolledBack(work());

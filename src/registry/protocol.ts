@@ -11,6 +11,7 @@ import type {
   DomainSummary,
   GenerationRecord,
   HeadResult,
+  PatchResult,
   PlanRequest,
   PlanResult,
   Position,
@@ -22,6 +23,8 @@ import type {
   RollbackRequest,
   TokenRecord,
 } from "../api/index.ts";
+import type { SingleChange } from "../directory/index.ts";
+import type { IdempotencyKey } from "./patch-keys.ts";
 
 /** Which of how many Registries. One that was made for another place answers with a fault. */
 export interface Place {
@@ -59,6 +62,25 @@ export interface Changed<T> extends Position {
   readonly result: T;
 }
 
+/**
+ * Changes of single mailboxes of one domain, by their fingerprints (law 6), and what shows that these were made under the
+ * head's key, policy and canonicaliser (law 5).
+ */
+export interface MailboxChanges {
+  readonly domain: string;
+  readonly keyId: string;
+  readonly canonicaliser: number;
+  readonly sentinels: readonly string[];
+  /** Each name once. */
+  readonly changes: readonly SingleChange[];
+  /** Overrides the guard; recorded. */
+  readonly force: boolean;
+  /** Whether removed names get no departure grace. */
+  readonly atOnce: boolean;
+  /** What the client sends again if it does not get the answer, or null. */
+  readonly idempotency: IdempotencyKey | null;
+}
+
 export interface RegistryApi {
   question(question: Question): Promise<Result<QuestionAnswer>>;
   /**
@@ -69,6 +91,11 @@ export interface RegistryApi {
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
   commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  /**
+   * Changes single mailboxes of the head.
+   * @returns `conflict` if the head has another key, policy or canonicaliser than the changes were made under
+   */
+  patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>>;
   /** What the guard would say of a commit. Changes nothing. */
   plan(request: PlanRequest): Promise<Result<PlanResult>>;
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
@@ -108,6 +135,7 @@ export const REGISTRY_CALLS = [
   "blob",
   "putShard",
   "commit",
+  "patch",
   "plan",
   "rollback",
   "remove",

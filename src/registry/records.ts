@@ -124,14 +124,31 @@ export class Records {
     const after = new Set(blobsOf(manifest));
     for (const id of before) {
       if (after.has(id)) continue;
-      this.#setExpiry(domain, id, now + history);
+      this.#storage.sql(
+        `INSERT OR IGNORE INTO blob_spans SELECT domain, id, named_from, ? FROM blobs
+           WHERE domain = ? AND id = ? AND named_from IS NOT NULL`,
+        number,
+        domain,
+        id,
+      );
+      this.#storage.sql(
+        "UPDATE blobs SET expires = ?, named_from = NULL WHERE domain = ? AND id = ?",
+        now + history,
+        domain,
+        id,
+      );
       replace(this.#storage, "kv_replaced", { domain, id, since: now });
     }
-    for (const id of after) if (!before.has(id)) this.#setExpiry(domain, id, null);
-  }
-
-  #setExpiry(domain: string, id: string, expires: number | null): void {
-    this.#storage.sql("UPDATE blobs SET expires = ? WHERE domain = ? AND id = ?", expires, domain, id);
+    for (const id of after) {
+      if (before.has(id)) continue;
+      // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
+      this.#storage.sql(
+        "UPDATE blobs SET expires = NULL, named_from = coalesce(named_from, ?) WHERE domain = ? AND id = ?",
+        number,
+        domain,
+        id,
+      );
+    }
   }
 
   /** Domains that are aliases of `target`. */

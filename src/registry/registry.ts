@@ -5,6 +5,7 @@ import type {
   Counted,
   GenerationRecord,
   HeadResult,
+  PatchResult,
   PlanRequest,
   PlanResult,
   Question,
@@ -27,12 +28,15 @@ import { type AskRevocations, answerFault, initialise, updateRevocations } from 
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
+import { patchTogether } from "./patch.ts";
+import { PatchQueue } from "./patch-queue.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
   Actor,
   Changed,
   HeadSummary,
+  MailboxChanges,
   Page,
   PartitionStatus,
   Place,
@@ -65,6 +69,8 @@ export interface RegistryOptions {
   readonly revocations: AskRevocations;
   /** Adds up the counts of isolates; left out, they are dropped. */
   readonly counters?: Counters;
+  /** The object's queue of single changes; left out, this instance has its own. */
+  readonly patches?: PatchQueue;
 }
 
 const PAUSED = "ROLLCALL_PAUSED is set: nothing is confirmed until it is removed and the Worker is deployed";
@@ -83,11 +89,13 @@ export class RegistryCore implements RegistryApi {
   readonly #options: RegistryOptions;
   readonly #storage: RegistryStorage;
   readonly #records: Records;
+  readonly #patches: PatchQueue;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#storage = options.storage;
     this.#records = new Records(options.storage);
+    this.#patches = options.patches ?? new PatchQueue(options.ports.timers);
   }
 
   // Questions
@@ -175,6 +183,17 @@ export class RegistryCore implements RegistryApi {
 
   async commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>> {
     return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(), request, by)));
+  }
+
+  async patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>> {
+    const fault = answerFault(this.#storage, this.#options.place);
+    if (fault !== null) return { ok: false, error: fault };
+    const host = {
+      timers: this.#options.ports.timers,
+      context: () => this.#context(),
+      changed: <T>(work: () => T) => this.#changed(work),
+    };
+    return this.#patches.add(changes, by, (patches) => patchTogether(host, patches, by));
   }
 
   async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {

@@ -61,6 +61,21 @@ const FIRST_TABLES = [
   `CREATE INDEX IF NOT EXISTS heads_waiting ON heads (number) WHERE kv_number < number`,
   `CREATE INDEX IF NOT EXISTS heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
   `CREATE INDEX IF NOT EXISTS heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
+  // What single changes did to each name since the last publish. A state of -1: not listed.
+  `CREATE TABLE IF NOT EXISTS patched_names (
+     domain TEXT NOT NULL, fingerprint BLOB NOT NULL, was INTEGER NOT NULL, state INTEGER NOT NULL,
+     number INTEGER NOT NULL, PRIMARY KEY (domain, fingerprint)) WITHOUT ROWID`,
+  // Results of single changes, for a client that sends one again.
+  `CREATE TABLE IF NOT EXISTS patch_keys (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
+     digest TEXT NOT NULL, result TEXT NOT NULL)`,
+  `CREATE UNIQUE INDEX IF NOT EXISTS patch_keys_by_key ON patch_keys (domain, key)`,
+  `CREATE INDEX IF NOT EXISTS patch_keys_by_time ON patch_keys (time)`,
+  // Generations that name a blob which the head no longer names: from `first` up to, but not including, `end`.
+  `CREATE TABLE IF NOT EXISTS blob_spans (
+     domain TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, "end" INTEGER NOT NULL,
+     PRIMARY KEY (domain, id, first)) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
 /** Columns that were added to some of these tables later. */
@@ -70,6 +85,8 @@ const LATER_COLUMNS = [
   ["kv_deletions", "failures", "INTEGER"],
   ["kv_deletions", "next", "INTEGER"],
   ["tokens", "key_id", "TEXT"],
+  // The generation with which the head began to name a blob; null: in an earlier release.
+  ["blobs", "named_from", "INTEGER"],
 ] as const;
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */

@@ -22,6 +22,7 @@ import {
   sentinels,
   toALabel,
 } from "../directory/index.ts";
+import type { KnownChanges } from "./compute-departures.ts";
 import { badRequest, failure, readRequest } from "./failure.ts";
 import { type Head, liveManifest, type Records } from "./records.ts";
 
@@ -36,6 +37,8 @@ export interface Draft {
   readonly counts: Counts;
   /** Shards that the commit names and that were not put. */
   readonly missing: readonly string[];
+  /** How the list differs from the head's; left out if the two have to be compared. */
+  readonly known?: KnownChanges;
 }
 
 /** Derives a domain's key of an epoch. */
@@ -54,7 +57,7 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
   const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
   const key = requireKey(commit, head, keyFor);
   requireCanonicaliser(domain, commit.canonicaliser);
-  if (JSON.stringify(commit.sentinels) !== JSON.stringify(sentinels(key.names, policy))) {
+  if (!hasSentinels(commit.sentinels, key, policy)) {
     throw badRequest(
       domain,
       "its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again",
@@ -65,6 +68,15 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
     throw badRequest(domain, "an alias has no list of its own");
   }
   return { domain, head, key, policy, mode, shards: table, counts, missing };
+}
+
+/** Whether these are the sentinels under a key and a policy: proof that both sides canonicalise alike. */
+export const hasSentinels = (sent: readonly string[], key: DomainKey, policy: DomainPolicy): boolean =>
+  JSON.stringify(sent) === JSON.stringify(sentinels(key.names, policy));
+
+/** Refuses single changes of an alias. @throws RegistryFailure `bad_request` */
+export function requireNoAlias(domain: string, alias: string | null): void {
+  if (alias !== null) throw badRequest(domain, `is an alias of ${alias}: change the mailboxes of ${alias}`);
 }
 
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */

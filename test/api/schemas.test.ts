@@ -58,6 +58,10 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
       ],
     },
   ],
+  "PATCH /v1/domains/{domain}/mailboxes": [
+    { set: [{ recipient: "a@a.example", state: "full" }], remove: ["b@a.example"], force: true, now: false },
+    { remove: ["b@a.example"] },
+  ],
   "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
   "POST /v1/tokens": [
     { role: "check", domains: null, expires_in: 60 },

@@ -61,6 +61,23 @@ describe.skipIf(lacksCompiler().length > 0)("the load on socketmap services", ()
     });
   });
 
+  it("says how long a question waited, in microseconds: at least as long as the service did", async () => {
+    let number = 0;
+    const slowAtTimes = (key: string): string => {
+      const since = performance.now();
+      // Three of a hundred: the slow ones are at the 99th percentile, and not in the middle.
+      while (number % 33 === 0 && performance.now() - since < 20);
+      number++;
+      return right(key);
+    };
+    await withService(slowAtTimes, async (address) => {
+      const { p50, p99 } = await socketmapLoad(address, questions, { connections: 1, atOnce: 1 }).time(99);
+      expect(p50).toBeGreaterThan(0);
+      expect(p50).toBeLessThan(20_000);
+      expect(p99).toBeGreaterThanOrEqual(20_000);
+    });
+  });
+
   it("sends several at once", async () => {
     await withService(right, async (address, asked) => {
       await socketmapLoad(address, questions, { connections: 1, atOnce: 4 }).ask(24);

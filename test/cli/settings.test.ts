@@ -121,7 +121,7 @@ sources = ["staff"]
     [
       "a setting of a source",
       '[sources.s]\nkind = "file"\npath = "a"\ncolums = 1\n',
-      "rollcall.toml:4: unknown setting colums; known here: kind, other_domains, path, format, columns, states",
+      "rollcall.toml:4: unknown setting colums; known here: kind, preset, other_domains, path, format, columns, separator, states",
     ],
     [
       "a value of a source",
@@ -153,7 +153,7 @@ sources = ["staff"]
       "[defaults]\nlist = 'a'\n",
       "rollcall.toml:2: unknown setting list; known here: mode",
     ],
-    ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "enforce" or "observe"'],
+    ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "observe", "defer" or "enforce"'],
     [
       "a grace",
       "[defaults]\n# x\ngrace = -1\n",

@@ -82,7 +82,13 @@ const STATES: readonly Row[] = [
   row("departed", "left the list within the grace", "gone@example.com", "departed", "law 4"),
   row("no-grace", "left a list without grace", "gone@nograce.example", "unknown", "law 4, `grace = 0`"),
   row("deleted", "the domain was deleted today", "alice@deleted.example", "departed", "law 4"),
-  row("unpublished", "relayed here, no list published", "alice@example.net", "not-served", "law 1"),
+  row(
+    "unpublished",
+    "relayed here, no list published",
+    "alice@example.net",
+    "not-served",
+    "law 1; [mailcow-dockerized #2981](https://github.com/mailcow/mailcow-dockerized/issues/2981)",
+  ),
   row("foreign", "a domain of somebody else", "someone@foreign.example", "not-served", "RFC 3463 X.7.1"),
   row(
     "subdomain",
@@ -127,7 +133,7 @@ const CASE: readonly Row[] = [
     "mixed case",
     "ALICE@Example.COM",
     "deliverable",
-    "RFC 5321 §2.4: domains ignore case, and hosts should",
+    "RFC 5321 §2.4: domains ignore case, and hosts should; [docker-mailserver #174](https://github.com/docker-mailserver/docker-mailserver/issues/174)",
   ),
   row("case-unknown", "mixed case, unknown", "NoBody@EXAMPLE.com", "unknown", "RFC 5321 §2.4"),
   row(
@@ -135,7 +141,7 @@ const CASE: readonly Row[] = [
     "as listed",
     "Alice@case.example",
     "deliverable",
-    "RFC 5321 §2.4 allows local parts with case",
+    "RFC 5321 §2.4 allows local parts with case; [OpenSMTPD #34](https://github.com/OpenSMTPD/OpenSMTPD/issues/34)",
   ),
   row(
     "case-sensitive-other",
@@ -154,7 +160,13 @@ const CASE: readonly Row[] = [
 ];
 
 const SUBADDRESSES: readonly Row[] = [
-  row("plus", "subaddress", "alice+lists@example.com", "deliverable", "RFC 5233"),
+  row(
+    "plus",
+    "subaddress",
+    "alice+lists@example.com",
+    "deliverable",
+    "RFC 5233; [mailinabox #560](https://github.com/mail-in-a-box/mailinabox/issues/560), [OpenSMTPD #203](https://github.com/OpenSMTPD/OpenSMTPD/issues/203)",
+  ),
   row(
     "plus-twice",
     "two delimiters: the first one counts",
@@ -240,7 +252,13 @@ const SUBADDRESSES: readonly Row[] = [
 ];
 
 const BOUNCE_ADDRESSES: readonly Row[] = [
-  row("batv", "BATV tag", "prvs=0123456789=alice@example.com", "deliverable", "draft-levine-smtp-batv §3"),
+  row(
+    "batv",
+    "BATV tag",
+    "prvs=0123456789=alice@example.com",
+    "deliverable",
+    "draft-levine-smtp-batv §3; [app #1082](https://github.com/simple-login/app/issues/1082)",
+  ),
   row(
     "batv-unknown",
     "BATV tag of an unknown mailbox",
@@ -303,7 +321,7 @@ const BOUNCE_ADDRESSES: readonly Row[] = [
     "SRS address, `=` as the delimiter",
     "SRS0=HHHH=TT=elsewhere.example=bob@many.example",
     "deliverable",
-    "SRS: list srs0 and srs1, with = among the delimiters",
+    "SRS: list srs0 and srs1, with = among the delimiters; [postsrsd #108](https://github.com/roehling/postsrsd/issues/108)",
   ),
   row(
     "srs-twice",
@@ -346,7 +364,7 @@ const BOUNCE_ADDRESSES: readonly Row[] = [
     "VERP beyond 64 octets",
     `${VERP}@example.com`,
     "deliverable",
-    "RFC 5321 §4.5.3.1.1 allows 64, and senders go past it",
+    "RFC 5321 §4.5.3.1.1 allows 64, and senders go past it; [aiosmtpd #257](https://github.com/aio-libs/aiosmtpd/issues/257), [sympa #1160](https://github.com/sympa-community/sympa/issues/1160)",
   ),
   row(
     "verp-bounce",
@@ -534,7 +552,7 @@ const INTERNATIONAL: readonly Row[] = [
     "IDN in Unicode",
     "info@bücher.example",
     "deliverable",
-    "RFC 6531 §3.2: U-label and A-label are one domain",
+    "RFC 6531 §3.2: U-label and A-label are one domain; [docker-mailserver #794](https://github.com/docker-mailserver/docker-mailserver/issues/794), [mailcow-dockerized #2875](https://github.com/mailcow/mailcow-dockerized/issues/2875)",
   ),
   row(
     "idn-u-case",
@@ -550,7 +568,13 @@ const INTERNATIONAL: readonly Row[] = [
     "deliverable",
     "RFC 5895 §2.3: NFC",
   ),
-  row("idn-a", "IDN in A-labels", "info@xn--bcher-kva.example", "deliverable", "RFC 5890 §2.3.2.1"),
+  row(
+    "idn-a",
+    "IDN in A-labels",
+    "info@xn--bcher-kva.example",
+    "deliverable",
+    "RFC 5890 §2.3.2.1; [Mailu #1581](https://github.com/Mailu/Mailu/issues/1581)",
+  ),
   row(
     "idn-a-case",
     "IDN in A-labels, upper case",
@@ -616,7 +640,13 @@ const INTERNATIONAL: readonly Row[] = [
 ];
 
 const SYSTEM: readonly Row[] = [
-  row("postmaster", "postmaster", "postmaster@example.com", "deliverable", "RFC 5321 §4.5.1"),
+  row(
+    "postmaster",
+    "postmaster",
+    "postmaster@example.com",
+    "deliverable",
+    "RFC 5321 §4.5.1; [OpenSMTPD #289](https://github.com/OpenSMTPD/OpenSMTPD/issues/289)",
+  ),
   row(
     "postmaster-case",
     "postmaster in mixed case",
@@ -624,7 +654,13 @@ const SYSTEM: readonly Row[] = [
     "deliverable",
     "RFC 5321 §4.5.1",
   ),
-  row("postmaster-bare", "postmaster without a domain", "Postmaster", "deliverable", "RFC 5321 §4.5.1"),
+  row(
+    "postmaster-bare",
+    "postmaster without a domain",
+    "Postmaster",
+    "deliverable",
+    "RFC 5321 §4.5.1; [Haraka #3111](https://github.com/haraka/Haraka/issues/3111)",
+  ),
   row(
     "postmaster-quoted",
     "postmaster in quotes",
@@ -676,9 +712,16 @@ const SYSTEM: readonly Row[] = [
     "unknown",
     "RFC 2142 asks the site to have it; only postmaster is a must",
   ),
-  row("null-sender", "a bounce to a mailbox", "alice@example.com", "deliverable", "RFC 5321 §4.5.5", {
-    from: "",
-  }),
+  row(
+    "null-sender",
+    "a bounce to a mailbox",
+    "alice@example.com",
+    "deliverable",
+    "RFC 5321 §4.5.5; [smtp-server #75](https://github.com/nodemailer/smtp-server/issues/75)",
+    {
+      from: "",
+    },
+  ),
   row(
     "null-sender-unknown",
     "a bounce to an unknown mailbox",
@@ -808,6 +851,16 @@ const OBSERVE: readonly Row[] = [
   observed("observe-empty", "empty local part in observe mode", '""@observe.example', "unknown", "law 4"),
 ];
 
+const LATER = { codes: "450 4.7.1" };
+const DEFER: readonly Row[] = [
+  row("defer", "a mailbox in defer mode", "alice@defer.example", "deliverable", "law 4"),
+  row("defer-unknown", "unknown in defer mode", "nobody@defer.example", "unknown", "law 4", LATER),
+  row("defer-disabled", "disabled in defer mode", "leaver@defer.example", "disabled", "law 4", LATER),
+  row("defer-moved", "moved in defer mode", "elsewhere@defer.example", "moved", "law 4", LATER),
+  row("defer-full", "full in defer mode", "overfull@defer.example", "full", "law 4"),
+  row("defer-departed", "departed in defer mode", "gone@defer.example", "departed", "law 4"),
+];
+
 const FORMS: readonly Row[] = [
   row(
     "source-route",
@@ -879,5 +932,6 @@ export const CORPUS: readonly Row[] = [
   ...CATCH_ALL,
   ...ALIASES,
   ...OBSERVE,
+  ...DEFER,
   ...FORMS,
 ];

@@ -53,8 +53,8 @@ export function differencesTable(seen: readonly Seen[], differences: readonly Di
   ]);
   const same = CORPUS.length - differing.length - unsent.length;
   return [
-    `Of the ${CORPUS.length} recipients of the [corpus](conformance.md), a client sees the edge's own codes for ${same}` +
-      `${unsent.length > 0 ? `; ${unsent.length} need SMTPUTF8, which this server does not offer` : ""}. The others, with \`=\` for the same codes:`,
+    `Of the ${CORPUS.length} recipients of the [corpus](conformance.md), a client sees the edge's own codes for ${same}.`,
+    `${unsent.length > 0 ? `${unsent.length} need SMTPUTF8, which this server does not offer. ` : ""}The others, with \`=\` for the same codes:`,
     "",
     ...table(["RCPT TO", "as sent", "edge", ...seen.map(({ title }) => title)], rows),
     "",

@@ -9,7 +9,7 @@ interface Domain {
   /** Published first, and no longer in the list that follows. */
   readonly left?: readonly string[];
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
-  readonly mode?: "observe";
+  readonly mode?: "observe" | "defer";
 }
 
 const EVERY_STATE = ["alice,active", "leaver,disabled", "elsewhere,moved", "overfull,full"];
@@ -55,6 +55,7 @@ const DOMAINS: Readonly<Record<string, Domain>> = {
   "nograce.example": { list: ["alice,active", "bob,active"], left: ["gone,active"], settings: { grace: 0 } },
   "text.example": { list: EVERY_STATE, settings: { text: "see https://help.example/" } },
   "observe.example": { list: EVERY_STATE, left: ["gone,active"], mode: "observe" },
+  "defer.example": { list: EVERY_STATE, left: ["gone,active"], mode: "defer" },
 };
 
 /** Another domain for the list of example.com. */

@@ -15,6 +15,7 @@ import {
   openManifest,
   readManifest,
 } from "../../src/directory/manifest.ts";
+import { MODES } from "../../src/directory/policy.ts";
 import { entriesOf } from "../../src/directory/shard.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import {
@@ -87,7 +88,7 @@ describe("a manifest", () => {
     incarnation: count,
     generation: count,
     time: count,
-    mode: fc.constantFrom("enforce" as const, "observe" as const),
+    mode: fc.constantFrom(...MODES),
     policy: fc
       .record({
         delimiters: fc.constantFrom("", "+", "+-", "=_#~"),

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../src/directory/policy.ts";
 import {
   answer,
-  refuses,
+  needsFreshness,
   replyLine,
   unavailable,
   VERDICTS,
@@ -207,8 +207,46 @@ describe("observe mode", () => {
   it("and law 2 agree on what refuses", () => {
     for (const verdict of verdicts) {
       for (const mode of ["enforce", "observe", null] as const) {
-        expect(refuses(verdict, mode)).toBe(answer("a@b", verdict, { mode }).action === "reject");
+        expect(needsFreshness(verdict, mode)).toBe(answer("a@b", verdict, { mode }).action === "reject");
       }
     }
+  });
+});
+
+describe("defer mode", () => {
+  const deferred: readonly Verdict[] = ["unknown", "disabled", "moved", "malformed"];
+
+  it.each(deferred)(
+    "defers what is %s, keeps the verdict, and shows the reply of enforce mode",
+    (verdict) => {
+      const grounds = {
+        generation: 7,
+        maxAge: 20,
+        refusalText: "see example.com/help",
+        domain: "example.com",
+      };
+      const enforced = answer("alice@example.com", verdict, { ...grounds, mode: "enforce" });
+      expect(answer("alice@example.com", verdict, { ...grounds, mode: "defer" })).toEqual({
+        ...enforced,
+        action: "defer",
+        reply: "450 4.7.1 <alice@example.com>: recipient is not accepted at present, try again later",
+        observed: enforced.reply,
+        mode: "defer",
+        max_age: 0,
+      });
+    },
+  );
+
+  it.each(verdicts.filter((verdict) => !deferred.includes(verdict)))("leaves %s as it is", (verdict) => {
+    const enforced = answer("alice@example.com", verdict, { mode: "enforce", maxAge: 5 });
+    expect(answer("alice@example.com", verdict, { mode: "defer", maxAge: 5 })).toEqual({
+      ...enforced,
+      mode: "defer",
+    });
+  });
+
+  it("asks for a state as fresh as enforce mode does", () => {
+    for (const verdict of verdicts)
+      expect(needsFreshness(verdict, "defer")).toBe(needsFreshness(verdict, "enforce"));
   });
 });

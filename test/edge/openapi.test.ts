@@ -9,13 +9,15 @@ import {
   VERSION,
 } from "../../src/api/index.ts";
 import { openApiDocument } from "../../src/api/openapi.ts";
-import { toHex } from "../../src/directory/index.ts";
+import { DEFAULT_POLICY, MAX_SHARD_ENTRIES, toBase64Url, toHex } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { Env } from "../../src/edge/worker.ts";
+import { pack } from "../../testing/lists.ts";
 import { Description, type Document, nameOf } from "./support/description.ts";
 import { call, callJson, freshEnv, packFor, publish, testEnv } from "./support/edge.ts";
 import { setPaused } from "./support/paused.ts";
 import { type Provocation, provocations, type World } from "./support/provocations.ts";
+import { keyFor } from "./support/tokens.ts";
 
 const env = freshEnv();
 const NAMES = EVERY_DESCRIBED_ROUTE.map(nameOf);
@@ -58,7 +60,12 @@ async function faults(run: (name: string) => Promise<string | null>): Promise<st
 const local = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
 
 async function makeWorld(): Promise<World> {
-  const [small, large, doomed] = ["small.example", "large.example", "doomed.example"] as const;
+  const [small, large, doomed, patched] = [
+    "small.example",
+    "large.example",
+    "doomed.example",
+    "changed.example",
+  ] as const;
   const people = ["alice", ["dora", "disabled"], ["fred", "full"], ["mary", "moved"]] as const;
   const planned = await publish(env, "planned.example", ["alice", "bob"]);
   const { key_id } = await callJson<DomainDescription>(env, "/v1/domains/planned.example");
@@ -66,6 +73,7 @@ async function makeWorld(): Promise<World> {
     [small]: await publish(env, small, [...people, ...local(20)]),
     [large]: await publish(env, large, local(9_000), { bits: 1 }),
     [doomed]: await publish(env, doomed, ["doris"]),
+    [patched]: await publish(env, patched, ["alice", ...local(20)]),
   };
   const { shards } = await callJson<DomainDescription>(env, `/v1/domains/${large}`);
   const id = "ids" in shards ? (shards.ids[0] as string) : "";
@@ -84,6 +92,7 @@ async function makeWorld(): Promise<World> {
     small,
     large,
     doomed,
+    patched,
     heads,
     shard: { id, bytes: new Uint8Array(bytes) },
     growing: await commitOf(21),
@@ -119,6 +128,24 @@ async function provokeBeginnings(): Promise<string[]> {
   });
   await testEnv.ROLLCALL_KV.delete("roster/0");
   return wrong;
+}
+
+/** Single changes of a list under another key than the edge's, and of one whose only shard is full. */
+async function provokePatches(): Promise<string[]> {
+  const name = "PATCH /v1/domains/{domain}/mailboxes";
+  const full = "full.example";
+  const key = keyFor(full, 1);
+  const { commit } = await packFor(env, full, []);
+  const packed = pack(local(MAX_SHARD_ENTRIES), key, DEFAULT_POLICY, { bits: 0 });
+  const shards = { inline: toBase64Url(packed.shards[0] as Uint8Array) };
+  await callJson(env, "/v1/commits", { json: { domains: [{ ...commit, shards }] } });
+  const json = { set: [{ recipient: `one-more@${full}`, state: "active" }] };
+  const it = { path: `/v1/domains/${full}/mailboxes`, options: { method: "PATCH", json }, status: 409 };
+  const other = freshEnv({ ROLLCALL_MASTER_KEY: toBase64Url(new Uint8Array(32).fill(9)) });
+  return [
+    await fault(name, env, { ...it, code: "repack_needed" }),
+    await fault(name, other, { ...it, code: "conflict" }),
+  ].filter((wrong) => wrong !== null);
 }
 
 describe("the description of the API", () => {
@@ -189,6 +216,10 @@ describe("the description of the API", () => {
 
   it("matches a Registry that was never initialised, or cannot be because KV belongs to another one", () => {
     expect(beginnings).toEqual([]);
+  });
+
+  it("matches single changes that need a publish first", async () => {
+    expect(await provokePatches()).toEqual([]);
   });
 
   it("matches callers that may not use a route", async () => {

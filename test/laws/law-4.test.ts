@@ -273,3 +273,29 @@ it.concurrent("In observe mode, unknown, disabled, moved, malformed, full and de
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full", "--enforce");
   expect(await edge.check(`nobody@${domain}`)).toMatchObject({ action: "reject", mode: "enforce" });
 });
+
+it.concurrent("In defer mode, what enforce mode would refuse is deferred with 450 4.7.1, and the verdict stays", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, "alice bob,disabled carol,moved", "--defer");
+  const ways = await startFrontEnds(edge.url, 3);
+  for (const [local, word, observed] of [
+    ["nobody", "unknown", /^550 5\.1\.1 /],
+    ["bob", "disabled", /^550 5\.2\.1 /],
+    ["carol", "moved", /^550 5\.1\.6 /],
+    ["two..dots", "malformed", /^501 5\.1\.3 /],
+  ] as const) {
+    const recipient = `${local}@${domain}`;
+    expect(await edge.check(recipient)).toMatchObject({
+      verdict: word,
+      action: "defer",
+      mode: "defer",
+      reply: expect.stringMatching(/^450 4\.7\.1 /),
+      observed: expect.stringMatching(observed),
+      max_age: 0,
+    });
+    expect(await ways.acts(recipient)).toEqual(all("defer"));
+  }
+  expect(await ways.acts(`alice@${domain}`)).toEqual(all("accept"));
+  await publisher.publish(domain, "alice bob,disabled carol,moved", "--enforce");
+  expect(await edge.check(`nobody@${domain}`)).toMatchObject({ action: "reject", mode: "enforce" });
+});

@@ -218,6 +218,18 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       await startBridge();
     });
 
+    it("asks the listener of MTA Hooks as Stalwart does", async () => {
+      await bridge.stop();
+      write(`${listeners()}\nhooks = "127.0.0.1:${await freePort()}"`);
+      await startBridge();
+      const { steps } = await doctor("--json");
+      expect(steps.filter(({ state }) => state !== "ok")).toEqual([]);
+      expect(steps.find(({ step }) => step === "hooks")?.detail).toMatch(/ answers HTTP\/1\.1 200 OK$/);
+      await bridge.stop();
+      write(listeners());
+      await startBridge();
+    });
+
     it("finds a replica's folder that others can read, and one that no bridge uses", async () => {
       const replica = await edge.rollcall([
         "token",

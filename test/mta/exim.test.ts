@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, readFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -44,61 +44,6 @@ const lineOf = ({ code, enhanced, text }: Reply): string => [code, enhanced, tex
 
 const open = (port: number, from = STRANGER): Promise<SmtpSession> =>
   SmtpSession.open({ port, from, sender: "someone@elsewhere.example" });
-
-/** What stands at the bridge's address sends instead of an answer. */
-const BYTES: Readonly<Record<string, (socket: Socket) => unknown>> = {
-  "closes without an answer": (socket) => socket.end(),
-  "resets the connection": (socket) => socket.resetAndDestroy(),
-  "half a refusal": (socket) => socket.end("550 5.1.1 <nob"),
-  "half an accept": (socket) => socket.end("250 2.1.5 <al"),
-  "a code alone": (socket) => socket.end("250\n"),
-  "a code of four digits": (socket) => socket.end("2501 2.1.5 ok\n"),
-  "no enhanced code": (socket) => socket.end("550 no\n"),
-  "two lines": (socket) => socket.end("250 2.1.5 ok\n550 5.1.1 no\n"),
-  "a line before it": (socket) => socket.end("hello\n250 2.1.5 ok\n"),
-  HTML: (socket) => socket.end("<!DOCTYPE html><title>550 5.1.1</title>\n"),
-  "bytes that are no text": (socket) => socket.end(Buffer.from([0, 255, 254, 10])),
-  "slow: is silent": () => undefined,
-  "slow: does not close after its answer": (socket) => socket.write("250 2.1.5 ok\n"),
-  "slow: sends an octet a second": (socket) => {
-    const timer = setInterval(() => socket.write("2"), 1_000);
-    socket.once("close", () => clearInterval(timer));
-  },
-};
-const FAULTS = Object.entries(BYTES);
-
-/** A server at the bridge's address. It tells the truth about known and nobody, and misbehaves about faultN. */
-async function startLineServer(cleanup: Cleanup): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket.on("error", () => undefined));
-    socket.once("close", () => sockets.delete(socket));
-    socket.once("data", (bytes) => {
-      const [, fault] = /^fault(\d+)/.exec(`${bytes}`) ?? [];
-      if (fault !== undefined) FAULTS[Number(fault)]?.[1](socket);
-      else socket.end(`${bytes}`.startsWith("known") ? "250 2.1.5 ok\n" : "550 5.1.1 no\n");
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanup.add(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `inet:127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** What a client sees of a fault, after an accept or a refusal in the same session, and before both. */
-async function tryOut(port: number, fault: number, before: "known" | "nobody"): Promise<Reply> {
-  const truth = { known: 250, nobody: 550 };
-  const session = await open(port);
-  await session.expect(truth[before], session.rcpt(`<${before}@example.com>`));
-  const reply = await session.rcpt(`<fault${fault}@example.com>`);
-  for (const local of ["known", "nobody"] as const) {
-    await session.expect(truth[local], session.rcpt(`<${local}.after@example.com>`));
-  }
-  await session.quit();
-  return reply;
-}
 
 describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})` : ""}`, () => {
   const cleanup = new Cleanup();
@@ -252,28 +197,5 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
     } finally {
       await own.run();
     }
-  });
-
-  it("defers whatever else answers at the bridge's address, at once or after four seconds", async () => {
-    const address = await startLineServer(cleanup);
-    await Promise.all(
-      exim.ways.map(async (way) => {
-        const { port, stop } = await startExim(way, address, DOMAINS);
-        cleanup.add(stop);
-        // Exim takes 20 sessions at a time.
-        for (const before of ["known", "nobody"] as const) {
-          const faults = FAULTS.map(([name], fault) => ({ name, fault }));
-          const replies = await Promise.all(
-            faults.map(async ({ name, fault }) => ({ name, reply: await tryOut(port, fault, before) })),
-          );
-          for (const { name, reply } of replies) {
-            expect(lineOf(reply), `${way.name}, ${name}`).toBe(DEFERRAL);
-            const isSlow = name.startsWith("slow: ");
-            expect(reply.ms, name).toBeGreaterThan(isSlow ? 3_500 : 0);
-            expect(reply.ms, name).toBeLessThan(isSlow ? 5_000 : 3_000);
-          }
-        }
-      }),
-    );
   });
 });

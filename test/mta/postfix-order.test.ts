@@ -156,6 +156,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
           folder(cleanup),
           { ROLLCALL_URL: front.url, ROLLCALL_TOKEN: front.checkToken },
         );
+        cleanup.add(() => own.stop());
         await own.saying(/\bready\b/);
         expect(await ask(postfix.port, KNOWN, UNKNOWN)).toEqual(["250 2.1.5", "550 5.1.1"]);
         expect(postfix.log()).not.toMatch(/warning: (?!.*overriding earlier entry).*(?:socketmap|policy)/);

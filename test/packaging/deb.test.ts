@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT, temporaryFolder } from "../support/processes.ts";
@@ -33,6 +43,23 @@ describe.skipIf(whatIsMissing(["dpkg-deb"]) !== null)("the Debian package", () =
       { encoding: "utf8" },
     );
     expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+  });
+
+  it("has every file to paste that its pages link to", () => {
+    const root = join(folder, "contents");
+    execFileSync("dpkg-deb", ["-x", buildDeb(join(folder, "linked")), root]);
+    const pages = join(root, "usr/share/doc/rollcall/docs/mta");
+    const links = readdirSync(pages).flatMap((page) =>
+      [...readFileSync(join(pages, page), "utf8").matchAll(/\]\((\.\.\/\.\.\/integrations\/[^)#]+)\)/g)].map(
+        ([, link]) => link as string,
+      ),
+    );
+    expect(links).toContain("../../integrations/postfix/relay-recipient-maps.cf");
+    // An Email Worker is deployed from a clone.
+    const missing = links.filter(
+      (link) => !existsSync(join(pages, link)) && !link.endsWith("/email-workers"),
+    );
+    expect(missing).toEqual([]);
   });
 });
 
@@ -70,6 +97,7 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
     // One file, and no packages of npm.
     const installed = root.run("dpkg", "-L", "rollcall");
     expect(installed).toContain("/usr/lib/rollcall/rollcall.mjs");
+    expect(installed).toContain("/usr/libexec/opensmtpd/table-rollcall");
     expect(installed).not.toContain("node_modules");
   });
 

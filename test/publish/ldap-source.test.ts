@@ -8,6 +8,7 @@ import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
 import { endWithUs, freePort, until } from "../mta/support/waiting.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { isInstalled, makeCertificates, note } from "./support/databases.ts";
+import { type PageOf, startPagedLdap } from "./support/paged-ldap.ts";
 import { hostOf, linesOf, openOne, refusal } from "./support/reading.ts";
 
 const folder = temporaryFolder();
@@ -17,11 +18,60 @@ const BASE = "dc=corp,dc=example";
 const PEOPLE = 1000;
 
 /** The attributes of Active Directory that matter here, by their own names. */
-const SCHEMA = `attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+const SCHEMA = `attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 objectclass ( 1.2.840.113556.1.5.9 NAME 'adUser' SUP inetOrgPerson STRUCTURAL MAY ( proxyAddresses $ userAccountControl ) )
 objectclass ( 1.2.840.113556.1.5.8 NAME 'adGroup' SUP top STRUCTURAL MUST cn MAY ( mail $ proxyAddresses $ description ) )
 `;
+
+/** The attributes and classes of iRedMail that its Postfix looks recipients up by, with the numbers of iredmail.schema. */
+const IREDMAIL = `attributetype ( 1.3.6.1.4.1.32349.1.2.2.9 NAME 'accountStatus' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.32349.1.2.2.13 NAME 'enabledService' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )
+attributetype ( 1.3.6.1.4.1.32349.1.2.2.14 NAME 'memberOfGroup' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26{320} )
+attributetype ( 1.3.6.1.4.1.32349.1.2.2.19 NAME 'shadowAddress' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26{320} )
+attributetype ( 1.3.6.1.4.1.32349.1.2.1.1 NAME 'domainName' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26{255} SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.32349.1.2.4.1 NAME 'mailDomain' SUP top STRUCTURAL MUST domainName MAY accountStatus )
+objectclass ( 1.3.6.1.4.1.32349.1.2.4.3 NAME 'mailUser' SUP top AUXILIARY MUST ( mail $ uid ) MAY ( shadowAddress $ accountStatus $ enabledService $ memberOfGroup ) )
+objectclass ( 1.3.6.1.4.1.32349.1.2.4.4 NAME 'mailAlias' SUP top STRUCTURAL MUST mail MAY ( shadowAddress $ accountStatus $ enabledService ) )
+objectclass ( 1.3.6.1.4.1.32349.1.2.4.5 NAME 'mailList' SUP top STRUCTURAL MUST mail MAY ( shadowAddress $ accountStatus $ enabledService ) )
+objectclass ( 1.3.6.1.4.1.32349.1.2.4.6 NAME 'mailExternalUser' SUP top STRUCTURAL MUST memberOfGroup MAY ( mail $ shadowAddress $ accountStatus ) )
+`;
+
+/** As iRedMail's own tools lay a domain out. */
+const IREDMAIL_LDIF = `dn: o=domains,${BASE}
+objectClass: organization
+o: domains
+
+dn: domainName=example.com,o=domains,${BASE}
+objectClass: mailDomain
+domainName: example.com
+accountStatus: active
+
+${[
+  [
+    "mail=ann@example.com",
+    "inetOrgPerson|mailUser",
+    "uid: ann|cn: Ann|sn: Ann|accountStatus: active|shadowAddress: ann@alias.example|shadowAddress: a.lee@example.com",
+  ],
+  ["mail=off@example.com", "inetOrgPerson|mailUser", "uid: off|cn: Off|sn: Off|accountStatus: disabled"],
+  ["mail=info@example.com", "mailAlias", "accountStatus: active"],
+  ["mail=list@example.com", "mailList", "accountStatus: active|shadowAddress: news@example.com"],
+  [
+    "mail=eve@else.example",
+    "mailExternalUser",
+    "memberOfGroup: list@example.com|accountStatus: active|shadowAddress: eve@example.com",
+  ],
+]
+  .map(([name = "", classes = "", lines = ""]) =>
+    [
+      `dn: ${name},domainName=example.com,o=domains,${BASE}`,
+      ...classes.split("|").map((each) => `objectClass: ${each}`),
+      name.replace("=", ": "),
+      ...lines.split("|"),
+      "",
+    ].join("\n"),
+  )
+  .join("\n")}`;
 
 const person = (name: string, lines: readonly string[]): string =>
   `dn: uid=${name},ou=people,${BASE}\nobjectClass: adUser\nuid: ${name}\ncn: ${name}\nsn: ${name}\n${lines.join("\n")}\n`;
@@ -48,6 +98,14 @@ const LDIF = [
   ].map(([name, lines]) => person(name as string, lines as string[]).replace("ou=people", "ou=special")),
   `dn: cn=team,ou=special,${BASE}\nobjectClass: adGroup\ncn: team\nmail: team@example.com\ndescription: closed\n`,
   `dn: ou=elsewhere,${BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\nref: ldap://other.example/ou=elsewhere,${BASE}\n`,
+  IREDMAIL_LDIF,
+  `dn: ou=odd,${BASE}\nobjectClass: organizationalUnit\nou: odd\n`,
+  ...[
+    ["german", ["description;lang-de: deutsch@example.com"]],
+    ["long", [`description: ${"x".repeat(5000)}@example.com`]],
+    ["two", ["description: two@example.com", "title: active", "title: disabled"]],
+    ["binary", [`jpegPhoto:: ${Buffer.from("\xff\xfe\0@example.com", "latin1").toString("base64")}`]],
+  ].map(([name, lines]) => person(name as string, lines as string[]).replace("ou=people", "ou=odd")),
 ].join("\n");
 
 class Slapd {
@@ -66,6 +124,7 @@ class Slapd {
     mkdirSync(join(home, "data"), { recursive: true });
     makeCertificates(home);
     writeFileSync(join(home, "ad.schema"), SCHEMA);
+    writeFileSync(join(home, "iredmail.schema"), IREDMAIL);
     writeFileSync(join(home, "entries.ldif"), LDIF);
     const configuration = join(home, "slapd.conf");
     writeFileSync(
@@ -74,6 +133,7 @@ class Slapd {
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include ${home}/ad.schema
+include ${home}/iredmail.schema
 pidfile ${home}/pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -151,6 +211,7 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
       }) as never,
       hostOf(folder, { env, ...more }),
     );
+  const odd = { base: `ou=odd,${BASE}` };
   const special = { base: `ou=special,${BASE}`, filter: "(|(objectClass=adUser)(objectClass=adGroup))" };
   /** Without the number of the entry. */
   const sorted = (lines: readonly string[]): string[] =>
@@ -190,6 +251,61 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
     expect(sorted(await linesOf(source(settings)))).toContain(
       '! unknown state "closed": use one of active, disabled, full, moved',
     );
+  });
+
+  /** A source with a preset, which gets no filter of its own. */
+  const preset = (name: string, base: string): Source =>
+    openOne(
+      v.parse(SOURCE_SETTINGS, {
+        kind: "ldap",
+        preset: name,
+        url: `ldap://127.0.0.1:${slapd.ldap}`,
+        bind_dn: `cn=reader,${BASE}`,
+        password_env: "LDAP_PASSWORD",
+        base,
+      }) as never,
+      hostOf(folder, { env }),
+    );
+
+  it("has a preset for iRedMail: users, aliases, lists, and the alias addresses of each", async () => {
+    expect(sorted(await linesOf(preset("iredmail", `o=domains,${BASE}`)))).toEqual([
+      "a.lee@example.com active",
+      "ann@example.com active",
+      "eve@example.com active",
+      "info@example.com active",
+      "list@example.com active",
+      "news@example.com active",
+      "off@example.com disabled",
+    ]);
+  });
+
+  it("has a preset for Active Directory, which may start at the root of the domain", async () => {
+    expect(sorted(await linesOf(preset("active-directory", BASE)))).toEqual([
+      "a.nn@example.com active",
+      "ann@example.com active",
+      "rob@example.com disabled",
+    ]);
+  });
+
+  it("reads values with options, of any length, and reports what is no text or has two states", async () => {
+    const lines = await linesOf(
+      source({ ...odd, attributes: ["mail", "description"], state_attribute: "title" }),
+    );
+    expect(sorted(lines)).toEqual([
+      "! title has several values",
+      "deutsch@example.com active",
+      `${"x".repeat(5000)}@example.com active`,
+    ]);
+    expect(sorted(await linesOf(source({ ...odd, attributes: ["userPassword", "jpegPhoto"] })))).toEqual([
+      // The reader of the list refuses an address that was no UTF-8.
+      "\ufffd\ufffd\0@example.com active",
+    ]);
+  });
+
+  it("is refused if entries are found, and none has an address", async () => {
+    const error = await refusal(() => linesOf(source({ attributes: ["email"] })));
+    expect(error.message).toBe(`source hr: none of ${PEOPLE} entries has an address in email`);
+    expect(await linesOf(source({ filter: "(uid=nobody)" }))).toEqual([]);
   });
 
   it("is refused if a limit of the server cuts the result, with pages and in one", async () => {
@@ -284,5 +400,52 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
   it("is refused if the server is not there", async () => {
     await slapd.stop("SIGKILL");
     expect((await refusal(() => linesOf(source()))).message).toMatch(/ECONNREFUSED/);
+  });
+});
+
+describe("an LDAP server with pages as RFC 2696 allows them", () => {
+  const open = (port: number): Source =>
+    openOne(
+      v.parse(SOURCE_SETTINGS, {
+        kind: "ldap",
+        url: `ldap://127.0.0.1:${port}`,
+        base: BASE,
+        filter: "(mail=*)",
+        page_size: 3,
+      }) as never,
+      hostOf(folder),
+    );
+  const names = (from: number, to: number): string[] =>
+    Array.from({ length: Math.max(0, to - from) }, (_, i) => `user${from + i}@example.com`);
+  /** Six entries, in pages of the size that is asked for, as a server that ends with an empty page. */
+  const inPages: PageOf = (size, cookie) => {
+    const from = Number(cookie);
+    const to = Math.min(6, from + (size ?? 6));
+    return { mail: names(from, to), isMore: to - from === size, cookie: String(to) };
+  };
+
+  it.each<[string, PageOf, number | RegExp]>([
+    ["ends with an empty page", inPages, 6],
+    [
+      "sends an empty page in the middle",
+      (_, cookie) => (cookie === "" ? { mail: names(0, 3), isMore: true } : { mail: [], isMore: true }),
+      /sent an empty page, and the result may not be whole \(3 entries\)/,
+    ],
+    [
+      "starts with an empty page",
+      (size) => (size === null ? { mail: names(0, 1), isMore: false } : { mail: [], isMore: true }),
+      /sent an empty page, and the result may not be whole/,
+    ],
+    ["has no entry", () => ({ mail: [], isMore: false }), 0],
+    ["sends attributes with options", () => ({ mail: ["mail;lang-en=a@x", "b@x"], isMore: false }), 2],
+  ])("that %s", async (_, pageOf, expected) => {
+    const server = await startPagedLdap(pageOf);
+    try {
+      const reading = linesOf(open(server.port));
+      if (typeof expected === "number") expect(await reading).toHaveLength(expected);
+      else expect((await refusal(() => reading)).message).toMatch(expected);
+    } finally {
+      server.close();
+    }
   });
 });

@@ -219,6 +219,11 @@ describe("canaries and warnings", () => {
     expect((await plan(packed(active("postmaster")), null)).warnings).toEqual([]);
   });
 
+  it("warn of mail servers that ask in lower case, if case matters", async () => {
+    const { warnings } = await plan(packed(active("postmaster")), null, { policy: { case: "sensitive" } });
+    expect(warnings).toEqual([expect.stringMatching(/^case is sensitive, but the tables of Postfix/)]);
+  });
+
   it("warn that names are rejected at once if grace is 0", async () => {
     const list = packed(active("postmaster"));
     const before = base(packed(active("postmaster", "a")), { policy: policyWith({ grace: 0 }) });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
@@ -242,6 +242,61 @@ describe("a source", () => {
     );
   });
 
+  it("that is packed and has something else behind it is refused", async () => {
+    const path = join(folder, "behind.gz");
+    // As after a crash of the host: the end of the file is NULs, or lies behind them.
+    for (const behind of [Buffer.alloc(512), Buffer.concat([Buffer.alloc(8), gzipSync("b@x\n")])]) {
+      writeFileSync(path, Buffer.concat([gzipSync("a@x\n"), behind]));
+      await expect(entriesOf(openFile({ path, shown: "behind.gz" }))).rejects.toThrow(
+        "behind.gz is damaged gzip: it has something else behind its end",
+      );
+    }
+    writeFileSync(path, Buffer.concat([gzipSync("a@x\n"), gzipSync("b@x\n")]));
+    expect((await entriesOf(openFile({ path, shown: "behind.gz" }))).entries).toEqual([
+      "1 a@x active",
+      "2 b@x active",
+    ]);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ["appended to", (path) => appendFileSync(path, "last@x\n")],
+    ["cut and written again", (path) => writeFileSync(path, "user@x\n")],
+  ])("that is %s while it is read is refused", async (_, change) => {
+    const path = join(folder, "growing.txt");
+    writeFileSync(path, "user@x\n".repeat(200_000));
+    // A clock tick that tells the two states of the file apart.
+    utimesSync(path, new Date(0), new Date(0));
+    let seen = 0;
+    const reading = openFile({ path, shown: "growing.txt" }).read(
+      {
+        entry() {
+          if (++seen === 1) change(path);
+        },
+        fault: () => undefined,
+      },
+      new AbortController().signal,
+    );
+    await expect(reading).rejects.toThrow("growing.txt was written to while it was read");
+  });
+
+  it("may be replaced while it is read: the old one is read to its end", async () => {
+    const path = join(folder, "replaced.txt");
+    writeFileSync(path, "user@x\n".repeat(200_000));
+    let seen = 0;
+    await openFile({ path, shown: "replaced.txt" }).read(
+      {
+        entry() {
+          if (++seen > 1) return;
+          writeFileSync(`${path}.new`, "user@x\n");
+          renameSync(`${path}.new`, path);
+        },
+        fault: () => undefined,
+      },
+      new AbortController().signal,
+    );
+    expect(seen).toBe(200_000);
+  });
+
   it("may consist of several, whose lines keep their places", async () => {
     const source = combineSources([
       memorySource("first", ["a@x", "b@x"]),
@@ -278,6 +333,12 @@ describe("a source", () => {
       );
     expect(await seen("two.example")).toEqual(["b@TWO.example", "c@two.example", "no", "d@bad..example"]);
     expect(await seen("one.example")).toEqual(["a@one.example", "no", "d@bad..example"]);
+  });
+
+  it("that lists several domains keeps a field with several addresses, which is a fault", async () => {
+    const rows = ["a@one.example,b@two.example", "a@one.example b@two.example", '"a@b"@two.example'];
+    const { entries } = await entriesOf(onlyOf(memorySource("all", rows), "one.example"));
+    expect(entries).toEqual(["1 a@one.example,b@two.example active", "2 a@one.example b@two.example active"]);
   });
 
   it("may be a list in memory", async () => {

@@ -153,6 +153,26 @@ for (const database of DATABASES) {
       expect(seen).toBeGreaterThan(1000);
     });
 
+    it("is refused with two statements, of which one would be left out", async () => {
+      const one = "SELECT username AS address FROM mailbox WHERE id = 1";
+      const error = await refusal(() => linesOf(source(`${one}; ${one.replace("= 1", "= 2")}`)));
+      expect(error.message).toMatch(/multiple commands|syntax/);
+      expect(await linesOf(source(`${one}; -- only this one`))).toHaveLength(1);
+    });
+
+    it("is refused if two columns have the name of one that is used", async () => {
+      const query = "SELECT username AS address, active AS state, 1 AS STATE FROM mailbox WHERE id = 1";
+      for (const more of [{}, { columns: { address: "address", state: "state" } }]) {
+        const error = await refusal(() => linesOf(source(query, more)));
+        expect(error.message).toBe("source hr: the query yields two columns state");
+      }
+    });
+
+    it("reports an address that is cut, or not text, when the list is read", async () => {
+      const bytes = database.name === "PostgreSQL" ? "'\\x61ff'::bytea" : "CAST(x'61ff' AS BINARY)";
+      expect(await linesOf(source(`SELECT ${bytes} AS address`))).toEqual(["1 ! the address is no text"]);
+    });
+
     it("cannot be written to by its query", async () => {
       const statement = "DELETE FROM mailbox";
       expect((await refusal(() => linesOf(source(statement)))).message).toMatch(database.readOnly);
@@ -186,6 +206,40 @@ for (const database of DATABASES) {
       expect((await refusal(() => linesOf(source(query, { ca_file: "none.pem" })))).message).toBe(
         "source hr: none.pem (ca_file) cannot be read: ENOENT",
       );
+    });
+
+    it.runIf(database.name === "PostgreSQL")("is refused if row-level security hides rows", async () => {
+      server.sql(`CREATE TABLE hidden (address TEXT); INSERT INTO hidden VALUES ('a@x'), ('b@x');
+        ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY one ON hidden USING (address = 'a@x');`);
+      const query = "SELECT address FROM hidden";
+      expect((await refusal(() => linesOf(source(query)))).message).toMatch(/row-level security/);
+      server.sql("ALTER ROLE reader BYPASSRLS");
+      expect(await linesOf(source(query))).toHaveLength(2);
+    });
+
+    it.runIf(database.name === "MariaDB")("reads all rows, whatever limit the server sets", async () => {
+      server.sql("SET GLOBAL sql_select_limit = 7;");
+      try {
+        expect(await linesOf(source("SELECT username AS address FROM mailbox"))).toHaveLength(COUNT);
+      } finally {
+        server.sql("SET GLOBAL sql_select_limit = DEFAULT;");
+      }
+    });
+
+    it.runIf(database.name === "MariaDB")("is refused if the server cuts the result or a value", async () => {
+      const cut = "SELECT username AS address FROM mailbox LIMIT ROWS EXAMINED 100";
+      expect((await refusal(() => linesOf(source(cut)))).message).toMatch(
+        /^source hr: the server cut .*LIMIT ROWS EXAMINED/,
+      );
+      const long = `SELECT GROUP_CONCAT(username SEPARATOR '') AS address FROM mailbox`;
+      server.sql("SET GLOBAL group_concat_max_len = 100;");
+      try {
+        expect((await refusal(() => linesOf(source(long)))).message).toMatch(
+          /^source hr: the server cut .*group_concat/i,
+        );
+      } finally {
+        server.sql("SET GLOBAL group_concat_max_len = DEFAULT;");
+      }
     });
 
     it("is refused after its timeout, and stops when it is aborted", async () => {
@@ -247,10 +301,34 @@ INSERT INTO mailbox VALUES (-1, 'quo"te' || char(10) || '@example.com', NULL);`,
     );
     expect(lines).toHaveLength(COUNT);
     expect(lines.slice(0, 2)).toEqual(["1 user1@example.com active", "2 user2@example.com disabled"]);
+    // An address that spans lines is none.
     expect(await linesOf(source("SELECT username AS address FROM mailbox WHERE id < 0"))).toEqual([
-      '1 quo"te\n@example.com active',
+      "1 ! unclosed quote",
+      "2 ! unclosed quote",
     ]);
     expect(await linesOf(source("SELECT username AS address FROM mailbox WHERE id = 0"))).toEqual([]);
+  });
+
+  it("is refused with two results or two columns of one name, and reports a row that is not text", async () => {
+    const one = "SELECT username AS address FROM mailbox WHERE id = 1";
+    expect((await refusal(() => linesOf(source(`${one}; ${one}`)))).message).toBe(
+      "source hr: the query has more than one statement",
+    );
+    expect(await linesOf(source(`${one}; SELECT 'full' AS state, 'b@x' AS address`))).toEqual([
+      "1 user1@example.com active",
+      "2 ! 2 fields, but the query has 1 column",
+      "3 ! 2 fields, but the query has 1 column",
+    ]);
+    const twice = `SELECT 'a@x' AS address, 'full' AS state, 'active' AS state`;
+    expect((await refusal(() => linesOf(source(twice)))).message).toBe(
+      "source hr: the query yields two columns state",
+    );
+    expect(await linesOf(source("SELECT CAST(x'61ff407870' AS TEXT) AS address"))).toEqual([
+      expect.stringMatching(/^1 ! not UTF-8/),
+    ]);
+    expect(
+      await linesOf(source(`SELECT 'a,"b"@x' AS address, NULL AS state UNION ALL SELECT NULL, 1`)),
+    ).toEqual(['1 a,"b"@x active', "2 ! the address is empty"]);
   });
 
   it("is refused if the query, the file or its columns are wrong, and is never written to", async () => {

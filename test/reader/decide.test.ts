@@ -289,6 +289,20 @@ describe("an alias", () => {
     });
   });
 
+  it.each([
+    ["observe", "defer", "accept"],
+    ["defer", "observe", "accept"],
+    ["defer", "enforce", "defer"],
+    ["enforce", "defer", "defer"],
+  ] as const)("in %s mode, of a target in %s mode, follows the milder one", async (own, target, action) => {
+    const desk = await aliased();
+    desk.publish({ domain: D, generation: 8, names: [], policy: { alias: T }, mode: own });
+    desk.publish({ domain: T, generation: 9, names: ["bob"], mode: target });
+    await desk.time.advance(WINDOW);
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", action });
+    expect(await desk.check(`bob@${D}`)).toMatchObject({ verdict: "deliverable", action: "accept" });
+  });
+
   it("refuses only where both are confirmed", async () => {
     const desk = await aliased();
     desk.publish({ domain: T, generation: 9, names: [] });

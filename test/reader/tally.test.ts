@@ -27,8 +27,8 @@ describe("a tally", () => {
     const tally = new Tally();
     const expected: Count[] = [];
     for (const [i, verdict] of (Object.keys(VERDICTS) as Verdict[]).entries()) {
-      for (const [k, mode] of (["enforce", "observe", null] as const).entries()) {
-        const times = 1 + i * 3 + k;
+      for (const [k, mode] of (["enforce", "observe", "defer", null] as const).entries()) {
+        const times = 1 + i * 4 + k;
         for (let n = 0; n < times; n++) tally.countAnswer(saying(verdict, mode), "example.com");
         expected.push(["example.com", mode ?? "", verdict, times]);
       }

@@ -18,6 +18,7 @@ afterAll(() => Promise.all([...hosts].map((host) => host.stop())));
 interface Answer {
   readonly recipient: string;
   readonly verdict: string;
+  readonly action: string;
   readonly reply: unknown;
   readonly detail?: string;
 }
@@ -263,6 +264,46 @@ describe.each(storedReleases())("with release %s on one side", (name) => {
     await change(host, "mixed");
     await expectChanged(host, "mixed");
     await host.copied();
+    await stop(host);
+  });
+});
+
+describe.each(storedReleases())("a list that release %s cannot read", (name) => {
+  const release = readRelease(name);
+  const stage = new Stage(release);
+  const SOFT = ["a1@soft.example", "nobody@soft.example"];
+
+  it("is answered by this release, and copied to KV", async () => {
+    const host = await stage.start({ registry: CODE, edge: CODE });
+    await command.publish(host, "soft.example", names("a", 10), "--defer");
+    expect(await check(host, ...SOFT)).toMatchObject([
+      { verdict: "deliverable", action: "accept" },
+      { verdict: "unknown", action: "defer", reply: expect.stringMatching(/^450 4\.7\.1 /) },
+    ]);
+    await host.copied();
+    await stop(host);
+  });
+
+  it.each([
+    ["that edge and that Registry defer it", { registry: release.code, edge: release.code }],
+    ["that edge defers it beside this Registry", { registry: CODE, edge: release.code }],
+  ])("%s, and answer about other lists", async (_, code) => {
+    const host = await stage.start(code);
+    for (const { verdict, reply } of await check(host, ...SOFT)) {
+      expect(verdict).toBe("unavailable");
+      expect(reply).toMatch(/^451 /);
+    }
+    await expectSameAnswers(host, release);
+    await change(host, "beside");
+    await expectChanged(host, "beside");
+    await stop(host);
+  });
+
+  it("is answered again after the upgrade", async () => {
+    const host = await stage.start({ registry: CODE, edge: CODE });
+    expect(await check(host, ...SOFT)).toMatchObject([{ verdict: "deliverable" }, { verdict: "unknown" }]);
+    await command.publish(host, "soft.example", names("a", 10), "--enforce");
+    expect(await check(host, ...SOFT)).toMatchObject([{ action: "accept" }, { action: "reject" }]);
     await stop(host);
   });
 });

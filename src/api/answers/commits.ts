@@ -26,6 +26,21 @@ export const planResult = named(
 );
 export type PlanResult = Infer<typeof planResult>;
 
+/** The answer to changes of single mailboxes: how many were so. */
+export const patchResult = named(
+  "PatchResult",
+  open({
+    domain: text,
+    /** The head that has the changes. */
+    generation: whole,
+    added: whole,
+    removed: whole,
+    /** Listed before and after, in different states. */
+    changed: whole,
+  }),
+);
+export type PatchResult = Infer<typeof patchResult>;
+
 /** The answer to a rollback or a deletion. */
 export const headResult = named("HeadResult", open({ domain: text, generation: whole }));
 export type HeadResult = Infer<typeof headResult>;

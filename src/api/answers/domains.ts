@@ -87,7 +87,7 @@ export type DomainKeyBody = Infer<typeof domainKeyBody>;
 const generationRecord = open({
   generation: whole,
   time: whole,
-  action: knownWord("commit", "rollback", "delete"),
+  action: knownWord("commit", "patch", "rollback", "delete"),
   /** Id of the token that made it, or `admin`. */
   by: text,
   forced: flag,

@@ -1,9 +1,9 @@
 /** A domain's settings, mode and counts, as several answers hold them. */
 import * as v from "valibot";
-import { type DomainPolicy, ENTRY_STATES, type EntryState } from "../../directory/index.ts";
+import { type DomainPolicy, ENTRY_STATES, type EntryState, MODES } from "../../directory/index.ts";
 import { described, flag, kind, knownWord, named, open, type Schema, text, whole } from "../schema.ts";
 
-export const mode = knownWord("enforce", "observe");
+export const mode = knownWord(...MODES);
 export const origin = knownWord("registry", "kv");
 
 /** How many names a list has in each state. */

@@ -7,7 +7,7 @@ import { ROUTES, type Route, type RouteName } from "../routes.ts";
 import { type Infer, kind, named, type Schema } from "../schema.ts";
 import { changesAnswer } from "./changes.ts";
 import { answer, checkAnswer } from "./checks.ts";
-import { commitResult, headResult, planResult } from "./commits.ts";
+import { commitResult, headResult, patchResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
 import { hookAnswer } from "./hooks.ts";
@@ -100,6 +100,12 @@ export const ANSWERS = {
     summary: "List a domain's history, newest first",
     answer: generationList,
     errors: ["not_found"],
+  },
+  patchMailboxes: {
+    summary:
+      "Add, remove, disable or enable single mailboxes of a list. The header Idempotency-Key makes a request harmless to repeat",
+    answer: patchResult,
+    errors: ["not_found", "conflict", "repack_needed", "guard"],
   },
   rollbackDomain: {
     summary: "Make an old generation's content the head again, under a new number",

@@ -129,7 +129,7 @@ export class HookServers {
     response.once("close", () => this.#busy.delete(socket));
     try {
       const [status, answer] = isPipelined
-        ? ([200, this.#refuse("one request at a time: the answer before is missing")] as const)
+        ? ([200, this.#refuse("one request at a time: the request before has no answer yet")] as const)
         : await this.#answer(request);
       const text = JSON.stringify(answer);
       response.writeHead(status, {

@@ -100,9 +100,10 @@ export class BridgeLog {
   }
 
   /** Only with `log_observed`, which the operator turns on: the one line that contains a recipient. */
-  observed(protocol: string, { recipient, verdict, observed, generation }: Answer): void {
+  observed(protocol: string, { recipient, verdict, action, observed, generation }: Answer): void {
     const fields = { protocol, recipient, verdict, would: observed ?? null, generation };
-    this.#write("info", "observed", "accepted in observe mode", fields);
+    const message = action === "accept" ? "accepted in observe mode" : "deferred in defer mode";
+    this.#write("info", "observed", message, fields);
   }
 
   /** SIGHUP: the settings were read again. */

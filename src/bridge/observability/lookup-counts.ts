@@ -1,9 +1,9 @@
-import { type Answer, VERDICTS } from "../../directory/index.ts";
+import { type Answer, isMode, MODES, VERDICTS } from "../../directory/index.ts";
 import type { FoundBy, Resolution } from "../answers/resolution.ts";
 import type { LocalVerdict } from "../protocols/protocol.ts";
 
 const ACTIONS = ["accept", "reject", "defer", "none"] as const;
-const MODES = ["enforce", "observe", "none"] as const;
+const MODE_LABELS = [...MODES, "none"] as const;
 /** A table, so that the compiler notices a source that is not in it. */
 const SOURCE_TABLE: Readonly<Record<FoundBy, true>> = {
   edge: true,
@@ -16,7 +16,7 @@ const SOURCE_TABLE: Readonly<Record<FoundBy, true>> = {
 const SOURCES = Object.keys(SOURCE_TABLE) as readonly FoundBy[];
 
 type ActionLabel = (typeof ACTIONS)[number];
-type ModeLabel = (typeof MODES)[number];
+type ModeLabel = (typeof MODE_LABELS)[number];
 type ByVerdict = { [verdict: string]: number };
 type ByAction = Readonly<Record<ActionLabel, ByVerdict>>;
 type ByMode = Readonly<Record<ModeLabel, ByAction>>;
@@ -41,7 +41,7 @@ export class LookupCounts {
   add(protocol: string, result: Resolution | LocalVerdict): void {
     let sources = this.#counts.get(protocol);
     if (sources === undefined) {
-      sources = each(SOURCES, () => each(MODES, () => each(ACTIONS, (): ByVerdict => ({}))));
+      sources = each(SOURCES, () => each(MODE_LABELS, () => each(ACTIONS, (): ByVerdict => ({}))));
       this.#counts.set(protocol, sources);
     }
     const isLocal = typeof result === "string";
@@ -66,7 +66,7 @@ export class LookupCounts {
   *entries(): Generator<[labels: LookupLabels, count: number]> {
     for (const [protocol, sources] of this.#counts) {
       for (const source of SOURCES) {
-        for (const mode of MODES) {
+        for (const mode of MODE_LABELS) {
           for (const action of ACTIONS) {
             for (const [verdict, count] of Object.entries(sources[source][mode][action])) {
               yield [{ protocol, verdict, action, mode, source }, count];
@@ -79,7 +79,7 @@ export class LookupCounts {
 }
 
 /** A mode of a later release is unknown. */
-const modeOf = ({ mode }: Answer): ModeLabel => (mode === "enforce" || mode === "observe" ? mode : "none");
+const modeOf = ({ mode }: Answer): ModeLabel => (isMode(mode) ? mode : "none");
 
 const verdictOf = ({ verdict }: Answer): string => (Object.hasOwn(VERDICTS, verdict) ? verdict : "other");
 

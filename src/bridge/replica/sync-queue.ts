@@ -86,7 +86,10 @@ export class SyncQueue {
 
   /** Removes all that is stored of a domain that has no head. */
   async remove(domain: string): Promise<void> {
-    if (this.#running.has(domain)) return;
+    if (!this.#running.has(domain)) await this.#removeStored(domain);
+  }
+
+  async #removeStored(domain: string): Promise<void> {
     this.#held.delete(domain);
     this.#triedAt.delete(domain);
     this.#ports.keys.forget(domain);
@@ -125,6 +128,8 @@ export class SyncQueue {
       if (!this.#isStopped) this.#observer.syncFailed(domain, reasonOf(error));
     } finally {
       this.#triedAt.set(domain, this.#now());
+      // It was left alone if it lost its head meanwhile.
+      if (this.#headOf(domain) === null && !this.#isStopped) await this.#removeStored(domain);
       this.#running.delete(domain);
       this.#start();
     }

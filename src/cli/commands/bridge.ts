@@ -35,7 +35,7 @@ docs/bridge.md shows how to set up the mail server.`;
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {
   const command = cli
-    .clientCommand("bridge", "answer the lookups of Postfix, Exim and Sendmail")
+    .clientCommand("bridge", "answer the lookups of the mail server on this host")
     .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
     .option("--check-config", "check settings, token and files, and exit without listening")
     .addHelpText("after", HELP);

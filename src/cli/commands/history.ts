@@ -18,7 +18,7 @@ async function history(cli: Cli, domain: string, options: EdgeOptions): Promise<
   const head = ["GENERATION", "TIME", "ACTION", "BY", "ACTIVE", "OTHER", "LEAVING", "NOTES"].map(dim);
   const rows = generations.map((it, i) => {
     const { disabled, full, moved } = it.counts;
-    const notes = [it.mode === "observe" ? "observe" : null, it.forced ? "override" : null, it.note];
+    const notes = [it.mode === "enforce" ? null : it.mode, it.forced ? "override" : null, it.note];
     return [
       i === 0 ? bold(String(it.generation)) : String(it.generation),
       instant(it.time),

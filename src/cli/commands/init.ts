@@ -117,7 +117,8 @@ keep_lists = true
 
 # Settings for every domain that does not override them, shown with their defaults.
 [defaults]
-# mode = "enforce"          # "observe": accept every recipient, and record what would be rejected
+# mode = "enforce"          # "observe": accept every recipient, and record what would be rejected;
+#                           # "defer": tell senders to try again later instead
 # guard = 0.2               # share of accepted names that may leave within 24 hours without --force
 # grace = 3600              # seconds to defer a name that left the list before rejecting it; 0: reject at once
 # delimiters = "+"          # characters that start a subaddress, as in john+news; "" for none

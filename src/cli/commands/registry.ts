@@ -56,7 +56,7 @@ async function continueRestored(cli: Cli, { partition, yes, ...options }: Restor
   }
   output.line(`partition ${partition}  log of ${instant(before.incarnation)}, newest number ${before.as_of}`);
   output.line("Every list that it has becomes the newest one again. What was published since is lost.");
-  if (!yes) await cli.confirm("Was its storage restored, and is it to continue from here?");
+  if (!yes) await cli.confirm("Was its storage restored, and should its log continue from here?");
   const result = await client.continueRegistry({ partition, expect: before.incarnation });
   show(cli, result);
   output.result(result);

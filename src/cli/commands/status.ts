@@ -130,7 +130,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
     return [
       list.domain,
       String(list.generation ?? "-"),
-      list.mode === "observe" ? yellow("observe") : (list.mode ?? "-"),
+      list.mode === "observe" || list.mode === "defer" ? yellow(list.mode) : (list.mode ?? "-"),
       String(counts?.active ?? "-"),
       counts === null ? "-" : String(counts.disabled + counts.full + counts.moved),
       list.current === null ? "-" : duration(platform.now() - list.current),

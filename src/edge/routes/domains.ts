@@ -165,7 +165,8 @@ export function acknowledge<T>(
   return changed.result;
 }
 
-async function headOf(call: RouteCall, domain: string): Promise<ManifestRecord> {
+/** The domain's head. @throws HttpError `not_found` */
+export async function headOf(call: RouteCall, domain: string): Promise<ManifestRecord> {
   const bytes = unwrap(await registryOf(call, domain).head(domain));
   if (bytes === null) throw notFound(domain);
   return readManifest(bytes, domain);

@@ -18,6 +18,7 @@ import {
 } from "./domains.ts";
 import { showHealth } from "./health.ts";
 import { postHook } from "./hooks.ts";
+import { patchMailboxes } from "./mailboxes.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
 import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
@@ -49,6 +50,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   putShard,
   getShard,
   listGenerations,
+  patchMailboxes,
   rollbackDomain,
   postCommit,
   postPlan,

@@ -145,7 +145,7 @@ class MailHost {
         "start the bridge (`systemctl start rollcall-bridge`), and see its log: journalctl -u rollcall-bridge",
       );
     }
-    const line = reply.trim().split("\n")[0] ?? "";
+    const line = reply.trim().split(/\r?\n/)[0] ?? "";
     if (accepted.test(reply)) return `${shown} answers ${line}`;
     throw new Problem(
       `${shown} answers ${line || "nothing"}`,

@@ -1,4 +1,5 @@
 import { eachLine } from "./lines.ts";
+import { smtpAddress } from "./proxy-address.ts";
 import type { ParseList, SourceSink } from "./source.ts";
 import { PLAIN_STATES, type StateWords, shown } from "./states.ts";
 
@@ -7,6 +8,8 @@ export interface CsvColumns {
   readonly address: string;
   /** Null if there is no such column: all are active. */
   readonly state: string | null;
+  /** What stands between several addresses of one field; null if a field has one. */
+  readonly separator?: string | null;
 }
 
 /** The columns of a file for which nothing else is set. Other columns are refused. */
@@ -38,7 +41,7 @@ export const csvReader =
         line(line, text) {
           if (isRefused || text.trim() === "") return;
           if (columns !== null) {
-            readRecord(line, text, columns, words, sink);
+            readRecord(line, text, columns, words, named?.separator ?? null, sink);
             return;
           }
           const read = readHeader(text, named);
@@ -87,7 +90,14 @@ function readHeader(text: string, named: CsvColumns | null): Columns | string {
   return { count: names.length, address: at(address), state: state === null ? -1 : at(state) };
 }
 
-function readRecord(line: number, text: string, columns: Columns, words: StateWords, sink: Rows): void {
+function readRecord(
+  line: number,
+  text: string,
+  columns: Columns,
+  words: StateWords,
+  separator: string | null,
+  sink: Rows,
+): void {
   const fields = readFields(text);
   if (typeof fields === "string") {
     sink.fault(line, fields);
@@ -100,16 +110,21 @@ function readRecord(line: number, text: string, columns: Columns, words: StateWo
   const address = (fields[columns.address] as string).trim();
   const word = fields[columns.state] ?? "";
   const state = words.stateOf(word);
-  if (address === "") sink.fault(line, "the address is empty");
-  else if (state !== null) sink.entry(line, address, state);
-  else sink.fault(line, words.unknown(word));
+  if (state === null) sink.fault(line, words.unknown(word));
+  else if (separator !== null) {
+    for (const part of address.split(separator)) {
+      const one = smtpAddress(part.trim());
+      if (one !== null && one !== "") sink.entry(line, one, state);
+    }
+  } else if (address === "") sink.fault(line, "the address is empty");
+  else sink.entry(line, address, state);
 }
 
 /** A field, quoted or not, and the comma or the end after it. */
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
 
 /** The fields of a record, or what is wrong with it. */
-function readFields(text: string): string[] | string {
+export function readFields(text: string): string[] | string {
   if (!text.includes('"')) return text.split(",");
   const fields: string[] = [];
   FIELD.lastIndex = 0;

@@ -1,4 +1,5 @@
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { extname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
@@ -23,17 +24,33 @@ export const fileSource = (path: string, shown: string, parse: ParseList): Sourc
   describe: () => shown,
   async read(sink, signal) {
     try {
-      const size = Math.max(1, statSync(path).size);
-      let octets = 0;
-      const report = (): void => sink.progress?.(Math.min(1, octets / size));
-      async function* counted(): AsyncGenerator<Uint8Array> {
-        const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: CHUNK, signal });
-        for await (const chunk of chunks) {
-          octets += chunk.length;
-          yield chunk;
+      const handle = await open(path);
+      try {
+        const before = await handle.stat();
+        const size = Math.max(1, before.size);
+        let octets = 0;
+        const report = (): void => sink.progress?.(Math.min(1, octets / size));
+        async function* counted(): AsyncGenerator<Uint8Array> {
+          signal.throwIfAborted();
+          const options = { fd: handle, autoClose: false, highWaterMark: CHUNK, signal };
+          const chunks: AsyncIterable<Buffer> = createReadStream(path, options);
+          for await (const chunk of chunks) {
+            octets += chunk.length;
+            yield chunk;
+          }
         }
+        await parse(unpacked(counted(), signal), sink, report);
+        const after = await handle.stat();
+        if (before.isFile() && (after.size !== before.size || after.mtimeMs !== before.mtimeMs)) {
+          throw new PublishError(
+            "input",
+            `${shown} was written to while it was read`,
+            "publish after the export has ended, or let it write another file and rename that one",
+          );
+        }
+      } finally {
+        await handle.close();
       }
-      await parse(unpacked(counted(), signal), sink, report);
     } catch (error) {
       throw unreadable(error, shown);
     }
@@ -47,9 +64,14 @@ async function* unpacked(
 ): AsyncGenerator<Uint8Array> {
   const { value: first } = await chunks.next();
   if (first === undefined) return;
+  let octets = 0;
   async function* all(): AsyncGenerator<Uint8Array> {
+    octets += (first as Uint8Array).length;
     yield first as Uint8Array;
-    yield* chunks;
+    for await (const chunk of chunks) {
+      octets += chunk.length;
+      yield chunk;
+    }
   }
   if (!GZIP.every((octet, i) => first[i] === octet)) {
     yield* all();
@@ -60,6 +82,10 @@ async function* unpacked(
   const ended = pipeline(all(), gunzip, { signal }).catch(() => undefined);
   yield* gunzip as AsyncIterable<Uint8Array>;
   await ended;
+  // zlib stops at a NUL behind the end, whatever follows.
+  if (octets > gunzip.bytesWritten) {
+    throw Object.assign(new Error("it has something else behind its end"), { code: "Z_TRAILING" });
+  }
 }
 
 /** @returns what to throw for a file that cannot be read to its end */
@@ -87,9 +113,10 @@ export const file = kind({
     path: v.pipe(v.string("must be the path of a list"), v.nonEmpty("must be the path of a list")),
     format: v.optional(v.picklist(["text", "csv"], 'must be "text" or "csv"')),
     columns: COLUMNS_SETTING,
+    separator: v.optional(v.pipe(v.string("must be a text"), v.nonEmpty("must be a text"))),
     states: STATES_SETTING,
   },
-  open({ path, format, columns, states }, host) {
+  open({ path, format, columns, separator = null, states }, host) {
     const isCsv = (format ?? (isCsvName(path) || columns !== undefined ? "csv" : "text")) === "csv";
     if (!isCsv && (columns !== undefined || states !== undefined)) {
       throw new PublishError(
@@ -98,7 +125,11 @@ export const file = kind({
         'remove them, or set format = "csv"',
       );
     }
-    const named = columns === undefined ? null : { address: columns.address, state: columns.state ?? null };
+    if (separator !== null && columns === undefined) {
+      throw new PublishError("input", `${host.shown} has a separator and no columns`, "set columns, too");
+    }
+    const named =
+      columns === undefined ? null : { address: columns.address, state: columns.state ?? null, separator };
     return fileSource(host.path(path), path, isCsv ? csvReader(named, stateWords(states)) : readText);
   },
 });

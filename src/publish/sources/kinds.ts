@@ -3,6 +3,7 @@ import { combineSources } from "./combine.ts";
 import { command } from "./command.ts";
 import { dovecot } from "./dovecot.ts";
 import { file } from "./file.ts";
+import { http } from "./http.ts";
 import type { SourceHost, SourceKind } from "./kind.ts";
 import { ldap } from "./ldap.ts";
 import { mariadb } from "./mariadb.ts";
@@ -10,12 +11,14 @@ import { onlyOf } from "./other-domains.ts";
 import { passwd } from "./passwd.ts";
 import { postfix } from "./postfix.ts";
 import { postgresql } from "./postgresql.ts";
+import { PRESETS, presetsOf, withPreset } from "./presets.ts";
 import type { Source } from "./source.ts";
 import { sqlite } from "./sqlite.ts";
 
 /** Every kind of source. To add one, write its file, list it here, and add its section to docs/sources.md. */
 const KINDS = {
   file,
+  http,
   command,
   postfix,
   passwd,
@@ -30,6 +33,7 @@ const KIND_NAMES = Object.keys(KINDS).sort();
 
 /** Settings that every kind has. */
 const COMMON = {
+  preset: v.optional(v.picklist(Object.keys(PRESETS), `must be one of ${Object.keys(PRESETS).join(", ")}`)),
   other_domains: v.optional(v.picklist(["refuse", "skip"], 'must be "refuse" or "skip"'), "refuse"),
 };
 
@@ -37,17 +41,35 @@ const COMMON = {
 export interface SourceSettings {
   readonly kind: string;
   readonly other_domains: "refuse" | "skip";
+  /** Has been applied. */
+  readonly preset?: string | undefined;
 }
 
-/** `[sources.NAME]` of rollcall.toml. */
-export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
+/** The settings of a source, with what its preset says. */
+const OF_KIND: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
   const named = (input as { kind?: unknown } | null)?.kind;
   const found = typeof named === "string" && Object.hasOwn(KINDS, named) ? kindOf(named) : null;
   const kind = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
   // Without its kind, nothing is known about the other settings.
   if (found === null) return v.looseObject({ kind, ...COMMON });
-  return v.strictObject({ kind, ...COMMON, ...found.settings });
+  const presets = presetsOf(named as string);
+  const preset = v.optional(
+    v.picklist(
+      presets,
+      presets.length === 0
+        ? `is not for sources of kind ${named}`
+        : `of kind ${named} must be one of ${presets.join(", ")}`,
+    ),
+  );
+  return v.strictObject({ kind, ...COMMON, ...found.settings, preset });
 });
+
+/** `[sources.NAME]` of rollcall.toml. */
+export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.pipe(
+  v.unknown(),
+  v.transform(withPreset),
+  OF_KIND,
+);
 
 /** The settings that a kind of source has, for messages. */
 export const knownSourceSettings = (name: unknown): readonly string[] =>
@@ -79,7 +101,7 @@ export const filesOfSources = (sources: readonly NamedSource[]): string[] =>
 /** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
 export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
   combineSources(
-    sources.map(({ shown, settings: { kind, other_domains, ...settings } }) => {
+    sources.map(({ shown, settings: { kind, other_domains, preset: _, ...settings } }) => {
       const source = kindOf(kind).open(settings, { ...host, shown });
       return other_domains === "skip" ? onlyOf(source, host.domain) : source;
     }),

@@ -4,6 +4,7 @@ import type { EntryState } from "../../directory/index.ts";
 import { PublishError } from "../errors.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
+import { smtpAddress } from "./proxy-address.ts";
 import { readSecret, secretSettings } from "./secret.ts";
 import { TIMEOUT_SETTING } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
@@ -146,13 +147,21 @@ async function search(
       );
     },
   );
+  if (entries === 0) await requireNone(client, settings, host);
+  if (entries > 0 && reader.addresses === 0) {
+    throw new PublishError(
+      "input",
+      `${host.shown}: none of ${entries} entries has an address in ${attributes.join(", ")}`,
+      "check attributes, and the rights of bind_dn to read them",
+    );
+  }
   if (!isAmbiguous) return;
   // The driver takes an empty page for the end, also if the server says that more pages follow (RFC 2696 allows that).
   // Pages of another size end elsewhere, so the same number of entries means that the result was whole.
   const again = await eachEntry(
     client,
     settings,
-    page_size - 1,
+    otherSize(page_size, entries),
     ["1.1"],
     signal,
     () => undefined,
@@ -162,6 +171,36 @@ async function search(
   throw new PublishError(
     "input",
     `${host.shown}: the server sent an empty page, and the result may not be whole (${entries} entries)`,
+    "set another page_size",
+  );
+}
+
+/** The largest smaller size with which the last page of so many entries is not full. */
+function otherSize(pageSize: number, entries: number): number {
+  for (let size = pageSize - 1; size > 1; size--) if (entries % size !== 0) return size;
+  return entries + 1;
+}
+
+/**
+ * Searches once more without pages if they had no entry: the driver takes an empty page for the end, also if the first one is
+ * empty and others follow. One entry is enough to know.
+ * @throws PublishError `input` if there is one
+ */
+async function requireNone(
+  client: Client,
+  { base, filter }: Pick<Settings, "base" | "filter">,
+  { shown }: SourceHost,
+): Promise<void> {
+  const { searchEntries } = await client.search(base, {
+    scope: "sub",
+    filter,
+    attributes: ["1.1"],
+    sizeLimit: 1,
+  });
+  if (searchEntries.length === 0) return;
+  throw new PublishError(
+    "input",
+    `${shown}: the server sent an empty page, and the result may not be whole`,
     "set another page_size",
   );
 }
@@ -186,8 +225,8 @@ async function eachEntry(
     signal.throwIfAborted();
     if (searchReferences.length > 0) referred(searchReferences);
     for (const entry of searchEntries) take(entry);
-    last = searchEntries.length;
-    entries += last;
+    entries += searchEntries.length;
+    last = searchEntries.length + searchReferences.length;
   }
   return { entries, isAmbiguous: last === 0 && entries > 0 };
 }
@@ -198,6 +237,8 @@ class EntryReader {
   readonly #words: StateWords;
   readonly #host: SourceHost;
   readonly #sink: SourceSink;
+  /** Addresses so far, faults included. */
+  addresses = 0;
   #entries = 0;
 
   constructor(settings: Settings, words: StateWords, host: SourceHost, sink: SourceSink) {
@@ -216,28 +257,30 @@ class EntryReader {
       for (const value of values(attribute)) {
         const address = addressOf(attribute, value);
         if (address === null) continue;
+        this.addresses++;
         if (typeof state === "string") this.#sink.entry(line, address, state);
         else this.#sink.fault(line, state.fault);
       }
     }
   }
 
-  /** Attributes by name in any case. */
+  /** Attributes by name in any case, with the values of all their options, such as `mail;lang-en` (RFC 4512, 2.5). */
   #valuesOf(entry: Entry): (attribute: string) => readonly string[] {
     const all = new Map<string, readonly string[]>();
     for (const [name, value] of Object.entries(entry)) {
       if (/;range=\d+-\d+$/i.test(name)) {
         throw new PublishError(
           "input",
-          `${this.#host.shown}: the server cut the attribute ${name} of ${entry.dn}`,
+          `${this.#host.shown}: the server truncated the attribute ${name} of ${entry.dn}`,
           "raise its limit of values (MaxValRange in Active Directory), or leave the entry out with the filter",
         );
       }
       const list = Array.isArray(value) ? value : [value];
-      all.set(
-        name.toLowerCase(),
-        list.map((each) => (typeof each === "string" ? each : each.toString("utf8"))),
-      );
+      const attribute = (name.split(";", 1)[0] as string).toLowerCase();
+      all.set(attribute, [
+        ...(all.get(attribute) ?? []),
+        ...list.map((each) => (typeof each === "string" ? each : each.toString("utf8"))),
+      ]);
     }
     return (attribute) => all.get(attribute.toLowerCase()) ?? [];
   }
@@ -251,15 +294,16 @@ class EntryReader {
       if (flags !== undefined && (Number(flags) & ACCOUNT_DISABLED) !== 0) return "disabled";
     }
     if (state_attribute === undefined) return "active";
-    const [word = ""] = values(state_attribute);
+    const [word = "", ...others] = values(state_attribute);
+    if (others.length > 0) return { fault: `${state_attribute} has several values` };
     return this.#words.stateOf(word) ?? { fault: this.#words.unknown(word) };
   }
 }
 
-/** The address in a value. proxyAddresses has several kinds: `SMTP:` is the primary address, `smtp:` another one. */
+/** The address in a value: proxyAddresses has values of other kinds, too. */
 function addressOf(attribute: string, value: string): string | null {
-  if (attribute.toLowerCase() !== "proxyaddresses") return value === "" ? null : value;
-  return /^smtp:/i.test(value) ? value.slice("smtp:".length) : null;
+  if (value === "") return null;
+  return attribute.toLowerCase() === "proxyaddresses" ? smtpAddress(value) : value;
 }
 
 function ldapFault({ shown }: SourceHost, error: unknown): PublishError {

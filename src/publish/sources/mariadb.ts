@@ -43,7 +43,13 @@ export const mariadb = kind({
         try {
           const reading = async (): Promise<void> => {
             await run(connection, "START TRANSACTION READ ONLY");
+            // The server may have a limit for everyone, which cuts a result without a word.
+            await run(
+              connection,
+              "SET SESSION sql_select_limit = 18446744073709551615, max_error_count = 65535",
+            );
             await rowsOf(connection, query, (names) => new RowReader(names, settings, host, sink));
+            await requireWhole(connection, host);
             await run(connection, "COMMIT");
           };
           await Promise.race([reading(), broken]);
@@ -63,6 +69,27 @@ const run = (connection: Connection, statement: string): Promise<void> =>
   new Promise((resolve, reject) => {
     connection.query(statement, (error) => (error ? reject(error) : resolve()));
   });
+
+/** Warnings with which the server cuts a value (GROUP_CONCAT), or the result (LIMIT ROWS EXAMINED). */
+const CUT = [1260, 1931];
+
+/** @throws PublishError `input` if the server cut what the last statement yields */
+async function requireWhole(connection: Connection, { shown }: SourceHost): Promise<void> {
+  const warnings = await new Promise<readonly unknown[]>((resolve, reject) => {
+    connection.query({ sql: "SHOW WARNINGS", rowsAsArray: true }, (error, rows) =>
+      error ? reject(error) : resolve(rows as unknown[]),
+    );
+  });
+  const cut = (warnings as [level: string, code: number, message: string][]).find(([, code]) =>
+    CUT.includes(code),
+  );
+  if (cut === undefined) return;
+  throw new PublishError(
+    "input",
+    `${shown}: the server cut what the query yields: ${cut[2]}`,
+    "change the query, or raise the limit of the server (group_concat_max_len)",
+  );
+}
 
 /** Passes the rows of a query to a reader, which is made from the names of its columns. */
 function rowsOf(

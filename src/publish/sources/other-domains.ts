@@ -1,4 +1,4 @@
-import { toALabel } from "../../directory/index.ts";
+import { parseRecipient, toALabel } from "../../directory/index.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -15,10 +15,17 @@ export const onlyOf = (source: Source, domain: string): Source => ({
           const written = address.slice(address.lastIndexOf("@") + 1);
           const isOther =
             written !== domain && address.includes("@") && (toALabel(written) ?? domain) !== domain;
-          // What is no domain name is for the reader of the list to report.
-          if (!isOther) sink.entry(line, address, state);
+          // What is no domain name is for the reader of the list to report, and so are several addresses in one field.
+          if (!isOther || holdsSeveral(address)) sink.entry(line, address, state);
         },
       },
       signal,
     ),
 });
+
+/** Whether there is an `@` before the last one. It may be part of a quoted local part. */
+function holdsSeveral(address: string): boolean {
+  if (address.indexOf("@") === address.lastIndexOf("@")) return false;
+  const recipient = parseRecipient(address);
+  return recipient.kind !== "mailbox" || !recipient.wellFormed;
+}

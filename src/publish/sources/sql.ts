@@ -48,6 +48,9 @@ export class RowReader {
       if (name !== undefined && at(name) < 0) {
         throw fault(`yields no column ${name}`, `name it so: SELECT … AS ${name}, or set columns`);
       }
+      if (name !== undefined && lower.indexOf(name.toLowerCase(), at(name) + 1) >= 0) {
+        throw fault(`yields two columns ${name}`, "select one of them, or name them differently");
+      }
     }
     // An unknown column might be the one that disables mailboxes.
     const unknown = names.find(
@@ -65,6 +68,11 @@ export class RowReader {
     this.#sink = sink;
   }
 
+  /** Counts a row that cannot be taken apart. */
+  fault(reason: string): void {
+    this.#sink.fault(++this.#rows, reason);
+  }
+
   /** Takes one row: its values in the order of the columns. NULL as a state means active. */
   row(values: readonly unknown[]): void {
     const line = ++this.#rows;
@@ -73,7 +81,7 @@ export class RowReader {
     if (typeof address !== "string" || address === "") {
       this.#sink.fault(
         line,
-        address === null || address === "" ? "the address is empty" : "the address is no text",
+        address === null || address === "" ? "the address is empty" : "the address is not text",
       );
       return;
     }

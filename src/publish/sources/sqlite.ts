@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
+import { readFields } from "./csv.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
@@ -24,19 +25,24 @@ export const sqlite = kind({
       if (statSync(file, { throwIfNoEntry: false }) === undefined) {
         throw new PublishError("input", `${host.shown}: there is no ${path}`, "check the path");
       }
-      const argv = ["sqlite3", "-readonly", "-bail", "-batch", "-init", "/dev/null", "-json", file, query];
-      const rows = new JsonRows(settings, host, sink);
-      await eachLine(outputOf({ argv, timeout }, host, signal), {
+      // Not -json, with which sqlite3 turns octets that are not UTF-8 into other text.
+      const options = ["-readonly", "-bail", "-batch", "-init", "/dev/null", "-csv", "-header"];
+      const rows = new CsvRows(settings, host, sink);
+      await eachLine(outputOf({ argv: ["sqlite3", ...options, file, query], timeout }, host, signal), {
         line: (_, text) => rows.line(text),
-        fault: (line, reason) => sink.fault(line, reason),
+        fault: (_, reason) => rows.fault(reason),
       });
     },
   }),
 });
 
-/** The output of `sqlite3 -json`: an array with one object on each line. Without rows, there is no output at all. */
-class JsonRows {
+/** The output of `sqlite3 -csv -header`. Without rows, there is none at all. */
+class CsvRows {
+  readonly #host: Pick<SourceHost, "shown">;
+  readonly #sink: SourceSink;
   readonly #open: (names: readonly string[]) => RowReader;
+  #header = "";
+  #columns = 0;
   #reader: RowReader | null = null;
 
   constructor(
@@ -44,14 +50,37 @@ class JsonRows {
     host: Pick<SourceHost, "shown">,
     sink: SourceSink,
   ) {
+    this.#host = host;
+    this.#sink = sink;
     this.#open = (names) => new RowReader(names, settings, host, sink);
   }
 
+  /** @throws PublishError `input` for other columns than there should be, or a second header */
   line(text: string): void {
-    const trimmed = text.replace(/^\[/, "").replace(/[,\]]\s*$/, "");
-    if (trimmed === "") return;
-    const row = JSON.parse(trimmed) as Readonly<Record<string, unknown>>;
-    this.#reader ??= this.#open(Object.keys(row));
-    this.#reader.row(Object.values(row));
+    const fields = readFields(text);
+    if (this.#reader === null) {
+      // A name that spans lines is no name of ours.
+      const names = typeof fields === "string" ? [text] : fields;
+      this.#header = text;
+      this.#columns = names.length;
+      this.#reader = this.#open(names);
+    } else if (text === this.#header) {
+      throw new PublishError(
+        "input",
+        `${this.#host.shown}: the query has more than one statement`,
+        "join them with UNION ALL, or use two sources",
+      );
+    } else if (typeof fields === "string") this.#reader.fault(fields);
+    else if (fields.length === this.#columns) this.#reader.row(fields);
+    else {
+      const columns = this.#columns === 1 ? "1 column" : `${this.#columns} columns`;
+      this.#reader.fault(`${fields.length} fields, but the query has ${columns}`);
+    }
+  }
+
+  fault(reason: string): void {
+    // Before the header, the row has no number.
+    if (this.#reader === null) this.#sink.fault(1, reason);
+    else this.#reader.fault(reason);
   }
 }

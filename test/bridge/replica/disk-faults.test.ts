@@ -295,6 +295,23 @@ describe("the store of a replica", () => {
     await expectTruth(true);
   });
 
+  it("removes a list that was being fetched when a new token came that does not cover it", async () => {
+    world.tamper = async (path, response) => {
+      if (path.includes(`/${OTHER}/`)) await world.clock.sleep(9 * SECOND);
+      return response;
+    };
+    await world.publishHere(
+      OTHER,
+      Array.from({ length: 20 }, (_, i) => `n${i}`),
+      { exactBits: 2, force: true },
+    );
+    await world.clock.advance(WINDOW / 2);
+    host.useToken(await world.token([DOMAIN]));
+    await world.clock.advance(2 * WINDOW);
+    expect(paths().filter((path) => path.includes(OTHER))).toEqual([]);
+    await expectTruth(true);
+  });
+
   it("holds a domain that a new token covers as well", async () => {
     const disk = new MemoryDisk();
     host = await world.host({ domains: [DOMAIN], disk });

@@ -26,12 +26,16 @@ export class ReplicaWorld extends World {
     return this.publish(this.edge, domain, list, options);
   }
 
+  async token(domains: readonly string[]): Promise<string> {
+    const { body } = await must(this.edge.call("/v1/tokens", { json: { role: "replica", domains } }));
+    return (body as TokenCreated).token;
+  }
+
   /** A mail host with a token for these domains; its bridge is not started. */
   async host({ domains = ["a.example"], ...rest }: HostOptions = {}): Promise<ReplicaHost> {
-    const { body } = await must(this.edge.call("/v1/tokens", { json: { role: "replica", domains } }));
     return new ReplicaHost({
       time: this.clock,
-      token: (body as TokenCreated).token,
+      token: await this.token(domains),
       network: async (request) => {
         const { pathname } = new URL(request.url);
         this.requests.push(`${request.method} ${pathname}`);

@@ -61,6 +61,7 @@ export class EdgeFront {
     let body = "";
     request.setEncoding("utf8").on("error", () => undefined);
     for await (const text of request) body += text;
+    if (request.headers["content-type"] === "text/plain") return this.#serveText(body, response);
     const question = JSON.parse(body) as { recipient: string } | { recipients: string[] };
     // Only many questions at once come in one request; a fault concerns single ones.
     if ("recipients" in question) {
@@ -70,6 +71,16 @@ export class EdgeFront {
     const truth = truthAbout(recipient);
     if (this.misbehaviour === null) sendJson(response, 200, truth);
     else this.misbehaviour(recipient, truth, response);
+  }
+
+  /** One recipient a line, and one reply line for each. A fault concerns the whole request. */
+  #serveText(body: string, response: ServerResponse): void {
+    const truths = body.trimEnd().split("\n").map(truthAbout);
+    const [first] = truths as [Answer];
+    if (this.misbehaviour === null) {
+      response.writeHead(200, { "content-type": "text/plain" });
+      response.end(truths.map(({ reply }) => `${reply}\n`).join(""));
+    } else this.misbehaviour(first.recipient, first, response);
   }
 }
 

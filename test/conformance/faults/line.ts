@@ -8,6 +8,7 @@ import { type EdgeFront, startEdgeFront } from "./edge-front.ts";
 
 /** One way to ask, with a mail server, a bridge and an edge of its own. */
 export interface Line {
+  readonly rig: Rig;
   readonly way: Way;
   readonly front: EdgeFront;
   readonly bridge: Bridge;
@@ -25,11 +26,16 @@ export async function startLine(
   const bridge = await startBridge(front, cleanup, ["--ca-file", authority]);
   const server = await rig.start(way, listenersOf(bridge, front, authority), ["example.com"]);
   cleanup.add(() => server.stop());
-  return { way, front, bridge, server };
+  return { rig, way, front, bridge, server };
 }
 
-export const openAt = ({ server }: Line): Promise<SmtpSession> =>
-  SmtpSession.open({ port: server.port, sender: "someone@elsewhere.example" });
+/** A stranger's session, with its sender. */
+export const openAt = ({ rig, server }: Line): Promise<SmtpSession> =>
+  SmtpSession.open({
+    port: server.port,
+    sender: "someone@elsewhere.example",
+    ...(rig.client === undefined ? {} : { from: rig.client }),
+  });
 
 /** What is special about a way under a fault. */
 export const patienceOf = (way: Way, kind: FaultKind | undefined): Patience | undefined =>

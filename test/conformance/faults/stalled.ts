@@ -3,7 +3,8 @@ import { createConnection, type Socket } from "node:net";
 import { expect } from "vitest";
 import type { ProtocolName } from "../../../src/bridge/protocols/index.ts";
 import { codesOf, type Reply } from "../../mta/support/smtp-client.ts";
-import { pause } from "../../mta/support/waiting.ts";
+import { pause, until } from "../../mta/support/waiting.ts";
+import { askLine } from "../session.ts";
 import { DISHONEST, type Line, openAt, patienceOf } from "./line.ts";
 import { LIMIT_MS } from "./observe.ts";
 
@@ -23,6 +24,10 @@ export const STALLED_HEAD = [
   "same session, after the recovery",
   "new session",
 ];
+
+const PROBE = "known.probe@example.com";
+/** A client that all sessions share may have to connect again, where each session defers once. */
+const RETRY_MS = 2_500;
 
 /** A server without a limit is watched for so long, and gets its answer after the recovery. */
 const WATCHED_SECONDS = 20;
@@ -63,12 +68,20 @@ export async function observeStall(line: Line, stall: Stall): Promise<string[]> 
     expect(reply.code, `${what}: ${reply.text}`).toBeOneOf([450, 451, 452]);
     expect(reply.text.replace(/<[^>]*>/g, ""), what).not.toMatch(DISHONEST);
     expect(reply.ms / 1000, what).toBeLessThan(limit);
+    expect(reply.ms / 1000, what).toBeGreaterThan(patience?.atLeast ?? 0);
   } else {
     const late = await pending;
     expect(late.code, `${what}: ${late.text}`).toBeOneOf([250, 450, 451, 452]);
   }
+  // It has recovered when it answers: it takes thousands of connections from its queue first.
+  await until("the bridge answers", async () => /^250/.test(await askLine(bridge.ports.line, PROBE)));
   const fresh = await openAt(line);
-  const other = await fresh.expect(250, fresh.rcpt("<known.other@example.com>"));
+  let other = await fresh.rcpt("<known.other@example.com>");
+  if (patience?.defersInSession === "once" && other.code !== 250) {
+    await pause(RETRY_MS);
+    other = await fresh.rcpt("<known.other.again@example.com>");
+  }
+  expect(other.code, `${what}, new session: ${other.text}`).toBe(250);
   let same = await waiting.rcpt("<known.after@example.com>");
   if (patience?.defersInSession === "always") expect(same.code, what).toBeOneOf([250, 450, 451, 452]);
   else {
@@ -78,13 +91,11 @@ export async function observeStall(line: Line, stall: Stall): Promise<string[]> 
   }
   expect(server.isRunning(), what).toBe(true);
   for (const each of new Set([session, waiting, fresh])) await each.quit();
-  const seconds =
-    reply === null ? "no reply" : reply.ms < 1000 ? "at once" : `${Math.round(reply.ms / 1000)} s`;
   return [
     STALL_TITLES[stall],
     way.title,
     reply === null ? "none" : codesOf(reply),
-    seconds,
+    reply === null ? "no reply" : `within ${limit} s`,
     codesOf(same),
     codesOf(other),
   ];

@@ -96,6 +96,15 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     admitted: 200,
     nowhere: 404,
   },
+  "PATCH /v1/domains/:domain/mailboxes": {
+    ...publisher,
+    request: (domain) => ({
+      path: `/v1/domains/${domain}/mailboxes`,
+      options: { method: "PATCH", json: { set: [{ recipient: "x@elsewhere.example", state: "active" }] } },
+    }),
+    admitted: 400,
+    nowhere: 404,
+  },
   "POST /v1/domains/:domain/rollback": {
     ...publisher,
     request: (domain) => ({

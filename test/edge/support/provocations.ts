@@ -28,6 +28,8 @@ export interface World {
   readonly small: string;
   readonly large: string;
   readonly doomed: string;
+  /** One for single changes. */
+  readonly patched: string;
   /** A domain that is only planned for. */
   readonly planned: Pick<PlannedDomain, "domain" | "expect" | "key_id">;
   /** Heads of the three. */
@@ -77,6 +79,9 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
   const { small, large, doomed, heads, shard } = world;
   const own = `/v1/domains/${small}`;
   const nowhere = "/v1/domains/nowhere.example";
+  const patch = (json: object) => ({ method: "PATCH", json });
+  const local = Array.from({ length: 15 }, (_, i) => `m${i}`);
+  const patched = `/v1/domains/${world.patched}/mailboxes`;
   const text = { headers: { "Content-Type": "text/plain" } };
   const commit = (each: DomainCommit) => ({ json: { domains: [each] } });
   const hook = (stage: string, ...to: string[]) => ({
@@ -199,6 +204,26 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(400, "bad_request", "/v1/plans", plan({ gone: "?", back: "" })),
       fails(400, "bad_request", "/v1/plans", { json: { domains: [] } }),
       ...badBodies("/v1/plans", MAX_PLAN_BODY),
+    ],
+    "PATCH /v1/domains/{domain}/mailboxes": [
+      ok(patched, patch({ set: [{ recipient: `new@${world.patched}`, state: "full" }] })),
+      ok(patched, patch({ remove: [`new@${world.patched}`], now: true, force: true })),
+      ok(patched, {
+        ...patch({ set: [{ recipient: `alice@${world.patched}`, state: "active" }] }),
+        headers: { "Idempotency-Key": "k-1" },
+      }),
+      fails(400, "bad_request", patched, patch({})),
+      fails(400, "bad_request", patched, patch({ remove: ["alice@elsewhere.example"] })),
+      fails(400, "bad_request", patched, {
+        ...patch({ remove: [`alice@${world.patched}`] }),
+        headers: { "Idempotency-Key": "two words" },
+      }),
+      fails(404, "not_found", `${nowhere}/mailboxes`, patch({ remove: ["x@nowhere.example"] })),
+      fails(422, "guard", patched, patch({ remove: local.map((name) => `${name}@${world.patched}`) })),
+      ...badBodies(patched, MAX_CHECK_BODY).map((it) => ({
+        ...it,
+        options: { ...it.options, method: "PATCH" },
+      })),
     ],
     "POST /v1/domains/{domain}/rollback": [
       ok(`/v1/domains/${large}/rollback`, {

@@ -1,7 +1,13 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { DOCS } from "./pages.ts";
+
+/** Whether a mail server's page in docs/mta has a place for a table. */
+export function hasPlace(page: string, name: string): boolean {
+  const path = join(DOCS, `${page}.md`);
+  return existsSync(path) && readFileSync(path, "utf8").includes(`<!-- /${name} -->`);
+}
 
 /**
  * Holds a part of the documentation against what was seen, or writes it if UPDATE_DOCS=1.

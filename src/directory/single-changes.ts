@@ -1,0 +1,41 @@
+/** Changes of single mailboxes in a list whose names are known by their fingerprints only. */
+import { FINGERPRINT_BYTES } from "./fingerprint.ts";
+import { decodeShard, encodeShard, entriesOf } from "./shard.ts";
+
+/** State of a name that is not listed. */
+export const UNLISTED = -1;
+
+/** A name, by its fingerprint, and the state that it gets: an index into `ENTRY_STATES`, or {@link UNLISTED}. */
+export type SingleChange = readonly [fingerprint: Uint8Array, state: number];
+
+/** The fingerprint at the start of a digest, as a copy of its own. */
+export const fingerprintIn = (digest: Uint8Array): Uint8Array => digest.slice(0, FINGERPRINT_BYTES);
+
+/**
+ * The bytes of a shard after changes.
+ * @param changes new states by tail
+ * @throws RangeError if it would have more entries than a shard can hold
+ */
+export function changedShard(bytes: Uint8Array, changes: ReadonlyMap<number, number>): Uint8Array {
+  const shard = decodeShard(bytes);
+  const before = entriesOf(shard);
+  const changed = [...changes.keys()].sort((a, b) => a - b);
+  const tails = new Float64Array(before.tails.length + changed.length);
+  const states = new Uint8Array(tails.length);
+  let count = 0;
+  const put = (tail: number, state: number): void => {
+    if (state === UNLISTED) return;
+    tails[count] = tail;
+    states[count++] = state;
+  };
+  let at = 0;
+  for (const tail of changed) {
+    for (; (before.tails[at] as number) < tail; at++)
+      put(before.tails[at] as number, before.states[at] as number);
+    if (before.tails[at] === tail) at++;
+    put(tail, changes.get(tail) as number);
+  }
+  for (; at < before.tails.length; at++) put(before.tails[at] as number, before.states[at] as number);
+  const entries = { tails: tails.subarray(0, count), states: states.subarray(0, count) };
+  return encodeShard(entries, shard.bits, shard.index);
+}

@@ -1,0 +1,92 @@
+import { idempotencyKey, type MailboxesRequest } from "../../api/index.ts";
+import {
+  CANONICALISER_VERSION,
+  ENTRY_STATES,
+  fingerprint,
+  fingerprintIn,
+  listedName,
+  type ManifestRecord,
+  type SingleChange,
+  sentinels,
+  toHex,
+  UNLISTED,
+  utf8,
+} from "../../directory/index.ts";
+import type { MailboxChanges } from "../../registry/protocol.ts";
+import type { Deployment } from "../deployment.ts";
+import { HttpError } from "../http.ts";
+import { readMessage } from "./body.ts";
+import { acknowledge, headOf } from "./domains.ts";
+import { badRequest, type Handler, registryOf, unwrap } from "./route.ts";
+
+/** How often the fingerprints are made again because key or policy of the list changed meanwhile. */
+const TRIES = 3;
+
+/**
+ * Changes single mailboxes. The Registry gets fingerprints and never addresses (law 6), and checks in its transaction
+ * that they were made under what the head is made under.
+ */
+export const patchMailboxes: Handler<"patchMailboxes"> = async (call) => {
+  const { body, params, caller, deployment, request } = call;
+  const { domain } = params;
+  const sent = request.headers.get("Idempotency-Key");
+  const idempotency =
+    sent === null
+      ? null
+      : { key: readMessage(idempotencyKey, sent, "Idempotency-Key"), digest: digestOf(deployment, body) };
+  for (let attempt = 1; ; attempt++) {
+    const changes = changesFor(deployment, await headOf(call, domain), body);
+    const result = await registryOf(call, domain).patch({ ...changes, idempotency }, caller.id);
+    if (!result.ok && result.error.code === "conflict" && attempt < TRIES) continue;
+    const changed = unwrap(result);
+    const { generation } = changed.result;
+    return acknowledge(deployment, deployment.reader.partitionOf(domain), { [domain]: generation }, changed);
+  }
+};
+
+/** @throws HttpError `conflict` or `bad_request` */
+function changesFor(
+  deployment: Deployment,
+  { domain, epoch, keyId, policy }: ManifestRecord,
+  { set = [], remove = [], force = false, now = false }: MailboxesRequest,
+): Omit<MailboxChanges, "idempotency"> {
+  const key = deployment.keyFor(domain, epoch);
+  if (key.id !== keyId) {
+    throw new HttpError(
+      "conflict",
+      `the list of ${domain} is made under key ${keyId} and the edge has ${key.id}: publish the list again`,
+      { domain },
+    );
+  }
+  const changes = new Map<string, SingleChange>();
+  const change = (where: string, recipient: string, state: number): void => {
+    const name = listedName(recipient, domain, policy);
+    if (name === null) throw badRequest(`${where}: the policy has a catch-all, which is no mailbox`);
+    if (typeof name !== "string") throw badRequest(`${where}: ${name.fault}`);
+    const print = fingerprintIn(fingerprint(key.names, name));
+    const id = toHex(print);
+    if ((changes.get(id)?.[1] ?? state) !== state) {
+      throw badRequest(`${where}: the same mailbox is named before, with another state`);
+    }
+    changes.set(id, [print, state]);
+  };
+  set.forEach(({ recipient, state }, i) => {
+    change(`set[${i}].recipient`, recipient, ENTRY_STATES.indexOf(state));
+  });
+  remove.forEach((recipient, i) => {
+    change(`remove[${i}]`, recipient, UNLISTED);
+  });
+  return {
+    domain,
+    keyId,
+    canonicaliser: CANONICALISER_VERSION,
+    sentinels: sentinels(key.names, policy),
+    changes: [...changes.values()],
+    force,
+    atOnce: now,
+  };
+}
+
+/** Identifies a body to the Registry without its addresses (law 6), and the same after a change of the domain's key. */
+const digestOf = ({ tokenMac }: Deployment, body: MailboxesRequest): string =>
+  toHex(tokenMac(utf8(`idempotency ${JSON.stringify(body)}`)));

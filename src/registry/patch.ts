@@ -1,0 +1,321 @@
+/** Changes single mailboxes of a head: rebuilds the shards that have them, and commits the result as any other list. */
+import type { PatchResult, RegistryError, Result } from "../api/index.ts";
+import {
+  acceptedCount,
+  blobId,
+  CANONICALISER_VERSION,
+  type Compare,
+  type DomainKey,
+  decodeDepartures,
+  decodeShard,
+  departedUntil,
+  departureBlobOf,
+  findEntry,
+  isAcceptedState,
+  MAX_SHARD_ENTRIES,
+  type ManifestRecord,
+  nameChangesIn,
+  type SingleChange,
+  shardOf,
+  tailOf,
+  UNLISTED,
+} from "../directory/index.ts";
+import type { Timers } from "../runtime/ports.ts";
+import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
+import { failure, ok, RegistryFailure } from "./failure.ts";
+import { judge } from "./guard.ts";
+import { getMeta } from "./meta.ts";
+import { rememberedResult, rememberResult } from "./patch-keys.ts";
+import { notePatches, type PatchedName } from "./patched-names.ts";
+import { withoutKeeping } from "./plan.ts";
+import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
+import { rebuildShards, shardBytes } from "./rebuild-shards.ts";
+import { type Head, liveManifest } from "./records.ts";
+import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
+
+/** Shards that are read or rebuilt before questions get their turn: about 50 ms of work. */
+const SHARDS_IN_A_ROW = 32;
+/** How often a batch starts again because the head moved while it read or rebuilt shards. */
+const TRIES = 4;
+
+/** What making single changes takes. */
+export interface PatchHost {
+  readonly timers: Timers;
+  /** A context of this moment. */
+  context(): CommitContext;
+  /** Runs a change in a transaction, and sets the alarm that copies it to KV. */
+  changed<T>(work: () => T): Changed<T>;
+}
+
+/** A name that a batch changes. */
+interface NetChange extends PatchedName {
+  readonly shard: number;
+  readonly tail: number;
+  /** Whether it gets no departure grace. */
+  readonly atOnce: boolean;
+}
+
+/** Names that a batch changes, by their places in the list. */
+type Net = ReadonlyMap<string, NetChange>;
+
+type Outcome = Result<PatchResult>;
+
+/**
+ * Makes changes of one domain together. Each is judged as if it were committed alone after those before it; one that is
+ * refused leaves the others as they are.
+ * @param patches all of one domain, each with a key of its own; one that overrides the guard comes alone
+ * @returns an answer for each, in order
+ */
+export async function patchTogether(
+  host: PatchHost,
+  patches: readonly MailboxChanges[],
+  by: Actor,
+): Promise<readonly Result<Changed<PatchResult>>[]> {
+  const [{ domain, force: forced }] = patches as [MailboxChanges];
+  const pause = pauseEvery(host.timers, SHARDS_IN_A_ROW);
+  let error: RegistryError = {
+    code: "unavailable",
+    message: `${domain}: other changes of the list were made meanwhile; try again`,
+    domain,
+  };
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    const context = host.context();
+    try {
+      const base = requireList(context, domain);
+      const { head, manifest } = base;
+      const listed = await readShards(context, manifest, patches, pause);
+      const { net, outcomes } = judgeAll(context, base, listed, patches);
+      const changes = changesIn(net);
+      const { shards, counts } = await rebuildShards(context, manifest, changes, pause);
+      const { result, ...position } = host.changed(() => {
+        const now = host.context();
+        if (now.records.head(domain)?.number !== head.number) throw new HeadMoved();
+        const ended = [...net.values()].filter(({ atOnce }) => atOnce);
+        const known = { compare: comparing(net), atOnce: new Set(ended.map(({ tail }) => tail)) };
+        const draft = { ...base, ...manifest, shards, counts, missing: [], known };
+        const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));
+        const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;
+        const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;
+        notePatches(now.storage, domain, generation, changes);
+        return outcomes.map((outcome, i) =>
+          remember(now, (patches[i] as MailboxChanges).idempotency, generation, outcome),
+        );
+      });
+      return result.map((outcome) => (outcome.ok ? ok({ result: outcome.value, ...position }) : outcome));
+    } catch (thrown) {
+      if (thrown instanceof HeadMoved) continue;
+      if (!(thrown instanceof RegistryFailure)) throw thrown;
+      // Of several changes each was judged before, so this is about the domain, or about a single change.
+      ({ error } = thrown);
+      break;
+    }
+  }
+  return patches.map(() => ({ ok: false, error }));
+}
+
+/** The head is not the one that a batch was made for. */
+class HeadMoved extends Error {}
+
+/** The list that single changes apply to. */
+interface PatchBase {
+  readonly head: Head;
+  readonly manifest: ManifestRecord;
+  readonly key: DomainKey;
+}
+
+/** @throws RegistryFailure `not_found` or `bad_request` */
+function requireList({ records, keyFor }: CommitContext, domain: string): PatchBase {
+  const head = records.head(domain);
+  const manifest = liveManifest(head);
+  if (head === null || manifest === null) {
+    throw failure("not_found", `${domain} has no list: publish one first`, { domain });
+  }
+  requireNoAlias(domain, manifest.policy.alias);
+  return { head, manifest, key: keyFor(domain, manifest.epoch) };
+}
+
+/** What the head has of a name of a batch. */
+interface Listed {
+  readonly state: number;
+  /** Names in its shard. */
+  readonly inShard: number;
+}
+
+const placeOf = (shard: number, tail: number): string => `${shard} ${tail}`;
+
+/** Looks the names of a batch up in the head, shard by shard. */
+async function readShards(
+  { records }: CommitContext,
+  manifest: ManifestRecord,
+  patches: readonly MailboxChanges[],
+  pause: () => Promise<void>,
+): Promise<ReadonlyMap<string, Listed>> {
+  const { bits } = manifest.shards;
+  const prints = patches.flatMap(({ changes }) => changes.map(([print]) => print));
+  const wanted = new Map<number, Uint8Array[]>();
+  for (const print of prints) {
+    const index = shardOf(print, bits);
+    const group = wanted.get(index) ?? [];
+    group.push(print);
+    wanted.set(index, group);
+  }
+  const listed = new Map<string, Listed>();
+  for (const [index, group] of wanted) {
+    await pause();
+    const shard = decodeShard(shardBytes(records, manifest, index));
+    for (const print of group) {
+      listed.set(placeOf(index, tailOf(print)), { state: findEntry(shard, print), inShard: shard.count });
+    }
+  }
+  return listed;
+}
+
+const changesIn = (net: Net): NetChange[] => [...net.values()].filter(({ was, state }) => was !== state);
+
+const comparing =
+  (net: Net): Compare =>
+  (visit) => {
+    for (const { tail, was, state } of changesIn(net)) visit(tail, was, state);
+  };
+
+/** Judges each change of a batch after those before it. @returns the names that the accepted ones change */
+function judgeAll(
+  context: CommitContext,
+  base: PatchBase,
+  listed: ReadonlyMap<string, Listed>,
+  patches: readonly MailboxChanges[],
+): { readonly net: Net; readonly outcomes: readonly Outcome[] } {
+  // A single change is judged when it is committed. If all names may go that any of several refuses, each is accepted.
+  const losses = patches
+    .flatMap(({ changes }) => changes)
+    .filter(([, state]) => !isAcceptedState(state))
+    .map(([print]): SingleChange => [print, UNLISTED]);
+  const worst = applyTo(new Map(), base, listed, losses, false).net;
+  const isEachJudged = patches.length > 1 && refusalOf(context, base, worst) !== null;
+  let net: Net = new Map();
+  const outcomes = patches.map((patch): Outcome => {
+    const { domain, idempotency } = patch;
+    try {
+      const known = idempotency && rememberedResult(context.storage, domain, idempotency, context.now);
+      if (known) return ok(known);
+      requireSpelling(base, patch);
+      const { net: next, counts } = applyTo(net, base, listed, patch.changes, patch.atOnce);
+      const refusal = isEachJudged ? refusalOf(context, base, next) : null;
+      if (refusal !== null) throw guardFailure([[domain, refusal]]);
+      net = next;
+      return ok({ domain, generation: 0, ...counts });
+    } catch (error) {
+      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
+      throw error;
+    }
+  });
+  return { net, outcomes };
+}
+
+/** The names that a batch changes after one more change of it. @throws RegistryFailure `repack_needed` */
+function applyTo(
+  net: Net,
+  { manifest: { domain, shards } }: PatchBase,
+  listed: ReadonlyMap<string, Listed>,
+  changes: MailboxChanges["changes"],
+  atOnce: boolean,
+): { readonly net: Net; readonly counts: Pick<PatchResult, "added" | "removed" | "changed"> } {
+  const next = new Map(net);
+  const counts = { added: 0, removed: 0, changed: 0 };
+  for (const [fingerprint, state] of changes) {
+    const shard = shardOf(fingerprint, shards.bits);
+    const tail = tailOf(fingerprint);
+    const at = placeOf(shard, tail);
+    const { state: was } = listed.get(at) as Listed;
+    const before = next.get(at)?.state ?? was;
+    next.set(at, { fingerprint, was, state, shard, tail, atOnce: atOnce && state === UNLISTED });
+    if (before === state) continue;
+    counts[before === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;
+  }
+  if (counts.added > 0) requireRoom(domain, next, listed);
+  return { net: next, counts };
+}
+
+/** @throws RegistryFailure `repack_needed` */
+function requireRoom(domain: string, net: Net, listed: ReadonlyMap<string, Listed>): void {
+  const sizes = new Map<number, number>();
+  for (const [at, { shard, was, state }] of net) {
+    const gained = Number(state !== UNLISTED) - Number(was !== UNLISTED);
+    const size = (sizes.get(shard) ?? (listed.get(at) as Listed).inShard) + gained;
+    sizes.set(shard, size);
+  }
+  if (Math.max(...sizes.values()) <= MAX_SHARD_ENTRIES) return;
+  throw failure(
+    "repack_needed",
+    `${domain}: a shard has all ${MAX_SHARD_ENTRIES} names that it can hold; publish the list, which makes more shards`,
+    { domain },
+  );
+}
+
+/** @throws RegistryFailure `conflict` if changes were made under another key, policy or canonicaliser than the head */
+function requireSpelling(
+  { head, key, manifest }: PatchBase,
+  { domain, keyId, canonicaliser, sentinels }: MailboxChanges,
+): void {
+  const fits =
+    keyId === manifest.keyId &&
+    keyId === key.id &&
+    canonicaliser === CANONICALISER_VERSION &&
+    canonicaliser === manifest.canonicaliser &&
+    hasSentinels(sentinels, key, manifest.policy);
+  if (fits) return;
+  const message = `${domain}: the list is made under another key, policy or canonicaliser than the changes; try again`;
+  throw failure("conflict", message, { domain, head: head.number });
+}
+
+/** Whether a name left the list and is still deferred. */
+function isDeferred(
+  { records, now }: CommitContext,
+  { domain, departures }: ManifestRecord,
+  { tail, fingerprint }: NetChange,
+): boolean {
+  const bytes =
+    departures.inline ?? records.blob(domain, blobId(departures, departureBlobOf(tail, departures.bits)));
+  return bytes !== null && departedUntil(decodeDepartures(bytes), fingerprint) * 1000 > now;
+}
+
+/** Why the guard would refuse these changes of the head, or null. Nothing is stored. */
+function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: Net): string | null {
+  const { storage } = context;
+  const changes = nameChangesIn(comparing(net));
+  const accepted = acceptedCount(manifest.counts) - changes.gone.length + changes.back.length;
+  const successor = { ...manifest, head, accepted, changesFrom: () => changes };
+  const number = (getMeta(storage, "number") ?? 0) + 1;
+  return withoutKeeping(storage, () => judge(context, successor, number, false));
+}
+
+/** The answer to a change, with its generation; remembered under its key. */
+function remember(
+  { storage, now }: CommitContext,
+  idempotency: MailboxChanges["idempotency"],
+  generation: number,
+  outcome: Outcome,
+): Outcome {
+  // One that was remembered before has its generation.
+  if (!outcome.ok || outcome.value.generation > 0) return outcome;
+  const result = { ...outcome.value, generation };
+  if (idempotency !== null) rememberResult(storage, idempotency, result, now);
+  return ok(result);
+}
+
+/** What the history says of a batch. */
+function describe(outcomes: readonly Outcome[]): string {
+  const sum = (of: "added" | "removed" | "changed"): string => {
+    const values = outcomes.map((it) => (it.ok && it.value.generation === 0 ? it.value[of] : 0));
+    return `${values.reduce((total, each) => total + each, 0)} ${of}`;
+  };
+  return `${sum("added")}, ${sum("removed")}, ${sum("changed")}`;
+}
+
+/** Lets others have their turn after so many calls. */
+function pauseEvery(timers: Timers, calls: number): () => Promise<void> {
+  let made = 0;
+  return async () => {
+    if (++made % calls === 0) await timers.sleep(0);
+  };
+}

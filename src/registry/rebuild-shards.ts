@@ -1,0 +1,89 @@
+/** Rebuilds the shards of a list that single changes are in. The number of shards stays: a shard has tails only. */
+import {
+  type BlobTable,
+  blobId,
+  type Counts,
+  changedShard,
+  countStates,
+  decodeShard,
+  fromHex,
+  ID_BYTES,
+  type ManifestRecord,
+  SHARD_ENTRIES,
+  toHex,
+} from "../directory/index.ts";
+import type { CommitContext } from "./commit.ts";
+import { failure } from "./failure.ts";
+import type { Records } from "./records.ts";
+
+/** An inline shard with more entries becomes a blob: readers fetch the manifest with each change, a blob only once. */
+const INLINE_ENTRIES = 2 * SHARD_ENTRIES;
+
+/** Bytes of shard `index` of a list. @throws RegistryFailure `unavailable` if the Registry lost it */
+export function shardBytes(records: Records, { domain, shards }: ManifestRecord, index: number): Uint8Array {
+  const bytes = shards.inline ?? records.blob(domain, blobId(shards, index));
+  if (bytes !== null) return bytes;
+  throw failure("unavailable", `shard ${blobId(shards, index)} of ${domain} is lost: publish the list`, {
+    domain,
+  });
+}
+
+/** What becomes of one name. */
+interface ShardChange {
+  readonly shard: number;
+  readonly tail: number;
+  readonly state: number;
+}
+
+/**
+ * The list of a manifest after changes, its new shards kept as if they were uploaded: a commit names them. One shard at
+ * a time is in memory.
+ * @param pause called before each shard
+ */
+export async function rebuildShards(
+  { records, hashing, now }: CommitContext,
+  manifest: ManifestRecord,
+  changes: readonly ShardChange[],
+  pause: () => Promise<void>,
+): Promise<{ readonly shards: BlobTable; readonly counts: Counts }> {
+  const { domain } = manifest;
+  const byShard = new Map<number, Map<number, number>>();
+  for (const { shard, tail, state } of changes) {
+    const states = byShard.get(shard) ?? new Map<number, number>();
+    byShard.set(shard, states.set(tail, state));
+  }
+  const counts = { ...manifest.counts };
+  let { shards } = manifest;
+  if (shards.inline === null) shards = { ...shards, ids: shards.ids.slice() };
+  for (const [index, states] of byShard) {
+    await pause();
+    const before = shardBytes(records, manifest, index);
+    const after = changedShard(before, states);
+    addCounts(counts, before, -1);
+    const entries = addCounts(counts, after, 1);
+    if (shards.inline !== null && entries <= INLINE_ENTRIES) {
+      shards = { ...shards, inline: after };
+      continue;
+    }
+    const id = toHex(hashing.sha256(after));
+    records.putShard(domain, id, after, now);
+    if (shards.inline !== null) shards = { bits: 0, inline: null, ids: new Uint8Array(ID_BYTES) };
+    shards.ids.set(fromHex(id), index * ID_BYTES);
+  }
+  return { shards, counts };
+}
+
+/** Adds the entries of a shard to counts, or subtracts them. @returns how many the shard has */
+function addCounts(
+  counts: { -readonly [S in keyof Counts]: number },
+  bytes: Uint8Array,
+  sign: 1 | -1,
+): number {
+  const shard = decodeShard(bytes);
+  const [active, disabled, full, moved] = countStates(shard);
+  counts.active += sign * active;
+  counts.disabled += sign * disabled;
+  counts.full += sign * full;
+  counts.moved += sign * moved;
+  return shard.count;
+}

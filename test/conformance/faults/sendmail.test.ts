@@ -1,0 +1,4 @@
+import { sendmail } from "../../../integrations/sendmail/rig.ts";
+import { faultMatrix } from "./matrix.ts";
+
+faultMatrix(sendmail);

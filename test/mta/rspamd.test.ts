@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startEdgeFront } from "../conformance/faults/edge-front.ts";
+import { Cleanup } from "./support/cleanup.ts";
+import { type Bridge, startBridge } from "./support/command.ts";
+import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
+import { type Rspamd, startRspamd, WITHOUT_RSPAMD } from "./support/rspamd.ts";
+import { type Sink, startSink } from "./support/sink.ts";
+import { type Reply, SmtpSession } from "./support/smtp-client.ts";
+import { until } from "./support/waiting.ts";
+
+const MISSING = WITHOUT_RSPAMD ?? WITHOUT_POSTFIX;
+
+describe.skipIf(MISSING !== null)(
+  `Rspamd as Postfix's milter, with the rule that asks the bridge${MISSING ? ` (${MISSING})` : ""}`,
+  () => {
+    const cleanup = new Cleanup();
+    let bridge: Bridge;
+    let rspamd: Rspamd;
+    let sink: Sink;
+    let postfix: Postfix;
+
+    beforeAll(async () => {
+      const front = await startEdgeFront(cleanup);
+      bridge = await startBridge(front, cleanup);
+      rspamd = await startRspamd(`127.0.0.1:${bridge.ports.line}`, cleanup);
+      sink = await startSink(cleanup);
+      // A relay that itself asks nobody.
+      const main = [
+        "relay_domains = example.com, example.net",
+        "smtpd_recipient_restrictions = reject_unauth_destination",
+        "smtpd_relay_restrictions =",
+        "mynetworks =",
+        `relay_transport = smtp:[127.0.0.1]:${sink.port}`,
+        `smtpd_milters = inet:127.0.0.1:${rspamd.port}`,
+        "milter_default_action = tempfail",
+      ].join("\n");
+      postfix = await startPostfix({ name: "rspamd.example.org", main }, cleanup);
+    });
+    afterAll(() => cleanup.run());
+
+    /** @returns the reply at the end of DATA */
+    async function send(subject: string, ...recipients: string[]): Promise<Reply> {
+      const session = await SmtpSession.open({ port: postfix.port, sender: "someone@elsewhere.example" });
+      for (const recipient of recipients) await session.expect(250, session.rcpt(`<${recipient}>`));
+      const reply = await session.data(
+        `From: someone@elsewhere.example\r\nSubject: ${subject}\r\n\r\nHello.`,
+      );
+      await session.quit();
+      return reply;
+    }
+    const arrived = (subject: string): Promise<void> =>
+      until(`${subject} arrives`, () => sink.messages.some((it) => it.subject === subject));
+
+    it("lets a message to a known recipient pass", async () => {
+      expect(await send("known", "known@example.com")).toMatchObject({ code: 250 });
+      await arrived("known");
+    });
+
+    it("refuses a message to unknown recipients only, with Rspamd's own codes", async () => {
+      const reply = await send("unknown", "nobody@example.com", "stranger@example.com");
+      expect(reply).toMatchObject({ code: 554, enhanced: "5.7.1", text: "no such mailbox here" });
+      expect(sink.messages.filter(({ subject }) => subject === "unknown")).toEqual([]);
+    });
+
+    it("cannot refuse a message that has a known recipient, or one of another domain, too", async () => {
+      expect(await send("mixed", "known@example.com", "nobody@example.com")).toMatchObject({ code: 250 });
+      await arrived("mixed");
+      expect(await send("others", "nobody@example.com", "someone@example.net")).toMatchObject({ code: 250 });
+      await arrived("others");
+      expect(rspamd.log()).toMatch(/ROLLCALL_SOME_UNKNOWN/);
+    });
+
+    it("asks nobody about other domains", async () => {
+      expect(await send("other", "someone@example.net")).toMatchObject({ code: 250 });
+    });
+
+    it("defers while the bridge is stopped or frozen, and is right after that", async () => {
+      await bridge.stop("SIGKILL");
+      const later = { code: 451, enhanced: "4.7.1" };
+      expect(await send("stopped", "known@example.com")).toMatchObject(later);
+      await bridge.start();
+      expect(await send("started", "known@example.com")).toMatchObject({ code: 250 });
+      bridge.signal("SIGSTOP");
+      const reply = await send("frozen", "known.frozen@example.com", "nobody.frozen@example.com");
+      bridge.signal("SIGCONT");
+      expect(reply).toMatchObject(later);
+      expect(reply.ms).toBeLessThan(6_000);
+      expect(await send("continued", "nobody.frozen@example.com")).toMatchObject({ code: 554 });
+      expect(sink.messages.filter(({ subject }) => /stopped|frozen/.test(subject))).toEqual([]);
+    });
+  },
+);

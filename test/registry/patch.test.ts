@@ -1,0 +1,177 @@
+/* Single changes, as the Registry alone makes them. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { PatchResult, Result } from "../../src/api/index.ts";
+import {
+  canonicalLocalPart,
+  fingerprint,
+  fingerprintIn,
+  type ManifestRecord,
+  readManifest,
+  type SingleChange,
+  sentinels,
+} from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { type PatchHost, patchTogether } from "../../src/registry/patch.ts";
+import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
+import { blobsOf, Records } from "../../src/registry/records.ts";
+import { people } from "../../testing/lists.ts";
+import { DAY, HOUR, SECOND } from "../../testing/world.ts";
+import { accepted, D, Desk, refused } from "./support.ts";
+
+let desk: Desk;
+
+beforeEach(async () => {
+  desk = await new Desk().open();
+});
+
+const ACTIVE = 0;
+const GONE = -1;
+
+/** Changes of names as the edge makes them, under the present head or another one. */
+async function changesOf(
+  names: Readonly<Record<string, number>>,
+  more: Partial<MailboxChanges> = {},
+  under?: ManifestRecord,
+): Promise<MailboxChanges> {
+  const { epoch, policy, keyId } = under ?? ((await desk.head()) as ManifestRecord);
+  const key = desk.world.keyFor(D, epoch);
+  const changes = Object.entries(names).map(
+    ([name, state]): SingleChange => [
+      fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
+      state,
+    ],
+  );
+  return {
+    domain: D,
+    keyId,
+    canonicaliser: 1,
+    sentinels: sentinels(key.names, policy),
+    changes,
+    force: false,
+    atOnce: false,
+    idempotency: null,
+    ...more,
+  };
+}
+
+const send = (changes: MailboxChanges): Promise<Result<Changed<PatchResult>>> =>
+  desk.world.clock.run(desk.core.patch(changes, "tester"));
+
+const patch = async (names: Readonly<Record<string, number>>, more: Partial<MailboxChanges> = {}) =>
+  accepted(await send(await changesOf(names, more))).result;
+
+const rows = (table: string): number =>
+  desk.world.registry().sql(`SELECT count(*) AS n FROM ${table}`)[0]?.n as number;
+
+describe("single changes", () => {
+  it("made under another key, policy or canonicaliser than the head are sent back", async () => {
+    await desk.publish(people(10));
+    const head = (await desk.head()) as ManifestRecord;
+    await desk.publish(people(10), { epoch: 2, force: true });
+    expect(refused(await send(await changesOf({ new: ACTIVE }, {}, head))).code).toBe("conflict");
+    const before = (await desk.head()) as ManifestRecord;
+    await desk.publish(people(10), { policy: { dots: "ignored" }, force: true });
+    expect(refused(await send(await changesOf({ "n.ew": ACTIVE }, {}, before))).code).toBe("conflict");
+    expect(refused(await send(await changesOf({ new: ACTIVE }, { canonicaliser: 2 }))).code).toBe("conflict");
+    expect(await patch({ new: ACTIVE })).toMatchObject({ added: 1 });
+  });
+
+  it("start again if the head moves while shards are rebuilt, and are judged against the new list", async () => {
+    const names = people(3_000);
+    await desk.publish(names, { bits: 7 });
+    const many = Object.fromEntries(people(200, 5_000).map((name) => [name, ACTIVE]));
+    const changes = await changesOf(many);
+    const next = await desk.prepare(names.slice(0, 2_900), { bits: 7 });
+    const { storage } = desk.world.registry();
+    let pauses = 0;
+    const host: PatchHost = {
+      // While others have their turn, a publish is committed.
+      timers: { sleep: async () => void (pauses++ === 0 && (await desk.commit([next]))) },
+      context: () => ({
+        storage,
+        records: new Records(storage),
+        hashing: stablelibHashing,
+        keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+        history: DAY,
+        now: desk.world.clock.now(),
+      }),
+      changed: (work) => ({ result: work(), incarnation: 1, number: 3 }),
+    };
+    const [answer] = await patchTogether(host, [changes], "tester");
+    expect(pauses).toBeGreaterThan(4);
+    expect(accepted(answer as Result<Changed<PatchResult>>).result).toMatchObject({
+      added: 200,
+      generation: 3,
+    });
+    expect((await desk.head())?.counts.active).toBe(3_100);
+  });
+
+  it("that wait together are one generation, and each of them is judged after those before it", async () => {
+    await desk.publish(people(10));
+    const sent = [{ u0: GONE }, { u1: GONE }, { u2: GONE }, { u0: ACTIVE }, { u2: GONE }, { u3: GONE }];
+    const changes = await Promise.all(sent.map((names) => changesOf(names)));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const results = await desk.world.clock.run(together);
+    expect(results.map((result) => (result.ok ? result.value.result.generation : result.error.code))).toEqual(
+      [2, 2, "guard", 2, 2, "guard"],
+    );
+    expect((await desk.head())?.counts.active).toBe(8);
+    expect(rows("generations")).toBe(2);
+  });
+
+  it("make an inline shard a blob past 16,384 names, and are refused at 65,535", async () => {
+    await desk.publish(people(16_384), { bits: 0 });
+    await patch({ [people(1, 16_384)[0] as string]: ACTIVE });
+    const head = await desk.head();
+    expect(head).toMatchObject({ counts: { active: 16_385 }, shards: { bits: 0, inline: null } });
+    await desk.publish(people(65_535), { bits: 0, force: true });
+    expect(refused(await send(await changesOf({ more: ACTIVE }))).code).toBe("repack_needed");
+    expect(await patch({ u7: 1 })).toMatchObject({ changed: 1 });
+  });
+
+  it("are remembered by name until the list is published, unless a name is again as it was", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE, u1: 1 });
+    await patch({ new: GONE, u1: 2, u2: GONE });
+    expect(rows("patched_names")).toBe(2);
+    await desk.publish(people(11));
+    expect(rows("patched_names")).toBe(0);
+  });
+
+  it("are remembered by key for a day", async () => {
+    await desk.publish(people(10));
+    const idempotency = { key: "k", digest: "d" };
+    const first = await patch({ new: ACTIVE }, { idempotency });
+    expect(await patch({ new: ACTIVE }, { idempotency })).toEqual(first);
+    const other = await changesOf({ u1: GONE }, { idempotency: { key: "k", digest: "e" } });
+    expect(refused(await send(other)).code).toBe("bad_request");
+    await desk.world.clock.advance(DAY + HOUR);
+    expect(rows("patch_keys")).toBe(0);
+    expect(await patch({ new: ACTIVE }, { idempotency })).toMatchObject({ added: 0 });
+  });
+});
+
+describe("the history of single changes", () => {
+  it("has all of an hour, one of each hour of a day, and then one of each day", async () => {
+    await desk.publish(people(2_000), { bits: 3 });
+    for (let hour = 0; hour < 50; hour++) {
+      for (let i = 0; i < 3; i++) {
+        await patch({ [`n${hour}-${i}`]: ACTIVE });
+        await desk.world.clock.advance(20 * 60 * SECOND);
+      }
+    }
+    const kept = desk.world.registry().sql("SELECT time FROM generations WHERE action = 'patch'");
+    expect(kept.length).toBeGreaterThanOrEqual(25);
+    expect(kept.length).toBeLessThan(35);
+    // What only the thinned ones named is freed a day later.
+    await desk.world.clock.advance(2 * DAY);
+    const left = desk.world.registry().sql("SELECT manifest FROM generations");
+    const named = left.flatMap(({ manifest }) => blobsOf(readManifest(manifest as Uint8Array, D)));
+    expect(rows("blobs")).toBe(new Set(named).size);
+    expect(left.length).toBeLessThan(8);
+    const target = desk.world.registry().sql("SELECT number FROM generations ORDER BY number LIMIT 1");
+    const head = await desk.head();
+    accepted(await desk.rollback({ to: target[0]?.number as number, expect: head?.generation as number }));
+    expect((await desk.head())?.counts.active).toBe(2_000);
+  });
+});
