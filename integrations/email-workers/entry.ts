@@ -4,8 +4,10 @@
  * entry's own.
  */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createTestHarness } from "wrangler";
+import { parse } from "smol-toml";
+import { createTestHarness, type Unstable_RawConfig } from "wrangler";
 import type { Entry, RunningEntry } from "../rig.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -42,14 +44,15 @@ export interface EmailWorkers extends RunningEntry {
 }
 
 /**
- * @param rollcall a Worker in place of the real one: the module that it is, with an entrypoint `RecipientCheck`
+ * @param rollcall a Worker in place of the real one, with an entrypoint `RecipientCheck`; its settings have a module
+ * (`main`). Null: there is none, and no binding, without which workerd starts no Worker
  * @param secrets of the real one, in place of new ones
  */
 export async function startEmailWorkers({
   rollcall,
   secrets,
 }: {
-  readonly rollcall?: string;
+  readonly rollcall?: Unstable_RawConfig | null;
   readonly secrets?: Readonly<Record<string, string>>;
 } = {}): Promise<EmailWorkers> {
   // Wrangler would ask Cloudflare what `request.cf` looks like.
@@ -57,24 +60,29 @@ export async function startEmailWorkers({
   process.env.WRANGLER_SEND_METRICS = "false";
   process.env.WRANGLER_LOG = "none";
   const adminToken = randomBytes(32).toString("base64url");
-  const real = {
-    configPath: "wrangler.toml",
-    prebuiltWorkerDir: "dist/edge",
-    secrets: {
-      ROLLCALL_MASTER_KEY: randomBytes(32).toString("base64url"),
-      ROLLCALL_ADMIN_TOKEN: adminToken,
-      ...secrets,
+  const settings = {
+    ROLLCALL_MASTER_KEY: randomBytes(32).toString("base64url"),
+    ROLLCALL_ADMIN_TOKEN: adminToken,
+    ...secrets,
+  };
+  const real = { configPath: "wrangler.toml", prebuiltWorkerDir: "dist/edge", secrets: settings };
+  const replaced = (config: Unstable_RawConfig) => ({
+    config: {
+      name: "rollcall",
+      compatibility_date: "2026-11-01",
+      ...config,
+      vars: { ...config.vars, ...settings },
     },
+  });
+  const mailer = { configPath: "integrations/email-workers/wrangler.toml" };
+  const unbound = (): { config: Unstable_RawConfig } => {
+    const { services: _, ...config } = parse(readFileSync(join(ROOT, mailer.configPath), "utf8"));
+    return { config: { ...config, main: join(import.meta.dirname, "src", "worker.ts") } };
   };
   const harness = createTestHarness({
     root: ROOT,
-    workers: [
-      // The first one is asked over HTTP.
-      rollcall === undefined
-        ? real
-        : { config: { name: "rollcall", main: rollcall, compatibility_date: "2026-11-01" } },
-      { configPath: "integrations/email-workers/wrangler.toml" },
-    ],
+    // The first one is asked over HTTP.
+    workers: rollcall === null ? [unbound()] : [rollcall === undefined ? real : replaced(rollcall), mailer],
   });
   const { url } = await harness.listen();
   const mail = harness.getWorker("rollcall-email");

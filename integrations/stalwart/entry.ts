@@ -17,6 +17,7 @@ interface MtaHook {
   readonly stages: Readonly<Record<string, true>>;
   readonly httpAuth: { readonly "@type": "Unauthenticated" | "Bearer" };
   readonly timeout: number;
+  readonly maxResponseSize: number;
   readonly tempFailOnError: boolean;
 }
 
@@ -39,7 +40,7 @@ const entryOf = (
   title: string,
   file: string,
   differences: readonly Difference[],
-  at: (listeners: Listeners) => Pick<HookSettings, "url" | "authorization">,
+  at: (listeners: Listeners) => Pick<HookSettings, "url" | "authorization" | "authority">,
 ): Entry => ({
   name,
   title,
@@ -47,8 +48,8 @@ const entryOf = (
   codes: ({ action, reply }) => (action === "accept" ? "250 2.1.5" : codesOfReply({ reply })),
   differences,
   start: async (listeners) => {
-    const { timeout, tempFailOnError } = hookOf(file);
-    const settings = { timeout, tempFailOnError, ...at(listeners) };
+    const { timeout, maxResponseSize, tempFailOnError } = hookOf(file);
+    const settings = { timeout, maxResponseSize, tempFailOnError, ...at(listeners) };
     return {
       rcpt: (recipient) => rcptReply(settings, [recipient]),
       stop: async () => undefined,
@@ -61,7 +62,7 @@ export const stalwart = entryOf(
   "Stalwart, bridge (not run)",
   "bridge.ndjson",
   [IN_LOWER_CASE],
-  ({ http }) => ({ url: `http://${http}/v1/hooks/mta`, authorization: null }),
+  ({ http }) => ({ url: `http://${http}/v1/hooks/mta`, authorization: null, authority: null }),
 );
 
 export const stalwartAtTheEdge = entryOf(
@@ -80,5 +81,6 @@ export const stalwartAtTheEdge = entryOf(
   ({ edge }) => ({
     url: `${edge.url}/v1/hooks/mta`,
     authorization: `Bearer ${edge.token}`,
+    authority: edge.authority === null ? null : readFileSync(edge.authority, "utf8"),
   }),
 );

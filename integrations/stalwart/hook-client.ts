@@ -1,42 +1,11 @@
 /**
- * What Stalwart asks an MTA hook, and what its SMTP client then sees. Stalwart itself was not run: this follows
+ * How Stalwart asks an MTA hook, and what its SMTP client then sees. Stalwart itself was not run: this follows
  * crates/smtp/src/inbound of stalwartlabs/stalwart 0.16.19 (hooks/message.rs, hooks/client.rs, rcpt.rs), member by member.
  */
 
-export type Stage = "connect" | "ehlo" | "auth" | "mail" | "rcpt" | "data";
-
-/** The body that Stalwart posts at a stage (hooks/message.rs). @param recipients up to now, the one to judge last */
-export function hookBody(stage: Stage, recipients: readonly string[], sender = "sender@example.net"): string {
-  const hasEnvelope = stage === "mail" || stage === "rcpt" || stage === "data";
-  return JSON.stringify({
-    context: {
-      stage,
-      client: {
-        ip: "192.0.2.10",
-        port: 49152,
-        ptr: "mail.example.net.",
-        helo: stage === "connect" ? null : "mail.example.net",
-        activeConnections: 1,
-      },
-      tls: { version: "TLSv1.3", cipher: "TLS13_AES_256_GCM_SHA384" },
-      server: { name: "Stalwart", port: 25, ip: "192.0.2.25" },
-      ...(stage === "data" ? { queue: { id: "1a2b3c4d5e6f" } } : {}),
-      protocol: { version: 1 },
-    },
-    ...(hasEnvelope
-      ? { envelope: { from: { address: sender }, to: recipients.map((address) => ({ address })) } }
-      : {}),
-    ...(stage === "data"
-      ? {
-          message: {
-            headers: [["Subject", " Is dinner ready?\r\n"]],
-            contents: "Are you hungry yet?\r\n",
-            size: 51,
-          },
-        }
-      : {}),
-  });
-}
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import { hookBody } from "./hook-message.ts";
 
 /** Stalwart's own words (FilterResponse of inbound/mod.rs). */
 const ACCEPTED = "250 2.1.5 OK";
@@ -49,34 +18,62 @@ export interface HookSettings {
   readonly authorization: string | null;
   /** Milliseconds. */
   readonly timeout: number;
+  /** Octets. */
+  readonly maxResponseSize: number;
   readonly tempFailOnError: boolean;
+  /** The authority of the server's certificate in PEM; null for those of the system. */
+  readonly authority: string | null;
 }
 
 /** The reply to RCPT TO: what Stalwart makes of the answer to the hook (hooks/client.rs, message.rs and rcpt.rs). */
-export async function rcptReply(
-  { url, authorization, timeout, tempFailOnError }: HookSettings,
-  recipients: readonly string[],
-): Promise<string> {
+export async function rcptReply(settings: HookSettings, recipients: readonly string[]): Promise<string> {
   // Stalwart lower-cases addresses before it asks.
   const body = hookBody(
     "rcpt",
     recipients.map((recipient) => recipient.toLowerCase()),
   );
   try {
-    const response = await fetch(url, {
+    return replyOf(JSON.parse(await post(settings, body)));
+  } catch {
+    return settings.tempFailOnError ? FAILED : ACCEPTED;
+  }
+}
+
+/**
+ * One request on a connection of its own, as each of Stalwart's is.
+ * @throws Error for every status but 2xx, a longer body than allowed, and after the timeout. Redirects are not followed:
+ * Stalwart's HTTP library follows them, as a GET, which no hook answers
+ */
+function post(settings: HookSettings, body: string): Promise<string> {
+  const { url, authorization, timeout, maxResponseSize, authority } = settings;
+  return new Promise((resolve, reject) => {
+    const request = (url.startsWith("https:") ? requestHttps : requestHttp)(url, {
       method: "POST",
+      agent: false,
+      signal: AbortSignal.timeout(timeout),
+      ...(authority === null ? {} : { ca: authority }),
       headers: {
         "Content-Type": "application/json",
+        "Content-Length": Buffer.byteLength(body),
         ...(authorization === null ? {} : { Authorization: authorization }),
       },
-      body,
-      signal: AbortSignal.timeout(timeout),
     });
-    if (!response.ok) throw new Error(`Hook request failed with code ${response.status}`);
-    return replyOf(JSON.parse(await response.text()));
-  } catch {
-    return tempFailOnError ? FAILED : ACCEPTED;
-  }
+    request.once("error", reject).once("response", (response) => {
+      const { statusCode = 0 } = response;
+      const fail = (why: string): void => void request.destroy(new Error(why));
+      response.once("error", reject).once("aborted", () => reject(new Error("the answer is incomplete")));
+      if (statusCode < 200 || statusCode > 299) return fail(`Hook request failed with code ${statusCode}`);
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on("data", (part: Buffer) => {
+        length += part.length;
+        if (length > maxResponseSize) fail("Hook response too large");
+        else parts.push(part);
+      });
+      response.once("end", () => resolve(Buffer.concat(parts).toString("utf8")));
+    });
+    request.end(body);
+  });
 }
 
 /** @throws Error for what does not deserialise into Stalwart's `Response` */

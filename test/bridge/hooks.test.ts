@@ -2,7 +2,8 @@
 import { Agent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { hookBody, rcptReply, type Stage } from "../../integrations/stalwart/hook-client.ts";
+import { rcptReply } from "../../integrations/stalwart/hook-client.ts";
+import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
 import { type HookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
@@ -263,7 +264,14 @@ describe("rollcall bridge --hooks", { timeout: 60_000 }, () => {
   };
   const asStalwart = (bridge: BridgeProcess, recipients: readonly string[]): Promise<string> =>
     rcptReply(
-      { url: urlOf(bridge), authorization: null, timeout: 5_000, tempFailOnError: false },
+      {
+        url: urlOf(bridge),
+        authorization: null,
+        authority: null,
+        timeout: 5_000,
+        maxResponseSize: 65_536,
+        tempFailOnError: false,
+      },
       recipients,
     );
 

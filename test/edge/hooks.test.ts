@@ -1,6 +1,6 @@
 /* MTA Hooks: requests as Stalwart's source writes them. Stalwart itself was not run. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { hookBody, type Stage } from "../../integrations/stalwart/hook-client.ts";
+import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
 import { type ErrorBody, type HookAnswer, hookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
 import { type Answer, answer } from "../../src/directory/index.ts";
 import { type CallOptions, call, freshEnv, publish } from "./support/edge.ts";

@@ -87,7 +87,7 @@ describe("an Email Worker whose Rollcall answers what nothing may rest on", () =
   beforeAll(async () => {
     const script = join(folder(cleanup), "broken.mjs");
     writeFileSync(script, BROKEN);
-    broken = await startEmailWorkers({ rollcall: script });
+    broken = await startEmailWorkers({ rollcall: { main: script } });
     cleanup.add(() => broken.stop());
   }, 30_000);
 

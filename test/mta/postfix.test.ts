@@ -194,21 +194,28 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
       ".example.com",
     ];
     const postfix = postfixes.get("relay-recipient-maps") as Postfix;
-    const maps = ["recipients", "access", "domains"] as const;
-    const answerOf = async (map: string, key: string): Promise<string> => {
-      const { code, stdout, stderr } = await postfix.query(
-        `socketmap:inet:127.0.0.1:${bridge.socketmap}:${map}`,
-        key,
-      );
+    const socketmap = `socketmap:inet:127.0.0.1:${bridge.socketmap}`;
+    const tables = {
+      recipients: `${socketmap}:recipients`,
+      access: `${socketmap}:access`,
+      domains: `${socketmap}:domains`,
+      tcp: `tcp:127.0.0.1:${bridge.ports.tcp}`,
+    };
+    const answerOf = async (name: string, key: string): Promise<string> => {
+      const { code, stdout, stderr } = await postfix.query(name, key);
       if (code === 0) return `\`${stdout.trimEnd()}\``;
       if (stderr === "") return "not found";
       expect(stderr).toMatch(/query error/);
-      return `query error (${/temporary error: (\d{3} \d\.\d\.\d)/.exec(stderr)?.[1]})`;
+      const [, codes] = /(?:temporary error|\b400): ?.*?(\d{3} \d\.\d\.\d)/.exec(stderr) ?? [];
+      return `query error${codes === undefined ? "" : ` (${codes})`}`;
     };
     const rows: string[][] = [];
     for (const key of keys) {
-      rows.push([`\`${key}\``, ...(await Promise.all(maps.map((map) => answerOf(map, key))))]);
+      rows.push([
+        `\`${key}\``,
+        ...(await Promise.all(Object.values(tables).map((name) => answerOf(name, key)))),
+      ]);
     }
-    expectWritten("postfix.md", "postmap", table(["key", ...maps], rows));
+    expectWritten("postfix.md", "postmap", table(["key", ...Object.keys(tables)], rows));
   }, 60_000);
 });

@@ -18,8 +18,11 @@ interface Env {
   readonly DESTINATION: string;
 }
 
-/** Rollcall answers within 8 s. */
-const TIMEOUT_MS = 10_000;
+/** Rollcall answers within 4.5 s. */
+const TIMEOUT_MS = 4_700;
+
+/** What the reply of each action begins with. An answer that contradicts itself is no verdict. */
+const CLASSES: Readonly<Record<string, string>> = { accept: "2", reject: "5" };
 
 function inTime<T>(answers: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -32,9 +35,10 @@ function inTime<T>(answers: Promise<T>): Promise<T> {
 export default {
   async email(message, env) {
     const [answer] = await inTime(env.ROLLCALL.check([message.to]));
-    if (answer?.recipient === message.to && answer.action === "accept") {
+    const isVerdict = answer?.recipient === message.to && answer.reply[0] === CLASSES[answer.action];
+    if (isVerdict && answer.action === "accept") {
       await message.forward(env.DESTINATION);
-    } else if (answer?.recipient === message.to && answer.action === "reject") {
+    } else if (isVerdict && answer.action === "reject") {
       // The platform adds codes of its own.
       message.setReject(answer.reply.replace(/^\d{3} \d\.\d+\.\d+ +/, ""));
     } else {

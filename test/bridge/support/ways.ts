@@ -1,4 +1,4 @@
-import { hookBody } from "../../../integrations/stalwart/hook-client.ts";
+import { hookBody } from "../../../integrations/stalwart/hook-message.ts";
 import { netstring } from "./sockets.ts";
 
 /** What a mail server does after a reply. */

@@ -1,12 +1,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { hookAnswer, ROUTES } from "../../../src/api/index.ts";
 import { type Answer, answer, type Verdict } from "../../../src/directory/index.ts";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import type { CertificateName, Certificates } from "./certificates.ts";
 
+/** In which form a request wants its answer. */
+export interface Form {
+  readonly name: "answer" | "hook";
+  encode(answer: Answer): object;
+  /** A word that clients of this form do not know as an action. */
+  readonly unknownAction: string;
+}
+
+const ANSWER: Form = { name: "answer", encode: (answer) => answer, unknownAction: "discard" };
+/** An MTA hook; `discard` is an action of its clients. */
+const HOOK: Form = { name: "hook", encode: hookAnswer, unknownAction: "greylist" };
+
 /** What goes wrong with a request that came in whole. */
-export type Misbehaviour = (question: string, truth: Answer, response: ServerResponse) => void;
+export type Misbehaviour = (truth: Answer, response: ServerResponse, form: Form) => void;
 
 /** Seconds of max_age of answers about names with "brief" in them. */
 export const BRIEF = 0.3;
@@ -62,15 +75,24 @@ export class EdgeFront {
     request.setEncoding("utf8").on("error", () => undefined);
     for await (const text of request) body += text;
     if (request.headers["content-type"] === "text/plain") return this.#serveText(body, response);
+    if (request.url === ROUTES.postHook.path) return this.#serveHook(body, response);
     const question = JSON.parse(body) as { recipient: string } | { recipients: string[] };
     // Only many questions at once come in one request; a fault concerns single ones.
     if ("recipients" in question) {
       return sendJson(response, 200, { results: question.recipients.map(truthAbout) });
     }
-    const { recipient } = question;
+    this.#answer(question.recipient, response, ANSWER);
+  }
+
+  #serveHook(body: string, response: ServerResponse): void {
+    const { envelope } = JSON.parse(body) as { envelope: { to: { address: string }[] } };
+    this.#answer(envelope.to.at(-1)?.address ?? "", response, HOOK);
+  }
+
+  #answer(recipient: string, response: ServerResponse, form: Form): void {
     const truth = truthAbout(recipient);
-    if (this.misbehaviour === null) sendJson(response, 200, truth);
-    else this.misbehaviour(recipient, truth, response);
+    if (this.misbehaviour === null) sendJson(response, 200, form.encode(truth));
+    else this.misbehaviour(truth, response, form);
   }
 
   /** One recipient a line, and one reply line for each. A fault concerns the whole request. */
@@ -80,7 +102,7 @@ export class EdgeFront {
     if (this.misbehaviour === null) {
       response.writeHead(200, { "content-type": "text/plain" });
       response.end(truths.map(({ reply }) => `${reply}\n`).join(""));
-    } else this.misbehaviour(first.recipient, first, response);
+    } else this.misbehaviour(first, response, ANSWER);
   }
 }
 

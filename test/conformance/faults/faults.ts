@@ -4,7 +4,7 @@ import type { FaultKind } from "../../../integrations/rig.ts";
 import type { CertificateName } from "./certificates.ts";
 import { sendJson } from "./edge-front.ts";
 import type { Line } from "./line.ts";
-import { lie, MISBEHAVIOURS } from "./misbehaviour.ts";
+import { existsFor, lie, MISBEHAVIOURS } from "./misbehaviour.ts";
 
 export interface Fault {
   readonly name: string;
@@ -12,6 +12,8 @@ export interface Fault {
   readonly at: "edge" | "bridge";
   /** For which kind of fault mail servers may differ. */
   readonly kind?: FaultKind;
+  /** Whether it does not exist for a front end that asks the edge with a hook. */
+  readonly inAnswersOnly?: boolean;
   begin(line: Line): unknown;
   end(line: Line): unknown;
   /** Whether what the bridge knew is still there while the fault lasts. */
@@ -32,6 +34,7 @@ const misbehaving: readonly Fault[] = Object.entries(MISBEHAVIOURS).map(([name, 
     name: `edge: ${name}`,
     at: "edge",
     ...(takesTime ? { kind: "silent" } : {}),
+    inAnswersOnly: !existsFor({ name: "hook" }, name),
     begin: ({ front }) => {
       front.misbehaviour = misbehaviour;
     },
@@ -48,7 +51,9 @@ const misbehaving: readonly Fault[] = Object.entries(MISBEHAVIOURS).map(([name, 
 async function showCertificate({ front }: Line, certificate: CertificateName): Promise<void> {
   front.certificate = certificate;
   front.misbehaviour =
-    certificate === "good" ? null : (_question, truth, response) => sendJson(response, 200, lie(truth));
+    certificate === "good"
+      ? null
+      : (truth, response, { encode }) => sendJson(response, 200, encode(lie(truth)));
   await front.close();
   await front.listen();
 }

@@ -1,9 +1,9 @@
 import { expect } from "vitest";
-import { codesOf, type Reply, type SmtpSession } from "../../mta/support/smtp-client.ts";
+import { codesOf, type Reply } from "../../mta/support/smtp-client.ts";
 import { pause } from "../../mta/support/waiting.ts";
 import { BRIEF } from "./edge-front.ts";
 import type { Fault } from "./faults.ts";
-import { asksBridge, DISHONEST, type Line, openAt, patienceOf } from "./line.ts";
+import { asksBridge, type Conversation, DISHONEST, type Line, patienceOf } from "./line.ts";
 
 /** Recipients by what the bridge may still know about them; each is asked in a conversation of its own. */
 const RECIPIENTS = {
@@ -36,7 +36,7 @@ const isDeferral = ({ code }: Reply): boolean => [450, 451, 452].includes(code);
 
 /** What a client sees before, during and after a fault. @returns what it saw during it */
 export async function observe(line: Line, fault: Fault, id: string): Promise<string[]> {
-  const open: SmtpSession[] = [];
+  const open: Conversation[] = [];
   let isOver = true;
   const watched: Fault = {
     ...fault,
@@ -58,21 +58,21 @@ export async function observe(line: Line, fault: Fault, id: string): Promise<str
   }
 }
 
-async function observeIn(line: Line, fault: Fault, id: string, open: SmtpSession[]): Promise<string[]> {
+async function observeIn(line: Line, fault: Fault, id: string, open: Conversation[]): Promise<string[]> {
   const { way } = line;
   const patience = patienceOf(way, fault.kind);
   const limit = 1000 * (patience?.seconds ?? LIMIT_MS / 1000);
   const addressOf = (kind: Kind): string => `<${RECIPIENTS[kind].local}.${id}@example.com>`;
-  const sessions = new Map<Kind, SmtpSession>();
-  const say = (kind: Kind): Promise<Reply> => (sessions.get(kind) as SmtpSession).rcpt(addressOf(kind));
+  const sessions = new Map<Kind, Conversation>();
+  const say = (kind: Kind): Promise<Reply> => (sessions.get(kind) as Conversation).rcpt(addressOf(kind));
   for (const kind of KINDS) {
-    const session = await openAt(line);
+    const session = await line.open();
     open.push(session);
     sessions.set(kind, session);
   }
   // Also opens every connection of the server to the bridge: the fault finds them open.
-  await (sessions.get("newAndKnown") as SmtpSession).rcpt(`<known.first.${id}@example.com>`);
-  await (sessions.get("newAndUnknown") as SmtpSession).rcpt(`<known.second.${id}@example.com>`);
+  await (sessions.get("newAndKnown") as Conversation).rcpt(`<known.first.${id}@example.com>`);
+  await (sessions.get("newAndUnknown") as Conversation).rcpt(`<known.second.${id}@example.com>`);
   for (const kind of KINDS) {
     if (RECIPIENTS[kind].askedBefore) expect((await say(kind)).code, kind).toBe(RECIPIENTS[kind].truth);
   }
@@ -95,11 +95,11 @@ async function observeIn(line: Line, fault: Fault, id: string, open: SmtpSession
     const isPatient = fault.takesTime || patience?.seconds !== undefined;
     expect(reply.ms, what).toBeLessThan(isPatient ? limit : AT_ONCE_MS);
   }
-  expect(line.server.isRunning(), fault.name).toBe(true);
+  expect(line.isRunning?.(), fault.name).not.toBe(false);
 
   await fault.end(line);
   // The very first lookup after it is right, in a conversation from before the fault and in a new one.
-  const fresh = await openAt(line);
+  const fresh = await line.open();
   open.push(fresh);
   expect((await fresh.rcpt(`<known.new.${id}@example.com>`)).code).toBe(250);
   expect((await fresh.rcpt(`<nobody.new.${id}@example.com>`)).code).toBe(550);
@@ -114,7 +114,7 @@ async function observeIn(line: Line, fault: Fault, id: string, open: SmtpSession
     );
     expect(reply.ms).toBeLessThan(LIMIT_MS);
   }
-  expect(line.server.isRunning(), fault.name).toBe(true);
+  expect(line.isRunning?.(), fault.name).not.toBe(false);
   for (const session of open) await session.quit();
   return KINDS.map((kind) => codesOf(seen[kind]));
 }

@@ -5,7 +5,7 @@ import type { ProtocolName } from "../../../src/bridge/protocols/index.ts";
 import { codesOf, type Reply } from "../../mta/support/smtp-client.ts";
 import { pause, until } from "../../mta/support/waiting.ts";
 import { askLine } from "../session.ts";
-import { DISHONEST, type Line, openAt, patienceOf } from "./line.ts";
+import { DISHONEST, type Line, patienceOf } from "./line.ts";
 import { LIMIT_MS } from "./observe.ts";
 
 export const STALLS = ["hung", "backlog"] as const;
@@ -48,15 +48,19 @@ async function fill(port: number): Promise<Socket[]> {
 
 /** @returns a row of the table, after the fault */
 export async function observeStall(line: Line, stall: Stall): Promise<string[]> {
-  const { way, bridge, server } = line;
+  const { way, bridge } = line;
   const patience = patienceOf(way, stall);
   const limit = patience?.seconds ?? LIMIT_MS / 1000;
   const what = `${way.title}, ${stall}`;
-  const session = await openAt(line);
-  await session.expect(250, session.rcpt("<known.before@example.com>"));
-  const waiting = stall === "backlog" ? await openAt(line) : session;
+  const session = await line.open();
+  const before = await session.rcpt("<known.before@example.com>");
+  expect(before.code, `${what}: ${before.text}`).toBe(250);
+  const waiting = stall === "backlog" ? await line.open() : session;
   bridge.signal("SIGSTOP");
-  const fillers = stall === "backlog" ? await fill(bridge.ports[way.asks as ProtocolName]) : [];
+  const fillers =
+    stall === "backlog"
+      ? await fill(bridge.ports[way.asks === "http" ? "hooks" : (way.asks as ProtocolName)])
+      : [];
   // A session that has not asked yet has to connect.
   const pending = waiting.rcpt("<known.meanwhile@example.com>");
   let reply: Reply | null = null;
@@ -75,7 +79,7 @@ export async function observeStall(line: Line, stall: Stall): Promise<string[]> 
   }
   // It has recovered when it answers: it takes thousands of connections from its queue first.
   await until("the bridge answers", async () => /^250/.test(await askLine(bridge.ports.line, PROBE)));
-  const fresh = await openAt(line);
+  const fresh = await line.open();
   let other = await fresh.rcpt("<known.other@example.com>");
   if (patience?.defersInSession === "once" && other.code !== 250) {
     await pause(RETRY_MS);
@@ -89,7 +93,7 @@ export async function observeStall(line: Line, stall: Stall): Promise<string[]> 
       same = await waiting.rcpt("<known.then@example.com>");
     expect(same.code, `${what}, same session: ${same.text}`).toBe(250);
   }
-  expect(server.isRunning(), what).toBe(true);
+  expect(line.isRunning?.(), what).not.toBe(false);
   for (const each of new Set([session, waiting, fresh])) await each.quit();
   return [
     STALL_TITLES[stall],
