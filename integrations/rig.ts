@@ -88,6 +88,28 @@ export interface Way {
   readonly patience?: readonly Patience[];
 }
 
+/**
+ * The same mail server without Rollcall: it looks recipients up in a list of its own, as its manual says. The benchmark
+ * compares ways that ask with it.
+ */
+export interface LocalList {
+  /** Unique within the rig, such as `lmdb`. */
+  readonly name: string;
+  /** For the documentation, such as "`relay_recipient_maps`, lmdb". */
+  readonly title: string;
+  /** Names of the ways that take its place. */
+  readonly ways: readonly string[];
+  /** Why this list cannot be used here, though the server can run; null if it can. */
+  readonly missing: string | null;
+  /**
+   * As {@link Rig.start}.
+   *
+   * @param domain in lower case
+   * @param names local parts of its mailboxes
+   */
+  start(domain: string, names: readonly string[]): Promise<MailServer>;
+}
+
 /** The codes of a reply as it is: `550 5.1.1`. For a {@link Way} that passes replies on. */
 export const codesOfReply = ({ reply }: Pick<Answer, "reply">): string =>
   /^\d{3} \d\.\d+\.\d+/.exec(reply)?.[0] ?? reply.slice(0, 3);
@@ -114,6 +136,7 @@ export interface Rig {
    * @throws an Error with the server's log if it does not start
    */
   start(way: Way, listeners: Listeners, domains: readonly string[]): Promise<MailServer>;
+  readonly localLists: readonly LocalList[];
 }
 
 /** A front end that is not asked through SMTP, such as a Worker: the test asks it in its own way. */

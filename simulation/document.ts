@@ -1,6 +1,7 @@
 /**
- * `node simulation/document.ts [--run FILE]... [--mutants FILE]`: puts what runs have left behind into the tables of
- * docs/consistency.md. Several runs are added up. Each table stands between two comments that name it.
+ * `node simulation/document.ts [--run FILE]... [--mutants FILE]...`: puts what runs have left behind into the tables of
+ * docs/consistency.md. Several runs are added up. Mutants that no record is about keep their rows. Each table stands
+ * between two comments that name it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,6 +10,7 @@ import { parseArgs } from "node:util";
 import { between, markdownTable, tableOf } from "../testing/markdown.ts";
 import { Tally } from "./basics/tally.ts";
 import { showWorst, WINDOWS, type WindowKind } from "./basics/windows.ts";
+import { MUTANTS } from "./mutants/index.ts";
 import { type MutantRecord, type RunRecord, summaryOf } from "./record.ts";
 
 const PAGE = join(dirname(dirname(fileURLToPath(import.meta.url))), "docs", "consistency.md");
@@ -43,20 +45,34 @@ function runOf(runs: readonly RunRecord[], tally: Tally): string {
   ].join("\n");
 }
 
-function mutantsOf(mutants: readonly MutantRecord[]): string {
-  const all = mutants.flatMap(({ starts }) => starts);
-  const missed = all.filter(({ assertion }) => assertion === null).length;
-  const table = tableOf(
-    mutants.map((record) => ({ ...record, ...summaryOf(record) })),
-    [
-      ["left out", ({ name }) => name],
-      ["the rule", ({ rule }) => rule],
-      ["caught by", ({ assertion }) => assertion ?? "**survived**"],
-      ["starts", ({ caught, starts }) => `${caught} of ${starts.length}`],
-      ["checks: median, most", ({ median, worst }) => `${shown(median)}, ${shown(worst)}`],
-    ],
+/** The row of one mutant. */
+function rowOf(record: MutantRecord): readonly string[] {
+  const { caught, assertion, median, worst } = summaryOf(record);
+  const { name, rule, starts } = record;
+  const checks = `${shown(median)}, ${shown(worst)}`;
+  return [name, rule, assertion ?? "**survived**", `${caught} of ${starts.length}`, checks];
+}
+
+/** @param present the table so far: rows of mutants that no record is about stay */
+function mutantsOf(records: readonly MutantRecord[], present: string): string {
+  const rows = new Map(
+    present
+      .split("\n")
+      .filter((line) => line.startsWith("| "))
+      .map((line) => line.slice(2, -2).split(" | "))
+      .map((cells) => [cells[0], cells]),
   );
-  return `Of ${shown(all.length)} starts ${shown(missed)} did not catch their mutant.\n\n${table}`;
+  for (const record of records) rows.set(record.name, [...rowOf(record)]);
+  const all = MUTANTS.map(({ name }) => {
+    const row = rows.get(name);
+    if (row === undefined) throw new Error(`no record has the mutant "${name}"`);
+    return row;
+  });
+  const startsOf = (at: number): number =>
+    all.reduce((sum, [, , , starts = ""]) => sum + Number(starts.split(" of ")[at]), 0);
+  const [caught, starts] = [startsOf(0), startsOf(1)];
+  const heads = ["left out", "the rule", "caught by", "starts", "checks: median, most"];
+  return `Of ${shown(starts)} starts ${shown(starts - caught)} did not catch their mutant.\n\n${markdownTable(heads, all)}`;
 }
 
 const { values } = parseArgs({
@@ -67,9 +83,10 @@ const { values } = parseArgs({
 });
 const read = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
 let page = readFileSync(PAGE, "utf8");
-const put = (name: string, text: string): void => {
+const put = (name: string, text: string | ((present: string) => string)): void => {
   const [begin, end] = [`<!-- ${name}: made by simulation/document.ts -->`, `<!-- end of ${name} -->`];
-  page = between(page, begin, end, `\n${text}\n`);
+  const present = page.slice(page.indexOf(begin), page.indexOf(end));
+  page = between(page, begin, end, `\n${typeof text === "string" ? text : text(present)}\n`);
 };
 const runs = values.run.map((file) => read(file) as RunRecord);
 if (runs.length > 0) {
@@ -81,5 +98,11 @@ if (runs.length > 0) {
   put("faults", countsOf(["fault", "met"], tally.faults));
   put("events", countsOf(["event", "times"], tally.events));
 }
-for (const file of values.mutants) put("mutants", mutantsOf(read(file) as MutantRecord[]));
+if (values.mutants.length > 0)
+  put("mutants", (present) =>
+    mutantsOf(
+      values.mutants.flatMap((file) => read(file) as MutantRecord[]),
+      present,
+    ),
+  );
 writeFileSync(PAGE, page);

@@ -30,6 +30,11 @@ async function main(): Promise<number> {
   );
   const waiting = [...mutants];
   const records = new Map<string, MutantRecord>();
+  const inOrder = (): MutantRecord[] =>
+    mutants.flatMap(({ name }) => {
+      const record = records.get(name);
+      return record === undefined ? [] : [record];
+    });
   const work = async (): Promise<void> => {
     const place = new Workplace();
     try {
@@ -40,6 +45,9 @@ async function main(): Promise<number> {
         // A mutant that does not run is no mutant, so an error ends the run.
         const record = { name, rule, starts: await place.simulate(patched(patches, textOf), seeds) };
         records.set(mutant.name, record);
+        // A run that is ended leaves what it has.
+        if (values.record !== undefined)
+          writeFileSync(values.record, `${JSON.stringify(inOrder(), null, 2)}\n`);
         console.log(inWords(record));
       }
     } finally {
@@ -47,9 +55,7 @@ async function main(): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
-  const inOrder = mutants.map(({ name }) => records.get(name) as MutantRecord);
-  if (values.record !== undefined) writeFileSync(values.record, `${JSON.stringify(inOrder, null, 2)}\n`);
-  const caught = inOrder.filter(isCaught).length;
+  const caught = inOrder().filter(isCaught).length;
   console.log(`${caught} of ${mutants.length} mutants caught`);
   return caught === mutants.length && caught > 0 ? 0 : 1;
 }

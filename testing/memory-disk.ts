@@ -22,6 +22,8 @@ export class MemoryDisk implements Disk {
   operations = 0;
   /** The host dies before this operation, which then never ends. */
   diesBefore = Number.POSITIVE_INFINITY;
+  /** Called when it dies so. */
+  died: () => void = () => undefined;
   /** What each operation waits for first; by default nothing. */
   wait: (() => Promise<void>) | null = null;
 
@@ -85,7 +87,10 @@ export class MemoryDisk implements Disk {
   }
 
   async #begin(...faults: readonly DiskFault[]): Promise<void> {
-    if (++this.operations >= this.diesBefore) await new Promise(() => undefined);
+    if (++this.operations >= this.diesBefore) {
+      this.died();
+      await new Promise(() => undefined);
+    }
     if (this.wait !== null) await this.wait();
     if (this.fault !== null && faults.includes(this.fault)) {
       throw Object.assign(new Error(`the disk is ${this.fault}`), { code: CODES[this.fault] });

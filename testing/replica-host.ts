@@ -1,4 +1,5 @@
 /** One mail host with a replica: the real one over the real client, on a disk and clocks that tests can spoil. */
+import type { Disk } from "../src/bridge/replica/disk/disk.ts";
 import type { ReplicaObserver } from "../src/bridge/replica/ports.ts";
 import { Replica } from "../src/bridge/replica/replica.ts";
 import { ReplicaStore } from "../src/bridge/replica/store.ts";
@@ -8,6 +9,29 @@ import { stablelibHashing } from "../src/directory/stablelib.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { Random } from "./random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
+
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** A disk as a process sees it that may be killed: nothing that it does goes on then. */
+function mortal(disk: Disk, isOver: () => boolean): Disk {
+  const whileAlive =
+    <A extends unknown[], R>(operation: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (isOver()) await never();
+      try {
+        return await operation(...args);
+      } finally {
+        if (isOver()) await never();
+      }
+    };
+  return {
+    read: whileAlive((path: string) => disk.read(path)),
+    write: whileAlive((path: string, bytes: Uint8Array) => disk.write(path, bytes)),
+    flush: whileAlive((folder: string) => disk.flush(folder)),
+    remove: whileAlive((path: string) => disk.remove(path)),
+    list: whileAlive((folder: string) => disk.list(folder)),
+  };
+}
 
 /** Sends a request to the edge as `fetch` does. */
 export type Network = (request: Request) => Promise<Response>;
@@ -94,7 +118,7 @@ export class ReplicaHost {
         else signal?.addEventListener("abort", abort, { once: true });
       });
     const observer = this.#observer();
-    const store = new ReplicaStore(this.disk, stablelibHashing, CACHE_BYTES, observer);
+    const store = new ReplicaStore(mortal(this.disk, isOver), stablelibHashing, CACHE_BYTES, observer);
     const edge = createClient({
       url: "https://edge.example",
       token: () => this.#token,
@@ -106,7 +130,7 @@ export class ReplicaHost {
         } finally {
           await this.#awake();
           // The process that sent it may have been killed.
-          if (isOver()) await new Promise(() => undefined);
+          if (isOver()) await never();
         }
       },
     });

@@ -53,11 +53,13 @@ domain = ${DOMAIN}
   return { ...server, table: `mysql:${file}` };
 }
 
+/** Where the entries of {@link serveSlapd} start. */
+export const LDAP_BASE = "dc=bench,dc=example";
+
 /** An slapd of its own on a loopback port, with the addresses indexed as Postfix's LDAP_README advises. */
 export async function serveSlapd(mailboxes: number, port: number): Promise<TableServer> {
   const folder = temporaryFolder();
   chmodSync(folder.path, 0o755);
-  const base = "dc=bench,dc=example";
   mkdirSync(join(folder.path, "data"));
   const configuration = join(folder.path, "slapd.conf");
   writeFileSync(
@@ -66,18 +68,19 @@ export async function serveSlapd(mailboxes: number, port: number): Promise<Table
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 pidfile ${folder.path}/pid
+sizelimit unlimited
 modulepath /usr/lib/ldap
 moduleload back_mdb
 database mdb
 maxsize 4294967296
-suffix "${base}"
+suffix "${LDAP_BASE}"
 directory ${folder.path}/data
 index objectClass eq
 index mail eq
 `,
   );
   const entries = join(folder.path, "entries.ldif");
-  writeFileSync(entries, ldifOf(base, mailboxes));
+  writeFileSync(entries, ldifOf(LDAP_BASE, mailboxes));
   execFileSync("slapadd", ["-q", "-f", configuration, "-l", entries], {
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -90,7 +93,7 @@ index mail eq
   writeFileSync(
     file,
     `server_host = ${url}
-search_base = ${base}
+search_base = ${LDAP_BASE}
 version = 3
 bind = no
 query_filter = (mail=%s)

@@ -13,9 +13,10 @@ export const UNKNOWN_NAMES = 1e9;
 
 const LINES_AT_ONCE = 100_000;
 
-/** Writes a list in pieces, so that it need not fit memory. @param after what follows each address */
-export function writeList(path: string, count: number, domain = DOMAIN, after = ""): void {
+/** Writes a list in pieces, so that it need not fit memory. @param after what follows each address. @param head of the file */
+export function writeList(path: string, count: number, domain = DOMAIN, after = "", head = ""): void {
   const file = openSync(path, "w");
+  writeSync(file, head);
   for (let from = 0; from < count; from += LINES_AT_ONCE) {
     const length = Math.min(LINES_AT_ONCE, count - from);
     writeSync(file, Array.from({ length }, (_, i) => `${KNOWN}${from + i}@${domain}${after}\n`).join(""));

@@ -23,7 +23,7 @@ export async function replicaToken(world: World, origin: string): Promise<string
 export async function serveReplica(
   asking: { readonly origin: string; readonly token: string },
   folder: { readonly path: string },
-  setting: Pick<BridgeSetting, "node"> = {},
+  setting: Pick<BridgeSetting, "node" | "listeners"> = {},
 ): Promise<ServedBridge> {
   const bridge = await serveBridge(asking, { ...setting, replica: join(folder.path, "replica") });
   const isHeld = async (): Promise<boolean> => HELD.test(await bridge.metrics());

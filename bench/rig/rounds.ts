@@ -9,6 +9,32 @@ export interface Compared {
   readonly theirs: Spread;
 }
 
+/** Rates of several sides, each a number a round. */
+export interface Turns {
+  readonly ours: readonly number[][];
+  /** The mean of theirs before and after each round. */
+  readonly theirs: readonly number[];
+}
+
+/** Theirs, each of ours, theirs, each of ours, ..., theirs. */
+export async function inTurns(
+  rounds: number,
+  theirs: () => Promise<number>,
+  ours: readonly (() => Promise<number>)[],
+): Promise<Turns> {
+  const rates = ours.map((): number[] => []);
+  const theirRates = [await theirs()];
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, each] of ours.entries()) rates[i]?.push(await each());
+    theirRates.push(await theirs());
+  }
+  return { ours: rates, theirs: meansOfNeighbours(theirRates) };
+}
+
+/** Ours over theirs, round by round. */
+export const ratioOf = (ours: readonly number[], theirs: readonly number[]): Spread =>
+  spreadOf(ours.map((rate, i) => rate / (theirs[i] as number)));
+
 /** Theirs, ours, theirs, ours, ..., theirs: each of ours is divided by the mean of its two neighbours. */
 export async function interleave(
   rounds: number,

@@ -50,12 +50,14 @@ export interface BridgeSetting {
   readonly node?: string;
   /** Folder of its replica; by default it has none, and asks the edge. */
   readonly replica?: string;
+  /** Further listeners, such as `["--line", "127.0.0.1:10025"]`. */
+  readonly listeners?: readonly string[];
 }
 
 /** Starts `rollcall bridge` with its defaults, as the unit in packaging/systemd does. */
 export async function serveBridge(
   { origin, token }: Asking,
-  { node = process.execPath, replica }: BridgeSetting = {},
+  { node = process.execPath, replica, listeners: more = [] }: BridgeSetting = {},
 ): Promise<ServedBridge> {
   const service = await serve(node, (path) => {
     const listeners = [
@@ -68,6 +70,7 @@ export async function serveBridge(
       "--metrics",
       `unix:${path}.metrics`,
       ...(replica === undefined ? [] : ["--replica", replica]),
+      ...more,
     ];
     // Postfix's processes run as another user.
     const args = [join(root, "bin/rollcall.js"), "bridge", ...listeners, "--socket-mode", "0666"];

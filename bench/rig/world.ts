@@ -49,10 +49,20 @@ export class World implements AsyncDisposable {
   }
 
   /** Runs `rollcall` as a process. */
-  rollcall({ origin }: Pick<ServedEdge, "origin">, ...args: string[]): Promise<Run> {
-    return run(process.execPath, [join(root, "bin/rollcall.js"), ...args], {
+  rollcall(edge: Pick<ServedEdge, "origin">, ...args: string[]): Promise<Run> {
+    return this.rollcallOn(process.execPath, edge, args);
+  }
+
+  /** Runs `rollcall` as a process of another Node. */
+  rollcallOn(
+    node: string,
+    { origin }: Pick<ServedEdge, "origin">,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Run> {
+    return run(node, [join(root, "bin/rollcall.js"), ...args], {
       cwd: this.folder,
-      env: { ROLLCALL_URL: origin, ROLLCALL_TOKEN: this.admin, XDG_STATE_HOME: this.folder },
+      env: { ...env, ROLLCALL_URL: origin, ROLLCALL_TOKEN: this.admin, XDG_STATE_HOME: this.folder },
     });
   }
 

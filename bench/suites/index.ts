@@ -6,6 +6,7 @@ import { checks, resident } from "./checks.ts";
 import { cold } from "./cold.ts";
 import { domains } from "./domains.ts";
 import { flood } from "./flood.ts";
+import { frontEnds } from "./front-ends.ts";
 import { guard } from "./guard.ts";
 import { healthy } from "./healthy.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
@@ -17,10 +18,12 @@ import { reads } from "./reads.ts";
 import { replica } from "./replica.ts";
 import { replicaSize } from "./replica-size.ts";
 import { rows } from "./rows.ts";
+import { sources } from "./sources.ts";
 import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
   ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
-  ...[listings, publish, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps, bundle],
+  ...[listings, publish, sources, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps],
+  ...[frontEnds, bundle],
 ];

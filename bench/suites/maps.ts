@@ -17,7 +17,7 @@ import {
 } from "../rig/postfix.ts";
 import { missingPackages, temporaryFolder } from "../rig/processes.ts";
 import { replicaToken, serveReplica } from "../rig/replica.ts";
-import { meansOfNeighbours, median, spreadOf } from "../rig/rounds.ts";
+import { inTurns, median, ratioOf } from "../rig/rounds.ts";
 import { serveBridge } from "../rig/socketmap.ts";
 
 const HOT_NAMES = 100;
@@ -121,20 +121,18 @@ async function race(
   const seconds = Math.min(extent.seconds, extent.isQuick ? 0.3 : 0.7);
   for (const racer of [lmdb, ...others]) await racer.open(kind, atOnce, seconds);
   try {
-    const before = [await lmdb.run()];
-    const rates = others.map((): number[] => []);
-    for (let round = 0; round < extent.rounds; round++) {
-      for (const [i, racer] of others.entries()) rates[i]?.push(await racer.run());
-      before.push(await lmdb.run());
-    }
-    const own = meansOfNeighbours(before);
+    const { ours: rates, theirs: own } = await inTurns(
+      extent.rounds,
+      () => lmdb.run(),
+      others.map((racer) => () => racer.run()),
+    );
     const id = `maps.${atOnce === 1 ? "one" : "pipelined"}.${kind}`;
     const measured = others.map(({ contestant }, i): Measurement => {
       const mine = rates[i] as number[];
       return {
         id: `${id}.${contestant.id}`,
         what: `${what}: ${contestant.what}, against lmdb`,
-        ...spreadOf(mine.map((rate, r) => rate / (own[r] as number))),
+        ...ratioOf(mine, own),
         unit: "x",
         ...(contestant.bar && { bar: contestant.bar }),
         detail: { "recipients a second": median(mine), "with lmdb, a second": median(own) },
@@ -156,7 +154,7 @@ function ahead(id: string, what: string, racers: readonly Racer[], rates: readon
   return {
     id: `${id}.ahead`,
     what: `${what}: replica, unix socket, against the fastest but lmdb: ${best.contestant.id}`,
-    ...spreadOf(ours.map((rate, i) => rate / (best.rates[i] as number))),
+    ...ratioOf(ours, best.rates),
     unit: "x",
     bar: atLeast(1),
   };

@@ -6,7 +6,15 @@ import { folder } from "../../test/mta/support/command.ts";
 import { Installed, whyNot } from "../../test/mta/support/installed.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
-import { codesOfReply, type Difference, type MailServer, type Rig, type Way } from "../rig.ts";
+import {
+  codesOfReply,
+  type Difference,
+  type LocalList,
+  type MailServer,
+  type Rig,
+  type Way,
+} from "../rig.ts";
+import { constantDatabase } from "./cdb.ts";
 
 const MISSING = whyNot("usr/sbin/exim4", "Debian-exim");
 
@@ -81,12 +89,26 @@ const differences: readonly Difference[] = [
   },
 ];
 
-/** Starts Exim as Debian installs it: a relay, configured with the answers to debconf's questions. */
-export async function startExim(
-  way: Way,
-  bridge: string,
+/** A server, and how its other programs see the same files. */
+type Exim = MailServer & { readonly installed: Installed };
+
+/** Starts Exim with the files of this folder. */
+export const startExim = (way: Way, bridge: string, domains: readonly string[]): Promise<Exim> =>
+  startWith(
+    Object.entries(PASTED[way.name] ?? {}).map(([name, path]) => [
+      path,
+      name === way.file ? macros(name, bridge, domains) : fileOf(name),
+    ]),
+    way.name === "router",
+    domains,
+  );
+
+/** Starts Exim as Debian installs it: a relay, configured with the answers to debconf's questions, and with these files. */
+async function startWith(
+  files: readonly (readonly [path: string, content: string | Uint8Array])[],
+  isSplit: boolean,
   domains: readonly string[],
-): Promise<MailServer & { readonly installed: Installed }> {
+): Promise<Exim> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const installed = new Installed(folder(cleanup), "Debian-exim", [
@@ -95,12 +117,10 @@ export async function startExim(
     "var/lib/exim4",
   ]);
   installed.write("etc/mailname", "mx.example.org\n");
-  installed.write("etc/exim4/update-exim4.conf.conf", debconf(way, port, domains));
+  installed.write("etc/exim4/update-exim4.conf.conf", debconf(isSplit, port, domains));
   // Nothing is delivered: no process listens on this address.
   installed.write("etc/exim4/hubbed_hosts", domains.map((domain) => `${domain}: 127.0.0.9\n`).join(""));
-  for (const [name, path] of Object.entries(PASTED[way.name] ?? {})) {
-    installed.write(path, name === way.file ? macros(name, bridge, domains) : fileOf(name));
-  }
+  for (const [path, content] of files) installed.write(path, content);
   installed.run("update-exim4.conf", []);
   const daemon = installed.start("exim4", ["-bdf"]);
   const logs = (): string =>
@@ -115,14 +135,14 @@ export async function startExim(
 }
 
 /** Clients on 127.0.0.2 are of its own network, as are those on 127.0.0.1, which Debian adds. */
-const debconf = ({ name }: Way, port: number, domains: readonly string[]): string => `
+const debconf = (isSplit: boolean, port: number, domains: readonly string[]): string => `
 dc_eximconfig_configtype='internet'
 dc_other_hostnames='mx.example.org'
 dc_local_interfaces='127.0.0.1.${port}'
 dc_relay_domains='${domains.join(":")}'
 dc_relay_nets='127.0.0.2'
 dc_minimaldns='true'
-dc_use_split_config='${name === "router"}'
+dc_use_split_config='${isSplit}'
 dc_localdelivery='mail_spool'
 `;
 
@@ -139,6 +159,64 @@ function macros(file: string, bridge: string, domains: readonly string[]): strin
   return `${text}smtp_max_synprot_errors = 1000\n`;
 }
 
+/** What Exim's specification gives for a large list: a constant database (chapter 9.3). */
+const CDB = "/etc/exim4/recipients.cdb";
+
+const LOCAL_ACL = `deny
+  domains = bench.example
+  !recipients = cdb;${CDB}
+  message = 550 5.1.1 mailbox unknown
+`;
+
+const LOCAL_ROUTER = `local_list:
+  driver = redirect
+  domains = bench.example
+  verify_only
+  allow_fail
+  data = \${lookup{$local_part@$domain}cdb{${CDB}}{}{:fail: 550 5.1.1 mailbox unknown}}
+`;
+
+/** In the same place as a way's own files: an ACL or a router that looks into the list. */
+const localList = (way: string, title: string, path: string, text: string, macros: string): LocalList => ({
+  name: `${way}-cdb`,
+  title,
+  ways: [way],
+  missing: null,
+  start: (domain, names) =>
+    startWith(
+      [
+        [path, text.replace("bench.example", domain)],
+        [
+          way === "acl" ? "etc/exim4/exim4.conf.localmacros" : "etc/exim4/conf.d/main/000_localmacros",
+          macros,
+        ],
+        [CDB.slice(1), constantDatabase(names.map((name) => `${name}@${domain}`))],
+      ],
+      way === "router",
+      [domain],
+    ),
+});
+
+const MANY_BAD = "CHECK_RCPT_NO_FAIL_TOO_MANY_BAD_RCPT = true\n";
+
+const LOCAL_LISTS: readonly LocalList[] = [
+  localList(
+    "acl",
+    "ACL, `recipients = cdb;…`",
+    "etc/exim4/local.acl",
+    LOCAL_ACL,
+    `CHECK_RCPT_LOCAL_ACL_FILE = /etc/exim4/local.acl\n${MANY_BAD}`,
+  ),
+  localList(
+    "router",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is Exim's.
+    "router, `${lookup{…}cdb{…}}`",
+    "etc/exim4/conf.d/router/050_local_list",
+    LOCAL_ROUTER,
+    MANY_BAD,
+  ),
+];
+
 export const exim: Rig = {
   name: "exim",
   version() {
@@ -153,4 +231,5 @@ export const exim: Rig = {
   client: "127.0.0.3",
   missing: MISSING,
   start: (way, { line }, domains) => startExim(way, `inet:${line}`, domains),
+  localLists: LOCAL_LISTS,
 };

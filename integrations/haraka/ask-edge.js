@@ -53,8 +53,11 @@ exports.read = (body, recipient) => {
   if (about !== recipient) throw new Error("the answer is about another recipient");
   if (!Object.hasOwn(ACTIONS, verdict)) throw new Error("the verdict is unknown");
   if (!Object.hasOwn(CLASSES, action)) throw new Error("the action is unknown");
-  const isObserved = action === "accept" && mode === "observe";
-  if (action !== ACTIONS[verdict] && !isObserved) throw new Error("the verdict does not mean the action");
+  const usual = ACTIONS[verdict];
+  // Observe mode makes an accept of a verdict, and defer mode a deferral of a refusal.
+  const isSoftened =
+    mode === "observe" ? action === "accept" : mode === "defer" && action === "defer" && usual === "reject";
+  if (action !== usual && !isSoftened) throw new Error("the verdict does not mean the action");
   if (typeof reply !== "string" || reply[0] !== CLASSES[action])
     throw new Error("the reply does not mean the action");
   return reply;

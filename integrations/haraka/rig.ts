@@ -12,12 +12,14 @@ import {
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
+import { Daemon } from "../../test/mta/support/daemon.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
-import { endWithUs, freePort, until } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../test/mta/support/waiting.ts";
 import {
   codesOfReply,
   type Difference,
   type Listeners,
+  type LocalList,
   type MailServer,
   type Rig,
   type Way,
@@ -65,53 +67,42 @@ export function installPlugin(home: string): void {
   }
 }
 
-async function startHaraka(settings: string, { token, authority }: Listeners["edge"]): Promise<MailServer> {
+/** @param configuration files of its folder `config`, by their names @param authority see {@link Listeners} */
+async function startHaraka(
+  configuration: Readonly<Record<string, string>>,
+  authority: string | null,
+): Promise<MailServer> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const home = folder(cleanup);
   installPlugin(home);
   const files = {
-    plugins: "rollcall\n",
     me: "mx.example.org\n",
     "smtp.ini": `listen = 127.0.0.1:${port}\nnodes = 0\n`,
     "log.ini": "level = INFO\n",
-    "rollcall.ini": settings,
-    rollcall_token: `${token}\n`,
+    ...configuration,
   };
   mkdirSync(join(home, "config"));
   // As `haraka --install` does: Haraka does not start without it.
   cpSync(join(INSTALLED, "Haraka/config/connection.ini"), join(home, "config/connection.ini"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(home, "config", name), text);
   const program = join(INSTALLED, "Haraka/bin/haraka");
-  const child = spawn(process.execPath, [program, "-c", home], {
-    cwd: home,
-    env: { ...process.env, ...(authority === null ? {} : { NODE_EXTRA_CA_CERTS: authority }) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-  }
-  endWithUs(child);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
-  cleanup.add(async () => {
-    // Asked to end, it waits for its clients.
-    child.kill("SIGKILL");
-    await ended;
-  });
-  try {
-    await until("Haraka greets", () => {
-      if (!isRunning()) throw new Error(`Haraka ended:\n${log}`);
-      return greets(port);
-    });
-  } catch (error) {
-    await cleanup.run();
-    throw error;
-  }
-  return { port, isRunning, logs: () => log, stop: () => cleanup.run() };
+  const daemon = new Daemon(
+    spawn(process.execPath, [program, "-c", home], {
+      cwd: home,
+      env: { ...process.env, ...(authority === null ? {} : { NODE_EXTRA_CA_CERTS: authority }) },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  // Asked to end, it waits for its clients.
+  cleanup.add(() => daemon.stop("SIGKILL"));
+  await daemon.untilReady(() => greets(port));
+  return {
+    port,
+    isRunning: () => daemon.isRunning(),
+    logs: () => daemon.output,
+    stop: () => cleanup.run(),
+  };
 }
 
 const WAYS: readonly Way[] = [
@@ -146,6 +137,21 @@ const differences: readonly Difference[] = [
   },
 ];
 
+const ROUTES = "haraka-plugin-recipient-routes";
+
+/** The plugin of Haraka's makers for a list of recipients in a file. Haraka itself has only lists of hosts. */
+const routes: LocalList = {
+  name: "recipient-routes",
+  title: "`recipient-routes`, file",
+  ways: ["bridge", "edge"],
+  missing: existsSync(join(INSTALLED, ROUTES)) ? null : `ROLLCALL_HARAKA has no ${ROUTES}`,
+  start(domain, names) {
+    const list = names.map((name) => `${name}@${domain}=192.0.2.10\n`).join("");
+    const file = `[redis]\nenabled=false\n\n[routes]\n${list}`;
+    return startHaraka({ plugins: "recipient-routes\n", "rcpt_to.routes.ini": file }, null);
+  },
+};
+
 export const haraka: Rig = {
   name: "haraka",
   version() {
@@ -158,5 +164,11 @@ export const haraka: Rig = {
   differences,
   smtputf8: true,
   missing: WITHOUT_HARAKA,
-  start: (way, listeners, domains) => startHaraka(settingsOf(way.file, listeners, domains), listeners.edge),
+  start(way, listeners, domains) {
+    const { token, authority } = listeners.edge;
+    const settings = settingsOf(way.file, listeners, domains);
+    const files = { plugins: "rollcall\n", "rollcall.ini": settings, rollcall_token: `${token}\n` };
+    return startHaraka(files, authority);
+  },
+  localLists: [routes],
 };

@@ -4,9 +4,10 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFile
 import { dirname, join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder, ROOT } from "../../test/mta/support/command.ts";
+import { Daemon } from "../../test/mta/support/daemon.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
-import { endWithUs, freePort, until } from "../../test/mta/support/waiting.ts";
-import type { Difference, Listeners, MailServer, Rig, Way } from "../rig.ts";
+import { freePort } from "../../test/mta/support/waiting.ts";
+import type { Difference, LocalList, MailServer, Rig, Way } from "../rig.ts";
 
 /** Where .ci/run has unpacked opensmtpd and the libraries that it needs. */
 const UNPACKED = process.env.ROLLCALL_UNPACKED ?? "";
@@ -38,16 +39,18 @@ export PATH=/usr/sbin:/usr/bin
 exec smtpd -d -f "$PWD/smtpd.conf"
 `;
 
-/** smtpd.conf for these domains and this bridge: nothing else than addresses and domains is changed. */
-function configurationOf(
-  listeners: Pick<Listeners, "socketmap">,
-  domains: readonly string[],
-  port: number,
-): string {
+/** smtpd.conf's table of recipients. */
+const TABLE = "rollcall:/127.0.0.1:10023";
+
+/**
+ * smtpd.conf for these domains: nothing else than addresses, domains and the table is changed.
+ * @param table in place of {@link TABLE}
+ */
+function configurationOf(table: string, domains: readonly string[], port: number): string {
   let text = readFileSync(join(import.meta.dirname, "smtpd.conf"), "utf8");
   const changes = [
     ["{ example.com }", `{ ${domains.join(", ")} }`],
-    ["127.0.0.1:10023", listeners.socketmap],
+    [TABLE, table],
     ["0.0.0.0 port 25", `127.0.0.1 port ${port}`],
     // Nothing is delivered: no process listens on port 9.
     ["smtp://192.0.2.10", "smtp://127.0.0.1:9"],
@@ -84,43 +87,31 @@ function prepare(home: string, configuration: string): void {
   put("smtpd.conf", configuration);
 }
 
+/** @param tableIn makes the table of recipients in the server's folder, and returns its name in smtpd.conf */
 async function startOpenSmtpd(
-  listeners: Pick<Listeners, "socketmap">,
+  tableIn: (home: string) => string,
   domains: readonly string[],
 ): Promise<MailServer> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const home = folder(cleanup);
   chmodSync(home, 0o755);
-  prepare(home, configurationOf(listeners, domains, port));
-  const child = spawn("unshare", ["--mount", "--uts", "sh", "-c", START], {
-    cwd: home,
-    env: { PATH: process.env.PATH ?? "", NODE: process.execPath, UNPACKED },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-  }
-  endWithUs(child);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
-  cleanup.add(async () => {
-    if (isRunning()) child.kill("SIGTERM");
-    await ended;
-  });
-  try {
-    await until("OpenSMTPD greets", async () => {
-      if (!isRunning()) throw new Error(`OpenSMTPD ended:\n${log}`);
-      return greets(port);
-    });
-  } catch (error) {
-    await cleanup.run();
-    throw error;
-  }
-  return { port, isRunning, logs: () => log, stop: () => cleanup.run() };
+  prepare(home, configurationOf(tableIn(home), domains, port));
+  const daemon = new Daemon(
+    spawn("unshare", ["--mount", "--uts", "sh", "-c", START], {
+      cwd: home,
+      env: { PATH: process.env.PATH ?? "", NODE: process.execPath, UNPACKED },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  cleanup.add(() => daemon.stop());
+  await daemon.untilReady(() => greets(port));
+  return {
+    port,
+    isRunning: () => daemon.isRunning(),
+    logs: () => daemon.output,
+    stop: () => cleanup.run(),
+  };
 }
 
 const WAYS: readonly Way[] = [
@@ -202,6 +193,23 @@ const differences: readonly Difference[] = [
   },
 ];
 
+/** table(5): a list in a file, which smtpd reads when it starts. */
+const fileTable: LocalList = {
+  name: "file",
+  title: "`table recipients file:…`",
+  ways: ["table"],
+  missing: null,
+  start: (domain, names) =>
+    startOpenSmtpd(
+      (home) => {
+        const path = join(home, "recipients");
+        writeFileSync(path, names.map((name) => `${name}@${domain}\n`).join(""));
+        return `file:${path}`;
+      },
+      [domain],
+    ),
+};
+
 export const opensmtpd: Rig = {
   name: "opensmtpd",
   version() {
@@ -212,5 +220,6 @@ export const opensmtpd: Rig = {
   differences,
   smtputf8: false,
   missing: MISSING,
-  start: (_way, listeners, domains) => startOpenSmtpd(listeners, domains),
+  start: (_way, { socketmap }, domains) => startOpenSmtpd(() => `rollcall:/${socketmap}`, domains),
+  localLists: [fileTable],
 };

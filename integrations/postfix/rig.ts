@@ -1,14 +1,16 @@
 /** Debian's Postfix, with the files of this folder. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { domainToUnicode } from "node:url";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
+import { folder } from "../../test/mta/support/command.ts";
 import { startPostfix, WITHOUT_POSTFIX } from "../../test/mta/support/postfix.ts";
 import {
   codesOfReply,
   type Difference,
   type Listeners,
+  type LocalList,
   type MailServer,
   type Patience,
   type Rig,
@@ -156,15 +158,17 @@ const differences: readonly Difference[] = [
   },
 ];
 
+type Asked = Pick<Listeners, "socketmap" | "policy" | "tcp">;
+
 /** The addresses of the files, and what stands there in a test. */
-const addressesOf = (listeners: Listeners): [from: string, to: string][] => [
+const addressesOf = (listeners: Asked): [from: string, to: string][] => [
   ["127.0.0.1:10023", listeners.socketmap],
   ["127.0.0.1:10024", listeners.policy],
   ["127.0.0.1:10028", listeners.tcp],
 ];
 
 /** A file's lines for `domains`: nothing else than addresses and domains is changed. */
-function mainOf(file: string, listeners: Listeners, domains: readonly string[]): string {
+function mainOf(file: string, listeners: Asked, domains: readonly string[]): string {
   let text = readFileSync(join(import.meta.dirname, file), "utf8");
   const names = new Set(domains.flatMap((domain) => [domain, domainToUnicode(domain)]));
   const list = /(^(?:relay_domains|virtual_mailbox_domains|mydestination) =\n)(?: {4}\S+\n)+/m;
@@ -180,6 +184,50 @@ function mainOf(file: string, listeners: Listeners, domains: readonly string[]):
     .replaceAll("lmtp:inet:127.0.0.1:24", "smtp:[127.0.0.1]:9");
 }
 
+/**
+ * Clients of the rig never send the messages that they begin. After a hundred of these Postfix would wait a second before
+ * each new one, for its queue to drain.
+ */
+const RIG = "in_flow_delay = 0\n";
+
+async function start(name: string, main: string, cleanup: Cleanup): Promise<MailServer> {
+  const server = await startPostfix({ name, main, rig: RIG }, cleanup);
+  return {
+    port: server.port,
+    isRunning: () => !server.hasEnded,
+    logs: () => server.log(),
+    stop: () => cleanup.run(),
+  };
+}
+
+const LMDB = "/usr/lib/postfix/postfix-lmdb.so";
+
+/** The recipient table of our page, with Postfix's own table in place of the bridge's. */
+const lmdb: LocalList = {
+  name: "lmdb",
+  title: "`relay_recipient_maps = lmdb:…`",
+  ways: ["relay-recipient-maps", "tcp-table", "policy-service"],
+  missing: existsSync(LMDB) ? null : "postfix-lmdb is not installed",
+  start(domain, names) {
+    const cleanup = new Cleanup();
+    const home = folder(cleanup);
+    const [list, etc] = [join(home, "recipients"), join(home, "etc")];
+    writeFileSync(list, names.map((name) => `${name}@${domain} OK\n`).join(""));
+    mkdirSync(etc);
+    writeFileSync(join(etc, "main.cf"), "compatibility_level = 3.10\nmyhostname = mx.example.org\n");
+    execFileSync("postmap", ["-c", etc, `lmdb:${list}`]);
+    // For smtpd, which is another user.
+    execFileSync("chmod", ["-R", "a+rX", home]);
+    const socketmap = "127.0.0.1:10023";
+    const main = mainOf("relay-recipient-maps.cf", { socketmap, policy: "", tcp: "" }, [domain]);
+    return start(
+      "lmdb.example.org",
+      main.replace(`socketmap:inet:${socketmap}:recipients`, `lmdb:${list}`),
+      cleanup,
+    );
+  },
+};
+
 export const postfix: Rig = {
   name: "postfix",
   version: () => `Postfix ${execFileSync("postconf", ["-dh", "mail_version"], { encoding: "utf8" }).trim()}`,
@@ -187,15 +235,7 @@ export const postfix: Rig = {
   differences,
   smtputf8: true,
   missing: WITHOUT_POSTFIX,
-  async start(way, listeners, domains): Promise<MailServer> {
-    const cleanup = new Cleanup();
-    const main = mainOf(way.file, listeners, domains);
-    const server = await startPostfix({ name: `${way.name}.example.org`, main }, cleanup);
-    return {
-      port: server.port,
-      isRunning: () => !server.hasEnded,
-      logs: () => server.log(),
-      stop: () => cleanup.run(),
-    };
-  },
+  start: (way, listeners, domains) =>
+    start(`${way.name}.example.org`, mainOf(way.file, listeners, domains), new Cleanup()),
+  localLists: [lmdb],
 };

@@ -6,7 +6,14 @@ import { folder } from "../../test/mta/support/command.ts";
 import { Installed, whyNot } from "../../test/mta/support/installed.ts";
 import { greets } from "../../test/mta/support/postfix.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
-import { codesOfReply, type Difference, type MailServer, type Rig, type Way } from "../rig.ts";
+import {
+  codesOfReply,
+  type Difference,
+  type LocalList,
+  type MailServer,
+  type Rig,
+  type Way,
+} from "../rig.ts";
 
 const SENDMAIL = "/usr/libexec/sendmail/sendmail";
 const TEMPLATE = "/usr/share/sendmail/cf/debian/sendmail.mc";
@@ -60,14 +67,22 @@ const differences: readonly Difference[] = [
  * Installs Sendmail as Debian does, with the include line that the page adds to sendmail.mc.
  * @param home an empty folder
  */
-export function installSendmail(
+export const installSendmail = (
   home: string,
   bridge: string,
   domains: readonly string[],
   port: number,
-): Installed {
+): Installed => install(home, { m4: lines(bridge, domains), access: "" }, port);
+
+/** What is not Debian's own: lines for sendmail.mc, and for the access map. */
+interface Configuration {
+  readonly m4: string;
+  readonly access: string;
+}
+
+function install(home: string, { m4, access }: Configuration, port: number): Installed {
   const installed = new Installed(home, "smmta", ["var/spool/mqueue", "var/lib/sendmail", "var/log"]);
-  installed.write("etc/mail/rollcall.m4", lines(bridge, domains));
+  installed.write("etc/mail/rollcall.m4", m4);
   // Files that the package makes when it is installed.
   for (const name of [
     "m4/dialup.m4",
@@ -81,7 +96,7 @@ export function installSendmail(
   installed.write("etc/mail/sendmail.mc", macros(installed.run("cat", [TEMPLATE]), port));
   installed.write("etc/mail/sendmail.cf", installed.run("m4", ["/etc/mail/sendmail.mc"]));
   // Clients on loopback need not wait before they speak.
-  makeMap(installed, home, "access", "GreetPause:127\t0\n");
+  makeMap(installed, home, "access", `GreetPause:127\t0\n${access}`);
   // Sendmail waits until there is an @, the mark of a complete file.
   makeMap(installed, home, "aliases", "postmaster\troot\n@\t@\n");
   return installed;
@@ -92,14 +107,17 @@ function makeMap(installed: Installed, home: string, name: string, text: string)
   installed.run("/usr/libexec/sendmail/makemap", ["-s", "hash", join(home, "etc/mail", name)], text);
 }
 
+/** A server, and how its other programs see the same files. */
+type Sendmail = MailServer & { readonly installed: Installed };
+
 /** Starts Sendmail, installed like this. */
-export async function startSendmail(
-  bridge: string,
-  domains: readonly string[],
-): Promise<MailServer & { readonly installed: Installed }> {
+export const startSendmail = (bridge: string, domains: readonly string[]): Promise<Sendmail> =>
+  startWith({ m4: lines(bridge, domains), access: "" });
+
+async function startWith(configuration: Configuration): Promise<Sendmail> {
   const cleanup = new Cleanup();
   const port = await freePort();
-  const installed = installSendmail(folder(cleanup), bridge, domains, port);
+  const installed = install(folder(cleanup), configuration, port);
   const options = { PidFile: "/var/log/pid", ControlSocketName: "", BadRcptThrottle: "0" };
   const daemon = installed.start(SENDMAIL, [
     ...["-bD", "-X", "/var/log/smtp"],
@@ -139,6 +157,26 @@ function replaceAll(text: string, changes: readonly (readonly [from: string, to:
   }, text);
 }
 
+/** The access map that Debian's sendmail.mc has already: every recipient of the domain is refused, except the mailboxes. */
+const accessMap: LocalList = {
+  name: "access-map",
+  title: "`access_db` with `blocklist_recipients`, hash",
+  ways: [WAY.name],
+  missing: null,
+  start: (domain, names) =>
+    startWith({
+      m4: [
+        "FEATURE(`relay_hosts_only')dnl",
+        "FEATURE(`blocklist_recipients')dnl",
+        `RELAY_DOMAIN(\`${domain}')dnl\n`,
+      ].join("\n"),
+      access: [
+        ...names.map((name) => `To:${name}@${domain}\tRELAY\n`),
+        `To:${domain}\tERROR:5.1.1:550 mailbox unknown\n`,
+      ].join(""),
+    }),
+};
+
 export const sendmail: Rig = {
   name: "sendmail",
   version() {
@@ -153,4 +191,5 @@ export const sendmail: Rig = {
   client: "127.0.0.3",
   missing: whyNot("usr/libexec/sendmail/sendmail", "smmta"),
   start: (_, { socketmap }, domains) => startSendmail(bridgeAt(socketmap), domains),
+  localLists: [accessMap],
 };

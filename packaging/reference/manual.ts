@@ -89,7 +89,7 @@ function splitExitCodes(text: string): [title: string, entries: string[]] {
   return [
     "EXIT STATUS",
     codes.map((code) => {
-      const [, number, about] = /^ {2}(\d) {2}(.+)$/.exec(code) ?? [];
+      const [, number, about] = /^ {1,2}(\d+) {2}(.+)$/.exec(code) ?? [];
       if (number === undefined || about === undefined) throw new Error(`cannot read the exit code "${code}"`);
       return term(number, about);
     }),

@@ -157,7 +157,8 @@ export class BridgeJudge {
     if (resolution.answer.verdict !== "not-served") return;
     const { model, violation, now, history } = this.#parts;
     const its = model.history(domain);
-    if (its.servedFor(now()) <= window + LONGEST_COMPUTING || its.mayBeForgotten(now(), history)) return;
+    const bound = window + LONGEST_COMPUTING;
+    if (its.servedFor(now()) <= bound || its.mayBeForgotten(now(), history, bound)) return;
     violation("refusals are fresh", `${say()}, and it has been served for longer`);
   }
 

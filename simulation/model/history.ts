@@ -73,10 +73,13 @@ export class History {
     return Math.max(0, time - (next?.since ?? time));
   }
 
-  /** Whether a tombstone may have been pruned. */
-  mayBeForgotten(time: number, history: number): boolean {
+  /** Whether a tombstone may have been pruned, and no list has had its place for longer than `bound`. */
+  mayBeForgotten(time: number, history: number, bound: number): boolean {
     return this.generations.some(
-      (it) => it.deletedUntil !== null && it.deletedUntil + history <= Math.min(time, it.until),
+      (it) =>
+        it.deletedUntil !== null &&
+        it.deletedUntil + history <= Math.min(time, it.until) &&
+        time - it.until <= bound,
     );
   }
 

@@ -75,8 +75,9 @@ export class HttpJudge {
     if (domains === null || verdict !== "unavailable") return false;
     const { time } = moments.at(-1) as Moment;
     const history = this.#parts.model.history(domain);
+    const bound = settings.window + LONGEST_COMPUTING;
     const isListed =
-      history.servedFor(time) > settings.window && !history.mayBeForgotten(time, settings.history);
+      history.servedFor(time) > bound && !history.mayBeForgotten(time, settings.history, bound);
     return !domains.includes(domain) || !isListed;
   }
 

@@ -66,9 +66,6 @@ export class ReplicaJudge {
         bridge.edgeAskedAt < askedAt
       )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
-    } else if (source === "edge" && answer.confirmed_age === null) {
-      // The Registry confirms nothing to the edge either.
-      return;
     } else if (source === "none") this.#requireAccept(bridge, replica, named, say);
     else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
   }

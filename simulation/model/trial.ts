@@ -214,9 +214,9 @@ export class Trial {
       return;
     }
     const history = this.#parts.model.history(domain);
-    if (history.mayBeForgotten(time, host.settings.history)) return;
-    const age = history.servedFor(time);
     const bound = host.settings.window + LONGEST_COMPUTING;
+    if (history.mayBeForgotten(time, host.settings.history, bound)) return;
+    const age = history.servedFor(time);
     if (age > bound) this.#complain("refusals are fresh", `, and it has been served for ${seconds(age)}`);
     else this.ages.push(["not-served", age, bound]);
     const exported = this.#parts.model.exports.get(domain)?.servedFor(time) ?? 0;

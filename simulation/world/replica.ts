@@ -73,8 +73,10 @@ export class SimulatedReplica implements Answerer {
     this.name = parts.name;
     this.#windows = [parts.window, parts.window];
     this.#hurtAt = parts.time.now();
+    this.disk.died = () => this.stop(true);
     this.disk.wentBack = (path) =>
       parts.violation("nobody goes back", `${this.name} stores an older ${path}`);
+    this.disk.removed = (domain) => this.#lists.removed(domain);
     this.#requests = new ReplicaRequests({ ...parts, replica: this });
     this.#host = new ReplicaHost({
       time: parts.time,
@@ -274,7 +276,7 @@ export class SimulatedReplica implements Answerer {
     else if (event === "ready") this.#lists.ready(first as string, second as number);
     else if (event === "written") this.#lists.written();
     // A damaged part is found when it is read, and the edge is asked meanwhile.
-    else if (event === "missing") this.hurt();
+    else if (event === "missing" && this.#lists.isSpoiled) this.hurt();
     else if (event === "failed") {
       const why = first instanceof Error ? first.stack : String(first);
       violation("no fault of a replica's own", `${this.name}: ${why}`);

@@ -15,15 +15,19 @@ export class StoredLists {
   /** Those that the disk has, also after a power failure. */
   #durable = new Map<string, number>();
   #copy: Copy | null = null;
-  /** A blob that is damaged is found when it is read: from then on no list is complete for sure. */
-  #isDamaged = false;
+  /** Files that were damaged, as the damage left them: undefined for those that it took away. */
+  readonly #damaged = new Map<string, Uint8Array | undefined>();
+  readonly #removed = new Set<string>();
+  /** Whether anything but the replica ever changed a file. */
+  isSpoiled = false;
 
   constructor(disk: WatchedDisk) {
     this.#disk = disk;
   }
 
   ready(domain: string, generation: number): void {
-    if (this.#isDamaged) return;
+    this.#removed.delete(domain);
+    if (this.#isDamaged(domain)) return;
     this.held.set(domain, generation);
     if (!this.#disk.isBad) this.#durable.set(domain, generation);
   }
@@ -33,6 +37,18 @@ export class StoredLists {
     this.#durable = new Map(this.held);
   }
 
+  /** The replica removed what it had of a domain. */
+  removed(domain: string): void {
+    this.#removed.add(domain);
+  }
+
+  /** Whether a file that a domain's list needs is still as a damage left it, and not written since. */
+  #isDamaged(domain: string): boolean {
+    return [...this.#damaged].some(
+      ([path, bytes]) => this.#disk.files.get(path) === bytes && isNeeded(path, domain),
+    );
+  }
+
   restarted(): void {
     this.held = new Map(this.#durable);
   }
@@ -40,9 +56,7 @@ export class StoredLists {
   /** A domain whose list on the disk is older than the one that is held; null if there is none. */
   lacking(): string | null {
     for (const [domain, generation] of this.held) {
-      const stored = this.#disk.generation(domain);
-      // A list that was removed is not lacking.
-      if (stored > 0 && stored < generation) return domain;
+      if (!this.#removed.has(domain) && this.#disk.generation(domain) < generation) return domain;
     }
     return null;
   }
@@ -52,24 +66,41 @@ export class StoredLists {
       for (const domain of lists.keys()) if (!isKept(domain)) lists.delete(domain);
   }
 
-  /** Does something to a file whose path begins so; nothing is sure then. @returns its path, null if there is none */
-  damage(random: Random, how: Damage, files: string): string | null {
+  /**
+   * Does something to a file whose path begins so; lists that need it are not sure then.
+   * @returns its path, null if there is none
+   */
+  damage(random: Random, how: Damage, of: string): string | null {
     if (how === "copy") {
       this.#copy = { files: new Map(this.#disk.files), durable: new Map(this.#durable) };
       return null;
     }
-    const copy = this.#copy;
-    if (how === "older copy" && copy === null) return null;
-    const path = how === "older copy" ? "all" : this.#disk.damage(random, how, files);
-    if (path === null) return null;
-    this.held = new Map();
-    this.#durable = new Map();
-    if (how !== "older copy") this.#isDamaged = true;
-    else if (copy !== null) {
-      this.#disk.files.clear();
-      for (const [name, bytes] of copy.files) this.#disk.files.set(name, bytes);
-      if (!this.#isDamaged) this.#durable = new Map(copy.durable);
-    }
+    this.isSpoiled = true;
+    const { files } = this.#disk;
+    if (how === "older copy") return this.#putBack();
+    const before = new Map(files);
+    const path = this.#disk.damage(random, how, of);
+    for (const each of before.keys())
+      if (files.get(each) !== before.get(each)) this.#damaged.set(each, files.get(each));
+    for (const lists of [this.held, this.#durable])
+      for (const domain of lists.keys()) if (this.#isDamaged(domain)) lists.delete(domain);
     return path;
   }
+
+  /** The copy of the folder takes its place. */
+  #putBack(): string | null {
+    if (this.#copy === null) return null;
+    const { files } = this.#disk;
+    files.clear();
+    for (const [name, bytes] of this.#copy.files) files.set(name, bytes);
+    this.held = new Map();
+    this.#durable = new Map([...this.#copy.durable].filter(([domain]) => !this.#isDamaged(domain)));
+    return "all";
+  }
 }
+
+/** Whether a domain's list needs a file: of other domains alone it needs none. */
+const isNeeded = (path: string, domain: string): boolean => {
+  const [, of] = /^(?:keys|manifests|blobs)\/([^/]+)/.exec(path) ?? [];
+  return of === undefined || of === domain;
+};

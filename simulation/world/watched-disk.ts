@@ -3,10 +3,14 @@ import { readManifest } from "../../src/directory/index.ts";
 import { MemoryDisk } from "../../testing/memory-disk.ts";
 import type { Random } from "../../testing/random.ts";
 
+const MANIFEST = /^manifests\/(.+)$/;
+
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
   readonly #times = new WeakSet<Uint8Array>();
   wentBack: (path: string) => void = () => undefined;
+  /** Called when a domain's manifest was removed. */
+  removed: (domain: string) => void = () => undefined;
 
   get isBad(): boolean {
     return this.fault !== null || this.wait !== null;
@@ -69,8 +73,14 @@ export class WatchedDisk extends MemoryDisk {
     return path;
   }
 
+  override async remove(path: string): Promise<void> {
+    await super.remove(path);
+    const [, domain] = MANIFEST.exec(path) ?? [];
+    if (domain !== undefined) this.removed(domain);
+  }
+
   override async write(path: string, bytes: Uint8Array): Promise<void> {
-    const [, domain] = /^manifests\/(.+)$/.exec(path) ?? [];
+    const [, domain] = MANIFEST.exec(path) ?? [];
     const before = this.files.get(path);
     if (domain !== undefined && before !== undefined && isOlder(bytes, before, domain)) this.wentBack(path);
     await super.write(path, bytes);

@@ -89,6 +89,11 @@ const domainCommit = closed({
   policy: v.exactOptional(policyChange),
   mode: v.exactOptional(oneOf(...MODES)),
   shards: named("NewShardTable", shardsIn(closed)),
+  /**
+   * Required if single changes were made since the last publish: the fingerprints, 10 bytes each in base64url, of names
+   * that the list has only because of them. They are asked about again; the others are settled.
+   */
+  patched_kept: v.exactOptional(text),
 });
 export type DomainCommit = Infer<typeof domainCommit>;
 

@@ -13,6 +13,8 @@ export const STATUS = {
   conflict: 409,
   /** The commit names shards that were not uploaded before; `error.missing` lists them. */
   missing_shards: 409,
+  /** Single changes were made since the last publish, and the commit does not say what becomes of them. */
+  patched_names: 409,
   /** Single changes cannot go on: the list has to be published, which makes more shards. */
   repack_needed: 409,
   too_large: 413,

@@ -16,6 +16,7 @@ export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
 export { repeat } from "./repeat.ts";
 export { FolderError } from "./replica/disk/folder.ts";
+export { lockFolder } from "./replica/disk/lock.ts";
 export type { ReplicaHost } from "./replica/open-replica.ts";
 export {
   type BridgeSettings,

@@ -12,6 +12,8 @@ export const EXIT = {
   guard: 4,
   unconfirmed: 5,
   edge: 6,
+  /** EX_TEMPFAIL of sysexits.h. */
+  busy: 75,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -24,7 +26,8 @@ Exit codes:
   3  bad input: a list, rollcall.toml, or a name that does not exist
   4  refused by the guard, or not what rollcall.toml expects, such as a canary that is missing
   5  not confirmed (no --yes and no terminal)
-  6  edge unreachable, or credentials refused`;
+  6  edge unreachable, or credentials refused
+ 75  sync: another run holds the lock`;
 
 /** A failure to report: what is wrong and where, what to do next, and the exit code. */
 export class CliError extends Error {

@@ -80,6 +80,9 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
             EXIT.input,
             "check the name: `rollcall token list` shows token ids, `rollcall status` shows domains",
           ];
+    case "repack_needed":
+    case "patched_names":
+      return [EXIT.failed, "nothing was changed: publish the list with `rollcall publish`"];
     case "bad_request":
       return [EXIT.input, "nothing was changed; correct it and run the command again"];
     case "uninitialised":

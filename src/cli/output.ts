@@ -53,12 +53,17 @@ export class Output {
 
   /** Prints what is wrong and what to do next. @param exit the exit code, for `--json` */
   error(error: CliError, exit: ExitCode = error.exit): void {
-    const { red, dim } = this.#errorColors;
-    this.note(`${red("error:")} ${error.message}`);
-    for (const detail of error.details) this.note(`  ${detail}`);
-    if (error.hint !== null) this.note(`${dim("what to do:")} ${error.hint}`);
     const { message, hint, details } = error;
+    this.failure(message, details, hint);
     this.result({ error: { message, hint, details, exit } });
+  }
+
+  /** Prints what is wrong and what to do next, of a part of the work that does not end the rest. */
+  failure(message: string, details: readonly string[], hint: string | null): void {
+    const { red, dim } = this.#errorColors;
+    this.note(`${red("error:")} ${message}`);
+    for (const detail of details) this.note(`  ${detail}`);
+    if (hint !== null) this.note(`${dim("what to do:")} ${hint}`);
   }
 
   /** Prints rows in columns as wide as their widest cell. Cells may be coloured. */

@@ -9,12 +9,14 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { planCommand } from "./commands/plan.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { registryCommand } from "./commands/registry.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
+import { syncCommand } from "./commands/sync.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { Cli } from "./context.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit.ts";
@@ -27,6 +29,11 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   devCommand,
   planCommand,
   publishCommand,
+  syncCommand,
+  addCommand,
+  removeCommand,
+  disableCommand,
+  enableCommand,
   checkCommand,
   bridgeCommand,
   opensmtpdTableCommand,

@@ -18,6 +18,8 @@ export interface ListOptions {
   readonly departureGrace?: number;
   readonly skipInvalid?: boolean;
   readonly force?: boolean;
+  readonly keepPatched?: boolean;
+  readonly dropPatched?: boolean;
 }
 
 /** What a command publishes. */
@@ -60,6 +62,17 @@ export function withListOptions(command: Command): Command {
     .option("--force", "override the guard; recorded in the history");
 }
 
+/** Adds the options that say what becomes of single changes which a list does not know. */
+export const withPatchedOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option(
+        "--keep-patched",
+        "keep single changes (rollcall add, remove, …) that the list does not know",
+      ).conflicts("dropPatched"),
+    )
+    .addOption(new Option("--drop-patched", "publish the list as it is, without such changes"));
+
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
@@ -85,7 +98,10 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       throw usageError("a list belongs to one domain", `name it: --domain example.com ${file}`);
     }
     const source = openFile({ path: cli.path(file), shown: file });
-    return { targets: [{ domain, source, policy, mode, ...expectedOf(known.get(domain)) }], settings };
+    return {
+      targets: [{ domain, source, policy, mode, ...expectedOf(known.get(domain), options) }],
+      settings,
+    };
   }
   if (settings === null) {
     throw usageError(
@@ -114,7 +130,7 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       source,
       policy: { ...each.policy, ...policy },
       mode: mode ?? each.mode,
-      ...expectedOf(each),
+      ...expectedOf(each, options),
     };
   });
   return { targets, settings };
@@ -123,7 +139,9 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
 /** What rollcall.toml expects of a domain's list. It holds for a list in FILE too. */
 const expectedOf = (
   domain: DomainSettings | undefined,
-): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear"> => ({
+  { keepPatched, dropPatched }: ListOptions,
+): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear" | "patched"> => ({
+  patched: keepPatched ? "keep" : dropPatched ? "drop" : domain?.patched,
   canaries: domain?.canaries ?? [],
   minimum: domain?.minimum,
   mustNotAppear: domain?.mustNotAppear,

@@ -1,4 +1,4 @@
-import type { DomainPlan, LineReport, PlannedList } from "../publish/index.ts";
+import type { DomainPlan, LineReport, PatchedPlan, PlannedList } from "../publish/index.ts";
 import { type Output, plural } from "./output.ts";
 
 /** Names to show; `--json` has up to a thousand. */
@@ -23,6 +23,14 @@ export function showPlan(
     for (const line of first.slice(0, SHOWN_LINES)) output.line(`    ${line}`);
     if (count > SHOWN_LINES) output.line(`    and ${count - SHOWN_LINES} more`);
   };
+  const patchedRow = (patched: PatchedPlan): void => {
+    const { added, removed, changed, decision } = patched;
+    if (added + removed + changed === 0) return;
+    const what = `${added} added, ${removed} removed, ${changed} changed one by one, which the list does not know`;
+    const end =
+      decision === null ? red("keep or drop them?") : decision === "keep" ? "kept" : yellow("dropped");
+    row("patched", `${what}: ${end}`);
+  };
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}`);
   if (plan.unchanged) {
     output.line("  nothing to change");
@@ -38,6 +46,7 @@ export function showPlan(
       how === "refused" ? `${address} (stays in the list, but will be rejected)` : address,
     );
     names("leaves", leavers, plan.leaving.size);
+    if (plan.patched !== null) patchedRow(plan.patched);
     names(
       "state",
       changing.map(({ address, from, to }) => `${address}: ${from} becomes ${to}`),
@@ -86,6 +95,7 @@ export function planJson({
     settings: plan.changes,
     mode: plan.resultingMode,
     guard: plan.refusal,
+    patched: plan.patched && patchedJson(plan.patched),
     missing_canaries: plan.missingCanaries,
     unmet: plan.unmet,
     warnings: plan.warnings,
@@ -96,3 +106,10 @@ export function planJson({
     skipped: { count: skipped.count, lines: skipped.first },
   };
 }
+
+const patchedJson = ({ added, removed, changed, decision }: PatchedPlan) => ({
+  added,
+  removed,
+  changed,
+  decision,
+});

@@ -33,6 +33,8 @@ export interface DomainSettings {
   readonly policy: Partial<DomainPolicy>;
   readonly mode: Mode | undefined;
   readonly canaries: readonly string[];
+  /** What a publish does with single changes that the list does not know; undefined: it asks for a decision. */
+  readonly patched: "keep" | "drop" | undefined;
   /** Fewest names that the list must accept. */
   readonly minimum: number | undefined;
   /** Addresses that the list must not have. */
@@ -90,6 +92,7 @@ const bridgeEntries = Object.fromEntries(
 );
 
 const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
+const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
 const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
@@ -106,7 +109,7 @@ const SCHEMA = v.strictObject({
   ),
   keep_lists: v.optional(v.boolean("must be true or false"), true),
   bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, ...policyEntries }), {}),
+  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
   sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
   domains: v.optional(
     v.record(
@@ -120,6 +123,7 @@ const SCHEMA = v.strictObject({
           ),
         ),
         mode: MODE,
+        patched: PATCHED,
         canaries: ADDRESSES,
         minimum: v.optional(
           v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
@@ -190,8 +194,8 @@ function readDomain(
 ): DomainSettings {
   const domain = toALabel(name);
   if (domain === null) fault(`"${name}" is not a domain name`);
-  const { list, sources, mode, canaries, minimum, must_not_appear: mustNotAppear, ...own } = table;
-  const { mode: defaultMode, ...common } = defaults;
+  const { list, sources, mode, patched, canaries, minimum, must_not_appear: mustNotAppear, ...own } = table;
+  const { mode: defaultMode, patched: defaultPatched, ...common } = defaults;
   const policy = { ...common, ...own } as Partial<DomainPolicy>;
   const alias = policy.alias ?? null;
   const hasList = list !== undefined || sources !== undefined;
@@ -232,6 +236,7 @@ function readDomain(
     ],
     policy,
     mode: mode ?? defaultMode,
+    patched: patched ?? defaultPatched,
     canaries,
     minimum,
     mustNotAppear,
@@ -276,8 +281,8 @@ function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readon
     return knownSourceSettings(table?.input?.kind);
   }
   return path[0] === "defaults"
-    ? ["mode", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
+    ? ["mode", "patched", ...POLICY_SETTINGS]
+    : ["list", "sources", "mode", "patched", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
 }
 
 /**

@@ -1,4 +1,6 @@
 /** Changes of single mailboxes in a list whose names are known by their fingerprints only. */
+import { concatBytes } from "./bytes.ts";
+import { damaged } from "./errors.ts";
 import { FINGERPRINT_BYTES } from "./fingerprint.ts";
 import { decodeShard, encodeShard, entriesOf } from "./shard.ts";
 
@@ -7,6 +9,34 @@ export const UNLISTED = -1;
 
 /** A name, by its fingerprint, and the state that it gets: an index into `ENTRY_STATES`, or {@link UNLISTED}. */
 export type SingleChange = readonly [fingerprint: Uint8Array, state: number];
+
+/** A name that single changes changed since its list was published. */
+export interface PatchedName {
+  /** Its full fingerprint: a shard has the tail alone, from which a list of more shards cannot be made. */
+  readonly fingerprint: Uint8Array;
+  /** Its state in the list that was published, {@link UNLISTED} if it had none. */
+  readonly was: number;
+  readonly state: number;
+}
+
+/** Bytes of one name: fingerprint, state before, state now; {@link UNLISTED} is 255. */
+const PATCHED_BYTES = FINGERPRINT_BYTES + 2;
+
+export const encodePatched = (names: readonly PatchedName[]): Uint8Array =>
+  concatBytes(
+    names.map(({ fingerprint, was, state }) => concatBytes([fingerprint, Uint8Array.of(was, state)])),
+  );
+
+/** @throws DirectoryError `damaged` */
+export function decodePatched(bytes: Uint8Array): PatchedName[] {
+  if (bytes.length % PATCHED_BYTES !== 0) throw damaged(`changed names of ${bytes.length} bytes`);
+  return Array.from({ length: bytes.length / PATCHED_BYTES }, (_, i) => {
+    const at = i * PATCHED_BYTES;
+    const fingerprint = bytes.slice(at, at + FINGERPRINT_BYTES);
+    const [was, state] = new Int8Array(bytes.slice(at + FINGERPRINT_BYTES, at + PATCHED_BYTES));
+    return { fingerprint, was: was as number, state: state as number };
+  });
+}
 
 /** The fingerprint at the start of a digest, as a copy of its own. */
 export const fingerprintIn = (digest: Uint8Array): Uint8Array => digest.slice(0, FINGERPRINT_BYTES);

@@ -10,6 +10,8 @@ import {
   toBase64Url,
 } from "../directory/index.ts";
 
+import { keptOf, type PatchedPlan } from "./patched.ts";
+
 /** The parts of a plan that its commit carries. */
 export interface CommitParts {
   readonly key: DomainKey;
@@ -18,6 +20,8 @@ export interface CommitParts {
   readonly mode?: Mode | undefined;
   readonly resultingPolicy: DomainPolicy;
   readonly packed: { readonly table: BlobTable };
+  /** Left out or null if the edge does not know of single changes. */
+  readonly patched?: PatchedPlan | null;
 }
 
 /** A domain in the body of a commit. */
@@ -28,6 +32,7 @@ export const commitOf = ({
   mode,
   resultingPolicy,
   packed: { table },
+  patched = null,
 }: CommitParts): DomainCommit => ({
   domain: key.domain,
   expect,
@@ -41,4 +46,5 @@ export const commitOf = ({
     table.inline === null
       ? { bits: table.bits, ids: blobIds(table) }
       : { bits: 0, inline: toBase64Url(table.inline) },
+  ...(patched === null ? {} : { patched_kept: toBase64Url(keptOf(patched)) }),
 });

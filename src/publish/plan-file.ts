@@ -62,6 +62,16 @@ const DOMAIN = v.object({
   unchanged: v.boolean(),
   refusal: v.nullable(v.string()),
   warnings: v.array(v.string()),
+  patched: v.nullable(
+    v.object({
+      added: NUMBER,
+      removed: NUMBER,
+      changed: NUMBER,
+      decision: v.nullable(v.picklist(["keep", "drop"])),
+      kept: v.array(v.string()),
+      settles: v.boolean(),
+    }),
+  ),
   counts: COUNTS,
   table: v.object({ bits: NUMBER, inline: v.nullable(v.string()), ids: v.string() }),
   /** Position in the list and length of each shard that follows. */
@@ -140,6 +150,7 @@ function storedOf(list: PlannedList, parts: Uint8Array[]): StoredDomain {
     unchanged: plan.unchanged,
     refusal: plan.refusal,
     warnings: [...plan.warnings],
+    patched: plan.patched && { ...plan.patched, kept: plan.patched.kept.map(toHex) },
     counts,
     table: {
       bits: table.bits,
@@ -232,6 +243,8 @@ function plannedOf(
     changing: new Map(),
     unchanged: stored.unchanged,
     refusal: stored.refusal,
+    listed: null,
+    patched: stored.patched && { ...stored.patched, kept: stored.patched.kept.map(fromHex) },
     guardNames: null,
     missingCanaries: [],
     unmet: [],

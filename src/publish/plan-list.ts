@@ -12,6 +12,7 @@ import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
 import type { ListRecorder } from "./list-recorder.ts";
 import { emptyList } from "./pack.ts";
+import type { PatchedDecision } from "./patched.ts";
 import { type Base, type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
 import type { Source } from "./sources/index.ts";
 
@@ -26,6 +27,8 @@ export interface PublishTarget {
   readonly mode?: Mode | undefined;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  /** What becomes of single changes that the list does not know; left out: nobody decided. */
+  readonly patched?: PatchedDecision | undefined;
   /** Fewest names that the list must accept. */
   readonly minimum?: number | undefined;
   /** Addresses that the list must not have, in whatever state. */
@@ -93,7 +96,12 @@ export async function planList(
   const { domain, policy, canaries, minimum, mustNotAppear, mode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
-  const intent = { domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear };
+  const { hashing } = ports;
+  const intent = {
+    ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
+    patchedDecision: target.patched,
+    hashing,
+  };
   const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );

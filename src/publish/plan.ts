@@ -9,6 +9,7 @@ import {
   type Difference,
   type DomainKey,
   type DomainPolicy,
+  decodePatched,
   decodeShard,
   ENTRY_STATES,
   type EntryState,
@@ -19,12 +20,14 @@ import {
   fromHex,
   type GuardedCount,
   guardRefusal,
+  type Hashing,
   isAcceptedState,
   isLost,
   isSameTable,
   listedName,
   type Mode,
   NO_COUNTS,
+  type PatchedName,
   POLICY_SETTINGS,
   shardOf,
   TailColumn,
@@ -33,6 +36,7 @@ import {
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
 import type { PackedList } from "./pack.ts";
+import { decidePatched, type PatchedDecision, type PatchedPlan } from "./patched.ts";
 
 /** What a domain should become. */
 export interface Intent {
@@ -47,6 +51,10 @@ export interface Intent {
   readonly mode?: Mode;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
+  /** What becomes of single changes that the list does not know. */
+  readonly patchedDecision?: PatchedDecision | undefined;
+  /** Makes the ids of shards in which single changes are kept. */
+  readonly hashing?: Hashing;
   readonly minimum?: number | undefined;
   readonly mustNotAppear?: readonly string[] | undefined;
 }
@@ -60,6 +68,8 @@ export interface Base {
   readonly mode: Mode;
   readonly counts: Counts;
   readonly list: RemoteList;
+  /** Names that single changes changed since the last publish; null or left out if that is not known. */
+  readonly patched?: readonly PatchedName[] | null;
 }
 
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
@@ -81,6 +91,10 @@ export type GuardNames =
 
 /** What publishing would do to one domain. */
 export interface DomainPlan extends Intent {
+  /** The list as it was read, without single changes that were kept; null if the plan is from a file. */
+  readonly listed: PackedList | null;
+  /** Null if the edge does not know of single changes. */
+  readonly patched: PatchedPlan | null;
   readonly base: Base | null;
   /** Generation that the commit is conditioned on. */
   readonly expect: number | null;
@@ -112,7 +126,7 @@ export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy
 
 /** The head as the edge describes it. */
 export function baseOf(description: DomainDescription, readShard: (id: string) => Promise<Uint8Array>): Base {
-  const { generation, policy, mode, counts } = description;
+  const { generation, policy, mode, counts, patched } = description;
   return {
     generation,
     deleted: description.deleted_until !== null,
@@ -121,6 +135,8 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     mode,
     counts,
     list: { table: tableFrom(description.shards), read: readShard },
+    // Names of another generation would be settled without a look at them.
+    patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
   };
 }
 
@@ -133,18 +149,30 @@ export async function planDomain(
   base: Base | null,
   progress?: (done: number, of: number) => void,
 ): Promise<DomainPlan> {
-  const { packed, key } = intent;
+  const { key } = intent;
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
+  const { packed, patched } = decidePatched(intent.packed, intent.hashing, {
+    names: live === null ? (base?.patched ?? null) : (live.patched ?? null),
+    comparable: live !== null && comparable(live, { policy, keyId: key.id }),
+    decision: intent.patchedDecision,
+  });
   const leaving: Leaving = new Map();
   const coming: Coming = new Set();
   const changing: Changing = new Map();
   const names = new ChangedNames();
-  const difference = await differenceOf(live, intent, policy, { leaving, coming, changing, names }, progress);
+  const difference = await differenceOf(
+    live,
+    { ...intent, packed },
+    policy,
+    { leaving, coming, changing, names },
+    progress,
+  );
   const changes = live === null ? [] : changesBetween(live, policy, mode);
-  const unchanged = live !== null && isHead(live, { key, packed, policy, mode });
-  const refusal = unchanged
+  const isSame = live !== null && isHead(live, { key, packed, policy, mode });
+  const unchanged = isSame && patched?.settles !== true;
+  const refusal = isSame
     ? null
     : guardRefusal({
         lists: listsOf(live, difference),
@@ -156,6 +184,9 @@ export async function planDomain(
       });
   return {
     ...intent,
+    packed,
+    listed: intent.packed,
+    patched,
     base,
     expect: base?.generation ?? null,
     resultingPolicy: policy,
@@ -168,9 +199,11 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    missingCanaries: intent.canaries.filter((address) => !isAcceptedState(stateOf(address, intent, policy))),
-    unmet: unmetBy(intent, policy),
-    warnings: warningsOf(intent, live, policy, difference),
+    missingCanaries: intent.canaries.filter(
+      (address) => !isAcceptedState(stateOf(address, { ...intent, packed }, policy)),
+    ),
+    unmet: unmetBy({ ...intent, packed }, policy),
+    warnings: warningsOf({ ...intent, packed }, live, policy, difference),
   };
 }
 

@@ -59,8 +59,9 @@ async function planOf(
   const list = stored.planned(key, base);
   const { plan } = list;
   const after = { key, packed: plan.packed, policy: plan.resultingPolicy, mode: plan.resultingMode };
+  const isToSettle = base?.generation === expect && plan.patched?.settles === true;
   // An earlier run of the same plan published this domain.
-  if (base !== null && isHead(base, after)) {
+  if (base !== null && isHead(base, after) && !isToSettle) {
     return { ...list, plan: { ...plan, unchanged: true, refusal: null, expect: base.generation } };
   }
   if ((base?.generation ?? null) === expect) return list;

@@ -1,3 +1,4 @@
+import type { CommitResult } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
 import { acceptedCount, type Hashing } from "../directory/index.ts";
 import { fetchKey } from "./domain-key.ts";
@@ -5,6 +6,7 @@ import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
 import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
 import { planUnderNewKeys } from "./new-key.ts";
+import { openChanges } from "./patched.ts";
 import { baseOf, type DomainPlan } from "./plan.ts";
 import {
   during,
@@ -15,6 +17,7 @@ import {
   planLists,
   type Start,
 } from "./plan-list.ts";
+import { isConflict, rebase } from "./rebase.ts";
 import { batchesOf, upload } from "./upload.ts";
 
 /** What a publish is about to change. */
@@ -89,8 +92,10 @@ async function publish(
   options: PublishOptions,
 ): Promise<PublishResult> {
   const planned = await planChanges(ports, targets, options);
-  if (options.dryRun)
-    return { planned, isRefused: refusedOf(planned).length > 0, isPublished: false, generations: {} };
+  if (options.dryRun) {
+    const isRefused = planned.some(({ plan }) => plan.refusal !== null || openChanges(plan.patched) !== null);
+    return { planned, isRefused, isPublished: false, generations: {} };
+  }
   return publishPlanned(ports, planned, options);
 }
 
@@ -116,7 +121,8 @@ export async function publishPlanned(
   const refused = refusedOf(planned);
   const changed = planned.filter(({ plan }) => !plan.unchanged);
   const isRefused = refused.length > 0;
-  if (isRefused && !options.force) throw refusal(refused);
+  requireDecisions(planned.map(({ plan }) => plan));
+  if (isRefused && !options.force) throw refusal(refused.map(({ plan }) => plan));
   if (changed.length > 0) {
     const emptied = refused.filter(({ plan }) => acceptedCount(plan.packed.counts) === 0);
     await ports.confirm({ changed, emptied, overridesGuard: refused.length > emptied.length });
@@ -143,13 +149,41 @@ export async function commitPlans(
   const all: Record<string, number> = {};
   for (const batch of batchesOf(plans)) {
     const { generations } = await during(progress, "uploading", (update) =>
-      upload(client, timers, batch, { force, note, progress: (done, of) => update(done / of) }),
+      uploadOver(client, batch, force, (plans) =>
+        upload(client, timers, plans, { force, note, progress: (done, of) => update(done / of) }),
+      ),
     );
     Object.assign(all, generations);
     recorder?.published(generations);
     progress.committed?.(generations);
   }
   return all;
+}
+
+/** How often plans are made again for heads that single changes moved. */
+const REBASES = 20;
+
+/** Uploads plans, and makes them again while single changes are faster. */
+async function uploadOver(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+  force: boolean | undefined,
+  send: (plans: readonly DomainPlan[]) => Promise<CommitResult>,
+): Promise<CommitResult> {
+  let present = plans;
+  for (let round = 0; ; round++) {
+    try {
+      return await send(present);
+    } catch (error) {
+      const next = isConflict(error) && round < REBASES ? await rebase(client, present) : null;
+      const isUnmet = next?.some(({ missingCanaries, unmet }) => missingCanaries.length + unmet.length > 0);
+      if (next === null || isUnmet) throw error;
+      requireDecisions(next);
+      const refused = next.filter(({ refusal }) => refusal !== null);
+      if (refused.length > 0 && !force) throw refusal(refused);
+      present = next;
+    }
+  }
 }
 
 /** The head that a plan starts from, and the key that its list is made under. */
@@ -186,22 +220,37 @@ export async function exportLists(
   const refused = refusedOf(planned);
   const isRefused = refused.length > 0;
   if (options.dryRun) return { planned, isRefused, next: null };
-  if (isRefused && !options.force) throw refusal(refused);
+  if (isRefused && !options.force) throw refusal(refused.map(({ plan }) => plan));
   return { planned, isRefused, next: directory.next(planned.map(({ plan }) => plan)) };
 }
 
 const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>
   planned.filter(({ plan }) => plan.refusal !== null);
 
-function refusal(refused: readonly PlannedList[]): PublishError {
+/** @throws PublishError `input` if a list does not know of single changes, and nobody said what becomes of them */
+function requireDecisions(plans: readonly DomainPlan[]): void {
+  const open = plans.flatMap(({ domain, patched }) => {
+    const what = openChanges(patched);
+    return what === null ? [] : [`${domain}: ${what}`];
+  });
+  if (open.length === 0) return;
+  throw new PublishError(
+    "input",
+    "single changes need a decision; nothing was published",
+    "--keep-patched keeps them, --drop-patched publishes the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots",
+    open,
+  );
+}
+
+function refusal(refused: readonly DomainPlan[]): PublishError {
   const isUnderOtherKey = refused.some(
-    ({ plan: { base, key } }) => base !== null && !base.deleted && base.keyId !== key.id,
+    ({ base, key }) => base !== null && !base.deleted && base.keyId !== key.id,
   );
   return new PublishError(
     "guard",
     "refused by the guard; nothing was changed",
     isUnderOtherKey ? OTHER_KEY_STEPS : GUARD_STEPS,
-    refused.map(({ plan }) => `${plan.domain} ${plan.refusal}`),
+    refused.map(({ domain, refusal }) => `${domain} ${refusal}`),
   );
 }
 

@@ -9,6 +9,7 @@ import {
   type DomainPolicy,
   emptyShard,
   encodeManifest,
+  fromBase64Url,
   type Hashing,
   isSameTable,
   type ManifestContent,
@@ -20,10 +21,10 @@ import {
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
 import { computeDepartures, listOf } from "./compute-departures.ts";
-import { failure, type RegistryFailure } from "./failure.ts";
+import { badRequest, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
-import { settlePatches } from "./patched-names.ts";
+import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
 import {
   type Draft,
@@ -56,6 +57,9 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   const { records, keyFor } = context;
   const drafts = request.domains.map((each) => validateCommit(records, keyFor, each));
   requireShards(drafts);
+  request.domains.forEach((each, i) => {
+    settleNames(context, each, drafts[i] as Draft);
+  });
   const changed = drafts.filter((draft) => !isUnchanged(draft));
   for (const draft of changed) requireAliasRules(records, draft, drafts);
   const forced = request.force === true;
@@ -70,6 +74,27 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
     ),
     unchanged: drafts.filter((draft) => !changed.includes(draft)).map((draft) => draft.domain),
   };
+}
+
+/** Settles the single changes since the last publish. @throws RegistryFailure `patched_names` or `bad_request` */
+function settleNames(
+  { storage }: GuardContext,
+  { domain, patched_kept: kept }: CommitRequest["domains"][number],
+  { head, policy, key }: Draft,
+): void {
+  if (kept === undefined) {
+    requireNoPatches(storage, domain);
+    return;
+  }
+  const before = liveManifest(head);
+  if (kept !== "" && (before === null || !isComparable(before, { policy, keyId: key.id }))) {
+    throw badRequest(domain, "names of single changes cannot be kept under another key or spelling");
+  }
+  settlePatches(
+    storage,
+    domain,
+    readRequest(domain, () => fromBase64Url(kept)),
+  );
 }
 
 /**
@@ -239,7 +264,7 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now, history);
-  if (meta.action !== "patch") settlePatches(storage, domain);
+  if (meta.action === "rollback" || meta.action === "delete") settlePatches(storage, domain);
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));
 }
 

@@ -15,6 +15,7 @@ import {
   MAX_SHARD_ENTRIES,
   type ManifestRecord,
   nameChangesIn,
+  type PatchedName,
   type SingleChange,
   shardOf,
   tailOf,
@@ -26,7 +27,7 @@ import { failure, ok, RegistryFailure } from "./failure.ts";
 import { judge } from "./guard.ts";
 import { getMeta } from "./meta.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
-import { notePatches, type PatchedName } from "./patched-names.ts";
+import { notePatches } from "./patched-names.ts";
 import { withoutKeeping } from "./plan.ts";
 import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
 import { rebuildShards, shardBytes } from "./rebuild-shards.ts";

@@ -1,4 +1,5 @@
 /** What single changes did to each name since the domain's last publish. */
+import { FINGERPRINT_BYTES, type PatchedName, toHex } from "../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { insert } from "./rows.ts";
@@ -6,15 +7,6 @@ import { bytesOf } from "./summaries.ts";
 
 /** Names that single changes may change before the list has to be published again. */
 export const MAX_PATCHED = 100_000;
-
-/** A name that single changes changed. States are indexes into `ENTRY_STATES`, or `UNLISTED`. */
-export interface PatchedName {
-  /** Its full fingerprint: a shard has the tail alone, from which a list of more shards cannot be made. */
-  readonly fingerprint: Uint8Array;
-  /** Its state in the list that was published last. */
-  readonly was: number;
-  readonly state: number;
-}
 
 /**
  * Adds changes of one generation. A name that is again as it was published is forgotten.
@@ -53,19 +45,36 @@ export function notePatches(
   );
 }
 
-/** Forgets the changes of a domain: a newer list settles them. */
-export function settlePatches(storage: RegistryStorage, domain: string): void {
-  storage.sql("DELETE FROM patched_names WHERE domain = ?", domain);
+/**
+ * Forgets the changes of a domain, since a newer list settles them.
+ * @param kept fingerprints, one after the other, of names that the list has only because of single changes
+ */
+export function settlePatches(storage: RegistryStorage, domain: string, kept?: Uint8Array): void {
+  const stays = new Set<string>();
+  for (let at = 0; at < (kept?.length ?? 0); at += FINGERPRINT_BYTES) {
+    stays.add(toHex((kept as Uint8Array).subarray(at, at + FINGERPRINT_BYTES)));
+  }
+  for (const { fingerprint } of patchedNames(storage, domain)) {
+    if (stays.has(toHex(fingerprint))) continue;
+    storage.sql("DELETE FROM patched_names WHERE domain = ? AND fingerprint = ?", domain, fingerprint);
+  }
+}
+
+/** Refuses a list that was made without regard to single changes. @throws RegistryFailure `patched_names` */
+export function requireNoPatches(storage: RegistryStorage, domain: string): void {
+  const { length } = patchedNames(storage, domain);
+  if (length === 0) return;
+  throw failure(
+    "patched_names",
+    `${domain}: single changes changed ${length} names since the last publish; plan again with this release, which asks what becomes of them`,
+    { domain },
+  );
 }
 
 /** The changed names of a domain, in the order of their fingerprints. */
-export const patchedNames = (storage: RegistryStorage, domain: string, limit: number): PatchedName[] =>
+export const patchedNames = (storage: RegistryStorage, domain: string): PatchedName[] =>
   storage
-    .sql(
-      "SELECT fingerprint, was, state FROM patched_names WHERE domain = ? ORDER BY fingerprint LIMIT ?",
-      domain,
-      limit,
-    )
+    .sql("SELECT fingerprint, was, state FROM patched_names WHERE domain = ? ORDER BY fingerprint", domain)
     .map(({ fingerprint, was, state }) => ({
       fingerprint: bytesOf(fingerprint),
       was: was as number,

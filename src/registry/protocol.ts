@@ -81,6 +81,12 @@ export interface MailboxChanges {
   readonly idempotency: IdempotencyKey | null;
 }
 
+/** Names that single changes changed, as a publisher gets them. */
+export interface PatchedNames {
+  readonly generation: number;
+  readonly names: Uint8Array;
+}
+
 export interface RegistryApi {
   question(question: Question): Promise<Result<QuestionAnswer>>;
   /**
@@ -96,6 +102,8 @@ export interface RegistryApi {
    * @returns `conflict` if the head has another key, policy or canonicaliser than the changes were made under
    */
   patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>>;
+  /** Names that single changes changed since the last publish, and the number of the head; null if there is none. */
+  patched(domain: string): Promise<Result<PatchedNames | null>>;
   /** What the guard would say of a commit. Changes nothing. */
   plan(request: PlanRequest): Promise<Result<PlanResult>>;
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
@@ -136,6 +144,7 @@ export const REGISTRY_CALLS = [
   "putShard",
   "commit",
   "patch",
+  "patched",
   "plan",
   "rollback",
   "remove",

@@ -14,7 +14,7 @@ import type {
   Result,
   RollbackRequest,
 } from "../api/index.ts";
-import { deriveDomainKey, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { readAudit } from "./audit.ts";
@@ -30,6 +30,7 @@ import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
+import { patchedNames } from "./patched-names.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
@@ -39,6 +40,7 @@ import type {
   MailboxChanges,
   Page,
   PartitionStatus,
+  PatchedNames,
   Place,
   RegistryApi,
   Revocation,
@@ -117,6 +119,14 @@ export class RegistryCore implements RegistryApi {
 
   async head(domain: string): Promise<Result<Uint8Array | null>> {
     return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
+  }
+
+  async patched(domain: string): Promise<Result<PatchedNames | null>> {
+    return this.#answer(() => {
+      const head = this.#records.headBytes(domain);
+      if (head === null) return null;
+      return { generation: head.number, names: encodePatched(patchedNames(this.#storage, domain)) };
+    });
   }
 
   async domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>> {

@@ -153,7 +153,7 @@ sources = ["staff"]
       "[defaults]\nlist = 'a'\n",
       "rollcall.toml:2: unknown setting list; known here: mode",
     ],
-    ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "enforce" or "observe"'],
+    ["a mode", "[defaults]\nmode = 'off'\n", 'rollcall.toml:2: mode must be "observe", "defer" or "enforce"'],
     [
       "a grace",
       "[defaults]\n# x\ngrace = -1\n",

@@ -4,13 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Difference, Rig, Way } from "../../integrations/rig.ts";
 import { ENTRIES, RIGS } from "../../integrations/rigs.ts";
 import { Cleanup } from "../mta/support/cleanup.ts";
-import { type Bridge, type Edge, folder, rollcall, startBridge, startEdge } from "../mta/support/command.ts";
+import type { Bridge, Edge } from "../mta/support/command.ts";
 import { expectWritten } from "../mta/support/written.ts";
 import { CORPUS, type Row } from "./corpus.ts";
 import { listenersOf } from "./listeners.ts";
+import { startServers } from "./servers.ts";
 import { askLine, askThrough, isAscii } from "./session.ts";
 import { corpusTable, differencesTable, type Seen } from "./tables.ts";
-import { publishWorld, RELAYED } from "./world.ts";
+import { RELAYED } from "./world.ts";
 
 /*
  * Every front end, every row of the corpus: real servers, a real bridge, a real edge with lists that the real command
@@ -45,10 +46,7 @@ let edge: Edge;
 let bridge: Bridge;
 
 beforeAll(async () => {
-  edge = await startEdge(cleanup);
-  const home = folder(cleanup);
-  await publishWorld(home, (args) => rollcall(args, home, { ...edge.administrator() }));
-  bridge = await startBridge(edge, cleanup);
+  ({ edge, bridge } = await startServers(cleanup));
 }, 90_000);
 afterAll(() => cleanup.run(), 30_000);
 

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ENTRIES } from "../../integrations/rigs.ts";
 import { Cleanup } from "../mta/support/cleanup.ts";
-import { type Bridge, type Edge, folder, rollcall, startBridge, startEdge } from "../mta/support/command.ts";
+import { type Bridge, type Edge, folder, rollcall } from "../mta/support/command.ts";
 import { CORPUS } from "./corpus.ts";
 import { listenersOf } from "./listeners.ts";
+import { startServers } from "./servers.ts";
 import { publishWorld, RELAYED } from "./world.ts";
 
 /*
@@ -16,10 +17,7 @@ let edge: Edge;
 let bridge: Bridge;
 
 beforeAll(async () => {
-  edge = await startEdge(cleanup);
-  const home = folder(cleanup);
-  await publishWorld(home, (args) => rollcall(args, home, { ...edge.administrator() }));
-  bridge = await startBridge(edge, cleanup);
+  ({ edge, bridge } = await startServers(cleanup));
 }, 90_000);
 afterAll(() => cleanup.run(), 30_000);
 

@@ -142,7 +142,18 @@ async function provokePatches(): Promise<string[]> {
   const json = { set: [{ recipient: `one-more@${full}`, state: "active" }] };
   const it = { path: `/v1/domains/${full}/mailboxes`, options: { method: "PATCH", json }, status: 409 };
   const other = freshEnv({ ROLLCALL_MASTER_KEY: toBase64Url(new Uint8Array(32).fill(9)) });
+  const small = "shrinking.example";
+  const expect = await publish(env, small, ["alice", "bob"]);
+  const set = [{ recipient: `carol@${small}`, state: "active" }];
+  await callJson(env, `/v1/domains/${small}/mailboxes`, { method: "PATCH", json: { set } });
+  const { commit: unaware } = await packFor(env, small, ["alice", "bob"], { expect: expect + 1 });
   return [
+    await fault("POST /v1/commits", env, {
+      path: "/v1/commits",
+      options: { json: { domains: [unaware] } },
+      status: 409,
+      code: "patched_names",
+    }),
     await fault(name, env, { ...it, code: "repack_needed" }),
     await fault(name, other, { ...it, code: "conflict" }),
   ].filter((wrong) => wrong !== null);

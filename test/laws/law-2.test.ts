@@ -36,6 +36,7 @@ const SHORT = {
   newcomer1: short,
   newcomer2: short,
   leaver: short,
+  removed: short,
   lapsed: short,
   cold: short,
   bridged: short,
@@ -234,6 +235,30 @@ it.concurrent("An accept may be older by one window in an isolate that has confi
     }
     await pause(20);
   }
+});
+
+it.concurrent("A leaver that a single change removes is deferred within one window, or refused with --now, in an isolate that has confirmed the domain", async () => {
+  const domain = "removed.example";
+  const { removed } = edges.edge;
+  await publisher.publish(domain, "alice bob carol dave erin frank gina zoe yan");
+  await edges.copied();
+  await removed.weather({ kv: "frozen" });
+  for (const [args, local, action] of [
+    ["", "zoe", "defer"],
+    [" --now", "yan", "reject"],
+  ] as const) {
+    await confirmed(removed, domain);
+    expect(await removed.check(`${local}@${domain}`)).toMatchObject({ action: "accept" });
+    expect(await publisher.run(`remove ${local}@${domain}${args}`, "yes")).toMatchObject({ code: 0 });
+    const acknowledged = Date.now();
+    for (;;) {
+      const { at, said } = await timed(() => removed.check(`${local}@${domain}`));
+      if (said.action === action && said.verdict === (action === "defer" ? "departed" : "unknown")) break;
+      expect(at).toBeLessThan(acknowledged + WINDOW_MS + SLACK);
+      await pause(20);
+    }
+  }
+  expect(await removed.check(`zoe@${domain}`)).toMatchObject({ verdict: "departed" });
 });
 
 it.concurrent("An accept may be older by KV's delay in an isolate that is cold or lapsed, which asks the Registry meanwhile", async () => {

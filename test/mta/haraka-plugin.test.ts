@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.ts";
 import { readAnswer } from "../../src/client/answers.ts";
-import { VERDICTS } from "../../src/directory/index.ts";
+import { answer, MODES, VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { about } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { folder } from "./support/command.ts";
@@ -183,7 +183,7 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title, () => {
     expect(unhandled).toBe(0);
   });
 
-  it("takes an answer of the edge for a verdict only if our own client does", () => {
+  it("takes an answer of the edge for a verdict only if our own client does, in every mode", () => {
     const home = folder(cleanup);
     installPlugin(home);
     const require = createRequire(join(home, "node_modules", "haraka-plugin-rollcall", "x.js"));
@@ -205,7 +205,7 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title, () => {
         recipient: fc.constantFrom("a@example.com", "b@example.com"),
         verdict: word,
         action: word,
-        mode: fc.constantFrom("observe", "enforce", null),
+        mode: fc.constantFrom("observe", "defer", "enforce", null),
         reply: fc.oneof(
           fc.constantFrom(
             "250 2.1.5 ok",
@@ -228,8 +228,11 @@ describe.skipIf(WITHOUT_HARAKA !== null)(title, () => {
       if (ours && isVerdict(it)) both++;
     };
     fc.assert(fc.property(fc.oneof(value, fc.jsonValue()), check), { numRuns: 2_000 });
-    for (const verdict of Object.keys(VERDICTS) as (keyof typeof VERDICTS)[])
-      check(about("a@example.com", verdict));
+    for (const verdict of Object.keys(VERDICTS) as Verdict[]) check(about("a@example.com", verdict));
     expect(both).toBeGreaterThanOrEqual(Object.keys(VERDICTS).length);
+    for (const mode of MODES) {
+      for (const verdict of Object.keys(VERDICTS) as Verdict[])
+        expect(isVerdict(answer("a@example.com", verdict, { mode })), `${verdict}, ${mode}`).toBe(true);
+    }
   });
 });

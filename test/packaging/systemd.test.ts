@@ -55,15 +55,18 @@ describe.skipIf(NO_ANALYZE !== null)(named("the units", NO_ANALYZE), () => {
     expect(status).toBe(0);
   });
 
-  it(`expose the host little: at most ${MOST_EXPOSED.toFixed(1)}, by systemd-analyze security`, () => {
-    const text = execFileSync("systemd-analyze", ["security", "--offline=true", SERVICE], {
-      encoding: "utf8",
-    });
-    const [line, score] =
-      /^.*Overall exposure level for rollcall-bridge\.service: ([\d.]+).*$/m.exec(text) ?? [];
-    console.info(line?.trim());
-    expect(Number(score)).toBeLessThanOrEqual(MOST_EXPOSED);
-  });
+  it.each(["rollcall-bridge.service", "rollcall-sync.service"])(
+    `expose the host little: at most ${MOST_EXPOSED.toFixed(1)}, by systemd-analyze security: %s`,
+    (unit) => {
+      const text = execFileSync("systemd-analyze", ["security", "--offline=true", join(UNITS, unit)], {
+        encoding: "utf8",
+      });
+      const [line, score] =
+        /^.*Overall exposure level for rollcall-(?:bridge|sync)\.service: ([\d.]+).*$/m.exec(text) ?? [];
+      console.info(line?.trim());
+      expect(Number(score)).toBeLessThanOrEqual(MOST_EXPOSED);
+    },
+  );
 });
 
 describe("the units", () => {

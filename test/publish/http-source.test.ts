@@ -293,6 +293,20 @@ describe("an HTTP service as a source", () => {
     }
   });
 
+  it.each(["totalResults", "@odata.count", "totalCount", "total_count"])(
+    "is refused if the answer says that there are more items than it has: %s",
+    async (name) => {
+      answers["/p1"] = json({ [name]: 3, users: [{ mail: "a@x" }], next: "/p2" });
+      answers["/p2"] = json({ [name]: 3, users: [{ mail: "b@x" }] });
+      const source = () => open({ url: `${origin}/p1`, next_url: "/next" });
+      expect((await refusal(() => linesOf(source()))).message).toBe(
+        `source hr: the answer says that there are 3 items (${name}), but 2 were read`,
+      );
+      answers["/p2"] = json({ [name]: 2, users: [{ mail: "b@x" }] });
+      expect(await linesOf(source())).toHaveLength(2);
+    },
+  );
+
   it("may end with members that name no next page, and with pages that get smaller or empty", async () => {
     answers["/p1"] = json({ users: [{ mail: "a@x" }, { mail: "b@x" }], next: "/p2" });
     answers["/p2"] = json({ users: [], next: "/p3" });

@@ -72,6 +72,23 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`a table of Postfix as a source${note(
     ]);
   });
 
+  it("takes a name with a dot for a domain only if it is one here", async () => {
+    writeFileSync(
+      join(folder, "dotted"),
+      "example.com x\nother.example x\nann@other.example y\njohn.smith staff\na@example.com b\n",
+    );
+    run("postmap", "hash:dotted");
+    const seen = async (more: object) => sorted(await linesOf(open({ map: "hash:dotted", ...more })));
+    expect(await seen({})).toEqual([
+      expect.stringMatching(
+        /^! "john\.smith" is no domain of another key, so it may be a name without a domain/,
+      ),
+      "a@example.com active",
+      "ann@other.example active",
+    ]);
+    expect(await seen({ bare_names: "skip" })).toEqual(["a@example.com active", "ann@other.example active"]);
+  });
+
   it("may be aliases(5), read by postalias", async () => {
     writeFileSync(
       join(folder, "aliases"),

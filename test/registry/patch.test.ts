@@ -3,16 +3,19 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { PatchResult, Result } from "../../src/api/index.ts";
 import {
   canonicalLocalPart,
+  decodePatched,
   fingerprint,
   fingerprintIn,
   type ManifestRecord,
+  type PatchedName,
   readManifest,
   type SingleChange,
   sentinels,
+  toBase64Url,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { type PatchHost, patchTogether } from "../../src/registry/patch.ts";
-import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
+import type { Changed, MailboxChanges, PatchedNames } from "../../src/registry/protocol.ts";
 import { blobsOf, Records } from "../../src/registry/records.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, SECOND } from "../../testing/world.ts";
@@ -124,7 +127,8 @@ describe("single changes", () => {
     await patch({ [people(1, 16_384)[0] as string]: ACTIVE });
     const head = await desk.head();
     expect(head).toMatchObject({ counts: { active: 16_385 }, shards: { bits: 0, inline: null } });
-    await desk.publish(people(65_535), { bits: 0, force: true });
+    const whole = await desk.prepare(people(65_535), { bits: 0 });
+    await desk.commit([{ ...whole, patched_kept: "" }], { force: true });
     expect(refused(await send(await changesOf({ more: ACTIVE }))).code).toBe("repack_needed");
     expect(await patch({ u7: 1 })).toMatchObject({ changed: 1 });
   });
@@ -134,8 +138,37 @@ describe("single changes", () => {
     await patch({ new: ACTIVE, u1: 1 });
     await patch({ new: GONE, u1: 2, u2: GONE });
     expect(rows("patched_names")).toBe(2);
-    await desk.publish(people(11));
+    const next = await desk.prepare(people(11));
+    expect(await desk.refusal([next])).toMatchObject({ code: "patched_names" });
+    await desk.commit([{ ...next, patched_kept: "" }]);
     expect(rows("patched_names")).toBe(0);
+  });
+
+  it("are asked about again if a publish keeps them, but not under another key", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE, other: ACTIVE });
+    const { generation, names } = accepted(await desk.core.patched(D)) as PatchedNames;
+    expect(generation).toBe(2);
+    const [first] = decodePatched(names) as [PatchedName];
+    expect(first).toMatchObject({ was: GONE, state: ACTIVE });
+    const patched_kept = toBase64Url(first.fingerprint);
+    const same = await desk.prepare([...people(10), "new", "other"]);
+    expect(await desk.commit([{ ...same, patched_kept }])).toMatchObject({ unchanged: [D] });
+    expect(rows("patched_names")).toBe(1);
+    const rotated = await desk.prepare(people(10), { epoch: 2 });
+    expect(await desk.refusal([{ ...rotated, patched_kept }])).toMatchObject({ code: "bad_request" });
+    expect(rows("patched_names")).toBe(1);
+  });
+
+  it("are settled by a rollback and by a deletion", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE });
+    accepted(await desk.rollback({ to: 1, expect: 2 }));
+    expect(rows("patched_names")).toBe(0);
+    await patch({ new: ACTIVE });
+    await desk.remove();
+    expect(rows("patched_names")).toBe(0);
+    expect(await desk.publish(people(10))).toBeGreaterThan(4);
   });
 
   it("are remembered by key for a day", async () => {

@@ -28,8 +28,8 @@ function packed(): string[] {
   return (first as { files: { path: string }[] }).files.map(({ path }) => path);
 }
 
-/** Parts that only a clone has: for working on Rollcall, not with it. */
-const OF_A_CLONE = /^(?:src|test|testing|bench|simulation|mutation|scripts)\//;
+/** Parts that only a clone has: for working on Rollcall, and a Worker that is deployed from there. */
+const OF_A_CLONE = /^(?:src|test|testing|bench|simulation|mutation|scripts|integrations\/email-workers)\//;
 
 describe("the npm package", () => {
   it("has the build that the command runs, and no other", () => {

@@ -132,6 +132,7 @@ export class MemoryEdge {
       canonicaliser,
       shards,
       departures: 0,
+      patched: null,
       kv: { state: "equal", generation },
     };
   }

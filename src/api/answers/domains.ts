@@ -63,6 +63,12 @@ export const domainDescription = named(
     canonicaliser: whole,
     shards: shardTable,
     departures: whole,
+    /**
+     * Names that single changes changed since the last publish, as of a generation: in base64url, 12 bytes each. Those are
+     * the fingerprint, the state then and the state now, each an index into active, disabled, full, moved; 255: not listed.
+     * Null from an edge that does not know.
+     */
+    patched: orNull(open({ generation: whole, names: text })),
     kv: open({ state: kvState, generation: orNull(whole) }),
   }),
 );

@@ -115,7 +115,7 @@ export const ANSWERS = {
   postCommit: {
     summary: "Commit new lists and settings of one or many domains, all or nothing",
     answer: commitResult,
-    errors: ["conflict", "missing_shards", "guard"],
+    errors: ["conflict", "missing_shards", "patched_names", "guard"],
   },
   postPlan: {
     summary: "Ask what the guard would say to a commit; nothing is changed",

@@ -8,7 +8,7 @@ const PREFIX = "rollcall_bridge_replica_";
 /** Most domains in metrics, which have a line for each. */
 const MAX_DOMAINS = 1_000;
 const CONSEQUENCE =
-  "accepts continue from the replica for accept_grace, and the edge is asked about everything else";
+  "accepts continue from the replica for accept_grace, and the edge is asked about everything else. Check edge and token";
 
 /** What the gauges read at each scrape. */
 export interface ReplicaGauges {
@@ -92,7 +92,8 @@ export class ReplicaTelemetry implements ReplicaObserver {
 
   syncFailed(domain: string, why: string): void {
     this.#syncFailures.inc();
-    const text = "the list could not be fetched; it is tried again, and the edge is asked meanwhile";
+    const text =
+      "the list could not be fetched; it is tried again, and the edge is asked meanwhile. If this repeats, see why";
     this.#write("warn", "sync-failed", domain, text, { domain, why });
   }
 
@@ -141,7 +142,8 @@ export class ReplicaTelemetry implements ReplicaObserver {
   }
 
   fault(kind: FaultKind, domain: string | null, detail: string): void {
-    const text = "the replica found a fault; the edge is asked instead";
+    const text =
+      "the replica found a fault; the edge is asked instead. If this repeats, run `rollcall doctor`";
     this.#write("warn", "fault", `${kind} ${domain}`, text, { kind, domain, detail });
   }
 

@@ -30,7 +30,7 @@ Signals:
   SIGHUP   read settings and token again; listeners that did not change stay open
   SIGUSR2  start the installed release as a new process, and hand all sockets and connections over to it
 
-docs/bridge.md shows how to set up the mail server.`;
+docs/mta shows how to set up the mail server.`;
 
 /** `rollcall bridge`: answers the lookup protocols of MTAs. */
 export function bridgeCommand(cli: Cli): Command {

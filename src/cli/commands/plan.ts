@@ -1,10 +1,10 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import {
   encodePlanFile,
   FREE_KV_WRITES_A_DAY,
   KV_DOLLARS_PER_MILLION_WRITES,
+  openChanges,
   type PlannedList,
   planChanges,
   type UploadSize,
@@ -19,9 +19,11 @@ import {
   type Targets,
   targetsOf,
   withListOptions,
+  withPatchedOptions,
 } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
 import { unconfiguredDomains, warnOfUnconfigured } from "../unconfigured.ts";
+import { writeWhole } from "../whole-file.ts";
 
 interface PlanCommandOptions extends EdgeOptions, ListOptions {
   readonly out?: string;
@@ -40,7 +42,9 @@ The others are those of \`rollcall --help\`: 3 bad input, 4 refused by the guard
 
 /** `rollcall plan`: shows what a publish would change. */
 export function planCommand(cli: Cli): Command {
-  return withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing"))
+  return withPatchedOptions(
+    withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing")),
+  )
     .option("--out <file>", "write the plan into a file, for `rollcall publish FILE`")
     .addHelpText("after", HELP)
     .action((file: string | undefined, options: PlanCommandOptions) =>
@@ -71,10 +75,11 @@ async function plan(
   warnOfUnconfigured(output, unconfigured, settings);
   if (out !== undefined) {
     const edge = new URL(cli.url(options)).origin;
-    writeWhole(cli.path(out), encodePlanFile(planned, edge, stablelibHashing));
+    writeWhole(cli.path(out), encodePlanFile(planned, edge, stablelibHashing), 0o600);
     output.line(`The plan is in ${out}. To publish exactly this: rollcall publish ${out}`);
   }
-  const isRefused = changed.some(({ plan }) => plan.refusal !== null) && !options.force;
+  const isOpen = changed.some(({ plan }) => openChanges(plan.patched) !== null);
+  const isRefused = isOpen || (changed.some(({ plan }) => plan.refusal !== null) && !options.force);
   cli.finish(isRefused ? EXIT.guard : changed.length > 0 ? EXIT.changes : EXIT.done);
   output.result({
     changes: changed.length > 0,
@@ -116,12 +121,4 @@ function showSummary({ output }: Cli, planned: readonly PlannedList[], size: Upl
     `To upload: at most ${plural(size.shards, "shard")}, ${octets(size.bytes)}, and ${plural(size.kvWrites, "KV write")}: ` +
       `${share} % of a day's on the free plan, or $${dollarsOf(size).toFixed(6)} beyond what is included.`,
   );
-}
-
-/** Writes a file of mode 0600, whole or not at all. */
-function writeWhole(path: string, bytes: Uint8Array): void {
-  const next = `${path}.next`;
-  rmSync(next, { force: true });
-  writeFileSync(next, bytes, { mode: 0o600, flag: "wx" });
-  renameSync(next, path);
 }

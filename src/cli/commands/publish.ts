@@ -20,6 +20,7 @@ import {
   type Targets,
   targetsOf,
   withListOptions,
+  withPatchedOptions,
 } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
 
@@ -46,11 +47,16 @@ rollcall.toml, turns this off.
 folder may be stolen, after its token is revoked. Names cannot be compared across keys, so it is an override, and the
 history says so.
 
+Names that were changed one by one since the last publish, and that the list does not know, need a decision: --keep-patched,
+--drop-patched, or patched = "keep" or "drop" in rollcall.toml. Kept ones are asked about again, until the list has them.
+
 With --force, a list that accepts nobody must be confirmed by typing the domain's name; --force --yes does not ask.`;
 
 /** `rollcall publish`: reads lists, shows what would change, and publishes them. */
 export function publishCommand(cli: Cli): Command {
-  return withListOptions(cli.edgeCommand("publish", "publish the mailbox list of one domain, or of all"))
+  return withPatchedOptions(
+    withListOptions(cli.edgeCommand("publish", "publish the mailbox list of one domain, or of all")),
+  )
     .option("--yes", "do not ask for confirmation")
     .option("--dry-run", "show the plan and change nothing")
     .option(
@@ -92,6 +98,8 @@ const DECIDED = [
   "departureGrace",
   "skipInvalid",
   "newKey",
+  "keepPatched",
+  "dropPatched",
 ] as const;
 
 async function publishPlan(cli: Cli, file: string, options: PublishOptions): Promise<void> {

@@ -47,6 +47,11 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
 export const showDomain: Handler<"showDomain"> = async (call) => {
   const { deployment, params } = call;
   const manifest = await headOf(call, params.domain);
+  // A Registry of the previous release does not know this call.
+  const changed = await registryOf(call, params.domain)
+    .patched(params.domain)
+    .catch(() => null);
+  const patched = changed === null ? null : unwrap(changed);
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   return {
     ...seenFromHere(deployment, summaryOf(manifest)),
@@ -59,6 +64,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
         ? { bits: shards.bits, ids: blobIds(shards) }
         : { bits: 0, inline: toBase64Url(shards.inline) },
     departures: departures.count,
+    patched: patched && { ...patched, names: toBase64Url(patched.names) },
     kv: await kvAgainst(call, manifest),
   };
 };

@@ -124,7 +124,7 @@ function readRecord(
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
 
 /** The fields of a record, or what is wrong with it. */
-export function readFields(text: string): string[] | string {
+function readFields(text: string): string[] | string {
   if (!text.includes('"')) return text.split(",");
   const fields: string[] = [];
   FIELD.lastIndex = 0;

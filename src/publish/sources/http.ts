@@ -93,7 +93,7 @@ async function readPages(
     }
     for (const item of list[0] as unknown[]) items.take(item);
     url = nextOf(page.body, url, settings, host);
-    if (url === null) requireLast(page, host);
+    if (url === null) requireLast(page, items.count, host);
   }
   if (items.count > 0 && items.addresses === 0) {
     throw new PublishError(
@@ -143,8 +143,23 @@ const NEXT = [
   ...["next", "next_url", "nextUrl"],
 ];
 
-/** @throws PublishError `input` if a page that is taken for the last one names a next page */
-function requireLast({ body, hasNextLink }: Page, { shown }: SourceHost): void {
+/** Members with which well-known services say how many items all pages have, such as SCIM (RFC 7644, 3.4.2). */
+const COUNTS = ["totalResults", "@odata.count", "totalCount", "total_count"];
+
+/**
+ * @param items on all pages so far
+ * @throws PublishError `input` if a page that is taken for the last one names a next page, or more items
+ */
+function requireLast({ body, hasNextLink }: Page, items: number, { shown }: SourceHost): void {
+  for (const member of COUNTS) {
+    const [all] = valuesAt(body, `/${member}`);
+    if (typeof all !== "number" || all <= items) continue;
+    throw new PublishError(
+      "input",
+      `${shown}: the answer says that there are ${all} items (${member}), but ${items} were read`,
+      "ask for larger pages in url, or set next_url or next_token; for other ways of paging, use a source of kind command",
+    );
+  }
   const isNext = (name: string): boolean => {
     const [next] = valuesAt(body, `/${name}`);
     return (typeof next === "string" && next !== "") || typeof next === "number";

@@ -3,6 +3,7 @@ export { openFile } from "./file.ts";
 export type { SourceHost } from "./kind.ts";
 export {
   fileList,
+  filesOfSources,
   knownSourceSettings,
   type NamedSource,
   openSources,

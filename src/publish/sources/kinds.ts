@@ -91,6 +91,13 @@ export interface NamedSource {
   readonly settings: SourceSettings;
 }
 
+/** The files that sources read, as their settings name them. Others cannot be watched. */
+export const filesOfSources = (sources: readonly NamedSource[]): string[] =>
+  sources.flatMap(({ settings }) => {
+    const { kind, path } = settings as SourceSettings & { readonly path?: unknown };
+    return kind === "file" && typeof path === "string" ? [path] : [];
+  });
+
 /** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
 export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
   combineSources(

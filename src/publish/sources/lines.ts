@@ -25,11 +25,13 @@ function encodingOf([first, second]: Uint8Array): "utf-8" | "utf-16le" | "utf-16
  *
  * @param chunks the file's bytes, with or without a byte order mark
  * @param progress called from time to time with the octets read so far
+ * @param ending one character
  */
 export async function eachLine(
   chunks: AsyncIterable<Uint8Array>,
   sink: LineSink,
   progress?: (octets: number) => void,
+  ending = "\n",
 ): Promise<void> {
   let line = 0;
   let rest = "";
@@ -48,7 +50,7 @@ export async function eachLine(
   const feed = (text: string): void => {
     isSuspicious = isSuspicious || SUSPICIOUS.test(text);
     let from = 0;
-    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", from)) {
+    for (let at = text.indexOf(ending); at >= 0; at = text.indexOf(ending, from)) {
       end(rest + text.slice(from, at));
       from = at + 1;
     }

@@ -114,7 +114,11 @@ function rowsOf(
         }
       })
       .on("result", (row: unknown) => {
-        if (Array.isArray(row)) reader?.row(row as unknown[]);
+        try {
+          if (Array.isArray(row)) reader?.row(row as unknown[]);
+        } catch (error) {
+          fail(error);
+        }
       })
       .on("error", reject)
       .on("end", () => (reader === null ? reject(new Error("the query yields no rows to read")) : resolve()));

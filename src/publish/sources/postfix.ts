@@ -58,17 +58,51 @@ export const postfix = kind({
       describe: () => `${host.shown} (${map})`,
       async read(sink, signal) {
         requireFresh(type, path, map, isAliases);
+        const domains = new Domains(host.domain);
         await eachLine(outputOf({ argv, timeout }, host, signal), {
           line(line, text) {
             const key = text.slice(0, Math.max(0, text.indexOf(isAliases ? ":\t" : "\t")));
-            if (!isAliases || !INTERNAL.test(key)) take(line, key, bareNames, host.domain, sink);
+            if (isAliases && INTERNAL.test(key)) return;
+            domains.see(line, key);
+            take(line, key, bareNames, host.domain, sink);
           },
           fault: (line, reason) => sink.fault(line, reason),
         });
+        if (bareNames === "refuse") domains.refuseOthers(sink);
       },
     } satisfies Source;
   },
 });
+
+/**
+ * Tells `example.com anything`, which declares a domain, from a user such as john.smith: a domain has addresses in the same
+ * table, or is the one whose list this is.
+ */
+class Domains {
+  readonly #domains: Set<string>;
+  /** Keys with a dot and without @. */
+  readonly #dotted: { readonly line: number; readonly key: string }[] = [];
+
+  constructor(domain: string) {
+    this.#domains = new Set([domain]);
+  }
+
+  see(line: number, key: string): void {
+    const at = key.lastIndexOf("@");
+    if (at >= 0) this.#domains.add(key.slice(at + 1).toLowerCase());
+    else if (key.includes(".")) this.#dotted.push({ line, key });
+  }
+
+  refuseOthers(sink: Pick<SourceSink, "fault">): void {
+    for (const { line, key } of this.#dotted) {
+      if (this.#domains.has(key.toLowerCase())) continue;
+      sink.fault(
+        line,
+        `"${key}" is no domain of another key, so it may be a name without a domain: set bare_names to "skip" or "keep"`,
+      );
+    }
+  }
+}
 
 /** A key of the table. See virtual(5): `user@domain`, `@domain`, `user`, and in some tables `domain`. */
 function take(

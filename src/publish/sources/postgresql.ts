@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Client, ClientConfig } from "pg";
+import type { Client, ClientConfig, Query, QueryArrayConfig, QueryResult } from "pg";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import { loadDriver } from "./driver.ts";
@@ -12,10 +12,13 @@ import { within } from "./within.ts";
 const URL_FORM =
   'must be such as "postgresql://reader@db.example.com/mail", or "postgresql://reader@/mail?host=/var/run/postgresql"';
 
-/** A few thousand rows at a time, so that a list of any size needs little memory. */
-const FETCH = "FETCH FORWARD 5000 FROM list";
+/** What is used of the package pg. */
+interface Driver {
+  readonly Client: typeof Client;
+  readonly Query: typeof Query;
+}
 
-/** `kind = "postgresql"`: a query, read by a cursor in a transaction that cannot write. */
+/** `kind = "postgresql"`: a query in a transaction that cannot write, whose rows are read as they arrive. */
 export const postgresql = kind({
   settings: {
     url: v.pipe(v.string(URL_FORM), v.regex(/^postgres(?:ql)?:\/\//, URL_FORM)),
@@ -26,7 +29,7 @@ export const postgresql = kind({
   open: ({ url, query, timeout, ...settings }, host) => ({
     describe: () => `${host.shown} (PostgreSQL)`,
     async read(sink, signal) {
-      const { default: pg } = await loadDriver<{ default: { Client: typeof Client } }>("pg", "8", host);
+      const { default: pg } = await loadDriver<{ default: Driver }>("pg", "8", host);
       const socket = new Socket();
       const client = new pg.Client({ ...connection(url, settings, host), stream: () => socket });
       await within(timeout, host, signal, async (limited) => {
@@ -40,24 +43,15 @@ export const postgresql = kind({
         try {
           await client.connect();
           await client.query("BEGIN TRANSACTION READ ONLY");
-          // All rows will be fetched: plan for that, and not for the first ones.
-          await client.query("SET LOCAL cursor_tuple_fraction = 1");
           // A policy that hides rows is an error: a list must not be shorter because of who asks.
           await client.query("SET LOCAL row_security = off");
           // A statement with a name is prepared, alone. Otherwise the rows of a second one would be left out.
-          await client.query({ name: "list", text: `DECLARE list NO SCROLL CURSOR FOR ${query}` });
-          let reader: RowReader | null = null;
-          for (;;) {
-            const { rows, fields } = await client.query<unknown[]>({ text: FETCH, rowMode: "array" });
-            reader ??= new RowReader(
-              fields.map(({ name }) => name),
-              settings,
-              host,
-              sink,
-            );
-            for (const row of rows) reader.row(row);
-            if (rows.length === 0) break;
-          }
+          const statement: QueryArrayConfig = { name: "list", text: query, rowMode: "array" };
+          await rowsOf(
+            client,
+            new pg.Query<unknown[]>(statement),
+            (names) => new RowReader(names, settings, host, sink),
+          );
           await client.query("COMMIT");
           if (broken !== null) throw broken;
         } catch (error) {
@@ -71,6 +65,44 @@ export const postgresql = kind({
     },
   }),
 });
+
+/**
+ * Passes the rows of a query to a reader, which is made from the names of its columns. The driver keeps none. A cursor would
+ * let the server wait for us after each few thousand rows, and us for it.
+ */
+function rowsOf(
+  client: Client,
+  query: Query<unknown[]>,
+  readerOf: (names: readonly string[]) => RowReader,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let reader: RowReader | null = null;
+    let isOver = false;
+    // What is thrown here would end the process: the driver calls this from its socket.
+    const attempt = (work: () => void): void => {
+      if (isOver) return;
+      try {
+        work();
+      } catch (error) {
+        isOver = true;
+        reject(error);
+      }
+    };
+    const open = (result: Pick<QueryResult, "fields"> | undefined): RowReader => {
+      reader ??= readerOf((result?.fields ?? []).map(({ name }) => name));
+      return reader;
+    };
+    query.on("row", (row, result) => attempt(() => open(result).row(row)));
+    query.on("end", (result) =>
+      attempt(() => {
+        open(result);
+        resolve();
+      }),
+    );
+    query.on("error", reject);
+    client.query(query);
+  });
+}
 
 type Secrets = Parameters<typeof readSecret<"password">>[1] & Parameters<typeof tlsOptions>[0];
 

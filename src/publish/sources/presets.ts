@@ -71,7 +71,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Record<string, Settings>>
       ...SEVERAL_DOMAINS,
       filter: "(proxyAddresses=smtp:*)",
       attributes: ["proxyAddresses"],
-      account_control: true,
+      // The accounts of shared mailboxes, rooms and equipment are disabled, and Exchange delivers to them.
       // From the root of a domain, the server refers to partitions that hold no mailboxes.
       referrals: "ignore",
       page_size: 1000,

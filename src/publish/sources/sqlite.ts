@@ -1,7 +1,6 @@
 import { statSync } from "node:fs";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
-import { readFields } from "./csv.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
@@ -25,22 +24,28 @@ export const sqlite = kind({
       if (statSync(file, { throwIfNoEntry: false }) === undefined) {
         throw new PublishError("input", `${host.shown}: there is no ${path}`, "check the path");
       }
-      // Not -json, with which sqlite3 turns octets that are not UTF-8 into other text.
-      const options = ["-readonly", "-bail", "-batch", "-init", "/dev/null", "-csv", "-header"];
-      const rows = new CsvRows(settings, host, sink);
-      await eachLine(outputOf({ argv: ["sqlite3", ...options, file, query], timeout }, host, signal), {
-        line: (_, text) => rows.line(text),
-        fault: (_, reason) => rows.fault(reason),
-      });
+      // Not -json, with which sqlite3 turns octets that are not UTF-8 into other text, nor -csv, which is written row by row.
+      const options = ["-readonly", "-bail", "-batch", "-init", "/dev/null", "-ascii", "-header"];
+      const rows = new Rows(settings, host, sink);
+      await eachLine(
+        outputOf({ argv: ["sqlite3", ...options, file, query], timeout }, host, signal),
+        { line: (_, text) => rows.line(text), fault: (_, reason) => rows.fault(reason) },
+        undefined,
+        ROW_END,
+      );
     },
   }),
 });
 
-/** The output of `sqlite3 -csv -header`. Without rows, there is none at all. */
-class CsvRows {
-  readonly #host: Pick<SourceHost, "shown">;
-  readonly #sink: SourceSink;
+/** What `sqlite3 -ascii` writes after each row, and between two values. Neither can be part of an address. */
+const ROW_END = "\x1e";
+const VALUE_END = "\x1f";
+
+/** The output of `sqlite3 -ascii -header`. Without rows, there is none at all. */
+class Rows {
   readonly #open: (names: readonly string[]) => RowReader;
+  readonly #sink: SourceSink;
+  readonly #shown: string;
   #header = "";
   #columns = 0;
   #reader: RowReader | null = null;
@@ -50,36 +55,33 @@ class CsvRows {
     host: Pick<SourceHost, "shown">,
     sink: SourceSink,
   ) {
-    this.#host = host;
-    this.#sink = sink;
     this.#open = (names) => new RowReader(names, settings, host, sink);
+    this.#sink = sink;
+    this.#shown = host.shown;
   }
 
   /** @throws PublishError `input` for other columns than there should be, or a second header */
   line(text: string): void {
-    const fields = readFields(text);
+    const values = text.includes(VALUE_END) ? text.split(VALUE_END) : [text];
     if (this.#reader === null) {
-      // A name that spans lines is no name of ours.
-      const names = typeof fields === "string" ? [text] : fields;
       this.#header = text;
-      this.#columns = names.length;
-      this.#reader = this.#open(names);
+      this.#columns = values.length;
+      this.#reader = this.#open(values);
     } else if (text === this.#header) {
       throw new PublishError(
         "input",
-        `${this.#host.shown}: the query has more than one statement`,
+        `${this.#shown}: the query has more than one statement`,
         "join them with UNION ALL, or use two sources",
       );
-    } else if (typeof fields === "string") this.#reader.fault(fields);
-    else if (fields.length === this.#columns) this.#reader.row(fields);
+    } else if (values.length === this.#columns) this.#reader.row(values);
     else {
       const columns = this.#columns === 1 ? "1 column" : `${this.#columns} columns`;
-      this.#reader.fault(`${fields.length} fields, but the query has ${columns}`);
+      this.#reader.fault(`${values.length} values, but the query has ${columns}`);
     }
   }
 
   fault(reason: string): void {
-    // Before the header, the row has no number.
+    // Before the header, rows have no numbers.
     if (this.#reader === null) this.#sink.fault(1, reason);
     else this.#reader.fault(reason);
   }

@@ -25,11 +25,10 @@ export function stateWords(words?: Readonly<Record<string, EntryState>>): StateW
       ? ENTRY_STATES.map((state) => [state as string, state] as const)
       : Object.entries(words).map(([word, state]) => [word.trim().toLowerCase(), state] as const),
   );
+  if (!known.has("")) known.set("", "active");
   return {
-    stateOf(word) {
-      const trimmed = word.trim().toLowerCase();
-      return known.get(trimmed) ?? (trimmed === "" ? "active" : null);
-    },
+    // Most words are written as they are listed.
+    stateOf: (word) => known.get(word) ?? known.get(word.trim().toLowerCase()) ?? null,
     unknown: (word) =>
       `unknown state "${shown(word)}": ${
         words === undefined ? `use one of ${ENTRY_STATES.join(", ")}` : "add it to `states` of the source"

@@ -2,10 +2,10 @@
  * Debian's Exim and Sendmail, of which a machine can have only one, and none beside Postfix. Their packages are unpacked in
  * a folder, and their programs run in namespaces where they see what they would see if they were installed.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { endWithUs, until } from "./waiting.ts";
+import { Daemon } from "./daemon.ts";
 
 /** Where .ci/run has unpacked the packages. */
 const UNPACKED = process.env.ROLLCALL_UNPACKED ?? "";
@@ -53,10 +53,10 @@ export class Installed {
   }
 
   /** Writes a file for the programs that start after this. @param path such as `etc/exim4/rollcall.acl` */
-  write(path: string, text: string): void {
+  write(path: string, content: string | Uint8Array): void {
     const file = join(this.#home, path);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
+    writeFileSync(file, content);
   }
 
   /** Runs a command to its end. @returns standard output @throws if it fails */
@@ -93,43 +93,5 @@ export class Installed {
       'exec "$@"',
     ].join(" && ");
     return ["--mount", "--uts", "sh", "-c", script, "sh", command, ...args];
-  }
-}
-
-/** A server's main process. */
-export class Daemon {
-  output = "";
-  readonly ended: Promise<void>;
-  readonly #child: ChildProcess;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-      });
-    }
-    this.ended = new Promise((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
-    endWithUs(child);
-  }
-
-  isRunning(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  /** Waits until it is ready. @throws with its output and `logs()` if it ends, or is not ready in time */
-  async untilReady(isReady: () => Promise<boolean>, logs: () => string): Promise<void> {
-    await until("the server greets", async () => !this.isRunning() || (await isReady())).catch(
-      () => undefined,
-    );
-    if (!this.isRunning() || !(await isReady())) {
-      await this.stop();
-      throw new Error(`the server does not come up:\n${this.output}${logs()}`);
-    }
-  }
-
-  async stop(): Promise<void> {
-    if (this.isRunning()) this.#child.kill("SIGTERM");
-    await this.ended;
   }
 }

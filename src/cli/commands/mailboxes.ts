@@ -1,0 +1,164 @@
+import { type Command, Option } from "commander";
+import type { MailboxesRequest, PatchResult } from "../../api/index.ts";
+import {
+  domainOf as domainOfRecipient,
+  ENTRY_STATES,
+  type EntryState,
+  parseRecipient,
+  toHex,
+} from "../../directory/index.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { inputError } from "../exit.ts";
+import { plural } from "../output.ts";
+import { collect, domainOf } from "../publish-targets.ts";
+
+interface ChangeOptions extends EdgeOptions {
+  readonly domain?: readonly string[];
+  readonly state?: EntryState;
+  readonly now?: boolean;
+  readonly force?: boolean;
+  readonly yes?: boolean;
+}
+
+/** What a command does to each mailbox. */
+interface Verb {
+  readonly name: string;
+  readonly description: string;
+  /** For the question: "Remove 2 mailboxes?" */
+  readonly word: string;
+  /** The state that a mailbox gets; null: it leaves the list. */
+  stateOf(options: ChangeOptions): EntryState | null;
+}
+
+const change = (cli: Cli, verb: Verb): Command =>
+  cli
+    .edgeCommand(verb.name, verb.description)
+    .argument(
+      "<address...>",
+      "addresses, also of several domains; an address without a domain needs --domain",
+    )
+    .option("--domain <domain>", "the domain of addresses without one", collect)
+    .option("--force", "override the guard; recorded in the history")
+    .option("--yes", "do not ask for confirmation");
+
+/** `rollcall add`: puts mailboxes into a published list. */
+export const addCommand = (cli: Cli): Command => {
+  const verb: Verb = {
+    name: "add",
+    description: "add single mailboxes to a published list",
+    word: "Add",
+    stateOf: ({ state = "active" }) => state,
+  };
+  return change(cli, verb)
+    .addOption(new Option("--state <state>", "their state").choices([...ENTRY_STATES]).default("active"))
+    .action(actionOf(cli, verb));
+};
+
+/** `rollcall remove`: takes mailboxes out of a published list. */
+export const removeCommand = (cli: Cli): Command => {
+  const verb: Verb = {
+    name: "remove",
+    description: "remove single mailboxes from a published list",
+    word: "Remove",
+    stateOf: () => null,
+  };
+  return change(cli, verb)
+    .option("--now", "reject them at once, without the departure grace")
+    .action(actionOf(cli, verb));
+};
+
+/** `rollcall disable`: rejects mail to mailboxes, which stay in the list. */
+export const disableCommand = (cli: Cli): Command => {
+  const verb: Verb = {
+    name: "disable",
+    description: "reject mail to single mailboxes, which stay in the list",
+    word: "Disable",
+    stateOf: () => "disabled",
+  };
+  return change(cli, verb).action(actionOf(cli, verb));
+};
+
+/** `rollcall enable`: accepts mail to mailboxes again. */
+export const enableCommand = (cli: Cli): Command => {
+  const verb: Verb = {
+    name: "enable",
+    description: "accept mail to single mailboxes again",
+    word: "Enable",
+    stateOf: () => "active",
+  };
+  return change(cli, verb).action(actionOf(cli, verb));
+};
+
+const actionOf =
+  (cli: Cli, verb: Verb) =>
+  (addresses: readonly string[], options: ChangeOptions): Promise<void> =>
+    send(cli, verb, addresses, options);
+
+async function send(
+  cli: Cli,
+  verb: Verb,
+  addresses: readonly string[],
+  options: ChangeOptions,
+): Promise<void> {
+  const { output } = cli;
+  const client = cli.client(options);
+  const requests = requestsFor(addresses, verb.stateOf(options), options);
+  const domains = [...requests.keys()];
+  for (const address of addresses) output.line(`  ${verb.name.padEnd(8)} ${address}`);
+  if (!options.yes) {
+    const override = options.force ? ", overriding the guard" : "";
+    const question = `${verb.word} ${plural(addresses.length, "mailbox", "mailboxes")} of ${domains.join(", ")}${override}?`;
+    await cli.confirm(question);
+  }
+  const results: PatchResult[] = [];
+  try {
+    for (const [domain, request] of requests) {
+      const result = await client.patchMailboxes(domain, request, toHex(cli.platform.randomBytes(16)));
+      results.push(result);
+      output.line(describe(output.colors.green, result));
+    }
+  } catch (error) {
+    if (results.length > 0) output.warn(`done already: ${results.map((result) => result.domain).join(", ")}`);
+    throw error;
+  }
+  output.result({ domains: results });
+}
+
+/** One request for each domain. @throws CliError exit 3 for an address without a domain */
+function requestsFor(
+  addresses: readonly string[],
+  state: EntryState | null,
+  { domain: named = [], force, now }: ChangeOptions,
+): Map<string, MailboxesRequest> {
+  const byDomain = new Map<string, string[]>();
+  const [only, ...others] = named.map(domainOf);
+  if (others.length > 0) throw inputError("--domain is given twice", "write the others as whole addresses");
+  for (const text of addresses) {
+    const address = text.includes("@") || only === undefined ? text : `${text}@${only}`;
+    const domain = domainOfRecipient(parseRecipient(address));
+    if (domain === null)
+      throw inputError(`"${text}" is no address of a domain`, "write it like ada@example.com");
+    byDomain.set(domain, [...(byDomain.get(domain) ?? []), address]);
+  }
+  return new Map(
+    [...byDomain].map(([domain, recipients]) => [
+      domain,
+      {
+        ...(state === null
+          ? { remove: recipients }
+          : { set: recipients.map((recipient) => ({ recipient, state })) }),
+        ...(force ? { force } : {}),
+        ...(now ? { now } : {}),
+      },
+    ]),
+  );
+}
+
+function describe(
+  green: (text: string) => string,
+  { domain, generation, added, removed, changed }: PatchResult,
+) {
+  return added + removed + changed === 0
+    ? `${domain}  nothing to change`
+    : `${green("changed")} ${domain} in generation ${generation}: ${added} added, ${removed} removed, ${changed} changed`;
+}

@@ -1,0 +1,117 @@
+/** What becomes of single changes if a list is published that does not know of them. */
+import {
+  changedShard,
+  concatBytes,
+  countStates,
+  decodeShard,
+  ENTRY_STATES,
+  findEntry,
+  type Hashing,
+  ID_BYTES,
+  type PatchedName,
+  shardOf,
+  tailOf,
+  UNLISTED,
+} from "../directory/index.ts";
+import type { PackedList } from "./pack.ts";
+
+/** What to do with them: keep them in the list that is published, or publish the list as it is. */
+export type PatchedDecision = "keep" | "drop";
+
+/** How a plan treats the single changes since the last publish. */
+export interface PatchedPlan {
+  /** Changes that the list does not know: how many names it lacks, still has, or has in another state. */
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  /** Null if there is something to decide, and nobody did. */
+  readonly decision: PatchedDecision | null;
+  /** Fingerprints of names that are as single changes made them, although the list says otherwise. */
+  readonly kept: readonly Uint8Array[];
+  /** Whether the publish settles changes, so that it has to be sent even if the list is that of the head. */
+  readonly settles: boolean;
+}
+
+/** The single changes that a plan looks at. */
+interface PatchedInput {
+  /** Null if the edge does not say. */
+  readonly names: readonly PatchedName[] | null;
+  /** Whether these fingerprints are made as those of the list. */
+  readonly comparable: boolean;
+  readonly decision: PatchedDecision | undefined;
+}
+
+/**
+ * Compares a list with the single changes since the last publish.
+ * @returns the list to publish, and what was decided; null if the edge does not know of single changes
+ */
+export function decidePatched(
+  packed: PackedList,
+  hashing: Hashing | undefined,
+  { names, comparable, decision }: PatchedInput,
+): { readonly packed: PackedList; readonly patched: PatchedPlan | null } {
+  if (names === null) return { packed, patched: null };
+  const count = { added: 0, removed: 0, changed: 0 };
+  const unknown: PatchedName[] = [];
+  for (const name of names) {
+    const listed = comparable ? stateIn(packed, name.fingerprint) : name.was;
+    if (listed === name.state) continue;
+    unknown.push(name);
+    count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
+  }
+  const isOpen = unknown.length > 0 && (decision === undefined || (decision === "keep" && !comparable));
+  const isKept = unknown.length > 0 && decision === "keep" && !isOpen && hashing !== undefined;
+  const kept = isKept ? unknown : [];
+  return {
+    packed: isKept ? withNames(packed, hashing, unknown) : packed,
+    patched: {
+      ...count,
+      decision: isOpen ? null : (decision ?? "drop"),
+      kept: kept.map(({ fingerprint }) => fingerprint),
+      settles: kept.length < names.length,
+    },
+  };
+}
+
+function stateIn({ shards, table }: PackedList, fingerprint: Uint8Array): number {
+  return findEntry(decodeShard(shards[shardOf(fingerprint, table.bits)] as Uint8Array), fingerprint);
+}
+
+/** A list in which these names have the states that single changes gave them. */
+function withNames(packed: PackedList, hashing: Hashing, names: readonly PatchedName[]): PackedList {
+  const byShard = new Map<number, Map<number, number>>();
+  for (const { fingerprint, state } of names) {
+    const index = shardOf(fingerprint, packed.table.bits);
+    const changes = byShard.get(index) ?? new Map<number, number>();
+    byShard.set(index, changes.set(tailOf(fingerprint), state));
+  }
+  const shards = [...packed.shards];
+  const counts = { ...packed.counts };
+  const count = (bytes: Uint8Array, sign: 1 | -1): void => {
+    countStates(decodeShard(bytes)).forEach((entries, state) => {
+      counts[ENTRY_STATES[state] as (typeof ENTRY_STATES)[number]] += sign * entries;
+    });
+  };
+  let { inline } = packed.table;
+  const ids = packed.table.ids.slice();
+  for (const [index, changes] of byShard) {
+    const before = shards[index] as Uint8Array;
+    const after = changedShard(before, changes);
+    count(before, -1);
+    count(after, 1);
+    shards[index] = after;
+    if (inline !== null) inline = after;
+    else ids.set(hashing.sha256(after), index * ID_BYTES);
+  }
+  return { table: { bits: packed.table.bits, inline, ids }, shards, counts };
+}
+
+/** What a commit says about single changes. */
+export const keptOf = (patched: PatchedPlan): Uint8Array => concatBytes(patched.kept);
+
+/** What has to be decided, in words; null if nothing has. */
+export function openChanges(patched: PatchedPlan | null): string | null {
+  if (patched === null || patched.decision !== null) return null;
+  const { added, removed, changed } = patched;
+  return `single changes since the last publish that the list does not know: ${added} added, ${removed} removed, ${changed} changed`;
+}

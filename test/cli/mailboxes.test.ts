@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { createClient } from "../../src/client/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { openFile, type PublishTarget, publishLists } from "../../src/publish/index.ts";
+import { TEN, useEdge } from "./support/workspace.ts";
+
+/* Single changes by the command, and publishes among them, against the real edge in workerd. */
+
+const { edge, fresh } = useEdge();
+
+describe("rollcall add, remove, disable and enable", () => {
+  it("change single mailboxes, when confirmed", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    expect(await run(`add new@${domain}`)).toMatchObject({ code: 5 });
+    expect(await verdict("new")).toBe("unknown");
+    const added = await run(`add new@${domain} --yes`);
+    expect(added).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("1 added, 0 removed, 0 changed"),
+    });
+    expect(await verdict("new")).toBe("deliverable");
+    expect(await run(`disable New@${domain}`, { answer: "y" })).toMatchObject({ code: 0 });
+    expect(await verdict("new")).toBe("disabled");
+    await run(`enable new@${domain} --yes`);
+    expect(await verdict("new")).toBe("deliverable");
+    await run(`remove new@${domain} --yes`);
+    expect(await verdict("new")).toBe("departed");
+    await run(`remove new@${domain} --now --yes`);
+    expect(await verdict("new")).toBe("unknown");
+    expect((await run(`remove new@${domain} --yes`)).stdout).toContain("nothing to change");
+    expect((await run(`history ${domain}`)).stdout).toMatch(/patch +admin/);
+  });
+
+  it("change several domains in one call, and take the domain from --domain", async () => {
+    const [one, other] = [fresh(), fresh()];
+    await one.publish(TEN);
+    await other.publish(TEN);
+    const { code, stdout } = await one.run(`add x@${one.domain} x@${other.domain} --state full --yes --json`);
+    expect(code).toBe(0);
+    const { domains } = JSON.parse(stdout) as { domains: unknown[] };
+    expect(domains).toMatchObject([
+      { domain: one.domain, added: 1 },
+      { domain: other.domain, added: 1 },
+    ]);
+    expect([await one.verdict("x"), await other.verdict("x")]).toEqual(["full", "full"]);
+    expect(await one.run(`remove x --domain ${one.domain} --yes`)).toMatchObject({ code: 0 });
+    expect(await one.verdict("x")).toBe("departed");
+  });
+
+  it("exit as other commands do", async () => {
+    const { domain, run, publish } = fresh();
+    expect(await run(`add a@${domain} --yes`)).toMatchObject({ code: 3 });
+    await publish(TEN);
+    expect(await run("add nobody --yes")).toMatchObject({ code: 3 });
+    expect(await run(`add --yes`)).toMatchObject({ code: 2 });
+    const refused = await run(`remove a@${domain} b@${domain} c@${domain} --yes`);
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining("3 of 10 names") });
+    expect(await run(`remove a@${domain} b@${domain} c@${domain} --force --yes`)).toMatchObject({ code: 0 });
+  });
+});
+
+describe("rollcall publish after single changes", () => {
+  it("asks what becomes of those that the list does not know", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    await run(`add new@${domain} --yes`);
+    await run(`remove a@${domain} --yes`);
+    const plan = await run(`publish --domain ${domain} list.txt --dry-run`);
+    expect(plan).toMatchObject({ code: 4, stdout: expect.stringMatching(/patched +1 added, 1 removed/) });
+    const undecided = await publish(TEN);
+    expect(undecided).toMatchObject({ code: 3, stderr: expect.stringContaining("--keep-patched") });
+    expect(await verdict("new")).toBe("deliverable");
+    expect(await publish(TEN, "--keep-patched")).toMatchObject({ code: 0 });
+    expect([await verdict("new"), await verdict("a")]).toEqual(["deliverable", "departed"]);
+    // They are asked about again, until the list has them.
+    expect(await publish(TEN)).toMatchObject({ code: 3 });
+    expect(await publish(`${TEN.replace("a ", "")} new`)).toMatchObject({ code: 0 });
+    expect(await publish(TEN.replace("a ", ""))).toMatchObject({ code: 0 });
+    expect(await verdict("new")).toBe("departed");
+  });
+
+  it("drops them if told to, by an option or by rollcall.toml", async () => {
+    const { domain, run, publish, verdict, write } = fresh();
+    await publish(TEN);
+    await run(`add new@${domain} --yes`);
+    expect(await publish(TEN, "--drop-patched")).toMatchObject({ code: 0 });
+    expect(await verdict("new")).toBe("departed");
+    await run(`remove a@${domain} --yes`);
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\npatched = "drop"\n`);
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("deliverable");
+    write("rollcall.toml", `[defaults]\npatched = "sometimes"\n`);
+    expect(await run("publish --yes")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('"keep" or "drop"'),
+    });
+  });
+
+  it("plans again if single changes come between plan and commit, and not if a publish does", async () => {
+    const { cwd, domain, publish, names, verdict } = fresh();
+    await publish(TEN);
+    const client = createClient({
+      url: edge.url,
+      token: edge.admin,
+      fetch,
+      now: () => performance.now(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    });
+    names(`${TEN} listed`);
+    const source = openFile({ path: `${cwd}/list.txt`, shown: "list.txt" });
+    const target: PublishTarget = { domain, source, policy: {}, canaries: [], patched: "keep" };
+    const publishAfter = (between: () => Promise<unknown>) =>
+      publishLists(
+        {
+          client,
+          hashing: stablelibHashing,
+          timers: { sleep: async () => undefined },
+          recorder: null,
+          progress: {},
+          confirm: async () => void (await between()),
+        },
+        [target],
+      );
+    const set = [{ recipient: `helpdesk@${domain}`, state: "active" as const }];
+    await publishAfter(() => client.patchMailboxes(domain, { set }, "k1"));
+    expect([await verdict("listed"), await verdict("helpdesk")]).toEqual(["deliverable", "deliverable"]);
+    names(`${TEN} listed more`);
+    const racing = publishAfter(async () => {
+      expect(await publish(`${TEN} listed other`, "--drop-patched")).toMatchObject({ code: 0 });
+    });
+    await expect(racing).rejects.toMatchObject({ code: "conflict" });
+    expect(await verdict("other")).toBe("deliverable");
+  });
+});
