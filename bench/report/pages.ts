@@ -20,6 +20,7 @@ export const PAGES: readonly Page[] = [
   { path: "docs/bridge.md", name: "memory", table: memoryTable },
   { path: "docs/sources.md", name: "sources", table: sourcesTable },
   { path: "docs/mta/postfix.md", name: "maps", table: mapsTable },
+  { path: "docs/mta/README.md", name: "front-ends", table: frontEndsTable },
 ];
 
 /** The page with its table of these results. */
@@ -81,14 +82,16 @@ const WAYS = [
   ["verify", "`reject_unverified_recipient`, a local server with the mailboxes"],
 ] as const;
 
+/** A ratio, with the rate of our side of it. */
+function ratioAndRate(each: Measurement): string {
+  const rate = behind(each, "recipients a second");
+  return `${shown(each)} (${rate < 1 ? figure(rate, "count") : figure(rate, "/s").replace("/s", "")} a second)`;
+}
+
 function mapsTable(find: Find): string {
   const column = (head: string, race: string): Column<(typeof WAYS)[number]> => [
     head,
-    ([way]) => {
-      const each = find(`maps.${race}.${way}`);
-      const rate = behind(each, "recipients a second");
-      return `${shown(each)} (${rate < 1 ? figure(rate, "count") : figure(rate, "/s").replace("/s", "")} a second)`;
-    },
+    ([way]) => ratioAndRate(find(`maps.${race}.${way}`)),
   ];
   return tableOf(WAYS, [
     ["recipients looked up by", ([, what]) => what],
@@ -96,6 +99,39 @@ function mapsTable(find: Find): string {
     column("one at a time, names never asked before", "one.new"),
     column("pipelined, hot names", "pipelined.hot"),
     column("pipelined, names never asked before", "pipelined.new"),
+  ]);
+}
+
+/** Each way of the suite `front-ends`, and the local list that its server is compared with. */
+const FRONT_ENDS = [
+  ["postfix.relay-recipient-maps", "Postfix, recipient table over socketmap", "lmdb table"],
+  ["postfix.tcp-table", "Postfix, tcp table", "lmdb table"],
+  ["postfix.policy-service", "Postfix, policy service", "lmdb table"],
+  ["exim.acl", "Exim, ACL", "ACL, cdb lookup"],
+  ["exim.router", "Exim, router", "router, cdb lookup"],
+  ["opensmtpd.table", "OpenSMTPD, table process", "`file:` table"],
+  ["sendmail.socketmap", "Sendmail, socketmap", "access map, hash"],
+  ["haraka.bridge", "Haraka, plugin that asks the bridge", "`recipient-routes`, file"],
+  ["haraka.edge", "Haraka, plugin that asks the edge (on the same host)", "`recipient-routes`, file"],
+] as const;
+/** OpenSMTPD does not offer it. */
+const WITHOUT_PIPELINING: readonly string[] = ["opensmtpd.table"];
+
+function frontEndsTable(find: Find): string {
+  const column = (head: string, race: string): Column<(typeof FRONT_ENDS)[number]> => [
+    head,
+    ([way]) =>
+      race.startsWith("pipelined") && WITHOUT_PIPELINING.includes(way)
+        ? "no pipelining"
+        : ratioAndRate(find(`front-ends.${way}.${race}`)),
+  ];
+  return tableOf(FRONT_ENDS, [
+    ["mail server, way", ([, what]) => what],
+    ["against its own", ([, , list]) => list],
+    column("one at a time, known", "one.known"),
+    column("one at a time, unknown", "one.unknown"),
+    column("pipelined, known", "pipelined.known"),
+    column("pipelined, unknown", "pipelined.unknown"),
   ]);
 }
 

@@ -15,9 +15,9 @@ import { inTurns, median, ratioOf } from "../rig/rounds.ts";
 
 /** Names of a round are of so many; the known ones are spread over the whole list. */
 const NAMES = 5_000;
-/** Half of what one reply of Postfix may hold; see the suite `postfix`. */
-const AT_ONCE = 50;
-/** Recipients of one SMTP session, which is opened while the clock stands: OpenSMTPD and others end longer ones. */
+/** Replies to so many unknown names fit what Postfix writes at once; see the suite `postfix`. */
+const AT_ONCE = 25;
+/** Recipients of one SMTP session. Opening it is not timed. Servers end sessions that refuse more. */
 const A_SESSION = 500;
 const CODES = { known: "250", unknown: "550" };
 
@@ -75,7 +75,7 @@ async function compare(
       const what = `${atOnce === 1 ? "one at a time" : "pipelined"}, ${kind} names`;
       tell(`${rig.name}, ${list.name}: ${what}`);
       const load = { names: namesOf(kind), atOnce, from: rig.client };
-      const seconds = Math.min(extent.seconds, extent.isQuick ? 0.1 : 0.4);
+      const seconds = Math.min(extent.seconds, extent.isQuick ? 0.1 : 0.3);
       const ours: Round[] = [];
       for (const { server } of ways) ours.push(await roundOf(server, load, seconds));
       const turns = await inTurns(extent.rounds, await roundOf(own, load, seconds), ours);
@@ -83,7 +83,7 @@ async function compare(
         const rates = turns.ours[i] as number[];
         measured.push({
           id: `front-ends.${rig.name}.${way.name}.${atOnce === 1 ? "one" : "pipelined"}.${kind}`,
-          what: `RCPT TO, ${what}: ${rig.name}, ${way.title}, against ${list.name}`,
+          what: `RCPT TO, ${what}: ${rig.name}, ${way.title}, against ${list.title}`,
           ...ratioOf(rates, turns.theirs),
           unit: "x",
           detail: {

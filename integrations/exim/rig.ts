@@ -209,6 +209,7 @@ const LOCAL_LISTS: readonly LocalList[] = [
   ),
   localList(
     "router",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is Exim's.
     "router, `${lookup{…}cdb{…}}`",
     "etc/exim4/conf.d/router/050_local_list",
     LOCAL_ROUTER,

@@ -99,6 +99,36 @@ describe("rollcall sync", () => {
     expect(await verdict("a")).toBe("deliverable");
   });
 
+  it.each([
+    ["a day ahead", 86_400_000],
+    ["a day behind", -86_400_000],
+  ])(
+    "publishes the true list if the clock of this host is %s, and again when it is right",
+    async (_, skew) => {
+      const workspace = fresh();
+      const { cwd, domain, run, names, verdict } = workspace;
+      configure(workspace);
+      const skewed = { now: () => Date.now() + skew };
+      expect(await run("sync", skewed)).toMatchObject({ code: 0 });
+      names(`${TEN} z`);
+      const [plan, apply] = ["plan --out p.plan", "publish p.plan --yes"];
+      expect(await run(plan, skewed)).toMatchObject({ code: 2 });
+      expect(await run(apply)).toMatchObject({ code: 0 });
+      expect(await verdict("z")).toBe("deliverable");
+      names(TEN);
+      expect(await run("sync --metrics rollcall.prom", skewed)).toMatchObject({ code: 0 });
+      // The grace of a name that left runs on the Registry's clock.
+      expect(await verdict("z")).toBe("departed");
+      names(`${TEN} y`);
+      expect(await run("sync")).toMatchObject({ code: 0 });
+      expect(await verdict("y")).toBe("deliverable");
+      const { last_attempt, last_success } = statusOf(workspace).domains[domain];
+      expect(Math.abs(last_success - Date.now())).toBeLessThan(60_000);
+      expect(last_attempt).toBe(last_success);
+      expect(exists(join(cwd, "rollcall.prom"))).toBe(true);
+    },
+  );
+
   it("has no option that overrides the guard, and checks its options", async () => {
     const workspace = fresh();
     configure(workspace);
