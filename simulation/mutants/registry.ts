@@ -48,8 +48,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "law 4",
     registry(
       "commit.ts",
-      "  requireGuard(context, changed, number, forced);\n",
-      "  requireGuard(context, changed, number, true);\n",
+      "  requireGuard(context, drafts, number, meta.forced);\n",
+      "  requireGuard(context, drafts, number, true);\n",
     ),
   ),
   mutant(
@@ -85,7 +85,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they last until they end, whatever is committed meanwhile",
     directory(
       "departing.ts",
-      "new Carried(stillDeferred(store, before.departures, now), before.departures.bits)",
+      "new Carried(stillDeferred(store, earlier, now), earlier.bits)",
       "new Carried([], 0)",
     ),
   ),
