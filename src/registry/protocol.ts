@@ -81,9 +81,10 @@ export interface MailboxChanges {
   readonly idempotency: IdempotencyKey | null;
 }
 
-/** Names that single changes changed, as a publisher gets them. */
+/** A head with the names that single changes changed, as a publisher gets them. */
 export interface PatchedNames {
   readonly generation: number;
+  readonly manifest: Uint8Array;
   readonly names: Uint8Array;
 }
 
@@ -102,7 +103,7 @@ export interface RegistryApi {
    * @returns `conflict` if the head has another key, policy or canonicaliser than the changes were made under
    */
   patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>>;
-  /** Names that single changes changed since the last publish, and the number of the head; null if there is none. */
+  /** The head, and names that single changes changed since the last publish; null if there is no head. */
   patched(domain: string): Promise<Result<PatchedNames | null>>;
   /** What the guard would say of a commit. Changes nothing. */
   plan(request: PlanRequest): Promise<Result<PlanResult>>;

@@ -125,7 +125,8 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => {
       const head = this.#records.headBytes(domain);
       if (head === null) return null;
-      return { generation: head.number, names: encodePatched(patchedNames(this.#storage, domain)) };
+      const names = encodePatched(patchedNames(this.#storage, domain));
+      return { generation: head.number, manifest: head.manifest, names };
     });
   }
 

@@ -240,7 +240,7 @@ it.concurrent("An accept may be older by one window in an isolate that has confi
 it.concurrent("A leaver that a single change removes is deferred within one window, or refused with --now, in an isolate that has confirmed the domain", async () => {
   const domain = "removed.example";
   const { removed } = edges.edge;
-  await publisher.publish(domain, "alice bob carol dave erin frank gina zoe yan");
+  await publisher.publish(domain, "alice bob carol dave erin frank gina harry ivan zoe yan");
   await edges.copied();
   await removed.weather({ kv: "frozen" });
   for (const [args, local, action] of [

@@ -46,12 +46,15 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
 
 export const showDomain: Handler<"showDomain"> = async (call) => {
   const { deployment, params } = call;
-  const manifest = await headOf(call, params.domain);
   // A Registry of the previous release does not know this call.
-  const changed = await registryOf(call, params.domain)
+  const result = await registryOf(call, params.domain)
     .patched(params.domain)
     .catch(() => null);
-  const patched = changed === null ? null : unwrap(changed);
+  const found = result === null ? null : unwrap(result);
+  if (result !== null && found === null) throw notFound(params.domain);
+  const manifest =
+    found === null ? await headOf(call, params.domain) : readManifest(found.manifest, params.domain);
+  const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   return {
     ...seenFromHere(deployment, summaryOf(manifest)),
@@ -64,7 +67,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
         ? { bits: shards.bits, ids: blobIds(shards) }
         : { bits: 0, inline: toBase64Url(shards.inline) },
     departures: departures.count,
-    patched: patched && { ...patched, names: toBase64Url(patched.names) },
+    patched,
     kv: await kvAgainst(call, manifest),
   };
 };
