@@ -12,7 +12,7 @@ export type Mode = (typeof MODES)[number];
 export const isMode = (value: unknown): value is Mode => MODES.some((mode) => mode === value);
 
 /** The milder of two modes: it holds for an alias and its target. */
-export const milderMode = (a: Mode, b: Mode): Mode => (MODES.indexOf(a) < MODES.indexOf(b) ? a : b);
+export const milderMode = (a: Mode, b: Mode): Mode => MODES.find((mode) => mode === a || mode === b) as Mode;
 
 /**
  * How the addresses of one domain are interpreted. It is stored in the manifest, so it is part of a generation. The

@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import {
   DEFAULT_POLICY,
   type DomainPolicy,
+  isMode,
+  MODES,
+  milderMode,
   POLICY_SETTINGS,
   policyFault,
   readPolicy,
@@ -135,5 +138,20 @@ describe("what is wrong with a setting", () => {
     ["guard", "must be a number from 0 to 1"],
   ] as const)("names what %s may be", (name, message) => {
     expect(policyFault(name, "x")).toBe(message);
+  });
+});
+
+describe("a mode", () => {
+  it("is one of three", () => {
+    expect(["observe", "defer", "enforce", "Enforce", "", 0, null, undefined].filter(isMode)).toEqual(MODES);
+  });
+
+  it("gives way to a milder one", () => {
+    const milder = MODES.map((a) => MODES.map((b) => milderMode(a, b)));
+    expect(milder).toEqual([
+      ["observe", "observe", "observe"],
+      ["observe", "defer", "defer"],
+      ["observe", "defer", "enforce"],
+    ]);
   });
 });
