@@ -114,6 +114,10 @@ const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "sc
  */
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
   storage.sql(META);
+  // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
+  if (storedVersion(storage) === 1 && storage.sql("PRAGMA table_info(blob_spans)").length === 0) {
+    storage.transaction(() => createFirstTables(storage));
+  }
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {
     for (const { run } of migrations.slice(storedVersion(storage))) run(storage);

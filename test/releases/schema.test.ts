@@ -47,6 +47,18 @@ describe("a schema", () => {
     expect(version()).toBe(SCHEMA + 3);
   });
 
+  it("of an earlier build of the same version gets the tables that it lacks", () => {
+    for (const table of ["patched_names", "patch_keys", "blob_spans"]) storage.sql(`DROP TABLE ${table}`);
+    storage.sql("DROP INDEX generations_patched");
+    storage.sql("ALTER TABLE blobs DROP COLUMN named_from");
+    migrate(storage);
+    expect(["patched_names", "patch_keys", "blob_spans", "generations_patched"].map(hasTable)).not.toContain(
+      false,
+    );
+    expect(storage.sql("PRAGMA table_info(blobs)").map(({ name }) => name)).toContain("named_from");
+    expect(version()).toBe(SCHEMA);
+  });
+
   it("is unchanged if a step fails, including earlier steps of the same run", () => {
     const failing = step("third", () => {
       throw new Error("no room");
