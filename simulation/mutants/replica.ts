@@ -1,7 +1,26 @@
-/** The replica on a mail host: its token, its polls, what it leaves to the edge. */
+/** The replica on a mail host: its clocks, its token, its polls, what it leaves to the edge. */
 import { bridge, edge, type Mutant, mutant, registry } from "./patch.ts";
 
 export const REPLICA_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "a replica's window starts with the answer",
+    "it starts before the question",
+    bridge(
+      "replica/replica.ts",
+      "this.#apply(polled.changes, askedAt)",
+      "this.#apply(polled.changes, this.#time.now())",
+    ),
+  ),
+  mutant(
+    "the sleep of a host does not count",
+    "what the wall clock gains on the monotonic one has passed as well",
+    bridge("steady-clock.ts", "if (gained > TOLERANCE_MS) slept += gained;", ""),
+  ),
+  mutant(
+    "a clock that was set back hides a sleep",
+    "it counts as an hour that has passed",
+    bridge("replica/replica-time.ts", "if (lead - this.#lead > TOLERANCE) this.#offset += this.#leap;", ""),
+  ),
   mutant(
     "a replica with a revoked token hears of changes",
     "the Registry itself refuses it",
@@ -23,6 +42,20 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "replica-changes.ts",
       'domains === null ? "" : "AND domain IN (SELECT value FROM json_each(?))"',
       'domains === null ? "" : "AND json_array_length(?) >= 0"',
+    ),
+  ),
+  mutant(
+    "an answer of the next release is passed on as it is",
+    "the answer to a replica has the members that its contract names",
+    edge("routes/changes.ts", "heads: heads.map(([domain, number]) => [domain, number] as const),", "heads,"),
+  ),
+  mutant(
+    "only the first partition is polled after a restart",
+    "each one confirms on its own",
+    bridge(
+      "replica/replica.ts",
+      "for (const partition of range(this.#host?.settings.partitions ?? 1)) this.#startLoop(partition);",
+      "this.#startLoop(0);",
     ),
   ),
   mutant(

@@ -171,6 +171,7 @@ export function resolveJudged(
   const { judges, time, violations } = scene;
   const askedAt = time.now();
   const run = replica?.run;
+  const isAsked = replica === null || replica.isRunning;
   const settled = bridge.resolve(text);
   const isPending = settled instanceof Promise;
   // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer.
@@ -182,9 +183,9 @@ export function resolveJudged(
   const answered = settled instanceof Promise ? new Map(replica?.answered) : replica?.answered;
   const judge = (resolution: Resolution): Resolution => {
     bridge.flights.delete(text);
-    // A process that was killed has said nothing.
-    if (violations.length > 0 || (replica !== null && (!replica.isRunning || replica.run !== run)))
-      return resolution;
+    // A process that was killed has said nothing, and a host that is off or asleep is not asked.
+    const isHeard = replica === null || (isAsked && replica.isRunning && replica.run === run);
+    if (violations.length > 0 || !isHeard) return resolution;
     judges.bridges.judge(bridge, named, resolution, askedAt);
     if (replica === null) return resolution;
     judges.replicas.judge(bridge, replica, named, resolution, askedAt);

@@ -274,6 +274,7 @@ export class SimulatedReplica implements Answerer {
     const { violation, trace } = this.#parts;
     if (event === "polled") this.#polled(first as number, second as PollFault | null);
     else if (event === "ready") this.#lists.ready(first as string, second as number);
+    else if (event === "unwritable") this.#lists.unwritable();
     else if (event === "written") this.#lists.written();
     // A damaged part is found when it is read, and the edge is asked meanwhile.
     else if (event === "missing" && this.#lists.isSpoiled) this.hurt();

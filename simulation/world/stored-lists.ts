@@ -18,6 +18,7 @@ export class StoredLists {
   /** Files that were damaged, as the damage left them: undefined for those that it took away. */
   readonly #damaged = new Map<string, Uint8Array | undefined>();
   readonly #removed = new Set<string>();
+  #isWaiting = false;
   /** Whether anything but the replica ever changed a file. */
   isSpoiled = false;
 
@@ -29,11 +30,17 @@ export class StoredLists {
     this.#removed.delete(domain);
     if (this.#isDamaged(domain)) return;
     this.held.set(domain, generation);
-    if (!this.#disk.isBad) this.#durable.set(domain, generation);
+    if (!this.#isWaiting && !this.#disk.isBad) this.#durable.set(domain, generation);
+  }
+
+  /** A file waits in memory: it may be the log, without which no list is used after a start. */
+  unwritable(): void {
+    this.#isWaiting = true;
   }
 
   /** What waited in memory is on the disk now. */
   written(): void {
+    this.#isWaiting = false;
     this.#durable = new Map(this.held);
   }
 
@@ -50,6 +57,7 @@ export class StoredLists {
   }
 
   restarted(): void {
+    this.#isWaiting = false;
     this.held = new Map(this.#durable);
   }
 
