@@ -195,9 +195,7 @@ export class SimulatedReplica implements Answerer {
   boot(): void {
     const { time, trace } = this.#parts;
     this.run++;
-    this.#arrived = new Map();
-    this.#applied = new Map();
-    this.#moments = [];
+    [this.#arrived, this.#applied, this.#moments] = [new Map(), new Map(), []];
     this.#failing.clear();
     this.answered.clear();
     this.#lists.restarted();
@@ -207,9 +205,8 @@ export class SimulatedReplica implements Answerer {
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.#unnoticed = noticed.lacks;
     this.isClockSound &&= noticed.isSound;
-    trace(
-      () => `${this.name} starts${this.#unnoticed > 0 ? `, ${this.#unnoticed} ms later than it knows` : ""}`,
-    );
+    const later = noticed.lacks > 0 ? `, ${noticed.lacks} ms later than it knows` : "";
+    trace(() => `${this.name} starts${later}`);
     void this.#host.start();
     time.after(0, () => this.hurt());
   }

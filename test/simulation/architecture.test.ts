@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts of the product that the model may know: words and shapes, never how anything is looked up. */
-const MODEL_MAY_CALL = new Set(["refuses", "DEFAULT_POLICY"]);
+const MODEL_MAY_CALL = new Set(["needsFreshness", "DEFAULT_POLICY"]);
 
 /** Of the fakes: what they keep to, and what of them can be seen from outside. */
 const MODEL_MAY_SEE = ["testing/limits.ts", "testing/network.ts"];
@@ -114,7 +114,7 @@ describe("the simulation's source", () => {
 
   it("is there to be looked at", () => {
     expect(ours.length).toBeGreaterThan(40);
-    expect(ours.flatMap(calledOf)).toContain("refuses");
+    expect(ours.flatMap(calledOf)).toContain("needsFreshness");
   });
 
   it.each<[string, Rule]>([
