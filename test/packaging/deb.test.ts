@@ -211,6 +211,7 @@ describe.skipIf(WITHOUT_DEBIAN !== null)(`Debian 13${WITHOUT_DEBIAN ? ` (${WITHO
 /** What packaging/deb/build.mjs reads. */
 const PARTS = [
   "packaging",
+  "integrations",
   "examples",
   "docs",
   "dist/cli",
