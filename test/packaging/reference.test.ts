@@ -138,6 +138,9 @@ compadd() {
   for each in $found; do print -r -- "<offer>$each</offer>"; done
   builtin compadd "$@"
 }
+# Keys that arrive before the line editor runs would not be completed.
+zle-line-init() { print -r -- edits }
+zle -N zle-line-init
 print ready
 `;
   const driver = `
@@ -146,7 +149,7 @@ zpty z zsh -f -i
 zpty -w z 'source ${join(folder, "setup.zsh")}'
 zpty -r -m z line '*ready*' || exit 1
 zpty -w z $'cd ${folder}; print moved'
-zpty -r -m z line '*moved*moved*' || exit 1
+zpty -r -m z line '*moved*moved*edits*' || exit 1
 zpty -w -n z ${`$'${typed}\\t'`}
 zpty -w z $'\\x15print over'
 while zpty -r z line; do print -r -- $line; [[ $line == *over* && $line != *print* ]] && break; done

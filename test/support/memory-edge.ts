@@ -21,8 +21,7 @@ export const keyOf = (domain: string, epoch = 1): DomainKey =>
 export type Intercept = (method: string, path: string) => Response | "lose the answer" | undefined;
 
 /**
- * The publishing side of an edge in memory, behind `fetch`: heads, shards and commits, without guard and
- * history. test/cli tests the rest against the real edge.
+ * The publishing side of an edge in memory, behind `fetch`: heads, shards and commits, without a guard. test/cli tests the rest against the real edge.
  */
 export class MemoryEdge {
   readonly heads = new Map<string, DomainDescription>();
@@ -34,6 +33,8 @@ export class MemoryEdge {
   #open = 0;
   mostOpen = 0;
   #number = 0;
+  /** Newest first. */
+  readonly #numbersOf = new Map<string, readonly number[]>();
 
   client(): RollcallClient {
     return createClient({
@@ -68,9 +69,10 @@ export class MemoryEdge {
 
   #answer(method: string, path: string, body: unknown): Response {
     const [, domain = "", what, id = ""] =
-      /^\/v1\/domains\/([^/]+)(?:\/(key|shards)(?:\/(.+))?)?$/.exec(path) ?? [];
+      /^\/v1\/domains\/([^/]+)(?:\/(key|shards|generations)(?:\/(.+))?)?$/.exec(path) ?? [];
     if (path === "/v1/commits") return this.#commit(JSON.parse(body as string) as CommitRequest);
     if (what === "key") return this.#key(domain);
+    if (what === "generations") return this.#history(domain);
     if (what === "shards" && method === "PUT") {
       this.shards.set(id, Uint8Array.from(body as Uint8Array));
       return Response.json({ done: true });
@@ -78,6 +80,24 @@ export class MemoryEdge {
     if (what === "shards") return new Response(this.shards.get(id) as Uint8Array<ArrayBuffer>);
     const head = this.heads.get(domain);
     return head === undefined ? failed(404, { code: "not_found", message: "no head" }) : Response.json(head);
+  }
+
+  /** All generations of a domain, which are commits. */
+  #history(domain: string): Response {
+    const head = this.heads.get(domain);
+    const numbers = this.#numbersOf.get(domain) ?? [];
+    const generations = numbers.map((generation) => ({
+      generation,
+      time: 0,
+      action: "commit",
+      by: "t",
+      forced: false,
+      note: null,
+      mode: head?.mode,
+      counts: head?.counts,
+      departures: 0,
+    }));
+    return Response.json({ domain, generations, next: null });
   }
 
   #key(domain: string): Response {
@@ -106,7 +126,10 @@ export class MemoryEdge {
       return failed(409, { code: "missing_shards", message: "put them", missing });
     }
     const number = ++this.#number;
-    for (const each of request.domains) this.heads.set(each.domain, this.#headOf(each, number));
+    for (const each of request.domains) {
+      this.heads.set(each.domain, this.#headOf(each, number));
+      this.#numbersOf.set(each.domain, [number, ...(this.#numbersOf.get(each.domain) ?? [])]);
+    }
     const generations = Object.fromEntries(request.domains.map(({ domain }) => [domain, number]));
     return Response.json({ generations, unchanged: [] });
   }
