@@ -10,7 +10,8 @@ const CATCH_ALL =
 
 /**
  * The canonical local part of an address of `domain`, or why there is none. Null for `@domain` if the policy has a
- * catch-all. Accepts misplaced dots, since real mailboxes have them. Does not accept unquoted characters that need quotes, since they are usually mistakes.
+ * catch-all. Accepts misplaced dots, since real mailboxes have them. Does not accept unquoted characters that need quotes,
+ * since they are usually mistakes.
  */
 export function listedName(
   address: string,
@@ -22,7 +23,7 @@ export function listedName(
   if (recipient.kind === "postmaster") return { fault: "no domain" };
   if (recipient.kind === "literal") return { fault: "an address literal, which no list can contain" };
   if (recipient.domain !== domain) return { fault: `an address of ${recipient.domain}, not of ${domain}` };
-  if (recipient.local === "" && address.trimStart().startsWith("@")) {
+  if (recipient.local === "" && address.startsWith("@")) {
     // A list may say what the policy says already.
     return policy.catchall ? null : { fault: CATCH_ALL };
   }

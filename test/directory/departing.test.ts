@@ -4,6 +4,7 @@ import {
   type BlobStore,
   type DepartureTable,
   departuresAfter,
+  departuresIn,
   NO_DEPARTURES,
   storedList,
 } from "../../src/directory/departing.ts";
@@ -327,4 +328,41 @@ describe("departures of lists that are known by their tails", () => {
     const nobody = { table: tableOf(none, bits), read: (index: number) => none[index] as Uint8Array };
     expect(faultOf(() => departuresAfter(blobs, stablelibHashing, before, nobody, NOW, 60))).toBe("invalid");
   });
+});
+
+it("names that go at once get no grace, and no more of an earlier one", () => {
+  const history = new History();
+  history.commit(
+    new Map([
+      ["early", ACTIVE],
+      ["now", ACTIVE],
+      ["later", ACTIVE],
+    ]),
+    NOW,
+    600,
+  );
+  history.commit(
+    new Map([
+      ["now", ACTIVE],
+      ["later", ACTIVE],
+    ]),
+    NOW,
+    600,
+  );
+  expect(history.until("early")).toBeGreaterThan(0);
+  const tailOfName = (name: string): number => tailOf(fingerprint(KEY.names, name));
+  const gone = ["now", "later"].map(tailOfName).sort((a, b) => a - b);
+  history.departures = departuresIn(
+    history.blobs,
+    stablelibHashing,
+    history.departures,
+    (visit) => {
+      for (const tail of gone) visit(tail, ACTIVE, -1);
+    },
+    NOW,
+    600,
+    new Set(["early", "now"].map(tailOfName)),
+  );
+  expect(["early", "now"].map((name) => history.until(name))).toEqual([0, 0]);
+  expect(history.until("later")).toBeGreaterThan(0);
 });

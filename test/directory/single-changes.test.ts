@@ -1,0 +1,76 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeShard, encodeShard, entriesOf } from "../../src/directory/shard.ts";
+import {
+  changedShard,
+  decodePatched,
+  encodePatched,
+  fingerprintIn,
+  UNLISTED,
+} from "../../src/directory/single-changes.ts";
+import { faultOf } from "./helpers.ts";
+
+const STATE = fc.constantFrom(UNLISTED, 0, 1, 2, 3);
+const FINGERPRINT = fc.uint8Array({ minLength: 10, maxLength: 10 });
+
+describe("names that single changes changed", () => {
+  it("are stored in twelve bytes each: fingerprint, state before, state now", () => {
+    const fingerprint = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    const bytes = encodePatched([{ fingerprint, was: UNLISTED, state: 2 }]);
+    expect([...bytes]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255, 2]);
+    expect(UNLISTED).toBe(-1);
+  });
+
+  it("are read as they were stored", () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ fingerprint: FINGERPRINT, was: STATE, state: STATE })), (names) => {
+        expect(decodePatched(encodePatched(names))).toEqual(names);
+      }),
+    );
+  });
+
+  it.each([1, 11, 13, 23])("of %i bytes are damaged", (length) => {
+    expect(faultOf(() => decodePatched(new Uint8Array(length)))).toBe("damaged");
+    expect(() => decodePatched(new Uint8Array(length))).toThrow(`changed names of ${length} bytes`);
+  });
+
+  it("have the first ten bytes of a digest, in a copy", () => {
+    const digest = Uint8Array.from({ length: 32 }, (_, i) => i);
+    const print = fingerprintIn(digest);
+    digest.fill(0);
+    expect([...print]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+});
+
+describe("a shard after single changes", () => {
+  const TAIL = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 2 ** 48 - 1 }));
+  const LISTED = fc.integer({ min: 0, max: 3 });
+
+  it("is the shard of the changed list", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(TAIL, LISTED), { maxLength: 60 }),
+        fc.array(fc.tuple(TAIL, STATE), { maxLength: 30 }),
+        fc.constantFrom<[number, number]>([0, 0], [3, 5]),
+        (listed, changed, [bits, index]) => {
+          const shardOf = (list: ReadonlyMap<number, number>): Uint8Array => {
+            const sorted = [...list].sort(([a], [b]) => a - b);
+            const tails = Float64Array.from(sorted, ([tail]) => tail);
+            return encodeShard({ tails, states: Uint8Array.from(sorted, ([, state]) => state) }, bits, index);
+          };
+          const list = new Map(listed);
+          const before = shardOf(list);
+          const changes = new Map(changed);
+          for (const [tail, state] of changes) {
+            if (state === UNLISTED) list.delete(tail);
+            else list.set(tail, state);
+          }
+          expect(changedShard(before, changes)).toEqual(shardOf(list));
+          expect(entriesOf(decodeShard(changedShard(before, new Map()))).tails).toEqual(
+            entriesOf(decodeShard(before)).tails,
+          );
+        },
+      ),
+    );
+  });
+});
