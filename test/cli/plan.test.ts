@@ -214,6 +214,9 @@ describe("rollcall publish PLAN", () => {
     expect(
       await refused(whole, /is a plan, and --departure-grace is decided in it/, " --departure-grace 5"),
     ).toBe(2);
+    for (const mode of ["observe", "defer", "enforce"]) {
+      expect(await refused(whole, new RegExp(`is a plan, and --${mode} is decided`), ` --${mode}`)).toBe(2);
+    }
     expect(await refused(whole, /is a plan, and --domain is decided/, ` --domain ${workspace.domain}`)).toBe(
       2,
     );

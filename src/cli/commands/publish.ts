@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { Command } from "commander";
+import { MODES } from "../../directory/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import {
   type Confirmation,
@@ -92,8 +93,7 @@ function isPlanAt(path: string): boolean {
 const DECIDED = [
   "domain",
   "config",
-  "observe",
-  "enforce",
+  ...MODES,
   "grace",
   "departureGrace",
   "skipInvalid",
