@@ -85,7 +85,8 @@ function seconds(text: string): number {
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
- * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; what the file expects of the list always does.
+ * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; what rollcall.toml
+ * expects of the list always applies.
  */
 export function targetsOf(cli: Cli, file: string | undefined, options: ListOptions): Targets {
   const settings = cli.settings(options.config);

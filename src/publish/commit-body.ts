@@ -9,7 +9,6 @@ import {
   sentinels,
   toBase64Url,
 } from "../directory/index.ts";
-
 import { keptOf, type PatchedPlan } from "./patched.ts";
 
 /** The parts of a plan that its commit carries. */

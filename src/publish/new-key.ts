@@ -13,7 +13,7 @@ import {
   type PublishTarget,
   planLists,
 } from "./plan-list.ts";
-import type { Source, SourceSink } from "./sources/index.ts";
+import { partOf, type Source, type SourceSink } from "./sources/index.ts";
 
 /**
  * Plans each target under the key of its next epoch. Names cannot be compared across keys, so the guard cannot judge
@@ -111,7 +111,7 @@ class RepeatedSource implements Source {
   }
 
   partOf(line: number) {
-    return this.#source.partOf?.(line) ?? { source: this.#source, line };
+    return partOf(this.#source, line);
   }
 
   async read(sink: SourceSink, signal: AbortSignal): Promise<void> {

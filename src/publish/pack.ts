@@ -7,9 +7,12 @@ import {
   emptyShard,
   encodeShard,
   equalBytes,
+  findEntry,
   type Hashing,
   isAcceptedState,
+  type Shard,
   shardBitsFor,
+  shardOf,
 } from "../directory/index.ts";
 import type { EntryColumns } from "./entries.ts";
 
@@ -63,6 +66,17 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
     options.progress?.(index + 1, 2 ** bits);
   }
   return { table: tableOf(shards, bits, hashing), shards, counts };
+}
+
+/** Looks names up in a packed list: the state of a fingerprint, or -1. Each shard is decoded once. */
+export function statesIn({ shards, table }: PackedList): (fingerprint: Uint8Array) => number {
+  const decoded = new Map<number, Shard>();
+  return (fingerprint) => {
+    const index = shardOf(fingerprint, table.bits);
+    const shard = decoded.get(index) ?? decodeShard(shards[index] as Uint8Array);
+    decoded.set(index, shard);
+    return findEntry(shard, fingerprint);
+  };
 }
 
 /** The list of an alias, which has none of its own. */

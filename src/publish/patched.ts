@@ -5,7 +5,6 @@ import {
   countStates,
   decodeShard,
   ENTRY_STATES,
-  findEntry,
   type Hashing,
   ID_BYTES,
   type PatchedName,
@@ -13,7 +12,7 @@ import {
   tailOf,
   UNLISTED,
 } from "../directory/index.ts";
-import type { PackedList } from "./pack.ts";
+import { type PackedList, statesIn } from "./pack.ts";
 
 /** What to do with them: keep them in the list that is published, or publish the list as it is. */
 export type PatchedDecision = "keep" | "drop";
@@ -53,8 +52,9 @@ export function decidePatched(
   if (names === null) return { packed, patched: null };
   const count = { added: 0, removed: 0, changed: 0 };
   const unknown: PatchedName[] = [];
+  const stateOf = statesIn(packed);
   for (const name of names) {
-    const listed = comparable ? stateIn(packed, name.fingerprint) : name.was;
+    const listed = comparable ? stateOf(name.fingerprint) : name.was;
     if (listed === name.state) continue;
     unknown.push(name);
     count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
@@ -71,10 +71,6 @@ export function decidePatched(
       settles: kept.length < names.length,
     },
   };
-}
-
-function stateIn({ shards, table }: PackedList, fingerprint: Uint8Array): number {
-  return findEntry(decodeShard(shards[shardOf(fingerprint, table.bits)] as Uint8Array), fingerprint);
 }
 
 /** A list in which these names have the states that single changes gave them. */

@@ -7,15 +7,12 @@ import {
   concatBytes,
   DEFAULT_POLICY,
   type Difference,
-  type DomainKey,
   type DomainPolicy,
   decodePatched,
   decodeShard,
   ENTRY_STATES,
   type EntryState,
   entriesOf,
-  findEntry,
-  fingerprint,
   fromBase64Url,
   fromHex,
   type GuardedCount,
@@ -24,39 +21,31 @@ import {
   isAcceptedState,
   isLost,
   isSameTable,
-  listedName,
   type Mode,
   NO_COUNTS,
   type PatchedName,
   POLICY_SETTINGS,
-  shardOf,
   TailColumn,
   uncountableChanges,
 } from "../directory/index.ts";
 import { compareWithRemote, type RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
+import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { decidePatched, type PatchedDecision, type PatchedPlan } from "./patched.ts";
 
 /** What a domain should become. */
-export interface Intent {
-  readonly domain: string;
-  readonly key: DomainKey;
+export interface Intent extends ExpectedList {
   /** Number of the Registry that holds the domain; each commit goes to one Registry. */
   readonly partition: number;
-  readonly packed: PackedList;
   /** Settings to change. Settings that are left out keep their value. */
   readonly policy: Partial<DomainPolicy>;
   /** Left out: unchanged. */
   readonly mode?: Mode;
-  /** Addresses that the list must have. */
-  readonly canaries: readonly string[];
   /** What becomes of single changes that the list does not know. */
   readonly patchedDecision?: PatchedDecision | undefined;
   /** Makes the ids of shards in which single changes are kept. */
   readonly hashing?: Hashing;
-  readonly minimum?: number | undefined;
-  readonly mustNotAppear?: readonly string[] | undefined;
 }
 
 /** The generation that a plan starts from. */
@@ -90,7 +79,7 @@ export type GuardNames =
   | { readonly accepted: Float64Array };
 
 /** What publishing would do to one domain. */
-export interface DomainPlan extends Intent {
+export interface DomainPlan extends Intent, Pick<Expectations, "missingCanaries" | "unmet"> {
   /** The list as it was read, without single changes that were kept; null if the plan is from a file. */
   readonly listed: PackedList | null;
   /** Null if the edge does not know of single changes. */
@@ -112,9 +101,6 @@ export interface DomainPlan extends Intent {
   /** Why the guard refuses, or null. Judged against the head alone, until {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
   readonly guardNames: GuardNames | null;
-  readonly missingCanaries: readonly string[];
-  /** What else the list must be, and is not: one sentence each. */
-  readonly unmet: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -154,21 +140,17 @@ export async function planDomain(
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
   const { packed, patched } = decidePatched(intent.packed, intent.hashing, {
-    names: live === null ? (base?.patched ?? null) : (live.patched ?? null),
+    names: base?.patched ?? null,
     comparable: live !== null && comparable(live, { policy, keyId: key.id }),
     decision: intent.patchedDecision,
   });
+  const planned = { ...intent, packed };
   const leaving: Leaving = new Map();
   const coming: Coming = new Set();
   const changing: Changing = new Map();
   const names = new ChangedNames();
-  const difference = await differenceOf(
-    live,
-    { ...intent, packed },
-    policy,
-    { leaving, coming, changing, names },
-    progress,
-  );
+  const found = { leaving, coming, changing, names };
+  const difference = await differenceOf(live, planned, policy, found, progress);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const isSame = live !== null && isHead(live, { key, packed, policy, mode });
   const unchanged = isSame && patched?.settles !== true;
@@ -182,9 +164,10 @@ export async function planDomain(
         mayBeEmpty: policy.alias !== null || policy.catchall,
         share: (live?.policy ?? policy).guard,
       });
+  const { hasPostmaster, ...expected } = compareWithExpected(planned, policy);
   return {
-    ...intent,
-    packed,
+    ...planned,
+    ...expected,
     listed: intent.packed,
     patched,
     base,
@@ -199,11 +182,7 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    missingCanaries: intent.canaries.filter(
-      (address) => !isAcceptedState(stateOf(address, { ...intent, packed }, policy)),
-    ),
-    unmet: unmetBy({ ...intent, packed }, policy),
-    warnings: warningsOf({ ...intent, packed }, live, policy, difference),
+    warnings: warningsOf(policy, hasPostmaster, live, difference),
   };
 }
 
@@ -299,13 +278,13 @@ function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPla
 }
 
 function warningsOf(
-  intent: Intent,
-  live: Base | null,
   policy: DomainPolicy,
+  hasPostmaster: boolean,
+  live: Base | null,
   difference: Difference | null,
 ): string[] {
   const warnings: string[] = [];
-  if (policy.alias === null && !isAcceptedState(stateOf(`postmaster@${intent.domain}`, intent, policy))) {
+  if (policy.alias === null && !hasPostmaster) {
     warnings.push(
       policy.postmaster
         ? "the list has no postmaster; mail to it is accepted anyway, so make sure that someone receives it"
@@ -326,29 +305,6 @@ function warningsOf(
     warnings.push("grace is 0: names that leave are rejected at once");
   }
   return warnings;
-}
-
-/** What the list must be beside its canaries, and is not. */
-function unmetBy(intent: Intent, policy: DomainPolicy): string[] {
-  const { minimum = 0, mustNotAppear = [], packed } = intent;
-  const accepted = acceptedCount(packed.counts);
-  return [
-    ...(accepted < minimum
-      ? [`${intent.domain} would accept ${accepted} names, and its minimum is ${minimum}`]
-      : []),
-    ...mustNotAppear
-      .filter((address) => stateOf(address, intent, policy) >= 0)
-      .map((address) => `${address} is in the list, and must_not_appear names it`),
-  ];
-}
-
-/** The state of an address in the list itself, or -1. */
-function stateOf(address: string, intent: Intent, policy: DomainPolicy): number {
-  const name = listedName(address, intent.domain, policy);
-  if (typeof name !== "string") return -1;
-  const digest = fingerprint(intent.key.names, name);
-  const { shards, table } = intent.packed;
-  return findEntry(decodeShard(shards[shardOf(digest, table.bits)] as Uint8Array), digest);
 }
 
 const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;

@@ -22,7 +22,7 @@ export interface PlanFileOptions extends Pick<PublishOptions, "force" | "note" |
 export async function publishPlanFile(
   ports: PublishPorts,
   { edge: made, domains }: PlanFile,
-  { edge, shown, dryRun, ...options }: PlanFileOptions,
+  { edge, shown, ...options }: PlanFileOptions,
 ): Promise<PublishResult> {
   if (made !== edge) {
     throw new PublishError(
@@ -34,10 +34,6 @@ export async function publishPlanFile(
   const planned: PlannedList[] = [];
   for (const stored of domains) planned.push(await planOf(ports, stored, shown));
   for (const list of planned) ports.progress.planned?.(list);
-  if (dryRun) {
-    const isRefused = planned.some(({ plan }) => plan.refusal !== null);
-    return { planned, isRefused, isPublished: false, generations: {} };
-  }
   return publishPlanned(ports, planned, options);
 }
 

@@ -91,12 +91,7 @@ async function publish(
   targets: readonly PublishTarget[],
   options: PublishOptions,
 ): Promise<PublishResult> {
-  const planned = await planChanges(ports, targets, options);
-  if (options.dryRun) {
-    const isRefused = planned.some(({ plan }) => plan.refusal !== null || openChanges(plan.patched) !== null);
-    return { planned, isRefused, isPublished: false, generations: {} };
-  }
-  return publishPlanned(ports, planned, options);
+  return publishPlanned(ports, await planChanges(ports, targets, options), options);
 }
 
 /** Plans targets of an edge. Changes nothing. @throws as {@link publishLists}, but not for a refusal of the guard */
@@ -111,12 +106,16 @@ export async function planChanges(
     : await planLists(planPorts, targets, (domain) => startOf(client, hashing, domain), options);
 }
 
-/** Publishes what was planned: asks for confirmation, uploads and commits. @throws as {@link publishLists} */
+/** Publishes what was planned, if it is no dry run: asks for confirmation, uploads and commits. @throws as {@link publishLists} */
 export async function publishPlanned(
   ports: PublishPorts,
   planned: readonly PlannedList[],
   options: PublishOptions = {},
 ): Promise<PublishResult> {
+  if (options.dryRun) {
+    const isRefused = planned.some(({ plan }) => plan.refusal !== null || openChanges(plan.patched) !== null);
+    return { planned, isRefused, isPublished: false, generations: {} };
+  }
   const { recorder } = ports;
   const refused = refusedOf(planned);
   const changed = planned.filter(({ plan }) => !plan.unchanged);

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { RestoredResult } from "../../api/index.ts";
-
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT, inputError } from "../exit.ts";
 import { instant, plural } from "../output.ts";

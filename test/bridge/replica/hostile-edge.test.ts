@@ -99,12 +99,15 @@ describe("a replica whose edge answers polls badly", () => {
       proxy.tamper = badly;
       const line = await bridge.logged("replica-unconfirmed", { fault }, from);
       expect(line.why).toMatch(why);
-      // The last good answer still confirms for a while; then the edge is asked.
-      while ((await bridge.said(NOBODY)) !== "550 edge") {
-        expect(await bridge.reply(NOBODY)).toMatch(/^550/);
-        await pause(PAUSE_MS);
+      // The last good answer still confirms for a while; then the edge is asked. Where it is slow, a check is deferred.
+      for (let said = ""; said !== "550 edge"; await pause(PAUSE_MS)) {
+        said = await bridge.said(NOBODY);
+        expect(said).toMatch(/^(550|451) /);
       }
-      expect(await bridge.reply(ALICE)).toMatch(/^250/);
+      for (let reply = ""; !reply.startsWith("250"); await pause(PAUSE_MS)) {
+        reply = await bridge.reply(ALICE);
+        expect(reply).toMatch(/^(250|451) /);
+      }
       expect(await residentMiB(bridge)).toBeLessThan(200);
       proxy.tamper = null;
       await confirmed(bridge);
