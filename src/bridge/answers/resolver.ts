@@ -92,6 +92,7 @@ export class Resolver {
     const minGeneration = (): number => this.#judge.minGeneration(domain);
     try {
       for (let tries = 1; ; tries++) {
+        const begun = this.#now();
         const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
         if (outcome.kind === "none") {
           return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
@@ -102,7 +103,7 @@ export class Resolver {
           const why = "the replica is older than what was seen before";
           return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why, "stale");
         }
-        const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
+        const isLast = tries === TRIES || now - begun >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
         if (resolution !== null) return resolution;
       }
