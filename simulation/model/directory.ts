@@ -1,14 +1,27 @@
-import type { CommitRequest, CommitResult, HeadResult, Result } from "../../src/api/index.ts";
+import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } from "../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
-import type { Changed, RegistryApi } from "../../src/registry/protocol.ts";
+import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
-import type { Content } from "./generation.ts";
+import { areComparable, type Content, type Generation } from "./generation.ts";
 import { History } from "./history.ts";
+import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
 
+/** What a publisher meant to make of a domain. */
+export interface Meant extends Content {
+  /** Whether single changes since the last publish are kept that its list does not know. */
+  readonly keeps?: boolean;
+}
+
 /** What a publisher meant by a change, told to the model before it is sent. */
-export type Intent = ReadonlyMap<string, Content>;
+export type Intent = ReadonlyMap<string, Meant>;
+
+/** What a commit makes of a domain. */
+interface Made {
+  readonly content: Content;
+  readonly published: Content["list"];
+}
 
 export interface DirectoryParts {
   /** How long superseded generations are kept, milliseconds. */
@@ -28,11 +41,25 @@ export class ModelDirectory {
   readonly exports = new Map<string, History>();
   /** Ids of tokens that were revoked, and when the Registry took it. */
   readonly revoked = new Map<string, number>();
+  readonly singleChanges: SingleChanges;
   #intentCount = 0;
   commits = 0;
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
+    this.singleChanges = new SingleChanges({
+      now: parts.now,
+      history: (domain) => this.history(domain),
+      violation: parts.violation,
+      judgeGuard: (history, before, after, number) =>
+        this.#judgeGuard(history, after, number ?? "a single change", before, number),
+      made: (history, isNew) => {
+        if (isNew) this.commits++;
+        parts.trace(
+          () => `single changes make ${history.domain} ${history.head?.number}: ${describe(history)}`,
+        );
+      },
+    });
   }
 
   history(domain: string): History {
@@ -55,7 +82,10 @@ export class ModelDirectory {
   applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void {
     if (!(result as Result<unknown>).ok) return;
     const { value } = result as { readonly value: unknown };
-    if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
+    if (method === "patch") {
+      const [{ idempotency }] = args as [MailboxChanges];
+      this.singleChanges.applied(idempotency?.key as string, (value as Changed<PatchResult>).result);
+    } else if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
     else if (method === "rollback") {
       const [domain, { to }] = args as [string, { to: number }];
       this.#rolledBack(domain, to, value as Changed<HeadResult>);
@@ -75,7 +105,7 @@ export class ModelDirectory {
   }
 
   /** A publisher was told that its change holds. */
-  acknowledged(domain: string, number: number, content: Content | null): void {
+  acknowledged(domain: string, number: number, content: Meant | null): void {
     const history = this.history(domain);
     const generation = history.at(number);
     const { violation } = this.#parts;
@@ -86,7 +116,7 @@ export class ModelDirectory {
       );
       return;
     }
-    if (content !== null && !sameContent(generation, content)) {
+    if (content !== null && !mayBe(history, generation, content)) {
       violation(
         "an acknowledged commit is never lost",
         `${domain} ${number} was acknowledged with another content`,
@@ -99,22 +129,25 @@ export class ModelDirectory {
   #committed(request: CommitRequest, { result, number }: Changed<CommitResult>): void {
     const { now, violation } = this.#parts;
     const intent = this.#intents.get(request.note ?? "");
+    const made = new Map<string, Made>();
     // The guard judges a commit as a whole, against what was before it.
     for (const { domain } of request.domains) {
-      const content = intent?.get(domain);
-      if (content === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
-      if (!result.unchanged.includes(domain)) {
-        this.#judgeGuard(this.history(domain), content, request.force === true, number);
-      }
+      const meant = intent?.get(domain);
+      if (meant === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
+      this.singleChanges.settle(domain);
+      const content = withSingleChanges(meant, this.history(domain).head);
+      made.set(domain, { content, published: meant.list });
+      if (!result.unchanged.includes(domain) && request.force !== true)
+        this.#judgeGuard(this.history(domain), content, number);
     }
     for (const { domain, expect } of request.domains) {
-      const content = intent?.get(domain) as Content;
+      const { content, published } = made.get(domain) as Made;
       const history = this.history(domain);
       const { head } = history;
       if (result.unchanged.includes(domain)) {
         if (head === undefined || !sameContent(head, content)) {
           violation("an answer is whole", `${domain}: a change was taken for none`);
-        }
+        } else head.published = published;
         continue;
       }
       const present = head?.number ?? null;
@@ -125,40 +158,47 @@ export class ModelDirectory {
         );
       }
       this.#requireGrowth(domain, number);
-      history.succeed(number, content, now(), null, request.force === true);
+      history.succeed(number, content, now(), { isForced: request.force === true, published });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
     }
   }
 
   /** Law 4: without the override no list of the last day loses more than a share of its names, and never all. */
-  #judgeGuard(history: History, content: Content, isForced: boolean, number: number): void {
-    if (isForced) return;
+  #judgeGuard(
+    history: History,
+    content: Content,
+    name: number | string,
+    before?: Content,
+    part: number | null = null,
+  ): void {
     const now = this.#parts.now();
     const share = history.guardFor(content, now);
-    const losses = history.losses(content, now);
+    const losses = history.losses(content, now, before, part);
     const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
-    for (const { accepted, before, after } of losses) {
-      if (after <= before || mayBeEmpty) continue;
+    for (const { accepted, before: lost, after } of losses) {
+      if (after <= lost || mayBeEmpty) continue;
       const isAll = after === accepted && accepted > 1;
       if (!isAll && (after <= 1 || after <= share * accepted + 1e-6)) continue;
-      const words = `${history.domain} ${number} refuses ${after} of ${accepted} names without the override`;
+      const words = `${history.domain} ${name} refuses ${after} of ${accepted} names without the override`;
       this.#parts.violation("guard", words);
     }
   }
 
   #rolledBack(domain: string, to: number, { number }: Changed<HeadResult>): void {
+    this.singleChanges.settle(domain);
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
     const { list, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
-    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null, true);
+    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), { isForced: true });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
 
   #removed(domain: string, expect: number, { number }: Changed<HeadResult>): void {
+    this.singleChanges.settle(domain);
     const history = this.history(domain);
     const { head } = history;
     if (head?.number !== expect) {
@@ -173,7 +213,8 @@ export class ModelDirectory {
       );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
-    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY, true);
+    const made = { deletedUntil: now + DAY, isForced: true };
+    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, made);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
   }
@@ -206,6 +247,42 @@ function describe(history: History): string {
     ...settings,
     `${head.list.size} names`,
   ].join(", ");
+}
+
+/** What a publish makes of a domain: names that single changes changed since the last one stay so, if that was meant. */
+function withSingleChanges({ keeps = false, ...content }: Meant, head: Generation | undefined): Content {
+  if (!keeps || head === undefined || head.deletedUntil !== null || !areComparable(head, content))
+    return content;
+  const list = new Map(content.list);
+  for (const name of changedSingly(head)) {
+    const state = head.list.get(name);
+    if (state === undefined) list.delete(name);
+    else list.set(name, state);
+  }
+  return { ...content, list };
+}
+
+/** Names that are not as they were published. */
+const changedSingly = ({ list, published }: Generation): string[] =>
+  [...new Set([...list.keys(), ...published.keys()])].filter(
+    (name) => list.get(name) !== published.get(name),
+  );
+
+/**
+ * Whether a generation is what a publisher meant. If it keeps single changes, somebody else may have published the same
+ * list with them as its own.
+ */
+function mayBe(history: History, generation: Generation, { keeps = false, ...content }: Meant): boolean {
+  const list = new Map(content.list);
+  for (const earlier of keeps ? history.current : []) {
+    for (const name of changedSingly(earlier)) {
+      const state = earlier.list.get(name);
+      if (state !== generation.list.get(name)) continue;
+      if (state === undefined) list.delete(name);
+      else list.set(name, state);
+    }
+  }
+  return sameContent(generation, { ...content, list });
 }
 
 function sameContent(a: Content, b: Content): boolean {

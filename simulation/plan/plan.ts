@@ -79,6 +79,18 @@ export interface Publication {
   readonly target?: string;
 }
 
+/** Single changes of one domain, in one request. Left to chance if it names nobody. */
+export interface Patch {
+  readonly domain: string;
+  /** Names to add as active, and names to remove. */
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+  /** Whether removed names are refused at once. */
+  readonly now?: boolean;
+  /** Whether a refusal of the guard is overridden. */
+  readonly forces: boolean;
+}
+
 /** What happens to a mail host with a replica. `clock`: by how much its wall clock is wrong then, ms. */
 export type HostTrouble =
   | {
@@ -120,6 +132,7 @@ export type Step = { readonly id: number; readonly at: number } & (
   /** Of the isolate of a focus, or of any. */
   | { readonly kind: "death"; readonly focus?: number }
   | ({ readonly kind: "publish" } & Publication)
+  | ({ readonly kind: "patch" } & Patch)
   | { readonly kind: "restart"; readonly partition: number }
   | { readonly kind: "episode"; readonly episode: Episode }
   | ({
