@@ -5,8 +5,10 @@ import {
   countStates,
   decodeShard,
   ENTRY_STATES,
+  encodeKept,
   type Hashing,
   ID_BYTES,
+  type KeptName,
   type PatchedName,
   shardOf,
   tailOf,
@@ -25,9 +27,12 @@ export interface PatchedPlan {
   readonly changed: number;
   /** Null if there is something to decide, and nobody did. */
   readonly decision: PatchedDecision | null;
-  /** Fingerprints of names that are as single changes made them, although the list says otherwise. */
+  /** Names that are as single changes made them, although the list says otherwise, each as a commit has it. */
   readonly kept: readonly Uint8Array[];
-  /** Whether the publish settles changes, so that it has to be sent even if the list is that of the head. */
+  /**
+   * Whether the publish settles changes, or says otherwise of them than the publish before, so that it has to be sent even
+   * if the list is that of the head.
+   */
   readonly settles: boolean;
 }
 
@@ -40,6 +45,9 @@ interface PatchedInput {
   readonly decision: PatchedDecision | undefined;
 }
 
+/** A name that the list has otherwise than single changes made it. */
+interface Unknown extends PatchedName, KeptName {}
+
 /**
  * Compares a list with the single changes since the last publish.
  * @returns the list to publish, and what was decided; null if the edge does not know of single changes
@@ -51,12 +59,12 @@ export function decidePatched(
 ): { readonly packed: PackedList; readonly patched: PatchedPlan | null } {
   if (names === null) return { packed, patched: null };
   const count = { added: 0, removed: 0, changed: 0 };
-  const unknown: PatchedName[] = [];
+  const unknown: Unknown[] = [];
   const stateOf = statesIn(packed);
   for (const name of names) {
     const listed = comparable ? stateOf(name.fingerprint) : name.was;
     if (listed === name.state) continue;
-    unknown.push(name);
+    unknown.push({ ...name, listed });
     count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
   }
   const isOpen = unknown.length > 0 && (decision === undefined || (decision === "keep" && !comparable));
@@ -67,8 +75,8 @@ export function decidePatched(
     patched: {
       ...count,
       decision: isOpen ? null : (decision ?? "drop"),
-      kept: kept.map(({ fingerprint }) => fingerprint),
-      settles: kept.length < names.length,
+      kept: kept.map((name) => encodeKept([name])),
+      settles: kept.length < names.length || kept.some(({ was, listed }) => was !== listed),
     },
   };
 }
