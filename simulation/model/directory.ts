@@ -2,26 +2,15 @@ import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } fro
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
-import { areComparable, type Content, type Generation } from "./generation.ts";
+import type { Content } from "./generation.ts";
 import { History } from "./history.ts";
+import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
 import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
 
-/** What a publisher meant to make of a domain. */
-export interface Meant extends Content {
-  /** Whether single changes since the last publish are kept that its list does not know. */
-  readonly keeps?: boolean;
-}
-
 /** What a publisher meant by a change, told to the model before it is sent. */
 export type Intent = ReadonlyMap<string, Meant>;
-
-/** What a commit makes of a domain. */
-interface Made {
-  readonly content: Content;
-  readonly published: Content["list"];
-}
 
 export interface DirectoryParts {
   /** How long superseded generations are kept, milliseconds. */
@@ -116,7 +105,7 @@ export class ModelDirectory {
       );
       return;
     }
-    if (content !== null && !mayBe(history, generation, content)) {
+    if (content !== null && !isMeant(history, generation, content)) {
       violation(
         "an acknowledged commit is never lost",
         `${domain} ${number} was acknowledged with another content`,
@@ -129,25 +118,32 @@ export class ModelDirectory {
   #committed(request: CommitRequest, { result, number }: Changed<CommitResult>): void {
     const { now, violation } = this.#parts;
     const intent = this.#intents.get(request.note ?? "");
-    const made = new Map<string, Made>();
+    const made = new Map<string, Published>();
     // The guard judges a commit as a whole, against what was before it.
-    for (const { domain } of request.domains) {
+    for (const { domain, patched_kept: kept = "" } of request.domains) {
       const meant = intent?.get(domain);
       if (meant === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
       this.singleChanges.settle(domain);
-      const content = withSingleChanges(meant, this.history(domain).head);
-      made.set(domain, { content, published: meant.list });
+      const published = publishedBy(meant, this.history(domain).head, kept);
+      if (published === null) {
+        const words = `${domain} ${number} keeps other names than were changed`;
+        violation("a publish keeps single changes", words);
+        continue;
+      }
+      made.set(domain, published);
       if (!result.unchanged.includes(domain) && request.force !== true)
-        this.#judgeGuard(this.history(domain), content, number);
+        this.#judgeGuard(this.history(domain), published.content, number);
     }
     for (const { domain, expect } of request.domains) {
-      const { content, published } = made.get(domain) as Made;
+      const its = made.get(domain);
+      if (its === undefined) continue;
+      const { content, published } = its;
       const history = this.history(domain);
       const { head } = history;
       if (result.unchanged.includes(domain)) {
         if (head === undefined || !sameContent(head, content)) {
           violation("an answer is whole", `${domain}: a change was taken for none`);
-        } else head.published = published;
+        } else head.published = [...head.published, published];
         continue;
       }
       const present = head?.number ?? null;
@@ -158,7 +154,7 @@ export class ModelDirectory {
         );
       }
       this.#requireGrowth(domain, number);
-      history.succeed(number, content, now(), { isForced: request.force === true, published });
+      history.succeed(number, content, now(), { isForced: request.force === true, published: [published] });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
     }
@@ -247,50 +243,4 @@ function describe(history: History): string {
     ...settings,
     `${head.list.size} names`,
   ].join(", ");
-}
-
-/** What a publish makes of a domain: names that single changes changed since the last one stay so, if that was meant. */
-function withSingleChanges({ keeps = false, ...content }: Meant, head: Generation | undefined): Content {
-  if (!keeps || head === undefined || head.deletedUntil !== null || !areComparable(head, content))
-    return content;
-  const list = new Map(content.list);
-  for (const name of changedSingly(head)) {
-    const state = head.list.get(name);
-    if (state === undefined) list.delete(name);
-    else list.set(name, state);
-  }
-  return { ...content, list };
-}
-
-/** Names that are not as they were published. */
-const changedSingly = ({ list, published }: Generation): string[] =>
-  [...new Set([...list.keys(), ...published.keys()])].filter(
-    (name) => list.get(name) !== published.get(name),
-  );
-
-/**
- * Whether a generation is what a publisher meant. If it keeps single changes, somebody else may have published the same
- * list with them as its own.
- */
-function mayBe(history: History, generation: Generation, { keeps = false, ...content }: Meant): boolean {
-  const list = new Map(content.list);
-  for (const earlier of keeps ? history.current : []) {
-    for (const name of changedSingly(earlier)) {
-      const state = earlier.list.get(name);
-      if (state !== generation.list.get(name)) continue;
-      if (state === undefined) list.delete(name);
-      else list.set(name, state);
-    }
-  }
-  return sameContent(generation, { ...content, list });
-}
-
-function sameContent(a: Content, b: Content): boolean {
-  return (
-    a.mode === b.mode &&
-    a.epoch === b.epoch &&
-    JSON.stringify(a.policy) === JSON.stringify(b.policy) &&
-    a.list.size === b.list.size &&
-    [...a.list].every(([name, state]) => b.list.get(name) === state)
-  );
 }

@@ -1,4 +1,3 @@
-import type { EntryState } from "../../src/directory/index.ts";
 import { areComparable, type Content, departuresAfter, type Generation, isAccepted } from "./generation.ts";
 
 const DAY = 86_400_000;
@@ -11,7 +10,7 @@ interface Made {
   /** Names that get no grace, and whose grace ends if they have left before. */
   readonly ended?: ReadonlySet<string>;
   /** The list that was published, if single changes were made to it. */
-  readonly published?: ReadonlyMap<string, EntryState>;
+  readonly published?: Generation["published"];
 }
 
 /** Every generation of one domain that ever was, in the order of their numbers. */
@@ -118,7 +117,7 @@ export class History {
     number: number,
     content: Content,
     now: number,
-    { deletedUntil = null, isForced = false, ended = new Set(), published = content.list }: Made = {},
+    { deletedUntil = null, isForced = false, ended = new Set(), published = [content.list] }: Made = {},
   ): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;

@@ -1,5 +1,6 @@
 /** What a plan is made of: all that happens in a world, known before anything does. */
 
+import type { EntryState } from "../../src/directory/index.ts";
 import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
 
@@ -77,14 +78,15 @@ export interface Publication {
   readonly grace?: number;
   /** The target of an alias, if that is not left to chance. */
   readonly target?: string;
+  /** Whether it keeps single changes that its list does not know, if that is not left to chance. */
+  readonly keeps?: boolean;
 }
 
-/** Single changes of one domain, in one request. Left to chance if it names nobody. */
+/** Single changes of one domain, in one request. Left to chance if it has no states. */
 export interface Patch {
   readonly domain: string;
-  /** Names to add as active, and names to remove. */
-  readonly add?: readonly string[];
-  readonly remove?: readonly string[];
+  /** New states by name; null: the name is removed. */
+  readonly states?: readonly (readonly [name: string, state: EntryState | null])[];
   /** Whether removed names are refused at once. */
   readonly now?: boolean;
   /** Whether a refusal of the guard is overridden. */

@@ -51,12 +51,10 @@ function requestOf({ domain, states, now, forces: force }: SingleChange): Mailbo
 }
 
 /** What the publisher means by it: what the step says, or changes of a few names. */
-function meant(parts: PublisherParts, { domain, add, remove, now = false }: Patch): SingleChange {
+function meant(parts: PublisherParts, { domain, states: named, now = false }: Patch): SingleChange {
   const { random, model, shapeOf } = parts;
-  const states = new Map<string, EntryState | null>();
-  for (const name of add ?? []) states.set(name, "active");
-  for (const name of remove ?? []) states.set(name, null);
-  const isOpen = states.size === 0;
+  const states = new Map<string, EntryState | null>(named);
+  const isOpen = named === undefined;
   const listed = [...(model.history(domain).head?.list.keys() ?? [])];
   const anybody = (): string => `u${random.between(0, shapeOf(domain).names - 1)}`;
   const someone = (): string => (listed.length === 0 ? anybody() : random.pick(listed));

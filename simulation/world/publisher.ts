@@ -10,8 +10,9 @@ import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
 import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Meant, ModelDirectory } from "../model/directory.ts";
+import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
+import type { Meant } from "../model/published.ts";
 import type { Publication } from "../plan/plan.ts";
 import { aliasOf, type ContentParts, changed } from "./contents.ts";
 
@@ -87,7 +88,8 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     return;
   }
   // Whoever makes the list knows of single changes, or does not.
-  const known = isLive && random.chance(0.5) ? { ...before, list: before.published } : before;
+  const known =
+    isLive && random.chance(0.5) ? { ...before, list: before.published.at(-1) ?? before.list } : before;
   const content = changed(parts, publication, isLive ? known : undefined, before?.epoch ?? 1);
   if (content === null) return;
   const contents = new Map([[domain, content]]);
@@ -101,7 +103,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     const was = described === null ? undefined : model.history(other).at(described.generation);
     contents.set(other, aliasOf(content, domain, was?.epoch ?? 1));
   }
-  await publishContents(parts, contents, forces);
+  await publishContents(parts, contents, { forces, keeps: publication.keeps ?? random.chance(0.5) });
 }
 
 async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
@@ -119,10 +121,9 @@ function acknowledge(parts: PublisherParts, domain: string, number: number, cont
 async function publishContents(
   parts: PublisherParts,
   lists: ReadonlyMap<string, Content>,
-  forces: boolean,
+  { forces, keeps }: { readonly forces: boolean; readonly keeps: boolean },
 ): Promise<void> {
   const { client, model, random, time: timers } = parts;
-  const keeps = random.chance(0.5);
   const contents = new Map([...lists].map(([domain, content]) => [domain, { ...content, keeps }]));
   const note = model.intend(contents);
   const targets = [...contents].map(([domain, content]) => targetOf(parts, domain, content));
