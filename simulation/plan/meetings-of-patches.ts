@@ -58,7 +58,11 @@ export function guardedSingly(meeting: Meeting, start: number): void {
     (_, i) => [`u${10 + i}`, random.pick([null, "disabled"] as const)] as const,
   );
   meeting.patch(last + 5 * SECOND, go);
-  askAfter(meeting, [last, last + 6 * SECOND], 14);
+  // One that overrides the guard, and one at the same moment that does not.
+  const both = last + 8 * SECOND;
+  meeting.patch(both, [["u19", null]], { overrides: true });
+  for (let i = 0; i < 3; i++) meeting.patch(both + random.between(0, 6), [[`u${15 + i}`, null]]);
+  askAfter(meeting, [last, last + 6 * SECOND, both], 14);
 }
 
 /** Names leave with and without grace, come back, and the grace of those who left is ended. */
@@ -105,4 +109,15 @@ export function overtakenPublish(meeting: Meeting, start: number): void {
     }
     askAfter(meeting, [publishes + 2 * SECOND, publishes + 6 * SECOND], 16);
   }
+}
+
+/** Many single changes come while the list gets another key, or another spelling of its names. */
+export function otherSpelling(meeting: Meeting, start: number): void {
+  const { random } = meeting;
+  const begun = meeting.begin(start, people(30));
+  const turns = begun + SECOND;
+  meeting.publish(turns, { change: "rotate" });
+  for (let i = 0; i < 28; i++)
+    meeting.patch(turns + 60 + i * 9 + random.between(0, 8), [[`u${31 + i}`, "active"]]);
+  askAfter(meeting, [turns + SECOND, turns + 4 * SECOND, turns + 8 * SECOND], 20);
 }

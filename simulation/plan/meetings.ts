@@ -71,6 +71,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
     lasts: MINUTE,
     shape: SEVERAL_SHARDS,
   },
+  "other-spelling": {
+    play: patches.otherSpelling,
+    share: 0.3,
+    lasts: MINUTE,
+    shape: { bits: 0, names: 60 },
+  },
   "late-poll": { play: replicas.latePoll, share: 0.3, lasts: 2 * MINUTE },
   "sleeping-host": { play: replicas.sleepingHost, share: 0.3, lasts: 2 * MINUTE },
   "clock-forward": { play: replicas.clockForward, share: 0.3, lasts: MINUTE },
@@ -87,6 +93,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "stale-proxy": { play: replicas.staleProxy, share: 0.2, lasts: 2.5 * MINUTE },
   "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
   "hanging-edge": { play: replicas.hangingEdge, share: 0.2, lasts: MINUTE },
+  "late-edge": { play: replicas.lateEdge, share: 0.2, lasts: MINUTE },
   "quiet-host": { play: replicas.quietHost, share: 0.2, lasts: 2.5 * MINUTE, shape: SEVERAL_SHARDS },
 };
 

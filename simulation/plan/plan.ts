@@ -89,6 +89,8 @@ export interface Patch {
   readonly states?: readonly (readonly [name: string, state: EntryState | null])[];
   /** Whether removed names are refused at once. */
   readonly now?: boolean;
+  /** Whether it overrides the guard without having been refused. */
+  readonly overrides?: boolean;
   /** Whether a refusal of the guard is overridden. */
   readonly forces: boolean;
 }

@@ -13,7 +13,7 @@ const TRIES = 4;
 export async function patch(parts: PublisherParts, step: Patch): Promise<void> {
   const change = meant(parts, step);
   const isRefused = (await send(parts, change)) === "guard";
-  // Whoever meant it looks at the refusal, and overrides it. That is another request.
+  // A person looks at the refusal, and overrides it. That is another request.
   if (isRefused && step.forces) await send(parts, { ...change, forces: true });
 }
 
@@ -51,7 +51,10 @@ function requestOf({ domain, states, now, forces: force }: SingleChange): Mailbo
 }
 
 /** What the publisher means by it: what the step says, or changes of a few names. */
-function meant(parts: PublisherParts, { domain, states: named, now = false }: Patch): SingleChange {
+function meant(
+  parts: PublisherParts,
+  { domain, states: named, now = false, overrides = false }: Patch,
+): SingleChange {
   const { random, model, shapeOf } = parts;
   const states = new Map<string, EntryState | null>(named);
   const isOpen = named === undefined;
@@ -65,5 +68,5 @@ function meant(parts: PublisherParts, { domain, states: named, now = false }: Pa
     else if (dice < 0.8) states.set("postmaster", random.pick([null, ...STATES]));
     else states.set(someone(), random.pick(STATES));
   }
-  return { domain, states, now: isOpen ? random.chance(0.2) : now, forces: false };
+  return { domain, states, now: isOpen ? random.chance(0.2) : now, forces: overrides };
 }

@@ -87,7 +87,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     else if (isTarget && isLive) await remove(parts, domain, number);
     return;
   }
-  // Whoever makes the list knows of single changes, or does not.
+  // Who makes the list knows of single changes, or does not.
   const known =
     isLive && random.chance(0.5) ? { ...before, list: before.published.at(-1) ?? before.list } : before;
   const content = changed(parts, publication, isLive ? known : undefined, before?.epoch ?? 1);
