@@ -217,6 +217,11 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "a replica does not store when it last heard from the Registry",
+    "accept-grace goes on over a restart",
+    bridge("replica/replica.ts", "    await this.#storeTime();\n", ""),
+  ),
+  mutant(
     "a replica does not store the log",
     "after a start it accepts from the heads that it knew",
     bridge(
