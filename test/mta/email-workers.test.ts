@@ -73,6 +73,10 @@ export class RecipientCheck extends WorkerEntrypoint {
       case "nothing": return [];
       case "null": return null;
       case "other": return [accept("x@y.example")];
+      case "vanished":
+        return [{ ...accept(recipient), action: "reject", verdict: "vanished", reply: "550 5.1.1 gone" }];
+      case "welcome": return [{ ...accept(recipient), verdict: "welcome" }];
+      case "unsaid": return [{ ...accept(recipient), verdict: "unknown" }];
       case "later": return [{ ...accept(recipient), action: "greylist" }];
       case "throws": throw new Error("broken");
       case "never": return new Promise(() => undefined);
@@ -95,7 +99,7 @@ describe("an Email Worker whose Rollcall answers what nothing may rest on", () =
     expect(await broken.deliver("fine@example.com")).toMatchObject(ACCEPTED);
   });
 
-  it.each(["nothing", "null", "other", "later", "throws", "never"])(
+  it.each(["nothing", "null", "other", "vanished", "welcome", "unsaid", "later", "throws", "never"])(
     "throws: %s",
     async (local) => {
       expect(await broken.deliver(`${local}@example.com`)).toMatchObject(DEFERRED);
