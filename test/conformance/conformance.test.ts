@@ -48,7 +48,7 @@ let bridge: Bridge;
 beforeAll(async () => {
   ({ edge, bridge } = await startServers(cleanup));
 }, 90_000);
-afterAll(() => cleanup.run(), 30_000);
+afterAll(() => cleanup.run());
 
 describe("the corpus", () => {
   it("has a name of its own for each row, and a reason", () => {
