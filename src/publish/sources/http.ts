@@ -7,7 +7,7 @@ import { isPointer, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
 import { TIMEOUT_SETTING } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
-import { STATES_SETTING, type StateWords, shown, stateWords } from "./states.ts";
+import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 import { within } from "./within.ts";
 
 const URL_FORM = 'must be a complete URL, such as "https://directory.example.com/users"';
@@ -200,17 +200,15 @@ class ItemReader {
       return;
     }
     const { addresses, state: at } = this.#settings;
-    const said = at === undefined ? "" : (valuesAt(item, at)[0] ?? "");
-    const isWord = typeof said === "string" || typeof said === "boolean" || typeof said === "number";
-    const state = isWord ? this.#words.stateOf(String(said)) : null;
+    const state = this.#words.read(at === undefined ? null : valuesAt(item, at)[0]);
     for (const value of addresses.flatMap((each) => valuesAt(item, each))) {
       if (value === null || value === "") continue;
       this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
       if (address === undefined) this.#sink.fault(line, "an address that is not text");
-      else if (state !== null) this.#sink.entry(line, address, state);
-      else this.#sink.fault(line, this.#words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
+      else if (typeof state === "string") this.#sink.entry(line, address, state);
+      else this.#sink.fault(line, state.fault);
     }
   }
 }

@@ -3,7 +3,7 @@ import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
 import { COLUMNS_SETTING, TIMEOUT_SETTING } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
-import { STATES_SETTING, type StateWords, shown, stateWords } from "./states.ts";
+import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 
 const QUERY = "must be a query that yields a column address, and state if you like";
 
@@ -77,7 +77,7 @@ export class RowReader {
   row(values: readonly unknown[]): void {
     const line = ++this.#rows;
     const address = values[this.#address];
-    const state = this.#state < 0 ? null : (values[this.#state] ?? null);
+    const state = this.#words.read(values[this.#state]);
     if (typeof address !== "string" || address === "") {
       this.#sink.fault(
         line,
@@ -85,20 +85,9 @@ export class RowReader {
       );
       return;
     }
-    const word = wordOf(state);
-    const read = word === null ? null : this.#words.stateOf(word);
-    if (read !== null) this.#sink.entry(line, address, read);
-    else this.#sink.fault(line, this.#words.unknown(word ?? shown(JSON.stringify(state))));
+    if (typeof state === "string") this.#sink.entry(line, address, state);
+    else this.#sink.fault(line, state.fault);
   }
-}
-
-/** A state as text: databases have flags as booleans and as numbers. */
-function wordOf(state: unknown): string | null {
-  if (state === null) return "";
-  if (typeof state === "string") return state;
-  return typeof state === "boolean" || typeof state === "number" || typeof state === "bigint"
-    ? String(state)
-    : null;
 }
 
 /** The error for what a database or the connection to it reports. Its message is shown; it contains no password. */
