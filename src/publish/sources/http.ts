@@ -5,7 +5,7 @@ import { kind, type SourceHost } from "./kind.ts";
 import { fetchPage, type Page } from "./page.ts";
 import { isPointer, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 import { within } from "./within.ts";
@@ -13,7 +13,6 @@ import { within } from "./within.ts";
 const URL_FORM = 'must be a complete URL, such as "https://directory.example.com/users"';
 const POINTER = 'must be a JSON pointer, such as "/users"';
 const pointer = v.pipe(v.string(POINTER), v.check(isPointer, POINTER));
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
 const SETTINGS = {
   url: v.pipe(
@@ -30,7 +29,7 @@ const SETTINGS = {
   states: STATES_SETTING,
   next_url: v.optional(pointer),
   next_token: v.optional(pointer),
-  token_parameter: v.optional(TEXT("must be the name of a parameter of the URL")),
+  token_parameter: v.optional(textSetting("must be the name of a parameter of the URL")),
   timeout: TIMEOUT_SETTING,
 };
 

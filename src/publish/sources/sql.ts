@@ -1,7 +1,7 @@
-import * as v from "valibot";
+import type * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
-import { COLUMNS_SETTING, TIMEOUT_SETTING } from "./settings.ts";
+import { COLUMNS_SETTING, TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 
@@ -9,7 +9,7 @@ const QUERY = "must be a query that yields a column address, and state if you li
 
 /** Settings of every database. */
 export const SQL_SETTINGS = {
-  query: v.pipe(v.string(QUERY), v.nonEmpty(QUERY)),
+  query: textSetting(QUERY),
   columns: COLUMNS_SETTING,
   states: STATES_SETTING,
   timeout: TIMEOUT_SETTING,

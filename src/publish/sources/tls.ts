@@ -2,13 +2,12 @@ import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
+import { textSetting } from "./settings.ts";
 
 /** Settings of an encrypted connection. */
 export const TLS_SETTINGS = {
   tls: v.optional(v.boolean("must be true or false")),
-  ca_file: v.optional(
-    v.pipe(v.string("must be the path of a PEM file"), v.nonEmpty("must be the path of a PEM file")),
-  ),
+  ca_file: v.optional(textSetting("must be the path of a PEM file")),
 };
 
 /** What Node's TLS takes. */
