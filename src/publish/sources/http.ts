@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isLoopback } from "../../runtime/loopback.ts";
 import { PublishError } from "../errors.ts";
 import { TOKEN_SETTINGS, tokenSource } from "./http-token.ts";
 import { kind, type SourceHost } from "./kind.ts";
@@ -45,7 +46,7 @@ export const http = kind({
     const fault = (message: string, hint: string): PublishError =>
       new PublishError("input", `${host.shown} ${message}`, hint);
     const { protocol, hostname } = new URL(url);
-    if (protocol !== "https:" && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)) {
+    if (protocol !== "https:" && !isLoopback(hostname)) {
       throw fault(`would send its token to ${url} unencrypted`, "use https");
     }
     if ((next_token === undefined) !== (token_parameter === undefined)) {

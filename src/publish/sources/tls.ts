@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { isLoopback } from "../../runtime/loopback.ts";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
 import { textSetting } from "./settings.ts";
@@ -30,7 +31,7 @@ export function tlsOptions(
   { shown, path }: SourceHost,
 ): TlsOptions | null {
   const { tls, ca_file } = settings;
-  const isLocal = server === null || /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(server);
+  const isLocal = server === null || isLoopback(server);
   if (!(tls ?? (ca_file !== undefined || !isLocal))) return null;
   if (ca_file === undefined) return { rejectUnauthorized: true };
   try {
