@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { messageOf } from "../../runtime/message-of.ts";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
 import { COLUMNS_SETTING, TIMEOUT_SETTING, textSetting } from "./settings.ts";
@@ -91,15 +92,12 @@ export class RowReader {
 }
 
 /** The error for what a database or the connection to it reports. Its message is shown; it contains no password. */
-export const databaseFault = ({ shown }: Pick<SourceHost, "shown">, error: unknown): PublishError =>
-  new PublishError(
-    "input",
-    `${shown} was not read to its end: ${messageOf(error)}; nothing of it was used`,
-    "check the server, the user and its rights, and the query",
-  );
-
-function messageOf(error: unknown): string {
+export function databaseFault({ shown }: Pick<SourceHost, "shown">, error: unknown): PublishError {
   // A connection that is refused at several addresses has its errors inside.
   const errors = error instanceof AggregateError ? (error.errors as readonly unknown[]) : [error];
-  return errors.map((each) => (each instanceof Error ? each.message : String(each))).join("; ");
+  return new PublishError(
+    "input",
+    `${shown} was not read to its end: ${errors.map(messageOf).join("; ")}; nothing of it was used`,
+    "check the server, the user and its rights, and the query",
+  );
 }
