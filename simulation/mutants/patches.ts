@@ -25,8 +25,8 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
     "a name is in the shard of its fingerprint's first bits",
     registry(
       "rebuild-shards.ts",
-      "  for (const { shard, tail, state } of changes) {",
-      "  for (const { shard: its, tail, state } of changes) {\n    const shard = manifest.shards.bits > 0 ? its ^ 1 : its;",
+      "  for (const [index, states] of changesByShard(changes)) {",
+      "  for (const [its, states] of changesByShard(changes)) {\n    const index = manifest.shards.bits > 0 ? its ^ 1 : its;",
     ),
   ),
   mutant(
@@ -37,17 +37,21 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "single changes only add to the counts of a list",
     "the guard's share is one of the names that there are",
-    registry("rebuild-shards.ts", "    addCounts(counts, before, -1);\n", ""),
+    registry(
+      "rebuild-shards.ts",
+      "    counts = recount(counts, before, after);",
+      "    const next = recount(counts, before, after);\n    counts = { ...next, active: Math.max(next.active, counts.active) };",
+    ),
   ),
   mutant(
     "a single removal has no grace",
     "a name that leaves is deferred for the grace, unless the change says now",
-    registry("patch.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: state === UNLISTED"),
+    registry("net-changes.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: state === UNLISTED"),
   ),
   mutant(
     "a single removal at once has the grace",
     "now: the name is refused at once",
-    registry("patch.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: false"),
+    registry("net-changes.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: false"),
   ),
   mutant(
     "a removal at once leaves an earlier grace",
@@ -98,7 +102,7 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "single changes are made under another key than the list's",
     "the Registry compares key, policy and canonicaliser with the head",
-    registry("patch.ts", "      requireSpelling(base, patch);\n", ""),
+    registry("patch.ts", "  requireSpelling(base, patch);\n  const", "  const"),
   ),
   mutant(
     "a publisher does not hear of single changes",
@@ -108,7 +112,7 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "a list is published without the single changes that it keeps",
     "they are put into its shards",
-    publish("patched.ts", "packed: isKept ? withNames(packed, hashing, unknown) : packed,", "packed,"),
+    publish("patched.ts", "packed: withNames(packed, decided.hashing, unknown),", "packed,"),
   ),
   mutant(
     "a publish that plans again forgets newer single changes",

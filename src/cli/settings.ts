@@ -1,25 +1,10 @@
-import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
-import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
-import {
-  type DomainPolicy,
-  MODES,
-  type Mode,
-  POLICY_SETTINGS,
-  parseRecipient,
-  policyFault,
-  toALabel,
-} from "../directory/index.ts";
-import {
-  fileList,
-  knownSourceSettings,
-  type NamedSource,
-  SOURCE_SETTINGS,
-  type SourceSettings,
-} from "../publish/index.ts";
-import { CliError, EXIT } from "./exit.ts";
+import type { BridgeSettings } from "../bridge/index.ts";
+import { type DomainPolicy, type Mode, parseRecipient, toALabel } from "../directory/index.ts";
+import { fileList, type NamedSource, type SourceSettings } from "../publish/index.ts";
+import { knownKeys, SETTINGS_SCHEMA } from "./settings-schema.ts";
+import { TomlFile } from "./toml-file.ts";
 
 /** Name of the settings file in the working directory. */
 export const SETTINGS_FILE = "rollcall.toml";
@@ -57,86 +42,6 @@ export interface Settings {
   placeOf(path: readonly string[]): string;
 }
 
-const policyEntries = Object.fromEntries(
-  POLICY_SETTINGS.map((name) => [
-    name,
-    v.optional(
-      v.pipe(
-        v.unknown(),
-        // TOML has no null: an empty text or alias removes the stored one.
-        v.transform((value) => ((name === "alias" || name === "text") && value === "" ? null : value)),
-        v.rawCheck(({ dataset, addIssue }) => {
-          const fault = dataset.typed ? policyFault(name, dataset.value) : null;
-          if (fault !== null) addIssue({ message: fault });
-        }),
-      ),
-    ),
-  ]),
-);
-
-const bridgeEntries = Object.fromEntries(
-  SETTING_NAMES.map((name) => [
-    name,
-    v.optional(
-      v.pipe(
-        v.unknown(),
-        v.rawTransform(({ dataset, addIssue, NEVER }) => {
-          const read = readSetting(name, dataset.value);
-          if (!(read instanceof Fault)) return read;
-          addIssue({ message: read.why });
-          return NEVER;
-        }),
-      ),
-    ),
-  ]),
-);
-
-const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
-const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
-
-const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
-const WHOLE = "must be a whole number, 1 or more";
-
-const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
-
-const SCHEMA = v.strictObject({
-  url: v.optional(
-    v.pipe(
-      v.string(URL_FORM),
-      v.check((text) => /^https?:\/\//i.test(text) && URL.canParse(text), URL_FORM),
-    ),
-  ),
-  keep_lists: v.optional(v.boolean("must be true or false"), true),
-  bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
-  sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
-  domains: v.optional(
-    v.record(
-      v.string(),
-      v.strictObject({
-        list: v.optional(TEXT("must be the path of a list")),
-        sources: v.optional(
-          v.pipe(
-            v.array(TEXT("must be names of sources"), 'must be a list of names, such as ["staff"]'),
-            v.nonEmpty("must name a source"),
-          ),
-        ),
-        mode: MODE,
-        patched: PATCHED,
-        canaries: ADDRESSES,
-        minimum: v.optional(
-          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
-        ),
-        must_not_appear: ADDRESSES,
-        ...policyEntries,
-      }),
-      'must be tables such as [domains."example.com"]',
-    ),
-    {},
-  ),
-});
-
 /**
  * Reads `rollcall.toml`.
  * @param path absolute
@@ -144,34 +49,20 @@ const SCHEMA = v.strictObject({
  * @throws CliError exit 3, with one line per error
  */
 export function readSettings(path: string, shown: string): Settings | null {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new CliError(
-      EXIT.input,
-      `cannot read ${shown}: ${(error as Error).message}`,
-      "check its permissions",
-    );
-  }
-  const parsed = v.safeParse(SCHEMA, parseToml(text, shown));
-  if (!parsed.success) {
-    throw faulty(
-      shown,
-      parsed.issues.map((issue) => describeIssue(issue, text, shown)),
-    );
-  }
+  const file = TomlFile.read(path, shown);
+  if (file === null) return null;
+  const parsed = v.safeParse(SETTINGS_SCHEMA, file.values());
+  if (!parsed.success) throw file.faulty(parsed.issues.map((issue) => describeIssue(issue, file)));
   const { output } = parsed;
   const faults: string[] = [];
   const domains = Object.entries(output.domains).map(([name, table]) => {
-    const at = placeOf(text, shown, ["domains", name]);
+    const at = file.placeOf(["domains", name]);
     const fault = (text: string): void => {
       faults.push(`${at}: ${text}`);
     };
     return readDomain(name, table, output, fault);
   });
-  if (faults.length > 0) throw faulty(shown, faults);
+  if (faults.length > 0) throw file.faulty(faults);
   return {
     file: shown,
     directory: dirname(path),
@@ -179,12 +70,12 @@ export function readSettings(path: string, shown: string): Settings | null {
     keepLists: output.keep_lists,
     domains,
     bridge: output.bridge,
-    placeOf: (path) => placeOf(text, shown, path),
+    placeOf: (path) => file.placeOf(path),
   };
 }
 
-type Table = v.InferOutput<typeof SCHEMA>["domains"][string];
-type Common = Pick<v.InferOutput<typeof SCHEMA>, "defaults" | "sources">;
+type Table = v.InferOutput<typeof SETTINGS_SCHEMA>["domains"][string];
+type Common = Pick<v.InferOutput<typeof SETTINGS_SCHEMA>, "defaults" | "sources">;
 
 function readDomain(
   name: string,
@@ -243,28 +134,10 @@ function readDomain(
   };
 }
 
-function parseToml(text: string, shown: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const reason = (error.message.split("\n", 1)[0] as string).replace(/^Invalid TOML document: /, "");
-    throw faulty(shown, [`${shown}:${error.line}: ${reason}`]);
-  }
-}
-
-const faulty = (shown: string, faults: readonly string[]): CliError =>
-  new CliError(
-    EXIT.input,
-    `${shown} has errors`,
-    "fix these lines; for a commented example, run `rollcall init` in an empty folder",
-    faults,
-  );
-
-function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string): string {
+function describeIssue(issue: v.BaseIssue<unknown>, file: TomlFile): string {
   const path = (issue.path ?? []).map((item) => String((item as { key: unknown }).key));
   const key = path.at(-1) ?? "";
-  const at = placeOf(text, shown, path);
+  const at = file.placeOf(path);
   if (issue.type === "strict_object" && issue.expected === "never") {
     return `${at}: unknown setting ${key}; known here: ${knownKeys(path, issue).join(", ")}`;
   }
@@ -272,42 +145,3 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
   const what = !isObject ? issue.message : issue.expected === "Object" ? "must be a table" : "is missing";
   return `${at}: ${key} ${what}`;
 }
-
-function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readonly string[] {
-  if (path.length === 1) return ["url", "keep_lists", "bridge", "sources", "defaults", "domains"];
-  if (path[0] === "bridge") return SETTING_NAMES;
-  if (path[0] === "sources") {
-    const table = issue.path?.at(-1) as { input?: { kind?: unknown } } | undefined;
-    return knownSourceSettings(table?.input?.kind);
-  }
-  return path[0] === "defaults"
-    ? ["mode", "patched", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "patched", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
-}
-
-/**
- * The place of a key, `FILE:LINE`, found by searching the text. Falls back to the line of the table, then to the file.
- */
-function placeOf(text: string, shown: string, path: readonly string[]): string {
-  const key = path.at(-1) ?? "";
-  const table = path.slice(0, -1);
-  let current: string[] = [];
-  let ofTable = 0;
-  for (const [index, line] of text.split("\n").entries()) {
-    const header = /^\s*\[\s*([^[\]]*?)\s*\]\s*(?:#.*)?$/.exec(line)?.[1];
-    if (header !== undefined) {
-      current = [...header.matchAll(/"([^"]*)"|'([^']*)'|([^.\s]+)/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
-      if (same(current, path)) return `${shown}:${index + 1}`;
-      if (same(current, table)) ofTable = index + 1;
-    } else if (same(current, table)) {
-      const name = /^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*[.=]/.exec(line);
-      if (name !== null && (name[1] ?? name[2] ?? name[3]) === key) return `${shown}:${index + 1}`;
-    }
-  }
-  if (ofTable > 0) return `${shown}:${ofTable}`;
-  // Within a value, such as an inline table: the key of that value.
-  return table.length > 0 ? placeOf(text, shown, table) : shown;
-}
-
-const same = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((part, i) => part === b[i]);

@@ -1,15 +1,14 @@
 /** What becomes of single changes if a list is published that does not know of them. */
 import {
   changedShard,
+  changesByShard,
   concatBytes,
-  countStates,
-  decodeShard,
-  ENTRY_STATES,
   encodeKept,
   type Hashing,
   ID_BYTES,
   type KeptName,
   type PatchedName,
+  recount,
   shardOf,
   tailOf,
   UNLISTED,
@@ -18,6 +17,11 @@ import { type PackedList, statesIn } from "./pack.ts";
 
 /** What to do with them: keep them in the list that is published, or publish the list as it is. */
 export type PatchedDecision = "keep" | "drop";
+
+/** A decision with what it takes: kept names are put into shards, whose ids are hashes. */
+export type DecidedPatched =
+  | { readonly decision: "keep"; readonly hashing: Hashing }
+  | { readonly decision: "drop" };
 
 /** How a plan treats the single changes since the last publish. */
 export interface PatchedPlan {
@@ -42,7 +46,7 @@ interface PatchedInput {
   readonly names: readonly PatchedName[] | null;
   /** Whether these fingerprints are made as those of the list. */
   readonly comparable: boolean;
-  readonly decision: PatchedDecision | undefined;
+  readonly decided: DecidedPatched | undefined;
 }
 
 /** A name that the list has otherwise than single changes made it. */
@@ -54,8 +58,7 @@ interface Unknown extends PatchedName, KeptName {}
  */
 export function decidePatched(
   packed: PackedList,
-  hashing: Hashing | undefined,
-  { names, comparable, decision }: PatchedInput,
+  { names, comparable, decided }: PatchedInput,
 ): { readonly packed: PackedList; readonly patched: PatchedPlan | null } {
   if (names === null) return { packed, patched: null };
   const count = { added: 0, removed: 0, changed: 0 };
@@ -67,47 +70,49 @@ export function decidePatched(
     unknown.push({ ...name, listed });
     count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
   }
-  const isOpen = unknown.length > 0 && (decision === undefined || (decision === "keep" && !comparable));
-  const isKept = unknown.length > 0 && decision === "keep" && !isOpen && hashing !== undefined;
-  const kept = isKept ? unknown : [];
+  if (unknown.length === 0)
+    return { packed, patched: settled(count, decided?.decision ?? "drop", [], names) };
+  if (decided?.decision === "drop") return { packed, patched: settled(count, "drop", [], names) };
+  if (decided === undefined || !comparable) return { packed, patched: settled(count, null, [], names) };
   return {
-    packed: isKept ? withNames(packed, hashing, unknown) : packed,
-    patched: {
-      ...count,
-      decision: isOpen ? null : (decision ?? "drop"),
-      kept: kept.map((name) => encodeKept([name])),
-      settles: kept.length < names.length || kept.some(({ was, listed }) => was !== listed),
-    },
+    packed: withNames(packed, decided.hashing, unknown),
+    patched: settled(count, "keep", unknown, names),
   };
 }
 
+const settled = (
+  count: Pick<PatchedPlan, "added" | "removed" | "changed">,
+  decision: PatchedDecision | null,
+  kept: readonly Unknown[],
+  names: readonly PatchedName[],
+): PatchedPlan => ({
+  ...count,
+  decision,
+  kept: kept.map((name) => encodeKept([name])),
+  settles: kept.length < names.length || kept.some(({ was, listed }) => was !== listed),
+});
+
 /** A list in which these names have the states that single changes gave them. */
 function withNames(packed: PackedList, hashing: Hashing, names: readonly PatchedName[]): PackedList {
-  const byShard = new Map<number, Map<number, number>>();
-  for (const { fingerprint, state } of names) {
-    const index = shardOf(fingerprint, packed.table.bits);
-    const changes = byShard.get(index) ?? new Map<number, number>();
-    byShard.set(index, changes.set(tailOf(fingerprint), state));
-  }
+  const { bits } = packed.table;
+  const changes = names.map(({ fingerprint, state }) => ({
+    shard: shardOf(fingerprint, bits),
+    tail: tailOf(fingerprint),
+    state,
+  }));
   const shards = [...packed.shards];
-  const counts = { ...packed.counts };
-  const count = (bytes: Uint8Array, sign: 1 | -1): void => {
-    countStates(decodeShard(bytes)).forEach((entries, state) => {
-      counts[ENTRY_STATES[state] as (typeof ENTRY_STATES)[number]] += sign * entries;
-    });
-  };
-  let { inline } = packed.table;
   const ids = packed.table.ids.slice();
-  for (const [index, changes] of byShard) {
+  let { counts } = packed;
+  let { inline } = packed.table;
+  for (const [index, states] of changesByShard(changes)) {
     const before = shards[index] as Uint8Array;
-    const after = changedShard(before, changes);
-    count(before, -1);
-    count(after, 1);
+    const after = changedShard(before, states);
+    counts = recount(counts, before, after);
     shards[index] = after;
     if (inline !== null) inline = after;
     else ids.set(hashing.sha256(after), index * ID_BYTES);
   }
-  return { table: { bits: packed.table.bits, inline, ids }, shards, counts };
+  return { table: { bits, inline, ids }, shards, counts };
 }
 
 /** What a commit says about single changes. */

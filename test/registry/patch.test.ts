@@ -136,6 +136,46 @@ describe("single changes", () => {
     await desk.commit([{ ...whole, patched_kept: "" }], { force: true });
     expect(refused(await send(await changesOf({ more: ACTIVE }))).code).toBe("repack_needed");
     expect(await patch({ u7: 1 })).toMatchObject({ changed: 1 });
+    // Of several together, one that does not fit leaves no trace, and one that goes makes room.
+    const sent = [{ more: ACTIVE }, { u8: GONE }, { one: ACTIVE, two: ACTIVE }, { three: ACTIVE }];
+    const changes = await Promise.all(sent.map((names) => changesOf(names)));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const results = await desk.world.clock.run(together);
+    expect(results.map((result) => (result.ok ? "ok" : result.error.code))).toEqual([
+      "repack_needed",
+      "ok",
+      "repack_needed",
+      "ok",
+    ]);
+    expect((await desk.head())?.counts).toMatchObject({ active: 65_534, disabled: 1 });
+  });
+
+  it.each([
+    ["that the guard allows", ACTIVE, 1_000, 30],
+    // Each is judged after those before it.
+    ["that the guard stops", GONE, 400, 250],
+  ])("let others have their turn while a thousand are judged, %s", async (_, state, made, pauses) => {
+    await desk.publish(people(2_000));
+    const { storage } = desk.world.registry();
+    let turns = 0;
+    const host: PatchHost = {
+      timers: { sleep: async () => void turns++ },
+      context: () => ({
+        storage,
+        records: new Records(storage),
+        hashing: stablelibHashing,
+        keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+        history: DAY,
+        now: desk.world.clock.now(),
+      }),
+      changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
+    };
+    const names = people(1_000, state === ACTIVE ? 5_000 : 0);
+    const patches = await Promise.all(names.map((name) => changesOf({ [name]: state })));
+    const answers = await patchTogether(host, patches, "tester");
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(made);
+    expect(turns).toBeGreaterThanOrEqual(pauses);
+    expect((await desk.head())?.counts.active).toBe(2_000 + (state === ACTIVE ? made : -made));
   });
 
   it("are remembered by name until the list is published, unless a name is again as it was", async () => {

@@ -23,6 +23,11 @@ const summary = {
    * domain is deferred (law 5).
    */
   key_fits: orNull(flag),
+  /**
+   * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
+   * than 65,535; a publish makes more shards. Null from an edge that does not say.
+   */
+  names_per_shard: orNull(whole),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */
