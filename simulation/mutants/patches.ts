@@ -1,5 +1,5 @@
 /** Single changes: made once and whole, guarded, with grace, and not undone by a publish that does not know of them. */
-import { directory, type Mutant, mutant, publish, registry } from "./patch.ts";
+import { directory, type Mutant, mutant, registry } from "./patch.ts";
 
 export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -59,86 +59,12 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
     directory("departing.ts", "    for (const tail of atOnce) carried.drop(tail);\n", ""),
   ),
   mutant(
-    "a grace alone is not ended",
-    "to end a grace is a change, though the list stays",
-    registry(
-      "patch.ts",
-      "const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));",
-      "const isChanged = changes.length > 0;",
-    ),
-  ),
-  mutant(
     "the guard is not asked about single changes",
     "they are guarded as any commit",
     registry(
       "patch.ts",
       'const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;',
       'const meta = { action: "patch", by, forced: true, note: describe(outcomes) } as const;',
-    ),
-  ),
-  mutant(
-    "a single change that overrides the guard takes others with it",
-    "it is committed alone",
-    registry("patch-queue.ts", "        !each.patch.force &&\n        !first.patch.force &&\n", ""),
-  ),
-  mutant(
-    "single changes get no number of their own",
-    "every change of a list is a generation",
-    registry(
-      "commit.ts",
-      "  const number = nextNumber(context.storage);\n  requireGuard(",
-      '  const number =\n    meta.action === "patch" ? (getMeta(context.storage, "number") ?? 0) : nextNumber(context.storage);\n  requireGuard(',
-    ),
-  ),
-  mutant(
-    "a single change is acknowledged under the generation before it",
-    "the answer names the generation that has it",
-    registry(
-      "patch.ts",
-      "const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;",
-      "if (isChanged) commitDrafts(now, [draft], meta);\n        const generation = head.number;",
-    ),
-  ),
-  mutant(
-    "single changes are made under another key than the list's",
-    "the Registry compares key, policy and canonicaliser with the head",
-    registry("patch.ts", "  requireSpelling(base, patch);\n  const", "  const"),
-  ),
-  mutant(
-    "a publisher does not hear of single changes",
-    "the Registry notes each name until a publish settles it",
-    registry("patch.ts", "        notePatches(now.storage, domain, generation, changes);\n", ""),
-  ),
-  mutant(
-    "a list is published without the single changes that it keeps",
-    "they are put into its shards",
-    publish("patched.ts", "packed: withNames(packed, decided.hashing, unknown),", "packed,"),
-  ),
-  mutant(
-    "a publish that plans again forgets newer single changes",
-    "it plans against the present head and its single changes",
-    publish(
-      "rebase.ts",
-      "await planDomain({ ...plan, packed: plan.listed }, base)",
-      "await planDomain({ ...plan, packed: plan.listed }, { ...base, patched: plan.base?.patched ?? null })",
-    ),
-  ),
-  mutant(
-    "single changes that were kept are forgotten",
-    "they are asked about again until a list has them",
-    registry(
-      "patched-names.ts",
-      "const listed = stays.get(toHex(fingerprint)) ?? state;",
-      "const listed = state;",
-    ),
-  ),
-  mutant(
-    "a kept name counts as it was published before",
-    "the publish that keeps it says what its own list has",
-    registry(
-      "patched-names.ts",
-      '"UPDATE patched_names SET was = ?',
-      '"UPDATE patched_names SET was = was + 0 * ?',
     ),
   ),
 ];
