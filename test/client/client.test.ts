@@ -179,6 +179,7 @@ const summary = {
   epoch: 1,
   key_id: "x",
   key_fits: true,
+  patterns: 0,
 };
 const generationLine = (generation: number) => ({
   generation,
@@ -289,10 +290,12 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, ...lacking } = summary;
+    const { key_fits, alias, patterns, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
-    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", alias: null, key_fits: null }]);
+    expect(await client.domains()).toEqual([
+      { ...lacking, mode: "rehearse", alias: null, key_fits: null, patterns: null },
+    ]);
   });
 
   it.each<[string, unknown, string]>([
