@@ -117,8 +117,9 @@ const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "sc
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
   storage.sql(META);
   // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
-  const isEarlier = (): boolean =>
-    !storage.sql("PRAGMA table_info(summaries)").some(({ name }) => name === "patterns");
+  const lacks = (table: string, column: string): boolean =>
+    !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
+  const isEarlier = (): boolean => lacks("blob_spans", "id") || lacks("summaries", "patterns");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {
