@@ -6,6 +6,7 @@ import type { Content } from "./generation.ts";
 import { History } from "./history.ts";
 
 const DAY = 86_400_000;
+const NOTHING = { list: new Map(), patterns: new Map() };
 
 /** What a publisher meant by a change, told to the model before it is sent. */
 export type Intent = ReadonlyMap<string, Content>;
@@ -135,6 +136,10 @@ export class ModelDirectory {
   #judgeGuard(history: History, content: Content, isForced: boolean, number: number): void {
     if (isForced) return;
     const now = this.#parts.now();
+    if (history.losesPatterns(content, now)) {
+      const words = `${history.domain} ${number} drops a pattern or refuses by one without the override`;
+      this.#parts.violation("guard", words);
+    }
     const share = history.guardFor(content, now);
     const losses = history.losses(content, now);
     const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
@@ -151,9 +156,9 @@ export class ModelDirectory {
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
-    const { list, policy, mode, epoch } = target;
+    const { list, patterns, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
-    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null, true);
+    history.succeed(number, { list, patterns, policy, mode, epoch }, this.#parts.now(), null, true);
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
@@ -173,7 +178,7 @@ export class ModelDirectory {
       );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
-    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY, true);
+    history.succeed(number, { ...NOTHING, policy, mode, epoch }, now, now + DAY, true);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
   }
@@ -190,6 +195,7 @@ function describe(history: History): string {
   const settings = [
     ...(head.mode === "enforce" ? [] : [head.mode]),
     ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
+    ...(head.patterns.size > 0 ? [`patterns ${[...head.patterns].join(" ")}`] : []),
     ...(head.policy.catchall ? ["catch-all"] : []),
     ...(head.policy.case === "sensitive" ? ["case counts"] : []),
     ...(head.policy.dots === "ignored" ? ["dots do not count"] : []),
@@ -208,12 +214,15 @@ function describe(history: History): string {
   ].join(", ");
 }
 
+const isSame = <T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean =>
+  a.size === b.size && [...a].every(([entry, state]) => b.get(entry) === state);
+
 function sameContent(a: Content, b: Content): boolean {
   return (
     a.mode === b.mode &&
     a.epoch === b.epoch &&
     JSON.stringify(a.policy) === JSON.stringify(b.policy) &&
-    a.list.size === b.list.size &&
-    [...a.list].every(([name, state]) => b.list.get(name) === state)
+    isSame(a.list, b.list) &&
+    isSame(a.patterns, b.patterns)
   );
 }

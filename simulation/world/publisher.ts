@@ -11,6 +11,7 @@ import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
+import { PATTERNS, patternedName } from "../plan/patterns.ts";
 import type { Publication } from "../plan/plan.ts";
 
 export interface PublisherParts {
@@ -158,13 +159,17 @@ async function publishContents(
   }
 }
 
-const targetOf = (parts: PublisherParts, domain: string, { list, policy, mode }: Content): PublishTarget => ({
+const targetOf = (
+  parts: PublisherParts,
+  domain: string,
+  { list, patterns, policy, mode }: Content,
+): PublishTarget => ({
   domain,
   source:
     policy.alias === null
       ? memorySource(
           domain,
-          [...list].map(([name, state]) => [`${name}@${domain}`, state] as const),
+          [...list, ...patterns].map(([entry, state]) => [`${entry}@${domain}`, state] as const),
         )
       : null,
   policy,
@@ -192,6 +197,7 @@ const crashing = ({ client, crashes, changed }: PublisherParts): RollcallClient 
 
 const aliasOf = (like: Content, target: string, epoch: number): Content => ({
   list: new Map(),
+  patterns: new Map(),
   policy: { ...like.policy, alias: target, catchall: false },
   mode: like.mode,
   epoch,
@@ -211,7 +217,8 @@ function changed(
   const list = new Map(
     before?.list ?? universe.filter(() => random.chance(0.7)).map((name) => [name, "active" as const]),
   );
-  const it = { list, policy, mode: before?.mode ?? ("enforce" as const), epoch };
+  const patterns = new Map(before?.patterns);
+  const it = { list, patterns, policy, mode: before?.mode ?? ("enforce" as const), epoch };
   const listed = [...list.keys()];
   const missing = universe.filter((name) => !list.has(name));
   const some = (names: readonly string[], share: number): string[] =>
@@ -252,6 +259,14 @@ function changed(
     }
     case "states":
       for (const name of some(listed, 0.2)) list.set(name, random.pick(STATES));
+      return it;
+    case "patterns":
+      for (const pattern of some(PATTERNS, 0.4)) {
+        if (random.chance(0.4)) patterns.delete(pattern);
+        else patterns.set(pattern, random.chance(0.6) ? "active" : random.pick(STATES));
+      }
+      // Names that they cover, in states of their own.
+      for (let i = random.between(0, 2); i > 0; i--) list.set(patternedName(random), random.pick(STATES));
       return it;
     case "policy":
       return { ...it, policy: { ...policy, ...random.pick(POLICIES)(random, policy.grace) } };

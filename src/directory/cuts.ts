@@ -47,8 +47,7 @@ const BESIDE =
 /** The name of the pattern of a canonical fixed part, or why it is none. */
 export function patternName(fixed: string, isPrefix: boolean): string | { fault: string } {
   if (!isDelimiter(fixed, isPrefix ? fixed.length - 1 : 0)) return { fault: BESIDE };
-  let delimiters = 0;
-  for (let i = 0; i < fixed.length; i++) if (isDelimiter(fixed, i)) delimiters++;
+  const delimiters = fixed.split("").filter((each) => PATTERN_DELIMITERS.includes(each)).length;
   if (delimiters > MAX_PATTERN_DELIMITERS) {
     return {
       fault: `a pattern has at most ${MAX_PATTERN_DELIMITERS} of - + = _ # ~ . ! % /, and this one has ${delimiters}`,
@@ -72,7 +71,7 @@ export function readAsterisk(address: string): ListedText | { fault: string } {
     if (token === "*") parts.push("");
     else parts[parts.length - 1] += token === "\\*" ? "*" : token;
   }
-  const [before = "", after] = parts;
+  const [before, after] = parts as [string, string?];
   const text = parts.join("");
   if (after === undefined) return { text, has: "all" };
   // An asterisk alone before the @ is the catch-all.

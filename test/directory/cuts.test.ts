@@ -150,6 +150,7 @@ describe("a pattern", () => {
 
 describe("an address of a list", () => {
   it.each<[string, ReturnType<typeof readAsterisk>]>([
+    ["", { text: "", has: "all" }],
     ["alice@d", { text: "alice@d", has: "all" }],
     ["ticket-*@d", { text: "ticket-@d", has: "start" }],
     ["*-support@d", { text: "-support@d", has: "end" }],
@@ -169,7 +170,12 @@ describe("an address of a list", () => {
     expect(readAsterisk(address)).toEqual(expected);
   });
 
+  it("may have a domain of any length behind its asterisk", () => {
+    expect(readAsterisk("ticket-*@example.com")).toEqual({ text: "ticket-@example.com", has: "start" });
+  });
+
   it.each([
+    "a-*@*.d",
     "a*b@d",
     "*-*@d",
     "**@d",

@@ -238,7 +238,11 @@ describe("patterns", () => {
   });
 
   it("say which one matched", () => {
-    expect(ask(list, "Ticket-VIP-7")).toMatchObject({ matched: "pattern", pattern: "ticket-vip-*" });
+    expect(ask(list, "Ticket-VIP-7")).toMatchObject({
+      kind: "found",
+      matched: "pattern",
+      pattern: "ticket-vip-*",
+    });
     expect(ask(list, "dev-support")).toMatchObject({ pattern: "*-support" });
     expect(ask(list, "alice")).not.toHaveProperty("pattern");
   });

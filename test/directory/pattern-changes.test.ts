@@ -100,6 +100,7 @@ describe("the patterns of the next generation", () => {
       table: one(DISABLED),
       departedUntil: 0,
     });
+    expect(patternsAfter(had(FULL), table, NOW, 60)).toEqual({ table, departedUntil: 0 });
   });
 
   it("are remembered until the last departure ends", () => {

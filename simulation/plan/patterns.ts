@@ -1,0 +1,27 @@
+/** Lists with patterns, and names that they cover. */
+import type { Random } from "../../testing/random.ts";
+import type { Add, Setup } from "./plan.ts";
+
+/** Patterns that lists may have: several cover one name, by its start, by its end, and by more or less of it. */
+export const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t0-y-*"] as const;
+
+/** A name that some of them cover, or nearly. */
+export function patternedName(random: Random): string {
+  const start = random.pick(["t0-", "t1-", "t0-t1-", "t0-y-", "t2-", "t", ""]);
+  const end = random.pick(["-e0", "-e1", "-x-e0", "-e2", ""]);
+  // More delimiters than are tried.
+  const middle = random.pick(["n", "m", "a-b-c-d-n", "a-b-c-d-e-f-g-h"]);
+  return `${start}${middle}${end}`;
+}
+
+/** About every other deployment has lists with patterns. */
+export function addPatterns(random: Random, { domains }: Setup, length: number, add: Add): void {
+  if (!random.chance(0.5)) return;
+  for (const domain of domains) {
+    if (!random.chance(0.6)) continue;
+    for (let times = random.between(1, 6); times > 0; times--) {
+      const at = 5_000 + random.next() * length * 0.95;
+      add(at, { kind: "publish", domain, change: "patterns", forces: random.chance(0.6) });
+    }
+  }
+}
