@@ -2,7 +2,13 @@
  * What listings show of a generation, in a row of its own: a manifest holds a whole small list, and those of all domains
  * need more memory than an object has.
  */
-import { listedPatterns, type ManifestRecord, patternCount, readManifest } from "../directory/index.ts";
+import {
+  type Counts,
+  listedPatterns,
+  type ManifestRecord,
+  patternCount,
+  readManifest,
+} from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary } from "./protocol.ts";
@@ -12,7 +18,7 @@ import { replace } from "./rows.ts";
 const MANIFESTS = 250;
 
 /** The columns of a summary in a query that names the table `s`; {@link summaryIn} reads them. */
-export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.patterns`;
+export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits, s.patterns`;
 
 /** What a manifest says, without its list. */
 export type Summary = HeadSummary & { readonly departures: number };
@@ -47,15 +53,17 @@ export function summaryIn(
   generation: number,
   row: SqlRow,
 ): Summary {
-  const { time, mode, alias, deleted_until, epoch, key_id, departures, active, disabled, full, moved } = row;
+  const { time, mode, alias, deleted_until, epoch, key_id, departures, bits } = row;
+  const { active, disabled, full, moved } = row;
   if (mode === null) {
     const manifest = manifestOf(storage, domain, generation);
     return { ...summaryOf(manifest), departures: manifest.departures.count };
   }
-  const counts = { active, disabled, full, moved };
+  const counts = { active, disabled, full, moved } as Counts;
+  const names_per_shard = namesPerShard(counts, bits as number);
   const known = { domain, generation, time, mode, counts, alias, deleted_until, epoch, key_id, departures };
   // Null: made by an earlier release, which knew no patterns.
-  return { ...known, patterns: row.patterns ?? 0 } as Summary;
+  return { ...known, names_per_shard, patterns: row.patterns ?? 0 } as Summary;
 }
 
 /** What a manifest says of a head. */
@@ -70,10 +78,14 @@ export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
   epoch: manifest.epoch,
   key_id: manifest.keyId,
   patterns: patternsOf(manifest),
+  names_per_shard: namesPerShard(manifest.counts, manifest.shards.bits),
 });
 
 /** How many patterns a list has. */
 const patternsOf = (manifest: ManifestRecord): number => patternCount(listedPatterns(manifest));
+
+const namesPerShard = ({ active, disabled, full, moved }: Counts, bits: number): number =>
+  Math.ceil((active + disabled + full + moved) / 2 ** bits);
 
 function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord {
   const row = storage.sql(

@@ -144,6 +144,7 @@ export class MemoryEdge {
       time: 0,
       age: 0,
       key_fits: true,
+      names_per_shard: null,
       mode: commit.mode ?? before?.mode ?? "enforce",
       counts: this.#count(commit),
       alias: null,

@@ -25,6 +25,11 @@ const summary = {
   key_fits: orNull(flag),
   /** Patterns of the list, null from an edge that knows none. They are not among `counts`. */
   patterns: orNull(whole),
+  /**
+   * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
+   * than 65,535; a publish makes more shards. Null from an edge that does not say.
+   */
+  names_per_shard: orNull(whole),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */

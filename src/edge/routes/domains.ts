@@ -42,6 +42,8 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     ...head,
     age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
+    // A Registry of the previous release does not say.
+    names_per_shard: head.names_per_shard ?? null,
   };
 }
 

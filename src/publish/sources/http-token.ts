@@ -4,6 +4,7 @@ import type { SourceHost } from "./kind.ts";
 import type { TokenSource } from "./page.ts";
 import { outputOf } from "./program.ts";
 import { readSecret, secretSettings } from "./secret.ts";
+import { httpUrl } from "./settings.ts";
 
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const ARGV = 'must be a program and its arguments, such as ["gcloud", "auth", "print-access-token"]';
@@ -16,10 +17,7 @@ export const TOKEN_SETTINGS = {
   oauth: v.optional(
     v.strictObject(
       {
-        token_url: v.pipe(
-          v.string(URL_FORM),
-          v.check((text) => URL.canParse(text) && /^https?:/i.test(text), URL_FORM),
-        ),
+        token_url: httpUrl(URL_FORM),
         client_id: TEXT("must be the id of the client"),
         ...secretSettings("client_secret"),
         scope: v.optional(TEXT("must be a scope")),

@@ -1,6 +1,7 @@
 import type { Client, ClientOptions, Entry } from "ldapts";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
+import { readOver } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { EntryReader } from "./ldap-entry.ts";
@@ -9,7 +10,6 @@ import { TIMEOUT_SETTING } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, stateWords } from "./states.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
-import { within } from "./within.ts";
 
 const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const URL_FORM = 'must be such as "ldaps://dc.example.com" or "ldap://localhost:389"';
@@ -53,19 +53,13 @@ export const ldap = kind({
         "8",
         host,
       );
-      await within(timeout, host, signal, async (limited) => {
+      await readOver(timeout, host, signal, async (limited) => {
         const client = await connect(Client, settings, host);
-        const cut = (): void => void client.unbind().catch(() => undefined);
-        limited.addEventListener("abort", cut, { once: true });
-        try {
-          await search(client, settings, host, sink, limited);
-        } catch (error) {
-          limited.throwIfAborted();
-          throw error instanceof PublishError ? error : ldapFault(host, error);
-        } finally {
-          limited.removeEventListener("abort", cut);
-          cut();
-        }
+        return {
+          read: () => search(client, settings, host, sink, limited),
+          cut: () => void client.unbind().catch(() => undefined),
+          faultOf: (error) => ldapFault(host, error),
+        };
       });
     },
   }),
