@@ -64,11 +64,7 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "patterns that leave get no grace",
     "names under them are deferred for the grace",
-    directory(
-      "departing.ts",
-      "    comparePatterns(before.patterns?.table ?? null, after.patterns, visit);\n",
-      "",
-    ),
+    directory("departing.ts", "    comparePatterns(listedPatterns(before), after.patterns, visit);\n", ""),
   ),
   mutant(
     "the next commit forgets that departures have patterns",

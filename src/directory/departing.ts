@@ -13,6 +13,7 @@ import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
 import { comparePatterns } from "./pattern-changes.ts";
+import { listedPatterns } from "./pattern-table.ts";
 import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
@@ -61,7 +62,7 @@ export function departuresAfter(
   if (before === null) return NO_DEPARTURES;
   const compare: Compare = (visit) => {
     compareLists(storedList(store, before.shards), after, visit);
-    comparePatterns(before.patterns?.table ?? null, after.patterns, visit);
+    comparePatterns(listedPatterns(before), after.patterns, visit);
   };
   return departuresIn(store, hashing, before.departures, compare, now, grace);
 }

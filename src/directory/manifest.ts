@@ -292,11 +292,9 @@ function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): 
 
 function readPatterns(value: unknown): PatternTable {
   const { table, departedUntil } = record(value, "patterns");
+  const until = wholeNumber(departedUntil, "patterns");
   try {
-    return {
-      table: table === null ? null : fromBase64Url(String(table)),
-      departedUntil: wholeNumber(departedUntil, "patterns"),
-    };
+    return { table: table === null ? null : fromBase64Url(String(table)), departedUntil: until };
   } catch {
     throw damaged("manifest's patterns");
   }

@@ -164,6 +164,29 @@ describe("names that leave", () => {
     expect(history.until("alice")).toBe(0);
   });
 
+  it("have patterns too, which left with the list's table or are carried on", () => {
+    const table = packShard(
+      new Map([
+        [7, ACTIVE],
+        [8, DISABLED],
+        [9, FULL],
+      ]),
+      0,
+    );
+    const blobs = new Blobs();
+    const list = blobs.list(listed(["alice", ACTIVE]));
+    const before = { shards: list, departures: NO_DEPARTURES, patterns: { table, departedUntil: 0 } };
+    const names = storedList(blobs, list);
+    const after = { ...names, patterns: packShard(new Map([[9, FULL]]), 0) };
+    const gone = departuresAfter(blobs, stablelibHashing, before, after, NOW, 60);
+    expect([...departuresOf(decodeDepartures(gone.inline as Uint8Array)).tails]).toEqual([7]);
+    const next = { shards: list, departures: gone, patterns: { table: after.patterns, departedUntil: 1 } };
+    const still = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: null }, NOW, 60);
+    expect([...departuresOf(decodeDepartures(still.inline as Uint8Array)).tails]).toEqual([7, 9]);
+    const back = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: table }, NOW, 60);
+    expect(back.count).toBe(0);
+  });
+
   it("are none if there is no comparable generation", () => {
     const blobs = new Blobs();
     const after = { ...storedList(blobs, blobs.list(listed(["alice", ACTIVE]))), patterns: null };

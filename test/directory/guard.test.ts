@@ -48,6 +48,8 @@ describe("the guard", () => {
     expect(guard(first)).toBe("is empty: every recipient would be refused");
     expect(guard({ ...first, hasPatterns: true })).toBeNull();
     expect(guard({ accepted: 3, lost: 3, hasPatterns: true })).toBe("would refuse all 3 names");
+    // Also where the newest list lost all of its names before.
+    expect(guard({ accepted: 3, remaining: 0, lists: [], hasPatterns: true })).toMatch(/all 3 names/);
   });
 
   it("prints its share as a short decimal number", () => {

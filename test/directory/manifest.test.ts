@@ -448,6 +448,9 @@ describe("a manifest with patterns", () => {
     ["are an empty table", { table: toBase64Url(packShard(new Map(), 0)), departedUntil: 0 }],
   ])("whose patterns %s is damaged", (_, said) => {
     expect(faultOf(() => open(saying({ patterns: said }, bytes)))).toBe("damaged");
+    expect(() => open(saying({ patterns: said }, bytes))).toThrow(
+      /manifest's patterns|shard|patterns in a table/,
+    );
   });
 
   it("is shown by its version alone if a later release made it", () => {
