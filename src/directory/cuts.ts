@@ -41,8 +41,8 @@ export function cutsOf(name: string): string[] {
   return cuts;
 }
 
-const BESIDE =
-  "an asterisk makes a pattern, which is a start that ends in one of - + = _ # ~ . ! % / and then *, or * and then an end that starts with one, such as ticket-* or *-support (. is none where dots are ignored); write \\* for an asterisk itself";
+const DELIMITERS = PATTERN_DELIMITERS.split("").join(" ");
+const BESIDE = `an asterisk makes a pattern: ticket-* or *-support, with one of ${DELIMITERS} beside it (where dots are ignored, . is none); write \\* for an asterisk itself`;
 
 /** The name of the pattern of a canonical fixed part, or why it is none. */
 export function patternName(fixed: string, isPrefix: boolean): string | { fault: string } {
@@ -50,7 +50,7 @@ export function patternName(fixed: string, isPrefix: boolean): string | { fault:
   const delimiters = fixed.split("").filter((each) => PATTERN_DELIMITERS.includes(each)).length;
   if (delimiters > MAX_PATTERN_DELIMITERS) {
     return {
-      fault: `a pattern has at most ${MAX_PATTERN_DELIMITERS} of - + = _ # ~ . ! % /, and this one has ${delimiters}`,
+      fault: `a pattern has at most ${MAX_PATTERN_DELIMITERS} of ${DELIMITERS}, and this one has ${delimiters}`,
     };
   }
   return isPrefix ? fixed + ASTERISK : ASTERISK + fixed;

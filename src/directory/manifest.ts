@@ -137,14 +137,8 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
         inline: departures.inline !== null,
         count: departures.count,
       },
-      ...(patterns === null
-        ? {}
-        : {
-            patterns: {
-              table: patterns.table === null ? null : toBase64Url(patterns.table),
-              departedUntil: patterns.departedUntil,
-            },
-          }),
+      // Last, and only if there are any: a manifest without patterns stays as earlier releases wrote it.
+      ...(patterns && { patterns: { ...patterns, table: patterns.table && toBase64Url(patterns.table) } }),
     }),
   );
   const blocks = [header, shards.inline ?? shards.ids, departures.inline ?? departures.ids];

@@ -131,7 +131,7 @@ describe("a pattern", () => {
   ])("is none without a delimiter beside the asterisk: %j, at the start: %s", (fixed, isPrefix) => {
     expect(patternName(fixed, isPrefix)).toEqual({
       fault:
-        "an asterisk makes a pattern, which is a start that ends in one of - + = _ # ~ . ! % / and then *, or * and then an end that starts with one, such as ticket-* or *-support (. is none where dots are ignored); write \\* for an asterisk itself",
+        "an asterisk makes a pattern: ticket-* or *-support, with one of - + = _ # ~ . ! % / beside it (where dots are ignored, . is none); write \\* for an asterisk itself",
     });
   });
 

@@ -63,7 +63,7 @@ describe("the name of an address in a list", () => {
 
   it.each(["ticket*@example.com", "a*b@example.com", "*@*.example.com"])("%s is no pattern", (address) => {
     expect(listedName(address, "example.com", policyWith())).toEqual({
-      fault: expect.stringContaining("such as ticket-* or *-support"),
+      fault: expect.stringContaining("a pattern: ticket-* or *-support"),
     });
   });
 

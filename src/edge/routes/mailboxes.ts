@@ -66,7 +66,7 @@ function changesFor(
     if (typeof name !== "string") throw badRequest(`${where}: ${name.fault}`);
     if (isPattern(name)) {
       throw badRequest(
-        `${where}: a pattern, which no single change can add or remove: publish the list with it or without it, or write \\* for an asterisk itself`,
+        `${where}: a pattern, which only a publish can change; write \\* for an asterisk itself`,
       );
     }
     const print = fingerprintIn(fingerprint(key.names, name));
