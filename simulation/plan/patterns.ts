@@ -14,9 +14,9 @@ export function patternedName(random: Random): string {
   return `${start}${middle}${end}`;
 }
 
-/** About every other deployment has lists with patterns. */
+/** Three of four deployments have lists with patterns. */
 export function addPatterns(random: Random, { domains }: Setup, length: number, add: Add): void {
-  if (!random.chance(0.5)) return;
+  if (!random.chance(0.75)) return;
   for (const domain of domains) {
     if (!random.chance(0.6)) continue;
     for (let times = random.between(1, 6); times > 0; times--) {
