@@ -87,6 +87,12 @@ function patternsOf({ packed, patternChanges: { added, removed, changed } }: Dom
   return `${count} in the list; ${added} added, ${removed} removed, ${changed} changed`;
 }
 
+/** What changes of the patterns, behind what changes of the names; empty if nothing does. */
+export const patternsInWords = ({ added, removed, changed }: DomainPlan["patternChanges"]): string =>
+  added + removed + changed === 0
+    ? ""
+    : `; of the patterns ${added} added, ${removed} removed, ${changed} changed`;
+
 /** A plan for `--json`. */
 export function planJson({
   plan,

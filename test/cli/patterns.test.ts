@@ -16,6 +16,7 @@ describe("a list with patterns", () => {
     expect(plan.stdout).toContain(`  joins      ticket-*@${domain}\n`);
     expect(plan.stdout).toContain(`  joins      *-support@${domain}\n`);
     expect(plan.stdout).toContain("guard      passes");
+    expect(plan.stdout).toContain("0 unchanged; 2 added, 0 removed, 0 changed.");
     expect(JSON.parse((await run(`plan --domain ${domain} list.txt --json`)).stdout)).toMatchObject({
       domains: [{ patterns: { count: 2, added: 2, removed: 0, changed: 0 }, counts: { active: 10 } }],
     });
@@ -62,6 +63,17 @@ describe("a list with patterns", () => {
     expect(await verdict("ticket-7")).toBe("deliverable");
     // What it says is the head already.
     expect(await run("publish next.plan --yes")).toMatchObject({ code: 0 });
+  });
+
+  it("is synced, and the line says what changes of the patterns", async () => {
+    const { domain, run, names, write } = fresh();
+    names(TEN);
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\n`);
+    await run("sync");
+    names(`${TEN} ticket-*`);
+    expect((await run("sync")).stdout).toContain(
+      "0 added, 0 removed, 0 changed; of the patterns 1 added, 0 removed, 0 changed\n",
+    );
   });
 
   it("moves to a new key with its patterns", async () => {
