@@ -41,10 +41,10 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
 });
 
 /**
- * The departures of a new generation: the names and patterns that leave with it, and earlier departures that are still deferred and
- * have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is accepted
- * again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is kept, so
- * that it still has the rest of its grace when it leaves.
+ * The departures of a new generation: the names and patterns that leave with it, and earlier departures that are still
+ * deferred and have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is
+ * accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is
+ * kept, so that it still has the rest of its grace when it leaves.
  *
  * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds

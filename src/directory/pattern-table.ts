@@ -1,6 +1,6 @@
 /**
- * The patterns of a list, such as `ticket-*` or `*-support`, each with a state. Their table is a shard of its own, so that it
- * is encoded, looked up and compared as names are.
+ * The patterns of a list, such as `ticket-*` or `*-support`, each with a state. Their table is a shard of its own, so that
+ * it is encoded, looked up and compared as names are.
  */
 import { damaged } from "./errors.ts";
 import { ACTIVE, countStates, decodeShard, emptyShard, FULL, type Shard } from "./shard.ts";
