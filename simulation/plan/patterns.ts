@@ -7,8 +7,8 @@ export const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t
 
 /** A name that some of them cover, or nearly. */
 export function patternedName(random: Random): string {
-  const start = random.pick(["t0-", "t1-", "t0-t1-", "t0-y-", "t2-", "t", ""]);
-  const end = random.pick(["-e0", "-e1", "-x-e0", "-e2", ""]);
+  const start = random.pick(["t0-", "t0-", "t1-", "t0-t1-", "t0-y-", "t2-", ""]);
+  const end = random.pick(["-e0", "-e1", "-x-e0", "-x-e0", "-e2", ""]);
   // More delimiters than are tried.
   const middle = random.pick(["n", "m", "a-b-c-d-n", "a-b-c-d-e-f-g-h"]);
   return `${start}${middle}${end}`;

@@ -261,9 +261,9 @@ function changed(
       for (const name of some(listed, 0.2)) list.set(name, random.pick(STATES));
       return it;
     case "patterns":
-      for (const pattern of some(PATTERNS, 0.4)) {
-        if (random.chance(0.4)) patterns.delete(pattern);
-        else patterns.set(pattern, random.chance(0.6) ? "active" : random.pick(STATES));
+      for (const pattern of some(PATTERNS, 0.6)) {
+        if (random.chance(0.25)) patterns.delete(pattern);
+        else patterns.set(pattern, random.pick(STATES));
       }
       // Names that they cover, in states of their own.
       for (let i = random.between(0, 2); i > 0; i--) list.set(patternedName(random), random.pick(STATES));
