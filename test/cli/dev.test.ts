@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { COMPATIBILITY_DATE } from "../../src/cli/dev/local-edge.ts";
 import { readVars, writeVars } from "../../src/cli/dev/vars.ts";
+import { listens } from "../mta/support/waiting.ts";
 import {
   busyPort,
   type Ended,
-  listens,
   NODE_20,
   pause,
   ROOT,

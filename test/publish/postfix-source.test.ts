@@ -12,10 +12,7 @@ const folder = temporaryFolder();
 const env = { PATH: process.env.PATH, MAIL_CONFIG: join(folder, "etc") };
 
 function open(settings: Readonly<Record<string, unknown>>): Source {
-  return openOne(
-    v.parse(SOURCE_SETTINGS, { kind: "postfix", ...settings }) as never,
-    hostOf(folder, { env }),
-  );
+  return openOne({ kind: "postfix", ...settings }, hostOf(folder, { env }));
 }
 
 const run = (program: string, ...args: string[]): void => {

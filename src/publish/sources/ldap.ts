@@ -6,12 +6,11 @@ import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { EntryReader } from "./ldap-entry.ts";
 import { readSecret, secretSettings } from "./secret.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, stateWords } from "./states.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
 
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const URL_FORM = 'must be such as "ldaps://dc.example.com" or "ldap://localhost:389"';
 const PAGE = "must be a number of entries, from 2 to 100000";
 
@@ -23,18 +22,18 @@ export const ldap = kind({
   settings: {
     url: v.pipe(v.string(URL_FORM), v.regex(/^ldaps?:\/\/[^/?#@]+\/?$/, URL_FORM)),
     ...TLS_SETTINGS,
-    bind_dn: v.optional(TEXT("must be the name to bind with")),
+    bind_dn: v.optional(textSetting("must be the name to bind with")),
     ...secretSettings("password"),
-    base: TEXT("must be the name at which the search starts"),
-    filter: TEXT("must be a filter, such as (objectClass=person)"),
+    base: textSetting("must be the name at which the search starts"),
+    filter: textSetting("must be a filter, such as (objectClass=person)"),
     attributes: v.optional(
       v.pipe(
-        v.array(TEXT("must be names of attributes"), "must be a list of attributes"),
+        v.array(textSetting("must be names of attributes"), "must be a list of attributes"),
         v.nonEmpty("must name one"),
       ),
       () => ["mail"],
     ),
-    state_attribute: v.optional(TEXT("must be the name of an attribute")),
+    state_attribute: v.optional(textSetting("must be the name of an attribute")),
     states: STATES_SETTING,
     account_control: v.optional(v.boolean("must be true or false"), false),
     referrals: v.optional(v.picklist(["refuse", "ignore"], 'must be "refuse" or "ignore"'), "refuse"),

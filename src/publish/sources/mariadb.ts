@@ -6,20 +6,20 @@ import { readOver } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { readSecret, secretSettings } from "./secret.ts";
+import { textSetting } from "./settings.ts";
 import { databaseFault, RowReader, SQL_SETTINGS } from "./sql.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
 
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const PORT = "must be a port number";
 
 /** `kind = "mariadb"`: a query to MariaDB or MySQL, whose rows are read as they arrive. */
 export const mariadb = kind({
   settings: {
-    host: v.optional(TEXT("must be the name of the server")),
+    host: v.optional(textSetting("must be the name of the server")),
     port: v.optional(v.pipe(v.number(PORT), v.integer(PORT), v.minValue(1, PORT), v.maxValue(65_535, PORT))),
-    socket: v.optional(TEXT("must be the path of the server's unix socket")),
-    user: TEXT("must be the name of a user who may read the tables"),
-    database: TEXT("must be the name of the database"),
+    socket: v.optional(textSetting("must be the path of the server's unix socket")),
+    user: textSetting("must be the name of a user who may read the tables"),
+    database: textSetting("must be the name of the database"),
     ...secretSettings("password"),
     ...TLS_SETTINGS,
     ...SQL_SETTINGS,

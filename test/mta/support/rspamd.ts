@@ -4,13 +4,12 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createConnection } from "node:net";
 import { join } from "node:path";
 import type { Cleanup } from "./cleanup.ts";
 import { folder, ROOT } from "./command.ts";
 import { Daemon } from "./daemon.ts";
 import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./postfix.ts";
-import { freePort } from "./waiting.ts";
+import { freePort, listens } from "./waiting.ts";
 
 const UNPACKED = process.env.ROLLCALL_UNPACKED ?? "";
 const PROGRAM = join(UNPACKED, "usr/bin/rspamd");
@@ -111,15 +110,4 @@ export async function startRspamdRelay(
     "milter_default_action = tempfail",
   ].join("\n");
   return { rspamd, postfix: await startPostfix({ name: "rspamd.example.org", main }, cleanup) };
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ port, host: "127.0.0.1" });
-    const over = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => over(true)).once("error", () => over(false));
-  });
 }
