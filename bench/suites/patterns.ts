@@ -1,6 +1,6 @@
 /** What patterns add to a miss: the same list with and without them, in one isolate. */
 import { appendFileSync } from "node:fs";
-import { atMost, type Measurement, type Suite } from "../report/measurement.ts";
+import { atMost, type Suite } from "../report/measurement.ts";
 import { DOMAIN, UNKNOWN_NAMES } from "../rig/lists.ts";
 import { cpuOf } from "../rig/processes.ts";
 import { inTurns, median, spreadOf } from "../rig/rounds.ts";
@@ -31,42 +31,36 @@ export const patterns: Suite = {
     const covered = await verdictOf(edge.origin, token, `ticket7-1@${DOMAIN}`);
     if (covered !== "deliverable") throw new Error(`a name under a pattern is ${covered}`);
     /** CPU of the edge for one check, µs: the same on a busy machine, unlike a rate. */
-    const costOf =
-      (domain: string, batch: number): (() => Promise<number>) =>
-      async () => {
-        const load: Load = {
-          ...{ token, domain, method: "POST", prefix: CUT, names: UNKNOWN_NAMES, connections: CONNECTIONS },
-          ...(batch === 1 ? {} : { batch }),
-          expects: [`"recipient":"${CUT}`, '"verdict":"unknown","action":"reject"'],
-        };
-        const before = await cpuOf(edge.pid);
-        const { requests } = await drive(edge.origin, load, extent.seconds);
-        return ((await cpuOf(edge.pid)) - before) * (1000 / (requests * batch));
+    const costIn = (domain: string) => async (): Promise<number> => {
+      const load: Load = {
+        ...{ token, domain, method: "POST", prefix: CUT, names: UNKNOWN_NAMES },
+        ...{ batch: BATCH, connections: CONNECTIONS },
+        expects: [`"recipient":"${CUT}`, '"verdict":"unknown","action":"reject"'],
       };
-    const measured: Measurement[] = [];
-    for (const batch of [BATCH, 1]) {
-      const how = batch === 1 ? "asked by itself" : `in lists of ${batch.toLocaleString("en")}`;
-      tell(`unknown names that are cut eight times, ${how}`);
-      const [plain, cut] = [costOf(PLAIN, batch), costOf(DOMAIN, batch)];
-      // Until V8 has compiled both.
-      await plain();
-      await cut();
-      const turns = await inTurns(extent.rounds, plain, [cut]);
-      const ours = turns.ours[0] as number[];
-      measured.push({
-        id: `patterns.${batch === 1 ? "single" : "batch"}`,
-        what: `CPU that patterns add to an unknown name that is cut eight times, ${how}`,
-        ...spreadOf(ours.map((cost, i) => cost - (turns.theirs[i] as number))),
+      const before = cpuOf(edge.pid);
+      const { requests } = await drive(edge.origin, load, extent.seconds);
+      return (cpuOf(edge.pid) - before) * (1000 / (requests * BATCH));
+    };
+    const [plain, cut] = [costIn(PLAIN), costIn(DOMAIN)];
+    tell("unknown names that are cut eight times, with and without patterns in turns");
+    // Until V8 has compiled both.
+    for (const each of [plain, cut]) await each();
+    const turns = await inTurns(extent.rounds, plain, [cut]);
+    const costs = turns.ours[0] as number[];
+    return [
+      {
+        id: "patterns.miss",
+        what: "CPU that patterns add to an unknown name that is cut eight times",
+        ...spreadOf(costs.map((cost, i) => cost - (turns.theirs[i] as number))),
         unit: "µs",
-        ...(batch === 1 ? {} : { bar: atMost(12) }),
+        bar: atMost(12),
         detail: {
-          "µs a check with patterns": median(ours),
+          "µs a check with patterns": median(costs),
           "µs a check without": median(turns.theirs),
           mailboxes: MAILBOXES,
           patterns: PATTERNS,
         },
-      });
-    }
-    return measured;
+      },
+    ];
   },
 };

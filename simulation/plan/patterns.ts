@@ -1,9 +1,10 @@
 /** Lists with patterns, and names that they cover. */
+import { ENTRY_STATES, type EntryState } from "../../src/directory/index.ts";
 import type { Random } from "../../testing/random.ts";
 import type { Add, Setup } from "./plan.ts";
 
 /** Patterns that lists may have: several cover one name, by its start, by its end, and by more or less of it. */
-export const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t0-y-*"] as const;
+const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t0-y-*"] as const;
 
 /** A name that some of them cover, or nearly. */
 export function patternedName(random: Random): string {
@@ -12,6 +13,19 @@ export function patternedName(random: Random): string {
   // More delimiters than are tried.
   const middle = random.pick(["n", "m", "a-b-c-d-n", "a-b-c-d-e-f-g-h"]);
   return `${start}${middle}${end}`;
+}
+
+/** Changes the patterns of a list, and names that they cover, which get states of their own. */
+export function changePatterns(
+  random: Random,
+  patterns: Map<string, EntryState>,
+  list: Map<string, EntryState>,
+): void {
+  for (const pattern of PATTERNS.filter(() => random.chance(0.6))) {
+    if (random.chance(0.25)) patterns.delete(pattern);
+    else patterns.set(pattern, random.pick(ENTRY_STATES));
+  }
+  for (let i = random.between(0, 2); i > 0; i--) list.set(patternedName(random), random.pick(ENTRY_STATES));
 }
 
 /** Three of four deployments have lists with patterns. */

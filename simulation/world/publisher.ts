@@ -11,7 +11,7 @@ import type { Random } from "../../testing/random.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
-import { PATTERNS, patternedName } from "../plan/patterns.ts";
+import { changePatterns } from "../plan/patterns.ts";
 import type { Publication } from "../plan/plan.ts";
 
 export interface PublisherParts {
@@ -261,12 +261,7 @@ function changed(
       for (const name of some(listed, 0.2)) list.set(name, random.pick(STATES));
       return it;
     case "patterns":
-      for (const pattern of some(PATTERNS, 0.6)) {
-        if (random.chance(0.25)) patterns.delete(pattern);
-        else patterns.set(pattern, random.pick(STATES));
-      }
-      // Names that they cover, in states of their own.
-      for (let i = random.between(0, 2); i > 0; i--) list.set(patternedName(random), random.pick(STATES));
+      changePatterns(random, patterns, list);
       return it;
     case "policy":
       return { ...it, policy: { ...policy, ...random.pick(POLICIES)(random, policy.grace) } };
