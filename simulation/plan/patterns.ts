@@ -1,7 +1,7 @@
 /** Lists with patterns, and names that they cover. */
 import { ENTRY_STATES, type EntryState } from "../../src/directory/index.ts";
 import type { Random } from "../../testing/random.ts";
-import type { Add, Setup } from "./plan.ts";
+import { type Add, SECOND, type Setup } from "./plan.ts";
 
 /** Patterns that lists may have: several cover one name, by its start, by its end, and by more or less of it. */
 const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t0-y-*"] as const;
@@ -36,6 +36,14 @@ export function addPatterns(random: Random, { domains }: Setup, length: number, 
     for (let times = random.between(1, 6); times > 0; times--) {
       const at = 5_000 + random.next() * length * 0.95;
       add(at, { kind: "publish", domain, change: "patterns", forces: random.chance(0.6) });
+      // A rollback takes them along.
+      if (random.chance(0.4))
+        add(at + random.between(5, 60) * SECOND, {
+          kind: "publish",
+          domain,
+          change: "rollback",
+          forces: true,
+        });
     }
   }
 }
