@@ -62,7 +62,8 @@ export function settlePatches(storage: RegistryStorage, domain: string, kept?: U
 
 /** Refuses a list that was made without regard to single changes. @throws RegistryFailure `patched_names` */
 export function requireNoPatches(storage: RegistryStorage, domain: string): void {
-  const count = storage.sql("SELECT count(*) AS n FROM patched_names WHERE domain = ?", domain)[0]?.n as number;
+  const count = storage.sql("SELECT count(*) AS n FROM patched_names WHERE domain = ?", domain)[0]
+    ?.n as number;
   if (count === 0) return;
   throw failure(
     "patched_names",
