@@ -141,9 +141,7 @@ describe("rollcall status", () => {
     expect(await run("status", { env: { ROLLCALL_TOKEN: token.trim() } })).toMatchObject({ code: 3 });
   });
 
-  it("does not show the trial domains that doctor deleted, unless they are named", {
-    timeout: 60_000,
-  }, async () => {
+  it("does not show the trial domains that doctor deleted, unless they are named", async () => {
     const { run, start } = fresh();
     const report = await start("doctor --json");
     expect(report.code).toBe(0);

@@ -1,11 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { join } from "node:path";
-import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
-import { endWithUs, freePort, until } from "../mta/support/waiting.ts";
+import type { Source } from "../../src/publish/index.ts";
+import { endWithUs, freePort, listens, until } from "../mta/support/waiting.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { isInstalled, makeCertificates, note } from "./support/databases.ts";
 import { type PageOf, startPagedLdap } from "./support/paged-ldap.ts";
@@ -155,7 +154,8 @@ access to * by * read
     const urls = `ldap://127.0.0.1:${ldap} ldaps://127.0.0.1:${ldaps}`;
     const child = spawn("slapd", ["-f", configuration, "-h", urls, "-d", "0"], { stdio: "ignore" });
     endWithUs(child);
-    await until("slapd runs", () => existsSync(join(home, "pid")));
+    // It writes its pid before it listens.
+    await until("slapd listens", async () => (await listens(ldap)) && (await listens(ldaps)));
     return new Slapd(child, ldap, ldaps);
   }
 
@@ -200,7 +200,7 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
   const env = { PATH: process.env.PATH, LDAP_PASSWORD: "secret" };
   const source = (settings: object = {}, more: Parameters<typeof hostOf>[1] = {}): Source =>
     openOne(
-      v.parse(SOURCE_SETTINGS, {
+      {
         kind: "ldap",
         url: `ldap://127.0.0.1:${slapd.ldap}`,
         bind_dn: `cn=reader,${BASE}`,
@@ -208,7 +208,7 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
         base: `ou=people,${BASE}`,
         filter: "(objectClass=adUser)",
         ...settings,
-      }) as never,
+      },
       hostOf(folder, { env, ...more }),
     );
   const odd = { base: `ou=odd,${BASE}` };
@@ -256,14 +256,14 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
   /** A source with a preset, which gets no filter of its own. */
   const preset = (name: string, base: string): Source =>
     openOne(
-      v.parse(SOURCE_SETTINGS, {
+      {
         kind: "ldap",
         preset: name,
         url: `ldap://127.0.0.1:${slapd.ldap}`,
         bind_dn: `cn=reader,${BASE}`,
         password_env: "LDAP_PASSWORD",
         base,
-      }) as never,
+      },
       hostOf(folder, { env }),
     );
 
@@ -406,13 +406,13 @@ describe.skipIf(missing !== null)(`LDAP as a source${note(missing)}`, () => {
 describe("an LDAP server with pages as RFC 2696 allows them", () => {
   const open = (port: number): Source =>
     openOne(
-      v.parse(SOURCE_SETTINGS, {
+      {
         kind: "ldap",
         url: `ldap://127.0.0.1:${port}`,
         base: BASE,
         filter: "(mail=*)",
         page_size: 3,
-      }) as never,
+      },
       hostOf(folder),
     );
   const names = (from: number, to: number): string[] =>

@@ -1,9 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
+import type { Source } from "../../src/publish/index.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import {
   isInstalled,
@@ -20,7 +19,7 @@ const folder = temporaryFolder();
 chmodSync(folder, 0o755);
 
 const open = (settings: Readonly<Record<string, unknown>>, more: Parameters<typeof hostOf>[1] = {}): Source =>
-  openOne(v.parse(SOURCE_SETTINGS, settings) as never, hostOf(folder, more));
+  openOne(settings, hostOf(folder, more));
 
 const COUNT = 20_000;
 

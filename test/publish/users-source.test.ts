@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
+import type { Source } from "../../src/publish/index.ts";
 import { endWithUs, until } from "../mta/support/waiting.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { hostOf, linesOf, openOne, refusal } from "./support/reading.ts";
@@ -12,7 +11,7 @@ const folder = temporaryFolder();
 
 function open(settings: Readonly<Record<string, unknown>>, env: Record<string, string> = {}): Source {
   const host = hostOf(folder, { env: { PATH: process.env.PATH, ...env } });
-  return openOne(v.parse(SOURCE_SETTINGS, settings) as never, host);
+  return openOne(settings, host);
 }
 
 describe("users of the host as a source", () => {

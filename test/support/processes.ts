@@ -1,16 +1,14 @@
 /** Runs the built command as people do: a process, its output and its exit code. */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import "./built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..");
 export const COMMAND = join(ROOT, "bin", "rollcall.js");
-
-// A plain run of vitest must not test a build from before the last change.
-execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
 
 /** The oldest Node that the command supports, if there is one on this machine. */
 export const NODE_20 = [process.env.ROLLCALL_NODE20, "/usr/bin/node"].find(isNode20);
@@ -143,14 +141,6 @@ export async function startDev(
   const smtp = /SMTP front end at smtp:\/\/127\.0\.0\.1:(\d+)/.exec(process.stdout);
   return { process, url, smtpPort: smtp === null ? null : Number(smtp[1]) };
 }
-
-/** Whether something listens on a port of loopback, or of another address of this machine. */
-export const listens = (port: number, host = "127.0.0.1"): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = createConnection({ port, host });
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
 
 /** Listens on a free port of loopback, so that the port is in use. */
 export async function busyPort(): Promise<{ port: number; free(): void }> {

@@ -7,7 +7,7 @@ import { ReplyQueue } from "./reply-queue.ts";
 /** Questions of one connection that are answered or wait to be sent at the same time; more stay in the socket. */
 export const MAX_QUEUE = 32;
 
-/** What a connection needs of the bridge. */
+/** What a connection needs of the bridge. Only `resolve` throws. */
 export interface ConnectionContext {
   readonly clock: SteadyClock;
   /** @param now the time, read after the question arrived */
@@ -184,19 +184,19 @@ export class Connection {
     const exchange = protocol.exchange(question);
     if (exchange.kind === "reply") {
       this.#replies.add(exchange.reply);
-      this.#count(exchange.verdict, 0);
+      context.answered(protocol, exchange.verdict, 0);
       return;
     }
     const resolved = context.resolve(exchange.recipient, now);
     if (!(resolved instanceof Promise)) {
       this.#replies.addAnswer(exchange, resolved);
-      this.#count(resolved, 0);
+      context.answered(protocol, resolved, 0);
       return;
     }
     const reserved = this.#replies.reserve(exchange);
     const settle = (resolution: Resolution): void => {
       reserved.answer(resolution);
-      this.#count(resolution, context.clock.now() - now);
+      context.answered(protocol, resolution, context.clock.now() - now);
     };
     resolved.then(settle).then(
       () => this.#pump(),
@@ -206,15 +206,6 @@ export class Connection {
         this.#pump();
       },
     );
-  }
-
-  /** A fault in counting or logging must not cost an answer, or the process. */
-  #count(result: Resolution | LocalVerdict, ms: number): void {
-    try {
-      this.#context.answered(this.#protocol, result, ms);
-    } catch (error) {
-      this.#context.fault(error);
-    }
   }
 
   /** Sends the replies that are next in order. */

@@ -10,10 +10,8 @@ import {
   readHook,
 } from "../../api/index.ts";
 import { firstOf } from "../../runtime/first-of.ts";
-import type { Resolution } from "../answers/resolution.ts";
 import type { BridgePorts } from "../ports.ts";
 import { HOOKS } from "../protocols/hooks.ts";
-import type { LocalVerdict } from "../protocols/protocol.ts";
 import { replyLineOf } from "../protocols/reply.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { isOverTcp, LAST_READ_MS, STOP_MS } from "./connections.ts";
@@ -160,7 +158,7 @@ export class HookServers {
       case "ask":
         return [200, await this.#judge(hook.recipient)];
       case "other":
-        this.#count("no-recipient", 0);
+        this.#options.context.answered(HOOKS, "no-recipient", 0);
         return [200, HOOK_ACCEPT];
       case "fault":
         return [200, this.#refuse(hook.why)];
@@ -170,19 +168,10 @@ export class HookServers {
   }
 
   #refuse(why: string): HookAnswer {
-    this.#options.context.malformed(HOOKS, why);
-    this.#count("invalid", 0);
-    return hookDeferral(why);
-  }
-
-  /** A fault in counting or logging must not cost an answer. */
-  #count(result: Resolution | LocalVerdict, ms: number): void {
     const { context } = this.#options;
-    try {
-      context.answered(HOOKS, result, ms);
-    } catch (error) {
-      context.fault(error);
-    }
+    context.malformed(HOOKS, why);
+    context.answered(HOOKS, "invalid", 0);
+    return hookDeferral(why);
   }
 
   async #judge(recipient: string): Promise<HookAnswer> {
@@ -192,7 +181,7 @@ export class HookServers {
       const settled = context.resolve(recipient, asked);
       const resolution = settled instanceof Promise ? await settled : settled;
       const now = context.clock.now();
-      this.#count(resolution, now - asked);
+      context.answered(HOOKS, resolution, now - asked);
       const { answer, until } = resolution;
       if (until !== undefined && now >= until) return hookDeferral("the refusal has expired");
       return hookAnswer({ ...answer, reply: replyLineOf(answer) });

@@ -22,7 +22,8 @@ export class BridgeServer {
   readonly #hooks: HookServers;
   readonly #listeners: Listeners<ServedName>;
 
-  constructor(options: ServerOptions) {
+  constructor(unguarded: ServerOptions) {
+    const options = guarded(unguarded);
     const { metrics, context, maxConnections } = options;
     this.#hooks = new HookServers({
       ...options,
@@ -106,4 +107,26 @@ export class BridgeServer {
     );
     return server;
   }
+}
+
+/** The same options, with which a fault of counting or logging costs neither an answer nor the process. It is reported. */
+function guarded(options: ServerOptions): ServerOptions {
+  const { context, rejected, foreign } = options;
+  const attempt = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      context.fault(error);
+    }
+  };
+  return {
+    ...options,
+    rejected: (protocol) => attempt(() => rejected(protocol)),
+    foreign: (protocol) => attempt(() => foreign(protocol)),
+    context: {
+      ...context,
+      answered: (protocol, result, ms) => attempt(() => context.answered(protocol, result, ms)),
+      malformed: (protocol, why) => attempt(() => context.malformed(protocol, why)),
+    },
+  };
 }

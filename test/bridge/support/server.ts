@@ -30,6 +30,7 @@ export function startServer({
   time = new VirtualTime(),
   isAllowed = (address: string | undefined): boolean => new AllowedPeers([]).allows(address),
   answered = (): void => undefined,
+  malformed = (): void => undefined,
   fault = (error: unknown): void => {
     throw error;
   },
@@ -47,7 +48,7 @@ export function startServer({
       clock: time.clock,
       resolve,
       answered,
-      malformed: () => undefined,
+      malformed,
       fault,
     },
   });

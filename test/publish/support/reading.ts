@@ -1,7 +1,13 @@
 /** Reads sources as the command opens them, and shows what they read. */
+import * as v from "valibot";
 import { expect } from "vitest";
-import { openSources, PublishError, type Source, type SourceHost } from "../../../src/publish/index.ts";
-import type { SourceSettings } from "../../../src/publish/sources/index.ts";
+import {
+  openSources,
+  PublishError,
+  SOURCE_SETTINGS,
+  type Source,
+  type SourceHost,
+} from "../../../src/publish/index.ts";
 
 /** Sleeps that end when the test says so, or when they are aborted. */
 export class Sleeps {
@@ -25,11 +31,11 @@ export const hostOf = (folder: string, more: Partial<SourceHost> = {}): Omit<Sou
   ...more,
 });
 
-/** Opens one source. @param settings as in rollcall.toml, with the defaults of its kind */
+/** Opens one source. @param settings as in rollcall.toml */
 export const openOne = (
   settings: Readonly<Record<string, unknown>>,
   host: Omit<SourceHost, "shown">,
-): Source => openSources([{ shown: "source hr", settings: settings as unknown as SourceSettings }], host);
+): Source => openSources([{ shown: "source hr", settings: v.parse(SOURCE_SETTINGS, settings) }], host);
 
 /** What a source reads, a line each: `LINE address state` or `LINE ! reason`. */
 export async function linesOf(source: Source, signal = new AbortController().signal): Promise<string[]> {
