@@ -3,11 +3,14 @@
 // Worker as it is deployed and `rollcall dev` runs it, and the OpenAPI document, which is deployed beside it. `npm ci` runs
 // this as `prepare`, and wrangler before each deploy.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { removeStamp, writeStamp } from "./build-stamp.mjs";
 import { licencesOf } from "./licences.mjs";
+
+const begun = Date.now();
 
 /** With --readable the Worker keeps its names and lines, for a profile. */
 const isReadable = process.argv.includes("--readable");
@@ -19,6 +22,7 @@ const common = {
   bundle: true,
   format: "esm",
   write: false,
+  metafile: true,
   logLevel: "warning",
 };
 
@@ -57,6 +61,22 @@ for (const { outputFiles = [] } of results) {
   }
 }
 
+// Tests build only if something has changed since.
+if (isReadable) removeStamp(root);
+else {
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  const outputs = results.flatMap(({ outputFiles = [] }) =>
+    outputFiles.map(({ path }) => relative(root, path)),
+  );
+  // What is no file is a part of this script.
+  writeStamp(
+    root,
+    inputs.filter((path) => existsSync(join(root, path))),
+    outputs,
+    begun,
+  );
+}
+
 // npm does not link a package's own command. With this link, `npx rollcall` runs it immediately. Without it, npx copies
 // the clone into its cache first, and leaves half a copy if it is interrupted.
 const bin = join(root, "node_modules", ".bin");
@@ -72,10 +92,9 @@ async function command() {
     ...forNode,
     entryPoints: ["src/cli/main.ts"],
     outfile: "dist/cli/rollcall.mjs",
-    metafile: true,
   });
   const licences = { path: join(root, "dist/cli/LICENCES.txt"), contents: licencesOf(root, metafile) };
-  return { outputFiles: [...outputFiles, licences] };
+  return { metafile, outputFiles: [...outputFiles, licences] };
 }
 
 /**
@@ -93,7 +112,7 @@ function opensmtpdTable() {
 
 /** The manual pages and completions, which the bundled code derives from the command's own options and help. */
 async function reference() {
-  const { outputFiles = [] } = await build({
+  const { metafile, outputFiles = [] } = await build({
     ...forNode,
     entryPoints: ["packaging/reference/pages.ts"],
     outfile: "x.mjs",
@@ -105,7 +124,8 @@ async function reference() {
     writeFileSync(file, outputFiles[0]?.contents ?? "");
     /** @type {[path: string, text: string][]} */
     const pages = (await import(pathToFileURL(file).href)).referencePages();
-    return { outputFiles: pages.map(([path, contents]) => ({ path: join(root, "dist", path), contents })) };
+    const files = pages.map(([path, contents]) => ({ path: join(root, "dist", path), contents }));
+    return { metafile, outputFiles: files };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -113,7 +133,7 @@ async function reference() {
 
 /** The Worker as it is deployed. esbuild minifies it, and terser what is left: together 4 % less than esbuild alone. */
 async function worker() {
-  const { outputFiles = [] } = await build({
+  const { metafile, outputFiles = [] } = await build({
     ...common,
     entryPoints: ["src/edge/worker.ts"],
     outfile: "dist/edge/worker.js",
@@ -125,7 +145,7 @@ async function worker() {
     sourcemap: isReadable ? false : "external",
   });
   const [map, bundle] = outputFiles;
-  if (bundle === undefined) return { outputFiles };
+  if (bundle === undefined) return { metafile, outputFiles };
   const { code = "", map: whole = "" } = await minify(bundle.text, {
     module: true,
     // No getter of the Worker has an effect, so an access whose value nothing uses is left out.
@@ -135,6 +155,7 @@ async function worker() {
     sourceMap: { content: map?.text ?? "", filename: "worker.js", url: "worker.js.map" },
   });
   return {
+    metafile,
     outputFiles: [
       { path: bundle.path, contents: code },
       { path: `${bundle.path}.map`, contents: String(whole) },
@@ -149,9 +170,9 @@ async function worker() {
 async function openApi() {
   const source = 'export * from "./src/api/openapi.ts"; export { ROUTES } from "./src/api/routes.ts";';
   const stdin = { contents: source, resolveDir: root };
-  const { outputFiles = [] } = await build({ ...common, stdin });
+  const { metafile, outputFiles = [] } = await build({ ...common, stdin });
   const code = outputFiles.map(({ text }) => encodeURIComponent(text)).join("");
   const { ROUTES, openApiDocument } = await import(`data:text/javascript,${code}`);
   const path = join(root, "dist/edge/assets", ROUTES.showOpenApi.path);
-  return { outputFiles: [{ path, contents: JSON.stringify(openApiDocument()) }] };
+  return { metafile, outputFiles: [{ path, contents: JSON.stringify(openApiDocument()) }] };
 }

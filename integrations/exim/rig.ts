@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
+import { mailServer } from "../../test/mta/support/daemon.ts";
 import { Installed, whyNot } from "../../test/mta/support/installed.ts";
-import { greets } from "../../test/mta/support/postfix.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
 import {
   codesOfReply,
@@ -129,9 +129,7 @@ async function startWith(
       .filter((path) => existsSync(path))
       .map((path) => readFileSync(path, "utf8"))
       .join("");
-  cleanup.add(() => daemon.stop());
-  await daemon.untilReady(() => greets(port), logs);
-  return { port, installed, logs, isRunning: () => daemon.isRunning(), stop: () => cleanup.run() };
+  return { ...(await mailServer(daemon, port, cleanup, { logs })), installed };
 }
 
 /** Clients on 127.0.0.2 are of its own network, as are those on 127.0.0.1, which Debian adds. */

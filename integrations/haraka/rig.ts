@@ -12,8 +12,7 @@ import {
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
-import { Daemon } from "../../test/mta/support/daemon.ts";
-import { greets } from "../../test/mta/support/postfix.ts";
+import { Daemon, mailServer } from "../../test/mta/support/daemon.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
 import {
   codesOfReply,
@@ -95,14 +94,7 @@ async function startHaraka(
     }),
   );
   // Asked to end, it waits for its clients.
-  cleanup.add(() => daemon.stop("SIGKILL"));
-  await daemon.untilReady(() => greets(port));
-  return {
-    port,
-    isRunning: () => daemon.isRunning(),
-    logs: () => daemon.output,
-    stop: () => cleanup.run(),
-  };
+  return mailServer(daemon, port, cleanup, { signal: "SIGKILL" });
 }
 
 const WAYS: readonly Way[] = [

@@ -4,8 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFile
 import { dirname, join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder, ROOT } from "../../test/mta/support/command.ts";
-import { Daemon } from "../../test/mta/support/daemon.ts";
-import { greets } from "../../test/mta/support/postfix.ts";
+import { Daemon, mailServer } from "../../test/mta/support/daemon.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
 import type { Difference, LocalList, MailServer, Rig, Way } from "../rig.ts";
 
@@ -104,14 +103,7 @@ async function startOpenSmtpd(
       stdio: ["ignore", "pipe", "pipe"],
     }),
   );
-  cleanup.add(() => daemon.stop());
-  await daemon.untilReady(() => greets(port));
-  return {
-    port,
-    isRunning: () => daemon.isRunning(),
-    logs: () => daemon.output,
-    stop: () => cleanup.run(),
-  };
+  return mailServer(daemon, port, cleanup);
 }
 
 const WAYS: readonly Way[] = [

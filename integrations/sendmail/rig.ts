@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
+import { mailServer } from "../../test/mta/support/daemon.ts";
 import { Installed, whyNot } from "../../test/mta/support/installed.ts";
-import { greets } from "../../test/mta/support/postfix.ts";
 import { freePort } from "../../test/mta/support/waiting.ts";
 import {
   codesOfReply,
@@ -118,16 +118,21 @@ async function startWith(configuration: Configuration): Promise<Sendmail> {
   const cleanup = new Cleanup();
   const port = await freePort();
   const installed = install(folder(cleanup), configuration, port);
-  const options = { PidFile: "/var/log/pid", ControlSocketName: "", BadRcptThrottle: "0" };
+  const options = {
+    PidFile: "/var/log/pid",
+    ControlSocketName: "",
+    BadRcptThrottle: "0",
+    // On a busy machine it would refuse connections.
+    RefuseLA: "1000",
+    QueueLA: "1000",
+  };
   const daemon = installed.start(SENDMAIL, [
     ...["-bD", "-X", "/var/log/smtp"],
     ...Object.entries(options).flatMap(([name, value]) => ["-O", `${name}=${value}`]),
   ]);
   const log = join(installed.pathOf("var/log"), "smtp");
-  const logs = (): string => daemon.output + (existsSync(log) ? readFileSync(log, "utf8") : "");
-  cleanup.add(() => daemon.stop());
-  await daemon.untilReady(() => greets(port), logs);
-  return { port, installed, logs, isRunning: () => daemon.isRunning(), stop: () => cleanup.run() };
+  const logs = (): string => (existsSync(log) ? readFileSync(log, "utf8") : "");
+  return { ...(await mailServer(daemon, port, cleanup, { logs })), installed };
 }
 
 /** Debian's sendmail.mc with our line, on a port of ours, and for clients whose domains no DNS knows. */

@@ -27,6 +27,11 @@ export interface Generation extends Content {
   readonly departures: ReadonlyMap<string, number>;
   /** Names that it refuses by an override, and that the list before it accepted. */
   readonly overridden: ReadonlySet<string>;
+  /**
+   * The list as it was published last: single changes were made to it since. More than one if somebody published again, and
+   * that changed nothing.
+   */
+  published: readonly ReadonlyMap<string, EntryState>[];
 }
 
 export interface Said {

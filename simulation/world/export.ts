@@ -46,7 +46,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   if (model.history(domain).head !== undefined) return;
   for (const [name, value] of exportOf(key, packed, { generation, time: time.now(), policy }))
     kv.bulkPut(name, value);
-  history.succeed(generation, content, time.now(), null, false);
+  history.succeed(generation, content, time.now());
   putRoster(parts);
   parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
 }

@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { BridgeSettings } from "../bridge/index.ts";
 import { type DomainPolicy, type Mode, parseRecipient, toALabel } from "../directory/index.ts";
 import { fileList, type NamedSource, type SourceSettings } from "../publish/index.ts";
-import { CliError, EXIT } from "./exit.ts";
 import { knownKeys, SETTINGS_SCHEMA } from "./settings-schema.ts";
+import { TomlFile } from "./toml-file.ts";
 
 /** Name of the settings file in the working directory. */
 export const SETTINGS_FILE = "rollcall.toml";
@@ -51,34 +49,20 @@ export interface Settings {
  * @throws CliError exit 3, with one line per error
  */
 export function readSettings(path: string, shown: string): Settings | null {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new CliError(
-      EXIT.input,
-      `cannot read ${shown}: ${(error as Error).message}`,
-      "check its permissions",
-    );
-  }
-  const parsed = v.safeParse(SETTINGS_SCHEMA, parseToml(text, shown));
-  if (!parsed.success) {
-    throw faulty(
-      shown,
-      parsed.issues.map((issue) => describeIssue(issue, text, shown)),
-    );
-  }
+  const file = TomlFile.read(path, shown);
+  if (file === null) return null;
+  const parsed = v.safeParse(SETTINGS_SCHEMA, file.values());
+  if (!parsed.success) throw file.faulty(parsed.issues.map((issue) => describeIssue(issue, file)));
   const { output } = parsed;
   const faults: string[] = [];
   const domains = Object.entries(output.domains).map(([name, table]) => {
-    const at = placeOf(text, shown, ["domains", name]);
+    const at = file.placeOf(["domains", name]);
     const fault = (text: string): void => {
       faults.push(`${at}: ${text}`);
     };
     return readDomain(name, table, output, fault);
   });
-  if (faults.length > 0) throw faulty(shown, faults);
+  if (faults.length > 0) throw file.faulty(faults);
   return {
     file: shown,
     directory: dirname(path),
@@ -86,7 +70,7 @@ export function readSettings(path: string, shown: string): Settings | null {
     keepLists: output.keep_lists,
     domains,
     bridge: output.bridge,
-    placeOf: (path) => placeOf(text, shown, path),
+    placeOf: (path) => file.placeOf(path),
   };
 }
 
@@ -150,28 +134,10 @@ function readDomain(
   };
 }
 
-function parseToml(text: string, shown: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const reason = (error.message.split("\n", 1)[0] as string).replace(/^Invalid TOML document: /, "");
-    throw faulty(shown, [`${shown}:${error.line}: ${reason}`]);
-  }
-}
-
-const faulty = (shown: string, faults: readonly string[]): CliError =>
-  new CliError(
-    EXIT.input,
-    `${shown} has errors`,
-    "fix these lines; for a commented example, run `rollcall init` in an empty folder",
-    faults,
-  );
-
-function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string): string {
+function describeIssue(issue: v.BaseIssue<unknown>, file: TomlFile): string {
   const path = (issue.path ?? []).map((item) => String((item as { key: unknown }).key));
   const key = path.at(-1) ?? "";
-  const at = placeOf(text, shown, path);
+  const at = file.placeOf(path);
   if (issue.type === "strict_object" && issue.expected === "never") {
     return `${at}: unknown setting ${key}; known here: ${knownKeys(path, issue).join(", ")}`;
   }
@@ -179,30 +145,3 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
   const what = !isObject ? issue.message : issue.expected === "Object" ? "must be a table" : "is missing";
   return `${at}: ${key} ${what}`;
 }
-
-/**
- * The place of a key, `FILE:LINE`, found by searching the text. Falls back to the line of the table, then to the file.
- */
-function placeOf(text: string, shown: string, path: readonly string[]): string {
-  const key = path.at(-1) ?? "";
-  const table = path.slice(0, -1);
-  let current: string[] = [];
-  let ofTable = 0;
-  for (const [index, line] of text.split("\n").entries()) {
-    const header = /^\s*\[\s*([^[\]]*?)\s*\]\s*(?:#.*)?$/.exec(line)?.[1];
-    if (header !== undefined) {
-      current = [...header.matchAll(/"([^"]*)"|'([^']*)'|([^.\s]+)/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
-      if (same(current, path)) return `${shown}:${index + 1}`;
-      if (same(current, table)) ofTable = index + 1;
-    } else if (same(current, table)) {
-      const name = /^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*[.=]/.exec(line);
-      if (name !== null && (name[1] ?? name[2] ?? name[3]) === key) return `${shown}:${index + 1}`;
-    }
-  }
-  if (ofTable > 0) return `${shown}:${ofTable}`;
-  // Within a value, such as an inline table: the key of that value.
-  return table.length > 0 ? placeOf(text, shown, table) : shown;
-}
-
-const same = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((part, i) => part === b[i]);

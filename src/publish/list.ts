@@ -52,7 +52,7 @@ export interface ReadOptions {
   /** Leave out malformed lines instead of failing. */
   readonly skipInvalid?: boolean;
   /** Number of shards to use, and the number that the domain uses now: see {@link packList}. */
-  readonly packing?: Pick<PackOptions, "bits" | "bitsInUse">;
+  readonly packing?: Pick<PackOptions, "bits" | "bitsInUse" | "more">;
   readonly signal?: AbortSignal | undefined;
   /** Called for each name, canonical, in the order of the list. */
   eachName?(name: string): void;

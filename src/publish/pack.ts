@@ -42,6 +42,8 @@ export interface PackOptions {
   readonly bitsInUse?: number | undefined;
   /** Shard bits to use, whatever the number of entries: for small lists of many shards in tests. */
   readonly bits?: number | undefined;
+  /** Names that will join the packed list, such as those of single changes: its shards have room for them. */
+  readonly more?: number | undefined;
   readonly repetitions?: Repetitions;
   /** Entries that are patterns: a table of their own. */
   readonly patterns?: EntryColumns;
@@ -54,7 +56,7 @@ export interface PackOptions {
  * list is published in which a check would miss an entry.
  */
 export function packList(entries: EntryColumns, hashing: Hashing, options: PackOptions = {}): PackedList {
-  const bits = options.bits ?? shardBitsFor(entries.count, options.bitsInUse);
+  const bits = options.bits ?? shardBitsFor(entries.count + (options.more ?? 0), options.bitsInUse);
   const { order, starts } = byShard(entries, bits);
   const shards: Uint8Array[] = [];
   const counts = { active: 0, disabled: 0, full: 0, moved: 0 };

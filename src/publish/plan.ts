@@ -14,7 +14,6 @@ import {
   entriesOf,
   type GuardedCount,
   guardRefusal,
-  type Hashing,
   isAcceptedState,
   isLost,
   isSamePatterns,
@@ -30,7 +29,7 @@ import type { Base } from "./base.ts";
 import { compareWithRemote } from "./compare.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
-import { decidePatched, type PatchedDecision, type PatchedPlan } from "./patched.ts";
+import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
 
 /** What a domain should become. */
 export interface Intent extends ExpectedList {
@@ -40,10 +39,8 @@ export interface Intent extends ExpectedList {
   readonly policy: Partial<DomainPolicy>;
   /** Left out: unchanged. */
   readonly mode?: Mode;
-  /** What becomes of single changes that the list does not know. */
-  readonly patchedDecision?: PatchedDecision | undefined;
-  /** Makes the ids of shards in which single changes are kept. */
-  readonly hashing?: Hashing;
+  /** What becomes of single changes that the list does not know; undefined: nobody decided. */
+  readonly decidedPatched?: DecidedPatched | undefined;
 }
 
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
@@ -118,10 +115,10 @@ export async function planDomain(
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
   const mode = intent.mode ?? live?.mode ?? "enforce";
-  const { packed, patched } = decidePatched(intent.packed, intent.hashing, {
+  const { packed, patched } = decidePatched(intent.packed, {
     names: base?.patched ?? null,
     comparable: live !== null && comparable(live, { policy, keyId: key.id }),
-    decision: intent.patchedDecision,
+    decided: intent.decidedPatched,
   });
   const planned = { ...intent, packed };
   const leaving: Leaving = new Map();

@@ -6,6 +6,7 @@ import {
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
+  decodeKept,
   emptyShard,
   encodeManifest,
   fromBase64Url,
@@ -97,7 +98,7 @@ function settleNames(
   settlePatches(
     storage,
     domain,
-    readRequest(domain, () => fromBase64Url(kept)),
+    readRequest(domain, () => decodeKept(fromBase64Url(kept))),
   );
 }
 

@@ -50,6 +50,20 @@ describe("docs/publishing.md", () => {
     expectWritten("../publishing.md", "plan", [await screen("plan --out monday.plan")]);
     expectWritten("../publishing.md", "publish", [await screen("publish monday.plan", "y")]);
     expect(await rollcall(["plan"], { cwd, env })).toMatchObject({ code: 0 });
+    // An export that ended early.
+    list(["postmaster", "carol", ...staff.slice(0, 32)], "erin@example.com,full\n");
+    expectWritten("../publishing.md", "refused", [await screen("publish", "y")]);
+    list(["carol", ...staff.slice(0, 38)], "erin@example.com,full\n");
+    expectWritten("../publishing.md", "unexpected", [await screen("publish", "y")]);
+  });
+
+  it("shows what sync says, which is nothing if nothing changed", async () => {
+    list(
+      ["postmaster", "carol", "frank", ...Array.from({ length: 40 }, (_, i) => `user${i}`)],
+      "erin@example.com,full\n",
+    );
+    expectWritten("../publishing.md", "sync", [await screen("sync")]);
+    expect(await rollcall(["sync"], { cwd, env })).toMatchObject({ code: 0, stdout: "", stderr: "" });
   });
 
   it("has the price of the cost model", () => {

@@ -5,12 +5,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import "./built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..");
 export const COMMAND = join(ROOT, "bin", "rollcall.js");
-
-// A plain run of vitest must not test a build from before the last change.
-execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
 
 /** The oldest Node that the command supports, if there is one on this machine. */
 export const NODE_20 = [process.env.ROLLCALL_NODE20, "/usr/bin/node"].find(isNode20);

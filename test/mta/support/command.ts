@@ -1,17 +1,15 @@
 /** The built command as a process: an edge of this machine, a bridge, and one-off commands. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOOKUP_NAMES, type LookupName } from "../../../src/bridge/protocols/lookups.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { endWithUs, freePort, pause, until } from "./waiting.ts";
+import "../../support/built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 const COMMAND = join(ROOT, "bin", "rollcall.js");
-
-// What was built before the last change is not what is run.
-execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
 
 /** A folder that goes with the rest. */
 export function folder(cleanup: Cleanup): string {

@@ -1,4 +1,7 @@
 import type { ChildProcess } from "node:child_process";
+import type { MailServer } from "../../../integrations/rig.ts";
+import type { Cleanup } from "./cleanup.ts";
+import { greets } from "./postfix.ts";
 import { endWithUs, until } from "./waiting.ts";
 
 /** A server's main process. */
@@ -37,4 +40,26 @@ export class Daemon {
     if (this.isRunning()) this.#child.kill(signal);
     await this.ended;
   }
+}
+
+/**
+ * A mail server whose main process was started; it greets by now.
+ * @param cleanup what its stop undoes; the process is a part of that
+ * @param how `signal` ends the process; `logs` has what it does not print
+ * @throws Error with its output and logs if it does not come up
+ */
+export async function mailServer(
+  daemon: Daemon,
+  port: number,
+  cleanup: Cleanup,
+  { signal, logs = () => "" }: { readonly signal?: "SIGKILL"; readonly logs?: () => string } = {},
+): Promise<MailServer> {
+  cleanup.add(() => daemon.stop(signal));
+  await daemon.untilReady(() => greets(port), logs);
+  return {
+    port,
+    isRunning: () => daemon.isRunning(),
+    logs: () => daemon.output + logs(),
+    stop: () => cleanup.run(),
+  };
 }

@@ -1,14 +1,12 @@
 /** `rollcall opensmtpd-table` as smtpd runs it, and what listens in place of a bridge. */
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import { endWithUs } from "../../mta/support/waiting.ts";
+import "../../support/built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
-// What was built before the last change is not what is run.
-execFileSync(process.execPath, [join(ROOT, "scripts", "build.mjs")]);
-
 /** Debian's Node, if .ci/run found one; the process has to work on it. */
 const NODE = process.env.ROLLCALL_NODE20 ?? process.execPath;
 
