@@ -1,6 +1,6 @@
 import type { DomainDescription, DomainSummary, EdgeStatus, RegistryStatus } from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import type { Counts } from "../directory/index.ts";
+import { type Counts, MAX_SHARD_ENTRIES } from "../directory/index.ts";
 import type { Published } from "../publish/index.ts";
 import { isTrialDomain } from "./trial.ts";
 
@@ -12,6 +12,8 @@ export interface ListState {
   readonly generation: number | null;
   readonly mode: string | null;
   readonly counts: Counts | null;
+  /** Patterns of the list; null if that is not known. */
+  readonly patterns: number | null;
   readonly alias: string | null;
   /** When the list was published, or last found by this host to be the newest; Unix milliseconds. */
   readonly current: number | null;
@@ -20,6 +22,10 @@ export interface ListState {
   /** Whether the list was made under the edge's key; null if that is not known. */
   readonly key_fits: boolean | null;
   readonly stale: boolean;
+  /** Names in a shard on average; null if the edge does not say. */
+  readonly names_per_shard: number | null;
+  /** Whether its shards are half full, so that single changes will stop with `repack_needed` unless it is published. */
+  readonly publish_soon: boolean;
 }
 
 /** What decides whether a list is stale. */
@@ -118,6 +124,7 @@ function stateOf(
   const current = head === null ? null : Math.max(head.time, foundLater ? seen.time : 0);
   const state = head === null ? "none" : head.deleted_until === null ? "served" : "deleted";
   const alias = head?.alias ?? null;
+  const names = head?.names_per_shard ?? null;
   // A deleted domain was deleted on purpose, and an alias has no list.
   const mayBeStale = maxAge !== undefined && state !== "deleted" && alias === null;
   return {
@@ -126,10 +133,13 @@ function stateOf(
     generation: head?.generation ?? null,
     mode: head?.mode ?? null,
     counts: head?.counts ?? null,
+    patterns: head?.patterns ?? null,
     alias,
     current,
     kv: head !== null && "kv" in head ? head.kv.state : null,
     key_fits: head?.key_fits ?? null,
+    names_per_shard: names,
+    publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,
     stale: mayBeStale && (current === null || now - current > maxAge),
   };
 }

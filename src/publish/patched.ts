@@ -3,8 +3,10 @@ import {
   changedShard,
   changesByShard,
   concatBytes,
+  encodeKept,
   type Hashing,
   ID_BYTES,
+  type KeptName,
   type PatchedName,
   recount,
   shardOf,
@@ -16,6 +18,11 @@ import { type PackedList, statesIn } from "./pack.ts";
 /** What to do with them: keep them in the list that is published, or publish the list as it is. */
 export type PatchedDecision = "keep" | "drop";
 
+/** A decision with what it takes: kept names are put into shards, whose ids are hashes. */
+export type DecidedPatched =
+  | { readonly decision: "keep"; readonly hashing: Hashing }
+  | { readonly decision: "drop" };
+
 /** How a plan treats the single changes since the last publish. */
 export interface PatchedPlan {
   /** Changes that the list does not know: how many names it lacks, still has, or has in another state. */
@@ -24,9 +31,12 @@ export interface PatchedPlan {
   readonly changed: number;
   /** Null if there is something to decide, and nobody did. */
   readonly decision: PatchedDecision | null;
-  /** Fingerprints of names that are as single changes made them, although the list says otherwise. */
+  /** Names that are as single changes made them, although the list says otherwise, each as a commit has it. */
   readonly kept: readonly Uint8Array[];
-  /** Whether the publish settles changes, so that it has to be sent even if the list is that of the head. */
+  /**
+   * Whether the publish settles changes, or says otherwise of them than the publish before, so that it has to be sent even
+   * if the list is that of the head.
+   */
   readonly settles: boolean;
 }
 
@@ -36,8 +46,11 @@ interface PatchedInput {
   readonly names: readonly PatchedName[] | null;
   /** Whether these fingerprints are made as those of the list. */
   readonly comparable: boolean;
-  readonly decision: PatchedDecision | undefined;
+  readonly decided: DecidedPatched | undefined;
 }
+
+/** A name that the list has otherwise than single changes made it. */
+interface Unknown extends PatchedName, KeptName {}
 
 /**
  * Compares a list with the single changes since the last publish.
@@ -45,32 +58,39 @@ interface PatchedInput {
  */
 export function decidePatched(
   packed: PackedList,
-  hashing: Hashing | undefined,
-  { names, comparable, decision }: PatchedInput,
+  { names, comparable, decided }: PatchedInput,
 ): { readonly packed: PackedList; readonly patched: PatchedPlan | null } {
   if (names === null) return { packed, patched: null };
   const count = { added: 0, removed: 0, changed: 0 };
-  const unknown: PatchedName[] = [];
+  const unknown: Unknown[] = [];
   const stateOf = statesIn(packed);
   for (const name of names) {
     const listed = comparable ? stateOf(name.fingerprint) : name.was;
     if (listed === name.state) continue;
-    unknown.push(name);
+    unknown.push({ ...name, listed });
     count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
   }
-  const isOpen = unknown.length > 0 && (decision === undefined || (decision === "keep" && !comparable));
-  const isKept = unknown.length > 0 && decision === "keep" && !isOpen && hashing !== undefined;
-  const kept = isKept ? unknown : [];
+  if (unknown.length === 0)
+    return { packed, patched: settled(count, decided?.decision ?? "drop", [], names) };
+  if (decided?.decision === "drop") return { packed, patched: settled(count, "drop", [], names) };
+  if (decided === undefined || !comparable) return { packed, patched: settled(count, null, [], names) };
   return {
-    packed: isKept ? withNames(packed, hashing, unknown) : packed,
-    patched: {
-      ...count,
-      decision: isOpen ? null : (decision ?? "drop"),
-      kept: kept.map(({ fingerprint }) => fingerprint),
-      settles: kept.length < names.length,
-    },
+    packed: withNames(packed, decided.hashing, unknown),
+    patched: settled(count, "keep", unknown, names),
   };
 }
+
+const settled = (
+  count: Pick<PatchedPlan, "added" | "removed" | "changed">,
+  decision: PatchedDecision | null,
+  kept: readonly Unknown[],
+  names: readonly PatchedName[],
+): PatchedPlan => ({
+  ...count,
+  decision,
+  kept: kept.map((name) => encodeKept([name])),
+  settles: kept.length < names.length || kept.some(({ was, listed }) => was !== listed),
+});
 
 /** A list in which these names have the states that single changes gave them. */
 function withNames(packed: PackedList, hashing: Hashing, names: readonly PatchedName[]): PackedList {
@@ -92,7 +112,7 @@ function withNames(packed: PackedList, hashing: Hashing, names: readonly Patched
     if (inline !== null) inline = after;
     else ids.set(hashing.sha256(after), index * ID_BYTES);
   }
-  return { table: { bits, inline, ids }, shards, counts };
+  return { ...packed, table: { bits, inline, ids }, shards, counts };
 }
 
 /** What a commit says about single changes. */

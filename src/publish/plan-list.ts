@@ -5,15 +5,18 @@ import {
   type Hashing,
   type Mode,
   quoteLocalPart,
+  shownName,
   tailOf,
+  UNLISTED,
 } from "../directory/index.ts";
+import type { Base } from "./base.ts";
 import type { FetchedKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
 import type { ListRecorder } from "./list-recorder.ts";
 import { emptyList } from "./pack.ts";
 import type { PatchedDecision } from "./patched.ts";
-import { type Base, type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
+import { type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
 import type { Source } from "./sources/index.ts";
 
 /** One domain to publish, and what it is to become. */
@@ -99,8 +102,8 @@ export async function planList(
   const { hashing } = ports;
   const intent = {
     ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
-    patchedDecision: target.patched,
-    hashing,
+    decidedPatched:
+      target.patched === "keep" ? { decision: target.patched, hashing } : DECIDED[target.patched ?? "open"],
   };
   const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
@@ -176,6 +179,8 @@ export async function during<T>(
   return result;
 }
 
+const DECIDED = { drop: { decision: "drop" }, open: undefined } as const;
+
 const NOTHING = { count: 0, first: [] };
 const NO_LIST: ReadList = {
   packed: emptyList(),
@@ -187,7 +192,7 @@ const NO_LIST: ReadList = {
 
 async function readTarget(
   { hashing, recorder, progress }: PlanPorts,
-  { domain, source, policy: changes, bits }: PublishTarget,
+  { domain, source, policy: changes, bits, patched }: PublishTarget,
   { key, base }: Start,
   { skipInvalid = false, signal }: PlanOptions,
 ): Promise<ReadList> {
@@ -201,6 +206,8 @@ async function readTarget(
     );
   }
   const writer = recorder?.begin(domain) ?? null;
+  const kept =
+    patched === "keep" ? (base?.patched ?? []).filter(({ state }) => state !== UNLISTED).length : 0;
   const list = await during(progress, `reading ${source.describe()}`, (update) =>
     readList({
       source,
@@ -210,7 +217,11 @@ async function readTarget(
       hashing,
       skipInvalid,
       signal,
-      packing: { bits, bitsInUse: base === null || base.deleted ? undefined : base.list.table.bits },
+      packing: {
+        bits,
+        bitsInUse: base === null || base.deleted ? undefined : base.list.table.bits,
+        more: kept,
+      },
       ...(writer === null ? {} : { eachName: (name) => writer.add(name) }),
       progress: update,
     }),
@@ -264,4 +275,5 @@ async function namesChanging(
   });
 }
 
-const addressOf = (name: string, domain: string): string => `${quoteLocalPart(name)}@${domain}`;
+/** An address, or a pattern of addresses. */
+const addressOf = (name: string, domain: string): string => `${quoteLocalPart(shownName(name))}@${domain}`;

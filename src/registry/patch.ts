@@ -4,7 +4,6 @@ import {
   acceptedCount,
   blobId,
   CANONICALISER_VERSION,
-  type Compare,
   type DomainKey,
   decodeDepartures,
   decodeShard,
@@ -12,10 +11,10 @@ import {
   departureBlobOf,
   findEntry,
   isAcceptedState,
-  MAX_SHARD_ENTRIES,
+  isKnownCanonicaliser,
+  listedPatterns,
   type ManifestRecord,
   nameChangesIn,
-  type PatchedName,
   type SingleChange,
   shardOf,
   tailOf,
@@ -26,6 +25,7 @@ import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { judge } from "./guard.ts";
 import { getMeta } from "./meta.ts";
+import { type Listed, type NetChange, NetChanges, placeOf } from "./net-changes.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
 import { notePatches } from "./patched-names.ts";
 import { withoutKeeping } from "./plan.ts";
@@ -35,9 +35,14 @@ import { type Head, liveManifest } from "./records.ts";
 import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
 
 /** Shards that are read or rebuilt before questions get their turn: about 50 ms of work. */
-const SHARDS_IN_A_ROW = 32;
+const SHARDS_IN_A_ROW = 16;
+/** What the guard's judgement of one change of a batch costs, in shards. */
+const JUDGEMENT = 4;
 /** How often a batch starts again because the head moved while it read or rebuilt shards. */
 const TRIES = 4;
+
+/** Lets others have their turn, if enough work was done since they had it. */
+type Pause = (work?: number) => Promise<void>;
 
 /** What making single changes takes. */
 export interface PatchHost {
@@ -47,17 +52,6 @@ export interface PatchHost {
   /** Runs a change in a transaction, and sets the alarm that copies it to KV. */
   changed<T>(work: () => T): Changed<T>;
 }
-
-/** A name that a batch changes. */
-interface NetChange extends PatchedName {
-  readonly shard: number;
-  readonly tail: number;
-  /** Whether it gets no departure grace. */
-  readonly atOnce: boolean;
-}
-
-/** Names that a batch changes, by their places in the list. */
-type Net = ReadonlyMap<string, NetChange>;
 
 type Outcome = Result<PatchResult>;
 
@@ -85,15 +79,17 @@ export async function patchTogether(
       const base = requireList(context, domain);
       const { head, manifest } = base;
       const listed = await readShards(context, manifest, patches, pause);
-      const { net, outcomes } = judgeAll(context, base, listed, patches);
-      const changes = changesIn(net);
+      const { net, outcomes } = await judgeAll(context, base, listed, patches, pause);
+      const changes = net.changed;
       const { shards, counts } = await rebuildShards(context, manifest, changes, pause);
       const { result, ...position } = host.changed(() => {
         const now = host.context();
         if (now.records.head(domain)?.number !== head.number) throw new HeadMoved();
-        const ended = [...net.values()].filter(({ atOnce }) => atOnce);
-        const known = { compare: comparing(net), atOnce: new Set(ended.map(({ tail }) => tail)) };
-        const draft = { ...base, ...manifest, shards, counts, missing: [], known };
+        const ended = net.all.filter(({ atOnce }) => atOnce);
+        const known = { compare: net.compare, atOnce: new Set(ended.map(({ tail }) => tail)) };
+        // Single changes leave patterns as they are.
+        const patterns = listedPatterns(manifest);
+        const draft = { ...base, ...manifest, shards, counts, patterns, missing: [], known };
         const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));
         const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;
         const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;
@@ -135,21 +131,12 @@ function requireList({ records, keyFor }: CommitContext, domain: string): PatchB
   return { head, manifest, key: keyFor(domain, manifest.epoch) };
 }
 
-/** What the head has of a name of a batch. */
-interface Listed {
-  readonly state: number;
-  /** Names in its shard. */
-  readonly inShard: number;
-}
-
-const placeOf = (shard: number, tail: number): string => `${shard} ${tail}`;
-
 /** Looks the names of a batch up in the head, shard by shard. */
 async function readShards(
   { records }: CommitContext,
   manifest: ManifestRecord,
   patches: readonly MailboxChanges[],
-  pause: () => Promise<void>,
+  pause: Pause,
 ): Promise<ReadonlyMap<string, Listed>> {
   const { bits } = manifest.shards;
   const prints = patches.flatMap(({ changes }) => changes.map(([print]) => print));
@@ -171,86 +158,66 @@ async function readShards(
   return listed;
 }
 
-const changesIn = (net: Net): NetChange[] => [...net.values()].filter(({ was, state }) => was !== state);
-
-const comparing =
-  (net: Net): Compare =>
-  (visit) => {
-    for (const { tail, was, state } of changesIn(net)) visit(tail, was, state);
-  };
-
 /** Judges each change of a batch after those before it. @returns the names that the accepted ones change */
-function judgeAll(
+async function judgeAll(
   context: CommitContext,
   base: PatchBase,
   listed: ReadonlyMap<string, Listed>,
   patches: readonly MailboxChanges[],
-): { readonly net: Net; readonly outcomes: readonly Outcome[] } {
-  // A single change is judged when it is committed. If all names may go that any of several refuses, each is accepted.
+  pause: Pause,
+): Promise<{ readonly net: NetChanges; readonly outcomes: readonly Outcome[] }> {
+  const { domain, shards } = base.manifest;
+  const isEachJudged =
+    patches.length > 1 && refusalOf(context, base, worstOf(base, listed, patches)) !== null;
+  const net = new NetChanges(domain, shards.bits, listed);
+  const outcomes: Outcome[] = [];
+  for (const patch of patches) {
+    await pause(isEachJudged ? JUDGEMENT : 1);
+    try {
+      outcomes.push(ok(judgeNext(context, base, net, patch, isEachJudged)));
+    } catch (error) {
+      if (!(error instanceof RegistryFailure)) throw error;
+      outcomes.push({ ok: false, error: error.error });
+    }
+  }
+  return { net, outcomes };
+}
+
+/**
+ * All names go that any change of a batch refuses. If the guard allows that, each change is allowed; a single one is judged when
+ * it is committed.
+ */
+function worstOf(
+  { manifest: { domain, shards } }: PatchBase,
+  listed: ReadonlyMap<string, Listed>,
+  patches: readonly MailboxChanges[],
+): NetChanges {
   const losses = patches
     .flatMap(({ changes }) => changes)
     .filter(([, state]) => !isAcceptedState(state))
     .map(([print]): SingleChange => [print, UNLISTED]);
-  const worst = applyTo(new Map(), base, listed, losses, false).net;
-  const isEachJudged = patches.length > 1 && refusalOf(context, base, worst) !== null;
-  let net: Net = new Map();
-  const outcomes = patches.map((patch): Outcome => {
-    const { domain, idempotency } = patch;
-    try {
-      const known = idempotency && rememberedResult(context.storage, domain, idempotency, context.now);
-      if (known) return ok(known);
-      requireSpelling(base, patch);
-      const { net: next, counts } = applyTo(net, base, listed, patch.changes, patch.atOnce);
-      const refusal = isEachJudged ? refusalOf(context, base, next) : null;
-      if (refusal !== null) throw guardFailure([[domain, refusal]]);
-      net = next;
-      return ok({ domain, generation: 0, ...counts });
-    } catch (error) {
-      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
-      throw error;
-    }
-  });
-  return { net, outcomes };
+  const worst = new NetChanges(domain, shards.bits, listed);
+  worst.apply(losses, false);
+  return worst;
 }
 
-/** The names that a batch changes after one more change of it. @throws RegistryFailure `repack_needed` */
-function applyTo(
-  net: Net,
-  { manifest: { domain, shards } }: PatchBase,
-  listed: ReadonlyMap<string, Listed>,
-  changes: MailboxChanges["changes"],
-  atOnce: boolean,
-): { readonly net: Net; readonly counts: Pick<PatchResult, "added" | "removed" | "changed"> } {
-  const next = new Map(net);
-  const counts = { added: 0, removed: 0, changed: 0 };
-  for (const [fingerprint, state] of changes) {
-    const shard = shardOf(fingerprint, shards.bits);
-    const tail = tailOf(fingerprint);
-    const at = placeOf(shard, tail);
-    const { state: was } = listed.get(at) as Listed;
-    const before = next.get(at)?.state ?? was;
-    next.set(at, { fingerprint, was, state, shard, tail, atOnce: atOnce && state === UNLISTED });
-    if (before === state) continue;
-    counts[before === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;
-  }
-  if (counts.added > 0) requireRoom(domain, next, listed);
-  return { net: next, counts };
-}
-
-/** @throws RegistryFailure `repack_needed` */
-function requireRoom(domain: string, net: Net, listed: ReadonlyMap<string, Listed>): void {
-  const sizes = new Map<number, number>();
-  for (const [at, { shard, was, state }] of net) {
-    const gained = Number(state !== UNLISTED) - Number(was !== UNLISTED);
-    const size = (sizes.get(shard) ?? (listed.get(at) as Listed).inShard) + gained;
-    sizes.set(shard, size);
-  }
-  if (Math.max(...sizes.values()) <= MAX_SHARD_ENTRIES) return;
-  throw failure(
-    "repack_needed",
-    `${domain}: a shard has all ${MAX_SHARD_ENTRIES} names that it can hold; publish the list, which makes more shards`,
-    { domain },
-  );
+/** @throws RegistryFailure if the change is refused; `net` is then as before */
+function judgeNext(
+  context: CommitContext,
+  base: PatchBase,
+  net: NetChanges,
+  patch: MailboxChanges,
+  isJudged: boolean,
+): PatchResult {
+  const { domain, idempotency } = patch;
+  const known = idempotency && rememberedResult(context.storage, domain, idempotency, context.now);
+  if (known) return known;
+  requireSpelling(base, patch);
+  const { counts, undo } = net.apply(patch.changes, patch.atOnce);
+  const refusal = isJudged ? refusalOf(context, base, net) : null;
+  if (refusal === null) return { domain, generation: 0, ...counts };
+  undo();
+  throw guardFailure([[domain, refusal]]);
 }
 
 /** @throws RegistryFailure `conflict` if changes were made under another key, policy or canonicaliser than the head */
@@ -262,7 +229,7 @@ function requireSpelling(
     keyId === manifest.keyId &&
     keyId === key.id &&
     canonicaliser === CANONICALISER_VERSION &&
-    canonicaliser === manifest.canonicaliser &&
+    isKnownCanonicaliser(manifest.canonicaliser) &&
     hasSentinels(sentinels, key, manifest.policy);
   if (fits) return;
   const message = `${domain}: the list is made under another key, policy or canonicaliser than the changes; try again`;
@@ -281,11 +248,17 @@ function isDeferred(
 }
 
 /** Why the guard would refuse these changes of the head, or null. Nothing is stored. */
-function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: Net): string | null {
+function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: NetChanges): string | null {
   const { storage } = context;
-  const changes = nameChangesIn(comparing(net));
+  const changes = nameChangesIn(net.compare);
   const accepted = acceptedCount(manifest.counts) - changes.gone.length + changes.back.length;
-  const successor = { ...manifest, head, accepted, changesFrom: () => changes };
+  const successor = {
+    ...manifest,
+    patterns: listedPatterns(manifest),
+    head,
+    accepted,
+    changesFrom: () => changes,
+  };
   const number = (getMeta(storage, "number") ?? 0) + 1;
   return withoutKeeping(storage, () => judge(context, successor, number, false));
 }
@@ -313,10 +286,13 @@ function describe(outcomes: readonly Outcome[]): string {
   return `${sum("added")}, ${sum("removed")}, ${sum("changed")}`;
 }
 
-/** Lets others have their turn after so many calls. */
-function pauseEvery(timers: Timers, calls: number): () => Promise<void> {
-  let made = 0;
-  return async () => {
-    if (++made % calls === 0) await timers.sleep(0);
+/** Lets others have their turn after so much work. @param work a shard that is read or rebuilt counts as 1 */
+function pauseEvery(timers: Timers, most: number): Pause {
+  let done = 0;
+  return async (work = 1) => {
+    done += work;
+    if (done < most) return;
+    done = 0;
+    await timers.sleep(0);
   };
 }

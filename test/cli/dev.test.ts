@@ -17,7 +17,7 @@ import {
   temporaryFolder,
 } from "../support/processes.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 const portOf = (url: string): number => Number(new URL(url).port);
 const adminToken = (state: string): string => readFileSync(join(state, "admin-token"), "utf8").trim();

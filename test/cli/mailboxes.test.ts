@@ -80,6 +80,19 @@ describe("rollcall publish after single changes", () => {
     expect(await verdict("new")).toBe("departed");
   });
 
+  it("keeps them also if a name is again as it was before a list that is published since", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    await run(`disable a@${domain} --yes`);
+    const without = TEN.replace("a ", "");
+    expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("disabled");
+    await run(`enable a@${domain} --yes`);
+    expect(await publish(without)).toMatchObject({ code: 3 });
+    expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("deliverable");
+  });
+
   it("drops them if told to, by an option or by rollcall.toml", async () => {
     const { domain, run, publish, verdict, write } = fresh();
     await publish(TEN);
@@ -95,6 +108,33 @@ describe("rollcall publish after single changes", () => {
       code: 3,
       stderr: expect.stringContaining('"keep" or "drop"'),
     });
+  });
+
+  it("keeps them with a plan in a file, and remembers that the list does not know them", async () => {
+    const { domain, run, publish, verdict, write, names } = fresh();
+    await publish(TEN);
+    await run(`add new@${domain} --yes`);
+    await run(`remove a@${domain} --yes`);
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\npatched = "keep"\n`);
+    names(`${TEN} other`);
+    expect(await run("plan --out x.plan")).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/patched +1 added, 1 removed/),
+    });
+    expect(await run("publish x.plan --yes")).toMatchObject({ code: 0 });
+    expect([await verdict("new"), await verdict("a"), await verdict("other")]).toEqual([
+      "deliverable",
+      "departed",
+      "deliverable",
+    ]);
+    // Only if the commit named them as kept, they still need a decision.
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\n`);
+    expect(await run("publish --yes")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("1 added, 1 removed"),
+    });
+    expect(await run("publish --yes --drop-patched")).toMatchObject({ code: 0 });
+    expect([await verdict("new"), await verdict("a")]).toEqual(["departed", "deliverable"]);
   });
 
   it("plans again if single changes come between plan and commit, and not if a publish does", async () => {

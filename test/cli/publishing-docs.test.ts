@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { url } = await startDev(join(root, "state"), { home: root });
   const admin = readFileSync(join(root, "state", "admin-token"), "utf8").trim();
   env = { ROLLCALL_URL: url, ROLLCALL_TOKEN: admin };
-}, 60_000);
+});
 
 /** A screen: the command and what it prints. */
 async function screen(args: string, answer?: string): Promise<string> {
@@ -50,6 +50,20 @@ describe("docs/publishing.md", () => {
     expectWritten("../publishing.md", "plan", [await screen("plan --out monday.plan")]);
     expectWritten("../publishing.md", "publish", [await screen("publish monday.plan", "y")]);
     expect(await rollcall(["plan"], { cwd, env })).toMatchObject({ code: 0 });
+    // An export that ended early.
+    list(["postmaster", "carol", ...staff.slice(0, 32)], "erin@example.com,full\n");
+    expectWritten("../publishing.md", "refused", [await screen("publish", "y")]);
+    list(["carol", ...staff.slice(0, 38)], "erin@example.com,full\n");
+    expectWritten("../publishing.md", "unexpected", [await screen("publish", "y")]);
+  });
+
+  it("shows what sync says, which is nothing if nothing changed", async () => {
+    list(
+      ["postmaster", "carol", "frank", ...Array.from({ length: 40 }, (_, i) => `user${i}`)],
+      "erin@example.com,full\n",
+    );
+    expectWritten("../publishing.md", "sync", [await screen("sync")]);
+    expect(await rollcall(["sync"], { cwd, env })).toMatchObject({ code: 0, stdout: "", stderr: "" });
   });
 
   it("has the price of the cost model", () => {

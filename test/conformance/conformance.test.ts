@@ -55,7 +55,7 @@ beforeAll(async () => {
   await publishTo(edge.administrator());
   bridge = await startBridge(edge, cleanup);
 }, 90_000);
-afterAll(() => cleanup.run(), 30_000);
+afterAll(() => cleanup.run());
 
 /** Publishes the lists of the corpus to an edge, as its administrator. */
 async function publishTo(administrator: NonNullable<RunningEntry["administrator"]>): Promise<void> {

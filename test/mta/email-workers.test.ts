@@ -24,8 +24,8 @@ beforeAll(async () => {
   ];
   writeFileSync(join(home, "list.csv"), `${list.join("\n")}\n`);
   await rollcall(["publish", "--domain", "example.com", "list.csv", "--yes"], home, workers.administrator);
-}, 60_000);
-afterAll(() => cleanup.run(), 30_000);
+});
+afterAll(() => cleanup.run());
 
 const ACCEPTED = {
   outcome: "ok",
@@ -70,5 +70,5 @@ describe("an Email Worker whose Rollcall does not answer", () => {
     const start = performance.now();
     expect(await silent.deliver("alice@example.com")).toMatchObject(DEFERRED);
     expect(performance.now() - start).toBeGreaterThan(4_600);
-  }, 60_000);
+  });
 });

@@ -4,6 +4,7 @@ import type { PatchResult, Result } from "../../src/api/index.ts";
 import {
   canonicalLocalPart,
   decodePatched,
+  encodeKept,
   fingerprint,
   fingerprintIn,
   type ManifestRecord,
@@ -65,6 +66,10 @@ const patch = async (names: Readonly<Record<string, number>>, more: Partial<Mail
 
 const rows = (table: string): number =>
   desk.world.registry().sql(`SELECT count(*) AS n FROM ${table}`)[0]?.n as number;
+
+/** A kept name as a commit has it. */
+const keptAs = ({ fingerprint }: PatchedName, listed: number): string =>
+  toBase64Url(encodeKept([{ fingerprint, listed }]));
 
 describe("single changes", () => {
   it("made under another key, policy or canonicaliser than the head are sent back", async () => {
@@ -131,6 +136,77 @@ describe("single changes", () => {
     await desk.commit([{ ...whole, patched_kept: "" }], { force: true });
     expect(refused(await send(await changesOf({ more: ACTIVE }))).code).toBe("repack_needed");
     expect(await patch({ u7: 1 })).toMatchObject({ changed: 1 });
+    // Of several together, one that does not fit leaves no trace, and one that goes makes room.
+    const sent = [{ more: ACTIVE }, { u8: GONE }, { one: ACTIVE, two: ACTIVE }, { three: ACTIVE }];
+    const changes = await Promise.all(sent.map((names) => changesOf(names)));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const results = await desk.world.clock.run(together);
+    expect(results.map((result) => (result.ok ? "ok" : result.error.code))).toEqual([
+      "repack_needed",
+      "ok",
+      "repack_needed",
+      "ok",
+    ]);
+    expect((await desk.head())?.counts).toMatchObject({ active: 65_534, disabled: 1 });
+  });
+
+  it.each([
+    ["that the guard allows", ACTIVE, 1_000, 30],
+    // Each is judged after those before it.
+    ["that the guard stops", GONE, 400, 250],
+  ])("let others have their turn while a thousand are judged, %s", async (_, state, made, pauses) => {
+    await desk.publish(people(2_000));
+    const { storage } = desk.world.registry();
+    let turns = 0;
+    const host: PatchHost = {
+      timers: { sleep: async () => void turns++ },
+      context: () => ({
+        storage,
+        records: new Records(storage),
+        hashing: stablelibHashing,
+        keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+        history: DAY,
+        now: desk.world.clock.now(),
+      }),
+      changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
+    };
+    const names = people(1_000, state === ACTIVE ? 5_000 : 0);
+    const patches = await Promise.all(names.map((name) => changesOf({ [name]: state })));
+    const answers = await patchTogether(host, patches, "tester");
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(made);
+    expect(turns).toBeGreaterThanOrEqual(pauses);
+    expect((await desk.head())?.counts.active).toBe(2_000 + (state === ACTIVE ? made : -made));
+  });
+
+  it("change the rows of shards in place: SQLite writes a row as a whole if its length changes", async () => {
+    const blobs = () =>
+      desk.world.registry().sql("SELECT id, expires, named_from FROM blobs ORDER BY id") as {
+        id: string;
+        expires: number;
+        named_from: number;
+      }[];
+    /** Octets of an integer in SQLite's record format. */
+    const octets = (value: number): number =>
+      value === 0 || value === 1
+        ? 0
+        : ([8, 16, 24, 32, 48].find(
+            (bits) => value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1),
+          ) as number) / 8;
+    const lengths = () =>
+      new Map(blobs().map(({ id, expires, named_from }) => [id, octets(expires) + octets(named_from)]));
+    // Past the numbers whose negatives have another length.
+    for (let i = 0; i < 3; i++) await desk.publish(people(10 + i));
+    const next = await desk.prepare(people(3_000), { bits: 2 });
+    const uploaded = lengths();
+    expect(uploaded.size).toBe(4);
+    await desk.commit([next]);
+    expect(lengths()).toEqual(uploaded);
+    const published = lengths();
+    await patch({ u1: GONE, u2: GONE, new: ACTIVE });
+    const after = lengths();
+    expect(after.size).toBeGreaterThan(published.size);
+    for (const [id, length] of published) expect([id, after.get(id)]).toEqual([id, length]);
+    expect(new Set([...after.values()])).toEqual(new Set([...published.values()]));
   });
 
   it("are remembered by name until the list is published, unless a name is again as it was", async () => {
@@ -151,13 +227,44 @@ describe("single changes", () => {
     expect(generation).toBe(2);
     const [first] = decodePatched(names) as [PatchedName];
     expect(first).toMatchObject({ was: GONE, state: ACTIVE });
-    const patched_kept = toBase64Url(first.fingerprint);
+    const patched_kept = keptAs(first, GONE);
     const same = await desk.prepare([...people(10), "new", "other"]);
     expect(await desk.commit([{ ...same, patched_kept }])).toMatchObject({ unchanged: [D] });
     expect(rows("patched_names")).toBe(1);
     const rotated = await desk.prepare(people(10), { epoch: 2 });
     expect(await desk.refusal([{ ...rotated, patched_kept }])).toMatchObject({ code: "bad_request" });
     expect(rows("patched_names")).toBe(1);
+  });
+
+  it("are forgotten only if a name is again as the last publish had it", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE });
+    const [name] = decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names) as [
+      PatchedName,
+    ];
+    const same = await desk.prepare([...people(10), "new"]);
+    // Its publisher lists it as full.
+    await desk.commit([{ ...same, patched_kept: keptAs(name, 2) }]);
+    await patch({ new: GONE });
+    expect(decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names)).toMatchObject([
+      { was: 2, state: GONE },
+    ]);
+    await patch({ new: 2 });
+    expect(rows("patched_names")).toBe(0);
+  });
+
+  it("are settled if a publisher lists them as they are, and refused if they cannot be read", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE });
+    const [name] = decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names) as [
+      PatchedName,
+    ];
+    const same = await desk.prepare([...people(10), "new"]);
+    const torn = { ...same, patched_kept: toBase64Url(name.fingerprint) };
+    expect(await desk.refusal([torn])).toMatchObject({ code: "bad_request" });
+    expect(rows("patched_names")).toBe(1);
+    await desk.commit([{ ...same, patched_kept: keptAs(name, ACTIVE) }]);
+    expect(rows("patched_names")).toBe(0);
   });
 
   it("are settled by a rollback and by a deletion", async () => {

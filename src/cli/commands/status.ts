@@ -4,7 +4,7 @@ import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
-import { duration } from "../output.ts";
+import { duration, plural } from "../output.ts";
 import { domainOf, listStoreOf } from "../publish-targets.ts";
 
 interface StatusOptions extends EdgeOptions {
@@ -19,7 +19,9 @@ rollcall.toml that have no list. Does not show the trial domains that \`rollcall
 
 Exit code 1 if --max-age is given and a list is older, or was never published; 3 without --max-age if a domain has no
 list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
-never stale.`;
+never stale.
+
+Warns of a list whose shards are half full. Single changes make it longer and never make more shards; a publish does.`;
 
 /** `rollcall status`: the state of each domain, and whether its list is fresh. */
 export function statusCommand(cli: Cli): Command {
@@ -80,6 +82,12 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
     output.note(`what to do: ${OTHER_KEY_STEPS}`);
     cli.finish(EXIT.failed);
   }
+  const filling = named((list) => list.publish_soon);
+  if (filling !== "") {
+    output.warn(
+      `shards are half full: ${filling}; publish the list, which makes more of them, before single changes stop (repack_needed)`,
+    );
+  }
   const stale = named((list) => list.stale);
   if (stale !== "") {
     output.warn(`stale: ${stale}; check the job that publishes them`);
@@ -124,7 +132,9 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       STATE_NOTES[list.state],
       list.key_fits === false ? red("made under another key: deferred") : null,
       list.alias === null ? null : `alias of ${list.alias}`,
+      list.patterns ? plural(list.patterns, "pattern") : null,
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
+      list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);
     return [

@@ -3,6 +3,7 @@ import {
   blobIds,
   CANONICALISER_VERSION,
   DirectoryError,
+  listedPatterns,
   type ManifestRecord,
   manifestKey,
   openManifest,
@@ -41,6 +42,8 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     ...head,
     age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
+    // A Registry of the previous release does not say.
+    names_per_shard: head.names_per_shard ?? null,
   };
 }
 
@@ -56,6 +59,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     found === null ? await headOf(call, params.domain) : readManifest(found.manifest, params.domain);
   const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
+  const table = listedPatterns(manifest);
   return {
     ...seenFromHere(deployment, summaryOf(manifest)),
     origin,
@@ -67,6 +71,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
         ? { bits: shards.bits, ids: blobIds(shards) }
         : { bits: 0, inline: toBase64Url(shards.inline) },
     departures: departures.count,
+    pattern_table: table && toBase64Url(table),
     patched,
     kv: await kvAgainst(call, manifest),
   };

@@ -4,7 +4,7 @@ import type { SourceHost } from "./kind.ts";
 import type { TokenSource } from "./page.ts";
 import { outputOf } from "./program.ts";
 import { readSecret, secretSettings } from "./secret.ts";
-import { textSetting } from "./settings.ts";
+import { httpUrl, textSetting } from "./settings.ts";
 
 const ARGV = 'must be a program and its arguments, such as ["gcloud", "auth", "print-access-token"]';
 const URL_FORM = "must be the URL of the token endpoint";
@@ -16,10 +16,7 @@ export const TOKEN_SETTINGS = {
   oauth: v.optional(
     v.strictObject(
       {
-        token_url: v.pipe(
-          v.string(URL_FORM),
-          v.check((text) => URL.canParse(text) && /^https?:/i.test(text), URL_FORM),
-        ),
+        token_url: httpUrl(URL_FORM),
         client_id: textSetting("must be the id of the client"),
         ...secretSettings("client_secret"),
         scope: v.optional(textSetting("must be a scope")),

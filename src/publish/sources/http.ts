@@ -4,22 +4,19 @@ import { PublishError } from "../errors.ts";
 import { TOKEN_SETTINGS, tokenSource } from "./http-token.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { fetchPage, type Page } from "./page.ts";
-import { isPointer, valuesAt } from "./pointer.ts";
+import { POINTER, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
-import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
+import { httpUrl, TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 import { within } from "./within.ts";
 
 const URL_FORM = 'must be a complete URL, such as "https://directory.example.com/users"';
-const POINTER = 'must be a JSON pointer, such as "/users"';
-const pointer = v.pipe(v.string(POINTER), v.check(isPointer, POINTER));
+const POINTER_FORM = 'must be a JSON pointer, such as "/users"';
+const pointer = v.pipe(v.string(POINTER_FORM), v.regex(POINTER, POINTER_FORM));
 
 const SETTINGS = {
-  url: v.pipe(
-    v.string(URL_FORM),
-    v.check((text) => URL.canParse(text) && /^https?:/i.test(text), URL_FORM),
-  ),
+  url: httpUrl(URL_FORM),
   ...TOKEN_SETTINGS,
   items: pointer,
   addresses: v.pipe(

@@ -6,6 +6,7 @@ import { file } from "./file.ts";
 import { http } from "./http.ts";
 import type { SourceHost, SourceKind } from "./kind.ts";
 import { ldap } from "./ldap.ts";
+import { literalOf } from "./literal.ts";
 import { mariadb } from "./mariadb.ts";
 import { onlyOf } from "./other-domains.ts";
 import { passwd } from "./passwd.ts";
@@ -29,6 +30,9 @@ const KINDS = {
   sqlite,
 } as const satisfies Readonly<Record<string, unknown>>;
 
+/** Kinds whose lists are written for Rollcall, and may have patterns. A preset's are written by a product. */
+const WITH_PATTERNS: ReadonlySet<string> = new Set(["file", "command"]);
+
 const KIND_NAMES = Object.keys(KINDS).sort();
 
 /** Settings that every kind has. */
@@ -45,14 +49,19 @@ export interface SourceSettings {
   readonly preset?: string | undefined;
 }
 
+const KIND = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+
 /** The settings of a source, with what its preset says. */
 const OF_KIND: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
   const named = (input as { kind?: unknown } | null)?.kind;
-  const found = typeof named === "string" && Object.hasOwn(KINDS, named) ? kindOf(named) : null;
-  const kind = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+  const isKnown = typeof named === "string" && Object.hasOwn(KINDS, named);
   // Without its kind, nothing is known about the other settings.
-  if (found === null) return v.looseObject({ kind, ...COMMON });
-  const presets = presetsOf(named as string);
+  return isKnown ? schemaOfKind(named) : v.looseObject({ kind: KIND, ...COMMON });
+});
+
+/** The settings of a source of one kind. */
+function schemaOfKind(named: string): v.GenericSchema<unknown, SourceSettings> {
+  const presets = presetsOf(named);
   const preset = v.optional(
     v.picklist(
       presets,
@@ -61,8 +70,8 @@ const OF_KIND: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
         : `of kind ${named} must be one of ${presets.join(", ")}`,
     ),
   );
-  return v.strictObject({ kind, ...COMMON, ...found.settings, preset });
-});
+  return v.strictObject({ kind: KIND, ...COMMON, ...kindOf(named).settings, preset });
+}
 
 /** `[sources.NAME]` of rollcall.toml. */
 export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.pipe(
@@ -70,6 +79,23 @@ export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.pipe(
   v.transform(withPreset),
   OF_KIND,
 );
+
+/** A kind of source, for the JSON schema of rollcall.toml. */
+export interface DescribedKind {
+  readonly kind: string;
+  readonly schema: v.GenericSchema;
+  /** By name: the settings that a preset for this kind sets. */
+  readonly presets: Readonly<Record<string, readonly string[]>>;
+}
+
+export const describeKinds = (): readonly DescribedKind[] =>
+  KIND_NAMES.map((kind) => ({
+    kind,
+    schema: schemaOfKind(kind),
+    presets: Object.fromEntries(
+      presetsOf(kind).map((preset) => [preset, Object.keys(PRESETS[preset]?.[kind] ?? {})]),
+    ),
+  }));
 
 /** The settings that a kind of source has, for messages. */
 export const knownSourceSettings = (name: unknown): readonly string[] =>
@@ -101,8 +127,9 @@ export const filesOfSources = (sources: readonly NamedSource[]): string[] =>
 /** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
 export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
   combineSources(
-    sources.map(({ shown, settings: { kind, other_domains, preset: _, ...settings } }) => {
-      const source = kindOf(kind).open(settings, { ...host, shown });
+    sources.map(({ shown, settings: { kind, other_domains, preset, ...settings } }) => {
+      const opened = kindOf(kind).open(settings, { ...host, shown });
+      const source = preset === undefined && WITH_PATTERNS.has(kind) ? opened : literalOf(opened);
       return other_domains === "skip" ? onlyOf(source, host.domain) : source;
     }),
   );

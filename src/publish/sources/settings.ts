@@ -7,6 +7,15 @@ export const textSetting = (what: string) => v.pipe(v.string(what), v.nonEmpty(w
 
 const COLUMN = textSetting("must be names of columns");
 
+/** A URL of HTTP. @param form what it must be, for messages */
+export const httpUrl = (form: string) =>
+  v.pipe(
+    v.string(form),
+    v.check((text) => URL.canParse(text) && /^https?:/i.test(text), form),
+    // For editors: JSON Schema has patterns only.
+    v.metadata({ pattern: "^[Hh][Tt][Tt][Pp][Ss]?:" }),
+  );
+
 /** `columns = { address = "mail", state = "locked" }` */
 export const COLUMNS_SETTING = v.optional(
   v.strictObject({ address: COLUMN, state: v.optional(COLUMN) }, 'must be such as { address = "mail" }'),

@@ -77,8 +77,8 @@ beforeAll(async () => {
     return (await send(KNOWN)).word === "forwarded";
   });
   await end();
-}, 60_000);
-afterAll(() => cleanup.run(), 30_000);
+});
+afterAll(() => cleanup.run());
 
 interface Sent {
   /** What became of the message. */

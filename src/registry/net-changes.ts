@@ -1,0 +1,113 @@
+/** The names that a batch of single changes changes: each change on top of those before it, and taken back if it is refused. */
+import type { PatchResult } from "../api/index.ts";
+import {
+  type Compare,
+  MAX_SHARD_ENTRIES,
+  type PatchedName,
+  type SingleChange,
+  shardOf,
+  tailOf,
+  UNLISTED,
+} from "../directory/index.ts";
+import { failure } from "./failure.ts";
+
+/** A name that a batch changes. */
+export interface NetChange extends PatchedName {
+  readonly shard: number;
+  readonly tail: number;
+  /** Whether it gets no departure grace. */
+  readonly atOnce: boolean;
+}
+
+/** What the head has of a name of a batch. */
+export interface Listed {
+  readonly state: number;
+  /** Names in its shard. */
+  readonly inShard: number;
+}
+
+/** A place in the list: a shard and a tail within it. */
+export const placeOf = (shard: number, tail: number): string => `${shard} ${tail}`;
+
+/** What became of one change. */
+interface Applied {
+  readonly counts: Pick<PatchResult, "added" | "removed" | "changed">;
+  /** Takes it back; only the newest can be. */
+  undo(): void;
+}
+
+export class NetChanges {
+  readonly #domain: string;
+  readonly #bits: number;
+  readonly #listed: ReadonlyMap<string, Listed>;
+  readonly #names = new Map<string, NetChange>();
+  /** Names in each shard that was touched. */
+  readonly #sizes = new Map<number, number>();
+
+  /** @param listed what the head has of every name that will be changed, by its place */
+  constructor(domain: string, bits: number, listed: ReadonlyMap<string, Listed>) {
+    this.#domain = domain;
+    this.#bits = bits;
+    this.#listed = listed;
+  }
+
+  /** Every name that was named, also if it is again as it was. */
+  get all(): readonly NetChange[] {
+    return [...this.#names.values()];
+  }
+
+  get changed(): NetChange[] {
+    return this.all.filter(({ was, state }) => was !== state);
+  }
+
+  readonly compare: Compare = (visit) => {
+    for (const { tail, was, state } of this.changed) visit(tail, was, state);
+  };
+
+  /**
+   * Applies a change after those before it. It costs what it changes, however many were applied before.
+   * @throws RegistryFailure `repack_needed`; the change is taken back then
+   */
+  apply(changes: readonly SingleChange[], atOnce: boolean): Applied {
+    const counts = { added: 0, removed: 0, changed: 0 };
+    const before: [place: string, change: NetChange | undefined][] = [];
+    const undo = (): void => {
+      for (const [place, change] of before.reverse()) this.#put(place, change);
+    };
+    for (const [fingerprint, state] of changes) {
+      const shard = shardOf(fingerprint, this.#bits);
+      const tail = tailOf(fingerprint);
+      const place = placeOf(shard, tail);
+      const { state: was } = this.#listed.get(place) as Listed;
+      const present = this.#names.get(place);
+      before.push([place, present]);
+      this.#put(place, { fingerprint, was, state, shard, tail, atOnce: atOnce && state === UNLISTED });
+      const from = present?.state ?? was;
+      if (from !== state) counts[from === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;
+    }
+    const isFull = before.some(([place]) => this.#sizeAt(place) > MAX_SHARD_ENTRIES);
+    if (!isFull || counts.added === 0) return { counts, undo };
+    undo();
+    throw failure(
+      "repack_needed",
+      `${this.#domain}: a shard has all ${MAX_SHARD_ENTRIES} names that it can hold; publish the list, which makes more shards`,
+      { domain: this.#domain },
+    );
+  }
+
+  #put(place: string, change: NetChange | undefined): void {
+    const { state: was, inShard } = this.#listed.get(place) as Listed;
+    const present = this.#names.get(place)?.state ?? was;
+    const gained = Number((change?.state ?? was) !== UNLISTED) - Number(present !== UNLISTED);
+    const shard = shardIn(place);
+    this.#sizes.set(shard, (this.#sizes.get(shard) ?? inShard) + gained);
+    if (change === undefined) this.#names.delete(place);
+    else this.#names.set(place, change);
+  }
+
+  #sizeAt(place: string): number {
+    return this.#sizes.get(shardIn(place)) as number;
+  }
+}
+
+const shardIn = (place: string): number => Number.parseInt(place, 10);
