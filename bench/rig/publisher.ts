@@ -34,10 +34,10 @@ import { DOMAIN, KNOWN } from "./lists.ts";
 import type { ServedEdge } from "./workerd.ts";
 import type { World } from "./world.ts";
 
-export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
+export const clientOf = (world: World, edge: ServedEdge, token = world.admin): RollcallClient =>
   createClient({
     url: edge.origin,
-    token: world.admin,
+    token,
     fetch: (input, init) => fetch(input, init),
     now: () => performance.now(),
     sleep: pause,
@@ -179,7 +179,7 @@ export class PublishedList {
       expect: this.#generation,
       policy: {},
       resultingPolicy: DEFAULT_POLICY,
-      packed: { table: tableFrom({ bits: this.#bits, ids: this.#ids }) },
+      packed: { table: tableFrom({ bits: this.#bits, ids: this.#ids }), patterns: null },
     });
     this.#generation = (await this.#client.commit({ domains: [list] })).generations[DOMAIN] as number;
   }

@@ -8,6 +8,7 @@ import { isMeant, type Meant, type Published, publishedBy, sameContent } from ".
 import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
+const NOTHING = { list: new Map(), patterns: new Map() };
 
 /** What a publisher meant by a change, told to the model before it is sent. */
 export type Intent = ReadonlyMap<string, Meant>;
@@ -169,6 +170,10 @@ export class ModelDirectory {
     part: number | null = null,
   ): void {
     const now = this.#parts.now();
+    if (history.losesPatterns(content, now)) {
+      const words = `${history.domain} ${name} drops a pattern or refuses by one without the override`;
+      this.#parts.violation("guard", words);
+    }
     const share = history.guardFor(content, now);
     const losses = history.losses(content, now, before, part);
     const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
@@ -186,9 +191,9 @@ export class ModelDirectory {
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
-    const { list, policy, mode, epoch } = target;
+    const { list, patterns, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
-    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), { isForced: true });
+    history.succeed(number, { list, patterns, policy, mode, epoch }, this.#parts.now(), { isForced: true });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
@@ -210,7 +215,7 @@ export class ModelDirectory {
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
     const made = { deletedUntil: now + DAY, isForced: true };
-    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, made);
+    history.succeed(number, { ...NOTHING, policy, mode, epoch }, now, made);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
   }
@@ -227,6 +232,7 @@ function describe(history: History): string {
   const settings = [
     ...(head.mode === "enforce" ? [] : [head.mode]),
     ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
+    ...(head.patterns.size > 0 ? [`patterns ${[...head.patterns].join(" ")}`] : []),
     ...(head.policy.catchall ? ["catch-all"] : []),
     ...(head.policy.case === "sensitive" ? ["case counts"] : []),
     ...(head.policy.dots === "ignored" ? ["dots do not count"] : []),

@@ -176,6 +176,23 @@ export class History {
     });
   }
 
+  /**
+   * Law 4: whether names are lost that nobody can count. A pattern that accepted goes, or one refuses that was not there or
+   * accepted, against the newest list of the last day.
+   */
+  losesPatterns(content: Content, now: number): boolean {
+    const newest = this.current.findLast((it) => it.deletedUntil === null);
+    if (newest === undefined || newest.until <= now - DAY || !areComparable(newest, content)) return false;
+    const goes = [...newest.patterns].some(
+      ([pattern, state]) => isAccepted(state) && !content.patterns.has(pattern),
+    );
+    const refuses = [...content.patterns].some(([pattern, state]) => {
+      const was = newest.patterns.get(pattern);
+      return !isAccepted(state) && (was === undefined || isAccepted(was));
+    });
+    return goes || refuses;
+  }
+
   /** The share of law 4 as it stands; after a deletion that of the list before it. */
   guardFor(content: Content, now: number): number {
     const { head } = this;

@@ -67,7 +67,8 @@ export const sameContent = (a: Content, b: Content): boolean =>
   a.mode === b.mode &&
   a.epoch === b.epoch &&
   JSON.stringify(a.policy) === JSON.stringify(b.policy) &&
-  differing(a.list, b.list).length === 0;
+  differing(a.list, b.list).length === 0 &&
+  differing(a.patterns, b.patterns).length === 0;
 
 /** Names that have different states in two lists. */
 const differing = (a: List, b: List): string[] =>

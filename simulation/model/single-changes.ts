@@ -123,7 +123,7 @@ export class SingleChanges {
 
   #apply(history: History, head: Generation, change: SingleChange, key: string, result: PatchResult): void {
     const { now, violation, judgeGuard, made } = this.#parts;
-    const { domain, log, policy, mode, epoch, published } = head;
+    const { domain, log, patterns, policy, mode, epoch, published } = head;
     const { generation: number } = result;
     this.settle(domain);
     const open = this.#batches.get(domain);
@@ -143,7 +143,7 @@ export class SingleChanges {
       const words = `${key} made ${JSON.stringify(result)}, not ${JSON.stringify(counts)}`;
       violation(WHOLE, `${domain} ${number}: ${words}`);
     }
-    const content = { list, policy, mode, epoch };
+    const content = { list, patterns, policy, mode, epoch };
     const before = earlier === null ? head : { ...content, list: earlier.list };
     const isOfBatch = earlier?.isMade ?? false;
     if (!change.forces) judgeGuard(history, before, content, isOfBatch ? number : null);

@@ -6,6 +6,7 @@ import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import type { Mutant } from "./patch.ts";
 import { PATCH_MUTANTS } from "./patches.ts";
+import { PATTERN_MUTANTS } from "./patterns.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
 import { REPLICA_MUTANTS } from "./replica.ts";
 
@@ -15,6 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMORY_MUTANTS,
   ...REGISTRY_MUTANTS,
   ...PATCH_MUTANTS,
+  ...PATTERN_MUTANTS,
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,

@@ -5,6 +5,7 @@ import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
 import { addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { addPatches } from "./patches.ts";
+import { addPatterns } from "./patterns.ts";
 import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
@@ -45,6 +46,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addReplicas(new Random(seed, "replicas"), setup, length, steps, add);
   addPast(new Random(seed, "past"), setup, length, add);
   addPatches(new Random(seed, "patches"), setup, length, steps, add);
+  addPatterns(new Random(seed, "patterns"), setup, length, add);
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);

@@ -55,8 +55,8 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list if there is none, `set` the list that the step names. */
-export type Change = (typeof CHANGES)[number] | "found" | "set";
+/** `found` publishes a list if there is none, `set` the list that the step names; `patterns` changes those of a list. */
+export type Change = (typeof CHANGES)[number] | "found" | "set" | "patterns";
 
 /** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {

@@ -2,6 +2,7 @@
 import { DEFAULT_POLICY, type EntryState, MODES } from "../../src/directory/index.ts";
 import type { Random } from "../../testing/random.ts";
 import type { Content } from "../model/generation.ts";
+import { changePatterns } from "../plan/patterns.ts";
 import type { Publication } from "../plan/plan.ts";
 
 export const STATES: readonly EntryState[] = ["active", "disabled", "full", "moved"];
@@ -18,6 +19,7 @@ export interface ContentParts {
 
 export const aliasOf = (like: Content, target: string, epoch: number): Content => ({
   list: new Map(),
+  patterns: new Map(),
   policy: { ...like.policy, alias: target, catchall: false },
   mode: like.mode,
   epoch,
@@ -37,7 +39,8 @@ export function changed(
   const list = new Map(
     before?.list ?? universe.filter(() => random.chance(0.7)).map((name) => [name, "active" as const]),
   );
-  const it = { list, policy, mode: before?.mode ?? ("enforce" as const), epoch };
+  const patterns = new Map(before?.patterns);
+  const it = { list, patterns, policy, mode: before?.mode ?? ("enforce" as const), epoch };
   const listed = [...list.keys()];
   const missing = universe.filter((name) => !list.has(name));
   const some = (names: readonly string[], share: number): string[] =>
@@ -78,6 +81,9 @@ export function changed(
     }
     case "states":
       for (const name of some(listed, 0.2)) list.set(name, random.pick(STATES));
+      return it;
+    case "patterns":
+      changePatterns(random, patterns, list);
       return it;
     case "policy":
       return { ...it, policy: { ...policy, ...random.pick(POLICIES)(random, policy.grace) } };

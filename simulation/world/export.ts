@@ -33,6 +33,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   const names = Array.from({ length: 14 }, (_, i) => `u${i}`).filter(() => random.chance(0.7));
   const content: Content = {
     list: new Map(["u0", ...names].map((name) => [name, "active" as const])),
+    patterns: new Map(),
     policy,
     mode: "enforce",
     epoch: 1,

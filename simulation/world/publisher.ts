@@ -171,7 +171,7 @@ async function publishContents(
 const targetOf = (
   parts: PublisherParts,
   domain: string,
-  { list, policy, mode, keeps }: Meant,
+  { list, patterns, policy, mode, keeps }: Meant,
 ): PublishTarget => ({
   domain,
   patched: keeps ? "keep" : "drop",
@@ -179,7 +179,7 @@ const targetOf = (
     policy.alias === null
       ? memorySource(
           domain,
-          [...list].map(([name, state]) => [`${name}@${domain}`, state] as const),
+          [...list, ...patterns].map(([entry, state]) => [`${entry}@${domain}`, state] as const),
         )
       : null,
   policy,

@@ -112,7 +112,7 @@ function withNames(packed: PackedList, hashing: Hashing, names: readonly Patched
     if (inline !== null) inline = after;
     else ids.set(hashing.sha256(after), index * ID_BYTES);
   }
-  return { table: { bits, inline, ids }, shards, counts };
+  return { ...packed, table: { bits, inline, ids }, shards, counts };
 }
 
 /** What a commit says about single changes. */
