@@ -7,6 +7,7 @@ import { Scene, type Violation } from "./scene/scene.ts";
 import { createToken, revoke } from "./scene/tokens.ts";
 import { askBridge, askIsolate, askStrangers } from "./scene/traffic.ts";
 import { takeBackExport } from "./world/export.ts";
+import { patch } from "./world/patcher.ts";
 import { publish } from "./world/publisher.ts";
 
 /** What came of one world. */
@@ -71,6 +72,10 @@ const TAKE: {
   publish: (scene, step, random) => {
     scene.trace(() => `a publisher means to change ${step.domain}: ${step.change}`);
     scene.go(publish(publisherOf(scene, random), step));
+  },
+  patch: (scene, step, random) => {
+    scene.trace(() => `a publisher means to change mailboxes of ${step.domain}`);
+    scene.go(patch(publisherOf(scene, random), step));
   },
   checks: (scene, step, random) => askIsolate(scene, random, step.count, step.how, step),
   strangers: (scene, step, random) => askStrangers(scene, random, step),

@@ -31,6 +31,7 @@ export function exportOf(
     deletedUntil: null,
     shards: table,
     departures: NO_DEPARTURES,
+    patterns: null,
     ...said,
   };
   return [

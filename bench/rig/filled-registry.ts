@@ -80,6 +80,7 @@ function fill(storage: RegistryStorage, world: World, filling: Filling): void {
     deletedUntil: null,
     shards: table,
     departures: NO_DEPARTURES,
+    patterns: null,
   });
   const put = (domain: string, number: number, isHead: boolean): void => {
     const manifest = readManifest(encodeManifest(content(domain, number), key), domain);

@@ -179,7 +179,7 @@ export class PublishedList {
       expect: this.#generation,
       policy: {},
       resultingPolicy: DEFAULT_POLICY,
-      packed: { table: tableFrom({ bits: this.#bits, ids: this.#ids }) },
+      packed: { table: tableFrom({ bits: this.#bits, ids: this.#ids }), patterns: null },
     });
     this.#generation = (await this.#client.commit({ domains: [list] })).generations[DOMAIN] as number;
   }

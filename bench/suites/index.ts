@@ -13,6 +13,7 @@ import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { listings } from "./listings.ts";
 import { maps } from "./maps.ts";
 import { patch } from "./patch.ts";
+import { patterns } from "./patterns.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
 import { reads } from "./reads.ts";
@@ -24,7 +25,7 @@ import { storage } from "./storage.ts";
 
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
-  ...[checks, resident, keyPerMailbox, batch, domains, reads, cold, storage, rows],
+  ...[checks, resident, keyPerMailbox, batch, patterns, domains, reads, cold, storage, rows],
   ...[listings, publish, patch, sources, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps],
   ...[frontEnds, bundle],
 ];

@@ -165,6 +165,7 @@ const differences: readonly Difference[] = [
       "quoted-pair",
       "quoted-subaddress",
       "quoted-unknown",
+      "pattern-quoted",
       "postmaster-quoted",
       "catch-all-empty",
       "catch-all-quoted",

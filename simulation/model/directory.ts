@@ -1,14 +1,17 @@
-import type { CommitRequest, CommitResult, HeadResult, Result } from "../../src/api/index.ts";
+import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } from "../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
-import type { Changed, RegistryApi } from "../../src/registry/protocol.ts";
+import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
 import type { Content } from "./generation.ts";
 import { History } from "./history.ts";
+import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
+import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
+const NOTHING = { list: new Map(), patterns: new Map() };
 
 /** What a publisher meant by a change, told to the model before it is sent. */
-export type Intent = ReadonlyMap<string, Content>;
+export type Intent = ReadonlyMap<string, Meant>;
 
 export interface DirectoryParts {
   /** How long superseded generations are kept, milliseconds. */
@@ -28,11 +31,25 @@ export class ModelDirectory {
   readonly exports = new Map<string, History>();
   /** Ids of tokens that were revoked, and when the Registry took it. */
   readonly revoked = new Map<string, number>();
+  readonly singleChanges: SingleChanges;
   #intentCount = 0;
   commits = 0;
 
   constructor(parts: DirectoryParts) {
     this.#parts = parts;
+    this.singleChanges = new SingleChanges({
+      now: parts.now,
+      history: (domain) => this.history(domain),
+      violation: parts.violation,
+      judgeGuard: (history, before, after, number) =>
+        this.#judgeGuard(history, after, number ?? "a single change", before, number),
+      made: (history, isNew) => {
+        if (isNew) this.commits++;
+        parts.trace(
+          () => `single changes make ${history.domain} ${history.head?.number}: ${describe(history)}`,
+        );
+      },
+    });
   }
 
   history(domain: string): History {
@@ -55,7 +72,10 @@ export class ModelDirectory {
   applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void {
     if (!(result as Result<unknown>).ok) return;
     const { value } = result as { readonly value: unknown };
-    if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
+    if (method === "patch") {
+      const [{ idempotency }] = args as [MailboxChanges];
+      this.singleChanges.applied(idempotency?.key as string, (value as Changed<PatchResult>).result);
+    } else if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
     else if (method === "rollback") {
       const [domain, { to }] = args as [string, { to: number }];
       this.#rolledBack(domain, to, value as Changed<HeadResult>);
@@ -75,7 +95,7 @@ export class ModelDirectory {
   }
 
   /** A publisher was told that its change holds. */
-  acknowledged(domain: string, number: number, content: Content | null): void {
+  acknowledged(domain: string, number: number, content: Meant | null): void {
     const history = this.history(domain);
     const generation = history.at(number);
     const { violation } = this.#parts;
@@ -86,7 +106,7 @@ export class ModelDirectory {
       );
       return;
     }
-    if (content !== null && !sameContent(generation, content)) {
+    if (content !== null && !isMeant(history, generation, content)) {
       violation(
         "an acknowledged commit is never lost",
         `${domain} ${number} was acknowledged with another content`,
@@ -99,22 +119,32 @@ export class ModelDirectory {
   #committed(request: CommitRequest, { result, number }: Changed<CommitResult>): void {
     const { now, violation } = this.#parts;
     const intent = this.#intents.get(request.note ?? "");
+    const made = new Map<string, Published>();
     // The guard judges a commit as a whole, against what was before it.
-    for (const { domain } of request.domains) {
-      const content = intent?.get(domain);
-      if (content === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
-      if (!result.unchanged.includes(domain)) {
-        this.#judgeGuard(this.history(domain), content, request.force === true, number);
+    for (const { domain, patched_kept: kept = "" } of request.domains) {
+      const meant = intent?.get(domain);
+      if (meant === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
+      this.singleChanges.settle(domain);
+      const published = publishedBy(meant, this.history(domain).head, kept);
+      if (published === null) {
+        const words = `${domain} ${number} keeps other names than were changed`;
+        violation("a publish keeps single changes", words);
+        continue;
       }
+      made.set(domain, published);
+      if (!result.unchanged.includes(domain) && request.force !== true)
+        this.#judgeGuard(this.history(domain), published.content, number);
     }
     for (const { domain, expect } of request.domains) {
-      const content = intent?.get(domain) as Content;
+      const its = made.get(domain);
+      if (its === undefined) continue;
+      const { content, published } = its;
       const history = this.history(domain);
       const { head } = history;
       if (result.unchanged.includes(domain)) {
         if (head === undefined || !sameContent(head, content)) {
           violation("an answer is whole", `${domain}: a change was taken for none`);
-        }
+        } else head.published = [...head.published, published];
         continue;
       }
       const present = head?.number ?? null;
@@ -125,40 +155,51 @@ export class ModelDirectory {
         );
       }
       this.#requireGrowth(domain, number);
-      history.succeed(number, content, now(), null, request.force === true);
+      history.succeed(number, content, now(), { isForced: request.force === true, published: [published] });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
     }
   }
 
   /** Law 4: without the override no list of the last day loses more than a share of its names, and never all. */
-  #judgeGuard(history: History, content: Content, isForced: boolean, number: number): void {
-    if (isForced) return;
+  #judgeGuard(
+    history: History,
+    content: Content,
+    name: number | string,
+    before?: Content,
+    part: number | null = null,
+  ): void {
     const now = this.#parts.now();
+    if (history.losesPatterns(content, now)) {
+      const words = `${history.domain} ${name} drops a pattern or refuses by one without the override`;
+      this.#parts.violation("guard", words);
+    }
     const share = history.guardFor(content, now);
-    const losses = history.losses(content, now);
+    const losses = history.losses(content, now, before, part);
     const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
-    for (const { accepted, before, after } of losses) {
-      if (after <= before || mayBeEmpty) continue;
+    for (const { accepted, before: lost, after } of losses) {
+      if (after <= lost || mayBeEmpty) continue;
       const isAll = after === accepted && accepted > 1;
       if (!isAll && (after <= 1 || after <= share * accepted + 1e-6)) continue;
-      const words = `${history.domain} ${number} refuses ${after} of ${accepted} names without the override`;
+      const words = `${history.domain} ${name} refuses ${after} of ${accepted} names without the override`;
       this.#parts.violation("guard", words);
     }
   }
 
   #rolledBack(domain: string, to: number, { number }: Changed<HeadResult>): void {
+    this.singleChanges.settle(domain);
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
-    const { list, policy, mode, epoch } = target;
+    const { list, patterns, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
-    history.succeed(number, { list, policy, mode, epoch }, this.#parts.now(), null, true);
+    history.succeed(number, { list, patterns, policy, mode, epoch }, this.#parts.now(), { isForced: true });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
 
   #removed(domain: string, expect: number, { number }: Changed<HeadResult>): void {
+    this.singleChanges.settle(domain);
     const history = this.history(domain);
     const { head } = history;
     if (head?.number !== expect) {
@@ -173,7 +214,8 @@ export class ModelDirectory {
       );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
-    history.succeed(number, { list: new Map(), policy, mode, epoch }, now, now + DAY, true);
+    const made = { deletedUntil: now + DAY, isForced: true };
+    history.succeed(number, { ...NOTHING, policy, mode, epoch }, now, made);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
   }
@@ -190,6 +232,7 @@ function describe(history: History): string {
   const settings = [
     ...(head.mode === "enforce" ? [] : [head.mode]),
     ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
+    ...(head.patterns.size > 0 ? [`patterns ${[...head.patterns].join(" ")}`] : []),
     ...(head.policy.catchall ? ["catch-all"] : []),
     ...(head.policy.case === "sensitive" ? ["case counts"] : []),
     ...(head.policy.dots === "ignored" ? ["dots do not count"] : []),
@@ -206,14 +249,4 @@ function describe(history: History): string {
     ...settings,
     `${head.list.size} names`,
   ].join(", ");
-}
-
-function sameContent(a: Content, b: Content): boolean {
-  return (
-    a.mode === b.mode &&
-    a.epoch === b.epoch &&
-    JSON.stringify(a.policy) === JSON.stringify(b.policy) &&
-    a.list.size === b.list.size &&
-    [...a.list].every(([name, state]) => b.list.get(name) === state)
-  );
 }

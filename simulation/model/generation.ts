@@ -1,9 +1,11 @@
 import type { DomainPolicy, EntryState, Matched, Mode, Verdict } from "../../src/directory/index.ts";
 import { isPostmaster, isWellFormed, meets, type Name } from "./names.ts";
+import { covering, type Patterns } from "./patterns.ts";
 
 /** What somebody meant to publish: plain sets. */
 export interface Content {
   readonly list: ReadonlyMap<string, EntryState>;
+  readonly patterns: Patterns;
   readonly policy: DomainPolicy;
   readonly mode: Mode;
   readonly epoch: number;
@@ -21,10 +23,15 @@ export interface Generation extends Content {
   until: number;
   /** For a tombstone: until when the domain is deferred. */
   readonly deletedUntil: number | null;
-  /** Names that left, each with the second until which it is deferred. */
+  /** Names and patterns that left, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
   /** Names that it refuses by an override, and that the list before it accepted. */
   readonly overridden: ReadonlySet<string>;
+  /**
+   * The list as it was published last: single changes were made to it since. More than one if somebody published again, and
+   * that changed nothing.
+   */
+  published: readonly ReadonlyMap<string, EntryState>[];
 }
 
 export interface Said {
@@ -41,17 +48,21 @@ const VERDICT_OF: Readonly<Record<EntryState, Verdict>> = {
 
 /** What a generation says of a name at a moment. */
 export function evaluate(generation: Generation, name: Name, now: number): Said {
-  const { deletedUntil, policy, list, departures } = generation;
+  const { deletedUntil, policy, list, patterns, departures } = generation;
   if (deletedUntil !== null)
     return { verdict: now < deletedUntil ? "departed" : "not-served", matched: null };
   const how = meets(name, policy);
   const state = how === null ? undefined : list.get(name.base);
+  if (state !== undefined && how === "mailbox") return { verdict: VERDICT_OF[state], matched: how };
+  const [byPattern] = covering(patterns, name, policy);
+  if (byPattern !== undefined) return { verdict: VERDICT_OF[byPattern], matched: "pattern" };
   if (state !== undefined) return { verdict: VERDICT_OF[state], matched: how };
   if (policy.postmaster && isPostmaster(name, policy))
     return { verdict: "deliverable", matched: "postmaster" };
   if (policy.catchall) return { verdict: "deliverable", matched: "catch-all" };
-  const until = how === null ? undefined : departures.get(name.base);
-  if (until !== undefined && until * 1000 > now) return { verdict: "departed", matched: null };
+  const left = [how === null ? undefined : departures.get(name.base), ...covering(departures, name, policy)];
+  if (left.some((until) => until !== undefined && until * 1000 > now))
+    return { verdict: "departed", matched: null };
   return { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };
 }
 
@@ -69,14 +80,16 @@ export function departuresAfter(
 ): Map<string, number> {
   const departures = new Map<string, number>();
   if (before === undefined || !areComparable(before, after)) return departures;
-  for (const [name, until] of before.departures) {
-    if (until * 1000 > now && !isAccepted(after.list.get(name))) departures.set(name, until);
+  const stateAfter = (entry: string): EntryState | undefined =>
+    after.list.get(entry) ?? after.patterns.get(entry);
+  for (const [entry, until] of before.departures) {
+    if (until * 1000 > now && !isAccepted(stateAfter(entry))) departures.set(entry, until);
   }
   if (after.policy.grace === 0) return departures;
   const until = Math.ceil(now / 1000) + after.policy.grace;
-  for (const [name, state] of before.list) {
-    if (isAccepted(state) && !after.list.has(name))
-      departures.set(name, Math.max(until, departures.get(name) ?? 0));
+  for (const [entry, state] of [...before.list, ...before.patterns]) {
+    if (isAccepted(state) && stateAfter(entry) === undefined)
+      departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
   }
   return departures;
 }

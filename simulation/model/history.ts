@@ -2,6 +2,17 @@ import { areComparable, type Content, departuresAfter, type Generation, isAccept
 
 const DAY = 86_400_000;
 
+/** How a generation was made. */
+interface Made {
+  /** Of a tombstone. */
+  readonly deletedUntil?: number | null;
+  readonly isForced?: boolean;
+  /** Names that get no grace, and whose grace ends if they have left before. */
+  readonly ended?: ReadonlySet<string>;
+  /** The list that was published, if single changes were made to it. */
+  readonly published?: Generation["published"];
+}
+
 /** Every generation of one domain that ever was, in the order of their numbers. */
 export class History {
   readonly domain: string;
@@ -24,6 +35,11 @@ export class History {
   get head(): Generation | undefined {
     const last = this.generations.at(-1);
     return last?.log === this.#log ? last : undefined;
+  }
+
+  /** The present log. */
+  get log(): number {
+    return this.#log;
   }
 
   /** Generations of the present log. */
@@ -88,13 +104,20 @@ export class History {
     return this.generations.findLast((it) => it.since <= time);
   }
 
-  /** Takes a new head. `deletedUntil` is set for a tombstone. */
+  /** Takes its head back, for a larger one that was made at the same moment under the same number. */
+  withdraw(): void {
+    const { number } = this.generations.pop() as Generation;
+    this.#byNumber.set(number, this.named(number).slice(0, -1));
+    const { head } = this;
+    if (head !== undefined) head.until = Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes a new head. */
   succeed(
     number: number,
     content: Content,
     now: number,
-    deletedUntil: number | null,
-    isForced: boolean,
+    { deletedUntil = null, isForced = false, ended = new Set(), published = [content.list] }: Made = {},
   ): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;
@@ -109,11 +132,15 @@ export class History {
       since: now,
       until: Number.POSITIVE_INFINITY,
       deletedUntil,
-      departures: deletedUntil === null ? departuresAfter(left, content, now) : new Map(),
+      departures:
+        deletedUntil === null
+          ? new Map([...departuresAfter(left, content, now)].filter(([name]) => !ended.has(name)))
+          : new Map(),
       overridden: new Set(
         // A deletion removes no names from the lists before it: the next list is compared with them.
         isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],
       ),
+      published,
       ...content,
     };
     this.generations.push(generation);
@@ -126,12 +153,18 @@ export class History {
   /**
    * Law 4: of each list of the last day that can be compared with `content`, how many names are refused now and how many
    * would be then, without those that an override refused since.
+   * @param before what it follows
+   * @param part number of a generation that it will be a part of, which is no list of its own
    */
-  losses(content: Content, now: number): { accepted: number; before: number; after: number }[] {
-    const lists = this.current.filter((it) => it.deletedUntil === null);
+  losses(
+    content: Content,
+    now: number,
+    before: Content | undefined = this.current.findLast((it) => it.deletedUntil === null),
+    part: number | null = null,
+  ): { accepted: number; before: number; after: number }[] {
+    const lists = this.current.filter((it) => it.deletedUntil === null && it.number !== part);
     // Another key or spelling starts the day again.
     const start = lists.findLastIndex((it) => !areComparable(it, content)) + 1;
-    const newest = lists.at(-1);
     const isOverridden = (name: string, since: Generation): boolean =>
       lists.some((it) => it.number > since.number && it.overridden.has(name));
     return lists.slice(start).flatMap((it) => {
@@ -139,8 +172,25 @@ export class History {
       const count = (then: Content): number =>
         namesLost(it, then).filter((name) => !isOverridden(name, it)).length;
       const accepted = [...it.list.values()].filter(isAccepted).length;
-      return [{ accepted, before: count(newest as Generation), after: count(content) }];
+      return [{ accepted, before: count(before as Content), after: count(content) }];
     });
+  }
+
+  /**
+   * Law 4: whether names are lost that nobody can count. A pattern that accepted goes, or one refuses that was not there or
+   * accepted, against the newest list of the last day.
+   */
+  losesPatterns(content: Content, now: number): boolean {
+    const newest = this.current.findLast((it) => it.deletedUntil === null);
+    if (newest === undefined || newest.until <= now - DAY || !areComparable(newest, content)) return false;
+    const goes = [...newest.patterns].some(
+      ([pattern, state]) => isAccepted(state) && !content.patterns.has(pattern),
+    );
+    const refuses = [...content.patterns].some(([pattern, state]) => {
+      const was = newest.patterns.get(pattern);
+      return !isAccepted(state) && (was === undefined || isAccepted(was));
+    });
+    return goes || refuses;
   }
 
   /** The share of law 4 as it stands; after a deletion that of the list before it. */

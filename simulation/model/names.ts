@@ -10,26 +10,37 @@ interface Way {
   write(base: string): string;
   /** Whether a listed base is met by it. */
   isMet(base: string, policy: DomainPolicy): boolean;
+  /** The local part without quotes and tag, dots aside; left out if that is the base. */
+  spell?(base: string): string;
 }
 
 const always = (): boolean => true;
 const isUpperFine = (base: string, policy: DomainPolicy): boolean =>
   policy.case === "insensitive" || base === "postmaster";
-const hasPlus = (_: string, { delimiters }: DomainPolicy): boolean => delimiters.includes("+");
+/** A base with a dash ends there, if that is a delimiter too. */
+const hasPlus = (base: string, { delimiters }: DomainPolicy): boolean =>
+  delimiters.includes("+") && !(delimiters.includes("-") && base.includes("-"));
 const areDotsFine = (_: string, { dots }: DomainPolicy): boolean => dots === "ignored";
+
+const toUpper = (base: string): string => base.toUpperCase();
+const toSub = (base: string): string => `${base}+news`;
+const toUpperSub = (base: string): string => `${base.toUpperCase()}+NEWS`;
+const toDotted = (base: string): string => `${base.slice(0, 1)}.${base.slice(1)}`;
+const toBroken = (base: string): string => `${base}..`;
 
 const WAYS = {
   plain: { write: (base) => base, isMet: always },
-  upper: { write: (base) => base.toUpperCase(), isMet: isUpperFine },
-  sub: { write: (base) => `${base}+news`, isMet: hasPlus },
+  upper: { write: toUpper, spell: toUpper, isMet: isUpperFine },
+  sub: { write: toSub, spell: toSub, isMet: hasPlus },
   "upper sub": {
-    write: (base) => `${base.toUpperCase()}+NEWS`,
+    write: toUpperSub,
+    spell: toUpperSub,
     isMet: (base, policy) => isUpperFine(base, policy) && hasPlus(base, policy),
   },
-  dots: { write: (base) => `${base.slice(0, 1)}.${base.slice(1)}`, isMet: areDotsFine },
+  dots: { write: toDotted, spell: toDotted, isMet: areDotsFine },
   quoted: { write: (base) => `"${base}"`, isMet: always },
   batv: { write: (base) => `prvs=0123abcdef=${base}`, isMet: always },
-  broken: { write: (base) => `${base}..`, isMet: areDotsFine },
+  broken: { write: toBroken, spell: toBroken, isMet: areDotsFine },
 } satisfies Readonly<Record<string, Way>>;
 
 /** Ways of writing a name. */
@@ -58,9 +69,18 @@ export function meets({ base, form }: Name, policy: DomainPolicy): "mailbox" | "
   return form === "sub" || form === "upper sub" ? "subaddress" : "mailbox";
 }
 
+/** A name as it is compared with patterns: without quotes and tag, and with case and dots as they count. */
+export function spelled({ base, form }: Name, policy: DomainPolicy): string {
+  const way: Way = WAYS[form];
+  const text = way.spell?.(base) ?? base;
+  const cased = policy.case === "insensitive" ? text.toLowerCase() : text;
+  return policy.dots === "ignored" ? cased.replaceAll(".", "") : cased;
+}
+
 /** Whether postmaster's own rule applies: to its name, not to a subaddress of it or a tagged one. */
 export const isPostmaster = (name: Name, policy: DomainPolicy): boolean =>
   name.base === "postmaster" && name.form !== "batv" && meets(name, policy) === "mailbox";
 
-/** Whether it is written as an address may be. */
-export const isWellFormed = ({ form }: Name): boolean => form !== "broken";
+/** Whether it is written as an address may be: a dot stands between other characters. */
+export const isWellFormed = ({ base, form }: Name): boolean =>
+  form !== "broken" && (form !== "dots" || base.length > 1);

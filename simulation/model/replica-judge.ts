@@ -1,5 +1,6 @@
 /** What a replica must do beside telling the truth: answer by itself if it can, and never more than it may. */
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
+import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LINGERING } from "../../testing/limits.ts";
 import type { Answerer, JudgedBridge } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
@@ -73,8 +74,24 @@ export class ReplicaJudge {
         bridge.edgeAskedAt < asked.askedAt
       )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
+      this.#requireProgress(bridge, named, answer, asked, say);
     } else if (source === "none") this.#requireAccept(bridge, replica, asked, named, say);
     else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
+  }
+
+  /** Law 3: nothing that is older than what the edge said before. */
+  #requireProgress(
+    bridge: JudgedBridge,
+    { domain }: Named,
+    { incarnation, generation }: Answer,
+    { askedAt }: Asked,
+    say: () => string,
+  ): void {
+    const seen = bridge.seen.get(domain);
+    if (seen === undefined || seen.at >= askedAt || generation === null || incarnation === null) return;
+    if (incarnation > seen.incarnation) return;
+    if (incarnation === seen.incarnation && generation >= seen.generation) return;
+    this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
   }
 
   /** The whole list is accepted while the edge is away. */

@@ -5,6 +5,8 @@ import { COPYING_MUTANTS } from "./copying.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import type { Mutant } from "./patch.ts";
+import { PATCH_MUTANTS } from "./patches.ts";
+import { PATTERN_MUTANTS } from "./patterns.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
 import { REPLICA_MUTANTS } from "./replica.ts";
 
@@ -13,6 +15,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...ISOLATE_MUTANTS,
   ...MEMORY_MUTANTS,
   ...REGISTRY_MUTANTS,
+  ...PATCH_MUTANTS,
+  ...PATTERN_MUTANTS,
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,

@@ -94,4 +94,18 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       'return answer.confirmed_age !== null || answer.action === "accept";',
     ),
   ),
+  mutant(
+    "departures of a replica run on the host's clock",
+    "they run on the earliest time that the Registry's clock can show",
+    bridge(
+      "replica/reader-host.ts",
+      "registryClock: { now: () => time.earliest() },",
+      "registryClock: time,",
+    ),
+  ),
+  mutant(
+    "a replica never hears the Registry's time",
+    "names that left are deferred by the Registry's time",
+    bridge("replica/replica.ts", "    this.#time.heard(time);\n", ""),
+  ),
 ];

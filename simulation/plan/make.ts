@@ -4,6 +4,8 @@ import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
 import { addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
+import { addPatches } from "./patches.ts";
+import { addPatterns } from "./patterns.ts";
 import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
 import { addChecks } from "./questions.ts";
 import { isQuiet, isTrouble } from "./quiet.ts";
@@ -43,6 +45,8 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   addTokens(random, length, add);
   addReplicas(new Random(seed, "replicas"), setup, length, steps, add);
   addPast(new Random(seed, "past"), setup, length, add);
+  addPatches(new Random(seed, "patches"), setup, length, steps, add);
+  addPatterns(new Random(seed, "patterns"), setup, length, add);
   const earliest = prunes ? TIME_BEFORE_SLEEP : 0;
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);

@@ -6,7 +6,7 @@ import { partitionOf } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import type { FaultKind } from "../../testing/faults.ts";
 import type { Random } from "../../testing/random.ts";
-import { type Add, type Change, type Publication, SECOND, type Setup } from "./plan.ts";
+import { type Add, type Change, type Patch, type Publication, SECOND, type Setup } from "./plan.ts";
 
 export const LARGE_CACHE = 64 * 1024 * 1024;
 
@@ -112,6 +112,11 @@ export class Meeting {
   /** Publishes a list. Twice, since a first try may meet a fault; the second one changes nothing then. */
   set(at: number, list: readonly string[], publication: Partial<Publication> = {}): void {
     for (const later of [0, 2 * SECOND]) this.publish(at + later, { change: "set", list, ...publication });
+  }
+
+  /** Changes mailboxes in one request. */
+  patch(at: number, states: NonNullable<Patch["states"]>, more: Partial<Patch> = {}): void {
+    this.add(at, { kind: "patch", domain: this.domain, states, forces: false, ...more });
   }
 
   /** Publishes a first list. @returns by when it was tried twice */

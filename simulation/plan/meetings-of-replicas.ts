@@ -256,6 +256,25 @@ export function hangingEdge(meeting: Meeting, start: number): void {
   asks(meeting, focus, slow, [400, 900, 1_500]);
 }
 
+/**
+ * The host has just started, and the edge says more than half of the time after its accept was given. Then its token does
+ * not cover the list any more, and the edge goes away: what the edge said is all that the bridge has.
+ */
+export function lateEdge(meeting: Meeting, start: number): void {
+  const { sibling } = meeting;
+  const asked = meeting.begin(start);
+  meeting.set(start, people(everybody), { domain: sibling });
+  const focus = begin(meeting, asked, 50 * SECOND);
+  asks(meeting, focus, asked, [4 * SECOND]);
+  const late = asked + 5 * SECOND;
+  meeting.fault("edge answer late", late, 4 * SECOND, { location: placeOf(focus), least: 0.65 });
+  restart(meeting, focus, late, "killed");
+  asks(meeting, focus, late, [150, 200, 300], 8);
+  host(meeting, focus, late + 6 * SECOND, { what: "token", domains: [sibling] });
+  away(meeting, focus, late + 12 * SECOND, 20 * SECOND);
+  for (const s of [13, 14, 16, 20, 25]) meeting.askBridgeAgain(focus, late + s * SECOND, 10);
+}
+
 /** A domain is deleted before a pause, and its tombstone is over after it. */
 export function goneDomain(meeting: Meeting, pause: number): void {
   const start = pause - 30 * SECOND;

@@ -3,6 +3,7 @@ import { Random } from "../../testing/random.ts";
 import { domainIn, Meeting } from "./meeting.ts";
 import * as bridges from "./meetings-of-bridges.ts";
 import * as isolates from "./meetings-of-isolates.ts";
+import * as patches from "./meetings-of-patches.ts";
 import * as registries from "./meetings-of-registries.ts";
 import * as replicas from "./meetings-of-replicas.ts";
 import { type Add, MINUTE, SECOND, type Setup, type Shape } from "./plan.ts";
@@ -60,6 +61,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "failing-copy": { play: registries.failingCopy, share: 0.5, lasts: 0, starts: "last" },
   "late-export": { play: registries.lateExport, share: 0.6, lasts: 10 * MINUTE },
   "taken-back": { play: registries.takenBack, share: 0.7, lasts: 9 * MINUTE },
+  "kept-changes": { play: patches.keptChanges, share: 0.3, lasts: 2 * MINUTE },
+  "sent-again": { play: patches.sentAgain, share: 0.3, lasts: MINUTE },
+  "guarded-singly": { play: patches.guardedSingly, share: 0.3, lasts: MINUTE },
+  "leaving-singly": { play: patches.leavingSingly, share: 0.3, lasts: MINUTE, shape: SEVERAL_SHARDS },
+  "overtaken-publish": {
+    play: patches.overtakenPublish,
+    share: 0.3,
+    lasts: MINUTE,
+    shape: SEVERAL_SHARDS,
+  },
+  "other-spelling": {
+    play: patches.otherSpelling,
+    share: 0.3,
+    lasts: MINUTE,
+    shape: { bits: 0, names: 60 },
+  },
   "late-poll": { play: replicas.latePoll, share: 0.3, lasts: 2 * MINUTE },
   "sleeping-host": { play: replicas.sleepingHost, share: 0.3, lasts: 2 * MINUTE },
   "clock-forward": { play: replicas.clockForward, share: 0.3, lasts: MINUTE },
@@ -76,6 +93,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "stale-proxy": { play: replicas.staleProxy, share: 0.2, lasts: 2.5 * MINUTE },
   "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
   "hanging-edge": { play: replicas.hangingEdge, share: 0.2, lasts: MINUTE },
+  "late-edge": { play: replicas.lateEdge, share: 0.2, lasts: MINUTE },
   "quiet-host": { play: replicas.quietHost, share: 0.2, lasts: 2.5 * MINUTE, shape: SEVERAL_SHARDS },
 };
 

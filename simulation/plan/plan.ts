@@ -1,5 +1,6 @@
 /** What a plan is made of: all that happens in a world, known before anything does. */
 
+import type { EntryState } from "../../src/directory/index.ts";
 import type { Episode } from "../../testing/faults.ts";
 import type { Release } from "../../testing/releases.ts";
 
@@ -54,8 +55,8 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list if there is none, `set` the list that the step names. */
-export type Change = (typeof CHANGES)[number] | "found" | "set";
+/** `found` publishes a list if there is none, `set` the list that the step names; `patterns` changes those of a list. */
+export type Change = (typeof CHANGES)[number] | "found" | "set" | "patterns";
 
 /** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {
@@ -77,6 +78,21 @@ export interface Publication {
   readonly grace?: number;
   /** The target of an alias, if that is not left to chance. */
   readonly target?: string;
+  /** Whether it keeps single changes that its list does not know, if that is not left to chance. */
+  readonly keeps?: boolean;
+}
+
+/** Single changes of one domain, in one request. Left to chance if it has no states. */
+export interface Patch {
+  readonly domain: string;
+  /** New states by name; null: the name is removed. */
+  readonly states?: readonly (readonly [name: string, state: EntryState | null])[];
+  /** Whether removed names are refused at once. */
+  readonly now?: boolean;
+  /** Whether it overrides the guard without having been refused. */
+  readonly overrides?: boolean;
+  /** Whether a refusal of the guard is overridden. */
+  readonly forces: boolean;
 }
 
 /** What happens to a mail host with a replica. `clock`: by how much its wall clock is wrong then, ms. */
@@ -120,6 +136,7 @@ export type Step = { readonly id: number; readonly at: number } & (
   /** Of the isolate of a focus, or of any. */
   | { readonly kind: "death"; readonly focus?: number }
   | ({ readonly kind: "publish" } & Publication)
+  | ({ readonly kind: "patch" } & Patch)
   | { readonly kind: "restart"; readonly partition: number }
   | { readonly kind: "episode"; readonly episode: Episode }
   | ({

@@ -8,6 +8,12 @@ const SHARE = 0.6;
 
 const clockOf = (random: Random): number => random.pick([0, 0, 0, -DAY, -HOUR, -20 * SECOND, HOUR, DAY]);
 
+/** Of a host that sleeps: one that is set back by as long as it slept, or less, cannot be noticed (docs/replica.md). */
+function clockAfterSleep(random: Random, slept: number): number {
+  const clock = clockOf(random);
+  return clock < 0 && -clock < slept + 2 * SECOND ? 0 : clock;
+}
+
 export const FILES = ["settings", "time", "logs/", "keys/", "manifests/", "blobs/", ""] as const;
 
 /** One thing that happens to a host, and how long it lasts. */
@@ -18,7 +24,11 @@ function someTrouble(random: Random, setup: Setup): HostTrouble {
     () => ({ what: "off", how: "killed", ms, clock: clockOf(random) }),
     () => ({ what: "off", how: "power fails", ms, clock: clockOf(random) }),
     () => ({ what: "off", how: "dies while it writes", ms: ms + 20 * SECOND, clock: 0 }),
-    () => ({ what: "sleep", ms: ms + 10 * SECOND, clock: clockOf(random) }),
+    () => ({
+      what: "sleep",
+      ms: ms + 10 * SECOND,
+      clock: clockAfterSleep(random, ms + 10 * SECOND),
+    }),
     () => ({ what: "clock", by: random.pick([-DAY, -HOUR, -5 * SECOND, 5 * SECOND, MINUTE, DAY]) }),
     () => ({ what: "disk", fault: random.pick(["full", "read-only", "unreadable", "slow"]), ms: 3 * ms }),
     () => ({ what: "damage", how: random.pick(["flip", "missing", "swap"]), files: random.pick(FILES) }),

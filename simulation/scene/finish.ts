@@ -178,6 +178,7 @@ async function probeBridge(scene: Scene, bridge: SimulatedBridge): Promise<void>
 
 /** An acknowledged commit is never lost: the heads are what the model says, and no older than what was promised. */
 function requireAcknowledged(scene: Scene): void {
+  scene.model.singleChanges.settle();
   for (const { domain, head, acknowledged } of scene.model.all) {
     const row = scene
       .registry(scene.partitionOf(domain))

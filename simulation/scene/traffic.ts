@@ -7,6 +7,7 @@ import { getOrMake } from "../basics/maps.ts";
 import type { Moment } from "../model/answerer.ts";
 import type { Generation } from "../model/generation.ts";
 import { FORMS, type Name, type Named, written } from "../model/names.ts";
+import { patternedName } from "../plan/patterns.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { resolveJudged } from "./replicas.ts";
 import type { Scene } from "./scene.ts";
@@ -48,6 +49,8 @@ function pickName(scene: Scene, random: Random, domain: string): Name {
   if (dice < 0.05) return { base: "postmaster", form };
   if (dice < 0.12) return nobody(random, form);
   const { head, generations } = scene.model.history(domain);
+  if (generations.slice(-3).some(({ patterns }) => patterns.size > 0) && random.chance(0.25))
+    return { base: patternedName(random), form };
   const before = generations.at(-2);
   if (dice < 0.4 && head !== undefined && before !== undefined) {
     const moved = movedBetween(before, head);

@@ -33,6 +33,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   const names = Array.from({ length: 14 }, (_, i) => `u${i}`).filter(() => random.chance(0.7));
   const content: Content = {
     list: new Map(["u0", ...names].map((name) => [name, "active" as const])),
+    patterns: new Map(),
     policy,
     mode: "enforce",
     epoch: 1,
@@ -45,7 +46,7 @@ export function putExport(parts: ExportParts, domain: string, random: Random, po
   if (model.history(domain).head !== undefined) return;
   for (const [name, value] of exportOf(key, packed, { generation, time: time.now(), policy }))
     kv.bulkPut(name, value);
-  history.succeed(generation, content, time.now(), null, false);
+  history.succeed(generation, content, time.now());
   putRoster(parts);
   parts.trace(() => `${domain} is exported to KV as generation ${generation}: ${content.list.size} names`);
 }

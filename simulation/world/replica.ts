@@ -250,10 +250,8 @@ export class SimulatedReplica implements Answerer {
   /** A poll was answered. @param token with which it was sent */
   heard({ partition, window, heads }: ChangesAnswer, sentAt: number, token: Token | null): void {
     const { time, violation, trace } = this.#parts;
-    trace(
-      () =>
-        `${this.name} hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago: ${JSON.stringify(heads)}`,
-    );
+    const what = `hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago`;
+    trace(() => `${this.name} ${what}: ${JSON.stringify(heads)}`);
     if (token !== null && sentAt > token.revokedAt)
       violation("revocation", `${this.name} hears of changes, and its token was revoked`);
     const foreign = heads.find(([domain]) => !(token?.domains?.includes(domain) ?? true));
@@ -293,6 +291,7 @@ export class SimulatedReplica implements Answerer {
     this.#noteMoment();
     this.#applied.set(partition, heard);
     this.#contacts.set(partition, heard.sentAt);
+    this.disk.noteContact(partition, heard.sentAt);
     this.#unnoticed = 0;
     this.isClockSound = true;
   }

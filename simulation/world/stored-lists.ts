@@ -107,6 +107,7 @@ export class StoredLists {
   #putBack(): string | null {
     if (this.#copy === null) return null;
     const { files } = this.#disk;
+    this.#disk.isTrusted = false;
     files.clear();
     for (const [name, bytes] of this.#copy.files) files.set(name, bytes);
     this.held = new Map();

@@ -8,6 +8,10 @@ const MANIFEST = /^manifests\/(.+)$/;
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
   readonly #times = new WeakSet<Uint8Array>();
+  /** Whether nothing but the replica ever changed a file, and every write could be done. */
+  isTrusted = true;
+  /** By partition: the last contact, and the one before, which was stored before the last one was asked for. */
+  readonly #contacts = new Map<number, readonly [before: number, last: number]>();
   wentBack: (path: string) => void = () => undefined;
   /** Called when a domain's manifest was removed. */
   removed: (domain: string) => void = () => undefined;
@@ -17,6 +21,7 @@ export class WatchedDisk extends MemoryDisk {
   }
 
   makeWell(): void {
+    this.isTrusted = false;
     this.fault = null;
     this.wait = null;
   }
@@ -51,14 +56,26 @@ export class WatchedDisk extends MemoryDisk {
     }
   }
 
-  /** The last contacts that the replica stored, by partition. */
+  /** The replica knows of a contact. */
+  noteContact(partition: number, at: number): void {
+    const [, last = Number.NEGATIVE_INFINITY] = this.#contacts.get(partition) ?? [];
+    this.#contacts.set(partition, [last, at]);
+  }
+
+  /** The last contacts that the replica stored, by partition; those at the least that it had to store. */
   storedContacts(): Map<number, number> {
     const { contacts = [] } = this.storedTime() ?? {};
-    return new Map(contacts.flatMap((contact, i) => (contact === null ? [] : [[i, contact[1]] as const])));
+    const stored = new Map(
+      contacts.flatMap((contact, i) => (contact === null ? [] : [[i, contact[1]] as const])),
+    );
+    for (const [partition, [before]] of this.isTrusted ? this.#contacts : [])
+      stored.set(partition, Math.max(before, stored.get(partition) ?? before));
+    return stored;
   }
 
   /** Does something to a file whose path begins so. @returns its path; null if there is none */
   damage(random: Random, how: "flip" | "missing" | "swap", files: string): string | null {
+    this.isTrusted = false;
     const paths = [...this.files.keys()].filter((path) => path.startsWith(files)).sort();
     if (paths.length === 0) return null;
     const path = random.pick(paths);

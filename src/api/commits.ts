@@ -76,6 +76,12 @@ const domainsOf = <T extends { domain: string }>(each: Schema<T>): Schema<T[]> =
   );
 };
 
+/**
+ * The table of the list's patterns in base64url, a shard of at most 2,000 of them. Left out if there are none; with it,
+ * `canonicaliser` is 2.
+ */
+const patterns = v.exactOptional(text);
+
 const domainCommit = closed({
   domain: domainName,
   /** The generation that this was planned against, null if the domain has no head. */
@@ -89,6 +95,7 @@ const domainCommit = closed({
   policy: v.exactOptional(policyChange),
   mode: v.exactOptional(oneOf(...MODES)),
   shards: named("NewShardTable", shardsIn(closed)),
+  patterns,
   /**
    * Required if single changes were made since the last publish: the fingerprints, 10 bytes each in base64url, of names
    * that the list has only because of them. They are asked about again; the others are settled.
@@ -130,6 +137,7 @@ const plannedDomain = closed({
   key_id: text,
   canonicaliser: whole,
   policy: v.exactOptional(policyChange),
+  patterns,
   /** Names that the new list accepts or defers. */
   accepted: whole,
   names: plannedNames,

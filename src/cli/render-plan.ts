@@ -1,3 +1,4 @@
+import { patternCount } from "../directory/index.ts";
 import type { DomainPlan, LineReport, PatchedPlan, PlannedList } from "../publish/index.ts";
 import { type Output, plural } from "./output.ts";
 
@@ -38,10 +39,12 @@ export function showPlan(
     const { active, disabled, full, moved } = plan.packed.counts;
     row("list", `${active} active, ${disabled} disabled, ${full} full, ${moved} moved`);
     row("changes", differenceOf(plan));
+    const patterns = patternsOf(plan);
+    if (patterns !== null) row("patterns", patterns);
     for (const { setting, from, to } of plan.changes) {
       row("policy", `${setting}: ${JSON.stringify(from)} becomes ${JSON.stringify(to)}`);
     }
-    names("joins", coming, plan.difference?.added ?? 0);
+    names("joins", coming, (plan.difference?.added ?? 0) + plan.patternChanges.added);
     const leavers = leaving.map(({ address, how }) =>
       how === "refused" ? `${address} (stays in the list, but will be rejected)` : address,
     );
@@ -77,6 +80,19 @@ function differenceOf({ difference }: DomainPlan): string {
   return `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${lost}`;
 }
 
+/** The patterns of a list and what changes of them, null if there are none. */
+function patternsOf({ packed, patternChanges: { added, removed, changed } }: DomainPlan): string | null {
+  const count = patternCount(packed.patterns);
+  if (count + removed === 0) return null;
+  return `${count} in the list; ${added} added, ${removed} removed, ${changed} changed`;
+}
+
+/** What changes of the patterns, behind what changes of the names; empty if nothing does. */
+export const patternsInWords = ({ added, removed, changed }: DomainPlan["patternChanges"]): string =>
+  added + removed + changed === 0
+    ? ""
+    : `; of the patterns ${added} added, ${removed} removed, ${changed} changed`;
+
 /** A plan for `--json`. */
 export function planJson({
   plan,
@@ -92,6 +108,7 @@ export function planJson({
     unchanged: plan.unchanged,
     counts: plan.packed.counts,
     difference: plan.difference,
+    patterns: { count: patternCount(plan.packed.patterns), ...plan.patternChanges },
     settings: plan.changes,
     mode: plan.resultingMode,
     guard: plan.refusal,

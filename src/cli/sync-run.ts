@@ -17,6 +17,7 @@ import type { Cli, EdgeOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { explain } from "./explain.ts";
 import { type Targets, targetsOf } from "./publish-targets.ts";
+import { patternsInWords } from "./render-plan.ts";
 import type { Settings } from "./settings.ts";
 import { unconfiguredDomains, warnOfUnconfigured } from "./unconfigured.ts";
 import { writeWhole } from "./whole-file.ts";
@@ -125,11 +126,12 @@ export class SyncRunner {
   #report({ domain, outcome }: SyncedDomain): void {
     const { output } = this.#cli;
     if (outcome.kind === "published") {
-      const { difference } = outcome.planned.plan;
+      const { difference, patternChanges } = outcome.planned.plan;
+      const patterns = patternsInWords(patternChanges);
       const changes =
         difference === null
           ? "names cannot be compared"
-          : `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed`;
+          : `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${patterns}`;
       output.line(
         `${output.colors.green("published")} ${domain} as generation ${outcome.generation}: ${changes}`,
       );

@@ -1,16 +1,24 @@
 import { isAscii } from "./bytes.ts";
+import { cutsOf } from "./cuts.ts";
 import type { DomainPolicy } from "./policy.ts";
 
-/** Raise this when any rule below changes. A manifest made under another version is a fault (law 5). */
+/** Raise both when any rule below changes. A manifest made under another version is a fault (law 5). */
 export const CANONICALISER_VERSION = 1;
+/** The version of lists with patterns: the same rules, and the cuts. An earlier release defers such a list. */
+export const PATTERN_CANONICALISER = 2;
+
+/** Whether names were made canonical as they are here. */
+export const isKnownCanonicaliser = (version: number): boolean =>
+  version === CANONICALISER_VERSION || version === PATTERN_CANONICALISER;
 
 /** What matched a recipient. */
-export type Matched = "mailbox" | "subaddress" | "catch-all" | "postmaster";
+export type Matched = "mailbox" | "pattern" | "subaddress" | "catch-all" | "postmaster";
 
 /** A name to look up for a recipient. */
 export interface Candidate {
+  /** Canonical; that of a pattern has a NUL in place of the asterisk. */
   readonly name: string;
-  readonly matched: "mailbox" | "subaddress";
+  readonly matched: "mailbox" | "pattern" | "subaddress";
 }
 
 type Spelling = Pick<DomainPolicy, "case" | "dots">;
@@ -39,17 +47,24 @@ const POSTMASTER = /^postmaster$/i;
 const BATV = /^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$/is;
 
 /**
- * What to look up if the name as sent is not listed, most specific first: without its BATV tag, then without its
- * subaddress. `+x` never becomes an empty local part (RFC 5233).
+ * What to look up if the name as sent is not listed, most specific first: without its BATV tag, then the patterns that
+ * cover that, then without its subaddress. `+x` never becomes an empty local part (RFC 5233).
  *
  * @param local the local part's content, unquoted
+ * @param hasPatterns whether the list has patterns
+ * @param exact its canonical spelling, where that is known
  */
-export function furtherCandidates(local: string, policy: DomainPolicy): Candidate[] {
+export function furtherCandidates(
+  local: string,
+  policy: DomainPolicy,
+  hasPatterns = false,
+  exact: string = canonicalLocalPart(local, policy),
+): Candidate[] {
   const candidates: Candidate[] = [];
   const untagged = local[4] === "=" ? (BATV.exec(local)?.[1] ?? local) : local;
-  if (untagged !== local) {
-    candidates.push({ name: canonicalLocalPart(untagged, policy), matched: "mailbox" });
-  }
+  const name = untagged === local ? exact : canonicalLocalPart(untagged, policy);
+  if (untagged !== local) candidates.push({ name, matched: "mailbox" });
+  if (hasPatterns) for (const cut of cutsOf(name)) candidates.push({ name: cut, matched: "pattern" });
   const cut = subaddressAt(untagged, policy.delimiters);
   if (cut > 0) {
     candidates.push({ name: canonicalLocalPart(untagged.slice(0, cut), policy), matched: "subaddress" });

@@ -12,6 +12,8 @@ import { compareLists, isAcceptedState, type ListContent, type Visit } from "./d
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
+import { comparePatterns } from "./pattern-changes.ts";
+import { listedPatterns } from "./pattern-table.ts";
 import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
@@ -39,10 +41,10 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
 });
 
 /**
- * The departures of a new generation: the names that leave with it, and earlier departures that are still deferred and
- * have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is accepted
- * again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is kept, so
- * that it still has the rest of its grace when it leaves.
+ * The departures of a new generation: the names and patterns that leave with it, and earlier departures that are still
+ * deferred and have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is
+ * accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is
+ * kept, so that it still has the rest of its grace when it leaves.
  *
  * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds
@@ -52,13 +54,16 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
 export function departuresAfter(
   store: BlobStore,
   hashing: Hashing,
-  before: Pick<ManifestContent, "shards" | "departures"> | null,
-  after: ListContent,
+  before: Pick<ManifestContent, "shards" | "departures" | "patterns"> | null,
+  after: ListContent & { readonly patterns: Uint8Array | null },
   now: number,
   grace: number,
 ): DepartureTable {
   if (before === null) return NO_DEPARTURES;
-  const compare: Compare = (visit) => compareLists(storedList(store, before.shards), after, visit);
+  const compare: Compare = (visit) => {
+    compareLists(storedList(store, before.shards), after, visit);
+    comparePatterns(listedPatterns(before), after.patterns, visit);
+  };
   return departuresIn(store, hashing, before.departures, compare, now, grace);
 }
 

@@ -69,7 +69,8 @@ export function eachEntry({ table, read }: ListContent, visit: (tail: number, st
   }
 }
 
-function compareEntries(before: Entries, after: Entries, visit: Visit): void {
+/** Compares the entries of two shards, or of two groups of shards. */
+export function compareEntries(before: Entries, after: Entries, visit: Visit): void {
   let i = 0;
   let j = 0;
   while (i < before.tails.length || j < after.tails.length) {

@@ -21,6 +21,8 @@ export interface GuardCase {
   readonly uncountable: readonly string[];
   /** Whether the list may be empty: an alias, or a catch-all. */
   readonly mayBeEmpty: boolean;
+  /** Whether the new generation has patterns that accept or defer, so that a first list needs no names. */
+  readonly hasPatterns: boolean;
   /** Share of names that may be lost at one time. */
   readonly share: number;
 }
@@ -34,7 +36,7 @@ export function guardRefusal(it: GuardCase): string | null {
   if (lists === null) {
     return `is made under another key or spelling: ${accepted} names cannot be compared with the ${remaining} new ones`;
   }
-  if (remaining === 0 && !mayBeEmpty) {
+  if (remaining === 0 && !mayBeEmpty && !(accepted === 0 && it.hasPatterns)) {
     return accepted === 0
       ? "is empty: every recipient would be refused"
       : `would refuse all ${accepted} names`;

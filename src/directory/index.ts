@@ -2,6 +2,7 @@
 export * from "./address.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";
+export * from "./cuts.ts";
 export * from "./departing.ts";
 export * from "./departures.ts";
 export * from "./difference.ts";
@@ -17,6 +18,8 @@ export * from "./listed-name.ts";
 export * from "./lookup.ts";
 export * from "./manifest.ts";
 export * from "./name-changes.ts";
+export * from "./pattern-changes.ts";
+export * from "./pattern-table.ts";
 export * from "./policy.ts";
 export * from "./roster.ts";
 export * from "./same-content.ts";

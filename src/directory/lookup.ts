@@ -1,8 +1,10 @@
 import type { Recipient } from "./address.ts";
 import { canonicalLocalPart, furtherCandidates, type Matched } from "./canonical.ts";
+import { shownName } from "./cuts.ts";
 import { type Departures, departedUntil, departureBlobOf } from "./departures.ts";
 import { fingerprint, shardOf, tailOf } from "./fingerprint.ts";
 import type { Manifest } from "./manifest.ts";
+import type { PatternTable } from "./pattern-table.ts";
 import { ACTIVE, DISABLED, FULL, findEntry, MOVED, type Shard } from "./shard.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -20,7 +22,13 @@ export type DomainRecipient = Extract<Recipient, { readonly domain: string }>;
 
 /** What one generation says about a recipient, or which of its blobs must be loaded first. */
 export type Finding =
-  | { readonly kind: "found"; readonly verdict: Verdict; readonly matched: Matched | null }
+  | {
+      readonly kind: "found";
+      readonly verdict: Verdict;
+      readonly matched: Matched | null;
+      /** The pattern that matched, as people write it. */
+      readonly pattern?: string;
+    }
   | { readonly kind: "needs"; readonly table: "shards" | "departures"; readonly index: number };
 
 const found = (verdict: Verdict, matched: Matched | null = null): Finding => ({
@@ -37,8 +45,8 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 };
 
 /**
- * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then without its subaddress,
- * then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters only on a miss.
+ * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then the patterns, then without
+ * its subaddress, then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters only on a miss.
  *
  * @param now Unix milliseconds, for departures
  */
@@ -50,14 +58,17 @@ export function lookup(
 ): Finding {
   if (manifest.deletedUntil !== null) return found(now < manifest.deletedUntil ? "departed" : "not-served");
   if (recipient.kind === "unlistable") return found("malformed");
-  const { policy } = manifest;
+  const { policy, patterns } = manifest;
   const exact = canonicalLocalPart(recipient.local, policy);
   const misses: Uint8Array[] = [];
   if (exact !== "") {
     const listed = lookUpName(manifest, holdings, exact, "mailbox", misses);
     if (listed !== null) return listed;
-    for (const { name, matched } of furtherCandidates(recipient.local, policy)) {
-      const further = lookUpName(manifest, holdings, name, matched, misses);
+    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {
+      const further =
+        matched === "pattern"
+          ? lookUpPattern(manifest, name, now, misses)
+          : lookUpName(manifest, holdings, name, matched, misses);
       if (further !== null) return further;
     }
     if (policy.postmaster && exact === "postmaster") return found("deliverable", "postmaster");
@@ -87,6 +98,23 @@ function lookUpName(
   const state = findEntry(shard, digest);
   if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched);
   misses.push(digest);
+  return null;
+}
+
+/** Looks one pattern up in the manifest's own table, so that a miss needs no further blob. */
+function lookUpPattern(
+  { key, patterns, patternShard }: Manifest,
+  name: string,
+  now: number,
+  misses: Uint8Array[],
+): Finding | null {
+  const digest = fingerprint(key.names, name);
+  const state = patternShard === null ? -1 : findEntry(patternShard, digest);
+  if (state >= 0) {
+    const verdict = VERDICT_OF_STATE[state] as Verdict;
+    return { kind: "found", verdict, matched: "pattern", pattern: shownName(name) };
+  }
+  if ((patterns as PatternTable).departedUntil * 1000 > now) misses.push(digest);
   return null;
 }
 

@@ -1,9 +1,10 @@
-import { concatBytes, equalBytes, fromUtf8, toHex, utf8 } from "./bytes.ts";
-import { CANONICALISER_VERSION } from "./canonical.ts";
+import { concatBytes, equalBytes, fromBase64Url, fromUtf8, toBase64Url, toHex, utf8 } from "./bytes.ts";
+import { CANONICALISER_VERSION, PATTERN_CANONICALISER } from "./canonical.ts";
 import { type Departures, decodeDepartures } from "./departures.ts";
 import { DirectoryError, damaged } from "./errors.ts";
 import { MAX_SHARD_BITS } from "./fingerprint.ts";
 import type { DomainKey } from "./keys.ts";
+import { decodePatterns, type PatternTable } from "./pattern-table.ts";
 import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from "./policy.ts";
 import { sentinels } from "./sentinel.ts";
 import { decodeShard, type Shard } from "./shard.ts";
@@ -44,6 +45,8 @@ export interface ManifestContent {
   readonly deletedUntil: number | null;
   readonly shards: BlobTable;
   readonly departures: BlobTable & { readonly count: number };
+  /** Null if neither the list nor its departures have patterns. */
+  readonly patterns: PatternTable | null;
 }
 
 /** A manifest whose MAC, key and canonicaliser were verified. */
@@ -53,6 +56,8 @@ export interface Manifest extends ManifestContent {
   readonly inlineShard: Shard | null;
   /** The departures, or null if they are stored in blobs of their own. */
   readonly inlineDepartures: Departures | null;
+  /** The patterns of the list, null if it has none. */
+  readonly patternShard: Shard | null;
   /** The manifest as stored. */
   readonly bytes: Uint8Array;
 }
@@ -102,10 +107,14 @@ export function blobIds(table: BlobTable): string[] {
   return Array.from({ length: table.ids.length / ID_BYTES }, (_, i) => blobId(table, i));
 }
 
+/** The canonicaliser of a list with these patterns. Without patterns it is the one that every release knows. */
+export const canonicaliserOf = (patterns: unknown): number =>
+  patterns === null ? CANONICALISER_VERSION : PATTERN_CANONICALISER;
+
 /** Encodes a manifest and appends the MAC under the domain's key. */
 export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
   const { domain, origin, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
-  const { shards, departures } = content;
+  const { shards, departures, patterns } = content;
   const header = utf8(
     // Field by field, since `content` may be an opened manifest, which has more fields.
     JSON.stringify({
@@ -120,14 +129,16 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
       deletedUntil,
       epoch: key.epoch,
       key: key.id,
-      canonicaliser: CANONICALISER_VERSION,
-      sentinels: sentinels(key.names, policy),
+      canonicaliser: canonicaliserOf(patterns),
+      sentinels: sentinels(key.names, policy, patterns !== null),
       shards: { bits: shards.bits, inline: shards.inline !== null },
       departures: {
         bits: departures.bits,
         inline: departures.inline !== null,
         count: departures.count,
       },
+      // Last, and only if there are any: a manifest without patterns stays as earlier releases wrote it.
+      ...(patterns && { patterns: { ...patterns, table: patterns.table && toBase64Url(patterns.table) } }),
     }),
   );
   const blocks = [header, shards.inline ?? shards.ids, departures.inline ?? departures.ids];
@@ -179,14 +190,15 @@ export function openManifest(
     );
   }
   if (!equalBytes(key.manifest(body), mac)) throw damaged(`manifest of ${domain} fails its MAC`);
-  if (header.canonicaliser !== CANONICALISER_VERSION) {
+  if (header.canonicaliser !== canonicaliserOf(header.patterns ?? null)) {
     throw new DirectoryError(
       "canonicaliser-mismatch",
       `manifest of ${domain} was made under canonicaliser ${String(header.canonicaliser)}`,
     );
   }
   const content = readContent(header, blocks);
-  const expected = sentinels(key.names, content.policy);
+  const { patterns } = content;
+  const expected = sentinels(key.names, content.policy, patterns !== null);
   if (JSON.stringify(header.sentinels) !== JSON.stringify(expected)) {
     throw new DirectoryError("canonicaliser-mismatch", `manifest of ${domain} has other sentinels`);
   }
@@ -202,7 +214,8 @@ export function openManifest(
   ) {
     throw damaged("manifest's inline departures are not all of them");
   }
-  return { ...content, key, inlineShard, inlineDepartures, bytes };
+  const patternShard = patterns?.table ? decodePatterns(patterns.table) : null;
+  return { ...content, key, inlineShard, inlineDepartures, patternShard, bytes };
 }
 
 interface Parts {
@@ -267,7 +280,18 @@ function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): 
     deletedUntil: header.deletedUntil === null ? null : wholeNumber(header.deletedUntil, "deletedUntil"),
     shards: readTable(record(header.shards, "shards"), blocks[0]),
     departures: { ...readTable(departures, blocks[1]), count: wholeNumber(departures.count, "departures") },
+    patterns: header.canonicaliser === PATTERN_CANONICALISER ? readPatterns(header.patterns) : null,
   };
+}
+
+function readPatterns(value: unknown): PatternTable {
+  const { table, departedUntil } = record(value, "patterns");
+  const until = wholeNumber(departedUntil, "patterns");
+  try {
+    return { table: table === null ? null : fromBase64Url(String(table)), departedUntil: until };
+  } catch {
+    throw damaged("manifest's patterns");
+  }
 }
 
 function readTable(table: Record<string, unknown>, block: Uint8Array): BlobTable {

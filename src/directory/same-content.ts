@@ -16,6 +16,10 @@ type Identified = Pick<ManifestContent, "origin" | "incarnation" | "generation">
 export const isSameTable = (a: BlobTable, b: BlobTable): boolean =>
   a.bits === b.bits && equalBytes(a.ids, b.ids) && equalBytes(a.inline ?? NONE, b.inline ?? NONE);
 
+/** Whether two tables of patterns are the same. */
+export const isSamePatterns = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
+  equalBytes(a ?? NONE, b ?? NONE);
+
 /** Whether blob `index` of two tables is one blob, stored under its own id. */
 export const isSameBlob = (a: BlobTable, b: BlobTable, index: number): boolean =>
   a.bits === b.bits && a.inline === null && b.inline === null && blobId(a, index) === blobId(b, index);

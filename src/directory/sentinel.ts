@@ -26,17 +26,23 @@ const SENTINELS = [
   "sentinel-with=equals_underscore",
 ] as const;
 
+/** The same for the cuts: more delimiters than are tried, and each of them. */
+const CUT_SENTINELS = ["sentinel-1+2=3_4#5~6.7!8%9/cuts", "prvs=1234abcdef=-Sentinel.CUT-", "a-a"] as const;
+
 /**
  * The sentinels' fingerprints under a key and a policy, 16 hexadecimal digits each. Each covers the name as sent and
  * its further candidates.
+ *
+ * @param hasPatterns whether they are those of a list with patterns, which cover the cuts too
  */
-export function sentinels(names: Mac, policy: DomainPolicy): string[] {
-  return SENTINELS.map((text) => {
+export function sentinels(names: Mac, policy: DomainPolicy, hasPatterns = false): string[] {
+  const texts = hasPatterns ? [...SENTINELS, ...CUT_SENTINELS] : SENTINELS;
+  return texts.map((text) => {
     const recipient = parseRecipient(`${text}@sentinel.invalid`);
     if (recipient.kind !== "mailbox") return "unreadable";
     const looked = [
       canonicalLocalPart(recipient.local, policy),
-      ...furtherCandidates(recipient.local, policy).map((candidate) => candidate.name),
+      ...furtherCandidates(recipient.local, policy, hasPatterns).map((candidate) => candidate.name),
     ];
     return toHex(fingerprint(names, `sentinel\0${looked.join("\0")}`).subarray(0, 8));
   });

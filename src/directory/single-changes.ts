@@ -39,6 +39,29 @@ export function decodePatched(bytes: Uint8Array): PatchedName[] {
   });
 }
 
+/** A name that a list has as single changes made it, although its publisher says otherwise. */
+export interface KeptName {
+  readonly fingerprint: Uint8Array;
+  /** Its state by the publisher, {@link UNLISTED} if that does not list it. */
+  readonly listed: number;
+}
+
+/** Bytes of one kept name: fingerprint, state by the publisher. */
+const KEPT_BYTES = FINGERPRINT_BYTES + 1;
+
+export const encodeKept = (names: readonly KeptName[]): Uint8Array =>
+  concatBytes(names.map(({ fingerprint, listed }) => concatBytes([fingerprint, Uint8Array.of(listed)])));
+
+/** @throws DirectoryError `damaged` */
+export function decodeKept(bytes: Uint8Array): KeptName[] {
+  if (bytes.length % KEPT_BYTES !== 0) throw damaged(`kept names of ${bytes.length} bytes`);
+  return Array.from({ length: bytes.length / KEPT_BYTES }, (_, i) => {
+    const name = bytes.slice(i * KEPT_BYTES, (i + 1) * KEPT_BYTES);
+    const [listed] = new Int8Array(name.slice(FINGERPRINT_BYTES));
+    return { fingerprint: name.slice(0, FINGERPRINT_BYTES), listed: listed as number };
+  });
+}
+
 /** The fingerprint at the start of a digest, as a copy of its own. */
 export const fingerprintIn = (digest: Uint8Array): Uint8Array => digest.slice(0, FINGERPRINT_BYTES);
 

@@ -12,6 +12,8 @@ export interface ListState {
   readonly generation: number | null;
   readonly mode: string | null;
   readonly counts: Counts | null;
+  /** Patterns of the list; null if that is not known. */
+  readonly patterns: number | null;
   readonly alias: string | null;
   /** When the list was published, or last found by this host to be the newest; Unix milliseconds. */
   readonly current: number | null;
@@ -131,6 +133,7 @@ function stateOf(
     generation: head?.generation ?? null,
     mode: head?.mode ?? null,
     counts: head?.counts ?? null,
+    patterns: head?.patterns ?? null,
     alias,
     current,
     kv: head !== null && "kv" in head ? head.kv.state : null,

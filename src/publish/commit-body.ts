@@ -1,14 +1,14 @@
 import type { DomainCommit } from "../api/index.ts";
 import {
-  type BlobTable,
   blobIds,
-  CANONICALISER_VERSION,
+  canonicaliserOf,
   type DomainKey,
   type DomainPolicy,
   type Mode,
   sentinels,
   toBase64Url,
 } from "../directory/index.ts";
+import type { PackedList } from "./pack.ts";
 import { keptOf, type PatchedPlan } from "./patched.ts";
 
 /** The parts of a plan that its commit carries. */
@@ -18,7 +18,7 @@ export interface CommitParts {
   readonly policy: Partial<DomainPolicy>;
   readonly mode?: Mode | undefined;
   readonly resultingPolicy: DomainPolicy;
-  readonly packed: { readonly table: BlobTable };
+  readonly packed: Pick<PackedList, "table" | "patterns">;
   /** Left out or null if the edge does not know of single changes. */
   readonly patched?: PatchedPlan | null;
 }
@@ -30,20 +30,21 @@ export const commitOf = ({
   policy,
   mode,
   resultingPolicy,
-  packed: { table },
+  packed: { table, patterns },
   patched = null,
 }: CommitParts): DomainCommit => ({
   domain: key.domain,
   expect,
   epoch: key.epoch,
   key_id: key.id,
-  canonicaliser: CANONICALISER_VERSION,
-  sentinels: sentinels(key.names, resultingPolicy),
+  canonicaliser: canonicaliserOf(patterns),
+  sentinels: sentinels(key.names, resultingPolicy, patterns !== null),
   ...(Object.keys(policy).length === 0 ? {} : { policy }),
   ...(mode === undefined ? {} : { mode }),
   shards:
     table.inline === null
       ? { bits: table.bits, ids: blobIds(table) }
       : { bits: 0, inline: toBase64Url(table.inline) },
+  ...(patterns === null ? {} : { patterns: toBase64Url(patterns) }),
   ...(patched === null ? {} : { patched_kept: toBase64Url(keptOf(patched)) }),
 });

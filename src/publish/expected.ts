@@ -1,9 +1,13 @@
 import {
   acceptedCount,
+  cutsOf,
   type DomainKey,
   type DomainPolicy,
+  decodePatterns,
+  findEntry,
   fingerprint,
   isAcceptedState,
+  isPattern,
   listedName,
 } from "../directory/index.ts";
 import { type PackedList, statesIn } from "./pack.ts";
@@ -35,9 +39,20 @@ export function compareWithExpected(
   policy: DomainPolicy,
 ): Expectations {
   const stateIn = statesIn(packed);
+  const patterns = packed.patterns === null ? null : decodePatterns(packed.patterns);
+  const patternStateOf = (name: string): number =>
+    patterns === null ? -1 : findEntry(patterns, fingerprint(key.names, name));
+  /** Of a pattern as it is listed; of another name as a check finds it: by itself, or by a pattern that covers it. */
   const stateOf = (address: string): number => {
     const name = listedName(address, domain, policy);
-    return typeof name === "string" ? stateIn(fingerprint(key.names, name)) : -1;
+    if (typeof name !== "string") return -1;
+    if (isPattern(name)) return patternStateOf(name);
+    const state = stateIn(fingerprint(key.names, name));
+    return state >= 0
+      ? state
+      : (cutsOf(name)
+          .map(patternStateOf)
+          .find((each) => each >= 0) ?? -1);
   };
   const isAccepted = (address: string): boolean => isAcceptedState(stateOf(address));
   const accepted = acceptedCount(packed.counts);

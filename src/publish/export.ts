@@ -11,20 +11,23 @@ import {
   encodeRoster,
   type Hashing,
   KV_ROSTER,
+  listedPatterns,
   type Manifest,
   type ManifestContent,
   manifestKey,
   NO_DEPARTURES,
   openManifest,
   openRoster,
+  patternsAfter,
   rosterKey,
   rosterMac,
   utf8,
 } from "../directory/index.ts";
 import { messageOf } from "../runtime/message-of.ts";
+import type { Base } from "./base.ts";
 import { type BulkFile, textOf } from "./bulk.ts";
 import { PublishError } from "./errors.ts";
-import type { Base, DomainPlan } from "./plan.ts";
+import type { DomainPlan } from "./plan.ts";
 
 /** What an export needs. */
 export interface ExportContext {
@@ -71,6 +74,7 @@ export class ExportedDirectory {
       mode: head.mode,
       counts: head.counts,
       list: { table: head.shards, read: async (id) => this.#blob(domain, id) },
+      patterns: listedPatterns(head),
     };
   }
 
@@ -119,7 +123,8 @@ export class ExportedDirectory {
       read: (id) => this.#blob(domain, id),
       keep: (id, bytes) => void file.set(blobKey(domain, id), bytes),
     };
-    const after = { table: packed.table, read: (index: number) => packed.shards[index] as Uint8Array };
+    const { table, patterns } = packed;
+    const after = { table, patterns, read: (index: number) => packed.shards[index] as Uint8Array };
     const departures =
       before === null ? NO_DEPARTURES : departuresAfter(store, hashing, before, after, now, policy.grace);
     const content: ManifestContent = {
@@ -135,6 +140,7 @@ export class ExportedDirectory {
       deletedUntil: null,
       shards: packed.table,
       departures,
+      patterns: patternsAfter(before?.patterns ?? null, patterns, now, policy.grace),
     };
     return openManifest(encodeManifest(content, key), domain, keyFor);
   }

@@ -1,4 +1,5 @@
 /** The public interface of publishing: {@link publishLists} is the whole workflow. */
+export * from "./base.ts";
 export * from "./bulk.ts";
 export * from "./commit-body.ts";
 export * from "./domain-key.ts";

@@ -1,6 +1,6 @@
 /** Asks the edge for the guard's judgement of a plan: only the edge knows every list of the last day. */
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import { acceptedCount, CANONICALISER_VERSION, encodeTails, toBase64Url } from "../directory/index.ts";
+import { acceptedCount, canonicaliserOf, encodeTails, toBase64Url } from "../directory/index.ts";
 import type { DomainPlan, GuardNames } from "./plan.ts";
 
 /**
@@ -11,6 +11,7 @@ import type { DomainPlan, GuardNames } from "./plan.ts";
  */
 export async function judgePlan(client: Pick<RollcallClient, "plan">, plan: DomainPlan): Promise<DomainPlan> {
   const { domain, expect, guardNames } = plan;
+  const { patterns } = plan.packed;
   // For a new domain or an unchanged list, the judgement depends only on what is known here.
   if (plan.unchanged || expect === null) return plan;
   if (guardNames === null) return unjudged(plan, "too many names change to ask the guard beforehand");
@@ -21,7 +22,8 @@ export async function judgePlan(client: Pick<RollcallClient, "plan">, plan: Doma
           domain,
           expect,
           key_id: plan.key.id,
-          canonicaliser: CANONICALISER_VERSION,
+          canonicaliser: canonicaliserOf(patterns),
+          ...(patterns === null ? {} : { patterns: toBase64Url(patterns) }),
           policy: plan.policy,
           accepted: acceptedCount(plan.packed.counts),
           names: encodeNames(guardNames),

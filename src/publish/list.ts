@@ -5,7 +5,10 @@ import {
   type EntryState,
   fingerprint,
   type Hashing,
+  isPattern,
   listedName,
+  MAX_PATTERNS,
+  tailOf,
 } from "../directory/index.ts";
 import { EntryColumns } from "./entries.ts";
 import { PublishError } from "./errors.ts";
@@ -64,6 +67,9 @@ export interface ReadOptions {
 export async function readList(options: ReadOptions): Promise<ReadList> {
   const { source, domain, key, policy, hashing } = options;
   const entries = new EntryColumns();
+  const patterns = new EntryColumns();
+  /** Tails of the patterns, by their names in the order of the list. */
+  const tails = new Map<string, number>();
   const faults = new Report(source);
   const duplicates = new Report(source);
   const conflicts = new Report(source);
@@ -75,15 +81,25 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
         faults.add(line, name.fault);
         return;
       }
-      entries.add(fingerprint(key.names, name), numberOf(state), line);
+      const digest = fingerprint(key.names, name);
+      if (isPattern(name)) {
+        patterns.add(digest, numberOf(state), line);
+        tails.set(name, tailOf(digest));
+        if (tails.size > MAX_PATTERNS) throw tooManyPatterns(source, line);
+        return;
+      }
+      entries.add(digest, numberOf(state), line);
       options.eachName?.(name);
     },
     fault: (line, reason) => faults.add(line, reason),
     progress: (done) => options.progress?.(READING * done),
   };
   await source.read(sink, options.signal ?? new AbortController().signal);
+  // After all other names, so that these keep their places.
+  for (const name of tails.keys()) options.eachName?.(name);
   const packed = packList(entries, hashing, {
     ...options.packing,
+    patterns,
     progress: (done, of) => options.progress?.(READING + (1 - READING) * (done / of)),
     repetitions: {
       duplicate: (line, first) => duplicates.add(line, `same name as ${lineOf(source, line, first)}`),
@@ -95,8 +111,20 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
     },
   });
   if (faults.count > 0 && options.skipInvalid !== true) throw malformed(source.describe(), faults);
-  return { packed, duplicates, conflicts, skipped: faults, placesOf: (tails) => placesIn(entries, tails) };
+  const placesOf = (wanted: ReadonlySet<number>): number[] => [
+    ...placesIn(entries, wanted),
+    ...[...tails.values()].flatMap((tail, i) => (wanted.has(tail) ? [entries.count + i] : [])),
+  ];
+  return { packed, duplicates, conflicts, skipped: faults, placesOf };
 }
+
+/** A list has more patterns than a manifest holds. */
+const tooManyPatterns = (source: Source, line: number): PublishError =>
+  new PublishError(
+    "input",
+    `${placeOf(source, line)}: more than ${MAX_PATTERNS} patterns; nothing was published`,
+    "use fewer and shorter patterns, or list the names themselves",
+  );
 
 /** Another line, as a message about `line` names it. */
 function lineOf(source: Source, line: number, other: number): string {

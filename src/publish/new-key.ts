@@ -3,9 +3,9 @@
 import type { DomainDescription } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
 import { DEFAULT_POLICY, type Hashing } from "../directory/index.ts";
+import { baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
-import { baseOf } from "./plan.ts";
 import {
   type PlannedList,
   type PlanOptions,

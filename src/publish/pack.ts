@@ -25,6 +25,8 @@ export interface PackedList {
   /** Bytes of each shard, in order; the inline one too. */
   readonly shards: readonly Uint8Array[];
   readonly counts: Counts;
+  /** The table of patterns, null if there are none. */
+  readonly patterns: Uint8Array | null;
 }
 
 /** Receives entries that the list has more than once. */
@@ -43,6 +45,8 @@ export interface PackOptions {
   /** Names that will join the packed list, such as those of single changes: its shards have room for them. */
   readonly more?: number | undefined;
   readonly repetitions?: Repetitions;
+  /** Entries that are patterns: a table of their own. */
+  readonly patterns?: EntryColumns;
   /** Called after each shard. */
   progress?(done: number, of: number): void;
 }
@@ -67,7 +71,13 @@ export function packList(entries: EntryColumns, hashing: Hashing, options: PackO
     shards.push(bytes);
     options.progress?.(index + 1, 2 ** bits);
   }
-  return { table: tableOf(shards, bits, hashing), shards, counts };
+  return { table: tableOf(shards, bits, hashing), shards, counts, patterns: packPatterns(options) };
+}
+
+function packPatterns({ patterns, repetitions }: PackOptions): Uint8Array | null {
+  if (patterns === undefined || patterns.count === 0) return null;
+  const members = Uint32Array.from({ length: patterns.count }, (_, i) => i);
+  return packShard(patterns, members, 0, 0, repetitions);
 }
 
 /** Looks names up in a packed list: the state of a fingerprint, or -1. Each shard is decoded once. */
@@ -88,6 +98,7 @@ export function emptyList(): PackedList {
     table: { bits: 0, inline: bytes, ids: new Uint8Array(0) },
     shards: [bytes],
     counts: { active: 0, disabled: 0, full: 0, moved: 0 },
+    patterns: null,
   };
 }
 

@@ -3,8 +3,10 @@ import {
   changedShard,
   changesByShard,
   concatBytes,
+  encodeKept,
   type Hashing,
   ID_BYTES,
+  type KeptName,
   type PatchedName,
   recount,
   shardOf,
@@ -29,9 +31,12 @@ export interface PatchedPlan {
   readonly changed: number;
   /** Null if there is something to decide, and nobody did. */
   readonly decision: PatchedDecision | null;
-  /** Fingerprints of names that are as single changes made them, although the list says otherwise. */
+  /** Names that are as single changes made them, although the list says otherwise, each as a commit has it. */
   readonly kept: readonly Uint8Array[];
-  /** Whether the publish settles changes, so that it has to be sent even if the list is that of the head. */
+  /**
+   * Whether the publish settles changes, or says otherwise of them than the publish before, so that it has to be sent even
+   * if the list is that of the head.
+   */
   readonly settles: boolean;
 }
 
@@ -44,6 +49,9 @@ interface PatchedInput {
   readonly decided: DecidedPatched | undefined;
 }
 
+/** A name that the list has otherwise than single changes made it. */
+interface Unknown extends PatchedName, KeptName {}
+
 /**
  * Compares a list with the single changes since the last publish.
  * @returns the list to publish, and what was decided; null if the edge does not know of single changes
@@ -54,12 +62,12 @@ export function decidePatched(
 ): { readonly packed: PackedList; readonly patched: PatchedPlan | null } {
   if (names === null) return { packed, patched: null };
   const count = { added: 0, removed: 0, changed: 0 };
-  const unknown: PatchedName[] = [];
+  const unknown: Unknown[] = [];
   const stateOf = statesIn(packed);
   for (const name of names) {
     const listed = comparable ? stateOf(name.fingerprint) : name.was;
     if (listed === name.state) continue;
-    unknown.push(name);
+    unknown.push({ ...name, listed });
     count[listed === UNLISTED ? "added" : name.state === UNLISTED ? "removed" : "changed"]++;
   }
   if (unknown.length === 0)
@@ -75,13 +83,13 @@ export function decidePatched(
 const settled = (
   count: Pick<PatchedPlan, "added" | "removed" | "changed">,
   decision: PatchedDecision | null,
-  kept: readonly PatchedName[],
+  kept: readonly Unknown[],
   names: readonly PatchedName[],
 ): PatchedPlan => ({
   ...count,
   decision,
-  kept: kept.map(({ fingerprint }) => fingerprint),
-  settles: kept.length < names.length,
+  kept: kept.map((name) => encodeKept([name])),
+  settles: kept.length < names.length || kept.some(({ was, listed }) => was !== listed),
 });
 
 /** A list in which these names have the states that single changes gave them. */
@@ -104,7 +112,7 @@ function withNames(packed: PackedList, hashing: Hashing, names: readonly Patched
     if (inline !== null) inline = after;
     else ids.set(hashing.sha256(after), index * ID_BYTES);
   }
-  return { table: { bits, inline, ids }, shards, counts };
+  return { ...packed, table: { bits, inline, ids }, shards, counts };
 }
 
 /** What a commit says about single changes. */

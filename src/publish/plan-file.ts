@@ -22,8 +22,9 @@ import {
   toHex,
   utf8,
 } from "../directory/index.ts";
+import type { Base } from "./base.ts";
 import { PublishError } from "./errors.ts";
-import type { Base, DomainPlan } from "./plan.ts";
+import type { DomainPlan } from "./plan.ts";
 import type { PlannedList } from "./plan-list.ts";
 import { newShards } from "./upload-size.ts";
 
@@ -34,6 +35,7 @@ const NEWLINE = 10;
 
 const NUMBER = v.pipe(v.number(), v.safeInteger());
 const COUNTS = v.object({ active: NUMBER, disabled: NUMBER, full: NUMBER, moved: NUMBER });
+const PATTERN_CHANGES = v.object({ added: NUMBER, removed: NUMBER, changed: NUMBER });
 const LINES = v.object({ count: NUMBER, first: v.array(v.string()) });
 const POLICY = v.record(v.string(), v.unknown());
 const MODE = v.picklist(MODES);
@@ -74,6 +76,7 @@ const DOMAIN = v.object({
   ),
   counts: COUNTS,
   table: v.object({ bits: NUMBER, inline: v.nullable(v.string()), ids: v.string() }),
+  patterns: v.object({ table: v.nullable(v.string()), changes: PATTERN_CHANGES }),
   /** Position in the list and length of each shard that follows. */
   shards: v.array(v.tuple([NUMBER, NUMBER])),
   shown: v.object({
@@ -128,7 +131,7 @@ export function encodePlanFile(planned: readonly PlannedList[], edge: string, ha
 
 function storedOf(list: PlannedList, parts: Uint8Array[]): StoredDomain {
   const { plan, leaving, coming, changing, duplicates, skipped, conflicts } = list;
-  const { table, shards, counts } = plan.packed;
+  const { table, shards, counts, patterns } = plan.packed;
   const own = (plan.unchanged ? [] : newShards(plan)).map((index): [number, Uint8Array] => [
     index,
     shards[index] as Uint8Array,
@@ -156,6 +159,10 @@ function storedOf(list: PlannedList, parts: Uint8Array[]): StoredDomain {
       bits: table.bits,
       inline: table.inline === null ? null : toBase64Url(table.inline),
       ids: toHex(table.ids),
+    },
+    patterns: {
+      table: patterns === null ? null : toBase64Url(patterns),
+      changes: plan.patternChanges,
     },
     shards: own.map(([index, bytes]) => [index, bytes.length]),
     shown: {
@@ -219,6 +226,7 @@ function plannedOf(
   base: Base | null,
 ): PlannedList {
   const { inline, ids, bits } = stored.table;
+  const patterns = stored.patterns.table === null ? null : fromBase64Url(stored.patterns.table);
   const table: BlobTable = {
     bits,
     inline: inline === null ? null : fromBase64Url(inline),
@@ -228,7 +236,8 @@ function plannedOf(
     domain: stored.domain,
     key,
     partition: stored.partition,
-    packed: { table, shards, counts: stored.counts },
+    packed: { table, shards, counts: stored.counts, patterns },
+    patternChanges: stored.patterns.changes,
     policy: stored.policy,
     ...(stored.mode === null ? {} : { mode: stored.mode }),
     canaries: [],

@@ -5,16 +5,18 @@ import {
   type Hashing,
   type Mode,
   quoteLocalPart,
+  shownName,
   tailOf,
   UNLISTED,
 } from "../directory/index.ts";
+import type { Base } from "./base.ts";
 import type { FetchedKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
 import type { ListRecorder } from "./list-recorder.ts";
 import { emptyList } from "./pack.ts";
 import type { PatchedDecision } from "./patched.ts";
-import { type Base, type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
+import { type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
 import type { Source } from "./sources/index.ts";
 
 /** One domain to publish, and what it is to become. */
@@ -273,4 +275,5 @@ async function namesChanging(
   });
 }
 
-const addressOf = (name: string, domain: string): string => `${quoteLocalPart(name)}@${domain}`;
+/** An address, or a pattern of addresses. */
+const addressOf = (name: string, domain: string): string => `${quoteLocalPart(shownName(name))}@${domain}`;

@@ -1,34 +1,32 @@
-import { type DomainDescription, MAX_PLANNED_NAMES, type ShardTable } from "../api/index.ts";
+import { MAX_PLANNED_NAMES } from "../api/index.ts";
 import {
   acceptedCount,
-  type BlobTable,
+  acceptsByPattern,
   type Counts,
   comparable,
-  concatBytes,
+  comparePatterns,
   DEFAULT_POLICY,
   type Difference,
   type DomainPolicy,
-  decodePatched,
   decodeShard,
   ENTRY_STATES,
   type EntryState,
   entriesOf,
-  fromBase64Url,
-  fromHex,
   type GuardedCount,
   guardRefusal,
   isAcceptedState,
   isLost,
+  isSamePatterns,
   isSameTable,
+  losesByPattern,
   type Mode,
   NO_COUNTS,
-  type PatchedName,
   POLICY_SETTINGS,
   TailColumn,
   uncountableChanges,
 } from "../directory/index.ts";
-import { compareWithRemote, type RemoteList } from "./compare.ts";
-import { PublishError, SAME_RELEASE } from "./errors.ts";
+import type { Base } from "./base.ts";
+import { compareWithRemote } from "./compare.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
@@ -45,19 +43,6 @@ export interface Intent extends ExpectedList {
   readonly decidedPatched?: DecidedPatched | undefined;
 }
 
-/** The generation that a plan starts from. */
-export interface Base {
-  readonly generation: number;
-  readonly deleted: boolean;
-  readonly keyId: string;
-  readonly policy: DomainPolicy;
-  readonly mode: Mode;
-  readonly counts: Counts;
-  readonly list: RemoteList;
-  /** Names that single changes changed since the last publish; null or left out if that is not known. */
-  readonly patched?: readonly PatchedName[] | null;
-}
-
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
 export type Leaving = Map<number, "removed" | "refused">;
 
@@ -69,6 +54,14 @@ export type Changing = Map<number, { readonly from: EntryState; readonly to: Ent
 
 /** Most tails of each kind that a plan keeps, to be named. */
 export const MAX_NAMED = 1_000;
+
+/** How many patterns differ between two lists. */
+export interface PatternChanges {
+  added: number;
+  removed: number;
+  /** In both, with different states. */
+  changed: number;
+}
 
 /** Names, by their tails, that the guard needs to judge a plan. Null if there are too many to send. */
 export type GuardNames =
@@ -90,6 +83,8 @@ export interface DomainPlan extends Intent, Pick<Expectations, "missingCanaries"
   readonly changes: readonly { readonly setting: string; readonly from: unknown; readonly to: unknown }[];
   /** Null if names cannot be compared: another key, case or dots setting. */
   readonly difference: Difference | null;
+  /** How many patterns differ. Those that leave, join or change are among the names that do. */
+  readonly patternChanges: PatternChanges;
   readonly leaving: Leaving;
   /** Empty if the whole list is new. */
   readonly coming: Coming;
@@ -106,22 +101,6 @@ export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy
   ...(base === null || base.deleted ? DEFAULT_POLICY : base.policy),
   ...changes,
 });
-
-/** The head as the edge describes it. */
-export function baseOf(description: DomainDescription, readShard: (id: string) => Promise<Uint8Array>): Base {
-  const { generation, policy, mode, counts, patched } = description;
-  return {
-    generation,
-    deleted: description.deleted_until !== null,
-    keyId: description.key_id,
-    policy: { ...DEFAULT_POLICY, ...policy },
-    mode,
-    counts,
-    list: { table: tableFrom(description.shards), read: readShard },
-    // Names of another generation would be settled without a look at them.
-    patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
-  };
-}
 
 /**
  * Compares what a domain should become with what it is.
@@ -148,6 +127,7 @@ export async function planDomain(
   const names = new ChangedNames();
   const found = { leaving, coming, changing, names };
   const difference = await differenceOf(live, planned, policy, found, progress);
+  const patternChanges = patternChangesOf(live, planned, policy, found);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const isSame = live !== null && isHead(live, { key, packed, policy, mode });
   const unchanged = isSame && patched?.settles !== true;
@@ -157,8 +137,9 @@ export async function planDomain(
         lists: listsOf(live, difference),
         accepted: acceptedCount(live?.counts ?? NO_COUNTS),
         remaining: acceptedCount(packed.counts),
-        uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
+        uncountable: live === null ? [] : uncountableBetween(live, policy, packed),
         mayBeEmpty: policy.alias !== null || policy.catchall,
+        hasPatterns: acceptsByPattern(packed.patterns),
         share: (live?.policy ?? policy).guard,
       });
   const { hasPostmaster, ...expected } = compareWithExpected(planned, policy);
@@ -173,6 +154,7 @@ export async function planDomain(
     resultingMode: mode,
     changes,
     difference,
+    patternChanges,
     leaving,
     coming,
     changing,
@@ -183,41 +165,69 @@ export async function planDomain(
   };
 }
 
+/** Where names that differ are kept. */
+type Named = Pick<DomainPlan, "leaving" | "coming" | "changing">;
+
 /** Compares with an empty list if there was none; returns null if names cannot be compared. */
 async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  {
-    leaving,
-    coming,
-    changing,
-    names,
-  }: Pick<DomainPlan, "leaving" | "coming" | "changing"> & { readonly names: ChangedNames },
+  found: Named & { readonly names: ChangedNames },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
   if (live === null) return { added: sum(counts), removed: 0, changed: 0, lost: 0 };
-  if (!comparable({ policy: live.policy, keyId: live.keyId }, { policy, keyId: intent.key.id })) return null;
+  if (!isComparableTo(live, intent, policy)) return null;
   return compareWithRemote(
     live.list,
     intent.packed,
     (tail, was, is) => {
-      names.note(tail, was, is);
-      if (was < 0) {
-        if (coming.size < MAX_NAMED) coming.add(tail);
-        return;
-      }
-      const refused = isLost(was, is);
-      if (is >= 0 && !refused && changing.size < MAX_NAMED) {
-        changing.set(tail, { from: ENTRY_STATES[was] as EntryState, to: ENTRY_STATES[is] as EntryState });
-      }
-      if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
-      leaving.set(tail, is < 0 ? "removed" : "refused");
+      found.names.note(tail, was, is);
+      noteNamed(found, tail, was, is);
     },
     progress,
   );
 }
+
+const isComparableTo = ({ policy, keyId }: Base, { key }: Intent, after: DomainPolicy): boolean =>
+  comparable({ policy, keyId }, { policy: after, keyId: key.id });
+
+/** Keeps the tail of a name or a pattern that differs, so that it can be named. */
+function noteNamed({ leaving, coming, changing }: Named, tail: number, was: number, is: number): void {
+  if (was < 0) {
+    if (coming.size < MAX_NAMED) coming.add(tail);
+    return;
+  }
+  const refused = isLost(was, is);
+  if (is >= 0 && !refused && changing.size < MAX_NAMED) {
+    changing.set(tail, { from: ENTRY_STATES[was] as EntryState, to: ENTRY_STATES[is] as EntryState });
+  }
+  if ((is >= 0 && !refused) || leaving.size >= MAX_NAMED) return;
+  leaving.set(tail, is < 0 ? "removed" : "refused");
+}
+
+/** Compares patterns with those of the head. Under another key or spelling all of them are new. */
+function patternChangesOf(
+  live: Base | null,
+  intent: Intent,
+  policy: DomainPolicy,
+  named: Named,
+): PatternChanges {
+  const isComparable = live !== null && isComparableTo(live, intent, policy);
+  const changes: PatternChanges = { added: 0, removed: 0, changed: 0 };
+  comparePatterns(isComparable ? live.patterns : null, intent.packed.patterns, (tail, was, is) => {
+    changes[was < 0 ? "added" : is < 0 ? "removed" : "changed"]++;
+    if (isComparable) noteNamed(named, tail, was, is);
+  });
+  return changes;
+}
+
+/** What changes in a way that the guard cannot count. */
+const uncountableBetween = (live: Base, policy: DomainPolicy, { patterns }: PackedList): string[] => [
+  ...uncountableChanges(live.policy, policy),
+  ...(losesByPattern(live.patterns, patterns) ? ["patterns"] : []),
+];
 
 /** The head: the only list of the last day that is known here. */
 function listsOf(live: Base | null, difference: Difference | null): readonly GuardedCount[] | null {
@@ -264,6 +274,7 @@ export const isHead = (
   !base.deleted &&
   base.keyId === key.id &&
   isSameTable(base.list.table, packed.table) &&
+  isSamePatterns(base.patterns, packed.patterns) &&
   changesBetween(base, policy, mode).length === 0;
 
 function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPlan["changes"] {
@@ -305,20 +316,3 @@ function warningsOf(
 }
 
 const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;
-
-const NONE = new Uint8Array(0);
-
-/** @throws PublishError `protocol` if the edge sent no valid table */
-export function tableFrom(table: ShardTable): BlobTable {
-  try {
-    if ("inline" in table) return { bits: 0, inline: fromBase64Url(table.inline), ids: NONE };
-    if (table.ids.length !== 2 ** table.bits) throw new RangeError("number of ids");
-    return { bits: table.bits, inline: null, ids: concatBytes(table.ids.map(fromHex)) };
-  } catch {
-    throw new PublishError(
-      "protocol",
-      "this release cannot read the list that the edge describes",
-      SAME_RELEASE,
-    );
-  }
-}

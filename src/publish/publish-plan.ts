@@ -1,7 +1,9 @@
 /** Publishes exactly what a plan in a file says. */
+
+import { type Base, baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
-import { type Base, baseOf, isHead } from "./plan.ts";
+import { isHead } from "./plan.ts";
 import { PLAN_AGAIN, type PlanFile, type StoredPlan } from "./plan-file.ts";
 import type { PlannedList } from "./plan-list.ts";
 import { type PublishOptions, type PublishPorts, type PublishResult, publishPlanned } from "./workflow.ts";

@@ -1,6 +1,7 @@
 import { ClientError, type RollcallClient } from "../client/index.ts";
+import { baseOf } from "./base.ts";
 import { judgePlan } from "./judge.ts";
-import { baseOf, type DomainPlan, planDomain } from "./plan.ts";
+import { type DomainPlan, planDomain } from "./plan.ts";
 
 /**
  * Plans the same lists against the present heads, if only single changes were made since they were planned. What was

@@ -2,9 +2,10 @@ import { type CommitRequest, type CommitResult, MAX_COMMIT_BODY, MAX_COMMIT_DOMA
 import { ClientError, type RollcallClient } from "../client/index.ts";
 import { blobIds } from "../directory/index.ts";
 import { retry } from "../runtime/retry.ts";
+import { baseOf } from "./base.ts";
 import { commitOf } from "./commit-body.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
-import { baseOf, type DomainPlan, isHead } from "./plan.ts";
+import { type DomainPlan, isHead } from "./plan.ts";
 
 export interface UploadOptions {
   /** Override the guard; recorded in the history. */

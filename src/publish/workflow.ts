@@ -1,13 +1,14 @@
 import type { CommitResult } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
 import { acceptedCount, type Hashing } from "../directory/index.ts";
+import { baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
 import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
 import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
 import { planUnderNewKeys } from "./new-key.ts";
 import { openChanges } from "./patched.ts";
-import { baseOf, type DomainPlan } from "./plan.ts";
+import type { DomainPlan } from "./plan.ts";
 import {
   during,
   type PlannedList,

@@ -134,7 +134,7 @@ export class Decider {
         ? done(deferral(query, "a part of the list could not be read", domain))
         : { kind: "confirmation", view };
     }
-    const { verdict, matched } = finding;
+    const { verdict, matched, pattern } = finding;
     const mode = milderMode(own.manifest.mode, list.manifest.mode);
     const generation = generationOf(view, own.manifest, list.manifest);
     if (generation < query.minGeneration) {
@@ -162,7 +162,7 @@ export class Decider {
         confirmedAge: isConfirmed ? confirmedAge(view, now) : null,
         contactAge: isExport ? null : ageInSeconds(lastContact(view, lists), now),
         maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,
-        detail: isExport ? "answered from KV alone, so it is as fresh as KV is" : faultOf(recipient),
+        detail: isExport ? FROM_KV : pattern === undefined ? faultOf(recipient) : `by the pattern ${pattern}`,
       }),
     );
   }
@@ -251,6 +251,8 @@ export class Decider {
     return { kind: "confirmation", view };
   }
 }
+
+const FROM_KV = "answered from KV alone, so it is as fresh as KV is";
 
 // Ages in an answer are whole seconds, rounded so that nothing is used a moment too long.
 const seconds = (ms: number): number => Math.floor(ms / 1000);

@@ -3,20 +3,25 @@ import type { CommitRequest, CommitResult, HeadResult, RollbackRequest } from ".
 import {
   acceptedCount,
   blobIds,
-  CANONICALISER_VERSION,
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
+  decodeKept,
   emptyShard,
   encodeManifest,
   fromBase64Url,
   type Hashing,
+  isKnownCanonicaliser,
+  isSamePatterns,
   isSameTable,
+  listedPatterns,
   type ManifestContent,
   type ManifestRecord,
   NO_COUNTS,
   NO_DEPARTURES,
   nameChangesIn,
+  patternCount,
+  patternsAfter,
   readManifest,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
@@ -93,7 +98,7 @@ function settleNames(
   settlePatches(
     storage,
     domain,
-    readRequest(domain, () => fromBase64Url(kept)),
+    readRequest(domain, () => decodeKept(fromBase64Url(kept))),
   );
 }
 
@@ -132,7 +137,7 @@ export function rollback(
     throw failure("bad_request", `generation ${to} of ${domain} is a deletion; use delete`, { domain });
   }
   const key = keyFor(domain, manifest.epoch);
-  if (key.id !== manifest.keyId || manifest.canonicaliser !== CANONICALISER_VERSION) {
+  if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
     throw failure(
       "bad_request",
       `generation ${to} of ${domain} was made under another master key or canonicaliser: publish the list again`,
@@ -140,11 +145,12 @@ export function rollback(
     );
   }
   const { policy, mode, shards, counts } = manifest;
+  const patterns = listedPatterns(manifest);
   const lost = records.sum(domain, blobIds(shards), shards.bits).missing;
   if (lost.length > 0) {
     throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
   }
-  const draft: Draft = { domain, head, key, policy, mode, shards, counts, missing: [] };
+  const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
   requireAliasRules(records, draft, []);
   const number = nextNumber(storage);
   guard(context, draft, number, true);
@@ -179,20 +185,22 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     deletedUntil: now + DELETION_GRACE,
     shards: { bits: 0, inline: EMPTY_SHARD, ids: new Uint8Array(0) },
     departures: NO_DEPARTURES,
+    patterns: null,
   };
   put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });
   return { domain, generation: number };
 }
 
 /** Whether a draft is what its head already says. */
-function isUnchanged({ head, key, mode, policy, shards }: Draft): boolean {
+function isUnchanged({ head, key, mode, policy, shards, patterns }: Draft): boolean {
   const before = liveManifest(head);
   return (
     before !== null &&
     before.keyId === key.id &&
     before.mode === mode &&
     isSamePolicy(before.policy, policy) &&
-    isSameTable(before.shards, shards)
+    isSameTable(before.shards, shards) &&
+    isSamePatterns(listedPatterns(before), patterns)
   );
 }
 
@@ -224,22 +232,25 @@ export function guardFailure(refused: readonly (readonly [string, string])[]): R
 
 /** Why the guard refuses a draft, or null. */
 function guard(context: GuardContext, draft: Draft, number: number, forced: boolean): string | null {
-  const { domain, head, policy, counts, key, shards, known } = draft;
+  const { domain, head, policy, counts, key, shards, patterns, known } = draft;
   const changesFrom =
     known === undefined ? changesTo(context.records, domain, shards) : () => nameChangesIn(known.compare);
   const accepted = acceptedCount(counts);
-  return judge(context, { domain, head, policy, accepted, keyId: key.id, changesFrom }, number, forced);
+  const successor = { domain, head, policy, accepted, patterns, keyId: key.id, changesFrom };
+  return judge(context, successor, number, forced);
 }
 
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
   const { records, hashing, now } = context;
   const { domain, mode, policy, counts, shards, key, known } = draft;
+  const { grace } = policy;
   const left = records.lastList(domain)?.manifest ?? null;
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
-  const after = known ?? listOf(records, domain, shards);
-  const departures = computeDepartures(records, hashing, before, after, now, policy.grace);
-  const made = { mode, policy, counts, deletedUntil: null, shards, departures };
+  const after = known ?? { ...listOf(records, domain, shards), patterns: draft.patterns };
+  const departures = computeDepartures(records, hashing, before, after, now, grace);
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace);
+  const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
 }
 
@@ -268,8 +279,11 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));
 }
 
-function describe({ generation, counts }: ManifestRecord, { forced, note }: CommitMeta): string {
+function describe(manifest: ManifestRecord, { forced, note }: CommitMeta): string {
+  const { generation, counts } = manifest;
   const { active, disabled, full, moved } = counts;
-  const states = `active ${active}, disabled ${disabled}, full ${full}, moved ${moved}`;
+  const table = listedPatterns(manifest);
+  const patterns = table === null ? "" : `, patterns ${patternCount(table)}`;
+  const states = `active ${active}, disabled ${disabled}, full ${full}, moved ${moved}${patterns}`;
   return `generation ${generation}: ${states}${forced ? "; override" : ""}${note === null ? "" : `; ${note}`}`;
 }

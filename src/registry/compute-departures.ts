@@ -10,6 +10,7 @@ import {
   type Hashing,
   type ListContent,
   type ManifestContent,
+  NO_DEPARTURES,
   storedList,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
@@ -34,15 +35,14 @@ export function computeDepartures(
   records: Records,
   hashing: Hashing,
   before: ManifestContent | null,
-  after: ListContent | KnownChanges,
+  after: (ListContent & { readonly patterns: Uint8Array | null }) | KnownChanges,
   now: number,
   grace: number,
 ): DepartureTable {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
-    if (before === null || !("compare" in after)) {
-      return departuresAfter(store, hashing, before, after as ListContent, now, grace);
-    }
+    if (before === null) return NO_DEPARTURES;
+    if (!("compare" in after)) return departuresAfter(store, hashing, before, after, now, grace);
     return departuresIn(store, hashing, before.departures, after.compare, now, grace, after.atOnce);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;

@@ -1,9 +1,9 @@
 /** Continues a log whose storage was restored to an earlier time: readers have seen higher numbers of it. */
 import type { RestoredResult } from "../api/index.ts";
 import {
-  CANONICALISER_VERSION,
   DirectoryError,
   encodeManifest,
+  isKnownCanonicaliser,
   type Mac,
   openRoster,
   type Roster,
@@ -116,7 +116,7 @@ function continueHeads(
     if (i % HEADS_PER_NUMBER === 0) number = nextNumber(storage);
     const { manifest, number: from } = records.head(domain) as Head;
     const key = keyFor(domain, manifest.epoch);
-    if (key.id !== manifest.keyId || manifest.canonicaliser !== CANONICALISER_VERSION) {
+    if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
       unusable.push(domain);
       continue;
     }

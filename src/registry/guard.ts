@@ -1,15 +1,18 @@
 /** The guard of law 4 over the lists of a domain's last day, with its ledger in the Registry's tables. */
 import {
   acceptedCount,
+  acceptsByPattern,
   advanceLedger,
-  CANONICALISER_VERSION,
   comparable,
   DirectoryError,
   type DomainPolicy,
   GUARD_SPAN,
   type GuardedList,
   guardRefusal,
+  isKnownCanonicaliser,
+  listedPatterns,
   listsOfDay,
+  losesByPattern,
   MAX_GUARDED_LISTS,
   type ManifestRecord,
   type NameChanges,
@@ -29,6 +32,8 @@ export interface Successor {
   readonly keyId: string;
   /** Names that it accepts or defers. */
   readonly accepted: number;
+  /** Its table of patterns, null if it has none. */
+  readonly patterns: Uint8Array | null;
   /** Names that change against the domain's newest list, even where the domain was deleted since. */
   changesFrom(newest: ManifestRecord): NameChanges;
 }
@@ -44,7 +49,7 @@ export interface GuardContext {
 export const isComparable = (
   record: ManifestRecord,
   other: { readonly policy: DomainPolicy; readonly keyId: string },
-): boolean => record.canonicaliser === CANONICALISER_VERSION && comparable(record, other);
+): boolean => isKnownCanonicaliser(record.canonicaliser) && comparable(record, other);
 
 /**
  * Judges a commit against every list that was the domain's head within the last 24 h, and adds it to the ledger. Call
@@ -61,7 +66,7 @@ export function judge(
   forced: boolean,
 ): string | null {
   const { records, now } = context;
-  const { domain, head, policy, accepted } = successor;
+  const { domain, head, policy, accepted, patterns } = successor;
   const live = liveManifest(head);
   const store = new GuardStore(context.storage, domain);
   let lists = listsOfDay(currentLists(context, store), now);
@@ -99,8 +104,13 @@ export function judge(
       : null,
     accepted: newest === null ? 0 : acceptedCount(newest.counts),
     remaining: accepted,
-    uncountable: live === null ? [] : uncountableChanges(live.policy, policy),
+    uncountable: [
+      ...(live === null ? [] : uncountableChanges(live.policy, policy)),
+      // After a deletion too, since a new list starts no new day.
+      ...(newest !== null && losesByPattern(listedPatterns(newest), patterns) ? ["patterns"] : []),
+    ],
     mayBeEmpty: policy.alias !== null || policy.catchall,
+    hasPatterns: acceptsByPattern(patterns),
     // The share that applies now: a tighter one takes effect at once, a looser one needs a commit of its own.
     share: (live ?? newest)?.policy.guard ?? policy.guard,
   });

@@ -11,6 +11,8 @@ import {
   departureBlobOf,
   findEntry,
   isAcceptedState,
+  isKnownCanonicaliser,
+  listedPatterns,
   type ManifestRecord,
   nameChangesIn,
   type SingleChange,
@@ -85,7 +87,9 @@ export async function patchTogether(
         if (now.records.head(domain)?.number !== head.number) throw new HeadMoved();
         const ended = net.all.filter(({ atOnce }) => atOnce);
         const known = { compare: net.compare, atOnce: new Set(ended.map(({ tail }) => tail)) };
-        const draft = { ...base, ...manifest, shards, counts, missing: [], known };
+        // Single changes leave patterns as they are.
+        const patterns = listedPatterns(manifest);
+        const draft = { ...base, ...manifest, shards, counts, patterns, missing: [], known };
         const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));
         const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;
         const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;
@@ -225,7 +229,7 @@ function requireSpelling(
     keyId === manifest.keyId &&
     keyId === key.id &&
     canonicaliser === CANONICALISER_VERSION &&
-    canonicaliser === manifest.canonicaliser &&
+    isKnownCanonicaliser(manifest.canonicaliser) &&
     hasSentinels(sentinels, key, manifest.policy);
   if (fits) return;
   const message = `${domain}: the list is made under another key, policy or canonicaliser than the changes; try again`;
@@ -248,7 +252,13 @@ function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: N
   const { storage } = context;
   const changes = nameChangesIn(net.compare);
   const accepted = acceptedCount(manifest.counts) - changes.gone.length + changes.back.length;
-  const successor = { ...manifest, head, accepted, changesFrom: () => changes };
+  const successor = {
+    ...manifest,
+    patterns: listedPatterns(manifest),
+    head,
+    accepted,
+    changesFrom: () => changes,
+  };
   const number = (getMeta(storage, "number") ?? 0) + 1;
   return withoutKeeping(storage, () => judge(context, successor, number, false));
 }

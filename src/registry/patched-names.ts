@@ -1,5 +1,5 @@
 /** What single changes did to each name since the domain's last publish. */
-import { FINGERPRINT_BYTES, type PatchedName, toHex } from "../directory/index.ts";
+import { type KeptName, type PatchedName, toHex } from "../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { bytesOf } from "./summaries.ts";
@@ -46,16 +46,27 @@ export function notePatches(
 
 /**
  * Forgets the changes of a domain, since a newer list settles them.
- * @param kept fingerprints, one after the other, of names that the list has only because of single changes
+ * @param kept names that the list has only because of single changes: these stay, and from now on they were as the
+ * publisher of this list says
  */
-export function settlePatches(storage: RegistryStorage, domain: string, kept?: Uint8Array): void {
-  const stays = new Set<string>();
-  for (let at = 0; at < (kept?.length ?? 0); at += FINGERPRINT_BYTES) {
-    stays.add(toHex((kept as Uint8Array).subarray(at, at + FINGERPRINT_BYTES)));
-  }
-  for (const { fingerprint } of patchedNames(storage, domain)) {
-    if (stays.has(toHex(fingerprint))) continue;
-    storage.sql("DELETE FROM patched_names WHERE domain = ? AND fingerprint = ?", domain, fingerprint);
+export function settlePatches(
+  storage: RegistryStorage,
+  domain: string,
+  kept: readonly KeptName[] = [],
+): void {
+  const stays = new Map(kept.map(({ fingerprint, listed }) => [toHex(fingerprint), listed]));
+  for (const { fingerprint, state } of patchedNames(storage, domain)) {
+    const listed = stays.get(toHex(fingerprint)) ?? state;
+    if (listed === state) {
+      storage.sql("DELETE FROM patched_names WHERE domain = ? AND fingerprint = ?", domain, fingerprint);
+    } else {
+      storage.sql(
+        "UPDATE patched_names SET was = ? WHERE domain = ? AND fingerprint = ?",
+        listed,
+        domain,
+        fingerprint,
+      );
+    }
   }
 }
 

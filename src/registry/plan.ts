@@ -7,7 +7,7 @@ import { type GuardContext, judge, type Successor } from "./guard.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import type { Records } from "./records.ts";
-import { policyAfter, requireCanonicaliser, requireHead } from "./validate-commit.ts";
+import { patternsIn, policyAfter, requireHead } from "./validate-commit.ts";
 
 /**
  * Judges a plan as its commit would be judged, and changes nothing.
@@ -49,10 +49,11 @@ function refusalOf(context: GuardContext, planned: PlannedDomain, generation: nu
   const { domain, accepted, key_id: keyId, names } = planned;
   const head = records.head(domain);
   requireHead(domain, head, planned.expect);
-  requireCanonicaliser(domain, planned.canonicaliser);
+  const patterns = patternsIn(planned);
   const changesFrom = readRequest(domain, () => readNames(records, domain, names));
   const policy = policyAfter(domain, head, planned.policy);
-  return judge(context, { domain, head, policy, keyId, accepted, changesFrom }, generation, false);
+  const successor = { domain, head, policy, keyId, accepted, patterns, changesFrom };
+  return judge(context, successor, generation, false);
 }
 
 /** Decodes the names of a plan, whether the guard compares them or not. */

@@ -87,6 +87,8 @@ const LATER_COLUMNS = [
   ["tokens", "key_id", "TEXT"],
   // The generation with which the head began to name a blob; null: in an earlier release.
   ["blobs", "named_from", "INTEGER"],
+  // Patterns of the list; null: made by an earlier release, which knew none.
+  ["summaries", "patterns", "INTEGER"],
 ] as const;
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
@@ -115,9 +117,10 @@ const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "sc
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
   storage.sql(META);
   // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
-  if (storedVersion(storage) === 1 && storage.sql("PRAGMA table_info(blob_spans)").length === 0) {
-    storage.transaction(() => createFirstTables(storage));
-  }
+  const lacks = (table: string, column: string): boolean =>
+    !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
+  const isEarlier = (): boolean => lacks("blob_spans", "id") || lacks("summaries", "patterns");
+  if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {
     for (const { run } of migrations.slice(storedVersion(storage))) run(storage);

@@ -2,7 +2,13 @@
  * What listings show of a generation, in a row of its own: a manifest holds a whole small list, and those of all domains
  * need more memory than an object has.
  */
-import { type Counts, type ManifestRecord, readManifest } from "../directory/index.ts";
+import {
+  type Counts,
+  listedPatterns,
+  type ManifestRecord,
+  patternCount,
+  readManifest,
+} from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary } from "./protocol.ts";
@@ -12,7 +18,7 @@ import { replace } from "./rows.ts";
 const MANIFESTS = 250;
 
 /** The columns of a summary in a query that names the table `s`; {@link summaryIn} reads them. */
-export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits`;
+export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits, s.patterns`;
 
 /** What a manifest says, without its list. */
 export type Summary = HeadSummary & { readonly departures: number };
@@ -33,6 +39,7 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
     key_id: manifest.keyId,
     canonicaliser,
     bits: shards.bits,
+    patterns: patternsOf(manifest),
   });
 }
 
@@ -44,21 +51,10 @@ export function summaryIn(
   storage: RegistryStorage,
   domain: string,
   generation: number,
-  {
-    time,
-    mode,
-    alias,
-    deleted_until,
-    epoch,
-    key_id,
-    departures,
-    bits,
-    active,
-    disabled,
-    full,
-    moved,
-  }: SqlRow,
+  row: SqlRow,
 ): Summary {
+  const { time, mode, alias, deleted_until, epoch, key_id, departures, bits } = row;
+  const { active, disabled, full, moved } = row;
   if (mode === null) {
     const manifest = manifestOf(storage, domain, generation);
     return { ...summaryOf(manifest), departures: manifest.departures.count };
@@ -66,7 +62,8 @@ export function summaryIn(
   const counts = { active, disabled, full, moved } as Counts;
   const names_per_shard = namesPerShard(counts, bits as number);
   const known = { domain, generation, time, mode, counts, alias, deleted_until, epoch, key_id, departures };
-  return { ...known, names_per_shard } as Summary;
+  // Null: made by an earlier release, which knew no patterns.
+  return { ...known, names_per_shard, patterns: row.patterns ?? 0 } as Summary;
 }
 
 /** What a manifest says of a head. */
@@ -80,8 +77,12 @@ export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
   deleted_until: manifest.deletedUntil,
   epoch: manifest.epoch,
   key_id: manifest.keyId,
+  patterns: patternsOf(manifest),
   names_per_shard: namesPerShard(manifest.counts, manifest.shards.bits),
 });
+
+/** How many patterns a list has. */
+const patternsOf = (manifest: ManifestRecord): number => patternCount(listedPatterns(manifest));
 
 const namesPerShard = ({ active, disabled, full, moved }: Counts, bits: number): number =>
   Math.ceil((active + disabled + full + moved) / 2 ** bits);

@@ -3,13 +3,14 @@ import type { DomainCommit, ShardTable } from "../api/index.ts";
 import {
   acceptedCount,
   type BlobTable,
-  CANONICALISER_VERSION,
   type Counts,
+  canonicaliserOf,
   concatBytes,
   countStates,
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
+  decodePatterns,
   decodeShard,
   equalBytes,
   fromBase64Url,
@@ -35,6 +36,8 @@ export interface Draft {
   readonly mode: Mode;
   readonly shards: BlobTable;
   readonly counts: Counts;
+  /** The table of patterns, null if there are none. */
+  readonly patterns: Uint8Array | null;
   /** Shards that the commit names and that were not put. */
   readonly missing: readonly string[];
   /** How the list differs from the head's; left out if the two have to be compared. */
@@ -56,23 +59,49 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
   const policy = policyAfter(domain, head, commit.policy);
   const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
   const key = requireKey(commit, head, keyFor);
-  requireCanonicaliser(domain, commit.canonicaliser);
-  if (!hasSentinels(commit.sentinels, key, policy)) {
+  const patterns = patternsIn(commit);
+  if (!hasSentinels(commit.sentinels, key, policy, patterns !== null)) {
     throw badRequest(
       domain,
       "its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again",
     );
   }
   const { table, counts, missing } = readRequest(domain, () => readShards(records, domain, commit.shards));
-  if (policy.alias !== null && acceptedCount(counts) + counts.disabled + counts.moved > 0) {
+  const isEmpty = acceptedCount(counts) + counts.disabled + counts.moved === 0 && patterns === null;
+  if (policy.alias !== null && !isEmpty) {
     throw badRequest(domain, "an alias has no list of its own");
   }
-  return { domain, head, key, policy, mode, shards: table, counts, missing };
+  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing };
+}
+
+/**
+ * The table of patterns in a commit or a plan, which has to be made under the canonicaliser that it needs.
+ * @throws RegistryFailure `bad_request`
+ */
+export function patternsIn({
+  domain,
+  canonicaliser,
+  patterns,
+}: Pick<DomainCommit, "domain" | "canonicaliser" | "patterns">): Uint8Array | null {
+  const table = patterns === undefined ? null : readRequest(domain, () => fromBase64Url(patterns));
+  const needed = canonicaliserOf(table);
+  if (canonicaliser !== needed) {
+    throw badRequest(
+      domain,
+      `made under canonicaliser ${canonicaliser}, the edge has ${needed} for it; use the same release`,
+    );
+  }
+  if (table !== null) readRequest(domain, () => decodePatterns(table));
+  return table;
 }
 
 /** Whether these are the sentinels under a key and a policy: proof that both sides canonicalise alike. */
-export const hasSentinels = (sent: readonly string[], key: DomainKey, policy: DomainPolicy): boolean =>
-  JSON.stringify(sent) === JSON.stringify(sentinels(key.names, policy));
+export const hasSentinels = (
+  sent: readonly string[],
+  key: DomainKey,
+  policy: DomainPolicy,
+  hasPatterns = false,
+): boolean => JSON.stringify(sent) === JSON.stringify(sentinels(key.names, policy, hasPatterns));
 
 /** Refuses single changes of an alias. @throws RegistryFailure `bad_request` */
 export function requireNoAlias(domain: string, alias: string | null): void {
@@ -88,15 +117,6 @@ export function requireHead(domain: string, head: Head | null, expect: number | 
     "conflict",
     `${domain}: planned against generation ${expect ?? "none"}, the head is ${present ?? "none"}`,
     { domain, head: present },
-  );
-}
-
-/** @throws RegistryFailure `bad_request` */
-export function requireCanonicaliser(domain: string, version: number): void {
-  if (version === CANONICALISER_VERSION) return;
-  throw badRequest(
-    domain,
-    `made under canonicaliser ${version}, the edge has ${CANONICALISER_VERSION}; use the same release`,
   );
 }
 

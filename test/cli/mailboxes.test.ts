@@ -80,6 +80,19 @@ describe("rollcall publish after single changes", () => {
     expect(await verdict("new")).toBe("departed");
   });
 
+  it("keeps them also if a name is again as it was before a list that is published since", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    await run(`disable a@${domain} --yes`);
+    const without = TEN.replace("a ", "");
+    expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("disabled");
+    await run(`enable a@${domain} --yes`);
+    expect(await publish(without)).toMatchObject({ code: 3 });
+    expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("deliverable");
+  });
+
   it("drops them if told to, by an option or by rollcall.toml", async () => {
     const { domain, run, publish, verdict, write } = fresh();
     await publish(TEN);

@@ -179,6 +179,7 @@ const summary = {
   epoch: 1,
   key_id: "x",
   key_fits: true,
+  patterns: 0,
   names_per_shard: 1,
 };
 const generationLine = (generation: number) => ({
@@ -290,10 +291,10 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, names_per_shard, ...lacking } = summary;
+    const { key_fits, alias, patterns, names_per_shard, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
-    const missing = { alias: null, key_fits: null, names_per_shard: null };
+    const missing = { alias: null, key_fits: null, patterns: null, names_per_shard: null };
     expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...missing }]);
   });
 

@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalLocalPart, furtherCandidates } from "../../src/directory/canonical.ts";
+import {
+  canonicalLocalPart,
+  furtherCandidates,
+  isKnownCanonicaliser,
+} from "../../src/directory/canonical.ts";
 import type { DomainPolicy } from "../../src/directory/policy.ts";
 import { anyCharacters, anyText, forAll, letters, policyWith } from "./helpers.ts";
 
@@ -167,6 +171,31 @@ describe("further candidates", () => {
       { name: "alice+news", matched: "mailbox" },
       { name: "alice", matched: "subaddress" },
     ]);
+  });
+
+  it("of a list with patterns are the cuts of the name without its tag, before the subaddress", () => {
+    const candidates = furtherCandidates(
+      "prvs=1234abcdef=Tick.et-7+x",
+      policyWith({ dots: "ignored" }),
+      true,
+    );
+    expect(candidates).toEqual([
+      { name: "ticket-7+x", matched: "mailbox" },
+      { name: "ticket-7+\0", matched: "pattern" },
+      { name: "ticket-\0", matched: "pattern" },
+      { name: "\0-7+x", matched: "pattern" },
+      { name: "\0+x", matched: "pattern" },
+      { name: "ticket-7", matched: "subaddress" },
+    ]);
+    expect(furtherCandidates("A-b", policyWith(), true)).toEqual([
+      { name: "a-\0", matched: "pattern" },
+      { name: "\0-b", matched: "pattern" },
+    ]);
+    expect(furtherCandidates("A-b", policyWith())).toEqual([]);
+  });
+
+  it("are known under both versions", () => {
+    expect([0, 1, 2, 3].map(isKnownCanonicaliser)).toEqual([false, true, true, false]);
   });
 
   it("never include the empty name, for any text and policy", () => {

@@ -60,9 +60,9 @@ class History {
   departures: DepartureTable = NO_DEPARTURES;
 
   commit(list: List, now: number, grace: number, bits = 0): void {
-    const before = { shards: this.shards, departures: this.departures };
+    const before = { shards: this.shards, departures: this.departures, patterns: null };
     this.shards = this.blobs.list(list, bits);
-    const after = storedList(this.blobs, this.shards);
+    const after = { ...storedList(this.blobs, this.shards), patterns: null };
     this.departures = departuresAfter(this.blobs, stablelibHashing, before, after, now, grace);
   }
 
@@ -164,9 +164,32 @@ describe("names that leave", () => {
     expect(history.until("alice")).toBe(0);
   });
 
+  it("have patterns too, which left with the list's table or are carried on", () => {
+    const table = packShard(
+      new Map([
+        [7, ACTIVE],
+        [8, DISABLED],
+        [9, FULL],
+      ]),
+      0,
+    );
+    const blobs = new Blobs();
+    const list = blobs.list(listed(["alice", ACTIVE]));
+    const before = { shards: list, departures: NO_DEPARTURES, patterns: { table, departedUntil: 0 } };
+    const names = storedList(blobs, list);
+    const after = { ...names, patterns: packShard(new Map([[9, FULL]]), 0) };
+    const gone = departuresAfter(blobs, stablelibHashing, before, after, NOW, 60);
+    expect([...departuresOf(decodeDepartures(gone.inline as Uint8Array)).tails]).toEqual([7]);
+    const next = { shards: list, departures: gone, patterns: { table: after.patterns, departedUntil: 1 } };
+    const still = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: null }, NOW, 60);
+    expect([...departuresOf(decodeDepartures(still.inline as Uint8Array)).tails]).toEqual([7, 9]);
+    const back = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: table }, NOW, 60);
+    expect(back.count).toBe(0);
+  });
+
   it("are none if there is no comparable generation", () => {
     const blobs = new Blobs();
-    const after = storedList(blobs, blobs.list(listed(["alice", ACTIVE])));
+    const after = { ...storedList(blobs, blobs.list(listed(["alice", ACTIVE]))), patterns: null };
     expect(departuresAfter(blobs, stablelibHashing, null, after, NOW, 60)).toEqual(NO_DEPARTURES);
     expect(decodeDepartures(NO_DEPARTURES.inline as Uint8Array).count).toBe(0);
   });
@@ -240,7 +263,11 @@ describe("names that leave", () => {
 });
 
 describe("departures of lists that are known by their tails", () => {
-  const EMPTY = { table: tableOf([packShard(new Map(), 0)], 0), read: () => expect.fail("read") };
+  const EMPTY = {
+    table: tableOf([packShard(new Map(), 0)], 0),
+    read: () => expect.fail("read"),
+    patterns: null,
+  };
   const inline = (until: readonly (readonly [tail: number, second: number])[]): DepartureTable => ({
     bits: 0,
     inline: encodeDepartures(
@@ -267,7 +294,7 @@ describe("departures of lists that are known by their tails", () => {
       const blobs = new Blobs();
       const shards = [0, 1].map((index) => packShard(new Map([[7, ACTIVE]]), 1, index));
       for (const bytes of shards) blobs.keep(idOf(bytes), bytes);
-      const before = { shards: tableOf(shards, 1), departures: inline([[7, carried]]) };
+      const before = { shards: tableOf(shards, 1), departures: inline([[7, carried]]), patterns: null };
       const table = departuresAfter(blobs, stablelibHashing, before, EMPTY, NOW, grace);
       expect(table.count).toBe(1);
       expect(entriesOf(table)).toEqual([[7, expected]]);
@@ -282,8 +309,12 @@ describe("departures of lists that are known by their tails", () => {
       [4, SECOND + 40],
       [5, SECOND + 50],
     ]);
-    const before = { shards: EMPTY.table, departures };
-    const back = { table: tableOf([packShard(new Map([[2, ACTIVE]]), 0)], 0), read: EMPTY.read };
+    const before = { shards: EMPTY.table, departures, patterns: null };
+    const back = {
+      table: tableOf([packShard(new Map([[2, ACTIVE]]), 0)], 0),
+      read: EMPTY.read,
+      patterns: null,
+    };
     const table = departuresAfter(new Blobs(), stablelibHashing, before, back, NOW, 60);
     expect(entriesOf(table)).toEqual([
       [4, SECOND + 40],
@@ -300,7 +331,7 @@ describe("departures of lists that are known by their tails", () => {
   it("read no list if there is no grace, and nobody is deferred from before", () => {
     const shards = tableOf([packShard(new Map([[7, ACTIVE]]), 0)], 0, false);
     const unread = { read: () => expect.fail("read"), keep: () => expect.fail("kept") };
-    const before = { shards, departures: inline([[1, SECOND]]) };
+    const before = { shards, departures: inline([[1, SECOND]]), patterns: null };
     expect(departuresAfter(unread, stablelibHashing, before, EMPTY, NOW, 0).count).toBe(0);
   });
 
@@ -311,7 +342,7 @@ describe("departures of lists that are known by their tails", () => {
       table: tableOf([packShard(new Map(tails.map((tail) => [tail, ACTIVE])), 0)], 0),
       read: EMPTY.read,
     };
-    const before = { shards: shards.table, departures: NO_DEPARTURES };
+    const before = { shards: shards.table, departures: NO_DEPARTURES, patterns: null };
     const table = departuresAfter(blobs, stablelibHashing, before, EMPTY, NOW, 60);
     const held = [0, 1].map((blob) => departuresOf(decodeDepartures(blobs.read(blobId(table, blob)))).tails);
     expect(held.map((column) => column.length)).toEqual([40_001, 2]);
@@ -323,9 +354,13 @@ describe("departures of lists that are known by their tails", () => {
     const shards = repeatedShards(60_000, bits);
     const blobs = new Blobs();
     for (const bytes of shards) blobs.keep(idOf(bytes), bytes);
-    const before = { shards: tableOf(shards, bits), departures: NO_DEPARTURES };
+    const before = { shards: tableOf(shards, bits), departures: NO_DEPARTURES, patterns: null };
     const none = shards.map((_, index) => packShard(new Map(), bits, index));
-    const nobody = { table: tableOf(none, bits), read: (index: number) => none[index] as Uint8Array };
+    const nobody = {
+      table: tableOf(none, bits),
+      read: (index: number) => none[index] as Uint8Array,
+      patterns: null,
+    };
     expect(faultOf(() => departuresAfter(blobs, stablelibHashing, before, nobody, NOW, 60))).toBe("invalid");
   });
 });

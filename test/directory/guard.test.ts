@@ -18,6 +18,7 @@ const guard = ({ lost = 0, ...changes }: Loss = {}): string | null => {
     remaining: accepted - (lost ?? 0),
     uncountable: [],
     mayBeEmpty: false,
+    hasPatterns: false,
     share: 0.2,
     ...changes,
   });
@@ -40,6 +41,15 @@ describe("the guard", () => {
     expect(guard({ lost: 201 })).toBe("would refuse 201 of 1000 names (20.1 %), more than 20 %");
     expect(guard({ accepted: 10, lost: 2 })).toBeNull();
     expect(guard({ accepted: 10, lost: 3 })).toMatch(/3 of 10/);
+  });
+
+  it("allows a first list of patterns alone, and no list that loses its last names for them", () => {
+    const first = { accepted: 0, remaining: 0, lists: [] };
+    expect(guard(first)).toBe("is empty: every recipient would be refused");
+    expect(guard({ ...first, hasPatterns: true })).toBeNull();
+    expect(guard({ accepted: 3, lost: 3, hasPatterns: true })).toBe("would refuse all 3 names");
+    // Also where the newest list lost all of its names before.
+    expect(guard({ accepted: 3, remaining: 0, lists: [], hasPatterns: true })).toMatch(/all 3 names/);
   });
 
   it("prints its share as a short decimal number", () => {

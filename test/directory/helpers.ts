@@ -87,6 +87,18 @@ export function packList(list: List, key = KEY, bits = shardBitsFor(list.size)):
   return { bits, shards, table: tableOf(shards, bits) };
 }
 
+/** The table of patterns written as `ticket-*` or `*-support`, by their states. */
+export const patternTable = (patterns: List, key = KEY): Uint8Array =>
+  packShard(
+    new Map(
+      [...patterns].map(([text, state]) => [
+        tailOf(fingerprint(key.names, text.replace(/^\*|\*$/, "\0"))),
+        state,
+      ]),
+    ),
+    0,
+  );
+
 /** 2^bits shards that all hold the same tails, so that many names are made quickly. */
 export function repeatedShards(count: number, bits: number): Uint8Array[] {
   const first = packShard(new Map(Array.from({ length: count }, (_, i) => [i, 0])), bits);
@@ -124,6 +136,7 @@ export function contentOf(packed: Packed, changes: Partial<ManifestContent> = {}
     deletedUntil: null,
     shards: packed.table,
     departures: NO_DEPARTURES,
+    patterns: null,
     ...changes,
   };
 }

@@ -10,6 +10,12 @@ describe("the name of an address in a list", () => {
     ["john..doe@example.com", "john..doe"],
     [".x.@example.com", ".x."],
     ['"a b"@example.com', "a b"],
+    ["Ticket-*@example.com", "ticket-\0"],
+    ["*-Support@example.com", "\0-support"],
+    ['"a b-*"@example.com', "a b-\0"],
+    ["Info.*@example.com", "info.\0"],
+    ["a\\*B@example.com", "a*b"],
+    ['"a\\*b"@example.com', "a*b"],
   ])("%s", (address, name) => {
     expect(listedName(address, "example.com", policyWith())).toBe(name);
   });
@@ -21,6 +27,14 @@ describe("the name of an address in a list", () => {
     ["a@[192.0.2.1]", "an address literal, which no list can contain"],
     ["a@example.org", "an address of example.org, not of example.com"],
     ['""@example.com', "no local part before the @"],
+    ["ticket-*@example.org", "an address of example.org, not of example.com"],
+    ["a b-*@example.com", "the local part has characters that need quotes"],
+    ["a-b-c-d-e-*@example.com", "a pattern has at most 4 of - + = _ # ~ . ! % /, and this one has 5"],
+    [
+      "*@example.com",
+      "a catch-all: set catchall = true in the table of the domain, or remove the line; then only listed names are accepted",
+    ],
+    ['"*"@example.com', "no local part before the @"],
     ["a b@example.com", "the local part has characters that need quotes"],
     ["a@b@example.com", "the local part has characters that need quotes"],
     [
@@ -45,6 +59,19 @@ describe("the name of an address in a list", () => {
     expect(listedName("...@example.com", "example.com", policy)).toEqual({
       fault: "the local part is empty without its dots",
     });
+  });
+
+  it.each(["ticket*@example.com", "a*b@example.com", "*@*.example.com"])("%s is no pattern", (address) => {
+    expect(listedName(address, "example.com", policyWith())).toEqual({
+      fault: expect.stringContaining("a pattern: ticket-* or *-support"),
+    });
+  });
+
+  it("has no dot as delimiter of a pattern, if dots are ignored", () => {
+    const policy = policyWith({ dots: "ignored" });
+    expect(listedName("info.*@example.com", "example.com", policy)).toEqual({ fault: expect.any(String) });
+    expect(listedName(".*@example.com", "example.com", policy)).toEqual({ fault: expect.any(String) });
+    expect(listedName("a.b-*@example.com", "example.com", policy)).toBe("ab-\0");
   });
 
   it("has no control characters", () => {

@@ -21,6 +21,7 @@ import {
   listOf,
   NOW,
   packList,
+  patternTable,
   policyWith,
   published,
   tableOf,
@@ -179,6 +180,134 @@ describe("a catch-all", () => {
     const ignored = published(new Map(), { catchall: true, dots: "ignored" });
     expect(saying(ignored, '"..."')).toBe("unknown");
     expect(saying(ignored, "...")).toBe("malformed");
+  });
+});
+
+describe("patterns", () => {
+  const names = listOf(["ticket-1", "alice", "ops-support"]);
+  const patterns: List = new Map([
+    ["ticket-*", ACTIVE],
+    ["ticket-vip-*", FULL],
+    ["*-support", MOVED],
+    ["ceo-*", DISABLED],
+    ["bounces+*", ACTIVE],
+    ["alice+*", DISABLED],
+    ["x.*", ACTIVE],
+    ["post-*", DISABLED],
+  ]);
+  const withPatterns = (settings: Partial<DomainPolicy> = {}, list: List = names, of: List = patterns) =>
+    published(list, settings, { patterns: { table: patternTable(of), departedUntil: 0 } });
+  const list = withPatterns();
+
+  it.each([
+    ["ticket-7", "deliverable pattern"],
+    ["TICKET-7", "deliverable pattern"],
+    ['"ticket-7"', "deliverable pattern"],
+    ["prvs=1234abcdef=ticket-7", "deliverable pattern"],
+    ["ticket-7+x", "deliverable pattern"],
+    ["ticket-7-8-9-10-11-12", "deliverable pattern"],
+    // An exact name goes first, also without its tag, and decides for itself alone.
+    ["ticket-1", "deliverable mailbox"],
+    ["prvs=1234abcdef=ticket-1", "deliverable mailbox"],
+    ["ops-support", "deliverable mailbox"],
+    // The longest fixed part decides.
+    ["ticket-vip-7", "full pattern"],
+    ["ticket-support", "moved pattern"],
+    ["ticket-vip-support", "full pattern"],
+    ["dev-support", "moved pattern"],
+    ["ceo-office", "disabled pattern"],
+    ["bounces+list=elsewhere.example", "deliverable pattern"],
+    // Before the subaddress.
+    ["alice+news", "disabled pattern"],
+    ["alice", "deliverable mailbox"],
+    // A syntax error does not matter for what is listed.
+    ["ticket-a..b", "deliverable pattern"],
+    ["x.y", "deliverable pattern"],
+    // The asterisk stands for one character at least, and only behind its delimiter.
+    ["ticket-", "unknown"],
+    ["-support", "unknown"],
+    ["ticket", "unknown"],
+    ["ticket+7", "unknown"],
+    ["myticket-7", "unknown"],
+    ["support", "unknown"],
+    ["dev-support-x", "unknown"],
+    ["postmaster", "deliverable postmaster"],
+    ["nobody-7", "unknown"],
+  ])("%s is %s", (text, expected) => {
+    expect(saying(list, text)).toBe(expected);
+  });
+
+  it("say which one matched", () => {
+    expect(ask(list, "Ticket-VIP-7")).toMatchObject({
+      kind: "found",
+      matched: "pattern",
+      pattern: "ticket-vip-*",
+    });
+    expect(ask(list, "dev-support")).toMatchObject({ pattern: "*-support" });
+    expect(ask(list, "alice")).not.toHaveProperty("pattern");
+  });
+
+  it("go before subaddresses with the same delimiter, and before the catch-all", () => {
+    const dashes = withPatterns({ delimiters: "-", catchall: true }, listOf(["ceo", "ticket"]));
+    expect(saying(dashes, "ceo-office")).toBe("disabled pattern");
+    expect(saying(dashes, "ticket-7")).toBe("deliverable pattern");
+    expect(saying(dashes, "ceo+office")).toBe("deliverable catch-all");
+    expect(saying(withPatterns({ delimiters: "-" }, listOf(["bob"])), "bob-x")).toBe(
+      "deliverable subaddress",
+    );
+  });
+
+  it("have no dot as delimiter if dots are ignored", () => {
+    const ignored = withPatterns({ dots: "ignored" });
+    expect(saying(ignored, "x.y")).toBe("unknown");
+    expect(saying(ignored, "tick.et-7.1")).toBe("deliverable pattern");
+  });
+
+  it("match by case if the policy says so", () => {
+    const sensitive = withPatterns({ case: "sensitive" }, names, new Map([["Ticket-*", ACTIVE]]));
+    expect(saying(sensitive, "Ticket-7")).toBe("deliverable pattern");
+    expect(saying(sensitive, "ticket-7")).toBe("unknown");
+  });
+
+  it("need no blob beside those of the names", () => {
+    const many = published(names, {}, { patterns: { table: patternTable(patterns), departedUntil: 0 } }, 4);
+    const asked = new Set<number>();
+    const shard = (index: number): Shard => {
+      asked.add(index);
+      return decodeShard(many.packed.shards[index] as Uint8Array);
+    };
+    const departures = () => expect.fail("departures were read");
+    expect(saying({ ...many, holdings: { shard, departures } }, "nobody-a-b-c-d-e-f")).toBe("unknown");
+    expect(asked.size).toBe(1);
+  });
+
+  it("that left are deferred until their grace ends, and only then looked for", () => {
+    const until = NOW / 1000 + 3600;
+    const gone = [tailOf(fingerprint(KEY.names, "gone-\0"))];
+    const blob = encodeDepartures({ tails: Float64Array.from(gone), until: Uint32Array.of(until) }, 0);
+    const departures = { ...tableOf([blob], 0), count: 1 };
+    for (const table of [null, patternTable(patterns)]) {
+      const at = published(names, {}, { patterns: { table, departedUntil: until }, departures });
+      expect(saying(at, "gone-7")).toBe("departed");
+      expect(saying(at, "prvs=1234abcdef=Gone-7+x", until * 1000 - 1)).toBe("departed");
+      expect(saying(at, "gone-7", until * 1000)).toBe("unknown");
+      expect(saying(at, "gone", NOW)).toBe("unknown");
+      expect(saying(at, "ticket-7")).toBe(table === null ? "unknown" : "deliverable pattern");
+    }
+    const over = published(names, {}, { patterns: { table: null, departedUntil: NOW / 1000 }, departures });
+    expect(saying(over, "gone-7")).toBe("unknown");
+    const read: number[] = [];
+    const shared = { ...tableOf([blob], 0, false), count: 1 };
+    const never = published(names, {}, { patterns: { table: null, departedUntil: 0 }, departures: shared });
+    const holdings = {
+      shard: never.holdings.shard,
+      departures: (index: number) => {
+        read.push(index);
+        return decodeDepartures(blob);
+      },
+    };
+    expect(saying({ manifest: never.manifest, holdings }, "gone-7-8")).toBe("unknown");
+    expect(read).toEqual([0]);
   });
 });
 

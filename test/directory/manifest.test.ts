@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concatBytes, toHex, utf8 } from "../../src/directory/bytes.ts";
+import { concatBytes, toBase64Url, toHex, utf8 } from "../../src/directory/bytes.ts";
 import { CANONICALISER_VERSION } from "../../src/directory/canonical.ts";
 import { encodeDepartures } from "../../src/directory/departures.ts";
 import { MAX_SHARD_BITS } from "../../src/directory/fingerprint.ts";
@@ -15,7 +15,8 @@ import {
   openManifest,
   readManifest,
 } from "../../src/directory/manifest.ts";
-import { MODES } from "../../src/directory/policy.ts";
+import { DEFAULT_POLICY, MODES } from "../../src/directory/policy.ts";
+import { sentinels } from "../../src/directory/sentinel.ts";
 import { entriesOf } from "../../src/directory/shard.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import {
@@ -30,6 +31,7 @@ import {
   listOf,
   NOW,
   packList,
+  packShard,
   policyWith,
   randomNumbers,
   tableOf,
@@ -38,6 +40,14 @@ import {
 
 const SMALL = packList(listOf(["alice", "bob"]));
 const LARGE = packList(listOf(Array.from({ length: 300 }, (_, i) => `user${i}`)), KEY, 3);
+
+const PATTERNS = packShard(
+  new Map([
+    [1, 0],
+    [2, 1],
+  ]),
+  0,
+);
 
 const small = encodeManifest(contentOf(SMALL), KEY);
 const large = encodeManifest(contentOf(LARGE), KEY);
@@ -104,6 +114,7 @@ describe("a manifest", () => {
       .map(policyWith),
     counts: fc.record({ active: count, disabled: count, full: count, moved: count }),
     deletedUntil: fc.option(count),
+    patterns: fc.option(fc.record({ table: fc.constantFrom(null, PATTERNS), departedUntil: count })),
     shards: fc.constantFrom(SMALL.table, LARGE.table, tableOf(SMALL.shards, 0, false)),
     departures: fc.constantFrom(
       { bits: 0, inline: null, ids: new Uint8Array(32), count: 0 },
@@ -367,7 +378,7 @@ describe("a manifest with a valid MAC", () => {
 describe("a manifest that is only read", () => {
   it("says what it contains and what it was made with, unverified", () => {
     const record = readManifest(small, DOMAIN);
-    const { key, inlineShard: _, inlineDepartures: __, ...content } = open(small);
+    const { key, inlineShard: _, inlineDepartures: __, patternShard: ___, ...content } = open(small);
     expect(record).toEqual({
       ...content,
       epoch: key.epoch,
@@ -385,6 +396,66 @@ describe("a manifest that is only read", () => {
   it("is damaged under another domain, or without a version of the canonicaliser", () => {
     expect(faultOf(() => readManifest(small, "example.org"))).toBe("damaged");
     expect(() => readManifest(saying({ canonicaliser: "1" }), DOMAIN)).toThrow("manifest's canonicaliser");
+  });
+});
+
+describe("a manifest with patterns", () => {
+  const patterns = { table: PATTERNS, departedUntil: 0 };
+  const bytes = encodeManifest(contentOf(SMALL, { patterns }), KEY);
+  const { header } = takeApart(bytes);
+
+  it("is one of the next canonicaliser, and has sentinels for the cuts", () => {
+    expect(header.canonicaliser).toBe(2);
+    expect(header.sentinels).toEqual(sentinels(KEY.names, DEFAULT_POLICY, true));
+    const opened = open(bytes);
+    expect(opened.patterns).toEqual(patterns);
+    expect(opened.patternShard?.count).toBe(2);
+    expect(readManifest(bytes, DOMAIN)).toMatchObject({ canonicaliser: 2, patterns });
+  });
+
+  it("may have patterns in its departures alone", () => {
+    const gone = { table: null, departedUntil: 1_800_000_000 };
+    const opened = open(encodeManifest(contentOf(SMALL, { patterns: gone }), KEY));
+    expect(opened).toMatchObject({ patterns: gone, patternShard: null });
+  });
+
+  it("is the same to the byte without them, whatever this release knows", () => {
+    expect(takeApart(small).header).not.toHaveProperty("patterns");
+    expect(takeApart(small).header.canonicaliser).toBe(1);
+    expect(idOf(small)).toMatchInlineSnapshot(
+      `"394e005da1c0f27549812a04ec8ef97571a0228558a2c56023342571e39dfaf8"`,
+    );
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["sentinels without cuts", { sentinels: takeApart(small).header.sentinels }],
+    ["no sentinels", { sentinels: [] }],
+    ["the canonicaliser of a list without patterns", { canonicaliser: 1 }],
+    ["a canonicaliser of the future", { canonicaliser: 3 }],
+    ["no patterns", { patterns: undefined }],
+    ["a policy under which names are cut otherwise", { policy: policyWith({ dots: "ignored" }) }],
+  ])("that has %s is of another canonicaliser", (_, fields) => {
+    expect(faultOf(() => open(saying(fields, bytes)))).toBe("canonicaliser-mismatch");
+  });
+
+  it.each<[string, unknown]>([
+    ["are a list", []],
+    ["lack their table", { departedUntil: 0 }],
+    ["lack the time of their departures", { table: header.patterns && toBase64Url(PATTERNS) }],
+    ["have a negative time", { table: null, departedUntil: -1 }],
+    ["are not base64url", { table: "?", departedUntil: 0 }],
+    ["are no shard", { table: "AAAA", departedUntil: 0 }],
+    ["are an empty table", { table: toBase64Url(packShard(new Map(), 0)), departedUntil: 0 }],
+  ])("whose patterns %s is damaged", (_, said) => {
+    expect(faultOf(() => open(saying({ patterns: said }, bytes)))).toBe("damaged");
+    expect(() => open(saying({ patterns: said }, bytes))).toThrow(
+      /manifest's patterns|shard|patterns in a table/,
+    );
+  });
+
+  it("is shown by its version alone if a later release made it", () => {
+    const later = saying({ canonicaliser: 3, patterns: "otherwise" }, bytes);
+    expect(readManifest(later, DOMAIN)).toMatchObject({ canonicaliser: 3, patterns: null });
   });
 });
 

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { BlobTable } from "../../src/directory/manifest.ts";
-import { isSameBlob, isSameGeneration, isSameTable } from "../../src/directory/same-content.ts";
+import {
+  isSameBlob,
+  isSameGeneration,
+  isSamePatterns,
+  isSameTable,
+} from "../../src/directory/same-content.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
@@ -50,5 +55,15 @@ describe("a blob of two tables", () => {
     ["is none if the other is inline", inline(1), named(0), [false]],
   ])("%s", (_, a, b, expected) => {
     expect(expected.map((__, index) => isSameBlob(a, b, index))).toEqual(expected);
+  });
+});
+
+describe("two tables of patterns", () => {
+  it("are the same if their bytes are, or neither has any", () => {
+    expect(isSamePatterns(null, null)).toBe(true);
+    expect(isSamePatterns(bytes(1, 2), bytes(1, 2))).toBe(true);
+    expect(isSamePatterns(bytes(1, 2), bytes(1, 3))).toBe(false);
+    expect(isSamePatterns(bytes(1, 2), null)).toBe(false);
+    expect(isSamePatterns(null, bytes(1, 2))).toBe(false);
   });
 });

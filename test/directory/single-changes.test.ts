@@ -4,7 +4,9 @@ import { decodeShard, encodeShard, entriesOf } from "../../src/directory/shard.t
 import {
   changedShard,
   changesByShard,
+  decodeKept,
   decodePatched,
+  encodeKept,
   encodePatched,
   fingerprintIn,
   recount,
@@ -34,6 +36,20 @@ describe("names that single changes changed", () => {
   it.each([1, 11, 13, 23])("of %i bytes are damaged", (length) => {
     expect(faultOf(() => decodePatched(new Uint8Array(length)))).toBe("damaged");
     expect(() => decodePatched(new Uint8Array(length))).toThrow(`changed names of ${length} bytes`);
+  });
+
+  it("are kept in eleven bytes each: fingerprint, state by the publisher", () => {
+    const fingerprint = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect([...encodeKept([{ fingerprint, listed: UNLISTED }])]).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255,
+    ]);
+    fc.assert(
+      fc.property(fc.array(fc.record({ fingerprint: FINGERPRINT, listed: STATE })), (names) => {
+        expect(decodeKept(encodeKept(names))).toEqual(names);
+      }),
+    );
+    expect(faultOf(() => decodeKept(new Uint8Array(12)))).toBe("damaged");
+    expect(() => decodeKept(new Uint8Array(10))).toThrow("kept names of 10 bytes");
   });
 
   it("have the first ten bytes of a digest, in a copy", () => {

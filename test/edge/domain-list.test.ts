@@ -38,6 +38,7 @@ describe("the list of domains", () => {
           epoch: 1,
           key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
           key_fits: true,
+          patterns: 0,
           names_per_shard: 2,
         },
       ]);

@@ -245,6 +245,33 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
+it.concurrent("A pattern that goes, or that refuses from now on, needs the override", async () => {
+  const domain = fresh();
+  const names = `${TEN} ticket-* ceo-*,disabled`;
+  await publisher.publish(domain, names);
+  expect(await verdict("ticket-7", domain)).toBe("deliverable");
+  expect(await verdict("ceo-office", domain)).toBe("disabled");
+  expect(await judged(domain, `${TEN} ceo-*,disabled`)).toEqual(REFUSED);
+  expect(await judged(domain, `${TEN} ticket-*,disabled ceo-*,disabled`)).toEqual(REFUSED);
+  expect(await judged(domain, `${names} cfo-*,moved`)).toEqual(REFUSED);
+  expect(await verdict("ticket-7", domain)).toBe("deliverable");
+  expect(await judged(domain, `${TEN} ticket-*,full`)).toEqual(PASSES);
+  await publisher.publish(domain, `${TEN} ticket-*,disabled`, "--force");
+  expect(await verdict("ticket-7", domain)).toBe("disabled");
+});
+
+it.concurrent("A name under a pattern that left the list is deferred for the departure grace before it is unknown", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, `${TEN} ticket-*`);
+  const leaving = Date.now();
+  await publisher.publish(domain, TEN, "--departure-grace 4 --force");
+  expect(await edge.check(`Ticket-7@${domain}`)).toMatchObject({ verdict: "departed", action: "defer" });
+  expect(await verdict("other-7", domain)).toBe("unknown");
+  await until(async () => (await verdict("ticket-7", domain)) !== "departed");
+  expect(Date.now() - leaving).toBeGreaterThanOrEqual(3_000);
+  expect(await verdict("ticket-7", domain)).toBe("unknown");
+});
+
 it.concurrent("In observe mode, unknown, disabled, moved, malformed, full and departed stay in verdict, but the reply is 250", async () => {
   const domain = fresh();
   await publisher.publish(domain, "alice bob,disabled carol,moved dave,full erin", "--observe");

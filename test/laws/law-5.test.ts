@@ -4,9 +4,12 @@ import type { DomainKeyBody } from "../../src/api/index.ts";
 import {
   CANONICALISER_VERSION,
   concatBytes,
+  DEFAULT_POLICY,
   type DomainKey,
   domainKey,
   fromBase64Url,
+  PATTERN_CANONICALISER,
+  sentinels,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { json, startFakeEdge } from "../support/fake-edge.ts";
@@ -60,17 +63,21 @@ async function together(...recipients: readonly string[]): Promise<string[]> {
 const SMALL_NAMES = ["alice", "bob", "nobody"].map((local) => `${local}@${SMALL}`);
 const SMALL_TRUTH = ["deliverable", "disabled", "unknown"];
 
-/** The manifest with another header and a valid MAC: what another release might have made. */
-function remade(change: Readonly<Record<string, unknown>>): Uint8Array {
-  const view = new DataView(whole.buffer, whole.byteOffset);
+/** A manifest with another header and a valid MAC: what another release might have made. */
+function remade(
+  change: Readonly<Record<string, unknown>>,
+  made: Uint8Array = whole,
+  key: DomainKey = smallKey,
+): Uint8Array {
+  const view = new DataView(made.buffer, made.byteOffset);
   const length = view.getUint32(12, true);
-  const header = JSON.parse(new TextDecoder().decode(whole.subarray(16, 16 + length))) as object;
+  const header = JSON.parse(new TextDecoder().decode(made.subarray(16, 16 + length))) as object;
   const text = new TextEncoder().encode(JSON.stringify({ ...header, ...change }));
-  const body = concatBytes([whole.subarray(0, 16), text, whole.subarray(16 + length, -32)]);
+  const body = concatBytes([made.subarray(0, 16), text, made.subarray(16 + length, -32)]);
   const words = new DataView(body.buffer);
   words.setUint32(12, text.length, true);
   words.setUint32(8, body.length + 32, true);
-  return concatBytes([body, smallKey.manifest(body)]);
+  return concatBytes([body, key.manifest(body)]);
 }
 
 it("A mismatch of the master key is unavailable, for every recipient and at every front end", async () => {
@@ -119,6 +126,31 @@ it("A manifest of another canonicaliser, or with other sentinels, is unavailable
     await edges.put(MANIFEST, remade(change));
     expect({ ...change, said: await alone(...SMALL_NAMES) }).toEqual({ ...change, said: ["unavailable"] });
     expect(await together(...SMALL_NAMES)).toEqual(SMALL_TRUTH);
+  }
+});
+
+it("A list with patterns is unavailable without sentinels of its cuts", async () => {
+  const domain = "patterns.example";
+  const key = `domain/${domain}`;
+  await publisher.publish(domain, "alice ticket-*");
+  await edges.copied();
+  const made = await edges.read(key);
+  const body = await edge.json<DomainKeyBody>(`/v1/domains/${domain}/key`);
+  const own = domainKey(stablelibHashing, fromBase64Url(body.key), domain, body.epoch);
+  const asked = [`ticket-7@${domain}`, `alice@${domain}`];
+  await edges.put(key, remade({}, made, own));
+  expect(await alone(...asked)).toEqual(["deliverable"]);
+  for (const change of [
+    // As a release that knows no patterns would make it, and one that knows more of them.
+    { canonicaliser: CANONICALISER_VERSION },
+    { canonicaliser: PATTERN_CANONICALISER + 1 },
+    { sentinels: sentinels(own.names, DEFAULT_POLICY) },
+    { patterns: undefined },
+    { patterns: { table: "AAAA", departedUntil: 0 } },
+  ]) {
+    await edges.put(key, remade(change, made, own));
+    expect({ ...change, said: await alone(...asked) }).toEqual({ ...change, said: ["unavailable"] });
+    expect(await together(...asked)).toEqual(["deliverable", "deliverable"]);
   }
 });
 

@@ -47,6 +47,7 @@ async function planOf(
     counts: packed.counts,
     list: { table: packed.table, read: async () => packed.shards[0] as Uint8Array },
     patched,
+    patterns: null,
   };
   return (await planList(ports, target, { key, partition: 0, base })).plan;
 }

@@ -26,6 +26,7 @@ function base(list: PackedList, more: Partial<Base> = {}, read: string[] = []): 
     policy: policyWith(),
     mode: "enforce",
     counts: list.counts,
+    patterns: list.patterns,
     list: {
       table: list.table,
       read: async (id) => {

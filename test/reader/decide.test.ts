@@ -1,6 +1,7 @@
 /* What is decided from which state, at the boundaries of each rule. */
 import { describe, expect, it } from "vitest";
 import { manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { patternTable } from "../directory/helpers.ts";
 import { confirmed, D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
 
 const DAY = 86_400_000;
@@ -359,6 +360,31 @@ describe("a deleted domain", () => {
     expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "departed", generation: 5 });
     await desk.time.advance(until - desk.time.now());
     expect(await desk.check(`alice@${D}`)).toMatchObject({ verdict: "not-served", action: "reject" });
+  });
+});
+
+describe("a name under a pattern", () => {
+  const patterns = { table: patternTable(new Map([["ticket-*", 0]])), departedUntil: 0 };
+
+  it("says which pattern matched, in words", async () => {
+    const desk = new Desk();
+    desk.publish({ patterns });
+    expect(await desk.check(`Ticket-7@${D}`)).toMatchObject({
+      verdict: "deliverable",
+      matched: "pattern",
+      detail: "by the pattern ticket-*",
+    });
+    expect(await desk.check(`nobody-7@${D}`)).toMatchObject({ verdict: "unknown", matched: null });
+    expect(await desk.check(`nobody-7@${D}`)).not.toHaveProperty("detail");
+  });
+
+  it("of an export says how fresh it is instead", async () => {
+    const desk = new Desk();
+    desk.export({ patterns });
+    expect(await desk.check(`ticket-7@${D}`)).toMatchObject({
+      matched: "pattern",
+      detail: "answered from KV alone, so it is as fresh as KV is",
+    });
   });
 });
 

@@ -13,7 +13,11 @@ function leaveAll(shards: readonly Uint8Array[]): unknown {
   let next = 0;
   const records = { blob: () => shards[next++] ?? null, putDepartures: () => undefined };
   const none = shards.map((_, index) => packShard(new Map(), BITS, index));
-  const after = { table: tableOf(none, BITS), read: (index: number) => none[index] as Uint8Array };
+  const after = {
+    table: tableOf(none, BITS),
+    read: (index: number) => none[index] as Uint8Array,
+    patterns: null,
+  };
   const before: ManifestContent = contentOf(packList(new Map()), {
     shards: tableOf(shards, BITS),
     departures: NO_DEPARTURES,

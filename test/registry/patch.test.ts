@@ -4,6 +4,7 @@ import type { PatchResult, Result } from "../../src/api/index.ts";
 import {
   canonicalLocalPart,
   decodePatched,
+  encodeKept,
   fingerprint,
   fingerprintIn,
   type ManifestRecord,
@@ -65,6 +66,10 @@ const patch = async (names: Readonly<Record<string, number>>, more: Partial<Mail
 
 const rows = (table: string): number =>
   desk.world.registry().sql(`SELECT count(*) AS n FROM ${table}`)[0]?.n as number;
+
+/** A kept name as a commit has it. */
+const keptAs = ({ fingerprint }: PatchedName, listed: number): string =>
+  toBase64Url(encodeKept([{ fingerprint, listed }]));
 
 describe("single changes", () => {
   it("made under another key, policy or canonicaliser than the head are sent back", async () => {
@@ -222,13 +227,44 @@ describe("single changes", () => {
     expect(generation).toBe(2);
     const [first] = decodePatched(names) as [PatchedName];
     expect(first).toMatchObject({ was: GONE, state: ACTIVE });
-    const patched_kept = toBase64Url(first.fingerprint);
+    const patched_kept = keptAs(first, GONE);
     const same = await desk.prepare([...people(10), "new", "other"]);
     expect(await desk.commit([{ ...same, patched_kept }])).toMatchObject({ unchanged: [D] });
     expect(rows("patched_names")).toBe(1);
     const rotated = await desk.prepare(people(10), { epoch: 2 });
     expect(await desk.refusal([{ ...rotated, patched_kept }])).toMatchObject({ code: "bad_request" });
     expect(rows("patched_names")).toBe(1);
+  });
+
+  it("are forgotten only if a name is again as the last publish had it", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE });
+    const [name] = decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names) as [
+      PatchedName,
+    ];
+    const same = await desk.prepare([...people(10), "new"]);
+    // Its publisher lists it as full.
+    await desk.commit([{ ...same, patched_kept: keptAs(name, 2) }]);
+    await patch({ new: GONE });
+    expect(decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names)).toMatchObject([
+      { was: 2, state: GONE },
+    ]);
+    await patch({ new: 2 });
+    expect(rows("patched_names")).toBe(0);
+  });
+
+  it("are settled if a publisher lists them as they are, and refused if they cannot be read", async () => {
+    await desk.publish(people(10));
+    await patch({ new: ACTIVE });
+    const [name] = decodePatched((accepted(await desk.core.patched(D)) as PatchedNames).names) as [
+      PatchedName,
+    ];
+    const same = await desk.prepare([...people(10), "new"]);
+    const torn = { ...same, patched_kept: toBase64Url(name.fingerprint) };
+    expect(await desk.refusal([torn])).toMatchObject({ code: "bad_request" });
+    expect(rows("patched_names")).toBe(1);
+    await desk.commit([{ ...same, patched_kept: keptAs(name, ACTIVE) }]);
+    expect(rows("patched_names")).toBe(0);
   });
 
   it("are settled by a rollback and by a deletion", async () => {

@@ -188,6 +188,15 @@ async function expectChanged(host: ReleaseHost, name: string): Promise<void> {
   ]);
 }
 
+const PATTERNS = ["ticket-7", "x-support", "a1", "nobody"].map((local) => `${local}@patterns.example`);
+
+/** Publishes a list with patterns, which earlier releases do not know. */
+const publishPatterns = (host: ReleaseHost): Promise<string> =>
+  command.publish(host, "patterns.example", [...names("a", 20), "ticket-*", "*-support,disabled"]);
+
+const actionsOf = async (host: ReleaseHost, recipients: readonly string[]): Promise<string[]> =>
+  (await check(host, ...recipients)).map(({ verdict, action }) => `${action}: ${verdict}`);
+
 /** That the guard knows what went from `guard.example` before: of its first 100 names 12 are gone. */
 async function expectGuardRemembers(host: ReleaseHost): Promise<void> {
   const lists = [...names("n", 79), "x1", "x2"];
@@ -222,6 +231,13 @@ describe.each(storedReleases())("the state of release %s", (name) => {
   it("can be changed, with a guard that knows its past", async () => {
     await expectGuardRemembers(host);
     await change(host, "later");
+    await publishPatterns(host);
+    expect(await actionsOf(host, PATTERNS)).toEqual([
+      "accept: deliverable",
+      "reject: disabled",
+      "accept: deliverable",
+      "reject: unknown",
+    ]);
     await host.copied();
   });
 
@@ -233,6 +249,11 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     await expectSameAnswers(host, release);
     await expectGuardRemembers(host);
     await change(host, "earlier", "later");
+    // It knows no patterns, so it decides nothing about a list that has some, and takes none.
+    expect(await actionsOf(host, PATTERNS)).toEqual(PATTERNS.map(() => "defer: unavailable"));
+    const refused = command.publish(host, "ticket.example", ["alice", "ticket-*"]);
+    await expect(refused).rejects.toThrow(/patterns/);
+    expect(await verdictOf(host, "alice@ticket.example")).toBe("not-served");
   });
 
   it("and then with this one, with what that release wrote", async () => {
@@ -240,6 +261,10 @@ describe.each(storedReleases())("the state of release %s", (name) => {
     host = await stage.start({ registry: CODE, edge: CODE });
     await expectChanged(host, "later");
     await expectChanged(host, "earlier");
+    expect((await actionsOf(host, PATTERNS)).slice(0, 2)).toEqual([
+      "accept: deliverable",
+      "reject: disabled",
+    ]);
     await expectTokens(host, release, CODE);
     await expectGuardRemembers(host);
     await change(host, "latest", "later", "earlier");

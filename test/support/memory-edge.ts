@@ -8,6 +8,7 @@ import {
   decodeShard,
   deriveDomainKey,
   fromBase64Url,
+  patternCount,
   toBase64Url,
   utf8,
 } from "../../src/directory/index.ts";
@@ -135,7 +136,7 @@ export class MemoryEdge {
   }
 
   #headOf(commit: DomainCommit, generation: number): DomainDescription {
-    const { domain, shards, epoch, key_id, canonicaliser } = commit;
+    const { domain, shards, epoch, key_id, canonicaliser, patterns = null } = commit;
     const before = this.heads.get(domain);
     return {
       domain,
@@ -156,6 +157,8 @@ export class MemoryEdge {
       canonicaliser,
       shards,
       departures: 0,
+      patterns: patternCount(patterns === null ? null : fromBase64Url(patterns)),
+      pattern_table: patterns,
       patched: null,
       kv: { state: "equal", generation },
     };

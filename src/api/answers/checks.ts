@@ -22,7 +22,7 @@ export const ANSWER_MEMBERS = {
   verdict: knownWord(...(Object.keys(VERDICTS) as Verdict[])),
   action: knownWord("accept", "reject", "defer"),
   reply: described(text, { maxLength: 500 }),
-  matched: orNull(knownWord("mailbox", "subaddress", "catch-all", "postmaster")),
+  matched: orNull(knownWord("mailbox", "pattern", "subaddress", "catch-all", "postmaster")),
   domain: orNull(text),
   generation: orNull(whole),
   incarnation: orNull(whole),

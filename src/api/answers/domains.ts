@@ -23,6 +23,8 @@ const summary = {
    * domain is deferred (law 5).
    */
   key_fits: orNull(flag),
+  /** Patterns of the list, null from an edge that knows none. They are not among `counts`. */
+  patterns: orNull(whole),
   /**
    * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
    * than 65,535; a publish makes more shards. Null from an edge that does not say.
@@ -68,6 +70,8 @@ export const domainDescription = named(
     canonicaliser: whole,
     shards: shardTable,
     departures: whole,
+    /** The table of patterns in base64url, null if there are none. */
+    pattern_table: orNull(text),
     /**
      * Names that single changes changed since the last publish, as of a generation: in base64url, 12 bytes each. Those are
      * the fingerprint, the state then and the state now, each an index into active, disabled, full, moved; 255: not listed.

@@ -68,6 +68,7 @@ function show(cli: Cli, outcome: Outcome): void {
 
 const MATCHED: Readonly<Record<string, string>> = {
   mailbox: "the mailbox itself",
+  pattern: "a pattern of the list",
   subaddress: "the mailbox without the subaddress",
   "catch-all": "the domain's catch-all",
   postmaster: "postmaster, which every domain accepts",

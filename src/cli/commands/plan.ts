@@ -107,9 +107,8 @@ function showSummary({ output }: Cli, planned: readonly PlannedList[], size: Upl
   }
   const total = { added: 0, removed: 0, changed: 0 };
   for (const { plan } of changed) {
-    total.added += plan.difference?.added ?? 0;
-    total.removed += plan.difference?.removed ?? 0;
-    total.changed += plan.difference?.changed ?? 0;
+    for (const change of ["added", "removed", "changed"] as const)
+      total[change] += (plan.difference?.[change] ?? 0) + plan.patternChanges[change];
   }
   const rest = planned.length - changed.length;
   output.line(

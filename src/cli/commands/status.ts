@@ -4,7 +4,7 @@ import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
-import { duration } from "../output.ts";
+import { duration, plural } from "../output.ts";
 import { domainOf, listStoreOf } from "../publish-targets.ts";
 
 interface StatusOptions extends EdgeOptions {
@@ -132,6 +132,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       STATE_NOTES[list.state],
       list.key_fits === false ? red("made under another key: deferred") : null,
       list.alias === null ? null : `alias of ${list.alias}`,
+      list.patterns ? plural(list.patterns, "pattern") : null,
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,

@@ -3,6 +3,7 @@ import {
   blobIds,
   CANONICALISER_VERSION,
   DirectoryError,
+  listedPatterns,
   type ManifestRecord,
   manifestKey,
   openManifest,
@@ -58,6 +59,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     found === null ? await headOf(call, params.domain) : readManifest(found.manifest, params.domain);
   const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
+  const table = listedPatterns(manifest);
   return {
     ...seenFromHere(deployment, summaryOf(manifest)),
     origin,
@@ -69,6 +71,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
         ? { bits: shards.bits, ids: blobIds(shards) }
         : { bits: 0, inline: toBase64Url(shards.inline) },
     departures: departures.count,
+    pattern_table: table && toBase64Url(table),
     patched,
     kv: await kvAgainst(call, manifest),
   };

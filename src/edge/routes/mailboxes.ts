@@ -4,6 +4,7 @@ import {
   ENTRY_STATES,
   fingerprint,
   fingerprintIn,
+  isPattern,
   listedName,
   type ManifestRecord,
   type SingleChange,
@@ -63,6 +64,11 @@ function changesFor(
     const name = listedName(recipient, domain, policy);
     if (name === null) throw badRequest(`${where}: the policy has a catch-all, which is no mailbox`);
     if (typeof name !== "string") throw badRequest(`${where}: ${name.fault}`);
+    if (isPattern(name)) {
+      throw badRequest(
+        `${where}: a pattern, which only a publish can change; write \\* for an asterisk itself`,
+      );
+    }
     const print = fingerprintIn(fingerprint(key.names, name));
     const id = toHex(print);
     if ((changes.get(id)?.[1] ?? state) !== state) {

@@ -6,6 +6,7 @@ import { file } from "./file.ts";
 import { http } from "./http.ts";
 import type { SourceHost, SourceKind } from "./kind.ts";
 import { ldap } from "./ldap.ts";
+import { literalOf } from "./literal.ts";
 import { mariadb } from "./mariadb.ts";
 import { onlyOf } from "./other-domains.ts";
 import { passwd } from "./passwd.ts";
@@ -28,6 +29,9 @@ const KINDS = {
   mariadb,
   sqlite,
 } as const satisfies Readonly<Record<string, unknown>>;
+
+/** Kinds whose lists are written for Rollcall, and may have patterns. A preset's are written by a product. */
+const WITH_PATTERNS: ReadonlySet<string> = new Set(["file", "command"]);
 
 const KIND_NAMES = Object.keys(KINDS).sort();
 
@@ -123,8 +127,9 @@ export const filesOfSources = (sources: readonly NamedSource[]): string[] =>
 /** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
 export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
   combineSources(
-    sources.map(({ shown, settings: { kind, other_domains, preset: _, ...settings } }) => {
-      const source = kindOf(kind).open(settings, { ...host, shown });
+    sources.map(({ shown, settings: { kind, other_domains, preset, ...settings } }) => {
+      const opened = kindOf(kind).open(settings, { ...host, shown });
+      const source = preset === undefined && WITH_PATTERNS.has(kind) ? opened : literalOf(opened);
       return other_domains === "skip" ? onlyOf(source, host.domain) : source;
     }),
   );

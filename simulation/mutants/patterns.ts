@@ -1,0 +1,83 @@
+/** Patterns of lists: which one decides, and what becomes of those that leave. */
+import { directory, type Mutant, mutant, registry } from "./patch.ts";
+
+const EXACT = '    const listed = lookUpName(manifest, holdings, exact, "mailbox", misses);\n';
+
+export const PATTERN_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "a start goes before an end, whichever is longer",
+    "the longest fixed part decides",
+    directory("cuts.ts", "if (prefix >= name.length - suffix)", "if (prefix > 0)"),
+  ),
+  mutant(
+    "the shortest fixed part decides",
+    "the longest fixed part decides",
+    directory("cuts.ts", "  return cuts;\n", "  return cuts.reverse();\n"),
+  ),
+  mutant(
+    "a name is cut at its first and last delimiter alone",
+    "it is cut at four from each end",
+    directory(
+      "cuts.ts",
+      "export const MAX_PATTERN_DELIMITERS = 4;",
+      "export const MAX_PATTERN_DELIMITERS = 1;",
+    ),
+    directory("cuts.ts", "  if (delimiters > MAX_PATTERN_DELIMITERS) {", "  if (delimiters > 4) {"),
+  ),
+  mutant(
+    "a name with its tag is cut",
+    "patterns cover the name without its BATV tag",
+    directory("canonical.ts", "cutsOf(name)", "cutsOf(exact)"),
+  ),
+  mutant(
+    "a pattern goes before the exact name",
+    "the exact name goes first",
+    directory(
+      "lookup.ts",
+      EXACT,
+      `    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n      const early = matched === "pattern" ? lookUpPattern(manifest, name, now, []) : null;\n      if (early !== null) return early;\n    }\n${EXACT}`,
+    ),
+  ),
+  mutant(
+    "a subaddress goes before patterns",
+    "patterns go before it",
+    directory(
+      "canonical.ts",
+      '  return candidates.filter((candidate) => candidate.name !== "");',
+      '  candidates.sort((a, b) => Number(a.matched === "pattern") - Number(b.matched === "pattern"));\n  return candidates.filter((candidate) => candidate.name !== "");',
+    ),
+  ),
+  mutant(
+    "every pattern accepts",
+    "a pattern has a state",
+    directory(
+      "lookup.ts",
+      '    return { kind: "found", verdict, matched: "pattern"',
+      '    return { kind: "found", verdict: verdict && "deliverable", matched: "pattern"',
+    ),
+  ),
+  mutant(
+    "the guard ignores patterns",
+    "one that goes, or refuses from now on, needs the override",
+    registry("guard.ts", "newest !== null && losesByPattern(listedPatterns(newest), patterns)", "false"),
+  ),
+  mutant(
+    "patterns that leave get no grace",
+    "names under them are deferred for the grace",
+    directory("departing.ts", "    comparePatterns(listedPatterns(before), after.patterns, visit);\n", ""),
+  ),
+  mutant(
+    "the next commit forgets that departures have patterns",
+    "they last until they end, whatever is committed meanwhile",
+    directory(
+      "pattern-changes.ts",
+      "before !== null && before.departedUntil * 1000 > now ? before.departedUntil : 0",
+      "0",
+    ),
+  ),
+  mutant(
+    "a rollback leaves patterns out",
+    "it publishes the whole old content",
+    registry("commit.ts", "  const patterns = listedPatterns(manifest);\n", "  const patterns = null;\n"),
+  ),
+];
