@@ -5,6 +5,7 @@
  */
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import { Counters } from "../src/registry/counters.ts";
 import type { AskRevocations } from "../src/registry/initialise.ts";
 import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../src/registry/protocol.ts";
@@ -57,6 +58,7 @@ export interface RegistryHostParts {
 /** One life of the object, with what it keeps in fields. */
 interface Life {
   readonly storage: RegistryStorage;
+  readonly counters: Counters;
   readonly cores: Map<string, RegistryCore>;
 }
 
@@ -149,13 +151,20 @@ export class RegistryHost {
   }
 
   #newLife(): Life {
-    return { storage: this.#object.storage(), cores: new Map() };
+    const { ports, place } = this.#parts;
+    const storage = this.#object.storage();
+    const counters = new Counters(storage, ports, (domain, asked) =>
+      this.#coreOf(life, place).brake(domain, asked),
+    );
+    const life: Life = { storage, counters, cores: new Map() };
+    return life;
   }
 
-  #coreOf({ storage, cores }: Life, place: Place): RegistryCore {
+  #coreOf({ storage, counters, cores }: Life, place: Place): RegistryCore {
     const name = `${place.partition} of ${place.partitions}`;
     const { kv, ports, settings, revocations } = this.#parts;
-    const core = cores.get(name) ?? new RegistryCore({ storage, kv, ports, settings, place, revocations });
+    const parts = { storage, kv, ports, settings, place, revocations, counters };
+    const core = cores.get(name) ?? new RegistryCore(parts);
     cores.set(name, core);
     return core;
   }

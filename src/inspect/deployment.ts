@@ -3,7 +3,7 @@ import { ClientError, type Outcome, type RollcallClient } from "../client/index.
 import type { Hashing } from "../directory/index.ts";
 import { memorySource, PublishError, publishLists, SAME_RELEASE } from "../publish/index.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
+import { examineBrakes, examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
 import { Problem } from "./problem.ts";
 import { runSteps, type StepResult } from "./steps.ts";
 import { trialDomain } from "./trial.ts";
@@ -43,6 +43,7 @@ export async function* examineDeployment(
     ["keys", "registry", () => examineKeys(client)],
     ["tokens", "registry", () => examineTokens(client, clock.now())],
     ["numbers", "registry", () => examineNumbers(client)],
+    ["brake", "registry", () => examineBrakes(client)],
     ["publish", "registry", () => trial.publish()],
     ["deliverable", "publish", () => trial.expect("listed", "deliverable", "accept")],
     ["unknown", "publish", () => trial.expect("nobody", "unknown", "reject")],

@@ -20,6 +20,10 @@ export interface ListState {
   /** Whether the list was made under the edge's key; null if that is not known. */
   readonly key_fits: boolean | null;
   readonly stale: boolean;
+  /** Names that left and are deferred, and why; null if there are none. */
+  readonly brake: DomainSummary["brake"];
+  /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode. */
+  readonly would_refuse: number | null;
 }
 
 /** What decides whether a list is stale. */
@@ -130,6 +134,8 @@ function stateOf(
     current,
     kv: head !== null && "kv" in head ? head.kv.state : null,
     key_fits: head?.key_fits ?? null,
+    brake: head?.brake ?? null,
+    would_refuse: head?.would_refuse ?? null,
     stale: mayBeStale && (current === null || now - current > maxAge),
   };
 }

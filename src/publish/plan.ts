@@ -22,6 +22,7 @@ import {
   isLost,
   isSameTable,
   type Mode,
+  milderMode,
   NO_COUNTS,
   type PatchedName,
   POLICY_SETTINGS,
@@ -59,6 +60,10 @@ export interface Base {
   readonly list: RemoteList;
   /** Names that single changes changed since the last publish; null or left out if that is not known. */
   readonly patched?: readonly PatchedName[] | null;
+  /** Names that left and that the brake holds; null or left out if there are none. */
+  readonly brake?: DomainDescription["brake"];
+  /** About how many distinct names enforce mode would have refused in the last day; null or left out if not known. */
+  readonly wouldRefuse?: number | null;
 }
 
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
@@ -123,6 +128,8 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     list: { table: tableFrom(description.shards), read: readShard },
     // Names of another generation would be settled without a look at them.
     patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
+    brake: description.brake,
+    wouldRefuse: description.would_refuse,
   };
 }
 
@@ -182,7 +189,7 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    warnings: warningsOf(policy, hasPostmaster, live, difference),
+    warnings: [...warningsOf(policy, hasPostmaster, live, difference), ...stepUpNotes(live, mode)],
   };
 }
 
@@ -275,6 +282,16 @@ function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPla
   ).map((setting) => ({ setting, from: live.policy[setting], to: policy[setting] }));
   if (live.mode !== mode) changes.push({ setting: "mode", from: live.mode, to: mode });
   return changes;
+}
+
+/** What a step up of the mode means for senders. It informs, and refuses nothing. */
+function stepUpNotes(live: Base | null, mode: Mode): string[] {
+  const wouldRefuse = live?.wouldRefuse ?? null;
+  if (live === null || wouldRefuse === null || milderMode(live.mode, mode) === mode) return [];
+  const fate = mode === "defer" ? "deferred" : "refused";
+  return [
+    `${mode} mode would have ${fate} about ${wouldRefuse} distinct names in the last day; if there is backscatter, most of them are rightly unknown`,
+  ];
 }
 
 function warningsOf(

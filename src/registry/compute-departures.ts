@@ -3,13 +3,15 @@ import {
   type BlobStore,
   type BlobTable,
   type Compare,
-  type DepartureTable,
   DirectoryError,
   departuresAfter,
   departuresIn,
   type Hashing,
+  type Keeping,
   type ListContent,
+  MARKED_FOR,
   type ManifestContent,
+  type NewDepartures,
   storedList,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
@@ -24,6 +26,8 @@ export interface KnownChanges {
   readonly compare: Compare;
   /** Tails of names that get no grace. */
   readonly atOnce: ReadonlySet<number>;
+  /** What the brake does with names that left before. */
+  readonly brake?: Keeping["brake"];
 }
 
 /**
@@ -37,20 +41,25 @@ export function computeDepartures(
   after: ListContent | KnownChanges,
   now: number,
   grace: number,
-): DepartureTable {
+): NewDepartures {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
     if (before === null || !("compare" in after)) {
-      return departuresAfter(store, hashing, before, after as ListContent, now, grace);
+      return departuresAfter(store, hashing, before, after as ListContent, now, grace, {
+        marked: MARKED_FOR,
+      });
     }
-    return departuresIn(store, hashing, before.departures, after.compare, now, grace, after.atOnce);
+    const { compare, atOnce, brake } = after;
+    const keeping = { marked: MARKED_FOR, brake };
+    return departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
     throw failure("bad_request", error.message);
   }
 }
 
-const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
+/** The blobs of a domain in the Registry's own tables. @param now Unix milliseconds, for blobs that are kept */
+export const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
   read(id) {
     const bytes = records.blob(domain, id);
     if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });

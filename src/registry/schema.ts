@@ -75,6 +75,10 @@ const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS blob_spans (
      domain TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, "end" INTEGER NOT NULL,
      PRIMARY KEY (domain, id, first)) WITHOUT ROWID`,
+  // What the brake holds, and why.
+  `CREATE TABLE IF NOT EXISTS brakes (
+     domain TEXT PRIMARY KEY, held INTEGER NOT NULL, since INTEGER NOT NULL, gone INTEGER NOT NULL,
+     asked INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
@@ -87,6 +91,9 @@ const LATER_COLUMNS = [
   ["tokens", "key_id", "TEXT"],
   // The generation with which the head began to name a blob; null: in an earlier release.
   ["blobs", "named_from", "INTEGER"],
+  // Sketches of distinct names.
+  ["counters", "leavers", "TEXT"],
+  ["counters", "refused", "TEXT"],
 ] as const;
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
@@ -115,9 +122,8 @@ const storedVersion = (storage: RegistryStorage): number => getMeta(storage, "sc
 export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void {
   storage.sql(META);
   // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
-  if (storedVersion(storage) === 1 && storage.sql("PRAGMA table_info(blob_spans)").length === 0) {
-    storage.transaction(() => createFirstTables(storage));
-  }
+  const isPart = ["blob_spans", "brakes"].some((it) => storage.sql(`PRAGMA table_info(${it})`).length === 0);
+  if (storedVersion(storage) === 1 && isPart) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {
     for (const { run } of migrations.slice(storedVersion(storage))) run(storage);

@@ -38,6 +38,8 @@ describe("the list of domains", () => {
           epoch: 1,
           key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
           key_fits: true,
+          brake: null,
+          would_refuse: 0,
         },
       ]);
       expect(JSON.stringify(domains)).not.toMatch(/alice|bob|by|note/);

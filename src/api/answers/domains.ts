@@ -23,6 +23,13 @@ const summary = {
    * domain is deferred (law 5).
    */
   key_fits: orNull(flag),
+  /**
+   * Set if the brake holds names that left: `held` of them are deferred until a person decides, since `since`, Unix
+   * milliseconds. `asked` distinct ones of `left` that left together were asked for.
+   */
+  brake: orNull(open({ held: whole, since: whole, left: whole, asked: whole })),
+  /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode, or if not known. */
+  would_refuse: orNull(whole),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */
@@ -93,7 +100,7 @@ export type DomainKeyBody = Infer<typeof domainKeyBody>;
 const generationRecord = open({
   generation: whole,
   time: whole,
-  action: knownWord("commit", "patch", "rollback", "delete"),
+  action: knownWord("commit", "patch", "brake", "release", "rollback", "delete"),
   /** Id of the token that made it, or `admin`. */
   by: text,
   forced: flag,

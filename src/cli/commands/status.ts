@@ -17,7 +17,10 @@ const HELP = `
 Without a domain, shows every domain that the token covers (a mail host's check token covers its own), and those of
 rollcall.toml that have no list. Does not show the trial domains that \`rollcall doctor\` deleted.
 
-Exit code 1 if --max-age is given and a list is older, or was never published; 3 without --max-age if a domain has no
+A list in observe or defer mode shows about how many distinct names enforce mode would have refused in the last day. Most of
+them are rightly unknown if there is backscatter.
+
+Exit code 1 if the brake holds names, or if --max-age is given and a list is older, or was never published; 3 without --max-age if a domain has no
 list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
 never stale.`;
 
@@ -80,6 +83,13 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
     output.note(`what to do: ${OTHER_KEY_STEPS}`);
     cli.finish(EXIT.failed);
   }
+  const braked = named((list) => list.brake !== null);
+  if (braked !== "") {
+    output.warn(
+      `the brake holds names that left, since so many are asked for: ${braked}; \`rollcall brake\` shows why, and what to do`,
+    );
+    cli.finish(EXIT.failed);
+  }
   const stale = named((list) => list.stale);
   if (stale !== "") {
     output.warn(`stale: ${stale}; check the job that publishes them`);
@@ -125,6 +135,8 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       list.key_fits === false ? red("made under another key: deferred") : null,
       list.alias === null ? null : `alias of ${list.alias}`,
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
+      list.brake === null ? null : red(`${list.brake.held} leavers held`),
+      list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);
     return [

@@ -9,7 +9,7 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import type { Changed, HeadSummary } from "../../registry/protocol.ts";
+import type { Changed, HeadCounts, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
@@ -41,6 +41,9 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     ...head,
     age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
+    // A Registry of an earlier release does not say.
+    brake: head.brake ?? null,
+    would_refuse: head.would_refuse ?? null,
   };
 }
 
@@ -57,7 +60,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
   const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   return {
-    ...seenFromHere(deployment, summaryOf(manifest)),
+    ...seenFromHere(deployment, { ...summaryOf(manifest), ...countsOf(found) }),
     origin,
     partition: deployment.reader.partitionOf(domain),
     policy,
@@ -71,6 +74,11 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     kv: await kvAgainst(call, manifest),
   };
 };
+
+const countsOf = (found: HeadCounts | null): HeadCounts => ({
+  brake: found?.brake ?? null,
+  would_refuse: found?.would_refuse ?? null,
+});
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
   const { deployment, params, request, caller } = call;
@@ -137,15 +145,23 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
 };
 
 export const deleteDomain: Handler<"deleteDomain"> = async (call) => {
-  const { request, params, caller } = call;
+  const { params, caller } = call;
+  const removed = registryOf(call, params.domain).remove(params.domain, expectIn(call), caller.id);
+  return newHead(call, params.domain, await removed);
+};
+
+export const releaseBrake: Handler<"releaseBrake"> = async (call) => {
+  const { params, caller } = call;
+  const released = registryOf(call, params.domain).release(params.domain, expectIn(call), caller.id);
+  return newHead(call, params.domain, await released);
+};
+
+/** The head that a change was planned against. @throws HttpError `bad_request` */
+function expectIn({ request }: RouteCall): number {
   const expect = wholeNumber(new URL(request.url).searchParams.get("expect") ?? "");
   if (expect === null) throw badRequest("expect must be a whole number");
-  return newHead(
-    call,
-    params.domain,
-    await registryOf(call, params.domain).remove(params.domain, expect, caller.id),
-  );
-};
+  return expect;
+}
 
 /** A whole number of a query, or null. */
 const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null);
