@@ -78,6 +78,8 @@ export class RegistryHost {
   alarmDelay: () => number = () => 0;
   /** Learns of each call that was carried out; its answer may still get lost. */
   applied: (method: keyof RegistryApi, args: readonly unknown[], result: unknown) => void = () => undefined;
+  /** Learns of each generation with which the brake held names. */
+  braked: (domain: string, number: number) => void = () => undefined;
   /** Every call that was made. */
   readonly calls: (RegistryCall & { readonly time: number })[] = [];
   alarmRuns = 0;
@@ -153,11 +155,19 @@ export class RegistryHost {
   #newLife(): Life {
     const { ports, place } = this.#parts;
     const storage = this.#object.storage();
-    const counters = new Counters(storage, ports, (domain, asked) =>
-      this.#coreOf(life, place).brake(domain, asked),
-    );
+    const counters = new Counters(storage, ports, (domain, asked) => {
+      // It logs what fails, such as all that an object does which was replaced, and throws nothing.
+      const before = this.#headOf(domain);
+      this.#coreOf(life, place).brake(domain, asked);
+      const after = this.#headOf(domain);
+      if (after !== before) this.braked(domain, after as number);
+    });
     const life: Life = { storage, counters, cores: new Map() };
     return life;
+  }
+
+  #headOf(domain: string): unknown {
+    return this.#object.sql("SELECT number FROM heads WHERE domain = ?", domain)[0]?.number;
   }
 
   #coreOf({ storage, counters, cores }: Life, place: Place): RegistryCore {

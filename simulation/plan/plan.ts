@@ -54,8 +54,8 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list if there is none, `set` the list that the step names. */
-export type Change = (typeof CHANGES)[number] | "found" | "set";
+/** `found` publishes a list if there is none, `set` the list that the step names; `release` ends the brake, if it holds. */
+export type Change = (typeof CHANGES)[number] | "found" | "set" | "release";
 
 /** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {

@@ -43,13 +43,13 @@ export async function* examineDeployment(
     ["keys", "registry", () => examineKeys(client)],
     ["tokens", "registry", () => examineTokens(client, clock.now())],
     ["numbers", "registry", () => examineNumbers(client)],
-    ["brake", "registry", () => examineBrakes(client)],
     ["publish", "registry", () => trial.publish()],
     ["deliverable", "publish", () => trial.expect("listed", "deliverable", "accept")],
     ["unknown", "publish", () => trial.expect("nobody", "unknown", "reject")],
     ["kv-copy", "publish", () => trial.kvCopy()],
     ["latency", "publish", () => trial.latency()],
     ["delete", "publish", () => trial.delete()],
+    ["brake", "registry", () => examineBrakes(client)],
     // Last: the requests of the steps before made isolates report their counts.
     ["faults", "registry", () => examineFaults(client)],
   ]);

@@ -179,6 +179,8 @@ const summary = {
   epoch: 1,
   key_id: "x",
   key_fits: true,
+  brake: { held: 15, since: 1, left: 20, asked: 12 },
+  would_refuse: null,
 };
 const generationLine = (generation: number) => ({
   generation,
@@ -289,10 +291,11 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, ...lacking } = summary;
+    const { key_fits, alias, brake, would_refuse, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
-    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", alias: null, key_fits: null }]);
+    const nulls = { alias: null, key_fits: null, brake: null, would_refuse: null };
+    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...nulls }]);
   });
 
   it.each<[string, unknown, string]>([
