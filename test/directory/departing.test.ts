@@ -393,12 +393,7 @@ describe("names that left before, as the brake treats them", () => {
     [5, SECOND + 10],
     [6, HELD],
   ]);
-  const after = (
-    keeping: Keeping,
-    earlier = EARLIER,
-    gone: readonly number[] = [],
-    atOnce: number[] = [],
-  ) => {
+  const next = (keeping: Keeping, earlier = EARLIER, gone: readonly number[] = [], atOnce: number[] = []) => {
     const made = departuresIn(
       store,
       stablelibHashing,
