@@ -1,4 +1,11 @@
-import type { CommitResult, DomainCommit, ErrorBody, HeadResult, TokenCreated } from "../src/api/index.ts";
+import type {
+  CommitResult,
+  DomainCommit,
+  ErrorBody,
+  HeadResult,
+  PatchResult,
+  TokenCreated,
+} from "../src/api/index.ts";
 import {
   blobIds,
   DEFAULT_POLICY,
@@ -64,6 +71,7 @@ export class World {
       cacheBytes: 64 * 1024 * 1024,
       partitions: 1,
       history: 30 * DAY,
+      kvWrites: 1_000,
       mostHeads: 500,
       paused: false,
       ...settings,
@@ -184,6 +192,15 @@ export class World {
   ): Promise<number> {
     const { body } = await must(this.tryPublish(through, domain, list, options));
     return (body as CommitResult).generations[domain] as number;
+  }
+
+  /** Changes single mailboxes of a list. @returns the generation that has the changes */
+  async patch(through: IsolateHost, domain: string, json: object): Promise<number> {
+    const reply = await must(through.call(`/v1/domains/${domain}/mailboxes`, { method: "PATCH", json }));
+    const { generation } = reply.body as PatchResult;
+    const head = this.#heads.get(domain);
+    if (head !== undefined) this.#heads.set(domain, { ...head, number: generation });
+    return generation;
   }
 
   /** Makes an old generation the head again. @returns the new number */

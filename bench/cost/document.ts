@@ -4,6 +4,7 @@ import { type Assumptions, FEW_ISOLATES, MANY_ISOLATES, REASONS, SECONDS_PER_MON
 import * as bill from "./bill.ts";
 import { type Counts, countsTable } from "./counts.ts";
 import { bytes, days, dollars, range, short, whole } from "./format.ts";
+import { pacingTable } from "./pacing.ts";
 import { ITEMS, type Item, LOOKED_UP, OBJECT_LIMITS, PRICES, SOURCES, SUBSCRIPTION } from "./prices.ts";
 import { type Design, keyPerMailbox, ours, type Size, shapeOf } from "./usage.ts";
 
@@ -28,6 +29,7 @@ export function partsOf(counts: Counts, source: string): Readonly<Record<string,
     table: sizesTable(compared),
     shares: sharesTable(compared),
     free: freeTable(counts),
+    pacing: pacingTable(),
     split: splitTable(counts),
     assumptions: assumptionsTable(),
     prices: pricesTable(),

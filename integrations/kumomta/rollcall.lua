@@ -6,6 +6,11 @@ local URL = 'https://rollcall.example.org/v1/rcpt'
 local TOKEN = os.getenv 'ROLLCALL_TOKEN'
 -- Domains whose recipients are checked. Other domains are up to the rest of the policy.
 local DOMAINS = { ['example.com'] = true }
+-- Answers with another verdict are not understood.
+local VERDICTS = {
+  deliverable = true, unknown = true, disabled = true, moved = true, ['not-served'] = true, malformed = true,
+  departed = true, full = true, throttled = true, unavailable = true,
+}
 
 -- The code and the text of the reply; raises an error without a whole answer about this very recipient.
 local function ask(recipient)
@@ -20,6 +25,7 @@ local function ask(recipient)
   assert(answer.recipient == recipient, 'an answer about another recipient')
   local class = ({ accept = '2', reject = '5', defer = '4' })[answer.action]
   local code, text = string.match(answer.reply, '^(%d%d%d) (.+)$')
+  assert(VERDICTS[answer.verdict], 'an unknown verdict')
   assert(class and code and string.sub(code, 1, 1) == class, 'an answer that is not understood')
   return tonumber(code), text
 end

@@ -41,6 +41,8 @@ try {
     read("dist/cli/rollcall.mjs").replace(/^#!.*/, "#!/usr/bin/node"),
     0o755,
   );
+  // For editors; `rollcall init` and /etc/rollcall/rollcall.toml name it.
+  put("usr/lib/rollcall/rollcall.schema.json", read("dist/cli/rollcall.schema.json"));
   link("usr/bin/rollcall", "../lib/rollcall/rollcall.mjs");
   // OpenSMTPD's tables of the type `rollcall`.
   put(

@@ -1,4 +1,4 @@
-/** The manual pages and shell completions of `rollcall`, from the options and the help of its commands. */
+/** The manual pages, shell completions and settings schema of `rollcall`, from the options, help and settings of its commands. */
 import { Cli } from "../../src/cli/context.ts";
 import { nodePlatform } from "../../src/cli/platform.ts";
 import { programOf } from "../../src/cli/program.ts";
@@ -6,6 +6,7 @@ import { bashCompletion } from "./bash.ts";
 import { type CommandReference, describeCommand } from "./describe.ts";
 import { fishCompletion } from "./fish.ts";
 import { bridgeManual, manual } from "./manual.ts";
+import { settingsJsonSchema } from "./settings-schema.ts";
 import { zshCompletion } from "./zsh.ts";
 
 /** What the command `rollcall` of this tree accepts. */
@@ -33,5 +34,6 @@ export function referencePages(): [path: string, text: string][] {
     ["completion/rollcall.bash", bashCompletion(rollcall)],
     ["completion/_rollcall", zshCompletion(rollcall)],
     ["completion/rollcall.fish", fishCompletion(rollcall)],
+    ["cli/rollcall.schema.json", JSON.stringify(settingsJsonSchema())],
   ];
 }

@@ -18,7 +18,6 @@ export interface JudgedReplica extends Answerer {
   /** Generations of the complete lists that it has, by domain. */
   readonly held: ReadonlyMap<string, number>;
   covers(domain: string): boolean;
-  contact(partition: number): number;
   /** Whether the last poll of a partition failed. */
   isFailing(partition: number): boolean;
 }
@@ -30,6 +29,15 @@ export interface JudgedHost extends JudgedBridge {
   readonly edgeFailedAt: number;
   /** Requests under way: more wait for them. */
   readonly edgeRequests: number;
+}
+
+/** When a question was first asked that got this answer, and what the replica could say then: it is not asked again. */
+export interface Asked {
+  readonly askedAt: number;
+  /** As the replica's own, but empty while its disk or its clock was not in order. */
+  readonly held: ReadonlyMap<string, number>;
+  /** Its last contact with the Registry of the domain. */
+  readonly contact: number;
 }
 
 /** For so long the bridge asks nothing after failures, at most. */
@@ -46,13 +54,12 @@ export class ReplicaJudge {
     this.#parts = parts;
   }
 
-  /** @param askedAt when the mail server asked */
   judge(
     bridge: JudgedHost,
     replica: JudgedReplica,
     named: Named,
     { answer, source }: Resolution,
-    askedAt: number,
+    asked: Asked,
   ): void {
     const { violation, now, partitionOf } = this.#parts;
     const say = (): string => `${bridge.name} says ${words(answer)} of ${named.domain}, from its ${source}`;
@@ -63,10 +70,10 @@ export class ReplicaJudge {
         answer.confirmed_age === null &&
         !isAway &&
         bridge.edgeRequests === 0 &&
-        bridge.edgeAskedAt < askedAt
+        bridge.edgeAskedAt < asked.askedAt
       )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
-    } else if (source === "none") this.#requireAccept(bridge, replica, named, say);
+    } else if (source === "none") this.#requireAccept(bridge, replica, asked, named, say);
     else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
   }
 
@@ -74,26 +81,27 @@ export class ReplicaJudge {
   #requireAccept(
     bridge: JudgedBridge,
     replica: JudgedReplica,
+    asked: Asked,
     { domain, name }: Named,
     say: () => string,
   ): void {
-    const { now, model, partitionOf, violation } = this.#parts;
-    const held = this.#heldBy(replica, domain);
+    const { now, model, violation } = this.#parts;
+    const held = this.#heldBy(replica, asked.held, domain);
     if (held === null || replica.disk.isBad || !replica.isClockSound) return;
     const seen = bridge.seen.get(domain);
     if (seen !== undefined && seen.generation > held.number) return;
     const { head } = model.history(domain);
     if (head === undefined || head.log !== held.log || !this.#isPlain(domain, held.number)) return;
     if (evaluate(held, name, now()).verdict !== "deliverable") return;
-    const silence = now() - replica.contact(partitionOf(domain));
+    const silence = now() - asked.contact;
     if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
     violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);
   }
 
-  /** The list that a replica has of a domain; null if that is not sure. */
-  #heldBy(replica: JudgedReplica, domain: string): Generation | null {
-    const number = replica.held.get(domain);
-    if (number === undefined || !replica.covers(domain)) return null;
+  /** The list of a domain that a replica had when it was asked, and has one still; null if that is not sure. */
+  #heldBy(replica: JudgedReplica, then: Asked["held"], domain: string): Generation | null {
+    const number = then.get(domain);
+    if (number === undefined || !replica.held.has(domain) || !replica.covers(domain)) return null;
     const named = this.#parts.model.history(domain).named(number);
     return named.length === 1 ? (named[0] as Generation) : null;
   }

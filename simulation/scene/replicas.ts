@@ -9,7 +9,7 @@ import type { Named } from "../model/names.ts";
 import { written } from "../model/names.ts";
 import { words } from "../model/pairs.ts";
 import { type HostTrouble, SECOND } from "../plan/plan.ts";
-import type { SimulatedBridge } from "../world/bridge.ts";
+import type { Flight, SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { SimulatedReplica } from "../world/replica.ts";
 import type { Scene } from "./scene.ts";
@@ -174,21 +174,25 @@ export function resolveJudged(
   const isAsked = replica === null || replica.isRunning;
   const settled = bridge.resolve(text);
   const isPending = settled instanceof Promise;
-  // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer.
-  const flight = (isPending && bridge.flights.get(text)) || {
+  // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer, however
+  // their domain is spelled.
+  const question = written(named);
+  const flight: Flight = (isPending && bridge.flights.get(question)) || {
     askedAt,
+    held: isPending ? new Map(replica?.sure) : new Map(),
+    contact: replica?.contact(scene.partitionOf(named.domain)) ?? Number.NEGATIVE_INFINITY,
     moments: isPending && replica !== null ? replica.momentsSince(askedAt) : [],
   };
-  if (isPending) bridge.flights.set(text, flight);
+  if (isPending) bridge.flights.set(question, flight);
   const answered = settled instanceof Promise ? new Map(replica?.answered) : replica?.answered;
   const judge = (resolution: Resolution): Resolution => {
-    bridge.flights.delete(text);
+    bridge.flights.delete(question);
     // A process that was killed has said nothing, and a host that is off or asleep is not asked.
     const isHeard = replica === null || (isAsked && replica.isRunning && replica.run === run);
     if (violations.length > 0 || !isHeard) return resolution;
     judges.bridges.judge(bridge, named, resolution, askedAt);
     if (replica === null) return resolution;
-    judges.replicas.judge(bridge, replica, named, resolution, askedAt);
+    judges.replicas.judge(bridge, replica, named, resolution, flight);
     const { answer, source } = resolution;
     if (source !== "replica") return resolution;
     const moments = [...flight.moments, ...replica.momentsSince(flight.askedAt, answered)];

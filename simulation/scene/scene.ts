@@ -101,6 +101,7 @@ export class Scene {
       cacheBytes: 64 * 1024 * 1024,
       partitions: setup.partitions,
       history: setup.history,
+      kvWrites: 1_000,
       paused: false,
       mostHeads: setup.mostHeads,
     };

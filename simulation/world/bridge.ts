@@ -7,7 +7,7 @@ import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { Moment, Sign } from "../model/answerer.ts";
-import type { JudgedHost } from "../model/replica-judge.ts";
+import type { Asked, JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
 
@@ -18,6 +18,11 @@ export interface BridgeParts extends Omit<BridgeHostParts<SimulatedIsolate>, "an
   readonly replica: SimulatedReplica | null;
   /** Steps that it is kept for, null if it is for all. */
   readonly focus: number | null;
+}
+
+/** A question under way, and what was known of the replica when it was first asked. */
+export interface Flight extends Asked {
+  readonly moments: readonly Moment[];
 }
 
 /** For how long what was seen of the Registry counts more than an export. */
@@ -35,8 +40,8 @@ export class SimulatedBridge implements JudgedHost {
   #run = 0;
   edgeAskedAt = Number.NEGATIVE_INFINITY;
   edgeRequests = 0;
-  /** What was known of the replica when the question was first asked that is under way, by recipient. */
-  readonly flights = new Map<string, { readonly askedAt: number; readonly moments: readonly Moment[] }>();
+  /** Questions under way, by recipient. */
+  readonly flights = new Map<string, Flight>();
   edgeFailedAt = Number.NEGATIVE_INFINITY;
   readonly #time: VirtualTime;
   #host: BridgeHost<SimulatedIsolate>;

@@ -57,8 +57,6 @@ export class SimulatedReplica implements Answerer {
   /** Partitions whose last poll failed. */
   readonly #failing = new Set<number>();
   #unnoticed = 0;
-  /** When trouble of the disk ended in this run; infinity if there was none. */
-  #diskWellAt = Number.POSITIVE_INFINITY;
   #moments: Moment[] = [];
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
@@ -137,6 +135,11 @@ export class SimulatedReplica implements Answerer {
     return this.#lists.held;
   }
 
+  /** Those that it may accept from for sure: none while its disk or its clock is not in order. */
+  get sure(): ReadonlyMap<string, number> {
+    return this.disk.isBad || !this.isClockSound ? new Map() : this.held;
+  }
+
   hurt(): void {
     this.#hurtAt = this.#parts.time.now();
   }
@@ -199,7 +202,6 @@ export class SimulatedReplica implements Answerer {
     this.#failing.clear();
     this.answered.clear();
     this.#lists.restarted();
-    this.#diskWellAt = Number.POSITIVE_INFINITY;
     this.#contacts = this.disk.storedContacts();
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
@@ -214,15 +216,13 @@ export class SimulatedReplica implements Answerer {
   makeDiskWell(): void {
     this.disk.makeWell();
     this.hurt();
-    this.#diskWellAt = this.#parts.time.now();
+    this.#lists.hasRoomAt = this.#parts.time.now();
   }
 
   /** A window after the disk has room again, it has every list. */
   #requireWritten(): void {
     const { time, violation } = this.#parts;
-    if (time.now() - this.#diskWellAt < this.settings.window + LINGERING || this.disk.isBad) return;
-    this.#diskWellAt = Number.POSITIVE_INFINITY;
-    const lacking = this.#lists.lacking();
+    const lacking = this.#lists.lackingAfter(time.now() - this.settings.window - LINGERING);
     if (lacking !== null)
       violation("the folder has every list", `${this.name} keeps that of ${lacking} in memory`);
   }

@@ -19,6 +19,8 @@ export class StoredLists {
   readonly #damaged = new Map<string, Uint8Array | undefined>();
   readonly #removed = new Set<string>();
   #isWaiting = false;
+  /** When trouble of the disk ended in this run; infinity if there was none, or if it was looked at since. */
+  hasRoomAt = Number.POSITIVE_INFINITY;
   /** Whether anything but the replica ever changed a file. */
   isSpoiled = false;
 
@@ -58,11 +60,17 @@ export class StoredLists {
 
   restarted(): void {
     this.#isWaiting = false;
+    this.hasRoomAt = Number.POSITIVE_INFINITY;
     this.held = new Map(this.#durable);
   }
 
-  /** A domain whose list on the disk is older than the one that is held; null if there is none. */
-  lacking(): string | null {
+  /**
+   * Looks once at a disk that has had room since a moment.
+   * @returns a domain whose list on it is older than the one that is held; null if there is none
+   */
+  lackingAfter(since: number): string | null {
+    if (this.hasRoomAt > since || this.#disk.isBad) return null;
+    this.hasRoomAt = Number.POSITIVE_INFINITY;
     for (const [domain, generation] of this.held) {
       if (!this.#removed.has(domain) && this.#disk.generation(domain) < generation) return domain;
     }

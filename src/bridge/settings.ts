@@ -56,6 +56,11 @@ export class Fault {
   }
 }
 
+type Json = Readonly<Record<string, unknown>>;
+
+const oneOrMany = (items: Json): Json => ({ anyOf: [items, { type: "array", items }] });
+const nonEmpty: Json = { type: "string", minLength: 1 };
+
 /** One setting: its default, its help text, and how its value is read from TOML or from a flag. */
 interface Setting<T> {
   readonly preset: T;
@@ -63,6 +68,8 @@ interface Setting<T> {
   readonly about: string;
   /** Null if the flag takes no value. */
   readonly placeholder: string | null;
+  /** Of its value in TOML, in JSON Schema, for editors. */
+  readonly json: Json;
   read(value: unknown): T | Fault;
 }
 
@@ -70,11 +77,13 @@ interface Setting<T> {
 const many = <T>(
   about: string,
   [placeholder, form]: readonly [placeholder: string, form: string],
+  pattern: string,
   parse: (text: string) => T | string,
 ): Setting<readonly T[]> => ({
   preset: [],
   about,
   placeholder,
+  json: oneOrMany({ type: "string", pattern }),
   read(value) {
     const read: T[] = [];
     for (const item of Array.isArray(value) ? value : [value]) {
@@ -91,6 +100,7 @@ const addresses = (about: string): Setting<readonly ListenAddress[]> =>
   many(
     `${about} (${ADDRESS_FORMS}; may be repeated)`,
     ["address", `addresses: ${ADDRESS_FORMS}`],
+    "^(?:unix:/.*|\\d+\\.\\d+\\.\\d+\\.\\d+:\\d{1,5}|\\[[0-9a-fA-F:.]+\\]:\\d{1,5})$",
     parseAnyAddress,
   );
 
@@ -104,6 +114,7 @@ const number = (
   preset,
   about,
   placeholder,
+  json: { type: isWhole ? "integer" : "number", minimum: min, maximum: max, default: preset },
   read(value) {
     const read = typeof value === "string" && /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
     const isInRange = typeof read === "number" && read >= min && read <= max;
@@ -124,6 +135,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: 0o660,
     about: 'permissions of unix sockets, such as "0660"',
     placeholder: "mode",
+    json: { type: "string", pattern: "^0?[0-7]{3}$", default: "0660" },
     read: (value) =>
       typeof value === "string" && /^0?[0-7]{3}$/.test(value)
         ? Number.parseInt(value, 8)
@@ -132,6 +144,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
   allow_remote: many(
     `also listen beyond loopback, for clients of this network (${NETWORK_FORMS}; may be repeated)`,
     ["cidr", `networks: ${NETWORK_FORMS}`],
+    "^[0-9a-fA-F:.]+(?:/\\d{1,3})?$",
     parseNetwork,
   ),
   timeout: number(3, "answer every question within this time", "seconds", [0.1, 4], false),
@@ -147,6 +160,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: null,
     about: "answer from a replica of the lists, kept in this folder; needs a token of role replica",
     placeholder: "folder",
+    json: nonEmpty,
     read: (value) =>
       typeof value === "string" && value !== "" ? value : new Fault("must be the path of a folder"),
   },
@@ -154,11 +168,12 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: [],
     about: "domain that the replica holds (default: all that the token covers; may be repeated)",
     placeholder: "domain",
+    json: oneOrMany(nonEmpty),
     read(value) {
       const list: readonly unknown[] = Array.isArray(value) ? value : [value];
       const domains = list.map((name) => (typeof name === "string" ? toALabel(name) : null));
       const wrong = domains.indexOf(null);
-      if (wrong >= 0) return new Fault(`must be domain names, and "${String(list[wrong])}" is none`);
+      if (wrong >= 0) return new Fault(`must be domain names, and ${JSON.stringify(list[wrong])} is none`);
       return domains as string[];
     },
   },
@@ -170,6 +185,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: null,
     about: "PEM file of further certificate authorities, for the edge and for a proxy",
     placeholder: "file",
+    json: nonEmpty,
     read: (value) =>
       typeof value === "string" && value !== "" ? value : new Fault("must be the path of a PEM file"),
   },
@@ -177,6 +193,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: "info",
     about: `lowest level of log lines to write: ${LOG_LEVELS.join(", ")}`,
     placeholder: "level",
+    json: { type: "string", enum: LOG_LEVELS, default: "info" },
     read: (value) =>
       LOG_LEVELS.find((level) => level === value) ?? new Fault(`must be one of ${LOG_LEVELS.join(", ")}`),
   },
@@ -184,6 +201,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     preset: false,
     about: "log each recipient to which observe or defer mode gives a milder reply than enforce mode",
     placeholder: null,
+    json: { type: "boolean", default: false },
     read: (value) => (typeof value === "boolean" ? value : new Fault("must be true or false")),
   },
 };

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type ClientOptions, createClient, type RollcallClient } from "../client/index.ts";
+import { isLoopback } from "../runtime/loopback.ts";
 import { connectionsTo, readCertificates } from "./edge-connections.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
@@ -167,8 +168,7 @@ export class Cli {
         "write it in full, such as https://rollcall.example.org",
       );
     }
-    const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-    if (url.protocol === "http:" && !loopback && !this.#warnedOf.has(url.origin)) {
+    if (url.protocol === "http:" && !isLoopback(url.hostname) && !this.#warnedOf.has(url.origin)) {
       this.#warnedOf.add(url.origin);
       this.output.warn(`${url.origin} is not https: the token is sent unencrypted`);
     }

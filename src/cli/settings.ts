@@ -2,24 +2,11 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
-import { type BridgeSettings, Fault, readSetting, SETTING_NAMES } from "../bridge/index.ts";
-import {
-  type DomainPolicy,
-  MODES,
-  type Mode,
-  POLICY_SETTINGS,
-  parseRecipient,
-  policyFault,
-  toALabel,
-} from "../directory/index.ts";
-import {
-  fileList,
-  knownSourceSettings,
-  type NamedSource,
-  SOURCE_SETTINGS,
-  type SourceSettings,
-} from "../publish/index.ts";
+import type { BridgeSettings } from "../bridge/index.ts";
+import { type DomainPolicy, type Mode, parseRecipient, toALabel } from "../directory/index.ts";
+import { fileList, type NamedSource, type SourceSettings } from "../publish/index.ts";
 import { CliError, EXIT } from "./exit.ts";
+import { knownKeys, SETTINGS_SCHEMA } from "./settings-schema.ts";
 
 /** Name of the settings file in the working directory. */
 export const SETTINGS_FILE = "rollcall.toml";
@@ -57,86 +44,6 @@ export interface Settings {
   placeOf(path: readonly string[]): string;
 }
 
-const policyEntries = Object.fromEntries(
-  POLICY_SETTINGS.map((name) => [
-    name,
-    v.optional(
-      v.pipe(
-        v.unknown(),
-        // TOML has no null: an empty text or alias removes the stored one.
-        v.transform((value) => ((name === "alias" || name === "text") && value === "" ? null : value)),
-        v.rawCheck(({ dataset, addIssue }) => {
-          const fault = dataset.typed ? policyFault(name, dataset.value) : null;
-          if (fault !== null) addIssue({ message: fault });
-        }),
-      ),
-    ),
-  ]),
-);
-
-const bridgeEntries = Object.fromEntries(
-  SETTING_NAMES.map((name) => [
-    name,
-    v.optional(
-      v.pipe(
-        v.unknown(),
-        v.rawTransform(({ dataset, addIssue, NEVER }) => {
-          const read = readSetting(name, dataset.value);
-          if (!(read instanceof Fault)) return read;
-          addIssue({ message: read.why });
-          return NEVER;
-        }),
-      ),
-    ),
-  ]),
-);
-
-const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
-const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
-
-const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
-const WHOLE = "must be a whole number, 1 or more";
-
-const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
-
-const SCHEMA = v.strictObject({
-  url: v.optional(
-    v.pipe(
-      v.string(URL_FORM),
-      v.check((text) => /^https?:\/\//i.test(text) && URL.canParse(text), URL_FORM),
-    ),
-  ),
-  keep_lists: v.optional(v.boolean("must be true or false"), true),
-  bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
-  sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
-  domains: v.optional(
-    v.record(
-      v.string(),
-      v.strictObject({
-        list: v.optional(TEXT("must be the path of a list")),
-        sources: v.optional(
-          v.pipe(
-            v.array(TEXT("must be names of sources"), 'must be a list of names, such as ["staff"]'),
-            v.nonEmpty("must name a source"),
-          ),
-        ),
-        mode: MODE,
-        patched: PATCHED,
-        canaries: ADDRESSES,
-        minimum: v.optional(
-          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
-        ),
-        must_not_appear: ADDRESSES,
-        ...policyEntries,
-      }),
-      'must be tables such as [domains."example.com"]',
-    ),
-    {},
-  ),
-});
-
 /**
  * Reads `rollcall.toml`.
  * @param path absolute
@@ -155,7 +62,7 @@ export function readSettings(path: string, shown: string): Settings | null {
       "check its permissions",
     );
   }
-  const parsed = v.safeParse(SCHEMA, parseToml(text, shown));
+  const parsed = v.safeParse(SETTINGS_SCHEMA, parseToml(text, shown));
   if (!parsed.success) {
     throw faulty(
       shown,
@@ -183,8 +90,8 @@ export function readSettings(path: string, shown: string): Settings | null {
   };
 }
 
-type Table = v.InferOutput<typeof SCHEMA>["domains"][string];
-type Common = Pick<v.InferOutput<typeof SCHEMA>, "defaults" | "sources">;
+type Table = v.InferOutput<typeof SETTINGS_SCHEMA>["domains"][string];
+type Common = Pick<v.InferOutput<typeof SETTINGS_SCHEMA>, "defaults" | "sources">;
 
 function readDomain(
   name: string,
@@ -271,18 +178,6 @@ function describeIssue(issue: v.BaseIssue<unknown>, text: string, shown: string)
   const isObject = issue.type === "strict_object" || issue.type === "loose_object";
   const what = !isObject ? issue.message : issue.expected === "Object" ? "must be a table" : "is missing";
   return `${at}: ${key} ${what}`;
-}
-
-function knownKeys(path: readonly string[], issue: v.BaseIssue<unknown>): readonly string[] {
-  if (path.length === 1) return ["url", "keep_lists", "bridge", "sources", "defaults", "domains"];
-  if (path[0] === "bridge") return SETTING_NAMES;
-  if (path[0] === "sources") {
-    const table = issue.path?.at(-1) as { input?: { kind?: unknown } } | undefined;
-    return knownSourceSettings(table?.input?.kind);
-  }
-  return path[0] === "defaults"
-    ? ["mode", "patched", ...POLICY_SETTINGS]
-    : ["list", "sources", "mode", "patched", "canaries", "minimum", "must_not_appear", ...POLICY_SETTINGS];
 }
 
 /**

@@ -2,7 +2,8 @@
 import { concatBytes } from "./bytes.ts";
 import { damaged } from "./errors.ts";
 import { FINGERPRINT_BYTES } from "./fingerprint.ts";
-import { decodeShard, encodeShard, entriesOf } from "./shard.ts";
+import type { Counts } from "./manifest.ts";
+import { countStates, decodeShard, encodeShard, entriesOf } from "./shard.ts";
 
 /** State of a name that is not listed. */
 export const UNLISTED = -1;
@@ -40,6 +41,37 @@ export function decodePatched(bytes: Uint8Array): PatchedName[] {
 
 /** The fingerprint at the start of a digest, as a copy of its own. */
 export const fingerprintIn = (digest: Uint8Array): Uint8Array => digest.slice(0, FINGERPRINT_BYTES);
+
+/** A change of a name, by its place in a list. */
+export interface PlacedChange {
+  readonly shard: number;
+  readonly tail: number;
+  readonly state: number;
+}
+
+/** New states by tail, for each shard that changes. Of several changes of one name the last counts. */
+export function changesByShard(
+  changes: readonly PlacedChange[],
+): ReadonlyMap<number, ReadonlyMap<number, number>> {
+  const byShard = new Map<number, Map<number, number>>();
+  for (const { shard, tail, state } of changes) {
+    const states = byShard.get(shard) ?? new Map<number, number>();
+    byShard.set(shard, states.set(tail, state));
+  }
+  return byShard;
+}
+
+/** The counts of a list in which a shard takes the place of another. @param counts of the list with the shard before */
+export function recount(counts: Counts, before: Uint8Array, after: Uint8Array): Counts {
+  const went = countStates(decodeShard(before));
+  const came = countStates(decodeShard(after));
+  return {
+    active: counts.active - went[0] + came[0],
+    disabled: counts.disabled - went[1] + came[1],
+    full: counts.full - went[2] + came[2],
+    moved: counts.moved - went[3] + came[3],
+  };
+}
 
 /**
  * The bytes of a shard after changes.

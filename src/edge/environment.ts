@@ -17,6 +17,7 @@ export interface RawEnvironment {
   readonly ROLLCALL_CACHE_BYTES?: unknown;
   readonly ROLLCALL_PARTITIONS?: unknown;
   readonly ROLLCALL_HISTORY_DAYS?: unknown;
+  readonly ROLLCALL_KV_WRITES?: unknown;
   readonly ROLLCALL_PAUSED?: unknown;
   readonly ROLLCALL_KV?: unknown;
   readonly REGISTRY?: unknown;
@@ -74,6 +75,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     cacheBytes: number("ROLLCALL_CACHE_BYTES", 64 * 1024 * 1024, 1024 * 1024, 100 * 1024 * 1024),
     partitions: number("ROLLCALL_PARTITIONS", 1, 1, 256),
     history: DAY * number("ROLLCALL_HISTORY_DAYS", 30, 2, 365),
+    kvWrites: number("ROLLCALL_KV_WRITES", 1_000, 100, 1_000_000_000),
     mostHeads: MOST_HEADS,
     paused: paused === "true",
   };

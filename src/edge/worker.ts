@@ -26,6 +26,7 @@ export interface Env extends PlaceEnvironment {
   readonly ROLLCALL_CACHE_BYTES?: string;
   readonly ROLLCALL_PARTITIONS?: string;
   readonly ROLLCALL_HISTORY_DAYS?: string;
+  readonly ROLLCALL_KV_WRITES?: string;
   readonly ROLLCALL_PAUSED?: string;
 }
 

@@ -1,6 +1,6 @@
 import type { DomainDescription, DomainSummary, EdgeStatus, RegistryStatus } from "../api/index.ts";
 import { ClientError, type RollcallClient } from "../client/index.ts";
-import type { Counts } from "../directory/index.ts";
+import { type Counts, MAX_SHARD_ENTRIES } from "../directory/index.ts";
 import type { Published } from "../publish/index.ts";
 import { isTrialDomain } from "./trial.ts";
 
@@ -24,6 +24,10 @@ export interface ListState {
   readonly brake: DomainSummary["brake"];
   /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode. */
   readonly would_refuse: number | null;
+  /** Names in a shard on average; null if the edge does not say. */
+  readonly names_per_shard: number | null;
+  /** Whether its shards are half full, so that single changes will stop with `repack_needed` unless it is published. */
+  readonly publish_soon: boolean;
 }
 
 /** What decides whether a list is stale. */
@@ -122,6 +126,7 @@ function stateOf(
   const current = head === null ? null : Math.max(head.time, foundLater ? seen.time : 0);
   const state = head === null ? "none" : head.deleted_until === null ? "served" : "deleted";
   const alias = head?.alias ?? null;
+  const names = head?.names_per_shard ?? null;
   // A deleted domain was deleted on purpose, and an alias has no list.
   const mayBeStale = maxAge !== undefined && state !== "deleted" && alias === null;
   return {
@@ -136,6 +141,8 @@ function stateOf(
     key_fits: head?.key_fits ?? null,
     brake: head?.brake ?? null,
     would_refuse: head?.would_refuse ?? null,
+    names_per_shard: names,
+    publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,
     stale: mayBeStale && (current === null || now - current > maxAge),
   };
 }

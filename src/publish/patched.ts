@@ -1,13 +1,12 @@
 /** What becomes of single changes if a list is published that does not know of them. */
 import {
   changedShard,
+  changesByShard,
   concatBytes,
-  countStates,
-  decodeShard,
-  ENTRY_STATES,
   type Hashing,
   ID_BYTES,
   type PatchedName,
+  recount,
   shardOf,
   tailOf,
   UNLISTED,
@@ -75,31 +74,25 @@ export function decidePatched(
 
 /** A list in which these names have the states that single changes gave them. */
 function withNames(packed: PackedList, hashing: Hashing, names: readonly PatchedName[]): PackedList {
-  const byShard = new Map<number, Map<number, number>>();
-  for (const { fingerprint, state } of names) {
-    const index = shardOf(fingerprint, packed.table.bits);
-    const changes = byShard.get(index) ?? new Map<number, number>();
-    byShard.set(index, changes.set(tailOf(fingerprint), state));
-  }
+  const { bits } = packed.table;
+  const changes = names.map(({ fingerprint, state }) => ({
+    shard: shardOf(fingerprint, bits),
+    tail: tailOf(fingerprint),
+    state,
+  }));
   const shards = [...packed.shards];
-  const counts = { ...packed.counts };
-  const count = (bytes: Uint8Array, sign: 1 | -1): void => {
-    countStates(decodeShard(bytes)).forEach((entries, state) => {
-      counts[ENTRY_STATES[state] as (typeof ENTRY_STATES)[number]] += sign * entries;
-    });
-  };
-  let { inline } = packed.table;
   const ids = packed.table.ids.slice();
-  for (const [index, changes] of byShard) {
+  let { counts } = packed;
+  let { inline } = packed.table;
+  for (const [index, states] of changesByShard(changes)) {
     const before = shards[index] as Uint8Array;
-    const after = changedShard(before, changes);
-    count(before, -1);
-    count(after, 1);
+    const after = changedShard(before, states);
+    counts = recount(counts, before, after);
     shards[index] = after;
     if (inline !== null) inline = after;
     else ids.set(hashing.sha256(after), index * ID_BYTES);
   }
-  return { table: { bits: packed.table.bits, inline, ids }, shards, counts };
+  return { table: { bits, inline, ids }, shards, counts };
 }
 
 /** What a commit says about single changes. */

@@ -3,6 +3,7 @@ import type { KvStore } from "../runtime/ports.ts";
 import { copyToKv } from "./copy-to-kv.ts";
 import { prune } from "./history.ts";
 import { type AskRevocations, updateRevocations } from "./initialise.ts";
+import { kvBudget } from "./kv-budget.ts";
 import { HEARTBEAT, scheduleCopy } from "./kv-pauses.ts";
 import { getMeta, setAlarmBy, setMeta } from "./meta.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
@@ -53,7 +54,8 @@ export async function runAlarm({ storage, kv, ports, settings, revocations }: Al
   }
   try {
     const mac = rosterMac(hashing, settings.masterKey);
-    await copyToKv({ storage, records: new Records(storage), kv, clock, timers, rosterMac: mac });
+    const kvWrites = kvBudget(settings.kvWrites, getMeta(storage, "partitions") ?? 1);
+    await copyToKv({ storage, records: new Records(storage), kv, kvWrites, clock, timers, rosterMac: mac });
   } finally {
     const now = clock.now();
     scheduleCopy(storage, now);

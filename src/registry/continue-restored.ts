@@ -10,6 +10,7 @@ import {
   readManifest,
   rosterKey,
 } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { writeAudit } from "./audit.ts";
 import type { CommitContext } from "./commit.ts";
@@ -33,7 +34,7 @@ export async function readRoster(kv: KvStore, mac: Mac, partition: number): Prom
   try {
     text = (await kv.getTexts([rosterKey(name)], 60)).get(rosterKey(name));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw failure("unavailable", `KV's roster of partition ${name} cannot be read: ${why}; try again`);
   }
   if (!text) return null;

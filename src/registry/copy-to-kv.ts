@@ -3,6 +3,7 @@ import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
 import { keepKey } from "./history.ts";
+import { affordableAt, isPatchedOnly, type KvBudget, payForWrite } from "./kv-budget.ts";
 import {
   afterFailure,
   HEARTBEAT,
@@ -32,6 +33,7 @@ export interface CopyContext {
   readonly storage: RegistryStorage;
   readonly records: Records;
   readonly kv: KvStore;
+  readonly kvWrites: KvBudget;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly rosterMac: Mac;
@@ -101,7 +103,11 @@ export function noteMissingBlob(storage: RegistryStorage, domain: string, id: st
   );
   if (lost.length === 0) return false;
   storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
-  storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ?", domain);
+  // Nor does it wait for the budget for single changes.
+  storage.sql(
+    "UPDATE heads SET kv_number = 0, kv_next = iif(kv_failures > 0, kv_next, NULL) WHERE domain = ?",
+    domain,
+  );
   return true;
 }
 
@@ -155,11 +161,14 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   const head = records.head(domain);
   if (head === null) return true;
   const ids = notInKv(storage, domain, blobsOf(head.manifest));
+  const isPaced = isPatchedOnly(storage, domain);
+  if (isPaced && isPutOff(context, domain, ids.length + 1)) return true;
   if (ids.length > 0) noteTry(context, domain);
-  if (!(await copyBlobs(context, domain, ids, budget)) || !budget.take(1)) return false;
+  if (!(await copyBlobs(context, domain, ids, isPaced, budget)) || !budget.take(1)) return false;
   noteTry(context, domain);
   keepKey(storage, manifestKey(domain));
   await kv.put(manifestKey(domain), head.manifest.bytes);
+  if (isPaced) payForWrite(storage, context.kvWrites, clock.now());
   // There may be a newer head by now: only the one that was written counts as copied.
   storage.sql(
     `UPDATE heads SET kv_number = max(kv_number, ?), kv_time = ?, kv_failures = NULL, kv_next = NULL
@@ -171,11 +180,29 @@ async function copyHead(context: CopyContext, domain: string, budget: Budget): P
   return true;
 }
 
+/**
+ * Waits with a copy of so many keys until the budget for single changes has them, and until copies that have waited longer were
+ * made: otherwise many small ones would leave nothing for a large one.
+ * @returns false if it can be made now
+ */
+function isPutOff({ storage, kvWrites, clock }: CopyContext, domain: string, keys: number): boolean {
+  const older = storage.sql(
+    `SELECT max(kv_next) AS due FROM heads WHERE kv_number < number AND kv_failures IS NULL
+     AND kv_time < (SELECT kv_time FROM heads WHERE domain = ?)`,
+    domain,
+  )[0]?.due as number | null;
+  const due = Math.max(affordableAt(storage, kvWrites, keys), older ?? 0);
+  if (due <= clock.now()) return false;
+  storage.sql("UPDATE heads SET kv_next = ? WHERE domain = ?", Math.ceil(due), domain);
+  return true;
+}
+
 /** Copies blobs. If some fail, it copies the rest and then throws; false if the budget did not suffice. */
 async function copyBlobs(
   context: CopyContext,
   domain: string,
   ids: readonly string[],
+  isPaced: boolean,
   budget: Budget,
 ): Promise<boolean> {
   let failed: PromiseRejectedResult | undefined;
@@ -185,7 +212,7 @@ async function copyBlobs(
       if (failed !== undefined) throw failed.reason;
       return false;
     }
-    const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id)));
+    const ends = await Promise.allSettled(some.map((id) => copyBlob(context, domain, id, isPaced)));
     const failures = ends.filter((end) => end.status === "rejected");
     failed ??= failures[0];
     // If all of them fail, KV itself does.
@@ -213,14 +240,16 @@ const notInKv = (storage: RegistryStorage, domain: string, ids: readonly string[
   );
 
 async function copyBlob(
-  { storage, records, kv, clock }: CopyContext,
+  { storage, records, kv, kvWrites, clock }: CopyContext,
   domain: string,
   id: string,
+  isPaced: boolean,
 ): Promise<void> {
   const bytes = records.blob(domain, id);
   if (bytes === null) return;
   keepKey(storage, blobKey(domain, id));
   await kv.put(blobKey(domain, id), bytes);
+  if (isPaced) payForWrite(storage, kvWrites, clock.now());
   storage.sql("UPDATE blobs SET in_kv = ? WHERE domain = ? AND id = ?", clock.now(), domain, id);
 }
 

@@ -25,6 +25,8 @@ export interface Meta {
   roster_next: number;
   /** Why a key could not be written; empty if none fails. */
   kv_error: string;
+  /** When the writes to KV for single changes have come back; see kv-budget.ts. */
+  kv_paid: number;
   /** Every generation up to this number has a summary; the next two say how far the present pass has come. */
   summarised: number;
   summarising_number: number;

@@ -35,6 +35,8 @@ export interface RegistrySettings {
   readonly masterKey: Uint8Array;
   /** How long superseded generations can be rolled back to, milliseconds. */
   readonly history: number;
+  /** KV writes a day, of which the copies of single changes take half at most. */
+  readonly kvWrites: number;
   /** Whether questions are refused, so that nothing is confirmed while the storage is being restored. */
   readonly paused: boolean;
 }

@@ -4,11 +4,13 @@ import {
   blobId,
   type Counts,
   changedShard,
-  countStates,
+  changesByShard,
   decodeShard,
   fromHex,
   ID_BYTES,
   type ManifestRecord,
+  type PlacedChange,
+  recount,
   SHARD_ENTRIES,
   toHex,
 } from "../directory/index.ts";
@@ -28,13 +30,6 @@ export function shardBytes(records: Records, { domain, shards }: ManifestRecord,
   });
 }
 
-/** What becomes of one name. */
-interface ShardChange {
-  readonly shard: number;
-  readonly tail: number;
-  readonly state: number;
-}
-
 /**
  * The list of a manifest after changes, its new shards kept as if they were uploaded: a commit names them. One shard at
  * a time is in memory.
@@ -43,25 +38,18 @@ interface ShardChange {
 export async function rebuildShards(
   { records, hashing, now }: CommitContext,
   manifest: ManifestRecord,
-  changes: readonly ShardChange[],
+  changes: readonly PlacedChange[],
   pause: () => Promise<void>,
 ): Promise<{ readonly shards: BlobTable; readonly counts: Counts }> {
   const { domain } = manifest;
-  const byShard = new Map<number, Map<number, number>>();
-  for (const { shard, tail, state } of changes) {
-    const states = byShard.get(shard) ?? new Map<number, number>();
-    byShard.set(shard, states.set(tail, state));
-  }
-  const counts = { ...manifest.counts };
-  let { shards } = manifest;
+  let { counts, shards } = manifest;
   if (shards.inline === null) shards = { ...shards, ids: shards.ids.slice() };
-  for (const [index, states] of byShard) {
+  for (const [index, states] of changesByShard(changes)) {
     await pause();
     const before = shardBytes(records, manifest, index);
     const after = changedShard(before, states);
-    addCounts(counts, before, -1);
-    const entries = addCounts(counts, after, 1);
-    if (shards.inline !== null && entries <= INLINE_ENTRIES) {
+    counts = recount(counts, before, after);
+    if (shards.inline !== null && decodeShard(after).count <= INLINE_ENTRIES) {
       shards = { ...shards, inline: after };
       continue;
     }
@@ -71,19 +59,4 @@ export async function rebuildShards(
     shards.ids.set(fromHex(id), index * ID_BYTES);
   }
   return { shards, counts };
-}
-
-/** Adds the entries of a shard to counts, or subtracts them. @returns how many the shard has */
-function addCounts(
-  counts: { -readonly [S in keyof Counts]: number },
-  bytes: Uint8Array,
-  sign: 1 | -1,
-): number {
-  const shard = decodeShard(bytes);
-  const [active, disabled, full, moved] = countStates(shard);
-  counts.active += sign * active;
-  counts.disabled += sign * disabled;
-  counts.full += sign * full;
-  counts.moved += sign * moved;
-  return shard.count;
 }

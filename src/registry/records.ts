@@ -120,6 +120,10 @@ export class Records {
       { domain, number, deleted, alias },
       "ON CONFLICT DO UPDATE SET number = excluded.number, deleted = excluded.deleted, alias = excluded.alias",
     );
+    if (meta.action !== "patch") {
+      // It is copied at once, even if single changes before it wait (kv-budget.ts). Only a failure has its pause.
+      this.#storage.sql("UPDATE heads SET kv_next = NULL WHERE domain = ? AND kv_failures IS NULL", domain);
+    }
     const before = new Set(head === null ? [] : blobsOf(head.manifest));
     const after = new Set(blobsOf(manifest));
     for (const id of before) {

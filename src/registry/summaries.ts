@@ -2,7 +2,7 @@
  * What listings show of a generation, in a row of its own: a manifest holds a whole small list, and those of all domains
  * need more memory than an object has.
  */
-import { type ManifestRecord, readManifest } from "../directory/index.ts";
+import { type Counts, type ManifestRecord, readManifest } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary } from "./protocol.ts";
@@ -12,7 +12,7 @@ import { replace } from "./rows.ts";
 const MANIFESTS = 250;
 
 /** The columns of a summary in a query that names the table `s`; {@link summaryIn} reads them. */
-export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id`;
+export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits`;
 
 /** What a manifest says, without its list. */
 export type Summary = HeadSummary & { readonly departures: number };
@@ -44,15 +44,29 @@ export function summaryIn(
   storage: RegistryStorage,
   domain: string,
   generation: number,
-  { time, mode, alias, deleted_until, epoch, key_id, departures, active, disabled, full, moved }: SqlRow,
+  {
+    time,
+    mode,
+    alias,
+    deleted_until,
+    epoch,
+    key_id,
+    departures,
+    bits,
+    active,
+    disabled,
+    full,
+    moved,
+  }: SqlRow,
 ): Summary {
   if (mode === null) {
     const manifest = manifestOf(storage, domain, generation);
     return { ...summaryOf(manifest), departures: manifest.departures.count };
   }
-  const counts = { active, disabled, full, moved };
+  const counts = { active, disabled, full, moved } as Counts;
+  const names_per_shard = namesPerShard(counts, bits as number);
   const known = { domain, generation, time, mode, counts, alias, deleted_until, epoch, key_id, departures };
-  return known as Summary;
+  return { ...known, names_per_shard } as Summary;
 }
 
 /** What a manifest says of a head. */
@@ -66,7 +80,11 @@ export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
   deleted_until: manifest.deletedUntil,
   epoch: manifest.epoch,
   key_id: manifest.keyId,
+  names_per_shard: namesPerShard(manifest.counts, manifest.shards.bits),
 });
+
+const namesPerShard = ({ active, disabled, full, moved }: Counts, bits: number): number =>
+  Math.ceil((active + disabled + full + moved) / 2 ** bits);
 
 function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord {
   const row = storage.sql(

@@ -13,7 +13,7 @@ import { askOnce, Client, netstring } from "./support/sockets.ts";
  * Sockets that a service manager opened: sd_listen_fds(3).
  */
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const ACTIVATE = "/usr/bin/systemd-socket-activate";
 const PYTHON = "/usr/bin/python3";
 const USER = netstring("access user@example.com");

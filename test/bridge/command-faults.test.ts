@@ -12,7 +12,7 @@ import {
 } from "./support/bridge-process.ts";
 import { type Act, WAY_NAMES } from "./support/ways.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 /** The timeout of mail servers that an answer has to keep, ms. */
 const MTA_TIMEOUT = 5_000;
 

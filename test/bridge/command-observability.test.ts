@@ -12,7 +12,7 @@ import {
   working,
 } from "./support/bridge-process.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 /** Every recipient is unknown, and accepted in observe mode. */
 const observing: Behaviour = (recipient, response) =>

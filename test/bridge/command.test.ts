@@ -6,7 +6,7 @@ import { EVERY_LISTENER, slow, startBoth, startEdge, working } from "./support/b
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 import { policyQuestion, WAY_NAMES } from "./support/ways.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 /** Longest time that a stop may take, ms. */
 const STOP_TIMEOUT = 5_000;
 

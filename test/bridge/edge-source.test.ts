@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import { ClientError } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
 import {
+  ACCEPT_GRACE,
   ALICE,
   away,
   Bench,
@@ -91,6 +93,47 @@ describe("a burst", () => {
     await bench.time.advance(DAY);
     // The second was still asked in time to be cached; the third was past its deadline.
     expect(bench.asked.map(({ recipient }) => recipient)).toEqual(["n0@example.com", "n1@example.com"]);
+  });
+});
+
+describe("a question that waits for a request under way", () => {
+  /** Two questions of one domain, of which the second is sent a second after it was asked. */
+  const askTwo = async (edge: Edge): Promise<{ bench: Bench; second: string }> => {
+    const bench = new Bench(edge, { requests: 1 });
+    bench.latency = SECOND;
+    const asked = [bench.ask(ALICE), bench.ask(BOB)];
+    await bench.time.advance(2 * SECOND);
+    bench.latency = 0;
+    const [, { answer, source }] = (await Promise.all(asked)) as [Resolution, Resolution];
+    return { bench, second: `${answer.verdict} ${answer.action} ${source}` };
+  };
+
+  it("counts max_age from when it was sent, so that a refusal is not too old when it arrives", async () => {
+    const { bench, second } = await askTwo(says("unknown", { maxAge: 2 }));
+    expect(second).toBe("unknown reject edge");
+    bench.edge = away;
+    await bench.time.advance(SECOND - 1);
+    expect(await bench.said(BOB)).toBe("unknown reject cache");
+    await bench.time.advance(1);
+    expect(await bench.said(BOB)).toBe("unavailable defer none");
+  });
+
+  it("counts accept-grace from when it was sent", async () => {
+    const { bench } = await askTwo(says("deliverable", { confirmedAge: 0 }));
+    bench.edge = away;
+    await bench.time.advance(ACCEPT_GRACE - SECOND - 1);
+    expect(await bench.said(BOB)).toBe("deliverable accept grace");
+    await bench.time.advance(1);
+    expect(await bench.said(BOB)).toBe("unavailable defer none");
+  });
+
+  it("is not asked again with less than two thirds of its time left", async () => {
+    const generations = [5, 3, 3];
+    const { bench, second } = await askTwo(({ recipient }) =>
+      answerOf(recipient, "deliverable", { generation: generations.shift() ?? null }),
+    );
+    expect(second).toBe("deliverable accept edge");
+    expect(bench.asked).toHaveLength(2);
   });
 });
 

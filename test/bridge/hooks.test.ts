@@ -256,7 +256,7 @@ describe("a stop", () => {
   });
 });
 
-describe("rollcall bridge --hooks", { timeout: 60_000 }, () => {
+describe("rollcall bridge --hooks", () => {
   const FLAGS = ["--hooks", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
   const urlOf = (bridge: BridgeProcess): string => {
     const { host, port } = bridge.address("hooks") as { host: string; port: number };

@@ -9,7 +9,7 @@ import { isRunning, replace } from "./support/replacing.ts";
  * What systemd is told through its notify socket, by the real systemd-notify.
  */
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const PYTHON = "/usr/bin/python3";
 const NOTIFY = "/usr/bin/systemd-notify";
 const MISSING = [PYTHON, NOTIFY].filter((file) => !existsSync(file));

@@ -84,7 +84,6 @@ const CAN_ISOLATE =
 
 describe.skipIf(!CAN_ISOLATE)(
   `a bridge beyond loopback${CAN_ISOLATE ? "" : " (needs root, unshare and iproute2)"}`,
-  { timeout: 60_000 },
   () => {
     it("answers the networks that are named, and no other", () => {
       const home = temporaryFolder();

@@ -9,7 +9,7 @@ import { askOnce, Client, netstring } from "./support/sockets.ts";
  * SIGHUP reads the settings file again.
  */
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const USER = netstring("access user@example.com");
 const DUNNO = "8:OK DUNNO,";
 

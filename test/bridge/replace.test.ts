@@ -7,7 +7,7 @@ import { isRunning, replace } from "./support/replacing.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 import { policyQuestion } from "./support/ways.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const USER = netstring("access user@example.com");
 const NOBODY = netstring("recipients nobody@example.com");
 const DUNNO = "8:OK DUNNO,";

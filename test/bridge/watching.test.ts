@@ -102,7 +102,7 @@ describe("the expiry of a token", () => {
     expect(said(lines).slice(before)).toEqual([
       expect.stringMatching(/^error: the token expired on 1970-01-08/),
     ]);
-  }, 60_000);
+  });
 
   it.each([
     ["never", null, "\\+Inf"],

@@ -277,7 +277,7 @@ describe("exit codes and messages", () => {
   it.each([
     ["this Node", process.execPath],
     ["Node 20", NODE_20 ?? process.execPath],
-  ])("reach a script that runs the command (%s)", { timeout: 30_000 }, async (_, node) => {
+  ])("reach a script that runs the command (%s)", async (_, node) => {
     const { domain, start, write } = fresh();
     write("l.txt", "a@D\nnope\n");
     const publish = `publish --domain ${domain} l.txt`;

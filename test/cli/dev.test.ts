@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { COMPATIBILITY_DATE } from "../../src/cli/dev/local-edge.ts";
 import { readVars, writeVars } from "../../src/cli/dev/vars.ts";
+import { listens } from "../mta/support/waiting.ts";
 import {
   busyPort,
   type Ended,
-  listens,
   NODE_20,
   pause,
   ROOT,
@@ -17,7 +17,7 @@ import {
   temporaryFolder,
 } from "../support/processes.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 const portOf = (url: string): number => Number(new URL(url).port);
 const adminToken = (state: string): string => readFileSync(join(state, "admin-token"), "utf8").trim();

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { challengePage, json, startFakeEdge } from "../support/fake-edge.ts";
 import { type Dev, type Ended, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const home = temporaryFolder();
 const ADMIN = join(home, "state", "admin-token");
 const CHECK = join(home, "state", "check-token");

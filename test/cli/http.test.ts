@@ -199,7 +199,7 @@ describe("a pool of connections", () => {
     await expect(pool.send(asking(edge.url))).rejects.toThrow("closed");
   });
 
-  it("works over TLS, with trusted certificates only", { timeout: 60_000 }, async () => {
+  it("works over TLS, with trusted certificates only", async () => {
     const folder = temporaryFolder();
     const files = { key: join(folder, "key.pem"), cert: join(folder, "cert.pem") };
     execFileSync(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { NODE_20, ROOT, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 describe.skipIf(NODE_20 === undefined)("the built command on Node 20", () => {
   const home = temporaryFolder();

@@ -15,7 +15,7 @@ import { NODE_20, startCli, startDev, temporaryFolder } from "../support/process
  * Behind a proxy: HTTPS_PROXY and NO_PROXY, and a certificate authority of one's own (ca_file, --ca-file).
  */
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0)) await end();

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { url } = await startDev(join(root, "state"), { home: root });
   const admin = readFileSync(join(root, "state", "admin-token"), "utf8").trim();
   env = { ROLLCALL_URL: url, ROLLCALL_TOKEN: admin };
-}, 60_000);
+});
 
 /** A screen: the command and what it prints. */
 async function screen(args: string, answer?: string): Promise<string> {

@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { createClient } from "../../src/client/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { memorySource, publishLists } from "../../src/publish/index.ts";
 import { TEN, useEdge } from "./support/workspace.ts";
 
 const { edge, fresh } = useEdge();
@@ -67,6 +70,58 @@ describe("rollcall status", () => {
     });
   });
 
+  it("warns of a list whose shards single changes filled to half", { timeout: 120_000 }, async () => {
+    const { domain, run } = fresh();
+    const client = createClient({
+      url: edge.url,
+      token: edge.admin,
+      fetch,
+      now: () => performance.now(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    });
+    /** @param bits as many as a list had when it was short; left out: as a publish makes them */
+    const publishNames = (count: number, bits?: number) =>
+      publishLists(
+        {
+          client,
+          hashing: stablelibHashing,
+          timers: { sleep: async () => undefined },
+          recorder: null,
+          progress: {},
+          confirm: async () => undefined,
+        },
+        [
+          {
+            domain,
+            source: memorySource(
+              "a list",
+              Array.from({ length: count }, (_, i) => `u${i}@${domain}`),
+            ),
+            policy: {},
+            canaries: [],
+            ...(bits === undefined ? {} : { bits }),
+          },
+        ],
+      );
+    await publishNames(32_767, 0);
+    expect(await run(`status ${domain}`)).toMatchObject({ code: 0, stderr: "" });
+    await run(`add one-more@${domain} --yes`);
+    for (const named of [` ${domain}`, ""]) {
+      expect(await run(`status${named}`)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(new RegExp(`${domain} .*shards half full`)),
+        stderr: expect.stringContaining(`shards are half full: ${domain}; publish the list`),
+      });
+    }
+    const { stdout } = await run(`status ${domain} --json`);
+    expect(JSON.parse(stdout).domains).toMatchObject([{ names_per_shard: 32_768, publish_soon: true }]);
+    // A publish makes more shards.
+    await run(`remove one-more@${domain} --yes`);
+    await publishNames(32_768);
+    const after = JSON.parse((await run(`status ${domain} --json`)).stdout).domains;
+    expect(after).toMatchObject([{ names_per_shard: 8_192, publish_soon: false }]);
+  });
+
   it("exits with 3 for a domain without a list", async () => {
     const { domain, run, names, write } = fresh();
     const said = await run("status nosuch.example");
@@ -86,9 +141,7 @@ describe("rollcall status", () => {
     expect(await run("status", { env: { ROLLCALL_TOKEN: token.trim() } })).toMatchObject({ code: 3 });
   });
 
-  it("does not show the trial domains that doctor deleted, unless they are named", {
-    timeout: 60_000,
-  }, async () => {
+  it("does not show the trial domains that doctor deleted, unless they are named", async () => {
     const { run, start } = fresh();
     const report = await start("doctor --json");
     expect(report.code).toBe(0);

@@ -180,7 +180,7 @@ describe("rollcall sync", () => {
   });
 });
 
-describe("rollcall sync --watch", { timeout: 60_000 }, () => {
+describe("rollcall sync --watch", () => {
   it("publishes when a file is replaced, reads settings again on SIGHUP, and ends on SIGTERM", async () => {
     const workspace = fresh();
     const { cwd, domain, write, run, verdict } = workspace;

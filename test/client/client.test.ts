@@ -181,6 +181,7 @@ const summary = {
   key_fits: true,
   brake: { held: 15, since: 1, left: 20, asked: 12 },
   would_refuse: null,
+  names_per_shard: 1,
 };
 const generationLine = (generation: number) => ({
   generation,
@@ -291,11 +292,11 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, brake, would_refuse, ...lacking } = summary;
+    const { key_fits, alias, brake, would_refuse, names_per_shard, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
-    const nulls = { alias: null, key_fits: null, brake: null, would_refuse: null };
-    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...nulls }]);
+    const missing = { alias: null, key_fits: null, brake: null, would_refuse: null, names_per_shard: null };
+    expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...missing }]);
   });
 
   it.each<[string, unknown, string]>([

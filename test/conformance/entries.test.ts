@@ -19,7 +19,7 @@ let bridge: Bridge;
 beforeAll(async () => {
   ({ edge, bridge } = await startServers(cleanup));
 }, 90_000);
-afterAll(() => cleanup.run(), 30_000);
+afterAll(() => cleanup.run());
 
 /** `550 5.1.1` of a reply; `5xx` of one whose codes are the platform's. */
 const codesOf = (reply: string): string => /^(\d{3} \d\.\d+\.\d+|[45]xx)/.exec(reply)?.[0] ?? reply;

@@ -3,9 +3,11 @@ import { describe, expect, it } from "vitest";
 import { decodeShard, encodeShard, entriesOf } from "../../src/directory/shard.ts";
 import {
   changedShard,
+  changesByShard,
   decodePatched,
   encodePatched,
   fingerprintIn,
+  recount,
   UNLISTED,
 } from "../../src/directory/single-changes.ts";
 import { faultOf } from "./helpers.ts";
@@ -72,5 +74,41 @@ describe("a shard after single changes", () => {
         },
       ),
     );
+  });
+});
+
+describe("changes of a list", () => {
+  it("are grouped by shard, and the last one of a name counts", () => {
+    const changes = [
+      { shard: 3, tail: 7, state: 1 },
+      { shard: 0, tail: 7, state: 0 },
+      { shard: 3, tail: 5, state: UNLISTED },
+      { shard: 3, tail: 7, state: 2 },
+    ];
+    const grouped = [...changesByShard(changes)].map(([shard, states]) => [shard, ...states]);
+    expect(grouped).toEqual([
+      [3, [7, 2], [5, UNLISTED]],
+      [0, [7, 0]],
+    ]);
+  });
+
+  it("change its counts by what the shard before and the shard after have", () => {
+    const shardWith = (...counts: readonly number[]): Uint8Array => {
+      const states = counts.flatMap((count, state) => new Array<number>(count).fill(state));
+      return encodeShard({ tails: Float64Array.from(states.keys()), states: Uint8Array.from(states) }, 0, 0);
+    };
+    const before = { active: 100, disabled: 200, full: 300, moved: 400 };
+    expect(recount(before, shardWith(1, 2, 3, 4), shardWith(50, 40, 30, 20))).toEqual({
+      active: 149,
+      disabled: 238,
+      full: 327,
+      moved: 416,
+    });
+    expect(recount(before, shardWith(9, 8, 7, 6), shardWith())).toEqual({
+      active: 91,
+      disabled: 192,
+      full: 293,
+      moved: 394,
+    });
   });
 });

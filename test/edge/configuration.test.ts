@@ -30,6 +30,7 @@ describe("an invalid configuration", () => {
     ["its window is too long", "ROLLCALL_WINDOW", "3601", "whole number from 2 to 3600"],
     ["its partitions are none", "ROLLCALL_PARTITIONS", "0.5", "whole number from 1 to 256"],
     ["its history is too short", "ROLLCALL_HISTORY_DAYS", "-99", "whole number from 2 to 365"],
+    ["its KV writes are too few", "ROLLCALL_KV_WRITES", "-17", "whole number from 100 to 1000000000"],
   ])("is reported on every route, without the value: %s", async (_, name, value, why) => {
     const broken = freshEnv({ [name]: value });
     const told = (text: string): void => {

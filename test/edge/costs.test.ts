@@ -111,7 +111,7 @@ beforeAll(async () => {
     return partitions.every(({ kv_pending }) => kv_pending === 0);
   };
   while (!(await isCopied())) await new Promise((resolve) => setTimeout(resolve, 100));
-}, 30_000);
+});
 
 describe("before its answer", () => {
   it("a warm check reads nothing, whatever its answer", async () => {

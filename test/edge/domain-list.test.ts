@@ -40,6 +40,7 @@ describe("the list of domains", () => {
           key_fits: true,
           brake: null,
           would_refuse: 0,
+          names_per_shard: 2,
         },
       ]);
       expect(JSON.stringify(domains)).not.toMatch(/alice|bob|by|note/);

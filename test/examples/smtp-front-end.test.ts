@@ -15,7 +15,7 @@ import {
 } from "../support/processes.ts";
 import { Smtp } from "../support/smtp.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const NO_VERDICT = "451 4.3.0 recipient cannot be checked now, try again later";
 
 describe("the SMTP front end with an edge", () => {

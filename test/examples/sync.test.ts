@@ -13,7 +13,7 @@ import {
   temporaryFolder,
 } from "../support/processes.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 describe("examples/sync.sh", () => {
   const home = temporaryFolder();

@@ -15,7 +15,6 @@ const cleanup = new Cleanup();
 
 describe.skipIf(WITHOUT_OTHERS !== null)(
   `rollcall doctor --bridge beside Exim and Sendmail${WITHOUT_OTHERS ? ` (${WITHOUT_OTHERS})` : ""}`,
-  { timeout: 60_000 },
   () => {
     let edge: Edge;
     let home = "";
@@ -56,8 +55,8 @@ describe.skipIf(WITHOUT_OTHERS !== null)(
       installed.writeProgram(join(home, "sendmail", "sendmail"), "/usr/libexec/sendmail/sendmail");
       await startBridge();
       cleanup.add(() => bridge.stop());
-    }, 60_000);
-    afterAll(() => cleanup.run(), 30_000);
+    });
+    afterAll(() => cleanup.run());
 
     it("says what exim -bt says: the route if the bridge accepts the postmaster", async () => {
       expect(await mailServer(join(home, "exim"))).toMatchObject({

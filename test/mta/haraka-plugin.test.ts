@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.ts";
 import { readAnswer } from "../../src/client/answers.ts";
 import { answer, MODES, VERDICTS, type Verdict } from "../../src/directory/index.ts";
-import { about } from "../conformance/faults/edge-front.ts";
+import { about } from "../conformance/faults/truth.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { folder } from "./support/command.ts";
 

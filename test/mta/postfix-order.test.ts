@@ -62,8 +62,8 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       front = await startEdgeFront(cleanup);
       metrics = await freePort();
       bridge = await startBridge(front, cleanup, ["--metrics", `127.0.0.1:${metrics}`]);
-    }, 60_000);
-    afterAll(() => cleanup.run(), 30_000);
+    });
+    afterAll(() => cleanup.run());
 
     /** How many questions the bridge has had. */
     async function asked(): Promise<number> {

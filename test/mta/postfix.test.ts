@@ -77,7 +77,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
       }),
     );
   }, 90_000);
-  afterAll(() => cleanup.run(), 30_000);
+  afterAll(() => cleanup.run());
 
   const portOf = (way: Way): number => (postfixes.get(way) as Postfix).port;
 
@@ -217,5 +217,5 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
       ]);
     }
     expectWritten("postfix.md", "postmap", table(["key", ...Object.keys(tables)], rows));
-  }, 60_000);
+  });
 });

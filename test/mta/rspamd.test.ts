@@ -2,16 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
-import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
-import { type Rspamd, startRspamd, WITHOUT_RSPAMD } from "./support/rspamd.ts";
+import type { Postfix } from "./support/postfix.ts";
+import { type Rspamd, startRspamdRelay, WITHOUT_RSPAMD } from "./support/rspamd.ts";
 import { type Sink, startSink } from "./support/sink.ts";
 import { type Reply, SmtpSession } from "./support/smtp-client.ts";
 import { until } from "./support/waiting.ts";
 
-const MISSING = WITHOUT_RSPAMD ?? WITHOUT_POSTFIX;
-
-describe.skipIf(MISSING !== null)(
-  `Rspamd as Postfix's milter, with the rule that asks the bridge${MISSING ? ` (${MISSING})` : ""}`,
+describe.skipIf(WITHOUT_RSPAMD !== null)(
+  `Rspamd as Postfix's milter, with the rule that asks the bridge${WITHOUT_RSPAMD ? ` (${WITHOUT_RSPAMD})` : ""}`,
   () => {
     const cleanup = new Cleanup();
     let bridge: Bridge;
@@ -22,19 +20,9 @@ describe.skipIf(MISSING !== null)(
     beforeAll(async () => {
       const front = await startEdgeFront(cleanup);
       bridge = await startBridge(front, cleanup);
-      rspamd = await startRspamd(`127.0.0.1:${bridge.ports.line}`, cleanup);
       sink = await startSink(cleanup);
-      // A relay that itself asks nobody.
-      const main = [
-        "relay_domains = example.com, example.net",
-        "smtpd_recipient_restrictions = reject_unauth_destination",
-        "smtpd_relay_restrictions =",
-        "mynetworks =",
-        `relay_transport = smtp:[127.0.0.1]:${sink.port}`,
-        `smtpd_milters = inet:127.0.0.1:${rspamd.port}`,
-        "milter_default_action = tempfail",
-      ].join("\n");
-      postfix = await startPostfix({ name: "rspamd.example.org", main }, cleanup);
+      const line = `127.0.0.1:${bridge.ports.line}`;
+      ({ rspamd, postfix } = await startRspamdRelay(line, `smtp:[127.0.0.1]:${sink.port}`, cleanup));
     });
     afterAll(() => cleanup.run());
 

@@ -45,9 +45,13 @@ describe.skipIf(whatIsMissing(["dpkg-deb"]) !== null)("the Debian package", () =
     expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
   });
 
-  it("has every file to paste that its pages link to", () => {
+  it("has every file to paste that its pages link to, and the JSON schema that its settings name", () => {
     const root = join(folder, "contents");
     execFileSync("dpkg-deb", ["-x", buildDeb(join(folder, "linked")), root]);
+    const [, schema = ""] =
+      /^#:schema (\S+)\n/.exec(readFileSync(join(root, "etc/rollcall/rollcall.toml"), "utf8")) ?? [];
+    const shipped = readFileSync(join(root, schema), "utf8");
+    expect(shipped).toBe(readFileSync(join(ROOT, "dist/cli/rollcall.schema.json"), "utf8"));
     const pages = join(root, "usr/share/doc/rollcall/docs/mta");
     const links = readdirSync(pages).flatMap((page) =>
       [...readFileSync(join(pages, page), "utf8").matchAll(/\]\((\.\.\/\.\.\/integrations\/[^)#]+)\)/g)].map(

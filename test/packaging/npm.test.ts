@@ -90,5 +90,10 @@ describe.skipIf(NPM === undefined).each([
     expect(stdout).toMatch(/^ +rollcall publish --observe/m);
     expect(stdout).not.toContain("npx");
     expect(code).toBe(0);
+    // For editors.
+    const [directive = ""] = readFileSync(join(home, "new", "rollcall.toml"), "utf8").split("\n");
+    const modules = realpathSync(join(prefix, "lib", "node_modules", "rollcall"));
+    expect(directive).toBe(`#:schema ${join(modules, "dist", "cli", "rollcall.schema.json")}`);
+    expect(existsSync(directive.replace("#:schema ", ""))).toBe(true);
   });
 });

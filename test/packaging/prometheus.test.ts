@@ -196,7 +196,7 @@ describe("the dashboard", () => {
   });
 });
 
-describe.skipIf(MISSING !== "")(`promtool${MISSING}`, { timeout: 60_000 }, () => {
+describe.skipIf(MISSING !== "")(`promtool${MISSING}`, () => {
   it("accepts the rules", () => {
     const { status, stdout, stderr } = spawnSync(PROMTOOL, ["check", "rules", "--lint-fatal", RULES], {
       encoding: "utf8",

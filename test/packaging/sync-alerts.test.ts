@@ -65,7 +65,7 @@ describe("the alerts of sync", () => {
   });
 });
 
-describe.skipIf(MISSING !== "")(`promtool${MISSING}`, { timeout: 60_000 }, () => {
+describe.skipIf(MISSING !== "")(`promtool${MISSING}`, () => {
   const promtool = (args: readonly string[], input?: string) =>
     spawnSync(PROMTOOL, args, { encoding: "utf8", ...(input === undefined ? {} : { input }) });
 

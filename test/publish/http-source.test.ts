@@ -5,7 +5,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
-import { isPointer, valuesAt } from "../../src/publish/sources/pointer.ts";
+import { POINTER, valuesAt } from "../../src/publish/sources/pointer.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { hostOf, linesOf, openOne, refusal } from "./support/reading.ts";
 
@@ -369,7 +369,7 @@ describe("a JSON pointer", () => {
           pointer += `/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
           value = (value as Record<string, unknown>)[key];
         }
-        expect(isPointer(pointer)).toBe(true);
+        expect(POINTER.test(pointer)).toBe(true);
         expect(valuesAt(whole, pointer)).toEqual([value]);
       }),
     );

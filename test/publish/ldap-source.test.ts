@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { join } from "node:path";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
-import { endWithUs, freePort, until } from "../mta/support/waiting.ts";
+import { endWithUs, freePort, listens, until } from "../mta/support/waiting.ts";
 import { temporaryFolder } from "../support/folders.ts";
 import { isInstalled, makeCertificates, note } from "./support/databases.ts";
 import { type PageOf, startPagedLdap } from "./support/paged-ldap.ts";
@@ -155,7 +155,8 @@ access to * by * read
     const urls = `ldap://127.0.0.1:${ldap} ldaps://127.0.0.1:${ldaps}`;
     const child = spawn("slapd", ["-f", configuration, "-h", urls, "-d", "0"], { stdio: "ignore" });
     endWithUs(child);
-    await until("slapd runs", () => existsSync(join(home, "pid")));
+    // It writes its pid before it listens.
+    await until("slapd listens", async () => (await listens(ldap)) && (await listens(ldaps)));
     return new Slapd(child, ldap, ldaps);
   }
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { SOURCE_SETTINGS, type Source } from "../../src/publish/index.ts";
 import { WITHOUT_POSTFIX } from "../mta/support/postfix.ts";
 import { temporaryFolder } from "../support/folders.ts";
@@ -25,16 +25,23 @@ const run = (program: string, ...args: string[]): void => {
 /** Without its line number: a database has its own order. */
 const sorted = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/^\d+ /, "")).sort();
 
-describe.skipIf(WITHOUT_POSTFIX !== null)(`a table of Postfix as a source${note()}`, () => {
-  beforeAll(() => {
-    mkdirSync(env.MAIL_CONFIG, { recursive: true });
-    writeFileSync(join(env.MAIL_CONFIG, "main.cf"), "compatibility_level = 3.10\n");
-    writeFileSync(join(env.MAIL_CONFIG, "master.cf"), "");
-  });
+/** The types of tables that this Postfix has: `postconf -m`. Some are packages of their own. */
+const types = (): string[] => execFileSync("postconf", ["-m"], { env, encoding: "utf8" }).split("\n");
 
+mkdirSync(env.MAIL_CONFIG, { recursive: true });
+writeFileSync(join(env.MAIL_CONFIG, "main.cf"), "compatibility_level = 3.10\n");
+writeFileSync(join(env.MAIL_CONFIG, "master.cf"), "");
+
+describe.skipIf(WITHOUT_POSTFIX !== null)(`a table of Postfix as a source${note()}`, () => {
   const TABLE = 'Alice@example.com OK\n"john doe"@example.com  x y\n# comment\nbob@example.com\n  other\n';
 
-  it.each(["hash", "lmdb", "texthash"])("is read by postmap (%s)", async (type) => {
+  for (const type of ["hash", "lmdb", "texthash"]) {
+    const missing =
+      WITHOUT_POSTFIX === null && !types().includes(type) ? ` (Postfix has no ${type} here)` : "";
+    it.skipIf(missing !== "")(`is read by postmap (${type})${missing}`, () => isRead(type));
+  }
+
+  async function isRead(type: string): Promise<void> {
     const file = join(folder, `relay-${type}`);
     writeFileSync(file, TABLE);
     if (type !== "texthash") run("postmap", `${type}:${file}`);
@@ -47,7 +54,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`a table of Postfix as a source${note(
         "bob@example.com active",
       ]);
     }
-  });
+  }
 
   it("has catch-alls, domains and names without a domain as virtual(5) says", async () => {
     writeFileSync(

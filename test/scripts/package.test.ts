@@ -38,7 +38,10 @@ describe("the npm package", () => {
     const command = ["dist/cli/rollcall.mjs", "dist/cli/opensmtpd-table.mjs"];
     expect(files).toEqual(expect.arrayContaining(command));
     expect(files.filter((file) => /^dist\/(?!cli\/|man\/|completion\/)/.test(file))).toEqual([]);
-    expect(files.filter((file) => file.startsWith("dist/cli/"))).toHaveLength(3);
+    const schema = "dist/cli/rollcall.schema.json";
+    expect(files.filter((file) => file.startsWith("dist/cli/")).sort()).toEqual(
+      ["dist/cli/LICENCES.txt", ...command, schema].sort(),
+    );
     expect(files.filter((file) => OF_A_CLONE.test(file))).toEqual([]);
   });
 

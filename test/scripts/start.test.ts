@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { busyPort, listens, ROOT, Running, temporaryFolder } from "../support/processes.ts";
+import { listens } from "../mta/support/waiting.ts";
+import { busyPort, ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
 const SLOW = 90_000;
 

@@ -145,6 +145,7 @@ export class MemoryEdge {
       key_fits: true,
       brake: null,
       would_refuse: null,
+      names_per_shard: null,
       mode: commit.mode ?? before?.mode ?? "enforce",
       counts: this.#count(commit),
       alias: null,

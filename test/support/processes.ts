@@ -1,7 +1,7 @@
 /** Runs the built command as people do: a process, its output and its exit code. */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
@@ -143,14 +143,6 @@ export async function startDev(
   const smtp = /SMTP front end at smtp:\/\/127\.0\.0\.1:(\d+)/.exec(process.stdout);
   return { process, url, smtpPort: smtp === null ? null : Number(smtp[1]) };
 }
-
-/** Whether something listens on a port of loopback, or of another address of this machine. */
-export const listens = (port: number, host = "127.0.0.1"): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = createConnection({ port, host });
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
 
 /** Listens on a free port of loopback, so that the port is in use. */
 export async function busyPort(): Promise<{ port: number; free(): void }> {

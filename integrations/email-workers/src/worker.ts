@@ -9,6 +9,7 @@ interface Answer {
   readonly action: string;
   readonly verdict: string;
   readonly reply: string;
+  readonly mode: string | null;
 }
 
 interface Env {
@@ -21,8 +22,30 @@ interface Env {
 /** Rollcall answers within 4.5 s. */
 const TIMEOUT_MS = 4_700;
 
-/** What the reply of each action begins with. An answer that contradicts itself is no verdict. */
+/** The action of each verdict. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  deliverable: "accept",
+  unknown: "reject",
+  disabled: "reject",
+  moved: "reject",
+  "not-served": "reject",
+  malformed: "reject",
+  departed: "defer",
+  full: "defer",
+  throttled: "defer",
+  unavailable: "defer",
+};
+
+/** What the reply of each action begins with. Everything else is a deferral. */
 const CLASSES: Readonly<Record<string, string>> = { accept: "2", reject: "5" };
+
+/** Whether the message may be forwarded or refused: the answer names the recipient, and its words are known and agree. */
+function isVerdictAbout(recipient: string, answer: Answer | undefined): answer is Answer {
+  if (answer?.recipient !== recipient || !Object.hasOwn(ACTIONS, answer.verdict)) return false;
+  const isObserved = answer.mode === "observe" && answer.action === "accept";
+  if (answer.action !== ACTIONS[answer.verdict] && !isObserved) return false;
+  return answer.reply[0] === CLASSES[answer.action];
+}
 
 function inTime<T>(answers: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -35,7 +58,7 @@ function inTime<T>(answers: Promise<T>): Promise<T> {
 export default {
   async email(message, env) {
     const [answer] = await inTime(env.ROLLCALL.check([message.to]));
-    const isVerdict = answer?.recipient === message.to && answer.reply[0] === CLASSES[answer.action];
+    const isVerdict = isVerdictAbout(message.to, answer);
     if (isVerdict && answer.action === "accept") {
       await message.forward(env.DESTINATION);
     } else if (isVerdict && answer.action === "reject") {

@@ -30,6 +30,11 @@ const summary = {
   brake: orNull(open({ held: whole, since: whole, left: whole, asked: whole })),
   /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode, or if not known. */
   would_refuse: orNull(whole),
+  /**
+   * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
+   * than 65,535; a publish makes more shards. Null from an edge that does not say.
+   */
+  names_per_shard: orNull(whole),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */

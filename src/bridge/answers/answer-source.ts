@@ -19,6 +19,8 @@ export type SourceOutcome =
       readonly askedAt: number;
       /** Whether the replica gave it, which can give it again at any time: it need not be cached. */
       readonly isLocal?: true;
+      /** What the edge says, if that takes longer than the client can wait: newer, and kept for later questions. */
+      readonly later?: Promise<SourceOutcome>;
     }
   | { readonly kind: "none"; readonly why: string; readonly reason?: DeferralReason };
 

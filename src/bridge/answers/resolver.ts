@@ -1,6 +1,6 @@
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
-import type { AnswerSource } from "./answer-source.ts";
+import type { AnswerSource, SourceOutcome } from "./answer-source.ts";
 import type { DeferralReason } from "./deferral-reason.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { AnswerJudge, type JudgeOptions } from "./judge.ts";
@@ -92,23 +92,37 @@ export class Resolver {
     const minGeneration = (): number => this.#judge.minGeneration(domain);
     try {
       for (let tries = 1; ; tries++) {
+        const begun = this.#now();
         const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
         if (outcome.kind === "none") {
           return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
         }
-        const { answer, askedAt } = outcome;
+        const { answer, askedAt, later } = outcome;
         const now = this.#now();
         if (outcome.isLocal) {
+          if (later !== undefined) void this.#keepLater(question, later);
           const why = "the replica is older than what was seen before";
           return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why, "stale");
         }
-        const isLast = tries === TRIES || now - askedAt >= timeout / 3 || now >= deadline;
+        const isLast = tries === TRIES || now - begun >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);
         if (resolution !== null) return resolution;
       }
     } catch (error) {
       this.#options.fault(error);
       return this.#withoutAnswer(question, "internal error in the bridge", "fault");
+    }
+  }
+
+  /** Keeps an answer for which nobody waits any more. */
+  async #keepLater(question: OpenQuestion, later: Promise<SourceOutcome>): Promise<void> {
+    try {
+      const outcome = await later;
+      if (outcome.kind === "none") return;
+      const { answer, askedAt } = outcome;
+      this.#judge.judge(question, { answer, askedAt, now: this.#now() }, true);
+    } catch (error) {
+      this.#options.fault(error);
     }
   }
 

@@ -12,6 +12,8 @@ export interface Reply {
   readonly outcome: Outcome;
   /** Whether this is the first of its request: a request that fails is one failure, however many questions it held. */
   readonly isFirst: boolean;
+  /** When the request was sent, in time of the bridge's clock. The question may have waited before. */
+  readonly sentAt: number;
 }
 
 interface Waiting {
@@ -56,8 +58,9 @@ export class Batcher {
 
   /** Asks without waiting for other requests, which may all wait for an edge that hangs. */
   async askAlone({ recipient, domain, minGeneration }: Query): Promise<Reply> {
+    const sentAt = this.#now();
     const [outcome] = await this.#ask([recipient], domain, minGeneration());
-    return { outcome: outcome as Outcome, isFirst: true };
+    return { outcome: outcome as Outcome, isFirst: true, sentAt };
   }
 
   #send(domain: string, queue: Queue): void {
@@ -74,9 +77,10 @@ export class Batcher {
 
   async #request(domain: string, queue: Queue, batch: readonly Waiting[]): Promise<void> {
     queue.requests++;
+    const sentAt = this.#now();
     const outcomes = this.#askAbout(domain, batch);
     for (const [i, { settle }] of batch.entries()) {
-      settle(outcomes.then((all) => ({ outcome: all[i] as Outcome, isFirst: i === 0 })));
+      settle(outcomes.then((all) => ({ outcome: all[i] as Outcome, isFirst: i === 0, sentAt })));
     }
     try {
       await outcomes;

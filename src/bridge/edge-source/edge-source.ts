@@ -101,10 +101,12 @@ export class EdgeSource implements AnswerSource {
       const askedAt = this.#now();
       const reply = await (isProbe ? this.#batcher.askAlone(query) : this.#batcher.ask(query));
       if (reply === null) return [noAnswer("timeout"), null];
-      const { outcome, isFirst } = reply;
+      const { outcome, isFirst, sentAt } = reply;
       const now = this.#now();
       observer.asked(now - askedAt, outcome.kind === "none" ? outcome.why : null);
-      if (outcome.kind === "answer") return [{ kind: "answer", answer: outcome.answer, askedAt }, true];
+      // The answer is from after the request was sent: what the question waited before does not make it older.
+      if (outcome.kind === "answer")
+        return [{ kind: "answer", answer: outcome.answer, askedAt: sentAt }, true];
       const hasTime = now - askedAt < timeout / 3 && now < query.deadline;
       if (tries === TRIES || !hasTime || !isBrokenConnection(outcome))
         return [noAnswer(outcome.why.kind), isFirst ? false : null];

@@ -43,8 +43,10 @@ export class ReplicaSource implements AnswerSource {
     if (answer?.action !== "accept" || isNoVerdict(answer)) return this.#edge.ask(query);
     // The accept must still be given in time if the edge hangs.
     const patience = (deadline - clock.now()) / 2;
-    const outcome = await firstOf(timers, patience, () => this.#edge.ask(query));
-    return outcome?.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);
+    const later = this.#edge.ask(query);
+    const outcome = await firstOf(timers, patience, () => later);
+    if (outcome === null) return { ...this.#local(answer, domain), later };
+    return outcome.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);
   }
 
   /**
@@ -56,7 +58,7 @@ export class ReplicaSource implements AnswerSource {
     return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));
   }
 
-  #local(answer: Answer, domain: string): SourceOutcome {
+  #local(answer: Answer, domain: string): Extract<SourceOutcome, { kind: "answer" }> {
     this.#replica.noteUsed(answer, domain);
     return { kind: "answer", answer, askedAt: this.#ports.clock.now(), isLocal: true };
   }

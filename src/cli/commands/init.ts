@@ -5,6 +5,7 @@ import { KEY_BYTES, toBase64Url } from "../../directory/index.ts";
 import type { Cli } from "../context.ts";
 import { collect, domainOf } from "../publish-targets.ts";
 import { SETTINGS_FILE } from "../settings.ts";
+import { settingsSchemaFile } from "../settings-schema-file.ts";
 
 interface InitOptions {
   readonly domain?: readonly string[];
@@ -33,7 +34,11 @@ function init(cli: Cli, options: InitOptions): void {
   const folder = cli.path(options.dir);
   mkdirSync(folder, { recursive: true });
   const files: Record<string, boolean> = {
-    [SETTINGS_FILE]: writeNew(join(folder, SETTINGS_FILE), settingsText(domains), 0o644),
+    [SETTINGS_FILE]: writeNew(
+      join(folder, SETTINGS_FILE),
+      settingsText(domains, settingsSchemaFile()),
+      0o644,
+    ),
     [VARS_FILE]: writeNew(join(folder, VARS_FILE), secretsText(cli), 0o600),
   };
   for (const domain of domains) {
@@ -98,14 +103,16 @@ ROLLCALL_ADMIN_TOKEN=${secret()}
 `;
 }
 
-function settingsText(domains: readonly string[]): string {
+/** @param schema with which editors that know Taplo's directive check, complete and explain the file */
+function settingsText(domains: readonly string[], schema: string | null): string {
   const tables =
     domains.length === 0
       ? `# [domains."example.com"]
 # list = "lists/example.com.txt"
 `
       : domains.map((domain) => `[domains."${domain}"]\nlist = "${listOf(domain)}"\n`).join("\n");
-  return `# What \`rollcall publish\` publishes without a file argument.
+  const directive = schema === null ? "" : `#:schema ${schema}\n`;
+  return `${directive}# What \`rollcall publish\` publishes without a file argument.
 # A setting that is left out keeps the value stored at the edge; a new domain starts with the defaults.
 
 # URL of the edge; --url and ROLLCALL_URL override it. Do not put tokens in this file.

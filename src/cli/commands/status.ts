@@ -20,9 +20,11 @@ rollcall.toml that have no list. Does not show the trial domains that \`rollcall
 A list in observe or defer mode shows about how many distinct names enforce mode would have refused in the last day. Most of
 them are rightly unknown if there is backscatter.
 
-Exit code 1 if the brake holds names, or if --max-age is given and a list is older, or was never published; 3 without --max-age if a domain has no
-list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
-never stale.`;
+Exit code 1 if the brake holds names, or if --max-age is given and a list is older, or was never published; 3 without
+--max-age if a domain has no list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
+never stale.
+
+Warns of a list whose shards are half full. Single changes make it longer and never make more shards; a publish does.`;
 
 /** `rollcall status`: the state of each domain, and whether its list is fresh. */
 export function statusCommand(cli: Cli): Command {
@@ -90,6 +92,12 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
     );
     cli.finish(EXIT.failed);
   }
+  const filling = named((list) => list.publish_soon);
+  if (filling !== "") {
+    output.warn(
+      `shards are half full: ${filling}; publish the list, which makes more of them, before single changes stop (repack_needed)`,
+    );
+  }
   const stale = named((list) => list.stale);
   if (stale !== "") {
     output.warn(`stale: ${stale}; check the job that publishes them`);
@@ -137,6 +145,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
       list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
+      list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);
     return [

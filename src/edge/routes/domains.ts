@@ -44,6 +44,8 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     // A Registry of an earlier release does not say.
     brake: head.brake ?? null,
     would_refuse: head.would_refuse ?? null,
+    // A Registry of the previous release does not say.
+    names_per_shard: head.names_per_shard ?? null,
   };
 }
 

@@ -108,9 +108,8 @@ function readRecord(
     return;
   }
   const address = (fields[columns.address] as string).trim();
-  const word = fields[columns.state] ?? "";
-  const state = words.stateOf(word);
-  if (state === null) sink.fault(line, words.unknown(word));
+  const state = words.read(fields[columns.state]);
+  if (typeof state !== "string") sink.fault(line, state.fault);
   else if (separator !== null) {
     for (const part of address.split(separator)) {
       const one = smtpAddress(part.trim());

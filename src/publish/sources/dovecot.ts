@@ -3,7 +3,7 @@ import { fileSource } from "./file.ts";
 import { kind } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { ParseList, Source } from "./source.ts";
 
 /**
@@ -12,9 +12,7 @@ import type { ParseList, Source } from "./source.ts";
  */
 export const dovecot = kind({
   settings: {
-    passwd_file: v.optional(
-      v.pipe(v.string("must be the path of a passwd-file"), v.nonEmpty("must be the path of a passwd-file")),
-    ),
+    passwd_file: v.optional(textSetting("must be the path of a passwd-file")),
     timeout: TIMEOUT_SETTING,
   },
   open({ passwd_file, timeout }, host): Source {

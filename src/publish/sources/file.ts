@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import { csvReader, readCsv } from "./csv.ts";
 import { kind } from "./kind.ts";
-import { COLUMNS_SETTING } from "./settings.ts";
+import { COLUMNS_SETTING, textSetting } from "./settings.ts";
 import type { ParseList, Source } from "./source.ts";
 import { STATES_SETTING, stateWords } from "./states.ts";
 import { readText } from "./text.ts";
@@ -110,10 +110,10 @@ function unreadable(error: unknown, shown: string): unknown {
 /** `kind = "file"`: text with one address per line, or CSV. */
 export const file = kind({
   settings: {
-    path: v.pipe(v.string("must be the path of a list"), v.nonEmpty("must be the path of a list")),
+    path: textSetting("must be the path of a list"),
     format: v.optional(v.picklist(["text", "csv"], 'must be "text" or "csv"')),
     columns: COLUMNS_SETTING,
-    separator: v.optional(v.pipe(v.string("must be a text"), v.nonEmpty("must be a text"))),
+    separator: v.optional(textSetting("must be a text")),
     states: STATES_SETTING,
   },
   open({ path, format, columns, separator = null, states }, host) {

@@ -4,25 +4,22 @@ import type { SourceHost } from "./kind.ts";
 import type { TokenSource } from "./page.ts";
 import { outputOf } from "./program.ts";
 import { readSecret, secretSettings } from "./secret.ts";
+import { httpUrl, textSetting } from "./settings.ts";
 
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const ARGV = 'must be a program and its arguments, such as ["gcloud", "auth", "print-access-token"]';
 const URL_FORM = "must be the URL of the token endpoint";
 
 /** Where the bearer token comes from. */
 export const TOKEN_SETTINGS = {
   ...secretSettings("token"),
-  token_command: v.optional(v.pipe(v.array(TEXT(ARGV), ARGV), v.minLength(1, ARGV))),
+  token_command: v.optional(v.pipe(v.array(textSetting(ARGV), ARGV), v.minLength(1, ARGV))),
   oauth: v.optional(
     v.strictObject(
       {
-        token_url: v.pipe(
-          v.string(URL_FORM),
-          v.check((text) => URL.canParse(text) && /^https?:/i.test(text), URL_FORM),
-        ),
-        client_id: TEXT("must be the id of the client"),
+        token_url: httpUrl(URL_FORM),
+        client_id: textSetting("must be the id of the client"),
         ...secretSettings("client_secret"),
-        scope: v.optional(TEXT("must be a scope")),
+        scope: v.optional(textSetting("must be a scope")),
       },
       "must be a table with token_url, client_id and client_secret_file",
     ),

@@ -1,25 +1,22 @@
 import * as v from "valibot";
+import { isLoopback } from "../../runtime/loopback.ts";
 import { PublishError } from "../errors.ts";
 import { TOKEN_SETTINGS, tokenSource } from "./http-token.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { fetchPage, type Page } from "./page.ts";
-import { isPointer, valuesAt } from "./pointer.ts";
+import { POINTER, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { httpUrl, TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
-import { STATES_SETTING, type StateWords, shown, stateWords } from "./states.ts";
+import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 import { within } from "./within.ts";
 
 const URL_FORM = 'must be a complete URL, such as "https://directory.example.com/users"';
-const POINTER = 'must be a JSON pointer, such as "/users"';
-const pointer = v.pipe(v.string(POINTER), v.check(isPointer, POINTER));
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+const POINTER_FORM = 'must be a JSON pointer, such as "/users"';
+const pointer = v.pipe(v.string(POINTER_FORM), v.regex(POINTER, POINTER_FORM));
 
 const SETTINGS = {
-  url: v.pipe(
-    v.string(URL_FORM),
-    v.check((text) => URL.canParse(text) && /^https?:/i.test(text), URL_FORM),
-  ),
+  url: httpUrl(URL_FORM),
   ...TOKEN_SETTINGS,
   items: pointer,
   addresses: v.pipe(
@@ -30,7 +27,7 @@ const SETTINGS = {
   states: STATES_SETTING,
   next_url: v.optional(pointer),
   next_token: v.optional(pointer),
-  token_parameter: v.optional(TEXT("must be the name of a parameter of the URL")),
+  token_parameter: v.optional(textSetting("must be the name of a parameter of the URL")),
   timeout: TIMEOUT_SETTING,
 };
 
@@ -46,7 +43,7 @@ export const http = kind({
     const fault = (message: string, hint: string): PublishError =>
       new PublishError("input", `${host.shown} ${message}`, hint);
     const { protocol, hostname } = new URL(url);
-    if (protocol !== "https:" && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)) {
+    if (protocol !== "https:" && !isLoopback(hostname)) {
       throw fault(`would send its token to ${url} unencrypted`, "use https");
     }
     if ((next_token === undefined) !== (token_parameter === undefined)) {
@@ -200,17 +197,15 @@ class ItemReader {
       return;
     }
     const { addresses, state: at } = this.#settings;
-    const said = at === undefined ? "" : (valuesAt(item, at)[0] ?? "");
-    const isWord = typeof said === "string" || typeof said === "boolean" || typeof said === "number";
-    const state = isWord ? this.#words.stateOf(String(said)) : null;
+    const state = this.#words.read(at === undefined ? null : valuesAt(item, at)[0]);
     for (const value of addresses.flatMap((each) => valuesAt(item, each))) {
       if (value === null || value === "") continue;
       this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
       if (address === undefined) this.#sink.fault(line, "an address that is not text");
-      else if (state !== null) this.#sink.entry(line, address, state);
-      else this.#sink.fault(line, this.#words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
+      else if (typeof state === "string") this.#sink.entry(line, address, state);
+      else this.#sink.fault(line, state.fault);
     }
   }
 }

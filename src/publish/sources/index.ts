@@ -2,6 +2,8 @@
 export { openFile } from "./file.ts";
 export type { SourceHost } from "./kind.ts";
 export {
+  type DescribedKind,
+  describeKinds,
   fileList,
   filesOfSources,
   knownSourceSettings,

@@ -1,6 +1,6 @@
 import { eachLine } from "./lines.ts";
 import type { ParseList, SourceSink } from "./source.ts";
-import { type StateWords, shown } from "./states.ts";
+import type { StateWords } from "./states.ts";
 
 /** Names of the members that have the address and the state. */
 export interface JsonMembers {
@@ -47,9 +47,9 @@ function readObject(
     sink.fault(line, `no text in member "${members.address}"`);
     return;
   }
-  const said = members.state === null ? null : (object[members.state] ?? null);
-  const isWord = said === null || typeof said === "string" || typeof said === "boolean";
-  const state = isWord ? words.stateOf(said === null ? "" : String(said)) : null;
-  if (state !== null) sink.entry(line, address, state);
-  else sink.fault(line, words.unknown(isWord ? String(said) : shown(JSON.stringify(said))));
+  const said = members.state === null ? null : object[members.state];
+  // A program says what it means in words.
+  const state = typeof said === "number" ? words.unknown(said) : words.read(said);
+  if (typeof state === "string") sink.entry(line, address, state);
+  else sink.fault(line, state.fault);
 }

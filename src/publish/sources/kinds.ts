@@ -45,14 +45,19 @@ export interface SourceSettings {
   readonly preset?: string | undefined;
 }
 
+const KIND = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+
 /** The settings of a source, with what its preset says. */
 const OF_KIND: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
   const named = (input as { kind?: unknown } | null)?.kind;
-  const found = typeof named === "string" && Object.hasOwn(KINDS, named) ? kindOf(named) : null;
-  const kind = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+  const isKnown = typeof named === "string" && Object.hasOwn(KINDS, named);
   // Without its kind, nothing is known about the other settings.
-  if (found === null) return v.looseObject({ kind, ...COMMON });
-  const presets = presetsOf(named as string);
+  return isKnown ? schemaOfKind(named) : v.looseObject({ kind: KIND, ...COMMON });
+});
+
+/** The settings of a source of one kind. */
+function schemaOfKind(named: string): v.GenericSchema<unknown, SourceSettings> {
+  const presets = presetsOf(named);
   const preset = v.optional(
     v.picklist(
       presets,
@@ -61,8 +66,8 @@ const OF_KIND: v.GenericSchema<unknown, SourceSettings> = v.lazy((input) => {
         : `of kind ${named} must be one of ${presets.join(", ")}`,
     ),
   );
-  return v.strictObject({ kind, ...COMMON, ...found.settings, preset });
-});
+  return v.strictObject({ kind: KIND, ...COMMON, ...kindOf(named).settings, preset });
+}
 
 /** `[sources.NAME]` of rollcall.toml. */
 export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.pipe(
@@ -70,6 +75,23 @@ export const SOURCE_SETTINGS: v.GenericSchema<unknown, SourceSettings> = v.pipe(
   v.transform(withPreset),
   OF_KIND,
 );
+
+/** A kind of source, for the JSON schema of rollcall.toml. */
+export interface DescribedKind {
+  readonly kind: string;
+  readonly schema: v.GenericSchema;
+  /** By name: the settings that a preset for this kind sets. */
+  readonly presets: Readonly<Record<string, readonly string[]>>;
+}
+
+export const describeKinds = (): readonly DescribedKind[] =>
+  KIND_NAMES.map((kind) => ({
+    kind,
+    schema: schemaOfKind(kind),
+    presets: Object.fromEntries(
+      presetsOf(kind).map((preset) => [preset, Object.keys(PRESETS[preset]?.[kind] ?? {})]),
+    ),
+  }));
 
 /** The settings that a kind of source has, for messages. */
 export const knownSourceSettings = (name: unknown): readonly string[] =>

@@ -4,7 +4,7 @@ import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
 import { smtpAddress } from "./proxy-address.ts";
 import type { SourceSink } from "./source.ts";
-import type { StateWords } from "./states.ts";
+import type { StateWords, UnknownState } from "./states.ts";
 
 /** Bit 2 of Active Directory's userAccountControl: the account is disabled ([MS-ADTS] 2.2.16). */
 const ACCOUNT_DISABLED = 2;
@@ -70,7 +70,7 @@ export class EntryReader {
     return (attribute) => all.get(attribute.toLowerCase()) ?? [];
   }
 
-  #stateOf(values: (attribute: string) => readonly string[]): EntryState | { readonly fault: string } {
+  #stateOf(values: (attribute: string) => readonly string[]): EntryState | UnknownState {
     const { account_control, state_attribute } = this.#settings;
     if (account_control) {
       const [flags] = values("userAccountControl");
@@ -81,7 +81,7 @@ export class EntryReader {
     if (state_attribute === undefined) return "active";
     const [word = "", ...others] = values(state_attribute);
     if (others.length > 0) return { fault: `${state_attribute} has several values` };
-    return this.#words.stateOf(word) ?? { fault: this.#words.unknown(word) };
+    return this.#words.read(word);
   }
 }
 

@@ -1,17 +1,16 @@
 import type { Client, ClientOptions, Entry } from "ldapts";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
+import { readOver } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { EntryReader } from "./ldap-entry.ts";
 import { readSecret, secretSettings } from "./secret.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { STATES_SETTING, stateWords } from "./states.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
-import { within } from "./within.ts";
 
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const URL_FORM = 'must be such as "ldaps://dc.example.com" or "ldap://localhost:389"';
 const PAGE = "must be a number of entries, from 2 to 100000";
 
@@ -23,18 +22,18 @@ export const ldap = kind({
   settings: {
     url: v.pipe(v.string(URL_FORM), v.regex(/^ldaps?:\/\/[^/?#@]+\/?$/, URL_FORM)),
     ...TLS_SETTINGS,
-    bind_dn: v.optional(TEXT("must be the name to bind with")),
+    bind_dn: v.optional(textSetting("must be the name to bind with")),
     ...secretSettings("password"),
-    base: TEXT("must be the name at which the search starts"),
-    filter: TEXT("must be a filter, such as (objectClass=person)"),
+    base: textSetting("must be the name at which the search starts"),
+    filter: textSetting("must be a filter, such as (objectClass=person)"),
     attributes: v.optional(
       v.pipe(
-        v.array(TEXT("must be names of attributes"), "must be a list of attributes"),
+        v.array(textSetting("must be names of attributes"), "must be a list of attributes"),
         v.nonEmpty("must name one"),
       ),
       () => ["mail"],
     ),
-    state_attribute: v.optional(TEXT("must be the name of an attribute")),
+    state_attribute: v.optional(textSetting("must be the name of an attribute")),
     states: STATES_SETTING,
     account_control: v.optional(v.boolean("must be true or false"), false),
     referrals: v.optional(v.picklist(["refuse", "ignore"], 'must be "refuse" or "ignore"'), "refuse"),
@@ -53,19 +52,13 @@ export const ldap = kind({
         "8",
         host,
       );
-      await within(timeout, host, signal, async (limited) => {
+      await readOver(timeout, host, signal, async (limited) => {
         const client = await connect(Client, settings, host);
-        const cut = (): void => void client.unbind().catch(() => undefined);
-        limited.addEventListener("abort", cut, { once: true });
-        try {
-          await search(client, settings, host, sink, limited);
-        } catch (error) {
-          limited.throwIfAborted();
-          throw error instanceof PublishError ? error : ldapFault(host, error);
-        } finally {
-          limited.removeEventListener("abort", cut);
-          cut();
-        }
+        return {
+          read: () => search(client, settings, host, sink, limited),
+          cut: () => void client.unbind().catch(() => undefined),
+          faultOf: (error) => ldapFault(host, error),
+        };
       });
     },
   }),

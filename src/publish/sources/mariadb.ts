@@ -2,24 +2,24 @@ import { isIP } from "node:net";
 import type { Connection, ConnectionOptions, FieldPacket } from "mysql2";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
+import { readOver } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { readSecret, secretSettings } from "./secret.ts";
+import { textSetting } from "./settings.ts";
 import { databaseFault, RowReader, SQL_SETTINGS } from "./sql.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
-import { within } from "./within.ts";
 
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 const PORT = "must be a port number";
 
 /** `kind = "mariadb"`: a query to MariaDB or MySQL, whose rows are read as they arrive. */
 export const mariadb = kind({
   settings: {
-    host: v.optional(TEXT("must be the name of the server")),
+    host: v.optional(textSetting("must be the name of the server")),
     port: v.optional(v.pipe(v.number(PORT), v.integer(PORT), v.minValue(1, PORT), v.maxValue(65_535, PORT))),
-    socket: v.optional(TEXT("must be the path of the server's unix socket")),
-    user: TEXT("must be the name of a user who may read the tables"),
-    database: TEXT("must be the name of the database"),
+    socket: v.optional(textSetting("must be the path of the server's unix socket")),
+    user: textSetting("must be the name of a user who may read the tables"),
+    database: textSetting("must be the name of the database"),
     ...secretSettings("password"),
     ...TLS_SETTINGS,
     ...SQL_SETTINGS,
@@ -31,35 +31,29 @@ export const mariadb = kind({
         default: { createConnection(options: ConnectionOptions): Connection };
       }>("mysql2", "3", host);
       const options = connectionOptions(settings, host);
-      await within(timeout, host, signal, async (limited) => {
+      await readOver(timeout, host, signal, () => {
         const connection = mysql.createConnection(options);
         // A connection that breaks does not always end the command that runs.
         const broken = new Promise<never>((_, reject) => {
           connection.on("error", reject);
           connection.on("end", () => reject(new Error("the connection was closed")));
         });
-        const cut = (): void => connection.destroy();
-        limited.addEventListener("abort", cut, { once: true });
-        try {
-          const reading = async (): Promise<void> => {
-            await run(connection, "START TRANSACTION READ ONLY");
-            // The server may have a limit for everyone, which cuts a result without a word.
-            await run(
-              connection,
-              "SET SESSION sql_select_limit = 18446744073709551615, max_error_count = 65535",
-            );
-            await rowsOf(connection, query, (names) => new RowReader(names, settings, host, sink));
-            await requireWhole(connection, host);
-            await run(connection, "COMMIT");
-          };
-          await Promise.race([reading(), broken]);
-        } catch (error) {
-          limited.throwIfAborted();
-          throw error instanceof PublishError ? error : databaseFault(host, error);
-        } finally {
-          limited.removeEventListener("abort", cut);
-          connection.destroy();
-        }
+        const read = async (): Promise<void> => {
+          await run(connection, "START TRANSACTION READ ONLY");
+          // The server may have a limit for everyone, which cuts a result without a word.
+          await run(
+            connection,
+            "SET SESSION sql_select_limit = 18446744073709551615, max_error_count = 65535",
+          );
+          await rowsOf(connection, query, (names) => new RowReader(names, settings, host, sink));
+          await requireWhole(connection, host);
+          await run(connection, "COMMIT");
+        };
+        return {
+          read: () => Promise.race([read(), broken]),
+          cut: () => connection.destroy(),
+          faultOf: (error) => databaseFault(host, error),
+        };
       });
     },
   }),

@@ -4,7 +4,7 @@ import { fileSource } from "./file.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
-import { TIMEOUT_SETTING } from "./settings.ts";
+import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { ParseList, Source, SourceSink } from "./source.ts";
 
 const UID = "must be a user id, such as 1000";
@@ -24,9 +24,7 @@ const FIELDS = 7;
  */
 export const passwd = kind({
   settings: {
-    path: v.optional(
-      v.pipe(v.string("must be the path of a file"), v.nonEmpty("must be the path of a file")),
-    ),
+    path: v.optional(textSetting("must be the path of a file")),
     // As Debian's login.defs has them. 65534 is nobody.
     uid_min: UID_SETTING(1000),
     uid_max: UID_SETTING(60_000),

@@ -21,4 +21,4 @@ function stepInto(value: unknown, step: string): readonly unknown[] {
 }
 
 /** Whether a text is a pointer. */
-export const isPointer = (text: string): boolean => /^(?:\/(?:[^~/]|~[01])*)*$/.test(text);
+export const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/;

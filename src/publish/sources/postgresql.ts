@@ -2,12 +2,12 @@ import { Socket } from "node:net";
 import type { Client, ClientConfig, Query, QueryArrayConfig, QueryResult } from "pg";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
+import { readOver } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { readSecret, secretSettings } from "./secret.ts";
 import { databaseFault, RowReader, SQL_SETTINGS } from "./sql.ts";
 import { TLS_SETTINGS, tlsOptions } from "./tls.ts";
-import { within } from "./within.ts";
 
 const URL_FORM =
   'must be such as "postgresql://reader@db.example.com/mail", or "postgresql://reader@/mail?host=/var/run/postgresql"';
@@ -30,37 +30,30 @@ export const postgresql = kind({
     describe: () => `${host.shown} (PostgreSQL)`,
     async read(sink, signal) {
       const { default: pg } = await loadDriver<{ default: Driver }>("pg", "8", host);
-      const socket = new Socket();
-      const client = new pg.Client({ ...connection(url, settings, host), stream: () => socket });
-      await within(timeout, host, signal, async (limited) => {
+      await readOver(timeout, host, signal, () => {
+        const socket = new Socket();
+        const client = new pg.Client({ ...connection(url, settings, host), stream: () => socket });
         let broken: unknown = null;
         // Without a listener, a connection that breaks between two queries would end the process.
         client.on("error", (error) => {
           broken ??= error;
         });
-        const cut = (): void => void socket.destroy();
-        limited.addEventListener("abort", cut, { once: true });
-        try {
-          await client.connect();
-          await client.query("BEGIN TRANSACTION READ ONLY");
-          // A policy that hides rows is an error: a list must not be shorter because of who asks.
-          await client.query("SET LOCAL row_security = off");
-          // A statement with a name is prepared, alone. Otherwise the rows of a second one would be left out.
-          const statement: QueryArrayConfig = { name: "list", text: query, rowMode: "array" };
-          await rowsOf(
-            client,
-            new pg.Query<unknown[]>(statement),
-            (names) => new RowReader(names, settings, host, sink),
-          );
-          await client.query("COMMIT");
-          if (broken !== null) throw broken;
-        } catch (error) {
-          limited.throwIfAborted();
-          throw error instanceof PublishError ? error : databaseFault(host, broken ?? error);
-        } finally {
-          limited.removeEventListener("abort", cut);
-          cut();
-        }
+        return {
+          read: async () => {
+            await client.connect();
+            await client.query("BEGIN TRANSACTION READ ONLY");
+            // A policy that hides rows is an error: a list must not be shorter because of who asks.
+            await client.query("SET LOCAL row_security = off");
+            // A statement with a name is prepared, alone. Otherwise the rows of a second one would be left out.
+            const statement: QueryArrayConfig = { name: "list", text: query, rowMode: "array" };
+            const list = new pg.Query<unknown[]>(statement);
+            await rowsOf(client, list, (names) => new RowReader(names, settings, host, sink));
+            await client.query("COMMIT");
+            if (broken !== null) throw broken;
+          },
+          cut: () => void socket.destroy(),
+          faultOf: (error) => databaseFault(host, broken ?? error),
+        };
       });
     },
   }),

@@ -2,15 +2,14 @@ import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
-
-const TEXT = (what: string) => v.optional(v.pipe(v.string(what), v.nonEmpty(what)));
+import { textSetting } from "./settings.ts";
 
 /** The settings of a secret: `NAME_file` or `NAME_env`. The secret itself is never in the settings file. */
 export const secretSettings = <const N extends string>(name: N) =>
   ({
-    [`${name}_file`]: TEXT("must be the path of a file that contains the secret"),
-    [`${name}_env`]: TEXT("must be the name of an environment variable"),
-  }) as Record<`${N}_${"file" | "env"}`, ReturnType<typeof TEXT>>;
+    [`${name}_file`]: v.optional(textSetting("must be the path of a file that contains the secret")),
+    [`${name}_env`]: v.optional(textSetting("must be the name of an environment variable")),
+  }) as Record<`${N}_${"file" | "env"}`, v.OptionalSchema<ReturnType<typeof textSetting>, undefined>>;
 
 /**
  * Reads a secret.

@@ -2,7 +2,19 @@ import * as v from "valibot";
 
 /** Settings that several kinds of source share. */
 
-const COLUMN = v.pipe(v.string("must be names of columns"), v.nonEmpty("must be names of columns"));
+/** A text that is not empty. @param what it must be, for the message: "must be the path of a file" */
+export const textSetting = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+const COLUMN = textSetting("must be names of columns");
+
+/** A URL of HTTP. @param form what it must be, for messages */
+export const httpUrl = (form: string) =>
+  v.pipe(
+    v.string(form),
+    v.check((text) => URL.canParse(text) && /^https?:/i.test(text), form),
+    // For editors: JSON Schema has patterns only.
+    v.metadata({ pattern: "^[Hh][Tt][Tt][Pp][Ss]?:" }),
+  );
 
 /** `columns = { address = "mail", state = "locked" }` */
 export const COLUMNS_SETTING = v.optional(

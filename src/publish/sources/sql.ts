@@ -1,15 +1,16 @@
-import * as v from "valibot";
+import type * as v from "valibot";
+import { messageOf } from "../../runtime/message-of.ts";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
-import { COLUMNS_SETTING, TIMEOUT_SETTING } from "./settings.ts";
+import { COLUMNS_SETTING, TIMEOUT_SETTING, textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
-import { STATES_SETTING, type StateWords, shown, stateWords } from "./states.ts";
+import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 
 const QUERY = "must be a query that yields a column address, and state if you like";
 
 /** Settings of every database. */
 export const SQL_SETTINGS = {
-  query: v.pipe(v.string(QUERY), v.nonEmpty(QUERY)),
+  query: textSetting(QUERY),
   columns: COLUMNS_SETTING,
   states: STATES_SETTING,
   timeout: TIMEOUT_SETTING,
@@ -77,7 +78,7 @@ export class RowReader {
   row(values: readonly unknown[]): void {
     const line = ++this.#rows;
     const address = values[this.#address];
-    const state = this.#state < 0 ? null : (values[this.#state] ?? null);
+    const state = this.#words.read(values[this.#state]);
     if (typeof address !== "string" || address === "") {
       this.#sink.fault(
         line,
@@ -85,32 +86,18 @@ export class RowReader {
       );
       return;
     }
-    const word = wordOf(state);
-    const read = word === null ? null : this.#words.stateOf(word);
-    if (read !== null) this.#sink.entry(line, address, read);
-    else this.#sink.fault(line, this.#words.unknown(word ?? shown(JSON.stringify(state))));
+    if (typeof state === "string") this.#sink.entry(line, address, state);
+    else this.#sink.fault(line, state.fault);
   }
 }
 
-/** A state as text: databases have flags as booleans and as numbers. */
-function wordOf(state: unknown): string | null {
-  if (state === null) return "";
-  if (typeof state === "string") return state;
-  return typeof state === "boolean" || typeof state === "number" || typeof state === "bigint"
-    ? String(state)
-    : null;
-}
-
 /** The error for what a database or the connection to it reports. Its message is shown; it contains no password. */
-export const databaseFault = ({ shown }: Pick<SourceHost, "shown">, error: unknown): PublishError =>
-  new PublishError(
-    "input",
-    `${shown} was not read to its end: ${messageOf(error)}; nothing of it was used`,
-    "check the server, the user and its rights, and the query",
-  );
-
-function messageOf(error: unknown): string {
+export function databaseFault({ shown }: Pick<SourceHost, "shown">, error: unknown): PublishError {
   // A connection that is refused at several addresses has its errors inside.
   const errors = error instanceof AggregateError ? (error.errors as readonly unknown[]) : [error];
-  return errors.map((each) => (each instanceof Error ? each.message : String(each))).join("; ");
+  return new PublishError(
+    "input",
+    `${shown} was not read to its end: ${errors.map(messageOf).join("; ")}; nothing of it was used`,
+    "check the server, the user and its rights, and the query",
+  );
 }

@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
-import * as v from "valibot";
 import { PublishError } from "../errors.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
+import { textSetting } from "./settings.ts";
 import type { SourceSink } from "./source.ts";
 import { RowReader, SQL_SETTINGS } from "./sql.ts";
 
@@ -13,7 +13,7 @@ import { RowReader, SQL_SETTINGS } from "./sql.ts";
  */
 export const sqlite = kind({
   settings: {
-    path: v.pipe(v.string("must be the path of a database"), v.nonEmpty("must be the path of a database")),
+    path: textSetting("must be the path of a database"),
     ...SQL_SETTINGS,
   },
   open: ({ path, query, timeout, ...settings }, host) => ({

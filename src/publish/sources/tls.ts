@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { isLoopback } from "../../runtime/loopback.ts";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
+import { textSetting } from "./settings.ts";
 
 /** Settings of an encrypted connection. */
 export const TLS_SETTINGS = {
   tls: v.optional(v.boolean("must be true or false")),
-  ca_file: v.optional(
-    v.pipe(v.string("must be the path of a PEM file"), v.nonEmpty("must be the path of a PEM file")),
-  ),
+  ca_file: v.optional(textSetting("must be the path of a PEM file")),
 };
 
 /** What Node's TLS takes. */
@@ -31,7 +31,7 @@ export function tlsOptions(
   { shown, path }: SourceHost,
 ): TlsOptions | null {
   const { tls, ca_file } = settings;
-  const isLocal = server === null || /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(server);
+  const isLocal = server === null || isLoopback(server);
   if (!(tls ?? (ca_file !== undefined || !isLocal))) return null;
   if (ca_file === undefined) return { rejectUnauthorized: true };
   try {

@@ -5,7 +5,7 @@ import { NODE_20, pause, startCli, temporaryFolder } from "../../support/process
 import { Client, netstring } from "../support/sockets.ts";
 import { startReplica, useRealEdge } from "./support.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 describe("rollcall bridge --replica", () => {
   const edge = useRealEdge();

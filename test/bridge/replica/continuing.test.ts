@@ -5,7 +5,7 @@ import { pause, startCli, temporaryFolder } from "../../support/processes.ts";
 import { isRunning, replace } from "../support/replacing.ts";
 import { ReplicaBridge, startReplica, useRealEdge, WINDOW } from "./support.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const [A, B] = ["a.example", "b.example"] as const;
 
 describe("a bridge with a replica", { timeout: SLOW }, () => {

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { pause, temporaryFolder } from "../../support/processes.ts";
 import { type ReplicaBridge, startReplica, useRealEdge } from "./support.ts";
 
-const SLOW = 60_000;
+const SLOW = 180_000;
 const DOMAIN = "a.example";
 const ALICE = `alice@${DOMAIN}`;
 const NOBODY = `nobody@${DOMAIN}`;

@@ -194,7 +194,6 @@ const EVENTS = [
 describe("a replica to which anything happens", () => {
   it.each(Array.from({ length: SEEDS }, (_, i) => i + 1))(
     "never gives a false answer (walk %i)",
-    { timeout: 60_000 },
     async (seed) => {
       const walk = new Walk(seed);
       await walk.publish();

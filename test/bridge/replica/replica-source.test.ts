@@ -19,6 +19,8 @@ class Bench implements LocalLists, AnswerSource {
   /** Answers of the replica that were given. */
   used = 0;
   edge: Answer | "hangs" | null = null;
+  /** Milliseconds until the edge answers. */
+  latency = 0;
   readonly asked: Query[] = [];
   readonly minGenerations: number[] = [];
   readonly newLogs: number[] = [];
@@ -56,9 +58,11 @@ class Bench implements LocalLists, AnswerSource {
 
   async ask(query: Query): Promise<SourceOutcome> {
     this.asked.push(query);
-    if (this.edge === "hangs") await this.time.timers.sleep(60 * SECOND);
-    if (this.edge === null || this.edge === "hangs") return { kind: "none", why: "no answer from the edge" };
-    return { kind: "answer", answer: this.edge, askedAt: this.time.clock.now() };
+    const [askedAt, answer] = [this.time.clock.now(), this.edge];
+    if (this.latency > 0) await this.time.timers.sleep(this.latency);
+    if (answer === "hangs") await this.time.timers.sleep(60 * SECOND);
+    if (answer === null || answer === "hangs") return { kind: "none", why: "no answer from the edge" };
+    return { kind: "answer", answer, askedAt };
   }
 
   /** Verdict, action, source, and the milliseconds that it took. */
@@ -137,6 +141,29 @@ describe("a bridge with a replica", () => {
     expect(await bench.said(ALICE)).toBe("deliverable accept replica");
     bench.edge = "hangs";
     expect(await bench.said(ALICE)).toBe(`deliverable accept replica ${TIMEOUT / 2}`);
+  });
+
+  it("keeps the edge's answer that comes after its own accept", async () => {
+    bench.local = unconfirmed("deliverable", { generation: 7 });
+    bench.edge = answerOf(ALICE, "deliverable", { generation: 8, incarnation: 1 });
+    bench.latency = TIMEOUT / 2 + SECOND;
+    expect(await bench.said(ALICE)).toBe(`deliverable accept replica ${TIMEOUT / 2}`);
+    await bench.time.advance(60 * SECOND);
+    // The edge is away, and the replica has lost the list.
+    bench.edge = null;
+    bench.local = null;
+    bench.latency = 0;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    expect(bench.minGenerations.at(-1)).toBe(8);
+  });
+
+  it("does not accept again what the edge refused after its own accept", async () => {
+    bench.local = unconfirmed("deliverable", { generation: 7 });
+    bench.edge = answerOf(ALICE, "disabled", { generation: 8, incarnation: 1 });
+    bench.latency = TIMEOUT / 2 + SECOND;
+    expect(await bench.said(ALICE)).toBe(`deliverable accept replica ${TIMEOUT / 2}`);
+    await bench.time.advance(2 * SECOND);
+    expect(await bench.said(ALICE)).toBe("disabled reject cache");
   });
 
   it("does not go back to a replica that is older than what the edge said", async () => {

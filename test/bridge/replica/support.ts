@@ -79,7 +79,7 @@ export class RealEdge {
 /** An edge for the tests of a file. */
 export function useRealEdge(): RealEdge {
   const edge = new RealEdge();
-  beforeAll(() => edge.start(), 60_000);
+  beforeAll(() => edge.start());
   return edge;
 }
 

@@ -30,7 +30,7 @@ export function useEdge() {
   beforeAll(async () => {
     edge.url = (await startDev(join(root, "state"), { home: root })).url;
     edge.admin = readFileSync(join(root, "state", "admin-token"), "utf8").trim();
-  }, 60_000);
+  });
 
   function fresh(): Workspace {
     const number = count++;

@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { hookAnswer, ROUTES } from "../../../src/api/index.ts";
-import { type Answer, answer, type Verdict } from "../../../src/directory/index.ts";
+import type { Answer } from "../../../src/directory/index.ts";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import type { CertificateName, Certificates } from "./certificates.ts";
+import { about } from "./truth.ts";
 
 /** In which form a request wants its answer. */
 export interface Form {
@@ -20,9 +21,6 @@ const HOOK: Form = { name: "hook", encode: hookAnswer, unknownAction: "greylist"
 
 /** What goes wrong with a request that came in whole. */
 export type Misbehaviour = (truth: Answer, response: ServerResponse, form: Form) => void;
-
-/** Seconds of max_age of answers about names with "brief" in them. */
-export const BRIEF = 0.3;
 
 /**
  * An HTTP or HTTPS server in place of the edge: names that begin with "known" exist, others do
@@ -116,10 +114,8 @@ export async function startEdgeFront(
   return front;
 }
 
-function truthAbout(recipient: string): Answer {
-  const verdict: Verdict = recipient.startsWith("known") ? "deliverable" : "unknown";
-  return about(recipient, verdict);
-}
+const truthAbout = (recipient: string): Answer =>
+  about(recipient, recipient.startsWith("known") ? "deliverable" : "unknown");
 
 /** Connections as they are below TLS, by their ports. */
 const connections = new Map<string, Socket>();
@@ -135,18 +131,6 @@ function remember(socket: Socket): void {
 export function reset({ socket }: ServerResponse): void {
   if (socket !== null) connections.get(portsOf(socket))?.resetAndDestroy();
 }
-
-/** A well-formed answer. */
-export const about = (recipient: string, verdict: Verdict): Answer =>
-  answer(recipient, verdict, {
-    matched: verdict === "deliverable" ? "mailbox" : null,
-    domain: "example.com",
-    generation: 7,
-    origin: "registry",
-    mode: "enforce",
-    confirmedAge: 1,
-    maxAge: recipient.includes("brief") ? BRIEF : 29,
-  });
 
 export function sendJson(
   response: ServerResponse,

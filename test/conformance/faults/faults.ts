@@ -4,7 +4,8 @@ import type { FaultKind } from "../../../integrations/rig.ts";
 import type { CertificateName } from "./certificates.ts";
 import { sendJson } from "./edge-front.ts";
 import type { Line } from "./line.ts";
-import { existsFor, lie, MISBEHAVIOURS } from "./misbehaviour.ts";
+import { existsFor, MISBEHAVIOURS } from "./misbehaviour.ts";
+import { lie } from "./truth.ts";
 
 export interface Fault {
   readonly name: string;

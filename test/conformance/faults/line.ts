@@ -7,7 +7,10 @@ import type { Certificates } from "./certificates.ts";
 import { type EdgeFront, startEdgeFront } from "./edge-front.ts";
 
 /** What the matrix has to know about a way to ask. */
-export type AskingWay = Pick<Way, "title" | "asks" | "patience">;
+export interface AskingWay extends Pick<Way, "title" | "asks" | "patience"> {
+  /** The code of a refusal; 550 if left out. */
+  readonly refusal?: number;
+}
 
 /** A client that names recipients: an SMTP session, or what stands for one in a front end without SMTP. */
 export type Conversation = Pick<SmtpSession, "rcpt" | "quit" | "destroy">;

@@ -47,7 +47,7 @@ export function faultMatrixOf(rig: Subject): void {
       );
       if (FULL) stalled = observeStalls(rig, certificates, cleanup);
     }, 120_000);
-    afterAll(() => cleanup.run(), 60_000);
+    afterAll(() => cleanup.run());
 
     it.each([...TRIED])("$name", { timeout: 90_000 }, async (fault) => {
       const id = String(++round);

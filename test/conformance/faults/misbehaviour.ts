@@ -1,11 +1,7 @@
 /** Ways in which what stands at the edge's URL can fail a request, each as tempting as it can be made. */
 import type { ServerResponse } from "node:http";
-import type { Answer } from "../../../src/directory/index.ts";
-import { about, type Form, type Misbehaviour, reset, sendJson } from "./edge-front.ts";
-
-/** The opposite of the truth, well-formed: what must not be believed under another status than 200. */
-export const lie = ({ recipient, verdict }: Answer): Answer =>
-  about(recipient, verdict === "deliverable" ? "unknown" : "deliverable");
+import { type Form, type Misbehaviour, reset, sendJson } from "./edge-front.ts";
+import { lie } from "./truth.ts";
 
 /** A status that carries a whole, well-formed, wrong answer. */
 const status =

@@ -1,20 +1,20 @@
 import { expect } from "vitest";
 import { codesOf, type Reply } from "../../mta/support/smtp-client.ts";
 import { pause } from "../../mta/support/waiting.ts";
-import { BRIEF } from "./edge-front.ts";
 import type { Fault } from "./faults.ts";
 import { asksBridge, type Conversation, DISHONEST, type Line, patienceOf } from "./line.ts";
+import { BRIEF } from "./truth.ts";
 
 /** Recipients by what the bridge may still know about them; each is asked in a conversation of its own. */
 const RECIPIENTS = {
   /** Accepted before; the answer's max_age is over. */
-  known: { local: "known.brief", truth: 250, askedBefore: true },
+  known: { local: "known.brief", exists: true, askedBefore: true },
   /** Refused before, within the window. */
-  refused: { local: "stranger", truth: 550, askedBefore: true },
+  refused: { local: "stranger", exists: false, askedBefore: true },
   /** Refused before; the window is over. */
-  refusedLongAgo: { local: "stranger.brief", truth: 550, askedBefore: true },
-  newAndKnown: { local: "known", truth: 250, askedBefore: false },
-  newAndUnknown: { local: "nobody", truth: 550, askedBefore: false },
+  refusedLongAgo: { local: "stranger.brief", exists: false, askedBefore: true },
+  newAndKnown: { local: "known", exists: true, askedBefore: false },
+  newAndUnknown: { local: "nobody", exists: false, askedBefore: false },
 } as const;
 type Kind = keyof typeof RECIPIENTS;
 const KINDS = Object.keys(RECIPIENTS) as Kind[];
@@ -62,6 +62,8 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   const { way } = line;
   const patience = patienceOf(way, fault.kind);
   const limit = 1000 * (patience?.seconds ?? LIMIT_MS / 1000);
+  const { refusal = 550 } = way;
+  const truthOf = (kind: Kind): number => (RECIPIENTS[kind].exists ? 250 : refusal);
   const addressOf = (kind: Kind): string => `<${RECIPIENTS[kind].local}.${id}@example.com>`;
   const sessions = new Map<Kind, Conversation>();
   const say = (kind: Kind): Promise<Reply> => (sessions.get(kind) as Conversation).rcpt(addressOf(kind));
@@ -74,7 +76,7 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   await (sessions.get("newAndKnown") as Conversation).rcpt(`<known.first.${id}@example.com>`);
   await (sessions.get("newAndUnknown") as Conversation).rcpt(`<known.second.${id}@example.com>`);
   for (const kind of KINDS) {
-    if (RECIPIENTS[kind].askedBefore) expect((await say(kind)).code, kind).toBe(RECIPIENTS[kind].truth);
+    if (RECIPIENTS[kind].askedBefore) expect((await say(kind)).code, kind).toBe(truthOf(kind));
   }
   await pause(1000 * BRIEF + 50);
 
@@ -83,7 +85,7 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   const seen = Object.fromEntries(KINDS.map((kind, i) => [kind, replies[i] as Reply])) as Record<Kind, Reply>;
   for (const kind of KINDS) {
     const reply = seen[kind];
-    const { truth } = RECIPIENTS[kind];
+    const truth = truthOf(kind);
     const mayKnow = fault.keepsCache && asksBridge(way) && (kind === "known" || kind === "refused");
     const what = `${way.title}, ${fault.name}, ${kind}: ${reply.code} ${reply.text}`;
     if (fault.isUnseen && patience?.defersInSession !== undefined && isDeferral(reply)) continue;
@@ -102,16 +104,14 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   const fresh = await line.open();
   open.push(fresh);
   expect((await fresh.rcpt(`<known.new.${id}@example.com>`)).code).toBe(250);
-  expect((await fresh.rcpt(`<nobody.new.${id}@example.com>`)).code).toBe(550);
+  expect((await fresh.rcpt(`<nobody.new.${id}@example.com>`)).code).toBe(refusal);
   for (const kind of ["newAndKnown", "newAndUnknown", "refusedLongAgo", "refused", "known"] as const) {
     let reply = await say(kind);
     if (patience?.defersInSession !== undefined && isDeferral(reply)) {
       reply = await say(kind);
       if (patience.defersInSession === "always" && isDeferral(reply)) continue;
     }
-    expect(reply.code, `${way.title}, after ${fault.name}, ${kind}: ${reply.text}`).toBe(
-      RECIPIENTS[kind].truth,
-    );
+    expect(reply.code, `${way.title}, after ${fault.name}, ${kind}: ${reply.text}`).toBe(truthOf(kind));
     expect(reply.ms).toBeLessThan(LIMIT_MS);
   }
   expect(line.isRunning?.(), fault.name).not.toBe(false);

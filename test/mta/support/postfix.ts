@@ -227,6 +227,7 @@ smtp     unix  - - n - - smtp
 relay    unix  - - n - - smtp
 showq    unix  n - n - - showq
 error    unix  - - n - - error
+discard  unix  - - n - - discard
 retry    unix  - - n - - error
 anvil    unix  - - n - 1 anvil
 scache   unix  - - n - 1 scache

@@ -1,23 +1,28 @@
-/** Debian's Rspamd, unpacked in a folder, as a milter with integrations/rspamd/rollcall.lua and no other module. */
+/**
+ * Debian's Rspamd, unpacked in a folder, as a milter with integrations/rspamd/rollcall.lua and no other module, and the
+ * Postfix whose milter it is.
+ */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createConnection } from "node:net";
 import { join } from "node:path";
 import type { Cleanup } from "./cleanup.ts";
 import { folder, ROOT } from "./command.ts";
-import { endWithUs, freePort, until } from "./waiting.ts";
+import { Daemon } from "./daemon.ts";
+import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./postfix.ts";
+import { freePort, listens } from "./waiting.ts";
 
 const UNPACKED = process.env.ROLLCALL_UNPACKED ?? "";
 const PROGRAM = join(UNPACKED, "usr/bin/rspamd");
 
-/** Why it cannot run here, or null. */
+/** Why they cannot run here, or null. */
 export const WITHOUT_RSPAMD: string | null = existsSync(PROGRAM)
-  ? null
+  ? WITHOUT_POSTFIX
   : "ROLLCALL_UNPACKED does not name a folder with Rspamd";
 
 export interface Rspamd {
   /** Of the milter, on 127.0.0.1. */
   readonly port: number;
+  isRunning(): boolean;
   log(): string;
 }
 
@@ -44,7 +49,7 @@ worker "rspamd_proxy" {
 `;
 
 /** @param line where the bridge listens: `127.0.0.1:PORT` */
-export async function startRspamd(line: string, cleanup: Cleanup): Promise<Rspamd> {
+async function startRspamd(line: string, cleanup: Cleanup): Promise<Rspamd> {
   const port = await freePort();
   const home = folder(cleanup);
   const rules = readFileSync(join(ROOT, "integrations/rspamd/rollcall.lua"), "utf8");
@@ -75,32 +80,34 @@ export async function startRspamd(line: string, cleanup: Cleanup): Promise<Rspam
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH ?? "", TMPDIR: home, LD_LIBRARY_PATH: libraries.join(":") },
   });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text;
-    });
-  }
-  endWithUs(child);
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const daemon = new Daemon(child);
   cleanup.add(async () => {
-    if (child.exitCode === null) process.kill(-(child.pid as number), "SIGKILL");
-    await ended;
+    if (daemon.isRunning()) process.kill(-(child.pid as number), "SIGKILL");
+    await daemon.ended;
   });
-  await until("Rspamd listens", () => {
-    if (child.exitCode !== null) throw new Error(`Rspamd ended:\n${log}`);
-    return listens(port);
-  });
-  return { port, log: () => log };
+  await daemon.untilReady(() => listens(port));
+  return { port, isRunning: () => daemon.isRunning(), log: () => daemon.output };
 }
 
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ port, host: "127.0.0.1" });
-    const over = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => over(true)).once("error", () => over(false));
-  });
+/**
+ * An Rspamd, and a relay for example.com and example.net with this milter, which asks nobody itself.
+ * @param line where the bridge listens: `127.0.0.1:PORT`
+ * @param transport where the relay sends messages
+ */
+export async function startRspamdRelay(
+  line: string,
+  transport: string,
+  cleanup: Cleanup,
+): Promise<{ rspamd: Rspamd; postfix: Postfix }> {
+  const rspamd = await startRspamd(line, cleanup);
+  const main = [
+    "relay_domains = example.com, example.net",
+    "smtpd_recipient_restrictions = reject_unauth_destination",
+    "smtpd_relay_restrictions =",
+    "mynetworks =",
+    `relay_transport = ${transport}`,
+    `smtpd_milters = inet:127.0.0.1:${rspamd.port}`,
+    "milter_default_action = tempfail",
+  ].join("\n");
+  return { rspamd, postfix: await startPostfix({ name: "rspamd.example.org", main }, cleanup) };
 }
