@@ -42,11 +42,13 @@ export const AREAS: readonly Area[] = [
   {
     folder: "src/registry",
     files: [
+      "brake.ts",
       "commit.ts",
       "validate-commit.ts",
       "compute-departures.ts",
       "guard.ts",
       "guard-store.ts",
+      "held-names.ts",
       "plan.ts",
     ],
     tests: [
