@@ -42,7 +42,6 @@ export const AREAS: readonly Area[] = [
   {
     folder: "src/registry",
     files: [
-      "brake.ts",
       "commit.ts",
       "validate-commit.ts",
       "compute-departures.ts",
