@@ -12,6 +12,7 @@ import {
   MARKED_FOR,
   type ManifestContent,
   type NewDepartures,
+  NO_DEPARTURES,
   storedList,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
@@ -44,10 +45,9 @@ export function computeDepartures(
 ): NewDepartures {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
-    if (before === null || !("compare" in after)) {
-      return departuresAfter(store, hashing, before, after as ListContent, now, grace, {
-        marked: MARKED_FOR,
-      });
+    if (before === null) return NO_DEPARTURES;
+    if (!("compare" in after)) {
+      return departuresAfter(store, hashing, before, after, now, grace, { marked: MARKED_FOR });
     }
     const { compare, atOnce, brake } = after;
     const keeping = { marked: MARKED_FOR, brake };
