@@ -95,6 +95,16 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     directory("departing.ts", 'until: brake === "hold" ? rest.fill(HELD) : rest', "until: rest"),
   ),
   mutant(
+    "held names are lost with the next commit",
+    "they stay held, whatever is committed meanwhile",
+    directory("departing.ts", '!(brake === "release" && second === HELD)', "second !== HELD"),
+  ),
+  mutant(
+    "the brake holds leavers whom few ask for",
+    "ten distinct ones are asked for at least",
+    directory("brake.ts", "const FEWEST = 10;", "const FEWEST = 1;"),
+  ),
+  mutant(
     "departures apply to listed names",
     "they apply only where the answer would be unknown",
     directory(
