@@ -47,6 +47,7 @@ export const AREAS: readonly Area[] = [
       "compute-departures.ts",
       "guard.ts",
       "guard-store.ts",
+      "held-names.ts",
       "plan.ts",
     ],
     tests: [

@@ -23,6 +23,8 @@ export interface RegistryWatcher {
   hurt(caller: string): void;
   /** A call was carried out here and now; its result may still get lost. */
   applied(method: keyof RegistryApi, args: readonly unknown[], result: unknown): void;
+  /** The brake held names of a domain with a generation. */
+  braked(domain: string, number: number): void;
   /** Something happened that is counted. */
   met(event: string): void;
   trace(words: () => string): void;
@@ -55,6 +57,7 @@ export class FaultyRegistry extends RegistryHost {
     this.fault = (call) => this.#fault(call);
     this.alarmFault = () => this.#alarmFault();
     this.alarmDelay = () => LONGEST_DELAY_OF_ALARM * (this.#meet("alarm late")?.size ?? 0);
+    this.braked = (domain, number) => parts.watcher.braked(domain, number);
     this.applied = (method, args, result) => parts.watcher.applied(method, args, result);
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Settings } from "../src/edge/environment.ts";
 import type { Ports } from "../src/edge/ports.ts";
+import { Counters } from "../src/registry/counters.ts";
 import type { AskRevocations } from "../src/registry/initialise.ts";
 import type { RegistryStorage, SqlRow } from "../src/registry/ports.ts";
 import type { Place, RegistryApi } from "../src/registry/protocol.ts";
@@ -57,6 +58,7 @@ export interface RegistryHostParts {
 /** One life of the object, with what it keeps in fields. */
 interface Life {
   readonly storage: RegistryStorage;
+  readonly counters: Counters;
   readonly cores: Map<string, RegistryCore>;
 }
 
@@ -76,6 +78,8 @@ export class RegistryHost {
   alarmDelay: () => number = () => 0;
   /** Learns of each call that was carried out; its answer may still get lost. */
   applied: (method: keyof RegistryApi, args: readonly unknown[], result: unknown) => void = () => undefined;
+  /** Learns of each generation with which the brake held names. */
+  braked: (domain: string, number: number) => void = () => undefined;
   /** Every call that was made. */
   readonly calls: (RegistryCall & { readonly time: number })[] = [];
   alarmRuns = 0;
@@ -149,13 +153,28 @@ export class RegistryHost {
   }
 
   #newLife(): Life {
-    return { storage: this.#object.storage(), cores: new Map() };
+    const { ports, place } = this.#parts;
+    const storage = this.#object.storage();
+    const counters = new Counters(storage, ports, (domain, asked) => {
+      // It logs what fails, such as all that an object does which was replaced, and throws nothing.
+      const before = this.#headOf(domain);
+      this.#coreOf(life, place).brake(domain, asked);
+      const after = this.#headOf(domain);
+      if (after !== before) this.braked(domain, after as number);
+    });
+    const life: Life = { storage, counters, cores: new Map() };
+    return life;
   }
 
-  #coreOf({ storage, cores }: Life, place: Place): RegistryCore {
+  #headOf(domain: string): unknown {
+    return this.#object.sql("SELECT number FROM heads WHERE domain = ?", domain)[0]?.number;
+  }
+
+  #coreOf({ storage, counters, cores }: Life, place: Place): RegistryCore {
     const name = `${place.partition} of ${place.partitions}`;
     const { kv, ports, settings, revocations } = this.#parts;
-    const core = cores.get(name) ?? new RegistryCore({ storage, kv, ports, settings, place, revocations });
+    const parts = { storage, kv, ports, settings, place, revocations, counters };
+    const core = cores.get(name) ?? new RegistryCore(parts);
     cores.set(name, core);
     return core;
   }

@@ -2,13 +2,20 @@ import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } fro
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
-import type { Content } from "./generation.ts";
+import { areComparable, type Content, type Generation, marked } from "./generation.ts";
 import { History } from "./history.ts";
+import type { Name } from "./names.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
 import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
 const NOTHING = { list: new Map(), patterns: new Map() };
+/** Distinct names that were asked for, at least, where the brake takes hold. It estimates, so ten may be fewer. */
+const FEWEST = 8;
+
+/** Whether the brake holds names of a generation. */
+export const isHeld = ({ departures }: Generation): boolean =>
+  [...departures.values()].includes(Number.POSITIVE_INFINITY);
 
 /** What a publisher meant by a change, told to the model before it is sent. */
 export type Intent = ReadonlyMap<string, Meant>;
@@ -32,6 +39,8 @@ export class ModelDirectory {
   /** Ids of tokens that were revoked, and when the Registry took it. */
   readonly revoked = new Map<string, number>();
   readonly singleChanges: SingleChanges;
+  /** Names that were ever asked about, by domain. */
+  readonly #asked = new Map<string, Set<string>>();
   #intentCount = 0;
   commits = 0;
 
@@ -81,6 +90,7 @@ export class ModelDirectory {
       this.#rolledBack(domain, to, value as Changed<HeadResult>);
     } else if (method === "remove")
       this.#removed(args[0] as string, args[1] as number, value as Changed<HeadResult>);
+    else if (method === "release") this.#released(args[0] as string, value as Changed<HeadResult>);
     else if (method === "revokeToken") {
       const id = args[0] as string;
       if (!this.revoked.has(id)) this.revoked.set(id, this.#parts.now());
@@ -155,6 +165,7 @@ export class ModelDirectory {
         );
       }
       this.#requireGrowth(domain, number);
+      this.#requireHeldKept(history, content, number);
       history.succeed(number, content, now(), { isForced: request.force === true, published: [published] });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
@@ -193,6 +204,7 @@ export class ModelDirectory {
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
     const { list, patterns, policy, mode, epoch } = target;
     this.#requireGrowth(domain, number);
+    this.#requireHeldKept(history, target, number);
     history.succeed(number, { list, patterns, policy, mode, epoch }, this.#parts.now(), { isForced: true });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
@@ -218,6 +230,46 @@ export class ModelDirectory {
     history.succeed(number, { ...NOTHING, policy, mode, epoch }, now, made);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);
+  }
+
+  noteAsked(domain: string, { base }: Name): void {
+    getOrMake(this.#asked, domain, () => new Set()).add(base);
+  }
+
+  /** The brake holds the names of a domain that left lately. Enough of them must have been asked for. */
+  braked(domain: string, number: number): void {
+    const history = this.history(domain);
+    const now = this.#parts.now();
+    const leavers = new Map(history.head === undefined ? [] : marked(history.head, now));
+    // An alias is answered from the same list.
+    const lists = [...this.#asked].filter(([it]) => it === domain || this.history(it).targets.has(domain));
+    const found = [...leavers.keys()].filter((name) => lists.some(([, names]) => names.has(name))).length;
+    if (found < FEWEST)
+      this.#parts.violation(
+        "the brake has a reason",
+        `${domain} ${number} holds names, and ${found} were asked for`,
+      );
+    this.#requireGrowth(domain, number);
+    const held = new Map([...leavers.keys()].map((name) => [name, Number.POSITIVE_INFINITY]));
+    history.keep(number, now, held);
+    this.#parts.trace(() => `the brake holds ${held.size} names of ${domain} as ${number}`);
+  }
+
+  /** A person said that the held names left. */
+  #released(domain: string, { number }: Changed<HeadResult>): void {
+    const history = this.history(domain);
+    this.#requireGrowth(domain, number);
+    const { departures } = history.head as Generation;
+    const rest = [...departures].filter(([, until]) => until !== Number.POSITIVE_INFINITY);
+    history.keep(number, this.#parts.now(), new Map(rest));
+    this.#parts.trace(() => `the names of ${domain} that were held are released as ${number}`);
+  }
+
+  /** Names that are held must not get lost to a list with which they cannot be compared, or to an alias. */
+  #requireHeldKept({ domain, head }: History, content: Content, number: number): void {
+    if (head === undefined || head.deletedUntil !== null || !isHeld(head)) return;
+    if (areComparable(head, content) && content.policy.alias === null) return;
+    this.#parts.violation("held names stay deferred", `${domain} ${number} drops the names that are held`);
   }
 
   #requireGrowth(domain: string, number: number): void {

@@ -72,6 +72,13 @@ export const areComparable = (a: Content, b: Content): boolean =>
 
 export const isAccepted = (state: EntryState | undefined): boolean => state === "active" || state === "full";
 
+/** How long a name that left stays marked after its grace, so that the brake may hold it. Milliseconds. */
+const MARKED = 86_400_000;
+
+/** Names that left lately, each with the second until which it is deferred, or was. Held ones are so without end. */
+export const marked = ({ departures }: Generation, now: number): [name: string, until: number][] =>
+  [...departures].filter(([, until]) => until * 1000 + MARKED > now);
+
 /** Law 4: a name that leaves is deferred for the grace, and stays so until its time, or until it is accepted again. */
 export function departuresAfter(
   before: Generation | undefined,
@@ -82,8 +89,8 @@ export function departuresAfter(
   if (before === undefined || !areComparable(before, after)) return departures;
   const stateAfter = (entry: string): EntryState | undefined =>
     after.list.get(entry) ?? after.patterns.get(entry);
-  for (const [entry, until] of before.departures) {
-    if (until * 1000 > now && !isAccepted(stateAfter(entry))) departures.set(entry, until);
+  for (const [entry, until] of marked(before, now)) {
+    if (!isAccepted(stateAfter(entry))) departures.set(entry, until);
   }
   if (after.policy.grace === 0) return departures;
   const until = Math.ceil(now / 1000) + after.policy.grace;

@@ -150,6 +150,15 @@ export class History {
     return generation;
   }
 
+  /** Takes a new head with the same list and other departures: names are held, or released. */
+  keep(number: number, now: number, departures: ReadonlyMap<string, number>): void {
+    const head = this.head as Generation;
+    const next = { ...head, number, since: now, departures, overridden: new Set<string>() };
+    head.until = now;
+    this.generations.push(next);
+    this.#byNumber.set(number, [...this.named(number), next]);
+  }
+
   /**
    * Law 4: of each list of the last day that can be compared with `content`, how many names are refused now and how many
    * would be then, without those that an override refused since.

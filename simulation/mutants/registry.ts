@@ -85,9 +85,24 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they last until they end, whatever is committed meanwhile",
     directory(
       "departing.ts",
-      "new Carried(stillDeferred(store, earlier, now), earlier.bits)",
+      "new Carried(stillKept(store, earlier, now, keeping), earlier.bits)",
       "new Carried([], 0)",
     ),
+  ),
+  mutant(
+    "held names are refused after their grace",
+    "the brake defers them until a person decides",
+    directory("departing.ts", 'until: brake === "hold" ? rest.fill(HELD) : rest', "until: rest"),
+  ),
+  mutant(
+    "held names are lost with the next commit",
+    "they stay held, whatever is committed meanwhile",
+    directory("departing.ts", '!(brake === "release" && second === HELD)', "second !== HELD"),
+  ),
+  mutant(
+    "the brake holds leavers whom few ask for",
+    "ten distinct ones are asked for at least",
+    directory("brake.ts", "const FEWEST = 10;", "const FEWEST = 1;"),
   ),
   mutant(
     "departures apply to listed names",
@@ -95,7 +110,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     directory(
       "lookup.ts",
       "  if (state >= 0) return found(",
-      "  if (manifest.departures.count > 0) {\n    const gone = lookUpDeparture(manifest, holdings, digest, 0);\n    if (gone !== null) return gone;\n  }\n  if (state >= 0) return found(",
+      '  if (manifest.departures.count > 0) {\n    const at = departureBlobOf(tailOf(digest), manifest.departures.bits);\n    const gone = manifest.inlineDepartures ?? holdings.departures(at);\n    if (gone === undefined) return { kind: "needs", table: "departures", index: at };\n    if (departedUntil(gone, digest) > 0) return found("departed");\n  }\n  if (state >= 0) return found(',
     ),
   ),
   mutant(

@@ -32,6 +32,31 @@ export function exodus(meeting: Meeting, start: number): void {
   }
 }
 
+/** Names of a list in which many leave by mistake. */
+export const MANY_LEAVERS = 40;
+
+/**
+ * Many names leave, are asked for, and are held: also after their grace, after another publish, and although somebody tries
+ * to publish under another key. A person says that they left.
+ */
+export function brake(meeting: Meeting, start: number): void {
+  const { random } = meeting;
+  const staying = people(MANY_LEAVERS, (i) => i % 2 === 0);
+  meeting.set(start, people(MANY_LEAVERS), { grace: 30 });
+  const left = start + 6 * SECOND;
+  meeting.set(left, staying, { grace: 30 });
+  const ask = (from: number, to: number): void => {
+    const focus = meeting.isolate(left + from * SECOND, (to - from) * SECOND);
+    for (let at = from + 1; at < to; at += 12) meeting.ask(focus, left + at * SECOND, 30);
+  };
+  ask(4, 90);
+  ask(random.between(60, 130), 200);
+  meeting.set(left + 140 * SECOND, [...staying, "u0"], { grace: 0 });
+  meeting.publish(left + 150 * SECOND, { change: "rotate" });
+  for (const at of [205, 208]) meeting.publish(left + at * SECOND, { change: "release" });
+  ask(202, 250);
+}
+
 /** For how long copies went wrong when faults stop. */
 const LASTLY = 60 * SECOND;
 

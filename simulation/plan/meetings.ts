@@ -50,6 +50,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "no-edge": { play: bridges.noEdge, share: 0.4, lasts: MINUTE },
   "overtaken-export": { play: bridges.overtakenExport, share: 0.4, lasts: 5 * MINUTE },
   "guarded-in-steps": { play: registries.guardedInSteps, share: 0.5, lasts: MINUTE },
+  brake: {
+    play: registries.brake,
+    share: 0.4,
+    lasts: 4.5 * MINUTE,
+    shape: { bits: 0, names: registries.MANY_LEAVERS },
+  },
   "lost-manifest": { play: registries.lostCopy, share: 0.5, lasts: 0, starts: "last" },
   "lost-shards": {
     play: registries.lostCopy,

@@ -55,8 +55,11 @@ export const CHANGES = [
   "orphan",
   "orphan",
 ] as const;
-/** `found` publishes a list if there is none, `set` the list that the step names; `patterns` changes those of a list. */
-export type Change = (typeof CHANGES)[number] | "found" | "set" | "patterns";
+/**
+ * `found` publishes a list if there is none, `set` the list that the step names; `patterns` changes those of a list;
+ * `release` ends the brake, if it holds.
+ */
+export type Change = (typeof CHANGES)[number] | "found" | "set" | "patterns" | "release";
 
 /** Whom questions go to, and what about, if that is not left to chance. */
 interface Focus {

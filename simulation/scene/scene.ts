@@ -280,6 +280,10 @@ export class Scene {
           if (method === "commit") this.#requireRefusal(partition, result);
           this.model.applied(method, args, result);
         },
+        braked: (domain, number) => {
+          this.tally.event("names held");
+          this.model.braked(domain, number);
+        },
         hurt: (caller) => this.isolates.named(caller)?.hurt(),
         met: (event) => this.tally.event(event),
         trace: this.trace,

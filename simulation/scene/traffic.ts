@@ -77,6 +77,7 @@ const movedBetween = (before: Generation, head: Generation): readonly string[] =
 function pick(scene: Scene, random: Random, aim: Aim): Asked {
   const domain = pickDomain(scene, random, aim);
   const name = aim.nobody === true ? nobody(random) : pickName(scene, random, domain);
+  scene.model.noteAsked(domain, name);
   const dice = random.next();
   const spelled = dice < 0.05 ? domain.toUpperCase() : dice < 0.1 ? `${domain}.` : domain;
   const { generations } = scene.model.history(domain);

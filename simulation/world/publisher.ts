@@ -10,7 +10,7 @@ import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
 import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { ModelDirectory } from "../model/directory.ts";
+import { isHeld, type ModelDirectory } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import type { Meant } from "../model/published.ts";
 import type { Publication } from "../plan/plan.ts";
@@ -74,6 +74,10 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     const to = random.pick(older);
     const { generation } = await client.rollback(domain, { to: to.number, expect: number });
     acknowledge(parts, domain, generation, to);
+    return;
+  }
+  if (change === "release") {
+    if (isLive && number !== null && isHeld(before)) await client.releaseBrake(domain, number);
     return;
   }
   if (change === "delete") {
@@ -188,7 +192,13 @@ const targetOf = (
   bits: policy.alias === null ? parts.shapeOf(domain).bits : 0,
 });
 
-const CHANGING: ReadonlySet<unknown> = new Set(["commit", "rollback", "deleteDomain", "patchMailboxes"]);
+const CHANGING: ReadonlySet<unknown> = new Set([
+  "commit",
+  "rollback",
+  "releaseBrake",
+  "deleteDomain",
+  "patchMailboxes",
+]);
 
 /** The client of a publisher that may crash before and after each call. */
 export const crashing = ({ client, crashes, changed }: PublisherParts): RollcallClient =>

@@ -1,9 +1,9 @@
 /** `POST /v1/changes`: a replica asks a Registry what changed since N. */
 import * as v from "valibot";
-import { MODES, toALabel, VERDICTS } from "../directory/index.ts";
+import { fromBase64Url, isPackedSketch, MODES, toALabel, VERDICTS } from "../directory/index.ts";
 import { FAULT_KINDS } from "./errors.ts";
-import { MAX_COUNTS } from "./limits.ts";
-import type { Count } from "./log.ts";
+import { MAX_ASKED, MAX_COUNTS } from "./limits.ts";
+import type { Asked, Count } from "./log.ts";
 import { closed, type Infer, kind, listOf, named, type Schema, whole } from "./schema.ts";
 
 /** More than a replica can answer between two questions. */
@@ -36,6 +36,39 @@ const count: Schema<Count> = kind(
   },
 );
 
+const MAX_SECOND = 0xffff_ffff;
+/** Characters of a whole sketch: 256 registers of two bytes. */
+const MAX_SKETCH = 683;
+
+const isAsked = (value: unknown): boolean => {
+  if (!Array.isArray(value) || value.length !== 3) return false;
+  const [domain, until, sketch] = value as unknown[];
+  if (typeof domain !== "string" || toALabel(domain) !== domain) return false;
+  if (!Number.isInteger(until) || (until as number) < 0 || (until as number) > MAX_SECOND) return false;
+  if (typeof sketch !== "string" || sketch.length > MAX_SKETCH || !/^[\w-]+$/.test(sketch)) return false;
+  try {
+    return isPackedSketch(fromBase64Url(sketch));
+  } catch {
+    return false;
+  }
+};
+
+/** Distinct names that a replica was asked for. */
+const asked: Schema<Asked> = kind(
+  isAsked,
+  "must be [domain, until, sketch], with a domain in A-labels, a Unix second or 0, and a sketch in base64url",
+  {
+    type: "array",
+    prefixItems: [
+      { type: "string" },
+      { type: "integer", minimum: 0, maximum: MAX_SECOND },
+      { type: "string", maxLength: MAX_SKETCH },
+    ],
+    minItems: 3,
+    maxItems: 3,
+  },
+);
+
 /** Text of a client that its answer repeats, so that the answer to another request is not taken for this one. */
 export const nonce = kind<string>(
   (value) => typeof value === "string" && /^[\x21-\x7e]{1,64}$/.test(value),
@@ -54,6 +87,8 @@ export const changesRequest = named(
     nonce,
     /** What the replica counted since its last question. Never sent twice. */
     counts: v.exactOptional(listOf(count, MAX_COUNTS)),
+    /** Distinct names that it was asked for since, of those that left and of those that enforce mode would refuse. */
+    asked: v.exactOptional(listOf(asked, MAX_ASKED)),
   }),
 );
 export type ChangesRequest = Infer<typeof changesRequest>;

@@ -14,9 +14,10 @@ export const MAX_SHARD_BODY = 1024 * 1024;
 export const MAX_SMALL_BODY = 64 * 1024;
 /** Bytes of a manifest: a Registry keeps it in one row. */
 export const MAX_MANIFEST = 2 * 1024 * 1024;
-/** Bytes of a replica's question, lines of counts in it, and heads in its answer, at most. */
+/** Bytes of a replica's question, lines of counts and sketches of names in it, and heads in its answer, at most. */
 export const MAX_CHANGES_BODY = 512 * 1024;
 export const MAX_COUNTS = 1_000;
+export const MAX_ASKED = 128;
 export const MAX_HEADS = 5_000;
 /** Lines of one page of a listing, at most; also the number if a request for a page does not say. */
 export const MAX_PAGE = 1_000;

@@ -19,6 +19,8 @@ export interface Question {
   readonly most?: number;
   /** What the isolate counted since its last question. Never sent twice: what is lost on the way is lost. */
   readonly counts?: readonly Count[];
+  /** Distinct names that were asked for since, as sketches. Never sent twice either. */
+  readonly asked?: readonly Asked[];
   /** Set if a replica asks; its answer lists no revocations. */
   readonly replica?: ReplicaQuestion;
 }
@@ -51,7 +53,13 @@ export interface ReplicaAnswer {
  */
 export type Count = readonly [domain: string, mode: string, word: string, count: number];
 
-/** The same, over the last hour and the last day. */
+/**
+ * Distinct names of one domain that were asked for, as a packed sketch in base64url. `until` is the Unix second until which
+ * names that left are deferred: those that left together have the same. 0: names that enforce mode would refuse.
+ */
+export type Asked = readonly [domain: string, until: number, sketch: string];
+
+/** Counts over the last hour and the last day. */
 export type Counted = readonly [domain: string, mode: string, word: string, hour: number, day: number];
 
 /** All of it is read in one synchronous step. */

@@ -160,6 +160,14 @@ export const ROUTES = {
     bound: "path",
     body: { schema: rollbackRequest, limit: MAX_SMALL_BODY },
   },
+  releaseBrake: {
+    method: "DELETE",
+    path: "/v1/domains/:domain/brake",
+    params: domain,
+    roles: ["publish"],
+    bound: "path",
+    query: ["expect"],
+  },
   postCommit: {
     method: "POST",
     path: "/v1/commits",

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 
 import { VERSION } from "../api/index.ts";
+import { brakeCommand } from "./commands/brake.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
 import { checkCommand } from "./commands/check.ts";
 import { deleteCommand } from "./commands/delete.ts";
@@ -40,6 +41,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   statusCommand,
   historyCommand,
   rollbackCommand,
+  brakeCommand,
   deleteCommand,
   tokenCommand,
   registryCommand,

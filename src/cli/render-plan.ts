@@ -33,6 +33,8 @@ export function showPlan(
     row("patched", `${what}: ${end}`);
   };
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}`);
+  const held = plan.base?.brake?.held ?? 0;
+  if (held > 0) row("brake", red(`holds ${held} names that left: see \`rollcall brake ${plan.domain}\``));
   if (plan.unchanged) {
     output.line("  nothing to change");
   } else {
@@ -112,6 +114,8 @@ export function planJson({
     settings: plan.changes,
     mode: plan.resultingMode,
     guard: plan.refusal,
+    brake: plan.base?.brake ?? null,
+    would_refuse: plan.base?.wouldRefuse ?? null,
     patched: plan.patched && patchedJson(plan.patched),
     missing_canaries: plan.missingCanaries,
     unmet: plan.unmet,

@@ -125,6 +125,10 @@ export class SyncRunner {
 
   #report({ domain, outcome }: SyncedDomain): void {
     const { output } = this.#cli;
+    if ("held" in outcome && outcome.held > 0)
+      output.warn(
+        `${domain}: the brake holds ${outcome.held} names that left; see \`rollcall brake ${domain}\``,
+      );
     if (outcome.kind === "published") {
       const { difference, patternChanges } = outcome.planned.plan;
       const patterns = patternsInWords(patternChanges);

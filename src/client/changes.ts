@@ -40,17 +40,16 @@ const TRIES = 3;
  * @throws ClientError `protocol` if an answer is not one to this question
  */
 export async function collectChanges(
-  { domains = null, counts, ...question }: ChangesQuestion,
+  { domains = null, counts, asked, ...question }: ChangesQuestion,
   ask: (request: ChangesRequest) => Promise<ChangesAnswer>,
 ): Promise<Changes> {
-  let unsent = counts;
+  let unsent = {
+    ...(counts === undefined ? {} : { counts }),
+    ...(asked === undefined ? {} : { asked }),
+  };
   const page = async (after: number | null): Promise<ChangesAnswer> => {
-    const request = {
-      ...question,
-      ...(after === null ? {} : { after }),
-      ...(unsent === undefined ? {} : { counts: unsent }),
-    };
-    unsent = undefined;
+    const request = { ...question, ...(after === null ? {} : { after }), ...unsent };
+    unsent = {};
     const answer = await ask(request);
     const fault = faultIn(answer, question, after, domains);
     if (fault === null) return answer;

@@ -201,6 +201,12 @@ export class RollcallClient {
     return this.#newHead(domain, { ...callOf("rollbackDomain", { domain }), json: request });
   }
 
+  /** Refuses the names that the brake holds, since they left. @param expect the generation that is the head */
+  releaseBrake(domain: string, expect: number): Promise<HeadResult> {
+    const call = callOf("releaseBrake", { domain });
+    return this.#newHead(domain, { ...call, path: `${call.path}?expect=${expect}` });
+  }
+
   /** Deletes a domain: deferred for a day, then not served. @param expect the generation that is the head */
   deleteDomain(domain: string, expect: number): Promise<HeadResult> {
     const call = callOf("deleteDomain", { domain });

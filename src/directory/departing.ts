@@ -6,6 +6,7 @@ import {
   departureBlobOf,
   departuresOf,
   encodeDepartures,
+  HELD,
   INLINE_DEPARTURES,
 } from "./departures.ts";
 import { compareLists, isAcceptedState, type ListContent, type Visit } from "./difference.ts";
@@ -19,12 +20,30 @@ import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 /** Departures as a manifest names them. */
 export type DepartureTable = BlobTable & { readonly count: number };
 
-export const NO_DEPARTURES: DepartureTable = {
+/** The same as they are made. */
+export type NewDepartures = DepartureTable & {
+  /** Names that the brake holds. */
+  readonly held: number;
+};
+
+/** What becomes of earlier departures. */
+export interface Keeping {
+  /** Seconds for which they stay in the table after their grace, as marks for the brake. */
+  readonly marked?: number;
+  /** `hold`: all of them are deferred until they are released. `release`: those that are held are dropped. */
+  readonly brake?: "hold" | "release" | undefined;
+}
+
+export const NO_DEPARTURES: NewDepartures = {
   bits: 0,
   inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
   ids: new Uint8Array(0),
   count: 0,
+  held: 0,
 };
+
+/** Departures of one generation, past which none is kept after its grace. */
+const MOST_MARKED = 1_000_000;
 
 /** The blobs of one domain. */
 export interface BlobStore {
@@ -58,13 +77,14 @@ export function departuresAfter(
   after: ListContent & { readonly patterns: Uint8Array | null },
   now: number,
   grace: number,
-): DepartureTable {
+  keeping: Keeping = {},
+): NewDepartures {
   if (before === null) return NO_DEPARTURES;
   const compare: Compare = (visit) => {
     compareLists(storedList(store, before.shards), after, visit);
     comparePatterns(listedPatterns(before), after.patterns, visit);
   };
-  return departuresIn(store, hashing, before.departures, compare, now, grace);
+  return departuresIn(store, hashing, before.departures, compare, now, grace, new Set(), keeping);
 }
 
 /** Visits each name that differs between the previous list and the next one. */
@@ -73,7 +93,7 @@ export type Compare = (visit: Visit) => void;
 /**
  * The same if only the differences of the two lists are known.
  * @param earlier departures of the previous generation
- * @param atOnce names that get no grace, or no more of it
+ * @param atOnce names that get no grace, or no more of it; nor does the brake hold them
  */
 export function departuresIn(
   store: BlobStore,
@@ -83,9 +103,10 @@ export function departuresIn(
   now: number,
   grace: number,
   atOnce: ReadonlySet<number> = new Set(),
-): DepartureTable {
+  keeping: Keeping = {},
+): NewDepartures {
   const leaving = new TailColumn();
-  const carried = new Carried(stillDeferred(store, earlier, now), earlier.bits);
+  const carried = new Carried(stillKept(store, earlier, now, keeping), earlier.bits);
   if (grace > 0 || carried.count > 0) {
     for (const tail of atOnce) carried.drop(tail);
     compare((tail, was, is) => {
@@ -154,13 +175,30 @@ function indexOf(sorted: Float64Array, value: number): number {
 const tooMany = (): DirectoryError =>
   new DirectoryError("invalid", `more than ${MAX_TAILS} names leave at once: set grace to 0 for this change`);
 
-function stillDeferred(store: BlobStore, departures: DepartureTable, now: number): DepartureColumns[] {
-  const blobs = departures.inline === null ? departures.ids.length / ID_BYTES : 1;
-  return Array.from({ length: blobs }, (_, i) => {
-    const bytes = departures.inline ?? store.read(blobId(departures, i));
-    const { tails, until } = departuresOf(decodeDepartures(bytes));
-    const open = (_: number, at: number): boolean => (until[at] as number) * 1000 > now;
-    return { tails: tails.filter(open), until: until.filter((second) => second * 1000 > now) };
+/** The columns of each blob of a table. */
+export function departureColumns(store: Pick<BlobStore, "read">, table: DepartureTable): DepartureColumns[] {
+  const blobs = table.inline === null ? table.ids.length / ID_BYTES : 1;
+  return Array.from({ length: blobs }, (_, i) =>
+    departuresOf(decodeDepartures(table.inline ?? store.read(blobId(table, i)))),
+  );
+}
+
+function stillKept(
+  store: BlobStore,
+  departures: DepartureTable,
+  now: number,
+  { marked = 0, brake }: Keeping,
+): DepartureColumns[] {
+  // More marks than that take too much room. Without them, the grace is as long as before.
+  const kept = departures.count > MOST_MARKED ? 0 : marked;
+  const isKept = (second: number): boolean =>
+    (second + kept) * 1000 > now && !(brake === "release" && second === HELD);
+  return departureColumns(store, departures).map(({ tails, until }) => {
+    const rest = until.filter(isKept);
+    return {
+      tails: tails.filter((_, at) => isKept(until[at] as number)),
+      until: brake === "hold" ? rest.fill(HELD) : rest,
+    };
   });
 }
 
@@ -190,10 +228,11 @@ function merge(carried: readonly DepartureColumns[], leaving: Float64Array, unti
   return { tails: tails.subarray(0, count), until: untils.subarray(0, count) };
 }
 
-function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): DepartureTable {
+function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): NewDepartures {
   const count = columns.tails.length;
+  const held = columns.until.reduce((sum, second) => sum + Number(second === HELD), 0);
   if (count <= INLINE_DEPARTURES) {
-    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count };
+    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count, held };
   }
   const bits = departureBitsFor(count);
   const ids: Uint8Array[] = [];
@@ -209,5 +248,5 @@ function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): De
     ids.push(id);
     from = to;
   }
-  return { bits, inline: null, ids: concatBytes(ids), count };
+  return { bits, inline: null, ids: concatBytes(ids), count, held };
 }

@@ -25,6 +25,11 @@ const MAX_BITS = 8;
 /** Up to this many are stored in the manifest itself. */
 export const INLINE_DEPARTURES = 2_000;
 
+/** The second until which a name is deferred that the brake holds: the last one that there is. A release cannot be late. */
+export const HELD = 0xffff_ffff;
+/** Seconds for which a name stays marked after its grace. Then it is unknown, and the brake may still hold it. */
+export const MARKED_FOR = 86_400;
+
 /** One blob of departures, ready for lookups. */
 export interface Departures {
   readonly bytes: Uint8Array;
@@ -107,7 +112,7 @@ function viewsOf(bytes: Uint8Array, bits: number, count: number): Departures {
 
 /**
  * @param digest a fingerprint's digest
- * @returns the Unix second until which the name is deferred, or 0 if it did not leave
+ * @returns the Unix second until which the name is deferred, or was if it is only marked; 0 if it did not leave
  */
 export function departedUntil(departures: Departures, digest: Uint8Array): number {
   const tail = tailOf(digest);

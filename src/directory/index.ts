@@ -1,5 +1,6 @@
 /** The public API of the directory: its formats, and the lookup. */
 export * from "./address.ts";
+export * from "./brake.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";
 export * from "./cuts.ts";
@@ -26,6 +27,7 @@ export * from "./same-content.ts";
 export * from "./sentinel.ts";
 export * from "./shard.ts";
 export * from "./single-changes.ts";
+export * from "./sketch.ts";
 export type { SpanBuckets } from "./span-buckets.ts";
 export * from "./storage-keys.ts";
 export * from "./tail-column.ts";

@@ -28,14 +28,19 @@ export type Finding =
       readonly matched: Matched | null;
       /** The pattern that matched, as people write it. */
       readonly pattern?: string;
+      /** The digest of the name that was found, left, or is unknown; none if no list can hold it, or none is asked for. */
+      readonly name?: Uint8Array | undefined;
+      /** If the name left: the Unix second until which it is deferred, or was. */
+      readonly until?: number | undefined;
     }
   | { readonly kind: "needs"; readonly table: "shards" | "departures"; readonly index: number };
 
-const found = (verdict: Verdict, matched: Matched | null = null): Finding => ({
-  kind: "found",
-  verdict,
-  matched,
-});
+const found = (
+  verdict: Verdict,
+  matched: Matched | null = null,
+  name?: Uint8Array,
+  until?: number,
+): Finding => ({ kind: "found", verdict, matched, name, until });
 
 const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
   [ACTIVE]: "deliverable",
@@ -74,13 +79,20 @@ export function lookup(
     if (policy.postmaster && exact === "postmaster") return found("deliverable", "postmaster");
     if (policy.catchall) return found("deliverable", "catch-all");
   }
+  let name = misses[0];
+  let left: number | undefined;
   if (manifest.departures.count > 0) {
     for (const digest of misses) {
-      const departed = lookUpDeparture(manifest, holdings, digest, now);
-      if (departed !== null) return departed;
+      const index = departureBlobOf(tailOf(digest), manifest.departures.bits);
+      const blob = manifest.inlineDepartures ?? holdings.departures(index);
+      if (blob === undefined) return { kind: "needs", table: "departures", index };
+      const until = departedUntil(blob, digest);
+      if (until * 1000 > now) return found("departed", null, digest, until);
+      // Deferred no more, and still marked.
+      if (until > (left ?? 0)) [name, left] = [digest, until];
     }
   }
-  return found(recipient.wellFormed ? "unknown" : "malformed");
+  return found(recipient.wellFormed ? "unknown" : "malformed", null, name, left);
 }
 
 /** Looks one name up in its shard. If it is not listed, its digest is added to `misses`. */
@@ -96,7 +108,7 @@ function lookUpName(
   const shard = manifest.inlineShard ?? holdings.shard(index);
   if (shard === undefined) return { kind: "needs", table: "shards", index };
   const state = findEntry(shard, digest);
-  if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched);
+  if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched, digest);
   misses.push(digest);
   return null;
 }
@@ -112,20 +124,8 @@ function lookUpPattern(
   const state = patternShard === null ? -1 : findEntry(patternShard, digest);
   if (state >= 0) {
     const verdict = VERDICT_OF_STATE[state] as Verdict;
-    return { kind: "found", verdict, matched: "pattern", pattern: shownName(name) };
+    return { kind: "found", verdict, matched: "pattern", pattern: shownName(name), name: misses[0] };
   }
   if ((patterns as PatternTable).departedUntil * 1000 > now) misses.push(digest);
   return null;
-}
-
-function lookUpDeparture(
-  manifest: Manifest,
-  holdings: Holdings,
-  digest: Uint8Array,
-  now: number,
-): Finding | null {
-  const index = departureBlobOf(tailOf(digest), manifest.departures.bits);
-  const blob = manifest.inlineDepartures ?? holdings.departures(index);
-  if (blob === undefined) return { kind: "needs", table: "departures", index };
-  return departedUntil(blob, digest) * 1000 > now ? found("departed") : null;
 }

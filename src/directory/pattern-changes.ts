@@ -1,4 +1,5 @@
 /** What changes between the patterns of two generations. */
+import { HELD, MARKED_FOR } from "./departures.ts";
 import { compareEntries, isAcceptedState, type Visit } from "./difference.ts";
 import { type PatternTable, patternShardOf } from "./pattern-table.ts";
 import { entriesOf } from "./shard.ts";
@@ -27,6 +28,7 @@ export function losesByPattern(before: Uint8Array | null, after: Uint8Array | nu
  * @param before those of the previous generation, null if it has none or cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
+ * @param isHeld whether the brake holds names that left: then patterns that left are held with them
  * @returns null if neither list nor departures have any, so that the manifest is one without patterns
  */
 export function patternsAfter(
@@ -34,11 +36,20 @@ export function patternsAfter(
   table: Uint8Array | null,
   now: number,
   grace: number,
+  isHeld = false,
 ): PatternTable | null {
-  let departedUntil = before !== null && before.departedUntil * 1000 > now ? before.departedUntil : 0;
+  if (isHeld && before !== null) return { table, departedUntil: HELD };
+  let departedUntil = departuresStay(before, now) ? before.departedUntil : 0;
   const until = Math.ceil(now / 1000) + grace;
   comparePatterns(before?.table ?? null, table, (_, was, is) => {
     if (grace > 0 && is < 0 && isAcceptedState(was)) departedUntil = Math.max(departedUntil, until);
   });
   return table === null && departedUntil === 0 ? null : { table, departedUntil };
 }
+
+/** Whether departures may still have patterns: after their grace they stay as marks, so that the brake can hold them. */
+const departuresStay = (before: PatternTable | null, now: number): before is PatternTable =>
+  before !== null &&
+  before.departedUntil !== 0 &&
+  before.departedUntil !== HELD &&
+  (before.departedUntil + MARKED_FOR) * 1000 > now;

@@ -8,7 +8,7 @@ import {
   tokenKeyId,
   tokenMac,
 } from "../directory/index.ts";
-import { type Observer, Reader, Tally } from "../reader/index.ts";
+import { type AskedName, type Observer, Reader, Tally } from "../reader/index.ts";
 import type { Settings } from "./environment.ts";
 import { FaultLog } from "./fault-log.ts";
 import type { Ports } from "./ports.ts";
@@ -56,8 +56,9 @@ export class Deployment implements Observer {
     return new RequestContext(bindings, this.now(), this.#tally);
   }
 
-  answered(answer: Answer, domain: string | null): void {
+  answered(answer: Answer, domain: string | null, names?: readonly AskedName[]): void {
     this.#tally.countAnswer(answer, domain);
+    this.#tally.countNames(names);
   }
 
   fault(kind: FaultKind, domain: string | null, detail: string): void {

@@ -1,5 +1,5 @@
 import type { FaultKind } from "../api/index.ts";
-import type { Ports } from "./ports.ts";
+import type { FaultLine, Ports } from "./ports.ts";
 
 /** One line a minute for each kind and domain. */
 const PAUSE = 60_000;
@@ -14,12 +14,14 @@ interface Series {
   count: number;
 }
 
+type FaultLogPorts = Pick<Ports, "clock"> & { readonly log?: (line: FaultLine) => void };
+
 /** Writes faults to the operator's log, and limits the lines. */
 export class FaultLog {
-  readonly #ports: Pick<Ports, "clock" | "log">;
+  readonly #ports: FaultLogPorts;
   readonly #series = new Map<string, Series>();
 
-  constructor(ports: Pick<Ports, "clock" | "log">) {
+  constructor(ports: FaultLogPorts) {
     this.#ports = ports;
   }
 

@@ -23,6 +23,9 @@ export interface RegistryEnvironment extends PlaceEnvironment {
 /** The calls of a {@link RegistryApi} as methods of the object. The first argument is the place that the caller means. */
 type RegistryMethods = Record<keyof RegistryApi, (place: Place, ...args: unknown[]) => Promise<unknown>>;
 
+/** For work on what is in storage, whatever the place. */
+const NO_PLACE: Place = { partition: 0, partitions: 0 };
+
 /** {@link RegistryCore} as a SQLite-backed Durable Object, with the methods of {@link RegistryMethods}. */
 export class Registry extends DurableObject<RegistryEnvironment> {
   static {
@@ -43,12 +46,13 @@ export class Registry extends DurableObject<RegistryEnvironment> {
     super(context, env);
     this.#storage = durableStorage(context.storage);
     migrate(this.#storage);
-    this.#counters = new Counters(this.#storage, platformPorts);
+    this.#counters = new Counters(this.#storage, platformPorts, (domain, asked) =>
+      this.#core(NO_PLACE).brake(domain, asked),
+    );
   }
 
   override async alarm(): Promise<void> {
-    // The alarm works on what is in storage, whatever the place.
-    await this.#core({ partition: 0, partitions: 0 }).alarm();
+    await this.#core(NO_PLACE).alarm();
   }
 
   #core(place: Place): RegistryCore {

@@ -1,5 +1,4 @@
-import type { Count } from "../api/index.ts";
-import { type Log, OperationLimitError, type ReaderContext } from "../reader/index.ts";
+import { type Log, OperationLimitError, type ReaderContext, type Tally } from "../reader/index.ts";
 import type { RegistryApi } from "../registry/protocol.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { Semaphore } from "../runtime/semaphore.ts";
@@ -23,6 +22,8 @@ export interface Bindings {
   openApi(): Promise<string | null>;
 }
 
+type Taking = Pick<Tally, "take" | "takeAsked">;
+
 /**
  * What belongs to one request: its operations, its promises, its deadline. A warm check needs little of it, so each
  * part is made when it is first used.
@@ -30,7 +31,7 @@ export interface Bindings {
 export class RequestContext implements ReaderContext {
   readonly bindings: Bindings;
   readonly deadline: number;
-  readonly #tally: { take(): readonly Count[] | undefined };
+  readonly #tally: Taking;
   #limiter: OperationLimiter | null = null;
   #kv: KvStore | null = null;
   #pending: Map<string, Promise<void>> | null = null;
@@ -39,7 +40,7 @@ export class RequestContext implements ReaderContext {
    * @param now Unix milliseconds
    * @param tally the counts, which each question takes along to the Registry
    */
-  constructor(bindings: Bindings, now: number, tally: { take(): readonly Count[] | undefined }) {
+  constructor(bindings: Bindings, now: number, tally: Taking) {
     this.bindings = bindings;
     this.deadline = now + REQUEST_TIMEOUT;
     this.#tally = tally;
@@ -56,7 +57,9 @@ export class RequestContext implements ReaderContext {
     return {
       changes: (question) => {
         const counts = this.#tally.take();
-        return registry.question(counts === undefined ? question : { ...question, counts });
+        const asked = this.#tally.takeAsked();
+        const told = counts === undefined ? question : { ...question, counts };
+        return registry.question(asked === undefined ? told : { ...told, asked });
       },
       blob: (domain, id, isMissed) => registry.blob(domain, id, isMissed),
     };

@@ -27,6 +27,18 @@ export async function examineTokens(client: RollcallClient, now: number): Promis
   );
 }
 
+/** Whether the brake holds names that left: a person has to say whether they did. */
+export async function examineBrakes(client: RollcallClient): Promise<string> {
+  const braked = (await client.domains()).filter(({ brake }) => brake?.held);
+  if (braked.length === 0) return "holds no names that left";
+  throw new Problem(
+    `holds names that left, since so many of them are asked for: ${some(
+      braked.map(({ domain, brake }) => `${brake?.held} of ${domain}`),
+    )}`,
+    "`rollcall brake DOMAIN` shows why. If they were removed by mistake, `rollcall rollback DOMAIN`; if they left, `rollcall brake DOMAIN --release`",
+  );
+}
+
 /** How many lists are compared with KV: those that changed last. */
 const COMPARED = 20;
 

@@ -3,7 +3,7 @@ import { ClientError, type Outcome, type RollcallClient } from "../client/index.
 import type { Hashing } from "../directory/index.ts";
 import { memorySource, PublishError, publishLists, SAME_RELEASE } from "../publish/index.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
+import { examineBrakes, examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
 import { Problem } from "./problem.ts";
 import { runSteps, type StepResult } from "./steps.ts";
 import { trialDomain } from "./trial.ts";
@@ -49,6 +49,7 @@ export async function* examineDeployment(
     ["kv-copy", "publish", () => trial.kvCopy()],
     ["latency", "publish", () => trial.latency()],
     ["delete", "publish", () => trial.delete()],
+    ["brake", "registry", () => examineBrakes(client)],
     // Last: the requests of the steps before made isolates report their counts.
     ["faults", "registry", () => examineFaults(client)],
   ]);

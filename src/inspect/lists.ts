@@ -22,6 +22,10 @@ export interface ListState {
   /** Whether the list was made under the edge's key; null if that is not known. */
   readonly key_fits: boolean | null;
   readonly stale: boolean;
+  /** Names that left and are deferred, and why; null if there are none. */
+  readonly brake: DomainSummary["brake"];
+  /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode. */
+  readonly would_refuse: number | null;
   /** Names in a shard on average; null if the edge does not say. */
   readonly names_per_shard: number | null;
   /** Whether its shards are half full, so that single changes will stop with `repack_needed` unless it is published. */
@@ -138,6 +142,8 @@ function stateOf(
     current,
     kv: head !== null && "kv" in head ? head.kv.state : null,
     key_fits: head?.key_fits ?? null,
+    brake: head?.brake ?? null,
+    would_refuse: head?.would_refuse ?? null,
     names_per_shard: names,
     publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,
     stale: mayBeStale && (current === null || now - current > maxAge),

@@ -29,6 +29,10 @@ export interface Base {
   readonly patterns: Uint8Array | null;
   /** Names that single changes changed since the last publish; null or left out if that is not known. */
   readonly patched?: readonly PatchedName[] | null;
+  /** Names that left and that the brake holds; null or left out if there are none. */
+  readonly brake?: DomainDescription["brake"];
+  /** About how many distinct names enforce mode would have refused in the last day; null or left out if not known. */
+  readonly wouldRefuse?: number | null;
 }
 
 /** The head as the edge describes it. */
@@ -45,6 +49,8 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     patterns: table === null ? null : readEdge(() => patternsFrom(table)),
     // Names of another generation would be settled without a look at them.
     patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
+    brake: description.brake,
+    wouldRefuse: description.would_refuse,
   };
 }
 

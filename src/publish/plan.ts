@@ -20,6 +20,7 @@ import {
   isSameTable,
   losesByPattern,
   type Mode,
+  milderMode,
   NO_COUNTS,
   POLICY_SETTINGS,
   TailColumn,
@@ -161,7 +162,7 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    warnings: warningsOf(policy, hasPostmaster, live, difference),
+    warnings: [...warningsOf(policy, hasPostmaster, live, difference), ...stepUpNotes(live, mode)],
   };
 }
 
@@ -283,6 +284,16 @@ function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPla
   ).map((setting) => ({ setting, from: live.policy[setting], to: policy[setting] }));
   if (live.mode !== mode) changes.push({ setting: "mode", from: live.mode, to: mode });
   return changes;
+}
+
+/** What a step up of the mode means for senders. It informs, and refuses nothing. */
+function stepUpNotes(live: Base | null, mode: Mode): string[] {
+  const wouldRefuse = live?.wouldRefuse ?? null;
+  if (live === null || wouldRefuse === null || milderMode(live.mode, mode) === mode) return [];
+  const fate = mode === "defer" ? "deferred" : "refused";
+  return [
+    `${mode} mode would have ${fate} about ${wouldRefuse} distinct names in the last day; if there is backscatter, most of them are rightly unknown`,
+  ];
 }
 
 function warningsOf(

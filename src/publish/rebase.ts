@@ -4,8 +4,8 @@ import { judgePlan } from "./judge.ts";
 import { type DomainPlan, planDomain } from "./plan.ts";
 
 /**
- * Plans the same lists against the present heads, if only single changes were made since they were planned. What was
- * uploaded is used again.
+ * Plans the same lists against the present heads, if only single changes were made since they were planned, and what the
+ * brake did. What was uploaded is used again.
  * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again
  */
 export async function rebase(
@@ -32,8 +32,11 @@ export async function rebase(
 
 async function isPatched(client: RollcallClient, domain: string, since: number): Promise<boolean> {
   const later = (await client.generations(domain)).filter(({ generation }) => generation > since);
-  return later.every(({ action }) => action === "patch");
+  return later.every(({ action }) => KEEPING.has(action));
 }
+
+/** What changes a list by single names, or not at all. */
+const KEEPING: ReadonlySet<string> = new Set(["patch", "brake", "release"]);
 
 /** Whether a commit came too late for the heads that it was planned against. */
 export const isConflict = (error: unknown): boolean =>

@@ -2,9 +2,11 @@ import {
   actionOf,
   answer,
   type DomainRecipient,
+  type Finding,
   lookup,
   milderMode,
   needsFreshness,
+  VERDICTS,
 } from "../directory/index.ts";
 import type { Clock } from "../runtime/ports.ts";
 import type { AnsweredGenerations } from "./answered-generations.ts";
@@ -16,6 +18,7 @@ import type { Exports } from "./exports.ts";
 import type { LogView } from "./log-view.ts";
 import type { LogViews } from "./log-views.ts";
 import { numberIn } from "./manifest-order.ts";
+import type { AskedName } from "./ports.ts";
 import type { SingleFlight } from "./single-flight.ts";
 import { confirmListsOrDefer, confirmOrDefer, deferral, done, MAX_CONFIRMATIONS, type Step } from "./step.ts";
 
@@ -164,6 +167,7 @@ export class Decider {
         maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,
         detail: isExport ? FROM_KV : pattern === undefined ? faultOf(recipient) : `by the pattern ${pattern}`,
       }),
+      namesIn(finding, lists),
     );
   }
 
@@ -258,6 +262,22 @@ const FROM_KV = "answered from KV alone, so it is as fresh as KV is";
 const seconds = (ms: number): number => Math.floor(ms / 1000);
 const confirmedAge = (view: LogView, now: number): number => Math.ceil((now - view.askedAt) / 1000);
 const ageInSeconds = (time: number, now: number): number => Math.max(0, Math.ceil((now - time) / 1000));
+
+/**
+ * What is to be counted of a recipient's name: that it left the list and is asked for, and that a list in a softer mode
+ * would refuse it in enforce mode.
+ */
+function namesIn(
+  { verdict, name, until }: Extract<Finding, { kind: "found" }>,
+  lists: readonly CachedManifest[],
+): readonly AskedName[] | undefined {
+  if (name === undefined) return undefined;
+  const isRefused = VERDICTS[verdict].action === "reject";
+  const soft = isRefused ? lists.filter(({ manifest }) => manifest.mode !== "enforce") : [];
+  const names = soft.map(({ manifest: { domain } }) => ({ domain, until: 0, name }));
+  const { domain } = (lists.at(-1) as CachedManifest).manifest;
+  return until === undefined ? names : [...names, { domain, until, name }];
+}
 
 const faultOf = (recipient: DomainRecipient): string | undefined =>
   recipient.kind === "unlistable" ? recipient.why : undefined;

@@ -2,6 +2,7 @@
 export { type Query, queryOf } from "./check.ts";
 export { traceOf } from "./faults.ts";
 export {
+  type AskedName,
   type Log,
   type Observer,
   OperationLimitError,

@@ -28,10 +28,23 @@ export interface ReaderPorts {
   readonly observer: Observer;
 }
 
+/** A name to be counted once among those of its kind, however often it is asked for. */
+export interface AskedName {
+  /** The domain whose list it is looked up in. */
+  readonly domain: string;
+  /** If it left the list: the Unix second until which it is deferred, or was. 0: enforce mode would refuse it. */
+  readonly until: number;
+  /** Its fingerprint's digest. */
+  readonly name: Uint8Array;
+}
+
 /** Receives answers and faults, for counters and log lines. Never a recipient. */
 export interface Observer {
-  /** @param domain the domain if it has a list here, else null: a client may invent others */
-  answered(answer: Answer, domain: string | null): void;
+  /**
+   * @param domain the domain if it has a list here, else null: a client may invent others
+   * @param names what is to be counted of the recipient's name
+   */
+  answered(answer: Answer, domain: string | null, names?: readonly AskedName[]): void;
   /** @param domain one that has a list here, or null; never a domain that only a client named */
   fault(kind: FaultKind, domain: string | null, detail: string): void;
 }

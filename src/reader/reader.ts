@@ -14,7 +14,7 @@ import { KvReads } from "./kv-reads.ts";
 import { LogClient } from "./log-client.ts";
 import type { LogView } from "./log-view.ts";
 import { LogViews } from "./log-views.ts";
-import type { ReaderContext, ReaderPorts, ReaderSettings } from "./ports.ts";
+import type { AskedName, ReaderContext, ReaderPorts, ReaderSettings } from "./ports.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { deferral, MAX_CONFIRMATIONS, type Step } from "./step.ts";
 
@@ -94,7 +94,7 @@ export class Reader {
     const now = this.#ports.clock.now();
     const step = this.#decider.decide(check, now);
     return step.kind === "answer"
-      ? this.#answered(context, query, step.answer, now)
+      ? this.#answered(context, query, step.answer, now, step.names)
       : this.#pursue(context, check, step);
   }
 
@@ -129,16 +129,24 @@ export class Reader {
       step = this.#decider.decide(check, clock.now());
     }
     const { query } = check;
-    const answer =
-      step.kind === "answer" ? step.answer : deferral(query, "the directory could not be read in time");
-    return this.#answered(context, query, answer, clock.now());
+    const { answer, names } =
+      step.kind === "answer"
+        ? step
+        : { answer: deferral(query, "the directory could not be read in time"), names: undefined };
+    return this.#answered(context, query, answer, clock.now(), names);
   }
 
-  #answered(context: ReaderContext, query: Query, answer: Answer, now: number): Answer {
+  #answered(
+    context: ReaderContext,
+    query: Query,
+    answer: Answer,
+    now: number,
+    names: readonly AskedName[] | undefined,
+  ): Answer {
     const { domain, generation } = answer;
     const isServed =
       generation !== null || (domain !== null && this.views.of(domain).head(domain) !== undefined);
-    this.#ports.observer.answered(answer, isServed ? domain : null);
+    this.#ports.observer.answered(answer, isServed ? domain : null, names);
     const asked = domainOf(query.recipient);
     this.#refresh.start(context, asked === null ? this.views.at(0) : this.views.of(asked), now);
     return answer;

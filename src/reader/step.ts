@@ -5,13 +5,14 @@ import type { BlobKind, CachedManifest } from "./blob-cache.ts";
 import type { Check, Query } from "./check.ts";
 import { isAhead } from "./evidence.ts";
 import type { LogView } from "./log-view.ts";
+import type { AskedName } from "./ports.ts";
 
 /** Times that one check may wait for a confirmation. */
 export const MAX_CONFIRMATIONS = 3;
 
 /** What a check needs next, or its answer. */
 export type Step =
-  | { readonly kind: "answer"; readonly answer: Answer }
+  | { readonly kind: "answer"; readonly answer: Answer; readonly names?: readonly AskedName[] | undefined }
   | { readonly kind: "manifest"; readonly domain: string; readonly need: Position; readonly isCold: boolean }
   | {
       readonly kind: "blob";
@@ -22,7 +23,12 @@ export type Step =
   | { readonly kind: "exports" }
   | { readonly kind: "confirmation"; readonly view: LogView };
 
-export const done = (settled: Answer): Step => ({ kind: "answer", answer: settled });
+/** @param names what is to be counted of the recipient's name */
+export const done = (settled: Answer, names?: readonly AskedName[]): Step => ({
+  kind: "answer",
+  answer: settled,
+  names,
+});
 
 /** No verdict about the recipient, and why. */
 export const deferral = (

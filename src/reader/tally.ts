@@ -1,9 +1,20 @@
-import type { Count, FaultKind } from "../api/index.ts";
-import { type Answer, VERDICTS } from "../directory/index.ts";
+import type { Asked, Count, FaultKind } from "../api/index.ts";
+import {
+  type Answer,
+  addToSketch,
+  newSketch,
+  packSketch,
+  type Sketch,
+  toBase64Url,
+  VERDICTS,
+} from "../directory/index.ts";
+import type { AskedName } from "./ports.ts";
 
 /** Domains and faults that are counted separately between two questions. The rest is counted together. */
 const MAX_DOMAINS = 64;
 const MAX_FAULTS = 64;
+/** Sketches of distinct names that left, and of those that enforce mode would refuse. The rest is not counted. */
+const MAX_SKETCHES = 64;
 const COUNTED_MODES = ["enforce", "", "observe", "defer"] as const;
 const WORDS = Object.keys(VERDICTS);
 /** Index of a verdict's counts: one for each mode. */
@@ -18,6 +29,8 @@ const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
 export class Tally {
   #domains = new Map<string, number[]>();
   #faults = new Map<string, [domain: string, kind: FaultKind, count: number]>();
+  /** Those of names that left, then the others: neither takes the room of the other. */
+  #sketches: readonly Map<string, Sketch>[] = [new Map(), new Map()];
 
   /** @param domain one that is served here; null for all others, which a client may invent */
   countAnswer({ verdict, mode }: Answer, domain: string | null): void {
@@ -35,6 +48,16 @@ export class Tally {
     else this.countFault(kind, null);
   }
 
+  countNames(names: readonly AskedName[] = []): void {
+    for (const { domain, until, name } of names) {
+      const sketches = this.#sketches[until > 0 ? 0 : 1] as Map<string, Sketch>;
+      const key = `${domain} ${until}`;
+      const sketch = sketches.get(key) ?? newSketch();
+      if (sketches.size < MAX_SKETCHES) sketches.set(key, sketch);
+      addToSketch(sketch, name);
+    }
+  }
+
   /** All counts, and resets them; undefined if there are none. */
   take(): readonly Count[] | undefined {
     if (this.#domains.size === 0 && this.#faults.size === 0) return undefined;
@@ -49,6 +72,17 @@ export class Tally {
     this.#domains = new Map();
     this.#faults = new Map();
     return taken;
+  }
+
+  /** All sketches of distinct names, and forgets them; undefined if there are none. */
+  takeAsked(): readonly Asked[] | undefined {
+    const taken = this.#sketches.flatMap((sketches) => [...sketches]);
+    if (taken.length === 0) return undefined;
+    this.#sketches = [new Map(), new Map()];
+    return taken.map(([key, sketch]) => {
+      const [domain, until] = key.split(" ") as [string, string];
+      return [domain, Number(until), toBase64Url(packSketch(sketch))];
+    });
   }
 
   #begin(domain: string): number[] {

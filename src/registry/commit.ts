@@ -28,6 +28,7 @@ import { writeAudit } from "./audit.ts";
 import { computeDepartures, listOf } from "./compute-departures.ts";
 import { badRequest, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
+import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
@@ -242,16 +243,19 @@ function guard(context: GuardContext, draft: Draft, number: number, forced: bool
 
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
-  const { records, hashing, now } = context;
-  const { domain, mode, policy, counts, shards, key, known } = draft;
+  const { records, storage, hashing, now } = context;
+  const { domain, head, mode, policy, counts, shards, key, known } = draft;
   const { grace } = policy;
   const left = records.lastList(domain)?.manifest ?? null;
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
+  if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
+    requireNoneHeld(storage, domain);
   const after = known ?? { ...listOf(records, domain, shards), patterns: draft.patterns };
   const departures = computeDepartures(records, hashing, before, after, now, grace);
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace);
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, departures.held > 0);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
+  noteHeld(storage, domain, departures.held);
 }
 
 const identity = (

@@ -3,13 +3,15 @@ import {
   type BlobStore,
   type BlobTable,
   type Compare,
-  type DepartureTable,
   DirectoryError,
   departuresAfter,
   departuresIn,
   type Hashing,
+  type Keeping,
   type ListContent,
+  MARKED_FOR,
   type ManifestContent,
+  type NewDepartures,
   NO_DEPARTURES,
   storedList,
 } from "../directory/index.ts";
@@ -25,6 +27,8 @@ export interface KnownChanges {
   readonly compare: Compare;
   /** Tails of names that get no grace. */
   readonly atOnce: ReadonlySet<number>;
+  /** What the brake does with names that left before. */
+  readonly brake?: Keeping["brake"];
 }
 
 /**
@@ -38,19 +42,24 @@ export function computeDepartures(
   after: (ListContent & { readonly patterns: Uint8Array | null }) | KnownChanges,
   now: number,
   grace: number,
-): DepartureTable {
+): NewDepartures {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
     if (before === null) return NO_DEPARTURES;
-    if (!("compare" in after)) return departuresAfter(store, hashing, before, after, now, grace);
-    return departuresIn(store, hashing, before.departures, after.compare, now, grace, after.atOnce);
+    if (!("compare" in after)) {
+      return departuresAfter(store, hashing, before, after, now, grace, { marked: MARKED_FOR });
+    }
+    const { compare, atOnce, brake } = after;
+    const keeping = { marked: MARKED_FOR, brake };
+    return departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
     throw failure("bad_request", error.message);
   }
 }
 
-const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
+/** The blobs of a domain in the Registry's own tables. @param now Unix milliseconds, for blobs that are kept */
+export const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
   read(id) {
     const bytes = records.blob(domain, id);
     if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });

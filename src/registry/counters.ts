@@ -1,4 +1,13 @@
-import type { Count, Counted } from "../api/index.ts";
+import type { Asked, Count, Counted } from "../api/index.ts";
+import {
+  estimate,
+  fromBase64Url,
+  mergeSketch,
+  newSketch,
+  packSketch,
+  type Sketch,
+  toBase64Url,
+} from "../directory/index.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { replace } from "./rows.ts";
@@ -11,8 +20,23 @@ const DAY = 24 * HOUR;
 const PAUSE = 60_000;
 /** Sums in one row; past this, domains are counted together. */
 const MAX_KEYS = 2_000;
+/** Sketches of each kind in one row, of 700 characters at most; past this, names are not counted. */
+const MAX_SKETCHES = 200;
 
 type Sums = Map<string, number>;
+type Sketches = Map<string, Sketch>;
+
+/** What was counted in ten minutes. */
+interface Bucket {
+  readonly sums: Sums;
+  /** Names that left and were asked for, by domain and the second until which they are deferred. */
+  readonly leavers: Sketches;
+  /** Names that enforce mode would refuse, by domain. */
+  readonly refused: Sketches;
+}
+
+/** Distinct names of one domain that left and were asked for in the last day, by the second until which they are deferred. */
+export type AskedLeavers = ReadonlyMap<number, Sketch>;
 
 /**
  * Adds up what isolates counted, in one packed row for each ten minutes of the last day. Counts are the only thing that a
@@ -23,31 +47,42 @@ export class Counters {
   readonly #storage: RegistryStorage;
   readonly #clock: Clock;
   readonly #timers: Timers;
+  readonly #judge: (domain: string, leavers: AskedLeavers) => void;
   /** Counted since the last row, by bucket. */
-  readonly #unwritten = new Map<number, Sums>();
+  readonly #unwritten = new Map<number, Bucket>();
   #isWaiting = false;
 
-  constructor(storage: RegistryStorage, ports: { readonly clock: Clock; readonly timers: Timers }) {
+  /** @param judge gets the leavers that were asked for, once a row that counts them is written */
+  constructor(
+    storage: RegistryStorage,
+    ports: { readonly clock: Clock; readonly timers: Timers },
+    judge: (domain: string, leavers: AskedLeavers) => void = () => undefined,
+  ) {
     this.#storage = storage;
     this.#clock = ports.clock;
     this.#timers = ports.timers;
+    this.#judge = judge;
   }
 
   /** Adds up; never throws, and never waits. */
-  add(counts: readonly Count[]): void {
+  add(counts: readonly Count[], asked: readonly Asked[] = []): void {
     try {
-      this.#add(counts);
+      this.#add(counts, asked);
     } catch {
       // Counts in another release's format are dropped.
     }
   }
 
-  #add(counts: readonly Count[]): void {
+  #add(counts: readonly Count[], asked: readonly Asked[]): void {
     const bucket = Math.floor(this.#clock.now() / BUCKET);
-    const sums = this.#unwritten.get(bucket) ?? new Map<string, number>();
-    this.#unwritten.set(bucket, sums);
-    for (const count of counts) if (Number.isSafeInteger(count[3])) addTo(sums, keyOf(count), count[3]);
+    const into = this.#unwritten.get(bucket) ?? newBucket();
+    this.#unwritten.set(bucket, into);
     this.#writeLater();
+    for (const count of counts) if (Number.isSafeInteger(count[3])) addTo(into.sums, keyOf(count), count[3]);
+    for (const [domain, until, text] of asked) {
+      if (until > 0) merge(into.leavers, `${domain} ${until}`, text);
+      else merge(into.refused, domain, text);
+    }
   }
 
   /** Counts of the last hour and of the last day. */
@@ -61,15 +96,38 @@ export class Counters {
         sums.set(key, [hour + (isRecent ? n : 0), day + n]);
       }
     };
-    const first = Math.floor((now - DAY) / BUCKET);
-    for (const row of this.#storage.sql("SELECT bucket, packed FROM counters WHERE bucket > ?", first)) {
-      take(row.bucket as number, unpack(row.packed as string));
-    }
-    for (const [bucket, counts] of this.#unwritten) take(bucket, counts);
+    for (const row of this.#rows("packed")) take(row.bucket as number, unpack(row.packed as string));
+    for (const [bucket, counts] of this.#unwritten) take(bucket, counts.sums);
     return [...sums].map(([key, [hour, day]]) => {
       const [domain = "", mode = "", word = ""] = key.split(" ");
       return [domain, mode, word, hour, day];
     });
+  }
+
+  /** About how many distinct names of each domain enforce mode would have refused in the last day. */
+  refused(): ReadonlyMap<string, number> {
+    const sketches = this.#day("refused", () => true);
+    return new Map([...sketches].map(([domain, sketch]) => [domain, estimate(sketch)]));
+  }
+
+  /** The sketches of the last day, written or not. */
+  #day(kind: "leavers" | "refused", isWanted: (key: string) => boolean): Sketches {
+    const day: Sketches = new Map();
+    for (const row of this.#rows(kind)) {
+      for (const [key, text] of sketchesIn(row[kind])) if (isWanted(key)) merge(day, key, text);
+    }
+    for (const bucket of this.#unwritten.values()) {
+      for (const [key, text] of packed(bucket[kind])) if (isWanted(key)) merge(day, key, text);
+    }
+    return day;
+  }
+
+  #rows(column: string) {
+    const first = Math.floor((this.#clock.now() - DAY) / BUCKET);
+    return this.#storage.sql(
+      `SELECT bucket, ${column} FROM counters WHERE bucket > ? AND ${column} IS NOT NULL`,
+      first,
+    );
   }
 
   #writeLater(): void {
@@ -91,24 +149,66 @@ export class Counters {
     const [bucket, counts] = first;
     this.#unwritten.delete(bucket);
     if (schemaFault(this.#storage) !== null) return;
-    const row = this.#storage.sql("SELECT packed FROM counters WHERE bucket = ?", bucket)[0];
+    const row = this.#storage.sql(
+      "SELECT packed, leavers, refused FROM counters WHERE bucket = ?",
+      bucket,
+    )[0];
     const sums: Sums = new Map(row === undefined ? [] : unpack(row.packed as string));
-    for (const [key, n] of counts) addTo(sums, key, n);
-    replace(this.#storage, "counters", { bucket, packed: JSON.stringify([...sums]) });
+    for (const [key, n] of counts.sums) addTo(sums, key, n);
+    for (const kind of ["leavers", "refused"] as const) {
+      for (const [key, text] of sketchesIn(row?.[kind] ?? null)) merge(counts[kind], key, text);
+    }
+    replace(this.#storage, "counters", {
+      bucket,
+      packed: JSON.stringify([...sums]),
+      leavers: textOf(counts.leavers),
+      refused: textOf(counts.refused),
+    });
     if (row === undefined) {
       const old = Math.floor((this.#clock.now() - DAY) / BUCKET);
       this.#storage.sql("DELETE FROM counters WHERE bucket < ?", old);
     }
+    this.#judgeAll(new Set([...counts.leavers.keys()].map(domainIn)));
+  }
+
+  #judgeAll(domains: ReadonlySet<string>): void {
+    if (domains.size === 0) return;
+    const byDomain = new Map<string, Map<number, Sketch>>();
+    for (const [key, sketch] of this.#day("leavers", (each) => domains.has(domainIn(each)))) {
+      const domain = domainIn(key);
+      const leavers = byDomain.get(domain) ?? new Map<number, Sketch>();
+      byDomain.set(domain, leavers.set(Number(key.slice(domain.length + 1)), sketch));
+    }
+    for (const [domain, leavers] of byDomain) this.#judge(domain, leavers);
   }
 }
 
+const newBucket = (): Bucket => ({ sums: new Map(), leavers: new Map(), refused: new Map() });
+
 /** Neither A-labels nor our words contain a space. */
 const keyOf = ([domain, mode, word]: Count): string => `${domain} ${mode} ${word}`;
+const domainIn = (key: string): string => key.slice(0, key.indexOf(" "));
 
 function addTo(sums: Sums, key: string, n: number): void {
   const isNew = !sums.has(key) && sums.size >= MAX_KEYS;
   const name = isNew ? key.slice(key.indexOf(" ")) : key;
   sums.set(name, (sums.get(name) ?? 0) + n);
 }
+
+/** Adds a packed sketch to that of a key, if there is room. @throws DirectoryError if it is none */
+function merge(sketches: Sketches, key: string, text: string): void {
+  const sketch = sketches.get(key) ?? newSketch();
+  mergeSketch(sketch, fromBase64Url(text));
+  if (sketches.size < MAX_SKETCHES) sketches.set(key, sketch);
+}
+
+const packed = (sketches: Sketches): [string, string][] =>
+  [...sketches].map(([key, sketch]) => [key, toBase64Url(packSketch(sketch))]);
+
+const textOf = (sketches: Sketches): string | null =>
+  sketches.size === 0 ? null : JSON.stringify(packed(sketches));
+
+const sketchesIn = (text: unknown): [string, string][] =>
+  text === null || text === undefined ? [] : (JSON.parse(text as string) as [string, string][]);
 
 const unpack = (packed: string): [string, number][] => JSON.parse(packed) as [string, number][];

@@ -106,6 +106,7 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     setMeta(storage, "purged", Math.max(getMeta(storage, "purged") ?? 0, number));
     storage.sql("DELETE FROM heads WHERE domain = ?", domain);
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
+    storage.sql("DELETE FROM brakes WHERE domain = ?", domain);
     deleteKey(storage, manifestKey(domain));
   }
   return gone;

@@ -15,10 +15,19 @@ export interface RegistryStorage {
   setAlarm(time: number): void;
 }
 
+/** One line of the log, when the brake takes hold or cannot. It names no recipient. */
+export interface BrakeLine {
+  readonly event: "brake";
+  readonly domain: string;
+  readonly detail: string;
+}
+
 export interface RegistryPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly hashing: Hashing;
+  /** The operator's log; by default nothing is logged. */
+  readonly log?: (line: BrakeLine) => void;
 }
 
 /** The operator's settings that a Registry uses. */

@@ -35,8 +35,11 @@ export interface Place {
 /** Who makes a change: a token's id, or `admin`. */
 export type Actor = string;
 
+/** What a Registry of an earlier release does not say of a head. */
+export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse">>;
+
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
-export type HeadSummary = Omit<DomainSummary, "age" | "key_fits">;
+export type HeadSummary = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts> & HeadCounts;
 
 /** A token as the Registry records it; the edge adds whether its own key fits. */
 export type StoredToken = Omit<TokenRecord, "key_fits">;
@@ -82,7 +85,7 @@ export interface MailboxChanges {
 }
 
 /** A head with the names that single changes changed, as a publisher gets them. */
-export interface PatchedNames {
+export interface PatchedNames extends HeadCounts {
   readonly generation: number;
   readonly manifest: Uint8Array;
   readonly names: Uint8Array;
@@ -108,6 +111,8 @@ export interface RegistryApi {
   /** What the guard would say of a commit. Changes nothing. */
   plan(request: PlanRequest): Promise<Result<PlanResult>>;
   rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  /** Refuses the names that the brake holds, since a person says that they left. */
+  release(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null if the domain has none. */
@@ -148,6 +153,7 @@ export const REGISTRY_CALLS = [
   "patched",
   "plan",
   "rollback",
+  "release",
   "remove",
   "head",
   "domains",

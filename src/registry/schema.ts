@@ -75,6 +75,10 @@ const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS blob_spans (
      domain TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, "end" INTEGER NOT NULL,
      PRIMARY KEY (domain, id, first)) WITHOUT ROWID`,
+  // What the brake holds, and why.
+  `CREATE TABLE IF NOT EXISTS brakes (
+     domain TEXT PRIMARY KEY, held INTEGER NOT NULL, since INTEGER NOT NULL, gone INTEGER NOT NULL,
+     asked INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
@@ -89,6 +93,9 @@ const LATER_COLUMNS = [
   ["blobs", "named_from", "INTEGER"],
   // Patterns of the list; null: made by an earlier release, which knew none.
   ["summaries", "patterns", "INTEGER"],
+  // Sketches of distinct names.
+  ["counters", "leavers", "TEXT"],
+  ["counters", "refused", "TEXT"],
 ] as const;
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
@@ -119,7 +126,8 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
   // Step 1 grows until its first release: a state of an earlier build gets what it lacks.
   const lacks = (table: string, column: string): boolean =>
     !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
-  const isEarlier = (): boolean => lacks("blob_spans", "id") || lacks("summaries", "patterns");
+  const isEarlier = (): boolean =>
+    lacks("blob_spans", "id") || lacks("summaries", "patterns") || lacks("brakes", "domain");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {

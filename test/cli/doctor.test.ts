@@ -64,6 +64,7 @@ describe("rollcall doctor", () => {
       "kv-copy",
       "latency",
       "delete",
+      "brake",
       "faults",
     ]);
     expect(report.steps.every(({ state }) => state === "ok")).toBe(true);
@@ -155,6 +156,7 @@ describe("rollcall doctor", () => {
       "tokens",
       "numbers",
       "publish",
+      "brake",
       "faults",
     ]);
     expect(code).toBe(1);

@@ -196,3 +196,20 @@ describe("rollcall.toml", () => {
     expect(await run(`status ${domain} --max-age 2d`, days(4))).toMatchObject({ code: 0 });
   });
 });
+
+describe("a list in a softer mode", () => {
+  it("shows how many names enforce mode would have refused, and so does a plan that goes up", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN, "--observe");
+    await run(`check nobody@${domain} nobody2@${domain} a@${domain}`);
+    const { stdout } = await run(`status ${domain}`);
+    expect(stdout).toMatch(/would refuse about \d+ names a day/);
+    const json = JSON.parse((await run(`status ${domain} --json`)).stdout);
+    expect(json.domains).toMatchObject([{ domain, brake: null, would_refuse: expect.any(Number) }]);
+    const plan = await run(`plan --domain ${domain} list.txt --enforce`);
+    expect(plan.stdout).toMatch(/enforce mode would have refused about \d+ distinct names in the last day/);
+    expect(plan.code).toBe(2);
+    await run(`publish --domain ${domain} list.txt --yes --enforce`);
+    expect((await run(`status ${domain}`)).stdout).not.toContain("would refuse");
+  });
+});

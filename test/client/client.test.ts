@@ -180,6 +180,8 @@ const summary = {
   key_id: "x",
   key_fits: true,
   patterns: 0,
+  brake: { held: 15, since: 1, left: 20, asked: 12 },
+  would_refuse: null,
   names_per_shard: 1,
 };
 const generationLine = (generation: number) => ({
@@ -291,10 +293,17 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, patterns, names_per_shard, ...lacking } = summary;
+    const { key_fits, alias, patterns, brake, would_refuse, names_per_shard, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
-    const missing = { alias: null, key_fits: null, patterns: null, names_per_shard: null };
+    const missing = {
+      alias: null,
+      key_fits: null,
+      patterns: null,
+      brake: null,
+      would_refuse: null,
+      names_per_shard: null,
+    };
     expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...missing }]);
   });
 

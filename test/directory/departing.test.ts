@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import {
   type BlobStore,
   type DepartureTable,
+  departureColumns,
   departuresAfter,
   departuresIn,
+  type Keeping,
   NO_DEPARTURES,
   storedList,
 } from "../../src/directory/departing.ts";
@@ -15,6 +17,8 @@ import {
   departureBlobOf,
   departuresOf,
   encodeDepartures,
+  HELD,
+  MARKED_FOR,
 } from "../../src/directory/departures.ts";
 import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
 import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
@@ -400,4 +404,130 @@ it("names that go at once get no grace, and no more of an earlier one", () => {
   );
   expect(["early", "now"].map((name) => history.until(name))).toEqual([0, 0]);
   expect(history.until("later")).toBeGreaterThan(0);
+});
+
+describe("names that left before, as the brake treats them", () => {
+  const store = { read: () => expect.fail("read"), keep: () => expect.fail("kept") };
+  const table = (entries: readonly (readonly [tail: number, second: number])[], count = entries.length) => ({
+    bits: 0,
+    inline: encodeDepartures(
+      {
+        tails: Float64Array.from(entries, ([tail]) => tail),
+        until: Uint32Array.from(entries, ([, second]) => second),
+      },
+      0,
+    ),
+    ids: new Uint8Array(0),
+    count,
+  });
+  const EARLIER = table([
+    [1, SECOND - 101],
+    [2, SECOND - 100],
+    [3, SECOND - 99],
+    [4, SECOND],
+    [5, SECOND + 10],
+    [6, HELD],
+  ]);
+  const next = (keeping: Keeping, earlier = EARLIER, gone: readonly number[] = [], atOnce: number[] = []) => {
+    const made = departuresIn(
+      store,
+      stablelibHashing,
+      earlier,
+      (visit) => {
+        for (const tail of gone) visit(tail, ACTIVE, -1);
+      },
+      NOW,
+      60,
+      new Set(atOnce),
+      keeping,
+    );
+    const [{ tails, until } = expect.fail("none")] = departureColumns(store, made);
+    return { held: made.held, entries: [...tails].map((tail, i) => [tail, until[i]]) };
+  };
+
+  it("are dropped with the end of their grace, or kept so many seconds longer", () => {
+    expect(next({})).toEqual({
+      held: 1,
+      entries: [
+        [5, SECOND + 10],
+        [6, HELD],
+      ],
+    });
+    expect(next({ marked: 100 }).entries).toEqual([
+      [3, SECOND - 99],
+      [4, SECOND],
+      [5, SECOND + 10],
+      [6, HELD],
+    ]);
+    expect(MARKED_FOR).toBe(86_400);
+  });
+
+  it("are all held, marked ones too, but none that leaves now", () => {
+    expect(next({ marked: 100, brake: "hold" }, EARLIER, [7])).toEqual({
+      held: 4,
+      entries: [
+        [3, HELD],
+        [4, HELD],
+        [5, HELD],
+        [6, HELD],
+        [7, SECOND + 60],
+      ],
+    });
+  });
+
+  it("are released: those that were held go, and others keep their time", () => {
+    expect(next({ marked: 100, brake: "release" })).toEqual({
+      held: 0,
+      entries: [
+        [3, SECOND - 99],
+        [4, SECOND],
+        [5, SECOND + 10],
+      ],
+    });
+  });
+
+  it("are no longer held if they go at once", () => {
+    expect(next({ marked: 100 }, EARLIER, [], [6, 3])).toEqual({
+      held: 0,
+      entries: [
+        [4, SECOND],
+        [5, SECOND + 10],
+      ],
+    });
+  });
+
+  it("are not marked if there are more than a million, and are held and deferred all the same", () => {
+    const most = (count: number) =>
+      table(
+        [
+          [3, SECOND - 99],
+          [4, SECOND + 1],
+          [6, HELD],
+        ],
+        count,
+      );
+    expect(next({ marked: 100 }, most(1_000_000)).entries.map(([tail]) => tail)).toEqual([3, 4, 6]);
+    expect(next({ marked: 100 }, most(1_000_001)).entries.map(([tail]) => tail)).toEqual([4, 6]);
+  });
+
+  it("are counted in blobs too, and marked through a comparison of lists", () => {
+    const history = new History();
+    const names = Array.from({ length: 3_000 }, (_, i) => `user${i}`);
+    history.commit(new Map([...names, "stays"].map((name) => [name, ACTIVE])), NOW, 60);
+    history.commit(listed(["stays", ACTIVE]), NOW, 60);
+    const shards = { ...storedList(history.blobs, history.shards), patterns: null };
+    const before = { shards: history.shards, departures: history.departures, patterns: null };
+    const later = NOW + 100_000;
+    const kept = departuresAfter(history.blobs, stablelibHashing, before, shards, later, 60, { marked: 41 });
+    expect([kept.count, kept.held]).toEqual([3_000, 0]);
+    const none = departuresAfter(history.blobs, stablelibHashing, before, shards, later, 60, { marked: 40 });
+    expect([none.count, none.held]).toEqual([0, 0]);
+    const held = departuresAfter(history.blobs, stablelibHashing, before, shards, later, 60, {
+      marked: 41,
+      brake: "hold",
+    });
+    expect([held.count, held.held]).toEqual([3_000, 3_000]);
+    const columns = departureColumns(history.blobs, held);
+    expect(columns.every(({ until }) => until.every((second) => second === HELD))).toBe(true);
+  });
 });

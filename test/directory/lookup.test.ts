@@ -379,14 +379,72 @@ describe("a list of any size", () => {
         const recipient = parseRecipient(`${text}@${DOMAIN}`);
         if (recipient.kind !== "mailbox" && recipient.kind !== "unlistable") return;
         const finding = lookup(nobody.manifest, nobody.holdings, recipient, NOW);
+        const exact =
+          recipient.kind === "mailbox" ? canonicalLocalPart(recipient.local, nobody.manifest.policy) : "";
         expect(finding).toEqual({
           kind: "found",
           verdict: recipient.kind === "mailbox" && recipient.wellFormed ? "unknown" : "malformed",
           matched: null,
+          ...(exact === "" ? {} : { name: fingerprint(KEY.names, exact) }),
         });
       },
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("a name that is to be counted", () => {
+  const departed = (entries: readonly (readonly [name: string, until: number])[]): Published => {
+    const sorted = entries
+      .map(([name, until]) => [tailOf(fingerprint(KEY.names, name)), until] as const)
+      .sort(([a], [b]) => a - b);
+    const tails = Float64Array.from(sorted, ([tail]) => tail);
+    const until = Uint32Array.from(sorted, ([, second]) => second);
+    const inline = encodeDepartures({ tails, until }, 0);
+    const table = { bits: 0, inline, ids: new Uint8Array(0), count: tails.length };
+    return published(STAFF, {}, { departures: table });
+  };
+  const counted = (list: Published, text: string): [string, string | null, number | undefined] => {
+    const finding = ask(list, text);
+    if (finding.kind === "needs") return expect.fail("needs more");
+    const name = ["left", "gone", "dave", "nobody", "nobody+x", "left+x", "gone+left"].find(
+      (it) => finding.name !== undefined && tailOf(fingerprint(KEY.names, it)) === tailOf(finding.name),
+    );
+    return [finding.verdict, name ?? null, finding.until];
+  };
+  const second = NOW / 1000;
+  const list = departed([
+    ["left", second + 1],
+    ["gone", second],
+    ["dave", second + 1],
+  ]);
+
+  it.each([
+    // Deferred since it left, whatever its subaddress: it counts as one name.
+    ["left", ["departed", "left", second + 1]],
+    ["left+x", ["departed", "left", second + 1]],
+    // Its grace is over, and it is still marked.
+    ["gone", ["unknown", "gone", second]],
+    ["gone+x", ["unknown", "gone", second]],
+    // The list says what it is.
+    ["dave", ["disabled", "dave", undefined]],
+    ["nobody", ["unknown", "nobody", undefined]],
+    ["nobody+x", ["unknown", "nobody+x", undefined]],
+  ] as const)("is the one that left, was found, or was asked for: %s", (text, expected) => {
+    expect(counted(list, text)).toEqual(expected);
+  });
+
+  it("is the name that left last, if several did that may be meant", () => {
+    const both = departed([
+      ["gone+left", second - 5],
+      ["gone", second - 3],
+    ]);
+    expect(counted(both, "gone+left")).toEqual(["unknown", "gone", second - 3]);
+    const other = departed([
+      ["gone+left", second - 3],
+      ["gone", second - 5],
+    ]);
+    expect(counted(other, "gone+left")).toEqual(["unknown", "gone+left", second - 3]);
   });
 });
 

@@ -39,6 +39,8 @@ describe("the list of domains", () => {
           key_id: expect.stringMatching(/^[0-9a-f]{16}$/),
           key_fits: true,
           patterns: 0,
+          brake: null,
+          would_refuse: 0,
           names_per_shard: 2,
         },
       ]);

@@ -1,3 +1,4 @@
+import { runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type DomainDescription,
@@ -60,11 +61,12 @@ async function faults(run: (name: string) => Promise<string | null>): Promise<st
 const local = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
 
 async function makeWorld(): Promise<World> {
-  const [small, large, doomed, patched] = [
+  const [small, large, doomed, patched, braked] = [
     "small.example",
     "large.example",
     "doomed.example",
     "changed.example",
+    "braked.example",
   ] as const;
   const people = ["alice", ["dora", "disabled"], ["fred", "full"], ["mary", "moved"]] as const;
   const planned = await publish(env, "planned.example", ["alice", "bob"]);
@@ -74,7 +76,11 @@ async function makeWorld(): Promise<World> {
     [large]: await publish(env, large, local(9_000), { bits: 1 }),
     [doomed]: await publish(env, doomed, ["doris"]),
     [patched]: await publish(env, patched, ["alice", ...local(20)]),
+    [braked]: await publish(env, braked, ["alice"]),
   };
+  await runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (_, { storage }) => {
+    storage.sql.exec("INSERT INTO brakes VALUES (?, 20, ?, 20, 12)", braked, Date.now());
+  });
   const { shards } = await callJson<DomainDescription>(env, `/v1/domains/${large}`);
   const id = "ids" in shards ? (shards.ids[0] as string) : "";
   const bytes = await (await call(env, `/v1/domains/${large}/shards/${id}`)).arrayBuffer();
@@ -93,6 +99,7 @@ async function makeWorld(): Promise<World> {
     large,
     doomed,
     patched,
+    braked,
     heads,
     shard: { id, bytes: new Uint8Array(bytes) },
     growing: await commitOf(21),

@@ -56,7 +56,7 @@ describe("the examination of a deployment", () => {
     expect(results.map(({ step, state }) => `${step} ${state}`)).toEqual(
       [
         ..."answers secrets credentials registry kv-read keys tokens numbers publish deliverable".split(" "),
-        ..."unknown kv-copy latency delete faults".split(" "),
+        ..."unknown kv-copy latency delete brake faults".split(" "),
       ].map((step) => `${step} ok`),
     );
     expect(results.find(({ step }) => step === "latency")).toMatchObject({
@@ -129,6 +129,22 @@ describe("the examination of a deployment", () => {
     );
     expect(asked.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `d${29 - i}.example`));
     expect(asked.slice(20).filter((name) => name.startsWith("d"))).toEqual([]);
+  });
+
+  it("reports names that the brake holds, and what to do", async () => {
+    const brake = { held: 15, since: 1, left: 20, asked: 12 };
+    const domains = async () => [
+      { domain: "a.example", deleted_until: null, key_fits: true, brake },
+      { domain: "b.example", deleted_until: null, key_fits: true, brake: null },
+    ];
+    const { failed, results } = await examine({ domains, domain: async () => null });
+    expect(failed).toContain(
+      "brake: holds names that left, since so many of them are asked for: 15 of a.example",
+    );
+    const step = results.find((it) => it.step === "brake");
+    expect(step?.state === "failed" && step.error instanceof Problem ? step.error.hint : null).toMatch(
+      /rollcall brake .*rollcall rollback .*--release/,
+    );
   });
 
   it("turns a publish that fails into a problem, and lasting faults too", async () => {

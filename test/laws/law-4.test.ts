@@ -1,6 +1,6 @@
 /* Law 4: a mistake costs time, not mail. */
 import { beforeAll, expect, it } from "vitest";
-import type { AuditRecord, DomainCommit, GenerationRecord } from "../../src/api/index.ts";
+import type { AuditRecord, DomainCommit, DomainDescription, GenerationRecord } from "../../src/api/index.ts";
 import { startFakeEdge } from "../support/fake-edge.ts";
 import { type LawEdge, startEdges, until } from "./support/edges.ts";
 import { all, startFrontEnds } from "./support/front-ends.ts";
@@ -270,6 +270,46 @@ it.concurrent("A name under a pattern that left the list is deferred for the dep
   await until(async () => (await verdict("ticket-7", domain)) !== "departed");
   expect(Date.now() - leaving).toBeGreaterThanOrEqual(3_000);
   expect(await verdict("ticket-7", domain)).toBe("unknown");
+});
+
+it.concurrent("If names that left are asked for as if they had not, all that left lately stay deferred until a person decides", {
+  timeout: 600_000,
+}, async () => {
+  const domain = fresh();
+  await publisher.publish(domain, many(60));
+  const all = many(60).split(" ");
+  await publisher.publish(domain, all.slice(15).join(" "), "--force --departure-grace 5");
+  const left = Date.now();
+  for (const name of all.slice(0, 12)) expect(await verdict(name, domain)).toBe("departed");
+  // The Registry judges once a minute what isolates report with their next question.
+  const held = async () => (await edge.json<DomainDescription>(`/v1/domains/${domain}`)).brake;
+  await until(async () => {
+    await verdict("user0", domain);
+    await verdict("nobody", domain);
+    return (await held()) !== null;
+  });
+  expect(await held()).toMatchObject({ held: 15, left: 15 });
+  expect(Date.now() - left).toBeGreaterThan(5_000);
+  // Their grace is over, so they were refused until this isolate heard of it.
+  await until(async () => (await verdict("user0", domain)) === "departed");
+  for (const name of all.slice(0, 15)) {
+    expect(await edge.check(`${name}@${domain}`)).toMatchObject({
+      verdict: "departed",
+      action: "defer",
+      max_age: 0,
+    });
+  }
+  expect(await verdict("nobody", domain)).toBe("unknown");
+  // Another publish without a grace, and an override, do not refuse them.
+  await publisher.publish(domain, all.slice(16).join(" "), "--departure-grace 0 --force");
+  expect(await verdict("user0", domain)).toBe("departed");
+  const declined = await publisher.run(`brake ${domain} --release`, "no");
+  expect([declined.code, declined.asked.length]).toEqual([5, 1]);
+  expect(await verdict("user0", domain)).toBe("departed");
+  expect(await publisher.run(`brake ${domain} --release`, "yes")).toMatchObject({ code: 0 });
+  expect(await verdict("user0", domain)).toBe("unknown");
+  expect((await history(domain))[0]).toMatchObject({ action: "release", by: "admin" });
+  expect((await audit(domain)).map(({ action }) => action)).toContain("release");
 });
 
 it.concurrent("In observe mode, unknown, disabled, moved, malformed, full and departed stay in verdict, but the reply is 250", async () => {

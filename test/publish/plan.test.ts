@@ -199,6 +199,45 @@ describe("the guard of a plan", () => {
   });
 });
 
+describe("a step up of the mode", () => {
+  const list = packed(active("postmaster"));
+
+  it.each<[from: Mode, to: Mode | undefined, said: RegExp | null]>([
+    [
+      "observe",
+      "defer",
+      /^defer mode would have deferred about 42 distinct names in the last day; if there is backsc/,
+    ],
+    [
+      "observe",
+      "enforce",
+      /^enforce mode would have refused about 42 distinct names in the last day; if there is/,
+    ],
+    ["defer", "enforce", /^enforce mode would have refused about 42 distinct names/],
+    ["defer", "observe", null],
+    ["observe", "observe", null],
+    ["observe", undefined, null],
+  ])(
+    "from %s to %s says how many distinct names it would have refused, and stops nothing",
+    async (mode, to, said) => {
+      const before = base(list, { mode, wouldRefuse: 42 });
+      const result = await plan(list, before, to === undefined ? {} : { mode: to });
+      expect(result.warnings).toEqual(said === null ? [] : [expect.stringMatching(said)]);
+      expect(result.refusal).toBeNull();
+    },
+  );
+
+  it("says nothing if that is not known, or nothing is served", async () => {
+    for (const before of [
+      base(list, { mode: "observe", wouldRefuse: null }),
+      base(list, { mode: "observe" }),
+      base(list, { mode: "observe", wouldRefuse: 42, deleted: true }),
+      null,
+    ])
+      expect((await plan(list, before, { mode: "enforce" })).warnings).toEqual([]);
+  });
+});
+
 describe("canaries and warnings", () => {
   it("find an address that is missing or not accepted", async () => {
     const list = packed([

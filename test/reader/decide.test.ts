@@ -1,7 +1,7 @@
 /* What is decided from which state, at the boundaries of each rule. */
 import { describe, expect, it } from "vitest";
-import { manifestKey, rosterKey } from "../../src/directory/index.ts";
-import { patternTable } from "../directory/helpers.ts";
+import { encodeDepartures, fingerprint, manifestKey, rosterKey, tailOf } from "../../src/directory/index.ts";
+import { keyFor, patternTable } from "../directory/helpers.ts";
 import { confirmed, D, Desk, GRACE, INCARNATION, WINDOW } from "./support/desk.ts";
 
 const DAY = 86_400_000;
@@ -477,4 +477,109 @@ describe("a part of a list", () => {
     });
     expect(desk.takeQuestions()).toHaveLength(1);
   });
+});
+
+describe("a name that is to be counted", () => {
+  const T = "target.example";
+  /** What was counted since, each as domain and the second until which the name is deferred. */
+  const counted = (desk: Desk): (readonly [domain: string, until: number, isIts: boolean])[] =>
+    desk.names
+      .splice(0)
+      .flat()
+      .map(({ domain, until, name }) => [domain, until, isOf(domain, name)]);
+  const isOf = (domain: string, digest: Uint8Array): boolean =>
+    ["nobody", "dora", "gone"].some(
+      (name) => tailOf(fingerprint(keyFor(domain).names, name)) === tailOf(digest),
+    );
+
+  it("left the list: also if its grace is over, and whether or not that is confirmed", async () => {
+    const desk = new Desk();
+    const second = Math.floor(desk.time.now() / 1000) + 10;
+    desk.withDepartures(["gone"], 1000 * second);
+    expect((await desk.check(`gone@${D}`)).verdict).toBe("departed");
+    expect(counted(desk)).toEqual([[D, second, true]]);
+    await desk.time.advance(12_000);
+    expect((await desk.check(`gone@${D}`)).verdict).toBe("unknown");
+    expect(counted(desk)).toEqual([[D, second, true]]);
+    desk.log.fate = "fails";
+    await desk.time.advance(2 * WINDOW);
+    // Not even a verdict: nothing is counted.
+    expect((await desk.check(`gone@${D}`)).verdict).toBe("unavailable");
+    expect(counted(desk)).toEqual([]);
+  });
+
+  it("is none of those that enforce mode refuses, or any mode accepts or defers", async () => {
+    const desk = await confirmed();
+    for (const name of ["nobody", "alice", "postmaster", "two words"]) await desk.check(`${name}@${D}`);
+    expect(counted(desk)).toEqual([]);
+  });
+
+  it.each(["observe", "defer"] as const)(
+    "would be refused by enforce mode, and is not in %s mode",
+    async (mode) => {
+      const desk = new Desk();
+      desk.publish({ mode });
+      for (const name of ["alice", "postmaster"]) await desk.check(`${name}@${D}`);
+      expect(counted(desk)).toEqual([]);
+      await desk.check(`nobody@${D}`);
+      expect(counted(desk)).toEqual([[D, 0, true]]);
+      // No list can hold it, so there is no name.
+      await desk.check(`a\u0000b@${D}`);
+      expect(counted(desk)).toEqual([]);
+    },
+  );
+
+  it("counts for each list in a softer mode, and a leaver for the list that it left", async () => {
+    for (const [own, target, expected] of [
+      ["enforce", "enforce", []],
+      ["observe", "enforce", [[D, 0, false]]],
+      ["enforce", "defer", [[T, 0, true]]],
+      [
+        "defer",
+        "observe",
+        [
+          [D, 0, false],
+          [T, 0, true],
+        ],
+      ],
+    ] as const) {
+      const desk = new Desk();
+      desk.publish({ domain: T, generation: 5, names: ["alice"], mode: target });
+      desk.publish({ generation: 6, names: [], policy: { alias: T }, mode: own });
+      await desk.check(`nobody@${D}`);
+      // The alias has no key of its own to make a fingerprint with: it is that of the target.
+      expect(counted(desk)).toEqual(expected);
+    }
+    const desk = new Desk();
+    const second = Math.floor(desk.time.now() / 1000) + 10;
+    desk.publish({ domain: T, generation: 5, names: ["alice"], departures: gone(T, second) });
+    desk.publish({ generation: 6, names: [], policy: { alias: T } });
+    expect((await desk.check(`gone@${D}`)).verdict).toBe("departed");
+    expect(counted(desk)).toEqual([[T, second, true]]);
+  });
+
+  it("counts as a leaver and as refused, if it is both", async () => {
+    const desk = new Desk();
+    const second = Math.floor(desk.time.now() / 1000) - 5;
+    desk.publish({ mode: "observe", departures: gone(D, second) });
+    expect((await desk.check(`gone@${D}`)).verdict).toBe("unknown");
+    expect(counted(desk)).toEqual([
+      [D, 0, true],
+      [D, second, true],
+    ]);
+  });
+});
+
+/** Departures of one name, in the manifest. */
+const gone = (domain: string, second: number) => ({
+  bits: 0,
+  inline: encodeDepartures(
+    {
+      tails: Float64Array.of(tailOf(fingerprint(keyFor(domain).names, "gone"))),
+      until: Uint32Array.of(second),
+    },
+    0,
+  ),
+  ids: new Uint8Array(0),
+  count: 1,
 });

@@ -1,8 +1,19 @@
 /* What is counted between two questions, and how much of it is kept apart. */
 import { describe, expect, it } from "vitest";
 import type { Count } from "../../src/api/index.ts";
-import { type Answer, answer, VERDICTS, type Verdict } from "../../src/directory/index.ts";
-import { Tally } from "../../src/reader/index.ts";
+import {
+  type Answer,
+  answer,
+  estimate,
+  fingerprint,
+  fromBase64Url,
+  mergeSketch,
+  newSketch,
+  VERDICTS,
+  type Verdict,
+} from "../../src/directory/index.ts";
+import { type AskedName, Tally } from "../../src/reader/index.ts";
+import { KEY } from "../directory/helpers.ts";
 
 const saying = (verdict: Verdict, mode: Answer["mode"] = "enforce"): Answer => ({
   ...answer("someone@example.com", verdict, {}),
@@ -104,5 +115,65 @@ describe("a tally", () => {
     expect(counts.find(([domain]) => domain === "")).toEqual(["", "fault", "damaged_manifest", 2]);
     expect(counts.find(([domain]) => domain === "d0.example")?.[3]).toBe(2);
     expect(counts.map(([domain]) => domain)).toContain("d63.example");
+  });
+});
+
+describe("names that a tally counts", () => {
+  const named = (name: string, until: number, domain = "example.com"): AskedName => ({
+    domain,
+    until,
+    name: fingerprint(KEY.names, name),
+  });
+  const taken = (tally: Tally): [domain: string, until: number, names: number][] =>
+    (tally.takeAsked() ?? []).map(([domain, until, text]) => {
+      const sketch = newSketch();
+      mergeSketch(sketch, fromBase64Url(text));
+      return [domain, until, estimate(sketch)];
+    });
+
+  it("are none before one is counted, and after they were taken, whatever else is", () => {
+    const tally = new Tally();
+    tally.countNames([]);
+    tally.countNames(undefined);
+    tally.countAnswer(saying("unknown"), "example.com");
+    expect(tally.takeAsked()).toBeUndefined();
+    tally.countNames([named("alice", 0)]);
+    tally.take();
+    expect(taken(tally)).toEqual([["example.com", 0, 1]]);
+    expect(tally.takeAsked()).toBeUndefined();
+    tally.countNames([named("bob", 7)]);
+    expect(taken(tally)).toEqual([["example.com", 7, 1]]);
+    expect(tally.takeAsked()).toBeUndefined();
+  });
+
+  it("are distinct ones, by domain and the second until which they are deferred", () => {
+    const tally = new Tally();
+    for (let n = 0; n < 3; n++) {
+      tally.countNames([named("alice", 0), named("alice", 7), named("alice", 7, "other.example")]);
+      tally.countNames([named("bob", 7)]);
+      tally.countNames([named("carol", 8)]);
+    }
+    expect(taken(tally)).toEqual([
+      ["example.com", 7, 2],
+      ["other.example", 7, 1],
+      ["example.com", 8, 1],
+      ["example.com", 0, 1],
+    ]);
+  });
+
+  it("have 64 sketches of each kind; those of more are not counted, and others go on", () => {
+    const tally = new Tally();
+    for (let n = 1; n <= 70; n++) tally.countNames([named("alice", n), named("alice", 0, `d${n}.example`)]);
+    tally.countNames([named("bob", 64), named("bob", 65), named("bob", 0, "d64.example")]);
+    tally.countNames([named("bob", 0, "d65.example")]);
+    const all = taken(tally);
+    const left = all.filter(([, until]) => until > 0);
+    expect(left.map(([, until]) => until)).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
+    const refused = all.filter(([, until]) => until === 0);
+    expect(refused.map(([domain]) => domain)).toEqual(
+      Array.from({ length: 64 }, (_, i) => `d${i + 1}.example`),
+    );
+    expect([left.at(-1)?.[2], refused.at(-1)?.[2]]).toEqual([2, 2]);
+    expect([...left, ...refused].filter(([, , names]) => names === 1)).toHaveLength(126);
   });
 });

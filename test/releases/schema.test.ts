@@ -59,6 +59,16 @@ describe("a schema", () => {
     expect(version()).toBe(SCHEMA);
   });
 
+  it("of an earlier build of the same version gets the brake's table and the columns of sketches", () => {
+    storage.sql("DROP TABLE brakes");
+    for (const column of ["leavers", "refused"]) storage.sql(`ALTER TABLE counters DROP COLUMN ${column}`);
+    migrate(storage);
+    expect(hasTable("brakes")).toBe(true);
+    const columns = storage.sql("PRAGMA table_info(counters)").map(({ name }) => name);
+    expect(columns).toEqual(expect.arrayContaining(["leavers", "refused"]));
+    expect(version()).toBe(SCHEMA);
+  });
+
   it("is unchanged if a step fails, including earlier steps of the same run", () => {
     const failing = step("third", () => {
       throw new Error("no room");

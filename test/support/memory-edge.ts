@@ -144,6 +144,8 @@ export class MemoryEdge {
       time: 0,
       age: 0,
       key_fits: true,
+      brake: null,
+      would_refuse: null,
       names_per_shard: null,
       mode: commit.mode ?? before?.mode ?? "enforce",
       counts: this.#count(commit),

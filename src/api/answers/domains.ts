@@ -26,6 +26,13 @@ const summary = {
   /** Patterns of the list, null from an edge that knows none. They are not among `counts`. */
   patterns: orNull(whole),
   /**
+   * Set if the brake holds names that left: `held` of them are deferred until a person decides, since `since`, Unix
+   * milliseconds. `asked` distinct ones of `left` that left together were asked for.
+   */
+  brake: orNull(open({ held: whole, since: whole, left: whole, asked: whole })),
+  /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode, or if not known. */
+  would_refuse: orNull(whole),
+  /**
    * Names in a shard of the list, on average and rounded up: names spread evenly. Single changes cannot make a shard larger
    * than 65,535; a publish makes more shards. Null from an edge that does not say.
    */
@@ -102,7 +109,7 @@ export type DomainKeyBody = Infer<typeof domainKeyBody>;
 const generationRecord = open({
   generation: whole,
   time: whole,
-  action: knownWord("commit", "patch", "rollback", "delete"),
+  action: knownWord("commit", "patch", "brake", "release", "rollback", "delete"),
   /** Id of the token that made it, or `admin`. */
   by: text,
   forced: flag,

@@ -112,6 +112,12 @@ export const ANSWERS = {
     answer: headResult,
     errors: ["not_found", "conflict"],
   },
+  releaseBrake: {
+    summary:
+      "Refuse the names that the brake holds, since they left. `?expect=` is the number of the domain's head",
+    answer: headResult,
+    errors: ["not_found", "conflict"],
+  },
   postCommit: {
     summary: "Commit new lists and settings of one or many domains, all or nothing",
     answer: commitResult,

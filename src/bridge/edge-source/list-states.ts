@@ -17,6 +17,8 @@ export interface ListState {
   readonly generation: number;
   /** When it was published, Unix milliseconds. */
   readonly time: number;
+  /** Names that left and that the brake holds. */
+  readonly held: number;
 }
 
 /**
@@ -65,7 +67,7 @@ export class ListStates {
       let after: string | null = null;
       for (let pages = 0; pages < MAX_PAGES && states.length < MAX_LISTS; pages++) {
         const page: DomainPage = await this.#options.page(after);
-        states.push(...page.domains.filter(isListed));
+        states.push(...page.domains.filter(isListed).map(stateOf));
         if (page.next === null || page.next === after) break;
         after = page.next;
       }
@@ -82,8 +84,15 @@ export class ListStates {
   }
 }
 
+const stateOf = ({ domain, generation, time, brake }: DomainPage["domains"][number]): ListState => ({
+  domain,
+  generation,
+  time,
+  held: brake?.held ?? 0,
+});
+
 /** What the edge sends becomes a label in metrics, so it is checked. */
-function isListed(value: unknown): value is ListState {
+function isListed(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const { domain, generation, time, deleted_until: deleted } = value as Record<string, unknown>;
   if (typeof domain !== "string" || toALabel(domain) !== domain) return false;

@@ -155,6 +155,11 @@ export class BridgeMetrics {
       "When a domain's list was published",
       (it) => it.time / 1000,
     );
+    byDomain(
+      "list_held_names",
+      "Names that left a domain's list and that the brake holds, until a person decides",
+      (it) => it.held,
+    );
     this.#gauge(
       "connections",
       "Open connections of mail servers",

@@ -1,4 +1,4 @@
-import { type Count, MAX_COUNTS, type Position } from "../../api/index.ts";
+import { type Asked, type Count, MAX_ASKED, MAX_COUNTS, type Position } from "../../api/index.ts";
 import { type Changes, ClientError } from "../../client/index.ts";
 import { toHex } from "../../directory/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
@@ -40,16 +40,23 @@ export class Poller {
    * @param known what is known of the partition's log
    * @param isFull whether to ask for all of it, and not only for what changed since
    * @param counts what was counted since the last question
+   * @param names distinct names that were asked for since
    */
   async ask(
     partition: number,
     known: Position | null,
     isFull: boolean,
     counts: readonly Count[],
+    names: readonly Asked[],
   ): Promise<Polled> {
     const since = isFull ? null : known;
-    const asked = { partition, since, nonce: toHex(this.#random.bytes(16)) };
-    const question = counts.length === 0 ? asked : { ...asked, counts: counts.slice(0, MAX_COUNTS) };
+    const question = {
+      partition,
+      since,
+      nonce: toHex(this.#random.bytes(16)),
+      ...(counts.length === 0 ? {} : { counts: counts.slice(0, MAX_COUNTS) }),
+      ...(names.length === 0 ? {} : { asked: names.slice(0, MAX_ASKED) }),
+    };
     let changes: Changes;
     const timeout = since === null ? FIRST_TIMEOUT : TIMEOUT;
     try {

@@ -59,7 +59,7 @@ export class Replica {
   readonly #context: LocalContext;
   readonly #syncs: SyncQueue;
   /** What the replica answered since its last question. */
-  readonly #tally = new Tally();
+  #tally = new Tally();
   #time: ReplicaTime;
   /** Whether the time since the last run is known. Until then no stored list may answer. */
   #isTimeKnown = false;
@@ -115,7 +115,7 @@ export class Replica {
   edgeChanged(): void {
     this.#edges++;
     this.#schedule.clear();
-    this.#tally.take();
+    this.#tally = new Tally();
     this.#heardInFull.clear();
     this.#isSwept = false;
   }
@@ -190,9 +190,9 @@ export class Replica {
       hashing,
       keys: this.#keys,
       context: this.#context,
-      // Answers are counted when they are used: the edge counts those that it is asked for instead.
+      // Answers are counted when they are used: the edge counts those that it is asked for instead. A name counts once.
       observer: {
-        answered: () => undefined,
+        answered: (_, _domain, names) => this.#tally.countNames(names),
         fault: (kind, domain, detail) => {
           this.#tally.countFault(kind, domain);
           observer.fault(kind, domain, detail);
@@ -225,12 +225,14 @@ export class Replica {
     const askedAt = this.#time.now();
     const edges = this.#edges;
     const known = this.#host?.position(partition) ?? null;
+    // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
+    const mayCount = this.#schedule.fault(partition) === null;
     const polled = await this.#poller.ask(
       partition,
       known,
       !this.#heardInFull.has(partition),
-      // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
-      this.#schedule.fault(partition) === null ? (this.#tally.take() ?? []) : [],
+      mayCount ? (this.#tally.take() ?? []) : [],
+      mayCount ? (this.#tally.takeAsked() ?? []) : [],
     );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;

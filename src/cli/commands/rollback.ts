@@ -60,12 +60,16 @@ function targetOf(
   domain: string,
 ): GenerationRecord {
   const target =
-    to === undefined
-      ? generations.slice(1).find((each) => each.action !== "delete")
-      : generations.find((each) => each.generation === to);
+    to === undefined ? olderList(generations) : generations.find((each) => each.generation === to);
   if (target !== undefined) return target;
   const what = to === undefined ? "no older generation to restore" : `no generation ${to} in its history`;
   throw inputError(`${domain} has ${what}`, `\`rollcall history ${domain}\` lists its generations`);
+}
+
+/** The newest list before the head's. The brake makes generations of the same list. */
+function olderList(generations: readonly GenerationRecord[]): GenerationRecord | undefined {
+  const own = generations.findIndex(({ action }) => action !== "brake" && action !== "release");
+  return generations.slice(own + 1).find(({ action }) => action !== "delete");
 }
 
 function describe({ generation, time, counts }: GenerationRecord): string {

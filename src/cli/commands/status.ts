@@ -17,8 +17,11 @@ const HELP = `
 Without a domain, shows every domain that the token covers (a mail host's check token covers its own), and those of
 rollcall.toml that have no list. Does not show the trial domains that \`rollcall doctor\` deleted.
 
-Exit code 1 if --max-age is given and a list is older, or was never published; 3 without --max-age if a domain has no
-list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
+A list in observe or defer mode shows about how many distinct names enforce mode would have refused in the last day. Most of
+them are rightly unknown if there is backscatter.
+
+Exit code 1 if the brake holds names, or if --max-age is given and a list is older, or was never published; 3 without
+--max-age if a domain has no list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
 never stale.
 
 Warns of a list whose shards are half full. Single changes make it longer and never make more shards; a publish does.`;
@@ -82,6 +85,13 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
     output.note(`what to do: ${OTHER_KEY_STEPS}`);
     cli.finish(EXIT.failed);
   }
+  const braked = named((list) => list.brake !== null);
+  if (braked !== "") {
+    output.warn(
+      `the brake holds names that left, since so many are asked for: ${braked}; \`rollcall brake\` shows why, and what to do`,
+    );
+    cli.finish(EXIT.failed);
+  }
   const filling = named((list) => list.publish_soon);
   if (filling !== "") {
     output.warn(
@@ -134,6 +144,8 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       list.alias === null ? null : `alias of ${list.alias}`,
       list.patterns ? plural(list.patterns, "pattern") : null,
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
+      list.brake === null ? null : red(`${list.brake.held} leavers held`),
+      list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);

@@ -1,14 +1,15 @@
-import { type Count, MAX_HEADS } from "../../api/index.ts";
+import { MAX_HEADS } from "../../api/index.ts";
 import type { Caller } from "../access.ts";
 import { HttpError, unauthorized } from "../http.ts";
 import { badRequest, type Handler, unwrap } from "./route.ts";
 
 /** A replica's question. The Registry itself answers each one, never what this isolate knows. */
 export const postChanges: Handler<"postChanges"> = async ({ body, caller, deployment, context }) => {
-  const { partition, since, after = null, nonce, counts } = body;
+  const { partition, since, after = null, nonce, counts, asked } = body;
   const { partitions, window } = deployment.settings;
   if (partition >= partitions) throw noPartition(partitions);
-  if (counts !== undefined) requireCovered(caller, counts);
+  requireCovered(caller, "counts", counts);
+  requireCovered(caller, "asked", asked);
   const token = caller.role === "admin" ? null : caller.id;
   const domains = caller.domains === null ? null : [...caller.domains];
   const answer = unwrap(
@@ -19,6 +20,7 @@ export const postChanges: Handler<"postChanges"> = async ({ body, caller, deploy
       most: MAX_HEADS,
       replica: { token, domains, after },
       ...(counts === undefined ? {} : { counts }),
+      ...(asked === undefined ? {} : { asked }),
     }),
   );
   const { replica, incarnation, asOf, full, heads } = answer;
@@ -46,11 +48,15 @@ export const postChanges: Handler<"postChanges"> = async ({ body, caller, deploy
   };
 };
 
-/** @throws HttpError `bad_request` if counts name a domain that the token does not cover */
-function requireCovered({ domains }: Caller, counts: readonly Count[]): void {
+/** @throws HttpError `bad_request` if what was counted names a domain that the token does not cover */
+function requireCovered(
+  { domains }: Caller,
+  member: string,
+  lines: readonly (readonly [domain: string, ...rest: unknown[]])[] = [],
+): void {
   if (domains === null) return;
-  const index = counts.findIndex(([domain]) => domain !== "" && !domains.has(domain));
-  if (index >= 0) throw badRequest(`counts[${index}] names a domain that this token does not cover`);
+  const index = lines.findIndex(([domain]) => domain !== "" && !domains.has(domain));
+  if (index >= 0) throw badRequest(`${member}[${index}] names a domain that this token does not cover`);
 }
 
 const noPartition = (partitions: number): HttpError =>

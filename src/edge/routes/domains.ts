@@ -10,7 +10,7 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import type { Changed, HeadSummary } from "../../registry/protocol.ts";
+import type { Changed, HeadCounts, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
@@ -42,6 +42,9 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     ...head,
     age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
+    // A Registry of an earlier release does not say.
+    brake: head.brake ?? null,
+    would_refuse: head.would_refuse ?? null,
     // A Registry of the previous release does not say.
     names_per_shard: head.names_per_shard ?? null,
   };
@@ -61,7 +64,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   const table = listedPatterns(manifest);
   return {
-    ...seenFromHere(deployment, summaryOf(manifest)),
+    ...seenFromHere(deployment, { ...summaryOf(manifest), ...countsOf(found) }),
     origin,
     partition: deployment.reader.partitionOf(domain),
     policy,
@@ -76,6 +79,11 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     kv: await kvAgainst(call, manifest),
   };
 };
+
+const countsOf = (found: HeadCounts | null): HeadCounts => ({
+  brake: found?.brake ?? null,
+  would_refuse: found?.would_refuse ?? null,
+});
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
   const { deployment, params, request, caller } = call;
@@ -142,15 +150,23 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
 };
 
 export const deleteDomain: Handler<"deleteDomain"> = async (call) => {
-  const { request, params, caller } = call;
+  const { params, caller } = call;
+  const removed = registryOf(call, params.domain).remove(params.domain, expectIn(call), caller.id);
+  return newHead(call, params.domain, await removed);
+};
+
+export const releaseBrake: Handler<"releaseBrake"> = async (call) => {
+  const { params, caller } = call;
+  const released = registryOf(call, params.domain).release(params.domain, expectIn(call), caller.id);
+  return newHead(call, params.domain, await released);
+};
+
+/** The head that a change was planned against. @throws HttpError `bad_request` */
+function expectIn({ request }: RouteCall): number {
   const expect = wholeNumber(new URL(request.url).searchParams.get("expect") ?? "");
   if (expect === null) throw badRequest("expect must be a whole number");
-  return newHead(
-    call,
-    params.domain,
-    await registryOf(call, params.domain).remove(params.domain, expect, caller.id),
-  );
-};
+  return expect;
+}
 
 /** A whole number of a query, or null. */
 const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null);

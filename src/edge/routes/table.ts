@@ -13,6 +13,7 @@ import {
   listDomains,
   listGenerations,
   putShard,
+  releaseBrake,
   rollbackDomain,
   showDomain,
 } from "./domains.ts";
@@ -52,6 +53,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   listGenerations,
   patchMailboxes,
   rollbackDomain,
+  releaseBrake,
   postCommit,
   postPlan,
   createToken,

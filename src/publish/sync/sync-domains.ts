@@ -16,6 +16,8 @@ export type SyncOutcome =
       readonly generation: number;
       readonly counts: Counts;
       readonly planned: PlannedList;
+      /** Names that left and that the brake held when the run began. */
+      readonly held: number;
     }
   | { readonly kind: "failed"; readonly failure: FailureKind; readonly error: unknown }
   /** Ended before it was published, because sync was told to stop. */
@@ -81,6 +83,7 @@ async function syncDomain(
       generation: result.generations[target.domain] as number,
       counts: planned.plan.packed.counts,
       planned,
+      held: planned.plan.base?.brake?.held ?? 0,
     };
   } catch (error) {
     if (signal.aborted) return { kind: "stopped" };

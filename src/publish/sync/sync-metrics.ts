@@ -71,6 +71,12 @@ const METRICS: readonly Metric[] = [
       ),
   },
   {
+    name: "rollcall_sync_held_names",
+    type: "gauge",
+    help: "Names that left and that the brake held at the last success, until a person decides.",
+    samples: perDomain(({ held }) => held),
+  },
+  {
     name: "rollcall_sync_failing",
     type: "gauge",
     help: "Attempts that failed since the last success, by the kind of the last failure.",

@@ -14,6 +14,8 @@ const DOMAIN = v.object({
   last_change: TIME,
   generation: v.nullable(COUNT),
   counts: v.nullable(v.object({ active: COUNT, disabled: COUNT, full: COUNT, moved: COUNT })),
+  /** Names that left and that the brake held at the last success: a person has to decide. */
+  held: v.optional(COUNT, 0),
   duration_ms: COUNT,
   outcome: v.picklist(["published", "unchanged", "failed"]),
   /** The failure that lasts; null after a success. */
@@ -100,6 +102,7 @@ function domainAfter(
       last_change: known?.last_change ?? null,
       generation: known?.generation ?? null,
       counts: known?.counts ?? null,
+      held: known?.held ?? 0,
       ...common,
       failure: {
         kind,
@@ -116,6 +119,7 @@ function domainAfter(
     last_change: outcome.kind === "published" ? started : (known?.last_change ?? null),
     generation: outcome.generation,
     counts: outcome.counts,
+    held: outcome.held,
     failure: null,
     failures,
   };

@@ -114,6 +114,15 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     admitted: 409,
     nowhere: 404,
   },
+  "DELETE /v1/domains/:domain/brake": {
+    ...publisher,
+    request: (domain) => ({
+      path: `/v1/domains/${domain}/brake?expect=${NEVER}`,
+      options: { method: "DELETE" },
+    }),
+    admitted: 404,
+    nowhere: 404,
+  },
   "POST /v1/commits": {
     ...publisher,
     request: (domain) => ({ path: "/v1/commits", options: { json: { domains: [stillborn(domain)] } } }),

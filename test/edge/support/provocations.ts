@@ -30,6 +30,8 @@ export interface World {
   readonly doomed: string;
   /** One for single changes. */
   readonly patched: string;
+  /** One whose leavers the brake holds. */
+  readonly braked: string;
   /** A domain that is only planned for. */
   readonly planned: Pick<PlannedDomain, "domain" | "expect" | "key_id">;
   /** Heads of the three. */
@@ -232,6 +234,13 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(404, "not_found", `${nowhere}/rollback`, { json: { to: 1, expect: 1 } }),
       fails(409, "conflict", `/v1/domains/${large}/rollback`, { json: { to: 1, expect: 999 } }),
       ...badBodies(`${own}/rollback`, MAX_SMALL_BODY),
+    ],
+    "DELETE /v1/domains/{domain}/brake": [
+      fails(400, "bad_request", `/v1/domains/${world.braked}/brake`, { method: "DELETE" }),
+      fails(409, "conflict", `/v1/domains/${world.braked}/brake?expect=999`, { method: "DELETE" }),
+      fails(404, "not_found", `${own}/brake?expect=1`, { method: "DELETE" }),
+      ...anyBody(`/v1/domains/${world.braked}/brake?expect=${heads[world.braked]}`, "DELETE"),
+      ok(`/v1/domains/${world.braked}/brake?expect=${heads[world.braked]}`, { method: "DELETE" }),
     ],
     "POST /v1/tokens": [
       ok("/v1/tokens", { json: { role: "check" } }),

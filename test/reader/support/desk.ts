@@ -20,7 +20,13 @@ import {
   tailOf,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
-import { queryOf, Reader, type ReaderContext, type ReaderSettings } from "../../../src/reader/index.ts";
+import {
+  type AskedName,
+  queryOf,
+  Reader,
+  type ReaderContext,
+  type ReaderSettings,
+} from "../../../src/reader/index.ts";
 import { VirtualTime } from "../../../testing/virtual-time.ts";
 import { contentOf, keyFor, listOf, MASTER, packList, policyWith, tableOf } from "../../directory/helpers.ts";
 
@@ -115,6 +121,8 @@ export class Desk {
   readonly reads: [key: string, cacheTtl: number][] = [];
   readonly faults: [kind: FaultKind, domain: string | null, detail: string][] = [];
   readonly answered: [answer: Answer, domain: string | null][] = [];
+  /** What was to be counted of the names, of each answer that has any. */
+  readonly names: (readonly AskedName[])[] = [];
   readonly reader: Reader;
   background: Promise<unknown>[] = [];
 
@@ -136,7 +144,10 @@ export class Desk {
         keyFor,
         rosterMac: rosterMac(stablelibHashing, MASTER),
         observer: {
-          answered: (answer, domain) => void this.answered.push([answer, domain]),
+          answered: (answer, domain, names = []) => {
+            this.answered.push([answer, domain]);
+            if (names.length > 0) this.names.push(names);
+          },
           fault: (kind, domain, detail) => void this.faults.push([kind, domain, detail]),
         },
       },
