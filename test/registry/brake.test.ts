@@ -74,6 +74,26 @@ describe("names that left together", () => {
     }
   });
 
+  it("are held with the patterns that left lately, also after the grace of these", async () => {
+    const list = [...people(60), "ticket-*"];
+    await desk.publish(list);
+    await isolate.check(`u59@${D}`);
+    await desk.publish(list.slice(20, 60), { force: true });
+    await advance(2 * GRACE);
+    await desk.publish([...list.slice(20, 60), "new"]);
+    expect(await verdict("ticket-7")).toBe("unknown");
+    await ask(list.slice(0, 10));
+    expect(await brake()).toMatchObject({ held: 21 });
+    expect(await verdicts(["u0", "ticket-7", "ticket-8"])).toEqual(["departed"]);
+    await advance(DAY);
+    const head = await desk.publish(list.slice(20, 60));
+    await advance(30 * DAY);
+    expect(await verdicts(["u0", "ticket-7", "ticket-8"])).toEqual(["departed"]);
+    accepted(await desk.core.release(D, head, "somebody"));
+    await advance(WINDOW);
+    expect(await verdicts(["u0", "ticket-7", "ticket-8"])).toEqual(["unknown"]);
+  });
+
   it("are not held if nine are", async () => {
     const left = await leave(20);
     await ask(left.slice(0, 9));

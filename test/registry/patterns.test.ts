@@ -208,7 +208,7 @@ describe("a pattern that left", () => {
     expect((await desk.head())?.patterns?.departedUntil).toBe(until);
   });
 
-  it("keeps the next canonicaliser until its grace is over, although no pattern is listed", async () => {
+  it("keeps the next canonicaliser until a day after its grace, although no pattern is listed", async () => {
     await desk.publish([...NAMES, "ticket-*"]);
     await desk.publish(NAMES, { force: true });
     expect(await desk.head()).toMatchObject({ canonicaliser: 2, patterns: { table: null } });
@@ -216,6 +216,9 @@ describe("a pattern that left", () => {
     expect(await desk.publish(NAMES)).toBe(2);
     await desk.world.clock.advance(3_601_000);
     expect(await desk.publish(NAMES)).toBe(2);
+    await desk.publish([...NAMES, "bob"]);
+    expect(await desk.head()).toMatchObject({ canonicaliser: 2, patterns: { table: null } });
+    await desk.world.clock.advance(DAY);
     await desk.publish([...NAMES, "alice"]);
     expect(await desk.head()).toMatchObject({ canonicaliser: 1, patterns: null });
     expect(await deferredUntil("ticket-*")).toBe(0);
