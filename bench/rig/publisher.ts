@@ -34,10 +34,10 @@ import { DOMAIN, KNOWN } from "./lists.ts";
 import type { ServedEdge } from "./workerd.ts";
 import type { World } from "./world.ts";
 
-export const clientOf = (world: World, edge: ServedEdge): RollcallClient =>
+export const clientOf = (world: World, edge: ServedEdge, token = world.admin): RollcallClient =>
   createClient({
     url: edge.origin,
-    token: world.admin,
+    token,
     fetch: (input, init) => fetch(input, init),
     now: () => performance.now(),
     sleep: pause,

@@ -12,6 +12,7 @@ import { healthy } from "./healthy.ts";
 import { keyPerMailbox } from "./key-per-mailbox.ts";
 import { listings } from "./listings.ts";
 import { maps } from "./maps.ts";
+import { patch } from "./patch.ts";
 import { patterns } from "./patterns.ts";
 import { postfix } from "./postfix.ts";
 import { publish } from "./publish.ts";
@@ -25,6 +26,6 @@ import { storage } from "./storage.ts";
 /** All suites, in the order in which they run and are shown. */
 export const suites: readonly Suite[] = [
   ...[checks, resident, keyPerMailbox, batch, patterns, domains, reads, cold, storage, rows],
-  ...[listings, publish, sources, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps],
+  ...[listings, publish, patch, sources, guard, bridge, replica, replicaSize, flood, healthy, postfix, maps],
   ...[frontEnds, bundle],
 ];

@@ -50,8 +50,8 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "each blob has a time of its own",
     registry(
       "copy-to-kv.ts",
-      "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",
-      "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND expires IS NULL",
+      "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND (expires IS NULL OR expires = ?)",
+      "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND (expires IS NULL OR expires = ?)",
     ),
   ),
 ];

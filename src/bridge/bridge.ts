@@ -2,9 +2,10 @@ import { messageOf } from "../runtime/message-of.ts";
 import { createAnswering } from "./answering.ts";
 import { AnswerCache } from "./answers/cache.ts";
 import { MinGenerations } from "./answers/min-generations.ts";
-import type { AskEdge } from "./edge-source/ask-edge.ts";
-import { ListStates, type ListStatesOptions } from "./edge-source/list-states.ts";
-import { type TokenSource, TokenState, watchToken } from "./edge-source/token.ts";
+import type { BridgeConfiguration } from "./configuration.ts";
+import { ListStates } from "./edge-source/list-states.ts";
+import { TokenState, watchToken } from "./edge-source/token.ts";
+import { HandOver } from "./hand-over.ts";
 import type { HandedOver } from "./listeners/connections.ts";
 import type { InheritedListener, Listener, ListenerSetting } from "./listeners/listeners.ts";
 import { AllowedPeers } from "./listeners/peers.ts";
@@ -23,26 +24,6 @@ import type { Successor } from "./takeover.ts";
 
 /** Pause between two looks at the token file, ms. */
 const TOKEN_PAUSE_MS = 10_000;
-
-/** The edge under one set of settings. */
-export interface EdgeConnection {
-  readonly ask: AskEdge;
-  /** One page of the state of the lists. */
-  readonly page: ListStatesOptions["page"];
-  /** For a replica. */
-  readonly replica?: ReplicaEdge;
-  /** The edge's URL, for the log. */
-  readonly origin: string;
-  close(): void;
-}
-
-/** What a bridge works with. A reload reads it again. */
-export interface BridgeConfiguration {
-  readonly settings: BridgeSettings;
-  readonly edge: EdgeConnection;
-  /** The token that the edge is asked with. */
-  readonly token: TokenSource;
-}
 
 export interface BridgeOptions extends BridgePorts {
   readonly configuration: BridgeConfiguration;
@@ -99,6 +80,7 @@ class Bridge implements RunningBridge {
   readonly #telemetry: Telemetry;
   readonly #minGenerations = new MinGenerations();
   readonly #server: BridgeServer;
+  readonly #handOver: HandOver;
   readonly #lists: ListStates;
   readonly #stops = new Set<() => void>();
   #configuration: BridgeConfiguration;
@@ -106,9 +88,6 @@ class Bridge implements RunningBridge {
   #answering: ReturnType<typeof createAnswering>;
   #peers: AllowedPeers;
   #replica: OpenReplica | null = null;
-  #successor: Successor | null = null;
-  #isReplacing = false;
-  #isStopping = false;
 
   constructor(options: BridgeOptions) {
     const { configuration, clock, timers, wall, writeLog, chance } = options;
@@ -144,6 +123,16 @@ class Bridge implements RunningBridge {
         fault: (error) => telemetry.fault(error),
       },
       metrics: () => metricsServer({ metrics: this.#metrics, unready: () => this.#token.fault, isAllowed }),
+    });
+    this.#handOver = new HandOver({
+      server: this.#server,
+      log: this.#log,
+      lost: (error) => telemetry.fault(error),
+      endWork: async () => {
+        this.#stopWork();
+        await this.#replica?.stop();
+        this.#configuration.edge.close();
+      },
     });
     this.#watchGauges();
   }
@@ -211,23 +200,8 @@ class Bridge implements RunningBridge {
     this.#log.reloadFailed(why, details);
   }
 
-  async replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean> {
-    if (this.#isReplacing || this.#isStopping) return false;
-    this.#isReplacing = true;
-    try {
-      const successor = start(this.#server.descriptors());
-      this.#successor = successor;
-      await successor.ready;
-      // A stop ends both.
-      if (this.#isStopping) return false;
-      await this.#handOver(successor);
-      return true;
-    } catch (error) {
-      this.#isReplacing = false;
-      this.#successor = null;
-      this.#log.replaceFailed(messageOf(error));
-      return false;
-    }
+  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean> {
+    return this.#handOver.to(start);
   }
 
   continue(connection: HandedOver): void {
@@ -240,28 +214,12 @@ class Bridge implements RunningBridge {
 
   async stop(signal: string): Promise<void> {
     this.#log.stopping(signal);
-    this.#isStopping = true;
-    this.#successor?.abort();
+    this.#handOver.stop();
     this.#stopWork();
     await this.#server.stop();
     await this.#replica?.stop();
     this.#configuration.edge.close();
     this.#log.stopped();
-  }
-
-  /** From here on nothing can fail: the other process listens, and this one ends. */
-  async #handOver(successor: Successor): Promise<void> {
-    let connections = 0;
-    await this.#server.handOver(async (connection) => {
-      const error = await successor.give(connection);
-      if (error === null) connections++;
-      else this.#telemetry.fault(error);
-    });
-    await successor.done();
-    this.#stopWork();
-    await this.#replica?.stop();
-    this.#configuration.edge.close();
-    this.#log.replaced(successor.pid, connections);
   }
 
   #stopWork(): void {
@@ -279,16 +237,9 @@ class Bridge implements RunningBridge {
   async #startReplica(): Promise<void> {
     const { replica: host, timers } = this.#options;
     if (host === undefined || this.#configuration.edge.replica === undefined) return;
-    // A reload replaces the connection.
-    const edge = (): ReplicaEdge => this.#configuration.edge.replica as ReplicaEdge;
     this.#replica = await startReplica(this.#configuration.settings, {
       host,
-      edge: {
-        changes: (question) => edge().changes(question),
-        manifest: (domain) => edge().manifest(domain),
-        blob: (domain, id) => edge().blob(domain, id),
-        domainKey: (domain, epoch) => edge().domainKey(domain, epoch),
-      },
+      edge: () => this.#configuration.edge.replica as ReplicaEdge,
       timers,
       log: this.#log,
       metrics: this.#metrics,

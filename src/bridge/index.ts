@@ -1,11 +1,6 @@
 /** The public face of the bridge. */
-export {
-  type BridgeConfiguration,
-  type BridgeOptions,
-  type EdgeConnection,
-  type RunningBridge,
-  startBridge,
-} from "./bridge.ts";
+export { type BridgeOptions, type RunningBridge, startBridge } from "./bridge.ts";
+export type { BridgeConfiguration, EdgeConnection } from "./configuration.ts";
 export { type AskEdge, askEdgeWith } from "./edge-source/ask-edge.ts";
 export { expiryOf, type TokenSource } from "./edge-source/token.ts";
 export { type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";

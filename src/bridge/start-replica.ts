@@ -12,7 +12,8 @@ export const REPLICA_SETTINGS = ["replica", "domain", "replica_bytes", "accept_g
 /** What the bridge gives its replica. */
 export interface ReplicaParts {
   readonly host: ReplicaHost;
-  readonly edge: ReplicaEdge;
+  /** The edge as it is reached now: a reload replaces the connection. */
+  edge(): ReplicaEdge;
   readonly timers: AbortableTimers;
   readonly log: BridgeLog;
   readonly metrics: BridgeMetrics;
@@ -36,7 +37,12 @@ export async function startReplica(
     domains: settings.domain,
     acceptGrace: 1000 * settings.accept_grace,
     cacheBytes: settings.replica_bytes,
-    edge,
+    edge: {
+      changes: (question) => edge().changes(question),
+      manifest: (domain) => edge().manifest(domain),
+      blob: (domain, id) => edge().blob(domain, id),
+      domainKey: (domain, epoch) => edge().domainKey(domain, epoch),
+    },
     host,
     timers,
     observer: telemetry,

@@ -17,7 +17,7 @@ import type { CommitContext } from "./commit.ts";
 import { failure } from "./failure.ts";
 import { GuardStore } from "./guard-store.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
-import type { CommitMeta, Head } from "./records.ts";
+import { type CommitMeta, type Head, NEVER } from "./records.ts";
 import { revokeAll } from "./tokens.ts";
 
 /** Heads under one number, as in the largest commit. */
@@ -133,7 +133,7 @@ function continueHeads(
 /** KV may have later bytes of a head, and may lack blobs that were replaced since. */
 function copyAllAgain({ storage }: CommitContext): void {
   storage.sql("UPDATE heads SET kv_number = 0, kv_failures = NULL, kv_next = NULL");
-  storage.sql("UPDATE blobs SET in_kv = 0 WHERE expires IS NULL");
+  storage.sql("UPDATE blobs SET in_kv = 0 WHERE expires IS NULL OR expires = ?", NEVER);
   setMeta(storage, "roster_number", 0);
   // The platform may have forgotten the alarm that this says is set.
   setMeta(storage, "alarm", 0);

@@ -14,7 +14,7 @@ import {
 } from "./kv-pauses.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { blobsOf, type Records } from "./records.ts";
+import { blobsOf, NEVER, type Records } from "./records.ts";
 
 /** A copy that readers still miss after this long was lost, and is written again. */
 const LOST_AFTER = 300_000;
@@ -96,10 +96,11 @@ export function noteMissing(storage: RegistryStorage, domain: string, now: numbe
  */
 export function noteMissingBlob(storage: RegistryStorage, domain: string, id: string, now: number): boolean {
   const lost = storage.sql(
-    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND expires IS NULL",
+    "SELECT id FROM blobs WHERE domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND (expires IS NULL OR expires = ?)",
     domain,
     id,
     now - LOST_AFTER,
+    NEVER,
   );
   if (lost.length === 0) return false;
   storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);

@@ -2,6 +2,7 @@ import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
+import { NEVER } from "./records.ts";
 import { insert } from "./rows.ts";
 import { thinPatches } from "./thin-patches.ts";
 
@@ -71,7 +72,7 @@ function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   }[]) {
     storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
     // Deleted already, or the head's again: a release that did not know this table may have rolled back to it.
-    if (expires === null) continue;
+    if (expires === null || expires === NEVER) continue;
     storage.sql("UPDATE blobs SET in_kv = 0 WHERE domain = ? AND id = ?", domain, id);
     deleteKey(storage, blobKey(domain, id));
   }

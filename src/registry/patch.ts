@@ -35,9 +35,9 @@ import { type Head, liveManifest } from "./records.ts";
 import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
 
 /** Shards that are read or rebuilt before questions get their turn: about 50 ms of work. */
-const SHARDS_IN_A_ROW = 32;
+const SHARDS_IN_A_ROW = 16;
 /** What the guard's judgement of one change of a batch costs, in shards. */
-const JUDGEMENT = 8;
+const JUDGEMENT = 4;
 /** How often a batch starts again because the head moved while it read or rebuilt shards. */
 const TRIES = 4;
 

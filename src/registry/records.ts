@@ -11,6 +11,7 @@ import {
   readManifest,
   type Shard,
 } from "../directory/index.ts";
+import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { insert, replace } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
@@ -41,6 +42,13 @@ export interface ShardSum {
   /** A shard that was packed for another place in the table. */
   readonly misfit: string | null;
 }
+
+/**
+ * The time at which a blob of the head expires: never. It takes as many octets in a row as any time, and so do a number and its
+ * negative, so that SQLite changes a row of a large blob in place. A row that changes its length is written as a whole, which
+ * would take half a second for the blobs of a thousand single changes. Null, in rows of earlier releases, means never, too.
+ */
+export const NEVER = 2 ** 47 - 1;
 
 /** How long an uploaded shard is kept that no commit names. */
 const UPLOAD_LIFE = 86_400_000;
@@ -129,14 +137,15 @@ export class Records {
     for (const id of before) {
       if (after.has(id)) continue;
       this.#storage.sql(
-        `INSERT OR IGNORE INTO blob_spans SELECT domain, id, named_from, ? FROM blobs
+        `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
            WHERE domain = ? AND id = ? AND named_from IS NOT NULL`,
         number,
         domain,
         id,
       );
       this.#storage.sql(
-        "UPDATE blobs SET expires = ?, named_from = NULL WHERE domain = ? AND id = ?",
+        // Negative: the head does not name it any more, and its span is known.
+        "UPDATE blobs SET expires = ?, named_from = -abs(named_from) WHERE domain = ? AND id = ?",
         now + history,
         domain,
         id,
@@ -147,11 +156,13 @@ export class Records {
       if (before.has(id)) continue;
       // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
       this.#storage.sql(
-        "UPDATE blobs SET expires = NULL, named_from = coalesce(named_from, ?) WHERE domain = ? AND id = ?",
+        "UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?) WHERE domain = ? AND id = ?",
+        NEVER,
         number,
         domain,
         id,
       );
+      this.#storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
     }
   }
 
@@ -188,10 +199,13 @@ export class Records {
   ): void {
     const [active = 0, disabled = 0, full = 0, moved = 0] = counts;
     const { bits, index: place } = shard;
+    const expires = now + UPLOAD_LIFE;
+    // As long as the number with which the head will name it.
+    const named_from = -(getMeta(this.#storage, "number") ?? 0) - 1;
     insert(
       this.#storage,
       "blobs",
-      { domain, id, bytes, bits, place, active, disabled, full, moved, expires: now + UPLOAD_LIFE },
+      { domain, id, bytes, bits, place, active, disabled, full, moved, expires, named_from },
       "ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
     );
   }

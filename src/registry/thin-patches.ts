@@ -1,6 +1,7 @@
 /** Thins the generations that single changes made, and frees the blobs that only these named. */
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
+import { NEVER } from "./records.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -56,11 +57,12 @@ function freeBlobs(storage: RegistryStorage, domain: string, expires: number): v
   );
   for (const { id } of ended) {
     storage.sql(
-      `UPDATE blobs SET expires = min(expires, ?) WHERE domain = ? AND id = ? AND expires IS NOT NULL
+      `UPDATE blobs SET expires = min(expires, ?) WHERE domain = ? AND id = ? AND expires < ?
          AND NOT EXISTS (SELECT 1 FROM blob_spans s WHERE s.domain = blobs.domain AND s.id = blobs.id)`,
       expires,
       domain,
       id as string,
+      NEVER,
     );
   }
 }

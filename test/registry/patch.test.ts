@@ -178,6 +178,37 @@ describe("single changes", () => {
     expect((await desk.head())?.counts.active).toBe(2_000 + (state === ACTIVE ? made : -made));
   });
 
+  it("change the rows of shards in place: SQLite writes a row as a whole if its length changes", async () => {
+    const blobs = () =>
+      desk.world.registry().sql("SELECT id, expires, named_from FROM blobs ORDER BY id") as {
+        id: string;
+        expires: number;
+        named_from: number;
+      }[];
+    /** Octets of an integer in SQLite's record format. */
+    const octets = (value: number): number =>
+      value === 0 || value === 1
+        ? 0
+        : ([8, 16, 24, 32, 48].find(
+            (bits) => value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1),
+          ) as number) / 8;
+    const lengths = () =>
+      new Map(blobs().map(({ id, expires, named_from }) => [id, octets(expires) + octets(named_from)]));
+    // Past the numbers whose negatives have another length.
+    for (let i = 0; i < 3; i++) await desk.publish(people(10 + i));
+    const next = await desk.prepare(people(3_000), { bits: 2 });
+    const uploaded = lengths();
+    expect(uploaded.size).toBe(4);
+    await desk.commit([next]);
+    expect(lengths()).toEqual(uploaded);
+    const published = lengths();
+    await patch({ u1: GONE, u2: GONE, new: ACTIVE });
+    const after = lengths();
+    expect(after.size).toBeGreaterThan(published.size);
+    for (const [id, length] of published) expect([id, after.get(id)]).toEqual([id, length]);
+    expect(new Set([...after.values()])).toEqual(new Set([...published.values()]));
+  });
+
   it("are remembered by name until the list is published, unless a name is again as it was", async () => {
     await desk.publish(people(10));
     await patch({ new: ACTIVE, u1: 1 });

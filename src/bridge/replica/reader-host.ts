@@ -58,6 +58,15 @@ export class ReaderHost {
     for (const [domain] of heads) this.#domains[partition]?.add(domain);
   }
 
+  /** Takes over what another one knows of the same partitions. It confirms nothing. */
+  continueFrom(other: ReaderHost): void {
+    for (const partition of this.#domains.keys()) {
+      const position = other.position(partition);
+      if (position === null) continue;
+      this.startFrom(partition, { ...position, heads: other.heads(partition) }, other.lastContact(partition));
+    }
+  }
+
   partitionOf(domain: string): number {
     return this.#reader.partitionOf(domain);
   }

@@ -3,10 +3,10 @@ import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts
 import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import type { AbortableTimers } from "../ports.ts";
-import { repeat } from "../repeat.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
 import { napTimers } from "./nap-timers.ts";
+import { PartitionLoops } from "./partition-loops.ts";
 import { FIRST_RETRY, PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
 import type { ReplicaEdge, ReplicaObserver } from "./ports.ts";
@@ -65,7 +65,7 @@ export class Replica {
   #isTimeKnown = false;
   #host: ReaderHost | null = null;
   readonly #schedule: PollSchedule;
-  readonly #loops = new Map<number, () => void>();
+  readonly #loops: PartitionLoops;
   /**
    * Partitions that were heard in full with the present token and scope. What changed since an answer to another token
    * would leave out changes of domains that only that token covers.
@@ -73,7 +73,6 @@ export class Replica {
   readonly #heardInFull = new Set<number>();
   #edges = 0;
   #isSwept = false;
-  #isStopped = false;
 
   private constructor(options: ReplicaOptions) {
     const { edge, store, clocks, random, hashing } = options;
@@ -89,6 +88,7 @@ export class Replica {
       (domain) => this.#host?.head(domain) ?? null,
       () => this.#time.now(),
     );
+    this.#loops = new PartitionLoops(options.timers, (partition) => this.#run(partition));
     const missing = (domain: string, blob: string | null): void => this.#syncs.noteMissing(domain, blob);
     this.#context = new LocalContext(store, this.#keys, missing);
   }
@@ -102,14 +102,13 @@ export class Replica {
 
   /** Starts to poll and to fetch. */
   start(): void {
-    for (const partition of range(this.#host?.settings.partitions ?? 1)) this.#startLoop(partition);
+    this.#loops.run(this.#host?.settings.partitions ?? 1);
   }
 
   /** Sends nothing more. */
   stop(): void {
-    this.#isStopped = true;
+    this.#loops.stop();
     this.#syncs.stop();
-    for (const stop of this.#loops.values()) stop();
   }
 
   /** Another edge is asked from now on, or with another token, which may cover other domains. */
@@ -206,17 +205,14 @@ export class Replica {
     return this.#options.scope?.has(domain) ?? true;
   }
 
-  #startLoop(partition: number): void {
-    if (this.#isStopped || this.#loops.has(partition)) return;
-    const loop = async (): Promise<number> => {
-      try {
-        return await this.#round(partition);
-      } catch (error) {
-        this.#options.observer.failed(error);
-        return this.#schedule.retryPause(partition);
-      }
-    };
-    this.#loops.set(partition, repeat(this.#options.timers, 0, loop));
+  /** One run of a partition's loop. Never rejects. @returns the pause before the next one, ms */
+  async #run(partition: number): Promise<number> {
+    try {
+      return await this.#round(partition);
+    } catch (error) {
+      this.#options.observer.failed(error);
+      return this.#schedule.retryPause(partition);
+    }
   }
 
   /** One poll, and what follows from it. @returns the pause before the next one, ms */
@@ -240,7 +236,7 @@ export class Replica {
     if (edges !== this.#edges) return 0;
     this.#host?.noteAsked(partition);
     this.#schedule.note(partition, polled.fault);
-    if (this.#isStopped) return 0;
+    if (this.#loops.isStopped) return 0;
     if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, askedAt));
     observer.polled(partition, polled.fault, whyOf(polled));
     await this.#storeTime();
@@ -291,23 +287,11 @@ export class Replica {
     const { partitions, window } = settings;
     if (host?.settings.partitions === partitions && host.settings.window === window) return host;
     const next = this.#newHost(settings);
+    if (host?.settings.partitions === partitions) next.continueFrom(host);
     // With another number of partitions, domains live elsewhere: all of it is asked for again.
-    if (host !== null && host.settings.partitions !== partitions) this.#heardInFull.clear();
-    if (host?.settings.partitions === partitions) {
-      for (const partition of range(partitions)) {
-        const position = host.position(partition);
-        if (position === null) continue;
-        next.startFrom(partition, { ...position, heads: host.heads(partition) }, host.lastContact(partition));
-      }
-    }
+    else if (host !== null) this.#heardInFull.clear();
     this.#host = next;
-    for (const [partition, stop] of this.#loops) {
-      if (partition < partitions) continue;
-      stop();
-      this.#loops.delete(partition);
-      this.#schedule.forget(partition);
-    }
-    for (const partition of range(partitions)) this.#startLoop(partition);
+    for (const partition of this.#loops.run(partitions)) this.#schedule.forget(partition);
     return next;
   }
 
