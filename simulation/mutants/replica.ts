@@ -54,8 +54,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "each one confirms on its own",
     bridge(
       "replica/replica.ts",
-      "for (const partition of range(this.#host?.settings.partitions ?? 1)) this.#startLoop(partition);",
-      "this.#startLoop(0);",
+      "this.#loops.run(this.#host?.settings.partitions ?? 1);",
+      "this.#loops.run(1);",
     ),
   ),
   mutant(

@@ -2,7 +2,6 @@
 import { type KeptName, type PatchedName, toHex } from "../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { insert } from "./rows.ts";
 import { bytesOf } from "./summaries.ts";
 
 /** Names that single changes may change before the list has to be published again. */
@@ -20,17 +19,17 @@ export function notePatches(
   changes: readonly PatchedName[],
 ): void {
   for (const { fingerprint, was, state } of changes) {
-    insert(
-      storage,
-      "patched_names",
-      { domain, fingerprint, was, state, number },
-      "ON CONFLICT DO UPDATE SET state = excluded.state, number = excluded.number",
-    );
-    storage.sql(
-      "DELETE FROM patched_names WHERE domain = ? AND fingerprint = ? AND was = state",
+    const [row] = storage.sql(
+      `INSERT INTO patched_names (domain, fingerprint, was, state, number) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET state = excluded.state, number = excluded.number RETURNING was`,
       domain,
       fingerprint,
+      was,
+      state,
+      number,
     );
+    if (row?.was !== state) continue;
+    storage.sql("DELETE FROM patched_names WHERE domain = ? AND fingerprint = ?", domain, fingerprint);
   }
   const isTooMany = storage.sql(
     "SELECT 1 FROM patched_names WHERE domain = ? LIMIT 1 OFFSET ?",

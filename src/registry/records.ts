@@ -13,7 +13,7 @@ import {
 } from "../directory/index.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { insert, replace } from "./rows.ts";
+import { insert } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head. Its manifest is not proved: it may be of another key. */
@@ -134,36 +134,67 @@ export class Records {
     }
     const before = new Set(head === null ? [] : blobsOf(head.manifest));
     const after = new Set(blobsOf(manifest));
-    for (const id of before) {
-      if (after.has(id)) continue;
-      this.#storage.sql(
-        `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
-           WHERE domain = ? AND id = ? AND named_from IS NOT NULL`,
-        number,
-        domain,
-        id,
-      );
-      this.#storage.sql(
-        // Negative: the head does not name it any more, and its span is known.
-        "UPDATE blobs SET expires = ?, named_from = -abs(named_from) WHERE domain = ? AND id = ?",
-        now + history,
-        domain,
-        id,
-      );
-      replace(this.#storage, "kv_replaced", { domain, id, since: now });
-    }
-    for (const id of after) {
-      if (before.has(id)) continue;
-      // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
-      this.#storage.sql(
-        "UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?) WHERE domain = ? AND id = ?",
-        NEVER,
-        number,
-        domain,
-        id,
-      );
-      this.#storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
-    }
+    this.#leaveBlobs(
+      domain,
+      [...before].filter((id) => !after.has(id)),
+      { number, now, expires: now + history },
+    );
+    this.#nameBlobs(
+      domain,
+      [...after].filter((id) => !before.has(id)),
+      number,
+    );
+  }
+
+  /** The head no longer names these blobs: one statement for all of them, since a thousand changes replace hundreds. */
+  #leaveBlobs(
+    domain: string,
+    ids: readonly string[],
+    { number, now, expires }: { readonly number: number; readonly now: number; readonly expires: number },
+  ): void {
+    if (ids.length === 0) return;
+    const list = JSON.stringify(ids);
+    this.#storage.sql(
+      `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
+         WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) AND named_from IS NOT NULL`,
+      number,
+      domain,
+      list,
+    );
+    // Negative: the head does not name it any more, and its span is known.
+    this.#storage.sql(
+      `UPDATE blobs SET expires = ?, named_from = -abs(named_from)
+         WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,
+      expires,
+      domain,
+      list,
+    );
+    this.#storage.sql(
+      "INSERT OR REPLACE INTO kv_replaced (domain, id, since) SELECT ?, value, ? FROM json_each(?)",
+      domain,
+      now,
+      list,
+    );
+  }
+
+  /** The head names these blobs from now on. */
+  #nameBlobs(domain: string, ids: readonly string[], number: number): void {
+    if (ids.length === 0) return;
+    const list = JSON.stringify(ids);
+    // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
+    this.#storage.sql(
+      `UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?)
+         WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,
+      NEVER,
+      number,
+      domain,
+      list,
+    );
+    this.#storage.sql(
+      "DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?))",
+      domain,
+      list,
+    );
   }
 
   /** Domains that are aliases of `target`. */

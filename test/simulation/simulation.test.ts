@@ -32,7 +32,7 @@ const withoutTime = (out: string): string[] => {
 };
 
 describe("the simulation", () => {
-  it("finds nothing in a fixed budget of seeds", { timeout: 300_000 }, async () => {
+  it("finds nothing in a fixed budget of seeds", { timeout: 900_000 }, async () => {
     const { code, out } = await run("main.ts", "--seed", "1", "--checks", "200000", "--world", "8000");
     expect(out).not.toContain("VIOLATION");
     expect(code).toBe(0);
