@@ -10,8 +10,8 @@ const PATTERNS = ["t0-*", "t1-*", "t0-t1-*", "*-e0", "*-e1", "*-x-e0", "t0-y-*"]
 export function patternedName(random: Random): string {
   const start = random.pick(["t0-", "t0-", "t1-", "t0-t1-", "t0-y-", "t2-", ""]);
   const end = random.pick(["-e0", "-e1", "-x-e0", "-x-e0", "-e2", ""]);
-  // More delimiters than are tried.
-  const middle = random.pick(["n", "m", "a-b-c-d-n", "a-b-c-d-e-f-g-h"]);
+  // Two characters at least, so that a dot can stand between them; and more delimiters than are tried.
+  const middle = random.pick(["nn", "mm", "a-b-c-d-n", "a-b-c-d-e-f-g-h"]);
   return `${start}${middle}${end}`;
 }
 
