@@ -5,6 +5,7 @@ import { getOrMake } from "../basics/maps.ts";
 import { areComparable, type Content, type Generation, marked } from "./generation.ts";
 import { History } from "./history.ts";
 import type { Name } from "./names.ts";
+import { covers } from "./patterns.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
 import { SingleChanges } from "./single-changes.ts";
 
@@ -243,7 +244,10 @@ export class ModelDirectory {
     const leavers = new Map(history.head === undefined ? [] : marked(history.head, now));
     // An alias is answered from the same list.
     const lists = [...this.#asked].filter(([it]) => it === domain || this.history(it).targets.has(domain));
-    const found = [...leavers.keys()].filter((name) => lists.some(([, names]) => names.has(name))).length;
+    const asked = lists.flatMap(([, names]) => [...names]);
+    const isAskedFor = (entry: string): boolean =>
+      asked.some((name) => name === entry || covers(entry, name));
+    const found = [...leavers.keys()].filter(isAskedFor).length;
     if (found < FEWEST)
       this.#parts.violation(
         "the brake has a reason",

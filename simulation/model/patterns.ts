@@ -5,9 +5,9 @@ import { type Name, spelled } from "./names.ts";
 /** States by pattern, written as in a list: `t0-*` or `*-e0`. */
 export type Patterns = ReadonlyMap<string, EntryState>;
 
-/** Whether a pattern covers a text: the asterisk stands for one character at least. */
-function covers(pattern: string, text: string): boolean {
-  if (text.length < pattern.length) return false;
+/** Whether an entry is a pattern that covers a text: the asterisk stands for one character at least. */
+export function covers(pattern: string, text: string): boolean {
+  if (!pattern.includes("*") || text.length < pattern.length) return false;
   return pattern.startsWith("*") ? text.endsWith(pattern.slice(1)) : text.startsWith(pattern.slice(0, -1));
 }
 
@@ -15,7 +15,7 @@ function covers(pattern: string, text: string): boolean {
 export function covering<T>(patterns: ReadonlyMap<string, T>, name: Name, policy: DomainPolicy): T[] {
   const text = spelled(name, policy);
   return [...patterns]
-    .filter(([pattern]) => pattern.includes("*") && covers(pattern, text))
+    .filter(([pattern]) => covers(pattern, text))
     .sort(([a], [b]) => b.length - a.length || Number(a.startsWith("*")) - Number(b.startsWith("*")))
     .map(([, value]) => value);
 }

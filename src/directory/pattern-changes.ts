@@ -49,7 +49,4 @@ export function patternsAfter(
 
 /** Whether departures may still have patterns: after their grace they stay as marks, so that the brake can hold them. */
 const departuresStay = (before: PatternTable | null, now: number): before is PatternTable =>
-  before !== null &&
-  before.departedUntil !== 0 &&
-  before.departedUntil !== HELD &&
-  (before.departedUntil + MARKED_FOR) * 1000 > now;
+  before !== null && before.departedUntil !== HELD && (before.departedUntil + MARKED_FOR) * 1000 > now;
