@@ -81,6 +81,5 @@ export function spelled({ base, form }: Name, policy: DomainPolicy): string {
 export const isPostmaster = (name: Name, policy: DomainPolicy): boolean =>
   name.base === "postmaster" && name.form !== "batv" && meets(name, policy) === "mailbox";
 
-/** Whether it is written as an address may be: a dot stands between other characters. */
-export const isWellFormed = ({ base, form }: Name): boolean =>
-  form !== "broken" && (form !== "dots" || base.length > 1);
+/** Whether it is written as an address may be. */
+export const isWellFormed = ({ form }: Name): boolean => form !== "broken";

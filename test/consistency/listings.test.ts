@@ -202,7 +202,8 @@ describe("a listing", () => {
        INSERT INTO heads (domain, number) SELECT printf('x%05d.example', i), 1 FROM n`,
     );
     world.registry().sql(
-      `INSERT INTO summaries SELECT h.domain, 1, time, mode, active, disabled, "full", moved, departures, s.alias,
+      `INSERT INTO summaries (domain, number, time, mode, active, disabled, "full", moved, departures, alias,
+       deleted_until, epoch, key_id, canonicaliser, bits) SELECT h.domain, 1, time, mode, active, disabled, "full", moved, departures, s.alias,
        deleted_until, epoch, key_id, canonicaliser, bits FROM heads h, summaries s WHERE h.domain != '${D}'`,
     );
     expect(await isolate.call("/v1/domains")).toMatchObject({
