@@ -69,11 +69,7 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "the next commit forgets that departures have patterns",
     "they last until they end, whatever is committed meanwhile",
-    directory(
-      "pattern-changes.ts",
-      "before !== null && before.departedUntil * 1000 > now ? before.departedUntil : 0",
-      "0",
-    ),
+    directory("pattern-changes.ts", "departuresStay(before, now) ? before.departedUntil : 0", "0"),
   ),
   mutant(
     "a rollback leaves patterns out",
