@@ -4,6 +4,7 @@ import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/pr
 import { getOrMake } from "../basics/maps.ts";
 import { areComparable, type Content, type Generation, marked } from "./generation.ts";
 import { History } from "./history.ts";
+import { describe } from "./in-words.ts";
 import type { Name } from "./names.ts";
 import { covers } from "./patterns.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
@@ -280,29 +281,4 @@ export class ModelDirectory {
     const head = this.history(domain).head?.number ?? 0;
     if (number <= head) this.#parts.violation("numbers only grow", `${domain} ${number} followed ${head}`);
   }
-}
-
-function describe(history: History): string {
-  const [before, after] = history.generations.slice(-2).length === 2 ? history.generations.slice(-2) : [];
-  const head = history.head as NonNullable<History["head"]>;
-  const settings = [
-    ...(head.mode === "enforce" ? [] : [head.mode]),
-    ...(head.policy.alias === null ? [] : [`alias of ${head.policy.alias}`]),
-    ...(head.patterns.size > 0 ? [`patterns ${[...head.patterns].join(" ")}`] : []),
-    ...(head.policy.catchall ? ["catch-all"] : []),
-    ...(head.policy.case === "sensitive" ? ["case counts"] : []),
-    ...(head.policy.dots === "ignored" ? ["dots do not count"] : []),
-    ...(head.epoch > 1 ? [`key ${head.epoch}`] : []),
-  ];
-  if (before === undefined || after === undefined) return [`${head.list.size} names`, ...settings].join(", ");
-  const came = [...after.list.keys()].filter((name) => !before.list.has(name));
-  const went = [...before.list.keys()].filter((name) => !after.list.has(name));
-  const some = (names: string[]): string =>
-    names.length > 4 ? `${names.slice(0, 4).join(" ")} and ${names.length - 4} more` : names.join(" ");
-  return [
-    ...(came.length > 0 ? [`${some(came)} come`] : []),
-    ...(went.length > 0 ? [`${some(went)} go`] : []),
-    ...settings,
-    `${head.list.size} names`,
-  ].join(", ");
 }

@@ -69,7 +69,7 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "the next commit forgets that departures have patterns",
     "they last until they end, whatever is committed meanwhile",
-    directory("pattern-changes.ts", "departuresStay(before, now) ? before.departedUntil : 0", "0"),
+    directory("pattern-changes.ts", "stays ? before.departedUntil : 0", "0"),
   ),
   mutant(
     "a rollback leaves patterns out",

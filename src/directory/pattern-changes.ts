@@ -1,5 +1,5 @@
 /** What changes between the patterns of two generations. */
-import { HELD, MARKED_FOR } from "./departures.ts";
+import { HELD } from "./departures.ts";
 import { compareEntries, isAcceptedState, type Visit } from "./difference.ts";
 import { type PatternTable, patternShardOf } from "./pattern-table.ts";
 import { entriesOf } from "./shard.ts";
@@ -28,6 +28,7 @@ export function losesByPattern(before: Uint8Array | null, after: Uint8Array | nu
  * @param before those of the previous generation, null if it has none or cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
+ * @param marked seconds for which departures stay after their grace, as marks for the brake
  * @param isHeld whether the brake holds names that left: then patterns that left are held with them
  * @returns null if neither list nor departures have any, so that the manifest is one without patterns
  */
@@ -36,17 +37,15 @@ export function patternsAfter(
   table: Uint8Array | null,
   now: number,
   grace: number,
-  isHeld = false,
+  { marked = 0, isHeld = false }: { readonly marked?: number; readonly isHeld?: boolean } = {},
 ): PatternTable | null {
   if (isHeld && before !== null) return { table, departedUntil: HELD };
-  let departedUntil = departuresStay(before, now) ? before.departedUntil : 0;
+  const stays =
+    before !== null && before.departedUntil !== HELD && (before.departedUntil + marked) * 1000 > now;
+  let departedUntil = stays ? before.departedUntil : 0;
   const until = Math.ceil(now / 1000) + grace;
   comparePatterns(before?.table ?? null, table, (_, was, is) => {
     if (grace > 0 && is < 0 && isAcceptedState(was)) departedUntil = Math.max(departedUntil, until);
   });
   return table === null && departedUntil === 0 ? null : { table, departedUntil };
 }
-
-/** Whether departures may still have patterns: after their grace they stay as marks, so that the brake can hold them. */
-const departuresStay = (before: PatternTable | null, now: number): before is PatternTable =>
-  before !== null && before.departedUntil !== HELD && (before.departedUntil + MARKED_FOR) * 1000 > now;

@@ -15,6 +15,7 @@ import {
   isSamePatterns,
   isSameTable,
   listedPatterns,
+  MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
   NO_COUNTS,
@@ -252,7 +253,8 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
     requireNoneHeld(storage, domain);
   const after = known ?? { ...listOf(records, domain, shards), patterns: draft.patterns };
   const departures = computeDepartures(records, hashing, before, after, now, grace);
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, departures.held > 0);
+  const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
   noteHeld(storage, domain, departures.held);

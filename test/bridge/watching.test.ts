@@ -152,6 +152,8 @@ describe("the lists", () => {
       'rollcall_bridge_list_generation{domain="example.org"} 12',
       'rollcall_bridge_list_published_timestamp_seconds{domain="example.com"} 1700000000',
       'rollcall_bridge_list_published_timestamp_seconds{domain="example.org"} 1700000000',
+      'rollcall_bridge_list_held_names{domain="example.com"} 0',
+      'rollcall_bridge_list_held_names{domain="example.org"} 0',
     ]);
     expect(asked).toEqual([null, "example.com"]);
     await time.advance(HOUR);
@@ -211,7 +213,7 @@ describe("the lists", () => {
     });
     await time.advance(MINUTE);
     expect(pages).toBe(4);
-    expect(seriesOf(await page())).toHaveLength(2 * 1_000);
+    expect(seriesOf(await page())).toHaveLength(3 * 1_000);
     expect(await page()).not.toContain("EXAMPLE.com");
   });
 });

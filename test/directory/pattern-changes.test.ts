@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HELD, MARKED_FOR } from "../../src/directory/departures.ts";
+import { HELD } from "../../src/directory/departures.ts";
 import { comparePatterns, losesByPattern, patternsAfter } from "../../src/directory/pattern-changes.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
 import { NOW, packShard } from "./helpers.ts";
@@ -85,7 +85,7 @@ describe("the patterns of the next generation", () => {
   it("are none if neither list nor departures have any", () => {
     expect(patternsAfter(null, null, NOW, 60)).toBeNull();
     expect(patternsAfter(had(DISABLED), null, NOW, 60)).toBeNull();
-    expect(patternsAfter(had(NONE, SECOND - MARKED_FOR), null, NOW, 60)).toBeNull();
+    expect(patternsAfter(had(NONE, SECOND), null, NOW, 60)).toBeNull();
   });
 
   it("are those of the list", () => {
@@ -104,14 +104,16 @@ describe("the patterns of the next generation", () => {
     expect(patternsAfter(had(FULL), table, NOW, 60)).toEqual({ table, departedUntil: 0 });
   });
 
-  it("are remembered for a day after the last departure ends, as marks for the brake", () => {
+  it("are remembered until the last departure ends, or for longer as marks for the brake", () => {
     const before = had(ACTIVE, SECOND + 100);
     expect(patternsAfter(before, null, NOW, 60)).toEqual({ table: null, departedUntil: SECOND + 100 });
     expect(patternsAfter(before, null, NOW, 600)).toEqual({ table: null, departedUntil: SECOND + 600 });
     expect(patternsAfter(before, table, NOW, 0)).toEqual({ table, departedUntil: SECOND + 100 });
-    const end = NOW + 1_000 * (100 + MARKED_FOR);
-    expect(patternsAfter(before, table, end - 1, 60)).toEqual({ table, departedUntil: SECOND + 100 });
-    expect(patternsAfter(before, table, end, 60)).toEqual({ table, departedUntil: 0 });
+    expect(patternsAfter(before, table, NOW + 100_000, 60)).toEqual({ table, departedUntil: 0 });
+    const end = NOW + 1_000 * (100 + 40);
+    const marks = { marked: 40 };
+    expect(patternsAfter(before, table, end - 1, 60, marks)).toEqual({ table, departedUntil: SECOND + 100 });
+    expect(patternsAfter(before, table, end, 60, marks)).toEqual({ table, departedUntil: 0 });
     expect(patternsAfter(had(NONE, SECOND + 1), null, NOW, 60)).toEqual({
       table: null,
       departedUntil: SECOND + 1,
@@ -120,10 +122,13 @@ describe("the patterns of the next generation", () => {
 
   it("are held with the names that the brake holds, until these are released", () => {
     const held = { table: null, departedUntil: HELD };
-    expect(patternsAfter(had(NONE, SECOND - 1), null, NOW, 60, true)).toEqual(held);
-    expect(patternsAfter(had(ACTIVE), table, NOW, 0, true)).toEqual({ table, departedUntil: HELD });
-    expect(patternsAfter(null, null, NOW, 60, true)).toBeNull();
-    expect(patternsAfter(had(NONE, HELD), null, NOW, 60, false)).toBeNull();
+    expect(patternsAfter(had(NONE, SECOND - 1), null, NOW, 60, { isHeld: true })).toEqual(held);
+    expect(patternsAfter(had(ACTIVE), table, NOW, 0, { isHeld: true })).toEqual({
+      table,
+      departedUntil: HELD,
+    });
+    expect(patternsAfter(null, null, NOW, 60, { isHeld: true })).toBeNull();
+    expect(patternsAfter(had(NONE, HELD), null, NOW, 60, { marked: 40 })).toBeNull();
     expect(patternsAfter(had(ACTIVE, HELD), null, NOW, 60)).toEqual({
       table: null,
       departedUntil: SECOND + 60,

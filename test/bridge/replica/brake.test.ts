@@ -32,8 +32,9 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   // The Registry writes what was counted within a minute.
   const since = Date.now();
   while ((await edge.try("brake", DOMAIN)).code === 0) await pause(1_000);
-  // Long after their grace, they are still deferred. Names that never existed are refused.
+  // Long after their grace, and from the next poll on, they are deferred. Names that never existed are refused.
   while (Date.now() < since + 25_000) await pause(500);
+  await until(bridge, mailbox("m0"), "450 replica");
   for (const each of [...asked, mailbox("m14")]) expect(await bridge.said(each)).toBe("450 replica");
   expect(await bridge.said(mailbox("nobody"))).toBe("550 replica");
   expect(await bridge.said(mailbox("m15"))).toBe("250 replica");
