@@ -11,6 +11,7 @@ import {
   mergeSketch,
   newSketch,
   packSketch,
+  type Sketch,
 } from "../directory/index.ts";
 import { type CommitContext, commitDrafts } from "./commit.ts";
 import { blobsOfDomain, type KnownChanges } from "./compute-departures.ts";
@@ -39,7 +40,7 @@ export function judgeLeavers(
   if (head === null || manifest === null) return null;
   const accepted = acceptedCount(manifest.counts);
   // Most leavers are few. Only then is it worth reading who left.
-  if (count(asked) < brakeLimit(0, accepted, 0)) return null;
+  if (count(asked.values()) < brakeLimit(0, accepted, 0)) return null;
   const reason = reasonFor(leaversIn(records, manifest), asked, accepted, manifest.policy.grace, now);
   if (reason === null) return null;
   const note = `${reason.asked} of ${reason.left} names that left were asked for`;
@@ -62,15 +63,8 @@ export function release(context: CommitContext, domain: string, expect: number, 
   }
   requireHead(domain, head, expect);
   const note = `${brake.held} names that left are refused`;
-  return {
-    domain,
-    generation: commitBrake(context, head, manifest, "release", {
-      action: "release",
-      by,
-      forced: true,
-      note,
-    }),
-  };
+  const meta = { action: "release", by, forced: true, note } as const;
+  return { domain, generation: commitBrake(context, head, manifest, "release", meta) };
 }
 
 /** Puts the list as it is under a new number; only its departures change. @throws RegistryFailure */
@@ -84,13 +78,8 @@ function commitBrake(
   const { domain, epoch, policy } = manifest;
   const key = context.keyFor(domain, epoch);
   if (!isComparable(manifest, { policy, keyId: key.id })) {
-    throw failure(
-      "conflict",
-      `${domain}: the list is made under another key than the edge's: publish it again`,
-      {
-        domain,
-      },
-    );
+    const message = `${domain}: the list is made under another key than the edge's: publish it again`;
+    throw failure("conflict", message, { domain });
   }
   const known: KnownChanges = { compare: () => undefined, atOnce: new Set(), brake };
   const patterns = listedPatterns(manifest);
@@ -120,11 +109,7 @@ function reasonFor(
   const groups = [...[...leavers.keys()].map((second) => [second]), [...leavers.keys()]];
   for (const group of groups) {
     const left = group.reduce((sum, second) => sum + (leavers.get(second) as number), 0);
-    const own = group.filter((second) => asked.has(second));
-    const found = Math.min(
-      left,
-      count(new Map(own.map((second) => [second, asked.get(second) as Uint8Array]))),
-    );
+    const found = Math.min(left, count(group.flatMap((second) => asked.get(second) ?? [])));
     const age = Math.max(0, ...group.map(ages));
     if (found >= brakeLimit(left, accepted, age)) return { since: now, left, asked: found };
   }
@@ -132,8 +117,8 @@ function reasonFor(
 }
 
 /** About how many distinct names are in sketches together. */
-function count(asked: AskedLeavers): number {
+function count(sketches: Iterable<Sketch>): number {
   const all = newSketch();
-  for (const sketch of asked.values()) mergeSketch(all, packSketch(sketch));
+  for (const sketch of sketches) mergeSketch(all, packSketch(sketch));
   return estimate(all);
 }

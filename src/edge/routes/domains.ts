@@ -10,7 +10,7 @@ import {
   readManifest,
   toBase64Url,
 } from "../../directory/index.ts";
-import type { Changed, HeadCounts, HeadSummary } from "../../registry/protocol.ts";
+import type { Changed, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
@@ -42,10 +42,9 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     ...head,
     age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
-    // A Registry of an earlier release does not say.
+    // A Registry of the previous release does not say.
     brake: head.brake ?? null,
     would_refuse: head.would_refuse ?? null,
-    // A Registry of the previous release does not say.
     names_per_shard: head.names_per_shard ?? null,
   };
 }
@@ -63,8 +62,9 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
   const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   const table = listedPatterns(manifest);
+  const { brake = null, would_refuse = null } = found ?? {};
   return {
-    ...seenFromHere(deployment, { ...summaryOf(manifest), ...countsOf(found) }),
+    ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse }),
     origin,
     partition: deployment.reader.partitionOf(domain),
     policy,
@@ -79,11 +79,6 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
     kv: await kvAgainst(call, manifest),
   };
 };
-
-const countsOf = (found: HeadCounts | null): HeadCounts => ({
-  brake: found?.brake ?? null,
-  would_refuse: found?.would_refuse ?? null,
-});
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
   const { deployment, params, request, caller } = call;
