@@ -32,7 +32,7 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "a rebuilt shard is not kept",
     "a commit names only what the Registry has",
-    registry("rebuild-shards.ts", "    records.putShard(domain, id, after, now);\n", ""),
+    registry("rebuild-shards.ts", "    records.putNextShard(domain, id, after, now);\n", ""),
   ),
   mutant(
     "single changes only add to the counts of a list",

@@ -274,13 +274,13 @@ const identity = (
 
 /** Makes a generation the head of its domain. */
 function put(context: CommitContext, content: ManifestContent, key: DomainKey, meta: CommitMeta): void {
-  const { records, storage, now, history } = context;
+  const { records, storage, now } = context;
   const { domain, generation } = content;
   const manifest = readManifest(encodeManifest(content, key), domain);
   const wasServed = liveManifest(records.head(domain)) !== null;
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
-  records.putHead(manifest, meta, now, history);
+  records.putHead(manifest, meta, now);
   if (meta.action === "rollback" || meta.action === "delete") settlePatches(storage, domain);
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));
 }

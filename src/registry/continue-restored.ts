@@ -123,7 +123,7 @@ function continueHeads(
     const content = { ...manifest, incarnation, generation: number, time: now };
     const action = manifest.deletedUntil === null ? "rollback" : "delete";
     const meta: CommitMeta = { action, by, forced: true, note: `restored from generation ${from}` };
-    records.putHead(readManifest(encodeManifest(content, key), domain), meta, now, history);
+    records.putHead(readManifest(encodeManifest(content, key), domain), meta, now);
     // It is computed again from the generations, this one included.
     new GuardStore(storage, domain).clear();
   }

@@ -4,6 +4,7 @@ import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { NEVER } from "./records.ts";
 import { insert } from "./rows.ts";
+import { settleLeft } from "./settle-left.ts";
 import { thinPatches } from "./thin-patches.ts";
 
 /** Rows of one run, so that a long history does not block the object. */
@@ -28,6 +29,7 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   );
   const isMoreToThin = thinPatches(storage, now, REPLACED_LIFE, ROWS);
   const isMoreKeys = pruneKeys(storage, now, ROWS);
+  const isMoreToSettle = settleLeft(storage, now, history);
   const blobs = storage.sql("SELECT domain, id, in_kv FROM blobs WHERE expires < ? LIMIT ?", now, ROWS);
   for (const { domain, id, in_kv } of blobs) {
     storage.sql("DELETE FROM blobs WHERE domain = ? AND id = ?", domain as string, id as string);
@@ -40,7 +42,7 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   storage.sql("DELETE FROM revocations WHERE expires < ?", now - history);
   storage.sql("DELETE FROM tokens WHERE expires < ?", now - history);
   storage.sql("DELETE FROM audit WHERE time < ?", now - 12 * history);
-  if (isMoreToThin || isMoreKeys) return true;
+  if (isMoreToThin || isMoreKeys || isMoreToSettle) return true;
   return [generations, blobs, replaced, tombstones, ledgers].some((rows) => rows.length === ROWS);
 }
 
@@ -60,7 +62,7 @@ function deleteKey(storage: RegistryStorage, key: string): void {
 function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   const replaced = storage.sql(
     `SELECT r.domain, r.id, b.expires FROM kv_replaced r LEFT JOIN blobs b ON b.domain = r.domain AND b.id = r.id
-       WHERE r.since < ? AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
+       WHERE r.since < ? AND r."end" IS NULL AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
        LIMIT ?`,
     now - REPLACED_LIFE,
     ROWS,

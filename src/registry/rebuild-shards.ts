@@ -31,8 +31,8 @@ export function shardBytes(records: Records, { domain, shards }: ManifestRecord,
 }
 
 /**
- * The list of a manifest after changes, its new shards kept as if they were uploaded: a commit names them. One shard at
- * a time is in memory.
+ * The list of a manifest after changes, its new shards kept for the commit that names them. One shard at a time is in
+ * memory.
  * @param pause called before each shard
  */
 export async function rebuildShards(
@@ -54,7 +54,7 @@ export async function rebuildShards(
       continue;
     }
     const id = toHex(hashing.sha256(after));
-    records.putShard(domain, id, after, now);
+    records.putNextShard(domain, id, after, now);
     if (shards.inline !== null) shards = { bits: 0, inline: null, ids: new Uint8Array(ID_BYTES) };
     shards.ids.set(fromHex(id), index * ID_BYTES);
   }

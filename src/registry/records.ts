@@ -45,13 +45,19 @@ export interface ShardSum {
 
 /**
  * The time at which a blob of the head expires: never. It takes as many octets in a row as any time, and so do a number and its
- * negative, so that SQLite changes a row of a large blob in place. A row that changes its length is written as a whole, which
- * would take half a second for the blobs of a thousand single changes. Null, in rows of earlier releases, means never, too.
+ * negative, so that SQLite changes a row of a large blob in place. A row that changes its length is written as a whole.
+ * Null, in rows of earlier releases, means never, too.
  */
 export const NEVER = 2 ** 47 - 1;
 
 /** How long an uploaded shard is kept that no commit names. */
 const UPLOAD_LIFE = 86_400_000;
+
+/** Until when a blob is kept, Unix milliseconds, and since which generation it is named; negative: the head does not name it. */
+interface BlobLife {
+  readonly expires: number;
+  readonly named_from: number;
+}
 
 /** Generations, heads and blobs in the Registry's tables. Every read goes to storage: a field could be old. */
 export class Records {
@@ -99,8 +105,8 @@ export class Records {
     return row === undefined ? null : this.generation(domain, row.number as number);
   }
 
-  /** Makes a generation the head, keeps its blobs, and lets those expire that it no longer names. */
-  putHead(manifest: ManifestRecord, meta: CommitMeta, now: number, history: number): void {
+  /** Makes a generation the head, keeps its blobs, and notes those that it no longer names. */
+  putHead(manifest: ManifestRecord, meta: CommitMeta, now: number): void {
     const { domain } = manifest;
     const head = this.head(domain);
     this.#storage.sql(
@@ -137,7 +143,8 @@ export class Records {
     this.#leaveBlobs(
       domain,
       [...before].filter((id) => !after.has(id)),
-      { number, now, expires: now + history },
+      number,
+      now,
     );
     this.#nameBlobs(
       domain,
@@ -146,54 +153,37 @@ export class Records {
     );
   }
 
-  /** The head no longer names these blobs: one statement for all of them, since a thousand changes replace hundreds. */
-  #leaveBlobs(
-    domain: string,
-    ids: readonly string[],
-    { number, now, expires }: { readonly number: number; readonly now: number; readonly expires: number },
-  ): void {
-    if (ids.length === 0) return;
-    const list = JSON.stringify(ids);
+  /**
+   * The head no longer names these blobs. Their rows say so later ({@link settleLeft}): SQLite builds a row of a large blob as a
+   * whole, and a thousand single changes replace hundreds in one transaction.
+   */
+  #leaveBlobs(domain: string, ids: readonly string[], number: number, now: number): void {
     this.#storage.sql(
-      `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
-         WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) AND named_from IS NOT NULL`,
-      number,
-      domain,
-      list,
-    );
-    // Negative: the head does not name it any more, and its span is known.
-    this.#storage.sql(
-      `UPDATE blobs SET expires = ?, named_from = -abs(named_from)
-         WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,
-      expires,
-      domain,
-      list,
-    );
-    this.#storage.sql(
-      "INSERT OR REPLACE INTO kv_replaced (domain, id, since) SELECT ?, value, ? FROM json_each(?)",
+      `INSERT OR REPLACE INTO kv_replaced (domain, id, since, "end") SELECT ?, value, ?, ? FROM json_each(?)`,
       domain,
       now,
-      list,
+      number,
+      JSON.stringify(ids),
     );
   }
 
   /** The head names these blobs from now on. */
   #nameBlobs(domain: string, ids: readonly string[], number: number): void {
-    if (ids.length === 0) return;
-    const list = JSON.stringify(ids);
-    // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
+    const known = this.#storage.sql(
+      `DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) RETURNING id, "end"`,
+      domain,
+      JSON.stringify(ids),
+    );
+    // The rows of these are as they were made, or as when the head named them last: the span is then longer.
+    const isNamed = new Set(known.filter(({ end }) => end !== null).map(({ id }) => id));
+    // The previous release leaves the number as it is when the head no longer names the blob.
     this.#storage.sql(
       `UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?)
          WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,
       NEVER,
       number,
       domain,
-      list,
-    );
-    this.#storage.sql(
-      "DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?))",
-      domain,
-      list,
+      JSON.stringify(ids.filter((id) => !isNamed.has(id))),
     );
   }
 
@@ -212,12 +202,25 @@ export class Records {
   /** Keeps an uploaded shard for a day; a commit that names it keeps it longer. */
   putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
     const shard = decodeShard(bytes);
-    this.#putBlob(domain, id, bytes, shard, countStates(shard), now);
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), this.#uploadedAt(now));
+  }
+
+  /**
+   * Keeps a shard as the next generation will name it, so that the commit need not change its row. Without that commit it
+   * expires as a blob does that the head no longer names.
+   */
+  putNextShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    const shard = decodeShard(bytes);
+    const [known] = this.#storage.sql("SELECT 1 FROM blobs WHERE domain = ? AND id = ?", domain, id);
+    if (known !== undefined) return this.putShard(domain, id, bytes, now);
+    const end = this.#nextNumber();
+    insert(this.#storage, "kv_replaced", { domain, id, since: now, end }, "ON CONFLICT DO NOTHING");
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), { expires: NEVER, named_from: end });
   }
 
   /** Keeps a blob of departures; the commit that made it names it. */
   putDepartures(domain: string, id: string, bytes: Uint8Array, now: number): void {
-    this.#putBlob(domain, id, bytes, NO_SHARD, [], now);
+    this.#putBlob(domain, id, bytes, NO_SHARD, [], this.#uploadedAt(now));
   }
 
   #putBlob(
@@ -226,20 +229,25 @@ export class Records {
     bytes: Uint8Array,
     shard: Pick<Shard, "bits" | "index">,
     counts: readonly number[],
-    now: number,
+    life: BlobLife,
   ): void {
     const [active = 0, disabled = 0, full = 0, moved = 0] = counts;
     const { bits, index: place } = shard;
-    const expires = now + UPLOAD_LIFE;
-    // As long as the number with which the head will name it.
-    const named_from = -(getMeta(this.#storage, "number") ?? 0) - 1;
     insert(
       this.#storage,
       "blobs",
-      { domain, id, bytes, bits, place, active, disabled, full, moved, expires, named_from },
+      { domain, id, bytes, bits, place, active, disabled, full, moved, ...life },
       "ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
     );
   }
+
+  /** Until a commit names it. The number is as long as the one with which the head will name it. */
+  #uploadedAt = (now: number): BlobLife => ({
+    expires: now + UPLOAD_LIFE,
+    named_from: -this.#nextNumber(),
+  });
+
+  #nextNumber = (): number => (getMeta(this.#storage, "number") ?? 0) + 1;
 
   /** Adds up the shards of a table. */
   sum(domain: string, ids: readonly string[], bits: number): ShardSum {

@@ -96,7 +96,13 @@ const LATER_COLUMNS = [
   // Sketches of distinct names.
   ["counters", "leavers", "TEXT"],
   ["counters", "refused", "TEXT"],
+  // The generation that no longer names the blob, until the blob's own row says so; null: it does.
+  ["kv_replaced", "end", "INTEGER"],
 ] as const;
+
+const LATER_INDEXES = [
+  `CREATE INDEX IF NOT EXISTS kv_replaced_unsettled ON kv_replaced (since) WHERE "end" IS NOT NULL`,
+];
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
 function createFirstTables(storage: RegistryStorage): void {
@@ -104,8 +110,9 @@ function createFirstTables(storage: RegistryStorage): void {
   for (const [table, column, type] of LATER_COLUMNS) {
     const columns = storage.sql(`PRAGMA table_info(${table})`);
     if (columns.some(({ name }) => name === column)) continue;
-    storage.sql(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
+    storage.sql(`ALTER TABLE ${table} ADD COLUMN "${column}" ${type}`);
   }
+  for (const statement of LATER_INDEXES) storage.sql(statement);
 }
 
 /** In order; the first leads to version 1. */
@@ -127,7 +134,10 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
   const lacks = (table: string, column: string): boolean =>
     !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
   const isEarlier = (): boolean =>
-    lacks("blob_spans", "id") || lacks("summaries", "patterns") || lacks("brakes", "domain");
+    lacks("blob_spans", "id") ||
+    lacks("summaries", "patterns") ||
+    lacks("brakes", "domain") ||
+    lacks("kv_replaced", "end");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {

@@ -178,35 +178,126 @@ describe("single changes", () => {
     expect((await desk.head())?.counts.active).toBe(2_000 + (state === ACTIVE ? made : -made));
   });
 
-  it("change the rows of shards in place: SQLite writes a row as a whole if its length changes", async () => {
-    const blobs = () =>
-      desk.world.registry().sql("SELECT id, expires, named_from FROM blobs ORDER BY id") as {
-        id: string;
-        expires: number;
-        named_from: number;
-      }[];
-    /** Octets of an integer in SQLite's record format. */
-    const octets = (value: number): number =>
-      value === 0 || value === 1
-        ? 0
-        : ([8, 16, 24, 32, 48].find(
-            (bits) => value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1),
-          ) as number) / 8;
-    const lengths = () =>
-      new Map(blobs().map(({ id, expires, named_from }) => [id, octets(expires) + octets(named_from)]));
-    // Past the numbers whose negatives have another length.
-    for (let i = 0; i < 3; i++) await desk.publish(people(10 + i));
-    const next = await desk.prepare(people(3_000), { bits: 2 });
-    const uploaded = lengths();
-    expect(uploaded.size).toBe(4);
-    await desk.commit([next]);
-    expect(lengths()).toEqual(uploaded);
-    const published = lengths();
-    await patch({ u1: GONE, u2: GONE, new: ACTIVE });
-    const after = lengths();
-    expect(after.size).toBeGreaterThan(published.size);
-    for (const [id, length] of published) expect([id, after.get(id)]).toEqual([id, length]);
-    expect(new Set([...after.values()])).toEqual(new Set([...published.values()]));
+  describe("and the rows of shards, which are large", () => {
+    const NEVER = 2 ** 47 - 1;
+    interface Row {
+      readonly expires: number;
+      readonly named_from: number;
+    }
+    const sql = (statement: string) => desk.world.registry().sql(statement);
+    const shards = () =>
+      new Map(
+        sql("SELECT id, expires, named_from FROM blobs").map(({ id, expires, named_from }) => [
+          id as string,
+          { expires, named_from } as Row,
+        ]),
+      );
+    const since = (before: ReadonlyMap<string, Row>) => [...shards()].filter(([id]) => !before.has(id));
+    const changed = (before: ReadonlyMap<string, Row>) => {
+      const now = shards();
+      return [...before].filter(([id, row]) => JSON.stringify(now.get(id)) !== JSON.stringify(row));
+    };
+
+    beforeEach(async () => {
+      await desk.publish(people(3_000), { bits: 2 });
+    });
+
+    it("stay as they are in the transaction; an alarm notes later which of them the head left", async () => {
+      const before = shards();
+      const { time } = (await desk.head()) as ManifestRecord;
+      await patch({ u1: GONE, new: ACTIVE });
+      expect(changed(before)).toEqual([]);
+      const rebuilt = since(before);
+      expect(rebuilt.length).toBeGreaterThan(0);
+      for (const [, row] of rebuilt) expect(row).toEqual({ expires: NEVER, named_from: 2 });
+      await desk.world.clock.advance(2 * HOUR);
+      expect(since(before)).toEqual(rebuilt);
+      const left = changed(before);
+      expect(left).toHaveLength(rebuilt.length);
+      for (const [id] of left) {
+        expect(shards().get(id)?.named_from).toBe(-1);
+        expect(shards().get(id)?.expires).toBeGreaterThan(time + 29 * DAY);
+        expect(shards().get(id)?.expires).toBeLessThan(time + 31 * DAY);
+      }
+      expect(rows("blob_spans")).toBe(left.length);
+      // History has all that it needs, and no more.
+      await desk.world.clock.advance(40 * DAY);
+      expect(rows("blobs")).toBe(4);
+      expect(rows("kv_replaced")).toBe(0);
+    });
+
+    it("are changed in place: SQLite writes a row as a whole if its length changes", async () => {
+      /** Octets of an integer in SQLite's record format. */
+      const octets = (value: number): number =>
+        value === 0 || value === 1
+          ? 0
+          : ([8, 16, 24, 32, 48].find(
+              (bits) => value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1),
+            ) as number) / 8;
+      const first = shards();
+      const lengths = () =>
+        new Map(since(first).map(([id, row]) => [id, octets(row.expires) + octets(row.named_from)]));
+      // Past the numbers whose negatives have another length.
+      for (let i = 0; i < 3; i++) await desk.publish(people(10 + i), { force: true });
+      const next = await desk.prepare(people(3_000, 5_000), { bits: 2 });
+      const uploaded = lengths();
+      await desk.commit([next], { force: true });
+      for (const [id, length] of uploaded) expect([id, lengths().get(id)]).toEqual([id, length]);
+      await patch({ u5001: GONE, u5002: GONE, new: ACTIVE });
+      const made = lengths();
+      expect(made.size).toBeGreaterThan(uploaded.size);
+      await desk.world.clock.advance(2 * HOUR);
+      expect(lengths()).toEqual(made);
+      expect(new Set(made.values()).size).toBe(1);
+    });
+
+    it("expire if no commit names them", async () => {
+      const before = shards();
+      const changes = await changesOf({ new: ACTIVE });
+      const { storage } = desk.world.registry();
+      const host: PatchHost = {
+        timers: { sleep: async () => undefined },
+        context: () => ({
+          storage,
+          records: new Records(storage),
+          hashing: stablelibHashing,
+          keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+          history: DAY,
+          now: desk.world.clock.now(),
+        }),
+        changed: () => {
+          throw new Error("the object was replaced");
+        },
+      };
+      await expect(patchTogether(host, [changes], "tester")).rejects.toThrow("replaced");
+      expect(since(before)).toHaveLength(1);
+      await desk.world.clock.advance(2 * HOUR);
+      expect(since(before)[0]?.[1].expires).toBeLessThan(NEVER);
+      expect(rows("blob_spans")).toBe(0);
+      await desk.world.clock.advance(40 * DAY);
+      expect(since(before)).toEqual([]);
+      expect(changed(before)).toEqual([]);
+    });
+
+    it("are kept if the head names them again before the alarm", async () => {
+      const before = shards();
+      await patch({ new: ACTIVE });
+      await patch({ new: GONE }, { atOnce: true });
+      expect(changed(before)).toEqual([]);
+      await desk.world.clock.advance(40 * DAY);
+      expect((await desk.head())?.counts.active).toBe(3_000);
+      expect([...shards().keys()]).toEqual([...before.keys()]);
+      for (const row of shards().values()) expect(row.expires).toBe(NEVER);
+    });
+
+    it("are kept if the head names them, even if an earlier release left the note that it does not", async () => {
+      await patch({ new: ACTIVE });
+      sql(`INSERT OR REPLACE INTO kv_replaced SELECT domain, id, 0, 1 FROM blobs WHERE named_from = 2`);
+      await desk.world.clock.advance(2 * HOUR);
+      const named = sql("SELECT expires FROM blobs WHERE named_from = 2");
+      expect(named).toEqual([{ expires: NEVER }]);
+      expect(rows("kv_replaced")).toBe(1);
+    });
   });
 
   it("are remembered by name until the list is published, unless a name is again as it was", async () => {

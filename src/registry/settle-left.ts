@@ -1,0 +1,52 @@
+import type { RegistryStorage } from "./ports.ts";
+import { blobsOf, Records } from "./records.ts";
+
+/** Rows of one run: each has a large blob, which SQLite reads and writes as a whole. */
+const ROWS = 200;
+/** Blobs of a batch of single changes are kept as left until it is committed. None takes that long. */
+const PAUSE = 60_000;
+
+/**
+ * Notes in the rows of blobs that the head no longer names them: when they expire, and which generations named them. The
+ * commit left that to the alarm, since it takes long for a large list.
+ * @param history milliseconds that they are kept
+ * @returns whether there may be more than one run settles
+ */
+export function settleLeft(storage: RegistryStorage, now: number, history: number): boolean {
+  const left = storage.sql(
+    `SELECT domain, id, since, "end" FROM kv_replaced WHERE "end" IS NOT NULL AND since <= ? ORDER BY since LIMIT ?`,
+    now - PAUSE,
+    ROWS,
+  ) as { domain: string; id: string; since: number; end: number }[];
+  const named = new Map<string, ReadonlySet<string>>();
+  for (const { domain, id, since, end } of left) {
+    if (!named.has(domain)) named.set(domain, namedByHead(storage, domain));
+    // A blob of the head must not expire, whatever an earlier release did meanwhile.
+    if (named.get(domain)?.has(id)) {
+      storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
+      continue;
+    }
+    storage.sql(
+      `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
+         WHERE domain = ? AND id = ? AND abs(named_from) < ?`,
+      end,
+      domain,
+      id,
+      end,
+    );
+    // Negative: the head does not name it any more, and its span is known.
+    storage.sql(
+      "UPDATE blobs SET expires = ?, named_from = -abs(named_from) WHERE domain = ? AND id = ?",
+      since + history,
+      domain,
+      id,
+    );
+    storage.sql('UPDATE kv_replaced SET "end" = NULL WHERE domain = ? AND id = ?', domain, id);
+  }
+  return left.length === ROWS;
+}
+
+function namedByHead(storage: RegistryStorage, domain: string): ReadonlySet<string> {
+  const head = new Records(storage).head(domain);
+  return new Set(head === null ? [] : blobsOf(head.manifest));
+}
