@@ -51,8 +51,6 @@ const EMPTY_SHARD = emptyShard();
 export interface CommitContext extends GuardContext {
   readonly hashing: Hashing;
   readonly keyFor: KeyFor;
-  /** Milliseconds that superseded generations stay in history. */
-  readonly history: number;
 }
 
 /**

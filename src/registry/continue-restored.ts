@@ -109,7 +109,7 @@ function continueHeads(
   incarnation: number,
   by: string,
 ): string[] {
-  const { storage, records, keyFor, now, history } = context;
+  const { storage, records, keyFor, now } = context;
   const unusable: string[] = [];
   let number = 0;
   for (const [i, domain] of domains.entries()) {

@@ -210,9 +210,13 @@ export class Records {
    * expires as a blob does that the head no longer names.
    */
   putNextShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
+    const isKnown =
+      this.#storage.sql("SELECT 1 FROM blobs WHERE domain = ? AND id = ?", domain, id).length > 0;
+    if (isKnown) {
+      this.putShard(domain, id, bytes, now);
+      return;
+    }
     const shard = decodeShard(bytes);
-    const [known] = this.#storage.sql("SELECT 1 FROM blobs WHERE domain = ? AND id = ?", domain, id);
-    if (known !== undefined) return this.putShard(domain, id, bytes, now);
     const end = this.#nextNumber();
     insert(this.#storage, "kv_replaced", { domain, id, since: now, end }, "ON CONFLICT DO NOTHING");
     this.#putBlob(domain, id, bytes, shard, countStates(shard), { expires: NEVER, named_from: end });

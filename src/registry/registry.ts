@@ -302,7 +302,6 @@ export class RegistryCore implements RegistryApi {
       records: this.#records,
       hashing,
       keyFor: (domain, epoch) => deriveDomainKey(hashing, settings.masterKey, domain, epoch),
-      history: settings.history,
       now: this.#now(),
     };
   }

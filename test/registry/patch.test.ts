@@ -100,7 +100,6 @@ describe("single changes", () => {
         records: new Records(storage),
         hashing: stablelibHashing,
         keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-        history: DAY,
         now: desk.world.clock.now(),
       }),
       changed: (work) => ({ result: work(), incarnation: 1, number: 3 }),
@@ -165,7 +164,6 @@ describe("single changes", () => {
         records: new Records(storage),
         hashing: stablelibHashing,
         keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-        history: DAY,
         now: desk.world.clock.now(),
       }),
       changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
@@ -262,7 +260,6 @@ describe("single changes", () => {
           records: new Records(storage),
           hashing: stablelibHashing,
           keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-          history: DAY,
           now: desk.world.clock.now(),
         }),
         changed: () => {
