@@ -62,7 +62,8 @@ function deleteKey(storage: RegistryStorage, key: string): void {
 function pruneReplaced(storage: RegistryStorage, now: number): SqlRow[] {
   const replaced = storage.sql(
     `SELECT r.domain, r.id, b.expires FROM kv_replaced r LEFT JOIN blobs b ON b.domain = r.domain AND b.id = r.id
-       WHERE r.since < ? AND r."end" IS NULL AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
+       WHERE r.since < ? AND NOT EXISTS (SELECT 1 FROM heads h WHERE h.domain = r.domain AND h.kv_number < h.number)
+         AND NOT EXISTS (SELECT 1 FROM left_blobs l WHERE l.domain = r.domain AND l.id = r.id)
        LIMIT ?`,
     now - REPLACED_LIFE,
     ROWS,

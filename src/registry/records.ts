@@ -13,7 +13,7 @@ import {
 } from "../directory/index.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
-import { insert } from "./rows.ts";
+import { insert, replace } from "./rows.ts";
 import { bytesOf, keepSummary } from "./summaries.ts";
 
 /** A domain's head. Its manifest is not proved: it may be of another key. */
@@ -158,25 +158,32 @@ export class Records {
    * whole, and a thousand single changes replace hundreds in one transaction.
    */
   #leaveBlobs(domain: string, ids: readonly string[], number: number, now: number): void {
+    const list = JSON.stringify(ids);
     this.#storage.sql(
-      `INSERT OR REPLACE INTO kv_replaced (domain, id, since, "end") SELECT ?, value, ?, ? FROM json_each(?)`,
+      "INSERT OR REPLACE INTO left_blobs (domain, id, number, since) SELECT ?, value, ?, ? FROM json_each(?)",
+      domain,
+      number,
+      now,
+      list,
+    );
+    this.#storage.sql(
+      "INSERT OR REPLACE INTO kv_replaced (domain, id, since) SELECT ?, value, ? FROM json_each(?)",
       domain,
       now,
-      number,
-      JSON.stringify(ids),
+      list,
     );
   }
 
   /** The head names these blobs from now on. */
   #nameBlobs(domain: string, ids: readonly string[], number: number): void {
-    const known = this.#storage.sql(
-      `DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) RETURNING id, "end"`,
+    const left = this.#storage.sql(
+      "DELETE FROM left_blobs WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) RETURNING id",
       domain,
       JSON.stringify(ids),
     );
-    // The rows of these are as they were made, or as when the head named them last: the span is then longer.
-    const isNamed = new Set(known.filter(({ end }) => end !== null).map(({ id }) => id));
-    // The previous release leaves the number as it is when the head no longer names the blob.
+    // The rows of these still say that the head names them.
+    const isNamed = new Set(left.map(({ id }) => id));
+    // The previous release leaves the number as it is when the head no longer names the blob: the span is then longer.
     this.#storage.sql(
       `UPDATE blobs SET expires = ?, named_from = iif(named_from > 0, named_from, ?)
          WHERE domain = ? AND id IN (SELECT value FROM json_each(?))`,
@@ -184,6 +191,11 @@ export class Records {
       number,
       domain,
       JSON.stringify(ids.filter((id) => !isNamed.has(id))),
+    );
+    this.#storage.sql(
+      "DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?))",
+      domain,
+      JSON.stringify(ids),
     );
   }
 
@@ -217,9 +229,9 @@ export class Records {
       return;
     }
     const shard = decodeShard(bytes);
-    const end = this.#nextNumber();
-    insert(this.#storage, "kv_replaced", { domain, id, since: now, end }, "ON CONFLICT DO NOTHING");
-    this.#putBlob(domain, id, bytes, shard, countStates(shard), { expires: NEVER, named_from: end });
+    const number = this.#nextNumber();
+    replace(this.#storage, "left_blobs", { domain, id, number, since: now });
+    this.#putBlob(domain, id, bytes, shard, countStates(shard), { expires: NEVER, named_from: number });
   }
 
   /** Keeps a blob of departures; the commit that made it names it. */

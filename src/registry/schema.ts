@@ -75,6 +75,10 @@ const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS blob_spans (
      domain TEXT NOT NULL, id TEXT NOT NULL, first INTEGER NOT NULL, "end" INTEGER NOT NULL,
      PRIMARY KEY (domain, id, first)) WITHOUT ROWID`,
+  // Blobs that the head left with the generation `number`, until their own rows say so.
+  `CREATE TABLE IF NOT EXISTS left_blobs (
+     domain TEXT NOT NULL, id TEXT NOT NULL, number INTEGER NOT NULL, since INTEGER NOT NULL,
+     PRIMARY KEY (domain, id)) WITHOUT ROWID`,
   // What the brake holds, and why.
   `CREATE TABLE IF NOT EXISTS brakes (
      domain TEXT PRIMARY KEY, held INTEGER NOT NULL, since INTEGER NOT NULL, gone INTEGER NOT NULL,
@@ -96,13 +100,7 @@ const LATER_COLUMNS = [
   // Sketches of distinct names.
   ["counters", "leavers", "TEXT"],
   ["counters", "refused", "TEXT"],
-  // The generation that no longer names the blob, until the blob's own row says so; null: it does.
-  ["kv_replaced", "end", "INTEGER"],
 ] as const;
-
-const LATER_INDEXES = [
-  `CREATE INDEX IF NOT EXISTS kv_replaced_unsettled ON kv_replaced (since) WHERE "end" IS NOT NULL`,
-];
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
 function createFirstTables(storage: RegistryStorage): void {
@@ -110,9 +108,8 @@ function createFirstTables(storage: RegistryStorage): void {
   for (const [table, column, type] of LATER_COLUMNS) {
     const columns = storage.sql(`PRAGMA table_info(${table})`);
     if (columns.some(({ name }) => name === column)) continue;
-    storage.sql(`ALTER TABLE ${table} ADD COLUMN "${column}" ${type}`);
+    storage.sql(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`);
   }
-  for (const statement of LATER_INDEXES) storage.sql(statement);
 }
 
 /** In order; the first leads to version 1. */
@@ -137,7 +134,7 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
     lacks("blob_spans", "id") ||
     lacks("summaries", "patterns") ||
     lacks("brakes", "domain") ||
-    lacks("kv_replaced", "end");
+    lacks("left_blobs", "id");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {

@@ -14,34 +14,16 @@ const PAUSE = 60_000;
  */
 export function settleLeft(storage: RegistryStorage, now: number, history: number): boolean {
   const left = storage.sql(
-    `SELECT domain, id, since, "end" FROM kv_replaced WHERE "end" IS NOT NULL AND since <= ? ORDER BY since LIMIT ?`,
+    "SELECT domain, id, number, since FROM left_blobs WHERE since <= ? LIMIT ?",
     now - PAUSE,
     ROWS,
-  ) as { domain: string; id: string; since: number; end: number }[];
+  ) as { domain: string; id: string; number: number; since: number }[];
   const named = new Map<string, ReadonlySet<string>>();
-  for (const { domain, id, since, end } of left) {
+  for (const { domain, id, number, since } of left) {
     if (!named.has(domain)) named.set(domain, namedByHead(storage, domain));
     // A blob of the head must not expire, whatever an earlier release did meanwhile.
-    if (named.get(domain)?.has(id)) {
-      storage.sql("DELETE FROM kv_replaced WHERE domain = ? AND id = ?", domain, id);
-      continue;
-    }
-    storage.sql(
-      `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
-         WHERE domain = ? AND id = ? AND abs(named_from) < ?`,
-      end,
-      domain,
-      id,
-      end,
-    );
-    // Negative: the head does not name it any more, and its span is known.
-    storage.sql(
-      "UPDATE blobs SET expires = ?, named_from = -abs(named_from) WHERE domain = ? AND id = ?",
-      since + history,
-      domain,
-      id,
-    );
-    storage.sql('UPDATE kv_replaced SET "end" = NULL WHERE domain = ? AND id = ?', domain, id);
+    if (!named.get(domain)?.has(id)) settle(storage, domain, id, number, since + history);
+    storage.sql("DELETE FROM left_blobs WHERE domain = ? AND id = ?", domain, id);
   }
   return left.length === ROWS;
 }
@@ -49,4 +31,22 @@ export function settleLeft(storage: RegistryStorage, now: number, history: numbe
 function namedByHead(storage: RegistryStorage, domain: string): ReadonlySet<string> {
   const head = new Records(storage).head(domain);
   return new Set(head === null ? [] : blobsOf(head.manifest));
+}
+
+function settle(storage: RegistryStorage, domain: string, id: string, number: number, expires: number): void {
+  storage.sql(
+    `INSERT OR IGNORE INTO blob_spans SELECT domain, id, abs(named_from), ? FROM blobs
+       WHERE domain = ? AND id = ? AND abs(named_from) < ?`,
+    number,
+    domain,
+    id,
+    number,
+  );
+  // Negative: the head does not name it any more, and its span is known.
+  storage.sql(
+    "UPDATE blobs SET expires = ?, named_from = -abs(named_from) WHERE domain = ? AND id = ?",
+    expires,
+    domain,
+    id,
+  );
 }

@@ -20,6 +20,7 @@ const people = (count: number): string[] => Array.from({ length: count }, (_, i)
 async function pass(days: number): Promise<void> {
   for (const [table, column] of [
     ["kv_replaced", "since"],
+    ["left_blobs", "since"],
     ["generations", "superseded"],
     ["blobs", "expires"],
     ["heads", "deleted"],

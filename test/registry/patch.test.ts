@@ -19,7 +19,7 @@ import { type PatchHost, patchTogether } from "../../src/registry/patch.ts";
 import type { Changed, MailboxChanges, PatchedNames } from "../../src/registry/protocol.ts";
 import { blobsOf, Records } from "../../src/registry/records.ts";
 import { people } from "../../testing/lists.ts";
-import { DAY, HOUR, SECOND } from "../../testing/world.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
 let desk: Desk;
@@ -221,7 +221,7 @@ describe("single changes", () => {
       // History has all that it needs, and no more.
       await desk.world.clock.advance(40 * DAY);
       expect(rows("blobs")).toBe(4);
-      expect(rows("kv_replaced")).toBe(0);
+      expect(rows("left_blobs") + rows("kv_replaced")).toBe(0);
     });
 
     it("are changed in place: SQLite writes a row as a whole if its length changes", async () => {
@@ -276,6 +276,22 @@ describe("single changes", () => {
       expect(changed(before)).toEqual([]);
     });
 
+    it("leave KV only once their rows say that the head left them", async () => {
+      await patch({ new: ACTIVE });
+      await desk.world.clock.advance(MINUTE / 2);
+      expect(rows("left_blobs")).toBe(1);
+      const inKv = () => sql("SELECT id FROM blobs WHERE in_kv > 0").length;
+      expect(inKv()).toBe(5);
+      // More than one alarm settles comes before it.
+      for (let i = 0; i < 300; i++) {
+        sql(`INSERT INTO left_blobs VALUES ('${D}', '!${i}', 2, 0)`);
+      }
+      sql("UPDATE kv_replaced SET since = 0");
+      await desk.world.clock.advance(2 * HOUR);
+      expect(rows("left_blobs") + rows("kv_replaced")).toBe(0);
+      expect(inKv()).toBe(4);
+    });
+
     it("are kept if the head names them again before the alarm", async () => {
       const before = shards();
       await patch({ new: ACTIVE });
@@ -289,11 +305,11 @@ describe("single changes", () => {
 
     it("are kept if the head names them, even if an earlier release left the note that it does not", async () => {
       await patch({ new: ACTIVE });
-      sql(`INSERT OR REPLACE INTO kv_replaced SELECT domain, id, 0, 1 FROM blobs WHERE named_from = 2`);
+      sql("INSERT OR REPLACE INTO left_blobs SELECT domain, id, 1, 0 FROM blobs WHERE named_from = 2");
       await desk.world.clock.advance(2 * HOUR);
       const named = sql("SELECT expires FROM blobs WHERE named_from = 2");
       expect(named).toEqual([{ expires: NEVER }]);
-      expect(rows("kv_replaced")).toBe(1);
+      expect(rows("left_blobs")).toBe(0);
     });
   });
 
