@@ -1,10 +1,15 @@
-/* MTA Hooks on a listener of the bridge: requests as Stalwart's source writes them. Stalwart itself was not run. */
+/*
+ * MTA Hooks on a listener of the bridge: requests as the sources of Stalwart and of a client of the draft write them. Neither
+ * was run.
+ */
 import { Agent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { DraftClient } from "../../integrations/mta-hooks/hook-client.ts";
+import { draftBody } from "../../integrations/mta-hooks/hook-message.ts";
 import { rcptReply } from "../../integrations/stalwart/hook-client.ts";
 import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
-import { type HookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
+import { MAX_HOOK_BODY } from "../../src/api/index.ts";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
 import { NODE_20, pause, temporaryFolder } from "../support/processes.ts";
@@ -54,6 +59,12 @@ function post(address: ListenAddress, body: string, how: How = {}): Promise<Sent
     );
     asked.on("error", reject).end(body);
   });
+}
+
+/** An answer as Stalwart reads it; what the draft has is compared as a whole. */
+interface HookAnswer {
+  readonly action?: string;
+  readonly response?: { readonly status: number };
 }
 
 async function ask(address: ListenAddress, body: string, how: How = {}): Promise<HookAnswer> {
@@ -138,16 +149,25 @@ describe("a hook", () => {
   ])("is deferred with status 200 if it cannot be understood: %s", async (_, body, why) => {
     const { listen } = startServer();
     const address = await listen("hooks");
-    expect(await ask(address, body)).toEqual(deferred(why));
+    expect(await ask(address, body)).toMatchObject(deferred(why));
     expect(await rcpt(address, USER)).toEqual({ action: "accept" });
   });
 
-  it("gets an error status where no answer of this dialect is safe, or none is there", async () => {
+  it("gets an error status where no hooks are", async () => {
     const { listen } = startServer();
     const address = await listen("hooks");
-    expect((await post(address, '{"stage":"rcpt"}')).status).toBe(400);
-    expect((await post(address, "{}", { path: "/v1/hooks" })).status).toBe(404);
-    expect((await post(address, "", { method: "GET" })).status).toBe(405);
+    for (const path of ["/v1/hooks", "/v1/hooks/registrations/other", "/", "*"]) {
+      expect((await post(address, "{}", { path })).status, path).toBe(404);
+    }
+    for (const [method, path] of [
+      ["GET", "/v1/hooks/mta"],
+      ["PUT", "/v1/hooks/mta"],
+      ["POST", "/.well-known/mta-hooks"],
+      ["GET", "/v1/hooks/registrations"],
+      ["POST", "/v1/hooks/registrations/bridge"],
+    ] as const) {
+      expect((await post(address, "", { method, path })).status, `${method} ${path}`).toBe(405);
+    }
   });
 
   it("is deferred if resolving it fails, and the fault is reported", async () => {
@@ -226,6 +246,84 @@ describe("a hook", () => {
   });
 });
 
+describe("a hook of the draft", () => {
+  const reject = (code: number, enhancedCode: string, why: string) => ({
+    set: [
+      { path: "/action", value: "reject" },
+      { path: "/response", value: { code, enhancedCode, message: expect.stringContaining(why) } },
+    ],
+  });
+  const HEADERS = { "X-MTA-Hooks-Registration": "bridge", "X-MTA-Hooks-Request-Id": "a-b-1" };
+
+  it.each<[Parameters<typeof answerOf>[1], unknown]>([
+    ["deliverable", { set: [] }],
+    ["unknown", reject(550, "5.1.1", "no such mailbox")],
+    ["full", reject(452, "4.2.2", "full")],
+    ["unavailable", reject(451, "4.3.0", "cannot be checked now")],
+  ])("gets the answer of the verdict: %s", async (verdict, expected) => {
+    const { listen } = startServer({ resolve: says(verdict) });
+    expect(await ask(await listen("hooks"), draftBody("rcpt", ["other@example.com", USER]))).toEqual(
+      expected,
+    );
+  });
+
+  it.each(["connect", "ehlo", "mail", "data"] as const)("changes nothing at the stage %s", async (stage) => {
+    const { listen } = startServer({
+      resolve: () => {
+        throw new Error("nobody may be asked about");
+      },
+    });
+    expect(await ask(await listen("hooks"), draftBody(stage, [USER]))).toEqual({ set: [] });
+  });
+
+  it.each<[string, string, string]>([
+    ["no JSON", "{", "not JSON"],
+    ["no recipient", draftBody("rcpt", []), "no recipient"],
+    ["an unknown stage", '{"stage":"routes"}', "not known"],
+    ["50 MB", "x".repeat(50_000_000), `more than ${MAX_HOOK_BODY} octets`],
+  ])("is deferred in its own dialect if it cannot be understood: %s", async (_, body, why) => {
+    const { listen } = startServer();
+    const address = await listen("hooks");
+    expect(await ask(address, body, { headers: HEADERS })).toEqual(reject(451, "4.3.0", why));
+  });
+
+  it("is deferred in its own dialect if resolving it fails", async () => {
+    const { listen } = startServer({
+      resolve: () => Promise.reject(new Error("broken")),
+      fault: () => undefined,
+    });
+    expect(await ask(await listen("hooks"), draftBody("rcpt", [USER]))).toEqual(
+      reject(451, "4.3.0", "internal error"),
+    );
+  });
+
+  it("is preceded by discovery and registration, which need nothing stored", async () => {
+    const { listen } = startServer();
+    const address = await listen("hooks");
+    const get = { method: "GET" };
+    const discovery = await post(address, "", { ...get, path: "/.well-known/mta-hooks" });
+    expect([discovery.status, JSON.parse(discovery.body)]).toMatchObject([
+      200,
+      { endpoints: { registration: "/v1/hooks/registrations" }, serialization: ["json"] },
+    ]);
+    const path = "/v1/hooks/registrations";
+    const inbound = { stages: ["rcpt"], properties: null };
+    const registered = await post(address, JSON.stringify({ serialization: "json", inbound }), { path });
+    expect([registered.status, JSON.parse(registered.body)]).toMatchObject([
+      201,
+      { hookEndpoint: "/v1/hooks/mta" },
+    ]);
+    const { endpoints } = JSON.parse(registered.body) as { endpoints: { status: string } };
+    for (const method of ["GET", "DELETE"]) {
+      expect((await post(address, "", { method, path: endpoints.status })).status).toBe(200);
+    }
+    for (const wrong of ["", "{", "{}", "[]", JSON.stringify({ serialization: "cbor", inbound })]) {
+      expect((await post(address, wrong, { path })).status, wrong).toBe(400);
+    }
+    expect((await post(address, "x".repeat(MAX_HOOK_BODY + 1), { path })).status).toBe(400);
+  });
+});
+
 describe("a stop", () => {
   it("answers the request under way, says that the connection ends, and closes those that are idle", async () => {
     let release: () => void = () => undefined;
@@ -283,6 +381,21 @@ describe("rollcall bridge --hooks", () => {
     const metrics = await bridge.metrics();
     expect(metrics).toMatch(/rollcall_bridge_lookups_total\{protocol="hooks",verdict="unknown",[^}]*\} 1/);
     expect(metrics).toMatch(/rollcall_bridge_connections\{protocol="hooks"\} \d/);
+  });
+
+  it("serves a client of the draft, from its registration to its end", async () => {
+    const { bridge } = await startBoth(working, FLAGS);
+    const client = new DraftClient({
+      url: urlOf(bridge).replace("mta", "registrations"),
+      authorization: "Bearer not-read",
+      timeout: 5_000,
+      authority: null,
+    });
+    expect(await client.register()).toMatchObject({ id: "bridge", endpoint: urlOf(bridge) });
+    expect(await client.rcpt(NOBODY, USER)).toBe("250 2.1.5 Ok");
+    expect(await client.rcpt(USER, NOBODY)).toMatch(/^550 5\.1\.1 <nobody@example\.com>: /);
+    expect(await client.rcpt("full@example.com")).toMatch(/^452 4\.2\.2 /);
+    expect(await client.deregister()).toBe(200);
   });
 
   it("defers, whatever the edge answers, even where the mail server accepts on errors", async () => {
