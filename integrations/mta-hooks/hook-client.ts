@@ -163,7 +163,7 @@ function membersOf(value: unknown, known: readonly string[]): Json {
 }
 
 /** `translate` of the client, at the stage rcpt: there it accepts changes of the action and the response only. */
-function verdictOf(answer: unknown): string {
+export function verdictOf(answer: unknown): string {
   if (answer === null) return ACCEPTED;
   const { set, add, delete: deleted } = membersOf(answer, ["set", "add", "delete"]);
   for (const edits of [add, deleted]) if (((edits ?? []) as unknown[]).length > 0) throw new Error("edits");

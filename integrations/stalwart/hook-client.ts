@@ -54,7 +54,7 @@ async function post(settings: HookSettings, body: string): Promise<string> {
 }
 
 /** @throws Error for what does not deserialise into Stalwart's `Response` */
-function replyOf(answer: unknown): string {
+export function replyOf(answer: unknown): string {
   if (typeof answer !== "object" || answer === null) throw new Error("not an object");
   const { action, response } = answer as { readonly action?: unknown; readonly response?: unknown };
   if (action === "accept") return ACCEPTED;
