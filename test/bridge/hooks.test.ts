@@ -2,83 +2,28 @@
  * MTA Hooks on a listener of the bridge: requests as the sources of Stalwart and of a client of the draft write them. Neither
  * was run.
  */
-import { Agent, request as httpRequest } from "node:http";
+import { Agent } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DraftClient } from "../../integrations/mta-hooks/hook-client.ts";
-import { draftBody } from "../../integrations/mta-hooks/hook-message.ts";
 import { rcptReply } from "../../integrations/stalwart/hook-client.ts";
 import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
 import { MAX_HOOK_BODY } from "../../src/api/index.ts";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
 import { NODE_20, pause, temporaryFolder } from "../support/processes.ts";
-import { answerOf } from "./support/answers.ts";
+import type { answerOf } from "./support/answers.ts";
 import { type BridgeProcess, refusing, startBoth, working } from "./support/bridge-process.ts";
+import { ask, type HookAnswer, post, type Sent, says } from "./support/hooks.ts";
 import { replace } from "./support/replacing.ts";
-import { accept, LOOPBACK, type Resolve, startServer } from "./support/server.ts";
+import { accept, LOOPBACK, startServer } from "./support/server.ts";
 import { Client } from "./support/sockets.ts";
 
 const USER = "user@example.com";
 const NOBODY = "nobody@example.com";
 
-interface Sent {
-  readonly status: number;
-  readonly connection: string | undefined;
-  readonly body: string;
-}
-
-interface How {
-  readonly agent?: Agent;
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function post(address: ListenAddress, body: string, how: How = {}): Promise<Sent> {
-  const { agent, path = "/v1/hooks/mta", method = "POST", headers = {} } = how;
-  const where =
-    address.kind === "unix" ? { socketPath: address.path } : { host: address.host, port: address.port };
-  return new Promise((resolve, reject) => {
-    const asked = httpRequest(
-      { ...where, path, method, headers, ...(agent ? { agent } : {}) },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => {
-          text += part;
-        });
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode as number,
-            connection: response.headers.connection,
-            body: text,
-          }),
-        );
-        response.on("error", reject);
-      },
-    );
-    asked.on("error", reject).end(body);
-  });
-}
-
-/** An answer as Stalwart reads it; what the draft has is compared as a whole. */
-interface HookAnswer {
-  readonly action?: string;
-  readonly response?: { readonly status: number };
-}
-
-async function ask(address: ListenAddress, body: string, how: How = {}): Promise<HookAnswer> {
-  const { status, body: text } = await post(address, body, how);
-  expect(status).toBe(200);
-  return JSON.parse(text) as HookAnswer;
-}
-
 const rcpt = (address: ListenAddress, recipient: string): Promise<HookAnswer> =>
   ask(address, hookBody("rcpt", [recipient]));
-
-const says =
-  (verdict: Parameters<typeof answerOf>[1], more: Partial<Resolution> = {}): Resolve =>
-  (recipient) => ({ answer: answerOf(recipient, verdict), source: "edge", ...more });
 
 const deferred = (why: string) => ({
   action: "reject",
@@ -243,84 +188,6 @@ describe("a hook", () => {
     }
     while (server.connections("hooks") > 0) await pause(10);
     expect(await rcpt(address, USER)).toEqual({ action: "accept" });
-  });
-});
-
-describe("a hook of the draft", () => {
-  const reject = (code: number, enhancedCode: string, why: string) => ({
-    set: [
-      { path: "/action", value: "reject" },
-      { path: "/response", value: { code, enhancedCode, message: expect.stringContaining(why) } },
-    ],
-  });
-  const HEADERS = { "X-MTA-Hooks-Registration": "bridge", "X-MTA-Hooks-Request-Id": "a-b-1" };
-
-  it.each<[Parameters<typeof answerOf>[1], unknown]>([
-    ["deliverable", { set: [] }],
-    ["unknown", reject(550, "5.1.1", "no such mailbox")],
-    ["full", reject(452, "4.2.2", "full")],
-    ["unavailable", reject(451, "4.3.0", "cannot be checked now")],
-  ])("gets the answer of the verdict: %s", async (verdict, expected) => {
-    const { listen } = startServer({ resolve: says(verdict) });
-    expect(await ask(await listen("hooks"), draftBody("rcpt", ["other@example.com", USER]))).toEqual(
-      expected,
-    );
-  });
-
-  it.each(["connect", "ehlo", "mail", "data"] as const)("changes nothing at the stage %s", async (stage) => {
-    const { listen } = startServer({
-      resolve: () => {
-        throw new Error("nobody may be asked about");
-      },
-    });
-    expect(await ask(await listen("hooks"), draftBody(stage, [USER]))).toEqual({ set: [] });
-  });
-
-  it.each<[string, string, string]>([
-    ["no JSON", "{", "not JSON"],
-    ["no recipient", draftBody("rcpt", []), "no recipient"],
-    ["an unknown stage", '{"stage":"routes"}', "not known"],
-    ["50 MB", "x".repeat(50_000_000), `more than ${MAX_HOOK_BODY} octets`],
-  ])("is deferred in its own dialect if it cannot be understood: %s", async (_, body, why) => {
-    const { listen } = startServer();
-    const address = await listen("hooks");
-    expect(await ask(address, body, { headers: HEADERS })).toEqual(reject(451, "4.3.0", why));
-  });
-
-  it("is deferred in its own dialect if resolving it fails", async () => {
-    const { listen } = startServer({
-      resolve: () => Promise.reject(new Error("broken")),
-      fault: () => undefined,
-    });
-    expect(await ask(await listen("hooks"), draftBody("rcpt", [USER]))).toEqual(
-      reject(451, "4.3.0", "internal error"),
-    );
-  });
-
-  it("is preceded by discovery and registration, which need nothing stored", async () => {
-    const { listen } = startServer();
-    const address = await listen("hooks");
-    const get = { method: "GET" };
-    const discovery = await post(address, "", { ...get, path: "/.well-known/mta-hooks" });
-    expect([discovery.status, JSON.parse(discovery.body)]).toMatchObject([
-      200,
-      { endpoints: { registration: "/v1/hooks/registrations" }, serialization: ["json"] },
-    ]);
-    const path = "/v1/hooks/registrations";
-    const inbound = { stages: ["rcpt"], properties: null };
-    const registered = await post(address, JSON.stringify({ serialization: "json", inbound }), { path });
-    expect([registered.status, JSON.parse(registered.body)]).toMatchObject([
-      201,
-      { hookEndpoint: "/v1/hooks/mta" },
-    ]);
-    const { endpoints } = JSON.parse(registered.body) as { endpoints: { status: string } };
-    for (const method of ["GET", "DELETE"]) {
-      expect((await post(address, "", { method, path: endpoints.status })).status).toBe(200);
-    }
-    for (const wrong of ["", "{", "{}", "[]", JSON.stringify({ serialization: "cbor", inbound })]) {
-      expect((await post(address, wrong, { path })).status, wrong).toBe(400);
-    }
-    expect((await post(address, "x".repeat(MAX_HOOK_BODY + 1), { path })).status).toBe(400);
   });
 });
 
