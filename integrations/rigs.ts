@@ -2,6 +2,7 @@
 import { emailWorkers } from "./email-workers/entry.ts";
 import { exim } from "./exim/rig.ts";
 import { haraka } from "./haraka/rig.ts";
+import { draftHooks, draftHooksAtTheEdge } from "./mta-hooks/entry.ts";
 import { opensmtpd } from "./opensmtpd/rig.ts";
 import { postfix } from "./postfix/rig.ts";
 import type { Entry, Rig } from "./rig.ts";
@@ -12,4 +13,10 @@ import { stalwart, stalwartAtTheEdge } from "./stalwart/entry.ts";
 export const RIGS: readonly Rig[] = [postfix, exim, opensmtpd, sendmail, haraka];
 
 /** Front ends without SMTP. */
-export const ENTRIES: readonly Entry[] = [stalwart, stalwartAtTheEdge, emailWorkers];
+export const ENTRIES: readonly Entry[] = [
+  stalwart,
+  stalwartAtTheEdge,
+  draftHooks,
+  draftHooksAtTheEdge,
+  emailWorkers,
+];

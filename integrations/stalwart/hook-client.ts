@@ -3,8 +3,7 @@
  * crates/smtp/src/inbound of stalwartlabs/stalwart 0.16.19 (hooks/message.rs, hooks/client.rs, rcpt.rs), member by member.
  */
 
-import { request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import { send } from "../mta-hooks/hook-http.ts";
 import { hookBody } from "./hook-message.ts";
 
 /** Stalwart's own words (FilterResponse of inbound/mod.rs). */
@@ -44,40 +43,18 @@ export async function rcptReply(settings: HookSettings, recipients: readonly str
  * @throws Error for every status but 2xx, a longer body than allowed, and after the timeout. Redirects are not followed:
  * Stalwart's HTTP library follows them, as a GET, which no hook answers
  */
-function post(settings: HookSettings, body: string): Promise<string> {
-  const { url, authorization, timeout, maxResponseSize, authority } = settings;
-  return new Promise((resolve, reject) => {
-    const request = (url.startsWith("https:") ? requestHttps : requestHttp)(url, {
-      method: "POST",
-      agent: false,
-      signal: AbortSignal.timeout(timeout),
-      ...(authority === null ? {} : { ca: authority }),
-      headers: {
-        "Content-Type": "application/json",
-        "Content-Length": Buffer.byteLength(body),
-        ...(authorization === null ? {} : { Authorization: authorization }),
-      },
-    });
-    request.once("error", reject).once("response", (response) => {
-      const { statusCode = 0 } = response;
-      const fail = (why: string): void => void request.destroy(new Error(why));
-      response.once("error", reject).once("aborted", () => reject(new Error("the answer is incomplete")));
-      if (statusCode < 200 || statusCode > 299) return fail(`Hook request failed with code ${statusCode}`);
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on("data", (part: Buffer) => {
-        length += part.length;
-        if (length > maxResponseSize) fail("Hook response too large");
-        else parts.push(part);
-      });
-      response.once("end", () => resolve(Buffer.concat(parts).toString("utf8")));
-    });
-    request.end(body);
-  });
+async function post(settings: HookSettings, body: string): Promise<string> {
+  const { authorization, maxResponseSize: limit } = settings;
+  const headers: Record<string, string> = authorization === null ? {} : { Authorization: authorization };
+  const response = await send({ ...settings, method: "POST", headers, body, limit });
+  if (response.status < 200 || response.status > 299) {
+    throw new Error(`Hook request failed with code ${response.status}`);
+  }
+  return response.body;
 }
 
 /** @throws Error for what does not deserialise into Stalwart's `Response` */
-function replyOf(answer: unknown): string {
+export function replyOf(answer: unknown): string {
   if (typeof answer !== "object" || answer === null) throw new Error("not an object");
   const { action, response } = answer as { readonly action?: unknown; readonly response?: unknown };
   if (action === "accept") return ACCEPTED;

@@ -7,6 +7,7 @@ export * from "./changes.ts";
 export * from "./checks.ts";
 export * from "./commits.ts";
 export * from "./errors.ts";
+export * from "./hook-registration.ts";
 export * from "./hooks.ts";
 export * from "./limits.ts";
 export * from "./log.ts";

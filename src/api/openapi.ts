@@ -52,6 +52,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
     paged,
     body,
     answer,
+    status = 200,
     answersWith503,
   } = route;
   const isOpen = roles === "anyone";
@@ -90,7 +91,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: content(body.schema) } }),
     responses: {
-      200: { description: "Done", content: content(answer) },
+      [status]: { description: "Done", content: content(answer) },
       ...Object.fromEntries([...statuses].map((status) => [status, problem(status)])),
     },
   };

@@ -2,6 +2,7 @@
 import { changesRequest } from "./changes.ts";
 import { checkRequest } from "./checks.ts";
 import { commitRequest, contentId, domainName, planRequest, rollbackRequest } from "./commits.ts";
+import { HOOK_PATH, REGISTRATION_PATH, registrationRequest } from "./hook-registration.ts";
 import { hookRequest } from "./hooks.ts";
 import {
   MAX_CHANGES_BODY,
@@ -32,7 +33,7 @@ export interface Route {
   readonly bound?: "path" | "body" | "recipients";
   /** Left out: it takes none. */
   readonly body?: { readonly schema: Schema | "bytes"; readonly limit: number };
-  /** Whether the handler's own question to the Registry says that the token was revoked. */
+  /** Whether the handler's own question to the Registry says that the token was revoked, or nothing hangs on it. */
   readonly asksWhetherRevoked?: true;
   /** Names of query parameters that are required, each a whole number. */
   readonly query?: readonly string[];
@@ -63,10 +64,36 @@ export const ROUTES = {
   },
   postHook: {
     method: "POST",
-    path: "/v1/hooks/mta",
+    path: HOOK_PATH,
     roles: ["check", "replica"],
     bound: "recipients",
     body: { schema: hookRequest, limit: MAX_HOOK_BODY },
+  },
+  discoverHooks: {
+    method: "GET",
+    path: "/.well-known/mta-hooks",
+    roles: "anyone",
+  },
+  registerHooks: {
+    method: "POST",
+    path: REGISTRATION_PATH,
+    roles: ["check", "replica"],
+    asksWhetherRevoked: true,
+    body: { schema: registrationRequest, limit: MAX_SMALL_BODY },
+  },
+  showHookRegistration: {
+    method: "GET",
+    path: `${REGISTRATION_PATH}/:id`,
+    params: { id: text },
+    roles: ["check", "replica"],
+    asksWhetherRevoked: true,
+  },
+  deregisterHooks: {
+    method: "DELETE",
+    path: `${REGISTRATION_PATH}/:id`,
+    params: { id: text },
+    roles: ["check", "replica"],
+    asksWhetherRevoked: true,
   },
   postChanges: {
     method: "POST",

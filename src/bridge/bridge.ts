@@ -111,6 +111,7 @@ class Bridge implements RunningBridge {
     this.#server = new BridgeServer({
       clock,
       timers,
+      wall,
       maxConnections: () => this.#configuration.settings.max_connections,
       isAllowed,
       rejected: (protocol) => telemetry.rejected(protocol),

@@ -38,6 +38,16 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
   "POST /v1/hooks/mta": [
     { context: { stage: "connect" } },
     { context: { stage: "rcpt" }, envelope: { to: [{ address: "alice@a.example" }, { address: "" }] } },
+    { stage: "rcpt", envelope: { to: [{ address: "alice@a.example" }] } },
+  ],
+  "POST /v1/hooks/registrations": [
+    { serialization: "json", inbound: { stages: ["rcpt"] } },
+    {
+      serialization: "json",
+      inbound: { stages: ["data", "rcpt"], properties: ["/stage", "/action", "/envelope", "/tls"] },
+      filter: null,
+    },
+    { serialization: "json", inbound: { stages: ["rcpt"], properties: null } },
   ],
   "POST /v1/commits": [
     { domains: [commit], force: true, note: "why" },

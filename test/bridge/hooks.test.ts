@@ -1,73 +1,29 @@
-/* MTA Hooks on a listener of the bridge: requests as Stalwart's source writes them. Stalwart itself was not run. */
-import { Agent, request as httpRequest } from "node:http";
+/*
+ * MTA Hooks on a listener of the bridge: requests as the sources of Stalwart and of a client of the draft write them. Neither
+ * was run.
+ */
+import { Agent } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { DraftClient } from "../../integrations/mta-hooks/hook-client.ts";
 import { rcptReply } from "../../integrations/stalwart/hook-client.ts";
 import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
-import { type HookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
+import { MAX_HOOK_BODY } from "../../src/api/index.ts";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
 import { NODE_20, pause, temporaryFolder } from "../support/processes.ts";
-import { answerOf } from "./support/answers.ts";
+import type { answerOf } from "./support/answers.ts";
 import { type BridgeProcess, refusing, startBoth, working } from "./support/bridge-process.ts";
+import { ask, type HookAnswer, post, type Sent, says } from "./support/hooks.ts";
 import { replace } from "./support/replacing.ts";
-import { accept, LOOPBACK, type Resolve, startServer } from "./support/server.ts";
+import { accept, LOOPBACK, startServer } from "./support/server.ts";
 import { Client } from "./support/sockets.ts";
 
 const USER = "user@example.com";
 const NOBODY = "nobody@example.com";
 
-interface Sent {
-  readonly status: number;
-  readonly connection: string | undefined;
-  readonly body: string;
-}
-
-interface How {
-  readonly agent?: Agent;
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function post(address: ListenAddress, body: string, how: How = {}): Promise<Sent> {
-  const { agent, path = "/v1/hooks/mta", method = "POST", headers = {} } = how;
-  const where =
-    address.kind === "unix" ? { socketPath: address.path } : { host: address.host, port: address.port };
-  return new Promise((resolve, reject) => {
-    const asked = httpRequest(
-      { ...where, path, method, headers, ...(agent ? { agent } : {}) },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => {
-          text += part;
-        });
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode as number,
-            connection: response.headers.connection,
-            body: text,
-          }),
-        );
-        response.on("error", reject);
-      },
-    );
-    asked.on("error", reject).end(body);
-  });
-}
-
-async function ask(address: ListenAddress, body: string, how: How = {}): Promise<HookAnswer> {
-  const { status, body: text } = await post(address, body, how);
-  expect(status).toBe(200);
-  return JSON.parse(text) as HookAnswer;
-}
-
 const rcpt = (address: ListenAddress, recipient: string): Promise<HookAnswer> =>
   ask(address, hookBody("rcpt", [recipient]));
-
-const says =
-  (verdict: Parameters<typeof answerOf>[1], more: Partial<Resolution> = {}): Resolve =>
-  (recipient) => ({ answer: answerOf(recipient, verdict), source: "edge", ...more });
 
 const deferred = (why: string) => ({
   action: "reject",
@@ -138,16 +94,25 @@ describe("a hook", () => {
   ])("is deferred with status 200 if it cannot be understood: %s", async (_, body, why) => {
     const { listen } = startServer();
     const address = await listen("hooks");
-    expect(await ask(address, body)).toEqual(deferred(why));
+    expect(await ask(address, body)).toMatchObject(deferred(why));
     expect(await rcpt(address, USER)).toEqual({ action: "accept" });
   });
 
-  it("gets an error status where no answer of this dialect is safe, or none is there", async () => {
+  it("gets an error status where no hooks are", async () => {
     const { listen } = startServer();
     const address = await listen("hooks");
-    expect((await post(address, '{"stage":"rcpt"}')).status).toBe(400);
-    expect((await post(address, "{}", { path: "/v1/hooks" })).status).toBe(404);
-    expect((await post(address, "", { method: "GET" })).status).toBe(405);
+    for (const path of ["/v1/hooks", "/v1/hooks/registrations/other", "/", "*"]) {
+      expect((await post(address, "{}", { path })).status, path).toBe(404);
+    }
+    for (const [method, path] of [
+      ["GET", "/v1/hooks/mta"],
+      ["PUT", "/v1/hooks/mta"],
+      ["POST", "/.well-known/mta-hooks"],
+      ["GET", "/v1/hooks/registrations"],
+      ["POST", "/v1/hooks/registrations/bridge"],
+    ] as const) {
+      expect((await post(address, "", { method, path })).status, `${method} ${path}`).toBe(405);
+    }
   });
 
   it("is deferred if resolving it fails, and the fault is reported", async () => {
@@ -283,6 +248,21 @@ describe("rollcall bridge --hooks", () => {
     const metrics = await bridge.metrics();
     expect(metrics).toMatch(/rollcall_bridge_lookups_total\{protocol="hooks",verdict="unknown",[^}]*\} 1/);
     expect(metrics).toMatch(/rollcall_bridge_connections\{protocol="hooks"\} \d/);
+  });
+
+  it("serves a client of the draft, from its registration to its end", async () => {
+    const { bridge } = await startBoth(working, FLAGS);
+    const client = new DraftClient({
+      url: urlOf(bridge).replace("mta", "registrations"),
+      authorization: "Bearer not-read",
+      timeout: 5_000,
+      authority: null,
+    });
+    expect(await client.register()).toMatchObject({ id: "bridge", endpoint: urlOf(bridge) });
+    expect(await client.rcpt(NOBODY, USER)).toBe("250 2.1.5 Ok");
+    expect(await client.rcpt(USER, NOBODY)).toMatch(/^550 5\.1\.1 <nobody@example\.com>: /);
+    expect(await client.rcpt("full@example.com")).toMatch(/^452 4\.2\.2 /);
+    expect(await client.deregister()).toBe(200);
   });
 
   it("defers, whatever the edge answers, even where the mail server accepts on errors", async () => {

@@ -14,8 +14,8 @@ import { publishWorld, RELAYED } from "./world.ts";
 
 /*
  * Every front end, every row of the corpus: real servers, a real bridge, a real edge with lists that the real command
- * published. Entries are not asked over SMTP: MTA Hooks as Stalwart's source sends them (no Stalwart is run), and an Email
- * Worker in wrangler's local email test.
+ * published. Entries are not asked over SMTP: MTA Hooks as the sources of Stalwart and of a client of the draft send them
+ * (neither is run), and an Email Worker in wrangler's local email test.
  */
 
 const ACTIONS: Readonly<Record<string, "accept" | "defer" | "reject">> = {

@@ -88,7 +88,7 @@ async function fault(
   const body = new TextDecoder().decode(await response.arrayBuffer());
   const { status } = response;
   if (response.headers.get("Cache-Control") !== "private, no-store") return "may be cached";
-  if (isText && status !== 200 && !body.startsWith("451 4.3.0 "))
+  if (isText && status >= 300 && !body.startsWith("451 4.3.0 "))
     return `text begins with ${body.slice(0, 40)}`;
   if (want === "admitted") {
     return status === (target === NOWHERE ? (right.nowhere ?? right.admitted) : right.admitted)

@@ -1,7 +1,8 @@
-/* MTA Hooks: requests as Stalwart's source writes them. Stalwart itself was not run. */
+/* MTA Hooks: requests as the sources of Stalwart and of a client of the draft write them. Neither was run. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
-import { type ErrorBody, type HookAnswer, hookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
+import { draftBody } from "../../integrations/mta-hooks/hook-message.ts";
+import { hookBody } from "../../integrations/stalwart/hook-message.ts";
+import { DIALECTS, hookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
 import { type Answer, answer } from "../../src/directory/index.ts";
 import { type CallOptions, call, freshEnv, publish } from "./support/edge.ts";
 import { claimsOf, mint } from "./support/tokens.ts";
@@ -17,26 +18,65 @@ beforeAll(async () => {
 const post = (body: BodyInit, more: CallOptions = {}): Promise<Response> =>
   call(env, "/v1/hooks/mta", { body, headers: { "Content-Type": "application/json" }, ...more });
 
-async function ask(body: BodyInit, more: CallOptions = {}): Promise<HookAnswer> {
+async function ask(body: BodyInit, more: CallOptions = {}): Promise<unknown> {
   const response = await post(body, more);
   expect(response.headers.get("Content-Type")).toBe("application/json");
   expect(response.status).toBe(200);
   return response.json();
 }
 
-const rcpt = (...recipients: string[]): Promise<HookAnswer> => ask(hookBody("rcpt", recipients));
+/** How a client of a dialect asks, and the answers that it reads. */
+interface Spoken {
+  readonly name: keyof typeof DIALECTS;
+  body(stage: string, recipients: readonly string[], more?: object): string;
+  readonly accept: object;
+  rejected(code: number, enhanced: string, message: unknown): object;
+  readonly stages: readonly string[];
+}
 
-const rejected = (status: number, enhanced: string, message: unknown) => ({
-  action: "reject",
-  response: { status, enhanced_status: enhanced, enhancedStatus: enhanced, message, disconnect: false },
-});
-const deferred = (why: string) => rejected(451, "4.3.0", expect.stringContaining(why));
-const ACCEPT = { action: "accept" };
+const STALWART: Spoken = {
+  name: "stalwart",
+  body: (stage, recipients, more = {}) => {
+    const { context, ...rest } = JSON.parse(hookBody("rcpt", recipients)) as { readonly context: object };
+    return JSON.stringify({ context: { ...context, stage }, ...rest, ...more });
+  },
+  accept: { action: "accept" },
+  rejected: (status, enhanced, message) => ({
+    action: "reject",
+    response: { status, enhanced_status: enhanced, enhancedStatus: enhanced, message, disconnect: false },
+  }),
+  stages: ["connect", "ehlo", "auth", "mail", "data"],
+};
 
-describe("an MTA hook at RCPT", () => {
+const DRAFT: Spoken = {
+  name: "draft",
+  body: (stage, recipients, more = {}) =>
+    JSON.stringify({ ...JSON.parse(draftBody("rcpt", recipients)), stage, ...more }),
+  // Not the action "accept": it would undo what another hook decided.
+  accept: { set: [] },
+  rejected: (code, enhancedCode, message) => ({
+    set: [
+      { path: "/action", value: "reject" },
+      { path: "/response", value: { code, enhancedCode, message } },
+    ],
+  }),
+  stages: ["connect", "ehlo", "mail", "data", "route", "delivery", "defer", "dsn"],
+};
+
+const DRAFT_HEADERS = {
+  "Content-Type": "application/json",
+  "X-MTA-Hooks-Registration": "0123456789abcdef",
+  "X-MTA-Hooks-Request-Id": "7e5d2a0c-2f0b-4a7e-9b32-0f2f3c1f6b11",
+};
+
+describe.each([STALWART, DRAFT])("an MTA hook of $name", (spoken) => {
+  const { accept, rejected, body } = spoken;
+  const deferred = (why: string) => rejected(451, "4.3.0", expect.stringContaining(why));
+  const rcpt = (...recipients: string[]): Promise<unknown> => ask(body("rcpt", recipients));
+
   it.each<[string, unknown]>([
-    ["alice", ACCEPT],
-    ["postmaster", ACCEPT],
+    ["alice", accept],
+    ["postmaster", accept],
     ["nobody", rejected(550, "5.1.1", `<nobody@${DOMAIN}>: no such mailbox here`)],
     ["bob", rejected(550, "5.2.1", `<bob@${DOMAIN}>: mailbox is disabled`)],
     ["mary", rejected(550, "5.1.6", `<mary@${DOMAIN}>: mailbox has moved and left no address`)],
@@ -47,28 +87,29 @@ describe("an MTA hook at RCPT", () => {
   });
 
   it("judges the last recipient, whatever stands before it", async () => {
-    expect(await rcpt(`nobody@${DOMAIN}`, `alice@${DOMAIN}`)).toEqual(ACCEPT);
-    expect(await rcpt(`alice@${DOMAIN}`, `nobody@${DOMAIN}`)).toMatchObject({ response: { status: 550 } });
+    expect(await rcpt(`nobody@${DOMAIN}`, `alice@${DOMAIN}`)).toEqual(accept);
+    expect(await rcpt(`alice@${DOMAIN}`, `nobody@${DOMAIN}`)).toEqual(
+      rejected(550, "5.1.1", expect.anything()),
+    );
   });
 
   it("accepts in observe mode what would be refused", async () => {
-    expect(await rcpt("nobody@watched.example")).toEqual(ACCEPT);
+    expect(await rcpt("nobody@watched.example")).toEqual(accept);
   });
 
   it("needs no Content-Type, and takes the stage in any case", async () => {
-    const body = hookBody("rcpt", [`nobody@${DOMAIN}`]).replace('"rcpt"', '"RCPT"');
-    expect(await ask(body, { headers: {} })).toMatchObject({ response: { status: 550 } });
-    expect(
-      await ask(body, { headers: { "Content-Type": "text/plain", Accept: "text/plain" } }),
-    ).toMatchObject({
-      response: { status: 550 },
-    });
+    const refused = rejected(550, "5.1.1", expect.anything());
+    const asked = body("RCPT", [`nobody@${DOMAIN}`]);
+    expect(await ask(asked, { headers: {} })).toEqual(refused);
+    expect(await ask(asked, { headers: { "Content-Type": "text/plain", Accept: "text/plain" } })).toEqual(
+      refused,
+    );
   });
 
   it("is deferred for a domain that the token does not cover, whether it is served or not", async () => {
     const token = mint(claimsOf("check", ["other.example"]));
     for (const recipient of [`alice@${DOMAIN}`, "alice@nowhere.example"]) {
-      expect(await ask(hookBody("rcpt", [recipient]), { token })).toEqual(deferred("cannot be checked now"));
+      expect(await ask(body("rcpt", [recipient]), { token })).toEqual(deferred("cannot be checked now"));
     }
   });
 
@@ -79,86 +120,56 @@ describe("an MTA hook at RCPT", () => {
       },
     });
     const broken = freshEnv({ REGISTRY });
-    const response = await call(broken, "/v1/hooks/mta", { body: hookBody("rcpt", ["x@unseen.example"]) });
+    const response = await call(broken, "/v1/hooks/mta", { body: body("rcpt", ["x@unseen.example"]) });
     expect([response.status, await response.json()]).toEqual([200, deferred("cannot be checked now")]);
   });
-});
 
-describe("an MTA hook at another stage", () => {
-  it.each<Stage>(["connect", "ehlo", "auth", "mail", "data"])(
-    "asks about no recipient: %s",
+  it.each(spoken.stages)("asks about no recipient at another stage: %s", async (stage) => {
+    for (const envelope of [{ to: [{ address: `nobody@${DOMAIN}` }] }, { from: "x" }, null]) {
+      expect(await ask(body(stage, [], { envelope }))).toEqual(accept);
+    }
+  });
+
+  it.each(["routes", "", "rcpt ", "toString", ["data"], { rcpt: true }, 1, null])(
+    "is deferred if the stage is not known: %j",
     async (stage) => {
-      expect(await ask(hookBody(stage, [`nobody@${DOMAIN}`]))).toEqual(ACCEPT);
+      const known = JSON.parse(body("rcpt", [`alice@${DOMAIN}`])) as { readonly context?: object };
+      const { context } = known;
+      const changed = context === undefined ? { stage } : { context: { ...context, stage } };
+      expect(await ask(JSON.stringify({ ...known, ...changed }))).toEqual(deferred("stage"));
     },
   );
 
-  it.each(["route", "", "rcpt ", "toString"])("is deferred if the stage is not known: %j", async (stage) => {
-    const body = JSON.stringify({ context: { stage }, envelope: { to: [{ address: `alice@${DOMAIN}` }] } });
-    expect(await ask(body)).toEqual(deferred("context.stage is not known"));
-  });
-});
-
-describe("a hook that cannot be understood", () => {
   const envelope = { to: [{ address: `alice@${DOMAIN}` }] };
-  const context = { stage: "rcpt" };
-  it.each<[string, string, string]>([
-    ["nothing", "", "not JSON"],
-    ["JSON that is cut off", hookBody("rcpt", [`alice@${DOMAIN}`]).slice(0, -1), "not JSON"],
-    ["a list", "[]", "must be an object"],
-    ["null", "null", "must be an object"],
-    ["no context", "{}", "context is missing"],
-    ["no stage", '{"context":{}}', "context.stage is missing"],
-    ["a stage that is no text", '{"context":{"stage":["rcpt"]}}', "context.stage must be text"],
-    ["no envelope", JSON.stringify({ context }), "no recipient"],
-    ["no recipient", JSON.stringify({ context, envelope: { to: [] } }), "no recipient"],
-    ["an empty recipient", JSON.stringify({ context, envelope: { to: [{ address: "" }] } }), "no recipient"],
-    ["recipients that are no list", JSON.stringify({ context, envelope: { to: {} } }), "envelope.to must"],
-    [
-      "an address that is no text",
-      JSON.stringify({ context, envelope: { to: [{ address: 1 }] } }),
-      "must be text",
-    ],
-    ["an envelope that is null", JSON.stringify({ context, envelope: null }), "envelope must be an object"],
-    ["a deep nest", `${"[".repeat(60_000)}${"]".repeat(60_000)}`, "must be an object"],
-    [
-      "characters that SMTP cannot carry",
-      JSON.stringify({ context: { stage: "é\r\n250 ok" }, envelope }),
-      "not known",
-    ],
-  ])("is deferred with status 200: %s", async (_, body, why) => {
-    const answered = await ask(body);
-    expect(answered).toEqual(deferred(why));
-    expect(answered.response?.message).toMatch(/^[\x20-\x7e]{1,400}$/);
+  it.each<[string, object, string]>([
+    ["no envelope", { envelope: undefined }, "no recipient"],
+    ["no recipient", { envelope: { to: [] } }, "no recipient"],
+    ["an empty recipient", { envelope: { to: [{ address: "" }] } }, "no recipient"],
+    ["recipients that are no list", { envelope: { to: {} } }, "envelope.to must"],
+    ["recipients that are texts", { envelope: { to: [`alice@${DOMAIN}`] } }, "must be an object"],
+    ["an address that is no text", { envelope: { to: [{ address: 1 }] } }, "must be text"],
+    ["an address that is null", { envelope: { to: [{ address: null }] } }, "must be text"],
+    ["an envelope that is null", { envelope: null }, "envelope must be an object"],
+    ["an envelope that is a list", { envelope: [envelope] }, "envelope must be an object"],
+  ])("is deferred with status 200: %s", async (_, more, why) => {
+    expect(await ask(body("rcpt", [], more))).toEqual(deferred(why));
   });
 
-  it("is deferred if it is longer than the limit, whether it tells its length or not", async () => {
-    const recipients = Array.from({ length: 6_000 }, (_, i) => `recipient-number-${i}@${DOMAIN}`);
-    const body = hookBody("rcpt", recipients);
-    expect(body.length).toBeGreaterThan(MAX_HOOK_BODY);
-    expect(await ask(body, { headers: { "Content-Length": String(body.length) } })).toEqual(
-      deferred("octets"),
-    );
-    expect(await ask(new Blob([body]).stream())).toEqual(deferred("octets"));
-  });
-
-  it("gets an error status in the draft's dialect, whose clients could take the answer for an accept", async () => {
-    const response = await post(JSON.stringify({ stage: "rcpt", action: "accept", envelope }));
-    expect(response.status).toBe(400);
-    expect(((await response.json()) as ErrorBody).error.code).toBe("bad_request");
+  it("carries no characters that SMTP cannot", async () => {
+    const answered = JSON.stringify(await ask(body("é\r\n250 ok", [`alice@${DOMAIN}`])));
+    expect(answered).toMatch(/^[\x20-\x7e]{1,800}$/);
   });
 
   it("gets an error status without a valid token, and says nothing of the recipient", async () => {
     for (const token of [null, "rc1.x.y"]) {
-      const response = await post(hookBody("rcpt", [`alice@${DOMAIN}`]), { token });
+      const response = await post(body("rcpt", [`alice@${DOMAIN}`]), { token });
       expect(response.status).toBe(401);
       expect(await response.text()).not.toContain("alice");
     }
     const token = mint(claimsOf("publish", [DOMAIN]));
-    expect((await post(hookBody("rcpt", [`alice@${DOMAIN}`]), { token })).status).toBe(403);
+    expect((await post(body("rcpt", [`alice@${DOMAIN}`]), { token })).status).toBe(403);
   });
-});
 
-describe("the answer to a hook", () => {
   const known = answer("x@hooks.example", "unknown");
   it.each<[string, Partial<Answer>]>([
     ["a refusal with a temporary code", { reply: "450 4.2.0 later" }],
@@ -170,6 +181,58 @@ describe("the answer to a hook", () => {
     ["nothing", { reply: "" }],
     ["an action of a later release", { action: "greylist" as Answer["action"] }],
   ])("defers if the reply does not fit the action: %s", (_, change) => {
-    expect(hookAnswer({ ...known, ...change })).toEqual(deferred("cannot be checked now"));
+    expect(hookAnswer(DIALECTS[spoken.name], { ...known, ...change })).toEqual(
+      deferred("cannot be checked now"),
+    );
+  });
+});
+
+describe("a request whose dialect cannot be told", () => {
+  /** A deferral for clients of both dialects: neither finds nothing of its own, which could mean an accept. */
+  const bothDefer = (why: string) => {
+    const text = expect.stringContaining(why);
+    return { ...STALWART.rejected(451, "4.3.0", text), ...DRAFT.rejected(451, "4.3.0", text) };
+  };
+
+  it.each<[string, string, string]>([
+    ["nothing", "", "not JSON"],
+    ["JSON that is cut off", hookBody("rcpt", [`alice@${DOMAIN}`]).slice(0, -1), "not JSON"],
+    ["a list", "[]", "dialect cannot be told"],
+    ["null", "null", "dialect cannot be told"],
+    ["a text", '"context"', "dialect cannot be told"],
+    ["neither stage nor context", "{}", "dialect cannot be told"],
+    ["a deep nest", `${"[".repeat(60_000)}${"]".repeat(60_000)}`, "dialect cannot be told"],
+    [
+      "both stage and context",
+      JSON.stringify({ ...JSON.parse(hookBody("rcpt", [`alice@${DOMAIN}`])), stage: "rcpt" }),
+      "dialect cannot be told",
+    ],
+  ])("is deferred in both: %s", async (_, body, why) => {
+    expect(await ask(body)).toEqual(bothDefer(why));
+  });
+
+  it("is deferred in the draft's if its header came along", async () => {
+    const deferred = (why: string) => DRAFT.rejected(451, "4.3.0", expect.stringContaining(why));
+    for (const body of ["", "{", DRAFT.body("rcpt", [`alice@${DOMAIN}`]).slice(0, -1)]) {
+      expect(await ask(body, { headers: DRAFT_HEADERS })).toEqual(deferred("not JSON"));
+    }
+    expect(await ask("{}", { headers: DRAFT_HEADERS })).toEqual(deferred("stage is missing"));
+    const stalwarts = hookBody("rcpt", [`alice@${DOMAIN}`]);
+    expect(await ask(stalwarts, { headers: DRAFT_HEADERS })).toEqual(bothDefer("dialect cannot be told"));
+  });
+
+  it("is deferred if it is longer than the limit, whether it tells its length or not", async () => {
+    const recipients = Array.from({ length: 6_000 }, (_, i) => `recipient-number-${i}@${DOMAIN}`);
+    for (const { body } of [STALWART, DRAFT]) {
+      const long = body("rcpt", recipients);
+      expect(long.length).toBeGreaterThan(MAX_HOOK_BODY);
+      expect(await ask(long, { headers: { "Content-Length": String(long.length) } })).toEqual(
+        bothDefer("octets"),
+      );
+      expect(await ask(new Blob([long]).stream())).toEqual(bothDefer("octets"));
+      expect(await ask(new Blob([long]).stream(), { headers: DRAFT_HEADERS })).toEqual(
+        DRAFT.rejected(451, "4.3.0", expect.stringContaining("octets")),
+      );
+    }
   });
 });

@@ -165,7 +165,7 @@ describe("A front end", () => {
 
   it("A front end refuses on an explicit verdict", async () => {
     expect(await actsOn(status(200))).toEqual(all("refuse"));
-    expect(WAY_NAMES).toEqual(["recipients", "access", "policy", "tcp", "line", "hooks", "smtp"]);
+    expect(WAY_NAMES).toEqual(["recipients", "access", "policy", "tcp", "line", "hooks", "draft", "smtp"]);
   });
 
   it("Any other status is no verdict, and a front end answers 4xx", async () => {

@@ -46,6 +46,12 @@ const FRONT_ENDS: readonly FrontEnd[] = [
     ],
     tests: ["stalwart-files.test.ts"],
   },
+  {
+    name: "MTA Hooks of the draft",
+    folder: "mta-hooks",
+    code: ["src/api/hook-registration.ts", join(PROTOCOLS, "hooks.ts")],
+    tests: [],
+  },
   { name: "Rspamd", folder: "rspamd", code: [], tests: ["rspamd.test.ts", "support/rspamd.ts"] },
 ];
 

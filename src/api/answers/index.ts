@@ -4,7 +4,7 @@ export * from "./checks.ts";
 export * from "./commits.ts";
 export * from "./domains.ts";
 export * from "./errors.ts";
-export type { HookAnswer } from "./hooks.ts";
+export type { HookAnswer, HookDeregistration, HookDiscovery, HookRegistration } from "./hooks.ts";
 export * from "./status.ts";
 export * from "./table.ts";
 export * from "./tokens.ts";

@@ -10,13 +10,15 @@ import { answer, checkAnswer } from "./checks.ts";
 import { commitResult, headResult, patchResult, planResult } from "./commits.ts";
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
-import { hookAnswer } from "./hooks.ts";
+import { hookAnswer, hookDeregistration, hookDiscovery, hookRegistration } from "./hooks.ts";
 import { auditList, edgeStatus, health, registryStatus, restoredResult } from "./status.ts";
 import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
 
 export interface RouteAnswer {
   readonly summary: string;
   readonly answer: Schema | "bytes";
+  /** Of the answer; 200 if left out. */
+  readonly status?: 201;
   /** Beside those that follow from the body and the token. */
   readonly errors?: readonly ErrorCode[];
   /** Whether the answer itself may come with 503: one verdict of `unavailable`, or the health of a bad configuration. */
@@ -42,10 +44,30 @@ export const ANSWERS = {
     answersWith503: true,
   },
   postHook: {
-    summary: "Check the recipient of an MTA hook, as Stalwart sends it",
+    summary:
+      "Check the recipient of an MTA hook, as Stalwart or a client of draft-degennaro-mta-hooks sends it",
     answer: hookAnswer,
-    errors: ["bad_request"],
     defersFaults: true,
+  },
+  discoverHooks: {
+    summary: "Tell mail servers how to register for MTA Hooks",
+    answer: hookDiscovery,
+    errors: ["unconfigured"],
+  },
+  registerHooks: {
+    summary: "Register a mail server for MTA Hooks. Nothing is stored",
+    answer: hookRegistration,
+    status: 201,
+  },
+  showHookRegistration: {
+    summary: "Show the registration for MTA Hooks of the token",
+    answer: hookRegistration,
+    errors: ["not_found"],
+  },
+  deregisterHooks: {
+    summary: "End the registration for MTA Hooks of the token. Nothing is stored",
+    answer: hookDeregistration,
+    errors: ["not_found"],
   },
   postChanges: {
     summary: "Ask the Registry of a partition which heads that the token covers changed since a position",

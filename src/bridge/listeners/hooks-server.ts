@@ -1,17 +1,19 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import {
-  HOOK_ACCEPT,
+  DRAFT_HEADER,
+  type Hook,
   type HookAnswer,
   hookAnswer,
   hookDeferral,
   MAX_HOOK_BODY,
   ROUTES,
   readHook,
+  unreadHook,
 } from "../../api/index.ts";
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
-import { HOOKS } from "../protocols/hooks.ts";
+import { answerOther, HOOKS, type HttpAnswer } from "../protocols/hooks.ts";
 import { replyLineOf } from "../protocols/reply.ts";
 import type { ConnectionContext } from "./connection.ts";
 import { isOverTcp, LAST_READ_MS, STOP_MS } from "./connections.ts";
@@ -28,6 +30,8 @@ const IDLE_MS = 300_000;
 
 export interface HookServersOptions extends Pick<BridgePorts, "timers"> {
   readonly context: ConnectionContext;
+  /** The wall clock, Unix milliseconds. */
+  wall(): number;
   /** Whether a client of TCP may connect. @param address undefined if the client has already gone */
   isAllowed(address: string | undefined): boolean;
   /** Whether there are as many connections as there may be. */
@@ -126,15 +130,13 @@ export class HookServers {
     this.#busy.add(socket);
     response.once("close", () => this.#busy.delete(socket));
     try {
-      const [status, answer] = isPipelined
-        ? ([200, this.#refuse("one request at a time: the request before has no answer yet")] as const)
-        : await this.#answer(request);
-      const text = JSON.stringify(answer);
+      const { status, body, allow } = isPipelined ? this.#pipelined(request) : await this.#answer(request);
+      const text = JSON.stringify(body);
       response.writeHead(status, {
         "content-type": "application/json",
         "content-length": text.length,
         "cache-control": "no-store",
-        ...(status === 405 ? { allow: METHOD } : {}),
+        ...(allow === undefined ? {} : { allow }),
         ...(this.#closing.has(server) ? { connection: "close" } : {}),
       });
       response.end(text);
@@ -148,33 +150,46 @@ export class HookServers {
     }
   }
 
-  async #answer(request: IncomingMessage): Promise<readonly [status: number, answer: object]> {
+  async #answer(request: IncomingMessage): Promise<HttpAnswer> {
     const body = await bodyOf(request);
-    if (request.url?.split("?", 1)[0] !== PATH) return [404, { error: `the path is ${PATH}` }];
-    if (request.method !== METHOD) return [405, { error: `use ${METHOD}` }];
-    if (body === null) return [200, this.#refuse(`the body has more than ${MAX_HOOK_BODY} octets`)];
-    const hook = readHook(body);
+    const { url = "", method = "" } = request;
+    const [path = ""] = url.split("?", 1);
+    if (path !== PATH || method !== METHOD) {
+      return answerOther(method, path, body, () => new Date(this.#options.wall()).toISOString());
+    }
+    const isDraft = speaksDraft(request);
+    const hook =
+      body === null
+        ? unreadHook(`the body has more than ${MAX_HOOK_BODY} octets`, isDraft)
+        : readHook(body, isDraft);
+    return { status: 200, body: await this.#answerHook(hook) };
+  }
+
+  #pipelined(request: IncomingMessage): HttpAnswer {
+    const why = "one request at a time: the request before has no answer yet";
+    return { status: 200, body: this.#refuse(unreadHook(why, speaksDraft(request)), why) };
+  }
+
+  #answerHook(hook: Hook): HookAnswer | Promise<HookAnswer> {
     switch (hook.kind) {
       case "ask":
-        return [200, await this.#judge(hook.recipient)];
+        return this.#judge(hook, hook.recipient);
       case "other":
         this.#options.context.answered(HOOKS, "no-recipient", 0);
-        return [200, HOOK_ACCEPT];
+        return hook.dialect();
       case "fault":
-        return [200, this.#refuse(hook.why)];
-      case "foreign":
-        return [400, { error: hook.why }];
+        return this.#refuse(hook, hook.why);
     }
   }
 
-  #refuse(why: string): HookAnswer {
+  #refuse(hook: Hook, why: string): HookAnswer {
     const { context } = this.#options;
     context.malformed(HOOKS, why);
     context.answered(HOOKS, "invalid", 0);
-    return hookDeferral(why);
+    return hookDeferral(hook.dialect, why);
   }
 
-  async #judge(recipient: string): Promise<HookAnswer> {
+  async #judge(hook: Hook, recipient: string): Promise<HookAnswer> {
     const { context } = this.#options;
     const asked = context.clock.now();
     try {
@@ -183,14 +198,17 @@ export class HookServers {
       const now = context.clock.now();
       context.answered(HOOKS, resolution, now - asked);
       const { answer, until } = resolution;
-      if (until !== undefined && now >= until) return hookDeferral("the refusal has expired");
-      return hookAnswer({ ...answer, reply: replyLineOf(answer) });
+      if (until !== undefined && now >= until) return hookDeferral(hook.dialect, "the refusal has expired");
+      return hookAnswer(hook.dialect, { ...answer, reply: replyLineOf(answer) });
     } catch (error) {
       context.fault(error);
-      return hookDeferral("internal error in the bridge");
+      return hookDeferral(hook.dialect, "internal error in the bridge");
     }
   }
 }
+
+const speaksDraft = ({ headers }: IncomingMessage): boolean =>
+  headers[DRAFT_HEADER.toLowerCase()] !== undefined;
 
 /** The body as text; null if it is too long. The rest is read and dropped: a client reads no answer while it writes. */
 async function bodyOf(request: IncomingMessage): Promise<string | null> {

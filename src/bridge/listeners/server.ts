@@ -12,6 +12,8 @@ import { type InheritedListener, type Listener, type ListenerSetting, Listeners 
 export type ServedName = LookupName | "metrics";
 
 export interface ServerOptions extends ConnectionsOptions {
+  /** The wall clock, Unix milliseconds. */
+  wall(): number;
   /** Makes the HTTP server of the metrics. */
   metrics(): HttpServer;
 }

@@ -18,7 +18,7 @@ import {
   showDomain,
 } from "./domains.ts";
 import { showHealth } from "./health.ts";
-import { postHook } from "./hooks.ts";
+import { deregisterHooks, discoverHooks, postHook, registerHooks, showHookRegistration } from "./hooks.ts";
 import { patchMailboxes } from "./mailboxes.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
 import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
@@ -40,6 +40,10 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   postRcpt,
   getRcpt,
   postHook,
+  discoverHooks,
+  registerHooks,
+  showHookRegistration,
+  deregisterHooks,
   postChanges,
   showHealth,
   showOpenApi,

@@ -39,6 +39,7 @@ export function startServer({
   const foreign: string[] = [];
   const server = new BridgeServer({
     ...time,
+    wall: () => time.clock.now(),
     maxConnections: () => maxConnections,
     isAllowed,
     rejected: ({ name }) => rejected.push(name),

@@ -1,3 +1,4 @@
+import { draftBody } from "../../../integrations/mta-hooks/hook-message.ts";
 import { hookBody } from "../../../integrations/stalwart/hook-message.ts";
 import { netstring } from "./sockets.ts";
 
@@ -14,8 +15,10 @@ export interface Way extends Readonly<Record<Act, RegExp>> {
 export const policyQuestion = (recipient: string): string =>
   `request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=${recipient}\n\n`;
 
-function hookQuestion(recipient: string): string {
-  const body = hookBody("rcpt", [recipient]);
+const hookQuestion = (recipient: string): string => posted(hookBody("rcpt", [recipient]));
+const draftQuestion = (recipient: string): string => posted(draftBody("rcpt", [recipient]));
+
+function posted(body: string): string {
   return `POST /v1/hooks/mta HTTP/1.0\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
@@ -65,7 +68,23 @@ export const WAYS: Readonly<Record<string, Way>> = {
     defer:
       /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\{"action":"reject","response":\{"status":4\d\d,"enhanced_status":"4\.[^}]+\}\}$/,
   },
+  draft: {
+    listener: "hooks",
+    question: draftQuestion,
+    accept: /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\{"set":\[\]\}$/,
+    refuse: draftReject(5),
+    defer: draftReject(4),
+  },
 };
+
+/** The draft's reject with a reply of one kind. */
+function draftReject(kind: 4 | 5): RegExp {
+  const action = '\\{"path":"/action","value":"reject"\\}';
+  const reply = `\\{"code":${kind}\\d\\d,"enhancedCode":"${kind}\\.[^}]+\\}`;
+  return new RegExp(
+    `^HTTP/1\\.1 200 [\\s\\S]*\\r\\n\\r\\n\\{"set":\\[${action},\\{"path":"/response","value":${reply}\\}\\]\\}$`,
+  );
+}
 
 export const WAY_NAMES = Object.keys(WAYS);
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { hookAnswer, ROUTES } from "../../../src/api/index.ts";
+import { DIALECTS, hookAnswer, hookRegistration, ROUTES } from "../../../src/api/index.ts";
 import type { Answer } from "../../../src/directory/index.ts";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import type { CertificateName, Certificates } from "./certificates.ts";
@@ -17,7 +17,13 @@ export interface Form {
 
 const ANSWER: Form = { name: "answer", encode: (answer) => answer, unknownAction: "discard" };
 /** An MTA hook; `discard` is an action of its clients. */
-const HOOK: Form = { name: "hook", encode: hookAnswer, unknownAction: "greylist" };
+const HOOK: Form = {
+  name: "hook",
+  encode: (answer) => hookAnswer(DIALECTS.stalwart, answer),
+  unknownAction: "greylist",
+};
+/** A member that clients of the draft do not know makes the whole answer void. */
+const DRAFT_HOOK: Form = { ...HOOK, encode: (answer) => hookAnswer(DIALECTS.draft, answer) };
 
 /** What goes wrong with a request that came in whole. */
 export type Misbehaviour = (truth: Answer, response: ServerResponse, form: Form) => void;
@@ -74,6 +80,9 @@ export class EdgeFront {
     for await (const text of request) body += text;
     if (request.headers["content-type"] === "text/plain") return this.#serveText(body, response);
     if (request.url === ROUTES.postHook.path) return this.#serveHook(body, response);
+    if (request.url === ROUTES.registerHooks.path) {
+      return sendJson(response, 201, hookRegistration("of-a-test", new Date().toISOString()));
+    }
     const question = JSON.parse(body) as { recipient: string } | { recipients: string[] };
     // Only many questions at once come in one request; a fault concerns single ones.
     if ("recipients" in question) {
@@ -83,8 +92,12 @@ export class EdgeFront {
   }
 
   #serveHook(body: string, response: ServerResponse): void {
-    const { envelope } = JSON.parse(body) as { envelope: { to: { address: string }[] } };
-    this.#answer(envelope.to.at(-1)?.address ?? "", response, HOOK);
+    const { envelope, context } = JSON.parse(body) as {
+      readonly envelope: { readonly to: readonly { readonly address: string }[] };
+      readonly context?: unknown;
+    };
+    const form = context === undefined ? DRAFT_HOOK : HOOK;
+    this.#answer(envelope.to.at(-1)?.address ?? "", response, form);
   }
 
   #answer(recipient: string, response: ServerResponse, form: Form): void {

@@ -1,5 +1,5 @@
 /** Who may do what, written out from the role table of the design, and a harmless request for each route. */
-import { hookAnswer, type Role } from "../../../src/api/index.ts";
+import { DIALECTS, hookAnswer, type Role } from "../../../src/api/index.ts";
 import { unavailable } from "../../../src/directory/index.ts";
 import type { CallOptions } from "./edge.ts";
 
@@ -25,6 +25,7 @@ const ofDomain = (suffix: string) => (domain: string) => get(`/v1/domains/${doma
 const admin = { roles: ["admin"], bound: "none" } as const;
 const publisher = { roles: ["publish", "admin"], bound: "domain" } as const;
 const follower = { roles: ["publish", "replica", "admin"], bound: "domain" } as const;
+const registrar = { roles: ["check", "replica", "admin"], bound: "none" } as const;
 const check = { roles: ["check", "replica", "admin"], bound: "recipients", admitted: 200 } as const;
 
 /** Every route of the edge by method and path. */
@@ -52,11 +53,35 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
   "GET /v1/rcpt/:address": { ...check, request: (domain) => get(`/v1/rcpt/alice%40${domain}`) },
   "POST /v1/hooks/mta": {
     ...check,
-    deferral: (domain) => hookAnswer(unavailable(`alice@${domain}`, "")),
+    deferral: (domain) => hookAnswer(DIALECTS.stalwart, unavailable(`alice@${domain}`, "")),
     request: (domain) => ({
       path: "/v1/hooks/mta",
       options: { json: { context: { stage: "rcpt" }, envelope: { to: [{ address: `alice@${domain}` }] } } },
     }),
+  },
+  "GET /.well-known/mta-hooks": {
+    roles: "anyone",
+    bound: "none",
+    request: () => get("/.well-known/mta-hooks"),
+    admitted: 200,
+  },
+  "POST /v1/hooks/registrations": {
+    ...registrar,
+    request: () => ({
+      path: "/v1/hooks/registrations",
+      options: { json: { serialization: "json", inbound: { stages: ["rcpt"] } } },
+    }),
+    admitted: 201,
+  },
+  "GET /v1/hooks/registrations/:id": {
+    ...registrar,
+    request: () => get(`/v1/hooks/registrations/${NO_ID}`),
+    admitted: 404,
+  },
+  "DELETE /v1/hooks/registrations/:id": {
+    ...registrar,
+    request: () => ({ path: `/v1/hooks/registrations/${NO_ID}`, options: { method: "DELETE" } }),
+    admitted: 404,
   },
   "GET /v1/domains": {
     roles: ["check", "publish", "replica", "admin"],

@@ -130,7 +130,27 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       ok("/v1/hooks/mta", { json: { context: { stage: "connect" } } }),
       ok("/v1/hooks/mta", { body: "{" }),
       ok("/v1/hooks/mta", { body: "{}", headers: { "Content-Length": String(MAX_HOOK_BODY + 1) } }),
-      fails(400, "bad_request", "/v1/hooks/mta", { json: { stage: "rcpt" } }),
+      ok("/v1/hooks/mta", { json: { stage: "rcpt", envelope: { to: [{ address: `nobody@${small}` }] } } }),
+      ok("/v1/hooks/mta", { json: { stage: "rcpt", envelope: { to: [{ address: `alice@${small}` }] } } }),
+    ],
+    "GET /.well-known/mta-hooks": [ok("/.well-known/mta-hooks")],
+    "POST /v1/hooks/registrations": [
+      {
+        path: "/v1/hooks/registrations",
+        options: { json: { serialization: "json", inbound: { stages: ["rcpt"], properties: null } } },
+        status: 201,
+      },
+      fails(400, "bad_request", "/v1/hooks/registrations", { json: { serialization: "cbor", inbound: {} } }),
+      ...badBodies("/v1/hooks/registrations", MAX_SMALL_BODY),
+    ],
+    "GET /v1/hooks/registrations/{id}": [
+      ok("/v1/hooks/registrations/admin"),
+      fails(404, "not_found", `/v1/hooks/registrations/${NO_ID}`),
+    ],
+    "DELETE /v1/hooks/registrations/{id}": [
+      ok("/v1/hooks/registrations/admin", { method: "DELETE" }),
+      fails(404, "not_found", `/v1/hooks/registrations/${NO_ID}`, { method: "DELETE" }),
+      ...anyBody("/v1/hooks/registrations/admin", "DELETE"),
     ],
     "POST /v1/changes": [
       ok("/v1/changes", changes({})),
