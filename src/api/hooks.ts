@@ -1,6 +1,7 @@
 /**
  * MTA Hooks: `POST /v1/hooks/mta` of the edge, and of a bridge. Two dialects are understood: that of Stalwart's releases
- * (crates/smtp/src/inbound/hooks of stalwartlabs/stalwart, protocol version 1), and that of draft-degennaro-mta-hooks-01.
+ * (crates/smtp/src/inbound/hooks of stalwartlabs/stalwart, protocol version 1), and that of draft-degennaro-mta-hooks, with
+ * the answers of -01 or, for clients that accept these, with JSON Patches as -02 describes them.
  */
 import * as v from "valibot";
 import { type Answer, VERDICTS } from "../directory/index.ts";
@@ -23,6 +24,8 @@ export const hookRequest = named(
 
 /** Clients of the draft must send it. */
 export const DRAFT_HEADER = "X-MTA-Hooks-Request-Id";
+/** The media type of a JSON Patch (RFC 6902, section 6). */
+export const JSON_PATCH = "application/json-patch+json";
 
 /** Stages that ask about no recipient. A stage that is not known is not accepted: it may be a recipient's. */
 const OTHER_STAGES: readonly string[] = ["connect", "ehlo", "auth", "mail", "data"];
@@ -58,10 +61,25 @@ const draft: Dialect = (reply) => ({
         ],
 });
 
+/** `add` also replaces a member that is there (RFC 6902, section 4.1). An empty patch changes nothing. */
+const jsonPatch: Dialect = (reply) =>
+  reply === undefined
+    ? []
+    : [
+        { op: "add", path: "/action", value: "reject" },
+        { op: "add", path: "/response", value: reply },
+      ];
+
 /** Where the dialect cannot be told. Without members of its own, a client could take a deferral for an accept. */
 const both: Dialect = (reply) => ({ ...stalwart(reply), ...draft(reply) });
 
-export const DIALECTS = { stalwart, draft };
+export const DIALECTS = { stalwart, draft, jsonPatch };
+
+/** The dialect that headers name, or null. @param header reads one by its name in lower case */
+export function namedDialect(header: (name: string) => string | null | undefined): Dialect | null {
+  if (header("accept")?.toLowerCase().includes(JSON_PATCH)) return jsonPatch;
+  return header(DRAFT_HEADER.toLowerCase()) == null ? null : draft;
+}
 
 /** What a request means, and the dialect of its answer. */
 export type Hook = { readonly dialect: Dialect } & (
@@ -72,28 +90,28 @@ export type Hook = { readonly dialect: Dialect } & (
   | { readonly kind: "fault"; readonly why: string }
 );
 
-/** A request that cannot be understood. @param isDraft whether it has {@link DRAFT_HEADER} */
-export const unreadHook = (why: string, isDraft: boolean): Hook => ({
+/** A request that cannot be understood. @param named the dialect that its headers name */
+export const unreadHook = (why: string, named: Dialect | null): Hook => ({
   kind: "fault",
   why,
-  dialect: isDraft ? draft : both,
+  dialect: named ?? both,
 });
 
-/** Reads the body of a request. @param isDraft whether it has {@link DRAFT_HEADER} */
-export function readHook(body: string, isDraft: boolean): Hook {
+/** Reads the body of a request. @param named the dialect that its headers name */
+export function readHook(body: string, named: Dialect | null): Hook {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
-    return unreadHook("the body is not JSON", isDraft);
+    return unreadHook("the body is not JSON", named);
   }
   const { context, stage: ownStage } = Object(value) as Readonly<Record<string, unknown>>;
-  const speaksDraft = isDraft || ownStage !== undefined;
+  const speaksDraft = named !== null || ownStage !== undefined;
   if (speaksDraft === (context !== undefined)) {
     const why = "the dialect cannot be told: the body must have either stage or context";
-    return { kind: "fault", why, dialect: both };
+    return { kind: "fault", why, dialect: named === jsonPatch ? jsonPatch : both };
   }
-  const dialect = speaksDraft ? draft : stalwart;
+  const dialect = speaksDraft ? (named ?? draft) : stalwart;
   const sent = speaksDraft ? ownStage : Object(context).stage;
   // Stalwart's code writes lower case, and its documentation upper case.
   const stage = typeof sent === "string" ? sent.toLowerCase() : "";

@@ -6,6 +6,7 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DraftClient } from "../../integrations/mta-hooks/hook-client.ts";
+import { draftBody } from "../../integrations/mta-hooks/hook-message.ts";
 import { rcptReply } from "../../integrations/stalwart/hook-client.ts";
 import { hookBody, type Stage } from "../../integrations/stalwart/hook-message.ts";
 import { MAX_HOOK_BODY } from "../../src/api/index.ts";
@@ -50,6 +51,19 @@ describe("a hook", () => {
   ])("gets the answer of the verdict: %s", async (verdict, expected) => {
     const { listen } = startServer({ resolve: says(verdict) });
     expect(await rcpt(await listen("hooks"), USER)).toEqual(expected);
+  });
+
+  it("gets a JSON Patch if the client accepts one", async () => {
+    const { listen } = startServer({ resolve: says("unknown") });
+    const address = await listen("hooks");
+    const headers = { Accept: "application/json-patch+json" };
+    const told = await post(address, draftBody("rcpt", [NOBODY]), { headers });
+    expect([told.status, told.type]).toEqual([200, "application/json-patch+json"]);
+    expect(JSON.parse(told.body)).toEqual([
+      { op: "add", path: "/action", value: "reject" },
+      { op: "add", path: "/response", value: expect.objectContaining({ code: 550, enhancedCode: "5.1.1" }) },
+    ]);
+    expect((await post(address, draftBody("data", [NOBODY]), { headers })).body).toBe("[]");
   });
 
   it("comes over a unix socket, too, and as often as the client likes over one connection", async () => {
@@ -215,7 +229,7 @@ describe("a stop", () => {
     const stopped = stop();
     expect(await idle.closed()).toBe("");
     answer();
-    expect(await sent).toEqual({ status: 200, connection: "close", body: '{"action":"accept"}' });
+    expect(await sent).toMatchObject({ status: 200, connection: "close", body: '{"action":"accept"}' });
     expect(await stopped).toBeLessThan(4_500);
     expect(server.connections("hooks")).toBe(0);
   });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { draftBody } from "../../integrations/mta-hooks/hook-message.ts";
 import { hookBody } from "../../integrations/stalwart/hook-message.ts";
-import { DIALECTS, hookAnswer, MAX_HOOK_BODY } from "../../src/api/index.ts";
+import { DIALECTS, hookAnswer, JSON_PATCH, MAX_HOOK_BODY } from "../../src/api/index.ts";
 import { type Answer, answer } from "../../src/directory/index.ts";
 import { type CallOptions, call, freshEnv, publish } from "./support/edge.ts";
 import { claimsOf, mint } from "./support/tokens.ts";
@@ -18,9 +18,10 @@ beforeAll(async () => {
 const post = (body: BodyInit, more: CallOptions = {}): Promise<Response> =>
   call(env, "/v1/hooks/mta", { body, headers: { "Content-Type": "application/json" }, ...more });
 
-async function ask(body: BodyInit, more: CallOptions = {}): Promise<unknown> {
+async function askWith(body: BodyInit, more: CallOptions = {}): Promise<unknown> {
   const response = await post(body, more);
-  expect(response.headers.get("Content-Type")).toBe("application/json");
+  const isPatch = new Headers(more.headers).get("Accept")?.includes(JSON_PATCH) ?? false;
+  expect(response.headers.get("Content-Type")).toBe(isPatch ? JSON_PATCH : "application/json");
   expect(response.status).toBe(200);
   return response.json();
 }
@@ -28,6 +29,7 @@ async function ask(body: BodyInit, more: CallOptions = {}): Promise<unknown> {
 /** How a client of a dialect asks, and the answers that it reads. */
 interface Spoken {
   readonly name: keyof typeof DIALECTS;
+  readonly headers?: Readonly<Record<string, string>>;
   body(stage: string, recipients: readonly string[], more?: object): string;
   readonly accept: object;
   rejected(code: number, enhanced: string, message: unknown): object;
@@ -63,14 +65,28 @@ const DRAFT: Spoken = {
   stages: ["connect", "ehlo", "mail", "data", "route", "delivery", "defer", "dsn"],
 };
 
+/** A client of the draft that takes JSON Patches. */
+const PATCH: Spoken = {
+  ...DRAFT,
+  name: "jsonPatch",
+  headers: { Accept: `application/json;q=0.5, ${JSON_PATCH}` },
+  accept: [],
+  rejected: (code, enhancedCode, message) => [
+    { op: "add", path: "/action", value: "reject" },
+    { op: "add", path: "/response", value: { code, enhancedCode, message } },
+  ],
+};
+
 const DRAFT_HEADERS = {
   "Content-Type": "application/json",
   "X-MTA-Hooks-Registration": "0123456789abcdef",
   "X-MTA-Hooks-Request-Id": "7e5d2a0c-2f0b-4a7e-9b32-0f2f3c1f6b11",
 };
 
-describe.each([STALWART, DRAFT])("an MTA hook of $name", (spoken) => {
-  const { accept, rejected, body } = spoken;
+describe.each([STALWART, DRAFT, PATCH])("an MTA hook of $name", (spoken) => {
+  const { accept, rejected, body, headers = {} } = spoken;
+  const ask = (body: BodyInit, more: CallOptions = {}): Promise<unknown> =>
+    askWith(body, { ...more, headers: { "Content-Type": "application/json", ...more.headers, ...headers } });
   const deferred = (why: string) => rejected(451, "4.3.0", expect.stringContaining(why));
   const rcpt = (...recipients: string[]): Promise<unknown> => ask(body("rcpt", recipients));
 
@@ -120,7 +136,10 @@ describe.each([STALWART, DRAFT])("an MTA hook of $name", (spoken) => {
       },
     });
     const broken = freshEnv({ REGISTRY });
-    const response = await call(broken, "/v1/hooks/mta", { body: body("rcpt", ["x@unseen.example"]) });
+    const response = await call(broken, "/v1/hooks/mta", {
+      body: body("rcpt", ["x@unseen.example"]),
+      headers,
+    });
     expect([response.status, await response.json()]).toEqual([200, deferred("cannot be checked now")]);
   });
 
@@ -208,17 +227,17 @@ describe("a request whose dialect cannot be told", () => {
       "dialect cannot be told",
     ],
   ])("is deferred in both: %s", async (_, body, why) => {
-    expect(await ask(body)).toEqual(bothDefer(why));
+    expect(await askWith(body)).toEqual(bothDefer(why));
   });
 
   it("is deferred in the draft's if its header came along", async () => {
     const deferred = (why: string) => DRAFT.rejected(451, "4.3.0", expect.stringContaining(why));
     for (const body of ["", "{", DRAFT.body("rcpt", [`alice@${DOMAIN}`]).slice(0, -1)]) {
-      expect(await ask(body, { headers: DRAFT_HEADERS })).toEqual(deferred("not JSON"));
+      expect(await askWith(body, { headers: DRAFT_HEADERS })).toEqual(deferred("not JSON"));
     }
-    expect(await ask("{}", { headers: DRAFT_HEADERS })).toEqual(deferred("stage is missing"));
+    expect(await askWith("{}", { headers: DRAFT_HEADERS })).toEqual(deferred("stage is missing"));
     const stalwarts = hookBody("rcpt", [`alice@${DOMAIN}`]);
-    expect(await ask(stalwarts, { headers: DRAFT_HEADERS })).toEqual(bothDefer("dialect cannot be told"));
+    expect(await askWith(stalwarts, { headers: DRAFT_HEADERS })).toEqual(bothDefer("dialect cannot be told"));
   });
 
   it("is deferred if it is longer than the limit, whether it tells its length or not", async () => {
@@ -226,11 +245,11 @@ describe("a request whose dialect cannot be told", () => {
     for (const { body } of [STALWART, DRAFT]) {
       const long = body("rcpt", recipients);
       expect(long.length).toBeGreaterThan(MAX_HOOK_BODY);
-      expect(await ask(long, { headers: { "Content-Length": String(long.length) } })).toEqual(
+      expect(await askWith(long, { headers: { "Content-Length": String(long.length) } })).toEqual(
         bothDefer("octets"),
       );
-      expect(await ask(new Blob([long]).stream())).toEqual(bothDefer("octets"));
-      expect(await ask(new Blob([long]).stream(), { headers: DRAFT_HEADERS })).toEqual(
+      expect(await askWith(new Blob([long]).stream())).toEqual(bothDefer("octets"));
+      expect(await askWith(new Blob([long]).stream(), { headers: DRAFT_HEADERS })).toEqual(
         DRAFT.rejected(451, "4.3.0", expect.stringContaining("octets")),
       );
     }

@@ -34,17 +34,17 @@ const hookReply = open({ code: whole, enhancedCode: text, message: text });
 export type HookReply = Infer<typeof hookReply>;
 
 const action = knownWord("reject");
-/** What clients of the draft read: members of their request to change, and none to accept. */
-const ofDraft = {
-  set: listOf(
-    open({
-      path: knownWord("/action", "/response"),
-      value: choice<typeof action | typeof hookReply>([action, hookReply], (value) =>
-        typeof value === "string" ? action : hookReply,
-      ),
-    }),
+/** A member of the client's request, and what it becomes. */
+const change = {
+  path: knownWord("/action", "/response"),
+  value: choice<typeof action | typeof hookReply>([action, hookReply], (value) =>
+    typeof value === "string" ? action : hookReply,
   ),
 };
+/** What clients of the draft read: changes, and none to accept. */
+const ofDraft = { set: listOf(open(change)) };
+/** The same as a JSON Patch (RFC 6902). */
+const patchAnswer = listOf(open({ op: knownWord("add"), ...change }));
 
 const stalwartAnswer = open(ofStalwart);
 const draftAnswer = open(ofDraft);
@@ -53,9 +53,10 @@ const bothAnswer = open({ ...ofStalwart, ...ofDraft });
 
 export const hookAnswer = named(
   "MtaHookAnswer",
-  choice<typeof stalwartAnswer | typeof draftAnswer | typeof bothAnswer>(
-    [stalwartAnswer, draftAnswer, bothAnswer],
+  choice<typeof stalwartAnswer | typeof draftAnswer | typeof bothAnswer | typeof patchAnswer>(
+    [stalwartAnswer, draftAnswer, bothAnswer, patchAnswer],
     (value) => {
+      if (Array.isArray(value)) return patchAnswer;
       const { action, set } = Object(value) as Readonly<Record<string, unknown>>;
       if (set === undefined) return stalwartAnswer;
       return action === undefined ? draftAnswer : bothAnswer;

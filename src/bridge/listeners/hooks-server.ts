@@ -1,12 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import {
-  DRAFT_HEADER,
+  type Dialect,
   type Hook,
   type HookAnswer,
   hookAnswer,
   hookDeferral,
+  JSON_PATCH,
   MAX_HOOK_BODY,
+  namedDialect,
   ROUTES,
   readHook,
   unreadHook,
@@ -133,7 +135,7 @@ export class HookServers {
       const { status, body, allow } = isPipelined ? this.#pipelined(request) : await this.#answer(request);
       const text = JSON.stringify(body);
       response.writeHead(status, {
-        "content-type": "application/json",
+        "content-type": Array.isArray(body) ? JSON_PATCH : "application/json",
         "content-length": text.length,
         "cache-control": "no-store",
         ...(allow === undefined ? {} : { allow }),
@@ -157,17 +159,17 @@ export class HookServers {
     if (path !== PATH || method !== METHOD) {
       return answerOther(method, path, body, () => new Date(this.#options.wall()).toISOString());
     }
-    const isDraft = speaksDraft(request);
+    const named = dialectOf(request);
     const hook =
       body === null
-        ? unreadHook(`the body has more than ${MAX_HOOK_BODY} octets`, isDraft)
-        : readHook(body, isDraft);
+        ? unreadHook(`the body has more than ${MAX_HOOK_BODY} octets`, named)
+        : readHook(body, named);
     return { status: 200, body: await this.#answerHook(hook) };
   }
 
   #pipelined(request: IncomingMessage): HttpAnswer {
     const why = "one request at a time: the request before has no answer yet";
-    return { status: 200, body: this.#refuse(unreadHook(why, speaksDraft(request)), why) };
+    return { status: 200, body: this.#refuse(unreadHook(why, dialectOf(request)), why) };
   }
 
   #answerHook(hook: Hook): HookAnswer | Promise<HookAnswer> {
@@ -207,8 +209,9 @@ export class HookServers {
   }
 }
 
-const speaksDraft = ({ headers }: IncomingMessage): boolean =>
-  headers[DRAFT_HEADER.toLowerCase()] !== undefined;
+/** The dialect that the headers of a request name. A header that is repeated has its values joined. */
+const dialectOf = ({ headers }: IncomingMessage): Dialect | null =>
+  namedDialect((name) => headers[name]?.toString());
 
 /** The body as text; null if it is too long. The rest is read and dropped: a client reads no answer while it writes. */
 async function bodyOf(request: IncomingMessage): Promise<string | null> {

@@ -1,11 +1,13 @@
 import {
-  DRAFT_HEADER,
   HOOK_DISCOVERY,
   type Hook,
+  type HookAnswer,
   hookAnswer,
   hookDeferral,
   hookDeregistration,
   hookRegistration,
+  JSON_PATCH,
+  namedDialect,
   ROUTES,
   readHook,
   unreadHook,
@@ -22,22 +24,28 @@ export const postHook: CheckHandler<"postHook"> = async (call) => {
   const hook = await readRequest(call);
   switch (hook.kind) {
     case "ask":
-      return json(hookAnswer(hook.dialect, await checkOne(call, hook.recipient)));
+      return answered(hookAnswer(hook.dialect, await checkOne(call, hook.recipient)));
     case "other":
-      return json(hook.dialect());
+      return answered(hook.dialect());
     case "fault":
-      return json(hookDeferral(hook.dialect, hook.why));
+      return answered(hookDeferral(hook.dialect, hook.why));
   }
 };
 
 async function readRequest({ request, deployment }: RouteCall): Promise<Hook> {
-  const isDraft = request.headers.has(DRAFT_HEADER);
+  const named = namedDialect((name) => request.headers.get(name));
   try {
-    return readHook(await readText(request, ROUTES.postHook.body.limit, deployment.ports.timers), isDraft);
+    return readHook(await readText(request, ROUTES.postHook.body.limit, deployment.ports.timers), named);
   } catch (error) {
-    if (error instanceof HttpError) return unreadHook(error.message, isDraft);
+    if (error instanceof HttpError) return unreadHook(error.message, named);
     throw error;
   }
+}
+
+function answered(answer: HookAnswer): Response {
+  const response = json(answer);
+  if (Array.isArray(answer)) response.headers.set("Content-Type", JSON_PATCH);
+  return response;
 }
 
 export const discoverHooks: Handler<"discoverHooks"> = async () => HOOK_DISCOVERY;

@@ -9,6 +9,7 @@ import type { Resolve } from "./server.ts";
 export interface Sent {
   readonly status: number;
   readonly connection: string | undefined;
+  readonly type: string | undefined;
   readonly body: string;
 }
 
@@ -35,6 +36,7 @@ export function post(address: ListenAddress, body: string, how: How = {}): Promi
           resolve({
             status: response.statusCode as number,
             connection: response.headers.connection,
+            type: response.headers["content-type"],
             body: text,
           }),
         );
