@@ -111,6 +111,16 @@ describe("the documentation", () => {
     expect(broken).toEqual([]);
   });
 
+  it("has no table that a blank line cuts in two", () => {
+    const headless = ["CONTRIBUTING.md", ...pages].flatMap((page) => {
+      const lines = read(page).split("\n");
+      const isRow = (i: number): boolean => lines[i]?.startsWith("|") === true;
+      const isCut = (i: number): boolean => isRow(i) && !isRow(i - 1) && !lines[i + 1]?.startsWith("|---");
+      return lines.flatMap((line, i) => (isCut(i) ? [`${page}:${i + 1} ${line}`] : []));
+    });
+    expect(headless).toEqual([]);
+  });
+
   it("has every route of the API in docs/api.md", () => {
     const text = read("docs/api.md").replaceAll(/\s+/g, " ");
     const lacking = EVERY_ROUTE.map(

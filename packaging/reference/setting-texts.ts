@@ -14,9 +14,9 @@ export const FILE_TEXTS: Texts = {
 
 export const DOMAIN_TEXTS: Texts = {
   list: "The list, as a file: CSV if it ends in .csv, otherwise one address per line. The path starts from this file's folder",
-  sources: "Names of tables [sources.NAME], whose mailboxes are joined",
+  sources: "Names of tables [sources.NAME], whose lists are merged",
   mode: "observe: accept every recipient, and record what would be rejected; defer: tell senders to try again later; enforce: reject",
-  patched: "What a publish does with names of `rollcall add` and the like that the list does not know",
+  patched: "What a publish does with single changes (rollcall add, remove, …) that the list does not reflect",
   canaries: "Addresses that every list must accept",
   minimum: "Fewest names that the list must accept",
   must_not_appear: "Addresses with which no list is published",

@@ -238,7 +238,7 @@ export class ModelDirectory {
     getOrMake(this.#asked, domain, () => new Set()).add(base);
   }
 
-  /** The brake holds the names of a domain that left lately. Enough of them must have been asked for. */
+  /** The brake holds the names of a domain that left recently. Enough of them must have been asked for. */
   braked(domain: string, number: number): void {
     const history = this.history(domain);
     const now = this.#parts.now();

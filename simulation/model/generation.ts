@@ -75,7 +75,7 @@ export const isAccepted = (state: EntryState | undefined): boolean => state === 
 /** How long a name that left stays marked after its grace, so that the brake may hold it. Milliseconds. */
 const MARKED = 86_400_000;
 
-/** Names that left lately, each with the second until which it is deferred, or was. Held ones are so without end. */
+/** Names that left recently, each with the second until which it is deferred, or was. Held ones are so without end. */
 export const marked = ({ departures }: Generation, now: number): [name: string, until: number][] =>
   [...departures].filter(([, until]) => until * 1000 + MARKED > now);
 

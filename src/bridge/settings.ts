@@ -173,7 +173,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
       const list: readonly unknown[] = Array.isArray(value) ? value : [value];
       const domains = list.map((name) => (typeof name === "string" ? toALabel(name) : null));
       const wrong = domains.indexOf(null);
-      if (wrong >= 0) return new Fault(`must be domain names, and ${JSON.stringify(list[wrong])} is none`);
+      if (wrong >= 0) return new Fault(`must be domain names, and ${JSON.stringify(list[wrong])} is not one`);
       return domains as string[];
     },
   },

@@ -21,11 +21,11 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP = `
 Exit codes:
   0  done, or nothing to change
-  1  other failure: a stale list, a finding of doctor, a conflict with another publish
-  2  usage; of plan: there are changes
+  1  other failure: a stale list, names that the brake holds, a finding of doctor, a conflict with another publish
+  2  usage error; of plan: there are changes
   3  bad input: a list, rollcall.toml, or a name that does not exist
   4  refused by the guard, or not what rollcall.toml expects, such as a canary that is missing
-  5  not confirmed (no --yes and no terminal)
+  5  not confirmed: the answer was no, or there was no terminal and no --yes
   6  edge unreachable, or credentials refused
  75  sync: another run holds the lock`;
 

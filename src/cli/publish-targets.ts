@@ -68,7 +68,7 @@ export const withPatchedOptions = (command: Command): Command =>
     .addOption(
       new Option(
         "--keep-patched",
-        "keep single changes (rollcall add, remove, …) that the list does not know",
+        "keep single changes (rollcall add, remove, …) that the list does not reflect",
       ).conflicts("dropPatched"),
     )
     .addOption(new Option("--drop-patched", "publish the list as it is, without such changes"));

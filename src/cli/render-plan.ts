@@ -27,7 +27,7 @@ export function showPlan(
   const patchedRow = (patched: PatchedPlan): void => {
     const { added, removed, changed, decision } = patched;
     if (added + removed + changed === 0) return;
-    const what = `${added} added, ${removed} removed, ${changed} changed one by one, which the list does not know`;
+    const what = `${added} added, ${removed} removed, ${changed} changed one by one, which the list does not reflect`;
     const end =
       decision === null ? red("keep or drop them?") : decision === "keep" ? "kept" : yellow("dropped");
     row("patched", `${what}: ${end}`);

@@ -18,10 +18,10 @@ export const VERDICTS = {
   deliverable: { action: "accept", code: "250 2.1.5", text: "recipient ok" },
   unknown: { action: "reject", code: "550 5.1.1", text: "no such mailbox here" },
   disabled: { action: "reject", code: "550 5.2.1", text: "mailbox is disabled" },
-  moved: { action: "reject", code: "550 5.1.6", text: "mailbox has moved and left no address" },
+  moved: { action: "reject", code: "550 5.1.6", text: "mailbox has moved, no forwarding address" },
   "not-served": { action: "reject", code: "550 5.7.1", text: "domain is not served here" },
   malformed: { action: "reject", code: "501 5.1.3", text: "bad recipient address syntax" },
-  departed: { action: "defer", code: "450 4.2.1", text: "mailbox has left lately, try again later" },
+  departed: { action: "defer", code: "450 4.2.1", text: "mailbox was removed recently, try again later" },
   full: { action: "defer", code: "452 4.2.2", text: "mailbox is full" },
   throttled: { action: "defer", code: "450 4.7.1", text: "too many questions, try again later" },
   unavailable: {

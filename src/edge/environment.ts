@@ -45,7 +45,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
   const secret = (name: "ROLLCALL_MASTER_KEY" | "ROLLCALL_ADMIN_TOKEN"): string | undefined => {
     const value = env[name];
     if (typeof value === "string" && value !== "") return value;
-    return fault(`${name}: secret is missing; put it with \`wrangler secret put ${name}\``);
+    return fault(`${name}: secret is missing; set it with \`wrangler secret put ${name}\``);
   };
   const number = (name: keyof RawEnvironment, fallback: number, low: number, high: number): number => {
     const text = env[name];
@@ -64,7 +64,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     if (masterText !== undefined) masterKey = readMasterKey(masterText);
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;
-    fault(`ROLLCALL_MASTER_KEY: ${error.message}; \`rollcall init\` makes one`);
+    fault(`ROLLCALL_MASTER_KEY: ${error.message}; \`rollcall init\` creates one`);
   }
   if (adminToken !== undefined && adminToken.length < MIN_ADMIN_TOKEN) {
     fault(`ROLLCALL_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN} characters`);

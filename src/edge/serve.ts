@@ -158,5 +158,5 @@ function notFound(routes: readonly RouteEntry[], method: string, path: string): 
   const allowed = routes.filter(([, pattern]) => pattern.test(path)).map(([known]) => known);
   if (allowed.length === 0) return new HttpError("not_found", "no such route");
   const headers = { Allow: allowed.join(", ") };
-  return new HttpError("method_not_allowed", `${method} is not for this route`, {}, headers);
+  return new HttpError("method_not_allowed", `this route does not accept ${method}`, {}, headers);
 }

@@ -35,7 +35,7 @@ export async function examineBrakes(client: RollcallClient): Promise<string> {
     `holds names that left, since so many of them are asked for: ${some(
       braked.map(({ domain, brake }) => `${brake?.held} of ${domain}`),
     )}`,
-    "`rollcall brake DOMAIN` shows why. If they were removed by mistake, `rollcall rollback DOMAIN`; if they left, `rollcall brake DOMAIN --release`",
+    "`rollcall brake DOMAIN` shows why. If they were removed by mistake, run `rollcall rollback DOMAIN`; if they are meant to go, `rollcall brake DOMAIN --release`",
   );
 }
 
@@ -57,7 +57,7 @@ export async function examineNumbers(client: RollcallClient): Promise<string> {
     return `KV has no list that is newer than the Registry's (${newest.length} compared)`;
   throw new Problem(
     `KV has a newer list than the Registry, whose storage was restored to an earlier time: ${some(ahead)}`,
-    REPLACE_REGISTRY,
+    "publish nothing, and pause the Registry: docs/restoring.md has the steps",
   );
 }
 

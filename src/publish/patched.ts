@@ -122,5 +122,5 @@ export const keptOf = (patched: PatchedPlan): Uint8Array => concatBytes(patched.
 export function openChanges(patched: PatchedPlan | null): string | null {
   if (patched === null || patched.decision !== null) return null;
   const { added, removed, changed } = patched;
-  return `single changes since the last publish that the list does not know: ${added} added, ${removed} removed, ${changed} changed`;
+  return `single changes since the last publish that the list does not reflect: ${added} added, ${removed} removed, ${changed} changed`;
 }

@@ -149,7 +149,7 @@ function requireExpected(planned: readonly PlannedList[]): void {
     throw new PublishError(
       "guard",
       "a list is not what rollcall.toml expects; nothing was published",
-      "the list is probably incomplete, or another one: check where it comes from. If it is right, change minimum, must_not_appear or canaries",
+      "the list is probably incomplete, or the wrong one: check where it comes from. If it is right, change minimum, must_not_appear or canaries",
       [
         ...unmet,
         ...missing.map((address) => `${address} is a canary, and is not in the list or not accepted`),

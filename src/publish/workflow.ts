@@ -237,7 +237,7 @@ function requireDecisions(plans: readonly DomainPlan[]): void {
   throw new PublishError(
     "input",
     "single changes need a decision; nothing was published",
-    "--keep-patched keeps them, --drop-patched publishes the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots",
+    "--keep-patched keeps them, --drop-patched publishes the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots setting",
     open,
   );
 }

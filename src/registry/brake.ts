@@ -23,7 +23,7 @@ import { type CommitMeta, type Head, liveManifest, type Records } from "./record
 import { requireHead } from "./validate-commit.ts";
 
 /**
- * Holds all names of a domain that left lately, if distinct ones of them were asked for more often than leavers are.
+ * Holds all names of a domain that left recently, if distinct ones of them were asked for more often than leavers are.
  * They become a new generation, so readers learn of it as of any other. Call it inside a transaction.
  * @param asked names that were asked for, by the second until which they are deferred
  * @returns why, or null if nothing is held

@@ -33,7 +33,7 @@ export function answerFault(storage: RegistryStorage, place: Place): RegistryErr
   if (partition === place.partition && partitions === place.partitions) return null;
   return {
     code: "unavailable",
-    message: `Registry was made as ${partition} of ${partitions} and asked for as ${place.partition} of ${place.partitions}; ROLLCALL_PARTITIONS must not change`,
+    message: `the Registry was made as partition ${partition} of ${partitions}, and is asked for as ${place.partition} of ${place.partitions}: ROLLCALL_PARTITIONS must not change, so set it back to ${partitions}`,
   };
 }
 
@@ -128,7 +128,7 @@ async function foreignRoster(kv: KvStore, mac: Mac, place: Place): Promise<strin
   try {
     const { partitions } = openRoster(text, "0", mac);
     if (partitions === place.partitions) return null;
-    return `this deployment was made with ${partitions} partitions and ROLLCALL_PARTITIONS says ${place.partitions}; it must not change`;
+    return `this deployment was made with ${partitions} partitions, and ROLLCALL_PARTITIONS says ${place.partitions}: it must not change, so set it back to ${partitions}`;
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;
     return ofAnother(first);

@@ -125,7 +125,7 @@ export function requireShards(drafts: readonly Draft[]): void {
   const lacking = drafts.filter((draft) => draft.missing.length > 0);
   if (lacking.length === 0) return;
   const missing = Object.fromEntries(lacking.map((draft) => [draft.domain, draft.missing]));
-  throw failure("missing_shards", "put the missing shards and commit again", { missing });
+  throw failure("missing_shards", "upload the missing shards and commit again", { missing });
 }
 
 /**

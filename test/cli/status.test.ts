@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { memorySource, publishLists } from "../../src/publish/index.ts";
+import type { Surroundings } from "../support/fake-platform.ts";
 import { TEN, useEdge } from "./support/workspace.ts";
 
 const { edge, fresh } = useEdge();
@@ -139,6 +140,20 @@ describe("rollcall status", () => {
     );
     const token = (await run(`token create --role publish --domain ${domain} --domain other.example`)).stdout;
     expect(await run("status", { env: { ROLLCALL_TOKEN: token.trim() } })).toMatchObject({ code: 3 });
+  });
+
+  it("exits with 1 if a list is under another key, whatever else is wrong", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const underOtherKey: Surroundings["fetch"] = async (url, init) => {
+      const response = await fetch(url, init);
+      const text = await response.text();
+      const { status, headers } = response;
+      return new Response(text.replace('"key_fits":true', '"key_fits":false'), { status, headers });
+    };
+    const said = await run(`status ${domain} nosuch.example`, { fetch: underOtherKey });
+    expect(said).toMatchObject({ code: 1, stderr: expect.stringContaining("no list published") });
+    expect(said.stderr).toContain(`every check is deferred: ${domain}`);
   });
 
   it("does not show the trial domains that doctor deleted, unless they are named", async () => {

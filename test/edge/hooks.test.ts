@@ -95,7 +95,7 @@ describe.each([STALWART, DRAFT, PATCH])("an MTA hook of $name", (spoken) => {
     ["postmaster", accept],
     ["nobody", rejected(550, "5.1.1", `<nobody@${DOMAIN}>: no such mailbox here`)],
     ["bob", rejected(550, "5.2.1", `<bob@${DOMAIN}>: mailbox is disabled`)],
-    ["mary", rejected(550, "5.1.6", `<mary@${DOMAIN}>: mailbox has moved and left no address`)],
+    ["mary", rejected(550, "5.1.6", `<mary@${DOMAIN}>: mailbox has moved, no forwarding address`)],
     ["fred", rejected(452, "4.2.2", `<fred@${DOMAIN}>: mailbox is full`)],
     ["a..b", rejected(501, "5.1.3", `<a..b@${DOMAIN}>: bad recipient address syntax`)],
   ])("gets the action and the SMTP reply of the verdict: %s", async (local, expected) => {

@@ -56,7 +56,7 @@ describe("the SMTP front end with an edge", () => {
     ["Postmaster@bücher.example", "250 Accepted"],
     ["nobody@example.org", "550 5.1.1 <nobody@example.org>: no such mailbox here"],
     ["leaver@example.org", "550 5.2.1 <leaver@example.org>: mailbox is disabled"],
-    ["elsewhere@example.org", "550 5.1.6 <elsewhere@example.org>: mailbox has moved and left no address"],
+    ["elsewhere@example.org", "550 5.1.6 <elsewhere@example.org>: mailbox has moved, no forwarding address"],
     ["overfull@example.org", "452 4.2.2 <overfull@example.org>: mailbox is full"],
     ["someone@other.example", "550 5.7.1 <someone@other.example>: domain is not served here"],
   ])("answers RCPT TO:<%s> with %s", async (address, reply) => {

@@ -123,9 +123,13 @@ describe("the examination of a deployment", () => {
       asked.push(name);
       return { generation: 1, kv: { state: name === "d29.example" ? "ahead" : "equal", generation: 2 } };
     };
-    const { failed } = await examine({ domains, domain });
+    const { failed, results } = await examine({ domains, domain });
     expect(failed[0]).toBe(
       "numbers: KV has a newer list than the Registry, whose storage was restored to an earlier time: d29.example",
+    );
+    const step = results.find((it) => it.step === "numbers");
+    expect(step?.state === "failed" && step.error instanceof Problem ? step.error.hint : null).toMatch(
+      /docs\/restoring\.md/,
     );
     expect(asked.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `d${29 - i}.example`));
     expect(asked.slice(20).filter((name) => name.startsWith("d"))).toEqual([]);

@@ -272,7 +272,7 @@ it.concurrent("A name under a pattern that left the list is deferred for the dep
   expect(await verdict("ticket-7", domain)).toBe("unknown");
 });
 
-it.concurrent("If names that left are asked for as if they had not, all that left lately stay deferred until a person decides", {
+it.concurrent("If too many of the names that left are still asked for, all that left recently stay deferred until a person decides", {
   timeout: 600_000,
 }, async () => {
   const domain = fresh();

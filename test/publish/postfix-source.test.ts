@@ -85,7 +85,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`a table of Postfix as a source${note(
     const seen = async (more: object) => sorted(await linesOf(open({ map: "hash:dotted", ...more })));
     expect(await seen({})).toEqual([
       expect.stringMatching(
-        /^! "john\.smith" is no domain of another key, so it may be a name without a domain/,
+        /^! "john\.smith" is not the domain of another key, so it may be a name without a domain/,
       ),
       "a@example.com active",
       "ann@other.example active",

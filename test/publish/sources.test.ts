@@ -248,7 +248,7 @@ describe("a source", () => {
     for (const behind of [Buffer.alloc(512), Buffer.concat([Buffer.alloc(8), gzipSync("b@x\n")])]) {
       writeFileSync(path, Buffer.concat([gzipSync("a@x\n"), behind]));
       await expect(entriesOf(openFile({ path, shown: "behind.gz" }))).rejects.toThrow(
-        "behind.gz is damaged gzip: it has something else behind its end",
+        "behind.gz is damaged gzip: other data follows its end",
       );
     }
     writeFileSync(path, Buffer.concat([gzipSync("a@x\n"), gzipSync("b@x\n")]));

@@ -231,13 +231,13 @@ for (const database of DATABASES) {
       it("is refused if the server cuts the result or a value", async () => {
         const cut = "SELECT username AS address FROM mailbox LIMIT ROWS EXAMINED 100";
         expect((await refusal(() => linesOf(source(cut)))).message).toMatch(
-          /^source hr: the server cut .*LIMIT ROWS EXAMINED/,
+          /^source hr: the server truncated .*LIMIT ROWS EXAMINED/,
         );
         const long = `SELECT GROUP_CONCAT(username SEPARATOR '') AS address FROM mailbox`;
         server.sql("SET GLOBAL group_concat_max_len = 100;");
         try {
           expect((await refusal(() => linesOf(source(long)))).message).toMatch(
-            /^source hr: the server cut .*group_concat/i,
+            /^source hr: the server truncated .*group_concat/i,
           );
         } finally {
           server.sql("SET GLOBAL group_concat_max_len = DEFAULT;");

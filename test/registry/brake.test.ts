@@ -1,4 +1,4 @@
-/* The brake: names that left and are asked for as if they had not stay deferred until a person decides. */
+/* The brake: names that left and are still asked for too often stay deferred until a person decides. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { DomainDescription, GenerationRecord, Question } from "../../src/api/index.ts";
 import {
@@ -74,7 +74,7 @@ describe("names that left together", () => {
     }
   });
 
-  it("are held with the patterns that left lately, also after the grace of these", async () => {
+  it("are held with the patterns that left recently, also after the grace of these", async () => {
     const list = [...people(60), "ticket-*"];
     await desk.publish(list);
     await isolate.check(`u59@${D}`);

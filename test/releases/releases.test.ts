@@ -68,12 +68,13 @@ const verdictOf = async (host: ReleaseHost, recipient: string): Promise<string> 
 const statusOf = async (host: ReleaseHost, token: string, recipient: string): Promise<number> =>
   (await host.ask("/v1/rcpt", { recipient }, token)).status;
 
-/** What the release answered, recipient for recipient. */
+const codesOf = (reply: unknown): string => String(reply).split(" ", 2).join(" ");
+
+/** What the release answered, recipient for recipient. The words of a reply may change, its codes may not. */
 async function expectSameAnswers(host: ReleaseHost, { answers }: StoredRelease): Promise<void> {
   const results = await check(host, ...Object.keys(answers));
-  expect(
-    Object.fromEntries(results.map(({ recipient, verdict, reply }) => [recipient, { verdict, reply }])),
-  ).toEqual(answers);
+  const wanted = Object.entries(answers).map(([recipient, it]) => [recipient, it.verdict, codesOf(it.reply)]);
+  expect(results.map((it) => [it.recipient, it.verdict, codesOf(it.reply)])).toEqual(wanted);
 }
 
 /** @param edge the edge's code: a stored release does not let replicas check */

@@ -6,7 +6,8 @@ const WARNING = 7 * DAY;
 /** Pause between two looks at the token, and how long a warning is not repeated, ms. */
 const WATCH_PAUSE = 60_000;
 const WARNING_PAUSE = DAY;
-const HOW = "create one with `rollcall token create --role check`, and put it into the bridge's token file";
+const HOW =
+  "create another of the same role with `rollcall token create`, and put it into the bridge's token file";
 
 /**
  * When a token expires, as it states itself; only the edge can verify that.

@@ -11,17 +11,17 @@ interface BrakeOptions extends EdgeOptions {
 
 const HELP = `
 The brake holds names that left a list, if so many of them are asked for that they were probably removed by mistake: they
-are deferred until you decide. \`rollcall rollback\` restores the list from before. --release says that they left: they are
-rejected within a window.
+are deferred until you decide. \`rollcall rollback\` restores the list that had them. --release says that they are meant to
+go: they are rejected within a window.
 
 Exit code 1 if names are held and --release is not given.`;
 
 /** `rollcall brake`: shows the names that the brake holds, and has them refused if a person says that they left. */
 export function brakeCommand(cli: Cli): Command {
   return cli
-    .edgeCommand("brake", "show whether the brake holds names that left, and have them refused")
+    .edgeCommand("brake", "show whether the brake holds names that left a list, or release them")
     .argument("<domain>")
-    .option("--release", "they left: refuse them")
+    .option("--release", "the names are meant to go: refuse them")
     .option("--yes", "do not ask for confirmation")
     .addHelpText("after", HELP)
     .action((domain: string, options: BrakeOptions) => brake(cli, domainOf(domain), options));
@@ -41,14 +41,14 @@ async function brake(cli: Cli, domain: string, options: BrakeOptions): Promise<v
   }
   const age = duration(platform.now() - held.since);
   output.line(
-    `${domain}  ${held.held} names that left are deferred since ${instant(held.since)}, for ${age}`,
+    `${domain}  ${held.held} names that left have been deferred since ${instant(held.since)}, for ${age}`,
   );
   output.line(
     `${" ".repeat(domain.length)}  ${held.asked} of ${held.left} names that left together were asked for`,
   );
   if (!options.release) {
     output.warn(
-      `if they were removed by mistake: \`rollcall rollback ${domain}\`; if they left: add --release`,
+      `if they were removed by mistake: \`rollcall rollback ${domain}\`; if they are meant to go: add --release`,
     );
     output.result({ domain, generation: head.generation, brake: held });
     cli.finish(EXIT.failed);

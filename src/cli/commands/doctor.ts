@@ -30,8 +30,8 @@ With --bridge, on a mail host: examines the bridge's settings and token, the clo
 mail server gets from it (postmap -q, exim -bt, sendmail -bt). Changes nothing. Run it as root, with the token of the bridge.
 
 Otherwise: publishes a list of one address for a domain that nobody has (rollcall-doctor-….invalid), checks it, and deletes it
-again. Nothing else is touched. The deleted domain leaves the history after 30 days; \`rollcall status\` shows it only by
-name. Needs the admin token.`;
+again. Nothing else is touched. The deleted domain leaves the history after 30 days; \`rollcall status\` shows it only if it
+is named. Needs the admin token.`;
 
 /** `rollcall doctor`: whether a deployment works, step by step, and what to do if it does not. */
 export function doctorCommand(cli: Cli): Command {

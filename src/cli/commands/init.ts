@@ -140,7 +140,7 @@ keep_lists = true
 ${tables}
 # sources = ["staff"]                     # instead of \`list\`: tables [sources.staff], see docs/sources.md
 # canaries = ["postmaster@example.com"]   # must be in every list that is published
-# patched = "keep"                        # names of \`rollcall add\` and the like that the list does not know: "keep" or "drop"
+# patched = "keep"                        # single changes (rollcall add, …) that the list does not reflect: "keep" or "drop"
 # minimum = 500                            # fewest names that the list must accept
 # must_not_appear = ["test@example.com"]   # no list with one of these is published
 # mode = "observe"                        # every setting of [defaults] is allowed here too

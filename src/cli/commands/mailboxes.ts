@@ -118,7 +118,8 @@ async function send(
       output.line(describe(output.colors.green, result));
     }
   } catch (error) {
-    if (results.length > 0) output.warn(`done already: ${results.map((result) => result.domain).join(", ")}`);
+    if (results.length > 0)
+      output.warn(`changed before this failed: ${results.map((result) => result.domain).join(", ")}`);
     throw error;
   }
   output.result({ domains: results });
@@ -137,7 +138,7 @@ function requestsFor(
     const address = text.includes("@") || only === undefined ? text : `${text}@${only}`;
     const domain = domainOfRecipient(parseRecipient(address));
     if (domain === null)
-      throw inputError(`"${text}" is no address of a domain`, "write it like ada@example.com");
+      throw inputError(`"${text}" has no domain`, "write it like ada@example.com, or add --domain");
     byDomain.set(domain, [...(byDomain.get(domain) ?? []), address]);
   }
   return new Map(

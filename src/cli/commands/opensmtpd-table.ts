@@ -7,7 +7,7 @@ The address is that of the bridge's socketmap listener: 127.0.0.1:PORT, [::1]:PO
 smtpd.conf, where only a path may stand, an address has a slash before it: table recipients rollcall:/127.0.0.1:10023
 
 smtpd exits when a table process exits, so this one ends only when smtpd closes its standard input, and ignores SIGTERM.
-Whatever happens to the bridge, it answers within 4 s, and smtpd defers the recipient. docs/mta/opensmtpd.md has more.`;
+If the bridge does not answer, smtpd is told so within 3.5 s, and defers the recipient. docs/mta/opensmtpd.md has more.`;
 
 /** `rollcall opensmtpd-table`: the process that OpenSMTPD starts for a table. */
 export function opensmtpdTableCommand(cli: Cli): Command {

@@ -37,8 +37,9 @@ another publish came first.
 Exit codes of this command:
   0  nothing to change
   2  there are changes, and the guard passes
+  4  the guard refuses, the list is not what rollcall.toml expects, or single changes need a decision
   1  other failure, and also a usage error
-The others are those of \`rollcall --help\`: 3 bad input, 4 refused by the guard, 6 edge unreachable.`;
+The others are those of \`rollcall --help\`: 3 bad input, 6 edge unreachable.`;
 
 /** `rollcall plan`: shows what a publish would change. */
 export function planCommand(cli: Cli): Command {

@@ -45,11 +45,11 @@ state folder; mode 0600), so that the plan can show who joins and who leaves. --
 rollcall.toml, turns this off.
 
 --new-key publishes the list that a domain has, unchanged, under the key of its next epoch. Use it if a key or a replica's
-folder may be stolen, after its token is revoked. Names cannot be compared across keys, so it is an override, and the
-history says so.
+folder may have been stolen, after you have revoked the token. Names cannot be compared across keys, so it is an override,
+and the history says so.
 
-Names that were changed one by one since the last publish, and that the list does not know, need a decision: --keep-patched,
---drop-patched, or patched = "keep" or "drop" in rollcall.toml. Kept ones are asked about again, until the list has them.
+Single changes (rollcall add, remove, …) since the last publish that the list does not reflect need a decision: --keep-patched,
+--drop-patched, or patched = "keep" or "drop" in rollcall.toml. Kept ones are asked about again, until the list reflects them.
 
 With --force, a list that accepts nobody must be confirmed by typing the domain's name; --force --yes does not ask.`;
 

@@ -11,8 +11,8 @@ interface RestoredOptions extends EdgeOptions {
 
 const HELP = `
 Run it while ROLLCALL_PAUSED is set, once for each partition that was restored. docs/restoring.md has every step.
-Afterwards publish every list: what was published since that time is lost. Exits with 1 if it names domains that
-have no list now.`;
+Afterwards publish every list: what was published since that time is lost. Exits with 1 if it names domains: those that
+have no list now, or one that was made under another master key or canonicaliser.`;
 
 /** `rollcall registry restored`, for admin. */
 export function registryCommand(cli: Cli): Command {

@@ -18,7 +18,7 @@ export function rollbackCommand(cli: Cli): Command {
     .argument("<domain>")
     .option(
       "--to <generation>",
-      "the generation to restore (default: the one before the newest)",
+      "the generation to restore (default: the list before the present one)",
       wholeNumber,
     )
     .option("--note <text>", "note for the history, at most 200 characters")

@@ -20,11 +20,11 @@ rollcall.toml that have no list. Does not show the trial domains that \`rollcall
 A list in observe or defer mode shows about how many distinct names enforce mode would have refused in the last day. Most of
 them are rightly unknown if there is backscatter.
 
-Exit code 1 if the brake holds names, or if --max-age is given and a list is older, or was never published; 3 without
---max-age if a domain has no list. On the host that publishes, a publish that found nothing to change counts as well. An alias has no list and is
-never stale.
+Exit code 1 if a list was made under another key than the edge's, if the brake holds names, or if --max-age is given and a
+list is older or was never published. Otherwise 3 if a domain has no list. On the host that publishes, a publish that found
+nothing to change counts as well. An alias has no list and is never stale.
 
-Warns of a list whose shards are half full. Single changes make it longer and never make more shards; a publish does.`;
+Warns of a list whose shards are half full: single changes fill the shards that a list has, and only a publish makes more.`;
 
 /** `rollcall status`: the state of each domain, and whether its list is fresh. */
 export function statusCommand(cli: Cli): Command {
@@ -81,14 +81,14 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
       .join(", ");
   const foreign = named((list) => list.key_fits === false && list.state === "served");
   if (foreign !== "") {
-    output.warn(`made under another key than the edge's, so every check is deferred: ${foreign}`);
+    output.warn(`lists under another key than the edge's, so every check is deferred: ${foreign}`);
     output.note(`what to do: ${OTHER_KEY_STEPS}`);
     cli.finish(EXIT.failed);
   }
   const braked = named((list) => list.brake !== null);
   if (braked !== "") {
     output.warn(
-      `the brake holds names that left, since so many are asked for: ${braked}; \`rollcall brake\` shows why, and what to do`,
+      `the brake holds names that left, since so many of them are asked for: ${braked}; \`rollcall brake DOMAIN\` shows why, and what to do`,
     );
     cli.finish(EXIT.failed);
   }
@@ -107,7 +107,7 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
   const missing = named((list) => list.state === "none");
   if (missing === "") return;
   output.warn(`no list published: ${missing}; check the name, or publish it with \`rollcall publish\``);
-  cli.finish(EXIT.input);
+  if (cli.exitCode === EXIT.done) cli.finish(EXIT.input);
 }
 
 const STATE_NOTES: Readonly<Record<ListState["state"], string | null>> = {

@@ -42,7 +42,7 @@ export function tokenCommand(cli: Cli): Command {
     .edgeCommand("list", "list all tokens")
     .action((options: EdgeOptions) => listTokens(cli, options));
   const revoke = cli
-    .edgeCommand("revoke", "revoke a token: rejections stop at once, everything else within one window")
+    .edgeCommand("revoke", "revoke a token: at once, and for checks within one window")
     .argument("<id>", "id of the token, as `rollcall token list` shows it")
     .action((id: string, options: EdgeOptions) => revokeToken(cli, id, options));
   return cli

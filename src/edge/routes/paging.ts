@@ -21,7 +21,7 @@ export function readPaging<T>(request: Request, read: (after: string) => T | nul
   if (givenAfter === null && givenLimit === null) return { after: null, limit: MAX_WHOLE, isWhole: true };
   const after = givenAfter === null ? null : read(givenAfter);
   if (givenAfter !== null && after === null) {
-    throw badRequest("after must be what an answer calls next");
+    throw badRequest("after must be the `next` of the page before");
   }
   const limit = Number(givenLimit ?? MAX_PAGE);
   if (!/^\d{1,4}$/.test(givenLimit ?? "1") || limit < 1 || limit > MAX_PAGE) {

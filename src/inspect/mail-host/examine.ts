@@ -76,7 +76,7 @@ class MailHost {
     const { token, clock } = this.#ports;
     const { expires, file } = token;
     const create =
-      "create one with `rollcall token create --role check`, and put it into the bridge's token file";
+      "create another of the same role with `rollcall token create`, and put it into the bridge's token file";
     if (typeof expires === "number" && expires <= clock.now())
       throw new Problem("the token has expired", create);
     const mode = file === null ? undefined : statSync(file, { throwIfNoEntry: false })?.mode;

@@ -84,7 +84,7 @@ async function* unpacked(
   await ended;
   // zlib stops at a NUL behind the end, whatever follows.
   if (octets > gunzip.bytesWritten) {
-    throw Object.assign(new Error("it has something else behind its end"), { code: "Z_TRAILING" });
+    throw Object.assign(new Error("other data follows its end"), { code: "Z_TRAILING" });
   }
 }
 

@@ -80,7 +80,7 @@ async function requireWhole(connection: Connection, { shown }: SourceHost): Prom
   if (cut === undefined) return;
   throw new PublishError(
     "input",
-    `${shown}: the server cut what the query yields: ${cut[2]}`,
+    `${shown}: the server truncated the result of the query: ${cut[2]}`,
     "change the query, or raise the limit of the server (group_concat_max_len)",
   );
 }

@@ -98,7 +98,7 @@ class Domains {
       if (this.#domains.has(key.toLowerCase())) continue;
       sink.fault(
         line,
-        `"${key}" is no domain of another key, so it may be a name without a domain: set bare_names to "skip" or "keep"`,
+        `"${key}" is not the domain of another key, so it may be a name without a domain: set bare_names to "skip" or "keep"`,
       );
     }
   }

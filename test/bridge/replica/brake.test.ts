@@ -42,7 +42,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   const shown = await edge.try("brake", DOMAIN);
   expect(shown).toMatchObject({ code: 1, stderr: expect.stringContaining(`rollcall rollback ${DOMAIN}`) });
   expect(shown.stdout).toMatch(
-    /15 names that left are deferred since .*\n.* 1[123] of 15 names .* asked for/,
+    /15 names that left have been deferred since .*\n.* 1[123] of 15 names .* asked for/,
   );
   const status = await edge.try("status");
   expect(status).toMatchObject({ code: 1, stdout: expect.stringContaining("15 leavers held") });

@@ -78,7 +78,7 @@ describe("rollcall bridge --replica", () => {
       }).ended;
     expect(await start("--replica", "lists", "--domain", "not a domain")).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('It must be domain names, and "not a domain" is none.') as string,
+      stderr: expect.stringContaining('It must be domain names, and "not a domain" is not one.') as string,
     });
     writeFileSync(join(home, "file"), "");
     expect(await start("--replica", "file")).toMatchObject({

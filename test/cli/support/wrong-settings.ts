@@ -86,6 +86,6 @@ export const WRONG_SETTINGS: readonly (readonly [where: string, file: string, me
   [
     "a domain of the bridge",
     "[bridge]\ndomain = { x = 1 }\n",
-    'rollcall.toml:2: domain must be domain names, and {"x":1} is none',
+    'rollcall.toml:2: domain must be domain names, and {"x":1} is not one',
   ],
 ];
