@@ -6,12 +6,25 @@ import { type DomainPlan, planDomain } from "./plan.ts";
 /**
  * Plans the same lists against the present heads, if only single changes were made since they were planned, and what the
  * brake did. What was uploaded is used again.
- * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again
+ * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again; the same plans if a
+ * head moves meanwhile, since their commit meets the conflict again
  */
 export async function rebase(
   client: RollcallClient,
   plans: readonly DomainPlan[],
-): Promise<DomainPlan[] | null> {
+): Promise<readonly DomainPlan[] | null> {
+  try {
+    return await planAgain(client, plans);
+  } catch (error) {
+    if (isConflict(error)) return plans;
+    throw error;
+  }
+}
+
+async function planAgain(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+): Promise<readonly DomainPlan[] | null> {
   const rebased: DomainPlan[] = [];
   let hasMoved = false;
   for (const plan of plans) {
