@@ -317,6 +317,26 @@ describe("names that are held", () => {
   it.each([
     ["another key", { epoch: 2 }],
     ["another spelling", { policy: { case: "sensitive" as const } }],
+  ])("end with the domain if its next list has %s", async (_, options) => {
+    await desk.remove();
+    await desk.publish(people(40, 20), { ...options, force: true });
+    expect(await brake()).toBeNull();
+  });
+
+  it("are held again if the domain was an alias after its end", async () => {
+    await desk.publish(["a"], { domain: "other.example" });
+    await desk.remove();
+    await desk.publish([], { policy: { alias: "other.example" }, force: true });
+    await advance(WINDOW);
+    expect(await verdicts(["u20", "u0"])).toEqual(["unknown"]);
+    await desk.publish(people(40, 20), { policy: { alias: null }, force: true });
+    await advance(WINDOW);
+    expect(await verdicts(left)).toEqual(["departed"]);
+  });
+
+  it.each([
+    ["another key", { epoch: 2 }],
+    ["another spelling", { policy: { case: "sensitive" as const } }],
   ])("are not lost to %s: even an override does not help", async (_, options) => {
     const commit = await desk.prepare(people(40, 20), options);
     const refusal = refused(await desk.core.commit({ domains: [commit], force: true }, "tester"));
