@@ -182,3 +182,27 @@ it("a publish that only settles single changes is done if its answer was lost", 
   });
   expect(patched()).toBe(0);
 });
+
+it("a publish goes on if single changes are made before the guard is asked about it", async () => {
+  await publish(people(20));
+  let plans = 0;
+  intercept = async (path, send) => {
+    if (path === "/v1/plans" && ++plans <= 2) await change(`early${plans}`);
+    return send();
+  };
+  let planned = 0;
+  await publish(people(21), async () => void planned++, { patched: "keep" });
+  expect(planned).toBe(1);
+  expect(await actions()).toEqual(["commit", "patch", "patch", "commit"]);
+  expect(await verdicts("early1", "early2", "u20")).toEqual(["deliverable", "deliverable", "deliverable"]);
+});
+
+it("a publish ends if another one comes before the guard is asked about it", async () => {
+  await publish(people(20));
+  let plans = 0;
+  intercept = async (path, send) => {
+    if (path === "/v1/plans" && ++plans === 1) await world.publish(isolate, D, people(22), { expect: 1 });
+    return send();
+  };
+  await expect(publish(people(21))).rejects.toMatchObject({ code: "conflict" });
+});
