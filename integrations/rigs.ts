@@ -1,7 +1,7 @@
 /** Every front end that the conformance corpus and the fault matrix try. */
 import { emailWorkers } from "./email-workers/entry.ts";
 import { exim } from "./exim/rig.ts";
-import { haraka } from "./haraka/rig.ts";
+import { haraka } from "./haraka/rig.mts";
 import { draftHooks, draftHooksAtTheEdge } from "./mta-hooks/entry.ts";
 import { opensmtpd } from "./opensmtpd/rig.ts";
 import { postfix } from "./postfix/rig.ts";

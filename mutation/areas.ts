@@ -48,6 +48,7 @@ export const AREAS: readonly Area[] = [
       "guard.ts",
       "guard-store.ts",
       "held-names.ts",
+      "brake.ts",
       "plan.ts",
     ],
     tests: [

@@ -15,7 +15,7 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "lost copies are not put again",
     "a reader that misses one reports it",
     registry(
-      "copy-to-kv.ts",
+      "missed-in-kv.ts",
       '    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number = number AND kv_time < ?",',
       '    "UPDATE heads SET kv_number = 0 WHERE domain = ? AND kv_number < number AND kv_time < ?",',
     ),
@@ -49,7 +49,7 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     "a blob that is put again delays the others",
     "each blob has a time of its own",
     registry(
-      "copy-to-kv.ts",
+      "missed-in-kv.ts",
       "domain = ? AND id = ? AND in_kv > 0 AND in_kv < ? AND (expires IS NULL OR expires = ?)",
       "domain = ? AND id = ? AND in_kv > 0 AND (SELECT kv_time FROM heads WHERE heads.domain = blobs.domain) < ? AND (expires IS NULL OR expires = ?)",
     ),

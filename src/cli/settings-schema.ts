@@ -8,7 +8,7 @@ import {
   POLICY_SETTINGS,
   policyFault,
 } from "../directory/index.ts";
-import { knownSourceSettings, SOURCE_SETTINGS } from "../publish/index.ts";
+import { knownSourceSettings, SOURCE_SETTINGS, tableSetting, textSetting } from "../publish/index.ts";
 
 /** Part of a JSON schema. */
 type Json = Readonly<Record<string, unknown>>;
@@ -67,12 +67,32 @@ const bridgeEntries = Object.fromEntries(
 
 const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforce"'));
 const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
-const TEXT = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
-const ADDRESSES = v.optional(v.array(TEXT("must be addresses"), "must be a list of addresses"), []);
+const ADDRESSES = v.optional(v.array(textSetting("must be addresses"), "must be a list of addresses"), []);
 const WHOLE = "must be a whole number, 1 or more";
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
+
+/** A table `[domains."example.com"]`. */
+const DOMAIN = tableSetting(
+  v.strictObject({
+    list: v.optional(textSetting("must be the path of a list")),
+    sources: v.optional(
+      v.pipe(
+        v.array(textSetting("must be names of sources"), 'must be a list of names, such as ["staff"]'),
+        v.nonEmpty("must name a source"),
+      ),
+    ),
+    mode: MODE,
+    patched: PATCHED,
+    canaries: ADDRESSES,
+    minimum: v.optional(
+      v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
+    ),
+    must_not_appear: ADDRESSES,
+    ...policyEntries,
+  }),
+);
 
 /** `rollcall.toml`, without the rules between its tables. */
 export const SETTINGS_SCHEMA = v.strictObject({
@@ -84,34 +104,23 @@ export const SETTINGS_SCHEMA = v.strictObject({
     ),
   ),
   keep_lists: v.optional(v.boolean("must be true or false"), true),
-  bridge: v.optional(v.strictObject(bridgeEntries), {}),
-  defaults: v.optional(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries }), {}),
-  sources: v.optional(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]"), {}),
+  bridge: v.optional(tableSetting(v.strictObject(bridgeEntries)), {}),
+  defaults: v.optional(tableSetting(v.strictObject({ mode: MODE, patched: PATCHED, ...policyEntries })), {}),
+  sources: v.optional(
+    tableSetting(v.record(v.string(), SOURCE_SETTINGS, "must be tables such as [sources.staff]")),
+    {},
+  ),
   domains: v.optional(
-    v.record(
-      // Labels of ASCII, or anything in other scripts; readSettings() checks the name as IDNA does.
-      v.pipe(
-        v.string(),
-        v.metadata({ pattern: "^(?:[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)*\\.?|.*[^\\x00-\\x7f].*)$" }),
+    tableSetting(
+      v.record(
+        // Labels of ASCII, or anything in other scripts; readSettings() checks the name as IDNA does.
+        v.pipe(
+          v.string(),
+          v.metadata({ pattern: "^(?:[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)*\\.?|.*[^\\x00-\\x7f].*)$" }),
+        ),
+        DOMAIN,
+        'must be tables such as [domains."example.com"]',
       ),
-      v.strictObject({
-        list: v.optional(TEXT("must be the path of a list")),
-        sources: v.optional(
-          v.pipe(
-            v.array(TEXT("must be names of sources"), 'must be a list of names, such as ["staff"]'),
-            v.nonEmpty("must name a source"),
-          ),
-        ),
-        mode: MODE,
-        patched: PATCHED,
-        canaries: ADDRESSES,
-        minimum: v.optional(
-          v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
-        ),
-        must_not_appear: ADDRESSES,
-        ...policyEntries,
-      }),
-      'must be tables such as [domains."example.com"]',
     ),
     {},
   ),

@@ -36,8 +36,13 @@ export const isPackedSketch = (packed: Uint8Array): boolean =>
     i % 2 === 0 ? i === 0 || byte > (packed[i - 2] as number) : byte > 0 && byte <= 33,
   );
 
-/** Adds the names of a packed sketch to another one. @throws DirectoryError `damaged` */
-export function mergeSketch(into: Sketch, packed: Uint8Array): void {
+/** Adds the names of another sketch. */
+export function mergeSketch(into: Sketch, other: Sketch): void {
+  for (const [at, rank] of other.entries()) raise(into, at, rank);
+}
+
+/** Adds the names of a packed sketch. @throws DirectoryError `damaged` */
+export function mergePackedSketch(into: Sketch, packed: Uint8Array): void {
   if (!isPackedSketch(packed)) throw new DirectoryError("damaged", "a sketch of names is damaged");
   for (let i = 0; i < packed.length; i += 2) raise(into, packed[i] as number, packed[i + 1] as number);
 }

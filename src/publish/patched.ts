@@ -11,6 +11,7 @@ import {
   recount,
   shardOf,
   tailOf,
+  toHex,
   UNLISTED,
 } from "../directory/index.ts";
 import { type PackedList, statesIn } from "./pack.ts";
@@ -117,6 +118,16 @@ function withNames(packed: PackedList, hashing: Hashing, names: readonly Patched
 
 /** What a commit says about single changes. */
 export const keptOf = (patched: PatchedPlan): Uint8Array => concatBytes(patched.kept);
+
+/**
+ * Whether single changes are what a publish leaves of them: only names that it keeps, each as it lists them.
+ * @param names those of the head; null if the edge does not say
+ */
+export function areSettled(patched: PatchedPlan | null, names: readonly PatchedName[] | null): boolean {
+  if (patched === null || names === null) return true;
+  const kept = new Set(patched.kept.map(toHex));
+  return names.every(({ fingerprint, was }) => kept.has(toHex(encodeKept([{ fingerprint, listed: was }]))));
+}
 
 /** What has to be decided, in words; null if nothing has. */
 export function openChanges(patched: PatchedPlan | null): string | null {

@@ -1,17 +1,58 @@
+/** Plans again while single changes and the brake move the heads. */
 import { ClientError, type RollcallClient } from "../client/index.ts";
 import { baseOf } from "./base.ts";
 import { judgePlan } from "./judge.ts";
 import { type DomainPlan, planDomain } from "./plan.ts";
 
+/** How often plans are made again for heads that single changes moved. */
+const REBASES = 20;
+
 /**
- * Plans the same lists against the present heads, if only single changes were made since they were planned, and what the
- * brake did. What was uploaded is used again.
- * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again
+ * Does work with plans. If it meets a head that only single changes and the brake moved, the same lists are planned against
+ * the present heads, and it begins again. What was uploaded is used again.
+ * @param accept throws if plans that were made again may not take the place of the others; it gets the conflict, too
+ * @throws the conflict, if a head moved in another way, or a plan cannot be made again
  */
-export async function rebase(
+export async function withMovingHeads<T>(
   client: RollcallClient,
   plans: readonly DomainPlan[],
-): Promise<DomainPlan[] | null> {
+  work: (plans: readonly DomainPlan[]) => Promise<T>,
+  accept: (again: readonly DomainPlan[], conflict: unknown) => void = () => undefined,
+): Promise<T> {
+  let present = plans;
+  for (let round = 0; ; round++) {
+    try {
+      return await work(present);
+    } catch (error) {
+      const again = isConflict(error) && round < REBASES ? await rebase(client, present) : null;
+      if (again === null) throw error;
+      accept(again, error);
+      present = again;
+    }
+  }
+}
+
+/**
+ * Plans the same lists against the present heads.
+ * @returns null if a head has moved in another way, no head has moved, or a plan cannot be made again; the same plans if a
+ * head moves meanwhile, since the work meets the conflict again
+ */
+async function rebase(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+): Promise<readonly DomainPlan[] | null> {
+  try {
+    return await planAgain(client, plans);
+  } catch (error) {
+    if (isConflict(error)) return plans;
+    throw error;
+  }
+}
+
+async function planAgain(
+  client: RollcallClient,
+  plans: readonly DomainPlan[],
+): Promise<readonly DomainPlan[] | null> {
   const rebased: DomainPlan[] = [];
   let hasMoved = false;
   for (const plan of plans) {
@@ -39,5 +80,5 @@ async function isPatched(client: RollcallClient, domain: string, since: number):
 const KEEPING: ReadonlySet<string> = new Set(["patch", "brake", "release"]);
 
 /** Whether a commit came too late for the heads that it was planned against. */
-export const isConflict = (error: unknown): boolean =>
+const isConflict = (error: unknown): boolean =>
   error instanceof ClientError && (error.code === "conflict" || error.code === "patched_names");

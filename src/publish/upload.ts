@@ -5,6 +5,7 @@ import { retry } from "../runtime/retry.ts";
 import { baseOf } from "./base.ts";
 import { commitOf } from "./commit-body.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
+import { areSettled } from "./patched.ts";
 import { type DomainPlan, isHead } from "./plan.ts";
 
 export interface UploadOptions {
@@ -94,10 +95,11 @@ async function alreadyPublished(
   conflict: ClientError,
 ): Promise<CommitResult> {
   const generations: Record<string, number> = {};
-  for (const { domain, key, packed, resultingPolicy: policy, resultingMode: mode } of plans) {
+  for (const { domain, key, packed, patched, resultingPolicy: policy, resultingMode: mode } of plans) {
     const head = await client.domain(domain);
     const base = head && baseOf(head, (id) => client.blob(domain, id));
     if (base === null || !isHead(base, { key, packed, policy, mode })) throw conflict;
+    if (!areSettled(patched, base.patched ?? null)) throw conflict;
     generations[domain] = base.generation;
   }
   return { generations, unchanged: [] };

@@ -18,7 +18,7 @@ import {
   planLists,
   type Start,
 } from "./plan-list.ts";
-import { isConflict, rebase } from "./rebase.ts";
+import { withMovingHeads } from "./rebase.ts";
 import { batchesOf, upload } from "./upload.ts";
 
 /** What a publish is about to change. */
@@ -101,7 +101,10 @@ export async function planChanges(
   targets: readonly PublishTarget[],
   options: PublishOptions = {},
 ): Promise<PlannedList[]> {
-  const planPorts = { hashing, recorder, progress, judge: (plan: DomainPlan) => judgePlan(client, plan) };
+  // While a list is read, single changes may be made.
+  const judge = (plan: DomainPlan) =>
+    withMovingHeads(client, [plan], ([present = plan]) => judgePlan(client, present));
+  const planPorts = { hashing, recorder, progress, judge };
   return options.newKey
     ? await planUnderNewKeys(client, planPorts, targets, options)
     : await planLists(planPorts, targets, (domain) => startOf(client, hashing, domain), options);
@@ -160,31 +163,19 @@ export async function commitPlans(
   return all;
 }
 
-/** How often plans are made again for heads that single changes moved. */
-const REBASES = 20;
-
 /** Uploads plans, and makes them again while single changes are faster. */
-async function uploadOver(
+const uploadOver = (
   client: RollcallClient,
   plans: readonly DomainPlan[],
   force: boolean | undefined,
   send: (plans: readonly DomainPlan[]) => Promise<CommitResult>,
-): Promise<CommitResult> {
-  let present = plans;
-  for (let round = 0; ; round++) {
-    try {
-      return await send(present);
-    } catch (error) {
-      const next = isConflict(error) && round < REBASES ? await rebase(client, present) : null;
-      const isUnmet = next?.some(({ missingCanaries, unmet }) => missingCanaries.length + unmet.length > 0);
-      if (next === null || isUnmet) throw error;
-      requireDecisions(next);
-      const refused = next.filter(({ refusal }) => refusal !== null);
-      if (refused.length > 0 && !force) throw refusal(refused);
-      present = next;
-    }
-  }
-}
+): Promise<CommitResult> =>
+  withMovingHeads(client, plans, send, (again, conflict) => {
+    if (again.some(({ missingCanaries, unmet }) => missingCanaries.length + unmet.length > 0)) throw conflict;
+    requireDecisions(again);
+    const refused = again.filter(({ refusal }) => refusal !== null);
+    if (refused.length > 0 && !force) throw refusal(refused);
+  });
 
 /** The head that a plan starts from, and the key that its list is made under. */
 export async function startOf(client: RollcallClient, hashing: Hashing, domain: string): Promise<Start> {

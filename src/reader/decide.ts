@@ -4,6 +4,7 @@ import {
   type DomainRecipient,
   type Finding,
   lookup,
+  type Mode,
   milderMode,
   needsFreshness,
   VERDICTS,
@@ -167,7 +168,7 @@ export class Decider {
         maxAge: isConfirmed || isExport ? seconds(view.remaining(now)) : 0,
         detail: isExport ? FROM_KV : pattern === undefined ? faultOf(recipient) : `by the pattern ${pattern}`,
       }),
-      namesIn(finding, lists),
+      namesIn(finding, mode, lists),
     );
   }
 
@@ -266,12 +267,14 @@ const ageInSeconds = (time: number, now: number): number => Math.max(0, Math.cei
 /**
  * What is to be counted of a recipient's name: that it left the list and is asked for, and that a list in a softer mode
  * would refuse it in enforce mode.
+ * @param mode the mildest of the lists
  */
 function namesIn(
   { verdict, name, until }: Extract<Finding, { kind: "found" }>,
+  mode: Mode,
   lists: readonly CachedManifest[],
 ): readonly AskedName[] | undefined {
-  if (name === undefined) return undefined;
+  if (name === undefined || (mode === "enforce" && until === undefined)) return undefined;
   const isRefused = VERDICTS[verdict].action === "reject";
   const soft = isRefused ? lists.filter(({ manifest }) => manifest.mode !== "enforce") : [];
   const names = soft.map(({ manifest: { domain } }) => ({ domain, until: 0, name }));

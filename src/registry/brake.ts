@@ -10,7 +10,6 @@ import {
   type ManifestRecord,
   mergeSketch,
   newSketch,
-  packSketch,
   type Sketch,
 } from "../directory/index.ts";
 import { type CommitContext, commitDrafts } from "./commit.ts";
@@ -57,7 +56,7 @@ export function release(context: CommitContext, domain: string, expect: number, 
   const { records, storage } = context;
   const head = records.head(domain);
   const manifest = liveManifest(head);
-  const brake = manifest === null ? null : brakeOf(storage, domain);
+  const brake = brakeOf(storage, domain);
   if (head === null || manifest === null || brake === null) {
     throw failure("not_found", `the brake holds no names of ${domain}`, { domain });
   }
@@ -119,6 +118,6 @@ function reasonFor(
 /** About how many distinct names are in sketches together. */
 function count(sketches: Iterable<Sketch>): number {
   const all = newSketch();
-  for (const sketch of sketches) mergeSketch(all, packSketch(sketch));
+  for (const sketch of sketches) mergeSketch(all, sketch);
   return estimate(all);
 }

@@ -2,6 +2,7 @@ import type { Asked, Count, Counted } from "../api/index.ts";
 import {
   estimate,
   fromBase64Url,
+  mergePackedSketch,
   mergeSketch,
   newSketch,
   packSketch,
@@ -117,7 +118,8 @@ export class Counters {
       for (const [key, text] of sketchesIn(row[kind])) if (isWanted(key)) merge(day, key, text);
     }
     for (const bucket of this.#unwritten.values()) {
-      for (const [key, text] of packed(bucket[kind])) if (isWanted(key)) merge(day, key, text);
+      for (const [key, sketch] of bucket[kind])
+        if (isWanted(key)) add(day, key, (into) => mergeSketch(into, sketch));
     }
     return day;
   }
@@ -196,17 +198,19 @@ function addTo(sums: Sums, key: string, n: number): void {
 }
 
 /** Adds a packed sketch to that of a key, if there is room. @throws DirectoryError if it is none */
-function merge(sketches: Sketches, key: string, text: string): void {
+const merge = (sketches: Sketches, key: string, text: string): void =>
+  add(sketches, key, (into) => mergePackedSketch(into, fromBase64Url(text)));
+
+function add(sketches: Sketches, key: string, names: (into: Sketch) => void): void {
   const sketch = sketches.get(key) ?? newSketch();
-  mergeSketch(sketch, fromBase64Url(text));
+  names(sketch);
   if (sketches.size < MAX_SKETCHES) sketches.set(key, sketch);
 }
 
-const packed = (sketches: Sketches): [string, string][] =>
-  [...sketches].map(([key, sketch]) => [key, toBase64Url(packSketch(sketch))]);
-
 const textOf = (sketches: Sketches): string | null =>
-  sketches.size === 0 ? null : JSON.stringify(packed(sketches));
+  sketches.size === 0
+    ? null
+    : JSON.stringify([...sketches].map(([key, sketch]) => [key, toBase64Url(packSketch(sketch))]));
 
 const sketchesIn = (text: unknown): [string, string][] =>
   text === null || text === undefined ? [] : (JSON.parse(text as string) as [string, string][]);

@@ -14,23 +14,23 @@ import type {
   Result,
   RollbackRequest,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, type Mode, readManifest, rosterMac } from "../directory/index.ts";
-import { messageOf } from "../runtime/message-of.ts";
+import { deriveDomainKey, encodePatched, readManifest, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { readAudit } from "./audit.ts";
-import { judgeLeavers, release } from "./brake.ts";
+import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
-import { noteMissing, noteMissingBlob } from "./copy-to-kv.ts";
 import type { AskedLeavers, Counters } from "./counters.ts";
+import { addCounts, brake, withRefused } from "./counting.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
+import { noteMissing, noteMissingBlob } from "./missed-in-kv.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { patchedNames } from "./patched-names.ts";
@@ -39,7 +39,6 @@ import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.t
 import type {
   Actor,
   Changed,
-  HeadCounts,
   HeadSummary,
   MailboxChanges,
   Page,
@@ -108,7 +107,7 @@ export class RegistryCore implements RegistryApi {
 
   async question(question: Question): Promise<Result<QuestionAnswer>> {
     // A Registry that is not initialised counts too. What a replica counted waits for a look at its token.
-    if (question.replica === undefined) this.#count(question);
+    if (question.replica === undefined) addCounts(this.#options.counters, question);
     return this.#answer(() => this.#question(question));
   }
 
@@ -130,17 +129,19 @@ export class RegistryCore implements RegistryApi {
       if (head === null) return null;
       const names = encodePatched(patchedNames(this.#storage, domain));
       const { mode } = readManifest(head.manifest, domain);
-      const [counts] = this.#withRefused([{ domain, mode, brake: brakeOf(this.#storage, domain) }]);
+      const [counts] = withRefused(this.#options.counters, [
+        { domain, mode, brake: brakeOf(this.#storage, domain) },
+      ]);
       return { generation: head.number, manifest: head.manifest, names, ...counts };
     });
   }
 
   async domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => this.#withRefused(listDomains(this.#storage, page)));
+    return this.#answer(() => withRefused(this.#options.counters, listDomains(this.#storage, page)));
   }
 
   async domainsNamed(names: readonly string[]): Promise<Result<readonly HeadSummary[]>> {
-    return this.#answer(() => this.#withRefused(domainsNamed(this.#storage, names)));
+    return this.#answer(() => withRefused(this.#options.counters, domainsNamed(this.#storage, names)));
   }
 
   async generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>> {
@@ -268,21 +269,10 @@ export class RegistryCore implements RegistryApi {
     }
   }
 
-  /**
-   * Holds names that left if they are asked for too often; {@link Counters} says which. Throws nothing: what fails is
-   * logged, and tried again with the next names that are counted.
-   */
+  /** Holds names that left if they are asked for too often. Throws nothing. */
   brake(domain: string, asked: AskedLeavers): void {
     const { ports, settings } = this.#options;
-    if (settings.paused || getMeta(this.#storage, "incarnation") === undefined) return;
-    const log = (detail: string): void => ports.log?.({ event: "brake", domain, detail });
-    try {
-      const held = this.#change(() => judgeLeavers(this.#context(), domain, asked));
-      if (held !== null)
-        log(`${held.asked} of ${held.left} names that left were asked for: names that left are held`);
-    } catch (error) {
-      log(`names that left cannot be held: ${messageOf(error)}`);
-    }
+    brake({ ...ports, ...settings, ...this.#context() }, domain, asked);
   }
 
   /** What the platform's alarm runs. */
@@ -306,16 +296,12 @@ export class RegistryCore implements RegistryApi {
     };
   }
 
-  #count({ counts = [], asked }: Question): void {
-    if (counts.length > 0 || asked !== undefined) this.#options.counters?.add(counts, asked);
-  }
-
   #question(question: Question): QuestionAnswer {
     const { since, want, most, replica } = question;
     if (this.#options.settings.paused) throw failure("unavailable", PAUSED);
     if (replica !== undefined) {
       const page = changesForReplica(this.#storage, since, replica, this.#now());
-      if (!page.replica.isRevoked) this.#count(question);
+      if (!page.replica.isRevoked) addCounts(this.#options.counters, question);
       return page;
     }
     const answer = changesSince(this.#storage, since, most);
@@ -352,18 +338,6 @@ export class RegistryCore implements RegistryApi {
 
   #change<T>(work: () => T): T {
     return changeAndCopy(this.#storage, this.#now(), work);
-  }
-
-  /** Adds how many names enforce mode would have refused, where another mode is on. */
-  #withRefused<T extends { readonly domain: string; readonly mode: Mode }>(
-    heads: readonly T[],
-  ): (T & Pick<HeadCounts, "would_refuse">)[] {
-    const isSoft = ({ mode }: T): boolean => mode !== "enforce";
-    const refused = heads.some(isSoft) ? this.#options.counters?.refused() : undefined;
-    return heads.map((head) => ({
-      ...head,
-      would_refuse: refused !== undefined && isSoft(head) ? (refused.get(head.domain) ?? 0) : null,
-    }));
   }
 
   /** A change under a number of the log. */

@@ -6,6 +6,7 @@ import {
   addToSketch,
   estimate,
   isPackedSketch,
+  mergePackedSketch,
   mergeSketch,
   newSketch,
   packSketch,
@@ -100,15 +101,19 @@ describe("a sketch", () => {
       expect(packed.length).toBeLessThanOrEqual(512);
       expect(isPackedSketch(packed)).toBe(true);
       const merged = newSketch();
-      mergeSketch(merged, packed);
+      mergePackedSketch(merged, packed);
       expect(merged).toEqual(sketch);
     });
   });
 
-  it("merged with another has the names of both", () => {
-    const merged = sketchOf(namesUpTo(700));
-    mergeSketch(merged, packSketch(sketchOf(namesUpTo(700, 400))));
+  it("merged with another, packed or not, has the names of both", () => {
+    const other = sketchOf(namesUpTo(700, 400));
+    const [merged, same] = [sketchOf(namesUpTo(700)), sketchOf(namesUpTo(700))];
+    mergePackedSketch(merged, packSketch(other));
+    mergeSketch(same, other);
     expect(merged).toEqual(sketchOf(namesUpTo(1_100)));
+    expect(same).toEqual(merged);
+    expect(other).toEqual(sketchOf(namesUpTo(700, 400)));
   });
 });
 
@@ -124,7 +129,7 @@ describe("bytes that are no sketch", () => {
     const packed = Uint8Array.from(bytes);
     expect(isPackedSketch(packed)).toBe(false);
     const into = newSketch();
-    expect(faultOf(() => mergeSketch(into, packed))).toBe("damaged");
+    expect(faultOf(() => mergePackedSketch(into, packed))).toBe("damaged");
     expect(into).toEqual(newSketch());
   });
 

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.ts";
+import { installPlugin, WITHOUT_HARAKA } from "../../integrations/haraka/rig.mts";
 import { readAnswer } from "../../src/client/answers.ts";
 import { answer, MODES, VERDICTS, type Verdict } from "../../src/directory/index.ts";
 import { about } from "../conformance/faults/truth.ts";

@@ -7,7 +7,7 @@ import {
   estimate,
   fingerprint,
   fromBase64Url,
-  mergeSketch,
+  mergePackedSketch,
   newSketch,
   VERDICTS,
   type Verdict,
@@ -127,7 +127,7 @@ describe("names that a tally counts", () => {
   const taken = (tally: Tally): [domain: string, until: number, names: number][] =>
     (tally.takeAsked() ?? []).map(([domain, until, text]) => {
       const sketch = newSketch();
-      mergeSketch(sketch, fromBase64Url(text));
+      mergePackedSketch(sketch, fromBase64Url(text));
       return [domain, until, estimate(sketch)];
     });
 

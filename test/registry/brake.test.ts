@@ -48,8 +48,15 @@ const verdicts = async (names: readonly string[]): Promise<string[]> => {
 };
 const brake = async (): Promise<DomainDescription["brake"]> =>
   accepted(await desk.core.domainsNamed([D]))[0]?.brake ?? null;
+const lastRecord = async (): Promise<GenerationRecord | undefined> =>
+  accepted(await desk.core.generations(D, { after: null, limit: 1 }))?.[0];
 const actions = async (): Promise<GenerationRecord["action"][]> =>
   (accepted(await desk.core.generations(D, { after: null, limit: 99 })) ?? []).map(({ action }) => action);
+/** The second until which names are deferred that left with the head. */
+const secondOf = async (): Promise<number> => {
+  const { time, policy } = (await desk.head()) ?? expect.fail("no head");
+  return Math.ceil(time / 1000) + policy.grace;
+};
 const advance = (ms: number): Promise<void> => desk.world.clock.advance(ms);
 
 /** Publishes 60 names, and then without the first `left` of them. */
@@ -66,6 +73,8 @@ describe("names that left together", () => {
     await ask(left.slice(0, 10));
     expect(await brake()).toEqual({ held: 20, since: expect.any(Number), left: 20, asked: 10 });
     expect(await actions()).toEqual(["brake", "commit", "commit"]);
+    const note = "10 of 20 names that left were asked for";
+    expect(await lastRecord()).toMatchObject({ by: "registry", forced: false, note });
     for (const time of [GRACE, DAY, 30 * DAY]) {
       await advance(time);
       expect(await verdicts(left)).toEqual(["departed"]);
@@ -158,6 +167,19 @@ describe("names that left together", () => {
     expect(await brake()).toEqual({ held: 12, since: expect.any(Number), left: 12, asked: 10 });
   });
 
+  it("are held if many others are held already", async () => {
+    await desk.publish(people(1_300));
+    await desk.publish(people(300, 1_000), { force: true });
+    desk.core.brake(D, new Map([[await secondOf(), sketchOf(people(50))]]));
+    expect(await brake()).toMatchObject({ held: 1_000 });
+    for (let i = 1; i <= 12; i++) {
+      await desk.publish(people(300 - i, 1_000 + i));
+      await advance(MINUTE);
+    }
+    await ask(people(12, 1_000));
+    expect(await brake()).toMatchObject({ held: 1_012, left: 12 });
+  });
+
   it("are held although many others left whom nobody asks for", async () => {
     await desk.publish(people(1_300));
     await desk.publish(people(300, 1_000), { force: true });
@@ -176,6 +198,18 @@ describe("names that left together", () => {
     expect(await brake()).toBeNull();
     await ask(people(10, 26));
     expect(await brake()).toMatchObject({ held: 1_500, left: 1_500 });
+  });
+
+  it("are held by ever more of them, the longer ago they left", async () => {
+    await desk.publish(people(1_500), { policy: { grace: 12 * 3_600 } });
+    await desk.publish(people(500, 1_000), { force: true });
+    const until = await secondOf();
+    await advance(13 * HOUR);
+    // After 13 hours it takes 135 of 1,000, at once 20.
+    desk.core.brake(D, new Map([[until, sketchOf(people(110))]]));
+    expect(await brake()).toBeNull();
+    desk.core.brake(D, new Map([[until, sketchOf(people(160))]]));
+    expect(await brake()).toMatchObject({ held: 1_000 });
   });
 
   it("are not held if there is no grace", async () => {
@@ -242,8 +276,7 @@ describe("names that are held", () => {
     await ask(left);
     expect(await brake()).toBeNull();
     expect(await verdicts(left)).toEqual(["unknown"]);
-    const [record] = accepted(await desk.core.generations(D, { after: null, limit: 1 })) ?? [];
-    expect(record).toMatchObject({
+    expect(await lastRecord()).toMatchObject({
       action: "release",
       by: "somebody",
       note: "20 names that left are refused",
@@ -258,10 +291,24 @@ describe("names that are held", () => {
   it("need the head that the person has seen", async () => {
     const head = (await desk.head())?.generation as number;
     expect(refused(await desk.core.release(D, head - 1, "somebody"))).toMatchObject({ code: "conflict" });
-    expect(refused(await desk.core.release("other.example", 1, "somebody"))).toMatchObject({
+    const other = "other.example";
+    expect(refused(await desk.core.release(other, 1, "somebody"))).toEqual({
       code: "not_found",
+      message: `the brake holds no names of ${other}`,
+      domain: other,
     });
     expect(await verdicts(left)).toEqual(["departed"]);
+  });
+
+  it("are not released under another master key", async () => {
+    const head = (await desk.head())?.generation as number;
+    Object.assign(desk.world.settings, { masterKey: new Uint8Array(32) });
+    expect(refused(await desk.core.release(D, head, "somebody"))).toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("publish it again"),
+      domain: D,
+    });
+    expect(await actions()).toEqual(["brake", "commit", "commit"]);
   });
 
   it("are accepted again after a rollback, and the brake is off", async () => {
@@ -306,12 +353,33 @@ describe("names that are held", () => {
   });
 
   it("end with the domain, and are held again if it is published again", async () => {
-    await desk.remove();
+    const end = await desk.remove();
     expect(await brake()).toBeNull();
+    expect(refused(await desk.core.release(D, end, "somebody"))).toMatchObject({ code: "not_found" });
     await desk.publish(people(40, 20));
     await advance(WINDOW);
     expect(await verdicts(left)).toEqual(["departed"]);
     expect(await brake()).toMatchObject({ held: 20, left: 20, asked: 15 });
+  });
+
+  it.each([
+    ["another key", { epoch: 2 }],
+    ["another spelling", { policy: { case: "sensitive" as const } }],
+  ])("end with the domain if its next list has %s", async (_, options) => {
+    await desk.remove();
+    await desk.publish(people(40, 20), { ...options, force: true });
+    expect(await brake()).toBeNull();
+  });
+
+  it("are held again if the domain was an alias after its end", async () => {
+    await desk.publish(["a"], { domain: "other.example" });
+    await desk.remove();
+    await desk.publish([], { policy: { alias: "other.example" }, force: true });
+    await advance(WINDOW);
+    expect(await verdicts(["u20", "u0"])).toEqual(["unknown"]);
+    await desk.publish(people(40, 20), { policy: { alias: null }, force: true });
+    await advance(WINDOW);
+    expect(await verdicts(left)).toEqual(["departed"]);
   });
 
   it.each([
@@ -371,10 +439,6 @@ function report(names: readonly string[], until: number, more: Partial<Question>
 }
 
 describe("what is reported", () => {
-  const secondOf = async (): Promise<number> => {
-    const { time } = (await desk.head()) ?? expect.fail("no head");
-    return Math.ceil(time / 1000) + GRACE / 1000;
-  };
   const tell = async (question: Question): Promise<void> => {
     accepted(await desk.core.question(question));
     await advance(MINUTE);
@@ -451,6 +515,11 @@ describe("what is reported", () => {
     Object.assign(desk.world.settings, { masterKey });
     desk.core.brake(D, asked);
     desk.core.brake("other.example", asked);
+    await desk.publish(people(20), { domain: "ended.example" });
+    await desk.remove("ended.example");
+    desk.core.brake("ended.example", asked);
+    // Nobody left then.
+    desk.core.brake(D, new Map([[0, sketchOf(left)]]));
     Object.assign(desk.world.ports, QUIET);
     expect(lines).toEqual([
       {

@@ -338,6 +338,19 @@ describe("single changes", () => {
     const rotated = await desk.prepare(people(10), { epoch: 2 });
     expect(await desk.refusal([{ ...rotated, patched_kept }])).toMatchObject({ code: "bad_request" });
     expect(rows("patched_names")).toBe(1);
+    // Without them the list may be made under another key.
+    await desk.commit([{ ...rotated, patched_kept: "" }], { force: true });
+    expect(rows("patched_names")).toBe(0);
+  });
+
+  it("are not kept by a list that follows none", async () => {
+    const name = fingerprintIn(fingerprint(desk.world.keyFor(D).names, "new"));
+    const kept = { patched_kept: keptAs({ fingerprint: name, was: GONE, state: ACTIVE }, GONE) };
+    const refusal = { code: "bad_request", domain: D };
+    expect(await desk.refusal([{ ...(await desk.prepare(["new"])), ...kept }])).toMatchObject(refusal);
+    await desk.publish(["new"]);
+    await desk.remove();
+    expect(await desk.refusal([{ ...(await desk.prepare(["new"])), ...kept }])).toMatchObject(refusal);
   });
 
   it("are forgotten only if a name is again as the last publish had it", async () => {

@@ -11,7 +11,7 @@ import {
   toHex,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
-import { pack, people } from "../../testing/lists.ts";
+import { type List, pack, people } from "../../testing/lists.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
 const OTHER = "other.example";
@@ -93,8 +93,13 @@ describe("a commit is refused", () => {
   it("if an alias brings a list, in whatever state its names are", async () => {
     await desk.publish(["alice"], { domain: OTHER });
     const policy = { alias: OTHER };
-    for (const state of ["active", "disabled", "full", "moved"] as const) {
-      const commit = await desk.prepare([["bob", state]], { policy });
+    const lists: List[] = [
+      ...(["active", "disabled", "full", "moved"] as const).map((state): List => [["bob", state]]),
+      ["alice", ["bob", "disabled"]],
+      ["alice", ["bob", "moved"]],
+    ];
+    for (const list of lists) {
+      const commit = await desk.prepare(list, { policy });
       expect(await desk.refusal([commit])).toEqual(badRequest("an alias has no list of its own"));
     }
     expect(await desk.publish([], { policy })).toBe(2);
@@ -245,6 +250,19 @@ describe("an alias", () => {
       domain: D,
       message: `${D} answers for ${OTHER}; delete those first`,
     });
+  });
+
+  it("has no mailboxes that single changes could change", async () => {
+    await desk.publish(["alice"], { domain: OTHER });
+    await desk.publish([], { policy: { alias: OTHER } });
+    const { keyId, policy } = (await desk.head()) ?? expect.fail("no head");
+    const change = {
+      ...{ domain: D, keyId, canonicaliser: 1, sentinels: sentinels(desk.world.keyFor(D).names, policy) },
+      ...{ changes: [], force: false, atOnce: false, idempotency: null },
+    };
+    expect(refused(await desk.world.clock.run(desk.core.patch(change, "tester")))).toEqual(
+      badRequest(`is an alias of ${OTHER}: change the mailboxes of ${OTHER}`),
+    );
   });
 
   it("may be committed again as it is", async () => {

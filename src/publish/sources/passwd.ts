@@ -4,7 +4,7 @@ import { fileSource } from "./file.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { eachLine } from "./lines.ts";
 import { outputOf } from "./program.ts";
-import { TIMEOUT_SETTING, textSetting } from "./settings.ts";
+import { TIMEOUT_SETTING, tableSetting, textSetting } from "./settings.ts";
 import type { ParseList, Source, SourceSink } from "./source.ts";
 
 const UID = "must be a user id, such as 1000";
@@ -29,10 +29,12 @@ export const passwd = kind({
     uid_min: UID_SETTING(1000),
     uid_max: UID_SETTING(60_000),
     shells: v.optional(
-      v.record(
-        v.string(),
-        v.picklist([...ENTRY_STATES, "skip"], STATE),
-        "must be a table of shells and states",
+      tableSetting(
+        v.record(
+          v.string(),
+          v.picklist([...ENTRY_STATES, "skip"], STATE),
+          "must be a table of shells and states",
+        ),
       ),
       {},
     ),

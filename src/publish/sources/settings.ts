@@ -1,9 +1,16 @@
 import * as v from "valibot";
 
-/** Settings that several kinds of source share. */
+/** What settings of several kinds have in common, and settings that several kinds of source share. */
 
 /** A text that is not empty. @param what it must be, for the message: "must be the path of a file" */
 export const textSetting = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
+
+/** A table, and no list: valibot takes an empty list for an empty table. */
+export const tableSetting = <T extends v.GenericSchema>(table: T): T => ({
+  ...table,
+  "~run": (dataset, config) =>
+    table["~run"](Array.isArray(dataset.value) ? { value: null } : dataset, config),
+});
 
 const COLUMN = textSetting("must be names of columns");
 

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ENTRY_STATES, type EntryState } from "../../directory/index.ts";
+import { tableSetting } from "./settings.ts";
 
 /** What a source says of a mailbox's state, and which no word of it means. */
 export interface UnknownState {
@@ -20,10 +21,12 @@ export interface StateWords {
 
 /** `states = { enabled = "active", locked = "disabled" }`, for every kind of source that can tell states. */
 export const STATES_SETTING = v.optional(
-  v.record(
-    v.string(),
-    v.picklist(ENTRY_STATES, `must name states: ${ENTRY_STATES.join(", ")}`),
-    "must be a table of the source's words and what they mean",
+  tableSetting(
+    v.record(
+      v.string(),
+      v.picklist(ENTRY_STATES, `must name states: ${ENTRY_STATES.join(", ")}`),
+      "must be a table of the source's words and what they mean",
+    ),
   ),
 );
 

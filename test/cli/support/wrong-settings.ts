@@ -54,6 +54,25 @@ export const WRONG_SETTINGS: readonly (readonly [where: string, file: string, me
     "rollcall.toml:3: guard must be a number from 0 to 1",
   ],
   ["a kind", "keep_lists = 'no'\n", "rollcall.toml:1: keep_lists must be true or false"],
+  ["a table that is a list", "defaults = []\n", "rollcall.toml:1: defaults must be a table"],
+  ["the bridge's table that is a list", "bridge = []\n", "rollcall.toml:1: bridge must be a table"],
+  ["all sources that are a list", "sources = []\n", "rollcall.toml:1: sources must be tables such as"],
+  ["all domains that are a list", "domains = []\n", "rollcall.toml:1: domains must be tables such as"],
+  [
+    "a domain's table that is a list",
+    "defaults.alias = 'b.example'\ndomains.'a.example' = []\n",
+    "rollcall.toml:2: a.example must be a table",
+  ],
+  [
+    "words of states that are a list",
+    "[sources.s]\nkind = 'file'\npath = 'a.csv'\nstates = []\n",
+    "rollcall.toml:4: states must be a table of the source's words and what they mean",
+  ],
+  [
+    "shells that are a list",
+    "[sources.s]\nkind = 'passwd'\nshells = []\n",
+    "rollcall.toml:3: shells must be a table of shells and states",
+  ],
   ["a table", "defaults = 1\n", "rollcall.toml:1: defaults must be a table"],
   ["a domain's table", "[domains]\n'a.example' = 1\n", "rollcall.toml:2: a.example must be a table"],
   [

@@ -1,4 +1,4 @@
-import { haraka } from "../../../integrations/haraka/rig.ts";
+import { haraka } from "../../../integrations/haraka/rig.mts";
 import { faultMatrix } from "./matrix.ts";
 
 faultMatrix(haraka);

@@ -1,4 +1,4 @@
-/** Haraka from npm, with the plugin of this folder. */
+/** Haraka from npm, with the plugin of this folder, whose package is of CommonJS: hence `.mts`. */
 import { spawn } from "node:child_process";
 import {
   cpSync,
