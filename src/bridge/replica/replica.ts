@@ -117,7 +117,6 @@ export class Replica {
     this.#schedule.clear();
     this.#tally = new Tally();
     this.#heardInFull.clear();
-    this.#isSwept = false;
   }
 
   /**
