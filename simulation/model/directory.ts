@@ -67,6 +67,15 @@ export class ModelDirectory {
     return getOrMake(this.#histories, domain, () => new History(domain, this.#parts.kept));
   }
 
+  /** Heads that an answer about a domain is from: its own, and that of its target. */
+  headsBehind(domain: string): Generation[] {
+    const { head } = this.history(domain);
+    if (head === undefined) return [];
+    const alias = head.deletedUntil === null ? head.policy.alias : null;
+    const target = alias === null ? undefined : this.history(alias).head;
+    return target === undefined ? [head] : [head, target];
+  }
+
   /** Histories of domains that were ever published, in the order in which they were first heard of. */
   get all(): readonly History[] {
     return [...this.#histories.values()].filter(({ generations }) => generations.length > 0);

@@ -138,30 +138,17 @@ export class ReplicaJudge {
     say: () => string,
   ): void {
     const { now, model, violation } = this.#parts;
-    const since = now() - Math.max(replica.hurtAt, ...this.#changesBehind(domain));
+    const heads = model.headsBehind(domain);
+    const since = now() - Math.max(replica.hurtAt, ...heads.map((it) => it.since));
     const { head } = model.history(domain);
     const settled = Math.max(LINGERING, replica.settings.window / 2 + BOUNDS.catchingUp);
     if (head === undefined || since <= settled || !this.#isCovered(replica, domain)) return;
     // A tombstone that is over is the edge's to tell.
     if (head.deletedUntil !== null && now() >= head.deletedUntil - BRIDGE_BUDGET) return;
     const seen = bridge.seen.get(domain);
-    if (seen !== undefined && seen.generation > Math.max(head.number, ...this.#numbersBehind(domain))) return;
+    if (seen !== undefined && seen.generation > Math.max(...heads.map(({ number }) => number))) return;
     violation("a replica answers by itself", `${say()}, and nothing was wrong for ${seconds(since)}`);
   }
-
-  /** Heads that an answer about a domain is from: its own, and that of its target. */
-  #headsBehind(domain: string): Generation[] {
-    const { model } = this.#parts;
-    const { head } = model.history(domain);
-    if (head === undefined) return [];
-    const alias = head.deletedUntil === null ? head.policy.alias : null;
-    const target = alias === null ? undefined : model.history(alias).head;
-    return target === undefined ? [head] : [head, target];
-  }
-
-  readonly #changesBehind = (domain: string): number[] => this.#headsBehind(domain).map(({ since }) => since);
-  readonly #numbersBehind = (domain: string): number[] =>
-    this.#headsBehind(domain).map(({ number }) => number);
 
   #isCovered(replica: JudgedReplica, domain: string): boolean {
     const alias = this.#parts.model.history(domain).head?.policy.alias ?? null;

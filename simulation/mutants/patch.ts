@@ -24,6 +24,7 @@ export const registry = patchOf("registry");
 export const bridge = patchOf("bridge");
 export const client = patchOf("client");
 export const directory = patchOf("directory");
+export const publish = patchOf("publish");
 
 export const mutant = (name: string, rule: string, ...patches: Patch[]): Mutant => ({ name, rule, patches });
 

@@ -1,5 +1,5 @@
 /** Single changes: made once and whole, guarded, with grace, and not undone by a publish that does not know of them. */
-import { directory, type Mutant, mutant, registry } from "./patch.ts";
+import { directory, type Mutant, mutant, publish, registry } from "./patch.ts";
 
 export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -65,6 +65,63 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
       "patch.ts",
       'const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;',
       'const meta = { action: "patch", by, forced: true, note: describe(outcomes) } as const;',
+    ),
+  ),
+  mutant(
+    "a removal at once of a name that had left changes nothing",
+    "it ends the grace of a name that left before",
+    registry("patch.ts", "ended.some((name) => isDeferred(now, manifest, name))", "false"),
+  ),
+  mutant(
+    "a result is remembered without its number",
+    "a change that is sent again has the answer of the first try",
+    registry(
+      "patch.ts",
+      "rememberResult(storage, idempotency, result, now);",
+      "rememberResult(storage, idempotency, outcome.value, now);",
+    ),
+  ),
+  mutant(
+    "changes of one name in a batch count from the head",
+    "each is made on top of those before it",
+    registry("net-changes.ts", "const from = present?.state ?? was;", "const from = was;"),
+  ),
+  mutant(
+    "what single changes did is not noted",
+    "a publish that does not know of them keeps them, or says what it drops",
+    registry("patch.ts", "        notePatches(now.storage, domain, generation, changes);\n", ""),
+  ),
+  mutant(
+    "a name that is again as it was published stays noted",
+    "nothing is left of its single changes to keep",
+    registry("patched-names.ts", "    if (row?.was !== state) continue;\n", "    continue;\n"),
+  ),
+  mutant(
+    "a publish settles what it keeps",
+    "a single change that is kept stays one",
+    registry("patched-names.ts", "stays.get(toHex(fingerprint)) ?? state;", "state;"),
+  ),
+  mutant(
+    "a publish settles nothing",
+    "a list that knows of single changes settles them",
+    registry("patched-names.ts", "    if (listed === state) {\n", "    if (false) {\n"),
+  ),
+  mutant(
+    "a name that is kept was as at the publish before",
+    "it was as the publisher of this list says",
+    registry(
+      "patched-names.ts",
+      "UPDATE patched_names SET was = ? WHERE",
+      "UPDATE patched_names SET was = coalesce(was, ?) WHERE",
+    ),
+  ),
+  mutant(
+    "a publish keeps additions, and no removals",
+    "it keeps all that single changes did",
+    publish(
+      "patched.ts",
+      "    if (listed === name.state) continue;\n",
+      "    if (listed === name.state || name.state === UNLISTED) continue;\n",
     ),
   ),
 ];

@@ -7,8 +7,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "it starts before the question",
     bridge(
       "replica/replica.ts",
-      "this.#apply(polled.changes, askedAt)",
-      "this.#apply(polled.changes, this.#time.now())",
+      "const askedAt = Math.max(asked.now, time - (this.#time.elapsed() - asked.elapsed));",
+      "const askedAt = this.#time.now();",
     ),
   ),
   mutant(

@@ -17,16 +17,21 @@ function askAfter(meeting: Meeting, moments: readonly number[], count = 10): voi
 export function keptChanges(meeting: Meeting, start: number): void {
   const { random } = meeting;
   const begun = meeting.begin(start);
-  const name = `u${random.between(0, 11)}`;
-  const without = people(12).filter((each) => each !== name);
+  const place = random.between(0, 11);
+  const [name, other] = [`u${place}`, `u${(place + 5) % 12}`];
+  const without = people(12).filter((each) => each !== name && each !== other);
   const [first, second, third] = [begun + SECOND, begun + 10 * SECOND, begun + 20 * SECOND];
   meeting.patch(first, [[name, random.pick(["disabled", "full"] as const)]]);
+  // Another one is as before already, and leaves with the next list.
+  meeting.patch(first + SECOND, [[other, "disabled"]]);
+  meeting.patch(first + 2 * SECOND, [[other, "active"]]);
   meeting.set(first + 4 * SECOND, without, { keeps: true });
   meeting.patch(second, [[name, "active"]]);
   meeting.set(second + 4 * SECOND, [...without, "u40"], { keeps: true });
   meeting.patch(third, [["u40", null]], { now: true });
-  meeting.set(third + 4 * SECOND, [...without, "u40", "u41"], { keeps: random.chance(0.7) });
-  askAfter(meeting, [first, first + 6 * SECOND, second, second + 6 * SECOND, third, third + 6 * SECOND]);
+  meeting.set(third + 4 * SECOND, [...without, "u40", "u41"], { keeps: random.chance(0.5) });
+  meeting.set(third + 8 * SECOND, [...without, "u40"], { keeps: true });
+  for (const at of [first, second, third, third + 4 * SECOND]) askAfter(meeting, [at, at + 6 * SECOND]);
 }
 
 /** The answer to a single change is lost. Before it is sent again, another one undoes it. */
@@ -92,7 +97,16 @@ export function leavingSingly(meeting: Meeting, start: number): void {
   meeting.patch(left + 6 * SECOND, [[b, "active"]]);
   meeting.patch(left + 8 * SECOND, [[e, "disabled"]]);
   meeting.patch(left + 10 * SECOND, [[f, null]]);
+  // One name comes and goes in one moment.
+  for (const state of ["active", null] as const) meeting.patch(left + 11 * SECOND, [["u50", state]]);
   for (const later of [1, 5, 7, 9, 12, 22, 28, 31]) askAfter(meeting, [left + later * SECOND], 16);
+}
+
+/** Mailboxes are added one by one, more of them than copies to KV that a scarce budget allows in a day. */
+export function manyChanges(meeting: Meeting, start: number): void {
+  const begun = meeting.begin(start) + SECOND;
+  for (let i = 0; i < 32; i++) meeting.patch(begun + i * 1_500, [[`v${i}`, "active"]]);
+  askAfter(meeting, [begun + 20 * SECOND, begun + 48 * SECOND], 16);
 }
 
 /** Single changes come while a list is published that does not know of them. */

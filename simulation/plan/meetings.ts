@@ -71,6 +71,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "sent-again": { play: patches.sentAgain, share: 0.3, lasts: MINUTE },
   "guarded-singly": { play: patches.guardedSingly, share: 0.3, lasts: MINUTE },
   "leaving-singly": { play: patches.leavingSingly, share: 0.3, lasts: MINUTE, shape: SEVERAL_SHARDS },
+  "many-changes": { play: patches.manyChanges, share: 0.4, lasts: MINUTE },
   "overtaken-publish": {
     play: patches.overtakenPublish,
     share: 0.3,
@@ -96,7 +97,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "damaged-file": { play: replicas.damagedFile, share: 0.4, lasts: 2 * MINUTE, shape: SEVERAL_SHARDS },
   "damaged-blob": { play: replicas.damagedBlob, share: 0.2, lasts: 2 * MINUTE, shape: SEVERAL_SHARDS },
   "wrong-clock": { play: replicas.wrongClock, share: 0.4, lasts: 5 * MINUTE },
-  "stale-proxy": { play: replicas.staleProxy, share: 0.2, lasts: 2.5 * MINUTE },
+  "stale-proxy": { play: replicas.staleProxy, share: 0.3, lasts: 2.5 * MINUTE },
   "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
   "hanging-edge": { play: replicas.hangingEdge, share: 0.2, lasts: MINUTE },
   "late-edge": { play: replicas.lateEdge, share: 0.2, lasts: MINUTE },

@@ -59,13 +59,17 @@ export class Check {
     this.#manifests.set(domain, need);
   }
 
-  hasTriedBlob(name: string): boolean {
-    return this.#blobs?.has(name) ?? false;
+  /**
+   * Whether a blob was fetched, successfully or not, for this generation. What was fetched for an older one is gone if a
+   * generation between them had not named it.
+   */
+  hasTriedBlob(name: string, generation: number): boolean {
+    return this.#blobs?.has(`${generation} ${name}`) ?? false;
   }
 
-  noteBlob(name: string): void {
+  noteBlob(name: string, generation: number): void {
     this.#blobs ??= new Set();
-    this.#blobs.add(name);
+    this.#blobs.add(`${generation} ${name}`);
   }
 
   /** After a confirmation, manifests are worth fetching again. */

@@ -132,7 +132,8 @@ export class Decider {
     const finding = lookup(list.manifest, list, recipient, this.#registryClock?.now() ?? now);
     if (finding.kind === "needs") {
       const { table, index } = finding;
-      if (!check.hasTriedBlob(blobName(list, table, index))) return { kind: "blob", of: list, table, index };
+      if (!check.hasTriedBlob(blobName(list, table, index), list.manifest.generation))
+        return { kind: "blob", of: list, table, index };
       // The list may have been replaced so long ago that its parts are deleted.
       return view.isFresh(now) || check.confirmations >= MAX_CONFIRMATIONS
         ? done(deferral(query, "a part of the list could not be read", domain))

@@ -39,7 +39,7 @@ describe("a check", () => {
     const check = new Check(queryOf("a@example.com"));
     expect(check).toMatchObject({ soughtGeneration: false, exports: "not tried", confirmations: 0 });
     expect(check.hasTriedManifest("example.com", at(0))).toBe(false);
-    expect(check.hasTriedBlob("shard")).toBe(false);
+    expect(check.hasTriedBlob("shard", 1)).toBe(false);
   });
 
   it("has tried a manifest for its number and lower ones of the same log, until the next confirmation", () => {
@@ -58,12 +58,13 @@ describe("a check", () => {
     expect(check.hasTriedManifest("example.com", at(5))).toBe(false);
   });
 
-  it("remembers every blob that it tried, confirmed or not", () => {
+  it("remembers every blob that it tried for a generation, confirmed or not", () => {
     const check = new Check(queryOf("a@example.com"));
-    check.noteBlob("one");
-    check.noteBlob("two");
+    check.noteBlob("one", 7);
+    check.noteBlob("two", 7);
     check.noteConfirmed();
-    expect(["one", "two", "three"].map((name) => check.hasTriedBlob(name))).toEqual([true, true, false]);
+    expect(["one", "two", "three"].map((name) => check.hasTriedBlob(name, 7))).toEqual([true, true, false]);
+    expect(check.hasTriedBlob("one", 8)).toBe(false);
   });
 });
 

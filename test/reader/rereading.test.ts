@@ -1,6 +1,6 @@
 /* What the reader reads again, and what it does not, and from what it never answers again. */
 import { describe, expect, it } from "vitest";
-import { manifestKey, rosterKey } from "../../src/directory/index.ts";
+import { blobId, blobKey, manifestKey, rosterKey } from "../../src/directory/index.ts";
 import { queryOf } from "../../src/reader/index.ts";
 import { confirmed, D, Desk, GRACE, WINDOW } from "./support/desk.ts";
 
@@ -123,6 +123,31 @@ describe("a list of the Registry", () => {
     await desk.time.advance(60_000);
     expect(await desk.check(`carol@${D}`)).toMatchObject({ verdict: "deliverable", origin: "kv" });
     expect(desk.reader.cache.peek(D)?.manifest.origin).toBe("kv");
+  });
+});
+
+describe("a part of a list", () => {
+  it("is read again for a newer list that has it again, if the one between had not", async () => {
+    const desk = new Desk();
+    desk.publish({ generation: 5, names: ["alice"], bits: 0 });
+    const first = desk.kv.get(manifestKey(D)) as Uint8Array;
+    const { shards } = desk.publish({ generation: 6, names: ["alice", "bob"], bits: 0 });
+    // KV is behind, so the reader learns of the second one after it has a part of the first one.
+    desk.kv.set(manifestKey(D), first);
+    desk.kv.delete(blobKey(D, blobId(shards, 0)));
+    desk.log.takes = 50;
+    const answer = desk.reader.check(desk.context(), queryOf(`nobody@${D}`));
+    await desk.time.advance(75);
+    expect(desk.reader.cache.peek(D)?.manifest.generation).toBe(5);
+    await desk.time.advance(50);
+    expect(desk.reader.cache.peek(D)?.manifest.generation).toBe(6);
+    // Meanwhile another change passes through the same isolate, and undoes the last one.
+    desk.publish({ generation: 7, names: ["alice"], bits: 0 });
+    desk.reader.noteChange(0, { incarnation: desk.log.incarnation, number: 7 }, { [D]: 7 });
+    expect(await desk.time.run(Promise.resolve(answer))).toMatchObject({
+      verdict: "unknown",
+      generation: 7,
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import type { Random } from "../../runtime/ports.ts";
 import type { PollFault } from "./ports.ts";
 
 /** Pause after the first poll that failed, ms; it doubles up to half a window. */
-export const FIRST_RETRY = 1_000;
+const FIRST_RETRY = 1_000;
 /** Share of half a window by which polls come early, so that replicas do not ask together. */
 const JITTER = 0.2;
 

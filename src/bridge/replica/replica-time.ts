@@ -35,6 +35,8 @@ export class ReplicaTime {
   readonly #leap: number;
   /** What is added to the steady clock. Only grows. */
   #offset: number;
+  /** What answers of the Registry showed to have passed unnoticed. Only grows. */
+  #unnoticed = 0;
   /** How far the steady clock is ahead of the wall clock. */
   #lead: number;
   #heard: Heard | null = null;
@@ -53,6 +55,11 @@ export class ReplicaTime {
   }
 
   now(): number {
+    return this.elapsed() + this.#unnoticed;
+  }
+
+  /** The same, uncorrected by answers of the Registry: for what passes between a question and its answer. */
+  elapsed(): number {
     const steady = this.#steady.now();
     const lead = steady - this.#clocks.wall();
     if (lead - this.#lead > TOLERANCE) this.#offset += this.#leap;
@@ -62,8 +69,7 @@ export class ReplicaTime {
 
   /** An answer of the Registry arrived. @param time its time, Unix milliseconds */
   heard(time: number): void {
-    const now = this.now();
-    this.#offset += Math.max(0, time - now);
+    this.#unnoticed += Math.max(0, time - this.now());
     this.#heard = { time, at: this.now(), monotonic: this.#clocks.monotonic() };
   }
 

@@ -7,7 +7,7 @@ import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
 import { napTimers } from "./nap-timers.ts";
 import { PartitionLoops } from "./partition-loops.ts";
-import { FIRST_RETRY, PollSchedule } from "./poll-schedule.ts";
+import { PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
 import type { ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
@@ -117,7 +117,6 @@ export class Replica {
     this.#schedule.clear();
     this.#tally = new Tally();
     this.#heardInFull.clear();
-    this.#isSwept = false;
   }
 
   /**
@@ -222,7 +221,7 @@ export class Replica {
       await this.#options.checkFolder();
       await store.writeWaiting();
     }
-    const askedAt = this.#time.now();
+    const asked = { now: this.#time.now(), elapsed: this.#time.elapsed() };
     const edges = this.#edges;
     const known = this.#host?.position(partition) ?? null;
     // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
@@ -239,25 +238,29 @@ export class Replica {
     this.#host?.noteAsked(partition);
     this.#schedule.note(partition, polled.fault);
     if (this.#loops.isStopped) return 0;
-    if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, askedAt));
+    if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, asked));
     observer.polled(partition, polled.fault, whyOf(polled));
     await this.#storeTime();
     if (polled.fault !== null) return this.#schedule.retryPause(partition);
-    // Where the clock was corrected by more than a window, nothing is confirmed yet.
-    if (!(this.#host?.isFresh(partition) ?? false)) return FIRST_RETRY;
-    return this.#schedule.nextPause(this.#time.now() - askedAt);
+    return this.#schedule.nextPause(this.#time.elapsed() - asked.elapsed);
   }
 
   /**
    * Applies an answer, in one synchronous step: nothing may change between its receipt and this.
+   * @param asked when the question was sent, on both clocks
    * @returns the reader, and whether the log has to be stored
    */
-  #apply(changes: Changes, askedAt: number): { readonly host: ReaderHost; readonly isMoved: boolean } {
+  #apply(
+    changes: Changes,
+    asked: { readonly now: number; readonly elapsed: number },
+  ): { readonly host: ReaderHost; readonly isMoved: boolean } {
     const { partition, partitions, window, time, answer } = changes;
     const host = this.#hostFor({ partitions, window });
     const heads = answer.heads.filter(([domain]) => this.#isInScope(domain));
     // Before the log is confirmed, so that departures run on the Registry's time by then.
     this.#time.heard(time);
+    // What the clock was behind by when the question was sent did not pass since.
+    const askedAt = Math.max(asked.now, time - (this.#time.elapsed() - asked.elapsed));
     this.#isTimeKnown = true;
     this.#heardInFull.add(partition);
     const before = host.position(partition);

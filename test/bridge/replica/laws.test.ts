@@ -140,6 +140,29 @@ describe("a replica", () => {
     expect(await said(ALICE)).toBe("edge");
   });
 
+  it("takes one answer as contact at its start, however far its clock was behind", async () => {
+    host.kill();
+    host = await world.host({ acceptGrace: HOUR });
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    host.kill();
+    await world.clock.advance(2 * HOUR);
+    // The host's clock shows that only a moment has passed.
+    host.wallOffset = SECOND - 2 * HOUR;
+    let polls = 0;
+    world.tamper = (path, response) => {
+      if (path === "/v1/changes" && polls++ > 0) throw new TypeError("fetch failed");
+      return response;
+    };
+    await host.start();
+    await world.clock.advance(2 * SECOND);
+    expect(await said(NOBODY)).toBe("unknown confirmed");
+    await world.clock.advance(HOUR - MINUTE);
+    expect(await said(ALICE)).toBe("deliverable");
+    await world.clock.advance(MINUTE);
+    expect(await said(ALICE)).toBe("edge");
+  });
+
   it("counts a reboot with a clock that was set forward as that much silence", async () => {
     world.isAway = true;
     host.kill();
