@@ -24,7 +24,7 @@ Exit codes:
   1  other failure: a stale list, names that the brake holds, a finding of doctor, a conflict with another publish
   2  usage error; of plan: there are changes
   3  bad input: a list, rollcall.toml, or a name that does not exist
-  4  refused by the guard, or not what rollcall.toml expects, such as a canary that is missing
+  4  refused by the guard, not what rollcall.toml expects (a canary is missing), or single changes need a decision
   5  not confirmed: the answer was no, or there was no terminal and no --yes
   6  edge unreachable, or credentials refused
  75  sync: another run holds the lock`;

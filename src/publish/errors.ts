@@ -1,7 +1,7 @@
 export type PublishFault =
   /** A list that cannot be used; nothing was published. */
   | "input"
-  /** The guard of law 4 refuses, or a canary is missing. */
+  /** The guard of law 4 refuses, a canary is missing, or single changes need a decision. */
   | "guard"
   /** The head is another one than the plan was made for. */
   | "conflict"

@@ -218,7 +218,7 @@ export async function exportLists(
 const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>
   planned.filter(({ plan }) => plan.refusal !== null);
 
-/** @throws PublishError `input` if a list does not know of single changes, and nobody said what becomes of them */
+/** @throws PublishError `guard` if a list does not reflect single changes, and nobody said what becomes of them */
 function requireDecisions(plans: readonly DomainPlan[]): void {
   const open = plans.flatMap(({ domain, patched }) => {
     const what = openChanges(patched);
@@ -226,7 +226,7 @@ function requireDecisions(plans: readonly DomainPlan[]): void {
   });
   if (open.length === 0) return;
   throw new PublishError(
-    "input",
+    "guard",
     "single changes need a decision; nothing was published",
     "--keep-patched keeps them, --drop-patched publishes the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots setting",
     open,

@@ -69,12 +69,12 @@ describe("rollcall publish after single changes", () => {
     const plan = await run(`publish --domain ${domain} list.txt --dry-run`);
     expect(plan).toMatchObject({ code: 4, stdout: expect.stringMatching(/patched +1 added, 1 removed/) });
     const undecided = await publish(TEN);
-    expect(undecided).toMatchObject({ code: 3, stderr: expect.stringContaining("--keep-patched") });
+    expect(undecided).toMatchObject({ code: 4, stderr: expect.stringContaining("--keep-patched") });
     expect(await verdict("new")).toBe("deliverable");
     expect(await publish(TEN, "--keep-patched")).toMatchObject({ code: 0 });
     expect([await verdict("new"), await verdict("a")]).toEqual(["deliverable", "departed"]);
     // They are asked about again, until the list has them.
-    expect(await publish(TEN)).toMatchObject({ code: 3 });
+    expect(await publish(TEN)).toMatchObject({ code: 4 });
     expect(await publish(`${TEN.replace("a ", "")} new`)).toMatchObject({ code: 0 });
     expect(await publish(TEN.replace("a ", ""))).toMatchObject({ code: 0 });
     expect(await verdict("new")).toBe("departed");
@@ -88,7 +88,7 @@ describe("rollcall publish after single changes", () => {
     expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
     expect(await verdict("a")).toBe("disabled");
     await run(`enable a@${domain} --yes`);
-    expect(await publish(without)).toMatchObject({ code: 3 });
+    expect(await publish(without)).toMatchObject({ code: 4 });
     expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
     expect(await verdict("a")).toBe("deliverable");
   });
@@ -130,7 +130,7 @@ describe("rollcall publish after single changes", () => {
     // Only if the commit named them as kept, they still need a decision.
     write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\n`);
     expect(await run("publish --yes")).toMatchObject({
-      code: 3,
+      code: 4,
       stderr: expect.stringContaining("1 added, 1 removed"),
     });
     expect(await run("publish --yes --drop-patched")).toMatchObject({ code: 0 });
