@@ -62,7 +62,7 @@ export const WINDOWS = {
   "KV equals the heads, after faults": {
     answer: "KV equal to the heads, once faults stop",
     derived:
-      "late writes 60 s, five minutes until a lost copy that readers miss is put again; the roster by its next heartbeat",
+      "late writes 60 s, five minutes until a lost copy that readers miss is put again; the roster by its next heartbeat; what copies of single changes wait for their budget does not count",
   },
 } as const satisfies Readonly<Record<string, WindowRow>>;
 

@@ -46,6 +46,20 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
     registry("records.ts", "  ...blobIds(manifest.departures),\n", ""),
   ),
   mutant(
+    "copies of single changes are not paced",
+    "a day of them takes half of the writes that KV may have",
+    registry("copy-to-kv.ts", "if (isPaced && isPutOff(", "if (false && isPutOff("),
+  ),
+  mutant(
+    "copies of single changes cost nothing",
+    "each write of them is taken out of the budget",
+    registry(
+      "kv-budget.ts",
+      'Math.max(getMeta(storage, "kv_paid") ?? 0, now) + interval',
+      'getMeta(storage, "kv_paid") ?? 0',
+    ),
+  ),
+  mutant(
     "a blob that is put again delays the others",
     "each blob has a time of its own",
     registry(

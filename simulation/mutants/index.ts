@@ -9,6 +9,7 @@ import { PATCH_MUTANTS } from "./patches.ts";
 import { PATTERN_MUTANTS } from "./patterns.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
 import { REPLICA_MUTANTS } from "./replica.ts";
+import { REPLICA_LIST_MUTANTS } from "./replica-lists.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...CONFIRMATION_MUTANTS,
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,
+  ...REPLICA_LIST_MUTANTS,
 ];
 
 export type { Mutant } from "./patch.ts";

@@ -1,5 +1,5 @@
 /** The replica on a mail host: its clocks, its token, its polls, what it leaves to the edge. */
-import { bridge, edge, type Mutant, mutant, registry } from "./patch.ts";
+import { bridge, client, edge, type Mutant, mutant, registry } from "./patch.ts";
 
 export const REPLICA_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -107,5 +107,62 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "a replica never hears the Registry's time",
     "names that left are deferred by the Registry's time",
     bridge("replica/replica.ts", "    this.#time.heard(time);\n", ""),
+  ),
+  mutant(
+    "what the host's clock was behind by has passed since the question",
+    "an answer is contact from when it was asked for",
+    bridge(
+      "replica/replica.ts",
+      "const askedAt = Math.max(asked.now, time - (this.#time.elapsed() - asked.elapsed));",
+      "const askedAt = asked.now;",
+    ),
+  ),
+  mutant(
+    "accept-grace begins again with each start",
+    "it runs from the last contact, over starts of the host",
+    bridge("replica/replica.ts", "isOfLog ? contact[1] : Number.NEGATIVE_INFINITY", "this.#time.now()"),
+  ),
+  mutant(
+    "the time for which the host was off does not count",
+    "it has passed as well",
+    bridge("replica/replica.ts", "time.registry + Math.max(0, elapsed)", "time.registry"),
+  ),
+  mutant(
+    "a clock before the stored time is trusted",
+    "nothing is accepted from the folder until the edge has answered",
+    bridge("replica/replica.ts", "this.#isTimeKnown = elapsed >= 0;", "this.#isTimeKnown = true;"),
+  ),
+  mutant(
+    "the last contact is not stored",
+    "accepts go on over a start of the host",
+    bridge("replica/replica.ts", "    await this.#storeTime();\n", ""),
+  ),
+  mutant(
+    "an answer to another question is taken",
+    "an answer repeats the nonce of its question",
+    client("changes.ts", '  if (answer.nonce !== nonce) return "it answers another question";\n', ""),
+  ),
+  mutant(
+    "after a new token only changes are asked for",
+    "what changed before it would be left out, of domains that only this token covers",
+    bridge(
+      "replica/replica.ts",
+      "    this.#tally = new Tally();\n    this.#heardInFull.clear();\n",
+      "    this.#tally = new Tally();\n",
+    ),
+  ),
+  mutant(
+    "a replica waits for an edge that hangs",
+    "its own accept is given in half of the time",
+    bridge("replica/replica-source.ts", "(deadline - clock.now()) / 2;", "(deadline - clock.now()) * 2;"),
+  ),
+  mutant(
+    "an edge that has no verdict ends a replica's accept",
+    "an accept of the replica holds",
+    bridge(
+      "replica/replica-source.ts",
+      'return outcome.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);',
+      "return outcome;",
+    ),
   ),
 ];

@@ -180,7 +180,7 @@ export function wrongClock(meeting: Meeting, start: number): void {
   asks(meeting, focus, asked, [4 * SECOND]);
   const stops = asked + 5 * SECOND;
   // It hears from the Registry before, once or more often, or it does not.
-  const heard = random.chance(0.6) ? random.pick([40, 8 * SECOND]) : 0;
+  const heard = random.chance(0.5) ? random.pick([40, 40, 8 * SECOND]) : 0;
   const clock =
     heard > 0 ? SECOND - off : random.pick([SECOND - off, -off - 10 * SECOND, -off - HOUR, -DAY, DAY, 0]);
   host(meeting, focus, stops, { what: "off", how: random.pick(["killed", "power fails"]), ms: off, clock });

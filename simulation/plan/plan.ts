@@ -15,6 +15,8 @@ export interface Setup {
   /** Heads that a Registry lists at most to an isolate that starts. */
   readonly mostHeads: number;
   readonly grace: number;
+  /** KV writes a day of one partition, of which copies of single changes take half. */
+  readonly kvWrites: number;
   readonly locations: readonly string[];
   readonly domains: readonly string[];
   /** Domains that are exported to KV past the Registry. */

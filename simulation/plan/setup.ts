@@ -4,6 +4,10 @@ import { DAY, MINUTE, SECOND, type Setup } from "./plan.ts";
 /** Bytes that an isolate needs for one check: one with less room for a manifest and its blobs is of no use. */
 export const leastCache = ({ hasExodus }: Setup): number => 34_000 + (hasExodus ? 100_000 : 0);
 
+/** KV writes a day of one partition: so few that copies of single changes have to wait, or enough for all of a world. */
+const SCARCE = 40;
+const AMPLE = 1_000;
+
 /** A deployment for one world. */
 interface Purpose {
   /** Deleted domains are pruned, which isolates learn from complete answers. */
@@ -23,6 +27,7 @@ export function makeSetup(seed: number, random: Random, { prunes, hasLoss }: Pur
     // None, some or all of the domains that there are.
     mostHeads: prunes ? 500 : new Random(seed, "most heads").pick([0, 3, 500]),
     grace: random.pick([3600, 3600, 120, 20, 0]),
+    kvWrites: new Random(seed, "kv writes").pick([SCARCE, AMPLE]),
     locations,
     domains: Array.from({ length: count }, (_, i) => `d${i}.example`),
     exported: random.chance(0.4) ? ["export.example"] : [],

@@ -8,7 +8,7 @@ import { Random } from "../../testing/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
 import { type Name, type Named, written } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
-import { MINUTE, SECOND } from "../plan/plan.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
 import { makeHostsWell, probeReplicas, resolveJudged } from "./replicas.ts";
@@ -18,6 +18,8 @@ import type { Scene } from "./scene.ts";
 /** A lost copy is made again when a reader misses it five minutes after it was put; a late one comes a minute late. */
 const KV_REPAIRED = 10 * MINUTE;
 const HEARTBEAT = 61 * MINUTE;
+/** Within which the budget for copies of single changes has room for all of a world. */
+const BUDGET_IS_BACK = 7 * DAY;
 
 export async function finish(scene: Scene): Promise<void> {
   const { time, tally, faults } = scene;
@@ -36,21 +38,23 @@ export async function finish(scene: Scene): Promise<void> {
   if (scene.violations.length > 0) return;
   requireAcknowledged(scene);
   await probeRevoked(scene);
+  const waited = await waitForBudget(scene);
+  const lasted = (): number => time.now() - stopped - waited;
   let differing = differences(scene, false);
-  while (differing.length > 0 && time.now() - stopped < KV_REPAIRED) {
+  while (differing.length > 0 && lasted() < KV_REPAIRED) {
     await readEverywhere(scene);
     await time.advance(20 * SECOND);
     differing = differences(scene, false);
   }
   if (differing.length > 0) {
-    const minutes = Math.round((time.now() - stopped) / MINUTE);
+    const minutes = Math.round(lasted() / MINUTE);
     scene.violation(
       "KV equals the heads",
       `${minutes} minutes after the last fault KV still differs in ${differing.slice(0, 5).join(", ")}`,
     );
     return;
   }
-  tally.window("KV equals the heads, after faults", time.now() - stopped, KV_REPAIRED);
+  tally.window("KV equals the heads, after faults", lasted(), KV_REPAIRED);
   // The roster's next heartbeat puts right what was lost of it.
   if (differences(scene, true).length > 0) await time.advance(HEARTBEAT);
   const late = differences(scene, true);
@@ -58,6 +62,23 @@ export async function finish(scene: Scene): Promise<void> {
     scene.violation("KV equals the heads", `an hour after the last fault KV differs in ${late.join(", ")}`);
   for (const host of scene.isolates.living) scene.judges.costs.judge(host);
   if (scene.violations.length === 0) await requireKvAlone(scene);
+}
+
+/** Copies of single changes wait until the budget of a day has room for them. @returns milliseconds that passed */
+async function waitForBudget(scene: Scene): Promise<number> {
+  const { time, plan } = scene;
+  const begun = time.now();
+  const isAnyPutOff = (): boolean =>
+    Array.from({ length: plan.setup.partitions }, (_, partition) =>
+      scene
+        .registry(partition)
+        .sql(
+          "SELECT 1 FROM heads WHERE kv_number < number AND kv_failures IS NULL AND kv_next > ?",
+          time.now(),
+        ),
+    ).some(({ length }) => length > 0);
+  while (isAnyPutOff() && time.now() - begun < BUDGET_IS_BACK) await time.advance(HOUR);
+  return time.now() - begun;
 }
 
 /** If no Registry answers, cold isolates go on accepting from KV: nothing in it is pinned or lacking. */

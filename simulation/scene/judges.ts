@@ -4,6 +4,7 @@ import { BudgetJudge } from "../model/budget-judge.ts";
 import { CostJudge } from "../model/cost-judge.ts";
 import { HttpJudge, type HttpJudgeParts } from "../model/http-judge.ts";
 import { Judge, type JudgeParts } from "../model/judge.ts";
+import { PacingJudge } from "../model/pacing-judge.ts";
 import { ReplicaJudge } from "../model/replica-judge.ts";
 import type { Setup, Shape } from "../plan/plan.ts";
 
@@ -21,6 +22,7 @@ export function judgesOf(parts: JudgesParts) {
     answers,
     http: new HttpJudge({ ...parts, judge: answers }),
     bridges: new BridgeJudge({ ...parts, history: setup.history }),
+    pacing: new PacingJudge(parts, setup.kvWrites),
     replicas: new ReplicaJudge(parts),
     budgets: new BudgetJudge(parts),
     costs: new CostJudge({

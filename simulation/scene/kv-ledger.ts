@@ -14,6 +14,8 @@ export interface KvLedgerParts {
   isolate(name: string): SimulatedIsolate | undefined;
   /** An isolate got what a key has for it, or learnt that it has nothing. */
   isolateRead(host: SimulatedIsolate, key: string, value: Uint8Array | null): void;
+  /** The Registry's write of a manifest was acknowledged. */
+  copied(domain: string, number: number): void;
   /** Something happened that is counted. */
   met(event: string): void;
   trace(words: () => string): void;
@@ -65,8 +67,15 @@ export class KvLedger implements KvWatcher {
   }
 
   acknowledged(key: string, value: Uint8Array | null): void {
-    if (value === null) this.#inKv.delete(key);
-    else this.#inKv.add(key);
+    if (value === null) {
+      this.#inKv.delete(key);
+      return;
+    }
+    this.#inKv.add(key);
+    const domain = manifestOf(key);
+    if (domain === null) return;
+    const { origin, generation } = openManifest(value, domain, this.#parts.keyFor);
+    if (origin === "registry") this.#parts.copied(domain, generation);
   }
 
   written(key: string, value: Uint8Array | null): void {

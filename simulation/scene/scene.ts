@@ -101,7 +101,7 @@ export class Scene {
       cacheBytes: 64 * 1024 * 1024,
       partitions: setup.partitions,
       history: setup.history,
-      kvWrites: 1_000,
+      kvWrites: setup.kvWrites * setup.partitions,
       paused: false,
       mostHeads: setup.mostHeads,
     };
@@ -117,6 +117,7 @@ export class Scene {
       keyFor: this.keyFor,
       isolate: (name) => this.isolates.named(name),
       isolateRead: (host, key, value) => noteRead(this.judges.budgets, host, key, value),
+      copied: (domain, number) => this.judges.pacing.copied(domain, number),
       met: (event) => this.tally.event(event),
       trace: this.trace,
       violation: this.violation,

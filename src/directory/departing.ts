@@ -8,6 +8,7 @@ import {
   encodeDepartures,
   HELD,
   INLINE_DEPARTURES,
+  MARKED_FOR,
 } from "./departures.ts";
 import { compareLists, isAcceptedState, type ListContent, type Visit } from "./difference.ts";
 import { DirectoryError } from "./errors.ts";
@@ -183,16 +184,23 @@ export function departureColumns(store: Pick<BlobStore, "read">, table: Departur
   );
 }
 
+/**
+ * Whether the next generation still has a name that left.
+ * @param second until which it is deferred
+ * @param count names that left, itself included
+ */
+export const isStillMarked = (second: number, count: number, now: number, marked = MARKED_FOR): boolean =>
+  // More marks than that take too much room. Without them, the grace is as long as before.
+  (second + (count > MOST_MARKED ? 0 : marked)) * 1000 > now;
+
 function stillKept(
   store: BlobStore,
   departures: DepartureTable,
   now: number,
   { marked = 0, brake }: Keeping,
 ): DepartureColumns[] {
-  // More marks than that take too much room. Without them, the grace is as long as before.
-  const kept = departures.count > MOST_MARKED ? 0 : marked;
   const isKept = (second: number): boolean =>
-    (second + kept) * 1000 > now && !(brake === "release" && second === HELD);
+    isStillMarked(second, departures.count, now, marked) && !(brake === "release" && second === HELD);
   return departureColumns(store, departures).map(({ tails, until }) => {
     const rest = until.filter(isKept);
     return {

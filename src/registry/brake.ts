@@ -6,6 +6,7 @@ import {
   departureColumns,
   estimate,
   HELD,
+  isStillMarked,
   listedPatterns,
   type ManifestRecord,
   mergeSketch,
@@ -40,7 +41,7 @@ export function judgeLeavers(
   const accepted = acceptedCount(manifest.counts);
   // Most leavers are few. Only then is it worth reading who left.
   if (count(asked.values()) < brakeLimit(0, accepted, 0)) return null;
-  const reason = reasonFor(leaversIn(records, manifest), asked, accepted, manifest.policy.grace, now);
+  const reason = reasonFor(leaversIn(records, manifest, now), asked, accepted, manifest.policy.grace, now);
   if (reason === null) return null;
   const note = `${reason.asked} of ${reason.left} names that left were asked for`;
   commitBrake(context, head, manifest, "hold", { action: "brake", by: "registry", forced: false, note });
@@ -85,12 +86,17 @@ function commitBrake(
   return commitDrafts(context, [{ ...manifest, patterns, head, key, missing: [], known }], meta);
 }
 
-/** How many names left, by the second until which they are deferred, without those that are held. */
-function leaversIn(records: Records, { domain, departures }: ManifestRecord): ReadonlyMap<number, number> {
+/** How many names left that can be held, by the second until which they are deferred. */
+function leaversIn(
+  records: Records,
+  { domain, departures }: ManifestRecord,
+  now: number,
+): ReadonlyMap<number, number> {
   const leavers = new Map<number, number>();
   for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures)) {
     for (const second of until) {
-      if (second !== HELD) leavers.set(second, (leavers.get(second) ?? 0) + 1);
+      const isOpen = second !== HELD && isStillMarked(second, departures.count, now);
+      if (isOpen) leavers.set(second, (leavers.get(second) ?? 0) + 1);
     }
   }
   return leavers;

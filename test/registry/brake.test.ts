@@ -148,6 +148,14 @@ describe("names that left together", () => {
     expect(await verdicts(left)).toEqual(["unknown"]);
   });
 
+  it("are not held a day after their grace, if nothing was committed since", async () => {
+    const left = await leave(20);
+    await advance(GRACE + DAY);
+    await ask(left);
+    expect(await brake()).toBeNull();
+    expect(await actions()).toEqual(["commit", "commit"]);
+  });
+
   it("stay marked through commits in between", async () => {
     const left = await leave(20);
     await advance(GRACE);

@@ -73,12 +73,10 @@ export class ReplicaTime {
     this.#heard = { time, at: this.now(), monotonic: this.#clocks.monotonic() };
   }
 
-  /** The Registry's time at the least, Unix milliseconds; minus infinity before its first answer. */
+  /** The Registry's time at the least, Unix milliseconds; 0 before its first answer, when no grace is over. */
   earliest(): number {
     const heard = this.#heard;
-    return heard === null
-      ? Number.NEGATIVE_INFINITY
-      : heard.time + this.#clocks.monotonic() - heard.monotonic;
+    return heard === null ? 0 : heard.time + this.#clocks.monotonic() - heard.monotonic;
   }
 
   /** The Registry's time as far as it is known, Unix milliseconds: for the next start. */

@@ -304,6 +304,16 @@ describe("a replica", () => {
     expect(await host.check(NOBODY)).toMatchObject({ verdict: "unknown", action: "accept", mode: "observe" });
   });
 
+  it("says of nobody who never left that they left, also before the Registry's time is known", async () => {
+    await world.publishHere(DOMAIN, ["alice", "bob"], { mode: "observe" });
+    await world.clock.advance(WINDOW);
+    host.kill();
+    world.isAway = true;
+    await host.start();
+    expect(await said(NOBODY)).toBe("unknown");
+    expect(await said(`carol@${DOMAIN}`)).toBe("departed");
+  });
+
   it("follows a Registry that was replaced, and forgets what the old one said", async () => {
     world.replaceRegistry();
     world.kv.set("roster/0", null);
