@@ -15,10 +15,14 @@ export interface Checked {
   readonly floor: number;
 }
 
-export class LivenessJudge {
-  readonly #parts: JudgeContext;
+interface LivenessJudgeParts extends JudgeContext {
+  partitionOf(domain: string): number;
+}
 
-  constructor(parts: JudgeContext) {
+export class LivenessJudge {
+  readonly #parts: LivenessJudgeParts;
+
+  constructor(parts: LivenessJudgeParts) {
     this.#parts = parts;
   }
 
@@ -33,6 +37,7 @@ export class LivenessJudge {
       return;
     }
     if (this.#mayBeOfALostLog(floor) || this.#isOverwritten(domain)) return;
+    if (this.#isNobodys(domain, at.time)) return;
     const why = `${host.name} says ${words(answer)} of ${domain} (${answer.detail})`;
     violation(ASSERTION, `${why}, and the last fault met it ${sinceFault(at)}`);
   }
@@ -60,6 +65,15 @@ export class LivenessJudge {
     if (exported === undefined) return false;
     const { generations, current } = model.history(domain);
     return generations.some((it) => it.since >= exported.since && !current.includes(it));
+  }
+
+  /** Whether an export was taken back, and no Registry can say that its domain is not served: it was never initialised. */
+  #isNobodys(domain: string, time: number): boolean {
+    const { model, partitionOf } = this.#parts;
+    const isInitialised = model.all.some(
+      (it) => partitionOf(it.domain) === partitionOf(domain) && it.current.length > 0,
+    );
+    return !isInitialised && (model.exports.get(domain)?.lostFor(time) ?? 0) > 0;
   }
 
   /** Whether an export, or its end, may show in part: its manifest, its shards and its roster come by themselves. */
