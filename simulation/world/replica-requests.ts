@@ -101,11 +101,12 @@ export class ReplicaRequests {
       violation("polls are few", `${replica.name} asks Registry ${partition} ${count} times within a window`);
   }
 
-  /** A part that is on the disk, and intact, is not fetched again. */
+  /** A part that is on the disk, and intact, is not fetched again, if the replica could see that it is there. */
   #requireLacking(path: string): void {
     const [, domain, id] = BLOB.exec(path) ?? [];
     const { replica, violation } = this.#parts;
     if (domain === undefined || id === undefined || replica.disk.isBad) return;
+    if (!replica.disk.isListed(`blobs/${domain}`)) return;
     const bytes = replica.disk.files.get(`blobs/${domain}/${id}`);
     if (bytes === undefined || !equalBytes(stablelibHashing.sha256(bytes), fromHex(id))) return;
     violation("a publish costs what changed", `${replica.name} fetches ${id} of ${domain}, which it has`);

@@ -8,6 +8,8 @@ const MANIFEST = /^manifests\/(.+)$/;
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
   readonly #times = new WeakSet<Uint8Array>();
+  /** Folders that could not be listed when they were last looked at: the replica takes what they have for missing. */
+  readonly #unlisted = new Set<string>();
   /** Whether nothing but the replica ever changed a file, and every write could be done. */
   isTrusted = true;
   /** By partition: the last contact, and the one before, which was stored before the last one was asked for. */
@@ -88,6 +90,17 @@ export class WatchedDisk extends MemoryDisk {
       this.files.set(other, a as Uint8Array);
     }
     return path;
+  }
+
+  isListed(folder: string): boolean {
+    return !this.#unlisted.has(folder);
+  }
+
+  override async list(folder: string): Promise<readonly string[]> {
+    this.#unlisted.add(folder);
+    const names = await super.list(folder);
+    this.#unlisted.delete(folder);
+    return names;
   }
 
   override async remove(path: string): Promise<void> {
