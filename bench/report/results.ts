@@ -19,8 +19,8 @@ export interface Results {
   /** Suites that lack a Debian package. */
   readonly skipped: readonly Left[];
   readonly broken: readonly Left[];
-  /** Suites that were measured in a later run than the others, on the same machine. */
-  readonly later?: Readonly<Record<string, Pick<Results, "date" | "extent">>>;
+  /** Suites that were measured in a later run than the others, and the system of that machine if it was another one. */
+  readonly later?: Readonly<Record<string, Pick<Results, "date" | "extent"> & { readonly system?: string }>>;
 }
 
 export const toJson = (results: Results): string => `${JSON.stringify(results, null, 2)}\n`;

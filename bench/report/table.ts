@@ -34,7 +34,12 @@ export function markdown(results: Results): string {
       .map((each) => [...cellsOf(each), behind(each)]);
     const own = later[group];
     const when =
-      own === undefined ? [] : [`Measured later, ${own.date.slice(0, 16)}Z; ${roundsOf(own)}.`, ""];
+      own === undefined
+        ? []
+        : [
+            `Measured later, ${own.date.slice(0, 16)}Z${own.system === undefined ? "" : `, ${own.system}`}; ${roundsOf(own)}.`,
+            "",
+          ];
     return ["", `### ${group}`, "", ...when, markdownTable([...HEADS, "figures behind it"], rows)];
   });
   return [

@@ -38,6 +38,14 @@ describe("a run of some suites", () => {
     expect(markdown(merged).match(/Measured later/g)).toHaveLength(1);
   });
 
+  it("may be of another machine of the same kind, and says so", () => {
+    const { machine } = run;
+    const other = { ...machine, system: "Linux 7.0", memoryBytes: machine.memoryBytes - 4096 };
+    expect(markdown(merge(results, { ...run, machine: other }, ORDER))).toContain(
+      "Measured later, 2026-11-25T09:30Z, Linux 7.0; 3 rounds of 1 s.",
+    );
+  });
+
   it("can measure what was not measured before", () => {
     const measured = { ...shown, id: "postfix.one.hot" };
     const added = merge(results, { ...run, took: { postfix: 3 }, measurements: [measured] }, ORDER);
@@ -47,7 +55,9 @@ describe("a run of some suites", () => {
 
   it.each<[string, Partial<Results>, string]>([
     ["was quick", { extent: { ...run.extent, isQuick: true } }, "too short"],
-    ["is of another machine", { machine: { ...run.machine, cores: 64 } }, "of another machine"],
+    ["is of another processor", { machine: { ...run.machine, cores: 64 } }, "of another kind of machine"],
+    ["is of another Node", { machine: { ...run.machine, node: "20.19.0" } }, "of another kind of machine"],
+    ["has less memory", { machine: { ...run.machine, memoryBytes: 1e9 } }, "of another kind of machine"],
     [
       "lacks a package",
       { skipped: [{ suite: "batch", why: "needs wrk" }] },
