@@ -57,7 +57,7 @@ const FRONT_ENDS: readonly FrontEnd[] = [
 
 /** Of which kind a file of a front end's folder is; null for what belongs to no kind, such as a licence. */
 function kindOf(path: string): "paste" | "code" | "rig" | null {
-  if (path.endsWith(".ts")) return "rig";
+  if (/\.m?ts$/.test(path)) return "rig";
   if (path.endsWith(".js")) return "code";
   return /(?:^|\/)(?:README|LICENSE|package)/.test(path) ? null : "paste";
 }
