@@ -112,7 +112,9 @@ describe("logs and metrics", { timeout: SLOW }, () => {
     const { bridge } = await startBoth(refusing(401, "unauthorized"), EVERY_LISTENER, { token });
     const ready = await bridge.get("/readyz");
     expect(ready.status).toBe(503);
-    expect(await ready.text()).toMatch(/^the token expired on 2026-01-02T00:00:00\.000Z: create another of the same role with/);
+    expect(await ready.text()).toMatch(
+      /^the token expired on 2026-01-02T00:00:00\.000Z: create another of the same role with/,
+    );
     expect((await bridge.get("/healthz")).status).toBe(200);
     expect(await bridge.act("line", "user@example.com")).toBe("defer");
     const text = await bridge.metrics();

@@ -89,7 +89,8 @@ describe("the expiry of a token", () => {
     await time.advance(11 * HOUR);
     expect(said(lines)).toEqual([]);
     await time.advance(2 * HOUR);
-    const warning = /^warn: the token expires on 1970-01-08T12:00:00\.000Z: create another of the same role with/;
+    const warning =
+      /^warn: the token expires on 1970-01-08T12:00:00\.000Z: create another of the same role with/;
     expect(said(lines)).toEqual([expect.stringMatching(warning)]);
     await time.advance(23 * HOUR - MINUTE);
     expect(said(lines)).toHaveLength(1);
