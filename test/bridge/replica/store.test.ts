@@ -1,33 +1,58 @@
-/* What a replica stores survives a power failure in the right order. */
+/* What a replica stores survives a power failure whole: a manifest with all that it names. */
 import { expect, it } from "vitest";
 import { ReplicaStore } from "../../../src/bridge/replica/store.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import { MemoryDisk } from "../../../testing/memory-disk.ts";
 
 const D = "a.example";
-const ID = "ab".repeat(32);
+const [OLD, NEW] = ["ab".repeat(32), "cd".repeat(32)];
+const BYTES = new Uint8Array([1]);
 const quiet = { unwritable: () => undefined, written: () => undefined, unusable: () => undefined };
+const storeOn = (disk: MemoryDisk): ReplicaStore => new ReplicaStore(disk, stablelibHashing, 1_000, quiet);
 
-it.each([
-  ["all of it survives", 0],
-  ["only what was flushed survives", 1],
-])("a manifest waits for a part that the disk did not take: %s", async (_, chance) => {
+it.each<[string, () => () => number]>([
+  ["all of it survives", () => () => 0],
+  ["only what was flushed survives", () => () => 1],
+  [
+    "what was written last survives",
+    () => {
+      const chances = [1];
+      return () => chances.pop() ?? 0;
+    },
+  ],
+])("a manifest waits for a part that the disk did not take: %s", async (_, chances) => {
   let stored = 0;
   for (let operation = 1; operation <= 8; operation++) {
     const disk = new MemoryDisk();
-    const store = new ReplicaStore(disk, stablelibHashing, 1_000, quiet);
+    const store = storeOn(disk);
     disk.fault = "full";
-    await store.putBlob(D, ID, new Uint8Array([1]));
+    await store.putBlob(D, NEW, BYTES);
     disk.fault = null;
     disk.diesBefore = disk.operations + operation;
     const died = new Promise<void>((resolve) => {
       disk.died = resolve;
     });
-    await Promise.race([store.putManifest(D, new Uint8Array([2])), died]);
-    disk.losePower(() => chance);
+    await Promise.race([store.putManifest(D, BYTES), died]);
+    disk.losePower(chances());
     if (!disk.files.has(`manifests/${D}`)) continue;
     stored++;
-    expect([operation, disk.files.has(`blobs/${D}/${ID}`)]).toEqual([operation, true]);
+    expect([operation, disk.files.has(`blobs/${D}/${NEW}`)]).toEqual([operation, true]);
   }
   expect(stored).toBeGreaterThan(0);
+});
+
+it("parts of the manifest on the disk stay while a newer one waits", async () => {
+  const disk = new MemoryDisk();
+  const store = storeOn(disk);
+  await store.putBlob(D, OLD, BYTES);
+  await store.putManifest(D, BYTES);
+  disk.fault = "full";
+  await store.putBlob(D, NEW, BYTES);
+  await store.putManifest(D, new Uint8Array([2]));
+  await store.tidy(D, new Set([NEW]), 1);
+  expect([...disk.files.keys()]).toEqual([`blobs/${D}/${OLD}`, `manifests/${D}`]);
+  disk.fault = null;
+  await store.writeWaiting();
+  await store.tidy(D, new Set([NEW]), 1);
+  expect([...disk.files.keys()].sort()).toEqual([`blobs/${D}/${NEW}`, `manifests/${D}`]);
 });
