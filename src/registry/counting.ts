@@ -7,7 +7,7 @@ import type { CommitContext } from "./commit.ts";
 import type { AskedLeavers, Counters } from "./counters.ts";
 import { changeAndCopy } from "./kv-pauses.ts";
 import { getMeta } from "./meta.ts";
-import type { RegistryPorts, RegistrySettings } from "./ports.ts";
+import type { RegistryPorts } from "./ports.ts";
 import type { HeadCounts } from "./protocol.ts";
 
 /** Adds up what came with a question. @param counters left out, it is dropped */
@@ -29,7 +29,10 @@ export function withRefused<T extends { readonly domain: string; readonly mode: 
 }
 
 /** What the brake takes beside what was counted. */
-export type BrakeContext = CommitContext & Pick<RegistryPorts, "log"> & Pick<RegistrySettings, "paused">;
+export interface BrakeContext extends CommitContext {
+  readonly log: RegistryPorts["log"] | undefined;
+  readonly paused: boolean;
+}
 
 /**
  * Holds names that left if they are asked for too often; {@link Counters} says which. Throws nothing: what fails is

@@ -158,6 +158,7 @@ export class Records {
    * whole, and a thousand single changes replace hundreds in one transaction.
    */
   #leaveBlobs(domain: string, ids: readonly string[], number: number, now: number): void {
+    if (ids.length === 0) return;
     const list = JSON.stringify(ids);
     this.#storage.sql(
       "INSERT OR REPLACE INTO left_blobs (domain, id, number, since) SELECT ?, value, ?, ? FROM json_each(?)",
@@ -176,10 +177,12 @@ export class Records {
 
   /** The head names these blobs from now on. */
   #nameBlobs(domain: string, ids: readonly string[], number: number): void {
+    if (ids.length === 0) return;
+    const list = JSON.stringify(ids);
     const left = this.#storage.sql(
       "DELETE FROM left_blobs WHERE domain = ? AND id IN (SELECT value FROM json_each(?)) RETURNING id",
       domain,
-      JSON.stringify(ids),
+      list,
     );
     // The rows of these still say that the head names them.
     const isNamed = new Set(left.map(({ id }) => id));
@@ -195,7 +198,7 @@ export class Records {
     this.#storage.sql(
       "DELETE FROM kv_replaced WHERE domain = ? AND id IN (SELECT value FROM json_each(?))",
       domain,
-      JSON.stringify(ids),
+      list,
     );
   }
 
@@ -258,12 +261,13 @@ export class Records {
   }
 
   /** Until a commit names it. The number is as long as the one with which the head will name it. */
-  #uploadedAt = (now: number): BlobLife => ({
-    expires: now + UPLOAD_LIFE,
-    named_from: -this.#nextNumber(),
-  });
+  #uploadedAt(now: number): BlobLife {
+    return { expires: now + UPLOAD_LIFE, named_from: -this.#nextNumber() };
+  }
 
-  #nextNumber = (): number => (getMeta(this.#storage, "number") ?? 0) + 1;
+  #nextNumber(): number {
+    return (getMeta(this.#storage, "number") ?? 0) + 1;
+  }
 
   /** Adds up the shards of a table. */
   sum(domain: string, ids: readonly string[], bits: number): ShardSum {

@@ -272,7 +272,7 @@ export class RegistryCore implements RegistryApi {
   /** Holds names that left if they are asked for too often. Throws nothing. */
   brake(domain: string, asked: AskedLeavers): void {
     const { ports, settings } = this.#options;
-    brake({ ...ports, ...settings, ...this.#context() }, domain, asked);
+    brake({ ...this.#context(), log: ports.log, paused: settings.paused }, domain, asked);
   }
 
   /** What the platform's alarm runs. */

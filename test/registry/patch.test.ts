@@ -58,6 +58,18 @@ async function changesOf(
   };
 }
 
+/** What a batch of changes works with at this moment. */
+function context(): ReturnType<PatchHost["context"]> {
+  const { storage } = desk.world.registry();
+  return {
+    storage,
+    records: new Records(storage),
+    hashing: stablelibHashing,
+    keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+    now: desk.world.clock.now(),
+  };
+}
+
 const send = (changes: MailboxChanges): Promise<Result<Changed<PatchResult>>> =>
   desk.world.clock.run(desk.core.patch(changes, "tester"));
 
@@ -90,18 +102,11 @@ describe("single changes", () => {
     const many = Object.fromEntries(people(200, 5_000).map((name) => [name, ACTIVE]));
     const changes = await changesOf(many);
     const next = await desk.prepare(names.slice(0, 2_900), { bits: 7 });
-    const { storage } = desk.world.registry();
     let pauses = 0;
     const host: PatchHost = {
       // While others have their turn, a publish is committed.
       timers: { sleep: async () => void (pauses++ === 0 && (await desk.commit([next]))) },
-      context: () => ({
-        storage,
-        records: new Records(storage),
-        hashing: stablelibHashing,
-        keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-        now: desk.world.clock.now(),
-      }),
+      context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 3 }),
     };
     const [answer] = await patchTogether(host, [changes], "tester");
@@ -155,17 +160,10 @@ describe("single changes", () => {
     ["that the guard stops", GONE, 400, 250],
   ])("let others have their turn while a thousand are judged, %s", async (_, state, made, pauses) => {
     await desk.publish(people(2_000));
-    const { storage } = desk.world.registry();
     let turns = 0;
     const host: PatchHost = {
       timers: { sleep: async () => void turns++ },
-      context: () => ({
-        storage,
-        records: new Records(storage),
-        hashing: stablelibHashing,
-        keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-        now: desk.world.clock.now(),
-      }),
+      context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
     };
     const names = people(1_000, state === ACTIVE ? 5_000 : 0);
@@ -252,16 +250,9 @@ describe("single changes", () => {
     it("expire if no commit names them", async () => {
       const before = shards();
       const changes = await changesOf({ new: ACTIVE });
-      const { storage } = desk.world.registry();
       const host: PatchHost = {
         timers: { sleep: async () => undefined },
-        context: () => ({
-          storage,
-          records: new Records(storage),
-          hashing: stablelibHashing,
-          keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
-          now: desk.world.clock.now(),
-        }),
+        context,
         changed: () => {
           throw new Error("the object was replaced");
         },
