@@ -15,8 +15,8 @@ export default defineConfig({
           exclude: ["test/edge/**"],
           setupFiles: ["./test/seed.ts"],
           // Long enough for a busy machine: a slow test is not a wrong one.
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -36,8 +36,8 @@ export default defineConfig({
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

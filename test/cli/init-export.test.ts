@@ -107,9 +107,7 @@ describe("rollcall export", () => {
     });
   });
 
-  it("is answered from once wrangler has put it into KV, until the Registry has a head", {
-    timeout: 90_000,
-  }, async () => {
+  it("is answered from once wrangler has put it into KV, until the Registry has a head", async () => {
     const { cwd, vars } = await initialised("example.com", "large.example");
     list(cwd, "example.com", "john jane postmaster");
     // Large enough to have shards of its own.

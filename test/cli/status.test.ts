@@ -71,7 +71,7 @@ describe("rollcall status", () => {
     });
   });
 
-  it("warns of a list whose shards single changes filled to half", { timeout: 120_000 }, async () => {
+  it("warns of a list whose shards single changes filled to half", async () => {
     const { domain, run } = fresh();
     const client = createClient({
       url: edge.url,

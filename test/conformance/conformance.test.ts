@@ -54,7 +54,7 @@ beforeAll(async () => {
   edge = await startEdge(cleanup);
   await publishTo(edge.administrator());
   bridge = await startBridge(edge, cleanup);
-}, 90_000);
+});
 afterAll(() => cleanup.run());
 
 /** Publishes the lists of the corpus to an edge, as its administrator. */

@@ -106,7 +106,7 @@ describe("single changes all day", () => {
     expect(world.differences()).toEqual([]);
   });
 
-  it("of one list do not keep a larger copy of another from KV", { timeout: 120_000 }, async () => {
+  it("of one list do not keep a larger copy of another from KV", async () => {
     const large = "large.example";
     await world.publish(isolate, large, people(4_000), { exactBits: 7 });
     await world.publish(isolate, D, people(50));
@@ -135,7 +135,7 @@ describe("single changes all day", () => {
     expect(writes().length).toBeGreaterThan(400);
   });
 
-  it("share the budget of a day between partitions", { timeout: 120_000 }, async () => {
+  it("share the budget of a day between partitions", async () => {
     world = new World({ kvWrites: A_DAY, partitions: 2 });
     isolate = world.isolate();
     const names = Array.from({ length: 8 }, (_, i) => `d${i}.example`);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Answer } from "../../src/directory/index.ts";
 import { readEnvironment, type Settings } from "../../src/edge/environment.ts";
 import { platformKv, platformPorts } from "../../src/edge/platform.ts";
@@ -54,9 +54,6 @@ function edgeWith(ports: Ports): (body: string) => Promise<Response> {
 beforeAll(async () => {
   await publishMany(freshEnv(), DOMAINS, 500);
 });
-
-// A thousand domains take long on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describe("a batch over a thousand domains that an isolate has not loaded", () => {
   it.each([

@@ -45,7 +45,7 @@ async function runWith(format: string, args: readonly string[]) {
   return { workspace, peak, ...(await running.ended) };
 }
 
-describe(`a million rows${NODE}`, { timeout: 120_000 }, () => {
+describe(`a million rows${NODE}`, () => {
   it(`are read in at most ${MOST_MEMORY} MiB`, async () => {
     const { code, stdout, peak } = await runWith("user%.0f@D", ["plan"]);
     console.info(`a plan of ${ROWS} rows: ${Math.round(peak)} MiB at most`);

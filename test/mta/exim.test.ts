@@ -67,7 +67,7 @@ describe.skipIf(exim.missing !== null)(`Exim${exim.missing ? ` (${exim.missing})
       cleanup.add(() => server.stop());
       servers.set(way, server);
     }
-  }, 90_000);
+  });
   afterAll(() => cleanup.run());
 
   it("refuses, defers and accepts with the edge's own replies", async () => {

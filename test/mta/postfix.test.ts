@@ -76,7 +76,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
         postfixes.set(way, postfix);
       }),
     );
-  }, 90_000);
+  });
   afterAll(() => cleanup.run());
 
   const portOf = (way: Way): number => (postfixes.get(way) as Postfix).port;

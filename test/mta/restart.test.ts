@@ -135,6 +135,6 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       } finally {
         await cleanup.run();
       }
-    }, 120_000);
+    });
   },
 );

@@ -8,9 +8,7 @@ import { WITHOUT_POSTFIX } from "./support/postfix.ts";
 describe.skipIf(WITHOUT_POSTFIX !== null)(
   `the scenario${WITHOUT_POSTFIX ? ` (${WITHOUT_POSTFIX})` : ""}`,
   () => {
-    it("bounces without Rollcall, none with it, and none when the edge goes away", {
-      timeout: 150_000,
-    }, async () => {
+    it("bounces without Rollcall, none with it, and none when the edge goes away", async () => {
       const acts = await play();
       const [one, two, three] = acts;
       const letters = { arrived: LETTERS, twice: 0, returned: 0 };

@@ -111,7 +111,7 @@ describe.skipIf(sendmail.missing !== null)(
       bridge = await startBridge(edge, cleanup);
       server = await startSendmail(`inet:${bridge.ports.socketmap}@127.0.0.1`, DOMAINS);
       cleanup.add(() => server.stop());
-    }, 90_000);
+    });
     afterAll(() => cleanup.run());
 
     it("refuses, defers and accepts with the edge's codes and texts", async () => {

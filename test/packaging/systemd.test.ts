@@ -202,22 +202,18 @@ async function traced(args: readonly string[]): Promise<Set<string>> {
   );
 }
 
-describe.skipIf(NO_STRACE !== null)(
-  named("the filter of system calls", NO_STRACE),
-  { timeout: 120_000 },
-  () => {
-    it("has all that the bridge needs: with the others denied, it starts, answers, is replaced and stops", async () => {
-      const allowed = allowedCalls();
-      expect(allowed.size).toBeGreaterThan(100);
-      expect(allowed.has("mount")).toBe(false);
-      const used = await traced([]);
-      expect(used.size).toBeGreaterThan(20);
-      const denied = [...used].filter((call) => !allowed.has(call));
-      console.info(`${used.size} system calls are used; denied: ${denied.join(", ") || "none"}`);
-      // A call that is denied fails, instead of killing the process. V8 asks for memory keys, and does without.
-      expect(valuesOf("SystemCallErrorNumber")).toEqual(["EPERM"]);
-      expect(denied.filter((call) => !call.startsWith("pkey_"))).toEqual([]);
-      if (denied.length > 0) await traced(["-e", `inject=${denied.join(",")}:error=EPERM`]);
-    });
-  },
-);
+describe.skipIf(NO_STRACE !== null)(named("the filter of system calls", NO_STRACE), () => {
+  it("has all that the bridge needs: with the others denied, it starts, answers, is replaced and stops", async () => {
+    const allowed = allowedCalls();
+    expect(allowed.size).toBeGreaterThan(100);
+    expect(allowed.has("mount")).toBe(false);
+    const used = await traced([]);
+    expect(used.size).toBeGreaterThan(20);
+    const denied = [...used].filter((call) => !allowed.has(call));
+    console.info(`${used.size} system calls are used; denied: ${denied.join(", ") || "none"}`);
+    // A call that is denied fails, instead of killing the process. V8 asks for memory keys, and does without.
+    expect(valuesOf("SystemCallErrorNumber")).toEqual(["EPERM"]);
+    expect(denied.filter((call) => !call.startsWith("pkey_"))).toEqual([]);
+    if (denied.length > 0) await traced(["-e", `inject=${denied.join(",")}:error=EPERM`]);
+  });
+});

@@ -3,8 +3,6 @@ import { describe, expect, it } from "vitest";
 import { listens } from "../mta/support/waiting.ts";
 import { busyPort, ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
-const SLOW = 90_000;
-
 describe("npm start", () => {
   const start = (...args: string[]): Running =>
     new Running(process.execPath, [join(ROOT, "scripts", "start.mjs"), ...args], { cwd: ROOT });
@@ -17,7 +15,7 @@ describe("npm start", () => {
     return [String(one.port), String(two.port)];
   }
 
-  it("prints three commands that work when pasted, and stops cleanly", { timeout: SLOW }, async () => {
+  it("prints three commands that work when pasted, and stops cleanly", async () => {
     const [port, smtpPort] = await freePorts();
     const state = join(temporaryFolder(), "demo");
     const args = ["--port", port, "--smtp-port", smtpPort, "--state", state];

@@ -327,7 +327,7 @@ describe("the store of a replica", () => {
 });
 
 describe("a host that loses its power at any point of a sync", () => {
-  it("gives no false verdict after it, and continues where it was", { timeout: 120_000 }, async () => {
+  it("gives no false verdict after it, and continues where it was", async () => {
     const disk = new MemoryDisk();
     const random = new Random(11);
     host.kill();

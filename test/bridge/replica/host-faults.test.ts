@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pause, startCli, temporaryFolder } from "../../support/processes.ts";
 import { type ReplicaBridge, startReplica, useRealEdge, WINDOW } from "./support.ts";
 
-const SLOW = 120_000;
 const DOMAIN = "a.example";
 const ALICE = `alice@${DOMAIN}`;
 const NOBODY = `nobody@${DOMAIN}`;
@@ -58,7 +57,7 @@ describe("a bridge with a replica", () => {
   beforeAll(async () => {
     await edge.publish(DOMAIN, NAMES);
     token = await edge.token(DOMAIN);
-  }, SLOW);
+  });
 
   const start = (folder: string): Promise<ReplicaBridge> => startReplica(edge, token, folder);
 
@@ -70,9 +69,7 @@ describe("a bridge with a replica", () => {
     return bridge;
   }
 
-  it("accepts after a reboot while the edge is away, and refuses a window after it is back", {
-    timeout: SLOW,
-  }, async () => {
+  it("accepts after a reboot while the edge is away, and refuses a window after it is back", async () => {
     const folder = join(temporaryFolder(), "replica");
     await (await startWhole(folder)).running.stop();
     await edge.stop();
@@ -125,7 +122,7 @@ describe("a bridge with a replica", () => {
     await bridge.running.stop();
   });
 
-  it("says that another bridge uses its folder, and stops", { timeout: SLOW }, async () => {
+  it("says that another bridge uses its folder, and stops", async () => {
     const folder = join(temporaryFolder(), "replica");
     const bridge = await startWhole(folder);
     const second = startCli(["bridge", "--line", "127.0.0.1:0", "--replica", folder], {
@@ -143,7 +140,7 @@ describe("a bridge with a replica", () => {
     await (await startWhole(folder)).running.stop();
   });
 
-  it("leaves a folder of a newer release alone, says so, and asks the edge", { timeout: SLOW }, async () => {
+  it("leaves a folder of a newer release alone, says so, and asks the edge", async () => {
     const folder = join(temporaryFolder(), "replica");
     await (await startWhole(folder)).running.stop();
     writeFileSync(join(folder, "format"), "rollcall-replica 2\n");
@@ -154,7 +151,7 @@ describe("a bridge with a replica", () => {
     await bridge.running.stop();
   });
 
-  it("fetches everything again if its folder is deleted while it runs", { timeout: SLOW }, async () => {
+  it("fetches everything again if its folder is deleted while it runs", async () => {
     const folder = join(temporaryFolder(), "replica");
     const bridge = await start(folder);
     await bridge.logged("replica-ready", { domain: DOMAIN });
@@ -174,7 +171,6 @@ describe("a bridge with a replica", () => {
   // At the same time: each has a folder and bridges of its own, and most of it is waiting.
   it.concurrent.each(["format", "lock", "settings", "time", "logs", "keys", "manifests", "blobs"])(
     "gives true verdicts with a bit flipped in %s",
-    { timeout: SLOW },
     async (kind) => {
       const folder = join(temporaryFolder(), "replica");
       const first = await startWhole(folder);
@@ -206,37 +202,29 @@ describe("a bridge with a replica", () => {
     },
   );
 
-  it.skipIf(!canMount)(
-    "answers from memory with a folder that is read-only, and says so",
-    { timeout: SLOW },
-    async () => {
-      const folder = mount("-t", "tmpfs", "-o", "size=16m", "tmpfs");
-      await (await startWhole(join(folder, "replica"))).running.stop();
-      execFileSync("mount", ["-o", "remount,ro", folder]);
-      const bridge = await startWhole(join(folder, "replica"));
-      await bridge.logged("replica-unwritable", { code: "EROFS" });
-      await edge.publish(DOMAIN, [...NAMES, "newcomer"]);
-      await until(bridge, `newcomer@${DOMAIN}`, "250 replica");
-      execFileSync("mount", ["-o", "remount,rw", folder]);
-      await bridge.logged("replica-written");
-      await bridge.running.stop();
-    },
-  );
+  it.skipIf(!canMount)("answers from memory with a folder that is read-only, and says so", async () => {
+    const folder = mount("-t", "tmpfs", "-o", "size=16m", "tmpfs");
+    await (await startWhole(join(folder, "replica"))).running.stop();
+    execFileSync("mount", ["-o", "remount,ro", folder]);
+    const bridge = await startWhole(join(folder, "replica"));
+    await bridge.logged("replica-unwritable", { code: "EROFS" });
+    await edge.publish(DOMAIN, [...NAMES, "newcomer"]);
+    await until(bridge, `newcomer@${DOMAIN}`, "250 replica");
+    execFileSync("mount", ["-o", "remount,rw", folder]);
+    await bridge.logged("replica-written");
+    await bridge.running.stop();
+  });
 
-  it.skipIf(!canMount)(
-    "answers from memory with a folder that is full, and says so",
-    { timeout: SLOW },
-    async () => {
-      const folder = mount("-t", "tmpfs", "-o", "size=128k", "tmpfs");
-      const bridge = await startWhole(join(folder, "replica"));
-      await bridge.logged("replica-unwritable", { code: "ENOSPC" });
-      expect(await bridge.metrics()).toMatch(/^rollcall_bridge_replica_unwritten_bytes [1-9]/m);
-      execFileSync("mount", ["-o", "remount,size=16m", folder]);
-      await bridge.logged("replica-written");
-      await bridge.running.stop();
-      await (await startWhole(join(folder, "replica"))).running.stop();
-    },
-  );
+  it.skipIf(!canMount)("answers from memory with a folder that is full, and says so", async () => {
+    const folder = mount("-t", "tmpfs", "-o", "size=128k", "tmpfs");
+    const bridge = await startWhole(join(folder, "replica"));
+    await bridge.logged("replica-unwritable", { code: "ENOSPC" });
+    expect(await bridge.metrics()).toMatch(/^rollcall_bridge_replica_unwritten_bytes [1-9]/m);
+    execFileSync("mount", ["-o", "remount,size=16m", folder]);
+    await bridge.logged("replica-written");
+    await bridge.running.stop();
+    await (await startWhole(join(folder, "replica"))).running.stop();
+  });
 });
 
 function namesIn(folder: string): string[] {

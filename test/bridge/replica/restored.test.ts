@@ -24,9 +24,7 @@ async function until(
   }
 }
 
-it("answers truly or defers before `rollcall registry restored`, and truly by itself a window after", {
-  timeout: 120_000,
-}, async () => {
+it("answers truly or defers before `rollcall registry restored`, and truly by itself a window after", async () => {
   const objects = join(edge.home, "state", "v3", "do");
   const copy = join(temporaryFolder(), "do");
   const mailbox = (local: string): string => `${local}@${DOMAIN}`;

@@ -137,7 +137,7 @@ async function observe(fault: BindingFault): Promise<(Sent | null)[]> {
 describe(`an Email Worker under ${FULL ? "every fault" : "some faults"}`, () => {
   const rows: string[][] = [];
 
-  it.each([...TRIED])("$name", { timeout: 90_000 }, async (fault) => {
+  it.each([...TRIED])("$name", async (fault) => {
     const seen = await observe(fault).finally(end);
     expect(seen.map((each) => each?.word ?? null)).toEqual(fault.sees);
     for (const each of seen) expect(each?.ms ?? 0).toBeLessThan(fault.takesTime ? LIMIT_MS : AT_ONCE_MS);

@@ -56,7 +56,7 @@ describe("a client of the draft that asks the edge", () => {
 const PATIENT = { authorization: "Bearer of-a-test", timeout: 500, authority: null };
 
 describe("a client of the draft that asks a bridge", () => {
-  it("gets a deferral in its own dialect, whatever the edge does", { timeout: 60_000 }, async () => {
+  it("gets a deferral in its own dialect, whatever the edge does", async () => {
     const bridge = await startBridge(front, cleanup);
     const client = await draftHooks.start(listenersOf(bridge, front), ["example.com"]);
     front.misbehaviour = null;
