@@ -19,11 +19,7 @@ export const ISOLATE_MUTANTS: readonly Mutant[] = [
   mutant(
     "an isolate forgets what it answered from when a manifest is evicted",
     "it is remembered outside the cache, so no isolate goes back",
-    reader(
-      "decide.ts",
-      "const lowest = answered.lowest(domain, cached?.manifest.incarnation ?? incarnation);",
-      "const lowest = 0;",
-    ),
+    reader("decide.ts", "const lowest = answered.lowest(domain, log);", "const lowest = 0;"),
   ),
   mutant(
     "an older manifest replaces a newer one",

@@ -1,5 +1,5 @@
 import type { Position } from "../api/index.ts";
-import { domainOf, parseRecipient, type Recipient } from "../directory/index.ts";
+import { domainOf, type Manifest, parseRecipient, type Recipient } from "../directory/index.ts";
 
 /** One recipient to check. */
 export interface Query {
@@ -28,6 +28,12 @@ export function queryOf(
   const minGeneration = hasSeen ? (minGenerations[domain] as number) : 0;
   return { text, recipient, minGeneration, isNamed: named !== null && domain !== null && named.has(domain) };
 }
+
+/** A generation of one log: numbers of two logs cannot be compared. */
+type Generation = Pick<Manifest, "incarnation" | "generation">;
+
+const attemptOf = (blob: string, { incarnation, generation }: Generation): string =>
+  `${incarnation} ${generation} ${blob}`;
 
 /** A query in progress, and what was tried for it so far. In nearly all checks that is nothing. */
 export class Check {
@@ -63,13 +69,13 @@ export class Check {
    * Whether a blob was fetched, successfully or not, for this generation. What was fetched for an older one is gone if a
    * generation between them had not named it.
    */
-  hasTriedBlob(name: string, generation: number): boolean {
-    return this.#blobs?.has(`${generation} ${name}`) ?? false;
+  hasTriedBlob(name: string, of: Generation): boolean {
+    return this.#blobs?.has(attemptOf(name, of)) ?? false;
   }
 
-  noteBlob(name: string, generation: number): void {
+  noteBlob(name: string, of: Generation): void {
     this.#blobs ??= new Set();
-    this.#blobs.add(`${generation} ${name}`);
+    this.#blobs.add(attemptOf(name, of));
   }
 
   /** After a confirmation, manifests are worth fetching again. */

@@ -132,7 +132,7 @@ export class Decider {
     const finding = lookup(list.manifest, list, recipient, this.#registryClock?.now() ?? now);
     if (finding.kind === "needs") {
       const { table, index } = finding;
-      if (!check.hasTriedBlob(blobName(list, table, index), list.manifest.generation))
+      if (!check.hasTriedBlob(blobName(list, table, index), list.manifest))
         return { kind: "blob", of: list, table, index };
       // The list may have been replaced so long ago that its parts are deleted.
       return view.isFresh(now) || check.confirmations >= MAX_CONFIRMATIONS
@@ -187,7 +187,10 @@ export class Decider {
       cached = undefined;
     }
     const number = cached === undefined ? -1 : numberIn(view, cached.manifest);
-    const lowest = answered.lowest(domain, cached?.manifest.incarnation ?? incarnation);
+    // Of the later log, since numbers of two logs cannot be compared.
+    const log =
+      cached?.manifest.origin === "kv" ? 0 : Math.max(incarnation, cached?.manifest.incarnation ?? 0);
+    const lowest = answered.lowest(domain, log);
     const need = Math.max(lowest, head ?? 0);
     // A fresh log confirms its own generations; an export is as old as its read.
     const isVouchedFor = cached?.manifest.origin === "registry" && view.isFresh(now);

@@ -164,7 +164,7 @@ export class Reader {
         check.noteManifest(step.domain, step.need);
         return this.#fetcher.manifest(context, step.domain, step.need);
       case "blob":
-        check.noteBlob(blobName(step.of, step.table, step.index), step.of.manifest.generation);
+        check.noteBlob(blobName(step.of, step.table, step.index), step.of.manifest);
         return this.#fetcher.blob(context, step.of, step.table, step.index);
       case "exports":
         check.exports = "tried";

@@ -39,7 +39,7 @@ describe("a check", () => {
     const check = new Check(queryOf("a@example.com"));
     expect(check).toMatchObject({ soughtGeneration: false, exports: "not tried", confirmations: 0 });
     expect(check.hasTriedManifest("example.com", at(0))).toBe(false);
-    expect(check.hasTriedBlob("shard", 1)).toBe(false);
+    expect(check.hasTriedBlob("shard", { incarnation: 1, generation: 1 })).toBe(false);
   });
 
   it("has tried a manifest for its number and lower ones of the same log, until the next confirmation", () => {
@@ -58,13 +58,16 @@ describe("a check", () => {
     expect(check.hasTriedManifest("example.com", at(5))).toBe(false);
   });
 
-  it("remembers every blob that it tried for a generation, confirmed or not", () => {
+  it("remembers every blob that it tried for a generation of one log, confirmed or not", () => {
     const check = new Check(queryOf("a@example.com"));
-    check.noteBlob("one", 7);
-    check.noteBlob("two", 7);
+    const of = (generation: number, incarnation = 1) => ({ incarnation, generation });
+    check.noteBlob("one", of(7));
+    check.noteBlob("two", of(7));
     check.noteConfirmed();
-    expect(["one", "two", "three"].map((name) => check.hasTriedBlob(name, 7))).toEqual([true, true, false]);
-    expect(check.hasTriedBlob("one", 8)).toBe(false);
+    const tried = ["one", "two", "three"].map((name) => check.hasTriedBlob(name, of(7)));
+    expect(tried).toEqual([true, true, false]);
+    expect(check.hasTriedBlob("one", of(8))).toBe(false);
+    expect(check.hasTriedBlob("one", of(7, 2))).toBe(false);
   });
 });
 

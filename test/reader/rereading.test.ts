@@ -151,6 +151,27 @@ describe("a part of a list", () => {
   });
 });
 
+describe("a list of a Registry that replaced a lost one", () => {
+  it("is fetched for its own number, whatever number the lost log had", async () => {
+    const desk = await confirmed({ generation: 46 });
+    const incarnation = desk.log.incarnation + 1;
+    desk.log.incarnation = incarnation;
+    desk.log.asOf = 24;
+    // A change of another domain passes: the log is new, and nothing is known of this domain.
+    desk.reader.noteChange(0, { incarnation, number: 20 }, { "other.example": 20 });
+    await desk.time.advance(WINDOW + 1);
+    desk.publish({ incarnation, generation: 24, bits: 1 });
+    // KV is late.
+    const late = desk.manifest({ incarnation, generation: 16, bits: 1 });
+    desk.kv.set(manifestKey(D), late.bytes);
+    desk.kvTakes = 30;
+    desk.log.takes = 20;
+    // Another check learns of the new head while this one reads a part of the list.
+    void desk.check("a@[192.0.2.1]");
+    expect(await desk.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", generation: 24 });
+  });
+});
+
 describe("aliases of domains that are not served", () => {
   it("read their targets each, however many there are, while the log is known", async () => {
     const desk = new Desk({ mostHeads: 500 });
