@@ -14,8 +14,8 @@ export interface JudgedReplica extends Answerer {
   /** When a fault last met it, or now while one does. */
   readonly hurtAt: number;
   readonly disk: { readonly isBad: boolean };
-  /** Whether its host's clock was right since the last contact. */
-  readonly isClockSound: boolean;
+  /** Whether its host's clock was right since the last contact with a partition. */
+  isClockSound(partition: number): boolean;
   /** Generations of the complete lists that it has, by domain. */
   readonly held: ReadonlyMap<string, number>;
   covers(domain: string): boolean;
@@ -102,9 +102,9 @@ export class ReplicaJudge {
     { domain, name }: Named,
     say: () => string,
   ): void {
-    const { now, model, violation } = this.#parts;
+    const { now, model, violation, partitionOf } = this.#parts;
     const held = this.#heldBy(replica, asked.held, domain);
-    if (held === null || replica.disk.isBad || !replica.isClockSound) return;
+    if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
     const seen = bridge.seen.get(domain);
     if (seen !== undefined && seen.generation > held.number) return;
     const { head } = model.history(domain);

@@ -174,13 +174,14 @@ export function resolveJudged(
   const isAsked = replica === null || replica.isRunning;
   const settled = bridge.resolve(text);
   const isPending = settled instanceof Promise;
+  const partition = scene.partitionOf(named.domain);
   // It decides when it is asked, or while it waits for its disk or for the edge. Equal questions share one answer, however
   // their domain is spelled.
   const question = written(named);
   const flight: Flight = (isPending && bridge.flights.get(question)) || {
     askedAt,
-    held: isPending ? new Map(replica?.sure) : new Map(),
-    contact: replica?.contact(scene.partitionOf(named.domain)) ?? Number.NEGATIVE_INFINITY,
+    held: isPending ? new Map(replica?.sure(partition)) : new Map(),
+    contact: replica?.contact(partition) ?? Number.NEGATIVE_INFINITY,
     moments: isPending && replica !== null ? replica.momentsSince(askedAt) : [],
   };
   if (isPending) bridge.flights.set(question, flight);

@@ -63,8 +63,8 @@ export class SimulatedReplica implements Answerer {
   readonly #lists = new StoredLists(this.disk);
   run = 0;
   hasEnded = false;
-  /** Whether the host's clock was right since the last contact. */
-  isClockSound = true;
+  /** Partitions that were heard of since the host's clock was last wrong; null if it never was. */
+  #heardSinceWrong: Set<number> | null = null;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -105,9 +105,8 @@ export class SimulatedReplica implements Answerer {
   }
 
   /** Whether its token covers a domain. */
-  covers(domain: string): boolean {
-    return this.#token !== null && (this.#token.domains?.includes(domain) ?? true);
-  }
+  readonly covers = (domain: string): boolean =>
+    this.#token?.domains?.includes(domain) ?? this.#token !== null;
 
   /** What the bridge beside it asks it for. */
   readonly lists: LocalLists = {
@@ -135,9 +134,12 @@ export class SimulatedReplica implements Answerer {
     return this.#lists.held;
   }
 
-  /** Those that it may accept from for sure: none while its disk or its clock is not in order. */
-  get sure(): ReadonlyMap<string, number> {
-    return this.disk.isBad || !this.isClockSound ? new Map() : this.held;
+  /** Whether the host's clock was right since the last contact with a partition: another's says nothing of that contact. */
+  readonly isClockSound = (partition: number): boolean => this.#heardSinceWrong?.has(partition) ?? true;
+
+  /** Those of a partition that it may accept from for sure: none while its disk or its clock is not in order. */
+  sure(partition: number): ReadonlyMap<string, number> {
+    return this.disk.isBad || !this.isClockSound(partition) ? new Map() : this.held;
   }
 
   hurt(): void {
@@ -206,7 +208,7 @@ export class SimulatedReplica implements Answerer {
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.#unnoticed = noticed.lacks;
-    this.isClockSound &&= noticed.isSound;
+    if (!noticed.isSound) this.#heardSinceWrong = new Set();
     const later = noticed.lacks > 0 ? `, ${noticed.lacks} ms later than it knows` : "";
     trace(() => `${this.name} starts${later}`);
     void this.#host.start();
@@ -229,7 +231,7 @@ export class SimulatedReplica implements Answerer {
 
   setClock(by: number): void {
     this.#host.wallOffset += by;
-    if (by !== 0) this.isClockSound = false;
+    if (by !== 0) this.#heardSinceWrong = new Set();
     this.hurt();
   }
 
@@ -293,6 +295,6 @@ export class SimulatedReplica implements Answerer {
     this.#contacts.set(partition, heard.sentAt);
     this.disk.noteContact(partition, heard.sentAt);
     this.#unnoticed = 0;
-    this.isClockSound = true;
+    this.#heardSinceWrong?.add(partition);
   }
 }
