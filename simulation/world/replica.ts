@@ -209,8 +209,7 @@ export class SimulatedReplica implements Answerer {
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.#unnoticed = noticed.lacks;
     if (!noticed.isSound) this.#heardSinceWrong = new Set();
-    const later = noticed.lacks > 0 ? `, ${noticed.lacks} ms later than it knows` : "";
-    trace(() => `${this.name} starts${later}`);
+    trace(() => `${this.name} starts, ${noticed.lacks} ms later than it knows`);
     void this.#host.start();
     time.after(0, () => this.hurt());
   }
