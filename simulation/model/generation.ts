@@ -1,5 +1,5 @@
 import type { DomainPolicy, EntryState, Matched, Mode, Verdict } from "../../src/directory/index.ts";
-import { isPostmaster, isWellFormed, meets, type Name } from "./names.ts";
+import { isPostmaster, isWellFormed, meets, type Name, withoutSubaddress } from "./names.ts";
 import { covering, type Patterns } from "./patterns.ts";
 
 /** What somebody meant to publish: plain sets. */
@@ -57,10 +57,17 @@ export function evaluate(generation: Generation, name: Name, now: number): Said 
   const [byPattern] = covering(patterns, name, policy);
   if (byPattern !== undefined) return { verdict: VERDICT_OF[byPattern], matched: "pattern" };
   if (state !== undefined) return { verdict: VERDICT_OF[state], matched: how };
+  const rest = withoutSubaddress(name, policy);
+  const [byRest] = rest === null ? [] : covering(patterns, rest, policy);
+  if (byRest !== undefined) return { verdict: VERDICT_OF[byRest], matched: "pattern" };
   if (policy.postmaster && isPostmaster(name, policy))
     return { verdict: "deliverable", matched: "postmaster" };
   if (policy.catchall) return { verdict: "deliverable", matched: "catch-all" };
-  const left = [how === null ? undefined : departures.get(name.base), ...covering(departures, name, policy)];
+  const left = [
+    how === null ? undefined : departures.get(name.base),
+    ...covering(departures, name, policy),
+    ...(rest === null ? [] : covering(departures, rest, policy)),
+  ];
   if (left.some((until) => until !== undefined && until * 1000 > now))
     return { verdict: "departed", matched: null };
   return { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };

@@ -77,6 +77,14 @@ export function spelled({ base, form }: Name, policy: DomainPolicy): string {
   return policy.dots === "ignored" ? cased.replaceAll(".", "") : cased;
 }
 
+const WITHOUT_SUBADDRESS: { readonly [F in Form]?: Form } = { sub: "plain", "upper sub": "upper" };
+
+/** A name without its subaddress; null if it has none, or none that leaves a base which patterns could cover. */
+export function withoutSubaddress({ base, form }: Name, policy: DomainPolicy): Name | null {
+  const left = WITHOUT_SUBADDRESS[form];
+  return left === undefined || !hasPlus(base, policy) ? null : { base, form: left };
+}
+
 /** Whether postmaster's own rule applies: to its name, not to a subaddress of it or a tagged one. */
 export const isPostmaster = (name: Name, policy: DomainPolicy): boolean =>
   name.base === "postmaster" && name.form !== "batv" && meets(name, policy) === "mailbox";

@@ -48,6 +48,35 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
+    "a name without its subaddress is not cut",
+    "patterns cover it then, too",
+    directory("canonical.ts", "    if (hasPatterns)\n", "    if (false)\n"),
+  ),
+  mutant(
+    "patterns of a name without its subaddress go before its entry",
+    "the entry goes first",
+    directory("canonical.ts", '    candidates.push({ name: base, matched: "subaddress" });\n', ""),
+    directory(
+      "canonical.ts",
+      "  return candidates.filter(",
+      '  if (end > 0) candidates.push({ name: canonicalLocalPart(untagged.slice(0, end), policy), matched: "subaddress" });\n  return candidates.filter(',
+    ),
+  ),
+  mutant(
+    "patterns that left do not cover a name without its subaddress",
+    "such a name is deferred for the grace, too",
+    directory(
+      "lookup.ts",
+      "    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n",
+      '    let isRest = false;\n    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n      isRest ||= matched === "subaddress";\n',
+    ),
+    directory(
+      "lookup.ts",
+      "? lookUpPattern(manifest, name, now, misses)",
+      "? lookUpPattern(manifest, name, now, isRest ? [] : misses)",
+    ),
+  ),
+  mutant(
     "every pattern accepts",
     "a pattern has a state",
     directory(

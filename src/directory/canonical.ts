@@ -4,8 +4,11 @@ import type { DomainPolicy } from "./policy.ts";
 
 /** Raise both when any rule below changes. A manifest made under another version is a fault (law 5). */
 export const CANONICALISER_VERSION = 1;
-/** The version of lists with patterns: the same rules, and the cuts. An earlier release defers such a list. */
-export const PATTERN_CANONICALISER = 2;
+/**
+ * The version of lists with patterns: the same rules, and the cuts. An earlier release defers such a list. Under 2 a name was
+ * not cut again without its subaddress.
+ */
+export const PATTERN_CANONICALISER = 3;
 
 /** Whether names were made canonical as they are here. */
 export const isKnownCanonicaliser = (version: number): boolean =>
@@ -48,7 +51,8 @@ const BATV = /^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$/is;
 
 /**
  * What to look up if the name as sent is not listed, most specific first: without its BATV tag, then the patterns that
- * cover that, then without its subaddress. `+x` never becomes an empty local part (RFC 5233).
+ * cover that, then without its subaddress too, then the patterns that cover that and were not among those. `+x` never
+ * becomes an empty local part (RFC 5233).
  *
  * @param local the local part's content, unquoted
  * @param hasPatterns whether the list has patterns
@@ -64,10 +68,15 @@ export function furtherCandidates(
   const untagged = local[4] === "=" ? (BATV.exec(local)?.[1] ?? local) : local;
   const name = untagged === local ? exact : canonicalLocalPart(untagged, policy);
   if (untagged !== local) candidates.push({ name, matched: "mailbox" });
-  if (hasPatterns) for (const cut of cutsOf(name)) candidates.push({ name: cut, matched: "pattern" });
-  const cut = subaddressAt(untagged, policy.delimiters);
-  if (cut > 0) {
-    candidates.push({ name: canonicalLocalPart(untagged.slice(0, cut), policy), matched: "subaddress" });
+  const cuts = hasPatterns ? cutsOf(name) : [];
+  for (const cut of cuts) candidates.push({ name: cut, matched: "pattern" });
+  const end = subaddressAt(untagged, policy.delimiters);
+  if (end > 0) {
+    const base = canonicalLocalPart(untagged.slice(0, end), policy);
+    candidates.push({ name: base, matched: "subaddress" });
+    if (hasPatterns)
+      for (const cut of cutsOf(base))
+        if (!cuts.includes(cut)) candidates.push({ name: cut, matched: "pattern" });
   }
   return candidates.filter((candidate) => candidate.name !== "");
 }

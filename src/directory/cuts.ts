@@ -3,7 +3,10 @@
 /** What a fixed part of a pattern ends or starts with: every character that a policy may have as delimiter. */
 export const PATTERN_DELIMITERS = "-+=_#~.!%/";
 
-/** Delimiters of a pattern, at most, so that a check tries eight patterns and no more. */
+/**
+ * Delimiters of a pattern, at most, so that a check tries twelve patterns and no more: eight of the name, and of the name
+ * without its subaddress four ends, since its starts are those of the name.
+ */
 export const MAX_PATTERN_DELIMITERS = 4;
 
 /** Stands for the asterisk in the name of a pattern. No local part that a list can hold has a NUL. */

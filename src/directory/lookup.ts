@@ -50,8 +50,9 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 };
 
 /**
- * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then the patterns, then without
- * its subaddress, then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters only on a miss.
+ * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then the patterns, then both
+ * again without its subaddress, then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters
+ * only on a miss.
  *
  * @param now Unix milliseconds, for departures
  */

@@ -26,8 +26,13 @@ const SENTINELS = [
   "sentinel-with=equals_underscore",
 ] as const;
 
-/** The same for the cuts: more delimiters than are tried, and each of them. */
-const CUT_SENTINELS = ["sentinel-1+2=3_4#5~6.7!8%9/cuts", "prvs=1234abcdef=-Sentinel.CUT-", "a-a"] as const;
+/** The same for the cuts: more delimiters than are tried, and each of them, before and behind a subaddress. */
+const CUT_SENTINELS = [
+  "sentinel-1+2=3_4#5~6.7!8%9/cuts",
+  "prvs=1234abcdef=-Sentinel.CUT-",
+  "a-a",
+  "Sentinel/9%8!7.6~5#4_3=2+1-cuts",
+] as const;
 
 /**
  * The sentinels' fingerprints under a key and a policy, 16 hexadecimal digits each. Each covers the name as sent and

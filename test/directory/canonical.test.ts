@@ -173,7 +173,7 @@ describe("further candidates", () => {
     ]);
   });
 
-  it("of a list with patterns are the cuts of the name without its tag, before the subaddress", () => {
+  it("of a list with patterns are the cuts of the name without its tag, and new ones without its subaddress", () => {
     const candidates = furtherCandidates(
       "prvs=1234abcdef=Tick.et-7+x",
       policyWith({ dots: "ignored" }),
@@ -186,6 +186,7 @@ describe("further candidates", () => {
       { name: "\0-7+x", matched: "pattern" },
       { name: "\0+x", matched: "pattern" },
       { name: "ticket-7", matched: "subaddress" },
+      { name: "\0-7", matched: "pattern" },
     ]);
     expect(furtherCandidates("A-b", policyWith(), true)).toEqual([
       { name: "a-\0", matched: "pattern" },
@@ -194,8 +195,27 @@ describe("further candidates", () => {
     expect(furtherCandidates("A-b", policyWith())).toEqual([]);
   });
 
-  it("are known under both versions", () => {
-    expect([0, 1, 2, 3].map(isKnownCanonicaliser)).toEqual([false, true, true, false]);
+  it("of a list with patterns have each pattern once, twelve at most, whatever the name and the policy", () => {
+    const most = furtherCandidates(`${"a-".repeat(8)}+${"-b".repeat(8)}`, policyWith(), true);
+    expect(most.filter(({ matched }) => matched === "pattern")).toHaveLength(12);
+    forAll(
+      [
+        fc.oneof(anyText(), fc.stringMatching(/^(?:prvs=1234abcdef=)?(?:[ab.+=-]|\u0301|\u0338){0,24}$/)),
+        fc.constantFrom("", "+", "-", ".", "+-", "=.", "+-._"),
+        spelling,
+      ],
+      (local, delimiters, settings) => {
+        const candidates = furtherCandidates(local, policyWith({ delimiters, ...settings }), true);
+        const tried = candidates.filter(({ matched }) => matched === "pattern").map(({ name }) => name);
+        expect(tried.length).toBeLessThanOrEqual(12);
+        expect(new Set(tried).size).toBe(tried.length);
+      },
+      { numRuns: 3_000 },
+    );
+  });
+
+  it("are known under both versions, and not under that of the cuts before", () => {
+    expect([0, 1, 2, 3, 4].map(isKnownCanonicaliser)).toEqual([false, true, false, true, false]);
   });
 
   it("never include the empty name, for any text and policy", () => {

@@ -183,6 +183,33 @@ describe("a catch-all", () => {
   });
 });
 
+/** What a list says of a local part, read word for word: docs/architecture.md, addresses. */
+function asRead(list: List, tag: string, local: string, delimiters: string, catchall: boolean): string {
+  const words = ["deliverable", "disabled", "full", "moved"];
+  const end = [...local].findIndex((c) => delimiters.includes(c));
+  const base = end > 0 ? local.slice(0, end) : null;
+  const coverOf = (name: string): string | undefined =>
+    [...list.keys()]
+      .filter((entry) => entry.includes("*") && name.length >= entry.length)
+      .filter((entry) =>
+        entry.endsWith("*") ? name.startsWith(entry.slice(0, -1)) : name.endsWith(entry.slice(1)),
+      )
+      .sort((a, b) => b.length - a.length || Number(a.startsWith("*")) - Number(b.startsWith("*")))[0];
+  const looked: [entry: string | undefined, matched: string][] = [
+    [tag + local, "mailbox"],
+    [local, "mailbox"],
+    [coverOf(local), "pattern"],
+    [base ?? undefined, "subaddress"],
+    [base === null ? undefined : coverOf(base), "pattern"],
+  ];
+  for (const [entry, matched] of looked) {
+    const state = entry === undefined ? undefined : list.get(entry);
+    if (state !== undefined) return `${words[state]} ${matched}`;
+  }
+  if (catchall) return "deliverable catch-all";
+  return /^\.|\.\.|\.$/.test(tag + local) ? "malformed" : "unknown";
+}
+
 describe("patterns", () => {
   const names = listOf(["ticket-1", "alice", "ops-support"]);
   const patterns: List = new Map([
@@ -220,6 +247,20 @@ describe("patterns", () => {
     // Before the subaddress.
     ["alice+news", "disabled pattern"],
     ["alice", "deliverable mailbox"],
+    // Without its subaddress a name is looked up as if it had none: first by itself, then by its patterns.
+    ["dev-support+tag", "moved pattern"],
+    ["DEV-support+", "moved pattern"],
+    ["prvs=1234abcdef=dev-support+tag", "moved pattern"],
+    ["a-b-c-support+d-e-f-g", "moved pattern"],
+    ["ops-support+tag", "deliverable subaddress"],
+    // What covers the whole of it goes before.
+    ["ticket-1+tag", "deliverable pattern"],
+    ["ceo-support+tag", "disabled pattern"],
+    ["x+ceo-support", "moved pattern"],
+    ["+dev-support", "moved pattern"],
+    ["support+tag", "unknown"],
+    ["-support+tag", "unknown"],
+    ["dev-support=tag", "unknown"],
     // A syntax error does not matter for what is listed.
     ["ticket-a..b", "deliverable pattern"],
     ["x.y", "deliverable pattern"],
@@ -237,6 +278,34 @@ describe("patterns", () => {
     expect(saying(list, text)).toBe(expected);
   });
 
+  it("decide as a person would read the list, for any list and name", () => {
+    const text = fc.stringMatching(/^[ab+=.-]{1,7}$/);
+    const entry = fc.oneof(
+      text,
+      text.filter((fixed) => /[+=.-]$/.test(fixed)).map((fixed) => `${fixed}*`),
+      text.filter((fixed) => /^[+=.-]/.test(fixed)).map((fixed) => `*${fixed}`),
+    );
+    const entries = fc.uniqueArray(
+      entry.filter((each) => each.replace(/[^+=.-]/g, "").length <= 4),
+      { minLength: 1, maxLength: 12 },
+    );
+    const tag = fc.constantFrom("", "", "", "prvs=1234abcdef=");
+    const delimiters = fc.constantFrom("", "+", "+", "-", "+-", "=.");
+    forAll(
+      [entries, fc.tuple(tag, text), delimiters, fc.boolean()],
+      (listed, [before, local], cutAt, catchall) => {
+        const states = new Map(listed.map((each, i) => [each, i % 4]));
+        const isFixed = ([each]: [string, number]): boolean => !each.includes("*");
+        const names: List = new Map([...states].filter(isFixed));
+        const of: List = new Map([...states].filter((each) => !isFixed(each)));
+        const policy = { delimiters: cutAt, catchall };
+        const made = of.size > 0 ? withPatterns(policy, names, of) : published(names, policy);
+        expect(saying(made, before + local)).toBe(asRead(states, before, local, cutAt, catchall));
+      },
+      { numRuns: 3_000 },
+    );
+  });
+
   it("say which one matched", () => {
     expect(ask(list, "Ticket-VIP-7")).toMatchObject({
       kind: "found",
@@ -244,6 +313,7 @@ describe("patterns", () => {
       pattern: "ticket-vip-*",
     });
     expect(ask(list, "dev-support")).toMatchObject({ pattern: "*-support" });
+    expect(ask(list, "dev-support+tag")).toMatchObject({ pattern: "*-support" });
     expect(ask(list, "alice")).not.toHaveProperty("pattern");
   });
 
@@ -283,21 +353,26 @@ describe("patterns", () => {
 
   it("that left are deferred until their grace ends, and only then looked for", () => {
     const until = NOW / 1000 + 3600;
-    const gone = [tailOf(fingerprint(KEY.names, "gone-\0"))];
-    const blob = encodeDepartures({ tails: Float64Array.from(gone), until: Uint32Array.of(until) }, 0);
-    const departures = { ...tableOf([blob], 0), count: 1 };
+    const gone = ["gone-\0", "\0-left"]
+      .map((name) => tailOf(fingerprint(KEY.names, name)))
+      .sort((a, b) => a - b);
+    const left = { tails: Float64Array.from(gone), until: Uint32Array.of(until, until) };
+    const blob = encodeDepartures(left, 0);
+    const departures = { ...tableOf([blob], 0), count: 2 };
     for (const table of [null, patternTable(patterns)]) {
       const at = published(names, {}, { patterns: { table, departedUntil: until }, departures });
       expect(saying(at, "gone-7")).toBe("departed");
       expect(saying(at, "prvs=1234abcdef=Gone-7+x", until * 1000 - 1)).toBe("departed");
       expect(saying(at, "gone-7", until * 1000)).toBe("unknown");
+      expect(saying(at, "x-left+tag", until * 1000 - 1)).toBe("departed");
+      expect(saying(at, "x-left+tag", until * 1000)).toBe("unknown");
       expect(saying(at, "gone", NOW)).toBe("unknown");
       expect(saying(at, "ticket-7")).toBe(table === null ? "unknown" : "deliverable pattern");
     }
     const over = published(names, {}, { patterns: { table: null, departedUntil: NOW / 1000 }, departures });
     expect(saying(over, "gone-7")).toBe("unknown");
     const read: number[] = [];
-    const shared = { ...tableOf([blob], 0, false), count: 1 };
+    const shared = { ...tableOf([blob], 0, false), count: 2 };
     const never = published(names, {}, { patterns: { table: null, departedUntil: 0 }, departures: shared });
     const holdings = {
       shard: never.holdings.shard,

@@ -404,13 +404,13 @@ describe("a manifest with patterns", () => {
   const bytes = encodeManifest(contentOf(SMALL, { patterns }), KEY);
   const { header } = takeApart(bytes);
 
-  it("is one of the next canonicaliser, and has sentinels for the cuts", () => {
-    expect(header.canonicaliser).toBe(2);
+  it("is one of their own canonicaliser, and has sentinels for the cuts", () => {
+    expect(header.canonicaliser).toBe(3);
     expect(header.sentinels).toEqual(sentinels(KEY.names, DEFAULT_POLICY, true));
     const opened = open(bytes);
     expect(opened.patterns).toEqual(patterns);
     expect(opened.patternShard?.count).toBe(2);
-    expect(readManifest(bytes, DOMAIN)).toMatchObject({ canonicaliser: 2, patterns });
+    expect(readManifest(bytes, DOMAIN)).toMatchObject({ canonicaliser: 3, patterns });
   });
 
   it("may have patterns in its departures alone", () => {
@@ -431,7 +431,8 @@ describe("a manifest with patterns", () => {
     ["sentinels without cuts", { sentinels: takeApart(small).header.sentinels }],
     ["no sentinels", { sentinels: [] }],
     ["the canonicaliser of a list without patterns", { canonicaliser: 1 }],
-    ["a canonicaliser of the future", { canonicaliser: 3 }],
+    ["the canonicaliser of the cuts before", { canonicaliser: 2 }],
+    ["a canonicaliser of the future", { canonicaliser: 4 }],
     ["no patterns", { patterns: undefined }],
     ["a policy under which names are cut otherwise", { policy: policyWith({ dots: "ignored" }) }],
   ])("that has %s is of another canonicaliser", (_, fields) => {
@@ -454,8 +455,8 @@ describe("a manifest with patterns", () => {
   });
 
   it("is shown by its version alone if a later release made it", () => {
-    const later = saying({ canonicaliser: 3, patterns: "otherwise" }, bytes);
-    expect(readManifest(later, DOMAIN)).toMatchObject({ canonicaliser: 3, patterns: null });
+    const later = saying({ canonicaliser: 4, patterns: "otherwise" }, bytes);
+    expect(readManifest(later, DOMAIN)).toMatchObject({ canonicaliser: 4, patterns: null });
   });
 });
 

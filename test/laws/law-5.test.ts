@@ -144,6 +144,8 @@ it("A list with patterns is unavailable without sentinels of its cuts", async ()
     // As a release that knows no patterns would make it, and one that knows more of them.
     { canonicaliser: CANONICALISER_VERSION },
     { canonicaliser: PATTERN_CANONICALISER + 1 },
+    // As one that did not cut a name again without its subaddress made it.
+    { canonicaliser: 2 },
     { sentinels: sentinels(own.names, DEFAULT_POLICY) },
     { patterns: undefined },
     { patterns: { table: "AAAA", departedUntil: 0 } },

@@ -47,7 +47,7 @@ const seconds = (): number => Math.ceil(desk.world.clock.now() / 1000);
 describe("a commit with patterns", () => {
   it("keeps them with their states, and one without them has none", async () => {
     await desk.publish([...NAMES, "ticket-*", ["*-support", "full"], ["ceo-*", "disabled"]]);
-    expect(await desk.head()).toMatchObject({ canonicaliser: 2, patterns: { departedUntil: 0 } });
+    expect(await desk.head()).toMatchObject({ canonicaliser: 3, patterns: { departedUntil: 0 } });
     expect([await stateOf("ticket-*"), await stateOf("*-support"), await stateOf("ceo-*")]).toEqual([
       0, 2, 1,
     ]);
@@ -86,8 +86,13 @@ describe("a commit with patterns", () => {
       { patterns: table(new Map(Array.from({ length: 2_001 }, (_, i) => [i, 0]))) },
       "2001 patterns",
     ],
-    ["another canonicaliser", { canonicaliser: 1 }, "made under canonicaliser 1, the edge has 2 for it"],
-    ["a canonicaliser of the future", { canonicaliser: 3 }, "made under canonicaliser 3"],
+    ["another canonicaliser", { canonicaliser: 1 }, "made under canonicaliser 1, the edge has 3 for it"],
+    [
+      "the canonicaliser of the cuts before",
+      { canonicaliser: 2 },
+      "made under canonicaliser 2, the edge has 3",
+    ],
+    ["a canonicaliser of the future", { canonicaliser: 4 }, "made under canonicaliser 4"],
     ["the sentinels of a list without them", { sentinels: [] }, "its sentinels differ"],
   ])("is refused with %s", async (_, changes, message) => {
     const commit = { ...(await desk.prepare([...NAMES, "ticket-*"])), ...changes };
@@ -103,7 +108,7 @@ describe("a commit with patterns", () => {
     expect(await desk.refusal([{ ...commit, sentinels: without }])).toMatchObject({ code: "bad_request" });
     const { patterns: _, ...lacking } = commit;
     expect(await desk.refusal([lacking])).toMatchObject({
-      message: expect.stringContaining("made under canonicaliser 2, the edge has 1 for it"),
+      message: expect.stringContaining("made under canonicaliser 3, the edge has 1 for it"),
     });
   });
 
@@ -189,7 +194,7 @@ describe("the guard", () => {
       names: { gone: "", back: "" },
     };
     expect(refused(await desk.plan([{ ...other, patterns: patterns as string }]))).toMatchObject({
-      message: expect.stringContaining("made under canonicaliser 1, the edge has 2 for it"),
+      message: expect.stringContaining("made under canonicaliser 1, the edge has 3 for it"),
     });
   });
 });
@@ -208,16 +213,16 @@ describe("a pattern that left", () => {
     expect((await desk.head())?.patterns?.departedUntil).toBe(until);
   });
 
-  it("keeps the next canonicaliser until a day after its grace, although no pattern is listed", async () => {
+  it("keeps the canonicaliser of patterns until a day after its grace, although no pattern is listed", async () => {
     await desk.publish([...NAMES, "ticket-*"]);
     await desk.publish(NAMES, { force: true });
-    expect(await desk.head()).toMatchObject({ canonicaliser: 2, patterns: { table: null } });
+    expect(await desk.head()).toMatchObject({ canonicaliser: 3, patterns: { table: null } });
     // The same list again changes nothing.
     expect(await desk.publish(NAMES)).toBe(2);
     await desk.world.clock.advance(3_601_000);
     expect(await desk.publish(NAMES)).toBe(2);
     await desk.publish([...NAMES, "bob"]);
-    expect(await desk.head()).toMatchObject({ canonicaliser: 2, patterns: { table: null } });
+    expect(await desk.head()).toMatchObject({ canonicaliser: 3, patterns: { table: null } });
     await desk.world.clock.advance(DAY);
     await desk.publish([...NAMES, "alice"]);
     expect(await desk.head()).toMatchObject({ canonicaliser: 1, patterns: null });
@@ -249,7 +254,7 @@ describe("a pattern that left", () => {
     expect(await deferredUntil("ticket-*")).toBe(seconds() + 3_600);
     accepted(await desk.rollback({ to: 2, expect: 3 }));
     expect(await stateOf("ticket-*")).toBe(0);
-    expect(await desk.head()).toMatchObject({ canonicaliser: 2 });
+    expect(await desk.head()).toMatchObject({ canonicaliser: 3 });
   });
 
   it("is gone with a deletion", async () => {
@@ -277,7 +282,7 @@ describe("single changes of a list with patterns", () => {
     const { result } = accepted(await desk.world.clock.run(desk.core.patch(changes, "tester")));
     expect(result).toMatchObject({ generation: 2, added: 1 });
     expect(await stateOf("ticket-*")).toBe(0);
-    expect(await desk.head()).toMatchObject({ counts: { active: 11 }, canonicaliser: 2 });
+    expect(await desk.head()).toMatchObject({ counts: { active: 11 }, canonicaliser: 3 });
   });
 });
 
