@@ -260,9 +260,8 @@ export class SimulatedReplica implements Answerer {
       violation("a replica hears of its own domains alone", `${this.name} hears of ${foreign[0]}`);
     if (1000 * window !== this.#windows[1]) this.hurt();
     this.#windows = [this.#windows[1], 1000 * window];
-    const heard = { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() };
     this.#noteMoment();
-    this.#arrived.set(partition, heard);
+    this.#arrived.set(partition, { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() });
     this.#evidence.set(partition, Math.max(sentAt, this.#evidence.get(partition) ?? 0));
   }
 
@@ -293,7 +292,8 @@ export class SimulatedReplica implements Answerer {
     this.#applied.set(partition, heard);
     this.#contacts.set(partition, heard.sentAt);
     this.disk.noteContact(partition, heard.sentAt);
-    this.#unnoticed = 0;
+    // The answer shows the Registry's time at some moment of the exchange.
+    this.#unnoticed = Math.min(this.#unnoticed, heard.arrivedAt - heard.sentAt);
     this.#heardSinceWrong?.add(partition);
   }
 }
