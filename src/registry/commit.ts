@@ -32,6 +32,8 @@ import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { requireNoPatches, settlePatches } from "./patched-names.ts";
+import type { PlanContext } from "./plan.ts";
+import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
 import {
   type Draft,
@@ -48,7 +50,7 @@ const DELETION_GRACE = 86_400_000;
 const EMPTY_SHARD = emptyShard();
 
 /** What making generations takes. */
-export interface CommitContext extends GuardContext {
+export interface CommitContext extends PlanContext {
   readonly hashing: Hashing;
   readonly keyFor: KeyFor;
 }
@@ -56,7 +58,7 @@ export interface CommitContext extends GuardContext {
 /**
  * Commits many domains under one new number. Call it inside a transaction: where it throws, all of it must be rolled
  * back.
- * @throws RegistryFailure `conflict`, `missing_shards`, `guard` or `bad_request`
+ * @throws RegistryFailure `conflict`, `missing_shards`, `forbidden`, `guard` or `bad_request`
  */
 export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
   const { records, keyFor } = context;
@@ -66,7 +68,6 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
     settleNames(context, each, drafts[i] as Draft);
   });
   const changed = drafts.filter((draft) => !isUnchanged(draft));
-  for (const draft of changed) requireAliasRules(records, draft, drafts);
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
@@ -103,11 +104,12 @@ function settleNames(
 }
 
 /**
- * Makes drafts the heads of their domains, under one new number.
+ * Makes drafts the heads of their domains, under one new number: the way of every generation that has a list.
  * @returns the number
- * @throws RegistryFailure `guard`
+ * @throws RegistryFailure `forbidden`, `bad_request` or `guard`
  */
 export function commitDrafts(context: CommitContext, drafts: readonly Draft[], meta: CommitMeta): number {
+  for (const draft of drafts) requireAliasRules(context, draft, drafts);
   const number = nextNumber(context.storage);
   requireGuard(context, drafts, number, meta.forced);
   for (const draft of drafts) putDraft(context, draft, number, meta);
@@ -116,7 +118,7 @@ export function commitDrafts(context: CommitContext, drafts: readonly Draft[], m
 
 /**
  * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard.
- * @throws RegistryFailure `not_found`, `conflict` or `bad_request`
+ * @throws RegistryFailure `not_found`, `conflict`, `forbidden` or `bad_request`
  */
 export function rollback(
   context: CommitContext,
@@ -124,7 +126,7 @@ export function rollback(
   { to, expect, note }: RollbackRequest,
   by: string,
 ): HeadResult {
-  const { storage, records, keyFor } = context;
+  const { records, keyFor } = context;
   const head = records.head(domain);
   if (head === null) throw failure("not_found", `${domain} has no generation`, { domain });
   requireHead(domain, head, expect);
@@ -151,12 +153,9 @@ export function rollback(
     throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
   }
   const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
-  requireAliasRules(records, draft, []);
-  const number = nextNumber(storage);
-  guard(context, draft, number, true);
   const words = note ?? `to generation ${to}`;
-  putDraft(context, draft, number, { action: "rollback", by, forced: true, note: words });
-  return { domain, generation: number };
+  const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
+  return { domain, generation };
 }
 
 /**
@@ -164,14 +163,14 @@ export function rollback(
  * @throws RegistryFailure `not_found`, `conflict` or `bad_request`
  */
 export function remove(context: CommitContext, domain: string, expect: number, by: string): HeadResult {
-  const { storage, records, keyFor, now } = context;
+  const { storage, records, keyFor, now, reach } = context;
   const head = records.head(domain);
   const live = liveManifest(head);
   if (live === null) throw failure("not_found", `${domain} has no list to delete`, { domain });
   requireHead(domain, head, expect);
   const aliases = records.aliasesOf(domain);
   if (aliases.length > 0) {
-    throw failure("bad_request", `${domain} answers for ${aliases.join(", ")}; delete those first`, {
+    throw failure("bad_request", `${domain} answers for ${naming(reach, aliases)}; delete those first`, {
       domain,
     });
   }

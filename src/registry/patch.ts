@@ -121,13 +121,13 @@ interface PatchBase {
 }
 
 /** @throws RegistryFailure `not_found` or `bad_request` */
-function requireList({ records, keyFor }: CommitContext, domain: string): PatchBase {
+function requireList({ records, keyFor, reach }: CommitContext, domain: string): PatchBase {
   const head = records.head(domain);
   const manifest = liveManifest(head);
   if (head === null || manifest === null) {
     throw failure("not_found", `${domain} has no list: publish one first`, { domain });
   }
-  requireNoAlias(domain, manifest.policy.alias);
+  requireNoAlias(reach, domain, manifest.policy.alias);
   return { head, manifest, key: keyFor(domain, manifest.epoch) };
 }
 

@@ -35,6 +35,9 @@ export interface Place {
 /** Who makes a change: a token's id, or `admin`. */
 export type Actor = string;
 
+/** Domains that the actor's token covers, null for all. */
+export type Reach = readonly string[] | null;
+
 /** What a Registry of an earlier release does not say of a head. */
 export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse">>;
 
@@ -100,19 +103,24 @@ export interface RegistryApi {
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
-  commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>>;
   /**
    * Changes single mailboxes of the head.
    * @returns `conflict` if the head has another key, policy or canonicaliser than the changes were made under
    */
-  patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>>;
+  patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>>;
   /** The head, and names that single changes changed since the last publish; null if there is no head. */
   patched(domain: string): Promise<Result<PatchedNames | null>>;
   /** What the guard would say of a commit. Changes nothing. */
-  plan(request: PlanRequest): Promise<Result<PlanResult>>;
-  rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>>;
+  rollback(
+    domain: string,
+    request: RollbackRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>>;
   /** Refuses the names that the brake holds, since a person says that they left. */
-  release(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  release(domain: string, expect: number, by: Actor, reach: Reach): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null if the domain has none. */

@@ -45,6 +45,7 @@ import type {
   PartitionStatus,
   PatchedNames,
   Place,
+  Reach,
   RegistryApi,
   Revocation,
   StoredToken,
@@ -182,8 +183,8 @@ export class RegistryCore implements RegistryApi {
     return isNew ? ok(status()) : this.#answer(status);
   }
 
-  async plan(request: PlanRequest): Promise<Result<PlanResult>> {
-    return this.#answer(() => plan(this.#context(), request));
+  async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
+    return this.#answer(() => plan(this.#context(reach), request));
   }
 
   // Changes
@@ -198,27 +199,38 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>> {
-    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(), request, by)));
+  async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
+    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(reach), request, by)));
   }
 
-  async patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>> {
+  async patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>> {
     const fault = answerFault(this.#storage, this.#options.place);
     if (fault !== null) return { ok: false, error: fault };
     const host = {
       timers: this.#options.ports.timers,
-      context: () => this.#context(),
+      // Changes of one actor are made together: a token's domains never change.
+      context: () => this.#context(reach),
       changed: <T>(work: () => T) => this.#changed(work),
     };
     return this.#patches.add(changes, by, (patches) => patchTogether(host, patches, by));
   }
 
-  async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {
-    return this.#answer(() => this.#changed(() => rollback(this.#context(), domain, request, by)));
+  async rollback(
+    domain: string,
+    request: RollbackRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => rollback(this.#context(reach), domain, request, by)));
   }
 
-  async release(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
-    return this.#answer(() => this.#changed(() => release(this.#context(), domain, expect, by)));
+  async release(
+    domain: string,
+    expect: number,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => release(this.#context(reach), domain, expect, by)));
   }
 
   async remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
@@ -284,7 +296,8 @@ export class RegistryCore implements RegistryApi {
     return this.#options.ports.clock.now();
   }
 
-  #context(): CommitContext {
+  /** @param reach all domains, where an edge of the previous release does not say, or no token asks */
+  #context(reach: Reach = null): CommitContext {
     const { ports, settings } = this.#options;
     const { hashing } = ports;
     return {
@@ -293,6 +306,7 @@ export class RegistryCore implements RegistryApi {
       hashing,
       keyFor: (domain, epoch) => deriveDomainKey(hashing, settings.masterKey, domain, epoch),
       now: this.#now(),
+      reach,
     };
   }
 

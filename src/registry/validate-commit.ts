@@ -25,6 +25,8 @@ import {
 } from "../directory/index.ts";
 import type { KnownChanges } from "./compute-departures.ts";
 import { badRequest, failure, readRequest } from "./failure.ts";
+import type { Reach } from "./protocol.ts";
+import { covers, naming, requireReach } from "./reach.ts";
 import { type Head, liveManifest, type Records } from "./records.ts";
 
 /** What a domain becomes by a commit, checked, before it has a number. */
@@ -104,8 +106,10 @@ export const hasSentinels = (
 ): boolean => JSON.stringify(sent) === JSON.stringify(sentinels(key.names, policy, hasPatterns));
 
 /** Refuses single changes of an alias. @throws RegistryFailure `bad_request` */
-export function requireNoAlias(domain: string, alias: string | null): void {
-  if (alias !== null) throw badRequest(domain, `is an alias of ${alias}: change the mailboxes of ${alias}`);
+export function requireNoAlias(reach: Reach, domain: string, alias: string | null): void {
+  if (alias === null) return;
+  const target = covers(reach, alias) ? alias : "that domain";
+  throw badRequest(domain, `is an alias of ${naming(reach, [alias])}: change the mailboxes of ${target}`);
 }
 
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */
@@ -131,12 +135,19 @@ export function requireShards(drafts: readonly Draft[]): void {
 /**
  * Checks the rules of aliases. An alias and its target must be confirmed at one number, so both live in one Registry,
  * one step apart.
- * @param drafts all of the commit
- * @throws RegistryFailure `bad_request`
+ * @param drafts all that the commit changes
+ * @throws RegistryFailure `forbidden` or `bad_request`
  */
-export function requireAliasRules(records: Records, draft: Draft, drafts: readonly Draft[]): void {
-  const { domain } = draft;
-  const target = draft.policy.alias;
+export function requireAliasRules(
+  { records, reach }: { readonly records: Records; readonly reach: Reach },
+  draft: Draft,
+  drafts: readonly Draft[],
+): void {
+  const {
+    domain,
+    policy: { alias: target },
+  } = draft;
+  requireReach(reach, domain, draft.policy);
   if (target === null) return;
   if (target === domain) throw badRequest(domain, "is an alias of itself");
   const beside = drafts.find((other) => other.domain === target);
@@ -145,7 +156,7 @@ export function requireAliasRules(records: Records, draft: Draft, drafts: readon
   if (policy.alias !== null) throw badRequest(domain, `is an alias of ${target}, which is an alias itself`);
   const aliases = records.aliasesOf(domain);
   if (aliases.length > 0)
-    throw badRequest(domain, `answers for ${aliases.join(", ")} and cannot be an alias`);
+    throw badRequest(domain, `answers for ${naming(reach, aliases)} and cannot be an alias`);
 }
 
 /** Checks the bytes of a shard that is put. @throws RegistryFailure `bad_request` */

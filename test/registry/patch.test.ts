@@ -67,11 +67,12 @@ function context(): ReturnType<PatchHost["context"]> {
     hashing: stablelibHashing,
     keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
     now: desk.world.clock.now(),
+    reach: null,
   };
 }
 
 const send = (changes: MailboxChanges): Promise<Result<Changed<PatchResult>>> =>
-  desk.world.clock.run(desk.core.patch(changes, "tester"));
+  desk.world.clock.run(desk.core.patch(changes, "tester", null));
 
 const patch = async (names: Readonly<Record<string, number>>, more: Partial<MailboxChanges> = {}) =>
   accepted(await send(await changesOf(names, more))).result;
@@ -122,7 +123,7 @@ describe("single changes", () => {
     await desk.publish(people(10));
     const sent = [{ u0: GONE }, { u1: GONE }, { u2: GONE }, { u0: ACTIVE }, { u2: GONE }, { u3: GONE }];
     const changes = await Promise.all(sent.map((names) => changesOf(names)));
-    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester", null)));
     const results = await desk.world.clock.run(together);
     expect(results.map((result) => (result.ok ? result.value.result.generation : result.error.code))).toEqual(
       [2, 2, "guard", 2, 2, "guard"],
@@ -143,7 +144,7 @@ describe("single changes", () => {
     // Of several together, one that does not fit leaves no trace, and one that goes makes room.
     const sent = [{ more: ACTIVE }, { u8: GONE }, { one: ACTIVE, two: ACTIVE }, { three: ACTIVE }];
     const changes = await Promise.all(sent.map((names) => changesOf(names)));
-    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester", null)));
     const results = await desk.world.clock.run(together);
     expect(results.map((result) => (result.ok ? "ok" : result.error.code))).toEqual([
       "repack_needed",

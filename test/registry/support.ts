@@ -51,11 +51,11 @@ export class Desk {
     domains: readonly DomainCommit[],
     options: { force?: boolean; note?: string } = {},
   ): Promise<CommitResult> {
-    return accepted(await this.core.commit({ domains, ...options }, "tester")).result;
+    return accepted(await this.core.commit({ domains, ...options }, "tester", null)).result;
   }
 
   async refusal(domains: readonly DomainCommit[]): Promise<RegistryError> {
-    return refused(await this.core.commit({ domains }, "tester"));
+    return refused(await this.core.commit({ domains }, "tester", null));
   }
 
   /** Publishes a list. @returns its generation */
@@ -66,7 +66,7 @@ export class Desk {
   }
 
   rollback(request: RollbackRequest, domain = D): Promise<Result<Changed<HeadResult>>> {
-    return this.core.rollback(domain, request, "tester");
+    return this.core.rollback(domain, request, "tester", null);
   }
 
   async remove(domain = D): Promise<number> {
@@ -80,7 +80,7 @@ export class Desk {
   }
 
   async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
-    return this.core.plan({ domains });
+    return this.core.plan({ domains }, null);
   }
 }
 

@@ -260,7 +260,7 @@ describe("an alias", () => {
       ...{ domain: D, keyId, canonicaliser: 1, sentinels: sentinels(desk.world.keyFor(D).names, policy) },
       ...{ changes: [], force: false, atOnce: false, idempotency: null },
     };
-    expect(refused(await desk.world.clock.run(desk.core.patch(change, "tester")))).toEqual(
+    expect(refused(await desk.world.clock.run(desk.core.patch(change, "tester", null)))).toEqual(
       badRequest(`is an alias of ${OTHER}: change the mailboxes of ${OTHER}`),
     );
   });

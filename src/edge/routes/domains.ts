@@ -14,7 +14,7 @@ import type { Changed, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
-import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";
+import { badRequest, type Handler, notFound, type RouteCall, reachOf, registryOf, unwrap } from "./route.ts";
 
 export const listDomains: Handler<"listDomains"> = async ({ request, deployment, context, caller }) => {
   const paging = readPaging(request, (after) => (after === "" ? null : after));
@@ -140,7 +140,7 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
   return newHead(
     call,
     params.domain,
-    await registryOf(call, params.domain).rollback(params.domain, body, caller.id),
+    await registryOf(call, params.domain).rollback(params.domain, body, caller.id, reachOf(caller)),
   );
 };
 
@@ -152,7 +152,12 @@ export const deleteDomain: Handler<"deleteDomain"> = async (call) => {
 
 export const releaseBrake: Handler<"releaseBrake"> = async (call) => {
   const { params, caller } = call;
-  const released = registryOf(call, params.domain).release(params.domain, expectIn(call), caller.id);
+  const released = registryOf(call, params.domain).release(
+    params.domain,
+    expectIn(call),
+    caller.id,
+    reachOf(caller),
+  );
   return newHead(call, params.domain, await released);
 };
 
