@@ -31,6 +31,8 @@ import {
   type TokenCreated,
   type TokenRecord,
   type TokenRequest,
+  type VerifyRequest,
+  type VerifyResult,
 } from "../api/index.ts";
 import { toALabel } from "../directory/index.ts";
 import { askRecipients, type CheckContext, type Outcome } from "./ask-recipients.ts";
@@ -245,6 +247,12 @@ export class RollcallClient {
    */
   continueRegistry(request: RestoredRequest): Promise<RestoredResult> {
     return this.#call("continueRegistry", { ...callOf("continueRegistry"), json: request });
+  }
+
+  /** Verifies the next heads of a partition; `next` of the answer is `after` of the next request. */
+  verifyRegistry(request: VerifyRequest): Promise<VerifyResult> {
+    const call = { ...callOf("verifyRegistry"), json: request, idempotent: true };
+    return this.#call("verifyRegistry", call);
   }
 
   /** What was answered and what went wrong, as far as the edge counted it; for admin. */

@@ -18,6 +18,7 @@ import {
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
+  type NewDepartures,
   NO_COUNTS,
   NO_DEPARTURES,
   nameChangesIn,
@@ -26,8 +27,8 @@ import {
   readManifest,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
-import { computeDepartures, listOf } from "./compute-departures.ts";
-import { badRequest, failure, type RegistryFailure, readRequest } from "./failure.ts";
+import { computeDepartures, newListOf } from "./compute-departures.ts";
+import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
@@ -39,7 +40,7 @@ import {
   type Draft,
   type KeyFor,
   requireAliasRules,
-  requireHead,
+  requireNumber,
   requireShards,
   validateCommit,
 } from "./validate-commit.ts";
@@ -68,6 +69,9 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
     settleNames(context, each, drafts[i] as Draft);
   });
   const changed = drafts.filter((draft) => !isUnchanged(draft));
+  for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
+    if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
+  }
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
@@ -127,9 +131,11 @@ export function rollback(
   by: string,
 ): HeadResult {
   const { records, keyFor } = context;
-  const head = records.head(domain);
-  if (head === null) throw failure("not_found", `${domain} has no generation`, { domain });
-  requireHead(domain, head, expect);
+  const standing = records.standing(domain);
+  if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
+  requireNumber(domain, standing.number, expect);
+  // A damaged head can be replaced, and nothing is taken from it.
+  const head = records.soundHead(domain);
   const target = records.generation(domain, to);
   if (target === null) {
     throw failure("not_found", `${domain} has no generation ${to} in its history`, { domain });
@@ -164,10 +170,11 @@ export function rollback(
  */
 export function remove(context: CommitContext, domain: string, expect: number, by: string): HeadResult {
   const { storage, records, keyFor, now, reach } = context;
-  const head = records.head(domain);
-  const live = liveManifest(head);
-  if (live === null) throw failure("not_found", `${domain} has no list to delete`, { domain });
-  requireHead(domain, head, expect);
+  const standing = records.standing(domain);
+  if (!standing?.isServed) throw failure("not_found", `${domain} has no list to delete`, { domain });
+  requireNumber(domain, standing.number, expect);
+  // The head's own, unless that is damaged.
+  const last = records.lastList(domain)?.manifest;
   const aliases = records.aliasesOf(domain);
   if (aliases.length > 0) {
     throw failure("bad_request", `${domain} answers for ${naming(reach, aliases)}; delete those first`, {
@@ -175,7 +182,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     });
   }
   const number = nextNumber(storage);
-  const { policy, mode, epoch } = live;
+  const { policy, mode, epoch } = last ?? { policy: DEFAULT_POLICY, mode: "enforce", epoch: 1 };
   const content: ManifestContent = {
     ...identity(context, domain, number),
     mode,
@@ -241,20 +248,35 @@ function guard(context: GuardContext, draft: Draft, number: number, forced: bool
 
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
-  const { records, storage, hashing, now } = context;
-  const { domain, head, mode, policy, counts, shards, key, known } = draft;
-  const { grace } = policy;
+  const { records, storage, now } = context;
+  const { domain, head, mode, policy, counts, shards, key } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
   if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
     requireNoneHeld(storage, domain);
-  const after = known ?? { ...listOf(records, domain, shards), patterns: draft.patterns };
-  const departures = computeDepartures(records, hashing, before, after, now, grace);
+  const departures = departuresOf(context, draft, before, meta.forced);
   const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, policy.grace, marks);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
   noteHeld(storage, domain, departures.held);
+}
+
+/** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
+function departuresOf(
+  { records, storage, hashing, now }: CommitContext,
+  { domain, shards, patterns, policy, known }: Draft,
+  before: ManifestRecord | null,
+  forced: boolean,
+): NewDepartures {
+  const after = known ?? { ...newListOf(records, domain, shards), patterns };
+  try {
+    return computeDepartures(records, hashing, before, after, now, policy.grace);
+  } catch (error) {
+    if (!(forced && error instanceof Damage)) throw error;
+    if (known?.brake !== "release") requireNoneHeld(storage, domain);
+    return NO_DEPARTURES;
+  }
 }
 
 const identity = (
@@ -274,7 +296,7 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   const { records, storage, now } = context;
   const { domain, generation } = content;
   const manifest = readManifest(encodeManifest(content, key), domain);
-  const wasServed = liveManifest(records.head(domain)) !== null;
+  const wasServed = records.standing(domain)?.isServed === true;
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now);

@@ -22,6 +22,7 @@ import type {
   Result,
   RollbackRequest,
   TokenRecord,
+  VerifyResult,
 } from "../api/index.ts";
 import type { SingleChange } from "../directory/index.ts";
 import type { IdempotencyKey } from "./patch-keys.ts";
@@ -39,7 +40,7 @@ export type Actor = string;
 export type Reach = readonly string[] | null;
 
 /** What a Registry of an earlier release does not say of a head. */
-export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse">>;
+export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse" | "fault">>;
 
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts> & HeadCounts;
@@ -146,6 +147,8 @@ export interface RegistryApi {
   /** Continues the log under a higher incarnation, after its storage was restored. Only while it is paused. */
   restored(expect: number, by: Actor): Promise<Result<Changed<RestoredResult>>>;
   status(): Promise<Result<PartitionStatus>>;
+  /** Verifies the next heads and their blobs. @param after `next` of the answer before, null to begin */
+  verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>>;
   /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
   audit(): Promise<Result<readonly AuditRecord[]>>;
@@ -175,6 +178,7 @@ export const REGISTRY_CALLS = [
   "initialise",
   "restored",
   "status",
+  "verify",
   "counted",
   "audit",
 ] as const satisfies readonly (keyof RegistryApi)[];

@@ -13,8 +13,9 @@ import type {
   RestoredResult,
   Result,
   RollbackRequest,
+  VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, readManifest, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { readAudit } from "./audit.ts";
@@ -24,7 +25,8 @@ import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { AskedLeavers, Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
-import { failure, ok, RegistryFailure } from "./failure.ts";
+import { noteDamage } from "./damages.ts";
+import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
@@ -61,7 +63,8 @@ import {
   recordToken,
   revokeToken,
 } from "./tokens.ts";
-import { requireShard } from "./validate-commit.ts";
+import { type KeyFor, requireShard } from "./validate-commit.ts";
+import { noteLostHeads, verifyAndNote } from "./verify-heads.ts";
 
 /** What a Registry works with. */
 export interface RegistryOptions {
@@ -96,11 +99,14 @@ export class RegistryCore implements RegistryApi {
   readonly #storage: RegistryStorage;
   readonly #records: Records;
   readonly #patches: PatchQueue;
+  readonly #keyFor: KeyFor;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#storage = options.storage;
-    this.#records = new Records(options.storage);
+    const { hashing } = options.ports;
+    this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
+    this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
     this.#patches = options.patches ?? new PatchQueue(options.ports.timers);
   }
 
@@ -116,24 +122,24 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => {
       const now = this.#now();
       if (isMissed && noteMissingBlob(this.#storage, domain, id, now)) scheduleCopy(this.#storage, now);
-      return this.#records.blob(domain, id);
+      return this.#records.blobBytes(domain, id);
     });
   }
 
   async head(domain: string): Promise<Result<Uint8Array | null>> {
-    return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
+    return this.#answer(() => this.#records.head(domain)?.manifest.bytes ?? null);
   }
 
   async patched(domain: string): Promise<Result<PatchedNames | null>> {
     return this.#answer(() => {
-      const head = this.#records.headBytes(domain);
+      const head = this.#records.head(domain);
       if (head === null) return null;
       const names = encodePatched(patchedNames(this.#storage, domain));
-      const { mode } = readManifest(head.manifest, domain);
+      const { mode, bytes } = head.manifest;
       const [counts] = withRefused(this.#options.counters, [
         { domain, mode, brake: brakeOf(this.#storage, domain) },
       ]);
-      return { generation: head.number, manifest: head.manifest, names, ...counts };
+      return { generation: head.number, manifest: bytes, names, ...counts };
     });
   }
 
@@ -183,6 +189,17 @@ export class RegistryCore implements RegistryApi {
     return isNew ? ok(status()) : this.#answer(status);
   }
 
+  async verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>> {
+    return this.#answer(() => {
+      const { heads, damages, next } = verifyAndNote(this.#options, this.#records, after);
+      return {
+        heads,
+        damaged: damages.map(({ domain, kind, message: detail }) => ({ domain, kind, detail })),
+        next,
+      };
+    });
+  }
+
   async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
     return this.#answer(() => plan(this.#context(reach), request));
   }
@@ -211,6 +228,7 @@ export class RegistryCore implements RegistryApi {
       // Changes of one actor are made together: a token's domains never change.
       context: () => this.#context(reach),
       changed: <T>(work: () => T) => this.#changed(work),
+      failed: (failed: RegistryFailure) => this.#note(failed),
     };
     return this.#patches.add(changes, by, (patches) => patchTogether(host, patches, by));
   }
@@ -284,7 +302,8 @@ export class RegistryCore implements RegistryApi {
   /** Holds names that left if they are asked for too often. Throws nothing. */
   brake(domain: string, asked: AskedLeavers): void {
     const { ports, settings } = this.#options;
-    brake({ ...this.#context(), log: ports.log, paused: settings.paused }, domain, asked);
+    const context = { ...this.#context(), log: ports.log, paused: settings.paused };
+    brake({ ...context, failed: (error) => this.#note(error) }, domain, asked);
   }
 
   /** What the platform's alarm runs. */
@@ -298,13 +317,11 @@ export class RegistryCore implements RegistryApi {
 
   /** @param reach all domains, where an edge of the previous release does not say, or no token asks */
   #context(reach: Reach = null): CommitContext {
-    const { ports, settings } = this.#options;
-    const { hashing } = ports;
     return {
       storage: this.#storage,
       records: this.#records,
-      hashing,
-      keyFor: (domain, epoch) => deriveDomainKey(hashing, settings.masterKey, domain, epoch),
+      hashing: this.#options.ports.hashing,
+      keyFor: this.#keyFor,
       now: this.#now(),
       reach,
     };
@@ -314,11 +331,15 @@ export class RegistryCore implements RegistryApi {
     const { since, want, most, replica } = question;
     if (this.#options.settings.paused) throw failure("unavailable", PAUSED);
     if (replica !== undefined) {
-      const page = changesForReplica(this.#storage, since, replica, this.#now());
+      let page = changesForReplica(this.#storage, since, replica, this.#now());
+      if (page.full && noteLostHeads(this.#options))
+        page = changesForReplica(this.#storage, since, replica, this.#now());
       if (!page.replica.isRevoked) addCounts(this.#options.counters, question);
       return page;
     }
-    const answer = changesSince(this.#storage, since, most);
+    let answer = changesSince(this.#storage, since, most);
+    // Who gets everything would take a domain whose head is lost for one that is not served.
+    if (answer.full && noteLostHeads(this.#options)) answer = changesSince(this.#storage, since, most);
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
   }
 
@@ -335,9 +356,16 @@ export class RegistryCore implements RegistryApi {
     try {
       return ok(work());
     } catch (error) {
-      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
-      throw error;
+      if (!(error instanceof RegistryFailure)) throw error;
+      this.#note(error);
+      return { ok: false, error: error.error };
     }
+  }
+
+  #note(error: unknown): void {
+    if (!(error instanceof Damage)) return;
+    noteDamage(this.#options, error);
+    if (error.kind === "lost_head") noteLostHeads(this.#options);
   }
 
   /** The same for what initialises a Registry that is new. */

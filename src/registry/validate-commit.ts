@@ -42,6 +42,8 @@ export interface Draft {
   readonly patterns: Uint8Array | null;
   /** Shards that the commit names and that were not put. */
   readonly missing: readonly string[];
+  /** Shards that the head does not name; left out if there are none. */
+  readonly unnamed?: readonly string[];
   /** How the list differs from the head's; left out if the two have to be compared. */
   readonly known?: KnownChanges;
 }
@@ -68,12 +70,14 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
       "its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again",
     );
   }
-  const { table, counts, missing } = readRequest(domain, () => readShards(records, domain, commit.shards));
+  const { table, counts, missing, unnamed } = readRequest(domain, () =>
+    readShards(records, domain, commit.shards),
+  );
   const isEmpty = acceptedCount(counts) + counts.disabled + counts.moved === 0 && patterns === null;
   if (policy.alias !== null && !isEmpty) {
     throw badRequest(domain, "an alias has no list of its own");
   }
-  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing };
+  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing, unnamed };
 }
 
 /**
@@ -114,9 +118,14 @@ export function requireNoAlias(reach: Reach, domain: string, alias: string | nul
 
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */
 export function requireHead(domain: string, head: Head | null, expect: number | null): void {
-  const present = head?.number ?? null;
   // A tombstone ends a domain: the first commit of a new start need not know of it.
-  if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;
+  if (expect === null && head?.manifest.deletedUntil != null) return;
+  requireNumber(domain, head?.number ?? null, expect);
+}
+
+/** The same by the head's number alone. @throws RegistryFailure `conflict` */
+export function requireNumber(domain: string, present: number | null, expect: number | null): void {
+  if (expect === present) return;
   throw failure(
     "conflict",
     `${domain}: planned against generation ${expect ?? "none"}, the head is ${present ?? "none"}`,
@@ -198,6 +207,7 @@ interface ReadShards {
   readonly table: BlobTable;
   readonly counts: Counts;
   readonly missing: readonly string[];
+  readonly unnamed: readonly string[];
 }
 
 function readShards(records: Records, domain: string, shards: ShardTable): ReadShards {
@@ -207,13 +217,13 @@ function readShards(records: Records, domain: string, shards: ShardTable): ReadS
     if (shard.bits !== 0) throw badRequest(domain, "an inline shard must be the only one");
     const [active, disabled, full, moved] = countStates(shard);
     const table = { bits: 0, inline, ids: new Uint8Array(0) };
-    return { table, counts: { active, disabled, full, moved }, missing: [] };
+    return { table, counts: { active, disabled, full, moved }, missing: [], unnamed: [] };
   }
   const { bits, ids } = shards;
   if (bits > MAX_SHARD_BITS || ids.length !== 2 ** bits || !ids.every(isContentId)) {
     throw badRequest(domain, `its table of shards is not 2^${bits} content ids`);
   }
-  const { counts, missing, misfit } = records.sum(domain, ids, bits);
+  const { counts, missing, misfit, unnamed } = records.sum(domain, ids, bits);
   if (misfit !== null) throw badRequest(domain, `shard ${misfit} was packed for another place in the table`);
-  return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing };
+  return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing, unnamed };
 }

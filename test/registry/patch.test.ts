@@ -61,11 +61,14 @@ async function changesOf(
 /** What a batch of changes works with at this moment. */
 function context(): ReturnType<PatchHost["context"]> {
   const { storage } = desk.world.registry();
+  const proof = {
+    hashing: stablelibHashing,
+    keyFor: (domain: string, epoch: number) => desk.world.keyFor(domain, epoch),
+  };
   return {
     storage,
-    records: new Records(storage),
-    hashing: stablelibHashing,
-    keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+    records: new Records(storage, proof),
+    ...proof,
     now: desk.world.clock.now(),
     reach: null,
   };
@@ -109,6 +112,7 @@ describe("single changes", () => {
       timers: { sleep: async () => void (pauses++ === 0 && (await desk.commit([next]))) },
       context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 3 }),
+      failed: () => undefined,
     };
     const [answer] = await patchTogether(host, [changes], "tester");
     expect(pauses).toBeGreaterThan(4);
@@ -166,6 +170,7 @@ describe("single changes", () => {
       timers: { sleep: async () => void turns++ },
       context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
+      failed: () => undefined,
     };
     const names = people(1_000, state === ACTIVE ? 5_000 : 0);
     const patches = await Promise.all(names.map((name) => changesOf({ [name]: state })));
@@ -257,6 +262,7 @@ describe("single changes", () => {
         changed: () => {
           throw new Error("the object was replaced");
         },
+        failed: () => undefined,
       };
       await expect(patchTogether(host, [changes], "tester")).rejects.toThrow("replaced");
       expect(since(before)).toHaveLength(1);

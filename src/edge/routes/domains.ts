@@ -46,6 +46,7 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     brake: head.brake ?? null,
     would_refuse: head.would_refuse ?? null,
     names_per_shard: head.names_per_shard ?? null,
+    fault: head.fault ?? null,
   };
 }
 

@@ -21,7 +21,14 @@ import { showHealth } from "./health.ts";
 import { deregisterHooks, discoverHooks, postHook, registerHooks, showHookRegistration } from "./hooks.ts";
 import { patchMailboxes } from "./mailboxes.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
-import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
+import {
+  continueRegistry,
+  initialiseRegistry,
+  showAudit,
+  showRegistry,
+  showStatus,
+  verifyRegistry,
+} from "./registry.ts";
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
@@ -66,6 +73,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   showRegistry,
   initialiseRegistry,
   continueRegistry,
+  verifyRegistry,
   showStatus,
   showAudit,
 };

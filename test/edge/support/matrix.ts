@@ -199,6 +199,11 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     request: () => ({ path: "/v1/registry/restored", options: { json: { partition: 0, expect: 1 } } }),
     admitted: 409,
   },
+  "POST /v1/registry/verify": {
+    ...admin,
+    request: () => ({ path: "/v1/registry/verify", options: { json: { partition: 0 } } }),
+    admitted: 200,
+  },
   "GET /v1/status": { ...admin, request: () => get("/v1/status"), admitted: 200 },
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },
 };

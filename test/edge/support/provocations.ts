@@ -21,6 +21,7 @@ export interface Provocation {
 }
 
 const restored = "/v1/registry/restored";
+const verify = "/v1/registry/verify";
 
 /** What the provocations need to exist. */
 export interface World {
@@ -285,6 +286,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(409, "conflict", restored, { json: { partition: 0, expect: 1 } }),
       fails(400, "bad_request", restored, { json: { partition: 9, expect: 1 } }),
       ...badBodies(restored, MAX_SMALL_BODY),
+    ],
+    "POST /v1/registry/verify": [
+      ok(verify, { json: { partition: 0 } }),
+      ok(verify, { json: { partition: 0, after: `${large} 1` } }),
+      fails(400, "bad_request", verify, { json: { partition: 9 } }),
+      ...badBodies(verify, MAX_SMALL_BODY),
     ],
     "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
