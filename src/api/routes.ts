@@ -141,6 +141,13 @@ export const ROUTES = {
     bound: "path",
     optionalQuery: ["epoch"],
   },
+  nextKey: {
+    method: "POST",
+    path: "/v1/domains/:domain/key",
+    params: domain,
+    roles: ["publish"],
+    bound: "path",
+  },
   domainManifest: {
     method: "GET",
     path: "/v1/domains/:domain/manifest",

@@ -122,6 +122,11 @@ export class RollcallClient {
     return this.#call("domainKey", callOf("domainKey", { domain }));
   }
 
+  /** A key that no other token is given, to publish the list of a domain under it. */
+  nextKey(domain: string): Promise<DomainKeyBody> {
+    return this.#call("nextKey", { ...callOf("nextKey", { domain }), idempotent: true });
+  }
+
   /**
    * The key of an epoch, for a replica.
    * @throws ClientError of code `not_found` if the domain has not come to that epoch

@@ -31,6 +31,7 @@ import { computeDepartures, newListOf } from "./compute-departures.ts";
 import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
+import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import type { PlanContext } from "./plan.ts";
@@ -62,8 +63,10 @@ export interface CommitContext extends PlanContext {
  * @throws RegistryFailure `conflict`, `missing_shards`, `forbidden`, `guard` or `bad_request`
  */
 export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
-  const { records, keyFor } = context;
-  const drafts = request.domains.map((each) => validateCommit(records, keyFor, each));
+  const { storage, records, keyFor } = context;
+  const isKeyOf = (domain: string, epoch: number): boolean => isGranted(storage, domain, epoch, by);
+  const validate = { records, keyFor, isGranted: isKeyOf };
+  const drafts = request.domains.map((each) => validateCommit(validate, each));
   requireShards(drafts);
   request.domains.forEach((each, i) => {
     settleNames(context, each, drafts[i] as Draft);
@@ -258,6 +261,7 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
   const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
   const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, policy.grace, marks);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
+  noteKeyUsed(storage, head, domain, key.epoch);
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
   noteHeld(storage, domain, departures.held);
 }

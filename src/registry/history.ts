@@ -110,6 +110,7 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     storage.sql("DELETE FROM heads WHERE domain = ?", domain);
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
     storage.sql("DELETE FROM brakes WHERE domain = ?", domain);
+    storage.sql("DELETE FROM key_grants WHERE domain = ?", domain);
     deleteKey(storage, manifestKey(domain));
   }
   return gone;

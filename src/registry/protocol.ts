@@ -126,6 +126,8 @@ export interface RegistryApi {
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null if the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
+  /** The epoch whose key the actor may publish under next; no other actor is given it. */
+  grantKey(domain: string, by: Actor): Promise<Result<number>>;
   /** In the order of their names. */
   domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>>;
   /** Those of the named domains that have a head. */
@@ -167,6 +169,7 @@ export const REGISTRY_CALLS = [
   "release",
   "remove",
   "head",
+  "grantKey",
   "domains",
   "domainsNamed",
   "generations",

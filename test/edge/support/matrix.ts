@@ -100,6 +100,12 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     nowhere: 404,
   },
   "GET /v1/domains/:domain/key": { ...follower, request: ofDomain("/key"), admitted: 200 },
+  "POST /v1/domains/:domain/key": {
+    ...publisher,
+    request: (domain) => ({ path: `/v1/domains/${domain}/key`, options: { method: "POST" } }),
+    admitted: 200,
+    nowhere: 404,
+  },
   "GET /v1/domains/:domain/manifest": {
     ...follower,
     request: ofDomain("/manifest"),

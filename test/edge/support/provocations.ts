@@ -186,6 +186,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],
+    "POST /v1/domains/{domain}/key": [
+      ok(`${own}/key`, { method: "POST" }),
+      fails(404, "not_found", `${nowhere}/key`, { method: "POST" }),
+      fails(400, "bad_request", "/v1/domains/a%2fb/key", { method: "POST" }),
+      ...anyBody(`${own}/key`, "POST"),
+    ],
     "GET /v1/domains/{domain}/manifest": [
       ok(`${own}/manifest`),
       fails(404, "not_found", `${nowhere}/manifest`),
