@@ -140,6 +140,9 @@ export class World {
   ): Promise<{ commit: DomainCommit; policy: DomainPolicy }> {
     const head = this.#heads.get(domain);
     const policy = { ...(head?.policy ?? DEFAULT_POLICY), ...options.policy };
+    if (head !== undefined && (options.epoch ?? 1) > head.epoch) {
+      await through.call(`/v1/domains/${domain}/key`, { method: "POST" });
+    }
     const key = this.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
     const packed = pack(list, key, policy, { bitsInUse: options.bits, bits: options.exactBits });
     const expect = options.expect === undefined ? (head?.number ?? null) : options.expect;

@@ -39,6 +39,10 @@ export const FAULT_KINDS = [
   /** A shard, or departures, that neither KV nor the Registry has. */
   "missing_blob",
   "damaged_roster",
+  /** A domain has a history in the Registry and no head, or a head without its generation. */
+  "lost_head",
+  /** Counts of ten minutes that the Registry can no longer read. */
+  "damaged_counters",
   "kv_unreadable",
   "registry_unreachable",
   /** The Registry answers with an error: it was never initialised, or was made for another place. */

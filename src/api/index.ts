@@ -16,4 +16,5 @@ export * from "./restored.ts";
 export * from "./routes.ts";
 export { type Infer, open, read, type Schema, texts } from "./schema.ts";
 export * from "./tokens.ts";
+export * from "./verify.ts";
 export * from "./version.ts";

@@ -17,6 +17,7 @@ import { idempotencyKey, mailboxesRequest } from "./mailboxes.ts";
 import { restoredRequest } from "./restored.ts";
 import { type Infer, type Schema, text } from "./schema.ts";
 import { type TokenRole, tokenId, tokenRequest } from "./tokens.ts";
+import { verifyRequest } from "./verify.ts";
 
 /** One route: how it is reached, who may use it, and what it takes. What it answers is in answers/table.ts. */
 export interface Route {
@@ -140,6 +141,13 @@ export const ROUTES = {
     bound: "path",
     optionalQuery: ["epoch"],
   },
+  nextKey: {
+    method: "POST",
+    path: "/v1/domains/:domain/key",
+    params: domain,
+    roles: ["publish"],
+    bound: "path",
+  },
   domainManifest: {
     method: "GET",
     path: "/v1/domains/:domain/manifest",
@@ -235,6 +243,11 @@ export const ROUTES = {
     method: "POST",
     path: "/v1/registry/restored",
     body: { schema: restoredRequest, limit: MAX_SMALL_BODY },
+  },
+  verifyRegistry: {
+    method: "POST",
+    path: "/v1/registry/verify",
+    body: { schema: verifyRequest, limit: MAX_SMALL_BODY },
   },
   showStatus: {
     method: "GET",

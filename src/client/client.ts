@@ -31,6 +31,8 @@ import {
   type TokenCreated,
   type TokenRecord,
   type TokenRequest,
+  type VerifyRequest,
+  type VerifyResult,
 } from "../api/index.ts";
 import { toALabel } from "../directory/index.ts";
 import { askRecipients, type CheckContext, type Outcome } from "./ask-recipients.ts";
@@ -118,6 +120,11 @@ export class RollcallClient {
   /** The key under which a domain's list is made; the domain need not exist yet. */
   key(domain: string): Promise<DomainKeyBody> {
     return this.#call("domainKey", callOf("domainKey", { domain }));
+  }
+
+  /** A key that no other token is given, to publish the list of a domain under it. */
+  nextKey(domain: string): Promise<DomainKeyBody> {
+    return this.#call("nextKey", { ...callOf("nextKey", { domain }), idempotent: true });
   }
 
   /**
@@ -245,6 +252,12 @@ export class RollcallClient {
    */
   continueRegistry(request: RestoredRequest): Promise<RestoredResult> {
     return this.#call("continueRegistry", { ...callOf("continueRegistry"), json: request });
+  }
+
+  /** Verifies the next heads of a partition; `next` of the answer is `after` of the next request. */
+  verifyRegistry(request: VerifyRequest): Promise<VerifyResult> {
+    const call = { ...callOf("verifyRegistry"), json: request, idempotent: true };
+    return this.#call("verifyRegistry", call);
   }
 
   /** What was answered and what went wrong, as far as the edge counted it; for admin. */

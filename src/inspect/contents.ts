@@ -15,6 +15,27 @@ export async function examineKeys(client: RollcallClient): Promise<string> {
   );
 }
 
+/** Whether every head that the Registry has is what was committed, with all of its parts. */
+export async function examineHeads(client: RollcallClient): Promise<string> {
+  let heads = 0;
+  const damaged: string[] = [];
+  for (const { partition } of (await client.registry()).partitions) {
+    for (let after: string | null = null; ; ) {
+      const step = await client.verifyRegistry({ partition, after });
+      heads += step.heads;
+      damaged.push(...step.damaged.map(({ detail }) => detail));
+      if (step.next === null) break;
+      after = step.next;
+    }
+  }
+  const lists = new Set(damaged);
+  if (lists.size === 0) return `every list and its parts are as they were committed (${heads})`;
+  throw new Problem(
+    `damaged in the Registry: ${some([...lists])}`,
+    "see docs/restoring.md#a-damaged-list: restore an older list with `rollcall rollback DOMAIN`, or publish with --force",
+  );
+}
+
 /** Whether the edge accepts every token that is neither revoked nor expired. */
 export async function examineTokens(client: RollcallClient, now: number): Promise<string> {
   const tokens = await client.tokens();
@@ -47,7 +68,9 @@ const COMPARED = 20;
  * time, and the next commits get numbers that were given before.
  */
 export async function examineNumbers(client: RollcallClient): Promise<string> {
-  const live = (await client.domains()).filter((each) => each.deleted_until === null);
+  // Of a damaged list only its fault is known.
+  const domains = await client.domains();
+  const live = domains.filter((each) => each.deleted_until === null && !each.fault);
   const newest = live.sort((a, b) => b.time - a.time).slice(0, COMPARED);
   const ahead: string[] = [];
   for (const { domain } of newest) {
@@ -70,6 +93,7 @@ const LASTING: readonly FaultKind[] = [
   "damaged_manifest",
   "damaged_blob",
   "missing_blob",
+  "lost_head",
   "damaged_roster",
   "internal_error",
 ];

@@ -3,7 +3,14 @@ import { ClientError, type Outcome, type RollcallClient } from "../client/index.
 import type { Hashing } from "../directory/index.ts";
 import { memorySource, PublishError, publishLists, SAME_RELEASE } from "../publish/index.ts";
 import type { Clock } from "../runtime/ports.ts";
-import { examineBrakes, examineFaults, examineKeys, examineNumbers, examineTokens } from "./contents.ts";
+import {
+  examineBrakes,
+  examineFaults,
+  examineHeads,
+  examineKeys,
+  examineNumbers,
+  examineTokens,
+} from "./contents.ts";
 import { Problem } from "./problem.ts";
 import { runSteps, type StepResult } from "./steps.ts";
 import { trialDomain } from "./trial.ts";
@@ -41,6 +48,7 @@ export async function* examineDeployment(
     ["registry", "credentials", () => trial.registry()],
     ["kv-read", "registry", () => trial.kvRead()],
     ["keys", "registry", () => examineKeys(client)],
+    ["heads", "registry", () => examineHeads(client)],
     ["tokens", "registry", () => examineTokens(client, clock.now())],
     ["numbers", "registry", () => examineNumbers(client)],
     ["publish", "registry", () => trial.publish()],

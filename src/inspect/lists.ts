@@ -28,6 +28,8 @@ export interface ListState {
   readonly would_refuse: number | null;
   /** Names in a shard on average; null if the edge does not say. */
   readonly names_per_shard: number | null;
+  /** What is damaged or lost of the list in the Registry; null if nothing is known of it. */
+  readonly fault: string | null;
   /** Whether its shards are half full, so that single changes will stop with `repack_needed` unless it is published. */
   readonly publish_soon: boolean;
 }
@@ -145,6 +147,7 @@ function stateOf(
     brake: head?.brake ?? null,
     would_refuse: head?.would_refuse ?? null,
     names_per_shard: names,
+    fault: head?.fault ?? null,
     publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,
     stale: mayBeStale && (current === null || now - current > maxAge),
   };

@@ -16,16 +16,16 @@ export interface FetchedKey {
 }
 
 /**
- * Fetches a domain's key of an epoch, the present one if that is null, and verifies it (law 5). It stays in memory.
+ * Fetches a domain's key, or a later one to publish under, and verifies it (law 5). It stays in memory.
  * @throws PublishError `protocol` if this release derives another key or canonicalises addresses differently
  */
 export async function fetchKey(
   client: RollcallClient,
   hashing: Hashing,
   domain: string,
-  epoch: number | null = null,
+  which: "present" | "next" = "present",
 ): Promise<FetchedKey> {
-  const body = await (epoch === null ? client.key(domain) : client.domainKey(domain, epoch));
+  const body = await (which === "present" ? client.key(domain) : client.nextKey(domain));
   let key: DomainKey | null = null;
   try {
     key = domainKey(hashing, fromBase64Url(body.key), domain, body.epoch);

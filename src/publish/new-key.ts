@@ -1,4 +1,4 @@
-/** Publishes the lists that domains have again, each under the key of the next epoch. */
+/** Publishes the lists that domains have again, each under a later key. */
 
 import type { DomainDescription } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
@@ -16,7 +16,7 @@ import {
 import { partOf, type Source, type SourceSink } from "./sources/index.ts";
 
 /**
- * Plans each target under the key of its next epoch. Names cannot be compared across keys, so the guard cannot judge
+ * Plans each target under a later key, which no other token was given. Names cannot be compared across keys, so the guard cannot judge
  * such a plan. Instead the list must be the one that is published: it is read and compared under the present key first.
  *
  * @param options `force`: even if names that left are still deferred; they cannot be carried to another key
@@ -36,14 +36,12 @@ export async function planUnderNewKeys(
   }));
   const { step } = ports.progress;
   const silent = { ...ports, recorder: null, progress: step === undefined ? {} : { step } };
-  const epochs = new Map<string, number>();
   const present = await planLists(
     silent,
     repeated,
     async (domain) => {
-      const start = await startAt(client, hashing, domain, null);
+      const start = await startAt(client, hashing, domain, "present");
       if (!options.force) requireGraceOver(domain, start.head);
-      epochs.set(domain, start.key.epoch);
       return start;
     },
     options,
@@ -60,12 +58,12 @@ export async function planUnderNewKeys(
   return planLists(
     { ...ports, judge },
     repeated,
-    (domain) => startAt(client, hashing, domain, (epochs.get(domain) as number) + 1),
+    (domain) => startAt(client, hashing, domain, "next"),
     options,
   );
 }
 
-async function startAt(client: RollcallClient, hashing: Hashing, domain: string, epoch: number | null) {
+async function startAt(client: RollcallClient, hashing: Hashing, domain: string, which: "present" | "next") {
   const head = await client.domain(domain);
   if (head === null || head.deleted_until !== null) {
     throw new PublishError(
@@ -74,7 +72,7 @@ async function startAt(client: RollcallClient, hashing: Hashing, domain: string,
       "publish it first, without --new-key: the first list has a key of its own",
     );
   }
-  const fetched = await fetchKey(client, hashing, domain, epoch);
+  const fetched = await fetchKey(client, hashing, domain, which);
   return { ...fetched, head, base: baseOf(head, (id) => client.blob(domain, id)) };
 }
 

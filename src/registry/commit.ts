@@ -18,6 +18,7 @@ import {
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
+  type NewDepartures,
   NO_COUNTS,
   NO_DEPARTURES,
   nameChangesIn,
@@ -26,18 +27,21 @@ import {
   readManifest,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
-import { computeDepartures, listOf } from "./compute-departures.ts";
-import { badRequest, failure, type RegistryFailure, readRequest } from "./failure.ts";
+import { computeDepartures, newListOf } from "./compute-departures.ts";
+import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
+import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { requireNoPatches, settlePatches } from "./patched-names.ts";
+import type { PlanContext } from "./plan.ts";
+import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
 import {
   type Draft,
   type KeyFor,
   requireAliasRules,
-  requireHead,
+  requireNumber,
   requireShards,
   validateCommit,
 } from "./validate-commit.ts";
@@ -48,7 +52,7 @@ const DELETION_GRACE = 86_400_000;
 const EMPTY_SHARD = emptyShard();
 
 /** What making generations takes. */
-export interface CommitContext extends GuardContext {
+export interface CommitContext extends PlanContext {
   readonly hashing: Hashing;
   readonly keyFor: KeyFor;
 }
@@ -56,17 +60,21 @@ export interface CommitContext extends GuardContext {
 /**
  * Commits many domains under one new number. Call it inside a transaction: where it throws, all of it must be rolled
  * back.
- * @throws RegistryFailure `conflict`, `missing_shards`, `guard` or `bad_request`
+ * @throws RegistryFailure `conflict`, `missing_shards`, `forbidden`, `guard` or `bad_request`
  */
 export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
-  const { records, keyFor } = context;
-  const drafts = request.domains.map((each) => validateCommit(records, keyFor, each));
+  const { storage, records, keyFor } = context;
+  const isKeyOf = (domain: string, epoch: number): boolean => isGranted(storage, domain, epoch, by);
+  const validate = { records, keyFor, isGranted: isKeyOf };
+  const drafts = request.domains.map((each) => validateCommit(validate, each));
   requireShards(drafts);
   request.domains.forEach((each, i) => {
     settleNames(context, each, drafts[i] as Draft);
   });
   const changed = drafts.filter((draft) => !isUnchanged(draft));
-  for (const draft of changed) requireAliasRules(records, draft, drafts);
+  for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
+    if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
+  }
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
@@ -103,11 +111,12 @@ function settleNames(
 }
 
 /**
- * Makes drafts the heads of their domains, under one new number.
+ * Makes drafts the heads of their domains, under one new number: the way of every generation that has a list.
  * @returns the number
- * @throws RegistryFailure `guard`
+ * @throws RegistryFailure `forbidden`, `bad_request` or `guard`
  */
 export function commitDrafts(context: CommitContext, drafts: readonly Draft[], meta: CommitMeta): number {
+  for (const draft of drafts) requireAliasRules(context, draft, drafts);
   const number = nextNumber(context.storage);
   requireGuard(context, drafts, number, meta.forced);
   for (const draft of drafts) putDraft(context, draft, number, meta);
@@ -116,7 +125,7 @@ export function commitDrafts(context: CommitContext, drafts: readonly Draft[], m
 
 /**
  * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard.
- * @throws RegistryFailure `not_found`, `conflict` or `bad_request`
+ * @throws RegistryFailure `not_found`, `conflict`, `forbidden` or `bad_request`
  */
 export function rollback(
   context: CommitContext,
@@ -124,10 +133,12 @@ export function rollback(
   { to, expect, note }: RollbackRequest,
   by: string,
 ): HeadResult {
-  const { storage, records, keyFor } = context;
-  const head = records.head(domain);
-  if (head === null) throw failure("not_found", `${domain} has no generation`, { domain });
-  requireHead(domain, head, expect);
+  const { records, keyFor } = context;
+  const standing = records.standing(domain);
+  if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
+  requireNumber(domain, standing.number, expect);
+  // A damaged head can be replaced, and nothing is taken from it.
+  const head = records.soundHead(domain);
   const target = records.generation(domain, to);
   if (target === null) {
     throw failure("not_found", `${domain} has no generation ${to} in its history`, { domain });
@@ -151,12 +162,9 @@ export function rollback(
     throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
   }
   const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
-  requireAliasRules(records, draft, []);
-  const number = nextNumber(storage);
-  guard(context, draft, number, true);
   const words = note ?? `to generation ${to}`;
-  putDraft(context, draft, number, { action: "rollback", by, forced: true, note: words });
-  return { domain, generation: number };
+  const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
+  return { domain, generation };
 }
 
 /**
@@ -164,19 +172,20 @@ export function rollback(
  * @throws RegistryFailure `not_found`, `conflict` or `bad_request`
  */
 export function remove(context: CommitContext, domain: string, expect: number, by: string): HeadResult {
-  const { storage, records, keyFor, now } = context;
-  const head = records.head(domain);
-  const live = liveManifest(head);
-  if (live === null) throw failure("not_found", `${domain} has no list to delete`, { domain });
-  requireHead(domain, head, expect);
+  const { storage, records, keyFor, now, reach } = context;
+  const standing = records.standing(domain);
+  if (!standing?.isServed) throw failure("not_found", `${domain} has no list to delete`, { domain });
+  requireNumber(domain, standing.number, expect);
+  // The head's own, unless that is damaged.
+  const last = records.lastList(domain)?.manifest;
   const aliases = records.aliasesOf(domain);
   if (aliases.length > 0) {
-    throw failure("bad_request", `${domain} answers for ${aliases.join(", ")}; delete those first`, {
+    throw failure("bad_request", `${domain} answers for ${naming(reach, aliases)}; delete those first`, {
       domain,
     });
   }
   const number = nextNumber(storage);
-  const { policy, mode, epoch } = live;
+  const { policy, mode, epoch } = last ?? { policy: DEFAULT_POLICY, mode: "enforce", epoch: 1 };
   const content: ManifestContent = {
     ...identity(context, domain, number),
     mode,
@@ -242,20 +251,36 @@ function guard(context: GuardContext, draft: Draft, number: number, forced: bool
 
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
-  const { records, storage, hashing, now } = context;
-  const { domain, head, mode, policy, counts, shards, key, known } = draft;
-  const { grace } = policy;
+  const { records, storage, now } = context;
+  const { domain, head, mode, policy, counts, shards, key } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
   if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
     requireNoneHeld(storage, domain);
-  const after = known ?? { ...listOf(records, domain, shards), patterns: draft.patterns };
-  const departures = computeDepartures(records, hashing, before, after, now, grace);
+  const departures = departuresOf(context, draft, before, meta.forced);
   const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, policy.grace, marks);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
+  noteKeyUsed(storage, head, domain, key.epoch);
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
   noteHeld(storage, domain, departures.held);
+}
+
+/** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
+function departuresOf(
+  { records, storage, hashing, now }: CommitContext,
+  { domain, shards, patterns, policy, known }: Draft,
+  before: ManifestRecord | null,
+  forced: boolean,
+): NewDepartures {
+  const after = known ?? { ...newListOf(records, domain, shards), patterns };
+  try {
+    return computeDepartures(records, hashing, before, after, now, policy.grace);
+  } catch (error) {
+    if (!(forced && error instanceof Damage)) throw error;
+    if (known?.brake !== "release") requireNoneHeld(storage, domain);
+    return NO_DEPARTURES;
+  }
 }
 
 const identity = (
@@ -275,7 +300,7 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   const { records, storage, now } = context;
   const { domain, generation } = content;
   const manifest = readManifest(encodeManifest(content, key), domain);
-  const wasServed = liveManifest(records.head(domain)) !== null;
+  const wasServed = records.standing(domain)?.isServed === true;
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now);

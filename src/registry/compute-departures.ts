@@ -22,6 +22,12 @@ import type { Records } from "./records.ts";
 export const listOf = (records: Records, domain: string, table: BlobTable): ListContent =>
   storedList(blobsOfDomain(records, domain, 0), table);
 
+/** The list of a new generation. Its shards were verified when they were put, and are named by their ids. */
+export const newListOf = (records: Records, domain: string, table: BlobTable): ListContent => {
+  const read = (id: string): Uint8Array => records.blobBytes(domain, id) ?? records.blob(domain, id);
+  return storedList({ ...blobsOfDomain(records, domain, 0), read }, table);
+};
+
 /** How a list differs from the domain's head, where that is known without comparing the two. */
 export interface KnownChanges {
   readonly compare: Compare;
@@ -60,10 +66,6 @@ export function computeDepartures(
 
 /** The blobs of a domain in the Registry's own tables. @param now Unix milliseconds, for blobs that are kept */
 export const blobsOfDomain = (records: Records, domain: string, now: number): BlobStore => ({
-  read(id) {
-    const bytes = records.blob(domain, id);
-    if (bytes === null) throw failure("unavailable", `blob ${id} of ${domain} is lost`, { domain });
-    return bytes;
-  },
+  read: (id) => records.blob(domain, id),
   keep: (id, bytes) => records.putDepartures(domain, id, bytes, now),
 });

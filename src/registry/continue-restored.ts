@@ -17,7 +17,7 @@ import type { CommitContext } from "./commit.ts";
 import { failure } from "./failure.ts";
 import { GuardStore } from "./guard-store.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
-import { type CommitMeta, type Head, NEVER } from "./records.ts";
+import { type CommitMeta, NEVER } from "./records.ts";
 import { revokeAll } from "./tokens.ts";
 
 /** Heads under one number, as in the largest commit. */
@@ -101,7 +101,7 @@ const isRecorded = ({ storage }: CommitContext, id: string): boolean =>
 
 /**
  * Puts the content of each head under a new number, as a rollback does.
- * @returns domains whose list was made under another key or canonicaliser: nobody can sign it again
+ * @returns domains whose list was made under another key or canonicaliser, or is damaged: nobody can sign it again
  */
 function continueHeads(
   context: CommitContext,
@@ -114,7 +114,12 @@ function continueHeads(
   let number = 0;
   for (const [i, domain] of domains.entries()) {
     if (i % HEADS_PER_NUMBER === 0) number = nextNumber(storage);
-    const { manifest, number: from } = records.head(domain) as Head;
+    const head = records.soundHead(domain);
+    if (head === null) {
+      unusable.push(domain);
+      continue;
+    }
+    const { manifest, number: from } = head;
     const key = keyFor(domain, manifest.epoch);
     if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
       unusable.push(domain);

@@ -2,6 +2,8 @@ import { blobKey, encodeRoster, type Mac, manifestKey, rosterKey } from "../dire
 import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, KvStore, Timers } from "../runtime/ports.ts";
 import { withTimeout } from "../runtime/timeout.ts";
+import { type DamageContext, noteDamage } from "./damages.ts";
+import { Damage } from "./failure.ts";
 import { keepKey } from "./history.ts";
 import { affordableAt, isPatchedOnly, type KvBudget, payForWrite } from "./kv-budget.ts";
 import {
@@ -15,6 +17,7 @@ import {
 import { getMeta, setMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { blobsOf, type Records } from "./records.ts";
+import { noteLostHeads } from "./verify-heads.ts";
 
 /** Operations of one run on heads, and on deletions; the platform allows 1,000 per invocation. */
 const HEAD_OPERATIONS = 700;
@@ -35,6 +38,8 @@ export interface CopyContext {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly rosterMac: Mac;
+  /** Where damage is noted: it is not copied over what KV has. */
+  readonly damages: DamageContext;
 }
 
 /**
@@ -116,6 +121,7 @@ async function copyHeads(context: CopyContext, budget: Budget): Promise<void> {
     } catch (error) {
       // A domain that cannot be copied must not delay the others.
       failed = error;
+      if (error instanceof Damage) noteDamage(context.damages, error);
       noteFailure(context, domain);
     }
   }
@@ -213,21 +219,22 @@ async function copyBlob(
   isPaced: boolean,
 ): Promise<void> {
   const bytes = records.blob(domain, id);
-  if (bytes === null) return;
   keepKey(storage, blobKey(domain, id));
   await kv.put(blobKey(domain, id), bytes);
   if (isPaced) payForWrite(storage, kvWrites, clock.now());
   storage.sql("UPDATE blobs SET in_kv = ? WHERE domain = ? AND id = ?", clock.now(), domain, id);
 }
 
-async function copyRoster({ storage, kv, clock, rosterMac }: CopyContext): Promise<void> {
-  const number = getMeta(storage, "number") ?? 0;
+async function copyRoster({ storage, kv, clock, rosterMac, damages }: CopyContext): Promise<void> {
   const now = clock.now();
   const isQuiet = !isRosterDue(storage) && now - lastHeartbeat(storage) < HEARTBEAT;
   // The pause counts from every try: a write that failed may have reached KV all the same.
   const tried = getMeta(storage, "roster_tried") ?? 0;
   if (isQuiet || now - tried < KEY_PAUSE || now < (getMeta(storage, "roster_next") ?? 0)) return;
   const partition = String(getMeta(storage, "partition"));
+  // Who reads the roster would take a domain whose head is lost for one that is not served.
+  noteLostHeads(damages);
+  const number = getMeta(storage, "number") ?? 0;
   const heads = storage.sql("SELECT domain, number FROM heads ORDER BY domain");
   const roster = {
     partition,

@@ -9,8 +9,9 @@ import {
   type Sketch,
   toBase64Url,
 } from "../directory/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
-import type { RegistryStorage } from "./ports.ts";
+import type { RegistryPorts, RegistryStorage } from "./ports.ts";
 import { replace } from "./rows.ts";
 import { schemaFault } from "./schema.ts";
 
@@ -48,6 +49,7 @@ export class Counters {
   readonly #storage: RegistryStorage;
   readonly #clock: Clock;
   readonly #timers: Timers;
+  readonly #ports: Pick<RegistryPorts, "log">;
   readonly #judge: (domain: string, leavers: AskedLeavers) => void;
   /** Counted since the last row, by bucket. */
   readonly #unwritten = new Map<number, Bucket>();
@@ -56,12 +58,13 @@ export class Counters {
   /** @param judge gets the leavers that were asked for, once a row that counts them is written */
   constructor(
     storage: RegistryStorage,
-    ports: { readonly clock: Clock; readonly timers: Timers },
+    ports: Pick<RegistryPorts, "clock" | "timers" | "log">,
     judge: (domain: string, leavers: AskedLeavers) => void = () => undefined,
   ) {
     this.#storage = storage;
     this.#clock = ports.clock;
     this.#timers = ports.timers;
+    this.#ports = ports;
     this.#judge = judge;
   }
 
@@ -97,7 +100,10 @@ export class Counters {
         sums.set(key, [hour + (isRecent ? n : 0), day + n]);
       }
     };
-    for (const row of this.#rows("packed")) take(row.bucket as number, unpack(row.packed as string));
+    for (const row of this.#rows("packed")) {
+      const bucket = row.bucket as number;
+      take(bucket, this.#unlessDamaged(bucket, () => unpack(row.packed)) ?? []);
+    }
     for (const [bucket, counts] of this.#unwritten) take(bucket, counts.sums);
     return [...sums].map(([key, [hour, day]]) => {
       const [domain = "", mode = "", word = ""] = key.split(" ");
@@ -115,13 +121,28 @@ export class Counters {
   #day(kind: "leavers" | "refused", isWanted: (key: string) => boolean): Sketches {
     const day: Sketches = new Map();
     for (const row of this.#rows(kind)) {
-      for (const [key, text] of sketchesIn(row[kind])) if (isWanted(key)) merge(day, key, text);
+      this.#unlessDamaged(row.bucket as number, () => {
+        for (const [key, text] of sketchesIn(row[kind])) if (isWanted(key)) merge(day, key, text);
+      });
     }
     for (const bucket of this.#unwritten.values()) {
       for (const [key, sketch] of bucket[kind])
         if (isWanted(key)) add(day, key, (into) => mergeSketch(into, sketch));
     }
     return day;
+  }
+
+  /** What `read` makes of a row, null if that is damaged. It is discarded: it would fail every reading of its day. */
+  #unlessDamaged<T>(bucket: number, read: () => T): T | null {
+    try {
+      return read();
+    } catch (error) {
+      this.#storage.sql("DELETE FROM counters WHERE bucket = ?", bucket);
+      const detail = `the counts of the ten minutes from ${new Date(bucket * BUCKET).toISOString()} are damaged, and discarded: ${messageOf(error)}`;
+      this.#ports.log?.({ event: "fault", kind: "damaged_counters", domain: null, detail, count: 1 });
+      this.add([["", "fault", "damaged_counters", 1]]);
+      return null;
+    }
   }
 
   #rows(column: string) {
@@ -155,11 +176,16 @@ export class Counters {
       "SELECT packed, leavers, refused FROM counters WHERE bucket = ?",
       bucket,
     )[0];
-    const sums: Sums = new Map(row === undefined ? [] : unpack(row.packed as string));
-    for (const [key, n] of counts.sums) addTo(sums, key, n);
-    for (const kind of ["leavers", "refused"] as const) {
-      for (const [key, text] of sketchesIn(row?.[kind] ?? null)) merge(counts[kind], key, text);
+    const sums: Sums = new Map();
+    if (row !== undefined) {
+      this.#unlessDamaged(bucket, () => {
+        for (const [key, n] of unpack(row.packed)) sums.set(key, n);
+        for (const kind of ["leavers", "refused"] as const) {
+          for (const [key, text] of sketchesIn(row[kind])) merge(counts[kind], key, text);
+        }
+      });
     }
+    for (const [key, n] of counts.sums) addTo(sums, key, n);
     replace(this.#storage, "counters", {
       bucket,
       packed: JSON.stringify([...sums]),
@@ -215,4 +241,11 @@ const textOf = (sketches: Sketches): string | null =>
 const sketchesIn = (text: unknown): [string, string][] =>
   text === null || text === undefined ? [] : (JSON.parse(text as string) as [string, string][]);
 
-const unpack = (packed: string): [string, number][] => JSON.parse(packed) as [string, number][];
+/** @throws if it is not what was packed */
+function unpack(packed: unknown): [string, number][] {
+  const sums = JSON.parse(packed as string) as [string, number][];
+  for (const [key, n] of sums) {
+    if (typeof key !== "string" || !Number.isSafeInteger(n)) throw new Error("they are no counts");
+  }
+  return sums;
+}

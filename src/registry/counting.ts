@@ -32,6 +32,8 @@ export function withRefused<T extends { readonly domain: string; readonly mode: 
 export interface BrakeContext extends CommitContext {
   readonly log: RegistryPorts["log"] | undefined;
   readonly paused: boolean;
+  /** Learns why the brake could not hold names. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -47,6 +49,7 @@ export function brake(context: BrakeContext, domain: string, asked: AskedLeavers
     if (held !== null)
       log(`${held.asked} of ${held.left} names that left were asked for: names that left are held`);
   } catch (error) {
+    context.failed(error);
     log(`names that left cannot be held: ${messageOf(error)}`);
   }
 }

@@ -1,4 +1,4 @@
-import type { RegistryError, Result } from "../api/index.ts";
+import type { FaultKind, RegistryError, Result } from "../api/index.ts";
 import { DirectoryError } from "../directory/index.ts";
 
 /** An error of the contract. Thrown in a transaction, it rolls that back. */
@@ -9,6 +9,29 @@ export class RegistryFailure extends Error {
     super(error.message);
     this.name = "RegistryFailure";
     this.error = error;
+  }
+}
+
+/** What is stored of a domain is not what it was, or is gone. Nothing is made from it, and it is shown (damages.ts). */
+export class Damage extends RegistryFailure {
+  readonly kind: FaultKind;
+  readonly domain: string;
+  /** Whether it is about the domain's head, and not about an older generation. */
+  readonly isOfHead: boolean;
+  /** The blob that it is about. */
+  readonly blob: string | null;
+
+  constructor(
+    kind: FaultKind,
+    domain: string,
+    what: string,
+    about: { isOfHead?: boolean; blob?: string } = {},
+  ) {
+    super({ code: "unavailable", message: `${domain}: ${what}`, domain });
+    this.kind = kind;
+    this.domain = domain;
+    this.isOfHead = about.isOfHead ?? true;
+    this.blob = about.blob ?? null;
   }
 }
 

@@ -19,7 +19,8 @@ import {
   nameChanges,
   uncountableChanges,
 } from "../directory/index.ts";
-import { listOf } from "./compute-departures.ts";
+import { listOf, newListOf } from "./compute-departures.ts";
+import { Damage } from "./failure.ts";
 import { GuardStore } from "./guard-store.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { type Head, liveManifest, type Records } from "./records.ts";
@@ -73,8 +74,9 @@ export function judge(
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
   const canCompare = newest === null || isComparable(newest, successor);
   let after: GuardedList[] = [{ generation, accepted, lost: 0, superseded: null }];
-  if (newest !== null && canCompare) {
-    const step = { generation, accepted, changes: successor.changesFrom(newest), forced, now };
+  const changes = newest !== null && canCompare ? changesFrom(newest, successor, forced) : null;
+  if (changes !== null) {
+    const step = { generation, accepted, changes, forced, now };
     try {
       after = advanceLedger(lists, store, step);
     } catch (error) {
@@ -116,11 +118,24 @@ export function judge(
   });
 }
 
+/**
+ * The names that change from a domain's newest list. With an override, a list that lost parts of it can be replaced: it is
+ * like one that cannot be compared.
+ */
+function changesFrom(newest: ManifestRecord, successor: Successor, forced: boolean): NameChanges | null {
+  try {
+    return successor.changesFrom(newest);
+  } catch (error) {
+    if (forced && error instanceof Damage) return null;
+    throw error;
+  }
+}
+
 /** The names that change from a domain's newest list to a table of shards that the Registry holds. */
 export const changesTo =
   (records: Records, domain: string, shards: ManifestRecord["shards"]): Successor["changesFrom"] =>
   (newest) =>
-    nameChanges(listOf(records, domain, newest.shards), listOf(records, domain, shards));
+    nameChanges(listOf(records, domain, newest.shards), newListOf(records, domain, shards));
 
 /** A generation as the ledger needs it, without its manifest. */
 interface GenerationRow {
@@ -162,15 +177,25 @@ function follow(
   row: GenerationRow,
 ): GuardedList[] {
   const { domain } = store;
-  const [was, is] = [before, row].map(({ number }) => records.generation(domain, number)?.manifest);
-  if (was === undefined || is === undefined || !isComparable(was, is)) {
-    // Spans of other fingerprints say nothing about the names of this list.
+  const [was, is] = [before, row].map(({ number }) => records.soundGeneration(domain, number)?.manifest);
+  const changes = was === undefined || is === undefined ? null : changesBetween(records, was, is);
+  if (changes === null) {
+    // Spans of other fingerprints say nothing about the names of this list, nor does a list that is damaged.
     store.clear();
     return [listOfRow(row)];
   }
-  const changes = changesTo(records, domain, is.shards)(was);
   const { number: generation, accepted, forced } = row;
   return advanceLedger(lists, store, { generation, accepted, changes, forced, now });
+}
+
+function changesBetween(records: Records, was: ManifestRecord, is: ManifestRecord): NameChanges | null {
+  if (!isComparable(was, is)) return null;
+  try {
+    return changesTo(records, is.domain, is.shards)(was);
+  } catch (error) {
+    if (error instanceof Damage) return null;
+    throw error;
+  }
 }
 
 const listOfRow = ({ number, accepted, superseded }: GenerationRow): GuardedList => ({

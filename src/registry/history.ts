@@ -2,7 +2,7 @@ import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
-import { NEVER } from "./records.ts";
+import { NEVER, type Records } from "./records.ts";
 import { insert } from "./rows.ts";
 import { settleLeft } from "./settle-left.ts";
 import { thinPatches } from "./thin-patches.ts";
@@ -20,7 +20,7 @@ export const REPLACED_LIFE = 86_400_000;
  * @param history milliseconds that a superseded generation is kept
  * @returns whether there may be more than one run deletes
  */
-export function prune(storage: RegistryStorage, now: number, history: number): boolean {
+export function prune(storage: RegistryStorage, records: Records, now: number, history: number): boolean {
   const generations = storage.sql(
     `DELETE FROM generations WHERE (domain, number) IN
        (SELECT domain, number FROM generations WHERE superseded < ? LIMIT ?) RETURNING domain`,
@@ -29,7 +29,7 @@ export function prune(storage: RegistryStorage, now: number, history: number): b
   );
   const isMoreToThin = thinPatches(storage, now, REPLACED_LIFE, ROWS);
   const isMoreKeys = pruneKeys(storage, now, ROWS);
-  const isMoreToSettle = settleLeft(storage, now, history);
+  const isMoreToSettle = settleLeft(storage, records, now, history);
   const blobs = storage.sql("SELECT domain, id, in_kv FROM blobs WHERE expires < ? LIMIT ?", now, ROWS);
   for (const { domain, id, in_kv } of blobs) {
     storage.sql("DELETE FROM blobs WHERE domain = ? AND id = ?", domain as string, id as string);
@@ -110,6 +110,7 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     storage.sql("DELETE FROM heads WHERE domain = ?", domain);
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
     storage.sql("DELETE FROM brakes WHERE domain = ?", domain);
+    storage.sql("DELETE FROM key_grants WHERE domain = ?", domain);
     deleteKey(storage, manifestKey(domain));
   }
   return gone;

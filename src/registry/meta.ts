@@ -33,6 +33,9 @@ export interface Meta {
   summarising_domain: string;
   /** When the generations of single changes were last thinned. */
   thinned: number;
+  /** When all heads were last verified, and how far the present pass has come; empty: none is under way. */
+  verified: number;
+  verifying: string;
   /** When revocations were last copied from the first partition. */
   revocations_taken: number;
   /** When the alarm is set to run; 0 while it runs. */

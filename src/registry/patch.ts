@@ -51,6 +51,8 @@ export interface PatchHost {
   context(): CommitContext;
   /** Runs a change in a transaction, and sets the alarm that copies it to KV. */
   changed<T>(work: () => T): Changed<T>;
+  /** Learns why all changes of a batch failed. */
+  failed(failure: RegistryFailure): void;
 }
 
 type Outcome = Result<PatchResult>;
@@ -104,6 +106,7 @@ export async function patchTogether(
       if (!(thrown instanceof RegistryFailure)) throw thrown;
       // Of several changes each was judged before, so this is about the domain, or about a single change.
       ({ error } = thrown);
+      host.failed(thrown);
       break;
     }
   }
@@ -121,13 +124,13 @@ interface PatchBase {
 }
 
 /** @throws RegistryFailure `not_found` or `bad_request` */
-function requireList({ records, keyFor }: CommitContext, domain: string): PatchBase {
+function requireList({ records, keyFor, reach }: CommitContext, domain: string): PatchBase {
   const head = records.head(domain);
   const manifest = liveManifest(head);
   if (head === null || manifest === null) {
     throw failure("not_found", `${domain} has no list: publish one first`, { domain });
   }
-  requireNoAlias(domain, manifest.policy.alias);
+  requireNoAlias(reach, domain, manifest.policy.alias);
   return { head, manifest, key: keyFor(domain, manifest.epoch) };
 }
 
@@ -244,7 +247,7 @@ function isDeferred(
 ): boolean {
   const bytes =
     departures.inline ?? records.blob(domain, blobId(departures, departureBlobOf(tail, departures.bits)));
-  return bytes !== null && departedUntil(decodeDepartures(bytes), fingerprint) * 1000 > now;
+  return departedUntil(decodeDepartures(bytes), fingerprint) * 1000 > now;
 }
 
 /** Why the guard would refuse these changes of the head, or null. Nothing is stored. */

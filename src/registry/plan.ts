@@ -6,14 +6,21 @@ import { readRequest } from "./failure.ts";
 import { type GuardContext, judge, type Successor } from "./guard.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
+import type { Reach } from "./protocol.ts";
+import { requireReach } from "./reach.ts";
 import type { Records } from "./records.ts";
 import { patternsIn, policyAfter, requireHead } from "./validate-commit.ts";
 
+/** What judging a commit takes. */
+export interface PlanContext extends GuardContext {
+  readonly reach: Reach;
+}
+
 /**
  * Judges a plan as its commit would be judged, and changes nothing.
- * @throws RegistryFailure `conflict` or `bad_request`
+ * @throws RegistryFailure `conflict`, `forbidden` or `bad_request`
  */
-export function plan(context: GuardContext, { domains }: PlanRequest): PlanResult {
+export function plan(context: PlanContext, { domains }: PlanRequest): PlanResult {
   const { storage } = context;
   const generation = (getMeta(storage, "number") ?? 0) + 1;
   const refusals = withoutKeeping(storage, () =>
@@ -44,7 +51,7 @@ export function withoutKeeping<T>(storage: RegistryStorage, work: () => T): T {
   }
 }
 
-function refusalOf(context: GuardContext, planned: PlannedDomain, generation: number): string | null {
+function refusalOf(context: PlanContext, planned: PlannedDomain, generation: number): string | null {
   const { records } = context;
   const { domain, accepted, key_id: keyId, names } = planned;
   const head = records.head(domain);
@@ -52,6 +59,7 @@ function refusalOf(context: GuardContext, planned: PlannedDomain, generation: nu
   const patterns = patternsIn(planned);
   const changesFrom = readRequest(domain, () => readNames(records, domain, names));
   const policy = policyAfter(domain, head, planned.policy);
+  requireReach(context.reach, domain, policy);
   const successor = { domain, head, policy, keyId, accepted, patterns, changesFrom };
   return judge(context, successor, generation, false);
 }

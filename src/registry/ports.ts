@@ -1,4 +1,5 @@
 /** What a Registry gets from its host: storage, settings and the platform. */
+import type { FaultKind } from "../api/index.ts";
 import type { Hashing } from "../directory/index.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
 
@@ -22,12 +23,22 @@ export interface BrakeLine {
   readonly detail: string;
 }
 
+/** One line of the log. It names a domain that is served here, and never a recipient. */
+export interface FaultLine {
+  readonly event: "fault";
+  readonly kind: FaultKind;
+  readonly domain: string | null;
+  readonly detail: string;
+  /** Number of faults since the last line about them, this one included. */
+  readonly count: number;
+}
+
 export interface RegistryPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly hashing: Hashing;
   /** The operator's log; by default nothing is logged. */
-  readonly log?: (line: BrakeLine) => void;
+  readonly log?: (line: BrakeLine | FaultLine) => void;
 }
 
 /** The operator's settings that a Registry uses. */

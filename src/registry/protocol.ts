@@ -22,6 +22,7 @@ import type {
   Result,
   RollbackRequest,
   TokenRecord,
+  VerifyResult,
 } from "../api/index.ts";
 import type { SingleChange } from "../directory/index.ts";
 import type { IdempotencyKey } from "./patch-keys.ts";
@@ -35,8 +36,11 @@ export interface Place {
 /** Who makes a change: a token's id, or `admin`. */
 export type Actor = string;
 
+/** Domains that the actor's token covers, null for all. */
+export type Reach = readonly string[] | null;
+
 /** What a Registry of an earlier release does not say of a head. */
-export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse">>;
+export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse" | "fault">>;
 
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts> & HeadCounts;
@@ -100,23 +104,30 @@ export interface RegistryApi {
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
   /** Keeps a shard for a day; a commit that names it keeps it for good. */
   putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
-  commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>>;
+  commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>>;
   /**
    * Changes single mailboxes of the head.
    * @returns `conflict` if the head has another key, policy or canonicaliser than the changes were made under
    */
-  patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>>;
+  patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>>;
   /** The head, and names that single changes changed since the last publish; null if there is no head. */
   patched(domain: string): Promise<Result<PatchedNames | null>>;
   /** What the guard would say of a commit. Changes nothing. */
-  plan(request: PlanRequest): Promise<Result<PlanResult>>;
-  rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>>;
+  rollback(
+    domain: string,
+    request: RollbackRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>>;
   /** Refuses the names that the brake holds, since a person says that they left. */
-  release(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
+  release(domain: string, expect: number, by: Actor, reach: Reach): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
   remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>>;
   /** The head's manifest, null if the domain has none. */
   head(domain: string): Promise<Result<Uint8Array | null>>;
+  /** The epoch whose key the actor may publish under next; no other actor is given it. */
+  grantKey(domain: string, by: Actor): Promise<Result<number>>;
   /** In the order of their names. */
   domains(page: Page<string>): Promise<Result<readonly HeadSummary[]>>;
   /** Those of the named domains that have a head. */
@@ -138,6 +149,8 @@ export interface RegistryApi {
   /** Continues the log under a higher incarnation, after its storage was restored. Only while it is paused. */
   restored(expect: number, by: Actor): Promise<Result<Changed<RestoredResult>>>;
   status(): Promise<Result<PartitionStatus>>;
+  /** Verifies the next heads and their blobs. @param after `next` of the answer before, null to begin */
+  verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>>;
   /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
   audit(): Promise<Result<readonly AuditRecord[]>>;
@@ -156,6 +169,7 @@ export const REGISTRY_CALLS = [
   "release",
   "remove",
   "head",
+  "grantKey",
   "domains",
   "domainsNamed",
   "generations",
@@ -167,6 +181,7 @@ export const REGISTRY_CALLS = [
   "initialise",
   "restored",
   "status",
+  "verify",
   "counted",
   "audit",
 ] as const satisfies readonly (keyof RegistryApi)[];

@@ -15,20 +15,14 @@ import {
   toHex,
 } from "../directory/index.ts";
 import type { CommitContext } from "./commit.ts";
-import { failure } from "./failure.ts";
 import type { Records } from "./records.ts";
 
 /** An inline shard with more entries becomes a blob: readers fetch the manifest with each change, a blob only once. */
 const INLINE_ENTRIES = 2 * SHARD_ENTRIES;
 
-/** Bytes of shard `index` of a list. @throws RegistryFailure `unavailable` if the Registry lost it */
-export function shardBytes(records: Records, { domain, shards }: ManifestRecord, index: number): Uint8Array {
-  const bytes = shards.inline ?? records.blob(domain, blobId(shards, index));
-  if (bytes !== null) return bytes;
-  throw failure("unavailable", `shard ${blobId(shards, index)} of ${domain} is lost: publish the list`, {
-    domain,
-  });
-}
+/** Bytes of shard `index` of a list. @throws Damage */
+export const shardBytes = (records: Records, { domain, shards }: ManifestRecord, index: number): Uint8Array =>
+  shards.inline ?? records.blob(domain, blobId(shards, index));
 
 /**
  * The list of a manifest after changes, its new shards kept for the commit that names them. One shard at a time is in

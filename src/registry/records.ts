@@ -1,30 +1,23 @@
 import type { GenerationRecord } from "../api/index.ts";
 import {
   acceptedCount,
-  blobIds,
   type Counts,
   countStates,
   decodeShard,
   ENTRY_STATES,
   type ManifestRecord,
   NO_COUNTS,
-  readManifest,
   type Shard,
 } from "../directory/index.ts";
+import { clearDamage, isMarkedDamaged } from "./damages.ts";
+import { Damage } from "./failure.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { insert, replace } from "./rows.ts";
-import { bytesOf, keepSummary } from "./summaries.ts";
+import { keepSummary } from "./summaries.ts";
+import { blobsOf, type Proof, VerifiedReads } from "./verified-reads.ts";
 
-/** A domain's head. Its manifest is not proved: it may be of another key. */
-export interface Head {
-  readonly number: number;
-  readonly manifest: ManifestRecord;
-}
-
-/** The manifest of a domain that is served, null if the head is a tombstone or there is none. */
-export const liveManifest = (head: Head | null): ManifestRecord | null =>
-  head?.manifest.deletedUntil === null ? head.manifest : null;
+export { blobsOf, type Head, liveManifest, lostHead, type Proof } from "./verified-reads.ts";
 
 /** Who made a generation, and how. */
 export interface CommitMeta {
@@ -41,6 +34,8 @@ export interface ShardSum {
   readonly missing: readonly string[];
   /** A shard that was packed for another place in the table. */
   readonly misfit: string | null;
+  /** Shards that the head does not name. */
+  readonly unnamed: readonly string[];
 }
 
 /**
@@ -59,56 +54,20 @@ interface BlobLife {
   readonly named_from: number;
 }
 
-/** Generations, heads and blobs in the Registry's tables. Every read goes to storage: a field could be old. */
-export class Records {
+/** The Registry's tables of generations, heads and blobs. */
+export class Records extends VerifiedReads {
   readonly #storage: RegistryStorage;
 
-  constructor(storage: RegistryStorage) {
+  constructor(storage: RegistryStorage, proof: Proof) {
+    super(storage, proof);
     this.#storage = storage;
-  }
-
-  /** Number and manifest bytes of a domain's head. */
-  headBytes(domain: string): { number: number; manifest: Uint8Array } | null {
-    const row = this.#storage.sql(
-      `SELECT h.number, g.manifest FROM heads h LEFT JOIN generations g ON g.domain = h.domain AND g.number = h.number
-       WHERE h.domain = ?`,
-      domain,
-    )[0];
-    if (row === undefined) return null;
-    const number = row.number as number;
-    // Null would say that the domain has no head, and it would be refused as not served.
-    if (row.manifest === null) throw new Error(`${domain}: generation ${number} is missing in the Registry`);
-    return { number, manifest: bytesOf(row.manifest) };
-  }
-
-  head(domain: string): Head | null {
-    const head = this.headBytes(domain);
-    return head === null ? null : { number: head.number, manifest: readManifest(head.manifest, domain) };
-  }
-
-  /** One generation of a domain, null if history no longer has it. */
-  generation(domain: string, number: number): Head | null {
-    const row = this.#storage.sql(
-      "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
-      domain,
-      number,
-    )[0];
-    return row === undefined ? null : { number, manifest: readManifest(bytesOf(row.manifest), domain) };
-  }
-
-  /** The newest generation of a domain that is not a tombstone. */
-  lastList(domain: string): Head | null {
-    const row = this.#storage.sql(
-      `SELECT number FROM generations WHERE domain = ? AND action != 'delete' ORDER BY number DESC LIMIT 1`,
-      domain,
-    )[0];
-    return row === undefined ? null : this.generation(domain, row.number as number);
   }
 
   /** Makes a generation the head, keeps its blobs, and notes those that it no longer names. */
   putHead(manifest: ManifestRecord, meta: CommitMeta, now: number): void {
     const { domain } = manifest;
-    const head = this.head(domain);
+    const before = new Set(this.namedByHead(domain));
+    clearDamage(this.#storage, domain);
     this.#storage.sql(
       "UPDATE generations SET superseded = ? WHERE domain = ? AND superseded IS NULL",
       now,
@@ -138,7 +97,6 @@ export class Records {
       // It is copied at once, even if single changes before it wait (kv-budget.ts). Only a failure has its pause.
       this.#storage.sql("UPDATE heads SET kv_next = NULL WHERE domain = ? AND kv_failures IS NULL", domain);
     }
-    const before = new Set(head === null ? [] : blobsOf(head.manifest));
     const after = new Set(blobsOf(manifest));
     this.#leaveBlobs(
       domain,
@@ -202,6 +160,23 @@ export class Records {
     );
   }
 
+  /** Blobs that the head names. If it is damaged, all whose rows say so. */
+  namedByHead(domain: string): string[] {
+    try {
+      const head = this.head(domain);
+      return head === null ? [] : blobsOf(head.manifest);
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+      const rows = this.#storage.sql(
+        `SELECT b.id FROM blobs b WHERE b.domain = ? AND b.expires = ? AND NOT EXISTS
+           (SELECT 1 FROM left_blobs l WHERE l.domain = b.domain AND l.id = b.id)`,
+        domain,
+        NEVER,
+      );
+      return rows.map(({ id }) => id as string);
+    }
+  }
+
   /** Domains that are aliases of `target`. */
   aliasesOf(target: string): string[] {
     return this.#storage
@@ -209,15 +184,31 @@ export class Records {
       .map((row) => row.domain as string);
   }
 
-  blob(domain: string, id: string): Uint8Array | null {
-    const row = this.#storage.sql("SELECT bytes FROM blobs WHERE domain = ? AND id = ?", domain, id)[0];
-    return row === undefined ? null : bytesOf(row.bytes);
-  }
-
   /** Keeps an uploaded shard for a day; a commit that names it keeps it longer. */
   putShard(domain: string, id: string, bytes: Uint8Array, now: number): void {
     const shard = decodeShard(bytes);
+    this.#replaceDamaged(domain, id, bytes, shard);
     this.#putBlob(domain, id, bytes, shard, countStates(shard), this.#uploadedAt(now));
+  }
+
+  /** Puts the bytes of a shard in place of others that were found damaged; it is copied to KV again. */
+  #replaceDamaged(domain: string, id: string, bytes: Uint8Array, { bits, index }: Shard): void {
+    const row = this.#storage.sql("SELECT place FROM blobs WHERE domain = ? AND id = ?", domain, id)[0];
+    if (!isMarkedDamaged(row?.place)) return;
+    this.#storage.sql(
+      "UPDATE blobs SET bytes = ?, bits = ?, place = ?, in_kv = 0 WHERE domain = ? AND id = ?",
+      bytes,
+      bits,
+      index,
+      domain,
+      id,
+    );
+  }
+
+  /** The head names these blobs, whose rows do not say so: they were lost and put again. They are copied to KV again. */
+  nameAgain(domain: string, ids: readonly string[], number: number): void {
+    this.#nameBlobs(domain, ids, number);
+    this.#storage.sql("UPDATE heads SET kv_number = 0 WHERE domain = ?", domain);
   }
 
   /**
@@ -273,26 +264,24 @@ export class Records {
   sum(domain: string, ids: readonly string[], bits: number): ShardSum {
     const counts = { ...NO_COUNTS };
     const missing: string[] = [];
+    const unnamed: string[] = [];
     let misfit: string | null = null;
     for (const [index, id] of ids.entries()) {
       const row = this.#storage.sql(
-        "SELECT bits, place, active, disabled, full, moved FROM blobs WHERE domain = ? AND id = ?",
+        "SELECT bits, place, active, disabled, full, moved, expires FROM blobs WHERE domain = ? AND id = ?",
         domain,
         id,
       )[0];
-      if (row === undefined) missing.push(id);
+      if (row === undefined || isMarkedDamaged(row.place)) missing.push(id);
       else if (row.bits !== bits || row.place !== index) misfit = id;
-      else for (const state of ENTRY_STATES) counts[state] += row[state] as number;
+      else {
+        for (const state of ENTRY_STATES) counts[state] += row[state] as number;
+        if ((row.expires ?? NEVER) !== NEVER) unnamed.push(id);
+      }
     }
-    return { counts, missing, misfit };
+    return { counts, missing, misfit, unnamed };
   }
 }
 
 /** Place of a blob that is not a shard, so that no table of shards can name it. */
 const NO_SHARD = { bits: 0, index: -1 };
-
-/** Ids of all blobs that a manifest names. */
-export const blobsOf = (manifest: ManifestRecord): string[] => [
-  ...blobIds(manifest.shards),
-  ...blobIds(manifest.departures),
-];

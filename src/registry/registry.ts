@@ -13,8 +13,9 @@ import type {
   RestoredResult,
   Result,
   RollbackRequest,
+  VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, readManifest, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { readAudit } from "./audit.ts";
@@ -24,9 +25,11 @@ import { type CommitContext, commit, remove, rollback } from "./commit.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { AskedLeavers, Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
-import { failure, ok, RegistryFailure } from "./failure.ts";
+import { noteDamage } from "./damages.ts";
+import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
+import { grantKey } from "./key-grants.ts";
 import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
@@ -45,6 +48,7 @@ import type {
   PartitionStatus,
   PatchedNames,
   Place,
+  Reach,
   RegistryApi,
   Revocation,
   StoredToken,
@@ -60,7 +64,8 @@ import {
   recordToken,
   revokeToken,
 } from "./tokens.ts";
-import { requireShard } from "./validate-commit.ts";
+import { type KeyFor, requireShard } from "./validate-commit.ts";
+import { noteLostHeads, verifyAndNote } from "./verify-heads.ts";
 
 /** What a Registry works with. */
 export interface RegistryOptions {
@@ -95,11 +100,14 @@ export class RegistryCore implements RegistryApi {
   readonly #storage: RegistryStorage;
   readonly #records: Records;
   readonly #patches: PatchQueue;
+  readonly #keyFor: KeyFor;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#storage = options.storage;
-    this.#records = new Records(options.storage);
+    const { hashing } = options.ports;
+    this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
+    this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
     this.#patches = options.patches ?? new PatchQueue(options.ports.timers);
   }
 
@@ -115,24 +123,24 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => {
       const now = this.#now();
       if (isMissed && noteMissingBlob(this.#storage, domain, id, now)) scheduleCopy(this.#storage, now);
-      return this.#records.blob(domain, id);
+      return this.#records.blobBytes(domain, id);
     });
   }
 
   async head(domain: string): Promise<Result<Uint8Array | null>> {
-    return this.#answer(() => this.#records.headBytes(domain)?.manifest ?? null);
+    return this.#answer(() => this.#records.head(domain)?.manifest.bytes ?? null);
   }
 
   async patched(domain: string): Promise<Result<PatchedNames | null>> {
     return this.#answer(() => {
-      const head = this.#records.headBytes(domain);
+      const head = this.#records.head(domain);
       if (head === null) return null;
       const names = encodePatched(patchedNames(this.#storage, domain));
-      const { mode } = readManifest(head.manifest, domain);
+      const { mode, bytes } = head.manifest;
       const [counts] = withRefused(this.#options.counters, [
         { domain, mode, brake: brakeOf(this.#storage, domain) },
       ]);
-      return { generation: head.number, manifest: head.manifest, names, ...counts };
+      return { generation: head.number, manifest: bytes, names, ...counts };
     });
   }
 
@@ -182,8 +190,19 @@ export class RegistryCore implements RegistryApi {
     return isNew ? ok(status()) : this.#answer(status);
   }
 
-  async plan(request: PlanRequest): Promise<Result<PlanResult>> {
-    return this.#answer(() => plan(this.#context(), request));
+  async verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>> {
+    return this.#answer(() => {
+      const { heads, damages, next } = verifyAndNote(this.#options, this.#records, after);
+      return {
+        heads,
+        damaged: damages.map(({ domain, kind, message: detail }) => ({ domain, kind, detail })),
+        next,
+      };
+    });
+  }
+
+  async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
+    return this.#answer(() => plan(this.#context(reach), request));
   }
 
   // Changes
@@ -198,31 +217,49 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async commit(request: CommitRequest, by: Actor): Promise<Result<Changed<CommitResult>>> {
-    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(), request, by)));
+  async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
+    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(reach), request, by)));
   }
 
-  async patch(changes: MailboxChanges, by: Actor): Promise<Result<Changed<PatchResult>>> {
+  async patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>> {
     const fault = answerFault(this.#storage, this.#options.place);
     if (fault !== null) return { ok: false, error: fault };
     const host = {
       timers: this.#options.ports.timers,
-      context: () => this.#context(),
+      // Changes of one actor are made together: a token's domains never change.
+      context: () => this.#context(reach),
       changed: <T>(work: () => T) => this.#changed(work),
+      failed: (failed: RegistryFailure) => this.#note(failed),
     };
     return this.#patches.add(changes, by, (patches) => patchTogether(host, patches, by));
   }
 
-  async rollback(domain: string, request: RollbackRequest, by: Actor): Promise<Result<Changed<HeadResult>>> {
-    return this.#answer(() => this.#changed(() => rollback(this.#context(), domain, request, by)));
+  async rollback(
+    domain: string,
+    request: RollbackRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => rollback(this.#context(reach), domain, request, by)));
   }
 
-  async release(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
-    return this.#answer(() => this.#changed(() => release(this.#context(), domain, expect, by)));
+  async release(
+    domain: string,
+    expect: number,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => release(this.#context(reach), domain, expect, by)));
   }
 
   async remove(domain: string, expect: number, by: Actor): Promise<Result<Changed<HeadResult>>> {
     return this.#answer(() => this.#changed(() => remove(this.#context(), domain, expect, by)));
+  }
+
+  async grantKey(domain: string, by: Actor): Promise<Result<number>> {
+    return this.#answer(() =>
+      this.#change(() => grantKey(this.#storage, this.#records, domain, by, this.#now())),
+    );
   }
 
   async keepToken(token: StoredToken, by: Actor): Promise<Result<null>> {
@@ -272,7 +309,8 @@ export class RegistryCore implements RegistryApi {
   /** Holds names that left if they are asked for too often. Throws nothing. */
   brake(domain: string, asked: AskedLeavers): void {
     const { ports, settings } = this.#options;
-    brake({ ...this.#context(), log: ports.log, paused: settings.paused }, domain, asked);
+    const context = { ...this.#context(), log: ports.log, paused: settings.paused };
+    brake({ ...context, failed: (error) => this.#note(error) }, domain, asked);
   }
 
   /** What the platform's alarm runs. */
@@ -284,15 +322,15 @@ export class RegistryCore implements RegistryApi {
     return this.#options.ports.clock.now();
   }
 
-  #context(): CommitContext {
-    const { ports, settings } = this.#options;
-    const { hashing } = ports;
+  /** @param reach all domains, where an edge of the previous release does not say, or no token asks */
+  #context(reach: Reach = null): CommitContext {
     return {
       storage: this.#storage,
       records: this.#records,
-      hashing,
-      keyFor: (domain, epoch) => deriveDomainKey(hashing, settings.masterKey, domain, epoch),
+      hashing: this.#options.ports.hashing,
+      keyFor: this.#keyFor,
       now: this.#now(),
+      reach,
     };
   }
 
@@ -300,11 +338,15 @@ export class RegistryCore implements RegistryApi {
     const { since, want, most, replica } = question;
     if (this.#options.settings.paused) throw failure("unavailable", PAUSED);
     if (replica !== undefined) {
-      const page = changesForReplica(this.#storage, since, replica, this.#now());
+      let page = changesForReplica(this.#storage, since, replica, this.#now());
+      if (page.full && noteLostHeads(this.#options))
+        page = changesForReplica(this.#storage, since, replica, this.#now());
       if (!page.replica.isRevoked) addCounts(this.#options.counters, question);
       return page;
     }
-    const answer = changesSince(this.#storage, since, most);
+    let answer = changesSince(this.#storage, since, most);
+    // Who gets everything would take a domain whose head is lost for one that is not served.
+    if (answer.full && noteLostHeads(this.#options)) answer = changesSince(this.#storage, since, most);
     return { ...answer, wanted: want === null ? null : this.#wanted(want) };
   }
 
@@ -321,9 +363,16 @@ export class RegistryCore implements RegistryApi {
     try {
       return ok(work());
     } catch (error) {
-      if (error instanceof RegistryFailure) return { ok: false, error: error.error };
-      throw error;
+      if (!(error instanceof RegistryFailure)) throw error;
+      this.#note(error);
+      return { ok: false, error: error.error };
     }
+  }
+
+  #note(error: unknown): void {
+    if (!(error instanceof Damage)) return;
+    noteDamage(this.#options, error);
+    if (error.kind === "lost_head") noteLostHeads(this.#options);
   }
 
   /** The same for what initialises a Registry that is new. */

@@ -83,6 +83,14 @@ const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS brakes (
      domain TEXT PRIMARY KEY, held INTEGER NOT NULL, since INTEGER NOT NULL, gone INTEGER NOT NULL,
      asked INTEGER NOT NULL) WITHOUT ROWID`,
+  // Keys of later epochs, each given to one token.
+  `CREATE TABLE IF NOT EXISTS key_grants (
+     domain TEXT NOT NULL, epoch INTEGER NOT NULL, token TEXT NOT NULL, time INTEGER NOT NULL,
+     used INTEGER NOT NULL, PRIMARY KEY (domain, epoch)) WITHOUT ROWID`,
+  // What was found damaged, until it is put right. `of_head`: 1 where the head cannot be used.
+  `CREATE TABLE IF NOT EXISTS damages (
+     domain TEXT NOT NULL, detail TEXT NOT NULL, of_head INTEGER NOT NULL, since INTEGER NOT NULL,
+     logged INTEGER NOT NULL, PRIMARY KEY (domain, detail)) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
@@ -134,7 +142,9 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
     lacks("blob_spans", "id") ||
     lacks("summaries", "patterns") ||
     lacks("brakes", "domain") ||
-    lacks("left_blobs", "id");
+    lacks("left_blobs", "id") ||
+    lacks("damages", "domain") ||
+    lacks("key_grants", "domain");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {

@@ -1,5 +1,5 @@
 import type { RegistryStorage } from "./ports.ts";
-import { blobsOf, Records } from "./records.ts";
+import type { Records } from "./records.ts";
 
 /** Rows of one run: each has a large blob, which SQLite reads and writes as a whole. */
 const ROWS = 200;
@@ -12,7 +12,12 @@ const PAUSE = 60_000;
  * @param history milliseconds that they are kept
  * @returns whether there may be more than one run settles
  */
-export function settleLeft(storage: RegistryStorage, now: number, history: number): boolean {
+export function settleLeft(
+  storage: RegistryStorage,
+  records: Records,
+  now: number,
+  history: number,
+): boolean {
   const left = storage.sql(
     "SELECT domain, id, number, since FROM left_blobs WHERE since <= ? LIMIT ?",
     now - PAUSE,
@@ -20,17 +25,12 @@ export function settleLeft(storage: RegistryStorage, now: number, history: numbe
   ) as { domain: string; id: string; number: number; since: number }[];
   const named = new Map<string, ReadonlySet<string>>();
   for (const { domain, id, number, since } of left) {
-    if (!named.has(domain)) named.set(domain, namedByHead(storage, domain));
+    if (!named.has(domain)) named.set(domain, new Set(records.namedByHead(domain)));
     // A blob of the head must not expire, whatever an earlier release did meanwhile.
     if (!named.get(domain)?.has(id)) settle(storage, domain, id, number, since + history);
     storage.sql("DELETE FROM left_blobs WHERE domain = ? AND id = ?", domain, id);
   }
   return left.length === ROWS;
-}
-
-function namedByHead(storage: RegistryStorage, domain: string): ReadonlySet<string> {
-  const head = new Records(storage).head(domain);
-  return new Set(head === null ? [] : blobsOf(head.manifest));
 }
 
 function settle(storage: RegistryStorage, domain: string, id: string, number: number, expires: number): void {

@@ -4,8 +4,10 @@
  */
 import {
   type Counts,
+  DirectoryError,
   listedPatterns,
   type ManifestRecord,
+  NO_COUNTS,
   patternCount,
   readManifest,
 } from "../directory/index.ts";
@@ -46,6 +48,7 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
 /**
  * The summary of a generation.
  * @param row its columns in the table; null if an earlier release made the generation, and its manifest is read
+ * @returns {@link UNREADABLE} if that is lost or damaged
  */
 export function summaryIn(
   storage: RegistryStorage,
@@ -57,6 +60,7 @@ export function summaryIn(
   const { active, disabled, full, moved } = row;
   if (mode === null) {
     const manifest = manifestOf(storage, domain, generation);
+    if (manifest === null) return { ...UNREADABLE, domain, generation };
     return { ...summaryOf(manifest), departures: manifest.departures.count };
   }
   const counts = { active, disabled, full, moved } as Counts;
@@ -65,6 +69,21 @@ export function summaryIn(
   // Null: made by an earlier release, which knew no patterns.
   return { ...known, names_per_shard, patterns: row.patterns ?? 0 } as Summary;
 }
+
+/** What is said of a generation of which nothing can be read, beside its domain and number. One spoils no other line. */
+const UNREADABLE: Omit<Summary, "domain" | "generation"> = {
+  time: 0,
+  mode: "enforce",
+  counts: NO_COUNTS,
+  alias: null,
+  deleted_until: null,
+  epoch: 1,
+  key_id: "",
+  patterns: null,
+  names_per_shard: null,
+  departures: 0,
+  fault: "it is lost or damaged in the Registry, and nothing that is said of it here is true",
+};
 
 /** What a manifest says of a head. */
 export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
@@ -87,13 +106,18 @@ const patternsOf = (manifest: ManifestRecord): number => patternCount(listedPatt
 const namesPerShard = ({ active, disabled, full, moved }: Counts, bits: number): number =>
   Math.ceil((active + disabled + full + moved) / 2 ** bits);
 
-function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord {
+function manifestOf(storage: RegistryStorage, domain: string, number: number): ManifestRecord | null {
   const row = storage.sql(
     "SELECT manifest FROM generations WHERE domain = ? AND number = ?",
     domain,
     number,
-  )[0] as SqlRow;
-  return readManifest(bytesOf(row.manifest), domain);
+  )[0];
+  try {
+    return row === undefined ? null : readManifest(bytesOf(row.manifest), domain);
+  } catch (error) {
+    if (error instanceof DirectoryError) return null;
+    throw error;
+  }
 }
 
 /**
@@ -136,7 +160,8 @@ function fillDomain(storage: RegistryStorage, domain: string, after: number, mos
   );
   for (const row of lacking) {
     const number = row.number as number;
-    keepSummary(storage, number, manifestOf(storage, domain, number));
+    const manifest = manifestOf(storage, domain, number);
+    if (manifest !== null) keepSummary(storage, number, manifest);
   }
   return lacking.length;
 }

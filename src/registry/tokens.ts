@@ -22,8 +22,17 @@ export function listTokens(storage: RegistryStorage, id?: string): StoredToken[]
   );
   return rows.map((row) => ({
     ...(row as unknown as StoredToken),
-    domains: row.domains === null ? null : (JSON.parse(row.domains as string) as string[]),
+    domains: row.domains === null ? null : domainsIn(row.domains as string),
   }));
+}
+
+/** A damaged row spoils its own line only: none of its domains is shown. The token itself says what it covers. */
+function domainsIn(text: string): string[] {
+  try {
+    return JSON.parse(text) as string[];
+  } catch {
+    return [];
+  }
 }
 
 /**

@@ -25,6 +25,8 @@ import {
 } from "../directory/index.ts";
 import type { KnownChanges } from "./compute-departures.ts";
 import { badRequest, failure, readRequest } from "./failure.ts";
+import type { Reach } from "./protocol.ts";
+import { covers, naming, requireReach } from "./reach.ts";
 import { type Head, liveManifest, type Records } from "./records.ts";
 
 /** What a domain becomes by a commit, checked, before it has a number. */
@@ -40,8 +42,18 @@ export interface Draft {
   readonly patterns: Uint8Array | null;
   /** Shards that the commit names and that were not put. */
   readonly missing: readonly string[];
+  /** Shards that the head does not name; left out if there are none. */
+  readonly unnamed?: readonly string[];
   /** How the list differs from the head's; left out if the two have to be compared. */
   readonly known?: KnownChanges;
+}
+
+/** What checking a commit takes. */
+export interface ValidateContext {
+  readonly records: Records;
+  readonly keyFor: KeyFor;
+  /** Whether the actor was given the key of a later epoch. */
+  isGranted(domain: string, epoch: number): boolean;
 }
 
 /** Derives a domain's key of an epoch. */
@@ -51,14 +63,15 @@ export type KeyFor = (domain: string, epoch: number) => DomainKey;
  * Checks one domain's part of a commit against the head that it was planned against.
  * @throws RegistryFailure `conflict` or `bad_request`
  */
-export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainCommit): Draft {
+export function validateCommit(context: ValidateContext, commit: DomainCommit): Draft {
+  const { records } = context;
   const { domain } = commit;
   if (toALabel(domain) !== domain) throw badRequest(domain, "not a domain in lower-case A-labels");
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
   const policy = policyAfter(domain, head, commit.policy);
   const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
-  const key = requireKey(commit, head, keyFor);
+  const key = requireKey(context, commit, head);
   const patterns = patternsIn(commit);
   if (!hasSentinels(commit.sentinels, key, policy, patterns !== null)) {
     throw badRequest(
@@ -66,12 +79,14 @@ export function validateCommit(records: Records, keyFor: KeyFor, commit: DomainC
       "its sentinels differ: key, canonicaliser or policy are not those of the edge; plan again",
     );
   }
-  const { table, counts, missing } = readRequest(domain, () => readShards(records, domain, commit.shards));
+  const { table, counts, missing, unnamed } = readRequest(domain, () =>
+    readShards(records, domain, commit.shards),
+  );
   const isEmpty = acceptedCount(counts) + counts.disabled + counts.moved === 0 && patterns === null;
   if (policy.alias !== null && !isEmpty) {
     throw badRequest(domain, "an alias has no list of its own");
   }
-  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing };
+  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing, unnamed };
 }
 
 /**
@@ -104,15 +119,22 @@ export const hasSentinels = (
 ): boolean => JSON.stringify(sent) === JSON.stringify(sentinels(key.names, policy, hasPatterns));
 
 /** Refuses single changes of an alias. @throws RegistryFailure `bad_request` */
-export function requireNoAlias(domain: string, alias: string | null): void {
-  if (alias !== null) throw badRequest(domain, `is an alias of ${alias}: change the mailboxes of ${alias}`);
+export function requireNoAlias(reach: Reach, domain: string, alias: string | null): void {
+  if (alias === null) return;
+  const target = covers(reach, alias) ? alias : "that domain";
+  throw badRequest(domain, `is an alias of ${naming(reach, [alias])}: change the mailboxes of ${target}`);
 }
 
 /** Refuses a change that was planned against another head than the present one. @throws RegistryFailure */
 export function requireHead(domain: string, head: Head | null, expect: number | null): void {
-  const present = head?.number ?? null;
   // A tombstone ends a domain: the first commit of a new start need not know of it.
-  if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;
+  if (expect === null && head?.manifest.deletedUntil != null) return;
+  requireNumber(domain, head?.number ?? null, expect);
+}
+
+/** The same by the head's number alone. @throws RegistryFailure `conflict` */
+export function requireNumber(domain: string, present: number | null, expect: number | null): void {
+  if (expect === present) return;
   throw failure(
     "conflict",
     `${domain}: planned against generation ${expect ?? "none"}, the head is ${present ?? "none"}`,
@@ -131,12 +153,19 @@ export function requireShards(drafts: readonly Draft[]): void {
 /**
  * Checks the rules of aliases. An alias and its target must be confirmed at one number, so both live in one Registry,
  * one step apart.
- * @param drafts all of the commit
- * @throws RegistryFailure `bad_request`
+ * @param drafts all that the commit changes
+ * @throws RegistryFailure `forbidden` or `bad_request`
  */
-export function requireAliasRules(records: Records, draft: Draft, drafts: readonly Draft[]): void {
-  const { domain } = draft;
-  const target = draft.policy.alias;
+export function requireAliasRules(
+  { records, reach }: { readonly records: Records; readonly reach: Reach },
+  draft: Draft,
+  drafts: readonly Draft[],
+): void {
+  const {
+    domain,
+    policy: { alias: target },
+  } = draft;
+  requireReach(reach, domain, draft.policy);
   if (target === null) return;
   if (target === domain) throw badRequest(domain, "is an alias of itself");
   const beside = drafts.find((other) => other.domain === target);
@@ -145,7 +174,7 @@ export function requireAliasRules(records: Records, draft: Draft, drafts: readon
   if (policy.alias !== null) throw badRequest(domain, `is an alias of ${target}, which is an alias itself`);
   const aliases = records.aliasesOf(domain);
   if (aliases.length > 0)
-    throw badRequest(domain, `answers for ${aliases.join(", ")} and cannot be an alias`);
+    throw badRequest(domain, `answers for ${naming(reach, aliases)} and cannot be an alias`);
 }
 
 /** Checks the bytes of a shard that is put. @throws RegistryFailure `bad_request` */
@@ -168,10 +197,15 @@ export const policyAfter = (
   ...readRequest(domain, () => readPolicy(settings ?? {})),
 });
 
-function requireKey({ domain, epoch, key_id }: DomainCommit, head: Head | null, keyFor: KeyFor): DomainKey {
+function requireKey(
+  { keyFor, isGranted }: ValidateContext,
+  { domain, epoch, key_id }: DomainCommit,
+  head: Head | null,
+): DomainKey {
   const present = head?.manifest.epoch ?? 1;
-  if (epoch !== present && !(head !== null && epoch === present + 1)) {
-    throw badRequest(domain, `epoch ${epoch} is neither the present one, ${present}, nor the next`);
+  if (epoch !== present && !(head !== null && epoch > present && isGranted(domain, epoch))) {
+    const message = `epoch ${epoch} is neither the present one, ${present}, nor one whose key this token was given`;
+    throw badRequest(domain, message);
   }
   const key = keyFor(domain, epoch);
   if (key_id !== key.id) {
@@ -187,6 +221,7 @@ interface ReadShards {
   readonly table: BlobTable;
   readonly counts: Counts;
   readonly missing: readonly string[];
+  readonly unnamed: readonly string[];
 }
 
 function readShards(records: Records, domain: string, shards: ShardTable): ReadShards {
@@ -196,13 +231,13 @@ function readShards(records: Records, domain: string, shards: ShardTable): ReadS
     if (shard.bits !== 0) throw badRequest(domain, "an inline shard must be the only one");
     const [active, disabled, full, moved] = countStates(shard);
     const table = { bits: 0, inline, ids: new Uint8Array(0) };
-    return { table, counts: { active, disabled, full, moved }, missing: [] };
+    return { table, counts: { active, disabled, full, moved }, missing: [], unnamed: [] };
   }
   const { bits, ids } = shards;
   if (bits > MAX_SHARD_BITS || ids.length !== 2 ** bits || !ids.every(isContentId)) {
     throw badRequest(domain, `its table of shards is not 2^${bits} content ids`);
   }
-  const { counts, missing, misfit } = records.sum(domain, ids, bits);
+  const { counts, missing, misfit, unnamed } = records.sum(domain, ids, bits);
   if (misfit !== null) throw badRequest(domain, `shard ${misfit} was packed for another place in the table`);
-  return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing };
+  return { table: { bits, inline: null, ids: concatBytes(ids.map(fromHex)) }, counts, missing, unnamed };
 }

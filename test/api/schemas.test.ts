@@ -73,6 +73,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
     { remove: ["b@a.example"] },
   ],
   "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
+  "POST /v1/registry/verify": [{ partition: 0 }, { partition: 1, after: "a.example 3" }],
   "POST /v1/tokens": [
     { role: "check", domains: null, expires_in: 60 },
     { role: "publish", domains: ["a.example"], note: "why" },

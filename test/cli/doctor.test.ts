@@ -56,6 +56,7 @@ describe("rollcall doctor", () => {
       "registry",
       "kv-read",
       "keys",
+      "heads",
       "tokens",
       "numbers",
       "publish",
@@ -153,6 +154,7 @@ describe("rollcall doctor", () => {
     expect(failed.map(({ step }) => step)).toEqual([
       "kv-read",
       "keys",
+      "heads",
       "tokens",
       "numbers",
       "publish",

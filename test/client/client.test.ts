@@ -183,6 +183,7 @@ const summary = {
   brake: { held: 15, since: 1, left: 20, asked: 12 },
   would_refuse: null,
   names_per_shard: 1,
+  fault: null,
 };
 const generationLine = (generation: number) => ({
   generation,
@@ -293,7 +294,7 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, patterns, brake, would_refuse, names_per_shard, ...lacking } = summary;
+    const { key_fits, alias, patterns, brake, would_refuse, names_per_shard, fault, ...lacking } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
     const missing = {
@@ -303,6 +304,7 @@ describe("other calls", () => {
       brake: null,
       would_refuse: null,
       names_per_shard: null,
+      fault: null,
     };
     expect(await client.domains()).toEqual([{ ...lacking, mode: "rehearse", ...missing }]);
   });

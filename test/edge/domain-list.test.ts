@@ -42,6 +42,7 @@ describe("the list of domains", () => {
           brake: null,
           would_refuse: 0,
           names_per_shard: 2,
+          fault: null,
         },
       ]);
       expect(JSON.stringify(domains)).not.toMatch(/alice|bob|by|note/);

@@ -24,6 +24,7 @@ async function examine(changes: { readonly [name: string]: unknown } = {}, check
     check: async (recipient: string) =>
       recipient.startsWith("listed@") ? answer("deliverable", "accept") : answer("unknown", "reject"),
     deleteDomain: async () => ({}),
+    verifyRegistry: async () => ({ partition: 0, heads: 1, damaged: [], next: null }),
     status: async () => ({ answers: [], faults: [] }),
     ...changes,
   };
@@ -55,7 +56,9 @@ describe("the examination of a deployment", () => {
     const { results, pauses } = await examine();
     expect(results.map(({ step, state }) => `${step} ${state}`)).toEqual(
       [
-        ..."answers secrets credentials registry kv-read keys tokens numbers publish deliverable".split(" "),
+        ..."answers secrets credentials registry kv-read keys heads tokens numbers publish deliverable".split(
+          " ",
+        ),
         ..."unknown kv-copy latency delete brake faults".split(" "),
       ].map((step) => `${step} ok`),
     );
@@ -78,7 +81,7 @@ describe("the examination of a deployment", () => {
     const late = async (): Promise<Outcome> =>
       ++asked <= 5 ? answer("not-served", "defer") : answer("deliverable", "accept");
     const soon = await examine({ check: late });
-    expect(soon.results[9]).toMatchObject({ state: "ok", detail: "deliverable reply (after 2.6 s)" });
+    expect(soon.results[10]).toMatchObject({ state: "ok", detail: "deliverable reply (after 2.6 s)" });
     const never = await examine({ check: async () => answer("unavailable", "defer") });
     expect(never.failed).toEqual([
       "deliverable: the verdict is unavailable instead of deliverable: unavailable reply",
@@ -133,6 +136,23 @@ describe("the examination of a deployment", () => {
     );
     expect(asked.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `d${29 - i}.example`));
     expect(asked.slice(20).filter((name) => name.startsWith("d"))).toEqual([]);
+  });
+
+  it("reports every list that is damaged in the Registry, however many steps it takes", async () => {
+    const asked: unknown[] = [];
+    const damage = (domain: string) => ({
+      domain,
+      kind: "damaged_manifest",
+      detail: `${domain}: is damaged`,
+    });
+    const verifyRegistry = async ({ after }: { after: string | null }) => {
+      asked.push(after);
+      if (after === null) return { partition: 0, heads: 250, damaged: [damage("a.example")], next: "b 0" };
+      return { partition: 0, heads: 3, damaged: [damage("c.example")], next: null };
+    };
+    const { failed } = await examine({ verifyRegistry });
+    expect(failed[0]).toBe("heads: damaged in the Registry: a.example: is damaged, c.example: is damaged");
+    expect(asked).toEqual([null, "b 0"]);
   });
 
   it("reports names that the brake holds, and what to do", async () => {

@@ -98,7 +98,7 @@ describe("names that left together", () => {
     const head = await desk.publish(list.slice(20, 60));
     await advance(30 * DAY);
     expect(await verdicts(["u0", "ticket-7", "ticket-8"])).toEqual(["departed"]);
-    accepted(await desk.core.release(D, head, "somebody"));
+    accepted(await desk.core.release(D, head, "somebody", null));
     await advance(WINDOW);
     expect(await verdicts(["u0", "ticket-7", "ticket-8"])).toEqual(["unknown"]);
   });
@@ -241,21 +241,25 @@ describe("names that left together", () => {
       force: true,
       idempotency: null,
     };
-    accepted(await desk.world.clock.run(desk.core.patch({ ...patch, changes, atOnce: true }, "tester")));
+    accepted(
+      await desk.world.clock.run(desk.core.patch({ ...patch, changes, atOnce: true }, "tester", null)),
+    );
     await ask(people(10));
     expect(await brake()).toBeNull();
     expect(await verdicts(people(10))).toEqual(["unknown"]);
     // Those that leave with a grace are.
     const others = people(12, 10).map((name) => [fingerprintIn(fingerprint(key.names, name)), -1] as const);
     accepted(
-      await desk.world.clock.run(desk.core.patch({ ...patch, changes: others, atOnce: false }, "tester")),
+      await desk.world.clock.run(
+        desk.core.patch({ ...patch, changes: others, atOnce: false }, "tester", null),
+      ),
     );
     await ask(people(12, 10));
     expect(await brake()).toMatchObject({ held: 12, asked: 12 });
     // And then a person may still say of one that it left.
     accepted(
       await desk.world.clock.run(
-        desk.core.patch({ ...patch, changes: others.slice(0, 1), atOnce: true }, "tester"),
+        desk.core.patch({ ...patch, changes: others.slice(0, 1), atOnce: true }, "tester", null),
       ),
     );
     await advance(WINDOW);
@@ -276,7 +280,7 @@ describe("names that are held", () => {
 
   it("are refused within a window of a person's word, and are not held again", async () => {
     const head = (await desk.head())?.generation as number;
-    const { result } = accepted(await desk.core.release(D, head, "somebody"));
+    const { result } = accepted(await desk.core.release(D, head, "somebody", null));
     await advance(WINDOW);
     expect(result).toEqual({ domain: D, generation: head + 1 });
     expect(await verdicts(left)).toEqual(["unknown"]);
@@ -298,9 +302,11 @@ describe("names that are held", () => {
 
   it("need the head that the person has seen", async () => {
     const head = (await desk.head())?.generation as number;
-    expect(refused(await desk.core.release(D, head - 1, "somebody"))).toMatchObject({ code: "conflict" });
+    expect(refused(await desk.core.release(D, head - 1, "somebody", null))).toMatchObject({
+      code: "conflict",
+    });
     const other = "other.example";
-    expect(refused(await desk.core.release(other, 1, "somebody"))).toEqual({
+    expect(refused(await desk.core.release(other, 1, "somebody", null))).toEqual({
       code: "not_found",
       message: `the brake holds no names of ${other}`,
       domain: other,
@@ -311,7 +317,7 @@ describe("names that are held", () => {
   it("are not released under another master key", async () => {
     const head = (await desk.head())?.generation as number;
     Object.assign(desk.world.settings, { masterKey: new Uint8Array(32) });
-    expect(refused(await desk.core.release(D, head, "somebody"))).toMatchObject({
+    expect(refused(await desk.core.release(D, head, "somebody", null))).toMatchObject({
       code: "conflict",
       message: expect.stringContaining("publish it again"),
       domain: D,
@@ -325,7 +331,9 @@ describe("names that are held", () => {
     await advance(WINDOW);
     expect(await verdicts(left)).toEqual(["deliverable"]);
     expect(await brake()).toBeNull();
-    expect(refused(await desk.core.release(D, head + 1, "somebody"))).toMatchObject({ code: "not_found" });
+    expect(refused(await desk.core.release(D, head + 1, "somebody", null))).toMatchObject({
+      code: "not_found",
+    });
   });
 
   it("stay so after a rollback that does not bring them back", async () => {
@@ -363,7 +371,7 @@ describe("names that are held", () => {
   it("end with the domain, and are held again if it is published again", async () => {
     const end = await desk.remove();
     expect(await brake()).toBeNull();
-    expect(refused(await desk.core.release(D, end, "somebody"))).toMatchObject({ code: "not_found" });
+    expect(refused(await desk.core.release(D, end, "somebody", null))).toMatchObject({ code: "not_found" });
     await desk.publish(people(40, 20));
     await advance(WINDOW);
     expect(await verdicts(left)).toEqual(["departed"]);
@@ -395,20 +403,20 @@ describe("names that are held", () => {
     ["another spelling", { policy: { case: "sensitive" as const } }],
   ])("are not lost to %s: even an override does not help", async (_, options) => {
     const commit = await desk.prepare(people(40, 20), options);
-    const refusal = refused(await desk.core.commit({ domains: [commit], force: true }, "tester"));
+    const refusal = refused(await desk.core.commit({ domains: [commit], force: true }, "tester", null));
     expect(refusal).toMatchObject({ code: "bad_request", domain: D });
     expect(refusal.message).toMatch(/holds 20 names .*`rollcall rollback .*`rollcall brake .* --release`/);
     const head = (await desk.head())?.generation as number;
-    accepted(await desk.core.release(D, head, "somebody"));
+    accepted(await desk.core.release(D, head, "somebody", null));
     const again = await desk.prepare(people(40, 20), options);
-    accepted(await desk.core.commit({ domains: [again], force: true }, "tester"));
+    accepted(await desk.core.commit({ domains: [again], force: true }, "tester", null));
   });
 
   it("are not lost to an alias", async () => {
     const other = await desk.publish(people(40, 20), { domain: "other.example" });
     expect(other).toBeGreaterThan(0);
     const commit = await desk.prepare([], { policy: { alias: "other.example" } });
-    const refusal = refused(await desk.core.commit({ domains: [commit], force: true }, "tester"));
+    const refusal = refused(await desk.core.commit({ domains: [commit], force: true }, "tester", null));
     expect(refusal).toMatchObject({ code: "bad_request", domain: D });
   });
 

@@ -61,17 +61,21 @@ async function changesOf(
 /** What a batch of changes works with at this moment. */
 function context(): ReturnType<PatchHost["context"]> {
   const { storage } = desk.world.registry();
+  const proof = {
+    hashing: stablelibHashing,
+    keyFor: (domain: string, epoch: number) => desk.world.keyFor(domain, epoch),
+  };
   return {
     storage,
-    records: new Records(storage),
-    hashing: stablelibHashing,
-    keyFor: (domain, epoch) => desk.world.keyFor(domain, epoch),
+    records: new Records(storage, proof),
+    ...proof,
     now: desk.world.clock.now(),
+    reach: null,
   };
 }
 
 const send = (changes: MailboxChanges): Promise<Result<Changed<PatchResult>>> =>
-  desk.world.clock.run(desk.core.patch(changes, "tester"));
+  desk.world.clock.run(desk.core.patch(changes, "tester", null));
 
 const patch = async (names: Readonly<Record<string, number>>, more: Partial<MailboxChanges> = {}) =>
   accepted(await send(await changesOf(names, more))).result;
@@ -108,6 +112,7 @@ describe("single changes", () => {
       timers: { sleep: async () => void (pauses++ === 0 && (await desk.commit([next]))) },
       context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 3 }),
+      failed: () => undefined,
     };
     const [answer] = await patchTogether(host, [changes], "tester");
     expect(pauses).toBeGreaterThan(4);
@@ -122,7 +127,7 @@ describe("single changes", () => {
     await desk.publish(people(10));
     const sent = [{ u0: GONE }, { u1: GONE }, { u2: GONE }, { u0: ACTIVE }, { u2: GONE }, { u3: GONE }];
     const changes = await Promise.all(sent.map((names) => changesOf(names)));
-    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester", null)));
     const results = await desk.world.clock.run(together);
     expect(results.map((result) => (result.ok ? result.value.result.generation : result.error.code))).toEqual(
       [2, 2, "guard", 2, 2, "guard"],
@@ -143,7 +148,7 @@ describe("single changes", () => {
     // Of several together, one that does not fit leaves no trace, and one that goes makes room.
     const sent = [{ more: ACTIVE }, { u8: GONE }, { one: ACTIVE, two: ACTIVE }, { three: ACTIVE }];
     const changes = await Promise.all(sent.map((names) => changesOf(names)));
-    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester")));
+    const together = Promise.all(changes.map((each) => desk.core.patch(each, "tester", null)));
     const results = await desk.world.clock.run(together);
     expect(results.map((result) => (result.ok ? "ok" : result.error.code))).toEqual([
       "repack_needed",
@@ -165,6 +170,7 @@ describe("single changes", () => {
       timers: { sleep: async () => void turns++ },
       context,
       changed: (work) => ({ result: work(), incarnation: 1, number: 2 }),
+      failed: () => undefined,
     };
     const names = people(1_000, state === ACTIVE ? 5_000 : 0);
     const patches = await Promise.all(names.map((name) => changesOf({ [name]: state })));
@@ -256,6 +262,7 @@ describe("single changes", () => {
         changed: () => {
           throw new Error("the object was replaced");
         },
+        failed: () => undefined,
       };
       await expect(patchTogether(host, [changes], "tester")).rejects.toThrow("replaced");
       expect(since(before)).toHaveLength(1);

@@ -279,7 +279,7 @@ describe("single changes of a list with patterns", () => {
       atOnce: false,
       idempotency: null,
     };
-    const { result } = accepted(await desk.world.clock.run(desk.core.patch(changes, "tester")));
+    const { result } = accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
     expect(result).toMatchObject({ generation: 2, added: 1 });
     expect(await stateOf("ticket-*")).toBe(0);
     expect(await desk.head()).toMatchObject({ counts: { active: 11 }, canonicaliser: 3 });

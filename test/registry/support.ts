@@ -37,6 +37,7 @@ export class Desk {
     const head = await this.head(domain);
     const before = head?.deletedUntil === null ? head.policy : DEFAULT_POLICY;
     const policy: DomainPolicy = { ...before, ...options.policy };
+    if (head !== null && (options.epoch ?? 1) > head.epoch) await this.core.grantKey(domain, "tester");
     const key = this.world.keyFor(domain, options.epoch ?? head?.epoch ?? 1);
     const packed = pack(list, key, policy, { bits: options.bits });
     for (const [i, id] of blobIds(packed.table).entries()) {
@@ -51,11 +52,11 @@ export class Desk {
     domains: readonly DomainCommit[],
     options: { force?: boolean; note?: string } = {},
   ): Promise<CommitResult> {
-    return accepted(await this.core.commit({ domains, ...options }, "tester")).result;
+    return accepted(await this.core.commit({ domains, ...options }, "tester", null)).result;
   }
 
   async refusal(domains: readonly DomainCommit[]): Promise<RegistryError> {
-    return refused(await this.core.commit({ domains }, "tester"));
+    return refused(await this.core.commit({ domains }, "tester", null));
   }
 
   /** Publishes a list. @returns its generation */
@@ -66,7 +67,7 @@ export class Desk {
   }
 
   rollback(request: RollbackRequest, domain = D): Promise<Result<Changed<HeadResult>>> {
-    return this.core.rollback(domain, request, "tester");
+    return this.core.rollback(domain, request, "tester", null);
   }
 
   async remove(domain = D): Promise<number> {
@@ -80,7 +81,7 @@ export class Desk {
   }
 
   async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
-    return this.core.plan({ domains });
+    return this.core.plan({ domains }, null);
   }
 }
 

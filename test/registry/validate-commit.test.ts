@@ -37,7 +37,11 @@ describe("a commit is refused", () => {
     ["under an unknown canonicaliser", { canonicaliser: 2 }, "made under canonicaliser 2, the edge has 1"],
     ["with no sentinels", { sentinels: [] }, "its sentinels differ"],
     ["under another key", { key_id: "0123456789abcdef" }, "made under key 0123456789abcdef"],
-    ["at an epoch before the first", { epoch: 0 }, "epoch 0 is neither the present one, 1, nor the next"],
+    [
+      "at an epoch before the first",
+      { epoch: 0 },
+      "epoch 0 is neither the present one, 1, nor one whose key this token was given",
+    ],
     ["at the second epoch of a new domain", { epoch: 2 }, "epoch 2 is neither"],
     ["with a policy that is not one", { policy: { guard: 2 } }, "guard"],
     ["with an inline shard that is not base64url", { shards: { bits: 0, inline: "+" } }, "base64url"],
@@ -81,11 +85,11 @@ describe("a commit is refused", () => {
     await desk.publish(["alice"]);
     const next = await desk.prepare(["alice"], { epoch: 2 });
     expect(await desk.refusal([await desk.prepare(["alice"], { epoch: 3 })])).toEqual(
-      badRequest("epoch 3 is neither the present one, 1, nor the next"),
+      badRequest("epoch 3 is neither the present one, 1, nor one whose key this token was given"),
     );
     await desk.commit([next], { force: true });
     expect(await desk.refusal([await desk.prepare(["alice"], { epoch: 1 })])).toEqual(
-      badRequest("epoch 1 is neither the present one, 2, nor the next"),
+      badRequest("epoch 1 is neither the present one, 2, nor one whose key this token was given"),
     );
     expect(await desk.head()).toMatchObject({ epoch: 2 });
   });
@@ -260,7 +264,7 @@ describe("an alias", () => {
       ...{ domain: D, keyId, canonicaliser: 1, sentinels: sentinels(desk.world.keyFor(D).names, policy) },
       ...{ changes: [], force: false, atOnce: false, idempotency: null },
     };
-    expect(refused(await desk.world.clock.run(desk.core.patch(change, "tester")))).toEqual(
+    expect(refused(await desk.world.clock.run(desk.core.patch(change, "tester", null)))).toEqual(
       badRequest(`is an alias of ${OTHER}: change the mailboxes of ${OTHER}`),
     );
   });

@@ -147,6 +147,7 @@ export class MemoryEdge {
       brake: null,
       would_refuse: null,
       names_per_shard: null,
+      fault: null,
       mode: commit.mode ?? before?.mode ?? "enforce",
       counts: this.#count(commit),
       alias: null,

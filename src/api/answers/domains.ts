@@ -37,6 +37,11 @@ const summary = {
    * than 65,535; a publish makes more shards. Null from an edge that does not say.
    */
   names_per_shard: orNull(whole),
+  /**
+   * Set if what the Registry has of the head is damaged or lost: checks that need it are deferred, and nothing is made from
+   * it. The other members may then be wrong, but for `domain` and `generation`.
+   */
+  fault: orNull(text),
 };
 
 /** One line of `GET /v1/domains`: how a list stands, without any of its names. */

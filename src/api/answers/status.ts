@@ -63,6 +63,21 @@ export const restoredResult = named(
 );
 export type RestoredResult = Infer<typeof restoredResult>;
 
+/** `POST /v1/registry/verify`. */
+export const verifyResult = named(
+  "VerifyResult",
+  open({
+    partition: whole,
+    /** Heads that this step looked at. */
+    heads: whole,
+    /** What is damaged or lost; nothing is made from it. */
+    damaged: listOf(open({ domain: text, kind: knownWord(...FAULT_KINDS), detail: text })),
+    /** What the next step comes after, null after the last one. */
+    next: orNull(text),
+  }),
+);
+export type VerifyResult = Infer<typeof verifyResult>;
+
 /** Answers of one domain, mode and verdict in the last hour and the last day. */
 const answerCount = open({
   /** Null: domains that are not served here, and what too many domains were counted together as. */

@@ -11,7 +11,7 @@ import { commitResult, headResult, patchResult, planResult } from "./commits.ts"
 import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
 import { done } from "./errors.ts";
 import { hookAnswer, hookDeregistration, hookDiscovery, hookRegistration } from "./hooks.ts";
-import { auditList, edgeStatus, health, registryStatus, restoredResult } from "./status.ts";
+import { auditList, edgeStatus, health, registryStatus, restoredResult, verifyResult } from "./status.ts";
 import { tokenCreated, tokenList, tokenRecord } from "./tokens.ts";
 
 export interface RouteAnswer {
@@ -103,6 +103,11 @@ export const ANSWERS = {
     answer: domainKeyBody,
     errors: ["not_found"],
   },
+  nextKey: {
+    summary: "Get a later key, which no other token is given, to publish a domain's list under it",
+    answer: domainKeyBody,
+    errors: ["not_found"],
+  },
   domainManifest: {
     summary: "Get the bytes of a domain's newest manifest",
     answer: "bytes",
@@ -178,6 +183,10 @@ export const ANSWERS = {
       "Continue the log of a paused Registry under a higher incarnation, after its storage was restored to an earlier time",
     answer: restoredResult,
     errors: ["conflict"],
+  },
+  verifyRegistry: {
+    summary: "Verify the next heads of a partition and their blobs against their MACs and ids",
+    answer: verifyResult,
   },
   showStatus: {
     summary: "Show what was answered and what went wrong in the last hour and day",

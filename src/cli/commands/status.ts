@@ -20,7 +20,7 @@ rollcall.toml that have no list. Does not show the trial domains that \`rollcall
 A list in observe or defer mode shows about how many distinct names enforce mode would have refused in the last day. Most of
 them are rightly unknown if there is backscatter.
 
-Exit code 1 if a list was made under another key than the edge's, if the brake holds names, or if --max-age is given and a
+Exit code 1 if a list was made under another key than the edge's or is damaged in the Registry, if the brake holds names, or if --max-age is given and a
 list is older or was never published. Otherwise 3 if a domain has no list. On the host that publishes, a publish that found
 nothing to change counts as well. An alias has no list and is never stale.
 
@@ -85,6 +85,13 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
     output.note(`what to do: ${OTHER_KEY_STEPS}`);
     cli.finish(EXIT.failed);
   }
+  for (const { domain, fault } of lists) {
+    if (fault === null) continue;
+    output.warn(
+      `damaged in the Registry, so that nothing is made from it: ${fault.startsWith(domain) ? fault : `${domain}: ${fault}`}`,
+    );
+    cli.finish(EXIT.failed);
+  }
   const braked = named((list) => list.brake !== null);
   if (braked !== "") {
     output.warn(
@@ -144,6 +151,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       list.alias === null ? null : `alias of ${list.alias}`,
       list.patterns ? plural(list.patterns, "pattern") : null,
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
+      list.fault === null ? null : red("damaged in the Registry"),
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
       list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
       list.publish_soon ? yellow("shards half full") : null,

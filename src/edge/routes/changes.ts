@@ -1,7 +1,7 @@
 import { MAX_HEADS } from "../../api/index.ts";
 import type { Caller } from "../access.ts";
 import { HttpError, unauthorized } from "../http.ts";
-import { badRequest, type Handler, unwrap } from "./route.ts";
+import { badRequest, type Handler, reachOf, unwrap } from "./route.ts";
 
 /** A replica's question. The Registry itself answers each one, never what this isolate knows. */
 export const postChanges: Handler<"postChanges"> = async ({ body, caller, deployment, context }) => {
@@ -11,7 +11,7 @@ export const postChanges: Handler<"postChanges"> = async ({ body, caller, deploy
   requireCovered(caller, "counts", counts);
   requireCovered(caller, "asked", asked);
   const token = caller.role === "admin" ? null : caller.id;
-  const domains = caller.domains === null ? null : [...caller.domains];
+  const domains = reachOf(caller);
   const answer = unwrap(
     await context.bindings.registry(partition).question({
       since,

@@ -1,19 +1,17 @@
 import type { Deployment } from "../deployment.ts";
 import { acknowledge } from "./domains.ts";
-import { badRequest, type Handler, requireDomain, unwrap } from "./route.ts";
+import { badRequest, type Handler, reachOf, unwrap } from "./route.ts";
 
 export const postCommit: Handler<"postCommit"> = async ({ body, deployment, context, caller }) => {
-  for (const { policy } of body.domains) {
-    // A check of an alias is answered from its target's list.
-    if (policy?.alias != null) requireDomain(caller, policy.alias);
-  }
   const partition = onePartition(deployment, body.domains, "commit");
-  const changed = unwrap(await context.bindings.registry(partition).commit(body, caller.id));
+  const changed = unwrap(await context.bindings.registry(partition).commit(body, caller.id, reachOf(caller)));
   return acknowledge(deployment, partition, changed.result.generations, changed);
 };
 
-export const postPlan: Handler<"postPlan"> = async ({ body, deployment, context }) =>
-  unwrap(await context.bindings.registry(onePartition(deployment, body.domains, "plan")).plan(body));
+export const postPlan: Handler<"postPlan"> = async ({ body, deployment, context, caller }) => {
+  const partition = onePartition(deployment, body.domains, "plan");
+  return unwrap(await context.bindings.registry(partition).plan(body, reachOf(caller)));
+};
 
 /** The partition of all of these domains. @throws HttpError `bad_request` if they are in several */
 function onePartition(

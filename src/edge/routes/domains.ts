@@ -1,4 +1,4 @@
-import type { DomainDescription, DomainSummary, HeadResult, Result } from "../../api/index.ts";
+import type { DomainDescription, DomainKeyBody, DomainSummary, HeadResult, Result } from "../../api/index.ts";
 import {
   blobIds,
   CANONICALISER_VERSION,
@@ -14,7 +14,7 @@ import type { Changed, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
-import { badRequest, type Handler, notFound, type RouteCall, registryOf, unwrap } from "./route.ts";
+import { badRequest, type Handler, notFound, type RouteCall, reachOf, registryOf, unwrap } from "./route.ts";
 
 export const listDomains: Handler<"listDomains"> = async ({ request, deployment, context, caller }) => {
   const paging = readPaging(request, (after) => (after === "" ? null : after));
@@ -46,6 +46,7 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     brake: head.brake ?? null,
     would_refuse: head.would_refuse ?? null,
     names_per_shard: head.names_per_shard ?? null,
+    fault: head.fault ?? null,
   };
 }
 
@@ -81,7 +82,7 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
 };
 
 export const domainKey: Handler<"domainKey"> = async (call) => {
-  const { deployment, params, request, caller } = call;
+  const { deployment, params, request } = call;
   const { domain } = params;
   const asked = new URL(request.url).searchParams.get("epoch");
   const wanted = asked === null ? null : wholeNumber(asked);
@@ -92,11 +93,20 @@ export const domainKey: Handler<"domainKey"> = async (call) => {
   const bytes = isBefore ? null : unwrap(result);
   const newest = bytes === null ? 1 : readManifest(bytes, domain).epoch;
   const epoch = wanted ?? newest;
-  // A publisher may ask for the next key, to publish under it. A replica's token that is stolen or revoked must not have
-  // given the keys of later rotations.
-  if (epoch > newest + (caller.role === "replica" || bytes === null ? 0 : 1)) {
+  // A token that is stolen or revoked must not have given the keys of later rotations.
+  if (epoch > newest) {
     throw notFound(domain, `${domain} has no key of epoch ${epoch} yet: its newest epoch is ${newest}`);
   }
+  return keyBody(deployment, domain, epoch);
+};
+
+export const nextKey: Handler<"nextKey"> = async (call) => {
+  const { deployment, params, caller } = call;
+  const { domain } = params;
+  return keyBody(deployment, domain, unwrap(await registryOf(call, domain).grantKey(domain, caller.id)));
+};
+
+function keyBody(deployment: Deployment, domain: string, epoch: number): DomainKeyBody {
   const key = deployment.keyFor(domain, epoch);
   return {
     domain,
@@ -106,7 +116,7 @@ export const domainKey: Handler<"domainKey"> = async (call) => {
     canonicaliser: CANONICALISER_VERSION,
     partition: deployment.reader.partitionOf(domain),
   };
-};
+}
 
 export const domainManifest: Handler<"domainManifest"> = async (call) =>
   (await headOf(call, call.params.domain)).bytes;
@@ -140,7 +150,7 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
   return newHead(
     call,
     params.domain,
-    await registryOf(call, params.domain).rollback(params.domain, body, caller.id),
+    await registryOf(call, params.domain).rollback(params.domain, body, caller.id, reachOf(caller)),
   );
 };
 
@@ -152,7 +162,12 @@ export const deleteDomain: Handler<"deleteDomain"> = async (call) => {
 
 export const releaseBrake: Handler<"releaseBrake"> = async (call) => {
   const { params, caller } = call;
-  const released = registryOf(call, params.domain).release(params.domain, expectIn(call), caller.id);
+  const released = registryOf(call, params.domain).release(
+    params.domain,
+    expectIn(call),
+    caller.id,
+    reachOf(caller),
+  );
   return newHead(call, params.domain, await released);
 };
 

@@ -18,7 +18,7 @@ import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
 import { readMessage } from "./body.ts";
 import { acknowledge, headOf } from "./domains.ts";
-import { badRequest, type Handler, registryOf, unwrap } from "./route.ts";
+import { badRequest, type Handler, reachOf, registryOf, unwrap } from "./route.ts";
 
 /** How often the fingerprints are made again because key or policy of the list changed meanwhile. */
 const TRIES = 3;
@@ -37,7 +37,11 @@ export const patchMailboxes: Handler<"patchMailboxes"> = async (call) => {
       : { key: readMessage(idempotencyKey, sent, "Idempotency-Key"), digest: digestOf(deployment, body) };
   for (let attempt = 1; ; attempt++) {
     const changes = changesFor(deployment, await headOf(call, domain), body);
-    const result = await registryOf(call, domain).patch({ ...changes, idempotency }, caller.id);
+    const result = await registryOf(call, domain).patch(
+      { ...changes, idempotency },
+      caller.id,
+      reachOf(caller),
+    );
     if (!result.ok && result.error.code === "conflict" && attempt < TRIES) continue;
     const changed = unwrap(result);
     const { generation } = changed.result;

@@ -1,5 +1,6 @@
 import type { AnswerCount, Counted, FaultCount, RegistryStatus, Result } from "../../api/index.ts";
 import type { PartitionStatus, RegistryApi } from "../../registry/protocol.ts";
+import type { Deployment } from "../deployment.ts";
 import { acknowledge } from "./domains.ts";
 import { askAll, badRequest, type Handler, type RouteCall, unwrap } from "./route.ts";
 
@@ -16,11 +17,22 @@ export const continueRegistry: Handler<"continueRegistry"> = async ({
   caller,
 }) => {
   const { partition, expect } = body;
-  const { partitions } = deployment.settings;
-  if (partition >= partitions) throw badRequest(`partition must be from 0 to ${partitions - 1}`);
+  requirePartition(deployment, partition);
   const changed = unwrap(await context.bindings.registry(partition).restored(expect, caller.id));
   return acknowledge(deployment, partition, {}, changed);
 };
+
+export const verifyRegistry: Handler<"verifyRegistry"> = async ({ body, deployment, context }) => {
+  const { partition, after = null } = body;
+  requirePartition(deployment, partition);
+  return { partition, ...unwrap(await context.bindings.registry(partition).verify(after)) };
+};
+
+/** @throws HttpError `bad_request` */
+function requirePartition({ settings }: Deployment, partition: number): void {
+  const { partitions } = settings;
+  if (partition >= partitions) throw badRequest(`partition must be from 0 to ${partitions - 1}`);
+}
 
 export const showStatus: Handler<"showStatus"> = async (call) => {
   const sums = new Map<string, Counted>();

@@ -1,6 +1,6 @@
 /** What the handlers of routes share. The table of routes is in api/routes.ts. */
 import type { AnswerOf, BodyOf, ParamsOf, Result, ROUTES, RouteName } from "../../api/index.ts";
-import type { RegistryApi } from "../../registry/protocol.ts";
+import type { Reach, RegistryApi } from "../../registry/protocol.ts";
 import type { Access, Caller } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
@@ -62,6 +62,9 @@ export async function askAll<T>(
   for (const registry of registriesOf(call)) answers.push(unwrap(await ask(registry)));
   return answers;
 }
+
+/** Domains that the caller's token covers, as a Registry gets them. */
+export const reachOf = ({ domains }: Caller): Reach => (domains === null ? null : [...domains]);
 
 /** @throws HttpError `forbidden` if the caller's token does not cover a domain */
 export function requireDomain(caller: Caller, domain: string): void {

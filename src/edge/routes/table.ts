@@ -12,6 +12,7 @@ import {
   getShard,
   listDomains,
   listGenerations,
+  nextKey,
   putShard,
   releaseBrake,
   rollbackDomain,
@@ -21,7 +22,14 @@ import { showHealth } from "./health.ts";
 import { deregisterHooks, discoverHooks, postHook, registerHooks, showHookRegistration } from "./hooks.ts";
 import { patchMailboxes } from "./mailboxes.ts";
 import { getRcpt, postRcpt } from "./rcpt.ts";
-import { continueRegistry, initialiseRegistry, showAudit, showRegistry, showStatus } from "./registry.ts";
+import {
+  continueRegistry,
+  initialiseRegistry,
+  showAudit,
+  showRegistry,
+  showStatus,
+  verifyRegistry,
+} from "./registry.ts";
 import { type Handler, type HandlerOf, type RouteCall, requireDomain } from "./route.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
@@ -51,6 +59,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   showDomain,
   deleteDomain,
   domainKey,
+  nextKey,
   domainManifest,
   putShard,
   getShard,
@@ -66,6 +75,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   showRegistry,
   initialiseRegistry,
   continueRegistry,
+  verifyRegistry,
   showStatus,
   showAudit,
 };

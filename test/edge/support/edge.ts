@@ -99,6 +99,10 @@ export async function packFor(
   list: List,
   options: PublishOptions = {},
 ): Promise<{ commit: DomainCommit; shards: ReadonlyMap<string, Uint8Array> }> {
+  // A later key is given before it is used.
+  if (options.epoch !== undefined) {
+    await callJson(bindings, `/v1/domains/${domain}/key`, { method: "POST", ...tokenOf(options) });
+  }
   const key =
     options.epoch === undefined
       ? await fetchKey(bindings, domain, options)

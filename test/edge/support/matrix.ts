@@ -100,6 +100,12 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     nowhere: 404,
   },
   "GET /v1/domains/:domain/key": { ...follower, request: ofDomain("/key"), admitted: 200 },
+  "POST /v1/domains/:domain/key": {
+    ...publisher,
+    request: (domain) => ({ path: `/v1/domains/${domain}/key`, options: { method: "POST" } }),
+    admitted: 200,
+    nowhere: 404,
+  },
   "GET /v1/domains/:domain/manifest": {
     ...follower,
     request: ofDomain("/manifest"),
@@ -198,6 +204,11 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     ...admin,
     request: () => ({ path: "/v1/registry/restored", options: { json: { partition: 0, expect: 1 } } }),
     admitted: 409,
+  },
+  "POST /v1/registry/verify": {
+    ...admin,
+    request: () => ({ path: "/v1/registry/verify", options: { json: { partition: 0 } } }),
+    admitted: 200,
   },
   "GET /v1/status": { ...admin, request: () => get("/v1/status"), admitted: 200 },
   "GET /v1/audit": { ...admin, request: () => get("/v1/audit"), admitted: 200 },

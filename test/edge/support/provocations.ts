@@ -21,6 +21,7 @@ export interface Provocation {
 }
 
 const restored = "/v1/registry/restored";
+const verify = "/v1/registry/verify";
 
 /** What the provocations need to exist. */
 export interface World {
@@ -185,6 +186,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(400, "bad_request", `${own}/key?epoch=0`),
       fails(400, "bad_request", "/v1/domains/[192.0.2.1]/key"),
     ],
+    "POST /v1/domains/{domain}/key": [
+      ok(`${own}/key`, { method: "POST" }),
+      fails(404, "not_found", `${nowhere}/key`, { method: "POST" }),
+      fails(400, "bad_request", "/v1/domains/a%2fb/key", { method: "POST" }),
+      ...anyBody(`${own}/key`, "POST"),
+    ],
     "GET /v1/domains/{domain}/manifest": [
       ok(`${own}/manifest`),
       fails(404, "not_found", `${nowhere}/manifest`),
@@ -285,6 +292,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(409, "conflict", restored, { json: { partition: 0, expect: 1 } }),
       fails(400, "bad_request", restored, { json: { partition: 9, expect: 1 } }),
       ...badBodies(restored, MAX_SMALL_BODY),
+    ],
+    "POST /v1/registry/verify": [
+      ok(verify, { json: { partition: 0 } }),
+      ok(verify, { json: { partition: 0, after: `${large} 1` } }),
+      fails(400, "bad_request", verify, { json: { partition: 9 } }),
+      ...badBodies(verify, MAX_SMALL_BODY),
     ],
     "GET /v1/status": [ok("/v1/status")],
     "GET /v1/audit": [ok("/v1/audit")],
