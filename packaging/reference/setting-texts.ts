@@ -96,4 +96,9 @@ export const SOURCE_TEXTS: Texts = {
   "http.next_url": "JSON pointer to the URL of the next page",
   "http.next_token": "JSON pointer to the token of the next page",
   "http.token_parameter": "The parameter of the URL that takes the token of the next page",
+  "http.pages":
+    "none: one answer has all items. Otherwise next_url, or next_token and token_parameter, must be set",
+  "http.without_address": "skip: items without an address are left out; refuse: such an item is a fault",
+  "http.ignore":
+    'What looks like a sign of more pages or of an error, and is none, such as ["/meta/total", "x-total", "?limit"]',
 };

@@ -4,6 +4,7 @@ import { PublishError } from "../errors.ts";
 import { TOKEN_SETTINGS, tokenSource } from "./http-token.ts";
 import { kind, type SourceHost } from "./kind.ts";
 import { fetchPage, type Page } from "./page.ts";
+import { type Sign, signOfError, signOfMore } from "./page-signs.ts";
 import { POINTER, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
 import { httpUrl, TIMEOUT_SETTING, textSetting } from "./settings.ts";
@@ -13,6 +14,7 @@ import { within } from "./within.ts";
 
 const URL_FORM = 'must be a complete URL, such as "https://directory.example.com/users"';
 const POINTER_FORM = 'must be a JSON pointer, such as "/users"';
+const PLACES = 'must be a list of JSON pointers and names of headers, such as ["/meta/total", "x-total"]';
 const pointer = v.pipe(v.string(POINTER_FORM), v.regex(POINTER, POINTER_FORM));
 
 const SETTINGS = {
@@ -28,6 +30,9 @@ const SETTINGS = {
   next_url: v.optional(pointer),
   next_token: v.optional(pointer),
   token_parameter: v.optional(textSetting("must be the name of a parameter of the URL")),
+  pages: v.optional(v.picklist(["none"], 'must be "none", if one answer has all items')),
+  without_address: v.optional(v.picklist(["refuse", "skip"], 'must be "refuse" or "skip"'), "refuse"),
+  ignore: v.optional(v.array(textSetting(PLACES), PLACES), []),
   timeout: TIMEOUT_SETTING,
 };
 
@@ -39,7 +44,7 @@ type Settings = v.InferOutput<v.StrictObjectSchema<typeof SETTINGS, undefined>>;
 export const http = kind({
   settings: SETTINGS,
   open(settings, host) {
-    const { url, next_url, next_token, token_parameter, timeout } = settings;
+    const { url, next_url, next_token, token_parameter, pages, timeout } = settings;
     const fault = (message: string, hint: string): PublishError =>
       new PublishError("input", `${host.shown} ${message}`, hint);
     const { protocol, hostname } = new URL(url);
@@ -52,6 +57,16 @@ export const http = kind({
     if (next_token !== undefined && next_url !== undefined) {
       throw fault("has next_url and next_token", "keep the one that the service uses");
     }
+    const next = next_url ?? next_token;
+    if (pages === undefined && next === undefined) {
+      throw fault(
+        "does not say how the service pages",
+        `${SET_NEXT}; or pages = "none" if one answer has all`,
+      );
+    }
+    if (pages !== undefined && next !== undefined) {
+      throw fault('has pages = "none" and names a next page', "keep what the service does");
+    }
     return {
       describe: () => `${host.shown} (${new URL(url).origin})`,
       read: (sink, signal) =>
@@ -59,6 +74,8 @@ export const http = kind({
     };
   },
 });
+
+const SET_NEXT = "set next_url, or next_token and token_parameter";
 
 async function readPages(
   settings: Settings,
@@ -80,17 +97,22 @@ async function readPages(
     }
     seen.add(url);
     const page = await fetchPage(url, token, host, signal);
-    const list = valuesAt(page.body, settings.items);
-    if (list.length !== 1 || !Array.isArray(list[0])) {
-      throw new PublishError(
+    const refuse = ({ place, says, but }: Sign, steps: string): PublishError =>
+      new PublishError(
         "input",
-        `${host.shown}: the answer has no list at ${settings.items || "its top"} (items)`,
-        "check items; without the list, the result would be too short",
+        `${host.shown}: ${says} (${place})${but === undefined ? "" : `, but ${but}`}`,
+        `${steps}. If it is something else, set ignore = ["${place}"]`,
       );
-    }
-    for (const item of list[0] as unknown[]) items.take(item);
-    url = nextOf(page.body, url, settings, host);
-    if (url === null) requireLast(page, items.count, host);
+    const failed = signOfError(page, settings.ignore);
+    if (failed !== null) throw refuse(failed, "ask the service; nothing of it was used");
+    const list = listIn(page, settings, host);
+    for (const item of list) items.take(item);
+    const next = nextOf(page.body, url, settings, host);
+    const read = { items: items.count, pages: seen.size, itemsOfPage: list.length };
+    const more = next === null ? signOfMore(page, url, read, settings.ignore) : null;
+    if (more !== null)
+      throw refuse(more, `${SET_NEXT}; for other ways of paging, use a source of kind command`);
+    url = next;
   }
   if (items.count > 0 && items.addresses === 0) {
     throw new PublishError(
@@ -126,55 +148,20 @@ function nextOf(page: unknown, url: string, settings: Settings, { shown }: Sourc
   );
 }
 
-/** Members with which well-known services name the next page. */
-const NEXT = [
-  ...[
-    "@odata.nextLink",
-    "odata.nextLink",
-    "nextLink",
-    "nextPageToken",
-    "next_page_token",
-    "nextPage",
-    "next_page",
-  ],
-  ...["next", "next_url", "nextUrl"],
-];
-
-/** Members with which well-known services say how many items all pages have, such as SCIM (RFC 7644, 3.4.2). */
-const COUNTS = ["totalResults", "@odata.count", "totalCount", "total_count"];
-
-/**
- * @param items on all pages so far
- * @throws PublishError `input` if a page that is taken for the last one names a next page, or more items
- */
-function requireLast({ body, hasNextLink }: Page, items: number, { shown }: SourceHost): void {
-  for (const member of COUNTS) {
-    const [all] = valuesAt(body, `/${member}`);
-    if (typeof all !== "number" || all <= items) continue;
-    throw new PublishError(
-      "input",
-      `${shown}: the answer says that there are ${all} items (${member}), but ${items} were read`,
-      "ask for larger pages in url, or set next_url or next_token; for other ways of paging, use a source of kind command",
-    );
-  }
-  const isNext = (name: string): boolean => {
-    const [next] = valuesAt(body, `/${name}`);
-    return (typeof next === "string" && next !== "") || typeof next === "number";
-  };
-  const name = hasNextLink ? "Link" : NEXT.find(isNext);
-  if (name === undefined) return;
+/** The items of a page. @throws PublishError `input` if there is no list */
+function listIn({ body }: Page, { items }: Settings, { shown }: SourceHost): readonly unknown[] {
+  const [list, ...others] = valuesAt(body, items);
+  if (others.length === 0 && Array.isArray(list)) return list;
   throw new PublishError(
     "input",
-    `${shown}: the answer names a next page (${name}), which would be left out`,
-    hasNextLink
-      ? "links in a header are not followed: use a program that does, with a source of kind command"
-      : "set next_url or next_token to it",
+    `${shown}: the answer has no list at ${items || "its top"} (items)`,
+    "check items; without the list, the result would be too short",
   );
 }
 
 const pathOf = (url: string): string => new URL(url).pathname;
 
-/** Turns items into mailboxes. An item without an address is none. */
+/** Turns items into mailboxes. */
 class ItemReader {
   readonly #settings: Settings;
   readonly #words: StateWords;
@@ -196,16 +183,21 @@ class ItemReader {
       this.#sink.fault(line, "not a JSON object");
       return;
     }
-    const { addresses, state: at } = this.#settings;
+    const { addresses, state: at, without_address } = this.#settings;
     const state = this.#words.read(at === undefined ? null : valuesAt(item, at)[0]);
+    let found = 0;
     for (const value of addresses.flatMap((each) => valuesAt(item, each))) {
       if (value === null || value === "") continue;
-      this.addresses++;
       const address = typeof value === "string" ? smtpAddress(value) : undefined;
       if (address === null) continue;
+      found++;
       if (address === undefined) this.#sink.fault(line, "an address that is not text");
       else if (typeof state === "string") this.#sink.entry(line, address, state);
       else this.#sink.fault(line, state.fault);
     }
+    this.addresses += found;
+    if (found === 0 && without_address === "refuse") this.#sink.fault(line, NO_ADDRESS);
   }
 }
+
+const NO_ADDRESS = "no address (without_address)";

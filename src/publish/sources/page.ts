@@ -15,11 +15,8 @@ export type TokenSource = (isRefused: boolean) => Promise<string | null>;
 /** One answer. */
 export interface Page {
   readonly body: unknown;
-  /** Whether the header `Link` names a next page (RFC 8288). */
-  readonly hasNextLink: boolean;
+  readonly headers: Headers;
 }
-
-const NEXT_LINK = /;\s*rel\s*=\s*(?:next\b|"(?:[^"]*\s)?next[\s"])/i;
 
 /**
  * Fetches one page. Asks again after the time that the service names if it is busy (429, 503), and after a pause for other
@@ -79,8 +76,7 @@ async function tryPage(
   const { status } = response;
   if (status === 200) {
     try {
-      const body = JSON.parse(text) as unknown;
-      return { body, hasNextLink: NEXT_LINK.test(response.headers.get("link") ?? "") };
+      return { body: JSON.parse(text) as unknown, headers: response.headers };
     } catch {
       return { why: "an answer that is not JSON", pause: null };
     }

@@ -77,8 +77,21 @@ export const PRESETS: Readonly<Record<string, Readonly<Record<string, Settings>>
       page_size: 1000,
     },
   },
-  // "Download users" in the Admin console.
   "google-workspace": {
+    // The Directory API.
+    http: {
+      ...SEVERAL_DOMAINS,
+      url: "https://admin.googleapis.com/admin/directory/v1/users?customer=my_customer&maxResults=500",
+      items: "/users",
+      addresses: ["/primaryEmail", "/aliases/*"],
+      state: "/suspended",
+      states: { true: "disabled", false: "active" },
+      next_token: "/nextPageToken",
+      token_parameter: "pageToken",
+      // All users may just fill a page.
+      ignore: ["?maxResults"],
+    },
+    // "Download users" in the Admin console.
     file: {
       ...SEVERAL_DOMAINS,
       format: "csv",
@@ -86,8 +99,18 @@ export const PRESETS: Readonly<Record<string, Readonly<Record<string, Settings>>
       states: { active: "active", suspended: "disabled", archived: "disabled" },
     },
   },
-  // "Export users" in the admin center. Sign-in is blocked for shared mailboxes, too, which receive mail.
   "microsoft-365": {
+    // Microsoft Graph. Users without a mailbox have no address.
+    http: {
+      ...SEVERAL_DOMAINS,
+      url: "https://graph.microsoft.com/v1.0/users?$select=proxyAddresses&$top=999",
+      items: "/value",
+      addresses: ["/proxyAddresses/*"],
+      without_address: "skip",
+      next_url: "/@odata.nextLink",
+      ignore: ["?$top"],
+    },
+    // "Export users" in the admin center. Sign-in is blocked for shared mailboxes, too, which receive mail.
     file: { ...SEVERAL_DOMAINS, format: "csv", columns: { address: "Proxy addresses" }, separator: "+" },
   },
 };
