@@ -38,6 +38,9 @@ export const SOURCE_TEXTS: Texts = {
   preset: "Settings for a product whose schema is known",
   other_domains:
     "skip: the source lists several domains, and addresses of the others are left out; refuse: such an address is a fault",
+  minimum: "Fewest addresses that the source must give, for all domains of this file together",
+  max_left_out:
+    "Most rows that the source may leave out, such as those of domains that this file does not name",
   states: 'What the source\'s words mean, such as { yes = "active", locked = "disabled" }',
   columns: 'The columns with the address and the state, such as { address = "mail", state = "locked" }',
   "columns.address": "The column with the address",

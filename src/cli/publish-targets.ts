@@ -151,13 +151,14 @@ const expectedOf = (
 /** The list of a domain, or null for an alias. Nothing is read yet. */
 function sourceOf(
   { platform }: Cli,
-  { directory }: Settings,
+  { directory, domains }: Settings,
   { domain, sources }: DomainSettings,
 ): PublishTarget["source"] {
   if (sources.length === 0) return null;
   const { env } = platform;
   return openSources(sources, {
     domain,
+    domains: new Set(domains.map((each) => each.domain)),
     env,
     sleep: platform.sleep,
     fetch: platform.fetch,
@@ -191,14 +192,18 @@ export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | nu
   return homeDirectory === null ? null : new ListStore(join(homeDirectory, ".local", "state", "rollcall"));
 }
 
-/** Stores the lists that a command reads, so that the next plan can name who leaves; null if that is turned off. */
+/**
+ * Stores what a command publishes, for the next plan: what each source gave, and the names unless that is turned off. Null if
+ * this host has no place for it.
+ */
 export function listRecorderOf(
   cli: Cli,
   settings: Settings | null,
   options: EdgeOptions & { readonly keepList?: boolean },
 ): ListRecorder | null {
-  const isOff = options.keepList === false || settings?.keepLists === false;
-  const store = isOff ? null : listStoreOf(cli, settings);
+  const store = listStoreOf(cli, settings);
   if (store === null) return null;
-  return new ListRecorder(store, cli.url(options), cli.platform, (text) => cli.output.warn(text));
+  const warn = (text: string): void => cli.output.warn(text);
+  const keepsNames = options.keepList !== false && settings?.keepLists !== false;
+  return new ListRecorder(store, cli.url(options), cli.platform, warn, { keepsNames });
 }

@@ -1,5 +1,12 @@
 import { patternCount } from "../directory/index.ts";
-import type { DomainPlan, LineReport, PatchedPlan, PlannedList } from "../publish/index.ts";
+import {
+  type DomainPlan,
+  inWords,
+  type LineReport,
+  type PatchedPlan,
+  type PlannedList,
+  type SourceCount,
+} from "../publish/index.ts";
 import { type Output, plural } from "./output.ts";
 
 /** Names to show; `--json` has up to a thousand. */
@@ -35,6 +42,14 @@ export function showPlan(
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}`);
   const held = plan.base?.brake?.held ?? 0;
   if (held > 0) row("brake", red(`holds ${held} names that left: see \`rollcall brake ${plan.domain}\``));
+  const counts = plan.sources?.counts ?? [];
+  for (const { name, given, leftOut, reasons } of counts.length > 1 || plan.shrunk.length > 0
+    ? counts
+    : counts.filter((it) => it.leftOut > 0)) {
+    const left = leftOut === 0 ? "" : `, and leaves out ${plural(leftOut, "row")}: ${inWords(reasons)}`;
+    row("source", `${name} gives ${plural(given, "address", "addresses")}${left}`);
+  }
+  for (const each of plan.shrunk) row("refused", red(each));
   if (plan.unchanged) {
     output.line("  nothing to change");
   } else {
@@ -114,6 +129,8 @@ export function planJson({
     settings: plan.changes,
     mode: plan.resultingMode,
     guard: plan.refusal,
+    sources: plan.sources?.counts.map(sourceJson) ?? null,
+    shrunk: plan.shrunk,
     brake: plan.base?.brake ?? null,
     would_refuse: plan.base?.wouldRefuse ?? null,
     patched: plan.patched && patchedJson(plan.patched),
@@ -127,6 +144,15 @@ export function planJson({
     skipped: { count: skipped.count, lines: skipped.first },
   };
 }
+
+const sourceJson = ({ name, accepting, given, elsewhere, leftOut, reasons }: SourceCount) => ({
+  name,
+  accepting,
+  given,
+  of_other_domains: elsewhere,
+  left_out: leftOut,
+  reasons: Object.fromEntries(reasons),
+});
 
 const patchedJson = ({ added, removed, changed, decision }: PatchedPlan) => ({
   added,

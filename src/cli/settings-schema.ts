@@ -8,7 +8,13 @@ import {
   POLICY_SETTINGS,
   policyFault,
 } from "../directory/index.ts";
-import { knownSourceSettings, SOURCE_SETTINGS, tableSetting, textSetting } from "../publish/index.ts";
+import {
+  knownSourceSettings,
+  SOURCE_SETTINGS,
+  tableSetting,
+  textSetting,
+  wholeNumber,
+} from "../publish/index.ts";
 
 /** Part of a JSON schema. */
 type Json = Readonly<Record<string, unknown>>;
@@ -69,7 +75,6 @@ const MODE = v.optional(v.picklist(MODES, 'must be "observe", "defer" or "enforc
 const PATCHED = v.optional(v.picklist(["keep", "drop"], 'must be "keep" or "drop"'));
 
 const ADDRESSES = v.optional(v.array(textSetting("must be addresses"), "must be a list of addresses"), []);
-const WHOLE = "must be a whole number, 1 or more";
 
 const URL_FORM = 'must be a complete URL, such as "https://rollcall.example.org"';
 
@@ -86,9 +91,7 @@ const DOMAIN = tableSetting(
     mode: MODE,
     patched: PATCHED,
     canaries: ADDRESSES,
-    minimum: v.optional(
-      v.pipe(v.number(WHOLE), v.integer(WHOLE), v.minValue(1, WHOLE), v.maxValue(1e9, WHOLE)),
-    ),
+    minimum: v.optional(wholeNumber(1)),
     must_not_appear: ADDRESSES,
     ...policyEntries,
   }),

@@ -71,13 +71,13 @@ export class SyncRunner {
     const { output, platform } = this.#cli;
     const started = platform.now();
     const warn = (text: string): void => output.warn(text);
-    const store = settings.keepLists ? new ListStore(this.#folder) : null;
+    const store = new ListStore(this.#folder);
     const synced = await syncDomains(
       {
         client,
         hashing: stablelibHashing,
         timers: platform,
-        recorder: store === null ? null : new ListRecorder(store, edge, platform, warn),
+        recorder: new ListRecorder(store, edge, platform, warn, { keepsNames: settings.keepLists }),
         progress: { step: output.step },
         clock: platform,
         steady: () => platform.steady(),

@@ -15,6 +15,7 @@ export * from "./plan.ts";
 export * from "./plan-file.ts";
 export * from "./plan-list.ts";
 export * from "./publish-plan.ts";
+export * from "./source-counts.ts";
 export * from "./sources/index.ts";
 export * from "./sync/index.ts";
 export * from "./upload.ts";

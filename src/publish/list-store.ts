@@ -12,13 +12,15 @@ import {
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type DomainKey, fingerprint, tailOf } from "../directory/index.ts";
+import type { LastCounts } from "./source-counts.ts";
 
 /** Characters to collect before a write. */
 const BUFFER = 64 * 1024;
 
 /**
  * What the publishing host remembers: for each domain the names of the list that it published last, so that a plan
- * can name who leaves, and when it last found that list to be the head. This is the only place that stores names.
+ * can name who leaves, when it last found that list to be the head, and how many names each source gave then. This is the only
+ * place that stores names.
  * Files have mode 0600, folders 0700.
  *
  *   lists/DOMAIN       one canonical local part per line
@@ -107,6 +109,8 @@ export interface Published {
   readonly generation: number;
   /** Unix milliseconds. */
   readonly time: number;
+  /** What each source gave, by its name; left out if the list came from none of rollcall.toml. Numbers only. */
+  readonly sources?: LastCounts;
 }
 
 /** Writes a list next to the stored one, which it replaces once it is published. */

@@ -5,6 +5,7 @@ import {
   type EntryState,
   fingerprint,
   type Hashing,
+  isAcceptedState,
   isPattern,
   listedName,
   MAX_PATTERNS,
@@ -13,6 +14,7 @@ import {
 import { EntryColumns } from "./entries.ts";
 import { PublishError } from "./errors.ts";
 import { type PackedList, type PackOptions, packList } from "./pack.ts";
+import { type SourceCount, SourceTally } from "./source-counts.ts";
 import { partOf, placeOf, type Source, type SourceSink } from "./sources/index.ts";
 
 /** Malformed lines and duplicates that are reported one by one. The others are only counted. */
@@ -34,6 +36,8 @@ export interface ReadList {
   readonly duplicates: LineReport;
   /** Lines that were left out, with `skipInvalid`. */
   readonly skipped: LineReport;
+  /** What each source of rollcall.toml gave. */
+  readonly sources: readonly SourceCount[];
   /** Names that several sources have in different states. The state that accepts mail is used, or else the first. */
   readonly conflicts: LineReport;
   /**
@@ -73,6 +77,8 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   const faults = new Report(source);
   const duplicates = new Report(source);
   const conflicts = new Report(source);
+  let tally = new SourceTally(source);
+  const tallies = [tally];
   const sink: SourceSink = {
     entry(line, address, state) {
       const name = listedName(address, domain, policy);
@@ -81,6 +87,8 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
         faults.add(line, name.fault);
         return;
       }
+      tally.given++;
+      if (isAcceptedState(numberOf(state))) tally.accepting++;
       const digest = fingerprint(key.names, name);
       if (isPattern(name)) {
         patterns.add(digest, numberOf(state), line);
@@ -92,6 +100,11 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
       options.eachName?.(name);
     },
     fault: (line, reason) => faults.add(line, reason),
+    leftOut: (_, why) => tally.leaveOut(why),
+    begin(part) {
+      tally = new SourceTally(part);
+      tallies.push(tally);
+    },
     progress: (done) => options.progress?.(READING * done),
   };
   await source.read(sink, options.signal ?? new AbortController().signal);
@@ -115,7 +128,8 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
     ...placesIn(entries, wanted),
     ...[...tails.values()].flatMap((tail, i) => (wanted.has(tail) ? [entries.count + i] : [])),
   ];
-  return { packed, duplicates, conflicts, skipped: faults, placesOf };
+  const sources = tallies.flatMap(({ count }) => count ?? []);
+  return { packed, duplicates, conflicts, skipped: faults, sources, placesOf };
 }
 
 /** A list has more patterns than a manifest holds. */

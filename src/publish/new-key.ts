@@ -51,6 +51,7 @@ export async function planUnderNewKeys(
   const judge: PlanPorts["judge"] = async (plan) => ({
     ...plan,
     refusal: null,
+    shrunk: [],
     warnings: [
       `the list moves to the key of epoch ${plan.key.epoch}: names within their departure grace are refused at once, and a rollback to an earlier generation brings the earlier key back`,
     ],
@@ -104,6 +105,10 @@ class RepeatedSource implements Source {
     this.#source = source;
   }
 
+  get identity() {
+    return this.#source.identity;
+  }
+
   describe(): string {
     return this.#source.describe();
   }
@@ -125,6 +130,8 @@ class RepeatedSource implements Source {
         sink.fault(line, reason);
       },
       ...(progress === undefined ? {} : { progress }),
+      leftOut: (line, why) => sink.leftOut?.(line, why),
+      begin: (part) => sink.begin?.(part),
     };
     await this.#source.read(noting, signal);
     this.#first ??= sum;

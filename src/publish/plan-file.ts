@@ -26,6 +26,7 @@ import type { Base } from "./base.ts";
 import { PublishError } from "./errors.ts";
 import type { DomainPlan } from "./plan.ts";
 import type { PlannedList } from "./plan-list.ts";
+import type { SourceCount } from "./source-counts.ts";
 import { newShards } from "./upload-size.ts";
 
 /** The format that this release writes, and the only one that it reads. */
@@ -40,6 +41,15 @@ const LINES = v.object({ count: NUMBER, first: v.array(v.string()) });
 const POLICY = v.record(v.string(), v.unknown());
 const MODE = v.picklist(MODES);
 const STATE = v.picklist(["active", "disabled", "full", "moved"]);
+
+const SOURCE = v.object({
+  name: v.string(),
+  accepting: NUMBER,
+  given: NUMBER,
+  elsewhere: NUMBER,
+  leftOut: NUMBER,
+  reasons: v.array(v.tuple([v.string(), NUMBER])),
+});
 
 const HEADER = v.object({
   rollcall_plan: NUMBER,
@@ -63,6 +73,8 @@ const DOMAIN = v.object({
   leaving: v.array(v.tuple([NUMBER, v.picklist(["removed", "refused"])])),
   unchanged: v.boolean(),
   refusal: v.nullable(v.string()),
+  shrunk: v.array(v.string()),
+  sources: v.nullable(v.array(SOURCE)),
   warnings: v.array(v.string()),
   patched: v.nullable(
     v.object({
@@ -152,6 +164,12 @@ function storedOf(list: PlannedList, parts: Uint8Array[]): StoredDomain {
     leaving: [...plan.leaving],
     unchanged: plan.unchanged,
     refusal: plan.refusal,
+    shrunk: [...plan.shrunk],
+    sources:
+      plan.sources?.counts.map(({ unmet: _, reasons, ...count }) => ({
+        ...count,
+        reasons: reasons.map(([why, rows]): [string, number] => [why, rows]),
+      })) ?? null,
     warnings: [...plan.warnings],
     patched: plan.patched && { ...plan.patched, kept: plan.patched.kept.map(toHex) },
     counts,
@@ -252,6 +270,8 @@ function plannedOf(
     changing: new Map(),
     unchanged: stored.unchanged,
     refusal: stored.refusal,
+    shrunk: stored.shrunk,
+    sources: stored.sources === null ? undefined : { counts: stored.sources.map(asMet), last: null },
     listed: null,
     patched: stored.patched && { ...stored.patched, kept: stored.patched.kept.map(fromHex) },
     guardNames: null,
@@ -261,6 +281,9 @@ function plannedOf(
   };
   return { plan, ...stored.shown };
 }
+
+/** A plan that did not meet what rollcall.toml expects is in no file. */
+const asMet = (count: Omit<SourceCount, "unmet">): SourceCount => ({ ...count, unmet: [] });
 
 /** What a line of JSON says, or null if it does not fit the schema. */
 function parsed<S extends v.GenericSchema>(schema: S, line: Uint8Array): v.InferOutput<S> | null {

@@ -102,6 +102,8 @@ export async function planList(
   const { hashing } = ports;
   const intent = {
     ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
+    sources:
+      list.sources.length === 0 ? undefined : { counts: list.sources, last: recorder?.last(domain) ?? null },
     decidedPatched:
       target.patched === "keep" ? { decision: target.patched, hashing } : DECIDED[target.patched ?? "open"],
   };
@@ -109,6 +111,7 @@ export async function planList(
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
   );
   const plan = await ports.judge(compared);
+  recorder?.read(plan);
   const leaving = await during(progress, `naming who leaves ${domain}`, (update) =>
     namesLeaving(recorder, plan, update),
   );
@@ -149,7 +152,7 @@ function requireExpected(planned: readonly PlannedList[]): void {
     throw new PublishError(
       "guard",
       "a list is not what rollcall.toml expects; nothing was published",
-      "the list is probably incomplete, or the wrong one: check where it comes from. If it is right, change minimum, must_not_appear or canaries",
+      "the list is probably incomplete, or the wrong one: check where it comes from. If it is right, change minimum, must_not_appear, canaries or max_left_out",
       [
         ...unmet,
         ...missing.map((address) => `${address} is a canary, and is not in the list or not accepted`),
@@ -187,6 +190,7 @@ const NO_LIST: ReadList = {
   duplicates: NOTHING,
   conflicts: NOTHING,
   skipped: NOTHING,
+  sources: [],
   placesOf: () => [],
 };
 
@@ -236,7 +240,7 @@ async function namesLeaving(
   { domain, key, leaving }: DomainPlan,
   progress: (done: number) => void,
 ): Promise<PlannedList["leaving"]> {
-  const names = await recorder?.store.namesOf(domain, key, leaving, progress);
+  const names = await recorder?.namesOf(domain, key, leaving, progress);
   return [...(names ?? [])].map(([tail, name]) => ({
     address: addressOf(name, domain),
     how: leaving.get(tail) as "removed" | "refused",

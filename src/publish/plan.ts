@@ -31,6 +31,7 @@ import { compareWithRemote } from "./compare.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
+import { type ReadSources, shrunkSources } from "./source-counts.ts";
 
 /** What a domain should become. */
 export interface Intent extends ExpectedList {
@@ -42,6 +43,8 @@ export interface Intent extends ExpectedList {
   readonly mode?: Mode;
   /** What becomes of single changes that the list does not know; undefined: nobody decided. */
   readonly decidedPatched?: DecidedPatched | undefined;
+  /** What the sources of rollcall.toml gave, now and last; undefined: the list is from elsewhere. */
+  readonly sources?: ReadSources | undefined;
 }
 
 /** Names, by their tails, that leave the list, or stay in it but will be rejected. */
@@ -93,6 +96,8 @@ export interface DomainPlan extends Intent, Pick<Expectations, "missingCanaries"
   readonly unchanged: boolean;
   /** Why the guard refuses, or null. Judged against the head alone, until {@link judgePlan} asks the edge. */
   readonly refusal: string | null;
+  /** Which sources give less than they gave last: a sentence each. `--force` overrides this, as it does the guard. */
+  readonly shrunk: readonly string[];
   readonly guardNames: GuardNames | null;
   readonly warnings: readonly string[];
 }
@@ -141,12 +146,15 @@ export async function planDomain(
         uncountable: live === null ? [] : uncountableBetween(live, policy, packed),
         mayBeEmpty: policy.alias !== null || policy.catchall,
         hasPatterns: acceptsByPattern(packed.patterns),
-        share: (live?.policy ?? policy).guard,
+        share: guardShare(live, policy),
       });
-  const { hasPostmaster, ...expected } = compareWithExpected(planned, policy);
+  const { hasPostmaster, missingCanaries, unmet } = compareWithExpected(planned, policy);
+  const share = guardShare(live, policy);
   return {
     ...planned,
-    ...expected,
+    missingCanaries,
+    unmet: [...unmet, ...(intent.sources?.counts ?? []).flatMap((count) => count.unmet)],
+    shrunk: shrunkSources(intent.sources, share, isSame ? live.generation : null),
     listed: intent.packed,
     patched,
     base,
@@ -162,9 +170,17 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    warnings: [...warningsOf(policy, hasPostmaster, live, difference), ...stepUpNotes(live, mode)],
+    warnings: [
+      ...warningsOf(policy, hasPostmaster, live, difference),
+      ...stepUpNotes(live, mode),
+      ...sourceNotes(live, intent),
+    ],
   };
 }
+
+/** The share of names that the guard allows a publish to lose: the head decides. */
+export const guardShare = (base: Base | null, policy: DomainPolicy): number =>
+  (base === null || base.deleted ? policy : base.policy).guard;
 
 /** Where names that differ are kept. */
 type Named = Pick<DomainPlan, "leaving" | "coming" | "changing">;
@@ -293,6 +309,13 @@ function stepUpNotes(live: Base | null, mode: Mode): string[] {
   const fate = mode === "defer" ? "deferred" : "refused";
   return [
     `${mode} mode would have ${fate} about ${wouldRefuse} distinct names in the last day; if there is backscatter, most of them are rightly unknown`,
+  ];
+}
+
+function sourceNotes(live: Base | null, { sources }: Intent): string[] {
+  if (live === null || sources === undefined || sources.last !== null || sources.counts.length < 2) return [];
+  return [
+    "this host does not know what the sources gave last, so they are not compared; set a minimum in their tables",
   ];
 }
 

@@ -35,7 +35,10 @@ export async function publishPlanFile(
   }
   const planned: PlannedList[] = [];
   for (const stored of domains) planned.push(await planOf(ports, stored, shown));
-  for (const list of planned) ports.progress.planned?.(list);
+  for (const list of planned) {
+    ports.recorder?.read(list.plan);
+    ports.progress.planned?.(list);
+  }
   return publishPlanned(ports, planned, options);
 }
 
@@ -60,7 +63,10 @@ async function planOf(
   const isToSettle = base?.generation === expect && plan.patched?.settles === true;
   // An earlier run of the same plan published this domain.
   if (base !== null && isHead(base, after) && !isToSettle) {
-    return { ...list, plan: { ...plan, unchanged: true, refusal: null, expect: base.generation } };
+    return {
+      ...list,
+      plan: { ...plan, unchanged: true, refusal: null, shrunk: [], expect: base.generation },
+    };
   }
   if ((base?.generation ?? null) === expect) return list;
   const from = expect === null ? "no list" : `generation ${expect}`;

@@ -117,7 +117,7 @@ export async function publishPlanned(
   options: PublishOptions = {},
 ): Promise<PublishResult> {
   if (options.dryRun) {
-    const isRefused = planned.some(({ plan }) => plan.refusal !== null || openChanges(plan.patched) !== null);
+    const isRefused = planned.some(({ plan }) => isRefusedPlan(plan) || openChanges(plan.patched) !== null);
     return { planned, isRefused, isPublished: false, generations: {} };
   }
   const { recorder } = ports;
@@ -173,7 +173,7 @@ const uploadOver = (
   withMovingHeads(client, plans, send, (again, conflict) => {
     if (again.some(({ missingCanaries, unmet }) => missingCanaries.length + unmet.length > 0)) throw conflict;
     requireDecisions(again);
-    const refused = again.filter(({ refusal }) => refusal !== null);
+    const refused = again.filter(isRefusedPlan);
     if (refused.length > 0 && !force) throw refusal(refused);
   });
 
@@ -215,8 +215,12 @@ export async function exportLists(
   return { planned, isRefused, next: directory.next(planned.map(({ plan }) => plan)) };
 }
 
+/** Whether only `--force` publishes a plan: the guard refuses it, or a source gives less than it gave last. */
+export const isRefusedPlan = ({ refusal, shrunk }: DomainPlan): boolean =>
+  refusal !== null || shrunk.length > 0;
+
 const refusedOf = (planned: readonly PlannedList[]): readonly PlannedList[] =>
-  planned.filter(({ plan }) => plan.refusal !== null);
+  planned.filter(({ plan }) => isRefusedPlan(plan));
 
 /** @throws PublishError `guard` if a list does not reflect single changes, and nobody said what becomes of them */
 function requireDecisions(plans: readonly DomainPlan[]): void {
@@ -237,13 +241,23 @@ function refusal(refused: readonly DomainPlan[]): PublishError {
   const isUnderOtherKey = refused.some(
     ({ base, key }) => base !== null && !base.deleted && base.keyId !== key.id,
   );
+  const isByGuard = refused.some(({ refusal }) => refusal !== null);
   return new PublishError(
     "guard",
-    "refused by the guard; nothing was changed",
-    isUnderOtherKey ? OTHER_KEY_STEPS : GUARD_STEPS,
-    refused.map(({ domain, refusal }) => `${domain} ${refusal}`),
+    isByGuard
+      ? "refused by the guard; nothing was changed"
+      : "a source gives less than it gave last; nothing was changed",
+    isUnderOtherKey ? OTHER_KEY_STEPS : isByGuard ? GUARD_STEPS : SOURCE_STEPS,
+    refused.flatMap(({ domain, refusal, shrunk }) => [
+      ...(refusal === null ? [] : [`${domain} ${refusal}`]),
+      ...shrunk.map((text) => `${domain}: ${text}`),
+    ]),
   );
 }
+
+/** Hint for a source that gives less than it gave last. */
+const SOURCE_STEPS =
+  "check the source; if these names are meant to go, publish with --force, which makes what the source gives now the measure";
 
 /** Hint for a list that the guard refuses. */
 export const GUARD_STEPS =

@@ -254,6 +254,8 @@ const source = fc.constantFrom(...Object.keys(KINDS), "fax").chain((kind) => {
     kind: fc.constant(kind),
     preset: oneOf(...PRESETS),
     other_domains: oneOf("skip", "refuse"),
+    minimum: oneOf(1, 0),
+    max_left_out: oneOf(0, -1),
   };
   return table(withKind, ["kind", ...required]);
 });

@@ -3,6 +3,7 @@ import { stablelibHashing } from "../../directory/stablelib.ts";
 import {
   encodePlanFile,
   FREE_KV_WRITES_A_DAY,
+  isRefusedPlan,
   KV_DOLLARS_PER_MILLION_WRITES,
   openChanges,
   type PlannedList,
@@ -37,7 +38,8 @@ another publish came first.
 Exit codes of this command:
   0  nothing to change
   2  there are changes, and the guard passes
-  4  the guard refuses, the list is not what rollcall.toml expects, or single changes need a decision
+  4  the guard refuses, a source gives less than it gave last, the list is not what rollcall.toml expects, or single
+     changes need a decision
   1  other failure, and also a usage error
 The others are those of \`rollcall --help\`: 3 bad input, 6 edge unreachable.`;
 
@@ -80,7 +82,7 @@ async function plan(
     output.line(`The plan is in ${out}. To publish exactly this: rollcall publish ${out}`);
   }
   const isOpen = changed.some(({ plan }) => openChanges(plan.patched) !== null);
-  const isRefused = isOpen || (changed.some(({ plan }) => plan.refusal !== null) && !options.force);
+  const isRefused = isOpen || (planned.some(({ plan }) => isRefusedPlan(plan)) && !options.force);
   cli.finish(isRefused ? EXIT.guard : changed.length > 0 ? EXIT.changes : EXIT.done);
   output.result({
     changes: changed.length > 0,

@@ -20,10 +20,12 @@ export function combineSources(sources: readonly Source[]): Source {
           last = Math.max(last, before + line);
           return before + line;
         };
+        sink.begin?.(source);
         await source.read(
           {
             entry: (line, address, state) => sink.entry(place(line), address, state),
             fault: (line, reason) => sink.fault(place(line), reason),
+            leftOut: (line, why) => sink.leftOut?.(place(line), why),
             progress: (done) => sink.progress?.((index + done) / sources.length),
           },
           signal,

@@ -1,6 +1,6 @@
 import { eachLine } from "./lines.ts";
 import { smtpAddress } from "./proxy-address.ts";
-import type { ParseList, SourceSink } from "./source.ts";
+import { NO_ADDRESS, type ParseList, type SourceSink } from "./source.ts";
 import { PLAIN_STATES, type StateWords, shown } from "./states.ts";
 
 /** Which columns have the addresses and their states. */
@@ -16,7 +16,7 @@ export interface CsvColumns {
 const PLAIN_COLUMNS: CsvColumns = { address: "address", state: "state" };
 
 /** Where rows go. */
-type Rows = Pick<SourceSink, "entry" | "fault">;
+type Rows = Pick<SourceSink, "entry" | "fault" | "leftOut">;
 
 /**
  * Parses CSV (RFC 4180): a header `address` or `address,state`, then one mailbox per record. An empty state means
@@ -111,10 +111,10 @@ function readRecord(
   const state = words.read(fields[columns.state]);
   if (typeof state !== "string") sink.fault(line, state.fault);
   else if (separator !== null) {
-    for (const part of address.split(separator)) {
-      const one = smtpAddress(part.trim());
-      if (one !== null && one !== "") sink.entry(line, one, state);
-    }
+    const found = address.split(separator).map((part) => smtpAddress(part.trim()));
+    const own = found.filter((one) => one !== null && one !== "");
+    for (const one of own) sink.entry(line, one as string, state);
+    if (own.length === 0) sink.leftOut?.(line, NO_ADDRESS);
   } else if (address === "") sink.fault(line, "the address is empty");
   else sink.entry(line, address, state);
 }

@@ -8,7 +8,7 @@ import { type Sign, signOfError, signOfMore } from "./page-signs.ts";
 import { POINTER, valuesAt } from "./pointer.ts";
 import { smtpAddress } from "./proxy-address.ts";
 import { httpUrl, TIMEOUT_SETTING, textSetting } from "./settings.ts";
-import type { SourceSink } from "./source.ts";
+import { NO_ADDRESS, type SourceSink } from "./source.ts";
 import { STATES_SETTING, type StateWords, stateWords } from "./states.ts";
 import { within } from "./within.ts";
 
@@ -196,8 +196,8 @@ class ItemReader {
       else this.#sink.fault(line, state.fault);
     }
     this.addresses += found;
-    if (found === 0 && without_address === "refuse") this.#sink.fault(line, NO_ADDRESS);
+    if (found > 0) return;
+    if (without_address === "skip") this.#sink.leftOut?.(line, NO_ADDRESS);
+    else this.#sink.fault(line, "no address (without_address)");
   }
 }
-
-const NO_ADDRESS = "no address (without_address)";

@@ -13,5 +13,5 @@ export {
   type SourceSettings,
 } from "./kinds.ts";
 export { type MemoryEntry, memorySource } from "./memory.ts";
-export { tableSetting, textSetting } from "./settings.ts";
-export { partOf, placeOf, type Source, type SourceSink } from "./source.ts";
+export { tableSetting, textSetting, wholeNumber } from "./settings.ts";
+export { partOf, placeOf, type Source, type SourceIdentity, type SourceSink } from "./source.ts";

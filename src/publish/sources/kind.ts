@@ -7,6 +7,8 @@ export interface SourceHost {
   readonly shown: string;
   /** The domain whose list is read, in A-labels. */
   readonly domain: string;
+  /** All domains of rollcall.toml, in A-labels. */
+  readonly domains?: ReadonlySet<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Resolves after `ms`; early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

@@ -13,6 +13,7 @@ import { passwd } from "./passwd.ts";
 import { postfix } from "./postfix.ts";
 import { postgresql } from "./postgresql.ts";
 import { PRESETS, presetsOf, withPreset } from "./presets.ts";
+import { wholeNumber } from "./settings.ts";
 import type { Source } from "./source.ts";
 import { sqlite } from "./sqlite.ts";
 
@@ -39,6 +40,8 @@ const KIND_NAMES = Object.keys(KINDS).sort();
 const COMMON = {
   preset: v.optional(v.picklist(Object.keys(PRESETS), `must be one of ${Object.keys(PRESETS).join(", ")}`)),
   other_domains: v.optional(v.picklist(["refuse", "skip"], 'must be "refuse" or "skip"'), "refuse"),
+  minimum: v.optional(wholeNumber(1)),
+  max_left_out: v.optional(wholeNumber(0)),
 };
 
 /** The settings of one source, checked. Only {@link openSources} reads more of it. */
@@ -47,6 +50,10 @@ export interface SourceSettings {
   readonly other_domains: "refuse" | "skip";
   /** Has been applied. */
   readonly preset?: string | undefined;
+  /** Fewest addresses that it must give, for all domains of rollcall.toml. */
+  readonly minimum?: number | undefined;
+  /** Most rows that it may leave out. */
+  readonly max_left_out?: number | undefined;
 }
 
 const KIND = v.picklist(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
@@ -127,11 +134,14 @@ export const filesOfSources = (sources: readonly NamedSource[]): string[] =>
 /** Opens the sources of one domain as one list. Nothing is read yet. @throws PublishError `input` */
 export const openSources = (sources: readonly NamedSource[], host: Omit<SourceHost, "shown">): Source =>
   combineSources(
-    sources.map(({ shown, settings: { kind, other_domains, preset, ...settings } }) => {
-      const opened = kindOf(kind).open(settings, { ...host, shown });
-      const source = preset === undefined && WITH_PATTERNS.has(kind) ? opened : literalOf(opened);
-      return other_domains === "skip" ? onlyOf(source, host.domain) : source;
-    }),
+    sources.map(
+      ({ shown, settings: { kind, other_domains, preset, minimum, max_left_out, ...settings } }) => {
+        const opened = kindOf(kind).open(settings, { ...host, shown });
+        const source = preset === undefined && WITH_PATTERNS.has(kind) ? opened : literalOf(opened);
+        const own = other_domains === "skip" ? onlyOf(source, host.domain, host.domains) : source;
+        return { ...own, identity: { name: shown, minimum, maxLeftOut: max_left_out } };
+      },
+    ),
   );
 
 /** A list in a file, as `list = "lists/example.txt"` names it. */

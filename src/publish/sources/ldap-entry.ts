@@ -3,7 +3,7 @@ import type { EntryState } from "../../directory/index.ts";
 import { PublishError } from "../errors.ts";
 import type { SourceHost } from "./kind.ts";
 import { smtpAddress } from "./proxy-address.ts";
-import type { SourceSink } from "./source.ts";
+import { NO_ADDRESS, type SourceSink } from "./source.ts";
 import type { StateWords, UnknownState } from "./states.ts";
 
 /** Bit 2 of Active Directory's userAccountControl: the account is disabled ([MS-ADTS] 2.2.16). */
@@ -38,15 +38,18 @@ export class EntryReader {
     const line = ++this.#entries;
     const values = this.#valuesOf(entry);
     const state = this.#stateOf(values);
+    let found = 0;
     for (const attribute of this.#settings.attributes) {
       for (const value of values(attribute)) {
         const address = addressOf(attribute, value);
         if (address === null) continue;
-        this.addresses++;
+        found++;
         if (typeof state === "string") this.#sink.entry(line, address, state);
         else this.#sink.fault(line, state.fault);
       }
     }
+    this.addresses += found;
+    if (found === 0) this.#sink.leftOut?.(line, NO_ADDRESS);
   }
 
   /** Attributes by name in any case, with the values of all their options, such as `mail;lang-en` (RFC 4512, 2.5). */

@@ -70,7 +70,7 @@ function readUser(
   line: number,
   text: string,
   { uid_min, uid_max, shells, domain }: Rules,
-  sink: Pick<SourceSink, "entry" | "fault">,
+  sink: Pick<SourceSink, "entry" | "fault" | "leftOut">,
 ): void {
   if (text === "") return;
   const fields = text.split(":");
@@ -85,5 +85,6 @@ function readUser(
   if (Number(uid) < uid_min || Number(uid) > uid_max) return;
   const shell = fields[SHELL] as string;
   const state = Object.hasOwn(shells, shell) ? shells[shell] : "active";
-  if (state !== undefined && state !== "skip") sink.entry(line, `${fields[NAME]}@${domain}`, state);
+  if (state === "skip") sink.leftOut?.(line, `with the shell ${shell}`);
+  else if (state !== undefined) sink.entry(line, `${fields[NAME]}@${domain}`, state);
 }

@@ -110,12 +110,13 @@ function take(
   key: string,
   bareNames: "refuse" | "skip" | "keep",
   domain: string,
-  sink: Pick<SourceSink, "entry" | "fault">,
+  sink: Pick<SourceSink, "entry" | "fault" | "leftOut">,
 ): void {
   if (key === "") sink.fault(line, "a row without a key");
   else if (key.includes("@")) sink.entry(line, key, "active");
   else if (bareNames === "keep") sink.entry(line, `${key}@${domain}`, "active");
   // `example.com anything` declares a virtual alias domain, and names no recipient.
+  else if (bareNames === "skip" && !key.includes(".")) sink.leftOut?.(line, "without a domain");
   else if (bareNames === "refuse" && !key.includes(".")) {
     sink.fault(
       line,

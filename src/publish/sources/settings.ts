@@ -5,6 +5,12 @@ import * as v from "valibot";
 /** A text that is not empty. @param what it must be, for the message: "must be the path of a file" */
 export const textSetting = (what: string) => v.pipe(v.string(what), v.nonEmpty(what));
 
+/** A whole number from `least` to a milliard. */
+export const wholeNumber = (least: number) => {
+  const what = `must be a whole number, ${least} or more`;
+  return v.pipe(v.number(what), v.integer(what), v.minValue(least, what), v.maxValue(1e9, what));
+};
+
 /** A table, and no list: valibot takes an empty list for an empty table. */
 export const tableSetting = <T extends v.GenericSchema>(table: T): T => ({
   ...table,

@@ -2,6 +2,8 @@ import type { EntryState } from "../../directory/index.ts";
 
 /** A place that mailbox lists come from: a file, a directory service, a database, a program or a URL. */
 export interface Source {
+  /** What rollcall.toml says of it; left out for a list that has no name there. */
+  readonly identity?: SourceIdentity | undefined;
   /** The source as messages show it, such as `lists/example.txt`. */
   describe(): string;
   /**
@@ -12,6 +14,16 @@ export interface Source {
   read(sink: SourceSink, signal: AbortSignal): Promise<void>;
   /** For a source that consists of several: which of them a line is from. Called after the list was read. */
   partOf?(line: number): SourcePart;
+}
+
+/** A source of rollcall.toml. */
+export interface SourceIdentity {
+  /** As messages show it, such as `source staff`. */
+  readonly name: string;
+  /** Fewest addresses that it must give, for all domains of rollcall.toml. */
+  readonly minimum?: number | undefined;
+  /** Most rows that it may leave out. */
+  readonly maxLeftOut?: number | undefined;
 }
 
 /** A line of a source that is part of another one. */
@@ -27,6 +39,10 @@ export interface SourceSink {
   entry(line: number, address: string, state: EntryState): void;
   /** A line that cannot be read. */
   fault(line: number, reason: string): void;
+  /** A row without a mailbox of this domain. `why` follows the word "rows"; null: of another domain of rollcall.toml. */
+  leftOut?(line: number, why: string | null): void;
+  /** For a source that consists of several: the next lines are of this one. */
+  begin?(part: Source): void;
   /** Called from time to time with the share that has been read, 0 to 1, if the source knows it. */
   progress?(done: number): void;
 }
@@ -34,7 +50,7 @@ export interface SourceSink {
 /** Parses a list's bytes as they arrive. `progress` takes the octets read so far. */
 export type ParseList = (
   chunks: AsyncIterable<Uint8Array>,
-  sink: Pick<SourceSink, "entry" | "fault">,
+  sink: Pick<SourceSink, "entry" | "fault" | "leftOut">,
   progress?: (octets: number) => void,
 ) => Promise<void>;
 
@@ -46,3 +62,6 @@ export function placeOf(source: Source, line: number): string {
   const part = partOf(source, line);
   return `${part.source.describe()}:${part.line}`;
 }
+
+/** Why a row without an address is left out. */
+export const NO_ADDRESS = "without an address";

@@ -10,7 +10,7 @@ export const WRONG_SETTINGS: readonly (readonly [where: string, file: string, me
   [
     "a setting of a source",
     '[sources.s]\nkind = "file"\npath = "a"\ncolums = 1\n',
-    "rollcall.toml:4: unknown setting colums; known here: kind, preset, other_domains, path, format, columns, separator, states",
+    "rollcall.toml:4: unknown setting colums; known here: kind, preset, other_domains, minimum, max_left_out, path, format, columns, separator, states",
   ],
   [
     "a value of a source",
