@@ -86,7 +86,7 @@ async function readJson(stream) {
 async function publishSample() {
   for (const [domain, file] of Object.entries(LISTS)) {
     const list = join("examples", "sample", file);
-    const code = await run(["publish", "--domain", domain, list, "--yes"]);
+    const code = await run(["publish", "--domain", domain, list, "--enforce", "--yes"]);
     if (code !== 0 && !stopping) return code;
   }
   return 0;

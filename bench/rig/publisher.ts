@@ -66,7 +66,10 @@ export async function publish(
     await planned();
     since = performance.now();
   };
-  const target = { domain: DOMAIN, source: openFile({ path, shown: path }), policy: {}, canaries: [] };
+  const target = {
+    ...{ domain: DOMAIN, source: openFile({ path, shown: path }), policy: {}, canaries: [] },
+    mode: "enforce" as const,
+  };
   await publishLists({ ...ports(client), confirm }, [target]);
   return (performance.now() - since) / 1000;
 }

@@ -38,7 +38,9 @@ export class VirtualPublisher {
       "list",
       names.map((name) => [`${name}@${DOMAIN}`, "active"] as const),
     );
-    await clock.run(publishLists(ports, [{ domain: DOMAIN, source, policy: {}, canaries: [] }]));
+    await clock.run(
+      publishLists(ports, [{ domain: DOMAIN, source, policy: {}, canaries: [], mode: "enforce" }]),
+    );
     await clock.advance(MINUTE);
   }
 

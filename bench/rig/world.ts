@@ -75,7 +75,7 @@ export class World implements AsyncDisposable {
 
   /** Publishes a list and waits until it is in KV. */
   async publish(edge: ServedEdge, list: string, domain = DOMAIN): Promise<Run> {
-    const published = await this.rollcall(edge, "publish", "--domain", domain, list, "--yes");
+    const published = await this.rollcall(edge, "publish", "--domain", domain, list, "--enforce", "--yes");
     await this.untilCopied(edge);
     return published;
   }

@@ -85,8 +85,8 @@ function seconds(text: string): number {
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
- * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay; what rollcall.toml
- * expects of the list always applies.
+ * named. With FILE, policy and mode of rollcall.toml do not apply, so that the stored ones stay, but for the mode of a new
+ * domain; what rollcall.toml expects of the list always applies.
  */
 export function targetsOf(cli: Cli, file: string | undefined, options: ListOptions): Targets {
   const settings = cli.settings(options.config);
@@ -100,7 +100,16 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
     }
     const source = openFile({ path: cli.path(file), shown: file });
     return {
-      targets: [{ domain, source, policy, mode, ...expectedOf(known.get(domain), options) }],
+      targets: [
+        {
+          domain,
+          source,
+          policy,
+          mode,
+          initialMode: known.get(domain)?.mode,
+          ...expectedOf(known.get(domain), options),
+        },
+      ],
       settings,
     };
   }

@@ -39,7 +39,7 @@ export function showPlan(
       decision === null ? red("keep or drop them?") : decision === "keep" ? "kept" : yellow("dropped");
     row("patched", `${what}: ${end}`);
   };
-  output.line(`${bold(plan.domain)}  ${baseOf(plan)}`);
+  output.line(`${bold(plan.domain)}  ${baseOf(plan)}, ${modeOf(plan)}`);
   const held = plan.base?.brake?.held ?? 0;
   if (held > 0) row("brake", red(`holds ${held} names that left: see \`rollcall brake ${plan.domain}\``));
   const counts = plan.sources?.counts ?? [];
@@ -89,6 +89,12 @@ export function showPlan(
 function baseOf({ base }: DomainPlan): string {
   if (base === null) return "new";
   return `generation ${base.generation}${base.deleted ? ", deleted" : ""}`;
+}
+
+/** The mode of a list, from its first line on: it decides what becomes of mail. */
+function modeOf({ base, resultingMode: mode }: DomainPlan): string {
+  const before = base === null || base.deleted ? mode : base.mode;
+  return before === mode ? `in ${mode} mode` : `from ${before} to ${mode} mode`;
 }
 
 function differenceOf({ difference }: DomainPlan): string {

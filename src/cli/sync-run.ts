@@ -12,6 +12,7 @@ import {
   statusAfter,
   syncDomains,
   syncMetrics,
+  UNSAID_MODE,
 } from "../publish/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
@@ -130,14 +131,16 @@ export class SyncRunner {
         `${domain}: the brake holds ${outcome.held} names that left; see \`rollcall brake ${domain}\``,
       );
     if (outcome.kind === "published") {
-      const { difference, patternChanges } = outcome.planned.plan;
+      const { base, difference, patternChanges, resultingMode, warnings } = outcome.planned.plan;
+      const isNew = base === null || base.deleted;
+      if (isNew && warnings.includes(UNSAID_MODE)) output.warn(`${domain}: ${UNSAID_MODE}`);
       const patterns = patternsInWords(patternChanges);
       const changes =
         difference === null
           ? "names cannot be compared"
           : `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${patterns}`;
       output.line(
-        `${output.colors.green("published")} ${domain} as generation ${outcome.generation}: ${changes}`,
+        `${output.colors.green("published")} ${domain} as generation ${outcome.generation}${isNew ? `, in ${resultingMode} mode` : ""}: ${changes}`,
       );
     } else if (outcome.kind === "failed") {
       const { message, details, hint } = explain(outcome.error);

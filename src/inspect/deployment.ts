@@ -142,7 +142,13 @@ class Trial {
           progress: {},
           confirm: async () => undefined,
         },
-        [{ domain, source: memorySource("trial", [`listed@${domain}`]), policy: {}, canaries: [] }],
+        [
+          {
+            ...{ domain, policy: {}, canaries: [] },
+            source: memorySource("trial", [`listed@${domain}`]),
+            mode: "enforce",
+          },
+        ],
         { note: "rollcall doctor" },
       );
       return `generation ${generations[domain]} of ${domain}`;

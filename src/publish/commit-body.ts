@@ -16,7 +16,8 @@ export interface CommitParts {
   readonly key: DomainKey;
   readonly expect: number | null;
   readonly policy: Partial<DomainPolicy>;
-  readonly mode?: Mode | undefined;
+  /** Left out: unchanged. */
+  readonly resultingMode?: Mode | undefined;
   readonly resultingPolicy: DomainPolicy;
   readonly packed: Pick<PackedList, "table" | "patterns">;
   /** Left out or null if the edge does not know of single changes. */
@@ -28,8 +29,8 @@ export const commitOf = ({
   key,
   expect,
   policy,
-  mode,
   resultingPolicy,
+  resultingMode: mode,
   packed: { table, patterns },
   patched = null,
 }: CommitParts): DomainCommit => ({

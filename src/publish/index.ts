@@ -14,6 +14,7 @@ export * from "./patched.ts";
 export * from "./plan.ts";
 export * from "./plan-file.ts";
 export * from "./plan-list.ts";
+export { UNSAID_MODE } from "./plan-notes.ts";
 export * from "./publish-plan.ts";
 export * from "./source-counts.ts";
 export * from "./sources/index.ts";

@@ -28,6 +28,8 @@ export interface PublishTarget {
   readonly policy: Partial<DomainPolicy>;
   /** Left out or undefined: unchanged. */
   readonly mode?: Mode | undefined;
+  /** The mode of a new domain, if `mode` is left out. */
+  readonly initialMode?: Mode | undefined;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
   /** What becomes of single changes that the list does not know; left out: nobody decided. */
@@ -96,12 +98,12 @@ export async function planList(
   options: PlanOptions = {},
 ): Promise<PlannedList> {
   const { recorder, progress } = ports;
-  const { domain, policy, canaries, minimum, mustNotAppear, mode } = target;
+  const { domain, policy, canaries, minimum, mustNotAppear, mode, initialMode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
   const { hashing } = ports;
   const intent = {
-    ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
+    ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear, initialMode },
     sources:
       list.sources.length === 0 ? undefined : { counts: list.sources, last: recorder?.last(domain) ?? null },
     decidedPatched:

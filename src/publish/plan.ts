@@ -20,7 +20,6 @@ import {
   isSameTable,
   losesByPattern,
   type Mode,
-  milderMode,
   NO_COUNTS,
   POLICY_SETTINGS,
   TailColumn,
@@ -31,6 +30,7 @@ import { compareWithRemote } from "./compare.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
+import { notesOn } from "./plan-notes.ts";
 import { type ReadSources, shrunkSources } from "./source-counts.ts";
 
 /** What a domain should become. */
@@ -41,6 +41,8 @@ export interface Intent extends ExpectedList {
   readonly policy: Partial<DomainPolicy>;
   /** Left out: unchanged. */
   readonly mode?: Mode;
+  /** The mode with which a new domain starts if `mode` is left out; left out too: observe. */
+  readonly initialMode?: Mode | undefined;
   /** What becomes of single changes that the list does not know; undefined: nobody decided. */
   readonly decidedPatched?: DecidedPatched | undefined;
   /** What the sources of rollcall.toml gave, now and last; undefined: the list is from elsewhere. */
@@ -120,7 +122,7 @@ export async function planDomain(
   const { key } = intent;
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
-  const mode = intent.mode ?? live?.mode ?? "enforce";
+  const mode = intent.mode ?? live?.mode ?? intent.initialMode ?? "observe";
   const { packed, patched } = decidePatched(intent.packed, {
     names: base?.patched ?? null,
     comparable: live !== null && comparable(live, { policy, keyId: key.id }),
@@ -170,11 +172,7 @@ export async function planDomain(
     unchanged,
     refusal,
     guardNames: live === null ? acceptedNames(packed) : names.all,
-    warnings: [
-      ...warningsOf(policy, hasPostmaster, live, difference),
-      ...stepUpNotes(live, mode),
-      ...sourceNotes(live, intent),
-    ],
+    warnings: notesOn(intent, { live, policy, mode, hasPostmaster, difference }),
   };
 }
 
@@ -300,53 +298,6 @@ function changesBetween(live: Base, policy: DomainPolicy, mode: Mode): DomainPla
   ).map((setting) => ({ setting, from: live.policy[setting], to: policy[setting] }));
   if (live.mode !== mode) changes.push({ setting: "mode", from: live.mode, to: mode });
   return changes;
-}
-
-/** What a step up of the mode means for senders. It informs, and refuses nothing. */
-function stepUpNotes(live: Base | null, mode: Mode): string[] {
-  const wouldRefuse = live?.wouldRefuse ?? null;
-  if (live === null || wouldRefuse === null || milderMode(live.mode, mode) === mode) return [];
-  const fate = mode === "defer" ? "deferred" : "refused";
-  return [
-    `${mode} mode would have ${fate} about ${wouldRefuse} distinct names in the last day; if there is backscatter, most of them are rightly unknown`,
-  ];
-}
-
-function sourceNotes(live: Base | null, { sources }: Intent): string[] {
-  if (live === null || sources === undefined || sources.last !== null || sources.counts.length < 2) return [];
-  return [
-    "this host does not know what the sources gave last, so they are not compared; set a minimum in their tables",
-  ];
-}
-
-function warningsOf(
-  policy: DomainPolicy,
-  hasPostmaster: boolean,
-  live: Base | null,
-  difference: Difference | null,
-): string[] {
-  const warnings: string[] = [];
-  if (policy.alias === null && !hasPostmaster) {
-    warnings.push(
-      policy.postmaster
-        ? "the list has no postmaster; mail to it is accepted anyway, so make sure that someone receives it"
-        : "the list has no postmaster, and the policy does not accept it either; RFC 5321 requires it",
-    );
-  }
-  if (policy.case === "sensitive") {
-    warnings.push(
-      "case is sensitive, but the tables of Postfix, OpenSMTPD and Stalwart ask in lower case: names with capitals are refused there. With Postfix, use the policy service",
-    );
-  }
-  if (live !== null && difference === null) {
-    warnings.push(
-      "made under another key, case or dots setting: names cannot be compared, and names that leave get no grace",
-    );
-  }
-  if (policy.grace === 0 && (difference?.removed ?? 0) > 0) {
-    warnings.push("grace is 0: names that leave are rejected at once");
-  }
-  return warnings;
 }
 
 const sum = (counts: Counts): number => counts.active + counts.disabled + counts.full + counts.moved;

@@ -47,7 +47,8 @@ async function verdictOf(url: string, token: string, recipient: string): Promise
 async function publish(home: string, url: string, token: string, list: string): Promise<Ended> {
   writeFileSync(join(home, "list.txt"), list);
   const env = { ROLLCALL_URL: url, ROLLCALL_TOKEN: token };
-  return startCli(["publish", "--domain", "example.org", "list.txt", "--yes"], { home, env }).ended;
+  return startCli(["publish", "--domain", "example.org", "list.txt", "--enforce", "--yes"], { home, env })
+    .ended;
 }
 
 describe("rollcall dev", () => {
@@ -274,7 +275,7 @@ describe("rollcall dev", () => {
     // As in a deployment: what was published under the old key defers until it is published again.
     expect(await verdictOf(second.url, token, "alice@example.org")).toBe("unavailable");
     const env = { ROLLCALL_URL: second.url, ROLLCALL_TOKEN: token };
-    const args = ["publish", "--domain", "example.org", "list.txt", "--yes"];
+    const args = ["publish", "--domain", "example.org", "list.txt", "--enforce", "--yes"];
     expect(await startCli(args, { home, env }).ended).toMatchObject({ code: 4 });
     expect(await startCli([...args, "--force"], { home, env }).ended).toMatchObject({ code: 0 });
     // Work that failed is not begun again for a second.

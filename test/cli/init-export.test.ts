@@ -114,7 +114,7 @@ describe("rollcall export", () => {
     list(cwd, "large.example", Array.from({ length: 7_000 }, (_, i) => `user${i}`).join(" "));
     const env = { ...vars };
     const exported = async (): Promise<void> => {
-      expect(await rollcall(["export", "--kv-bulk", "kv.json"], { cwd, env })).toMatchObject({
+      expect(await rollcall(["export", "--enforce", "--kv-bulk", "kv.json"], { cwd, env })).toMatchObject({
         code: 0,
         stderr: "",
       });

@@ -27,7 +27,9 @@ describe.skipIf(NODE_20 === undefined)("the built command on Node 20", () => {
     );
     const edge = ["--url", dev.url, "--token-file", "state/admin-token"];
     const cli = (...args: string[]) => startCli([...args, ...edge], { home, node }).ended;
-    expect(await cli("publish", "--domain", "example.org", "list.csv", "--yes")).toMatchObject({ code: 0 });
+    expect(await cli("publish", "--domain", "example.org", "list.csv", "--enforce", "--yes")).toMatchObject({
+      code: 0,
+    });
     const { stdout } = await cli("check", "alice@example.org", "bob@example.org", "carol@example.org");
     expect(stdout).toMatch(/deliverable[\s\S]*full[\s\S]*unknown/);
     const doctor = ["doctor", "--live", dev.url, "--token-file", "state/admin-token"];

@@ -21,10 +21,10 @@ describe("rollcall plan", () => {
     const { domain, run, write, verdict } = fresh();
     const rest = Array.from({ length: 20 }, (_, i) => `user${i}@D,active\n`).join("");
     write("l.csv", `address,state\npostmaster@D,active\na@D,active\nb@D,active\n${rest}`);
-    const first = await run(`plan --domain ${domain} l.csv`);
+    const first = await run(`plan --domain ${domain} l.csv --enforce`);
     expect(first).toMatchObject({ code: 2, stderr: "" });
     expect(first.stdout).toMatch(
-      /^d\d+\.example {2}new\n[\s\S]*23 added[\s\S]*guard {6}passes\n\nPlan: 1 domain to change, 0 unchanged; 23 added, 0 removed, 0 changed\.\nTo upload: at most 0 shards, \d+ octets, and 2 KV writes: 0\.2 % [^\n]*\$0\.000010 beyond/,
+      /^d\d+\.example {2}new, in enforce mode\n[\s\S]*23 added[\s\S]*guard {6}passes\n\nPlan: 1 domain to change, 0 unchanged; 23 added, 0 removed, 0 changed\.\nTo upload: at most 0 shards, \d+ octets, and 2 KV writes: 0\.2 % [^\n]*\$0\.000010 beyond/,
     );
     expect(await verdict("a")).toBe("not-served");
     await run(`publish --domain ${domain} l.csv --yes`);

@@ -226,7 +226,16 @@ describe("the other commands behind a proxy", { timeout: SLOW }, () => {
     writeFileSync(join(home, "list.txt"), names.join(""));
     const proxyUrl = `http://127.0.0.1:${proxy.port}`;
     const ca = ["--ca-file", files.cert];
-    const published = await run(proxyUrl, "publish", "--domain", "a.example", "list.txt", "--yes", ...ca);
+    const published = await run(
+      proxyUrl,
+      "publish",
+      "--domain",
+      "a.example",
+      "list.txt",
+      "--enforce",
+      "--yes",
+      ...ca,
+    );
     expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining("published a.example") });
     const checked = await run(proxyUrl, "check", "user7@a.example", "nobody@a.example", ...ca);
     expect(checked.stdout).toMatch(/deliverable[\s\S]*unknown/);

@@ -42,7 +42,7 @@ describe("docs/publishing.md", () => {
     const staff = Array.from({ length: 40 }, (_, i) => `user${i}`);
     writeFileSync(
       join(cwd, "rollcall.toml"),
-      '[domains."example.com"]\nlist = "list.csv"\ncanaries = ["postmaster@example.com"]\nminimum = 30\n',
+      '[domains."example.com"]\nlist = "list.csv"\ncanaries = ["postmaster@example.com"]\nminimum = 30\nmode = "enforce"\n',
     );
     list(["postmaster", "dave", "erin", ...staff]);
     await rollcall(["publish", "--yes"], { cwd, env });

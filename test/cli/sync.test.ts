@@ -9,7 +9,7 @@ const { edge, fresh } = useEdge();
 /** Settings for the workspace's domain, whose list is list.txt, and others. */
 function configure({ domain, write, names }: Workspace, more = ""): void {
   names(TEN);
-  write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\n${more}`);
+  write("rollcall.toml", `[defaults]\nmode = "enforce"\n[domains."${domain}"]\nlist = "list.txt"\n${more}`);
 }
 
 const statusOf = ({ cwd }: Workspace) =>
@@ -35,7 +35,7 @@ describe("rollcall sync", () => {
     const first = await run("sync --metrics rollcall.prom");
     expect(first).toMatchObject({ code: 0, asked: [] });
     expect(first.stdout).toMatch(
-      /^published d\d+\.example as generation \d+: 10 added, 0 removed, 0 changed\n$/,
+      /^published d\d+\.example as generation \d+, in enforce mode: 10 added, 0 removed, 0 changed\n$/,
     );
     expect(await verdict("a")).toBe("deliverable");
     expect(statusOf(workspace)).toMatchObject({
@@ -187,7 +187,7 @@ describe("rollcall sync --watch", () => {
     configure(workspace);
     const sync = start(workspace, "--watch", "--interval", "1h");
     await sync.saying(/publishing every 60 min to http/);
-    await sync.saying(/published d\d+\.example as generation \d+: 10 added/);
+    await sync.saying(/published d\d+\.example as generation \d+, in enforce mode: 10 added/);
     await until(
       sync,
       () => exists(join(cwd, ".rollcall", "status.json")) && statusOf(workspace).next !== null,
@@ -208,7 +208,7 @@ describe("rollcall sync --watch", () => {
     const tables = `[domains."${domain}"]\nlist = "list.txt"\n[domains."other.${domain}"]\nlist = "other.txt"\n`;
     write("rollcall.toml", tables);
     sync.child.kill("SIGHUP");
-    await sync.saying(/published other\.d\d+\.example as generation \d+: 1 added/);
+    await sync.saying(/published other\.d\d+\.example as generation \d+, in observe mode: 1 added/);
     expect((await sync.stop("SIGTERM")).code).toBe(0);
     expect(await run(`check a@other.${domain}`)).toMatchObject({ code: 0 });
   });

@@ -117,7 +117,7 @@ function settingsOf(withDeleted: boolean): string {
   );
   tables.push(`[domains."${ALIAS}"]\nalias = "example.com"`);
   if (withDeleted) tables.push(`[domains."${DELETED}"]\nlist = "${DELETED}.csv"`);
-  return `${tables.join("\n\n")}\n`;
+  return `[defaults]\nmode = "enforce"\n\n${tables.join("\n\n")}\n`;
 }
 
 /**

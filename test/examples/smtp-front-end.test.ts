@@ -31,7 +31,7 @@ describe("the SMTP front end with an edge", () => {
       ["example.org", "example.org.csv"],
       ["bücher.example", "buecher.example.txt"],
     ] as const) {
-      const args = ["publish", "--domain", domain, join(sample, file), "--yes"];
+      const args = ["publish", "--domain", domain, join(sample, file), "--enforce", "--yes"];
       const { code, stderr } = await startCli([...args, "--token-file", "state/admin-token"], { home, env })
         .ended;
       expect(stderr).toBe("");

@@ -345,7 +345,9 @@ it.concurrent("A domain without a head whose KV manifest says origin: kv is refu
   const { exports } = edges.edge;
   const host = new Publisher(exports, { ROLLCALL_MASTER_KEY: MASTER_KEY });
   const list = host.write(domain, "alice bob,disabled");
-  expect(await host.run(`export --kv-bulk kv.json --domain ${domain} ${list}`)).toMatchObject({ code: 0 });
+  expect(await host.run(`export --enforce --kv-bulk kv.json --domain ${domain} ${list}`)).toMatchObject({
+    code: 0,
+  });
   const bulk = JSON.parse(readFileSync(join(host.cwd, "kv.json"), "utf8")) as {
     key: string;
     value: string;

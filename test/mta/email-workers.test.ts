@@ -23,7 +23,11 @@ beforeAll(async () => {
     "overfull@example.com,full",
   ];
   writeFileSync(join(home, "list.csv"), `${list.join("\n")}\n`);
-  await rollcall(["publish", "--domain", "example.com", "list.csv", "--yes"], home, workers.administrator);
+  await rollcall(
+    ["publish", "--domain", "example.com", "list.csv", "--enforce", "--yes"],
+    home,
+    workers.administrator,
+  );
 });
 afterAll(() => cleanup.run());
 

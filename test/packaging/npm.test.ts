@@ -70,7 +70,15 @@ describe.skipIf(NPM === undefined).each([
     const list = join(home, "more.txt");
     writeFileSync(list, "alice@example.org\nbob@example.org\n");
     const to = ["--url", edge.url, "--token-file", edge.adminToken];
-    const { code, stdout } = await rollcall("publish", "--domain", "example.org", list, "--yes", ...to).ended;
+    const { code, stdout } = await rollcall(
+      "publish",
+      "--domain",
+      "example.org",
+      list,
+      "--enforce",
+      "--yes",
+      ...to,
+    ).ended;
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining("example.org") });
     const from = ["--url", edge.url, "--token-file", edge.checkToken];
     const bridge = rollcall("bridge", "--socketmap", "127.0.0.1:0", ...from);

@@ -124,8 +124,10 @@ keep_lists = true
 
 # Settings for every domain that does not override them, shown with their defaults.
 [defaults]
-# mode = "enforce"          # "observe": accept every recipient, and record what would be rejected;
-#                           # "defer": tell senders to try again later instead
+# mode = "observe"          # how a new domain starts: accept every recipient, and record what would be rejected;
+#                           # "defer": tell senders to try again later instead; "enforce": reject
+patched = "keep"            # a publish keeps single changes (rollcall add, …) that the list does not reflect; "drop": it
+#                           # takes them back. Without this line it stops until a person decides
 # guard = 0.2               # share of accepted names that may leave within 24 hours without --force
 # grace = 3600              # seconds to defer a name that left the list before rejecting it; 0: reject at once
 # delimiters = "+"          # characters that start a subaddress, as in john+news; "" for none
@@ -140,7 +142,6 @@ keep_lists = true
 ${tables}
 # sources = ["staff"]                     # instead of \`list\`: tables [sources.staff], see docs/sources.md
 # canaries = ["postmaster@example.com"]   # must be in every list that is published
-# patched = "keep"                        # single changes (rollcall add, …) that the list does not reflect: "keep" or "drop"
 # minimum = 500                            # fewest names that the list must accept
 # must_not_appear = ["test@example.com"]   # no list with one of these is published
 # mode = "observe"                        # every setting of [defaults] is allowed here too

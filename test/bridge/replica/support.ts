@@ -59,7 +59,7 @@ export class RealEdge {
   async publish(domain: string, locals: readonly string[], ...args: string[]): Promise<void> {
     const file = join(this.home, `${domain}.txt`);
     writeFileSync(file, locals.map((local) => `${local}@${domain}\n`).join(""));
-    await this.run("publish", "--domain", domain, file, "--yes", ...args);
+    await this.run("publish", "--domain", domain, file, "--enforce", "--yes", ...args);
   }
 
   /** A token of role replica. */

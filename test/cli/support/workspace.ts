@@ -16,7 +16,7 @@ export interface Workspace {
   write(name: string, text: string): void;
   /** Writes list.txt. @param names separated by spaces */
   names(names: string): void;
-  /** Publishes names with `--yes` and further arguments. */
+  /** Publishes names with `--yes` and further arguments, in enforce mode unless they say another. */
   publish(names: string, args?: string): Promise<Said>;
   verdict(local: string): Promise<string>;
 }
@@ -54,7 +54,8 @@ export function useEdge() {
       names,
       publish: (list, args = "") => {
         names(list);
-        return run(`publish --domain ${domain} list.txt --yes ${args}`.trim());
+        const mode = /--(?:observe|defer|enforce)/.test(args) ? "" : "--enforce ";
+        return run(`publish --domain ${domain} list.txt --yes ${mode}${args}`.trim());
       },
       verdict: async (local) => {
         const { stdout } = await run(`check ${local}@${domain} --json`);

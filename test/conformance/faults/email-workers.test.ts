@@ -69,7 +69,11 @@ beforeAll(async () => {
   cleanup.add(() => workers.stop());
   const home = folder(cleanup);
   writeFileSync(join(home, "list.csv"), `address,state\n${KNOWN},active\n`);
-  await rollcall(["publish", "--domain", "example.com", "list.csv", "--yes"], home, workers.administrator);
+  await rollcall(
+    ["publish", "--domain", "example.com", "list.csv", "--enforce", "--yes"],
+    home,
+    workers.administrator,
+  );
   // What the Registry says is in KV, too.
   await begin({ registry: "throws" });
   await until("the list is in KV", async () => {

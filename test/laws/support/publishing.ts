@@ -14,6 +14,8 @@ export class Publisher {
   readonly cwd = temporaryFolder();
   readonly #url: string;
   readonly #env: Readonly<Record<string, string>>;
+  /** Domains whose mode a test has set. */
+  readonly #withMode = new Set<string>();
 
   constructor(edge: Pick<LawEdge, "url">, env: Readonly<Record<string, string>> = {}) {
     this.#url = edge.url;
@@ -40,7 +42,13 @@ export class Publisher {
 
   /** Tries to publish names. */
   tryPublish(domain: string, names: string, args = ""): Promise<Said> {
-    return this.run(`publish --domain ${domain} ${this.write(domain, names)} --yes --json ${args}`.trim());
+    // A mode that a test sets stays until it sets another.
+    const isSaid = /--(?:observe|defer)/.test(args);
+    if (isSaid) this.#withMode.add(domain);
+    const mode = isSaid || this.#withMode.has(domain) ? "" : "--enforce ";
+    return this.run(
+      `publish --domain ${domain} ${this.write(domain, names)} --yes --json ${mode}${args}`.trim(),
+    );
   }
 
   /** Publishes names. @returns the generation's number */

@@ -107,7 +107,7 @@ export class Edge {
   /** Publishes a list in CSV: lines of `address,state`. */
   async publish(domain: string, lines: readonly string[]): Promise<void> {
     writeFileSync(join(this.#home, "list.csv"), `address,state\n${lines.join("\n")}\n`);
-    await this.rollcall(["publish", "--domain", domain, "list.csv", "--yes"]);
+    await this.rollcall(["publish", "--domain", domain, "list.csv", "--enforce", "--yes"]);
   }
 
   /** Runs a command against this edge, as its administrator. */

@@ -24,7 +24,7 @@ export async function startPublishedEdge(home: string): Promise<PublishedEdge> {
   const edge = ["--url", dev.url, "--token-file", adminToken];
   const list = join(home, "list.txt");
   writeFileSync(list, "alice@example.org\n");
-  const publish = ["publish", "--domain", "example.org", list, "--yes", ...edge];
+  const publish = ["publish", "--domain", "example.org", list, "--enforce", "--yes", ...edge];
   expect(await startCli(publish, { home }).ended).toMatchObject({ code: 0 });
   const tokenOf = async (role: string): Promise<string> => {
     const create = ["token", "create", "--role", role, "--domain", "example.org", ...edge];

@@ -42,12 +42,26 @@ export class ReleaseCommand {
       return `${name}@${domain},${state}`;
     });
     writeFileSync(join(this.#folder, file), `address,state\n${records.join("\n")}\n`);
-    return this.run(host, "publish", "--domain", domain, file, "--yes", "--no-keep-list", ...options);
+    const mode = options.includes("--defer") ? [] : ["--enforce"];
+    return this.run(
+      host,
+      "publish",
+      "--domain",
+      domain,
+      file,
+      ...mode,
+      "--yes",
+      "--no-keep-list",
+      ...options,
+    );
   }
 
   /** Publishes an alias. */
   async publishAlias(host: ReleaseHost, domain: string, target: string): Promise<void> {
-    writeFileSync(join(this.#folder, "alias.toml"), `[domains."${domain}"]\nalias = "${target}"\n`);
+    writeFileSync(
+      join(this.#folder, "alias.toml"),
+      `[domains."${domain}"]\nalias = "${target}"\nmode = "enforce"\n`,
+    );
     await this.run(host, "publish", "--config", "alias.toml", "--force", "--yes");
   }
 }
