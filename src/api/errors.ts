@@ -17,6 +17,8 @@ export const STATUS = {
   patched_names: 409,
   /** Single changes cannot go on: the list has to be published, which makes more shards. */
   repack_needed: 409,
+  /** Mailboxes that must be in the list are not; `error.unlisted` has their positions in `set`. */
+  not_listed: 409,
   too_large: 413,
   unsupported_media_type: 415,
   /** Refused by the guard of law 4; `error.refusals` gives the reason for each domain. */

@@ -13,7 +13,12 @@ export const idempotencyKey = kind<string>(
 
 const KEY = new RegExp(`^[!-~]{1,${MAX_IDEMPOTENCY_KEY}}$`);
 
-const mailboxState = closed({ recipient: text, state: oneOf(...ENTRY_STATES) });
+const mailboxState = closed({
+  recipient: text,
+  state: oneOf(...ENTRY_STATES),
+  /** Only if the mailbox is in the list already. */
+  listed: v.exactOptional(flag),
+});
 
 /** `PATCH /v1/domains/{domain}/mailboxes`: all of it happens, or nothing. */
 export const mailboxesRequest = named(

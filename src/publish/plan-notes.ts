@@ -1,7 +1,14 @@
 /** What a person should know about a plan: it informs, and stops nothing. */
 import { type Difference, type DomainPolicy, type Mode, milderMode } from "../directory/index.ts";
 import type { Base } from "./base.ts";
-import type { Intent } from "./plan.ts";
+import type { ReadSources } from "./source-counts.ts";
+
+/** What was said of a domain. */
+interface Said {
+  readonly mode?: Mode;
+  readonly initialMode?: Mode | undefined;
+  readonly sources?: ReadSources | undefined;
+}
 
 /** What a plan makes of a domain. */
 interface Made {
@@ -15,17 +22,17 @@ interface Made {
 }
 
 /** A sentence each. */
-export const notesOn = (intent: Intent, made: Made): readonly string[] => [
-  ...modeNotes(intent, made),
+export const notesOn = (said: Said, made: Made): readonly string[] => [
+  ...modeNotes(said, made),
   ...policyNotes(made),
-  ...sourceNotes(intent, made),
+  ...sourceNotes(said, made),
 ];
 
 /** Of a new domain whose mode nobody said. */
 export const UNSAID_MODE =
   'new, and nothing says in which mode it starts, so in observe: every recipient is accepted. To reject unknown ones, publish with --enforce, or set mode = "enforce" in rollcall.toml';
 
-function modeNotes({ mode: said, initialMode }: Intent, { live, mode }: Made): string[] {
+function modeNotes({ mode: said, initialMode }: Said, { live, mode }: Made): string[] {
   if (live === null) return said === undefined && initialMode === undefined ? [UNSAID_MODE] : [];
   const { wouldRefuse = null } = live;
   if (wouldRefuse === null || milderMode(live.mode, mode) === mode) return [];
@@ -60,7 +67,7 @@ function policyNotes({ live, policy, hasPostmaster, difference }: Made): string[
   return notes;
 }
 
-function sourceNotes({ sources }: Intent, { live }: Made): string[] {
+function sourceNotes({ sources }: Said, { live }: Made): string[] {
   if (live === null || sources === undefined || sources.last !== null || sources.counts.length < 2) return [];
   return [
     "this host does not know what the sources gave last, so they are not compared; set a minimum in their tables",

@@ -10,6 +10,7 @@ import {
   UNLISTED,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
+import type { MailboxChanges } from "./protocol.ts";
 
 /** A name that a batch changes. */
 export interface NetChange extends PatchedName {
@@ -58,6 +59,25 @@ export class NetChanges {
 
   get changed(): NetChange[] {
     return this.all.filter(({ was, state }) => was !== state);
+  }
+
+  /**
+   * @returns positions of names to remove that are not in the list after the changes so far
+   * @throws RegistryFailure `not_listed` if a name is not in it, and must be
+   */
+  requireListed({ changes, mustBeListed = [] }: Pick<MailboxChanges, "changes" | "mustBeListed">): number[] {
+    const unlisted = changes.flatMap(([fingerprint], i) => {
+      const place = placeOf(shardOf(fingerprint, this.#bits), tailOf(fingerprint));
+      const state = this.#names.get(place)?.state ?? (this.#listed.get(place) as Listed).state;
+      return state === UNLISTED ? [i] : [];
+    });
+    const missing = unlisted.filter((i) => mustBeListed.includes(i));
+    if (missing.length === 0) return unlisted.filter((i) => changes[i]?.[1] === UNLISTED);
+    const what = missing.length === 1 ? "a mailbox is" : `${missing.length} mailboxes are`;
+    throw failure("not_listed", `${this.#domain}: ${what} not in the list; nothing was changed`, {
+      domain: this.#domain,
+      unlisted: missing,
+    });
   }
 
   readonly compare: Compare = (visit) => {

@@ -216,9 +216,11 @@ function judgeNext(
   const known = idempotency && rememberedResult(context.storage, domain, idempotency, context.now);
   if (known) return known;
   requireSpelling(base, patch);
+  const unlisted = net.requireListed(patch);
   const { counts, undo } = net.apply(patch.changes, patch.atOnce);
   const refusal = isJudged ? refusalOf(context, base, net) : null;
-  if (refusal === null) return { domain, generation: 0, ...counts };
+  if (refusal === null)
+    return { domain, generation: 0, ...counts, ...(unlisted.length === 0 ? {} : { unlisted }) };
   undo();
   throw guardFailure([[domain, refusal]]);
 }

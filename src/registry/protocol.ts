@@ -80,6 +80,8 @@ export interface MailboxChanges {
   readonly sentinels: readonly string[];
   /** Each name once. */
   readonly changes: readonly SingleChange[];
+  /** Positions in `changes` of names that must be in the list; left out if none must. */
+  readonly mustBeListed?: readonly number[];
   /** Overrides the guard; recorded. */
   readonly force: boolean;
   /** Whether removed names get no departure grace. */

@@ -71,6 +71,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
   "PATCH /v1/domains/{domain}/mailboxes": [
     { set: [{ recipient: "a@a.example", state: "full" }], remove: ["b@a.example"], force: true, now: false },
     { remove: ["b@a.example"] },
+    { set: [{ recipient: "a@a.example", state: "disabled", listed: true }] },
   ],
   "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
   "POST /v1/registry/verify": [{ partition: 0 }, { partition: 1, after: "a.example 3" }],

@@ -32,6 +32,63 @@ describe("rollcall add, remove, disable and enable", () => {
     expect((await run(`history ${domain}`)).stdout).toMatch(/patch +admin/);
   });
 
+  it("do not make a mailbox of a typo: enable and disable say what is not in the list, and how to add it", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    for (const [verb, state] of [
+      ["enable", "active"],
+      ["disable", "disabled"],
+    ]) {
+      const said = await run(`${verb} a@${domain} typo@${domain} other@${domain} --yes`);
+      expect(said.code).toBe(3);
+      expect(said.stderr).toContain(
+        `error: ${domain}: 2 mailboxes are not in the list; nothing was changed\n  typo@${domain}\n  other@${domain}\nwhat to do: check the spelling`,
+      );
+      expect(said.stderr).toContain(`rollcall add ADDRESS --state ${state}`);
+      expect([await verdict("typo"), await verdict("a")]).toEqual(["unknown", "deliverable"]);
+    }
+  });
+
+  it("refuse a name below a catch-all or a pattern if that is said: add with a state", async () => {
+    const { domain, run, write, verdict } = fresh();
+    write("list.txt", "postmaster@D\na@D\nb@D\nticket-*@D\n@D\n");
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\ncatchall = true\nmode = "enforce"\n`);
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    for (const name of ["trap", "ticket-7"]) {
+      expect(await run(`disable ${name}@${domain} --yes`)).toMatchObject({ code: 3 });
+      expect(await verdict(name)).toBe("deliverable");
+      expect(await run(`add ${name}@${domain} --state disabled --yes`)).toMatchObject({ code: 0 });
+      expect(await verdict(name)).toBe("disabled");
+      expect(await run(`enable ${name}@${domain} --yes`)).toMatchObject({ code: 0 });
+      expect(await verdict(name)).toBe("deliverable");
+    }
+  });
+
+  it("say what was not in the list when it is removed", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    const typo = await run(`remove a@${domain} typo@${domain} --yes`);
+    expect(typo).toMatchObject({ code: 0 });
+    expect(typo.stdout).toContain("0 added, 1 removed, 0 changed");
+    expect(typo.stderr).toContain(`warning: typo@${domain} was not in the list\n`);
+    expect((await run(`remove a@${domain} --now --yes`)).stderr).toContain(
+      `a@${domain} was not in the list; if it left before, its grace has ended\n`,
+    );
+  });
+
+  it("say at once what a publish will ask, and how to settle it", async () => {
+    const { domain, run, publish } = fresh();
+    await publish(TEN);
+    for (const change of ["add new", "disable new", "enable new", "remove new"]) {
+      const [verb, name] = change.split(" ");
+      const { stderr } = await run(`${verb} ${name}@${domain} --yes`);
+      expect(stderr).toContain("what to do: make the same change in the source of the list");
+      expect(stderr).toContain('patched = "keep" or "drop" in rollcall.toml');
+      expect(stderr).toContain("`rollcall sync` ends with 4");
+    }
+    expect((await run(`remove new@${domain} --yes`)).stderr).not.toContain("what to do");
+  });
+
   it("change several domains in one call, and take the domain from --domain", async () => {
     const [one, other] = [fresh(), fresh()];
     await one.publish(TEN);

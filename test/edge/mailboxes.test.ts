@@ -103,7 +103,63 @@ describe("single changes", () => {
     const domain = fresh();
     const generation = await publish(env, domain, ["alice", "bob"]);
     const result = await patch(domain, { set: { alice: "active" }, remove: ["nobody"] });
-    expect(result).toEqual({ domain, generation, added: 0, removed: 0, changed: 0 });
+    expect(result).toEqual({ domain, generation, added: 0, removed: 0, changed: 0, unlisted: [0] });
+  });
+
+  it("of a mailbox that must be in the list are refused if it is not, all of them, and say which", async () => {
+    const domain = fresh();
+    const generation = await publish(env, domain, ["alice", ["bob", "disabled"]]);
+    const send = (set: readonly object[], more: object = {}): Promise<Response> =>
+      call(env, `/v1/domains/${domain}/mailboxes`, { method: "PATCH", json: { set, ...more } });
+    const to = (name: string, listed?: boolean): object => ({
+      recipient: `${name}@${domain}`,
+      state: "full",
+      ...(listed === undefined ? {} : { listed }),
+    });
+    const refused = await refusal(
+      await send([to("alice", true), to("typo", true), to("new"), to("x", true)]),
+    );
+    expect(refused).toMatchObject({
+      status: 409,
+      code: "not_listed",
+      message: `${domain}: 2 mailboxes are not in the list; nothing was changed`,
+      unlisted: [1, 3],
+    });
+    expect(await verdicts(domain, "alice", "typo", "new")).toEqual(["deliverable", "unknown", "unknown"]);
+    const body = (await (await send([to("new"), to("bob", true), to("other", false)])).json()) as PatchResult;
+    expect(body).toEqual({ domain, generation: generation + 1, added: 2, removed: 0, changed: 1 });
+    expect(await verdicts(domain, "bob", "new", "other")).toEqual(["full", "full", "full"]);
+  });
+
+  it("say which removed mailboxes were not in the list, also when they are sent again", async () => {
+    const domain = fresh();
+    await publish(env, domain, names(10));
+    const sent = { set: { u1: "full" }, remove: ["typo", "u0", "gone"] };
+    const first = await patch(domain, sent, "key");
+    expect(first).toMatchObject({ removed: 1, changed: 1, unlisted: [0, 2] });
+    expect(await patch(domain, sent, "key")).toEqual(first);
+    expect(await patch(domain, { remove: ["u2"] })).not.toHaveProperty("unlisted");
+  });
+
+  it("see the changes before them, also those of the same moment; one that is refused leaves the others", async () => {
+    const domain = fresh();
+    await publish(env, domain, names(10));
+    const set = (name: string, state: string): Promise<Response> =>
+      call(env, `/v1/domains/${domain}/mailboxes`, {
+        method: "PATCH",
+        json: { set: [{ recipient: `${name}@${domain}`, state, listed: true }] },
+      });
+    const [added, changed, typo, removed, after] = await Promise.all([
+      send(domain, { set: { new: "active" } }),
+      set("new", "disabled"),
+      set("typo", "disabled"),
+      send(domain, { remove: ["u0"] }),
+      set("u0", "active"),
+    ]);
+    expect([added, changed, typo, removed, after].map((response) => response?.status)).toEqual([
+      200, 200, 409, 200, 409,
+    ]);
+    expect(await verdicts(domain, "new", "typo", "u0")).toEqual(["disabled", "unknown", "departed"]);
   });
 
   it("are recorded in history and audit with who made them", async () => {

@@ -1,7 +1,7 @@
 /** What comes of commits, plans, rollbacks and deletions. */
 import * as v from "valibot";
 import { shardsIn } from "../commits.ts";
-import { type Infer, mapOf, named, open, text, texts, whole } from "../schema.ts";
+import { type Infer, listOf, mapOf, named, open, text, texts, whole } from "../schema.ts";
 
 export const shardTable = named("ShardTable", shardsIn(open));
 export type ShardTable = Infer<typeof shardTable>;
@@ -37,6 +37,8 @@ export const patchResult = named(
     removed: whole,
     /** Listed before and after, in different states. */
     changed: whole,
+    /** Positions in `remove` of mailboxes that were not in the list; left out if all were. */
+    unlisted: v.exactOptional(listOf(whole)),
   }),
 );
 export type PatchResult = Infer<typeof patchResult>;

@@ -1,7 +1,7 @@
 /** The answers that say little: an error, and "done". */
 import * as v from "valibot";
 import { type ErrorCode, STATUS } from "../errors.ts";
-import { type Infer, kind, knownWord, mapOf, named, open, text, texts, whole } from "../schema.ts";
+import { type Infer, kind, knownWord, listOf, mapOf, named, open, text, texts, whole } from "../schema.ts";
 
 /** The body of every response with a status other than 2xx, but for a single recipient that is `unavailable`. */
 export const errorBody = named(
@@ -17,6 +17,8 @@ export const errorBody = named(
       missing: v.exactOptional(mapOf(texts, "a list of text")),
       /** guard: the reason by domain. */
       refusals: v.exactOptional(mapOf(text, "text")),
+      /** not_listed: positions in `set`. */
+      unlisted: v.exactOptional(listOf(whole)),
     }),
   }),
 );

@@ -132,7 +132,7 @@ export const ANSWERS = {
     summary:
       "Add, remove, disable or enable single mailboxes of a list. The header Idempotency-Key makes a request harmless to repeat",
     answer: patchResult,
-    errors: ["not_found", "conflict", "repack_needed", "guard"],
+    errors: ["not_found", "conflict", "not_listed", "repack_needed", "guard"],
   },
   rollbackDomain: {
     summary: "Make an old generation's content the head again, under a new number",

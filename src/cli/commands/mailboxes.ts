@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { MailboxesRequest, PatchResult } from "../../api/index.ts";
+import { ClientError, type RollcallClient } from "../../client/index.ts";
 import {
   domainOf as domainOfRecipient,
   ENTRY_STATES,
@@ -8,9 +9,10 @@ import {
   toHex,
 } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
-import { inputError } from "../exit.ts";
+import { CliError, EXIT, inputError } from "../exit.ts";
 import { plural } from "../output.ts";
 import { collect, domainOf } from "../publish-targets.ts";
+import { SETTINGS_FILE } from "../settings.ts";
 
 interface ChangeOptions extends EdgeOptions {
   readonly domain?: readonly string[];
@@ -26,6 +28,8 @@ interface Verb {
   readonly description: string;
   /** For the question: "Remove 2 mailboxes?" */
   readonly word: string;
+  /** Whether the mailboxes must be in the list: a typo would make another one. */
+  readonly mustBeListed?: true;
   /** The state that a mailbox gets; null: it leaves the list. */
   stateOf(options: ChangeOptions): EntryState | null;
 }
@@ -73,6 +77,7 @@ export const disableCommand = (cli: Cli): Command => {
     name: "disable",
     description: "reject mail to single mailboxes, which stay in the list",
     word: "Disable",
+    mustBeListed: true,
     stateOf: () => "disabled",
   };
   return change(cli, verb).action(actionOf(cli, verb));
@@ -84,6 +89,7 @@ export const enableCommand = (cli: Cli): Command => {
     name: "enable",
     description: "accept mail to single mailboxes again",
     word: "Enable",
+    mustBeListed: true,
     stateOf: () => "active",
   };
   return change(cli, verb).action(actionOf(cli, verb));
@@ -102,7 +108,7 @@ async function send(
 ): Promise<void> {
   const { output } = cli;
   const client = cli.client(options);
-  const requests = requestsFor(addresses, verb.stateOf(options), options);
+  const requests = requestsFor(addresses, verb, options);
   const domains = [...requests.keys()];
   for (const address of addresses) output.line(`  ${verb.name.padEnd(8)} ${address}`);
   if (!options.yes) {
@@ -113,24 +119,63 @@ async function send(
   const results: PatchResult[] = [];
   try {
     for (const [domain, request] of requests) {
-      const result = await client.patchMailboxes(domain, request, toHex(cli.platform.randomBytes(16)));
+      const result = await patch(client, domain, request, toHex(cli.platform.randomBytes(16)));
       results.push(result);
       output.line(describe(output.colors.green, result));
+      for (const i of result.unlisted ?? [])
+        output.warn(unlistedText(request.remove?.[i] as string, options));
     }
   } catch (error) {
     if (results.length > 0)
       output.warn(`changed before this failed: ${results.map((result) => result.domain).join(", ")}`);
     throw error;
   }
+  if (results.some(isChange)) output.note(SETTLING);
   output.result({ domains: results });
+}
+
+/** What a publish will do with the changes: without it, sync would stop for the domain, and nobody knows why. */
+const SETTLING = `what to do: make the same change in the source of the list. Until the list reflects it, a publish needs to know
+  what becomes of it: patched = "keep" or "drop" in ${SETTINGS_FILE}, or --keep-patched or --drop-patched of \`rollcall publish\`.
+  Without that, \`rollcall sync\` ends with 4 for the domain, and publishes nothing of it`;
+
+const isChange = ({ added, removed, changed }: PatchResult): boolean => added + removed + changed > 0;
+
+const unlistedText = (address: string, { now }: ChangeOptions): string =>
+  `${address} was not in the list${now ? "; if it left before, its grace has ended" : ""}`;
+
+/** @throws CliError exit 3 if a mailbox must be in the list, and is not */
+async function patch(
+  client: RollcallClient,
+  domain: string,
+  request: MailboxesRequest,
+  key: string,
+): Promise<PatchResult> {
+  try {
+    return await client.patchMailboxes(domain, request, key);
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code !== "not_listed") throw error;
+    const named = (error.body?.unlisted ?? []).map((i) => request.set?.[i]);
+    const [first] = named;
+    throw new CliError(
+      EXIT.input,
+      error.message,
+      `check the spelling. To put one into the list: \`rollcall add ADDRESS\`; \`rollcall add ADDRESS --state ${first?.state ?? "disabled"}\` does so in that state, such as to refuse a name that a catch-all or a pattern accepts`,
+      named.flatMap((each) => each?.recipient ?? []),
+      { cause: error },
+    );
+  }
 }
 
 /** One request for each domain. @throws CliError exit 3 for an address without a domain */
 function requestsFor(
   addresses: readonly string[],
-  state: EntryState | null,
-  { domain: named = [], force, now }: ChangeOptions,
+  { stateOf, mustBeListed }: Verb,
+  options: ChangeOptions,
 ): Map<string, MailboxesRequest> {
+  const { domain: named = [], force, now } = options;
+  const state = stateOf(options);
+  const listed = mustBeListed ? { listed: true } : {};
   const byDomain = new Map<string, string[]>();
   const [only, ...others] = named.map(domainOf);
   if (others.length > 0) throw inputError("--domain is given twice", "write the others as whole addresses");
@@ -147,7 +192,7 @@ function requestsFor(
       {
         ...(state === null
           ? { remove: recipients }
-          : { set: recipients.map((recipient) => ({ recipient, state })) }),
+          : { set: recipients.map((recipient) => ({ recipient, state, ...listed })) }),
         ...(force ? { force } : {}),
         ...(now ? { now } : {}),
       },
@@ -155,11 +200,9 @@ function requestsFor(
   );
 }
 
-function describe(
-  green: (text: string) => string,
-  { domain, generation, added, removed, changed }: PatchResult,
-) {
-  return added + removed + changed === 0
+function describe(green: (text: string) => string, result: PatchResult): string {
+  const { domain, generation, added, removed, changed } = result;
+  return !isChange(result)
     ? `${domain}  nothing to change`
     : `${green("changed")} ${domain} in generation ${generation}: ${added} added, ${removed} removed, ${changed} changed`;
 }

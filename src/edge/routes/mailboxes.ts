@@ -36,16 +36,17 @@ export const patchMailboxes: Handler<"patchMailboxes"> = async (call) => {
       ? null
       : { key: readMessage(idempotencyKey, sent, "Idempotency-Key"), digest: digestOf(deployment, body) };
   for (let attempt = 1; ; attempt++) {
-    const changes = changesFor(deployment, await headOf(call, domain), body);
+    const { places, ...changes } = changesFor(deployment, await headOf(call, domain), body);
     const result = await registryOf(call, domain).patch(
       { ...changes, idempotency },
       caller.id,
       reachOf(caller),
     );
     if (!result.ok && result.error.code === "conflict" && attempt < TRIES) continue;
-    const changed = unwrap(result);
-    const { generation } = changed.result;
-    return acknowledge(deployment, deployment.reader.partitionOf(domain), { [domain]: generation }, changed);
+    const changed = unwrap(result.ok ? result : { ...result, error: inRequest(result.error, places) });
+    const named = { ...changed, result: inRequest(changed.result, places) };
+    const { generation } = named.result;
+    return acknowledge(deployment, deployment.reader.partitionOf(domain), { [domain]: generation }, named);
   }
 };
 
@@ -54,7 +55,7 @@ function changesFor(
   deployment: Deployment,
   { domain, epoch, keyId, policy }: ManifestRecord,
   { set = [], remove = [], force = false, now = false }: MailboxesRequest,
-): Omit<MailboxChanges, "idempotency"> {
+): Omit<MailboxChanges, "idempotency"> & { readonly places: readonly number[] } {
   const key = deployment.keyFor(domain, epoch);
   if (key.id !== keyId) {
     throw new HttpError(
@@ -64,7 +65,16 @@ function changesFor(
     );
   }
   const changes = new Map<string, SingleChange>();
-  const change = (where: string, recipient: string, state: number): void => {
+  const places: number[] = [];
+  const listed = new Set<string>();
+  const change = (
+    member: string,
+    i: number,
+    recipient: string,
+    state: number,
+    mustBeListed = false,
+  ): void => {
+    const where = member.replace("#", String(i));
     const name = listedName(recipient, domain, policy);
     if (name === null) throw badRequest(`${where}: the policy has a catch-all, which is no mailbox`);
     if (typeof name !== "string") throw badRequest(`${where}: ${name.fault}`);
@@ -78,24 +88,36 @@ function changesFor(
     if ((changes.get(id)?.[1] ?? state) !== state) {
       throw badRequest(`${where}: the same mailbox is named before, with another state`);
     }
+    if (!changes.has(id)) places.push(i);
     changes.set(id, [print, state]);
+    if (mustBeListed) listed.add(id);
   };
-  set.forEach(({ recipient, state }, i) => {
-    change(`set[${i}].recipient`, recipient, ENTRY_STATES.indexOf(state));
+  set.forEach(({ recipient, state, listed }, i) => {
+    change("set[#].recipient", i, recipient, ENTRY_STATES.indexOf(state), listed);
   });
   remove.forEach((recipient, i) => {
-    change(`remove[${i}]`, recipient, UNLISTED);
+    change("remove[#]", i, recipient, UNLISTED);
   });
+  const mustBeListed = [...changes.keys()].flatMap((id, i) => (listed.has(id) ? [i] : []));
   return {
     domain,
     keyId,
     canonicaliser: CANONICALISER_VERSION,
     sentinels: sentinels(key.names, policy),
     changes: [...changes.values()],
+    ...(mustBeListed.length === 0 ? {} : { mustBeListed }),
+    places,
     force,
     atOnce: now,
   };
 }
+
+/** Positions as the request has them, of positions among its changes. */
+const inRequest = <T extends { readonly unlisted?: readonly number[] }>(
+  said: T,
+  places: readonly number[],
+): T =>
+  said.unlisted === undefined ? said : { ...said, unlisted: said.unlisted.map((i) => places[i] as number) };
 
 /** Identifies a body to the Registry without its addresses (law 6), and the same after a change of the domain's key. */
 const digestOf = ({ tokenMac }: Deployment, body: MailboxesRequest): string =>

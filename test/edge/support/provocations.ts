@@ -247,6 +247,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
         ...patch({ remove: [`alice@${world.patched}`] }),
         headers: { "Idempotency-Key": "two words" },
       }),
+      fails(
+        409,
+        "not_listed",
+        patched,
+        patch({ set: [{ recipient: `typo@${world.patched}`, state: "full", listed: true }] }),
+      ),
       fails(404, "not_found", `${nowhere}/mailboxes`, patch({ remove: ["x@nowhere.example"] })),
       fails(422, "guard", patched, patch({ remove: local.map((name) => `${name}@${world.patched}`) })),
       ...badBodies(patched, MAX_CHECK_BODY).map((it) => ({

@@ -181,6 +181,30 @@ describe("the status of sync", () => {
     });
   });
 
+  it("keeps how many names the brake held while a domain fails, and until the next success", async () => {
+    const syncing = new Syncing();
+    const good = [target("a.example", "xy")];
+    await syncing.run(good);
+    const held = (): number | undefined => syncing.status?.domains["a.example"]?.held;
+    expect(held()).toBe(0);
+    let synced: SyncedDomain | undefined;
+    await syncing.run(good, (each) => {
+      synced = each;
+    });
+    const { outcome, ...rest } = synced as unknown as SyncedDomain;
+    const braked = { ...rest, outcome: { ...outcome, held: 12 } } as SyncedDomain;
+    const run = { started: 1, ended: 2, synced: [braked], unconfigured: [] };
+    syncing.status = statusAfter(syncing.status, run, ["a.example"]);
+    expect(held()).toBe(12);
+    await syncing.run([broken("a.example")]);
+    expect(held()).toBe(12);
+    expect(syncMetrics(syncing.status as SyncStatus)).toContain(
+      'rollcall_sync_held_names{domain="a.example"} 12\n',
+    );
+    await syncing.run(good);
+    expect(held()).toBe(0);
+  });
+
   it("keeps a domain that a stopped run did not get to, and drops one that is no longer configured", async () => {
     const syncing = new Syncing();
     await syncing.run([target("a.example", "x"), target("b.example", "x")]);
