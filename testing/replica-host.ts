@@ -2,6 +2,7 @@
 import type { Disk } from "../src/bridge/replica/disk/disk.ts";
 import type { ReplicaObserver } from "../src/bridge/replica/ports.ts";
 import { Replica } from "../src/bridge/replica/replica.ts";
+import type { LocalLists } from "../src/bridge/replica/replica-source.ts";
 import { ReplicaStore } from "../src/bridge/replica/store.ts";
 import { createClient } from "../src/client/index.ts";
 import type { Answer } from "../src/directory/index.ts";
@@ -96,6 +97,19 @@ export class ReplicaHost {
     if (this.#replica === null) throw new Error("the bridge of this host is not running");
     return this.#replica;
   }
+
+  get token(): string {
+    return this.#token;
+  }
+
+  /** What the bridge beside it asks it for. */
+  readonly lists: LocalLists = {
+    check: (recipient, domain, minGeneration) =>
+      this.isRunning ? this.replica.check(recipient, domain, minGeneration) : null,
+    heard: (domain) => (this.isRunning ? this.replica.heard(domain) : null),
+    isAway: (domain) => this.isRunning && this.replica.isAway(domain),
+    noteUsed: (answer, domain) => this.replica.noteUsed(answer, domain),
+  };
 
   /** Starts the bridge. */
   async start(): Promise<void> {

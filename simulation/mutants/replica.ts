@@ -161,7 +161,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "an accept of the replica holds",
     bridge(
       "replica/replica-source.ts",
-      'return outcome.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);',
+      'return outcome.kind === "answer" && this.#isOfUse(outcome.answer, domain)\n      ? outcome\n      : this.#local(answer, domain);',
       "return outcome;",
     ),
   ),

@@ -3,7 +3,6 @@
 import type { ChangesAnswer } from "../../src/api/index.ts";
 import type { PollFault } from "../../src/bridge/replica/ports.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
-import type { Answer } from "../../src/directory/index.ts";
 import type { Faults } from "../../testing/faults.ts";
 import { LINGERING } from "../../testing/limits.ts";
 import type { Fetch } from "../../testing/network.ts";
@@ -109,12 +108,9 @@ export class SimulatedReplica implements Answerer {
     this.#token?.domains?.includes(domain) ?? this.#token !== null;
 
   /** What the bridge beside it asks it for. */
-  readonly lists: LocalLists = {
-    check: (recipient, domain, minGeneration) =>
-      this.isRunning ? this.#host.replica.check(recipient, domain, minGeneration) : null,
-    isAway: (domain) => this.isRunning && this.#host.replica.isAway(domain),
-    noteUsed: (answer: Answer, domain: string) => this.#host.replica.noteUsed(answer, domain),
-  };
+  get lists(): LocalLists {
+    return this.#host.lists;
+  }
 
   /** When a fault last met it, or now while one does. */
   get hurtAt(): number {

@@ -103,6 +103,18 @@ export class ReaderHost {
     return number === undefined ? null : { incarnation: view.incarnation, number };
   }
 
+  /**
+   * What was heard of a domain's log: its head, or that of the list it is an alias of if that is higher. Null before
+   * anything was heard.
+   */
+  heard(domain: string): Position | null {
+    const view = this.#reader.views.of(domain);
+    if (view.position === null) return null;
+    const alias = this.#reader.cache.get(domain)?.manifest.policy.alias ?? null;
+    const heads = [domain, alias].map((of) => (of === null ? 0 : (view.head(of) ?? 0)));
+    return { incarnation: view.incarnation, number: Math.max(...heads) };
+  }
+
   /** Domains of a partition that have a head. */
   domains(partition: number): string[] {
     return [...(this.#domains[partition] as Set<string>)];

@@ -2,6 +2,7 @@ import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
 import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
+import type { Heard } from "../answers/min-generations.ts";
 import type { AbortableTimers } from "../ports.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
@@ -127,6 +128,12 @@ export class Replica {
     const host = this.#host;
     if (host === null || !this.#isTimeKnown || !this.#isInScope(domain)) return null;
     return host.head(domain) === null ? null : host.check(recipient, minGeneration);
+  }
+
+  /** What was heard of a domain's log, also by an earlier run: nothing older may refuse. Null before anything was. */
+  heard(domain: string): Heard | null {
+    const heard = this.#host?.heard(domain) ?? null;
+    return heard === null ? null : { incarnation: heard.incarnation, generation: heard.number };
   }
 
   /** An answer of the replica was given to a mail server. */
