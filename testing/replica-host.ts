@@ -60,6 +60,8 @@ export class ReplicaHost {
   readonly #random: Random;
   #replica: Replica | null = null;
   #run = 0;
+  /** Whether the folder was lost since it was last looked at. */
+  isFolderLost = false;
   /** Milliseconds by which the host's wall clock is ahead of the world's. */
   wallOffset = 0;
   /** Milliseconds that its monotonic clock stood still. */
@@ -162,7 +164,11 @@ export class ReplicaHost {
       timers: { sleep },
       random: this.#random,
       hashing: stablelibHashing,
-      checkFolder: () => Promise.resolve(),
+      checkFolder: async () => {
+        const isLost = this.isFolderLost;
+        this.isFolderLost = false;
+        return isLost;
+      },
     });
     if (isOver()) return;
     this.#replica = replica;

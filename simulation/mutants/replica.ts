@@ -157,6 +157,15 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     bridge("replica/replica-source.ts", "(deadline - clock.now()) / 2;", "(deadline - clock.now()) * 2;"),
   ),
   mutant(
+    "what a replica has heard of the log is no bound",
+    "nothing older refuses, also after a restart",
+    bridge(
+      "replica/replica-source.ts",
+      "return this.#replica.heard(domain);",
+      "return this.#replica.heard(domain) && null;",
+    ),
+  ),
+  mutant(
     "an edge that has no verdict ends a replica's accept",
     "an accept of the replica holds",
     bridge(

@@ -34,8 +34,11 @@ export interface ReplicaOptions {
   readonly random: Random;
   readonly hashing: Hashing;
   readonly observer: ReplicaObserver;
-  /** Called before each poll of the first partition: makes the folder usable if it can. */
-  checkFolder(): Promise<void>;
+  /**
+   * Called before each poll of the first partition: makes the folder usable if it can.
+   * @returns whether what was stored may be lost, since the folder was deleted or another bridge used it
+   */
+  checkFolder(): Promise<boolean>;
 }
 
 /** How a domain's list stands here. */
@@ -225,7 +228,7 @@ export class Replica {
   async #round(partition: number): Promise<number> {
     const { store, observer } = this.#options;
     if (partition === 0) {
-      await this.#options.checkFolder();
+      if (await this.#options.checkFolder()) await this.#storeAgain();
       await store.writeWaiting();
     }
     const asked = { now: this.#time.now(), elapsed: this.#time.elapsed() };
@@ -283,12 +286,7 @@ export class Replica {
     { partition }: Changes,
     { host, isMoved }: { readonly host: ReaderHost; readonly isMoved: boolean },
   ): Promise<void> {
-    const { store } = this.#options;
-    const position = host.position(partition);
-    if (isMoved && position !== null) {
-      await store.putSettings(host.settings);
-      await store.putLog(partition, { ...position, heads: host.heads(partition) });
-    }
+    if (isMoved) await this.#storeLog(host, partition);
     await this.#sweep(host);
     for (const domain of host.domains(partition)) this.#syncs.addIfBehind(domain);
   }
@@ -315,6 +313,22 @@ export class Replica {
     for (const domain of await this.#options.store.domains()) {
       if (host.head(domain) === null) await this.#syncs.remove(domain);
     }
+  }
+
+  /** The folder may be empty: stores what is known of the logs, and has each list looked for and fetched. */
+  async #storeAgain(): Promise<void> {
+    const host = this.#host;
+    this.#syncs.distrust();
+    if (host === null) return;
+    for (const partition of range(host.settings.partitions)) await this.#storeLog(host, partition);
+  }
+
+  async #storeLog(host: ReaderHost, partition: number): Promise<void> {
+    const { store } = this.#options;
+    const position = host.position(partition);
+    if (position === null) return;
+    await store.putSettings(host.settings);
+    await store.putLog(partition, { ...position, heads: host.heads(partition) });
   }
 
   async #storeTime(): Promise<void> {

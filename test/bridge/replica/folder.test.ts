@@ -199,9 +199,11 @@ describe("a replica's folder", () => {
     const path = fresh();
     const folder = await open(path);
     expect(await folder.check()).toBeNull();
+    expect(folder.wasLost()).toBe(false);
     rmSync(path, { recursive: true });
     expect(await folder.check()).toBeNull();
     expect(readdirSync(path).sort()).toEqual(["format", "lock"]);
+    expect([folder.wasLost(), folder.wasLost()]).toEqual([true, false]);
     renameSync(path, `${path}.away`);
     await openFolder(path, other);
     expect(await folder.check()).toEqual({ kind: "busy", pid: other.pid });
