@@ -60,6 +60,8 @@ export class ReplicaHost {
   readonly #random: Random;
   #replica: Replica | null = null;
   #run = 0;
+  /** The id of its boot; null if the platform does not say for how long it has been up. */
+  boot: string | null = null;
   /** Whether the folder was lost since it was last looked at. */
   isFolderLost = false;
   /** Milliseconds by which the host's wall clock is ahead of the world's. */
@@ -160,6 +162,7 @@ export class ReplicaHost {
       clocks: {
         monotonic: () => this.monotonic(),
         wall: () => time.now() + this.wallOffset,
+        uptime: () => (this.boot === null ? null : { boot: this.boot, ms: time.elapsed }),
       },
       timers: { sleep },
       random: this.#random,

@@ -30,7 +30,7 @@ beforeEach(async () => {
       heads: [["a.example", 7]],
     });
   await store.putManifest("a.example", new Uint8Array(3));
-  await store.putTime({ registry: 1, wall: 1, contacts: [null] });
+  await store.putTime({ registry: 1, wall: 1, uptime: null, contacts: [null] });
   await opened.folder.release();
 });
 

@@ -38,6 +38,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     now,
     monotonicMicroseconds: () => 0n,
     steady: () => performance.now(),
+    uptime: () => null,
     sleep: (_, signal) =>
       signal === undefined
         ? Promise.resolve()

@@ -38,6 +38,7 @@ export class ReaderHost {
       {
         clock: time,
         registryClock: { now: () => time.earliest() },
+        silence: (contact) => time.silence(contact),
         timers,
         hashing,
         keyFor: keys.keyFor,
@@ -83,11 +84,11 @@ export class ReaderHost {
 
   /** The last contact with each partition, for the store. @param registry the Registry's time now */
   contacts(registry: number): StoredTime["contacts"] {
-    const now = this.#parts.time.now();
+    const { time } = this.#parts;
     return this.#domains.map((_, partition) => {
       const [position, contact] = [this.position(partition), this.lastContact(partition)];
       if (position === null || contact === Number.NEGATIVE_INFINITY) return null;
-      return [position.incarnation, Math.floor(registry - (now - contact))];
+      return [position.incarnation, Math.floor(registry - time.silence(contact))];
     });
   }
 

@@ -12,8 +12,8 @@ import { PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
 import type { ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
-import { type HostClocks, ReplicaTime } from "./replica-time.ts";
-import type { ReplicaStore, StoredSettings } from "./store.ts";
+import { type HostClocks, ReplicaTime, type Uptime } from "./replica-time.ts";
+import type { ReplicaStore, StoredSettings, StoredTime } from "./store.ts";
 import { SyncQueue } from "./sync-queue.ts";
 
 /** Window until the edge has said its own, ms. */
@@ -170,10 +170,14 @@ export class Replica {
     const [settings, time] = [await store.settings(), await store.time()];
     if (time !== null) {
       const elapsed = clocks.wall() - time.wall;
-      // A clock before the time that was stored says nothing of how long the bridge was away.
-      this.#isTimeKnown = elapsed >= 0;
-      this.#time = new ReplicaTime(clocks, time.registry + Math.max(0, elapsed), LONGEST_WINDOW);
-      if (elapsed < 0) this.#options.observer.clockWentBack();
+      // Over a restart of the bridge alone, the host's uptime says how long it was away, whatever its clock shows.
+      const certain = sinceOf(time, clocks.uptime());
+      // Otherwise a clock before the time that was stored says nothing of that.
+      this.#isTimeKnown = elapsed >= 0 || certain !== null;
+      const passed = Math.max(0, elapsed, certain ?? 0);
+      const doubt = certain === null ? 0 : passed - certain;
+      this.#time = new ReplicaTime(clocks, time.registry + passed, LONGEST_WINDOW, doubt);
+      if (!this.#isTimeKnown) this.#options.observer.clockWentBack();
     }
     if (settings === null) return;
     const host = this.#newHost(settings);
@@ -337,9 +341,18 @@ export class Replica {
     // Without an answer of the Registry since a start with an unknown time, there is nothing true to store.
     if (host === null || !this.#isTimeKnown) return;
     const registry = this.#time.estimate();
-    await store.putTime({ registry, wall: clocks.wall(), contacts: host.contacts(registry) });
+    await store.putTime({
+      registry,
+      wall: clocks.wall(),
+      uptime: clocks.uptime(),
+      contacts: host.contacts(registry),
+    });
   }
 }
+
+/** Milliseconds since a time was stored by the host's uptime; null if it does not say, or if the host has started since. */
+const sinceOf = ({ uptime: then }: StoredTime, now: Uptime | null): number | null =>
+  now !== null && now.boot === then?.boot ? Math.max(0, now.ms - then.ms) : null;
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
