@@ -1,8 +1,11 @@
 /* What a replica makes of its polls: of several partitions, of another token, of another window, and over its starts. */
 import { describe, expect, it } from "vitest";
+import { seal, unseal } from "../../../src/bridge/replica/sealed.ts";
+import type { StoredTime } from "../../../src/bridge/replica/store.ts";
+import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
-import { type HostOptions, ReplicaWorld, saidBy } from "./support-world.ts";
+import { bridgeOf, type HostOptions, ReplicaWorld, saidBy } from "./support-world.ts";
 
 const DOMAIN = "a.example";
 const OTHER = "b.example";
@@ -81,6 +84,15 @@ describe("a replica of two partitions", () => {
   });
 });
 
+/** A host that holds both domains, and has ended. */
+async function wide(world: ReplicaWorld): Promise<ReplicaHost> {
+  const host = await world.host({ domains: [DOMAIN, OTHER] });
+  await host.start();
+  await world.clock.advance(MINUTE);
+  host.kill();
+  return host;
+}
+
 describe("a token that covers other domains", () => {
   async function start(domains: readonly string[]) {
     const world = new ReplicaWorld();
@@ -127,5 +139,57 @@ describe("a token that covers other domains", () => {
     await restart(host);
     expect(stored(host)).toEqual([DOMAIN]);
     expect(filesOf(host, OTHER)).toEqual([]);
+    // A scope that became narrower counts at once.
+    const { disk } = await wide(world);
+    world.isAway = true;
+    const narrow = await world.host({ domains: [DOMAIN, OTHER], scope: [DOMAIN], disk });
+    await narrow.start();
+    expect(stored(narrow)).toEqual([DOMAIN]);
+  });
+
+  it("counts nothing of the old token's domains for the new one, whose edge would refuse it", async () => {
+    const { world, host } = await start([DOMAIN, OTHER]);
+    const bodies: { counts?: unknown[] }[] = [];
+    const { network } = host;
+    host.network = async (request) => {
+      if (request.url.endsWith("/v1/changes")) bodies.push(await request.clone().json());
+      return network(request);
+    };
+    const bridge = bridgeOf(world, host);
+    await world.clock.run(Promise.resolve(bridge.resolve(`alice@${OTHER}`)));
+    host.useToken(await world.token([DOMAIN]));
+    await world.clock.advance(WINDOW);
+    expect(bodies.length).toBeGreaterThan(1);
+    expect(bodies.flatMap(({ counts = [] }) => counts)).toEqual([]);
+  });
+
+  it("asks again at once about what is away, and not before its pause is over", async () => {
+    const { world, host } = await start([DOMAIN]);
+    world.isAway = true;
+    await world.clock.advance(5 * MINUTE);
+    expect(host.lists.isAway(DOMAIN)).toBe(true);
+    host.useToken(await world.token([DOMAIN, OTHER]));
+    expect(host.lists.isAway(DOMAIN)).toBe(false);
+  });
+});
+
+describe("a stored time", () => {
+  it("is of the log that it names: a contact with an older one is none with the present one", async () => {
+    const world = new ReplicaWorld();
+    await world.publishHere(DOMAIN, ["alice"]);
+    const host = await world.host({ acceptGrace: HOUR });
+    await host.start();
+    // The list itself is a contact from when it was made.
+    await world.clock.advance(2 * HOUR);
+    host.kill();
+    const path = "time";
+    const bytes = host.disk.files.get(path) as Uint8Array;
+    const time = unseal(stablelibHashing, path, bytes) as StoredTime;
+    const contacts = time.contacts.map((it) => it && ([it[0] - 1, it[1]] as const));
+    host.disk.files.set(path, seal(stablelibHashing, path, { ...time, contacts }));
+    world.isAway = true;
+    await host.start();
+    expect(await saidBy(host, `alice@${DOMAIN}`)).toBe("edge");
+    expect(host.lists.heard(DOMAIN)).toEqual({ incarnation: time.contacts[0]?.[0], generation: 1 });
   });
 });
