@@ -70,6 +70,7 @@ export class BridgeHost<Host> {
       minGenerations,
       timeout: BRIDGE_BUDGET,
       acceptGrace,
+      answered: () => undefined,
       newLog: () => parts.met("bridge starts over under a new log"),
       fault: () => parts.met("fault in a bridge"),
     });

@@ -2,6 +2,7 @@
 import type { Disk } from "../src/bridge/replica/disk/disk.ts";
 import type { ReplicaObserver } from "../src/bridge/replica/ports.ts";
 import { Replica } from "../src/bridge/replica/replica.ts";
+import type { LocalLists } from "../src/bridge/replica/replica-source.ts";
 import { ReplicaStore } from "../src/bridge/replica/store.ts";
 import { createClient } from "../src/client/index.ts";
 import type { Answer } from "../src/directory/index.ts";
@@ -59,6 +60,10 @@ export class ReplicaHost {
   readonly #random: Random;
   #replica: Replica | null = null;
   #run = 0;
+  /** The id of its boot; null if the platform does not say for how long it has been up. */
+  boot: string | null = null;
+  /** Whether the folder was lost since it was last looked at. */
+  isFolderLost = false;
   /** Milliseconds by which the host's wall clock is ahead of the world's. */
   wallOffset = 0;
   /** Milliseconds that its monotonic clock stood still. */
@@ -96,6 +101,19 @@ export class ReplicaHost {
     if (this.#replica === null) throw new Error("the bridge of this host is not running");
     return this.#replica;
   }
+
+  get token(): string {
+    return this.#token;
+  }
+
+  /** What the bridge beside it asks it for. */
+  readonly lists: LocalLists = {
+    check: (recipient, domain, minGeneration) =>
+      this.isRunning ? this.replica.check(recipient, domain, minGeneration) : null,
+    heard: (domain) => (this.isRunning ? this.replica.heard(domain) : null),
+    isAway: (domain) => this.isRunning && this.replica.isAway(domain),
+    noteUsed: (answer, domain) => this.replica.noteUsed(answer, domain),
+  };
 
   /** Starts the bridge. */
   async start(): Promise<void> {
@@ -144,11 +162,16 @@ export class ReplicaHost {
       clocks: {
         monotonic: () => this.monotonic(),
         wall: () => time.now() + this.wallOffset,
+        uptime: () => (this.boot === null ? null : { boot: this.boot, ms: time.elapsed }),
       },
       timers: { sleep },
       random: this.#random,
       hashing: stablelibHashing,
-      checkFolder: () => Promise.resolve(),
+      checkFolder: async () => {
+        const isLost = this.isFolderLost;
+        this.isFolderLost = false;
+        return isLost;
+      },
     });
     if (isOver()) return;
     this.#replica = replica;

@@ -64,6 +64,15 @@ export interface Sign {
   readonly notedAt: number;
 }
 
+/** The head of a domain as a replica knows it. */
+export interface HeardHead {
+  readonly partition: number;
+  readonly incarnation: number;
+  readonly generation: number;
+  /** When it was first known to know it, in this run. */
+  readonly at: number;
+}
+
 /** A bridge that is judged. */
 export interface JudgedBridge {
   readonly name: string;
@@ -73,6 +82,8 @@ export interface JudgedBridge {
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
   >;
+  /** What its replica knows of the log, by domain; nothing without one. */
+  readonly heard: ReadonlyMap<string, HeardHead>;
   /** When the last contact with the Registry was that an accept is based on, by recipient. */
   readonly vouched: ReadonlyMap<string, Sign>;
   /** Whether it has memory for all whom it is asked about. */

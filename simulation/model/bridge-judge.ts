@@ -48,6 +48,7 @@ export class BridgeJudge {
     if (answer.action === "reject" && (source === "grace" || source === "none"))
       violation("refusals are fresh", say());
     if (source === "grace") this.#requireVoucher(said, text);
+    if (answer.action === "reject") this.#requireHeard(said);
     if (answer.generation === null) this.#notServed(said);
     else if (answer.origin === "kv") this.#exported(said);
     else {
@@ -88,6 +89,16 @@ export class BridgeJudge {
       return;
     if (answer.action === "accept" && source === "edge") return;
     this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
+  }
+
+  /** What a host has heard of the log, it knows also after a restart: nothing older refuses. */
+  #requireHeard({ bridge, domain, resolution: { answer }, say }: Said): void {
+    const heard = bridge.heard.get(domain);
+    if (heard === undefined || heard.at >= this.#parts.now() || answer.incarnation === null) return;
+    const { incarnation, generation } = answer;
+    if (incarnation > heard.incarnation) return;
+    if (incarnation === heard.incarnation && (generation ?? 0) >= heard.generation) return;
+    this.#parts.violation("nobody goes back", `${say()}, and its replica knew ${heard.generation} before`);
   }
 
   #listed(said: Said, generation: number): void {

@@ -10,11 +10,7 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
   mutant(
     "the bridge refuses below its floor",
     "an older answer may not refuse",
-    bridge(
-      "answers/judge.ts",
-      "if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {",
-      "if (false) {",
-    ),
+    bridge("answers/judge.ts", "isOlder(answer, minGenerations.get(question.domain), askedAt) ||", ""),
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(

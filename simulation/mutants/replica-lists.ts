@@ -32,14 +32,14 @@ export const REPLICA_LIST_MUTANTS: readonly Mutant[] = [
   mutant(
     "a key is not stored",
     "a manifest proves nothing without it",
-    bridge(SYNC, "  await store.putKey(key);\n", ""),
+    bridge(SYNC, "  if (stored?.id !== key.id) await store.putKey(key);\n", ""),
   ),
   mutant(
     "the log is not stored",
     "after a start the lists that it names answer",
     bridge(
       "replica/replica.ts",
-      "      await store.putLog(partition, { ...position, heads: host.heads(partition) });\n",
+      "    await store.putLog(partition, { ...position, heads: host.heads(partition) });\n",
       "",
     ),
   ),

@@ -14,7 +14,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   mutant(
     "the sleep of a host does not count",
     "what the wall clock gains on the monotonic one has passed as well",
-    bridge("steady-clock.ts", "if (gained > TOLERANCE_MS) slept += gained;", ""),
+    bridge("steady-clock.ts", "        slept += gain;\n", ""),
   ),
   mutant(
     "a clock that was set back hides a sleep",
@@ -157,11 +157,20 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     bridge("replica/replica-source.ts", "(deadline - clock.now()) / 2;", "(deadline - clock.now()) * 2;"),
   ),
   mutant(
+    "what a replica has heard of the log is no bound",
+    "nothing older refuses, also after a restart",
+    bridge(
+      "replica/replica-source.ts",
+      "return this.#replica.heard(domain);",
+      "return this.#replica.heard(domain) && null;",
+    ),
+  ),
+  mutant(
     "an edge that has no verdict ends a replica's accept",
     "an accept of the replica holds",
     bridge(
       "replica/replica-source.ts",
-      'return outcome.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);',
+      'return outcome.kind === "answer" && this.#isOfUse(outcome.answer, domain)\n      ? outcome\n      : this.#local(answer, domain);',
       "return outcome;",
     ),
   ),

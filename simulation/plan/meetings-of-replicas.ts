@@ -245,6 +245,22 @@ export function quietHost(meeting: Meeting, start: number): void {
   for (const s of [54, 58, 66, 75, 85, 100, 104, 108]) ask(s * SECOND);
 }
 
+/**
+ * The host has heard of a change and starts again, beside an isolate that has not heard of it and may still refuse by its
+ * own confirmation.
+ */
+export function isolateBehind(meeting: Meeting, start: number): void {
+  const { window } = meeting.setup;
+  const asked = meeting.begin(start);
+  const focus = begin(meeting, asked, window + 20 * SECOND);
+  const confirmed = asked + 4 * SECOND;
+  meeting.ask(focus, confirmed, 4, { nobody: true });
+  meeting.change(confirmed + 500, everybody);
+  const again = confirmed + window - 4 * SECOND;
+  restart(meeting, focus, again, "killed");
+  asks(meeting, focus, again + 100, [0, 2, 5, 10, 20, 40, 80]);
+}
+
 /** The host starts again while the edge hangs: its own accept must come in time. */
 export function hangingEdge(meeting: Meeting, start: number): void {
   const asked = meeting.begin(start);

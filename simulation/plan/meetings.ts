@@ -101,6 +101,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "other-token": { play: replicas.otherToken, share: 0.3, lasts: 2.5 * MINUTE },
   "hanging-edge": { play: replicas.hangingEdge, share: 0.2, lasts: MINUTE },
   "late-edge": { play: replicas.lateEdge, share: 0.2, lasts: MINUTE },
+  "isolate-behind": { play: replicas.isolateBehind, share: 0.3, lasts: 1.5 * MINUTE },
   "quiet-host": { play: replicas.quietHost, share: 0.2, lasts: 2.5 * MINUTE, shape: SEVERAL_SHARDS },
 };
 

@@ -6,7 +6,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Moment, Sign } from "../model/answerer.ts";
+import type { HeardHead, Moment, Sign } from "../model/answerer.ts";
 import type { Asked, JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
@@ -49,6 +49,10 @@ export class SimulatedBridge implements JudgedHost {
     string,
     { readonly incarnation: number; readonly generation: number; readonly at: number }
   >();
+  get heard(): ReadonlyMap<string, HeardHead> {
+    return this.replica?.heard ?? new Map();
+  }
+
   readonly vouched = new Map<string, Sign>();
   readonly hasRoom: boolean;
   readonly windows = new Map<string, number>();

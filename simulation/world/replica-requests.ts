@@ -19,7 +19,7 @@ interface Sender {
   readonly shortestWindow: number;
   hurt(): void;
   /** A poll was answered. @param token with which it was sent */
-  heard(answer: ChangesAnswer, sentAt: number, token: Token | null): void;
+  noteAnswer(answer: ChangesAnswer, sentAt: number, token: Token | null): void;
 }
 
 interface RequestsParts {
@@ -85,7 +85,7 @@ export class ReplicaRequests {
     if (response.status !== 200 || time.now() - sentAt > SLOW) replica.hurt();
     if (response.status === 200) this.#cached.set(path, response.clone());
     if (isPoll && response.status === 200)
-      replica.heard((await response.clone().json()) as ChangesAnswer, sentAt, token);
+      replica.noteAnswer((await response.clone().json()) as ChangesAnswer, sentAt, token);
     return response;
   }
 

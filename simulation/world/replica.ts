@@ -3,14 +3,13 @@
 import type { ChangesAnswer } from "../../src/api/index.ts";
 import type { PollFault } from "../../src/bridge/replica/ports.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
-import type { Answer } from "../../src/directory/index.ts";
 import type { Faults } from "../../testing/faults.ts";
 import { LINGERING } from "../../testing/limits.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { Random } from "../../testing/random.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { Answerer, Exchange, Moment } from "../model/answerer.ts";
+import type { Answerer, Exchange, HeardHead, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
 import { ReplicaRequests } from "./replica-requests.ts";
 import { type Damage, StoredLists } from "./stored-lists.ts";
@@ -58,6 +57,10 @@ export class SimulatedReplica implements Answerer {
   readonly #failing = new Set<number>();
   #unnoticed = 0;
   #moments: Moment[] = [];
+  /** Answers that arrived and were not applied yet, by partition. */
+  readonly #unapplied = new Map<number, ChangesAnswer>();
+  /** By domain: the head in the newest log that it knows, from polls or from its disk, and since when. */
+  readonly heard = new Map<string, HeardHead>();
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
   readonly #lists = new StoredLists(this.disk);
@@ -109,12 +112,9 @@ export class SimulatedReplica implements Answerer {
     this.#token?.domains?.includes(domain) ?? this.#token !== null;
 
   /** What the bridge beside it asks it for. */
-  readonly lists: LocalLists = {
-    check: (recipient, domain, minGeneration) =>
-      this.isRunning ? this.#host.replica.check(recipient, domain, minGeneration) : null,
-    isAway: (domain) => this.isRunning && this.#host.replica.isAway(domain),
-    noteUsed: (answer: Answer, domain: string) => this.#host.replica.noteUsed(answer, domain),
-  };
+  get lists(): LocalLists {
+    return this.#host.lists;
+  }
 
   /** When a fault last met it, or now while one does. */
   get hurtAt(): number {
@@ -205,6 +205,9 @@ export class SimulatedReplica implements Answerer {
     this.answered.clear();
     this.#lists.restarted();
     this.#contacts = this.disk.storedContacts();
+    this.heard.clear();
+    for (const [partition, { incarnation, heads }] of this.disk.storedLogs())
+      this.#noteHeads(partition, incarnation, heads);
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.#unnoticed = noticed.lacks;
@@ -249,8 +252,13 @@ export class SimulatedReplica implements Answerer {
   }
 
   /** A poll was answered. @param token with which it was sent */
-  heard({ partition, window, heads }: ChangesAnswer, sentAt: number, token: Token | null): void {
+  noteAnswer(answer: ChangesAnswer, sentAt: number, token: Token | null): void {
+    const { partition, window, heads } = answer;
     const { time, violation, trace } = this.#parts;
+    // Domains that a full answer does not name are gone, from some moment on.
+    if (answer.full)
+      for (const [domain, it] of this.heard) if (it.partition === partition) this.heard.delete(domain);
+    this.#unapplied.set(partition, answer);
     const what = `hears from Registry ${partition}, asked ${time.now() - sentAt} ms ago`;
     trace(() => `${this.name} ${what}: ${JSON.stringify(heads)}`);
     if (token !== null && sentAt > token.revokedAt)
@@ -263,6 +271,16 @@ export class SimulatedReplica implements Answerer {
     this.#noteMoment();
     this.#arrived.set(partition, { sentAt, arrivedAt: time.now(), monotonic: this.#host.monotonic() });
     this.#evidence.set(partition, Math.max(sentAt, this.#evidence.get(partition) ?? 0));
+  }
+
+  #noteHeads(
+    partition: number,
+    incarnation: number,
+    heads: readonly (readonly [domain: string, number: number])[],
+  ): void {
+    const at = this.#parts.time.now();
+    for (const [domain, generation] of heads)
+      this.heard.set(domain, { partition, incarnation, generation, at });
   }
 
   #observed(event: string, [first, second]: readonly unknown[]): void {
@@ -286,6 +304,8 @@ export class SimulatedReplica implements Answerer {
     if (fault !== null) return;
     this.#requireWritten();
     if (this.#failing.delete(partition)) this.hurt();
+    const answer = this.#unapplied.get(partition);
+    if (answer !== undefined) this.#noteHeads(partition, answer.incarnation, answer.heads);
     const heard = this.#arrived.get(partition);
     if (heard === undefined) return;
     this.#noteMoment();

@@ -1,13 +1,15 @@
-import type { StoredTime } from "../../src/bridge/replica/store.ts";
+import type { StoredLog, StoredSettings, StoredTime } from "../../src/bridge/replica/store.ts";
 import { readManifest } from "../../src/directory/index.ts";
 import { MemoryDisk } from "../../testing/memory-disk.ts";
 import type { Random } from "../../testing/random.ts";
 
+const SEALED = /^(time|settings|logs\/\d+)$/;
 const MANIFEST = /^manifests\/(.+)$/;
 
 /** A disk on which no manifest goes back. */
 export class WatchedDisk extends MemoryDisk {
-  readonly #times = new WeakSet<Uint8Array>();
+  /** Paths under which files with a checksum were written. */
+  readonly #written = new WeakMap<Uint8Array, string>();
   /** Folders that could not be listed when they were last looked at: the replica takes what they have for missing. */
   readonly #unlisted = new Set<string>();
   /** Whether nothing but the replica ever changed a file, and every write could be done. */
@@ -30,10 +32,26 @@ export class WatchedDisk extends MemoryDisk {
 
   /** The times that the replica stored last; null if that file is not as it was written. */
   storedTime(): StoredTime | null {
-    const bytes = this.files.get("time");
-    if (bytes === undefined || !this.#times.has(bytes)) return null;
+    return this.#asWritten<StoredTime>("time");
+  }
+
+  /** The logs that the replica stored, by partition; those whose file is as it was written. */
+  storedLogs(): Map<number, StoredLog> {
+    const logs = new Map<number, StoredLog>();
+    // Without its settings a folder says nothing of its partitions.
+    const { partitions } = this.#asWritten<StoredSettings>("settings") ?? { partitions: 0 };
+    for (let partition = 0; partition < partitions; partition++) {
+      const log = this.#asWritten<StoredLog>(`logs/${partition}`);
+      if (log !== null) logs.set(partition, log);
+    }
+    return logs;
+  }
+
+  #asWritten<T>(path: string): T | null {
+    const bytes = this.files.get(path);
+    if (bytes === undefined || this.#written.get(bytes) !== path) return null;
     const text = new TextDecoder().decode(bytes);
-    return JSON.parse(text.slice(text.indexOf("\n"))) as StoredTime;
+    return JSON.parse(text.slice(text.indexOf("\n"))) as T;
   }
 
   /**
@@ -114,7 +132,7 @@ export class WatchedDisk extends MemoryDisk {
     const before = this.files.get(path);
     if (domain !== undefined && before !== undefined && isOlder(bytes, before, domain)) this.wentBack(path);
     await super.write(path, bytes);
-    if (path === "time") this.#times.add(this.files.get(path) as Uint8Array);
+    if (SEALED.test(path)) this.#written.set(this.files.get(path) as Uint8Array, path);
   }
 }
 

@@ -43,6 +43,7 @@ export function createAnswering(
     minGenerations,
     timeout: 1000 * settings.timeout,
     acceptGrace: 1000 * settings.accept_grace,
+    answered: (domain, isOlder) => telemetry.edgeAnswered(domain, isOlder),
     newLog: (domain, incarnation) => telemetry.newLog(domain, incarnation),
     fault: (error) => telemetry.fault(error),
   });

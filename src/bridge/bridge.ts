@@ -96,7 +96,7 @@ class Bridge implements RunningBridge {
     this.#configuration = configuration;
     this.#log = new BridgeLog({ level: settings.log_level, write: writeLog, wall });
     this.#token = new TokenState(configuration.token.current, wall);
-    this.#telemetry = new Telemetry(this.#log, this.#metrics, this.#token);
+    this.#telemetry = new Telemetry(this.#log, this.#metrics, this.#token, clock);
     this.#telemetry.logObserved = settings.log_observed;
     this.#cache = new AnswerCache(settings.cache_bytes, this.#minGenerations);
     this.#answering = this.#createAnswering(configuration);
@@ -262,6 +262,7 @@ class Bridge implements RunningBridge {
       token: this.#token,
       connections: (protocol) => this.#server.connections(protocol),
       lists: () => this.#lists.states,
+      olderDomains: () => this.#telemetry.olderDomains,
     });
   }
 

@@ -10,8 +10,10 @@ export type { ServedName } from "./listeners/server.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
 export { repeat } from "./repeat.ts";
+export { type OlderLog, olderThanKnown } from "./replica/check-changes.ts";
 export { FolderError } from "./replica/disk/folder.ts";
 export { lockFolder } from "./replica/disk/lock.ts";
+export { forgetReplica, type KnownLog, knownLogs } from "./replica/known.ts";
 export type { ReplicaHost } from "./replica/open-replica.ts";
 export {
   type BridgeSettings,

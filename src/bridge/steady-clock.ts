@@ -10,16 +10,25 @@ const TOLERANCE_MS = 1_000;
  *
  * @param monotonic milliseconds that never go back
  * @param wall Unix milliseconds
+ * @param gained learns of each gain that counts as passed, and what the clock showed before
  */
-export function createSteadyClock(monotonic: () => number, wall: () => number): SteadyClock {
+export function createSteadyClock(
+  monotonic: () => number,
+  wall: () => number,
+  gained: (ms: number, before: number) => void = () => undefined,
+): SteadyClock {
   let lead = wall() - monotonic();
   let slept = 0;
   return {
     now() {
       const now = monotonic();
-      const gained = wall() - now - lead;
-      if (gained > TOLERANCE_MS) slept += gained;
-      if (gained > TOLERANCE_MS || gained < 0) lead += gained;
+      const gain = wall() - now - lead;
+      if (gain > TOLERANCE_MS || gain < 0) lead += gain;
+      if (gain > TOLERANCE_MS) {
+        const before = now + slept;
+        slept += gain;
+        gained(gain, before);
+      }
       return now + slept;
     },
   };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { VERSION } from "../api/index.ts";
 import {
@@ -20,6 +21,8 @@ import { explain } from "./explain.ts";
 import type { ConnectionPool } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
+/** Where the packages put the settings. */
+const INSTALLED_SETTINGS = "/etc/rollcall/rollcall.toml";
 /** Connections for the polls and fetches of a replica. */
 const REPLICA_CONNECTIONS = 10;
 
@@ -132,6 +135,32 @@ function settingsOf(
     ]);
   }
   throw usageError(`option '${flagOf(setting)} <address>' argument '${address}' is invalid. It ${what}.`);
+}
+
+/** Options that say where a replica is. */
+export interface ReplicaOptions {
+  readonly replica?: string;
+  readonly config?: string;
+}
+
+/** The folder of this host's replica. @throws CliError exit 2 or 3 */
+export function replicaFolder(cli: Cli, options: ReplicaOptions): string {
+  const file = options.replica === undefined ? cli.settings(options.config ?? installedSettings(cli)) : null;
+  const { replica } = withReplicaPath(
+    cli,
+    { ...DEFAULTS, ...file?.bridge, replica: options.replica ?? file?.bridge?.replica ?? null },
+    file,
+    { replica: options.replica },
+  );
+  if (replica !== null) return replica;
+  throw usageError("no folder is given", `pass --replica, or --config with a file that has it in [bridge]`);
+}
+
+/** The settings file of the packages, if there is no other and it exists. */
+export function installedSettings(cli: Cli): string | undefined {
+  return !existsSync(cli.path(SETTINGS_FILE)) && existsSync(INSTALLED_SETTINGS)
+    ? INSTALLED_SETTINGS
+    : undefined;
 }
 
 /** Relative paths start at the folder of the settings file, those of the flag at the working directory. */

@@ -2,7 +2,18 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createConnection } from "node:net";
-import { createSteadyClock, expiryOf, LISTENER_NAMES, showAddress } from "../bridge/index.ts";
+import {
+  createSteadyClock,
+  expiryOf,
+  knownLogs,
+  LISTENER_NAMES,
+  type OlderLog,
+  olderThanKnown,
+  showAddress,
+} from "../bridge/index.ts";
+import type { RollcallClient } from "../client/index.ts";
+import { toHex } from "../directory/index.ts";
+import { stablelibHashing } from "../directory/stablelib.ts";
 import {
   type CommandResult,
   examineMailHost,
@@ -10,12 +21,12 @@ import {
   type SocketAddress,
   type StepResult,
 } from "../inspect/index.ts";
-import { bridgeParts } from "./bridge-configuration.ts";
+import { bridgeParts, installedSettings } from "./bridge-configuration.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
+import type { Platform } from "./platform.ts";
 import { SETTINGS_FILE } from "./settings.ts";
 
-/** Where the packages put settings and token. */
-const INSTALLED_SETTINGS = "/etc/rollcall/rollcall.toml";
+/** Where the packages put the token. */
 const INSTALLED_TOKEN = "/etc/rollcall/token";
 /** Longest time for a command of the system, ms: the maps of Postfix have no timeout of their own. */
 const RUN_MS = 15_000;
@@ -34,7 +45,7 @@ export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGen
     yield { step: "settings", state: "failed", error };
     return;
   }
-  const { settings, token, client, pool, origin } = parts;
+  const { settings, token, client, replica, pool, origin } = parts;
   const listeners = LISTENER_NAMES.flatMap((name) =>
     settings[name].map((address): ListenerSetting => ({ name, address, shown: showAddress(address) })),
   );
@@ -53,6 +64,7 @@ export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGen
       listeners,
       token: { expires: expiryOf(token.current), file },
       replica: settings.replica,
+      olderLog: () => olderLog(replica, settings.replica, platform),
       isRunning: platform.isRunning,
       edgeTime: async () => {
         const signal = new AbortController().signal;
@@ -70,13 +82,29 @@ export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGen
   }
 }
 
+/** How the Registry's log is older than what the replica's folder knows; null if it is not. */
+async function olderLog(
+  client: Pick<RollcallClient, "changes">,
+  folder: string | null,
+  { randomBytes }: Pick<Platform, "randomBytes">,
+): Promise<OlderLog | null> {
+  const logs = folder === null ? [] : await knownLogs(folder, stablelibHashing);
+  for (const { partition, ...known } of logs) {
+    const since = { incarnation: known.incarnation, number: known.number };
+    const { answer } = await client.changes({ partition, since, nonce: toHex(randomBytes(16)) });
+    const older = olderThanKnown({ incarnation: answer.incarnation, number: answer.asOf }, since);
+    if (older !== null) return older;
+  }
+  return null;
+}
+
 function withInstalledFiles(cli: Cli, given: EdgeOptions): EdgeOptions {
   const { env } = cli.platform;
-  const hasOwn = given.config !== undefined || existsSync(cli.path(SETTINGS_FILE));
+  const config = given.config ?? installedSettings(cli);
   const hasToken = given.tokenFile !== undefined || env.ROLLCALL_TOKEN || env.CREDENTIALS_DIRECTORY;
   return {
     ...given,
-    ...(!hasOwn && existsSync(INSTALLED_SETTINGS) ? { config: INSTALLED_SETTINGS } : {}),
+    ...(config === undefined ? {} : { config }),
     ...(!hasToken && existsSync(INSTALLED_TOKEN) ? { tokenFile: INSTALLED_TOKEN } : {}),
   };
 }

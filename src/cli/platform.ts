@@ -3,6 +3,8 @@
  * directly. It hands them to the rest as ports.
  */
 import { randomFillSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { createInterface } from "node:readline/promises";
 import { type ConnectionPool, HttpPool, type PoolOptions, proxyFor } from "./http.ts";
 
@@ -25,6 +27,8 @@ export interface Platform {
   monotonicMicroseconds(): bigint;
   /** Monotonic milliseconds; only differences matter. */
   steady(): number;
+  /** For how long the host has been up, its sleep included; null if the system does not say. */
+  uptime(): { readonly boot: string; readonly ms: number } | null;
   /** Resolves after `ms`; early, without an error, if `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   fetch(input: string, init?: RequestInit): Promise<Response>;
@@ -58,6 +62,7 @@ export function nodePlatform(): Platform {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
+  const boot = bootId();
   return {
     env: process.env,
     pid: process.pid,
@@ -70,6 +75,7 @@ export function nodePlatform(): Platform {
     now: () => Date.now(),
     monotonicMicroseconds: () => process.hrtime.bigint() / 1000n,
     steady: () => performance.now(),
+    uptime: () => (boot === null ? null : { boot, ms: 1000 * uptime() }),
     sleep,
     fetch: (input, init) => globalThis.fetch(input, init),
     httpPool: (options) => new HttpPool(options),
@@ -131,4 +137,13 @@ function onStop(stop: (signal: string) => void): () => void {
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
   };
+}
+
+/** Of Linux, whose uptime counts sleep; null elsewhere. */
+function bootId(): string | null {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return null;
+  }
 }

@@ -15,6 +15,7 @@ import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { planCommand } from "./commands/plan.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { registryCommand } from "./commands/registry.ts";
+import { replicaCommand } from "./commands/replica.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { statusCommand } from "./commands/status.ts";
 import { syncCommand } from "./commands/sync.ts";
@@ -45,6 +46,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   deleteCommand,
   tokenCommand,
   registryCommand,
+  replicaCommand,
   exportCommand,
   doctorCommand,
 ];

@@ -19,7 +19,7 @@ import type { Exports } from "./exports.ts";
 import type { LogView } from "./log-view.ts";
 import type { LogViews } from "./log-views.ts";
 import { numberIn } from "./manifest-order.ts";
-import type { AskedName } from "./ports.ts";
+import type { AskedName, ReaderPorts } from "./ports.ts";
 import type { SingleFlight } from "./single-flight.ts";
 import { confirmListsOrDefer, confirmOrDefer, deferral, done, MAX_CONFIRMATIONS, type Step } from "./step.ts";
 
@@ -49,17 +49,25 @@ export class Decider {
   readonly #window: number;
   readonly #acceptGrace: number;
   readonly #registryClock: Clock | undefined;
+  readonly #silence: ((contact: number) => number) | undefined;
 
   /**
    * @param window milliseconds for which a confirmation lasts
    * @param acceptGrace milliseconds for which accepts continue without contact with the Registry
-   * @param registryClock by which departures and deletions end; by default the time that a decision is given
+   * @param ports registryClock: by which departures and deletions end; by default the time that a decision is given.
+   * silence: since a contact; by default by that time, too
    */
-  constructor(state: DecisionState, window: number, acceptGrace: number, registryClock?: Clock) {
+  constructor(
+    state: DecisionState,
+    window: number,
+    acceptGrace: number,
+    { registryClock, silence }: Pick<ReaderPorts, "registryClock" | "silence"> = {},
+  ) {
     this.#state = state;
     this.#window = window;
     this.#acceptGrace = acceptGrace;
     this.#registryClock = registryClock;
+    this.#silence = silence;
   }
 
   /** @param now this moment, read after the last wait; Unix milliseconds */
@@ -235,7 +243,8 @@ export class Decider {
       if (now - readAt <= this.#acceptGrace) return null;
       return done(deferral(check.query, "KV has not shown the export for too long"));
     }
-    const silence = now - lastContact(view, lists);
+    const contact = lastContact(view, lists);
+    const silence = this.#silence?.(contact) ?? now - contact;
     const isInGrace = silence <= this.#acceptGrace;
     const hasAsked = now - view.refreshedAt <= CONTACT_PAUSE;
     if (isInGrace && (silence <= OLD_CONTACT || hasAsked)) return null;

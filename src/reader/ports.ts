@@ -21,6 +21,8 @@ export interface ReaderPorts {
   readonly clock: Clock;
   /** The Registry's time, by which departures and deletions end, if `clock` may be ahead of it. Default: `clock`. */
   readonly registryClock?: Clock;
+  /** Milliseconds that have passed since a contact, if some of what `clock` shows is in doubt. Default: by `clock`. */
+  readonly silence?: (contact: number) => number;
   readonly timers: Timers;
   readonly hashing: Hashing;
   readonly keyFor: (domain: string, epoch: number) => DomainKey;

@@ -61,7 +61,7 @@ export class Reader {
     this.#logClient = logClient;
     this.#fetcher = fetcher;
     const state = { views, cache, exports, answered, coldReads, flight };
-    this.#decider = new Decider(state, window, acceptGrace, ports.registryClock);
+    this.#decider = new Decider(state, window, acceptGrace, ports);
     this.#refresh = new BackgroundRefresh(ports, window, exports, logClient, fetcher);
   }
 

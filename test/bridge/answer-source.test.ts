@@ -22,6 +22,7 @@ class Replica implements AnswerSource {
     minGenerations: this.#minGenerations,
     timeout: TIMEOUT,
     acceptGrace: ACCEPT_GRACE,
+    answered: () => undefined,
     newLog: () => undefined,
     fault: (error) => {
       throw error;

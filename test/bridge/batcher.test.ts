@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Query } from "../../src/bridge/answers/answer-source.ts";
 import { Batcher } from "../../src/bridge/edge-source/batcher.ts";
 import type { Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
@@ -12,6 +13,14 @@ interface Request {
   end(): Promise<void>;
   fail(): Promise<void>;
 }
+
+const queryOf = (recipient: string, domain: string, generation = 0): Query => ({
+  recipient,
+  domain,
+  minGeneration: () => generation,
+  seenGeneration: () => generation,
+  deadline: 1,
+});
 
 class HeldEdge {
   readonly requests: Request[] = [];
@@ -49,7 +58,7 @@ class HeldEdge {
     const names = Array.from({ length: count }, (_, i) => `n${i}@${domain}`);
     return Promise.all(
       names.map((name) =>
-        this.batcher.ask({ recipient: name, domain, minGeneration: () => minGeneration, deadline: 1 }).then(
+        this.batcher.ask(queryOf(name, domain, minGeneration)).then(
           (reply) => (reply === null ? "late" : reply.outcome.recipient),
           () => null,
         ),
@@ -129,7 +138,7 @@ describe("questions to the edge", () => {
   it("that must not wait are sent at once, and do not count", async () => {
     const edge = new HeldEdge(1);
     void edge.ask(5, "a.example");
-    const question = { recipient: "x@a.example", domain: "a.example", minGeneration: () => 0, deadline: 1 };
+    const question = queryOf("x@a.example", "a.example");
     const alone = edge.batcher.askAlone(question);
     expect(edge.sizes).toEqual([1, 1]);
     await edge.requests[1]?.end();

@@ -101,7 +101,7 @@ describe("docs/bridge.md", () => {
     const metrics = new BridgeMetrics();
     const { cache, breaker } = new Bench(() => answerOf("alice@example.com", "unknown"));
     const token = new TokenState("", () => 0);
-    metrics.watch({ cache, breaker, token, connections: () => 0, lists: () => [] });
+    metrics.watch({ cache, breaker, token, connections: () => 0, lists: () => [], olderDomains: () => 0 });
     const log = new BridgeLog({ level: "silent", write: () => undefined, wall: () => 0 });
     const replica = new ReplicaTelemetry(log, metrics.registry, () => undefined);
     replica.watch({ states: () => [], unwrittenBytes: () => 0 });

@@ -18,6 +18,7 @@ export interface Surroundings {
   readonly answer?: string;
   readonly fetch?: Platform["fetch"];
   readonly now?: () => number;
+  readonly isRunning?: Platform["isRunning"];
 }
 
 /** Runs `rollcall …` inside the test's own process, against the real network, with everything else faked. */
@@ -37,6 +38,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     now,
     monotonicMicroseconds: () => 0n,
     steady: () => performance.now(),
+    uptime: () => null,
     sleep: (_, signal) =>
       signal === undefined
         ? Promise.resolve()
@@ -46,7 +48,7 @@ export async function rollcall(args: readonly string[], where: Surroundings): Pr
     proxyFor: () => null,
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     parentPid: process.ppid,
-    isRunning: () => false,
+    isRunning: where.isRunning ?? (() => false),
     write: (text) => {
       said.stdout += text;
     },

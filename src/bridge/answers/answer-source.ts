@@ -1,12 +1,18 @@
 import type { Answer } from "../../directory/index.ts";
 import type { DeferralReason } from "./deferral-reason.ts";
+import type { Heard } from "./min-generations.ts";
 
 /** A question for the source. */
 export interface Query {
   readonly recipient: string;
   readonly domain: string;
-  /** Highest generation seen of the domain, 0 for none. Read when the question is sent: it may rise until then. */
+  /**
+   * Highest generation that the host knows of the domain, 0 for none: what an answer of the edge must reach. Read when the
+   * question is sent: it may rise until then.
+   */
   minGeneration(): number;
+  /** Highest generation that an answer named, 0 for none: what a list of this host must reach. */
+  seenGeneration(): number;
   /** When the client needs its answer, in time of the bridge's clock. Nothing is sent after that. */
   readonly deadline: number;
 }
@@ -33,8 +39,10 @@ export interface AnswerSource {
    * @param minGeneration highest generation seen of the domain, 0 for none
    */
   answerNow?(recipient: string, domain: string, minGeneration: number): Answer | null;
+  /** What the host has heard of a domain's log by itself. Left out by a source that only asks others. */
+  heard?(domain: string): Heard | null;
   /**
-   * Asks about one recipient. The answer may be older than `minGeneration`: the caller checks. Ends by itself soon after
+   * Asks about one recipient. The answer may be older than what is known: the caller checks. Ends by itself soon after
    * the deadline. Rejects only on a fault of the bridge.
    */
   ask(query: Query): Promise<SourceOutcome>;

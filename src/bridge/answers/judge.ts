@@ -1,12 +1,21 @@
 import { type Answer, unavailable } from "../../directory/index.ts";
 import type { AnswerCache } from "./cache.ts";
 import type { DeferralReason } from "./deferral-reason.ts";
-import { isNewLog, isOlder, LONGEST_MAX_AGE, type MinGenerations } from "./min-generations.ts";
+import {
+  type Heard,
+  isNewLog,
+  isOlder,
+  isOlderThanHeard,
+  LONGEST_MAX_AGE,
+  type MinGenerations,
+} from "./min-generations.ts";
 import type { OpenQuestion } from "./question.ts";
 import type { FoundBy, Resolution } from "./resolution.ts";
 
 /** An accept whose last contact with the Registry is older than this, or than an eighth of accept-grace, is asked again, ms. */
 const OLD_CONTACT = 3_600_000;
+
+const NOTHING: Heard = { incarnation: 0, generation: 0 };
 
 /** An answer of the source and when it was asked for and received. */
 export interface Received {
@@ -20,6 +29,10 @@ export interface JudgeOptions {
   readonly minGenerations: MinGenerations;
   /** How long accepts hold while the edge is away, ms. */
   readonly acceptGrace: number;
+  /** What the host has heard of a domain's log by itself; null if nothing. */
+  heard(domain: string): Heard | null;
+  /** Whether the edge's answer about a domain shows that it knows only an older state than this host. */
+  answered(domain: string, isOlder: boolean): void;
   /** What was seen of a domain is forgotten: the edge answers from a newer log of the Registry. */
   newLog(domain: string, incarnation: number): void;
 }
@@ -34,8 +47,12 @@ export class AnswerJudge {
 
   /** The cached answer, if it still holds. */
   cached(question: OpenQuestion, now: number): Resolution | null {
-    const cached = this.#options.cache.fresh(question.text, now);
-    return cached === null ? null : resolutionOf(cached.answer, "cache", cached.expires);
+    const { cache, heard } = this.#options;
+    const cached = cache.fresh(question.text, now);
+    if (cached === null) return null;
+    const { answer, expires } = cached;
+    if (answer.action === "reject" && isOlderThanHeard(answer, heard(question.domain))) return null;
+    return resolutionOf(answer, "cache", expires);
   }
 
   /** The resolution when there is no answer: an accept under grace, or a deferral. */
@@ -43,8 +60,14 @@ export class AnswerJudge {
     return this.#underGrace(question, now) ?? { answer: deferral(question, why), source: "none", reason };
   }
 
-  minGeneration(domain: string): number {
+  /** Highest generation that an answer named. */
+  seenGeneration(domain: string): number {
     return this.#options.minGenerations.get(domain)?.generation ?? 0;
+  }
+
+  /** Highest generation that the host knows: also what it heard by itself, in the newest log that it knows. */
+  minGeneration(domain: string): number {
+    return this.#known(domain).generation;
   }
 
   /**
@@ -76,15 +99,21 @@ export class AnswerJudge {
     }
     // Nothing is known about the recipient, as if the edge were away.
     if (answer.verdict === "unavailable" || answer.verdict === "throttled") {
+      if (this.#isBehind(answer, question.domain)) this.#options.answered(question.domain, true);
       return this.#underGrace(question, now) ?? { answer, source: "edge" };
     }
-    const { minGenerations } = this.#options;
-    if (isOlder(answer, minGenerations.get(question.domain), askedAt)) {
+    const { minGenerations, heard } = this.#options;
+    if (
+      isOlder(answer, minGenerations.get(question.domain), askedAt) ||
+      isOlderThanHeard(answer, heard(question.domain))
+    ) {
       if (!isLast) return null;
+      this.#options.answered(question.domain, true);
       // Older than what was seen: an accept is used once and not cached, a refusal is not used.
       if (answer.action !== "reject") return { answer, source: "edge" };
       return deferred(question, "refused from an older generation than one seen before");
     }
+    this.#options.answered(question.domain, false);
     return this.#keep(question, received);
   }
 
@@ -119,6 +148,21 @@ export class AnswerJudge {
     return answer.action === "accept" && this.#isOld(contactAt, now)
       ? { ...resolution, needsFollowUp: true }
       : resolution;
+  }
+
+  #known(domain: string): Heard {
+    const { minGenerations, heard } = this.#options;
+    const [seen, own] = [minGenerations.get(domain), heard(domain)];
+    if (seen === undefined || own === null) return seen ?? own ?? NOTHING;
+    if (seen.incarnation > own.incarnation) return seen;
+    const isSameLog = seen.incarnation === 0 || seen.incarnation === own.incarnation;
+    return isSameLog && seen.generation > own.generation ? seen : own;
+  }
+
+  /** Whether the edge has no verdict since it does not reach what is known: then it names its log. */
+  #isBehind({ incarnation }: Answer, domain: string): boolean {
+    const known = this.#known(domain);
+    return known.generation > 0 && incarnation !== null && incarnation <= known.incarnation;
   }
 
   /** The last contact with the Registry that an accept rests on. An earlier answer of the same generation still counts. */

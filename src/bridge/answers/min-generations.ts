@@ -58,6 +58,24 @@ export class MinGenerations {
   }
 }
 
+/** What this host has heard of a domain's log by itself, also in an earlier run. */
+export interface Heard {
+  readonly incarnation: number;
+  /** The domain's head, 0 if the log lists none. */
+  readonly generation: number;
+}
+
+/**
+ * Whether an answer is older than what the host has heard by itself. As long as the log lists a head of the domain, only the
+ * log can say that it is gone, or that an export serves it.
+ */
+export function isOlderThanHeard(answer: Answer, heard: Heard | null): boolean {
+  if (heard === null) return false;
+  const { incarnation, generation, origin } = answer;
+  if (incarnation !== null && incarnation !== heard.incarnation) return incarnation < heard.incarnation;
+  return heard.generation > 0 && (origin === "kv" || (generation ?? 0) < heard.generation);
+}
+
 /** Whether an answer names a newer log than the one seen: the Registry was lost and created again. */
 export const isNewLog = (incarnation: number | null, min: MinGeneration | undefined): boolean =>
   incarnation !== null && min !== undefined && min.incarnation > 0 && incarnation > min.incarnation;

@@ -10,7 +10,7 @@ import type { Resolution } from "./resolution.ts";
 /** Times that the source is asked one question: again if its answer is older than one seen before. */
 const TRIES = 2;
 
-export interface ResolverOptions extends JudgeOptions {
+export interface ResolverOptions extends Omit<JudgeOptions, "heard"> {
   readonly ports: BridgePorts;
   readonly source: AnswerSource;
   /** Milliseconds within which every question is answered. */
@@ -31,7 +31,10 @@ export class Resolver {
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#judge = new AnswerJudge(options);
+    this.#judge = new AnswerJudge({
+      ...options,
+      heard: (domain) => options.source.heard?.(domain) ?? null,
+    });
     this.#followUps = new FollowUps(options.ports.timers);
   }
 
@@ -63,7 +66,7 @@ export class Resolver {
     const { text, domain } = question;
     try {
       const answer =
-        this.#options.source.answerNow?.(text, domain, this.#judge.minGeneration(domain)) ?? null;
+        this.#options.source.answerNow?.(text, domain, this.#judge.seenGeneration(domain)) ?? null;
       return answer === null ? null : this.#judge.local(question, answer, now);
     } catch (error) {
       this.#options.fault(error);
@@ -90,10 +93,11 @@ export class Resolver {
     const { source, timeout } = this.#options;
     const { text: recipient, domain } = question;
     const minGeneration = (): number => this.#judge.minGeneration(domain);
+    const seenGeneration = (): number => this.#judge.seenGeneration(domain);
     try {
       for (let tries = 1; ; tries++) {
         const begun = this.#now();
-        const outcome = await source.ask({ recipient, domain, minGeneration, deadline });
+        const outcome = await source.ask({ recipient, domain, minGeneration, seenGeneration, deadline });
         if (outcome.kind === "none") {
           return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
         }

@@ -83,6 +83,15 @@ export class BridgeLog {
     this.#writeRarely("warn", "new-log", `${incarnation}`, text, { domain, incarnation });
   }
 
+  /** The edge stays behind what this host knows, or no longer. A Registry has many domains: those that follow are counted. */
+  olderEdge(domain: string, isBehind: boolean): void {
+    const text =
+      "the edge knows only an older state than this host, so nothing is refused: if the Registry was restored to an earlier time, run `rollcall registry restored`; if it is another one, restart the bridge, with a replica after `rollcall replica forget`";
+    if (isBehind) this.#writeRarely("error", "edge-older", "", text, { domain });
+    else
+      this.#writeRarely("info", "edge-current", "", "the edge knows again what this host knows", { domain });
+  }
+
   /** A reload has other settings of the replica. */
   replicaUnchanged(): void {
     const text = "the replica keeps its settings until the bridge is restarted or replaced (SIGUSR2)";

@@ -21,6 +21,8 @@ export interface GaugeSources {
   connections(protocol: string): number;
   /** The lists that the token covers, as of the last refresh. */
   lists(): readonly ListState[];
+  /** Domains of which the edge has known only an older state for minutes. */
+  olderDomains(): number;
 }
 
 /** Prometheus metrics. Each label has a bounded set of values, and none contains an address. */
@@ -130,6 +132,11 @@ export class BridgeMetrics {
       "breaker_state",
       "Circuit breaker to the edge: 0 closed, 1 half-open, 2 open",
       () => STATE_VALUES[sources.breaker.state],
+    );
+    gauge(
+      "edge_older_domains",
+      "Domains of which the edge has known only an older state than this host for minutes",
+      () => sources.olderDomains(),
     );
     gauge("ready", "1, or 0 if the token expired or the edge refuses it", () =>
       token.fault === null ? 1 : 0,

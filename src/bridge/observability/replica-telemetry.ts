@@ -7,6 +7,7 @@ import type { BridgeLog } from "./log.ts";
 const PREFIX = "rollcall_bridge_replica_";
 /** Most domains in metrics, which have a line for each. */
 const MAX_DOMAINS = 1_000;
+const POLL_RESULTS = ["ok", "unreachable", "refused", "unusable", "older"] as const;
 const CONSEQUENCE =
   "accepts continue from the replica for accept_grace, and the edge is asked about everything else. Check edge and token";
 
@@ -38,6 +39,8 @@ export class ReplicaTelemetry implements ReplicaObserver {
     const counter = (name: string, help: string, ...labelNames: string[]): Counter =>
       new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] });
     this.#polls = counter("polls_total", "Questions to the edge about what changed, by result", "result");
+    // From 0 on, so that alerts see the first of each.
+    for (const result of POLL_RESULTS) this.#polls.inc({ result }, 0);
     this.#syncFailures = counter("sync_failures_total", "Fetches of a domain's list that failed");
     this.#missing = counter("missing_total", "Parts of stored lists that were found missing or damaged");
     this.#bytes = counter("fetched_bytes_total", "Bytes of lists that were fetched from the edge");
@@ -71,7 +74,10 @@ export class ReplicaTelemetry implements ReplicaObserver {
   polled(partition: number, fault: PollFault | null, why: string): void {
     this.#polls.inc({ result: fault ?? "ok" });
     if (fault !== null) {
-      const text = `the Registry did not confirm the replica; ${CONSEQUENCE}`;
+      const text =
+        fault === "older"
+          ? "the Registry is older than what this host knows; accepts continue from the replica for accept_grace, and nothing is refused. See why"
+          : `the Registry did not confirm the replica; ${CONSEQUENCE}`;
       this.#write("warn", "unconfirmed", `${partition} ${fault}`, text, { partition, fault, why });
     } else if (this.#isFailing.get(partition)) {
       this.#write("info", "confirmed", `${partition}`, "the Registry confirms the replica again", {

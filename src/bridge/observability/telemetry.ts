@@ -1,9 +1,11 @@
 import type { ClientError } from "../../client/index.ts";
+import { OlderEdge } from "../answers/older-edge.ts";
 import type { Resolution } from "../answers/resolution.ts";
 import type { BreakerState } from "../edge-source/breaker.ts";
 import type { EdgeObserver } from "../edge-source/edge-source.ts";
 import type { RefreshResult } from "../edge-source/list-states.ts";
 import type { TokenState } from "../edge-source/token.ts";
+import type { SteadyClock } from "../ports.ts";
 import type { LocalVerdict, NamedLookup } from "../protocols/protocol.ts";
 import type { BridgeLog } from "./log.ts";
 import type { BridgeMetrics } from "./metrics.ts";
@@ -13,13 +15,20 @@ export class Telemetry implements EdgeObserver {
   readonly #log: BridgeLog;
   readonly #metrics: BridgeMetrics;
   readonly #token: TokenState;
+  readonly #older: OlderEdge;
   /** Whether to log each recipient that only observe mode accepts. */
   logObserved = false;
 
-  constructor(log: BridgeLog, metrics: BridgeMetrics, token: TokenState) {
+  constructor(log: BridgeLog, metrics: BridgeMetrics, token: TokenState, clock: SteadyClock) {
     this.#log = log;
     this.#metrics = metrics;
     this.#token = token;
+    this.#older = new OlderEdge(clock, (domain, isBehind) => log.olderEdge(domain, isBehind));
+  }
+
+  /** Domains of which the edge has known only an older state for minutes. */
+  get olderDomains(): number {
+    return this.#older.domains;
   }
 
   requested(): void {
@@ -41,6 +50,11 @@ export class Telemetry implements EdgeObserver {
     this.#metrics.refreshed(result);
     // On a host without mail, only this notices that the token is refused.
     if (result === "ok" || result === "unauthorized") this.#token.heard(result === "unauthorized");
+  }
+
+  /** The edge answered about a domain. @param isOlder whether it knows only an older state than this host */
+  edgeAnswered(domain: string, isOlder: boolean): void {
+    this.#older.note(domain, isOlder);
   }
 
   newLog(domain: string, incarnation: number): void {

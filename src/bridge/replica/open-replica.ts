@@ -73,7 +73,10 @@ export async function openReplica(options: OpenReplicaOptions): Promise<OpenRepl
     acceptGrace,
     cacheBytes,
     scope: domains.length === 0 ? null : new Set(domains),
-    checkFolder: async () => noteFault(await folder.check()),
+    checkFolder: async () => {
+      noteFault(await folder.check());
+      return store.isWritable && folder.wasLost();
+    },
   });
   return {
     replica,

@@ -3,7 +3,7 @@ import { type Changes, ClientError } from "../../client/index.ts";
 import { toHex } from "../../directory/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import { TimeoutError, withTimeout } from "../../runtime/timeout.ts";
-import { faultInChanges } from "./check-changes.ts";
+import { faultInChanges, olderThanKnown } from "./check-changes.ts";
 import type { PollFault, ReplicaEdge } from "./ports.ts";
 import { reasonOf } from "./reason.ts";
 
@@ -66,6 +66,9 @@ export class Poller {
       if (!(error instanceof ClientError)) throw error;
       return { fault: faultOf(error), why: reasonOf(error) };
     }
+    const { incarnation, asOf: number } = changes.answer;
+    const older = olderThanKnown({ incarnation, number }, known);
+    if (older !== null) return { fault: "older", why: `${older.why}: ${older.fix}` };
     const why = faultInChanges(changes, known, this.#partitionOf);
     return why === null ? { fault: null, changes } : { fault: "unusable", why };
   }

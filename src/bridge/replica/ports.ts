@@ -6,8 +6,11 @@ import type { StoreObserver } from "./store.ts";
 /** The edge, as a replica asks it. */
 export type ReplicaEdge = Pick<RollcallClient, "changes" | "manifest" | "blob" | "domainKey">;
 
-/** Why a poll was of no use: no answer came, the edge refused, or the answer is not usable. */
-export type PollFault = "unreachable" | "refused" | "unusable";
+/**
+ * Why a poll was of no use: no answer came, the edge refused, the answer is not usable, or it is older than what this host
+ * has heard.
+ */
+export type PollFault = "unreachable" | "refused" | "unusable" | "older";
 
 /** Receives what happens, for log lines and metrics. */
 export interface ReplicaObserver extends StoreObserver {

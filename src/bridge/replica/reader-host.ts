@@ -38,6 +38,7 @@ export class ReaderHost {
       {
         clock: time,
         registryClock: { now: () => time.earliest() },
+        silence: (contact) => time.silence(contact),
         timers,
         hashing,
         keyFor: keys.keyFor,
@@ -83,11 +84,11 @@ export class ReaderHost {
 
   /** The last contact with each partition, for the store. @param registry the Registry's time now */
   contacts(registry: number): StoredTime["contacts"] {
-    const now = this.#parts.time.now();
+    const { time } = this.#parts;
     return this.#domains.map((_, partition) => {
       const [position, contact] = [this.position(partition), this.lastContact(partition)];
       if (position === null || contact === Number.NEGATIVE_INFINITY) return null;
-      return [position.incarnation, Math.floor(registry - (now - contact))];
+      return [position.incarnation, Math.floor(registry - time.silence(contact))];
     });
   }
 
@@ -101,6 +102,18 @@ export class ReaderHost {
     const view = this.#reader.views.of(domain);
     const number = view.head(domain);
     return number === undefined ? null : { incarnation: view.incarnation, number };
+  }
+
+  /**
+   * What was heard of a domain's log: its head, or that of the list it is an alias of if that is higher. Null before
+   * anything was heard.
+   */
+  heard(domain: string): Position | null {
+    const view = this.#reader.views.of(domain);
+    if (view.position === null) return null;
+    const alias = this.#reader.cache.get(domain)?.manifest.policy.alias ?? null;
+    const heads = [domain, alias].map((of) => (of === null ? 0 : (view.head(of) ?? 0)));
+    return { incarnation: view.incarnation, number: Math.max(...heads) };
   }
 
   /** Domains of a partition that have a head. */

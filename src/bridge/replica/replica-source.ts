@@ -1,11 +1,12 @@
 import type { Answer } from "../../directory/index.ts";
 import { firstOf } from "../../runtime/first-of.ts";
 import type { AnswerSource, Query, SourceOutcome } from "../answers/answer-source.ts";
+import { type Heard, isOlderThanHeard } from "../answers/min-generations.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { Replica } from "./replica.ts";
 
 /** What the source asks of a replica. */
-export type LocalLists = Pick<Replica, "check" | "isAway" | "noteUsed">;
+export type LocalLists = Pick<Replica, "check" | "heard" | "isAway" | "noteUsed">;
 
 /**
  * Answers from the replica where it has a definite answer, and asks the edge for everything else. If the edge does not
@@ -35,10 +36,14 @@ export class ReplicaSource implements AnswerSource {
     return answer;
   }
 
+  heard(domain: string): Heard | null {
+    return this.#replica.heard(domain);
+  }
+
   async ask(query: Query): Promise<SourceOutcome> {
     const { recipient, domain, deadline } = query;
     const { clock, timers } = this.#ports;
-    const answer = await this.#replica.check(recipient, domain, query.minGeneration());
+    const answer = await this.#replica.check(recipient, domain, query.seenGeneration());
     if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer, domain);
     if (answer?.action !== "accept" || isNoVerdict(answer)) return this.#edge.ask(query);
     // The accept must still be given in time if the edge hangs.
@@ -46,7 +51,9 @@ export class ReplicaSource implements AnswerSource {
     const later = this.#edge.ask(query);
     const outcome = await firstOf(timers, patience, () => later);
     if (outcome === null) return { ...this.#local(answer, domain), later };
-    return outcome.kind === "answer" && !isNoVerdict(outcome.answer) ? outcome : this.#local(answer, domain);
+    return outcome.kind === "answer" && this.#isOfUse(outcome.answer, domain)
+      ? outcome
+      : this.#local(answer, domain);
   }
 
   /**
@@ -56,6 +63,11 @@ export class ReplicaSource implements AnswerSource {
   #isDefinite(answer: Answer, domain: string): boolean {
     if (isNoVerdict(answer) || answer.verdict === "not-served") return false;
     return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));
+  }
+
+  /** Whether what the edge says counts more than an accept of the replica. */
+  #isOfUse(answer: Answer, domain: string): boolean {
+    return !isNoVerdict(answer) && !isOlderThanHeard(answer, this.heard(domain));
   }
 
   #local(answer: Answer, domain: string): Extract<SourceOutcome, { kind: "answer" }> {

@@ -2,6 +2,7 @@ import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
 import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
+import type { Heard } from "../answers/min-generations.ts";
 import type { AbortableTimers } from "../ports.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
@@ -11,8 +12,8 @@ import { PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
 import type { ReplicaEdge, ReplicaObserver } from "./ports.ts";
 import { ReaderHost } from "./reader-host.ts";
-import { type HostClocks, ReplicaTime } from "./replica-time.ts";
-import type { ReplicaStore, StoredSettings } from "./store.ts";
+import { type HostClocks, ReplicaTime, type Uptime } from "./replica-time.ts";
+import type { ReplicaStore, StoredSettings, StoredTime } from "./store.ts";
 import { SyncQueue } from "./sync-queue.ts";
 
 /** Window until the edge has said its own, ms. */
@@ -33,8 +34,11 @@ export interface ReplicaOptions {
   readonly random: Random;
   readonly hashing: Hashing;
   readonly observer: ReplicaObserver;
-  /** Called before each poll of the first partition: makes the folder usable if it can. */
-  checkFolder(): Promise<void>;
+  /**
+   * Called before each poll of the first partition: makes the folder usable if it can.
+   * @returns whether what was stored may be lost, since the folder was deleted or another bridge used it
+   */
+  checkFolder(): Promise<boolean>;
 }
 
 /** How a domain's list stands here. */
@@ -129,6 +133,12 @@ export class Replica {
     return host.head(domain) === null ? null : host.check(recipient, minGeneration);
   }
 
+  /** What was heard of a domain's log, also by an earlier run: nothing older may refuse. Null before anything was. */
+  heard(domain: string): Heard | null {
+    const heard = this.#host?.heard(domain) ?? null;
+    return heard === null ? null : { incarnation: heard.incarnation, generation: heard.number };
+  }
+
   /** An answer of the replica was given to a mail server. */
   noteUsed(answer: Answer, domain: string): void {
     this.#tally.countAnswer(answer, domain);
@@ -160,10 +170,14 @@ export class Replica {
     const [settings, time] = [await store.settings(), await store.time()];
     if (time !== null) {
       const elapsed = clocks.wall() - time.wall;
-      // A clock before the time that was stored says nothing of how long the bridge was away.
-      this.#isTimeKnown = elapsed >= 0;
-      this.#time = new ReplicaTime(clocks, time.registry + Math.max(0, elapsed), LONGEST_WINDOW);
-      if (elapsed < 0) this.#options.observer.clockWentBack();
+      // Over a restart of the bridge alone, the host's uptime says how long it was away, whatever its clock shows.
+      const certain = sinceOf(time, clocks.uptime());
+      // Otherwise a clock before the time that was stored says nothing of that.
+      this.#isTimeKnown = elapsed >= 0 || certain !== null;
+      const passed = Math.max(0, elapsed, certain ?? 0);
+      const doubt = certain === null ? 0 : passed - certain;
+      this.#time = new ReplicaTime(clocks, time.registry + passed, LONGEST_WINDOW, doubt);
+      if (!this.#isTimeKnown) this.#options.observer.clockWentBack();
     }
     if (settings === null) return;
     const host = this.#newHost(settings);
@@ -218,7 +232,7 @@ export class Replica {
   async #round(partition: number): Promise<number> {
     const { store, observer } = this.#options;
     if (partition === 0) {
-      await this.#options.checkFolder();
+      if (await this.#options.checkFolder()) await this.#storeAgain();
       await store.writeWaiting();
     }
     const asked = { now: this.#time.now(), elapsed: this.#time.elapsed() };
@@ -276,12 +290,7 @@ export class Replica {
     { partition }: Changes,
     { host, isMoved }: { readonly host: ReaderHost; readonly isMoved: boolean },
   ): Promise<void> {
-    const { store } = this.#options;
-    const position = host.position(partition);
-    if (isMoved && position !== null) {
-      await store.putSettings(host.settings);
-      await store.putLog(partition, { ...position, heads: host.heads(partition) });
-    }
+    if (isMoved) await this.#storeLog(host, partition);
     await this.#sweep(host);
     for (const domain of host.domains(partition)) this.#syncs.addIfBehind(domain);
   }
@@ -310,15 +319,40 @@ export class Replica {
     }
   }
 
+  /** The folder may be empty: stores what is known of the logs, and has each list looked for and fetched. */
+  async #storeAgain(): Promise<void> {
+    const host = this.#host;
+    this.#syncs.distrust();
+    if (host === null) return;
+    for (const partition of range(host.settings.partitions)) await this.#storeLog(host, partition);
+  }
+
+  async #storeLog(host: ReaderHost, partition: number): Promise<void> {
+    const { store } = this.#options;
+    const position = host.position(partition);
+    if (position === null) return;
+    await store.putSettings(host.settings);
+    await store.putLog(partition, { ...position, heads: host.heads(partition) });
+  }
+
   async #storeTime(): Promise<void> {
     const { store, clocks } = this.#options;
     const host = this.#host;
     // Without an answer of the Registry since a start with an unknown time, there is nothing true to store.
     if (host === null || !this.#isTimeKnown) return;
     const registry = this.#time.estimate();
-    await store.putTime({ registry, wall: clocks.wall(), contacts: host.contacts(registry) });
+    await store.putTime({
+      registry,
+      wall: clocks.wall(),
+      uptime: clocks.uptime(),
+      contacts: host.contacts(registry),
+    });
   }
 }
+
+/** Milliseconds since a time was stored by the host's uptime; null if it does not say, or if the host has started since. */
+const sinceOf = ({ uptime: then }: StoredTime, now: Uptime | null): number | null =>
+  now !== null && now.boot === then?.boot ? Math.max(0, now.ms - then.ms) : null;
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

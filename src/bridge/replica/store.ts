@@ -8,6 +8,7 @@ import {
 } from "../../directory/index.ts";
 import { messageOf } from "../../runtime/message-of.ts";
 import type { Disk } from "./disk/disk.ts";
+import type { Uptime } from "./replica-time.ts";
 import { seal, unseal } from "./sealed.ts";
 import { WaitingFiles } from "./waiting-files.ts";
 
@@ -29,6 +30,8 @@ export interface StoredLog {
 export interface StoredTime {
   readonly registry: number;
   readonly wall: number;
+  /** The host's uptime at that moment; null if the platform does not say. */
+  readonly uptime: Uptime | null;
   /** By partition: incarnation and the Registry's time at the last contact; null if there was none. */
   readonly contacts: readonly (readonly [incarnation: number, time: number] | null)[];
 }
@@ -286,10 +289,14 @@ const isLog = (value: unknown): value is StoredLog =>
   Array.isArray(value.heads) &&
   value.heads.every((head) => isPair(head, "string"));
 
+const isUptime = (value: unknown): value is Uptime =>
+  isObject(value) && typeof value.boot === "string" && Number.isFinite(value.ms);
+
 const isTime = (value: unknown): value is StoredTime =>
   isObject(value) &&
   Number.isFinite(value.registry) &&
   Number.isFinite(value.wall) &&
+  (value.uptime === null || isUptime(value.uptime)) &&
   Array.isArray(value.contacts) &&
   value.contacts.every((contact) => contact === null || isPair(contact, "number"));
 

@@ -30,7 +30,7 @@ export interface SyncPorts {
   readonly keys: KeyRing;
   readonly edge: ReplicaEdge;
   readonly hashing: Hashing;
-  readonly observer: Pick<ReplicaObserver, "progress" | "fetched">;
+  readonly observer: Pick<ReplicaObserver, "progress" | "fetched" | "missing">;
   /** Waits for a turn to send a request. */
   turn(): Promise<Release>;
 }
@@ -47,13 +47,29 @@ export interface Synced {
  * stored last, so that a stored manifest is complete, and an interrupted fetch continues with the blobs that it lacks.
  *
  * @param need the domain's head, at the least
+ * @param wasComplete whether the list was complete in the store
  * @throws if that fails; what was fetched stays
  */
-export async function syncDomain(ports: SyncPorts, domain: string, need: Position): Promise<Synced> {
-  const { store } = ports;
-  const stored = await storedManifest(ports, domain);
+export async function syncDomain(
+  ports: SyncPorts,
+  domain: string,
+  need: Position,
+  wasComplete: boolean,
+): Promise<Synced> {
+  const { store, observer } = ports;
+  const bytes = await store.manifest(domain);
+  const stored = bytes === null ? null : await openStored(ports, domain, bytes);
+  // A first fetch may have been interrupted before the manifest was stored.
+  if (stored === null && (bytes !== null || wasComplete))
+    observer.missing(domain, "its manifest, or the key");
   if (stored !== null && isEnough(stored, need)) {
-    const fetched = await fetchBlobs(ports, stored);
+    const missing = await missingBlobs(ports, stored);
+    // A stored manifest was complete.
+    if (missing.length > 0) {
+      const [first] = missing;
+      observer.missing(domain, missing.length === 1 ? `blob ${first}` : `${missing.length} blobs`);
+    }
+    const fetched = await fetchBlobs(ports, stored, missing);
     if (fetched !== null) return finish(ports, stored, fetched);
   }
   for (let tries = 1; tries <= TRIES; tries++) {
@@ -63,7 +79,7 @@ export async function syncDomain(ports: SyncPorts, domain: string, need: Positio
         `the edge sent generation ${manifest.generation} of log ${manifest.incarnation}; the head is ${need.number} of ${need.incarnation}`,
       );
     }
-    const fetched = await fetchBlobs(ports, manifest);
+    const fetched = await fetchBlobs(ports, manifest, await missingBlobs(ports, manifest));
     // Otherwise the head has moved on, and some of its blobs are gone.
     if (fetched === null) continue;
     await store.putManifest(domain, manifest.bytes);
@@ -84,11 +100,9 @@ const isEnough = ({ origin, incarnation, generation }: Manifest, need: Position)
 
 const idsOf = ({ shards, departures }: Manifest): string[] => [...blobIds(shards), ...blobIds(departures)];
 
-/** Null if there is none, or none that verifies. */
-async function storedManifest(ports: SyncPorts, domain: string): Promise<Manifest | null> {
+/** Null if it does not verify. */
+async function openStored(ports: SyncPorts, domain: string, bytes: Uint8Array): Promise<Manifest | null> {
   const { store, keys } = ports;
-  const bytes = await store.manifest(domain);
-  if (bytes === null) return null;
   try {
     const { epoch } = readManifest(bytes, domain);
     const key = keys.get(domain, epoch) ?? (await store.key(domain, epoch));
@@ -102,38 +116,45 @@ async function storedManifest(ports: SyncPorts, domain: string): Promise<Manifes
 }
 
 async function fetchManifest(ports: SyncPorts, domain: string): Promise<Manifest> {
-  const { edge, keys, observer } = ports;
+  const { edge, store, keys, observer } = ports;
   const bytes = await inTurn(ports, () => edge.manifest(domain));
   observer.fetched(bytes.length);
   const { epoch, keyId } = readManifest(bytes, domain);
-  const known = keys.get(domain, epoch) ?? (await ports.store.key(domain, epoch));
+  const stored = await store.key(domain, epoch);
+  const known = keys.get(domain, epoch) ?? stored;
   // The key of another edge, which this folder belonged to before, has another id.
   const key = known?.id === keyId ? known : await fetchKey(ports, domain, epoch);
+  // The folder may have lost one that is in memory.
+  if (stored?.id !== key.id) await store.putKey(key);
   keys.put(key);
   return openManifest(bytes, domain, keys.keyFor);
 }
 
 async function fetchKey(ports: SyncPorts, domain: string, epoch: number): Promise<DomainKey> {
-  const { edge, store, hashing } = ports;
+  const { edge, hashing } = ports;
   const body = await inTurn(ports, () => edge.domainKey(domain, epoch));
   const key = domainKey(hashing, fromBase64Url(body.key), domain, epoch);
   if (body.domain !== domain || body.epoch !== epoch || body.key_id !== key.id) {
     throw new Error(`the edge sent another key than that of epoch ${epoch}`);
   }
-  await store.putKey(key);
   return key;
 }
 
-/**
- * Fetches the blobs that the store does not have.
- * @returns how many; null if the edge no longer has one, since the head moved on
- */
-async function fetchBlobs(ports: SyncPorts, manifest: Manifest): Promise<number | null> {
+/** Ids of the blobs that the store does not have. */
+async function missingBlobs({ store }: SyncPorts, manifest: Manifest): Promise<string[]> {
+  const present = await store.blobIds(manifest.domain);
+  return [...new Set(idsOf(manifest))].filter((id) => !present.has(id));
+}
+
+/** @returns how many were fetched; null if the edge no longer has one, since the head moved on */
+async function fetchBlobs(
+  ports: SyncPorts,
+  manifest: Manifest,
+  missing: readonly string[],
+): Promise<number | null> {
   const { store, observer } = ports;
   const { domain } = manifest;
-  const present = await store.blobIds(domain);
   const shards = new Set(blobIds(manifest.shards));
-  const missing = [...new Set(idsOf(manifest))].filter((id) => !present.has(id));
   let next = 0;
   let done = 0;
   let isGone = false;

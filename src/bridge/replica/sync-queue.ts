@@ -27,6 +27,8 @@ export class SyncQueue {
   readonly #held = new Map<string, Held>();
   readonly #waiting = new Set<string>();
   readonly #running = new Set<string>();
+  /** Domains whose list was complete when a part of it was found missing. */
+  readonly #spoiled = new Set<string>();
   /** When a fetch of the domain last ended, or was last found to be needed. */
   readonly #triedAt = new Map<string, number>();
   #isStopped = false;
@@ -70,6 +72,12 @@ export class SyncQueue {
     if (!this.#isCurrent(domain)) this.#add(domain);
   }
 
+  /** The store may have lost any list: each is looked for again. */
+  distrust(): void {
+    for (const domain of this.#held.keys()) this.#spoiled.add(domain);
+    this.#held.clear();
+  }
+
   /** A check found that a part of a list is not there, or is damaged. @param blob its id, null for the manifest */
   noteMissing(domain: string, blob: string | null): void {
     if (this.#headOf(domain) === null || this.#running.has(domain)) return;
@@ -77,8 +85,8 @@ export class SyncQueue {
     // A list that waits for its turn, or for the next poll after a failure, is known to lack parts.
     if (!this.#held.has(domain) && (this.#waiting.has(domain) || triedAt !== undefined)) return;
     if (triedAt !== undefined && this.#now() - triedAt < PAUSE) return;
-    this.#observer.missing(domain, blob === null ? "its manifest" : `blob ${blob}`);
-    this.#held.delete(domain);
+    // A list that is behind is about to be replaced. Of another one the fetch says what is missing.
+    if (this.#isCurrent(domain) && this.#held.delete(domain)) this.#spoiled.add(domain);
     this.#triedAt.set(domain, this.#now());
     if (blob === null) this.#add(domain);
     else void this.#ports.store.removeBlob(domain, blob).then(() => this.#add(domain));
@@ -91,6 +99,7 @@ export class SyncQueue {
 
   async #removeStored(domain: string): Promise<void> {
     this.#held.delete(domain);
+    this.#spoiled.delete(domain);
     this.#triedAt.delete(domain);
     this.#ports.keys.forget(domain);
     await this.#ports.store.removeDomain(domain);
@@ -120,7 +129,7 @@ export class SyncQueue {
     try {
       const need = this.#headOf(domain);
       if (need === null) return;
-      const { manifest, fetched } = await syncDomain(this.#ports, domain, need);
+      const { manifest, fetched } = await syncDomain(this.#ports, domain, need, this.#spoiled.delete(domain));
       const head = { incarnation: manifest.incarnation, number: manifest.generation };
       this.#held.set(domain, { head, newestAt: this.#now() });
       this.#observer.ready(domain, head.number, fetched);

@@ -75,7 +75,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
     inherited,
     isSuccessor: predecessor !== null,
     replica: {
-      clocks: { monotonic: platform.steady, wall: platform.now },
+      clocks: { monotonic: platform.steady, wall: platform.now, uptime: platform.uptime },
       random: { bytes: platform.randomBytes },
       hashing: stablelibHashing,
       owner: platform,

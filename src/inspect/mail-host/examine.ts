@@ -26,6 +26,7 @@ export async function* examineMailHost(ports: MailHostPorts): AsyncGenerator<Ste
     ["lists", "edge", () => host.lists()],
     ...ports.listeners.map((listener): Step => [listener.name, "lists", () => host.listener(listener)]),
     ...replicaStep(ports),
+    ["log", "edge", () => host.log()],
     ["mail-server", null, () => host.mailServer()],
     ["sockets", "mail-server", () => host.sockets()],
     ["lookups", "mail-server", () => host.lookups()],
@@ -60,6 +61,9 @@ const QUESTIONS: Readonly<
   ],
   metrics: [() => "GET /readyz HTTP/1.0\r\n\r\n", /^HTTP\/1\.\d 200 /],
 };
+
+/** The line of the metrics that counts the domains of which the edge knows only an older state. */
+const OLDER_DOMAINS = /^rollcall_bridge_edge_older_domains (\d+)$/m;
 
 const netstring = (text: string): string => `${text.length}:${text},`;
 
@@ -151,6 +155,24 @@ class MailHost {
       `${shown} answers ${line || "nothing"}`,
       "see the steps above, and the log of the bridge: journalctl -u rollcall-bridge",
     );
+  }
+
+  /** Whether the Registry knows what this host has heard. Otherwise the bridge refuses nothing, for ever. */
+  async log(): Promise<string> {
+    const { replica, olderLog, listeners, ask } = this.#ports;
+    const older = replica === null ? null : await olderLog();
+    if (older !== null) throw new Problem(`the answer of the Registry is unusable: ${older.why}`, older.fix);
+    const metrics = listeners.find(({ name }) => name === "metrics");
+    const page = metrics === undefined ? "" : await ask(metrics.address, "GET /metrics HTTP/1.0\r\n\r\n");
+    const [, domains] = OLDER_DOMAINS.exec(page) ?? [];
+    if (domains !== undefined && Number(domains) > 0) {
+      throw new Problem(
+        `the edge knows only an older state of ${domains} of the domains than this bridge, which refuses nothing there`,
+        "if the Registry was restored to an earlier time, run `rollcall registry restored` (docs/restoring.md); if it is another one, restart the bridge",
+      );
+    }
+    if (replica !== null || domains !== undefined) return "as new as what this host knows";
+    return "without a replica and metrics, only the bridge's log can tell (`edge-older`)";
   }
 
   async mailServer(): Promise<string> {

@@ -35,6 +35,8 @@ export interface MailHostPorts {
   };
   /** The folder of the bridge's replica; null if the settings name none. */
   readonly replica: string | null;
+  /** How the Registry's log is older than what the replica's folder knows; null if it is not. */
+  olderLog(): Promise<{ readonly why: string; readonly fix: string } | null>;
   /** Whether a process runs. */
   isRunning(pid: number): boolean;
   /** The time that the edge states in its answer (`Date`), Unix milliseconds; null if it states none. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { QuestionAnswer } from "../../../src/api/index.ts";
-import { faultInChanges } from "../../../src/bridge/replica/check-changes.ts";
+import { faultInChanges, olderThanKnown } from "../../../src/bridge/replica/check-changes.ts";
 import type { Changes } from "../../../src/client/index.ts";
 
 const KNOWN = { incarnation: 5, number: 20 };
@@ -42,8 +42,6 @@ describe("an answer to a poll", () => {
   });
 
   it.each<[string, Changes, typeof KNOWN | null, RegExp]>([
-    ["an older log", answered({}, { incarnation: 4, full: true }), KNOWN, /older log/],
-    ["a lower number of the same log", answered({}, { asOf: 19, full: true, heads: [] }), KNOWN, /restored/],
     ["a part of another log", answered({}, { incarnation: 6 }), KNOWN, /another log and incomplete/],
     ["a part, to a replica that starts", answered(), null, /incomplete/],
     ["a domain of another partition", answered({}, { heads: [["two.example", 21]] }), KNOWN, /two\.example/],
@@ -55,5 +53,20 @@ describe("an answer to a poll", () => {
     ["a time of no calendar", answered({ time: 9e15 }), KNOWN, /time/],
   ])("may not have %s", (_, changes, known, why) => {
     expect(faultIn(changes, known)).toMatch(why);
+  });
+
+  it.each([
+    [{ incarnation: 4, number: 900 }, "rollcall replica forget"],
+    [{ incarnation: 5, number: 19 }, "rollcall registry restored"],
+  ])("is older than what is known: %o", (log, fix) => {
+    expect(olderThanKnown(log, KNOWN)?.fix).toContain(fix);
+    expect(olderThanKnown(log, null)).toBeNull();
+  });
+
+  it.each([
+    { incarnation: 5, number: 20 },
+    { incarnation: 6, number: 1 },
+  ])("is not older: %o", (log) => {
+    expect(olderThanKnown(log, KNOWN)).toBeNull();
   });
 });

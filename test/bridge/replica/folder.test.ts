@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { type FileHandle, open as openFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FolderError, openFolder, type ReplicaFolder } from "../../../src/bridge/replica/disk/folder.ts";
@@ -44,6 +45,28 @@ describe("a disk", () => {
     expect(statSync(join(root, "a/b/c")).mode & 0o777).toBe(0o600);
     for (const folder of [root, join(root, "a"), join(root, "a/b")]) {
       expect(statSync(folder).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  it("flushes a file before it has its name, and the names of a folder when asked", async () => {
+    const root = fresh();
+    const disk = new NodeDisk(root);
+    const handle = await openFile(import.meta.filename);
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const { sync } = prototype;
+    const seen: string[][] = [];
+    prototype.sync = function (this: FileHandle) {
+      seen.push(readdirSync(join(root, "a")));
+      return sync.call(this);
+    };
+    try {
+      await disk.write("a/b", utf8("one"));
+      expect(seen).toEqual([[expect.stringMatching(/^\.new-/)]]);
+      await disk.flush("a");
+      expect(seen.slice(1)).toEqual([["b"]]);
+    } finally {
+      prototype.sync = sync;
     }
   });
 
@@ -199,9 +222,11 @@ describe("a replica's folder", () => {
     const path = fresh();
     const folder = await open(path);
     expect(await folder.check()).toBeNull();
+    expect(folder.wasLost()).toBe(false);
     rmSync(path, { recursive: true });
     expect(await folder.check()).toBeNull();
     expect(readdirSync(path).sort()).toEqual(["format", "lock"]);
+    expect([folder.wasLost(), folder.wasLost()]).toEqual([true, false]);
     renameSync(path, `${path}.away`);
     await openFolder(path, other);
     expect(await folder.check()).toEqual({ kind: "busy", pid: other.pid });

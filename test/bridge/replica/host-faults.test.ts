@@ -164,6 +164,8 @@ describe("a bridge with a replica", () => {
     await within(WINDOW);
     expect(readFileSync(join(folder, "format"), "utf8")).toBe("rollcall-replica 1\n");
     expect(existsSync(join(folder, "lock"))).toBe(true);
+    expect(existsSync(join(folder, "logs", "0"))).toBe(true);
+    expect(existsSync(join(folder, "manifests", DOMAIN))).toBe(true);
     await bridge.running.stop();
     await (await startWhole(folder)).running.stop();
   });

@@ -20,6 +20,10 @@ beforeEach(async () => {
 });
 
 const publish = (...names: string[]): Promise<number> => world.publishHere(DOMAIN, names);
+const restart = async (): Promise<void> => {
+  host.kill();
+  await host.start();
+};
 const said = (recipient: string): Promise<string> => saidBy(host, recipient);
 
 describe("a replica", () => {
@@ -173,6 +177,85 @@ describe("a replica", () => {
     world.isAway = false;
     await world.clock.advance(WINDOW);
     expect(await said(ALICE)).toBe("deliverable confirmed");
+  });
+
+  describe("in an outage, on a host that says for how long it has been up", () => {
+    const GRACE = 4 * HOUR;
+
+    beforeEach(async () => {
+      host.kill();
+      host = await world.host({ acceptGrace: GRACE });
+      host.boot = "a boot";
+      await host.start();
+      await world.clock.advance(MINUTE);
+      world.isAway = true;
+      await world.clock.advance(MINUTE);
+    });
+
+    it("accepts by its list for accept-grace after the clock was set forward by more than that", async () => {
+      host.wallOffset += 8 * DAY;
+      await world.clock.advance(2 * HOUR);
+      expect(await said(ALICE)).toBe("deliverable");
+      expect(await said(NOBODY)).toBe("edge");
+      // Also over a restart of the bridge, and after the clock was corrected, which counts as an hour.
+      await restart();
+      expect(await said(ALICE)).toBe("deliverable");
+      host.wallOffset -= 8 * DAY;
+      await world.clock.advance(50 * MINUTE);
+      expect(await said(ALICE)).toBe("deliverable");
+      await world.clock.advance(20 * MINUTE);
+      expect(await said(ALICE)).toBe("edge");
+    });
+
+    it.each([8 * DAY, -8 * DAY])(
+      "does so if the clock is set by %s ms while the bridge starts again",
+      async (by) => {
+        host.kill();
+        await world.clock.advance(HOUR);
+        host.wallOffset += by;
+        await host.start();
+        await world.clock.advance(SECOND);
+        expect(await said(ALICE)).toBe("deliverable");
+        expect(await said(NOBODY)).toBe("edge");
+        await world.clock.advance(GRACE - HOUR - 5 * MINUTE);
+        expect(await said(ALICE)).toBe("deliverable");
+        await world.clock.advance(5 * MINUTE);
+        expect(await said(ALICE)).toBe("edge");
+      },
+    );
+
+    it("counts its sleep, with a clock that is right and with one that was set forward meanwhile", async () => {
+      await host.sleep(1.5 * HOUR);
+      expect(await said(ALICE)).toBe("deliverable");
+      host.fallAsleep();
+      host.wallOffset += 8 * DAY;
+      await world.clock.advance(2 * HOUR);
+      host.wake();
+      expect(await said(ALICE)).toBe("deliverable");
+      await world.clock.advance(0.5 * HOUR);
+      expect(await said(ALICE)).toBe("edge");
+    });
+
+    it("counts a contact after the clock was set forward from then on", async () => {
+      host.wallOffset += 8 * DAY;
+      expect(await said(ALICE)).toBe("deliverable");
+      world.isAway = false;
+      await world.clock.advance(WINDOW);
+      expect(await said(NOBODY)).toBe("unknown confirmed");
+      world.isAway = true;
+      await world.clock.advance(GRACE - 5 * MINUTE);
+      expect(await said(ALICE)).toBe("deliverable");
+      await world.clock.advance(5 * MINUTE);
+      expect(await said(ALICE)).toBe("edge");
+    });
+
+    it("knows nothing of the time over a start of the host with a clock that is wrong", async () => {
+      host.kill();
+      host.boot = "the next boot";
+      host.wallOffset += 8 * DAY;
+      await host.start();
+      expect(await said(ALICE)).toBe("edge");
+    });
   });
 
   it.each([

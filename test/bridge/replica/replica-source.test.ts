@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { AnswerSource, Query, SourceOutcome } from "../../../src/bridge/answers/answer-source.ts";
 import { AnswerCache } from "../../../src/bridge/answers/cache.ts";
-import { MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
+import { type Heard, MinGenerations } from "../../../src/bridge/answers/min-generations.ts";
 import { Resolver } from "../../../src/bridge/answers/resolver.ts";
 import { type LocalLists, ReplicaSource } from "../../../src/bridge/replica/replica-source.ts";
 import type { Answer, Grounds, Verdict } from "../../../src/directory/index.ts";
@@ -16,6 +16,7 @@ class Bench implements LocalLists, AnswerSource {
   /** Whether the replica has to read from disk first. */
   isReading = false;
   away = false;
+  known: Heard | null = null;
   /** Answers of the replica that were given. */
   used = 0;
   edge: Answer | "hangs" | null = null;
@@ -36,6 +37,7 @@ class Bench implements LocalLists, AnswerSource {
       minGenerations,
       timeout: TIMEOUT,
       acceptGrace: ACCEPT_GRACE,
+      answered: () => undefined,
       newLog: (_, incarnation) => this.newLogs.push(incarnation),
       fault: (error) => {
         throw error;
@@ -46,6 +48,10 @@ class Bench implements LocalLists, AnswerSource {
   check(_recipient: string, _domain: string, minGeneration: number): Answer | Promise<Answer> | null {
     this.minGenerations.push(minGeneration);
     return this.isReading && this.local !== null ? Promise.resolve(this.local) : this.local;
+  }
+
+  heard(): Heard | null {
+    return this.known;
   }
 
   noteUsed(): void {
@@ -176,6 +182,64 @@ describe("a bridge with a replica", () => {
     expect(bench.minGenerations.at(-1)).toBe(12);
     bench.local = confirmed("unknown", { generation: 12 });
     expect(await bench.said(NOBODY)).toBe("unknown reject replica");
+  });
+
+  it.each<[string, Partial<Grounds>]>([
+    ["an older log, however high its numbers", { incarnation: 4, generation: 900 }],
+    ["a lower generation", { incarnation: 5, generation: 11 }],
+    ["an export", { incarnation: null, generation: 900, origin: "kv" }],
+    ["no list", { incarnation: 5, generation: null }],
+  ])("takes no refusal of the edge from %s than what it has heard", async (_, grounds) => {
+    bench.known = { incarnation: 5, generation: 12 };
+    bench.edge = confirmed("unknown", grounds);
+    expect(await bench.said(NOBODY)).toBe("unavailable defer edge");
+    expect(bench.asked.map((query) => query.minGeneration())).toEqual([12, 12]);
+    bench.local = unconfirmed("deliverable", { incarnation: 5, generation: 10 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    // Its own list must reach what answers said, not what it has heard.
+    expect(bench.minGenerations.at(-1)).toBe(0);
+  });
+
+  it.each<[string, Partial<Grounds>]>([
+    ["the same generation", { incarnation: 5, generation: 12 }],
+    ["a newer log, whose numbers are lower", { incarnation: 6, generation: 1 }],
+    ["a newer log without the domain", { incarnation: 6, generation: null }],
+  ])("takes a refusal of the edge from %s", async (_, grounds) => {
+    bench.known = { incarnation: 5, generation: 12 };
+    bench.edge = confirmed("unknown", grounds);
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+  });
+
+  it("knows no head of a domain that its log does not list", async () => {
+    bench.known = { incarnation: 5, generation: 0 };
+    bench.edge = confirmed("unknown", { incarnation: 5, generation: null });
+    expect(await bench.said(NOBODY)).toBe("unknown reject edge");
+    bench.edge = confirmed("unknown", { incarnation: 4, generation: null });
+    expect(await bench.said(`x${NOBODY}`)).toBe("unavailable defer edge");
+  });
+
+  it("uses no cached refusal that is older than what it has heard since, and the cached accept", async () => {
+    bench.edge = confirmed("unknown", { incarnation: 5, generation: 11 });
+    await bench.said(NOBODY);
+    bench.edge = confirmed("deliverable", { incarnation: 5, generation: 11 });
+    await bench.said(ALICE);
+    bench.known = { incarnation: 5, generation: 12 };
+    bench.edge = null;
+    expect(await bench.said(NOBODY)).toBe("unavailable defer none");
+    expect(await bench.said(ALICE)).toBe("deliverable accept cache");
+  });
+
+  it.each([
+    [{ incarnation: 7, generation: 2 }, 2],
+    [{ incarnation: 6, generation: 2 }, 9],
+    [{ incarnation: 6, generation: 12 }, 12],
+    [{ incarnation: 5, generation: 12 }, 9],
+  ])("asks the edge for the newest that it knows: %o", async (known, expected) => {
+    bench.edge = confirmed("deliverable", { incarnation: 6, generation: 9 });
+    await bench.said(ALICE);
+    bench.known = known;
+    await bench.said(NOBODY);
+    expect(bench.asked.at(-1)?.minGeneration()).toBe(expected);
   });
 
   it("uses no cached answer of the edge that is older than the replica", async () => {

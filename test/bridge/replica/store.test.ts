@@ -1,6 +1,7 @@
 /* What a replica stores survives a power failure whole: a manifest with all that it names. */
 import { expect, it } from "vitest";
 import { ReplicaStore } from "../../../src/bridge/replica/store.ts";
+import { StoreFullError, WaitingFiles } from "../../../src/bridge/replica/waiting-files.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
 import { MemoryDisk } from "../../../testing/memory-disk.ts";
 
@@ -55,4 +56,17 @@ it("parts of the manifest on the disk stay while a newer one waits", async () =>
   await store.writeWaiting();
   await store.tidy(D, new Set([NEW]), 1);
   expect([...disk.files.keys()].sort()).toEqual([`blobs/${D}/${NEW}`, `manifests/${D}`]);
+});
+
+it("a file that waits again waits behind what came meanwhile, and counts once", () => {
+  const files = new WaitingFiles(10);
+  files.put("manifests/a", new Uint8Array(4));
+  files.put("blobs/a/b", new Uint8Array(2));
+  files.put("manifests/a", new Uint8Array(5));
+  expect(files.all().map(([path]) => path)).toEqual(["blobs/a/b", "manifests/a"]);
+  expect(files.bytes).toBe(7);
+  expect(() => files.put("blobs/a/c", new Uint8Array(4))).toThrow(StoreFullError);
+  files.put("blobs/a/c", new Uint8Array(3));
+  for (const [path] of files.all()) files.forget(path);
+  expect([files.bytes, files.isEmpty]).toEqual([0, true]);
 });

@@ -1,8 +1,9 @@
 import type { TokenCreated } from "../../../src/api/index.ts";
+import { BridgeHost } from "../../../testing/bridge-host.ts";
 import type { IsolateHost } from "../../../testing/isolate-host.ts";
 import type { MemoryDisk } from "../../../testing/memory-disk.ts";
 import { ReplicaHost } from "../../../testing/replica-host.ts";
-import { must, type PublishOptions, World } from "../../../testing/world.ts";
+import { DAY, must, type PublishOptions, World } from "../../../testing/world.ts";
 
 export interface HostOptions {
   readonly domains?: readonly string[];
@@ -15,7 +16,7 @@ export interface HostOptions {
 
 /** A world with one isolate, and mail hosts whose way to it can be cut. */
 export class ReplicaWorld extends World {
-  readonly edge: IsolateHost = this.isolate();
+  edge: IsolateHost = this.isolate();
   isAway = false;
   /** Requests that hosts sent, as `GET /v1/…`. */
   readonly requests: string[] = [];
@@ -46,6 +47,19 @@ export class ReplicaWorld extends World {
     });
   }
 }
+
+/** The bridge of a mail host with a replica, as the host starts it. */
+export const bridgeOf = (world: ReplicaWorld, host: ReplicaHost): BridgeHost<unknown> =>
+  new BridgeHost({
+    time: world.clock,
+    fetch: () => (url, init) => host.network(new Request(url, init)),
+    token: () => host.token,
+    replica: host.lists,
+    acceptGrace: 7 * DAY,
+    cacheBytes: 1_000_000,
+    answered: () => undefined,
+    met: () => undefined,
+  });
 
 /** The verdict, and whether it was confirmed; `edge` if the replica leaves the answer to the edge. */
 export async function saidBy(host: ReplicaHost, recipient: string): Promise<string> {

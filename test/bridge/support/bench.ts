@@ -48,6 +48,8 @@ export class Bench {
   readonly faults: unknown[] = [];
   /** Domains whose state was forgotten, and the newer log. */
   readonly newLogs: [domain: string, incarnation: number][] = [];
+  /** Of each verdict of the edge, whether it is older than what is known. */
+  readonly older: boolean[] = [];
   readonly minGenerations = new MinGenerations();
   readonly cache: AnswerCache;
   readonly breaker: Breaker;
@@ -94,6 +96,7 @@ export class Bench {
       minGenerations: this.minGenerations,
       timeout: TIMEOUT,
       acceptGrace,
+      answered: (_, isOlder) => this.older.push(isOlder),
       newLog: (domain, incarnation) => this.newLogs.push([domain, incarnation]),
       fault: (error) => this.faults.push(error),
     });

@@ -41,6 +41,8 @@ export class ReplicaFolder {
   readonly #owner: LockOwner;
   #lock: Extract<LockResult, { kind: "held" }> | null = null;
 
+  #wasLost = false;
+
   constructor(path: string, owner: LockOwner) {
     this.disk = new NodeDisk(path);
     this.#path = path;
@@ -54,6 +56,7 @@ export class ReplicaFolder {
    */
   async check(): Promise<FolderFault | null> {
     if (await this.#lock?.isOurs()) return null;
+    if (this.#lock !== null) this.#wasLost = true;
     this.#lock = null;
     const lock = await lockFolder(this.#path, this.#owner);
     if (lock.kind !== "held") return lock;
@@ -65,6 +68,13 @@ export class ReplicaFolder {
     } catch (error) {
       return { kind: "unwritable", error: error as Error };
     }
+  }
+
+  /** Whether the folder was deleted, or had another bridge's lock, since this was last asked. */
+  wasLost(): boolean {
+    const wasLost = this.#wasLost;
+    this.#wasLost = false;
+    return wasLost;
   }
 
   async release(): Promise<void> {
