@@ -49,6 +49,7 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
     query = [],
     optionalQuery = [],
     headers = {},
+    filters = {},
     paged,
     body,
     answer,
@@ -82,7 +83,11 @@ function operation(route: DescribedRoute, of: Describe): JsonSchema {
       ...parameter("header", name, of(schema)),
       required: false,
     })),
-    ...(paged === undefined ? [] : pageParameters(of(paged === "domain" ? text : whole))),
+    ...Object.entries(filters).map(([name, schema]) => ({
+      ...parameter("query", name, of(schema)),
+      required: false,
+    })),
+    ...(paged === undefined ? [] : pageParameters(of(paged === "generation" ? whole : text))),
   ];
   return {
     summary,

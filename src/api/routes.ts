@@ -42,8 +42,10 @@ export interface Route {
   readonly optionalQuery?: readonly string[];
   /** Headers that may be sent beside those of every request. */
   readonly headers?: Readonly<Record<string, Schema<string>>>;
-  /** If the answer comes in pages: what identifies a line. Query parameters `after` and `limit`. */
-  readonly paged?: "domain" | "generation";
+  /** If the answer comes in pages: what `next` is. Query parameters `after` and `limit`. */
+  readonly paged?: "domain" | "generation" | "text";
+  /** Query parameters that may be left out, of which lines are wanted. */
+  readonly filters?: Readonly<Record<string, Schema<string>>>;
 }
 
 const domain = { domain: domainName };
@@ -225,6 +227,8 @@ export const ROUTES = {
   listTokens: {
     method: "GET",
     path: "/v1/tokens",
+    paged: "text",
+    filters: domain,
   },
   revokeToken: {
     method: "DELETE",
@@ -256,6 +260,8 @@ export const ROUTES = {
   showAudit: {
     method: "GET",
     path: "/v1/audit",
+    paged: "text",
+    filters: { ...domain, token: text, action: text },
   },
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 
 import { VERSION } from "../api/index.ts";
+import { auditCommand } from "./commands/audit.ts";
 import { brakeCommand } from "./commands/brake.ts";
 import { bridgeCommand } from "./commands/bridge.ts";
 import { checkCommand } from "./commands/check.ts";
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   opensmtpdTableCommand,
   statusCommand,
   historyCommand,
+  auditCommand,
   rollbackCommand,
   brakeCommand,
   deleteCommand,

@@ -18,10 +18,11 @@ export function callOf(name: RouteName, params: Params = {}): Call {
 export type After = string | number | null;
 
 /** A request for one page of a listing. */
-export function pageOf(name: RouteName, after: After, params?: Params): Call {
+export function pageOf(name: RouteName, after: After, params?: Params, filter: Params = {}): Call {
   const call = callOf(name, params);
   const from = after === null ? "" : `&after=${encodeURIComponent(after)}`;
-  return { ...call, path: `${call.path}?limit=${MAX_PAGE}${from}` };
+  const wanted = Object.entries(filter).map(([member, value]) => `&${member}=${encodeURIComponent(value)}`);
+  return { ...call, path: `${call.path}?limit=${MAX_PAGE}${from}${wanted.join("")}` };
 }
 
 /** The lines of all pages. An edge that knows no pages answers with everything, and names no next page. */

@@ -1,6 +1,7 @@
 import {
   ANSWERS,
   type AnswerOf,
+  type AuditList,
   type AuditRecord,
   type CheckRequest,
   type CommitRequest,
@@ -44,6 +45,13 @@ import { type Call, type ClientOptions, failureOf, jsonOf, notAnEdge, Transport 
 
 /** A page of the list of domains; `next` asks for the page after it, null on the last one. */
 export type DomainPage = DomainList;
+
+/** Which lines of the audit trail are wanted: about a domain, by or about a token, or of an action. */
+export interface AuditFilter {
+  readonly domain?: string;
+  readonly token?: string;
+  readonly action?: string;
+}
 
 /**
  * Typed client of the edge's HTTP API, with a method for each route. Every failure is a {@link ClientError}. A request
@@ -224,9 +232,10 @@ export class RollcallClient {
     return this.#call("createToken", { ...callOf("createToken"), json: request });
   }
 
-  /** Every token that was issued, revoked ones included. */
-  async tokens(): Promise<readonly TokenRecord[]> {
-    return (await this.#call("listTokens", callOf("listTokens"))).tokens;
+  /** Every token that was issued, revoked ones included. @param filter those that cover a domain */
+  tokens(filter: { readonly domain?: string } = {}): Promise<readonly TokenRecord[]> {
+    const page = (after: After) => this.#call("listTokens", pageOf("listTokens", after, {}, filter));
+    return everyLine(page, ({ tokens }) => tokens);
   }
 
   /** Revokes a token; doing it again changes nothing. */
@@ -265,8 +274,17 @@ export class RollcallClient {
     return this.#call("showStatus", callOf("showStatus"));
   }
 
-  async audit(): Promise<readonly AuditRecord[]> {
-    return (await this.#call("showAudit", callOf("showAudit"))).audit;
+  /** The audit trail, newest lines first, requested page by page as they are read. */
+  async *audit(filter: AuditFilter = {}): AsyncGenerator<AuditRecord> {
+    for (let after: After = null; ; ) {
+      const { audit, next }: AuditList = await this.#call(
+        "showAudit",
+        pageOf("showAudit", after, {}, { ...filter }),
+      );
+      yield* audit;
+      if (next === null || next === after) return;
+      after = next;
+    }
   }
 
   async #call<N extends RouteName>(name: N, call: Call): Promise<AnswerOf<N>> {

@@ -148,7 +148,9 @@ function requireQuery(route: Route, url: string): void {
   const names = [...new URL(url).searchParams.keys()];
   names.forEach((name, i) => {
     const isPaging = route.paged !== undefined && (name === "after" || name === "limit");
-    if (!isPaging && !route.query?.includes(name) && !route.optionalQuery?.includes(name))
+    const isFilter = route.filters !== undefined && Object.hasOwn(route.filters, name);
+    const isKnown = route.query?.includes(name) || route.optionalQuery?.includes(name);
+    if (!isPaging && !isFilter && !isKnown)
       throw new HttpError("bad_request", `unknown query parameter: ${name.slice(0, 100)}`);
     if (names.indexOf(name) < i) throw new HttpError("bad_request", `${name} is given twice`);
   });

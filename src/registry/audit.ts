@@ -1,8 +1,9 @@
 import type { AuditRecord } from "../api/index.ts";
-import type { RegistryStorage } from "./ports.ts";
+import type { RegistryStorage, SqlValue } from "./ports.ts";
+import type { AuditLines, AuditPage } from "./protocol.ts";
 import { insert } from "./rows.ts";
 
-/** Lines of the audit trail in one answer. */
+/** Lines of the audit trail that an edge of the previous release gets. */
 const AUDIT_LINES = 500;
 
 /** Writes a line of the audit trail. */
@@ -23,3 +24,37 @@ export const readAudit = (storage: RegistryStorage): AuditRecord[] =>
     `SELECT time, action, made_by AS "by", subject, detail FROM audit ORDER BY seq DESC LIMIT ?`,
     AUDIT_LINES,
   ) as unknown as AuditRecord[];
+
+/** Lines that one page looks at, at most: a filter that finds little must not read years at once. */
+const LOOKED_AT = 20_000;
+
+/** Lines before `before`, newest first, that fit the filter. */
+export function auditPage(storage: RegistryStorage, page: AuditPage): AuditLines {
+  const { before, limit, filter } = page;
+  const from = before ?? Number.MAX_SAFE_INTEGER;
+  const conditions: string[] = [];
+  const bindings: SqlValue[] = [];
+  const require = (condition: string, ...values: string[]): void => {
+    conditions.push(condition);
+    bindings.push(...values);
+  };
+  if (filter.domain !== undefined) require("subject = ?", filter.domain);
+  // What a token did, and what was done with it.
+  if (filter.token !== undefined) require("(made_by = ? OR subject = ?)", filter.token, filter.token);
+  if (filter.action !== undefined) require("action = ?", filter.action);
+  const lines = storage.sql(
+    `SELECT seq, time, action, made_by AS "by", subject, detail FROM
+       (SELECT * FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ${LOOKED_AT})
+     ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`} ORDER BY seq DESC LIMIT ?`,
+    from,
+    ...bindings,
+    limit,
+  ) as unknown as AuditLines["lines"];
+  if (lines.length === limit) return { lines, next: lines.at(-1)?.seq ?? null };
+  const last = storage.sql(
+    "SELECT seq FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+    from,
+    LOOKED_AT - 1,
+  )[0];
+  return { lines, next: (last?.seq ?? null) as number | null };
+}

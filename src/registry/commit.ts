@@ -63,9 +63,9 @@ export interface CommitContext extends PlanContext {
  * @throws RegistryFailure `conflict`, `missing_shards`, `forbidden`, `guard` or `bad_request`
  */
 export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
-  const { storage, records, keyFor } = context;
+  const { storage, records, keyFor, reach } = context;
   const isKeyOf = (domain: string, epoch: number): boolean => isGranted(storage, domain, epoch, by);
-  const validate = { records, keyFor, isGranted: isKeyOf };
+  const validate = { records, keyFor, reach, isGranted: isKeyOf };
   const drafts = request.domains.map((each) => validateCommit(validate, each));
   requireShards(drafts);
   request.domains.forEach((each, i) => {

@@ -57,6 +57,37 @@ export interface Page<T> {
   readonly limit: number;
 }
 
+/** Which lines of the audit trail are wanted: about a domain, by or about a token, or of an action. */
+export interface AuditFilter {
+  readonly domain?: string;
+  readonly token?: string;
+  readonly action?: string;
+}
+
+/** A page of the audit trail: lines with a lower number than `before`. */
+export interface AuditPage {
+  readonly before: number | null;
+  readonly limit: number;
+  readonly filter: AuditFilter;
+}
+
+export interface AuditLines {
+  readonly lines: readonly (AuditRecord & { readonly seq: number })[];
+  /** `before` of the next page, null after the last one. A page may have few lines, or none, and be followed by others. */
+  readonly next: number | null;
+}
+
+/** A page of the list of tokens. */
+export interface TokenPage {
+  /** When the last token of the page before was created, and its id. */
+  readonly after: readonly [created: number, id: string] | null;
+  readonly limit: number;
+  /** Only tokens that cover this domain. */
+  readonly domain?: string;
+  /** Only this token. */
+  readonly id?: string;
+}
+
 /** A revoked token, as a partition copies it from the first one. */
 export interface Revocation {
   readonly id: string;
@@ -137,7 +168,8 @@ export interface RegistryApi {
   /** Newest first. `after` is a generation's number. */
   generations(domain: string, page: Page<number>): Promise<Result<readonly GenerationRecord[] | null>>;
   keepToken(token: StoredToken, by: Actor): Promise<Result<null>>;
-  tokens(): Promise<Result<readonly StoredToken[]>>;
+  /** Oldest first. A Registry of the previous release answers with all of them. */
+  tokens(page?: TokenPage): Promise<Result<readonly StoredToken[]>>;
   /**
    * Null if no such token was issued. A Registry that is not initialised keeps the id for when it is, and answers
    * `uninitialised`.
@@ -155,7 +187,9 @@ export interface RegistryApi {
   verify(after: string | null): Promise<Result<Omit<VerifyResult, "partition">>>;
   /** What isolates counted in the last hour and day. */
   counted(): Promise<Result<readonly Counted[]>>;
+  /** The newest lines, for an edge of the previous release. */
   audit(): Promise<Result<readonly AuditRecord[]>>;
+  auditPage(page: AuditPage): Promise<Result<AuditLines>>;
 }
 
 /** The names of all calls. */
@@ -186,4 +220,5 @@ export const REGISTRY_CALLS = [
   "verify",
   "counted",
   "audit",
+  "auditPage",
 ] as const satisfies readonly (keyof RegistryApi)[];

@@ -9,7 +9,7 @@ export const covers = (reach: Reach, domain: string): boolean => reach === null 
  * A check of an alias is answered from its target's list, so the token has to cover that, too.
  * @throws RegistryFailure `forbidden`
  */
-export function requireReach(reach: Reach, domain: string, { alias }: DomainPolicy): void {
+export function requireReach(reach: Reach, domain: string, { alias = null }: Partial<DomainPolicy>): void {
   if (alias === null || covers(reach, alias)) return;
   const message = `${domain}: this token does not cover the domain that it would be an alias of`;
   throw failure("forbidden", message, { domain });

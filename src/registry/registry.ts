@@ -18,7 +18,7 @@ import type {
 import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
-import { readAudit } from "./audit.ts";
+import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
 import { type CommitContext, commit, remove, rollback } from "./commit.ts";
@@ -41,6 +41,8 @@ import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
   Actor,
+  AuditLines,
+  AuditPage,
   Changed,
   HeadSummary,
   MailboxChanges,
@@ -52,6 +54,7 @@ import type {
   RegistryApi,
   Revocation,
   StoredToken,
+  TokenPage,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { changesForReplica } from "./replica-changes.ts";
@@ -156,8 +159,8 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => listGenerations(this.#storage, domain, page));
   }
 
-  async tokens(): Promise<Result<readonly StoredToken[]>> {
-    return this.#answer(() => listTokens(this.#storage));
+  async tokens(page?: TokenPage): Promise<Result<readonly StoredToken[]>> {
+    return this.#answer(() => listTokens(this.#storage, page));
   }
 
   async isRevoked(id: string): Promise<Result<boolean>> {
@@ -170,6 +173,10 @@ export class RegistryCore implements RegistryApi {
 
   async audit(): Promise<Result<readonly AuditRecord[]>> {
     return this.#answer(() => readAudit(this.#storage));
+  }
+
+  async auditPage(page: AuditPage): Promise<Result<AuditLines>> {
+    return this.#answer(() => auditPage(this.#storage, page));
   }
 
   async counted(): Promise<Result<readonly Counted[]>> {

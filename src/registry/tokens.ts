@@ -1,7 +1,7 @@
 import { writeAudit } from "./audit.ts";
 import { nextNumber, setMeta } from "./meta.ts";
-import type { RegistryStorage } from "./ports.ts";
-import type { Revocation, StoredToken } from "./protocol.ts";
+import type { RegistryStorage, SqlValue } from "./ports.ts";
+import type { Revocation, StoredToken, TokenPage } from "./protocol.ts";
 import { insert } from "./rows.ts";
 
 /** Records an issued token for the list; never the token itself. */
@@ -12,19 +12,35 @@ export function recordToken(storage: RegistryStorage, token: StoredToken, by: st
   writeAudit(storage, now, "token create", by, id, `${role} ${domains ?? "all domains"}`);
 }
 
-/** Issued tokens, oldest first; only one if its id is given. */
-export function listTokens(storage: RegistryStorage, id?: string): StoredToken[] {
+/** Issued tokens, oldest first. @param page all of them, if it is left out */
+export function listTokens(storage: RegistryStorage, page?: TokenPage): StoredToken[] {
+  const { after, limit, domain, id } = page ?? { after: null, limit: -1 };
+  const conditions = ["(t.created, t.id) > (?, ?)"];
+  const bindings: SqlValue[] = [...(after ?? [-1, ""])];
+  if (id !== undefined) {
+    conditions.push("t.id = ?");
+    bindings.push(id);
+  }
+  if (domain !== undefined) {
+    const named = "EXISTS (SELECT 1 FROM json_each(t.domains) WHERE value = ?)";
+    conditions.push(`(t.domains IS NULL OR iif(json_valid(t.domains), ${named}, 0))`);
+    bindings.push(domain);
+  }
   const rows = storage.sql(
     `SELECT t.id, t.role, t.domains, t.expires, t.created, r.time AS revoked, t.note, t.key_id
      FROM tokens t LEFT JOIN revocations r ON r.id = t.id
-     ${id === undefined ? "" : "WHERE t.id = ?"} ORDER BY t.created, t.id`,
-    ...(id === undefined ? [] : [id]),
+     WHERE ${conditions.join(" AND ")} ORDER BY t.created, t.id LIMIT ?`,
+    ...bindings,
+    limit,
   );
   return rows.map((row) => ({
     ...(row as unknown as StoredToken),
     domains: row.domains === null ? null : domainsIn(row.domains as string),
   }));
 }
+
+const tokenOf = (storage: RegistryStorage, id: string): StoredToken | undefined =>
+  listTokens(storage, { after: null, limit: 1, id })[0];
 
 /** A damaged row spoils its own line only: none of its domains is shown. The token itself says what it covers. */
 function domainsIn(text: string): string[] {
@@ -48,13 +64,13 @@ export function revokeToken(
   now: number,
 ): StoredToken | null {
   if (!isRevoked(storage, id)) {
-    const until = listTokens(storage, id)[0]?.expires ?? expires;
+    const until = tokenOf(storage, id)?.expires ?? expires;
     const number = nextNumber(storage);
     setMeta(storage, "roster_due", number);
     insert(storage, "revocations", { id, number, time: now, expires: until });
     writeAudit(storage, now, "token revoke", by, id, null);
   }
-  return listTokens(storage, id)[0] ?? null;
+  return tokenOf(storage, id) ?? null;
 }
 
 /** Revocations as another partition copies them. */

@@ -52,6 +52,7 @@ export interface Draft {
 export interface ValidateContext {
   readonly records: Records;
   readonly keyFor: KeyFor;
+  readonly reach: Reach;
   /** Whether the actor was given the key of a later epoch. */
   isGranted(domain: string, epoch: number): boolean;
 }
@@ -67,6 +68,8 @@ export function validateCommit(context: ValidateContext, commit: DomainCommit): 
   const { records } = context;
   const { domain } = commit;
   if (toALabel(domain) !== domain) throw badRequest(domain, "not a domain in lower-case A-labels");
+  // Before what the head says: who does not cover the target learns nothing else.
+  requireReach(context.reach, domain, commit.policy ?? {});
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
   const policy = policyAfter(domain, head, commit.policy);

@@ -44,6 +44,10 @@ describe("rollcall rollback, history and delete", () => {
     expect(await verdict("a")).toBe("deliverable");
     const history = await run(`history ${domain}`);
     expect(history.stdout).toMatch(/rollback +admin +10 +0 +\d+ +override, oops/);
+    const audit = await run(`audit --domain ${domain} --action rollback --token admin`);
+    expect(audit.stdout).toMatch(new RegExp(`rollback +admin +${domain} +generation \\d+: .*oops`));
+    const trail = JSON.parse((await run(`audit --domain ${domain} --limit 1 --json`)).stdout);
+    expect([trail.audit.length, trail.more]).toEqual([1, true]);
     expect(await run(`rollback ${domain} --to 999999 --yes`)).toMatchObject({ code: 3 });
     expect(await run(`rollback never.example --yes`)).toMatchObject({ code: 3 });
     expect(await run(`rollback ${domain} --to x --yes`)).toMatchObject({ code: 2 });

@@ -202,6 +202,52 @@ describe("the copy in KV", () => {
     expect(again.length).toBeLessThanOrEqual(5);
   });
 
+  it("is written again if a part alone was lost, and once a reader misses it", async () => {
+    world.kv.fault = ({ kind, keys }) =>
+      kind === "put" && keys[0]?.startsWith("shard/") ? { kind: "lost" } : undefined;
+    await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    expect(world.differences()).toHaveLength(2);
+    await world.clock.advance(HOUR);
+    const missed = world.isolate("missed");
+    for (let i = 0; i < 20; i++) expect((await missed.check(`u${i}@${D}`)).verdict).toBe("deliverable");
+    await missed.idle();
+    await world.clock.advance(MINUTE);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("keeps what the head names again, while its deletion waits", async () => {
+    const first = await world.publish(isolate, D, people(14_000), { bits: 1 });
+    await world.publish(isolate, D, people(14_010), { bits: 1 });
+    world.kv.fault = ({ kind }) => (kind === "delete" ? { kind: "error" } : undefined);
+    await world.clock.advance(DAY + 2 * HOUR);
+    const waiting = world.registry().sql("SELECT key FROM kv_deletions");
+    expect(waiting.length).toBeGreaterThan(0);
+    await world.rollback(isolate, D, first);
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    await world.clock.advance(HOUR);
+    expect(world.registry().sql("SELECT key FROM kv_deletions")).toEqual([]);
+    expect(world.differences()).toEqual([]);
+  });
+
+  it("keeps the manifest of a domain that is published again, while its deletion waits", async () => {
+    const number = await world.publish(isolate, D, people(10));
+    await world.clock.advance(MINUTE);
+    const removed = await isolate.call(`/v1/domains/${D}?expect=${number}`, { method: "DELETE" });
+    expect(removed.status).toBe(200);
+    world.kv.fault = ({ kind }) => (kind === "delete" ? { kind: "error" } : undefined);
+    await world.clock.advance(33 * DAY);
+    expect(world.registry().sql("SELECT key FROM kv_deletions")).toEqual([{ key: manifestKey(D) }]);
+    await world.publish(isolate, D, people(11), { expect: null });
+    await world.clock.advance(MINUTE);
+    world.kv.fault = () => undefined;
+    await world.clock.advance(HOUR);
+    expect(world.registry().sql("SELECT key FROM kv_deletions")).toEqual([]);
+    expect(world.differences()).toEqual([]);
+  });
+
   it("is repaired if a late write overwrote a newer one", async () => {
     world.kv.fault = ({ kind, keys }) =>
       kind === "put" && keys[0] === manifestKey(D) ? { kind: "late", ms: 20 * SECOND } : undefined;

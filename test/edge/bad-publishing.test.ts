@@ -279,7 +279,7 @@ describe("an invalid request for a token", () => {
       status: 400,
       code: "bad_request",
     });
-    expect(await callJson(env, "/v1/tokens")).toEqual({ tokens: [] });
+    expect(await callJson(env, "/v1/tokens")).toEqual({ tokens: [], next: null });
   });
 });
 

@@ -115,5 +115,12 @@ const auditRecord = open({
 });
 export type AuditRecord = Infer<typeof auditRecord>;
 
-export const auditList = named("AuditList", open({ audit: listOf(auditRecord) }));
+export const auditList = named(
+  "AuditList",
+  open({
+    audit: listOf(auditRecord),
+    /** What the next page comes after, null on the last one. A page may have few lines and be followed by others. */
+    next: orNull(text),
+  }),
+);
 export type AuditList = Infer<typeof auditList>;

@@ -193,7 +193,7 @@ export const ANSWERS = {
     answer: edgeStatus,
   },
   showAudit: {
-    summary: "Show the newest lines of the audit trail",
+    summary: "Show the audit trail, newest lines first; of a domain, by or about a token, of an action",
     answer: auditList,
   },
 } as const satisfies Readonly<Record<RouteName, RouteAnswer>>;

@@ -23,5 +23,12 @@ export type TokenRecord = Infer<typeof tokenRecord>;
 export const tokenCreated = named("TokenCreated", open({ ...record, token: text }));
 export type TokenCreated = Infer<typeof tokenCreated>;
 
-export const tokenList = named("TokenList", open({ tokens: listOf(tokenRecord) }));
+export const tokenList = named(
+  "TokenList",
+  open({
+    tokens: listOf(tokenRecord),
+    /** What the next page comes after, null on the last one. */
+    next: orNull(text),
+  }),
+);
 export type TokenList = Infer<typeof tokenList>;

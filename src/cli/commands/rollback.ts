@@ -26,8 +26,8 @@ export function rollbackCommand(cli: Cli): Command {
     .action((domain: string, options: RollbackOptions) => rollback(cli, domainOf(domain), options));
 }
 
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError("Must be the number of a generation.");
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError("Must be a whole number from 1.");
   return Number(text);
 }
 

@@ -1,9 +1,10 @@
 /** Listings in pages: `limit` lines after `after`, and the `after` of the next page. */
-import { MAX_PAGE, MAX_WHOLE } from "../../api/index.ts";
+import { MAX_PAGE, MAX_WHOLE, type Route } from "../../api/index.ts";
 import type { Page } from "../../registry/protocol.ts";
+import { readMessage } from "./body.ts";
 import { badRequest } from "./route.ts";
 
-const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
+export const TOO_MANY = `there are more than ${MAX_WHOLE} lines: ask for pages with limit=1000, and for the next one with after=<next>`;
 
 /** The lines that a request asks for: a page, or everything if that is little. */
 export interface Paging<T> extends Page<T> {
@@ -28,6 +29,17 @@ export function readPaging<T>(request: Request, read: (after: string) => T | nul
     throw badRequest(`limit must be a whole number from 1 to ${MAX_PAGE}`);
   }
   return { after, limit, isWhole: false };
+}
+
+/** The filters of a request. @throws HttpError `bad_request` */
+export function readFilters({ filters = {} }: Route, request: Request): Readonly<Record<string, string>> {
+  const { searchParams } = new URL(request.url);
+  return Object.fromEntries(
+    Object.entries(filters).flatMap(([name, schema]) => {
+      const given = searchParams.get(name);
+      return given === null ? [] : [[name, readMessage(schema, given, name)]];
+    }),
+  );
 }
 
 /** One line more than the page has: it shows whether there is a next page. */

@@ -56,11 +56,6 @@ export const showStatus: Handler<"showStatus"> = async (call) => {
   return { answers, faults };
 };
 
-export const showAudit: Handler<"showAudit"> = async (call) => {
-  const lines = (await askAll(call, (registry) => registry.audit())).flat();
-  return { audit: lines.sort((a, b) => b.time - a.time) };
-};
-
 async function statusOf(
   call: RouteCall,
   ask: (registry: RegistryApi) => Promise<Result<PartitionStatus>>,

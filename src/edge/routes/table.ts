@@ -2,6 +2,7 @@
 import { type ParamsOf, ROUTES, type Route, type RouteName } from "../../api/index.ts";
 import { NOBODY } from "../access.ts";
 import { HttpError, json, jsonText, octets } from "../http.ts";
+import { showAudit } from "./audit.ts";
 import { readParams, readRouteBody } from "./body.ts";
 import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
@@ -25,7 +26,6 @@ import { getRcpt, postRcpt } from "./rcpt.ts";
 import {
   continueRegistry,
   initialiseRegistry,
-  showAudit,
   showRegistry,
   showStatus,
   verifyRegistry,

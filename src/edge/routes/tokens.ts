@@ -1,9 +1,10 @@
-import type { TokenRecord } from "../../api/index.ts";
+import { ROUTES, type TokenRecord } from "../../api/index.ts";
 import { toHex } from "../../directory/index.ts";
 import type { StoredToken } from "../../registry/protocol.ts";
 import { mintToken } from "../access.ts";
 import type { Deployment } from "../deployment.ts";
 import { HttpError } from "../http.ts";
+import { oneMore, pageOf, readFilters, readPaging } from "./paging.ts";
 import { badRequest, type Handler, type RouteCall, registriesOf, unwrap } from "./route.ts";
 
 /** Random bytes in a token's id. */
@@ -52,15 +53,36 @@ async function requireAliasTargets(call: RouteCall, domains: readonly string[]):
   }
 }
 
-export const listTokens: Handler<"listTokens"> = async ({ deployment, context }) => {
-  const tokens = unwrap(await context.bindings.registry(0).tokens());
-  return { tokens: tokens.map((token) => seenFromHere(deployment, token)) };
+export const listTokens: Handler<"listTokens"> = async ({ request, deployment, context }) => {
+  const paging = readPaging(request, readPlace);
+  const { after } = paging;
+  const filter = readFilters(ROUTES.listTokens, request);
+  const tokens = unwrap(await context.bindings.registry(0).tokens({ ...oneMore(paging), ...filter }));
+  // A Registry of the previous release answers with all of them.
+  const rest = tokens.filter(({ created, id }) => after === null || isAfter([created, id], after));
+  const { page, next } = pageOf(rest, paging, ({ created, id }): Place => [created, id]);
+  return {
+    tokens: page.map((token) => seenFromHere(deployment, token)),
+    next: next && next.join("."),
+  };
 };
+
+/** When a token was created, and its id: the order of the list. */
+type Place = readonly [created: number, id: string];
+
+const isAfter = ([time, id]: Place, [otherTime, otherId]: Place): boolean =>
+  time > otherTime || (time === otherTime && id > otherId);
+
+function readPlace(text: string): Place | null {
+  const [, created, id] = /^(\d{1,15})\.([0-9a-f]{16})$/.exec(text) ?? [];
+  return created === undefined || id === undefined ? null : [Number(created), id];
+}
 
 export const revokeToken: Handler<"revokeToken"> = async (call) => {
   const { params, deployment, context, caller } = call;
   const { id } = params;
-  const token = unwrap(await context.bindings.registry(0).tokens()).find((each) => each.id === id);
+  const named = await context.bindings.registry(0).tokens({ after: null, limit: 1, id });
+  const token = unwrap(named).find((each) => each.id === id);
   if (token === undefined) throw new HttpError("not_found", `no token ${id} was issued here`);
   // Every partition confirms on its own, so each must know. The first one first, since others copy what it
   // records when they are initialised.
