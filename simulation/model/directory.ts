@@ -257,7 +257,12 @@ export class ModelDirectory {
     const asked = lists.flatMap(([, names]) => [...names]);
     const isAskedFor = (entry: string): boolean =>
       asked.some((name) => name === entry || covers(entry, name));
-    const found = [...leavers.keys()].filter(isAskedFor).length;
+    const seconds = [...leavers.values()];
+    // Who was asked for and returned counts still, for as many as left with it and are gone.
+    const found = [...new Set(seconds)].reduce((all, second) => {
+      const gone = seconds.filter((until) => until === second).length;
+      return all + Math.min(gone, history.leftUntil(second).filter(isAskedFor).length);
+    }, 0);
     if (found < FEWEST)
       this.#parts.violation(
         "the brake has a reason",

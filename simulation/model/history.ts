@@ -52,6 +52,12 @@ export class History {
     return this.#byNumber.get(number)?.at(-1);
   }
 
+  /** Names and patterns that were ever deferred until a second. */
+  leftUntil(second: number): string[] {
+    const all = this.generations.flatMap(({ departures }) => [...departures]);
+    return [...new Set(all.filter(([, until]) => until === second).map(([entry]) => entry))];
+  }
+
   /** All generations of a number: one in each log at most. */
   named(number: number): readonly Generation[] {
     return this.#byNumber.get(number) ?? [];

@@ -113,13 +113,19 @@ function reasonFor(
   const ages = (second: number): number => Math.max(0, Math.ceil(now / 1000) - (second - grace));
   const groups = [...[...leavers.keys()].map((second) => [second]), [...leavers.keys()]];
   for (const group of groups) {
-    const left = group.reduce((sum, second) => sum + (leavers.get(second) as number), 0);
-    const found = Math.min(left, count(group.flatMap((second) => asked.get(second) ?? [])));
+    const gone = (second: number): number => leavers.get(second) as number;
+    const sketches = (second: number): Sketch[] => [asked.get(second) ?? []].flat();
+    const left = sum(group.map(gone));
+    // Sketches keep names that returned since: of each second no more count than are still gone.
+    const most = sum(group.map((second) => Math.min(gone(second), count(sketches(second)))));
+    const found = Math.min(most, count(group.flatMap(sketches)));
     const age = Math.max(0, ...group.map(ages));
     if (found >= brakeLimit(left, accepted, age)) return { since: now, left, asked: found };
   }
   return null;
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
 
 /** About how many distinct names are in sketches together. */
 function count(sketches: Iterable<Sketch>): number {
