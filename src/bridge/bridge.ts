@@ -5,8 +5,8 @@ import { MinGenerations } from "./answers/min-generations.ts";
 import type { BridgeConfiguration } from "./configuration.ts";
 import { ListStates } from "./edge-source/list-states.ts";
 import { TokenState, watchToken } from "./edge-source/token.ts";
-import { HandOver } from "./hand-over.ts";
-import type { HandedOver } from "./listeners/connections.ts";
+import { HandOver, type Replacement } from "./hand-over.ts";
+import type { HandedOver } from "./listeners/giving.ts";
 import type { InheritedListener, Listener, ListenerSetting } from "./listeners/listeners.ts";
 import { AllowedPeers } from "./listeners/peers.ts";
 import { BridgeServer, type ServedName } from "./listeners/server.ts";
@@ -54,8 +54,8 @@ export interface RunningBridge {
   refuseReload(why: string, details: readonly string[]): void;
   /** Continues a connection of the bridge that this one replaces. */
   continue(connection: HandedOver): void;
-  /** Hands over to another process once that listens. @returns whether it did; if not, this bridge continues */
-  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean>;
+  /** Hands over to another process once that listens. One call at a time. */
+  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<Replacement>;
   /** The service manager could not be told something; for the log. */
   notifyFailed(why: string): void;
   /** Answers what was asked, and ends within five seconds. */
@@ -201,7 +201,7 @@ class Bridge implements RunningBridge {
     this.#log.reloadFailed(why, details);
   }
 
-  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<boolean> {
+  replace(start: (listeners: readonly InheritedListener<ServedName>[]) => Successor): Promise<Replacement> {
     return this.#handOver.to(start);
   }
 

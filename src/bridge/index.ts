@@ -6,6 +6,7 @@ export { expiryOf, type TokenSource } from "./edge-source/token.ts";
 export { type ListenAddress, parseAddress, showAddress } from "./listeners/address.ts";
 export { ListenError } from "./listeners/listen.ts";
 export type { InheritedListener } from "./listeners/listeners.ts";
+export { closerOf } from "./listeners/node-handles.ts";
 export type { ServedName } from "./listeners/server.ts";
 export type { AbortableTimers, BridgePorts, SteadyClock } from "./ports.ts";
 export { PROTOCOL_NAMES } from "./protocols/index.ts";
@@ -28,4 +29,10 @@ export {
   type SettingName,
 } from "./settings.ts";
 export { createSteadyClock } from "./steady-clock.ts";
-export { handedOverOf, messageOf, type Predecessor, type Successor } from "./takeover.ts";
+export {
+  type ConnectionMessage,
+  handedOverOf,
+  messageOf,
+  type Predecessor,
+  type Successor,
+} from "./takeover.ts";

@@ -1,4 +1,4 @@
-import type { HandedOver } from "./listeners/connections.ts";
+import type { HandedOver } from "./listeners/giving.ts";
 import type { InheritedListener } from "./listeners/listeners.ts";
 import type { ServedName } from "./listeners/server.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "./protocols/index.ts";
@@ -35,19 +35,24 @@ export function handedOverOf(message: unknown, socket: HandedOver["socket"]): Ha
 /** The process that takes over, as the one that is replaced sees it. */
 export interface Successor {
   readonly pid: number | null;
+  /** Resolves with the reason when it has ended. */
+  readonly ended: Promise<Error>;
   /** Resolves when it listens. Rejects with an error that says why it does not; it has ended then. */
   readonly ready: Promise<void>;
-  /** @returns null, or why the connection was lost */
+  /** @returns null once it has the connection, or why the connection was lost */
   give(connection: HandedOver): Promise<Error | null>;
   /** Ends it: this process was told to stop. */
   abort(): void;
-  /** Nothing more follows. Resolves when it has taken everything. */
-  done(): Promise<void>;
+  /** Nothing more follows. @returns null once it has everything, or why it has ended before */
+  done(): Promise<Error | null>;
 }
 
 /** The process that is replaced, as the one that takes over sees it. */
 export interface Predecessor {
   readonly listeners: readonly InheritedListener<ServedName>[];
-  /** To be called when this process listens: says so, and takes connections from then on. */
-  ready(take: (connection: HandedOver) => void): void;
+  /**
+   * To be called when this process listens: says so, and takes connections from then on.
+   * @returns resolves when nothing more follows
+   */
+  ready(take: (connection: HandedOver) => void): Promise<void>;
 }

@@ -39,13 +39,17 @@ export class ServiceManager {
 
   /** The bridge listens: at the start, in place of another process, or after a reload. Resolves when systemd knows. */
   ready(status: string): Promise<void> {
+    return this.#options.isSuccessor ? this.continues(status) : this.#ready(status);
+  }
+
+  /** This process is the main one, whatever another one has said. */
+  continues(status: string): Promise<void> {
+    return this.#ready(status, `MAINPID=${this.#platform.pid}`);
+  }
+
+  #ready(status: string, ...more: readonly string[]): Promise<void> {
     this.#status = status;
-    const { isSuccessor } = this.#options;
-    return this.#send(
-      "READY=1",
-      `STATUS=${status}`,
-      ...(isSuccessor ? [`MAINPID=${this.#platform.pid}`] : []),
-    );
+    return this.#send("READY=1", `STATUS=${status}`, ...more);
   }
 
   /** The settings are read again; {@link ready} follows. */

@@ -25,6 +25,12 @@ class FakeSocket extends EventEmitter {
   get writableFinished(): boolean {
     return this.isEnded;
   }
+  /** What the system has not taken yet. */
+  writableLength = 0;
+  readonly _handle = { readStop: () => undefined };
+  read(): Buffer | null {
+    return null;
+  }
   write(text: string): boolean {
     if (!this.writable) throw new Error("written after the end");
     this.written += text;
@@ -256,6 +262,89 @@ describe("a connection", () => {
     }
     expect(socket.written).toBe("8:OK DUNNO,".repeat(2 * MAX_QUEUE));
     expect(socket.isEnded).toBe(true);
+  });
+});
+
+describe("a connection that another process is to continue", () => {
+  it("takes no further question, and can be given away when those it took are answered and sent", async () => {
+    const { socket, pending, connection } = connect("socketmap");
+    socket.say(ask(0) + ask(1).slice(0, 5));
+    let isQuiet: boolean | null = null;
+    void connection.release().then((quiet) => {
+      isQuiet = quiet;
+    });
+    expect(socket.isPaused).toBe(true);
+    socket.say(ask(1).slice(5) + ask(2));
+    expect(pending).toHaveLength(1);
+    expect(connection.giveAway()).toBeNull();
+    socket.writableLength = 11;
+    pending[0]?.answer();
+    await settle();
+    expect(isQuiet).toBeNull();
+    expect(connection.giveAway()).toBeNull();
+    socket.writableLength = 0;
+    socket.emit("drain");
+    await settle();
+    expect(isQuiet).toBe(true);
+    const { bytes } = connection.giveAway() as { bytes: Uint8Array };
+    expect(Buffer.from(bytes).toString()).toBe(ask(1) + ask(2));
+    expect(socket.written).toBe("8:OK DUNNO,");
+  });
+
+  it("is dead here once it is given away, whatever calls it", async () => {
+    const { time, socket, pending, connection } = connect("socketmap");
+    const told = ["data", "drain", "end", "close"] as const;
+    const listeners = told.map((event) => socket.listeners(event)[0] as (bytes?: Buffer) => void);
+    socket.say(ask(0).slice(0, 5));
+    await connection.release();
+    expect(connection.giveAway()).not.toBeNull();
+    expect(told.map((event) => socket.listenerCount(event))).toEqual([0, 0, 0, 0]);
+    for (const listener of listeners) listener(Buffer.from(ask(1)));
+    connection.keep();
+    connection.finish();
+    await time.advance(1_000_000);
+    connection.closeIfStuck(time.clock.now(), 1);
+    connection.destroy();
+    expect(connection.giveAway()).toBeNull();
+    expect(connection.isDone).toBe(true);
+    expect(pending).toEqual([]);
+    expect(socket).toMatchObject({ written: "", isPaused: true, isEnded: false, destroyed: false });
+  });
+
+  it("continues here if that process does not", async () => {
+    const { socket, pending, connection } = connect("socketmap");
+    socket.say(ask(0));
+    const released = connection.release();
+    socket.say(ask(1));
+    connection.keep();
+    expect(await released).toBe(false);
+    expect(pending).toHaveLength(2);
+    expect(socket.isPaused).toBe(false);
+    expect(connection.giveAway()).toBeNull();
+    for (const { answer } of pending) answer();
+    await settle();
+    expect(socket.written).toBe("8:OK DUNNO,8:OK DUNNO,");
+  });
+
+  it("stays here if its client, or the bridge, ends it", async () => {
+    for (const end of ["client", "bridge", "fault"] as const) {
+      const { socket, pending, connection } = connect("socketmap");
+      socket.say(ask(0));
+      const released = connection.release();
+      socket.say(ask(1));
+      if (end === "client") socket.emit("end");
+      else if (end === "bridge") connection.finish();
+      else {
+        socket.destroy();
+        socket.emit("close");
+      }
+      expect(await released).toBe(false);
+      expect(connection.giveAway()).toBeNull();
+      if (end === "fault") continue;
+      for (const { answer } of pending) answer();
+      await settle();
+      expect(socket).toMatchObject({ written: "8:OK DUNNO,8:OK DUNNO,", isEnded: true });
+    }
   });
 });
 

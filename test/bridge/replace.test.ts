@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { ListenAddress } from "../../src/bridge/index.ts";
 import { NODE_20, pause, temporaryFolder } from "../support/processes.ts";
-import { type BridgeProcess, slow, startBoth, working } from "./support/bridge-process.ts";
+import { type Behaviour, type BridgeProcess, slow, startBoth, working } from "./support/bridge-process.ts";
 import { isRunning, replace } from "./support/replacing.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 import { policyQuestion } from "./support/ways.ts";
@@ -14,7 +16,7 @@ const DUNNO = "8:OK DUNNO,";
 
 /** Both kinds of sockets, and every protocol. */
 async function startWithFile(
-  options: { node?: string; behave?: Parameters<typeof startBoth>[0] } = {},
+  options: { node?: string; behave?: Behaviour; args?: readonly string[] } = {},
 ): Promise<{
   bridge: BridgeProcess;
   edge: Awaited<ReturnType<typeof startBoth>>["edge"];
@@ -23,9 +25,43 @@ async function startWithFile(
   const file = join(temporaryFolder(), "socketmap");
   const listeners = ["--socketmap", `unix:${file}`, "--socketmap", "127.0.0.1:0"];
   const others = ["--policy", "--line", "--metrics"].flatMap((flag) => [flag, "127.0.0.1:0"]);
-  const { behave = working, ...rest } = options;
-  const { bridge, edge } = await startBoth(behave, [...listeners, ...others], rest);
+  const { behave = working, args = [], ...rest } = options;
+  const { bridge, edge } = await startBoth(behave, [...listeners, ...others, ...args], rest);
   return { bridge, edge, file };
+}
+
+/** Answers late, and not in the order of the questions. */
+const unevenly: Behaviour = (recipient, response, request) =>
+  slow(((createHash("sha256").update(recipient).digest()[0] as number) % 8) * 15)(
+    recipient,
+    response,
+    request,
+  );
+
+/** Keeps so many questions under way. @returns replies that are not those to the question at their place */
+async function pipeline(client: Client, id: string, depth: number, isOver: () => boolean): Promise<string[]> {
+  const asked: string[] = [];
+  const wrong: string[] = [];
+  const ask = (): void => {
+    const recipient = `nobody-${id}-${asked.length}@example.com`;
+    asked.push(recipient);
+    client.send(netstring(`access ${recipient}`));
+  };
+  for (let i = 0; i < depth; i++) ask();
+  for (let answered = 0; answered < asked.length; answered++) {
+    const text = await client.told(/^\d+:/);
+    const start = text.indexOf(":") + 1;
+    const end = start + Number(text.slice(0, start - 1));
+    while (client.text.length <= end && !client.isClosed) await client.told(new RegExp(`^[^]{${end + 1}}`));
+    const reply = client.text.slice(start, end);
+    client.text = client.text.slice(end + 1);
+    const wanted = `OK 550 5.1.1 <${asked[answered]}>`;
+    if (!reply.startsWith(wanted)) wrong.push(`${wanted}: ${reply}${client.isClosed ? ", closed" : ""}`);
+    if (client.isClosed) break;
+    if (!isOver()) ask();
+  }
+  client.leave();
+  return wrong;
 }
 
 const tcpOf = (bridge: BridgeProcess) => bridge.address("policy");
@@ -84,6 +120,24 @@ describe("SIGUSR2", { timeout: SLOW }, () => {
       "9:NOTFOUND ,9:NOTFOUND ,",
     );
     for (const each of [client, policy, tagged]) each.leave();
+  });
+
+  // So many questions that none shares a request with others.
+  it("answers clients that pipeline, each question once, in order, about its own address", async () => {
+    const { bridge, file } = await startWithFile({ behave: unevenly, args: ["--max-questions", "1000"] });
+    const addresses = [{ kind: "unix", path: file } as const, bridge.address("socketmap")];
+    let isOver = false;
+    const pipelining = [1, 2, 4, 8, 8, 32].map(async (depth, i) =>
+      pipeline(await Client.connect(addresses[i % 2] as ListenAddress), `of${i}`, depth, () => isOver),
+    );
+    let pid: number | undefined;
+    for (let i = 0; i < 6; i++) {
+      pid = await replace(bridge.running, pid);
+      await pause(200);
+    }
+    isOver = true;
+    const wrong = (await Promise.all(pipelining)).flat();
+    expect(wrong).toEqual([]);
   });
 
   it("reads the settings file again: listeners that it no longer names are closed, new ones are opened", async () => {

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Resolution } from "../answers/resolution.ts";
 import type { SteadyClock } from "../ports.ts";
 import type { LocalVerdict, NamedLookup, Parser, ParserState, Protocol } from "../protocols/protocol.ts";
+import { stopReading } from "./node-handles.ts";
 import { ReplyQueue } from "./reply-queue.ts";
 
 /** Questions of one connection that are answered or wait to be sent at the same time; more stay in the socket. */
@@ -23,8 +24,26 @@ export interface ConnectionContext {
 /** The part of a socket that is used. */
 export type ClientSocket = Pick<
   Socket,
-  "on" | "write" | "end" | "destroy" | "pause" | "resume" | "destroyed" | "writable" | "writableFinished"
+  | "on"
+  | "removeAllListeners"
+  | "read"
+  | "write"
+  | "end"
+  | "destroy"
+  | "pause"
+  | "resume"
+  | "destroyed"
+  | "writable"
+  | "writableFinished"
+  | "writableLength"
 >;
+
+/** What a connection works with: all that reads questions and sends replies, so one process at a time has it. */
+interface Client {
+  readonly socket: ClientSocket;
+  readonly parser: Parser<unknown>;
+  readonly replies: ReplyQueue;
+}
 
 /**
  * One client. Replies are sent in the order of the questions, and a bounded number of questions is under way: questions
@@ -33,9 +52,8 @@ export type ClientSocket = Pick<
 export class Connection {
   readonly #context: ConnectionContext;
   readonly #protocol: Protocol;
-  readonly #socket: ClientSocket;
-  readonly #parser: Parser<unknown>;
-  readonly #replies = new ReplyQueue();
+  /** Null for good once another process has it: nothing here can read, take or send any more. */
+  #client: Client | null;
   /** Who ends the connection once no whole question is left. Half a question is a fault of the client only. */
   #ending: "no" | "by-client" | "by-bridge" = "no";
   /** No further question is read; what the client still sends is dropped. */
@@ -45,8 +63,8 @@ export class Connection {
   #isReading = true;
   /** Since when the bridge waits for the client to continue. */
   #waitsSince: number | null = null;
-  /** To be called when no reply is missing; then another process continues the connection. */
-  #release: ((state: ParserState | null) => void) | null = null;
+  /** To be called when no reply is missing, and another process can continue; no question is taken until then. */
+  #release: ((isQuiet: boolean) => void) | null = null;
 
   /** @param state of a connection that another process has begun */
   constructor(
@@ -57,8 +75,7 @@ export class Connection {
   ) {
     this.#context = context;
     this.#protocol = protocol;
-    this.#socket = socket;
-    this.#parser = protocol.parser(state?.memory);
+    this.#client = { socket, parser: protocol.parser(state?.memory), replies: new ReplyQueue() };
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("end", () => this.#end("by-client"));
     socket.on("drain", () => {
@@ -67,14 +84,14 @@ export class Connection {
     });
     // `close` follows every error, and the server listens for that.
     socket.on("error", () => undefined);
-    socket.on("close", () => this.#releaseIfQuiet());
+    socket.on("close", () => this.#pump());
     if (state !== null && state.bytes.length > 0) this.#read(state.bytes);
-    else this.#updateWait(context.clock.now());
+    else this.#updateWait(this.#client, context.clock.now());
   }
 
   /** Whether all replies were sent and no more follow. */
   get isDone(): boolean {
-    return this.#socket.writableFinished;
+    return this.#client === null || this.#client.socket.writableFinished;
   }
 
   /** Answers the whole questions that have arrived, then closes. */
@@ -83,18 +100,42 @@ export class Connection {
   }
 
   /**
-   * Takes no further question, and resolves when all that were taken are answered. No other method may be called then.
-   * @returns what another process needs to continue; null for a connection that is ending, which ends here
+   * Takes no further question until {@link giveAway} or {@link keep}.
+   * @returns resolves when all that were taken are answered; true if another process can continue, false if the
+   * connection stays here
    */
-  release(): Promise<ParserState | null> {
+  release(): Promise<boolean> {
     return new Promise((resolve) => {
       this.#release = resolve;
       this.#pump();
     });
   }
 
+  /** Takes questions again: no other process continues. */
+  keep(): void {
+    this.#stay();
+    this.#pump();
+  }
+
+  /**
+   * Leaves the client to another process, at once and for good.
+   * @returns what that process needs to continue; null if the connection stays here
+   */
+  giveAway(): ParserState | null {
+    const client = this.#client;
+    if (client === null || this.#release === null || !this.#isQuiet(client)) return null;
+    const left = stopReading(client.socket);
+    if (left === null) {
+      this.destroy();
+      return null;
+    }
+    this.#client = null;
+    const { bytes, memory } = client.parser.release();
+    return { bytes: left.length === 0 ? bytes : Buffer.concat([bytes, left]), memory };
+  }
+
   destroy(): void {
-    this.#socket.destroy();
+    this.#client?.socket.destroy();
   }
 
   /** Closes the connection if the client has left something unfinished for longer than `timeout`. */
@@ -104,7 +145,7 @@ export class Connection {
 
   #read(bytes: Uint8Array): void {
     if (this.#isLast) return;
-    this.#parser.feed(bytes);
+    this.#client?.parser.feed(bytes);
     this.#pump();
   }
 
@@ -115,85 +156,96 @@ export class Connection {
 
   /** Takes questions while there is room for their replies, and sends what is ready: many replies in one write. */
   #pump(): void {
+    const client = this.#client;
+    if (client === null) return;
+    if (this.#isEnding(client)) this.#stay();
     // Read once: nothing in here waits, and the clock counts only after the last wait (law 2).
     const now = this.#context.clock.now();
     let isDry = false;
     do {
-      while (!isDry && this.#hasRoom()) isDry = !this.#take(now);
-      if (isDry && this.#ending !== "no") this.#close();
-      this.#send(now);
-    } while (!isDry && this.#hasRoom());
-    this.#setReading(this.#isLast || this.#hasRoom());
-    this.#updateWait(now);
-    this.#releaseIfQuiet();
+      while (!isDry && this.#hasRoom(client)) isDry = !this.#take(client, now);
+      if (isDry && this.#ending !== "no") this.#close(client);
+      this.#send(client, now);
+    } while (!isDry && this.#hasRoom(client));
+    this.#setReading(client, this.#isLast || this.#hasRoom(client));
+    this.#updateWait(client, now);
+    if (this.#release !== null) this.#releaseIfQuiet(client, this.#release);
   }
 
-  #releaseIfQuiet(): void {
-    const resolve = this.#release;
-    if (resolve === null) return;
-    const isEnding = this.#isLast || this.#ending !== "no" || this.#socket.destroyed;
-    if (!isEnding && (this.#replies.length > 0 || this.#isBlocked)) return;
+  /** What ends is not worth handing over. */
+  #isEnding({ socket }: Client): boolean {
+    return this.#isLast || this.#ending !== "no" || socket.destroyed;
+  }
+
+  /** Whether every question that was taken is answered, and the system has taken all replies. */
+  #isQuiet({ socket, replies }: Client): boolean {
+    return replies.length === 0 && !this.#isBlocked && socket.writableLength === 0;
+  }
+
+  #releaseIfQuiet(client: Client, resolve: (isQuiet: boolean) => void): void {
+    if (this.#isQuiet(client)) resolve(true);
+    // The system has not taken all of it yet.
+    else if (client.replies.length === 0 && !this.#isBlocked) client.socket.write("", () => this.#pump());
+  }
+
+  #stay(): void {
+    this.#release?.(false);
     this.#release = null;
-    if (isEnding) {
-      resolve(null);
-      this.#pump();
-    } else {
-      resolve(this.#parser.release());
-    }
   }
 
   /** While the queue is full the socket is not read: the client's own buffers fill, and it waits. */
-  #setReading(isReading: boolean): void {
+  #setReading({ socket }: Client, isReading: boolean): void {
     if (isReading === this.#isReading) return;
     this.#isReading = isReading;
-    if (isReading) this.#socket.resume();
-    else this.#socket.pause();
+    if (isReading) socket.resume();
+    else socket.pause();
   }
 
-  #hasRoom(): boolean {
-    const isReleasing = this.#release !== null && this.#ending === "no";
-    return !this.#isLast && !isReleasing && !this.#isBlocked && this.#replies.length < MAX_QUEUE;
+  #hasRoom({ replies }: Client): boolean {
+    return !this.#isLast && this.#release === null && !this.#isBlocked && replies.length < MAX_QUEUE;
   }
 
   /** Takes the next question. @returns false if no whole one is left */
-  #take(now: number): boolean {
-    const parsed = this.#parser.next();
+  #take(client: Client, now: number): boolean {
+    const parsed = client.parser.next();
     if (parsed === null) return false;
-    if (parsed.kind === "fault") this.#refuse(parsed.why);
+    if (parsed.kind === "fault") this.#refuse(client, parsed.why);
     else {
       if (this.#protocol.once) this.#isLast = true;
-      this.#answer(parsed.question, now);
+      this.#answer(client, parsed.question, now);
     }
     return true;
   }
 
-  #close(): void {
-    if (this.#ending === "by-client" && this.#parser.isHalfWay) this.#refuse("the question did not end");
+  #close(client: Client): void {
+    if (this.#ending === "by-client" && client.parser.isHalfWay) {
+      this.#refuse(client, "the question did not end");
+    }
     this.#isLast = true;
   }
 
-  #refuse(why: string): void {
+  #refuse({ replies }: Client, why: string): void {
     this.#isLast = true;
-    this.#replies.add(this.#protocol.fault(why));
+    replies.add(this.#protocol.fault(why));
     this.#context.malformed(this.#protocol, why);
   }
 
-  #answer(question: unknown, now: number): void {
+  #answer({ replies }: Client, question: unknown, now: number): void {
     const context = this.#context;
     const protocol = this.#protocol;
     const exchange = protocol.exchange(question);
     if (exchange.kind === "reply") {
-      this.#replies.add(exchange.reply);
+      replies.add(exchange.reply);
       context.answered(protocol, exchange.verdict, 0);
       return;
     }
     const resolved = context.resolve(exchange.recipient, now);
     if (!(resolved instanceof Promise)) {
-      this.#replies.addAnswer(exchange, resolved);
+      replies.addAnswer(exchange, resolved);
       context.answered(protocol, resolved, 0);
       return;
     }
-    const reserved = this.#replies.reserve(exchange);
+    const reserved = replies.reserve(exchange);
     const settle = (resolution: Resolution): void => {
       reserved.answer(resolution);
       context.answered(protocol, resolution, context.clock.now() - now);
@@ -209,17 +261,16 @@ export class Connection {
   }
 
   /** Sends the replies that are next in order. */
-  #send(now: number): void {
-    const text = this.#replies.take(now);
-    if (this.#socket.destroyed || !this.#socket.writable) return;
+  #send({ socket, replies }: Client, now: number): void {
+    const text = replies.take(now);
+    if (socket.destroyed || !socket.writable) return;
     // Replies of all protocols are ASCII.
-    if (text !== "" && !this.#socket.write(text, "latin1")) this.#isBlocked = true;
-    if (this.#isLast && this.#replies.length === 0) this.#socket.end();
+    if (text !== "" && !socket.write(text, "latin1")) this.#isBlocked = true;
+    if (this.#isLast && replies.length === 0) socket.end();
   }
 
-  #updateWait(now: number): void {
-    const isClientsTurn =
-      this.#replies.length === 0 && (this.#isLast || this.#protocol.once || this.#parser.isHalfWay);
+  #updateWait({ parser, replies }: Client, now: number): void {
+    const isClientsTurn = replies.length === 0 && (this.#isLast || this.#protocol.once || parser.isHalfWay);
     if (!isClientsTurn && !this.#isBlocked) this.#waitsSince = null;
     else this.#waitsSince ??= now;
   }

@@ -4,7 +4,7 @@ import type { BridgePorts } from "../ports.ts";
 import type { NamedLookup, ParserState, Protocol } from "../protocols/protocol.ts";
 import { repeat } from "../repeat.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
-import { stopReading } from "./node-handles.ts";
+import { type Give, Giving, type HandedOver } from "./giving.ts";
 
 /** How long a client may leave a question or a reply unfinished, ms. Idle clients are never closed. */
 const CLIENT_TIMEOUT_MS = 300_000;
@@ -35,18 +35,13 @@ interface Accepted {
   readonly server: Server | null;
 }
 
-/** A connection that another process continues. */
-export interface HandedOver {
-  readonly protocol: Protocol;
-  readonly socket: Socket;
-  readonly state: ParserState;
-}
-
 /** All connections of mail servers. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<Connection, Accepted>();
   readonly #stopSweep: () => void;
+  /** Where new connections go while another process takes over. */
+  #giving: Giving | null = null;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -92,40 +87,39 @@ export class Connections {
   }
 
   /**
-   * Hands every connection over once the questions under way are answered. Those that end meanwhile, or take too long, end
-   * here: {@link stop} waits for them.
-   * @param give sends one to the other process
+   * Hands every connection over once the questions under way are answered, and those that clients open meanwhile. Those
+   * that end meanwhile, or take too long, stay here, for {@link stop}.
+   * @param give sends one to the other process; resolves when that has it
+   * @param ended resolves if the other process ends
+   * @returns false if the other process has ended: all that were not sent continue here
    */
-  async handOver(give: (connection: HandedOver) => Promise<void>): Promise<void> {
-    await firstOf(this.#options.timers, STOP_MS, () => this.#giveAll(give));
+  async handOver(give: Give, ended: Promise<unknown>): Promise<boolean> {
+    const giving = new Giving(give);
+    this.#giving = giving;
+    for (const [connection, accepted] of this.#open) this.#give(connection, accepted, giving);
+    const over = firstOf(this.#options.timers, STOP_MS, () => giving.all()).then(() => true);
+    if (await Promise.race([over, ended.then(() => false)])) return true;
+    this.#giving = null;
+    giving.stop();
+    for (const connection of this.#open.keys()) connection.keep();
+    return false;
   }
 
-  async #giveAll(give: (connection: HandedOver) => Promise<void>): Promise<void> {
-    await Promise.all(
-      [...this.#open].map(async ([connection, { protocol, socket }]) => {
-        const state = await connection.release();
-        if (state === null) return;
-        await flushed(socket);
-        const left = stopReading(socket);
-        if (left === null) return connection.destroy();
-        this.#open.delete(connection);
-        socket.removeAllListeners();
-        socket.on("error", () => undefined);
-        const bytes = left.length === 0 ? state.bytes : Buffer.concat([state.bytes, left]);
-        await give({ protocol, socket, state: { ...state, bytes } });
-      }),
-    );
+  #give(connection: Connection, { protocol, socket }: Accepted, giving: Giving): void {
+    giving.add(connection, (state) => {
+      this.#open.delete(connection);
+      return { protocol, socket, state };
+    });
   }
 
-  /** Answers what was asked, and closes. @param closed resolves when all listeners are closed and all connections ended */
-  async stop(closed: Promise<unknown>): Promise<void> {
+  /** Answers what was asked, and closes. No listener is open any more. */
+  async stop(): Promise<void> {
     const { timers } = this.#options;
     this.#stopSweep();
     await timers.sleep(LAST_READ_MS);
     for (const connection of this.#open.keys()) connection.finish();
     const over = new AbortController();
     const destroyed = this.#destroyRest(over.signal);
-    await closed;
     await this.#ended();
     over.abort();
     await destroyed;
@@ -139,7 +133,6 @@ export class Connections {
     for (const connection of this.#open.keys()) connection.destroy();
   }
 
-  /** Those that another process accepted belong to no server of this one. */
   async #ended(): Promise<void> {
     await Promise.all(
       [...this.#open.values()].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))),
@@ -151,6 +144,7 @@ export class Connections {
     const connection = new Connection(this.#options.context, protocol, socket, state);
     this.#open.set(connection, accepted);
     socket.once("close", () => this.#open.delete(connection));
+    if (this.#giving !== null) this.#give(connection, accepted, this.#giving);
   }
 
   #sweep(): number {
@@ -162,11 +156,3 @@ export class Connections {
 
 /** Unix sockets have permissions, and no addresses. A TCP client that has already gone has none either. */
 export const isOverTcp = ({ localAddress }: Socket): boolean => localAddress !== undefined;
-
-/** Resolves when the system has taken all that was written to a socket, or the socket is closed. */
-const flushed = (socket: Socket): Promise<void> =>
-  new Promise((resolve) => {
-    if (socket.writableLength === 0 || socket.destroyed) return resolve();
-    socket.once("close", () => resolve());
-    socket.write("", () => resolve());
-  });

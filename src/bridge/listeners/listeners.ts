@@ -103,14 +103,14 @@ export class Listeners<N extends string> {
     try {
       for (const each of missing) await this.open(each, mode);
     } catch (error) {
-      for (const each of this.#open.splice(before)) void this.#close(each);
+      for (const each of this.#open.splice(before)) this.#close(each);
       throw error;
     }
     this.#open = this.#open.filter((each) => !unwanted.has(each));
     // The mode may have changed.
     for (const { setting } of this.#open) if (setting?.kind === "unix") setMode(setting.path, mode);
     for (const each of unwanted) {
-      void this.#close(each);
+      this.#close(each);
       this.#options.removed(each.server);
     }
   }
@@ -125,11 +125,9 @@ export class Listeners<N extends string> {
     }));
   }
 
-  /** Accepts no new clients. Resolves when all connections have ended. @param isReplaced another process listens on */
-  async close(isReplaced = false): Promise<void> {
-    const open = this.#open;
-    this.#open = [];
-    await Promise.all(open.map((each) => this.#close(each, isReplaced)));
+  /** Accepts no new clients. @param isReplaced another process listens on */
+  close(isReplaced = false): void {
+    for (const each of this.#open.splice(0)) this.#close(each, isReplaced);
   }
 
   #inheritedFor({ name, address }: ListenerSetting<N>): OpenListener<N> | undefined {
@@ -142,13 +140,12 @@ export class Listeners<N extends string> {
     this.#open.push(listener);
   }
 
-  #close({ name, server, setting, removeFile }: OpenListener<N>, isReplaced = false): Promise<void> {
+  #close({ name, server, setting, removeFile }: OpenListener<N>, isReplaced = false): void {
     // The file of a socket that systemd opened is systemd's.
     if (!isReplaced && setting !== null) removeFile();
-    return new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      this.#options.closing(name, server);
-    });
+    // Its connections are not waited for: Node counts those that were handed over as open for ever.
+    server.close();
+    this.#options.closing(name, server);
   }
 }
 

@@ -4,7 +4,8 @@ import { HOOKS } from "../protocols/hooks.ts";
 import { PROTOCOLS, type ProtocolName } from "../protocols/index.ts";
 import type { LookupName } from "../protocols/lookups.ts";
 import type { ListenAddress } from "./address.ts";
-import { Connections, type ConnectionsOptions, type HandedOver } from "./connections.ts";
+import { Connections, type ConnectionsOptions } from "./connections.ts";
+import type { Give, HandedOver } from "./giving.ts";
 import { HookServers } from "./hooks-server.ts";
 import { type InheritedListener, type Listener, type ListenerSetting, Listeners } from "./listeners.ts";
 
@@ -84,22 +85,32 @@ export class BridgeServer {
     this.#connections.continue(connection);
   }
 
-  /** Leaves listeners and connections to another process, and ends within ten seconds. */
-  async handOver(give: (connection: HandedOver) => Promise<void>): Promise<void> {
-    // Not waited for: Node counts the connections that were handed over as open.
-    void this.#listeners.close(true);
-    await this.#connections.handOver(give);
-    await Promise.all([this.#connections.stop(Promise.resolve()), this.#hooks.ended()]);
+  /**
+   * Leaves listeners and connections to another process, within ten seconds. The listeners are closed last: if the other
+   * process ends before that, this one continues.
+   * @param give sends one connection
+   * @param ended resolves if the other process ends
+   * @returns whether it did; if not, it is as if nothing had happened
+   */
+  async handOver(give: Give, ended: Promise<unknown>): Promise<boolean> {
+    if (!(await this.#connections.handOver(give, ended))) return false;
+    await this.#stop(true);
+    return true;
   }
 
   /** Accepts no new clients, answers what was asked, and closes, within five seconds. */
   async stop(): Promise<void> {
-    await this.#connections.stop(this.#listeners.close());
+    await this.#stop(false);
   }
 
   /** Closes everything and leaves the files of unix sockets to the process that this one could not replace. */
   async giveUp(): Promise<void> {
-    await this.#connections.stop(this.#listeners.close(true));
+    await this.#stop(true);
+  }
+
+  async #stop(isReplaced: boolean): Promise<void> {
+    this.#listeners.close(isReplaced);
+    await Promise.all([this.#connections.stop(), this.#hooks.ended()]);
   }
 
   #serverOf(name: ProtocolName): Server {

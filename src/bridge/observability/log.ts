@@ -134,6 +134,11 @@ export class BridgeLog {
     this.#write("error", "replace-failed", `this process continues: ${why}`);
   }
 
+  /** The other process has ended, and this one has closed its listeners. */
+  nobodyListens(why: string): void {
+    this.#write("error", "replace-failed", `nobody listens any more, and this process ends: ${why}`);
+  }
+
   tokenReplaced(): void {
     this.#write("info", "token-replaced", "the token file has changed; its new token is in use");
   }

@@ -1,0 +1,219 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { hookBody } from "../../integrations/stalwart/hook-message.ts";
+import { pause, temporaryFolder } from "../support/processes.ts";
+import { type BridgeProcess, type LoopbackEdge, startBoth, working } from "./support/bridge-process.ts";
+import { ask } from "./support/hooks.ts";
+import { replace } from "./support/replacing.ts";
+import { askOnce, Client, netstring } from "./support/sockets.ts";
+
+/*
+ * The new process is killed, or stuck, at each step of the hand-over: the old one continues, or says that nobody listens
+ * and ends with an error.
+ */
+
+const USER = netstring("access user@example.com");
+const SLOW_USER = netstring("access user-slow@example.com");
+const DUNNO = "8:OK DUNNO,";
+
+/** A bridge whose edge answers about `user-slow` when the test says so. */
+class Rig {
+  readonly bridge: BridgeProcess;
+  readonly edge: LoopbackEdge;
+  readonly file: string;
+  readonly #held: (() => void)[] = [];
+
+  private constructor(bridge: BridgeProcess, edge: LoopbackEdge, file: string) {
+    this.bridge = bridge;
+    this.edge = edge;
+    this.file = file;
+    edge.behave = (recipient, response, request) => {
+      const answer = (): void => working(recipient, response, request);
+      if (recipient.startsWith("user-slow")) this.#held.push(answer);
+      else answer();
+    };
+  }
+
+  static async start(): Promise<Rig> {
+    const file = join(temporaryFolder(), "socketmap");
+    const listeners = ["--socketmap", `unix:${file}`, "--hooks", "127.0.0.1:0"];
+    const { bridge, edge } = await startBoth(working, listeners);
+    return new Rig(bridge, edge, file);
+  }
+
+  get pid(): number {
+    return this.bridge.running.child.pid as number;
+  }
+
+  /** Sends SIGUSR2. @returns the id of the new process */
+  async replace(): Promise<number> {
+    process.kill(this.pid, "SIGUSR2");
+    return until(() => childOf(this.pid));
+  }
+
+  answer(): void {
+    for (const answer of this.#held.splice(0)) answer();
+  }
+
+  /** Asks again and again, so that an answer is missing at any time. @returns ends it, and says how often it asked */
+  keepAsking(client: Client): () => number {
+    let asked = 0;
+    const ask = (): void => {
+      asked++;
+      client.send(SLOW_USER);
+    };
+    ask();
+    const timer = setInterval(ask, 200);
+    return () => {
+      clearInterval(timer);
+      return asked;
+    };
+  }
+
+  connect(): Promise<Client> {
+    return Client.connect({ kind: "unix", path: this.file });
+  }
+
+  /** Whether it works, and can be replaced. */
+  async expectWorking(): Promise<void> {
+    expect(await askOnce({ kind: "unix", path: this.file }, USER)).toBe(DUNNO);
+    await replace(this.bridge.running, this.pid);
+    expect(await askOnce({ kind: "unix", path: this.file }, USER)).toBe(DUNNO);
+  }
+}
+
+const repliesIn = ({ text }: Client): number => text.match(/\d+:OK (?:DUNNO|451)/g)?.length ?? 0;
+
+/** Waits until something is there. */
+async function until<T>(look: () => T | null | false): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== null && found !== false) return found;
+    await pause(5);
+  }
+}
+
+function childOf(pid: number): number | null {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return children === "" ? null : Number(children.split(" ").at(-1));
+}
+
+/** Sockets of a unix listener that a process has: the one that listens, or those of its clients. */
+function socketsOf(pid: number, file: string, isListening: boolean): number {
+  const inodes = readFileSync("/proc/net/unix", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    // The kernel knows the name that it had before it was renamed.
+    .filter(
+      ([, , , flags, , , , path]) =>
+        dirname(path ?? "") === dirname(file) && (flags === "00010000") === isListening,
+    )
+    .map(([, , , , , , inode]) => `socket:[${inode}]`);
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => inodes.includes(link)).length;
+}
+
+describe("the old process continues if the new one", () => {
+  it("is killed while it starts", async () => {
+    const rig = await Rig.start();
+    const client = await rig.connect();
+    process.kill(await rig.replace(), "SIGKILL");
+    await rig.bridge.running.logging(/"event":"replace-failed".*SIGKILL.*\n/);
+    expect(await client.send(USER).told(/,$/)).toBe(DUNNO);
+    await rig.expectWorking();
+    client.leave();
+  });
+
+  it("is killed while it is given connections: only those that it has are closed", async () => {
+    const rig = await Rig.start();
+    const [idle, waiting] = [await rig.connect(), await rig.connect()];
+    const asked = rig.keepAsking(waiting);
+    const next = await rig.replace();
+    await until(() => socketsOf(next, rig.file, false) === 1);
+    const late = await rig.connect();
+    process.kill(next, "SIGKILL");
+    const questions = asked();
+    await rig.bridge.running.logging(/"event":"replace-failed".*SIGKILL.*\n/);
+    const answering = setInterval(() => rig.answer(), 20);
+    await until(() => repliesIn(waiting) === questions);
+    clearInterval(answering);
+    expect(waiting.text.endsWith(DUNNO)).toBe(true);
+    expect(await idle.closed()).toBe("");
+    expect(waiting.isClosed).toBe(false);
+    await rig.expectWorking();
+    for (const each of [waiting, idle, late]) each.leave();
+  });
+
+  it("is killed, and then stops as ever", async () => {
+    const rig = await Rig.start();
+    const [idle, waiting] = [await rig.connect(), await rig.connect()];
+    const asked = rig.keepAsking(waiting);
+    const next = await rig.replace();
+    await until(() => socketsOf(next, rig.file, false) === 1);
+    process.kill(next, "SIGKILL");
+    asked();
+    await rig.bridge.running.logging(/"event":"replace-failed".*SIGKILL.*\n/);
+    expect(await rig.bridge.running.stop()).toMatchObject({ code: 0 });
+    expect(existsSync(rig.file)).toBe(false);
+    expect(rig.bridge.running.stderr).toContain('"event":"stopped"');
+    for (const each of [idle, waiting]) each.leave();
+  });
+
+  it("is stuck: it is killed, and only what was on its way is closed", async () => {
+    const rig = await Rig.start();
+    const [idle, ...waiting] = [await rig.connect(), await rig.connect(), await rig.connect()];
+    const asked = waiting.map((client) => rig.keepAsking(client));
+    const next = await rig.replace();
+    await until(() => socketsOf(next, rig.file, false) === 1);
+    process.kill(next, "SIGSTOP");
+    for (const end of asked) end();
+    const answering = setInterval(() => rig.answer(), 20);
+    await rig.bridge.running.logging(/"event":"replace-failed".*SIGKILL.*\n/);
+    clearInterval(answering);
+    // Either it got stuck with the idle connection, or with one more.
+    expect(await idle.closed()).toBe("");
+    const states = waiting.map(async (client) => {
+      client.text = "";
+      await client.send(USER).told(/8:OK DUNNO,$/);
+      return client.isClosed ? "closed" : "answered";
+    });
+    expect(await Promise.all(states)).toContain("answered");
+    await rig.expectWorking();
+    for (const each of [idle, ...waiting]) each.leave();
+  });
+});
+
+describe("the old process ends with an error if the new one", () => {
+  it("is killed when the old one has closed its listeners", async () => {
+    const rig = await Rig.start();
+    const hooks: Promise<string>[] = [];
+    const post = (): void => {
+      const asked = ask(rig.bridge.address("hooks"), hookBody("rcpt", ["user-slow@example.com"]));
+      hooks.push(
+        asked.then(
+          ({ action }) => action ?? "",
+          () => "closed",
+        ),
+      );
+    };
+    const posting = setInterval(post, 200);
+    post();
+    const next = await rig.replace();
+    await until(() => socketsOf(rig.pid, rig.file, true) === 0);
+    process.kill(next, "SIGKILL");
+    clearInterval(posting);
+    rig.answer();
+    const { code, stderr } = await rig.bridge.running.ended;
+    expect(await Promise.all(hooks)).toContain("accept");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/"event":"replace-failed".*nobody listens any more/);
+    expect(stderr).not.toContain('"event":"replaced"');
+  });
+});
