@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Breaker, type BreakerState } from "../../src/bridge/edge-source/breaker.ts";
+import { BridgeLog } from "../../src/bridge/observability/log.ts";
 import { VirtualTime } from "./support/virtual-time.ts";
 
 function make() {
@@ -84,6 +85,33 @@ describe("a breaker", () => {
     await time.advance(10);
     expect(breaker.state).toBe("closed");
     await tried;
+  });
+
+  it("is logged as open once, however long the edge fails", async () => {
+    const lines: string[] = [];
+    const log = new BridgeLog({ level: "info", write: (line) => lines.push(line), wall: () => 0 });
+    const time = new VirtualTime();
+    const breaker = new Breaker(time, {
+      failures: 3,
+      maxPause: 1_000,
+      onChange: (state, before) => log.breaker(state, before),
+    });
+    for (let outage = 0; outage < 2; outage++) {
+      for (let i = 0; i < 60; i++) {
+        const tried = breaker.run(async () => false);
+        await time.advance(1_000);
+        await tried;
+      }
+      const tried = breaker.run(async () => true);
+      await time.advance(1_000);
+      await tried;
+    }
+    expect(lines.map((line) => (JSON.parse(line) as { state: string }).state)).toEqual([
+      "open",
+      "closed",
+      "open",
+      "closed",
+    ]);
   });
 
   it("is not blocked by a try that throws", async () => {

@@ -7,7 +7,7 @@ export interface BreakerOptions {
   readonly failures: number;
   /** Longest pause before a probe, ms. The first pause is a tenth of it. */
   readonly maxPause: number;
-  onChange?(state: BreakerState): void;
+  onChange?(state: BreakerState, before: BreakerState): void;
 }
 
 /**
@@ -76,8 +76,9 @@ export class Breaker {
   }
 
   #change(state: BreakerState): void {
-    if (state === this.#state) return;
+    const before = this.#state;
+    if (state === before) return;
     this.#state = state;
-    this.#options.onChange?.(state);
+    this.#options.onChange?.(state, before);
   }
 }

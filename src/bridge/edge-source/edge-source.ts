@@ -19,7 +19,7 @@ export interface EdgeObserver {
   requested(): void;
   /** One question to the edge ended after `ms`; `error` if there was no answer. */
   asked(ms: number, error: ClientError | null): void;
-  breakerChanged(state: BreakerState): void;
+  breakerChanged(state: BreakerState, before: BreakerState): void;
 }
 
 export interface EdgeSourceOptions {
@@ -61,7 +61,7 @@ export class EdgeSource implements AnswerSource {
     this.breaker = new Breaker(ports, {
       failures,
       maxPause: MAX_PAUSE,
-      onChange: (state) => observer.breakerChanged(state),
+      onChange: (state, before) => observer.breakerChanged(state, before),
     });
     const ask: AskEdge = (recipients, domain, minGeneration) => {
       observer.requested();

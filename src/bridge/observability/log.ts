@@ -66,9 +66,11 @@ export class BridgeLog {
     this.#write("info", "stopped", "stopped");
   }
 
-  breaker(state: BreakerState): void {
+  breaker(state: BreakerState, before: BreakerState): void {
     const [level, text] = BREAKER_LINES[state];
-    this.#write(level, "breaker", text, { state });
+    // An outage is news once, not at each question that tries the edge.
+    const isNews = state !== "open" || before === "closed";
+    this.#write(isNews ? level : "debug", "breaker", text, { state });
   }
 
   /** @param why a text of the bridge's own: bodies and headers of the other side are never logged */

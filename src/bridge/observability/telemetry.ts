@@ -41,8 +41,8 @@ export class Telemetry implements EdgeObserver {
     if (error !== null) this.#log.noAnswer(error.kind, error.status, this.#reasonOf(error));
   }
 
-  breakerChanged(state: BreakerState): void {
-    this.#log.breaker(state);
+  breakerChanged(state: BreakerState, before: BreakerState): void {
+    this.#log.breaker(state, before);
     this.#metrics.breakerChanged(state);
   }
 

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -126,6 +128,20 @@ describe("the lock of a folder", () => {
     const path = fresh();
     await lockFolder(path, other);
     expect((await lockFolder(path, { ...me, isRunning: () => false })).kind).toBe("held");
+  });
+
+  it("does not count if its process was killed and nobody has taken note of it yet", async () => {
+    // The shell becomes `sleep`, which does not wait for the child of the shell.
+    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const [bytes] = (await once(parent.stdout, "data")) as [Buffer];
+    const killed = Number(bytes.toString());
+    while (!/\) Z /.test(readFileSync(`/proc/${killed}/stat`, "utf8"))) await new Promise(setImmediate);
+    const isRunning = (pid: number): boolean => process.kill(pid, 0);
+    expect(isRunning(killed)).toBe(true);
+    const path = fresh();
+    await lockFolder(path, { pid: killed, isRunning });
+    expect((await lockFolder(path, { ...me, isRunning })).kind).toBe("held");
+    parent.kill();
   });
 
   it("does not count if its process id belongs to another process by now, or its host has started again", async () => {

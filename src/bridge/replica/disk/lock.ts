@@ -12,6 +12,14 @@ interface Holder {
   readonly boot: string | null;
 }
 
+interface Identity extends Pick<Holder, "started" | "boot"> {
+  /** It keeps its id only until its parent asks how it ended. */
+  readonly hasEnded: boolean;
+}
+
+/** States of a process that runs no more (proc_pid_stat(5)). */
+const ENDED = /^[ZXx]$/;
+
 /** The process that asks for the lock. */
 export interface LockOwner {
   readonly pid: number;
@@ -38,7 +46,8 @@ export type LockResult =
 export async function lockFolder(folder: string, owner: LockOwner): Promise<LockResult> {
   const path = join(folder, NAME);
   const mine = `${path}.${owner.pid}`;
-  const me: Holder = { pid: owner.pid, ...(await identityOf(owner.pid)) };
+  const { started, boot } = await identityOf(owner.pid);
+  const me: Holder = { pid: owner.pid, started, boot };
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(mine, `${JSON.stringify(me)}\n`, { mode: 0o600 });
@@ -131,20 +140,20 @@ async function isAlive({ pid, started, boot }: Holder, owner: LockOwner): Promis
   const now = await identityOf(pid);
   const isSame = (before: string | null, after: string | null): boolean =>
     before === null || after === null || before === after;
-  return isSame(boot, now.boot) && isSame(started, now.started);
+  return !now.hasEnded && isSame(boot, now.boot) && isSame(started, now.started);
 }
 
-/** What tells a process from an earlier one of the same id, on Linux. */
-async function identityOf(pid: number): Promise<Pick<Holder, "started" | "boot">> {
+/** What tells a process from an earlier one of the same id, on Linux, and whether it has ended. */
+async function identityOf(pid: number): Promise<Identity> {
   try {
     const [stat, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, "utf8"),
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     ]);
-    // The name of the process, in parentheses, may contain spaces; the start is the 20th field after it.
-    const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    return { started: started ?? null, boot: boot.trim() };
+    // The name of the process, in parentheses, may contain spaces; the state is the first field after it, the start the 20th.
+    const [state = "", ...more] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { started: more[18] ?? null, boot: boot.trim(), hasEnded: ENDED.test(state) };
   } catch {
-    return { started: null, boot: null };
+    return { started: null, boot: null, hasEnded: false };
   }
 }
