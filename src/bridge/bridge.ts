@@ -122,6 +122,7 @@ class Bridge implements RunningBridge {
         answered: (protocol, result, ms) => telemetry.answered(protocol, result, ms),
         malformed: (protocol, why) => telemetry.malformed(protocol, why),
         fault: (error) => telemetry.fault(error),
+        turn: () => timers.sleep(0),
       },
       metrics: () => metricsServer({ metrics: this.#metrics, unready: () => this.#token.fault, isAllowed }),
     });

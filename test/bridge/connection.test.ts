@@ -6,6 +6,7 @@ import {
   Connection,
   type ConnectionContext,
   MAX_QUEUE,
+  TURN,
 } from "../../src/bridge/listeners/connection.ts";
 import { PROTOCOLS, type ProtocolName } from "../../src/bridge/protocols/index.ts";
 import { answerOf } from "./support/answers.ts";
@@ -81,6 +82,7 @@ function connect(protocol: ProtocolName, { isCached = false, until = Number.POSI
     fault: (error) => {
       throw error;
     },
+    turn: () => time.timers.sleep(1),
   };
   const connection = new Connection(context, PROTOCOLS[protocol], socket as unknown as ClientSocket);
   return { time, socket, pending, malformed, connection, answered: () => answered };
@@ -142,21 +144,36 @@ describe("a connection", () => {
     expect(socket.isPaused).toBe(false);
   });
 
-  it("answers any number of cached questions at once", () => {
-    const { socket } = connect("socketmap", { isCached: true });
+  it("answers any number of cached questions at once, but lets other connections take turns", async () => {
+    const { time, socket } = connect("socketmap", { isCached: true });
     socket.say(askMany(1_000));
+    for (let count = TURN; count < 1_000; count += TURN) {
+      expect(socket.written).toBe("8:OK DUNNO,".repeat(count));
+      expect(socket.isPaused).toBe(true);
+      await time.advance(1);
+    }
     expect(socket.written).toBe("8:OK DUNNO,".repeat(1_000));
     expect(socket.isPaused).toBe(false);
+    expect(time.pending).toBe(0);
   });
 
-  it("reads nothing from a client that does not read its replies, until it does", () => {
-    const { socket, answered } = connect("socketmap", { isCached: true });
+  it("has one turn at a time, whatever else happens to it", async () => {
+    const { time, socket } = connect("socketmap", { isCached: true });
+    socket.say(askMany(1_000));
+    for (let i = 0; i < 9; i++) socket.emit("drain");
+    expect(time.pending).toBe(1);
+    expect(socket.written).toBe("8:OK DUNNO,".repeat(TURN));
+  });
+
+  it("reads nothing from a client that does not read its replies, until it does", async () => {
+    const { time, socket, answered } = connect("socketmap", { isCached: true });
     socket.isRead = false;
     socket.say(askMany(1_000));
     expect(answered()).toBe(MAX_QUEUE);
     expect(socket.isPaused).toBe(true);
     socket.isRead = true;
     socket.emit("drain");
+    await time.advance(1_000);
     expect(answered()).toBe(1_000);
     expect(socket.isPaused).toBe(false);
   });

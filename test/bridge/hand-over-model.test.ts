@@ -117,6 +117,7 @@ class Model {
         answered: () => undefined,
         malformed: (_, why) => this.lost.push(why),
         fault: (error) => this.lost.push(String(error)),
+        turn: due,
       },
       maxConnections: () => 10,
       isAllowed: () => true,

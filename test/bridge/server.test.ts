@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { ListenAddress } from "../../src/bridge/index.ts";
+import { TURN } from "../../src/bridge/listeners/connection.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { answerOf } from "./support/answers.ts";
 import { accept, LOOPBACK, startServer } from "./support/server.ts";
@@ -131,10 +132,41 @@ describe("a server", () => {
       await new Promise((done) => setImmediate(done));
     }
     expect(isBlocked).toBe(true);
-    const settled = answered;
+    // It is answered in turns, until the bridge is blocked too.
+    let settled = -1;
+    while (settled !== answered) {
+      settled = answered;
+      for (let i = 0; i < 20; i++) await new Promise((done) => setImmediate(done));
+    }
     expect(await askOnce(address, ALICE)).toBe(DUNNO);
     expect(answered).toBe(settled + 1);
     greedy.leave();
+  });
+
+  it("is not stalled by 50 clients that ask endlessly and read nothing", async () => {
+    let answered = 0;
+    const { listen } = startServer({
+      resolve: (recipient) => {
+        answered++;
+        return accept(recipient);
+      },
+    });
+    const address = await listen("socketmap");
+    const other = await Client.connect(address);
+    const greedy = await Promise.all(Array.from({ length: 50 }, () => Client.connect(address)));
+    for (const { socket } of greedy) socket.pause();
+    const piece = ALICE.repeat(5_000);
+    let most = 0;
+    for (let i = 0; i < 20; i++) {
+      for (const client of greedy) client.send(piece);
+      const before = answered;
+      other.text = "";
+      expect(await other.send(ALICE).told(/,$/)).toBe(DUNNO);
+      most = Math.max(most, answered - before);
+    }
+    // A few turns of each; without turns, each client has all questions that it sent answered first.
+    expect(most).toBeLessThan(5 * TURN * greedy.length);
+    for (const client of [...greedy, other]) client.leave();
   });
 
   it("closes a client that leaves a question incomplete for five minutes, and no idle one", async () => {

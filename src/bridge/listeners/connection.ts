@@ -8,6 +8,9 @@ import { ReplyQueue } from "./reply-queue.ts";
 /** Questions of one connection that are answered or wait to be sent at the same time; more stay in the socket. */
 export const MAX_QUEUE = 32;
 
+/** Questions of one connection that are taken before others have their turn. */
+export const TURN = 128;
+
 /** What a connection needs of the bridge. Only `resolve` throws. */
 export interface ConnectionContext {
   readonly clock: SteadyClock;
@@ -19,6 +22,8 @@ export interface ConnectionContext {
   malformed(protocol: NamedLookup, why: string): void;
   /** A fault of the bridge; the question was deferred. */
   fault(error: unknown): void;
+  /** Resolves when others have had their turn. */
+  turn(): Promise<void>;
 }
 
 /** The part of a socket that is used. */
@@ -60,6 +65,8 @@ export class Connection {
   #isLast = false;
   /** The client does not take its replies. */
   #isBlocked = false;
+  /** It has taken what it may before others have their turn. */
+  #isTurnOver = false;
   #isReading = true;
   /** Since when the bridge waits for the client to continue. */
   #waitsSince: number | null = null;
@@ -162,14 +169,26 @@ export class Connection {
     // Read once: nothing in here waits, and the clock counts only after the last wait (law 2).
     const now = this.#context.clock.now();
     let isDry = false;
+    let taken = 0;
     do {
-      while (!isDry && this.#hasRoom(client)) isDry = !this.#take(client, now);
+      while (!isDry && this.#hasRoom(client)) {
+        isDry = !this.#take(client, now);
+        if (++taken === TURN) this.#endTurn();
+      }
       if (isDry && this.#ending !== "no") this.#close(client);
       this.#send(client, now);
     } while (!isDry && this.#hasRoom(client));
     this.#setReading(client, this.#isLast || this.#hasRoom(client));
     this.#updateWait(client, now);
     if (this.#release !== null) this.#releaseIfQuiet(client, this.#release);
+  }
+
+  #endTurn(): void {
+    this.#isTurnOver = true;
+    void this.#context.turn().then(() => {
+      this.#isTurnOver = false;
+      this.#pump();
+    });
   }
 
   /** What ends is not worth handing over. */
@@ -202,7 +221,8 @@ export class Connection {
   }
 
   #hasRoom({ replies }: Client): boolean {
-    return !this.#isLast && this.#release === null && !this.#isBlocked && replies.length < MAX_QUEUE;
+    const isOurTurn = this.#release === null && !this.#isTurnOver;
+    return isOurTurn && !this.#isLast && !this.#isBlocked && replies.length < MAX_QUEUE;
   }
 
   /** Takes the next question. @returns false if no whole one is left */

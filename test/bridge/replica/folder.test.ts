@@ -132,7 +132,9 @@ describe("the lock of a folder", () => {
 
   it("does not count if its process was killed and nobody has taken note of it yet", async () => {
     // The shell becomes `sleep`, which does not wait for the child of the shell.
-    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     const [bytes] = (await once(parent.stdout, "data")) as [Buffer];
     const killed = Number(bytes.toString());
     while (!/\) Z /.test(readFileSync(`/proc/${killed}/stat`, "utf8"))) await new Promise(setImmediate);

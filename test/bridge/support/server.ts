@@ -51,6 +51,7 @@ export function startServer({
       answered,
       malformed,
       fault,
+      turn: () => new Promise((resolve) => setImmediate(resolve)),
     },
   });
   let stopping: Promise<void> | null = null;
