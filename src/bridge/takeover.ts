@@ -39,7 +39,7 @@ export interface Successor {
   readonly ended: Promise<Error>;
   /** Resolves when it listens. Rejects with an error that says why it does not; it has ended then. */
   readonly ready: Promise<void>;
-  /** @returns null once it has the connection, or why the connection was lost */
+  /** @returns null once it has the connection, or why the connection was lost; if it has ended, `ended` is resolved by then */
   give(connection: HandedOver): Promise<Error | null>;
   /** Ends it: this process was told to stop. */
   abort(): void;

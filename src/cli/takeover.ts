@@ -49,7 +49,7 @@ export function startSuccessor(
       resolve(new Error(`the new process ended (${signal ?? `exit code ${code}`}); its messages say why`)),
     );
   });
-  /** Does something, and waits for the receipt. @returns the error if there is none */
+  /** Does something, and waits for the receipt. @returns the error if there is none; the new process has ended then */
   const receipt = async (ms: number, act: () => void, late: string): Promise<Receipt | Error> => {
     const over = new AbortController();
     const tooLate = sleep(ms, over.signal).then(() => new Error(late));
@@ -59,7 +59,10 @@ export function startSuccessor(
     act();
     const result = await Promise.race([received, ended, tooLate]);
     over.abort("settled");
-    if (result instanceof Error) child.kill("SIGKILL");
+    if (result instanceof Error) {
+      child.kill("SIGKILL");
+      await ended;
+    }
     return result;
   };
   /** One after the other, so that each has its own receipt. */

@@ -145,6 +145,20 @@ class Model {
     this.#end();
   }
 
+  /** The new process ends with a connection that it has not confirmed. @returns whether the old one is rid of the rest */
+  die(): Promise<boolean> {
+    this.#end();
+    this.message();
+    return this.#handOvers[0] as Promise<boolean>;
+  }
+
+  /** One more client of the first process. */
+  connect(): Wire {
+    const wire = new Wire();
+    (this.#processes[0] as Connections).accept(PROTOCOLS.tcp, wire.open().asSocket, null as never);
+    return wire;
+  }
+
   #give(connection: HandedOver, to: Connections): Promise<void> {
     return new Promise((resolve) => {
       this.#messages.push(() => {
@@ -260,5 +274,24 @@ describe("a connection that processes hand on", () => {
       ),
       { numRuns: SEQUENCES },
     );
+  });
+
+  it("stays where it is if the other process ends with the only one that it was given", async () => {
+    const model = new Model("tcp", false);
+    model.handOver();
+    await due();
+    expect(await model.die()).toBe(false);
+  });
+
+  it("is handed on too if the client connects meanwhile", async () => {
+    const model = new Model("tcp", false);
+    model.wire.send("get nobody0@example.com\n");
+    model.wire.deliver(100);
+    model.handOver();
+    const late = model.connect();
+    await due();
+    late.send("get nobody1@example.com\n");
+    late.deliver(100);
+    expect(model.asked).toEqual(["nobody0@example.com"]);
   });
 });

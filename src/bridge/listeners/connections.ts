@@ -97,8 +97,12 @@ export class Connections {
     const giving = new Giving(give);
     this.#giving = giving;
     for (const [connection, accepted] of this.#open) this.#give(connection, accepted, giving);
-    const over = firstOf(this.#options.timers, STOP_MS, () => giving.all()).then(() => true);
-    if (await Promise.race([over, ended.then(() => false)])) return true;
+    let hasEnded = false;
+    const gone = ended.then(() => {
+      hasEnded = true;
+    });
+    await Promise.race([gone, firstOf(this.#options.timers, STOP_MS, () => giving.all())]);
+    if (!hasEnded) return true;
     this.#giving = null;
     giving.stop();
     for (const connection of this.#open.keys()) connection.keep();
