@@ -72,6 +72,21 @@ describe("a breaker", () => {
     expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
   });
 
+  it("waits as briefly as at first when it opens again", async () => {
+    const { time, breaker, fail, succeed } = make();
+    for (const attempt of [fail, fail, fail, fail, fail, fail, succeed, fail, fail]) {
+      const tried = attempt();
+      await time.advance(1_000);
+      await tried;
+    }
+    expect(breaker.state).toBe("closed");
+    await fail();
+    const tried = succeed();
+    await time.advance(100);
+    expect(breaker.state).toBe("closed");
+    await tried;
+  });
+
   it("does not wait longer because of failures before it opened", async () => {
     const { time, breaker, fail, succeed } = make();
     const late = breaker.run(async () => {

@@ -328,6 +328,14 @@ describe("a connection that another process is to continue", () => {
     expect(socket).toMatchObject({ written: "", isPaused: true, isEnded: false, destroyed: false });
   });
 
+  it("is closed if its socket cannot be handed over", async () => {
+    const { socket, connection } = connect("socketmap");
+    await connection.release();
+    Object.assign(socket, { _handle: null });
+    expect(connection.giveAway()).toBeNull();
+    expect(socket.destroyed).toBe(true);
+  });
+
   it("continues here if that process does not", async () => {
     const { socket, pending, connection } = connect("socketmap");
     socket.say(ask(0));
@@ -377,6 +385,16 @@ describe("a slow client", () => {
     }
     expect(socket.written).toBe("8:OK DUNNO,");
     expect(socket.destroyed).toBe(false);
+  });
+
+  it("is closed although it sends a byte of a question now and then", async () => {
+    const { time, socket, connection } = connect("policy");
+    socket.say("request=");
+    await time.advance(TIMEOUT);
+    socket.say("s");
+    await time.advance(1);
+    connection.closeIfStuck(time.clock.now(), TIMEOUT);
+    expect(socket.destroyed).toBe(true);
   });
 
   it.each<[string, ProtocolName, isClosed: boolean, (socket: FakeSocket) => void]>([

@@ -127,15 +127,27 @@ class Model {
   }
 
   /** One process hands over to the next, which may still get it from the one before. */
-  handOver(): void {
+  handOver(): Promise<boolean> | undefined {
     const from = this.#processes[this.#current];
     const to = this.#processes[this.#current + 1];
-    if (from === undefined || to === undefined) return;
+    if (from === undefined || to === undefined) return undefined;
     this.#current++;
     const ended = new Promise<void>((resolve) => {
       this.#end = resolve;
     });
-    this.#handOvers.push(from.handOver((connection) => this.#give(connection, to), ended));
+    const over = from.handOver((connection) => this.#give(connection, to), ended);
+    this.#handOvers.push(over);
+    return over;
+  }
+
+  /** Connections that are sent and not taken. */
+  get onTheirWay(): number {
+    return this.#messages.length;
+  }
+
+  /** Open connections of each process. */
+  get sizes(): number[] {
+    return this.#processes.map(({ size }) => size);
   }
 
   /** The new process ends before it is sent the connection. */
@@ -212,7 +224,8 @@ class Model {
       case "answer":
         return this.answer(step.pick, step.count);
       case "hand-over":
-        return this.handOver();
+        void this.handOver();
+        return;
       case "call-off":
         return this.callOff();
       case "message":
@@ -278,16 +291,40 @@ describe("a connection that processes hand on", () => {
 
   it("stays where it is if the other process ends with the only one that it was given", async () => {
     const model = new Model("tcp", false);
-    model.handOver();
+    void model.handOver();
     await due();
     expect(await model.die()).toBe(false);
+    // New clients are this process's again.
+    const late = model.connect();
+    late.send("get nobody1@example.com\n");
+    late.deliver(100);
+    await due();
+    expect(model.asked).toEqual(["nobody1@example.com"]);
+  });
+
+  it("is handed on alone, and all are waited for: those too that connect meanwhile", async () => {
+    const model = new Model("tcp", false);
+    model.connect();
+    let isOver = false;
+    void model.handOver()?.then(() => {
+      isOver = true;
+    });
+    for (let given = 1; given <= 3; given++) {
+      await due();
+      expect([model.onTheirWay, isOver]).toEqual([1, false]);
+      if (given === 1) model.connect();
+      model.message();
+    }
+    await due();
+    expect([model.onTheirWay, isOver]).toEqual([0, true]);
+    expect(model.sizes).toEqual([0, 3, 0]);
   });
 
   it("is handed on too if the client connects meanwhile", async () => {
     const model = new Model("tcp", false);
     model.wire.send("get nobody0@example.com\n");
     model.wire.deliver(100);
-    model.handOver();
+    void model.handOver();
     const late = model.connect();
     await due();
     late.send("get nobody1@example.com\n");

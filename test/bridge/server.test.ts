@@ -211,6 +211,14 @@ describe("a stop", () => {
     client.leave();
   });
 
+  it("leaves no listener", async () => {
+    const { server, listen, stop } = startServer();
+    await listen("socketmap");
+    expect(server.listeners).toHaveLength(1);
+    await stop();
+    expect(server.listeners).toEqual([]);
+  });
+
   it("answers what a client had sent, even if it was not read yet", async () => {
     const { listen, stop } = startServer();
     const client = await Client.connect(await listen("socketmap"));

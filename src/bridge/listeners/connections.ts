@@ -104,7 +104,6 @@ export class Connections {
     await Promise.race([gone, firstOf(this.#options.timers, STOP_MS, () => giving.all())]);
     if (!hasEnded) return true;
     this.#giving = null;
-    giving.stop();
     for (const connection of this.#open.keys()) connection.keep();
     return false;
   }

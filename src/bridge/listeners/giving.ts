@@ -21,7 +21,6 @@ export class Giving {
   readonly #give: Give;
   readonly #turns = new Semaphore(1);
   readonly #underWay = new Set<Promise<void>>();
-  #isOver = false;
 
   constructor(give: Give) {
     this.#give = give;
@@ -38,16 +37,11 @@ export class Giving {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
-  /** No further one is given away. */
-  stop(): void {
-    this.#isOver = true;
-  }
-
   async #giveOne(connection: Connection, leave: (state: ParserState) => HandedOver): Promise<void> {
     if (!(await connection.release())) return;
     const release = await this.#turns.acquire();
     try {
-      const state = this.#isOver ? null : connection.giveAway();
+      const state = connection.giveAway();
       if (state !== null) await this.#give(leave(state));
     } finally {
       release();
