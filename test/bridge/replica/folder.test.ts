@@ -131,13 +131,15 @@ describe("the lock of a folder", () => {
   });
 
   it("does not count if its process was killed and nobody has taken note of it yet", async () => {
-    // The shell becomes `sleep`, which does not wait for the child of the shell.
-    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
+    // The shell becomes `sleep`, which does not wait for the child of the shell; only then does the child end.
+    const script = "exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 60";
+    const parent = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "ignore"] });
     const [bytes] = (await once(parent.stdout, "data")) as [Buffer];
     const killed = Number(bytes.toString());
-    while (!/\) Z /.test(readFileSync(`/proc/${killed}/stat`, "utf8"))) await new Promise(setImmediate);
+    const waits = () => new Promise((resolve) => setImmediate(resolve));
+    while (readFileSync(`/proc/${parent.pid}/comm`, "utf8") !== "sleep\n") await waits();
+    parent.stdin.end();
+    while (!/\) Z /.test(readFileSync(`/proc/${killed}/stat`, "utf8"))) await waits();
     const isRunning = (pid: number): boolean => process.kill(pid, 0);
     expect(isRunning(killed)).toBe(true);
     const path = fresh();
