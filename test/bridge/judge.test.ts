@@ -11,7 +11,14 @@ const NOW = 1_000_000_000;
 function judge() {
   const minGenerations = new MinGenerations();
   const cache = new AnswerCache(1_000_000, minGenerations);
-  const own = new AnswerJudge({ cache, minGenerations, acceptGrace: 86_400_000, newLog: () => undefined });
+  const own = new AnswerJudge({
+    cache,
+    minGenerations,
+    acceptGrace: 86_400_000,
+    heard: () => null,
+    answered: () => undefined,
+    newLog: () => undefined,
+  });
   return { own, minGenerations };
 }
 

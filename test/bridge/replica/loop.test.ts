@@ -152,7 +152,8 @@ describe("a token that covers other domains", () => {
     const bodies: { counts?: unknown[] }[] = [];
     const { network } = host;
     host.network = async (request) => {
-      if (request.url.endsWith("/v1/changes")) bodies.push(await request.clone().json());
+      if (request.url.endsWith("/v1/changes"))
+        bodies.push((await request.clone().json()) as { counts?: unknown[] });
       return network(request);
     };
     const bridge = bridgeOf(world, host);
