@@ -42,8 +42,8 @@ export const commitOf = (
   packed: PackedList,
   key: DomainKey,
   resultingPolicy: DomainPolicy,
-  said: Pick<DomainCommit, "expect"> & Partial<Pick<DomainCommit, "policy" | "mode">>,
-): DomainCommit => commitOfParts({ policy: {}, ...said, key, resultingPolicy, packed });
+  { mode, ...said }: Pick<DomainCommit, "expect"> & Partial<Pick<DomainCommit, "policy" | "mode">>,
+): DomainCommit => commitOfParts({ policy: {}, ...said, key, resultingPolicy, resultingMode: mode, packed });
 
 /** Made-up local parts: `u0`, `u1`, ... */
 export const people = (count: number, from = 0): string[] =>
