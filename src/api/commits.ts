@@ -148,6 +148,13 @@ export type PlannedDomain = Infer<typeof plannedDomain>;
 export const planRequest = named("PlanRequest", closed({ domains: domainsOf(plannedDomain) }));
 export type PlanRequest = Infer<typeof planRequest>;
 
+/** `PATCH /v1/domains/{domain}/mode`. Without `expect`, it applies to whatever list is the head. */
+export const modeRequest = named(
+  "ModeRequest",
+  closed({ mode: oneOf(...MODES), expect: v.exactOptional(whole), note }),
+);
+export type ModeRequest = Infer<typeof modeRequest>;
+
 /** `POST /v1/domains/{domain}/rollback`. */
 export const rollbackRequest = named("RollbackRequest", closed({ to: whole, expect: whole, note }));
 export type RollbackRequest = Infer<typeof rollbackRequest>;

@@ -1,7 +1,14 @@
 /** Every route of the HTTP API. The router, the access rules and the OpenAPI document are made from this table. */
 import { changesRequest } from "./changes.ts";
 import { checkRequest } from "./checks.ts";
-import { commitRequest, contentId, domainName, planRequest, rollbackRequest } from "./commits.ts";
+import {
+  commitRequest,
+  contentId,
+  domainName,
+  modeRequest,
+  planRequest,
+  rollbackRequest,
+} from "./commits.ts";
 import { HOOK_PATH, REGISTRATION_PATH, registrationRequest } from "./hook-registration.ts";
 import { hookRequest } from "./hooks.ts";
 import {
@@ -188,6 +195,14 @@ export const ROUTES = {
     roles: ["publish"],
     bound: "path",
     body: { schema: mailboxesRequest, limit: MAX_CHECK_BODY },
+  },
+  changeMode: {
+    method: "PATCH",
+    path: "/v1/domains/:domain/mode",
+    params: domain,
+    roles: ["publish"],
+    bound: "path",
+    body: { schema: modeRequest, limit: MAX_SMALL_BODY },
   },
   rollbackDomain: {
     method: "POST",

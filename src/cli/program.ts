@@ -12,6 +12,7 @@ import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
 import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
+import { modeCommand } from "./commands/mode.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
 import { planCommand } from "./commands/plan.ts";
 import { publishCommand } from "./commands/publish.ts";
@@ -43,6 +44,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   statusCommand,
   historyCommand,
   auditCommand,
+  modeCommand,
   rollbackCommand,
   brakeCommand,
   deleteCommand,

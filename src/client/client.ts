@@ -19,6 +19,7 @@ import {
   MAX_SHARD_BODY,
   MAX_SMALL_BODY,
   type MailboxesRequest,
+  type ModeRequest,
   type PatchResult,
   type PlanRequest,
   type PlanResult,
@@ -214,6 +215,11 @@ export class RollcallClient {
   /** Publishes an old generation's content under a new number. Overrides the guard. */
   rollback(domain: string, request: RollbackRequest): Promise<HeadResult> {
     return this.#newHead(domain, { ...callOf("rollbackDomain", { domain }), json: request });
+  }
+
+  /** Changes the mode of a list, and nothing else. The mode that it has already makes no generation. */
+  changeMode(domain: string, request: ModeRequest): Promise<HeadResult> {
+    return this.#newHead(domain, { ...callOf("changeMode", { domain }), json: request });
   }
 
   /** Refuses the names that the brake holds, since they left. @param expect the generation that is the head */

@@ -77,7 +77,7 @@ async function isPatched(client: RollcallClient, domain: string, since: number):
 }
 
 /** What changes a list by single names, or not at all. */
-const KEEPING: ReadonlySet<string> = new Set(["patch", "brake", "release"]);
+const KEEPING: ReadonlySet<string> = new Set(["patch", "mode", "brake", "release"]);
 
 /** Whether a commit came too late for the heads that it was planned against. */
 const isConflict = (error: unknown): boolean =>

@@ -18,6 +18,7 @@ import {
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
+  milderMode,
   type NewDepartures,
   NO_COUNTS,
   NO_DEPARTURES,
@@ -112,13 +113,19 @@ function settleNames(
 
 /**
  * Makes drafts the heads of their domains, under one new number: the way of every generation that has a list.
+ * @param isOverride whether the guard has no say
  * @returns the number
  * @throws RegistryFailure `forbidden`, `bad_request` or `guard`
  */
-export function commitDrafts(context: CommitContext, drafts: readonly Draft[], meta: CommitMeta): number {
+export function commitDrafts(
+  context: CommitContext,
+  drafts: readonly Draft[],
+  meta: CommitMeta,
+  isOverride = meta.forced,
+): number {
   for (const draft of drafts) requireAliasRules(context, draft, drafts);
   const number = nextNumber(context.storage);
-  requireGuard(context, drafts, number, meta.forced);
+  requireGuard(context, drafts, number, isOverride);
   for (const draft of drafts) putDraft(context, draft, number, meta);
   return number;
 }
@@ -155,7 +162,9 @@ export function rollback(
       { domain },
     );
   }
-  const { policy, mode, shards, counts } = manifest;
+  const { policy, shards, counts } = manifest;
+  // The list of a person who chose a milder mode since may not refuse again. After a deletion the last list's mode counts.
+  const mode = milderMode(manifest.mode, (records.lastList(domain) ?? target).manifest.mode);
   const patterns = listedPatterns(manifest);
   const lost = records.sum(domain, blobIds(shards), shards.bits).missing;
   if (lost.length > 0) {

@@ -11,6 +11,7 @@ import type {
   DomainSummary,
   GenerationRecord,
   HeadResult,
+  ModeRequest,
   PatchResult,
   PlanRequest,
   PlanResult,
@@ -153,6 +154,13 @@ export interface RegistryApi {
     by: Actor,
     reach: Reach,
   ): Promise<Result<Changed<HeadResult>>>;
+  /** Changes the mode of the head, and nothing else. */
+  setMode(
+    domain: string,
+    request: ModeRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>>;
   /** Refuses the names that the brake holds, since a person says that they left. */
   release(domain: string, expect: number, by: Actor, reach: Reach): Promise<Result<Changed<HeadResult>>>;
   /** Leaves a tombstone. */
@@ -202,6 +210,7 @@ export const REGISTRY_CALLS = [
   "patched",
   "plan",
   "rollback",
+  "setMode",
   "release",
   "remove",
   "head",

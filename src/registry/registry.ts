@@ -5,6 +5,7 @@ import type {
   Counted,
   GenerationRecord,
   HeadResult,
+  ModeRequest,
   PatchResult,
   PlanRequest,
   PlanResult,
@@ -34,6 +35,7 @@ import { changeAndCopy, pendingKeys, scheduleCopy } from "./kv-pauses.ts";
 import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { noteMissing, noteMissingBlob } from "./missed-in-kv.ts";
+import { changeMode } from "./mode.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { patchedNames } from "./patched-names.ts";
@@ -248,6 +250,15 @@ export class RegistryCore implements RegistryApi {
     reach: Reach,
   ): Promise<Result<Changed<HeadResult>>> {
     return this.#answer(() => this.#changed(() => rollback(this.#context(reach), domain, request, by)));
+  }
+
+  async setMode(
+    domain: string,
+    request: ModeRequest,
+    by: Actor,
+    reach: Reach,
+  ): Promise<Result<Changed<HeadResult>>> {
+    return this.#answer(() => this.#changed(() => changeMode(this.#context(reach), domain, request, by)));
   }
 
   async release(

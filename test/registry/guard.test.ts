@@ -177,15 +177,26 @@ describe("the ledger", () => {
     expect(ledger().map(({ lost }) => lost)).toEqual([1_000, 0, 0]);
   });
 
-  it("takes so many lists a day, and starts over with an override", async () => {
-    sql("UPDATE meta SET value = 100000 WHERE name = 'number'");
-    const head = await desk.publish(people(10));
-    const full = Array.from({ length: MAX_GUARDED_LISTS }, (_, i) => ({
+  /** A ledger that holds as many lists as it can, up to a head of ten names. */
+  const fullLedger = (head: number) =>
+    Array.from({ length: MAX_GUARDED_LISTS }, (_, i) => ({
       generation: head - MAX_GUARDED_LISTS + 1 + i,
       accepted: 10,
       lost: 0,
       superseded: i === MAX_GUARDED_LISTS - 1 ? null : seconds(),
     }));
+
+  it("does not keep a person from changing the mode, however many lists the day had", async () => {
+    sql("UPDATE meta SET value = 100000 WHERE name = 'number'");
+    setLedger(fullLedger(await desk.publish(people(10))));
+    accepted(await desk.core.setMode(D, { mode: "observe" }, "tester", null));
+    expect((await desk.head())?.mode).toBe("observe");
+  });
+
+  it("takes so many lists a day, and starts over with an override", async () => {
+    sql("UPDATE meta SET value = 100000 WHERE name = 'number'");
+    const head = await desk.publish(people(10));
+    const full = fullLedger(head);
     setLedger(full);
     expect(await refusal(people(11))).toBe(
       "is generation 65537 of the domain within 24 h, more than can be compared; publish it less often",

@@ -114,7 +114,7 @@ export type DomainKeyBody = Infer<typeof domainKeyBody>;
 const generationRecord = open({
   generation: whole,
   time: whole,
-  action: knownWord("commit", "patch", "brake", "release", "rollback", "delete"),
+  action: knownWord("commit", "patch", "mode", "brake", "release", "rollback", "delete"),
   /** Id of the token that made it, or `admin`. */
   by: text,
   forced: flag,

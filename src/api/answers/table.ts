@@ -134,6 +134,11 @@ export const ANSWERS = {
     answer: patchResult,
     errors: ["not_found", "conflict", "not_listed", "repack_needed", "guard"],
   },
+  changeMode: {
+    summary: "Change a domain's mode, and nothing else. The mode that it has already makes no generation",
+    answer: headResult,
+    errors: ["not_found", "conflict"],
+  },
   rollbackDomain: {
     summary: "Make an old generation's content the head again, under a new number",
     answer: headResult,

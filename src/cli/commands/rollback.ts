@@ -66,9 +66,12 @@ function targetOf(
   throw inputError(`${domain} has ${what}`, `\`rollcall history ${domain}\` lists its generations`);
 }
 
-/** The newest list before the head's. The brake makes generations of the same list. */
+/** Actions that make a generation of the same list. */
+const SAME_LIST: ReadonlySet<string> = new Set(["mode", "brake", "release"]);
+
+/** The newest list before the head's. */
 function olderList(generations: readonly GenerationRecord[]): GenerationRecord | undefined {
-  const own = generations.findIndex(({ action }) => action !== "brake" && action !== "release");
+  const own = generations.findIndex(({ action }) => !SAME_LIST.has(action));
   return generations.slice(own + 1).find(({ action }) => action !== "delete");
 }
 

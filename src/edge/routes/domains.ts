@@ -145,6 +145,12 @@ export const listGenerations: Handler<"listGenerations"> = async (call) => {
   return { domain, generations: page, next };
 };
 
+export const changeMode: Handler<"changeMode"> = async (call) => {
+  const { params, body, caller } = call;
+  const changed = registryOf(call, params.domain).setMode(params.domain, body, caller.id, reachOf(caller));
+  return newHead(call, params.domain, await changed);
+};
+
 export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
   const { params, body, caller } = call;
   return newHead(

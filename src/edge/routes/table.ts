@@ -7,6 +7,7 @@ import { readParams, readRouteBody } from "./body.ts";
 import { postChanges } from "./changes.ts";
 import { postCommit, postPlan } from "./commits.ts";
 import {
+  changeMode,
   deleteDomain,
   domainKey,
   domainManifest,
@@ -65,6 +66,7 @@ export const HANDLERS: { readonly [N in RouteName]: HandlerOf<N> } = {
   getShard,
   listGenerations,
   patchMailboxes,
+  changeMode,
   rollbackDomain,
   releaseBrake,
   postCommit,

@@ -136,6 +136,15 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     admitted: 400,
     nowhere: 404,
   },
+  "PATCH /v1/domains/:domain/mode": {
+    ...publisher,
+    request: (domain) => ({
+      path: `/v1/domains/${domain}/mode`,
+      options: { method: "PATCH", json: { mode: "observe", expect: NEVER } },
+    }),
+    admitted: 409,
+    nowhere: 404,
+  },
   "POST /v1/domains/:domain/rollback": {
     ...publisher,
     request: (domain) => ({

@@ -260,6 +260,19 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
         options: { ...it.options, method: "PATCH" },
       })),
     ],
+    "PATCH /v1/domains/{domain}/mode": [
+      ok(`/v1/domains/${world.braked}/mode`, {
+        method: "PATCH",
+        json: { mode: "enforce", note: "as it is" },
+      }),
+      fails(404, "not_found", `${nowhere}/mode`, { method: "PATCH", json: { mode: "observe" } }),
+      fails(409, "conflict", `${own}/mode`, { method: "PATCH", json: { mode: "observe", expect: 999 } }),
+      fails(400, "bad_request", `${own}/mode`, { method: "PATCH", json: { mode: "quiet" } }),
+      ...badBodies(`${own}/mode`, MAX_SMALL_BODY).map((it) => ({
+        ...it,
+        options: { ...it.options, method: "PATCH" },
+      })),
+    ],
     "POST /v1/domains/{domain}/rollback": [
       ok(`/v1/domains/${large}/rollback`, {
         json: { to: heads[large], expect: heads[large], note: "again" },
