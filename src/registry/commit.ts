@@ -263,12 +263,14 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
   const { records, storage, now } = context;
   const { domain, head, mode, policy, counts, shards, key } = draft;
   const left = records.lastList(domain)?.manifest ?? null;
+  // Names that leave with the commit that lowers the grace were accepted under the longer one.
+  const grace = Math.max(policy.grace, left?.policy.grace ?? 0);
   const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
   if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
     requireNoneHeld(storage, domain);
-  const departures = departuresOf(context, draft, before, meta.forced);
+  const departures = departuresOf(context, draft, before, grace, meta.forced);
   const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, policy.grace, marks);
+  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
   const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
   noteKeyUsed(storage, head, domain, key.epoch);
   put(context, { ...identity(context, domain, number), ...made }, key, meta);
@@ -278,13 +280,14 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
 /** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
 function departuresOf(
   { records, storage, hashing, now }: CommitContext,
-  { domain, shards, patterns, policy, known }: Draft,
+  { domain, shards, patterns, known }: Draft,
   before: ManifestRecord | null,
+  grace: number,
   forced: boolean,
 ): NewDepartures {
   const after = known ?? { ...newListOf(records, domain, shards), patterns };
   try {
-    return computeDepartures(records, hashing, before, after, now, policy.grace);
+    return computeDepartures(records, hashing, before, after, now, grace);
   } catch (error) {
     if (!(forced && error instanceof Damage)) throw error;
     if (known?.brake !== "release") requireNoneHeld(storage, domain);
