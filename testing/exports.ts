@@ -29,6 +29,7 @@ export function exportOf(
     mode: "enforce",
     counts,
     deletedUntil: null,
+    refusesFrom: 0,
     shards: table,
     departures: NO_DEPARTURES,
     patterns: null,

@@ -78,6 +78,7 @@ function fill(storage: RegistryStorage, world: World, filling: Filling): void {
     policy: DEFAULT_POLICY,
     counts,
     deletedUntil: null,
+    refusesFrom: 0,
     shards: table,
     departures: NO_DEPARTURES,
     patterns: null,

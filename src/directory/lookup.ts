@@ -6,7 +6,7 @@ import { fingerprint, shardOf, tailOf } from "./fingerprint.ts";
 import type { Manifest } from "./manifest.ts";
 import type { PatternTable } from "./pattern-table.ts";
 import { ACTIVE, DISABLED, FULL, findEntry, MOVED, type Shard } from "./shard.ts";
-import type { Verdict } from "./verdict.ts";
+import { VERDICTS, type Verdict } from "./verdict.ts";
 
 /** The blobs of one manifest that are in memory. */
 export interface Holdings {
@@ -51,17 +51,26 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 
 /**
  * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then the patterns, then both
- * again without its subaddress, then postmaster, then the catch-all. A name that left recently is deferred. Syntax matters
- * only on a miss.
+ * again without its subaddress, then postmaster, then the catch-all. A name that left recently is deferred, and so is
+ * everybody whom a domain in its list-wide grace would refuse. Syntax matters only on a miss.
  *
  * @param now Unix milliseconds, for departures
+ * @param refusesFrom until then nobody is refused; of an alias, the later one of its own and its target's
  */
 export function lookup(
   manifest: Manifest,
   holdings: Holdings,
   recipient: DomainRecipient,
   now: number,
+  refusesFrom = manifest.refusesFrom,
 ): Finding {
+  const finding = find(manifest, holdings, recipient, now);
+  if (finding.kind === "needs" || now >= refusesFrom || VERDICTS[finding.verdict].action !== "reject")
+    return finding;
+  return { ...finding, verdict: "departed" };
+}
+
+function find(manifest: Manifest, holdings: Holdings, recipient: DomainRecipient, now: number): Finding {
   if (manifest.deletedUntil !== null) return found(now < manifest.deletedUntil ? "departed" : "not-served");
   if (recipient.kind === "unlistable") return found("malformed");
   const { policy, patterns } = manifest;

@@ -43,6 +43,8 @@ export interface ManifestContent {
   readonly counts: Counts;
   /** Set on a tombstone: the domain was deleted and is deferred until this time, Unix milliseconds. */
   readonly deletedUntil: number | null;
+  /** Until then, Unix milliseconds, the domain refuses nobody (list-grace.ts); 0: it refuses at once. */
+  readonly refusesFrom: number;
   readonly shards: BlobTable;
   readonly departures: BlobTable & { readonly count: number };
   /** Null if neither the list nor its departures have patterns. */
@@ -114,7 +116,7 @@ export const canonicaliserOf = (patterns: unknown): number =>
 /** Encodes a manifest and appends the MAC under the domain's key. */
 export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8Array {
   const { domain, origin, incarnation, generation, time, mode, policy, counts, deletedUntil } = content;
-  const { shards, departures, patterns } = content;
+  const { refusesFrom, shards, departures, patterns } = content;
   const header = utf8(
     // Field by field, since `content` may be an opened manifest, which has more fields.
     JSON.stringify({
@@ -137,7 +139,8 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
         inline: departures.inline !== null,
         count: departures.count,
       },
-      // Last, and only if there are any: a manifest without patterns stays as earlier releases wrote it.
+      // Last, and only if there are any.
+      ...(refusesFrom > 0 && { refusesFrom }),
       ...(patterns && { patterns: { ...patterns, table: patterns.table && toBase64Url(patterns.table) } }),
     }),
   );
@@ -299,6 +302,7 @@ function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): 
       moved: wholeNumber(counts.moved, "counts"),
     },
     deletedUntil: header.deletedUntil === null ? null : wholeNumber(header.deletedUntil, "deletedUntil"),
+    refusesFrom: header.refusesFrom === undefined ? 0 : wholeNumber(header.refusesFrom, "refusesFrom"),
     shards: readTable(record(header.shards, "shards"), blocks[0]),
     departures: { ...readTable(departures, blocks[1]), count: wholeNumber(departures.count, "departures") },
     patterns: header.canonicaliser === PATTERN_CANONICALISER ? readPatterns(header.patterns) : null,

@@ -138,6 +138,7 @@ export class ExportedDirectory {
       policy,
       counts: packed.counts,
       deletedUntil: null,
+      refusesFrom: 0,
       shards: packed.table,
       departures,
       patterns: patternsAfter(before?.patterns ?? null, patterns, now, policy.grace),

@@ -137,7 +137,8 @@ export class Decider {
     if (list !== own && (list.manifest.deletedUntil !== null || list.manifest.policy.alias !== null)) {
       return confirmListsOrDefer(check, now, view, lists);
     }
-    const finding = lookup(list.manifest, list, recipient, this.#registryClock?.now() ?? now);
+    const refusesFrom = Math.max(own.manifest.refusesFrom, list.manifest.refusesFrom);
+    const finding = lookup(list.manifest, list, recipient, this.#registryClock?.now() ?? now, refusesFrom);
     if (finding.kind === "needs") {
       const { table, index } = finding;
       if (!check.hasTriedBlob(blobName(list, table, index), list.manifest))

@@ -33,6 +33,7 @@ import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "
 import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
+import { refusesFromOf } from "./list-grace.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import type { PlanContext } from "./plan.ts";
@@ -201,6 +202,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     policy,
     counts: NO_COUNTS,
     deletedUntil: now + DELETION_GRACE,
+    refusesFrom: 0,
     shards: { bits: 0, inline: EMPTY_SHARD, ids: new Uint8Array(0) },
     departures: NO_DEPARTURES,
     patterns: null,
@@ -269,12 +271,17 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
   if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
     requireNoneHeld(storage, domain);
   const departures = departuresOf(context, draft, before, grace, meta.forced);
-  const marks = { marked: MARKED_FOR, isHeld: departures.held > 0 };
+  const held = departures?.held ?? 0;
+  const marks = { marked: MARKED_FOR, isHeld: held > 0 };
   const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
-  const made = { mode, policy, counts, deletedUntil: null, shards, departures, patterns };
+  // Who left a list that is damaged is not known.
+  const isLost = departures === null || (head === null && records.standing(domain) !== null);
+  const refusesFrom = refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);
+  const made = { mode, policy, counts, deletedUntil: null, refusesFrom, shards, patterns };
   noteKeyUsed(storage, head, domain, key.epoch);
-  put(context, { ...identity(context, domain, number), ...made }, key, meta);
-  noteHeld(storage, domain, departures.held);
+  const content = { ...identity(context, domain, number), ...made, departures: departures ?? NO_DEPARTURES };
+  put(context, content, key, meta);
+  noteHeld(storage, domain, held);
 }
 
 /** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
@@ -284,14 +291,14 @@ function departuresOf(
   before: ManifestRecord | null,
   grace: number,
   forced: boolean,
-): NewDepartures {
+): NewDepartures | null {
   const after = known ?? { ...newListOf(records, domain, shards), patterns };
   try {
     return computeDepartures(records, hashing, before, after, now, grace);
   } catch (error) {
     if (!(forced && error instanceof Damage)) throw error;
     if (known?.brake !== "release") requireNoneHeld(storage, domain);
-    return NO_DEPARTURES;
+    return null;
   }
 }
 

@@ -4,13 +4,16 @@ import {
   type BlobTable,
   type Compare,
   DirectoryError,
+  departureColumns,
   departuresAfter,
   departuresIn,
   type Hashing,
+  HELD,
   type Keeping,
   type ListContent,
   MARKED_FOR,
   type ManifestContent,
+  type ManifestRecord,
   type NewDepartures,
   NO_DEPARTURES,
   storedList,
@@ -69,3 +72,13 @@ export const blobsOfDomain = (records: Records, domain: string, now: number): Bl
   read: (id) => records.blob(domain, id),
   keep: (id, bytes) => records.putDepartures(domain, id, bytes, now),
 });
+
+/** The last second until which a name or a pattern is deferred that left a list; 0 if none is. Held ones do not count. */
+export function lastDeparture(records: Records, { domain, departures, patterns }: ManifestRecord): number {
+  let last = patterns === null || patterns.departedUntil === HELD ? 0 : patterns.departedUntil;
+  if (departures.count === 0) return last;
+  for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures)) {
+    for (const second of until) if (second !== HELD) last = Math.max(last, second);
+  }
+  return last;
+}

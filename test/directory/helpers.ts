@@ -134,6 +134,7 @@ export function contentOf(packed: Packed, changes: Partial<ManifestContent> = {}
     policy: DEFAULT_POLICY,
     counts: { active: count, disabled: 0, full: 0, moved: 0 },
     deletedUntil: null,
+    refusesFrom: 0,
     shards: packed.table,
     departures: NO_DEPARTURES,
     patterns: null,

@@ -114,6 +114,7 @@ describe("a manifest", () => {
       .map(policyWith),
     counts: fc.record({ active: count, disabled: count, full: count, moved: count }),
     deletedUntil: fc.option(count),
+    refusesFrom: count,
     patterns: fc.option(fc.record({ table: fc.constantFrom(null, PATTERNS), departedUntil: count })),
     shards: fc.constantFrom(SMALL.table, LARGE.table, tableOf(SMALL.shards, 0, false)),
     departures: fc.constantFrom(

@@ -19,14 +19,6 @@ interface Case {
 
 /** The first that applies is the reason. */
 export const EXCEPTIONS = {
-  "a publish after a deletion": ({ before }) => before.deletedUntil !== null,
-  "another key": ({ before, after }) => before.key.id !== after.key.id,
-  "another case": ({ before, after }) => before.policy.case !== after.policy.case,
-  "other dots": ({ before, after }) => before.policy.dots !== after.policy.dots,
-  "an alias begins, ends or changes": ({ before, after }) => before.policy.alias !== after.policy.alias,
-  "the catch-all ends": ({ before, after }) => before.policy.catchall && !after.policy.catchall,
-  "other delimiters": ({ before, after }) => before.policy.delimiters !== after.policy.delimiters,
-  "postmaster ends": ({ before, after }) => before.policy.postmaster && !after.policy.postmaster,
   "a name or a pattern is disabled or moved": ({ is }) => is === "disabled" || is === "moved",
 } as const satisfies Readonly<Record<string, (it: Case) => boolean>>;
 

@@ -127,20 +127,25 @@ export class Scene {
     const head = await this.head();
     const alias = head?.deletedUntil === null ? head.policy.alias : null;
     const list = alias === null ? head : await this.head(alias);
+    const refusesFrom = Math.max(head?.refusesFrom ?? 0, list?.refusesFrom ?? 0);
     const said = new Map<string, Verdict>();
     for (const local of POOL)
-      said.set(local, list === null ? "not-served" : (await this.find(list, local)).verdict);
+      said.set(local, list === null ? "not-served" : (await this.find(list, local, refusesFrom)).verdict);
     return said;
   }
 
   /** What a generation says of a local part. */
-  async find(list: Manifest, local: string): Promise<Extract<ReturnType<typeof lookup>, { kind: "found" }>> {
+  async find(
+    list: Manifest,
+    local: string,
+    refusesFrom = list.refusesFrom,
+  ): Promise<Extract<ReturnType<typeof lookup>, { kind: "found" }>> {
     const recipient = parseRecipient(`${local}@${list.domain}`) as MailboxRecipient;
     const shards = new Map<number, ReturnType<typeof decodeShard>>();
     const departures = new Map<number, ReturnType<typeof decodeDepartures>>();
     const holdings = { shard: (i: number) => shards.get(i), departures: (i: number) => departures.get(i) };
     for (;;) {
-      const finding = lookup(list, holdings, recipient, this.now);
+      const finding = lookup(list, holdings, recipient, this.now, refusesFrom);
       if (finding.kind === "found") return finding;
       const { table, index } = finding;
       const id = blobIds(list[table])[index] as string;
