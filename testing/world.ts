@@ -222,8 +222,9 @@ export class World {
     const expect = this.#heads.get(domain)?.number;
     const path = `/v1/domains/${domain}?expect=${expect}`;
     const { body } = await must(through.call(path, { method: "DELETE" }));
-    const epoch = this.#heads.get(domain)?.epoch ?? 1;
-    this.#heads.set(domain, { number: null, policy: DEFAULT_POLICY, epoch });
+    // A tombstone keeps policy and epoch.
+    const { policy = DEFAULT_POLICY, epoch = 1 } = this.#heads.get(domain) ?? {};
+    this.#heads.set(domain, { number: null, policy, epoch });
     return (body as HeadResult).generation;
   }
 

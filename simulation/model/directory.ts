@@ -15,6 +15,10 @@ const NOTHING = { list: new Map(), patterns: new Map() };
 /** Distinct names that were asked for, at least, where the brake takes hold. It estimates, so ten may be fewer. */
 const FEWEST = 8;
 
+/** The mode of two that refuses less. */
+export const milderOf = (a: Content["mode"], b: Content["mode"]): Content["mode"] =>
+  (["observe", "defer"] as const).find((mode) => mode === a || mode === b) ?? "enforce";
+
 /** Whether the brake holds names of a generation. */
 export const isHeld = ({ departures }: Generation): boolean =>
   [...departures.values()].includes(Number.POSITIVE_INFINITY);
@@ -101,7 +105,10 @@ export class ModelDirectory {
       this.#rolledBack(domain, to, value as Changed<HeadResult>);
     } else if (method === "remove")
       this.#removed(args[0] as string, args[1] as number, value as Changed<HeadResult>);
-    else if (method === "release") this.#released(args[0] as string, value as Changed<HeadResult>);
+    else if (method === "setMode") {
+      const [domain, { mode }] = args as [string, { mode: Content["mode"] }];
+      this.#moded(domain, mode, value as Changed<HeadResult>);
+    } else if (method === "release") this.#released(args[0] as string, value as Changed<HeadResult>);
     else if (method === "revokeToken") {
       const id = args[0] as string;
       if (!this.revoked.has(id)) this.revoked.set(id, this.#parts.now());
@@ -177,7 +184,12 @@ export class ModelDirectory {
       }
       this.#requireGrowth(domain, number);
       this.#requireHeldKept(history, content, number);
-      history.succeed(number, content, now(), { isForced: request.force === true, published: [published] });
+      const targets = this.#targetsOf(history, content);
+      history.succeed(number, content, now(), {
+        isForced: request.force === true,
+        published: [published],
+        targets,
+      });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
     }
@@ -213,12 +225,25 @@ export class ModelDirectory {
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
-    const { list, patterns, policy, mode, epoch } = target;
+    const { list, patterns, policy, epoch } = target;
+    // A rollback never refuses more than a person chose since.
+    const mode = milderOf(target.mode, history.head?.mode ?? target.mode);
+    const content = { list, patterns, policy, mode, epoch };
     this.#requireGrowth(domain, number);
     this.#requireHeldKept(history, target, number);
-    history.succeed(number, { list, patterns, policy, mode, epoch }, this.#parts.now(), { isForced: true });
+    const targets = this.#targetsOf(history, content);
+    history.succeed(number, content, this.#parts.now(), { isForced: true, targets });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
+  }
+
+  /** The last lists of the domains that a domain was an alias of, and becomes an alias of. */
+  #targetsOf(history: History, { policy }: Content): Generation[] {
+    const now = this.#parts.now();
+    return [history.lastList(now)?.policy.alias, policy.alias].flatMap((alias) => {
+      const list = alias == null ? undefined : this.history(alias).lastList(now);
+      return list === undefined ? [] : [list];
+    });
   }
 
   #removed(domain: string, expect: number, { number }: Changed<HeadResult>): void {
@@ -270,8 +295,17 @@ export class ModelDirectory {
       );
     this.#requireGrowth(domain, number);
     const held = new Map([...leavers.keys()].map((name) => [name, Number.POSITIVE_INFINITY]));
-    history.keep(number, now, held);
+    history.keep(number, now, { departures: held });
     this.#parts.trace(() => `the brake holds ${held.size} names of ${domain} as ${number}`);
+  }
+
+  /** A person changed the mode, and nothing else. */
+  #moded(domain: string, mode: Content["mode"], { result }: Changed<HeadResult>): void {
+    const history = this.history(domain);
+    if (history.head?.mode === mode) return;
+    this.#requireGrowth(domain, result.generation);
+    history.keep(result.generation, this.#parts.now(), { mode });
+    this.#parts.trace(() => `a person puts ${domain} into ${mode} mode as ${result.generation}`);
   }
 
   /** A person said that the held names left. */
@@ -280,7 +314,7 @@ export class ModelDirectory {
     this.#requireGrowth(domain, number);
     const { departures } = history.head as Generation;
     const rest = [...departures].filter(([, until]) => until !== Number.POSITIVE_INFINITY);
-    history.keep(number, this.#parts.now(), new Map(rest));
+    history.keep(number, this.#parts.now(), { departures: new Map(rest) });
     this.#parts.trace(() => `the names of ${domain} that were held are released as ${number}`);
   }
 

@@ -23,6 +23,8 @@ export interface Generation extends Content {
   until: number;
   /** For a tombstone: until when the domain is deferred. */
   readonly deletedUntil: number | null;
+  /** Until then it refuses nobody. */
+  readonly refusesFrom: number;
   /** Names and patterns that left, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
   /** Names that it refuses by an override, and that the list before it accepted. */
@@ -46,8 +48,23 @@ const VERDICT_OF: Readonly<Record<EntryState, Verdict>> = {
   moved: "moved",
 };
 
-/** What a generation says of a name at a moment. */
-export function evaluate(generation: Generation, name: Name, now: number): Said {
+const REFUSALS: ReadonlySet<Verdict> = new Set(["unknown", "disabled", "moved", "malformed", "not-served"]);
+
+/**
+ * What a generation says of a name at a moment.
+ * @param refusesFrom of an alias, the later one of its own and its target's
+ */
+export function evaluate(
+  generation: Generation,
+  name: Name,
+  now: number,
+  refusesFrom = generation.refusesFrom,
+): Said {
+  const said = withoutGrace(generation, name, now);
+  return now < refusesFrom && REFUSALS.has(said.verdict) ? { ...said, verdict: "departed" } : said;
+}
+
+function withoutGrace(generation: Generation, name: Name, now: number): Said {
   const { deletedUntil, policy, list, patterns, departures } = generation;
   if (deletedUntil !== null)
     return { verdict: now < deletedUntil ? "departed" : "not-served", matched: null };
@@ -99,11 +116,46 @@ export function departuresAfter(
   for (const [entry, until] of marked(before, now)) {
     if (!isAccepted(stateAfter(entry))) departures.set(entry, until);
   }
-  if (after.policy.grace === 0) return departures;
-  const until = Math.ceil(now / 1000) + after.policy.grace;
+  const grace = Math.max(before.policy.grace, after.policy.grace);
+  if (grace === 0) return departures;
+  const until = Math.ceil(now / 1000) + grace;
   for (const [entry, state] of [...before.list, ...before.patterns]) {
     if (isAccepted(state) && stateAfter(entry) === undefined)
       departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
   }
   return departures;
+}
+
+/** The longest time for which a domain refuses nobody after a change, milliseconds. */
+const MOST_GRACE = 86_400_000;
+
+/**
+ * Law 4: who may be refused by a change, and cannot be named, is deferred for the grace with everybody else.
+ * @param left the domain's last list, which a deletion may have followed
+ * @param targets lists of the domains that it was and becomes an alias of
+ */
+export function refusesFromAfter(
+  left: Generation | undefined,
+  isDeleted: boolean,
+  after: Content,
+  targets: readonly Generation[],
+  now: number,
+): number {
+  if (left === undefined) return 0;
+  const [was, is] = [left.policy, after.policy];
+  const namesAll =
+    areComparable(left, after) &&
+    was.alias === is.alias &&
+    was.delimiters === is.delimiters &&
+    (is.catchall || !was.catchall) &&
+    (is.postmaster || !was.postmaster);
+  if (namesAll && !isDeleted) return left.refusesFrom;
+  const lists = [left, ...targets];
+  const grace = 1000 * Math.max(is.grace, ...lists.map(({ policy }) => policy.grace));
+  const departed = lists.flatMap(({ departures }) => [...departures.values()]).filter(Number.isFinite);
+  return Math.max(
+    now + Math.min(grace, MOST_GRACE),
+    Math.min(Math.max(0, ...departed) * 1000, now + MOST_GRACE),
+    ...lists.map(({ refusesFrom }) => refusesFrom),
+  );
 }

@@ -1,4 +1,11 @@
-import { areComparable, type Content, departuresAfter, type Generation, isAccepted } from "./generation.ts";
+import {
+  areComparable,
+  type Content,
+  departuresAfter,
+  type Generation,
+  isAccepted,
+  refusesFromAfter,
+} from "./generation.ts";
 
 const DAY = 86_400_000;
 
@@ -11,6 +18,8 @@ interface Made {
   readonly ended?: ReadonlySet<string>;
   /** The list that was published, if single changes were made to it. */
   readonly published?: Generation["published"];
+  /** The last lists of the domains that it was and becomes an alias of. */
+  readonly targets?: readonly Generation[];
 }
 
 /** Every generation of one domain that ever was, in the order of their numbers. */
@@ -118,19 +127,30 @@ export class History {
     if (head !== undefined) head.until = Number.POSITIVE_INFINITY;
   }
 
+  /** The last list of the present log. Of one that was pruned long after its end, no departed name is left. */
+  lastList(now: number): Generation | undefined {
+    return this.current.findLast((it) => it.deletedUntil === null && it.until > now - this.#kept);
+  }
+
   /** Takes a new head. */
   succeed(
     number: number,
     content: Content,
     now: number,
-    { deletedUntil = null, isForced = false, ended = new Set(), published = [content.list] }: Made = {},
+    {
+      deletedUntil = null,
+      isForced = false,
+      ended = new Set(),
+      published = [content.list],
+      targets = [],
+    }: Made = {},
   ): Generation {
     const head = this.head;
     if (head !== undefined) head.until = now;
-    const left = this.current.findLast(
-      // Of a list that was pruned long after its end, no departed name is left.
-      (it) => it.deletedUntil === null && it.until > now - this.#kept,
-    );
+    const left = this.lastList(now);
+    const isDeleted = head !== undefined && head.deletedUntil !== null;
+    // Everybody has been refused since a deletion that is over.
+    const isOver = isDeleted && (head.deletedUntil as number) <= now;
     const generation: Generation = {
       domain: this.domain,
       log: this.#log,
@@ -138,6 +158,8 @@ export class History {
       since: now,
       until: Number.POSITIVE_INFINITY,
       deletedUntil,
+      refusesFrom:
+        deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now),
       departures:
         deletedUntil === null
           ? new Map([...departuresAfter(left, content, now)].filter(([name]) => !ended.has(name)))
@@ -156,10 +178,10 @@ export class History {
     return generation;
   }
 
-  /** Takes a new head with the same list and other departures: names are held, or released. */
-  keep(number: number, now: number, departures: ReadonlyMap<string, number>): void {
+  /** Takes a new head with the same list: names are held or released, or the mode is another one. */
+  keep(number: number, now: number, change: Partial<Pick<Generation, "departures" | "mode">>): void {
     const head = this.head as Generation;
-    const next = { ...head, number, since: now, departures, overridden: new Set<string>() };
+    const next = { ...head, ...change, number, since: now, overridden: new Set<string>() };
     head.until = now;
     this.generations.push(next);
     this.#byNumber.set(number, [...this.named(number), next]);

@@ -41,8 +41,8 @@ export function pairsOf(model: ModelDirectory, domain: string, number: number): 
   return pairs;
 }
 
-export function saidBy({ list }: Pair, name: Name, now: number): Said {
-  return evaluate(list, name, now);
+export function saidBy({ own, list }: Pair, name: Name, now: number): Said {
+  return evaluate(list, name, now, Math.max(own.refusesFrom, list.refusesFrom));
 }
 
 /** Whether an answer says what a pair says, word for word. */

@@ -1,6 +1,6 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
-import type { DomainKey } from "../../src/directory/index.ts";
+import { type DomainKey, MODES } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { PublishError } from "../../src/publish/errors.ts";
 import { judgePlan } from "../../src/publish/judge.ts";
@@ -10,7 +10,7 @@ import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
 import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import { isHeld, type ModelDirectory } from "../model/directory.ts";
+import { isHeld, type ModelDirectory, milderOf } from "../model/directory.ts";
 import type { Content } from "../model/generation.ts";
 import type { Meant } from "../model/published.ts";
 import type { Publication } from "../plan/plan.ts";
@@ -73,7 +73,13 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     if (older.length === 0) return;
     const to = random.pick(older);
     const { generation } = await client.rollback(domain, { to: to.number, expect: number });
-    acknowledge(parts, domain, generation, to);
+    acknowledge(parts, domain, generation, { ...to, mode: milderOf(to.mode, before?.mode ?? to.mode) });
+    return;
+  }
+  if (change === "mode" && isLive && random.chance(0.5)) {
+    // Without the list: whatever it is meanwhile.
+    const { generation } = await client.changeMode(domain, { mode: random.pick(MODES) });
+    acknowledge(parts, domain, generation, null);
     return;
   }
   if (change === "release") {
@@ -196,6 +202,7 @@ const CHANGING: ReadonlySet<unknown> = new Set([
   "commit",
   "rollback",
   "releaseBrake",
+  "changeMode",
   "deleteDomain",
   "patchMailboxes",
 ]);

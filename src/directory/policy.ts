@@ -129,5 +129,6 @@ const UNCOUNTABLE = ["catchall", "delimiters", "case", "dots", "alias"] as const
  */
 export const uncountableChanges = (from: DomainPolicy, to: DomainPolicy): string[] => [
   ...UNCOUNTABLE.filter((name) => from[name] !== to[name]),
+  ...(from.postmaster && !to.postmaster ? ["postmaster"] : []),
   ...(to.guard > from.guard ? ["guard"] : []),
 ];

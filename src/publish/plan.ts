@@ -106,7 +106,7 @@ export interface DomainPlan extends Intent, Pick<Expectations, "missingCanaries"
 
 /** The settings after a publish: those of the base, with the changes. */
 export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy>): DomainPolicy => ({
-  ...(base === null || base.deleted ? DEFAULT_POLICY : base.policy),
+  ...(base === null ? DEFAULT_POLICY : base.policy),
   ...changes,
 });
 
@@ -122,7 +122,7 @@ export async function planDomain(
   const { key } = intent;
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
-  const mode = intent.mode ?? live?.mode ?? intent.initialMode ?? "observe";
+  const mode = intent.mode ?? base?.mode ?? intent.initialMode ?? "observe";
   const { packed, patched } = decidePatched(intent.packed, {
     names: base?.patched ?? null,
     comparable: live !== null && comparable(live, { policy, keyId: key.id }),

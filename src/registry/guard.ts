@@ -107,8 +107,8 @@ export function judge(
     accepted: newest === null ? 0 : acceptedCount(newest.counts),
     remaining: accepted,
     uncountable: [
-      ...(live === null ? [] : uncountableChanges(live.policy, policy)),
       // After a deletion too, since a new list starts no new day.
+      ...(newest === null ? [] : uncountableChanges(newest.policy, policy)),
       ...(newest !== null && losesByPattern(listedPatterns(newest), patterns) ? ["patterns"] : []),
     ],
     mayBeEmpty: policy.alias !== null || policy.catchall,

@@ -73,7 +73,7 @@ export function validateCommit(context: ValidateContext, commit: DomainCommit): 
   const head = records.head(domain);
   requireHead(domain, head, commit.expect);
   const policy = policyAfter(domain, head, commit.policy);
-  const mode = commit.mode ?? liveManifest(head)?.mode ?? "enforce";
+  const mode = commit.mode ?? head?.manifest.mode ?? "enforce";
   const key = requireKey(context, commit, head);
   const patterns = patternsIn(commit);
   if (!hasSentinels(commit.sentinels, key, policy, patterns !== null)) {
@@ -190,13 +190,16 @@ export function requireShard(hashing: Hashing, domain: string, id: string, bytes
   readRequest(domain, () => decodeShard(bytes));
 }
 
-/** The policy after a change of settings: over the head's, or over the defaults where the domain is new. */
+/**
+ * The policy after a change of settings: over the head's, or over the defaults where the domain is new. A deletion ends a
+ * list, not what a person decided about the domain: its tombstone keeps policy and mode.
+ */
 export const policyAfter = (
   domain: string,
   head: Head | null,
   settings: Partial<DomainPolicy> | undefined,
 ): DomainPolicy => ({
-  ...(liveManifest(head)?.policy ?? DEFAULT_POLICY),
+  ...(head?.manifest.policy ?? DEFAULT_POLICY),
   ...readRequest(domain, () => readPolicy(settings ?? {})),
 });
 

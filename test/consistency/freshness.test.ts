@@ -89,10 +89,10 @@ describe("freshness", () => {
   it("never lets an isolate go back, in spite of KV, evictions and late answers", async () => {
     const world = new World();
     const [here, far] = [world.isolate("here"), world.isolate("far")];
-    await world.publish(here, D, ["alice", "bob"]);
+    await world.publish(here, D, ["alice", "bob"], { policy: { grace: 0 } });
     await world.clock.advance(11 * MINUTE);
     world.kv.propagation = (location) => (location === "far" ? 10 * MINUTE : 0);
-    const second = await world.publish(here, D, ["alice", "carol"], { policy: { grace: 0 }, force: true });
+    const second = await world.publish(here, D, ["alice", "carol"], { force: true });
     await far.check(`nobody@${D}`);
     expect(await far.check(`bob@${D}`)).toMatchObject({ verdict: "unknown", generation: second });
     await far.idle();

@@ -111,11 +111,13 @@ describe("the guard", () => {
     expect(await verdictOf("anybody")).toBe("deliverable");
   });
 
-  it("needs the override for a new key, and compares nothing across it", async () => {
+  it("needs the override for a new key, compares nothing across it, and everybody has the grace", async () => {
     await world.publish(isolate, D, people(10));
     expect(isGuarded(await world.tryPublish(isolate, D, people(10), { epoch: 2 }))).toBe(true);
     await world.publish(isolate, D, people(9), { epoch: 2, force: true });
     expect(await verdictOf("u0")).toBe("deliverable");
+    expect(await verdictOf("u9")).toBe("departed");
+    await world.clock.advance(HOUR);
     expect(await verdictOf("u9")).toBe("unknown");
     expect(isGuarded(await world.tryPublish(isolate, D, people(4)))).toBe(true);
   });
@@ -206,6 +208,9 @@ describe("a rollback", () => {
     await world.publish(isolate, D, people(10), { epoch: 2, force: true });
     await world.rollback(isolate, D, first);
     expect(await verdictOf("u3")).toBe("deliverable");
+    // Names of the list before cannot be told from others under this key.
+    expect(await verdictOf("nobody")).toBe("departed");
+    await world.clock.advance(HOUR);
     expect(await verdictOf("nobody")).toBe("unknown");
     await world.publish(isolate, D, people(11));
     expect(await verdictOf("u10")).toBe("deliverable");

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DomainDescription } from "../../src/api/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
-import { MINUTE, must, World } from "../../testing/world.ts";
+import { HOUR, MINUTE, must, World } from "../../testing/world.ts";
 
 const D = "example.com";
 
@@ -42,9 +42,10 @@ describe("after the master key was lost", () => {
     await world.publish(isolate, D, people(10), { force: true });
     for (const at of [isolate, world.isolate("elsewhere")]) {
       expect(await at.check(`u0@${D}`)).toMatchObject({ verdict: "deliverable" });
-      expect(await at.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", action: "reject" });
+      expect(await at.check(`nobody@${D}`)).toMatchObject({ verdict: "departed", action: "defer" });
     }
-    await world.clock.advance(5 * MINUTE);
+    await world.clock.advance(HOUR);
+    expect(await isolate.check(`nobody@${D}`)).toMatchObject({ verdict: "unknown", action: "reject" });
     expect(await world.isolate("later").check(`u1@${D}`)).toMatchObject({ verdict: "deliverable" });
   });
 

@@ -114,8 +114,13 @@ describe("changes that the guard cannot count", () => {
     },
   );
 
-  it.each(["postmaster", "text", "grace"] as const)("are not those of %s", (name) => {
+  it.each(["text", "grace"] as const)("are not those of %s", (name) => {
     expect(uncountableChanges(policyWith(), policyWith({ [name]: other[name] }))).toEqual([]);
+  });
+
+  it("include the end of the postmaster, and not its beginning", () => {
+    expect(uncountableChanges(policyWith(), policyWith({ postmaster: false }))).toEqual(["postmaster"]);
+    expect(uncountableChanges(policyWith({ postmaster: false }), policyWith())).toEqual([]);
   });
 
   it("include a guard that allows more loss, and not one that allows less", () => {
@@ -126,7 +131,7 @@ describe("changes that the guard cannot count", () => {
   it("are all named, and none if nothing changes", () => {
     expect(uncountableChanges(policyWith(), policyWith())).toEqual([]);
     expect(uncountableChanges(policyWith(), policyWith(other)).sort()).toEqual(
-      ["alias", "case", "catchall", "delimiters", "dots", "guard"].sort(),
+      ["alias", "case", "catchall", "delimiters", "dots", "guard", "postmaster"].sort(),
     );
   });
 });

@@ -402,6 +402,9 @@ describe("names that are held", () => {
     await desk.remove();
     await desk.publish([], { policy: { alias: "other.example" }, force: true });
     await advance(WINDOW);
+    expect(await verdicts(["u20", "u0"])).toEqual(["departed"]);
+    // Until the grace of the alias ends.
+    await advance(GRACE);
     expect(await verdicts(["u20", "u0"])).toEqual(["unknown"]);
     await desk.publish(people(40, 20), { policy: { alias: null }, force: true });
     await advance(WINDOW);

@@ -1,7 +1,7 @@
 /* Commits, rollbacks and deletions, as the Registry alone makes them. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { people } from "../../testing/lists.ts";
-import { DAY, HOUR } from "../../testing/world.ts";
+import { DAY, HOUR, MINUTE } from "../../testing/world.ts";
 import { accepted, D, Desk, refused } from "./support.ts";
 
 const OTHER = "other.example";
@@ -97,18 +97,25 @@ describe("a commit", () => {
     expect(meta("roster_due")).toBe(4);
   });
 
-  it("defers names that left for the grace of its own policy", async () => {
-    await desk.publish(people(10));
+  it("defers names that left for the longer grace of its own policy and the one before", async () => {
+    await desk.publish(people(20), { policy: { grace: 60 } });
     await desk.publish(people(9), { policy: { grace: 0 } });
-    expect((await desk.head())?.departures.count).toBe(0);
-    await desk.publish(people(8), { policy: { grace: 60 } });
     expect((await desk.head())?.departures.count).toBe(1);
+    await desk.publish(people(8));
+    expect((await desk.head())?.departures.count).toBe(1);
+    await desk.publish(people(7), { policy: { grace: 60 } });
+    expect((await desk.head())?.departures.count).toBe(2);
   });
 
-  it("defers nobody whose name was made under another key", async () => {
+  it("refuses nobody for the grace where names were made under another key", async () => {
     await desk.publish(people(10));
     await desk.publish(people(5), { epoch: 2, force: true });
-    expect((await desk.head())?.departures.count).toBe(0);
+    const refusesFrom = desk.world.clock.now() + HOUR;
+    expect(await desk.head()).toMatchObject({ departures: { count: 0 }, refusesFrom });
+    // Later generations carry it.
+    await desk.world.clock.advance(MINUTE);
+    await desk.publish(people(6), { epoch: 2 });
+    expect(await desk.head()).toMatchObject({ refusesFrom });
   });
 
   it("defers names that left with a deletion, since the list before it is still known", async () => {

@@ -251,7 +251,8 @@ describe("the guard refuses", () => {
     await desk.publish(people(10), { policy: { guard: 0.9 }, force: true });
     expect(await desk.publish(people(6), { policy: { guard: 0.3 } })).toBe(2);
     await desk.remove();
-    expect(await refusal(people(4), { policy: { guard: 0.5 } })).toMatch(/more than 30 %$/);
+    expect(await refusal(people(4))).toMatch(/more than 30 %$/);
+    expect(await refusal(people(6), { policy: { guard: 0.5 } })).toMatch(/^changes guard/);
   });
 });
 

@@ -35,7 +35,7 @@ export class Desk {
   async prepare(list: List, options: PublishOptions & { domain?: string } = {}): Promise<DomainCommit> {
     const { domain = D } = options;
     const head = await this.head(domain);
-    const before = head?.deletedUntil === null ? head.policy : DEFAULT_POLICY;
+    const before = head?.policy ?? DEFAULT_POLICY;
     const policy: DomainPolicy = { ...before, ...options.policy };
     if (head !== null && (options.epoch ?? 1) > head.epoch) await this.core.grantKey(domain, "tester");
     const key = this.world.keyFor(domain, options.epoch ?? head?.epoch ?? 1);

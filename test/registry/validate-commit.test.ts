@@ -184,7 +184,7 @@ describe("shards that are missing", () => {
 });
 
 describe("the policy and mode after a commit", () => {
-  it("are those of the head where the commit says nothing, and the defaults after a deletion", async () => {
+  it("are those of the head where the commit says nothing, after a deletion too", async () => {
     await desk.publish(["alice"], { policy: { catchall: true }, mode: "observe" });
     await desk.publish(["alice", "bob"]);
     expect(await desk.head()).toMatchObject({ policy: { catchall: true }, mode: "observe" });
@@ -192,10 +192,10 @@ describe("the policy and mode after a commit", () => {
     expect(await desk.head()).toMatchObject({ policy: { catchall: true, grace: 60 }, mode: "enforce" });
     await desk.remove();
     await desk.publish(["alice"], { mode: "observe" });
-    expect(await desk.head()).toMatchObject({ policy: { catchall: false }, mode: "observe" });
+    expect(await desk.head()).toMatchObject({ policy: { catchall: true, grace: 60 }, mode: "observe" });
     await desk.remove();
     await desk.publish(["alice"]);
-    expect(await desk.head()).toMatchObject({ mode: "enforce" });
+    expect(await desk.head()).toMatchObject({ mode: "observe" });
   });
 
   it("are what the sentinels are compared under", async () => {

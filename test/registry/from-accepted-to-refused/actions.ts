@@ -121,7 +121,7 @@ export const ACTIONS: readonly Action[] = [
       );
       if (head === null || lists.length === 0) return null;
       const { generation: to } = random.pick(lists);
-      return done((await desk.core.rollback(domain, { to, expect: head.generation }, "tester")).ok);
+      return done((await desk.core.rollback(domain, { to, expect: head.generation }, "tester", null)).ok);
     },
   },
   {
@@ -140,6 +140,7 @@ export const ACTIONS: readonly Action[] = [
             domain,
             { mode: random.pick(["observe", "defer", "enforce"] as const) },
             "tester",
+            null,
           )
         ).ok,
       ),
@@ -157,7 +158,7 @@ export const ACTIONS: readonly Action[] = [
     act: async (scene) => {
       const { desk, domain } = scene;
       const generation = (await scene.head())?.generation ?? 0;
-      const isMade = (await desk.core.release(domain, generation, "tester")).ok;
+      const isMade = (await desk.core.release(domain, generation, "tester", null)).ok;
       return done(isMade, isMade ? new Set(POOL) : NOBODY);
     },
   },

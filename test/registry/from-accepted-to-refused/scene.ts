@@ -75,7 +75,7 @@ export class Scene {
     const names = accepted(await desk.core.patched(domain))?.names;
     const patched = names === undefined ? [] : decodePatched(names);
     if (patched.length > 0) {
-      const policy = { ...(isLive ? head.policy : DEFAULT_POLICY), ...options.policy };
+      const policy = { ...(head?.policy ?? DEFAULT_POLICY), ...options.policy };
       const key = desk.world.keyFor(domain, commit.epoch);
       const isSame =
         isLive &&
@@ -90,7 +90,7 @@ export class Scene {
       const body = commitOf({ policy: {}, key, expect: commit.expect, resultingPolicy: policy, ...parts });
       Object.assign(commit, { shards: body.shards, patched_kept: body.patched_kept });
     }
-    const made = await desk.core.commit({ domains: [commit], force: options.force === true }, "tester");
+    const made = await desk.core.commit({ domains: [commit], force: options.force === true }, "tester", null);
     return made.ok;
   }
 
@@ -118,6 +118,7 @@ export class Scene {
         ...more,
       },
       "tester",
+      null,
     );
     return (await this.desk.world.clock.run(made)).ok;
   }
