@@ -1,5 +1,5 @@
 /** The system of record: its log, its commits, and who leaves a list. */
-import { directory, type Mutant, mutant, registry } from "./patch.ts";
+import { directory, type Mutant, mutant, reader, registry } from "./patch.ts";
 
 export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -78,6 +78,52 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
       "commit.ts",
       "const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;",
       "const before = null;",
+    ),
+  ),
+  mutant(
+    "a lower grace takes effect with the commit that has it",
+    "names that leave with it have the longer one",
+    registry("commit.ts", "Math.max(policy.grace, left?.policy.grace ?? 0)", "policy.grace"),
+  ),
+  mutant(
+    "whom nobody can name is refused at once",
+    "after such a change a domain refuses nobody for the grace",
+    registry("commit.ts", "= refusesFromOf(context, draft, left);", "= 0;"),
+  ),
+  mutant(
+    "the list-wide grace ends with the next generation",
+    "every later generation carries it",
+    registry(
+      "commit.ts",
+      "!losesUnnamed(left, { keyId: key.id, policy })) return left.refusesFrom;",
+      "!losesUnnamed(left, { keyId: key.id, policy })) return 0;",
+    ),
+  ),
+  mutant(
+    "a publish after a deletion refuses at once",
+    "those whom the deleted list accepted have the grace",
+    registry(
+      "commit.ts",
+      "if (deletedUntil !== null && deletedUntil <= now) return 0;",
+      "if (deletedUntil !== null) return 0;",
+    ),
+  ),
+  mutant(
+    "an alias does not know of the grace of its target",
+    "through an alias the later one holds",
+    reader(
+      "decide.ts",
+      "Math.max(own.manifest.refusesFrom, list.manifest.refusesFrom)",
+      "own.manifest.refusesFrom",
+    ),
+  ),
+  mutant(
+    "a rollback returns to a stricter mode",
+    "only a person makes the mode stricter",
+    registry(
+      "commit.ts",
+      "milderMode(manifest.mode, (records.lastList(domain) ?? target).manifest.mode)",
+      "manifest.mode",
     ),
   ),
   mutant(
