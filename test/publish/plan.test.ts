@@ -177,12 +177,12 @@ describe("the guard of a plan", () => {
     expect((await plan(packed(ten), before, { policy })).refusal).toMatch(/cannot be counted/);
   });
 
-  it("refuses a list under another key, and warns that there is no grace", async () => {
+  it("refuses a list under another key, and warns that all refusals are deferred", async () => {
     const list = packed(ten, { epoch: 2 });
     const result = await plan(list, base(packed(ten)), { key: keyOf(DOMAIN, 2) });
     expect(result).toMatchObject({ difference: null, unchanged: false });
     expect(result.refusal).toMatch(/cannot be compared/);
-    expect(result.warnings.join()).toMatch(/no grace/);
+    expect(result.warnings.join()).toMatch(/all refusals are deferred/);
   });
 
   it("refuses an empty first list, except for an alias or a catch-all", async () => {

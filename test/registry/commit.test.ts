@@ -99,11 +99,11 @@ describe("a commit", () => {
 
   it("defers names that left for the longer grace of its own policy and the one before", async () => {
     await desk.publish(people(20), { policy: { grace: 60 } });
-    await desk.publish(people(9), { policy: { grace: 0 } });
+    await desk.publish(people(19), { policy: { grace: 0 } });
     expect((await desk.head())?.departures.count).toBe(1);
-    await desk.publish(people(8));
+    await desk.publish(people(18));
     expect((await desk.head())?.departures.count).toBe(1);
-    await desk.publish(people(7), { policy: { grace: 60 } });
+    await desk.publish(people(17), { policy: { grace: 60 } });
     expect((await desk.head())?.departures.count).toBe(2);
   });
 

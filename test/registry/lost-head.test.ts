@@ -74,8 +74,11 @@ describe("a head that is gone, with its history", () => {
     const request = { to: newest?.generation as number, expect: newest?.generation as number };
     accepted(await core().rollback(D, request, "tester", null));
     await world.clock.advance(MINUTE);
-    expect(await check(isolate, `nobody@${D}`)).toMatchObject({ verdict: "unknown" });
     expect(await check(isolate, `u1@${D}`)).toMatchObject({ verdict: "deliverable" });
+    // Whom the lost head accepted is not known.
+    expect(await check(isolate, `nobody@${D}`)).toMatchObject({ verdict: "departed" });
+    await world.clock.advance(HOUR);
+    expect(await check(isolate, `nobody@${D}`)).toMatchObject({ verdict: "unknown" });
     expect(await faultOf(D)).toEqual([null]);
   });
 

@@ -17,7 +17,7 @@ async function until(bridge: ReplicaBridge, recipient: string, expected: string)
 it("holds leavers that the replica answers about, raises every alarm, and ends as the person says", {
   timeout: 900_000,
 }, async () => {
-  await edge.publish(DOMAIN, names(60));
+  await edge.publish(DOMAIN, names(60), "--departure-grace", "20");
   const token = await edge.token(DOMAIN);
   const bridge = await startReplica(edge, token, join(temporaryFolder(), "replica"));
   await until(bridge, mailbox("nobody"), "550 replica");
@@ -25,7 +25,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   expect(quiet).toMatchObject({ code: 0, stdout: `the brake holds no names of ${DOMAIN}\n` });
 
   // A mistake: fifteen names go.
-  await edge.publish(DOMAIN, names(45, 15), "--force", "--departure-grace", "20");
+  await edge.publish(DOMAIN, names(45, 15), "--force");
   await until(bridge, mailbox("m0"), "450 replica");
   const asked = names(12).map(mailbox);
   // Counted within the grace and after it: on a busy machine it may be over by now.
