@@ -2,7 +2,7 @@
 
 import type { DomainDescription } from "../api/index.ts";
 import type { RollcallClient } from "../client/index.ts";
-import { DEFAULT_POLICY, type Hashing } from "../directory/index.ts";
+import { DEFAULT_POLICY, type Hashing, MOST_LIST_GRACE } from "../directory/index.ts";
 import { baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
 import { PublishError } from "./errors.ts";
@@ -53,7 +53,7 @@ export async function planUnderNewKeys(
     refusal: null,
     shrunk: [],
     warnings: [
-      `the list moves to the key of epoch ${plan.key.epoch}: names within their departure grace are refused at once, and a rollback to an earlier generation brings the earlier key back`,
+      `the list moves to the key of epoch ${plan.key.epoch}: all refusals of the domain are deferred for the departure grace, and a rollback to an earlier generation brings the earlier key back`,
     ],
   });
   return planLists(
@@ -77,12 +77,13 @@ async function startAt(client: RollcallClient, hashing: Hashing, domain: string,
   return { ...fetched, head, base: baseOf(head, (id) => client.blob(domain, id)) };
 }
 
+/** The list-wide grace of a new key covers names that left for a day. */
 function requireGraceOver(domain: string, { departures, age, policy }: DomainDescription): void {
-  const left = (policy.grace ?? DEFAULT_POLICY.grace) - (age ?? 0);
+  const left = (policy.grace ?? DEFAULT_POLICY.grace) - (age ?? 0) - MOST_LIST_GRACE / 1000;
   if (departures === 0 || left <= 0) return;
   throw new PublishError(
     "guard",
-    `${domain}: names that left the list are still deferred, and would be refused at once under a new key`,
+    `${domain}: names that left the list are still deferred, for more than a day, and would be refused before that under a new key`,
     `try again in ${Math.ceil(left)} s, or add --force`,
   );
 }

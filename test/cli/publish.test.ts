@@ -234,7 +234,7 @@ describe("rollcall publish --new-key", () => {
     expect(done).toMatchObject({ code: 0 });
     expect(done.asked.at(-1)).toContain("under a new key");
     expect(await epochOf(domain)).toBe(2);
-    expect([await verdict("a"), await verdict("nobody")]).toEqual(["deliverable", "unknown"]);
+    expect([await verdict("a"), await verdict("nobody")]).toEqual(["deliverable", "departed"]);
     const { generations } = JSON.parse((await run(`history ${domain} --json`)).stdout);
     expect(generations[0]).toMatchObject({ forced: true, note: "under a new key", counts: { active: 10 } });
     // The guard is in force against the new baseline, and the next publish needs no option.
@@ -257,9 +257,9 @@ describe("rollcall publish --new-key", () => {
     expect(await epochOf(domain)).toBe(1);
   });
 
-  it("refuses while a name that left is still deferred, unless forced", async () => {
+  it("goes on deferring a name that left, and refuses while that takes more than a day, unless forced", async () => {
     const { domain, run, publish, verdict } = fresh();
-    await publish(TEN);
+    await publish(TEN, "--grace 90000");
     await publish(TEN.slice(2));
     expect(await verdict("a")).toBe("departed");
     const newKey = `publish --domain ${domain} list.txt --yes --new-key`;
@@ -268,7 +268,7 @@ describe("rollcall publish --new-key", () => {
       stderr: expect.stringMatching(/still deferred[\s\S]*try again in \d+ s, or add --force/),
     });
     expect(await run(`${newKey} --force`)).toMatchObject({ code: 0 });
-    expect(await verdict("a")).toBe("unknown");
+    expect(await verdict("a")).toBe("departed");
     expect(await verdict("b")).toBe("deliverable");
   });
 
