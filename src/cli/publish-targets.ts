@@ -139,7 +139,9 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
       domain,
       source,
       policy: { ...each.policy, ...policy },
-      mode: mode ?? each.mode,
+      mode,
+      initialMode: each.mode,
+      settingsMode: each.mode,
       ...expectedOf(each, options),
     };
   });

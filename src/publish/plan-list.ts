@@ -30,6 +30,8 @@ export interface PublishTarget {
   readonly mode?: Mode | undefined;
   /** The mode of a new domain, if `mode` is left out. */
   readonly initialMode?: Mode | undefined;
+  /** The mode of rollcall.toml: a list goes down to it. Up needs a person's word, which is `mode`. */
+  readonly settingsMode?: Mode | undefined;
   /** Addresses that the list must have. */
   readonly canaries: readonly string[];
   /** What becomes of single changes that the list does not know; left out: nobody decided. */
@@ -98,12 +100,13 @@ export async function planList(
   options: PlanOptions = {},
 ): Promise<PlannedList> {
   const { recorder, progress } = ports;
-  const { domain, policy, canaries, minimum, mustNotAppear, mode, initialMode } = target;
+  const { domain, policy, canaries, minimum, mustNotAppear, mode, initialMode, settingsMode } = target;
   const { key, partition, base } = start;
   const list = await readTarget(ports, target, start, options);
   const { hashing } = ports;
   const intent = {
-    ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear, initialMode },
+    ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
+    ...{ initialMode, settingsMode },
     sources:
       list.sources.length === 0 ? undefined : { counts: list.sources, last: recorder?.last(domain) ?? null },
     decidedPatched:

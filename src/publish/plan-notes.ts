@@ -7,6 +7,7 @@ import type { ReadSources } from "./source-counts.ts";
 interface Said {
   readonly mode?: Mode;
   readonly initialMode?: Mode | undefined;
+  readonly settingsMode?: Mode | undefined;
   readonly sources?: ReadSources | undefined;
 }
 
@@ -32,8 +33,13 @@ export const notesOn = (said: Said, made: Made): readonly string[] => [
 export const UNSAID_MODE =
   'new, and nothing says in which mode it starts, so in observe: every recipient is accepted. To reject unknown ones, publish with --enforce, or set mode = "enforce" in rollcall.toml';
 
-function modeNotes({ mode: said, initialMode }: Said, { live, mode }: Made): string[] {
+function modeNotes({ mode: said, initialMode, settingsMode }: Said, { live, mode }: Made): string[] {
   if (live === null) return said === undefined && initialMode === undefined ? [UNSAID_MODE] : [];
+  if (said === undefined && settingsMode !== undefined && milderMode(settingsMode, mode) !== settingsMode) {
+    return [
+      `stays in ${mode} mode, although rollcall.toml says ${settingsMode}: only a person makes it stricter, with \`rollcall mode DOMAIN ${settingsMode}\`, or publish --${settingsMode}`,
+    ];
+  }
   const { wouldRefuse = null } = live;
   if (wouldRefuse === null || milderMode(live.mode, mode) === mode) return [];
   const fate = mode === "defer" ? "deferred" : "refused";
@@ -58,10 +64,11 @@ function policyNotes({ live, policy, hasPostmaster, difference }: Made): string[
   }
   if (live !== null && difference === null) {
     notes.push(
-      "made under another key, case or dots setting: names cannot be compared, and names that leave get no grace",
+      "made under another key, case or dots setting: names cannot be compared, so that all refusals are deferred for the departure grace",
     );
   }
-  if (policy.grace === 0 && (difference?.removed ?? 0) > 0) {
+  // Names that leave with the commit that lowers the grace still have the longer one.
+  if (policy.grace === 0 && live?.policy.grace === 0 && (difference?.removed ?? 0) > 0) {
     notes.push("grace is 0: names that leave are rejected at once");
   }
   return notes;

@@ -20,6 +20,7 @@ import {
   isSameTable,
   losesByPattern,
   type Mode,
+  milderMode,
   NO_COUNTS,
   POLICY_SETTINGS,
   TailColumn,
@@ -43,6 +44,8 @@ export interface Intent extends ExpectedList {
   readonly mode?: Mode;
   /** The mode with which a new domain starts if `mode` is left out; left out too: observe. */
   readonly initialMode?: Mode | undefined;
+  /** The mode of rollcall.toml: a list goes down to it. Up needs a person's word, which is `mode`. */
+  readonly settingsMode?: Mode | undefined;
   /** What becomes of single changes that the list does not know; undefined: nobody decided. */
   readonly decidedPatched?: DecidedPatched | undefined;
   /** What the sources of rollcall.toml gave, now and last; undefined: the list is from elsewhere. */
@@ -110,6 +113,12 @@ export const resultingPolicy = (base: Base | null, changes: Partial<DomainPolicy
   ...changes,
 });
 
+/** The mode if nobody says one now. A deletion does not end the mode. */
+const modeWithoutWord = (
+  base: Base | null,
+  { initialMode = "observe", settingsMode }: Pick<Intent, "initialMode" | "settingsMode">,
+): Mode => (base === null ? initialMode : milderMode(base.mode, settingsMode ?? base.mode));
+
 /**
  * Compares what a domain should become with what it is.
  * @param progress called after each group of shards
@@ -122,7 +131,7 @@ export async function planDomain(
   const { key } = intent;
   const live = base === null || base.deleted ? null : base;
   const policy = resultingPolicy(base, intent.policy);
-  const mode = intent.mode ?? base?.mode ?? intent.initialMode ?? "observe";
+  const mode = intent.mode ?? modeWithoutWord(base, intent);
   const { packed, patched } = decidePatched(intent.packed, {
     names: base?.patched ?? null,
     comparable: live !== null && comparable(live, { policy, keyId: key.id }),

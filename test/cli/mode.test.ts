@@ -52,6 +52,34 @@ describe("rollcall mode", () => {
     expect([await reply(one), await reply(other)]).toEqual(["accept", "accept"]);
   });
 
+  it("is not undone by rollcall.toml: publish and sync keep the mode, and the plan names the difference", async () => {
+    const place = fresh();
+    const { domain, run, names, write } = place;
+    names(TEN);
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\nmode = "enforce"\n`);
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    expect(await reply(place)).toBe("reject");
+    await run(`mode ${domain} observe`);
+    for (const again of ["publish --yes", "sync --state state"]) {
+      expect(await run(again)).toMatchObject({ code: 0 });
+      expect(await reply(place)).toBe("accept");
+    }
+    names(`${TEN} j`);
+    const plan = await run("plan");
+    expect(`${plan.stdout}${plan.stderr}`).toContain(
+      "stays in observe mode, although rollcall.toml says enforce",
+    );
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    expect(await reply(place)).toBe("accept");
+    // Down without a word, and up with one.
+    await run(`mode ${domain} enforce --yes`);
+    write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\nmode = "defer"\n`);
+    expect(await run("publish --yes")).toMatchObject({ code: 0 });
+    expect(await reply(place)).toBe("defer");
+    expect(await run("publish --yes --enforce")).toMatchObject({ code: 0 });
+    expect(await reply(place)).toBe("reject");
+  });
+
   it("is undone by no rollback", async () => {
     const place = fresh();
     await place.publish(TEN, "--enforce");
