@@ -40,7 +40,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
 
   readonly #storage: RegistryStorage;
   readonly #counters: Counters;
-  readonly #patches = new PatchQueue(platformPorts.timers);
+  readonly #patches = new PatchQueue(platformPorts);
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);

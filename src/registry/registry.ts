@@ -36,6 +36,7 @@ import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { noteMissing, noteMissingBlob } from "./missed-in-kv.ts";
 import { changeMode } from "./mode.ts";
+import { isOvertaken, type Planned } from "./overtaken.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { patchedNames } from "./patched-names.ts";
@@ -113,7 +114,7 @@ export class RegistryCore implements RegistryApi {
     const { hashing } = options.ports;
     this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
     this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
-    this.#patches = options.patches ?? new PatchQueue(options.ports.timers);
+    this.#patches = options.patches ?? new PatchQueue(options.ports);
   }
 
   // Questions
@@ -211,7 +212,7 @@ export class RegistryCore implements RegistryApi {
   }
 
   async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
-    return this.#answer(() => plan(this.#context(reach), request));
+    return this.#answer(() => this.#inTurn(request.domains, () => plan(this.#context(reach), request)));
   }
 
   // Changes
@@ -227,7 +228,14 @@ export class RegistryCore implements RegistryApi {
   }
 
   async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
-    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(reach), request, by)));
+    return this.#answerInitialised(by, () => {
+      const { domains } = request;
+      const committed = this.#inTurn(domains, () =>
+        this.#changed(() => commit(this.#context(reach), request, by)),
+      );
+      this.#patches.endTurn(domains.map(({ domain }) => domain));
+      return committed;
+    });
   }
 
   async patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>> {
@@ -401,6 +409,18 @@ export class RegistryCore implements RegistryApi {
       by,
     );
     return fault === null ? this.#answer(work) : { ok: false, error: fault };
+  }
+
+  /** Work for a publish. If single changes made it come too late, it has the next turn. */
+  #inTurn<T>(planned: readonly Planned[], work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (isOvertaken(this.#storage, planned, error)) {
+        this.#patches.giveTurn(planned.map(({ domain }) => domain));
+      }
+      throw error;
+    }
   }
 
   #change<T>(work: () => T): T {

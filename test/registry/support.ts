@@ -9,12 +9,17 @@ import type {
 import type { RegistryError, Result } from "../../src/api/log.ts";
 import {
   blobIds,
+  canonicalLocalPart,
   DEFAULT_POLICY,
   type DomainPolicy,
+  fingerprint,
+  fingerprintIn,
   type ManifestRecord,
   readManifest,
+  type SingleChange,
+  sentinels,
 } from "../../src/directory/index.ts";
-import type { Changed } from "../../src/registry/protocol.ts";
+import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
 import type { RegistryCore } from "../../src/registry/registry.ts";
 import { commitOf, type List, pack } from "../../testing/lists.ts";
 import { type PublishOptions, World } from "../../testing/world.ts";
@@ -78,6 +83,34 @@ export class Desk {
   async head(domain = D): Promise<ManifestRecord | null> {
     const bytes = accepted(await this.core.head(domain));
     return bytes === null ? null : readManifest(bytes, domain);
+  }
+
+  /** Changes of names as the edge makes them, under the present head or another one. */
+  async changes(
+    names: Readonly<Record<string, number>>,
+    more: Partial<MailboxChanges> = {},
+    under?: ManifestRecord,
+  ): Promise<MailboxChanges> {
+    const { domain = D } = more;
+    const { epoch, policy, keyId } = under ?? ((await this.head(domain)) as ManifestRecord);
+    const key = this.world.keyFor(domain, epoch);
+    const changes = Object.entries(names).map(
+      ([name, state]): SingleChange => [
+        fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
+        state,
+      ],
+    );
+    return {
+      domain,
+      keyId,
+      canonicaliser: 1,
+      sentinels: sentinels(key.names, policy),
+      changes,
+      force: false,
+      atOnce: false,
+      idempotency: null,
+      ...more,
+    };
   }
 
   async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
