@@ -30,7 +30,7 @@ import {
 import { writeAudit } from "./audit.ts";
 import { computeDepartures, newListOf } from "./compute-departures.ts";
 import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
-import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
+import { changesTo, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { refusesFromOf } from "./list-grace.ts";
@@ -254,7 +254,9 @@ export function guardFailure(refused: readonly (readonly [string, string])[]): R
 function guard(context: GuardContext, draft: Draft, number: number, forced: boolean): string | null {
   const { domain, head, policy, counts, key, shards, patterns, known } = draft;
   const changesFrom =
-    known === undefined ? changesTo(context.records, domain, shards) : () => nameChangesIn(known.compare);
+    known === undefined
+      ? changesTo(context.records, domain, shards)
+      : knownChanges(nameChangesIn(known.compare));
   const accepted = acceptedCount(counts);
   const successor = { domain, head, policy, accepted, patterns, keyId: key.id, changesFrom };
   return judge(context, successor, number, forced);

@@ -4,8 +4,9 @@ import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
 
 /** How long a change waits for others that it can be committed with, milliseconds. */
 const GATHER = 10;
-/** Changes that may wait, and names that one commit changes, at most. */
+/** Changes that may wait, of all and of one token, and names that one commit changes, at most. */
 const MAX_WAITING = 5_000;
+const MAX_WAITING_OF_ONE = 1_000;
 const MAX_NAMES = 1_000;
 /** How long a change waits at most for a publish that changes before it made too late, milliseconds. */
 const PUBLISH_TURN = 1_000;
@@ -38,6 +39,8 @@ export class PatchQueue {
   /** Domains whose publish has the next turn, and until when. */
   readonly #publishes = new Map<string, number>();
   #isRunning = false;
+  /** The domain that had its turn last. */
+  #last: string | null = null;
 
   constructor({ clock, timers }: { readonly clock: Clock; readonly timers: Timers }) {
     this.#clock = clock;
@@ -57,8 +60,11 @@ export class PatchQueue {
   }
 
   add(patch: MailboxChanges, by: Actor, make: PatchTogether): Promise<Answer> {
-    if (this.#waiting.length >= MAX_WAITING) {
-      const message = `${MAX_WAITING} changes are waiting: try again later`;
+    const own = this.#waiting.filter((each) => each.by === by).length;
+    const isFull = this.#waiting.length >= MAX_WAITING;
+    if (isFull || own >= MAX_WAITING_OF_ONE) {
+      const which = isFull ? `${MAX_WAITING} changes` : `${MAX_WAITING_OF_ONE} changes of this token`;
+      const message = `${which} are waiting: try again later`;
       return Promise.resolve({ ok: false, error: { code: "unavailable", message } });
     }
     return new Promise((answered, failed) => {
@@ -71,8 +77,11 @@ export class PatchQueue {
     this.#isRunning = true;
     while (this.#waiting.length > 0) {
       await this.#timers.sleep(GATHER).catch(() => this.#publishes.clear());
-      const [first] = this.#waiting.filter((each) => this.#isNext(each));
+      const next = this.#waiting.filter((each) => this.#isNext(each));
+      // Another domain has its turn first, so that many changes of one do not keep the others waiting.
+      const first = next.find(({ patch }) => patch.domain !== this.#last) ?? next[0];
       if (first === undefined) continue;
+      this.#last = first.patch.domain;
       const batch = this.#takeWith(first);
       const { by, make } = first;
       try {

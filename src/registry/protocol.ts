@@ -146,8 +146,8 @@ export interface RegistryApi {
   patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>>;
   /** The head, and names that single changes changed since the last publish; null if there is no head. */
   patched(domain: string): Promise<Result<PatchedNames | null>>;
-  /** What the guard would say of a commit. Changes nothing. */
-  plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>>;
+  /** What the guard would say of a commit. Changes nothing. @param by takes turns with others */
+  plan(request: PlanRequest, reach: Reach, by?: Actor): Promise<Result<PlanResult>>;
   rollback(
     domain: string,
     request: RollbackRequest,

@@ -16,7 +16,7 @@ import type {
   RollbackRequest,
   VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, inSteps, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { auditPage, readAudit } from "./audit.ts";
@@ -28,6 +28,7 @@ import type { AskedLeavers, Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
 import { noteDamage } from "./damages.ts";
 import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { grantKey } from "./key-grants.ts";
@@ -40,6 +41,7 @@ import { isOvertaken, type Planned } from "./overtaken.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { patchedNames } from "./patched-names.ts";
+import { pauseEvery } from "./pause.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
@@ -87,7 +89,12 @@ export interface RegistryOptions {
   readonly counters?: Counters;
   /** The object's queue of single changes; left out, this instance has its own. */
   readonly patches?: PatchQueue;
+  /** The object's queue of plans; left out, this instance has its own. */
+  readonly plans?: FairQueue;
 }
+
+/** Names of a plan that are looked at before questions get their turn: about 10 ms of work. */
+const PLANNED_IN_A_ROW = 16_384;
 
 const PAUSED = "ROLLCALL_PAUSED is set: nothing is confirmed until it is removed and the Worker is deployed";
 const NOT_PAUSED = {
@@ -106,6 +113,7 @@ export class RegistryCore implements RegistryApi {
   readonly #storage: RegistryStorage;
   readonly #records: Records;
   readonly #patches: PatchQueue;
+  readonly #plans: FairQueue;
   readonly #keyFor: KeyFor;
 
   constructor(options: RegistryOptions) {
@@ -115,6 +123,7 @@ export class RegistryCore implements RegistryApi {
     this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
     this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
     this.#patches = options.patches ?? new PatchQueue(options.ports);
+    this.#plans = options.plans ?? new FairQueue();
   }
 
   // Questions
@@ -211,8 +220,16 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
-    return this.#answer(() => this.#inTurn(request.domains, () => plan(this.#context(reach), request)));
+  async plan(request: PlanRequest, reach: Reach, by: Actor = "unknown"): Promise<Result<PlanResult>> {
+    const fault = answerFault(this.#storage, this.#options.place);
+    if (fault !== null) return { ok: false, error: fault };
+    const pause = pauseEvery(this.#options.ports.timers, PLANNED_IN_A_ROW);
+    try {
+      return ok(await this.#plans.add(by, () => inSteps(plan(this.#context(reach), request), pause)));
+    } catch (error) {
+      this.#noteOvertaken(request.domains, error);
+      return this.#failed(error);
+    }
   }
 
   // Changes
@@ -228,13 +245,16 @@ export class RegistryCore implements RegistryApi {
   }
 
   async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
+    const { domains } = request;
     return this.#answerInitialised(by, () => {
-      const { domains } = request;
-      const committed = this.#inTurn(domains, () =>
-        this.#changed(() => commit(this.#context(reach), request, by)),
-      );
-      this.#patches.endTurn(domains.map(({ domain }) => domain));
-      return committed;
+      try {
+        const committed = this.#changed(() => commit(this.#context(reach), request, by));
+        this.#patches.endTurn(domains.map(({ domain }) => domain));
+        return committed;
+      } catch (error) {
+        this.#noteOvertaken(domains, error);
+        throw error;
+      }
     });
   }
 
@@ -389,10 +409,15 @@ export class RegistryCore implements RegistryApi {
     try {
       return ok(work());
     } catch (error) {
-      if (!(error instanceof RegistryFailure)) throw error;
-      this.#note(error);
-      return { ok: false, error: error.error };
+      return this.#failed(error);
     }
+  }
+
+  /** An error of the contract as a value. @throws anything else */
+  #failed(error: unknown): Result<never> {
+    if (!(error instanceof RegistryFailure)) throw error;
+    this.#note(error);
+    return { ok: false, error: error.error };
   }
 
   #note(error: unknown): void {
@@ -411,15 +436,10 @@ export class RegistryCore implements RegistryApi {
     return fault === null ? this.#answer(work) : { ok: false, error: fault };
   }
 
-  /** Work for a publish. If single changes made it come too late, it has the next turn. */
-  #inTurn<T>(planned: readonly Planned[], work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      if (isOvertaken(this.#storage, planned, error)) {
-        this.#patches.giveTurn(planned.map(({ domain }) => domain));
-      }
-      throw error;
+  /** If single changes made a publish come too late, it has the next turn. */
+  #noteOvertaken(planned: readonly Planned[], error: unknown): void {
+    if (isOvertaken(this.#storage, planned, error)) {
+      this.#patches.giveTurn(planned.map(({ domain }) => domain));
     }
   }
 

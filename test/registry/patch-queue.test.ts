@@ -31,10 +31,32 @@ describe("single changes that wait together", () => {
     batches = [];
   });
 
-  it("are made in the order in which they came: none goes before one that cannot be made with it", async () => {
+  it("are made in the order in which their domain got them: none goes before one that cannot be made with it", async () => {
     const all = [add("1", "x"), add("2", "y"), add("3", "x"), add("4", "x", { domain: "b.test" })];
     await clock.run(Promise.all(all));
-    expect(batches).toEqual(["x: 1@a.test", "y: 2@a.test", "x: 3@a.test", "x: 4@b.test"]);
+    expect(batches).toEqual(["x: 1@a.test", "x: 4@b.test", "y: 2@a.test", "x: 3@a.test"]);
+  });
+
+  it("of one domain leave every second turn to other domains", async () => {
+    const force = { force: true };
+    const all = [
+      ...["1", "2", "3"].map((name) => add(name, "x", force)),
+      add("4", "y", { domain: "b.test" }),
+    ];
+    await clock.run(Promise.all(all));
+    expect(batches).toEqual(["x: 1@a.test", "y: 4@b.test", "x: 2@a.test", "x: 3@a.test"]);
+  });
+
+  it("are a thousand of one token and 5,000 of all at most", async () => {
+    const all = Array.from({ length: 5 }, (_, by) => Array.from({ length: 1_000 }, () => add("n", `t${by}`)));
+    const message = (what: string) => ({
+      error: { code: "unavailable", message: `${what} are waiting: try again later` },
+    });
+    expect(await add("n", "t6")).toMatchObject(message("5,000 changes".replace(",", "")));
+    expect(await clock.run(Promise.all(all.flat()))).toHaveLength(5_000);
+    const own = Array.from({ length: 1_000 }, () => add("n", "t1"));
+    expect(await add("n", "t1")).toMatchObject(message("1000 changes of this token"));
+    expect(await clock.run(Promise.all([...own, add("n", "t2")]))).toHaveLength(1_001);
   });
 
   it("are made alone if they override the guard", async () => {

@@ -4,6 +4,7 @@ import type {
   DomainCommit,
   HeadResult,
   PlannedDomain,
+  PlanResult,
   RollbackRequest,
 } from "../../src/api/index.ts";
 import type { RegistryError, Result } from "../../src/api/log.ts";
@@ -113,8 +114,8 @@ export class Desk {
     };
   }
 
-  async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
-    return this.core.plan({ domains }, null);
+  async plan(domains: readonly PlannedDomain[], by = "tester"): Promise<Result<PlanResult>> {
+    return this.world.clock.run(this.core.plan({ domains }, null, by));
   }
 }
 
