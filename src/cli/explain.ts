@@ -86,6 +86,8 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
     case "repack_needed":
     case "patched_names":
       return [EXIT.failed, "nothing was changed: publish the list with `rollcall publish`"];
+    case "storage_full":
+      return [EXIT.failed, "nothing was changed; `rollcall status` shows what is stored"];
     case "bad_request":
       return [EXIT.input, "nothing was changed; correct it and run the command again"];
     case "uninitialised":

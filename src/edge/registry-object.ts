@@ -80,6 +80,7 @@ function durableStorage(storage: DurableObjectStorage): RegistryStorage {
     sql: (statement, ...bindings) =>
       storage.sql.exec(statement, ...bindings).toArray() as unknown as SqlRow[],
     transaction: (work) => storage.transactionSync(work),
+    size: () => storage.sql.databaseSize,
     setAlarm: (time) => {
       // Output gates delay every answer until this is written. If that fails, the object is reset.
       void storage.setAlarm(time);

@@ -39,6 +39,7 @@ import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import type { PlanContext } from "./plan.ts";
 import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
+import { requireRoom } from "./room.ts";
 import {
   type Draft,
   type KeyFor,
@@ -77,6 +78,7 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
     if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
   }
+  for (const { domain } of changed) requireRoom(context.storage, domain, context.now);
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);

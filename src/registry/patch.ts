@@ -32,6 +32,7 @@ import { type Pause, pauseEvery } from "./pause.ts";
 import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
 import { rebuildShards, shardBytes } from "./rebuild-shards.ts";
 import { type Head, liveManifest } from "./records.ts";
+import { requireRoom } from "./room.ts";
 import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
 
 /** Shards that are read or rebuilt before questions get their turn: about 50 ms of work. */
@@ -76,6 +77,7 @@ export async function patchTogether(
     const context = host.context();
     try {
       const base = requireList(context, domain);
+      requireRoom(context.storage, domain, context.now);
       const { head, manifest } = base;
       const listed = await readShards(context, manifest, patches, pause);
       const { net, outcomes } = await judgeAll(context, base, listed, patches, pause);

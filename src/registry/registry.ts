@@ -63,6 +63,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { changesForReplica } from "./replica-changes.ts";
+import { largeUsage, noteUpload } from "./room.ts";
 import { schemaFault } from "./schema.ts";
 import {
   isRevoked,
@@ -204,6 +205,8 @@ export class RegistryCore implements RegistryApi {
       kv_pending: incarnation === null ? 0 : pendingKeys(this.#storage),
       kv_error: getMeta(this.#storage, "kv_error") || null,
       paused: this.#options.settings.paused,
+      bytes: this.#storage.size?.() ?? null,
+      usage: incarnation === null ? [] : largeUsage(this.#storage, this.#now()),
     });
     const isNew = incarnation === null && schemaFault(this.#storage) === null;
     return isNew ? ok(status()) : this.#answer(status);
@@ -234,10 +237,16 @@ export class RegistryCore implements RegistryApi {
 
   // Changes
 
-  async putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>> {
-    return this.#answerInitialised("publisher", () => {
+  async putShard(
+    domain: string,
+    id: string,
+    bytes: Uint8Array,
+    by: Actor = "publisher",
+  ): Promise<Result<null>> {
+    return this.#answerInitialised(by, () => {
       requireShard(this.#options.ports.hashing, domain, id, bytes);
       return this.#change(() => {
+        noteUpload(this.#storage, { domain, id, by, size: bytes.length }, this.#now());
         this.#records.putShard(domain, id, bytes, this.#now());
         return null;
       });

@@ -91,7 +91,7 @@ describe("a publish that single changes overtook", () => {
   /** One change. @returns milliseconds until it was made */
   async function change(name: string, domain = D): Promise<number> {
     const from = desk.world.clock.now();
-    accepted(await desk.core.patch(await desk.changes({ [name]: 0 }, { domain }), "writer"));
+    accepted(await desk.core.patch(await desk.changes({ [name]: 0 }, { domain }), "writer", null));
     return desk.world.clock.now() - from;
   }
   const run = <T>(work: Promise<T>): Promise<T> => desk.world.clock.run(work);

@@ -33,11 +33,12 @@ describe("a plan of many names", () => {
     ["close to each other", alike],
   ])("is judged in small steps, with names %s, and keeps nothing", async (_, tails) => {
     const { storage } = desk.world.registry();
+    const proof = { hashing: stablelibHashing, keyFor: desk.world.keyFor };
     const context = {
       storage,
-      records: new Records(storage),
-      hashing: stablelibHashing,
+      records: new Records(storage, proof),
       now: desk.world.clock.now(),
+      reach: null,
     };
     const before = JSON.stringify(desk.world.registry().sql("SELECT * FROM guard_ledgers"));
     const steps: Steps<unknown> = plan(context, { domains: [await planned(tails)] });
@@ -59,7 +60,7 @@ describe("a plan of many names", () => {
 
   it("ends with a conflict if the head moved while it was judged", async () => {
     const domains = [await planned(spread)];
-    const judging = desk.core.plan({ domains }, "tester");
+    const judging = desk.core.plan({ domains }, null, "tester");
     await desk.publish(people(11));
     expect(refused(await desk.world.clock.run(judging))).toMatchObject({ code: "conflict", domain: D });
   });
@@ -69,7 +70,7 @@ describe("a plan of many names", () => {
     const order: string[] = [];
     const send = (by: string): Promise<void> =>
       desk.core
-        .plan({ domains }, by)
+        .plan({ domains }, null, by)
         .then((result) => void order.push(`${by} ${result.ok ? "judged" : result.error.code}`));
     await desk.world.clock.run(Promise.all(["a", "a", "a", "b", "c"].map(send)));
     expect(order).toEqual(["a unavailable", "a judged", "b judged", "c judged", "a judged"]);
