@@ -163,6 +163,11 @@ export class RegistryHost {
     return this.#life.storage;
   }
 
+  /** Has its storage say that it takes so many octets. */
+  takes(octets: number): void {
+    this.#object.size = octets;
+  }
+
   /** Asks its storage directly. */
   sql(statement: string, ...bindings: (string | number)[]): SqlRow[] {
     return this.#object.sql(statement, ...bindings);

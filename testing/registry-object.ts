@@ -20,6 +20,8 @@ export interface RegistryObjectParts {
  */
 export class RegistryObject {
   readonly #parts: RegistryObjectParts;
+  /** Octets of its storage, as the platform counts them. */
+  size = 0;
   #database = new DatabaseSync(":memory:");
   readonly #statements = new Map<string, StatementSync>();
   #life = 0;
@@ -110,6 +112,7 @@ export class RegistryObject {
           this.#transactions--;
         }
       },
+      size: () => this.size,
       setAlarm: (time) => {
         alive();
         this.#setAlarm(time);

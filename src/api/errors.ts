@@ -21,6 +21,8 @@ export const STATUS = {
   not_listed: 409,
   too_large: 413,
   unsupported_media_type: 415,
+  /** What a domain or a token may store is full; the message says what. */
+  storage_full: 429,
   /** Refused by the guard of law 4; `error.refusals` gives the reason for each domain. */
   guard: 422,
   unconfigured: 503,

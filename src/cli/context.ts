@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type ClientOptions, createClient, type RollcallClient } from "../client/index.ts";
+import { type ClientOptions, createClient, type RollcallClient, sendByFetch } from "../client/index.ts";
 import { isLoopback } from "../runtime/loopback.ts";
 import { connectionsTo, readCertificates } from "./edge-connections.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
+import { withPlainTexts } from "./server-texts.ts";
 import { readSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
 
 /** Options of every command that talks to the edge. */
@@ -114,7 +115,7 @@ export class Cli {
       url,
       token: this.token(options),
       fetch: platform.fetch,
-      ...(own === null ? {} : { send: own.send }),
+      send: withPlainTexts(own?.send ?? sendByFetch(platform)),
       now: platform.now,
       sleep: platform.sleep,
       ...tuning,

@@ -21,7 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP = `
 Exit codes:
   0  done, or nothing to change
-  1  other failure: a stale list, names that the brake holds, a finding of doctor, a conflict with another publish
+  1  other failure: a stale list, names that the brake holds, a finding of doctor, a list that was changed meanwhile
   2  usage error; of plan: there are changes
   3  bad input: a list, rollcall.toml, or a name that does not exist
   4  refused by the guard, not what rollcall.toml expects (a canary is missing), or single changes need a decision

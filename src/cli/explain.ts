@@ -71,7 +71,10 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
     case "conflict":
       // A conflict without a domain is one between the Registry and KV.
       return hasDomain
-        ? [EXIT.failed, "another publish came first, and nothing was changed: run the command again"]
+        ? [
+            EXIT.failed,
+            "the list was changed meanwhile, as `rollcall history` shows; this command changed nothing: run it again",
+          ]
         : [EXIT.failed, "change the deployment as the message says, and run the command again"];
     case "not_found":
       return hasDomain
@@ -83,6 +86,8 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
     case "repack_needed":
     case "patched_names":
       return [EXIT.failed, "nothing was changed: publish the list with `rollcall publish`"];
+    case "storage_full":
+      return [EXIT.failed, "nothing was changed; `rollcall status` shows what is stored"];
     case "bad_request":
       return [EXIT.input, "nothing was changed; correct it and run the command again"];
     case "uninitialised":

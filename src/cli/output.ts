@@ -112,9 +112,13 @@ export class Output {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const COLOURS = /\u001b\[[0-9;]*m/g;
 
-/** Control characters that a list, a note or an edge might send to the terminal. Only colours may pass. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
-const CONTROLS = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]|\u001b(?!\[[0-9;]*m)/g;
+/**
+ * Control characters, and those that turn the direction, which a list might send to the terminal. Colours and several lines are
+ * the command's own: server-texts.ts takes them out of what an edge sends.
+ */
+const CONTROLS =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+  /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\u001b(?!\[[0-9;]*m)/g;
 
 const harmless = (text: string): string => text.replace(CONTROLS, "?");
 

@@ -25,17 +25,22 @@ export function pageOf(name: RouteName, after: After, params?: Params, filter: P
   return { ...call, path: `${call.path}?limit=${MAX_PAGE}${from}${wanted.join("")}` };
 }
 
-/** The lines of all pages. An edge that knows no pages answers with everything, and names no next page. */
+/**
+ * The lines of all pages. An edge that knows no pages answers with everything, and names no next page.
+ * @param isLast whether no page is wanted after one that ends with this line
+ */
 export async function everyLine<P extends { readonly next: After }, L>(
   pageAfter: (after: After) => Promise<P>,
   linesOf: (page: P) => readonly L[],
+  isLast: (line: L) => boolean = () => false,
 ): Promise<readonly L[]> {
   const all: L[] = [];
   for (let after: After = null; ; ) {
     const page = await pageAfter(after);
     const lines = linesOf(page);
     for (const line of lines) all.push(line);
-    if (page.next === null) return all;
+    const last = lines.at(-1);
+    if (page.next === null || (last !== undefined && isLast(last))) return all;
     // Otherwise a page that does not advance would be requested endlessly.
     if (page.next === after || lines.length === 0) {
       throw new ClientError("protocol", "the edge sends pages of a list without end");

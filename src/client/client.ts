@@ -178,11 +178,16 @@ export class RollcallClient {
     return (await this.#transport.send(call)).bytes;
   }
 
-  /** A domain's whole history, newest first, requested page by page. */
-  generations(domain: string): Promise<readonly GenerationRecord[]> {
+  /**
+   * A domain's history, newest first, requested page by page.
+   * @param since only generations after this one
+   */
+  async generations(domain: string, since = 0): Promise<readonly GenerationRecord[]> {
     const page = (after: After) =>
       this.#call("listGenerations", pageOf("listGenerations", after, { domain }));
-    return everyLine(page, ({ generations }) => generations);
+    const isOlder = ({ generation }: GenerationRecord): boolean => generation <= since;
+    const lines = await everyLine(page, ({ generations }) => generations, isOlder);
+    return lines.filter((line) => !isOlder(line));
   }
 
   /**

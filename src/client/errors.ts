@@ -42,7 +42,7 @@ export class ClientError extends Error {
 
   /** Whether the same request may succeed a little later. */
   get transient(): boolean {
-    if (this.kind === "unreachable" || this.status === 429) return true;
+    if (this.kind === "unreachable" || (this.status === 429 && this.code !== "storage_full")) return true;
     return this.kind === "api" && (this.code === "unavailable" || this.code === "timeout");
   }
 }

@@ -42,6 +42,12 @@ const UNLISTABLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
   /[\u0000-\u001f\u007f-\u009f\ufffd]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
+/**
+ * More combining marks in a row than any writing has (Unicode's Stream-Safe Text Format has 30 at most), with dots between that a
+ * policy may ignore. NFC sorts them, which takes quadratic time.
+ */
+const MANY_MARKS = /(?:\p{M}\.*){31}/u;
+
 const ODD_CHARACTERS = "characters that are not allowed in an address";
 
 const PLAIN = /^[a-z0-9._=+-]+$/;
@@ -62,7 +68,7 @@ export function parseRecipient(text: string): Recipient {
   const rawLocal = address.slice(0, at);
   const rawDomain = address.slice(at + 1);
   const plain = PLAIN.test(rawLocal);
-  const isUnlistable = !plain && UNLISTABLE.test(rawLocal);
+  const isUnlistable = !plain && (UNLISTABLE.test(rawLocal) || MANY_MARKS.test(rawLocal));
   const domain = toALabel(rawDomain);
   if (domain === null) {
     if (isUnlistable) return malformed(ODD_CHARACTERS);

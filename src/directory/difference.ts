@@ -61,11 +61,10 @@ export function compareLists(before: ListContent, after: ListContent, visit?: Vi
   return difference;
 }
 
-/** Visits every entry of a list, one shard at a time. */
-export function eachEntry({ table, read }: ListContent, visit: (tail: number, state: number) => void): void {
+/** Every entry of a list, one shard at a time. */
+export function* entriesByShard({ table, read }: ListContent): Generator<Entries> {
   for (let index = 0; index < 2 ** table.bits; index++) {
-    const { tails, states } = entriesOf(decodeShard(table.inline ?? read(index)));
-    for (let i = 0; i < tails.length; i++) visit(tails[i] as number, states[i] as number);
+    yield entriesOf(decodeShard(table.inline ?? read(index)));
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import { type GuardedList, listsOfDay } from "./guarded-lists.ts";
 import { Charges, type SpanBuckets, type SpanStep, updateSpans } from "./span-buckets.ts";
+import type { Steps } from "./steps.ts";
 
 /** A commit, as the ledger sees it. */
 export interface LedgerStep extends SpanStep {
@@ -25,15 +26,15 @@ export interface LedgerStep extends SpanStep {
  * @param lists the lists of the day before the commit, the oldest first
  * @returns the lists of the day with their new counts, the commit's own last
  */
-export function advanceLedger(
+export function* advanceLedger(
   lists: readonly GuardedList[],
   buckets: SpanBuckets,
   step: LedgerStep,
-): GuardedList[] {
+): Steps<GuardedList[]> {
   const day = listsOfDay(lists, step.now);
   const charges = new Charges(day);
   if (!step.forced) charges.add({ from: 0, to: step.generation }, step.changes.uncounted);
-  updateSpans(buckets, day, charges, step);
+  yield* updateSpans(buckets, day, charges, step);
   const after = day.map((list, i) => ({
     ...list,
     // Kept between none and all, since counts may be too high.

@@ -30,6 +30,7 @@ export * from "./shard.ts";
 export * from "./single-changes.ts";
 export * from "./sketch.ts";
 export type { SpanBuckets } from "./span-buckets.ts";
+export * from "./steps.ts";
 export * from "./storage-keys.ts";
 export * from "./tail-column.ts";
 export * from "./verdict.ts";

@@ -2,6 +2,7 @@
 import type { GuardedList } from "./guarded-lists.ts";
 import type { NameChanges } from "./name-changes.ts";
 import { decodeSpans, encodeSpans, type NameSpans, OPEN, type Span } from "./name-spans.ts";
+import { STEP_NAMES, type Steps } from "./steps.ts";
 
 /** Spans planned for one bucket, and how many buckets there may be: 2.5 million spans in all. */
 const BUCKET_SPANS = 8_192;
@@ -82,14 +83,14 @@ export class Charges {
  * Updates the spans and the charges with a commit.
  * @param day lists of the day, the oldest first
  */
-export function updateSpans(
+export function* updateSpans(
   buckets: SpanBuckets,
   day: readonly GuardedList[],
   charges: Charges,
   step: SpanStep,
-): void {
+): Steps<void> {
   const { gone, back } = step.changes;
-  makeBuckets(buckets, gone.length + back.length);
+  yield* makeBuckets(buckets, gone.length + back.length);
   const bits = buckets.bits;
   const oldest = day[0]?.generation ?? step.generation;
   const parts = [0, 0];
@@ -105,13 +106,13 @@ export function updateSpans(
     if (goneHere.length + backHere.length === 0) continue;
     const bytes = buckets.read(bucket);
     const names = bytes === null ? [] : decodeSpans(bytes);
-    const changed = changeNames(names, goneHere, backHere, charges, step);
-    writeBucket(buckets, bucket, withinLimit(changed, oldest, charges));
+    const changed = yield* changeNames(names, goneHere, backHere, charges, step);
+    writeBucket(buckets, bucket, yield* withinLimit(changed, oldest, charges));
   }
 }
 
 /** Splits into more buckets if the planned number of spans no longer fits. */
-function makeBuckets(buckets: SpanBuckets, more: number): void {
+function* makeBuckets(buckets: SpanBuckets, more: number): Steps<void> {
   const count = buckets.count();
   const bits = Math.min(MAX_BITS, Math.max(0, Math.ceil(Math.log2((count + more) / BUCKET_SPANS))));
   if (bits <= buckets.bits) return;
@@ -121,6 +122,7 @@ function makeBuckets(buckets: SpanBuckets, more: number): void {
     const bytes = buckets.read(old);
     if (bytes === null) continue;
     const names = decodeSpans(bytes);
+    yield names.length;
     buckets.write(old, null, 0, 0);
     for (let bucket = old * each; bucket < (old + 1) * each; bucket++) {
       const own = names.filter(({ tail }) => Math.floor(tail / 2 ** (48 - bits)) === bucket);
@@ -145,15 +147,15 @@ function writeBucket(buckets: SpanBuckets, bucket: number, names: readonly NameS
 }
 
 /** Merges a bucket's names with those that go and those that return, all sorted by tail. */
-function changeNames(
+function* changeNames(
   names: readonly NameSpans[],
   gone: Float64Array,
   back: Float64Array,
   charges: Charges,
   step: SpanStep,
-): NameSpans[] {
+): Steps<NameSpans[]> {
   const after: NameSpans[] = [];
-  let [i, j, k] = [0, 0, 0];
+  let [i, j, k, paused] = [0, 0, 0, 0];
   while (i < names.length || j < gone.length || k < back.length) {
     const tail = Math.min(names[i]?.tail ?? Infinity, gone[j] ?? Infinity, back[k] ?? Infinity);
     let name = names[i]?.tail === tail ? (names[i++] as NameSpans) : null;
@@ -167,7 +169,13 @@ function changeNames(
       k++;
     }
     if (name !== null) after.push(name);
+    // A bucket has few of the names that lists have, but a plan may name any.
+    if (i + j + k >= paused + STEP_NAMES) {
+      yield i + j + k - paused;
+      paused = i + j + k;
+    }
   }
+  yield i + j + k - paused;
   return after;
 }
 
@@ -208,20 +216,41 @@ function comeName(
 }
 
 /** Drops spans that no list of the day needs. Past the limit, drops more, but only so that counts become too high. */
-function withinLimit(names: readonly NameSpans[], oldest: number, charges: Charges): NameSpans[] {
-  const needed = names.flatMap((name) => {
+function* withinLimit(
+  names: readonly NameSpans[],
+  oldest: number,
+  charges: Charges,
+): Steps<readonly NameSpans[]> {
+  const needed = yield* mapped(names, (name) => {
     const spans = name.spans.filter(({ to }) => to > oldest);
     const first = spans[0];
     // Accepted throughout the day, like a name without spans.
-    if (first === undefined || (first.to === OPEN && first.from <= oldest)) return [];
-    return [{ tail: name.tail, spans: joined(spans, charges) }];
+    if (first === undefined || (first.to === OPEN && first.from <= oldest)) return null;
+    return { tail: name.tail, spans: joined(spans, charges) };
   });
   if (spansOf(needed) <= MAX_BUCKET_SPANS) return needed;
-  const merged = needed.map((name) => mergeSpans(name, charges));
+  const merged = yield* mapped(needed, (name) => mergeSpans(name, charges));
   if (merged.length <= MAX_BUCKET_SPANS) return merged;
   // An accepted name without spans counts as one of all lists. A name that is gone stays counted.
   const isGone = ({ spans }: NameSpans): boolean => (spans.at(-1) as Span).to !== OPEN;
   return merged.filter(isGone).slice(0, MAX_BUCKET_SPANS);
+}
+
+/** What `map` makes of each name; null drops it. */
+function* mapped(
+  names: readonly NameSpans[],
+  map: (name: NameSpans) => NameSpans | null,
+): Steps<NameSpans[]> {
+  const all: NameSpans[] = [];
+  for (let from = 0; from < names.length; from += STEP_NAMES) {
+    for (const name of names.slice(from, from + STEP_NAMES)) {
+      const made = map(name);
+      if (made !== null) all.push(made);
+    }
+    // These were counted when they changed.
+    if (from > 0) yield STEP_NAMES;
+  }
+  return all;
 }
 
 const spansOf = (names: readonly NameSpans[]): number =>

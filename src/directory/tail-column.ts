@@ -1,4 +1,6 @@
-import { damaged } from "./errors.ts";
+import { fromBase64Url } from "./bytes.ts";
+import { type DirectoryError, damaged } from "./errors.ts";
+import { STEP_NAMES, type Steps } from "./steps.ts";
 
 /** The most tails that one change may name: more would not fit into the memory of the Durable Object. */
 export const MAX_TAILS = 2_500_000;
@@ -29,9 +31,14 @@ export class TailColumn {
     return true;
   }
 
+  /** The tails in the order in which they were added. */
+  all(): Float64Array {
+    return this.#values.subarray(0, this.#length);
+  }
+
   /** The tails in ascending order. */
   sorted(): Float64Array {
-    return this.#values.subarray(0, this.#length).sort();
+    return this.all().sort();
   }
 }
 
@@ -49,6 +56,26 @@ export function encodeTails(tails: Float64Array): Uint8Array {
   return bytes;
 }
 
+/** Characters of one tail in base64url. */
+const TAIL_CHARS = 8;
+
+/** The same from base64url, step by step. @throws DirectoryError `damaged` or `invalid` */
+export function* readTails(text: string): Steps<Float64Array> {
+  if (text.length % TAIL_CHARS !== 0)
+    throw damaged(`tails of ${text.length} characters: each has ${TAIL_CHARS}`);
+  const all = new Float64Array(text.length / TAIL_CHARS);
+  for (let from = 0; from < all.length; from += STEP_NAMES) {
+    const part = text.slice(TAIL_CHARS * from, TAIL_CHARS * (from + STEP_NAMES));
+    const tails = decodeTails(fromBase64Url(part));
+    if (from > 0 && (tails[0] as number) < (all[from - 1] as number)) throw notInOrder();
+    all.set(tails, from);
+    yield tails.length / 4;
+  }
+  return all;
+}
+
+const notInOrder = (): DirectoryError => damaged("tails are not in order");
+
 /** @throws DirectoryError `damaged` if they are truncated or not in ascending order */
 export function decodeTails(bytes: Uint8Array): Float64Array {
   if (bytes.length % TAIL_BYTES !== 0)
@@ -57,7 +84,7 @@ export function decodeTails(bytes: Uint8Array): Float64Array {
   const tails = new Float64Array(bytes.length / TAIL_BYTES);
   for (let i = 0; i < tails.length; i++) {
     tails[i] = view.getUint16(TAIL_BYTES * i) * 2 ** 32 + view.getUint32(TAIL_BYTES * i + 2);
-    if (i > 0 && (tails[i] as number) < (tails[i - 1] as number)) throw damaged("tails are not in order");
+    if (i > 0 && (tails[i] as number) < (tails[i - 1] as number)) throw notInOrder();
   }
   return tails;
 }

@@ -30,6 +30,8 @@ const ROLES: readonly string[] = ["check", "publish", "replica"];
 const MAX_HEADER = 16_384;
 /** Number of cached headers. A MAC for each request would cost more than the check. */
 const REMEMBERED = 1_000;
+/** Their characters in all: a token that names many domains is long. */
+const REMEMBERED_CHARACTERS = 500_000;
 
 /** Encodes a token. */
 export function mintToken(tokenMac: Mac, claims: TokenClaims): string {
@@ -45,6 +47,7 @@ export class Access {
   readonly #adminDigest: Uint8Array;
   /** By the whole header. */
   readonly #remembered = new Map<string, Caller>();
+  #rememberedCharacters = 0;
 
   /** @param isRevoked whether a token is known to be revoked */
   constructor(
@@ -81,9 +84,17 @@ export class Access {
     const claims = readToken(this.#tokenMac, token);
     if (claims === null) return null;
     const caller = { ...claims, domains: claims.domains === null ? null : new Set(claims.domains) };
-    if (this.#remembered.size >= REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(authorization, caller);
+    // One token can be sent with any number of spaces.
+    if (authorization.length === "bearer ".length + token.length) this.#remember(authorization, caller);
     return caller;
+  }
+
+  #remember(authorization: string, caller: Caller): void {
+    const characters = this.#rememberedCharacters + authorization.length;
+    const isFull = this.#remembered.size >= REMEMBERED || characters > REMEMBERED_CHARACTERS;
+    if (isFull) this.#remembered.clear();
+    this.#remembered.set(authorization, caller);
+    this.#rememberedCharacters = isFull ? authorization.length : characters;
   }
 
   #digest(text: string): Uint8Array {

@@ -11,6 +11,7 @@ import {
 import { type AskedName, type Observer, Reader, Tally } from "../reader/index.ts";
 import type { Settings } from "./environment.ts";
 import { FaultLog } from "./fault-log.ts";
+import { LargeBodies } from "./large-bodies.ts";
 import type { Ports } from "./ports.ts";
 import { type Bindings, RequestContext } from "./request-context.ts";
 
@@ -19,6 +20,7 @@ export class Deployment implements Observer {
   readonly settings: Settings;
   readonly ports: Ports;
   readonly reader: Reader;
+  readonly largeBodies: LargeBodies;
   readonly tokenMac: Mac;
   /** Id of the key that tokens are made under. */
   readonly tokenKeyId: string;
@@ -32,6 +34,7 @@ export class Deployment implements Observer {
     this.settings = settings;
     this.ports = ports;
     this.#faultLog = new FaultLog(ports);
+    this.largeBodies = new LargeBodies(clock);
     this.tokenMac = tokenMac(hashing, masterKey);
     this.tokenKeyId = tokenKeyId(hashing, masterKey);
     this.keyFor = (domain, epoch) => deriveDomainKey(hashing, masterKey, domain, epoch);

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { Counters } from "../registry/counters.ts";
+import { FairQueue } from "../registry/fair-queue.ts";
 import { PatchQueue } from "../registry/patch-queue.ts";
 import type { RegistryStorage, SqlRow } from "../registry/ports.ts";
 import { type Place, REGISTRY_CALLS, type RegistryApi } from "../registry/protocol.ts";
@@ -40,7 +41,8 @@ export class Registry extends DurableObject<RegistryEnvironment> {
 
   readonly #storage: RegistryStorage;
   readonly #counters: Counters;
-  readonly #patches = new PatchQueue(platformPorts.timers);
+  readonly #patches = new PatchQueue(platformPorts);
+  readonly #plans = new FairQueue();
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);
@@ -67,6 +69,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       revocations: (partitions) => registryAt(this.env, { partition: 0, partitions }).revocations(),
       counters: this.#counters,
       patches: this.#patches,
+      plans: this.#plans,
     });
   }
 }
@@ -77,6 +80,7 @@ function durableStorage(storage: DurableObjectStorage): RegistryStorage {
     sql: (statement, ...bindings) =>
       storage.sql.exec(statement, ...bindings).toArray() as unknown as SqlRow[],
     transaction: (work) => storage.transactionSync(work),
+    size: () => storage.sql.databaseSize,
     setAlarm: (time) => {
       // Output gates delay every answer until this is written. If that fails, the object is reset.
       void storage.setAlarm(time);

@@ -1,6 +1,8 @@
 /** Plans again while single changes and the brake move the heads. */
 import { ClientError, type RollcallClient } from "../client/index.ts";
+import { messageOf } from "../runtime/message-of.ts";
 import { baseOf } from "./base.ts";
+import { PublishError } from "./errors.ts";
 import { judgePlan } from "./judge.ts";
 import { type DomainPlan, planDomain } from "./plan.ts";
 
@@ -12,6 +14,7 @@ const REBASES = 20;
  * the present heads, and it begins again. What was uploaded is used again.
  * @param accept throws if plans that were made again may not take the place of the others; it gets the conflict, too
  * @throws the conflict, if a head moved in another way, or a plan cannot be made again
+ * @throws PublishError `conflict` if single changes moved the heads each time
  */
 export async function withMovingHeads<T>(
   client: RollcallClient,
@@ -24,13 +27,22 @@ export async function withMovingHeads<T>(
     try {
       return await work(present);
     } catch (error) {
-      const again = isConflict(error) && round < REBASES ? await rebase(client, present) : null;
+      const again = isConflict(error) ? await rebase(client, present) : null;
       if (again === null) throw error;
+      if (round === REBASES) throw overtaken(error);
       accept(again, error);
       present = again;
     }
   }
 }
+
+/** The edge lets single changes wait for a publish, for a second. Who needs longer to plan again may come too late each time. */
+const overtaken = (conflict: unknown): PublishError =>
+  new PublishError(
+    "conflict",
+    `single changes came first, ${REBASES + 1} times in a row: ${messageOf(conflict)}; nothing was published`,
+    "run the command again. Single changes wait a second for a publish that they overtook; if this stays, publish from a host that is nearer to the edge, or pause the single changes",
+  );
 
 /**
  * Plans the same lists against the present heads.
@@ -72,8 +84,7 @@ async function planAgain(
 }
 
 async function isPatched(client: RollcallClient, domain: string, since: number): Promise<boolean> {
-  const later = (await client.generations(domain)).filter(({ generation }) => generation > since);
-  return later.every(({ action }) => KEEPING.has(action));
+  return (await client.generations(domain, since)).every(({ action }) => KEEPING.has(action));
 }
 
 /** What changes a list by single names, or not at all. */

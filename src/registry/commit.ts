@@ -30,7 +30,7 @@ import {
 import { writeAudit } from "./audit.ts";
 import { computeDepartures, newListOf } from "./compute-departures.ts";
 import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
-import { changesTo, type GuardContext, isComparable, judge } from "./guard.ts";
+import { changesTo, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { refusesFromOf } from "./list-grace.ts";
@@ -39,6 +39,7 @@ import { requireNoPatches, settlePatches } from "./patched-names.ts";
 import type { PlanContext } from "./plan.ts";
 import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
+import { requireRoom } from "./room.ts";
 import {
   type Draft,
   type KeyFor,
@@ -77,6 +78,7 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
     if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
   }
+  for (const { domain } of changed) requireRoom(context.storage, domain, context.now);
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
@@ -254,7 +256,9 @@ export function guardFailure(refused: readonly (readonly [string, string])[]): R
 function guard(context: GuardContext, draft: Draft, number: number, forced: boolean): string | null {
   const { domain, head, policy, counts, key, shards, patterns, known } = draft;
   const changesFrom =
-    known === undefined ? changesTo(context.records, domain, shards) : () => nameChangesIn(known.compare);
+    known === undefined
+      ? changesTo(context.records, domain, shards)
+      : knownChanges(nameChangesIn(known.compare));
   const accepted = acceptedCount(counts);
   const successor = { domain, head, policy, accepted, patterns, keyId: key.id, changesFrom };
   return judge(context, successor, number, forced);

@@ -3,6 +3,7 @@ import {
   acceptedCount,
   acceptsByPattern,
   advanceLedger,
+  atOnce,
   comparable,
   DirectoryError,
   type DomainPolicy,
@@ -17,6 +18,7 @@ import {
   type ManifestRecord,
   type NameChanges,
   nameChanges,
+  type Steps,
   uncountableChanges,
 } from "../directory/index.ts";
 import { listOf, newListOf } from "./compute-departures.ts";
@@ -36,7 +38,7 @@ export interface Successor {
   /** Its table of patterns, null if it has none. */
   readonly patterns: Uint8Array | null;
   /** Names that change against the domain's newest list, even where the domain was deleted since. */
-  changesFrom(newest: ManifestRecord): NameChanges;
+  changesFrom(newest: ManifestRecord): Steps<NameChanges>;
 }
 
 /** What the guard works with. */
@@ -44,6 +46,8 @@ export interface GuardContext {
   readonly storage: RegistryStorage;
   readonly records: Records;
   readonly now: number;
+  /** Whether the ledger only tries what a commit would do, and keeps nothing. */
+  readonly isTrial?: boolean;
 }
 
 /** Whether a generation's fingerprints can be compared with those of another key id and policy. */
@@ -60,31 +64,39 @@ export const isComparable = (
  * @param forced whether an override accepts it: then the names that it refuses are not counted any more
  * @returns why the guard refuses, or null
  */
-export function judge(
+export const judge = (
   context: GuardContext,
   successor: Successor,
   generation: number,
   forced: boolean,
-): string | null {
+): string | null => atOnce(judgeInSteps(context, successor, generation, forced));
+
+/** The same step by step, for a trial: what it has read may change between two of them. */
+export function* judgeInSteps(
+  context: GuardContext,
+  successor: Successor,
+  generation: number,
+  forced: boolean,
+): Steps<string | null> {
   const { records, now } = context;
   const { domain, head, policy, accepted, patterns } = successor;
   const live = liveManifest(head);
-  const store = new GuardStore(context.storage, domain);
-  let lists = listsOfDay(currentLists(context, store), now);
+  const store = new GuardStore(context.storage, domain, context.isTrial);
+  let lists = listsOfDay(yield* currentLists(context, store), now);
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
   const canCompare = newest === null || isComparable(newest, successor);
   let after: GuardedList[] = [{ generation, accepted, lost: 0, superseded: null }];
-  const changes = newest !== null && canCompare ? changesFrom(newest, successor, forced) : null;
+  const changes = newest !== null && canCompare ? yield* changesFrom(newest, successor, forced) : null;
   if (changes !== null) {
     const step = { generation, accepted, changes, forced, now };
     try {
-      after = advanceLedger(lists, store, step);
+      after = yield* advanceLedger(lists, store, step);
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       // Damaged spans are computed again from the generations.
       store.clear();
-      lists = listsOfDay(currentLists(context, store), now);
-      after = advanceLedger(lists, store, step);
+      lists = listsOfDay(yield* currentLists(context, store), now);
+      after = yield* advanceLedger(lists, store, step);
     }
   }
   const isFull = after.length > MAX_GUARDED_LISTS;
@@ -122,9 +134,13 @@ export function judge(
  * The names that change from a domain's newest list. With an override, a list that lost parts of it can be replaced: it is
  * like one that cannot be compared.
  */
-function changesFrom(newest: ManifestRecord, successor: Successor, forced: boolean): NameChanges | null {
+function* changesFrom(
+  newest: ManifestRecord,
+  successor: Successor,
+  forced: boolean,
+): Steps<NameChanges | null> {
   try {
-    return successor.changesFrom(newest);
+    return yield* successor.changesFrom(newest);
   } catch (error) {
     if (forced && error instanceof Damage) return null;
     throw error;
@@ -132,10 +148,22 @@ function changesFrom(newest: ManifestRecord, successor: Successor, forced: boole
 }
 
 /** The names that change from a domain's newest list to a table of shards that the Registry holds. */
-export const changesTo =
-  (records: Records, domain: string, shards: ManifestRecord["shards"]): Successor["changesFrom"] =>
-  (newest) =>
-    nameChanges(listOf(records, domain, newest.shards), newListOf(records, domain, shards));
+export const changesTo = (
+  records: Records,
+  domain: string,
+  shards: ManifestRecord["shards"],
+): Successor["changesFrom"] =>
+  // biome-ignore lint/correctness/useYield: a commit compares in one step, within its transaction
+  function* (newest) {
+    return nameChanges(listOf(records, domain, newest.shards), newListOf(records, domain, shards));
+  };
+
+/** Names that are known already. */
+export const knownChanges = (changes: NameChanges): Successor["changesFrom"] =>
+  // biome-ignore lint/correctness/useYield: nothing is left to do
+  function* () {
+    return changes;
+  };
 
 /** A generation as the ledger needs it, without its manifest. */
 interface GenerationRow {
@@ -150,48 +178,52 @@ interface GenerationRow {
  * The lists of a domain's ledger, oldest first, with what was committed without it: by an earlier release, or while it
  * was damaged or missing.
  */
-function currentLists(context: GuardContext, store: GuardStore): GuardedList[] {
+function* currentLists(context: GuardContext, store: GuardStore): Steps<GuardedList[]> {
   const kept = keptLists(store, context.now);
   const newest = kept.at(-1)?.generation ?? null;
   const [first, ...rows] = generationsSince(context, store.domain, newest);
   if (newest !== null && first?.number !== newest) {
     store.clear();
-    return currentLists(context, store);
+    return yield* currentLists(context, store);
   }
   if (first === undefined) return [];
   let lists = newest === null ? [listOfRow(first)] : kept;
   let before = first;
   for (const row of rows) {
-    lists = follow(context, store, endedAt(lists, before), before, row);
+    lists = yield* follow(context, store, endedAt(lists, before), before, row);
     before = row;
   }
   return endedAt(lists, before);
 }
 
 /** Adds the generation of `row`, which followed that of `before`, to a ledger. */
-function follow(
+function* follow(
   { records, now }: GuardContext,
   store: GuardStore,
   lists: GuardedList[],
   before: GenerationRow,
   row: GenerationRow,
-): GuardedList[] {
+): Steps<GuardedList[]> {
   const { domain } = store;
   const [was, is] = [before, row].map(({ number }) => records.soundGeneration(domain, number)?.manifest);
-  const changes = was === undefined || is === undefined ? null : changesBetween(records, was, is);
+  const changes = was === undefined || is === undefined ? null : yield* changesBetween(records, was, is);
   if (changes === null) {
     // Spans of other fingerprints say nothing about the names of this list, nor does a list that is damaged.
     store.clear();
     return [listOfRow(row)];
   }
   const { number: generation, accepted, forced } = row;
-  return advanceLedger(lists, store, { generation, accepted, changes, forced, now });
+  return yield* advanceLedger(lists, store, { generation, accepted, changes, forced, now });
 }
 
-function changesBetween(records: Records, was: ManifestRecord, is: ManifestRecord): NameChanges | null {
+function* changesBetween(
+  records: Records,
+  was: ManifestRecord,
+  is: ManifestRecord,
+): Steps<NameChanges | null> {
   if (!isComparable(was, is)) return null;
   try {
-    return changesTo(records, is.domain, is.shards)(was);
+    return yield* changesTo(records, is.domain, is.shards)(was);
   } catch (error) {
     if (error instanceof Damage) return null;
     throw error;

@@ -3,6 +3,7 @@ import { getMeta, setMeta } from "./meta.ts";
 import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { NEVER, type Records } from "./records.ts";
+import { pruneUploads } from "./room.ts";
 import { insert } from "./rows.ts";
 import { settleLeft } from "./settle-left.ts";
 import { thinPatches } from "./thin-patches.ts";
@@ -39,6 +40,7 @@ export function prune(storage: RegistryStorage, records: Records, now: number, h
   const replaced = pruneReplaced(storage, now);
   const tombstones = pruneTombstones(storage, now, history);
   const ledgers = pruneLedgers(storage, now);
+  pruneUploads(storage, now);
   storage.sql("DELETE FROM revocations WHERE expires < ?", now - history);
   storage.sql("DELETE FROM tokens WHERE expires < ?", now - history);
   storage.sql("DELETE FROM audit WHERE time < ?", now - 12 * history);
@@ -111,6 +113,7 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
     storage.sql("DELETE FROM brakes WHERE domain = ?", domain);
     storage.sql("DELETE FROM key_grants WHERE domain = ?", domain);
+    storage.sql("DELETE FROM usage WHERE domain = ?", domain);
     deleteKey(storage, manifestKey(domain));
   }
   return gone;

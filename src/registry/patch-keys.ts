@@ -6,8 +6,10 @@ import { insert } from "./rows.ts";
 
 /** How long a key is remembered, milliseconds. */
 export const KEY_LIFE = 86_400_000;
-/** Keys that one Registry remembers; the oldest are forgotten first. */
+/** Keys that one domain has, about; its oldest are forgotten first. */
 const MAX_KEYS = 50_000;
+/** Of so many keys, one looks whether its domain has too many. */
+const LOOK_EVERY = 500;
 
 /** What a client sent under a key: `digest` identifies the changes. */
 export interface IdempotencyKey {
@@ -45,7 +47,15 @@ export function rememberResult(
   const { domain } = result;
   storage.sql("DELETE FROM patch_keys WHERE domain = ? AND key = ?", domain, key);
   insert(storage, "patch_keys", { domain, key, time: now, digest, result: JSON.stringify(result) });
-  storage.sql("DELETE FROM patch_keys WHERE seq <= (SELECT max(seq) FROM patch_keys) - ?", MAX_KEYS);
+  const seq = storage.sql("SELECT max(seq) AS seq FROM patch_keys")[0]?.seq as number;
+  if (seq % LOOK_EVERY !== 0) return;
+  storage.sql(
+    `DELETE FROM patch_keys WHERE domain = ? AND seq <=
+       (SELECT seq FROM patch_keys WHERE domain = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+    domain,
+    domain,
+    MAX_KEYS,
+  );
 }
 
 /** Forgets old keys. @returns whether there may be more than it forgets at once */

@@ -1,12 +1,15 @@
 import type { PatchResult, Result } from "../api/index.ts";
-import type { Timers } from "../runtime/ports.ts";
+import type { Clock, Timers } from "../runtime/ports.ts";
 import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
 
 /** How long a change waits for others that it can be committed with, milliseconds. */
 const GATHER = 10;
-/** Changes that may wait, and names that one commit changes, at most. */
+/** Changes that may wait, of all and of one token, and names that one commit changes, at most. */
 const MAX_WAITING = 5_000;
+const MAX_WAITING_OF_ONE = 1_000;
 const MAX_NAMES = 1_000;
+/** How long a change waits at most for a publish that changes before it made too late, milliseconds. */
+const PUBLISH_TURN = 1_000;
 
 type Answer = Result<Changed<PatchResult>>;
 
@@ -17,31 +20,55 @@ interface Waiting {
   readonly patch: MailboxChanges;
   readonly by: Actor;
   readonly make: PatchTogether;
+  /** Unix milliseconds. */
+  readonly since: number;
   answered(answer: Answer): void;
   failed(error: unknown): void;
 }
 
 /**
  * Makes single changes one after the other, those that wait together in one commit: each commit writes a manifest,
- * which is large for a large list. An object that is replaced loses what waits; the callers then learn that their call
- * failed.
+ * which is large for a large list. A publish that came too late because of them has the next turn: the changes of its
+ * domains wait for it, each for {@link PUBLISH_TURN} at most. An object that is replaced loses what waits; the callers then
+ * learn that their call failed.
  */
 export class PatchQueue {
+  readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #waiting: Waiting[] = [];
+  /** Domains whose publish has the next turn, and until when. */
+  readonly #publishes = new Map<string, number>();
   #isRunning = false;
+  /** The domain that had its turn last. */
+  #last: string | null = null;
 
-  constructor(timers: Timers) {
+  constructor({ clock, timers }: { readonly clock: Clock; readonly timers: Timers }) {
+    this.#clock = clock;
     this.#timers = timers;
   }
 
+  /** Gives a publish of these domains the next turn, for a limited time. */
+  giveTurn(domains: readonly string[]): void {
+    const now = this.#clock.now();
+    for (const [domain, until] of this.#publishes) if (until <= now) this.#publishes.delete(domain);
+    for (const domain of domains) this.#publishes.set(domain, now + PUBLISH_TURN);
+  }
+
+  /** A publish of these domains had its turn. */
+  endTurn(domains: readonly string[]): void {
+    for (const domain of domains) this.#publishes.delete(domain);
+  }
+
   add(patch: MailboxChanges, by: Actor, make: PatchTogether): Promise<Answer> {
-    if (this.#waiting.length >= MAX_WAITING) {
-      const message = `${MAX_WAITING} changes are waiting: try again later`;
+    const own = this.#waiting.filter((each) => each.by === by).length;
+    const isFull = this.#waiting.length >= MAX_WAITING;
+    if (isFull || own >= MAX_WAITING_OF_ONE) {
+      const which = isFull ? `${MAX_WAITING} changes` : `${MAX_WAITING_OF_ONE} changes of this token`;
+      const message = `${which} are waiting: try again later`;
       return Promise.resolve({ ok: false, error: { code: "unavailable", message } });
     }
     return new Promise((answered, failed) => {
-      this.#waiting.push({ patch, by, make, answered, failed });
+      this.#waiting.push({ patch, by, make, since: this.#clock.now(), answered, failed });
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -49,9 +76,14 @@ export class PatchQueue {
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#waiting.length > 0) {
-      await this.#timers.sleep(GATHER).catch(() => undefined);
-      const batch = this.#next();
-      const { by, make } = batch[0] as Waiting;
+      await this.#timers.sleep(GATHER).catch(() => this.#publishes.clear());
+      const next = this.#waiting.filter((each) => this.#isNext(each));
+      // Another domain has its turn first, so that many changes of one do not keep the others waiting.
+      const first = next.find(({ patch }) => patch.domain !== this.#last) ?? next[0];
+      if (first === undefined) continue;
+      this.#last = first.patch.domain;
+      const batch = this.#takeWith(first);
+      const { by, make } = first;
       try {
         const answers = await make(
           batch.map(({ patch }) => patch),
@@ -67,9 +99,16 @@ export class PatchQueue {
     this.#isRunning = false;
   }
 
-  /** Takes what can be committed together with the first one, in the order in which it came. */
-  #next(): Waiting[] {
-    const [first] = this.#waiting as [Waiting];
+  /** Whether a change need not wait for a publish. */
+  #isNext({ patch: { domain }, since }: Waiting): boolean {
+    const now = this.#clock.now();
+    const until = Math.min(this.#publishes.get(domain) ?? 0, since + PUBLISH_TURN);
+    // A clock that was set back must not make the turn longer.
+    return now >= until || now < since;
+  }
+
+  /** Takes what can be committed together with the first one of a domain, in the order in which it came. */
+  #takeWith(first: Waiting): Waiting[] {
     const { domain } = first.patch;
     let names = 0;
     const batch: Waiting[] = [];

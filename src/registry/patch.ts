@@ -23,15 +23,16 @@ import {
 import type { Timers } from "../runtime/ports.ts";
 import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
-import { judge } from "./guard.ts";
+import { judge, knownChanges } from "./guard.ts";
 import { getMeta } from "./meta.ts";
 import { type Listed, type NetChange, NetChanges, placeOf } from "./net-changes.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
 import { notePatches } from "./patched-names.ts";
-import { withoutKeeping } from "./plan.ts";
+import { type Pause, pauseEvery } from "./pause.ts";
 import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
 import { rebuildShards, shardBytes } from "./rebuild-shards.ts";
 import { type Head, liveManifest } from "./records.ts";
+import { requireRoom } from "./room.ts";
 import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
 
 /** Shards that are read or rebuilt before questions get their turn: about 50 ms of work. */
@@ -40,9 +41,6 @@ const SHARDS_IN_A_ROW = 16;
 const JUDGEMENT = 4;
 /** How often a batch starts again because the head moved while it read or rebuilt shards. */
 const TRIES = 4;
-
-/** Lets others have their turn, if enough work was done since they had it. */
-type Pause = (work?: number) => Promise<void>;
 
 /** What making single changes takes. */
 export interface PatchHost {
@@ -79,6 +77,7 @@ export async function patchTogether(
     const context = host.context();
     try {
       const base = requireList(context, domain);
+      requireRoom(context.storage, domain, context.now);
       const { head, manifest } = base;
       const listed = await readShards(context, manifest, patches, pause);
       const { net, outcomes } = await judgeAll(context, base, listed, patches, pause);
@@ -262,10 +261,10 @@ function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: N
     patterns: listedPatterns(manifest),
     head,
     accepted,
-    changesFrom: () => changes,
+    changesFrom: knownChanges(changes),
   };
   const number = (getMeta(storage, "number") ?? 0) + 1;
-  return withoutKeeping(storage, () => judge(context, successor, number, false));
+  return judge({ ...context, isTrial: true }, successor, number, false);
 }
 
 /** The answer to a change, with its generation; remembered under its key. */
@@ -289,15 +288,4 @@ function describe(outcomes: readonly Outcome[]): string {
     return `${values.reduce((total, each) => total + each, 0)} ${of}`;
   };
   return `${sum("added")}, ${sum("removed")}, ${sum("changed")}`;
-}
-
-/** Lets others have their turn after so much work. @param work a shard that is read or rebuilt counts as 1 */
-function pauseEvery(timers: Timers, most: number): Pause {
-  let done = 0;
-  return async (work = 1) => {
-    done += work;
-    if (done < most) return;
-    done = 0;
-    await timers.sleep(0);
-  };
 }

@@ -14,6 +14,8 @@ export interface RegistryStorage {
   transaction<T>(work: () => T): T;
   /** Sets the alarm to run once at `time`, Unix milliseconds, instead of when it was set for before. */
   setAlarm(time: number): void;
+  /** Octets that it takes; left out, that is not known. */
+  size?(): number;
 }
 
 /** One line of the log, when the brake takes hold or cannot. It names no recipient. */

@@ -136,8 +136,12 @@ export interface RegistryApi {
    * @param isMissed whether a check did not find these bytes in KV
    */
   blob(domain: string, id: string, isMissed: boolean): Promise<Result<Uint8Array | null>>;
-  /** Keeps a shard for a day; a commit that names it keeps it for good. */
-  putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>>;
+  /**
+   * Keeps a shard for a day; a commit that names it keeps it for good.
+   * @param by whose uploads are counted
+   * @returns `storage_full` if domain or token have too many that no commit names
+   */
+  putShard(domain: string, id: string, bytes: Uint8Array, by?: Actor): Promise<Result<null>>;
   commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>>;
   /**
    * Changes single mailboxes of the head.
@@ -146,8 +150,8 @@ export interface RegistryApi {
   patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>>;
   /** The head, and names that single changes changed since the last publish; null if there is no head. */
   patched(domain: string): Promise<Result<PatchedNames | null>>;
-  /** What the guard would say of a commit. Changes nothing. */
-  plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>>;
+  /** What the guard would say of a commit. Changes nothing. @param by takes turns with others */
+  plan(request: PlanRequest, reach: Reach, by?: Actor): Promise<Result<PlanResult>>;
   rollback(
     domain: string,
     request: RollbackRequest,

@@ -13,6 +13,7 @@ import { clearDamage, isMarkedDamaged } from "./damages.ts";
 import { Damage } from "./failure.ts";
 import { getMeta } from "./meta.ts";
 import type { RegistryStorage } from "./ports.ts";
+import { UPLOAD_LIFE, uploadsAreNamed } from "./room.ts";
 import { insert, replace } from "./rows.ts";
 import { keepSummary } from "./summaries.ts";
 import { blobsOf, type Proof, VerifiedReads } from "./verified-reads.ts";
@@ -44,9 +45,6 @@ export interface ShardSum {
  * Null, in rows of earlier releases, means never, too.
  */
 export const NEVER = 2 ** 47 - 1;
-
-/** How long an uploaded shard is kept that no commit names. */
-const UPLOAD_LIFE = 86_400_000;
 
 /** Until when a blob is kept, Unix milliseconds, and since which generation it is named; negative: the head does not name it. */
 interface BlobLife {
@@ -158,6 +156,7 @@ export class Records extends VerifiedReads {
       domain,
       list,
     );
+    uploadsAreNamed(this.#storage, domain, list);
   }
 
   /** Blobs that the head names. If it is damaged, all whose rows say so. */

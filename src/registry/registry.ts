@@ -16,7 +16,7 @@ import type {
   RollbackRequest,
   VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, inSteps, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { auditPage, readAudit } from "./audit.ts";
@@ -28,6 +28,7 @@ import type { AskedLeavers, Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
 import { noteDamage } from "./damages.ts";
 import { Damage, failure, ok, RegistryFailure } from "./failure.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { brakeOf } from "./held-names.ts";
 import { type AskRevocations, answerFault, initialise, updateRevocations } from "./initialise.ts";
 import { grantKey } from "./key-grants.ts";
@@ -36,9 +37,11 @@ import { domainsNamed, listDomains, listGenerations } from "./listings.ts";
 import { getMeta } from "./meta.ts";
 import { noteMissing, noteMissingBlob } from "./missed-in-kv.ts";
 import { changeMode } from "./mode.ts";
+import { isOvertaken, type Planned } from "./overtaken.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
 import { patchedNames } from "./patched-names.ts";
+import { pauseEvery } from "./pause.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
 import type {
@@ -60,6 +63,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { changesForReplica } from "./replica-changes.ts";
+import { largeUsage, noteUpload } from "./room.ts";
 import { schemaFault } from "./schema.ts";
 import {
   isRevoked,
@@ -86,7 +90,12 @@ export interface RegistryOptions {
   readonly counters?: Counters;
   /** The object's queue of single changes; left out, this instance has its own. */
   readonly patches?: PatchQueue;
+  /** The object's queue of plans; left out, this instance has its own. */
+  readonly plans?: FairQueue;
 }
+
+/** Names of a plan that are looked at before questions get their turn: about 10 ms of work. */
+const PLANNED_IN_A_ROW = 16_384;
 
 const PAUSED = "ROLLCALL_PAUSED is set: nothing is confirmed until it is removed and the Worker is deployed";
 const NOT_PAUSED = {
@@ -105,6 +114,7 @@ export class RegistryCore implements RegistryApi {
   readonly #storage: RegistryStorage;
   readonly #records: Records;
   readonly #patches: PatchQueue;
+  readonly #plans: FairQueue;
   readonly #keyFor: KeyFor;
 
   constructor(options: RegistryOptions) {
@@ -113,7 +123,8 @@ export class RegistryCore implements RegistryApi {
     const { hashing } = options.ports;
     this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
     this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
-    this.#patches = options.patches ?? new PatchQueue(options.ports.timers);
+    this.#patches = options.patches ?? new PatchQueue(options.ports);
+    this.#plans = options.plans ?? new FairQueue();
   }
 
   // Questions
@@ -194,6 +205,8 @@ export class RegistryCore implements RegistryApi {
       kv_pending: incarnation === null ? 0 : pendingKeys(this.#storage),
       kv_error: getMeta(this.#storage, "kv_error") || null,
       paused: this.#options.settings.paused,
+      bytes: this.#storage.size?.() ?? null,
+      usage: incarnation === null ? [] : largeUsage(this.#storage, this.#now()),
     });
     const isNew = incarnation === null && schemaFault(this.#storage) === null;
     return isNew ? ok(status()) : this.#answer(status);
@@ -210,16 +223,30 @@ export class RegistryCore implements RegistryApi {
     });
   }
 
-  async plan(request: PlanRequest, reach: Reach): Promise<Result<PlanResult>> {
-    return this.#answer(() => plan(this.#context(reach), request));
+  async plan(request: PlanRequest, reach: Reach, by: Actor = "unknown"): Promise<Result<PlanResult>> {
+    const fault = answerFault(this.#storage, this.#options.place);
+    if (fault !== null) return { ok: false, error: fault };
+    const pause = pauseEvery(this.#options.ports.timers, PLANNED_IN_A_ROW);
+    try {
+      return ok(await this.#plans.add(by, () => inSteps(plan(this.#context(reach), request), pause)));
+    } catch (error) {
+      this.#noteOvertaken(request.domains, error);
+      return this.#failed(error);
+    }
   }
 
   // Changes
 
-  async putShard(domain: string, id: string, bytes: Uint8Array): Promise<Result<null>> {
-    return this.#answerInitialised("publisher", () => {
+  async putShard(
+    domain: string,
+    id: string,
+    bytes: Uint8Array,
+    by: Actor = "publisher",
+  ): Promise<Result<null>> {
+    return this.#answerInitialised(by, () => {
       requireShard(this.#options.ports.hashing, domain, id, bytes);
       return this.#change(() => {
+        noteUpload(this.#storage, { domain, id, by, size: bytes.length }, this.#now());
         this.#records.putShard(domain, id, bytes, this.#now());
         return null;
       });
@@ -227,7 +254,17 @@ export class RegistryCore implements RegistryApi {
   }
 
   async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
-    return this.#answerInitialised(by, () => this.#changed(() => commit(this.#context(reach), request, by)));
+    const { domains } = request;
+    return this.#answerInitialised(by, () => {
+      try {
+        const committed = this.#changed(() => commit(this.#context(reach), request, by));
+        this.#patches.endTurn(domains.map(({ domain }) => domain));
+        return committed;
+      } catch (error) {
+        this.#noteOvertaken(domains, error);
+        throw error;
+      }
+    });
   }
 
   async patch(changes: MailboxChanges, by: Actor, reach: Reach): Promise<Result<Changed<PatchResult>>> {
@@ -381,10 +418,15 @@ export class RegistryCore implements RegistryApi {
     try {
       return ok(work());
     } catch (error) {
-      if (!(error instanceof RegistryFailure)) throw error;
-      this.#note(error);
-      return { ok: false, error: error.error };
+      return this.#failed(error);
     }
+  }
+
+  /** An error of the contract as a value. @throws anything else */
+  #failed(error: unknown): Result<never> {
+    if (!(error instanceof RegistryFailure)) throw error;
+    this.#note(error);
+    return { ok: false, error: error.error };
   }
 
   #note(error: unknown): void {
@@ -401,6 +443,13 @@ export class RegistryCore implements RegistryApi {
       by,
     );
     return fault === null ? this.#answer(work) : { ok: false, error: fault };
+  }
+
+  /** If single changes made a publish come too late, it has the next turn. */
+  #noteOvertaken(planned: readonly Planned[], error: unknown): void {
+    if (isOvertaken(this.#storage, planned, error)) {
+      this.#patches.giveTurn(planned.map(({ domain }) => domain));
+    }
   }
 
   #change<T>(work: () => T): T {

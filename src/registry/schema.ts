@@ -91,6 +91,15 @@ const FIRST_TABLES = [
   `CREATE TABLE IF NOT EXISTS damages (
      domain TEXT NOT NULL, detail TEXT NOT NULL, of_head INTEGER NOT NULL, since INTEGER NOT NULL,
      logged INTEGER NOT NULL, PRIMARY KEY (domain, detail)) WITHOUT ROWID`,
+  // Uploaded shards that no commit names yet, and who uploaded them.
+  `CREATE TABLE IF NOT EXISTS uploads (
+     domain TEXT NOT NULL, id TEXT NOT NULL, made_by TEXT NOT NULL, bytes INTEGER NOT NULL, expires INTEGER NOT NULL,
+     PRIMARY KEY (domain, id)) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS uploads_by_token ON uploads (made_by)`,
+  `CREATE INDEX IF NOT EXISTS uploads_expires ON uploads (expires)`,
+  // Octets of a domain's blobs and manifests, when they were last measured.
+  `CREATE TABLE IF NOT EXISTS usage (
+     domain TEXT PRIMARY KEY, bytes INTEGER NOT NULL, measured INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS generations_patched ON generations (superseded) WHERE action = 'patch'`,
 ];
 
@@ -144,7 +153,8 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
     lacks("brakes", "domain") ||
     lacks("left_blobs", "id") ||
     lacks("damages", "domain") ||
-    lacks("key_grants", "domain");
+    lacks("key_grants", "domain") ||
+    lacks("usage", "domain");
   if (storedVersion(storage) === 1 && isEarlier()) storage.transaction(() => createFirstTables(storage));
   if (storedVersion(storage) >= migrations.length) return;
   storage.transaction(() => {

@@ -288,6 +288,9 @@ describe("other calls", () => {
     expect(numbers).toEqual([8, 7, 6, 5, 4, 3]);
     const path = "/v1/domains/a.example/generations?limit=1000";
     expect(paths).toEqual([path, `${path}&after=7`, `${path}&after=5`]);
+    paths.length = 0;
+    expect((await client.generations("a.example", 5)).map(({ generation }) => generation)).toEqual([8, 7, 6]);
+    expect(paths).toEqual([path, `${path}&after=7`]);
     const older = await setUp((_, response) => json(response, { domains: [summary] }));
     expect(await older.client.domains()).toEqual([summary]);
     expect(older.edge.requests).toHaveLength(1);

@@ -225,6 +225,15 @@ describe("an address that no list can hold", () => {
     expect(parseRecipient(text)).toEqual({ kind: "malformed", why: expect.stringMatching(/\w/) });
   });
 
+  it("has more than 30 combining marks in a row, with dots or without: sorting them takes quadratic time", () => {
+    const marks = (count: number) => "\u0316\u0301".repeat(count / 2);
+    const kindOf = (local: string) => parseRecipient(`${local}@example.org`).kind;
+    expect([kindOf(`a${marks(30)}`), kindOf(`a${marks(30)}b${marks(30)}`)]).toEqual(["mailbox", "mailbox"]);
+    expect(kindOf(`a${marks(32)}`)).toBe("unlistable");
+    expect(kindOf(`a${marks(16)}.${marks(16)}`)).toBe("unlistable");
+    expect(kindOf(`"a${marks(500)}"`)).toBe("unlistable");
+  });
+
   it("is longer than an SMTP line may be", () => {
     const domain = "@example.com";
     const longest = "a".repeat(MAX_ADDRESS - domain.length);

@@ -4,7 +4,7 @@ import {
   acceptedCount,
   comparable,
   compareLists,
-  eachEntry,
+  entriesByShard,
   type ListContent,
 } from "../../src/directory/difference.ts";
 import { DirectoryError } from "../../src/directory/errors.ts";
@@ -72,7 +72,9 @@ describe("the entries of a list", () => {
     const names = new Map(Array.from({ length: 100 }, (_, i) => [`user${i}`, i % 4]));
     const content = contentOf(packList(names, KEY, bits), inline);
     const visited: [tail: number, state: number][] = [];
-    eachEntry(content, (tail, its) => void visited.push([tail, its]));
+    for (const { tails, states } of entriesByShard(content)) {
+      tails.forEach((tail, i) => void visited.push([tail, states[i] as number]));
+    }
     const expected = [...names].map(([name, its]) => [tailOf(fingerprint(KEY.names, name)), its]);
     const inOrder = (entries: readonly (readonly number[])[]) =>
       entries.toSorted(([a = 0], [b = 0]) => a - b);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DirectoryError } from "../../src/directory/errors.ts";
-import { advanceLedger } from "../../src/directory/guard-ledger.ts";
+import { advanceLedger as advanceInSteps } from "../../src/directory/guard-ledger.ts";
 import {
   decodeLists,
   encodeLists,
@@ -11,12 +11,15 @@ import {
 } from "../../src/directory/guarded-lists.ts";
 import type { NameChanges } from "../../src/directory/name-changes.ts";
 import { decodeSpans, encodeSpans, OPEN } from "../../src/directory/name-spans.ts";
+import { atOnce } from "../../src/directory/steps.ts";
 import { forAll, unaligned } from "./helpers.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
 
 const HOUR = 3_600_000;
 const MANY = 2_500_000;
 const sorted = (tails: Iterable<number>): Float64Array => Float64Array.from(tails).sort();
+
+const advanceLedger = (...given: Parameters<typeof advanceInSteps>) => atOnce(advanceInSteps(...given));
 
 /** A domain's lists as sets of tails, and its ledger beside them. */
 class Domain {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ListContent } from "../../src/directory/difference.ts";
-import { nameChanges, nameChangesTo } from "../../src/directory/name-changes.ts";
+import { nameChanges, nameChangesTo as nameChangesInSteps } from "../../src/directory/name-changes.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
+import { atOnce } from "../../src/directory/steps.ts";
 import { MAX_TAILS } from "../../src/directory/tail-column.ts";
 import { packShard, repeatedShards, tableOf } from "./helpers.ts";
 
@@ -29,6 +30,9 @@ const AFTER = new Map([
   [70, ACTIVE],
   [80, DISABLED],
 ]);
+
+const nameChangesTo = (...given: Parameters<typeof nameChangesInSteps>) =>
+  atOnce(nameChangesInSteps(...given));
 
 describe("the names that change between two lists", () => {
   it("are those that one accepts or defers and the other does not", () => {

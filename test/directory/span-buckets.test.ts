@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { GuardedList } from "../../src/directory/guarded-lists.ts";
 import { decodeSpans, encodeSpans, type NameSpans, OPEN } from "../../src/directory/name-spans.ts";
 import { Charges, updateSpans } from "../../src/directory/span-buckets.ts";
+import { atOnce } from "../../src/directory/steps.ts";
 import { MemoryBuckets } from "./memory-buckets.ts";
 
 /** Spans that one bucket may hold. */
@@ -51,7 +52,7 @@ function commit(
   const lists = day.map(list);
   const charges = new Charges(lists);
   const changes = { gone: sorted(gone), back: sorted(back), uncounted: 0 };
-  updateSpans(buckets, lists, charges, { generation: GENERATION, changes, forced });
+  atOnce(updateSpans(buckets, lists, charges, { generation: GENERATION, changes, forced }));
   return lists.map((_, i) => charges.of(i));
 }
 

@@ -166,6 +166,39 @@ async function provokePatches(): Promise<string[]> {
   ].filter((wrong) => wrong !== null);
 }
 
+/** Whatever adds something to a domain that stores too much. */
+async function provokeFull(): Promise<string[]> {
+  const domain = "stuffed.example";
+  const expect = await publish(env, domain, ["alice", "bob"]);
+  const { commit } = await packFor(env, domain, ["alice", "bob", "carol"], { expect });
+  const bytes = pack(local(3), keyFor(domain, 1), DEFAULT_POLICY, { bits: 0 }).shards[0] as Uint8Array;
+  await runInDurableObject(testEnv.REGISTRY.getByName("registry 0"), (_, { storage }) => {
+    storage.sql.exec("INSERT OR REPLACE INTO usage VALUES (?, ?, ?)", domain, 3e9, Date.now());
+  });
+  const it = { status: 429, code: "storage_full" };
+  const set = [{ recipient: `carol@${domain}`, state: "active" }];
+  const path = `/v1/domains/${domain}`;
+  const id = toHex(stablelibHashing.sha256(bytes));
+  const [patch, put] = ["mailboxes", "shards/{id}"].map((what) => `/v1/domains/{domain}/${what}`);
+  return [
+    await fault("POST /v1/commits", env, {
+      ...it,
+      path: "/v1/commits",
+      options: { json: { domains: [commit] } },
+    }),
+    await fault(`PATCH ${patch}`, env, {
+      ...it,
+      path: `${path}/mailboxes`,
+      options: { method: "PATCH", json: { set } },
+    }),
+    await fault(`PUT ${put}`, env, {
+      ...it,
+      path: `${path}/shards/${id}`,
+      options: { method: "PUT", body: bytes },
+    }),
+  ].filter((wrong) => wrong !== null);
+}
+
 describe("the description of the API", () => {
   let beginnings: string[] = [];
 
@@ -238,6 +271,7 @@ describe("the description of the API", () => {
 
   it("matches single changes that need a publish first", async () => {
     expect(await provokePatches()).toEqual([]);
+    expect(await provokeFull()).toEqual([]);
   });
 
   it("matches callers that may not use a route", async () => {

@@ -206,3 +206,76 @@ it("a publish ends if another one comes before the guard is asked about it", asy
   };
   await expect(publish(people(21))).rejects.toMatchObject({ code: "conflict" });
 });
+
+describe("a publish, while another client makes single changes one after the other,", () => {
+  /** Milliseconds that a request of the publisher takes on its way. */
+  const slow = async (path: string, send: () => Promise<Response>): Promise<Response> => {
+    if (path === "/v1/commits") commits++;
+    await world.clock.sleep(90);
+    return send();
+  };
+  let commits: number;
+  let isOver: boolean;
+
+  /** Single changes without a pause, until the publish is over. @returns how long each took */
+  async function write(): Promise<number[]> {
+    const fetch = (url: string, init?: RequestInit) => isolate.fetch(new Request(url, init));
+    const writer = clientOf(world.clock, fetch, world.settings.adminToken ?? "");
+    const took: number[] = [];
+    while (!isOver && took.length < 2_000) {
+      const name = `w${took.length}`;
+      const from = world.clock.now();
+      await writer.patchMailboxes(D, { set: [{ recipient: `${name}@${D}`, state: "active" }] }, name);
+      took.push(world.clock.now() - from);
+    }
+    return took;
+  }
+
+  beforeEach(async () => {
+    [commits, isOver] = [0, false];
+    await publish(people(20));
+  });
+
+  it("gets its turn: they wait for it, for a second at most", async () => {
+    intercept = slow;
+    const writing = write();
+    const [{ generations }, took] = await world.clock.run(
+      Promise.all([
+        publish(people(21), undefined, { patched: "keep" }).finally(() => {
+          isOver = true;
+        }),
+        writing,
+      ]),
+    );
+    expect(generations[D]).toBeGreaterThan(2);
+    expect(commits).toBeLessThanOrEqual(2);
+    expect(took.length).toBeGreaterThan(3);
+    expect(Math.max(...took)).toBeLessThan(1_100);
+    expect(await verdicts("w0", `w${took.length - 1}`, "u20")).toEqual([
+      "deliverable",
+      "deliverable",
+      "deliverable",
+    ]);
+  });
+
+  it("says what came first if it takes longer than they wait", async () => {
+    intercept = async (path, send) => {
+      if (path === `/v1/domains/${D}`) await world.clock.sleep(1_100);
+      return slow(path, send);
+    };
+    const publishing = publish(people(21), undefined, { patched: "keep" }).finally(() => {
+      isOver = true;
+    });
+    const outcomes = await world.clock.run(Promise.allSettled([publishing, write()]));
+    expect(outcomes[0]).toMatchObject({
+      status: "rejected",
+      reason: {
+        fault: "conflict",
+        message: expect.stringMatching(
+          /^single changes came first, 21 times in a row: .*nothing was published$/,
+        ),
+      },
+    });
+    expect(new Set((await actions()).slice(1))).toEqual(new Set(["patch"]));
+  });
+});

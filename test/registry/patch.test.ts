@@ -2,7 +2,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PatchResult, Result } from "../../src/api/index.ts";
 import {
-  canonicalLocalPart,
   decodePatched,
   encodeKept,
   fingerprint,
@@ -10,8 +9,6 @@ import {
   type ManifestRecord,
   type PatchedName,
   readManifest,
-  type SingleChange,
-  sentinels,
   toBase64Url,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
@@ -31,32 +28,7 @@ beforeEach(async () => {
 const ACTIVE = 0;
 const GONE = -1;
 
-/** Changes of names as the edge makes them, under the present head or another one. */
-async function changesOf(
-  names: Readonly<Record<string, number>>,
-  more: Partial<MailboxChanges> = {},
-  under?: ManifestRecord,
-): Promise<MailboxChanges> {
-  const { epoch, policy, keyId } = under ?? ((await desk.head()) as ManifestRecord);
-  const key = desk.world.keyFor(D, epoch);
-  const changes = Object.entries(names).map(
-    ([name, state]): SingleChange => [
-      fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
-      state,
-    ],
-  );
-  return {
-    domain: D,
-    keyId,
-    canonicaliser: 1,
-    sentinels: sentinels(key.names, policy),
-    changes,
-    force: false,
-    atOnce: false,
-    idempotency: null,
-    ...more,
-  };
-}
+const changesOf = (...given: Parameters<Desk["changes"]>): Promise<MailboxChanges> => desk.changes(...given);
 
 /** What a batch of changes works with at this moment. */
 function context(): ReturnType<PatchHost["context"]> {

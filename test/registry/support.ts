@@ -4,17 +4,23 @@ import type {
   DomainCommit,
   HeadResult,
   PlannedDomain,
+  PlanResult,
   RollbackRequest,
 } from "../../src/api/index.ts";
 import type { RegistryError, Result } from "../../src/api/log.ts";
 import {
   blobIds,
+  canonicalLocalPart,
   DEFAULT_POLICY,
   type DomainPolicy,
+  fingerprint,
+  fingerprintIn,
   type ManifestRecord,
   readManifest,
+  type SingleChange,
+  sentinels,
 } from "../../src/directory/index.ts";
-import type { Changed } from "../../src/registry/protocol.ts";
+import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
 import type { RegistryCore } from "../../src/registry/registry.ts";
 import { commitOf, type List, pack } from "../../testing/lists.ts";
 import { type PublishOptions, World } from "../../testing/world.ts";
@@ -80,8 +86,36 @@ export class Desk {
     return bytes === null ? null : readManifest(bytes, domain);
   }
 
-  async plan(domains: readonly PlannedDomain[]): Promise<Result<unknown>> {
-    return this.core.plan({ domains }, null);
+  /** Changes of names as the edge makes them, under the present head or another one. */
+  async changes(
+    names: Readonly<Record<string, number>>,
+    more: Partial<MailboxChanges> = {},
+    under?: ManifestRecord,
+  ): Promise<MailboxChanges> {
+    const { domain = D } = more;
+    const { epoch, policy, keyId } = under ?? ((await this.head(domain)) as ManifestRecord);
+    const key = this.world.keyFor(domain, epoch);
+    const changes = Object.entries(names).map(
+      ([name, state]): SingleChange => [
+        fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
+        state,
+      ],
+    );
+    return {
+      domain,
+      keyId,
+      canonicaliser: 1,
+      sentinels: sentinels(key.names, policy),
+      changes,
+      force: false,
+      atOnce: false,
+      idempotency: null,
+      ...more,
+    };
+  }
+
+  async plan(domains: readonly PlannedDomain[], by = "tester"): Promise<Result<PlanResult>> {
+    return this.world.clock.run(this.core.plan({ domains }, null, by));
   }
 }
 

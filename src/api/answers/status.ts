@@ -33,6 +33,22 @@ export const registryStatus = named(
         kv_error: orNull(text),
         /** Whether ROLLCALL_PAUSED is set, so that nothing is confirmed; null by an edge that has no such setting. */
         paused: orNull(flag),
+        /** Octets of its storage, of 10 GB; null by an edge that does not know. */
+        bytes: orNull(whole),
+        /** Domains that use more than half of what they may store; null by an edge that has no such bound. Octets. */
+        usage: orNull(
+          listOf(
+            open({
+              domain: text,
+              /** Lists and their history. */
+              kept: whole,
+              kept_most: whole,
+              /** Uploaded shards that no commit names. */
+              uploads: whole,
+              uploads_most: whole,
+            }),
+          ),
+        ),
       }),
     ),
     /** Whether KV could be read just now. */

@@ -116,7 +116,7 @@ export const ANSWERS = {
   putShard: {
     summary: "Upload a shard for a commit to come",
     answer: done,
-    errors: ["conflict"],
+    errors: ["conflict", "storage_full"],
   },
   getShard: {
     summary: "Get the bytes of a shard, or of departures",
@@ -132,7 +132,7 @@ export const ANSWERS = {
     summary:
       "Add, remove, disable or enable single mailboxes of a list. The header Idempotency-Key makes a request harmless to repeat",
     answer: patchResult,
-    errors: ["not_found", "conflict", "not_listed", "repack_needed", "guard"],
+    errors: ["not_found", "conflict", "not_listed", "repack_needed", "guard", "storage_full"],
   },
   changeMode: {
     summary: "Change a domain's mode, and nothing else. The mode that it has already makes no generation",
@@ -153,7 +153,7 @@ export const ANSWERS = {
   postCommit: {
     summary: "Commit new lists and settings of one or many domains, all or nothing",
     answer: commitResult,
-    errors: ["conflict", "missing_shards", "patched_names", "guard"],
+    errors: ["conflict", "missing_shards", "patched_names", "guard", "storage_full"],
   },
   postPlan: {
     summary: "Ask what the guard would say to a commit; nothing is changed",

@@ -33,7 +33,7 @@ interface PlanCommandOptions extends EdgeOptions, ListOptions {
 const HELP = `
 Takes the same lists as \`rollcall publish\`, shows what publishing them would change, and changes nothing. With --out it
 writes the plan into a file (mode 0600: it names people). \`rollcall publish FILE\` publishes exactly that plan, or stops if
-another publish came first.
+the list was changed since.
 
 Exit codes of this command:
   0  nothing to change

@@ -38,7 +38,7 @@ Without a file, publishes every domain of rollcall.toml, or those named with --d
 A list that is already published changes nothing. With a list in a file, policy and mode stay as stored, whatever rollcall.toml
 says about the domain; what it expects of the list still applies (canaries, minimum, must_not_appear).
 
-With a plan that \`rollcall plan --out FILE\` wrote, publishes exactly that plan, or stops if another publish came first.
+With a plan that \`rollcall plan --out FILE\` wrote, publishes exactly that plan, or stops if the list was changed since.
 
 This host stores the names of the list it published last (in .rollcall/ next to rollcall.toml, otherwise in the user's
 state folder; mode 0600), so that the plan can show who joins and who leaves. --no-keep-list, or keep_lists = false in

@@ -117,6 +117,10 @@ function warn(cli: Cli, lists: readonly ListState[]): void {
   if (cli.exitCode === EXIT.done) cli.finish(EXIT.input);
 }
 
+/** Octets of a Registry that holds 10 GB from which on `status` warns. */
+const NEARLY_FULL = 8_000_000_000;
+const megabytes = (octets: number): string => `${Math.round(octets / 1e6).toLocaleString("en")} MB`;
+
 const STATE_NOTES: Readonly<Record<ListState["state"], string | null>> = {
   served: null,
   deleted: "deleted",
@@ -140,6 +144,14 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       output.line(yellow(`${name} is paused: nothing is refused until ROLLCALL_PAUSED is removed`));
     if (partition.kv_pending > 0)
       output.line(yellow(`${name}: ${partition.kv_pending} keys wait to be copied to KV`));
+    if (partition.bytes !== null && partition.bytes > NEARLY_FULL)
+      output.line(red(`${name}: ${megabytes(partition.bytes)} of 10,000 MB are used`));
+    for (const { domain, kept, kept_most, uploads, uploads_most } of partition.usage ?? [])
+      output.line(
+        yellow(
+          `${name}: ${domain} stores ${megabytes(kept)} of ${megabytes(kept_most)}, and ${megabytes(uploads)} of ${megabytes(uploads_most)} in uploads that no commit names`,
+        ),
+      );
     if (partition.kv_error !== null) output.line(red(`${name}: copying to KV fails: ${partition.kv_error}`));
   }
 

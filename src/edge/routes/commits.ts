@@ -10,7 +10,7 @@ export const postCommit: Handler<"postCommit"> = async ({ body, deployment, cont
 
 export const postPlan: Handler<"postPlan"> = async ({ body, deployment, context, caller }) => {
   const partition = onePartition(deployment, body.domains, "plan");
-  return unwrap(await context.bindings.registry(partition).plan(body, reachOf(caller)));
+  return unwrap(await context.bindings.registry(partition).plan(body, reachOf(caller), caller.id));
 };
 
 /** The partition of all of these domains. @throws HttpError `bad_request` if they are in several */

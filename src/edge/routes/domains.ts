@@ -123,7 +123,7 @@ export const domainManifest: Handler<"domainManifest"> = async (call) =>
 
 export const putShard: Handler<"putShard"> = async (call) => {
   const { domain, id } = call.params;
-  unwrap(await registryOf(call, domain).putShard(domain, id, call.body));
+  unwrap(await registryOf(call, domain).putShard(domain, id, call.body, call.caller.id));
   return { done: true };
 };
 

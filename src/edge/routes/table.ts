@@ -101,6 +101,11 @@ export function handle(name: RouteName, call: RouteCall): Response | Promise<Res
 async function handleWithBody(route: Route, handler: AnyHandler, call: RouteCall): Promise<Response> {
   const { request, params, caller, deployment } = call;
   if (route.bound === "path" && caller !== NOBODY) requireDomain(caller, params.domain as string);
+  return deployment.largeBodies.handle(caller.id, route, request, () => answerTo(route, handler, call));
+}
+
+async function answerTo(route: Route, handler: AnyHandler, call: RouteCall): Promise<Response> {
+  const { request, caller, deployment } = call;
   const body = await readRouteBody(route, request, deployment.ports.timers);
   if (route.bound === "body") {
     const { domains } = body as { readonly domains: readonly { readonly domain: string }[] };

@@ -1,0 +1,22 @@
+/** Work that can be interrupted: each value says how many names were looked at since the one before. */
+export type Steps<T> = Generator<number, T, void>;
+
+/** Does all of the work at once. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Does the work step by step. @param pause called after each, with its names; others may have their turn meanwhile */
+export async function inSteps<T>(steps: Steps<T>, pause: (names: number) => Promise<void>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await pause(step.value);
+  }
+}
+
+/** Names of one step, if nothing else divides the work. */
+export const STEP_NAMES = 8_192;

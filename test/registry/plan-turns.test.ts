@@ -1,0 +1,96 @@
+/* Plans are judged step by step, and tokens take turns. */
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { PlannedDomain } from "../../src/api/index.ts";
+import { encodeTails, type Steps, toBase64Url } from "../../src/directory/index.ts";
+import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { FairQueue } from "../../src/registry/fair-queue.ts";
+import { plan } from "../../src/registry/plan.ts";
+import { Records } from "../../src/registry/records.ts";
+import { people } from "../../testing/lists.ts";
+import { accepted, D, Desk, refused } from "./support.ts";
+
+const MANY = 100_000;
+let desk: Desk;
+
+beforeEach(async () => {
+  desk = await new Desk().open();
+  await desk.publish(people(10));
+});
+
+/** A plan that names so many tails. */
+async function planned(tails: (i: number) => number, count = MANY): Promise<PlannedDomain> {
+  const { expect: head, key_id, canonicaliser } = await desk.prepare(people(10));
+  const accepted = toBase64Url(encodeTails(Float64Array.from({ length: count }, (_, i) => tails(i))));
+  const more = { key_id, canonicaliser, policy: {}, accepted: count, names: { accepted } };
+  return { domain: D, expect: head ?? 0, ...more };
+}
+const spread = (i: number): number => i * Math.floor(2 ** 48 / MANY);
+const alike = (i: number): number => i;
+
+describe("a plan of many names", () => {
+  it.each([
+    ["spread over all tails", spread],
+    ["close to each other", alike],
+  ])("is judged in small steps, with names %s, and keeps nothing", async (_, tails) => {
+    const { storage } = desk.world.registry();
+    const proof = { hashing: stablelibHashing, keyFor: desk.world.keyFor };
+    const context = {
+      storage,
+      records: new Records(storage, proof),
+      now: desk.world.clock.now(),
+      reach: null,
+    };
+    const before = JSON.stringify(desk.world.registry().sql("SELECT * FROM guard_ledgers"));
+    const steps: Steps<unknown> = plan(context, { domains: [await planned(tails)] });
+    const done: number[] = [];
+    for (let step = steps.next(); !step.done; step = steps.next()) done.push(step.value as number);
+    expect(Math.max(...done)).toBeLessThanOrEqual(8_192);
+    // Each name is decoded, compared and judged.
+    expect(done.reduce((sum, names) => sum + names, 0)).toBeGreaterThan(MANY);
+    expect(JSON.stringify(desk.world.registry().sql("SELECT * FROM guard_ledgers"))).toBe(before);
+    expect(desk.world.registry().sql("SELECT * FROM guard_spans")).toEqual([]);
+  });
+
+  it("lets questions have their turn meanwhile", async () => {
+    const sleep = vi.spyOn(desk.world.clock, "sleep");
+    const refusals = accepted(await desk.plan([await planned(spread)]));
+    expect(refusals).toEqual({ refusals: { [D]: "would refuse all 10 names" } });
+    expect(sleep.mock.calls.length).toBeGreaterThan(MANY / 16_384);
+  });
+
+  it("ends with a conflict if the head moved while it was judged", async () => {
+    const domains = [await planned(spread)];
+    const judging = desk.core.plan({ domains }, null, "tester");
+    await desk.publish(people(11));
+    expect(refused(await desk.world.clock.run(judging))).toMatchObject({ code: "conflict", domain: D });
+  });
+
+  it("of one token waits for others' after each of its own; a third one is refused", async () => {
+    const domains = [await planned(spread, 20_000)];
+    const order: string[] = [];
+    const send = (by: string): Promise<void> =>
+      desk.core
+        .plan({ domains }, null, by)
+        .then((result) => void order.push(`${by} ${result.ok ? "judged" : result.error.code}`));
+    await desk.world.clock.run(Promise.all(["a", "a", "a", "b", "c"].map(send)));
+    expect(order).toEqual(["a unavailable", "a judged", "b judged", "c judged", "a judged"]);
+  });
+});
+
+describe("a queue by turns", () => {
+  it("refuses what is too much of all tokens, and goes on after a failure", async () => {
+    const queue = new FairQueue();
+    let end: () => void = () => undefined;
+    const first = queue.add("t0", () => new Promise<void>((resolve) => (end = resolve)));
+    const failing = queue.add("t1", async () => {
+      throw new Error("damaged");
+    });
+    const others = Array.from({ length: 14 }, (_, i) => queue.add(`t${i + 2}`, async () => i));
+    await expect(queue.add("last", async () => 0)).rejects.toThrow("16 plans are waiting: try again later");
+    end();
+    await first;
+    await expect(failing).rejects.toThrow("damaged");
+    expect(await Promise.all(others)).toHaveLength(14);
+    expect(await queue.add("last", async () => 7)).toBe(7);
+  });
+});
