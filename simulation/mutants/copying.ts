@@ -43,7 +43,7 @@ export const COPYING_MUTANTS: readonly Mutant[] = [
   mutant(
     "departures outside the manifest are not copied",
     "everything that a manifest names goes before it",
-    registry("records.ts", "  ...blobIds(manifest.departures),\n", ""),
+    registry("verified-reads.ts", "  ...blobIds(manifest.departures),\n", ""),
   ),
   mutant(
     "copies of single changes are not paced",

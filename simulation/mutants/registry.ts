@@ -32,11 +32,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a commit ignores its precondition",
     "it follows the head that it was planned against",
-    registry(
-      "validate-commit.ts",
-      "if (expect === present || (expect === null && head?.manifest.deletedUntil != null)) return;",
-      "return;",
-    ),
+    registry("validate-commit.ts", "  if (expect === present) return;\n", "  return;\n"),
   ),
   mutant(
     "a commit may name shards that are missing",
@@ -48,7 +44,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "law 4",
     registry(
       "commit.ts",
-      "  requireGuard(context, drafts, number, meta.forced);\n",
+      "  requireGuard(context, drafts, number, isOverride);\n",
       "  requireGuard(context, drafts, number, true);\n",
     ),
   ),
@@ -88,22 +84,22 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "whom nobody can name is refused at once",
     "after such a change a domain refuses nobody for the grace",
-    registry("commit.ts", "= refusesFromOf(context, draft, left);", "= 0;"),
+    registry("commit.ts", "= refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);", "= 0;"),
   ),
   mutant(
     "the list-wide grace ends with the next generation",
     "every later generation carries it",
     registry(
-      "commit.ts",
-      "!losesUnnamed(left, { keyId: key.id, policy })) return left.refusesFrom;",
-      "!losesUnnamed(left, { keyId: key.id, policy })) return 0;",
+      "list-grace.ts",
+      "!losesUnnamed(left, after)) return left.refusesFrom;",
+      "!losesUnnamed(left, after)) return 0;",
     ),
   ),
   mutant(
     "a publish after a deletion refuses at once",
     "those whom the deleted list accepted have the grace",
     registry(
-      "commit.ts",
+      "list-grace.ts",
       "if (deletedUntil !== null && deletedUntil <= now) return 0;",
       "if (deletedUntil !== null) return 0;",
     ),

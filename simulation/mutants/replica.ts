@@ -125,12 +125,16 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   mutant(
     "the time for which the host was off does not count",
     "it has passed as well",
-    bridge("replica/replica.ts", "time.registry + Math.max(0, elapsed)", "time.registry"),
+    bridge("replica/replica.ts", "const passed = Math.max(0, elapsed, certain ?? 0);", "const passed = 0;"),
   ),
   mutant(
     "a clock before the stored time is trusted",
     "nothing is accepted from the folder until the edge has answered",
-    bridge("replica/replica.ts", "this.#isTimeKnown = elapsed >= 0;", "this.#isTimeKnown = true;"),
+    bridge(
+      "replica/replica.ts",
+      "this.#isTimeKnown = elapsed >= 0 || certain !== null;",
+      "this.#isTimeKnown = true;",
+    ),
   ),
   mutant(
     "the last contact is not stored",
