@@ -18,7 +18,7 @@ beforeAll(async () => {
   const before = await startEdges({ one: {} });
   await new Publisher(before.edge.one).publish(OLD, "alice bob carol");
   await before.copied();
-  const made = await before.edge.one.post("/v1/tokens", { role: "check", note: "mx1" });
+  const made = await before.edge.one.post("/v1/tokens", { role: "check", domains: null, note: "mx1" });
   token = (await made.json()) as TokenCreated;
   expect(token).toMatchObject({ key_fits: true, key_id: expect.stringMatching(/^[0-9a-f]{16}$/) });
   expect(await run(before, "status")).toMatchObject({ code: 0, stderr: "" });
