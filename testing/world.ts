@@ -65,7 +65,7 @@ export class World {
   constructor(settings: Partial<Settings> = {}) {
     this.settings = {
       masterKey: utf8("a master key of exactly 32 bytes"),
-      adminToken: "an admin token that is long enough",
+      adminToken: "an-admin-token-that-is-long-enough",
       window: WINDOW,
       acceptGrace: 7 * DAY,
       cacheBytes: 64 * 1024 * 1024,

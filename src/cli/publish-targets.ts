@@ -10,6 +10,7 @@ import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts
 export interface ListOptions {
   readonly domain?: readonly string[];
   readonly config?: string;
+  readonly state?: string;
   readonly observe?: boolean;
   readonly defer?: boolean;
   readonly enforce?: boolean;
@@ -36,7 +37,6 @@ export function withListOptions(command: Command): Command {
       "the domain's list: CSV with the header address[,state] if it ends in .csv, otherwise one address per line",
     )
     .option("--domain <domain>", "the domain; repeat it for several, if no file is given", collect)
-    .option("--config <file>", `settings file (default: ${SETTINGS_FILE} in the working directory)`)
     .addOption(
       new Option(
         "--observe",
@@ -192,13 +192,31 @@ export function domainOf(text: string): string {
   return domain;
 }
 
+/** `--state`, for commands that read or write what this host published. */
+export const stateOption = (): Option =>
+  new Option(
+    "--state <folder>",
+    "folder for status, lock and lists (default: .rollcall next to the settings file, or that of the package's sync)",
+  );
+
+/** The state folder: the one that is named, that of the package's sync, or the one next to the settings file. */
+export function stateFolderOf(cli: Cli, { directory }: Settings, named: string | undefined): string {
+  if (named !== undefined) return cli.path(named);
+  return directory === cli.installed.folder ? cli.installed.state : join(directory, ".rollcall");
+}
+
 /**
- * Where this host stores what it published: next to rollcall.toml, or else in the user's state folder.
+ * Where this host stores what it published: in the state folder, or without settings in the user's.
  * @returns null if there is no such place
  */
-export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | null {
+export function listStoreOf(
+  cli: Cli,
+  settings: Settings | null,
+  { state }: { readonly state?: string },
+): ListStore | null {
   const { env, homeDirectory } = cli.platform;
-  if (settings !== null) return new ListStore(join(settings.directory, ".rollcall"));
+  if (settings !== null) return new ListStore(stateFolderOf(cli, settings, state));
+  if (state !== undefined) return new ListStore(cli.path(state));
   if (env.XDG_STATE_HOME) return new ListStore(join(env.XDG_STATE_HOME, "rollcall"));
   return homeDirectory === null ? null : new ListStore(join(homeDirectory, ".local", "state", "rollcall"));
 }
@@ -210,9 +228,9 @@ export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | nu
 export function listRecorderOf(
   cli: Cli,
   settings: Settings | null,
-  options: EdgeOptions & { readonly keepList?: boolean },
+  options: EdgeOptions & { readonly keepList?: boolean; readonly state?: string },
 ): ListRecorder | null {
-  const store = listStoreOf(cli, settings);
+  const store = listStoreOf(cli, settings, options);
   if (store === null) return null;
   const warn = (text: string): void => cli.output.warn(text);
   const keepsNames = options.keepList !== false && settings?.keepLists !== false;

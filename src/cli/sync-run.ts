@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { RollcallClient } from "../client/index.ts";
 import { stablelibHashing } from "../directory/stablelib.ts";
 import {
+  AGAIN,
   filesOfSources,
   ListRecorder,
   ListStore,
@@ -144,7 +145,12 @@ export class SyncRunner {
       );
     } else if (outcome.kind === "failed") {
       const { message, details, hint } = explain(outcome.error);
-      output.failure(`${domain}: ${message}`, details, hint);
+      // It has no options of its own that override anything.
+      const publish = `run \`rollcall publish --domain ${domain}`;
+      const advice = hint
+        ?.replace(new RegExp(`${AGAIN} with (--[\\w-]+)`), `${publish} $1\``)
+        .replace(AGAIN, `${publish}\``);
+      output.failure(`${domain}: ${message}`, details, advice ?? null);
     } else if (outcome.kind === "stopped") {
       output.warn(`${domain}: not published, since sync was told to stop`);
     }

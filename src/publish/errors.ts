@@ -8,6 +8,9 @@ export type PublishFault =
   /** The edge's answer does not fit the request. */
   | "protocol";
 
+/** In hints that name an option: the command that failed. A run without options has another one to name. */
+export const AGAIN = "run the command again";
+
 /** Hint for an edge that behaves like another release. */
 export const SAME_RELEASE = "use the same release of Rollcall for publishing as at the edge";
 

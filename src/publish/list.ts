@@ -12,7 +12,7 @@ import {
   tailOf,
 } from "../directory/index.ts";
 import { EntryColumns } from "./entries.ts";
-import { PublishError } from "./errors.ts";
+import { AGAIN, PublishError } from "./errors.ts";
 import { type PackedList, type PackOptions, packList } from "./pack.ts";
 import { type SourceCount, SourceTally } from "./source-counts.ts";
 import { partOf, placeOf, type Source, type SourceSink } from "./sources/index.ts";
@@ -165,7 +165,7 @@ function malformed(shown: string, faults: Report): PublishError {
   return new PublishError(
     "input",
     `${shown}: ${lines} cannot be used; nothing was published`,
-    "fix these lines, or leave them out with --skip-invalid",
+    `fix these lines, or ${AGAIN} with --skip-invalid, which leaves them out`,
     details,
   );
 }

@@ -65,7 +65,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", () => {
   });
 
   it("doctor does not report that everything works", async () => {
-    const { code, stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
+    const { code, stdout } = await run(edges, `doctor --url ${edges.edge.one.url}`);
     expect(stdout).toMatch(new RegExp(`failed +keys .*${OLD}`));
     expect(stdout).toMatch(STEPS);
     expect(stdout).toMatch(new RegExp(`failed +tokens .*${token.id}`));
@@ -97,7 +97,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", () => {
     expect((await edges.edge.one.check(`alice@${OLD}`)).verdict).toBe("deliverable");
     expect(await run(edges, `status ${OLD}`)).toMatchObject({ code: 0, stderr: "" });
     await run(edges, `token revoke ${token.id}`);
-    const { stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
+    const { stdout } = await run(edges, `doctor --url ${edges.edge.one.url}`);
     expect(stdout).toContain("everything works");
   });
 });

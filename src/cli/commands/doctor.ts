@@ -1,19 +1,14 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { ClientError } from "../../client/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { examineDeployment, Problem, type StepResult } from "../../inspect/index.ts";
-import type { Cli } from "../context.ts";
-import { CliError, EXIT, type ExitCode, usageError } from "../exit.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { CliError, EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import { examineBridgeHost } from "../mail-host.ts";
-import { SETTINGS_FILE } from "../settings.ts";
 
-interface DoctorOptions {
-  readonly live?: string;
-  readonly tokenFile?: string;
+interface DoctorOptions extends EdgeOptions {
   readonly bridge?: boolean;
-  readonly caFile?: string;
-  readonly config?: string;
 }
 
 /** One step, as it is printed. */
@@ -36,17 +31,8 @@ is named. Needs the admin token.`;
 /** `rollcall doctor`: whether a deployment works, step by step, and what to do if it does not. */
 export function doctorCommand(cli: Cli): Command {
   return cli
-    .command("doctor", "test a deployment from outside, or the bridge of this mail host")
-    .addOption(
-      new Option("--live <url>", `the edge to test (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
-    )
-    .addOption(new Option("--token-file <file>", "file with the admin token (default: ROLLCALL_TOKEN)"))
-    .option("--ca-file <file>", "PEM file of further certificate authorities, for the edge and for a proxy")
+    .edgeCommand("doctor", "test a deployment from outside, or the bridge of this mail host")
     .option("--bridge", "examine the bridge of this mail host instead, with its own token")
-    .option(
-      "--config <file>",
-      `with --bridge: settings file (default: ${SETTINGS_FILE}, or that of the package)`,
-    )
     .addHelpText("after", HELP)
     .action((options: DoctorOptions) => doctor(cli, options));
 }
@@ -67,20 +53,9 @@ async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
   output.result({ ok: failed === 0, steps });
 }
 
-function examine(
-  cli: Cli,
-  { live, tokenFile, caFile, bridge, config }: DoctorOptions,
-): AsyncGenerator<StepResult> {
+function examine(cli: Cli, { bridge, ...edge }: DoctorOptions): AsyncGenerator<StepResult> {
   const { platform } = cli;
-  const edge = {
-    ...(live === undefined ? {} : { url: live }),
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(config === undefined ? {} : { config }),
-  };
-  if (bridge === true) return examineBridgeHost(cli, edge);
-  if (config !== undefined)
-    throw usageError("--config is for --bridge only", "add --bridge, or leave it out");
+  if (bridge === true) return examineBridgeHost(cli, { ...edge, asMailHost: true });
   const ports = { client: cli.client(edge), hashing: stablelibHashing, clock: platform, timers: platform };
   return examineDeployment(ports, platform.randomBytes(8));
 }

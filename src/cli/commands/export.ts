@@ -9,7 +9,7 @@ import {
   readBulkFile,
   writeBulkFile,
 } from "../../publish/index.ts";
-import type { Cli } from "../context.ts";
+import { type Cli, configOption } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { type ListOptions, targetsOf, withListOptions } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
@@ -32,7 +32,11 @@ Registry is answered from there, whatever KV holds.`;
 
 /** `rollcall export`: the directory as a file for `wrangler kv bulk put`. */
 export function exportCommand(cli: Cli): Command {
-  return withListOptions(cli.command("export", "write lists to a file for `wrangler kv bulk put`, offline"))
+  return withListOptions(
+    cli
+      .command("export", "write lists to a file for `wrangler kv bulk put`, offline")
+      .addOption(configOption()),
+  )
     .requiredOption("--kv-bulk <file>", "the file to write, and to compare with")
     .option("--dry-run", "show the plan and write nothing")
     .addHelpText("after", HELP)

@@ -17,6 +17,7 @@ import { octets, plural } from "../output.ts";
 import {
   type ListOptions,
   listRecorderOf,
+  stateOption,
   type Targets,
   targetsOf,
   withListOptions,
@@ -48,6 +49,7 @@ export function planCommand(cli: Cli): Command {
   return withPatchedOptions(
     withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing")),
   )
+    .addOption(stateOption())
     .option("--out <file>", "write the plan into a file, for `rollcall publish FILE`")
     .addHelpText("after", HELP)
     .action((file: string | undefined, options: PlanCommandOptions) =>

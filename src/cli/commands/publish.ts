@@ -18,6 +18,7 @@ import { plural } from "../output.ts";
 import {
   type ListOptions,
   listRecorderOf,
+  stateOption,
   type Targets,
   targetsOf,
   withListOptions,
@@ -58,6 +59,7 @@ export function publishCommand(cli: Cli): Command {
   return withPatchedOptions(
     withListOptions(cli.edgeCommand("publish", "publish the mailbox list of one domain, or of all")),
   )
+    .addOption(stateOption())
     .option("--yes", "do not ask for confirmation")
     .option("--dry-run", "show the plan and change nothing")
     .option(

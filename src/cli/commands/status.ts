@@ -5,10 +5,10 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
 import { duration, plural } from "../output.ts";
-import { domainOf, listStoreOf } from "../publish-targets.ts";
+import { domainOf, listStoreOf, stateOption } from "../publish-targets.ts";
 
 interface StatusOptions extends EdgeOptions {
-  readonly config?: string;
+  readonly state?: string;
   /** Milliseconds. */
   readonly maxAge?: number;
 }
@@ -32,7 +32,7 @@ export function statusCommand(cli: Cli): Command {
     .edgeCommand("status", "show the state of each domain, and whether its list is fresh")
     .argument("[domain...]", "domains to show")
     .option("--max-age <age>", "exit 1 if a list is older than this, such as 36h or 2d", age)
-    .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")
+    .addOption(stateOption())
     .addHelpText("after", HELP)
     .action((domains: string[], options: StatusOptions) => status(cli, domains.map(domainOf), options));
 }
@@ -52,7 +52,7 @@ async function status(cli: Cli, names: readonly string[], options: StatusOptions
   const { output, platform } = cli;
   const settings = cli.settings(options.config);
   const client = cli.client(options);
-  const store = listStoreOf(cli, settings);
+  const store = listStoreOf(cli, settings, options);
   const configured = settings?.domains.map(({ domain }) => domain) ?? [];
   const report = await inspectLists(client, names, configured, {
     now: platform.now(),

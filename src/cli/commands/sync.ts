@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { lockFolder } from "../../bridge/index.ts";
 import { Wakeup, watch } from "../../publish/index.ts";
@@ -7,6 +6,7 @@ import { CliError, EXIT, inputError, usageError } from "../exit.ts";
 import { explain } from "../explain.ts";
 import { onFileChange } from "../file-events.ts";
 import { duration } from "../output.ts";
+import { stateFolderOf, stateOption } from "../publish-targets.ts";
 import { type SyncOptions, SyncRunner, syncPlanOf } from "../sync-run.ts";
 import { age } from "./status.ts";
 
@@ -39,11 +39,7 @@ const LONGEST_INTERVAL_MS = 7 * 86_400_000;
 export function syncCommand(cli: Cli): Command {
   return cli
     .edgeCommand("sync", "publish every domain of rollcall.toml, for cron and timers")
-    .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")
-    .option(
-      "--state <folder>",
-      "folder for status, lock and lists (default: .rollcall next to the settings file)",
-    )
+    .addOption(stateOption())
     .option("--metrics <file>", "write metrics for the textfile collector of node_exporter")
     .option("--watch", "stay, and run again")
     .option("--interval <time>", "with --watch: how often to run, such as 90s or 1h (default: 15m)", interval)
@@ -69,8 +65,7 @@ async function sync(cli: Cli, options: SyncCommandOptions): Promise<void> {
     throw usageError("--interval is for --watch", "add --watch, or remove --interval");
   }
   const plan = syncPlanOf(cli, options);
-  const folder =
-    options.state === undefined ? join(plan.settings.directory, ".rollcall") : cli.path(options.state);
+  const folder = stateFolderOf(cli, plan.settings, options.state);
   const lock = await lockFolder(folder, platform);
   if (lock.kind === "unwritable") {
     throw inputError(

@@ -99,7 +99,7 @@ class MailHost {
     const { version, status, faults } = await client.health();
     const took = clock.now() - started;
     if (status !== "ok")
-      throw new Problem(faults.join("; "), "run `rollcall doctor --live URL` with the admin token");
+      throw new Problem(faults.join("; "), "run `rollcall doctor --url URL` with the admin token");
     if (took > SLOW_MS) {
       throw new Problem(
         `answered after ${took} ms`,

@@ -53,7 +53,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   expect(JSON.parse(ofHost.stdout).domains).toMatchObject([
     { domain: DOMAIN, brake: { held: 15, left: 15 } },
   ]);
-  const doctor = await edge.try("doctor", "--live", edge.url, "--json");
+  const doctor = await edge.try("doctor", "--url", edge.url, "--json");
   expect(doctor.code).toBe(1);
   const { steps } = JSON.parse(doctor.stdout) as { steps: { step: string; state: string; detail: string }[] };
   expect(steps.filter(({ state }) => state === "failed")).toMatchObject([
