@@ -11,6 +11,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { keyCommand } from "./commands/key.ts";
 import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
 import { modeCommand } from "./commands/mode.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
@@ -49,6 +50,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   brakeCommand,
   deleteCommand,
   tokenCommand,
+  keyCommand,
   registryCommand,
   replicaCommand,
   exportCommand,
