@@ -13,6 +13,8 @@ export interface InstalledFiles {
   readonly publishToken: string;
   /** The state folder of sync. */
   readonly state: string;
+  /** The folder docs of the Debian package. */
+  readonly pages: string;
 }
 
 /** @param root of the file system */
@@ -25,6 +27,7 @@ export function installedFiles(root: string): InstalledFiles {
     token: join(folder, "token"),
     publishToken: join(folder, "publish-token"),
     state: join(root, "var", "lib", "rollcall", "sync"),
+    pages: join(root, "usr", "share", "doc", "rollcall", "docs"),
   };
 }
 

@@ -2,6 +2,8 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SETTING_NAMES } from "../../src/bridge/index.ts";
+import { Output } from "../../src/cli/output.ts";
+import type { Platform } from "../../src/cli/platform.ts";
 import { addToSketch, fingerprint, newSketch } from "../../src/directory/index.ts";
 import { clientOf } from "../../testing/client.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
@@ -290,6 +292,16 @@ describe("a command on a host with the package's settings", () => {
       code: 2,
       stderr: expect.stringContaining("no token is given"),
     });
+  });
+
+  it("names pages and files by where the Debian package has them, if it is installed", () => {
+    const { root, path } = installedHost();
+    const text = "see docs/mta/exim.md and packaging/tmpfiles.d/rollcall-postfix.conf";
+    const located = (): string => new Output({ env: {}, root } as Platform, false).located(text);
+    expect(located()).toBe(text);
+    const pages = path("usr/share/doc/rollcall/docs");
+    mkdirSync(pages, { recursive: true });
+    expect(located()).toBe(`see ${pages}/mta/exim.md and /usr/lib/tmpfiles.d/rollcall-postfix.conf`);
   });
 
   it("never sends the token to another edge", async () => {

@@ -6,6 +6,7 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { CliError, EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import { examineBridgeHost } from "../mail-host.ts";
+import { plural } from "../output.ts";
 
 interface DoctorOptions extends EdgeOptions {
   readonly bridge?: boolean;
@@ -42,14 +43,19 @@ async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
   const { green, red } = output.colors;
   const steps: Finding[] = [];
   for await (const result of examine(cli, options)) {
-    const finding = findingOf(result, options.bridge === true);
+    const found = findingOf(result, options.bridge === true);
+    const located = (text: string): string => output.located(text);
+    const hint = found.hint === null ? null : located(found.hint);
+    const finding: Finding = { ...found, detail: located(found.detail), hint };
     steps.push(finding);
     show(cli, finding);
     // The first failure decides the exit code: it causes the others.
     if (result.state === "failed" && cli.exitCode === EXIT.done) cli.finish(exitOf(result));
   }
   const failed = steps.filter(({ state }) => state === "failed").length;
-  output.line(failed === 0 ? green("everything works") : red(`${failed} of ${steps.length} steps failed`));
+  const skipped = steps.filter(({ state }) => state === "skipped").length;
+  const works = `everything works${skipped === 0 ? "" : `, as far as it was examined: ${plural(skipped, "step")} skipped`}`;
+  output.line(failed === 0 ? green(works) : red(`${failed} of ${steps.length} steps failed`));
   output.result({ ok: failed === 0, steps });
 }
 
@@ -63,7 +69,7 @@ function examine(cli: Cli, { bridge, ...edge }: DoctorOptions): AsyncGenerator<S
 function findingOf(result: StepResult, isBridge: boolean): Finding {
   const { step, state } = result;
   if (state === "ok") return { step, state, detail: result.detail, hint: null };
-  if (state === "skipped") return { step, state, detail: "an earlier step failed", hint: null };
+  if (state === "skipped") return { step, state, detail: result.detail, hint: null };
   const { error } = result;
   if (error instanceof Problem) return { step, state, detail: error.message, hint: error.hint };
   const { message, hint, details } = explain(error);
@@ -78,8 +84,9 @@ function findingOf(result: StepResult, isBridge: boolean): Finding {
   };
 }
 
-function exitOf({ step, error }: StepResult & { state: "failed" }): ExitCode {
+function exitOf({ step, error: found }: StepResult & { state: "failed" }): ExitCode {
   if (step === "secrets") return EXIT.edge;
+  const error = found instanceof Problem ? (found.cause ?? found) : found;
   // The settings of a bridge.
   if (error instanceof CliError) return error.exit;
   if (error instanceof Problem) return EXIT.failed;
