@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import cliProgress from "cli-progress";
 import pico from "picocolors";
+import { plural } from "../directory/index.ts";
 import type { CliError, ExitCode } from "./exit.ts";
 import { installedFiles } from "./installed.ts";
 import type { Platform } from "./platform.ts";
@@ -158,6 +159,4 @@ export function octets(count: number): string {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** `1 name`, `2 names`. */
-export const plural = (count: number, word: string, many = `${word}s`): string =>
-  `${count} ${count === 1 ? word : many}`;
+export { plural };

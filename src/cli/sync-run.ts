@@ -18,6 +18,7 @@ import {
 import type { Cli, EdgeOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { explain } from "./explain.ts";
+import { plural } from "./output.ts";
 import { type Targets, targetsOf } from "./publish-targets.ts";
 import { patternsInWords } from "./render-plan.ts";
 import type { Settings } from "./settings.ts";
@@ -129,7 +130,7 @@ export class SyncRunner {
     const { output } = this.#cli;
     if ("held" in outcome && outcome.held > 0)
       output.warn(
-        `${domain}: the brake holds ${outcome.held} names that left; see \`rollcall brake ${domain}\``,
+        `${domain}: the brake holds ${plural(outcome.held, "name")} that left; see \`rollcall brake ${domain}\``,
       );
     if (outcome.kind === "published") {
       const { base, difference, patternChanges, resultingMode, warnings } = outcome.planned.plan;

@@ -48,7 +48,7 @@ export function exportCommand(cli: Cli): Command {
 async function exportTo(cli: Cli, targets: readonly PublishTarget[], options: ExportOptions): Promise<void> {
   const { output } = cli;
   const { kvBulk, dryRun, force } = options;
-  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list) };
+  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list, options) };
   const directory = directoryOf(cli, kvBulk);
   const ports = { hashing: stablelibHashing, progress };
   const { planned, isRefused, next } = await exportLists(directory, ports, targets, options);

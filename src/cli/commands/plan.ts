@@ -66,7 +66,7 @@ async function plan(
   const { output } = cli;
   const client = cli.client(options);
   const recorder = listRecorderOf(cli, settings, options);
-  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list) };
+  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list, options) };
   let planned: readonly PlannedList[];
   try {
     planned = await planChanges({ client, hashing: stablelibHashing, recorder, progress }, targets, options);
@@ -122,7 +122,8 @@ function showSummary({ output }: Cli, planned: readonly PlannedList[], size: Upl
   );
   const share = Math.ceil((size.kvWrites / FREE_KV_WRITES_A_DAY) * 1000) / 10;
   output.line(
-    `To upload: at most ${plural(size.shards, "shard")}, ${octets(size.bytes)}, and ${plural(size.kvWrites, "KV write")}: ` +
+    `To upload: at most ${size.shards === 0 ? "" : `${plural(size.shards, "shard")}, `}${octets(size.bytes)}, and ` +
+      `${plural(size.kvWrites, "KV write")}: ` +
       `${share} % of a day's on the free plan, or $${dollarsOf(size).toFixed(6)} beyond what is included.`,
   );
 }

@@ -132,7 +132,7 @@ function portsOf(cli: Cli, options: PublishOptions, recorder: PublishPorts["reco
     recorder,
     progress: {
       step: output.step,
-      planned: (list: PlannedList) => showPlan(output, list),
+      planned: (list: PlannedList) => showPlan(output, list, options),
       committed: (generations: Readonly<Record<string, number>>) => {
         for (const [domain, generation] of Object.entries(generations)) {
           output.line(`${output.colors.green("published")} ${domain} as generation ${generation}`);

@@ -165,7 +165,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
       list.fault === null ? null : red("damaged in the Registry"),
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
-      list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
+      list.would_refuse === null ? null : `would refuse about ${plural(list.would_refuse, "name")} a day`,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);
