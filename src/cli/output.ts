@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import cliProgress from "cli-progress";
 import pico from "picocolors";
 import { plural } from "../directory/index.ts";
-import type { CliError, ExitCode } from "./exit.ts";
+import type { CliError } from "./exit.ts";
 import { installedFiles } from "./installed.ts";
 import type { Platform } from "./platform.ts";
 
@@ -58,9 +58,8 @@ export class Output {
     this.note(`${this.#errorColors.yellow("warning:")} ${text}`);
   }
 
-  /** Prints what is wrong and what to do next. @param exit the exit code, for `--json` */
-  error(error: CliError, exit: ExitCode = error.exit): void {
-    const { message, hint, details } = error;
+  /** Prints what is wrong and what to do next. */
+  error({ message, hint, details, exit }: CliError): void {
     this.failure(message, details, hint);
     this.result({ error: { message, hint, details, exit } });
   }

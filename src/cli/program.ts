@@ -67,8 +67,6 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
   const end = args.indexOf("--");
   const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
   const cli = new Cli(platform, json);
-  // `rollcall plan` says with 2 that there are changes, so that its usage errors need another code.
-  const exitOf = (code: ExitCode): ExitCode => (code === EXIT.usage && isPlan(args) ? EXIT.failed : code);
   try {
     await programOf(cli).parseAsync(args, { from: "user" });
     return cli.exitCode;
@@ -81,19 +79,16 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
           message: error.message.replace(/^error: /, ""),
           hint: null,
           details: [],
-          exit: exitOf(EXIT.usage),
+          exit: EXIT.usage,
         },
       });
-      return exitOf(EXIT.usage);
+      return EXIT.usage;
     }
     const failure = explain(error, platform.env.ROLLCALL_DEBUG !== undefined);
-    const exit = exitOf(failure.exit);
-    cli.output.error(failure, exit);
-    return exit;
+    cli.output.error(failure);
+    return failure.exit;
   }
 }
-
-const isPlan = (args: readonly string[]): boolean => args.find((arg) => !arg.startsWith("-")) === "plan";
 
 /** The command with all its subcommands, as commander knows them. */
 export function programOf(cli: Cli): Command {

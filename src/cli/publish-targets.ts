@@ -1,10 +1,11 @@
 import { join, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type DomainPolicy, MODES, type Mode, toALabel } from "../directory/index.ts";
 import { ListRecorder, ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
 import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
+import { seconds } from "./times.ts";
 
 /** Options of every command that reads lists. */
 export interface ListOptions {
@@ -15,13 +16,14 @@ export interface ListOptions {
   readonly defer?: boolean;
   readonly enforce?: boolean;
   readonly grace?: number;
-  /** Former name of {@link ListOptions.grace}. */
-  readonly departureGrace?: number;
   readonly skipInvalid?: boolean;
   readonly force?: boolean;
   readonly keepPatched?: boolean;
   readonly dropPatched?: boolean;
 }
+
+/** Seconds. */
+const LONGEST_GRACE = 30 * 86_400;
 
 /** What a command publishes. */
 export interface Targets {
@@ -53,11 +55,10 @@ export function withListOptions(command: Command): Command {
       new Option("--enforce", "reject recipients that are not in the list; kept for later publishes"),
     )
     .option(
-      "--grace <seconds>",
-      "how long to defer a name that left the list before rejecting it; kept for later publishes",
-      seconds,
+      "--grace <time>",
+      "how long to defer a name that left the list before rejecting it, such as 1h; kept for later publishes",
+      (text) => seconds(text, LONGEST_GRACE),
     )
-    .addOption(new Option("--departure-grace <seconds>").argParser(seconds).conflicts("grace").hideHelp())
     .option("--skip-invalid", "leave out malformed lines instead of publishing nothing")
     .option("--force", "override the guard; recorded in the history");
 }
@@ -75,13 +76,6 @@ export const withPatchedOptions = (command: Command): Command =>
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
-
-function seconds(text: string): number {
-  if (!/^\d{1,7}$/.test(text) || Number(text) > 30 * 86_400) {
-    throw new InvalidArgumentError("Must be a whole number of seconds, at most 2592000 (30 days).");
-  }
-  return Number(text);
-}
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
@@ -178,7 +172,7 @@ function sourceOf(
 }
 
 function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mode: Mode | undefined } {
-  const grace = options.grace ?? options.departureGrace;
+  const { grace } = options;
   return {
     policy: grace === undefined ? {} : { grace },
     mode: MODES.find((mode) => options[mode]),

@@ -27,7 +27,7 @@ import { writeWhole } from "./whole-file.ts";
 
 export interface SyncOptions extends EdgeOptions {
   readonly state?: string;
-  readonly metrics?: string;
+  readonly metricsFile?: string;
 }
 
 /** What a run works with. Made again when settings are read again. */
@@ -66,7 +66,7 @@ export class SyncRunner {
   constructor(cli: Cli, folder: string, options: SyncOptions) {
     this.#cli = cli;
     this.#folder = folder;
-    this.#metrics = options.metrics === undefined ? null : cli.path(options.metrics);
+    this.#metrics = options.metricsFile === undefined ? null : cli.path(options.metricsFile);
   }
 
   /** Publishes each domain, and writes status and metrics. Throws nothing. */

@@ -218,7 +218,7 @@ describe("exit codes and messages", () => {
     ["a list without a domain", "publish l.txt", 2],
     ["neither file nor settings", "publish --yes", 2],
     ["two modes at once", "publish --domain a.example l.txt --observe --enforce", 2],
-    ["an invalid grace", "publish --domain a.example l.txt --departure-grace soon", 2],
+    ["an invalid grace", "publish --domain a.example l.txt --grace soon", 2],
     ["an invalid domain", "publish --domain a..b l.txt", 2],
     ["two files", "publish --domain a.example l.txt m.txt", 2],
     ["an unknown role", "token create --role root", 2],

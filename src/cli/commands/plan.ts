@@ -36,13 +36,11 @@ Takes the same lists as \`rollcall publish\`, shows what publishing them would c
 writes the plan into a file (mode 0600: it names people). \`rollcall publish FILE\` publishes exactly that plan, or stops if
 the list was changed since.
 
-Exit codes of this command:
+Exit codes, beside those of all commands (\`rollcall --help\`):
   0  nothing to change
-  2  there are changes, and the guard passes
+  7  there are changes, and the guard passes
   4  the guard refuses, a source gives less than it gave last, the list is not what rollcall.toml expects, or single
-     changes need a decision
-  1  other failure, and also a usage error
-The others are those of \`rollcall --help\`: 3 bad input, 6 edge unreachable.`;
+     changes need a decision`;
 
 /** `rollcall plan`: shows what a publish would change. */
 export function planCommand(cli: Cli): Command {

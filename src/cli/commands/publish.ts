@@ -97,7 +97,6 @@ const DECIDED = [
   "config",
   ...MODES,
   "grace",
-  "departureGrace",
   "skipInvalid",
   "newKey",
   "keepPatched",

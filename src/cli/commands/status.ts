@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { inspectCounters, inspectLists, type ListReport, type ListState } from "../../inspect/index.ts";
 import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
@@ -6,6 +6,7 @@ import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
 import { duration, plural } from "../output.ts";
 import { domainOf, listStoreOf, stateOption } from "../publish-targets.ts";
+import { time } from "../times.ts";
 
 interface StatusOptions extends EdgeOptions {
   readonly state?: string;
@@ -31,21 +32,10 @@ export function statusCommand(cli: Cli): Command {
   return cli
     .edgeCommand("status", "show the state of each domain, and whether its list is fresh")
     .argument("[domain...]", "domains to show")
-    .option("--max-age <age>", "exit 1 if a list is older than this, such as 36h or 2d", age)
+    .option("--max-age <time>", "exit 1 if a list is older than this, such as 36h or 2d", time)
     .addOption(stateOption())
     .addHelpText("after", HELP)
     .action((domains: string[], options: StatusOptions) => status(cli, domains.map(domainOf), options));
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `90s`, `30m`, `36h`, `2d` in milliseconds. */
-export function age(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined || unit === undefined) {
-    throw new InvalidArgumentError("Must be a number with a unit: 90s, 30m, 36h or 2d.");
-  }
-  return Number(count) * (UNITS[unit] as number);
 }
 
 async function status(cli: Cli, names: readonly string[], options: StatusOptions): Promise<void> {

@@ -4,7 +4,7 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { usageError } from "../exit.ts";
 import { instant } from "../output.ts";
 import { collect, domainOf } from "../publish-targets.ts";
-import { age } from "./status.ts";
+import { time } from "../times.ts";
 
 interface CreateOptions extends EdgeOptions {
   readonly role: TokenRequest["role"];
@@ -47,7 +47,7 @@ export function tokenCommand(cli: Cli): Command {
         "it covers every domain, also later ones; one without a list is refused, not deferred",
       ).conflicts("domain"),
     )
-    .option("--expires <age>", "how long it is valid, such as 90d (default: forever)", age)
+    .option("--expires <time>", "how long it is valid, such as 90d (default: forever)", time)
     .option("--note <text>", "note for the list, such as who uses it")
     .addHelpText("after", ROLES_HELP)
     .action((options: CreateOptions) => createToken(cli, options));

@@ -17,7 +17,7 @@ async function until(bridge: ReplicaBridge, recipient: string, expected: string)
 it("holds leavers that the replica answers about, raises every alarm, and ends as the person says", {
   timeout: 900_000,
 }, async () => {
-  await edge.publish(DOMAIN, names(60), "--departure-grace", "20");
+  await edge.publish(DOMAIN, names(60), "--grace", "20");
   const token = await edge.token(DOMAIN);
   const bridge = await startReplica(edge, token, join(temporaryFolder(), "replica"));
   await until(bridge, mailbox("nobody"), "550 replica");
@@ -66,7 +66,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
     join(edge.home, "rollcall.toml"),
     `url = "${edge.url}"\n[domains."${DOMAIN}"]\nlist = "${DOMAIN}.txt"\n`,
   );
-  const sync = await edge.try("sync", "--state", "sync-state", "--metrics", "sync.prom");
+  const sync = await edge.try("sync", "--state", "sync-state", "--metrics-file", "sync.prom");
   expect(sync).toMatchObject({
     code: 0,
     stderr: expect.stringContaining("the brake holds 15 names that left"),
