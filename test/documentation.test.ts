@@ -138,6 +138,18 @@ describe("the documentation", () => {
     }
   });
 
+  it("and every text to paste create tokens for named domains", () => {
+    const open = writtenFiles()
+      .filter((path) => !/^(?:bench|test|testing|mutation)\//.test(path))
+      .flatMap((path) =>
+        read(path)
+          .split("\n")
+          .filter((line) => /token create --role (?!\w+ --domain |publish \| )/.test(line))
+          .map((line) => `${path}: ${line.trim()}`),
+      );
+    expect(open).toEqual([]);
+  });
+
   it("describes restoring a Registry in one place, to which other pages link", () => {
     const place = "docs/restoring.md";
     expect(read(place)).toContain("# Restoring a Registry to an earlier time");

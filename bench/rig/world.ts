@@ -104,7 +104,7 @@ export class World implements AsyncDisposable {
 
   /** A token that may check. */
   checkToken = async (edge: ServedEdge): Promise<string> =>
-    (await this.rollcall(edge, "token", "create", "--role", "check")).output.trim();
+    (await this.rollcall(edge, "token", "create", "--role", "check", "--all-domains")).output.trim();
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#kv[Symbol.asyncDispose]();

@@ -23,6 +23,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { packagedPage } from "../pages.mjs";
 import { changelog, control, copyright } from "./control.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -65,13 +66,28 @@ try {
   putZipped(`${doc}/changelog`, read("CHANGELOG.md"));
   putZipped(`${doc}/changelog.Debian`, changelog(version, Number(epoch)));
   for (const part of ["prometheus", "grafana"]) putAll(`packaging/${part}`, `${doc}/examples/${part}`);
-  for (const part of ["README.md", "docs", "examples/sync.sh"])
+  for (const part of [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs",
+    "examples/sync.sh",
+    "examples/smtp-front-end.mjs",
+  ])
     cpSync(join(root, part), join(stage, doc, part), { recursive: true });
   // The files to paste, to which the pages link, without what only the tests run.
   cpSync(join(root, "integrations"), join(stage, doc, "integrations"), {
     recursive: true,
     filter: (path) => !/\.ts$|\/(?:email-workers|node_modules|package-lock\.json|LICENSE)$/.test(path),
   });
+
+  for (const page of readdirSync(join(stage, doc), { recursive: true, encoding: "utf8" })) {
+    if (page.endsWith(".md"))
+      put(
+        join(doc, page),
+        packagedPage(read(page), page, (path) => placeOf(path, doc)),
+      );
+  }
 
   put("usr/share/lintian/overrides/rollcall", read("packaging/deb/lintian-overrides"));
 
@@ -107,6 +123,19 @@ try {
   console.log(deb);
 } finally {
   rmSync(stage, { recursive: true, force: true });
+}
+
+/** Where a file of the source tree is in the package; null if it is not there. @param {string} path @param {string} doc */
+function placeOf(path, doc) {
+  if (existsSync(join(stage, doc, path))) return path;
+  const name = basename(path);
+  const elsewhere = [
+    [/^packaging\/systemd\//, `usr/lib/systemd/system/${name}`],
+    [/^packaging\/tmpfiles\.d\//, `usr/lib/tmpfiles.d/${name}`],
+    [/^packaging\/(?:prometheus|grafana)\//, `${doc}/examples/${path.replace("packaging/", "")}`],
+  ];
+  const found = elsewhere.find(([pattern]) => /** @type {RegExp} */ (pattern).test(path))?.[1];
+  return found !== undefined && existsSync(join(stage, /** @type {string} */ (found))) ? `/${found}` : null;
 }
 
 /** @param {string} path */

@@ -66,7 +66,7 @@ export class Scene {
   readonly traces: string[] = [];
   /** Recipients that were asked about, by their text. */
   readonly asked = new Map<string, Named>();
-  readonly adminToken = "an admin token that is long enough";
+  readonly adminToken = "an-admin-token-that-is-long-enough";
   /** When a Registry was last lost. */
   lostAt = Number.NEGATIVE_INFINITY;
   readonly isolates = new Population((name, location) => ({

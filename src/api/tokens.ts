@@ -21,8 +21,11 @@ export const tokenRequest = named(
   "TokenRequest",
   closed({
     role: oneOf(...TOKEN_ROLES),
-    /** Null or left out: every domain; not for publish. A replica token for an alias names its target too. */
-    domains: v.exactOptional(v.nullable(listOf(domainName, MAX_TOKEN_DOMAINS))),
+    /**
+     * Null: every domain; not for publish. A check by such a token refuses a domain without a list, so it must be said. A
+     * replica token for an alias names its target too.
+     */
+    domains: v.nullable(listOf(domainName, MAX_TOKEN_DOMAINS)),
     /** Seconds until it expires; null or left out: never. */
     expires_in: v.exactOptional(
       v.nullable(

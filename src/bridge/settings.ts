@@ -1,4 +1,5 @@
 import { toALabel } from "../directory/index.ts";
+import { secondsOf } from "../runtime/time-text.ts";
 import {
   ADDRESS_FORMS,
   isLocal,
@@ -104,6 +105,12 @@ const addresses = (about: string): Setting<readonly ListenAddress[]> =>
     parseAnyAddress,
   );
 
+/** The number of a flag; with the placeholder `time` in seconds, as in TOML, or with a unit. */
+function fromFlag(text: string, placeholder: string): number | null {
+  if (placeholder === "time") return secondsOf(text);
+  return /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : null;
+}
+
 const number = (
   preset: number,
   about: string,
@@ -116,7 +123,7 @@ const number = (
   placeholder,
   json: { type: isWhole ? "integer" : "number", minimum: min, maximum: max, default: preset },
   read(value) {
-    const read = typeof value === "string" && /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
+    const read = typeof value === "string" ? fromFlag(value, placeholder) : value;
     const isInRange = typeof read === "number" && read >= min && read <= max;
     if (isInRange && (!isWhole || Number.isInteger(read))) return read;
     return new Fault(`must be a ${isWhole ? "whole " : ""}number from ${min} to ${max}`);
@@ -147,11 +154,8 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<BridgeSettings[K]>
     "^[0-9a-fA-F:.]+(?:/\\d{1,3})?$",
     parseNetwork,
   ),
-  timeout: number(3, "answer every question within this time", "seconds", [0.1, 4], false),
-  accept_grace: number(7 * DAY, "keep accepting for this long while the edge is away", "seconds", [
-    0,
-    30 * DAY,
-  ]),
+  timeout: number(3, "answer every question within this time", "time", [0.1, 4], false),
+  accept_grace: number(7 * DAY, "keep accepting for this long while the edge is away", "time", [0, 30 * DAY]),
   cache_bytes: number(12 * 1024 ** 2, "memory for cached answers", "bytes", [65_536, 4 * 1024 ** 3]),
   max_connections: number(20_000, "mail server connections at the same time", "count", [1, 1_000_000]),
   max_questions: number(64, "questions to the edge at the same time", "count", [1, 1_000]),

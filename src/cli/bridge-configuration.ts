@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { VERSION } from "../api/index.ts";
 import {
@@ -21,8 +20,6 @@ import { explain } from "./explain.ts";
 import type { ConnectionPool } from "./http.ts";
 import { SETTINGS_FILE, type Settings } from "./settings.ts";
 
-/** Where the packages put the settings. */
-const INSTALLED_SETTINGS = "/etc/rollcall/rollcall.toml";
 /** Connections for the polls and fetches of a replica. */
 const REPLICA_CONNECTIONS = 10;
 
@@ -145,7 +142,7 @@ export interface ReplicaOptions {
 
 /** The folder of this host's replica. @throws CliError exit 2 or 3 */
 export function replicaFolder(cli: Cli, options: ReplicaOptions): string {
-  const file = options.replica === undefined ? cli.settings(options.config ?? installedSettings(cli)) : null;
+  const file = options.replica === undefined ? cli.settings(options.config) : null;
   const { replica } = withReplicaPath(
     cli,
     { ...DEFAULTS, ...file?.bridge, replica: options.replica ?? file?.bridge?.replica ?? null },
@@ -154,13 +151,6 @@ export function replicaFolder(cli: Cli, options: ReplicaOptions): string {
   );
   if (replica !== null) return replica;
   throw usageError("no folder is given", `pass --replica, or --config with a file that has it in [bridge]`);
-}
-
-/** The settings file of the packages, if there is no other and it exists. */
-export function installedSettings(cli: Cli): string | undefined {
-  return !existsSync(cli.path(SETTINGS_FILE)) && existsSync(INSTALLED_SETTINGS)
-    ? INSTALLED_SETTINGS
-    : undefined;
 }
 
 /** Relative paths start at the folder of the settings file, those of the flag at the working directory. */

@@ -5,6 +5,7 @@ import { type ClientOptions, createClient, type RollcallClient, sendByFetch } fr
 import { isLoopback } from "../runtime/loopback.ts";
 import { connectionsTo, readCertificates } from "./edge-connections.ts";
 import { CliError, EXIT, type ExitCode, inputError, usageError } from "./exit.ts";
+import { firstOf, type InstalledFiles, installedFiles, isReadable, readEnvironment } from "./installed.ts";
 import { Output } from "./output.ts";
 import type { Platform } from "./platform.ts";
 import { withPlainTexts } from "./server-texts.ts";
@@ -16,8 +17,10 @@ export interface EdgeOptions {
   readonly tokenFile?: string;
   /** PEM file of further certificate authorities. */
   readonly caFile?: string;
-  /** The settings file, for commands that have the option. */
+  /** The settings file. */
   readonly config?: string;
+  /** Whether the command asks as the mail host does: it prefers the bridge's token to that of sync. */
+  readonly asMailHost?: boolean;
 }
 
 /** What a command may change about its client. */
@@ -37,13 +40,18 @@ export type Tuning = Partial<Pick<ClientOptions, "token" | "send" | "now" | "tim
 export class Cli {
   readonly platform: Platform;
   readonly output: Output;
+  /** The files of the packages. */
+  readonly installed: InstalledFiles;
   exitCode: ExitCode = EXIT.done;
   /** Origins without encryption for which a warning was printed. */
   readonly #warnedOf = new Set<string>();
+  /** What was said about files of the packages. */
+  readonly #said = new Set<string>();
 
   constructor(platform: Platform, json: boolean) {
     this.platform = platform;
     this.output = new Output(platform, json);
+    this.installed = installedFiles(platform.root);
   }
 
   /** A command that does not talk to the edge. Like every command, it has `--json`. */
@@ -60,7 +68,7 @@ export class Cli {
       });
   }
 
-  /** A command that talks to the edge: it also has `--url`, `--token-file` and `--ca-file`. */
+  /** A command that talks to the edge: it also has `--url`, `--token-file`, `--config` and `--ca-file`. */
   edgeCommand(name: string, description: string): Command {
     return this.clientCommand(name, description).addOption(
       new Option(
@@ -76,7 +84,13 @@ export class Cli {
       .addOption(
         new Option("--url <url>", `URL of the edge (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
       )
-      .addOption(new Option("--token-file <file>", "file with the token (default: ROLLCALL_TOKEN)"));
+      .addOption(
+        new Option(
+          "--token-file <file>",
+          "file with the token (default: ROLLCALL_TOKEN, then that of the package)",
+        ),
+      )
+      .addOption(configOption());
   }
 
   /**
@@ -84,11 +98,16 @@ export class Cli {
    * @throws CliError exit 2, or 3 for a settings file that cannot be used
    */
   url(options: EdgeOptions): string {
-    const url = options.url ?? (this.platform.env.ROLLCALL_URL || this.settings(options.config)?.url);
+    const { env } = this.platform;
+    const url = options.url ?? (env.ROLLCALL_URL || this.#configuredUrl(options));
     if (!url) {
+      const { settings } = this.installed;
+      const isHidden = existsSync(settings) && !isReadable(settings);
       throw usageError(
         "no edge is given",
-        `set ROLLCALL_URL, pass --url https://rollcall.example.org, or add url = "https://…" to ${SETTINGS_FILE}`,
+        isHidden
+          ? `run this as root, to use ${settings}; or pass --url`
+          : `set ROLLCALL_URL, pass --url https://rollcall.example.org, or add url = "https://…" to ${SETTINGS_FILE}`,
       );
     }
     this.#checkUrl(url);
@@ -96,14 +115,55 @@ export class Cli {
   }
 
   /**
-   * The settings of a file that is named, or of the one in the working directory, if there is one.
+   * The settings of a file that is named, of the one in the working directory, or else of the package's.
+   * @returns null if there is no such file
    * @throws CliError exit 3
    */
   settings(named: string | undefined): Settings | null {
-    const file = named ?? SETTINGS_FILE;
+    const file = this.settingsFile(named);
     const settings = readSettings(this.path(file), file);
     if (settings === null && named !== undefined) throw inputError(`there is no ${file}`, "check --config");
+    if (settings !== null && named === undefined && file === this.installed.settings) {
+      this.#say(`using the settings of ${file}`);
+    }
+    if (this.#isInstalled(file)) this.#addEnvironment();
     return settings;
+  }
+
+  /** The settings file as {@link Cli.settings} chooses it; it may not exist. */
+  settingsFile(named: string | undefined): string {
+    if (named !== undefined) return named;
+    if (existsSync(this.path(SETTINGS_FILE))) return SETTINGS_FILE;
+    return isReadable(this.installed.settings) ? this.installed.settings : SETTINGS_FILE;
+  }
+
+  /** Whether a settings file is the package's, and a person runs the command: a service has what it needs. */
+  #isInstalled(file: string): boolean {
+    return this.path(file) === this.installed.settings && !this.platform.env.CREDENTIALS_DIRECTORY;
+  }
+
+  #addEnvironment(): void {
+    const { environment } = this.installed;
+    try {
+      this.platform.addToEnvironment(readEnvironment(environment));
+    } catch (error) {
+      this.output.warn(
+        `cannot read ${environment}, so its variables are not set: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  /** The URL of the settings file, or of the package's environment, which is read with it. */
+  #configuredUrl({ config }: EdgeOptions): string | undefined {
+    const settings = this.settings(config);
+    return this.platform.env.ROLLCALL_URL || settings?.url;
+  }
+
+  /** Says once which file of the packages is in use. */
+  #say(what: string): void {
+    if (this.#said.has(what)) return;
+    this.#said.add(what);
+    this.output.note(what);
   }
 
   /** The client of the edge that the options or the environment name. @throws CliError exit 2 or 3 */
@@ -176,7 +236,7 @@ export class Cli {
   }
 
   /**
-   * The token from the options, or else the environment, or else the credential `token` of a systemd service.
+   * The token from the options, or else the environment, the credential `token` of a systemd service, or the package's.
    * @throws CliError exit 2 or 3
    */
   token(options: EdgeOptions): string {
@@ -186,11 +246,18 @@ export class Cli {
       token = readTokenFile(this.path(options.tokenFile), options.tokenFile);
     } else if (!token && credentials && existsSync(join(credentials, "token"))) {
       token = readTokenFile(join(credentials, "token"), "$CREDENTIALS_DIRECTORY/token");
+    } else if (!token) {
+      const file = this.installedToken(options);
+      if (file !== null)
+        token = readTokenFile(file, file, "run this as root, as which the packages store it");
+      if (file !== null) this.#say(`using the token of ${file}`);
     }
     if (!token) {
+      const other = firstOf([this.installed.publishToken, this.installed.token]);
+      const only = other === null ? "" : `; ${other} is used only for the edge of ${this.installed.settings}`;
       throw usageError(
         "no token is given",
-        "set ROLLCALL_TOKEN, or name a file with --token-file; create one with `rollcall token create`",
+        `set ROLLCALL_TOKEN, or name a file with --token-file; create one with \`rollcall token create\`${only}`,
       );
     }
     // Header values must be visible ASCII. Checked here, since the error of fetch does not mention the token.
@@ -199,15 +266,27 @@ export class Cli {
     }
     return token;
   }
+
+  /** The package's token, if the command uses its settings and asks their edge. @returns null if there is none */
+  installedToken(options: EdgeOptions): string | null {
+    if (!this.#isInstalled(this.settingsFile(options.config))) return null;
+    const configured = this.settings(options.config)?.url;
+    const origin = (url: string): string => new URL(url).origin;
+    // Another edge must not see it.
+    if (configured === undefined || origin(configured) !== origin(this.url(options))) return null;
+    const { token, publishToken } = this.installed;
+    return firstOf(options.asMailHost ? [token, publishToken] : [publishToken, token]);
+  }
 }
 
-function readTokenFile(path: string, shown: string): string {
+/** `--config`, which every command has that reads settings. */
+export const configOption = (): Option =>
+  new Option("--config <file>", `settings file (default: ${SETTINGS_FILE} here, then that of the package)`);
+
+function readTokenFile(path: string, shown: string, hint = "check --token-file"): string {
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
-    throw inputError(
-      `cannot read the token file ${shown}: ${(error as Error).message}`,
-      "check --token-file",
-    );
+    throw inputError(`cannot read the token file ${shown}: ${(error as Error).message}`, hint);
   }
 }

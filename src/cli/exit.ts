@@ -6,12 +6,12 @@ export const EXIT = {
   /** Any failure without a code of its own. */
   failed: 1,
   usage: 2,
-  /** Of `rollcall plan` alone, whose usage errors end with {@link EXIT.failed}. */
-  changes: 2,
   input: 3,
   guard: 4,
   unconfirmed: 5,
   edge: 6,
+  /** Of `rollcall plan`. */
+  changes: 7,
   /** EX_TEMPFAIL of sysexits.h. */
   busy: 75,
 } as const;
@@ -22,11 +22,12 @@ export const EXIT_HELP = `
 Exit codes:
   0  done, or nothing to change
   1  other failure: a stale list, names that the brake holds, a finding of doctor, a list that was changed meanwhile
-  2  usage error; of plan: there are changes
+  2  usage error
   3  bad input: a list, rollcall.toml, or a name that does not exist
   4  refused by the guard, not what rollcall.toml expects (a canary is missing), or single changes need a decision
   5  not confirmed: the answer was no, or there was no terminal and no --yes
   6  edge unreachable, or credentials refused
+  7  plan: there are changes, and the guard passes
  75  sync: another run holds the lock`;
 
 /** A failure to report: what is wrong and where, what to do next, and the exit code. */

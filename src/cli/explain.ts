@@ -93,7 +93,7 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
     case "uninitialised":
       return [EXIT.edge, "publish a list or create a token: the first one initialises the Registry"];
     case "unconfigured":
-      return [EXIT.edge, "set the secrets of the edge: `rollcall doctor --live URL` shows which are missing"];
+      return [EXIT.edge, "set the secrets of the edge: `rollcall doctor --url URL` shows which are missing"];
     case "unavailable":
     case "timeout":
       return [EXIT.edge, "try again in a minute; if this stays, see the Worker's logs: `npx wrangler tail`"];

@@ -1,6 +1,5 @@
 /** `rollcall doctor --bridge`: the mail host as its examination sees it, with the commands and sockets of the system. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { createConnection } from "node:net";
 import {
   createSteadyClock,
@@ -21,22 +20,18 @@ import {
   type SocketAddress,
   type StepResult,
 } from "../inspect/index.ts";
-import { bridgeParts, installedSettings } from "./bridge-configuration.ts";
+import { bridgeParts } from "./bridge-configuration.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import type { Platform } from "./platform.ts";
-import { SETTINGS_FILE } from "./settings.ts";
 
-/** Where the packages put the token. */
-const INSTALLED_TOKEN = "/etc/rollcall/token";
 /** Longest time for a command of the system, ms: the maps of Postfix have no timeout of their own. */
 const RUN_MS = 15_000;
 /** Longest time for an answer of the bridge, ms: it answers within 4 s. */
 const ASK_MS = 6_000;
 
 /** Examines the host of a bridge. The first step reads the settings: without them, there is nothing to examine. */
-export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGenerator<StepResult> {
+export async function* examineBridgeHost(cli: Cli, options: EdgeOptions): AsyncGenerator<StepResult> {
   const { platform } = cli;
-  const options = withInstalledFiles(cli, given);
   const clock = createSteadyClock(platform.steady, platform.now);
   let parts: ReturnType<typeof bridgeParts>;
   try {
@@ -50,8 +45,9 @@ export async function* examineBridgeHost(cli: Cli, given: EdgeOptions): AsyncGen
     settings[name].map((address): ListenerSetting => ({ name, address, shown: showAddress(address) })),
   );
   const shown = listeners.map((each) => `${each.name} ${each.shown}`).join(", ");
-  const where = options.config ?? SETTINGS_FILE;
-  const file = options.tokenFile === undefined ? null : cli.path(options.tokenFile);
+  const where = cli.settingsFile(options.config);
+  const named = options.tokenFile ?? (platform.env.ROLLCALL_TOKEN ? null : cli.installedToken(options));
+  const file = named === null ? null : cli.path(named);
   yield {
     step: "settings",
     state: "ok",
@@ -96,17 +92,6 @@ async function olderLog(
     if (older !== null) return older;
   }
   return null;
-}
-
-function withInstalledFiles(cli: Cli, given: EdgeOptions): EdgeOptions {
-  const { env } = cli.platform;
-  const config = given.config ?? installedSettings(cli);
-  const hasToken = given.tokenFile !== undefined || env.ROLLCALL_TOKEN || env.CREDENTIALS_DIRECTORY;
-  return {
-    ...given,
-    ...(config === undefined ? {} : { config }),
-    ...(!hasToken && existsSync(INSTALLED_TOKEN) ? { tokenFile: INSTALLED_TOKEN } : {}),
-  };
 }
 
 function run(

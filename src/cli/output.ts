@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import cliProgress from "cli-progress";
 import pico from "picocolors";
-import type { CliError, ExitCode } from "./exit.ts";
+import { plural } from "../directory/index.ts";
+import type { CliError } from "./exit.ts";
+import { installedFiles } from "./installed.ts";
 import type { Platform } from "./platform.ts";
 
 /** Steps shorter than this get no progress bar. */
@@ -16,6 +19,8 @@ export class Output {
   readonly colors: ReturnType<typeof pico.createColors>;
   readonly #errorColors: ReturnType<typeof pico.createColors>;
   readonly #platform: Platform;
+  /** Where the Debian package has the pages; null if it is not installed. */
+  readonly #pages: string | null;
   #bar: cliProgress.SingleBar | null = null;
   #stepStarted: number | null = null;
 
@@ -27,13 +32,15 @@ export class Output {
     this.colors = pico.createColors(wanted(platform.stdoutIsTerminal) && !json);
     this.#errorColors = pico.createColors(wanted(platform.stderrIsTerminal));
     this.#platform = platform;
+    const { pages } = installedFiles(platform.root);
+    this.#pages = existsSync(pages) ? pages : null;
   }
 
   /** Prints a line of the result; nothing with `--json`. */
   line(text = ""): void {
     if (this.json) return;
     this.#endStep();
-    this.#platform.write(`${harmless(text)}\n`);
+    this.#platform.write(`${harmless(this.located(text))}\n`);
   }
 
   /** Prints the result for `--json`; nothing without. Call it once per command. */
@@ -44,16 +51,15 @@ export class Output {
   /** Prints a remark on standard error, with and without `--json`. */
   note(text: string): void {
     this.#endStep();
-    this.#platform.writeError(`${harmless(text)}\n`);
+    this.#platform.writeError(`${harmless(this.located(text))}\n`);
   }
 
   warn(text: string): void {
     this.note(`${this.#errorColors.yellow("warning:")} ${text}`);
   }
 
-  /** Prints what is wrong and what to do next. @param exit the exit code, for `--json` */
-  error(error: CliError, exit: ExitCode = error.exit): void {
-    const { message, hint, details } = error;
+  /** Prints what is wrong and what to do next. */
+  error({ message, hint, details, exit }: CliError): void {
     this.failure(message, details, hint);
     this.result({ error: { message, hint, details, exit } });
   }
@@ -64,6 +70,14 @@ export class Output {
     this.note(`${red("error:")} ${message}`);
     for (const detail of details) this.note(`  ${detail}`);
     if (hint !== null) this.note(`${dim("what to do:")} ${hint}`);
+  }
+
+  /** A text whose pages and files are named by where the package has them. */
+  located(text: string): string {
+    if (this.#pages === null) return text;
+    return text
+      .replaceAll(/(?<![\w/.])docs\/(?=[\w/-]+\.md)/g, `${this.#pages}/`)
+      .replaceAll(/(?<![\w/.])packaging\/tmpfiles\.d\//g, "/usr/lib/tmpfiles.d/");
   }
 
   /** Prints rows in columns as wide as their widest cell. Cells may be coloured. */
@@ -144,6 +158,4 @@ export function octets(count: number): string {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** `1 name`, `2 names`. */
-export const plural = (count: number, word: string, many = `${word}s`): string =>
-  `${count} ${count === 1 ? word : many}`;
+export { plural };

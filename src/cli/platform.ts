@@ -10,11 +10,15 @@ import { type ConnectionPool, HttpPool, type PoolOptions, proxyFor } from "./htt
 
 export interface Platform {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Adds variables to {@link Platform.env}, for proxies and commands too. Those that are set stay. */
+  addToEnvironment(variables: Readonly<Record<string, string>>): void;
   /** Process id. */
   readonly pid: number;
   /** Directory that relative paths start from. */
   readonly cwd: string;
   readonly homeDirectory: string | null;
+  /** Root of the file system, below which the packages put their files. */
+  readonly root: string;
   /** Whether questions can be asked: standard input and standard error are terminals. */
   readonly canAsk: boolean;
   readonly stdoutIsTerminal: boolean;
@@ -65,9 +69,11 @@ export function nodePlatform(): Platform {
   const boot = bootId();
   return {
     env: process.env,
+    addToEnvironment: (variables) => void Object.assign(process.env, { ...variables, ...process.env }),
     pid: process.pid,
     cwd: process.cwd(),
     homeDirectory: process.env.HOME ?? null,
+    root: "/",
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
     stderrIsTerminal: process.stderr.isTTY === true,

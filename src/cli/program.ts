@@ -11,6 +11,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { historyCommand } from "./commands/history.ts";
 import { initCommand } from "./commands/init.ts";
+import { keyCommand } from "./commands/key.ts";
 import { addCommand, disableCommand, enableCommand, removeCommand } from "./commands/mailboxes.ts";
 import { modeCommand } from "./commands/mode.ts";
 import { opensmtpdTableCommand } from "./commands/opensmtpd-table.ts";
@@ -49,6 +50,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   brakeCommand,
   deleteCommand,
   tokenCommand,
+  keyCommand,
   registryCommand,
   replicaCommand,
   exportCommand,
@@ -65,8 +67,6 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
   const end = args.indexOf("--");
   const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
   const cli = new Cli(platform, json);
-  // `rollcall plan` says with 2 that there are changes, so that its usage errors need another code.
-  const exitOf = (code: ExitCode): ExitCode => (code === EXIT.usage && isPlan(args) ? EXIT.failed : code);
   try {
     await programOf(cli).parseAsync(args, { from: "user" });
     return cli.exitCode;
@@ -79,19 +79,16 @@ export async function run(platform: Platform, args: readonly string[]): Promise<
           message: error.message.replace(/^error: /, ""),
           hint: null,
           details: [],
-          exit: exitOf(EXIT.usage),
+          exit: EXIT.usage,
         },
       });
-      return exitOf(EXIT.usage);
+      return EXIT.usage;
     }
     const failure = explain(error, platform.env.ROLLCALL_DEBUG !== undefined);
-    const exit = exitOf(failure.exit);
-    cli.output.error(failure, exit);
-    return exit;
+    cli.output.error(failure);
+    return failure.exit;
   }
 }
-
-const isPlan = (args: readonly string[]): boolean => args.find((arg) => !arg.startsWith("-")) === "plan";
 
 /** The command with all its subcommands, as commander knows them. */
 export function programOf(cli: Cli): Command {

@@ -1,26 +1,29 @@
 import { join, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type DomainPolicy, MODES, type Mode, toALabel } from "../directory/index.ts";
 import { ListRecorder, ListStore, openFile, openSources, type PublishTarget } from "../publish/index.ts";
 import type { Cli, EdgeOptions } from "./context.ts";
 import { inputError, usageError } from "./exit.ts";
 import { type DomainSettings, SETTINGS_FILE, type Settings } from "./settings.ts";
+import { seconds } from "./times.ts";
 
 /** Options of every command that reads lists. */
 export interface ListOptions {
   readonly domain?: readonly string[];
   readonly config?: string;
+  readonly state?: string;
   readonly observe?: boolean;
   readonly defer?: boolean;
   readonly enforce?: boolean;
   readonly grace?: number;
-  /** Former name of {@link ListOptions.grace}. */
-  readonly departureGrace?: number;
   readonly skipInvalid?: boolean;
   readonly force?: boolean;
   readonly keepPatched?: boolean;
   readonly dropPatched?: boolean;
 }
+
+/** Seconds. */
+const LONGEST_GRACE = 30 * 86_400;
 
 /** What a command publishes. */
 export interface Targets {
@@ -36,7 +39,6 @@ export function withListOptions(command: Command): Command {
       "the domain's list: CSV with the header address[,state] if it ends in .csv, otherwise one address per line",
     )
     .option("--domain <domain>", "the domain; repeat it for several, if no file is given", collect)
-    .option("--config <file>", `settings file (default: ${SETTINGS_FILE} in the working directory)`)
     .addOption(
       new Option(
         "--observe",
@@ -53,11 +55,10 @@ export function withListOptions(command: Command): Command {
       new Option("--enforce", "reject recipients that are not in the list; kept for later publishes"),
     )
     .option(
-      "--grace <seconds>",
-      "how long to defer a name that left the list before rejecting it; kept for later publishes",
-      seconds,
+      "--grace <time>",
+      "how long to defer a name that left the list before rejecting it, such as 1h; kept for later publishes",
+      (text) => seconds(text, LONGEST_GRACE),
     )
-    .addOption(new Option("--departure-grace <seconds>").argParser(seconds).conflicts("grace").hideHelp())
     .option("--skip-invalid", "leave out malformed lines instead of publishing nothing")
     .option("--force", "override the guard; recorded in the history");
 }
@@ -75,13 +76,6 @@ export const withPatchedOptions = (command: Command): Command =>
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
-
-function seconds(text: string): number {
-  if (!/^\d{1,7}$/.test(text) || Number(text) > 30 * 86_400) {
-    throw new InvalidArgumentError("Must be a whole number of seconds, at most 2592000 (30 days).");
-  }
-  return Number(text);
-}
 
 /**
  * What to publish: FILE for the one --domain, or else the domains of rollcall.toml: all of them, or those that are
@@ -178,7 +172,7 @@ function sourceOf(
 }
 
 function overridesOf(options: ListOptions): { policy: Partial<DomainPolicy>; mode: Mode | undefined } {
-  const grace = options.grace ?? options.departureGrace;
+  const { grace } = options;
   return {
     policy: grace === undefined ? {} : { grace },
     mode: MODES.find((mode) => options[mode]),
@@ -192,13 +186,31 @@ export function domainOf(text: string): string {
   return domain;
 }
 
+/** `--state`, for commands that read or write what this host published. */
+export const stateOption = (): Option =>
+  new Option(
+    "--state <folder>",
+    "folder for status, lock and lists (default: .rollcall next to the settings file, or that of the package's sync)",
+  );
+
+/** The state folder: the one that is named, that of the package's sync, or the one next to the settings file. */
+export function stateFolderOf(cli: Cli, { directory }: Settings, named: string | undefined): string {
+  if (named !== undefined) return cli.path(named);
+  return directory === cli.installed.folder ? cli.installed.state : join(directory, ".rollcall");
+}
+
 /**
- * Where this host stores what it published: next to rollcall.toml, or else in the user's state folder.
+ * Where this host stores what it published: in the state folder, or without settings in the user's.
  * @returns null if there is no such place
  */
-export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | null {
+export function listStoreOf(
+  cli: Cli,
+  settings: Settings | null,
+  { state }: { readonly state?: string },
+): ListStore | null {
   const { env, homeDirectory } = cli.platform;
-  if (settings !== null) return new ListStore(join(settings.directory, ".rollcall"));
+  if (settings !== null) return new ListStore(stateFolderOf(cli, settings, state));
+  if (state !== undefined) return new ListStore(cli.path(state));
   if (env.XDG_STATE_HOME) return new ListStore(join(env.XDG_STATE_HOME, "rollcall"));
   return homeDirectory === null ? null : new ListStore(join(homeDirectory, ".local", "state", "rollcall"));
 }
@@ -210,9 +222,9 @@ export function listStoreOf(cli: Cli, settings: Settings | null): ListStore | nu
 export function listRecorderOf(
   cli: Cli,
   settings: Settings | null,
-  options: EdgeOptions & { readonly keepList?: boolean },
+  options: EdgeOptions & { readonly keepList?: boolean; readonly state?: string },
 ): ListRecorder | null {
-  const store = listStoreOf(cli, settings);
+  const store = listStoreOf(cli, settings, options);
   if (store === null) return null;
   const warn = (text: string): void => cli.output.warn(text);
   const keepsNames = options.keepList !== false && settings?.keepLists !== false;

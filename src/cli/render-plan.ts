@@ -17,6 +17,7 @@ const SHOWN_LINES = 5;
 export function showPlan(
   output: Output,
   { plan, duplicates, skipped, conflicts, leaving, coming, changing }: PlannedList,
+  { force, newKey }: { readonly force?: boolean; readonly newKey?: boolean } = {},
 ): void {
   const { bold, red, green, yellow } = output.colors;
   const row = (label: string, text: string): void => output.line(`  ${label.padEnd(11)}${text}`);
@@ -41,7 +42,8 @@ export function showPlan(
   };
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}, ${modeOf(plan)}`);
   const held = plan.base?.brake?.held ?? 0;
-  if (held > 0) row("brake", red(`holds ${held} names that left: see \`rollcall brake ${plan.domain}\``));
+  if (held > 0)
+    row("brake", red(`holds ${plural(held, "name")} that left: see \`rollcall brake ${plan.domain}\``));
   const counts = plan.sources?.counts ?? [];
   for (const { name, given, leftOut, reasons } of counts.length > 1 || plan.shrunk.length > 0
     ? counts
@@ -72,7 +74,12 @@ export function showPlan(
       changing.map(({ address, from, to }) => `${address}: ${from} becomes ${to}`),
       changing.length,
     );
-    row("guard", plan.refusal === null ? green("passes") : red(`refuses: it ${plan.refusal}`));
+    const override = newKey ? "--new-key" : force ? "--force" : null;
+    const refusal =
+      override === null
+        ? red(`refuses: it ${plan.refusal}`)
+        : yellow(`overridden by ${override}: it ${plan.refusal}`);
+    row("guard", plan.refusal === null ? green("passes") : refusal);
     for (const canary of plan.missingCanaries) row("canary", red(`${canary} is not in the list`));
     for (const each of plan.unmet) row("expected", red(each));
     for (const warning of plan.warnings) row("note", yellow(warning));
@@ -99,7 +106,10 @@ function modeOf({ base, resultingMode: mode }: DomainPlan): string {
 
 function differenceOf({ difference }: DomainPlan): string {
   if (difference === null) return "cannot be counted";
-  const lost = difference.lost === 0 ? "" : `; ${difference.lost} accepted now would be rejected`;
+  const lost =
+    difference.lost === 0
+      ? ""
+      : `; ${plural(difference.lost, "name that is", "names that are")} accepted now would be rejected`;
   return `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${lost}`;
 }
 

@@ -134,9 +134,30 @@ function readDomain(
   };
 }
 
+/** The parts of a name such as `[domains.acme.test]`, which TOML reads as a table in a table; null for anything else. */
+function dottedDomain(issue: v.BaseIssue<unknown>, path: readonly string[]): string[] | null {
+  if (path[0] !== "domains" || path.length < 3) return null;
+  const parts = path.slice(1);
+  let inner = (issue.path?.at(-1) as { value?: unknown } | undefined)?.value;
+  if (!isTable(inner)) return null;
+  // `[domains.acme.co.uk]`: each further part is a table with nothing but the next one.
+  for (;;) {
+    const [only, ...others] = Object.entries(inner as object);
+    if (only === undefined || others.length > 0 || !isTable(only[1])) return parts;
+    parts.push(only[0]);
+    inner = only[1];
+  }
+}
+
+const isTable = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 function describeIssue(issue: v.BaseIssue<unknown>, file: TomlFile): string {
   const path = (issue.path ?? []).map((item) => String((item as { key: unknown }).key));
   const key = path.at(-1) ?? "";
+  const dotted = dottedDomain(issue, path);
+  if (dotted !== null)
+    return `${file.placeOf(["domains", ...dotted])}: quote the name: [domains."${dotted.join(".")}"]`;
   const at = file.placeOf(path);
   if (issue.type === "strict_object" && issue.expected === "never") {
     return `${at}: unknown setting ${key}; known here: ${knownKeys(path, issue).join(", ")}`;

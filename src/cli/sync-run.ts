@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { RollcallClient } from "../client/index.ts";
 import { stablelibHashing } from "../directory/stablelib.ts";
 import {
+  AGAIN,
   filesOfSources,
   ListRecorder,
   ListStore,
@@ -17,6 +18,7 @@ import {
 import type { Cli, EdgeOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { explain } from "./explain.ts";
+import { plural } from "./output.ts";
 import { type Targets, targetsOf } from "./publish-targets.ts";
 import { patternsInWords } from "./render-plan.ts";
 import type { Settings } from "./settings.ts";
@@ -25,7 +27,7 @@ import { writeWhole } from "./whole-file.ts";
 
 export interface SyncOptions extends EdgeOptions {
   readonly state?: string;
-  readonly metrics?: string;
+  readonly metricsFile?: string;
 }
 
 /** What a run works with. Made again when settings are read again. */
@@ -64,7 +66,7 @@ export class SyncRunner {
   constructor(cli: Cli, folder: string, options: SyncOptions) {
     this.#cli = cli;
     this.#folder = folder;
-    this.#metrics = options.metrics === undefined ? null : cli.path(options.metrics);
+    this.#metrics = options.metricsFile === undefined ? null : cli.path(options.metricsFile);
   }
 
   /** Publishes each domain, and writes status and metrics. Throws nothing. */
@@ -128,7 +130,7 @@ export class SyncRunner {
     const { output } = this.#cli;
     if ("held" in outcome && outcome.held > 0)
       output.warn(
-        `${domain}: the brake holds ${outcome.held} names that left; see \`rollcall brake ${domain}\``,
+        `${domain}: the brake holds ${plural(outcome.held, "name")} that left; see \`rollcall brake ${domain}\``,
       );
     if (outcome.kind === "published") {
       const { base, difference, patternChanges, resultingMode, warnings } = outcome.planned.plan;
@@ -144,7 +146,12 @@ export class SyncRunner {
       );
     } else if (outcome.kind === "failed") {
       const { message, details, hint } = explain(outcome.error);
-      output.failure(`${domain}: ${message}`, details, hint);
+      // It has no options of its own that override anything.
+      const publish = `run \`rollcall publish --domain ${domain}`;
+      const advice = hint
+        ?.replace(new RegExp(`${AGAIN} with (--[\\w-]+)`), `${publish} $1\``)
+        .replace(AGAIN, `${publish}\``);
+      output.failure(`${domain}: ${message}`, details, advice ?? null);
     } else if (outcome.kind === "stopped") {
       output.warn(`${domain}: not published, since sync was told to stop`);
     }

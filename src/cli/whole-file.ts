@@ -1,4 +1,5 @@
 import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { giveToOwner } from "../publish/index.ts";
 
 /** Writes a file so that a reader sees the old or the new content, whole. */
 export function writeWhole(path: string, content: Uint8Array | string, mode: number): void {
@@ -8,5 +9,6 @@ export function writeWhole(path: string, content: Uint8Array | string, mode: num
   writeFileSync(next, content, { mode, flag: "wx" });
   // Whatever the umask, such as 0077 of the service.
   chmodSync(next, mode);
+  giveToOwner(next);
   renameSync(next, path);
 }

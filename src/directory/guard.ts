@@ -1,3 +1,5 @@
+import { plural } from "./plural.ts";
+
 /** A list of the last day, and what a commit would do to it. */
 export interface GuardedCount {
   readonly generation: number;
@@ -34,12 +36,10 @@ export function guardRefusal(it: GuardCase): string | null {
     return `changes ${it.uncountable.join(", ")}, whose effect on who is accepted cannot be counted`;
   }
   if (lists === null) {
-    return `is made under another key or spelling: ${accepted} names cannot be compared with the ${remaining} new ones`;
+    return `is made under another key or spelling: ${plural(accepted, "name")} cannot be compared with the ${plural(remaining, "new one")}`;
   }
   if (remaining === 0 && !mayBeEmpty && !(accepted === 0 && it.hasPatterns)) {
-    return accepted === 0
-      ? "is empty: every recipient would be refused"
-      : `would refuse all ${accepted} names`;
+    return accepted === 0 ? "is empty: every recipient would be refused" : `would refuse ${allOf(accepted)}`;
   }
   const newest = lists.at(-1);
   const isRefused = (list: GuardedCount): boolean => {
@@ -64,9 +64,11 @@ function isTooMuch({ accepted, lost, lostBefore }: GuardedCount, mayNotEnd: bool
   return lost > 1 && lost > share * accepted + 1e-9;
 }
 
+const allOf = (accepted: number): string => (accepted === 1 ? "the only name" : `all ${accepted} names`);
+
 function describe({ generation, accepted, lost }: GuardedCount, isNewest: boolean, share: number): string {
   const which = isNewest ? "" : ` of generation ${generation}, which was live in the last 24 h`;
-  if (lost === accepted) return `would refuse all ${accepted} names${which}`;
+  if (lost === accepted) return `would refuse ${allOf(accepted)}${which}`;
   const percent = (100 * lost) / accepted;
   const allowed = Number((100 * share).toFixed(6));
   return `would refuse ${lost} of ${accepted} names${which} (${percent.toFixed(1)} %), more than ${allowed} %`;

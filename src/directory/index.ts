@@ -22,6 +22,7 @@ export * from "./manifest.ts";
 export * from "./name-changes.ts";
 export * from "./pattern-changes.ts";
 export * from "./pattern-table.ts";
+export * from "./plural.ts";
 export * from "./policy.ts";
 export * from "./roster.ts";
 export * from "./same-content.ts";

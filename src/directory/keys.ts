@@ -20,16 +20,22 @@ export interface DomainKey {
   readonly manifest: Mac;
 }
 
+/** Bytes in either alphabet of base64, padded or not: `openssl rand -base64 32` writes the other one. */
+function fromBase64(text: string): Uint8Array {
+  const unpadded = text.length % 4 === 0 ? text.replace(/={1,2}$/, "") : text;
+  return fromBase64Url(unpadded.replaceAll("+", "-").replaceAll("/", "_"));
+}
+
 /**
- * Reads the master key from the text of a secret: 32 bytes in unpadded base64url.
+ * Reads the master key from the text of a secret: 32 bytes in base64.
  * @throws DirectoryError `invalid`; the message does not repeat the text
  */
 export function readMasterKey(text: string): Uint8Array {
   let key: Uint8Array;
   try {
-    key = fromBase64Url(text.trim());
+    key = fromBase64(text.trim());
   } catch {
-    throw new DirectoryError("invalid", "the master key is not base64url");
+    throw new DirectoryError("invalid", "the master key is not base64");
   }
   if (key.length !== KEY_BYTES) {
     throw new DirectoryError("invalid", `the master key has ${key.length} bytes instead of ${KEY_BYTES}`);

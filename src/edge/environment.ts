@@ -44,7 +44,8 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
   }
   const secret = (name: "ROLLCALL_MASTER_KEY" | "ROLLCALL_ADMIN_TOKEN"): string | undefined => {
     const value = env[name];
-    if (typeof value === "string" && value !== "") return value;
+    // A file from which it was set may end with a line break.
+    if (typeof value === "string" && value.trim() !== "") return value.trim();
     return fault(`${name}: secret is missing; set it with \`wrangler secret put ${name}\``);
   };
   const number = (name: keyof RawEnvironment, fallback: number, low: number, high: number): number => {
@@ -64,7 +65,7 @@ export function readEnvironment(env: RawEnvironment): CheckedEnvironment {
     if (masterText !== undefined) masterKey = readMasterKey(masterText);
   } catch (error) {
     if (!(error instanceof DirectoryError)) throw error;
-    fault(`ROLLCALL_MASTER_KEY: ${error.message}; \`rollcall init\` creates one`);
+    fault(`ROLLCALL_MASTER_KEY: ${error.message}; \`rollcall key new\` makes one`);
   }
   if (adminToken !== undefined && adminToken.length < MIN_ADMIN_TOKEN) {
     fault(`ROLLCALL_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN} characters`);

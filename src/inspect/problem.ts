@@ -2,11 +2,14 @@
 export class Problem extends Error {
   readonly hint: string;
 
-  constructor(message: string, hint: string) {
-    super(message);
+  constructor(message: string, hint: string, options?: ErrorOptions) {
+    super(message, options);
     this.hint = hint;
   }
 }
+
+/** What a step throws that does not apply here. @see StepResult */
+export class NotHere extends Error {}
 
 /** As many names as a person reads. */
 export const some = (names: readonly string[]): string =>

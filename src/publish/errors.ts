@@ -8,6 +8,9 @@ export type PublishFault =
   /** The edge's answer does not fit the request. */
   | "protocol";
 
+/** In hints that name an option: the command that failed. A run without options has another one to name. */
+export const AGAIN = "run the command again";
+
 /** Hint for an edge that behaves like another release. */
 export const SAME_RELEASE = "use the same release of Rollcall for publishing as at the edge";
 
@@ -15,7 +18,8 @@ export const SAME_RELEASE = "use the same release of Rollcall for publishing as 
 export const OTHER_KEY_STEPS = `If ROLLCALL_MASTER_KEY was replaced by mistake, put the old key back (\`npx wrangler secret put
   ROLLCALL_MASTER_KEY\`); everything then works as before. If the old key is lost: 1. publish each list again with
   \`rollcall publish --force\` (names cannot be compared across keys, so check the lists first); 2. create new tokens
-  with \`rollcall token create\`, give them to the mail hosts, and revoke the old ones. Mail is deferred until then`;
+  with \`rollcall token create\`, give them to the mail hosts, and revoke the old ones. Mail is deferred until then.
+  docs/deploying.md has each step`;
 
 /** The one error family of `src/publish`. */
 export class PublishError extends Error {

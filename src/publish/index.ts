@@ -9,6 +9,7 @@ export * from "./judge.ts";
 export * from "./list.ts";
 export * from "./list-recorder.ts";
 export * from "./list-store.ts";
+export * from "./owner.ts";
 export { emptyList, type PackedList } from "./pack.ts";
 export * from "./patched.ts";
 export * from "./plan.ts";

@@ -1,7 +1,6 @@
 import {
   chmodSync,
   closeSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -12,6 +11,7 @@ import {
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type DomainKey, fingerprint, tailOf } from "../directory/index.ts";
+import { giveToOwner, makeFolder } from "./owner.ts";
 import type { LastCounts } from "./source-counts.ts";
 
 /** Characters to collect before a write. */
@@ -64,6 +64,7 @@ export class ListStore {
   notePublished(domain: string, published: Published): void {
     const path = this.#file("published", domain);
     writeFileSync(`${path}.next`, `${JSON.stringify(published)}\n`, { mode: 0o600 });
+    giveToOwner(`${path}.next`);
     renameSync(`${path}.next`, path);
   }
 
@@ -78,7 +79,7 @@ export class ListStore {
 
   #file(kind: string, domain: string): string {
     const folder = join(this.#folder, kind);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     return join(folder, domain);
   }
 }
@@ -124,6 +125,7 @@ export class ListWriter {
     this.#file = openSync(`${path}.next`, "w", 0o600);
     // An earlier run may have left the file with another mode.
     chmodSync(`${path}.next`, 0o600);
+    giveToOwner(`${path}.next`);
   }
 
   add(name: string): void {

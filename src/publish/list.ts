@@ -9,10 +9,11 @@ import {
   isPattern,
   listedName,
   MAX_PATTERNS,
+  plural,
   tailOf,
 } from "../directory/index.ts";
 import { EntryColumns } from "./entries.ts";
-import { PublishError } from "./errors.ts";
+import { AGAIN, PublishError } from "./errors.ts";
 import { type PackedList, type PackOptions, packList } from "./pack.ts";
 import { type SourceCount, SourceTally } from "./source-counts.ts";
 import { partOf, placeOf, type Source, type SourceSink } from "./sources/index.ts";
@@ -123,7 +124,8 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
       },
     },
   });
-  if (faults.count > 0 && options.skipInvalid !== true) throw malformed(source.describe(), faults);
+  if (faults.count > 0 && options.skipInvalid !== true)
+    throw malformed(source.describe(), faults, entries.count + patterns.count);
   const placesOf = (wanted: ReadonlySet<number>): number[] => [
     ...placesIn(entries, wanted),
     ...[...tails.values()].flatMap((tail, i) => (wanted.has(tail) ? [entries.count + i] : [])),
@@ -158,14 +160,25 @@ function placesIn(entries: EntryColumns, tails: ReadonlySet<number>): number[] {
   return places;
 }
 
-function malformed(shown: string, faults: Report): PublishError {
+/** Of all lines: with more that cannot be used, something is wrong with the file rather than with a line. */
+const FEW = 0.2;
+
+/** @param kept how many lines can be used */
+function malformed(shown: string, faults: Report, kept: number): PublishError {
   const details = [...faults.first];
   if (faults.count > details.length) details.push(`and ${faults.count - details.length} more`);
-  const lines = faults.count === 1 ? "1 line" : `${faults.count} lines`;
+  const all = faults.count + kept;
+  const [these, them] = faults.count === 1 ? ["this line", "it"] : ["these lines", "them"];
+  const hint =
+    kept === 0
+      ? `fix ${these}: nothing else of it can be used`
+      : faults.count <= FEW * all
+        ? `fix ${these}, or ${AGAIN} with --skip-invalid, which leaves ${them} out`
+        : `correct what ${these} have in common: ${faults.count} of ${plural(all, "line")} are too many to leave out`;
   return new PublishError(
     "input",
-    `${shown}: ${lines} cannot be used; nothing was published`,
-    "fix these lines, or leave them out with --skip-invalid",
+    `${shown}: ${plural(faults.count, "line")} cannot be used; nothing was published`,
+    hint,
     details,
   );
 }

@@ -3,7 +3,7 @@ import type { RollcallClient } from "../client/index.ts";
 import { acceptedCount, type Hashing } from "../directory/index.ts";
 import { baseOf } from "./base.ts";
 import { fetchKey } from "./domain-key.ts";
-import { OTHER_KEY_STEPS, PublishError } from "./errors.ts";
+import { AGAIN, OTHER_KEY_STEPS, PublishError } from "./errors.ts";
 import type { ExportedDirectory } from "./export.ts";
 import { judgePlan } from "./judge.ts";
 import { planUnderNewKeys } from "./new-key.ts";
@@ -232,7 +232,7 @@ function requireDecisions(plans: readonly DomainPlan[]): void {
   throw new PublishError(
     "guard",
     "single changes need a decision; nothing was published",
-    "--keep-patched keeps them, --drop-patched publishes the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots setting",
+    `${AGAIN} with --keep-patched, or with --drop-patched to publish the lists as they are; for unattended runs set patched in rollcall.toml. They cannot be kept under another key, case or dots setting`,
     open,
   );
 }
@@ -260,5 +260,4 @@ const SOURCE_STEPS =
   "check the source; if these names are meant to go, publish with --force, which makes what the source gives now the measure";
 
 /** Hint for a list that the guard refuses. */
-export const GUARD_STEPS =
-  "check the list; if these names are meant to go, run the command again with --force";
+export const GUARD_STEPS = `check the list; if these names are meant to go, ${AGAIN} with --force`;

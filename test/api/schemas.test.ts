@@ -173,7 +173,7 @@ describe("what a request is read by", () => {
     [
       "a member that is not known",
       "POST /v1/tokens",
-      { role: "check", ttl: 1 },
+      { role: "check", domains: null, ttl: 1 },
       "unknown member: ttl; known are role, domains, expires_in, note",
     ],
     [
@@ -182,6 +182,7 @@ describe("what a request is read by", () => {
       { domains: [commit, { ...commit, domain: "A.Example." }] },
       "domains names a domain twice",
     ],
+    ["domains that are left out", "POST /v1/tokens", { role: "check" }, "domains is missing"],
     ["no object", "POST /v1/tokens", [], "the body must be an object"],
     ["a role", "POST /v1/tokens", { role: "admin" }, "role must be check, publish or replica"],
     [

@@ -132,7 +132,7 @@ describe("settings of the bridge", { timeout: SLOW }, () => {
 
   it.each([
     [["--line", "192.0.2.1:25"], /--line <address>.*It "192\.0\.2\.1:25" must be a loopback address/],
-    [["--line", "127.0.0.1:0", "--timeout", "never"], /--timeout <seconds>.*It must be a number/],
+    [["--line", "127.0.0.1:0", "--timeout", "never"], /--timeout <time>.*It must be a number/],
     [["--metrics", "127.0.0.1:0"], /no listener is configured/],
     [[], /no listener is configured/],
   ])("that are wrong (%j) are named by flag", async (args, pattern) => {

@@ -104,6 +104,40 @@ describe("rollcall token", () => {
   });
 });
 
+describe("rollcall token create", () => {
+  it.each(["check", "replica"])(
+    "asks which domains a %s token covers, and says what each means",
+    async (role) => {
+      const { run } = fresh();
+      const said = await run(`token create --role ${role}`);
+      expect(said).toMatchObject({ code: 2, stdout: "" });
+      expect(said.stderr).toMatch(/--domain DOMAIN.*deferred.*--all-domains.*refused \(550 5\.7\.1\)/s);
+      const both = await run(`token create --role ${role} --all-domains --domain example.com`);
+      expect(both).toMatchObject({ code: 2, stdout: "" });
+    },
+  );
+
+  it("says of a token for all domains that a domain without a list is refused, and so it is", async () => {
+    const { domain, run } = fresh();
+    const ask = async (args: string): Promise<unknown> => {
+      const made = await run(`token create --role check ${args}`);
+      expect(made.code).toBe(0);
+      const env = { ROLLCALL_TOKEN: made.stdout.trim() };
+      return { stderr: made.stderr, ...JSON.parse((await run(`check a@${domain} --json`, { env })).stdout) };
+    };
+    expect(await ask(`--domain ${domain}`)).toMatchObject({
+      action: "defer",
+      reply: expect.stringMatching(/^451 4\.3\.0 /),
+      stderr: "",
+    });
+    expect(await ask("--all-domains")).toMatchObject({
+      action: "reject",
+      reply: expect.stringMatching(/^550 5\.7\.1 /),
+      stderr: expect.stringMatching(/covers all domains.*without a list.*refused/),
+    });
+  });
+});
+
 describe("rollcall token create --role replica", () => {
   it("makes a token that checks, shows its domains and publishes nothing", async () => {
     const { domain, run, publish } = fresh();
@@ -118,9 +152,10 @@ describe("rollcall token create --role replica", () => {
     expect((await run("token list")).stdout).toMatch(new RegExp(` replica +${domain} .*valid +bridge1`));
   });
 
-  it("covers every domain if it names none", async () => {
+  it("covers every domain with --all-domains", async () => {
     const { run } = fresh();
-    expect(await run("token create --role replica --note bridge2")).toMatchObject({ code: 0 });
+    const made = await run("token create --role replica --all-domains --note bridge2");
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\n$/) });
     expect((await run("token list")).stdout).toMatch(/ replica +all .*valid +bridge2/);
   });
 
@@ -183,11 +218,12 @@ describe("exit codes and messages", () => {
     ["a list without a domain", "publish l.txt", 2],
     ["neither file nor settings", "publish --yes", 2],
     ["two modes at once", "publish --domain a.example l.txt --observe --enforce", 2],
-    ["an invalid grace", "publish --domain a.example l.txt --departure-grace soon", 2],
+    ["an invalid grace", "publish --domain a.example l.txt --grace soon", 2],
     ["an invalid domain", "publish --domain a..b l.txt", 2],
     ["two files", "publish --domain a.example l.txt m.txt", 2],
     ["an unknown role", "token create --role root", 2],
-    ["a publish token for all", "token create --role publish", 2],
+    ["a token that names no domains", "token create --role check", 2],
+    ["a publish token for all", "token create --role publish --all-domains", 2],
     ["an age without a unit", "status --max-age 2", 2],
     ["an invalid URL", "status --url rollcall", 2],
     ["a missing file", "publish --domain a.example missing.txt --yes", 3],

@@ -21,7 +21,7 @@ interface Report {
 }
 
 const doctor = (url: string, tokenFile: string, ...more: string[]): Promise<Ended> =>
-  startCli(["doctor", "--live", url, "--token-file", tokenFile, ...more], { home }).ended;
+  startCli(["doctor", "--url", url, "--token-file", tokenFile, ...more], { home }).ended;
 
 /** The steps that failed, and everything about them. */
 async function failures(
@@ -166,7 +166,7 @@ describe("rollcall doctor", () => {
 
   it("needs an edge and a token", async () => {
     expect(await startCli(["doctor"], { home }).ended).toMatchObject({ code: 2 });
-    expect(await startCli(["doctor", "--live", dev.url], { home }).ended).toMatchObject({ code: 2 });
-    expect(await startCli(["doctor", "--live", "not a url"], { home }).ended).toMatchObject({ code: 2 });
+    expect(await startCli(["doctor", "--url", dev.url], { home }).ended).toMatchObject({ code: 2 });
+    expect(await startCli(["doctor", "--url", "not a url"], { home }).ended).toMatchObject({ code: 2 });
   });
 });

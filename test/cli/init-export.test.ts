@@ -21,6 +21,38 @@ async function initialised(...domains: string[]): Promise<{ cwd: string; vars: R
 const list = (cwd: string, domain: string, names: string): void =>
   writeFileSync(join(cwd, "lists", `${domain}.txt`), names.replaceAll(/(\S+) ?/g, `$1@${domain}\n`));
 
+describe("rollcall key new", () => {
+  it("prints a new master key alone, which every part takes", async () => {
+    const keys = [
+      await rollcall(["key", "new"], { cwd: root }),
+      await rollcall(["key", "new"], { cwd: root }),
+    ];
+    for (const { code, stdout, stderr } of keys) {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toMatch(/^[\w-]{43}\n$/);
+      expect(readMasterKey(stdout)).toHaveLength(32);
+    }
+    expect(keys[0]?.stdout).not.toBe(keys[1]?.stdout);
+    const { stdout } = await rollcall(["key", "new", "--json"], { cwd: root });
+    expect(readMasterKey((JSON.parse(stdout) as { key: string }).key)).toHaveLength(32);
+  });
+
+  it("makes the same lists in either spelling of base64", async () => {
+    const { cwd, vars } = await initialised("example.com");
+    list(cwd, "example.com", "a b c");
+    const key = vars.ROLLCALL_MASTER_KEY ?? "";
+    const standard = Buffer.from(key, "base64url").toString("base64");
+    const run = (text: string): Promise<Said> =>
+      rollcall(["export", "--kv-bulk", "kv.json"], { cwd, env: { ROLLCALL_MASTER_KEY: text } });
+    expect(await run(key)).toMatchObject({ code: 0 });
+    // Names under another key could not be compared, and the guard would refuse.
+    expect(await run(standard)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("nothing to change"),
+    });
+  });
+});
+
 describe("rollcall init", () => {
   it("writes keys that only their owner can read, and settings that can be published", async () => {
     const { cwd, vars } = await initialised("example.com", "Bücher.example");

@@ -93,7 +93,7 @@ describe("rollcall add, remove, disable and enable", () => {
     const [one, other] = [fresh(), fresh()];
     await one.publish(TEN);
     await other.publish(TEN);
-    const { code, stdout } = await one.run(`add x@${one.domain} x@${other.domain} --state full --yes --json`);
+    const { code, stdout } = await one.run(`add x@${one.domain} x@${other.domain} --as full --yes --json`);
     expect(code).toBe(0);
     const { domains } = JSON.parse(stdout) as { domains: unknown[] };
     expect(domains).toMatchObject([
@@ -175,7 +175,7 @@ describe("rollcall publish after single changes", () => {
     write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\npatched = "keep"\n`);
     names(`${TEN} other`);
     expect(await run("plan --out x.plan")).toMatchObject({
-      code: 2,
+      code: 7,
       stdout: expect.stringMatching(/patched +1 added, 1 removed/),
     });
     expect(await run("publish x.plan --yes")).toMatchObject({ code: 0 });

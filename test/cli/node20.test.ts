@@ -32,7 +32,7 @@ describe.skipIf(NODE_20 === undefined)("the built command on Node 20", () => {
     });
     const { stdout } = await cli("check", "alice@example.org", "bob@example.org", "carol@example.org");
     expect(stdout).toMatch(/deliverable[\s\S]*full[\s\S]*unknown/);
-    const doctor = ["doctor", "--live", dev.url, "--token-file", "state/admin-token"];
+    const doctor = ["doctor", "--url", dev.url, "--token-file", "state/admin-token"];
     expect(await startCli(doctor, { home, node }).ended).toMatchObject({ code: 0, stderr: "" });
     await dev.process.stop();
   });

@@ -11,7 +11,7 @@ describe("a list with patterns", () => {
     await publish(TEN);
     names(`${TEN} Ticket-* *-support`);
     const plan = await run(`plan --domain ${domain} list.txt`);
-    expect(plan).toMatchObject({ code: 2, stderr: "" });
+    expect(plan).toMatchObject({ code: 7, stderr: "" });
     expect(plan.stdout).toContain("  patterns   2 in the list; 2 added, 0 removed, 0 changed\n");
     expect(plan.stdout).toContain(`  joins      ticket-*@${domain}\n`);
     expect(plan.stdout).toContain(`  joins      *-support@${domain}\n`);
@@ -89,7 +89,7 @@ describe("a list with patterns", () => {
   it("keeps patterns over single changes, which refuse a pattern", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(`${TEN} ticket-*`);
-    expect(await run(`add ticket-1@${domain} --state disabled --yes`)).toMatchObject({ code: 0 });
+    expect(await run(`add ticket-1@${domain} --as disabled --yes`)).toMatchObject({ code: 0 });
     expect([await verdict("ticket-1"), await verdict("ticket-2")]).toEqual(["disabled", "deliverable"]);
     expect(await run(`remove ticket-1@${domain} --yes`)).toMatchObject({ code: 0 });
     expect(await verdict("ticket-1")).toBe("deliverable");

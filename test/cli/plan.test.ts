@@ -22,15 +22,15 @@ describe("rollcall plan", () => {
     const rest = Array.from({ length: 20 }, (_, i) => `user${i}@D,active\n`).join("");
     write("l.csv", `address,state\npostmaster@D,active\na@D,active\nb@D,active\n${rest}`);
     const first = await run(`plan --domain ${domain} l.csv --enforce`);
-    expect(first).toMatchObject({ code: 2, stderr: "" });
+    expect(first).toMatchObject({ code: 7, stderr: "" });
     expect(first.stdout).toMatch(
-      /^d\d+\.example {2}new, in enforce mode\n[\s\S]*23 added[\s\S]*guard {6}passes\n\nPlan: 1 domain to change, 0 unchanged; 23 added, 0 removed, 0 changed\.\nTo upload: at most 0 shards, \d+ octets, and 2 KV writes: 0\.2 % [^\n]*\$0\.000010 beyond/,
+      /^d\d+\.example {2}new, in enforce mode\n[\s\S]*23 added[\s\S]*guard {6}passes\n\nPlan: 1 domain to change, 0 unchanged; 23 added, 0 removed, 0 changed\.\nTo upload: at most \d+ octets, and 2 KV writes: 0\.2 % [^\n]*\$0\.000010 beyond/,
     );
     expect(await verdict("a")).toBe("not-served");
     await run(`publish --domain ${domain} l.csv --yes`);
     write("l.csv", `address,state\npostmaster@D,active\na@D,full\nc@D,active\n${rest}`);
     const second = await run(`plan --domain ${domain} l.csv`);
-    expect(second.code).toBe(2);
+    expect(second.code).toBe(7);
     expect(second.stdout).toContain(`joins      c@${domain}\n`);
     expect(second.stdout).toContain(`leaves     b@${domain}\n`);
     expect(second.stdout).toContain(`state      a@${domain}: active becomes full\n`);
@@ -57,13 +57,12 @@ describe("rollcall plan", () => {
     const refused = await run(plan);
     expect(refused.code).toBe(4);
     expect(refused.stdout).toContain("refuses: it would refuse 7 of 10");
-    expect(await run(`${plan} --force`)).toMatchObject({ code: 2 });
+    expect(await run(`${plan} --force`)).toMatchObject({ code: 7 });
     expect(await run(`plan --domain ${domain} none.txt`)).toMatchObject({ code: 3 });
-    // 2 means changes, so a usage error is 1, here and in the document.
-    expect(await run("plan --nonsense")).toMatchObject({ code: 1 });
+    expect(await run("plan --nonsense")).toMatchObject({ code: 2 });
     const usage = await run("plan list.txt --json");
-    expect(usage.code).toBe(1);
-    expect(JSON.parse(usage.stdout)).toMatchObject({ error: { exit: 1 } });
+    expect(usage.code).toBe(2);
+    expect(JSON.parse(usage.stdout)).toMatchObject({ error: { exit: 2 } });
     expect(await run("publish list.txt")).toMatchObject({ code: 2 });
     const elsewhere = { env: { ROLLCALL_URL: "http://127.0.0.1:1" } };
     expect(await run(plan, elsewhere)).toMatchObject({ code: 6 });
@@ -91,7 +90,7 @@ describe("rollcall publish PLAN", () => {
     const workspace = fresh();
     const { domain, run, names, verdict } = workspace;
     const { said, path } = await planned(workspace);
-    expect(said).toMatchObject({ code: 2 });
+    expect(said).toMatchObject({ code: 7 });
     expect(said.stdout).toContain("rollcall publish next.plan");
     expect(statSync(path).mode & 0o777).toBe(0o600);
     names(`${TEN} y`);
@@ -112,7 +111,7 @@ describe("rollcall publish PLAN", () => {
     const { cwd, domain, run, write, verdict } = fresh();
     const lines = Array.from({ length: 30_000 }, (_, i) => `user${i}@D\n`);
     write("big.txt", lines.join(""));
-    expect(await run(`plan --domain ${domain} big.txt --out big.plan`)).toMatchObject({ code: 2 });
+    expect(await run(`plan --domain ${domain} big.txt --out big.plan`)).toMatchObject({ code: 7 });
     expect(await run("publish big.plan --yes")).toMatchObject({ code: 0 });
     expect(await verdict("user29999")).toBe("deliverable");
     const whole = statSync(join(cwd, "big.plan")).size;
@@ -211,9 +210,7 @@ describe("rollcall publish PLAN", () => {
     const sum = toHex(stablelibHashing.sha256(Buffer.from(forged, "latin1")));
     const valid = head.replace(/"sha256":"[0-9a-f]+"/, `"sha256":"${sum}"`);
     expect(await refused(`${valid}\n${forged}`, /has another key than when the plan was made/)).toBe(3);
-    expect(
-      await refused(whole, /is a plan, and --departure-grace is decided in it/, " --departure-grace 5"),
-    ).toBe(2);
+    expect(await refused(whole, /is a plan, and --grace is decided in it/, " --grace 5")).toBe(2);
     for (const mode of ["observe", "defer", "enforce"]) {
       expect(await refused(whole, new RegExp(`is a plan, and --${mode} is decided`), ` --${mode}`)).toBe(2);
     }

@@ -77,7 +77,7 @@ describe("rollcall publish", () => {
 
   it("sets mode and grace, which later publishes keep", async () => {
     const { domain, run, names, publish, verdict } = fresh();
-    await publish(TEN, "--observe --departure-grace 0");
+    await publish(TEN, "--observe --grace 0");
     const shown = async () => JSON.parse((await run(`check x@${domain} --json`)).stdout);
     expect(await shown()).toMatchObject({ verdict: "unknown", action: "accept", mode: "observe" });
     names(TEN.replace("a ", ""));
@@ -294,7 +294,7 @@ describe("the departure grace", () => {
   it("is called grace in rollcall.toml, in the API and on the command line", async () => {
     const { domain, run, names } = fresh();
     names("a b");
-    expect((await run("publish --help")).stdout).toMatch(/--grace <seconds>/);
+    expect((await run("publish --help")).stdout).toMatch(/--grace <time>/);
     expect((await run("publish --help")).stdout).not.toMatch(/departure-grace/);
     const grace = async (): Promise<unknown> => {
       const response = await fetch(`${edge.url}/v1/domains/${domain}`, {
@@ -302,16 +302,24 @@ describe("the departure grace", () => {
       });
       return ((await response.json()) as { policy: { grace: number } }).policy.grace;
     };
-    expect(await run(`publish --domain ${domain} list.txt --yes --grace 60`)).toMatchObject({ code: 0 });
-    expect(await grace()).toBe(60);
-    // The option's old name goes on working.
-    expect(await run(`publish --domain ${domain} list.txt --yes --departure-grace 0`)).toMatchObject({
-      code: 0,
-    });
-    expect(await grace()).toBe(0);
-    expect(
-      await run(`publish --domain ${domain} list.txt --yes --grace 5 --departure-grace 6`),
-    ).toMatchObject({ code: 2 });
+    // A number is seconds, as in rollcall.toml.
+    for (const [text, seconds] of [
+      ["60", 60],
+      ["90s", 90],
+      ["1h", 3600],
+      ["1.5h", 5400],
+      ["30d", 2_592_000],
+      ["0", 0],
+    ]) {
+      const publish = `publish --domain ${domain} list.txt --yes --grace ${text}`;
+      expect(await run(publish)).toMatchObject({ code: 0 });
+      expect(await grace()).toBe(seconds);
+    }
+    for (const text of ["31d", "2592001", "0.5s", "-1", "1w", "h"]) {
+      expect(await run(`publish --domain ${domain} list.txt --yes --grace=${text}`)).toMatchObject({
+        code: 2,
+      });
+    }
   });
 
   it("no longer counts a name that returned", async () => {

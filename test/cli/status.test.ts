@@ -223,7 +223,7 @@ describe("a list in a softer mode", () => {
     expect(json.domains).toMatchObject([{ domain, brake: null, would_refuse: expect.any(Number) }]);
     const plan = await run(`plan --domain ${domain} list.txt --enforce`);
     expect(plan.stdout).toMatch(/enforce mode would have refused about \d+ distinct names in the last day/);
-    expect(plan.code).toBe(2);
+    expect(plan.code).toBe(7);
     await run(`publish --domain ${domain} list.txt --yes --enforce`);
     expect((await run(`status ${domain}`)).stdout).not.toContain("would refuse");
   });

@@ -32,7 +32,7 @@ describe("rollcall sync", () => {
     const workspace = fresh();
     const { cwd, domain, run, names, verdict } = workspace;
     configure(workspace);
-    const first = await run("sync --metrics rollcall.prom");
+    const first = await run("sync --metrics-file rollcall.prom");
     expect(first).toMatchObject({ code: 0, asked: [] });
     expect(first.stdout).toMatch(
       /^published d\d+\.example as generation \d+, in enforce mode: 10 added, 0 removed, 0 changed\n$/,
@@ -112,11 +112,11 @@ describe("rollcall sync", () => {
       expect(await run("sync", skewed)).toMatchObject({ code: 0 });
       names(`${TEN} z`);
       const [plan, apply] = ["plan --out p.plan", "publish p.plan --yes"];
-      expect(await run(plan, skewed)).toMatchObject({ code: 2 });
+      expect(await run(plan, skewed)).toMatchObject({ code: 7 });
       expect(await run(apply)).toMatchObject({ code: 0 });
       expect(await verdict("z")).toBe("deliverable");
       names(TEN);
-      expect(await run("sync --metrics rollcall.prom", skewed)).toMatchObject({ code: 0 });
+      expect(await run("sync --metrics-file rollcall.prom", skewed)).toMatchObject({ code: 0 });
       // The grace of a name that left runs on the Registry's clock.
       expect(await verdict("z")).toBe("departed");
       names(`${TEN} y`);

@@ -78,9 +78,9 @@ describe("the guard", () => {
     for (const accepted of [2, 3, 4, 1_000]) expect(guard({ accepted, lost: 1 })).toBeNull();
     expect(guard({ accepted: 2, lost: 1, share: 0 })).toBeNull();
     expect(guard({ accepted: 3, lost: 2 })).not.toBeNull();
-    expect(guard({ accepted: 1, lost: 1 })).toBe("would refuse all 1 names");
+    expect(guard({ accepted: 1, lost: 1 })).toBe("would refuse the only name");
     // Replaced, not only gone: everybody who was accepted is refused.
-    expect(guard({ accepted: 1, lost: 1, remaining: 3 })).toBe("would refuse all 1 names");
+    expect(guard({ accepted: 1, lost: 1, remaining: 3 })).toBe("would refuse the only name");
   });
 
   it("never allows all names to go, even with a share of 1", () => {

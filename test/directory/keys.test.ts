@@ -22,12 +22,22 @@ describe("a master key", () => {
     expect(readMasterKey(` ${toBase64Url(MASTER)}\n`)).toEqual(MASTER);
   });
 
+  it("is read from either spelling of base64, as `openssl rand -base64 32` writes it too", () => {
+    forAll([fc.uint8Array({ minLength: 32, maxLength: 32 })], (key) => {
+      const text = Buffer.from(key).toString("base64");
+      for (const spelling of [text, text.replace("=", ""), toBase64Url(key), `${toBase64Url(key)}=`])
+        expect(readMasterKey(spelling)).toEqual(key);
+    });
+  });
+
   it.each([
     "",
     "secret",
     toBase64Url(MASTER.subarray(1)),
     toBase64Url(Uint8Array.of(...MASTER, 0)),
-    `${toBase64Url(MASTER)}=`,
+    `${toBase64Url(MASTER)}==`,
+    `=${toBase64Url(MASTER)}`,
+    `${toBase64Url(MASTER).slice(0, -1)}=B`,
     "not base64url, but a passphrase!",
   ])("is not read from %j, which the error does not repeat", (text) => {
     expect(faultOf(() => readMasterKey(text))).toBe("invalid");

@@ -106,7 +106,7 @@ async function makeWorld(): Promise<World> {
     lacking,
     losing: await commitOf(3),
     incarnation: (await callJson<RegistryStatus>(env, "/v1/registry")).partitions[0]?.incarnation ?? 0,
-    tokenId: (await callJson<TokenCreated>(env, "/v1/tokens", { json: { role: "check" } })).id,
+    tokenId: (await callJson<TokenCreated>(env, "/v1/tokens", { json: { role: "check", domains: null } })).id,
   };
 }
 
@@ -127,7 +127,7 @@ async function provokeBeginnings(): Promise<string[]> {
   await expectCode(409, "conflict", "POST /v1/registry", { path: "/v1/registry" });
   await expectCode(409, "conflict", "POST /v1/tokens", {
     path: "/v1/tokens",
-    options: { json: { role: "check" } },
+    options: { json: { role: "check", domains: null } },
   });
   await expectCode(409, "conflict", "PUT /v1/domains/{domain}/shards/{id}", {
     path: `/v1/domains/a.example/shards/${id}`,
@@ -255,7 +255,7 @@ describe("the description of the API", () => {
   it("does not match requests that fail", () => {
     for (const [name, json] of [
       ["POST /v1/rcpt", { recipients: [1] }],
-      ["POST /v1/tokens", { role: "admin" }],
+      ["POST /v1/tokens", { role: "admin", domains: null }],
       ["POST /v1/changes", { partition: 0, since: null, nonce: "two words" }],
       ["POST /v1/changes", { partition: 0, since: null, nonce: "n", counts: [["", "enforce", "fine", 1]] }],
       ["POST /v1/commits", { domains: {} }],

@@ -30,11 +30,11 @@ const refused = async (path: string, options: CallOptions): Promise<string> => {
 
 describe("an unknown member is refused, and named:", () => {
   it.each<[string, () => Record<string, unknown>]>([
-    ["expires", () => ({ role: "check", expires: 1 })],
-    ["ttl", () => ({ role: "check", ttl: 60, expires_in: 60 })],
-    ["Role", () => ({ role: "check", Role: "publish" })],
-    ["__proto__", () => JSON.parse('{"role":"check","__proto__":{"expires_in":60}}')],
-    ["constructor", () => ({ role: "check", constructor: 1 })],
+    ["expires", () => ({ role: "check", domains: null, expires: 1 })],
+    ["ttl", () => ({ role: "check", domains: null, ttl: 60, expires_in: 60 })],
+    ["Role", () => ({ role: "check", domains: null, Role: "publish" })],
+    ["__proto__", () => JSON.parse('{"role":"check","domains":null,"__proto__":{"expires_in":60}}')],
+    ["constructor", () => ({ role: "check", domains: null, constructor: 1 })],
   ])("%s of a token", async (member, body) => {
     expect(await refused("/v1/tokens", { json: body() })).toContain(`unknown member: ${member}`);
     expect((await callJson<TokenList>(env, "/v1/tokens")).tokens).toEqual([]);

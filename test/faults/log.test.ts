@@ -61,7 +61,7 @@ it("a rotated master key, shards damaged everywhere, and unreachable services ar
   expect((await damaged.edge.one.check(`user1@${BIG}`)).verdict).toBe("unavailable");
   expect(kindsOf(damaged)).toEqual([`damaged_blob ${BIG}`]);
   // The commands that reported no problem before now report the fault.
-  const doctor = await run(damaged, `doctor --live ${damaged.edge.one.url}`);
+  const doctor = await run(damaged, `doctor --url ${damaged.edge.one.url}`);
   expect(doctor.stdout).toMatch(new RegExp(`failed +faults .*damaged_blob of ${BIG}`));
   expect(doctor.stdout).not.toContain("everything works");
   expect(doctor.code).toBe(1);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const before = await startEdges({ one: {} });
   await new Publisher(before.edge.one).publish(OLD, "alice bob carol");
   await before.copied();
-  const made = await before.edge.one.post("/v1/tokens", { role: "check", note: "mx1" });
+  const made = await before.edge.one.post("/v1/tokens", { role: "check", domains: null, note: "mx1" });
   token = (await made.json()) as TokenCreated;
   expect(token).toMatchObject({ key_fits: true, key_id: expect.stringMatching(/^[0-9a-f]{16}$/) });
   expect(await run(before, "status")).toMatchObject({ code: 0, stderr: "" });
@@ -65,7 +65,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", () => {
   });
 
   it("doctor does not report that everything works", async () => {
-    const { code, stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
+    const { code, stdout } = await run(edges, `doctor --url ${edges.edge.one.url}`);
     expect(stdout).toMatch(new RegExp(`failed +keys .*${OLD}`));
     expect(stdout).toMatch(STEPS);
     expect(stdout).toMatch(new RegExp(`failed +tokens .*${token.id}`));
@@ -97,7 +97,7 @@ describe("after ROLLCALL_MASTER_KEY was replaced", () => {
     expect((await edges.edge.one.check(`alice@${OLD}`)).verdict).toBe("deliverable");
     expect(await run(edges, `status ${OLD}`)).toMatchObject({ code: 0, stderr: "" });
     await run(edges, `token revoke ${token.id}`);
-    const { stdout } = await run(edges, `doctor --live ${edges.edge.one.url}`);
+    const { stdout } = await run(edges, `doctor --url ${edges.edge.one.url}`);
     expect(stdout).toContain("everything works");
   });
 });

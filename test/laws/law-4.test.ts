@@ -246,7 +246,7 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   await publisher.publish(domain, TEN);
   expect(await edge.json(`/v1/domains/${domain}`)).toMatchObject({ policy: { grace: 3_600 } });
   // A lower grace takes effect from the next commit.
-  await publisher.publish(domain, TEN, "--departure-grace 4");
+  await publisher.publish(domain, TEN, "--grace 4s");
   const leaving = Date.now();
   await publisher.publish(domain, without(1));
   expect(await edge.check(`user0@${domain}`)).toMatchObject({
@@ -279,7 +279,7 @@ it.concurrent("A pattern that goes, or that refuses from now on, needs the overr
 
 it.concurrent("A name under a pattern that left the list is deferred for the departure grace before it is unknown", async () => {
   const domain = fresh();
-  await publisher.publish(domain, `${TEN} ticket-*`, "--departure-grace 4");
+  await publisher.publish(domain, `${TEN} ticket-*`, "--grace 4s");
   const leaving = Date.now();
   await publisher.publish(domain, TEN, "--force");
   expect(await edge.check(`Ticket-7@${domain}`)).toMatchObject({ verdict: "departed", action: "defer" });
@@ -291,7 +291,7 @@ it.concurrent("A name under a pattern that left the list is deferred for the dep
 
 it.concurrent("A change that may refuse recipients whom nobody can name defers all refusals of the domain for the grace", async () => {
   const domain = fresh();
-  await publisher.publish(domain, TEN, "--departure-grace 4");
+  await publisher.publish(domain, TEN, "--grace 4s");
   expect(await verdict("user1+tag", domain)).toBe("deliverable");
   const changing = Date.now();
   expect(await changePolicy(domain, { delimiters: "" }, true)).toBe(200);
@@ -334,7 +334,7 @@ it.concurrent("If too many of the names that left are still asked for, all that 
   timeout: 600_000,
 }, async () => {
   const domain = fresh();
-  await publisher.publish(domain, many(60), "--departure-grace 5");
+  await publisher.publish(domain, many(60), "--grace 5s");
   const all = many(60).split(" ");
   await publisher.publish(domain, all.slice(15).join(" "), "--force");
   const left = Date.now();
@@ -359,7 +359,7 @@ it.concurrent("If too many of the names that left are still asked for, all that 
   }
   expect(await verdict("nobody", domain)).toBe("unknown");
   // Another publish without a grace, and an override, do not refuse them.
-  await publisher.publish(domain, all.slice(16).join(" "), "--departure-grace 0 --force");
+  await publisher.publish(domain, all.slice(16).join(" "), "--grace 0 --force");
   expect(await verdict("user0", domain)).toBe("departed");
   const declined = await publisher.run(`brake ${domain} --release`, "no");
   expect([declined.code, declined.asked.length]).toEqual([5, 1]);

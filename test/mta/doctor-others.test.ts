@@ -90,10 +90,10 @@ describe.skipIf(WITHOUT_OTHERS !== null)(
       });
     });
 
-    it("says that no mail server is installed where there is none", async () => {
+    it("skips the mail server where there is none that it knows", async () => {
       expect(await mailServer(join(home, "none"))).toMatchObject({
-        state: "failed",
-        detail: "no Postfix, Exim or Sendmail is installed on this host",
+        state: "skipped",
+        detail: expect.stringMatching(/^no Postfix, Exim or Sendmail on this host/),
       });
     });
   },

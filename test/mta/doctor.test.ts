@@ -84,7 +84,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       ]);
       const detailOf = (name: string): string | undefined => steps.find(({ step }) => step === name)?.detail;
       expect(detailOf("lists")).toBe("the token covers example.com");
-      expect(detailOf("socketmap")).toMatch(/^127\.0\.0\.1:\d+ answers 14:OK deliverable,$/);
+      expect(detailOf("socketmap")).toMatch(/^127\.0\.0\.1:\d+ answers OK deliverable$/);
       expect(detailOf("mail-server")).toMatch(
         /^Postfix: relay_recipient_maps: socketmap:inet:127\.0\.0\.1:\d+:recipients/,
       );
@@ -120,7 +120,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
         expect.objectContaining({
           step: "token",
           detail: expect.stringMatching(/^every user can read .*token$/),
-          hint: expect.stringMatching(/^chmod 0640 /),
+          hint: expect.stringMatching(/^chmod o= /),
         }),
       ]);
       chmodSync(join(home, "token"), 0o600);

@@ -26,7 +26,7 @@ beforeAll(async () => {
     "rollcall.toml",
     `[domains."${domain}"]\nlist = "list.txt"\n[domains."gone.${domain}"]\nlist = "none.txt"\n`,
   );
-  await run("sync --metrics rollcall.prom");
+  await run("sync --metrics-file rollcall.prom");
   page = readFileSync(join(cwd, "rollcall.prom"), "utf8");
 });
 

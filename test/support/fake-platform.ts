@@ -19,18 +19,23 @@ export interface Surroundings {
   readonly fetch?: Platform["fetch"];
   readonly now?: () => number;
   readonly isRunning?: Platform["isRunning"];
+  /** Below it are the files of the packages; default: a folder that does not exist. */
+  readonly root?: string;
 }
 
 /** Runs `rollcall …` inside the test's own process, against the real network, with everything else faked. */
 export async function rollcall(args: readonly string[], where: Surroundings): Promise<Said> {
   const { cwd, answer, now = Date.now } = where;
   const said = { stdout: "", stderr: "", asked: [] as string[] };
+  const env: Record<string, string> = { XDG_STATE_HOME: cwd, ...where.env };
   const platform: Platform = {
     // The list store is in the working directory.
     pid: process.pid,
-    env: { XDG_STATE_HOME: cwd, ...where.env },
+    env,
+    addToEnvironment: (variables) => void Object.assign(env, { ...variables, ...env }),
     cwd,
     homeDirectory: null,
+    root: where.root ?? "/nonexistent",
     canAsk: answer !== undefined,
     stdoutIsTerminal: false,
     stderrIsTerminal: false,

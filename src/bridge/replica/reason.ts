@@ -11,9 +11,9 @@ export function reasonOf(error: unknown): string {
   }
   switch (error.kind) {
     case "unauthorized":
-      return "the edge refuses the token (401): create one with `rollcall token create --role replica`";
+      return "the edge refuses the token (401): create one with `rollcall token create --role replica --domain DOMAIN`";
     case "forbidden":
-      return "the token's role or domains do not cover this (403): create one with `rollcall token create --role replica`";
+      return "the token's role or domains do not cover this (403): create one with `rollcall token create --role replica --domain DOMAIN`";
     case "api":
       return error.status === 404 || error.status === 405
         ? `the edge does not have it (${error.status}): it may be of an earlier release`

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { EXIT, inputError } from "../exit.ts";
-import { duration, instant } from "../output.ts";
+import { duration, instant, plural } from "../output.ts";
 import { domainOf } from "../publish-targets.ts";
 
 interface BrakeOptions extends EdgeOptions {
@@ -41,10 +41,10 @@ async function brake(cli: Cli, domain: string, options: BrakeOptions): Promise<v
   }
   const age = duration(platform.now() - held.since);
   output.line(
-    `${domain}  ${held.held} names that left have been deferred since ${instant(held.since)}, for ${age}`,
+    `${domain}  ${plural(held.held, "name")} that left ${held.held === 1 ? "has" : "have"} been deferred since ${instant(held.since)}, for ${age}`,
   );
   output.line(
-    `${" ".repeat(domain.length)}  ${held.asked} of ${held.left} names that left together were asked for`,
+    `${" ".repeat(domain.length)}  ${held.asked} of ${plural(held.left, "name")} that left together ${held.asked === 1 ? "was" : "were"} asked for`,
   );
   if (!options.release) {
     output.warn(
@@ -54,7 +54,8 @@ async function brake(cli: Cli, domain: string, options: BrakeOptions): Promise<v
     cli.finish(EXIT.failed);
     return;
   }
-  if (!options.yes) await cli.confirm(`Refuse these ${held.held} names?`);
+  if (!options.yes)
+    await cli.confirm(`Refuse ${held.held === 1 ? "this name" : `these ${held.held} names`}?`);
   const result = await client.releaseBrake(domain, head.generation);
   output.line(`${output.colors.green("released")} ${domain} in generation ${result.generation}`);
   output.result({ ...result, brake: held });

@@ -36,7 +36,6 @@ docs/mta shows how to set up the mail server.`;
 export function bridgeCommand(cli: Cli): Command {
   const command = cli
     .clientCommand("bridge", "answer the lookups of the mail server on this host")
-    .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
     .option("--check-config", "check settings, token and files, and exit without listening")
     .addHelpText("after", HELP);
   for (const name of SETTING_NAMES) command.addOption(optionOf(name));
@@ -59,7 +58,7 @@ async function bridge(cli: Cli, options: BridgeCommandOptions): Promise<void> {
   const clock = createSteadyClock(platform.steady, platform.now);
   const predecessor = predecessorOf(platform);
   const inherited = predecessor?.listeners ?? activatedListeners(platform.env, platform.pid);
-  const read = () => configurationOf(cli, options, clock, inherited.length > 0);
+  const read = () => configurationOf(cli, { ...options, asMailHost: true }, clock, inherited.length > 0);
   const configuration = read();
   if (options.checkConfig === true) {
     configuration.edge.close();

@@ -16,7 +16,9 @@ export function checkCommand(cli: Cli): Command {
     .edgeCommand("check", "check addresses and explain the verdicts")
     .argument("<address...>", "recipients, as a mail server would send them")
     .addHelpText("after", HELP)
-    .action((addresses: string[], options: EdgeOptions) => check(cli, addresses, options));
+    .action((addresses: string[], options: EdgeOptions) =>
+      check(cli, addresses, { ...options, asMailHost: true }),
+    );
 }
 
 async function check(cli: Cli, addresses: readonly string[], options: EdgeOptions): Promise<void> {

@@ -25,7 +25,8 @@ else from the state folder, where the first start creates them. Settings of the 
 the same file; environment variables override them.
 
 To rehearse a change of the master key: stop it, put the new ROLLCALL_MASTER_KEY into .dev.vars, and start it with
---new-master-key. Then do what a deployment needs: publish each list with --force and create new tokens.`;
+--new-master-key. Then do what a deployment needs: publish each list with --force and create new tokens. docs/deploying.md
+has the steps.`;
 
 /** `rollcall dev`: the edge on this machine, in the same runtime as at Cloudflare. */
 export function devCommand(cli: Cli): Command {

@@ -1,19 +1,15 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { ClientError } from "../../client/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { examineDeployment, Problem, type StepResult } from "../../inspect/index.ts";
-import type { Cli } from "../context.ts";
-import { CliError, EXIT, type ExitCode, usageError } from "../exit.ts";
+import type { Cli, EdgeOptions } from "../context.ts";
+import { CliError, EXIT, type ExitCode } from "../exit.ts";
 import { explain } from "../explain.ts";
 import { examineBridgeHost } from "../mail-host.ts";
-import { SETTINGS_FILE } from "../settings.ts";
+import { plural } from "../output.ts";
 
-interface DoctorOptions {
-  readonly live?: string;
-  readonly tokenFile?: string;
+interface DoctorOptions extends EdgeOptions {
   readonly bridge?: boolean;
-  readonly caFile?: string;
-  readonly config?: string;
 }
 
 /** One step, as it is printed. */
@@ -36,17 +32,8 @@ is named. Needs the admin token.`;
 /** `rollcall doctor`: whether a deployment works, step by step, and what to do if it does not. */
 export function doctorCommand(cli: Cli): Command {
   return cli
-    .command("doctor", "test a deployment from outside, or the bridge of this mail host")
-    .addOption(
-      new Option("--live <url>", `the edge to test (default: ROLLCALL_URL, then url in ${SETTINGS_FILE})`),
-    )
-    .addOption(new Option("--token-file <file>", "file with the admin token (default: ROLLCALL_TOKEN)"))
-    .option("--ca-file <file>", "PEM file of further certificate authorities, for the edge and for a proxy")
+    .edgeCommand("doctor", "test a deployment from outside, or the bridge of this mail host")
     .option("--bridge", "examine the bridge of this mail host instead, with its own token")
-    .option(
-      "--config <file>",
-      `with --bridge: settings file (default: ${SETTINGS_FILE}, or that of the package)`,
-    )
     .addHelpText("after", HELP)
     .action((options: DoctorOptions) => doctor(cli, options));
 }
@@ -56,31 +43,25 @@ async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
   const { green, red } = output.colors;
   const steps: Finding[] = [];
   for await (const result of examine(cli, options)) {
-    const finding = findingOf(result, options.bridge === true);
+    const found = findingOf(result, options.bridge === true);
+    const located = (text: string): string => output.located(text);
+    const hint = found.hint === null ? null : located(found.hint);
+    const finding: Finding = { ...found, detail: located(found.detail), hint };
     steps.push(finding);
     show(cli, finding);
     // The first failure decides the exit code: it causes the others.
     if (result.state === "failed" && cli.exitCode === EXIT.done) cli.finish(exitOf(result));
   }
   const failed = steps.filter(({ state }) => state === "failed").length;
-  output.line(failed === 0 ? green("everything works") : red(`${failed} of ${steps.length} steps failed`));
+  const skipped = steps.filter(({ state }) => state === "skipped").length;
+  const works = `everything works${skipped === 0 ? "" : `, as far as it was examined: ${plural(skipped, "step")} skipped`}`;
+  output.line(failed === 0 ? green(works) : red(`${failed} of ${steps.length} steps failed`));
   output.result({ ok: failed === 0, steps });
 }
 
-function examine(
-  cli: Cli,
-  { live, tokenFile, caFile, bridge, config }: DoctorOptions,
-): AsyncGenerator<StepResult> {
+function examine(cli: Cli, { bridge, ...edge }: DoctorOptions): AsyncGenerator<StepResult> {
   const { platform } = cli;
-  const edge = {
-    ...(live === undefined ? {} : { url: live }),
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(config === undefined ? {} : { config }),
-  };
-  if (bridge === true) return examineBridgeHost(cli, edge);
-  if (config !== undefined)
-    throw usageError("--config is for --bridge only", "add --bridge, or leave it out");
+  if (bridge === true) return examineBridgeHost(cli, { ...edge, asMailHost: true });
   const ports = { client: cli.client(edge), hashing: stablelibHashing, clock: platform, timers: platform };
   return examineDeployment(ports, platform.randomBytes(8));
 }
@@ -88,7 +69,7 @@ function examine(
 function findingOf(result: StepResult, isBridge: boolean): Finding {
   const { step, state } = result;
   if (state === "ok") return { step, state, detail: result.detail, hint: null };
-  if (state === "skipped") return { step, state, detail: "an earlier step failed", hint: null };
+  if (state === "skipped") return { step, state, detail: result.detail, hint: null };
   const { error } = result;
   if (error instanceof Problem) return { step, state, detail: error.message, hint: error.hint };
   const { message, hint, details } = explain(error);
@@ -103,8 +84,9 @@ function findingOf(result: StepResult, isBridge: boolean): Finding {
   };
 }
 
-function exitOf({ step, error }: StepResult & { state: "failed" }): ExitCode {
+function exitOf({ step, error: found }: StepResult & { state: "failed" }): ExitCode {
   if (step === "secrets") return EXIT.edge;
+  const error = found instanceof Problem ? (found.cause ?? found) : found;
   // The settings of a bridge.
   if (error instanceof CliError) return error.exit;
   if (error instanceof Problem) return EXIT.failed;

@@ -9,7 +9,7 @@ import {
   readBulkFile,
   writeBulkFile,
 } from "../../publish/index.ts";
-import type { Cli } from "../context.ts";
+import { type Cli, configOption } from "../context.ts";
 import { EXIT, usageError } from "../exit.ts";
 import { type ListOptions, targetsOf, withListOptions } from "../publish-targets.ts";
 import { planJson, showPlan } from "../render-plan.ts";
@@ -32,7 +32,11 @@ Registry is answered from there, whatever KV holds.`;
 
 /** `rollcall export`: the directory as a file for `wrangler kv bulk put`. */
 export function exportCommand(cli: Cli): Command {
-  return withListOptions(cli.command("export", "write lists to a file for `wrangler kv bulk put`, offline"))
+  return withListOptions(
+    cli
+      .command("export", "write lists to a file for `wrangler kv bulk put`, offline")
+      .addOption(configOption()),
+  )
     .requiredOption("--kv-bulk <file>", "the file to write, and to compare with")
     .option("--dry-run", "show the plan and write nothing")
     .addHelpText("after", HELP)
@@ -44,7 +48,7 @@ export function exportCommand(cli: Cli): Command {
 async function exportTo(cli: Cli, targets: readonly PublishTarget[], options: ExportOptions): Promise<void> {
   const { output } = cli;
   const { kvBulk, dryRun, force } = options;
-  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list) };
+  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list, options) };
   const directory = directoryOf(cli, kvBulk);
   const ports = { hashing: stablelibHashing, progress };
   const { planned, isRefused, next } = await exportLists(directory, ports, targets, options);

@@ -16,7 +16,7 @@ import { SETTINGS_FILE } from "../settings.ts";
 
 interface ChangeOptions extends EdgeOptions {
   readonly domain?: readonly string[];
-  readonly state?: EntryState;
+  readonly as?: EntryState;
   readonly now?: boolean;
   readonly force?: boolean;
   readonly yes?: boolean;
@@ -51,10 +51,10 @@ export const addCommand = (cli: Cli): Command => {
     name: "add",
     description: "add single mailboxes to a published list",
     word: "Add",
-    stateOf: ({ state = "active" }) => state,
+    stateOf: ({ as = "active" }) => as,
   };
   return change(cli, verb)
-    .addOption(new Option("--state <state>", "their state").choices([...ENTRY_STATES]).default("active"))
+    .addOption(new Option("--as <state>", "their state").choices([...ENTRY_STATES]).default("active"))
     .action(actionOf(cli, verb));
 };
 

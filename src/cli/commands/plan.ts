@@ -17,6 +17,7 @@ import { octets, plural } from "../output.ts";
 import {
   type ListOptions,
   listRecorderOf,
+  stateOption,
   type Targets,
   targetsOf,
   withListOptions,
@@ -35,19 +36,18 @@ Takes the same lists as \`rollcall publish\`, shows what publishing them would c
 writes the plan into a file (mode 0600: it names people). \`rollcall publish FILE\` publishes exactly that plan, or stops if
 the list was changed since.
 
-Exit codes of this command:
+Exit codes, beside those of all commands (\`rollcall --help\`):
   0  nothing to change
-  2  there are changes, and the guard passes
+  7  there are changes, and the guard passes
   4  the guard refuses, a source gives less than it gave last, the list is not what rollcall.toml expects, or single
-     changes need a decision
-  1  other failure, and also a usage error
-The others are those of \`rollcall --help\`: 3 bad input, 6 edge unreachable.`;
+     changes need a decision`;
 
 /** `rollcall plan`: shows what a publish would change. */
 export function planCommand(cli: Cli): Command {
   return withPatchedOptions(
     withListOptions(cli.edgeCommand("plan", "show what publishing would change, and change nothing")),
   )
+    .addOption(stateOption())
     .option("--out <file>", "write the plan into a file, for `rollcall publish FILE`")
     .addHelpText("after", HELP)
     .action((file: string | undefined, options: PlanCommandOptions) =>
@@ -64,7 +64,7 @@ async function plan(
   const { output } = cli;
   const client = cli.client(options);
   const recorder = listRecorderOf(cli, settings, options);
-  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list) };
+  const progress = { step: output.step, planned: (list: PlannedList) => showPlan(output, list, options) };
   let planned: readonly PlannedList[];
   try {
     planned = await planChanges({ client, hashing: stablelibHashing, recorder, progress }, targets, options);
@@ -120,7 +120,8 @@ function showSummary({ output }: Cli, planned: readonly PlannedList[], size: Upl
   );
   const share = Math.ceil((size.kvWrites / FREE_KV_WRITES_A_DAY) * 1000) / 10;
   output.line(
-    `To upload: at most ${plural(size.shards, "shard")}, ${octets(size.bytes)}, and ${plural(size.kvWrites, "KV write")}: ` +
+    `To upload: at most ${size.shards === 0 ? "" : `${plural(size.shards, "shard")}, `}${octets(size.bytes)}, and ` +
+      `${plural(size.kvWrites, "KV write")}: ` +
       `${share} % of a day's on the free plan, or $${dollarsOf(size).toFixed(6)} beyond what is included.`,
   );
 }

@@ -18,6 +18,7 @@ import { plural } from "../output.ts";
 import {
   type ListOptions,
   listRecorderOf,
+  stateOption,
   type Targets,
   targetsOf,
   withListOptions,
@@ -58,6 +59,7 @@ export function publishCommand(cli: Cli): Command {
   return withPatchedOptions(
     withListOptions(cli.edgeCommand("publish", "publish the mailbox list of one domain, or of all")),
   )
+    .addOption(stateOption())
     .option("--yes", "do not ask for confirmation")
     .option("--dry-run", "show the plan and change nothing")
     .option(
@@ -95,7 +97,6 @@ const DECIDED = [
   "config",
   ...MODES,
   "grace",
-  "departureGrace",
   "skipInvalid",
   "newKey",
   "keepPatched",
@@ -130,7 +131,7 @@ function portsOf(cli: Cli, options: PublishOptions, recorder: PublishPorts["reco
     recorder,
     progress: {
       step: output.step,
-      planned: (list: PlannedList) => showPlan(output, list),
+      planned: (list: PlannedList) => showPlan(output, list, options),
       committed: (generations: Readonly<Record<string, number>>) => {
         for (const [domain, generation] of Object.entries(generations)) {
           output.line(`${output.colors.green("published")} ${domain} as generation ${generation}`);

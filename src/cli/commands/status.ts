@@ -1,14 +1,15 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { inspectCounters, inspectLists, type ListReport, type ListState } from "../../inspect/index.ts";
 import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
 import { duration, plural } from "../output.ts";
-import { domainOf, listStoreOf } from "../publish-targets.ts";
+import { domainOf, listStoreOf, stateOption } from "../publish-targets.ts";
+import { time } from "../times.ts";
 
 interface StatusOptions extends EdgeOptions {
-  readonly config?: string;
+  readonly state?: string;
   /** Milliseconds. */
   readonly maxAge?: number;
 }
@@ -31,28 +32,17 @@ export function statusCommand(cli: Cli): Command {
   return cli
     .edgeCommand("status", "show the state of each domain, and whether its list is fresh")
     .argument("[domain...]", "domains to show")
-    .option("--max-age <age>", "exit 1 if a list is older than this, such as 36h or 2d", age)
-    .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")
+    .option("--max-age <time>", "exit 1 if a list is older than this, such as 36h or 2d", time)
+    .addOption(stateOption())
     .addHelpText("after", HELP)
     .action((domains: string[], options: StatusOptions) => status(cli, domains.map(domainOf), options));
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `90s`, `30m`, `36h`, `2d` in milliseconds. */
-export function age(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined || unit === undefined) {
-    throw new InvalidArgumentError("Must be a number with a unit: 90s, 30m, 36h or 2d.");
-  }
-  return Number(count) * (UNITS[unit] as number);
 }
 
 async function status(cli: Cli, names: readonly string[], options: StatusOptions): Promise<void> {
   const { output, platform } = cli;
   const settings = cli.settings(options.config);
   const client = cli.client(options);
-  const store = listStoreOf(cli, settings);
+  const store = listStoreOf(cli, settings, options);
   const configured = settings?.domains.map(({ domain }) => domain) ?? [];
   const report = await inspectLists(client, names, configured, {
     now: platform.now(),
@@ -165,7 +155,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
       list.fault === null ? null : red("damaged in the Registry"),
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
-      list.would_refuse === null ? null : `would refuse about ${list.would_refuse} names a day`,
+      list.would_refuse === null ? null : `would refuse about ${plural(list.would_refuse, "name")} a day`,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { lockFolder } from "../../bridge/index.ts";
 import { Wakeup, watch } from "../../publish/index.ts";
@@ -7,8 +6,9 @@ import { CliError, EXIT, inputError, usageError } from "../exit.ts";
 import { explain } from "../explain.ts";
 import { onFileChange } from "../file-events.ts";
 import { duration } from "../output.ts";
+import { stateFolderOf, stateOption } from "../publish-targets.ts";
 import { type SyncOptions, SyncRunner, syncPlanOf } from "../sync-run.ts";
-import { age } from "./status.ts";
+import { time } from "../times.ts";
 
 interface SyncCommandOptions extends SyncOptions {
   readonly watch?: boolean;
@@ -19,7 +19,7 @@ const HELP = `
 Publishes every domain of rollcall.toml without asking, for cron and systemd timers. Prints only changes and failures. A
 domain that fails does not stop the others. Nothing overrides the guard: a list that it refuses stays as it was published.
 
-Writes status.json into the state folder, and with --metrics a file for the textfile collector of Prometheus's node_exporter.
+Writes status.json into the state folder, and with --metrics-file a file for the textfile collector of Prometheus's node_exporter.
 The state folder also has the lists that were published last, unless keep_lists = false, and the lock.
 
 With --watch it stays, and runs again after the interval, 30 s after a failure (then 60 s, and so on up to the interval), and
@@ -39,12 +39,8 @@ const LONGEST_INTERVAL_MS = 7 * 86_400_000;
 export function syncCommand(cli: Cli): Command {
   return cli
     .edgeCommand("sync", "publish every domain of rollcall.toml, for cron and timers")
-    .option("--config <file>", "settings file (default: rollcall.toml in the working directory)")
-    .option(
-      "--state <folder>",
-      "folder for status, lock and lists (default: .rollcall next to the settings file)",
-    )
-    .option("--metrics <file>", "write metrics for the textfile collector of node_exporter")
+    .addOption(stateOption())
+    .option("--metrics-file <file>", "write metrics for the textfile collector of node_exporter")
     .option("--watch", "stay, and run again")
     .option("--interval <time>", "with --watch: how often to run, such as 90s or 1h (default: 15m)", interval)
     .addHelpText("after", HELP)
@@ -52,7 +48,7 @@ export function syncCommand(cli: Cli): Command {
 }
 
 function interval(text: string): number {
-  const ms = age(text);
+  const ms = time(text);
   if (ms < 1_000 || ms > LONGEST_INTERVAL_MS) throw new InvalidArgumentError("Must be from 1s to 7d.");
   return ms;
 }
@@ -69,8 +65,7 @@ async function sync(cli: Cli, options: SyncCommandOptions): Promise<void> {
     throw usageError("--interval is for --watch", "add --watch, or remove --interval");
   }
   const plan = syncPlanOf(cli, options);
-  const folder =
-    options.state === undefined ? join(plan.settings.directory, ".rollcall") : cli.path(options.state);
+  const folder = stateFolderOf(cli, plan.settings, options.state);
   const lock = await lockFolder(folder, platform);
   if (lock.kind === "unwritable") {
     throw inputError(

@@ -4,11 +4,12 @@ import type { Cli, EdgeOptions } from "../context.ts";
 import { usageError } from "../exit.ts";
 import { instant } from "../output.ts";
 import { collect, domainOf } from "../publish-targets.ts";
-import { age } from "./status.ts";
+import { time } from "../times.ts";
 
 interface CreateOptions extends EdgeOptions {
   readonly role: TokenRequest["role"];
   readonly domain?: readonly string[];
+  readonly allDomains?: boolean;
   /** Milliseconds. */
   readonly expires?: number;
   readonly note?: string;
@@ -16,13 +17,19 @@ interface CreateOptions extends EdgeOptions {
 
 const ROLES_HELP = `
 Roles:
-  check    check recipients: for mail servers. Without --domain, of every domain
+  check    check recipients: for mail servers
   publish  publish and roll back the named domains, which need not exist yet
-  replica  check, and hold a copy of the lists: for bridges. Without --domain, of every domain. If a domain is an
-           alias, name its target too
+  replica  check, and hold a copy of the lists: for bridges. If a domain is an alias, name its target too
+
+Mail to a named domain is deferred while its list is missing. With --all-domains, mail to any domain without a list is
+refused (550 5.7.1): use it only if the mail server asks about no domain before its list is published.
 
 The token is printed once, alone on standard output, and stored nowhere. To save it in a file that only you can read:
-  (umask 077; rollcall token create --role check > token)`;
+  (umask 077; rollcall token create --role check --domain example.com > token)`;
+
+const SCOPE_HINT =
+  "add --domain DOMAIN, once per domain: its mail is deferred while its list is missing; or --all-domains: mail to any " +
+  "domain without a list is refused (550 5.7.1)";
 
 /** `rollcall token create|list|revoke`, for admin. */
 export function tokenCommand(cli: Cli): Command {
@@ -34,7 +41,13 @@ export function tokenCommand(cli: Cli): Command {
         .makeOptionMandatory(),
     )
     .option("--domain <domain>", "a domain that it covers; may be repeated", collect)
-    .option("--expires <age>", "how long it is valid, such as 90d (default: forever)", age)
+    .addOption(
+      new Option(
+        "--all-domains",
+        "it covers every domain, also later ones; one without a list is refused, not deferred",
+      ).conflicts("domain"),
+    )
+    .option("--expires <time>", "how long it is valid, such as 90d (default: forever)", time)
     .option("--note <text>", "note for the list, such as who uses it")
     .addHelpText("after", ROLES_HELP)
     .action((options: CreateOptions) => createToken(cli, options));
@@ -55,8 +68,10 @@ export function tokenCommand(cli: Cli): Command {
 async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
   const { output } = cli;
   const domains = (options.domain ?? []).map(domainOf);
-  if (domains.length === 0 && options.role === "publish") {
-    throw usageError("a publish token needs domains", "add --domain example.com, once per domain");
+  if (domains.length === 0) {
+    if (options.role === "publish")
+      throw usageError("a publish token needs domains", "add --domain DOMAIN, once per domain");
+    if (!options.allDomains) throw usageError("which domains should the token cover?", SCOPE_HINT);
   }
   const created = await cli.client(options).createToken({
     role: options.role,
@@ -65,6 +80,10 @@ async function createToken(cli: Cli, options: CreateOptions): Promise<void> {
     ...(options.note === undefined ? {} : { note: options.note }),
   });
   output.line(created.token);
+  if (options.allDomains)
+    output.note(
+      "The token covers all domains: mail to a domain without a list is refused (550 5.7.1), not deferred.",
+    );
   output.result(created);
 }
 
@@ -73,7 +92,7 @@ async function listTokens(cli: Cli, options: EdgeOptions): Promise<void> {
   const tokens = await cli.client(options).tokens();
   const { dim } = output.colors;
   if (tokens.length === 0)
-    output.line("there are no tokens: create one with `rollcall token create --role check`");
+    output.line("there are no tokens: create one with `rollcall token create --role check --domain DOMAIN`");
   else output.table([["ID", "ROLE", "DOMAINS", "CREATED", "STATE", "NOTE"].map(dim), ...tokens.map(rowOf)]);
   output.result({ tokens });
 

@@ -137,8 +137,10 @@ function readOwnOrGiven(
 }
 
 function readSecrets(file: string, shown: string): Vars {
-  const unusable = (why: string): Error =>
-    inputError(`${shown}: ${why}`, "create one with `rollcall init`; .dev.vars.example shows the format");
+  const unusable = (
+    why: string,
+    hint = "create one with `rollcall init`; .dev.vars.example shows the format",
+  ): Error => inputError(`${shown}: ${why}`, hint);
   let vars: Vars;
   try {
     vars = readVars(readFileSync(file, "utf8"));
@@ -151,7 +153,9 @@ function readSecrets(file: string, shown: string): Vars {
   try {
     readMasterKey(vars.ROLLCALL_MASTER_KEY as string);
   } catch (error) {
-    if (error instanceof DirectoryError) throw unusable(`ROLLCALL_MASTER_KEY: ${error.message}`);
+    if (error instanceof DirectoryError) {
+      throw unusable(`ROLLCALL_MASTER_KEY: ${error.message}`, "make one with `rollcall key new`");
+    }
     throw error;
   }
   return vars;

@@ -13,7 +13,7 @@ const ID_BYTES = 8;
 export const createToken: Handler<"createToken"> = async (call) => {
   const { body, deployment, context, caller } = call;
   const { role, expires_in, note } = body;
-  const domains = body.domains == null ? null : [...new Set(body.domains)];
+  const domains = body.domains === null ? null : [...new Set(body.domains)];
   if (domains === null && role === "publish") throw badRequest("a publish token must name its domains");
   if (domains !== null && role === "replica") await requireAliasTargets(call, domains);
   const now = deployment.now();

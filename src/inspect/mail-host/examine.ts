@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
-import { Problem, some } from "../problem.ts";
+import { ClientError } from "../../client/index.ts";
+import { NotHere, Problem, some } from "../problem.ts";
 import { runSteps, type Step, type StepResult } from "../steps.ts";
 import { isTrialDomain } from "../trial.ts";
 import { examineExim, examineSendmail } from "./other-servers.ts";
@@ -67,6 +68,12 @@ const OLDER_DOMAINS = /^rollcall_bridge_edge_older_domains (\d+)$/m;
 
 const netstring = (text: string): string => `${text.length}:${text},`;
 
+/** The first line of a reply, without the netstring around it. */
+function shownReply(name: string, reply: string): string {
+  const [, text = reply] = (name === "socketmap" ? /^\d+:([\s\S]*),$/.exec(reply) : null) ?? [];
+  return text.trim().split(/\r?\n/)[0] || "nothing";
+}
+
 class MailHost {
   readonly #ports: MailHostPorts;
   #domain: string | null = null;
@@ -79,18 +86,28 @@ class MailHost {
   token(): string {
     const { token, clock } = this.#ports;
     const { expires, file } = token;
-    const create =
-      "create another of the same role with `rollcall token create`, and put it into the bridge's token file";
+    const create = this.#anotherToken();
     if (typeof expires === "number" && expires <= clock.now())
       throw new Problem("the token has expired", create);
     const mode = file === null ? undefined : statSync(file, { throwIfNoEntry: false })?.mode;
     if (mode !== undefined && (mode & 0o007) !== 0) {
-      throw new Problem(`every user can read ${file}`, `chmod 0640 ${file}`);
+      throw new Problem(`every user can read ${file}`, `chmod o= ${file}`);
     }
     if (typeof expires === "number" && expires - clock.now() < 7 * DAY) {
       throw new Problem(`the token expires on ${new Date(expires).toISOString()}`, create);
     }
-    return typeof expires === "number" ? `valid until ${new Date(expires).toISOString()}` : "does not expire";
+    const until =
+      typeof expires === "number" ? `valid until ${new Date(expires).toISOString()}` : "does not expire";
+    return file === null ? until : `${until} (${file})`;
+  }
+
+  /** What to do about a token that is of no use. */
+  #anotherToken(): string {
+    const { file } = this.#ports.token;
+    return (
+      "create another of the same role with `rollcall token create`, put it into " +
+      `${file ?? "the bridge's token file"}, and restart the bridge`
+    );
   }
 
   async edge(): Promise<string> {
@@ -99,7 +116,7 @@ class MailHost {
     const { version, status, faults } = await client.health();
     const took = clock.now() - started;
     if (status !== "ok")
-      throw new Problem(faults.join("; "), "run `rollcall doctor --live URL` with the admin token");
+      throw new Problem(faults.join("; "), "run `rollcall doctor --url URL` with the admin token");
     if (took > SLOW_MS) {
       throw new Problem(
         `answered after ${took} ms`,
@@ -124,7 +141,10 @@ class MailHost {
   }
 
   async lists(): Promise<string> {
-    const { domains } = await this.#ports.client.domainPage(null);
+    const { domains } = await this.#ports.client.domainPage(null).catch((error: unknown) => {
+      const isRefused = error instanceof ClientError && ["unauthorized", "forbidden"].includes(error.kind);
+      throw isRefused ? new Problem(error.message, this.#anotherToken(), { cause: error }) : error;
+    });
     const served = domains.filter(
       ({ domain, deleted_until: deleted }) => deleted === null && !isTrialDomain(domain),
     );
@@ -149,10 +169,10 @@ class MailHost {
         "start the bridge (`systemctl start rollcall-bridge`), and see its log: journalctl -u rollcall-bridge",
       );
     }
-    const line = reply.trim().split(/\r?\n/)[0] ?? "";
+    const line = shownReply(name, reply);
     if (accepted.test(reply)) return `${shown} answers ${line}`;
     throw new Problem(
-      `${shown} answers ${line || "nothing"}`,
+      `${shown} answers ${line}`,
       "see the steps above, and the log of the bridge: journalctl -u rollcall-bridge",
     );
   }
@@ -185,9 +205,8 @@ class MailHost {
     const sendmail = await examineSendmail(this.#ports, this.#domain);
     if (sendmail !== null) found.push(`Sendmail: ${sendmail}`);
     if (found.length > 0) return found.join("; ");
-    throw new Problem(
-      "no Postfix, Exim or Sendmail is installed on this host",
-      "run this on the mail host; for other servers see docs/bridge.md",
+    throw new NotHere(
+      "no Postfix, Exim or Sendmail on this host; how to ask for another server is in docs/mta/README.md",
     );
   }
 

@@ -29,7 +29,7 @@ export async function readPostfix({
   listeners,
 }: Pick<MailHostPorts, "run" | "listeners">): Promise<Postfix | null> {
   const settings = await run("postconf", ["-n"]);
-  if (settings === null) return null;
+  if (settings === null || /main\.cf: No such file/.test(settings.stderr)) return null;
   if (settings.code !== 0)
     throw new Problem(`postconf fails: ${settings.stderr.trim()}`, "run `postfix check`");
   const [queueDirectory = "", owner = ""] = (await linesOf(run, [

@@ -222,7 +222,14 @@ async function eachEntry(
 
 function ldapFault({ shown }: SourceHost, error: unknown): PublishError {
   const { code, name, message } = error as { code?: unknown; name?: string; message?: string };
-  const what = message?.replace(/\s+/g, " ").trim() || name || String(error);
+  // The library adds the result in hexadecimal.
+  const what =
+    message
+      ?.replace(/\s+/g, " ")
+      .replace(/ ?Code: 0x[0-9a-f]+$/, "")
+      .trim() ||
+    name ||
+    String(error);
   const number = typeof code === "number" ? ` (LDAP result ${code})` : "";
   return new PublishError(
     "input",

@@ -17,7 +17,7 @@ async function until(bridge: ReplicaBridge, recipient: string, expected: string)
 it("holds leavers that the replica answers about, raises every alarm, and ends as the person says", {
   timeout: 900_000,
 }, async () => {
-  await edge.publish(DOMAIN, names(60), "--departure-grace", "20");
+  await edge.publish(DOMAIN, names(60), "--grace", "20");
   const token = await edge.token(DOMAIN);
   const bridge = await startReplica(edge, token, join(temporaryFolder(), "replica"));
   await until(bridge, mailbox("nobody"), "550 replica");
@@ -53,7 +53,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   expect(JSON.parse(ofHost.stdout).domains).toMatchObject([
     { domain: DOMAIN, brake: { held: 15, left: 15 } },
   ]);
-  const doctor = await edge.try("doctor", "--live", edge.url, "--json");
+  const doctor = await edge.try("doctor", "--url", edge.url, "--json");
   expect(doctor.code).toBe(1);
   const { steps } = JSON.parse(doctor.stdout) as { steps: { step: string; state: string; detail: string }[] };
   expect(steps.filter(({ state }) => state === "failed")).toMatchObject([
@@ -66,7 +66,7 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
     join(edge.home, "rollcall.toml"),
     `url = "${edge.url}"\n[domains."${DOMAIN}"]\nlist = "${DOMAIN}.txt"\n`,
   );
-  const sync = await edge.try("sync", "--state", "sync-state", "--metrics", "sync.prom");
+  const sync = await edge.try("sync", "--state", "sync-state", "--metrics-file", "sync.prom");
   expect(sync).toMatchObject({
     code: 0,
     stderr: expect.stringContaining("the brake holds 15 names that left"),

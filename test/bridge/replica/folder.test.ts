@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -114,6 +115,15 @@ describe("a sealed file", () => {
 });
 
 describe("the lock of a folder", () => {
+  it("can be read by the folder's owner, also if root holds it", {
+    skip: process.getuid?.() !== 0,
+  }, async () => {
+    const path = temporaryFolder();
+    chownSync(path, 65_534, 65_534);
+    await lockFolder(path, me);
+    expect(statSync(join(path, "lock"))).toMatchObject({ uid: 65_534, gid: 65_534 });
+  });
+
   it("is held by one process at a time, and free after it", async () => {
     const path = fresh();
     const first = await lockFolder(path, other);

@@ -127,7 +127,7 @@ export async function startEdge(cleanup: Cleanup): Promise<Edge> {
   const edge = new Edge(folder(cleanup), await freePort());
   cleanup.add(() => edge.stop());
   await edge.start();
-  edge.checkToken = (await edge.rollcall(["token", "create", "--role", "check"])).trim();
+  edge.checkToken = (await edge.rollcall(["token", "create", "--role", "check", "--all-domains"])).trim();
   return edge;
 }
 

@@ -1,4 +1,4 @@
-import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const NAME = "lock";
@@ -51,6 +51,10 @@ export async function lockFolder(folder: string, owner: LockOwner): Promise<Lock
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(mine, `${JSON.stringify(me)}\n`, { mode: 0o600 });
+    // The folder's user must be able to read it, if root runs by hand what a service runs: a lock that cannot be read counts
+    // as that of a process that has ended.
+    const { uid, gid } = await stat(folder);
+    await chown(mine, uid, gid).catch(() => undefined);
   } catch (error) {
     return { kind: "unwritable", error: error as Error };
   }

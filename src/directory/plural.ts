@@ -1,0 +1,3 @@
+/** `1 name`, `2 names`. */
+export const plural = (count: number, word: string, many = `${word}s`): string =>
+  `${count} ${count === 1 ? word : many}`;
