@@ -2,11 +2,12 @@ import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } fro
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
-import { areComparable, type Content, type Generation, marked } from "./generation.ts";
+import { askedFor } from "./asked-leavers.ts";
+import { areComparable, type Content, type Generation, marked, milderOf } from "./generation.ts";
+import { judgeGuard } from "./guard-judge.ts";
 import { History } from "./history.ts";
 import { describe } from "./in-words.ts";
 import type { Name } from "./names.ts";
-import { covers } from "./patterns.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
 import { SingleChanges } from "./single-changes.ts";
 
@@ -14,10 +15,6 @@ const DAY = 86_400_000;
 const NOTHING = { list: new Map(), patterns: new Map() };
 /** Distinct names that were asked for, at least, where the brake takes hold. It estimates, so ten may be fewer. */
 const FEWEST = 8;
-
-/** The mode of two that refuses less. */
-export const milderOf = (a: Content["mode"], b: Content["mode"]): Content["mode"] =>
-  (["observe", "defer"] as const).find((mode) => mode === a || mode === b) ?? "enforce";
 
 /** Whether the brake holds names of a generation. */
 export const isHeld = ({ departures }: Generation): boolean =>
@@ -57,7 +54,7 @@ export class ModelDirectory {
       history: (domain) => this.history(domain),
       violation: parts.violation,
       judgeGuard: (history, before, after, number) =>
-        this.#judgeGuard(history, after, number ?? "a single change", before, number),
+        judgeGuard(parts, history, after, number ?? "a single change", before, number),
       made: (history, isNew) => {
         if (isNew) this.commits++;
         parts.trace(
@@ -161,7 +158,7 @@ export class ModelDirectory {
       }
       made.set(domain, published);
       if (!result.unchanged.includes(domain) && request.force !== true)
-        this.#judgeGuard(this.history(domain), published.content, number);
+        judgeGuard(this.#parts, this.history(domain), published.content, number);
     }
     for (const { domain, expect } of request.domains) {
       const its = made.get(domain);
@@ -192,31 +189,6 @@ export class ModelDirectory {
       });
       this.commits++;
       this.#parts.trace(() => `the Registry takes ${domain} ${number}: ${describe(history)}`);
-    }
-  }
-
-  /** Law 4: without the override no list of the last day loses more than a share of its names, and never all. */
-  #judgeGuard(
-    history: History,
-    content: Content,
-    name: number | string,
-    before?: Content,
-    part: number | null = null,
-  ): void {
-    const now = this.#parts.now();
-    if (history.losesPatterns(content, now)) {
-      const words = `${history.domain} ${name} drops a pattern or refuses by one without the override`;
-      this.#parts.violation("guard", words);
-    }
-    const share = history.guardFor(content, now);
-    const losses = history.losses(content, now, before, part);
-    const mayBeEmpty = content.policy.alias !== null || content.policy.catchall;
-    for (const { accepted, before: lost, after } of losses) {
-      if (after <= lost || mayBeEmpty) continue;
-      const isAll = after === accepted && accepted > 1;
-      if (!isAll && (after <= 1 || after <= share * accepted + 1e-6)) continue;
-      const words = `${history.domain} ${name} refuses ${after} of ${accepted} names without the override`;
-      this.#parts.violation("guard", words);
     }
   }
 
@@ -279,15 +251,11 @@ export class ModelDirectory {
     const leavers = new Map(history.head === undefined ? [] : marked(history.head, now));
     // An alias is answered from the same list.
     const lists = [...this.#asked].filter(([it]) => it === domain || this.history(it).targets.has(domain));
-    const asked = lists.flatMap(([, names]) => [...names]);
-    const isAskedFor = (entry: string): boolean =>
-      asked.some((name) => name === entry || covers(entry, name));
-    const seconds = [...leavers.values()];
-    // Who was asked for and returned counts still, for as many as left with it and are gone.
-    const found = [...new Set(seconds)].reduce((all, second) => {
-      const gone = seconds.filter((until) => until === second).length;
-      return all + Math.min(gone, history.leftUntil(second).filter(isAskedFor).length);
-    }, 0);
+    const found = askedFor(
+      history,
+      leavers,
+      lists.flatMap(([, names]) => [...names]),
+    );
     if (found < FEWEST)
       this.#parts.violation(
         "the brake has a reason",

@@ -11,6 +11,10 @@ export interface Content {
   readonly epoch: number;
 }
 
+/** The mode of two that refuses less. */
+export const milderOf = (a: Content["mode"], b: Content["mode"]): Content["mode"] =>
+  (["observe", "defer"] as const).find((mode) => mode === a || mode === b) ?? "enforce";
+
 /** One generation of a domain, as the model remembers it. */
 export interface Generation extends Content {
   readonly domain: string;

@@ -1,7 +1,7 @@
 /** Which states of the model an answer may have come from, and what they say. */
 import type { Answer } from "../../src/directory/index.ts";
 import type { ModelDirectory } from "./directory.ts";
-import { evaluate, type Generation, type Said } from "./generation.ts";
+import { evaluate, type Generation, milderOf, type Said } from "./generation.ts";
 import type { History } from "./history.ts";
 import type { Name, Named } from "./names.ts";
 
@@ -50,7 +50,7 @@ export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boo
   const said = saidBy(pair, name, now);
   if (answer.verdict !== said.verdict || answer.matched !== said.matched) return false;
   // Across an alias the milder mode holds.
-  const mode = ["observe", "defer"].find((it) => it === pair.own.mode || it === pair.list.mode) ?? "enforce";
+  const mode = milderOf(pair.own.mode, pair.list.mode);
   if (answer.mode !== mode) return false;
   const action = ACTION_OF[said.verdict];
   if (!OBSERVED.has(said.verdict) || mode === "enforce") return answer.action === action;

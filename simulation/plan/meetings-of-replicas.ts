@@ -12,10 +12,9 @@ function begin(
   { covers = null, acceptGrace }: { covers?: readonly string[] | null; acceptGrace?: number } = {},
 ): number {
   const focus = meeting.isolate(at, lasts + SECOND);
-  const location = placeOf(focus);
   meeting.add(at, {
     kind: "bridge",
-    location,
+    location: placeOf(focus),
     focus,
     covers,
     ...(acceptGrace === undefined ? {} : { acceptGrace }),

@@ -1,34 +1,15 @@
 /** One mail host with a replica, with what was shown to it, and what became of its disk. */
-
 import type { ChangesAnswer } from "../../src/api/index.ts";
 import type { PollFault } from "../../src/bridge/replica/ports.ts";
 import type { LocalLists } from "../../src/bridge/replica/replica-source.ts";
-import type { Faults } from "../../testing/faults.ts";
 import { LINGERING } from "../../testing/limits.ts";
-import type { Fetch } from "../../testing/network.ts";
-import type { Random } from "../../testing/random.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
-import type { VirtualTime } from "../../testing/virtual-time.ts";
 import type { Answerer, Exchange, HeardHead, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
+import type { ReplicaParts } from "./replica-parts.ts";
 import { ReplicaRequests } from "./replica-requests.ts";
 import { type Damage, StoredLists } from "./stored-lists.ts";
 import { WatchedDisk } from "./watched-disk.ts";
-
-export interface ReplicaParts {
-  readonly name: string;
-  readonly location: string;
-  readonly time: VirtualTime;
-  readonly random: Random;
-  readonly faults: Faults;
-  readonly fetch: Fetch;
-  /** The edge's window, until it has said its own. */
-  readonly window: number;
-  readonly acceptGrace: number;
-  readonly history: number;
-  violation(assertion: string, words: string): void;
-  trace(words: () => string): void;
-}
 
 /** An answer that arrived, with the host's monotonic clock at that time. */
 interface Heard extends Exchange {

@@ -63,7 +63,7 @@ export const listTokens: Handler<"listTokens"> = async ({ request, deployment, c
   const { page, next } = pageOf(rest, paging, ({ created, id }): Place => [created, id]);
   return {
     tokens: page.map((token) => seenFromHere(deployment, token)),
-    next: next && next.join("."),
+    next: next?.join(".") ?? null,
   };
 };
 
