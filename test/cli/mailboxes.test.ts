@@ -44,7 +44,7 @@ describe("rollcall add, remove, disable and enable", () => {
       expect(said.stderr).toContain(
         `error: ${domain}: 2 mailboxes are not in the list; nothing was changed\n  typo@${domain}\n  other@${domain}\nwhat to do: check the spelling`,
       );
-      expect(said.stderr).toContain(`rollcall add ADDRESS --state ${state}`);
+      expect(said.stderr).toContain(`rollcall add ADDRESS --as ${state}`);
       expect([await verdict("typo"), await verdict("a")]).toEqual(["unknown", "deliverable"]);
     }
   });
@@ -57,7 +57,7 @@ describe("rollcall add, remove, disable and enable", () => {
     for (const name of ["trap", "ticket-7"]) {
       expect(await run(`disable ${name}@${domain} --yes`)).toMatchObject({ code: 3 });
       expect(await verdict(name)).toBe("deliverable");
-      expect(await run(`add ${name}@${domain} --state disabled --yes`)).toMatchObject({ code: 0 });
+      expect(await run(`add ${name}@${domain} --as disabled --yes`)).toMatchObject({ code: 0 });
       expect(await verdict(name)).toBe("disabled");
       expect(await run(`enable ${name}@${domain} --yes`)).toMatchObject({ code: 0 });
       expect(await verdict(name)).toBe("deliverable");

@@ -38,7 +38,7 @@ const takenBy = ({ flags }: Option): string => /[<[].*/.exec(flags)?.[0] ?? "";
 
 /** Every word for a value. */
 const VALUES = new Set(
-  "address bytes cidr count domain file folder generation level mode number port role state text time url"
+  "action address bytes cidr count domain file folder generation id level lines mode number port role state text time url"
     .split(" ")
     .map((word) => `<${word}>`),
 );
@@ -106,7 +106,7 @@ describe("the options of all commands", () => {
   });
 
   it("to reach the edge are those of every command that does", () => {
-    const OFFLINE = new Set(["", "init", "dev", "export", "opensmtpd-table", "key new"]);
+    const OFFLINE = new Set(["", "init", "dev", "export", "opensmtpd-table", "key new", "replica forget"]);
     for (const { name, command } of COMMANDS) {
       if (command.commands.length > 0 && name !== "") continue;
       const flags = new Set(command.options.map(({ long }) => long));

@@ -19,6 +19,7 @@ const PORTS: MailHostPorts = {
   listeners: [],
   token: { expires: null, file: "/etc/rollcall/token" },
   replica: null,
+  olderLog: async () => null,
   isRunning: () => true,
   edgeTime: async () => null,
   ask: async () => "",

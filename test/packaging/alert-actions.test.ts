@@ -108,7 +108,7 @@ describe("the actions of the alerts of sync", () => {
     host.write("etc/rollcall/publish-token", `${token}\n`, 0o600);
     host.write(
       "etc/rollcall/rollcall.toml",
-      `url = "https://edge.example"\n[domains."${D}"]\nlist = "${host.path("srv/list.txt")}"\n`,
+      `url = "https://edge.example"\n[domains."${D}"]\nlist = "${host.path("srv/list.txt")}"\nmode = "enforce"\n`,
     );
     names(LISTED);
     expect(await sync()).toMatchObject({ code: 0, stderr: "" });
@@ -365,6 +365,7 @@ describe("the actions of the alerts of the bridge", () => {
       `rollcall brake ${D} --release`,
       "journalctl -u rollcall-bridge",
       "systemctl restart rollcall-bridge",
+      "rollcall replica forget",
     ];
     expect(new Set([...everyCommand.values()].flat())).toEqual(new Set(known));
     for (const [alert, action] of BRIDGE) {
@@ -402,6 +403,18 @@ describe("the actions of the alerts of the bridge", () => {
     expect(doctor).toMatchObject({ code: 0, stdout: expect.stringContaining("everything works") });
     host.write("etc/rollcall/rollcall.toml", `url = "${edge.url}"\n`);
     expect((await rollcall(["status", "--json"], at)).stdout).toMatch(/"faults": \[/);
+  });
+
+  it("rollcall replica forget finds the replica of the package's settings", async () => {
+    const host = installedHost();
+    const folder = host.path("var/lib/rollcall/replica");
+    host.write("etc/rollcall/rollcall.toml", `url = "${edge.url}"\n[bridge]\nreplica = "${folder}"\n`);
+    const said = await rollcall(["replica", "forget", "--yes"], { cwd: host.home, root: host.root });
+    expect(said).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining(`${folder} is no folder of a replica`),
+    });
+    expect(said.stderr).toContain(`using the settings of ${host.path("etc/rollcall/rollcall.toml")}`);
   });
 
   it("settings, events and pages that they name exist", () => {

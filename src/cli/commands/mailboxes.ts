@@ -160,7 +160,7 @@ async function patch(
     throw new CliError(
       EXIT.input,
       error.message,
-      `check the spelling. To put one into the list: \`rollcall add ADDRESS\`; \`rollcall add ADDRESS --state ${first?.state ?? "disabled"}\` does so in that state, such as to refuse a name that a catch-all or a pattern accepts`,
+      `check the spelling. To put one into the list: \`rollcall add ADDRESS\`; \`rollcall add ADDRESS --as ${first?.state ?? "disabled"}\` does so in that state, such as to refuse a name that a catch-all or a pattern accepts`,
       named.flatMap((each) => each?.recipient ?? []),
       { cause: error },
     );

@@ -4,10 +4,9 @@ import type { Command } from "commander";
 import { FolderError, forgetReplica, knownLogs } from "../../bridge/index.ts";
 import { stablelibHashing } from "../../directory/stablelib.ts";
 import { type ReplicaOptions, replicaFolder } from "../bridge-configuration.ts";
-import type { Cli } from "../context.ts";
+import { type Cli, configOption } from "../context.ts";
 import { CliError, EXIT, inputError } from "../exit.ts";
 import { instant, plural } from "../output.ts";
-import { SETTINGS_FILE } from "../settings.ts";
 
 interface ForgetOptions extends ReplicaOptions {
   readonly yes?: boolean;
@@ -23,7 +22,7 @@ export function replicaCommand(cli: Cli): Command {
   const forget = cli
     .command("forget", "remove all that a replica's folder knows of its Registry")
     .option("--replica <folder>", "folder of the replica (default: replica of [bridge] in the settings)")
-    .option("--config <file>", `settings file (default: ${SETTINGS_FILE}, if it exists)`)
+    .addOption(configOption())
     .option("--yes", "do not ask for confirmation")
     .addHelpText("after", HELP)
     .action((options: ForgetOptions) => forgetOne(cli, options));
