@@ -251,11 +251,8 @@ export class ModelDirectory {
     const leavers = new Map(history.head === undefined ? [] : marked(history.head, now));
     // An alias is answered from the same list.
     const lists = [...this.#asked].filter(([it]) => it === domain || this.history(it).targets.has(domain));
-    const found = askedFor(
-      history,
-      leavers,
-      lists.flatMap(([, names]) => [...names]),
-    );
+    const asked = lists.flatMap(([, names]) => [...names]);
+    const found = askedFor(history, leavers, asked);
     if (found < FEWEST)
       this.#parts.violation(
         "the brake has a reason",

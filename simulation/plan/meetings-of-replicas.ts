@@ -3,7 +3,6 @@ import { type Meeting, people, placeOf } from "./meeting.ts";
 import { DAY, HOUR, type HostTrouble, MINUTE, SECOND } from "./plan.ts";
 
 const everybody = 12;
-
 /** Has a replica start beside an isolate of its own. @returns its focus */
 function begin(
   meeting: Meeting,

@@ -72,8 +72,7 @@ export class SimulatedReplica implements Answerer {
   }
 
   get settings(): Answerer["settings"] {
-    const { acceptGrace, history } = this.#parts;
-    return { window: Math.max(...this.#windows), acceptGrace, history, cacheBytes: 64 * 1024 * 1024 };
+    return { ...this.#parts, window: Math.max(...this.#windows), cacheBytes: 64 * 1024 * 1024 };
   }
 
   get isRunning(): boolean {
