@@ -44,6 +44,6 @@ it.skipIf(WITHOUT_POSTFIX !== null)(
   },
 );
 
-it("a parameter stands in a rig's main.cf once, with the value that counts", () => {
+it("a rig's main.cf has a parameter once, with the value that counts", () => {
   expect(lastOfEach("a = 1\nb =\n    x\n# c = 4\n    y\na = 2\n")).toBe("a = 2\nb =\n    x\n    y\n");
 });

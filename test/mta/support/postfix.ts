@@ -242,7 +242,7 @@ import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME
 
 /**
  * Without chroot, and without services that a relay does not use. qmgr looks into the incoming queue each second, not every
- * 300: there it puts a message whose next try was due before the last one had let go of it, for at least 60.
+ * 300: there it puts a message whose next try was due while the last one held it, for at least 60.
  */
 const masterOf = (port: number): string => `
 127.0.0.1:${port} inet n - n - - smtpd
