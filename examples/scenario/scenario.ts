@@ -141,7 +141,8 @@ async function actThree(world: World, edge: Edge): Promise<Act> {
 
   await edge.start();
   const after = await sendUntilDecided(front.port, meanwhile.filter(isDeferred));
-  await untilEmpty(queue, 60_000);
+  // If a letter's next try is due while the last one still holds it, Postfix waits for a minute.
+  await untilEmpty(queue, 120_000);
   await untilEmpty(front, 60_000);
   for (const each of [queue, front, bridge]) await each.stop();
 
@@ -201,8 +202,8 @@ function startSendersQueue({ authors, cleanup }: World, front: Postfix): Promise
 mydestination =
 smtpd_relay_restrictions = permit_mynetworks, reject
 queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 2s
+minimal_backoff_time = 5s
+maximal_backoff_time = 5s
 `;
   const rig = routes({ "example.com": front.port, "letters.example": authors.port });
   return startPostfix({ name: "queue.letters.example", main, rig }, cleanup);

@@ -25,7 +25,7 @@ import {
 } from "../rig.ts";
 
 /** Where .ci/run has installed the packages that this folder's package.json needs. */
-const INSTALLED = join(process.env.ROLLCALL_HARAKA ?? "/nowhere", "node_modules");
+export const INSTALLED = join(process.env.ROLLCALL_HARAKA ?? "/nowhere", "node_modules");
 
 /** Why Haraka cannot run here, or null. */
 export const WITHOUT_HARAKA: string | null = existsSync(join(INSTALLED, "Haraka/package.json"))

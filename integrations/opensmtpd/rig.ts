@@ -45,12 +45,13 @@ const TABLE = "rollcall:/127.0.0.1:10023";
  * smtpd.conf for these domains: nothing else than addresses, domains and the table is changed.
  * @param table in place of {@link TABLE}
  */
-function configurationOf(table: string, domains: readonly string[], port: number): string {
+function configurationOf(table: string, domains: readonly string[], port: number, home: string): string {
   let text = readFileSync(join(import.meta.dirname, "smtpd.conf"), "utf8");
   const changes = [
     ["{ example.com }", `{ ${domains.join(", ")} }`],
     [TABLE, table],
-    ["0.0.0.0 port 25", `127.0.0.1 port ${port}`],
+    ["listen on 0.0.0.0\nlisten on ::\n", `listen on 127.0.0.1 port ${port}\n`],
+    ["file:/etc/aliases", `file:${home}/aliases`],
     // Nothing is delivered: no process listens on port 9.
     ["smtp://192.0.2.10", "smtp://127.0.0.1:9"],
   ] as const;
@@ -83,6 +84,7 @@ function prepare(home: string, configuration: string): void {
   );
   put("passwd", readFileSync("/etc/passwd", "utf8") + passwd.join(""));
   put("group", readFileSync("/etc/group", "utf8") + users.map(([name, id]) => `${name}:x:${id}:\n`).join(""));
+  put("aliases", "");
   put("smtpd.conf", configuration);
 }
 
@@ -95,7 +97,7 @@ async function startOpenSmtpd(
   const port = await freePort();
   const home = folder(cleanup);
   chmodSync(home, 0o755);
-  prepare(home, configurationOf(tableIn(home), domains, port));
+  prepare(home, configurationOf(tableIn(home), domains, port, home));
   const daemon = new Daemon(
     spawn("unshare", ["--mount", "--uts", "sh", "-c", START], {
       cwd: home,
@@ -137,7 +139,7 @@ const differences: readonly Difference[] = [
   {
     rows: ["foreign", "subdomain", "literal", "literal-elsewhere"],
     codes: "550",
-    because: "no `match` rule names the domain, and OpenSMTPD refuses what no rule matches",
+    because: "no `match` rule for strangers names the domain, and OpenSMTPD refuses what no rule matches",
   },
   {
     rows: ["postmaster-bare"],
@@ -212,6 +214,8 @@ export const opensmtpd: Rig = {
   ways: WAYS,
   differences,
   smtputf8: false,
+  // Clients on 127.0.0.1 are the host itself.
+  client: "127.0.0.3",
   missing: MISSING,
   start: (_way, { socketmap }, domains) => startOpenSmtpd(() => `rollcall:/${socketmap}`, domains),
   localLists: [fileTable],

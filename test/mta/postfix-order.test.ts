@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EdgeFront, startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, Command, folder, ROOT, startBridge } from "./support/command.ts";
-import { page } from "./support/pages.ts";
+import { page, type Way } from "./support/pages.ts";
 import { type Postfix, type PostfixOptions, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { codesOf, SmtpSession } from "./support/smtp-client.ts";
 import { freePort, pause } from "./support/waiting.ts";
@@ -72,9 +72,14 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       return counts.reduce((sum, [, count]) => sum + Number(count), 0);
     }
 
-    function start(name: string, more: string, options: Partial<PostfixOptions> = {}): Promise<Postfix> {
+    function start(
+      name: string,
+      more: string,
+      options: Partial<PostfixOptions> = {},
+      way: Way = "relay-recipient-maps",
+    ): Promise<Postfix> {
       const { socketmap, policy } = bridge;
-      const main = `${page("relay-recipient-maps", { socketmap, policy, backend: 9 })}\n${more}`;
+      const main = `${page(way, { socketmap, policy, backend: 9 })}\n${more}`;
       return startPostfix({ name: `${name}.example.org`, main, ...options }, cleanup);
     }
 
@@ -137,9 +142,9 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
     ])("over unix sockets in %s/ (chroot: %s)", (place, chroot) => {
       it("asks the table and the policy service", async () => {
         const lines = fileOf("unix-sockets.cf").replaceAll("rollcall/", `${place}/`);
-        const postfix = await start(`unix-${place}-${chroot}`, lines, {
-          master: (text) => text.replace(/^(\S+ inet n - )n( - - smtpd)$/m, `$1${chroot}$2`),
-        });
+        const master = (text: string): string =>
+          text.replace(/^(\S+ inet n - )n( - - smtpd)$/m, `$1${chroot}$2`);
+        const postfix = await start(`unix-${place}-${chroot}`, lines, { master }, "policy-service");
         const queue = join(postfix.folder, "queue");
         const socket = (name: string): string => `unix:${join(queue, place, name)}`;
         if (place === "rollcall") {
@@ -161,7 +166,9 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
         expect(await ask(postfix.port, KNOWN, UNKNOWN)).toEqual(["250 2.1.5", "550 5.1.1"]);
         expect(postfix.log()).not.toMatch(/warning: (?!.*overriding earlier entry).*(?:socketmap|policy)/);
         await own.stop();
-        expect(await ask(postfix.port, "<known.later@example.com>")).toEqual(["451 4.3.5"]);
+        // What the page of the policy service says for it.
+        expect(await ask(postfix.port, "<known.later@example.com>")).toEqual(["451 4.3.0"]);
+        expect(postfix.log()).toMatch(/rollcall\/policy|private\/policy/);
       });
     });
   },

@@ -116,7 +116,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(`Postfix${WITHOUT_POSTFIX ? ` (${WITHO
       // The sink shows domains in Unicode.
       ["<info@xn--bcher-kva.example>", "info@bücher.example"],
       ["<info@bücher.example>", "info@bücher.example"],
-      ["<postmaster>", "postmaster@example.com"],
+      ["<postmaster@example.com>", "postmaster@example.com"],
     ];
     for (const [rcpt] of letters) {
       const session = await SmtpSession.open({ port: postfix.port });

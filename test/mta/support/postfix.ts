@@ -94,12 +94,26 @@ export class Postfix {
 
   /** Messages that it holds: on the way in, being tried, and waiting to be tried again. */
   queued(): { readonly waiting: number; readonly all: number } {
-    const count = (queue: string): number =>
-      readdirSync(join(this.folder, "queue", queue), { recursive: true, withFileTypes: true }).filter(
-        (each) => each.isFile(),
-      ).length;
+    const count = (queue: string): number => this.#idsIn(queue).length;
     const waiting = count("deferred");
     return { waiting, all: waiting + count("incoming") + count("active") + count("maildrop") };
+  }
+
+  /** The queue of each message that it holds, and the last lines of its log, about the message and at all. */
+  remaining(): string {
+    const lines = this.log().trimEnd().split("\n");
+    const each = ["maildrop", "incoming", "active", "deferred"].flatMap((queue) =>
+      this.#idsIn(queue).map((id) => [
+        `${queue} ${id}`,
+        ...lines.filter((line) => line.includes(` ${id}: `)).slice(-5),
+      ]),
+    );
+    return [...each.flat(), "the end of its log:", ...lines.slice(-20)].join("\n");
+  }
+
+  #idsIn(queue: string): string[] {
+    const found = readdirSync(join(this.folder, "queue", queue), { recursive: true, withFileTypes: true });
+    return found.filter((each) => each.isFile()).map(({ name }) => name);
   }
 
   /** `postconf`'s value of a parameter. */
@@ -168,7 +182,7 @@ function layOut(
   for (const queue of CLOSED) make(`queue/${queue}`, 0o700, user);
   make("queue/public", 0o710, user, drop);
   make("queue/maildrop", 0o730, user, drop);
-  writeFileSync(join(folder, "etc", "main.cf"), `${base(folder, name)}${rig}\n${main}\n`);
+  writeFileSync(join(folder, "etc", "main.cf"), lastOfEach(`${base(folder, name)}${rig}\n${main}\n`));
   writeFileSync(join(folder, "etc", "master.cf"), master(masterOf(port)));
   if (login !== undefined) {
     const realm = name;
@@ -181,6 +195,22 @@ function layOut(
       `pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: ${join(folder, "sasldb2")}\nmech_list: PLAIN\n`,
     );
   }
+}
+
+/**
+ * The settings of a main.cf, of each the last one, which is the one that counts. Each process of Postfix warns of an
+ * earlier one. If the log's socket is full then, postlogd waits for ever to warn itself, and all others wait for it.
+ */
+export function lastOfEach(text: string): string {
+  const settings = new Map<string, string>();
+  // A line that begins with white space continues the one before it.
+  for (const setting of text
+    .replaceAll(/^[ \t]*#.*\n/gm, "")
+    .trim()
+    .split(/\n+(?=\S)/)) {
+    settings.set(setting.split("=", 1)[0]?.trim() ?? "", setting);
+  }
+  return `${[...settings.values()].join("\n")}\n`;
 }
 
 /** What makes it one of many on this machine. Clients on 127.0.0.2 are its own network, others are strangers. */
@@ -210,11 +240,14 @@ cyrus_sasl_config_path = ${folder}/etc
 import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME
 `;
 
-/** Without chroot, and without services that a relay does not use. */
+/**
+ * Without chroot, and without services that a relay does not use. qmgr looks into the incoming queue each second, not every
+ * 300: there it puts a message whose next try was due while the last one held it, for at least 60.
+ */
 const masterOf = (port: number): string => `
 127.0.0.1:${port} inet n - n - - smtpd
 cleanup  unix  n - n - 0 cleanup
-qmgr     unix  n - n 300 1 qmgr
+qmgr     unix  n - n 1 1 qmgr
 tlsmgr   unix  - - n 1000? 1 tlsmgr
 rewrite  unix  - - n - - trivial-rewrite
 bounce   unix  - - n - 0 bounce
@@ -248,6 +281,14 @@ export function greets(port: number): Promise<boolean> {
   });
 }
 
-/** Waits until nothing is left to deliver. */
-export const untilEmpty = (postfix: Postfix, timeout?: number): Promise<void> =>
-  until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, timeout);
+/**
+ * Waits until nothing is left to deliver.
+ * @throws with what the log says about each message that is left
+ */
+export async function untilEmpty(postfix: Postfix, timeout?: number): Promise<void> {
+  try {
+    await until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, timeout);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; left:\n${postfix.remaining()}`, { cause: error });
+  }
+}

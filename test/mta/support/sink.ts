@@ -16,14 +16,19 @@ export interface Sink {
   refused: number;
 }
 
-/** A real SMTP server that counts what arrives, and refuses with 550 the recipients that it does not know. */
+/**
+ * A real SMTP server that counts what arrives, and refuses with 550 the recipients that it does not know.
+ * @param where on which address and port it listens, and whether it speaks LMTP
+ */
 export async function startSink(
   cleanup: Cleanup,
   knows: (recipient: string) => boolean = () => true,
+  { host = "127.0.0.1", port = 0, lmtp = false } = {},
 ): Promise<Sink> {
   const messages: Arrived[] = [];
   const server = new SMTPServer({
     name: "sink.example",
+    lmtp,
     authOptional: true,
     disabledCommands: ["AUTH", "STARTTLS"],
     disableReverseLookup: true,
@@ -50,9 +55,9 @@ export async function startSink(
   });
   // A client that hangs up in the middle is no fault of the sink.
   server.on("error", () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   cleanup.add(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  const { port } = server.server.address() as AddressInfo;
-  const sink: Sink = { port, messages, refused: 0 };
+  const address = server.server.address() as AddressInfo;
+  const sink: Sink = { port: address.port, messages, refused: 0 };
   return sink;
 }

@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from "node:net";
+import { connect } from "node:tls";
 
 /** A whole reply of an SMTP server. */
 export interface Reply {
@@ -16,6 +17,10 @@ export const codesOf = ({ code, enhanced }: Reply): string =>
 
 export interface SessionOptions {
   readonly port: number;
+  /** Where the server is, if not on 127.0.0.1. */
+  readonly host?: string;
+  /** TLS from the first byte, with any certificate. */
+  readonly tls?: boolean;
   /** From which address of loopback the client connects. */
   readonly from?: string;
   readonly auth?: { readonly user: string; readonly password: string };
@@ -43,8 +48,10 @@ export class SmtpSession {
   }
 
   /** Connects and says EHLO, AUTH if a login is given, and MAIL FROM if a sender is. */
-  static async open({ port, from = "127.0.0.1", auth, sender }: SessionOptions): Promise<SmtpSession> {
-    const session = new SmtpSession(createConnection({ port, host: "127.0.0.1", localAddress: from }));
+  static async open(options: SessionOptions): Promise<SmtpSession> {
+    const { port, host = "127.0.0.1", tls = false, from = "127.0.0.1", auth, sender } = options;
+    const socket = createConnection({ port, host, localAddress: from });
+    const session = new SmtpSession(tls ? connect({ socket, rejectUnauthorized: false }) : socket);
     await session.expect(220, session.reply());
     await session.expect(250, session.say("EHLO client.example"));
     if (auth !== undefined) {
