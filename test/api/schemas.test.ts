@@ -73,6 +73,7 @@ const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
     { remove: ["b@a.example"] },
     { set: [{ recipient: "a@a.example", state: "disabled", listed: true }] },
   ],
+  "PATCH /v1/domains/{domain}/mode": [{ mode: "observe" }, { mode: "enforce", expect: 3, note: "why" }],
   "POST /v1/registry/restored": [{ partition: 0, expect: 1 }],
   "POST /v1/registry/verify": [{ partition: 0 }, { partition: 1, after: "a.example 3" }],
   "POST /v1/tokens": [

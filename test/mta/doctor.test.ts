@@ -80,7 +80,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
       expect(steps.filter(({ state }) => state !== "ok")).toEqual([]);
       expect(steps.map(({ step }) => step)).toEqual([
         ...["settings", "token", "edge", "clock", "lists", "socketmap", "policy"],
-        ...["mail-server", "sockets", "lookups"],
+        ...["log", "mail-server", "sockets", "lookups"],
       ]);
       const detailOf = (name: string): string | undefined => steps.find(({ step }) => step === name)?.detail;
       expect(detailOf("lists")).toBe("the token covers example.com");
