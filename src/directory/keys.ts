@@ -20,10 +20,9 @@ export interface DomainKey {
   readonly manifest: Mac;
 }
 
-/** Bytes in either alphabet of base64, padded or not: `openssl rand -base64 32` writes the other one. */
+/** 32 bytes in either alphabet of base64, padded or not: `openssl rand -base64 32` writes the other one. */
 function fromBase64(text: string): Uint8Array {
-  const unpadded = text.length % 4 === 0 ? text.replace(/={1,2}$/, "") : text;
-  return fromBase64Url(unpadded.replaceAll("+", "-").replaceAll("/", "_"));
+  return fromBase64Url(text.replace(/=$/, "").replaceAll("+", "-").replaceAll("/", "_"));
 }
 
 /**

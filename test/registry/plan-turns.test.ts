@@ -51,6 +51,20 @@ describe("a plan of many names", () => {
     expect(desk.world.registry().sql("SELECT * FROM guard_spans")).toEqual([]);
   });
 
+  it("is refused before its first step if it was planned against another head", async () => {
+    const { storage } = desk.world.registry();
+    const records = new Records(storage, { hashing: stablelibHashing, keyFor: desk.world.keyFor });
+    const context = { storage, records, now: desk.world.clock.now(), reach: null };
+    const late = { ...(await planned(spread, 10)), expect: 99 };
+    expect(() => plan(context, { domains: [late] }).next()).toThrow(/planned against generation 99/);
+  });
+
+  it("is refused if it is of an alias that the token does not cover", async () => {
+    const alias = { ...(await planned(spread, 10)), policy: { alias: "other.example" } };
+    const answer = desk.world.clock.run(desk.core.plan({ domains: [alias] }, [D], "tester"));
+    expect(refused(await answer)).toMatchObject({ code: "forbidden", domain: D });
+  });
+
   it("lets questions have their turn meanwhile", async () => {
     const sleep = vi.spyOn(desk.world.clock, "sleep");
     const refusals = accepted(await desk.plan([await planned(spread)]));
