@@ -78,7 +78,7 @@ try {
   // The files to paste, to which the pages link, without what only the tests run.
   cpSync(join(root, "integrations"), join(stage, doc, "integrations"), {
     recursive: true,
-    filter: (path) => !/\.ts$|\/(?:email-workers|node_modules|package-lock\.json|LICENSE)$/.test(path),
+    filter: (path) => !/\.m?ts$|\/(?:email-workers|node_modules|package-lock\.json|LICENSE)$/.test(path),
   });
 
   for (const page of readdirSync(join(stage, doc), { recursive: true, encoding: "utf8" })) {
