@@ -75,6 +75,27 @@ async function brake(): Promise<void> {
     .brake(D, new Map([[Math.ceil(until), asked]]));
 }
 
+describe("a publish, if single changes or another mode came since it was planned,", () => {
+  beforeEach(async () => {
+    await publish(people(10), undefined, { mode: "enforce" });
+  });
+
+  it("is refused if nobody said what becomes of the changes, which stay", async () => {
+    await expect(publish(people(11), () => change("new"))).rejects.toMatchObject({
+      fault: "guard",
+      message: expect.stringContaining("single changes need a decision"),
+    });
+    expect(await actions()).toEqual(["commit", "patch"]);
+    expect(await verdicts("new", "u10")).toEqual(["deliverable", "unknown"]);
+  });
+
+  it("is planned again, and keeps the mode that a person has chosen meanwhile", async () => {
+    await publish(people(11), () => client.changeMode(D, { mode: "observe" }), { settingsMode: "enforce" });
+    expect(await actions()).toEqual(["commit", "mode", "commit"]);
+    expect(await described()).toMatchObject({ mode: "observe", counts: { active: 11 } });
+  });
+});
+
 describe("a publish, if the brake took hold since it was planned,", () => {
   beforeEach(async () => {
     await publish(people(60));
