@@ -9,6 +9,7 @@ import {
   type ManifestRecord,
   type PatchedName,
   readManifest,
+  shardOf,
   toBase64Url,
 } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
@@ -400,5 +401,31 @@ describe("the history of single changes", () => {
     const head = await desk.head();
     accepted(await desk.rollback({ to: target[0]?.number as number, expect: head?.generation as number }));
     expect((await desk.head())?.counts.active).toBe(2_000);
+  });
+
+  it.each([
+    ["the head", false],
+    ["a generation that stays", true],
+  ])("frees no part of a list that was named before, and that %s names again", async (_, isSuperseded) => {
+    await desk.publish(people(2_000), { bits: 3 });
+    const { names } = desk.world.keyFor(D);
+    // All in one shard, so that its bytes come back when a name goes again.
+    const [first, second, third] = people(500, 5_000).filter(
+      (name) => shardOf(fingerprint(names, name), 3) === 0,
+    ) as [string, string, string];
+    await patch({ [first]: ACTIVE });
+    await patch({ [second]: ACTIVE });
+    const { generation } = await patch({ [second]: GONE }, { atOnce: true });
+    await desk.world.clock.advance(2 * HOUR);
+    if (isSuperseded) await patch({ [third]: ACTIVE });
+    for (let hour = 0; hour < 60; hour++) await desk.world.clock.advance(HOUR);
+    const kept = desk.world.registry().sql("SELECT number FROM generations ORDER BY number");
+    expect(kept.map(({ number }) => number)).toEqual(
+      isSuperseded ? [1, generation, generation + 1] : [1, generation - 1, generation],
+    );
+    const head = (await desk.head())?.generation as number;
+    if (isSuperseded) accepted(await desk.rollback({ to: generation, expect: head }));
+    expect((await desk.head())?.counts.active).toBe(2_001);
+    expect(await patch({ [second]: ACTIVE })).toMatchObject({ added: 1 });
   });
 });
