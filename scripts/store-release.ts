@@ -122,7 +122,7 @@ async function issueTokens(host: ReleaseHost): Promise<Record<string, IssuedToke
     return { id, token };
   };
   const tokens = {
-    all: await issue({ role: "check" }),
+    all: await issue({ role: "check", domains: null }),
     named: await issue({
       role: "check",
       domains: ["inline.example", "unpublished.example"],
@@ -130,9 +130,9 @@ async function issueTokens(host: ReleaseHost): Promise<Record<string, IssuedToke
     }),
     publish: await issue({ role: "publish", domains: ["inline.example"], note: "the directory host" }),
     replica: await issue({ role: "replica", domains: ["inline.example"] }),
-    revoked: await issue({ role: "check" }),
-    old: await issue({ role: "check", note: "of a release that knew of no key id" }),
-    oldRevoked: await issue({ role: "check", expires_in: 365 * 86_400 }),
+    revoked: await issue({ role: "check", domains: null }),
+    old: await issue({ role: "check", domains: null, note: "of a release that knew of no key id" }),
+    oldRevoked: await issue({ role: "check", domains: null, expires_in: 365 * 86_400 }),
   };
   for (const { id } of [tokens.revoked, tokens.oldRevoked])
     await host.ask(`/v1/tokens/${id}`, undefined, undefined, "DELETE");

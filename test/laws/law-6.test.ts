@@ -60,7 +60,7 @@ async function publishEverything(publisher: Publisher): Promise<void> {
   await publisher.publish("back.example", `${LIST} ${LEFT}`);
   await publisher.publish("back.example", LIST);
   expect(await publisher.run("rollback back.example --yes")).toMatchObject({ code: 0 });
-  await publisher.token("--role check --note mx1");
+  await publisher.token("--role check --all-domains --note mx1");
   // What the guard refused leaves no trace either.
   expect(await publisher.tryPublish(SMALL, STRANGER)).toMatchObject({ code: 4 });
 }
