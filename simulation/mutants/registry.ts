@@ -77,11 +77,6 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     ),
   ),
   mutant(
-    "a lower grace takes effect with the commit that has it",
-    "names that leave with it have the longer one",
-    registry("commit.ts", "Math.max(policy.grace, left?.policy.grace ?? 0)", "policy.grace"),
-  ),
-  mutant(
     "whom nobody can name is refused at once",
     "after such a change a domain refuses nobody for the grace",
     registry("commit.ts", "= refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);", "= 0;"),

@@ -225,4 +225,6 @@ const PARTS = [
   "README.md",
   "CHANGELOG.md",
   "LICENSE",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
 ];
