@@ -123,12 +123,15 @@ export class Scene {
     return (await this.desk.world.clock.run(made)).ok;
   }
 
-  /** What the head says of every recipient of the pool, as a reader that knows it would. */
-  async said(): Promise<ReadonlyMap<string, Verdict>> {
+  /**
+   * What the head says of every recipient of the pool, as a reader that knows it would.
+   * @param isInGrace whether the list-wide grace counts
+   */
+  async said(isInGrace = true): Promise<ReadonlyMap<string, Verdict>> {
     const head = await this.head();
     const alias = head?.deletedUntil === null ? head.policy.alias : null;
     const list = alias === null ? head : await this.head(alias);
-    const refusesFrom = Math.max(head?.refusesFrom ?? 0, list?.refusesFrom ?? 0);
+    const refusesFrom = isInGrace ? Math.max(head?.refusesFrom ?? 0, list?.refusesFrom ?? 0) : 0;
     const said = new Map<string, Verdict>();
     for (const local of POOL)
       said.set(local, list === null ? "not-served" : (await this.find(list, local, refusesFrom)).verdict);
