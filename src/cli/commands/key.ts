@@ -4,7 +4,7 @@ import type { Cli } from "../context.ts";
 
 const HELP = `
 The key is printed once, alone on standard output, and stored nowhere. For a Worker, in the clone:
-  (umask 077; npx rollcall key new > master-key)
+  (umask 077; rollcall key new > master-key)
   npx wrangler secret put ROLLCALL_MASTER_KEY < master-key
 Keep a copy where you keep passwords. Under another key every list must be published again and every token created again;
 docs/deploying.md has the steps.`;
