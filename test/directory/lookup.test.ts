@@ -640,3 +640,32 @@ describe("sentinels", () => {
     }
   });
 });
+
+describe("a domain in its list-wide grace", () => {
+  const until = NOW + 60_000;
+  const list = published(STAFF, {}, { refusesFrom: until });
+  const at = (now: number, ...locals: string[]): string[] =>
+    locals.map((local) => saying(list, local, now).replace(/ .*/, ""));
+
+  it("defers all that it would refuse, and nothing else", () => {
+    expect(at(until - 1, "alice", "frank", "dave", "erin", "nobody", "two..dots")).toEqual([
+      "deliverable",
+      "full",
+      ...["departed", "departed", "departed", "departed"],
+    ]);
+  });
+
+  it("refuses as ever from then on", () => {
+    expect(at(until, "alice", "dave", "erin", "nobody")).toEqual([
+      "deliverable",
+      "disabled",
+      "moved",
+      "unknown",
+    ]);
+  });
+
+  it("asks for the parts of its list that are not in memory", () => {
+    const large = published(STAFF, {}, { refusesFrom: until }, 3);
+    expect(ask({ ...large, holdings: holding() }, "alice").kind).toBe("needs");
+  });
+});

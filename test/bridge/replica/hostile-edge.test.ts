@@ -65,13 +65,13 @@ const HOSTILE: readonly (readonly [name: string, tamper: Tamper, fault: string, 
   [
     "from an older log",
     (answer, response) => json(response, { ...answer, incarnation: answer.incarnation - 1, full: true }),
-    "unusable",
+    "older",
     /older log/,
   ],
   [
     "from an earlier point of the log",
     (answer, response) => json(response, { ...answer, as_of: 0, full: true, heads: [] }),
-    "unusable",
+    "older",
     /restored to an earlier time/,
   ],
 ];
