@@ -21,7 +21,7 @@ const FIRST_DESCRIPTOR = 4;
 /** How long a new process may take until it listens, ms. */
 const START_MS = 30_000;
 /** How long it may take for one connection, ms. One that is stuck is killed, so that the old process can continue. */
-const TAKE_MS = 5_000;
+const TAKE_MS = 2_000;
 
 /** What the old process tells the new one, apart from connections: nothing more follows. */
 interface DoneMessage {
