@@ -49,23 +49,25 @@ interface Target {
   readonly wouldRefuse: number | null;
 }
 
+/** Whether a mode refuses more than another one. */
+const refusesMore = (mode: Mode, than: Mode): boolean => mode !== than && milderMode(mode, than) === than;
+
 async function changeModes(cli: Cli, words: readonly string[], options: ModeOptions): Promise<void> {
   const { output } = cli;
   const { mode, domains } = readWords(words, options);
   const client = cli.client(options);
   const lists = domains === null ? await everyList(client) : await namedLists(client, domains);
   const targets = lists.filter(({ from }) => from !== mode);
-  const raised = targets.filter(({ from }) => milderMode(from, mode) === from);
+  const raised = targets.filter(({ from }) => refusesMore(mode, from));
   if (raised.length > 0) {
     showRaised(cli, raised, mode);
     if (!options.yes) await cli.confirm(`Change ${plural(raised.length, "domain")} to ${mode}?`);
   }
   const { changed, failed } = await changeAll(cli, client, targets, mode, options.note);
-  const isShort = changed.length <= SHOWN;
   for (const { domain, generation, from } of changed.slice(0, SHOWN)) {
     output.line(`${output.colors.green(mode)} ${domain} in generation ${generation}, was ${from}`);
   }
-  if (!isShort) output.line(`and ${plural(changed.length - SHOWN, "other domain")}`);
+  if (changed.length > SHOWN) output.line(`and ${plural(changed.length - SHOWN, "other domain")}`);
   const same = lists.length - targets.length;
   if (same > 0) output.line(`${plural(same, "domain")} in ${mode} mode already`);
   output.result({
@@ -155,10 +157,9 @@ async function changeAll(
       const release = await permits.acquire();
       try {
         // Only a step up depends on what the person was shown.
-        const isUp = milderMode(target.from, mode) === target.from;
         const result = await client.changeMode(target.domain, {
           mode,
-          ...(isUp ? { expect: target.generation } : {}),
+          ...(refusesMore(mode, target.from) ? { expect: target.generation } : {}),
           ...(note === undefined ? {} : { note }),
         });
         changed.push({ ...target, ...result });

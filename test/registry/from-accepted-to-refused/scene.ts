@@ -1,21 +1,16 @@
 /** One domain of a real Registry, what its publisher has in mind, and what its list says of a pool of recipients. */
 import {
   blobIds,
-  canonicalLocalPart,
   DEFAULT_POLICY,
   decodeDepartures,
   decodePatched,
   decodeShard,
   type EntryState,
-  fingerprint,
-  fingerprintIn,
   lookup,
   type MailboxRecipient,
   type Manifest,
   openManifest,
   parseRecipient,
-  type SingleChange,
-  sentinels,
   type Verdict,
 } from "../../../src/directory/index.ts";
 import { stablelibHashing } from "../../../src/directory/stablelib.ts";
@@ -98,28 +93,8 @@ export class Scene {
   async patch(states: ReadonlyMap<string, number>, more: Partial<MailboxChanges> = {}): Promise<boolean> {
     const head = await this.head();
     if (head === null || head.deletedUntil !== null || head.policy.alias !== null) return false;
-    const { key, policy } = head;
-    const changes = [...states].map(
-      ([name, state]): SingleChange => [
-        fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
-        state,
-      ],
-    );
-    const made = this.desk.core.patch(
-      {
-        domain: this.domain,
-        keyId: key.id,
-        canonicaliser: 1,
-        sentinels: sentinels(key.names, policy),
-        changes,
-        force: false,
-        atOnce: false,
-        idempotency: null,
-        ...more,
-      },
-      "tester",
-      null,
-    );
+    const changes = await this.desk.changes(Object.fromEntries(states), { ...more, domain: this.domain });
+    const made = this.desk.core.patch(changes, "tester", null);
     return (await this.desk.world.clock.run(made)).ok;
   }
 
