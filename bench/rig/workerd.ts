@@ -2,7 +2,7 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { basename, join } from "node:path";
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import { root, type Started, start, temporaryFolder } from "./processes.ts";
 
 const WORKERD = join(root, "node_modules/.bin/workerd");

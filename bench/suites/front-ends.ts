@@ -4,7 +4,7 @@
  */
 import type { Listeners, LocalList, MailServer, Rig, Way } from "../../integrations/rig.ts";
 import { RIGS } from "../../integrations/rigs.ts";
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import type { Extent, Measurement, Suite, Tell } from "../report/measurement.ts";
 import { MAILBOXES, makeBridgeWorld, publishForBridge } from "../rig/bridge-world.ts";
 import { DOMAIN, KNOWN, UNKNOWN } from "../rig/lists.ts";

@@ -2,7 +2,7 @@
  * Recipients a second through a real Postfix: the bridge with a replica and the bridge that asks the edge, beside the
  * tables that Postfix asks today. Names are hot, or new: never asked before.
  */
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import { atLeast, type Extent, type Measurement, type Suite, type Tell } from "../report/measurement.ts";
 import { MAILBOXES, makeBridgeWorld, publishForBridge } from "../rig/bridge-world.ts";
 import { serveBackend, serveMariadb, serveSlapd } from "../rig/directory-servers.ts";

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
 import { Daemon, mailServer } from "../../test/mta/support/daemon.ts";
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import {
   codesOfReply,
   type Difference,

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder, ROOT } from "../../test/mta/support/command.ts";
 import { Daemon, mailServer } from "../../test/mta/support/daemon.ts";
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import type { Difference, LocalList, MailServer, Rig, Way } from "../rig.ts";
 
 /** Where .ci/run has unpacked opensmtpd and the libraries that it needs. */

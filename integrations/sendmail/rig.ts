@@ -5,7 +5,7 @@ import { Cleanup } from "../../test/mta/support/cleanup.ts";
 import { folder } from "../../test/mta/support/command.ts";
 import { mailServer } from "../../test/mta/support/daemon.ts";
 import { Installed, whyNot } from "../../test/mta/support/installed.ts";
-import { freePort } from "../../test/mta/support/waiting.ts";
+import { freePort } from "../../testing/ports.ts";
 import {
   codesOfReply,
   type Difference,

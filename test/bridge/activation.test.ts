@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ListenAddress } from "../../src/bridge/index.ts";
 import { activatedListeners } from "../../src/cli/activation.ts";
+import { freePort } from "../../testing/ports.ts";
 import { COMMAND, environment, pause, Running, startCli, temporaryFolder } from "../support/processes.ts";
 import { startEdge } from "./support/bridge-process.ts";
 import { isRunning, replace } from "./support/replacing.ts";
@@ -18,14 +18,6 @@ const ACTIVATE = "/usr/bin/systemd-socket-activate";
 const PYTHON = "/usr/bin/python3";
 const USER = netstring("access user@example.com");
 const DUNNO = "8:OK DUNNO,";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe.skipIf(!existsSync(ACTIVATE))(
   `a bridge that systemd-socket-activate starts${existsSync(ACTIVATE) ? "" : " (systemd is not installed)"}`,

@@ -3,16 +3,9 @@ import { join } from "node:path";
 import { createTransport } from "nodemailer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startFrontEnd } from "../../examples/smtp-front-end.mjs";
+import { freePort } from "../../testing/ports.ts";
 import { type FakeEdge, json, startFakeEdge } from "../support/fake-edge.ts";
-import {
-  busyPort,
-  type Dev,
-  ROOT,
-  Running,
-  startCli,
-  startDev,
-  temporaryFolder,
-} from "../support/processes.ts";
+import { type Dev, ROOT, Running, startCli, startDev, temporaryFolder } from "../support/processes.ts";
 import { Smtp } from "../support/smtp.ts";
 
 const SLOW = 180_000;
@@ -164,9 +157,7 @@ describe("the SMTP front end with another server", () => {
   });
 
   it("defers if nothing listens", async () => {
-    const busy = await busyPort();
-    busy.free();
-    const lost = await startFrontEnd({ url: `http://127.0.0.1:${busy.port}`, token: "t", port: 0 });
+    const lost = await startFrontEnd({ url: `http://127.0.0.1:${await freePort()}`, token: "t", port: 0 });
     const smtp = await Smtp.open(lost.port);
     expect(await smtp.rcpt(recipient)).toBe(NO_VERDICT);
     await smtp.quit();

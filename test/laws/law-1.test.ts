@@ -1,9 +1,10 @@
 /* Law 1: a refusal is always an explicit verdict. */
+
 import type { ServerResponse } from "node:http";
 import { beforeAll, describe, expect, it } from "vitest";
 import { answer } from "../../src/directory/index.ts";
+import { freePort } from "../../testing/ports.ts";
 import { type FakeEdge, json, startFakeEdge } from "../support/fake-edge.ts";
-import { busyPort } from "../support/processes.ts";
 import { type Edges, type LawEdge, startEdges } from "./support/edges.ts";
 import { all, type FrontEnds, startFrontEnds, WAY_NAMES } from "./support/front-ends.ts";
 import { LARGE, many, Publisher } from "./support/publishing.ts";
@@ -219,9 +220,7 @@ describe("A front end", () => {
     for (const respond of [hangs, hangsWithin, breaksOff, resets]) {
       expect({ by: respond.name, ...(await actsOn(respond)) }).toEqual({ by: respond.name, ...all("defer") });
     }
-    const nowhere = await busyPort();
-    nowhere.free();
-    const lost = await startFrontEnds(`http://127.0.0.1:${nowhere.port}`, 0.5);
+    const lost = await startFrontEnds(`http://127.0.0.1:${await freePort()}`, 0.5);
     expect(await lost.acts(`nobody@${SERVED}`)).toEqual(all("defer"));
   });
 

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installSendmail } from "../../integrations/sendmail/rig.ts";
+import { freePort } from "../../testing/ports.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { Command, type Edge, folder, startEdge } from "./support/command.ts";
 import { installExim, WITHOUT_OTHERS } from "./support/other-servers.ts";
-import { freePort } from "./support/waiting.ts";
 
 /*
  * `rollcall doctor --bridge` beside a real Exim (`exim -bt`) and a real Sendmail (`sendmail -bt`).

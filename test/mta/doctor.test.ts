@@ -3,11 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../testing/ports.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { Command, type Edge, folder, startEdge } from "./support/command.ts";
 import { page } from "./support/pages.ts";
 import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
-import { freePort } from "./support/waiting.ts";
 
 /*
  * `rollcall doctor --bridge` beside a real Postfix, a real bridge and a real edge.

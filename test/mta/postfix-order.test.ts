@@ -3,13 +3,14 @@ import { chmodSync, chownSync, mkdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../testing/ports.ts";
 import { type EdgeFront, startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, Command, folder, ROOT, startBridge } from "./support/command.ts";
 import { page, type Way } from "./support/pages.ts";
 import { type Postfix, type PostfixOptions, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { codesOf, SmtpSession } from "./support/smtp-client.ts";
-import { freePort, pause } from "./support/waiting.ts";
+import { pause } from "./support/waiting.ts";
 
 /*
  * What Postfix does before it looks a recipient up: postscreen, other policy services; and unix sockets in a chroot.

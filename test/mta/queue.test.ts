@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { freePort } from "../../testing/ports.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { lastOfEach, startPostfix, untilEmpty, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { startSink } from "./support/sink.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
-import { freePort, until } from "./support/waiting.ts";
+import { until } from "./support/waiting.ts";
 
 it.skipIf(WITHOUT_POSTFIX !== null)(
   `a message whose try is due while it is still locked does not wait for five minutes${WITHOUT_POSTFIX ? ` (${WITHOUT_POSTFIX})` : ""}`,

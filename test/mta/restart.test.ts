@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ListenAddress } from "../../src/bridge/index.ts";
+import { freePort } from "../../testing/ports.ts";
 import { Client, netstring } from "../bridge/support/sockets.ts";
 import { startEdgeFront } from "../conformance/faults/edge-front.ts";
 import { Cleanup } from "./support/cleanup.ts";
@@ -10,7 +11,7 @@ import { Command } from "./support/command.ts";
 import { page } from "./support/pages.ts";
 import { startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
-import { freePort, pause, until } from "./support/waiting.ts";
+import { pause, until } from "./support/waiting.ts";
 
 /*
  * A bridge that is replaced 20 times while 50 connections ask: no lookup fails, and no connection of a client that never

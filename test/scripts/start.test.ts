@@ -1,22 +1,15 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { freePort } from "../../testing/ports.ts";
 import { listens } from "../mta/support/waiting.ts";
-import { busyPort, ROOT, Running, temporaryFolder } from "../support/processes.ts";
+import { ROOT, Running, temporaryFolder } from "../support/processes.ts";
 
 describe("npm start", () => {
   const start = (...args: string[]): Running =>
     new Running(process.execPath, [join(ROOT, "scripts", "start.mjs"), ...args], { cwd: ROOT });
 
-  /** Two ports that were free a moment ago. */
-  async function freePorts(): Promise<[string, string]> {
-    const [one, two] = [await busyPort(), await busyPort()];
-    one.free();
-    two.free();
-    return [String(one.port), String(two.port)];
-  }
-
   it("prints three commands that work when pasted, and stops cleanly", async () => {
-    const [port, smtpPort] = await freePorts();
+    const [port, smtpPort] = [String(await freePort()), String(await freePort())];
     const state = join(temporaryFolder(), "demo");
     const args = ["--port", port, "--smtp-port", smtpPort, "--state", state];
     const demo = start(...args);

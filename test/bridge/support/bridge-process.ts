@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterAll } from "vitest";
 import { type ListenAddress, parseAddress } from "../../../src/bridge/index.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type Running, startCli, temporaryFolder } from "../../support/processes.ts";
 import { answerOf } from "./answers.ts";
 import { askOnce } from "./sockets.ts";
@@ -78,8 +79,8 @@ export class LoopbackEdge {
     server.on("connection", () => {
       this.connections++;
     });
+    this.#port ||= await freePort();
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
-    this.#port = (server.address() as { port: number }).port;
     this.#server = server;
     return this;
   }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { DIALECTS, hookAnswer, hookRegistration, ROUTES } from "../../../src/api/index.ts";
 import type { Answer } from "../../../src/directory/index.ts";
+import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import type { CertificateName, Certificates } from "./certificates.ts";
 import { about } from "./truth.ts";
@@ -59,11 +60,11 @@ export class EdgeFront {
         ? createServer(serve)
         : createSecureServer(this.#certificates.of[this.certificate], serve);
     server.on("connection", remember);
+    this.#port ||= await freePort();
     await new Promise<void>((resolve, reject) =>
       server.once("error", reject).listen(this.#port, "127.0.0.1", resolve),
     );
     this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   /** Does not listen any more: connections are refused. */

@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOOKUP_NAMES, type LookupName } from "../../../src/bridge/protocols/lookups.ts";
+import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "./cleanup.ts";
-import { endWithUs, freePort, pause, until } from "./waiting.ts";
+import { endWithUs, pause, until } from "./waiting.ts";
 import "../../support/built.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");

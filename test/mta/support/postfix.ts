@@ -14,8 +14,9 @@ import {
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "./cleanup.ts";
-import { endWithUs, freePort, pause, until } from "./waiting.ts";
+import { endWithUs, pause, until } from "./waiting.ts";
 
 const MASTER = "/usr/lib/postfix/sbin/master";
 const SASL_PASSWORD = "/usr/sbin/saslpasswd2";

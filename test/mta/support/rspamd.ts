@@ -5,11 +5,12 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { folder, ROOT } from "./command.ts";
 import { Daemon } from "./daemon.ts";
 import { type Postfix, startPostfix, WITHOUT_POSTFIX } from "./postfix.ts";
-import { freePort, listens } from "./waiting.ts";
+import { listens } from "./waiting.ts";
 
 const UNPACKED = process.env.ROLLCALL_UNPACKED ?? "";
 const PROGRAM = join(UNPACKED, "usr/bin/rspamd");

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { createConnection, createServer } from "node:net";
+import { createConnection } from "node:net";
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -17,15 +17,6 @@ export async function until(
     if (performance.now() - start > timeout) throw new Error(`waited ${timeout / 1000} s until ${what}`);
     await pause(25);
   }
-}
-
-/** A port of 127.0.0.1 that no process listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Whether something listens on a port of loopback, or of another address of this machine. */

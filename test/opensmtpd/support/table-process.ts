@@ -1,7 +1,9 @@
 /** `rollcall opensmtpd-table` as smtpd runs it, and what listens in place of a bridge. */
+
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "../../mta/support/cleanup.ts";
 import { endWithUs } from "../../mta/support/waiting.ts";
 import "../../support/built.ts";
@@ -116,13 +118,13 @@ export class ScriptedBridge {
   /** Listens; again on the same port if it did before. */
   async listen(path?: string): Promise<this> {
     const server = createServer((socket) => this.#serve(socket));
+    if (path === undefined) this.port ||= await freePort();
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       if (path === undefined) server.listen(this.port, "127.0.0.1", resolve);
       else server.listen(path, resolve);
     });
     this.#server = server;
-    if (path === undefined) this.port = (server.address() as { port: number }).port;
     return this;
   }
 

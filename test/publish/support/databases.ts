@@ -2,7 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { endWithUs, freePort, until } from "../../mta/support/waiting.ts";
+import { freePort } from "../../../testing/ports.ts";
+import { endWithUs, until } from "../../mta/support/waiting.ts";
 
 const POSTGRES_HOME = "/usr/lib/postgresql";
 
