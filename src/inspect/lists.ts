@@ -24,6 +24,8 @@ export interface ListState {
   readonly stale: boolean;
   /** Names that left and are deferred, and why; null if there are none. */
   readonly brake: DomainSummary["brake"];
+  /** When its list-wide grace ends, Unix milliseconds; null without one. */
+  readonly refuses_from: number | null;
   /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode. */
   readonly would_refuse: number | null;
   /** Names in a shard on average; null if the edge does not say. */
@@ -145,6 +147,7 @@ function stateOf(
     kv: head !== null && "kv" in head ? head.kv.state : null,
     key_fits: head?.key_fits ?? null,
     brake: head?.brake ?? null,
+    refuses_from: head?.refuses_from ?? null,
     would_refuse: head?.would_refuse ?? null,
     names_per_shard: names,
     fault: head?.fault ?? null,

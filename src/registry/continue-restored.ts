@@ -5,6 +5,7 @@ import {
   encodeManifest,
   isKnownCanonicaliser,
   type Mac,
+  MOST_LIST_GRACE,
   openRoster,
   type Roster,
   readManifest,
@@ -100,7 +101,8 @@ const isRecorded = ({ storage }: CommitContext, id: string): boolean =>
   storage.sql("SELECT 1 FROM revocations WHERE id = ?", id).length > 0;
 
 /**
- * Puts the content of each head under a new number, as a rollback does.
+ * Puts the content of each head under a new number, as a rollback does. Who was added or left since is lost, so that each
+ * list has the longest list-wide grace.
  * @returns domains whose list was made under another key or canonicaliser, or is damaged: nobody can sign it again
  */
 function continueHeads(
@@ -125,7 +127,8 @@ function continueHeads(
       unusable.push(domain);
       continue;
     }
-    const content = { ...manifest, incarnation, generation: number, time: now };
+    const refusesFrom = manifest.deletedUntil === null ? now + MOST_LIST_GRACE : 0;
+    const content = { ...manifest, incarnation, generation: number, time: now, refusesFrom };
     const action = manifest.deletedUntil === null ? "rollback" : "delete";
     const meta: CommitMeta = { action, by, forced: true, note: `restored from generation ${from}` };
     records.putHead(readManifest(encodeManifest(content, key), domain), meta, now);

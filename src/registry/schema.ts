@@ -114,6 +114,8 @@ const LATER_COLUMNS = [
   ["blobs", "named_from", "INTEGER"],
   // Patterns of the list; null: made by an earlier release, which knew none.
   ["summaries", "patterns", "INTEGER"],
+  // The end of a list-wide grace that the generation began in.
+  ["summaries", "refuses_from", "INTEGER"],
   // Sketches of distinct names.
   ["counters", "leavers", "TEXT"],
   ["counters", "refused", "TEXT"],
@@ -149,7 +151,7 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
     !storage.sql(`PRAGMA table_info(${table})`).some(({ name }) => name === column);
   const isEarlier = (): boolean =>
     lacks("blob_spans", "id") ||
-    lacks("summaries", "patterns") ||
+    lacks("summaries", "refuses_from") ||
     lacks("brakes", "domain") ||
     lacks("left_blobs", "id") ||
     lacks("damages", "domain") ||

@@ -20,7 +20,7 @@ import { replace } from "./rows.ts";
 const MANIFESTS = 250;
 
 /** The columns of a summary in a query that names the table `s`; {@link summaryIn} reads them. */
-export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits, s.patterns`;
+export const SUMMARY_COLUMNS = `s.time, s.mode, s.active, s.disabled, s."full", s.moved, s.departures, s.alias, s.deleted_until, s.epoch, s.key_id, s.bits, s.patterns, s.refuses_from`;
 
 /** What a manifest says, without its list. */
 export type Summary = HeadSummary & { readonly departures: number };
@@ -42,6 +42,7 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
     canonicaliser,
     bits: shards.bits,
     patterns: patternsOf(manifest),
+    refuses_from: refusesFromOf(manifest),
   });
 }
 
@@ -67,7 +68,12 @@ export function summaryIn(
   const names_per_shard = namesPerShard(counts, bits as number);
   const known = { domain, generation, time, mode, counts, alias, deleted_until, epoch, key_id, departures };
   // Null: made by an earlier release, which knew no patterns.
-  return { ...known, names_per_shard, patterns: row.patterns ?? 0 } as Summary;
+  return {
+    ...known,
+    names_per_shard,
+    patterns: row.patterns ?? 0,
+    refuses_from: row.refuses_from,
+  } as Summary;
 }
 
 /** What is said of a generation of which nothing can be read, beside its domain and number. One spoils no other line. */
@@ -80,6 +86,7 @@ const UNREADABLE: Omit<Summary, "domain" | "generation"> = {
   epoch: 1,
   key_id: "",
   patterns: null,
+  refuses_from: null,
   names_per_shard: null,
   departures: 0,
   fault: "it is lost or damaged in the Registry, and nothing that is said of it here is true",
@@ -97,11 +104,16 @@ export const summaryOf = (manifest: ManifestRecord): HeadSummary => ({
   epoch: manifest.epoch,
   key_id: manifest.keyId,
   patterns: patternsOf(manifest),
+  refuses_from: refusesFromOf(manifest),
   names_per_shard: namesPerShard(manifest.counts, manifest.shards.bits),
 });
 
 /** How many patterns a list has. */
 const patternsOf = (manifest: ManifestRecord): number => patternCount(listedPatterns(manifest));
+
+/** When its list-wide grace ends, null if it began without one. */
+const refusesFromOf = ({ refusesFrom, time }: ManifestRecord): number | null =>
+  refusesFrom > time ? refusesFrom : null;
 
 const namesPerShard = ({ active, disabled, full, moved }: Counts, bits: number): number =>
   Math.ceil((active + disabled + full + moved) / 2 ** bits);

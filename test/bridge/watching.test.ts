@@ -141,7 +141,10 @@ describe("the lists", () => {
         return after === null
           ? { domains: [summary("example.com", 7)], next: "example.com" }
           : {
-              domains: [summary("example.org", 12), summary("gone.example", 3, { deleted_until: 5 })],
+              domains: [
+                summary("example.org", 12, { refuses_from: 1_700_003_600_000 }),
+                summary("gone.example", 3, { deleted_until: 5 }),
+              ],
               next: null,
             };
       },
@@ -155,6 +158,8 @@ describe("the lists", () => {
       'rollcall_bridge_list_published_timestamp_seconds{domain="example.org"} 1700000000',
       'rollcall_bridge_list_held_names{domain="example.com"} 0',
       'rollcall_bridge_list_held_names{domain="example.org"} 0',
+      'rollcall_bridge_list_refuses_from_timestamp_seconds{domain="example.com"} 0',
+      'rollcall_bridge_list_refuses_from_timestamp_seconds{domain="example.org"} 1700003600',
     ]);
     expect(asked).toEqual([null, "example.com"]);
     await time.advance(HOUR);
@@ -214,7 +219,7 @@ describe("the lists", () => {
     });
     await time.advance(MINUTE);
     expect(pages).toBe(4);
-    expect(seriesOf(await page())).toHaveLength(3 * 1_000);
+    expect(seriesOf(await page())).toHaveLength(4 * 1_000);
     expect(await page()).not.toContain("EXAMPLE.com");
   });
 });

@@ -181,6 +181,7 @@ const summary = {
   key_fits: true,
   patterns: 0,
   brake: { held: 15, since: 1, left: 20, asked: 12 },
+  refuses_from: null,
   would_refuse: null,
   names_per_shard: 1,
   fault: null,
@@ -297,7 +298,17 @@ describe("other calls", () => {
   });
 
   it("take an answer by its schema: another release's members and words, and null for what it lacks", async () => {
-    const { key_fits, alias, patterns, brake, would_refuse, names_per_shard, fault, ...lacking } = summary;
+    const {
+      key_fits,
+      alias,
+      patterns,
+      brake,
+      refuses_from,
+      would_refuse,
+      names_per_shard,
+      fault,
+      ...lacking
+    } = summary;
     const sent = [{ ...lacking, mode: "rehearse", news: { at: 1 } }];
     const { client } = await setUp((_, response) => json(response, { domains: sent, next: null }));
     const missing = {
@@ -305,6 +316,7 @@ describe("other calls", () => {
       key_fits: null,
       patterns: null,
       brake: null,
+      refuses_from: null,
       would_refuse: null,
       names_per_shard: null,
       fault: null,

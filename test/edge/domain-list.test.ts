@@ -40,6 +40,7 @@ describe("the list of domains", () => {
           key_fits: true,
           patterns: 0,
           brake: null,
+          refuses_from: null,
           would_refuse: 0,
           names_per_shard: 2,
           fault: null,

@@ -168,12 +168,15 @@ describe("POST /v1/registry/restored", () => {
       for (const name of ["alice", "carol", `dave@${LATER}`]) {
         expect(await verdict(each, name), name).toBe("deliverable");
       }
-      expect(await verdict(each, "nobody")).toBe("unknown");
+      // Who else was listed before it was restored is lost: nobody is refused for a day.
+      expect(await verdict(each, "nobody")).toBe("departed");
       expect(await verdict(each, `nobody@${LATER}`)).toBe("unknown");
       expect((await call(each, "/v1/rcpt", { json: { recipient: `alice@${D}` }, token })).status).toBe(401);
     }
     await copied((await show()).generation);
-    expect((await show()).kv.state).toBe("equal");
+    const described = await show();
+    expect(described.kv.state).toBe("equal");
+    expect(described.refuses_from).toBeGreaterThan(Date.now() + 86_300_000);
   });
 
   it("is recorded in the audit trail, and in the history as an override", async () => {

@@ -363,6 +363,7 @@ describe("the actions of the alerts of the bridge", () => {
       `rollcall brake ${D}`,
       `rollcall rollback ${D}`,
       `rollcall brake ${D} --release`,
+      `rollcall history ${D}`,
       "journalctl -u rollcall-bridge",
       "systemctl restart rollcall-bridge",
       "rollcall replica forget",
@@ -371,7 +372,7 @@ describe("the actions of the alerts of the bridge", () => {
     for (const [alert, action] of BRIDGE) {
       const needsAdmin = /doctor --url|token create|`rollcall status`/.test(action);
       expect([alert, needsAdmin, /admin token/.test(action)]).toEqual([alert, needsAdmin, needsAdmin]);
-      const needsPublisher = /rollcall (?:brake|rollback)/.test(action);
+      const needsPublisher = /rollcall (?:brake|rollback|history)/.test(action);
       if (needsPublisher) expect(action).toContain("On the host that publishes");
       if (action.includes("doctor --bridge")) expect(action).toMatch(/on the mail host/i);
     }
@@ -403,6 +404,21 @@ describe("the actions of the alerts of the bridge", () => {
     expect(doctor).toMatchObject({ code: 0, stdout: expect.stringContaining("everything works") });
     host.write("etc/rollcall/rollcall.toml", `url = "${edge.url}"\n`);
     expect((await rollcall(["status", "--json"], at)).stdout).toMatch(/"faults": \[/);
+  });
+
+  it("rollcall history shows who publishes and what is forced, of a list that refuses nobody", async () => {
+    const { domain, write, publish, run } = fresh();
+    await publish("a b");
+    for (const delimiters of ["+", ""]) {
+      write("rollcall.toml", `[domains."${domain}"]\nlist = "list.txt"\ndelimiters = "${delimiters}"\n`);
+      await run(`publish --force --yes`);
+    }
+    const [, until = ""] =
+      /refuses nobody until (\S+ \S+)/.exec((await run(`status ${domain}`)).stdout) ?? [];
+    expect(Date.parse(until.replace(" ", "T"))).toBeGreaterThan(Date.now());
+    expect((await run(`history ${domain}`)).stdout).toMatch(/admin.*override/);
+    await run(`mode ${domain} observe --yes`);
+    expect((await run(`status ${domain}`)).stdout).toContain(`refuses nobody until ${until}`);
   });
 
   it("rollcall replica forget finds the replica of the package's settings", async () => {

@@ -145,6 +145,7 @@ export class MemoryEdge {
       age: 0,
       key_fits: true,
       brake: null,
+      refuses_from: null,
       would_refuse: null,
       names_per_shard: null,
       fault: null,

@@ -15,6 +15,11 @@ const summary = {
   alias: orNull(text),
   /** Set if the domain was deleted: deferred until then, Unix milliseconds. */
   deleted_until: orNull(whole),
+  /**
+   * Set during a list-wide grace: every refusal of the domain is deferred until then, Unix milliseconds. Null without one,
+   * or from an edge that does not say.
+   */
+  refuses_from: orNull(whole),
   /** The key that the head was made under. */
   epoch: whole,
   key_id: text,

@@ -19,6 +19,8 @@ export interface ListState {
   readonly time: number;
   /** Names that left and that the brake holds. */
   readonly held: number;
+  /** When its list-wide grace ends, Unix milliseconds; 0 without one. */
+  readonly refusesFrom: number;
 }
 
 /**
@@ -84,11 +86,18 @@ export class ListStates {
   }
 }
 
-const stateOf = ({ domain, generation, time, brake }: DomainPage["domains"][number]): ListState => ({
+const stateOf = ({
+  domain,
+  generation,
+  time,
+  brake,
+  refuses_from,
+}: DomainPage["domains"][number]): ListState => ({
   domain,
   generation,
   time,
   held: brake?.held ?? 0,
+  refusesFrom: refuses_from ?? 0,
 });
 
 /** What the edge sends becomes a label in metrics, so it is checked. */

@@ -167,6 +167,11 @@ export class BridgeMetrics {
       "Names that left a domain's list and that the brake holds, until a person decides",
       (it) => it.held,
     );
+    byDomain(
+      "list_refuses_from_timestamp_seconds",
+      "When a domain's list refuses again after a change that defers all its refusals; 0 if it refuses",
+      (it) => it.refusesFrom / 1000,
+    );
     this.#gauge(
       "connections",
       "Open connections of mail servers",

@@ -4,7 +4,7 @@ import { OTHER_KEY_STEPS } from "../../publish/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { showCounted } from "../counted.ts";
 import { EXIT } from "../exit.ts";
-import { duration, plural } from "../output.ts";
+import { duration, instant, plural } from "../output.ts";
 import { domainOf, listStoreOf, stateOption } from "../publish-targets.ts";
 import { time } from "../times.ts";
 
@@ -155,6 +155,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       kv === null || kv === "equal" || kv === "other-key" ? null : `KV ${kv}`,
       list.fault === null ? null : red("damaged in the Registry"),
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
+      list.refuses_from === null ? null : yellow(`refuses nobody until ${instant(list.refuses_from)}`),
       list.would_refuse === null ? null : `would refuse about ${plural(list.would_refuse, "name")} a day`,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,

@@ -37,10 +37,12 @@ export const listDomains: Handler<"listDomains"> = async ({ request, deployment,
 
 /** A head with the members that only the edge knows. */
 function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary {
-  const { domain, time, epoch, key_id } = head;
+  const { domain, time, epoch, key_id, refuses_from = null } = head;
+  const now = deployment.now();
   return {
     ...head,
-    age: Math.max(0, Math.floor((deployment.now() - time) / 1000)),
+    age: Math.max(0, Math.floor((now - time) / 1000)),
+    refuses_from: refuses_from !== null && refuses_from > now ? refuses_from : null,
     key_fits: deployment.keyFor(domain, epoch).id === key_id,
     // A Registry of the previous release does not say.
     brake: head.brake ?? null,
