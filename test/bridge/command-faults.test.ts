@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { inTime } from "../mta/support/waiting.ts";
 import { answerOf } from "./support/answers.ts";
 import {
   type Behaviour,
@@ -79,11 +80,13 @@ describe("while the edge fails", { timeout: SLOW }, () => {
 
   /** New recipients are deferred in time, and one that was accepted before is accepted. */
   async function expectDeferrals(): Promise<void> {
-    const began = performance.now();
-    const acts = await Promise.all(WAY_NAMES.map((way) => bridge.act(way, newUser())));
-    expect(acts).toEqual(WAY_NAMES.map(() => "defer"));
-    await expectEach("accept", () => "user-known@example.com");
-    expect(performance.now() - began).toBeLessThan(MTA_TIMEOUT);
+    await inTime(MTA_TIMEOUT, async () => {
+      const began = performance.now();
+      const acts = await Promise.all(WAY_NAMES.map((way) => bridge.act(way, newUser())));
+      expect(acts).toEqual(WAY_NAMES.map(() => "defer"));
+      await expectEach("accept", () => "user-known@example.com");
+      return { ms: performance.now() - began };
+    });
   }
 
   async function expectRecovery(): Promise<void> {
@@ -117,9 +120,11 @@ describe("while the edge fails", { timeout: SLOW }, () => {
 
   it("a name that does not resolve is a deferral in time", async () => {
     const lost = await startBridge("https://edge.invalid");
-    const began = performance.now();
-    for (const way of WAY_NAMES) expect(await lost.act(way, "user@example.com")).toBe("defer");
-    expect((performance.now() - began) / WAY_NAMES.length).toBeLessThan(MTA_TIMEOUT);
+    await inTime(MTA_TIMEOUT, async () => {
+      const began = performance.now();
+      for (const way of WAY_NAMES) expect(await lost.act(way, "user@example.com")).toBe("defer");
+      return { ms: (performance.now() - began) / WAY_NAMES.length };
+    });
     expect(await lost.running.stop()).toMatchObject({ code: 0 });
   });
 });

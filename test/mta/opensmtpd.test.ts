@@ -7,6 +7,7 @@ import { listenersOf } from "../conformance/listeners.ts";
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, startBridge } from "./support/command.ts";
 import { SmtpSession } from "./support/smtp-client.ts";
+import { inTime } from "./support/waiting.ts";
 
 /*
  * What is special about OpenSMTPD: all sessions wait for one question, and smtpd exits when its table process does. The
@@ -75,9 +76,8 @@ describe.skipIf(opensmtpd.missing !== null)(
 
     it("notices nothing of a bridge that is killed and started again", async () => {
       await bridge.stop("SIGKILL");
-      const { code, ms } = await rcpt("<known.killed@example.com>");
+      const { code } = await inTime(2_000, () => rcpt("<known.killed@example.com>"));
       expect(code).toBe(451);
-      expect(ms).toBeLessThan(2_000);
       await bridge.start();
       expect((await rcpt("<known.restarted@example.com>")).code).toBe(250);
       expect((await rcpt("<nobody.restarted@example.com>")).code).toBe(550);
@@ -100,11 +100,11 @@ describe.skipIf(opensmtpd.missing !== null)(
     it("keeps all its sessions from waiting for a frozen bridge, and is right as soon as it continues", async () => {
       await rcpt("<known.before@example.com>");
       bridge.signal("SIGSTOP");
-      const replies = await Promise.all([1, 2, 3].map((i) => rcpt(`<known.frozen${i}@example.com>`)));
-      for (const { code, ms } of replies) {
-        expect(code).toBe(451);
-        expect(ms).toBeLessThan(5_000);
-      }
+      await inTime(5_000, async () => {
+        const replies = await Promise.all([1, 2, 3].map((i) => rcpt(`<known.frozen${i}@example.com>`)));
+        for (const { code } of replies) expect(code).toBe(451);
+        return { ms: Math.max(...replies.map(({ ms }) => ms)) };
+      });
       bridge.signal("SIGCONT");
       expect((await rcpt("<known.continued@example.com>")).code).toBe(250);
       expect((await rcpt("<nobody.continued@example.com>")).code).toBe(550);

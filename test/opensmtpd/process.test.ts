@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Cleanup } from "../mta/support/cleanup.ts";
-import { pause, until } from "../mta/support/waiting.ts";
+import { inTime, pause, until } from "../mta/support/waiting.ts";
 import {
   honest,
   netstring,
@@ -133,18 +133,20 @@ describe("rollcall opensmtpd-table", () => {
     const first = await timed(table.check("known@example.com"));
     expect(first.result).toBe("error|the bridge does not answer");
     expect(first.ms).toBeGreaterThan(3_000);
-    expect(first.ms).toBeLessThan(4_500);
+    // Far more than a busy machine needs: without a limit of its own it would wait for ever.
+    expect(first.ms).toBeLessThan(30_000);
     // Of many questions, some wait for a moment: a second together.
-    const start = performance.now();
-    for (let i = 0; i < 50; i++) expect(await table.check("known@example.com")).toMatch(/^error\|/);
-    expect(performance.now() - start).toBeLessThan(1_500);
+    await inTime(1_500, async () => {
+      const start = performance.now();
+      for (let i = 0; i < 50; i++) expect(await table.check("known@example.com")).toMatch(/^error\|/);
+      return { ms: performance.now() - start };
+    });
     bridge.script = honest;
+    const { connections } = bridge;
     release();
-    await until(
-      "the late answers arrive",
-      async () => (await table.check("known@example.com")) === "found",
-      1_000,
-    );
+    await until("the late answers arrive", async () => (await table.check("known@example.com")) === "found");
+    // A probe would come on a new connection.
+    expect(bridge.connections).toBe(connections);
     expect(await table.check("nobody@example.com")).toBe("not-found");
   });
 

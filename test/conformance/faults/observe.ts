@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { codesOf, type Reply } from "../../mta/support/smtp-client.ts";
-import { pause, until } from "../../mta/support/waiting.ts";
+import { inTime, pause, until } from "../../mta/support/waiting.ts";
 import type { Fault } from "./faults.ts";
 import { asksBridge, type Conversation, DISHONEST, type Line, patienceOf } from "./line.ts";
 import { BRIEF } from "./truth.ts";
@@ -31,8 +31,6 @@ export const KIND_TITLES = [
 export const LIMIT_MS = 5_000;
 /** Waiting for a silent edge takes the bridge three seconds; nothing else takes nearly as long. */
 const AT_ONCE_MS = 2_900;
-/** So often a late reply is asked for again: one that waits for something is late each time, a busy machine is not. */
-const TRIES = 5;
 
 const isDeferral = ({ code }: Reply): boolean => [450, 451, 452].includes(code);
 
@@ -83,7 +81,7 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
     await until(
       `${kind} has its verdict`,
       async () => (await say(kind)).code === truthOf(kind),
-      TRIES * LIMIT_MS,
+      5 * LIMIT_MS,
     );
   }
   await pause(1000 * BRIEF + 50);
@@ -103,14 +101,13 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
       expect(reply.text.replace(/<[^>]*>/g, ""), what).not.toMatch(DISHONEST);
     }
     const isPatient = fault.takesTime || patience?.seconds !== undefined;
-    const inTime = isPatient ? limit : AT_ONCE_MS;
-    let { ms } = reply;
-    for (let tries = 1; ms >= inTime && tries < TRIES; tries++) {
+    const most = isPatient ? limit : AT_ONCE_MS;
+    if (reply.ms < most) continue;
+    await inTime(most, async () => {
       const session = await line.open();
       open.push(session);
-      ({ ms } = await session.rcpt(addressOf(kind)));
-    }
-    expect(ms, what).toBeLessThan(inTime);
+      return session.rcpt(addressOf(kind));
+    });
   }
   expect(line.isRunning?.(), fault.name).not.toBe(false);
 
