@@ -29,7 +29,7 @@ export interface Generation extends Content {
   readonly deletedUntil: number | null;
   /** Until then it refuses nobody. */
   readonly refusesFrom: number;
-  /** Names and patterns that left, each with the second until which it is deferred. */
+  /** Names and patterns that left or were suspended, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
   /** Names that it refuses by an override, and that the list before it accepted. */
   readonly overridden: ReadonlySet<string>;
@@ -72,26 +72,41 @@ function withoutGrace(generation: Generation, name: Name, now: number): Said {
   const { deletedUntil, policy, list, patterns, departures } = generation;
   if (deletedUntil !== null)
     return { verdict: now < deletedUntil ? "departed" : "not-served", matched: null };
-  const how = meets(name, policy);
-  const state = how === null ? undefined : list.get(name.base);
-  if (state !== undefined && how === "mailbox") return { verdict: VERDICT_OF[state], matched: how };
-  const [byPattern] = covering(patterns, name, policy);
-  if (byPattern !== undefined) return { verdict: VERDICT_OF[byPattern], matched: "pattern" };
-  if (state !== undefined) return { verdict: VERDICT_OF[state], matched: how };
-  const rest = withoutSubaddress(name, policy);
-  const [byRest] = rest === null ? [] : covering(patterns, rest, policy);
-  if (byRest !== undefined) return { verdict: VERDICT_OF[byRest], matched: "pattern" };
-  if (policy.postmaster && isPostmaster(name, policy))
+  const asked: string[] = [];
+  let listed: Said | null = null;
+  for (const [entry, matched] of entriesFor(generation, name)) {
+    asked.push(entry);
+    const state = list.get(entry) ?? patterns.get(entry);
+    if (state === undefined) continue;
+    listed = { verdict: VERDICT_OF[state], matched };
+    if (isAccepted(state)) return listed;
+    break;
+  }
+  if (listed === null && policy.postmaster && isPostmaster(name, policy))
     return { verdict: "deliverable", matched: "postmaster" };
-  if (policy.catchall) return { verdict: "deliverable", matched: "catch-all" };
-  const left = [
-    how === null ? undefined : departures.get(name.base),
-    ...covering(departures, name, policy),
-    ...(rest === null ? [] : covering(departures, rest, policy)),
-  ];
-  if (left.some((until) => until !== undefined && until * 1000 > now))
+  if (listed === null && policy.catchall) return { verdict: "deliverable", matched: "catch-all" };
+  // Who is refused, by an entry or by none, may be in the departures under all that was tried.
+  if (asked.some((entry) => (departures.get(entry) ?? 0) * 1000 > now))
     return { verdict: "departed", matched: null };
-  return { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };
+  return listed ?? { verdict: isWellFormed(name) ? "unknown" : "malformed", matched: null };
+}
+
+/** Entries that may be meant by a name, those of the list and those that left, the most specific first. */
+function entriesFor(
+  { policy, patterns, departures }: Generation,
+  name: Name,
+): (readonly [entry: string, matched: Matched])[] {
+  const how = meets(name, policy);
+  const rest = withoutSubaddress(name, policy);
+  const all = new Map([...departures.keys(), ...patterns.keys()].map((entry) => [entry, entry]));
+  const exact = how === null ? [] : [[name.base, how] as const];
+  const byPattern = (it: Name) => covering(all, it, policy).map((entry) => [entry, "pattern"] as const);
+  return [
+    ...(how === "mailbox" ? exact : []),
+    ...byPattern(name),
+    ...(how === "mailbox" ? [] : exact),
+    ...(rest === null ? [] : byPattern(rest)),
+  ];
 }
 
 /** Whether names of the two can be told from one another: law 4's grace and guard end if they cannot. */
@@ -107,7 +122,13 @@ const MARKED = 86_400_000;
 export const marked = ({ departures }: Generation, now: number): [name: string, until: number][] =>
   [...departures].filter(([, until]) => until * 1000 + MARKED > now);
 
-/** Law 4: a name that leaves is deferred for the grace, and stays so until its time, or until it is accepted again. */
+/** The second until which a name is deferred that leaves, which is even, or is listed and refused from now on. */
+const graceEnds = (now: number, grace: number, isListed: boolean): number => {
+  const second = Math.ceil(now / 1000) + grace;
+  return second % 2 === (isListed ? 1 : 0) ? second : second + 1;
+};
+
+/** Law 4: a name that is no longer accepted is deferred for the grace, until its time, or until it is accepted again. */
 export function departuresAfter(
   before: Generation | undefined,
   after: Content,
@@ -115,18 +136,27 @@ export function departuresAfter(
 ): Map<string, number> {
   const departures = new Map<string, number>();
   if (before === undefined || !areComparable(before, after)) return departures;
-  const stateAfter = (entry: string): EntryState | undefined =>
-    after.list.get(entry) ?? after.patterns.get(entry);
-  for (const [entry, until] of marked(before, now)) {
-    if (!isAccepted(stateAfter(entry))) departures.set(entry, until);
-  }
+  const stateIn = ({ list, patterns }: Content, entry: string): EntryState | undefined =>
+    list.get(entry) ?? patterns.get(entry);
   const grace = Math.max(before.policy.grace, after.policy.grace);
-  if (grace === 0) return departures;
-  const until = Math.ceil(now / 1000) + grace;
-  for (const [entry, state] of [...before.list, ...before.patterns]) {
-    if (isAccepted(state) && stateAfter(entry) === undefined)
-      departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
+  const leave = (entry: string): void => {
+    const until = graceEnds(now, grace, stateIn(after, entry) !== undefined);
+    if (grace > 0) departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
+  };
+  for (const [entry, until] of marked(before, now)) {
+    const state = stateIn(after, entry);
+    if (isAccepted(state)) continue;
+    // A list that names it as disabled or moved has decided about a name that is held.
+    const isDecided =
+      until === Number.POSITIVE_INFINITY && state !== undefined && stateIn(before, entry) === undefined;
+    if (isDecided) leave(entry);
+    else departures.set(entry, until);
   }
+  for (const [entry, state] of [...before.list, ...before.patterns])
+    if (isAccepted(state) && !isAccepted(stateIn(after, entry))) leave(entry);
+  // Whom a new pattern refuses nobody can name.
+  for (const [entry, state] of after.patterns)
+    if (!isAccepted(state) && stateIn(before, entry) === undefined) leave(entry);
   return departures;
 }
 

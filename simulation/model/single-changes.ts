@@ -2,7 +2,7 @@
 import type { PatchResult } from "../../src/api/index.ts";
 import type { EntryState } from "../../src/directory/index.ts";
 import { getOrMake } from "../basics/maps.ts";
-import type { Content, Generation } from "./generation.ts";
+import { type Content, type Generation, isAccepted } from "./generation.ts";
 import type { History } from "./history.ts";
 
 /** What a publisher means by one request. */
@@ -10,7 +10,7 @@ export interface SingleChange {
   readonly domain: string;
   /** New states by name; null: the name is removed. */
   readonly states: ReadonlyMap<string, EntryState | null>;
-  /** Whether removed names get no departure grace. */
+  /** Whether names that are refused get no departure grace. */
   readonly now: boolean;
   /** Whether it overrides the guard. */
   readonly forces: boolean;
@@ -135,7 +135,7 @@ export class SingleChanges {
       const was = list.get(name);
       if (state === null) list.delete(name);
       else list.set(name, state);
-      atOnce.set(name, state === null && change.now);
+      atOnce.set(name, !isAccepted(state ?? undefined) && change.now);
       if ((was ?? null) === state) continue;
       counts[was === undefined ? "added" : state === null ? "removed" : "changed"]++;
     }

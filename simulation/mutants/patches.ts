@@ -46,12 +46,12 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "a single removal has no grace",
     "a name that leaves is deferred for the grace, unless the change says now",
-    registry("net-changes.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: state === UNLISTED"),
+    registry("net-changes.ts", "isAtOnce = atOnce &&", "isAtOnce = (atOnce || state === UNLISTED) &&"),
   ),
   mutant(
     "a single removal at once has the grace",
     "now: the name is refused at once",
-    registry("net-changes.ts", "atOnce: atOnce && state === UNLISTED", "atOnce: false"),
+    registry("net-changes.ts", "atOnce: isAtOnce", "atOnce: false"),
   ),
   mutant(
     "a removal at once leaves an earlier grace",

@@ -1,7 +1,9 @@
 /** Patterns of lists: which one decides, and what becomes of those that leave. */
 import { directory, type Mutant, mutant, registry } from "./patch.ts";
 
-const EXACT = '    const listed = lookUpName(manifest, holdings, exact, "mailbox", misses);\n';
+const EXACT = '  const listed = lookUpName(manifest, holdings, exact, "mailbox", refused);\n';
+const FURTHER =
+  "  for (const { name, matched } of furtherCandidates(local, policy, patterns !== null, exact)) {\n";
 
 export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -35,7 +37,7 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
     directory(
       "lookup.ts",
       EXACT,
-      `    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n      const early = matched === "pattern" ? lookUpPattern(manifest, name, now, []) : null;\n      if (early !== null) return early;\n    }\n${EXACT}`,
+      `${FURTHER}    const early = matched === "pattern" ? lookUpPattern(manifest, name, now, []) : null;\n    if (early !== null) return early;\n  }\n${EXACT}`,
     ),
   ),
   mutant(
@@ -67,13 +69,13 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
     "such a name is deferred for the grace, too",
     directory(
       "lookup.ts",
-      "    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n",
-      '    let isRest = false;\n    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {\n      isRest ||= matched === "subaddress";\n',
+      FURTHER,
+      `  let isRest = false;\n${FURTHER}    isRest ||= matched === "subaddress";\n`,
     ),
     directory(
       "lookup.ts",
-      "? lookUpPattern(manifest, name, now, misses)",
-      "? lookUpPattern(manifest, name, now, isRest ? [] : misses)",
+      "? lookUpPattern(manifest, name, now, refused)",
+      "? lookUpPattern(manifest, name, now, isRest ? [] : refused)",
     ),
   ),
   mutant(
@@ -81,8 +83,8 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
     "a pattern has a state",
     directory(
       "lookup.ts",
-      '    return { kind: "found", verdict, matched: "pattern"',
-      '    return { kind: "found", verdict: verdict && "deliverable", matched: "pattern"',
+      '  return { kind: "found", verdict, matched: "pattern"',
+      '  return { kind: "found", verdict: verdict && "deliverable", matched: "pattern"',
     ),
   ),
   mutant(
@@ -93,12 +95,17 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "patterns that leave get no grace",
     "names under them are deferred for the grace",
-    directory("departing.ts", "    comparePatterns(listedPatterns(before), after.patterns, visit);\n", ""),
+    directory("departing.ts", "    compareCovered(listedPatterns(before), after.patterns, visit);\n", ""),
   ),
   mutant(
     "the next commit forgets that departures have patterns",
     "they last until they end, whatever is committed meanwhile",
-    directory("pattern-changes.ts", "stays ? before.departedUntil : 0", "0"),
+    directory("pattern-changes.ts", "* 1000 > now ? earlier : 0", "* 1000 > now ? 0 : 0"),
+  ),
+  mutant(
+    "a pattern that refuses from now on has no grace",
+    "names under it are deferred for the grace",
+    directory("pattern-changes.ts", "if (grace > 0 && isLost(was, is))", "if (grace > 0 && is < 0)"),
   ),
   mutant(
     "a rollback leaves patterns out",

@@ -142,13 +142,14 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     directory("brake.ts", "const FEWEST = 10;", "const FEWEST = 1;"),
   ),
   mutant(
-    "departures apply to listed names",
-    "they apply only where the answer would be unknown",
-    directory(
-      "lookup.ts",
-      "  if (state >= 0) return found(",
-      '  if (manifest.departures.count > 0) {\n    const at = departureBlobOf(tailOf(digest), manifest.departures.bits);\n    const gone = manifest.inlineDepartures ?? holdings.departures(at);\n    if (gone === undefined) return { kind: "needs", table: "departures", index: at };\n    if (departedUntil(gone, digest) > 0) return found("departed");\n  }\n  if (state >= 0) return found(',
-    ),
+    "a list refuses by a state before the departures are asked",
+    "a name that is disabled or moved is deferred for the grace",
+    directory("lookup.ts", "|| !refuses(listed.verdict))) return listed;", "|| true)) return listed;"),
+  ),
+  mutant(
+    "names that become disabled or moved get no grace",
+    "a name that is suspended is deferred as one that leaves",
+    directory("departing.ts", "!(isDecided || isLost(was, is))", "is >= 0 || !isLost(was, is)"),
   ),
   mutant(
     "a deletion leaves no tombstone",

@@ -31,7 +31,7 @@ export const mailboxesRequest = named(
       remove: v.exactOptional(texts),
       /** Overrides the guard; recorded. */
       force: v.exactOptional(flag),
-      /** Refuses removed mailboxes at once, without the departure grace. */
+      /** Refuses mailboxes that are removed, disabled or moved at once, without the departure grace. */
       now: v.exactOptional(flag),
     }),
     v.check(({ set = [], remove = [] }) => {

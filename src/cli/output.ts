@@ -151,6 +151,10 @@ export function duration(ms: number): string {
 export const instant = (ms: number): string =>
   new Date(ms).toISOString().replace("T", " ").replace(/\.\d+/, "");
 
+/** When mail is refused that was accepted until now. @param from Unix milliseconds; left out: nothing defers it */
+export const refusedFrom = (from?: number): string =>
+  from === undefined ? "refused at once" : `deferred, and refused after ${instant(from)}`;
+
 /** `512 octets`, `12 kB`, `1.5 MB`. */
 export function octets(count: number): string {
   if (count < 1_000) return plural(count, "octet");

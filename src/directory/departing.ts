@@ -2,6 +2,7 @@ import { concatBytes, toHex } from "./bytes.ts";
 import {
   type DepartureColumns,
   decodeDepartures,
+  deferredUntil,
   departureBitsFor,
   departureBlobOf,
   departuresOf,
@@ -10,11 +11,11 @@ import {
   INLINE_DEPARTURES,
   MARKED_FOR,
 } from "./departures.ts";
-import { compareLists, isAcceptedState, type ListContent, type Visit } from "./difference.ts";
+import { compareLists, isAcceptedState, isLost, type ListContent, type Visit } from "./difference.ts";
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
-import { comparePatterns } from "./pattern-changes.ts";
+import { compareCovered } from "./pattern-changes.ts";
 import { listedPatterns } from "./pattern-table.ts";
 import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
@@ -25,6 +26,8 @@ export type DepartureTable = BlobTable & { readonly count: number };
 export type NewDepartures = DepartureTable & {
   /** Names that the brake holds. */
   readonly held: number;
+  /** The last second until which one of the others is deferred, or was; 0 if there are none. */
+  readonly last: number;
 };
 
 /** What becomes of earlier departures. */
@@ -41,6 +44,7 @@ export const NO_DEPARTURES: NewDepartures = {
   ids: new Uint8Array(0),
   count: 0,
   held: 0,
+  last: 0,
 };
 
 /** Departures of one generation, past which none is kept after its grace. */
@@ -61,10 +65,10 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
 });
 
 /**
- * The departures of a new generation: the names and patterns that leave with it, and earlier departures that are still
- * deferred and have not returned. A departure matters only where the answer would otherwise be unknown. So a name that is
- * accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a refused state is
- * kept, so that it still has the rest of its grace when it leaves.
+ * The departures of a new generation: the names and patterns that it refuses and the one before accepted, whether or not they
+ * are still listed, and earlier departures that are not over. A departure matters only where the answer would otherwise be a
+ * refusal. So a name that is accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a
+ * refused state has the rest of its grace, unless the brake holds it: the list has decided then, and the grace begins.
  *
  * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds
@@ -83,7 +87,7 @@ export function departuresAfter(
   if (before === null) return NO_DEPARTURES;
   const compare: Compare = (visit) => {
     compareLists(storedList(store, before.shards), after, visit);
-    comparePatterns(listedPatterns(before), after.patterns, visit);
+    compareCovered(listedPatterns(before), after.patterns, visit);
   };
   return departuresIn(store, hashing, before.departures, compare, now, grace, new Set(), keeping);
 }
@@ -107,17 +111,26 @@ export function departuresIn(
   keeping: Keeping = {},
 ): NewDepartures {
   const leaving = new TailColumn();
+  const suspended = new TailColumn();
   const carried = new Carried(stillKept(store, earlier, now, keeping), earlier.bits);
   if (grace > 0 || carried.count > 0) {
     for (const tail of atOnce) carried.drop(tail);
     compare((tail, was, is) => {
-      if (is < 0) {
-        if (grace > 0 && isAcceptedState(was) && !atOnce.has(tail) && !leaving.push(tail)) throw tooMany();
-      } else if (isAcceptedState(is)) carried.drop(tail);
+      if (isAcceptedState(is)) {
+        carried.drop(tail);
+        return;
+      }
+      // A list that names a held name as disabled or moved has decided.
+      const isDecided = is >= 0 && (was < 0 || isAcceptedState(was)) && carried.dropHeld(tail);
+      if (grace === 0 || atOnce.has(tail) || !(isDecided || isLost(was, is))) return;
+      if (!(is < 0 ? leaving : suspended).push(tail)) throw tooMany();
     });
   }
-  const until = Math.ceil(now / 1000) + grace;
-  return pack(store, hashing, merge(carried.rest(), leaving.sorted(), until));
+  const groups = [leaving, suspended].map((names, i) => ({
+    tails: names.sorted(),
+    until: deferredUntil(now, grace, i === 1),
+  }));
+  return pack(store, hashing, groups.reduce(merge, joined(carried.rest())));
 }
 
 /** Departures of the previous generation, without those that returned. */
@@ -136,16 +149,26 @@ class Carried {
 
   /** Removes a name, if present. */
   drop(tail: number): void {
+    this.#dropIf(tail, () => true);
+  }
+
+  /** Removes a name that the brake holds. @returns whether it held it */
+  dropHeld(tail: number): boolean {
+    return this.#dropIf(tail, (second) => second === HELD);
+  }
+
+  #dropIf(tail: number, isMeant: (second: number) => boolean): boolean {
     const blob = departureBlobOf(tail, this.#bits);
-    const { tails } = this.#blobs[blob] as DepartureColumns;
+    const { tails, until } = this.#blobs[blob] as DepartureColumns;
     const at = indexOf(tails, tail);
-    if (at < 0) return;
+    if (at < 0 || !isMeant(until[at] as number)) return false;
     let dropped = this.#dropped.get(blob);
     if (dropped === undefined) {
       dropped = new Uint8Array(tails.length);
       this.#dropped.set(blob, dropped);
     }
     dropped[at] = 1;
+    return true;
   }
 
   /** Those that did not return. */
@@ -210,37 +233,50 @@ function stillKept(
   });
 }
 
-/** The blobs are in order of their tails, so this merges two sorted runs. */
-function merge(carried: readonly DepartureColumns[], leaving: Float64Array, until: number): DepartureColumns {
-  const total = carried.reduce((sum, columns) => sum + columns.tails.length, leaving.length);
-  const tails = new Float64Array(total);
-  const untils = new Uint32Array(total);
-  let count = 0;
-  const put = (tail: number, second: number): void => {
-    if (tails[count - 1] === tail) {
-      untils[count - 1] = Math.max(untils[count - 1] as number, second);
-      return;
-    }
-    tails[count] = tail;
-    untils[count++] = second;
-  };
-  let next = 0;
-  for (const columns of carried) {
-    for (let i = 0; i < columns.tails.length; i++) {
-      const tail = columns.tails[i] as number;
-      while ((leaving[next] as number) < tail) put(leaving[next++] as number, until);
-      put(tail, columns.until[i] as number);
-    }
+/** The blobs are in order of their tails. */
+function joined(blobs: readonly DepartureColumns[]): DepartureColumns {
+  const [only] = blobs;
+  if (blobs.length === 1) return only as DepartureColumns;
+  const count = blobs.reduce((sum, { tails }) => sum + tails.length, 0);
+  const all = { tails: new Float64Array(count), until: new Uint32Array(count) };
+  let at = 0;
+  for (const { tails, until } of blobs) {
+    all.tails.set(tails, at);
+    all.until.set(until, at);
+    at += tails.length;
   }
-  while (next < leaving.length) put(leaving[next++] as number, until);
-  return { tails: tails.subarray(0, count), until: untils.subarray(0, count) };
+  return all;
+}
+
+/** Adds names that are deferred until one second, in order of their tails; of two seconds the later one counts. */
+function merge(
+  earlier: DepartureColumns,
+  { tails: added, until: second }: { readonly tails: Float64Array; readonly until: number },
+): DepartureColumns {
+  if (added.length === 0) return earlier;
+  const total = earlier.tails.length + added.length;
+  const tails = new Float64Array(total);
+  const until = new Uint32Array(total);
+  let [count, at, next] = [0, 0, 0];
+  while (count < total && (at < earlier.tails.length || next < added.length)) {
+    const [was, is] = [earlier.tails[at] ?? Infinity, added[next] ?? Infinity];
+    tails[count] = Math.min(was, is);
+    until[count++] = Math.max(was <= is ? (earlier.until[at++] as number) : 0, is <= was ? second : 0);
+    // Two names may share a tail by chance.
+    if (is <= was) while (added[next] === is) next++;
+  }
+  return { tails: tails.subarray(0, count), until: until.subarray(0, count) };
 }
 
 function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): NewDepartures {
   const count = columns.tails.length;
-  const held = columns.until.reduce((sum, second) => sum + Number(second === HELD), 0);
+  let [held, last] = [0, 0];
+  for (const second of columns.until) {
+    if (second === HELD) held++;
+    else last = Math.max(last, second);
+  }
   if (count <= INLINE_DEPARTURES) {
-    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count, held };
+    return { bits: 0, inline: encodeDepartures(columns, 0), ids: new Uint8Array(0), count, held, last };
   }
   const bits = departureBitsFor(count);
   const ids: Uint8Array[] = [];
@@ -256,5 +292,5 @@ function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): Ne
     ids.push(id);
     from = to;
   }
-  return { bits, inline: null, ids: concatBytes(ids), count, held };
+  return { bits, inline: null, ids: concatBytes(ids), count, held, last };
 }

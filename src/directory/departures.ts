@@ -2,7 +2,7 @@ import { damaged } from "./errors.ts";
 import { tailOf } from "./fingerprint.ts";
 
 /*
- * Names that left the list, each with the second until which it is deferred. Many are split into blobs by the top
+ * Names that left the list or were suspended, each with the second until which it is deferred. Many are split into blobs by the top
  * bits of the tail, not of the prefix as shards are: a shard's entries have no prefix, only a tail.
  *
  *   0   "RCDP"
@@ -10,7 +10,7 @@ import { tailOf } from "./fingerprint.ts";
  *   8   u32 length of the whole
  *   12  u32 entries n
  *   16  u32 high[n]     top 32 bits of the tail, ascending with low
- *       u32 until[n]    Unix seconds
+ *       u32 until[n]    Unix seconds: even for a name that left, odd for one that was suspended
  *       u16 low[n]      the other 16 bits
  */
 const MAGIC = 0x50444352;
@@ -30,6 +30,21 @@ export const HELD = 0xffff_ffff;
 /** Seconds for which a name stays marked after its grace. Then it is unknown, and the brake may still hold it. */
 export const MARKED_FOR = 86_400;
 
+/**
+ * The second until which a name is deferred that leaves now, or is suspended: listed as disabled or moved. Mail to suspended
+ * people goes on, so the brake judges them apart. The second itself says which of the two a name is, so that all who count by
+ * it, a reader too, count apart.
+ * @param now Unix milliseconds
+ * @param grace seconds
+ */
+export function deferredUntil(now: number, grace: number, isSuspension: boolean): number {
+  const second = Math.ceil(now / 1000) + grace;
+  return second + Number((second % 2 === 1) !== isSuspension);
+}
+
+/** Whether names that are deferred until this second were suspended. Of held ones it is not known. */
+export const isSuspended = (second: number): boolean => second % 2 === 1 && second !== HELD;
+
 /** One blob of departures, ready for lookups. */
 export interface Departures {
   readonly bytes: Uint8Array;
@@ -40,7 +55,7 @@ export interface Departures {
   readonly low: Uint16Array;
 }
 
-/** Names that left, sorted by tail without duplicates. Columns, since there may be millions. */
+/** Names that left or were suspended, sorted by tail without duplicates. Columns, since there may be millions. */
 export interface DepartureColumns {
   /** 48-bit tails, ascending. */
   readonly tails: Float64Array;

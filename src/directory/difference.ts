@@ -29,6 +29,15 @@ export const isAcceptedState = (state: number): boolean => state === ACTIVE || s
 export const isLost = (before: number, after: number): boolean =>
   isAcceptedState(before) && !isAcceptedState(after);
 
+/**
+ * Visits a newly listed name that is refused as one that was accepted, if the list before accepted it without listing it.
+ * @param isCovered whether that list did
+ */
+export const withCovered =
+  (visit: Visit, isCovered: (tail: number) => boolean): Visit =>
+  (tail, was, is) =>
+    visit(tail, was < 0 && !isAcceptedState(is) && isCovered(tail) ? ACTIVE : was, is);
+
 /** How many names a list accepts or defers. */
 export const acceptedCount = (counts: Counts): number => counts.active + counts.full;
 

@@ -2,6 +2,7 @@ import type { Recipient } from "./address.ts";
 import { canonicalLocalPart, furtherCandidates, type Matched } from "./canonical.ts";
 import { shownName } from "./cuts.ts";
 import { type Departures, departedUntil, departureBlobOf } from "./departures.ts";
+import { isAcceptedState } from "./difference.ts";
 import { fingerprint, shardOf, tailOf } from "./fingerprint.ts";
 import type { Manifest } from "./manifest.ts";
 import type { PatternTable } from "./pattern-table.ts";
@@ -30,7 +31,7 @@ export type Finding =
       readonly pattern?: string;
       /** The digest of the name that was found, left, or is unknown; none if no list can hold it, or none is asked for. */
       readonly name?: Uint8Array | undefined;
-      /** If the name left: the Unix second until which it is deferred, or was. */
+      /** If the name left or was suspended: the Unix second until which it is deferred, or was. */
       readonly until?: number | undefined;
     }
   | { readonly kind: "needs"; readonly table: "shards" | "departures"; readonly index: number };
@@ -51,8 +52,9 @@ const VERDICT_OF_STATE: Readonly<Record<number, Verdict>> = {
 
 /**
  * Looks a recipient up in one generation: the exact local part, then without its BATV tag, then the patterns, then both
- * again without its subaddress, then postmaster, then the catch-all. A name that left recently is deferred, and so is
- * everybody whom a domain in its list-wide grace would refuse. Syntax matters only on a miss.
+ * again without its subaddress, then postmaster, then the catch-all. Before somebody is refused, also by an entry of the list,
+ * the departures are asked: a name that left or was suspended recently is deferred, and so is everybody whom a domain in its
+ * list-wide grace would refuse. Syntax matters only on a miss.
  *
  * @param now Unix milliseconds, for departures
  * @param refusesFrom until then nobody is refused; of an alias, the later one of its own and its target's
@@ -65,77 +67,94 @@ export function lookup(
   refusesFrom = manifest.refusesFrom,
 ): Finding {
   const finding = find(manifest, holdings, recipient, now);
-  if (finding.kind === "needs" || now >= refusesFrom || VERDICTS[finding.verdict].action !== "reject")
-    return finding;
+  if (finding.kind === "needs" || now >= refusesFrom || !refuses(finding.verdict)) return finding;
   return { ...finding, verdict: "departed" };
 }
 
 function find(manifest: Manifest, holdings: Holdings, recipient: DomainRecipient, now: number): Finding {
   if (manifest.deletedUntil !== null) return found(now < manifest.deletedUntil ? "departed" : "not-served");
   if (recipient.kind === "unlistable") return found("malformed");
-  const { policy, patterns } = manifest;
+  const { policy } = manifest;
   const exact = canonicalLocalPart(recipient.local, policy);
-  const misses: Uint8Array[] = [];
-  if (exact !== "") {
-    const listed = lookUpName(manifest, holdings, exact, "mailbox", misses);
-    if (listed !== null) return listed;
-    for (const { name, matched } of furtherCandidates(recipient.local, policy, patterns !== null, exact)) {
-      const further =
-        matched === "pattern"
-          ? lookUpPattern(manifest, name, now, misses)
-          : lookUpName(manifest, holdings, name, matched, misses);
-      if (further !== null) return further;
-    }
+  const refused: Uint8Array[] = [];
+  const listed = exact === "" ? null : lookUpAll(manifest, holdings, recipient.local, exact, now, refused);
+  if (listed !== null && (listed.kind === "needs" || !refuses(listed.verdict))) return listed;
+  if (listed === null && exact !== "") {
     if (policy.postmaster && exact === "postmaster") return found("deliverable", "postmaster");
     if (policy.catchall) return found("deliverable", "catch-all");
   }
-  let name = misses[0];
-  let left: number | undefined;
+  const refusal = listed ?? found(recipient.wellFormed ? "unknown" : "malformed", null, refused[0]);
+  let marked: { readonly name: Uint8Array; readonly until: number } | null = null;
   if (manifest.departures.count > 0) {
-    for (const digest of misses) {
-      const index = departureBlobOf(tailOf(digest), manifest.departures.bits);
+    for (const name of refused) {
+      const index = departureBlobOf(tailOf(name), manifest.departures.bits);
       const blob = manifest.inlineDepartures ?? holdings.departures(index);
       if (blob === undefined) return { kind: "needs", table: "departures", index };
-      const until = departedUntil(blob, digest);
-      if (until * 1000 > now) return found("departed", null, digest, until);
+      const until = departedUntil(blob, name);
+      if (until * 1000 > now) return found("departed", null, name, until);
       // Deferred no more, and still marked.
-      if (until > (left ?? 0)) [name, left] = [digest, until];
+      if (until > (marked?.until ?? 0)) marked = { name, until };
     }
   }
-  return found(recipient.wellFormed ? "unknown" : "malformed", null, name, left);
+  return marked === null ? refusal : { ...refusal, ...marked };
 }
 
-/** Looks one name up in its shard. If it is not listed, its digest is added to `misses`. */
+const refuses = (verdict: Verdict): boolean => VERDICTS[verdict].action === "reject";
+
+/**
+ * What the list itself says, the most specific entry first; null if it has none.
+ * @param refused gets the digests for which the departures are asked before somebody is refused
+ */
+function lookUpAll(
+  manifest: Manifest,
+  holdings: Holdings,
+  local: string,
+  exact: string,
+  now: number,
+  refused: Uint8Array[],
+): Finding | null {
+  const { policy, patterns } = manifest;
+  const listed = lookUpName(manifest, holdings, exact, "mailbox", refused);
+  if (listed !== null) return listed;
+  for (const { name, matched } of furtherCandidates(local, policy, patterns !== null, exact)) {
+    const further =
+      matched === "pattern"
+        ? lookUpPattern(manifest, name, now, refused)
+        : lookUpName(manifest, holdings, name, matched, refused);
+    if (further !== null) return further;
+  }
+  return null;
+}
+
+/** Looks one name up in its shard. */
 function lookUpName(
   manifest: Manifest,
   holdings: Holdings,
   name: string,
   matched: Matched,
-  misses: Uint8Array[],
+  refused: Uint8Array[],
 ): Finding | null {
   const digest = fingerprint(manifest.key.names, name);
   const index = shardOf(digest, manifest.shards.bits);
   const shard = manifest.inlineShard ?? holdings.shard(index);
   if (shard === undefined) return { kind: "needs", table: "shards", index };
   const state = findEntry(shard, digest);
-  if (state >= 0) return found(VERDICT_OF_STATE[state] as Verdict, matched, digest);
-  misses.push(digest);
-  return null;
+  if (!isAcceptedState(state)) refused.push(digest);
+  return state >= 0 ? found(VERDICT_OF_STATE[state] as Verdict, matched, digest) : null;
 }
 
 /** Looks one pattern up in the manifest's own table, so that a miss needs no further blob. */
 function lookUpPattern(
   { key, patterns, patternShard }: Manifest,
-  name: string,
+  pattern: string,
   now: number,
-  misses: Uint8Array[],
+  refused: Uint8Array[],
 ): Finding | null {
-  const digest = fingerprint(key.names, name);
+  const digest = fingerprint(key.names, pattern);
   const state = patternShard === null ? -1 : findEntry(patternShard, digest);
-  if (state >= 0) {
-    const verdict = VERDICT_OF_STATE[state] as Verdict;
-    return { kind: "found", verdict, matched: "pattern", pattern: shownName(name), name: misses[0] };
-  }
-  if ((patterns as PatternTable).departedUntil * 1000 > now) misses.push(digest);
-  return null;
+  const [name] = refused;
+  if (!isAcceptedState(state) && (patterns as PatternTable).departedUntil * 1000 > now) refused.push(digest);
+  if (state < 0) return null;
+  const verdict = VERDICT_OF_STATE[state] as Verdict;
+  return { kind: "found", verdict, matched: "pattern", pattern: shownName(pattern), name };
 }

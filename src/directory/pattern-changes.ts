@@ -1,12 +1,20 @@
 /** What changes between the patterns of two generations. */
-import { HELD } from "./departures.ts";
-import { compareEntries, isAcceptedState, type Visit } from "./difference.ts";
+import { deferredUntil, HELD } from "./departures.ts";
+import { compareEntries, isLost, type Visit, withCovered } from "./difference.ts";
 import { type PatternTable, patternShardOf } from "./pattern-table.ts";
 import { entriesOf } from "./shard.ts";
 
 /** Visits each pattern that differs between two tables. */
 export const comparePatterns = (before: Uint8Array | null, after: Uint8Array | null, visit: Visit): void =>
   compareEntries(entriesOf(patternShardOf(before)), entriesOf(patternShardOf(after)), visit);
+
+/** The same, as if every name under a new pattern that refuses was accepted before: nobody knows which were. */
+export const compareCovered = (before: Uint8Array | null, after: Uint8Array | null, visit: Visit): void =>
+  comparePatterns(
+    before,
+    after,
+    withCovered(visit, () => true),
+  );
 
 /**
  * Whether a change may refuse names that were accepted or deferred, in a number that nobody can count: a pattern that
@@ -15,21 +23,22 @@ export const comparePatterns = (before: Uint8Array | null, after: Uint8Array | n
  */
 export function losesByPattern(before: Uint8Array | null, after: Uint8Array | null): boolean {
   let loses = false;
-  comparePatterns(before, after, (_, was, is) => {
-    loses ||= !isAcceptedState(is) && (isAcceptedState(was) || was < 0);
+  compareCovered(before, after, (_, was, is) => {
+    loses ||= isLost(was, is);
   });
   return loses;
 }
 
 /**
- * The patterns of the generation that follows `before`. Names under a pattern that left are deferred for the grace, as
- * a name that left is.
+ * The patterns of the generation that follows `before`. Names under a pattern that left or refuses from now on are
+ * deferred for the grace, as such a name is.
  *
  * @param before those of the previous generation, null if it has none or cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
  * @param marked seconds for which departures stay after their grace, as marks for the brake
  * @param isHeld whether the brake holds names that left: then patterns that left are held with them
+ * @param last of names that the brake does not hold, the last second until which one is deferred, or was
  * @returns null if neither list nor departures have any, so that the manifest is one without patterns
  */
 export function patternsAfter(
@@ -37,15 +46,19 @@ export function patternsAfter(
   table: Uint8Array | null,
   now: number,
   grace: number,
-  { marked = 0, isHeld = false }: { readonly marked?: number; readonly isHeld?: boolean } = {},
+  {
+    marked = 0,
+    isHeld = false,
+    last = 0,
+  }: { readonly marked?: number; readonly isHeld?: boolean; readonly last?: number } = {},
 ): PatternTable | null {
   if (isHeld && before !== null) return { table, departedUntil: HELD };
-  const stays =
-    before !== null && before.departedUntil !== HELD && (before.departedUntil + marked) * 1000 > now;
-  let departedUntil = stays ? before.departedUntil : 0;
-  const until = Math.ceil(now / 1000) + grace;
-  comparePatterns(before?.table ?? null, table, (_, was, is) => {
-    if (grace > 0 && is < 0 && isAcceptedState(was)) departedUntil = Math.max(departedUntil, until);
+  // Patterns may have left while others were held.
+  const earlier = before?.departedUntil === HELD ? last : (before?.departedUntil ?? 0);
+  let departedUntil = (earlier + marked) * 1000 > now ? earlier : 0;
+  compareCovered(before?.table ?? null, table, (_, was, is) => {
+    if (grace > 0 && isLost(was, is))
+      departedUntil = Math.max(departedUntil, deferredUntil(now, grace, is >= 0));
   });
   return table === null && departedUntil === 0 ? null : { table, departedUntil };
 }

@@ -21,7 +21,11 @@ export const VERDICTS = {
   moved: { action: "reject", code: "550 5.1.6", text: "mailbox has moved, no forwarding address" },
   "not-served": { action: "reject", code: "550 5.7.1", text: "domain is not served here" },
   malformed: { action: "reject", code: "501 5.1.3", text: "bad recipient address syntax" },
-  departed: { action: "defer", code: "450 4.2.1", text: "mailbox was removed recently, try again later" },
+  departed: {
+    action: "defer",
+    code: "450 4.2.1",
+    text: "the mailbox list changed recently, try again later",
+  },
   full: { action: "defer", code: "452 4.2.2", text: "mailbox is full" },
   throttled: { action: "defer", code: "450 4.7.1", text: "too many questions, try again later" },
   unavailable: {

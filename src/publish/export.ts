@@ -141,7 +141,7 @@ export class ExportedDirectory {
       refusesFrom: 0,
       shards: packed.table,
       departures,
-      patterns: patternsAfter(before?.patterns ?? null, patterns, now, policy.grace),
+      patterns: patternsAfter(before?.patterns ?? null, patterns, now, before === null ? 0 : policy.grace),
     };
     return openManifest(encodeManifest(content, key), domain, keyFor);
   }

@@ -275,9 +275,16 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
   if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
     requireNoneHeld(storage, domain);
   const departures = departuresOf(context, draft, before, grace, meta.forced);
-  const held = departures?.held ?? 0;
-  const marks = { marked: MARKED_FOR, isHeld: held > 0 };
-  const patterns = patternsAfter(before?.patterns ?? null, draft.patterns, now, grace, marks);
+  const { held, last } = departures ?? NO_DEPARTURES;
+  const marks = { marked: MARKED_FOR, isHeld: held > 0, last };
+  // Of a list that follows none, nobody left.
+  const patterns = patternsAfter(
+    before?.patterns ?? null,
+    draft.patterns,
+    now,
+    before === null ? 0 : grace,
+    marks,
+  );
   // Who left a list that is damaged is not known.
   const isLost = departures === null || (head === null && records.standing(domain) !== null);
   const refusesFrom = refusesFromOf(context, { head, keyId: key.id, policy, isLost }, left);

@@ -2,6 +2,8 @@
 import type { PatchResult } from "../api/index.ts";
 import {
   type Compare,
+  isAcceptedState,
+  isLost,
   MAX_SHARD_ENTRIES,
   type PatchedName,
   type SingleChange,
@@ -33,6 +35,8 @@ export const placeOf = (shard: number, tail: number): string => `${shard} ${tail
 /** What became of one change. */
 interface Applied {
   readonly counts: Pick<PatchResult, "added" | "removed" | "changed">;
+  /** Whether the grace of a name begins that the head accepts. */
+  readonly defers: boolean;
   /** Takes it back; only the newest can be. */
   undo(): void;
 }
@@ -90,6 +94,7 @@ export class NetChanges {
    */
   apply(changes: readonly SingleChange[], atOnce: boolean): Applied {
     const counts = { added: 0, removed: 0, changed: 0 };
+    let defers = false;
     const before: [place: string, change: NetChange | undefined][] = [];
     const undo = (): void => {
       for (const [place, change] of before.reverse()) this.#put(place, change);
@@ -101,12 +106,14 @@ export class NetChanges {
       const { state: was } = this.#listed.get(place) as Listed;
       const present = this.#names.get(place);
       before.push([place, present]);
-      this.#put(place, { fingerprint, was, state, shard, tail, atOnce: atOnce && state === UNLISTED });
+      const isAtOnce = atOnce && !isAcceptedState(state);
+      defers ||= isLost(was, state) && !isAtOnce;
+      this.#put(place, { fingerprint, was, state, shard, tail, atOnce: isAtOnce });
       const from = present?.state ?? was;
       if (from !== state) counts[from === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;
     }
     const isFull = before.some(([place]) => this.#sizeAt(place) > MAX_SHARD_ENTRIES);
-    if (!isFull || counts.added === 0) return { counts, undo };
+    if (!isFull || counts.added === 0) return { counts, defers, undo };
     undo();
     throw failure(
       "repack_needed",

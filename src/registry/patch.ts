@@ -7,6 +7,7 @@ import {
   type DomainKey,
   decodeDepartures,
   decodeShard,
+  deferredUntil,
   departedUntil,
   departureBlobOf,
   findEntry,
@@ -216,10 +217,19 @@ function judgeNext(
   if (known) return known;
   requireSpelling(base, patch);
   const unlisted = net.requireListed(patch);
-  const { counts, undo } = net.apply(patch.changes, patch.atOnce);
+  const { counts, defers, undo } = net.apply(patch.changes, patch.atOnce);
   const refusal = isJudged ? refusalOf(context, base, net) : null;
-  if (refusal === null)
-    return { domain, generation: 0, ...counts, ...(unlisted.length === 0 ? {} : { unlisted }) };
+  if (refusal === null) {
+    const { grace } = base.manifest.policy;
+    const until = Math.max(deferredUntil(context.now, grace, true) * 1000, base.manifest.refusesFrom);
+    return {
+      domain,
+      generation: 0,
+      ...counts,
+      ...(unlisted.length === 0 ? {} : { unlisted }),
+      ...(defers && grace > 0 ? { refused_from: until } : {}),
+    };
+  }
   undo();
   throw guardFailure([[domain, refusal]]);
 }

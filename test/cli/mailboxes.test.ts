@@ -20,11 +20,24 @@ describe("rollcall add, remove, disable and enable", () => {
       stdout: expect.stringContaining("1 added, 0 removed, 0 changed"),
     });
     expect(await verdict("new")).toBe("deliverable");
-    expect(await run(`disable New@${domain}`, { answer: "y" })).toMatchObject({ code: 0 });
+    const disabled = await run(`disable New@${domain}`, { answer: "y" });
+    expect(disabled).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/1 changed; deferred, and refused after 2/),
+    });
+    expect(await verdict("new")).toBe("departed");
+    // A person's word ends the grace.
+    expect((await run(`disable new@${domain} --now --yes`)).stdout).toContain(
+      "nothing to change; refused at once",
+    );
     expect(await verdict("new")).toBe("disabled");
     await run(`enable new@${domain} --yes`);
     expect(await verdict("new")).toBe("deliverable");
-    await run(`remove new@${domain} --yes`);
+    expect((await run(`disable new@${domain} --now --yes`)).stdout).toContain("1 changed; refused at once");
+    expect(await verdict("new")).toBe("disabled");
+    await run(`enable new@${domain} --yes`);
+    expect((await run(`add new@${domain} --now --yes`)).code).toBe(3);
+    expect((await run(`remove new@${domain} --yes`)).stdout).toContain("deferred, and refused after 2");
     expect(await verdict("new")).toBe("departed");
     await run(`remove new@${domain} --now --yes`);
     expect(await verdict("new")).toBe("unknown");
@@ -140,7 +153,7 @@ describe("rollcall publish after single changes", () => {
   it("keeps them also if a name is again as it was before a list that is published since", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN);
-    await run(`disable a@${domain} --yes`);
+    await run(`disable a@${domain} --now --yes`);
     const without = TEN.replace("a ", "");
     expect(await publish(without, "--keep-patched")).toMatchObject({ code: 0 });
     expect(await verdict("a")).toBe("disabled");

@@ -13,11 +13,13 @@ import {
 import {
   type Departures,
   decodeDepartures,
+  deferredUntil,
   departedUntil,
   departureBlobOf,
   departuresOf,
   encodeDepartures,
   HELD,
+  isSuspended,
   MARKED_FOR,
 } from "../../src/directory/departures.ts";
 import { fingerprint, tailOf } from "../../src/directory/fingerprint.ts";
@@ -104,10 +106,30 @@ describe("names that leave", () => {
     ]);
   });
 
-  it("do not include those that were disabled or moved", () => {
+  it("include those that were suspended, at a second that says so", () => {
     const history = new History();
-    history.commit(listed(["alice", ACTIVE], ["bob", ACTIVE]), NOW, 60);
-    history.commit(listed(["alice", DISABLED], ["bob", MOVED]), NOW, 60);
+    history.commit(listed(["alice", ACTIVE], ["bob", FULL], ["carol", ACTIVE], ["dave", DISABLED]), NOW, 60);
+    history.commit(listed(["alice", DISABLED], ["bob", MOVED], ["dave", MOVED], ["erin", DISABLED]), NOW, 60);
+    expect(["alice", "bob", "carol", "dave", "erin"].map((name) => history.until(name))).toEqual([
+      SECOND + 61,
+      SECOND + 61,
+      SECOND + 60,
+      0,
+      0,
+    ]);
+    expect([SECOND + 61, SECOND + 60, HELD].map(isSuspended)).toEqual([true, false, false]);
+    history.commit(listed(["alice", ACTIVE]), NOW + 1_000, 60);
+    expect(["alice", "bob", "carol"].map((name) => history.until(name))).toEqual([
+      0,
+      SECOND + 61,
+      SECOND + 60,
+    ]);
+  });
+
+  it("have no grace if it is 0", () => {
+    const history = new History();
+    history.commit(listed(["alice", ACTIVE]), NOW, 60);
+    history.commit(listed(["alice", DISABLED]), NOW, 0);
     expect(history.departures.count).toBe(0);
   });
 
@@ -115,7 +137,7 @@ describe("names that leave", () => {
     const history = new History();
     history.commit(listed(["alice", ACTIVE]), NOW, 60);
     history.commit(listed(), NOW + 1, 60);
-    expect(history.until("alice")).toBe(SECOND + 61);
+    expect(history.until("alice")).toBe(SECOND + 62);
   });
 
   it("are carried through later commits until their grace ends, and no longer", () => {
@@ -188,7 +210,8 @@ describe("names that leave", () => {
     const still = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: null }, NOW, 60);
     expect([...departuresOf(decodeDepartures(still.inline as Uint8Array)).tails]).toEqual([7, 9]);
     const back = departuresAfter(blobs, stablelibHashing, next, { ...names, patterns: table }, NOW, 60);
-    expect(back.count).toBe(0);
+    // One that refuses from now on hides what nobody can name.
+    expect([...departuresOf(decodeDepartures(back.inline as Uint8Array)).tails]).toEqual([8]);
   });
 
   it("are none if there is no comparable generation", () => {
@@ -227,8 +250,9 @@ describe("names that leave", () => {
           if (until * 1000 <= now || state === ACTIVE || state === FULL) expected.delete(name);
         }
         for (const [name, was] of before) {
-          if (after.has(name) || (was !== ACTIVE && was !== FULL) || grace === 0) continue;
-          expected.set(name, Math.max(expected.get(name) ?? 0, Math.ceil(now / 1000) + grace));
+          const state = after.get(name);
+          if (state === ACTIVE || state === FULL || (was !== ACTIVE && was !== FULL) || grace === 0) continue;
+          expected.set(name, deferredUntil(now, grace, state !== undefined));
         }
         history.commit(after, now, grace, bits);
         before = after;

@@ -351,6 +351,20 @@ describe("patterns", () => {
     expect(asked.size).toBe(1);
   });
 
+  it("that refuse from now on are deferred until their grace ends", () => {
+    const until = NOW / 1000 + 3601;
+    const tail = tailOf(fingerprint(KEY.names, "off-\0"));
+    const blob = encodeDepartures({ tails: Float64Array.of(tail), until: Uint32Array.of(until) }, 0);
+    const departures = { ...tableOf([blob], 0), count: 1 };
+    const table = patternTable(new Map([["off-*", DISABLED]]));
+    const at = published(names, {}, { patterns: { table, departedUntil: until }, departures });
+    expect(ask(at, "off-7")).toMatchObject({ verdict: "departed", until, matched: null });
+    expect(saying(at, "off-7", until * 1000)).toBe("disabled pattern");
+    expect(saying(published(names, {}, { patterns: { table, departedUntil: 0 }, departures }), "off-7")).toBe(
+      "disabled pattern",
+    );
+  });
+
   it("that left are deferred until their grace ends, and only then looked for", () => {
     const until = NOW / 1000 + 3600;
     const gone = ["gone-\0", "\0-left"]
@@ -482,9 +496,10 @@ describe("a name that is to be counted", () => {
   const counted = (list: Published, text: string): [string, string | null, number | undefined] => {
     const finding = ask(list, text);
     if (finding.kind === "needs") return expect.fail("needs more");
-    const name = ["left", "gone", "dave", "nobody", "nobody+x", "left+x", "gone+left"].find(
-      (it) => finding.name !== undefined && tailOf(fingerprint(KEY.names, it)) === tailOf(finding.name),
-    );
+    const name = [
+      ...["left", "gone", "dave", "nobody", "nobody+x", "left+x", "gone+left"],
+      ...["erin", "erin+tag", "alice", "alice+x"],
+    ].find((it) => finding.name !== undefined && tailOf(fingerprint(KEY.names, it)) === tailOf(finding.name));
     return [finding.verdict, name ?? null, finding.until];
   };
   const second = NOW / 1000;
@@ -492,6 +507,10 @@ describe("a name that is to be counted", () => {
     ["left", second + 1],
     ["gone", second],
     ["dave", second + 1],
+    ["erin", second - 1],
+    ["erin+tag", second + 3],
+    // It is accepted by its entry, whatever else is kept of it.
+    ["alice", second + 1],
   ]);
 
   it.each([
@@ -501,8 +520,16 @@ describe("a name that is to be counted", () => {
     // Its grace is over, and it is still marked.
     ["gone", ["unknown", "gone", second]],
     ["gone+x", ["unknown", "gone", second]],
-    // The list says what it is.
-    ["dave", ["disabled", "dave", undefined]],
+    // It was suspended, or left and was listed again, and the grace is not over.
+    ["dave", ["departed", "dave", second + 1]],
+    ["dave+x", ["departed", "dave", second + 1]],
+    // The grace of a listed name is over, and it is still marked.
+    ["erin", ["moved", "erin", second - 1]],
+    ["erin+x", ["moved", "erin", second - 1]],
+    // What left is deferred, although a less specific entry refuses it.
+    ["erin+tag", ["departed", "erin+tag", second + 3]],
+    ["alice", ["deliverable", "alice", undefined]],
+    ["alice+x", ["deliverable", "alice", undefined]],
     ["nobody", ["unknown", "nobody", undefined]],
     ["nobody+x", ["unknown", "nobody+x", undefined]],
   ] as const)("is the one that left, was found, or was asked for: %s", (text, expected) => {
@@ -520,6 +547,32 @@ describe("a name that is to be counted", () => {
       ["gone", second - 5],
     ]);
     expect(counted(other, "gone+left")).toEqual(["unknown", "gone+left", second - 3]);
+  });
+});
+
+describe("a name that is listed as disabled", () => {
+  it("needs the departures before it is refused, and one that is accepted does not", () => {
+    const until = NOW / 1000 + 61;
+    const tail = tailOf(fingerprint(KEY.names, "dave"));
+    const blob = encodeDepartures({ tails: Float64Array.of(tail), until: Uint32Array.of(until) }, 0);
+    const departures = { ...tableOf([blob], 0, false), count: 1 };
+    const { manifest, holdings } = published(STAFF, { catchall: true }, { departures });
+    const cold = { shard: holdings.shard, departures: () => undefined };
+    for (const text of ["dave", "erin+x"])
+      expect(ask({ manifest, holdings: cold }, text)).toEqual({
+        kind: "needs",
+        table: "departures",
+        index: 0,
+      });
+    for (const text of ["alice", "frank", "nobody", "postmaster"])
+      expect(ask({ manifest, holdings: cold }, text).kind).toBe("found");
+    const warm = { shard: holdings.shard, departures: () => decodeDepartures(blob) };
+    expect(saying({ manifest, holdings: warm }, "dave")).toBe("departed");
+    expect(saying({ manifest, holdings: warm }, "dave+x", until * 1000 - 1)).toBe("departed");
+    expect(ask({ manifest, holdings: warm }, "dave", until * 1000)).toMatchObject({
+      verdict: "disabled",
+      until,
+    });
   });
 });
 

@@ -95,13 +95,19 @@ describe("the patterns of the next generation", () => {
 
   it("depart for the grace if they accepted or deferred, and are in the list no more", () => {
     expect(patternsAfter(had(ACTIVE), null, NOW, 60)).toEqual({ table: null, departedUntil: SECOND + 60 });
-    expect(patternsAfter(had(FULL), null, NOW + 1, 60)).toEqual({ table: null, departedUntil: SECOND + 61 });
+    expect(patternsAfter(had(FULL), null, NOW + 1, 60)).toEqual({ table: null, departedUntil: SECOND + 62 });
     expect(patternsAfter(had(ACTIVE), null, NOW, 0)).toBeNull();
-    expect(patternsAfter(had(ACTIVE), one(DISABLED), NOW, 60)).toEqual({
-      table: one(DISABLED),
-      departedUntil: 0,
-    });
     expect(patternsAfter(had(FULL), table, NOW, 60)).toEqual({ table, departedUntil: 0 });
+  });
+
+  it("depart for the grace if they refuse from now on, also new ones", () => {
+    for (const state of [ACTIVE, FULL, NONE])
+      expect(patternsAfter(had(state), one(DISABLED), NOW, 60)).toEqual({
+        table: one(DISABLED),
+        departedUntil: SECOND + 61,
+      });
+    expect(patternsAfter(had(MOVED), one(DISABLED), NOW, 60)?.departedUntil).toBe(0);
+    expect(patternsAfter(had(ACTIVE), one(DISABLED), NOW, 0)?.departedUntil).toBe(0);
   });
 
   it("are remembered until the last departure ends, or for longer as marks for the brake", () => {

@@ -72,11 +72,12 @@ describe("single changes", () => {
       set: { New: "active", dora: "active", u1: "disabled" },
       remove: ["u2"],
     });
-    expect(result).toEqual({ domain, generation: first + 1, added: 1, removed: 1, changed: 2 });
+    const counts = { added: 1, removed: 1, changed: 2 };
+    expect(result).toEqual({ domain, generation: first + 1, ...counts, refused_from: expect.any(Number) });
     expect(await verdicts(domain, "new", "dora", "u1", "u2", "u3", "nobody")).toEqual([
       "deliverable",
       "deliverable",
-      "disabled",
+      "departed",
       "departed",
       "deliverable",
       "unknown",
@@ -191,7 +192,9 @@ describe("single changes", () => {
     expect(refused.refusals?.[domain]).toContain("3 of 10 names");
     expect(await verdicts(domain, "u2")).toEqual(["deliverable"]);
     await patch(domain, { set: { u2: "moved" }, force: true });
-    expect(await verdicts(domain, "u2")).toEqual(["moved"]);
+    expect(await verdicts(domain, "u2")).toEqual(["departed"]);
+    await patch(domain, { set: { u2: "moved", u3: "disabled" }, now: true, force: true });
+    expect(await verdicts(domain, "u2", "u3")).toEqual(["moved", "disabled"]);
     const other = fresh();
     await publish(env, other, ["only"]);
     expect(await refusal(await send(other, { remove: ["only"] }))).toMatchObject({ code: "guard" });

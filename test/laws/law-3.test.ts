@@ -156,7 +156,7 @@ it.concurrent("A rollback publishes old content under a new number", async () =>
   expect(third).toBeGreaterThan(second);
   for (const edge of [a, b]) {
     await until(async () => (await edge.check(`zoe@${domain}`)).generation === third);
-    expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "disabled", generation: third });
+    expect(await edge.check(`zoe@${domain}`)).toMatchObject({ verdict: "departed", generation: third });
   }
   expect((await history(domain)).map(({ generation }) => generation)).toEqual([third, second, first]);
 });

@@ -262,6 +262,21 @@ it.concurrent("A name that left the list is deferred for the departure grace, by
   expect(await verdict("user0", domain)).toBe("deliverable");
 });
 
+it.concurrent("A name that is disabled or moved from now on is deferred for the departure grace before it is refused", async () => {
+  const domain = fresh();
+  await publisher.publish(domain, TEN, "--grace 4s");
+  const disabling = Date.now();
+  await publisher.publish(domain, `${without(1)} user0,disabled`);
+  expect(await edge.check(`user0@${domain}`)).toMatchObject({
+    verdict: "departed",
+    action: "defer",
+    max_age: 0,
+  });
+  await until(async () => (await verdict("user0", domain)) !== "departed");
+  expect(Date.now() - disabling).toBeGreaterThanOrEqual(3_000);
+  expect(await verdict("user0", domain)).toBe("disabled");
+});
+
 it.concurrent("A pattern that goes, or that refuses from now on, needs the override", async () => {
   const domain = fresh();
   const names = `${TEN} ticket-* ceo-*,disabled`;
@@ -274,7 +289,7 @@ it.concurrent("A pattern that goes, or that refuses from now on, needs the overr
   expect(await verdict("ticket-7", domain)).toBe("deliverable");
   expect(await judged(domain, `${TEN} ticket-*,full`)).toEqual(PASSES);
   await publisher.publish(domain, `${TEN} ticket-*,disabled`, "--force");
-  expect(await verdict("ticket-7", domain)).toBe("disabled");
+  expect(await verdict("ticket-7", domain)).toBe("departed");
 });
 
 it.concurrent("A name under a pattern that left the list is deferred for the departure grace before it is unknown", async () => {

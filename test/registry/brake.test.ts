@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DomainDescription, GenerationRecord, Question } from "../../src/api/index.ts";
 import {
   addToSketch,
+  deferredUntil,
   fingerprint,
   fingerprintIn,
   newSketch,
@@ -55,7 +56,7 @@ const actions = async (): Promise<GenerationRecord["action"][]> =>
 /** The second until which names are deferred that left with the head. */
 const secondOf = async (): Promise<number> => {
   const { time, policy } = (await desk.head()) ?? expect.fail("no head");
-  return Math.ceil(time / 1000) + policy.grace;
+  return deferredUntil(time, policy.grace, false);
 };
 const advance = (ms: number): Promise<void> => desk.world.clock.advance(ms);
 

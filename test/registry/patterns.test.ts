@@ -9,6 +9,7 @@ import {
   findEntry,
   fingerprint,
   fromBase64Url,
+  deferredUntil as leavesUntil,
   sentinels,
   toBase64Url,
 } from "../../src/directory/index.ts";
@@ -42,7 +43,8 @@ async function deferredUntil(pattern: string): Promise<number> {
   return departedUntil(decodeDepartures(inline), printOf(pattern));
 }
 
-const seconds = (): number => Math.ceil(desk.world.clock.now() / 1000);
+/** Until when those are deferred who leave now. */
+const graceEnds = (): number => leavesUntil(desk.world.clock.now(), 3_600, false);
 
 describe("a commit with patterns", () => {
   it("keeps them with their states, and one without them has none", async () => {
@@ -202,7 +204,7 @@ describe("the guard", () => {
 describe("a pattern that left", () => {
   it("is deferred for the grace, whatever is committed meanwhile", async () => {
     await desk.publish([...NAMES, "ticket-*", "case-*"]);
-    const until = seconds() + 3_600;
+    const until = graceEnds();
     await desk.publish([...NAMES, "case-*"], { force: true });
     expect(await deferredUntil("ticket-*")).toBe(until);
     expect(await deferredUntil("case-*")).toBe(0);
@@ -219,7 +221,7 @@ describe("a pattern that left", () => {
     expect(await desk.head()).toMatchObject({ canonicaliser: 3, patterns: { table: null } });
     // The same list again changes nothing.
     expect(await desk.publish(NAMES)).toBe(2);
-    await desk.world.clock.advance(3_601_000);
+    await desk.world.clock.advance(3_602_000);
     expect(await desk.publish(NAMES)).toBe(2);
     await desk.publish([...NAMES, "bob"]);
     expect(await desk.head()).toMatchObject({ canonicaliser: 3, patterns: { table: null } });
@@ -251,7 +253,7 @@ describe("a pattern that left", () => {
     await desk.publish([...NAMES, "ticket-*"]);
     accepted(await desk.rollback({ to: 1, expect: 2 }));
     expect(await stateOf("ticket-*")).toBe(-1);
-    expect(await deferredUntil("ticket-*")).toBe(seconds() + 3_600);
+    expect(await deferredUntil("ticket-*")).toBe(graceEnds());
     accepted(await desk.rollback({ to: 2, expect: 3 }));
     expect(await stateOf("ticket-*")).toBe(0);
     expect(await desk.head()).toMatchObject({ canonicaliser: 3 });

@@ -39,6 +39,11 @@ export const patchResult = named(
     changed: whole,
     /** Positions in `remove` of mailboxes that were not in the list; left out if all were. */
     unlisted: v.exactOptional(listOf(whole)),
+    /**
+     * From when on mailboxes are refused that were accepted until now, Unix milliseconds; until then they are deferred. Left out
+     * if there are none, or if they are refused at once.
+     */
+    refused_from: v.exactOptional(whole),
   }),
 );
 export type PatchResult = Infer<typeof patchResult>;

@@ -10,7 +10,7 @@ import {
 } from "../../directory/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
 import { CliError, EXIT, inputError } from "../exit.ts";
-import { plural } from "../output.ts";
+import { plural, refusedFrom } from "../output.ts";
 import { collect, domainOf } from "../publish-targets.ts";
 import { SETTINGS_FILE } from "../settings.ts";
 
@@ -34,6 +34,8 @@ interface Verb {
   stateOf(options: ChangeOptions): EntryState | null;
 }
 
+const NOW = ["--now", "refuse them at once, without the departure grace"] as const;
+
 const change = (cli: Cli, verb: Verb): Command =>
   cli
     .edgeCommand(verb.name, verb.description)
@@ -55,6 +57,7 @@ export const addCommand = (cli: Cli): Command => {
   };
   return change(cli, verb)
     .addOption(new Option("--as <state>", "their state").choices([...ENTRY_STATES]).default("active"))
+    .option("--now", `${NOW[1]}; with --as disabled or moved`)
     .action(actionOf(cli, verb));
 };
 
@@ -67,7 +70,7 @@ export const removeCommand = (cli: Cli): Command => {
     stateOf: () => null,
   };
   return change(cli, verb)
-    .option("--now", "reject them at once, without the departure grace")
+    .option(...NOW)
     .action(actionOf(cli, verb));
 };
 
@@ -80,7 +83,9 @@ export const disableCommand = (cli: Cli): Command => {
     mustBeListed: true,
     stateOf: () => "disabled",
   };
-  return change(cli, verb).action(actionOf(cli, verb));
+  return change(cli, verb)
+    .option(...NOW)
+    .action(actionOf(cli, verb));
 };
 
 /** `rollcall enable`: accepts mail to mailboxes again. */
@@ -108,6 +113,11 @@ async function send(
 ): Promise<void> {
   const { output } = cli;
   const client = cli.client(options);
+  if (options.now && !refuses(verb.stateOf(options)))
+    throw inputError(
+      "--now is for mailboxes that are refused",
+      "leave it out, or say --as disabled or moved",
+    );
   const requests = requestsFor(addresses, verb, options);
   const domains = [...requests.keys()];
   for (const address of addresses) output.line(`  ${verb.name.padEnd(8)} ${address}`);
@@ -121,7 +131,7 @@ async function send(
     for (const [domain, request] of requests) {
       const result = await patch(client, domain, request, toHex(cli.platform.randomBytes(16)));
       results.push(result);
-      output.line(describe(output.colors.green, result));
+      output.line(describe(output.colors.green, result, refuses(verb.stateOf(options)), options));
       for (const i of result.unlisted ?? [])
         output.warn(unlistedText(request.remove?.[i] as string, options));
     }
@@ -200,9 +210,19 @@ function requestsFor(
   );
 }
 
-function describe(green: (text: string) => string, result: PatchResult): string {
-  const { domain, generation, added, removed, changed } = result;
-  return !isChange(result)
-    ? `${domain}  nothing to change`
-    : `${green("changed")} ${domain} in generation ${generation}: ${added} added, ${removed} removed, ${changed} changed`;
+/** @param isRefusal whether the mailboxes are refused from now on */
+function describe(
+  green: (text: string) => string,
+  result: PatchResult,
+  isRefusal: boolean,
+  { now }: ChangeOptions,
+): string {
+  const { domain, generation, added, removed, changed, refused_from: from } = result;
+  if (!isChange(result)) return `${domain}  nothing to change${now ? "; refused at once" : ""}`;
+  const end = isRefusal ? `; ${refusedFrom(from)}` : "";
+  return `${green("changed")} ${domain} in generation ${generation}: ${added} added, ${removed} removed, ${changed} changed${end}`;
 }
+
+/** Whether mail to a mailbox in this state is refused; null: it is not listed. */
+const refuses = (state: EntryState | null): boolean =>
+  state === null || state === "disabled" || state === "moved";
