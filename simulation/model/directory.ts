@@ -1,24 +1,28 @@
-import type { CommitRequest, CommitResult, HeadResult, PatchResult, Result } from "../../src/api/index.ts";
+import type {
+  CommitRequest,
+  CommitResult,
+  HeadResult,
+  PatchResult,
+  Result,
+  RollbackRequest,
+} from "../../src/api/index.ts";
 import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
 import { askedFor } from "./asked-leavers.ts";
-import { areComparable, type Content, type Generation, marked, milderOf } from "./generation.ts";
+import { areComparable, type Content, type Generation, isHeld, marked } from "./generation.ts";
 import { judgeGuard } from "./guard-judge.ts";
 import { History } from "./history.ts";
 import { describe } from "./in-words.ts";
 import type { Name } from "./names.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
+import { afterDeletion, restored } from "./removals.ts";
 import { SingleChanges } from "./single-changes.ts";
 
 const DAY = 86_400_000;
 const NOTHING = { list: new Map(), patterns: new Map() };
 /** Distinct names that were asked for, at least, where the brake takes hold. It estimates, so ten may be fewer. */
 const FEWEST = 8;
-
-/** Whether the brake holds names of a generation. */
-export const isHeld = ({ departures }: Generation): boolean =>
-  [...departures.values()].includes(Number.POSITIVE_INFINITY);
 
 /** What a publisher meant by a change, told to the model before it is sent. */
 export type Intent = ReadonlyMap<string, Meant>;
@@ -98,8 +102,8 @@ export class ModelDirectory {
       this.singleChanges.applied(idempotency?.key as string, (value as Changed<PatchResult>).result);
     } else if (method === "commit") this.#committed(args[0] as CommitRequest, value as Changed<CommitResult>);
     else if (method === "rollback") {
-      const [domain, { to }] = args as [string, { to: number }];
-      this.#rolledBack(domain, to, value as Changed<HeadResult>);
+      const [domain, request] = args as [string, RollbackRequest];
+      this.#rolledBack(domain, request, value as Changed<HeadResult>);
     } else if (method === "remove")
       this.#removed(args[0] as string, args[1] as number, value as Changed<HeadResult>);
     else if (method === "setMode") {
@@ -150,7 +154,7 @@ export class ModelDirectory {
       const meant = intent?.get(domain);
       if (meant === undefined) throw new Error(`a commit of ${domain} that no publisher intended`);
       this.singleChanges.settle(domain);
-      const published = publishedBy(meant, this.history(domain).head, kept);
+      const published = publishedBy(meant, this.history(domain).standing(now()), kept);
       if (published === null) {
         const words = `${domain} ${number} keeps other names than were changed`;
         violation("a publish keeps single changes", words);
@@ -184,7 +188,7 @@ export class ModelDirectory {
       const targets = this.#targetsOf(history, content);
       history.succeed(number, content, now(), {
         isForced: request.force === true,
-        published: [published],
+        published,
         targets,
       });
       this.commits++;
@@ -192,19 +196,17 @@ export class ModelDirectory {
     }
   }
 
-  #rolledBack(domain: string, to: number, { number }: Changed<HeadResult>): void {
+  #rolledBack(domain: string, { to, patched }: RollbackRequest, { number }: Changed<HeadResult>): void {
     this.singleChanges.settle(domain);
     const history = this.history(domain);
     const target = history.at(to);
     if (target === undefined) throw new Error(`a rollback of ${domain} to ${to}, which never was`);
-    const { list, patterns, policy, epoch } = target;
-    // A rollback never refuses more than a person chose since.
-    const mode = milderOf(target.mode, history.head?.mode ?? target.mode);
-    const content = { list, patterns, policy, mode, epoch };
+    const drops = patched === "drop";
+    const { content, published } = restored(history, target, number, drops, this.#parts.violation);
     this.#requireGrowth(domain, number);
     this.#requireHeldKept(history, target, number);
     const targets = this.#targetsOf(history, content);
-    history.succeed(number, content, this.#parts.now(), { isForced: true, targets });
+    history.succeed(number, content, this.#parts.now(), { isForced: true, targets, published });
     this.commits++;
     this.#parts.trace(() => `the Registry rolls ${domain} back to ${to} as ${number}: ${describe(history)}`);
   }
@@ -234,7 +236,7 @@ export class ModelDirectory {
       );
     const { policy = DEFAULT_POLICY, mode = "enforce", epoch = 1 } = head ?? {};
     const now = this.#parts.now();
-    const made = { deletedUntil: now + DAY, isForced: true };
+    const made = { deletedUntil: now + DAY, isForced: true, published: afterDeletion(head) };
     history.succeed(number, { ...NOTHING, policy, mode, epoch }, now, made);
     this.commits++;
     this.#parts.trace(() => `the Registry deletes ${domain} as ${number}`);

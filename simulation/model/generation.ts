@@ -34,10 +34,32 @@ export interface Generation extends Content {
   /** Names that it refuses by an override, and that the list before it accepted. */
   readonly overridden: ReadonlySet<string>;
   /**
-   * The list as it was published last: single changes were made to it since. More than one if somebody published again, and
-   * that changed nothing.
+   * The list as it was published last: single changes were made to it since. More than one if somebody published again, or
+   * removed a name at once, and that changed nothing.
    */
-  published: readonly ReadonlyMap<string, EntryState>[];
+  published: readonly PublishedList[];
+  /** Whether single changes made it. */
+  readonly isPatch: boolean;
+}
+
+/** A name that was refused with `--now`. */
+export interface Removal {
+  readonly name: string;
+  /** Null: the name is not in the list. */
+  readonly state: EntryState | null;
+  readonly number: number;
+  /** Whether no list has settled it. */
+  readonly isOpen: boolean;
+  /** What its name is spelled by. */
+  readonly under: Content;
+}
+
+export type Removals = ReadonlyMap<string, Removal>;
+
+/** A list as its publisher says it is, and who was refused with `--now` besides. */
+export interface PublishedList {
+  readonly list: ReadonlyMap<string, EntryState>;
+  readonly removals: Removals;
 }
 
 export interface Said {
@@ -121,6 +143,10 @@ const MARKED = 86_400_000;
 /** Names that left recently, each with the second until which it is deferred, or was. Held ones are so without end. */
 export const marked = ({ departures }: Generation, now: number): [name: string, until: number][] =>
   [...departures].filter(([, until]) => until * 1000 + MARKED > now);
+
+/** Whether the brake holds names of a generation. */
+export const isHeld = ({ departures }: Generation): boolean =>
+  [...departures.values()].includes(Number.POSITIVE_INFINITY);
 
 /** The second until which a name is deferred that leaves, which is even, or is listed and refused from now on. */
 const graceEnds = (now: number, grace: number, isListed: boolean): number => {

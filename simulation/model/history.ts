@@ -4,6 +4,7 @@ import {
   departuresAfter,
   type Generation,
   isAccepted,
+  type PublishedList,
   refusesFromAfter,
 } from "./generation.ts";
 
@@ -16,8 +17,9 @@ interface Made {
   readonly isForced?: boolean;
   /** Names that get no grace, and whose grace ends if they have left before. */
   readonly ended?: ReadonlySet<string>;
-  /** The list that was published, if single changes were made to it. */
-  readonly published?: Generation["published"];
+  /** The list that was published, and who was refused with `--now`. */
+  readonly published?: PublishedList;
+  readonly isPatch?: boolean;
   /** The last lists of the domains that it was and becomes an alias of. */
   readonly targets?: readonly Generation[];
 }
@@ -44,6 +46,12 @@ export class History {
   get head(): Generation | undefined {
     const last = this.generations.at(-1);
     return last?.log === this.#log ? last : undefined;
+  }
+
+  /** The head, unless it is a tombstone that was pruned. */
+  standing(now: number): Generation | undefined {
+    const { head } = this;
+    return (head?.deletedUntil ?? now) + this.#kept < now ? undefined : head;
   }
 
   /** The present log. */
@@ -141,7 +149,8 @@ export class History {
       deletedUntil = null,
       isForced = false,
       ended = new Set(),
-      published = [content.list],
+      published = { list: content.list, removals: new Map() },
+      isPatch = false,
       targets = [],
     }: Made = {},
   ): Generation {
@@ -168,7 +177,8 @@ export class History {
         // A deletion removes no names from the lists before it: the next list is compared with them.
         isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],
       ),
-      published,
+      published: [published],
+      isPatch,
       ...content,
     };
     this.generations.push(generation);
@@ -181,7 +191,8 @@ export class History {
   /** Takes a new head with the same list: names are held or released, or the mode is another one. */
   keep(number: number, now: number, change: Partial<Pick<Generation, "departures" | "mode">>): void {
     const head = this.head as Generation;
-    const next = { ...head, ...change, number, since: now, overridden: new Set<string>() };
+    const overridden = new Set<string>();
+    const next = { ...head, ...change, number, since: now, overridden, isPatch: false };
     head.until = now;
     this.generations.push(next);
     this.#byNumber.set(number, [...this.named(number), next]);

@@ -35,8 +35,7 @@ export class PacingJudge {
     const to = current.findIndex((it) => it.number === number);
     // A Registry that was lost has another budget.
     if (log > 0 || from < 0 || to <= from) return;
-    const isSingle = (i: number): boolean =>
-      current[i]?.published === current[i - 1]?.published && current[i]?.list !== current[i - 1]?.list;
+    const isSingle = (i: number): boolean => current[i]?.isPatch === true;
     for (let i = from + 1; i <= to; i++) if (!isSingle(i)) return;
     const partition = partitionOf(domain);
     this.#paced.push({ partition, at: now() });

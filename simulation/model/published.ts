@@ -1,7 +1,15 @@
 /** What a publish makes of a list to which single changes were made. */
 import type { EntryState } from "../../src/directory/index.ts";
-import { areComparable, type Content, type Generation } from "./generation.ts";
+import {
+  areComparable,
+  type Content,
+  type Generation,
+  isAccepted,
+  type PublishedList,
+  type Removals,
+} from "./generation.ts";
 import type { History } from "./history.ts";
+import { openOnes, removalOf, removalsAfterPublish } from "./removals.ts";
 
 type List = ReadonlyMap<string, EntryState>;
 
@@ -9,13 +17,15 @@ type List = ReadonlyMap<string, EntryState>;
 export interface Meant extends Content {
   /** Whether single changes since the last publish are kept that its list does not know. */
   readonly keeps?: boolean;
+  /** Whether nobody decided that for this publish: then names that were refused with `--now` stay so. */
+  readonly isStanding?: boolean;
 }
 
 /** What a commit makes of a domain. */
 export interface Published {
   readonly content: Content;
   /** The list as its publisher says it is. */
-  readonly published: List;
+  readonly published: PublishedList;
 }
 
 /** Bytes of one name that a commit keeps. */
@@ -27,23 +37,44 @@ const KEPT_BYTES = 11;
  * publish that changed nothing has made no generation, and may have come since
  * @returns null if no such names are known
  */
-export function publishedBy(meant: Meant, head: Generation | undefined, kept: string): Published | null {
-  const { keeps = false, ...content } = meant;
-  const known = { content, published: content.list };
-  if (!keeps || head === undefined || head.deletedUntil !== null || !areComparable(head, content))
-    return known;
-  const count = Buffer.from(kept, "base64url").length / KEPT_BYTES;
-  const keptSince = (published: List): string[] =>
-    differing(head.list, published).filter((name) => content.list.get(name) !== head.list.get(name));
-  const names = head.published.map(keptSince).findLast(({ length }) => length === count);
-  if (names === undefined) return null;
-  // What a publish since has settled is not a single change any more.
-  const stays = new Set(keptSince(head.published.at(-1) as List));
-  const settled = names.filter((name) => !stays.has(name));
-  return {
-    content: { ...content, list: overlaid(content.list, head.list, names) },
-    published: overlaid(content.list, head.list, settled),
+export function publishedBy(
+  { keeps = false, isStanding = false, ...content }: Meant,
+  head: Generation | undefined,
+  kept: string,
+): Published | null {
+  const before = head?.published.at(-1)?.removals ?? new Map();
+  const made = (list: List, published: List, names: readonly string[]): Published => ({
+    content: { ...content, list },
+    published: { list: published, removals: removalsAfterPublish(before, { ...content, list }, names) },
+  });
+  if (head === undefined || !areComparable(head, content)) return made(content.list, content.list, []);
+  const isDeleted = head.deletedUntil !== null;
+  /** What single changes made of names, which the new list has otherwise. */
+  const openSince = ({ list, removals }: PublishedList): string[] => {
+    const names = isDeleted ? [] : differing(head.list, list);
+    return [...new Set([...names, ...openOnes(removals)])].filter((name) => {
+      const listed = content.list.get(name);
+      if (listed === stateOf(name, removals)) return false;
+      return keeps || (isStanding && removalOf(removals, head, name)?.isOpen === true && isAccepted(listed));
+    });
   };
+  /** Of a deleted list, only removals are left. */
+  const stateOf = (name: string, removals: Removals): EntryState | undefined =>
+    isDeleted ? (removalOf(removals, head, name)?.state ?? undefined) : head.list.get(name);
+  const count = Buffer.from(kept, "base64url").length / KEPT_BYTES;
+  const found = head.published.map((it) => ({ it, names: openSince(it) }));
+  const planned = found.findLast(({ names }) => names.length === count);
+  if (planned === undefined) return null;
+  const { names, it } = planned;
+  const states = new Map(names.map((name) => [name, stateOf(name, it.removals)]));
+  // What a publish since has settled is not a single change any more.
+  const stays = new Set(openSince(head.published.at(-1) as PublishedList));
+  const settled = names.filter((name) => !stays.has(name));
+  return made(
+    overlaid(content.list, states, names),
+    overlaid(content.list, states, settled),
+    names.filter((name) => stays.has(name)),
+  );
 }
 
 /**
@@ -53,11 +84,14 @@ export function publishedBy(meant: Meant, head: Generation | undefined, kept: st
 export function isMeant(
   history: History,
   generation: Generation,
-  { keeps = false, ...content }: Meant,
+  { keeps = false, isStanding = false, ...content }: Meant,
 ): boolean {
-  const changed = (keeps ? history.current : []).flatMap(({ list, published }) =>
+  const changed = (keeps || isStanding ? history.current : []).flatMap(({ list, published }) =>
     published
-      .flatMap((each) => differing(list, each))
+      .flatMap((each) => [
+        ...differing(list, each.list),
+        ...[...each.removals.values()].map(({ name }) => name),
+      ])
       .filter((name) => list.get(name) === generation.list.get(name)),
   );
   return sameContent(generation, { ...content, list: overlaid(content.list, generation.list, changed) });
@@ -75,7 +109,11 @@ const differing = (a: List, b: List): string[] =>
   [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name));
 
 /** A list in which some names are as in another one. */
-function overlaid(list: List, by: List, names: readonly string[]): List {
+function overlaid(
+  list: List,
+  by: ReadonlyMap<string, EntryState | undefined>,
+  names: readonly string[],
+): List {
   const result = new Map(list);
   for (const name of names) {
     const state = by.get(name);

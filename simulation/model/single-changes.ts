@@ -2,8 +2,9 @@
 import type { PatchResult } from "../../src/api/index.ts";
 import type { EntryState } from "../../src/directory/index.ts";
 import { getOrMake } from "../basics/maps.ts";
-import { type Content, type Generation, isAccepted } from "./generation.ts";
+import { type Content, type Generation, isAccepted, type PublishedList } from "./generation.ts";
 import type { History } from "./history.ts";
+import { removalsAfterChange } from "./removals.ts";
 
 /** What a publisher means by one request. */
 export interface SingleChange {
@@ -123,7 +124,7 @@ export class SingleChanges {
 
   #apply(history: History, head: Generation, change: SingleChange, key: string, result: PatchResult): void {
     const { now, violation, judgeGuard, made } = this.#parts;
-    const { domain, log, patterns, policy, mode, epoch, published } = head;
+    const { domain, log, patterns, policy, mode, epoch } = head;
     const { generation: number } = result;
     this.settle(domain);
     const open = this.#batches.get(domain);
@@ -131,11 +132,15 @@ export class SingleChanges {
     const list = new Map(earlier?.list ?? head.list);
     const atOnce = new Map(earlier?.atOnce);
     const counts = { added: 0, removed: 0, changed: 0 };
+    const published = head.published.at(-1) as PublishedList;
+    let { removals } = published;
     for (const [name, state] of change.states) {
       const was = list.get(name);
+      const made = { was: was ?? null, now: change.now, number, under: head };
+      removals = removalsAfterChange(removals, name, state, made);
       if (state === null) list.delete(name);
       else list.set(name, state);
-      atOnce.set(name, !isAccepted(state ?? undefined) && change.now);
+      atOnce.set(name, !isAccepted(state ?? undefined) && (change.now || atOnce.get(name) === true));
       if ((was ?? null) === state) continue;
       counts[was === undefined ? "added" : state === null ? "removed" : "changed"]++;
     }
@@ -149,11 +154,20 @@ export class SingleChanges {
     if (!change.forces) judgeGuard(history, before, content, isOfBatch ? number : null);
     const isMade = isOfBatch || number !== head.number;
     this.#batches.set(domain, { at: now(), log, number, list, atOnce, isMade });
-    if (!isMade) return;
+    const after = { ...published, removals };
+    if (!isMade) {
+      if (removals !== published.removals) head.published = [...head.published, after];
+      return;
+    }
     if (number < head.number) violation("numbers only grow", `${domain} ${number} followed ${head.number}`);
     if (isOfBatch) history.withdraw();
     const ended = new Set([...atOnce].filter(([, isEnded]) => isEnded).map(([name]) => name));
-    history.succeed(number, content, now(), { isForced: change.forces, ended, published });
+    history.succeed(number, content, now(), {
+      isForced: change.forces,
+      ended,
+      published: after,
+      isPatch: true,
+    });
     made(history, !isOfBatch);
   }
 }

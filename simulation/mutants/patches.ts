@@ -7,8 +7,8 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
     "all of a request happens, or nothing",
     registry(
       "patch.ts",
-      "await rebuildShards(context, manifest, changes, pause)",
-      "await rebuildShards(context, manifest, changes.slice(1), pause)",
+      "rebuildShards(context, manifest, changes)",
+      "rebuildShards(context, manifest, changes.slice(1))",
     ),
   ),
   mutant(
@@ -46,7 +46,7 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "a single removal has no grace",
     "a name that leaves is deferred for the grace, unless the change says now",
-    registry("net-changes.ts", "isAtOnce = atOnce &&", "isAtOnce = (atOnce || state === UNLISTED) &&"),
+    registry("net-changes.ts", "(atOnce || present?.atOnce === true)", "(atOnce || state === UNLISTED)"),
   ),
   mutant(
     "a single removal at once has the grace",
@@ -89,31 +89,27 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
     "what single changes did is not noted",
     "a publish that does not know of them keeps them, or says what it drops",
-    registry("patch.ts", "        notePatches(now.storage, domain, generation, changes);\n", ""),
+    registry("patch.ts", "        notePatches(now.storage, manifest, generation, net.all);\n", ""),
   ),
   mutant(
     "a name that is again as it was published stays noted",
     "nothing is left of its single changes to keep",
-    registry("patched-names.ts", "    if (row?.was !== state) continue;\n", "    continue;\n"),
+    registry("patched-names.ts", "if (next.was !== state || isRemoval) open(", "if (true) open("),
   ),
   mutant(
     "a publish settles what it keeps",
     "a single change that is kept stays one",
-    registry("patched-names.ts", "stays.get(toHex(fingerprint)) ?? state;", "state;"),
+    registry("patched-names.ts", "stays.get(toHex(row.fingerprint)) ?? row.state;", "row.state;"),
   ),
   mutant(
     "a publish settles nothing",
     "a list that knows of single changes settles them",
-    registry("patched-names.ts", "    if (listed === state) {\n", "    if (false) {\n"),
+    registry("patched-names.ts", "    if (listed === row.state) close(", "    if (false) close("),
   ),
   mutant(
     "a name that is kept was as at the publish before",
     "it was as the publisher of this list says",
-    registry(
-      "patched-names.ts",
-      "UPDATE patched_names SET was = ? WHERE",
-      "UPDATE patched_names SET was = coalesce(was, ?) WHERE",
-    ),
+    registry("patched-names.ts", "{ ...row, was: listed, number }", "{ ...row, number }"),
   ),
   mutant(
     "a publish keeps additions, and no removals",

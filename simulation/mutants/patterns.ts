@@ -110,6 +110,6 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
   mutant(
     "a rollback leaves patterns out",
     "it publishes the whole old content",
-    registry("commit.ts", "  const patterns = listedPatterns(manifest);\n", "  const patterns = null;\n"),
+    registry("rollback.ts", "  const patterns = listedPatterns(manifest);\n", "  const patterns = null;\n"),
   ),
 ];

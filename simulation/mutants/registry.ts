@@ -112,8 +112,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "a rollback returns to a stricter mode",
     "only a person makes the mode stricter",
     registry(
-      "commit.ts",
-      "milderMode(manifest.mode, (records.lastList(domain) ?? target).manifest.mode)",
+      "rollback.ts",
+      "milderMode(manifest.mode, (records.lastList(domain)?.manifest ?? manifest).mode)",
       "manifest.mode",
     ),
   ),

@@ -1,4 +1,5 @@
 /** One change of a domain by a publisher: reads the head, plans, uploads, commits; may crash anywhere and resume. */
+import type { HeadResult, RollbackRequest } from "../../src/api/index.ts";
 import { ClientError, type RollcallClient } from "../../src/client/index.ts";
 import { type DomainKey, MODES } from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
@@ -10,8 +11,8 @@ import { planLists } from "../../src/publish/plan-list.ts";
 import { memorySource } from "../../src/publish/sources/index.ts";
 import { commitPlans, startOf } from "../../src/publish/workflow.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import { isHeld, type ModelDirectory } from "../model/directory.ts";
-import { type Content, milderOf } from "../model/generation.ts";
+import type { ModelDirectory } from "../model/directory.ts";
+import { type Content, isHeld, milderOf } from "../model/generation.ts";
 import type { Meant } from "../model/published.ts";
 import type { Publication } from "../plan/plan.ts";
 import { aliasOf, type ContentParts, changed } from "./contents.ts";
@@ -72,8 +73,10 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
       .current.filter((it) => it.number < number && it.deletedUntil === null);
     if (older.length === 0) return;
     const to = random.pick(older);
-    const { generation } = await client.rollback(domain, { to: to.number, expect: number });
-    acknowledge(parts, domain, generation, { ...to, mode: milderOf(to.mode, before?.mode ?? to.mode) });
+    const { generation } = await rolledBack(parts, domain, { to: to.number, expect: number });
+    const mode = milderOf(to.mode, before?.mode ?? to.mode);
+    // Names that were removed since are removed again.
+    acknowledge(parts, domain, generation, { ...to, mode, keeps: true });
     return;
   }
   if (change === "mode" && isLive && random.chance(0.5)) {
@@ -99,7 +102,7 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
   }
   // Who makes the list knows of single changes, or does not.
   const known =
-    isLive && random.chance(0.5) ? { ...before, list: before.published.at(-1) ?? before.list } : before;
+    isLive && random.chance(0.5) ? { ...before, list: before.published.at(-1)?.list ?? before.list } : before;
   const content = changed(parts, publication, isLive ? known : undefined, before?.epoch ?? 1);
   if (content === null) return;
   const contents = new Map([[domain, content]]);
@@ -114,6 +117,22 @@ async function attempt(parts: PublisherParts, publication: Publication): Promise
     contents.set(other, aliasOf(content, domain, was?.epoch ?? 1));
   }
   await publishContents(parts, contents, { forces, keeps: publication.keeps ?? random.chance(0.5) });
+}
+
+/** Rolls back. If names were removed at once that cannot be removed again, a person decides. */
+async function rolledBack(
+  { client, event, random }: PublisherParts,
+  domain: string,
+  request: RollbackRequest,
+): Promise<HeadResult> {
+  const drops = random.chance(0.1);
+  try {
+    return await client.rollback(domain, { ...request, ...(drops ? { patched: "drop" } : {}) });
+  } catch (error) {
+    if (!(error instanceof ClientError && error.code === "patched_names")) throw error;
+    event("rollback met patched_names");
+    return client.rollback(domain, { ...request, patched: "drop" });
+  }
 }
 
 async function remove(parts: PublisherParts, domain: string, number: number | null): Promise<void> {
@@ -134,7 +153,11 @@ async function publishContents(
   { forces, keeps }: { readonly forces: boolean; readonly keeps: boolean },
 ): Promise<void> {
   const { client, model, random, time: timers } = parts;
-  const contents = new Map([...lists].map(([domain, content]) => [domain, { ...content, keeps }]));
+  // Without a word for this publish, rollcall.toml decides.
+  const isStanding = random.chance(0.3);
+  const contents = new Map(
+    [...lists].map(([domain, content]) => [domain, { ...content, keeps, isStanding }]),
+  );
   const note = model.intend(contents);
   const targets = [...contents].map(([domain, content]) => targetOf(parts, domain, content));
   const start = async (domain: string): Promise<Start> => ({
@@ -181,10 +204,10 @@ async function publishContents(
 const targetOf = (
   parts: PublisherParts,
   domain: string,
-  { list, patterns, policy, mode, keeps }: Meant,
+  { list, patterns, policy, mode, keeps, isStanding }: Meant,
 ): PublishTarget => ({
   domain,
-  patched: keeps ? "keep" : "drop",
+  [isStanding ? "settingsPatched" : "patched"]: keeps ? "keep" : "drop",
   source:
     policy.alias === null
       ? memorySource(

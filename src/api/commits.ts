@@ -156,5 +156,17 @@ export const modeRequest = named(
 export type ModeRequest = Infer<typeof modeRequest>;
 
 /** `POST /v1/domains/{domain}/rollback`. */
-export const rollbackRequest = named("RollbackRequest", closed({ to: whole, expect: whole, note }));
+export const rollbackRequest = named(
+  "RollbackRequest",
+  closed({
+    to: whole,
+    expect: whole,
+    note,
+    /**
+     * What becomes of names that were removed with `now` since: `keep`, the default, removes them from that list again; `drop`
+     * leaves it as it was.
+     */
+    patched: v.exactOptional(oneOf("keep", "drop")),
+  }),
+);
 export type RollbackRequest = Infer<typeof rollbackRequest>;

@@ -212,6 +212,14 @@ export const ROUTES = {
     bound: "path",
     body: { schema: rollbackRequest, limit: MAX_SMALL_BODY },
   },
+  planRollback: {
+    method: "GET",
+    path: "/v1/domains/:domain/rollback",
+    params: domain,
+    roles: ["publish"],
+    bound: "path",
+    query: ["to"],
+  },
   releaseBrake: {
     method: "DELETE",
     path: "/v1/domains/:domain/brake",

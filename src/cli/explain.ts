@@ -84,8 +84,12 @@ function adviceOnApi({ code, body }: ClientError): readonly [exit: ExitCode, hin
             "check the name: `rollcall token list` shows token ids, `rollcall status` shows domains",
           ];
     case "repack_needed":
-    case "patched_names":
       return [EXIT.failed, "nothing was changed: publish the list with `rollcall publish`"];
+    case "patched_names":
+      return [
+        EXIT.failed,
+        "nothing was changed: publish the list with `rollcall publish`; a rollback takes --drop-patched, which accepts again whom that list had",
+      ];
     case "storage_full":
       return [EXIT.failed, "nothing was changed; `rollcall status` shows what is stored"];
     case "bad_request":

@@ -146,8 +146,9 @@ export function targetsOf(cli: Cli, file: string | undefined, options: ListOptio
 const expectedOf = (
   domain: DomainSettings | undefined,
   { keepPatched, dropPatched }: ListOptions,
-): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear" | "patched"> => ({
-  patched: keepPatched ? "keep" : dropPatched ? "drop" : domain?.patched,
+): Pick<PublishTarget, "canaries" | "minimum" | "mustNotAppear" | "patched" | "settingsPatched"> => ({
+  patched: keepPatched ? "keep" : dropPatched ? "drop" : undefined,
+  settingsPatched: domain?.patched,
   canaries: domain?.canaries ?? [],
   minimum: domain?.minimum,
   mustNotAppear: domain?.mustNotAppear,

@@ -33,12 +33,14 @@ export function showPlan(
     if (count > SHOWN_LINES) output.line(`    and ${count - SHOWN_LINES} more`);
   };
   const patchedRow = (patched: PatchedPlan): void => {
-    const { added, removed, changed, decision } = patched;
+    const { added, removed, changed, decision, kept } = patched;
     if (added + removed + changed === 0) return;
     const what = `${added} added, ${removed} removed, ${changed} changed one by one, which the list does not reflect`;
     const end =
       decision === null ? red("keep or drop them?") : decision === "keep" ? "kept" : yellow("dropped");
-    row("patched", `${what}: ${end}`);
+    const stays =
+      decision === "drop" && kept.length > 0 ? `; not ${plural(kept.length, "name")} refused with --now` : "";
+    row("patched", `${what}: ${end}${stays}`);
   };
   output.line(`${bold(plan.domain)}  ${baseOf(plan)}, ${modeOf(plan)}`);
   const held = plan.base?.brake?.held ?? 0;

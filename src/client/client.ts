@@ -26,6 +26,7 @@ import {
   type RegistryStatus,
   type RestoredRequest,
   type RestoredResult,
+  type RollbackPlan,
   type RollbackRequest,
   type RouteName,
   read,
@@ -220,6 +221,20 @@ export class RollcallClient {
   /** Publishes an old generation's content under a new number. Overrides the guard. */
   rollback(domain: string, request: RollbackRequest): Promise<HeadResult> {
     return this.#newHead(domain, { ...callOf("rollbackDomain", { domain }), json: request });
+  }
+
+  /**
+   * What a rollback would make of single changes. Changes nothing.
+   * @returns null from an edge of the previous release, which does not know it
+   */
+  async planRollback(domain: string, to: number): Promise<RollbackPlan | null> {
+    const call = callOf("planRollback", { domain });
+    try {
+      return await this.#call("planRollback", { ...call, path: `${call.path}?to=${to}`, idempotent: true });
+    } catch (error) {
+      if (error instanceof ClientError && error.code === "method_not_allowed") return null;
+      throw error;
+    }
   }
 
   /** Changes the mode of a list, and nothing else. The mode that it has already makes no generation. */

@@ -1,5 +1,5 @@
 /** Changes of single mailboxes in a list whose names are known by their fingerprints only. */
-import { concatBytes } from "./bytes.ts";
+import { concatBytes, toHex } from "./bytes.ts";
 import { damaged } from "./errors.ts";
 import { FINGERPRINT_BYTES } from "./fingerprint.ts";
 import type { Counts } from "./manifest.ts";
@@ -20,6 +20,12 @@ export interface PatchedName {
   readonly state: number;
 }
 
+/** A name that single changes changed, as the publisher of its list gets it. */
+export interface OpenName extends PatchedName {
+  /** Whether it was refused with `--now`: then it stays so until a list that does not accept it settles that. */
+  readonly atOnce?: boolean;
+}
+
 /** Bytes of one name: fingerprint, state before, state now; {@link UNLISTED} is 255. */
 const PATCHED_BYTES = FINGERPRINT_BYTES + 2;
 
@@ -28,14 +34,25 @@ export const encodePatched = (names: readonly PatchedName[]): Uint8Array =>
     names.map(({ fingerprint, was, state }) => concatBytes([fingerprint, Uint8Array.of(was, state)])),
   );
 
-/** @throws DirectoryError `damaged` */
-export function decodePatched(bytes: Uint8Array): PatchedName[] {
+/** Fingerprints alone, one after the other. */
+export const encodePrints = (names: readonly Pick<PatchedName, "fingerprint">[]): Uint8Array =>
+  concatBytes(names.map(({ fingerprint }) => fingerprint));
+
+/** @param atOnce fingerprints of those that were refused with `--now` @throws DirectoryError `damaged` */
+export function decodePatched(bytes: Uint8Array, atOnce: Uint8Array = new Uint8Array(0)): OpenName[] {
   if (bytes.length % PATCHED_BYTES !== 0) throw damaged(`changed names of ${bytes.length} bytes`);
+  if (atOnce.length % FINGERPRINT_BYTES !== 0) throw damaged(`names of ${atOnce.length} bytes`);
+  const refused = new Set(
+    Array.from({ length: atOnce.length / FINGERPRINT_BYTES }, (_, i) =>
+      toHex(atOnce.slice(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES)),
+    ),
+  );
   return Array.from({ length: bytes.length / PATCHED_BYTES }, (_, i) => {
     const at = i * PATCHED_BYTES;
     const fingerprint = bytes.slice(at, at + FINGERPRINT_BYTES);
     const [was, state] = new Int8Array(bytes.slice(at + FINGERPRINT_BYTES, at + PATCHED_BYTES));
-    return { fingerprint, was: was as number, state: state as number };
+    const name = { fingerprint, was: was as number, state: state as number };
+    return refused.has(toHex(fingerprint)) ? { ...name, atOnce: true } : name;
   });
 }
 

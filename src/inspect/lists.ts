@@ -28,6 +28,8 @@ export interface ListState {
   readonly refuses_from: number | null;
   /** About how many distinct names enforce mode would have refused in the last day; null in enforce mode. */
   readonly would_refuse: number | null;
+  /** Names whose single changes no publish has settled, up to 10,000; null if the edge does not say. */
+  readonly open_changes: number | null;
   /** Names in a shard on average; null if the edge does not say. */
   readonly names_per_shard: number | null;
   /** What is damaged or lost of the list in the Registry; null if nothing is known of it. */
@@ -149,6 +151,7 @@ function stateOf(
     brake: head?.brake ?? null,
     refuses_from: head?.refuses_from ?? null,
     would_refuse: head?.would_refuse ?? null,
+    open_changes: head?.open_changes ?? null,
     names_per_shard: names,
     fault: head?.fault ?? null,
     publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,

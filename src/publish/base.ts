@@ -11,7 +11,7 @@ import {
   fromBase64Url,
   fromHex,
   type Mode,
-  type PatchedName,
+  type OpenName,
 } from "../directory/index.ts";
 import type { RemoteList } from "./compare.ts";
 import { PublishError, SAME_RELEASE } from "./errors.ts";
@@ -28,7 +28,7 @@ export interface Base {
   /** Its table of patterns, null if there are none. */
   readonly patterns: Uint8Array | null;
   /** Names that single changes changed since the last publish; null or left out if that is not known. */
-  readonly patched?: readonly PatchedName[] | null;
+  readonly patched?: readonly OpenName[] | null;
   /** Names that left and that the brake holds; null or left out if there are none. */
   readonly brake?: DomainDescription["brake"];
   /** About how many distinct names enforce mode would have refused in the last day; null or left out if not known. */
@@ -48,7 +48,10 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     list: { table: tableFrom(description.shards), read: readShard },
     patterns: table === null ? null : readEdge(() => patternsFrom(table)),
     // Names of another generation would be settled without a look at them.
-    patched: patched?.generation === generation ? decodePatched(fromBase64Url(patched.names)) : null,
+    patched:
+      patched?.generation === generation
+        ? decodePatched(fromBase64Url(patched.names), fromBase64Url(patched.at_once ?? ""))
+        : null,
     brake: description.brake,
     wouldRefuse: description.would_refuse,
   };

@@ -9,7 +9,7 @@ import {
   toBase64Url,
 } from "../directory/index.ts";
 import type { PackedList } from "./pack.ts";
-import { keptOf, type PatchedPlan } from "./patched.ts";
+import { keptIn, type PatchedPlan } from "./patched.ts";
 
 /** The parts of a plan that its commit carries. */
 export interface CommitParts {
@@ -47,5 +47,5 @@ export const commitOf = ({
       ? { bits: table.bits, ids: blobIds(table) }
       : { bits: 0, inline: toBase64Url(table.inline) },
   ...(patterns === null ? {} : { patterns: toBase64Url(patterns) }),
-  ...(patched === null ? {} : { patched_kept: toBase64Url(keptOf(patched)) }),
+  ...(patched === null ? {} : { patched_kept: toBase64Url(keptIn(patched)) }),
 });

@@ -6,7 +6,9 @@ import {
   encodeKept,
   type Hashing,
   ID_BYTES,
+  isAcceptedState,
   type KeptName,
+  type OpenName,
   type PatchedName,
   recount,
   shardOf,
@@ -20,9 +22,15 @@ import { type PackedList, statesIn } from "./pack.ts";
 export type PatchedDecision = "keep" | "drop";
 
 /** A decision with what it takes: kept names are put into shards, whose ids are hashes. */
-export type DecidedPatched =
-  | { readonly decision: "keep"; readonly hashing: Hashing }
-  | { readonly decision: "drop" };
+export interface DecidedPatched {
+  readonly decision: PatchedDecision;
+  /**
+   * Whether rollcall.toml says so, and no person about this publish: then nobody is accepted again who was refused with `--now`
+   * since the last publish.
+   */
+  readonly isStanding?: boolean;
+  readonly hashing: Hashing;
+}
 
 /** How a plan treats the single changes since the last publish. */
 export interface PatchedPlan {
@@ -44,14 +52,14 @@ export interface PatchedPlan {
 /** The single changes that a plan looks at. */
 interface PatchedInput {
   /** Null if the edge does not say. */
-  readonly names: readonly PatchedName[] | null;
+  readonly names: readonly OpenName[] | null;
   /** Whether these fingerprints are made as those of the list. */
   readonly comparable: boolean;
   readonly decided: DecidedPatched | undefined;
 }
 
 /** A name that the list has otherwise than single changes made it. */
-interface Unknown extends PatchedName, KeptName {}
+interface Unknown extends OpenName, KeptName {}
 
 /**
  * Compares a list with the single changes since the last publish.
@@ -73,13 +81,20 @@ export function decidePatched(
   }
   if (unknown.length === 0)
     return { packed, patched: settled(count, decided?.decision ?? "drop", [], names) };
-  if (decided?.decision === "drop") return { packed, patched: settled(count, "drop", [], names) };
-  if (decided === undefined || !comparable) return { packed, patched: settled(count, null, [], names) };
+  const kept = decided === undefined ? unknown : keptOf(unknown, decided);
+  if (decided === undefined || (kept.length > 0 && !comparable))
+    return { packed, patched: settled(count, null, [], names) };
   return {
-    packed: withNames(packed, decided.hashing, unknown),
-    patched: settled(count, "keep", unknown, names),
+    packed: kept.length === 0 ? packed : withNames(packed, decided.hashing, kept),
+    patched: settled(count, decided.decision, kept, names),
   };
 }
+
+/** Names that stay as single changes made them. */
+const keptOf = (unknown: readonly Unknown[], { decision, isStanding = false }: DecidedPatched): Unknown[] =>
+  unknown.filter(
+    ({ atOnce = false, listed }) => decision === "keep" || (isStanding && atOnce && isAcceptedState(listed)),
+  );
 
 const settled = (
   count: Pick<PatchedPlan, "added" | "removed" | "changed">,
@@ -117,7 +132,7 @@ function withNames(packed: PackedList, hashing: Hashing, names: readonly Patched
 }
 
 /** What a commit says about single changes. */
-export const keptOf = (patched: PatchedPlan): Uint8Array => concatBytes(patched.kept);
+export const keptIn = (patched: PatchedPlan): Uint8Array => concatBytes(patched.kept);
 
 /**
  * Whether single changes are what a publish leaves of them: only names that it keeps, each as it lists them.

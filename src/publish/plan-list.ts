@@ -15,7 +15,7 @@ import { PublishError } from "./errors.ts";
 import { type LineReport, type ReadList, readList } from "./list.ts";
 import type { ListRecorder } from "./list-recorder.ts";
 import { emptyList } from "./pack.ts";
-import type { PatchedDecision } from "./patched.ts";
+import type { DecidedPatched, PatchedDecision } from "./patched.ts";
 import { type DomainPlan, MAX_NAMED, planDomain, resultingPolicy } from "./plan.ts";
 import type { Source } from "./sources/index.ts";
 
@@ -36,6 +36,8 @@ export interface PublishTarget {
   readonly canaries: readonly string[];
   /** What becomes of single changes that the list does not know; left out: nobody decided. */
   readonly patched?: PatchedDecision | undefined;
+  /** What rollcall.toml says of that. It accepts nobody again who was refused with `--now`; `patched` may. */
+  readonly settingsPatched?: PatchedDecision | undefined;
   /** Fewest names that the list must accept. */
   readonly minimum?: number | undefined;
   /** Addresses that the list must not have, in whatever state. */
@@ -109,8 +111,7 @@ export async function planList(
     ...{ initialMode, settingsMode },
     sources:
       list.sources.length === 0 ? undefined : { counts: list.sources, last: recorder?.last(domain) ?? null },
-    decidedPatched:
-      target.patched === "keep" ? { decision: target.patched, hashing } : DECIDED[target.patched ?? "open"],
+    decidedPatched: decidedBy(target, hashing),
   };
   const compared = await during(progress, `comparing ${domain}`, (update) =>
     planDomain(mode === undefined ? intent : { ...intent, mode }, base, (done, of) => update(done / of)),
@@ -187,7 +188,13 @@ export async function during<T>(
   return result;
 }
 
-const DECIDED = { drop: { decision: "drop" }, open: undefined } as const;
+const decidedBy = (
+  { patched, settingsPatched }: PublishTarget,
+  hashing: Hashing,
+): DecidedPatched | undefined => {
+  const decision = patched ?? settingsPatched;
+  return decision && { decision, isStanding: patched === undefined, hashing };
+};
 
 const NOTHING = { count: 0, first: [] };
 const NO_LIST: ReadList = {
@@ -201,7 +208,7 @@ const NO_LIST: ReadList = {
 
 async function readTarget(
   { hashing, recorder, progress }: PlanPorts,
-  { domain, source, policy: changes, bits, patched }: PublishTarget,
+  { domain, source, policy: changes, bits, patched, settingsPatched }: PublishTarget,
   { key, base }: Start,
   { skipInvalid = false, signal }: PlanOptions,
 ): Promise<ReadList> {
@@ -216,7 +223,9 @@ async function readTarget(
   }
   const writer = recorder?.begin(domain) ?? null;
   const kept =
-    patched === "keep" ? (base?.patched ?? []).filter(({ state }) => state !== UNLISTED).length : 0;
+    (patched ?? settingsPatched) === "keep"
+      ? (base?.patched ?? []).filter(({ state }) => state !== UNLISTED).length
+      : 0;
   const list = await during(progress, `reading ${source.describe()}`, (update) =>
     readList({
       source,

@@ -134,7 +134,8 @@ export async function planDomain(
   const mode = intent.mode ?? modeWithoutWord(base, intent);
   const { packed, patched } = decidePatched(intent.packed, {
     names: base?.patched ?? null,
-    comparable: live !== null && comparable(live, { policy, keyId: key.id }),
+    // After a deletion too: who was removed with `--now` stays so.
+    comparable: base !== null && comparable(base, { policy, keyId: key.id }),
     decided: intent.decidedPatched,
   });
   const planned = { ...intent, packed };

@@ -1,8 +1,9 @@
-/** Makes new generations: commit, rollback and deletion. */
-import type { CommitRequest, CommitResult, HeadResult, RollbackRequest } from "../api/index.ts";
+/** Makes new generations: commit and deletion. */
+import type { CommitRequest, CommitResult, HeadResult } from "../api/index.ts";
 import {
   acceptedCount,
-  blobIds,
+  atOnce,
+  comparable,
   DEFAULT_POLICY,
   type DomainKey,
   type DomainPolicy,
@@ -11,14 +12,13 @@ import {
   encodeManifest,
   fromBase64Url,
   type Hashing,
-  isKnownCanonicaliser,
   isSamePatterns,
   isSameTable,
+  type KeptName,
   listedPatterns,
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
-  milderMode,
   type NewDepartures,
   NO_COUNTS,
   NO_DEPARTURES,
@@ -32,10 +32,11 @@ import { computeDepartures, newListOf } from "./compute-departures.ts";
 import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
 import { changesTo, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
+import { liftAccepted } from "./journal.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { refusesFromOf } from "./list-grace.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
-import { requireNoPatches, settlePatches } from "./patched-names.ts";
+import { areOpen, endPatches, requireNoPatches, settlePatches } from "./patched-names.ts";
 import type { PlanContext } from "./plan.ts";
 import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
@@ -71,9 +72,7 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   const validate = { records, keyFor, reach, isGranted: isKeyOf };
   const drafts = request.domains.map((each) => validateCommit(validate, each));
   requireShards(drafts);
-  request.domains.forEach((each, i) => {
-    settleNames(context, each, drafts[i] as Draft);
-  });
+  const kept = request.domains.map((each, i) => keptBy(context, each, drafts[i] as Draft));
   const changed = drafts.filter((draft) => !isUnchanged(draft));
   for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
     if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
@@ -82,6 +81,11 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
   const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
+  drafts.forEach((draft, i) => {
+    const isMade = changed.includes(draft);
+    settlePatches(storage, draft.domain, isMade ? number : (draft.head?.number as number), kept[i] ?? []);
+    if (isMade) liftNames(context, draft);
+  });
   return {
     generations: Object.fromEntries(
       drafts.map((draft) => [
@@ -93,25 +97,33 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   };
 }
 
-/** Settles the single changes since the last publish. @throws RegistryFailure `patched_names` or `bad_request` */
-function settleNames(
+/** The names that a commit has only because of single changes. @throws RegistryFailure `patched_names` or `bad_request` */
+function keptBy(
   { storage }: GuardContext,
   { domain, patched_kept: kept }: CommitRequest["domains"][number],
   { head, policy, key }: Draft,
-): void {
+): readonly KeptName[] {
   if (kept === undefined) {
     requireNoPatches(storage, domain);
-    return;
+    return [];
   }
+  const names = readRequest(domain, () => decodeKept(fromBase64Url(kept)));
+  const isComparableToHead = head !== null && isComparable(head.manifest, { policy, keyId: key.id });
+  // Of a list that was deleted, only removals with `--now` are left.
+  const isOpen = liveManifest(head) !== null || areOpen(storage, domain, names);
+  if (names.length === 0 || (isComparableToHead && isOpen)) return names;
+  throw badRequest(domain, "names of single changes cannot be kept under another key or spelling");
+}
+
+/** Whom a new list accepts is not removed with `--now` any more. */
+export function liftNames(
+  { storage, records }: CommitContext,
+  { domain, head, policy, key, shards }: Draft,
+): void {
+  const list = { domain, keyId: key.id, policy, shards };
   const before = liveManifest(head);
-  if (kept !== "" && (before === null || !isComparable(before, { policy, keyId: key.id }))) {
-    throw badRequest(domain, "names of single changes cannot be kept under another key or spelling");
-  }
-  settlePatches(
-    storage,
-    domain,
-    readRequest(domain, () => decodeKept(fromBase64Url(kept))),
-  );
+  const shardsBefore = before !== null && comparable(before, list) ? before.shards : null;
+  atOnce(liftAccepted(storage, records, list, shardsBefore));
 }
 
 /**
@@ -131,52 +143,6 @@ export function commitDrafts(
   requireGuard(context, drafts, number, isOverride);
   for (const draft of drafts) putDraft(context, draft, number, meta);
   return number;
-}
-
-/**
- * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard.
- * @throws RegistryFailure `not_found`, `conflict`, `forbidden` or `bad_request`
- */
-export function rollback(
-  context: CommitContext,
-  domain: string,
-  { to, expect, note }: RollbackRequest,
-  by: string,
-): HeadResult {
-  const { records, keyFor } = context;
-  const standing = records.standing(domain);
-  if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
-  requireNumber(domain, standing.number, expect);
-  // A damaged head can be replaced, and nothing is taken from it.
-  const head = records.soundHead(domain);
-  const target = records.generation(domain, to);
-  if (target === null) {
-    throw failure("not_found", `${domain} has no generation ${to} in its history`, { domain });
-  }
-  const { manifest } = target;
-  if (manifest.deletedUntil !== null) {
-    throw failure("bad_request", `generation ${to} of ${domain} is a deletion; use delete`, { domain });
-  }
-  const key = keyFor(domain, manifest.epoch);
-  if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
-    throw failure(
-      "bad_request",
-      `generation ${to} of ${domain} was made under another master key or canonicaliser: publish the list again`,
-      { domain },
-    );
-  }
-  const { policy, shards, counts } = manifest;
-  // The list of a person who chose a milder mode since may not refuse again. After a deletion the last list's mode counts.
-  const mode = milderMode(manifest.mode, (records.lastList(domain) ?? target).manifest.mode);
-  const patterns = listedPatterns(manifest);
-  const lost = records.sum(domain, blobIds(shards), shards.bits).missing;
-  if (lost.length > 0) {
-    throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
-  }
-  const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
-  const words = note ?? `to generation ${to}`;
-  const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
-  return { domain, generation };
 }
 
 /**
@@ -210,6 +176,7 @@ export function remove(context: CommitContext, domain: string, expect: number, b
     patterns: null,
   };
   put(context, content, keyFor(domain, epoch), { action: "delete", by, forced: true, note: null });
+  endPatches(storage, domain, number);
   return { domain, generation: number };
 }
 
@@ -334,7 +301,6 @@ function put(context: CommitContext, content: ManifestContent, key: DomainKey, m
   // The roster lists who is served, and is written early where that changes.
   if (wasServed !== (content.deletedUntil === null)) setMeta(storage, "roster_due", generation);
   records.putHead(manifest, meta, now);
-  if (meta.action === "rollback" || meta.action === "delete") settlePatches(storage, domain);
   writeAudit(storage, now, meta.action, meta.by, domain, describe(manifest, meta));
 }
 

@@ -1,4 +1,5 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
+import { deleteJournal, pruneJournal } from "./journal.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { pruneKeys } from "./patch-keys.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
@@ -28,6 +29,7 @@ export function prune(storage: RegistryStorage, records: Records, now: number, h
     now - history,
     ROWS,
   );
+  for (const domain of new Set(generations.map((row) => row.domain as string))) pruneJournal(storage, domain);
   const isMoreToThin = thinPatches(storage, now, REPLACED_LIFE, ROWS);
   const isMoreKeys = pruneKeys(storage, now, ROWS);
   const isMoreToSettle = settleLeft(storage, records, now, history);
@@ -111,6 +113,7 @@ function pruneTombstones(storage: RegistryStorage, now: number, history: number)
     setMeta(storage, "purged", Math.max(getMeta(storage, "purged") ?? 0, number));
     storage.sql("DELETE FROM heads WHERE domain = ?", domain);
     storage.sql("DELETE FROM generations WHERE domain = ?", domain);
+    deleteJournal(storage, domain);
     storage.sql("DELETE FROM brakes WHERE domain = ?", domain);
     storage.sql("DELETE FROM key_grants WHERE domain = ?", domain);
     storage.sql("DELETE FROM usage WHERE domain = ?", domain);

@@ -2,6 +2,7 @@
 import type { GenerationRecord } from "../api/index.ts";
 import { DAMAGE_COLUMN, damageIn } from "./damages.ts";
 import { BRAKE_COLUMNS, brakeIn } from "./held-names.ts";
+import { OPEN_COLUMN } from "./patched-names.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import type { HeadSummary, Page } from "./protocol.ts";
 import { SUMMARY_COLUMNS, summaryIn } from "./summaries.ts";
@@ -22,13 +23,14 @@ export const domainsNamed = (storage: RegistryStorage, names: readonly string[])
     storage.sql(`${HEADS} WHERE h.domain = ?`, name).map((row) => summaryAt(storage, row)),
   );
 
-const HEADS = `SELECT h.domain, h.number, ${SUMMARY_COLUMNS}, ${BRAKE_COLUMNS}, ${DAMAGE_COLUMN} FROM heads h
+const HEADS = `SELECT h.domain, h.number, ${SUMMARY_COLUMNS}, ${BRAKE_COLUMNS}, ${DAMAGE_COLUMN}, ${OPEN_COLUMN} FROM heads h
   LEFT JOIN summaries s ON s.domain = h.domain AND s.number = h.number
   LEFT JOIN brakes b ON b.domain = h.domain AND h.deleted IS NULL`;
 
 function summaryAt(storage: RegistryStorage, row: SqlRow): HeadSummary {
   const { departures: _, ...head } = summaryIn(storage, row.domain as string, row.number as number, row);
-  return { ...head, brake: brakeIn(row), fault: damageIn(row) ?? head.fault ?? null };
+  const open_changes = row.open_changes as number;
+  return { ...head, brake: brakeIn(row), open_changes, fault: damageIn(row) ?? head.fault ?? null };
 }
 
 /** A domain's history before generation `after`, newest first; null if it never had a head. */

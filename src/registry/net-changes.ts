@@ -32,6 +32,10 @@ export interface Listed {
 /** A place in the list: a shard and a tail within it. */
 export const placeOf = (shard: number, tail: number): string => `${shard} ${tail}`;
 
+/** The state of a name that was looked up in a list of these shard bits. */
+export const stateIn = (listed: ReadonlyMap<string, Listed>, fingerprint: Uint8Array, bits: number): number =>
+  (listed.get(placeOf(shardOf(fingerprint, bits), tailOf(fingerprint))) as Listed).state;
+
 /** What became of one change. */
 interface Applied {
   readonly counts: Pick<PatchResult, "added" | "removed" | "changed">;
@@ -106,7 +110,8 @@ export class NetChanges {
       const { state: was } = this.#listed.get(place) as Listed;
       const present = this.#names.get(place);
       before.push([place, present]);
-      const isAtOnce = atOnce && !isAcceptedState(state);
+      // One that was refused at once before is not deferred because it is refused again.
+      const isAtOnce = !isAcceptedState(state) && (atOnce || present?.atOnce === true);
       defers ||= isLost(was, state) && !isAtOnce;
       this.#put(place, { fingerprint, was, state, shard, tail, atOnce: isAtOnce });
       const from = present?.state ?? was;

@@ -6,19 +6,16 @@ import {
   CANONICALISER_VERSION,
   type DomainKey,
   decodeDepartures,
-  decodeShard,
   deferredUntil,
   departedUntil,
   departureBlobOf,
-  findEntry,
+  inSteps,
   isAcceptedState,
   isKnownCanonicaliser,
   listedPatterns,
   type ManifestRecord,
   nameChangesIn,
   type SingleChange,
-  shardOf,
-  tailOf,
   UNLISTED,
 } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
@@ -26,12 +23,12 @@ import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { judge, knownChanges } from "./guard.ts";
 import { getMeta } from "./meta.ts";
-import { type Listed, type NetChange, NetChanges, placeOf } from "./net-changes.ts";
+import { type Listed, type NetChange, NetChanges } from "./net-changes.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
 import { notePatches } from "./patched-names.ts";
 import { type Pause, pauseEvery } from "./pause.ts";
 import type { Actor, Changed, MailboxChanges } from "./protocol.ts";
-import { rebuildShards, shardBytes } from "./rebuild-shards.ts";
+import { listedIn, rebuildShards } from "./rebuild-shards.ts";
 import { type Head, liveManifest } from "./records.ts";
 import { requireRoom } from "./room.ts";
 import { hasSentinels, requireNoAlias } from "./validate-commit.ts";
@@ -80,10 +77,11 @@ export async function patchTogether(
       const base = requireList(context, domain);
       requireRoom(context.storage, domain, context.now);
       const { head, manifest } = base;
-      const listed = await readShards(context, manifest, patches, pause);
+      const prints = patches.flatMap(({ changes }) => changes.map(([print]) => print));
+      const listed = await inSteps(listedIn(context.records, manifest, prints), pause);
       const { net, outcomes } = await judgeAll(context, base, listed, patches, pause);
       const changes = net.changed;
-      const { shards, counts } = await rebuildShards(context, manifest, changes, pause);
+      const { shards, counts } = await inSteps(rebuildShards(context, manifest, changes), pause);
       const { result, ...position } = host.changed(() => {
         const now = host.context();
         if (now.records.head(domain)?.number !== head.number) throw new HeadMoved();
@@ -95,7 +93,7 @@ export async function patchTogether(
         const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));
         const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;
         const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;
-        notePatches(now.storage, domain, generation, changes);
+        notePatches(now.storage, manifest, generation, net.all);
         return outcomes.map((outcome, i) =>
           remember(now, (patches[i] as MailboxChanges).idempotency, generation, outcome),
         );
@@ -132,33 +130,6 @@ function requireList({ records, keyFor, reach }: CommitContext, domain: string):
   }
   requireNoAlias(reach, domain, manifest.policy.alias);
   return { head, manifest, key: keyFor(domain, manifest.epoch) };
-}
-
-/** Looks the names of a batch up in the head, shard by shard. */
-async function readShards(
-  { records }: CommitContext,
-  manifest: ManifestRecord,
-  patches: readonly MailboxChanges[],
-  pause: Pause,
-): Promise<ReadonlyMap<string, Listed>> {
-  const { bits } = manifest.shards;
-  const prints = patches.flatMap(({ changes }) => changes.map(([print]) => print));
-  const wanted = new Map<number, Uint8Array[]>();
-  for (const print of prints) {
-    const index = shardOf(print, bits);
-    const group = wanted.get(index) ?? [];
-    group.push(print);
-    wanted.set(index, group);
-  }
-  const listed = new Map<string, Listed>();
-  for (const [index, group] of wanted) {
-    await pause();
-    const shard = decodeShard(shardBytes(records, manifest, index));
-    for (const print of group) {
-      listed.set(placeOf(index, tailOf(print)), { state: findEntry(shard, print), inShard: shard.count });
-    }
-  }
-  return listed;
 }
 
 /** Judges each change of a batch after those before it. @returns the names that the accepted ones change */

@@ -21,6 +21,7 @@ import type {
   RegistryStatus,
   RestoredResult,
   Result,
+  RollbackPlan,
   RollbackRequest,
   TokenRecord,
   VerifyResult,
@@ -41,7 +42,7 @@ export type Actor = string;
 export type Reach = readonly string[] | null;
 
 /** What a Registry of an earlier release does not say of a head. */
-export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse" | "fault">>;
+export type HeadCounts = Partial<Pick<DomainSummary, "brake" | "would_refuse" | "open_changes" | "fault">>;
 
 /** A head as the Registry knows it; the edge adds its age, and whether its own key fits. */
 export type HeadSummary = Omit<DomainSummary, "age" | "key_fits" | keyof HeadCounts> & HeadCounts;
@@ -127,6 +128,8 @@ export interface PatchedNames extends HeadCounts {
   readonly generation: number;
   readonly manifest: Uint8Array;
   readonly names: Uint8Array;
+  /** Fingerprints of those that were removed with `--now`, one after the other; left out by the previous release. */
+  readonly atOnce?: Uint8Array;
 }
 
 export interface RegistryApi {
@@ -158,6 +161,8 @@ export interface RegistryApi {
     by: Actor,
     reach: Reach,
   ): Promise<Result<Changed<HeadResult>>>;
+  /** What a rollback would make of single changes. Changes nothing. */
+  planRollback(domain: string, to: number, reach: Reach): Promise<Result<RollbackPlan>>;
   /** Changes the mode of the head, and nothing else. */
   setMode(
     domain: string,
@@ -214,6 +219,7 @@ export const REGISTRY_CALLS = [
   "patched",
   "plan",
   "rollback",
+  "planRollback",
   "setMode",
   "release",
   "remove",

@@ -13,16 +13,17 @@ import type {
   QuestionAnswer,
   RestoredResult,
   Result,
+  RollbackPlan,
   RollbackRequest,
   VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, inSteps, rosterMac } from "../directory/index.ts";
+import { deriveDomainKey, encodePatched, encodePrints, inSteps, rosterMac } from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
-import { type CommitContext, commit, remove, rollback } from "./commit.ts";
+import { type CommitContext, commit, remove } from "./commit.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { AskedLeavers, Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
@@ -40,7 +41,7 @@ import { changeMode } from "./mode.ts";
 import { isOvertaken, type Planned } from "./overtaken.ts";
 import { patchTogether } from "./patch.ts";
 import { PatchQueue } from "./patch-queue.ts";
-import { patchedNames } from "./patched-names.ts";
+import { MOST_COUNTED, openRows } from "./patched-names.ts";
 import { pauseEvery } from "./pause.ts";
 import { plan } from "./plan.ts";
 import type { RegistryPorts, RegistrySettings, RegistryStorage } from "./ports.ts";
@@ -63,6 +64,7 @@ import type {
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { changesForReplica } from "./replica-changes.ts";
+import { planRollback, rollback } from "./rollback.ts";
 import { largeUsage, noteUpload } from "./room.ts";
 import { schemaFault } from "./schema.ts";
 import {
@@ -151,12 +153,21 @@ export class RegistryCore implements RegistryApi {
     return this.#answer(() => {
       const head = this.#records.head(domain);
       if (head === null) return null;
-      const names = encodePatched(patchedNames(this.#storage, domain));
+      const rows = openRows(this.#storage, domain);
+      const names = encodePatched(rows);
+      const atOnce = encodePrints(rows.filter((row) => row.atOnce !== null));
       const { mode, bytes } = head.manifest;
       const [counts] = withRefused(this.#options.counters, [
         { domain, mode, brake: brakeOf(this.#storage, domain) },
       ]);
-      return { generation: head.number, manifest: bytes, names, ...counts };
+      return {
+        generation: head.number,
+        manifest: bytes,
+        names,
+        atOnce,
+        open_changes: Math.min(rows.length, MOST_COUNTED),
+        ...counts,
+      };
     });
   }
 
@@ -287,6 +298,10 @@ export class RegistryCore implements RegistryApi {
     reach: Reach,
   ): Promise<Result<Changed<HeadResult>>> {
     return this.#answer(() => this.#changed(() => rollback(this.#context(reach), domain, request, by)));
+  }
+
+  async planRollback(domain: string, to: number, reach: Reach): Promise<Result<RollbackPlan>> {
+    return this.#answer(() => planRollback(this.#context(reach), domain, to));
   }
 
   async setMode(

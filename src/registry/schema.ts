@@ -61,10 +61,20 @@ const FIRST_TABLES = [
   `CREATE INDEX IF NOT EXISTS heads_waiting ON heads (number) WHERE kv_number < number`,
   `CREATE INDEX IF NOT EXISTS heads_by_alias ON heads (alias) WHERE alias IS NOT NULL`,
   `CREATE INDEX IF NOT EXISTS heads_deleted ON heads (deleted) WHERE deleted IS NOT NULL`,
-  // What single changes did to each name since the last publish. A state of -1: not listed.
+  // What single changes did to each name since the last publish. A state of -1: not listed. `at_once`: the spelling under
+  // which it was removed with --now.
   `CREATE TABLE IF NOT EXISTS patched_names (
      domain TEXT NOT NULL, fingerprint BLOB NOT NULL, was INTEGER NOT NULL, state INTEGER NOT NULL,
      number INTEGER NOT NULL, PRIMARY KEY (domain, fingerprint)) WITHOUT ROWID`,
+  // What is open no more, or was changed again: it was so from `number` up to, but not including, `ended`, which never
+  // falls from one row to the next. `holds`: 1 while a removal with --now still counts that a list has settled.
+  `CREATE TABLE IF NOT EXISTS settled_names (
+     domain TEXT NOT NULL, seq INTEGER NOT NULL, ended INTEGER NOT NULL, fingerprint BLOB NOT NULL,
+     was INTEGER NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, at_once TEXT, holds INTEGER,
+     PRIMARY KEY (domain, seq)) WITHOUT ROWID`,
+  `CREATE INDEX IF NOT EXISTS settled_names_in_force ON settled_names (domain, fingerprint) WHERE holds = 1`,
+  // Up to which generation a domain's oldest rows of these were forgotten, because there were too many.
+  `CREATE TABLE IF NOT EXISTS forgotten_names (domain TEXT PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID`,
   // Results of single changes, for a client that sends one again.
   `CREATE TABLE IF NOT EXISTS patch_keys (
      seq INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
@@ -110,6 +120,7 @@ const LATER_COLUMNS = [
   ["kv_deletions", "failures", "INTEGER"],
   ["kv_deletions", "next", "INTEGER"],
   ["tokens", "key_id", "TEXT"],
+  ["patched_names", "at_once", "TEXT"],
   // The generation with which the head began to name a blob; null: in an earlier release.
   ["blobs", "named_from", "INTEGER"],
   // Patterns of the list; null: made by an earlier release, which knew none.
@@ -154,6 +165,7 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
     lacks("summaries", "refuses_from") ||
     lacks("brakes", "domain") ||
     lacks("left_blobs", "id") ||
+    lacks("settled_names", "domain") ||
     lacks("damages", "domain") ||
     lacks("key_grants", "domain") ||
     lacks("usage", "domain");

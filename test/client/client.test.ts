@@ -183,6 +183,7 @@ const summary = {
   brake: { held: 15, since: 1, left: 20, asked: 12 },
   refuses_from: null,
   would_refuse: null,
+  open_changes: null,
   names_per_shard: 1,
   fault: null,
 };
@@ -318,6 +319,7 @@ describe("other calls", () => {
       brake: null,
       refuses_from: null,
       would_refuse: null,
+      open_changes: null,
       names_per_shard: null,
       fault: null,
     };

@@ -5,6 +5,7 @@ import {
   type ErrorBody,
   EVERY_DESCRIBED_ROUTE,
   errorsOf,
+  type PatchResult,
   type RegistryStatus,
   type TokenCreated,
   VERSION,
@@ -166,6 +167,27 @@ async function provokePatches(): Promise<string[]> {
   ].filter((wrong) => wrong !== null);
 }
 
+/** A rollback across another spelling, since which a name was removed with `now`. */
+async function provokeRollback(): Promise<string[]> {
+  const domain = "respelled.example";
+  const list = ["alice", "bob"];
+  const to = await publish(env, domain, list);
+  const policy = { case: "sensitive" } as const;
+  await publish(env, domain, list, { policy, expect: to, force: true });
+  const json = { remove: [`alice@${domain}`], now: true, force: true };
+  const { generation: expect } = await callJson<PatchResult>(env, `/v1/domains/${domain}/mailboxes`, {
+    method: "PATCH",
+    json,
+  });
+  const wrong = await fault("POST /v1/domains/{domain}/rollback", env, {
+    path: `/v1/domains/${domain}/rollback`,
+    options: { json: { to, expect } },
+    status: 409,
+    code: "patched_names",
+  });
+  return wrong === null ? [] : [wrong];
+}
+
 /** Whatever adds something to a domain that stores too much. */
 async function provokeFull(): Promise<string[]> {
   const domain = "stuffed.example";
@@ -271,6 +293,7 @@ describe("the description of the API", () => {
 
   it("matches single changes that need a publish first", async () => {
     expect(await provokePatches()).toEqual([]);
+    expect(await provokeRollback()).toEqual([]);
     expect(await provokeFull()).toEqual([]);
   });
 

@@ -18,8 +18,9 @@ const changeOf = (name: string, was: number, state: number): PatchedName => ({
 async function planOf(
   list: readonly string[],
   patched: readonly PatchedName[],
-  decision: PublishTarget["patched"],
+  decision: PublishTarget["patched"] | Pick<PublishTarget, "settingsPatched">,
 ) {
+  const decided = typeof decision === "object" ? decision : { patched: decision };
   const target: PublishTarget = {
     domain: D,
     source: memorySource(
@@ -28,7 +29,7 @@ async function planOf(
     ),
     policy: {},
     canaries: [],
-    patched: decision,
+    ...decided,
   };
   const ports = {
     hashing: stablelibHashing,
@@ -70,6 +71,19 @@ describe("single changes that a list does not know", () => {
       expect(patched).toMatchObject({ decision: decision ?? null, kept: [], settles: true });
     },
   );
+
+  it("stay if they refuse somebody with --now, whatever rollcall.toml says of the others", async () => {
+    const [added, removed, disabled] = changes as [PatchedName, PatchedName, PatchedName];
+    const some = [added, { ...removed, atOnce: true }, disabled];
+    const { packed, patched } = await planOf(people(10), some, { settingsPatched: "drop" });
+    expect(packed.counts).toMatchObject({ active: 9, disabled: 0 });
+    expect(patched).toMatchObject({ decision: "drop", settles: true });
+    expect(patched?.kept).toHaveLength(1);
+    // A person may say otherwise of one publish, and a list without the name settles it.
+    expect((await planOf(people(10), some, "drop")).patched?.kept).toEqual([]);
+    expect((await planOf(people(9, 2), some, { settingsPatched: "drop" })).patched?.kept).toEqual([]);
+    expect((await planOf(people(10), some, { settingsPatched: "keep" })).patched?.kept).toHaveLength(3);
+  });
 
   it("get shards with room for them: a publish that keeps them ends repack_needed", async () => {
     const many = people(30_000, 1_000).map((name) => changeOf(name, UNLISTED, 0));

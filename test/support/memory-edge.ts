@@ -147,6 +147,7 @@ export class MemoryEdge {
       brake: null,
       refuses_from: null,
       would_refuse: null,
+      open_changes: 0,
       names_per_shard: null,
       fault: null,
       mode: commit.mode ?? before?.mode ?? "enforce",

@@ -43,6 +43,10 @@ const summary = {
    */
   names_per_shard: orNull(whole),
   /**
+   * Names whose single changes no publish has settled, counted up to 10,000; null from an edge that does not say.
+   */
+  open_changes: orNull(whole),
+  /**
    * Set if what the Registry has of the head is damaged or lost: checks that need it are deferred, and nothing is made from
    * it. The other members may then be wrong, but for `domain` and `generation`.
    */
@@ -92,9 +96,9 @@ export const domainDescription = named(
     /**
      * Names that single changes changed since the last publish, as of a generation: in base64url, 12 bytes each. Those are
      * the fingerprint, the state then and the state now, each an index into active, disabled, full, moved; 255: not listed.
-     * Null from an edge that does not know.
+     * `at_once` has the fingerprints of those that were refused with `now`. Null from an edge that does not know.
      */
-    patched: orNull(open({ generation: whole, names: text })),
+    patched: orNull(open({ generation: whole, names: text, at_once: orNull(text) })),
     kv: open({ state: kvState, generation: orNull(whole) }),
   }),
 );
@@ -140,3 +144,25 @@ export const generationList = named(
   }),
 );
 export type GenerationList = Infer<typeof generationList>;
+
+/** `GET /v1/domains/{domain}/rollback?to=N`: what becomes of single changes if that generation's list is the head again. */
+export const rollbackPlan = named(
+  "RollbackPlan",
+  open({
+    domain: text,
+    /** The head's number. */
+    generation: whole,
+    to: whole,
+    /** Names whose single changes are open again, as they were then. */
+    reopened: open({ added: whole, removed: whole, changed: whole }),
+    /** Names that were refused with `now` since, and are refused in that list, too. */
+    refused_again: whole,
+    /** Names whose single changes end, since they were made later. */
+    ended: whole,
+    /** Names that were refused with `now` since, and cannot be found in that list: `patched` must be `drop`. */
+    unknown: whole,
+    /** Whether the journal of single changes does not reach back so far: `patched` must be `drop`. */
+    forgotten: flag,
+  }),
+);
+export type RollbackPlan = Infer<typeof rollbackPlan>;

@@ -8,7 +8,7 @@ import { type Infer, kind, named, type Schema } from "../schema.ts";
 import { changesAnswer } from "./changes.ts";
 import { answer, checkAnswer } from "./checks.ts";
 import { commitResult, headResult, patchResult, planResult } from "./commits.ts";
-import { domainDescription, domainKeyBody, domainList, generationList } from "./domains.ts";
+import { domainDescription, domainKeyBody, domainList, generationList, rollbackPlan } from "./domains.ts";
 import { done } from "./errors.ts";
 import { hookAnswer, hookDeregistration, hookDiscovery, hookRegistration } from "./hooks.ts";
 import { auditList, edgeStatus, health, registryStatus, restoredResult, verifyResult } from "./status.ts";
@@ -140,9 +140,16 @@ export const ANSWERS = {
     errors: ["not_found", "conflict"],
   },
   rollbackDomain: {
-    summary: "Make an old generation's content the head again, under a new number",
+    summary:
+      "Make an old generation's content the head again, under a new number, with the single changes that were open then",
     answer: headResult,
-    errors: ["not_found", "conflict"],
+    errors: ["not_found", "conflict", "patched_names"],
+  },
+  planRollback: {
+    summary:
+      "Show what becomes of single changes if a generation's list is the head again. `?to=` is its number. Changes nothing",
+    answer: rollbackPlan,
+    errors: ["not_found"],
   },
   releaseBrake: {
     summary:

@@ -127,7 +127,7 @@ keep_lists = true
 # mode = "observe"          # how a new domain starts: accept every recipient, and record what would be rejected;
 #                           # "defer": tell senders to try again later instead; "enforce": reject
 patched = "keep"            # a publish keeps single changes (rollcall add, …) that the list does not reflect; "drop": it
-#                           # takes them back. Without this line it stops until a person decides
+#                           # takes them back, but for names removed with --now. Without this line it stops until a person decides
 # guard = 0.2               # share of accepted names that may leave within 24 hours without --force
 # grace = 3600              # seconds to defer a name that left the list before rejecting it; 0: reject at once
 # delimiters = "+"          # characters that start a subaddress, as in john+news; "" for none

@@ -51,6 +51,7 @@ and the history says so.
 
 Single changes (rollcall add, remove, …) since the last publish that the list does not reflect need a decision: --keep-patched,
 --drop-patched, or patched = "keep" or "drop" in rollcall.toml. Kept ones are asked about again, until the list reflects them.
+Who was refused with --now stays so until a list without the name was published: only --drop-patched accepts the name before.
 
 With --force, a list that accepts nobody must be confirmed by typing the domain's name; --force --yes does not ask.`;
 

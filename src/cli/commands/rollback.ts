@@ -1,13 +1,14 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { GenerationRecord } from "../../api/index.ts";
+import type { GenerationRecord, RollbackPlan } from "../../api/index.ts";
 import type { Cli, EdgeOptions } from "../context.ts";
-import { inputError } from "../exit.ts";
-import { instant } from "../output.ts";
+import { CliError, EXIT, inputError } from "../exit.ts";
+import { instant, plural } from "../output.ts";
 import { domainOf } from "../publish-targets.ts";
 
 interface RollbackOptions extends EdgeOptions {
   readonly to?: number;
   readonly note?: string;
+  readonly dropPatched?: boolean;
   readonly yes?: boolean;
 }
 
@@ -22,6 +23,7 @@ export function rollbackCommand(cli: Cli): Command {
       wholeNumber,
     )
     .option("--note <text>", "note for the history, at most 200 characters")
+    .option("--drop-patched", "restore the list as it was: with the names that were refused with --now since")
     .option("--yes", "do not ask for confirmation")
     .action((domain: string, options: RollbackOptions) => rollback(cli, domainOf(domain), options));
 }
@@ -41,6 +43,8 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
   if (head === undefined) throw inputError(`${domain} has no generation`, `see \`${wanted}\``);
   output.line(`${domain}  from ${describe(head)}`);
   output.line(`${" ".repeat(domain.length)}  to   ${describe(target)}`);
+  const plan = await client.planRollback(domain, target.generation);
+  if (plan !== null) showChanges(cli, plan, options);
   output.line(
     "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace.",
   );
@@ -49,9 +53,36 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
     to: target.generation,
     expect: head.generation,
     ...(options.note === undefined ? {} : { note: options.note }),
+    ...(options.dropPatched ? { patched: "drop" as const } : {}),
   });
   output.line(`${output.colors.green("published")} ${domain} as generation ${result.generation}`);
   output.result({ ...result, from: head.generation, to: target.generation });
+}
+
+/** What becomes of single changes, in the words of a plan. @throws CliError exit 4 if they need a decision */
+function showChanges(
+  { output }: Cli,
+  { reopened, refused_again: again, ended, unknown, forgotten }: RollbackPlan,
+  { dropPatched = false }: RollbackOptions,
+): void {
+  const row = (count: number, words: string): void => {
+    if (count > 0) output.line(`  patched    ${words}`);
+  };
+  const { added, removed, changed } = reopened;
+  const open = `${added} added, ${removed} removed, ${changed} changed one by one: open again`;
+  row(added + removed + changed, open);
+  const names = plural(again + unknown, "name");
+  if (dropPatched) row(again + unknown, `${names} refused with --now since: as the list has them`);
+  else row(again, `${plural(again, "name")} refused with --now since: refused again`);
+  row(ended, `${plural(ended, "later single change")}: dropped`);
+  if (dropPatched || (unknown === 0 && !forgotten)) return;
+  throw new CliError(
+    EXIT.guard,
+    unknown === 0
+      ? "the single changes of that time are forgotten; nothing was changed"
+      : `${plural(unknown, "name")} refused with --now since cannot be found in that list, which is under another key, case or dots setting; nothing was changed`,
+    "run the command again with --drop-patched, then refuse them again with `rollcall remove --now`; `rollcall audit --domain DOMAIN` shows when that was done",
+  );
 }
 
 function targetOf(

@@ -25,6 +25,8 @@ Exit code 1 if a list was made under another key than the edge's or is damaged i
 list is older or was never published. Otherwise 3 if a domain has no list. On the host that publishes, a publish that found
 nothing to change counts as well. An alias has no list and is never stale.
 
+An open single change (rollcall add, remove, …) is one that the source of the list did not reflect at the last publish.
+
 Warns of a list whose shards are half full: single changes fill the shards that a list has, and only a publish makes more.`;
 
 /** `rollcall status`: the state of each domain, and whether its list is fresh. */
@@ -157,6 +159,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       list.brake === null ? null : red(`${list.brake.held} leavers held`),
       list.refuses_from === null ? null : yellow(`refuses nobody until ${instant(list.refuses_from)}`),
       list.would_refuse === null ? null : `would refuse about ${plural(list.would_refuse, "name")} a day`,
+      list.open_changes ? `${plural(list.open_changes, "open single change")}` : null,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);

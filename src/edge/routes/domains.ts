@@ -48,6 +48,7 @@ function seenFromHere(deployment: Deployment, head: HeadSummary): DomainSummary 
     brake: head.brake ?? null,
     would_refuse: head.would_refuse ?? null,
     names_per_shard: head.names_per_shard ?? null,
+    open_changes: head.open_changes ?? null,
     fault: head.fault ?? null,
   };
 }
@@ -62,12 +63,17 @@ export const showDomain: Handler<"showDomain"> = async (call) => {
   if (result !== null && found === null) throw notFound(params.domain);
   const manifest =
     found === null ? await headOf(call, params.domain) : readManifest(found.manifest, params.domain);
-  const patched = found && { generation: found.generation, names: toBase64Url(found.names) };
+  const patched = found && {
+    generation: found.generation,
+    names: toBase64Url(found.names),
+    // A Registry of the previous release does not say.
+    at_once: toBase64Url(found.atOnce ?? new Uint8Array(0)),
+  };
   const { domain, shards, canonicaliser, policy, departures, origin } = manifest;
   const table = listedPatterns(manifest);
-  const { brake = null, would_refuse = null } = found ?? {};
+  const { brake = null, would_refuse = null, open_changes = null } = found ?? {};
   return {
-    ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse }),
+    ...seenFromHere(deployment, { ...summaryOf(manifest), brake, would_refuse, open_changes }),
     origin,
     partition: deployment.reader.partitionOf(domain),
     policy,
@@ -162,6 +168,12 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
   );
 };
 
+export const planRollback: Handler<"planRollback"> = async (call) => {
+  const { params, caller } = call;
+  const registry = registryOf(call, params.domain);
+  return unwrap(await registry.planRollback(params.domain, numberIn(call, "to"), reachOf(caller)));
+};
+
 export const deleteDomain: Handler<"deleteDomain"> = async (call) => {
   const { params, caller } = call;
   const removed = registryOf(call, params.domain).remove(params.domain, expectIn(call), caller.id);
@@ -180,10 +192,13 @@ export const releaseBrake: Handler<"releaseBrake"> = async (call) => {
 };
 
 /** The head that a change was planned against. @throws HttpError `bad_request` */
-function expectIn({ request }: RouteCall): number {
-  const expect = wholeNumber(new URL(request.url).searchParams.get("expect") ?? "");
-  if (expect === null) throw badRequest("expect must be a whole number");
-  return expect;
+const expectIn = (call: RouteCall): number => numberIn(call, "expect");
+
+/** A number of a query. @throws HttpError `bad_request` */
+function numberIn({ request }: RouteCall, name: string): number {
+  const number = wholeNumber(new URL(request.url).searchParams.get(name) ?? "");
+  if (number === null) throw badRequest(`${name} must be a whole number`);
+  return number;
 }
 
 /** A whole number of a query, or null. */

@@ -154,6 +154,12 @@ export const RIGHTS: Readonly<Record<string, Right>> = {
     admitted: 409,
     nowhere: 404,
   },
+  "GET /v1/domains/:domain/rollback": {
+    ...publisher,
+    request: ofDomain(`/rollback?to=${NEVER}`),
+    admitted: 404,
+    nowhere: 404,
+  },
   "DELETE /v1/domains/:domain/brake": {
     ...publisher,
     request: (domain) => ({

@@ -281,6 +281,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
       fails(409, "conflict", `/v1/domains/${large}/rollback`, { json: { to: 1, expect: 999 } }),
       ...badBodies(`${own}/rollback`, MAX_SMALL_BODY),
     ],
+    "GET /v1/domains/{domain}/rollback": [
+      ok(`/v1/domains/${large}/rollback?to=${heads[large]}`),
+      fails(400, "bad_request", `/v1/domains/${large}/rollback`),
+      fails(400, "bad_request", `/v1/domains/${large}/rollback?to=x`),
+      fails(404, "not_found", `${nowhere}/rollback?to=1`),
+    ],
     "DELETE /v1/domains/{domain}/brake": [
       fails(400, "bad_request", `/v1/domains/${world.braked}/brake`, { method: "DELETE" }),
       fails(409, "conflict", `/v1/domains/${world.braked}/brake?expect=999`, { method: "DELETE" }),

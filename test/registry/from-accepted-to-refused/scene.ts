@@ -78,9 +78,7 @@ export class Scene {
         policy.case === head.policy.case &&
         policy.dots === head.policy.dots;
       const keeps = isSame && policy.alias === null && random.chance(0.5);
-      const decided = keeps
-        ? ({ decision: "keep", hashing: stablelibHashing } as const)
-        : ({ decision: "drop" } as const);
+      const decided = { decision: keeps ? "keep" : "drop", hashing: stablelibHashing } as const;
       const parts = decidePatched(pack(list, key, policy), { names: patched, comparable: isSame, decided });
       const body = commitOf({ policy: {}, key, expect: commit.expect, resultingPolicy: policy, ...parts });
       Object.assign(commit, { shards: body.shards, patched_kept: body.patched_kept });

@@ -1,0 +1,205 @@
+/** Makes an old list the head again, with the single changes that were open then. */
+import type { HeadResult, RollbackPlan, RollbackRequest } from "../api/index.ts";
+import {
+  atOnce,
+  blobIds,
+  isKnownCanonicaliser,
+  listedPatterns,
+  type ManifestRecord,
+  milderMode,
+  shardOf,
+  tailOf,
+  toHex,
+  UNLISTED,
+} from "../directory/index.ts";
+import { type CommitContext, commitDrafts, liftNames } from "./commit.ts";
+import { failure } from "./failure.ts";
+import { dropSince, isForgotten, type JournalRow, MAX_JOURNAL, settledSince, spellingOf } from "./journal.ts";
+import { stateIn } from "./net-changes.ts";
+import { openRows, reopenPatches } from "./patched-names.ts";
+import { requireReach } from "./reach.ts";
+import { listedIn, rebuildShards } from "./rebuild-shards.ts";
+import { type Draft, requireNumber } from "./validate-commit.ts";
+
+/** A name that a list has, and that was removed with `--now` since. */
+interface RemovedAgain extends JournalRow {
+  /** Its state in that list. */
+  readonly listed: number;
+}
+
+/** What becomes of single changes with a rollback. */
+interface RolledChanges {
+  /** Those that were open in that generation: its list has them. */
+  readonly reopened: readonly JournalRow[];
+  /** Names that were removed with `--now` since, and are removed from that list again. */
+  readonly again: readonly RemovedAgain[];
+  /** Open changes that end, since they were made later. */
+  readonly ended: readonly JournalRow[];
+  /** Names that were removed with `--now` since, and cannot be removed from that list: its fingerprints are other ones. */
+  readonly strange: number;
+  /** Whether the journal does not reach back so far. */
+  readonly isForgotten: boolean;
+}
+
+/**
+ * Makes an old generation's content the head again, under a new number. A rollback always overrides the guard. Call it inside a
+ * transaction.
+ * @throws RegistryFailure `not_found`, `conflict`, `forbidden`, `patched_names` or `bad_request`
+ */
+export function rollback(
+  context: CommitContext,
+  domain: string,
+  { to, expect, note, patched = "keep" }: RollbackRequest,
+  by: string,
+): HeadResult {
+  const { records, storage, keyFor } = context;
+  const standing = records.standing(domain);
+  if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
+  requireNumber(domain, standing.number, expect);
+  // A damaged head can be replaced, and nothing is taken from it.
+  const head = records.soundHead(domain);
+  const manifest = listToRestore(context, domain, to);
+  const key = keyFor(domain, manifest.epoch);
+  if (key.id !== manifest.keyId || !isKnownCanonicaliser(manifest.canonicaliser)) {
+    throw failure(
+      "bad_request",
+      `generation ${to} of ${domain} was made under another master key or canonicaliser: publish the list again`,
+      { domain },
+    );
+  }
+  const { policy } = manifest;
+  // The list of a person who chose a milder mode since may not refuse again. After a deletion the last list's mode counts.
+  const mode = milderMode(manifest.mode, (records.lastList(domain)?.manifest ?? manifest).mode);
+  const patterns = listedPatterns(manifest);
+  const lost = records.sum(domain, blobIds(manifest.shards), manifest.shards.bits).missing;
+  if (lost.length > 0) {
+    throw failure("not_found", `${lost.length} shards of generation ${to} are no longer kept`, { domain });
+  }
+  const changes = rolledChanges(context, manifest, patched);
+  requireDecision(domain, to, changes, patched);
+  const { shards, counts } = removedAgain(context, manifest, changes);
+  const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
+  const words = note ?? inWords(to, changes);
+  const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
+  reopenPatches(storage, domain, generation, [...changes.reopened, ...changes.again]);
+  if (patched === "drop") dropSince(storage, domain, to);
+  liftNames(context, draft);
+  return { domain, generation };
+}
+
+/**
+ * What would become of single changes. Changes nothing.
+ * @throws RegistryFailure `not_found`, `forbidden` or `bad_request`
+ */
+export function planRollback(context: CommitContext, domain: string, to: number): RollbackPlan {
+  const standing = context.records.standing(domain);
+  if (standing === null) throw failure("not_found", `${domain} has no generation`, { domain });
+  const target = listToRestore(context, domain, to);
+  requireReach(context.reach, domain, target.policy);
+  const { reopened, again, ended, strange, isForgotten: forgotten } = rolledChanges(context, target, "keep");
+  const added = reopened.filter(({ was, state }) => was === UNLISTED && state !== UNLISTED).length;
+  const removed = reopened.filter(({ state }) => state === UNLISTED).length;
+  return {
+    domain,
+    generation: standing.number,
+    to,
+    reopened: { added, removed, changed: reopened.length - added - removed },
+    refused_again: again.length,
+    ended: ended.length,
+    unknown: strange,
+    forgotten,
+  };
+}
+
+/** A list of a domain's history. @throws RegistryFailure `not_found` or `bad_request` */
+function listToRestore({ records }: CommitContext, domain: string, to: number): ManifestRecord {
+  const target = records.generation(domain, to);
+  if (target === null) {
+    throw failure("not_found", `${domain} has no generation ${to} in its history`, { domain });
+  }
+  if (target.manifest.deletedUntil === null) return target.manifest;
+  throw failure("bad_request", `generation ${to} of ${domain} is a deletion; use delete`, { domain });
+}
+
+/** What becomes of single changes if a list is the head again. @param patched `drop`: no name is removed again */
+function rolledChanges(
+  { storage, records }: CommitContext,
+  target: ManifestRecord,
+  patched: RollbackRequest["patched"],
+): RolledChanges {
+  const { domain, generation: to, policy } = target;
+  const open = openRows(storage, domain);
+  const settled = settledSince(storage, domain, to);
+  const then = [...open, ...settled].filter(({ number }) => number <= to);
+  const removed = [...open.filter((row) => row.atOnce !== null), ...settled.filter((row) => row.isInForce)];
+  // Who was refused so in that generation is so again.
+  const isRefused = new Set(then.flatMap((row) => (row.atOnce === null ? [] : [toHex(row.fingerprint)])));
+  const since = removed.filter(
+    ({ number, fingerprint }) => number > to && !isRefused.has(toHex(fingerprint)),
+  );
+  // Whether somebody was hired again under another spelling since is not known.
+  const present = records.soundHead(domain) ?? records.lastList(domain);
+  const isStrange = present !== null && spellingOf(present.manifest) !== spellingOf(target);
+  const fitting = since.filter(({ atOnce: spelling }) => !isStrange && spelling === spellingOf(target));
+  const again = patched === "drop" || policy.alias !== null ? [] : fitting;
+  const byName = new Map(then.map((row) => [toHex(row.fingerprint), row]));
+  const listed = atOnce(
+    listedIn(
+      records,
+      target,
+      again.map(({ fingerprint }) => fingerprint),
+    ),
+  );
+  const isAgain = new Set(again.map(({ fingerprint }) => toHex(fingerprint)));
+  const reopened = then.filter(({ fingerprint }) => !isAgain.has(toHex(fingerprint)));
+  return {
+    reopened,
+    again: again.map((row) => {
+      const state = stateIn(listed, row.fingerprint, target.shards.bits);
+      return { ...row, listed: state, was: byName.get(toHex(row.fingerprint))?.was ?? state };
+    }),
+    ended: open.filter(({ fingerprint }) => {
+      const name = toHex(fingerprint);
+      return !isAgain.has(name) && !byName.has(name);
+    }),
+    strange: since.length - fitting.length,
+    isForgotten: isForgotten(storage, domain, to),
+  };
+}
+
+/** @throws RegistryFailure `patched_names` if it is not known who was removed with `--now`, and nobody decided about that */
+function requireDecision(
+  domain: string,
+  to: number,
+  { strange, isForgotten: lacksSome }: RolledChanges,
+  patched: RollbackRequest["patched"],
+): void {
+  if (patched === "drop" || (strange === 0 && !lacksSome)) return;
+  const what = lacksSome
+    ? `the single changes that were open in generation ${to} are forgotten, since more than ${MAX_JOURNAL} came later`
+    : `${strange} names were removed with --now since generation ${to}, and cannot be removed from its list, which is under another key, case or dots setting`;
+  throw failure("patched_names", `${domain}: ${what}: say that these changes are dropped`, { domain });
+}
+
+/** A list without the names that were removed since. */
+function removedAgain(
+  context: CommitContext,
+  target: ManifestRecord,
+  { again }: RolledChanges,
+): Pick<Draft, "shards" | "counts"> {
+  const { bits } = target.shards;
+  const changes = again
+    .filter(({ listed, state }) => listed !== state)
+    .map(({ fingerprint, state }) => ({
+      shard: shardOf(fingerprint, bits),
+      tail: tailOf(fingerprint),
+      state,
+    }));
+  return atOnce(rebuildShards(context, target, changes));
+}
+
+/** What the history says of a rollback. */
+function inWords(to: number, { reopened, again }: RolledChanges): string {
+  const open = reopened.length === 0 ? "" : `; single changes open again: ${reopened.length}`;
+  return `to generation ${to}${open}${again.length === 0 ? "" : `; removals made again: ${again.length}`}`;
+}
