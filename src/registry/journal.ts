@@ -16,11 +16,14 @@ import { stateIn } from "./net-changes.ts";
 import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { listedIn } from "./rebuild-shards.ts";
 import type { Records } from "./records.ts";
-import { replace } from "./rows.ts";
+import { insert, replace } from "./rows.ts";
 import { bytesOf } from "./summaries.ts";
 
 /** Rows that a domain's journal has at most. Its oldest are forgotten first. */
 export const MAX_JOURNAL = 500_000;
+
+/** Without the hint SQLite reads all rows of the domain. */
+const IN_FORCE = "settled_names INDEXED BY settled_names_in_force";
 
 /** What one name was changed to, from a generation on. */
 export interface JournalRow extends PatchedName {
@@ -60,29 +63,23 @@ export function retire(
   const holds = isInForce && atOnce !== null;
   // No generation has it, and nothing is left of it.
   if (number >= ended && !holds) return;
-  storage.sql(
-    `INSERT INTO settled_names (domain, seq, ended, fingerprint, was, state, number, at_once, holds)
-       SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM settled_names WHERE domain = ?`,
-    domain,
-    ended,
-    fingerprint,
-    was,
-    state,
-    number,
-    atOnce,
-    holds ? 1 : null,
-    domain,
-  );
-  forgetOldest(storage, domain);
+  const seq = 1 + lastOf(storage, domain);
+  const at_once = atOnce;
+  const row = { domain, seq, ended, fingerprint, was, state, number, at_once, holds: holds ? 1 : null };
+  insert(storage, "settled_names", row);
+  if (seq > MAX_JOURNAL) forgetUpTo(storage, domain, seq - MAX_JOURNAL);
 }
 
-function forgetOldest(storage: RegistryStorage, domain: string): void {
+/** The number of the newest row, 0 if there is none. */
+const lastOf = (storage: RegistryStorage, domain: string): number =>
+  (storage.sql("SELECT seq FROM settled_names WHERE domain = ? ORDER BY seq DESC LIMIT 1", domain)[0]?.seq ??
+    0) as number;
+
+function forgetUpTo(storage: RegistryStorage, domain: string, seq: number): void {
   const forgotten = storage.sql(
-    `DELETE FROM settled_names WHERE domain = ? AND seq <=
-       (SELECT max(seq) - ? FROM settled_names WHERE domain = ?) RETURNING ended`,
+    "DELETE FROM settled_names WHERE domain = ? AND seq <= ? RETURNING ended",
     domain,
-    MAX_JOURNAL,
-    domain,
+    seq,
   );
   const ended = Math.max(...forgotten.map((row) => row.ended as number));
   if (forgotten.length > 0) replace(storage, "forgotten_names", { domain, ended });
@@ -96,7 +93,7 @@ export function supersede(
   spelling: string,
 ): void {
   storage.sql(
-    "UPDATE settled_names SET holds = NULL WHERE domain = ? AND fingerprint = ? AND holds = 1 AND at_once = ?",
+    `UPDATE ${IN_FORCE} SET holds = NULL WHERE domain = ? AND fingerprint = ? AND holds = 1 AND at_once = ?`,
     domain,
     fingerprint,
     spelling,
@@ -106,7 +103,7 @@ export function supersede(
 /** A person drops all removals with `--now` since a generation, whatever their spelling. */
 export function dropSince(storage: RegistryStorage, domain: string, number: number): void {
   storage.sql(
-    "UPDATE settled_names SET holds = NULL WHERE domain = ? AND holds = 1 AND number > ?",
+    `UPDATE ${IN_FORCE} SET holds = NULL WHERE domain = ? AND holds = 1 AND number > ?`,
     domain,
     number,
   );
@@ -120,7 +117,7 @@ export const isInForce = (
   spelling: string,
 ): boolean =>
   storage.sql(
-    "SELECT 1 FROM settled_names WHERE domain = ? AND fingerprint = ? AND holds = 1 AND at_once = ? LIMIT 1",
+    `SELECT 1 FROM ${IN_FORCE} WHERE domain = ? AND fingerprint = ? AND holds = 1 AND at_once = ? LIMIT 1`,
     domain,
     fingerprint,
     spelling,
@@ -139,7 +136,7 @@ export function* liftAccepted(
 ): Steps<void> {
   const { domain, shards } = list;
   const removed = storage.sql(
-    "SELECT DISTINCT fingerprint FROM settled_names WHERE domain = ? AND holds = 1 AND at_once = ?",
+    `SELECT DISTINCT fingerprint FROM ${IN_FORCE} WHERE domain = ? AND holds = 1 AND at_once = ?`,
     domain,
     spellingOf(list),
   );
