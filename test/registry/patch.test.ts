@@ -428,4 +428,53 @@ describe("the history of single changes", () => {
     expect((await desk.head())?.counts.active).toBe(2_001);
     expect(await patch({ [second]: ACTIVE })).toMatchObject({ added: 1 });
   });
+
+  describe("frees no part of a list of which one span ended", () => {
+    let part = "";
+    /** Two single changes after a list. @returns the names */
+    async function twoChanges(pause: number): Promise<[string, string]> {
+      await desk.publish(people(2_000), { bits: 3 });
+      const { names } = desk.world.keyFor(D);
+      const found = people(500, 5_000).filter((name) => shardOf(fingerprint(names, name), 3) === 0);
+      const [first, second] = found as [string, string];
+      await patch({ [first]: ACTIVE });
+      part = sql("SELECT id FROM blobs WHERE named_from = 2")[0]?.id as string;
+      await desk.world.clock.advance(pause);
+      await patch({ [second]: ACTIVE });
+      return [first, second];
+    }
+    const sql = (query: string) => desk.world.registry().sql(query);
+    /** First generations of the spans of the part that the first change made. */
+    const spans = (): number[] =>
+      sql(`SELECT first FROM blob_spans WHERE id = '${part}' ORDER BY first`).map(
+        ({ first }) => first as number,
+      );
+
+    it("if the head names it again", async () => {
+      const [, second] = await twoChanges(10 * MINUTE);
+      await desk.world.clock.advance(3 * HOUR);
+      expect(spans()).toEqual([2]);
+      await patch({ [second]: GONE }, { atOnce: true });
+      await desk.world.clock.advance(3 * HOUR);
+      expect(spans()).toEqual([]);
+      for (let hour = 0; hour < 60; hour++) await desk.world.clock.advance(HOUR);
+      expect((await desk.head())?.counts.active).toBe(2_001);
+      expect(await patch({ [second]: ACTIVE })).toMatchObject({ added: 1 });
+    });
+
+    it("if a generation of another span stays", async () => {
+      const [, second] = await twoChanges(1.5 * HOUR);
+      await desk.world.clock.advance(22.7 * HOUR);
+      const { generation } = await patch({ [second]: GONE }, { atOnce: true });
+      await desk.world.clock.advance(HOUR / 2);
+      accepted(await desk.rollback({ to: 1, expect: generation }));
+      await desk.world.clock.advance(HOUR);
+      expect(spans()).toEqual([2, generation]);
+      await desk.world.clock.advance(3 * HOUR);
+      expect(spans()).toEqual([generation]);
+      for (let hour = 0; hour < 60; hour++) await desk.world.clock.advance(HOUR);
+      accepted(await desk.rollback({ to: generation, expect: generation + 1 }));
+      expect((await desk.head())?.counts.active).toBe(2_001);
+    });
+  });
 });
