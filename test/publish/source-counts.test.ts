@@ -210,6 +210,14 @@ describe("a person who says that a source is right", () => {
     expect(await world.sync([both()])).toEqual(["published"]);
   });
 
+  it("may do so at another edge, whose generation of the same number has nothing to do with what was stored here", async () => {
+    const staging = new World();
+    const at = (host: string): PublishPorts => staging.ports(host, "https://staging.example");
+    await publishLists(at("other"), [both()], {});
+    expect(staging.edge.heads.get(DOMAIN)?.generation).toBe(world.edge.heads.get(DOMAIN)?.generation);
+    expect(await publishLists(at("host"), [both()], {})).toMatchObject({ isPublished: false });
+  });
+
   it("is not asked again if the host was killed before it stored what the sources gave", async () => {
     const ports = world.ports();
     const killed = { ...ports, recorder: null };
