@@ -19,15 +19,17 @@ export interface Host {
   /** Folders and files that hold its configuration: they are put back before each way. */
   readonly configuration: readonly string[];
   /** Where authenticated clients connect. */
-  readonly submission: { readonly port: number; readonly tls: boolean };
+  submission(way: string): { readonly port: number; readonly tls: boolean };
   /** Makes the distribution's default configuration, and lets {@link LOGIN} send mail, as the distribution's manual says. */
   install(): void;
   /** Makes the server read /etc/aliases again, if that takes a command. */
   newAliases?(): void;
-  /** Does what the page says, with the file as it is: not even an address is changed. */
-  paste(way: string): void;
+  /** Does what the page says, with the file as it is: not even an address is changed, but for that of the edge. */
+  paste(way: string, edge: { readonly url: string; readonly checkToken: string }): void;
   /** Starts the server, which greets by itself soon. @returns how to end it */
   start(): () => Promise<void>;
+  /** Messages of its own command that wait in its queue after a try that failed, if the command sends over SMTP. */
+  waiting?(): string;
   /** What it wrote to its logs. */
   logs(): string;
   /** Outcomes by the name of a case, where the server's default differs from that of most. */

@@ -5,5 +5,6 @@ import { harakaHost } from "./haraka/host.mts";
 import type { Host } from "./host.ts";
 import { opensmtpdHost } from "./opensmtpd/host.ts";
 import { postfixHost } from "./postfix/host.ts";
+import { sendmailHost } from "./sendmail/host.ts";
 
-export const HOSTS: readonly Host[] = [postfixHost, eximHost, opensmtpdHost, harakaHost];
+export const HOSTS: readonly Host[] = [postfixHost, eximHost, opensmtpdHost, harakaHost, sendmailHost];

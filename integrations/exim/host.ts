@@ -77,7 +77,7 @@ export const eximHost: Host = {
   isUnpacked: true,
   hasUsers: true,
   configuration: ["/etc/exim4"],
-  submission: { port: 25, tls: false },
+  submission: () => ({ port: 25, tls: false }),
   install() {
     for (const folder of ["/var/spool/exim4", "/var/log/exim4"]) {
       mkdirSync(folder, { recursive: true });

@@ -1,6 +1,6 @@
 /** Haraka as `haraka --install` sets it up, with a server behind, its own network and a login. It has no users of its own. */
 import { execFileSync, spawn } from "node:child_process";
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Daemon } from "../../test/mta/support/daemon.ts";
 import { type Host, LOGIN, NAME } from "../host.ts";
@@ -20,12 +20,12 @@ let daemon: Daemon | null = null;
 
 export const harakaHost: Host = {
   name: "haraka",
-  ways: ["bridge.ini"],
+  ways: ["bridge.ini", "edge.ini"],
   missing: WITHOUT_HARAKA,
   isUnpacked: false,
   hasUsers: false,
   configuration: [`${HOME}/config`],
-  submission: { port: 25, tls: false },
+  submission: () => ({ port: 25, tls: false }),
   install() {
     execFileSync(process.execPath, [PROGRAM, "-i", HOME], { stdio: "ignore" });
     rmSync(`${HOME}/node_modules`, { recursive: true, force: true });
@@ -42,8 +42,10 @@ export const harakaHost: Host = {
     const plugins = readFileSync(`${HOME}/config/plugins`, "utf8").replaceAll(/^mail_from\..*\n/gm, "");
     write("plugins", `own_network\nauth/flat_file\n${plugins}`);
   },
-  paste(way) {
-    cpSync(join(import.meta.dirname, way), `${HOME}/config/rollcall.ini`);
+  paste(way, { url, checkToken }) {
+    const lines = readFileSync(join(import.meta.dirname, way), "utf8");
+    writeFileSync(`${HOME}/config/rollcall.ini`, lines.replace("https://rollcall.example.org", url));
+    if (way === "edge.ini") writeFileSync(`${HOME}/config/rollcall_token`, `${checkToken}\n`);
     appendFileSync(`${HOME}/config/plugins`, "rollcall\n");
   },
   start() {

@@ -27,7 +27,7 @@ export const opensmtpdHost: Host = {
   isUnpacked: true,
   hasUsers: true,
   configuration: [CONFIGURATION],
-  submission: { port: 465, tls: true },
+  submission: () => ({ port: 465, tls: true }),
   install() {
     for (const [i, user] of ["opensmtpd", "opensmtpq"].entries()) {
       appendFileSync(

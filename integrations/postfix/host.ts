@@ -12,6 +12,22 @@ const run = (command: string, args: readonly string[], input = ""): string =>
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
   });
 
+const GREYLISTING = "relay-recipient-maps.cf, greylisting.cf";
+const POSTSCREEN = "relay-recipient-maps.cf, postscreen.cf";
+
+/** Debian's example of it in master.cf, without TLS, which has nothing to do with this. */
+const SUBMISSION = "submission inet n - y - - smtpd\n";
+
+/** Does what postscreen.master.cf says: its lines in place of the line of smtpd. */
+function pasteMaster(): void {
+  const path = "/etc/postfix/master.cf";
+  const lines = readFileSync(join(import.meta.dirname, "postscreen.master.cf"), "utf8");
+  writeFileSync(
+    path,
+    readFileSync(path, "utf8").replace(/^smtp +inet .* smtpd\n/m, () => lines),
+  );
+}
+
 export const postfixHost: Host = {
   name: "postfix",
   ways: [
@@ -20,12 +36,15 @@ export const postfixHost: Host = {
     "tcp-table.cf",
     "access-map.cf",
     "policy-service.cf",
+    GREYLISTING,
+    POSTSCREEN,
   ],
   missing: WITHOUT_POSTFIX,
   isUnpacked: false,
   hasUsers: true,
   configuration: ["/etc/postfix"],
-  submission: { port: 25, tls: false },
+  // postscreen has no login for clients that it does not know yet.
+  submission: (way) => ({ port: way === POSTSCREEN ? 587 : 25, tls: false }),
   install() {
     const answers = {
       "main_mailer_type select": "Internet Site",
@@ -47,10 +66,14 @@ export const postfixHost: Host = {
       "/etc/postfix/main.cf",
       `smtpd_sasl_auth_enable = yes\nsmtpd_sasl_local_domain = ${NAME}\nmaillog_file = /var/log/mail.log\n`,
     );
+    appendFileSync("/etc/postfix/master.cf", SUBMISSION);
   },
   newAliases: () => void run("newaliases", []),
   paste(way) {
-    appendFileSync("/etc/postfix/main.cf", `\n${readFileSync(join(import.meta.dirname, way), "utf8")}`);
+    for (const file of way.split(", ")) {
+      appendFileSync("/etc/postfix/main.cf", `\n${readFileSync(join(import.meta.dirname, file), "utf8")}`);
+    }
+    if (way === POSTSCREEN) pasteMaster();
   },
   start() {
     run("postfix", ["start"]);

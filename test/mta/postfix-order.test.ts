@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../testing/ports.ts";
@@ -8,6 +7,7 @@ import { type EdgeFront, startEdgeFront } from "../conformance/faults/edge-front
 import { Cleanup } from "./support/cleanup.ts";
 import { type Bridge, Command, folder, ROOT, startBridge } from "./support/command.ts";
 import { page, type Way } from "./support/pages.ts";
+import { startPolicyService } from "./support/policy-service.ts";
 import { type Postfix, type PostfixOptions, startPostfix, WITHOUT_POSTFIX } from "./support/postfix.ts";
 import { codesOf, SmtpSession } from "./support/smtp-client.ts";
 import { pause } from "./support/waiting.ts";
@@ -20,27 +20,6 @@ const KNOWN = "<known@example.com>";
 const UNKNOWN = "<nobody@example.com>";
 
 const fileOf = (name: string): string => readFileSync(join(ROOT, "integrations", "postfix", name), "utf8");
-
-/** A policy service, such as a greylister, with one answer to all. */
-async function startPolicy(action: string, cleanup: Cleanup): Promise<{ port: number; asked: string[] }> {
-  const asked: string[] = [];
-  const server = createServer((socket) => {
-    let text = "";
-    socket
-      .on("error", () => undefined)
-      .on("data", (part) => {
-        text += part.toString();
-        for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-          asked.push(/^recipient=(.*)$/m.exec(text.slice(0, end))?.[1] ?? "");
-          text = text.slice(end + 2);
-          socket.write(`action=${action}\n\n`);
-        }
-      });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanup.add(() => new Promise((resolve) => server.close(resolve)));
-  return { port: (server.address() as AddressInfo).port, asked };
-}
 
 /** What a stranger sees in one session. */
 async function ask(port: number, ...recipients: string[]): Promise<string[]> {
@@ -85,7 +64,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
     }
 
     it("asks a greylister only about recipients that exist, with the lines of greylisting.cf", async () => {
-      const greylister = await startPolicy("450 4.2.0 greylisted", cleanup);
+      const greylister = await startPolicyService("450 4.2.0 greylisted", cleanup);
       const lines = fileOf("greylisting.cf").replaceAll("127.0.0.1:10030", `127.0.0.1:${greylister.port}`);
       const { port } = await start("greylisting", lines);
       expect(await ask(port, UNKNOWN, KNOWN)).toEqual(["550 5.1.1", "450 4.2.0"]);
@@ -93,7 +72,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
     });
 
     it("lets a greylister hide the refusal without reject_unlisted_recipient before it", async () => {
-      const greylister = await startPolicy("450 4.2.0 greylisted", cleanup);
+      const greylister = await startPolicyService("450 4.2.0 greylisted", cleanup);
       const lines = fileOf("greylisting.cf")
         .replaceAll("127.0.0.1:10030", `127.0.0.1:${greylister.port}`)
         .replace("    reject_unlisted_recipient\n", "");
@@ -103,7 +82,7 @@ describe.skipIf(WITHOUT_POSTFIX !== null)(
     });
 
     it("lets a greylister hide it with DEFER_IF_PERMIT, too", async () => {
-      const greylister = await startPolicy("DEFER_IF_PERMIT greylisted", cleanup);
+      const greylister = await startPolicyService("DEFER_IF_PERMIT greylisted", cleanup);
       const lines = fileOf("greylisting.cf")
         .replaceAll("127.0.0.1:10030", `127.0.0.1:${greylister.port}`)
         .replace("    reject_unlisted_recipient\n", "");

@@ -36,7 +36,7 @@ export interface Case {
   readonly isNew?: boolean;
   /** With the distribution's default configuration, if that is another one. */
   readonly before?: Outcome;
-  /** While the bridge is away, if that matters. */
+  /** While the bridge and the edge are away, if that matters. */
   readonly away?: Outcome;
 }
 
@@ -63,6 +63,12 @@ const overSmtp = (name: string, source: Source, to: string): Case => ({
   ...ours(name, source, to),
   away: "mailboxes or deferred",
 });
+
+/** Behind the way in titles. */
+export const AWAY = "bridge and edge are away";
+
+/** What is seen of a message that waits in the server's queue after a try that failed. */
+export const WAITS = "waits";
 
 /** In /etc/aliases, besides what the installation puts there. */
 export const ALIAS = "boss: known@example.com\n";
@@ -134,8 +140,11 @@ export function wanted({ outcome, before, away }: Case, isBefore: boolean, isAwa
 /** Whether what was seen is that: a place, or a reply. */
 export function shows(seen: string, outcome: Outcome): boolean {
   if (outcome === "mailboxes or deferred") return seen === "mailboxes" || shows(seen, "deferred");
-  if (outcome === "deferred") return /^4\d\d$/.test(seen);
+  // A message of the host's own command has no client that is told so.
+  if (outcome === "deferred" && seen === WAITS) return true;
+  if (outcome === "deferred") return /^4\d\d\b/.test(seen);
   // A server that listens to nobody outside hangs up.
-  if (outcome === "refused") return /^[45]\d\d$|hung up/.test(seen);
+  if (outcome === "refused") return /^[45]\d\d\b|hung up/.test(seen);
+  if (outcome === "550") return /^550\b/.test(seen);
   return seen === outcome;
 }

@@ -7,16 +7,21 @@ import { HOSTS } from "../../../integrations/hosts.ts";
 import { startEdgeFront } from "../../conformance/faults/edge-front.ts";
 import { Cleanup } from "../support/cleanup.ts";
 import { Bridge, folder } from "../support/command.ts";
+import { startPolicyService } from "../support/policy-service.ts";
 import { greets } from "../support/postfix.ts";
-import { SmtpSession } from "../support/smtp-client.ts";
+import { codesOf, SmtpSession } from "../support/smtp-client.ts";
 import { pause, until } from "../support/waiting.ts";
-import { ALIAS, type Case, casesOf } from "./cases.ts";
+import { ALIAS, AWAY, type Case, casesOf, WAITS } from "./cases.ts";
 import { startWorld, type World } from "./world.ts";
 
 /** Those of our pages. */
 const PORTS = { socketmap: 10023, policy: 10024, line: 10025, tcp: 10028, hooks: 10029 } as const;
+/** Of the greylister of our pages. */
+const GREYLISTER = 10030;
 const STRANGER = "198.51.100.77";
 const MINE = `${LOGIN.user}@${NAME}`;
+/** What postscreen tells a client that it does not know yet: once. */
+const WAIT_OUTSIDE = "450 4.3.2";
 /** How long a message may take; more only where something is wrong. */
 const PATIENCE_MS = 60_000;
 
@@ -24,7 +29,7 @@ const PATIENCE_MS = 60_000;
 const AT_ONCE = 4;
 
 export interface Played {
-  /** `before`, or the way; whether the bridge was away; the case; where its message arrived, or what was replied. */
+  /** `before`, or the way; whether bridge and edge were away; the case; where its message arrived, or what was replied. */
   readonly outcomes: Readonly<Record<string, string>>;
   readonly logs: string;
 }
@@ -33,7 +38,7 @@ export interface Played {
 async function send(
   { source, to, isBounce = false }: Case,
   subject: string,
-  host: Host,
+  submission: ReturnType<Host["submission"]>,
 ): Promise<string | null> {
   const text = `From: someone@elsewhere.example\nSubject: ${subject}\n\nHello.\n`;
   if (source === "command" || source === "cron") {
@@ -44,17 +49,24 @@ async function send(
   const isOutside = source === "stranger" || source === "authenticated";
   const from = isOutside ? STRANGER : source === "loopback6" ? "::1" : "127.0.0.1";
   const target = isOutside ? "198.51.100.1" : from;
-  const where = source === "authenticated" ? { ...host.submission, auth: LOGIN } : { port: 25 };
+  const where = source === "authenticated" ? { ...submission, auth: LOGIN } : { port: 25 };
   const sender = isOutside && source !== "authenticated" ? "someone@elsewhere.example" : MINE;
-  const session = await SmtpSession.open({ ...where, host: target, from, sender });
-  try {
-    const rcpt = await session.rcpt(`<${to}>`);
-    if (rcpt.code >= 300) return String(rcpt.code);
-    const reply = await session.data(text.replaceAll("\n", "\r\n"));
-    return reply.code < 300 ? null : String(reply.code);
-  } finally {
-    session.destroy();
-  }
+  const tryOnce = async (): Promise<string | null> => {
+    const session = await SmtpSession.open({ ...where, host: target, from, sender });
+    try {
+      const rcpt = await session.rcpt(`<${to}>`);
+      const reply = rcpt.code < 300 ? await session.data(text.replaceAll("\n", "\r\n")) : rcpt;
+      await session.quit();
+      return reply.code < 300 ? null : codesOf(reply);
+    } finally {
+      session.destroy();
+    }
+  };
+  const seen = await tryOnce();
+  if (seen !== WAIT_OUTSIDE) return seen;
+  // postscreen remembers the client soon after its session.
+  await pause(500);
+  return tryOnce();
 }
 
 /** Not spawnSync: this process is the host's DNS, too. */
@@ -80,19 +92,21 @@ function mailbox(): string {
   return [existsSync(spool) ? readFileSync(spool, "utf8") : "", ...texts].join("\n");
 }
 
-function placesOf(subject: string, { world, mailboxes }: World): string[] {
+function placesOf(subject: string, host: Host, { world, mailboxes }: World): string[] {
   const has = (texts: readonly { subject: string }[]): boolean =>
     texts.some((each) => each.subject === subject);
   return [
     ...(has(world) ? ["world"] : []),
     ...(has(mailboxes) ? ["mailboxes"] : []),
     ...(mailbox().includes(`Subject: ${subject}\n`) ? ["ada"] : []),
+    ...(host.waiting?.().includes(subject) ? [WAITS] : []),
   ];
 }
 
 async function playCases(
   title: string,
   host: Host,
+  submission: ReturnType<Host["submission"]>,
   world: World,
   cases: readonly Case[],
 ): Promise<[string, string][]> {
@@ -103,7 +117,7 @@ async function playCases(
       const each = cases[i] as Case;
       replies.push("no reply");
       replies[i] = await Promise.race([
-        send(each, subjectOf(each), host).catch((error: Error) => error.message),
+        send(each, subjectOf(each), submission).catch((error: Error) => error.message),
         pause(PATIENCE_MS).then(() => "no reply"),
       ]);
     }
@@ -112,11 +126,11 @@ async function playCases(
   const isAccepted = (_: Case, i: number): boolean => replies[i] === null;
   await until(
     "all arrive",
-    () => cases.filter(isAccepted).every((each) => placesOf(subjectOf(each), world).length > 0),
+    () => cases.filter(isAccepted).every((each) => placesOf(subjectOf(each), host, world).length > 0),
     PATIENCE_MS,
   ).catch(() => undefined);
   return cases.map((each, i) => {
-    const places = placesOf(subjectOf(each), world);
+    const places = placesOf(subjectOf(each), host, world);
     return [subjectOf(each), [...(replies[i] === null ? [] : [replies[i]]), ...places].join(", ") || "lost"];
   });
 }
@@ -130,6 +144,8 @@ async function play(host: Host): Promise<Played> {
     const front = await startEdgeFront(cleanup);
     const bridge = new Bridge(folder(cleanup), PORTS, front);
     cleanup.add(() => bridge.stop());
+    // As a greylister answers a client that came back.
+    await startPolicyService("DUNNO", cleanup, GREYLISTER);
     host.install();
     appendFileSync("/etc/aliases", ALIAS);
     host.newAliases?.();
@@ -142,19 +158,23 @@ async function play(host: Host): Promise<Played> {
         rmSync(path, { recursive: true });
         execFileSync("cp", ["-a", join(kept, path), path]);
       }
-      if (way !== null) host.paste(way);
+      if (way !== null) host.paste(way, front);
       const title = way ?? "before";
       const cases = casesOf(host, way === null);
+      const submission = host.submission(title);
+      await front.close();
+      await front.listen();
       await bridge.start();
       const stop = host.start();
       try {
         await until("the server greets", () => greets(25));
-        Object.assign(outcomes, Object.fromEntries(await playCases(title, host, world, cases)));
+        Object.assign(outcomes, Object.fromEntries(await playCases(title, host, submission, world, cases)));
         if (way === null) continue;
         await bridge.stop();
+        await front.close();
         Object.assign(
           outcomes,
-          Object.fromEntries(await playCases(`${title}, the bridge is away`, host, world, cases)),
+          Object.fromEntries(await playCases(`${title}, ${AWAY}`, host, submission, world, cases)),
         );
       } catch (error) {
         outcomes[title] = (error as Error).message;
