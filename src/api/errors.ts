@@ -19,6 +19,8 @@ export const STATUS = {
   repack_needed: 409,
   /** Mailboxes that must be in the list are not; `error.unlisted` has their positions in `set`. */
   not_listed: 409,
+  /** Mailboxes that must not be in the list with another state are; `error.listed` has their positions in `set`. */
+  already_listed: 409,
   too_large: 413,
   unsupported_media_type: 415,
   /** What a domain or a token may store is full; the message says what. */

@@ -16,7 +16,7 @@ const KEY = new RegExp(`^[!-~]{1,${MAX_IDEMPOTENCY_KEY}}$`);
 const mailboxState = closed({
   recipient: text,
   state: oneOf(...ENTRY_STATES),
-  /** Only if the mailbox is in the list already. */
+  /** True: only if the mailbox is in the list already. False: only if it is not, or has this state. Left out: in any case. */
   listed: v.exactOptional(flag),
 });
 

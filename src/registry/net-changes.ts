@@ -71,21 +71,30 @@ export class NetChanges {
 
   /**
    * @returns positions of names to remove that are not in the list after the changes so far
-   * @throws RegistryFailure `not_listed` if a name is not in it, and must be
+   * @throws RegistryFailure `not_listed` if a name is not in it, and must be; `already_listed` if one has another state there,
+   * and must not
    */
-  requireListed({ changes, mustBeListed = [] }: Pick<MailboxChanges, "changes" | "mustBeListed">): number[] {
-    const unlisted = changes.flatMap(([fingerprint], i) => {
+  requireListed({
+    changes,
+    mustBeListed = [],
+    mustBeNew = [],
+  }: Pick<MailboxChanges, "changes" | "mustBeListed" | "mustBeNew">): number[] {
+    const states = changes.map(([fingerprint]) => {
       const place = placeOf(shardOf(fingerprint, this.#bits), tailOf(fingerprint));
-      const state = this.#names.get(place)?.state ?? (this.#listed.get(place) as Listed).state;
-      return state === UNLISTED ? [i] : [];
+      return this.#names.get(place)?.state ?? (this.#listed.get(place) as Listed).state;
     });
-    const missing = unlisted.filter((i) => mustBeListed.includes(i));
-    if (missing.length === 0) return unlisted.filter((i) => changes[i]?.[1] === UNLISTED);
-    const what = missing.length === 1 ? "a mailbox is" : `${missing.length} mailboxes are`;
-    throw failure("not_listed", `${this.#domain}: ${what} not in the list; nothing was changed`, {
-      domain: this.#domain,
-      unlisted: missing,
-    });
+    const missing = mustBeListed.filter((i) => states[i] === UNLISTED);
+    const domain = this.#domain;
+    if (missing.length > 0) {
+      const message = `${domain}: ${mailboxesAre(missing)} not in the list; nothing was changed`;
+      throw failure("not_listed", message, { domain, unlisted: missing });
+    }
+    const others = mustBeNew.filter((i) => states[i] !== UNLISTED && states[i] !== changes[i]?.[1]);
+    if (others.length > 0) {
+      const message = `${domain}: ${mailboxesAre(others)} in the list already, in another state; nothing was changed`;
+      throw failure("already_listed", message, { domain, listed: others });
+    }
+    return changes.flatMap(([, state], i) => (state === UNLISTED && states[i] === UNLISTED ? [i] : []));
   }
 
   readonly compare: Compare = (visit) => {
@@ -143,3 +152,6 @@ export class NetChanges {
 }
 
 const shardIn = (place: string): number => Number.parseInt(place, 10);
+
+const mailboxesAre = (which: readonly number[]): string =>
+  which.length === 1 ? "a mailbox is" : `${which.length} mailboxes are`;

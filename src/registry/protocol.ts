@@ -115,6 +115,8 @@ export interface MailboxChanges {
   readonly changes: readonly SingleChange[];
   /** Positions in `changes` of names that must be in the list; left out if none must. */
   readonly mustBeListed?: readonly number[];
+  /** Positions of names that must not be in the list with another state; left out if there are none. */
+  readonly mustBeNew?: readonly number[];
   /** Overrides the guard; recorded. */
   readonly force: boolean;
   /** Whether removed names get no departure grace. */

@@ -45,6 +45,21 @@ describe("rollcall add, remove, disable and enable", () => {
     expect((await run(`history ${domain}`)).stdout).toMatch(/patch +admin/);
   });
 
+  it("do not enable what somebody disabled: add says that it is listed, and --as says the state", async () => {
+    const { domain, run, publish, verdict } = fresh();
+    await publish(TEN);
+    await run(`disable a@${domain} --now --yes`);
+    const again = await run(`add a@${domain} another@${domain} --yes`);
+    expect(again).toMatchObject({ code: 3 });
+    expect(again.stderr).toContain("a mailbox is in the list already, in another state; nothing was changed");
+    expect(again.stderr).toContain(`a@${domain}`);
+    expect(again.stderr).toContain("rollcall enable ADDRESS");
+    expect(await verdict("a")).toBe("disabled");
+    expect(await run(`add a@${domain} --as active --yes`)).toMatchObject({ code: 0 });
+    expect(await verdict("a")).toBe("deliverable");
+    expect((await run(`add a@${domain} --yes`)).stdout).toContain("nothing to change");
+  });
+
   it("do not make a mailbox of a typo: enable and disable say what is not in the list, and how to add it", async () => {
     const { domain, run, publish, verdict } = fresh();
     await publish(TEN);

@@ -132,6 +132,31 @@ describe("single changes", () => {
     expect(await verdicts(domain, "bob", "new", "other")).toEqual(["full", "full", "full"]);
   });
 
+  it("leave a mailbox that must be new in the state that it has, and all others of the request too", async () => {
+    const domain = fresh();
+    const generation = await publish(env, domain, ["alice", ["bob", "disabled"]]);
+    const send = (set: readonly object[]): Promise<Response> =>
+      call(env, `/v1/domains/${domain}/mailboxes`, { method: "PATCH", json: { set } });
+    const add = (name: string, more: object = { listed: false }): object => ({
+      recipient: `${name}@${domain}`,
+      state: "active",
+      ...more,
+    });
+    expect(await refusal(await send([add("new"), add("bob"), add("alice")]))).toMatchObject({
+      status: 409,
+      code: "already_listed",
+      message: `${domain}: a mailbox is in the list already, in another state; nothing was changed`,
+      listed: [1],
+    });
+    expect(await verdicts(domain, "bob", "new")).toEqual(["disabled", "unknown"]);
+    const twice = await refusal(await send([add("bob"), add("bob", { listed: true })]));
+    expect(twice).toMatchObject({ status: 400, code: "bad_request" });
+    const added = (await (await send([add("new"), add("alice")])).json()) as PatchResult;
+    expect(added).toEqual({ domain, generation: generation + 1, added: 1, removed: 0, changed: 0 });
+    await send([add("bob", {})]);
+    expect(await verdicts(domain, "bob", "new")).toEqual(["deliverable", "deliverable"]);
+  });
+
   it("say which removed mailboxes were not in the list, also when they are sent again", async () => {
     const domain = fresh();
     await publish(env, domain, names(10));

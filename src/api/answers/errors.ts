@@ -19,6 +19,8 @@ export const errorBody = named(
       refusals: v.exactOptional(mapOf(text, "text")),
       /** not_listed: positions in `set`. */
       unlisted: v.exactOptional(listOf(whole)),
+      /** already_listed: positions in `set`. */
+      listed: v.exactOptional(listOf(whole)),
     }),
   }),
 );

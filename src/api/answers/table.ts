@@ -132,7 +132,15 @@ export const ANSWERS = {
     summary:
       "Add, remove, disable or enable single mailboxes of a list. The header Idempotency-Key makes a request harmless to repeat",
     answer: patchResult,
-    errors: ["not_found", "conflict", "not_listed", "repack_needed", "guard", "storage_full"],
+    errors: [
+      "not_found",
+      "conflict",
+      "not_listed",
+      "already_listed",
+      "repack_needed",
+      "guard",
+      "storage_full",
+    ],
   },
   changeMode: {
     summary: "Change a domain's mode, and nothing else. The mode that it has already makes no generation",

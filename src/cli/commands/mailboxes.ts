@@ -30,6 +30,8 @@ interface Verb {
   readonly word: string;
   /** Whether the mailboxes must be in the list: a typo would make another one. */
   readonly mustBeListed?: true;
+  /** Whether a mailbox that has another state keeps it, unless the person says the state: somebody disabled it. */
+  readonly isForNew?: true;
   /** The state that a mailbox gets; null: it leaves the list. */
   stateOf(options: ChangeOptions): EntryState | null;
 }
@@ -53,10 +55,16 @@ export const addCommand = (cli: Cli): Command => {
     name: "add",
     description: "add single mailboxes to a published list",
     word: "Add",
+    isForNew: true,
     stateOf: ({ as = "active" }) => as,
   };
   return change(cli, verb)
-    .addOption(new Option("--as <state>", "their state").choices([...ENTRY_STATES]).default("active"))
+    .addOption(
+      new Option(
+        "--as <state>",
+        "their state, also of those that are in the list with another one (default: active)",
+      ).choices([...ENTRY_STATES]),
+    )
     .option("--now", `${NOW[1]}; with --as disabled or moved`)
     .action(actionOf(cli, verb));
 };
@@ -154,7 +162,7 @@ const isChange = ({ added, removed, changed }: PatchResult): boolean => added + 
 const unlistedText = (address: string, { now }: ChangeOptions): string =>
   `${address} was not in the list${now ? "; if it left before, its grace has ended" : ""}`;
 
-/** @throws CliError exit 3 if a mailbox must be in the list, and is not */
+/** @throws CliError exit 3 if a mailbox must be in the list and is not, or must not and is */
 async function patch(
   client: RollcallClient,
   domain: string,
@@ -164,7 +172,17 @@ async function patch(
   try {
     return await client.patchMailboxes(domain, request, key);
   } catch (error) {
-    if (!(error instanceof ClientError) || error.code !== "not_listed") throw error;
+    if (!(error instanceof ClientError)) throw error;
+    if (error.code === "already_listed") {
+      throw new CliError(
+        EXIT.input,
+        error.message,
+        "to accept mail to one that is disabled: `rollcall enable ADDRESS`; `rollcall add ADDRESS --as STATE` sets the state of one that is in the list",
+        (error.body?.listed ?? []).flatMap((i) => request.set?.[i]?.recipient ?? []),
+        { cause: error },
+      );
+    }
+    if (error.code !== "not_listed") throw error;
     const named = (error.body?.unlisted ?? []).map((i) => request.set?.[i]);
     const [first] = named;
     throw new CliError(
@@ -180,12 +198,13 @@ async function patch(
 /** One request for each domain. @throws CliError exit 3 for an address without a domain */
 function requestsFor(
   addresses: readonly string[],
-  { stateOf, mustBeListed }: Verb,
+  { stateOf, mustBeListed, isForNew }: Verb,
   options: ChangeOptions,
 ): Map<string, MailboxesRequest> {
-  const { domain: named = [], force, now } = options;
+  const { domain: named = [], force, now, as } = options;
   const state = stateOf(options);
-  const listed = mustBeListed ? { listed: true } : {};
+  const isConditional = mustBeListed || (isForNew && as === undefined);
+  const listed = isConditional ? { listed: mustBeListed === true } : {};
   const byDomain = new Map<string, string[]>();
   const [only, ...others] = named.map(domainOf);
   if (others.length > 0) throw inputError("--domain is given twice", "write the others as whole addresses");

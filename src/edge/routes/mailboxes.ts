@@ -66,13 +66,14 @@ function changesFor(
   }
   const changes = new Map<string, SingleChange>();
   const places: number[] = [];
-  const listed = new Set<string>();
+  /** Whether names must be in the list, or must not. */
+  const conditions = new Map<string, boolean>();
   const change = (
     member: string,
     i: number,
     recipient: string,
     state: number,
-    mustBeListed = false,
+    mustBeListed?: boolean,
   ): void => {
     const where = member.replace("#", String(i));
     const name = listedName(recipient, domain, policy);
@@ -90,7 +91,11 @@ function changesFor(
     }
     if (!changes.has(id)) places.push(i);
     changes.set(id, [print, state]);
-    if (mustBeListed) listed.add(id);
+    if (mustBeListed === undefined) return;
+    if ((conditions.get(id) ?? mustBeListed) !== mustBeListed) {
+      throw badRequest(`${where}: the same mailbox is named before, with another "listed"`);
+    }
+    conditions.set(id, mustBeListed);
   };
   set.forEach(({ recipient, state, listed }, i) => {
     change("set[#].recipient", i, recipient, ENTRY_STATES.indexOf(state), listed);
@@ -98,7 +103,9 @@ function changesFor(
   remove.forEach((recipient, i) => {
     change("remove[#]", i, recipient, UNLISTED);
   });
-  const mustBeListed = [...changes.keys()].flatMap((id, i) => (listed.has(id) ? [i] : []));
+  const those = (listed: boolean): number[] =>
+    [...changes.keys()].flatMap((id, i) => (conditions.get(id) === listed ? [i] : []));
+  const [mustBeListed, mustBeNew] = [those(true), those(false)];
   return {
     domain,
     keyId,
@@ -106,6 +113,7 @@ function changesFor(
     sentinels: sentinels(key.names, policy),
     changes: [...changes.values()],
     ...(mustBeListed.length === 0 ? {} : { mustBeListed }),
+    ...(mustBeNew.length === 0 ? {} : { mustBeNew }),
     places,
     force,
     atOnce: now,
@@ -113,11 +121,18 @@ function changesFor(
 }
 
 /** Positions as the request has them, of positions among its changes. */
-const inRequest = <T extends { readonly unlisted?: readonly number[] }>(
+function inRequest<T extends { readonly unlisted?: readonly number[]; readonly listed?: readonly number[] }>(
   said: T,
   places: readonly number[],
-): T =>
-  said.unlisted === undefined ? said : { ...said, unlisted: said.unlisted.map((i) => places[i] as number) };
+): T {
+  const { unlisted, listed } = said;
+  const place = (i: number): number => places[i] as number;
+  return {
+    ...said,
+    ...(unlisted === undefined ? {} : { unlisted: unlisted.map(place) }),
+    ...(listed === undefined ? {} : { listed: listed.map(place) }),
+  };
+}
 
 /** Identifies a body to the Registry without its addresses (law 6), and the same after a change of the domain's key. */
 const digestOf = ({ tokenMac }: Deployment, body: MailboxesRequest): string =>

@@ -253,6 +253,12 @@ export function provocations(world: World): Readonly<Record<string, readonly Pro
         patched,
         patch({ set: [{ recipient: `typo@${world.patched}`, state: "full", listed: true }] }),
       ),
+      fails(
+        409,
+        "already_listed",
+        patched,
+        patch({ set: [{ recipient: `alice@${world.patched}`, state: "full", listed: false }] }),
+      ),
       fails(404, "not_found", `${nowhere}/mailboxes`, patch({ remove: ["x@nowhere.example"] })),
       fails(422, "guard", patched, patch({ remove: local.map((name) => `${name}@${world.patched}`) })),
       ...badBodies(patched, MAX_CHECK_BODY).map((it) => ({
