@@ -120,4 +120,33 @@ export const PATCH_MUTANTS: readonly Mutant[] = [
       "    if (listed === name.state || name.state === UNLISTED) continue;\n",
     ),
   ),
+  mutant(
+    "a rollback lets in who was removed at once since",
+    "it removes again whom no list has settled, and whom no list has hired since",
+    registry(
+      "rollback.ts",
+      'const again = patched === "drop" || policy.alias !== null ? [] : fitting;',
+      "const again: typeof fitting = [];",
+    ),
+  ),
+  mutant(
+    "a deletion ends removals at once",
+    "they hold against the next list",
+    registry("patched-names.ts", "    if (row.atOnce !== null) continue;\n", ""),
+  ),
+  mutant(
+    "a publish after a deletion cannot keep removals",
+    "it keeps whom nobody hired again",
+    publish(
+      "plan.ts",
+      "comparable: base !== null && comparable(base, { policy, keyId: key.id }),",
+      "comparable: live !== null && comparable(live, { policy, keyId: key.id }),",
+    ),
+    publish("patched.ts", "(kept.length > 0 && !comparable)", "false"),
+  ),
+  mutant(
+    "rollcall.toml drops removals at once",
+    "only a person's word for one publish does",
+    publish("patched.ts", "(isStanding && atOnce && isAcceptedState(listed))", "false"),
+  ),
 ];
