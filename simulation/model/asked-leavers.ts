@@ -1,8 +1,15 @@
 import type { History } from "./history.ts";
 import { covers } from "./patterns.ts";
 
+/** Seconds: those who left a few at a time are counted together by parts of time, of a day at most. */
+const GRIDS = [300, 3_600, 86_400];
+
+/** Who is counted together: many who left at once, whose second says so, or those of a part of time. */
+const groupOf = (second: number, grid: number): number =>
+  second % 4 >= 2 ? second : Math.ceil(second / grid) * grid;
+
 /**
- * How many of those who left a list recently were asked for.
+ * How many of those who left a list recently were asked for, at most.
  * @param leavers each with the second until which it is deferred
  * @param asked every name that was ever asked about
  */
@@ -12,10 +19,13 @@ export function askedFor(
   asked: readonly string[],
 ): number {
   const isAskedFor = (entry: string): boolean => asked.some((name) => name === entry || covers(entry, name));
-  const seconds = [...leavers.values()];
+  const seconds = [...leavers.values()].filter(Number.isFinite);
   // Who was asked for and returned counts still, for as many as left with it and are gone.
-  return [...new Set(seconds)].reduce((all, second) => {
-    const gone = seconds.filter((until) => until === second).length;
-    return all + Math.min(gone, history.leftUntil(second).filter(isAskedFor).length);
-  }, 0);
+  const found = GRIDS.map((grid) =>
+    [...new Set(seconds.map((second) => groupOf(second, grid)))].reduce((all, group) => {
+      const isIts = (second: number): boolean => groupOf(second, grid) === group;
+      return all + Math.min(seconds.filter(isIts).length, history.leftUntil(isIts).filter(isAskedFor).length);
+    }, 0),
+  );
+  return Math.max(...found);
 }

@@ -148,41 +148,65 @@ export const marked = ({ departures }: Generation, now: number): [name: string, 
 export const isHeld = ({ departures }: Generation): boolean =>
   [...departures.values()].includes(Number.POSITIVE_INFINITY);
 
-/** The second until which a name is deferred that leaves, which is even, or is listed and refused from now on. */
-const graceEnds = (now: number, grace: number, isListed: boolean): number => {
-  const second = Math.ceil(now / 1000) + grace;
-  return second % 2 === (isListed ? 1 : 0) ? second : second + 1;
-};
+/** So many that leave at once are a group by themselves: ten, or a thousandth of the list. */
+const isLarge = (left: number, { list }: Content): boolean =>
+  left >= Math.max(10, [...list.values()].filter(isAccepted).length / 1_000);
 
-/** Law 4: a name that is no longer accepted is deferred for the grace, until its time, or until it is accepted again. */
+/**
+ * The second until which names are deferred that leave now. Its lowest bits say whether they are listed and refused from now on,
+ * and whether they are a group by themselves.
+ */
+function graceEnds(
+  now: number,
+  grace: number,
+  isListed: boolean,
+  large: boolean,
+  taken: ReadonlyMap<string, number>,
+): number {
+  const others = new Set(large ? taken.values() : []);
+  let second = Math.ceil(now / 1000) + grace;
+  while (second % 4 !== (large ? 2 : 0) + (isListed ? 1 : 0) || others.has(second)) second++;
+  return second;
+}
+
+/**
+ * Law 4: a name that is no longer accepted is deferred for the grace, until its time, or until it is accepted again.
+ * @param ended names that get no grace, or no more of it
+ */
 export function departuresAfter(
   before: Generation | undefined,
   after: Content,
   now: number,
+  ended: ReadonlySet<string>,
 ): Map<string, number> {
   const departures = new Map<string, number>();
   if (before === undefined || !areComparable(before, after)) return departures;
   const stateIn = ({ list, patterns }: Content, entry: string): EntryState | undefined =>
     list.get(entry) ?? patterns.get(entry);
   const grace = Math.max(before.policy.grace, after.policy.grace);
-  const leave = (entry: string): void => {
-    const until = graceEnds(now, grace, stateIn(after, entry) !== undefined);
-    if (grace > 0) departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
-  };
+  const leaving = new Set<string>();
   for (const [entry, until] of marked(before, now)) {
     const state = stateIn(after, entry);
-    if (isAccepted(state)) continue;
+    if (isAccepted(state) || ended.has(entry)) continue;
     // A list that names it as disabled or moved has decided about a name that is held.
     const isDecided =
       until === Number.POSITIVE_INFINITY && state !== undefined && stateIn(before, entry) === undefined;
-    if (isDecided) leave(entry);
+    if (isDecided) leaving.add(entry);
     else departures.set(entry, until);
   }
   for (const [entry, state] of [...before.list, ...before.patterns])
-    if (isAccepted(state) && !isAccepted(stateIn(after, entry))) leave(entry);
+    if (isAccepted(state) && !isAccepted(stateIn(after, entry))) leaving.add(entry);
   // Whom a new pattern refuses nobody can name.
   for (const [entry, state] of after.patterns)
-    if (!isAccepted(state) && stateIn(before, entry) === undefined) leave(entry);
+    if (!isAccepted(state) && stateIn(before, entry) === undefined) leaving.add(entry);
+  if (grace === 0) return departures;
+  for (const isListed of [false, true]) {
+    const names = [...leaving].filter(
+      (entry) => !ended.has(entry) && (stateIn(after, entry) !== undefined) === isListed,
+    );
+    const until = graceEnds(now, grace, isListed, isLarge(names.length, after), before.departures);
+    for (const entry of names) departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
+  }
   return departures;
 }
 

@@ -69,10 +69,10 @@ export class History {
     return this.#byNumber.get(number)?.at(-1);
   }
 
-  /** Names and patterns that were ever deferred until a second. */
-  leftUntil(second: number): string[] {
+  /** Names and patterns that were ever deferred until a second that is meant. */
+  leftUntil(isMeant: (second: number) => boolean): string[] {
     const all = this.generations.flatMap(({ departures }) => [...departures]);
-    return [...new Set(all.filter(([, until]) => until === second).map(([entry]) => entry))];
+    return [...new Set(all.filter(([, until]) => isMeant(until)).map(([entry]) => entry))];
   }
 
   /** All generations of a number: one in each log at most. */
@@ -169,10 +169,7 @@ export class History {
       deletedUntil,
       refusesFrom:
         deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now),
-      departures:
-        deletedUntil === null
-          ? new Map([...departuresAfter(left, content, now)].filter(([name]) => !ended.has(name)))
-          : new Map(),
+      departures: deletedUntil === null ? departuresAfter(left, content, now, ended) : new Map(),
       overridden: new Set(
         // A deletion removes no names from the lists before it: the next list is compared with them.
         isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],

@@ -134,7 +134,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   mutant(
     "held names are lost with the next commit",
     "they stay held, whatever is committed meanwhile",
-    directory("departing.ts", '!(brake === "release" && second === HELD)', "second !== HELD"),
+    directory("departing.ts", 'second === HELD ? brake !== "release"', "second === HELD ? false"),
   ),
   mutant(
     "the brake holds leavers whom few ask for",

@@ -36,15 +36,15 @@ const count: Schema<Count> = kind(
   },
 );
 
-const MAX_SECOND = 0xffff_ffff;
+const MAX_GROUP = 0xffff_ffff;
 /** Characters of a whole sketch: 256 registers of two bytes. */
 const MAX_SKETCH = 683;
 
 const isAsked = (value: unknown): boolean => {
   if (!Array.isArray(value) || value.length !== 3) return false;
-  const [domain, until, sketch] = value as unknown[];
+  const [domain, group, sketch] = value as unknown[];
   if (typeof domain !== "string" || toALabel(domain) !== domain) return false;
-  if (!Number.isInteger(until) || (until as number) < 0 || (until as number) > MAX_SECOND) return false;
+  if (!Number.isInteger(group) || (group as number) < 0 || (group as number) > MAX_GROUP) return false;
   if (typeof sketch !== "string" || sketch.length > MAX_SKETCH || !/^[\w-]+$/.test(sketch)) return false;
   try {
     return isPackedSketch(fromBase64Url(sketch));
@@ -56,12 +56,12 @@ const isAsked = (value: unknown): boolean => {
 /** Distinct names that a replica was asked for. */
 const asked: Schema<Asked> = kind(
   isAsked,
-  "must be [domain, until, sketch], with a domain in A-labels, a Unix second or 0, and a sketch in base64url",
+  "must be [domain, group, sketch], with a domain in A-labels, the number of a group or 0, and a sketch in base64url",
   {
     type: "array",
     prefixItems: [
       { type: "string" },
-      { type: "integer", minimum: 0, maximum: MAX_SECOND },
+      { type: "integer", minimum: 0, maximum: MAX_GROUP },
       { type: "string", maxLength: MAX_SKETCH },
     ],
     minItems: 3,

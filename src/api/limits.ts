@@ -17,7 +17,9 @@ export const MAX_MANIFEST = 2 * 1024 * 1024;
 /** Bytes of a replica's question, lines of counts and sketches of names in it, and heads in its answer, at most. */
 export const MAX_CHANGES_BODY = 512 * 1024;
 export const MAX_COUNTS = 1_000;
-export const MAX_ASKED = 128;
+export const MAX_ASKED = 1_024;
+/** Characters of the sketches that a reader sends at once. What has no room waits for the next question. */
+export const MAX_ASKED_TEXT = 128 * 1024;
 export const MAX_HEADS = 5_000;
 /** Lines of one page of a listing, at most; also the number if a request for a page does not say. */
 export const MAX_PAGE = 1_000;

@@ -54,10 +54,10 @@ export interface ReplicaAnswer {
 export type Count = readonly [domain: string, mode: string, word: string, count: number];
 
 /**
- * Distinct names of one domain that were asked for, as a packed sketch in base64url. `until` is the Unix second until which
- * names that left are deferred: those that left together have the same. 0: names that enforce mode would refuse.
+ * Distinct names of one domain that were asked for, as a packed sketch in base64url. `group` is the number of names that left
+ * together (directory/leaver-groups.ts). 0: names that enforce mode would refuse.
  */
-export type Asked = readonly [domain: string, until: number, sketch: string];
+export type Asked = readonly [domain: string, group: number, sketch: string];
 
 /** Counts over the last hour and the last day. */
 export type Counted = readonly [domain: string, mode: string, word: string, hour: number, day: number];

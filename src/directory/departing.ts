@@ -2,25 +2,31 @@ import { concatBytes, toHex } from "./bytes.ts";
 import {
   type DepartureColumns,
   decodeDepartures,
-  deferredUntil,
   departureBitsFor,
   departureBlobOf,
   departuresOf,
   encodeDepartures,
   HELD,
   INLINE_DEPARTURES,
-  MARKED_FOR,
 } from "./departures.ts";
 import { compareLists, isAcceptedState, isLost, type ListContent, type Visit } from "./difference.ts";
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
+import {
+  deferredUntil,
+  groupDepartures,
+  groupOf,
+  type LeaverGroups,
+  NO_GROUPS,
+  smallestLarge,
+} from "./leaver-groups.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
 import { compareCovered } from "./pattern-changes.ts";
 import { listedPatterns } from "./pattern-table.ts";
 import { MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
-export type DepartureTable = BlobTable & { readonly count: number };
+export type DepartureTable = ManifestContent["departures"];
 
 /** The same as they are made. */
 export type NewDepartures = DepartureTable & {
@@ -36,15 +42,18 @@ export interface Keeping {
   readonly marked?: number;
   /** `hold`: all of them are deferred until they are released. `release`: those that are held are dropped. */
   readonly brake?: "hold" | "release" | undefined;
+  /** Names that the new list accepts. */
+  readonly accepted?: number;
 }
 
-export const NO_DEPARTURES: NewDepartures = {
+export const NO_DEPARTURES: NewDepartures & { readonly groups: LeaverGroups } = {
   bits: 0,
   inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
   ids: new Uint8Array(0),
   count: 0,
   held: 0,
   last: 0,
+  groups: NO_GROUPS,
 };
 
 /** Departures of one generation, past which none is kept after its grace. */
@@ -126,11 +135,19 @@ export function departuresIn(
       if (!(is < 0 ? leaving : suspended).push(tail)) throw tooMany();
     });
   }
-  const groups = [leaving, suspended].map((names, i) => ({
-    tails: names.sorted(),
-    until: deferredUntil(now, grace, i === 1),
-  }));
-  return pack(store, hashing, groups.reduce(merge, joined(carried.rest())));
+  const before = earlier.groups ?? NO_GROUPS;
+  const leavers = [leaving, suspended].map((names, i) => {
+    const tails = names.sorted();
+    const large = tails.length >= smallestLarge(keeping.accepted ?? 0);
+    return { tails, until: deferredUntil(now, grace, i === 1, large, before), count: tails.length };
+  });
+  const { columns, groups } = groupDepartures(
+    leavers.reduce(merge, joined(carried.rest())),
+    before,
+    leavers,
+    now,
+  );
+  return { ...pack(store, hashing, columns), groups };
 }
 
 /** Departures of the previous generation, without those that returned. */
@@ -208,13 +225,26 @@ export function departureColumns(store: Pick<BlobStore, "read">, table: Departur
 }
 
 /**
- * Whether the next generation still has a name that left.
- * @param second until which it is deferred
- * @param count names that left, itself included
+ * Whether the next generation still has names that are deferred until a second, or were. More marks than a million take too much
+ * room: then the largest groups end with their grace, and no purge ends the marks of others.
+ * @param marked seconds for which they stay after that
  */
-export const isStillMarked = (second: number, count: number, now: number, marked = MARKED_FOR): boolean =>
-  // More marks than that take too much room. Without them, the grace is as long as before.
-  (second + (count > MOST_MARKED ? 0 : marked)) * 1000 > now;
+function isStillKept(
+  { count, groups }: DepartureTable,
+  now: number,
+  marked: number,
+): (second: number) => boolean {
+  const { grid, groups: all } = groups ?? NO_GROUPS;
+  let room = MOST_MARKED;
+  const ended = new Set<number>();
+  for (const { id, gone } of [...all].sort((a, b) => a.gone - b.gone)) {
+    room -= gone;
+    if (room < 0) ended.add(id);
+  }
+  const hasRoom = (second: number): boolean =>
+    all.length === 0 ? count <= MOST_MARKED : !ended.has(groupOf(second, grid));
+  return (second) => (second + (marked > 0 && hasRoom(second) ? marked : 0)) * 1000 > now;
+}
 
 function stillKept(
   store: BlobStore,
@@ -222,8 +252,8 @@ function stillKept(
   now: number,
   { marked = 0, brake }: Keeping,
 ): DepartureColumns[] {
-  const isKept = (second: number): boolean =>
-    isStillMarked(second, departures.count, now, marked) && !(brake === "release" && second === HELD);
+  const isStill = isStillKept(departures, now, marked);
+  const isKept = (second: number): boolean => (second === HELD ? brake !== "release" : isStill(second));
   return departureColumns(store, departures).map(({ tails, until }) => {
     const rest = until.filter(isKept);
     return {
@@ -268,7 +298,7 @@ function merge(
   return { tails: tails.subarray(0, count), until: until.subarray(0, count) };
 }
 
-function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): NewDepartures {
+function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): Omit<NewDepartures, "groups"> {
   const count = columns.tails.length;
   let [held, last] = [0, 0];
   for (const second of columns.until) {

@@ -30,21 +30,6 @@ export const HELD = 0xffff_ffff;
 /** Seconds for which a name stays marked after its grace. Then it is unknown, and the brake may still hold it. */
 export const MARKED_FOR = 86_400;
 
-/**
- * The second until which a name is deferred that leaves now, or is suspended: listed as disabled or moved. Mail to suspended
- * people goes on, so the brake judges them apart. The second itself says which of the two a name is, so that all who count by
- * it, a reader too, count apart.
- * @param now Unix milliseconds
- * @param grace seconds
- */
-export function deferredUntil(now: number, grace: number, isSuspension: boolean): number {
-  const second = Math.ceil(now / 1000) + grace;
-  return second + Number((second % 2 === 1) !== isSuspension);
-}
-
-/** Whether names that are deferred until this second were suspended. Of held ones it is not known. */
-export const isSuspended = (second: number): boolean => second % 2 === 1 && second !== HELD;
-
 /** One blob of departures, ready for lookups. */
 export interface Departures {
   readonly bytes: Uint8Array;

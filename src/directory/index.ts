@@ -15,6 +15,7 @@ export * from "./guard-ledger.ts";
 export * from "./guarded-lists.ts";
 export * from "./hashing.ts";
 export * from "./keys.ts";
+export * from "./leaver-groups.ts";
 export * from "./list-grace.ts";
 export * from "./listed-name.ts";
 export * from "./lookup.ts";

@@ -4,6 +4,7 @@ import { type Departures, decodeDepartures } from "./departures.ts";
 import { DirectoryError, damaged } from "./errors.ts";
 import { MAX_SHARD_BITS } from "./fingerprint.ts";
 import type { DomainKey } from "./keys.ts";
+import type { LeaverGroup, LeaverGroups } from "./leaver-groups.ts";
 import { decodePatterns, type PatternTable } from "./pattern-table.ts";
 import { DEFAULT_POLICY, type DomainPolicy, isMode, type Mode, readPolicy } from "./policy.ts";
 import { sentinels } from "./sentinel.ts";
@@ -46,7 +47,8 @@ export interface ManifestContent {
   /** Until then, Unix milliseconds, the domain refuses nobody (list-grace.ts); 0: it refuses at once. */
   readonly refusesFrom: number;
   readonly shards: BlobTable;
-  readonly departures: BlobTable & { readonly count: number };
+  /** `groups` says who left together; left out if nobody did, or nobody counts them. */
+  readonly departures: BlobTable & { readonly count: number; readonly groups?: LeaverGroups };
   /** Null if neither the list nor its departures have patterns. */
   readonly patterns: PatternTable | null;
 }
@@ -138,6 +140,7 @@ export function encodeManifest(content: ManifestContent, key: DomainKey): Uint8A
         bits: departures.bits,
         inline: departures.inline !== null,
         count: departures.count,
+        ...encodeGroups(departures.groups),
       },
       // Last, and only if there are any.
       ...(refusesFrom > 0 && { refusesFrom }),
@@ -304,9 +307,30 @@ function readContent(header: Record<string, unknown>, blocks: Parts["blocks"]): 
     deletedUntil: header.deletedUntil === null ? null : wholeNumber(header.deletedUntil, "deletedUntil"),
     refusesFrom: header.refusesFrom === undefined ? 0 : wholeNumber(header.refusesFrom, "refusesFrom"),
     shards: readTable(record(header.shards, "shards"), blocks[0]),
-    departures: { ...readTable(departures, blocks[1]), count: wholeNumber(departures.count, "departures") },
+    departures: {
+      ...readTable(departures, blocks[1]),
+      count: wholeNumber(departures.count, "departures"),
+      ...readGroups(departures),
+    },
     patterns: header.canonicaliser === PATTERN_CANONICALISER ? readPatterns(header.patterns) : null,
   };
+}
+
+/** Each group as [number, left, gone, when]. */
+const encodeGroups = (groups: LeaverGroups | undefined): Record<string, unknown> =>
+  groups === undefined || groups.groups.length === 0
+    ? {}
+    : { grid: groups.grid, groups: groups.groups.map(({ id, left, gone, at }) => [id, left, gone, at]) };
+
+function readGroups({ grid, groups }: Record<string, unknown>): { readonly groups?: LeaverGroups } {
+  if (groups === undefined) return {};
+  if (!Array.isArray(groups) || grid === 0) throw damaged("manifest's groups");
+  const read = (value: unknown): LeaverGroup => {
+    if (!Array.isArray(value)) throw damaged("manifest's groups");
+    const [id, left, gone, at] = value.map((each: unknown) => wholeNumber(each, "groups"));
+    return { id: id ?? 0, left: left ?? 0, gone: gone ?? 0, at: at ?? 0 };
+  };
+  return { groups: { grid: wholeNumber(grid, "grid"), groups: groups.map(read) } };
 }
 
 function readPatterns(value: unknown): PatternTable {

@@ -1,6 +1,7 @@
 /** What changes between the patterns of two generations. */
-import { deferredUntil, HELD } from "./departures.ts";
+import { HELD } from "./departures.ts";
 import { compareEntries, isLost, type Visit, withCovered } from "./difference.ts";
+import { deferredUntil } from "./leaver-groups.ts";
 import { type PatternTable, patternShardOf } from "./pattern-table.ts";
 import { entriesOf } from "./shard.ts";
 

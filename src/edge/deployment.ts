@@ -4,6 +4,7 @@ import {
   type DomainKey,
   deriveDomainKey,
   type Mac,
+  partitionOf,
   rosterMac,
   tokenKeyId,
   tokenMac,
@@ -13,7 +14,7 @@ import type { Settings } from "./environment.ts";
 import { FaultLog } from "./fault-log.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import type { Ports } from "./ports.ts";
-import { type Bindings, RequestContext } from "./request-context.ts";
+import { type Bindings, RequestContext, type Taking } from "./request-context.ts";
 
 /** What an isolate builds from its settings, once. All of its requests share it. */
 export class Deployment implements Observer {
@@ -26,6 +27,15 @@ export class Deployment implements Observer {
   readonly tokenKeyId: string;
   readonly keyFor: (domain: string, epoch: number) => DomainKey;
   readonly #tally = new Tally();
+  readonly #taking: Taking = {
+    take: () => this.#tally.take(),
+    // Another partition's Registry could not judge them.
+    takeAsked: (partition) => {
+      const { hashing } = this.ports;
+      const { partitions } = this.settings;
+      return this.#tally.takeAsked((domain) => partitionOf(hashing, domain, partitions) === partition);
+    },
+  };
   readonly #faultLog: FaultLog;
 
   constructor(settings: Settings, ports: Ports) {
@@ -56,7 +66,7 @@ export class Deployment implements Observer {
 
   /** What one request of this isolate may use. */
   contextOf(bindings: Bindings): RequestContext {
-    return new RequestContext(bindings, this.now(), this.#tally);
+    return new RequestContext(bindings, this.now(), this.#taking);
   }
 
   answered(answer: Answer, domain: string | null, names?: readonly AskedName[]): void {

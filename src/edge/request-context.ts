@@ -22,7 +22,10 @@ export interface Bindings {
   openApi(): Promise<string | null>;
 }
 
-type Taking = Pick<Tally, "take" | "takeAsked">;
+/** The counts of an isolate: all of them, and those about names of one partition's lists. */
+export interface Taking extends Pick<Tally, "take"> {
+  takeAsked(partition: number): ReturnType<Tally["takeAsked"]>;
+}
 
 /**
  * What belongs to one request: its operations, its promises, its deadline. A warm check needs little of it, so each
@@ -57,7 +60,7 @@ export class RequestContext implements ReaderContext {
     return {
       changes: (question) => {
         const counts = this.#tally.take();
-        const asked = this.#tally.takeAsked();
+        const asked = this.#tally.takeAsked(partition);
         const told = counts === undefined ? question : { ...question, counts };
         return registry.question(asked === undefined ? told : { ...told, asked });
       },

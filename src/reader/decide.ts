@@ -2,7 +2,10 @@ import {
   actionOf,
   answer,
   type DomainRecipient,
+  FINEST_GRID,
   type Finding,
+  groupOf,
+  HELD,
   lookup,
   type Mode,
   milderMode,
@@ -291,9 +294,11 @@ function namesIn(
   if (name === undefined || (mode === "enforce" && until === undefined)) return undefined;
   const isRefused = VERDICTS[verdict].action === "reject";
   const soft = isRefused ? lists.filter(({ manifest }) => manifest.mode !== "enforce") : [];
-  const names = soft.map(({ manifest: { domain } }) => ({ domain, until: 0, name }));
-  const { domain } = (lists.at(-1) as CachedManifest).manifest;
-  return until === undefined ? names : [...names, { domain, until, name }];
+  const names = soft.map(({ manifest: { domain } }) => ({ domain, group: 0, name }));
+  const { domain, departures } = (lists.at(-1) as CachedManifest).manifest;
+  // What is held need not be counted.
+  if (until === undefined || until === HELD) return names;
+  return [...names, { domain, group: groupOf(until, departures.groups?.grid ?? FINEST_GRID), name }];
 }
 
 const faultOf = (recipient: DomainRecipient): string | undefined =>

@@ -34,8 +34,8 @@ export interface ReaderPorts {
 export interface AskedName {
   /** The domain whose list it is looked up in. */
   readonly domain: string;
-  /** If it left the list: the Unix second until which it is deferred, or was. 0: enforce mode would refuse it. */
-  readonly until: number;
+  /** If it left the list: the group of names that left together. 0: enforce mode would refuse it. */
+  readonly group: number;
   /** Its fingerprint's digest. */
   readonly name: Uint8Array;
 }

@@ -1,20 +1,11 @@
-import type { Asked, Count, FaultKind } from "../api/index.ts";
-import {
-  type Answer,
-  addToSketch,
-  newSketch,
-  packSketch,
-  type Sketch,
-  toBase64Url,
-  VERDICTS,
-} from "../directory/index.ts";
+import { type Asked, type Count, type FaultKind, MAX_ASKED, MAX_ASKED_TEXT } from "../api/index.ts";
+import { type Answer, VERDICTS } from "../directory/index.ts";
 import type { AskedName } from "./ports.ts";
+import { Sketches } from "./sketches.ts";
 
 /** Domains and faults that are counted separately between two questions. The rest is counted together. */
 const MAX_DOMAINS = 64;
 const MAX_FAULTS = 64;
-/** Sketches of distinct names that left, and of those that enforce mode would refuse. The rest is not counted. */
-const MAX_SKETCHES = 64;
 const COUNTED_MODES = ["enforce", "", "observe", "defer"] as const;
 const WORDS = Object.keys(VERDICTS);
 /** Index of a verdict's counts: one for each mode. */
@@ -29,8 +20,9 @@ const PLACE: Readonly<Record<string, number>> = Object.fromEntries(
 export class Tally {
   #domains = new Map<string, number[]>();
   #faults = new Map<string, [domain: string, kind: FaultKind, count: number]>();
-  /** Those of names that left, then the others: neither takes the room of the other. */
-  #sketches: readonly Map<string, Sketch>[] = [new Map(), new Map()];
+  /** Distinct names that left, and that enforce mode would refuse: neither take the room of the others. */
+  readonly #left = new Sketches();
+  readonly #refused = new Sketches();
 
   /** @param domain one that is served here; null for all others, which a client may invent */
   countAnswer({ verdict, mode }: Answer, domain: string | null): void {
@@ -49,13 +41,7 @@ export class Tally {
   }
 
   countNames(names: readonly AskedName[] = []): void {
-    for (const { domain, until, name } of names) {
-      const sketches = this.#sketches[until > 0 ? 0 : 1] as Map<string, Sketch>;
-      const key = `${domain} ${until}`;
-      const sketch = sketches.get(key) ?? newSketch();
-      if (sketches.size < MAX_SKETCHES) sketches.set(key, sketch);
-      addToSketch(sketch, name);
-    }
+    for (const name of names) (name.group > 0 ? this.#left : this.#refused).add(name);
   }
 
   /** All counts, and resets them; undefined if there are none. */
@@ -74,15 +60,15 @@ export class Tally {
     return taken;
   }
 
-  /** All sketches of distinct names, and forgets them; undefined if there are none. */
-  takeAsked(): readonly Asked[] | undefined {
-    const taken = this.#sketches.flatMap((sketches) => [...sketches]);
-    if (taken.length === 0) return undefined;
-    this.#sketches = [new Map(), new Map()];
-    return taken.map(([key, sketch]) => {
-      const [domain, until] = key.split(" ") as [string, string];
-      return [domain, Number(until), toBase64Url(packSketch(sketch))];
-    });
+  /**
+   * Sketches of distinct names for one question, and forgets them; undefined if there are none. What has no room waits
+   * for the next one.
+   * @param isWanted whether the Registry that is asked has the list of a domain
+   */
+  takeAsked(isWanted: (domain: string) => boolean = () => true): readonly Asked[] | undefined {
+    const room = { lines: MAX_ASKED, characters: MAX_ASKED_TEXT };
+    const taken = [...this.#left.take(isWanted, room), ...this.#refused.take(isWanted, room)];
+    return taken.length === 0 ? undefined : taken;
   }
 
   #begin(domain: string): number[] {

@@ -3,29 +3,33 @@ import type { HeadResult } from "../api/index.ts";
 import {
   acceptedCount,
   brakeLimit,
-  departureColumns,
   estimate,
-  HELD,
-  isStillMarked,
+  groupIn,
+  isLarge,
+  isSuspended,
+  type JudgedGroup,
+  judgeGroups,
   listedPatterns,
+  MARKED_FOR,
   type ManifestRecord,
   mergeSketch,
+  NO_GROUPS,
   newSketch,
   type Sketch,
 } from "../directory/index.ts";
 import { type CommitContext, commitDrafts } from "./commit.ts";
-import { blobsOfDomain, type KnownChanges } from "./compute-departures.ts";
-import type { AskedLeavers } from "./counters.ts";
+import type { KnownChanges } from "./compute-departures.ts";
 import { failure } from "./failure.ts";
 import { isComparable } from "./guard.ts";
 import { type Brake, brakeOf, noteBrake } from "./held-names.ts";
-import { type CommitMeta, type Head, liveManifest, type Records } from "./records.ts";
+import type { AskedLeavers } from "./leaver-counts.ts";
+import { type CommitMeta, type Head, liveManifest } from "./records.ts";
 import { requireHead } from "./validate-commit.ts";
 
 /**
  * Holds all names of a domain that left recently, if distinct ones of them were asked for more often than leavers are.
  * They become a new generation, so readers learn of it as of any other. Call it inside a transaction.
- * @param asked names that were asked for, by the second until which they are deferred
+ * @param asked names that were asked for, by group
  * @returns why, or null if nothing is held
  * @throws RegistryFailure
  */
@@ -35,14 +39,14 @@ export function judgeLeavers(
   asked: AskedLeavers,
 ): Omit<Brake, "held"> | null {
   const { records, storage, now } = context;
+  // Most leavers are few. Only then is it worth reading the head.
+  if (distinct(asked.values()) < brakeLimit(0, [])) return null;
   const head = records.head(domain);
   const manifest = liveManifest(head);
   if (head === null || manifest === null) return null;
-  const accepted = acceptedCount(manifest.counts);
-  // Most leavers are few. Only then is it worth reading who left.
-  if (count(asked.values()) < brakeLimit(0, accepted, 0)) return null;
-  const reason = reasonFor(leaversIn(records, manifest, now), asked, accepted, manifest.policy.grace, now);
-  if (reason === null) return null;
+  const judged = judgeGroups(groupsIn(manifest, asked, now), acceptedCount(manifest.counts));
+  if (judged === null) return null;
+  const reason = { since: now, ...judged };
   const note = `${reason.asked} of ${reason.left} names that left were asked for`;
   commitBrake(context, head, manifest, "hold", { action: "brake", by: "registry", forced: false, note });
   noteBrake(storage, domain, reason);
@@ -86,49 +90,30 @@ function commitBrake(
   return commitDrafts(context, [{ ...manifest, patterns, head, key, missing: [], known }], meta);
 }
 
-/** How many names left that can be held, by the second until which they are deferred. */
-function leaversIn(
-  records: Records,
-  { domain, departures }: ManifestRecord,
-  now: number,
-): ReadonlyMap<number, number> {
-  const leavers = new Map<number, number>();
-  for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures)) {
-    for (const second of until) {
-      const isOpen = second !== HELD && isStillMarked(second, departures.count, now);
-      if (isOpen) leavers.set(second, (leavers.get(second) ?? 0) + 1);
-    }
+/** Names of a list that left and that can be held, with those of them that were asked for. */
+function groupsIn({ departures }: ManifestRecord, asked: AskedLeavers, now: number): JudgedGroup[] {
+  const { grid, groups } = departures.groups ?? NO_GROUPS;
+  const numbers = { grid, ids: new Map(groups.map((group) => [group.id, group])) };
+  const sketches = new Map(groups.map(({ id }) => [id, newSketch()]));
+  for (const [number, sketch] of asked) {
+    const id = groupIn(numbers, number);
+    if (id !== null) mergeSketch(sketches.get(id) as Sketch, sketch);
   }
-  return leavers;
+  const second = Math.ceil(now / 1000);
+  return groups
+    .filter(({ id }) => id + MARKED_FOR > second)
+    .map(({ id, left, gone, at }) => ({
+      left,
+      gone,
+      age: Math.max(0, second - at),
+      small: !isLarge(id),
+      suspended: isSuspended(id),
+      asked: sketches.get(id) as Sketch,
+    }));
 }
-
-/** Names that left together, or all of them together, that were asked for too often; null if none were. */
-function reasonFor(
-  leavers: ReadonlyMap<number, number>,
-  asked: AskedLeavers,
-  accepted: number,
-  grace: number,
-  now: number,
-): Omit<Brake, "held"> | null {
-  const ages = (second: number): number => Math.max(0, Math.ceil(now / 1000) - (second - grace));
-  const groups = [...[...leavers.keys()].map((second) => [second]), [...leavers.keys()]];
-  for (const group of groups) {
-    const gone = (second: number): number => leavers.get(second) as number;
-    const sketches = (second: number): Sketch[] => [asked.get(second) ?? []].flat();
-    const left = sum(group.map(gone));
-    // Sketches keep names that returned since: of each second no more count than are still gone.
-    const most = sum(group.map((second) => Math.min(gone(second), count(sketches(second)))));
-    const found = Math.min(most, count(group.flatMap(sketches)));
-    const age = Math.max(0, ...group.map(ages));
-    if (found >= brakeLimit(left, accepted, age)) return { since: now, left, asked: found };
-  }
-  return null;
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
 
 /** About how many distinct names are in sketches together. */
-function count(sketches: Iterable<Sketch>): number {
+function distinct(sketches: Iterable<Sketch>): number {
   const all = newSketch();
   for (const sketch of sketches) mergeSketch(all, sketch);
   return estimate(all);

@@ -265,14 +265,14 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
 /** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
 function departuresOf(
   { records, storage, hashing, now }: CommitContext,
-  { domain, shards, patterns, known }: Draft,
+  { domain, shards, patterns, known, counts }: Draft,
   before: ManifestRecord | null,
   grace: number,
   forced: boolean,
 ): NewDepartures | null {
   const after = known ?? { ...newListOf(records, domain, shards), patterns };
   try {
-    return computeDepartures(records, hashing, before, after, now, grace);
+    return computeDepartures(records, hashing, before, after, now, grace, acceptedCount(counts));
   } catch (error) {
     if (!(forced && error instanceof Damage)) throw error;
     if (known?.brake !== "release") requireNoneHeld(storage, domain);

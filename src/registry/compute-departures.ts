@@ -42,6 +42,7 @@ export interface KnownChanges {
 
 /**
  * The departures of the generation that follows `before`. Blobs of them are kept in the Registry's own tables.
+ * @param accepted names that the generation accepts
  * @throws RegistryFailure `bad_request` where more names leave than can be kept
  */
 export function computeDepartures(
@@ -51,15 +52,16 @@ export function computeDepartures(
   after: (ListContent & { readonly patterns: Uint8Array | null }) | KnownChanges,
   now: number,
   grace: number,
+  accepted: number,
 ): NewDepartures {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
     if (before === null) return NO_DEPARTURES;
     if (!("compare" in after)) {
-      return departuresAfter(store, hashing, before, after, now, grace, { marked: MARKED_FOR });
+      return departuresAfter(store, hashing, before, after, now, grace, { marked: MARKED_FOR, accepted });
     }
     const { compare, atOnce, brake } = after;
-    const keeping = { marked: MARKED_FOR, brake };
+    const keeping = { marked: MARKED_FOR, brake, accepted };
     return departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;

@@ -11,6 +11,7 @@ import {
 } from "../directory/index.ts";
 import { messageOf } from "../runtime/message-of.ts";
 import type { Clock, Timers } from "../runtime/ports.ts";
+import { type AskedLeavers, LeaverCounts } from "./leaver-counts.ts";
 import type { RegistryPorts, RegistryStorage } from "./ports.ts";
 import { replace } from "./rows.ts";
 import { schemaFault } from "./schema.ts";
@@ -22,7 +23,7 @@ const DAY = 24 * HOUR;
 const PAUSE = 60_000;
 /** Sums in one row; past this, domains are counted together. */
 const MAX_KEYS = 2_000;
-/** Sketches of each kind in one row, of 700 characters at most; past this, names are not counted. */
+/** Sketches in one row, of 700 characters at most; past this, names are not counted. */
 const MAX_SKETCHES = 200;
 
 type Sums = Map<string, number>;
@@ -31,14 +32,9 @@ type Sketches = Map<string, Sketch>;
 /** What was counted in ten minutes. */
 interface Bucket {
   readonly sums: Sums;
-  /** Names that left and were asked for, by domain and the second until which they are deferred. */
-  readonly leavers: Sketches;
   /** Names that enforce mode would refuse, by domain. */
   readonly refused: Sketches;
 }
-
-/** Distinct names of one domain that left and were asked for in the last day, by the second until which they are deferred. */
-export type AskedLeavers = ReadonlyMap<number, Sketch>;
 
 /**
  * Adds up what isolates counted, in one packed row for each ten minutes of the last day. Counts are the only thing that a
@@ -53,6 +49,7 @@ export class Counters {
   readonly #judge: (domain: string, leavers: AskedLeavers) => void;
   /** Counted since the last row, by bucket. */
   readonly #unwritten = new Map<number, Bucket>();
+  readonly #leavers: LeaverCounts;
   #isWaiting = false;
 
   /** @param judge gets the leavers that were asked for, once a row that counts them is written */
@@ -66,6 +63,7 @@ export class Counters {
     this.#timers = ports.timers;
     this.#ports = ports;
     this.#judge = judge;
+    this.#leavers = new LeaverCounts(storage, ports.clock);
   }
 
   /** Adds up; never throws, and never waits. */
@@ -83,10 +81,9 @@ export class Counters {
     this.#unwritten.set(bucket, into);
     this.#writeLater();
     for (const count of counts) if (Number.isSafeInteger(count[3])) addTo(into.sums, keyOf(count), count[3]);
-    for (const [domain, until, text] of asked) {
-      if (until > 0) merge(into.leavers, `${domain} ${until}`, text);
-      else merge(into.refused, domain, text);
-    }
+    const left = asked.filter(([, group]) => group > 0);
+    if (left.length > 0) this.#leavers.add(left);
+    for (const [domain, group, text] of asked) if (group === 0) merge(into.refused, domain, text);
   }
 
   /** Counts of the last hour and of the last day. */
@@ -113,23 +110,16 @@ export class Counters {
 
   /** About how many distinct names of each domain enforce mode would have refused in the last day. */
   refused(): ReadonlyMap<string, number> {
-    const sketches = this.#day("refused", () => true);
-    return new Map([...sketches].map(([domain, sketch]) => [domain, estimate(sketch)]));
-  }
-
-  /** The sketches of the last day, written or not. */
-  #day(kind: "leavers" | "refused", isWanted: (key: string) => boolean): Sketches {
     const day: Sketches = new Map();
-    for (const row of this.#rows(kind)) {
+    for (const row of this.#rows("refused")) {
       this.#unlessDamaged(row.bucket as number, () => {
-        for (const [key, text] of sketchesIn(row[kind])) if (isWanted(key)) merge(day, key, text);
+        for (const [domain, text] of sketchesIn(row.refused)) merge(day, domain, text);
       });
     }
-    for (const bucket of this.#unwritten.values()) {
-      for (const [key, sketch] of bucket[kind])
-        if (isWanted(key)) add(day, key, (into) => mergeSketch(into, sketch));
+    for (const { refused } of this.#unwritten.values()) {
+      for (const [domain, sketch] of refused) add(day, domain, (into) => mergeSketch(into, sketch));
     }
-    return day;
+    return new Map([...day].map(([domain, sketch]) => [domain, estimate(sketch)]));
   }
 
   /** What `read` makes of a row, null if that is damaged. It is discarded: it would fail every reading of its day. */
@@ -138,11 +128,15 @@ export class Counters {
       return read();
     } catch (error) {
       this.#storage.sql("DELETE FROM counters WHERE bucket = ?", bucket);
-      const detail = `the counts of the ten minutes from ${new Date(bucket * BUCKET).toISOString()} are damaged, and discarded: ${messageOf(error)}`;
-      this.#ports.log?.({ event: "fault", kind: "damaged_counters", domain: null, detail, count: 1 });
-      this.add([["", "fault", "damaged_counters", 1]]);
+      this.#discarded(`the counts of the ten minutes from ${new Date(bucket * BUCKET).toISOString()}`, error);
       return null;
     }
+  }
+
+  #discarded(what: string, error: unknown): void {
+    const detail = `${what} are damaged, and discarded: ${messageOf(error)}`;
+    this.#ports.log?.({ event: "fault", kind: "damaged_counters", domain: null, detail, count: 1 });
+    this.add([["", "fault", "damaged_counters", 1]]);
   }
 
   #rows(column: string) {
@@ -172,50 +166,40 @@ export class Counters {
     const [bucket, counts] = first;
     this.#unwritten.delete(bucket);
     if (schemaFault(this.#storage) !== null) return;
-    const row = this.#storage.sql(
-      "SELECT packed, leavers, refused FROM counters WHERE bucket = ?",
-      bucket,
-    )[0];
+    const row = this.#storage.sql("SELECT packed, refused FROM counters WHERE bucket = ?", bucket)[0];
     const sums: Sums = new Map();
     if (row !== undefined) {
       this.#unlessDamaged(bucket, () => {
         for (const [key, n] of unpack(row.packed)) sums.set(key, n);
-        for (const kind of ["leavers", "refused"] as const) {
-          for (const [key, text] of sketchesIn(row[kind])) merge(counts[kind], key, text);
-        }
+        for (const [domain, text] of sketchesIn(row.refused)) merge(counts.refused, domain, text);
       });
     }
     for (const [key, n] of counts.sums) addTo(sums, key, n);
     replace(this.#storage, "counters", {
       bucket,
       packed: JSON.stringify([...sums]),
-      leavers: textOf(counts.leavers),
       refused: textOf(counts.refused),
     });
     if (row === undefined) {
       const old = Math.floor((this.#clock.now() - DAY) / BUCKET);
       this.#storage.sql("DELETE FROM counters WHERE bucket < ?", old);
     }
-    this.#judgeAll(new Set([...counts.leavers.keys()].map(domainIn)));
+    this.#judgeLeavers();
   }
 
-  #judgeAll(domains: ReadonlySet<string>): void {
-    if (domains.size === 0) return;
-    const byDomain = new Map<string, Map<number, Sketch>>();
-    for (const [key, sketch] of this.#day("leavers", (each) => domains.has(domainIn(each)))) {
-      const domain = domainIn(key);
-      const leavers = byDomain.get(domain) ?? new Map<number, Sketch>();
-      byDomain.set(domain, leavers.set(Number(key.slice(domain.length + 1)), sketch));
-    }
-    for (const [domain, leavers] of byDomain) this.#judge(domain, leavers);
+  #judgeLeavers(): void {
+    if (this.#leavers.isEmpty) return;
+    const asked = this.#leavers.write((error) =>
+      this.#discarded("names of a minute that left and were asked for", error),
+    );
+    for (const [domain, leavers] of asked) this.#judge(domain, leavers);
   }
 }
 
-const newBucket = (): Bucket => ({ sums: new Map(), leavers: new Map(), refused: new Map() });
+const newBucket = (): Bucket => ({ sums: new Map(), refused: new Map() });
 
 /** Neither A-labels nor our words contain a space. */
 const keyOf = ([domain, mode, word]: Count): string => `${domain} ${mode} ${word}`;
-const domainIn = (key: string): string => key.slice(0, key.indexOf(" "));
 
 function addTo(sums: Sums, key: string, n: number): void {
   const isNew = !sums.has(key) && sums.size >= MAX_KEYS;

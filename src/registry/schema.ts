@@ -45,6 +45,9 @@ const FIRST_TABLES = [
      domain TEXT NOT NULL, bucket INTEGER NOT NULL, spans INTEGER NOT NULL, newest INTEGER NOT NULL,
      bytes BLOB NOT NULL, PRIMARY KEY (domain, bucket))`,
   `CREATE TABLE IF NOT EXISTS counters (bucket INTEGER PRIMARY KEY, packed TEXT NOT NULL)`,
+  // Names that left and were asked for, as sketches by domain and group.
+  `CREATE TABLE IF NOT EXISTS asked_leavers (
+     minute INTEGER NOT NULL, part INTEGER NOT NULL, packed TEXT NOT NULL, PRIMARY KEY (minute, part))`,
   `CREATE TABLE IF NOT EXISTS kv_deletions (key TEXT PRIMARY KEY) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS kv_replaced (
      domain TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (domain, id)) WITHOUT ROWID`,
@@ -128,8 +131,9 @@ const LATER_COLUMNS = [
   // The end of a list-wide grace that the generation began in.
   ["summaries", "refuses_from", "INTEGER"],
   // Sketches of distinct names.
-  ["counters", "leavers", "TEXT"],
   ["counters", "refused", "TEXT"],
+  // Groups of names that left, by their numbers, and the grid before them; null: nobody did.
+  ["summaries", "groups", "TEXT"],
 ] as const;
 
 /** Brings any state without a stored version to version 1: an empty one, or one of any release before versions. */
@@ -163,6 +167,7 @@ export function migrate(storage: RegistryStorage, migrations = MIGRATIONS): void
   const isEarlier = (): boolean =>
     lacks("blob_spans", "id") ||
     lacks("summaries", "refuses_from") ||
+    lacks("summaries", "groups") ||
     lacks("brakes", "domain") ||
     lacks("left_blobs", "id") ||
     lacks("settled_names", "domain") ||

@@ -5,9 +5,12 @@
 import {
   type Counts,
   DirectoryError,
+  type GroupNumbers,
+  type LeaverGroups,
   listedPatterns,
   type ManifestRecord,
   NO_COUNTS,
+  NO_GROUPS,
   patternCount,
   readManifest,
 } from "../directory/index.ts";
@@ -43,7 +46,30 @@ export function keepSummary(storage: RegistryStorage, number: number, manifest: 
     bits: shards.bits,
     patterns: patternsOf(manifest),
     refuses_from: refusesFromOf(manifest),
+    groups: packGroups(departures.groups),
   });
+}
+
+/** The grid and the numbers of groups of names that left, as they are stored. */
+const packGroups = (groups: LeaverGroups = NO_GROUPS): string | null =>
+  groups.groups.length === 0 ? null : [groups.grid, ...groups.groups.map(({ id }) => id)].join(" ");
+
+/** Domains of those that are named in which names left, each with the numbers of their groups. */
+export function groupsOf(
+  storage: RegistryStorage,
+  domains: readonly string[],
+): ReadonlyMap<string, GroupNumbers> {
+  const rows = storage.sql(
+    `SELECT h.domain, s.groups FROM heads h JOIN summaries s ON s.domain = h.domain AND s.number = h.number
+     WHERE h.domain IN (SELECT value FROM json_each(?)) AND s.groups IS NOT NULL`,
+    JSON.stringify(domains),
+  );
+  return new Map(
+    rows.map(({ domain, groups }) => {
+      const [grid = 0, ...ids] = String(groups).split(" ").map(Number);
+      return [String(domain), { grid, ids: new Set(ids) }];
+    }),
+  );
 }
 
 /**

@@ -95,7 +95,7 @@ describe("the patterns of the next generation", () => {
 
   it("depart for the grace if they accepted or deferred, and are in the list no more", () => {
     expect(patternsAfter(had(ACTIVE), null, NOW, 60)).toEqual({ table: null, departedUntil: SECOND + 60 });
-    expect(patternsAfter(had(FULL), null, NOW + 1, 60)).toEqual({ table: null, departedUntil: SECOND + 62 });
+    expect(patternsAfter(had(FULL), null, NOW + 1, 60)).toEqual({ table: null, departedUntil: SECOND + 64 });
     expect(patternsAfter(had(ACTIVE), null, NOW, 0)).toBeNull();
     expect(patternsAfter(had(FULL), table, NOW, 60)).toEqual({ table, departedUntil: 0 });
   });

@@ -145,8 +145,8 @@ it("a replica reports names too, of its own domains, in the form that the contra
     [[[SOFT, 0, "AAE".repeat(300)]], "asked[0] must be"],
     [[[SOFT, 0, 7]], "asked[0] must be"],
     [["x"], "asked[0] must be"],
-    [[], "asked must be a list of 1 to 128"],
-    [Array.from({ length: 129 }, () => [SOFT, 0, packed]), "asked must be a list of 1 to 128"],
+    [[], "asked must be a list of 1 to 1024"],
+    [Array.from({ length: 1_025 }, () => [SOFT, 0, packed]), "asked must be a list of 1 to 1024"],
   ] as const) {
     const refused = await send(asked);
     expect([words, refused.status]).toEqual([words, 400]);

@@ -486,7 +486,7 @@ describe("a name that is to be counted", () => {
     desk.names
       .splice(0)
       .flat()
-      .map(({ domain, until, name }) => [domain, until, isOf(domain, name)]);
+      .map(({ domain, group, name }) => [domain, group, isOf(domain, name)]);
   const isOf = (domain: string, digest: Uint8Array): boolean =>
     ["nobody", "dora", "gone"].some(
       (name) => tailOf(fingerprint(keyFor(domain).names, name)) === tailOf(digest),

@@ -1,6 +1,6 @@
 /* What is counted between two questions, and how much of it is kept apart. */
 import { describe, expect, it } from "vitest";
-import type { Count } from "../../src/api/index.ts";
+import { type Count, MAX_ASKED, MAX_ASKED_TEXT } from "../../src/api/index.ts";
 import {
   type Answer,
   answer,
@@ -119,16 +119,16 @@ describe("a tally", () => {
 });
 
 describe("names that a tally counts", () => {
-  const named = (name: string, until: number, domain = "example.com"): AskedName => ({
+  const named = (name: string, group: number, domain = "example.com"): AskedName => ({
     domain,
-    until,
+    group,
     name: fingerprint(KEY.names, name),
   });
-  const taken = (tally: Tally): [domain: string, until: number, names: number][] =>
-    (tally.takeAsked() ?? []).map(([domain, until, text]) => {
+  const taken = (tally: Tally, isWanted?: (domain: string) => boolean): [string, number, number][] =>
+    (tally.takeAsked(isWanted) ?? []).map(([domain, group, text]) => {
       const sketch = newSketch();
       mergePackedSketch(sketch, fromBase64Url(text));
-      return [domain, until, estimate(sketch)];
+      return [domain, group, estimate(sketch)];
     });
 
   it("are none before one is counted, and after they were taken, whatever else is", () => {
@@ -146,7 +146,7 @@ describe("names that a tally counts", () => {
     expect(tally.takeAsked()).toBeUndefined();
   });
 
-  it("are distinct ones, by domain and the second until which they are deferred", () => {
+  it("are distinct ones, by domain and group", () => {
     const tally = new Tally();
     for (let n = 0; n < 3; n++) {
       tally.countNames([named("alice", 0), named("alice", 7), named("alice", 7, "other.example")]);
@@ -161,19 +161,60 @@ describe("names that a tally counts", () => {
     ]);
   });
 
-  it("have 64 sketches of each kind; those of more are not counted, and others go on", () => {
+  it("go to the Registry that has their list, and wait for its question", () => {
     const tally = new Tally();
-    for (let n = 1; n <= 70; n++) tally.countNames([named("alice", n), named("alice", 0, `d${n}.example`)]);
-    tally.countNames([named("bob", 64), named("bob", 65), named("bob", 0, "d64.example")]);
-    tally.countNames([named("bob", 0, "d65.example")]);
-    const all = taken(tally);
-    const left = all.filter(([, until]) => until > 0);
-    expect(left.map(([, until]) => until)).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
-    const refused = all.filter(([, until]) => until === 0);
-    expect(refused.map(([domain]) => domain)).toEqual(
-      Array.from({ length: 64 }, (_, i) => `d${i + 1}.example`),
-    );
-    expect([left.at(-1)?.[2], refused.at(-1)?.[2]]).toEqual([2, 2]);
-    expect([...left, ...refused].filter(([, , names]) => names === 1)).toHaveLength(126);
+    tally.countNames([named("alice", 7, "here.example"), named("alice", 0, "there.example")]);
+    expect(taken(tally, (domain) => domain === "there.example")).toEqual([["there.example", 0, 1]]);
+    expect(tally.takeAsked((domain) => domain === "there.example")).toBeUndefined();
+    expect(taken(tally)).toEqual([["here.example", 7, 1]]);
+  });
+
+  it("have room by domain: of each first the largest group, and the rest waits for the next question", () => {
+    const tally = new Tally();
+    for (let group = 1; group <= MAX_ASKED; group++)
+      tally.countNames([named("alice", group, "many.example")]);
+    for (const name of ["bob", "carol"]) tally.countNames([named(name, MAX_ASKED, "many.example")]);
+    tally.countNames([named("alice", 1), named("alice", 2), named("bob", 2), named("alice", 0)]);
+    const first = taken(tally);
+    expect(first).toHaveLength(MAX_ASKED);
+    expect(first.slice(0, 2)).toEqual([
+      ["many.example", MAX_ASKED, 3],
+      ["example.com", 2, 2],
+    ]);
+    // Those that enforce mode would refuse come last.
+    const second = taken(tally);
+    expect(second).toHaveLength(3);
+    expect(second.at(-1)).toEqual(["example.com", 0, 1]);
+    expect(tally.takeAsked()).toBeUndefined();
+  });
+
+  it("have so many characters in a question, and the rest waits", () => {
+    const tally = new Tally();
+    const names = Array.from({ length: 3_000 }, (_, i) => `user${i}`);
+    for (let group = 1; group <= 300; group++)
+      for (const name of names) tally.countNames([named(name, group)]);
+    let lines = 0;
+    for (let asked = tally.takeAsked(); asked !== undefined; asked = tally.takeAsked()) {
+      expect(JSON.stringify(asked).length).toBeLessThanOrEqual(MAX_ASKED_TEXT + 1);
+      lines += asked.length;
+    }
+    expect(lines).toBe(300);
+  });
+
+  it("are kept in 4,096 sketches: a domain with fewer takes the room of the one with most", () => {
+    const tally = new Tally();
+    for (let group = 1; group <= 4_100; group++) tally.countNames([named("alice", group, "many.example")]);
+    for (let group = 1; group <= 3; group++) tally.countNames([named("alice", group, "few.example")]);
+    // Who has most makes no room for itself.
+    tally.countNames([named("bob", 5_000, "many.example"), named("bob", 4_000, "many.example")]);
+    const all: [string, number, number][] = [];
+    for (let some = taken(tally); some.length > 0; some = taken(tally)) all.push(...some);
+    expect(all).toHaveLength(4_096);
+    expect(all.filter(([domain]) => domain === "few.example").map(([, group]) => group)).toEqual([1, 2, 3]);
+    expect(all.find(([domain, group]) => domain === "many.example" && group === 4_000)?.[2]).toBe(2);
+    expect(all.some(([, group]) => group > 4_096)).toBe(false);
+    // Room is given back.
+    tally.countNames([named("bob", 5_000, "many.example")]);
+    expect(taken(tally)).toEqual([["many.example", 5_000, 1]]);
   });
 });

@@ -23,7 +23,7 @@ function leaveAll(shards: readonly Uint8Array[]): unknown {
     departures: NO_DEPARTURES,
   });
   try {
-    return computeDepartures(records as unknown as Records, stablelibHashing, before, after, 0, 60);
+    return computeDepartures(records as unknown as Records, stablelibHashing, before, after, 0, 60, 10);
   } catch (error) {
     return error;
   }

@@ -123,7 +123,6 @@ describe("counts that are damaged", () => {
     ["packed", '{"a": 1}'],
     ["packed", "[[1, 2]]"],
     ["refused", "[["],
-    ["leavers", '[["example.com 5", "!!"]]'],
   ])("fail neither the status nor what is counted next: %s = %s", async (column, value) => {
     await count();
     await world.clock.advance(HOUR);

@@ -29,8 +29,14 @@ export const D = "example.com";
 
 /** A Registry that is called directly, without an edge or a network. */
 export class Desk {
-  readonly world = new World();
-  readonly core: RegistryCore = this.world.registry().core({ partition: 0, partitions: 1 });
+  readonly world: World;
+  readonly core: RegistryCore;
+
+  constructor(settings: ConstructorParameters<typeof World>[0] = {}) {
+    this.world = new World(settings);
+    const { partitions = 1 } = settings;
+    this.core = this.world.registry().core({ partition: 0, partitions });
+  }
 
   async open(): Promise<this> {
     accepted(await this.world.clock.run(this.core.initialise("tester")));

@@ -59,13 +59,15 @@ describe("a schema", () => {
     expect(version()).toBe(SCHEMA);
   });
 
-  it("of an earlier build of the same version gets the brake's table and the columns of sketches", () => {
-    storage.sql("DROP TABLE brakes");
-    for (const column of ["leavers", "refused"]) storage.sql(`ALTER TABLE counters DROP COLUMN ${column}`);
+  it("of an earlier build of the same version gets the brake's tables and the columns of sketches and groups", () => {
+    for (const table of ["brakes", "asked_leavers"]) storage.sql(`DROP TABLE ${table}`);
+    storage.sql("ALTER TABLE counters DROP COLUMN refused");
+    storage.sql("ALTER TABLE summaries DROP COLUMN groups");
     migrate(storage);
-    expect(hasTable("brakes")).toBe(true);
-    const columns = storage.sql("PRAGMA table_info(counters)").map(({ name }) => name);
-    expect(columns).toEqual(expect.arrayContaining(["leavers", "refused"]));
+    expect(["brakes", "asked_leavers"].map(hasTable)).toEqual([true, true]);
+    const columns = (table: string) => storage.sql(`PRAGMA table_info(${table})`).map(({ name }) => name);
+    expect(columns("counters")).toContain("refused");
+    expect(columns("summaries")).toContain("groups");
     expect(version()).toBe(SCHEMA);
   });
 

@@ -240,12 +240,13 @@ export class Replica {
     const known = this.#host?.position(partition) ?? null;
     // The edge may refuse counts, of a domain that the token no longer covers: then they are not sent again.
     const mayCount = this.#schedule.fault(partition) === null;
+    const isOfPartition = (domain: string): boolean => this.#host?.partitionOf(domain) === partition;
     const polled = await this.#poller.ask(
       partition,
       known,
       !this.#heardInFull.has(partition),
       mayCount ? (this.#tally.take() ?? []) : [],
-      mayCount ? (this.#tally.takeAsked() ?? []) : [],
+      mayCount ? (this.#tally.takeAsked(isOfPartition) ?? []) : [],
     );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
