@@ -58,6 +58,7 @@ describe("a group", () => {
     expect(groupOf(SECOND + 4, 300)).toBe(SECOND + 300);
     expect(groupOf(SECOND + 5, 300)).toBe(SECOND + 301);
     expect(groupOf(SECOND + 300, 300)).toBe(SECOND + 300);
+    expect(groupOf(SECOND + 301, 300)).toBe(SECOND + 301);
     expect(groupOf(SECOND + 304, HOUR)).toBe(SECOND + HOUR);
   });
 
@@ -107,6 +108,40 @@ describe("groups of a generation", () => {
     ]);
     const last = groupDepartures(more, next, [{ until: small + 60, count: 1 }], NOW + 120_000).groups;
     expect(last.groups).toEqual([{ id: SECOND + 300, left: 4, gone: 4, at: SECOND + 75 }]);
+  });
+
+  it("have those who leave beside those who returned, in order of their numbers", () => {
+    const small = SECOND + 64;
+    const before = { grid: 300, groups: [{ id: SECOND + 300, left: 6, gone: 6, at: SECOND }] };
+    const gone = columns([
+      [SECOND + 700, 1],
+      [small, 4],
+      [small + 8, 2],
+    ]);
+    const leavers = [
+      { until: small + 8, count: 2 },
+      { until: SECOND + 700, count: 1 },
+    ];
+    const made = groupDepartures(gone, before, leavers, NOW + 8_000);
+    expect(made.columns).toEqual(gone);
+    expect(made.groups.groups).toEqual([
+      { id: SECOND + 300, left: 8, gone: 6, at: SECOND + 2 },
+      { id: SECOND + 900, left: 1, gone: 1, at: SECOND + 8 },
+    ]);
+    // Who returned with all others of a large group is in none.
+    const large = { grid: 300, groups: [{ id: SECOND + 62, left: 20, gone: 20, at: SECOND }] };
+    expect(
+      groupDepartures(columns([[small, 1]]), large, [{ until: small, count: 1 }], NOW).groups.groups,
+    ).toEqual([{ id: SECOND + 300, left: 1, gone: 1, at: SECOND }]);
+  });
+
+  it("are 64 on the finest grid, and on the next one if there is one more", () => {
+    const made = (count: number) => {
+      const seconds = Array.from({ length: count }, (_, i) => SECOND + 300 * i);
+      return groupDepartures(columns(seconds.map((it) => [it, 1])), NO_GROUPS, [], NOW).groups;
+    };
+    expect([made(64).grid, made(64).groups.length]).toEqual([300, 64]);
+    expect([made(65).grid, made(65).groups.length]).toEqual([HOUR, 7]);
   });
 
   it("begin now if nobody knows when they left", () => {

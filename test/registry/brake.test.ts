@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DomainDescription, GenerationRecord, Question } from "../../src/api/index.ts";
 import {
   addToSketch,
-  deferredUntil,
   fingerprint,
   fingerprintIn,
   newSketch,
