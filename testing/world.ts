@@ -243,6 +243,14 @@ export class World {
     return row === undefined ? null : openManifest(row.manifest as Uint8Array, domain, this.keyFor);
   }
 
+  /** The group of the names that left a domain's list last. @throws Error if nobody did */
+  lastLeavers(domain: string): number {
+    const groups = this.headOf(domain)?.departures.groups?.groups ?? [];
+    const last = [...groups].sort((a, b) => a.at - b.at).at(-1);
+    if (last === undefined) throw new Error(`nobody left the list of ${domain}`);
+    return last.id;
+  }
+
   /** Puts an export into KV as `wrangler kv bulk put` does. */
   export(domain: string, generation: number, list: List, changes: Partial<ManifestContent> = {}): void {
     const key = this.keyFor(domain);

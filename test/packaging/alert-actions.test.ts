@@ -178,13 +178,12 @@ describe("the actions of the alerts of sync", () => {
     const hold = async (): Promise<void> => {
       names(LISTED.slice(15));
       expect(await inWorld(`publish --domain ${D} --force --yes`)).toMatchObject({ code: 0 });
-      const until = (world.headOf(D)?.time ?? 0) / 1000 + (world.headOf(D)?.policy.grace ?? 0);
       const asked = newSketch();
       for (const name of LISTED.slice(0, 12)) addToSketch(asked, fingerprint(world.keyFor(D).names, name));
       world
         .registry()
         .core({ partition: 0, partitions: 1 })
-        .brake(D, new Map([[Math.ceil(until), asked]]));
+        .brake(D, new Map([[world.lastLeavers(D), asked]]));
     };
     await hold();
     expect(await sync()).toMatchObject({ stderr: expect.stringContaining("the brake holds 15 names") });

@@ -66,13 +66,12 @@ const verdicts = async (...names: string[]): Promise<string[]> => {
 
 /** The brake takes hold: the Registry learns of twelve names that left and are asked for. */
 async function brake(): Promise<void> {
-  const until = (world.headOf(D)?.time ?? 0) / 1000 + (world.headOf(D)?.policy.grace ?? 0);
   const asked = newSketch();
   for (const name of people(12)) addToSketch(asked, fingerprint(world.keyFor(D).names, name));
   world
     .registry()
     .core({ partition: 0, partitions: 1 })
-    .brake(D, new Map([[Math.ceil(until), asked]]));
+    .brake(D, new Map([[world.lastLeavers(D), asked]]));
 }
 
 describe("a publish, if single changes or another mode came since it was planned,", () => {
