@@ -206,12 +206,9 @@ const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? 
 
 function newHead({ deployment }: RouteCall, domain: string, result: Result<Changed<HeadResult>>): HeadResult {
   const changed = unwrap(result);
-  return acknowledge(
-    deployment,
-    deployment.reader.partitionOf(domain),
-    { [domain]: changed.number },
-    changed,
-  );
+  // What changed nothing leaves the head as it is, and the log may have moved on since.
+  const heads = { [domain]: changed.result.generation };
+  return acknowledge(deployment, deployment.reader.partitionOf(domain), heads, changed);
 }
 
 /**
