@@ -41,7 +41,8 @@ export const WINDOWS = {
   "bridge: accept": { answer: "accept at a bridge", derived: "W and the bridge's timeout, 3 s" },
   "bridge: accept under grace": {
     answer: "accept at a bridge while the edge is away",
-    derived: "accept-grace since the last contact that it carried, and the timeout",
+    derived:
+      "accept-grace since the last contact that it carried, and the timeout; a day since its confirmation once something newer was seen",
   },
   "bridge: accept under grace, unconfirmed": {
     answer: "the same, from an isolate that was cold, lapsed or behind",

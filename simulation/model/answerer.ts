@@ -56,12 +56,25 @@ export interface JudgedIsolate extends Answerer {
   readonly bursts: number;
 }
 
-/** The last contact with the Registry that an accept is based on. */
+/** What an accept is based on that a bridge keeps. */
 export interface Sign {
+  readonly incarnation: number | null;
   readonly generation: number | null;
+  /** The last contact with the Registry. */
   readonly at: number;
-  /** Since when a bridge remembers the accept; never, if it is older than what was seen. */
+  /** When the recipient was last accepted by what was confirmed as the newest; minus infinity if that was never. */
+  readonly confirmedAt: number;
+  /** Since when a bridge remembers the accept. */
   readonly notedAt: number;
+}
+
+/** The newest state of a domain that a bridge has heard of. */
+export interface SeenState {
+  readonly incarnation: number;
+  readonly generation: number;
+  readonly at: number;
+  /** When an answer without a generation said that nobody serves the domain any more; minus infinity if none did. */
+  readonly goneAt: number;
 }
 
 /** The head of a domain as a replica knows it. */
@@ -78,10 +91,7 @@ export interface JudgedBridge {
   readonly name: string;
   readonly acceptGrace: number;
   /** Newest log that it has heard of, its highest generation, and when, by domain. */
-  readonly seen: ReadonlyMap<
-    string,
-    { readonly incarnation: number; readonly generation: number; readonly at: number }
-  >;
+  readonly seen: ReadonlyMap<string, SeenState>;
   /** What its replica knows of the log, by domain; nothing without one. */
   readonly heard: ReadonlyMap<string, HeardHead>;
   /** When the last contact with the Registry was that an accept is based on, by recipient. */

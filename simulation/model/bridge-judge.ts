@@ -1,12 +1,16 @@
 /** Holds what bridges say against the model: law 2 and law 3 at the end of the way. */
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
+import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
-import type { JudgedBridge } from "./answerer.ts";
+import type { JudgedBridge, Sign } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { type Named, written } from "./names.ts";
 import { ageOf, agrees, exportBehind, pairsOf, seconds, supersededFor, words } from "./pairs.ts";
+
+/** For how long an accept goes on once something newer of its domain was seen. */
+const DAY = 86_400_000;
 
 export interface BridgeJudgeParts extends JudgeContext {
   /** How long tombstones are kept. */
@@ -40,7 +44,7 @@ export class BridgeJudge {
     tally.event(`bridge answers from ${source}: ${answer.action}`);
     if (now() - askedAt > BRIDGE_BUDGET + 10)
       violation("a bridge answers in time", `${say()} after ${seconds(now() - askedAt)}`);
-    if (source === "none") this.#requireMemory(said, text, askedAt);
+    if (isNoAnswer(resolution)) this.#requireMemory(said, text, askedAt);
     if (answer.action === "defer") return;
     if (answer.reply.includes(NONSENSE)) violation("no verdict is no refusal", say());
     // What a replica says is judged as what an isolate says.
@@ -57,27 +61,29 @@ export class BridgeJudge {
     }
   }
 
-  #requireVoucher({ bridge, say }: Said, text: string): void {
-    const silence = this.#parts.now() - (bridge.vouched.get(text)?.at ?? Number.NEGATIVE_INFINITY);
-    if (silence <= bridge.acceptGrace + BRIDGE_BUDGET) return;
+  /** An accept goes on for accept-grace, or for a day if something newer of its domain was seen. */
+  #requireVoucher({ bridge, domain, resolution: { answer }, say }: Said, text: string): void {
+    const sign = bridge.vouched.get(text);
+    const { since, bound } = holdOf(bridge, sign, isSuperseded(bridge, domain, answer, sign));
+    const silence = this.#parts.now() - since;
+    if (silence <= bound + BRIDGE_BUDGET) return;
     this.#parts.violation("accepts end with accept-grace", `${say()}, vouched for ${seconds(silence)} ago`);
   }
 
   /** Whom the edge accepted, and what it rested on was younger than the grace, is accepted while it is away. */
   #requireMemory({ bridge, domain, say }: Said, text: string, askedAt: number): void {
     const sign = bridge.vouched.get(text);
-    const seen = bridge.seen.get(domain);
     if (sign === undefined || !bridge.hasRoom || sign.notedAt >= askedAt) return;
-    if (sign.generation === null || sign.generation !== seen?.generation) return;
-    const silence = this.#parts.now() - sign.at;
-    if (silence >= bridge.acceptGrace) return;
+    const { since, bound } = holdOf(bridge, sign, isSuperseded(bridge, domain, sign, sign));
+    const silence = this.#parts.now() - since;
+    if (silence >= bound) return;
     this.#parts.violation(
       "accepts go on",
       `${say()}, and its accept rests on a sign ${seconds(silence)} ago`,
     );
   }
 
-  /** Law 3: an older accept may be passed on once, from the edge; an older refusal never. */
+  /** Law 3: an older accept may be passed on once, from the edge, and goes on without it; an older refusal never. */
   #requireProgress({ bridge, domain, resolution: { answer, source }, say }: Said): void {
     const seen = bridge.seen.get(domain);
     if (seen === undefined || seen.at >= this.#parts.now()) return;
@@ -87,7 +93,7 @@ export class BridgeJudge {
       (log === seen.incarnation && (answer.generation as number) >= seen.generation)
     )
       return;
-    if (answer.action === "accept" && source === "edge") return;
+    if (answer.action === "accept" && (source === "edge" || source === "grace")) return;
     this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
   }
 
@@ -119,7 +125,13 @@ export class BridgeJudge {
       // Its own age was judged where it was given.
       this.#parts.tally.window("bridge: accept under grace, unconfirmed", age);
     else if (source === "grace")
-      this.#bounded("bridge: accept under grace", age, bridge.acceptGrace + BRIDGE_BUDGET, say);
+      this.#bounded(
+        "bridge: accept under grace",
+        age,
+        graceOf(bridge, isSuperseded(bridge, domain, answer, bridge.vouched.get(written(said)))) +
+          BRIDGE_BUDGET,
+        say,
+      );
     else if (source === "cache" || answer.max_age > 0)
       this.#bounded("bridge: accept", age, window + BRIDGE_BUDGET + LONGEST_COMPUTING, say);
   }
@@ -178,3 +190,40 @@ export class BridgeJudge {
     if (age > bound) this.#parts.violation(`${kind}: bound`, `${say()}, superseded ${seconds(age)} ago`);
   }
 }
+
+/** Whether a bridge knows of something newer of a domain, from answers or from its replica. */
+function isSuperseded(
+  bridge: JudgedBridge,
+  domain: string,
+  { incarnation, generation }: Pick<Answer, "incarnation" | "generation">,
+  sign: Sign | undefined,
+): boolean {
+  const seen = bridge.seen.get(domain);
+  if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0)) return true;
+  return [seen, bridge.heard.get(domain)].some(
+    (it) =>
+      it !== undefined &&
+      ((incarnation !== null && incarnation < it.incarnation) ||
+        (incarnation === it.incarnation && (generation ?? 0) < it.generation)),
+  );
+}
+
+const graceOf = ({ acceptGrace }: JudgedBridge, isOld: boolean): number =>
+  isOld ? Math.min(acceptGrace, DAY) : acceptGrace;
+
+/** From when an accept holds without the edge, and for how long. */
+function holdOf(
+  bridge: JudgedBridge,
+  sign: Sign | undefined,
+  isOld: boolean,
+): { readonly since: number; readonly bound: number } {
+  const since = isOld ? sign?.confirmedAt : sign?.at;
+  return { since: since ?? Number.NEGATIVE_INFINITY, bound: graceOf(bridge, isOld) };
+}
+
+/** Whether there was no answer, or none that says anything; one that is older than what was seen does. */
+const isNoAnswer = ({ answer, source, reason }: Resolution): boolean =>
+  source === "none" ||
+  (source === "edge" &&
+    reason === undefined &&
+    (answer.verdict === "unavailable" || answer.verdict === "throttled"));

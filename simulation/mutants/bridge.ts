@@ -14,21 +14,69 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
-    "the bridge uses cached answers below its floor",
-    "no bridge goes back",
+    "an accept is fresh whatever was seen since",
+    "no bridge goes back while the edge answers",
     bridge(
       "answers/cache.ts",
-      "    if (min === entry.minGeneration && (entry.answer.generation ?? 0) >= (min?.generation ?? 0)) return entry;",
-      "    if (min === entry.minGeneration || true) return entry;",
+      "return entry !== undefined && this.#isNewest(entry, heard) && now < entry.expires ? entry : null;",
+      'return entry !== undefined && (entry.answer.action === "accept" || this.#isNewest(entry, heard)) && now < entry.expires ? entry : null;',
     ),
+  ),
+  mutant(
+    "a refusal is fresh whatever was seen since",
+    "no refusal is older than what the host has heard",
+    bridge(
+      "answers/cache.ts",
+      "return entry !== undefined && this.#isNewest(entry, heard) && now < entry.expires ? entry : null;",
+      'return entry !== undefined && (entry.answer.action === "reject" || this.#isNewest(entry, heard)) && now < entry.expires ? entry : null;',
+    ),
+  ),
+  mutant(
+    "a newer generation ends the accepts that a bridge keeps",
+    "they go on while the edge is away",
+    bridge(
+      "answers/cache.ts",
+      "const since = isNewest ? entry.contactAt : entry.confirmedAt;",
+      "const since = isNewest ? entry.contactAt : null;",
+    ),
+  ),
+  mutant(
+    "an accept goes on for accept-grace whatever was seen since",
+    "for a day, once something newer of its domain was seen",
+    bridge(
+      "answers/cache.ts",
+      "isNewest ? acceptGrace : Math.min(acceptGrace, SUPERSEDED_GRACE);",
+      "isNewest ? acceptGrace : acceptGrace;",
+    ),
+  ),
+  mutant(
+    "an accept goes on after the edge has said otherwise",
+    "a definite other answer ends it",
+    bridge("answers/cache.ts", "    this.forget(question);\n", ""),
+    bridge(
+      "answers/cache.ts",
+      '(entry.answer.action === "accept" ? this.#accepts : this.#refusals).set(question, entry);',
+      'this.#refusals.delete(question);\n    (entry.answer.action === "accept" ? this.#accepts : this.#refusals).set(question, entry);',
+    ),
+    bridge("answers/judge.ts", "    } else if (!isAccept) {\n      cache.forget(text);\n", ""),
+  ),
+  mutant(
+    "an answer older than what was seen ends an accept",
+    "it ends nothing",
+    bridge(
+      "answers/judge.ts",
+      "      if (!isLast) return null;\n      this.#options.answered(question.domain, true);",
+      '      if (answer.action !== "accept") this.#options.cache.forget(question.text);\n      if (!isLast) return null;\n      this.#options.answered(question.domain, true);',
+    ),
+    reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
   ),
   mutant(
     "a cached answer never expires",
     "it holds for its max_age",
     bridge(
       "answers/cache.ts",
-      "return entry !== null && now < entry.expires ? entry : null;",
-      "return entry;",
+      "return entry !== undefined && this.#isNewest(entry, heard) && now < entry.expires ? entry : null;",
+      "return entry !== undefined && this.#isNewest(entry, heard) ? entry : null;",
     ),
   ),
   mutant(
@@ -36,8 +84,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "they end with accept-grace",
     bridge(
       "answers/cache.ts",
-      "return now - entry.contactAt < acceptGrace ? entry.answer : null;",
-      "return entry.answer;",
+      "return since !== null && now - since < grace ? entry.answer : null;",
+      "return since !== null || grace < 0 ? entry.answer : null;",
     ),
   ),
   mutant(
@@ -45,8 +93,8 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     "only accepts are",
     bridge(
       "answers/cache.ts",
-      "    const entry = this.#current(this.#accepts, question);\n    if (entry === null || entry.contactAt === null) return null;",
-      "    const entry = this.#current(this.#accepts, question) ?? this.#current(this.#refusals, question);\n    if (entry === null) return null;\n    if (entry.contactAt === null) return entry.answer;",
+      "    const entry = this.#accepts.get(question);\n    if (entry === undefined) return null;\n",
+      '    const entry = this.#accepts.get(question) ?? this.#refusals.get(question);\n    if (entry === undefined) return null;\n    if (entry.answer.action === "reject") return entry.answer;\n',
     ),
   ),
   mutant(

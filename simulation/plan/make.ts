@@ -3,7 +3,7 @@ import { Random } from "../../testing/random.ts";
 import { addEpisodes } from "./episodes.ts";
 import { addChanges, addIsolates, addPast, addRollouts, addTokens } from "./life.ts";
 import { addLoss, SHORTEST_WITH_LOSS } from "./loss.ts";
-import { addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
+import { addDayAway, addGoneDomain, addMeetings, addSleeper, TIME_BEFORE_SLEEP } from "./meetings.ts";
 import { addPatches } from "./patches.ts";
 import { addPatterns } from "./patterns.ts";
 import { type Bare, DAY, HOUR, MINUTE, type Plan, type Step } from "./plan.ts";
@@ -51,6 +51,7 @@ export function makePlan(seed: number, checks = CHECKS_OF_A_WORLD): Plan {
   const from = earliest + random.next() * (length - earliest);
   if (prunes) addSleeper(seed, setup, from, add);
   else if (pause > DAY && from > MINUTE) addGoneDomain(seed, setup, from, add);
+  if (pause > DAY && from > MINUTE) addDayAway(seed, setup, from, add);
   const shift = (at: number): number => (at < from ? at : at + pause);
   return {
     seed,

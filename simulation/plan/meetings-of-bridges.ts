@@ -1,6 +1,6 @@
 /** Meetings that show what one bridge keeps, and for how long. */
 import { type Meeting, people, placeOf } from "./meeting.ts";
-import { MINUTE, SECOND } from "./plan.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "./plan.ts";
 
 /**
  * An isolate decides at once, its answer takes up to three seconds to the bridge, and the head changed just after the
@@ -61,6 +61,69 @@ export function edgeAway(meeting: Meeting, start: number): void {
   meeting.fault("edge away", away, 100 * SECOND, { location });
   for (const later of [1, 3, 20, 35, 50, 58, 63, 70, 90])
     meeting.askBridgeAgain(focus, away + later * SECOND, 5);
+}
+
+/** A bridge holds accepts and learns of a newer state with other answers. @returns when it has, and its focus */
+function learnOfNewer(meeting: Meeting, start: number, acceptGrace: number): { at: number; focus: number } {
+  const { window } = meeting.setup;
+  const asked = meeting.begin(start);
+  const focus = meeting.isolate(asked, window + 3 * MINUTE);
+  meeting.bridge(asked, focus, acceptGrace);
+  for (const later of [200, 500, 800]) meeting.askBridge(focus, asked + later, 5);
+  meeting.set(
+    asked + SECOND,
+    people(14, (i) => i % 4 === 1),
+  );
+  const half = asked + window / 2;
+  for (const later of [500, 900]) meeting.askRegistries(focus, half + later);
+  for (const later of [1_500, 1_900]) meeting.askBridge(focus, half + later, 3);
+  // Some who left are asked for again, and some who stayed.
+  meeting.askBridgeAgain(focus, half + 2_200, 5);
+  return { at: half + 3 * SECOND, focus };
+}
+
+/** Then the edge goes away: what it accepted goes on, unless it said otherwise. */
+export function newerOutage(meeting: Meeting, start: number): void {
+  const { at, focus } = learnOfNewer(meeting, start, 7 * DAY);
+  meeting.fault("edge away", at, 90 * SECOND, { location: placeOf(focus) });
+  for (const later of [1, 4, 20, 45, 80]) meeting.askBridgeAgain(focus, at + later * SECOND, 6);
+}
+
+/** The same before a pause of more than a day. */
+export function dayAway(meeting: Meeting, pause: number): void {
+  const { at, focus } = learnOfNewer(meeting, pause - meeting.setup.window / 2 - 20 * SECOND, 7 * DAY);
+  meeting.fault("edge away", at, 80 * HOUR, { location: placeOf(focus) });
+  for (const later of [1, 4]) meeting.askBridgeAgain(focus, at + later * SECOND, 6);
+  for (const later of [5, 20, 40]) meeting.askBridgeAgain(focus, pause + later * SECOND, 8);
+}
+
+/**
+ * A bridge has accepts, hears of a newer state, and then asks an isolate that has heard nothing since before both and may
+ * still refuse. Then the edge goes away.
+ */
+export function olderAnswer(meeting: Meeting, start: number): void {
+  const { window } = meeting.setup;
+  const asked = meeting.begin(
+    start,
+    people(12, (i) => i % 3 === 0),
+  );
+  const old = meeting.isolate(asked, 3 * MINUTE);
+  for (const later of [700, 850]) meeting.ask(old, asked + later, 8);
+  for (const fault of ["registry unreachable", "kv read error"] as const)
+    meeting.fault(fault, asked + 950, 3 * MINUTE, { location: placeOf(old) });
+  meeting.set(asked + SECOND, people(12));
+  const young = meeting.isolate(asked + 4 * SECOND, 3 * MINUTE);
+  meeting.bridge(asked + 4 * SECOND, young, 7 * DAY);
+  for (const later of [4_500, 5_000, 5_500]) meeting.askBridge(young, asked + later, 5);
+  meeting.set(asked + 6 * SECOND, people(14));
+  const newer = asked + 6 * SECOND + window / 2;
+  for (const later of [0, 300]) meeting.askRegistries(young, newer + later);
+  for (const later of [800, 1_100]) meeting.askBridge(young, newer + later, 3);
+  meeting.add(newer + 1_300, { kind: "route", focus: young, to: old });
+  for (const later of [1_500, 2_000, 2_500]) meeting.askBridgeAgain(young, newer + later, 6);
+  for (const focus of [old, young])
+    meeting.fault("edge away", newer + 4 * SECOND, 90 * SECOND, { location: placeOf(focus) });
+  for (const later of [5, 20, 40]) meeting.askBridgeAgain(young, newer + later * SECOND, 8);
 }
 
 /** Something that is no edge answers for a while: a proxy, a filter, another host. */

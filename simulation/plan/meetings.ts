@@ -47,6 +47,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "slow-answer": { play: bridges.slowAnswer, share: 0.8, lasts: MINUTE },
   "newer-state": { play: bridges.newerState, share: 0.5, lasts: MINUTE },
   "edge-away": { play: bridges.edgeAway, share: 0.7, lasts: 3 * MINUTE },
+  "newer-outage": { play: bridges.newerOutage, share: 0.5, lasts: 3 * MINUTE },
+  "older-answer": { play: bridges.olderAnswer, share: 0.4, lasts: 3 * MINUTE },
   "no-edge": { play: bridges.noEdge, share: 0.4, lasts: MINUTE },
   "overtaken-export": { play: bridges.overtakenExport, share: 0.4, lasts: 5 * MINUTE },
   "guarded-in-steps": { play: registries.guardedInSteps, share: 0.5, lasts: MINUTE },
@@ -109,7 +111,8 @@ const EXODUS = "exodus";
 const SLEEPER = "sleeper";
 const OLDER_LOG = "older-log";
 const GONE_DOMAIN = "gone-domain";
-const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG, GONE_DOMAIN];
+const DAY_AWAY = "day-away";
+const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG, GONE_DOMAIN, DAY_AWAY];
 
 const domainOf = (meeting: string): string => `${meeting}.example`;
 
@@ -157,6 +160,11 @@ export function addSleeper(seed: number, setup: Setup, pause: number, add: Add):
 /** @param pause when a pause begins in which tombstones end */
 export function addGoneDomain(seed: number, setup: Setup, pause: number, add: Add): void {
   replicas.goneDomain(meetingOf(GONE_DOMAIN, seed, setup, add), pause);
+}
+
+/** @param pause when a pause of more than a day begins */
+export function addDayAway(seed: number, setup: Setup, pause: number, add: Add): void {
+  bridges.dayAway(meetingOf(DAY_AWAY, seed, setup, add), pause);
 }
 
 /** Beside the loss of a Registry: when it comes, when the Registry starts again, and when all is published. */

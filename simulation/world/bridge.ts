@@ -6,7 +6,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { HeardHead, Moment, Sign } from "../model/answerer.ts";
+import type { HeardHead, Moment, SeenState, Sign } from "../model/answerer.ts";
 import type { Asked, JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
@@ -45,10 +45,7 @@ export class SimulatedBridge implements JudgedHost {
   edgeFailedAt = Number.NEGATIVE_INFINITY;
   readonly #time: VirtualTime;
   #host: BridgeHost<SimulatedIsolate>;
-  readonly seen = new Map<
-    string,
-    { readonly incarnation: number; readonly generation: number; readonly at: number }
-  >();
+  readonly seen = new Map<string, SeenState>();
   get heard(): ReadonlyMap<string, HeardHead> {
     return this.replica?.heard ?? new Map();
   }
@@ -109,6 +106,8 @@ export class SimulatedBridge implements JudgedHost {
 
   /** Its replica answered: that too was seen. */
   noteLocal(answer: Answer, domain: string): void {
+    if (answer.action !== "accept" && !this.#isOld(answer, domain, this.#time.now()))
+      this.vouched.delete(answer.recipient);
     this.#noteState(answer, domain);
   }
 
@@ -116,10 +115,13 @@ export class SimulatedBridge implements JudgedHost {
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
     this.windows.set(recipient, window);
+    const isOld = this.#isOld(answer, domain, askedAt);
     if (answer.origin !== "kv") this.#noteState(answer, domain);
-    if (answer.action === "accept") this.#noteSign(recipient, domain, answer, askedAt);
-    else if (answer.verdict !== "unavailable" && answer.verdict !== "throttled")
-      if (!this.#isOld(answer, domain, askedAt)) this.vouched.delete(recipient);
+    // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
+    if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
+    if (answer.generation === null) this.#noteGone(domain);
+    if (answer.action === "accept") this.#noteSign(recipient, answer, askedAt);
+    else this.vouched.delete(recipient);
   }
 
   /** Whether an answer is older than what was seen: it changes nothing of what is known. */
@@ -141,21 +143,39 @@ export class SimulatedBridge implements JudgedHost {
     const isNewLog = log > (before?.incarnation ?? 0);
     const isNewer = log === before?.incarnation && (generation ?? 0) > before.generation;
     if (before === undefined || isNewLog || isNewer)
-      this.seen.set(domain, { incarnation: log, generation: generation ?? 0, at: this.#time.now() });
+      this.seen.set(domain, {
+        incarnation: log,
+        generation: generation ?? 0,
+        at: this.#time.now(),
+        goneAt: Number.NEGATIVE_INFINITY,
+      });
   }
 
-  /** When the Registry gave the last sign that an accept of this generation rests on. */
-  #noteSign(recipient: string, domain: string, answer: Answer, askedAt: number): void {
-    const { contact_age: age, origin, generation, incarnation } = answer;
+  #noteGone(domain: string): void {
     const seen = this.seen.get(domain);
-    // An older one than was seen is passed on, and not kept.
-    const isOld = seen?.incarnation !== incarnation || (generation ?? 0) < seen.generation;
-    const at = origin === "kv" ? askedAt : age === null ? null : askedAt - 1000 * age;
+    if (seen !== undefined && seen.goneAt === Number.NEGATIVE_INFINITY)
+      this.seen.set(domain, { ...seen, goneAt: this.#time.now() });
+  }
+
+  /** What an accept rests on: contact with the Registry counts for its generation alone. */
+  #noteSign(recipient: string, answer: Answer, askedAt: number): void {
+    const { contact_age: contact, confirmed_age: confirmed, origin, generation, incarnation } = answer;
+    const at = origin === "kv" ? askedAt : contact === null ? null : askedAt - 1000 * contact;
     if (at === null) return;
     const before = this.vouched.get(recipient);
-    const same = before?.generation === generation ? before.at : Number.NEGATIVE_INFINITY;
-    const notedAt = isOld ? Number.POSITIVE_INFINITY : this.#time.now();
-    this.vouched.set(recipient, { generation, at: Math.max(at, same), notedAt });
+    const isSame = before?.generation === generation && before.incarnation === incarnation;
+    const last = (one: number, other: number | undefined): number =>
+      Math.max(one, other ?? Number.NEGATIVE_INFINITY);
+    this.vouched.set(recipient, {
+      incarnation,
+      generation,
+      at: last(at, isSame ? before.at : undefined),
+      confirmedAt: last(
+        confirmed === null ? Number.NEGATIVE_INFINITY : askedAt - 1000 * confirmed,
+        before?.confirmedAt,
+      ),
+      notedAt: this.#time.now(),
+    });
   }
 
   resolve(recipient: string): Resolution | Promise<Resolution> {

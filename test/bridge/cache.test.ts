@@ -19,6 +19,7 @@ function entry(
     minGeneration,
     expires: 1_000,
     contactAt: verdict === "deliverable" ? 0 : null,
+    confirmedAt: verdict === "deliverable" ? 0 : null,
   };
 }
 
@@ -38,17 +39,17 @@ describe("the minGenerations", () => {
     minGenerations.raise("example.com", 1, 7, 0);
     cache.store(ALICE, entry(ALICE, minGenerations));
     minGenerations.raise("example.org", 1, 1, 0);
-    expect(cache.fresh(ALICE, 0)).not.toBeNull();
+    expect(cache.fresh(ALICE, 0, null)).not.toBeNull();
     for (const domain of ["a.example", "b.example", "c.example"]) minGenerations.raise(domain, 1, 1, 0);
     expect(minGenerations.get("example.com")).toBeUndefined();
-    expect(cache.fresh(ALICE, 0)).toBeNull();
+    expect(cache.fresh(ALICE, 0, null)).toBeNull();
     // Nor do they come back with a new minGeneration of the same height.
     cache.store(ALICE, {
       ...entry(ALICE, minGenerations),
       minGeneration: { incarnation: 1, generation: 7, at: 0 },
     });
     minGenerations.raise("example.com", 1, 7, 0);
-    expect(cache.fresh(ALICE, 0)).toBeNull();
+    expect(cache.fresh(ALICE, 0, null)).toBeNull();
   });
 });
 
@@ -58,10 +59,10 @@ describe("the cache", () => {
     const cache = new AnswerCache(100_000, minGenerations);
     cache.store(ALICE, entry(ALICE, minGenerations));
     cache.store(ALICE, entry(ALICE, minGenerations, "unknown"));
-    expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("unknown");
-    expect(cache.underGrace(ALICE, 0, 1e9)).toBeNull();
+    expect(cache.fresh(ALICE, 0, null)?.answer.verdict).toBe("unknown");
+    expect(cache.underGrace(ALICE, 0, 1e9, null)).toBeNull();
     cache.store(ALICE, entry(ALICE, minGenerations));
-    expect(cache.fresh(ALICE, 0)?.answer.verdict).toBe("deliverable");
+    expect(cache.fresh(ALICE, 0, null)?.answer.verdict).toBe("deliverable");
     expect(cache.size).toBe(1);
     cache.forget(ALICE);
     expect(cache).toMatchObject({ size: 0, bytes: 0 });
@@ -74,13 +75,13 @@ describe("the cache", () => {
     for (let i = 0; i < 200; i++) {
       cache.store(address(i), entry(address(i), minGenerations));
       expect(cache.bytes).toBeLessThanOrEqual(100_000);
-      cache.fresh(address(0), 0);
+      cache.fresh(address(0), 0, null);
     }
     expect(cache.size).toBeLessThan(40);
     expect(cache.evictions).toBe(200 - cache.size);
-    expect(cache.fresh(address(0), 0)).not.toBeNull();
-    expect(cache.fresh(address(1), 0)).toBeNull();
-    expect(cache.fresh(address(199), 0)).not.toBeNull();
+    expect(cache.fresh(address(0), 0, null)).not.toBeNull();
+    expect(cache.fresh(address(1), 0, null)).toBeNull();
+    expect(cache.fresh(address(199), 0, null)).not.toBeNull();
   });
 
   it("does not store an answer that is larger than the cache", () => {

@@ -35,11 +35,100 @@ describe("generations", () => {
     expect(await bench.said(ALICE)).toBe("departed defer edge");
   });
 
-  it("an accept older than one seen since does not hold while the edge is away", async () => {
-    const bench = isolates(["deliverable", 7], ["deliverable", 8]);
+  it("an accept that a newer generation was seen after goes on while the edge is away, for a day after its own confirmation", async () => {
+    const bench = isolates(["deliverable", 7, { confirmedAge: 20 }], ["deliverable", 8]);
+    await bench.resolve(ALICE);
+    await bench.time.advance(60 * SECOND);
+    await bench.resolve(BOB);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    await bench.time.advance(DAY - 81 * SECOND);
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    await bench.time.advance(SECOND);
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+    // Nothing newer was seen than Bob's.
+    expect(await bench.said(BOB)).toBe("deliverable accept grace");
+  });
+
+  it("an accept that nothing confirmed does not go on once a newer generation was seen", async () => {
+    const bench = isolates(
+      ["deliverable", 7, { confirmedAge: null, contactAge: 1, maxAge: 0 }],
+      ["deliverable", 8],
+    );
+    await bench.resolve(ALICE);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    bench.edge = says("deliverable", { generation: 8 });
+    await bench.resolve(BOB);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("an accept goes on for no longer than accept-grace, whatever was seen", async () => {
+    const edges = [7, 8].map((generation) => says("deliverable", { generation }));
+    const bench = new Bench((asked) => (edges.shift() as Edge)(asked), { acceptGrace: 60 * SECOND });
     await bench.resolve(ALICE);
     await bench.resolve(BOB);
     bench.edge = away;
+    await bench.time.advance(58 * SECOND);
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    await bench.time.advance(2 * SECOND);
+    expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it.each<[Verdict, string]>([
+    ["unknown", "reject"],
+    ["departed", "defer"],
+    ["full", "defer"],
+  ])(
+    "%s of a newer generation ends the accept of that recipient, and of no other",
+    async (verdict, action) => {
+      const bench = isolates(["deliverable", 7], ["deliverable", 7], [verdict, 8]);
+      await bench.resolve(ALICE);
+      await bench.resolve(BOB);
+      await bench.time.advance(60 * SECOND);
+      expect(await bench.said(ALICE)).toBe(`${verdict} ${action} edge`);
+      bench.edge = away;
+      await bench.time.advance(60 * SECOND);
+      expect(await bench.said(ALICE)).toBe("unavailable defer none");
+      expect(await bench.said(BOB)).toBe("deliverable accept grace");
+    },
+  );
+
+  it("an answer older than what was seen ends no accept", async () => {
+    const bench = isolates(["deliverable", 7], ["deliverable", 8], ["unknown", 6]);
+    await bench.resolve(ALICE);
+    await bench.resolve(BOB);
+    await bench.time.advance(60 * SECOND);
+    expect(await bench.said(ALICE)).toBe(DEFERRED);
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+  });
+
+  it("a follow-up is not left out because of an accept that was held before", async () => {
+    const bench = isolates(
+      ["deliverable", 7],
+      ["deliverable", 8],
+      ["deliverable", 8, { confirmedAge: null, maxAge: 0 }],
+    );
+    await bench.resolve(ALICE);
+    await bench.resolve(BOB);
+    await bench.time.advance(60 * SECOND);
+    await bench.resolve(ALICE);
+    const asked = bench.asked.length;
+    await bench.time.advance(10 * SECOND);
+    expect(bench.asked).toHaveLength(asked + 1);
+  });
+
+  it("the domain that nobody serves any more is accepted for a day at most", async () => {
+    const bench = isolates(["deliverable", 7], ["not-served", null, { confirmedAge: 0 }]);
+    await bench.resolve(ALICE);
+    await bench.time.advance(60 * SECOND);
+    expect(await bench.said(NOBODY)).toBe("not-served reject edge");
+    expect(await bench.said("nobody2@example.com")).toBe("not-served reject edge");
+    bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    await bench.time.advance(DAY);
     expect(await bench.said(ALICE)).toBe("unavailable defer none");
   });
 
@@ -155,15 +244,30 @@ describe("a Registry that was lost and filled again", () => {
     expect(bench.newLogs).toHaveLength(1);
   });
 
-  it("discards what was cached of the older log, and of that domain only", async () => {
+  it("ends no accept: those of that domain go on while the edge is away, for a day after their confirmation", async () => {
     const bench = await afterLoss();
     await bench.resolve("bob@example.org");
     bench.edge = from(2, 3, "deliverable");
     await bench.resolve(BOB);
+    // They are not fresh, though their max_age has not ended.
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    bench.edge = from(3, 1, "deliverable");
+    await bench.resolve("carol@example.com");
     bench.edge = away;
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    await bench.time.advance(DAY);
     expect((await bench.resolve(ALICE)).action).toBe("defer");
-    expect((await bench.resolve(BOB)).action).toBe("accept");
+    expect((await bench.resolve(BOB)).action).toBe("defer");
     expect((await bench.resolve("bob@example.org")).action).toBe("accept");
+  });
+
+  it("without the domain, is no verdict to a token that names it: accepts go on for a day", async () => {
+    const bench = await afterLoss();
+    bench.edge = ({ recipient }) => unavailable(recipient, "no list", "example.com", 2);
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    expect(await bench.said(BOB)).toBe("unavailable defer edge");
+    await bench.time.advance(DAY);
+    expect(await bench.said(ALICE)).toBe("unavailable defer edge");
   });
 
   it("is noticed in any answer, not-served among them", async () => {
@@ -188,9 +292,10 @@ describe("a Registry that was lost and filled again", () => {
     bench.edge = from(1, null, "not-served");
     expect(await bench.said(NOBODY)).toBe(DEFERRED);
     bench.edge = from(1, 950, "deliverable");
-    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    expect(await bench.said("carol@example.com")).toBe("deliverable accept edge");
     bench.edge = away;
-    expect((await bench.resolve(ALICE)).action).toBe("defer");
+    // It was passed on once.
+    expect((await bench.resolve("carol@example.com")).action).toBe("defer");
     expect(bench.minGenerations.get("example.com")).toMatchObject({ incarnation: 2, generation: 3 });
     expect(bench.newLogs).toHaveLength(1);
   });

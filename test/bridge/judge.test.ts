@@ -2,20 +2,20 @@
 import { describe, expect, it } from "vitest";
 import { AnswerCache } from "../../src/bridge/answers/cache.ts";
 import { AnswerJudge } from "../../src/bridge/answers/judge.ts";
-import { MinGenerations } from "../../src/bridge/answers/min-generations.ts";
+import { type Heard, MinGenerations } from "../../src/bridge/answers/min-generations.ts";
 import { answerOf } from "./support/answers.ts";
 
 const ALICE = { kind: "ask", text: "alice@example.com", domain: "example.com" } as const;
 const NOW = 1_000_000_000;
 
-function judge() {
+function judge(heard: () => Heard | null = () => null) {
   const minGenerations = new MinGenerations();
   const cache = new AnswerCache(1_000_000, minGenerations);
   const own = new AnswerJudge({
     cache,
     minGenerations,
-    acceptGrace: 86_400_000,
-    heard: () => null,
+    acceptGrace: 7 * 86_400_000,
+    heard,
     answered: () => undefined,
     newLog: () => undefined,
   });
@@ -48,5 +48,38 @@ describe("an answer of the replica", () => {
     own.local(ALICE, says(9, 1), NOW);
     expect(own.local(ALICE, says(2, 2), NOW)).toMatchObject({ source: "replica" });
     expect(own.local(ALICE, says(9, 1), NOW)).toBeNull();
+  });
+
+  it("ends the accept of the edge that was kept of that recipient, unless it is older than what was seen", () => {
+    const { own } = judge();
+    const accept = answerOf(ALICE.text, "deliverable", {
+      generation: 7,
+      incarnation: 1,
+      domain: ALICE.domain,
+    });
+    const kept = (): string => own.withoutAnswer(ALICE, "away", "no-answer", NOW).source;
+    own.judge(ALICE, { answer: accept, askedAt: NOW, now: NOW }, true);
+    own.local(ALICE, says(6), NOW);
+    expect(kept()).toBe("grace");
+    own.local(ALICE, says(8), NOW);
+    expect(kept()).toBe("none");
+  });
+});
+
+describe("what the host has heard of the log by itself", () => {
+  it("makes a kept accept an old one: it is not fresh, and goes on for a day", () => {
+    let heard: Heard | null = null;
+    const { own } = judge(() => heard);
+    const accept = answerOf(ALICE.text, "deliverable", {
+      generation: 7,
+      incarnation: 1,
+      domain: ALICE.domain,
+    });
+    own.judge(ALICE, { answer: accept, askedAt: NOW, now: NOW }, true);
+    expect(own.cached(ALICE, NOW)).toMatchObject({ source: "cache" });
+    heard = { incarnation: 1, generation: 8 };
+    expect(own.cached(ALICE, NOW)).toBeNull();
+    const at = (ms: number): string => own.withoutAnswer(ALICE, "away", "no-answer", NOW + ms).source;
+    expect([at(86_398_999), at(86_399_000)]).toEqual(["grace", "none"]);
   });
 });

@@ -172,11 +172,33 @@ describe("whatever happens", () => {
   it(
     "nothing is refused or answered from the cache from a generation older than one seen (law 3)",
     each(({ answer, source, minGeneration }) => {
-      if (answer.action === "reject" || source === "cache" || source === "grace") {
+      if (answer.action === "reject" || source === "cache") {
         expect(answer.generation).toBeGreaterThanOrEqual(minGeneration);
       }
     }),
   );
+
+  it(
+    "an accept from a generation older than one seen goes on without the edge alone, and was true within the last day",
+    each(({ name, answer, source, minGeneration, at }, registry) => {
+      if (source !== "grace" || (answer.generation as number) >= minGeneration) return;
+      expect(registry.was(true, name, at - DAY - WINDOW - TIMEOUT, at)).toBe(true);
+    }),
+  );
+
+  it("no accept goes on from before a refusal of the same recipient", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {
+        const { seen } = await live(events);
+        for (const { name, answer, askedAt } of seen.filter(({ source }) => source === "grace")) {
+          const refused = seen.filter(
+            (it) => it.name === name && it.answer.action === "reject" && it.at < askedAt,
+          );
+          for (const it of refused) expect(answer.generation).toBeGreaterThan(it.answer.generation as number);
+        }
+      }),
+    );
+  });
 
   it(
     "there is an answer in time",

@@ -340,6 +340,36 @@ it.concurrent("A front end accepts for accept-grace while the edge is away, and 
   expect(await act("nobody")).toBe("defer");
 });
 
+it.concurrent("A mail host that has heard of something newer accepts in an outage whom it accepted before, and nobody of whom the edge said otherwise", async () => {
+  const domain = "went-on.example";
+  const { bridged } = edges.edge;
+  await publisher.publish(domain, "u1 u2 u3 leaver");
+  await edges.copied();
+  await confirmed(bridged, domain);
+  let isAway = false;
+  const road = await startFakeEdge(({ path, body }, response) => {
+    if (isAway) return void response.destroy();
+    void bridged.fetch(path, { method: "POST", body }).then(async (got) => {
+      response.writeHead(got.status, { "content-type": "application/json" }).end(await got.text());
+    });
+  });
+  const bridge = await startBridge(road.url);
+  const act = (local: string) => bridge.act("line", `${local}@${domain}`);
+  const everybody = ["u1", "u2", "u3", "leaver"];
+  await until(async () => (await Promise.all(everybody.map(act))).every((it) => it === "accept"));
+  expect(await publisher.run(`add newcomer@${domain} --yes`)).toMatchObject({ code: 0 });
+  // One lookup sees the new number.
+  await until(async () => (await act("newcomer")) === "accept");
+  const removed = await publisher.run(`remove leaver@${domain} --now --yes`);
+  expect(removed.stderr + removed.stdout).toContain("up to 24 hours");
+  await until(async () => (await act("leaver")) === "refuse");
+  await pause(WINDOW_MS + SLACK);
+  isAway = true;
+  for (const local of ["u1", "u2", "u3", "newcomer"])
+    expect([local, await act(local)]).toEqual([local, "accept"]);
+  for (const local of ["leaver", "nobody"]) expect([local, await act(local)]).toEqual([local, "defer"]);
+});
+
 it.concurrent("A domain without a head whose KV manifest says origin: kv is refused from KV alone, and the answer says so", async () => {
   const domain = "offline.example";
   const { exports } = edges.edge;

@@ -1,22 +1,29 @@
 import { LRUCache } from "lru-cache";
 import type { Answer } from "../../directory/index.ts";
-import type { MinGeneration, MinGenerations } from "./min-generations.ts";
+import { type Heard, isOlderThanHeard, type MinGeneration, type MinGenerations } from "./min-generations.ts";
 
 /** What an entry costs besides its text: objects, keys, map slots. Measured, rounded up. */
 const OVERHEAD = 480;
 /** Refusals last one window only; a flood of them must not push out the accepts that an outage needs. */
 const SHARE_OF_REFUSALS = 0.25;
+/** For how long an accept goes on at most if something newer of its domain is known, from its own last confirmation, ms. */
+export const SUPERSEDED_GRACE = 86_400_000;
 
 /** An accept or a refusal that may be used again. */
 export interface CachedAnswer {
   readonly answer: Answer;
   readonly domain: string;
-  /** The domain's state when this was stored. If it is another object by now, the state was forgotten in between. */
+  /**
+   * The domain's state when this was stored. If it is another object by now, a newer log or the end of the domain was seen
+   * since, or the state was forgotten.
+   */
   readonly minGeneration: MinGeneration | undefined;
   /** Until when it holds: from the question, for its max_age. */
   readonly expires: number;
   /** The edge's last contact with the Registry that an accept rests on; null if there was none. */
   readonly contactAt: number | null;
+  /** When an accept of this recipient was last confirmed as the newest; null if it never was. */
+  readonly confirmedAt: number | null;
 }
 
 /** Answers by canonical question, bounded in bytes, least recently used out first. */
@@ -67,22 +74,41 @@ export class AnswerCache {
     return resized;
   }
 
-  /** The answer, if it holds by its max_age. */
-  fresh(question: string, now: number): CachedAnswer | null {
-    const entry = this.#current(this.#accepts, question) ?? this.#current(this.#refusals, question);
-    return entry !== null && now < entry.expires ? entry : null;
+  /** The answer, if it holds by its max_age. @param heard what the host has heard of the domain's log by itself */
+  fresh(question: string, now: number, heard: Heard | null): CachedAnswer | null {
+    const entry = this.#accepts.get(question) ?? this.#refusals.get(question);
+    return entry !== undefined && this.#isNewest(entry, heard) && now < entry.expires ? entry : null;
   }
 
-  /** The accept that holds while the edge is away (law 2); never a refusal. */
-  underGrace(question: string, now: number, acceptGrace: number): Answer | null {
-    const entry = this.#current(this.#accepts, question);
-    if (entry === null || entry.contactAt === null) return null;
-    return now - entry.contactAt < acceptGrace ? entry.answer : null;
+  /**
+   * The accept that goes on while the edge is away (law 2); never a refusal. It holds for accept-grace, or for a day if
+   * something newer of its domain is known.
+   */
+  underGrace(question: string, now: number, acceptGrace: number, heard: Heard | null): Answer | null {
+    const entry = this.#accepts.get(question);
+    if (entry === undefined) return null;
+    const isNewest = this.#isNewest(entry, heard);
+    const since = isNewest ? entry.contactAt : entry.confirmedAt;
+    const grace = isNewest ? acceptGrace : Math.min(acceptGrace, SUPERSEDED_GRACE);
+    return since !== null && now - since < grace ? entry.answer : null;
   }
 
-  /** The cached accept, whether it still holds or not. */
-  accepted(question: string): CachedAnswer | null {
-    return this.#current(this.#accepts, question);
+  /** The cached accept, whether it still holds or not, and whatever was seen since. */
+  held(question: string): CachedAnswer | null {
+    return this.#accepts.get(question) ?? null;
+  }
+
+  /** The same, if nothing newer of its domain is known. */
+  accepted(question: string, heard: Heard | null): CachedAnswer | null {
+    const entry = this.held(question);
+    return entry !== null && this.#isNewest(entry, heard) ? entry : null;
+  }
+
+  /** Whether nothing newer of its domain is known (law 3). */
+  #isNewest({ answer, domain, minGeneration }: CachedAnswer, heard: Heard | null): boolean {
+    const min = this.#minGenerations.get(domain);
+    const isSeen = min === minGeneration && (answer.generation ?? 0) >= (min?.generation ?? 0);
+    return isSeen && !isOlderThanHeard(answer, heard);
   }
 
   /** Stores an accept or a refusal in place of the earlier answer. */
@@ -94,16 +120,6 @@ export class AnswerCache {
   forget(question: string): void {
     this.#accepts.delete(question);
     this.#refusals.delete(question);
-  }
-
-  /** An entry, unless a newer generation was seen since (law 3). */
-  #current(entries: LRUCache<string, CachedAnswer>, question: string): CachedAnswer | null {
-    const entry = entries.get(question);
-    if (entry === undefined) return null;
-    const min = this.#minGenerations.get(entry.domain);
-    if (min === entry.minGeneration && (entry.answer.generation ?? 0) >= (min?.generation ?? 0)) return entry;
-    entries.delete(question);
-    return null;
   }
 }
 

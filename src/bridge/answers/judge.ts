@@ -48,11 +48,8 @@ export class AnswerJudge {
   /** The cached answer, if it still holds. */
   cached(question: OpenQuestion, now: number): Resolution | null {
     const { cache, heard } = this.#options;
-    const cached = cache.fresh(question.text, now);
-    if (cached === null) return null;
-    const { answer, expires } = cached;
-    if (answer.action === "reject" && isOlderThanHeard(answer, heard(question.domain))) return null;
-    return resolutionOf(answer, "cache", expires);
+    const cached = cache.fresh(question.text, now, heard(question.domain));
+    return cached === null ? null : resolutionOf(cached.answer, "cache", cached.expires);
   }
 
   /** The resolution when there is no answer: an accept under grace, or a deferral. */
@@ -74,10 +71,11 @@ export class AnswerJudge {
    * What an answer of the replica is worth. It is not cached: the replica can give it again.
    * @returns null if a newer state of the domain was seen
    */
-  local({ domain }: OpenQuestion, answer: Answer, now: number): Resolution | null {
-    const { minGenerations } = this.#options;
+  local({ text, domain }: OpenQuestion, answer: Answer, now: number): Resolution | null {
+    const { cache, minGenerations } = this.#options;
     this.#startsOver(domain, answer.incarnation);
     if (isOlder(answer, minGenerations.get(domain), now)) return null;
+    if (answer.action !== "accept") cache.forget(text);
     if (answer.generation !== null) {
       minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
     }
@@ -122,32 +120,34 @@ export class AnswerJudge {
    * has just started accepts before it contacts the Registry.
    */
   needsFollowUp(question: OpenQuestion, now: number): boolean {
-    return this.#isOld(this.#options.cache.accepted(question.text)?.contactAt ?? null, now);
+    const { cache, heard } = this.#options;
+    return this.#isOld(cache.accepted(question.text, heard(question.domain))?.contactAt ?? null, now);
   }
 
   /** Caches an answer for as long as it may be used. */
   #keep(question: OpenQuestion, { answer, askedAt, now }: Received): Resolution {
     const { cache, minGenerations, acceptGrace } = this.#options;
     const { text, domain } = question;
+    if (answer.generation === null) minGenerations.noteGone(domain);
     // The numbers of exports order nothing: those of the Registry, which may take over, are lower.
     const minGeneration =
       answer.generation === null || answer.origin === "kv"
         ? minGenerations.get(domain)
         : minGenerations.raise(domain, answer.incarnation ?? 0, answer.generation, now);
     const expires = askedAt + 1000 * Math.min(answer.max_age, LONGEST_MAX_AGE);
-    const contactAt = answer.action === "accept" ? this.#contactOf(text, answer, askedAt) : null;
+    const isAccept = answer.action === "accept";
+    const contactAt = isAccept ? this.#contactOf(text, answer, askedAt) : null;
+    const confirmedAt = isAccept ? this.#confirmationOf(text, answer, askedAt) : null;
     if (now < expires || (contactAt !== null && now - contactAt < acceptGrace)) {
-      cache.store(text, { answer, domain, minGeneration, expires, contactAt });
-    } else if (answer.action !== "accept") {
+      cache.store(text, { answer, domain, minGeneration, expires, contactAt, confirmedAt });
+    } else if (!isAccept) {
       cache.forget(text);
     }
     if (answer.action === "reject" && now >= expires) {
       return deferred(question, "the refusal was too old when it arrived");
     }
     const resolution = resolutionOf(answer, "edge", expires);
-    return answer.action === "accept" && this.#isOld(contactAt, now)
-      ? { ...resolution, needsFollowUp: true }
-      : resolution;
+    return isAccept && this.#isOld(contactAt, now) ? { ...resolution, needsFollowUp: true } : resolution;
   }
 
   #known(domain: string): Heard {
@@ -168,11 +168,21 @@ export class AnswerJudge {
   /** The last contact with the Registry that an accept rests on. An earlier answer of the same generation still counts. */
   #contactOf(text: string, answer: Answer, askedAt: number): number | null {
     const age = contactAge(answer);
-    const held = this.#options.cache.accepted(text);
-    const isSame = held?.answer.generation === answer.generation && held?.answer.origin === answer.origin;
+    const held = this.#options.cache.held(text);
+    const isSame =
+      held?.answer.generation === answer.generation &&
+      held?.answer.incarnation === answer.incarnation &&
+      held?.answer.origin === answer.origin;
     const before = isSame ? (held?.contactAt ?? null) : null;
     if (age === null) return before;
     return Math.max(askedAt - age, before ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** When an accept was last confirmed: this one, or one that was held before it. No answer said otherwise in between. */
+  #confirmationOf(text: string, { confirmed_age: age }: Answer, askedAt: number): number | null {
+    const before = this.#options.cache.held(text)?.confirmedAt ?? null;
+    if (age === null) return before;
+    return Math.max(askedAt - 1000 * age, before ?? Number.NEGATIVE_INFINITY);
   }
 
   #isOld(contactAt: number | null, now: number): boolean {
@@ -192,7 +202,8 @@ export class AnswerJudge {
   }
 
   #underGrace(question: OpenQuestion, now: number): Resolution | null {
-    const answer = this.#options.cache.underGrace(question.text, now, this.#options.acceptGrace);
+    const { cache, acceptGrace, heard } = this.#options;
+    const answer = cache.underGrace(question.text, now, acceptGrace, heard(question.domain));
     return answer === null ? null : { answer, source: "grace" };
   }
 }

@@ -7,7 +7,7 @@ const MAX_DOMAINS = 100_000;
 /** Longest window of law 2 that an edge can be set to, seconds. A longer max_age is cut to it. */
 export const LONGEST_MAX_AGE = 3600;
 
-/** The newest state seen of a domain. Cached answers refer to it and expire with it. */
+/** The newest state seen of a domain. Cached answers refer to it. */
 export interface MinGeneration {
   /** Incarnation of the Registry's log, 0 until the edge names one. */
   incarnation: number;
@@ -15,6 +15,8 @@ export interface MinGeneration {
   generation: number;
   /** When that generation was first seen. */
   at: number;
+  /** The domain was seen to be served no more, without a generation that says so. */
+  isGone?: boolean;
 }
 
 /** The newest state seen, by domain. No older answer may refuse a recipient. */
@@ -44,6 +46,7 @@ export class MinGenerations {
     if (generation > known.generation) {
       known.generation = generation;
       known.at = now;
+      delete known.isGone;
     }
     if (generation === known.generation && known.incarnation === 0) known.incarnation = incarnation;
     return known;
@@ -51,10 +54,17 @@ export class MinGenerations {
 
   /**
    * Forgets what was seen of a domain in an older log: the numbers of the new log are unrelated. Cached answers of the
-   * older log refer to the forgotten state, so they expire.
+   * older log refer to the forgotten state, so they are not the newest any more.
    */
   startOver(domain: string, incarnation: number): void {
     this.#byDomain.set(domain, { incarnation, generation: 0, at: Number.NEGATIVE_INFINITY });
+  }
+
+  /** The domain is not served any more. Cached answers refer to its state before, so they are not the newest any more. */
+  noteGone(domain: string): void {
+    const known = this.#byDomain.get(domain);
+    if (known === undefined || known.generation === 0 || known.isGone) return;
+    this.#byDomain.set(domain, { ...known, isGone: true });
   }
 }
 

@@ -81,7 +81,7 @@ export class BridgeLog {
 
   /** One log of the Registry may contain many domains: those that follow at once are counted. */
   newLog(domain: string, incarnation: number): void {
-    const text = "the Registry started a new log; cached answers of the domain are discarded";
+    const text = "the Registry started a new log; cached answers of the domain are no longer fresh";
     this.#writeRarely("warn", "new-log", `${incarnation}`, text, { domain, incarnation });
   }
 

@@ -43,7 +43,7 @@ export class BridgeMetrics {
   readonly #refreshes = this.#counter("list_looks_total", "Refreshes of the list metrics", "result");
   readonly #newLogs = this.#counter(
     "started_over_total",
-    "Domains whose cached answers were discarded because the Registry started a new log",
+    "Domains whose cached answers are no longer fresh because the Registry started a new log",
   );
   readonly #malformed = this.#counter(
     "bad_questions_total",

@@ -148,6 +148,7 @@ async function send(
       output.warn(`changed before this failed: ${results.map((result) => result.domain).join(", ")}`);
     throw error;
   }
+  if (options.now) output.note(OUT_OF_REACH);
   if (results.some(isChange)) output.note(SETTLING);
   output.result({ domains: results });
 }
@@ -156,6 +157,11 @@ async function send(
 const SETTLING = `what to do: make the same change in the source of the list. Until the list reflects it, a publish needs to know
   what becomes of it: patched = "keep" or "drop" in ${SETTINGS_FILE}, or --keep-patched or --drop-patched of \`rollcall publish\`.
   Without that, \`rollcall sync\` ends with 4 for the domain, and publishes nothing of it`;
+
+/** What `--now` does not reach. */
+const OUT_OF_REACH = `rejected everywhere within the window, except on mail hosts that the edge does not answer. Such a host can go
+  on to accept a removed address: for up to 24 hours if it has heard that the list changed, for its accept_grace (7 days by
+  default) if it has heard nothing`;
 
 const isChange = ({ added, removed, changed }: PatchResult): boolean => added + removed + changed > 0;
 

@@ -226,7 +226,7 @@ describe("a bridge with a replica", () => {
     bench.known = { incarnation: 5, generation: 12 };
     bench.edge = null;
     expect(await bench.said(NOBODY)).toBe("unavailable defer none");
-    expect(await bench.said(ALICE)).toBe("deliverable accept cache");
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
   });
 
   it.each([
@@ -242,13 +242,21 @@ describe("a bridge with a replica", () => {
     expect(bench.asked.at(-1)?.minGeneration()).toBe(expected);
   });
 
-  it("uses no cached answer of the edge that is older than the replica", async () => {
+  it("uses a cached accept of the edge that is older than the replica only while neither answers", async () => {
     bench.edge = answerOf(ALICE, "deliverable", { generation: 7, incarnation: 1 });
     expect(await bench.said(ALICE)).toBe("deliverable accept edge");
     bench.local = confirmed("deliverable", { generation: 8 });
     expect(await bench.said(ALICE)).toBe("deliverable accept replica");
     bench.local = null;
-    bench.edge = null;
+    bench.edge = confirmed("deliverable", { generation: 8 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept edge");
+    bench.local = confirmed("deliverable", { generation: 9 });
+    await bench.said(ALICE);
+    [bench.local, bench.edge] = [null, null];
+    expect(await bench.said(ALICE)).toBe("deliverable accept grace");
+    bench.local = confirmed("unknown", { generation: 9 });
+    await bench.said(ALICE);
+    bench.local = null;
     expect(await bench.said(ALICE)).toBe("unavailable defer none");
   });
 
