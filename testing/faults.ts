@@ -38,6 +38,7 @@ export type FaultKind =
   | "edge answer lost"
   | "edge answer late"
   | "proxy answers stale"
+  | "replica cannot poll"
   | "isolate computes long"
   | "publisher crashes";
 

@@ -113,6 +113,12 @@ export class ReplicaHost {
     heard: (domain) => (this.isRunning ? this.replica.heard(domain) : null),
     isAway: (domain) => this.isRunning && this.replica.isAway(domain),
     noteUsed: (answer, domain) => this.replica.noteUsed(answer, domain),
+    accept: (recipient, domain) =>
+      this.isRunning ? this.replica.accept(recipient, domain) : Promise.resolve(null),
+    isHere: (domain) => this.isRunning && this.replica.isHere(domain),
+    learn: (recipient, domain, answer) => {
+      if (this.isRunning) this.replica.learn(recipient, domain, answer);
+    },
   };
 
   /** Starts the bridge. */
@@ -231,6 +237,7 @@ export class ReplicaHost {
         observed(event, details);
     return {
       polled: note("polled"),
+      unlisted: note("unlisted"),
       ready: note("ready"),
       progress: note("progress"),
       syncFailed: note("syncFailed"),

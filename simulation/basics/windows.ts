@@ -32,7 +32,8 @@ export const WINDOWS = {
   "replica: accept, confirmed": { answer: "accept of a replica, confirmed", derived: "W" },
   "replica: accept, edge away": {
     answer: "accept of a replica while the edge is away",
-    derived: "accept-grace since its last contact, also across reboots",
+    derived:
+      "accept-grace since its last contact, also across reboots; a day once something newer was heard; accept-grace since its log was lost, if no log lists it",
   },
   "bridge: refusal": {
     answer: "refusal at a bridge",

@@ -86,6 +86,12 @@ export interface HeardHead {
   readonly at: number;
 }
 
+/** An answer of the edge that did not accept a recipient, in the newest state that was seen by then. */
+export interface Denial {
+  readonly incarnation: number;
+  readonly generation: number;
+}
+
 /** A bridge that is judged. */
 export interface JudgedBridge {
   readonly name: string;
@@ -96,6 +102,10 @@ export interface JudgedBridge {
   readonly heard: ReadonlyMap<string, HeardHead>;
   /** When the last contact with the Registry was that an accept is based on, by recipient. */
   readonly vouched: ReadonlyMap<string, Sign>;
+  /** Recipients whom the edge did not accept, unless it accepted them since. */
+  readonly denied: ReadonlyMap<string, Denial>;
+  /** Domains in which that was so before its host last started, with the newest such state. */
+  readonly deniedBefore: ReadonlyMap<string, Denial>;
   /** Whether it has memory for all whom it is asked about. */
   readonly hasRoom: boolean;
   /** Window of the isolate that gave the answer in use, by recipient. */

@@ -2,12 +2,12 @@
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LINGERING } from "../../testing/limits.ts";
-import type { Answerer, JudgedBridge } from "./answerer.ts";
+import type { Answerer, Denial, JudgedBridge } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { evaluate, type Generation } from "./generation.ts";
-import type { Named } from "./names.ts";
-import { seconds, words } from "./pairs.ts";
+import { type Named, written } from "./names.ts";
+import { pairsOf, seconds, supersededFor, words } from "./pairs.ts";
 
 /** A replica, as far as it can be seen from outside. */
 export interface JudgedReplica extends Answerer {
@@ -16,6 +16,8 @@ export interface JudgedReplica extends Answerer {
   readonly disk: { readonly isBad: boolean };
   /** Whether its host's clock was right since the last contact with a partition. */
   isClockSound(partition: number): boolean;
+  /** Milliseconds that it cannot know to have passed. */
+  readonly unnoticed: number;
   /** Generations of the complete lists that it has, by domain. */
   readonly held: ReadonlyMap<string, number>;
   covers(domain: string): boolean;
@@ -41,6 +43,8 @@ export interface Asked {
   readonly contact: number;
 }
 
+/** For how long an accept goes on once something newer of its domain is known. */
+const DAY = 86_400_000;
 /** For so long the bridge asks nothing after failures, at most. */
 const BREAKER = 60_000;
 
@@ -74,9 +78,15 @@ export class ReplicaJudge {
         bridge.edgeAskedAt < asked.askedAt
       )
         violation("accepts follow what is known", `${say()}, without asking the edge`);
-      this.#requireProgress(bridge, named, answer, asked, say);
-    } else if (source === "none") this.#requireAccept(bridge, replica, asked, named, say);
-    else if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
+      if (answer.action === "accept" && answer.confirmed_age === null)
+        this.#requireLeave(bridge, replica, named, answer, asked, say);
+      else this.#requireProgress(bridge, named, answer, asked, say);
+      return;
+    }
+    const isNoVerdict = answer.verdict === "unavailable" || answer.verdict === "throttled";
+    if (source === "none" || (source === "edge" && isNoVerdict))
+      this.#requireAccept(bridge, replica, asked, named, say);
+    if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
   }
 
   /** Law 3: nothing that is older than what the edge said before. */
@@ -94,22 +104,67 @@ export class ReplicaJudge {
     this.#parts.violation("nobody goes back", `${say()}, and had seen ${seen.generation} before`);
   }
 
+  /**
+   * An accept may go on although something newer is known: if the edge was asked first and has not said otherwise, and for
+   * a day, or for accept-grace if no log lists the domain any more.
+   */
+  #requireLeave(
+    bridge: JudgedHost,
+    replica: JudgedReplica,
+    named: Named,
+    answer: Answer,
+    asked: Asked,
+    say: () => string,
+  ): void {
+    const { now, violation, model } = this.#parts;
+    const { domain } = named;
+    const state = { incarnation: answer.incarnation ?? 0, generation: answer.generation ?? 0 };
+    const isBefore = (it: Denial | undefined): boolean =>
+      it !== undefined &&
+      (state.incarnation < it.incarnation ||
+        (state.incarnation === it.incarnation && state.generation < it.generation));
+    if (isBefore(bridge.denied.get(written(named))))
+      violation("nobody goes back", `${say()}, and the edge has said otherwise since`);
+    const { acceptGrace } = replica.settings;
+    const lost = model.history(domain).lostFor(now());
+    if (lost > acceptGrace + BRIDGE_BUDGET + replica.unnoticed)
+      violation("accepts end with accept-grace", `${say()}, whose log was lost ${seconds(lost)} ago`);
+    const [seen, heard] = [bridge.seen.get(domain), bridge.heard.get(domain)];
+    const known = [seen, heard].filter((it) => it !== undefined && it.at < asked.askedAt);
+    if (!known.some(isBefore)) return;
+    if (
+      bridge.edgeRequests === 0 &&
+      bridge.edgeAskedAt < asked.askedAt &&
+      now() - bridge.edgeFailedAt >= BREAKER
+    )
+      violation("accepts follow what is known", `${say()}, an older state, without asking the edge`);
+    const pairs = pairsOf(model, domain, state.generation);
+    const age = Math.min(...pairs.map((pair) => supersededFor(pair, now())));
+    if (age > Math.min(acceptGrace, DAY) + BRIDGE_BUDGET + replica.unnoticed)
+      violation("accepts end with accept-grace", `${say()}, superseded ${seconds(age)} ago`);
+  }
+
   /** The whole list is accepted while the edge is away. */
   #requireAccept(
     bridge: JudgedBridge,
     replica: JudgedReplica,
     asked: Asked,
-    { domain, name }: Named,
+    named: Named,
     say: () => string,
   ): void {
+    const { domain, name } = named;
     const { now, model, violation, partitionOf } = this.#parts;
     const held = this.#heldBy(replica, asked.held, domain);
     if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
-    const seen = bridge.seen.get(domain);
-    if (seen !== undefined && seen.generation > held.number) return;
-    const { head } = model.history(domain);
-    if (head === undefined || head.log !== held.log || !this.#isPlain(domain, held.number)) return;
+    // Whom the edge has not accepted in a newer state; after a start nobody knows any more who that was.
+    if (bridge.denied.has(written(named)) || bridge.deniedBefore.has(domain)) return;
+    const { head, log } = model.history(domain);
+    if (!this.#isPlain(domain, held.number)) return;
     if (evaluate(held, name, now()).verdict !== "deliverable") return;
+    // It was confirmed when it was fetched.
+    const isNewest = head === held && log === held.log;
+    if (!isNewest && now() - held.since >= Math.min(replica.settings.acceptGrace, DAY) - BRIDGE_BUDGET)
+      return;
     const silence = now() - asked.contact;
     if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
     violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);

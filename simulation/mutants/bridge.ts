@@ -61,16 +61,6 @@ export const BRIDGE_MUTANTS: readonly Mutant[] = [
     bridge("answers/judge.ts", "    } else if (!isAccept) {\n      cache.forget(text);\n", ""),
   ),
   mutant(
-    "an answer older than what was seen ends an accept",
-    "it ends nothing",
-    bridge(
-      "answers/judge.ts",
-      "      if (!isLast) return null;\n      this.#options.answered(question.domain, true);",
-      '      if (answer.action !== "accept") this.#options.cache.forget(question.text);\n      if (!isLast) return null;\n      this.#options.answered(question.domain, true);',
-    ),
-    reader("decide.ts", "    if (generation < query.minGeneration) {", "    if (false) {"),
-  ),
-  mutant(
     "a cached answer never expires",
     "it holds for its max_age",
     bridge(

@@ -4,6 +4,7 @@ import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
+import { OUTAGE_MUTANTS } from "./outages.ts";
 import type { Mutant } from "./patch.ts";
 import { PATCH_MUTANTS } from "./patches.ts";
 import { PATTERN_MUTANTS } from "./patterns.ts";
@@ -22,6 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,
   ...REPLICA_LIST_MUTANTS,
+  ...OUTAGE_MUTANTS,
 ];
 
 export type { Mutant } from "./patch.ts";

@@ -39,13 +39,17 @@ export const REPLICA_LIST_MUTANTS: readonly Mutant[] = [
     "after a start the lists that it names answer",
     bridge(
       "replica/replica.ts",
-      "    await store.putLog(partition, { ...position, heads: host.heads(partition) });\n",
+      "    await store.putLog(partition, { ...position, heads: host.heads(partition), ...outage });\n",
       "",
     ),
   ),
   mutant(
     "a list whose domain is gone stays on the disk",
     "the folder has what the token covers and no more",
-    bridge("replica/replica.ts", "if (host.head(domain) === null) await this.#syncs.remove(domain);", ";"),
+    bridge(
+      "replica/replica.ts",
+      "if (!this.#outage.isHere(host, domain)) await this.#syncs.remove(domain);",
+      ";",
+    ),
   ),
 ];

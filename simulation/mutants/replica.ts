@@ -90,8 +90,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "the edge may know more",
     bridge(
       "replica/replica-source.ts",
-      'return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));',
-      'return answer.confirmed_age !== null || answer.action === "accept";',
+      "this.#replica.isAway(domain) && this.#isNewest(answer, domain);",
+      "this.#isNewest(answer, domain);",
     ),
   ),
   mutant(
@@ -174,8 +174,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     "an accept of the replica holds",
     bridge(
       "replica/replica-source.ts",
-      'return outcome.kind === "answer" && this.#isOfUse(outcome.answer, domain)\n      ? outcome\n      : this.#local(answer, domain);',
-      "return outcome;",
+      'if (outcome?.kind === "answer" && this.#isOfUse(outcome.answer, domain)) return outcome;',
+      "if (outcome !== null) return outcome;",
     ),
   ),
 ];

@@ -97,35 +97,6 @@ export function dayAway(meeting: Meeting, pause: number): void {
   for (const later of [5, 20, 40]) meeting.askBridgeAgain(focus, pause + later * SECOND, 8);
 }
 
-/**
- * A bridge has accepts, hears of a newer state, and then asks an isolate that has heard nothing since before both and may
- * still refuse. Then the edge goes away.
- */
-export function olderAnswer(meeting: Meeting, start: number): void {
-  const { window } = meeting.setup;
-  const asked = meeting.begin(
-    start,
-    people(12, (i) => i % 3 === 0),
-  );
-  const old = meeting.isolate(asked, 3 * MINUTE);
-  for (const later of [700, 850]) meeting.ask(old, asked + later, 8);
-  for (const fault of ["registry unreachable", "kv read error"] as const)
-    meeting.fault(fault, asked + 950, 3 * MINUTE, { location: placeOf(old) });
-  meeting.set(asked + SECOND, people(12));
-  const young = meeting.isolate(asked + 4 * SECOND, 3 * MINUTE);
-  meeting.bridge(asked + 4 * SECOND, young, 7 * DAY);
-  for (const later of [4_500, 5_000, 5_500]) meeting.askBridge(young, asked + later, 5);
-  meeting.set(asked + 6 * SECOND, people(14));
-  const newer = asked + 6 * SECOND + window / 2;
-  for (const later of [0, 300]) meeting.askRegistries(young, newer + later);
-  for (const later of [800, 1_100]) meeting.askBridge(young, newer + later, 3);
-  meeting.add(newer + 1_300, { kind: "route", focus: young, to: old });
-  for (const later of [1_500, 2_000, 2_500]) meeting.askBridgeAgain(young, newer + later, 6);
-  for (const focus of [old, young])
-    meeting.fault("edge away", newer + 4 * SECOND, 90 * SECOND, { location: placeOf(focus) });
-  for (const later of [5, 20, 40]) meeting.askBridgeAgain(young, newer + later * SECOND, 8);
-}
-
 /** Something that is no edge answers for a while: a proxy, a filter, another host. */
 export function noEdge(meeting: Meeting, start: number): void {
   const asked = meeting.begin(start);
@@ -169,6 +140,9 @@ export function olderLog(meeting: Meeting, lost: number, initialised: number, re
   meeting.add(refilled + 10 * SECOND, { kind: "route", focus: young, to: old });
   for (const later of [12, 14]) meeting.askBridge(young, refilled + later * SECOND, 6);
   for (const later of [16, 20, 60]) meeting.askBridgeAgain(young, refilled + later * SECOND, 8);
+  // What the older log said has ended no accept.
+  meeting.fault("edge away", refilled + 22 * SECOND, 18 * SECOND, { location: placeOf(young) });
+  for (const later of [24, 30, 36]) meeting.askBridgeAgain(young, refilled + later * SECOND, 8);
   // By then no fault lingers, and it must have found the new log.
   for (const later of [120, 125]) meeting.ask(old, refilled + later * SECOND, 6);
 }

@@ -1,45 +1,9 @@
 /** Meetings that show what a replica takes from its clocks, its disk, its token and its polls. */
+import { asks, away, begin, host, restart } from "./hosts-of-meetings.ts";
 import { type Meeting, people, placeOf } from "./meeting.ts";
 import { DAY, HOUR, type HostTrouble, MINUTE, SECOND } from "./plan.ts";
 
 const everybody = 12;
-/** Has a replica start beside an isolate of its own. @returns its focus */
-function begin(
-  meeting: Meeting,
-  at: number,
-  lasts: number,
-  { covers = null, acceptGrace }: { covers?: readonly string[] | null; acceptGrace?: number } = {},
-): number {
-  const focus = meeting.isolate(at, lasts + SECOND);
-  meeting.add(at, {
-    kind: "bridge",
-    location: placeOf(focus),
-    focus,
-    covers,
-    ...(acceptGrace === undefined ? {} : { acceptGrace }),
-  });
-  host(meeting, focus, at + lasts, { what: "end" });
-  return focus;
-}
-
-const host = ({ add }: Meeting, focus: number, at: number, trouble: HostTrouble): void =>
-  add(at, { kind: "host", focus, trouble });
-
-const asks = (meeting: Meeting, focus: number, from: number, later: readonly number[], count = 6): void => {
-  for (const ms of later) meeting.askBridge(focus, from + ms, count);
-};
-
-const restart = (
-  meeting: Meeting,
-  focus: number,
-  at: number,
-  how: "killed" | "power fails",
-  clock = 0,
-): void => host(meeting, focus, at, { what: "off", how, ms: 100, clock });
-
-const away = (meeting: Meeting, focus: number, from: number, ms: number): void =>
-  meeting.fault("edge away", from, ms, { location: placeOf(focus) });
-
 /** The first answer of a start is late, and then the edge is away: its window started before the question. */
 export function latePoll(meeting: Meeting, start: number): void {
   const { window } = meeting.setup;

@@ -3,6 +3,7 @@ import { Random } from "../../testing/random.ts";
 import { domainIn, Meeting } from "./meeting.ts";
 import * as bridges from "./meetings-of-bridges.ts";
 import * as isolates from "./meetings-of-isolates.ts";
+import * as outages from "./meetings-of-outages.ts";
 import * as patches from "./meetings-of-patches.ts";
 import * as registries from "./meetings-of-registries.ts";
 import * as replicas from "./meetings-of-replicas.ts";
@@ -48,7 +49,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "newer-state": { play: bridges.newerState, share: 0.5, lasts: MINUTE },
   "edge-away": { play: bridges.edgeAway, share: 0.7, lasts: 3 * MINUTE },
   "newer-outage": { play: bridges.newerOutage, share: 0.5, lasts: 3 * MINUTE },
-  "older-answer": { play: bridges.olderAnswer, share: 0.4, lasts: 3 * MINUTE },
   "no-edge": { play: bridges.noEdge, share: 0.4, lasts: MINUTE },
   "overtaken-export": { play: bridges.overtakenExport, share: 0.4, lasts: 5 * MINUTE },
   "guarded-in-steps": { play: registries.guardedInSteps, share: 0.5, lasts: MINUTE },
@@ -86,6 +86,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     lasts: MINUTE,
     shape: { bits: 0, names: 60 },
   },
+  "deaf-host": { play: outages.deafHost, share: 0.4, lasts: 4 * MINUTE },
   "late-poll": { play: replicas.latePoll, share: 0.3, lasts: 2 * MINUTE },
   "sleeping-host": { play: replicas.sleepingHost, share: 0.3, lasts: 2 * MINUTE },
   "clock-forward": { play: replicas.clockForward, share: 0.3, lasts: MINUTE },
@@ -112,7 +113,18 @@ const SLEEPER = "sleeper";
 const OLDER_LOG = "older-log";
 const GONE_DOMAIN = "gone-domain";
 const DAY_AWAY = "day-away";
-const NAMES: readonly string[] = [...Object.keys(KINDS), EXODUS, SLEEPER, OLDER_LOG, GONE_DOMAIN, DAY_AWAY];
+const DAY_OF_DEAF_HOST = "day-of-deaf-host";
+const UNLISTED_HOST = "unlisted-host";
+const NAMES: readonly string[] = [
+  ...Object.keys(KINDS),
+  EXODUS,
+  SLEEPER,
+  OLDER_LOG,
+  GONE_DOMAIN,
+  DAY_AWAY,
+  DAY_OF_DEAF_HOST,
+  UNLISTED_HOST,
+];
 
 const domainOf = (meeting: string): string => `${meeting}.example`;
 
@@ -165,6 +177,7 @@ export function addGoneDomain(seed: number, setup: Setup, pause: number, add: Ad
 /** @param pause when a pause of more than a day begins */
 export function addDayAway(seed: number, setup: Setup, pause: number, add: Add): void {
   bridges.dayAway(meetingOf(DAY_AWAY, seed, setup, add), pause);
+  outages.dayOfDeafHost(meetingOf(DAY_OF_DEAF_HOST, seed, setup, add), pause);
 }
 
 /** Beside the loss of a Registry: when it comes, when the Registry starts again, and when all is published. */
@@ -177,4 +190,6 @@ export function addOlderLog(
 ): void {
   const domain = domainIn(partition, setup.partitions, domainOf(OLDER_LOG));
   bridges.olderLog(meetingOf(OLDER_LOG, seed, setup, add, domain), lost, initialised, refilled);
+  const unlisted = domainIn(partition, setup.partitions, domainOf(UNLISTED_HOST));
+  outages.unlistedHost(meetingOf(UNLISTED_HOST, seed, setup, add, unlisted), lost, initialised, refilled);
 }

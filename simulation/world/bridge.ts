@@ -6,7 +6,7 @@ import type { Answer } from "../../src/directory/index.ts";
 import { BridgeHost, type BridgeHostParts } from "../../testing/bridge-host.ts";
 import type { Fetch } from "../../testing/network.ts";
 import type { VirtualTime } from "../../testing/virtual-time.ts";
-import type { HeardHead, Moment, SeenState, Sign } from "../model/answerer.ts";
+import type { Denial, HeardHead, Moment, SeenState, Sign } from "../model/answerer.ts";
 import type { Asked, JudgedHost } from "../model/replica-judge.ts";
 import type { SimulatedIsolate } from "./isolate.ts";
 import type { SimulatedReplica } from "./replica.ts";
@@ -24,6 +24,12 @@ export interface BridgeParts extends Omit<BridgeHostParts<SimulatedIsolate>, "an
 export interface Flight extends Asked {
   readonly moments: readonly Moment[];
 }
+
+const domainIn = (recipient: string): string => recipient.slice(recipient.lastIndexOf("@") + 1);
+
+/** Whether a state is older than another one. */
+const isEarlier = (a: Denial, b: Denial): boolean =>
+  a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.generation < b.generation);
 
 /** For how long what was seen of the Registry counts more than an export. */
 const EXPORTS_GIVE_WAY = 3_600_000;
@@ -51,6 +57,8 @@ export class SimulatedBridge implements JudgedHost {
   }
 
   readonly vouched = new Map<string, Sign>();
+  readonly denied = new Map<string, Denial>();
+  readonly deniedBefore = new Map<string, Denial>();
   readonly hasRoom: boolean;
   readonly windows = new Map<string, number>();
   /** Recipients that it was asked about lately: MTAs ask for the same ones again and again. */
@@ -100,8 +108,15 @@ export class SimulatedBridge implements JudgedHost {
 
   /** Its host starts again: the bridge has seen nothing. */
   restart(): void {
+    for (const [recipient, denial] of this.denied) this.#noteBefore(domainIn(recipient), denial);
+    this.denied.clear();
     for (const seen of [this.seen, this.vouched, this.windows, this.flights]) seen.clear();
     this.#host = this.#newHost();
+  }
+
+  #noteBefore(domain: string, denial: Denial): void {
+    const before = this.deniedBefore.get(domain);
+    if (before === undefined || isEarlier(before, denial)) this.deniedBefore.set(domain, denial);
   }
 
   /** Its replica answered: that too was seen. */
@@ -120,8 +135,12 @@ export class SimulatedBridge implements JudgedHost {
     // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
     if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
     if (answer.generation === null) this.#noteGone(domain);
-    if (answer.action === "accept") this.#noteSign(recipient, answer, askedAt);
+    const { action, origin, incarnation, generation } = answer;
+    if (action === "accept") this.#noteSign(recipient, answer, askedAt);
     else this.vouched.delete(recipient);
+    if (action === "accept") this.denied.delete(recipient);
+    else if (origin !== "kv" && incarnation !== null && generation !== null)
+      this.denied.set(recipient, { incarnation, generation });
   }
 
   /** Whether an answer is older than what was seen: it changes nothing of what is known. */

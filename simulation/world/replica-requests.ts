@@ -70,6 +70,10 @@ export class ReplicaRequests {
       await time.sleep(10);
       return cached.clone();
     }
+    if (faults.meet(sentAt, location, (kind) => kind === "replica cannot poll")) {
+      replica.hurt();
+      throw new TypeError("fetch failed");
+    }
     const { token } = replica;
     let response: Response;
     const underWay = { sentAt };

@@ -36,7 +36,7 @@ export class SimulatedReplica implements Answerer {
   #evidence = new Map<number, number>();
   /** Partitions whose last poll failed. */
   readonly #failing = new Set<number>();
-  #unnoticed = 0;
+  unnoticed = 0;
   #moments: Moment[] = [];
   /** Answers that arrived and were not applied yet, by partition. */
   readonly #unapplied = new Map<number, ChangesAnswer>();
@@ -150,7 +150,7 @@ export class SimulatedReplica implements Answerer {
         exchanges: new Map(exchanges),
         evidence: new Map(this.#evidence),
         answered: this.answered,
-        unnoticed: this.#unnoticed,
+        unnoticed: this.unnoticed,
       })),
     );
   }
@@ -190,7 +190,7 @@ export class SimulatedReplica implements Answerer {
       this.#noteHeads(partition, incarnation, heads);
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
-    this.#unnoticed = noticed.lacks;
+    this.unnoticed = noticed.lacks;
     if (!noticed.isSound) this.#heardSinceWrong = new Set();
     trace(() => `${this.name} starts, ${noticed.lacks} ms later than it knows`);
     void this.#host.start();
@@ -293,7 +293,7 @@ export class SimulatedReplica implements Answerer {
     this.#contacts.set(partition, heard.sentAt);
     this.disk.noteContact(partition, heard.sentAt);
     // The answer shows the Registry's time at some moment of the exchange.
-    this.#unnoticed = Math.min(this.#unnoticed, heard.arrivedAt - heard.sentAt);
+    this.unnoticed = Math.min(this.unnoticed, heard.arrivedAt - heard.sentAt);
     this.#heardSinceWrong?.add(partition);
   }
 }

@@ -17,6 +17,7 @@ function judge(heard: () => Heard | null = () => null) {
     acceptGrace: 7 * 86_400_000,
     heard,
     answered: () => undefined,
+    learn: () => undefined,
     newLog: () => undefined,
   });
   return { own, minGenerations };

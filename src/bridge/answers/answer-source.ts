@@ -25,6 +25,8 @@ export type SourceOutcome =
       readonly askedAt: number;
       /** Whether the replica gave it, which can give it again at any time: it need not be cached. */
       readonly isLocal?: true;
+      /** Whether the replica knows of something newer: it accepts since the edge does not answer. */
+      readonly isSuperseded?: true;
       /** What the edge says, if that takes longer than the client can wait: newer, and kept for later questions. */
       readonly later?: Promise<SourceOutcome>;
     }
@@ -41,6 +43,8 @@ export interface AnswerSource {
   answerNow?(recipient: string, domain: string, minGeneration: number): Answer | null;
   /** What the host has heard of a domain's log by itself. Left out by a source that only asks others. */
   heard?(domain: string): Heard | null;
+  /** An answer of the edge counts, or names its log without a verdict. Left out by a source that keeps no list. */
+  learn?(recipient: string, domain: string, answer: Answer): void;
   /**
    * Asks about one recipient. The answer may be older than what is known: the caller checks. Ends by itself soon after
    * the deadline. Rejects only on a fault of the bridge.

@@ -33,6 +33,8 @@ export interface JudgeOptions {
   heard(domain: string): Heard | null;
   /** Whether the edge's answer about a domain shows that it knows only an older state than this host. */
   answered(domain: string, isOlder: boolean): void;
+  /** An answer of the edge counts, or names its log without a verdict. */
+  learn(question: OpenQuestion, answer: Answer): void;
   /** What was seen of a domain is forgotten: the edge answers from a newer log of the Registry. */
   newLog(domain: string, incarnation: number): void;
 }
@@ -69,10 +71,17 @@ export class AnswerJudge {
 
   /**
    * What an answer of the replica is worth. It is not cached: the replica can give it again.
+   * @param isSuperseded whether the replica accepts although it knows of something newer
    * @returns null if a newer state of the domain was seen
    */
-  local({ text, domain }: OpenQuestion, answer: Answer, now: number): Resolution | null {
+  local(
+    { text, domain }: OpenQuestion,
+    answer: Answer,
+    now: number,
+    isSuperseded = false,
+  ): Resolution | null {
     const { cache, minGenerations } = this.#options;
+    if (isSuperseded) return resolutionOf(answer, "replica", now);
     this.#startsOver(domain, answer.incarnation);
     if (isOlder(answer, minGenerations.get(domain), now)) return null;
     if (answer.action !== "accept") cache.forget(text);
@@ -95,8 +104,9 @@ export class AnswerJudge {
     ) {
       return null;
     }
+    if (isNoVerdict(answer)) this.#options.learn(question, answer);
     // Nothing is known about the recipient, as if the edge were away.
-    if (answer.verdict === "unavailable" || answer.verdict === "throttled") {
+    if (isNoVerdict(answer)) {
       if (this.#isBehind(answer, question.domain)) this.#options.answered(question.domain, true);
       return this.#underGrace(question, now) ?? { answer, source: "edge" };
     }
@@ -112,6 +122,7 @@ export class AnswerJudge {
       return deferred(question, "refused from an older generation than one seen before");
     }
     this.#options.answered(question.domain, false);
+    this.#options.learn(question, answer);
     return this.#keep(question, received);
   }
 
@@ -207,6 +218,8 @@ export class AnswerJudge {
     return answer === null ? null : { answer, source: "grace" };
   }
 }
+
+const isNoVerdict = ({ verdict }: Answer): boolean => verdict === "unavailable" || verdict === "throttled";
 
 const resolutionOf = (answer: Answer, source: FoundBy, until: number): Resolution =>
   answer.action === "reject" ? { answer, source, until } : { answer, source };

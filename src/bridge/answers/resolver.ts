@@ -10,7 +10,7 @@ import type { Resolution } from "./resolution.ts";
 /** Times that the source is asked one question: again if its answer is older than one seen before. */
 const TRIES = 2;
 
-export interface ResolverOptions extends Omit<JudgeOptions, "heard"> {
+export interface ResolverOptions extends Omit<JudgeOptions, "heard" | "learn"> {
   readonly ports: BridgePorts;
   readonly source: AnswerSource;
   /** Milliseconds within which every question is answered. */
@@ -34,6 +34,7 @@ export class Resolver {
     this.#judge = new AnswerJudge({
       ...options,
       heard: (domain) => options.source.heard?.(domain) ?? null,
+      learn: ({ text, domain }, answer) => options.source.learn?.(text, domain, answer),
     });
     this.#followUps = new FollowUps(options.ports.timers);
   }
@@ -106,7 +107,8 @@ export class Resolver {
         if (outcome.isLocal) {
           if (later !== undefined) void this.#keepLater(question, later);
           const why = "the replica is older than what was seen before";
-          return this.#judge.local(question, answer, now) ?? this.#withoutAnswer(question, why, "stale");
+          const resolution = this.#judge.local(question, answer, now, outcome.isSuperseded);
+          return resolution ?? this.#withoutAnswer(question, why, "stale");
         }
         const isLast = tries === TRIES || now - begun >= timeout / 3 || now >= deadline;
         const resolution = this.#judge.judge(question, { answer, askedAt, now }, isLast);

@@ -87,6 +87,13 @@ export class ReplicaTelemetry implements ReplicaObserver {
     this.#isFailing.set(partition, fault !== null);
   }
 
+  unlisted(partition: number, domains: readonly string[]): void {
+    const text =
+      "the Registry started a new log, which does not list all domains that the replica holds; recipients of the others are accepted for accept_grace: publish their lists again, or delete them";
+    const [domain = null] = domains;
+    this.#write("warn", "unlisted", `${partition}`, text, { partition, domains: domains.length, domain });
+  }
+
   ready(domain: string, generation: number, blobs: number): void {
     const fields = { domain, generation, fetched: blobs };
     this.#write("info", "ready", `${domain} ${generation}`, "the list is complete", fields);

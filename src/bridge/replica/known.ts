@@ -13,7 +13,7 @@ export interface KnownLog extends Position {
 }
 
 /** Logs first: lists without them are not used. */
-const STORED = ["logs", "settings", "time", "manifests", "blobs", "keys"];
+const STORED = ["logs", "seen", "settings", "time", "manifests", "blobs", "keys"];
 
 /** What a folder knows of each partition's log. A bridge may use the folder meanwhile. */
 export async function knownLogs(folder: string, hashing: Hashing): Promise<KnownLog[]> {

@@ -16,6 +16,8 @@ export type PollFault = "unreachable" | "refused" | "unusable" | "older";
 export interface ReplicaObserver extends StoreObserver {
   /** A poll ended; `fault` is null if its answer was applied. */
   polled(partition: number, fault: PollFault | null, why: string): void;
+  /** The Registry started a new log, which does not list these domains any more. */
+  unlisted(partition: number, domains: readonly string[]): void;
   /** A domain's list is complete and current. */
   ready(domain: string, generation: number, blobs: number): void;
   /** How far the fetch of a domain's list is. */

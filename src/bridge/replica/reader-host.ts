@@ -59,6 +59,24 @@ export class ReaderHost {
     for (const [domain] of heads) this.#domains[partition]?.add(domain);
   }
 
+  /**
+   * Another one over the same store that knows of no log: whatever list it reads counts, and may only accept. It judges no
+   * age.
+   */
+  ofNoLog(): ReaderHost {
+    const reader = new ReaderHost({ ...this.#parts, acceptGrace: Number.POSITIVE_INFINITY });
+    for (const partition of this.#domains.keys())
+      reader.startFrom(partition, { incarnation: 0, number: 0, heads: [] }, Number.NEGATIVE_INFINITY);
+    return reader;
+  }
+
+  /** Takes a domain for served, though no log is known. */
+  suppose(domain: string): void {
+    const view = this.#reader.views.of(domain);
+    if (view.head(domain) === undefined) view.noteChange({ incarnation: 0, number: 0 }, { [domain]: 0 });
+    this.noteAsked(view.partition);
+  }
+
   /** Takes over what another one knows of the same partitions. It confirms nothing. */
   continueFrom(other: ReaderHost): void {
     for (const partition of this.#domains.keys()) {
@@ -111,9 +129,13 @@ export class ReaderHost {
   heard(domain: string): Position | null {
     const view = this.#reader.views.of(domain);
     if (view.position === null) return null;
-    const alias = this.#reader.cache.get(domain)?.manifest.policy.alias ?? null;
-    const heads = [domain, alias].map((of) => (of === null ? 0 : (view.head(of) ?? 0)));
+    const heads = [domain, this.aliasOf(domain)].map((of) => (of === null ? 0 : (view.head(of) ?? 0)));
     return { incarnation: view.incarnation, number: Math.max(...heads) };
+  }
+
+  /** The domain that this one is an alias of, as far as it was read. */
+  aliasOf(domain: string): string | null {
+    return this.#reader.cache.get(domain)?.manifest.policy.alias ?? null;
   }
 
   /** Domains of a partition that have a head. */

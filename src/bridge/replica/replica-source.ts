@@ -6,7 +6,10 @@ import type { BridgePorts } from "../ports.ts";
 import type { Replica } from "./replica.ts";
 
 /** What the source asks of a replica. */
-export type LocalLists = Pick<Replica, "check" | "heard" | "isAway" | "noteUsed">;
+export type LocalLists = Pick<
+  Replica,
+  "accept" | "check" | "heard" | "isAway" | "isHere" | "learn" | "noteUsed"
+>;
 
 /**
  * Answers from the replica where it has a definite answer, and asks the edge for everything else. If the edge does not
@@ -40,34 +43,66 @@ export class ReplicaSource implements AnswerSource {
     return this.#replica.heard(domain);
   }
 
+  learn(recipient: string, domain: string, answer: Answer): void {
+    this.#replica.learn(recipient, domain, answer);
+  }
+
   async ask(query: Query): Promise<SourceOutcome> {
     const { recipient, domain, deadline } = query;
     const { clock, timers } = this.#ports;
     const answer = await this.#replica.check(recipient, domain, query.seenGeneration());
     if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer, domain);
-    if (answer?.action !== "accept" || isNoVerdict(answer)) return this.#edge.ask(query);
+    const isNewest = answer?.action === "accept" && this.#isNewest(answer, domain);
+    if (!isNewest && (await this.#replica.accept(recipient, domain)) === null)
+      return this.#listed(await this.#edge.ask(query), domain);
     // The accept must still be given in time if the edge hangs.
     const patience = (deadline - clock.now()) / 2;
     const later = this.#edge.ask(query);
     const outcome = await firstOf(timers, patience, () => later);
-    if (outcome === null) return { ...this.#local(answer, domain), later };
-    return outcome.kind === "answer" && this.#isOfUse(outcome.answer, domain)
-      ? outcome
-      : this.#local(answer, domain);
+    if (outcome?.kind === "answer" && this.#isOfUse(outcome.answer, domain)) return outcome;
+    // Another answer may have said otherwise meanwhile.
+    const kept =
+      isNewest && this.#isNewest(answer, domain) ? answer : await this.#replica.accept(recipient, domain);
+    if (kept === null) return this.#listed(outcome ?? (await later), domain);
+    const local = this.#local(kept, domain);
+    const superseded = this.#isNewest(kept, domain) ? {} : { isSuperseded: true as const };
+    return outcome === null ? { ...local, ...superseded, later } : { ...local, ...superseded };
   }
 
   /**
    * Whether an answer may be given without asking the edge: its list was confirmed as the newest within the window, or it
-   * accepts while the Registry does not answer. Only the edge knows all domains, so only it says not-served.
+   * accepts while the Registry does not answer, and nothing newer was heard. Only the edge knows all domains, so only it says
+   * not-served.
    */
   #isDefinite(answer: Answer, domain: string): boolean {
     if (isNoVerdict(answer) || answer.verdict === "not-served") return false;
-    return answer.confirmed_age !== null || (answer.action === "accept" && this.#replica.isAway(domain));
+    if (answer.confirmed_age !== null) return true;
+    return answer.action === "accept" && this.#replica.isAway(domain) && this.#isNewest(answer, domain);
+  }
+
+  /** Whether nothing newer was heard of a domain. */
+  #isNewest(answer: Answer, domain: string): boolean {
+    return !isOlderThanHeard(answer, this.heard(domain));
   }
 
   /** Whether what the edge says counts more than an accept of the replica. */
   #isOfUse(answer: Answer, domain: string): boolean {
-    return !isNoVerdict(answer) && !isOlderThanHeard(answer, this.heard(domain));
+    return !isNoVerdict(answer) && this.#isNewest(answer, domain) && !this.#isLost(answer, domain);
+  }
+
+  /**
+   * Whether an answer says that a domain is not served, and has no list that says so, though one is here: the Registry is
+   * new, or another one.
+   */
+  #isLost({ verdict, generation }: Answer, domain: string): boolean {
+    return verdict === "not-served" && generation === null && this.#replica.isHere(domain);
+  }
+
+  /** An outcome, unless it refuses a domain whose list is here without a list that ends it. */
+  #listed(outcome: SourceOutcome, domain: string): SourceOutcome {
+    if (outcome.kind === "none" || !this.#isLost(outcome.answer, domain)) return outcome;
+    const why = `the Registry has no list of ${domain}, and this host has one: publish it again`;
+    return { kind: "none", why, reason: "stale" };
   }
 
   #local(answer: Answer, domain: string): Extract<SourceOutcome, { kind: "answer" }> {

@@ -1,12 +1,15 @@
+import type { Position } from "../../api/index.ts";
 import type { Changes } from "../../client/index.ts";
 import { type Answer, type Hashing, partitionOf } from "../../directory/index.ts";
 import { Tally } from "../../reader/index.ts";
 import type { Random, Timers } from "../../runtime/ports.ts";
 import type { Heard } from "../answers/min-generations.ts";
 import type { AbortableTimers } from "../ports.ts";
+import type { SeenState } from "./edge-answers.ts";
 import { KeyRing } from "./key-ring.ts";
 import { LocalContext } from "./local-context.ts";
 import { napTimers } from "./nap-timers.ts";
+import { Outage } from "./outage.ts";
 import { PartitionLoops } from "./partition-loops.ts";
 import { PollSchedule } from "./poll-schedule.ts";
 import { type Polled, Poller } from "./poller.ts";
@@ -62,6 +65,7 @@ export class Replica {
   readonly #keys = new KeyRing();
   readonly #context: LocalContext;
   readonly #syncs: SyncQueue;
+  readonly #outage: Outage;
   /** What the replica answered since its last question. */
   #tally = new Tally();
   #time: ReplicaTime;
@@ -75,6 +79,9 @@ export class Replica {
    * would leave out changes of domains that only that token covers.
    */
   readonly #heardInFull = new Set<number>();
+  /** Partitions of which a list was fetched since their log was stored, which says which ones are behind. */
+  readonly #unstoredLogs = new Set<number>();
+  #isStoringSeen = false;
   #edges = 0;
   #isSwept = false;
 
@@ -87,10 +94,19 @@ export class Replica {
     this.#poller = new Poller(edge, random, this.#timers, (domain, partitions) =>
       partitionOf(hashing, domain, partitions),
     );
+    this.#outage = new Outage({
+      acceptGrace: options.acceptGrace,
+      silence: (since) => this.#time.silence(since),
+      readerOfNoLog: (host) => host.ofNoLog(),
+    });
     this.#syncs = new SyncQueue(
       { ...options, keys: this.#keys },
-      (domain) => this.#host?.head(domain) ?? null,
-      () => this.#time.now(),
+      {
+        headOf: (domain) => this.#host?.head(domain) ?? null,
+        isHeld: (domain) => this.#outage.lists.isHeld(domain),
+        synced: (domain, head) => this.#synced(domain, head),
+        now: () => this.#time.now(),
+      },
     );
     this.#loops = new PartitionLoops(options.timers, (partition) => this.#run(partition));
     const missing = (domain: string, blob: string | null): void => this.#syncs.noteMissing(domain, blob);
@@ -130,13 +146,36 @@ export class Replica {
   check(recipient: string, domain: string, minGeneration: number): Answer | Promise<Answer> | null {
     const host = this.#host;
     if (host === null || !this.#isTimeKnown || !this.#isInScope(domain)) return null;
-    return host.head(domain) === null ? null : host.check(recipient, minGeneration);
+    // A list of an earlier log counts for nothing in the present one.
+    const isListed = host.head(domain) !== null && !this.#outage.lists.isEarlier(domain);
+    return isListed ? host.check(recipient, minGeneration) : null;
   }
 
-  /** What was heard of a domain's log, also by an earlier run: nothing older may refuse. Null before anything was. */
+  /** What was heard of a domain, also by an earlier run: nothing older may refuse. Null before anything was. */
   heard(domain: string): Heard | null {
-    const heard = this.#host?.heard(domain) ?? null;
-    return heard === null ? null : { incarnation: heard.incarnation, generation: heard.number };
+    return this.#host === null ? null : this.#outage.heard(this.#host, domain);
+  }
+
+  /**
+   * The accept of a recipient that goes on while the edge does not answer, although something newer of the domain was
+   * heard. @returns null if there is none
+   */
+  async accept(recipient: string, domain: string): Promise<Answer | null> {
+    const host = this.#host;
+    if (host === null || !this.#isTimeKnown || !this.#isInScope(domain)) return null;
+    return this.#outage.accept(host, recipient, domain);
+  }
+
+  /** Whether a list of a domain is here that no log has ended: then no answer of the edge without a list says that it is gone. */
+  isHere(domain: string): boolean {
+    return this.#host !== null && this.#isInScope(domain) && this.#outage.isHere(this.#host, domain);
+  }
+
+  /** The edge gave an answer that counts, or one that names its log without a verdict. */
+  learn(recipient: string, domain: string, answer: Answer): void {
+    if (this.#host === null || !this.#isInScope(domain)) return;
+    this.#outage.learn(this.#host, recipient, domain, answer);
+    void this.#storeSeen();
   }
 
   /** An answer of the replica was given to a mail server. */
@@ -181,13 +220,16 @@ export class Replica {
     }
     if (settings === null) return;
     const host = this.#newHost(settings);
+    this.#outage.answers.startFrom(await store.seen());
     for (const partition of range(settings.partitions)) {
       const log = await store.log(partition);
       if (log === null) continue;
       const contact = time?.contacts[partition] ?? null;
       const isOfLog = contact !== null && contact[0] === log.incarnation;
       const heads = log.heads.filter(([domain]) => this.#isInScope(domain));
-      host.startFrom(partition, { ...log, heads }, isOfLog ? contact[1] : Number.NEGATIVE_INFINITY);
+      const at = isOfLog ? contact[1] : Number.NEGATIVE_INFINITY;
+      host.startFrom(partition, { ...log, heads }, at);
+      this.#outage.startFrom({ ...log, heads }, at);
     }
     this.#host = host;
   }
@@ -232,6 +274,7 @@ export class Replica {
   async #round(partition: number): Promise<number> {
     const { store, observer } = this.#options;
     if (partition === 0) {
+      if (this.#outage.lists.prune()) this.#isSwept = false;
       if (await this.#options.checkFolder()) await this.#storeAgain();
       await store.writeWaiting();
     }
@@ -256,6 +299,7 @@ export class Replica {
     if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, asked));
     observer.polled(partition, polled.fault, whyOf(polled));
     await this.#storeTime();
+    await this.#storeSeen();
     if (polled.fault !== null) return this.#schedule.retryPause(partition);
     return this.#schedule.nextPause(this.#time.elapsed() - asked.elapsed);
   }
@@ -270,6 +314,7 @@ export class Replica {
     asked: { readonly now: number; readonly elapsed: number },
   ): { readonly host: ReaderHost; readonly isMoved: boolean } {
     const { partition, partitions, window, time, answer } = changes;
+    const { observer } = this.#options;
     const host = this.#hostFor({ partitions, window });
     const heads = answer.heads.filter(([domain]) => this.#isInScope(domain));
     // Before the log is confirmed, so that departures run on the Registry's time by then.
@@ -279,7 +324,10 @@ export class Replica {
     this.#isTimeKnown = true;
     this.#heardInFull.add(partition);
     const before = host.position(partition);
+    const listed = { domains: host.domains(partition), contact: host.lastContact(partition) };
     host.apply(partition, { ...answer, heads }, askedAt);
+    const unlisted = this.#outage.applied(host, partition, before && { ...before, ...listed }, askedAt);
+    if (unlisted.length > 0) observer.unlisted(partition, unlisted);
     this.#syncs.noteNewest(host.domains(partition), askedAt);
     // Only a full answer shows which domains are gone.
     if (answer.full) this.#isSwept = false;
@@ -291,7 +339,7 @@ export class Replica {
     { partition }: Changes,
     { host, isMoved }: { readonly host: ReaderHost; readonly isMoved: boolean },
   ): Promise<void> {
-    if (isMoved) await this.#storeLog(host, partition);
+    if (isMoved || this.#unstoredLogs.has(partition)) await this.#storeLog(host, partition);
     await this.#sweep(host);
     for (const domain of host.domains(partition)) this.#syncs.addIfBehind(domain);
   }
@@ -304,7 +352,10 @@ export class Replica {
     const next = this.#newHost(settings);
     if (host?.settings.partitions === partitions) next.continueFrom(host);
     // With another number of partitions, domains live elsewhere: all of it is asked for again.
-    else if (host !== null) this.#heardInFull.clear();
+    else if (host !== null) {
+      this.#outage.replaced(host);
+      this.#heardInFull.clear();
+    }
     this.#host = next;
     for (const partition of this.#loops.run(partitions)) this.#schedule.forget(partition);
     return next;
@@ -316,7 +367,7 @@ export class Replica {
     if (this.#isSwept || range(partitions).some((each) => !host.isFresh(each))) return;
     this.#isSwept = true;
     for (const domain of await this.#options.store.domains()) {
-      if (host.head(domain) === null) await this.#syncs.remove(domain);
+      if (!this.#outage.isHere(host, domain)) await this.#syncs.remove(domain);
     }
   }
 
@@ -328,12 +379,42 @@ export class Replica {
     for (const partition of range(host.settings.partitions)) await this.#storeLog(host, partition);
   }
 
+  #synced(domain: string, head: Position): void {
+    const host = this.#host;
+    if (host === null) return;
+    const partition = host.partitionOf(domain);
+    this.#outage.synced(domain, head, host.lastContact(partition));
+    this.#unstoredLogs.add(partition);
+  }
+
   async #storeLog(host: ReaderHost, partition: number): Promise<void> {
     const { store } = this.#options;
     const position = host.position(partition);
     if (position === null) return;
+    this.#unstoredLogs.delete(partition);
     await store.putSettings(host.settings);
-    await store.putLog(partition, { ...position, heads: host.heads(partition) });
+    const toRegistry = this.#toRegistry();
+    const outage = this.#outage.stored(host, partition, toRegistry);
+    await store.putLog(partition, { ...position, heads: host.heads(partition), ...outage });
+  }
+
+  /** Stores the newest states that the edge named, as far as they are newer than the lists here. */
+  async #storeSeen(): Promise<void> {
+    if (this.#isStoringSeen) return;
+    this.#isStoringSeen = true;
+    for (let states = this.#takeSeen(); states !== null; states = this.#takeSeen())
+      await this.#options.store.putSeen(states);
+    this.#isStoringSeen = false;
+  }
+
+  #takeSeen(): readonly SeenState[] | null {
+    return this.#loops.isStopped ? null : this.#outage.answers.takeChanged();
+  }
+
+  /** The Registry's time at a moment on the replica's clock. */
+  #toRegistry(): (at: number) => number {
+    const registry = this.#time.estimate();
+    return (at) => Math.max(0, Math.floor(registry - this.#time.silence(at)));
   }
 
   async #storeTime(): Promise<void> {

@@ -8,6 +8,8 @@ import {
 } from "../../directory/index.ts";
 import { messageOf } from "../../runtime/message-of.ts";
 import type { Disk } from "./disk/disk.ts";
+import type { SeenState } from "./edge-answers.ts";
+import type { BehindList, EarlierDomain } from "./kept-lists.ts";
 import type { Uptime } from "./replica-time.ts";
 import { seal, unseal } from "./sealed.ts";
 import { WaitingFiles } from "./waiting-files.ts";
@@ -24,6 +26,10 @@ export interface StoredLog {
   readonly incarnation: number;
   readonly number: number;
   readonly heads: readonly (readonly [domain: string, number: number])[];
+  /** Lists that were behind their heads. */
+  readonly behind?: readonly BehindList[];
+  /** Domains that an earlier log listed, and whose lists may still accept. */
+  readonly earlier?: readonly EarlierDomain[];
 }
 
 /** The Registry's time and the host's at one moment, and the last contact with each partition. Unix milliseconds. */
@@ -53,6 +59,7 @@ export interface StoreObserver {
  *   settings              {@link StoredSettings}
  *   time                  {@link StoredTime}
  *   logs/PARTITION        {@link StoredLog}
+ *   seen                  by domain, the newest state that the edge named: {@link SeenState}
  *   keys/DOMAIN/EPOCH     a domain's key
  *   manifests/DOMAIN      the newest manifest of which all blobs were stored
  *   blobs/DOMAIN/ID       a shard, or a part of the departures
@@ -101,6 +108,14 @@ export class ReplicaStore {
 
   putLog(partition: number, log: StoredLog): Promise<void> {
     return this.#putSealed(`logs/${partition}`, log);
+  }
+
+  async seen(): Promise<readonly SeenState[]> {
+    return (await this.#sealed("seen", isSeen)) ?? [];
+  }
+
+  putSeen(states: readonly SeenState[]): Promise<void> {
+    return this.#putSealed("seen", states);
   }
 
   /** A domain's key at an epoch, null if it is not stored. */
@@ -287,7 +302,20 @@ const isLog = (value: unknown): value is StoredLog =>
   isWhole(value.incarnation) &&
   isWhole(value.number) &&
   Array.isArray(value.heads) &&
-  value.heads.every((head) => isPair(head, "string"));
+  value.heads.every((head) => isPair(head, "string")) &&
+  isListOf(value.behind ?? [], (list) => isNamed(list, 3)) &&
+  isListOf(value.earlier ?? [], (domain) => isNamed(domain, 1));
+
+const isListOf = (value: unknown, isOne: (one: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(isOne);
+/** A domain with so many numbers. */
+const isNamed = (value: unknown, numbers: number): boolean =>
+  Array.isArray(value) &&
+  value.length === numbers + 1 &&
+  typeof value[0] === "string" &&
+  value.slice(1).every(isWhole);
+
+const isSeen = (value: unknown): value is SeenState[] => isListOf(value, (state) => isNamed(state, 3));
 
 const isUptime = (value: unknown): value is Uptime =>
   isObject(value) && typeof value.boot === "string" && Number.isFinite(value.ms);

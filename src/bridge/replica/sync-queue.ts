@@ -17,12 +17,23 @@ interface Held {
   newestAt: number;
 }
 
+/** What the queue asks and tells its replica. */
+export interface SyncedLists {
+  /** The head of a domain, null if it has none. */
+  headOf(domain: string): Position | null;
+  /** Whether the list of a domain without a head stays. */
+  isHeld(domain: string): boolean;
+  /** The list of a domain is complete in the store. */
+  synced(domain: string, head: Position): void;
+  /** The replica's clock. */
+  now(): number;
+}
+
 /** Fetches the lists of domains that are behind the log, or of which a part is missing. */
 export class SyncQueue {
   readonly #ports: SyncPorts;
   readonly #observer: ReplicaObserver;
-  readonly #headOf: (domain: string) => Position | null;
-  readonly #now: () => number;
+  readonly #lists: SyncedLists;
   readonly #semaphore = new Semaphore(MAX_REQUESTS);
   readonly #held = new Map<string, Held>();
   readonly #waiting = new Set<string>();
@@ -33,20 +44,11 @@ export class SyncQueue {
   readonly #triedAt = new Map<string, number>();
   #isStopped = false;
 
-  /**
-   * @param headOf the head of a domain, null if it has none
-   * @param now the replica's clock
-   */
-  constructor(
-    ports: Omit<SyncPorts, "turn"> & { readonly observer: ReplicaObserver },
-    headOf: (domain: string) => Position | null,
-    now: () => number,
-  ) {
+  constructor(ports: Omit<SyncPorts, "turn"> & { readonly observer: ReplicaObserver }, lists: SyncedLists) {
     const { store, keys, edge, hashing, observer } = ports;
     this.#ports = { store, keys, edge, hashing, observer, turn: () => this.#turn() };
     this.#observer = observer;
-    this.#headOf = headOf;
-    this.#now = now;
+    this.#lists = lists;
   }
 
   /** The complete list of a domain in the store, as far as it is known; null if there is none. */
@@ -80,14 +82,14 @@ export class SyncQueue {
 
   /** A check found that a part of a list is not there, or is damaged. @param blob its id, null for the manifest */
   noteMissing(domain: string, blob: string | null): void {
-    if (this.#headOf(domain) === null || this.#running.has(domain)) return;
+    if (this.#lists.headOf(domain) === null || this.#running.has(domain)) return;
     const triedAt = this.#triedAt.get(domain);
     // A list that waits for its turn, or for the next poll after a failure, is known to lack parts.
     if (!this.#held.has(domain) && (this.#waiting.has(domain) || triedAt !== undefined)) return;
-    if (triedAt !== undefined && this.#now() - triedAt < PAUSE) return;
+    if (triedAt !== undefined && this.#lists.now() - triedAt < PAUSE) return;
     // A list that is behind is about to be replaced. Of another one the fetch says what is missing.
     if (this.#isCurrent(domain) && this.#held.delete(domain)) this.#spoiled.add(domain);
-    this.#triedAt.set(domain, this.#now());
+    this.#triedAt.set(domain, this.#lists.now());
     if (blob === null) this.#add(domain);
     else void this.#ports.store.removeBlob(domain, blob).then(() => this.#add(domain));
   }
@@ -106,7 +108,7 @@ export class SyncQueue {
   }
 
   #isCurrent(domain: string): boolean {
-    const [head, held] = [this.#headOf(domain), this.#held.get(domain)?.head];
+    const [head, held] = [this.#lists.headOf(domain), this.#held.get(domain)?.head];
     return head === null || (held?.incarnation === head.incarnation && held.number >= head.number);
   }
 
@@ -127,18 +129,20 @@ export class SyncQueue {
 
   async #sync(domain: string): Promise<void> {
     try {
-      const need = this.#headOf(domain);
+      const need = this.#lists.headOf(domain);
       if (need === null) return;
       const { manifest, fetched } = await syncDomain(this.#ports, domain, need, this.#spoiled.delete(domain));
       const head = { incarnation: manifest.incarnation, number: manifest.generation };
-      this.#held.set(domain, { head, newestAt: this.#now() });
+      this.#held.set(domain, { head, newestAt: this.#lists.now() });
+      this.#lists.synced(domain, head);
       this.#observer.ready(domain, head.number, fetched);
     } catch (error) {
       if (!this.#isStopped) this.#observer.syncFailed(domain, reasonOf(error));
     } finally {
-      this.#triedAt.set(domain, this.#now());
+      this.#triedAt.set(domain, this.#lists.now());
       // It was left alone if it lost its head meanwhile.
-      if (this.#headOf(domain) === null && !this.#isStopped) await this.#removeStored(domain);
+      const isGone = this.#lists.headOf(domain) === null && !this.#lists.isHeld(domain);
+      if (isGone && !this.#isStopped) await this.#removeStored(domain);
       this.#running.delete(domain);
       this.#start();
     }

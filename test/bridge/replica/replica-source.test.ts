@@ -54,6 +54,24 @@ class Bench implements LocalLists, AnswerSource {
     return this.known;
   }
 
+  /** What the replica accepts although it knows of something newer. */
+  kept: Answer | null = null;
+  /** Whether a list of the domain is here. */
+  held = false;
+  readonly learned: string[] = [];
+
+  accept(): Promise<Answer | null> {
+    return Promise.resolve(this.kept);
+  }
+
+  isHere(): boolean {
+    return this.held;
+  }
+
+  learn(recipient: string, _domain: string, { verdict }: Answer): void {
+    this.learned.push(`${recipient} ${verdict}`);
+  }
+
   noteUsed(): void {
     this.used++;
   }
@@ -195,6 +213,9 @@ describe("a bridge with a replica", () => {
     expect(await bench.said(NOBODY)).toBe("unavailable defer edge");
     expect(bench.asked.map((query) => query.minGeneration())).toEqual([12, 12]);
     bench.local = unconfirmed("deliverable", { incarnation: 5, generation: 10 });
+    expect(await bench.said(ALICE)).toBe("unavailable defer edge");
+    // It goes on if the replica says so.
+    bench.kept = bench.local;
     expect(await bench.said(ALICE)).toBe("deliverable accept replica");
     // Its own list must reach what answers said, not what it has heard.
     expect(bench.minGenerations.at(-1)).toBe(0);
@@ -268,6 +289,52 @@ describe("a bridge with a replica", () => {
     expect(bench.newLogs).toEqual([2]);
     bench.local = confirmed("deliverable", { incarnation: 1, generation: 51 });
     expect(await bench.said(ALICE)).toBe("unavailable defer none");
+  });
+
+  it("asks the edge before it goes on with a list that is not the newest, also while polls fail", async () => {
+    bench.known = { incarnation: 1, generation: 8 };
+    bench.local = unconfirmed("deliverable", { generation: 7 });
+    bench.kept = bench.local;
+    bench.away = true;
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    expect(bench.asked).toHaveLength(1);
+    bench.edge = answerOf(ALICE, "unknown", { generation: 8, incarnation: 1 });
+    expect(await bench.said(ALICE)).toBe("unknown reject edge");
+    expect(bench.learned).toEqual([`${ALICE} unknown`]);
+  });
+
+  it("gives it in time if the edge hangs, and does not if the edge says otherwise meanwhile", async () => {
+    bench.known = { incarnation: 1, generation: 8 };
+    bench.kept = unconfirmed("deliverable", { generation: 7 });
+    bench.edge = "hangs";
+    expect(await bench.said(ALICE)).toBe(`deliverable accept replica ${TIMEOUT / 2}`);
+    const asked = Promise.resolve(bench.resolver.resolve(ALICE));
+    await bench.time.advance(SECOND);
+    bench.kept = null;
+    await bench.time.advance(TIMEOUT);
+    expect((await asked).answer.action).toBe("defer");
+  });
+
+  it("learns from answers that count, and from one without a verdict that names its log", async () => {
+    bench.edge = confirmed("unknown", { generation: 8 });
+    await bench.said(NOBODY);
+    bench.edge = confirmed("unavailable", { generation: null, incarnation: 2 });
+    await bench.said(`x${NOBODY}`);
+    bench.known = { incarnation: 2, generation: 9 };
+    bench.edge = confirmed("deliverable", { generation: 8, incarnation: 2 });
+    await bench.said(ALICE);
+    expect(bench.learned.slice(0, 2)).toEqual([`${NOBODY} unknown`, `x${NOBODY} unavailable`]);
+    expect(bench.learned.filter((line) => line.startsWith(ALICE))).toEqual([]);
+  });
+
+  it("takes no answer that a domain is gone, without a list that ends it, if a list is here", async () => {
+    bench.held = true;
+    bench.edge = confirmed("not-served", { generation: null, incarnation: 2 });
+    expect(await bench.said(NOBODY)).toBe("unavailable defer none");
+    bench.kept = unconfirmed("deliverable", { generation: 7 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    bench.held = false;
+    expect(await bench.said(`y${NOBODY}`)).toBe("not-served reject edge");
   });
 
   it("gives a refusal only until its confirmation ends", async () => {

@@ -6,7 +6,8 @@ import { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, must, type PublishOptions, World } from "../../../testing/world.ts";
 
 export interface HostOptions {
-  readonly domains?: readonly string[];
+  /** Of its token; null: all. */
+  readonly domains?: readonly string[] | null;
   /** Domains that the replica holds; all of the token's by default. */
   readonly scope?: readonly string[];
   readonly acceptGrace?: number;
@@ -27,7 +28,7 @@ export class ReplicaWorld extends World {
     return this.publish(this.edge, domain, list, options);
   }
 
-  async token(domains: readonly string[]): Promise<string> {
+  async token(domains: readonly string[] | null): Promise<string> {
     const { body } = await must(this.edge.call("/v1/tokens", { json: { role: "replica", domains } }));
     return (body as TokenCreated).token;
   }

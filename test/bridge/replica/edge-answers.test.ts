@@ -1,0 +1,101 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { EdgeAnswers } from "../../../src/bridge/replica/edge-answers.ts";
+
+const A = "a.example";
+const B = "b.example";
+const state = (incarnation: number, generation: number) => ({ incarnation, generation });
+
+let answers: EdgeAnswers;
+beforeEach(() => {
+  answers = new EdgeAnswers();
+});
+
+describe("what the edge said of a domain", () => {
+  it("is its newest state, whatever comes later", () => {
+    expect(answers.state(A)).toBeNull();
+    for (const [incarnation, generation] of [
+      [1, 7],
+      [1, 9],
+      [1, 8],
+      [2, 3],
+      [1, 99],
+    ] as const)
+      answers.noteState(A, state(incarnation, generation));
+    expect(answers.state(A)).toEqual(state(2, 3));
+    expect(answers.state(B)).toBeNull();
+  });
+
+  it("excludes whom the edge did not accept, until it does, or until the list here is as new", () => {
+    answers.exclude(A, "early@a.example");
+    expect(answers.isExcluded(A, "early@a.example")).toBe(false);
+    answers.noteState(A, state(1, 7));
+    answers.exclude(A, "x@a.example");
+    answers.exclude(A, "y@a.example");
+    answers.include(A, "y@a.example");
+    answers.include(B, "x@a.example");
+    expect(["x", "y", "z"].map((local) => answers.isExcluded(A, `${local}@a.example`))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    answers.settle(A, state(1, 6));
+    expect(answers.isExcluded(A, "x@a.example")).toBe(true);
+    answers.settle(A, state(1, 7));
+    expect(answers.isExcluded(A, "x@a.example")).toBe(false);
+    expect(answers.state(A)).toBeNull();
+  });
+
+  it("excludes everybody of a domain past its bounds, and nobody of another", () => {
+    answers.noteState(A, state(1, 7));
+    answers.noteState(B, state(1, 7));
+    answers.exclude(B, "x@b.example");
+    for (let i = 0; i < 9_999; i++) answers.exclude(A, `n${i}@a.example`);
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+    answers.exclude(A, "n0@a.example");
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+    answers.exclude(A, "last@a.example");
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
+    // There is room again for others, and a list that is as new ends it.
+    answers.exclude(A, "one-more@a.example");
+    for (let i = 0; i < 9_000; i++) answers.exclude(B, `n${i}@b.example`);
+    expect(answers.isExcluded(B, "somebody@b.example")).toBe(false);
+    answers.settle(A, state(1, 8));
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+  });
+
+  it("counts long recipients by their characters", () => {
+    answers.noteState(A, state(1, 7));
+    for (let i = 0; i < 500; i++) answers.exclude(A, `${"x".repeat(1_980)}${i}@a.example`);
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(false);
+    for (let i = 0; i < 10; i++) answers.exclude(A, `${"y".repeat(1_980)}${i}@a.example`);
+    expect(answers.isExcluded(A, "somebody@a.example")).toBe(true);
+  });
+
+  it("is stored once it changes: its state, and whether it excludes anybody", () => {
+    expect(answers.takeChanged()).toBeNull();
+    answers.noteState(A, state(1, 7));
+    answers.noteState(B, state(1, 8));
+    expect(answers.takeChanged()).toEqual([
+      [A, 1, 7, 0],
+      [B, 1, 8, 0],
+    ]);
+    answers.noteState(A, state(1, 6));
+    answers.settle("c.example", state(9, 9));
+    expect(answers.takeChanged()).toBeNull();
+    answers.exclude(A, "x@a.example");
+    answers.exclude(A, "y@a.example");
+    const stored = answers.takeChanged();
+    expect(stored).toEqual([
+      [A, 1, 7, 1],
+      [B, 1, 8, 0],
+    ]);
+    answers.exclude(A, "z@a.example");
+    expect(answers.takeChanged()).toBeNull();
+    const next = new EdgeAnswers();
+    next.startFrom(stored ?? []);
+    expect(next.state(A)).toEqual(state(1, 7));
+    expect([A, B].map((domain) => next.isExcluded(domain, "anybody"))).toEqual([true, false]);
+    next.remove(A);
+    expect(next.takeChanged()).toEqual([[B, 1, 8, 0]]);
+  });
+});

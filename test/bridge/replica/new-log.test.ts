@@ -1,0 +1,128 @@
+/* A Registry that was lost and begins again without the lists that a replica holds. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { BridgeHost } from "../../../testing/bridge-host.ts";
+import type { ReplicaHost } from "../../../testing/replica-host.ts";
+import { DAY, HOUR, MINUTE, must, SECOND, WINDOW } from "../../../testing/world.ts";
+import { bridgeOf, ReplicaWorld } from "./support-world.ts";
+
+const DOMAIN = "a.example";
+const OTHER = "b.example";
+
+let world: ReplicaWorld;
+let host: ReplicaHost;
+let bridge: BridgeHost<unknown>;
+
+async function said(local: string, domain = DOMAIN): Promise<string> {
+  const { answer, source } = await world.clock.run(Promise.resolve(bridge.resolve(`${local}@${domain}`)));
+  return `${answer.reply.slice(0, 3)} ${source}`;
+}
+async function start(): Promise<void> {
+  await host.start();
+  bridge = bridgeOf(world, host);
+  await world.clock.advance(2 * SECOND);
+}
+async function begin(acceptGrace = 7 * DAY): Promise<void> {
+  host = await world.host({ domains: [DOMAIN, OTHER], acceptGrace });
+  await start();
+}
+/** The Registry loses its storage; another one is initialised, with another domain alone. */
+async function lose(): Promise<void> {
+  world.replaceRegistry();
+  world.kv.set("roster/0", null);
+  world.edge = world.isolate();
+  await world.publish(world.edge, OTHER, ["carol"], { expect: null });
+  await world.clock.advance(WINDOW + 5 * SECOND);
+}
+const files = (): string[] => [...host.disk.files.keys()].filter((path) => path.includes(DOMAIN));
+
+beforeEach(async () => {
+  world = new ReplicaWorld();
+  await world.publishHere(DOMAIN, ["alice", "bob"]);
+  await world.publishHere(OTHER, ["carol", "dave"]);
+});
+
+describe("a new log without any head of a domain", () => {
+  it("ends no accept for accept-grace, and refuses nobody, also after a restart", async () => {
+    await begin();
+    await lose();
+    expect(host.events.filter(([event]) => event === "unlisted")).toEqual([["unlisted", 0, [DOMAIN]]]);
+    expect([await said("alice"), await said("nobody")]).toEqual([
+      "250 replica",
+      expect.stringMatching(/^451/),
+    ]);
+    expect([await said("carol", OTHER), await said("dave", OTHER)]).toEqual(["250 replica", "550 replica"]);
+    host.kill();
+    await start();
+    expect(await said("alice")).toBe("250 replica");
+    await world.clock.advance(3 * HOUR);
+    expect(await said("alice")).toBe("250 replica");
+  });
+
+  it("ends them after accept-grace from the last contact with the log that listed it, and what was stored goes", async () => {
+    await begin(2 * HOUR);
+    await lose();
+    await world.clock.advance(HOUR);
+    host.kill();
+    await start();
+    await world.clock.advance(HOUR - 2 * MINUTE);
+    expect(await said("alice")).toBe("250 replica");
+    expect(files()).not.toEqual([]);
+    await world.clock.advance(2 * MINUTE);
+    expect(await said("alice")).toMatch(/^451/);
+    expect(files()).toEqual([]);
+  });
+
+  it("refuses nobody if the token is for all domains, though the edge does not serve the domain", async () => {
+    host = await world.host({ domains: null });
+    await start();
+    await lose();
+    expect(await said("alice")).toBe("250 replica");
+    expect(await said("nobody")).toBe("451 none");
+  });
+
+  it("is followed by the list that is published again", async () => {
+    await begin();
+    await lose();
+    await world.publish(world.edge, DOMAIN, ["alice", "newcomer"], { expect: null });
+    await world.clock.advance(WINDOW);
+    expect([await said("alice"), await said("bob"), await said("newcomer")]).toEqual([
+      "250 replica",
+      "550 replica",
+      "250 replica",
+    ]);
+  });
+
+  it("ends accepts at once with a tombstone", async () => {
+    await begin();
+    await lose();
+    const generation = await world.publish(world.edge, DOMAIN, ["alice"], { expect: null });
+    await must(world.edge.call(`/v1/domains/${DOMAIN}?expect=${generation}`, { method: "DELETE" }));
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect(await said("alice")).toMatch(/^45/);
+    expect(await said("bob")).toMatch(/^45/);
+  });
+});
+
+describe("a new log with a head of the domain whose list cannot be fetched", () => {
+  it("lets the list of the earlier log accept without the edge, for a day, also after a restart", async () => {
+    await begin();
+    world.tamper = (path, response) =>
+      /manifest/.test(path) ? new Response("no", { status: 503 }) : response;
+    await lose();
+    expect(await said("carol", OTHER)).toBe("250 edge");
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect(await said("dave", OTHER)).toBe("250 replica");
+    host.kill();
+    await start();
+    expect(await said("dave", OTHER)).toBe("250 replica");
+    await world.clock.advance(DAY - 3 * MINUTE);
+    expect(await said("dave", OTHER)).toBe("250 replica");
+    await world.clock.advance(3 * MINUTE);
+    expect(await said("dave", OTHER)).toBe("451 none");
+    // No head of the other one is in the log at all.
+    expect(await said("alice")).toBe("250 replica");
+  });
+});

@@ -1,0 +1,141 @@
+/* Whom a replica accepts without the edge although it has heard of something newer, and for how long. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { BridgeHost } from "../../../testing/bridge-host.ts";
+import type { ReplicaHost } from "../../../testing/replica-host.ts";
+import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
+import { bridgeOf, ReplicaWorld } from "./support-world.ts";
+
+const DOMAIN = "a.example";
+
+let world: ReplicaWorld;
+let host: ReplicaHost;
+let bridge: BridgeHost<unknown>;
+/** Whether polls and fetches fail, though the edge answers about recipients. */
+let isDeaf = false;
+
+const publish = (...names: string[]): Promise<number> => world.publishHere(DOMAIN, names, { force: true });
+/** Reply code and where it came from. */
+async function said(local: string): Promise<string> {
+  const { answer, source } = await world.clock.run(Promise.resolve(bridge.resolve(`${local}@${DOMAIN}`)));
+  return `${answer.reply.slice(0, 3)} ${source}`;
+}
+async function start(): Promise<void> {
+  await host.start();
+  bridge = bridgeOf(world, host);
+  await world.clock.advance(2 * SECOND);
+}
+async function restart(): Promise<void> {
+  host.kill();
+  await start();
+}
+const begin = async (options: { acceptGrace?: number } = {}): Promise<void> => {
+  host = await world.host(options);
+  await start();
+};
+
+beforeEach(async () => {
+  isDeaf = false;
+  world = new ReplicaWorld();
+  world.tamper = (path, response) =>
+    isDeaf && path !== "/v1/rcpt" ? new Response("no", { status: 503 }) : response;
+  await publish("alice", "bob", "leaver");
+});
+
+/** Polls fail, the list changes, and one answer of the edge shows the newer number. */
+async function hearNewer(): Promise<void> {
+  await world.clock.advance(WINDOW);
+  isDeaf = true;
+  await world.clock.advance(WINDOW + 5 * SECOND);
+  await publish("alice", "bob", "newcomer");
+  await world.clock.advance(WINDOW);
+  expect(await said("newcomer")).toBe("250 edge");
+}
+
+describe("a replica whose polls fail, and that heard of a newer list from the edge", () => {
+  beforeEach(() => begin());
+
+  it("accepts from the list that it has while the edge is away, and nobody of whom the edge said otherwise", async () => {
+    await hearNewer();
+    // They are asked for at the edge as long as that answers.
+    expect(await said("alice")).toBe("250 edge");
+    expect(await said("leaver")).toBe("450 edge");
+    expect(await said("nobody")).toBe("550 edge");
+    await world.clock.advance(WINDOW + 5 * SECOND);
+    world.isAway = true;
+    expect([await said("bob"), await said("leaver"), await said("nobody")]).toEqual([
+      "250 replica",
+      "451 none",
+      "451 none",
+    ]);
+  });
+
+  it("does so for a day from its last confirmation", async () => {
+    await hearNewer();
+    world.isAway = true;
+    await world.clock.advance(DAY - 2 * WINDOW - 30 * SECOND);
+    expect(await said("bob")).toBe("250 replica");
+    await world.clock.advance(30 * SECOND);
+    expect(await said("bob")).toBe("451 none");
+  });
+
+  it("accepts again whom the edge accepts again", async () => {
+    await hearNewer();
+    expect(await said("leaver")).toBe("450 edge");
+    await publish("alice", "leaver");
+    await world.clock.advance(WINDOW + 5 * SECOND);
+    expect(await said("leaver")).toBe("250 edge");
+    world.isAway = true;
+    expect(await said("leaver")).toBe("250 replica");
+  });
+
+  it("defers after a restart, since it does not know any more of whom the edge said otherwise", async () => {
+    await hearNewer();
+    await said("leaver");
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    await restart();
+    for (const local of ["bob", "leaver", "newcomer"]) expect(await said(local)).toBe("451 none");
+    world.isAway = false;
+    isDeaf = false;
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    await world.clock.advance(HOUR);
+    expect([await said("bob"), await said("leaver"), await said("newcomer")]).toEqual([
+      "250 replica",
+      "451 none",
+      "250 replica",
+    ]);
+    await restart();
+    expect(await said("bob")).toBe("250 replica");
+  });
+});
+
+describe("a replica that has heard of a newer list in the log, and cannot fetch it", () => {
+  beforeEach(async () => {
+    await begin();
+    world.tamper = (path, response) =>
+      /manifest|blobs|shards/.test(path) ? new Response("no", { status: 503 }) : response;
+    await publish("alice", "bob", "newcomer");
+    await world.clock.advance(WINDOW);
+  });
+
+  it("accepts from the older one without the edge, for a day, also after a restart", async () => {
+    world.isAway = true;
+    expect(await said("bob")).toBe("250 replica");
+    await restart();
+    expect(await said("bob")).toBe("250 replica");
+    await world.clock.advance(DAY - WINDOW - MINUTE);
+    expect(await said("bob")).toBe("250 replica");
+    await world.clock.advance(2 * MINUTE);
+    expect(await said("bob")).toBe("451 none");
+    await restart();
+    expect(await said("bob")).toBe("451 none");
+  });
+
+  it("asks the edge first, also while polls fail", async () => {
+    world.tamper = (path, response) => (path === "/v1/rcpt" ? response : new Response("no", { status: 503 }));
+    await world.clock.advance(WINDOW + 5 * SECOND);
+    expect(await said("leaver")).toBe("450 edge");
+    expect(await said("bob")).toBe("250 edge");
+  });
+});
