@@ -57,7 +57,7 @@ async function publishWithout(list: readonly string[]): Promise<void> {
 }
 
 describe("a mistake is held within two minutes", () => {
-  it("although 260 left one by one before, all of whom are asked for", { timeout: 240_000 }, async () => {
+  it("although 260 left one by one before, all of whom are asked for", async () => {
     const size = 300_260;
     await desk.publish(people(size), { bits: 6 });
     await isolate.check(`u300259@${D}`);
@@ -68,7 +68,7 @@ describe("a mistake is held within two minutes", () => {
     expect(await brake()).toMatchObject({ left: 15_000 });
   });
 
-  it("although as many left one by one, of whom few are asked for", { timeout: 120_000 }, async () => {
+  it("although as many left one by one, of whom few are asked for", async () => {
     await desk.publish(people(4_000));
     await isolate.check(`u3999@${D}`);
     await removeEach(people(260));
@@ -77,9 +77,7 @@ describe("a mistake is held within two minutes", () => {
     expect(await brake()).toMatchObject({ left: 200 });
   });
 
-  it("although it was made in small steps, and 1,000 left properly before", {
-    timeout: 120_000,
-  }, async () => {
+  it("although it was made in small steps, and 1,000 left properly before", async () => {
     await desk.publish(people(5_000));
     await desk.publish(people(4_000, 1_000), { force: true });
     await advance(20 * HOUR);
@@ -132,9 +130,7 @@ describe("a mistake is held within two minutes", () => {
     expect(await askUntilHeld(people(20))).toBeLessThanOrEqual(2 * MINUTE);
   });
 
-  it("although an isolate answers for hundreds of other domains with leavers", {
-    timeout: 120_000,
-  }, async () => {
+  it("although an isolate answers for hundreds of other domains with leavers", async () => {
     const domains = Array.from({ length: 250 }, (_, i) => `d${i}.example`);
     const publish = async (from: number): Promise<void> => {
       const commits = [];
