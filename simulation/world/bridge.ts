@@ -130,7 +130,7 @@ export class SimulatedBridge implements JudgedHost {
     if (outcome.kind === "none") return;
     const { recipient, answer } = outcome;
     this.windows.set(recipient, window);
-    const isOld = this.#isOld(answer, domain, askedAt);
+    const isOld = this.#isOld(answer, domain, askedAt) || this.#isOlderThanHeard(answer, domain);
     if (answer.origin !== "kv") this.#noteState(answer, domain);
     // An older one is passed on if it accepts, and is not kept. No verdict changes nothing.
     if (isOld || answer.verdict === "unavailable" || answer.verdict === "throttled") return;
@@ -152,6 +152,14 @@ export class SimulatedBridge implements JudgedHost {
     if (origin === "kv") return askedAt < seen.at + EXPORTS_GIVE_WAY;
     if (generation !== null) return generation < seen.generation;
     return seen.generation > 0 && (age === null || askedAt - 1000 * age < seen.at);
+  }
+
+  /** Whether its replica heard of something newer while the answer was under way. */
+  #isOlderThanHeard({ incarnation, generation, origin }: Answer, domain: string): boolean {
+    const heard = this.heard.get(domain);
+    if (heard === undefined) return false;
+    if (origin === "kv") return heard.generation > 0;
+    return incarnation !== null && isEarlier({ incarnation, generation: generation ?? 0 }, heard);
   }
 
   /** The newest state that it has heard of. Numbers of another log start again. */
