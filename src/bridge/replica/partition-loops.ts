@@ -18,15 +18,12 @@ export class PartitionLoops {
     return this.#isStopped;
   }
 
-  /**
-   * Keeps a loop for each partition from 0 to `count` - 1, and none for another.
-   * @returns the partitions whose loops ended
-   */
-  run(count: number): number[] {
-    if (this.#isStopped) return [];
-    const ended = [...this.#stops.keys()].filter((partition) => partition >= count);
-    for (const partition of ended) {
-      this.#stops.get(partition)?.();
+  /** Keeps a loop for each partition from 0 to `count` - 1, and none for another. */
+  run(count: number): void {
+    if (this.#isStopped) return;
+    for (const [partition, stop] of this.#stops) {
+      if (partition < count) continue;
+      stop();
       this.#stops.delete(partition);
     }
     for (let partition = 0; partition < count; partition++) {
@@ -36,7 +33,6 @@ export class PartitionLoops {
         repeat(this.#timers, 0, () => this.#round(partition)),
       );
     }
-    return ended;
   }
 
   /** Ends all of them, for ever. */

@@ -29,10 +29,6 @@ export class PollSchedule {
     return this.#ends.get(partition)?.fault;
   }
 
-  forget(partition: number): void {
-    this.#ends.delete(partition);
-  }
-
   clear(): void {
     this.#ends.clear();
   }

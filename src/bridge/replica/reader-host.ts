@@ -74,7 +74,6 @@ export class ReaderHost {
   suppose(domain: string): void {
     const view = this.#reader.views.of(domain);
     if (view.head(domain) === undefined) view.noteChange({ incarnation: 0, number: 0 }, { [domain]: 0 });
-    this.noteAsked(view.partition);
   }
 
   /** Takes over what another one knows of the same partitions. It confirms nothing. */
@@ -157,13 +156,7 @@ export class ReaderHost {
     const domains = this.#domains[partition] as Set<string>;
     view.apply(answer, askedAt, view.position);
     for (const [domain] of answer.heads) domains.add(domain);
-    if (!answer.full) return;
     for (const domain of domains) if (view.head(domain) === undefined) domains.delete(domain);
-  }
-
-  /** Notes that a partition's Registry was asked, successfully or not. */
-  noteAsked(partition: number): void {
-    this.#reader.views.at(partition).noteRefresh(this.#parts.time.now());
   }
 
   /** Checks one recipient: at once if all that it needs is in memory. Never rejects, and sends nothing. */

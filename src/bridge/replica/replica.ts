@@ -293,7 +293,6 @@ export class Replica {
     );
     // It may be about other domains.
     if (edges !== this.#edges) return 0;
-    this.#host?.noteAsked(partition);
     this.#schedule.note(partition, polled.fault);
     if (this.#loops.isStopped) return 0;
     if (polled.fault === null) await this.#follow(polled.changes, this.#apply(polled.changes, asked));
@@ -352,12 +351,9 @@ export class Replica {
     const next = this.#newHost(settings);
     if (host?.settings.partitions === partitions) next.continueFrom(host);
     // With another number of partitions, domains live elsewhere: all of it is asked for again.
-    else if (host !== null) {
-      this.#outage.replaced(host);
-      this.#heardInFull.clear();
-    }
+    else if (host !== null) this.#outage.replaced(host);
     this.#host = next;
-    for (const partition of this.#loops.run(partitions)) this.#schedule.forget(partition);
+    this.#loops.run(partitions);
     return next;
   }
 
