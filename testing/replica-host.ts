@@ -45,6 +45,8 @@ export interface ReplicaHostParts {
   /** Milliseconds. */
   readonly acceptGrace?: number;
   readonly disk?: MemoryDisk;
+  /** Bytes that may wait in memory for the disk. */
+  readonly maxUnwritten?: number;
   readonly seed?: number;
   /** Learns of what the replica reports. By default it is kept in `events`. */
   readonly observed?: (event: keyof ReplicaObserver, details: readonly unknown[]) => void;
@@ -123,7 +125,7 @@ export class ReplicaHost {
 
   /** Starts the bridge. */
   async start(): Promise<void> {
-    const { time, scope, acceptGrace = 7 * DAY } = this.#parts;
+    const { time, scope, acceptGrace = 7 * DAY, maxUnwritten = CACHE_BYTES } = this.#parts;
     const run = ++this.#run;
     const isOver = (): boolean => run !== this.#run;
     const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -142,7 +144,7 @@ export class ReplicaHost {
         else signal?.addEventListener("abort", abort, { once: true });
       });
     const observer = this.#observer();
-    const store = new ReplicaStore(mortal(this.disk, isOver), stablelibHashing, CACHE_BYTES, observer);
+    const store = new ReplicaStore(mortal(this.disk, isOver), stablelibHashing, maxUnwritten, observer);
     const edge = createClient({
       url: "https://edge.example",
       token: () => this.#token,

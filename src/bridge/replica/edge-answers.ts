@@ -94,6 +94,11 @@ export class EdgeAnswers {
     });
   }
 
+  /** What was taken to be stored was not. */
+  noteUnstored(): void {
+    this.#isChanged = true;
+  }
+
   #forget(domain: string): void {
     const newer = this.#byDomain.get(domain);
     for (const recipient of newer?.recipients ?? []) this.#count(recipient, -1);

@@ -175,7 +175,7 @@ export class Replica {
   learn(recipient: string, domain: string, answer: Answer): void {
     if (this.#host === null || !this.#isInScope(domain)) return;
     this.#outage.learn(this.#host, recipient, domain, answer);
-    void this.#storeSeen();
+    this.#storeSeen().catch((error: unknown) => this.#options.observer.failed(error));
   }
 
   /** An answer of the replica was given to a mail server. */
@@ -394,13 +394,20 @@ export class Replica {
     await store.putLog(partition, { ...position, heads: host.heads(partition), ...outage });
   }
 
-  /** Stores the newest states that the edge named, as far as they are newer than the lists here. */
+  /** Stores the newest states that the edge named, as far as they are newer than the lists here; one write at a time. */
   async #storeSeen(): Promise<void> {
     if (this.#isStoringSeen) return;
     this.#isStoringSeen = true;
-    for (let states = this.#takeSeen(); states !== null; states = this.#takeSeen())
-      await this.#options.store.putSeen(states);
-    this.#isStoringSeen = false;
+    try {
+      for (let states = this.#takeSeen(); states !== null; states = this.#takeSeen())
+        await this.#options.store.putSeen(states);
+    } catch (error) {
+      // Neither the disk nor memory has room: the next poll tries again.
+      this.#outage.answers.noteUnstored();
+      throw error;
+    } finally {
+      this.#isStoringSeen = false;
+    }
   }
 
   #takeSeen(): readonly SeenState[] | null {

@@ -104,6 +104,20 @@ describe("damage is reported once, and repaired", () => {
     for (const name of NAMES) expect(await saidBy(host, `${name}@${DOMAIN}`)).toBe("deliverable confirmed");
   });
 
+  it("of a blob that is gone right after it was fetched, a second later", async () => {
+    await publish(NAMES.slice(0, 30));
+    const ready = host.count("ready");
+    while (host.count("ready") === ready) await world.clock.advance(SECOND / 10);
+    const before = world.requests.length;
+    for (const path of paths("blobs/")) host.disk.files.delete(path);
+    await askFor(SECOND / 2);
+    expect(world.requests.length).toBe(before);
+    await askFor(SECOND);
+    expect(world.requests.length).toBeGreaterThan(before);
+    expect(paths("blobs/").length).toBeGreaterThanOrEqual(4);
+    expect(reported()).toHaveLength(1);
+  });
+
   it("of a blob that is gone while it runs", async () => {
     host.disk.files.delete(paths("blobs/")[0] as string);
     await askFor(MINUTE);

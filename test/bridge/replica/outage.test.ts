@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { BridgeHost } from "../../../testing/bridge-host.ts";
 import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
-import { bridgeOf, ReplicaWorld } from "./support-world.ts";
+import { answerOf } from "../support/answers.ts";
+import { bridgeOf, type HostOptions, ReplicaWorld } from "./support-world.ts";
 
 const DOMAIN = "a.example";
 
@@ -28,7 +29,7 @@ async function restart(): Promise<void> {
   host.kill();
   await start();
 }
-const begin = async (options: { acceptGrace?: number } = {}): Promise<void> => {
+const begin = async (options: HostOptions = {}): Promise<void> => {
   host = await world.host(options);
   await start();
 };
@@ -107,6 +108,46 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
     ]);
     await restart();
     expect(await said("bob")).toBe("250 replica");
+  });
+});
+
+describe("what the edge said of a newer list", () => {
+  const FILE = "seen";
+
+  it("is stored once there is room again, if neither the disk nor memory had any", async () => {
+    await begin({ maxUnwritten: 0 });
+    await world.clock.advance(WINDOW);
+    host.disk.fault = "full";
+    await hearNewer();
+    expect(host.disk.files.has(FILE)).toBe(false);
+    expect(host.events.filter(([event]) => event === "failed").length).toBeGreaterThan(0);
+    host.disk.fault = null;
+    await world.clock.advance(WINDOW);
+    expect(host.disk.files.has(FILE)).toBe(true);
+    world.isAway = true;
+    await restart();
+    expect(host.lists.heard(DOMAIN)?.generation).toBe(2);
+  });
+
+  it("is stored in the order in which it was said, on a disk that takes as long as it likes", async () => {
+    await begin();
+    const write = host.disk.write.bind(host.disk);
+    let isFirst = true;
+    host.disk.write = async (path, bytes) => {
+      const isSlow = path === FILE && isFirst;
+      isFirst &&= !isSlow;
+      if (isSlow) await world.clock.sleep(10 * SECOND);
+      await write(path, bytes);
+    };
+    const incarnation = host.lists.heard(DOMAIN)?.incarnation as number;
+    for (const generation of [50, 51]) {
+      const recipient = `newcomer@${DOMAIN}`;
+      host.lists.learn(recipient, DOMAIN, answerOf(recipient, "deliverable", { generation, incarnation }));
+    }
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    await restart();
+    expect(host.lists.heard(DOMAIN)).toEqual({ incarnation, generation: 51 });
   });
 });
 

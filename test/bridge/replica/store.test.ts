@@ -58,6 +58,32 @@ it("parts of the manifest on the disk stay while a newer one waits", async () =>
   expect([...disk.files.keys()].sort()).toEqual([`blobs/${D}/${NEW}`, `manifests/${D}`]);
 });
 
+it("a file that waits is not forgotten because an older one of its name was written meanwhile", async () => {
+  const disk = new MemoryDisk();
+  const store = storeOn(disk);
+  disk.fault = "full";
+  await store.putBlob(D, NEW, BYTES);
+  disk.fault = null;
+  const write = disk.write.bind(disk);
+  let goOn = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  disk.write = async (path, bytes) => {
+    if (bytes.length > 1) throw new Error("full");
+    await gate;
+    await write(path, bytes);
+  };
+  const writing = store.writeWaiting();
+  await store.putBlob(D, NEW, new Uint8Array([1, 2]));
+  goOn();
+  await writing;
+  expect(await store.blob(D, NEW)).toEqual(new Uint8Array([1, 2]));
+  disk.write = write;
+  await store.writeWaiting();
+  expect([disk.files.get(`blobs/${D}/${NEW}`), store.unwrittenBytes]).toEqual([new Uint8Array([1, 2]), 0]);
+});
+
 it("a file that waits again waits behind what came meanwhile, and counts once", () => {
   const files = new WaitingFiles(10);
   files.put("manifests/a", new Uint8Array(4));

@@ -12,6 +12,7 @@ export interface HostOptions {
   readonly scope?: readonly string[];
   readonly acceptGrace?: number;
   readonly disk?: MemoryDisk;
+  readonly maxUnwritten?: number;
   readonly seed?: number;
 }
 
