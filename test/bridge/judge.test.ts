@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { AnswerCache } from "../../src/bridge/answers/cache.ts";
 import { AnswerJudge } from "../../src/bridge/answers/judge.ts";
 import { type Heard, MinGenerations } from "../../src/bridge/answers/min-generations.ts";
+import type { Answer } from "../../src/directory/index.ts";
 import { answerOf } from "./support/answers.ts";
 
 const ALICE = { kind: "ask", text: "alice@example.com", domain: "example.com" } as const;
 const NOW = 1_000_000_000;
 
 function judge(heard: () => Heard | null = () => null) {
+  const learned: Answer[] = [];
   const minGenerations = new MinGenerations();
   const cache = new AnswerCache(1_000_000, minGenerations);
   const own = new AnswerJudge({
@@ -17,10 +19,10 @@ function judge(heard: () => Heard | null = () => null) {
     acceptGrace: 7 * 86_400_000,
     heard,
     answered: () => undefined,
-    learn: () => undefined,
+    learn: (_, answer) => void learned.push(answer),
     newLog: () => undefined,
   });
-  return { own, minGenerations };
+  return { own, minGenerations, learned };
 }
 
 const says = (generation: number, incarnation = 1) =>
@@ -82,5 +84,41 @@ describe("what the host has heard of the log by itself", () => {
     expect(own.cached(ALICE, NOW)).toBeNull();
     const at = (ms: number): string => own.withoutAnswer(ALICE, "away", "no-answer", NOW + ms).source;
     expect([at(86_398_999), at(86_399_000)]).toEqual(["grace", "none"]);
+  });
+});
+
+describe("what the host learns from an answer of the edge", () => {
+  const learnedOf = (answer: Answer): Answer[] => {
+    const { own, learned } = judge(() => ({ incarnation: 1, generation: 8 }));
+    own.judge(ALICE, { answer, askedAt: NOW, now: NOW }, true);
+    return learned;
+  };
+
+  it("is all that counts, and the log that an answer without a verdict names", () => {
+    for (const answer of [
+      says(8),
+      answerOf(ALICE.text, "unavailable", { generation: null, incarnation: 1 }),
+      answerOf(ALICE.text, "throttled", { generation: null, incarnation: 1 }),
+    ])
+      expect(learnedOf(answer)).toEqual([answer]);
+    expect(learnedOf(says(7))).toEqual([]);
+  });
+});
+
+describe("the newest state that a bridge knows", () => {
+  it("is what was seen or what the host heard, whichever is newer", () => {
+    for (const [seen, heard, newest] of [
+      [[1, 7], [1, 8], 8],
+      [[1, 9], [1, 8], 9],
+      [[2, 3], [1, 8], 3],
+      [[1, 9], [2, 3], 3],
+      // An edge of the previous release names no log.
+      [[0, 9], [1, 8], 9],
+      [[0, 7], [1, 8], 8],
+    ] as const) {
+      const { own, minGenerations } = judge(() => ({ incarnation: heard[0], generation: heard[1] }));
+      minGenerations.raise(ALICE.domain, seen[0], seen[1], NOW);
+      expect(own.minGeneration(ALICE.domain), `${seen} ${heard}`).toBe(newest);
+    }
   });
 });

@@ -77,8 +77,6 @@ export class Outage {
     for (const domain of host.domains(partition)) {
       const head = host.head(domain) as Position;
       this.lists.noteNewest(domain, head, askedAt);
-      const seen = this.answers.state(domain);
-      if (seen !== null && seen.incarnation < head.incarnation) this.answers.remove(domain);
     }
     return isNewLog ? (before?.domains ?? []).filter((domain) => host.head(domain) === null) : [];
   }

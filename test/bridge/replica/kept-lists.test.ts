@@ -5,7 +5,7 @@ import { DAY, HOUR } from "../../../testing/units.ts";
 const A = "a.example";
 const B = "b.example";
 const state = (incarnation: number, number: number) => ({ incarnation, number });
-const all = (): boolean => true;
+const all = (_domain: string): boolean => true;
 const toRegistry = (at: number): number => at + 1;
 
 let now = 0;

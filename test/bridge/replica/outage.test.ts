@@ -151,6 +151,42 @@ describe("what the edge said of a newer list", () => {
   });
 });
 
+describe("whom the edge does not accept in a newer list", () => {
+  it("takes no room if the list here does not accept them either, so that a flood of them ends no accepts", async () => {
+    await begin();
+    const incarnation = host.lists.heard(DOMAIN)?.incarnation as number;
+    const learn = (local: string): void => {
+      const recipient = `${local}@${DOMAIN}`;
+      host.lists.learn(recipient, DOMAIN, answerOf(recipient, "unknown", { generation: 50, incarnation }));
+    };
+    learn("leaver");
+    for (let i = 0; i < 100; i++) {
+      for (let j = 0; j < 101; j++) learn(`nobody-${i}-${j}`);
+      await world.clock.advance(1);
+    }
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect([await said("bob"), await said("leaver")]).toEqual(["250 replica", "451 none"]);
+  });
+
+  it("is not accepted from it either after a new log began whose list cannot be fetched", async () => {
+    await begin();
+    await hearNewer();
+    expect(await said("leaver")).toBe("450 edge");
+    world.replaceRegistry();
+    world.kv.set("roster/0", null);
+    world.edge = world.isolate();
+    world.tamper = (path, response) =>
+      /manifest/.test(path) ? new Response("no", { status: 503 }) : response;
+    await world.publish(world.edge, DOMAIN, ["alice", "bob"], { expect: null });
+    await world.clock.advance(WINDOW);
+    expect(host.lists.heard(DOMAIN)?.generation).toBe(1);
+    world.isAway = true;
+    await world.clock.advance(WINDOW);
+    expect([await said("bob"), await said("leaver")]).toEqual(["250 replica", "451 none"]);
+  });
+});
+
 describe("a replica that has heard of a newer list in the log, and cannot fetch it", () => {
   beforeEach(async () => {
     await begin();
