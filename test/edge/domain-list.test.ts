@@ -41,6 +41,7 @@ describe("the list of domains", () => {
           patterns: 0,
           brake: null,
           refuses_from: null,
+          open_changes: 0,
           would_refuse: 0,
           names_per_shard: 2,
           fault: null,

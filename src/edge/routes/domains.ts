@@ -13,6 +13,7 @@ import {
 import type { Changed, HeadSummary } from "../../registry/protocol.ts";
 import { summaryOf } from "../../registry/summaries.ts";
 import type { Deployment } from "../deployment.ts";
+import { HttpError } from "../http.ts";
 import { oneMore, pageOf, readPaging } from "./paging.ts";
 import { badRequest, type Handler, notFound, type RouteCall, reachOf, registryOf, unwrap } from "./route.ts";
 
@@ -171,7 +172,13 @@ export const rollbackDomain: Handler<"rollbackDomain"> = async (call) => {
 export const planRollback: Handler<"planRollback"> = async (call) => {
   const { params, caller } = call;
   const registry = registryOf(call, params.domain);
-  return unwrap(await registry.planRollback(params.domain, numberIn(call, "to"), reachOf(caller)));
+  try {
+    return unwrap(await registry.planRollback(params.domain, numberIn(call, "to"), reachOf(caller)));
+  } catch (error) {
+    if (!(error instanceof TypeError) || !error.message.includes("does not implement")) throw error;
+    // A Registry of the previous release does not know this call: the client does without.
+    throw new HttpError("method_not_allowed", "the Registry cannot say this until it is deployed again");
+  }
 };
 
 export const deleteDomain: Handler<"deleteDomain"> = async (call) => {

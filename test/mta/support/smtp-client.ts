@@ -6,6 +6,7 @@ export interface Reply {
   readonly code: number;
   /** Enhanced status code (RFC 3463), null if there is none. */
   readonly enhanced: string | null;
+  /** Of all lines: Exim wraps a long reply. */
   readonly text: string;
   /** From the last byte sent until the reply was whole. */
   readonly ms: number;
@@ -92,14 +93,15 @@ export class SmtpSession {
   async reply(): Promise<Reply> {
     const start = performance.now();
     for (;;) {
-      const match = /^(?:\d{3}-[^\n]*\n)*(\d{3}) (?:([245]\.\d+\.\d+) )?([^\n]*)\r\n/.exec(this.#buffer);
+      const match = /^((?:\d{3}-[^\n]*\r\n)*)(\d{3}) (?:([245]\.\d+\.\d+) )?([^\n]*)\r\n/.exec(this.#buffer);
       if (match !== null) {
         this.#buffer = this.#buffer.slice(match[0].length);
-        const [, code, enhanced, text] = match;
+        const [, before = "", code, enhanced, text = ""] = match;
+        const wrapped = before.replaceAll(/^\d{3}-(?:[245]\.\d+\.\d+ )?|\r$/gm, "").replaceAll("\n", " ");
         return {
           code: Number(code),
           enhanced: enhanced ?? null,
-          text: text ?? "",
+          text: wrapped + text,
           ms: performance.now() - start,
         };
       }
