@@ -1,0 +1,83 @@
+/* What the journal of single changes keeps no row of, and up to where it knows what was open. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { encodeKept, fingerprint, fingerprintIn, toBase64Url } from "../../../src/directory/index.ts";
+import { deleteJournal, isForgotten, isInForce, type JournalRow } from "../../../src/registry/journal.ts";
+import { notePatches, openRows, reopenPatches } from "../../../src/registry/patched-names.ts";
+import type { RegistryStorage } from "../../../src/registry/ports.ts";
+import { insert } from "../../../src/registry/rows.ts";
+import { people } from "../../../testing/lists.ts";
+import { accepted, D, Desk } from "../support.ts";
+
+const GONE = -1;
+
+let desk: Desk;
+let storage: RegistryStorage;
+beforeEach(async () => {
+  desk = await new Desk().open();
+  storage = desk.world.registry().storage;
+});
+const rows = (table: string) => storage.sql(`SELECT * FROM ${table} WHERE domain = ?`, D);
+const printOf = (name: string) => fingerprintIn(fingerprint(desk.world.keyFor(D).names, name));
+
+async function patch(name: string, state: number): Promise<void> {
+  const changes = await desk.changes({ [name]: state }, { force: true });
+  accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
+}
+/** Publishes a list, which keeps a single change as its publisher lists that name. */
+async function publish(
+  list: readonly string[],
+  kept: readonly (readonly [string, number])[] = [],
+): Promise<void> {
+  const names = kept.map(([name, listed]) => ({ fingerprint: printOf(name), listed }));
+  const commit = await desk.prepare(list);
+  await desk.commit([{ ...commit, patched_kept: toBase64Url(encodeKept(names)) }], { force: true });
+}
+
+describe("the journal has no row", () => {
+  it("of a change that a list settles in the same generation", async () => {
+    await publish(people(10));
+    await patch("new", 0);
+    await publish([...people(10), "new"]);
+    expect(openRows(storage, D)).toEqual([]);
+    expect(rows("settled_names")).toEqual([]);
+  });
+
+  it("of a change that publishes keep as it is, however many come", async () => {
+    await publish(people(10));
+    await patch("new", 0);
+    const before = openRows(storage, D);
+    for (let i = 0; i < 5; i++) await publish([...people(9 - i), "new"], [["new", GONE]]);
+    expect(openRows(storage, D)).toEqual(before);
+    expect(rows("settled_names")).toEqual([]);
+  });
+
+  it("of a domain that is no more, nor how far back it reached", () => {
+    const row = { domain: D, fingerprint: printOf("u1"), was: 0, state: GONE, number: 3, at_once: null };
+    insert(storage, "patched_names", row);
+    insert(storage, "settled_names", { ...row, seq: 1, ended: 4, holds: null });
+    insert(storage, "forgotten_names", { domain: D, ended: 2 });
+    deleteJournal(storage, D);
+    for (const table of ["patched_names", "settled_names", "forgotten_names"])
+      expect(rows(table)).toEqual([]);
+  });
+});
+
+it("what was forgotten is missing in generations before its end, and in no later one", () => {
+  insert(storage, "forgotten_names", { domain: D, ended: 5 });
+  expect([3, 4, 5, 6].map((number) => isForgotten(storage, D, number))).toEqual([true, true, false, false]);
+});
+
+it("a removal with --now that a rollback opens again under another spelling counts as that one alone", async () => {
+  await desk.publish(people(10));
+  const head = (await desk.head()) ?? expect.fail();
+  const { keyId, policy } = head;
+  const spelled = { domain: D, keyId, policy };
+  const other = `${keyId} sensitive ${policy.dots}`;
+  const own = `${keyId} ${policy.case} ${policy.dots}`;
+  const print = printOf("u1");
+  notePatches(storage, spelled, 2, [{ fingerprint: print, was: 0, state: GONE, atOnce: true }]);
+  const again: JournalRow = { fingerprint: print, was: 0, state: GONE, number: 1, atOnce: other };
+  reopenPatches(storage, D, 3, [again]);
+  expect(openRows(storage, D)).toEqual([{ ...again, number: 3 }]);
+  expect([own, other].map((spelling) => isInForce(storage, D, print, spelling))).toEqual([false, false]);
+});
