@@ -28,7 +28,7 @@ export interface LastCount {
   readonly left_out: number;
   /** The most that it gave within {@link REMEMBERED} ms, so that many small steps are one. */
   readonly most: number;
-  /** When it gave that, Unix milliseconds. */
+  /** Until when it gave that, Unix milliseconds. */
   readonly most_at: number;
 }
 
@@ -176,7 +176,9 @@ export const countsAfter = (
         before !== undefined &&
         before.most > accepting &&
         !isTooMuch(before.most - accepting, before.most, share);
-      const { most, most_at } = isStillMost ? before : { most: accepting, most_at: now };
-      return [name, { accepting, left_out: leftOut, most, most_at }];
+      if (!isStillMost) return [name, { accepting, left_out: leftOut, most: accepting, most_at: now }];
+      // What it gave last it gave until now.
+      const most_at = before.most === before.accepting ? now : before.most_at;
+      return [name, { accepting, left_out: leftOut, most: before.most, most_at }];
     }),
   );

@@ -188,6 +188,32 @@ describe("a source that gives less than it gave last", () => {
   });
 });
 
+describe("a source that gives less in small steps after it gave the same for long", () => {
+  beforeEach(async () => {
+    await world.publish([both()]);
+    world.now += 7 * 24 * HOUR;
+    for (const count of [9, 8]) {
+      world.source("rooms", people(count, "room"));
+      expect(await world.sync([both()])).toEqual(["published"]);
+      world.now += HOUR;
+    }
+    world.source("rooms", people(7, "room"));
+  });
+
+  it("is compared with what it gave until the first of them", async () => {
+    expect((await refusal(() => world.publish([both()]))).details).toEqual([
+      expect.stringContaining("gives 7 names that accept mail; it gave 10 within the last day (30.0 % less)"),
+    ]);
+  });
+
+  it("is not, a day after that step", async () => {
+    world.now += 22 * HOUR - 1;
+    expect(await world.sync([both()])).toEqual(["guard"]);
+    world.now++;
+    expect(await world.sync([both()])).toEqual(["published"]);
+  });
+});
+
 describe("a person who says that a source is right", () => {
   beforeEach(async () => {
     await world.publish([both()]);

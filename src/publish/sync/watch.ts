@@ -35,9 +35,7 @@ export class Wakeup {
   async pause(ms: number, { sleep }: Pick<WatchPorts, "sleep">, stop: AbortSignal): Promise<boolean> {
     this.#pause = new AbortController();
     if (!this.#isDue) await sleep(ms, AbortSignal.any([this.#pause.signal, stop]));
-    const wasWoken = this.#isDue;
-    this.#isDue = false;
-    return wasWoken;
+    return this.#isDue;
   }
 
   /** What woke it is part of the run that begins now. */
