@@ -1,6 +1,7 @@
 /* Counters of a Registry: at most one row a minute, bounded, kept for a day, and never a cause of failure. */
 import { expect, it } from "vitest";
-import type { Count } from "../../src/api/index.ts";
+import type { Asked, Count } from "../../src/api/index.ts";
+import { newSketch, packSketch, toBase64Url } from "../../src/directory/index.ts";
 import { Counters } from "../../src/registry/counters.ts";
 import type { RegistryStorage } from "../../src/registry/ports.ts";
 import { SCHEMA } from "../../src/registry/schema.ts";
@@ -94,4 +95,20 @@ it.each([
   fresh().add([ONE]);
   await clock.advance(5 * MINUTE);
   expect(object.sql("SELECT * FROM counters")).toHaveLength(rows);
+});
+
+it("has sketches of 200 domains at most, in a row and of a day", async () => {
+  const { clock, fresh, object } = begin();
+  const packed = toBase64Url(packSketch(Uint8Array.from(newSketch(), (_, i) => (i === 0 ? 3 : 0))));
+  const domains = (from: number): Asked[] =>
+    Array.from({ length: 150 }, (_, i): Asked => [`d${from + i}.example`, 0, packed]);
+  const counters = fresh();
+  counters.add([], domains(0));
+  counters.add([], domains(150));
+  expect(counters.refused().size).toBe(200);
+  await clock.advance(MINUTE);
+  const [row] = object.sql("SELECT refused FROM counters");
+  expect(JSON.parse(row?.refused as string)).toHaveLength(200);
+  counters.add([], domains(300));
+  expect(counters.refused().size).toBe(200);
 });

@@ -91,3 +91,17 @@ it("equals the sketch of all of a day, or is below it where a register saw more 
     }
   });
 });
+
+it("keeps the highest rank of a register, and then the newest, where there are more than four", () => {
+  const day = new DaySketch();
+  for (const [i, rank] of [9, 7, 6, 5, 4, 3].entries()) day.add(packed([[3, rank]]), HOUR + i);
+  expect(day.size).toBe(4);
+  expect([23, 24, 27, 28, 29].map((hours) => day.at(HOUR + hours)[3])).toEqual([9, 5, 4, 3, 0]);
+});
+
+it("keeps none that no longer counts in the place of one that does", () => {
+  const day = new DaySketch();
+  day.add(packed([[3, 9]]), HOUR);
+  for (const [i, rank] of [7, 6, 5, 4].entries()) day.add(packed([[3, rank]]), HOUR + 24 + i);
+  expect(day.at(HOUR + 28)[3]).toBe(7);
+});
