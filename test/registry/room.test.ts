@@ -59,6 +59,14 @@ describe("uploads that no commit names", () => {
     expect(sql("SELECT id FROM uploads WHERE domain = ?", D)).toEqual([{ id: shard(2)[0] }]);
   });
 
+  it("are not counted once they have expired, also before they are pruned", async () => {
+    uploaded(127.9);
+    sql("UPDATE uploads SET expires = ?", now());
+    uploaded(100);
+    accepted(await upload(1));
+    expect(sql("SELECT count(*) AS n FROM uploads WHERE expires <= ?", now())[0]?.n).toBe(1);
+  });
+
   it("are bounded by token, over all of its domains", async () => {
     for (let i = 0; i < 5; i++) uploaded(102.4, "t1", `d${i}.example`);
     const what = /uploads of this token that no commit names have 512 MB, and may have 512 MB/;

@@ -67,6 +67,28 @@ it("what was forgotten is missing in generations before its end, and in no later
   expect([3, 4, 5, 6].map((number) => isForgotten(storage, D, number))).toEqual([true, true, false, false]);
 });
 
+it("a plan of a rollback counts each single change once: open again, refused again, or ended", async () => {
+  const first = await desk.publish(people(10));
+  await patch("then", 0);
+  const to = (await desk.head())?.generation as number;
+  await patch("later", 0);
+  const changes = await desk.changes({ u1: GONE }, { force: true, atOnce: true });
+  accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
+  const plan = async (number: number) => accepted(await desk.core.planRollback(D, number, null));
+  expect(await plan(to)).toMatchObject({
+    reopened: { added: 1, removed: 0, changed: 0 },
+    refused_again: 1,
+    ended: 1,
+    unknown: 0,
+    forgotten: false,
+  });
+  expect(await plan(first)).toMatchObject({
+    reopened: { added: 0, removed: 0, changed: 0 },
+    refused_again: 1,
+    ended: 2,
+  });
+});
+
 it("a removal with --now that a rollback opens again under another spelling counts as that one alone", async () => {
   await desk.publish(people(10));
   const head = (await desk.head()) ?? expect.fail();
