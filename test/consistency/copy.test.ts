@@ -70,6 +70,19 @@ describe("the copy in KV", () => {
     expect(writes.length).toBeLessThan(commits / 4);
   });
 
+  it("writes no key twice in one second if the Registry is replaced in the middle of a copy", async () => {
+    world.kv.latency = () => 300;
+    for (let step = 0; step < 20; step++) {
+      const domain = `d${step}.example`;
+      await world.publish(isolate, domain, people(14_000 + step), { bits: 1 });
+      await world.clock.advance(SECOND + 50 * step);
+      world.registry().restart();
+      await world.clock.advance(10 * SECOND);
+      expect(world.differences()).toEqual([]);
+    }
+    expect(world.kv.tooFast).toBe(0);
+  });
+
   it("is not delayed by late alarms during further commits", async () => {
     world.registry().alarmDelay = () => 500;
     for (let i = 0; i < 100; i++) {

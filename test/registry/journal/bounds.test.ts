@@ -6,7 +6,7 @@ import { notePatches, openRows, reopenPatches } from "../../../src/registry/patc
 import type { RegistryStorage } from "../../../src/registry/ports.ts";
 import { insert } from "../../../src/registry/rows.ts";
 import { people } from "../../../testing/lists.ts";
-import { accepted, D, Desk } from "../support.ts";
+import { accepted, D, Desk, refused } from "../support.ts";
 
 const GONE = -1;
 
@@ -87,6 +87,21 @@ it("a plan of a rollback counts each single change once: open again, refused aga
     refused_again: 1,
     ended: 2,
   });
+});
+
+it("a removal with --now is not made again without a word after a list under another spelling, though the head is damaged", async () => {
+  const first = await desk.publish(people(10));
+  const changes = await desk.changes({ u1: GONE }, { force: true, atOnce: true });
+  accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
+  await publish(people(9, 2));
+  // Whether u1 was hired again in one of these is not known.
+  const other = { policy: { case: "sensitive" } } as const;
+  await desk.publish(people(10), { ...other, force: true });
+  const head = await desk.publish(people(11), { ...other, force: true });
+  storage.sql("UPDATE generations SET manifest = zeroblob(9) WHERE domain = ? AND number = ?", D, head);
+  expect(refused(await desk.rollback({ to: first, expect: head }))).toMatchObject({ code: "patched_names" });
+  accepted(await desk.rollback({ to: first, expect: head, patched: "drop" }));
+  expect((await desk.head())?.counts).toMatchObject({ active: 10 });
 });
 
 it("a removal with --now that a rollback opens again under another spelling counts as that one alone", async () => {
