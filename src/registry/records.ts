@@ -190,12 +190,12 @@ export class Records extends VerifiedReads {
     this.#putBlob(domain, id, bytes, shard, countStates(shard), this.#uploadedAt(now));
   }
 
-  /** Puts the bytes of a shard in place of others that were found damaged; it is copied to KV again. */
+  /** Puts the bytes of a shard in place of others that were found damaged. KV never got those. */
   #replaceDamaged(domain: string, id: string, bytes: Uint8Array, { bits, index }: Shard): void {
     const row = this.#storage.sql("SELECT place FROM blobs WHERE domain = ? AND id = ?", domain, id)[0];
     if (!isMarkedDamaged(row?.place)) return;
     this.#storage.sql(
-      "UPDATE blobs SET bytes = ?, bits = ?, place = ?, in_kv = 0 WHERE domain = ? AND id = ?",
+      "UPDATE blobs SET bytes = ?, bits = ?, place = ? WHERE domain = ? AND id = ?",
       bytes,
       bits,
       index,

@@ -125,4 +125,31 @@ describe("a new log with a head of the domain whose list cannot be fetched", () 
     // No head of the other one is in the log at all.
     expect(await said("alice")).toBe("250 replica");
   });
+
+  it("lets an alias accept no longer than the list that it stands for", async () => {
+    const alias = "alias.example";
+    const asAlias = { policy: { alias: DOMAIN } } as const;
+    await world.publishHere(alias, [], asAlias);
+    host = await world.host({ domains: [DOMAIN, alias] });
+    await start();
+    expect(await said("alice", alias)).toBe("250 replica");
+    let isCut = (path: string): boolean => path.endsWith(`/${DOMAIN}/manifest`);
+    world.tamper = (path, response) => (isCut(path) ? new Response("no", { status: 503 }) : response);
+    await world.publishHere(DOMAIN, ["alice", "bob", "newcomer"]);
+    await world.clock.advance(20 * HOUR);
+    isCut = (path) => path.endsWith("/manifest");
+    world.replaceRegistry();
+    world.kv.set("roster/0", null);
+    world.edge = world.isolate();
+    await world.publish(world.edge, DOMAIN, ["alice", "bob"], { expect: null });
+    await world.publish(world.edge, alias, [], { ...asAlias, expect: null });
+    await world.clock.advance(WINDOW);
+    world.isAway = true;
+    host.kill();
+    await start();
+    await world.clock.advance(WINDOW);
+    expect(await said("alice", alias)).toBe("250 replica");
+    await world.clock.advance(4 * HOUR);
+    expect(await said("alice", alias)).toBe("451 none");
+  });
 });
