@@ -103,6 +103,14 @@ describe("what the host learns from an answer of the edge", () => {
       expect(learnedOf(answer)).toEqual([answer]);
     expect(learnedOf(says(7))).toEqual([]);
   });
+
+  it("is a newer log from the first answer that names it, also if the edge is asked again", () => {
+    const { own, learned } = judge();
+    own.judge(ALICE, { answer: says(8), askedAt: NOW, now: NOW }, true);
+    const answer = answerOf(ALICE.text, "unavailable", { generation: null, incarnation: 2 });
+    expect(own.judge(ALICE, { answer, askedAt: NOW, now: NOW }, false)).toBeNull();
+    expect(learned.at(-1)).toEqual(answer);
+  });
 });
 
 describe("the newest state that a bridge knows", () => {

@@ -97,6 +97,8 @@ export class AnswerJudge {
    */
   judge(question: OpenQuestion, received: Received, isLast: boolean): Resolution | null {
     const { answer, askedAt, now } = received;
+    // Before anything else: what was seen and what the host has heard must name the same log.
+    if (isNoVerdict(answer)) this.#options.learn(question, answer);
     if (
       this.#startsOver(question.domain, answer.incarnation) &&
       answer.verdict === "unavailable" &&
@@ -104,7 +106,6 @@ export class AnswerJudge {
     ) {
       return null;
     }
-    if (isNoVerdict(answer)) this.#options.learn(question, answer);
     // Nothing is known about the recipient, as if the edge were away.
     if (isNoVerdict(answer)) {
       if (this.#isBehind(answer, question.domain)) this.#options.answered(question.domain, true);

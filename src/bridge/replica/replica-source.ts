@@ -60,6 +60,9 @@ export class ReplicaSource implements AnswerSource {
     const later = this.#edge.ask(query);
     const outcome = await firstOf(timers, patience, () => later);
     if (outcome?.kind === "answer" && this.#isOfUse(outcome.answer, domain)) return outcome;
+    // It may name a newer log.
+    if (outcome?.kind === "answer" && isNoVerdict(outcome.answer))
+      this.learn(recipient, domain, outcome.answer);
     // Another answer may have said otherwise meanwhile.
     const kept =
       isNewest && this.#isNewest(answer, domain) ? answer : await this.#replica.accept(recipient, domain);

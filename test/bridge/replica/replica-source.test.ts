@@ -327,6 +327,13 @@ describe("a bridge with a replica", () => {
     expect(bench.learned.filter((line) => line.startsWith(ALICE))).toEqual([]);
   });
 
+  it("learns the log that an answer without a verdict names also when it goes on with an accept of its own", async () => {
+    bench.local = unconfirmed("deliverable", { generation: 7 });
+    bench.edge = confirmed("unavailable", { generation: null, incarnation: 2 });
+    expect(await bench.said(ALICE)).toBe("deliverable accept replica");
+    expect(bench.learned).toEqual([`${ALICE} unavailable`]);
+  });
+
   it("takes no answer that a domain is gone, without a list that ends it, if a list is here", async () => {
     bench.held = true;
     bench.edge = confirmed("not-served", { generation: null, incarnation: 2 });
