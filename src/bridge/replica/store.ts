@@ -70,6 +70,8 @@ export class ReplicaStore {
   readonly #observer: StoreObserver;
   /** Files that the disk did not take. */
   readonly #unwritten: WaitingFiles;
+  /** Whether any had to wait since it was last said that the disk has all. */
+  #hasWaited = false;
   /** Whether to write to the disk at all. */
   isWritable = true;
 
@@ -194,7 +196,7 @@ export class ReplicaStore {
 
   /** Writes what waits in memory, as far as the disk takes it. A manifest waits behind its blobs and its key. */
   async writeWaiting(): Promise<void> {
-    if (this.#unwritten.isEmpty || !this.isWritable) return;
+    if (!this.#hasWaited || !this.isWritable) return;
     const folders = new Set<string>();
     for (const [path, bytes] of this.#unwritten.all()) {
       if (this.#unwritten.get(path) !== bytes) continue;
@@ -204,6 +206,9 @@ export class ReplicaStore {
       if (this.#unwritten.get(path) === bytes) this.#unwritten.forget(path);
     }
     await this.#flushAll(folders);
+    // Another one may have come meanwhile.
+    if (!this.#unwritten.isEmpty) return;
+    this.#hasWaited = false;
     this.#observer.written();
   }
 
@@ -252,8 +257,12 @@ export class ReplicaStore {
   }
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {
-    if (await this.#isWritten(path, bytes)) this.#unwritten.forget(path);
-    else this.#unwritten.put(path, bytes);
+    if (await this.#isWritten(path, bytes)) {
+      this.#unwritten.forget(path);
+      return;
+    }
+    this.#hasWaited = true;
+    this.#unwritten.put(path, bytes);
   }
 
   async #isWritten(path: string, bytes: Uint8Array): Promise<boolean> {

@@ -84,6 +84,22 @@ it("a file that waits is not forgotten because an older one of its name was writ
   expect([disk.files.get(`blobs/${D}/${NEW}`), store.unwrittenBytes]).toEqual([new Uint8Array([1, 2]), 0]);
 });
 
+it("says that the disk has all again also if newer files took the place of those that waited", async () => {
+  const disk = new MemoryDisk();
+  let written = 0;
+  const store = new ReplicaStore(disk, stablelibHashing, 1_000, { ...quiet, written: () => written++ });
+  await store.writeWaiting();
+  disk.fault = "full";
+  await store.putBlob(D, NEW, BYTES);
+  await store.writeWaiting();
+  disk.fault = null;
+  await store.putBlob(D, NEW, new Uint8Array([2]));
+  expect(written).toBe(0);
+  await store.writeWaiting();
+  await store.writeWaiting();
+  expect(written).toBe(1);
+});
+
 it("a file that waits again waits behind what came meanwhile, and counts once", () => {
   const files = new WaitingFiles(10);
   files.put("manifests/a", new Uint8Array(4));
