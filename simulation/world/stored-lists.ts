@@ -61,6 +61,9 @@ export class StoredLists {
   restarted(): void {
     this.#isWaiting = false;
     this.hasRoomAt = Number.POSITIVE_INFINITY;
+    // One that was written after others had to wait may be there before it is said that nothing waits any more.
+    for (const [domain, generation] of this.#durable)
+      if (this.#disk.generation(domain) > generation) this.#durable.delete(domain);
     this.held = new Map(this.#durable);
   }
 
