@@ -118,7 +118,7 @@ class Bridge implements RunningBridge {
       foreign: (protocol) => telemetry.foreign(protocol),
       context: {
         clock,
-        resolve: (recipient, now) => this.#answering.resolver.resolve(recipient, now),
+        resolve: (recipient, now, client) => this.#answering.resolver.resolve(recipient, now, client),
         answered: (protocol, result, ms) => telemetry.answered(protocol, result, ms),
         malformed: (protocol, why) => telemetry.malformed(protocol, why),
         fault: (error) => telemetry.fault(error),

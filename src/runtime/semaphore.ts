@@ -15,15 +15,12 @@ export class Semaphore {
     return this.#inUse;
   }
 
-  /** Waits for a permit. With `maxWaiting`: null, at once, if that many callers wait already. */
-  acquire(): Promise<Release>;
-  acquire(maxWaiting: number): Promise<Release> | null;
-  acquire(maxWaiting = Number.POSITIVE_INFINITY): Promise<Release> | null {
+  /** Waits for a permit. */
+  acquire(): Promise<Release> {
     if (this.#inUse < this.#permits) {
       this.#inUse++;
       return Promise.resolve(this.#release);
     }
-    if (this.#waiting.length >= maxWaiting) return null;
     return new Promise((resolve) => this.#waiting.push(() => resolve(this.#release)));
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Query } from "../../src/bridge/answers/answer-source.ts";
+import { Askers } from "../../src/bridge/answers/askers.ts";
 import { Batcher } from "../../src/bridge/edge-source/batcher.ts";
 import type { Outcome } from "../../src/client/index.ts";
 import { answerOf } from "./support/answers.ts";
@@ -17,6 +18,7 @@ interface Request {
 const queryOf = (recipient: string, domain: string, generation = 0): Query => ({
   recipient,
   domain,
+  askers: new Askers({}),
   minGeneration: () => generation,
   seenGeneration: () => generation,
   deadline: 1,

@@ -1,4 +1,5 @@
 import type { Answer } from "../../directory/index.ts";
+import type { Askers } from "./askers.ts";
 import type { DeferralReason } from "./deferral-reason.ts";
 import type { Heard } from "./min-generations.ts";
 
@@ -6,6 +7,8 @@ import type { Heard } from "./min-generations.ts";
 export interface Query {
   readonly recipient: string;
   readonly domain: string;
+  /** Who waits for the answer: clients take turns. */
+  readonly askers: Askers;
   /**
    * Highest generation that the host knows of the domain, 0 for none: what an answer of the edge must reach. Read when the
    * question is sent: it may rise until then.

@@ -1,6 +1,7 @@
 import { firstOf } from "../../runtime/first-of.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AnswerSource, SourceOutcome } from "./answer-source.ts";
+import { Askers, type Client } from "./askers.ts";
 import type { DeferralReason } from "./deferral-reason.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { AnswerJudge, type JudgeOptions } from "./judge.ts";
@@ -19,6 +20,11 @@ export interface ResolverOptions extends Omit<JudgeOptions, "heard" | "learn"> {
   fault(error: unknown): void;
 }
 
+interface Flight {
+  readonly askers: Askers;
+  readonly resolution: Promise<Resolution>;
+}
+
 /**
  * Answers questions about recipients from the cache, or by asking the source; equal questions at the same time are asked
  * once. Whatever fails, there is an answer in time: a deferral, or an accept that law 2 allows.
@@ -26,7 +32,7 @@ export interface ResolverOptions extends Omit<JudgeOptions, "heard" | "learn"> {
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #judge: AnswerJudge;
-  readonly #inFlight = new Map<string, Promise<Resolution>>();
+  readonly #inFlight = new Map<string, Flight>();
   readonly #followUps: FollowUps;
 
   constructor(options: ResolverOptions) {
@@ -47,8 +53,9 @@ export class Resolver {
   /**
    * @param text the recipient as the MTA sent it
    * @param now the time, read after it arrived
+   * @param client who asks; the bridge itself if left out
    */
-  resolve(text: string, now = this.#now()): Resolution | Promise<Resolution> {
+  resolve(text: string, now = this.#now(), client: Client = this): Resolution | Promise<Resolution> {
     const question = questionOf(text);
     if (question.kind === "settled") return { answer: question.answer, source: "local" };
     const local = this.#fromReplica(question, now);
@@ -56,10 +63,16 @@ export class Resolver {
     const cached = this.#judge.cached(question, now);
     if (cached !== null) return cached;
     const inFlight = this.#inFlight.get(question.text);
-    if (inFlight !== undefined) return inFlight;
-    const flight = this.#answerInTime(question).finally(() => this.#inFlight.delete(question.text));
-    this.#inFlight.set(question.text, flight);
-    return flight;
+    if (inFlight !== undefined) {
+      inFlight.askers.add(client);
+      return inFlight.resolution;
+    }
+    const askers = new Askers(client);
+    const resolution = this.#answerInTime(question, askers).finally(() =>
+      this.#inFlight.delete(question.text),
+    );
+    this.#inFlight.set(question.text, { askers, resolution });
+    return resolution;
   }
 
   /** What a source with the list in memory says at once. Before the cache, which may be older. */
@@ -76,21 +89,21 @@ export class Resolver {
   }
 
   /** An answer of the source that arrives after the deadline is still cached. */
-  async #answerInTime(question: OpenQuestion): Promise<Resolution> {
+  async #answerInTime(question: OpenQuestion, askers: Askers): Promise<Resolution> {
     const { ports, timeout } = this.#options;
     const deadline = this.#now() + timeout;
-    const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, deadline);
+    const ask = (): Promise<Resolution> => this.#askAndFollowUp(question, askers, deadline);
     const resolution = await firstOf(ports.timers, timeout, ask);
     return resolution ?? this.#withoutAnswer(question, "the edge did not answer in time", "timeout");
   }
 
-  async #askAndFollowUp(question: OpenQuestion, deadline: number): Promise<Resolution> {
-    const resolution = await this.#ask(question, deadline);
+  async #askAndFollowUp(question: OpenQuestion, askers: Askers, deadline: number): Promise<Resolution> {
+    const resolution = await this.#ask(question, askers, deadline);
     if (resolution.needsFollowUp) this.#followUps.add(question.text, () => this.#followUp(question));
     return resolution;
   }
 
-  async #ask(question: OpenQuestion, deadline: number): Promise<Resolution> {
+  async #ask(question: OpenQuestion, askers: Askers, deadline: number): Promise<Resolution> {
     const { source, timeout } = this.#options;
     const { text: recipient, domain } = question;
     const minGeneration = (): number => this.#judge.minGeneration(domain);
@@ -98,7 +111,14 @@ export class Resolver {
     try {
       for (let tries = 1; ; tries++) {
         const begun = this.#now();
-        const outcome = await source.ask({ recipient, domain, minGeneration, seenGeneration, deadline });
+        const outcome = await source.ask({
+          recipient,
+          domain,
+          askers,
+          minGeneration,
+          seenGeneration,
+          deadline,
+        });
         if (outcome.kind === "none") {
           return this.#withoutAnswer(question, outcome.why, outcome.reason ?? "no-answer");
         }
@@ -136,7 +156,7 @@ export class Resolver {
     const now = this.#now();
     // Another question may have been answered since.
     if (!this.#options.source.isAvailable || !this.#judge.needsFollowUp(question, now)) return;
-    await this.#ask(question, now + this.#options.timeout);
+    await this.#ask(question, new Askers(this), now + this.#options.timeout);
   }
 
   #withoutAnswer(question: OpenQuestion, why: string, reason: DeferralReason): Resolution {

@@ -1,17 +1,17 @@
 import type { ClientError, Outcome } from "../../client/index.ts";
-import { Semaphore } from "../../runtime/semaphore.ts";
 import type { AnswerSource, Query, SourceOutcome } from "../answers/answer-source.ts";
 import type { DeferralReason } from "../answers/deferral-reason.ts";
 import type { BridgePorts } from "../ports.ts";
 import type { AskEdge } from "./ask-edge.ts";
 import { Batcher } from "./batcher.ts";
 import { Breaker, type BreakerState } from "./breaker.ts";
+import { Turns } from "./turns.ts";
 
 /** Requests for one question: a second one after a broken connection. */
 const TRIES = 2;
 /** Longest pause before a failing edge is asked again, ms. */
 const MAX_PAUSE = 1_000;
-/** Questions that may wait for a permit. */
+/** Questions that may wait for a permit, before each client has its share only. */
 const MAX_WAITING = 10_000;
 
 export interface EdgeObserver {
@@ -47,17 +47,17 @@ const noAnswer = (reason: DeferralReason): SourceOutcome => ({
 const TOO_LATE: SourceOutcome = { kind: "none", why: "the edge did not answer in time", reason: "timeout" };
 const TOO_MANY: SourceOutcome = { kind: "none", why: "too many questions wait for the edge", reason: "busy" };
 
-/** Asks the edge over HTTP: a bounded number of questions at a time, in batches, behind a circuit breaker. */
+/** Asks the edge over HTTP: a bounded number of questions at a time, in batches, behind a circuit breaker. Clients take turns. */
 export class EdgeSource implements AnswerSource {
   readonly breaker: Breaker;
   readonly #options: EdgeSourceOptions;
   readonly #batcher: Batcher;
-  readonly #semaphore: Semaphore;
+  readonly #turns: Turns;
 
   constructor(options: EdgeSourceOptions) {
-    const { ports, maxQuestions, maxRequests, failures, observer } = options;
+    const { ports, maxQuestions, maxWaiting = MAX_WAITING, maxRequests, failures, observer } = options;
     this.#options = options;
-    this.#semaphore = new Semaphore(maxQuestions);
+    this.#turns = new Turns(ports.clock, maxQuestions, maxWaiting);
     this.breaker = new Breaker(ports, {
       failures,
       maxPause: MAX_PAUSE,
@@ -75,12 +75,13 @@ export class EdgeSource implements AnswerSource {
   }
 
   async ask(query: Query): Promise<SourceOutcome> {
-    const { maxWaiting = MAX_WAITING } = this.#options;
+    const { askers, deadline } = query;
     // The probe of an open breaker needs no permit.
-    const release = this.isAvailable ? await this.#semaphore.acquire(maxWaiting) : () => undefined;
-    if (release === null) return TOO_MANY;
+    const release = this.isAvailable ? await this.#turns.acquire(askers, deadline) : () => undefined;
+    if (release === "full") return TOO_MANY;
+    if (release === "late") return TOO_LATE;
     try {
-      if (this.#now() >= query.deadline) return TOO_LATE;
+      if (this.#now() >= deadline) return TOO_LATE;
       let outcome = noAnswer("breaker");
       await this.breaker.run(async () => {
         const attempt = await this.#attempt(query);

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Client as Asker } from "../answers/askers.ts";
 import type { Resolution } from "../answers/resolution.ts";
 import type { SteadyClock } from "../ports.ts";
 import type { LocalVerdict, NamedLookup, Parser, ParserState, Protocol } from "../protocols/protocol.ts";
@@ -14,8 +15,11 @@ export const TURN = 128;
 /** What a connection needs of the bridge. Only `resolve` throws. */
 export interface ConnectionContext {
   readonly clock: SteadyClock;
-  /** @param now the time, read after the question arrived */
-  resolve(recipient: string, now: number): Resolution | Promise<Resolution>;
+  /**
+   * @param now the time, read after the question arrived
+   * @param client the connection
+   */
+  resolve(recipient: string, now: number, client: Asker): Resolution | Promise<Resolution>;
   /** One question was answered, after `ms`; 0 if the answer was known at once. */
   answered(protocol: NamedLookup, result: Resolution | LocalVerdict, ms: number): void;
   /** The client sent a malformed request. */
@@ -259,7 +263,7 @@ export class Connection {
       context.answered(protocol, exchange.verdict, 0);
       return;
     }
-    const resolved = context.resolve(exchange.recipient, now);
+    const resolved = context.resolve(exchange.recipient, now, this);
     if (!(resolved instanceof Promise)) {
       replies.addAnswer(exchange, resolved);
       context.answered(protocol, resolved, 0);

@@ -164,7 +164,7 @@ export class HookServers {
       body === null
         ? unreadHook(`the body has more than ${MAX_HOOK_BODY} octets`, named)
         : readHook(body, named);
-    return { status: 200, body: await this.#answerHook(hook) };
+    return { status: 200, body: await this.#answerHook(hook, request.socket) };
   }
 
   #pipelined(request: IncomingMessage): HttpAnswer {
@@ -172,10 +172,10 @@ export class HookServers {
     return { status: 200, body: this.#refuse(unreadHook(why, dialectOf(request)), why) };
   }
 
-  #answerHook(hook: Hook): HookAnswer | Promise<HookAnswer> {
+  #answerHook(hook: Hook, client: Socket): HookAnswer | Promise<HookAnswer> {
     switch (hook.kind) {
       case "ask":
-        return this.#judge(hook, hook.recipient);
+        return this.#judge(hook, hook.recipient, client);
       case "other":
         this.#options.context.answered(HOOKS, "no-recipient", 0);
         return hook.dialect();
@@ -191,11 +191,11 @@ export class HookServers {
     return hookDeferral(hook.dialect, why);
   }
 
-  async #judge(hook: Hook, recipient: string): Promise<HookAnswer> {
+  async #judge(hook: Hook, recipient: string, client: Socket): Promise<HookAnswer> {
     const { context } = this.#options;
     const asked = context.clock.now();
     try {
-      const settled = context.resolve(recipient, asked);
+      const settled = context.resolve(recipient, asked, client);
       const resolution = settled instanceof Promise ? await settled : settled;
       const now = context.clock.now();
       context.answered(HOOKS, resolution, now - asked);

@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-export type Resolve = (recipient: string, now: number) => Resolution | Promise<Resolution>;
+export type Resolve = (recipient: string, now: number, client: object) => Resolution | Promise<Resolution>;
 
 export const accept = (recipient: string): Resolution => ({
   answer: answerOf(recipient, "deliverable"),
