@@ -54,6 +54,31 @@ describe("the minGenerations", () => {
 });
 
 describe("the cache", () => {
+  it("of another size has the same answers, as many as it has room for, and goes on counting", () => {
+    const minGenerations = new MinGenerations();
+    const cache = new AnswerCache(100_000, minGenerations);
+    for (let i = 0; i < 200; i++) {
+      const [accepted, refused] = [`a${i}@example.com`, `n${i}@example.com`];
+      cache.store(accepted, entry(accepted, minGenerations));
+      cache.store(refused, entry(refused, minGenerations, "unknown"));
+    }
+    const { size, bytes, evictions } = cache;
+    expect(evictions).toBeGreaterThan(0);
+    const larger = cache.resized(200_000);
+    expect(larger).toMatchObject({ size, bytes, evictions, maxBytes: 200_000 });
+    expect(cache.resized(100_000)).toBe(cache);
+    const smaller = larger.resized(20_000);
+    expect(smaller.bytes).toBeLessThanOrEqual(20_000);
+    for (const [it, isThere] of [
+      [larger, true],
+      [smaller, false],
+    ] as const) {
+      expect(it.fresh("a199@example.com", 0, null)).not.toBeNull();
+      expect(it.fresh("n199@example.com", 0, null)).not.toBeNull();
+      expect(it.fresh("a100@example.com", 0, null) !== null).toBe(isThere);
+    }
+  });
+
   it("has one answer to a question, the last", () => {
     const minGenerations = new MinGenerations();
     const cache = new AnswerCache(100_000, minGenerations);

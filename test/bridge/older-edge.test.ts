@@ -22,6 +22,9 @@ describe("an edge that is behind what the bridge knows", () => {
     now = 2 * MINUTE - 1;
     older.note(DOMAIN, true);
     expect([told, older.domains]).toEqual([[], 0]);
+    now++;
+    older.note(DOMAIN, true);
+    expect([told, older.domains]).toEqual([[`${DOMAIN} true`], 1]);
     for (; now < 5 * MINUTE; now += 1_000) older.note(DOMAIN, true);
     expect([told, older.domains]).toEqual([[`${DOMAIN} true`], 1]);
     older.note("example.org", false);
