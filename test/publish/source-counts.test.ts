@@ -211,6 +211,10 @@ describe("a source that gives less in small steps after it gave the same for lon
     expect(await world.sync([both()])).toEqual(["guard"]);
     world.now++;
     expect(await world.sync([both()])).toEqual(["published"]);
+    // It gave eight until now.
+    world.now += HOUR;
+    world.source("rooms", people(6, "room"));
+    expect(await world.sync([both()])).toEqual(["guard"]);
   });
 });
 
