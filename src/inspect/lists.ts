@@ -32,6 +32,8 @@ export interface ListState {
   readonly open_changes: number | null;
   /** Names in a shard on average; null if the edge does not say. */
   readonly names_per_shard: number | null;
+  /** Rows that the sources left out when this host last published the list; null if it does not know. */
+  readonly left_out: number | null;
   /** What is damaged or lost of the list in the Registry; null if nothing is known of it. */
   readonly fault: string | null;
   /** Whether its shards are half full, so that single changes will stop with `repack_needed` unless it is published. */
@@ -153,11 +155,15 @@ function stateOf(
     would_refuse: head?.would_refuse ?? null,
     open_changes: head?.open_changes ?? null,
     names_per_shard: names,
+    left_out: seen?.url === url ? leftOutOf(seen) : null,
     fault: head?.fault ?? null,
     publish_soon: state === "served" && (names ?? 0) > MAX_SHARD_ENTRIES / 2,
     stale: mayBeStale && (current === null || now - current > maxAge),
   };
 }
+
+const leftOutOf = ({ sources }: Published): number | null =>
+  sources === undefined ? null : Object.values(sources).reduce((sum, { left_out }) => sum + left_out, 0);
 
 /** A domain without a head may have been put into KV by an export. Only an answer shows that. */
 async function withExport(client: RollcallClient, list: ListState): Promise<ListState> {

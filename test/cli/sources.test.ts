@@ -74,5 +74,9 @@ describe("a source that ends", () => {
     expect(stdout).toContain(
       `  source     source rooms gives 1 address, and leaves out 2 rows: 2 of ${domain.replace("d", "b")}\n`,
     );
+    expect(await run("sync")).toMatchObject({ code: 0 });
+    expect((await run(`status ${domain}`)).stdout).toContain("its sources leave out 2 rows");
+    const { domains } = JSON.parse((await run(`status ${domain} --json`)).stdout);
+    expect(domains).toMatchObject([{ domain, left_out: 2 }]);
   });
 });

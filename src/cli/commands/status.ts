@@ -160,6 +160,7 @@ function show(cli: Cli, { lists, registry }: ListReport): void {
       list.refuses_from === null ? null : yellow(`refuses nobody until ${instant(list.refuses_from)}`),
       list.would_refuse === null ? null : `would refuse about ${plural(list.would_refuse, "name")} a day`,
       list.open_changes ? `${plural(list.open_changes, "open single change")}` : null,
+      list.left_out ? `its sources leave out ${plural(list.left_out, "row")}` : null,
       list.publish_soon ? yellow("shards half full") : null,
       list.stale ? red("stale") : null,
     ].filter((note) => note !== null);

@@ -18,6 +18,8 @@ export type SyncOutcome =
       readonly planned: PlannedList;
       /** Names that left and that the brake held when the run began. */
       readonly held: number;
+      /** Rows that the sources left out. */
+      readonly leftOut: number;
     }
   | { readonly kind: "failed"; readonly failure: FailureKind; readonly error: unknown }
   /** Ended before it was published, because sync was told to stop. */
@@ -84,6 +86,7 @@ async function syncDomain(
       counts: planned.plan.packed.counts,
       planned,
       held: planned.plan.base?.brake?.held ?? 0,
+      leftOut: (planned.plan.sources?.counts ?? []).reduce((sum, { leftOut }) => sum + leftOut, 0),
     };
   } catch (error) {
     if (signal.aborted) return { kind: "stopped" };

@@ -77,6 +77,12 @@ const METRICS: readonly Metric[] = [
     samples: perDomain(({ held }) => held),
   },
   {
+    name: "rollcall_sync_left_out_rows",
+    type: "gauge",
+    help: "Rows that the sources left out at the last success, since they are no mailbox of a configured domain.",
+    samples: perDomain(({ left_out }) => left_out),
+  },
+  {
     name: "rollcall_sync_failing",
     type: "gauge",
     help: "Attempts that failed since the last success, by the kind of the last failure.",

@@ -16,6 +16,8 @@ const DOMAIN = v.object({
   counts: v.nullable(v.object({ active: COUNT, disabled: COUNT, full: COUNT, moved: COUNT })),
   /** Names that left and that the brake held at the last success: a person has to decide. */
   held: v.optional(COUNT, 0),
+  /** Rows that the sources left out at the last success; null if there was none. */
+  left_out: v.optional(v.nullable(COUNT), null),
   duration_ms: COUNT,
   outcome: v.picklist(["published", "unchanged", "failed"]),
   /** The failure that lasts; null after a success. */
@@ -103,6 +105,7 @@ function domainAfter(
       generation: known?.generation ?? null,
       counts: known?.counts ?? null,
       held: known?.held ?? 0,
+      left_out: known?.left_out ?? null,
       ...common,
       failure: {
         kind,
@@ -120,6 +123,7 @@ function domainAfter(
     generation: outcome.generation,
     counts: outcome.counts,
     held: outcome.held,
+    left_out: outcome.leftOut,
     failure: null,
     failures,
   };

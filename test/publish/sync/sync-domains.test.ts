@@ -5,6 +5,7 @@ import {
   PublishError,
   type PublishTarget,
   parseSyncStatus,
+  type Source,
   type SyncedDomain,
   type SyncStatus,
   statusAfter,
@@ -203,6 +204,33 @@ describe("the status of sync", () => {
     );
     await syncing.run(good);
     expect(held()).toBe(0);
+  });
+
+  it("counts the rows that sources left out at the last success, over all sources", async () => {
+    const syncing = new Syncing();
+    /** A source that leaves out so many rows, and one of another domain of the settings. */
+    const leaving = (rows: number): PublishTarget => {
+      const list = target("a.example", "xy");
+      const read: Source["read"] = async (sink, signal) => {
+        for (let row = 1; row <= rows; row++) sink.leftOut?.(row, "of exmaple.com");
+        sink.leftOut?.(rows + 1, null);
+        await list.source?.read(sink, signal);
+      };
+      return { ...list, source: { describe: () => "staff", identity: { name: "source staff" }, read } };
+    };
+    const leftOut = (): number | null | undefined => syncing.status?.domains["a.example"]?.left_out;
+    await syncing.run([broken("a.example")]);
+    expect(leftOut()).toBeNull();
+    expect(syncMetrics(syncing.status as SyncStatus)).not.toContain("rollcall_sync_left_out_rows{");
+    await syncing.run([leaving(3)]);
+    expect(leftOut()).toBe(3);
+    await syncing.run([broken("a.example")]);
+    expect(leftOut()).toBe(3);
+    expect(syncMetrics(syncing.status as SyncStatus)).toContain(
+      'rollcall_sync_left_out_rows{domain="a.example"} 3\n',
+    );
+    await syncing.run([leaving(0)]);
+    expect(leftOut()).toBe(0);
   });
 
   it("keeps a domain that a stopped run did not get to, and drops one that is no longer configured", async () => {
