@@ -47,10 +47,15 @@ export class DaySketch {
       const own = upTo(register);
       if (own.some((entry) => rankIn(entry) >= rank && hourIn(entry) >= hour)) after.push(...own);
       else {
-        const kept = own.filter((entry) => rankIn(entry) > rank && hourIn(entry) > hour - HOURS);
+        // Higher ones, and newer ones: what is read after a restart is older.
+        const kept = own.filter(
+          (entry) => (rankIn(entry) > rank || hourIn(entry) > hour) && hourIn(entry) > hour - HOURS,
+        );
+        kept.push(entryOf(register, rank, hour));
+        kept.sort((a, b) => a - b);
         // The highest one counts longest, and then the newest.
-        if (kept.length >= MOST_RANKS) kept.splice(1, kept.length - MOST_RANKS + 1);
-        after.push(...kept, entryOf(register, rank, hour));
+        if (kept.length > MOST_RANKS) kept.splice(1, kept.length - MOST_RANKS);
+        after.push(...kept);
         news.push(register, rank);
       }
     }

@@ -11,7 +11,7 @@ import {
 } from "../directory/index.ts";
 import type { Clock } from "../runtime/ports.ts";
 import { DaySketch, hourOf } from "./day-sketch.ts";
-import type { RegistryStorage } from "./ports.ts";
+import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { replace } from "./rows.ts";
 import { groupsOf } from "./summaries.ts";
 
@@ -20,8 +20,12 @@ const DAY = 86_400_000;
 /** Characters of one row; the platform allows 2 MB. Rows of one minute: what has no room counts until a restart. */
 const ROW_LENGTH = 512 * 1024;
 const MOST_ROWS = 16;
-/** Ranks that are remembered of all domains, of eight octets. Past that, the domain with the most of them begins again. */
+/** Characters of older rows that are read before a row is written: a Registry that starts answers meanwhile. */
+const READ_AT_ONCE = 1024 * 1024;
+/** Ranks that are remembered of all domains, of eight octets. Past that, the domains with the most of them begin again. */
 const MOST_RANKS = 2_000_000;
+/** To so many: to find those domains takes a look at all of them, and must not be needed every minute. */
+const ROOM_IS_MADE = MOST_RANKS - MOST_RANKS / 16;
 
 /** Distinct names of one domain that were asked for in the last day, by group. */
 export type AskedLeavers = ReadonlyMap<number, Sketch>;
@@ -39,6 +43,8 @@ export class LeaverCounts {
   readonly #clock: Clock;
   #unwritten = new Map<string, ByGroup<Sketch>>();
   #day: Map<string, ByGroup<DaySketch>> | null = null;
+  /** Rows of the day that were written before this object began, and are not read yet. */
+  #unread: SqlRow[] | null = null;
   #ranks = 0;
   #hour = 0;
 
@@ -117,29 +123,43 @@ export class LeaverCounts {
     return news;
   }
 
-  /** What was written before this object began. */
+  /** What was written before this object began: with each row a part of it, the newest first. */
   #load(now: number, damaged: (error: unknown) => void): Map<string, ByGroup<DaySketch>> {
-    if (this.#day !== null) return this.#day;
-    const day = new Map<string, ByGroup<DaySketch>>();
-    const rows = this.#storage.sql(
-      "SELECT minute, packed FROM asked_leavers WHERE minute > ? ORDER BY minute",
+    const day = this.#day ?? new Map<string, ByGroup<DaySketch>>();
+    this.#day = day;
+    this.#unread ??= this.#storage.sql(
+      "SELECT minute, part FROM asked_leavers WHERE minute > ? ORDER BY minute, part",
       Math.floor((now - DAY) / MINUTE),
     );
-    for (const row of rows) {
-      const minute = row.minute as number;
-      try {
-        for (const [domain, group, text] of JSON.parse(row.packed as string) as Line[]) {
-          const packed = fromBase64Url(text);
-          mergePackedSketch(newSketch(), packed);
-          this.#count(day, domain, group, packed, minute * MINUTE);
-        }
-      } catch (error) {
-        this.#storage.sql("DELETE FROM asked_leavers WHERE minute = ?", minute);
-        damaged(error);
-      }
+    for (let room = READ_AT_ONCE; room > 0; ) {
+      const row = this.#unread.pop();
+      if (row === undefined) break;
+      room -= this.#readRow(row.minute as number, row.part as number, day, damaged);
     }
-    this.#day = day;
     return day;
+  }
+
+  /** @returns how long the row is */
+  #readRow(
+    minute: number,
+    part: number,
+    day: Map<string, ByGroup<DaySketch>>,
+    damaged: (error: unknown) => void,
+  ): number {
+    const where = "FROM asked_leavers WHERE minute = ? AND part = ?";
+    const text = this.#storage.sql(`SELECT packed ${where}`, minute, part)[0]?.packed as string | undefined;
+    if (text === undefined) return 0;
+    try {
+      for (const [domain, group, ranks] of JSON.parse(text) as Line[]) {
+        const packed = fromBase64Url(ranks);
+        mergePackedSketch(newSketch(), packed);
+        this.#count(day, domain, group, packed, minute * MINUTE);
+      }
+    } catch (error) {
+      this.#storage.sql(`DELETE ${where}`, minute, part);
+      damaged(error);
+    }
+    return text.length;
   }
 
   #writeRows(minute: number, lines: readonly Line[]): void {
@@ -167,12 +187,20 @@ export class LeaverCounts {
       this.#storage.sql("DELETE FROM asked_leavers WHERE minute <= ?", Math.floor((now - DAY) / MINUTE));
       for (const domain of day.keys()) this.#forgetIn(day, domain, hour);
     }
-    while (this.#ranks > MOST_RANKS) {
-      const size = (domain: string): number =>
-        [...(day.get(domain) ?? [])].reduce((sum, [, sketch]) => sum + sketch.size, 0);
-      const [largest = ""] = [...day.keys()].sort((a, b) => size(b) - size(a));
-      this.#ranks -= size(largest);
-      day.delete(largest);
+    if (this.#ranks > MOST_RANKS) this.#makeRoom(day);
+  }
+
+  #makeRoom(day: Map<string, ByGroup<DaySketch>>): void {
+    const sizes = [...day].map(([domain, groups]) => {
+      let size = 0;
+      for (const sketch of groups.values()) size += sketch.size;
+      return { domain, size };
+    });
+    sizes.sort((a, b) => b.size - a.size);
+    for (const { domain, size } of sizes) {
+      if (this.#ranks <= ROOM_IS_MADE) return;
+      this.#ranks -= size;
+      day.delete(domain);
     }
   }
 

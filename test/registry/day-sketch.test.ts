@@ -105,3 +105,20 @@ it("keeps none that no longer counts in the place of one that does", () => {
   for (const [i, rank] of [7, 6, 5, 4].entries()) day.add(packed([[3, rank]]), HOUR + 24 + i);
   expect(day.at(HOUR + 28)[3]).toBe(7);
 });
+
+it("is the same whether the hours are read from the oldest or from the newest on", () => {
+  const seen = fc.record({
+    hour: fc.nat(22),
+    names: fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 4 }),
+  });
+  forAll([fc.array(seen, { maxLength: 12 })], (all) => {
+    const inOrder = all.toSorted((a, b) => a.hour - b.hour);
+    const [oldestFirst, newestFirst] = [inOrder, inOrder.toReversed()].map((each) => {
+      const day = new DaySketch();
+      for (const { hour, names } of each) day.add(packed(names), HOUR + hour);
+      return day;
+    }) as [DaySketch, DaySketch];
+    for (let hour = 22; hour < 48; hour++)
+      expect(newestFirst.at(HOUR + hour)).toEqual(oldestFirst.at(HOUR + hour));
+  });
+});
