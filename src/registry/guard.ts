@@ -24,6 +24,7 @@ import {
 import { listOf, newListOf } from "./compute-departures.ts";
 import { Damage } from "./failure.ts";
 import { GuardStore } from "./guard-store.ts";
+import { lostGraces } from "./lost-graces.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { type Head, liveManifest, type Records } from "./records.ts";
 
@@ -107,7 +108,7 @@ export function* judgeInSteps(
   if (isFull) {
     return `is generation ${MAX_GUARDED_LISTS + 1} of the domain within 24 h, more than can be compared; publish it less often`;
   }
-  return guardRefusal({
+  const refusal = guardRefusal({
     lists: canCompare
       ? lists.map((list, i) => ({
           generation: list.generation,
@@ -128,6 +129,7 @@ export function* judgeInSteps(
     // The share that applies now: a tighter one takes effect at once, a looser one needs a commit of its own.
     share: (live ?? newest)?.policy.guard ?? policy.guard,
   });
+  return refusal === null || newest === null ? refusal : refusal + lostGraces(context, successor, newest);
 }
 
 /**

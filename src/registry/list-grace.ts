@@ -8,8 +8,13 @@ import {
 } from "../directory/index.ts";
 import { lastDeparture } from "./compute-departures.ts";
 import { Damage } from "./failure.ts";
-import type { GuardContext } from "./guard.ts";
-import type { Head } from "./records.ts";
+import type { Head, Records } from "./records.ts";
+
+/** What is known of lists now. */
+export interface GraceContext {
+  readonly records: Records;
+  readonly now: number;
+}
 
 /** A generation that is to be made. */
 export interface Coming extends ListRules {
@@ -25,7 +30,7 @@ export interface Coming extends ListRules {
  * @returns Unix milliseconds; 0: at once
  */
 export function refusesFromOf(
-  { records, now }: GuardContext,
+  { records, now }: GraceContext,
   { head, isLost, ...after }: Coming,
   left: ManifestRecord | null,
 ): number {

@@ -1,0 +1,55 @@
+/** What names that left before lose by a list with which they cannot be compared. A person who overrides the guard reads it. */
+import {
+  acceptedCount,
+  comparable,
+  departureColumns,
+  HELD,
+  isSuspended,
+  type ManifestRecord,
+  plural,
+  smallestLarge,
+} from "../directory/index.ts";
+import { blobsOfDomain } from "./compute-departures.ts";
+import { Damage } from "./failure.ts";
+import { type Coming, type GraceContext, refusesFromOf } from "./list-grace.ts";
+
+const DAY = 86_400;
+
+/** @returns a part of a sentence; empty if they lose nothing */
+export function lostGraces(
+  context: GraceContext,
+  coming: Omit<Coming, "isLost">,
+  left: ManifestRecord,
+): string {
+  if (comparable(left, coming) && left.policy.alias === coming.policy.alias) return "";
+  const refusesFrom = refusesFromOf(context, { ...coming, isLost: false }, left);
+  const early = countPast(context, left, refusesFrom / 1000);
+  const watched = countWatched(left, context.now / 1000);
+  const parts = [
+    early === 0 ? "" : `; ${plural(early, "name")} that left would lose the rest of a longer grace`,
+    watched === 0 ? "" : `; the brake would not watch ${plural(watched, "name")} that left within a day`,
+  ];
+  return parts.join("");
+}
+
+/** Names that are deferred until after a second. */
+function countPast({ records }: GraceContext, { domain, departures }: ManifestRecord, last: number): number {
+  if (departures.count === 0) return 0;
+  let count = 0;
+  try {
+    for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures))
+      for (const second of until) if (second !== HELD && second > last) count++;
+  } catch (error) {
+    if (!(error instanceof Damage)) throw error;
+  }
+  return count;
+}
+
+/** Names that left so lately, and are so many, that the brake may still have to hold them. */
+function countWatched({ departures, counts }: ManifestRecord, second: number): number {
+  const young = (departures.groups?.groups ?? []).filter(
+    ({ id, at }) => !isSuspended(id) && second - at < DAY,
+  );
+  const count = young.reduce((sum, { gone }) => sum + gone, 0);
+  return count < smallestLarge(acceptedCount(counts)) ? 0 : count;
+}
