@@ -132,9 +132,10 @@ export class ReaderHost {
     return { incarnation: view.incarnation, number: Math.max(...heads) };
   }
 
-  /** The domain that this one is an alias of, as far as it was read. */
+  /** The domain that this one is an alias of, as far as it was read; a tombstone keeps the policy and stands for no list. */
   aliasOf(domain: string): string | null {
-    return this.#reader.cache.get(domain)?.manifest.policy.alias ?? null;
+    const manifest = this.#reader.cache.get(domain)?.manifest;
+    return manifest?.deletedUntil === null ? manifest.policy.alias : null;
   }
 
   /** Domains of a partition that have a head. */

@@ -93,3 +93,14 @@ describe("a bridge whose Registry was set back in time", () => {
     expect(await said(`nobody@${DOMAIN}`)).toBe("unknown replica");
   });
 });
+
+it("a bridge hears that an alias was deleted, though the list that it stood for has changed since", async () => {
+  await world.remove(world.edge, ALIAS);
+  await world.clock.advance(MINUTE);
+  expect(await said(`carol@${ALIAS}`)).toBe("departed replica");
+  const { generation } = host.lists.heard(ALIAS) ?? {};
+  await world.publishHere(DOMAIN, ["alice", "carol", "erin"]);
+  await world.clock.advance(MINUTE);
+  expect(await said(`carol@${ALIAS}`)).toBe("departed replica");
+  expect(host.lists.heard(ALIAS)?.generation).toBe(generation);
+});
