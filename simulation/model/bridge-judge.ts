@@ -3,7 +3,7 @@ import type { Resolution } from "../../src/bridge/answers/resolution.ts";
 import type { Answer } from "../../src/directory/index.ts";
 import { BRIDGE_BUDGET, LONGEST_COMPUTING, NONSENSE, SKEW } from "../../testing/limits.ts";
 import type { WindowKind } from "../basics/windows.ts";
-import type { JudgedBridge, Sign } from "./answerer.ts";
+import type { JudgedBridge, SeenState, Sign } from "./answerer.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { type Named, written } from "./names.ts";
@@ -199,14 +199,20 @@ function isSuperseded(
   sign: Sign | undefined,
 ): boolean {
   const seen = bridge.seen.get(domain);
+  const heard = bridge.heard.get(domain);
   if (seen !== undefined && seen.goneAt > (sign?.notedAt ?? 0)) return true;
-  return [seen, bridge.heard.get(domain)].some(
+  // Its number orders nothing: it gives way to any head of the Registry that is heard of.
+  if (sign?.isExport && ((heard?.generation ?? 0) > 0 || isHeardSince(seen, sign.notedAt))) return true;
+  return [seen, heard].some(
     (it) =>
       it !== undefined &&
       ((incarnation !== null && incarnation < it.incarnation) ||
         (incarnation === it.incarnation && (generation ?? 0) < it.generation)),
   );
 }
+
+const isHeardSince = (seen: SeenState | undefined, time: number): boolean =>
+  seen !== undefined && seen.generation > 0 && seen.at >= time;
 
 const graceOf = ({ acceptGrace }: JudgedBridge, isOld: boolean): number =>
   isOld ? Math.min(acceptGrace, DAY) : acceptGrace;

@@ -194,6 +194,7 @@ export class SimulatedBridge implements JudgedHost {
     const last = (one: number, other: number | undefined): number =>
       Math.max(one, other ?? Number.NEGATIVE_INFINITY);
     this.vouched.set(recipient, {
+      isExport: origin === "kv",
       incarnation,
       generation,
       at: last(at, isSame ? before.at : undefined),
