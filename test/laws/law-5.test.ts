@@ -1,4 +1,7 @@
 /* Law 5: a key or a canonicaliser that does not match is a fault, not an empty list. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { beforeAll, expect, it } from "vitest";
 import type { DomainKeyBody } from "../../src/api/index.ts";
 import {
@@ -256,6 +259,59 @@ it("The Registry computes key, canonicaliser and sentinels again before it accep
   }
   expect((await edge.post("/v1/commits", { domains: [good] })).status).toBe(200);
 });
+
+it("What the Registry carries on is verified first: a list that is damaged in its storage is not signed again", async () => {
+  const domain = "stored.example";
+  const before = await startEdges({ one: {} });
+  const first = new Publisher(before.edge.one);
+  const number = await first.publish(domain, many(850));
+  await before.copied();
+  await before.stop();
+  // The low octet of a fingerprint: the list can still be read.
+  const damaged = filesBelow(before.storage).filter((file) => damage(file, domain, number));
+  expect(damaged).toHaveLength(1);
+  const after = await startEdges({ one: {} }, {}, before.storage);
+  const again = new Publisher(after.edge.one);
+  for (const args of [`add someone@${domain} --yes`, `rollback ${domain} --to ${number} --yes`]) {
+    const said = await again.run(args);
+    expect(said.code, args).not.toBe(0);
+    expect(said.stderr, args).toContain("damaged");
+  }
+  const { domains } = await after.edge.one.json<{ domains: unknown[] }>("/v1/domains");
+  expect(domains).toMatchObject([{ domain, generation: number, fault: expect.stringContaining("damaged") }]);
+  expect(after.log.filter((line) => line.includes("damaged_manifest"))).not.toEqual([]);
+  const listed = Array.from({ length: 850 }, (_, i) => `user${i}@${domain}`);
+  for (let at = 0; at < listed.length; at += 50) {
+    const answers = await after.edge.one.checkAll(listed.slice(at, at + 50));
+    for (const { recipient, action } of answers) expect([recipient, action]).not.toContain("reject");
+  }
+  await after.stop();
+});
+
+/** Flips a bit of the list inside a manifest of a Registry. @returns whether it is in this file */
+function damage(file: string, domain: string, number: number): boolean {
+  const database = new DatabaseSync(file);
+  try {
+    const has = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'generations'").get();
+    if (has === undefined) return false;
+    const where = "FROM generations WHERE domain = ? AND number = ?";
+    const row = database.prepare(`SELECT manifest ${where}`).get(domain, number);
+    const bytes = Uint8Array.from(row?.manifest as Uint8Array);
+    const place = bytes.length - 200;
+    bytes[place] = (bytes[place] as number) ^ 1;
+    database
+      .prepare("UPDATE generations SET manifest = ? WHERE domain = ? AND number = ?")
+      .run(bytes, domain, number);
+    return true;
+  } finally {
+    database.close();
+  }
+}
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".sqlite"))
+    .map((name) => join(folder, name));
 
 it("A publisher computes the key's id again, and publishes nothing with a key that does not match", async () => {
   const body = smallKeyBody;
