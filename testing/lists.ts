@@ -43,7 +43,9 @@ export const commitOf = (
   key: DomainKey,
   resultingPolicy: DomainPolicy,
   { mode, ...said }: Pick<DomainCommit, "expect"> & Partial<Pick<DomainCommit, "policy" | "mode">>,
-): DomainCommit => commitOfParts({ policy: {}, ...said, key, resultingPolicy, resultingMode: mode, packed });
+  covered: ReadonlySet<number> | null = new Set(),
+): DomainCommit =>
+  commitOfParts({ policy: {}, ...said, key, resultingPolicy, resultingMode: mode, packed, covered });
 
 /** Made-up local parts: `u0`, `u1`, ... */
 export const people = (count: number, from = 0): string[] =>

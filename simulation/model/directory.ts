@@ -10,9 +10,10 @@ import { DEFAULT_POLICY } from "../../src/directory/index.ts";
 import type { Changed, MailboxChanges, RegistryApi } from "../../src/registry/protocol.ts";
 import { getOrMake } from "../basics/maps.ts";
 import { askedFor } from "./asked-leavers.ts";
-import { areComparable, type Content, type Generation, isHeld, marked } from "./generation.ts";
+import { areComparable, type Content, type Generation, isHeld } from "./generation.ts";
 import { judgeGuard } from "./guard-judge.ts";
 import { History } from "./history.ts";
+import { held, leaversOf, released } from "./holding.ts";
 import { describe } from "./in-words.ts";
 import type { Name } from "./names.ts";
 import { isMeant, type Meant, type Published, publishedBy, sameContent } from "./published.ts";
@@ -250,20 +251,21 @@ export class ModelDirectory {
   braked(domain: string, number: number): void {
     const history = this.history(domain);
     const now = this.#parts.now();
-    const leavers = new Map(history.head === undefined ? [] : marked(history.head, now));
+    const { head } = history;
     // An alias is answered from the same list.
     const lists = [...this.#asked].filter(([it]) => it === domain || this.history(it).targets.has(domain));
     const asked = lists.flatMap(([, names]) => [...names]);
-    const found = askedFor(history, leavers, asked);
+    const found = head === undefined ? 0 : askedFor(history, leaversOf(head, now), asked);
     if (found < FEWEST)
       this.#parts.violation(
         "the brake has a reason",
         `${domain} ${number} holds names, and ${found} were asked for`,
       );
     this.#requireGrowth(domain, number);
-    const held = new Map([...leavers.keys()].map((name) => [name, Number.POSITIVE_INFINITY]));
-    history.keep(number, now, { departures: held });
-    this.#parts.trace(() => `the brake holds ${held.size} names of ${domain} as ${number}`);
+    if (head === undefined) return;
+    const deferred = held(head, now);
+    history.keep(number, now, deferred);
+    this.#parts.trace(() => `the brake holds ${deferred.departures.size} names of ${domain} as ${number}`);
   }
 
   /** A person changed the mode, and nothing else. */
@@ -279,9 +281,7 @@ export class ModelDirectory {
   #released(domain: string, { number }: Changed<HeadResult>): void {
     const history = this.history(domain);
     this.#requireGrowth(domain, number);
-    const { departures } = history.head as Generation;
-    const rest = [...departures].filter(([, until]) => until !== Number.POSITIVE_INFINITY);
-    history.keep(number, this.#parts.now(), { departures: new Map(rest) });
+    history.keep(number, this.#parts.now(), released(history.head as Generation));
     this.#parts.trace(() => `the names of ${domain} that were held are released as ${number}`);
   }
 

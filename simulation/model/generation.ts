@@ -31,6 +31,11 @@ export interface Generation extends Content {
   readonly refusesFrom: number;
   /** Names and patterns that left or were suspended, each with the second until which it is deferred. */
   readonly departures: ReadonlyMap<string, number>;
+  /**
+   * Names that it may defer as well, each with the last second: it refuses them by a new entry, and nobody may have said
+   * whether the list before accepted them.
+   */
+  readonly coverable: ReadonlyMap<string, number>;
   /** Names that it refuses by an override, and that the list before it accepted. */
   readonly overridden: ReadonlySet<string>;
   /**
@@ -74,7 +79,13 @@ const VERDICT_OF: Readonly<Record<EntryState, Verdict>> = {
   moved: "moved",
 };
 
-const REFUSALS: ReadonlySet<Verdict> = new Set(["unknown", "disabled", "moved", "malformed", "not-served"]);
+export const REFUSALS: ReadonlySet<Verdict> = new Set([
+  "unknown",
+  "disabled",
+  "moved",
+  "malformed",
+  "not-served",
+]);
 
 /**
  * What a generation says of a name at a moment.
@@ -99,10 +110,9 @@ function withoutGrace(generation: Generation, name: Name, now: number): Said {
   for (const [entry, matched] of entriesFor(generation, name)) {
     asked.push(entry);
     const state = list.get(entry) ?? patterns.get(entry);
-    if (state === undefined) continue;
+    if (state === undefined || listed !== null) continue;
     listed = { verdict: VERDICT_OF[state], matched };
     if (isAccepted(state)) return listed;
-    break;
   }
   if (listed === null && policy.postmaster && isPostmaster(name, policy))
     return { verdict: "deliverable", matched: "postmaster" };
@@ -141,8 +151,10 @@ export const isAccepted = (state: EntryState | undefined): boolean => state === 
 const MARKED = 86_400_000;
 
 /** Names that left recently, each with the second until which it is deferred, or was. Held ones are so without end. */
-export const marked = ({ departures }: Generation, now: number): [name: string, until: number][] =>
-  [...departures].filter(([, until]) => until * 1000 + MARKED > now);
+export const marked = (
+  departures: ReadonlyMap<string, number>,
+  now: number,
+): [name: string, until: number][] => [...departures].filter(([, until]) => until * 1000 + MARKED > now);
 
 /** Whether the brake holds names of a generation. */
 export const isHeld = ({ departures }: Generation): boolean =>
@@ -172,12 +184,14 @@ function graceEnds(
 /**
  * Law 4: a name that is no longer accepted is deferred for the grace, until its time, or until it is accepted again.
  * @param ended names that get no grace, or no more of it
+ * @param isDeleted whether a deletion is between the two: then everybody else has a grace anyway
  */
 export function departuresAfter(
   before: Generation | undefined,
   after: Content,
   now: number,
   ended: ReadonlySet<string>,
+  isDeleted: boolean,
 ): Map<string, number> {
   const departures = new Map<string, number>();
   if (before === undefined || !areComparable(before, after)) return departures;
@@ -185,7 +199,7 @@ export function departuresAfter(
     list.get(entry) ?? patterns.get(entry);
   const grace = Math.max(before.policy.grace, after.policy.grace);
   const leaving = new Set<string>();
-  for (const [entry, until] of marked(before, now)) {
+  for (const [entry, until] of marked(before.departures, now)) {
     const state = stateIn(after, entry);
     if (isAccepted(state) || ended.has(entry)) continue;
     // A list that names it as disabled or moved has decided about a name that is held.
@@ -196,6 +210,10 @@ export function departuresAfter(
   }
   for (const [entry, state] of [...before.list, ...before.patterns])
     if (isAccepted(state) && !isAccepted(stateIn(after, entry))) leaving.add(entry);
+  // So is somebody whom the list before accepted without listing him.
+  if (!isDeleted)
+    for (const entry of newlyRefused(before, after))
+      if (isAcceptedUnlisted(before, entry, now)) leaving.add(entry);
   // Whom a new pattern refuses nobody can name.
   for (const [entry, state] of after.patterns)
     if (!isAccepted(state) && stateIn(before, entry) === undefined) leaving.add(entry);
@@ -209,6 +227,15 @@ export function departuresAfter(
   }
   return departures;
 }
+
+/** Names that a list has as disabled or moved, and the one before it did not list. */
+export const newlyRefused = (before: Content, { list }: Content): string[] =>
+  [...list].flatMap(([entry, state]) => (isAccepted(state) || before.list.has(entry) ? [] : [entry]));
+
+const isAcceptedUnlisted = (before: Generation, base: string, now: number): boolean =>
+  ["deliverable", "full"].includes(
+    withoutGrace({ ...before, departures: new Map() }, { base, form: "plain" }, now).verdict,
+  );
 
 /** The longest time for which a domain refuses nobody after a change, milliseconds. */
 const MOST_GRACE = 86_400_000;

@@ -1,3 +1,4 @@
+import { coverableAfter } from "./coverable.ts";
 import {
   areComparable,
   type Content,
@@ -169,7 +170,8 @@ export class History {
       deletedUntil,
       refusesFrom:
         deletedUntil !== null || isOver ? 0 : refusesFromAfter(left, isDeleted, content, targets, now),
-      departures: deletedUntil === null ? departuresAfter(left, content, now, ended) : new Map(),
+      departures: deletedUntil === null ? departuresAfter(left, content, now, ended, isDeleted) : new Map(),
+      coverable: deletedUntil === null ? coverableAfter(left, content, now, ended) : new Map(),
       overridden: new Set(
         // A deletion removes no names from the lists before it: the next list is compared with them.
         isForced && deletedUntil === null && left !== undefined ? namesLost(left, content) : [],
@@ -186,7 +188,11 @@ export class History {
   }
 
   /** Takes a new head with the same list: names are held or released, or the mode is another one. */
-  keep(number: number, now: number, change: Partial<Pick<Generation, "departures" | "mode">>): void {
+  keep(
+    number: number,
+    now: number,
+    change: Partial<Pick<Generation, "departures" | "coverable" | "mode">>,
+  ): void {
     const head = this.head as Generation;
     const overridden = new Set<string>();
     const next = { ...head, ...change, number, since: now, overridden, isPatch: false };

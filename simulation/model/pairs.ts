@@ -1,7 +1,8 @@
 /** Which states of the model an answer may have come from, and what they say. */
 import type { Answer } from "../../src/directory/index.ts";
+import { mayBeDeferred, mayEnd } from "./coverable.ts";
 import type { ModelDirectory } from "./directory.ts";
-import { evaluate, type Generation, milderOf, type Said } from "./generation.ts";
+import { evaluate, type Generation, milderOf, REFUSALS, type Said } from "./generation.ts";
 import type { History } from "./history.ts";
 import type { Name, Named } from "./names.ts";
 
@@ -45,15 +46,32 @@ export function saidBy({ own, list }: Pair, name: Name, now: number): Said {
   return evaluate(list, name, now, Math.max(own.refusesFrom, list.refusesFrom));
 }
 
+function isSaid(answer: Answer, pair: Pair, name: Name, now: number): boolean {
+  const isSame = ({ verdict, matched }: Said): boolean =>
+    answer.verdict === verdict && answer.matched === matched;
+  const said = saidBy(pair, name, now);
+  if (isSame(said)) return true;
+  const isEnding = mayEnd(pair.list, name, now);
+  if (answer.verdict === "departed")
+    return (
+      (isEnding || mayBeDeferred(pair.list, name, now)) &&
+      answer.matched === null &&
+      REFUSALS.has(said.verdict)
+    );
+  return isEnding && said.verdict === "departed" && isSame(withoutDepartures(pair, name, now));
+}
+
+const withoutDepartures = ({ own, list }: Pair, name: Name, now: number): Said =>
+  saidBy({ own, list: { ...list, departures: new Map() } }, name, now);
+
 /** Whether an answer says what a pair says, word for word. */
 export function agrees(answer: Answer, pair: Pair, name: Name, now: number): boolean {
-  const said = saidBy(pair, name, now);
-  if (answer.verdict !== said.verdict || answer.matched !== said.matched) return false;
+  if (!isSaid(answer, pair, name, now)) return false;
   // Across an alias the milder mode holds.
   const mode = milderOf(pair.own.mode, pair.list.mode);
   if (answer.mode !== mode) return false;
-  const action = ACTION_OF[said.verdict];
-  if (!OBSERVED.has(said.verdict) || mode === "enforce") return answer.action === action;
+  const action = ACTION_OF[answer.verdict];
+  if (!OBSERVED.has(answer.verdict) || mode === "enforce") return answer.action === action;
   if (mode === "observe") return answer.action === "accept";
   return answer.action === "defer" && (action === "defer" || answer.reply.startsWith("450 4.7.1 "));
 }

@@ -2,6 +2,7 @@
 import { BRIDGE_MUTANTS } from "./bridge.ts";
 import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
+import { COVERED_MUTANTS } from "./covered.ts";
 import { ISOLATE_MUTANTS } from "./isolate.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REGISTRY_MUTANTS,
   ...PATCH_MUTANTS,
   ...PATTERN_MUTANTS,
+  ...COVERED_MUTANTS,
   ...COPYING_MUTANTS,
   ...BRIDGE_MUTANTS,
   ...REPLICA_MUTANTS,

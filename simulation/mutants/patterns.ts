@@ -1,7 +1,7 @@
 /** Patterns of lists: which one decides, and what becomes of those that leave. */
 import { directory, type Mutant, mutant, registry } from "./patch.ts";
 
-const EXACT = '  const listed = lookUpName(manifest, holdings, exact, "mailbox", refused);\n';
+const EXACT = '  let listed = lookUpName(manifest, holdings, exact, "mailbox", refused);\n';
 const FURTHER =
   "  for (const { name, matched } of furtherCandidates(local, policy, patterns !== null, exact)) {\n";
 
@@ -74,8 +74,8 @@ export const PATTERN_MUTANTS: readonly Mutant[] = [
     ),
     directory(
       "lookup.ts",
-      "? lookUpPattern(manifest, name, now, refused)",
-      "? lookUpPattern(manifest, name, now, isRest ? [] : refused)",
+      "listed = lookUpPattern(manifest, name, now, refused);",
+      "listed = lookUpPattern(manifest, name, now, isRest ? [] : refused);",
     ),
   ),
   mutant(

@@ -101,6 +101,11 @@ const domainCommit = closed({
    * that the list has only because of them. They are asked about again; the others are settled.
    */
   patched_kept: v.exactOptional(text),
+  /**
+   * Names that the list has as disabled or moved and that the head accepts without listing them, by their stem, a pattern or as
+   * postmaster: 6 bytes each in base64url, as in a plan. Left out, all that it newly has so are taken for such names.
+   */
+  covered: v.exactOptional(text),
 });
 export type DomainCommit = Infer<typeof domainCommit>;
 
@@ -141,6 +146,8 @@ const plannedDomain = closed({
   /** Names that the new list accepts or defers. */
   accepted: whole,
   names: plannedNames,
+  /** Names that the new list has as disabled or moved, and that only the catch-all accepts until now. */
+  hidden: v.exactOptional(whole),
 });
 export type PlannedDomain = Infer<typeof plannedDomain>;
 

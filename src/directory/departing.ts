@@ -1,4 +1,5 @@
 import { concatBytes, toHex } from "./bytes.ts";
+import { type Coverage, NO_COVERAGE, visitCovered } from "./coverage.ts";
 import {
   type DepartureColumns,
   decodeDepartures,
@@ -82,6 +83,7 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
  * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds
  * @param grace seconds
+ * @param coverage what the previous generation said of names that it did not list
  * @throws DirectoryError `invalid` if more names leave than can be stored
  */
 export function departuresAfter(
@@ -92,10 +94,11 @@ export function departuresAfter(
   now: number,
   grace: number,
   keeping: Keeping = {},
+  coverage: Coverage = NO_COVERAGE,
 ): NewDepartures {
   if (before === null) return NO_DEPARTURES;
   const compare: Compare = (visit) => {
-    compareLists(storedList(store, before.shards), after, visit);
+    compareLists(storedList(store, before.shards), after, visitCovered(visit, coverage));
     compareCovered(listedPatterns(before), after.patterns, visit);
   };
   return departuresIn(store, hashing, before.departures, compare, now, grace, new Set(), keeping);

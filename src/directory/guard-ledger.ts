@@ -41,6 +41,7 @@ export function* advanceLedger(
     lost: Math.max(0, Math.min(list.accepted, list.lost + charges.of(i))),
     superseded: list.superseded ?? Math.ceil(step.now / 1000),
   }));
-  const { generation, accepted } = step;
-  return [...after, { generation, accepted, lost: 0, superseded: null }];
+  const { generation, accepted, forced, changes } = step;
+  const hidden = changes.hidden === undefined || forced ? {} : { hidden: changes.hidden };
+  return [...after, { generation, accepted, lost: 0, superseded: null, ...hidden }];
 }

@@ -27,7 +27,12 @@ export interface GuardCase {
   readonly hasPatterns: boolean;
   /** Share of names that may be lost at one time. */
   readonly share: number;
+  /** Names below a catch-all that are refused from now on: by this commit, and within the day. */
+  readonly hidden?: { readonly now: number; readonly today: number };
 }
+
+/** So many names below a catch-all may be refused in a day: a few are spam traps. Nobody knows of how many they are a share. */
+const MOST_HIDDEN = 50;
 
 /** Why the guard refuses, as text for people, or null if it does not. */
 export function guardRefusal(it: GuardCase): string | null {
@@ -53,7 +58,10 @@ export function guardRefusal(it: GuardCase): string | null {
   for (const list of refused) {
     if (worst === undefined || list.lost * worst.accepted >= worst.lost * list.accepted) worst = list;
   }
-  return worst === undefined ? null : describe(worst, worst === newest, share);
+  if (worst !== undefined) return describe(worst, worst === newest, share);
+  const { now, today } = it.hidden ?? { now: 0, today: 0 };
+  if (now === 0 || today <= MOST_HIDDEN) return null;
+  return `would refuse ${plural(today, "name")} that the catch-all accepted within 24 h, more than ${MOST_HIDDEN}`;
 }
 
 function isTooMuch({ accepted, lost, lostBefore }: GuardedCount, mayNotEnd: boolean, share: number): boolean {

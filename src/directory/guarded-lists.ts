@@ -14,6 +14,8 @@ export interface GuardedList {
   readonly accepted: number;
   /** How many of them are refused now, without those that an override refused. */
   readonly lost: number;
+  /** Names below a catch-all that it refuses, and the list before did not, without an override; left out if there are none. */
+  readonly hidden?: number;
   /** The Unix second in which a newer list replaced it, null while it is the newest. */
   readonly superseded: number | null;
 }
@@ -23,9 +25,9 @@ export const listsOfDay = (lists: readonly GuardedList[], now: number): GuardedL
   lists.filter(({ superseded }) => superseded === null || superseded * 1000 > now - GUARD_SPAN);
 
 /*
- * A ledger's lists as bytes: four columns of u32, little-endian. `superseded` is 0 for the newest list.
+ * A ledger's lists as bytes: five columns of u32, little-endian. `superseded` is 0 for the newest list.
  */
-const LIST_BYTES = 16;
+const LIST_BYTES = 20;
 
 export function encodeLists(lists: readonly GuardedList[]): Uint8Array {
   const column = (of: (list: GuardedList) => number): Uint8Array =>
@@ -35,6 +37,7 @@ export function encodeLists(lists: readonly GuardedList[]): Uint8Array {
     column(({ accepted }) => accepted),
     column(({ lost }) => lost),
     column(({ superseded }) => superseded ?? 0),
+    column(({ hidden = 0 }) => hidden),
   ]);
 }
 
@@ -48,6 +51,7 @@ export function decodeLists(bytes: Uint8Array): GuardedList[] {
     accepted: columns[count + i] as number,
     lost: columns[2 * count + i] as number,
     superseded: columns[3 * count + i] || null,
+    ...(columns[4 * count + i] === 0 ? {} : { hidden: columns[4 * count + i] as number }),
   }));
   if (lists.some(({ generation }, i) => generation <= (lists[i - 1]?.generation as number))) {
     throw damaged("the guard's lists are not in order");

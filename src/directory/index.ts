@@ -3,6 +3,7 @@ export * from "./address.ts";
 export * from "./brake.ts";
 export * from "./bytes.ts";
 export * from "./canonical.ts";
+export * from "./coverage.ts";
 export * from "./cuts.ts";
 export * from "./departing.ts";
 export * from "./departures.ts";

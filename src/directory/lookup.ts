@@ -113,17 +113,31 @@ function lookUpAll(
   now: number,
   refused: Uint8Array[],
 ): Finding | null {
-  const { policy, patterns } = manifest;
-  const listed = lookUpName(manifest, holdings, exact, "mailbox", refused);
-  if (listed !== null) return listed;
+  const { departures, policy, patterns } = manifest;
+  let listed = lookUpName(manifest, holdings, exact, "mailbox", refused);
+  const isDecided = (): boolean =>
+    listed !== null && (listed.kind === "needs" || !refuses(listed.verdict) || departures.count === 0);
+  if (isDecided()) return listed;
   for (const { name, matched } of furtherCandidates(local, policy, patterns !== null, exact)) {
-    const further =
-      matched === "pattern"
-        ? lookUpPattern(manifest, name, now, refused)
-        : lookUpName(manifest, holdings, name, matched, refused);
-    if (further !== null) return further;
+    // Who is refused by one entry may have been accepted or deferred by the next until now.
+    if (listed !== null) noteDeparted(manifest, name, matched, now, refused);
+    else if (matched === "pattern") listed = lookUpPattern(manifest, name, now, refused);
+    else listed = lookUpName(manifest, holdings, name, matched, refused);
+    if (isDecided()) return listed;
   }
-  return null;
+  return listed;
+}
+
+/** Notes an entry that the list is not asked for, since it refuses by another. */
+function noteDeparted(
+  { key, patterns }: Manifest,
+  name: string,
+  matched: Matched,
+  now: number,
+  refused: Uint8Array[],
+): void {
+  const isOver = matched === "pattern" && (patterns as PatternTable).departedUntil * 1000 <= now;
+  if (!isOver) refused.push(fingerprint(key.names, name));
 }
 
 /** Looks one name up in its shard. */

@@ -1,3 +1,4 @@
+import { type Coverage, NO_COVERAGE } from "./coverage.ts";
 import {
   compareLists,
   entriesByShard,
@@ -5,6 +6,7 @@ import {
   isLost,
   type ListContent,
   type Visit,
+  withCovered,
 } from "./difference.ts";
 import { STEP_NAMES, type Steps } from "./steps.ts";
 import { MAX_TAILS, TailColumn } from "./tail-column.ts";
@@ -18,23 +20,34 @@ export interface NameChanges {
   readonly back: Float64Array;
   /** How many more names go than `gone` can hold. */
   readonly uncounted: number;
+  /** Names that are refused from now on and that only the catch-all accepted; left out if there are none. */
+  readonly hidden?: number;
 }
 
 /** Names that one of two lists accepts or defers and the other does not. */
-export const nameChanges = (before: ListContent, after: ListContent): NameChanges =>
-  nameChangesIn((visit) => compareLists(before, after, visit));
+export const nameChanges = (
+  before: ListContent,
+  after: ListContent,
+  coverage: Coverage = NO_COVERAGE,
+): NameChanges => nameChangesIn((visit) => compareLists(before, after, visit), coverage);
 
 /** The same for two lists whose differences `compare` visits. */
-export function nameChangesIn(compare: (visit: Visit) => void): NameChanges {
+export function nameChangesIn(
+  compare: (visit: Visit) => void,
+  { covered, catchall }: Coverage = NO_COVERAGE,
+): NameChanges {
   const gone = new TailColumn();
   const back = new TailColumn();
-  let uncounted = 0;
-  compare((tail, was, is) => {
+  let [uncounted, hidden] = [0, 0];
+  const isCounted = (tail: number): boolean => covered?.has(tail) ?? !catchall;
+  const count = withCovered((tail, was, is) => {
     if (isLost(was, is) && !gone.push(tail)) uncounted++;
+    else if (catchall && was < 0 && !isAcceptedState(is)) hidden++;
     // If `back` is full, the name counts as one of all lists of the day.
     if (isLost(is, was)) back.push(tail);
-  });
-  return { gone: gone.sorted(), back: back.sorted(), uncounted };
+  }, isCounted);
+  compare(count);
+  return { gone: gone.sorted(), back: back.sorted(), uncounted, ...(hidden > 0 ? { hidden } : {}) };
 }
 
 /**

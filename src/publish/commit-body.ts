@@ -4,6 +4,7 @@ import {
   canonicaliserOf,
   type DomainKey,
   type DomainPolicy,
+  encodeTails,
   type Mode,
   sentinels,
   toBase64Url,
@@ -20,6 +21,8 @@ export interface CommitParts {
   readonly resultingMode?: Mode | undefined;
   readonly resultingPolicy: DomainPolicy;
   readonly packed: Pick<PackedList, "table" | "patterns">;
+  /** Left out or null if it is not known. */
+  readonly covered?: ReadonlySet<number> | null;
   /** Left out or null if the edge does not know of single changes. */
   readonly patched?: PatchedPlan | null;
 }
@@ -32,6 +35,7 @@ export const commitOf = ({
   resultingPolicy,
   resultingMode: mode,
   packed: { table, patterns },
+  covered = null,
   patched = null,
 }: CommitParts): DomainCommit => ({
   domain: key.domain,
@@ -47,5 +51,6 @@ export const commitOf = ({
       ? { bits: table.bits, ids: blobIds(table) }
       : { bits: 0, inline: toBase64Url(table.inline) },
   ...(patterns === null ? {} : { patterns: toBase64Url(patterns) }),
+  ...(covered === null ? {} : { covered: toBase64Url(encodeTails(Float64Array.from(covered).sort())) }),
   ...(patched === null ? {} : { patched_kept: toBase64Url(keptIn(patched)) }),
 });

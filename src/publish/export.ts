@@ -125,8 +125,11 @@ export class ExportedDirectory {
     };
     const { table, patterns } = packed;
     const after = { table, patterns, read: (index: number) => packed.shards[index] as Uint8Array };
+    const coverage = { covered: plan.covered, catchall: head?.policy.catchall === true };
     const departures =
-      before === null ? NO_DEPARTURES : departuresAfter(store, hashing, before, after, now, policy.grace);
+      before === null
+        ? NO_DEPARTURES
+        : departuresAfter(store, hashing, before, after, now, policy.grace, {}, coverage);
     const content: ManifestContent = {
       domain,
       origin: "kv",

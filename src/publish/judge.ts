@@ -27,6 +27,7 @@ export async function judgePlan(client: Pick<RollcallClient, "plan">, plan: Doma
           policy: plan.policy,
           accepted: acceptedCount(plan.packed.counts),
           names: encodeNames(guardNames),
+          ...(plan.hidden === 0 ? {} : { hidden: plan.hidden }),
         },
       ],
     });

@@ -12,6 +12,7 @@ import {
   plural,
   tailOf,
 } from "../directory/index.ts";
+import { type CoveringRules, RefusedNames } from "./covered.ts";
 import { EntryColumns } from "./entries.ts";
 import { AGAIN, PublishError } from "./errors.ts";
 import { type PackedList, type PackOptions, packList } from "./pack.ts";
@@ -37,6 +38,8 @@ export interface ReadList {
   readonly duplicates: LineReport;
   /** Lines that were left out, with `skipInvalid`. */
   readonly skipped: LineReport;
+  /** The names that it has as disabled or moved; undefined without a head. */
+  readonly refused?: RefusedNames | undefined;
   /** What each source of rollcall.toml gave. */
   readonly sources: readonly SourceCount[];
   /** Names that several sources have in different states. The state that accepts mail is used, or else the first. */
@@ -54,6 +57,8 @@ export interface ReadOptions {
   readonly key: DomainKey;
   readonly policy: DomainPolicy;
   readonly hashing: Hashing;
+  /** What the head accepts names by that it does not list. */
+  readonly head?: CoveringRules | undefined;
   /** Leave out malformed lines instead of failing. */
   readonly skipInvalid?: boolean;
   /** Number of shards to use, and the number that the domain uses now: see {@link packList}. */
@@ -73,6 +78,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
   const { source, domain, key, policy, hashing } = options;
   const entries = new EntryColumns();
   const patterns = new EntryColumns();
+  const refused = options.head === undefined ? undefined : new RefusedNames(options.head);
   /** Tails of the patterns, by their names in the order of the list. */
   const tails = new Map<string, number>();
   const faults = new Report(source);
@@ -98,6 +104,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
         return;
       }
       entries.add(digest, numberOf(state), line);
+      if (!isAcceptedState(numberOf(state))) refused?.add(key, name, tailOf(digest));
       options.eachName?.(name);
     },
     fault: (line, reason) => faults.add(line, reason),
@@ -131,7 +138,7 @@ export async function readList(options: ReadOptions): Promise<ReadList> {
     ...[...tails.values()].flatMap((tail, i) => (wanted.has(tail) ? [entries.count + i] : [])),
   ];
   const sources = tallies.flatMap(({ count }) => count ?? []);
-  return { packed, duplicates, conflicts, skipped: faults, sources, placesOf };
+  return { packed, refused, duplicates, conflicts, skipped: faults, sources, placesOf };
 }
 
 /** A list has more patterns than a manifest holds. */

@@ -89,6 +89,8 @@ const DOMAIN = v.object({
   counts: COUNTS,
   table: v.object({ bits: NUMBER, inline: v.nullable(v.string()), ids: v.string() }),
   patterns: v.object({ table: v.nullable(v.string()), changes: PATTERN_CHANGES }),
+  covered: v.nullable(v.array(NUMBER)),
+  hidden: NUMBER,
   /** Position in the list and length of each shard that follows. */
   shards: v.array(v.tuple([NUMBER, NUMBER])),
   shown: v.object({
@@ -182,6 +184,8 @@ function storedOf(list: PlannedList, parts: Uint8Array[]): StoredDomain {
       table: patterns === null ? null : toBase64Url(patterns),
       changes: plan.patternChanges,
     },
+    covered: plan.covered && [...plan.covered],
+    hidden: plan.hidden,
     shards: own.map(([index, bytes]) => [index, bytes.length]),
     shown: {
       leaving: [...leaving],
@@ -256,6 +260,8 @@ function plannedOf(
     partition: stored.partition,
     packed: { table, shards, counts: stored.counts, patterns },
     patternChanges: stored.patterns.changes,
+    covered: stored.covered && new Set(stored.covered),
+    hidden: stored.hidden,
     policy: stored.policy,
     ...(stored.mode === null ? {} : { mode: stored.mode }),
     canaries: [],

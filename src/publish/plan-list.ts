@@ -108,7 +108,7 @@ export async function planList(
   const { hashing } = ports;
   const intent = {
     ...{ domain, key, partition, packed: list.packed, policy, canaries, minimum, mustNotAppear },
-    ...{ initialMode, settingsMode },
+    ...{ initialMode, settingsMode, refused: list.refused },
     sources:
       list.sources.length === 0 ? undefined : { counts: list.sources, last: recorder?.last(domain) ?? null },
     decidedPatched: decidedBy(target, hashing),
@@ -235,6 +235,7 @@ async function readTarget(
       hashing,
       skipInvalid,
       signal,
+      head: base === null || base.deleted ? undefined : { policy: base.policy, patterns: base.patterns },
       packing: {
         bits,
         bitsInUse: base === null || base.deleted ? undefined : base.list.table.bits,

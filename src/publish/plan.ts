@@ -1,11 +1,13 @@
 import { MAX_PLANNED_NAMES } from "../api/index.ts";
 import {
+  ACTIVE,
   acceptedCount,
   acceptsByPattern,
   type Counts,
   comparable,
   comparePatterns,
   DEFAULT_POLICY,
+  DISABLED,
   type Difference,
   type DomainPolicy,
   decodeShard,
@@ -22,12 +24,15 @@ import {
   type Mode,
   milderMode,
   NO_COUNTS,
+  type PatchedName,
   POLICY_SETTINGS,
   TailColumn,
+  tailOf,
   uncountableChanges,
 } from "../directory/index.ts";
 import type { Base } from "./base.ts";
 import { compareWithRemote } from "./compare.ts";
+import { MAX_COVERED, type RefusedNames } from "./covered.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
@@ -48,6 +53,8 @@ export interface Intent extends ExpectedList {
   readonly settingsMode?: Mode | undefined;
   /** What becomes of single changes that the list does not know; undefined: nobody decided. */
   readonly decidedPatched?: DecidedPatched | undefined;
+  /** Names that it refuses by an entry; undefined if nobody has their text. */
+  readonly refused?: RefusedNames | undefined;
   /** What the sources of rollcall.toml gave, now and last; undefined: the list is from elsewhere. */
   readonly sources?: ReadSources | undefined;
 }
@@ -92,6 +99,13 @@ export interface DomainPlan extends Intent, Pick<Expectations, "missingCanaries"
   readonly changes: readonly { readonly setting: string; readonly from: unknown; readonly to: unknown }[];
   /** Null if names cannot be compared: another key, case or dots setting. */
   readonly difference: Difference | null;
+  /**
+   * Tails of names that are newly listed as disabled or moved, and that the head accepts without listing them; null if that is
+   * not known, so that all of them are taken for such.
+   */
+  readonly covered: ReadonlySet<number> | null;
+  /** How many of those that are newly listed so only the catch-all accepts. */
+  readonly hidden: number;
   /** How many patterns differ. Those that leave, join or change are among the names that do. */
   readonly patternChanges: PatternChanges;
   readonly leaving: Leaving;
@@ -143,8 +157,15 @@ export async function planDomain(
   const coming: Coming = new Set();
   const changing: Changing = new Map();
   const names = new ChangedNames();
-  const found = { leaving, coming, changing, names };
+  const refused = new NewlyRefused();
+  const found = { leaving, coming, changing, names, refused };
   const difference = await differenceOf(live, planned, policy, found, progress);
+  const covered = live && difference && (await coveredOf(live, planned, refused, base?.patched ?? []));
+  const isCatchAll = live?.policy.catchall === true;
+  const lost = covered?.size ?? (isCatchAll ? 0 : refused.count);
+  const hidden = isCatchAll ? refused.count - lost : 0;
+  if (difference !== null) difference.lost += lost;
+  if (lost > 0) names.noteGone(covered ?? refused.tails);
   const patternChanges = patternChangesOf(live, planned, policy, found);
   const changes = live === null ? [] : changesBetween(live, policy, mode);
   const isSame = live !== null && isHead(live, { key, packed, policy, mode });
@@ -159,6 +180,7 @@ export async function planDomain(
         mayBeEmpty: policy.alias !== null || policy.catchall,
         hasPatterns: acceptsByPattern(packed.patterns),
         share: guardShare(live, policy),
+        hidden: { now: hidden, today: hidden },
       });
   const { hasPostmaster, missingCanaries, unmet } = compareWithExpected(planned, policy);
   const share = guardShare(live, policy);
@@ -175,6 +197,8 @@ export async function planDomain(
     resultingMode: mode,
     changes,
     difference,
+    covered,
+    hidden,
     patternChanges,
     leaving,
     coming,
@@ -190,6 +214,24 @@ export async function planDomain(
 export const guardShare = (base: Base | null, policy: DomainPolicy): number =>
   (base === null || base.deleted ? policy : base.policy).guard;
 
+/**
+ * Names that are refused from now on by a new entry, and that the head accepts without listing them. Of names that single
+ * changes listed, nobody has the text.
+ */
+async function coveredOf(
+  live: Base,
+  { packed, refused }: Intent,
+  { tails, isWhole, count }: NewlyRefused,
+  patched: readonly PatchedName[],
+): Promise<ReadonlySet<number> | null> {
+  if (count === 0) return new Set();
+  if (!isWhole) return null;
+  const covered = (await refused?.coveredBy(live, packed, tails)) ?? null;
+  for (const { fingerprint } of patched)
+    if (tails.has(tailOf(fingerprint))) covered?.add(tailOf(fingerprint));
+  return covered;
+}
+
 /** Where names that differ are kept. */
 type Named = Pick<DomainPlan, "leaving" | "coming" | "changing">;
 
@@ -198,7 +240,7 @@ async function differenceOf(
   live: Base | null,
   intent: Intent,
   policy: DomainPolicy,
-  found: Named & { readonly names: ChangedNames },
+  found: Named & { readonly names: ChangedNames; readonly refused: NewlyRefused },
   progress?: (done: number, of: number) => void,
 ): Promise<Difference | null> {
   const { counts } = intent.packed;
@@ -209,6 +251,7 @@ async function differenceOf(
     intent.packed,
     (tail, was, is) => {
       found.names.note(tail, was, is);
+      if (was < 0 && !isAcceptedState(is)) found.refused.add(tail);
       noteNamed(found, tail, was, is);
     },
     progress,
@@ -262,6 +305,22 @@ function listsOf(live: Base | null, difference: Difference | null): readonly Gua
   return [{ generation, accepted: acceptedCount(counts), lostBefore: 0, lost: difference.lost }];
 }
 
+/** Names that a plan lists as disabled or moved, and the head does not list. */
+class NewlyRefused {
+  readonly tails = new Set<number>();
+  count = 0;
+
+  /** Whether it has all tails: very many are only counted. */
+  get isWhole(): boolean {
+    return this.tails.size === this.count;
+  }
+
+  add(tail: number): void {
+    this.count++;
+    if (this.tails.size < MAX_COVERED) this.tails.add(tail);
+  }
+}
+
 /** Names that a plan refuses, or accepts again or for the first time. */
 class ChangedNames {
   readonly #gone = new TailColumn(MAX_PLANNED_NAMES);
@@ -273,6 +332,12 @@ class ChangedNames {
     if (!(isGone || isLost(is, was)) || this.#isTooMany) return;
     const isKept = (isGone ? this.#gone : this.#back).push(tail);
     this.#isTooMany = !isKept || this.#gone.length + this.#back.length > MAX_PLANNED_NAMES;
+  }
+
+  /** Names that the head accepts without listing them. */
+  noteGone(tails: ReadonlySet<number>): void {
+    for (const tail of tails) this.note(tail, ACTIVE, DISABLED);
+    if (tails.size >= MAX_COVERED) this.#isTooMany = true;
   }
 
   get all(): GuardNames | null {

@@ -87,7 +87,11 @@ function commitBrake(
   }
   const known: KnownChanges = { compare: () => undefined, atOnce: new Set(), brake };
   const patterns = listedPatterns(manifest);
-  return commitDrafts(context, [{ ...manifest, patterns, head, key, missing: [], known }], meta);
+  return commitDrafts(
+    context,
+    [{ ...manifest, patterns, head, key, missing: [], covered: null, known }],
+    meta,
+  );
 }
 
 /** Names of a list that left and that can be held, with those of them that were asked for. */

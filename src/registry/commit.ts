@@ -3,6 +3,7 @@ import type { CommitRequest, CommitResult, HeadResult } from "../api/index.ts";
 import {
   acceptedCount,
   atOnce,
+  type Coverage,
   comparable,
   DEFAULT_POLICY,
   type DomainKey,
@@ -21,6 +22,7 @@ import {
   type ManifestRecord,
   type NewDepartures,
   NO_COUNTS,
+  NO_COVERAGE,
   NO_DEPARTURES,
   nameChangesIn,
   patternCount,
@@ -30,7 +32,7 @@ import {
 import { writeAudit } from "./audit.ts";
 import { computeDepartures, newListOf } from "./compute-departures.ts";
 import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
-import { changesTo, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
+import { changesTo, coverageOf, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
 import { noteHeld, requireNoneHeld } from "./held-names.ts";
 import { liftAccepted } from "./journal.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
@@ -224,12 +226,17 @@ function guard(context: GuardContext, draft: Draft, number: number, forced: bool
   const { domain, head, policy, counts, key, shards, patterns, known } = draft;
   const changesFrom =
     known === undefined
-      ? changesTo(context.records, domain, shards)
-      : knownChanges(nameChangesIn(known.compare));
+      ? changesTo(context.records, domain, shards, (newest) => coverageFor(draft, newest))
+      : (newest: ManifestRecord) =>
+          knownChanges(nameChangesIn(known.compare, coverageFor(draft, newest)))(newest);
   const accepted = acceptedCount(counts);
   const successor = { domain, head, policy, accepted, patterns, keyId: key.id, changesFrom };
   return judge(context, successor, number, forced);
 }
+
+/** Behind a deletion nobody looks what the last list accepted by other entries: its list-wide grace is for everybody. */
+const coverageFor = ({ head, covered }: Draft, before: ManifestRecord): Coverage =>
+  liveManifest(head) === null ? NO_COVERAGE : coverageOf(before, covered);
 
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
 function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
@@ -265,14 +272,17 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
 /** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
 function departuresOf(
   { records, storage, hashing, now }: CommitContext,
-  { domain, shards, patterns, known, counts }: Draft,
+  draft: Draft,
   before: ManifestRecord | null,
   grace: number,
   forced: boolean,
 ): NewDepartures | null {
+  const { domain, shards, patterns, known } = draft;
   const after = known ?? { ...newListOf(records, domain, shards), patterns };
   try {
-    return computeDepartures(records, hashing, before, after, now, grace, acceptedCount(counts));
+    const coverage = before === null ? NO_COVERAGE : coverageFor(draft, before);
+    const accepted = acceptedCount(draft.counts);
+    return computeDepartures(records, hashing, before, after, { now, grace, accepted, coverage });
   } catch (error) {
     if (!(forced && error instanceof Damage)) throw error;
     if (known?.brake !== "release") requireNoneHeld(storage, domain);

@@ -3,6 +3,7 @@ import {
   type BlobStore,
   type BlobTable,
   type Compare,
+  type Coverage,
   DirectoryError,
   departureColumns,
   departuresAfter,
@@ -17,6 +18,7 @@ import {
   type NewDepartures,
   NO_DEPARTURES,
   storedList,
+  visitCovered,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { Records } from "./records.ts";
@@ -40,6 +42,18 @@ export interface KnownChanges {
   readonly brake?: Keeping["brake"];
 }
 
+/** What decides about departures, beside the two lists. */
+export interface DepartureRules {
+  /** Unix milliseconds. */
+  readonly now: number;
+  /** Seconds. */
+  readonly grace: number;
+  /** Names that the new list accepts. */
+  readonly accepted: number;
+  /** What the list before said of names that it did not list. */
+  readonly coverage: Coverage;
+}
+
 /**
  * The departures of the generation that follows `before`. Blobs of them are kept in the Registry's own tables.
  * @param accepted names that the generation accepts
@@ -50,18 +64,18 @@ export function computeDepartures(
   hashing: Hashing,
   before: ManifestContent | null,
   after: (ListContent & { readonly patterns: Uint8Array | null }) | KnownChanges,
-  now: number,
-  grace: number,
-  accepted: number,
+  { now, grace, accepted, coverage }: DepartureRules,
 ): NewDepartures {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
     if (before === null) return NO_DEPARTURES;
     if (!("compare" in after)) {
-      return departuresAfter(store, hashing, before, after, now, grace, { marked: MARKED_FOR, accepted });
+      const keeping = { marked: MARKED_FOR, accepted };
+      return departuresAfter(store, hashing, before, after, now, grace, keeping, coverage);
     }
-    const { compare, atOnce, brake } = after;
+    const { atOnce, brake } = after;
     const keeping = { marked: MARKED_FOR, brake, accepted };
+    const compare: Compare = (visit) => after.compare(visitCovered(visit, coverage));
     return departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;

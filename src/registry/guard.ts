@@ -4,6 +4,7 @@ import {
   acceptsByPattern,
   advanceLedger,
   atOnce,
+  type Coverage,
   comparable,
   DirectoryError,
   type DomainPolicy,
@@ -128,9 +129,14 @@ export function* judgeInSteps(
     hasPatterns: acceptsByPattern(patterns),
     // The share that applies now: a tighter one takes effect at once, a looser one needs a commit of its own.
     share: (live ?? newest)?.policy.guard ?? policy.guard,
+    hidden: { now: after.at(-1)?.hidden ?? 0, today: hiddenIn(after) },
   });
   return refusal === null || newest === null ? refusal : refusal + lostGraces(context, successor, newest);
 }
+
+/** Names that were hidden within a day; the first of the lists was made before it, or follows none. */
+const hiddenIn = (lists: readonly GuardedList[]): number =>
+  lists.slice(1).reduce((sum, { hidden = 0 }) => sum + hidden, 0);
 
 /**
  * The names that change from a domain's newest list. With an override, a list that lost parts of it can be replaced: it is
@@ -154,11 +160,22 @@ export const changesTo = (
   records: Records,
   domain: string,
   shards: ManifestRecord["shards"],
+  coverageBy: (newest: ManifestRecord) => Coverage,
 ): Successor["changesFrom"] =>
   // biome-ignore lint/correctness/useYield: a commit compares in one step, within its transaction
   function* (newest) {
-    return nameChanges(listOf(records, domain, newest.shards), newListOf(records, domain, shards));
+    const [before, after] = [listOf(records, domain, newest.shards), newListOf(records, domain, shards)];
+    return nameChanges(before, after, coverageBy(newest));
   };
+
+/**
+ * What a list said of names that it did not list, to a commit that follows it.
+ * @param covered what the commit says of it
+ */
+export const coverageOf = ({ policy }: ManifestRecord, covered: ReadonlySet<number> | null): Coverage => ({
+  covered,
+  catchall: policy.catchall,
+});
 
 /** Names that are known already. */
 export const knownChanges = (changes: NameChanges): Successor["changesFrom"] =>
@@ -225,7 +242,8 @@ function* changesBetween(
 ): Steps<NameChanges | null> {
   if (!isComparable(was, is)) return null;
   try {
-    return yield* changesTo(records, is.domain, is.shards)(was);
+    // Who was covered is not known any more, so all may be.
+    return yield* changesTo(records, is.domain, is.shards, (list) => coverageOf(list, null))(was);
   } catch (error) {
     if (error instanceof Damage) return null;
     throw error;

@@ -32,7 +32,16 @@ export function changeMode(
     throw failure("conflict", message, { domain });
   }
   const known = { compare: () => undefined, atOnce: new Set<number>() };
-  const draft = { ...manifest, mode, patterns: listedPatterns(manifest), head, key, missing: [], known };
+  const draft = {
+    ...manifest,
+    mode,
+    patterns: listedPatterns(manifest),
+    head,
+    key,
+    missing: [],
+    covered: null,
+    known,
+  };
   const change = `${manifest.mode} to ${mode}`;
   const words = note == null ? change : `${change}: ${note}`;
   const meta = { action: "mode", by, forced: false, note: words } as const;

@@ -2,14 +2,17 @@
 import type { PatchResult } from "../api/index.ts";
 import {
   type Compare,
+  type Coverage,
   isAcceptedState,
   isLost,
   MAX_SHARD_ENTRIES,
+  NO_COVERAGE,
   type PatchedName,
   type SingleChange,
   shardOf,
   tailOf,
   UNLISTED,
+  visitCovered,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
 import type { MailboxChanges } from "./protocol.ts";
@@ -49,12 +52,22 @@ export class NetChanges {
   readonly #domain: string;
   readonly #bits: number;
   readonly #listed: ReadonlyMap<string, Listed>;
+  readonly #coverage: Coverage;
   readonly #names = new Map<string, NetChange>();
   /** Names in each shard that was touched. */
   readonly #sizes = new Map<number, number>();
 
-  /** @param listed what the head has of every name that will be changed, by its place */
-  constructor(domain: string, bits: number, listed: ReadonlyMap<string, Listed>) {
+  /**
+   * @param listed what the head has of every name that will be changed, by its place
+   * @param coverage what it says of names that it does not list
+   */
+  constructor(
+    domain: string,
+    bits: number,
+    listed: ReadonlyMap<string, Listed>,
+    coverage: Coverage = NO_COVERAGE,
+  ) {
+    this.#coverage = coverage;
     this.#domain = domain;
     this.#bits = bits;
     this.#listed = listed;
@@ -121,7 +134,10 @@ export class NetChanges {
       before.push([place, present]);
       // One that was refused at once before is not deferred because it is refused again.
       const isAtOnce = !isAcceptedState(state) && (atOnce || present?.atOnce === true);
-      defers ||= isLost(was, state) && !isAtOnce;
+      if (!isAtOnce)
+        visitCovered((_, from, to) => {
+          defers ||= isLost(from, to);
+        }, this.#coverage)(tail, was, state);
       this.#put(place, { fingerprint, was, state, shard, tail, atOnce: isAtOnce });
       const from = present?.state ?? was;
       if (from !== state) counts[from === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;

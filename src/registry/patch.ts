@@ -4,26 +4,31 @@ import {
   acceptedCount,
   blobId,
   CANONICALISER_VERSION,
+  type Compare,
   type DomainKey,
   decodeDepartures,
   deferredUntil,
   departedUntil,
   departureBlobOf,
+  findEntry,
   inSteps,
   isAcceptedState,
+  isCovered,
   isKnownCanonicaliser,
   listedPatterns,
   type ManifestRecord,
   nameChangesIn,
-  type SingleChange,
+  patternShardOf,
+  shardOf,
+  tailOf,
   UNLISTED,
 } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
 import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
-import { judge, knownChanges } from "./guard.ts";
+import { coverageOf, judge, knownChanges } from "./guard.ts";
 import { getMeta } from "./meta.ts";
-import { type Listed, type NetChange, NetChanges } from "./net-changes.ts";
+import { type Listed, type NetChange, NetChanges, placeOf, stateIn } from "./net-changes.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
 import { notePatches } from "./patched-names.ts";
 import { type Pause, pauseEvery } from "./pause.ts";
@@ -77,9 +82,10 @@ export async function patchTogether(
       const base = requireList(context, domain);
       requireRoom(context.storage, domain, context.now);
       const { head, manifest } = base;
-      const prints = patches.flatMap(({ changes }) => changes.map(([print]) => print));
+      const prints = patches.flatMap(printsIn);
       const listed = await inSteps(listedIn(context.records, manifest, prints), pause);
-      const { net, outcomes } = await judgeAll(context, base, listed, patches, pause);
+      const covered = coveredIn(manifest, listed, patches);
+      const { net, outcomes } = await judgeAll(context, base, listed, covered, patches, pause);
       const changes = net.changed;
       const { shards, counts } = await inSteps(rebuildShards(context, manifest, changes), pause);
       const { result, ...position } = host.changed(() => {
@@ -89,7 +95,7 @@ export async function patchTogether(
         const known = { compare: net.compare, atOnce: new Set(ended.map(({ tail }) => tail)) };
         // Single changes leave patterns as they are.
         const patterns = listedPatterns(manifest);
-        const draft = { ...base, ...manifest, shards, counts, patterns, missing: [], known };
+        const draft = { ...base, ...manifest, shards, counts, patterns, missing: [], covered, known };
         const isChanged = changes.length > 0 || ended.some((name) => isDeferred(now, manifest, name));
         const meta = { action: "patch", by, forced, note: describe(outcomes) } as const;
         const generation = isChanged ? commitDrafts(now, [draft], meta) : head.number;
@@ -132,23 +138,58 @@ function requireList({ records, keyFor, reach }: CommitContext, domain: string):
   return { head, manifest, key: keyFor(domain, manifest.epoch) };
 }
 
+/** The names of single changes that are looked up in the head: those that change, and what else may accept them. */
+const printsIn = ({ changes, otherwise = [] }: MailboxChanges): Uint8Array[] => [
+  ...changes.map(([print]) => print),
+  ...otherwise.flatMap((ways) =>
+    (ways?.entries ?? []).flatMap(({ print, isPattern }) => (isPattern ? [] : [print])),
+  ),
+];
+
+/** Tails of names that a batch lists as disabled or moved, and that the head accepts without listing them. */
+function coveredIn(
+  manifest: ManifestRecord,
+  listed: ReadonlyMap<string, Listed>,
+  patches: readonly MailboxChanges[],
+): ReadonlySet<number> {
+  const { bits } = manifest.shards;
+  const patterns = patternShardOf(listedPatterns(manifest));
+  const stateOf = (print: Uint8Array): number => stateIn(listed, print, bits);
+  const covered = new Set<number>();
+  for (const { changes, otherwise } of patches) {
+    changes.forEach(([print, state], i) => {
+      if (state === UNLISTED || isAcceptedState(state) || stateOf(print) !== UNLISTED) return;
+      const ways = otherwise?.[i];
+      // An edge that does not say how it may be accepted: in doubt it is.
+      const isSo =
+        ways == null ||
+        isCovered(ways, (entry) =>
+          entry.isPattern ? findEntry(patterns, entry.print) : stateOf(entry.print),
+        );
+      if (isSo) covered.add(tailOf(print));
+    });
+  }
+  return covered;
+}
+
 /** Judges each change of a batch after those before it. @returns the names that the accepted ones change */
 async function judgeAll(
   context: CommitContext,
   base: PatchBase,
   listed: ReadonlyMap<string, Listed>,
+  covered: ReadonlySet<number>,
   patches: readonly MailboxChanges[],
   pause: Pause,
 ): Promise<{ readonly net: NetChanges; readonly outcomes: readonly Outcome[] }> {
   const { domain, shards } = base.manifest;
   const isEachJudged =
-    patches.length > 1 && refusalOf(context, base, worstOf(base, listed, patches)) !== null;
-  const net = new NetChanges(domain, shards.bits, listed);
+    patches.length > 1 && refusalOf(context, base, worstOf(base, listed, patches), covered) !== null;
+  const net = new NetChanges(domain, shards.bits, listed, coverageOf(base.manifest, covered));
   const outcomes: Outcome[] = [];
   for (const patch of patches) {
     await pause(isEachJudged ? JUDGEMENT : 1);
     try {
-      outcomes.push(ok(judgeNext(context, base, net, patch, isEachJudged)));
+      outcomes.push(ok(judgeNext(context, base, net, patch, isEachJudged ? covered : null)));
     } catch (error) {
       if (!(error instanceof RegistryFailure)) throw error;
       outcomes.push({ ok: false, error: error.error });
@@ -161,27 +202,34 @@ async function judgeAll(
  * All names go that any change of a batch refuses. If the guard allows that, each change is allowed; a single one is judged when
  * it is committed.
  */
-function worstOf(
-  { manifest: { domain, shards } }: PatchBase,
-  listed: ReadonlyMap<string, Listed>,
-  patches: readonly MailboxChanges[],
-): NetChanges {
-  const losses = patches
-    .flatMap(({ changes }) => changes)
-    .filter(([, state]) => !isAcceptedState(state))
-    .map(([print]): SingleChange => [print, UNLISTED]);
-  const worst = new NetChanges(domain, shards.bits, listed);
-  worst.apply(losses, false);
-  return worst;
-}
+const worstOf =
+  (
+    { manifest: { shards } }: PatchBase,
+    listed: ReadonlyMap<string, Listed>,
+    patches: readonly MailboxChanges[],
+  ): Compare =>
+  (visit) => {
+    const seen = new Set<string>();
+    for (const [print, state] of patches.flatMap(({ changes }) => changes)) {
+      const place = placeOf(shardOf(print, shards.bits), tailOf(print));
+      const { state: was } = listed.get(place) as Listed;
+      const is = was === UNLISTED ? state : UNLISTED;
+      if (isAcceptedState(state) || was === is || seen.has(place)) continue;
+      seen.add(place);
+      visit(tailOf(print), was, is);
+    }
+  };
 
-/** @throws RegistryFailure if the change is refused; `net` is then as before */
+/**
+ * @param covered as in a draft; null: the change need not be judged
+ * @throws RegistryFailure if the change is refused; `net` is then as before
+ */
 function judgeNext(
   context: CommitContext,
   base: PatchBase,
   net: NetChanges,
   patch: MailboxChanges,
-  isJudged: boolean,
+  covered: ReadonlySet<number> | null,
 ): PatchResult {
   const { domain, idempotency } = patch;
   const known = idempotency && rememberedResult(context.storage, domain, idempotency, context.now);
@@ -189,7 +237,7 @@ function judgeNext(
   requireSpelling(base, patch);
   const unlisted = net.requireListed(patch);
   const { counts, defers, undo } = net.apply(patch.changes, patch.atOnce);
-  const refusal = isJudged ? refusalOf(context, base, net) : null;
+  const refusal = covered === null ? null : refusalOf(context, base, net.compare, covered);
   if (refusal === null) {
     const { grace } = base.manifest.policy;
     const until = Math.max(deferredUntil(context.now, grace, true) * 1000, base.manifest.refusesFrom);
@@ -233,10 +281,17 @@ function isDeferred(
 }
 
 /** Why the guard would refuse these changes of the head, or null. Nothing is stored. */
-function refusalOf(context: CommitContext, { head, manifest }: PatchBase, net: NetChanges): string | null {
+function refusalOf(
+  context: CommitContext,
+  { head, manifest }: PatchBase,
+  compare: Compare,
+  covered: ReadonlySet<number>,
+): string | null {
   const { storage } = context;
-  const changes = nameChangesIn(net.compare);
-  const accepted = acceptedCount(manifest.counts) - changes.gone.length + changes.back.length;
+  const changes = nameChangesIn(compare, coverageOf(manifest, covered));
+  // Covered names were never listed.
+  const { gone, back } = nameChangesIn(compare);
+  const accepted = acceptedCount(manifest.counts) - gone.length + back.length;
   const successor = {
     ...manifest,
     patterns: listedPatterns(manifest),

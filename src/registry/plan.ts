@@ -40,10 +40,10 @@ export function* plan(context: PlanContext, { domains }: PlanRequest): Steps<Pla
 
 function* refusalOf(context: PlanContext, planned: PlannedDomain, generation: number): Steps<string | null> {
   const { records } = context;
-  const { domain, accepted, key_id: keyId, names } = planned;
+  const { domain, accepted, key_id: keyId, names, hidden } = planned;
   const head = records.head(domain);
   const patterns = patternsIn(planned);
-  const changesFrom = yield* readNames(records, domain, names);
+  const changesFrom = yield* readNames(records, domain, names, hidden);
   const policy = policyAfter(domain, head, planned.policy);
   requireReach(context.reach, domain, policy);
   const successor = { domain, head, policy, keyId, accepted, patterns, changesFrom };
@@ -51,14 +51,19 @@ function* refusalOf(context: PlanContext, planned: PlannedDomain, generation: nu
 }
 
 /** Decodes the names of a plan, whether the guard compares them or not. @throws RegistryFailure `bad_request` */
-function* readNames(records: Records, domain: string, names: PlannedNames): Steps<Successor["changesFrom"]> {
+function* readNames(
+  records: Records,
+  domain: string,
+  names: PlannedNames,
+  hidden = 0,
+): Steps<Successor["changesFrom"]> {
   try {
     if ("accepted" in names) {
       const accepted = yield* readTails(names.accepted);
       return (newest) => nameChangesTo(listOf(records, domain, newest.shards), accepted);
     }
     const gone = yield* readTails(names.gone);
-    return knownChanges({ gone, back: yield* readTails(names.back), uncounted: 0 });
+    return knownChanges({ gone, back: yield* readTails(names.back), uncounted: 0, hidden });
   } catch (error) {
     throw error instanceof DirectoryError ? badRequest(domain, error.message) : error;
   }

@@ -26,7 +26,7 @@ import type {
   TokenRecord,
   VerifyResult,
 } from "../api/index.ts";
-import type { SingleChange } from "../directory/index.ts";
+import type { OtherWays, SingleChange } from "../directory/index.ts";
 import type { IdempotencyKey } from "./patch-keys.ts";
 
 /** Which of how many Registries. One that was made for another place answers with a fault. */
@@ -113,13 +113,18 @@ export interface MailboxChanges {
   readonly sentinels: readonly string[];
   /** Each name once. */
   readonly changes: readonly SingleChange[];
+  /**
+   * For each of `changes` that lists a name as disabled or moved, how the head may accept it without listing it; null for the
+   * others. Left out: nobody says, so that it may.
+   */
+  readonly otherwise?: readonly (OtherWays | null)[];
   /** Positions in `changes` of names that must be in the list; left out if none must. */
   readonly mustBeListed?: readonly number[];
   /** Positions of names that must not be in the list with another state; left out if there are none. */
   readonly mustBeNew?: readonly number[];
   /** Overrides the guard; recorded. */
   readonly force: boolean;
-  /** Whether removed names get no departure grace. */
+  /** Whether names that are refused get no departure grace. */
   readonly atOnce: boolean;
   /** What the client sends again if it does not get the answer, or null. */
   readonly idempotency: IdempotencyKey | null;

@@ -78,7 +78,18 @@ export function rollback(
   const changes = rolledChanges(context, manifest, patched);
   requireDecision(domain, to, changes, patched);
   const { shards, counts } = removedAgain(context, manifest, changes);
-  const draft: Draft = { domain, head, key, policy, mode, shards, counts, patterns, missing: [] };
+  const draft: Draft = {
+    domain,
+    head,
+    key,
+    policy,
+    mode,
+    shards,
+    counts,
+    patterns,
+    missing: [],
+    covered: null,
+  };
   const words = note ?? inWords(to, changes);
   const generation = commitDrafts(context, [draft], { action: "rollback", by, forced: true, note: words });
   reopenPatches(storage, domain, generation, [...changes.reopened, ...changes.again]);

@@ -12,6 +12,7 @@ import {
   type DomainPolicy,
   decodePatterns,
   decodeShard,
+  decodeTails,
   equalBytes,
   fromBase64Url,
   fromHex,
@@ -44,6 +45,8 @@ export interface Draft {
   readonly missing: readonly string[];
   /** Shards that the head does not name; left out if there are none. */
   readonly unnamed?: readonly string[];
+  /** Tails of names that it refuses, and that the head accepts without listing them; null: nobody says, so that all may be. */
+  readonly covered: ReadonlySet<number> | null;
   /** How the list differs from the head's; left out if the two have to be compared. */
   readonly known?: KnownChanges;
 }
@@ -89,8 +92,11 @@ export function validateCommit(context: ValidateContext, commit: DomainCommit): 
   if (policy.alias !== null && !isEmpty) {
     throw badRequest(domain, "an alias has no list of its own");
   }
-  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing, unnamed };
+  const covered = commit.covered === undefined ? null : readRequest(domain, () => tailsIn(commit.covered));
+  return { domain, head, key, policy, mode, shards: table, counts, patterns, missing, unnamed, covered };
 }
+
+const tailsIn = (text = ""): ReadonlySet<number> => new Set(decodeTails(fromBase64Url(text)));
 
 /**
  * The table of patterns in a commit or a plan, which has to be made under the canonicaliser that it needs.

@@ -86,7 +86,8 @@ describe("rollcall add, remove, disable and enable", () => {
       expect(await run(`disable ${name}@${domain} --yes`)).toMatchObject({ code: 3 });
       expect(await verdict(name)).toBe("deliverable");
       expect(await run(`add ${name}@${domain} --as disabled --yes`)).toMatchObject({ code: 0 });
-      expect(await verdict(name)).toBe("disabled");
+      // It was accepted until now.
+      expect(await verdict(name)).toBe("departed");
       expect(await run(`enable ${name}@${domain} --yes`)).toMatchObject({ code: 0 });
       expect(await verdict(name)).toBe("deliverable");
     }

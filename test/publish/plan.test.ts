@@ -10,6 +10,7 @@ import {
   type Mode,
   tailOf,
 } from "../../src/directory/index.ts";
+import { RefusedNames } from "../../src/publish/covered.ts";
 import { type Base, type DomainPlan, type Intent, planDomain } from "../../src/publish/index.ts";
 import type { PackedList } from "../../src/publish/pack.ts";
 import { forAll, policyWith } from "../directory/helpers.ts";
@@ -44,7 +45,11 @@ const plan = (
   more: { policy?: Partial<DomainPolicy>; mode?: Mode; canaries?: string[]; key?: Intent["key"] } = {},
 ): Promise<DomainPlan> =>
   planDomain(
-    { domain: DOMAIN, key: keyOf(DOMAIN), partition: 0, packed: list, policy: {}, canaries: [], ...more },
+    {
+      ...{ domain: DOMAIN, key: keyOf(DOMAIN), partition: 0, packed: list, policy: {}, canaries: [] },
+      refused: before === null ? undefined : new RefusedNames(before),
+      ...more,
+    },
     before,
   );
 

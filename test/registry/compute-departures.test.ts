@@ -1,5 +1,11 @@
 import { expect, it } from "vitest";
-import { DirectoryError, MAX_TAILS, type ManifestContent, NO_DEPARTURES } from "../../src/directory/index.ts";
+import {
+  DirectoryError,
+  MAX_TAILS,
+  type ManifestContent,
+  NO_COVERAGE,
+  NO_DEPARTURES,
+} from "../../src/directory/index.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
 import { computeDepartures } from "../../src/registry/compute-departures.ts";
 import { RegistryFailure } from "../../src/registry/failure.ts";
@@ -23,7 +29,12 @@ function leaveAll(shards: readonly Uint8Array[]): unknown {
     departures: NO_DEPARTURES,
   });
   try {
-    return computeDepartures(records as unknown as Records, stablelibHashing, before, after, 0, 60, 10);
+    return computeDepartures(records as unknown as Records, stablelibHashing, before, after, {
+      now: 0,
+      grace: 60,
+      accepted: 10,
+      coverage: NO_COVERAGE,
+    });
   } catch (error) {
     return error;
   }

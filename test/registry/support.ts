@@ -12,14 +12,21 @@ import {
   blobIds,
   canonicalLocalPart,
   DEFAULT_POLICY,
+  type DomainKey,
   type DomainPolicy,
   fingerprint,
   fingerprintIn,
+  isAcceptedState,
+  listedPatterns,
   type ManifestRecord,
+  otherWays,
   readManifest,
   type SingleChange,
   sentinels,
+  tailOf,
 } from "../../src/directory/index.ts";
+import { RefusedNames } from "../../src/publish/covered.ts";
+import type { PackedList } from "../../src/publish/pack.ts";
 import type { Changed, MailboxChanges } from "../../src/registry/protocol.ts";
 import type { RegistryCore } from "../../src/registry/registry.ts";
 import { commitOf, type List, pack } from "../../testing/lists.ts";
@@ -57,7 +64,31 @@ export class Desk {
     }
     const { mode, policy: settings, expect: planned = head?.generation ?? null } = options;
     const more = { ...(settings && { policy: settings }), ...(mode && { mode }) };
-    return commitOf(packed, key, policy, { expect: planned, ...more });
+    const covered = head === null ? null : await this.#covered(head, key, list, packed);
+    return commitOf(packed, key, policy, { expect: planned, ...more }, covered);
+  }
+
+  /** Names of a list that the head accepts without listing them, as a publisher says it. */
+  #covered(
+    head: ManifestRecord,
+    key: DomainKey,
+    list: List,
+    packed: PackedList,
+  ): Promise<Set<number> | null> {
+    const { domain, policy, shards: table } = head;
+    const patterns = listedPatterns(head);
+    const refused = new RefusedNames({ policy, patterns });
+    const tails: number[] = [];
+    for (const entry of list) {
+      const [local, state] = typeof entry === "string" ? [entry, "active"] : entry;
+      if (state !== "disabled" && state !== "moved") continue;
+      const name = canonicalLocalPart(local, policy);
+      tails.push(tailOf(fingerprint(key.names, name)));
+      refused.add(key, name, tails.at(-1) as number);
+    }
+    const read = async (id: string): Promise<Uint8Array> =>
+      accepted(await this.core.blob(domain, id, false)) ?? expect.fail("a shard is missing");
+    return refused.coveredBy({ list: { table, read }, patterns }, packed, tails);
   }
 
   async commit(
@@ -101,6 +132,12 @@ export class Desk {
     const { domain = D } = more;
     const { epoch, policy, keyId } = under ?? ((await this.head(domain)) as ManifestRecord);
     const key = this.world.keyFor(domain, epoch);
+    const patterns = under?.patterns ?? (await this.head(domain))?.patterns ?? null;
+    const otherwise = Object.entries(names).map(([name, state]) =>
+      state < 0 || isAcceptedState(state)
+        ? null
+        : otherWays(key, canonicalLocalPart(name, policy), policy, patterns?.table != null),
+    );
     const changes = Object.entries(names).map(
       ([name, state]): SingleChange => [
         fingerprintIn(fingerprint(key.names, canonicalLocalPart(name, policy))),
@@ -113,6 +150,7 @@ export class Desk {
       canonicaliser: 1,
       sentinels: sentinels(key.names, policy),
       changes,
+      otherwise,
       force: false,
       atOnce: false,
       idempotency: null,

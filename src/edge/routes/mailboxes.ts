@@ -4,9 +4,13 @@ import {
   ENTRY_STATES,
   fingerprint,
   fingerprintIn,
+  isAcceptedState,
   isPattern,
   listedName,
+  listedPatterns,
   type ManifestRecord,
+  type OtherWays,
+  otherWays,
   type SingleChange,
   sentinels,
   toHex,
@@ -53,7 +57,7 @@ export const patchMailboxes: Handler<"patchMailboxes"> = async (call) => {
 /** @throws HttpError `conflict` or `bad_request` */
 function changesFor(
   deployment: Deployment,
-  { domain, epoch, keyId, policy }: ManifestRecord,
+  { domain, epoch, keyId, policy, patterns }: ManifestRecord,
   { set = [], remove = [], force = false, now = false }: MailboxesRequest,
 ): Omit<MailboxChanges, "idempotency"> & { readonly places: readonly number[] } {
   const key = deployment.keyFor(domain, epoch);
@@ -65,6 +69,7 @@ function changesFor(
     );
   }
   const changes = new Map<string, SingleChange>();
+  const otherwise: (OtherWays | null)[] = [];
   const places: number[] = [];
   /** Whether names must be in the list, or must not. */
   const conditions = new Map<string, boolean>();
@@ -89,7 +94,14 @@ function changesFor(
     if ((changes.get(id)?.[1] ?? state) !== state) {
       throw badRequest(`${where}: the same mailbox is named before, with another state`);
     }
-    if (!changes.has(id)) places.push(i);
+    if (!changes.has(id)) {
+      places.push(i);
+      // The Registry looks whether the head accepts the name without listing it.
+      const isSuspension = state !== UNLISTED && !isAcceptedState(state);
+      otherwise.push(
+        isSuspension ? otherWays(key, name, policy, listedPatterns({ patterns }) !== null) : null,
+      );
+    }
     changes.set(id, [print, state]);
     if (mustBeListed === undefined) return;
     if ((conditions.get(id) ?? mustBeListed) !== mustBeListed) {
@@ -112,6 +124,7 @@ function changesFor(
     canonicaliser: CANONICALISER_VERSION,
     sentinels: sentinels(key.names, policy),
     changes: [...changes.values()],
+    otherwise,
     ...(mustBeListed.length === 0 ? {} : { mustBeListed }),
     ...(mustBeNew.length === 0 ? {} : { mustBeNew }),
     places,

@@ -3,6 +3,8 @@ import {
   addToSketch,
   type DomainPolicy,
   type EntryState,
+  FINEST_GRID,
+  groupOf,
   newSketch,
   type Sketch,
 } from "../../../src/directory/index.ts";
@@ -17,6 +19,8 @@ export interface Action {
   act(scene: Scene): Promise<Outcome>;
 }
 
+/** Names that a stem, a pattern, the catch-all or the policy accepts while they are not listed. */
+const HIDDEN = ["u0+tag", "u1+x", "ticket-7", "stray", "postmaster"] as const;
 const NOBODY: ReadonlySet<string> = new Set();
 const done = (isMade: boolean, dismissed = NOBODY): Outcome => (isMade ? dismissed : null);
 const STATES: readonly EntryState[] = ["active", "active", "disabled", "moved", "full"];
@@ -43,10 +47,15 @@ const setting = (name: string, pick: (scene: Scene, now: DomainPolicy) => Partia
 });
 
 /** Changes some single mailboxes. */
-const patching = (name: string, state: number, more: { atOnce?: boolean; force?: boolean } = {}): Action => ({
+const patching = (
+  name: string,
+  state: number,
+  more: { atOnce?: boolean; force?: boolean } = {},
+  of: readonly string[] = NAMES,
+): Action => ({
   name,
   act: async (scene) => {
-    const names = NAMES.filter(() => scene.random.chance(0.15));
+    const names = of.filter(() => scene.random.chance(of === NAMES ? 0.15 : 0.4));
     if (names.length === 0) return null;
     const isMade = await scene.patch(new Map(names.map((each) => [each, state])), { force: true, ...more });
     return done(isMade, more.atOnce ? reachedBy(names) : NOBODY);
@@ -56,7 +65,7 @@ const patching = (name: string, state: number, more: { atOnce?: boolean; force?:
 /** Every spelling of the pool that these names answer for. */
 const reachedBy = (names: readonly string[]): ReadonlySet<string> => {
   const own = new Set(names);
-  return new Set(POOL.filter((local) => own.has(plain(local))));
+  return new Set(POOL.filter((local) => own.has(plain(local)) || own.has(local)));
 };
 const plain = (local: string): string => local.toLowerCase().replace(/\+.*$/, "").replaceAll(".", "");
 
@@ -81,9 +90,10 @@ async function reportAll(scene: Scene): Promise<void> {
   for (const local of NAMES) {
     const { name, until } = await scene.find(head, local);
     if (name === undefined || until === undefined) continue;
-    const sketch = asked.get(until) ?? newSketch();
+    const group = groupOf(until, head.departures.groups?.grid ?? FINEST_GRID);
+    const sketch = asked.get(group) ?? newSketch();
     addToSketch(sketch, name);
-    asked.set(until, sketch);
+    asked.set(group, sketch);
   }
   scene.desk.core.brake(scene.domain, asked);
 }
@@ -106,10 +116,28 @@ export const ACTIONS: readonly Action[] = [
     true,
   ),
   publishing("patterns", (scene) => toggle(scene, "ticket-*"), true),
+  publishing("publish of states", ({ source, random }) => {
+    for (const name of source.keys()) if (random.chance(0.3)) source.set(name, random.pick(STATES));
+  }),
+  publishing(
+    "publish of hidden names",
+    ({ source, random }) => {
+      for (const name of HIDDEN) {
+        if (!random.chance(0.5)) continue;
+        if (source.has(name) && random.chance(0.5)) source.delete(name);
+        else source.set(name, random.pick(STATES));
+      }
+    },
+    true,
+  ),
   patching("add", 0),
   patching("remove", -1),
   patching("remove --now", -1, { atOnce: true }),
   patching("disable", 1),
+  patching("disable --now", 1, { atOnce: true }),
+  patching("disable hidden names", 3, {}, HIDDEN),
+  patching("disable hidden names --now", 1, { atOnce: true }, HIDDEN),
+  patching("remove hidden names", -1, {}, HIDDEN),
   {
     name: "rollback",
     act: async (scene) => {

@@ -27,6 +27,7 @@ export const NAMES = Array.from({ length: 14 }, (_, i) => `u${i}`);
 export const POOL: readonly string[] = [
   ...NAMES,
   "u0+tag",
+  "u1+x",
   "U1",
   "u.2",
   "ticket-7",
@@ -81,7 +82,9 @@ export class Scene {
       const decided = { decision: keeps ? "keep" : "drop", hashing: stablelibHashing } as const;
       const parts = decidePatched(pack(list, key, policy), { names: patched, comparable: isSame, decided });
       const body = commitOf({ policy: {}, key, expect: commit.expect, resultingPolicy: policy, ...parts });
-      Object.assign(commit, { shards: body.shards, patched_kept: body.patched_kept });
+      // Of names that are kept nobody has the text, so that nothing is said of any.
+      const covered = keeps ? { covered: undefined } : {};
+      Object.assign(commit, { shards: body.shards, patched_kept: body.patched_kept, ...covered });
     }
     const made = await desk.core.commit({ domains: [commit], force: options.force === true }, "tester", null);
     return made.ok;
@@ -96,15 +99,12 @@ export class Scene {
     return (await this.desk.world.clock.run(made)).ok;
   }
 
-  /**
-   * What the head says of every recipient of the pool, as a reader that knows it would.
-   * @param isInGrace whether the list-wide grace counts
-   */
-  async said(isInGrace = true): Promise<ReadonlyMap<string, Verdict>> {
+  /** What the head says of every recipient of the pool, as a reader that knows it would. */
+  async said(): Promise<ReadonlyMap<string, Verdict>> {
     const head = await this.head();
     const alias = head?.deletedUntil === null ? head.policy.alias : null;
     const list = alias === null ? head : await this.head(alias);
-    const refusesFrom = isInGrace ? Math.max(head?.refusesFrom ?? 0, list?.refusesFrom ?? 0) : 0;
+    const refusesFrom = Math.max(head?.refusesFrom ?? 0, list?.refusesFrom ?? 0);
     const said = new Map<string, Verdict>();
     for (const local of POOL)
       said.set(local, list === null ? "not-served" : (await this.find(list, local, refusesFrom)).verdict);

@@ -1,0 +1,29 @@
+/** Names that were accepted without an entry, and that a new entry refuses. */
+import { directory, type Mutant, mutant, publish, registry } from "./patch.ts";
+
+export const COVERED_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "names that are newly listed and refused have no grace",
+    "who was accepted without an entry is deferred for the grace",
+    directory("departing.ts", "visitCovered(visit, coverage)", "visit"),
+  ),
+  mutant(
+    "a publisher says that the head accepted nobody without an entry",
+    "it looks up by what else the head accepts them",
+    publish("covered.ts", "isCovered(ways, stateOf) ? [tail] : []", "[]"),
+  ),
+  mutant(
+    "a single change does not look up how else the head accepts a name",
+    "it goes from accepted to refused, and has the grace",
+    registry("patch.ts", "if (isSo) covered.add(tailOf(print));", "void isSo;"),
+  ),
+  mutant(
+    "an entry that refuses hides that its stem or its pattern left",
+    "who was deferred until then still is",
+    directory(
+      "lookup.ts",
+      "    if (listed !== null) noteDeparted(manifest, name, matched, now, refused);\n",
+      "    if (listed !== null) break;\n",
+    ),
+  ),
+];
