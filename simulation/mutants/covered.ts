@@ -10,7 +10,7 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
   mutant(
     "a publisher says that the head accepted nobody without an entry",
     "it looks up by what else the head accepts them",
-    publish("covered.ts", "isCovered(ways, stateOf) ? [tail] : []", "[]"),
+    publish("covered.ts", "isCovered(ways, head.isLeaving, stateOf) ? [tail] : []", "[]"),
   ),
   mutant(
     "a single change does not look up how else the head accepts a name",

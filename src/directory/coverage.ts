@@ -48,18 +48,24 @@ export const otherWays = (
   isPostmaster: policy.postmaster && name === "postmaster",
 });
 
-/** Whether a list accepts a name that it does not list. @param stateOf what it has of an entry, below 0 if nothing */
+/**
+ * Whether a list accepts a name that it does not list, or may defer it since it was accepted lately.
+ * @param isLeaving whether names left the list lately. One of them may be how it accepted this name: nobody looks which
+ * @param stateOf what it has of an entry, below 0 if nothing
+ */
 export function isCovered(
   { entries, isPostmaster }: OtherWays,
+  isLeaving: boolean,
   stateOf: (entry: OtherEntry) => number,
 ): boolean {
+  const mayBeDeferred = isLeaving && entries.length > 0;
   for (const entry of entries) {
     const state = stateOf(entry);
-    if (state >= 0) return isAcceptedState(state);
+    if (state >= 0) return mayBeDeferred || isAcceptedState(state);
   }
-  return isPostmaster;
+  return mayBeDeferred || isPostmaster;
 }
 
 /** Visits differences as a check sees them: a newly listed name that is refused may have been accepted. */
 export const visitCovered = (visit: Visit, { covered, catchall }: Coverage): Visit =>
-  withCovered(visit, (tail) => catchall || covered === null || covered.has(tail));
+  withCovered(visit, (tail) => catchall || (covered?.has(tail) ?? true));

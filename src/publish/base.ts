@@ -27,6 +27,8 @@ export interface Base {
   readonly list: RemoteList;
   /** Its table of patterns, null if there are none. */
   readonly patterns: Uint8Array | null;
+  /** Whether names left it lately, and some may be deferred still. */
+  readonly isLeaving: boolean;
   /** Names that single changes changed since the last publish; null or left out if that is not known. */
   readonly patched?: readonly OpenName[] | null;
   /** Names that left and that the brake holds; null or left out if there are none. */
@@ -46,6 +48,7 @@ export function baseOf(description: DomainDescription, readShard: (id: string) =
     mode,
     counts,
     list: { table: tableFrom(description.shards), read: readShard },
+    isLeaving: description.departures > 0,
     patterns: table === null ? null : readEdge(() => patternsFrom(table)),
     // Names of another generation would be settled without a look at them.
     patched:

@@ -14,6 +14,7 @@ import {
   shardOf,
   toHex,
 } from "../directory/index.ts";
+import type { Base } from "./base.ts";
 import type { RemoteList } from "./compare.ts";
 import type { PackedList } from "./pack.ts";
 
@@ -53,7 +54,7 @@ export class RefusedNames {
    * @returns null if that is not known
    */
   async coveredBy(
-    head: { readonly list: RemoteList; readonly patterns: Uint8Array | null },
+    head: Pick<Base, "list" | "patterns" | "isLeaving">,
     packed: PackedList,
     tails: Iterable<number>,
   ): Promise<Set<number> | null> {
@@ -67,7 +68,9 @@ export class RefusedNames {
     const patterns = patternShardOf(head.patterns);
     const stateOf = ({ print, isPattern }: OtherEntry): number =>
       isPattern ? findEntry(patterns, print) : (states.get(toHex(print)) ?? -1);
-    return new Set(asked.flatMap(({ tail, ways }) => (isCovered(ways, stateOf) ? [tail] : [])));
+    return new Set(
+      asked.flatMap(({ tail, ways }) => (isCovered(ways, head.isLeaving, stateOf) ? [tail] : [])),
+    );
   }
 }
 

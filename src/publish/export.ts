@@ -75,6 +75,7 @@ export class ExportedDirectory {
       counts: head.counts,
       list: { table: head.shards, read: async (id) => this.#blob(domain, id) },
       patterns: listedPatterns(head),
+      isLeaving: head.departures.count > 0,
     };
   }
 

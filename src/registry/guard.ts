@@ -259,7 +259,9 @@ const listOfRow = ({ number, accepted, superseded }: GenerationRow): GuardedList
 
 /** The same lists, where the newest was superseded when its generation was: by another list or a deletion. */
 const endedAt = (lists: readonly GuardedList[], newest: GenerationRow): GuardedList[] =>
-  lists.map((list) => (list.generation === newest.number ? { ...listOfRow(newest), lost: list.lost } : list));
+  lists.map((list) =>
+    list.generation === newest.number ? { ...list, superseded: listOfRow(newest).superseded } : list,
+  );
 
 /** Lists that a ledger holds; none where it is damaged or older than a day, so that it is computed again. */
 function keptLists(store: GuardStore, now: number): GuardedList[] {

@@ -163,7 +163,7 @@ function coveredIn(
       // An edge that does not say how it may be accepted: in doubt it is.
       const isSo =
         ways == null ||
-        isCovered(ways, (entry) =>
+        isCovered(ways, manifest.departures.count > 0, (entry) =>
           entry.isPattern ? findEntry(patterns, entry.print) : stateOf(entry.print),
         );
       if (isSo) covered.add(tailOf(print));

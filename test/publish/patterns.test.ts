@@ -166,6 +166,7 @@ describe("sources", () => {
 });
 
 const base = (list: PackedList, more: Partial<Base> = {}): Base => ({
+  isLeaving: false,
   generation: 7,
   deleted: false,
   keyId: keyOf(DOMAIN).id,

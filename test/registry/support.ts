@@ -75,7 +75,7 @@ export class Desk {
     list: List,
     packed: PackedList,
   ): Promise<Set<number> | null> {
-    const { domain, policy, shards: table } = head;
+    const { domain, policy, shards: table, departures } = head;
     const patterns = listedPatterns(head);
     const refused = new RefusedNames({ policy, patterns });
     const tails: number[] = [];
@@ -88,7 +88,11 @@ export class Desk {
     }
     const read = async (id: string): Promise<Uint8Array> =>
       accepted(await this.core.blob(domain, id, false)) ?? expect.fail("a shard is missing");
-    return refused.coveredBy({ list: { table, read }, patterns }, packed, tails);
+    return refused.coveredBy(
+      { list: { table, read }, patterns, isLeaving: departures.count > 0 },
+      packed,
+      tails,
+    );
   }
 
   async commit(

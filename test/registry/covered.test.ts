@@ -1,0 +1,127 @@
+/* A name that is accepted without an entry, and that a new entry refuses, goes from accepted to refused. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { DISABLED } from "../../src/directory/index.ts";
+import type { IsolateHost } from "../../testing/isolate-host.ts";
+import { type List, people } from "../../testing/lists.ts";
+import { HOUR, MINUTE, WINDOW } from "../../testing/world.ts";
+import { accepted, D, Desk, refused } from "./support.ts";
+
+const GRACE = { grace: 3600 };
+const BASE: List = ["alice", "billing-*", ...people(100)];
+
+let desk: Desk;
+let isolate: IsolateHost;
+beforeEach(async () => {
+  desk = await new Desk().open();
+  isolate = desk.world.isolate();
+});
+
+async function verdictOf(name: string): Promise<string> {
+  await desk.world.clock.advance(WINDOW);
+  return (await isolate.check(`${name}@${D}`)).verdict;
+}
+const disabled = (...names: string[]): List => [
+  ...BASE,
+  ...names.map((name): [string, "disabled"] => [name, "disabled"]),
+];
+
+describe("a list that disables names which the head accepts without an entry", () => {
+  it.each(["alice+shop", "billing-north", "postmaster"])("defers %s for the grace", async (name) => {
+    await desk.publish(BASE, { policy: GRACE });
+    expect(await verdictOf(name)).toBe("deliverable");
+    await desk.publish(disabled(name, "stranger", "stranger+tag"));
+    expect(await verdictOf(name)).toBe("departed");
+    // Nobody accepted these, so they are refused at once.
+    expect([await verdictOf("stranger"), await verdictOf("stranger+tag")]).toEqual(["disabled", "disabled"]);
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect(await verdictOf(name)).toBe("disabled");
+  });
+
+  it("defers all of them if the publisher does not say which the head accepts", async () => {
+    await desk.publish(BASE, { policy: GRACE });
+    const { covered, ...commit } = await desk.prepare(disabled("alice+shop", "stranger"));
+    expect(covered).toMatch(/^[\w-]{8}$/);
+    await desk.commit([commit]);
+    expect([await verdictOf("alice+shop"), await verdictOf("stranger")]).toEqual(["departed", "departed"]);
+  });
+
+  it("defers a name that its stem accepted, and that was deferred since the stem left", async () => {
+    await desk.publish(BASE, { policy: GRACE });
+    await desk.publish(BASE.filter((name) => name !== "alice"));
+    expect(await verdictOf("alice+shop")).toBe("departed");
+    // The stem comes back in the same list, so that it has left no more.
+    await desk.publish(disabled("alice+shop"));
+    expect([await verdictOf("alice"), await verdictOf("alice+shop")]).toEqual(["deliverable", "departed"]);
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect(await verdictOf("alice+shop")).toBe("disabled");
+  });
+
+  it("defers them below a catch-all, whatever the publisher says", async () => {
+    await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await desk.publish(disabled("trap"));
+    expect(await verdictOf("trap")).toBe("departed");
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect([await verdictOf("trap"), await verdictOf("other")]).toEqual(["disabled", "deliverable"]);
+  });
+
+  it("counts them as names that go", async () => {
+    await desk.publish(people(10));
+    const tagged = people(10).map((name): [string, "disabled"] => [`${name}+tag`, "disabled"]);
+    const commit = await desk.prepare([...people(10), ...tagged]);
+    expect((await desk.refusal([commit])).refusals?.[D]).toContain("would refuse all 10 names");
+  });
+
+  it("needs the override for more than 50 in a day below a catch-all", async () => {
+    const traps = (count: number): List => disabled(...Array.from({ length: count }, (_, i) => `trap${i}`));
+    await desk.publish(BASE, { policy: { ...GRACE, catchall: true } });
+    await desk.publish(traps(30));
+    const more = await desk.prepare(traps(51));
+    expect((await desk.refusal([more])).refusals?.[D]).toContain(
+      "would refuse 51 names that the catch-all accepted within 24 h, more than 50",
+    );
+    await desk.publish(traps(50));
+    await desk.world.clock.advance(25 * HOUR);
+    await desk.publish(traps(80));
+  });
+
+  it("is read whole: what it says of the head is bytes of tails, or a bad request", async () => {
+    await desk.publish(BASE);
+    const commit = await desk.prepare(disabled("alice+shop"));
+    for (const covered of ["x", "AAAA", "AAAAAAAAAAA"])
+      expect((await desk.refusal([{ ...commit, covered }])).code, covered).toBe("bad_request");
+  });
+});
+
+describe("a single change that disables a name which the head accepts without an entry", () => {
+  const disable = async (name: string, more: Parameters<Desk["changes"]>[1] = {}) =>
+    desk.world.clock.run(desk.core.patch(await desk.changes({ [name]: DISABLED }, more), "tester", null));
+
+  it.each(["alice+shop", "billing-north", "postmaster"])("defers %s for the grace", async (name) => {
+    await desk.publish(BASE, { policy: GRACE });
+    accepted(await disable(name));
+    accepted(await disable("stranger"));
+    expect([await verdictOf(name), await verdictOf("stranger")]).toEqual(["departed", "disabled"]);
+    await desk.world.clock.advance(HOUR + MINUTE);
+    expect(await verdictOf(name)).toBe("disabled");
+  });
+
+  it("refuses it at once with --now", async () => {
+    await desk.publish(BASE, { policy: GRACE });
+    accepted(await disable("alice+shop", { atOnce: true }));
+    expect(await verdictOf("alice+shop")).toBe("disabled");
+  });
+
+  it("defers it if the edge does not say how it may be accepted", async () => {
+    await desk.publish(BASE, { policy: GRACE });
+    const { otherwise: _, ...changes } = await desk.changes({ stranger: DISABLED });
+    accepted(await desk.world.clock.run(desk.core.patch(changes, "tester", null)));
+    expect(await verdictOf("stranger")).toBe("departed");
+  });
+
+  it("counts as a name that goes", async () => {
+    await desk.publish(["alice"]);
+    const error = refused(await disable("alice+shop"));
+    expect(error.code).toBe("guard");
+    expect(await verdictOf("alice+shop")).toBe("deliverable");
+  });
+});
