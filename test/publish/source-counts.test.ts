@@ -218,6 +218,20 @@ describe("a source that gives less in small steps after it gave the same for lon
   });
 });
 
+it("a source that gives all again has given that until then", async () => {
+  await world.publish([both()]);
+  const given = async (count: number): Promise<string[]> => {
+    world.source("rooms", people(count, "room"));
+    return world.sync([both()]);
+  };
+  expect(await given(9)).toEqual(["published"]);
+  world.now += 20 * HOUR;
+  expect(await given(10)).toEqual(["published"]);
+  expect(await given(8)).toEqual(["published"]);
+  world.now += 5 * HOUR;
+  expect(await given(7)).toEqual(["guard"]);
+});
+
 describe("a person who says that a source is right", () => {
   beforeEach(async () => {
     await world.publish([both()]);
@@ -407,6 +421,14 @@ describe("rows that a source leaves out", () => {
     expect(await world.sync([skipping()])).toEqual(["unchanged"]);
     world.source("staff", [...people(96, "staff"), ...people(990, "x", "customer.example")]);
     expect(await world.sync([skipping()])).toEqual(["published"]);
+  });
+
+  it("do not if the names that they would stand for went before", async () => {
+    await world.publish([skipping()]);
+    world.source("staff", people(90, "staff"));
+    expect(await world.sync([skipping()])).toEqual(["published"]);
+    world.source("staff", [...people(90, "staff"), ...people(10, "x", "customer.example")]);
+    expect(await world.sync([skipping()])).toEqual(["unchanged"]);
   });
 
   it("do not if names move to another domain of rollcall.toml", async () => {
