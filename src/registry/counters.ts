@@ -23,8 +23,11 @@ const DAY = 24 * HOUR;
 const PAUSE = 60_000;
 /** Sums in one row; past this, domains are counted together. */
 const MAX_KEYS = 2_000;
-/** Sketches in one row, of 700 characters at most; past this, names are not counted. */
-const MAX_SKETCHES = 200;
+/**
+ * Sketches in one row and of a day, of 700 characters at most. Past this the names of other domains are not counted, and that
+ * there were none is not known.
+ */
+export const MAX_SKETCHES = 200;
 
 type Sums = Map<string, number>;
 type Sketches = Map<string, Sketch>;

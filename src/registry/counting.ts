@@ -4,7 +4,7 @@ import type { Mode } from "../directory/index.ts";
 import { messageOf } from "../runtime/message-of.ts";
 import { judgeLeavers } from "./brake.ts";
 import type { CommitContext } from "./commit.ts";
-import type { Counters } from "./counters.ts";
+import { type Counters, MAX_SKETCHES } from "./counters.ts";
 import { changeAndCopy } from "./kv-pauses.ts";
 import type { AskedLeavers } from "./leaver-counts.ts";
 import { getMeta } from "./meta.ts";
@@ -23,9 +23,10 @@ export function withRefused<T extends { readonly domain: string; readonly mode: 
 ): (T & Pick<HeadCounts, "would_refuse">)[] {
   const isSoft = ({ mode }: T): boolean => mode !== "enforce";
   const refused = heads.some(isSoft) ? counters?.refused() : undefined;
+  const others = (refused?.size ?? 0) < MAX_SKETCHES ? 0 : null;
   return heads.map((head) => ({
     ...head,
-    would_refuse: refused !== undefined && isSoft(head) ? (refused.get(head.domain) ?? 0) : null,
+    would_refuse: refused !== undefined && isSoft(head) ? (refused.get(head.domain) ?? others) : null,
   }));
 }
 

@@ -132,8 +132,11 @@ function showRaised({ output }: Cli, raised: readonly Target[], mode: Mode): voi
     output.line(`${domain}  from ${from} to ${mode}: ${known}`);
   }
   if (raised.length <= SHOWN) return;
-  const rest = raised.slice(SHOWN).reduce((sum, { wouldRefuse }) => sum + (wouldRefuse ?? 0), 0);
-  output.line(`and ${plural(raised.length - SHOWN, "other domain")}: about ${rest} distinct names`);
+  const rest = raised.slice(SHOWN).map(({ wouldRefuse }) => wouldRefuse);
+  const known = rest.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  const unknown = rest.filter((count) => count === null).length;
+  const lacking = unknown === 0 ? "" : `; of ${unknown} of them it is not known`;
+  output.line(`and ${plural(rest.length, "other domain")}: about ${known} distinct names${lacking}`);
 }
 
 interface Changes {
