@@ -182,6 +182,15 @@ describe("the status of sync", () => {
     });
   });
 
+  it("keeps a domain that a run did not get to, and none that is no longer configured", async () => {
+    const syncing = new Syncing();
+    await syncing.run([target("a.example", "xy"), target("b.example", "xy")]);
+    const before = syncing.status as SyncStatus;
+    const run = { started: 1, ended: 2, synced: [], unconfigured: null };
+    const { domains } = statusAfter(before, run, ["a.example", "new.example"]);
+    expect(domains).toEqual({ "a.example": before.domains["a.example"] });
+  });
+
   it("keeps how many names the brake held while a domain fails, and until the next success", async () => {
     const syncing = new Syncing();
     const good = [target("a.example", "xy")];
