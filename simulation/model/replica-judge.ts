@@ -87,6 +87,8 @@ export class ReplicaJudge {
     if (source === "none" || (source === "edge" && isNoVerdict))
       this.#requireAccept(bridge, replica, asked, named, say);
     if (source === "edge") this.#requireOwnAnswer(bridge, replica, named, say);
+    if (source === "edge" && answer.verdict === "not-served" && answer.generation === null)
+      this.#requireEnd(replica, asked, named, say);
   }
 
   /** Law 3: nothing that is older than what the edge said before. */
@@ -142,6 +144,20 @@ export class ReplicaJudge {
     const age = Math.min(...pairs.map((pair) => supersededFor(pair, now())));
     if (age > Math.min(acceptGrace, DAY) + BRIDGE_BUDGET + replica.unnoticed)
       violation("accepts end with accept-grace", `${say()}, superseded ${seconds(age)} ago`);
+  }
+
+  /** A log that does not list a domain ends nothing: its list is here, and accept-grace is longer than any silence of a world. */
+  #requireEnd(replica: JudgedReplica, asked: Asked, { domain }: Named, say: () => string): void {
+    const { now, model, violation, partitionOf } = this.#parts;
+    const held = this.#heldBy(replica, asked.held, domain);
+    if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
+    const history = model.history(domain);
+    if (history.head !== undefined || held.log === history.log || held.deletedUntil !== null) return;
+    if (replica.settings.acceptGrace < 7 * DAY || history.lostFor(now()) >= 3 * DAY) return;
+    violation(
+      "accepts go on",
+      `${say()}, and its replica has generation ${held.number} of a log that was lost`,
+    );
   }
 
   /** The whole list is accepted while the edge is away. */

@@ -55,7 +55,9 @@ export function dayOfDeafHost(meeting: Meeting, pause: number): void {
 export function unlistedHost(meeting: Meeting, lost: number, initialised: number, refilled: number): void {
   const start = lost - 60 * SECOND;
   meeting.set(start, people(12));
-  const focus = begin(meeting, start + 5 * SECOND, refilled - start + MINUTE, { acceptGrace: 7 * DAY });
+  // Accepts end while it is asked, or not before the list is published again.
+  const acceptGrace = meeting.random.pick([150 * SECOND, 7 * DAY]);
+  const focus = begin(meeting, start + 5 * SECOND, refilled - start + MINUTE, { acceptGrace });
   asks(meeting, focus, start, [20 * SECOND, 40 * SECOND]);
   for (let at = initialised + 40 * SECOND; at < refilled; at += 20 * SECOND)
     asks(meeting, focus, at, [0, 500]);
