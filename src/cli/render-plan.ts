@@ -7,7 +7,7 @@ import {
   type PlannedList,
   type SourceCount,
 } from "../publish/index.ts";
-import { type Output, plural } from "./output.ts";
+import { duration, type Output, plural } from "./output.ts";
 
 /** Names to show; `--json` has up to a thousand. */
 const SHOWN_NAMES = 20;
@@ -67,7 +67,7 @@ export function showPlan(
     }
     names("joins", coming, (plan.difference?.added ?? 0) + plan.patternChanges.added);
     const leavers = leaving.map(({ address, how }) =>
-      how === "refused" ? `${address} (stays in the list, but will be rejected)` : address,
+      how === "refused" ? `${address} (stays in the list, but will be refused)` : address,
     );
     names("leaves", leavers, plan.leaving.size);
     if (plan.patched !== null) patchedRow(plan.patched);
@@ -106,12 +106,14 @@ function modeOf({ base, resultingMode: mode }: DomainPlan): string {
   return before === mode ? `in ${mode} mode` : `from ${before} to ${mode} mode`;
 }
 
-function differenceOf({ difference }: DomainPlan): string {
+function differenceOf({ base, difference, resultingPolicy }: DomainPlan): string {
   if (difference === null) return "cannot be counted";
+  const grace = Math.max(base?.policy.grace ?? 0, resultingPolicy.grace);
+  const fate = grace === 0 ? "refused at once" : `deferred, and refused after ${duration(grace * 1000)}`;
   const lost =
     difference.lost === 0
       ? ""
-      : `; ${plural(difference.lost, "name that is", "names that are")} accepted now would be rejected`;
+      : `; ${plural(difference.lost, "name that is", "names that are")} accepted now would be ${fate}`;
   return `${difference.added} added, ${difference.removed} removed, ${difference.changed} changed${lost}`;
 }
 

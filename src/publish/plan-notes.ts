@@ -1,5 +1,11 @@
 /** What a person should know about a plan: it informs, and stops nothing. */
-import { type Difference, type DomainPolicy, type Mode, milderMode } from "../directory/index.ts";
+import {
+  type Difference,
+  type DomainPolicy,
+  losesUnnamed,
+  type Mode,
+  milderMode,
+} from "../directory/index.ts";
 import type { Base } from "./base.ts";
 import type { ReadSources } from "./source-counts.ts";
 
@@ -64,12 +70,16 @@ function policyNotes({ live, policy, hasPostmaster, difference }: Made): string[
   }
   if (live !== null && difference === null) {
     notes.push(
-      "made under another key, case or dots setting: names cannot be compared, so that all refusals are deferred for the departure grace",
+      "made under another key, case or dots setting: names cannot be compared, so that the domain refuses nobody for the departure grace",
+    );
+  } else if (live !== null && losesUnnamed(live, { keyId: live.keyId, policy })) {
+    notes.push(
+      "may refuse recipients that no list names, so that the domain refuses nobody for the departure grace",
     );
   }
   // Names that leave with the commit that lowers the grace still have the longer one.
   if (policy.grace === 0 && live?.policy.grace === 0 && (difference?.removed ?? 0) > 0) {
-    notes.push("grace is 0: names that leave are rejected at once");
+    notes.push("grace is 0: names that leave are refused at once");
   }
   return notes;
 }

@@ -54,7 +54,7 @@ describe("one of something", () => {
     await publish("a b");
     names("a");
     const plan = await run(`plan --domain ${domain} list.txt`);
-    expect(plan.stdout).toContain("1 name that is accepted now would be rejected");
+    expect(plan.stdout).toContain("1 name that is accepted now would be deferred, and refused after 60 min");
     // A small list needs no shard.
     expect(plan.stdout).toMatch(/^To upload: (?:at most )?[\d.]+ (?:octets|kB), and \d+ KV writes?: /m);
     expect(plan.stdout).not.toMatch(/\b0 shards|\b1 (?:names|lines|shards|domains|entries)\b/);

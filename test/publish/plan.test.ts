@@ -183,12 +183,12 @@ describe("the guard of a plan", () => {
     expect((await plan(packed(ten), before, { policy })).refusal).toMatch(/cannot be counted/);
   });
 
-  it("refuses a list under another key, and warns that all refusals are deferred", async () => {
+  it("refuses a list under another key, and warns that the domain refuses nobody for the grace", async () => {
     const list = packed(ten, { epoch: 2 });
     const result = await plan(list, base(packed(ten)), { key: keyOf(DOMAIN, 2) });
     expect(result).toMatchObject({ difference: null, unchanged: false });
     expect(result.refusal).toMatch(/cannot be compared/);
-    expect(result.warnings.join()).toMatch(/all refusals are deferred/);
+    expect(result.warnings.join()).toMatch(/the domain refuses nobody for the departure grace/);
   });
 
   it("refuses an empty first list, except for an alias or a catch-all", async () => {
@@ -273,9 +273,18 @@ describe("canaries and warnings", () => {
     expect(warnings).toEqual([expect.stringMatching(/^case is sensitive, but the tables of Postfix/)]);
   });
 
-  it("warn that names are rejected at once if grace is 0", async () => {
+  it("warn that the domain refuses nobody for the grace if recipients go whom no list names", async () => {
+    const list = packed(active("postmaster"));
+    const before = base(list, { policy: policyWith({ catchall: true }) });
+    const notes = async (catchall: boolean): Promise<string> =>
+      (await plan(list, before, { policy: { catchall } })).warnings.join();
+    expect(await notes(false)).toMatch(/refuses nobody for the departure grace/);
+    expect(await notes(true)).not.toMatch(/refuses nobody/);
+  });
+
+  it("warn that names are refused at once if grace is 0", async () => {
     const list = packed(active("postmaster"));
     const before = base(packed(active("postmaster", "a")), { policy: policyWith({ grace: 0 }) });
-    expect((await plan(list, before)).warnings.join()).toMatch(/rejected at once/);
+    expect((await plan(list, before)).warnings.join()).toMatch(/refused at once/);
   });
 });

@@ -10,7 +10,7 @@ interface DeleteOptions extends EdgeOptions {
 /** `rollcall delete`: stops serving a domain. */
 export function deleteCommand(cli: Cli): Command {
   return cli
-    .edgeCommand("delete", "stop serving a domain: its mail is deferred for a day, then rejected")
+    .edgeCommand("delete", "stop serving a domain: its mail is deferred for a day, then refused")
     .argument("<domain>")
     .option("--yes", "do not ask for confirmation")
     .action((domain: string, options: DeleteOptions) => remove(cli, domainOf(domain), options));
@@ -26,7 +26,7 @@ async function remove(cli: Cli, domain: string, options: DeleteOptions): Promise
   const { active, disabled, full, moved } = head.counts;
   output.line(`${domain}  generation ${head.generation}: ${active} active, ${disabled + full + moved} other`);
   output.line(
-    "Its recipients are deferred for a day, then rejected. `rollcall rollback` restores the domain.",
+    "Its recipients are deferred for a day, then refused. `rollcall rollback` restores the domain.",
   );
   if (!options.yes) await cli.confirm(`Delete ${domain}?`);
   const result = await client.deleteDomain(domain, head.generation);

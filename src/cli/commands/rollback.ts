@@ -46,7 +46,7 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
   const plan = await client.planRollback(domain, target.generation);
   if (plan !== null) showChanges(cli, plan, options);
   output.line(
-    "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace.",
+    "The guard does not apply to a rollback. Names that it removes are deferred for the departure grace, then refused.",
   );
   if (!options.yes) await cli.confirm(`Restore generation ${target.generation}?`);
   const result = await client.rollback(domain, {
@@ -56,7 +56,10 @@ async function rollback(cli: Cli, domain: string, options: RollbackOptions): Pro
     ...(options.dropPatched ? { patched: "drop" as const } : {}),
   });
   output.line(`${output.colors.green("published")} ${domain} as generation ${result.generation}`);
-  output.result({ ...result, from: head.generation, to: target.generation });
+  // Only a courtesy: the rollback is done.
+  const until = (await client.domain(domain).catch(() => null))?.refuses_from ?? null;
+  if (until !== null) output.line(`${domain} refuses nobody until ${instant(until)}`);
+  output.result({ ...result, from: head.generation, to: target.generation, refuses_from: until });
 }
 
 /** What becomes of single changes, in the words of a plan. @throws CliError exit 4 if they need a decision */
