@@ -1,4 +1,5 @@
 /** Rules of the real code, each left out in turn. Each has to be caught. */
+import { BRAKE_MUTANTS } from "./brake.ts";
 import { BRIDGE_MUTANTS } from "./bridge.ts";
 import { CONFIRMATION_MUTANTS } from "./confirmation.ts";
 import { COPYING_MUTANTS } from "./copying.ts";
@@ -18,6 +19,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ISOLATE_MUTANTS,
   ...MEMORY_MUTANTS,
   ...REGISTRY_MUTANTS,
+  ...BRAKE_MUTANTS,
   ...PATCH_MUTANTS,
   ...PATTERN_MUTANTS,
   ...COVERED_MUTANTS,

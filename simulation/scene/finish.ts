@@ -1,16 +1,18 @@
 /** What has to hold once faults have stopped: everybody at the heads, and KV equal to them. */
 
 import type { Resolution } from "../../src/bridge/answers/resolution.ts";
-import { type Answer, type Manifest, needsFreshness, rosterKey } from "../../src/directory/index.ts";
+import { type Manifest, needsFreshness, rosterKey } from "../../src/directory/index.ts";
 import { differencesOf } from "../../testing/differences.ts";
 import { LINGERING, PROPAGATION } from "../../testing/limits.ts";
 import { Random } from "../../testing/random.ts";
 import { BOUNDS } from "../model/bounds.ts";
-import { type Name, type Named, written } from "../model/names.ts";
+import type { Name, Named } from "../model/names.ts";
 import { agrees, pairsOf, words } from "../model/pairs.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../plan/plan.ts";
 import type { SimulatedBridge } from "../world/bridge.ts";
 import type { SimulatedIsolate } from "../world/isolate.ts";
+import { check } from "./checking.ts";
+import { probeMistake } from "./mistake.ts";
 import { makeHostsWell, probeReplicas, resolveJudged } from "./replicas.ts";
 import { probeRevoked } from "./revoked.ts";
 import type { Scene } from "./scene.ts";
@@ -35,6 +37,8 @@ export async function finish(scene: Scene): Promise<void> {
   tally.window("every isolate at the heads, after faults", time.now() - stopped);
   await probeReplicas(scene);
   for (const bridge of scene.bridges) if (bridge.replica === null) await probeBridge(scene, bridge);
+  if (scene.violations.length > 0) return;
+  await probeMistake(scene);
   if (scene.violations.length > 0) return;
   requireAcknowledged(scene);
   await probeRevoked(scene);
@@ -115,13 +119,6 @@ async function requireKvAlone(scene: Scene): Promise<void> {
       }
     }
   }
-}
-
-/** Asks an isolate about one recipient, and has its answer judged. */
-async function check(scene: Scene, host: SimulatedIsolate, named: Named): Promise<Answer> {
-  const answer = await scene.time.run(Promise.resolve(host.check({ recipient: written(named) })));
-  scene.judges.answers.judge({ ...named, host, answer, floor: 0 }, [host.moment()]);
-  return answer;
 }
 
 /** Asks an isolate about every domain; at the end each answer has to come from the heads. */
