@@ -1,5 +1,12 @@
 /** Names of which a publisher may not have said whether the list before accepted them. */
-import { areComparable, type Content, type Generation, isAccepted, newlyRefused } from "./generation.ts";
+import {
+  areComparable,
+  type Content,
+  type Generation,
+  graceOfSuspended,
+  isAccepted,
+  newlyRefused,
+} from "./generation.ts";
 import type { Name } from "./names.ts";
 
 /** Seconds by which a grace may be longer, since its last second says what left together. */
@@ -16,7 +23,7 @@ export function coverableAfter(
   if (before === undefined || !areComparable(before, after)) return coverable;
   for (const [entry, until] of before.coverable)
     if (!isAccepted(after.list.get(entry)) && !ended.has(entry)) coverable.set(entry, until);
-  const grace = Math.max(before.policy.grace, after.policy.grace);
+  const grace = graceOfSuspended(before, after, now);
   if (grace === 0) return coverable;
   for (const entry of newlyRefused(before, after))
     if (!ended.has(entry)) coverable.set(entry, Math.ceil(now / 1000) + grace + SLACK);

@@ -217,15 +217,23 @@ export function departuresAfter(
   // Whom a new pattern refuses nobody can name.
   for (const [entry, state] of after.patterns)
     if (!isAccepted(state) && stateIn(before, entry) === undefined) leaving.add(entry);
-  if (grace === 0) return departures;
   for (const isListed of [false, true]) {
+    const ownGrace = isListed ? graceOfSuspended(before, after, now) : grace;
+    if (ownGrace === 0) continue;
     const names = [...leaving].filter(
       (entry) => !ended.has(entry) && (stateIn(after, entry) !== undefined) === isListed,
     );
-    const until = graceEnds(now, grace, isListed, isLarge(names.length, after), before.departures);
+    const until = graceEnds(now, ownGrace, isListed, isLarge(names.length, after), before.departures);
     for (const entry of names) departures.set(entry, Math.max(until, departures.get(entry) ?? 0));
   }
   return departures;
+}
+
+/** Seconds. A name that left before, and may return, may be how the list accepted who is suspended now. */
+export function graceOfSuspended(before: Generation, after: Content, now: number): number {
+  const earlier = [...before.departures.values()].filter(Number.isFinite);
+  const rest = Math.max(0, ...earlier) - Math.ceil(now / 1000);
+  return Math.max(before.policy.grace, after.policy.grace, rest);
 }
 
 /** Names that a list has as disabled or moved, and the one before it did not list. */

@@ -56,7 +56,8 @@ function isSaid(answer: Answer, pair: Pair, name: Name, now: number): boolean {
     return (
       (isEnding || mayBeDeferred(pair.list, name, now)) &&
       answer.matched === null &&
-      REFUSALS.has(said.verdict)
+      // Within the list-wide grace, too: the departures are asked first.
+      REFUSALS.has(evaluate(pair.list, name, now, 0).verdict)
     );
   return isEnding && said.verdict === "departed" && isSame(withoutDepartures(pair, name, now));
 }

@@ -7,7 +7,7 @@ import { BOUNDS } from "./bounds.ts";
 import type { JudgeContext } from "./context.ts";
 import { evaluate, type Generation } from "./generation.ts";
 import { type Named, written } from "./names.ts";
-import { pairsOf, seconds, supersededFor, words } from "./pairs.ts";
+import { pairsOf, seconds, words } from "./pairs.ts";
 
 /** A replica, as far as it can be seen from outside. */
 export interface JudgedReplica extends Answerer {
@@ -141,7 +141,12 @@ export class ReplicaJudge {
     )
       violation("accepts follow what is known", `${say()}, an older state, without asking the edge`);
     const pairs = pairsOf(model, domain, state.generation);
-    const age = Math.min(...pairs.map((pair) => supersededFor(pair, now())));
+    // The loss of a log is no newer state of the domain.
+    const age = Math.min(
+      ...pairs.map(({ own, list }) =>
+        Math.max(...[own, list].map((it) => model.history(it.domain).succeededFor(it, now()))),
+      ),
+    );
     if (age > Math.min(acceptGrace, DAY) + BRIDGE_BUDGET + replica.unnoticed)
       violation("accepts end with accept-grace", `${say()}, superseded ${seconds(age)} ago`);
   }

@@ -29,6 +29,8 @@ interface Batch {
   readonly at: number;
   readonly log: number;
   readonly number: number;
+  /** What they change together: the guard compares what comes of them with it. */
+  readonly base: Content;
   readonly list: ReadonlyMap<string, EntryState>;
   /** Names that were changed, and whether the last change of each ended its grace. */
   readonly atOnce: ReadonlyMap<string, boolean>;
@@ -149,11 +151,11 @@ export class SingleChanges {
       violation(WHOLE, `${domain} ${number}: ${words}`);
     }
     const content = { list, patterns, policy, mode, epoch };
-    const before = earlier === null ? head : { ...content, list: earlier.list };
+    const base = earlier?.base ?? head;
     const isOfBatch = earlier?.isMade ?? false;
-    if (!change.forces) judgeGuard(history, before, content, isOfBatch ? number : null);
+    if (!change.forces) judgeGuard(history, base, content, isOfBatch ? number : null);
     const isMade = isOfBatch || number !== head.number;
-    this.#batches.set(domain, { at: now(), log, number, list, atOnce, isMade });
+    this.#batches.set(domain, { at: now(), log, number, base, list, atOnce, isMade });
     const after = { ...published, removals };
     if (!isMade) {
       if (removals !== published.removals) head.published = [...head.published, after];

@@ -78,7 +78,8 @@ export const storedList = (store: BlobStore, table: BlobTable): ListContent => (
  * The departures of a new generation: the names and patterns that it refuses and the one before accepted, whether or not they
  * are still listed, and earlier departures that are not over. A departure matters only where the answer would otherwise be a
  * refusal. So a name that is accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a
- * refused state has the rest of its grace, unless the brake holds it: the list has decided then, and the grace begins.
+ * refused state has the rest of its grace, unless the brake holds it: the list has decided then, and the grace begins. A name
+ * that becomes disabled or moved is deferred for as long as those that left before are, if that is longer than the grace.
  *
  * @param before the previous generation, null if there is none or it cannot be compared
  * @param now Unix milliseconds
@@ -125,6 +126,8 @@ export function departuresIn(
   const leaving = new TailColumn();
   const suspended = new TailColumn();
   const carried = new Carried(stillKept(store, earlier, now, keeping), earlier.bits);
+  // A name that is suspended may have been accepted, and deferred since, by one that left before and may return.
+  const graceOfSuspended = Math.max(grace, carried.rest(now));
   if (grace > 0 || carried.count > 0) {
     for (const tail of atOnce) carried.drop(tail);
     compare((tail, was, is) => {
@@ -134,18 +137,21 @@ export function departuresIn(
       }
       // A list that names a held name as disabled or moved has decided.
       const isDecided = is >= 0 && (was < 0 || isAcceptedState(was)) && carried.dropHeld(tail);
-      if (grace === 0 || atOnce.has(tail) || !(isDecided || isLost(was, is))) return;
-      if (!(is < 0 ? leaving : suspended).push(tail)) throw tooMany();
+      const [names, ownGrace] = is < 0 ? [leaving, grace] : [suspended, graceOfSuspended];
+      if (ownGrace === 0 || atOnce.has(tail) || !(isDecided || isLost(was, is))) return;
+      if (!names.push(tail)) throw tooMany();
     });
   }
   const before = earlier.groups ?? NO_GROUPS;
-  const leavers = [leaving, suspended].map((names, i) => {
+  const leavers = [leaving, suspended].map((names) => {
+    const isSuspended = names === suspended;
     const tails = names.sorted();
     const large = tails.length >= smallestLarge(keeping.accepted ?? 0);
-    return { tails, until: deferredUntil(now, grace, i === 1, large, before), count: tails.length };
+    const ownGrace = isSuspended ? graceOfSuspended : grace;
+    return { tails, until: deferredUntil(now, ownGrace, isSuspended, large, before), count: tails.length };
   });
   const { columns, groups } = groupDepartures(
-    leavers.reduce(merge, joined(carried.rest())),
+    leavers.reduce(merge, joined(carried.gone())),
     before,
     leavers,
     now,
@@ -191,8 +197,13 @@ class Carried {
     return true;
   }
 
+  /** Seconds until the last of them, returned or not, is deferred no more. */
+  rest(now: number): number {
+    return Math.max(0, lastSecond(this.#blobs) - Math.ceil(now / 1000));
+  }
+
   /** Those that did not return. */
-  rest(): DepartureColumns[] {
+  gone(): DepartureColumns[] {
     return this.#blobs.map((columns, blob) => {
       const dropped = this.#dropped.get(blob);
       if (dropped === undefined) return columns;
@@ -200,6 +211,14 @@ class Carried {
       return { tails: columns.tails.filter(stays), until: columns.until.filter(stays) };
     });
   }
+}
+
+/** The last second until which one of them is deferred, or was; 0 if none was. Held ones do not count. */
+export function lastSecond(blobs: readonly DepartureColumns[]): number {
+  let last = 0;
+  for (const { until } of blobs)
+    for (const second of until) if (second !== HELD) last = Math.max(last, second);
+  return last;
 }
 
 /** Index of a value in a sorted column, or -1. */

@@ -9,9 +9,9 @@ import {
   departuresAfter,
   departuresIn,
   type Hashing,
-  HELD,
   type Keeping,
   type ListContent,
+  lastSecond,
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
@@ -91,10 +91,6 @@ export const blobsOfDomain = (records: Records, domain: string, now: number): Bl
 
 /** The last second until which a name or a pattern is deferred that left a list; 0 if none is. Held ones do not count. */
 export function lastDeparture(records: Records, { domain, departures }: ManifestRecord): number {
-  let last = 0;
-  if (departures.count === 0) return last;
-  for (const { until } of departureColumns(blobsOfDomain(records, domain, 0), departures)) {
-    for (const second of until) if (second !== HELD) last = Math.max(last, second);
-  }
-  return last;
+  if (departures.count === 0) return 0;
+  return lastSecond(departureColumns(blobsOfDomain(records, domain, 0), departures));
 }

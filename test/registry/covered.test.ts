@@ -1,6 +1,6 @@
 /* A name that is accepted without an entry, and that a new entry refuses, goes from accepted to refused. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { DISABLED } from "../../src/directory/index.ts";
+import { ACTIVE, DISABLED } from "../../src/directory/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { type List, people } from "../../testing/lists.ts";
 import { HOUR, MINUTE, WINDOW } from "../../testing/world.ts";
@@ -93,8 +93,10 @@ describe("a list that disables names which the head accepts without an entry", (
 });
 
 describe("a single change that disables a name which the head accepts without an entry", () => {
-  const disable = async (name: string, more: Parameters<Desk["changes"]>[1] = {}) =>
-    desk.world.clock.run(desk.core.patch(await desk.changes({ [name]: DISABLED }, more), "tester", null));
+  const change = async (states: Record<string, number>, more: Parameters<Desk["changes"]>[1] = {}) =>
+    desk.world.clock.run(desk.core.patch(await desk.changes(states, more), "tester", null));
+  const disable = (name: string, more: Parameters<Desk["changes"]>[1] = {}) =>
+    change({ [name]: DISABLED }, more);
 
   it.each(["alice+shop", "billing-north", "postmaster"])("defers %s for the grace", async (name) => {
     await desk.publish(BASE, { policy: GRACE });
@@ -103,6 +105,20 @@ describe("a single change that disables a name which the head accepts without an
     expect([await verdictOf(name), await verdictOf("stranger")]).toEqual(["departed", "disabled"]);
     await desk.world.clock.advance(HOUR + MINUTE);
     expect(await verdictOf(name)).toBe("disabled");
+  });
+
+  it("defers it for as long as its stem, that left under a longer grace, and comes back", async () => {
+    await desk.publish(BASE, { policy: GRACE });
+    await desk.publish(
+      BASE.filter((name) => name !== "alice"),
+      { policy: { grace: 0 } },
+    );
+    expect(await verdictOf("alice+shop")).toBe("departed");
+    accepted(await disable("alice+shop"));
+    accepted(await change({ alice: ACTIVE }));
+    expect([await verdictOf("alice"), await verdictOf("alice+shop")]).toEqual(["deliverable", "departed"]);
+    await desk.world.clock.advance(HOUR);
+    expect(await verdictOf("alice+shop")).toBe("disabled");
   });
 
   it("refuses it at once with --now", async () => {
