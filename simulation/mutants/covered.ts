@@ -18,6 +18,11 @@ export const COVERED_MUTANTS: readonly Mutant[] = [
     registry("patch.ts", "if (isSo) covered.add(tailOf(print));", "void isSo;"),
   ),
   mutant(
+    "a suspended name has its own grace alone",
+    "it is deferred for as long as those that left before and may return",
+    directory("departing.ts", "Math.max(grace, carried.rest(now))", "grace"),
+  ),
+  mutant(
     "an entry that refuses hides that its stem or its pattern left",
     "who was deferred until then still is",
     directory(
