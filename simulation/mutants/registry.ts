@@ -43,9 +43,9 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "there is no guard",
     "law 4",
     registry(
-      "commit.ts",
-      "  requireGuard(context, drafts, number, isOverride);\n",
-      "  requireGuard(context, drafts, number, true);\n",
+      "judge-drafts.ts",
+      "judgeOne(context, draft, number, isOverride)",
+      "judgeOne(context, draft, number, true)",
     ),
   ),
   mutant(
@@ -71,7 +71,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "there are no departures",
     "a name that left is deferred for the grace",
     registry(
-      "commit.ts",
+      "judge-drafts.ts",
       "const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;",
       "const before = null;",
     ),
@@ -122,7 +122,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     "they last until they end, whatever is committed meanwhile",
     directory(
       "departing.ts",
-      "new Carried(stillKept(store, earlier, now, keeping), earlier.bits)",
+      "new Carried(yield* stillKept(store, earlier, now, keeping), earlier.bits)",
       "new Carried([], 0)",
     ),
   ),

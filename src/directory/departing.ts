@@ -10,7 +10,7 @@ import {
   HELD,
   INLINE_DEPARTURES,
 } from "./departures.ts";
-import { compareLists, isAcceptedState, isLost, type ListContent, type Visit } from "./difference.ts";
+import { compareInSteps, isAcceptedState, isLost, type ListContent } from "./difference.ts";
 import { DirectoryError } from "./errors.ts";
 import type { Hashing } from "./hashing.ts";
 import {
@@ -18,24 +18,19 @@ import {
   groupDepartures,
   groupOf,
   type LeaverGroups,
+  type NewLeavers,
   NO_GROUPS,
   smallestLarge,
 } from "./leaver-groups.ts";
 import { type BlobTable, blobId, ID_BYTES, type ManifestContent } from "./manifest.ts";
+import type { Compare } from "./name-changes.ts";
 import { compareCovered } from "./pattern-changes.ts";
 import { listedPatterns } from "./pattern-table.ts";
-import { MAX_TAILS, TailColumn } from "./tail-column.ts";
+import { STEP_NAMES, type Steps } from "./steps.ts";
+import { firstFrom, MAX_TAILS, TailColumn } from "./tail-column.ts";
 
 /** Departures as a manifest names them. */
 export type DepartureTable = ManifestContent["departures"];
-
-/** The same as they are made. */
-export type NewDepartures = DepartureTable & {
-  /** Names that the brake holds. */
-  readonly held: number;
-  /** The last second until which one of the others is deferred, or was; 0 if there are none. */
-  readonly last: number;
-};
 
 /** What becomes of earlier departures. */
 export interface Keeping {
@@ -47,16 +42,6 @@ export interface Keeping {
   readonly accepted?: number;
 }
 
-export const NO_DEPARTURES: NewDepartures & { readonly groups: LeaverGroups } = {
-  bits: 0,
-  inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
-  ids: new Uint8Array(0),
-  count: 0,
-  held: 0,
-  last: 0,
-  groups: NO_GROUPS,
-};
-
 /** Departures of one generation, past which none is kept after its grace. */
 const MOST_MARKED = 1_000_000;
 
@@ -66,97 +51,6 @@ export interface BlobStore {
   read(id: string): Uint8Array;
   /** Stores a blob of departures. */
   keep(id: string, bytes: Uint8Array): void;
-}
-
-/** A list whose shards are read from its domain's store. */
-export const storedList = (store: BlobStore, table: BlobTable): ListContent => ({
-  table,
-  read: (index) => store.read(blobId(table, index)),
-});
-
-/**
- * The departures of a new generation: the names and patterns that it refuses and the one before accepted, whether or not they
- * are still listed, and earlier departures that are not over. A departure matters only where the answer would otherwise be a
- * refusal. So a name that is accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a
- * refused state has the rest of its grace, unless the brake holds it: the list has decided then, and the grace begins. A name
- * that becomes disabled or moved is deferred for as long as those that left before are, if that is longer than the grace.
- *
- * @param before the previous generation, null if there is none or it cannot be compared
- * @param now Unix milliseconds
- * @param grace seconds
- * @param coverage what the previous generation said of names that it did not list
- * @throws DirectoryError `invalid` if more names leave than can be stored
- */
-export function departuresAfter(
-  store: BlobStore,
-  hashing: Hashing,
-  before: Pick<ManifestContent, "shards" | "departures" | "patterns"> | null,
-  after: ListContent & { readonly patterns: Uint8Array | null },
-  now: number,
-  grace: number,
-  keeping: Keeping = {},
-  coverage: Coverage = NO_COVERAGE,
-): NewDepartures {
-  if (before === null) return NO_DEPARTURES;
-  const compare: Compare = (visit) => {
-    compareLists(storedList(store, before.shards), after, visitCovered(visit, coverage));
-    compareCovered(listedPatterns(before), after.patterns, visit);
-  };
-  return departuresIn(store, hashing, before.departures, compare, now, grace, new Set(), keeping);
-}
-
-/** Visits each name that differs between the previous list and the next one. */
-export type Compare = (visit: Visit) => void;
-
-/**
- * The same if only the differences of the two lists are known.
- * @param earlier departures of the previous generation
- * @param atOnce names that get no grace, or no more of it; nor does the brake hold them
- */
-export function departuresIn(
-  store: BlobStore,
-  hashing: Hashing,
-  earlier: DepartureTable,
-  compare: Compare,
-  now: number,
-  grace: number,
-  atOnce: ReadonlySet<number> = new Set(),
-  keeping: Keeping = {},
-): NewDepartures {
-  const leaving = new TailColumn();
-  const suspended = new TailColumn();
-  const carried = new Carried(stillKept(store, earlier, now, keeping), earlier.bits);
-  // A name that is suspended may have been accepted, and deferred since, by one that left before and may return.
-  const graceOfSuspended = Math.max(grace, carried.rest(now));
-  if (grace > 0 || carried.count > 0) {
-    for (const tail of atOnce) carried.drop(tail);
-    compare((tail, was, is) => {
-      if (isAcceptedState(is)) {
-        carried.drop(tail);
-        return;
-      }
-      // A list that names a held name as disabled or moved has decided.
-      const isDecided = is >= 0 && (was < 0 || isAcceptedState(was)) && carried.dropHeld(tail);
-      const [names, ownGrace] = is < 0 ? [leaving, grace] : [suspended, graceOfSuspended];
-      if (ownGrace === 0 || atOnce.has(tail) || !(isDecided || isLost(was, is))) return;
-      if (!names.push(tail)) throw tooMany();
-    });
-  }
-  const before = earlier.groups ?? NO_GROUPS;
-  const leavers = [leaving, suspended].map((names) => {
-    const isSuspended = names === suspended;
-    const tails = names.sorted();
-    const large = tails.length >= smallestLarge(keeping.accepted ?? 0);
-    const ownGrace = isSuspended ? graceOfSuspended : grace;
-    return { tails, until: deferredUntil(now, ownGrace, isSuspended, large, before), count: tails.length };
-  });
-  const { columns, groups } = groupDepartures(
-    leavers.reduce(merge, joined(carried.gone())),
-    before,
-    leavers,
-    now,
-  );
-  return { ...pack(store, hashing, columns), groups };
 }
 
 /** Departures of the previous generation, without those that returned. */
@@ -186,8 +80,8 @@ class Carried {
   #dropIf(tail: number, isMeant: (second: number) => boolean): boolean {
     const blob = departureBlobOf(tail, this.#bits);
     const { tails, until } = this.#blobs[blob] as DepartureColumns;
-    const at = indexOf(tails, tail);
-    if (at < 0 || !isMeant(until[at] as number)) return false;
+    const at = firstFrom(tails, tail);
+    if (tails[at] !== tail || !isMeant(until[at] as number)) return false;
     let dropped = this.#dropped.get(blob);
     if (dropped === undefined) {
       dropped = new Uint8Array(tails.length);
@@ -203,13 +97,19 @@ class Carried {
   }
 
   /** Those that did not return. */
-  gone(): DepartureColumns[] {
-    return this.#blobs.map((columns, blob) => {
+  *gone(): Steps<DepartureColumns> {
+    const blobs: DepartureColumns[] = [];
+    for (const [blob, columns] of this.#blobs.entries()) {
       const dropped = this.#dropped.get(blob);
-      if (dropped === undefined) return columns;
-      const stays = (_: number, at: number): boolean => dropped[at] === 0;
-      return { tails: columns.tails.filter(stays), until: columns.until.filter(stays) };
-    });
+      const stays = (_: number, at: number): boolean => dropped?.[at] === 0;
+      blobs.push(
+        dropped === undefined
+          ? columns
+          : { tails: columns.tails.filter(stays), until: columns.until.filter(stays) },
+      );
+      if (dropped !== undefined) yield columns.tails.length;
+    }
+    return joined(blobs);
   }
 }
 
@@ -221,29 +121,20 @@ export function lastSecond(blobs: readonly DepartureColumns[]): number {
   return last;
 }
 
-/** Index of a value in a sorted column, or -1. */
-function indexOf(sorted: Float64Array, value: number): number {
-  let from = 0;
-  let to = sorted.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    const found = sorted[middle] as number;
-    if (found === value) return middle;
-    if (found < value) from = middle + 1;
-    else to = middle;
-  }
-  return -1;
-}
-
-const tooMany = (): DirectoryError =>
-  new DirectoryError("invalid", `more than ${MAX_TAILS} names leave at once: set grace to 0 for this change`);
-
 /** The columns of each blob of a table. */
-export function departureColumns(store: Pick<BlobStore, "read">, table: DepartureTable): DepartureColumns[] {
-  const blobs = table.inline === null ? table.ids.length / ID_BYTES : 1;
-  return Array.from({ length: blobs }, (_, i) =>
-    departuresOf(decodeDepartures(table.inline ?? store.read(blobId(table, i)))),
-  );
+export const departureColumns = (
+  store: Pick<BlobStore, "read">,
+  table: DepartureTable,
+): DepartureColumns[] => [...eachBlob(store, table)];
+
+function* eachBlob(
+  store: Pick<BlobStore, "read">,
+  { inline, ids, ...table }: DepartureTable,
+): Generator<DepartureColumns> {
+  const blobs = inline === null ? ids.length / ID_BYTES : 1;
+  for (let i = 0; i < blobs; i++) {
+    yield departuresOf(decodeDepartures(inline ?? store.read(blobId({ ...table, inline, ids }, i))));
+  }
 }
 
 /**
@@ -268,23 +159,35 @@ function isStillKept(
   return (second) => (second + (marked > 0 && hasRoom(second) ? marked : 0)) * 1000 > now;
 }
 
-function stillKept(
+/** The columns of each blob of earlier departures, without those that are over. */
+function* stillKept(
   store: BlobStore,
   departures: DepartureTable,
   now: number,
   { marked = 0, brake }: Keeping,
-): DepartureColumns[] {
+): Steps<DepartureColumns[]> {
   const isStill = isStillKept(departures, now, marked);
-  const isKept = (second: number): boolean => (second === HELD ? brake !== "release" : isStill(second));
-  return departureColumns(store, departures).map(({ tails, until }) => {
+  // Many names have few seconds.
+  const known = new Map<number, boolean>();
+  const isKept = (second: number): boolean => {
+    let is = known.get(second);
+    if (is === undefined) {
+      is = second === HELD ? brake !== "release" : isStill(second);
+      known.set(second, is);
+    }
+    return is;
+  };
+  const kept: DepartureColumns[] = [];
+  for (const { tails, until } of eachBlob(store, departures)) {
     const rest = until.filter(isKept);
-    return {
-      tails: tails.filter((_, at) => isKept(until[at] as number)),
+    kept.push({
+      tails: rest.length === tails.length ? tails : tails.filter((_, at) => isKept(until[at] as number)),
       until: brake === "hold" ? rest.fill(HELD) : rest,
-    };
-  });
+    });
+    yield tails.length;
+  }
+  return kept;
 }
-
 /** The blobs are in order of their tails. */
 function joined(blobs: readonly DepartureColumns[]): DepartureColumns {
   const [only] = blobs;
@@ -300,27 +203,140 @@ function joined(blobs: readonly DepartureColumns[]): DepartureColumns {
   return all;
 }
 
+/** Departures as they are made. */
+export type NewDepartures = DepartureTable & {
+  /** Names that the brake holds. */
+  readonly held: number;
+  /** The last second until which one of the others is deferred, or was; 0 if there are none. */
+  readonly last: number;
+};
+
+export const NO_DEPARTURES: NewDepartures & { readonly groups: LeaverGroups } = {
+  bits: 0,
+  inline: encodeDepartures({ tails: new Float64Array(0), until: new Uint32Array(0) }, 0),
+  ids: new Uint8Array(0),
+  count: 0,
+  held: 0,
+  last: 0,
+  groups: NO_GROUPS,
+};
+
+/** A list whose shards are read from its domain's store. */
+export const storedList = (store: BlobStore, table: BlobTable): ListContent => ({
+  table,
+  read: (index) => store.read(blobId(table, index)),
+});
+
+/**
+ * The departures of a new generation: the names and patterns that it refuses and the one before accepted, whether or not they
+ * are still listed, and earlier departures that are not over. A departure matters only where the answer would otherwise be a
+ * refusal. So a name that is accepted again can be dropped: if it leaves later, its grace starts then. A name that returns in a
+ * refused state has the rest of its grace, unless the brake holds it: the list has decided then, and the grace begins. A name
+ * that becomes disabled or moved is deferred for as long as those that left before are, if that is longer than the grace.
+ *
+ * @param before the previous generation, null if there is none or it cannot be compared
+ * @param now Unix milliseconds
+ * @param grace seconds
+ * @param coverage what the previous generation said of names that it did not list
+ * @throws DirectoryError `invalid` if more names leave than can be stored
+ */
+export function* departuresAfter(
+  store: BlobStore,
+  hashing: Hashing,
+  before: Pick<ManifestContent, "shards" | "departures" | "patterns"> | null,
+  after: ListContent & { readonly patterns: Uint8Array | null },
+  now: number,
+  grace: number,
+  keeping: Keeping = {},
+  coverage: Coverage = NO_COVERAGE,
+): Steps<NewDepartures> {
+  if (before === null) return NO_DEPARTURES;
+  const compare: Compare = function* (visit) {
+    yield* compareInSteps(storedList(store, before.shards), after, visitCovered(visit, coverage));
+    compareCovered(listedPatterns(before), after.patterns, visit);
+  };
+  return yield* departuresIn(store, hashing, before.departures, compare, now, grace, new Set(), keeping);
+}
+
+/**
+ * The same if only the differences of the two lists are known.
+ * @param earlier departures of the previous generation
+ * @param atOnce names that get no grace, or no more of it; nor does the brake hold them
+ */
+export function* departuresIn(
+  store: BlobStore,
+  hashing: Hashing,
+  earlier: DepartureTable,
+  compare: Compare,
+  now: number,
+  grace: number,
+  atOnce: ReadonlySet<number> = new Set(),
+  keeping: Keeping = {},
+): Steps<NewDepartures> {
+  const leaving = new TailColumn();
+  const suspended = new TailColumn();
+  const carried = new Carried(yield* stillKept(store, earlier, now, keeping), earlier.bits);
+  // A name that is suspended may have been accepted, and deferred since, by one that left before and may return.
+  const graceOfSuspended = Math.max(grace, carried.rest(now));
+  if (grace > 0 || carried.count > 0) {
+    for (const tail of atOnce) carried.drop(tail);
+    yield* compare((tail, was, is) => {
+      if (isAcceptedState(is)) {
+        carried.drop(tail);
+        return;
+      }
+      // A list that names a held name as disabled or moved has decided.
+      const isDecided = is >= 0 && (was < 0 || isAcceptedState(was)) && carried.dropHeld(tail);
+      const [names, ownGrace] = is < 0 ? [leaving, grace] : [suspended, graceOfSuspended];
+      if (ownGrace === 0 || atOnce.has(tail) || !(isDecided || isLost(was, is))) return;
+      if (!names.push(tail)) throw tooMany();
+    });
+  }
+  const before = earlier.groups ?? NO_GROUPS;
+  let columns = yield* carried.gone();
+  const leavers: NewLeavers[] = [];
+  for (const names of [leaving, suspended]) {
+    const isSuspended = names === suspended;
+    const tails = yield* names.sorted();
+    const large = tails.length >= smallestLarge(keeping.accepted ?? 0);
+    const ownGrace = isSuspended ? graceOfSuspended : grace;
+    const until = deferredUntil(now, ownGrace, isSuspended, large, before);
+    leavers.push({ until, count: tails.length });
+    columns = yield* merge(columns, tails, until);
+  }
+  const grouped = yield* groupDepartures(columns, before, leavers, now);
+  return { ...(yield* pack(store, hashing, grouped.columns)), groups: grouped.groups };
+}
+
+const tooMany = (): DirectoryError =>
+  new DirectoryError("invalid", `more than ${MAX_TAILS} names leave at once: set grace to 0 for this change`);
+
 /** Adds names that are deferred until one second, in order of their tails; of two seconds the later one counts. */
-function merge(
-  earlier: DepartureColumns,
-  { tails: added, until: second }: { readonly tails: Float64Array; readonly until: number },
-): DepartureColumns {
+function* merge(earlier: DepartureColumns, added: Float64Array, second: number): Steps<DepartureColumns> {
   if (added.length === 0) return earlier;
   const total = earlier.tails.length + added.length;
   const tails = new Float64Array(total);
   const until = new Uint32Array(total);
   let [count, at, next] = [0, 0, 0];
-  while (count < total && (at < earlier.tails.length || next < added.length)) {
-    const [was, is] = [earlier.tails[at] ?? Infinity, added[next] ?? Infinity];
-    tails[count] = Math.min(was, is);
-    until[count++] = Math.max(was <= is ? (earlier.until[at++] as number) : 0, is <= was ? second : 0);
-    // Two names may share a tail by chance.
-    if (is <= was) while (added[next] === is) next++;
+  while (at < earlier.tails.length || next < added.length) {
+    const [begun, stop] = [count, count + STEP_NAMES];
+    while (count < stop && (at < earlier.tails.length || next < added.length)) {
+      const [was, is] = [earlier.tails[at] ?? Infinity, added[next] ?? Infinity];
+      tails[count] = Math.min(was, is);
+      until[count++] = Math.max(was <= is ? (earlier.until[at++] as number) : 0, is <= was ? second : 0);
+      // Two names may share a tail by chance.
+      if (is <= was) while (added[next] === is) next++;
+    }
+    yield (count - begun) / 8;
   }
   return { tails: tails.subarray(0, count), until: until.subarray(0, count) };
 }
 
-function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): Omit<NewDepartures, "groups"> {
+function* pack(
+  store: BlobStore,
+  hashing: Hashing,
+  columns: DepartureColumns,
+): Steps<Omit<NewDepartures, "groups">> {
   const count = columns.tails.length;
   let [held, last] = [0, 0];
   for (const second of columns.until) {
@@ -342,6 +358,7 @@ function pack(store: BlobStore, hashing: Hashing, columns: DepartureColumns): Om
     const id = hashing.sha256(bytes);
     store.keep(toHex(id), bytes);
     ids.push(id);
+    yield to - from;
     from = to;
   }
   return { bits, inline: null, ids: concatBytes(ids), count, held, last };

@@ -1,6 +1,8 @@
 import type { BlobTable, Counts, ManifestContent } from "./manifest.ts";
 import { isSameBlob } from "./same-content.ts";
 import { ACTIVE, decodeShard, type Entries, entriesOf, FULL } from "./shard.ts";
+import { atOnce, type Steps } from "./steps.ts";
+import { firstFrom } from "./tail-column.ts";
 
 /** One generation's list: its table of shards, and how to read each. */
 export interface ListContent {
@@ -53,7 +55,11 @@ export const comparable = (
  *
  * @param visit called for each name whose listing or state differs
  */
-export function compareLists(before: ListContent, after: ListContent, visit?: Visit): Difference {
+export const compareLists = (before: ListContent, after: ListContent, visit?: Visit): Difference =>
+  atOnce(compareInSteps(before, after, visit));
+
+/** The same step by step. */
+export function* compareInSteps(before: ListContent, after: ListContent, visit?: Visit): Steps<Difference> {
   const difference: Difference = { added: 0, removed: 0, changed: 0, lost: 0 };
   const bits = Math.min(before.table.bits, after.table.bits);
   const note: Visit = (tail, was, is) => {
@@ -65,7 +71,7 @@ export function compareLists(before: ListContent, after: ListContent, visit?: Vi
   };
   for (let group = 0; group < 2 ** bits; group++) {
     if (isSameBlob(before.table, after.table, group)) continue;
-    compareEntries(entriesInGroup(before, group, bits), entriesInGroup(after, group, bits), note);
+    yield* compareParts(yield* partsOf(before, group, bits), yield* partsOf(after, group, bits), note);
   }
   return difference;
 }
@@ -94,18 +100,43 @@ export function compareEntries(before: Entries, after: Entries, visit: Visit): v
   }
 }
 
-/** Entries of all shards whose number starts with the bits of `group`, sorted by tail. */
-function entriesInGroup(list: ListContent, group: number, bits: number): Entries {
+/** Entries of each shard whose number starts with the bits of `group`. */
+function* partsOf(list: ListContent, group: number, bits: number): Steps<Entries[]> {
   const { table } = list;
   const each = 2 ** (table.bits - bits);
-  const parts = Array.from({ length: each }, (_, i) => {
-    const index = group * each + i;
-    return entriesOf(decodeShard(table.inline ?? list.read(index)));
-  });
-  return parts.length === 1 ? (parts[0] as Entries) : mergeEntries(parts);
+  const parts: Entries[] = [];
+  for (let index = group * each; index < (group + 1) * each; index++) {
+    const entries = entriesOf(decodeShard(table.inline ?? list.read(index)));
+    parts.push(entries);
+    yield entries.tails.length;
+  }
+  return parts;
+}
+
+/** Ranges of tails by which many shards are compared with few, at most. */
+const MOST_RANGES = 256;
+
+/** Compares the entries of two groups of shards, one range of tails after the other. */
+function* compareParts(before: readonly Entries[], after: readonly Entries[], visit: Visit): Steps<void> {
+  const ranges = Math.min(MOST_RANGES, Math.max(before.length, after.length));
+  for (let range = 0; range < ranges; range++) {
+    const [left, right] = [before, after].map((parts) =>
+      mergeEntries(parts.map((part) => within(part, range, ranges))),
+    );
+    compareEntries(left as Entries, right as Entries, visit);
+    yield (left as Entries).tails.length;
+  }
+}
+
+/** Entries within one of so many ranges of tails. */
+function within({ tails, states }: Entries, range: number, ranges: number): Entries {
+  if (ranges === 1) return { tails, states };
+  const [from, to] = [range, range + 1].map((at) => firstFrom(tails, Math.ceil((at * 2 ** 48) / ranges)));
+  return { tails: tails.subarray(from, to), states: states.subarray(from, to) };
 }
 
 function mergeEntries(parts: readonly Entries[]): Entries {
+  if (parts.length === 1) return parts[0] as Entries;
   const total = parts.reduce((sum, part) => sum + part.tails.length, 0);
   // Tail and state as one exact number of 50 bits, so that the native sort can merge.
   const joined = new Float64Array(total);

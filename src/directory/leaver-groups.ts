@@ -5,6 +5,7 @@
  */
 import { brakeLimit } from "./brake.ts";
 import { type DepartureColumns, HELD } from "./departures.ts";
+import { STEP_NAMES, type Steps } from "./steps.ts";
 
 /** One group of names that left. */
 export interface LeaverGroup {
@@ -101,14 +102,18 @@ export interface NewLeavers {
 }
 
 /** The groups of the next generation, and its departures, in which large groups beyond a number have gone on the grid. */
-export function groupDepartures(
+export function* groupDepartures(
   { tails, until }: DepartureColumns,
   before: LeaverGroups,
   leavers: readonly NewLeavers[],
   now: number,
-): { readonly columns: DepartureColumns; readonly groups: LeaverGroups } {
+): Steps<{ readonly columns: DepartureColumns; readonly groups: LeaverGroups }> {
   const gone = new Map<number, number>();
-  for (const second of until) gone.set(second, (gone.get(second) ?? 0) + 1);
+  for (let from = 0; from < until.length; from += STEP_NAMES) {
+    const part = until.subarray(from, from + STEP_NAMES);
+    for (const second of part) gone.set(second, (gone.get(second) ?? 0) + 1);
+    yield part.length / 8;
+  }
   gone.delete(HELD);
   const large = [...gone].filter(([second]) => isLarge(second)).sort(([, a], [, b]) => b - a);
   const moved = new Map(large.slice(MOST_LARGE).map(([second]) => [second, onGrid(second)]));

@@ -1,6 +1,9 @@
 /** Work that can be interrupted: each value says how many names were looked at since the one before. */
 export type Steps<T> = Generator<number, T, void>;
 
+/** The steps of work that is small enough for one. */
+export const NO_STEPS: readonly number[] = [];
+
 /** Does all of the work at once. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
@@ -15,6 +18,17 @@ export async function inSteps<T>(steps: Steps<T>, pause: (names: number) => Prom
     const step = steps.next();
     if (step.done) return step.value;
     await pause(step.value);
+  }
+}
+
+/** Does all of the work if that looks at no more than so many names; otherwise it only begins. @returns null then */
+export function ifWithin<T>(names: number, steps: Steps<T>): { readonly value: T } | null {
+  let left = names;
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return { value: step.value };
+    left -= step.value;
+    if (left < 0) return null;
   }
 }
 

@@ -37,9 +37,57 @@ export class TailColumn {
   }
 
   /** The tails in ascending order. */
-  sorted(): Float64Array {
-    return this.all().sort();
+  *sorted(): Steps<Float64Array> {
+    return yield* sortInSteps(this.all());
   }
+}
+
+/** Sorts pieces and merges them, so that no step is longer than others, whatever the values are. */
+function* sortInSteps(values: Float64Array): Steps<Float64Array> {
+  for (let from = 0; from < values.length; from += STEP_NAMES) {
+    const piece = values.subarray(from, from + STEP_NAMES).sort();
+    yield piece.length / 8;
+  }
+  let merged = values;
+  let other = values.length > STEP_NAMES ? new Float64Array(values.length) : values;
+  for (let run = STEP_NAMES; run < values.length; run *= 2) {
+    for (let from = 0; from < values.length; from += 2 * run) {
+      yield* mergeRuns(merged, other, from, from + run, from + 2 * run);
+    }
+    [merged, other] = [other, merged];
+  }
+  return merged;
+}
+
+/** Merges two sorted pieces that follow each other. */
+function* mergeRuns(
+  source: Float64Array,
+  target: Float64Array,
+  from: number,
+  middle: number,
+  end: number,
+): Steps<void> {
+  const to = Math.min(end, source.length);
+  let [left, right] = [from, middle];
+  for (let at = from; at < to; ) {
+    for (const stop = Math.min(to, at + STEP_NAMES); at < stop; at++) {
+      const isLeft = right >= to || (left < middle && (source[left] as number) <= (source[right] as number));
+      target[at] = source[isLeft ? left++ : right++] as number;
+    }
+    yield STEP_NAMES / 16;
+  }
+}
+
+/** Index of the first of ascending tails that is not below `tail`. */
+export function firstFrom(tails: Float64Array, tail: number): number {
+  let low = 0;
+  let high = tails.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((tails[middle] as number) < tail) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const TAIL_BYTES = 6;

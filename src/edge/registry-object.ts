@@ -42,7 +42,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
   readonly #storage: RegistryStorage;
   readonly #counters: Counters;
   readonly #patches = new PatchQueue(platformPorts);
-  readonly #plans = new FairQueue();
+  readonly #judgements = new FairQueue();
 
   constructor(context: DurableObjectState, env: RegistryEnvironment) {
     super(context, env);
@@ -69,7 +69,7 @@ export class Registry extends DurableObject<RegistryEnvironment> {
       revocations: (partitions) => registryAt(this.env, { partition: 0, partitions }).revocations(),
       counters: this.#counters,
       patches: this.#patches,
-      plans: this.#plans,
+      judgements: this.#judgements,
     });
   }
 }

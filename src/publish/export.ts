@@ -1,4 +1,5 @@
 import {
+  atOnce,
   type BlobStore,
   type BlobTable,
   blobId,
@@ -130,7 +131,7 @@ export class ExportedDirectory {
     const departures =
       before === null
         ? NO_DEPARTURES
-        : departuresAfter(store, hashing, before, after, now, policy.grace, {}, coverage);
+        : atOnce(departuresAfter(store, hashing, before, after, now, policy.grace, {}, coverage));
     const content: ManifestContent = {
       domain,
       origin: "kv",

@@ -3,6 +3,7 @@ import {
   ACTIVE,
   acceptedCount,
   acceptsByPattern,
+  atOnce,
   type Counts,
   comparable,
   comparePatterns,
@@ -341,7 +342,7 @@ class ChangedNames {
   }
 
   get all(): GuardNames | null {
-    return this.#isTooMany ? null : { gone: this.#gone.sorted(), back: this.#back.sorted() };
+    return this.#isTooMany ? null : { gone: atOnce(this.#gone.sorted()), back: atOnce(this.#back.sorted()) };
   }
 }
 
@@ -353,7 +354,7 @@ function acceptedNames({ shards, counts }: PackedList): GuardNames | null {
     for (let i = 0; i < tails.length; i++)
       if (isAcceptedState(states[i] as number)) names.push(tails[i] as number);
   }
-  return { accepted: names.sorted() };
+  return { accepted: atOnce(names.sorted()) };
 }
 
 /** Whether a head already is what a plan makes of its domain. */

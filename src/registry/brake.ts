@@ -14,6 +14,7 @@ import {
   type ManifestRecord,
   mergeSketch,
   NO_GROUPS,
+  NO_STEPS,
   newSketch,
   type Sketch,
 } from "../directory/index.ts";
@@ -85,7 +86,7 @@ function commitBrake(
     const message = `${domain}: the list is made under another key than the edge's: publish it again`;
     throw failure("conflict", message, { domain });
   }
-  const known: KnownChanges = { compare: () => undefined, atOnce: new Set(), brake };
+  const known: KnownChanges = { compare: () => NO_STEPS, atOnce: new Set(), brake };
   const patterns = listedPatterns(manifest);
   return commitDrafts(
     context,

@@ -1,9 +1,7 @@
 /** Makes new generations: commit and deletion. */
 import type { CommitRequest, CommitResult, HeadResult } from "../api/index.ts";
 import {
-  acceptedCount,
   atOnce,
-  type Coverage,
   comparable,
   DEFAULT_POLICY,
   type DomainKey,
@@ -12,7 +10,6 @@ import {
   emptyShard,
   encodeManifest,
   fromBase64Url,
-  type Hashing,
   isSamePatterns,
   isSameTable,
   type KeptName,
@@ -20,26 +17,23 @@ import {
   MARKED_FOR,
   type ManifestContent,
   type ManifestRecord,
-  type NewDepartures,
   NO_COUNTS,
-  NO_COVERAGE,
   NO_DEPARTURES,
-  nameChangesIn,
   patternCount,
   patternsAfter,
   readManifest,
+  type Steps,
 } from "../directory/index.ts";
 import { writeAudit } from "./audit.ts";
-import { computeDepartures, newListOf } from "./compute-departures.ts";
-import { badRequest, Damage, failure, type RegistryFailure, readRequest } from "./failure.ts";
-import { changesTo, coverageOf, type GuardContext, isComparable, judge, knownChanges } from "./guard.ts";
-import { noteHeld, requireNoneHeld } from "./held-names.ts";
+import { badRequest, failure, readRequest } from "./failure.ts";
+import { type GuardContext, isComparable } from "./guard.ts";
+import { noteHeld } from "./held-names.ts";
 import { liftAccepted } from "./journal.ts";
+import { type JudgeContext, type JudgedDraft, judgeDrafts } from "./judge-drafts.ts";
 import { isGranted, noteKeyUsed } from "./key-grants.ts";
 import { refusesFromOf } from "./list-grace.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { areOpen, endPatches, requireNoPatches, settlePatches } from "./patched-names.ts";
-import type { PlanContext } from "./plan.ts";
 import { naming } from "./reach.ts";
 import { type CommitMeta, liveManifest } from "./records.ts";
 import { requireRoom } from "./room.ts";
@@ -58,17 +52,61 @@ const DELETION_GRACE = 86_400_000;
 const EMPTY_SHARD = emptyShard();
 
 /** What making generations takes. */
-export interface CommitContext extends PlanContext {
-  readonly hashing: Hashing;
+export interface CommitContext extends JudgeContext {
   readonly keyFor: KeyFor;
 }
 
+/** A request that may be committed, if the guard lets it. */
+interface CheckedCommit {
+  readonly drafts: readonly Draft[];
+  /** Those that are not what their heads say already. */
+  readonly changed: readonly Draft[];
+  /** Of each draft, the names that it has only because of single changes. */
+  readonly kept: readonly (readonly KeptName[])[];
+}
+
+/** A request that was judged, and is committed if nothing that it was judged by has changed. */
+export interface JudgedCommit extends CheckedCommit {
+  readonly judged: readonly JudgedDraft[];
+  /** Until when it has to be committed, Unix milliseconds. */
+  readonly until: number;
+}
+
 /**
- * Commits many domains under one new number. Call it inside a transaction: where it throws, all of it must be rolled
- * back.
+ * Judges a commit of many domains step by step, before its transaction.
+ * @param within milliseconds after now within which it will be committed
  * @throws RegistryFailure `conflict`, `missing_shards`, `forbidden`, `guard` or `bad_request`
  */
-export function commit(context: CommitContext, request: CommitRequest, by: string): CommitResult {
+export function* judgeCommit(
+  context: CommitContext,
+  request: CommitRequest,
+  by: string,
+  within: number,
+): Steps<JudgedCommit> {
+  const checked = checkCommit(context, request, by);
+  const forced = request.force === true;
+  const judging = { forced, isOverride: forced, within };
+  const judged = yield* judgeDrafts(context, checked.changed, judging);
+  return { ...checked, judged, until: context.now + within };
+}
+
+/** The same commit, checked again: others may have had their turn. @returns null if it has to be judged again @throws as {@link judgeCommit} */
+export function checkAgain(
+  context: CommitContext,
+  request: CommitRequest,
+  by: string,
+  { judged, until }: JudgedCommit,
+): JudgedCommit | null {
+  const checked = checkCommit(context, request, by);
+  const { changed } = checked;
+  const isJudged = (draft: Draft, i: number): boolean =>
+    judged[i]?.draft.domain === draft.domain && judged[i].draft.head?.number === draft.head?.number;
+  if (context.now > until || changed.length !== judged.length || !changed.every(isJudged)) return null;
+  return { ...checked, judged, until };
+}
+
+/** Checks a request against the heads that there are. @throws RegistryFailure `conflict`, `missing_shards`, `forbidden` or `bad_request` */
+export function checkCommit(context: CommitContext, request: CommitRequest, by: string): CheckedCommit {
   const { storage, records, keyFor, reach } = context;
   const isKeyOf = (domain: string, epoch: number): boolean => isGranted(storage, domain, epoch, by);
   const validate = { records, keyFor, reach, isGranted: isKeyOf };
@@ -76,13 +114,28 @@ export function commit(context: CommitContext, request: CommitRequest, by: strin
   requireShards(drafts);
   const kept = request.domains.map((each, i) => keptBy(context, each, drafts[i] as Draft));
   const changed = drafts.filter((draft) => !isUnchanged(draft));
+  for (const { domain } of changed) requireRoom(storage, domain, context.now);
+  return { drafts, changed, kept };
+}
+
+/**
+ * Commits many domains under one new number, as they were judged. Call it inside a transaction: where it throws, all of it
+ * must be rolled back.
+ * @throws RegistryFailure `forbidden` or `bad_request`
+ */
+export function commit(
+  context: CommitContext,
+  request: CommitRequest,
+  by: string,
+  { drafts, changed, kept, judged }: JudgedCommit,
+): CommitResult {
+  const { storage, records } = context;
   for (const { domain, head, unnamed = [] } of drafts.filter((draft) => !changed.includes(draft))) {
     if (unnamed.length > 0) records.nameAgain(domain, unnamed, head?.number as number);
   }
-  for (const { domain } of changed) requireRoom(context.storage, domain, context.now);
   const forced = request.force === true;
   const meta: CommitMeta = { action: "commit", by, forced, note: request.note ?? null };
-  const number = changed.length === 0 ? 0 : commitDrafts(context, changed, meta);
+  const number = changed.length === 0 ? 0 : commitJudged(context, judged, meta);
   drafts.forEach((draft, i) => {
     const isMade = changed.includes(draft);
     settlePatches(storage, draft.domain, isMade ? number : (draft.head?.number as number), kept[i] ?? []);
@@ -140,10 +193,17 @@ export function commitDrafts(
   meta: CommitMeta,
   isOverride = meta.forced,
 ): number {
+  const judging = { forced: meta.forced, isOverride, within: 0 };
+  return commitJudged(context, atOnce(judgeDrafts(context, drafts, judging)), meta);
+}
+
+/** The same for drafts that were judged by the heads that their domains have. @throws RegistryFailure `forbidden` or `bad_request` */
+function commitJudged(context: CommitContext, judged: readonly JudgedDraft[], meta: CommitMeta): number {
+  const drafts = judged.map(({ draft }) => draft);
+  // Heads of other domains may have changed since.
   for (const draft of drafts) requireAliasRules(context, draft, drafts);
   const number = nextNumber(context.storage);
-  requireGuard(context, drafts, number, isOverride);
-  for (const draft of drafts) putDraft(context, draft, number, meta);
+  for (const each of judged) putDraft(context, each, number, meta);
   return number;
 }
 
@@ -198,57 +258,16 @@ function isUnchanged({ head, key, mode, policy, shards, patterns }: Draft): bool
 const isSamePolicy = (a: DomainPolicy, b: DomainPolicy): boolean =>
   (Object.keys(DEFAULT_POLICY) as (keyof DomainPolicy)[]).every((name) => a[name] === b[name]);
 
-function requireGuard(
-  context: GuardContext,
-  drafts: readonly Draft[],
-  number: number,
-  forced: boolean,
-): void {
-  const refused = drafts.flatMap((draft) => {
-    const refusal = guard(context, draft, number, forced);
-    return refusal === null ? [] : [[draft.domain, refusal] as const];
-  });
-  if (refused.length > 0) throw guardFailure(refused);
-}
-
-/** @param refused domains, at least one, each with the reason */
-export function guardFailure(refused: readonly (readonly [string, string])[]): RegistryFailure {
-  const [[domain, why]] = refused as [readonly [string, string]];
-  const others = refused.length > 1 ? `, and ${refused.length - 1} more` : "";
-  return failure("guard", `${domain} ${why}${others}; force overrides`, {
-    // fromEntries defines properties and does not assign them: `__proto__` is a domain like any other.
-    refusals: Object.fromEntries(refused),
-  });
-}
-
-/** Why the guard refuses a draft, or null. */
-function guard(context: GuardContext, draft: Draft, number: number, forced: boolean): string | null {
-  const { domain, head, policy, counts, key, shards, patterns, known } = draft;
-  const changesFrom =
-    known === undefined
-      ? changesTo(context.records, domain, shards, (newest) => coverageFor(draft, newest))
-      : (newest: ManifestRecord) =>
-          knownChanges(nameChangesIn(known.compare, coverageFor(draft, newest)))(newest);
-  const accepted = acceptedCount(counts);
-  const successor = { domain, head, policy, accepted, patterns, keyId: key.id, changesFrom };
-  return judge(context, successor, number, forced);
-}
-
-/** Behind a deletion nobody looks what the last list accepted by other entries: its list-wide grace is for everybody. */
-const coverageFor = ({ head, covered }: Draft, before: ManifestRecord): Coverage =>
-  liveManifest(head) === null ? NO_COVERAGE : coverageOf(before, covered);
-
 /** Puts a draft as the generation of a number, with the departures that follow from it. */
-function putDraft(context: CommitContext, draft: Draft, number: number, meta: CommitMeta): void {
+function putDraft(
+  context: CommitContext,
+  { draft, keep, left, before, grace, departures }: JudgedDraft,
+  number: number,
+  meta: CommitMeta,
+): void {
   const { records, storage, now } = context;
   const { domain, head, mode, policy, counts, shards, key } = draft;
-  const left = records.lastList(domain)?.manifest ?? null;
-  // Names that leave with the commit that lowers the grace were accepted under the longer one.
-  const grace = Math.max(policy.grace, left?.policy.grace ?? 0);
-  const before = left !== null && isComparable(left, { policy, keyId: key.id }) ? left : null;
-  if ((before === null || policy.alias !== null) && liveManifest(head) !== null)
-    requireNoneHeld(storage, domain);
-  const departures = departuresOf(context, draft, before, grace, meta.forced);
+  keep(number, now);
   const { held, last } = departures ?? NO_DEPARTURES;
   const marks = { marked: MARKED_FOR, isHeld: held > 0, last };
   // Of a list that follows none, nobody left.
@@ -267,27 +286,6 @@ function putDraft(context: CommitContext, draft: Draft, number: number, meta: Co
   const content = { ...identity(context, domain, number), ...made, departures: departures ?? NO_DEPARTURES };
   put(context, content, key, meta);
   noteHeld(storage, domain, held);
-}
-
-/** With an override, a list that lost parts of it can be replaced; who left it is not known then. */
-function departuresOf(
-  { records, storage, hashing, now }: CommitContext,
-  draft: Draft,
-  before: ManifestRecord | null,
-  grace: number,
-  forced: boolean,
-): NewDepartures | null {
-  const { domain, shards, patterns, known } = draft;
-  const after = known ?? { ...newListOf(records, domain, shards), patterns };
-  try {
-    const coverage = before === null ? NO_COVERAGE : coverageFor(draft, before);
-    const accepted = acceptedCount(draft.counts);
-    return computeDepartures(records, hashing, before, after, { now, grace, accepted, coverage });
-  } catch (error) {
-    if (!(forced && error instanceof Damage)) throw error;
-    if (known?.brake !== "release") requireNoneHeld(storage, domain);
-    return null;
-  }
 }
 
 const identity = (

@@ -17,6 +17,7 @@ import {
   type ManifestRecord,
   type NewDepartures,
   NO_DEPARTURES,
+  type Steps,
   storedList,
   visitCovered,
 } from "../directory/index.ts";
@@ -59,24 +60,24 @@ export interface DepartureRules {
  * @param accepted names that the generation accepts
  * @throws RegistryFailure `bad_request` where more names leave than can be kept
  */
-export function computeDepartures(
+export function* computeDepartures(
   records: Records,
   hashing: Hashing,
   before: ManifestContent | null,
   after: (ListContent & { readonly patterns: Uint8Array | null }) | KnownChanges,
   { now, grace, accepted, coverage }: DepartureRules,
-): NewDepartures {
+): Steps<NewDepartures> {
   const store = blobsOfDomain(records, before?.domain ?? "", now);
   try {
     if (before === null) return NO_DEPARTURES;
     if (!("compare" in after)) {
       const keeping = { marked: MARKED_FOR, accepted };
-      return departuresAfter(store, hashing, before, after, now, grace, keeping, coverage);
+      return yield* departuresAfter(store, hashing, before, after, now, grace, keeping, coverage);
     }
     const { atOnce, brake } = after;
     const keeping = { marked: MARKED_FOR, brake, accepted };
     const compare: Compare = (visit) => after.compare(visitCovered(visit, coverage));
-    return departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
+    return yield* departuresIn(store, hashing, before.departures, compare, now, grace, atOnce, keeping);
   } catch (error) {
     if (!(error instanceof DirectoryError && error.fault === "invalid")) throw error;
     throw failure("bad_request", error.message);

@@ -16,7 +16,7 @@ import type { KvStore } from "../runtime/ports.ts";
 import { writeAudit } from "./audit.ts";
 import type { CommitContext } from "./commit.ts";
 import { failure } from "./failure.ts";
-import { GuardStore } from "./guard-store.ts";
+import { deleteLedger } from "./guard-store.ts";
 import { getMeta, nextNumber, setMeta } from "./meta.ts";
 import { type CommitMeta, NEVER } from "./records.ts";
 import { revokeAll } from "./tokens.ts";
@@ -133,7 +133,7 @@ function continueHeads(
     const meta: CommitMeta = { action, by, forced: true, note: `restored from generation ${from}` };
     records.putHead(readManifest(encodeManifest(content, key), domain), meta, now);
     // It is computed again from the generations, this one included.
-    new GuardStore(storage, domain).clear();
+    deleteLedger(storage, domain);
   }
   return unusable;
 }

@@ -3,26 +3,28 @@ import type { RegistryStorage, SqlRow } from "./ports.ts";
 import { replace } from "./rows.ts";
 import { bytesOf } from "./summaries.ts";
 
-/** What a trial has written. */
-interface Trial {
-  readonly buckets: Map<number, Uint8Array | null>;
-  /** Whether nothing that is stored counts any more. */
-  isCleared: boolean;
+/** A bucket that was written, and is not stored yet. */
+interface Written {
+  readonly bytes: Uint8Array | null;
+  readonly spans: number;
+  readonly newest: number;
 }
 
-/** One domain's ledger in the tables of its Registry. */
+/**
+ * One domain's ledger in the tables of its Registry. What is written shows at once, and is stored by {@link save} alone: a
+ * commit is judged before its transaction, and a plan stores nothing.
+ */
 export class GuardStore implements SpanBuckets {
   readonly domain: string;
   readonly #storage: RegistryStorage;
-  /** Null: what is written is stored. */
-  readonly #trial: Trial | null;
+  readonly #written = new Map<number, Written>();
+  /** Whether nothing that is stored counts any more. */
+  #isCleared = false;
   #bits: number;
 
-  /** @param isTrial whether it keeps nothing of what is written, but shows it until it is dropped */
-  constructor(storage: RegistryStorage, domain: string, isTrial = false) {
+  constructor(storage: RegistryStorage, domain: string) {
     this.#storage = storage;
     this.domain = domain;
-    this.#trial = isTrial ? { buckets: new Map(), isCleared: false } : null;
     this.#bits = (this.#row()?.bits ?? 0) as number;
   }
 
@@ -32,13 +34,19 @@ export class GuardStore implements SpanBuckets {
 
   /** The lists of a ledger that was saved since `time`. @throws DirectoryError `damaged` */
   lists(time: number): GuardedList[] {
-    const row = this.#trial?.isCleared ? undefined : this.#row();
+    const row = this.#isCleared ? undefined : this.#row();
     if (row === undefined || (row.updated as number) < time) return [];
     return decodeLists(bytesOf(row.lists));
   }
 
+  /** Stores what was written. Call it inside a transaction; nobody else may have stored anything since this began to read. */
   save(lists: readonly GuardedList[], now: number): void {
-    if (this.#trial !== null) return;
+    if (this.#isCleared) deleteLedger(this.#storage, this.domain);
+    for (const [bucket, { bytes, spans, newest }] of this.#written) {
+      if (bytes !== null)
+        replace(this.#storage, "guard_spans", { domain: this.domain, bucket, spans, newest, bytes });
+      else this.#storage.sql("DELETE FROM guard_spans WHERE domain = ? AND bucket = ?", this.domain, bucket);
+    }
     replace(this.#storage, "guard_ledgers", {
       domain: this.domain,
       updated: now,
@@ -50,32 +58,29 @@ export class GuardStore implements SpanBuckets {
       this.domain,
       lists[0]?.generation ?? 0,
     );
+    this.#written.clear();
+    this.#isCleared = false;
   }
 
   clear(): void {
     this.#bits = 0;
-    if (this.#trial !== null) {
-      this.#trial.buckets.clear();
-      this.#trial.isCleared = true;
-      return;
-    }
-    this.#storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", this.domain);
-    this.#storage.sql("DELETE FROM guard_spans WHERE domain = ?", this.domain);
+    this.#written.clear();
+    this.#isCleared = true;
   }
 
   count(): number {
-    if (this.#trial?.isCleared) return 0;
-    const row = this.#storage.sql(
-      "SELECT coalesce(sum(spans), 0) AS n FROM guard_spans WHERE domain = ?",
-      this.domain,
-    )[0];
-    return row?.n as number;
+    const stored = this.#isCleared
+      ? []
+      : this.#storage.sql("SELECT bucket, spans FROM guard_spans WHERE domain = ?", this.domain);
+    const all = new Map(stored.map((row) => [row.bucket as number, row.spans as number]));
+    for (const [bucket, { spans }] of this.#written) all.set(bucket, spans);
+    return [...all.values()].reduce((sum, spans) => sum + spans, 0);
   }
 
   read(bucket: number): Uint8Array | null {
-    const written = this.#trial?.buckets.get(bucket);
-    if (written !== undefined) return written;
-    if (this.#trial?.isCleared) return null;
+    const written = this.#written.get(bucket);
+    if (written !== undefined) return written.bytes;
+    if (this.#isCleared) return null;
     const row = this.#storage.sql(
       "SELECT bytes FROM guard_spans WHERE domain = ? AND bucket = ?",
       this.domain,
@@ -85,15 +90,7 @@ export class GuardStore implements SpanBuckets {
   }
 
   write(bucket: number, bytes: Uint8Array | null, spans: number, newest: number): void {
-    if (this.#trial !== null) {
-      this.#trial.buckets.set(bucket, bytes);
-      return;
-    }
-    if (bytes === null) {
-      this.#storage.sql("DELETE FROM guard_spans WHERE domain = ? AND bucket = ?", this.domain, bucket);
-      return;
-    }
-    replace(this.#storage, "guard_spans", { domain: this.domain, bucket, spans, newest, bytes });
+    this.#written.set(bucket, { bytes, spans, newest });
   }
 
   split(bits: number): void {
@@ -106,4 +103,10 @@ export class GuardStore implements SpanBuckets {
       this.domain,
     )[0];
   }
+}
+
+/** Deletes the ledger of a domain: it is computed again from the generations. */
+export function deleteLedger(storage: RegistryStorage, domain: string): void {
+  storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", domain);
+  storage.sql("DELETE FROM guard_spans WHERE domain = ?", domain);
 }

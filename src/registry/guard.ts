@@ -3,7 +3,6 @@ import {
   acceptedCount,
   acceptsByPattern,
   advanceLedger,
-  atOnce,
   type Coverage,
   comparable,
   DirectoryError,
@@ -48,8 +47,19 @@ export interface GuardContext {
   readonly storage: RegistryStorage;
   readonly records: Records;
   readonly now: number;
-  /** Whether the ledger only tries what a commit would do, and keeps nothing. */
-  readonly isTrial?: boolean;
+}
+
+/** What the guard says of a commit. Nothing of it is stored yet. */
+export interface Judgement {
+  /** Why the guard refuses it, or null. */
+  readonly refusal: string | null;
+  /**
+   * Stores the ledger with the commit in it. Call it inside the commit's transaction, and only if the domain's head is still
+   * the one that it was judged by.
+   * @param generation the commit's number: no list of the domain has one between it and the number that was judged
+   * @param now when it becomes the head, Unix milliseconds
+   */
+  keep(generation: number, now: number): void;
 }
 
 /** Whether a generation's fingerprints can be compared with those of another key id and policy. */
@@ -59,31 +69,21 @@ export const isComparable = (
 ): boolean => isKnownCanonicaliser(record.canonicaliser) && comparable(record, other);
 
 /**
- * Judges a commit against every list that was the domain's head within the last 24 h, and adds it to the ledger. Call
- * it inside a transaction, and roll that back where the commit is refused.
+ * Judges a commit against every list that was the domain's head within the last 24 h, step by step. It changes nothing.
  *
- * @param generation number of the commit
+ * @param generation number of the commit, or one that no list has and that is lower
  * @param forced whether an override accepts it: then the names that it refuses are not counted any more
- * @returns why the guard refuses, or null
  */
-export const judge = (
+export function* judge(
   context: GuardContext,
   successor: Successor,
   generation: number,
   forced: boolean,
-): string | null => atOnce(judgeInSteps(context, successor, generation, forced));
-
-/** The same step by step, for a trial: what it has read may change between two of them. */
-export function* judgeInSteps(
-  context: GuardContext,
-  successor: Successor,
-  generation: number,
-  forced: boolean,
-): Steps<string | null> {
+): Steps<Judgement> {
   const { records, now } = context;
   const { domain, head, policy, accepted, patterns } = successor;
   const live = liveManifest(head);
-  const store = new GuardStore(context.storage, domain, context.isTrial);
+  const store = new GuardStore(context.storage, domain);
   let lists = listsOfDay(yield* currentLists(context, store), now);
   const newest = lists.length === 0 ? null : (records.lastList(domain)?.manifest ?? null);
   const canCompare = newest === null || isComparable(newest, successor);
@@ -104,10 +104,12 @@ export function* judgeInSteps(
   const isFull = after.length > MAX_GUARDED_LISTS;
   // With an override, the day starts with this list.
   if (isFull) after = after.slice(-1);
-  store.save(after, now);
-  if (forced) return null;
+  const open = lists.find(({ superseded }) => superseded === null)?.generation ?? null;
+  const keep = (number: number, time: number): void => store.save(dated(after, open, number, time), time);
+  if (forced) return { refusal: null, keep };
   if (isFull) {
-    return `is generation ${MAX_GUARDED_LISTS + 1} of the domain within 24 h, more than can be compared; publish it less often`;
+    const refusal = `is generation ${MAX_GUARDED_LISTS + 1} of the domain within 24 h, more than can be compared; publish it less often`;
+    return { refusal, keep };
   }
   const refusal = guardRefusal({
     lists: canCompare
@@ -131,8 +133,24 @@ export function* judgeInSteps(
     share: (live ?? newest)?.policy.guard ?? policy.guard,
     hidden: { now: after.at(-1)?.hidden ?? 0, today: hiddenIn(after) },
   });
-  return refusal === null || newest === null ? refusal : refusal + lostGraces(context, successor, newest);
+  const why = refusal === null || newest === null ? "" : lostGraces(context, successor, newest);
+  return { refusal: refusal === null ? null : refusal + why, keep };
 }
+
+/**
+ * The lists of a day as they are once a commit is made, which may be a little later than it was judged.
+ * @param open the list that it supersedes, null if there is none
+ */
+const dated = (
+  lists: readonly GuardedList[],
+  open: number | null,
+  number: number,
+  now: number,
+): GuardedList[] =>
+  lists.map((list, i) => {
+    if (i === lists.length - 1) return { ...list, generation: number };
+    return list.generation === open ? { ...list, superseded: Math.ceil(now / 1000) } : list;
+  });
 
 /** Names that were hidden within a day; the first of the lists was made before it, or follows none. */
 const hiddenIn = (lists: readonly GuardedList[]): number =>
@@ -156,14 +174,14 @@ function* changesFrom(
 }
 
 /** The names that change from a domain's newest list to a table of shards that the Registry holds. */
-export const changesTo = (
-  records: Records,
-  domain: string,
-  shards: ManifestRecord["shards"],
-  coverageBy: (newest: ManifestRecord) => Coverage,
-): Successor["changesFrom"] =>
-  // biome-ignore lint/correctness/useYield: a commit compares in one step, within its transaction
-  function* (newest) {
+export const changesTo =
+  (
+    records: Records,
+    domain: string,
+    shards: ManifestRecord["shards"],
+    coverageBy: (newest: ManifestRecord) => Coverage,
+  ): Successor["changesFrom"] =>
+  (newest) => {
     const [before, after] = [listOf(records, domain, newest.shards), newListOf(records, domain, shards)];
     return nameChanges(before, after, coverageBy(newest));
   };

@@ -1,4 +1,5 @@
 import { blobKey, GUARD_SPAN, manifestKey } from "../directory/index.ts";
+import { deleteLedger } from "./guard-store.ts";
 import { deleteJournal, pruneJournal } from "./journal.ts";
 import { getMeta, setMeta } from "./meta.ts";
 import { pruneKeys } from "./patch-keys.ts";
@@ -93,10 +94,7 @@ function pruneLedgers(storage: RegistryStorage, now: number): SqlRow[] {
     now - GUARD_SPAN,
     ROWS,
   );
-  for (const { domain } of idle as { domain: string }[]) {
-    storage.sql("DELETE FROM guard_ledgers WHERE domain = ?", domain);
-    storage.sql("DELETE FROM guard_spans WHERE domain = ?", domain);
-  }
+  for (const { domain } of idle) deleteLedger(storage, domain as string);
   return idle;
 }
 

@@ -1,6 +1,6 @@
 /** A domain's mode, changed without its list: a person's word, which needs no publish. */
 import type { HeadResult, ModeRequest } from "../api/index.ts";
-import { listedPatterns } from "../directory/index.ts";
+import { listedPatterns, NO_STEPS } from "../directory/index.ts";
 import { type CommitContext, commitDrafts } from "./commit.ts";
 import { failure } from "./failure.ts";
 import { isComparable } from "./guard.ts";
@@ -31,7 +31,7 @@ export function changeMode(
     const message = `${domain}: the list is made under another key than the edge's: publish it again`;
     throw failure("conflict", message, { domain });
   }
-  const known = { compare: () => undefined, atOnce: new Set<number>() };
+  const known = { compare: () => NO_STEPS, atOnce: new Set<number>() };
   const draft = {
     ...manifest,
     mode,

@@ -7,6 +7,7 @@ import {
   isLost,
   MAX_SHARD_ENTRIES,
   NO_COVERAGE,
+  NO_STEPS,
   type PatchedName,
   type SingleChange,
   shardOf,
@@ -112,6 +113,7 @@ export class NetChanges {
 
   readonly compare: Compare = (visit) => {
     for (const { tail, was, state } of this.changed) visit(tail, was, state);
+    return NO_STEPS;
   };
 
   /**

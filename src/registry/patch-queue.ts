@@ -10,6 +10,8 @@ const MAX_WAITING_OF_ONE = 1_000;
 const MAX_NAMES = 1_000;
 /** How long a change waits at most for a publish that changes before it made too late, milliseconds. */
 const PUBLISH_TURN = 1_000;
+/** How long a change waits at most for a large commit of its domain that is being judged, milliseconds. */
+const JUDGED_TURN = 10_000;
 
 type Answer = Result<Changed<PatchResult>>;
 
@@ -29,7 +31,7 @@ interface Waiting {
 /**
  * Makes single changes one after the other, those that wait together in one commit: each commit writes a manifest,
  * which is large for a large list. A publish that came too late because of them has the next turn: the changes of its
- * domains wait for it, each for {@link PUBLISH_TURN} at most. An object that is replaced loses what waits; the callers then
+ * domains wait for it, each for {@link PUBLISH_TURN} at most, and for {@link JUDGED_TURN} while it is judged. An object that is replaced loses what waits; the callers then
  * learn that their call failed.
  */
 export class PatchQueue {
@@ -38,6 +40,8 @@ export class PatchQueue {
   readonly #waiting: Waiting[] = [];
   /** Domains whose publish has the next turn, and until when. */
   readonly #publishes = new Map<string, number>();
+  /** Domains of commits that are being judged, each as often as it is. */
+  readonly #judged: string[] = [];
   #isRunning = false;
   /** The domain that had its turn last. */
   #last: string | null = null;
@@ -57,6 +61,16 @@ export class PatchQueue {
   /** A publish of these domains had its turn. */
   endTurn(domains: readonly string[]): void {
     for (const domain of domains) this.#publishes.delete(domain);
+  }
+
+  /** Judges and makes a commit of these domains: their changes wait for it, for a limited time. */
+  async hold<T>(domains: readonly string[], work: () => Promise<T>): Promise<T> {
+    this.#judged.push(...domains);
+    try {
+      return await work();
+    } finally {
+      for (const domain of domains) this.#judged.splice(this.#judged.indexOf(domain), 1);
+    }
   }
 
   add(patch: MailboxChanges, by: Actor, make: PatchTogether): Promise<Answer> {
@@ -102,7 +116,8 @@ export class PatchQueue {
   /** Whether a change need not wait for a publish. */
   #isNext({ patch: { domain }, since }: Waiting): boolean {
     const now = this.#clock.now();
-    const until = Math.min(this.#publishes.get(domain) ?? 0, since + PUBLISH_TURN);
+    const turn = Math.min(this.#publishes.get(domain) ?? 0, since + PUBLISH_TURN);
+    const until = this.#judged.includes(domain) ? since + JUDGED_TURN : turn;
     // A clock that was set back must not make the turn longer.
     return now >= until || now < since;
   }

@@ -2,6 +2,7 @@
 import type { PatchResult, RegistryError, Result } from "../api/index.ts";
 import {
   acceptedCount,
+  atOnce,
   blobId,
   CANONICALISER_VERSION,
   type Compare,
@@ -17,6 +18,7 @@ import {
   isKnownCanonicaliser,
   listedPatterns,
   type ManifestRecord,
+  NO_STEPS,
   nameChangesIn,
   patternShardOf,
   shardOf,
@@ -24,9 +26,10 @@ import {
   UNLISTED,
 } from "../directory/index.ts";
 import type { Timers } from "../runtime/ports.ts";
-import { type CommitContext, commitDrafts, guardFailure } from "./commit.ts";
+import { type CommitContext, commitDrafts } from "./commit.ts";
 import { failure, ok, RegistryFailure } from "./failure.ts";
 import { coverageOf, judge, knownChanges } from "./guard.ts";
+import { guardFailure } from "./judge-drafts.ts";
 import { getMeta } from "./meta.ts";
 import { type Listed, type NetChange, NetChanges, placeOf, stateIn } from "./net-changes.ts";
 import { rememberedResult, rememberResult } from "./patch-keys.ts";
@@ -218,6 +221,7 @@ const worstOf =
       seen.add(place);
       visit(tailOf(print), was, is);
     }
+    return NO_STEPS;
   };
 
 /**
@@ -288,9 +292,9 @@ function refusalOf(
   covered: ReadonlySet<number>,
 ): string | null {
   const { storage } = context;
-  const changes = nameChangesIn(compare, coverageOf(manifest, covered));
+  const changes = atOnce(nameChangesIn(compare, coverageOf(manifest, covered)));
   // Covered names were never listed.
-  const { gone, back } = nameChangesIn(compare);
+  const { gone, back } = atOnce(nameChangesIn(compare));
   const accepted = acceptedCount(manifest.counts) - gone.length + back.length;
   const successor = {
     ...manifest,
@@ -300,7 +304,7 @@ function refusalOf(
     changesFrom: knownChanges(changes),
   };
   const number = (getMeta(storage, "number") ?? 0) + 1;
-  return judge({ ...context, isTrial: true }, successor, number, false);
+  return atOnce(judge(context, successor, number, false)).refusal;
 }
 
 /** The answer to a change, with its generation; remembered under its key. */

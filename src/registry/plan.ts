@@ -3,7 +3,7 @@ import type { PlannedDomain, PlannedNames, PlanRequest, PlanResult } from "../ap
 import { DirectoryError, nameChangesTo, readTails, type Steps } from "../directory/index.ts";
 import { listOf } from "./compute-departures.ts";
 import { badRequest } from "./failure.ts";
-import { type GuardContext, judgeInSteps, knownChanges, type Successor } from "./guard.ts";
+import { type GuardContext, judge, knownChanges, type Successor } from "./guard.ts";
 import { getMeta } from "./meta.ts";
 import type { Reach } from "./protocol.ts";
 import { requireReach } from "./reach.ts";
@@ -32,7 +32,7 @@ export function* plan(context: PlanContext, { domains }: PlanRequest): Steps<Pla
   requireHeads();
   for (const each of domains) {
     yield DOMAIN_NAMES;
-    refusals.push([each.domain, yield* refusalOf({ ...context, isTrial: true }, each, generation)]);
+    refusals.push([each.domain, yield* refusalOf(context, each, generation)]);
   }
   requireHeads();
   return { refusals: Object.fromEntries(refusals) };
@@ -47,7 +47,7 @@ function* refusalOf(context: PlanContext, planned: PlannedDomain, generation: nu
   const policy = policyAfter(domain, head, planned.policy);
   requireReach(context.reach, domain, policy);
   const successor = { domain, head, policy, keyId, accepted, patterns, changesFrom };
-  return yield* judgeInSteps(context, successor, generation, false);
+  return (yield* judge(context, successor, generation, false)).refusal;
 }
 
 /** Decodes the names of a plan, whether the guard compares them or not. @throws RegistryFailure `bad_request` */

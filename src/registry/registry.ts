@@ -11,19 +11,28 @@ import type {
   PlanResult,
   Question,
   QuestionAnswer,
+  RegistryError,
   RestoredResult,
   Result,
   RollbackPlan,
   RollbackRequest,
   VerifyResult,
 } from "../api/index.ts";
-import { deriveDomainKey, encodePatched, encodePrints, inSteps, rosterMac } from "../directory/index.ts";
+import {
+  deriveDomainKey,
+  encodePatched,
+  encodePrints,
+  inSteps,
+  type Mac,
+  rosterMac,
+} from "../directory/index.ts";
 import type { KvStore } from "../runtime/ports.ts";
 import { runAlarm } from "./alarm.ts";
 import { auditPage, readAudit } from "./audit.ts";
 import { release } from "./brake.ts";
 import { changesSince } from "./changes-since.ts";
-import { type CommitContext, commit, remove } from "./commit.ts";
+import { type CommitContext, remove } from "./commit.ts";
+import { commitInSteps, JUDGED_IN_A_ROW } from "./commit-in-steps.ts";
 import { continueRestored, readRoster } from "./continue-restored.ts";
 import type { Counters } from "./counters.ts";
 import { addCounts, brake, withRefused } from "./counting.ts";
@@ -93,12 +102,9 @@ export interface RegistryOptions {
   readonly counters?: Counters;
   /** The object's queue of single changes; left out, this instance has its own. */
   readonly patches?: PatchQueue;
-  /** The object's queue of plans; left out, this instance has its own. */
-  readonly plans?: FairQueue;
+  /** The object's queue of plans and large commits; left out, this instance has its own. */
+  readonly judgements?: FairQueue;
 }
-
-/** Names of a plan that are looked at before questions get their turn: about 10 ms of work. */
-const PLANNED_IN_A_ROW = 16_384;
 
 const PAUSED = "ROLLCALL_PAUSED is set: nothing is confirmed until it is removed and the Worker is deployed";
 const NOT_PAUSED = {
@@ -117,7 +123,7 @@ export class RegistryCore implements RegistryApi {
   readonly #storage: RegistryStorage;
   readonly #records: Records;
   readonly #patches: PatchQueue;
-  readonly #plans: FairQueue;
+  readonly #judgements: FairQueue;
   readonly #keyFor: KeyFor;
 
   constructor(options: RegistryOptions) {
@@ -127,7 +133,7 @@ export class RegistryCore implements RegistryApi {
     this.#keyFor = (domain, epoch) => deriveDomainKey(hashing, options.settings.masterKey, domain, epoch);
     this.#records = new Records(options.storage, { hashing, keyFor: this.#keyFor });
     this.#patches = options.patches ?? new PatchQueue(options.ports);
-    this.#plans = options.plans ?? new FairQueue();
+    this.#judgements = options.judgements ?? new FairQueue();
   }
 
   // Questions
@@ -236,15 +242,10 @@ export class RegistryCore implements RegistryApi {
   }
 
   async plan(request: PlanRequest, reach: Reach, by: Actor = "unknown"): Promise<Result<PlanResult>> {
-    const fault = answerFault(this.#storage, this.#options.place);
-    if (fault !== null) return { ok: false, error: fault };
-    const pause = pauseEvery(this.#options.ports.timers, PLANNED_IN_A_ROW);
-    try {
-      return ok(await this.#plans.add(by, () => inSteps(plan(this.#context(reach), request), pause)));
-    } catch (error) {
-      this.#noteOvertaken(request.domains, error);
-      return this.#failed(error);
-    }
+    const pause = pauseEvery(this.#options.ports.timers, JUDGED_IN_A_ROW);
+    return this.#answerJudged(request.domains, () =>
+      this.#judgements.add("plans", by, () => inSteps(plan(this.#context(reach), request), pause)),
+    );
   }
 
   // Changes
@@ -267,15 +268,19 @@ export class RegistryCore implements RegistryApi {
 
   async commit(request: CommitRequest, by: Actor, reach: Reach): Promise<Result<Changed<CommitResult>>> {
     const { domains } = request;
-    return this.#answerInitialised(by, () => {
-      try {
-        const committed = this.#changed(() => commit(this.#context(reach), request, by));
-        this.#patches.endTurn(domains.map(({ domain }) => domain));
-        return committed;
-      } catch (error) {
-        this.#noteOvertaken(domains, error);
-        throw error;
-      }
+    const fault = await this.#initialise(by);
+    if (fault !== null) return { ok: false, error: fault };
+    const host = {
+      timers: this.#options.ports.timers,
+      judgements: this.#judgements,
+      patches: this.#patches,
+      context: () => this.#context(reach),
+      changed: <T>(work: () => T) => this.#changed(work),
+    };
+    return this.#answerJudged(domains, async () => {
+      const committed = await commitInSteps(host, request, by);
+      this.#patches.endTurn(domains.map(({ domain }) => domain));
+      return committed;
     });
   }
 
@@ -453,12 +458,26 @@ export class RegistryCore implements RegistryApi {
 
   /** The same for what initialises a Registry that is new. */
   async #answerInitialised<T>(by: Actor, work: () => T): Promise<Result<T>> {
-    const { ports, settings } = this.#options;
-    const fault = await initialise(
-      { ...this.#options, ...ports, rosterMac: () => rosterMac(ports.hashing, settings.masterKey) },
-      by,
-    );
+    const fault = await this.#initialise(by);
     return fault === null ? this.#answer(work) : { ok: false, error: fault };
+  }
+
+  #initialise(by: Actor): Promise<RegistryError | null> {
+    const { ports, settings } = this.#options;
+    const mac = (): Mac => rosterMac(ports.hashing, settings.masterKey);
+    return initialise({ ...this.#options, ...ports, rosterMac: mac }, by);
+  }
+
+  /** The same for what is judged against heads, which others may move meanwhile. */
+  async #answerJudged<T>(planned: readonly Planned[], work: () => Promise<T>): Promise<Result<T>> {
+    const fault = answerFault(this.#storage, this.#options.place);
+    if (fault !== null) return { ok: false, error: fault };
+    try {
+      return ok(await work());
+    } catch (error) {
+      this.#noteOvertaken(planned, error);
+      return this.#failed(error);
+    }
   }
 
   /** If single changes made a publish come too late, it has the next turn. */

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   type BlobStore,
   type DepartureTable,
+  departuresIn as departInSteps,
   departureColumns,
-  departuresAfter,
-  departuresIn,
+  departuresAfter as departuresInSteps,
   type Keeping,
   NO_DEPARTURES,
   storedList,
@@ -30,6 +30,7 @@ import {
 import { type BlobTable, blobId } from "../../src/directory/manifest.ts";
 import { ACTIVE, DISABLED, FULL, MOVED } from "../../src/directory/shard.ts";
 import { stablelibHashing } from "../../src/directory/stablelib.ts";
+import { atOnce, NO_STEPS } from "../../src/directory/steps.ts";
 import {
   faultOf,
   forAll,
@@ -42,6 +43,10 @@ import {
   repeatedShards,
   tableOf,
 } from "./helpers.ts";
+
+const departuresAfter = (...given: Parameters<typeof departuresInSteps>) =>
+  atOnce(departuresInSteps(...given));
+const departuresIn = (...given: Parameters<typeof departInSteps>) => atOnce(departInSteps(...given));
 
 /** Blobs in memory; one that is lost is an error, as it is in the Registry. */
 class Blobs implements BlobStore {
@@ -439,6 +444,7 @@ it("names that go at once get no grace, and no more of an earlier one", () => {
     history.departures,
     (visit) => {
       for (const tail of gone) visit(tail, ACTIVE, -1);
+      return NO_STEPS;
     },
     NOW,
     600,
@@ -477,6 +483,7 @@ describe("names that left before, as the brake treats them", () => {
       earlier,
       (visit) => {
         for (const tail of gone) visit(tail, ACTIVE, -1);
+        return NO_STEPS;
       },
       NOW,
       60,

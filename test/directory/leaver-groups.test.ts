@@ -4,8 +4,8 @@ import { HELD } from "../../src/directory/departures.ts";
 import {
   deferredUntil,
   FINEST_GRID,
-  groupDepartures,
   groupIn,
+  groupDepartures as groupInSteps,
   groupOf,
   isLarge,
   isSuspended,
@@ -13,7 +13,10 @@ import {
   NO_GROUPS,
   smallestLarge,
 } from "../../src/directory/leaver-groups.ts";
+import { atOnce } from "../../src/directory/steps.ts";
 import { NOW } from "./helpers.ts";
+
+const groupDepartures = (...given: Parameters<typeof groupInSteps>) => atOnce(groupInSteps(...given));
 
 const SECOND = NOW / 1000;
 const HOUR = 3_600;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../src/directory/steps.ts";
 import { decodeTails, encodeTails, MAX_TAILS, TailColumn } from "../../src/directory/tail-column.ts";
 import { bytesOf, faultOf, unaligned } from "./helpers.ts";
 
@@ -8,14 +9,38 @@ describe("a column of tails", () => {
     const tails = Array.from({ length: 1_000 }, (_, i) => (i * 7_919) % 1_000);
     for (const tail of tails) expect(column.push(tail)).toBe(true);
     expect(column.length).toBe(1_000);
-    expect([...column.sorted()]).toEqual(Array.from({ length: 1_000 }, (_, i) => i));
+    expect([...atOnce(column.sorted())]).toEqual(Array.from({ length: 1_000 }, (_, i) => i));
   });
 
   it("takes no more than its limit", () => {
     const column = new TailColumn(3);
     expect([5, 4, 3, 2].map((tail) => column.push(tail))).toEqual([true, true, true, false]);
-    expect([...column.sorted()]).toEqual([3, 4, 5]);
+    expect([...atOnce(column.sorted())]).toEqual([3, 4, 5]);
     expect(MAX_TAILS).toBe(2_500_000);
+  });
+});
+
+describe("tails that are sorted in steps", () => {
+  const random = (i: number): number => (i * 2_654_435_761) % 2 ** 32;
+  it.each([
+    [0, random],
+    [8_192, random],
+    [8_193, random],
+    [3 * 8_192 + 1, random],
+    [100_000, random],
+    [100_000, (i: number) => i % 7],
+    [100_000, (i: number) => -i],
+  ])("are in order, however many and whatever they are: %i", (count, tailOf) => {
+    const tails = Float64Array.from({ length: count }, (_, i) => tailOf(i));
+    const column = new TailColumn();
+    for (const tail of tails) column.push(tail);
+    const steps = column.sorted();
+    const done: number[] = [];
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) done.push(step.value);
+    expect(step.value).toEqual(tails.sort());
+    expect(Math.max(0, ...done)).toBeLessThanOrEqual(8_192);
+    expect(done.length).toBeGreaterThanOrEqual(Math.ceil(count / 8_192));
   });
 });
 

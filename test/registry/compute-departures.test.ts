@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import {
+  atOnce,
   DirectoryError,
   MAX_TAILS,
   type ManifestContent,
@@ -29,12 +30,13 @@ function leaveAll(shards: readonly Uint8Array[]): unknown {
     departures: NO_DEPARTURES,
   });
   try {
-    return computeDepartures(records as unknown as Records, stablelibHashing, before, after, {
+    const rules = {
       now: 0,
       grace: 60,
       accepted: 10,
       coverage: NO_COVERAGE,
-    });
+    };
+    return atOnce(computeDepartures(records as unknown as Records, stablelibHashing, before, after, rules));
   } catch (error) {
     return error;
   }

@@ -1,6 +1,6 @@
-/* What the guard's ledger keeps of its day, and what a trial leaves alone. */
+/* What the guard's ledger keeps of its day, and what it leaves alone until it is saved. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { GuardStore } from "../../src/registry/guard-store.ts";
+import { deleteLedger, GuardStore } from "../../src/registry/guard-store.ts";
 import { D, Desk } from "./support.ts";
 
 const LIST = { generation: 7, accepted: 10, lost: 1, superseded: null };
@@ -11,15 +11,15 @@ let desk: Desk;
 beforeEach(async () => {
   desk = await new Desk().open();
 });
-const open = (isTrial = false): GuardStore => new GuardStore(desk.world.registry().storage, D, isTrial);
+const open = (): GuardStore => new GuardStore(desk.world.registry().storage, D);
 
 /** A ledger of one list, split once, with spans in two buckets. */
 function fill(): GuardStore {
   const store = open();
   store.split(1);
-  store.save([LIST], NOW);
   store.write(0, BYTES, 2, 8);
   store.write(1, BYTES, 3, 9);
+  store.save([LIST], NOW);
   return store;
 }
 const contentOf = (store: GuardStore) => ({
@@ -44,33 +44,44 @@ describe("a ledger", () => {
     expect([store.read(0), store.read(1), store.count()]).toEqual([null, BYTES, 3]);
   });
 
-  it("that is cleared has nothing left, stored or not", () => {
+  it("that is cleared has nothing left once that is saved", () => {
     const store = fill();
     store.clear();
     expect(contentOf(store)).toEqual(EMPTY);
+    expect(contentOf(open())).toEqual(FULL);
+    store.save([], NOW);
+    expect(contentOf(open())).toEqual(EMPTY);
+  });
+
+  it("that is deleted has nothing left", () => {
+    fill();
+    deleteLedger(desk.world.registry().storage, D);
     expect(contentOf(open())).toEqual(EMPTY);
   });
 });
 
-describe("a trial", () => {
-  it("shows what it wrote, and stores nothing of it", () => {
+describe("what is not saved", () => {
+  it("shows and counts, and is not stored", () => {
     fill();
-    const trial = open(true);
-    trial.write(0, Uint8Array.of(9), 1, 9);
+    const trial = open();
+    trial.write(0, Uint8Array.of(9), 7, 9);
     trial.write(1, null, 0, 0);
-    trial.save([], NOW + 1);
-    expect([trial.read(0), trial.read(1)]).toEqual([Uint8Array.of(9), null]);
+    expect([trial.read(0), trial.read(1), trial.count()]).toEqual([Uint8Array.of(9), null, 7]);
     expect(contentOf(open())).toEqual(FULL);
+    trial.save([LIST], NOW);
+    expect([open().read(0), open().read(1), open().count()]).toEqual([Uint8Array.of(9), null, 7]);
   });
 
-  it("that is cleared shows nothing that is stored, or that it wrote before", () => {
+  it("shows nothing that is stored, or that was written before, once it is cleared", () => {
     fill();
-    const trial = open(true);
+    const trial = open();
     trial.write(0, Uint8Array.of(9), 1, 9);
     trial.clear();
     expect(contentOf(trial)).toEqual(EMPTY);
     trial.write(1, Uint8Array.of(9), 1, 9);
-    expect([trial.read(0), trial.read(1)]).toEqual([null, Uint8Array.of(9)]);
+    expect([trial.read(0), trial.read(1), trial.count()]).toEqual([null, Uint8Array.of(9), 1]);
     expect(contentOf(open())).toEqual(FULL);
+    trial.save([LIST], NOW);
+    expect([open().read(0), open().read(1), open().bits]).toEqual([null, Uint8Array.of(9), 0]);
   });
 });

@@ -95,16 +95,18 @@ describe("a queue by turns", () => {
   it("refuses what is too much of all tokens, and goes on after a failure", async () => {
     const queue = new FairQueue();
     let end: () => void = () => undefined;
-    const first = queue.add("t0", () => new Promise<void>((resolve) => (end = resolve)));
-    const failing = queue.add("t1", async () => {
+    const first = queue.add("plans", "t0", () => new Promise<void>((resolve) => (end = resolve)));
+    const failing = queue.add("plans", "t1", async () => {
       throw new Error("damaged");
     });
-    const others = Array.from({ length: 14 }, (_, i) => queue.add(`t${i + 2}`, async () => i));
-    await expect(queue.add("last", async () => 0)).rejects.toThrow("16 plans are waiting: try again later");
+    const others = Array.from({ length: 14 }, (_, i) => queue.add("plans", `t${i + 2}`, async () => i));
+    await expect(queue.add("plans", "last", async () => 0)).rejects.toThrow(
+      "16 plans are waiting: try again later",
+    );
     end();
     await first;
     await expect(failing).rejects.toThrow("damaged");
     expect(await Promise.all(others)).toHaveLength(14);
-    expect(await queue.add("last", async () => 7)).toBe(7);
+    expect(await queue.add("plans", "last", async () => 7)).toBe(7);
   });
 });

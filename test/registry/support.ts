@@ -99,11 +99,12 @@ export class Desk {
     domains: readonly DomainCommit[],
     options: { force?: boolean; note?: string } = {},
   ): Promise<CommitResult> {
-    return accepted(await this.core.commit({ domains, ...options }, "tester", null)).result;
+    const committed = this.core.commit({ domains, ...options }, "tester", null);
+    return accepted(await this.world.clock.run(committed)).result;
   }
 
   async refusal(domains: readonly DomainCommit[]): Promise<RegistryError> {
-    return refused(await this.core.commit({ domains }, "tester", null));
+    return refused(await this.world.clock.run(this.core.commit({ domains }, "tester", null)));
   }
 
   /** Publishes a list. @returns its generation */
