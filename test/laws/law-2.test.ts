@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { beforeAll, expect, it, vi } from "vitest";
-import { startFakeEdge } from "../support/fake-edge.ts";
 import { pause } from "../support/processes.ts";
 import {
   type Edges,
@@ -16,6 +15,7 @@ import {
 } from "./support/edges.ts";
 import { all, type Bridge, startBridge, startFrontEnds } from "./support/front-ends.ts";
 import { Publisher } from "./support/publishing.ts";
+import { startRoad } from "./support/road.ts";
 
 /** Accept-grace of the edge that has a short one, and of the bridge, seconds. */
 const GRACE = 4;
@@ -62,10 +62,15 @@ async function confirmed(edge: LawEdge, domain: string): Promise<void> {
   await until(async () => (await edge.check(`nobody@${domain}`)).verdict === "unknown");
 }
 
-/** Asks and records when: an answer is based on what was confirmed at that time, however late it arrives. */
-async function timed<T>(ask: () => Promise<T>): Promise<{ readonly at: number; readonly said: T }> {
+/**
+ * Asks, and records between which times the answer was made, however busy the machine: an answer that still holds was made
+ * after `at`, and one that does not hold any more was made before `by`.
+ */
+async function timed<T>(
+  ask: () => Promise<T>,
+): Promise<{ readonly at: number; readonly said: T; readonly by: number }> {
   const at = Date.now();
-  return { at, said: await ask() };
+  return { at, said: await ask(), by: Date.now() };
 }
 
 const PERMANENT = {
@@ -287,16 +292,22 @@ it.concurrent("An accept may be older by accept-grace while the Registry does no
   await confirmed(grace, domain);
   // KV is frozen too: the Registry's heartbeat in it would count as contact.
   await grace.weather({ kv: "frozen" });
-  const before = Date.now();
-  await confirmed(grace, domain);
-  await grace.weather({ registry: "fails" });
-  const down = Date.now();
+  let before: number;
+  let down: number;
+  do {
+    // On a busy machine, half of the grace could pass before the first question.
+    await grace.weather({ registry: "up" });
+    before = Date.now();
+    await confirmed(grace, domain);
+    await grace.weather({ registry: "fails" });
+    down = Date.now();
+  } while (down - before > 250 * GRACE);
   let last = 0;
   for (;;) {
-    const { at, said } = await timed(() => grace.check(`alice@${domain}`));
+    const { at, said, by } = await timed(() => grace.check(`alice@${domain}`));
     expect(["accept", "defer"]).toContain(said.action);
     if (said.action === "defer") {
-      expect(at).toBeGreaterThan(before + 1000 * GRACE - WINDOW_MS - SLACK);
+      expect(by).toBeGreaterThan(before + 1000 * GRACE - WINDOW_MS - SLACK);
       break;
     }
     last = at;
@@ -312,17 +323,16 @@ it.concurrent("A front end accepts for accept-grace while the edge is away, and 
   await publisher.publish(domain, "alice");
   await edges.copied();
   await confirmed(bridged, domain);
-  let isAway = false;
-  const road = await startFakeEdge(({ path, body }, response) => {
-    if (isAway) return void response.destroy();
-    void bridged.fetch(path, { method: "POST", body }).then(async (got) => {
-      response.writeHead(got.status, { "content-type": "application/json" }).end(await got.text());
-    });
-  });
+  const road = await startRoad(bridged);
   const bridge = await startBridge(road.url, ["--accept-grace", String(BRIDGE_GRACE)]);
   const act = (local: string) => bridge.act("line", `${local}@${domain}`);
-  await until(async () => (await act("alice")) === "accept" && (await act("nobody")) === "refuse");
-  isAway = true;
+  let before = 0;
+  await until(async () => {
+    before = Date.now();
+    const isRight = (await act("alice")) === "accept" && (await act("nobody")) === "refuse";
+    return isRight && road.wasConfirmed(`alice@${domain}`);
+  });
+  road.close();
   const away = Date.now();
   for (;;) {
     const refused = await timed(() => act("nobody"));
@@ -330,8 +340,8 @@ it.concurrent("A front end accepts for accept-grace while the edge is away, and 
     const accepted = await timed(() => act("alice"));
     expect(accepted.said).not.toBe("refuse");
     if (accepted.said === "defer") {
-      // It was confirmed at most one window before the edge stopped. Ages in answers are whole seconds, rounded up.
-      expect(accepted.at).toBeGreaterThan(away + 1000 * BRIDGE_GRACE - 2 * WINDOW_MS - 1_000);
+      // It was confirmed at most one window before the last question. Ages in answers are whole seconds, rounded up.
+      expect(accepted.by).toBeGreaterThan(before + 1000 * BRIDGE_GRACE - 2 * WINDOW_MS - 1_000);
       break;
     }
     expect(accepted.at).toBeLessThan(away + 1000 * BRIDGE_GRACE + SLACK);
@@ -346,25 +356,22 @@ it.concurrent("A mail host that has heard of something newer accepts in an outag
   await publisher.publish(domain, "u1 u2 u3 leaver");
   await edges.copied();
   await confirmed(bridged, domain);
-  let isAway = false;
-  const road = await startFakeEdge(({ path, body }, response) => {
-    if (isAway) return void response.destroy();
-    void bridged.fetch(path, { method: "POST", body }).then(async (got) => {
-      response.writeHead(got.status, { "content-type": "application/json" }).end(await got.text());
-    });
-  });
+  const road = await startRoad(bridged);
   const bridge = await startBridge(road.url);
   const act = (local: string) => bridge.act("line", `${local}@${domain}`);
+  // An accept that was never confirmed does not go on. On a busy machine, the isolate's window has passed by now.
+  const isAccepted = async (local: string): Promise<boolean> =>
+    (await act(local)) === "accept" && road.wasConfirmed(`${local}@${domain}`);
   const everybody = ["u1", "u2", "u3", "leaver"];
-  await until(async () => (await Promise.all(everybody.map(act))).every((it) => it === "accept"));
+  await until(async () => (await Promise.all(everybody.map(isAccepted))).every((it) => it));
   expect(await publisher.run(`add newcomer@${domain} --yes`)).toMatchObject({ code: 0 });
   // One lookup sees the new number.
-  await until(async () => (await act("newcomer")) === "accept");
+  await until(() => isAccepted("newcomer"));
   const removed = await publisher.run(`remove leaver@${domain} --now --yes`);
   expect(removed.stderr + removed.stdout).toContain("up to 24 hours");
   await until(async () => (await act("leaver")) === "refuse");
   await pause(WINDOW_MS + SLACK);
-  isAway = true;
+  road.close();
   for (const local of ["u1", "u2", "u3", "newcomer"])
     expect([local, await act(local)]).toEqual([local, "accept"]);
   for (const local of ["leaver", "nobody"]) expect([local, await act(local)]).toEqual([local, "defer"]);
