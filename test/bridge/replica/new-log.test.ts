@@ -1,39 +1,25 @@
 /* A Registry that was lost and begins again without the lists that a replica holds. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BridgeHost } from "../../../testing/bridge-host.ts";
-import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, HOUR, MINUTE, must, SECOND, WINDOW } from "../../../testing/world.ts";
-import { bridgeOf, ReplicaWorld } from "./support-world.ts";
+import { AskedHost, type HostOptions, ReplicaWorld } from "./support-world.ts";
 
 const DOMAIN = "a.example";
 const OTHER = "b.example";
 
 let world: ReplicaWorld;
-let host: ReplicaHost;
-let bridge: BridgeHost<unknown>;
+let at: AskedHost;
 
-async function said(local: string, domain = DOMAIN): Promise<string> {
-  const { answer, source } = await world.clock.run(Promise.resolve(bridge.resolve(`${local}@${domain}`)));
-  return `${answer.reply.slice(0, 3)} ${source}`;
-}
-async function start(): Promise<void> {
-  await host.start();
-  bridge = bridgeOf(world, host);
-  await world.clock.advance(2 * SECOND);
-}
-async function begin(acceptGrace = 7 * DAY): Promise<void> {
-  host = await world.host({ domains: [DOMAIN, OTHER], acceptGrace });
-  await start();
-}
+const said = (local: string, domain = DOMAIN): Promise<string> => at.said(`${local}@${domain}`);
+const begin = async (options: HostOptions = {}): Promise<void> => {
+  at = await AskedHost.start(world, { domains: [DOMAIN, OTHER], ...options });
+};
 /** The Registry loses its storage; another one is initialised, with another domain alone. */
 async function lose(): Promise<void> {
-  world.replaceRegistry();
-  world.kv.set("roster/0", null);
-  world.edge = world.isolate();
+  world.loseRegistry();
   await world.publish(world.edge, OTHER, ["carol"], { expect: null });
   await world.clock.advance(WINDOW + 5 * SECOND);
 }
-const files = (): string[] => [...host.disk.files.keys()].filter((path) => path.includes(DOMAIN));
+const files = (): string[] => [...at.host.disk.files.keys()].filter((path) => path.includes(DOMAIN));
 
 beforeEach(async () => {
   world = new ReplicaWorld();
@@ -45,25 +31,23 @@ describe("a new log without any head of a domain", () => {
   it("ends no accept for accept-grace, and refuses nobody, also after a restart", async () => {
     await begin();
     await lose();
-    expect(host.events.filter(([event]) => event === "unlisted")).toEqual([["unlisted", 0, [DOMAIN]]]);
+    expect(at.host.events.filter(([event]) => event === "unlisted")).toEqual([["unlisted", 0, [DOMAIN]]]);
     expect([await said("alice"), await said("nobody")]).toEqual([
       "250 replica",
       expect.stringMatching(/^451/),
     ]);
     expect([await said("carol", OTHER), await said("dave", OTHER)]).toEqual(["250 replica", "550 replica"]);
-    host.kill();
-    await start();
+    await at.restart();
     expect(await said("alice")).toBe("250 replica");
     await world.clock.advance(3 * HOUR);
     expect(await said("alice")).toBe("250 replica");
   });
 
   it("ends them after accept-grace from the last contact with the log that listed it, and what was stored goes", async () => {
-    await begin(2 * HOUR);
+    await begin({ acceptGrace: 2 * HOUR });
     await lose();
     await world.clock.advance(HOUR);
-    host.kill();
-    await start();
+    await at.restart();
     await world.clock.advance(HOUR - 2 * MINUTE);
     expect(await said("alice")).toBe("250 replica");
     expect(files()).not.toEqual([]);
@@ -73,8 +57,7 @@ describe("a new log without any head of a domain", () => {
   });
 
   it("refuses nobody if the token is for all domains, though the edge does not serve the domain", async () => {
-    host = await world.host({ domains: null });
-    await start();
+    await begin({ domains: null });
     await lose();
     expect(await said("alice")).toBe("250 replica");
     expect(await said("nobody")).toBe("451 none");
@@ -115,8 +98,7 @@ describe("a new log with a head of the domain whose list cannot be fetched", () 
     world.isAway = true;
     await world.clock.advance(WINDOW);
     expect(await said("dave", OTHER)).toBe("250 replica");
-    host.kill();
-    await start();
+    await at.restart();
     expect(await said("dave", OTHER)).toBe("250 replica");
     await world.clock.advance(DAY - 3 * MINUTE);
     expect(await said("dave", OTHER)).toBe("250 replica");
@@ -130,23 +112,19 @@ describe("a new log with a head of the domain whose list cannot be fetched", () 
     const alias = "alias.example";
     const asAlias = { policy: { alias: DOMAIN } } as const;
     await world.publishHere(alias, [], asAlias);
-    host = await world.host({ domains: [DOMAIN, alias] });
-    await start();
+    await begin({ domains: [DOMAIN, alias] });
     expect(await said("alice", alias)).toBe("250 replica");
     let isCut = (path: string): boolean => path.endsWith(`/${DOMAIN}/manifest`);
     world.tamper = (path, response) => (isCut(path) ? new Response("no", { status: 503 }) : response);
     await world.publishHere(DOMAIN, ["alice", "bob", "newcomer"]);
     await world.clock.advance(20 * HOUR);
     isCut = (path) => path.endsWith("/manifest");
-    world.replaceRegistry();
-    world.kv.set("roster/0", null);
-    world.edge = world.isolate();
+    world.loseRegistry();
     await world.publish(world.edge, DOMAIN, ["alice", "bob"], { expect: null });
     await world.publish(world.edge, alias, [], { ...asAlias, expect: null });
     await world.clock.advance(WINDOW);
     world.isAway = true;
-    host.kill();
-    await start();
+    await at.restart();
     await world.clock.advance(WINDOW);
     expect(await said("alice", alias)).toBe("250 replica");
     await world.clock.advance(4 * HOUR);

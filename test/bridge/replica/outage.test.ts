@@ -1,37 +1,20 @@
 /* Whom a replica accepts without the edge although it has heard of something newer, and for how long. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BridgeHost } from "../../../testing/bridge-host.ts";
-import type { ReplicaHost } from "../../../testing/replica-host.ts";
 import { DAY, HOUR, MINUTE, SECOND, WINDOW } from "../../../testing/world.ts";
 import { answerOf } from "../support/answers.ts";
-import { bridgeOf, type HostOptions, ReplicaWorld } from "./support-world.ts";
+import { AskedHost, type HostOptions, ReplicaWorld } from "./support-world.ts";
 
 const DOMAIN = "a.example";
 
 let world: ReplicaWorld;
-let host: ReplicaHost;
-let bridge: BridgeHost<unknown>;
+let at: AskedHost;
 /** Whether polls and fetches fail, though the edge answers about recipients. */
 let isDeaf = false;
 
 const publish = (...names: string[]): Promise<number> => world.publishHere(DOMAIN, names, { force: true });
-/** Reply code and where it came from. */
-async function said(local: string): Promise<string> {
-  const { answer, source } = await world.clock.run(Promise.resolve(bridge.resolve(`${local}@${DOMAIN}`)));
-  return `${answer.reply.slice(0, 3)} ${source}`;
-}
-async function start(): Promise<void> {
-  await host.start();
-  bridge = bridgeOf(world, host);
-  await world.clock.advance(2 * SECOND);
-}
-async function restart(): Promise<void> {
-  host.kill();
-  await start();
-}
+const said = (local: string): Promise<string> => at.said(`${local}@${DOMAIN}`);
 const begin = async (options: HostOptions = {}): Promise<void> => {
-  host = await world.host(options);
-  await start();
+  at = await AskedHost.start(world, options);
 };
 
 beforeEach(async () => {
@@ -94,7 +77,7 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
     await said("leaver");
     await world.clock.advance(WINDOW);
     world.isAway = true;
-    await restart();
+    await at.restart();
     for (const local of ["bob", "leaver", "newcomer"]) expect(await said(local)).toBe("451 none");
     world.isAway = false;
     isDeaf = false;
@@ -106,7 +89,7 @@ describe("a replica whose polls fail, and that heard of a newer list from the ed
       "451 none",
       "250 replica",
     ]);
-    await restart();
+    await at.restart();
     expect(await said("bob")).toBe("250 replica");
   });
 });
@@ -117,47 +100,47 @@ describe("what the edge said of a newer list", () => {
   it("is stored once there is room again, if neither the disk nor memory had any", async () => {
     await begin({ maxUnwritten: 0 });
     await world.clock.advance(WINDOW);
-    host.disk.fault = "full";
+    at.host.disk.fault = "full";
     await hearNewer();
-    expect(host.disk.files.has(FILE)).toBe(false);
-    expect(host.events.filter(([event]) => event === "failed").length).toBeGreaterThan(0);
-    host.disk.fault = null;
+    expect(at.host.disk.files.has(FILE)).toBe(false);
+    expect(at.host.events.filter(([event]) => event === "failed").length).toBeGreaterThan(0);
+    at.host.disk.fault = null;
     await world.clock.advance(WINDOW);
-    expect(host.disk.files.has(FILE)).toBe(true);
+    expect(at.host.disk.files.has(FILE)).toBe(true);
     world.isAway = true;
-    await restart();
-    expect(host.lists.heard(DOMAIN)?.generation).toBe(2);
+    await at.restart();
+    expect(at.host.lists.heard(DOMAIN)?.generation).toBe(2);
   });
 
   it("is stored in the order in which it was said, on a disk that takes as long as it likes", async () => {
     await begin();
-    const write = host.disk.write.bind(host.disk);
+    const write = at.host.disk.write.bind(at.host.disk);
     let isFirst = true;
-    host.disk.write = async (path, bytes) => {
+    at.host.disk.write = async (path, bytes) => {
       const isSlow = path === FILE && isFirst;
       isFirst &&= !isSlow;
       if (isSlow) await world.clock.sleep(10 * SECOND);
       await write(path, bytes);
     };
-    const incarnation = host.lists.heard(DOMAIN)?.incarnation as number;
+    const incarnation = at.host.lists.heard(DOMAIN)?.incarnation as number;
     for (const generation of [50, 51]) {
       const recipient = `newcomer@${DOMAIN}`;
-      host.lists.learn(recipient, DOMAIN, answerOf(recipient, "deliverable", { generation, incarnation }));
+      at.host.lists.learn(recipient, DOMAIN, answerOf(recipient, "deliverable", { generation, incarnation }));
     }
     await world.clock.advance(WINDOW);
     world.isAway = true;
-    await restart();
-    expect(host.lists.heard(DOMAIN)).toEqual({ incarnation, generation: 51 });
+    await at.restart();
+    expect(at.host.lists.heard(DOMAIN)).toEqual({ incarnation, generation: 51 });
   });
 });
 
 describe("whom the edge does not accept in a newer list", () => {
   it("takes no room if the list here does not accept them either, so that a flood of them ends no accepts", async () => {
     await begin();
-    const incarnation = host.lists.heard(DOMAIN)?.incarnation as number;
+    const incarnation = at.host.lists.heard(DOMAIN)?.incarnation as number;
     const learn = (local: string): void => {
       const recipient = `${local}@${DOMAIN}`;
-      host.lists.learn(recipient, DOMAIN, answerOf(recipient, "unknown", { generation: 50, incarnation }));
+      at.host.lists.learn(recipient, DOMAIN, answerOf(recipient, "unknown", { generation: 50, incarnation }));
     };
     learn("leaver");
     for (let i = 0; i < 100; i++) {
@@ -173,14 +156,12 @@ describe("whom the edge does not accept in a newer list", () => {
     await begin();
     await hearNewer();
     expect(await said("leaver")).toBe("450 edge");
-    world.replaceRegistry();
-    world.kv.set("roster/0", null);
-    world.edge = world.isolate();
+    world.loseRegistry();
     world.tamper = (path, response) =>
       /manifest/.test(path) ? new Response("no", { status: 503 }) : response;
     await world.publish(world.edge, DOMAIN, ["alice", "bob"], { expect: null });
     await world.clock.advance(WINDOW);
-    expect(host.lists.heard(DOMAIN)?.generation).toBe(1);
+    expect(at.host.lists.heard(DOMAIN)?.generation).toBe(1);
     world.isAway = true;
     await world.clock.advance(WINDOW);
     expect([await said("bob"), await said("leaver")]).toEqual(["250 replica", "451 none"]);
@@ -199,13 +180,13 @@ describe("a replica that has heard of a newer list in the log, and cannot fetch 
   it("accepts from the older one without the edge, for a day, also after a restart", async () => {
     world.isAway = true;
     expect(await said("bob")).toBe("250 replica");
-    await restart();
+    await at.restart();
     expect(await said("bob")).toBe("250 replica");
     await world.clock.advance(DAY - WINDOW - MINUTE);
     expect(await said("bob")).toBe("250 replica");
     await world.clock.advance(2 * MINUTE);
     expect(await said("bob")).toBe("451 none");
-    await restart();
+    await at.restart();
     expect(await said("bob")).toBe("451 none");
   });
 

@@ -3,7 +3,7 @@ import { BridgeHost } from "../../../testing/bridge-host.ts";
 import type { IsolateHost } from "../../../testing/isolate-host.ts";
 import type { MemoryDisk } from "../../../testing/memory-disk.ts";
 import { ReplicaHost } from "../../../testing/replica-host.ts";
-import { DAY, must, type PublishOptions, World } from "../../../testing/world.ts";
+import { DAY, must, type PublishOptions, SECOND, World } from "../../../testing/world.ts";
 
 export interface HostOptions {
   /** Of its token; null: all. */
@@ -27,6 +27,13 @@ export class ReplicaWorld extends World {
 
   publishHere(domain: string, list: readonly string[], options?: PublishOptions): Promise<number> {
     return this.publish(this.edge, domain, list, options);
+  }
+
+  /** The Registry loses its storage, and KV the roster: another log begins, which lists nothing. */
+  loseRegistry(): void {
+    this.replaceRegistry();
+    this.kv.set("roster/0", null);
+    this.edge = this.isolate();
   }
 
   async token(domains: readonly string[] | null): Promise<string> {
@@ -62,6 +69,43 @@ export const bridgeOf = (world: ReplicaWorld, host: ReplicaHost): BridgeHost<unk
     answered: () => undefined,
     met: () => undefined,
   });
+
+/** A mail host whose bridge is asked about recipients. */
+export class AskedHost {
+  readonly world: ReplicaWorld;
+  readonly host: ReplicaHost;
+  #bridge: BridgeHost<unknown>;
+
+  private constructor(world: ReplicaWorld, host: ReplicaHost) {
+    this.world = world;
+    this.host = host;
+    this.#bridge = bridgeOf(world, host);
+  }
+
+  static async start(world: ReplicaWorld, options: HostOptions = {}): Promise<AskedHost> {
+    const asked = new AskedHost(world, await world.host(options));
+    await asked.#start();
+    return asked;
+  }
+
+  /** Its process ends and starts again, with what is on its disk. */
+  async restart(): Promise<void> {
+    this.host.kill();
+    await this.#start();
+  }
+
+  /** Reply code and where it came from. */
+  async said(recipient: string): Promise<string> {
+    const { answer, source } = await this.world.clock.run(Promise.resolve(this.#bridge.resolve(recipient)));
+    return `${answer.reply.slice(0, 3)} ${source}`;
+  }
+
+  async #start(): Promise<void> {
+    await this.host.start();
+    this.#bridge = bridgeOf(this.world, this.host);
+    await this.world.clock.advance(2 * SECOND);
+  }
+}
 
 /** The verdict, and whether it was confirmed; `edge` if the replica leaves the answer to the edge. */
 export async function saidBy(host: ReplicaHost, recipient: string): Promise<string> {
