@@ -3,16 +3,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { pause, temporaryFolder } from "../../support/processes.ts";
-import { type ReplicaBridge, startReplica, useRealEdge } from "./support.ts";
+import { startReplica, useRealEdge } from "./support.ts";
 
 const DOMAIN = "a.example";
 const edge = useRealEdge();
 const names = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `m${from + i}`);
 const mailbox = (local: string): string => `${local}@${DOMAIN}`;
-
-async function until(bridge: ReplicaBridge, recipient: string, expected: string): Promise<void> {
-  while ((await bridge.said(recipient)) !== expected) await pause(50);
-}
 
 it("holds leavers that the replica answers about, raises every alarm, and ends as the person says", {
   timeout: 900_000,
@@ -20,22 +16,24 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   await edge.publish(DOMAIN, names(60), "--grace", "20");
   const token = await edge.token(DOMAIN);
   const bridge = await startReplica(edge, token, join(temporaryFolder(), "replica"));
-  await until(bridge, mailbox("nobody"), "550 replica");
+  await bridge.comesToSay(mailbox("nobody"), "550 replica");
   const quiet = await edge.try("brake", DOMAIN);
   expect(quiet).toMatchObject({ code: 0, stdout: `the brake holds no names of ${DOMAIN}\n` });
 
   // A mistake: fifteen names go.
   await edge.publish(DOMAIN, names(45, 15), "--force");
-  await until(bridge, mailbox("m0"), "450 replica");
+  await bridge.comesToSay(mailbox("m0"), "450 replica");
   const asked = names(12).map(mailbox);
   // Counted within the grace and after it: on a busy machine it may be over by now.
   for (const each of asked) expect(await bridge.said(each)).toMatch(/^[45]50 replica$/);
   // The Registry writes what was counted within a minute.
   const since = Date.now();
-  while ((await edge.try("brake", DOMAIN)).code === 0) await pause(1_000);
+  while ((await edge.try("brake", DOMAIN)).code === 0) await pause(3_000);
+  // A bridge looks at the lists within a minute of its start, and then every five minutes.
+  const watching = await startReplica(edge, token, join(temporaryFolder(), "replica"));
   // Long after their grace, and from the next poll on, they are deferred. Names that never existed are refused.
   while (Date.now() < since + 25_000) await pause(500);
-  await until(bridge, mailbox("m0"), "450 replica");
+  await bridge.comesToSay(mailbox("m0"), "450 replica");
   for (const each of [...asked, mailbox("m14")]) expect(await bridge.said(each)).toBe("450 replica");
   expect(await bridge.said(mailbox("nobody"))).toBe("550 replica");
   expect(await bridge.said(mailbox("m15"))).toBe("250 replica");
@@ -76,8 +74,6 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   expect(readFileSync(join(edge.home, "sync.prom"), "utf8")).toContain(
     `rollcall_sync_held_names{domain="${DOMAIN}"} 15\n`,
   );
-  // A bridge looks at the lists within a minute of its start, and then every five minutes.
-  const watching = await startReplica(edge, token, join(temporaryFolder(), "replica"));
   const line = `rollcall_bridge_list_held_names{domain="${DOMAIN}"} 15\n`;
   while (!(await watching.metrics()).includes(line)) await pause(2_000);
   expect((await watching.running.stop()).code).toBe(0);
@@ -88,13 +84,13 @@ it("holds leavers that the replica answers about, raises every alarm, and ends a
   expect(await bridge.said(mailbox("m0"))).toBe("450 replica");
   const released = await edge.run("brake", DOMAIN, "--release", "--yes");
   expect(released).toContain(`released ${DOMAIN} in generation`);
-  await until(bridge, mailbox("m0"), "550 replica");
+  await bridge.comesToSay(mailbox("m0"), "550 replica");
   for (const each of asked) expect(await bridge.said(each)).toBe("550 replica");
   expect(await edge.try("brake", DOMAIN, "--release", "--yes")).toMatchObject({ code: 3 });
   expect(await edge.run("history", DOMAIN)).toMatch(/release +admin/);
   expect(await edge.run("history", DOMAIN)).toMatch(/brake +registry/);
   // The list before the mistake, and not that of the brake's generations.
   await edge.run("rollback", DOMAIN, "--yes");
-  await until(bridge, mailbox("m0"), "250 replica");
+  await bridge.comesToSay(mailbox("m0"), "250 replica");
   expect((await bridge.running.stop()).code).toBe(0);
 });

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll } from "vitest";
+import { beforeAll, expect } from "vitest";
 import {
   type Ended,
   pause,
@@ -14,6 +14,13 @@ import { BridgeProcess } from "../support/bridge-process.ts";
 /** Seconds: short, so that tests of windows do not take minutes. */
 export const WINDOW = 4;
 
+/**
+ * The master key of every edge here. A sketch counts names by their fingerprints, so that with a random key it would count
+ * some tests' dozen names as fewer than ten once in hundreds of runs.
+ */
+const MASTER_KEY = Buffer.from("the key of the tests, number 1..").toString("base64url");
+const ADMIN_TOKEN = "the-admin-token-of-the-tests-of-replicas";
+
 /** A real edge on this machine that can be stopped and started again on the same port, and what a test does with it. */
 export class RealEdge {
   readonly home = temporaryFolder();
@@ -24,6 +31,8 @@ export class RealEdge {
   async start(variables: Readonly<Record<string, string>> = {}): Promise<void> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
     const args = ["--port", port];
+    const secrets = `ROLLCALL_MASTER_KEY=${MASTER_KEY}\nROLLCALL_ADMIN_TOKEN=${ADMIN_TOKEN}\n`;
+    writeFileSync(join(this.home, ".dev.vars"), secrets, { mode: 0o600 });
     const dev = await startDev("state", {
       home: this.home,
       args,
@@ -39,9 +48,7 @@ export class RealEdge {
     this.#dev = null;
   }
 
-  get admin(): string {
-    return readFileSync(join(this.home, "state", "admin-token"), "utf8").trim();
-  }
+  readonly admin = ADMIN_TOKEN;
 
   /** Runs `rollcall …` against it. @throws if it fails */
   async run(...args: string[]): Promise<string> {
@@ -86,6 +93,9 @@ export function useRealEdge(): RealEdge {
 /** A line of the bridge's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
+/** How long to wait for an answer that must come, ms: longer than any machine needs. */
+const PATIENCE_MS = 120_000;
+
 /** A running `rollcall bridge --replica`. */
 export class ReplicaBridge extends BridgeProcess {
   /** All lines of its log so far. */
@@ -120,6 +130,25 @@ export class ReplicaBridge extends BridgeProcess {
     const after = await this.sources();
     const source = [...after].find(([name, count]) => count > (before.get(name) ?? 0))?.[0];
     return `${code} ${source}`;
+  }
+
+  /**
+   * Asks until the answer is this one, as {@link said} gives it.
+   * @param never what no answer before may be
+   * @returns when the last other answer was asked for, by performance.now(); the start if the first one is right
+   */
+  async comesToSay(recipient: string, expected: string | RegExp, never?: RegExp): Promise<number> {
+    const start = performance.now();
+    for (let last = start; ; ) {
+      const asked = performance.now();
+      const said = await this.said(recipient);
+      if (typeof expected === "string" ? said === expected : expected.test(said)) return last;
+      if (never !== undefined) expect(said, recipient).not.toMatch(never);
+      if (asked - start > PATIENCE_MS)
+        throw new Error(`${recipient}: ${said} instead of ${expected}\n${this.running.stderr}`);
+      last = asked;
+      await pause(50);
+    }
   }
 
   /** Answers by source. */
