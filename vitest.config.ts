@@ -17,6 +17,8 @@ export default defineConfig({
           // Long enough for a busy machine: a slow test is not a wrong one.
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          // What is waited for must happen; Vitest's default is one second.
+          expect: { poll: { timeout: 120_000 } },
         },
       },
       {

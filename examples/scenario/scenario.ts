@@ -102,7 +102,7 @@ async function actOne(world: World): Promise<Act> {
   // The configuration for Rollcall, without its table.
   const front = await startFront(world, { socketmap: 9, policy: 9 }, "relay_recipient_maps =");
   const sent = await send(front.port, mixed);
-  await untilEmpty(front, 60_000);
+  await untilEmpty(front);
   await front.stop();
   return actOf("without Rollcall", world, tally(sent));
 }
@@ -112,7 +112,7 @@ async function actTwo(world: World, edge: Edge): Promise<Act> {
   const bridge = await startBridge(edge, world.cleanup);
   const front = await startFront(world, bridge);
   const sent = await send(front.port, mixed);
-  await untilEmpty(front, 60_000);
+  await untilEmpty(front);
   await front.stop();
   await bridge.stop();
   return actOf("with Rollcall", world, tally(sent));
@@ -142,8 +142,8 @@ async function actThree(world: World, edge: Edge): Promise<Act> {
   await edge.start();
   const after = await sendUntilDecided(front.port, meanwhile.filter(isDeferred));
   // If a letter's next try is due while the last one still holds it, Postfix waits for a minute.
-  await untilEmpty(queue, 120_000);
-  await untilEmpty(front, 60_000);
+  await untilEmpty(queue);
+  await untilEmpty(front);
   for (const each of [queue, front, bridge]) await each.stop();
 
   const first = tally([...before, ...meanwhile]);

@@ -12,7 +12,6 @@ import {
   type Ended,
   environment,
   NODE_20,
-  pause,
   ROOT,
   Running,
   startCli,
@@ -121,12 +120,7 @@ describe("rollcall dev", () => {
         { cwd: ROOT, encoding: "utf8", env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" } },
       );
     // KV is copied to within moments.
-    let keys = "";
-    for (let i = 0; i < 20 && !keys.includes("domain/example.org"); i++) {
-      await pause(500);
-      keys = wrangler("key", "list");
-    }
-    expect(keys).toContain("domain/example.org");
+    await expect.poll(() => wrangler("key", "list"), { interval: 500 }).toContain("domain/example.org");
     // And the other way round, while the edge runs: a damaged manifest is noticed, so the edge reads what was put.
     writeFileSync(
       join(home, "bulk.json"),
@@ -231,8 +225,7 @@ describe("rollcall dev", () => {
     expectClearMessage(await refused("state", home), 3, /in use by another `rollcall dev` \(process \d+\)/);
     await first.process.stop("SIGKILL");
     // The runtime goes with it.
-    for (let i = 0; i < 100 && (await listens(portOf(first.url))); i++) await pause(50);
-    expect(await listens(portOf(first.url))).toBe(false);
+    await expect.poll(() => listens(portOf(first.url))).toBe(false);
     const second = await startDev("state", { home });
     await second.process.stop();
 
@@ -251,8 +244,7 @@ describe("rollcall dev", () => {
       if (victims === "both") dev.process.child.kill("SIGKILL");
       process.kill(pid, "SIGKILL");
       await dev.process.ended;
-      for (let i = 0; i < 100 && (await listens(portOf(dev.url))); i++) await pause(50);
-      expect(await listens(portOf(dev.url)), victims).toBe(false);
+      await expect.poll(() => listens(portOf(dev.url)), { message: victims }).toBe(false);
     }
     const next = await startDev("state", { home });
     expect(await next.process.stop()).toMatchObject({ code: 0 });
@@ -283,8 +275,7 @@ describe("rollcall dev", () => {
     expect(await startCli([...args, "--force"], { home, env }).ended).toMatchObject({ code: 0 });
     // Work that failed is not begun again for a second.
     const asked = (): Promise<string> => verdictOf(second.url, token, "alice@example.org");
-    for (let i = 0; i < 50 && (await asked()) !== "deliverable"; i++) await pause(100);
-    expect(await asked()).toBe("deliverable");
+    await expect.poll(asked).toBe("deliverable");
     await second.process.stop();
 
     // The folder is of the new key from then on.
@@ -357,8 +348,7 @@ exec "${process.execPath}" "${COMMAND}" "$@"
     ]);
     const now = readFileSync(join(home, "check-token"), "utf8").trim();
     // Work that failed is not begun again for a second.
-    for (let i = 0; i < 50 && (await asked(now)) !== "deliverable"; i++) await pause(100);
-    expect(await asked(now)).toBe("deliverable");
+    await expect.poll(() => asked(now)).toBe("deliverable");
     expect(await sh("npx rollcall token list")).toMatch(/ revoked /);
     await dev.process.stop();
   });

@@ -35,7 +35,7 @@ describe("a protocol that is in the table only", () => {
       },
       ["bridge", "--verdicts", "127.0.0.1:0", "--metrics", "127.0.0.1:0"],
     );
-    await vi.waitFor(() => expect(stdout).toContain("ready"));
+    await expect.poll(() => stdout).toContain("ready");
     const [, shown = "", page = ""] = /verdicts on (\S+)\nmetrics on (\S+)/.exec(stdout) ?? [];
     const address = parseAddress(shown);
     if (typeof address === "string") throw new Error(address);

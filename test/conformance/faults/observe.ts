@@ -78,11 +78,7 @@ async function observeIn(line: Line, fault: Fault, id: string, open: Conversatio
   for (const kind of KINDS) {
     if (!RECIPIENTS[kind].askedBefore) continue;
     // A busy machine may answer too late; the fault waits until it knows the recipient.
-    await until(
-      `${kind} has its verdict`,
-      async () => (await say(kind)).code === truthOf(kind),
-      5 * LIMIT_MS,
-    );
+    await until(`${kind} has its verdict`, async () => (await say(kind)).code === truthOf(kind));
   }
   await pause(1000 * BRIEF + 50);
 

@@ -10,7 +10,7 @@ import { Bridge, folder } from "../support/command.ts";
 import { startPolicyService } from "../support/policy-service.ts";
 import { greets } from "../support/postfix.ts";
 import { codesOf, SmtpSession } from "../support/smtp-client.ts";
-import { pause, until } from "../support/waiting.ts";
+import { PATIENCE_MS, pause, until } from "../support/waiting.ts";
 import { ALIAS, AWAY, type Case, casesOf, WAITS } from "./cases.ts";
 import { startWorld, type World } from "./world.ts";
 
@@ -22,9 +22,6 @@ const STRANGER = "198.51.100.77";
 const MINE = `${LOGIN.user}@${NAME}`;
 /** What postscreen tells a client that it does not know yet: once. */
 const WAIT_OUTSIDE = "450 4.3.2";
-/** How long a message may take; more only where something is wrong. */
-const PATIENCE_MS = 60_000;
-
 /** With a dozen new clients at once, OpenSMTPD leaves some without a greeting for ever, with any configuration. */
 const AT_ONCE = 4;
 
@@ -124,10 +121,8 @@ async function playCases(
   };
   await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
   const isAccepted = (_: Case, i: number): boolean => replies[i] === null;
-  await until(
-    "all arrive",
-    () => cases.filter(isAccepted).every((each) => placesOf(subjectOf(each), host, world).length > 0),
-    PATIENCE_MS,
+  await until("all arrive", () =>
+    cases.filter(isAccepted).every((each) => placesOf(subjectOf(each), host, world).length > 0),
   ).catch(() => undefined);
   return cases.map((each, i) => {
     const places = placesOf(subjectOf(each), host, world);

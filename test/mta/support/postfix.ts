@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "./cleanup.ts";
-import { endWithUs, pause, until } from "./waiting.ts";
+import { endWithUs, PATIENCE_MS, until } from "./waiting.ts";
 
 const MASTER = "/usr/lib/postfix/sbin/master";
 const SASL_PASSWORD = "/usr/sbin/saslpasswd2";
@@ -148,13 +148,11 @@ export async function startPostfix(options: PostfixOptions, cleanup: Cleanup): P
   layOut(folder, options, port);
   const postfix = new Postfix(options.name, port, folder);
   cleanup.add(() => postfix.stop());
-  const deadline = performance.now() + 15_000;
-  while (!(await greets(port))) {
-    if (postfix.hasEnded || performance.now() > deadline) {
-      throw new Error(`${options.name} does not come up:\n${postfix.log()}`);
-    }
-    await pause(25);
-  }
+  await until(`${options.name} greets`, async () => postfix.hasEnded || (await greets(port))).catch(
+    () => undefined,
+  );
+  if (postfix.hasEnded || !(await greets(port)))
+    throw new Error(`${options.name} does not come up:\n${postfix.log()}`);
   return postfix;
 }
 
@@ -276,7 +274,7 @@ export function greets(port: number): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(3_000, () => over(false));
+    socket.setTimeout(PATIENCE_MS, () => over(false));
     socket.once("data", (bytes) => over(bytes.toString("latin1").startsWith("220")));
     socket.once("error", () => over(false)).once("close", () => over(false));
   });
@@ -286,9 +284,9 @@ export function greets(port: number): Promise<boolean> {
  * Waits until nothing is left to deliver.
  * @throws with what the log says about each message that is left
  */
-export async function untilEmpty(postfix: Postfix, timeout?: number): Promise<void> {
+export async function untilEmpty(postfix: Postfix): Promise<void> {
   try {
-    await until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0, timeout);
+    await until(`${postfix.name}'s queue is empty`, () => postfix.queued().all === 0);
   } catch (error) {
     throw new Error(`${(error as Error).message}; left:\n${postfix.remaining()}`, { cause: error });
   }

@@ -3,6 +3,9 @@ import { createConnection } from "node:net";
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** How long to wait for what must happen, ms: longer than any machine needs. */
+export const PATIENCE_MS = 120_000;
+
 /**
  * Waits for a condition.
  * @throws after `timeout` milliseconds, saying what was waited for
@@ -10,7 +13,7 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  timeout = 30_000,
+  timeout = PATIENCE_MS,
 ): Promise<void> {
   const start = performance.now();
   while (!(await holds())) {
