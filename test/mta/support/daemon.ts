@@ -27,10 +27,11 @@ export class Daemon {
 
   /** Waits until it is ready. @throws with its output and `logs()` if it ends, or is not ready in time */
   async untilReady(isReady: () => Promise<boolean>, logs: () => string = () => ""): Promise<void> {
-    await until("the server greets", async () => !this.isRunning() || (await isReady())).catch(
-      () => undefined,
+    const isUp = await until("the server greets", async () => !this.isRunning() || (await isReady())).then(
+      () => this.isRunning(),
+      () => false,
     );
-    if (!this.isRunning() || !(await isReady())) {
+    if (!isUp) {
       await this.stop();
       throw new Error(`the server does not come up:\n${this.output}${logs()}`);
     }

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../testing/ports.ts";
 import type { Cleanup } from "./cleanup.ts";
-import { endWithUs, PATIENCE_MS, until } from "./waiting.ts";
+import { endWithUs, until } from "./waiting.ts";
 
 const MASTER = "/usr/lib/postfix/sbin/master";
 const SASL_PASSWORD = "/usr/sbin/saslpasswd2";
@@ -148,11 +148,14 @@ export async function startPostfix(options: PostfixOptions, cleanup: Cleanup): P
   layOut(folder, options, port);
   const postfix = new Postfix(options.name, port, folder);
   cleanup.add(() => postfix.stop());
-  await until(`${options.name} greets`, async () => postfix.hasEnded || (await greets(port))).catch(
-    () => undefined,
+  const isUp = await until(
+    `${options.name} greets`,
+    async () => postfix.hasEnded || (await greets(port)),
+  ).then(
+    () => !postfix.hasEnded,
+    () => false,
   );
-  if (postfix.hasEnded || !(await greets(port)))
-    throw new Error(`${options.name} does not come up:\n${postfix.log()}`);
+  if (!isUp) throw new Error(`${options.name} does not come up:\n${postfix.log()}`);
   return postfix;
 }
 
@@ -274,7 +277,8 @@ export function greets(port: number): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(PATIENCE_MS, () => over(false));
+    // Another connection may be greeted: a server may forget one for ever.
+    socket.setTimeout(3_000, () => over(false));
     socket.once("data", (bytes) => over(bytes.toString("latin1").startsWith("220")));
     socket.once("error", () => over(false)).once("close", () => over(false));
   });
