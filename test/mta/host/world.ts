@@ -1,11 +1,11 @@
 /** The rest of the world, inside the namespace: its DNS, and the servers that messages end in. */
 import { spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import type { Cleanup } from "../support/cleanup.ts";
 import { type Arrived, startSink } from "../support/sink.ts";
-import { WORLD } from "./addresses.ts";
 
 export interface World {
   /** What arrived for other domains, and for ours: over SMTP, or over LMTP. */
@@ -14,7 +14,10 @@ export interface World {
 }
 
 export async function startWorld(cleanup: Cleanup): Promise<World> {
-  await startDns(cleanup);
+  // In a thread of its own, since what waits for a command here would keep that command waiting for names.
+  const dns = new Worker(new URL("./dns.ts", import.meta.url));
+  cleanup.add(() => dns.terminate());
+  await once(dns, "message");
   const { messages } = await startSink(cleanup, () => true, { port: 24, lmtp: true });
   const world = { world: [] as Arrived[], mailboxes: messages };
   const child = spawn(
@@ -37,51 +40,4 @@ export async function startWorld(cleanup: Cleanup): Promise<World> {
     });
   });
   return world;
-}
-
-const [A, MX] = [1, 15];
-
-/** Each domain's mail is for one server, except that of our domain, which is for this host. */
-async function startDns(cleanup: Cleanup): Promise<void> {
-  const server = createSocket("udp4");
-  server.on("message", (question, { port, address }) => server.send(answerTo(question), port, address));
-  await new Promise<void>((resolve) => server.bind(53, "127.0.0.1", () => resolve()));
-  cleanup.add(() => server.close());
-}
-
-function answerTo(question: Buffer): Buffer {
-  let end = 12;
-  const labels: string[] = [];
-  for (let length = question[end] ?? 0; length > 0; length = question[end] ?? 0) {
-    labels.push(question.toString("latin1", end + 1, end + 1 + length).toLowerCase());
-    end += length + 1;
-  }
-  const asked = question.subarray(12, end + 5);
-  const type = question.readUInt16BE(end + 1);
-  const name = labels.join(".");
-  const isReverse = name.endsWith(".arpa");
-  const isOurs = name === "example.com" || name.endsWith("mx.example.org");
-  let data: Buffer | null = null;
-  if (type === A && !isReverse) data = Buffer.from((isOurs ? "198.51.100.1" : WORLD).split(".").map(Number));
-  if (type === MX && !isReverse) {
-    const exchange = isOurs ? "mx.example.org" : "mail.world.example";
-    const wire = exchange
-      .split(".")
-      .map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`));
-    data = Buffer.concat([Buffer.from([0, 10]), ...wire, Buffer.from([0])]);
-  }
-  const head = Buffer.alloc(12);
-  question.copy(head, 0, 0, 2);
-  // A response of an authority that recurses; NXDOMAIN for names of addresses.
-  head.writeUInt16BE(0x8580 + (isReverse ? 3 : 0), 2);
-  head.writeUInt16BE(1, 4);
-  head.writeUInt16BE(data === null ? 0 : 1, 6);
-  if (data === null) return Buffer.concat([head, asked]);
-  const record = Buffer.alloc(12);
-  record.writeUInt16BE(0xc00c, 0);
-  record.writeUInt16BE(type, 2);
-  record.writeUInt16BE(1, 4);
-  record.writeUInt32BE(60, 6);
-  record.writeUInt16BE(data.length, 10);
-  return Buffer.concat([head, asked, record, data]);
 }
