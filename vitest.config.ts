@@ -1,25 +1,30 @@
 import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { LongestFirst, pureTests } from "./test/order.ts";
+
+/** Their workers run many files each. */
+const PURE = pureTests();
+
+const node = {
+  environment: "node" as const,
+  setupFiles: ["./test/seed.ts"],
+  // Long enough for a busy machine: a slow test is not a wrong one.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  // What is waited for must happen; Vitest's default is one second.
+  expect: { poll: { timeout: 120_000 } },
+};
 
 export default defineConfig({
   test: {
     // One more than there are cores: many tests wait for real timeouts. Vitest's default is one less.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     projects: [
+      { test: { ...node, name: "pure", include: PURE, isolate: false } },
       {
-        test: {
-          name: "unit",
-          environment: "node",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/edge/**"],
-          setupFiles: ["./test/seed.ts"],
-          // Long enough for a busy machine: a slow test is not a wrong one.
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-          // What is waited for must happen; Vitest's default is one second.
-          expect: { poll: { timeout: 120_000 } },
-        },
+        test: { ...node, name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/edge/**", ...PURE] },
       },
       {
         // The edge runs in workerd, with real KV and Durable Objects in memory.

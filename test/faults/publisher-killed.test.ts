@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { useEdge, type Workspace } from "../cli/support/workspace.ts";
 import { expectWritten, table } from "../mta/support/written.ts";
+import { FULL } from "../support/full.ts";
 import { type Running, startCli } from "../support/processes.ts";
 
 /*
@@ -11,7 +12,6 @@ import { type Running, startCli } from "../support/processes.ts";
  * each domain, and the next run ends in the true ones.
  */
 
-const FULL = process.env.ROLLCALL_FULL === "1";
 /** Without ROLLCALL_FULL=1, every so many points are tried. With the number of steps it has no common divisor. */
 const EACH = FULL ? 1 : 13;
 /** Points that there are at least. */

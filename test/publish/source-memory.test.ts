@@ -1,7 +1,9 @@
 /** The command as a process on Node 20: a million rows pass through it, and do not stay. */
+
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FULL, ONLY_FULL } from "../support/full.ts";
 import { NODE_20, pause, startCli, temporaryFolder } from "../support/processes.ts";
 import { note, POSTGRES, type Server, startPostgres } from "./support/databases.ts";
 import { startPagedLdap } from "./support/paged-ldap.ts";
@@ -88,7 +90,7 @@ describe.skipIf(missing !== null)(`a million rows pass in bounded memory${note(m
   });
 
   // The slowest of them.
-  it.runIf(process.env.ROLLCALL_FULL === "1")("from LDAP", async () => {
+  it.runIf(FULL)(`from LDAP${ONLY_FULL ? ` (${ONLY_FULL})` : ""}`, async () => {
     let rows = 0;
     const server = await startPagedLdap((size, cookie) => {
       const from = Number(cookie);

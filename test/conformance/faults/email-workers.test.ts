@@ -2,6 +2,7 @@
  * The fault matrix of the Email Worker, which asks Rollcall through a service binding: both Workers run in wrangler's local
  * email test. ROLLCALL_FULL=1 tries all of it; without, a sample.
  */
+
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "smol-toml";
@@ -12,12 +13,12 @@ import { Cleanup } from "../../mta/support/cleanup.ts";
 import { folder, ROOT, rollcall } from "../../mta/support/command.ts";
 import { inTime, until } from "../../mta/support/waiting.ts";
 import { expectWritten, table } from "../../mta/support/written.ts";
+import { FULL } from "../../support/full.ts";
 import { BINDING_FAULTS, type BindingFault, NOT_ON_A_BINDING } from "./binding-faults.ts";
 import { FAULTS } from "./faults.ts";
 import { KIND_TITLES } from "./observe.ts";
 import type { Trouble } from "./workers/trouble.ts";
 
-const FULL = process.env.ROLLCALL_FULL === "1";
 const TRIED = BINDING_FAULTS.filter(({ isSample }) => FULL || isSample);
 
 const KNOWN = "known@example.com";

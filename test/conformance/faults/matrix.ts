@@ -2,18 +2,19 @@
  * The fault matrix of one mail server: every fault, in every way that it asks, for recipients that exist and that do not.
  * ROLLCALL_FULL=1 tries all of it; without, a sample.
  */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Rig } from "../../../integrations/rig.ts";
 import { Cleanup } from "../../mta/support/cleanup.ts";
 import { folder } from "../../mta/support/command.ts";
 import { expectWritten, table } from "../../mta/support/written.ts";
+import { FULL } from "../../support/full.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { FAULTS } from "./faults.ts";
 import { asksBridge, type Line, patienceOf, type Starter, startersOf, startLine } from "./line.ts";
 import { KIND_TITLES, observe } from "./observe.ts";
 import { observeStall, STALLED_HEAD, STALLS } from "./stalled.ts";
 
-const FULL = process.env.ROLLCALL_FULL === "1";
 const TRIED = FAULTS.filter(({ isSample }) => FULL || isSample);
 
 /** MiB: what docs/bridge.md promises as the most, and room for a busy machine. */

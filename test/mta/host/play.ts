@@ -130,7 +130,7 @@ async function playCases(
   });
 }
 
-async function play(host: Host): Promise<Played> {
+async function play(host: Host, ways: readonly string[]): Promise<Played> {
   const cleanup = new Cleanup();
   const outcomes: Record<string, string> = {};
   let logs = "";
@@ -148,7 +148,7 @@ async function play(host: Host): Promise<Played> {
     mkdirSync(kept);
     for (const path of host.configuration)
       cpSync(path, join(kept, path), { recursive: true, verbatimSymlinks: true });
-    for (const way of [null, ...host.ways]) {
+    for (const way of [null, ...ways]) {
       for (const path of host.configuration) {
         rmSync(path, { recursive: true });
         execFileSync("cp", ["-a", join(kept, path), path]);
@@ -189,9 +189,10 @@ async function play(host: Host): Promise<Played> {
   }
 }
 
-const host = HOSTS.find(({ name }) => name === process.argv[2]);
+const [, , played, ...ways] = process.argv;
+const host = HOSTS.find(({ name }) => name === played);
 // Outside of the namespaces this would change the machine's own files.
 if (host === undefined || process.env.ROLLCALL_STAGE !== readFileSync("/run/rollcall-stage", "utf8")) {
   throw new Error("not on the stage");
 }
-process.stdout.write(JSON.stringify(await play(host)), () => process.exit());
+process.stdout.write(JSON.stringify(await play(host, ways)), () => process.exit());

@@ -63,25 +63,29 @@ printf %s "$ROLLCALL_STAGE" > /run/rollcall-stage
 exec "$NODE" "$PLAY" "$@"
 `;
 
-/** Plays all cases with a mail server. @throws Error with what it printed if that was not possible */
-export async function playOn({ name, isUnpacked }: Host): Promise<Played> {
+/** Plays all cases with a mail server, in these of its ways. @throws Error with what it printed if that was not possible */
+export async function playOn({ name, isUnpacked }: Host, ways: readonly string[]): Promise<Played> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-stage-"));
   try {
     const flags = ["--mount", "--net", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"];
-    const { stdout } = await promisify(execFile)("unshare", [...flags, "sh", "-c", STAGE, "sh", name], {
-      maxBuffer: 64 * 1024 * 1024,
-      env: {
-        // Without vitest's own, which make Haraka look for the configuration of its tests.
-        ROLLCALL_UNPACKED: UNPACKED,
-        ROLLCALL_HARAKA: process.env.ROLLCALL_HARAKA ?? "",
-        STAGE: folder,
-        UNPACKED: isUnpacked ? UNPACKED : "",
-        NODE: process.execPath,
-        PLAY: join(import.meta.dirname, "play.ts"),
-        ROLLCALL_STAGE: randomUUID(),
-        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    const { stdout } = await promisify(execFile)(
+      "unshare",
+      [...flags, "sh", "-c", STAGE, "sh", name, ...ways],
+      {
+        maxBuffer: 64 * 1024 * 1024,
+        env: {
+          // Without vitest's own, which make Haraka look for the configuration of its tests.
+          ROLLCALL_UNPACKED: UNPACKED,
+          ROLLCALL_HARAKA: process.env.ROLLCALL_HARAKA ?? "",
+          STAGE: folder,
+          UNPACKED: isUnpacked ? UNPACKED : "",
+          NODE: process.execPath,
+          PLAY: join(import.meta.dirname, "play.ts"),
+          ROLLCALL_STAGE: randomUUID(),
+          PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        },
       },
-    }).catch((error: { stderr: string }) => {
+    ).catch((error: { stderr: string }) => {
       throw new Error(`no outcomes: ${error.stderr}`);
     });
     return JSON.parse(stdout) as Played;

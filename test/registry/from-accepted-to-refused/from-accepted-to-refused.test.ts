@@ -2,11 +2,13 @@
  * The law "from accepted to refused" over random sequences of every action that makes a generation, on the real Registry.
  * Every pair of actions is tried in both orders.
  */
+
 import { writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Manifest } from "../../../src/directory/index.ts";
 import { Random } from "../../../testing/random.ts";
 import { DAY, MINUTE, SECOND } from "../../../testing/world.ts";
+import { FULL } from "../../support/full.ts";
 import { Desk } from "../support.ts";
 import { ACTIONS, type Action } from "./actions.ts";
 import { Law, type Said } from "./law.ts";
@@ -15,9 +17,7 @@ import { NAMES, Scene } from "./scene.ts";
 
 /** Every pair of actions once; ROLLCALL_FULL=1 tries 5,000 sequences, and ROLLCALL_SEQUENCES another number. UPDATE_DOCS=1 writes the table. */
 const PAIRS = ACTIONS.length ** 2;
-const SEQUENCES = Number(
-  process.env.ROLLCALL_SEQUENCES ?? (process.env.ROLLCALL_FULL === "1" ? 5_000 : PAIRS),
-);
+const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (FULL ? 5_000 : PAIRS));
 const SEED = Number(process.env.ROLLCALL_SEED ?? 1);
 const PAUSES = [SECOND, 5 * MINUTE, 50 * MINUTE, 70 * MINUTE, DAY + MINUTE];
 

@@ -2,6 +2,7 @@
  * Random sequences of whatever touches single changes, on the real Registry, beside the plain sets of law.ts: which changes
  * are open at every moment, and that nobody who was refused with `--now` is accepted again but by the law's own ways.
  */
+
 import { expect, it } from "vitest";
 import {
   DEFAULT_POLICY,
@@ -20,6 +21,7 @@ import type { PatchedNames } from "../../../src/registry/protocol.ts";
 import { pack } from "../../../testing/lists.ts";
 import { Random } from "../../../testing/random.ts";
 import { MINUTE } from "../../../testing/units.ts";
+import { FULL } from "../../support/full.ts";
 import { accepted, Desk } from "../support.ts";
 import {
   changed,
@@ -36,7 +38,7 @@ import {
   strangeTo,
 } from "./law.ts";
 
-const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (process.env.ROLLCALL_FULL === "1" ? 3_000 : 150));
+const SEQUENCES = Number(process.env.ROLLCALL_SEQUENCES ?? (FULL ? 3_000 : 150));
 const SEED = Number(process.env.ROLLCALL_SEED ?? 1);
 const STEPS = 14;
 const NAMES = Array.from({ length: 8 }, (_, i) => `u${i}`);
