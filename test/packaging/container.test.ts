@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { environment, ROOT, Running, temporaryFolder } from "../support/processes.ts";
+import { environment, ROOT, Running, startCli, temporaryFolder } from "../support/processes.ts";
 import { debianArchive, WITHOUT_DEBIAN, whatIsMissing } from "./support/debian-root.ts";
 import { expectAnswersOn, type PublishedEdge, startPublishedEdge } from "./support/questions.ts";
 
@@ -31,6 +31,29 @@ function bridgeSettings(): string {
   const [, indented = ""] = /^ {4}content: \|\n((?: {6}.*\n)+)/m.exec(compose) ?? [];
   return indented.replaceAll(/^ {6}/gm, "");
 }
+
+it("the command of the Containerfile is a bridge that answers with the settings of compose.yml", async () => {
+  const home = temporaryFolder();
+  const edge = await startPublishedEdge(home);
+  const text = readFileSync(join(ROOT, "packaging/container/Containerfile"), "utf8");
+  const command = JSON.parse(/^CMD (\[.*\])$/m.exec(text)?.[1] ?? "null") as string[];
+  const settings = join(home, "rollcall.toml");
+  const places: Readonly<Record<string, string>> = {
+    "/etc/rollcall/rollcall.toml": settings,
+    "/run/secrets/rollcall-token": edge.checkToken,
+    "127.0.0.1:10026": "127.0.0.1:0",
+  };
+  const written = bridgeSettings().replace(/^url = .*$/m, `url = "${edge.url}"`);
+  writeFileSync(settings, written.replaceAll("/run/rollcall/", `${home}/`));
+  const bridge = startCli(
+    command.map((word) => places[word] ?? word),
+    { home },
+  );
+  await bridge.saying(/^socketmap on unix:[\s\S]*\bready\b/m);
+  await expectAnswersOn({ kind: "unix", path: join(home, "socketmap") });
+  expect(await bridge.stop()).toMatchObject({ code: 0 });
+  await edge.stop();
+});
 
 /** What an image says about how it is run. */
 interface ImageConfig {
