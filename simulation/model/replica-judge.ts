@@ -158,7 +158,7 @@ export class ReplicaJudge {
     if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
     const history = model.history(domain);
     if (history.head !== undefined || held.log === history.log || held.deletedUntil !== null) return;
-    if (replica.settings.acceptGrace < 7 * DAY || history.lostFor(now()) >= 3 * DAY) return;
+    if (mayHaveEnded(replica, history.lostFor(now()))) return;
     violation(
       "accepts go on",
       `${say()}, and its replica has generation ${held.number} of a log that was lost`,
@@ -179,9 +179,14 @@ export class ReplicaJudge {
     if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
     // Whom the edge has not accepted in a newer state; after a start nobody knows any more who that was.
     if (bridge.denied.has(written(named)) || bridge.deniedBefore.has(domain)) return;
-    const { head, log } = model.history(domain);
+    const history = model.history(domain);
+    const { head, log } = history;
+    if (history.lostFor(now()) > 0 && mayHaveEnded(replica, history.lostFor(now()))) return;
     if (!this.#isPlain(domain, held.number)) return;
-    if (evaluate(held, name, now()).verdict !== "deliverable") return;
+    // A newer list may have come while the edge was asked.
+    const present = this.#heldBy(replica, replica.held, domain);
+    if ([held, present].some((it) => it === null || evaluate(it, name, now()).verdict !== "deliverable"))
+      return;
     // It was confirmed when it was fetched.
     const isNewest = head === held && log === held.log;
     if (!isNewest && now() - held.since >= Math.min(replica.settings.acceptGrace, DAY) - BRIDGE_BUDGET)
@@ -231,3 +236,7 @@ export class ReplicaJudge {
     return replica.covers(domain) && (alias === null || replica.covers(alias));
   }
 }
+
+/** Whether accepts of a log that was lost may be over: nobody knows how long before that the replica heard of it. */
+const mayHaveEnded = ({ settings }: JudgedReplica, lost: number): boolean =>
+  settings.acceptGrace < 7 * DAY || lost >= 3 * DAY;

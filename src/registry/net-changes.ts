@@ -8,7 +8,6 @@ import {
   MAX_SHARD_ENTRIES,
   NO_COVERAGE,
   NO_STEPS,
-  type PatchedName,
   type SingleChange,
   shardOf,
   tailOf,
@@ -16,14 +15,13 @@ import {
   visitCovered,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
+import type { NotedChange } from "./patched-names.ts";
 import type { MailboxChanges } from "./protocol.ts";
 
 /** A name that a batch changes. */
-export interface NetChange extends PatchedName {
+export interface NetChange extends NotedChange {
   readonly shard: number;
   readonly tail: number;
-  /** Whether it gets no departure grace. */
-  readonly atOnce: boolean;
 }
 
 /** What the head has of a name of a batch. */
@@ -140,7 +138,8 @@ export class NetChanges {
         visitCovered((_, from, to) => {
           defers ||= isLost(from, to);
         }, this.#coverage)(tail, was, state);
-      this.#put(place, { fingerprint, was, state, shard, tail, atOnce: isAtOnce });
+      const lifted = isAcceptedState(state) || present?.lifted === true;
+      this.#put(place, { fingerprint, was, state, shard, tail, atOnce: isAtOnce, lifted });
       const from = present?.state ?? was;
       if (from !== state) counts[from === UNLISTED ? "added" : state === UNLISTED ? "removed" : "changed"]++;
     }

@@ -17,27 +17,34 @@ import { replace } from "./rows.ts";
 /** Names that single changes may change before the list has to be published again. */
 export const MAX_PATCHED = 100_000;
 
+/** A change of one generation. */
+export interface NotedChange extends PatchedName {
+  /** Whether it is made with `--now`. */
+  readonly atOnce: boolean;
+  /** Whether the name was accepted in between, which lifts what removed it at once before. */
+  readonly lifted: boolean;
+}
+
 /**
  * Adds changes of one generation. A name that is again as it was published is open no more, and neither is a removal with
  * `--now` whose name is accepted again.
  * @param changes `was` is the state before this generation; those that change nothing are passed over, unless they are
- * made at once
+ * made at once, or were accepted in between
  * @throws RegistryFailure `repack_needed`
  */
 export function notePatches(
   storage: RegistryStorage,
   { domain, ...spelled }: Spelled & { readonly domain: string },
   number: number,
-  changes: readonly (PatchedName & { readonly atOnce: boolean })[],
+  changes: readonly NotedChange[],
 ): void {
   const spelling = spellingOf(spelled);
-  for (const { fingerprint, was, state, atOnce } of changes) {
-    if (was === state && !atOnce) continue;
+  for (const { fingerprint, was, state, atOnce, lifted } of changes) {
+    if (was === state && !atOnce && !lifted) continue;
     const present = openRow(storage, domain, fingerprint);
     // Only a state that accepts lifts a removal at once.
-    const isRemoval =
-      !isAcceptedState(state) &&
-      (atOnce || present?.atOnce != null || isInForce(storage, domain, fingerprint, spelling));
+    const stood = !lifted && (present?.atOnce != null || isInForce(storage, domain, fingerprint, spelling));
+    const isRemoval = !isAcceptedState(state) && (atOnce || stood);
     const next = {
       fingerprint,
       was: present?.was ?? was,

@@ -112,7 +112,9 @@ it("a removal with --now that a rollback opens again under another spelling coun
   const other = `${keyId} sensitive ${policy.dots}`;
   const own = `${keyId} ${policy.case} ${policy.dots}`;
   const print = printOf("u1");
-  notePatches(storage, spelled, 2, [{ fingerprint: print, was: 0, state: GONE, atOnce: true }]);
+  notePatches(storage, spelled, 2, [
+    { fingerprint: print, was: 0, state: GONE, atOnce: true, lifted: false },
+  ]);
   const again: JournalRow = { fingerprint: print, was: 0, state: GONE, number: 1, atOnce: other };
   reopenPatches(storage, D, 3, [again]);
   expect(openRows(storage, D)).toEqual([{ ...again, number: 3 }]);

@@ -260,6 +260,25 @@ describe("a removal with --now", () => {
     expect(await open()).toEqual({ u1: "0 2" });
   });
 
+  it.each([
+    ["one by one", 1],
+    ["in one batch", 2],
+  ])("does not hold after a state that accepts and another one, %s", async (_, together) => {
+    for (const states of [
+      [ACTIVE, GONE],
+      [ACTIVE, DISABLED],
+    ]) {
+      await publish(people(10));
+      await patch({ u1: DISABLED }, true);
+      const all = await Promise.all(states.map((state) => desk.changes({ u1: state })));
+      for (let i = 0; i < all.length; i += together) {
+        const batch = all.slice(i, i + together).map((each) => desk.core.patch(each, "tester", null));
+        (await desk.world.clock.run(Promise.all(batch))).forEach(accepted);
+      }
+      expect(await open()).toEqual({ u1: `0 ${states.at(-1)}` });
+    }
+  });
+
   it("holds in a log that continues after its storage was restored", async () => {
     const first = await publish(people(10));
     await patch({ new: ACTIVE });
