@@ -16,6 +16,8 @@ export interface JudgedReplica extends Answerer {
   readonly disk: { readonly isBad: boolean };
   /** Whether its host's clock was right since the last contact with a partition. */
   isClockSound(partition: number): boolean;
+  /** When its host's clock was last set wrong, or right again. */
+  readonly clockChangedAt: number;
   /** Milliseconds that it cannot know to have passed. */
   readonly unnoticed: number;
   /** Generations of the complete lists that it has, by domain. */
@@ -191,6 +193,8 @@ export class ReplicaJudge {
     const isNewest = head === held && log === held.log;
     if (!isNewest && now() - held.since >= Math.min(replica.settings.acceptGrace, DAY) - BRIDGE_BUDGET)
       return;
+    // For how long something newer has been known it takes from its own clock.
+    if (!isNewest && replica.clockChangedAt > now() - history.succeededFor(held, now())) return;
     const silence = now() - asked.contact;
     if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
     violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);

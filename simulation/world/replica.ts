@@ -45,6 +45,8 @@ export class SimulatedReplica implements Answerer {
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
   readonly #lists = new StoredLists(this.disk);
+  /** When its host's clock was last set wrong, or right again. */
+  clockChangedAt = Number.NEGATIVE_INFINITY;
   run = 0;
   hasEnded = false;
   /** Partitions that were heard of since the host's clock was last wrong; null if it never was. */
@@ -213,7 +215,10 @@ export class SimulatedReplica implements Answerer {
 
   setClock(by: number): void {
     this.#host.wallOffset += by;
-    if (by !== 0) this.#heardSinceWrong = new Set();
+    if (by !== 0) {
+      this.#heardSinceWrong = new Set();
+      this.clockChangedAt = this.#parts.time.now();
+    }
     this.hurt();
   }
 

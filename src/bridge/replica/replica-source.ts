@@ -53,11 +53,10 @@ export class ReplicaSource implements AnswerSource {
     const answer = await this.#replica.check(recipient, domain, query.seenGeneration());
     if (answer !== null && this.#isDefinite(answer, domain)) return this.#local(answer, domain);
     const isNewest = answer?.action === "accept" && this.#isNewest(answer, domain);
-    if (!isNewest && (await this.#replica.accept(recipient, domain)) === null)
-      return this.#listed(await this.#edge.ask(query), domain);
+    if (!isNewest && (await this.#replica.accept(recipient, domain)) === null) return this.#askEdge(query);
     // The accept must still be given in time if the edge hangs.
     const patience = (deadline - clock.now()) / 2;
-    const later = this.#edge.ask(query);
+    const later = this.#askEdge(query);
     const outcome = await firstOf(timers, patience, () => later);
     if (outcome?.kind === "answer" && this.#isOfUse(outcome.answer, domain)) return outcome;
     // It may name a newer log.
@@ -66,7 +65,7 @@ export class ReplicaSource implements AnswerSource {
     // Another answer may have said otherwise meanwhile.
     const kept =
       isNewest && this.#isNewest(answer, domain) ? answer : await this.#replica.accept(recipient, domain);
-    if (kept === null) return this.#listed(outcome ?? (await later), domain);
+    if (kept === null) return outcome ?? later;
     const local = this.#local(kept, domain);
     const superseded = this.#isNewest(kept, domain) ? {} : { isSuperseded: true as const };
     return outcome === null ? { ...local, ...superseded, later } : { ...local, ...superseded };
@@ -90,7 +89,7 @@ export class ReplicaSource implements AnswerSource {
 
   /** Whether what the edge says counts more than an accept of the replica. */
   #isOfUse(answer: Answer, domain: string): boolean {
-    return !isNoVerdict(answer) && this.#isNewest(answer, domain) && !this.#isLost(answer, domain);
+    return !isNoVerdict(answer) && this.#isNewest(answer, domain);
   }
 
   /**
@@ -101,8 +100,10 @@ export class ReplicaSource implements AnswerSource {
     return verdict === "not-served" && generation === null && this.#replica.isHere(domain);
   }
 
-  /** An outcome, unless it refuses a domain whose list is here without a list that ends it. */
-  #listed(outcome: SourceOutcome, domain: string): SourceOutcome {
+  /** What the edge says, also after the replica has answered, unless it refuses a domain whose list no other one has ended. */
+  async #askEdge(query: Query): Promise<SourceOutcome> {
+    const { domain } = query;
+    const outcome = await this.#edge.ask(query);
     if (outcome.kind === "none" || !this.#isLost(outcome.answer, domain)) return outcome;
     const why = `the Registry has no list of ${domain}, and this host has one: publish it again`;
     return { kind: "none", why, reason: "stale" };

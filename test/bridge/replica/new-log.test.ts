@@ -1,5 +1,6 @@
 /* A Registry that was lost and begins again without the lists that a replica holds. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { sleep } from "../../../testing/client.ts";
 import { DAY, HOUR, MINUTE, must, SECOND, WINDOW } from "../../../testing/world.ts";
 import { AskedHost, type HostOptions, ReplicaWorld } from "./support-world.ts";
 
@@ -61,6 +62,22 @@ describe("a new log without any head of a domain", () => {
     await lose();
     expect(await said("alice")).toBe("250 replica");
     expect(await said("nobody")).toBe("451 none");
+  });
+
+  it("refuses nobody if the edge says that it does not serve the domain when the replica has answered already", async () => {
+    await begin({ domains: null });
+    await lose();
+    world.tamper = async (path, response) => {
+      if (path.startsWith("/v1/rcpt")) await sleep(world.clock, 2 * SECOND);
+      return response;
+    };
+    expect(await said("alice")).toBe("250 replica");
+    // The answer comes now.
+    await world.clock.advance(2 * SECOND);
+    expect(await said("alice")).toBe("250 replica");
+    world.isAway = true;
+    await world.clock.advance(MINUTE);
+    expect(await said("alice")).toBe("250 replica");
   });
 
   it("is followed by the list that is published again", async () => {
