@@ -14,10 +14,8 @@ export interface JudgedReplica extends Answerer {
   /** When a fault last met it, or now while one does. */
   readonly hurtAt: number;
   readonly disk: { readonly isBad: boolean };
-  /** Whether its host's clock was right since the last contact with a partition. */
-  isClockSound(partition: number): boolean;
-  /** When its host's clock was last set wrong, or right again. */
-  readonly clockChangedAt: number;
+  /** Of its host: whether it was right since the last contact with a partition, and when it was last set wrong or right. */
+  readonly clock: { isSound(partition: number): boolean; readonly changedAt: number };
   /** Milliseconds that it cannot know to have passed. */
   readonly unnoticed: number;
   /** Generations of the complete lists that it has, by domain. */
@@ -157,7 +155,7 @@ export class ReplicaJudge {
   #requireEnd(replica: JudgedReplica, asked: Asked, { domain }: Named, say: () => string): void {
     const { now, model, violation, partitionOf } = this.#parts;
     const held = this.#heldBy(replica, asked.held, domain);
-    if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
+    if (held === null || replica.disk.isBad || !replica.clock.isSound(partitionOf(domain))) return;
     const history = model.history(domain);
     if (history.head !== undefined || held.log === history.log || held.deletedUntil !== null) return;
     if (mayHaveEnded(replica, history.lostFor(now()))) return;
@@ -178,7 +176,7 @@ export class ReplicaJudge {
     const { domain, name } = named;
     const { now, model, violation, partitionOf } = this.#parts;
     const held = this.#heldBy(replica, asked.held, domain);
-    if (held === null || replica.disk.isBad || !replica.isClockSound(partitionOf(domain))) return;
+    if (held === null || replica.disk.isBad || !replica.clock.isSound(partitionOf(domain))) return;
     // Whom the edge has not accepted in a newer state; after a start nobody knows any more who that was.
     if (bridge.denied.has(written(named)) || bridge.deniedBefore.has(domain)) return;
     const history = model.history(domain);
@@ -194,7 +192,7 @@ export class ReplicaJudge {
     if (!isNewest && now() - held.since >= Math.min(replica.settings.acceptGrace, DAY) - BRIDGE_BUDGET)
       return;
     // For how long something newer has been known it takes from its own clock.
-    if (!isNewest && replica.clockChangedAt > now() - history.succeededFor(held, now())) return;
+    if (!isNewest && replica.clock.changedAt > now() - history.succeededFor(held, now())) return;
     const silence = now() - asked.contact;
     if (silence >= replica.settings.acceptGrace - BRIDGE_BUDGET) return;
     violation("accepts go on", `${say()}, and its replica has generation ${held.number}`);

@@ -3,6 +3,15 @@ import { bridge, type Mutant, mutant } from "./patch.ts";
 
 export const OUTAGE_MUTANTS: readonly Mutant[] = [
   mutant(
+    "what the edge says after the replica has answered is kept as it came",
+    "it ends no list of a domain that the Registry has lost",
+    bridge(
+      "replica/replica-source.ts",
+      "const later = this.#askEdge(query);",
+      "const later = this.#edge.ask(query);",
+    ),
+  ),
+  mutant(
     "something newer ends the accepts of a replica",
     "they go on while the edge is away, from the newest list that is here whole",
     bridge(

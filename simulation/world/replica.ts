@@ -6,6 +6,7 @@ import { LINGERING } from "../../testing/limits.ts";
 import { ReplicaHost } from "../../testing/replica-host.ts";
 import type { Answerer, Exchange, HeardHead, Moment } from "../model/answerer.ts";
 import type { Token } from "../model/http-judge.ts";
+import { ClockTrust } from "./clock-trust.ts";
 import type { ReplicaParts } from "./replica-parts.ts";
 import { ReplicaRequests } from "./replica-requests.ts";
 import { type Damage, StoredLists } from "./stored-lists.ts";
@@ -45,16 +46,14 @@ export class SimulatedReplica implements Answerer {
   /** Contacts that it knows of, by partition. */
   #contacts = new Map<number, number>();
   readonly #lists = new StoredLists(this.disk);
-  /** When its host's clock was last set wrong, or right again. */
-  clockChangedAt = Number.NEGATIVE_INFINITY;
   run = 0;
   hasEnded = false;
-  /** Partitions that were heard of since the host's clock was last wrong; null if it never was. */
-  #heardSinceWrong: Set<number> | null = null;
+  readonly clock: ClockTrust;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
     this.name = parts.name;
+    this.clock = new ClockTrust(() => parts.time.now());
     this.#windows = [parts.window, parts.window];
     this.#hurtAt = parts.time.now();
     this.disk.died = () => this.stop(true);
@@ -116,12 +115,9 @@ export class SimulatedReplica implements Answerer {
     return this.#lists.held;
   }
 
-  /** Whether the host's clock was right since the last contact with a partition: another's says nothing of that contact. */
-  readonly isClockSound = (partition: number): boolean => this.#heardSinceWrong?.has(partition) ?? true;
-
   /** Those of a partition that it may accept from for sure: none while its disk or its clock is not in order. */
   sure(partition: number): ReadonlyMap<string, number> {
-    return this.disk.isBad || !this.isClockSound(partition) ? new Map() : this.held;
+    return this.disk.isBad || !this.clock.isSound(partition) ? new Map() : this.held;
   }
 
   hurt(): void {
@@ -193,7 +189,7 @@ export class SimulatedReplica implements Answerer {
     this.hurt();
     const noticed = this.disk.noticedAt(time.now(), this.#host.wallOffset);
     this.unnoticed = noticed.lacks;
-    if (!noticed.isSound) this.#heardSinceWrong = new Set();
+    if (!noticed.isSound) this.clock.noteChange();
     trace(() => `${this.name} starts, ${noticed.lacks} ms later than it knows`);
     void this.#host.start();
     time.after(0, () => this.hurt());
@@ -215,10 +211,7 @@ export class SimulatedReplica implements Answerer {
 
   setClock(by: number): void {
     this.#host.wallOffset += by;
-    if (by !== 0) {
-      this.#heardSinceWrong = new Set();
-      this.clockChangedAt = this.#parts.time.now();
-    }
+    if (by !== 0) this.clock.noteChange();
     this.hurt();
   }
 
@@ -299,6 +292,6 @@ export class SimulatedReplica implements Answerer {
     this.disk.noteContact(partition, heard.sentAt);
     // The answer shows the Registry's time at some moment of the exchange.
     this.unnoticed = Math.min(this.unnoticed, heard.arrivedAt - heard.sentAt);
-    this.#heardSinceWrong?.add(partition);
+    this.clock.noteContact(partition);
   }
 }

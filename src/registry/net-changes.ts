@@ -8,6 +8,7 @@ import {
   MAX_SHARD_ENTRIES,
   NO_COVERAGE,
   NO_STEPS,
+  type PatchedName,
   type SingleChange,
   shardOf,
   tailOf,
@@ -15,13 +16,16 @@ import {
   visitCovered,
 } from "../directory/index.ts";
 import { failure } from "./failure.ts";
-import type { NotedChange } from "./patched-names.ts";
 import type { MailboxChanges } from "./protocol.ts";
 
 /** A name that a batch changes. */
-export interface NetChange extends NotedChange {
+export interface NetChange extends PatchedName {
   readonly shard: number;
   readonly tail: number;
+  /** Whether it is made with `--now`, so that it gets no departure grace. */
+  readonly atOnce: boolean;
+  /** Whether a change of the batch accepted it, also if a later one does not: that lifts what removed it at once before. */
+  readonly lifted: boolean;
 }
 
 /** What the head has of a name of a batch. */

@@ -11,19 +11,12 @@ import {
   spellingOf,
   supersede,
 } from "./journal.ts";
+import type { NetChange } from "./net-changes.ts";
 import type { RegistryStorage } from "./ports.ts";
 import { replace } from "./rows.ts";
 
 /** Names that single changes may change before the list has to be published again. */
 export const MAX_PATCHED = 100_000;
-
-/** A change of one generation. */
-export interface NotedChange extends PatchedName {
-  /** Whether it is made with `--now`. */
-  readonly atOnce: boolean;
-  /** Whether the name was accepted in between, which lifts what removed it at once before. */
-  readonly lifted: boolean;
-}
 
 /**
  * Adds changes of one generation. A name that is again as it was published is open no more, and neither is a removal with
@@ -36,7 +29,7 @@ export function notePatches(
   storage: RegistryStorage,
   { domain, ...spelled }: Spelled & { readonly domain: string },
   number: number,
-  changes: readonly NotedChange[],
+  changes: readonly (PatchedName & Pick<NetChange, "atOnce" | "lifted">)[],
 ): void {
   const spelling = spellingOf(spelled);
   for (const { fingerprint, was, state, atOnce, lifted } of changes) {
