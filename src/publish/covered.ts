@@ -10,8 +10,10 @@ import {
   type OtherEntry,
   type OtherWays,
   otherWays,
+  type PatchedName,
   patternShardOf,
   shardOf,
+  tailOf,
   toHex,
 } from "../directory/index.ts";
 import type { Base } from "./base.ts";
@@ -72,6 +74,42 @@ export class RefusedNames {
       asked.flatMap(({ tail, ways }) => (isCovered(ways, head.isLeaving, stateOf) ? [tail] : [])),
     );
   }
+}
+
+/** Names that a plan lists as disabled or moved, and the head does not list. */
+export class NewlyRefused {
+  readonly tails = new Set<number>();
+  count = 0;
+
+  /** Whether it has all tails: very many are only counted. */
+  get isWhole(): boolean {
+    return this.tails.size === this.count;
+  }
+
+  add(tail: number): void {
+    this.count++;
+    if (this.tails.size < MAX_COVERED) this.tails.add(tail);
+  }
+}
+
+/**
+ * Names that are refused from now on by a new entry, and that the head accepts without listing them. Of names that single
+ * changes listed, nobody has the text.
+ * @param patched names that single changes changed
+ * @returns null if it is not known, or if there are none
+ */
+export async function coveredOf(
+  live: Base,
+  { packed, refused }: { readonly packed: PackedList; readonly refused?: RefusedNames | undefined },
+  { tails, isWhole, count }: NewlyRefused,
+  patched: readonly PatchedName[],
+): Promise<ReadonlySet<number> | null> {
+  // Where there are none, an edge of the previous release need not know what it says.
+  if (count === 0 || !isWhole) return null;
+  const covered = (await refused?.coveredBy(live, packed, tails)) ?? null;
+  for (const { fingerprint } of patched)
+    if (tails.has(tailOf(fingerprint))) covered?.add(tailOf(fingerprint));
+  return covered;
 }
 
 /** What a list stored elsewhere has of names, by their prints in hex. Reads each shard once, and none that both lists have. */

@@ -25,15 +25,13 @@ import {
   type Mode,
   milderMode,
   NO_COUNTS,
-  type PatchedName,
   POLICY_SETTINGS,
   TailColumn,
-  tailOf,
   uncountableChanges,
 } from "../directory/index.ts";
 import type { Base } from "./base.ts";
 import { compareWithRemote } from "./compare.ts";
-import { MAX_COVERED, type RefusedNames } from "./covered.ts";
+import { coveredOf, MAX_COVERED, NewlyRefused, type RefusedNames } from "./covered.ts";
 import { compareWithExpected, type Expectations, type ExpectedList } from "./expected.ts";
 import type { PackedList } from "./pack.ts";
 import { type DecidedPatched, decidePatched, type PatchedPlan } from "./patched.ts";
@@ -215,24 +213,6 @@ export async function planDomain(
 export const guardShare = (base: Base | null, policy: DomainPolicy): number =>
   (base === null || base.deleted ? policy : base.policy).guard;
 
-/**
- * Names that are refused from now on by a new entry, and that the head accepts without listing them. Of names that single
- * changes listed, nobody has the text.
- */
-async function coveredOf(
-  live: Base,
-  { packed, refused }: Intent,
-  { tails, isWhole, count }: NewlyRefused,
-  patched: readonly PatchedName[],
-): Promise<ReadonlySet<number> | null> {
-  // Where there are none, an edge of the previous release need not know what it says.
-  if (count === 0 || !isWhole) return null;
-  const covered = (await refused?.coveredBy(live, packed, tails)) ?? null;
-  for (const { fingerprint } of patched)
-    if (tails.has(tailOf(fingerprint))) covered?.add(tailOf(fingerprint));
-  return covered;
-}
-
 /** Where names that differ are kept. */
 type Named = Pick<DomainPlan, "leaving" | "coming" | "changing">;
 
@@ -304,22 +284,6 @@ function listsOf(live: Base | null, difference: Difference | null): readonly Gua
   if (difference === null) return null;
   const { generation, counts } = live;
   return [{ generation, accepted: acceptedCount(counts), lostBefore: 0, lost: difference.lost }];
-}
-
-/** Names that a plan lists as disabled or moved, and the head does not list. */
-class NewlyRefused {
-  readonly tails = new Set<number>();
-  count = 0;
-
-  /** Whether it has all tails: very many are only counted. */
-  get isWhole(): boolean {
-    return this.tails.size === this.count;
-  }
-
-  add(tail: number): void {
-    this.count++;
-    if (this.tails.size < MAX_COVERED) this.tails.add(tail);
-  }
 }
 
 /** Names that a plan refuses, or accepts again or for the first time. */

@@ -26,14 +26,22 @@ export function lostGraces(
   const early = countPast(context, left, refusesFrom / 1000);
   const watched = countWatched(left, context.now / 1000);
   const parts = [
-    early === 0 ? "" : `; ${plural(early, "name")} that left would lose the rest of a longer grace`,
+    early === null
+      ? "; how many names that left would lose the rest of a longer grace is not known, since their record is damaged"
+      : early === 0
+        ? ""
+        : `; ${plural(early, "name")} that left would lose the rest of a longer grace`,
     watched === 0 ? "" : `; the brake would not watch ${plural(watched, "name")} that left within a day`,
   ];
   return parts.join("");
 }
 
-/** Names that are deferred until after a second. */
-function countPast({ records }: GraceContext, { domain, departures }: ManifestRecord, last: number): number {
+/** Names that are deferred until after a second; null if that cannot be read. */
+function countPast(
+  { records }: GraceContext,
+  { domain, departures }: ManifestRecord,
+  last: number,
+): number | null {
   if (departures.count === 0) return 0;
   let count = 0;
   try {
@@ -41,6 +49,7 @@ function countPast({ records }: GraceContext, { domain, departures }: ManifestRe
       for (const second of until) if (second !== HELD && second > last) count++;
   } catch (error) {
     if (!(error instanceof Damage)) throw error;
+    return null;
   }
   return count;
 }

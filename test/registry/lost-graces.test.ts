@@ -1,5 +1,6 @@
 /* Names that left, and whose grace still runs, when the list changes its key or its spelling, or becomes an alias. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { blobIds, type Manifest } from "../../src/directory/index.ts";
 import type { IsolateHost } from "../../testing/isolate-host.ts";
 import { people } from "../../testing/lists.ts";
 import { DAY, HOUR, MINUTE, type PublishOptions, WINDOW } from "../../testing/world.ts";
@@ -94,4 +95,15 @@ it("names that left are not counted by a change that keeps them", async () => {
   await desk.publish(LIST.slice(12), { force: true });
   expect(await refusal(LIST.slice(12), { policy: { catchall: false } })).not.toMatch(/grace|brake/);
   expect(accepted(await desk.core.domainsNamed([D]))).toHaveLength(1);
+});
+
+it("names that left are not called none if their record is damaged", async () => {
+  await desk.publish(people(2_500), { policy: { grace: 3 * 86_400 }, force: true });
+  await desk.publish(people(10), { force: true });
+  const [id = ""] = blobIds((await desk.head())?.departures as Manifest["departures"]);
+  const damaged = "UPDATE blobs SET bytes = zeroblob(length(bytes)) WHERE domain = ? AND id = ? RETURNING id";
+  expect(desk.world.registry().storage.sql(damaged, D, id)).toHaveLength(1);
+  expect(await refusal(people(10), { epoch: 2 })).toContain(
+    "; how many names that left would lose the rest of a longer grace is not known, since their record is damaged",
+  );
 });
