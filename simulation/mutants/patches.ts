@@ -3,11 +3,6 @@ import { directory, type Mutant, mutant, publish, registry } from "./patch.ts";
 
 export const PATCH_MUTANTS: readonly Mutant[] = [
   mutant(
-    "an accept within a batch lifts no removal at once",
-    "changes of a batch are made as one after another",
-    registry("patched-names.ts", "!lifted && (present", "(present"),
-  ),
-  mutant(
     "one of several single changes is lost",
     "all of a request happens, or nothing",
     registry(
