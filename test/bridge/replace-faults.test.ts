@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { hookBody } from "../../integrations/stalwart/hook-message.ts";
 import { pause, temporaryFolder } from "../support/processes.ts";
 import { type BridgeProcess, type LoopbackEdge, startBoth, working } from "./support/bridge-process.ts";
 import { ask } from "./support/hooks.ts";
-import { replace } from "./support/replacing.ts";
+import { isRunning, replace } from "./support/replacing.ts";
 import { askOnce, Client, netstring } from "./support/sockets.ts";
 
 /*
@@ -49,7 +49,12 @@ class Rig {
   /** Sends SIGUSR2. @returns the id of the new process */
   async replace(): Promise<number> {
     process.kill(this.pid, "SIGUSR2");
-    return until(() => childOf(this.pid));
+    const next = await until(() => childOf(this.pid));
+    // It holds the pipes of the first process, which the file waits for at its end.
+    onTestFinished(() => {
+      if (isRunning(next)) process.kill(next, "SIGKILL");
+    });
+    return next;
   }
 
   answer(): void {
